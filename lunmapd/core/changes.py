@@ -1,0 +1,92 @@
+"""Differences between two maps, and the revision that records them."""
+
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+from msgspec import Raw, Struct
+
+from lunmapd.core import digest
+from lunmapd.core.documents import DocumentError, decode, encode
+from lunmapd.core.lunmap import SECTIONS, Document, Lunmap, Section
+
+
+class Change(Struct, frozen=True, omit_defaults=True):
+    """One object went from `before` to `after`: canonical documents, None where it did not or does not exist."""
+
+    path: str
+    before: Raw | None = None
+    after: Raw | None = None
+
+
+class Revision(Struct, frozen=True):
+    """`revisions/<n>`: one commit. `digest` is that of the whole map after it; `time` is RFC 3339 in UTC."""
+
+    revision: int
+    digest: str
+    author: str
+    time: str
+    message: str
+    changes: tuple[Change, ...]
+
+
+class Head(Struct, frozen=True):
+    """`head`: the newest revision and the digest of the whole map at it."""
+
+    revision: int
+    digest: str
+
+
+def split(path: str) -> tuple[Section, str]:
+    """Split `luns/db1` into section and name. Raises DocumentError for a path outside the map."""
+    section, _, name = path.partition("/")
+    if section not in SECTIONS or not name:
+        raise DocumentError((path,), "not the path of an object of the map")
+    return section, name
+
+
+def diff(before: Lunmap, after: Lunmap) -> tuple[Change, ...]:
+    """List what changed, ordered by section and name; empty when the maps are equal."""
+    return tuple(change for section in SECTIONS for change in _diff_section(section, before, after))
+
+
+def _diff_section(section: Section, before: Lunmap, after: Lunmap) -> Iterator[Change]:
+    old, new = before.section(section), after.section(section)
+    for name in sorted(old.keys() | new.keys()):
+        was, now = old.get(name), new.get(name)
+        if was != now:
+            yield Change(f"{section}/{name}", _raw(was), _raw(now))
+
+
+def _raw(document: Document | None) -> Raw | None:
+    return None if document is None else Raw(encode(document))
+
+
+def patch(lunmap: Lunmap, changes: Iterable[Change]) -> Lunmap:
+    """Return the map with the changes made. Raises DocumentError when a document can't be decoded."""
+    sections = {section: dict(lunmap.section(section)) for section in SECTIONS}
+    for change in changes:
+        section, name = split(change.path)
+        if change.after is None:
+            sections[section].pop(name, None)
+        else:
+            sections[section][name] = decode(bytes(change.after), SECTIONS[section], (section, name))
+    return build(sections)
+
+
+def build(sections: dict[Section, dict[str, Document]]) -> Lunmap:
+    """Make a Lunmap of its sections."""
+    return Lunmap(**cast("dict[str, dict[str, object]]", sections))  # type: ignore[arg-type]
+
+
+def patch_digest(value: int, changes: Iterable[Change]) -> int:
+    """Return the digest after the changes, at the cost of the changes."""
+    for change in changes:
+        before = None if change.before is None else bytes(change.before)
+        after = None if change.after is None else bytes(change.after)
+        value = digest.replace(value, change.path, before, after)
+    return value
+
+
+def map_digest(lunmap: Lunmap) -> int:
+    """Return the digest of a whole map."""
+    return digest.total((f"{section}/{name}", encode(document)) for section, name, document in lunmap.documents())

@@ -1,0 +1,189 @@
+"""The objects of LIO on one node: flat, keyed, immutable. Desired and observed are both made of these.
+
+An object is known by what it means, not by where the kernel keeps it: a LUN by its target and storage object, not
+by its number in the TPG. Numbers that only the kernel cares about (HBA index, TPG LUN) are found at the edge.
+"""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from msgspec import Struct
+
+Key = tuple[str | int, ...]
+Settings = tuple[tuple[str, str], ...]
+
+
+class StorageObject(Struct, frozen=True, tag=True, gc=False):
+    """A backing device or file in LIO's core; `size` is in bytes, 0 for a block device, which has its own."""
+
+    name: str
+    plugin: str
+    path: str
+    size: int
+    serial: str
+    attributes: Settings = ()
+
+
+class Target(Struct, frozen=True, tag=True, gc=False):
+    """An iSCSI target name on this node."""
+
+    iqn: str
+
+
+class Tpg(Struct, frozen=True, tag=True, gc=False):
+    """A target portal group. Made disabled; Enabled opens it."""
+
+    iqn: str
+    tag: int
+    attributes: Settings = ()
+    parameters: Settings = ()
+
+
+class TpgLun(Struct, frozen=True, tag=True, gc=False):
+    """A storage object exported in a TPG; visible to nobody before it is mapped."""
+
+    iqn: str
+    tag: int
+    storage_object: str
+
+
+class NodeAcl(Struct, frozen=True, tag=True, gc=False):
+    """An initiator that may log in to a TPG."""
+
+    iqn: str
+    tag: int
+    initiator: str
+
+
+class MappedLun(Struct, frozen=True, tag=True, gc=False):
+    """A TPG's LUN as one initiator sees it, under the number `lun`."""
+
+    iqn: str
+    tag: int
+    initiator: str
+    lun: int
+    storage_object: str
+    write_protect: bool
+
+
+class Portal(Struct, frozen=True, tag=True, gc=False):
+    """An address that a TPG listens on, spelled as in configfs."""
+
+    iqn: str
+    tag: int
+    address: str
+
+
+class Enabled(Struct, frozen=True, tag=True, gc=False):
+    """That a TPG accepts logins, with the relative target port id that it then has.
+
+    `port_id` can be set only while the TPG is disabled (drivers/target/target_core_fabric_configfs.c); 0 where
+    the kernel has no such file.
+    """
+
+    iqn: str
+    tag: int
+    port_id: int
+
+
+class Leftover(Struct, frozen=True, tag=True, gc=False):
+    """Half of an object that a crash left behind, or a second copy: never desired, always removed first.
+
+    `kind` is the class of the whole object, `path` its directory below configfs' target directory.
+    """
+
+    kind: str
+    path: str
+
+
+Object = StorageObject | Target | Tpg | TpgLun | NodeAcl | MappedLun | Portal | Enabled | Leftover
+Objects = Mapping[Key, Object]
+
+RANKS: Mapping[type, int] = {
+    StorageObject: 0, Target: 1, Tpg: 2, TpgLun: 3, NodeAcl: 4, MappedLun: 5, Portal: 6, Enabled: 7,
+}  # fmt: skip
+
+
+def key(item: Object) -> Key:  # noqa: PLR0911
+    """Return what the object is known by."""
+    match item:
+        case StorageObject():
+            return ("storage_object", item.name)
+        case Target():
+            return ("target", item.iqn)
+        case Tpg():
+            return ("tpg", item.iqn, item.tag)
+        case TpgLun():
+            return ("lun", item.iqn, item.tag, item.storage_object)
+        case NodeAcl():
+            return ("acl", item.iqn, item.tag, item.initiator)
+        case MappedLun():
+            return ("mapped_lun", item.iqn, item.tag, item.initiator, item.lun)
+        case Portal():
+            return ("portal", item.iqn, item.tag, item.address)
+        case Enabled():
+            return ("enabled", item.iqn, item.tag)
+        case Leftover():
+            return ("leftover", item.path)
+        case _:
+            assert_never(item)
+
+
+def parents(item: Object) -> tuple[Key, ...]:
+    """Return the keys of what must exist before the object can."""
+    match item:
+        case StorageObject() | Target() | Leftover():
+            return ()
+        case Tpg():
+            return (("target", item.iqn),)
+        case TpgLun():
+            return (("tpg", item.iqn, item.tag), ("storage_object", item.storage_object))
+        case MappedLun():
+            return (
+                ("acl", item.iqn, item.tag, item.initiator),
+                ("lun", item.iqn, item.tag, item.storage_object),
+            )
+        case NodeAcl() | Portal() | Enabled():
+            return (("tpg", item.iqn, item.tag),)
+        case _:
+            assert_never(item)
+
+
+def fixed(item: Object) -> object:
+    """Return what can't change in place: where this differs, the object is replaced.
+
+    A storage object's size grows in place (fd_dev_size is accepted while exported), attributes and write
+    protection are set live, all else is decided at creation.
+    """
+    match item:
+        case StorageObject():
+            return (item.plugin, item.path, item.serial)
+        case MappedLun():
+            return item.storage_object
+        case Enabled():
+            return item.port_id
+        case Target() | Tpg() | TpgLun() | NodeAcl() | Portal() | Leftover():
+            return None
+        case _:
+            assert_never(item)
+
+
+def lun_of(item: Object) -> str | None:
+    """Return the name of the Lun that the object serves, None for what Luns share."""
+    match item:
+        case StorageObject():
+            return item.name
+        case TpgLun() | MappedLun():
+            return item.storage_object
+        case _:
+            return None
+
+
+def keyed(items: tuple[Object, ...] | list[Object]) -> dict[Key, Object]:
+    """Index objects by key."""
+    return {key(item): item for item in items}
+
+
+def show_key(name: Key) -> str:
+    """Print a key for people and status documents: `mapped_lun iqn... 1 iqn... 0`."""
+    return " ".join(str(part) for part in name)

@@ -1,0 +1,87 @@
+"""Names and identifiers of the field: what is valid, and the one spelling that is kept.
+
+Every checker returns None for a good value and otherwise the sentence that tells what is wrong, so that the
+rules can collect all problems instead of stopping at the first.
+"""
+
+import ipaddress
+import re
+
+DEFAULT_PORT = 3260
+MAX_LUN_NUMBER = 16383
+MAX_TAG = 65535
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# rtslib lower-cases names and refuses '_' and spaces; '/' would split a znode path and a configfs path.
+_IQN = re.compile(r"iqn\.[0-9]{4}-(0[1-9]|1[0-2])\.[a-z0-9-]+(\.[a-z0-9-]+)*(:[a-z0-9.:-]+)?")
+_EUI = re.compile(r"eui\.[0-9a-f]{16}")
+_NAA = re.compile(r"naa\.([0-9a-f]{16}|[0-9a-f]{32})")
+_MAX_ISCSI_NAME = 223  # RFC 7143, section 4.2.7.2
+_NAA_DIGITS = 25
+_SERIAL = re.compile(r"[0-9a-f-]{1,253}")
+# LIO splits its control string at ',' (drivers/target/target_core_file.c, fd_set_configfs_dev_params).
+_PATH = re.compile(r"/[^\s,\0]{1,254}")
+
+
+def check_name(text: str) -> str | None:
+    """Check the name of a Lun or node: it becomes a znode and a LIO storage object, so 1-64 plain characters."""
+    if _NAME.fullmatch(text):
+        return None
+    return f"{text!r} is not a name: use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
+
+
+def check_iscsi_name(text: str) -> str | None:
+    """Check an iSCSI name (RFC 7143, section 4.2.7): IQN, EUI-64 or NAA, in the lower case that LIO keeps."""
+    if len(text) <= _MAX_ISCSI_NAME and any(form.fullmatch(text) for form in (_IQN, _EUI, _NAA)):
+        return None
+    if text != text.lower():
+        return f"{text!r} has upper-case letters: write iSCSI names in lower case, as LIO keeps them"
+    return f"{text!r} is not an iSCSI name: expected iqn.YYYY-MM.reversed.domain:name, eui.<16 hex> or naa.<16 or 32 hex>"
+
+
+def check_path(text: str) -> str | None:
+    """Check the path of a backing device or file: absolute, at most 255 bytes, nothing that LIO would cut at."""
+    if _PATH.fullmatch(text):
+        return None
+    return f"{text!r} is not a usable path: it must be absolute, at most 255 characters, without spaces or commas"
+
+
+def check_serial(text: str) -> str | None:
+    """Check a unit serial: lower-case hex digits and '-', with at least the 25 digits that LIO puts into the NAA."""
+    if _SERIAL.fullmatch(text) and len(text.replace("-", "")) >= _NAA_DIGITS:
+        return None
+    return f"{text!r} is not a serial: use at least {_NAA_DIGITS} lower-case hex digits ('-' allowed), such as a UUID"
+
+
+def naa(serial: str) -> str:
+    """Return the NAA identifier (32 hex digits) that LIO derives from a unit serial.
+
+    `6`, the company id 001405, then the first 25 hex digits of the serial, others skipped, zeros where it is
+    shorter (drivers/target/target_core_spc.c, spc_gen_naa_6h_vendor_specific).
+    """
+    digits = re.sub(r"[^0-9a-f]", "", serial.lower())[:_NAA_DIGITS]
+    return "6001405" + digits.ljust(_NAA_DIGITS, "0")
+
+
+def parse_portal(text: str) -> str:
+    """Return a portal as LIO names it, `address:port` or `[address]:port`; the port defaults to 3260.
+
+    Raises ValueError with a sentence for the admin.
+    """
+    address, port = _split_portal(text)
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a portal: expected an IP address, '10.0.0.1:3260' or '[fd00::1]:3260'") from None
+    if not (port.isascii() and port.isdigit() and 0 < int(port) <= MAX_TAG):
+        raise ValueError(f"{text!r} is not a portal: the port must be a number from 1 to 65535")
+    return f"[{ip}]:{int(port)}" if ip.version == 6 else f"{ip}:{int(port)}"  # noqa: PLR2004
+
+
+def _split_portal(text: str) -> tuple[str, str]:
+    if match := re.fullmatch(r"\[([^\]]*)\](?::(.*))?", text):
+        return match[1], match[2] or str(DEFAULT_PORT)
+    if text.count(":") == 1:
+        address, port = text.split(":")
+        return address, port
+    return text, str(DEFAULT_PORT)

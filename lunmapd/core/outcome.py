@@ -1,0 +1,60 @@
+"""What became of the steps of a plan: failures, and the steps that must wait for them."""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from lunmapd.core import lio
+from lunmapd.core.plan import Action, Step
+
+
+class Failure(Struct, frozen=True):
+    """Why a step was not done. `reason` is one CamelCase word for programs, `message` a sentence for people."""
+
+    reason: str
+    message: str
+
+
+class Report(Struct, frozen=True):
+    """One step and what became of it; no failure means done."""
+
+    step: Step
+    failure: Failure | None = None
+
+
+WAITING = "Waiting"
+
+
+class Ledger:
+    """Keeps which objects failed during one plan, so that only what stands on them waits and all else goes on."""
+
+    def __init__(self) -> None:
+        """Start with nothing failed."""
+        self._failed: set[lio.Key] = set()
+
+    def waits_for(self, step: Step) -> lio.Key | None:
+        """Return the key of the failed object that this step must wait for, None when it may be done."""
+        return next((name for name in _needs(step) if name in self._failed), None)
+
+    def record(self, step: Step) -> None:
+        """Note that the step failed or was left out: its object, and below a removal also what it stands on."""
+        self._failed.add(lio.key(step.item))
+        if step.action is Action.DELETE:
+            self._failed.update(("removal of", *parent) for parent in lio.parents(step.item))
+
+
+def _needs(step: Step) -> Iterator[lio.Key]:
+    yield lio.key(step.item)
+    if step.action is Action.DELETE:
+        yield ("removal of", *lio.key(step.item))
+    else:
+        yield from lio.parents(step.item)
+
+
+def failures(reports: Iterable[Report]) -> dict[lio.Key, Failure]:
+    """Return the failing objects with the first failure of each."""
+    found: dict[lio.Key, Failure] = {}
+    for report in reports:
+        if report.failure is not None:
+            found.setdefault(lio.key(report.step.item), report.failure)
+    return found

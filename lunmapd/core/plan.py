@@ -1,0 +1,151 @@
+"""The plan: which steps turn the observed objects into the desired ones, in an order that the kernel accepts.
+
+An object that can't change in place is replaced, and takes with it all that depends on it; a set difference in
+rank order would try to remove a storage object from under its LUN. Killed after any step, the next plan converges.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import IntEnum, StrEnum
+
+from msgspec import Struct
+
+from lunmapd.core import lio
+
+
+class Action(StrEnum):
+    """What a step does to its object."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+class Disruption(IntEnum):
+    """What initiators may notice of a step, at worst."""
+
+    NONE = 0
+    UNIT_ATTENTION = 1
+    PATH_LOSS = 2
+    SESSION_DROP = 3
+
+
+class Step(Struct, frozen=True):
+    """One step. `item` is the object to make, its new form, or the one to remove; `before` only for an update."""
+
+    action: Action
+    item: lio.Object
+    reason: str
+    before: lio.Object | None = None
+
+    def __str__(self) -> str:
+        return f"{self.action} {lio.show_key(lio.key(self.item))}: {self.reason}"
+
+
+Plan = tuple[Step, ...]
+
+# Unmapping goes first: it is quick, never waits for I/O and revokes access. What may wait goes last.
+_REMOVAL: Mapping[type, int] = {
+    lio.Leftover: 0, lio.MappedLun: 1, lio.Enabled: 2, lio.Portal: 3, lio.NodeAcl: 4, lio.TpgLun: 5,
+    lio.Tpg: 6, lio.Target: 7, lio.StorageObject: 8,
+}  # fmt: skip
+_LEFTOVERS = ("mapped_lun", "acl", "lun", "tpg", "target", "storage_object", "hba")
+
+
+def plan(desired: lio.Objects, observed: lio.Objects) -> Plan:
+    """Return the steps from `observed` to `desired`, in order; empty when nothing is left to do."""
+    doomed = _doomed(desired, observed)
+    deletes = [Step(Action.DELETE, observed[name], reason) for name, reason in doomed.items()]
+    creates = [
+        Step(Action.CREATE, item, doomed.get(name, "in the map"))
+        for name, item in desired.items()
+        if name not in observed or name in doomed
+    ]
+    return (*sorted(deletes, key=_removal_order), *_updates(desired, observed, doomed), *sorted(creates, key=_rank))
+
+
+def _updates(desired: lio.Objects, observed: lio.Objects, doomed: Mapping[lio.Key, str]) -> Iterator[Step]:
+    for name, item in desired.items():
+        before = observed.get(name)
+        if before is not None and name not in doomed and before != item:
+            yield Step(Action.UPDATE, item, _difference(before, item), before)
+
+
+def _doomed(desired: lio.Objects, observed: lio.Objects) -> dict[lio.Key, str]:
+    """Find what must go and why: not desired, replaced, or standing on something that goes."""
+    doomed: dict[lio.Key, str] = {}
+    for name, item in observed.items():
+        wanted = desired.get(name)
+        if isinstance(item, lio.Leftover):
+            doomed[name] = f"left half-made ({item.kind})"
+        elif wanted is None:
+            doomed[name] = "not in the map"
+        elif lio.fixed(item) != lio.fixed(wanted):
+            doomed[name] = f"replaced: {_difference(item, wanted)}"
+    return _with_dependents(doomed, observed) if doomed else doomed
+
+
+def _with_dependents(doomed: dict[lio.Key, str], observed: lio.Objects) -> dict[lio.Key, str]:
+    children: dict[lio.Key, list[lio.Key]] = {}
+    for name, item in observed.items():
+        for parent in lio.parents(item):
+            children.setdefault(parent, []).append(name)
+    waiting = list(doomed)
+    while waiting:
+        parent = waiting.pop()
+        for name in children.get(parent, ()):
+            if name not in doomed:
+                doomed[name] = f"stands on {lio.show_key(parent)}, which goes"
+                waiting.append(name)
+    return doomed
+
+
+def _difference(before: lio.Object, after: lio.Object) -> str:
+    changed = (
+        f"{field} {_show(getattr(before, field))} -> {_show(getattr(after, field))}"
+        for field in after.__struct_fields__
+        if getattr(before, field, None) != getattr(after, field)
+    )
+    return ", ".join(changed)
+
+
+def _show(value: object) -> str:
+    if isinstance(value, tuple):
+        return "{" + ", ".join(f"{name}={setting}" for name, setting in value) + "}"
+    return str(value)
+
+
+def _rank(step: Step) -> int:
+    return lio.RANKS[type(step.item)]
+
+
+def _removal_order(step: Step) -> tuple[int, int]:
+    item = step.item
+    return _REMOVAL[type(item)], _LEFTOVERS.index(item.kind) if isinstance(item, lio.Leftover) else 0
+
+
+def disruption(step: Step) -> Disruption:
+    """Return what an initiator that is logged in may notice, whether or not one is.
+
+    Sources: drivers/target/target_core_device.c (unit attention REPORTED LUNS DATA HAS CHANGED on map and unmap),
+    target_core_tpg.c (removing an ACL or disabling a TPG closes its sessions).
+    """
+    match step.action, step.item:
+        case Action.DELETE, lio.Enabled() | lio.NodeAcl():
+            return Disruption.SESSION_DROP
+        case Action.DELETE, lio.MappedLun() | lio.TpgLun():
+            return Disruption.PATH_LOSS
+        case Action.CREATE, lio.MappedLun():
+            return Disruption.UNIT_ATTENTION
+        case _:
+            return Disruption.NONE
+
+
+def follow(objects: lio.Objects, steps: Iterable[Step]) -> dict[lio.Key, lio.Object]:
+    """Return the objects after the steps, if the kernel does as told."""
+    result = dict(objects)
+    for step in steps:
+        if step.action is Action.DELETE:
+            del result[lio.key(step.item)]
+        else:
+            result[lio.key(step.item)] = step.item
+    return result

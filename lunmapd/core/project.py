@@ -1,0 +1,122 @@
+"""From the map to the objects of one node, and what stays as it is where the map can't be trusted."""
+
+from collections.abc import Iterator, Set
+
+from lunmapd.core import lio
+from lunmapd.core.lunmap import Access, FileIO, Lun, Lunmap, Map, Node, Target
+from lunmapd.core.rules import problems
+
+MARK = "lunmapd"
+"""The TargetAlias of every TPG that lunmapd made: it tells our targets from those of other tools."""
+
+PORT_ID = "rtpi"
+"""The kernel feature of a settable relative target port id, new in Linux 6.5."""
+
+TPG_ATTRIBUTES: lio.Settings = (
+    ("authentication", "0"),
+    ("cache_dynamic_acls", "0"),
+    # Discovery answers only initiators that have an ACL, and nobody gets one by logging in.
+    ("demo_mode_discovery", "0"),
+    ("demo_mode_write_protect", "1"),
+    ("generate_node_acls", "0"),
+    # A mapped LUN takes this at its link: it is read-only until its own flag is written, never the other way.
+    ("prod_mode_write_protect", "1"),
+)
+
+TPG_PARAMETERS: lio.Settings = (("TargetAlias", MARK),)
+
+# LIO keeps reservations, COMPARE AND WRITE and EXTENDED COPY per node: with several nodes they would lie.
+_PER_NODE_STATE = ("emulate_3pc", "emulate_caw", "emulate_pr")
+
+
+def project(lunmap: Lunmap, node: str, features: Set[str] = frozenset()) -> dict[lio.Key, lio.Object]:
+    """Return the objects that `node` must have. `features` are those of its kernel, such as PORT_ID.
+
+    Maps to targets that this node does not serve, or that don't exist, give nothing.
+    """
+    itself = lunmap.nodes.get(node)
+    if itself is None:
+        return {}
+    serves = {iqn: target for iqn, target in lunmap.targets.items() if node in target.nodes}
+    objects: list[lio.Object] = []
+    for iqn in serves:
+        objects.extend(_target(iqn, itself, features))
+    for name, lun in lunmap.luns.items():
+        objects.extend(_lun(name, lun, itself, serves))
+    return lio.keyed(objects)
+
+
+def _target(iqn: str, node: Node, features: Set[str]) -> Iterator[lio.Object]:
+    tag = node.tpg_tag
+    yield lio.Target(iqn)
+    yield lio.Tpg(iqn, tag, TPG_ATTRIBUTES, TPG_PARAMETERS)
+    for portal in node.portals:
+        yield lio.Portal(iqn, tag, portal)
+    # Two nodes must not both be relative port 1 of the LUNs that they share, so the tag serves as the id.
+    yield lio.Enabled(iqn, tag, tag if PORT_ID in features else 0)
+
+
+def _lun(name: str, lun: Lun, node: Node, serves: dict[str, Target]) -> Iterator[lio.Object]:
+    maps = [entry for entry in lun.maps if entry.target in serves]
+    if not maps:
+        return
+    shared = any(len(serves[entry.target].nodes) > 1 for entry in maps)
+    yield _storage_object(name, lun, shared=shared)
+    for entry in maps:
+        yield from _mapping(name, entry, node.tpg_tag)
+
+
+def _mapping(name: str, entry: Map, tag: int) -> Iterator[lio.Object]:
+    yield lio.TpgLun(entry.target, tag, name)
+    yield lio.NodeAcl(entry.target, tag, entry.initiator)
+    read_only = entry.access is Access.READ_ONLY
+    yield lio.MappedLun(entry.target, tag, entry.initiator, entry.lun, name, read_only)
+
+
+def _storage_object(name: str, lun: Lun, *, shared: bool) -> lio.StorageObject:
+    attributes = {attribute: "0" if shared else "1" for attribute in _PER_NODE_STATE}
+    if isinstance(lun.backing, FileIO):
+        attributes["emulate_write_cache"] = "0"
+        plugin, size = "fileio", lun.size or 0
+    else:
+        plugin, size = "iblock", 0
+    settings = tuple(sorted(attributes.items()))
+    return lio.StorageObject(name, plugin, lun.backing.path, size, lun.serial, settings)
+
+
+def suspects(lunmap: Lunmap) -> dict[str, str]:
+    """Return the objects that break a rule, as path and first sentence; only edits around the tools make such."""
+    found: dict[str, str] = {}
+    for problem in problems(lunmap):
+        section, name = problem.place[:2]
+        found.setdefault(f"{section}/{name}", str(problem))
+    return found
+
+
+def keep(desired: lio.Objects, observed: lio.Objects, bad: Set[str], node: str) -> dict[lio.Key, lio.Object]:
+    """Let what belongs to the `bad` paths (such as `luns/db1`) stay as it is observed, with all it stands on.
+
+    Unreadable is not absent: neither removed nor changed.
+    """
+    frozen = {name: item for name, item in observed.items() if _belongs(item, bad, node)}
+    result = {name: item for name, item in desired.items() if not _belongs(item, bad, node)}
+    waiting = list(frozen.values())
+    while waiting:
+        item = waiting.pop()
+        if lio.key(item) in frozen or lio.key(item) not in result:
+            result[lio.key(item)] = item
+        waiting.extend(
+            observed[parent] for parent in lio.parents(item) if parent in observed and parent not in result
+        )
+    return result
+
+
+def _belongs(item: lio.Object, bad: Set[str], node: str) -> bool:
+    if isinstance(item, lio.Leftover):
+        return False
+    return (
+        f"nodes/{node}" in bad
+        or f"luns/{lio.lun_of(item)}" in bad
+        or f"targets/{getattr(item, 'iqn', None)}" in bad
+        or f"initiators/{getattr(item, 'initiator', None)}" in bad
+    )
