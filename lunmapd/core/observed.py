@@ -1,0 +1,26 @@
+"""What one look at a node's kernel found."""
+
+from collections.abc import Mapping, Set
+
+from msgspec import Struct
+
+from lunmapd.core import lio
+
+
+class Session(Struct, frozen=True, gc=False):
+    """An initiator that is logged in; `state` is the kernel's word, `address` where it came from."""
+
+    iqn: str
+    tag: int
+    initiator: str
+    state: str
+    address: str = ""
+
+
+class Observed(Struct, frozen=True):
+    """Our objects, the target names that other tools made, the kernel's features, and who is logged in to ours."""
+
+    objects: Mapping[lio.Key, lio.Object] = {}
+    foreign: Set[str] = frozenset()
+    features: Set[str] = frozenset()
+    sessions: tuple[Session, ...] = ()
