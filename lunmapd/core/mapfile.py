@@ -59,10 +59,14 @@ class Source:
         if isinstance(node, yaml.MappingNode):
             return self._read_mapping(node, place, (*around, node))
         if isinstance(node, yaml.SequenceNode):
-            return [self._read(item, (*place, index), (*around, node)) for index, item in enumerate(node.value)]
+            return [
+                self._read(item, (*place, index), (*around, node)) for index, item in enumerate(node.value)
+            ]
         return self._read_scalar(node, place)
 
-    def _read_mapping(self, node: yaml.MappingNode, place: Place, around: tuple[yaml.Node, ...]) -> dict[str, Any]:
+    def _read_mapping(
+        self, node: yaml.MappingNode, place: Place, around: tuple[yaml.Node, ...]
+    ) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = str(key_node.value)
@@ -70,7 +74,9 @@ class Source:
             if key in values:
                 first = self._lines[inner]
                 line = key_node.start_mark.line + 1
-                self.problems.append(Problem(inner, f"is already given in line {first}", f"{self.name}:{line}"))
+                self.problems.append(
+                    Problem(inner, f"is already given in line {first}", f"{self.name}:{line}")
+                )
                 continue
             self._lines[inner] = key_node.start_mark.line + 1
             values[key] = self._read(value_node, inner, around)
@@ -117,7 +123,9 @@ def parse(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, Source]:
     for section, members in _sections(source, problems).items():
         for key, value in members.items():
             try:
-                sections[section][key] = convert(_spell_out(section, value), SECTIONS[section], (section, key))
+                sections[section][key] = convert(
+                    _spell_out(section, value), SECTIONS[section], (section, key)
+                )
             except DocumentError as error:
                 problems.append(source.problem(error.place, error.reason))
     if problems:

@@ -1,6 +1,7 @@
 """From the map to the objects of one node, and what stays as it is where the map can't be trusted."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from lunmapd.core import lio
 from lunmapd.core.lunmap import Access, FileIO, Lun, Lunmap, Map, Node, Target
@@ -29,7 +30,7 @@ TPG_PARAMETERS: lio.Settings = (("TargetAlias", MARK),)
 _PER_NODE_STATE = ("emulate_3pc", "emulate_caw", "emulate_pr")
 
 
-def project(lunmap: Lunmap, node: str, features: Set[str] = frozenset()) -> dict[lio.Key, lio.Object]:
+def project(lunmap: Lunmap, node: str, features: AbstractSet[str] = frozenset()) -> dict[lio.Key, lio.Object]:
     """Return the objects that `node` must have. `features` are those of its kernel, such as PORT_ID.
 
     Maps to targets that this node does not serve, or that don't exist, give nothing.
@@ -46,7 +47,7 @@ def project(lunmap: Lunmap, node: str, features: Set[str] = frozenset()) -> dict
     return lio.keyed(objects)
 
 
-def _target(iqn: str, node: Node, features: Set[str]) -> Iterator[lio.Object]:
+def _target(iqn: str, node: Node, features: AbstractSet[str]) -> Iterator[lio.Object]:
     tag = node.tpg_tag
     yield lio.Target(iqn)
     yield lio.Tpg(iqn, tag, TPG_ATTRIBUTES, TPG_PARAMETERS)
@@ -74,7 +75,7 @@ def _mapping(name: str, entry: Map, tag: int) -> Iterator[lio.Object]:
 
 
 def _storage_object(name: str, lun: Lun, *, shared: bool) -> lio.StorageObject:
-    attributes = {attribute: "0" if shared else "1" for attribute in _PER_NODE_STATE}
+    attributes = dict.fromkeys(_PER_NODE_STATE, "0" if shared else "1")
     if isinstance(lun.backing, FileIO):
         attributes["emulate_write_cache"] = "0"
         plugin, size = "fileio", lun.size or 0
@@ -93,7 +94,9 @@ def suspects(lunmap: Lunmap) -> dict[str, str]:
     return found
 
 
-def keep(desired: lio.Objects, observed: lio.Objects, bad: Set[str], node: str) -> dict[lio.Key, lio.Object]:
+def keep(
+    desired: lio.Objects, observed: lio.Objects, bad: AbstractSet[str], node: str
+) -> dict[lio.Key, lio.Object]:
     """Let what belongs to the `bad` paths (such as `luns/db1`) stay as it is observed, with all it stands on.
 
     Unreadable is not absent: neither removed nor changed.
@@ -111,7 +114,7 @@ def keep(desired: lio.Objects, observed: lio.Objects, bad: Set[str], node: str) 
     return result
 
 
-def _belongs(item: lio.Object, bad: Set[str], node: str) -> bool:
+def _belongs(item: lio.Object, bad: AbstractSet[str], node: str) -> bool:
     if isinstance(item, lio.Leftover):
         return False
     return (
