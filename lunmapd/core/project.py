@@ -106,8 +106,7 @@ def keep(
     waiting = list(frozen.values())
     while waiting:
         item = waiting.pop()
-        if lio.key(item) in frozen or lio.key(item) not in result:
-            result[lio.key(item)] = item
+        result[lio.key(item)] = item
         waiting.extend(
             observed[parent] for parent in lio.parents(item) if parent in observed and parent not in result
         )
