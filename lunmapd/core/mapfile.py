@@ -9,7 +9,7 @@ import yaml
 
 from lunmapd.core.changes import build
 from lunmapd.core.documents import DocumentError, convert
-from lunmapd.core.errors import InvalidMapError, Place, Problem
+from lunmapd.core.errors import InvalidInputError, Place, Problem
 from lunmapd.core.lunmap import SECTIONS, Document, Lunmap, Section
 from lunmapd.core.names import parse_portal
 from lunmapd.core.source import Source
@@ -36,13 +36,13 @@ def show_size(size: int) -> str:
 
 
 def parse(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, Source]:
-    """Read a map from YAML. Raises InvalidMapError with every problem of form and its `file:line`.
+    """Read a map from YAML. Raises InvalidInputError with every problem of form and its `file:line`.
 
     The rules between objects are not checked here (see `rules`); the Source gives the line for their problems.
     """
     source = Source(text, name)
     if source.problems:
-        raise InvalidMapError(source.problems)
+        raise InvalidInputError(source.problems)
     problems: list[Problem] = []
     sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
     for section, members in _sections(source, problems).items():
@@ -53,7 +53,7 @@ def parse(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, Source]:
             except DocumentError as error:
                 problems.append(source.problem(error.place, error.reason))
     if problems:
-        raise InvalidMapError(problems)
+        raise InvalidInputError(problems)
     return build(sections), source
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import yaml
 
-from lunmapd.core.errors import InvalidMapError, Place, Problem
+from lunmapd.core.errors import InvalidInputError, Place, Problem
 
 
 class Source:
     """A YAML text read into plain values, which remembers the line of each place and every duplicate key."""
 
     def __init__(self, text: str, name: str) -> None:
-        """Read `text`; `name` stands for it in messages. Raises InvalidMapError for text that is not YAML."""
+        """Read `text`; `name` stands for it in messages. Raises InvalidInputError for text that is not YAML."""
         self.name = name
         self.problems: list[Problem] = []
         self._lines: dict[Place, int] = {}
@@ -23,9 +23,9 @@ class Source:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
             self.value = None if root is None else self._read(root, (), ())
         except yaml.YAMLError as error:
-            raise InvalidMapError([self._syntax(error)]) from None
+            raise InvalidInputError([self._syntax(error)]) from None
         except RecursionError:
-            raise InvalidMapError([Problem((), "nested too deeply", name)]) from None
+            raise InvalidInputError([Problem((), "nested too deeply", name)]) from None
 
     def problem(self, place: Place, message: str) -> Problem:
         """Make a problem that names the line of `place`, or of the nearest thing around it."""

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from lunmapd.core.changes import diff, map_digest, patch, patch_digest
 from lunmapd.core.documents import DocumentError, decode, encode
-from lunmapd.core.errors import InvalidMapError
+from lunmapd.core.errors import InvalidInputError
 from lunmapd.core.lunmap import SECTIONS, Lun, Lunmap
 from lunmapd.core.mapfile import parse, parse_size, show, show_size
 from lunmapd.core.names import naa, parse_portal
@@ -36,10 +36,10 @@ def test_garbage_bytes_raise_only_the_codecs_error(data: bytes) -> None:
 
 @given(st.text())
 def test_garbage_text_raises_only_the_maps_error(text: str) -> None:
-    """Any text either reads as a map or raises InvalidMapError with a place for each problem."""
+    """Any text either reads as a map or raises InvalidInputError with a place for each problem."""
     try:
         parse(text)
-    except InvalidMapError as error:
+    except InvalidInputError as error:
         assert error.problems
 
 
@@ -59,10 +59,10 @@ YAML = st.recursive(
 
 @given(YAML)
 def test_odd_yaml_raises_only_the_maps_error(text: str) -> None:
-    """YAML of any shape either reads as a map or raises InvalidMapError."""
+    """YAML of any shape either reads as a map or raises InvalidInputError."""
     try:
         parse(text)
-    except InvalidMapError as error:
+    except InvalidInputError as error:
         assert error.problems
 
 

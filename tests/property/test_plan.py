@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lunmapd.core import lio
+from lunmapd.core.desire import keep, suspects
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.core.plan import Action, Plan, disruption, follow, plan
-from lunmapd.core.project import PORT_ID, keep, project, suspects
+from lunmapd.core.project import PORT_ID, project
 from strategies import NODES, kernels, lunmaps
 
 Objects = dict[lio.Key, lio.Object]

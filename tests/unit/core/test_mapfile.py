@@ -2,7 +2,7 @@
 
 import pytest
 
-from lunmapd.core.errors import InvalidMapError, Problem
+from lunmapd.core.errors import InvalidInputError, Problem
 from lunmapd.core.lunmap import Access, Block, Lun, Lunmap, Map, Node
 from lunmapd.core.mapfile import parse, parse_size, show, show_size
 
@@ -43,7 +43,7 @@ BAD = [
 @pytest.mark.parametrize(("text", "message"), BAD, ids=[repr(row[0][:40]) for row in BAD])
 def test_bad_files_are_refused_with_line_and_field(text: str, message: str) -> None:
     """Each mistake is one problem that names file, line and field."""
-    with pytest.raises(InvalidMapError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         parse(text, "m.yaml")
     assert len(caught.value.problems) == 1
     assert str(caught.value).startswith(message)
@@ -51,7 +51,7 @@ def test_bad_files_are_refused_with_line_and_field(text: str, message: str) -> N
 
 def test_all_problems_of_a_file_come_at_once() -> None:
     """Two wrong objects give two problems."""
-    with pytest.raises(InvalidMapError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         parse("luns:\n  a: 1\n  b: 2\nnodes: {n: 3}")
     assert len(caught.value.problems) == 3
 

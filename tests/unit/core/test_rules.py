@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from lunmapd.core.errors import InvalidMapError
+from lunmapd.core.errors import InvalidInputError
 from lunmapd.core.mapfile import parse
 from lunmapd.core.rules import change_problems, problems
 
@@ -130,4 +130,4 @@ def test_identity_is_kept(changes: dict[str, Any], sentence: str | None) -> None
 def test_the_error_prints_every_problem() -> None:
     """The error of an invalid map has one line for each problem."""
     found = problems(parse(GOOD.replace("lun: 1", "lun: 0").replace("tpg_tag: 2", "tpg_tag: 1"))[0])
-    assert str(InvalidMapError(found)).count("\n") == 1
+    assert str(InvalidInputError(found)).count("\n") == 1
