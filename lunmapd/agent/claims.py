@@ -9,6 +9,12 @@ import os
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from lunmapd.core.errors import LunmapdError
+
+
+class ClaimsUnwritableError(LunmapdError):
+    """The claims can't be kept, so nothing new may be made."""
+
 
 class Claims:
     """A small set of target names in a file, replaced as a whole."""
@@ -23,12 +29,24 @@ class Claims:
             names = json.loads(self._path.read_bytes())
         except (FileNotFoundError, ValueError):
             return frozenset()
-        return frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
+        return (
+            frozenset(name for name in names if isinstance(name, str))
+            if isinstance(names, list)
+            else frozenset()
+        )
 
     def write(self, names: AbstractSet[str]) -> None:
-        """Replace the claims on disk, surviving a power cut. Raises OSError."""
+        """Replace the claims on disk, surviving a power cut. Raises ClaimsUnwritableError."""
         if names == self.read():
             return
+        try:
+            self._replace(names)
+        except OSError as error:
+            raise ClaimsUnwritableError(
+                f"can't write {self._path}: {error}; nothing was changed in LIO"
+            ) from error
+
+    def _replace(self, names: AbstractSet[str]) -> None:
         fresh = self._path.with_suffix(".new")
         with fresh.open("w") as file:
             json.dump(sorted(names), file)

@@ -26,7 +26,9 @@ def read_identity(machine: Path = MACHINE_ID, boot: Path = BOOT_ID) -> Identity:
     try:
         identity = Identity(machine.read_text().strip(), boot.read_text().strip())
     except OSError as error:
-        raise NoIdentityError(f"can't read the machine's id: {error}; run systemd-machine-id-setup") from error
+        raise NoIdentityError(
+            f"can't read the machine's id: {error}; run systemd-machine-id-setup"
+        ) from error
     if not identity.machine:
         raise NoIdentityError(f"{machine} is empty; run systemd-machine-id-setup")
     return identity

@@ -45,7 +45,7 @@ class Result(Struct, frozen=True):
 def reconcile(
     kernel: Kernel, claims: Claims, lunmap: Lunmap, unreadable: Mapping[str, str], node: str
 ) -> Result:
-    """Make the kernel as the map says, as far as it can be. Raises LunmapdError when it can't be read, and OSError."""
+    """Make the kernel as the map says, as far as it can be. Raises LunmapdError when it can't be read, or the claims not written."""
     ours = claims.read()
     observed = kernel.observe(ours)
     want = desire(lunmap, unreadable, node, observed)
@@ -71,7 +71,11 @@ def _logged(report: Report) -> Report:
     if failure is None:
         log.info("%s (%s)", step, disruption(step).name.lower().replace("_", " "))
     elif failure.reason != WAITING:
-        log.warning("%s %s failed: %s: %s", step.action, lio.show_key(lio.key(step.item)), failure.reason, failure.message)
+        log.warning(
+            "%s %s failed: %s: %s",
+            step.action,
+            lio.show_key(lio.key(step.item)),
+            failure.reason,
+            failure.message,
+        )
     return report
-
-

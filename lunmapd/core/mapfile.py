@@ -1,7 +1,7 @@
 """The map as a YAML file: reading with the line of every problem, and printing."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -101,10 +101,10 @@ def _portal(text: Any) -> Any:
         return text
 
 
-def show(lunmap: Lunmap) -> str:
-    """Print a map as YAML that `parse` reads back to the same map."""
-    sections = {section: _plain(lunmap.section(section)) for section in SECTIONS}
-    for lun in sections["luns"].values():
+def show(lunmap: Lunmap, only: Sequence[Section] = tuple(SECTIONS)) -> str:
+    """Print a map, or some sections of it, as YAML that `parse` reads back."""
+    sections = {section: _plain(lunmap.section(section)) for section in only}
+    for lun in sections.get("luns", {}).values():
         if "size" in lun:
             lun["size"] = show_size(lun["size"])
     return str(yaml.safe_dump(sections, sort_keys=False, width=110))

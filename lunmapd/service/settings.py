@@ -2,9 +2,7 @@
 
 import socket
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from msgspec import Struct, field
 
 from lunmapd.core.documents import DocumentError, convert
@@ -13,6 +11,7 @@ from lunmapd.core.names import check_name
 from lunmapd.core.source import Source
 
 DEFAULT_PATH = Path("/etc/lunmapd/lunmapd.yaml")
+SHORTEST, LONGEST = 0.1, 86400
 
 
 class ZooKeeper(Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,7 +42,9 @@ def load(path: Path) -> Settings:
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsUnreadableError(f"can't read the settings: {error}; see config/lunmapd.yaml for an example") from None
+        raise SettingsUnreadableError(
+            f"can't read the settings: {error}; see config/lunmapd.yaml for an example"
+        ) from None
     return parse(text, str(path))
 
 
@@ -69,12 +70,18 @@ def _values(settings: Settings) -> list[tuple[Place, str]]:
         (("node",), check_name(settings.node)),
         (("state_dir",), None if settings.state_dir.startswith("/") else "must be an absolute path"),
         (("zookeeper", "chroot"), _check_chroot(zookeeper.chroot)),
-        (("zookeeper", "hosts"), None if zookeeper.hosts else "name at least one server, such as 10.0.0.1:2181"),
+        (
+            ("zookeeper", "hosts"),
+            None if zookeeper.hosts else "name at least one server, such as 10.0.0.1:2181",
+        ),
     ]
-    found += [(("zookeeper", "hosts", index), _check_host(host)) for index, host in enumerate(zookeeper.hosts)]
+    found += [
+        (("zookeeper", "hosts", index), _check_host(host)) for index, host in enumerate(zookeeper.hosts)
+    ]
     found += [((name,), _check_seconds(getattr(settings, name))) for name in ("resync", "retry")]
     found += [
-        (("zookeeper", name), _check_seconds(getattr(zookeeper, name))) for name in ("session_timeout", "deadline")
+        (("zookeeper", name), _check_seconds(getattr(zookeeper, name)))
+        for name in ("session_timeout", "deadline")
     ]
     return [(place, sentence) for place, sentence in found if sentence]
 
@@ -92,9 +99,5 @@ def _check_host(text: str) -> str | None:
 
 
 def _check_seconds(value: float) -> str | None:
-    return None if 0.1 <= value <= 86400 else f"{value:g} is not a usable time: use seconds, from 0.1 to 86400"  # noqa: PLR2004
-
-
-def as_plain(settings: Settings) -> Any:
-    """Return the settings as plain values, for printing."""
-    return msgspec.to_builtins(settings)
+    good = SHORTEST <= value <= LONGEST
+    return None if good else f"{value:g} is not a usable time: use seconds, from {SHORTEST} to {LONGEST}"
