@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from kazoo.client import KazooClient, TransactionRequest
 from kazoo.exceptions import (
@@ -21,7 +20,7 @@ from lunmapd.core.changes import Head, Revision
 from lunmapd.core.documents import encode
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.store import paths
-from lunmapd.store.draft import Draft, Write, check_size, draft
+from lunmapd.store.draft import Draft, Signature, Write, check_size, draft
 from lunmapd.store.errors import (
     AlreadyInitialisedError,
     ConflictError,
@@ -94,16 +93,13 @@ def _make(session: Session, path: str) -> None:
         return
 
 
-def commit(
-    session: Session, before: Snapshot, after: Lunmap, *, author: str, message: str, now: datetime
-) -> Revision | None:
+def commit(session: Session, before: Snapshot, after: Lunmap, signature: Signature) -> Revision | None:
     """Commit `after` as the revision that follows `before`; None when nothing changes. The caller has checked the rules.
 
     Raises ConflictError when somebody was faster, EditedMeanwhileError for a change around the tools, TooLargeError,
     OutcomeUnknownError when it can't be told whether it was done; after any other error nothing was committed.
     """
-    time = now.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    prepared = draft(before, after, author, message, time)
+    prepared = draft(before, after, signature)
     if prepared is None:
         return None
     check_size(prepared, session.root)

@@ -138,9 +138,10 @@ def read_fleet(session: Session) -> dict[str, FleetNode]:
 
 def _children(session: Session, path: str) -> set[str]:
     try:
-        return set(session.repeat(lambda client: client.get_children_async(session.path(path))))
+        children = session.repeat(lambda client: client.get_children_async(session.path(path)))
     except NoNodeError:
         raise NotInitialisedError(session.path(path)) from None
+    return set(children)
 
 
 def _fleet_node(name: str, live_data: bytes | None, status_data: bytes | None) -> FleetNode:

@@ -138,7 +138,7 @@ def refresh(session: Session, known: Snapshot | None) -> Snapshot:
     """
     if known is None:
         return read_all(session)
-    meta, head, version = _top_since(session, known)
+    _, head, version = _top_since(session, known)
     same = head.revision == known.revision
     if same and version == known.head_version:
         return known

@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import (
@@ -77,7 +77,7 @@ class Session:
         self._client.start_async()
         self._supervisor.start()
 
-    def __enter__(self) -> "Session":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -122,13 +122,15 @@ class Session:
 
     def gather(self, asks: Sequence[Ask[T]]) -> list[T | None]:
         """Make many requests at once, each window within the deadline; None stands for a missing znode."""
-        results: list[T | None] = []
-        for start in range(0, len(asks), WINDOW):
-            window = asks[start : start + WINDOW]
-            results += self._repeat(
-                lambda client, until, window=window: self._settle_all([ask(client) for ask in window], until)
-            )
-        return results
+        windows = [asks[start : start + WINDOW] for start in range(0, len(asks), WINDOW)]
+        return [result for window in windows for result in self._gather(window)]
+
+    def _gather(self, window: Sequence[Ask[T]]) -> list[T | None]:
+        def attempt(client: KazooClient, until: float) -> list[T | None]:
+            results = [ask(client) for ask in window]
+            return [self._settle_one(result, until) for result in results]
+
+        return self._repeat(attempt)
 
     def send(self, ask: Ask[T]) -> None:
         """Hand over a request without waiting for the answer; it is dropped when there is no connection."""
@@ -143,7 +145,7 @@ class Session:
                 return attempt(client, until)
             except LostError:
                 # An oversized or poisonous request drops every connection at once; don't hammer the ensemble with it.
-                self._closing.wait(min(random.uniform(0.02, 0.2), max(0.0, until - time.monotonic())))
+                self._closing.wait(min(_jitter(), max(0.0, until - time.monotonic())))
 
     def _connection(self, until: float) -> KazooClient:
         self._up.wait(max(0.0, until - time.monotonic()))
@@ -160,9 +162,6 @@ class Session:
             raise LostError(self.hosts, self.deadline, f" ({type(error).__name__})") from error
         except ZookeeperError as error:
             raise RefusedError(type(error).__name__) from error
-
-    def _settle_all(self, results: list[IAsyncResult[T]], until: float) -> list[T | None]:
-        return [self._settle_one(result, until) for result in results]
 
     def _settle_one(self, result: IAsyncResult[T], until: float) -> T | None:
         try:
@@ -205,6 +204,10 @@ class Session:
         self._client, self._handler = self._build()
         self._client.start_async()
         _discard(old)
+
+
+def _jitter() -> float:
+    return random.uniform(0.02, 0.2)  # noqa: S311 - nothing secret about a pause
 
 
 def _discard(client: KazooClient) -> threading.Thread:

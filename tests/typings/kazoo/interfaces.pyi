@@ -1,6 +1,6 @@
 from typing import Generic, TypeVar
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
-class IAsyncResult(Generic[T]):
-    def get(self, block: bool = ..., timeout: float | None = ...) -> T: ...
+class IAsyncResult(Generic[_T]):
+    def get(self, block: bool = ..., timeout: float | None = ...) -> _T: ...
