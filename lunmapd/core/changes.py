@@ -41,7 +41,7 @@ def split(path: str) -> tuple[Section, str]:
     section, _, name = path.partition("/")
     if section not in SECTIONS or not name:
         raise DocumentError((path,), "not the path of an object of the map")
-    return section, name
+    return cast("Section", section), name
 
 
 def diff(before: Lunmap, after: Lunmap) -> tuple[Change, ...]:
@@ -89,4 +89,6 @@ def patch_digest(value: int, changes: Iterable[Change]) -> int:
 
 def map_digest(lunmap: Lunmap) -> int:
     """Return the digest of a whole map."""
-    return digest.total((f"{section}/{name}", encode(document)) for section, name, document in lunmap.documents())
+    return digest.total(
+        (f"{section}/{name}", encode(document)) for section, name, document in lunmap.documents()
+    )

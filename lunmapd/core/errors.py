@@ -51,8 +51,8 @@ class Problem(Struct, frozen=True, order=True):
         return f"{prefix}{show_place(self.place)}: {self.message}"
 
 
-class InvalidMapError(LunmapdError):
-    """A map that breaks a rule; `problems` holds every one that was found, nothing was committed."""
+class InvalidInputError(LunmapdError):
+    """A map or settings file that breaks a rule; `problems` holds every one that was found."""
 
     exit_code = Exit.INVALID
 

@@ -12,7 +12,6 @@ from kazoo.exceptions import (
     RolledBackError,
     RuntimeInconsistency,
 )
-from kazoo.interfaces import IAsyncResult
 from msgspec import Struct
 
 from lunmapd.core import digest as digests
@@ -34,7 +33,7 @@ from lunmapd.store.errors import (
     UnreachableError,
 )
 from lunmapd.store.read import fetch, read_revisions, read_top, sync
-from lunmapd.store.session import Session
+from lunmapd.store.session import Answer, Session
 from lunmapd.store.snapshot import SCHEMA, Meta, Snapshot
 
 _ATTEMPTS = 3
@@ -169,7 +168,7 @@ def submit(session: Session, writes: Sequence[Write], existing: Sequence[str] = 
     Raises LostError when it is unknown whether it was done.
     """
 
-    def ask(client: KazooClient) -> IAsyncResult[list[object]]:
+    def ask(client: KazooClient) -> Answer[list[object]]:
         transaction = client.transaction()
         for path in existing:
             transaction.check(session.path(path), -1)

@@ -4,7 +4,6 @@ from typing import TypeVar
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NodeExistsError, NoNodeError
-from kazoo.interfaces import IAsyncResult
 from kazoo.protocol.states import ZnodeStat
 from msgspec import Struct
 
@@ -14,7 +13,7 @@ from lunmapd.store import paths
 from lunmapd.store.draft import check_document
 from lunmapd.store.errors import LostError, NodeNameTakenError, NotInitialisedError, UnreachableError
 from lunmapd.store.read import fetch
-from lunmapd.store.session import Session
+from lunmapd.store.session import Answer, Session
 
 T = TypeVar("T")
 _ATTEMPTS = 5
@@ -81,7 +80,7 @@ def _create(session: Session, node: str, live: Live) -> bool:
 def _replace(session: Session, node: str, live: Live, version: int) -> bool:
     path = session.path(paths.live(node))
 
-    def ask(client: KazooClient) -> IAsyncResult[list[object]]:
+    def ask(client: KazooClient) -> Answer[list[object]]:
         transaction = client.transaction()
         transaction.delete(path, version)
         transaction.create(path, encode(live), ephemeral=True)
