@@ -16,8 +16,9 @@ from lunmapd.core.errors import LunmapdError
 from lunmapd.core.status import At, Live, NodeStatus
 from lunmapd.store.errors import NodeNameTakenError, StoreError
 from lunmapd.store.node import register, write_status
-from lunmapd.store.read import Snapshot, refresh
+from lunmapd.store.read import refresh
 from lunmapd.store.session import Session
+from lunmapd.store.snapshot import Snapshot
 from lunmapd.store.watch import watch_head
 
 log = logging.getLogger(__name__)

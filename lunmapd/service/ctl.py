@@ -26,8 +26,9 @@ from lunmapd.service import settings, tables
 from lunmapd.service.errors import reported
 from lunmapd.store.commit import commit, initialise
 from lunmapd.store.node import read_fleet
-from lunmapd.store.read import Snapshot, read_all
+from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
+from lunmapd.store.snapshot import Snapshot
 
 _POLL = 0.2
 _TABLES: dict[str, Callable[[Lunmap], str]] = {

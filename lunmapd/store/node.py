@@ -1,11 +1,10 @@
 """What a node says of itself: its ephemeral and its status, and the look at all of them."""
 
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NodeExistsError, NoNodeError
 from kazoo.protocol.states import ZnodeStat
-from msgspec import Struct
 
 from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.core.status import Live, NodeStatus
@@ -20,7 +19,7 @@ _ATTEMPTS = 5
 _UNREADABLE = "(unreadable)"
 
 
-class FleetNode(Struct, frozen=True):
+class FleetNode(NamedTuple):
     """One node as seen from outside: what it says of itself, and what of that can't be read."""
 
     live: Live | None = None
