@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from tabulate import tabulate
 
 from lunmapd.core.changes import Change
@@ -136,9 +136,9 @@ def change_lines(changes: Iterable[Change]) -> list[str]:
 
 
 def _change_line(change: Change) -> str:
-    if change.before is None:
+    if change.before is UNSET:
         return f"+ {change.path}"
-    if change.after is None:
+    if change.after is UNSET:
         return f"- {change.path}"
     return f"~ {change.path} ({', '.join(_fields(bytes(change.before), bytes(change.after)))})"
 

@@ -12,7 +12,6 @@ from kazoo.exceptions import (
     RolledBackError,
     RuntimeInconsistency,
 )
-from kazoo.interfaces import IAsyncResult
 from msgspec import Struct
 
 from lunmapd.core import digest as digests
@@ -20,7 +19,7 @@ from lunmapd.core.changes import Head, Revision
 from lunmapd.core.documents import encode
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.store import paths
-from lunmapd.store.draft import Draft, Signature, Write, check_size, draft
+from lunmapd.store.draft import Draft, Write, check_size, draft
 from lunmapd.store.errors import (
     AlreadyInitialisedError,
     ConflictError,
@@ -34,7 +33,7 @@ from lunmapd.store.errors import (
     UnreachableError,
 )
 from lunmapd.store.read import fetch, read_revisions, read_top, sync
-from lunmapd.store.session import Session
+from lunmapd.store.session import Answer, Session
 from lunmapd.store.snapshot import SCHEMA, Meta, Snapshot
 
 _ATTEMPTS = 3
@@ -93,13 +92,17 @@ def _make(session: Session, path: str) -> None:
         return
 
 
-def commit(session: Session, before: Snapshot, after: Lunmap, signature: Signature) -> Revision | None:
-    """Commit `after` as the revision that follows `before`; None when nothing changes. The caller has checked the rules.
+def commit(  # noqa: PLR0913, PLR0917 - what a revision says stands beside what it does
+    session: Session, before: Snapshot, after: Lunmap, author: str, message: str, now: str
+) -> Revision | None:
+    """Commit `after` as the revision that follows `before`; None when nothing changes.
+
+    `now` is RFC 3339 in UTC. The caller has checked the rules.
 
     Raises ConflictError when somebody was faster, EditedMeanwhileError for a change around the tools, TooLargeError,
     OutcomeUnknownError when it can't be told whether it was done; after any other error nothing was committed.
     """
-    prepared = draft(before, after, signature)
+    prepared = draft(before, after, author, message, now)
     if prepared is None:
         return None
     check_size(prepared, session.root)
@@ -169,7 +172,7 @@ def submit(session: Session, writes: Sequence[Write], existing: Sequence[str] = 
     Raises LostError when it is unknown whether it was done.
     """
 
-    def ask(client: KazooClient) -> IAsyncResult[list[object]]:
+    def ask(client: KazooClient) -> Answer[list[object]]:
         transaction = client.transaction()
         for path in existing:
             transaction.check(session.path(path), -1)

@@ -1,12 +1,11 @@
 """A commit before it is sent: which znodes it writes and what its revision says; pure."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from lunmapd.core import digest as digests
-from lunmapd.core.changes import Change, Head, Revision, diff, split
+from lunmapd.core.changes import Change, Head, Revision, as_raw, diff, split
 from lunmapd.core.documents import encode
 from lunmapd.core.lunmap import SECTIONS, Lunmap
 from lunmapd.store import paths
@@ -17,18 +16,6 @@ MAX_DOCUMENT = 256 * 1024
 MAX_COMMIT = 900_000
 MAX_OPERATIONS = 1000
 _OVERHEAD = 64  # an upper bound of what each operation adds: header, lengths, version and the ACL
-
-
-class Signature(Struct, frozen=True):
-    """Who commits, why and when; `now` has a time zone."""
-
-    author: str
-    message: str
-    now: datetime
-
-    def time(self) -> str:
-        """Print the time as RFC 3339 in UTC."""
-        return self.now.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class Write(Struct, frozen=True):
@@ -59,7 +46,7 @@ class Draft(Struct, frozen=True):
         )
 
 
-def draft(before: Snapshot, after: Lunmap, signature: Signature) -> Draft | None:
+def draft(before: Snapshot, after: Lunmap, author: str, message: str, time: str) -> Draft | None:
     """Prepare the commit that makes `after` of `before`; None when there is nothing to do.
 
     Changes that were made around the tools are taken in: they stay unless `after` says otherwise, in canonical
@@ -74,13 +61,11 @@ def draft(before: Snapshot, after: Lunmap, signature: Signature) -> Draft | None
         recorded = before.edited.get(path, None if path in before.unreadable else old)
         if new != old:
             writes.append(Write(path, old, new, before.versions.get(path, -1)))
-        changes.append(Change(path, _raw(recorded), _raw(new)))
+        changes.append(Change(path, as_raw(recorded), as_raw(new)))
     if not changes:
         return None
     digest = digests.show(_digest(int(before.digest, 16), writes))
-    revision = Revision(
-        before.revision + 1, digest, signature.author, signature.time(), signature.message, tuple(changes)
-    )
+    revision = Revision(before.revision + 1, digest, author, time, message, tuple(changes))
     return Draft(tuple(writes), revision, before.head_version)
 
 
@@ -94,10 +79,6 @@ def _data(lunmap: Lunmap, path: str) -> bytes | None:
     section, name = split(path)
     document = lunmap.section(section).get(name)
     return None if document is None else encode(document)
-
-
-def _raw(data: bytes | None) -> Raw | None:
-    return None if data is None else Raw(data)
 
 
 def _digest(value: int, writes: list[Write]) -> int:

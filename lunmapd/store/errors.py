@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from lunmapd.core.errors import Exit, LunmapdError
 
+_MAX_NAMED = 10
+
 
 class StoreError(LunmapdError):
     """Root of the errors of the store."""
@@ -127,10 +129,15 @@ class ConflictError(StoreError):
 
     def __init__(self, revision: int, author: str, clashes: Sequence[str]) -> None:
         self.revision, self.author, self.clashes = revision, author, tuple(clashes)
-        both = f"changed the same objects: {', '.join(clashes)}" if clashes else "changed other objects"
+        both = f"changed the same objects: {_some(clashes)}" if clashes else "changed other objects"
         super().__init__(
             f"revision {revision} by {author} was committed meanwhile and {both}; look at the map and try again"
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(names[:_MAX_NAMED]) + more
 
 
 class EditedMeanwhileError(StoreError):

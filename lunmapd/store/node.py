@@ -1,12 +1,10 @@
 """What a node says of itself: its ephemeral and its status, and the look at all of them."""
 
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NodeExistsError, NoNodeError
-from kazoo.interfaces import IAsyncResult
 from kazoo.protocol.states import ZnodeStat
-from msgspec import Struct
 
 from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.core.status import Live, NodeStatus
@@ -14,14 +12,14 @@ from lunmapd.store import paths
 from lunmapd.store.draft import check_document
 from lunmapd.store.errors import LostError, NodeNameTakenError, NotInitialisedError, UnreachableError
 from lunmapd.store.read import fetch
-from lunmapd.store.session import Session
+from lunmapd.store.session import Answer, Session
 
 T = TypeVar("T")
 _ATTEMPTS = 5
 _UNREADABLE = "(unreadable)"
 
 
-class FleetNode(Struct, frozen=True):
+class FleetNode(NamedTuple):
     """One node as seen from outside: what it says of itself, and what of that can't be read."""
 
     live: Live | None = None
@@ -81,7 +79,7 @@ def _create(session: Session, node: str, live: Live) -> bool:
 def _replace(session: Session, node: str, live: Live, version: int) -> bool:
     path = session.path(paths.live(node))
 
-    def ask(client: KazooClient) -> IAsyncResult[list[object]]:
+    def ask(client: KazooClient) -> Answer[list[object]]:
         transaction = client.transaction()
         transaction.delete(path, version)
         transaction.create(path, encode(live), ephemeral=True)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from kazoo.client import KazooClient
-from kazoo.interfaces import IAsyncResult
 from kazoo.protocol.states import ZnodeStat
 from msgspec.structs import replace
 
@@ -20,7 +19,7 @@ from lunmapd.store.errors import (
     UnsteadyError,
     WentBackError,
 )
-from lunmapd.store.session import Ask, Session
+from lunmapd.store.session import Answer, Ask, Session
 from lunmapd.store.snapshot import SCHEMA, Meta, Raw, Snapshot, advance, assemble, edits
 
 T = TypeVar("T")
@@ -43,7 +42,7 @@ def fetch(session: Session, relative: Sequence[str]) -> list[Raw | None]:
 
 
 def _get(session: Session, path: str) -> Ask[tuple[bytes | None, ZnodeStat]]:
-    def ask(client: KazooClient) -> IAsyncResult[tuple[bytes | None, ZnodeStat]]:
+    def ask(client: KazooClient) -> Answer[tuple[bytes | None, ZnodeStat]]:
         return client.get_async(session.path(path))
 
     return ask
@@ -94,7 +93,7 @@ def _read_objects(session: Session) -> dict[str, Raw] | None:
 
 
 def _children(session: Session, path: str) -> Ask[list[str]]:
-    def ask(client: KazooClient) -> IAsyncResult[list[str]]:
+    def ask(client: KazooClient) -> Answer[list[str]]:
         return client.get_children_async(session.path(path))
 
     return ask

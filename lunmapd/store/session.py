@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import (
@@ -25,7 +25,6 @@ from kazoo.exceptions import (
     ZookeeperError,
 )
 from kazoo.handlers.threading import KazooTimeoutError
-from kazoo.interfaces import IAsyncResult
 from kazoo.protocol.states import KazooState
 from kazoo.retry import KazooRetry
 
@@ -33,7 +32,17 @@ from lunmapd.store.errors import LostError, RefusedError, UnreachableError
 from lunmapd.store.handler import WatchedHandler
 
 T = TypeVar("T")
-Ask = Callable[[KazooClient], IAsyncResult[T]]
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Answer(Protocol[T_co]):
+    """What kazoo's asynchronous calls return (kazoo.interfaces.IAsyncResult)."""
+
+    def get(self, block: bool = ..., timeout: float | None = ...) -> T_co:  # noqa: FBT001 - kazoo's signature
+        """Wait for the answer; raises what it says, or KazooTimeoutError."""
+
+
+Ask = Callable[[KazooClient], Answer[T]]
 
 DEFAULT_CHROOT = "/lunmap"
 WINDOW = 256
@@ -153,7 +162,7 @@ class Session:
             raise UnreachableError(self.hosts, self.deadline)
         return self._client
 
-    def _settle(self, result: IAsyncResult[T], until: float) -> T:
+    def _settle(self, result: Answer[T], until: float) -> T:
         try:
             return result.get(timeout=max(0.0, until - time.monotonic()))
         except _EXPECTED:
@@ -163,7 +172,7 @@ class Session:
         except ZookeeperError as error:
             raise RefusedError(type(error).__name__) from error
 
-    def _settle_one(self, result: IAsyncResult[T], until: float) -> T | None:
+    def _settle_one(self, result: Answer[T], until: float) -> T | None:
         try:
             return self._settle(result, until)
         except NoNodeError:

@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core import digest as digests
-from lunmapd.core.changes import Head, Revision, build, patch, patch_digest, split
+from lunmapd.core.changes import Head, Revision, as_bytes, build, patch, patch_digest, split
 from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.core.lunmap import SECTIONS, Document, Lunmap, Section
 
@@ -99,7 +99,7 @@ def edits(objects: Mapping[str, Raw], newest_first: Iterable[Revision]) -> dict[
     complete = False
     for revision in newest_first:
         for change in revision.changes:
-            recorded.setdefault(change.path, None if change.after is None else bytes(change.after))
+            recorded.setdefault(change.path, as_bytes(change.after))
         complete = revision.revision == 1
     found = {path: data for path, data in recorded.items() if data != _data(objects.get(path))}
     strangers = objects.keys() - recorded.keys() if complete else set()

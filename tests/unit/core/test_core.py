@@ -75,7 +75,7 @@ def test_foreign_paths_are_refused(path: str) -> None:
 
 def test_patching_removes_and_tolerates_what_is_gone() -> None:
     """A change without a document removes the object, also when it is gone already."""
-    gone = Change("luns/a", msgspec.Raw(b"{}"), None)
+    gone = Change("luns/a", msgspec.Raw(b"{}"))
     assert patch(patch(MAP, [gone]), [gone]).luns == {}
 
 
