@@ -25,12 +25,8 @@ from lunmapd.core.status import Standing
 from lunmapd.service import settings, tables
 from lunmapd.service.errors import reported
 from lunmapd.store.commit import commit, initialise
-<<<<<<< HEAD
 from lunmapd.store.draft import Signature
 from lunmapd.store.node import FleetNode, read_fleet
-=======
-from lunmapd.store.node import read_fleet
->>>>>>> store
 from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
 from lunmapd.store.snapshot import Snapshot
