@@ -1,5 +1,6 @@
 """Making and removing TPG LUNs and mapped LUNs."""
 
+import contextlib
 from pathlib import Path
 
 from lunmapd.core import lio
@@ -23,7 +24,8 @@ def delete(item: lio.TpgLun | lio.MappedLun, places: Places) -> None:
     if isinstance(item, lio.TpgLun):
         _delete_lun(item, places)
     else:
-        rts.mapped_lun(item).delete()
+        with contextlib.suppress(rts.NotInConfigfs):
+            rts.mapped_lun(item).delete()
         places.maps[item.iqn, item.tag][item.storage_object].discard(lio.key(item))
 
 

@@ -18,7 +18,7 @@ def prepare() -> None:
     mkdir in configfs waits. The database directory comes first, for LIO looks for it when it is loaded.
     """
     with attempt("prepare LIO"):
-        rts.DATABASE.mkdir(exist_ok=True)
+        rts.PREFERRED_DATABASE.mkdir(exist_ok=True)
     if not _CONFIGFS.is_mount():
         _run("mount", "-t", "configfs", "configfs", str(_CONFIGFS))
     for module in _MODULES:
@@ -26,6 +26,8 @@ def prepare() -> None:
             _run("modprobe", module)
     with attempt("prepare LIO"):
         (rts.ROOT / "iscsi").mkdir(exist_ok=True)
+        # Without it LIO answers "not ready" to a reservation that is to survive a power loss.
+        (rts.database() / "pr").mkdir(exist_ok=True)
 
 
 def _run(*command: str) -> None:

@@ -5,6 +5,7 @@ names than the kernel, that one step is replaced here; the contract tests on a r
 Supports rtslib-fb 2.1.75, 2.1.76 and 2.2: the package `rtslib_fb` is in all of them.
 """
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -21,7 +22,7 @@ Mode = Literal["create", "lookup"]
 Error = RTSLibError
 Node = CFSNode
 ROOT = Path(CFSNode.configfs_dir)
-DATABASE = Path(RTSRoot._preferred_dbroot)  # noqa: SLF001 - RTSRoot() raises unless this directory exists
+PREFERRED_DATABASE = Path(RTSRoot._preferred_dbroot)  # noqa: SLF001 - RTSRoot() raises unless this directory exists
 
 # 2.2 renamed the exception.
 _names = vars(utils)
@@ -66,6 +67,13 @@ class _MappedLun(MappedLUN):
     """A mapped LUN whose number may be above the 255 of rtslib 2.1.75; the kernel takes all of SAM's."""
 
     MAX_LUN = MAX_LUN_NUMBER
+
+
+def database() -> Path:
+    """Return LIO's database directory; rtslib moves it to the preferred one as long as there is no storage object."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Path(RTSRoot().dbroot)
 
 
 def target(iqn: str, mode: Mode) -> Target:

@@ -5,6 +5,7 @@ from rtslib_fb.node import CFSNode
 
 class RTSRoot(CFSNode):
     _preferred_dbroot: str
+    dbroot: str
 
 class _ISCSIFabricModule(CFSNode): ...
 
