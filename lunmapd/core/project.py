@@ -87,11 +87,9 @@ def _mapping(name: str, entry: Map, tag: int) -> Iterator[lio.Object]:
 
 
 def _storage_object(name: str, lun: Lun, *, shared: bool) -> lio.StorageObject:
-    attributes = dict.fromkeys(_PER_NODE_STATE, "0" if shared else "1")
-    if isinstance(lun.backing, FileIO):
-        attributes["emulate_write_cache"] = "0"
-        plugin, size = "fileio", lun.size or 0
-    else:
-        plugin, size = "iblock", 0
-    settings = tuple(sorted(attributes.items()))
-    return lio.StorageObject(name, plugin, lun.backing.path, size, lun.serial, settings)
+    is_file = isinstance(lun.backing, FileIO)
+    plugin = "fileio" if is_file else "iblock"
+    values = dict.fromkeys(_PER_NODE_STATE, "0" if shared else "1") | {"emulate_write_cache": "0"}
+    attributes = tuple((attribute, values[attribute]) for attribute in STORAGE_ATTRIBUTES[plugin])
+    size = (lun.size or 0) if is_file else 0
+    return lio.StorageObject(name, plugin, lun.backing.path, size, lun.serial, attributes)

@@ -25,7 +25,6 @@ from lunmapd.core.status import Standing
 from lunmapd.service import settings, tables
 from lunmapd.service.errors import reported
 from lunmapd.store.commit import commit, initialise
-from lunmapd.store.draft import Signature
 from lunmapd.store.node import FleetNode, read_fleet
 from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
@@ -161,9 +160,7 @@ def apply(
         changes = tables.change_lines(diff(before.lunmap, after))
         revision = None
         if changes and not dry_run:
-            revision = commit(
-                session, before, after, Signature(author or _author(), message, datetime.now(UTC))
-            )
+            revision = commit(session, before, after, author or _author(), message, datetime.now(UTC))
         number = revision.revision if revision is not None else None
         _say_applied(Applied(number, changes), before.revision, output, dry_run=dry_run)
         if wait is not None and not dry_run:
