@@ -9,6 +9,7 @@ import struct
 import threading
 from collections.abc import Callable
 from enum import Enum
+from typing import Self
 
 MULTI = 14
 
@@ -40,7 +41,7 @@ class Relay:
         self.garble = False
         self._unheard = b""
 
-    def __enter__(self) -> "Relay":
+    def __enter__(self) -> Self:
         self._threads[0].start()
         return self
 

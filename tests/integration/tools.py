@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from typing import Self
 
 from kazoo.client import KazooClient
 from msgspec.structs import replace
@@ -69,7 +70,7 @@ class Shell:
         self.client = KazooClient(session.hosts)
         self._path = session.path
 
-    def __enter__(self) -> "Shell":
+    def __enter__(self) -> Self:
         self.client.start(30)
         return self
 
