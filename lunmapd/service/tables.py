@@ -1,6 +1,6 @@
 """Tables for people: plain columns, no colours, no cutting at the width of a terminal, so that grep finds all."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import UNSET, Struct
 from tabulate import tabulate
@@ -10,7 +10,8 @@ from lunmapd.core.documents import DocumentError, decode
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.core.mapfile import show_size
 from lunmapd.core.names import naa
-from lunmapd.core.status import Live, NodeStatus, Standing, standing
+from lunmapd.core.status import NodeStatus, Standing, standing
+from lunmapd.store.node import FleetNode
 
 
 class NodeLine(Struct, frozen=True):
@@ -27,20 +28,11 @@ class NodeLine(Struct, frozen=True):
     problems: tuple[str, ...]
 
 
-def node_line(node: str, live: Live | None, status: NodeStatus | None, problems: Iterable[str]) -> NodeLine:
+def node_line(name: str, node: FleetNode) -> NodeLine:
     """Sum up one node. A dead node's status is the last that it wrote."""
-    found = list(problems)
-    if status is not None:
-        found += [
-            f"{entry.type}: {entry.reason}: {entry.message}"
-            for entry in status.conditions
-            if not entry.status
-        ]
-        found += [f"{entry.object}: {entry.reason}: {entry.message}" for entry in status.failing]
-        missing = status.failing_count - len(status.failing)
-        found += [f"{missing} more objects fail"] if missing else []
+    live, status = node.live, node.status
     return NodeLine(
-        node=node,
+        node=name,
         alive=live is not None,
         standing=standing(status),
         observed=status.observed.revision if status is not None and status.observed else None,
@@ -48,8 +40,18 @@ def node_line(node: str, live: Live | None, status: NodeStatus | None, problems:
         sessions=status.sessions if status is not None else 0,
         failing=status.failing_count if status is not None else 0,
         since=live.since if live is not None else (status.time if status is not None else ""),
-        problems=tuple(found),
+        problems=(*node.problems, *(_problems(status) if status is not None else ())),
     )
+
+
+def _problems(status: NodeStatus) -> Iterator[str]:
+    for entry in status.conditions:
+        if not entry.status:
+            yield f"{entry.type}: {entry.reason}: {entry.message}"
+    for failing in status.failing:
+        yield f"{failing.object}: {failing.reason}: {failing.message}"
+    if missing := status.failing_count - len(status.failing):
+        yield f"{missing} more objects fail"
 
 
 def status_table(lines: Sequence[NodeLine]) -> str:
