@@ -1,6 +1,6 @@
 """From the map to the objects of one node, and what stays as it is where the map can't be trusted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from lunmapd.core import lio
@@ -10,7 +10,7 @@ MARK = "lunmapd"
 """The TargetAlias of every TPG that lunmapd made: it tells our targets from those of other tools."""
 
 PORT_ID = "rtpi"
-"""The kernel feature of a settable relative target port id, new in Linux 6.5."""
+"""The kernel feature of a settable relative target port id: a file of this name in each TPG."""
 
 TPG_ATTRIBUTES: lio.Settings = (
     ("authentication", "0"),
@@ -27,6 +27,12 @@ TPG_PARAMETERS: lio.Settings = (("TargetAlias", MARK),)
 
 # LIO keeps reservations, COMPARE AND WRITE and EXTENDED COPY per node: with several nodes they would lie.
 _PER_NODE_STATE = ("emulate_3pc", "emulate_caw", "emulate_pr")
+
+STORAGE_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
+    "fileio": (*_PER_NODE_STATE, "emulate_write_cache"),
+    "iblock": _PER_NODE_STATE,
+}
+"""The attributes of a storage object that lunmapd manages, by plugin, in the order of StorageObject.attributes."""
 
 
 def project(
