@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.lunmap import Initiator, Lunmap
 from lunmapd.store import paths
-from lunmapd.store.commit import commit, initialise
+from lunmapd.store.commit import initialise
 from lunmapd.store.errors import (
     AlreadyInitialisedError,
     ConflictError,
@@ -220,7 +220,7 @@ def test_a_commit_takes_in_what_was_edited(session: Session) -> None:
         shell.delete("luns/l2")
     base = read_all(session)
     assert base.edited_around
-    revision = commit(session, base, with_lun(base.lunmap, "l3", lun(3)), "ann", "", NOW)
+    revision = put(session, with_lun(base.lunmap, "l3", lun(3)), base)
     assert revision is not None
     assert [change.path for change in revision.changes] == ["luns/l1", "luns/l2", "luns/l3"]
     found = read_all(session)

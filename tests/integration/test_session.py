@@ -7,7 +7,7 @@ from integration.relay import Relay
 from integration.tools import Shell, luns, put, wait_until
 
 from lunmapd.core.status import Live
-from lunmapd.store.commit import commit, initialise
+from lunmapd.store.commit import initialise
 from lunmapd.store.errors import NotInitialisedError, RefusedError, UnreachableError
 from lunmapd.store.node import read_fleet, register, write_status
 from lunmapd.store.read import read_all, refresh
@@ -147,7 +147,7 @@ def test_a_lost_server_ends_every_call(session: Session, connect: Connect) -> No
         with pytest.raises(UnreachableError):
             refresh(through, base)
         with pytest.raises(UnreachableError):
-            commit(through, base, luns(1), "ann", "", "")
+            put(through, luns(1), base)
         relay.shut = False
         wait_until(lambda: through.connected)
         assert read_all(through).revision == 0

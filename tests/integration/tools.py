@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Self
 
 from kazoo.client import KazooClient
@@ -11,11 +12,13 @@ from msgspec.structs import replace
 from lunmapd.core.changes import Revision
 from lunmapd.core.lunmap import Block, Initiator, Lun, Lunmap
 from lunmapd.store.commit import commit
+from lunmapd.store.draft import Signature
 from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
 from lunmapd.store.snapshot import Snapshot
 
 NOW = "2025-01-31T12:00:00Z"
+NOON = datetime.fromisoformat(NOW)
 GIB = 1 << 30
 
 
@@ -47,7 +50,7 @@ def put(
     session: Session, after: Lunmap, before: Snapshot | None = None, *, author: str = "ann"
 ) -> Revision | None:
     """Commit a map, on top of what is there unless `before` is given."""
-    return commit(session, before or read_all(session), after, author, "a test", NOW)
+    return commit(session, before or read_all(session), after, Signature(author, "a test", NOON))
 
 
 def mutate(lunmap: Lunmap, dice: random.Random) -> Lunmap:
