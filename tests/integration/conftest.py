@@ -21,9 +21,19 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def ensemble(lab: Lab) -> Ensemble:
+def ensemble(lab: Lab) -> Iterator[Ensemble]:
     """Give one server that all tests share, and none harms."""
-    return lab.ensemble(servers=1)
+    found = lab.ensemble(servers=1)
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+def trio(lab: Lab) -> Iterator[Ensemble]:
+    """Give three servers for one test to harm."""
+    found = lab.ensemble(servers=3)
+    yield found
+    found.kill()
 
 
 @pytest.fixture
