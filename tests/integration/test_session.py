@@ -154,6 +154,18 @@ def test_a_lost_server_ends_every_call(session: Session, connect: Connect) -> No
         through.close()
 
 
+def test_a_client_without_a_connection_for_long_is_replaced(session: Session, connect: Connect) -> None:
+    """A client that finds no server for many session timeouts is replaced, and its successor connects."""
+    with Relay(session.hosts) as relay:
+        relay.shut = True
+        lonely = connect(relay.hosts, timeout=0.2)
+        first = lonely._client
+        wait_until(lambda: lonely._client is not first)
+        relay.shut = False
+        wait_until(lambda: lonely.connected)
+        lonely.close()
+
+
 def test_closing_ends_those_who_wait(connect: Connect) -> None:
     """Closing a session that never connected returns, and so does a call that waits for it."""
     session = connect(NOBODY, deadline=60.0)
