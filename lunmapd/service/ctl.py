@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,16 +15,16 @@ import msgspec
 from msgspec import Struct
 
 from lunmapd import __version__
+from lunmapd.agent.agent import utc_now
 from lunmapd.core import mapfile, rules
 from lunmapd.core.changes import diff
 from lunmapd.core.errors import Exit, InvalidInputError, LunmapdError, Problem
+from lunmapd.core.identity import with_identity
 from lunmapd.core.lunmap import SECTIONS, Lunmap, Section
-from lunmapd.core.serials import with_serials
 from lunmapd.core.status import Standing
 from lunmapd.service import settings, tables
 from lunmapd.service.errors import reported
 from lunmapd.store.commit import commit, initialise
-from lunmapd.store.draft import Signature
 from lunmapd.store.node import FleetNode, read_fleet
 from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
@@ -156,14 +155,12 @@ def apply(
     after, source = _read_file(file)
     with connection.session() as session:
         before = read_all(session)
-        after = with_serials(after, before.lunmap, lambda: uuid.uuid4().hex)
+        after = with_identity(after, before.lunmap, lambda: uuid.uuid4().hex)
         _check(before.lunmap, after, source.problem)
         changes = tables.change_lines(diff(before.lunmap, after))
         revision = None
         if changes and not dry_run:
-            revision = commit(
-                session, before, after, Signature(author or _author(), message, datetime.now(UTC))
-            )
+            revision = commit(session, before, after, author or _author(), message, utc_now())
         number = revision.revision if revision is not None else None
         _say_applied(Applied(number, changes), before.revision, output, dry_run=dry_run)
         if wait is not None and not dry_run:

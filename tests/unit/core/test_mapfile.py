@@ -34,6 +34,8 @@ BAD = [
         "nodes:\n  n1: {tpg_tag: 1, portals: [[]]}",
         "m.yaml:2: nodes[n1].portals[0]: expected 'str', got 'array'",
     ),
+    ("targets:\n  t: {nodes: [n1, n1]}", "m.yaml:2: targets[t].nodes[1]: node 'n1' is given twice"),
+    ("targets:\n  t:\n    nodes:\n      - []", "m.yaml:4: targets[t].nodes[0]: expected the name of a node"),
     ("luns: &a\n  b: *a", "m.yaml:2: luns[b]: an alias that contains itself"),
     ("luns: {a: " + "[" * 3000 + "]" * 3000 + "}", "m.yaml: (top level): nested too deeply"),
     ("a\0b", "m.yaml: (top level): not valid YAML"),
