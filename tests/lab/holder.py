@@ -33,7 +33,7 @@ def lay_out(root: Path, binds: list[list[str]], memory: str) -> None:
     """Build the lab's view: the shared root, kernel interfaces, and under /lab what the machines boot from."""
     bind(str(root), root, writable=False)
     mount("--rbind", "/dev", str(root / "dev"))
-    for directory in ("dev/shm", "run", "tmp", "lab"):  # noqa: S108 - inside the lab's own root
+    for directory in ("dev/shm", "run", "tmp", "lab"):
         mount("-t", "tmpfs", "-o", f"mode=755,size={memory}", "tmpfs", str(root / directory))
     mount("-t", "proc", "proc", str(root / "proc"))
     mount("-t", "sysfs", "-o", "ro", "sysfs", str(root / "sys"))

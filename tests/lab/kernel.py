@@ -15,7 +15,6 @@ from lab.errors import HostUnfit, LabError
 from lab.root import root
 from lab.uml import Kernel, Uml
 
-
 Trial = Callable[[Driver], str | None]
 """Boots a machine with the driver; returns None if that works, else why not."""
 

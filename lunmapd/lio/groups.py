@@ -1,0 +1,57 @@
+"""Making and removing targets, and TPGs with their ACLs, portals and state."""
+
+from lunmapd.core import lio
+from lunmapd.lio import files, rts
+from lunmapd.lio.places import tpg_path
+from lunmapd.lio.settings import write_settings
+
+Item = lio.Target | lio.Tpg | lio.NodeAcl | lio.Portal | lio.Enabled
+
+
+def create(item: Item) -> None:
+    """Make the object."""
+    match item:
+        case lio.Target():
+            rts.target(item.iqn, "create")
+        case lio.Tpg():
+            rts.tpg(item.iqn, item.tag, "create")
+            write_settings(item)
+        case lio.NodeAcl():
+            rts.acl(item.iqn, item.tag, item.initiator, "create")
+        case lio.Portal():
+            _probe(item)
+            rts.portal(item, "create")
+        case lio.Enabled():
+            _enable(item)
+
+
+def delete(item: Item) -> None:
+    """Remove the object, and nothing below it."""
+    match item:
+        case lio.Target():
+            rts.remove(rts.target(item.iqn, "lookup"))
+        case lio.Tpg():
+            rts.remove(rts.tpg(item.iqn, item.tag, "lookup"))
+        case lio.NodeAcl():
+            rts.remove(rts.acl(item.iqn, item.tag, item.initiator, "lookup"))
+        case lio.Portal():
+            _probe(item)
+            rts.remove(rts.portal(item, "lookup"))
+        case lio.Enabled():
+            rts.tpg(item.iqn, item.tag, "lookup").enable = False
+
+
+def _enable(item: lio.Enabled) -> None:
+    """Open the TPG, first with its port id: the kernel takes that only while disabled."""
+    tpg = rts.tpg(item.iqn, item.tag, "lookup")
+    if item.port_id:
+        (rts.ROOT / tpg_path(item.iqn, item.tag) / "rtpi").write_text(str(item.port_id))
+    tpg.enable = True
+
+
+def _probe(item: lio.Portal) -> None:
+    """Wait here, where a kill helps, for a TPG that is busy closing sessions.
+
+    mkdir of a portal would wait for the same lock while it holds that of all of configfs' targets.
+    """
+    files.read(f"{rts.ROOT}/{tpg_path(item.iqn, item.tag)}/param/TargetAlias")

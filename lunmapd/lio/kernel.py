@@ -1,0 +1,162 @@
+"""LIO as the daemon sees it: through a worker that is replaced when it hangs or dies, and never waited for."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence, Set
+
+from msgspec import Struct
+
+from lunmapd.core import lio
+from lunmapd.core.errors import LunmapdError
+from lunmapd.core.observed import Observed
+from lunmapd.core.outcome import WAITING, Failure, Ledger, Report
+from lunmapd.core.plan import Action, Step
+from lunmapd.lio import wire
+from lunmapd.lio.process import WorkerGoneError, WorkerLateError, WorkerProcess
+from lunmapd.lio.quarantine import Quarantine, Stuck
+
+COMMAND = (sys.executable, "-m", "lunmapd.lio.worker")
+
+
+class Deadlines(Struct, frozen=True):
+    """Seconds that each thing may take, and how many workers one plan may lose before the rest is put off."""
+
+    observe: float = 60.0
+    step: float = 30.0
+    close: float = 5.0
+    most_lost: int = 4
+
+
+class KernelUnreadableError(LunmapdError):
+    """LIO could not be read; `failure` says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        """Build from the Failure."""
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class Kernel:
+    """The kernel's LIO behind deadlines. Not thread-safe: one user at a time."""
+
+    def __init__(self, command: Sequence[str] = COMMAND, deadlines: Deadlines | None = None) -> None:
+        """Prepare; the first observation starts the worker."""
+        self._command = command
+        self._deadlines = deadlines or Deadlines()
+        self._worker: WorkerProcess | None = None
+        self._blind: WorkerProcess | None = None
+        self._quarantine = Quarantine()
+        self._claims: Set[str] = frozenset()
+        self._objects: dict[lio.Key, lio.Object] = {}
+
+    def observe(self, claims: Set[str]) -> Observed:
+        """Look at the kernel; see observe.py for `claims`. Raises KernelUnreadableError.
+
+        What is in a directory where a step hangs is given as it was last seen.
+        """
+        self._claims = claims
+        observed = self._look()
+        self._objects = dict(observed.objects)
+        return observed
+
+    def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
+        """Do the steps, yielding a report as each is done, failed or left out."""
+        ledger, lost = Ledger(), _Losses(self._deadlines.most_lost)
+        for step in steps:
+            failure = _waits(ledger, step) or lost.final or self._quarantine.failure(step.item)
+            if failure is None:
+                failure = self._do(step, lost)
+            if failure is not None:
+                ledger.record(step)
+            yield Report(step, failure)
+
+    def close(self) -> None:
+        """Let the worker finish its step and end it; LIO stays as it is."""
+        if self._worker is not None:
+            self._worker.close(self._deadlines.close)
+        self._worker = None
+
+    def _do(self, step: Step, lost: "_Losses") -> Failure | None:
+        if self._worker is None:
+            try:
+                self.observe(self._claims)
+            except KernelUnreadableError as error:
+                lost.final = error.failure
+                return error.failure
+        failure = self._step(step, lost)
+        if failure is None and step.action is Action.DELETE:
+            self._objects.pop(lio.key(step.item), None)
+        elif failure is None:
+            self._objects[lio.key(step.item)] = step.item
+        return failure
+
+    def _step(self, step: Step, lost: "_Losses") -> Failure | None:
+        assert self._worker is not None, "an observation starts one"
+        worker, path = self._worker, ""
+        deadline = time.monotonic() + self._deadlines.step
+        try:
+            worker.send(wire.Apply(step), deadline)
+            while not isinstance(answer := worker.receive(deadline), wire.Done):
+                path = answer.path if isinstance(answer, wire.Started) else path
+        except WorkerLateError:
+            stuck = Stuck(step.item, path, self._sentence(worker, str(step), self._deadlines.step))
+            self._quarantine.add(worker, stuck)
+            return lost.note(self._lose(worker, stuck.failure()))
+        except WorkerGoneError as error:
+            return lost.note(self._lose(worker, Failure("WorkerDied", f"{error} during: {step}")))
+        return answer.failure
+
+    def _look(self) -> Observed:
+        self._check_sight()
+        worker = self._worker = self._worker or WorkerProcess(self._command)
+        deadline = time.monotonic() + self._deadlines.observe
+        request = wire.Observe(tuple(self._claims), self._quarantine.held(self._objects.values()))
+        try:
+            worker.send(request, deadline)
+            answer = worker.receive(deadline)
+        except WorkerLateError:
+            self._blind = worker
+            sentence = self._sentence(worker, "reading LIO", self._deadlines.observe)
+            raise KernelUnreadableError(self._lose(worker, Failure("Stuck", sentence))) from None
+        except WorkerGoneError as error:
+            failure = self._lose(worker, Failure("WorkerDied", f"{error} while it read LIO"))
+            raise KernelUnreadableError(failure) from None
+        if isinstance(answer, wire.Seen):
+            return wire.observed_of(answer)
+        assert isinstance(answer, wire.Done), "Started answers Apply only"
+        assert answer.failure is not None, "an observation that was done is Seen"
+        raise KernelUnreadableError(answer.failure)
+
+    def _check_sight(self) -> None:
+        """Don't send one worker after another into a directory that can't be read."""
+        if self._blind is not None and self._blind.alive:
+            message = f"worker {self._blind.pid} still hangs reading LIO, in {self._blind.where()}"
+            raise KernelUnreadableError(Failure("Stuck", message))
+        self._blind = None
+
+    def _lose(self, worker: WorkerProcess, failure: Failure) -> Failure:
+        worker.leave_behind()
+        self._worker = None
+        return failure
+
+    def _sentence(self, worker: WorkerProcess, what: str, seconds: float) -> str:
+        return f"{what}: no answer from the kernel for {seconds:g} s; worker {worker.pid} waits in {worker.where()}"
+
+
+class _Losses:
+    """Counts the workers lost to one plan; past the limit `final` is what every further step is told."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+        self.final: Failure | None = None
+
+    def note(self, failure: Failure) -> Failure:
+        self._left -= 1
+        if self._left <= 0:
+            self.final = failure
+        return failure
+
+
+def _waits(ledger: Ledger, step: Step) -> Failure | None:
+    name = ledger.waits_for(step)
+    return None if name is None else Failure(WAITING, f"waits for {lio.show_key(name)}")

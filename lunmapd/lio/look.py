@@ -1,0 +1,63 @@
+"""The notebook of one look at the kernel."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec import Struct
+
+from lunmapd.core import lio
+from lunmapd.core.observed import Session
+from lunmapd.lio import files
+from lunmapd.lio.places import Places
+
+
+class Held(Struct, frozen=True):
+    """A directory that must not be touched, for a step hangs in it, and the objects last seen there."""
+
+    path: str
+    objects: tuple[lio.Object, ...] = ()
+
+
+class Look:
+    """Collects what is found; paths are relative to configfs' target directory."""
+
+    def __init__(self, root: Path, held: Iterable[Held] = ()) -> None:
+        """Start with what is held back from an earlier look."""
+        self.root = str(root)
+        self.held = {entry.path: entry.objects for entry in held}
+        self.objects: dict[lio.Key, lio.Object] = {}
+        self.sessions = list[Session]()
+        self.foreign: set[str] = set()
+        self.features: set[str] = set()
+        self.places = Places()
+
+    def read(self, path: str) -> str | None:
+        """Read one file, None if it is absent."""
+        return files.read(f"{self.root}/{path}")
+
+    def directories(self, path: str) -> list[str]:
+        """List the directories in a directory."""
+        return files.directories(f"{self.root}/{path}")
+
+    def link(self, path: str) -> str | None:
+        """Return where the first link in a directory points to, None if there is none."""
+        return next(iter(files.links(f"{self.root}/{path}").values()), None)
+
+    def settings(self, path: str, names: Iterable[str]) -> lio.Settings:
+        """Read the named files of a directory; absent ones are left out."""
+        values = ((name, self.read(f"{path}/{name}")) for name in names)
+        return tuple((name, value) for name, value in values if value is not None)
+
+    def add(self, item: lio.Object) -> None:
+        """Note an object."""
+        self.objects[lio.key(item)] = item
+
+    def leftover(self, kind: str, path: str) -> None:
+        """Note half an object."""
+        self.add(lio.Leftover(kind, path))
+
+    def keep(self, path: str) -> bool:
+        """If the directory must not be touched, note what was last seen in it and return True."""
+        for item in self.held.get(path, ()):
+            self.add(item)
+        return path in self.held

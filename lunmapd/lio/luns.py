@@ -1,0 +1,71 @@
+"""Making and removing TPG LUNs and mapped LUNs."""
+
+import contextlib
+from pathlib import Path
+
+from lunmapd.core import lio
+from lunmapd.lio import files, rts
+from lunmapd.lio.parse import directory_number
+from lunmapd.lio.places import Places, index_of, tpg_path
+from lunmapd.lio.refusal import RefusedError
+
+
+def create(item: lio.TpgLun | lio.MappedLun, places: Places) -> None:
+    """Export a storage object in a TPG, or map such a LUN to an initiator."""
+    if isinstance(item, lio.TpgLun):
+        _create_lun(item, places)
+    else:
+        rts.create_mapped_lun(item, _number(item, places))
+        places.maps[item.iqn, item.tag][item.storage_object].add(lio.key(item))
+
+
+def delete(item: lio.TpgLun | lio.MappedLun, places: Places) -> None:
+    """Remove a LUN or a mapped LUN."""
+    if isinstance(item, lio.TpgLun):
+        _delete_lun(item, places)
+    else:
+        with contextlib.suppress(rts.NotInConfigfs):
+            rts.mapped_lun(item).delete()
+        places.maps[item.iqn, item.tag][item.storage_object].discard(lio.key(item))
+
+
+def free(path: str, places: Places) -> None:
+    """Note that the LUN directory at `path` is gone."""
+    _, iqn, tpgt, _, lun = Path(path).parts
+    tag, number = directory_number(tpgt, "tpgt_"), directory_number(lun, "lun_")
+    if tag is not None and number is not None:
+        places.numbers[iqn, tag].free(number)
+
+
+def _create_lun(item: lio.TpgLun, places: Places) -> None:
+    tpg = (item.iqn, item.tag)
+    hba = places.devices.get(item.storage_object)
+    if hba is None:
+        raise RefusedError("KernelRefused", f"there is no storage object {item.storage_object}")
+    if item.storage_object in places.luns[tpg]:
+        raise RefusedError("KernelRefused", f"{item.storage_object} is a LUN of this TPG already")
+    number = places.numbers[tpg].lowest()
+    source = rts.storage_object(hba.rpartition("_")[0], item.storage_object, index_of(hba))
+    rts.create_lun(*tpg, number, source)
+    places.numbers[tpg].take(number)
+    places.luns[tpg][item.storage_object] = number
+
+
+def _delete_lun(item: lio.TpgLun, places: Places) -> None:
+    """Unlink and remove. The kernel would unmap a mapped LUN and leave half of each mapping, so refuse before."""
+    tpg = (item.iqn, item.tag)
+    number = places.luns[tpg].get(item.storage_object)
+    if number is None:
+        return
+    if places.maps[tpg][item.storage_object]:
+        raise RefusedError("InUse", f"{item.storage_object} is mapped to an initiator")
+    files.remove(rts.ROOT / tpg_path(*tpg) / "lun" / f"lun_{number}")
+    del places.luns[tpg][item.storage_object]
+    places.numbers[tpg].free(number)
+
+
+def _number(item: lio.MappedLun, places: Places) -> int:
+    number = places.luns[item.iqn, item.tag].get(item.storage_object)
+    if number is None:
+        raise RefusedError("KernelRefused", f"{item.storage_object} is not a LUN of this TPG")
+    return number

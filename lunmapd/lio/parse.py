@@ -1,0 +1,48 @@
+"""What the kernel's text files say."""
+
+import re
+
+_FILE = re.compile(r"File: (\S+)\s+Size: (\d+)")
+_UDEV_PATH = re.compile(r"UDEV PATH: (\S+)")
+_STATE = re.compile(r"TARG_SESS_(?:STATE_)?(\w+)")
+_ADDRESS = re.compile(r"Address (\S+)")
+
+
+def backing(plugin: str, info: str) -> tuple[str, int] | None:
+    """Return path and size in bytes (0 for a block device) from a storage object's `info`, None if unusable.
+
+    Sources: fd_show_configfs_dev_params, iblock_show_configfs_dev_params in drivers/target.
+    """
+    if plugin == "fileio":
+        found = _FILE.search(info)
+        return (found[1], int(found[2])) if found else None
+    path = _UDEV_PATH.search(info)
+    return (path[1], 0) if path else None
+
+
+def serial(text: str) -> str:
+    """Return the serial from `wwn/vpd_unit_serial`, which reads `T10 VPD Unit Serial Number: <serial>`."""
+    return text.partition(":")[2].strip()
+
+
+def session(info: str) -> tuple[str, str] | None:
+    """Return state and address of the session in an ACL's `info`, None if nobody is logged in.
+
+    With several sessions the kernel shows the last one (lio_target_nacl_info_show in iscsi_target_configfs.c).
+    """
+    state = _STATE.search(info)
+    if state is None:
+        return None
+    address = _ADDRESS.search(info)
+    return state[1], address[1] if address else ""
+
+
+def dynamic_sessions(text: str) -> list[str]:
+    """Return the initiators without an ACL of `dynamic_sessions`, whose lines end with a NUL."""
+    return [name for name in re.split(r"[\0\s]+", text) if name]
+
+
+def directory_number(name: str, prefix: str) -> int | None:
+    """Return the number of a directory such as `lun_3` or `tpgt_1`, None if it is none."""
+    number = name.removeprefix(prefix)
+    return int(number) if number != name and number.isascii() and number.isdigit() else None

@@ -1,0 +1,87 @@
+"""Where the objects of LIO are kept: the numbers that only the kernel cares about."""
+
+from collections import defaultdict
+
+from msgspec import Struct, field
+
+from lunmapd.core import lio
+
+FIRST_INDEX = 10_000
+"""The HBA indexes from here on are lunmapd's, so that the mkdir itself marks a storage object as ours."""
+
+TpgKey = tuple[str, int]
+
+
+class Numbers:
+    """Numbers in use, and the lowest one that is free, found in constant time while filling up."""
+
+    def __init__(self, first: int = 0) -> None:
+        """Start with all free from `first` on."""
+        self._first = first
+        self._taken: set[int] = set()
+
+    def take(self, number: int) -> None:
+        """Note that the number is in use."""
+        self._taken.add(number)
+
+    def free(self, number: int) -> None:
+        """Note that the number is free again."""
+        self._taken.discard(number)
+        self._first = min(self._first, number)
+
+    def lowest(self) -> int:
+        """Return the lowest free number, without taking it."""
+        while self._first in self._taken:
+            self._first += 1
+        return self._first
+
+
+class Places(Struct):
+    """Found by each look at the kernel and kept up to date by the steps that follow it."""
+
+    devices: dict[str, str] = field(default_factory=dict)
+    """Storage object to its HBA directory, such as `fileio_10000`."""
+    indexes: Numbers = field(default_factory=lambda: Numbers(FIRST_INDEX))
+    luns: dict[TpgKey, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    """TPG to storage object to TPG LUN."""
+    numbers: dict[TpgKey, Numbers] = field(default_factory=lambda: defaultdict(Numbers))
+    """TPG to the numbers of its LUN directories, whatever is in them."""
+    maps: dict[TpgKey, dict[str, set[lio.Key]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(set))
+    )
+    """TPG to storage object to the keys of its mapped LUNs."""
+
+
+def index_of(hba: str) -> int:
+    """Return the index of an HBA directory such as `rd_mcp_3`, -1 for another directory."""
+    number = hba.rpartition("_")[2]
+    return int(number) if number.isascii() and number.isdigit() else -1
+
+
+def tpg_path(iqn: str, tag: int) -> str:
+    """Return a TPG's directory below configfs' target directory."""
+    return f"iscsi/{iqn}/tpgt_{tag}"
+
+
+def domain(item: lio.Object, places: Places) -> str:
+    """Return the smallest directory that nobody can list while a step on the object hangs in the kernel.
+
+    A rmdir of an ACL blocks its TPG's `acls`, disabling blocks the TPG's attributes, an unlink of a LUN only its
+    own directory: each holds the lock of the directory that it works in (fs/configfs/dir.c).
+    """
+    match item:
+        case lio.StorageObject():
+            fresh = f"{item.plugin}_{places.indexes.lowest()}"
+            return f"core/{places.devices.get(item.name, fresh)}"
+        case lio.TpgLun():
+            tpg = (item.iqn, item.tag)
+            number = places.luns[tpg].get(item.storage_object, places.numbers[tpg].lowest())
+            return f"{tpg_path(*tpg)}/lun/lun_{number}"
+        case lio.NodeAcl() | lio.MappedLun():
+            return f"{tpg_path(item.iqn, item.tag)}/acls"
+        case lio.Tpg() | lio.Enabled() | lio.Portal():
+            return tpg_path(item.iqn, item.tag)
+        case lio.Target():
+            return f"iscsi/{item.iqn}"
+        case lio.Leftover():
+            return item.path

@@ -1,0 +1,66 @@
+"""Looking at a target portal group: its settings, LUNs, portals and state."""
+
+from lunmapd.core import lio
+from lunmapd.core.project import MARK, PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.lio.look import Look
+from lunmapd.lio.parse import directory_number
+from lunmapd.lio.places import tpg_path
+
+_INSIDE = ("lun", "acls", "np")
+
+
+def is_marked(look: Look, iqn: str, tag: int) -> bool:
+    """Say whether lunmapd made the TPG."""
+    return look.read(f"{tpg_path(iqn, tag)}/param/TargetAlias") == MARK
+
+
+def is_inert(look: Look, iqn: str, tag: int) -> bool:
+    """Say whether the TPG is as mkdir left it: disabled, without LUNs, ACLs and portals."""
+    path = tpg_path(iqn, tag)
+    return look.read(f"{path}/enable") != "1" and not any(
+        look.directories(f"{path}/{name}") for name in _INSIDE
+    )
+
+
+def observe_tpg(look: Look, iqn: str, tag: int) -> None:
+    """Note the TPG with the settings that lunmapd manages, its portals, and whether it accepts logins."""
+    path = tpg_path(iqn, tag)
+    attributes = look.settings(f"{path}/attrib", (name for name, _ in TPG_ATTRIBUTES))
+    parameters = look.settings(f"{path}/param", (name for name, _ in TPG_PARAMETERS))
+    look.add(lio.Tpg(iqn, tag, attributes, parameters))
+    for address in look.directories(f"{path}/np"):
+        look.add(lio.Portal(iqn, tag, address))
+    if look.read(f"{path}/enable") == "1":
+        look.add(lio.Enabled(iqn, tag, int(look.read(f"{path}/rtpi") or "0", 16)))
+
+
+def note_features(look: Look, iqn: str, tag: int) -> None:
+    """Learn from any TPG, whoever made it, what the kernel offers."""
+    if look.read(f"{tpg_path(iqn, tag)}/rtpi") is not None:
+        look.features.add(PORT_ID)
+
+
+def observe_luns(look: Look, iqn: str, tag: int) -> dict[int, str]:
+    """Note the TPG's LUNs; return those that are whole, number to storage object."""
+    path = f"{tpg_path(iqn, tag)}/lun"
+    numbers = (directory_number(name, "lun_") for name in look.directories(path))
+    whole: dict[int, str] = {}
+    for number in sorted(number for number in numbers if number is not None):
+        look.places.numbers[iqn, tag].take(number)
+        name = _storage_object_of(look, f"{path}/lun_{number}")
+        if name is None or name in look.places.luns[iqn, tag]:
+            look.leftover("lun", f"{path}/lun_{number}")
+        else:
+            whole[number] = name
+            look.places.luns[iqn, tag][name] = number
+            look.add(lio.TpgLun(iqn, tag, name))
+    return whole
+
+
+def _storage_object_of(look: Look, path: str) -> str | None:
+    """Return the name of the storage object that a LUN exports, None if it isn't one of ours."""
+    if path in look.held:
+        held = (item.storage_object for item in look.held[path] if isinstance(item, lio.TpgLun))
+        return next(held, None)
+    hba, _, name = (look.link(path) or "").rpartition("/")
+    return name if name and look.places.devices.get(name) == hba.rpartition("/")[2] else None

@@ -1,0 +1,1 @@
+"""Fakes that are held to the real thing by the contract tests."""

@@ -1,0 +1,190 @@
+"""A strict LIO in memory: it refuses what the kernel refuses. Held to the real kernel by tests/contract."""
+
+from collections.abc import Iterable, Iterator, Mapping, Set
+from itertools import count
+
+from lunmapd.core import lio
+from lunmapd.core.observed import Observed, Session
+from lunmapd.core.outcome import WAITING, Failure, Ledger, Report
+from lunmapd.core.plan import Action, Step, follow
+from lunmapd.core.project import MARK, PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
+
+_FRESH_ATTRIBUTES = {
+    "authentication": "0", "cache_dynamic_acls": "0", "demo_mode_discovery": "1", "demo_mode_write_protect": "1",
+    "generate_node_acls": "0", "prod_mode_write_protect": "0",
+}  # fmt: skip
+
+
+class CrashedError(Exception):
+    """The daemon was killed in the middle of a plan: the step in progress is half done."""
+
+
+class FakeLio:
+    """What `lunmapd.lio.kernel.Kernel` is, without a kernel. The public attributes are the test's levers."""
+
+    def __init__(self, features: Set[str] = frozenset({PORT_ID})) -> None:
+        """Start with nothing configured."""
+        self.features = features
+        self.objects: dict[lio.Key, lio.Object] = {}
+        self.foreign: set[str] = set()
+        self.sessions: tuple[Session, ...] = ()
+        self.missing: set[str] = set()
+        self.held: set[str] = set()
+        self.sizes: dict[str, int] = {}
+        self.failures: dict[lio.Key, Failure] = {}
+        self.crash_after: int | None = None
+        self.done: list[Step] = []
+        self.closed = False
+        self._numbers = count()
+
+    def observe(self, claims: Set[str]) -> Observed:
+        """Look, by the rules of lunmapd.lio.observe."""
+        ours = {iqn for iqn in self._targets() if self._is_ours(iqn, claims)}
+        objects = {
+            name: item for name, item in self.objects.items() if getattr(item, "iqn", None) in {None, *ours}
+        }
+        return Observed(objects, self.foreign | self._targets() - ours, self.features, self.sessions)
+
+    def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
+        """Do the steps; see Kernel.apply. Raises CrashedError when `crash_after` steps were begun."""
+        ledger = Ledger()
+        for step in steps:
+            waits = ledger.waits_for(step)
+            failure = Failure(WAITING, f"waits for {lio.show_key(waits)}") if waits else self._do(step)
+            if failure is not None:
+                ledger.record(step)
+            yield Report(step, failure)
+
+    def close(self) -> None:
+        """Note that it was closed; the configuration stays."""
+        self.closed = True
+
+    def _do(self, step: Step) -> Failure | None:
+        if self.crash_after is not None:
+            self.crash_after -= 1
+            if self.crash_after < 0:
+                self.crash_after = None
+                self._leave_half(step)
+                raise CrashedError(str(step))
+        failure = self.failures.get(lio.key(step.item)) or self._refusal(step)
+        if failure is None and not self._is_gone(step):
+            self.objects = follow(self.objects, [step])
+            self.done.append(step)
+        return failure
+
+    def _is_gone(self, step: Step) -> bool:
+        return step.action is Action.DELETE and lio.key(step.item) not in self.objects
+
+    def _refusal(self, step: Step) -> Failure | None:
+        exists = lio.key(step.item) in self.objects
+        match step.action:
+            case Action.DELETE:
+                used = exists and any(self._dependents(step.item))
+                return Failure("InUse", f"{step}: Device or resource busy") if used else None
+            case Action.CREATE if exists:
+                return Failure("KernelRefused", f"{step}: File exists")
+            case Action.UPDATE if not exists:
+                return Failure("KernelRefused", f"{step}: No such file or directory")
+            case _:
+                return self._bad_item(step)
+
+    def _bad_item(self, step: Step) -> Failure | None:
+        item = step.item
+        if any(parent not in self.objects for parent in lio.parents(item)):
+            return Failure("KernelRefused", f"{step}: No such file or directory")
+        unknown = [name for name, _ in getattr(item, "attributes", ()) if name not in _known_attributes(item)]
+        if isinstance(item, lio.StorageObject) and (bad := self._bad_backing(item, step)):
+            return bad
+        if unknown:
+            return Failure("AttributeUnsupported", f"this kernel has no {unknown[0]}")
+        if isinstance(item, lio.Enabled) and self._bad_port_id(item):
+            return Failure("KernelRefused", f"{step}: Invalid argument")
+        return None
+
+    def _bad_backing(self, item: lio.StorageObject, step: Step) -> Failure | None:
+        if step.action is Action.UPDATE and isinstance(step.before, lio.StorageObject):
+            if step.before.size == item.size:
+                return None
+        elif item.path in self.held:
+            return Failure("InUse", f"{item.path} is held")
+        if item.path in self.missing:
+            return Failure("BackingDeviceMissing", f"{item.path} does not exist on this node")
+        if item.size > self.sizes.get(item.path, item.size):
+            return Failure("SizeMismatch", f"{item.path} is too short")
+        return None
+
+    def _bad_port_id(self, item: lio.Enabled) -> bool:
+        if not item.port_id:
+            return False
+        others = (other.port_id for other in self.objects.values() if isinstance(other, lio.Enabled))
+        return PORT_ID not in self.features or item.port_id in others
+
+    def _dependents(self, item: lio.Object) -> Iterator[lio.Object]:
+        """Yield what the kernel counts as children or users."""
+        name, inside = lio.key(item), _directory(item)
+        for other in self.objects.values():
+            within = (
+                isinstance(other, lio.Leftover) and inside is not None and other.path.startswith(f"{inside}/")
+            )
+            if within or name in lio.parents(other):
+                yield other
+
+    def _targets(self) -> set[str]:
+        return {item.iqn for item in self.objects.values() if isinstance(item, lio.Target)}
+
+    def _is_ours(self, iqn: str, claims: Set[str]) -> bool:
+        tpgs = [item for item in self.objects.values() if isinstance(item, lio.Tpg) and item.iqn == iqn]
+        marked = any(("TargetAlias", MARK) in tpg.parameters for tpg in tpgs)
+        return marked or (iqn in claims and not any(any(self._dependents(tpg)) for tpg in tpgs))
+
+    def _leave_half(self, step: Step) -> None:
+        """Leave what a kill between two system calls of the step would leave."""
+        item = step.item
+        half = _half(item, next(self._numbers))
+        if step.action is Action.DELETE and half is not None and self._refusal(step) is None:
+            self.objects.pop(lio.key(item), None)
+        elif step.action is not Action.CREATE or self._refusal(step) is not None:
+            return
+        if half is not None:
+            self.objects[lio.key(half)] = half
+
+
+def _known_attributes(item: lio.Object) -> Iterable[str]:
+    if isinstance(item, lio.StorageObject):
+        return STORAGE_ATTRIBUTES[item.plugin]
+    return [name for name, _ in TPG_ATTRIBUTES]
+
+
+def _directory(item: lio.Object) -> str | None:
+    match item:
+        case lio.Target():
+            return f"iscsi/{item.iqn}"
+        case lio.Tpg():
+            return f"iscsi/{item.iqn}/tpgt_{item.tag}"
+        case lio.NodeAcl():
+            return f"iscsi/{item.iqn}/tpgt_{item.tag}/acls/{item.initiator}"
+        case _:
+            return None
+
+
+def _half(item: lio.Object, number: int) -> lio.Object | None:
+    match item:
+        case lio.StorageObject():
+            return lio.Leftover("hba", f"core/{item.plugin}_{10_000 + number}")
+        case lio.TpgLun():
+            return lio.Leftover("lun", f"iscsi/{item.iqn}/tpgt_{item.tag}/lun/lun_{number}")
+        case lio.MappedLun():
+            path = f"iscsi/{item.iqn}/tpgt_{item.tag}/acls/{item.initiator}/lun_{item.lun}"
+            return lio.Leftover("mapped_lun", path)
+        case lio.Tpg():
+            return _fresh(item)
+        case lio.Target():
+            return item
+        case _:
+            return None
+
+
+def _fresh(item: lio.Tpg) -> lio.Tpg:
+    """Return the TPG as mkdir leaves it, without the mark."""
+    attributes: Mapping[str, str] = _FRESH_ATTRIBUTES
+    return lio.Tpg(item.iqn, item.tag, tuple(attributes.items()), (("TargetAlias", "LIO Target"),))

@@ -1,0 +1,53 @@
+from collections.abc import Iterator
+
+from rtslib_fb import utils as utils
+from rtslib_fb.node import CFSNode
+
+class RTSRoot(CFSNode):
+    _preferred_dbroot: str
+    dbroot: str
+
+class _ISCSIFabricModule(CFSNode): ...
+
+def FabricModule(name: str) -> _ISCSIFabricModule: ...
+
+class Target(CFSNode):
+    fabric_module: CFSNode
+    wwn: str
+    wwn_type: str
+    def __init__(self, fabric_module: CFSNode, wwn: str | None = None, mode: str = "any") -> None: ...
+
+class TPG(CFSNode):
+    enable: bool
+    def __init__(self, parent_target: Target, tag: int | None = None, mode: str = "any") -> None: ...
+    @property
+    def luns(self) -> Iterator[LUN]: ...
+
+class LUN(CFSNode):
+    def __init__(
+        self,
+        parent_tpg: TPG,
+        lun: int | None = None,
+        storage_object: CFSNode | None = None,
+        alias: str | None = None,
+    ) -> None: ...
+
+class NetworkPortal(CFSNode):
+    def __init__(self, parent_tpg: TPG, ip_address: str, port: int = 3260, mode: str = "any") -> None: ...
+
+class NodeACL(CFSNode):
+    _parent_tpg: TPG
+    _node_wwn: str
+    wwn_type: str
+    def __init__(self, parent_tpg: TPG, node_wwn: str, mode: str = "any") -> None: ...
+
+class MappedLUN(CFSNode):
+    write_protect: bool
+    def __init__(
+        self,
+        parent_nodeacl: NodeACL,
+        mapped_lun: int,
+        tpg_lun: LUN | int | None = None,
+        write_protect: bool | None = None,
+        alias: str | None = None,
+    ) -> None: ...

@@ -1,0 +1,30 @@
+from collections.abc import Callable, Iterator
+
+from rtslib_fb.node import CFSNode
+
+class StorageObject(CFSNode):
+    _gen_attached_luns: Callable[[], Iterator[CFSNode]]
+    def _control(self, command: str) -> None: ...
+
+class FileIOStorageObject(StorageObject):
+    def __init__(
+        self,
+        name: str,
+        dev: str | None = None,
+        size: int | None = None,
+        wwn: str | None = None,
+        write_back: bool = False,
+        aio: bool = False,
+        index: int | None = None,
+    ) -> None: ...
+
+class BlockStorageObject(StorageObject):
+    def __init__(
+        self,
+        name: str,
+        dev: str | None = None,
+        wwn: str | None = None,
+        readonly: bool = False,
+        write_back: bool = False,
+        index: int | None = None,
+    ) -> None: ...
