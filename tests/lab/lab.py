@@ -58,7 +58,7 @@ class Lab:
 
     def __enter__(self) -> Self:
         reap()
-        self._driver = self._driver or kernel.driver(_trial)
+        self._driver = self._driver or kernel.driver(trial)
         self.state = Path(tempfile.mkdtemp(prefix="", dir=states()))
         try:
             self._start(self._driver)
@@ -89,7 +89,7 @@ class Lab:
         self.disks[name] = Disk(name, path, f"/lab/state/disks/{name}", shared)
         return self.disks[name]
 
-    def machine(
+    def machine(  # noqa: PLR0913 - all but the name are options
         self,
         name: str,
         *,
@@ -237,7 +237,8 @@ class Lab:
         print("End it: PYTHONPATH=tests python -m lab reap --all", file=sys.stderr)
 
 
-def _trial(driver: Driver) -> str | None:
+def trial(driver: Driver) -> str | None:
+    """Boot a machine with `driver`; return None if that works, else why not."""
     try:
         with Lab(driver=driver, tree=None) as lab:
             lab.machine("probe").run("true")
