@@ -55,7 +55,7 @@ def hold() -> None:
 def main() -> None:
     """Hold the namespaces described by the JSON in the first argument."""
     config = json.loads(sys.argv[1])
-    host_pid = os.readlink("/proc/self")
+    host_pid = Path("/proc/self").readlink().name
     for path in config["in_use"]:
         fcntl.flock(os.open(path, os.O_RDONLY), fcntl.LOCK_SH)
     root = Path(config["root"])
