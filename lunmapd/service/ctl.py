@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,7 +16,6 @@ import msgspec
 from msgspec import Struct
 
 from lunmapd import __version__
-from lunmapd.agent.agent import utc_now
 from lunmapd.core import mapfile, rules
 from lunmapd.core.changes import diff
 from lunmapd.core.errors import Exit, InvalidInputError, LunmapdError, Problem
@@ -25,6 +25,7 @@ from lunmapd.core.status import Standing
 from lunmapd.service import settings, tables
 from lunmapd.service.errors import reported
 from lunmapd.store.commit import commit, initialise
+from lunmapd.store.draft import Signature
 from lunmapd.store.node import FleetNode, read_fleet
 from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
@@ -160,7 +161,9 @@ def apply(
         changes = tables.change_lines(diff(before.lunmap, after))
         revision = None
         if changes and not dry_run:
-            revision = commit(session, before, after, author or _author(), message, utc_now())
+            revision = commit(
+                session, before, after, Signature(author or _author(), message, datetime.now(UTC))
+            )
         number = revision.revision if revision is not None else None
         _say_applied(Applied(number, changes), before.revision, output, dry_run=dry_run)
         if wait is not None and not dry_run:

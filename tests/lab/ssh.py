@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lab.errors import CommandFailed
 from lab.result import capture, run
 
 if TYPE_CHECKING:
@@ -51,7 +53,17 @@ class Ssh:
 
     def connect(self, seconds: float) -> None:
         """Open the connection that later commands share, as a process of the lab. Raises CommandFailed, CommandTimeout."""
-        run(self.command("-M", "-N", "-f"), where="ssh", timeout=seconds)
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                run(self.command("-M", "-N", "-f"), where="ssh", timeout=seconds)
+            except CommandFailed as err:
+                # sshd goes into the background a moment before it listens.
+                if "refused" not in err.result.stderr or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
 
     def disconnect(self) -> None:
         """Drop the connection at once, even to a dead machine; commands in flight end with status 255."""

@@ -70,6 +70,12 @@ def test_short_spellings() -> None:
     assert "iqn.2026-01.org.example:h" in lunmap.initiators
 
 
+def test_a_target_names_its_nodes_or_gives_their_port_ids() -> None:
+    """The nodes of a target are a list of names, or a mapping that gives port ids."""
+    lunmap, _ = parse("targets:\n  a: {nodes: [n1]}\n  b: {nodes: {n1: {port_id: 4}}}\n")
+    assert {name: target.nodes["n1"].port_id for name, target in lunmap.targets.items()} == {"a": 0, "b": 4}
+
+
 def test_numbers_and_dates_as_names_stay_text() -> None:
     """A name that YAML would take for a number or a date is a name."""
     lunmap, _ = parse(
