@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import cast
 
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from lunmapd.core import digest
 from lunmapd.core.documents import DocumentError, decode, encode
@@ -11,11 +11,14 @@ from lunmapd.core.lunmap import SECTIONS, Document, Lunmap, Section
 
 
 class Change(Struct, frozen=True, omit_defaults=True):
-    """One object went from `before` to `after`: canonical documents, None where it did not or does not exist."""
+    """One object went from `before` to `after`: canonical documents, UNSET where it did not or does not exist.
+
+    UNSET and not None, since msgspec decodes a `Raw | None` only from null.
+    """
 
     path: str
-    before: Raw | None = None
-    after: Raw | None = None
+    before: Raw | UnsetType = UNSET
+    after: Raw | UnsetType = UNSET
 
 
 class Revision(Struct, frozen=True):
@@ -41,7 +44,7 @@ def split(path: str) -> tuple[Section, str]:
     section, _, name = path.partition("/")
     if section not in SECTIONS or not name:
         raise DocumentError((path,), "not the path of an object of the map")
-    return section, name
+    return cast("Section", section), name
 
 
 def diff(before: Lunmap, after: Lunmap) -> tuple[Change, ...]:
@@ -54,11 +57,21 @@ def _diff_section(section: Section, before: Lunmap, after: Lunmap) -> Iterator[C
     for name in sorted(old.keys() | new.keys()):
         was, now = old.get(name), new.get(name)
         if was != now:
-            yield Change(f"{section}/{name}", _raw(was), _raw(now))
+            yield Change(f"{section}/{name}", _encode(was), _encode(now))
 
 
-def _raw(document: Document | None) -> Raw | None:
-    return None if document is None else Raw(encode(document))
+def _encode(document: Document | None) -> Raw | UnsetType:
+    return UNSET if document is None else Raw(encode(document))
+
+
+def as_raw(data: bytes | None) -> Raw | UnsetType:
+    """Wrap a document for a Change."""
+    return UNSET if data is None else Raw(data)
+
+
+def as_bytes(raw: Raw | UnsetType) -> bytes | None:
+    """Unwrap a document of a Change."""
+    return None if raw is UNSET else bytes(raw)
 
 
 def patch(lunmap: Lunmap, changes: Iterable[Change]) -> Lunmap:
@@ -66,7 +79,7 @@ def patch(lunmap: Lunmap, changes: Iterable[Change]) -> Lunmap:
     sections = {section: dict(lunmap.section(section)) for section in SECTIONS}
     for change in changes:
         section, name = split(change.path)
-        if change.after is None:
+        if change.after is UNSET:
             sections[section].pop(name, None)
         else:
             sections[section][name] = decode(bytes(change.after), SECTIONS[section], (section, name))
@@ -81,12 +94,12 @@ def build(sections: dict[Section, dict[str, Document]]) -> Lunmap:
 def patch_digest(value: int, changes: Iterable[Change]) -> int:
     """Return the digest after the changes, at the cost of the changes."""
     for change in changes:
-        before = None if change.before is None else bytes(change.before)
-        after = None if change.after is None else bytes(change.after)
-        value = digest.replace(value, change.path, before, after)
+        value = digest.replace(value, change.path, as_bytes(change.before), as_bytes(change.after))
     return value
 
 
 def map_digest(lunmap: Lunmap) -> int:
     """Return the digest of a whole map."""
-    return digest.total((f"{section}/{name}", encode(document)) for section, name, document in lunmap.documents())
+    return digest.total(
+        (f"{section}/{name}", encode(document)) for section, name, document in lunmap.documents()
+    )

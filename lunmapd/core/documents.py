@@ -40,9 +40,9 @@ def decode(data: bytes, kind: type[T], place: Place = ()) -> T:
 
 
 def convert(value: object, kind: type[T], place: Place = ()) -> T:
-    """Turn plain values (dict, list, str, ...) into a document of type `kind`. Raises DocumentError."""
+    """Turn plain values (dict, list, text) into a document of type `kind`; numbers may be text. Raises DocumentError."""
     try:
-        return msgspec.convert(value, type=kind)
+        return msgspec.convert(value, type=kind, strict=False)
     except (msgspec.ValidationError, RecursionError) as error:
         raise _explain(error, kind, place) from None
 

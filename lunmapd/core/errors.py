@@ -5,6 +5,8 @@ from enum import IntEnum
 
 from msgspec import Struct
 
+from lunmapd.core.lunmap import SECTIONS
+
 
 class Exit(IntEnum):
     """Exit codes of the command lines; documented in docs/exit-codes.md."""
@@ -29,13 +31,14 @@ Place = tuple[Step, ...]
 
 
 def show_place(place: Place) -> str:
-    """Print a place in a document: `("luns", "db1", "maps", 0)` is `luns[db1].maps[0]`."""
+    """Print a place in a document: `("luns", "db1", "maps", 0)` is `luns[db1].maps[0]`; names of objects have dots."""
     if not place:
         return "(top level)"
-    section, *rest = place
-    text = str(section)
-    for depth, step in enumerate(rest):
-        text += f"[{step}]" if depth == 0 or isinstance(step, int) else f".{step}"
+    names_follow = place[0] in SECTIONS
+    text = str(place[0])
+    for depth, step in enumerate(place[1:]):
+        in_brackets = isinstance(step, int) or (depth == 0 and names_follow)
+        text += f"[{step}]" if in_brackets else f".{step}"
     return text
 
 
@@ -51,8 +54,8 @@ class Problem(Struct, frozen=True, order=True):
         return f"{prefix}{show_place(self.place)}: {self.message}"
 
 
-class InvalidMapError(LunmapdError):
-    """A map that breaks a rule; `problems` holds every one that was found, nothing was committed."""
+class InvalidInputError(LunmapdError):
+    """A map or settings file that breaks a rule; `problems` holds every one that was found."""
 
     exit_code = Exit.INVALID
 

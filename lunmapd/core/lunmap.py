@@ -18,13 +18,17 @@ class Access(StrEnum):
     READ_ONLY = "ro"
 
 
-class Block(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="block"):
+class Block(
+    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="block"
+):
     """A block device, exported through LIO's iblock; `path` is the device node on each storage node."""
 
     path: str
 
 
-class FileIO(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="fileio"):
+class FileIO(
+    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="fileio"
+):
     """A file, exported through LIO's fileio, written through; it must exist on each storage node."""
 
     path: str
@@ -74,7 +78,12 @@ class Node(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
 
 Document = Lun | Target | Initiator | Node
 Section = Literal["luns", "targets", "initiators", "nodes"]
-SECTIONS: Mapping[Section, type[Document]] = {"luns": Lun, "targets": Target, "initiators": Initiator, "nodes": Node}
+SECTIONS: Mapping[Section, type[Document]] = {
+    "luns": Lun,
+    "targets": Target,
+    "initiators": Initiator,
+    "nodes": Node,
+}
 
 
 class Lunmap(Struct, frozen=True):

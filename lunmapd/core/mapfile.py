@@ -1,11 +1,7 @@
-"""The map as a YAML file: reading with the line of every problem, and printing.
-
-YAML is read as a tree of nodes, which keeps the lines and shows duplicate keys; a plain `yaml.safe_load` would
-silently keep the last of two Luns with one name.
-"""
+"""The map as a YAML file: reading with the line of every problem, and printing."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,81 +9,14 @@ import yaml
 
 from lunmapd.core.changes import build
 from lunmapd.core.documents import DocumentError, convert
-from lunmapd.core.errors import InvalidMapError, Place, Problem
+from lunmapd.core.errors import InvalidInputError, Place, Problem
 from lunmapd.core.lunmap import SECTIONS, Document, Lunmap, Section
 from lunmapd.core.names import parse_portal
+from lunmapd.core.source import Source
 
 _SIZE = re.compile(r"(\d+)\s*([KMGTP]i?)?B?", re.IGNORECASE)
 _EXPONENT = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _UNITS = ("PiB", "TiB", "GiB", "MiB", "KiB")
-
-
-class Source:
-    """A YAML text read into plain values, which remembers the line of each place and every duplicate key."""
-
-    def __init__(self, text: str, name: str) -> None:
-        """Read `text`; `name` stands for it in messages. Raises InvalidMapError for text that is not YAML."""
-        self.name = name
-        self.problems: list[Problem] = []
-        self._lines: dict[Place, int] = {}
-        try:
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
-            self.value = None if root is None else self._read(root, (), ())
-        except yaml.YAMLError as error:
-            raise InvalidMapError([self._syntax(error)]) from None
-        except RecursionError:
-            raise InvalidMapError([Problem((), "nested too deeply", name)]) from None
-
-    def problem(self, place: Place, message: str) -> Problem:
-        """Make a problem that names the line of `place`, or of the nearest thing around it."""
-        near = place
-        while near and near not in self._lines:
-            near = near[:-1]
-        return Problem(place, message, f"{self.name}:{self._lines.get(near, 1)}")
-
-    def _syntax(self, error: yaml.YAMLError) -> Problem:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        return Problem((), f"not valid YAML: {what}", f"{self.name}{line}")
-
-    def _read(self, node: yaml.Node, place: Place, around: tuple[yaml.Node, ...]) -> Any:
-        self._lines.setdefault(place, node.start_mark.line + 1)
-        if node in around:
-            self.problems.append(self.problem(place, "an alias that contains itself"))
-            return None
-        if isinstance(node, yaml.MappingNode):
-            return self._read_mapping(node, place, (*around, node))
-        if isinstance(node, yaml.SequenceNode):
-            return [self._read(item, (*place, index), (*around, node)) for index, item in enumerate(node.value)]
-        return self._read_scalar(node, place)
-
-    def _read_mapping(self, node: yaml.MappingNode, place: Place, around: tuple[yaml.Node, ...]) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = str(key_node.value)
-            inner = (*place, key)
-            if key in values:
-                first = self._lines[inner]
-                line = key_node.start_mark.line + 1
-                self.problems.append(Problem(inner, f"is already given in line {first}", f"{self.name}:{line}"))
-                continue
-            self._lines[inner] = key_node.start_mark.line + 1
-            values[key] = self._read(value_node, inner, around)
-        return values
-
-    def _read_scalar(self, node: yaml.Node, place: Place) -> Any:
-        loader = yaml.SafeLoader("")
-        try:
-            # Names such as `on` or `2026-01-01` are text here, and a number is a number.
-            if node.tag in {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:binary"}:
-                return node.value
-            return loader.construct_object(node, deep=True)
-        except (yaml.YAMLError, ValueError):
-            self.problems.append(self.problem(place, f"{node.value!r} is not a value that is known here"))
-            return None
-        finally:
-            loader.dispose()
 
 
 def parse_size(text: str) -> int:
@@ -107,21 +36,24 @@ def show_size(size: int) -> str:
 
 
 def parse(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, Source]:
-    """Read a map from YAML. Raises InvalidMapError with every problem of form and its `file:line`.
+    """Read a map from YAML. Raises InvalidInputError with every problem of form and its `file:line`.
 
     The rules between objects are not checked here (see `rules`); the Source gives the line for their problems.
     """
     source = Source(text, name)
-    problems = list(source.problems)
+    if source.problems:
+        raise InvalidInputError(source.problems)
+    problems: list[Problem] = []
     sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
     for section, members in _sections(source, problems).items():
         for key, value in members.items():
             try:
-                sections[section][key] = convert(_spell_out(section, value), SECTIONS[section], (section, key))
+                spelled = _spell_out((section, key), value)
+                sections[section][key] = convert(spelled, SECTIONS[section], (section, key))
             except DocumentError as error:
                 problems.append(source.problem(error.place, error.reason))
     if problems:
-        raise InvalidMapError(problems)
+        raise InvalidInputError(problems)
     return build(sections), source
 
 
@@ -141,30 +73,38 @@ class _Sections(msgspec.Struct, forbid_unknown_fields=True):
     nodes: dict[str, Any] | None = None
 
 
-def _spell_out(section: Section, value: Any) -> Any:
-    """Turn the short spellings of a file into those of a document; anything odd is left for the decoder to refuse."""
+def _spell_out(place: Place, value: Any) -> Any:
+    """Turn the short spellings of a file into those of a document; other odd values are the decoder's to refuse."""
     if value is None:
         return {}
     if not isinstance(value, dict):
         return value
-    if section == "luns" and isinstance(value.get("size"), str):
-        return {**value, "size": _or_as_is(parse_size, value["size"])}
-    if section == "nodes" and isinstance(value.get("portals"), list):
-        return {**value, "portals": [_or_as_is(parse_portal, portal) for portal in value["portals"]]}
+    if place[0] == "luns" and isinstance(value.get("size"), str):
+        return {**value, "size": _size((*place, "size"), value["size"])}
+    if place[0] == "nodes" and isinstance(value.get("portals"), list):
+        return {**value, "portals": [_portal(portal) for portal in value["portals"]]}
     return value
 
 
-def _or_as_is(parser: Any, text: Any) -> Any:
+def _size(place: Place, text: str) -> int:
     try:
-        return parser(text) if isinstance(text, str) else text
+        return parse_size(text)
+    except ValueError as error:
+        raise DocumentError(place, str(error)) from None
+
+
+def _portal(text: Any) -> Any:
+    """Give a portal its one spelling; what is none stays, for the rules to refuse with the others."""
+    try:
+        return parse_portal(text) if isinstance(text, str) else text
     except ValueError:
         return text
 
 
-def show(lunmap: Lunmap) -> str:
-    """Print a map as YAML that `parse` reads back to the same map."""
-    sections = {section: _plain(lunmap.section(section)) for section in SECTIONS}
-    for lun in sections["luns"].values():
+def show(lunmap: Lunmap, only: Sequence[Section] = tuple(SECTIONS)) -> str:
+    """Print a map, or some sections of it, as YAML that `parse` reads back."""
+    sections = {section: _plain(lunmap.section(section)) for section in only}
+    for lun in sections.get("luns", {}).values():
         if "size" in lun:
             lun["size"] = show_size(lun["size"])
     return str(yaml.safe_dump(sections, sort_keys=False, width=110))

@@ -72,7 +72,9 @@ def parse_portal(text: str) -> str:
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
-        raise ValueError(f"{text!r} is not a portal: expected an IP address, '10.0.0.1:3260' or '[fd00::1]:3260'") from None
+        raise ValueError(
+            f"{text!r} is not a portal: expected an IP address, '10.0.0.1:3260' or '[fd00::1]:3260'"
+        ) from None
     if not (port.isascii() and port.isdigit() and 0 < int(port) <= MAX_TAG):
         raise ValueError(f"{text!r} is not a portal: the port must be a number from 1 to 65535")
     return f"[{ip}]:{int(port)}" if ip.version == 6 else f"{ip}:{int(port)}"  # noqa: PLR2004

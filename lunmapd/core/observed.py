@@ -1,6 +1,7 @@
 """What one look at a node's kernel found."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
@@ -21,6 +22,6 @@ class Observed(Struct, frozen=True):
     """Our objects, the target names that other tools made, the kernel's features, and who is logged in to ours."""
 
     objects: Mapping[lio.Key, lio.Object] = {}
-    foreign: Set[str] = frozenset()
-    features: Set[str] = frozenset()
+    foreign: AbstractSet[str] = frozenset()
+    features: AbstractSet[str] = frozenset()
     sessions: tuple[Session, ...] = ()

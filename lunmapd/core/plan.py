@@ -60,7 +60,11 @@ def plan(desired: lio.Objects, observed: lio.Objects) -> Plan:
         for name, item in desired.items()
         if name not in observed or name in doomed
     ]
-    return (*sorted(deletes, key=_removal_order), *_updates(desired, observed, doomed), *sorted(creates, key=_rank))
+    return (
+        *sorted(deletes, key=_removal_order),
+        *_updates(desired, observed, doomed),
+        *sorted(creates, key=_rank),
+    )
 
 
 def _updates(desired: lio.Objects, observed: lio.Objects, doomed: Mapping[lio.Key, str]) -> Iterator[Step]:

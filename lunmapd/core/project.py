@@ -1,10 +1,10 @@
 """From the map to the objects of one node, and what stays as it is where the map can't be trusted."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from lunmapd.core import lio
 from lunmapd.core.lunmap import Access, FileIO, Lun, Lunmap, Map, Node, Target
-from lunmapd.core.rules import problems
 
 MARK = "lunmapd"
 """The TargetAlias of every TPG that lunmapd made: it tells our targets from those of other tools."""
@@ -35,15 +35,22 @@ STORAGE_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 """The attributes of a storage object that lunmapd manages, by plugin, in the order of StorageObject.attributes."""
 
 
-def project(lunmap: Lunmap, node: str, features: Set[str] = frozenset()) -> dict[lio.Key, lio.Object]:
+def project(
+    lunmap: Lunmap,
+    node: str,
+    features: AbstractSet[str] = frozenset(),
+    foreign: AbstractSet[str] = frozenset(),
+) -> dict[lio.Key, lio.Object]:
     """Return the objects that `node` must have. `features` are those of its kernel, such as PORT_ID.
 
-    Maps to targets that this node does not serve, or that don't exist, give nothing.
+    Maps to targets that this node does not serve, that don't exist or that are `foreign` here give nothing.
     """
     itself = lunmap.nodes.get(node)
     if itself is None:
         return {}
-    serves = {iqn: target for iqn, target in lunmap.targets.items() if node in target.nodes}
+    serves = {
+        iqn: target for iqn, target in lunmap.targets.items() if node in target.nodes and iqn not in foreign
+    }
     objects: list[lio.Object] = []
     for iqn in serves:
         objects.extend(_target(iqn, itself, features))
@@ -52,7 +59,7 @@ def project(lunmap: Lunmap, node: str, features: Set[str] = frozenset()) -> dict
     return lio.keyed(objects)
 
 
-def _target(iqn: str, node: Node, features: Set[str]) -> Iterator[lio.Object]:
+def _target(iqn: str, node: Node, features: AbstractSet[str]) -> Iterator[lio.Object]:
     tag = node.tpg_tag
     yield lio.Target(iqn)
     yield lio.Tpg(iqn, tag, TPG_ATTRIBUTES, TPG_PARAMETERS)
@@ -80,7 +87,7 @@ def _mapping(name: str, entry: Map, tag: int) -> Iterator[lio.Object]:
 
 
 def _storage_object(name: str, lun: Lun, *, shared: bool) -> lio.StorageObject:
-    attributes = {attribute: "0" if shared else "1" for attribute in _PER_NODE_STATE}
+    attributes = dict.fromkeys(_PER_NODE_STATE, "0" if shared else "1")
     if isinstance(lun.backing, FileIO):
         attributes["emulate_write_cache"] = "0"
         plugin, size = "fileio", lun.size or 0
@@ -88,41 +95,3 @@ def _storage_object(name: str, lun: Lun, *, shared: bool) -> lio.StorageObject:
         plugin, size = "iblock", 0
     settings = tuple(sorted(attributes.items()))
     return lio.StorageObject(name, plugin, lun.backing.path, size, lun.serial, settings)
-
-
-def suspects(lunmap: Lunmap) -> dict[str, str]:
-    """Return the objects that break a rule, as path and first sentence; only edits around the tools make such."""
-    found: dict[str, str] = {}
-    for problem in problems(lunmap):
-        section, name = problem.place[:2]
-        found.setdefault(f"{section}/{name}", str(problem))
-    return found
-
-
-def keep(desired: lio.Objects, observed: lio.Objects, bad: Set[str], node: str) -> dict[lio.Key, lio.Object]:
-    """Let what belongs to the `bad` paths (such as `luns/db1`) stay as it is observed, with all it stands on.
-
-    Unreadable is not absent: neither removed nor changed.
-    """
-    frozen = {name: item for name, item in observed.items() if _belongs(item, bad, node)}
-    result = {name: item for name, item in desired.items() if not _belongs(item, bad, node)}
-    waiting = list(frozen.values())
-    while waiting:
-        item = waiting.pop()
-        if lio.key(item) in frozen or lio.key(item) not in result:
-            result[lio.key(item)] = item
-        waiting.extend(
-            observed[parent] for parent in lio.parents(item) if parent in observed and parent not in result
-        )
-    return result
-
-
-def _belongs(item: lio.Object, bad: Set[str], node: str) -> bool:
-    if isinstance(item, lio.Leftover):
-        return False
-    return (
-        f"nodes/{node}" in bad
-        or f"luns/{lio.lun_of(item)}" in bad
-        or f"targets/{getattr(item, 'iqn', None)}" in bad
-        or f"initiators/{getattr(item, 'initiator', None)}" in bad
-    )

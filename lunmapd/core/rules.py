@@ -27,9 +27,15 @@ def change_problems(before: Lunmap, after: Lunmap) -> tuple[Problem, ...]:
 
 def _lun_change(name: str, before: Lun, after: Lun) -> Iterator[Problem]:
     if before.serial != after.serial:
-        yield Problem(("luns", name, "serial"), f"a serial never changes: it is {before.serial!r}; make a new Lun instead")
+        yield Problem(
+            ("luns", name, "serial"),
+            f"a serial never changes: it is {before.serial!r}; make a new Lun instead",
+        )
     if before.size and after.size and after.size < before.size:
-        yield Problem(("luns", name, "size"), f"a Lun can't shrink: it has {before.size} bytes; initiators would lose data")
+        yield Problem(
+            ("luns", name, "size"),
+            f"a Lun can't shrink: it has {before.size} bytes; initiators would lose data",
+        )
 
 
 def _check(place: Place, checker: Callable[[str], str | None], value: str) -> Iterator[Problem]:
@@ -90,7 +96,9 @@ def _nodes(lunmap: Lunmap) -> Iterator[Problem]:
     for name, node in lunmap.nodes.items():
         yield from _check(("nodes", name), names.check_name, name)
         if not 0 < node.tpg_tag <= names.MAX_TAG:
-            yield Problem(("nodes", name, "tpg_tag"), f"{node.tpg_tag} is not a TPG tag: use 1 to {names.MAX_TAG}")
+            yield Problem(
+                ("nodes", name, "tpg_tag"), f"{node.tpg_tag} is not a TPG tag: use 1 to {names.MAX_TAG}"
+            )
         yield from _portals(name, node)
 
 
@@ -116,7 +124,9 @@ def _unique(lunmap: Lunmap) -> Iterator[Problem]:
     yield from _clashes(_tags(lunmap), "the same TPG tag is already that of")
     yield from _clashes(_addresses(lunmap), "the same portal is already that of")
     yield from _clashes(_numbers(lunmap), "this LUN number is already taken for this initiator and target by")
-    yield from _clashes(_mappings(lunmap), "this Lun is already mapped to this initiator through this target in")
+    yield from _clashes(
+        _mappings(lunmap), "this Lun is already mapped to this initiator through this target in"
+    )
 
 
 Claim = tuple[object, Place, str]

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
@@ -46,10 +47,10 @@ class Kernel:
         self._worker: WorkerProcess | None = None
         self._blind: WorkerProcess | None = None
         self._quarantine = Quarantine()
-        self._claims: Set[str] = frozenset()
+        self._claims: AbstractSet[str] = frozenset()
         self._objects: dict[lio.Key, lio.Object] = {}
 
-    def observe(self, claims: Set[str]) -> Observed:
+    def observe(self, claims: AbstractSet[str]) -> Observed:
         """Look at the kernel; see observe.py for `claims`. Raises KernelUnreadableError.
 
         What is in a directory where a step hangs is given as it was last seen.

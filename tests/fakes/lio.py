@@ -1,6 +1,7 @@
 """A strict LIO in memory: it refuses what the kernel refuses. Held to the real kernel by tests/contract."""
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from itertools import count
 
 from lunmapd.core import lio
@@ -22,7 +23,7 @@ class CrashedError(Exception):
 class FakeLio:
     """What `lunmapd.lio.kernel.Kernel` is, without a kernel. The public attributes are the test's levers."""
 
-    def __init__(self, features: Set[str] = frozenset({PORT_ID})) -> None:
+    def __init__(self, features: AbstractSet[str] = frozenset({PORT_ID})) -> None:
         """Start with nothing configured."""
         self.features = features
         self.objects: dict[lio.Key, lio.Object] = {}
@@ -37,10 +38,12 @@ class FakeLio:
         self.closed = False
         self._numbers = count()
 
-    def observe(self, claims: Set[str]) -> Observed:
+    def observe(self, claims: AbstractSet[str]) -> Observed:
         """Look, by the rules of lunmapd.lio.observe."""
         ours = {iqn for iqn in self._targets() if self._is_ours(iqn, claims)}
-        objects = {name: item for name, item in self.objects.items() if getattr(item, "iqn", None) in {None, *ours}}
+        objects = {
+            name: item for name, item in self.objects.items() if getattr(item, "iqn", None) in {None, *ours}
+        }
         return Observed(objects, self.foreign | self._targets() - ours, self.features, self.sessions)
 
     def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
@@ -121,14 +124,16 @@ class FakeLio:
         """Yield what the kernel counts as children or users."""
         name, inside = lio.key(item), _directory(item)
         for other in self.objects.values():
-            within = isinstance(other, lio.Leftover) and inside is not None and other.path.startswith(f"{inside}/")
+            within = (
+                isinstance(other, lio.Leftover) and inside is not None and other.path.startswith(f"{inside}/")
+            )
             if within or name in lio.parents(other):
                 yield other
 
     def _targets(self) -> set[str]:
         return {item.iqn for item in self.objects.values() if isinstance(item, lio.Target)}
 
-    def _is_ours(self, iqn: str, claims: Set[str]) -> bool:
+    def _is_ours(self, iqn: str, claims: AbstractSet[str]) -> bool:
         tpgs = [item for item in self.objects.values() if isinstance(item, lio.Tpg) and item.iqn == iqn]
         marked = any(("TargetAlias", MARK) in tpg.parameters for tpg in tpgs)
         return marked or (iqn in claims and not any(any(self._dependents(tpg)) for tpg in tpgs))

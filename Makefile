@@ -1,0 +1,49 @@
+# Everything that these targets need on the machine, they install. Run `make help` for a list.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTEST := $(BIN)/pytest
+
+# What the host needs: a compiler for systemd-python, and for the lab (see tests/lab/README.md) a way to make
+# a Debian root and a network of its own.
+FAST_PACKAGES := gcc libsystemd-dev pkg-config python3-dev python3-venv
+LAB_PACKAGES  := mmdebstrap iproute2
+
+.PHONY: help demo test test-fast lint lab clean packages lab-packages
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/ready lab-packages ## Three storage nodes, an initiator, ZooKeeper: see it work (KEEP=1 leaves it running)
+	@PYTHONPATH=tests $(BIN)/python -m demo $(if $(KEEP),--keep)
+
+test: $(VENV)/ready lab-packages ## Every test: unit, property, contract, integration, lab
+	@PYTHONPATH=tests $(BIN)/python -m layers
+
+test-fast: $(VENV)/ready ## Only the tests that need neither root nor the lab
+	@PYTHONPATH=tests $(BIN)/python -m layers --fast
+
+lint: $(VENV)/ready ## ruff, mypy --strict and the layers of the architecture
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lab: $(VENV)/ready lab-packages ## Build the lab's root and find its kernel, which demo and test do by themselves
+	@PYTHONPATH=tests $(BIN)/python -m lab build
+
+clean: ## Remove what was built here; the lab's cached root stays
+	rm -rf $(VENV) build dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+packages:
+	@packaging/install-host-packages $(FAST_PACKAGES)
+
+lab-packages: packages
+	@packaging/install-host-packages $(LAB_PACKAGES)
+
+$(VENV)/ready: pyproject.toml | packages
+	@echo "== installing lunmapd and its tools into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,60 @@
+"""The target names that this node is about to make, kept on disk before the first of them is made.
+
+A target carries our mark only once its TPG has a TargetAlias. A crash in between leaves a bare directory with a
+name that any tool could have given; a claim, written before, tells that it is ours.
+"""
+
+import json
+import os
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from lunmapd.core.errors import LunmapdError
+
+
+class ClaimsUnwritableError(LunmapdError):
+    """The claims can't be kept, so nothing new may be made."""
+
+
+class Claims:
+    """A small set of target names in a file, replaced as a whole."""
+
+    def __init__(self, path: Path) -> None:
+        """Keep the claims in `path`; its directory must exist."""
+        self._path = path
+
+    def read(self) -> frozenset[str]:
+        """Return the claims; a missing or damaged file claims nothing, which is the safe side."""
+        try:
+            names = json.loads(self._path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return frozenset()
+        return (
+            frozenset(name for name in names if isinstance(name, str))
+            if isinstance(names, list)
+            else frozenset()
+        )
+
+    def write(self, names: AbstractSet[str]) -> None:
+        """Replace the claims on disk, surviving a power cut. Raises ClaimsUnwritableError."""
+        if names == self.read():
+            return
+        try:
+            self._replace(names)
+        except OSError as error:
+            raise ClaimsUnwritableError(
+                f"can't write {self._path}: {error}; nothing was changed in LIO"
+            ) from error
+
+    def _replace(self, names: AbstractSet[str]) -> None:
+        fresh = self._path.with_suffix(".new")
+        with fresh.open("w") as file:
+            json.dump(sorted(names), file)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._path)
+        directory = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)

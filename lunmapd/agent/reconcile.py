@@ -1,0 +1,81 @@
+"""One pass: observe, desire, plan, apply, observe again. Level-based: killed anywhere, the next pass converges."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Protocol
+
+from msgspec import Struct
+
+from lunmapd.agent.claims import Claims
+from lunmapd.core import lio
+from lunmapd.core.desire import Desire, desire
+from lunmapd.core.lunmap import Lunmap
+from lunmapd.core.observed import Observed
+from lunmapd.core.outcome import WAITING, Failure, Report, failures
+from lunmapd.core.plan import Plan, disruption, plan
+
+log = logging.getLogger(__name__)
+
+
+class Kernel(Protocol):
+    """The node's kernel, real or fake."""
+
+    def observe(self, claims: AbstractSet[str]) -> Observed:
+        """Look at all that is ours. Raises LunmapdError when the kernel can't be read."""
+
+    def apply(self, plan: Plan) -> Iterator[Report]:
+        """Do the steps in order, each reported when it is done or has failed."""
+
+
+class Result(Struct, frozen=True):
+    """What one pass found and did. `left` is what it would still have to do: applied means seen."""
+
+    observed: Observed
+    failures: Mapping[lio.Key, Failure]
+    left: Plan
+    done: tuple[Report, ...] = ()
+
+    @property
+    def converged(self) -> bool:
+        """Whether the kernel was seen to be as desired, with nothing failing."""
+        return not self.left and not self.failures
+
+
+def reconcile(
+    kernel: Kernel, claims: Claims, lunmap: Lunmap, unreadable: Mapping[str, str], node: str
+) -> Result:
+    """Make the kernel as the map says, as far as it can be. Raises LunmapdError when it can't be read, or the claims not written."""
+    ours = claims.read()
+    observed = kernel.observe(ours)
+    want = desire(lunmap, unreadable, node, observed)
+    steps = plan(want.objects, observed.objects)
+    if not steps:
+        return Result(observed, want.failures, ())
+    claims.write(ours | _targets(want))
+    reports = tuple(_logged(report) for report in kernel.apply(steps))
+    observed = kernel.observe(claims.read())
+    want = desire(lunmap, unreadable, node, observed)
+    claims.write(_targets(want))
+    found = {**want.failures, **failures(reports)}
+    return Result(observed, found, plan(want.objects, observed.objects), reports)
+
+
+def _targets(want: Desire) -> frozenset[str]:
+    return frozenset(item.iqn for item in want.objects.values() if isinstance(item, lio.Target))
+
+
+def _logged(report: Report) -> Report:
+    """Log one line for each change: what was done is worth knowing, what failed is a warning, waiting is neither."""
+    step, failure = report.step, report.failure
+    if failure is None:
+        log.info("%s (%s)", step, disruption(step).name.lower().replace("_", " "))
+    elif failure.reason != WAITING:
+        log.warning(
+            "%s %s failed: %s: %s",
+            step.action,
+            lio.show_key(lio.key(step.item)),
+            failure.reason,
+            failure.message,
+        )
+    return report

@@ -1,0 +1,106 @@
+"""What a node wants, where the map can be trusted; and what stays as it is, where it can't."""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
+from msgspec import Struct
+
+from lunmapd.core import lio
+from lunmapd.core.changes import build
+from lunmapd.core.lunmap import SECTIONS, Lunmap
+from lunmapd.core.observed import Observed
+from lunmapd.core.outcome import Failure
+from lunmapd.core.project import project
+from lunmapd.core.rules import problems
+
+FOREIGN = "ForeignTarget"
+UNREADABLE = "DocumentUnreadable"
+INVALID = "DocumentInvalid"
+
+
+class Desire(Struct, frozen=True):
+    """The objects that a node must have, and what can't be had, by key; such things stay as they are observed."""
+
+    objects: lio.Objects
+    failures: Mapping[lio.Key, Failure]
+
+
+def desire(lunmap: Lunmap, unreadable: Mapping[str, str], node: str, observed: Observed) -> Desire:
+    """Return what `node` must have. `unreadable` are the paths of documents that can't be decoded, with the reason.
+
+    Documents are trusted one by one: what belongs to an unreadable one, or to one that breaks a rule, stays.
+    """
+    broken = suspects(lunmap)
+    bad = unreadable.keys() | broken.keys()
+    trusted = _without(lunmap, broken.keys())
+    wanted = project(trusted, node, observed.features, observed.foreign)
+    failures = {_document(path): Failure(UNREADABLE, reason) for path, reason in unreadable.items()}
+    failures |= {_document(path): Failure(INVALID, reason) for path, reason in broken.items()}
+    failures |= _foreign(lunmap, node, observed.foreign)
+    return Desire(keep(wanted, observed.objects, bad, node) if bad else wanted, failures)
+
+
+def _document(path: str) -> lio.Key:
+    return ("document", path)
+
+
+def _without(lunmap: Lunmap, bad: AbstractSet[str]) -> Lunmap:
+    if not bad:
+        return lunmap
+    return build(
+        {
+            section: {
+                name: item for name, item in lunmap.section(section).items() if f"{section}/{name}" not in bad
+            }
+            for section in SECTIONS
+        }
+    )
+
+
+def _foreign(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> dict[lio.Key, Failure]:
+    sentence = (
+        "this target was made by another tool and is left alone; remove it there, or choose another name"
+    )
+    return {
+        ("target", iqn): Failure(FOREIGN, sentence)
+        for iqn, target in lunmap.targets.items()
+        if iqn in foreign and node in target.nodes
+    }
+
+
+def suspects(lunmap: Lunmap) -> dict[str, str]:
+    """Return the objects that break a rule, as path and first sentence; only edits around the tools make such."""
+    found: dict[str, str] = {}
+    for problem in problems(lunmap):
+        section, name = problem.place[:2]
+        found.setdefault(f"{section}/{name}", str(problem))
+    return found
+
+
+def keep(
+    desired: lio.Objects, observed: lio.Objects, bad: AbstractSet[str], node: str
+) -> dict[lio.Key, lio.Object]:
+    """Let what belongs to the `bad` paths (such as `luns/db1`) stay as it is observed, with all it stands on.
+
+    Unreadable is not absent: neither removed nor changed.
+    """
+    result = {name: item for name, item in desired.items() if not _belongs(item, bad, node)}
+    waiting = [item for item in observed.values() if _belongs(item, bad, node)]
+    while waiting:
+        item = waiting.pop()
+        result[lio.key(item)] = item
+        waiting.extend(
+            observed[parent] for parent in lio.parents(item) if parent in observed and parent not in result
+        )
+    return result
+
+
+def _belongs(item: lio.Object, bad: AbstractSet[str], node: str) -> bool:
+    if isinstance(item, lio.Leftover):
+        return False
+    return (
+        f"nodes/{node}" in bad
+        or f"luns/{lio.lun_of(item)}" in bad
+        or f"targets/{getattr(item, 'iqn', None)}" in bad
+        or f"initiators/{getattr(item, 'initiator', None)}" in bad
+    )

@@ -1,0 +1,130 @@
+"""`lunmapd`: the daemon of a storage node."""
+
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+from systemd.daemon import notify
+
+from lunmapd import __version__
+from lunmapd.agent.agent import Agent
+from lunmapd.agent.bell import Bell
+from lunmapd.agent.claims import Claims
+from lunmapd.agent.identity import read_identity
+from lunmapd.agent.report import Turn
+from lunmapd.core.errors import Exit, LunmapdError
+from lunmapd.lio.kernel import Kernel
+from lunmapd.service import logs
+from lunmapd.service.errors import reported
+from lunmapd.service.settings import DEFAULT_PATH, Settings, load
+from lunmapd.store.session import Session
+
+log = logging.getLogger(__name__)
+
+
+class StateDirectoryError(LunmapdError):
+    """The state directory can't be used."""
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lunmapd")
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_PATH,
+    show_default=True,
+    help="Settings file.",
+)
+@click.option("--check-config", is_flag=True, help="Check the settings and exit.")
+@click.option(
+    "--once", is_flag=True, help="Make one pass and exit: 0 when the map was applied, 6 when not wholly."
+)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+def daemon(config: Path, check_config: bool, once: bool, log_level: str) -> None:
+    """Keep this node's LIO target equal to the map in ZooKeeper. Stopping it changes nothing in LIO.
+
+    Signals: TERM and INT stop it, HUP makes it look again at once.
+    """
+    settings = load(config)
+    if check_config:
+        click.echo(f"{config}: node {settings.node}, ZooKeeper at {','.join(settings.zookeeper.hosts)}")
+        return
+    logs.set_up(log_level)
+    with _agent(settings) as agent:
+        if once:
+            sys.exit(_exit_code(agent.turn()))
+        _run(agent, settings)
+
+
+@contextmanager
+def _agent(settings: Settings) -> Iterator[Agent]:
+    """Bring the parts together, and take them apart in the opposite order."""
+    identity = read_identity()
+    claims = Claims(_state_directory(settings) / "claims.json")
+    zookeeper = settings.zookeeper
+    hosts = ",".join(zookeeper.hosts)
+    session = Session(hosts, zookeeper.chroot, timeout=zookeeper.session_timeout, deadline=zookeeper.deadline)
+    kernel = Kernel()
+    try:
+        session.start()
+        yield Agent(settings.node, session, kernel, claims, identity)
+    finally:
+        session.close()
+        kernel.close()
+
+
+def _state_directory(settings: Settings) -> Path:
+    path = Path(settings.state_dir)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateDirectoryError(f"can't use {path} as state_dir: {error}") from error
+    return path
+
+
+def _exit_code(turn: Turn) -> int:
+    for error in (turn.store_error, turn.error):
+        if error is not None:
+            return int(error.exit_code)
+    return int(Exit.OK if turn.converged else Exit.DEGRADED)
+
+
+def _run(agent: Agent, settings: Settings) -> None:
+    bell = Bell()
+    stops: list[int] = []
+
+    def stop(number: int, _: FrameType | None) -> None:
+        stops.append(number)
+        bell.ring()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, lambda _number, _frame: bell.ring())
+    log.info("lunmapd %s starts as node %s", __version__, settings.node)
+    agent.run(bell, lambda: bool(stops), lambda turn: _notify(agent, turn), (settings.resync, settings.retry))
+    notify("STOPPING=1")
+    log.info("stopped; LIO is left as it is")
+
+
+def _notify(agent: Agent, turn: Turn) -> None:
+    """Tell systemd that the first pass is done, or is held for a reason that the status gives."""
+    applied = agent.status.applied
+    revision = "none" if applied is None else str(applied.revision)
+    trouble = turn.store_error or turn.error
+    text = f"applied revision {revision}, {agent.status.failing_count} failing" + (
+        f"; {trouble}" if trouble else ""
+    )
+    notify(f"READY=1\nSTATUS={text}")
+
+
+def main() -> None:
+    """Run the daemon; errors are one line each on standard error."""
+    reported("lunmapd", daemon)

@@ -1,0 +1,151 @@
+"""Tables for people: plain columns, no colours, no cutting at the width of a terminal, so that grep finds all."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import UNSET, Struct
+from tabulate import tabulate
+
+from lunmapd.core.changes import Change
+from lunmapd.core.documents import DocumentError, decode
+from lunmapd.core.lunmap import Lunmap
+from lunmapd.core.mapfile import show_size
+from lunmapd.core.names import naa
+from lunmapd.core.status import NodeStatus, Standing, standing
+from lunmapd.store.node import FleetNode
+
+
+class NodeLine(Struct, frozen=True):
+    """What `lunmapctl status` says of one node, for programs; the table shows the same."""
+
+    node: str
+    alive: bool
+    standing: Standing
+    observed: int | None
+    applied: int | None
+    sessions: int
+    failing: int
+    since: str
+    problems: tuple[str, ...]
+
+
+def node_line(name: str, node: FleetNode) -> NodeLine:
+    """Sum up one node. A dead node's status is the last that it wrote."""
+    live, status = node.live, node.status
+    return NodeLine(
+        node=name,
+        alive=live is not None,
+        standing=standing(status),
+        observed=status.observed.revision if status is not None and status.observed else None,
+        applied=status.applied.revision if status is not None and status.applied else None,
+        sessions=status.sessions if status is not None else 0,
+        failing=status.failing_count if status is not None else 0,
+        since=live.since if live is not None else (status.time if status is not None else ""),
+        problems=(*node.problems, *(_problems(status) if status is not None else ())),
+    )
+
+
+def _problems(status: NodeStatus) -> Iterator[str]:
+    for entry in status.conditions:
+        if not entry.status:
+            yield f"{entry.type}: {entry.reason}: {entry.message}"
+    for failing in status.failing:
+        yield f"{failing.object}: {failing.reason}: {failing.message}"
+    if missing := status.failing_count - len(status.failing):
+        yield f"{missing} more objects fail"
+
+
+def status_table(lines: Sequence[NodeLine]) -> str:
+    """Print the nodes, one a line."""
+    rows = [
+        (
+            line.node,
+            "alive" if line.alive else "DEAD",
+            line.standing,
+            _or_dash(line.applied),
+            _or_dash(line.observed),
+            line.sessions,
+            line.failing,
+            line.since or "-",
+        )
+        for line in lines
+    ]
+    return table(("NODE", "STATE", "MAP", "APPLIED", "OBSERVED", "SESSIONS", "FAILING", "SINCE"), rows)
+
+
+def _or_dash(number: int | None) -> str:
+    return "-" if number is None else str(number)
+
+
+def luns_table(lunmap: Lunmap) -> str:
+    """Print the Luns with the WWID that initiators see ("3" for a NAA identifier, as udev and multipath print it)."""
+    rows = [
+        (
+            name,
+            show_size(lun.size) if lun.size else "-",
+            lun.backing.__struct_config__.tag,
+            lun.backing.path,
+            f"3{naa(lun.serial)}",
+            len(lun.maps),
+        )
+        for name, lun in sorted(lunmap.luns.items())
+    ]
+    return table(("LUN", "SIZE", "TYPE", "PATH", "WWID", "MAPS"), rows)
+
+
+def targets_table(lunmap: Lunmap) -> str:
+    """Print the targets with their nodes."""
+    rows = [
+        (iqn, ",".join(target.nodes) or "-", target.alias or "-")
+        for iqn, target in sorted(lunmap.targets.items())
+    ]
+    return table(("TARGET", "NODES", "ALIAS"), rows)
+
+
+def initiators_table(lunmap: Lunmap) -> str:
+    """Print the initiators with what they see: target number=Lun, one line for each mapping."""
+    rows: list[tuple[object, ...]] = []
+    for iqn, initiator in sorted(lunmap.initiators.items()):
+        maps = [
+            (entry.target, entry.lun, name, entry.access.value)
+            for name, lun in lunmap.luns.items()
+            for entry in lun.maps
+            if entry.initiator == iqn
+        ]
+        rows += [(iqn, initiator.alias or "-", *row) for row in sorted(maps)] or [
+            (iqn, initiator.alias or "-", "-", "-", "-", "-")
+        ]
+    return table(("INITIATOR", "ALIAS", "TARGET", "NUMBER", "LUN", "ACCESS"), rows)
+
+
+def nodes_table(lunmap: Lunmap) -> str:
+    """Print the nodes with tag and portals."""
+    rows = [
+        (name, node.tpg_tag, ",".join(node.portals) or "-") for name, node in sorted(lunmap.nodes.items())
+    ]
+    return table(("NODE", "TAG", "PORTALS"), rows)
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Print a plain table."""
+    return tabulate(rows, headers, tablefmt="plain", disable_numparse=True)
+
+
+def change_lines(changes: Iterable[Change]) -> list[str]:
+    """Print changes, one a line: `+ luns/db1`, `- luns/db2`, `~ luns/db3 (maps)`."""
+    return [_change_line(change) for change in changes]
+
+
+def _change_line(change: Change) -> str:
+    if change.before is UNSET:
+        return f"+ {change.path}"
+    if change.after is UNSET:
+        return f"- {change.path}"
+    return f"~ {change.path} ({', '.join(_fields(bytes(change.before), bytes(change.after)))})"
+
+
+def _fields(before: bytes, after: bytes) -> list[str]:
+    try:
+        old, new = decode(before, dict[str, object]), decode(after, dict[str, object])
+    except DocumentError:
+        return ["unreadable before"]
+    return [name for name in {**old, **new} if old.get(name) != new.get(name)]

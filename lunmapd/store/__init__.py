@@ -1,0 +1,1 @@
+"""The map in ZooKeeper: the only importer of kazoo."""

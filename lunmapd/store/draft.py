@@ -1,0 +1,110 @@
+"""A commit before it is sent: which znodes it writes and what its revision says; pure."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from lunmapd.core import digest as digests
+from lunmapd.core.changes import Change, Head, Revision, as_raw, diff, split
+from lunmapd.core.documents import encode
+from lunmapd.core.lunmap import SECTIONS, Lunmap
+from lunmapd.store import paths
+from lunmapd.store.errors import TooLargeError
+from lunmapd.store.snapshot import Snapshot
+
+MAX_DOCUMENT = 256 * 1024
+MAX_COMMIT = 900_000
+MAX_OPERATIONS = 1000
+_OVERHEAD = 64  # an upper bound of what each operation adds: header, lengths, version and the ACL
+
+
+class Write(Struct, frozen=True):
+    """One znode goes from `before` to `after`; `version` is the one that it must have, -1 for any."""
+
+    path: str
+    before: bytes | None
+    after: bytes | None
+    version: int = -1
+
+
+class Draft(Struct, frozen=True):
+    """Everything that one multi() writes: the objects, then the revision and head (with head's version before it)."""
+
+    writes: tuple[Write, ...]
+    revision: Revision
+    head_version: int
+
+    def all_writes(self) -> tuple[Write, ...]:
+        """List the writes in the order in which they are sent; head first, so that it is what a late writer fails at."""
+        head = Write(
+            paths.HEAD, b"", encode(Head(self.revision.revision, self.revision.digest)), self.head_version
+        )
+        return (
+            head,
+            *self.writes,
+            Write(paths.revision(self.revision.revision), None, encode(self.revision)),
+        )
+
+
+def draft(before: Snapshot, after: Lunmap, author: str, message: str, time: str) -> Draft | None:
+    """Prepare the commit that makes `after` of `before`; None when there is nothing to do.
+
+    Changes that were made around the tools are taken in: they stay unless `after` says otherwise, in canonical
+    form, and the revision records them. An unreadable object stays unless `after` has one of its name.
+    """
+    writes: list[Write] = []
+    changes: list[Change] = []
+    for path in _touched(before, after):
+        old, new = before.data(path), _data(after, path)
+        if new is None and path in before.unreadable:
+            continue
+        recorded = before.edited.get(path, None if path in before.unreadable else old)
+        if new != old:
+            writes.append(Write(path, old, new, before.versions.get(path, -1)))
+        changes.append(Change(path, as_raw(recorded), as_raw(new)))
+    if not changes:
+        return None
+    digest = digests.show(_digest(int(before.digest, 16), writes))
+    revision = Revision(before.revision + 1, digest, author, time, message, tuple(changes))
+    return Draft(tuple(writes), revision, before.head_version)
+
+
+def _touched(before: Snapshot, after: Lunmap) -> list[str]:
+    order = tuple(SECTIONS)
+    found = {change.path for change in diff(before.lunmap, after)} | before.edited.keys()
+    return sorted(found, key=lambda path: (order.index(split(path)[0]), path))
+
+
+def _data(lunmap: Lunmap, path: str) -> bytes | None:
+    section, name = split(path)
+    document = lunmap.section(section).get(name)
+    return None if document is None else encode(document)
+
+
+def _digest(value: int, writes: list[Write]) -> int:
+    for write in writes:
+        value = digests.replace(value, write.path, write.before, write.after)
+    return value
+
+
+def check_size(prepared: Draft, root: str) -> None:
+    """Refuse what ZooKeeper would not take. Raises TooLargeError."""
+    for write in prepared.writes:
+        check_document(write.path, write.after or b"")
+    operations = prepared.all_writes()
+    if len(operations) > MAX_OPERATIONS:
+        raise TooLargeError("the commit", len(operations), MAX_OPERATIONS, "operations")
+    size = sum(_sizes(operations, root))
+    if size > MAX_COMMIT:
+        raise TooLargeError("the commit, with the record of it,", size, MAX_COMMIT, "bytes")
+
+
+def check_document(path: str, data: bytes) -> None:
+    """Refuse a document that is too large. Raises TooLargeError."""
+    if len(data) > MAX_DOCUMENT:
+        raise TooLargeError(path, len(data), MAX_DOCUMENT, "bytes")
+
+
+def _sizes(operations: tuple[Write, ...], root: str) -> Iterator[int]:
+    for write in operations:
+        yield _OVERHEAD + len(root) + len(write.path) + len(write.after or b"")

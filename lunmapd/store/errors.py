@@ -1,0 +1,174 @@
+"""What can go wrong between this machine and the tree; each says what to do next."""
+
+from collections.abc import Sequence
+
+from lunmapd.core.errors import Exit, LunmapdError
+
+_MAX_NAMED = 10
+
+
+class StoreError(LunmapdError):
+    """Root of the errors of the store."""
+
+
+class UnreachableError(StoreError):
+    """No answer from ZooKeeper within the deadline (seconds); nothing is known of the tree."""
+
+    exit_code = Exit.UNREACHABLE
+
+    def __init__(self, hosts: str, deadline: float, detail: str = "") -> None:
+        self.hosts = hosts
+        super().__init__(
+            f"no answer from ZooKeeper at {hosts} within {deadline:g} s{detail}: check that a majority of its servers runs"
+        )
+
+
+class LostError(UnreachableError):
+    """The connection broke, or the deadline passed, with a request under way: it may or may not have been done."""
+
+
+class OutcomeUnknownError(StoreError):
+    """A commit was sent and neither confirmed nor found again: ZooKeeper may or may not have it."""
+
+    exit_code = Exit.UNREACHABLE
+
+    def __init__(self, hosts: str, revision: int) -> None:
+        self.revision = revision
+        super().__init__(
+            f"the connection to ZooKeeper at {hosts} was lost in the middle of the commit: it's unknown whether revision {revision} "
+            "was committed; look at 'lunmapctl log' before you repeat it"
+        )
+
+
+class RefusedError(StoreError):
+    """ZooKeeper answered with an error that no part of lunmapd expects, such as a missing permission."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"ZooKeeper refused the request: {reason}; check its ACLs, its quota and its log")
+
+
+class NotInitialisedError(StoreError):
+    """There is no tree: meta or head is missing. It says nothing about what the map should be."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"there is no {path}: restore the tree, or make a new one with 'lunmapctl init'")
+
+
+class AlreadyInitialisedError(StoreError):
+    """There is a tree already; `cluster` is its uuid."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self, root: str, cluster: str) -> None:
+        self.cluster = cluster
+        super().__init__(
+            f"{root} already holds the map of cluster {cluster}; use it, or choose another chroot"
+        )
+
+
+class ForeignClusterError(StoreError):
+    """The tree belongs to another cluster than the one known."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self, known: str, found: str) -> None:
+        self.known, self.found = known, found
+        super().__init__(
+            f"the tree is that of cluster {found}, this node belongs to {known}: check hosts and chroot; "
+            "if the tree was made anew on purpose, remove the local snapshot"
+        )
+
+
+class WentBackError(StoreError):
+    """The tree is older than what was read before, or tells another history; revisions are `known` and `found`."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self, known: int, found: int) -> None:
+        self.known, self.found = known, found
+        what = (
+            f"is at revision {found}, which is older than {known}"
+            if found < known
+            else f"has another revision {found} than the one"
+        )
+        super().__init__(
+            f"the tree {what} seen before, as after restoring a backup: commit a newer revision, or remove the local snapshot"
+        )
+
+
+class NewerSchemaError(StoreError):
+    """The tree has a schema that this version doesn't know."""
+
+    def __init__(self, found: int, known: int) -> None:
+        super().__init__(
+            f"the tree has schema {found}, this version knows up to {known}: upgrade lunmapd on this machine"
+        )
+
+
+class DamagedError(StoreError):
+    """A znode that holds the tree together is missing or can't be read."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        super().__init__(
+            f"the tree is damaged: {path}: {reason}; restore it from a backup or with 'lunmapctl init' under a new chroot"
+        )
+
+
+class UnsteadyError(StoreError):
+    """The map changed during every attempt to read it."""
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(f"the map changed during each of {attempts} attempts to read it; try again")
+
+
+class ConflictError(StoreError):
+    """Somebody else committed meanwhile. `clashes` are the objects that both changed; empty when a rebase is safe."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self, revision: int, author: str, clashes: Sequence[str]) -> None:
+        self.revision, self.author, self.clashes = revision, author, tuple(clashes)
+        both = f"changed the same objects: {_some(clashes)}" if clashes else "changed other objects"
+        super().__init__(
+            f"revision {revision} by {author} was committed meanwhile and {both}; look at the map and try again"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(names[:_MAX_NAMED]) + more
+
+
+class EditedMeanwhileError(StoreError):
+    """An object was changed around the tools since the map was read."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} was changed around the tools after it was read, nothing was committed; look at the map and try again"
+        )
+
+
+class TooLargeError(StoreError):
+    """More than ZooKeeper takes at once; it would drop the connection without a word. `size` and `limit` in `unit`."""
+
+    exit_code = Exit.INVALID
+
+    def __init__(self, what: str, size: int, limit: int, unit: str) -> None:
+        self.size, self.limit = size, limit
+        super().__init__(f"{what} has {size} {unit}, the limit is {limit}: divide it; nothing was written")
+
+
+class NodeNameTakenError(StoreError):
+    """Another machine is registered under this node's name: its machine id and since when."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self, node: str, machine: str, since: str) -> None:
+        self.machine, self.since = machine, since
+        super().__init__(
+            f"node name {node!r} is in use by machine {machine} since {since}: give one of the two another name"
+        )

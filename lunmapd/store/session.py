@@ -1,0 +1,232 @@
+"""The session with ZooKeeper: one supervised client, and a deadline for every call.
+
+kazoo queues requests while it has no connection, its connection thread ends for good at an unexpected error, and
+its waits have no end. So requests are only handed over while connected, every wait is bounded, and the client is
+replaced when it is dead.
+"""
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol, Self, TypeVar
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import (
+    BadVersionError,
+    ConnectionLoss,
+    KazooException,
+    NodeExistsError,
+    NoNodeError,
+    OperationTimeoutError,
+    SessionExpiredError,
+    SessionMovedError,
+    ZookeeperError,
+)
+from kazoo.handlers.threading import KazooTimeoutError
+from kazoo.protocol.states import KazooState
+from kazoo.retry import KazooRetry
+
+from lunmapd.store.errors import LostError, RefusedError, UnreachableError
+from lunmapd.store.handler import WatchedHandler
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Answer(Protocol[T_co]):
+    """What kazoo's asynchronous calls return (kazoo.interfaces.IAsyncResult)."""
+
+    def get(self, block: bool = ..., timeout: float | None = ...) -> T_co:  # noqa: FBT001 - kazoo's signature
+        """Wait for the answer; raises what it says, or KazooTimeoutError."""
+
+
+Ask = Callable[[KazooClient], Answer[T]]
+
+DEFAULT_CHROOT = "/lunmap"
+WINDOW = 256
+_CHECK_EVERY = 1.0
+_REBUILD_AFTER = 12  # session timeouts without a connection
+# RuntimeError is what kazoo hands out when an answer doesn't belong to the oldest request.
+_LOST = (
+    ConnectionLoss,
+    SessionExpiredError,
+    SessionMovedError,
+    OperationTimeoutError,
+    KazooTimeoutError,
+    RuntimeError,
+)
+_EXPECTED = (NoNodeError, NodeExistsError, BadVersionError)
+
+
+class Session:
+    """A session on `hosts` (`host:port,...`) for the tree at `chroot`. Times are in seconds.
+
+    Every call raises UnreachableError after `deadline`, RefusedError for an unexpected answer, and lets pass kazoo's
+    NoNodeError, NodeExistsError and BadVersionError. Close it, or use it as a context manager.
+    """
+
+    def __init__(
+        self, hosts: str, chroot: str = DEFAULT_CHROOT, *, timeout: float = 10.0, deadline: float = 10.0
+    ) -> None:
+        self.hosts = hosts
+        self.root = "/" + chroot.strip("/")
+        self.deadline = deadline
+        self._timeout = timeout
+        self._up = threading.Event()
+        self._closing = threading.Event()
+        self._down_since = time.monotonic()
+        self._subscribers: list[Callable[[], None]] = []
+        self._client, self._handler = self._build()
+        self._supervisor = threading.Thread(target=self._supervise, name="zookeeper-supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect, in the background."""
+        self._client.start_async()
+        self._supervisor.start()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self, timeout: float = 5.0) -> None:
+        """End the session and its ephemerals; gives up waiting after `timeout`."""
+        self._closing.set()
+        self._up.set()
+        if self._supervisor.is_alive():
+            self._supervisor.join(timeout)
+        _discard(self._client).join(timeout)
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection right now."""
+        return self._client.connected
+
+    @property
+    def session_id(self) -> int | None:
+        """Id of the session, the owner of its ephemerals; None without a connection."""
+        found = self._client.client_id
+        return None if found is None else found[0]
+
+    def subscribe(self, callback: Callable[[], None]) -> None:
+        """Call `callback` after each change of the connection, from a foreign thread: it must not wait or raise."""
+        self._subscribers.append(callback)
+
+    def path(self, relative: str) -> str:
+        """Return the absolute path of a path of the tree."""
+        return f"{self.root.rstrip('/')}/{relative}"
+
+    def once(self, ask: Ask[T]) -> T:
+        """Make one request. Raises LostError when it is unknown whether it was done."""
+        until = time.monotonic() + self.deadline
+        return self._settle(ask(self._connection(until)), until)
+
+    def repeat(self, ask: Ask[T]) -> T:
+        """Make one request, again after a lost connection, within the deadline; only for what may be done twice."""
+        return self._repeat(lambda client, until: self._settle(ask(client), until))
+
+    def gather(self, asks: Sequence[Ask[T]]) -> list[T | None]:
+        """Make many requests at once, each window within the deadline; None stands for a missing znode."""
+        windows = [asks[start : start + WINDOW] for start in range(0, len(asks), WINDOW)]
+        return [result for window in windows for result in self._gather(window)]
+
+    def _gather(self, window: Sequence[Ask[T]]) -> list[T | None]:
+        def attempt(client: KazooClient, until: float) -> list[T | None]:
+            results = [ask(client) for ask in window]
+            return [self._settle_one(result, until) for result in results]
+
+        return self._repeat(attempt)
+
+    def send(self, ask: Ask[T]) -> None:
+        """Hand over a request without waiting for the answer; it is dropped when there is no connection."""
+        if self._client.connected:
+            ask(self._client)
+
+    def _repeat(self, attempt: Callable[[KazooClient, float], T]) -> T:
+        until = time.monotonic() + self.deadline
+        while True:
+            client = self._connection(until)
+            try:
+                return attempt(client, until)
+            except LostError:
+                # An oversized or poisonous request drops every connection at once; don't hammer the ensemble with it.
+                self._closing.wait(min(_jitter(), max(0.0, until - time.monotonic())))
+
+    def _connection(self, until: float) -> KazooClient:
+        self._up.wait(max(0.0, until - time.monotonic()))
+        if self._closing.is_set() or not self._up.is_set() or time.monotonic() >= until:
+            raise UnreachableError(self.hosts, self.deadline)
+        return self._client
+
+    def _settle(self, result: Answer[T], until: float) -> T:
+        try:
+            return result.get(timeout=max(0.0, until - time.monotonic()))
+        except _EXPECTED:
+            raise
+        except _LOST as error:
+            raise LostError(self.hosts, self.deadline, f" ({type(error).__name__})") from error
+        except ZookeeperError as error:
+            raise RefusedError(type(error).__name__) from error
+
+    def _settle_one(self, result: Answer[T], until: float) -> T | None:
+        try:
+            return self._settle(result, until)
+        except NoNodeError:
+            return None
+
+    def _build(self) -> tuple[KazooClient, WatchedHandler]:
+        handler = WatchedHandler()
+        # kazoo's own default waits up to an hour between two attempts to connect.
+        retry = KazooRetry(max_tries=-1, delay=0.1, backoff=2, max_jitter=0.8, max_delay=3.0)
+        client = KazooClient(hosts=self.hosts, timeout=self._timeout, handler=handler, connection_retry=retry)
+        client.add_listener(lambda state: self._changed(client, state))
+        return client, handler
+
+    def _changed(self, client: KazooClient, state: str) -> None:
+        if client is not self._client or self._closing.is_set():
+            return
+        if state == KazooState.CONNECTED:
+            self._up.set()
+        else:
+            self._up.clear()
+            self._down_since = time.monotonic()
+        for callback in self._subscribers:
+            callback()
+
+    def _supervise(self) -> None:
+        while not self._closing.wait(_CHECK_EVERY):
+            if not self._healthy():
+                self._rebuild()
+
+    def _healthy(self) -> bool:
+        down = 0.0 if self._client.connected else time.monotonic() - self._down_since
+        return self._handler.alive() and down < _REBUILD_AFTER * self._timeout
+
+    def _rebuild(self) -> None:
+        old = self._client
+        self._up.clear()
+        self._down_since = time.monotonic()
+        self._client, self._handler = self._build()
+        self._client.start_async()
+        _discard(old)
+
+
+def _jitter() -> float:
+    return random.uniform(0.02, 0.2)  # noqa: S311 - nothing secret about a pause
+
+
+def _discard(client: KazooClient) -> threading.Thread:
+    """Stop a client in a thread of its own, since kazoo may wait for longer than anyone would."""
+    thread = threading.Thread(target=_stop, args=(client,), name="zookeeper-close", daemon=True)
+    thread.start()
+    return thread
+
+
+def _stop(client: KazooClient) -> None:
+    with contextlib.suppress(KazooException, OSError):
+        client.stop()
+        client.close()

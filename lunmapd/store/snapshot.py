@@ -1,0 +1,128 @@
+"""What was read from the tree, as one immutable value; pure."""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lunmapd.core import digest as digests
+from lunmapd.core.changes import Head, Revision, as_bytes, build, patch, patch_digest, split
+from lunmapd.core.documents import DocumentError, decode, encode
+from lunmapd.core.lunmap import SECTIONS, Document, Lunmap, Section
+
+SCHEMA = 1
+
+
+class Meta(Struct, frozen=True):
+    """`meta`: the schema of the tree and the uuid of its cluster; written once."""
+
+    schema: int
+    cluster: str
+
+
+class Raw(Struct, frozen=True):
+    """The bytes of a znode and its version."""
+
+    data: bytes
+    version: int
+
+
+class Snapshot(Struct, frozen=True):
+    """The whole map at one revision.
+
+    `digest` is that of what was read, `head_digest` the one that head gives. The mappings are by path:
+    `unreadable` says why an object can't be decoded, `raw` has the bytes of each object that is not in canonical
+    form, `edited` what the revisions say of each object that was changed around the tools (None: it should not be),
+    `versions` the znode version of each object that was read itself, not through a revision. A Snapshot survives JSON.
+    """
+
+    cluster: str
+    revision: int
+    digest: str
+    head_digest: str
+    head_version: int
+    lunmap: Lunmap
+    unreadable: Mapping[str, str] = {}
+    raw: Mapping[str, bytes] = {}
+    edited: Mapping[str, bytes | None] = {}
+    versions: Mapping[str, int] = {}
+
+    @property
+    def edited_around(self) -> bool:
+        """Whether objects were changed by other means than a commit."""
+        return self.digest != self.head_digest
+
+    def data(self, path: str) -> bytes | None:
+        """Return the bytes of an object as they are in the tree, None when there is none."""
+        if path in self.raw:
+            return self.raw[path]
+        section, name = split(path)
+        document = self.lunmap.section(section).get(name)
+        return None if document is None else encode(document)
+
+
+def assemble(meta: Meta, head: Head, head_version: int, objects: Mapping[str, Raw]) -> Snapshot:
+    """Make a Snapshot of raw objects by path; an object that can't be decoded is named in `unreadable`."""
+    sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
+    unreadable: dict[str, str] = {}
+    raw: dict[str, bytes] = {}
+    for path, found in objects.items():
+        section, name = split(path)
+        try:
+            document = decode(found.data, SECTIONS[section], (section, name))
+        except DocumentError as error:
+            unreadable[path] = str(error)
+            raw[path] = found.data
+            continue
+        sections[section][name] = document
+        if encode(document) != found.data:
+            raw[path] = found.data
+    return Snapshot(
+        cluster=meta.cluster,
+        revision=head.revision,
+        digest=digests.show(digests.total((path, found.data) for path, found in objects.items())),
+        head_digest=head.digest,
+        head_version=head_version,
+        lunmap=build(sections),
+        unreadable=unreadable,
+        raw=raw,
+        versions={path: found.version for path, found in objects.items()},
+    )
+
+
+def edits(objects: Mapping[str, Raw], newest_first: Iterable[Revision]) -> dict[str, bytes | None]:
+    """List the objects that differ from what the revisions say, with the bytes that the revisions give.
+
+    An object that no revision names is an edit only if the revisions go back to the first.
+    """
+    recorded: dict[str, bytes | None] = {}
+    complete = False
+    for revision in newest_first:
+        for change in revision.changes:
+            recorded.setdefault(change.path, as_bytes(change.after))
+        complete = revision.revision == 1
+    found = {path: data for path, data in recorded.items() if data != _data(objects.get(path))}
+    strangers = objects.keys() - recorded.keys() if complete else set()
+    return found | dict.fromkeys(sorted(strangers))
+
+
+def _data(raw: Raw | None) -> bytes | None:
+    return None if raw is None else raw.data
+
+
+def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[Revision]) -> Snapshot | None:
+    """Bring a clean Snapshot forward by revisions; None when they don't lead to `head`. Raises DocumentError."""
+    changes = [change for revision in revisions for change in revision.changes]
+    value = patch_digest(int(known.digest, 16), changes)
+    if digests.show(value) != head.digest:
+        return None
+    changed = {change.path for change in changes}
+    return replace(
+        known,
+        revision=head.revision,
+        digest=head.digest,
+        head_digest=head.digest,
+        head_version=head_version,
+        lunmap=patch(known.lunmap, changes),
+        versions={path: version for path, version in known.versions.items() if path not in changed},
+    )

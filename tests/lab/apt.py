@@ -1,0 +1,54 @@
+"""The host's own apt configuration, the only source of packages for the lab."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from typing import TYPE_CHECKING
+
+from lab.errors import BuildFailed, CommandFailed, CommandTimeout, HostUnfit
+from lab.result import run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_PASSED_ON = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries", "Acquire::ForceIPv")
+"""How to reach the archive is the host's to say (proxies, frozen archives); what to fetch isn't."""
+
+
+def archive() -> str:
+    """Return the address of the Debian archive that this host uses. Raises HostUnfit."""
+    if not shutil.which("apt-get"):
+        raise HostUnfit("the lab needs a Debian host: there is no apt-get here")
+    codename = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+    made_by = ("--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Created-By: Packages")
+    for line in run(["apt-get", "indextargets", *made_by]).stdout.splitlines():
+        uri, suite, component = line.split()
+        if (suite, component) == (codename, "main"):
+            return uri
+    raise HostUnfit(
+        f"apt knows no archive of {codename}/main: check /etc/apt/sources.list*, run apt-get update"
+    )
+
+
+def settings() -> list[str]:
+    """Return the host's settings of how to reach the archive, as lines of apt.conf."""
+    dump = run(["apt-config", "dump"]).stdout.splitlines()
+    return [line for line in dump if line.startswith(_PASSED_ON) and not line.endswith('"";')]
+
+
+def bootstrap(target: Path, suite: str, packages: Sequence[str], options: Sequence[str]) -> None:
+    """Make a tree of `suite` with `packages` in `target`; mmdebstrap's log goes beside it. Raises BuildFailed."""
+    if not shutil.which("mmdebstrap"):
+        raise HostUnfit("mmdebstrap is missing: apt install mmdebstrap")
+    reach = [f"--aptopt={line}" for line in settings()]
+    include = f"--include={','.join(packages)}"
+    log = target.with_name(target.name + ".log")
+    argv = ["mmdebstrap", "--mode=root", "--format=directory", f"--logfile={log}", *reach, *options, include]
+    try:
+        run([*argv, suite, str(target), archive()], timeout=1800)
+    except (CommandFailed, CommandTimeout) as err:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-40:]) if log.exists() else ""
+        raise BuildFailed(f"mmdebstrap failed for {suite}; its whole log is in {log}\n{tail}") from err
+    log.unlink()

@@ -1,0 +1,76 @@
+"""The UML kernel for this processor, and the driver that machines get."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.apt import bootstrap
+from lab.cache import build_once, cache_directory, progress
+from lab.driver import Driver
+from lab.errors import HostUnfit, LabError
+from lab.root import root
+from lab.uml import Kernel, Uml
+
+
+Trial = Callable[[Driver], str | None]
+"""Boots a machine with the driver; returns None if that works, else why not."""
+
+
+def driver(trial: Trial) -> Driver:
+    """Return the driver named by LUNMAPD_LAB_DRIVER; without that, UML. Raises HostUnfit."""
+    wanted = os.environ.get("LUNMAPD_LAB_DRIVER", "uml")
+    if wanted != "uml":
+        raise HostUnfit(f"LUNMAPD_LAB_DRIVER={wanted}: there is no such driver (uml)")
+    return Uml(root(), _chosen(trial))
+
+
+def _chosen(trial: Trial) -> Kernel:
+    """Return the first kernel that boots here, trying only once for a processor and a root."""
+    note = cache_directory() / "kernels" / f"choice-{_processor()}-{root().name}"
+    candidates: dict[str, Callable[[], Kernel]] = {"stable": _stable, "newer": _newer}
+    if note.exists():
+        return candidates[note.read_text()]()
+    why = []
+    for name, candidate in candidates.items():
+        kernel = candidate()
+        with progress(f"trying User-Mode Linux {kernel.version} on this processor"):
+            reason = trial(Uml(root(), kernel))
+        if reason is None:
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(name)
+            return kernel
+        why.append(f"{kernel.version}: {reason}")
+    raise HostUnfit("no User-Mode Linux kernel runs on this processor:\n" + "\n".join(why))
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().split("\n\n", 1)[0].splitlines()
+    what = [line for line in lines if re.match(r"(model name|flags|vendor_id)\b", line)]
+    return hashlib.sha256("\n".join(what).encode()).hexdigest()[:12]
+
+
+def _stable() -> Kernel:
+    return _kernel(root())
+
+
+def _newer() -> Kernel:
+    """The development release's kernel runs where older ones trip over a large XSAVE area (AMX)."""
+    return _kernel(
+        build_once(cache_directory() / "kernels" / "newer", _unpack_newer, "the newer kernel (Debian sid)")
+    )
+
+
+def _unpack_newer(target: Path) -> None:
+    bootstrap(target, "sid", ["user-mode-linux"], ["--variant=extract"])
+
+
+def _kernel(tree: Path) -> Kernel:
+    modules = tree / "usr/lib/uml/modules"
+    versions = [path.name for path in modules.iterdir()]
+    if len(versions) != 1:
+        raise LabError(f"{modules} should hold one kernel's modules, not {versions}")
+    return Kernel(versions[0], tree / "usr/bin", modules)

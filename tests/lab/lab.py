@@ -1,0 +1,250 @@
+"""A lab: its namespaces, and all that lives in them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from lab import kernel, project
+from lab.cache import in_use_file
+from lab.disk import Disk, make_sparse
+from lab.driver import Driver, Spec
+from lab.ensemble import Ensemble, Server, write_config
+from lab.errors import LabError, StartFailed
+from lab.leftovers import Life, Record, reap, states
+from lab.machine import LIO_MODULES, Init, Machine
+from lab.network import Network
+from lab.sandbox import Bind, Sandbox
+from lab.ssh import Ssh, prepare_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+_GUEST = Path(__file__).with_name("guest")
+_TREE = Path(__file__).parents[2]
+_SERVERS_FROM = 201
+_STORE_SIZE = "2G"
+
+
+class Lab:
+    """Machines, servers and disks on a network of their own: a context that leaves nothing behind.
+
+    `keep`: leave everything running at the end. `artifacts`: where to copy logs if the context ends with an exception.
+    `tree`: the working tree to install into the machines (None: nothing). `driver`: what runs the kernels.
+    """
+
+    def __init__(
+        self,
+        *,
+        keep: bool = False,
+        artifacts: Path | None = None,
+        tree: Path | None = _TREE,
+        driver: Driver | None = None,
+    ) -> None:
+        self.keep = keep
+        self.artifacts = artifacts
+        self.tree = tree
+        self.machines: dict[str, Machine] = {}
+        self.disks: dict[str, Disk] = {}
+        self.ensembles: list[Ensemble] = []
+        self._driver = driver
+
+    def __enter__(self) -> Self:
+        reap()
+        self._driver = self._driver or kernel.driver(_trial)
+        self.state = Path(tempfile.mkdtemp(prefix="", dir=states()))
+        try:
+            self._start(self._driver)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is not None and self.artifacts is not None:
+                self.save_artifacts(self.artifacts)
+        finally:
+            self._leave_running() if self.keep else self.close()
+
+    @property
+    def name(self) -> str:
+        """The lab's name on this host."""
+        return self.state.name
+
+    def disk(self, name: str, size: str | int = "64M", *, shared: bool = True) -> Disk:
+        """Make a disk; a `shared` one is synchronous and can be given to several machines."""
+        assert name not in self.disks, f"there is a disk {name} already"
+        path = self.state / "disks" / name
+        make_sparse(path, size)
+        self.disks[name] = Disk(name, path, f"/lab/state/disks/{name}", shared)
+        return self.disks[name]
+
+    def machine(
+        self,
+        name: str,
+        *,
+        init: Init = "bare",
+        memory: str = "256M",
+        disks: Sequence[Disk] = (),
+        modules: Sequence[str] = LIO_MODULES,
+        persistent: bool = False,
+        start: bool = True,
+    ) -> Machine:
+        """Make a machine and (unless `start` is False) boot it. Raises StartFailed.
+
+        A `persistent` machine keeps its whole file system (except /run, /tmp, /dev) when it is killed and started again.
+        """
+        assert name not in self.machines, f"there is a machine {name} already"
+        place = self.network.place(1 + len(self.machines))
+        store = self._store(name) if persistent else None
+        spec = Spec(name, memory, place, [*disks, *([store] if store else [])])
+        ssh = Ssh(self.sandbox, place)
+        directory = self.state / "machines" / name
+        machine = Machine(
+            spec,
+            init,
+            modules,
+            store,
+            directory,
+            self.sandbox,
+            self.network,
+            self.driver,
+            ssh,
+            self.state / "hosts",
+        )
+        self.machines[name] = machine
+        with (self.state / "hosts").open("a") as hosts:
+            hosts.write(f"{place.address} {name}\n")
+        self._record()
+        if start:
+            machine.start()
+        return machine
+
+    def ensemble(
+        self,
+        servers: int = 1,
+        *,
+        config: Mapping[str, str] | None = None,
+        jvm: Sequence[str] = (),
+        start: bool = True,
+    ) -> Ensemble:
+        """Make ZooKeeper servers and (unless `start` is False) wait until all serve.
+
+        `config` adds lines to the servers' configuration, `jvm` options to Java's command line. Raises StartFailed.
+        """
+        first = _SERVERS_FROM + sum(len(e.servers) for e in self.ensembles)
+        members = [self._server(first + n, n + 1, jvm) for n in range(servers)]
+        for member in members:
+            write_config(member, members, config or {})
+        ensemble = Ensemble(members)
+        self.ensembles.append(ensemble)
+        if start:
+            ensemble.start()
+        return ensemble
+
+    def start(self, *parts: Machine | Ensemble) -> None:
+        """Start machines and ensembles made with `start=False`, all at the same time."""
+        with ThreadPoolExecutor(max_workers=max(1, len(parts))) as pool:
+            for future in [pool.submit(part.start) for part in parts]:
+                future.result()
+
+    def save_artifacts(self, directory: Path) -> None:
+        """Copy consoles, the servers' logs, and what running machines have logged into `directory`."""
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        for machine in self.machines.values():
+            _save_machine(machine, directory / machine.name)
+        for server in (server for ensemble in self.ensembles for server in ensemble.servers):
+            if server.log.exists():
+                shutil.copy(server.log, directory / f"{server.name}.log")
+
+    def close(self) -> None:
+        """End everything; can be called again."""
+        self.network.stop()
+        self.sandbox.stop()
+        shutil.rmtree(self.state, ignore_errors=True)
+
+    @property
+    def driver(self) -> Driver:
+        """What runs the machines' kernels."""
+        assert self._driver is not None, "the lab has not been entered"
+        return self._driver
+
+    def _start(self, driver: Driver) -> None:
+        for directory in ("disks", "machines", "empty"):
+            (self.state / directory).mkdir()
+        (self.state / "hosts").write_text("127.0.0.1 localhost\n")
+        layer = project.layer(self.tree, driver.root) if self.tree else self.state / "empty"
+        binds = [
+            Bind(driver.root, "/lab/root"),
+            Bind(layer, "/lab/layer"),
+            Bind(self.state, "/lab/state", writable=True),
+            Bind(_GUEST, "/lab/guest"),
+            *driver.binds(),
+        ]
+        in_use = [in_use_file(driver.root), *([in_use_file(layer)] if self.tree else [])]
+        self.sandbox = Sandbox(in_use, driver.root, binds)
+        self.network = Network(self.sandbox)
+        self._record()
+        self.sandbox.start()
+        self._record()
+        self.network.start()
+        prepare_keys(self.sandbox, self.state)
+
+    def _store(self, name: str) -> Disk:
+        store = self.disk(f"{name}-store", _STORE_SIZE, shared=False)
+        self.sandbox.run(["mkfs.ext4", "-q", "-E", "lazy_itable_init=1,nodiscard", store.inside])
+        return store
+
+    def _server(self, place_number: int, number: int, jvm: Sequence[str]) -> Server:
+        place = self.network.place(place_number)
+        directory = self.state / f"zk{place_number}"
+        server = Server(
+            number, place, directory, f"/lab/state/{directory.name}", self.sandbox, self.network, jvm
+        )
+        self.network.add_namespace(place, server.name)
+        return server
+
+    def _record(self) -> None:
+        shells = {name: machine.ssh.command("-t") for name, machine in self.machines.items()}
+        Record(self.name, Life.here(), Life.of(self.sandbox.pid), self.keep, shells).write(self.state)
+
+    def _leave_running(self) -> None:
+        self.sandbox.keep()
+        print(f"lab {self.name} keeps running. Shells (as root):", file=sys.stderr)
+        for machine in self.machines.values():
+            print(f"  {machine.name}: {machine.shell_command}", file=sys.stderr)
+        print("End it: PYTHONPATH=tests python -m lab reap --all", file=sys.stderr)
+
+
+def _trial(driver: Driver) -> str | None:
+    try:
+        with Lab(driver=driver, tree=None) as lab:
+            lab.machine("probe").run("true")
+    except StartFailed as err:
+        return str(err)
+    return None
+
+
+def _save_machine(machine: Machine, directory: Path) -> None:
+    directory.mkdir()
+    if machine.console.exists():
+        shutil.copy(machine.console, directory)
+    commands = {
+        "journal.log": "journalctl --no-pager -b || true",
+        "lunmapd.log": "cat /var/log/lunmapd.log",
+        "dmesg.log": "dmesg",
+    }
+    for name, command in commands.items():
+        try:
+            (directory / name).write_text(machine.run(command, timeout=10.0).stdout)
+        except LabError as err:
+            (directory / name).write_text(f"not to be had: {err}\n")

@@ -1,0 +1,112 @@
+"""State directories of labs: made, looked up by name, and removed when their owner has died."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OWNER = "owner.json"
+
+
+@dataclass(frozen=True)
+class Life:
+    """A process that can't be mistaken for a later one of the same PID."""
+
+    pid: int
+    started: str
+
+    @classmethod
+    def of(cls, pid: int) -> Life:
+        """Return the life of the process that has `pid` now ("" as its start if there is none)."""
+        return cls(pid, _start_time(pid))
+
+    @classmethod
+    def here(cls) -> Life:
+        """Return the life of this process."""
+        return cls.of(os.getpid())
+
+    def alive(self) -> bool:
+        """Say whether it still runs."""
+        return bool(self.started) and _start_time(self.pid) == self.started
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a lab's state directory says of it: who made it, its namespaces' first process, ways into it."""
+
+    name: str
+    owner: Life
+    holder: Life
+    kept: bool
+    shells: dict[str, list[str]]
+
+    def write(self, state: Path) -> None:
+        """Put the record into the lab's state directory, replacing an older one in one step."""
+        new = state / f"{_OWNER}.new"
+        new.write_text(json.dumps(asdict(self)))
+        new.rename(state / _OWNER)
+
+    @classmethod
+    def read(cls, state: Path) -> Record | None:
+        """Read the record of a state directory; None while it is only being made."""
+        try:
+            fields = json.loads((state / _OWNER).read_text())
+        except FileNotFoundError:
+            return None
+        lives = {key: Life(**fields.pop(key)) for key in ("owner", "holder")}
+        return cls(**fields, **lives)
+
+
+def states() -> Path:
+    """Return the directory of all labs' state directories: in memory where the host has that."""
+    memory = Path("/dev/shm")  # noqa: S108 - directories in it are made for root only
+    base = memory if memory.is_dir() else Path("/var/tmp")  # noqa: S108
+    path = Path(os.environ.get("LUNMAPD_LAB_STATE", base / "lunmapd-lab"))
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def labs() -> Iterator[tuple[Path, Record]]:
+    """Yield the state directory and the record of every lab on this host, alive or dead."""
+    for state in sorted(states().iterdir()):
+        record = Record.read(state)
+        if record is not None:
+            yield state, record
+
+
+def reap(*, everything: bool = False) -> list[str]:
+    """Remove what labs with dead owners have left (`everything`: end every lab); return their names.
+
+    A kept lab whose namespaces live is only removed with `everything`.
+    """
+    reaped = []
+    for state, record in labs():
+        wanted = record.holder.alive() if record.kept else record.owner.alive()
+        if everything or not wanted:
+            end(state, record)
+            reaped.append(record.name)
+    return reaped
+
+
+def end(state: Path, record: Record) -> None:
+    """Kill a lab's processes and remove its state directory."""
+    if record.holder.alive():
+        os.kill(record.holder.pid, signal.SIGKILL)
+    shutil.rmtree(state, ignore_errors=True)
+
+
+def _start_time(pid: int) -> str:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] == "Z" else fields[19]

@@ -1,0 +1,59 @@
+"""The outcome of a command, and running one on the host."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab.errors import CommandFailed, CommandTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Result:
+    """Exit status (128 + n after signal n) and whole output of a command."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def text(data: bytes | None) -> str:
+    """Return output as text, whatever bytes it holds."""
+    return (data or b"").decode(errors="replace")
+
+
+def capture(
+    argv: Sequence[str],
+    *,
+    where: str = "host",
+    shown: str | None = None,
+    stdin: bytes | None = None,
+    timeout: float = 60.0,
+) -> tuple[int, bytes, bytes]:
+    """Run `argv` on the host; return status, stdout, stderr. Raises CommandTimeout (`shown` stands for argv)."""
+    feed = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+    try:
+        done = subprocess.run(  # type: ignore[call-overload]
+            argv, capture_output=True, timeout=timeout, check=False, start_new_session=True, **feed
+        )
+    except subprocess.TimeoutExpired as err:
+        output = text(err.stdout) + text(err.stderr)
+        raise CommandTimeout(where, shown or shlex.join(argv), timeout, output) from None
+    status = done.returncode if done.returncode >= 0 else 128 - done.returncode
+    return status, done.stdout, done.stderr
+
+
+def run(
+    argv: Sequence[str], *, where: str = "host", stdin: bytes | None = None, timeout: float = 60.0
+) -> Result:
+    """Run `argv` on the host. Raises CommandFailed, CommandTimeout."""
+    status, out, err = capture(argv, where=where, stdin=stdin, timeout=timeout)
+    result = Result(status, text(out), text(err))
+    if status:
+        raise CommandFailed(where, shlex.join(argv), result)
+    return result

@@ -1,0 +1,159 @@
+"""A lab's own mount, network and PID namespaces, and the processes in them.
+
+The namespaces have no name on the host and belong to one process (`holder.py`). When it ends, whether told to or
+because its owner died in any way, the kernel kills every process of the lab and drops its mounts, bridges and taps. So
+there is nothing to clean up by hand, and nothing that a crash could leave behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from lab.errors import StartFailed
+from lab.result import Result, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_HOLDER = Path(__file__).with_name("holder.py")
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A host directory shown inside the sandbox at `target` (an absolute path there)."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass
+class Process:
+    """A process tree of the lab in a PID namespace of its own: killing it kills all of it at once."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    alive: int
+    """The reading end of a pipe whose writing end all processes of the tree inherit."""
+
+    def running(self) -> bool:
+        """Say whether the tree's first process still runs."""
+        return self.popen.poll() is None
+
+    def kill(self) -> None:
+        """Kill the tree without warning; return when its files, ports and taps are free again."""
+        if self.alive < 0:
+            return
+        self.popen.kill()
+        self.popen.wait()
+        select.select([self.alive], [], [], 10)
+        os.close(self.alive)
+        self.alive = -1
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the main process of the tree."""
+        for pid in _grandchildren(self.popen.pid):
+            os.kill(pid, number)
+
+
+@dataclass
+class Sandbox:
+    """Namespaces over the root file system `root`; the files `in_use` are locked while they live."""
+
+    in_use: Sequence[Path]
+    root: Path
+    binds: Sequence[Bind]
+    memory: str = "75%"
+    pid: int = 0
+    _unshare: subprocess.Popen[str] | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        """Make the namespaces. Raises StartFailed."""
+        config = {
+            "root": str(self.root),
+            "in_use": [str(path) for path in self.in_use],
+            "memory": self.memory,
+            "binds": [[str(b.source), b.target, "rw" if b.writable else "ro"] for b in self.binds],
+        }
+        namespaces = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child"]
+        self._unshare = subprocess.Popen(
+            [*namespaces, sys.executable, "-I", "-S", str(_HOLDER), json.dumps(config)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.pid = _ready_pid(self._unshare)
+
+    def inside(self, argv: Sequence[str]) -> list[str]:
+        """Return the host command that runs `argv` in the sandbox."""
+        enter = ["nsenter", "--target", str(self.pid), "--mount", "--net", "--pid", "--root", "--wd"]
+        return [*enter, "--", *argv]
+
+    def run(self, argv: Sequence[str], *, stdin: bytes | None = None, timeout: float = 60.0) -> Result:
+        """Run `argv` in the sandbox and wait. Raises CommandFailed, CommandTimeout."""
+        return run(self.inside(argv), where="lab", stdin=stdin, timeout=timeout)
+
+    def spawn(self, name: str, argv: Sequence[str], log: Path) -> Process:
+        """Start `argv` in the sandbox in a PID namespace of its own, with its output added to `log`."""
+        die_together = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child"]
+        reading, writing = os.pipe()
+        with log.open("ab") as output:
+            popen = subprocess.Popen(
+                self.inside([*die_together, "--", *argv]),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[writing],
+                start_new_session=True,
+            )
+        os.close(writing)
+        return Process(name, popen, reading)
+
+    def keep(self) -> None:
+        """Let the namespaces outlive this process."""
+        stdin = self._owned().stdin
+        assert stdin is not None
+        stdin.write("keep\n")
+        stdin.flush()
+
+    def stop(self) -> None:
+        """Kill everything inside; return when the namespaces are gone."""
+        if self._unshare is None:
+            return
+        self._unshare.kill()
+        self._unshare.communicate()
+        self._unshare = None
+
+    def _owned(self) -> subprocess.Popen[str]:
+        assert self._unshare is not None
+        return self._unshare
+
+
+def _ready_pid(unshare: subprocess.Popen[str]) -> int:
+    stdout: IO[str] | None = unshare.stdout
+    assert stdout is not None
+    word, _, pid = stdout.readline().strip().partition(" ")
+    if word != "ready":
+        unshare.kill()
+        _, stderr = unshare.communicate()
+        raise StartFailed(f"can't make namespaces (root rights and overlay-free mounts are needed): {stderr}")
+    return int(pid)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _grandchildren(pid: int) -> list[int]:
+    """Return what `nsenter` -> `unshare` -> started: the main process of a spawned tree."""
+    return [main for child in _children(pid) for main in _children(child)]

@@ -1,0 +1,124 @@
+"""Runs the tests layer by layer, cheapest first, and says of each what it found.
+
+`python -m layers` runs all; `--fast` only what needs neither root nor the lab. A layer that can't run on this machine
+is named and counts as a failure, and so does a skipped test: a layer that was not run proved nothing.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.check import unfit
+
+BUILD = Path("build")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: its tests, what it proves, and whether it needs the lab."""
+
+    name: str
+    proves: str
+    path: str
+    needs_lab: bool = False
+    covers_core: bool = False
+
+
+LAYERS = (
+    Layer("unit", "single rules", "tests/unit", covers_core=True),
+    Layer("property", "laws that hold for any map and any kernel", "tests/property", covers_core=True),
+    Layer("contract", "the fake LIO and the kernel answer alike", "tests/contract", needs_lab=True),
+    Layer("integration", "a real ZooKeeper ensemble", "tests/integration", needs_lab=True),
+    Layer("lab", "storage nodes and an initiator on real kernels", "tests/system", needs_lab=True),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a layer."""
+
+    layer: str
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        """Tell whether the layer proved what it is there for."""
+        return self.passed > 0 and not self.failed and not self.skipped
+
+
+def main() -> int:
+    """Run the layers; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="layers", description=__doc__)
+    parser.add_argument("--fast", action="store_true", help="only what needs neither root nor the lab")
+    fast = parser.parse_args().fast
+    reasons = [] if fast else unfit()
+    outcomes = [_run(layer, fast=fast) for layer in LAYERS if _can_run(layer, fast=fast, reasons=reasons)]
+    covered = _coverage()
+    _summarise(outcomes, reasons)
+    return 0 if covered and not reasons and all(outcome.good for outcome in outcomes) else 1
+
+
+def _can_run(layer: Layer, *, fast: bool, reasons: list[str]) -> bool:
+    if fast:
+        return not layer.needs_lab or layer.name == "contract"
+    if layer.needs_lab and reasons:
+        print(f"== {layer.name}: can't run here: {'; '.join(reasons)}", flush=True)
+        return False
+    return True
+
+
+def _run(layer: Layer, *, fast: bool) -> Outcome:
+    print(f"== {layer.name}: {layer.proves}", flush=True)
+    report = BUILD / f"junit-{layer.name}.xml"
+    report.unlink(missing_ok=True)
+    python = [sys.executable, "-m"]
+    measured = ["coverage", "run", "--parallel-mode", "-m"] if layer.covers_core else []
+    chosen = ["-m", "not lab"] if fast else []
+    began = time.monotonic()
+    subprocess.run(
+        [*python, *measured, "pytest", "-q", layer.path, *chosen, f"--junitxml={report}"], check=False
+    )
+    return _count(layer, report, time.monotonic() - began)
+
+
+def _count(layer: Layer, report: Path, seconds: float) -> Outcome:
+    if not report.exists():
+        return Outcome(layer.name, 0, 1, 0, seconds)
+    suites = list(ET.parse(report).getroot().iter("testsuite"))  # noqa: S314 - pytest wrote it just now
+    tests, failures, errors, skipped = (
+        sum(int(suite.get(name, "0")) for suite in suites)
+        for name in ("tests", "failures", "errors", "skipped")
+    )
+    return Outcome(layer.name, tests - failures - errors - skipped, failures + errors, skipped, seconds)
+
+
+def _coverage() -> bool:
+    print("== coverage of the pure core", flush=True)
+    coverage = [sys.executable, "-m", "coverage"]
+    subprocess.run([*coverage, "combine", "--quiet"], check=False)
+    return subprocess.run([*coverage, "report"], check=False).returncode == 0
+
+
+def _summarise(outcomes: list[Outcome], reasons: list[str]) -> None:
+    print("\n== summary")
+    for outcome in outcomes:
+        word = "ok" if outcome.good else "FAILED"
+        print(
+            f"{outcome.layer:12} {word:7} {outcome.passed:4} passed, {outcome.failed} failed, "
+            f"{outcome.skipped} skipped, {outcome.seconds:.0f} s"
+        )
+    for reason in reasons:
+        print(f"contract, integration and lab can't run here: {reason} (make test-fast runs only the others)")
+    passed, failed = sum(o.passed for o in outcomes), sum(o.failed + o.skipped for o in outcomes)
+    print(f"{passed} passed, {failed + len(reasons)} failed", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

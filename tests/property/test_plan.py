@@ -1,0 +1,106 @@
+"""The laws of the plan, on any map and any kernel."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lunmapd.core import lio
+from lunmapd.core.desire import keep, suspects
+from lunmapd.core.lunmap import Lunmap
+from lunmapd.core.plan import Action, Plan, disruption, follow, plan
+from lunmapd.core.project import PORT_ID, project
+from strategies import NODES, kernels, lunmaps
+
+Objects = dict[lio.Key, lio.Object]
+
+
+def strictly(objects: lio.Objects, steps: Plan) -> Objects:
+    """Follow the steps as a kernel would: nothing without its parents, nothing removed from under a child."""
+    result = dict(objects)
+    for step in steps:
+        name = lio.key(step.item)
+        if step.action is Action.CREATE:
+            assert name not in result, f"created twice: {step}"
+        else:
+            assert name in result, f"not there: {step}"
+        if step.action is Action.DELETE:
+            children = [other for other, item in result.items() if name in lio.parents(item)]
+            assert not children, f"{step} under {children}"
+        else:
+            assert all(parent in result for parent in lio.parents(step.item)), f"no parent: {step}"
+        if step.action is Action.UPDATE:
+            assert lio.fixed(result[name]) == lio.fixed(step.item), f"can't change in place: {step}"
+        result = follow(result, [step])
+    return result
+
+
+@given(kernels())
+def test_nothing_to_do_when_equal(objects: Objects) -> None:
+    """The plan from a state without leftovers to itself is empty."""
+    whole = {name: item for name, item in objects.items() if not isinstance(item, lio.Leftover)}
+    assert plan(whole, whole) == ()
+
+
+@given(lunmaps(), st.sampled_from(NODES), kernels())
+def test_following_the_plan_reaches_the_desired(lunmap: Lunmap, node: str, observed: Objects) -> None:
+    """Applied in its order, each step being one that the kernel accepts, the plan gives exactly the desired objects."""
+    desired = project(lunmap, node, {PORT_ID})
+    assert strictly(observed, plan(desired, observed)) == desired
+
+
+@given(lunmaps(), lunmaps(), st.sampled_from(NODES), kernels(), st.data())
+def test_a_crash_anywhere_then_another_map_converges(
+    first: Lunmap, second: Lunmap, node: str, observed: Objects, data: st.DataObject
+) -> None:
+    """Killed after any number of steps and then given another map, the next plan still reaches that map."""
+    steps = plan(project(first, node), observed)
+    crashed = strictly(observed, steps[: data.draw(st.integers(0, len(steps)))])
+    desired = project(second, node)
+    assert strictly(crashed, plan(desired, crashed)) == desired
+
+
+@given(lunmaps(), st.sampled_from(NODES))
+def test_what_is_projected_stands(lunmap: Lunmap, node: str) -> None:
+    """Every parent of a projected object is projected too, so a valid map can always be built from nothing."""
+    desired = project(lunmap, node)
+    assert all(parent in desired for item in desired.values() for parent in lio.parents(item))
+
+
+@given(lunmaps(), st.sampled_from(NODES), kernels())
+def test_every_step_says_why(lunmap: Lunmap, node: str, observed: Objects) -> None:
+    """Each step has a reason and a disruption, and prints as one line."""
+    for step in plan(project(lunmap, node), observed):
+        assert step.reason
+        assert disruption(step) >= 0
+        assert "\n" not in str(step)
+
+
+@given(lunmaps(), st.sampled_from(NODES), kernels(), st.data())
+def test_what_is_unreadable_stays(lunmap: Lunmap, node: str, observed: Objects, data: st.DataObject) -> None:
+    """Objects of a document that can't be read are not touched by any step, and the plan still ends."""
+    paths = [f"{section}/{name}" for section, name, _ in lunmap.documents()]
+    bad = data.draw(st.sets(st.sampled_from(paths))) if paths else set()
+    desired = keep(project(lunmap, node), observed, bad, node)
+    steps = plan(desired, observed)
+    frozen = {f"luns/{name}" for name in lunmap.luns} & bad
+    touched = {f"luns/{lio.lun_of(step.item)}" for step in steps if not isinstance(step.item, lio.Leftover)}
+    assert not frozen & touched
+    assert strictly(observed, steps) == desired
+
+
+@given(lunmaps())
+def test_a_valid_map_has_no_suspects(lunmap: Lunmap) -> None:
+    """The node's own check of the rules accepts every map that the writer accepts."""
+    assert suspects(lunmap) == {}
+
+
+@pytest.mark.parametrize("node", NODES)
+@given(lunmap=lunmaps())
+def test_nobody_sees_what_is_not_mapped(node: str, lunmap: Lunmap) -> None:
+    """An initiator has a mapped LUN on a node only where a Lun's map says so."""
+    allowed = {
+        (entry.target, entry.initiator, entry.lun) for lun in lunmap.luns.values() for entry in lun.maps
+    }
+    for item in project(lunmap, node).values():
+        if isinstance(item, lio.MappedLun):
+            assert (item.iqn, item.initiator, item.lun) in allowed

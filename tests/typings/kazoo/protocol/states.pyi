@@ -1,0 +1,10 @@
+class KazooState:
+    SUSPENDED: str
+    CONNECTED: str
+    LOST: str
+
+class ZnodeStat:
+    version: int
+    ephemeralOwner: int
+
+class WatchedEvent: ...

@@ -1,0 +1,300 @@
+"""Documents, changes, projection, plans and status: single behaviours."""
+
+import msgspec
+import pytest
+
+from lunmapd.core import lio
+from lunmapd.core.changes import Change, patch, split
+from lunmapd.core.desire import desire, keep, suspects
+from lunmapd.core.digest import fingerprint, replace, show, total
+from lunmapd.core.documents import DocumentError, decode, encode
+from lunmapd.core.errors import show_place
+from lunmapd.core.lunmap import Access, Block, FileIO, Initiator, Lun, Lunmap, Map, Node, Target
+from lunmapd.core.observed import Observed
+from lunmapd.core.outcome import WAITING, Failure, Ledger, Report, failures
+from lunmapd.core.plan import Action, Disruption, Step, disruption, plan
+from lunmapd.core.project import PORT_ID, project
+from lunmapd.core.status import (
+    APPLIED,
+    STORE,
+    At,
+    Condition,
+    Failing,
+    NodeStatus,
+    Standing,
+    condition,
+    describe_failures,
+    standing,
+)
+
+T = "iqn.2026-01.org.example:t"
+H = "iqn.2026-01.org.example:h"
+LUN = Lun(FileIO("/srv/a"), "1" * 32, 1 << 20, (Map(T, 3, H),))
+MAP = Lunmap(
+    {"a": LUN},
+    {T: Target(("n1", "n2"))},
+    {H: Initiator()},
+    {"n1": Node(1, ("10.0.0.1:3260",)), "n2": Node(2, ("10.0.0.2:3260",))},
+)
+
+
+def test_canonical_bytes_are_short_and_stable() -> None:
+    """Defaults are left out, so a field that is added later does not change old documents."""
+    assert encode(Initiator()) == b"{}"
+    assert encode(LUN.maps[0]) == f'{{"target":"{T}","lun":3,"initiator":"{H}"}}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b'{"x":1}', "luns[a].x: unknown field"),
+        (b"{", "luns[a]: "),
+        (b"\xff", "luns[a]: "),
+        (b'{"backing":3}', "luns[a].backing"),
+    ],
+)
+def test_decoding_says_where(data: bytes, sentence: str) -> None:
+    """A document that can't be decoded names its path."""
+    with pytest.raises(DocumentError) as caught:
+        decode(data, Lun, ("luns", "a"))
+    assert str(caught.value).startswith(sentence)
+
+
+def test_places_print_as_paths() -> None:
+    """A place prints with names and indexes in brackets where they are keys."""
+    assert show_place(("luns", "a.b", "maps", 0, "lun")) == "luns[a.b].maps[0].lun"
+    assert show_place(()) == "(top level)"
+
+
+@pytest.mark.parametrize("path", ["luns", "luns/", "disks/a", ""])
+def test_foreign_paths_are_refused(path: str) -> None:
+    """A change outside the map's sections is refused."""
+    with pytest.raises(DocumentError, match="not the path"):
+        split(path)
+
+
+def test_patching_removes_and_tolerates_what_is_gone() -> None:
+    """A change without a document removes the object, also when it is gone already."""
+    gone = Change("luns/a", msgspec.Raw(b"{}"))
+    assert patch(patch(MAP, [gone]), [gone]).luns == {}
+
+
+def test_the_digest_ignores_order_and_forgets_what_left() -> None:
+    """Documents may come in any order, and adding then removing one gives the digest back."""
+    documents = [("luns/a", b"1"), ("luns/b", b"2")]
+    assert total(documents) == total(reversed(documents))
+    assert replace(replace(7, "x", None, b"1"), "x", b"1", None) == 7
+    assert show(fingerprint("a", b"b")) == f"{fingerprint('a', b'b'):064x}"
+
+
+def test_a_lun_on_several_nodes_has_no_state_that_one_node_keeps() -> None:
+    """Reservations, COMPARE AND WRITE and EXTENDED COPY are off where several nodes export the Lun, on elsewhere."""
+    alone = msgspec.structs.replace(MAP, targets={T: Target(("n1",))})
+    for lunmap, value in ((MAP, "0"), (alone, "1")):
+        item = project(lunmap, "n1")["storage_object", "a"]
+        assert isinstance(item, lio.StorageObject)
+        assert dict(item.attributes)["emulate_pr"] == value
+        assert dict(item.attributes)["emulate_write_cache"] == "0"
+
+
+def test_a_block_device_has_its_own_size() -> None:
+    """The size of a block Lun is the device's, so the storage object does not set one."""
+    lunmap = msgspec.structs.replace(MAP, luns={"a": Lun(Block("/dev/a"), "1" * 32, 1 << 20, LUN.maps)})
+    item = project(lunmap, "n1")["storage_object", "a"]
+    assert isinstance(item, lio.StorageObject)
+    assert (item.plugin, item.size) == ("iblock", 0)
+
+
+def test_a_node_that_is_not_in_the_map_has_nothing() -> None:
+    """An unknown node gets no objects, nor does a node that serves no target of the Lun."""
+    assert project(MAP, "n9") == {}
+    elsewhere = msgspec.structs.replace(MAP, targets={T: Target(("n2",))})
+    assert project(elsewhere, "n1") == {}
+
+
+def test_the_port_id_is_the_tag_where_the_kernel_has_one() -> None:
+    """Nodes differ in their relative port id where the kernel lets it be set."""
+    assert lio.Enabled(T, 2, 2) in project(MAP, "n2", {PORT_ID}).values()
+    assert lio.Enabled(T, 2, 0) in project(MAP, "n2").values()
+
+
+def test_read_only_maps_are_write_protected() -> None:
+    """Access ro gives a write-protected mapped LUN."""
+    lun = msgspec.structs.replace(LUN, maps=(Map(T, 3, H, Access.READ_ONLY),))
+    objects = project(msgspec.structs.replace(MAP, luns={"a": lun}), "n1")
+    assert lio.MappedLun(T, 1, H, 3, "a", write_protect=True) in objects.values()
+
+
+def test_suspects_name_the_object() -> None:
+    """An object that breaks a rule is named by its path, with the first thing that is wrong."""
+    broken = msgspec.structs.replace(MAP, initiators={})
+    assert list(suspects(broken)) == ["luns/a"]
+    assert "there is no initiator" in suspects(broken)["luns/a"]
+
+
+def test_an_unreadable_target_keeps_its_luns() -> None:
+    """All below a target whose document can't be read stays, with the storage objects under it."""
+    observed = project(MAP, "n1")
+    without = msgspec.structs.replace(MAP, targets={})
+    assert plan(keep(project(without, "n1"), observed, {f"targets/{T}"}, "n1"), observed) == ()
+
+
+def test_leftovers_are_removed_even_when_all_is_frozen() -> None:
+    """Half-made things never stay, since rtslib fails on them everywhere."""
+    left = lio.Leftover("hba", "core/iblock_10000")
+    observed = lio.keyed([left])
+    assert [step.item for step in plan(keep({}, observed, {"nodes/n1"}, "n1"), observed)] == [left]
+
+
+def test_a_replaced_storage_object_takes_its_luns_along() -> None:
+    """A changed path removes mapped LUN, LUN and storage object in this order, and makes them again in reverse."""
+    observed = project(MAP, "n1")
+    moved = msgspec.structs.replace(LUN, backing=FileIO("/srv/b"))
+    steps = plan(project(msgspec.structs.replace(MAP, luns={"a": moved}), "n1"), observed)
+    assert [(step.action, type(step.item)) for step in steps] == [
+        (Action.DELETE, lio.MappedLun),
+        (Action.DELETE, lio.TpgLun),
+        (Action.DELETE, lio.StorageObject),
+        (Action.CREATE, lio.StorageObject),
+        (Action.CREATE, lio.TpgLun),
+        (Action.CREATE, lio.MappedLun),
+    ]
+    assert steps[2].reason == "replaced: path /srv/a -> /srv/b"
+    assert "stands on" in steps[0].reason
+
+
+def test_settings_change_in_place() -> None:
+    """A changed attribute is one update that names the difference."""
+    observed = lio.keyed([lio.Target(T), lio.Tpg(T, 1, (("authentication", "1"),))])
+    desired = lio.keyed([lio.Target(T), lio.Tpg(T, 1, (("authentication", "0"),))])
+    (step,) = plan(desired, observed)
+    assert step.action is Action.UPDATE
+    assert step.reason == "attributes {authentication=1} -> {authentication=0}"
+    assert str(step) == f"update tpg {T} 1: {step.reason}"
+
+
+@pytest.mark.parametrize(
+    ("action", "item", "expected"),
+    [
+        (Action.DELETE, lio.NodeAcl(T, 1, H), Disruption.SESSION_DROP),
+        (Action.DELETE, lio.MappedLun(T, 1, H, 0, "a", write_protect=False), Disruption.PATH_LOSS),
+        (Action.CREATE, lio.MappedLun(T, 1, H, 0, "a", write_protect=False), Disruption.UNIT_ATTENTION),
+        (Action.CREATE, lio.Target(T), Disruption.NONE),
+    ],
+)
+def test_disruption(action: Action, item: lio.Object, expected: Disruption) -> None:
+    """Each step says what an initiator may notice at worst."""
+    assert disruption(Step(action, item, "why")) is expected
+
+
+TPG = lio.Tpg(T, 1)
+ACL = lio.NodeAcl(T, 1, H)
+
+
+def test_what_stands_on_a_failure_waits() -> None:
+    """After a failed creation its children wait, transitively, and others go on."""
+    ledger = Ledger()
+    ledger.record(Step(Action.CREATE, TPG, "x"))
+    acl = Step(Action.CREATE, ACL, "x")
+    assert ledger.waits_for(acl) == lio.key(TPG)
+    ledger.record(acl)
+    assert ledger.waits_for(
+        Step(Action.CREATE, lio.MappedLun(T, 1, H, 0, "a", write_protect=False), "x")
+    ) == lio.key(ACL)
+    assert ledger.waits_for(Step(Action.CREATE, lio.Target(T + "2"), "x")) is None
+
+
+def test_what_a_failed_removal_stands_on_waits() -> None:
+    """After a failed removal nothing below it is removed, though it may still be used."""
+    ledger = Ledger()
+    ledger.record(Step(Action.DELETE, ACL, "x"))
+    assert ledger.waits_for(Step(Action.DELETE, TPG, "x")) == ("removal of", *lio.key(TPG))
+    assert ledger.waits_for(Step(Action.CREATE, lio.Portal(T, 1, "10.0.0.1:3260"), "x")) is None
+
+
+FAILURE = Failure("InUse", "busy")
+
+
+def test_failures_keep_the_first_of_each_object() -> None:
+    """An object that fails twice in a plan is reported once, with the first failure."""
+    steps = [Step(Action.DELETE, ACL, "x"), Step(Action.CREATE, ACL, "x"), Step(Action.CREATE, TPG, "x")]
+    reports = [Report(steps[0], FAILURE), Report(steps[1], Failure(WAITING, "")), Report(steps[2])]
+    assert failures(reports) == {lio.key(ACL): FAILURE}
+
+
+def test_a_status_lists_causes_only() -> None:
+    """Objects that merely wait are not listed among the failing ones."""
+    found = {lio.key(ACL): FAILURE, lio.key(TPG): Failure(WAITING, "")}
+    assert describe_failures(found, {lio.key(ACL): "a"}) == (Failing(f"acl {T} 1 {H}", "InUse", "busy", "a"),)
+
+
+def test_a_condition_keeps_since_while_it_lasts() -> None:
+    """`since` moves only when status or reason change."""
+    first = condition((), Condition(APPLIED, True, "Seen", "r1", "t1"))
+    same = condition(first, Condition(APPLIED, True, "Seen", "r2", "t2"))
+    assert same == (Condition(APPLIED, True, "Seen", "r2", "t1"),)
+    other = condition(
+        (*same, Condition(STORE, True, "Read", "", "t0")), Condition(APPLIED, False, "Failing", "", "t3")
+    )
+    assert [entry.since for entry in other] == ["t3", "t0"]
+
+
+AT = At("c", 4, "d")
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        (None, Standing.PENDING),
+        (NodeStatus("b", "v", "t"), Standing.PENDING),
+        (NodeStatus("b", "v", "t", AT, AT), Standing.CONVERGED),
+        (NodeStatus("b", "v", "t", AT, At("c", 3, "d")), Standing.PENDING),
+        (NodeStatus("b", "v", "t", AT, AT, failing_count=1), Standing.DEGRADED),
+        (NodeStatus("b", "v", "t", AT, AT, (Condition(APPLIED, False, "r", "", "t"),)), Standing.DEGRADED),
+        (NodeStatus("b", "v", "t", AT, AT, (Condition(STORE, False, "r", "", "t"),)), Standing.HELD),
+    ],
+)
+def test_a_nodes_standing_is_one_word(status: NodeStatus | None, word: Standing) -> None:
+    """The worst condition gives the word for the table."""
+    assert standing(status) is word
+
+
+def test_kinds_have_their_own_keys_and_luns() -> None:
+    """A key names kind and place, and only what serves a Lun has its name."""
+    items: list[lio.Object] = [
+        lio.Leftover("hba", "core/x"),
+        lio.Portal(T, 1, "10.0.0.1:3260"),
+        lio.TpgLun(T, 1, "a"),
+    ]
+    assert [lio.show_key(lio.key(item)) for item in items] == [
+        "leftover core/x",
+        f"portal {T} 1 10.0.0.1:3260",
+        f"lun {T} 1 a",
+    ]
+    assert [lio.lun_of(item) for item in items] == [None, None, "a"]
+
+
+def test_nothing_observed_is_nothing_ours() -> None:
+    """A look at an empty kernel has no objects, no foreign targets, no features and no sessions."""
+    assert Observed() == Observed({}, frozenset(), frozenset(), ())
+
+
+def test_a_foreign_target_is_left_alone_and_said() -> None:
+    """A target of another tool gives nothing to do and one failure; a target of other nodes is no concern."""
+    want = desire(MAP, {}, "n1", Observed(foreign={T}))
+    assert want.objects == {}
+    assert want.failures[("target", T)].reason == "ForeignTarget"
+    elsewhere = msgspec.structs.replace(MAP, targets={T: Target(("n2",))})
+    assert desire(elsewhere, {}, "n1", Observed(foreign={T})).failures == {}
+
+
+def test_an_object_that_breaks_a_rule_is_not_served_but_others_are() -> None:
+    """A Lun whose document is wrong or unreadable is reported and left as it is; the others are projected."""
+    wrong = msgspec.structs.replace(LUN, serial="x", backing=Block("/dev/b"), maps=(Map(T, 4, H),))
+    lunmap = msgspec.structs.replace(MAP, luns={"a": LUN, "b": wrong})
+    want = desire(lunmap, {"luns/c": "not JSON"}, "n1", Observed())
+    assert want.objects == project(MAP, "n1")
+    assert {name[1]: failure.reason for name, failure in want.failures.items()} == {
+        "luns/b": "DocumentInvalid",
+        "luns/c": "DocumentUnreadable",
+    }
