@@ -1,0 +1,22 @@
+"""Every contract test runs on both sides; the real one needs the lab."""
+
+from collections.abc import Iterator
+
+import pytest
+from contract.sides import FakeSide, RealSide, Side
+from lab import Lab, Machine
+
+
+@pytest.fixture(scope="session")
+def machine() -> Iterator[Machine]:
+    """Return a storage node with a disk, used by one test after the other."""
+    with Lab() as lab:
+        yield lab.machine("node", disks=[lab.disk("d1")])
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.lab)])
+def side(request: pytest.FixtureRequest) -> Iterator[Side]:
+    """Return one side with nothing configured."""
+    chosen: Side = FakeSide() if request.param == "fake" else RealSide(request.getfixturevalue("machine"))
+    yield chosen
+    chosen.close()
