@@ -120,8 +120,6 @@ def test_nothing_is_made_twice(side: Side, item: lio.Object) -> None:
     """Making what exists is refused and changes nothing."""
     _files(side, "a")
     converge(side, full("a"))
-    if isinstance(item, lio.Enabled):
-        pytest.xfail("see below")
     assert _try(side, Action.CREATE, item) == "KernelRefused"
     assert observed(side) == full("a")
 
@@ -141,6 +139,12 @@ def test_removing_what_is_gone_is_done(side: Side, item: lio.Object) -> None:
     """A deletion whose object has vanished is no failure."""
     observed(side)
     assert _try(side, Action.DELETE, item) is None
+
+
+def test_an_enabled_tpg_is_not_removed(side: Side) -> None:
+    """Closing a TPG is a step of its own."""
+    converge(side, lio.keyed([TARGET, TPG, ENABLED]))
+    assert _try(side, Action.DELETE, TPG) == "InUse"
 
 
 def test_a_number_is_mapped_once(side: Side) -> None:

@@ -186,6 +186,8 @@ def _half(step: Step, number: int) -> lio.Object | None:
         case lio.MappedLun() as item if step.action is not Action.UPDATE:
             path = f"iscsi/{item.iqn}/tpgt_{item.tag}/acls/{item.initiator}/lun_{item.lun}"
             return lio.Leftover("mapped_lun", path)
+        case lio.Target() as item if step.action is Action.CREATE:
+            return item
         case lio.Tpg() as item if step.action is Action.CREATE:
             return _fresh(item)
         case _:
