@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from lunmapd.core import lio
-from lunmapd.core.lunmap import Access, Block, FileIO, Initiator, Lun, Lunmap, Map, Node, Target
+from lunmapd.core.lunmap import Access, Block, FileIO, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.project import TPG_ATTRIBUTES, TPG_PARAMETERS
 
 NODES = ("n1", "n2", "n3")
@@ -20,7 +20,10 @@ def lunmaps(draw: st.DrawFn) -> Lunmap:
     nodes = {name: Node(tag, (f"10.0.0.{tag}:3260",)) for tag, name in enumerate(NODES, 1)}
     names = draw(st.sets(st.sampled_from(TARGETS)))
     targets = {
-        iqn: Target(tuple(draw(st.lists(st.sampled_from(NODES), unique=True)))) for iqn in sorted(names)
+        iqn: Target(
+            {name: PortalGroup(port_id) for port_id, name in enumerate(draw(_served_by()), 1 + 10 * index)}
+        )
+        for index, iqn in enumerate(sorted(names))
     }
     initiators = {iqn: Initiator(draw(st.sampled_from(("", "db host")))) for iqn in INITIATORS}
     luns: dict[str, Lun] = {}
@@ -29,6 +32,10 @@ def lunmaps(draw: st.DrawFn) -> Lunmap:
         if draw(st.booleans()):
             luns[name] = draw(_luns(index, name, sorted(targets), taken))
     return Lunmap(luns, targets, initiators, nodes)
+
+
+def _served_by() -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(NODES), unique=True)
 
 
 @st.composite

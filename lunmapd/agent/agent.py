@@ -1,7 +1,7 @@
 """The loop: read the map, make a pass, say how it went; woken by anything, told nothing by the waking."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from msgspec import structs
@@ -12,7 +12,9 @@ from lunmapd.agent.claims import Claims
 from lunmapd.agent.identity import Identity
 from lunmapd.agent.reconcile import Kernel, Result, reconcile
 from lunmapd.agent.report import Turn, first_status, next_status
+from lunmapd.core import lio
 from lunmapd.core.errors import LunmapdError
+from lunmapd.core.outcome import WAITING, Failure
 from lunmapd.core.status import At, Live, NodeStatus
 from lunmapd.store.errors import NodeNameTakenError, StoreError
 from lunmapd.store.node import register, write_status
@@ -47,6 +49,8 @@ class Agent:
         self._live = Live(identity.machine, identity.boot, __version__, utc_now())
         self._snapshot: Snapshot | None = None
         self._written: NodeStatus | None = None
+        self._complaints: dict[str, str] = {}
+        self._failures: dict[lio.Key, Failure] = {}
         self.status = first_status(identity.boot, utc_now())
 
     def run(
@@ -66,9 +70,10 @@ class Agent:
 
     def turn(self) -> Turn:
         """Read, make one pass, report. Whatever lunmapd raises on purpose becomes a condition."""
-        store_error = self._read()
-        turn = self._pass(store_error)
+        turn = self._pass(self._read())
         self._report(turn)
+        if turn.converged:
+            self._complaints.clear()
         return turn
 
     def _read(self) -> StoreError | None:
@@ -76,7 +81,7 @@ class Agent:
             register(self._session, self._node, self._live)
             self._snapshot = refresh(self._session, self._snapshot)
         except StoreError as error:
-            log.warning("the map was not read: %s", error)
+            self._complain("the map was not read: %s", error)
             return error
         return None
 
@@ -88,7 +93,7 @@ class Agent:
         try:
             return Turn(at, self._reconcile(snapshot), store_error)
         except LunmapdError as error:
-            log.warning("no pass was made: %s", error)
+            self._complain("no pass was made: %s", error)
             return Turn(at, None, store_error, error)
 
     def _reconcile(self, snapshot: Snapshot) -> Result:
@@ -96,7 +101,19 @@ class Agent:
             raise NodeUnknownError(
                 f"the map has no node {self._node!r}: LIO is left as it is; add the node, or correct 'node' in the settings"
             )
-        return reconcile(self._kernel, self._claims, snapshot.lunmap, snapshot.unreadable, self._node)
+        result = reconcile(self._kernel, self._claims, snapshot.lunmap, snapshot.unreadable, self._node)
+        self._say_failures(result.failures)
+        return result
+
+    def _say_failures(self, failures: Mapping[lio.Key, Failure]) -> None:
+        """Log what fails once for as long as it fails alike, and that it does no more."""
+        causes = {name: failure for name, failure in failures.items() if failure.reason != WAITING}
+        for name in self._failures.keys() - causes.keys():
+            log.info("%s no longer fails", lio.show_key(name))
+        for name, failure in causes.items():
+            if self._failures.get(name) != failure:
+                log.warning("%s fails: %s: %s", lio.show_key(name), failure.reason, failure.message)
+        self._failures = causes
 
     def _report(self, turn: Turn) -> None:
         self.status = next_status(self.status, turn, utc_now())
@@ -106,7 +123,13 @@ class Agent:
             write_status(self._session, self._node, self.status)
             self._written = self.status
         except StoreError as error:
-            log.warning("the status was not written: %s", error)
+            self._complain("the status was not written: %s", error)
+
+    def _complain(self, what: str, error: LunmapdError) -> None:
+        """Log a trouble once for as long as it stays the same."""
+        if self._complaints.get(what) != str(error):
+            log.warning(what, error)
+        self._complaints[what] = str(error)
 
     def _is_written(self) -> bool:
         """Tell whether the last status written says the same, the time apart."""

@@ -12,7 +12,7 @@ from lunmapd.core import lio
 from lunmapd.core.desire import Desire, desire
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.core.observed import Observed
-from lunmapd.core.outcome import WAITING, Failure, Report, failures
+from lunmapd.core.outcome import Failure, Report, failures
 from lunmapd.core.plan import Plan, disruption, plan
 
 log = logging.getLogger(__name__)
@@ -66,16 +66,7 @@ def _targets(want: Desire) -> frozenset[str]:
 
 
 def _logged(report: Report) -> Report:
-    """Log one line for each change: what was done is worth knowing, what failed is a warning, waiting is neither."""
-    step, failure = report.step, report.failure
-    if failure is None:
-        log.info("%s (%s)", step, disruption(step).name.lower().replace("_", " "))
-    elif failure.reason != WAITING:
-        log.warning(
-            "%s %s failed: %s: %s",
-            step.action,
-            lio.show_key(lio.key(step.item)),
-            failure.reason,
-            failure.message,
-        )
+    """Log one line for each change that was made; failures stay, so the loop says them once."""
+    if report.failure is None:
+        log.info("%s (%s)", report.step, disruption(report.step).name.lower().replace("_", " "))
     return report

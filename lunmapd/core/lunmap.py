@@ -56,10 +56,19 @@ class Lun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     maps: tuple[Map, ...] = ()
 
 
+class PortalGroup(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A target's presence on one node. `port_id` (1-65535) is the relative target port id, unique in the cluster.
+
+    A file may leave it out: the commit then keeps the one that there is, or gives the lowest free one.
+    """
+
+    port_id: int = 0
+
+
 class Target(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """An iSCSI target: each node in `nodes` serves it through its portals, in a TPG of its own."""
 
-    nodes: tuple[str, ...]
+    nodes: Mapping[str, PortalGroup]
     alias: str = ""
 
 

@@ -81,6 +81,8 @@ def _spell_out(place: Place, value: Any) -> Any:
         return value
     if place[0] == "luns" and isinstance(value.get("size"), str):
         return {**value, "size": _size((*place, "size"), value["size"])}
+    if place[0] == "targets" and isinstance(value.get("nodes"), list):
+        return {**value, "nodes": _groups((*place, "nodes"), value["nodes"])}
     if place[0] == "nodes" and isinstance(value.get("portals"), list):
         return {**value, "portals": [_portal(portal) for portal in value["portals"]]}
     return value
@@ -91,6 +93,17 @@ def _size(place: Place, text: str) -> int:
         return parse_size(text)
     except ValueError as error:
         raise DocumentError(place, str(error)) from None
+
+
+def _groups(place: Place, nodes: list[Any]) -> dict[str, Any]:
+    groups: dict[str, Any] = {}
+    for index, name in enumerate(nodes):
+        if not isinstance(name, str):
+            raise DocumentError((*place, index), "expected the name of a node")
+        if name in groups:
+            raise DocumentError((*place, index), f"node {name!r} is given twice")
+        groups[name] = {}
+    return groups
 
 
 def _portal(text: Any) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from lunmapd.core import lio
-from lunmapd.core.lunmap import Access, FileIO, Lun, Lunmap, Map, Node, Target
+from lunmapd.core.lunmap import Access, FileIO, Lun, Lunmap, Map, Node, PortalGroup, Target
 
 MARK = "lunmapd"
 """The TargetAlias of every TPG that lunmapd made: it tells our targets from those of other tools."""
@@ -53,20 +53,19 @@ def project(
     }
     objects: list[lio.Object] = []
     for iqn in serves:
-        objects.extend(_target(iqn, itself, features))
+        objects.extend(_target(iqn, serves[iqn].nodes[node], itself, features))
     for name, lun in lunmap.luns.items():
         objects.extend(_lun(name, lun, itself, serves))
     return lio.keyed(objects)
 
 
-def _target(iqn: str, node: Node, features: AbstractSet[str]) -> Iterator[lio.Object]:
+def _target(iqn: str, group: PortalGroup, node: Node, features: AbstractSet[str]) -> Iterator[lio.Object]:
     tag = node.tpg_tag
     yield lio.Target(iqn)
     yield lio.Tpg(iqn, tag, TPG_ATTRIBUTES, TPG_PARAMETERS)
     for portal in node.portals:
         yield lio.Portal(iqn, tag, portal)
-    # Two nodes must not both be relative port 1 of the LUNs that they share, so the tag serves as the id.
-    yield lio.Enabled(iqn, tag, tag if PORT_ID in features else 0)
+    yield lio.Enabled(iqn, tag, group.port_id if PORT_ID in features else 0)
 
 
 def _lun(name: str, lun: Lun, node: Node, serves: dict[str, Target]) -> Iterator[lio.Object]:
@@ -87,11 +86,9 @@ def _mapping(name: str, entry: Map, tag: int) -> Iterator[lio.Object]:
 
 
 def _storage_object(name: str, lun: Lun, *, shared: bool) -> lio.StorageObject:
-    attributes = dict.fromkeys(_PER_NODE_STATE, "0" if shared else "1")
-    if isinstance(lun.backing, FileIO):
-        attributes["emulate_write_cache"] = "0"
-        plugin, size = "fileio", lun.size or 0
-    else:
-        plugin, size = "iblock", 0
-    settings = tuple(sorted(attributes.items()))
-    return lio.StorageObject(name, plugin, lun.backing.path, size, lun.serial, settings)
+    is_file = isinstance(lun.backing, FileIO)
+    plugin = "fileio" if is_file else "iblock"
+    values = dict.fromkeys(_PER_NODE_STATE, "0" if shared else "1") | {"emulate_write_cache": "0"}
+    attributes = tuple((attribute, values[attribute]) for attribute in STORAGE_ATTRIBUTES[plugin])
+    size = (lun.size or 0) if is_file else 0
+    return lio.StorageObject(name, plugin, lun.backing.path, size, lun.serial, attributes)

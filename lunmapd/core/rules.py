@@ -77,14 +77,14 @@ def _targets(lunmap: Lunmap) -> Iterator[Problem]:
 
 
 def _target_nodes(lunmap: Lunmap, iqn: str, target: Target) -> Iterator[Problem]:
-    for index, name in enumerate(target.nodes):
-        place: Place = ("targets", iqn, "nodes", index)
-        if name in target.nodes[:index]:
-            yield Problem(place, f"node {name!r} is given twice")
-        elif name not in lunmap.nodes:
+    for name, group in target.nodes.items():
+        place: Place = ("targets", iqn, "nodes", name)
+        if name not in lunmap.nodes:
             yield Problem(place, f"there is no node {name!r}")
         elif not lunmap.nodes[name].portals:
             yield Problem(place, f"node {name!r} has no portals to serve a target through")
+        if not 0 < group.port_id <= names.MAX_TAG:
+            yield Problem((*place, "port_id"), f"{group.port_id} is not a port id: use 1 to {names.MAX_TAG}")
 
 
 def _initiators(lunmap: Lunmap) -> Iterator[Problem]:
@@ -122,6 +122,7 @@ def _unique(lunmap: Lunmap) -> Iterator[Problem]:
     yield from _clashes(_naas(lunmap), "LIO derives the same NAA identifier from it as from")
     yield from _clashes(_paths(lunmap), "the same backing is already that of")
     yield from _clashes(_tags(lunmap), "the same TPG tag is already that of")
+    yield from _clashes(_port_ids(lunmap), "the same port id is already that of")
     yield from _clashes(_addresses(lunmap), "the same portal is already that of")
     yield from _clashes(_numbers(lunmap), "this LUN number is already taken for this initiator and target by")
     yield from _clashes(
@@ -156,6 +157,12 @@ def _paths(lunmap: Lunmap) -> Iterator[Claim]:
 def _tags(lunmap: Lunmap) -> Iterator[Claim]:
     for name, node in lunmap.nodes.items():
         yield node.tpg_tag, ("nodes", name, "tpg_tag"), f"nodes[{name}]"
+
+
+def _port_ids(lunmap: Lunmap) -> Iterator[Claim]:
+    for iqn, target in lunmap.targets.items():
+        for name, group in target.nodes.items():
+            yield group.port_id, ("targets", iqn, "nodes", name, "port_id"), f"targets[{iqn}].nodes.{name}"
 
 
 def _addresses(lunmap: Lunmap) -> Iterator[Claim]:

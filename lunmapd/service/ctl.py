@@ -19,8 +19,8 @@ from lunmapd import __version__
 from lunmapd.core import mapfile, rules
 from lunmapd.core.changes import diff
 from lunmapd.core.errors import Exit, InvalidInputError, LunmapdError, Problem
+from lunmapd.core.identity import with_identity
 from lunmapd.core.lunmap import SECTIONS, Lunmap, Section
-from lunmapd.core.serials import with_serials
 from lunmapd.core.status import Standing
 from lunmapd.service import settings, tables
 from lunmapd.service.errors import reported
@@ -156,14 +156,12 @@ def apply(
     after, source = _read_file(file)
     with connection.session() as session:
         before = read_all(session)
-        after = with_serials(after, before.lunmap, lambda: uuid.uuid4().hex)
+        after = with_identity(after, before.lunmap, lambda: uuid.uuid4().hex)
         _check(before.lunmap, after, source.problem)
         changes = tables.change_lines(diff(before.lunmap, after))
         revision = None
         if changes and not dry_run:
-            revision = commit(
-                session, before, after, Signature(author or _author(), message, datetime.now(UTC))
-            )
+            revision = commit(session, before, after, Signature(author or _author(), message, datetime.now(UTC)))
         number = revision.revision if revision is not None else None
         _say_applied(Applied(number, changes), before.revision, output, dry_run=dry_run)
         if wait is not None and not dry_run:

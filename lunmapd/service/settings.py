@@ -54,7 +54,7 @@ def parse(text: str, name: str) -> Settings:
     problems = list(source.problems)
     if not problems:
         try:
-            settings = convert(source.value or {}, Settings)
+            settings = convert({} if source.value is None else source.value, Settings)
         except DocumentError as error:
             problems.append(source.problem(error.place, error.reason))
         else:

@@ -19,7 +19,7 @@ from lunmapd.core.changes import Head, Revision
 from lunmapd.core.documents import encode
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.store import paths
-from lunmapd.store.draft import Draft, Write, check_size, draft
+from lunmapd.store.draft import Draft, Signature, Write, check_size, draft
 from lunmapd.store.errors import (
     AlreadyInitialisedError,
     ConflictError,
@@ -92,17 +92,15 @@ def _make(session: Session, path: str) -> None:
         return
 
 
-def commit(  # noqa: PLR0913, PLR0917 - what a revision says stands beside what it does
-    session: Session, before: Snapshot, after: Lunmap, author: str, message: str, now: str
-) -> Revision | None:
+def commit(session: Session, before: Snapshot, after: Lunmap, signature: Signature) -> Revision | None:
     """Commit `after` as the revision that follows `before`; None when nothing changes.
 
-    `now` is RFC 3339 in UTC. The caller has checked the rules.
+    The caller has checked the rules.
 
     Raises ConflictError when somebody was faster, EditedMeanwhileError for a change around the tools, TooLargeError,
     OutcomeUnknownError when it can't be told whether it was done; after any other error nothing was committed.
     """
-    prepared = draft(before, after, author, message, now)
+    prepared = draft(before, after, signature)
     if prepared is None:
         return None
     check_size(prepared, session.root)

@@ -1,6 +1,7 @@
 """A commit before it is sent: which znodes it writes and what its revision says; pure."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from msgspec import Struct
 
@@ -16,6 +17,18 @@ MAX_DOCUMENT = 256 * 1024
 MAX_COMMIT = 900_000
 MAX_OPERATIONS = 1000
 _OVERHEAD = 64  # an upper bound of what each operation adds: header, lengths, version and the ACL
+
+
+class Signature(Struct, frozen=True):
+    """Who commits, why and when; `now` has a time zone."""
+
+    author: str
+    message: str
+    now: datetime
+
+    def time(self) -> str:
+        """Print the time as RFC 3339 in UTC."""
+        return self.now.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class Write(Struct, frozen=True):
@@ -46,7 +59,7 @@ class Draft(Struct, frozen=True):
         )
 
 
-def draft(before: Snapshot, after: Lunmap, author: str, message: str, time: str) -> Draft | None:
+def draft(before: Snapshot, after: Lunmap, signature: Signature) -> Draft | None:
     """Prepare the commit that makes `after` of `before`; None when there is nothing to do.
 
     Changes that were made around the tools are taken in: they stay unless `after` says otherwise, in canonical
@@ -65,7 +78,9 @@ def draft(before: Snapshot, after: Lunmap, author: str, message: str, time: str)
     if not changes:
         return None
     digest = digests.show(_digest(int(before.digest, 16), writes))
-    revision = Revision(before.revision + 1, digest, author, time, message, tuple(changes))
+    revision = Revision(
+        before.revision + 1, digest, signature.author, signature.time(), signature.message, tuple(changes)
+    )
     return Draft(tuple(writes), revision, before.head_version)
 
 

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 from contract.sides import FakeSide, RealSide, Side
-from lab import Lab, Machine
+from lab import Machine
+from lab.pytest_plugin import NewLab
 
 
 @pytest.fixture(scope="session")
-def machine() -> Iterator[Machine]:
+def machine(new_lab: NewLab) -> Iterator[Machine]:
     """Return a storage node with a disk, used by one test after the other."""
-    with Lab() as lab:
+    with new_lab() as lab:
         yield lab.machine("node", disks=[lab.disk("d1")])
 
 

@@ -11,9 +11,12 @@ from lab.errors import (
     MachineUnreachable,
     StartFailed,
 )
+from lab.initiator import Initiator, Map, Path, Session
+from lab.io import Progress, VerifiedIO
 from lab.lab import Lab
 from lab.machine import Machine
 from lab.result import Result
+from lab.wait import wait_for
 
 __all__ = [
     "BuildFailed",
@@ -22,11 +25,18 @@ __all__ = [
     "Disk",
     "Ensemble",
     "HostUnfit",
+    "Initiator",
     "Lab",
     "LabError",
     "Machine",
     "MachineUnreachable",
+    "Map",
+    "Path",
+    "Progress",
     "Result",
     "Server",
+    "Session",
     "StartFailed",
+    "VerifiedIO",
+    "wait_for",
 ]

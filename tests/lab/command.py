@@ -38,7 +38,8 @@ class Running:
     def start(cls, ssh: Ssh, where: str, script: str) -> Running:
         """Start `script` through the machine's connection."""
         mark = f"/run/lab/{uuid.uuid4().hex}"
-        stdout, stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        stdout = tempfile.TemporaryFile()  # noqa: SIM115 - they live as long as the handle
+        stderr = tempfile.TemporaryFile()  # noqa: SIM115
         popen = subprocess.Popen(
             ssh.command(script=f"echo $$ >{mark}; {script}"),
             stdin=subprocess.DEVNULL,

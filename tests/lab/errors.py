@@ -12,7 +12,7 @@ class LabError(Exception):
     """The base of all errors of the lab."""
 
 
-class HostUnfit(LabError):  # noqa: N818 - it names a state of the host
+class HostUnfit(LabError):
     """This host lacks something that the lab needs; the message says how to get it."""
 
 

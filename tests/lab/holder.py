@@ -33,7 +33,7 @@ def lay_out(root: Path, binds: list[list[str]], memory: str) -> None:
     """Build the lab's view: the shared root, kernel interfaces, and under /lab what the machines boot from."""
     bind(str(root), root, writable=False)
     mount("--rbind", "/dev", str(root / "dev"))
-    for directory in ("dev/shm", "run", "tmp", "lab"):  # noqa: S108 - inside the lab's own root
+    for directory in ("dev/shm", "run", "tmp", "lab"):
         mount("-t", "tmpfs", "-o", f"mode=755,size={memory}", "tmpfs", str(root / directory))
     mount("-t", "proc", "proc", str(root / "proc"))
     mount("-t", "sysfs", "-o", "ro", "sysfs", str(root / "sys"))
@@ -55,7 +55,7 @@ def hold() -> None:
 def main() -> None:
     """Hold the namespaces described by the JSON in the first argument."""
     config = json.loads(sys.argv[1])
-    host_pid = os.readlink("/proc/self")
+    host_pid = Path("/proc/self").readlink().name
     for path in config["in_use"]:
         fcntl.flock(os.open(path, os.O_RDONLY), fcntl.LOCK_SH)
     root = Path(config["root"])

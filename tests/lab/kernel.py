@@ -15,7 +15,6 @@ from lab.errors import HostUnfit, LabError
 from lab.root import root
 from lab.uml import Kernel, Uml
 
-
 Trial = Callable[[Driver], str | None]
 """Boots a machine with the driver; returns None if that works, else why not."""
 
@@ -58,7 +57,7 @@ def _stable() -> Kernel:
 
 
 def _newer() -> Kernel:
-    """The development release's kernel runs where older ones trip over a large XSAVE area (AMX)."""
+    # The development release's kernel runs where older ones trip over a large XSAVE area (AMX).
     return _kernel(
         build_once(cache_directory() / "kernels" / "newer", _unpack_newer, "the newer kernel (Debian sid)")
     )

@@ -15,6 +15,8 @@ from lab.disk import Disk, make_sparse
 from lab.driver import Driver, Spec
 from lab.ensemble import Ensemble, Server, write_config
 from lab.errors import LabError, StartFailed
+from lab.initiator import MODULES as INITIATOR_MODULES
+from lab.initiator import Initiator
 from lab.leftovers import Life, Record, reap, states
 from lab.machine import LIO_MODULES, Init, Machine
 from lab.network import Network
@@ -56,7 +58,7 @@ class Lab:
 
     def __enter__(self) -> Self:
         reap()
-        self._driver = self._driver or kernel.driver(_trial)
+        self._driver = self._driver or kernel.driver(trial)
         self.state = Path(tempfile.mkdtemp(prefix="", dir=states()))
         try:
             self._start(self._driver)
@@ -87,7 +89,7 @@ class Lab:
         self.disks[name] = Disk(name, path, f"/lab/state/disks/{name}", shared)
         return self.disks[name]
 
-    def machine(
+    def machine(  # noqa: PLR0913 - all but the name are options
         self,
         name: str,
         *,
@@ -128,6 +130,16 @@ class Lab:
             machine.start()
         return machine
 
+    def initiator(
+        self, name: str, iqn: str | None = None, *, memory: str = "256M", start: bool = True
+    ) -> Initiator:
+        """Make a machine that is an iSCSI initiator with multipath and (unless `start` is False) boot it."""
+        machine = self.machine(name, memory=memory, modules=INITIATOR_MODULES, start=False)
+        initiator = Initiator(machine, iqn or f"iqn.2026-01.org.example:{name}")
+        if start:
+            initiator.start()
+        return initiator
+
     def ensemble(
         self,
         servers: int = 1,
@@ -150,8 +162,8 @@ class Lab:
             ensemble.start()
         return ensemble
 
-    def start(self, *parts: Machine | Ensemble) -> None:
-        """Start machines and ensembles made with `start=False`, all at the same time."""
+    def start(self, *parts: Machine | Initiator | Ensemble) -> None:
+        """Start machines, initiators and ensembles made with `start=False`, all at the same time."""
         with ThreadPoolExecutor(max_workers=max(1, len(parts))) as pool:
             for future in [pool.submit(part.start) for part in parts]:
                 future.result()
@@ -225,7 +237,8 @@ class Lab:
         print("End it: PYTHONPATH=tests python -m lab reap --all", file=sys.stderr)
 
 
-def _trial(driver: Driver) -> str | None:
+def trial(driver: Driver) -> str | None:
+    """Boot a machine with `driver`; return None if that works, else why not."""
     try:
         with Lab(driver=driver, tree=None) as lab:
             lab.machine("probe").run("true")

@@ -8,7 +8,7 @@ import shutil
 import signal
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,11 +58,11 @@ class Record:
     def read(cls, state: Path) -> Record | None:
         """Read the record of a state directory; None while it is only being made."""
         try:
-            fields = json.loads((state / _OWNER).read_text())
+            fields: dict[str, Any] = json.loads((state / _OWNER).read_text())
         except FileNotFoundError:
             return None
-        lives = {key: Life(**fields.pop(key)) for key in ("owner", "holder")}
-        return cls(**fields, **lives)
+        owner, holder = Life(**fields.pop("owner")), Life(**fields.pop("holder"))
+        return cls(owner=owner, holder=holder, **fields)
 
 
 def states() -> Path:

@@ -168,7 +168,7 @@ class Machine:
             # The remote shell leads a session of its own, which outlives its connection.
             capture(self.ssh.command(script=f"kill -KILL -- -$(cat {mark})"), timeout=5)
             raise
-        if status == 255 and not self.ssh.up():  # noqa: PLR2004 - ssh's own failures
+        if status == 255 and not self.ssh.up():
             raise MachineUnreachable(f"{self.name}: connection lost during: {script}\n{text(err)}")
         return status, out, err
 

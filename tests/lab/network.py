@@ -17,8 +17,8 @@ from lab.result import run
 if TYPE_CHECKING:
     from lab.sandbox import Sandbox
 
-_SPACE = ipaddress.ip_network("100.64.0.0/10")
-_MGMT = ipaddress.ip_network("10.254.0.0/24")
+_SPACE = ipaddress.IPv4Network("100.64.0.0/10")
+_MGMT = ipaddress.IPv4Network("10.254.0.0/24")
 _HOST_NUMBER = 254
 
 
@@ -63,12 +63,12 @@ class Network:
     @property
     def subnet(self) -> ipaddress.IPv4Network:
         """The data network, a /24 that nothing else on the host uses."""
-        return ipaddress.ip_network((int(_SPACE.network_address) + (self.index << 8), 24))
+        return ipaddress.IPv4Network((int(_SPACE.network_address) + (self.index << 8), 24))
 
     @property
     def subnet6(self) -> ipaddress.IPv6Network:
         """The data network's IPv6 side."""
-        return ipaddress.ip_network(f"fd6c:756e:{self.index:x}::/64")
+        return ipaddress.IPv6Network(f"fd6c:756e:{self.index:x}::/64")
 
     @property
     def host_link(self) -> str:
@@ -165,8 +165,8 @@ class Network:
 def _routed() -> list[ipaddress.IPv4Network]:
     """Return the destinations within the lab's address space that this host already has routes to."""
     routes = json.loads(run(["ip", "-json", "-4", "route", "show", "table", "all"]).stdout or "[]")
-    nets = [ipaddress.ip_network(r["dst"]) for r in routes if r["dst"] != "default"]
-    return [net for net in nets if isinstance(net, ipaddress.IPv4Network) and net.subnet_of(_SPACE)]
+    nets = [ipaddress.IPv4Network(r["dst"]) for r in routes if r["dst"] != "default"]
+    return [net for net in nets if net.subnet_of(_SPACE)]
 
 
 def _ignore_gone(argv: list[str]) -> None:

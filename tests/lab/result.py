@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab.errors import CommandFailed, CommandTimeout
 
@@ -36,10 +36,11 @@ def capture(
     timeout: float = 60.0,
 ) -> tuple[int, bytes, bytes]:
     """Run `argv` on the host; return status, stdout, stderr. Raises CommandTimeout (`shown` stands for argv)."""
-    feed = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+    stdin_or_null: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+    options: dict[str, Any] = {"capture_output": True, "timeout": timeout, "start_new_session": True}
     try:
-        done = subprocess.run(  # type: ignore[call-overload]
-            argv, capture_output=True, timeout=timeout, check=False, start_new_session=True, **feed
+        done: subprocess.CompletedProcess[bytes] = subprocess.run(
+            argv, check=False, **options, **stdin_or_null
         )
     except subprocess.TimeoutExpired as err:
         output = text(err.stdout) + text(err.stderr)

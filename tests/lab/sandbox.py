@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from lab.errors import StartFailed
 from lab.result import Result, run
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Sequence
 
 _HOLDER = Path(__file__).with_name("holder.py")

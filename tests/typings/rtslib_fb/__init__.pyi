@@ -25,7 +25,11 @@ class TPG(CFSNode):
 
 class LUN(CFSNode):
     def __init__(
-        self, parent_tpg: TPG, lun: int | None = None, storage_object: CFSNode | None = None, alias: str | None = None
+        self,
+        parent_tpg: TPG,
+        lun: int | None = None,
+        storage_object: CFSNode | None = None,
+        alias: str | None = None,
     ) -> None: ...
 
 class NetworkPortal(CFSNode):

@@ -9,7 +9,8 @@ from lunmapd.core.desire import desire, keep, suspects
 from lunmapd.core.digest import fingerprint, replace, show, total
 from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.core.errors import show_place
-from lunmapd.core.lunmap import Access, Block, FileIO, Initiator, Lun, Lunmap, Map, Node, Target
+from lunmapd.core.identity import with_identity
+from lunmapd.core.lunmap import Access, Block, FileIO, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import WAITING, Failure, Ledger, Report, failures
 from lunmapd.core.plan import Action, Disruption, Step, disruption, plan
@@ -32,7 +33,7 @@ H = "iqn.2026-01.org.example:h"
 LUN = Lun(FileIO("/srv/a"), "1" * 32, 1 << 20, (Map(T, 3, H),))
 MAP = Lunmap(
     {"a": LUN},
-    {T: Target(("n1", "n2"))},
+    {T: Target({"n1": PortalGroup(1), "n2": PortalGroup(7)})},
     {H: Initiator()},
     {"n1": Node(1, ("10.0.0.1:3260",)), "n2": Node(2, ("10.0.0.2:3260",))},
 )
@@ -89,7 +90,7 @@ def test_the_digest_ignores_order_and_forgets_what_left() -> None:
 
 def test_a_lun_on_several_nodes_has_no_state_that_one_node_keeps() -> None:
     """Reservations, COMPARE AND WRITE and EXTENDED COPY are off where several nodes export the Lun, on elsewhere."""
-    alone = msgspec.structs.replace(MAP, targets={T: Target(("n1",))})
+    alone = msgspec.structs.replace(MAP, targets={T: Target({"n1": PortalGroup(1)})})
     for lunmap, value in ((MAP, "0"), (alone, "1")):
         item = project(lunmap, "n1")["storage_object", "a"]
         assert isinstance(item, lio.StorageObject)
@@ -108,13 +109,13 @@ def test_a_block_device_has_its_own_size() -> None:
 def test_a_node_that_is_not_in_the_map_has_nothing() -> None:
     """An unknown node gets no objects, nor does a node that serves no target of the Lun."""
     assert project(MAP, "n9") == {}
-    elsewhere = msgspec.structs.replace(MAP, targets={T: Target(("n2",))})
+    elsewhere = msgspec.structs.replace(MAP, targets={T: Target({"n2": PortalGroup(7)})})
     assert project(elsewhere, "n1") == {}
 
 
-def test_the_port_id_is_the_tag_where_the_kernel_has_one() -> None:
+def test_the_port_id_is_that_of_the_map_where_the_kernel_has_one() -> None:
     """Nodes differ in their relative port id where the kernel lets it be set."""
-    assert lio.Enabled(T, 2, 2) in project(MAP, "n2", {PORT_ID}).values()
+    assert lio.Enabled(T, 2, 7) in project(MAP, "n2", {PORT_ID}).values()
     assert lio.Enabled(T, 2, 0) in project(MAP, "n2").values()
 
 
@@ -284,7 +285,7 @@ def test_a_foreign_target_is_left_alone_and_said() -> None:
     want = desire(MAP, {}, "n1", Observed(foreign={T}))
     assert want.objects == {}
     assert want.failures[("target", T)].reason == "ForeignTarget"
-    elsewhere = msgspec.structs.replace(MAP, targets={T: Target(("n2",))})
+    elsewhere = msgspec.structs.replace(MAP, targets={T: Target({"n2": PortalGroup(7)})})
     assert desire(elsewhere, {}, "n1", Observed(foreign={T})).failures == {}
 
 
@@ -298,3 +299,23 @@ def test_an_object_that_breaks_a_rule_is_not_served_but_others_are() -> None:
         "luns/b": "DocumentInvalid",
         "luns/c": "DocumentUnreadable",
     }
+
+
+def test_identity_is_filled_in_and_kept() -> None:
+    """A missing serial or port id is the one that there was, else a new one; what a file gives is left alone."""
+    bare = msgspec.structs.replace(LUN, serial="")
+    wanted = Lunmap(
+        {"a": bare, "b": bare, "c": LUN},
+        {
+            T: Target({"n1": PortalGroup(), "n2": PortalGroup(), "n3": PortalGroup()}),
+            T + "2": Target({"n1": PortalGroup(2)}),
+        },
+    )
+    filled = with_identity(wanted, MAP, lambda: "new")
+    assert [lun.serial for lun in filled.luns.values()] == [LUN.serial, "new", LUN.serial]
+    assert {name: group.port_id for name, group in filled.targets[T].nodes.items()} == {
+        "n1": 1,
+        "n2": 7,
+        "n3": 3,
+    }
+    assert filled.targets[T + "2"].nodes["n1"].port_id == 2

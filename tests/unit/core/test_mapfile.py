@@ -34,6 +34,8 @@ BAD = [
         "nodes:\n  n1: {tpg_tag: 1, portals: [[]]}",
         "m.yaml:2: nodes[n1].portals[0]: expected 'str', got 'array'",
     ),
+    ("targets:\n  t: {nodes: [n1, n1]}", "m.yaml:2: targets[t].nodes[1]: node 'n1' is given twice"),
+    ("targets:\n  t:\n    nodes:\n      - []", "m.yaml:4: targets[t].nodes[0]: expected the name of a node"),
     ("luns: &a\n  b: *a", "m.yaml:2: luns[b]: an alias that contains itself"),
     ("luns: {a: " + "[" * 3000 + "]" * 3000 + "}", "m.yaml: (top level): nested too deeply"),
     ("a\0b", "m.yaml: (top level): not valid YAML"),
@@ -66,6 +68,12 @@ def test_short_spellings() -> None:
     assert lunmap.luns["db1"].size == 1 << 30
     assert lunmap.nodes["n1"].portals == ("10.0.0.1:3260",)
     assert "iqn.2026-01.org.example:h" in lunmap.initiators
+
+
+def test_a_target_names_its_nodes_or_gives_their_port_ids() -> None:
+    """The nodes of a target are a list of names, or a mapping that gives port ids."""
+    lunmap, _ = parse("targets:\n  a: {nodes: [n1]}\n  b: {nodes: {n1: {port_id: 4}}}\n")
+    assert {name: target.nodes["n1"].port_id for name, target in lunmap.targets.items()} == {"a": 0, "b": 4}
 
 
 def test_numbers_and_dates_as_names_stay_text() -> None:

@@ -25,7 +25,7 @@ luns:
     maps:
       - {{target: {T}, lun: 1, initiator: {H}, access: ro}}
 targets:
-  {T}: {{nodes: [n1, n2]}}
+  {T}: {{nodes: {{n1: {{port_id: 1}}, n2: {{port_id: 2}}}}}}
 initiators:
   {H}: {{}}
 nodes:
@@ -62,9 +62,10 @@ BROKEN = [
         "luns[db2].maps[0].lun",
         "already taken for this initiator and target by luns[db1].maps[0]",
     ),
-    ("nodes: [n1, n2]", "nodes: [n1, n1]", f"targets[{T}].nodes[1]", "given twice"),
-    ("nodes: [n1, n2]", "nodes: [n1, n9]", f"targets[{T}].nodes[1]", "there is no node 'n9'"),
-    ("portals: [10.0.0.1]", "portals: []", f"targets[{T}].nodes[0]", "has no portals"),
+    ("port_id: 2", "port_id: 0", f"targets[{T}].nodes.n2.port_id", "use 1 to 65535"),
+    ("port_id: 2", "port_id: 1", f"targets[{T}].nodes.n2.port_id", "already that of"),
+    ("n2: {port_id: 2}", "n9: {port_id: 2}", f"targets[{T}].nodes.n9", "there is no node 'n9'"),
+    ("portals: [10.0.0.1]", "portals: []", f"targets[{T}].nodes.n1", "has no portals"),
     (f"  {T}: {{nodes", f"  {T}_: {{nodes", f"targets[{T}_]", "not an iSCSI name"),
     (f"  {H}: {{}}", f"  {H}: {{}}\n  HOST: {{}}", "initiators[HOST]", "lower case"),
     ("  n2:", "  n 2:", "nodes[n 2]", "is not a name"),

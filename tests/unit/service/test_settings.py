@@ -28,7 +28,7 @@ def test_the_node_defaults_to_the_host_name() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "x:1: zookeeper: missing required field 'zookeeper'"),
+        ("", "x:1: (top level): missing required field 'zookeeper'"),
         (GOOD + "nodee: n2\n", "x:4: nodee: unknown field; did you mean 'node'?"),
         (GOOD + "  host: n2\n", "x:4: zookeeper.host: unknown field; did you mean 'hosts'?"),
         (GOOD.replace("n1", "n/1"), "x:1: node: 'n/1' is not a name"),

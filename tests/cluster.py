@@ -1,0 +1,123 @@
+"""A cluster in the lab: storage nodes that run lunmapd, and lunmapctl on the host."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab import Ensemble, Machine
+
+CTL = Path(sys.executable).with_name("lunmapctl")
+LOG = "/var/log/lunmapd.log"
+PID = "/run/lunmapd.pid"
+SESSION_TIMEOUT = 4.0
+CONVERGE = 30.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What lunmapctl said."""
+
+    status: int
+    out: str
+    err: str
+
+
+class CtlError(Exception):
+    """lunmapctl ended with another exit status than was expected."""
+
+
+@dataclass(frozen=True)
+class Ctl:
+    """lunmapctl on the host, for one ensemble and chroot."""
+
+    hosts: str
+    chroot: str = "/lunmap"
+
+    def __call__(self, *args: str, stdin: str | None = None, expect: int | None = 0) -> Answer:
+        """Run it. Raises CtlError when it ends with another status than `expect` (None: any)."""
+        argv = [str(CTL), "--hosts", self.hosts, "--chroot", self.chroot, *args]
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=120, check=False)
+        if expect is not None and done.returncode != expect:
+            raise CtlError(
+                f"{' '.join(args)} ended with {done.returncode}, not {expect}:\n{done.stdout}{done.stderr}"
+            )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def apply(self, text: str, *, wait: float | None = CONVERGE, expect: int | None = 0) -> Answer:
+        """Apply a map, and wait until every live node has it."""
+        waiting = [] if wait is None else ["--wait", str(wait)]
+        return self("apply", "-f", "-", *waiting, stdin=text, expect=expect)
+
+    def status(self) -> dict[str, Any]:
+        """Return `status -o json`, each node by its name."""
+        found: dict[str, Any] = json.loads(self("status", "-o", "json", expect=None).out)
+        return found | {"nodes": {node["node"]: node for node in found["nodes"]}}
+
+
+@dataclass(frozen=True)
+class StorageNode:
+    """A machine that runs lunmapd, started by hand where it has no service manager."""
+
+    machine: Machine
+
+    @property
+    def name(self) -> str:
+        """The node's name, which is the machine's."""
+        return self.machine.name
+
+    def configure(self, ensemble: Ensemble, chroot: str = "/lunmap") -> None:
+        """Write the settings, and give the machine an id of its own."""
+        identity = hashlib.md5(self.name.encode(), usedforsecurity=False).hexdigest()
+        self.machine.put("/etc/machine-id", identity + "\n")
+        self.machine.put("/etc/lunmapd/lunmapd.yaml", settings(self.name, ensemble.hosts, chroot))
+
+    def start(self) -> None:
+        """Start the daemon in the background."""
+        self.machine.run(f"setsid lunmapd >>{LOG} 2>&1 </dev/null & echo $! >{PID}")
+
+    def stop(self, signal: str = "TERM") -> None:
+        """Send a signal to the daemon, and wait until it and its worker have ended."""
+        ended = "for i in $(seq 200); do [ -d /proc/$pid ] || exit 0; sleep 0.05; done; exit 1"
+        self.machine.run(f"pid=$(cat {PID}); kill -{signal} $pid; {ended}")
+
+    def once(self) -> int:
+        """Make one pass and return the exit status."""
+        return self.machine.run("lunmapd --once", check=False, timeout=60).status
+
+    def log(self) -> str:
+        """Return what the daemon has logged since the machine started."""
+        return self.machine.get(LOG).decode()
+
+    def lio(self) -> str:
+        """Return all of LIO's objects and links in configfs, one a line, with the settings that lunmapd manages."""
+        return self.machine.run(
+            "cd /sys/kernel/config/target && find core iscsi -mindepth 1 \\( -type d -o -type l \\) "
+            "-not -path '*/statistics*' -not -path '*/fabric_statistics*' -printf '%p %l\\n' | sort"
+        ).stdout
+
+
+def settings(node: str, hosts: str, chroot: str) -> str:
+    """Make the settings file of a node, with times that suit a test."""
+    servers = "".join(f"\n    - {host}" for host in hosts.split(","))
+    return (
+        f"node: {node}\nresync: 10\nretry: 1\nzookeeper:\n  hosts:{servers}\n  chroot: {chroot}\n"
+        f"  session_timeout: {SESSION_TIMEOUT:g}\n  deadline: 5\n"
+    )
+
+
+def eventually(what: str, holds: Callable[[], object], seconds: float = CONVERGE) -> None:
+    """Wait until `holds()` is true. Raises AssertionError that names what was awaited."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, f"not within {seconds:g} s: {what}"
+        time.sleep(0.1)

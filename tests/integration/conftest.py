@@ -1,0 +1,61 @@
+"""One ensemble for all tests, a chroot and sessions for each."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from lab import Ensemble, Lab
+from lunmapd.store.commit import initialise
+from lunmapd.store.session import Session
+
+Connect = Callable[..., Session]
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Give the lab in which all ensembles run."""
+    with Lab() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def ensemble(lab: Lab) -> Iterator[Ensemble]:
+    """Give one server that all tests share, and none harms."""
+    found = lab.ensemble(servers=1)
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+def trio(lab: Lab) -> Iterator[Ensemble]:
+    """Give three servers for one test to harm."""
+    found = lab.ensemble(servers=3)
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+def root() -> str:
+    """Give a chroot that no other test has."""
+    return f"/{uuid.uuid4().hex}/lunmap"
+
+
+@pytest.fixture
+def connect(ensemble: Ensemble, root: str) -> Iterator[Connect]:
+    """Give what opens sessions on the test's chroot, closed at its end."""
+    with ExitStack() as stack:
+
+        def opened(hosts: str = ensemble.hosts, *, timeout: float = 10.0, deadline: float = 15.0) -> Session:
+            return stack.enter_context(Session(hosts, root, timeout=timeout, deadline=deadline))
+
+        yield opened
+
+
+@pytest.fixture
+def session(connect: Connect) -> Session:
+    """Give a session on a tree at revision 0."""
+    opened = connect()
+    initialise(opened)
+    return opened

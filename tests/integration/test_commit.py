@@ -1,0 +1,241 @@
+from threading import Thread
+
+import pytest
+from integration.relay import Break, Relay
+from integration.tools import GIB, NOW, Shell, lun, luns, put, with_lun
+from msgspec.structs import replace
+
+from lunmapd.core.lunmap import Initiator, Lunmap
+from lunmapd.store import paths
+from lunmapd.store.commit import initialise
+from lunmapd.store.errors import (
+    AlreadyInitialisedError,
+    ConflictError,
+    DamagedError,
+    EditedMeanwhileError,
+    NotInitialisedError,
+    OutcomeUnknownError,
+    TooLargeError,
+)
+from lunmapd.store.read import read_all
+from lunmapd.store.session import Session
+
+from .conftest import Connect
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_tree_is_made_once(connect: Connect) -> None:
+    """The first init makes a tree at revision 0, a second one says whose it is and changes nothing."""
+    session = connect()
+    cluster = initialise(session)
+    with pytest.raises(AlreadyInitialisedError) as caught:
+        initialise(session)
+    assert caught.value.cluster == cluster
+    found = read_all(session)
+    assert (found.cluster, found.revision, found.lunmap, found.edited_around) == (cluster, 0, Lunmap(), False)
+
+
+def test_half_a_tree_is_not_completed(session: Session) -> None:
+    """An init over the rest of a tree refuses, since the objects in it would become the map."""
+    with Shell(session) as shell:
+        shell.delete(paths.META)
+    with pytest.raises(DamagedError, match="without meta or head"):
+        initialise(session)
+
+
+def test_what_was_committed_is_read(session: Session) -> None:
+    """A committed map reads back equal, at the revision and digest that the commit gave."""
+    lunmap = replace(luns(1, 2, 3), initiators={"iqn.2025-01.org.example:h": Initiator()})
+    revision = put(session, lunmap)
+    found = read_all(session)
+    assert revision is not None
+    assert (revision.revision, revision.author, revision.time) == (1, "ann", NOW)
+    assert (found.revision, found.digest, found.lunmap) == (1, revision.digest, lunmap)
+    assert not found.edited_around
+
+
+def test_objects_are_changed_and_removed(session: Session) -> None:
+    """A commit creates, changes and removes objects at once."""
+    put(session, luns(1, 2))
+    after = with_lun(luns(1, 3), "l1", lun(1, 2 * GIB))
+    put(session, after)
+    found = read_all(session)
+    assert found.lunmap == after
+    assert not found.edited_around
+
+
+def test_no_change_is_no_revision(session: Session) -> None:
+    """Committing the map that is there makes no revision."""
+    put(session, luns(1))
+    assert put(session, luns(1)) is None
+    assert read_all(session).revision == 1
+
+
+def test_the_slower_writer_learns_what_clashes(session: Session, connect: Connect) -> None:
+    """Of two writers from one revision the second loses nothing of the first, and is told who changed the same object."""
+    put(session, luns(1, 2))
+    base = read_all(session)
+    put(session, with_lun(base.lunmap, "l1", lun(1, 2 * GIB)), base, author="bob")
+    with pytest.raises(ConflictError) as caught:
+        put(connect(), with_lun(base.lunmap, "l1", lun(1, 3 * GIB)), base)
+    assert (caught.value.revision, caught.value.author, caught.value.clashes) == (2, "bob", ("luns/l1",))
+    assert read_all(session).lunmap.luns["l1"].size == 2 * GIB
+
+
+def test_a_conflict_over_other_objects_names_none(session: Session) -> None:
+    """A writer who was merely late, with other objects, sees that nothing clashes."""
+    base = read_all(session)
+    put(session, luns(1), base)
+    with pytest.raises(ConflictError) as caught:
+        put(session, luns(2), base)
+    assert caught.value.clashes == ()
+
+
+def test_no_update_is_lost_among_many_writers(session: Session, connect: Connect) -> None:
+    """Writers who repeat after a conflict all get their object in, each by a revision of its own."""
+
+    def write(writer: Session, number: int) -> None:
+        while True:
+            base = read_all(writer)
+            try:
+                put(writer, with_lun(base.lunmap, f"l{number}", lun(number)), base)
+            except ConflictError:
+                continue
+            return
+
+    threads = [Thread(target=write, args=(connect(), number)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = read_all(session)
+    assert (found.revision, found.lunmap) == (5, luns(*range(5)))
+
+
+def test_a_document_that_is_too_large_leaves_nothing(session: Session) -> None:
+    """A document above the limit is refused with its size, and the connection survives."""
+    lunmap = Lunmap(initiators={"iqn.2025-01.org.example:h": Initiator(alias="x" * 300_000)})
+    with pytest.raises(TooLargeError, match="limit is 262144") as caught:
+        put(session, lunmap)
+    assert caught.value.size > 300_000
+    assert read_all(session).revision == 0
+
+
+def test_too_many_operations_leave_nothing(session: Session) -> None:
+    """A commit of too many objects is refused with their number."""
+    with pytest.raises(TooLargeError, match="1002 operations"):
+        put(session, luns(*range(1000)))
+    assert read_all(session).revision == 0
+
+
+def test_a_commit_that_is_too_large_leaves_nothing(session: Session) -> None:
+    """A commit above the packet that ZooKeeper takes is refused, the record of it counted."""
+    lunmap = Lunmap(
+        initiators={f"iqn.2025-01.org.example:{n}": Initiator(alias="x" * 200_000) for n in range(3)}
+    )
+    with pytest.raises(TooLargeError, match="limit is 900000"):
+        put(session, lunmap)
+    assert read_all(session).revision == 0
+
+
+def test_the_largest_commit_is_taken(session: Session) -> None:
+    """A commit just within the limits is done, so they are not above those of ZooKeeper."""
+    lunmap = Lunmap(
+        initiators={f"iqn.2025-01.org.example:{n}": Initiator(alias="x" * 220_000) for n in range(2)}
+    )
+    put(session, lunmap)
+    assert read_all(session).lunmap == lunmap
+    put(session, Lunmap())
+    many = luns(*range(998))
+    put(session, many)
+    assert read_all(session).lunmap == many
+
+
+def test_an_edit_between_read_and_commit_is_not_overwritten(session: Session) -> None:
+    """A commit over an object that was set around the tools meanwhile is refused, and names it."""
+    put(session, luns(1, 2))
+    base = read_all(session)
+    with Shell(session) as shell:
+        shell.set("luns/l1", b"{}")
+    with pytest.raises(EditedMeanwhileError) as caught:
+        put(session, luns(2), base)
+    assert caught.value.path == "luns/l1"
+
+
+def test_a_commit_to_no_tree_says_so(session: Session) -> None:
+    """A commit after the tree was wiped is refused and makes nothing."""
+    base = read_all(session)
+    with Shell(session) as shell:
+        shell.delete(paths.META)
+    with pytest.raises(NotInitialisedError):
+        put(session, luns(1), base)
+
+
+@pytest.mark.parametrize("broken", Break)
+def test_a_lost_connection_commits_once(session: Session, connect: Connect, broken: Break) -> None:
+    """A connection that breaks in the middle of a commit leaves exactly one revision, done before or after."""
+    with Relay(session.hosts) as relay:
+        through = connect(relay.hosts)
+        base = read_all(through)
+        relay.next_break = broken
+        revision = put(through, luns(1), base)
+        assert revision is not None
+        assert relay.next_break is None
+        through.close()
+    with Shell(session) as shell:
+        assert shell.children(paths.REVISIONS) == ["0000000001"]
+    assert read_all(session).lunmap == luns(1)
+
+
+def test_an_outcome_that_cant_be_learnt_is_not_invented(session: Session, connect: Connect) -> None:
+    """When ZooKeeper stays away after the break, the commit neither claims success nor failure."""
+    with Relay(session.hosts) as relay:
+        through = connect(relay.hosts, deadline=2.0)
+        base = read_all(through)
+        relay.next_break, relay.shut_at_break = Break.AFTER, True
+        with pytest.raises(OutcomeUnknownError) as caught:
+            put(through, luns(1), base)
+        assert caught.value.revision == 1
+        through.close()
+    assert read_all(session).revision == 1
+
+
+def test_an_init_that_is_lost_is_found_again(connect: Connect) -> None:
+    """A connection that breaks in the middle of init gives the cluster that was made, not an error that there is one."""
+    direct = connect()
+    with Relay(direct.hosts) as relay:
+        relay.next_break = Break.AFTER
+        through = connect(relay.hosts)
+        cluster = initialise(through)
+        through.close()
+    assert read_all(direct).cluster == cluster
+
+
+def test_a_commit_takes_in_what_was_edited(session: Session) -> None:
+    """The next commit records the edits made around the tools, and the tree is in order again."""
+    put(session, luns(1, 2))
+    with Shell(session) as shell:
+        shell.set("luns/l1", shell.get("luns/l1").replace(b":", b": "))
+        shell.delete("luns/l2")
+    base = read_all(session)
+    assert base.edited_around
+    revision = put(session, with_lun(base.lunmap, "l3", lun(3)), base)
+    assert revision is not None
+    assert [change.path for change in revision.changes] == ["luns/l1", "luns/l2", "luns/l3"]
+    found = read_all(session)
+    assert not found.edited_around
+    assert found.raw == {}
+    assert found.lunmap == luns(1, 3)
+
+
+def test_a_commit_replaces_what_is_unreadable(session: Session) -> None:
+    """An unreadable object stays as it is through other commits, until one gives it a new document."""
+    put(session, luns(1))
+    with Shell(session) as shell:
+        shell.set("luns/l1", b"garbage")
+    put(session, luns(2))
+    assert set(read_all(session).unreadable) == {"luns/l1"}
+    put(session, luns(1, 2))
+    found = read_all(session)
+    assert (found.unreadable, found.lunmap, found.edited_around) == ({}, luns(1, 2), False)

@@ -1,0 +1,116 @@
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from integration.tools import lun, luns, put, wait_until, with_lun
+
+from lab import Ensemble, Server
+from lunmapd.core.lunmap import Lunmap
+from lunmapd.store.commit import initialise
+from lunmapd.store.errors import OutcomeUnknownError, UnreachableError
+from lunmapd.store.node import is_registered, read_fleet, register, write_status
+from lunmapd.store.read import read_all, read_revisions, refresh
+from lunmapd.store.session import Session
+from lunmapd.store.watch import watch_head
+
+from .conftest import Connect
+from .test_node import LIVE, STATUS
+
+pytestmark = pytest.mark.integration
+
+
+def commit_each(session: Session, numbers: range, harm: Callable[[], None]) -> None:
+    """Commit one Lun after the other, with harm done before the third; repeat what is not known to be done."""
+    known = read_all(session)
+    for step, number in enumerate(numbers):
+        if step == 2:
+            harm()
+        while f"l{number}" not in known.lunmap.luns:
+            with suppress(UnreachableError, OutcomeUnknownError):
+                put(session, with_lun(known.lunmap, f"l{number}", lun(number)), known)
+            with suppress(UnreachableError):
+                known = refresh(session, known)
+
+
+@pytest.mark.parametrize("harm", [Server.kill, Server.pause, Server.cut])
+def test_the_loss_of_the_leader_loses_and_doubles_nothing(
+    trio: Ensemble, connect: Connect, harm: Callable[[Server], None]
+) -> None:
+    """While the leader is killed, stopped or cut off, commits go on, and each one is in the history exactly once."""
+    session = connect(trio.hosts, timeout=4.0, deadline=20.0)
+    initialise(session)
+    leader = trio.leader
+    commit_each(session, range(6), lambda: harm(leader))
+    found = read_all(session)
+    assert found.lunmap == luns(*range(6))
+    assert found.revision == 6
+    history = read_revisions(session, range(1, 7))
+    assert [[change.path for change in entry.changes] for entry in history] == [
+        [f"luns/l{n}"] for n in range(6)
+    ]
+
+
+def test_the_session_outlives_its_server(trio: Ensemble, connect: Connect) -> None:
+    """A node whose server is killed keeps its session and its ephemeral, and its watch works at the next one."""
+    session = connect(trio.servers[0].host + "," + trio.servers[1].host, timeout=10.0, deadline=30.0)
+    initialise(session)
+    register(session, "n1", LIVE)
+    woken: list[None] = []
+    watch_head(session, lambda: woken.append(None))
+    before = session.session_id
+    known = read_all(session)
+    trio.servers[0].kill()
+    trio.servers[0].start()
+    trio.wait(3)
+    trio.servers[1].kill()
+    assert refresh(session, known) == known
+    assert is_registered(session, "n1")
+    assert session.session_id == before
+    seen = len(woken)
+    writer = connect(trio.servers[0].host)
+    put(writer, luns(1))
+    wait_until(lambda: len(woken) > seen)
+    assert refresh(session, known).lunmap == luns(1)
+
+
+def test_without_a_majority_every_call_ends(trio: Ensemble, connect: Connect) -> None:
+    """With all servers gone every call ends as unreachable, and once they are back everything goes on where it was."""
+    session = connect(trio.hosts, timeout=4.0, deadline=1.0)
+    wait_until(lambda: session.connected)
+    initialise(session)
+    put(session, luns(1))
+    known = read_all(session)
+    trio.kill()
+    for call in (
+        lambda: refresh(session, known),
+        lambda: read_all(session),
+        lambda: put(session, luns(2), known),
+        lambda: register(session, "n1", LIVE),
+        lambda: is_registered(session, "n1"),
+        lambda: write_status(session, "n1", STATUS),
+        lambda: read_fleet(session),
+    ):
+        with pytest.raises(UnreachableError):
+            call()
+    trio.start()
+    wait_until(lambda: session.connected)
+    assert refresh(session, known).lunmap == luns(1)
+
+
+def test_a_silent_server_ends_every_call(trio: Ensemble, connect: Connect) -> None:
+    """A server that is stopped, with its connections open, is noticed by the deadline; nothing is half done after."""
+    only = trio.followers[0]
+    session = connect(only.host, timeout=4.0, deadline=1.0)
+    wait_until(lambda: session.connected)
+    initialise(session)
+    known = read_all(session)
+    only.pause()
+    with pytest.raises(UnreachableError):
+        refresh(session, known)
+    with pytest.raises((UnreachableError, OutcomeUnknownError)):
+        put(session, luns(1), known)
+    only.resume()
+    wait_until(lambda: session.connected)
+    found = connect(trio.hosts)
+    assert read_all(found).lunmap in (Lunmap(), luns(1))
+    assert not read_all(found).edited_around

@@ -1,0 +1,124 @@
+import pytest
+from integration.tools import NOW, Shell, wait_until
+from kazoo.client import KazooClient
+from msgspec.structs import replace
+
+from lunmapd.core.documents import encode
+from lunmapd.core.status import At, Live, NodeStatus
+from lunmapd.store import paths
+from lunmapd.store.errors import NodeNameTakenError, NotInitialisedError, TooLargeError
+from lunmapd.store.node import FleetNode, is_registered, read_fleet, register, write_status
+from lunmapd.store.session import Session
+
+from .conftest import Connect
+
+pytestmark = pytest.mark.integration
+
+LIVE = Live(machine="m1", boot="b1", version="1", since=NOW)
+STATUS = NodeStatus(boot="b1", version="1", time=NOW, observed=At("c", 1, "d"))
+
+
+def expire(session: Session) -> None:
+    """Let the server end a session, by opening it a second time and closing it there."""
+    victim = session._client.client_id
+    double = KazooClient(session.hosts, client_id=victim)
+    double.start(30)
+    double.stop()
+    double.close()
+
+
+def test_a_node_registers_once(session: Session) -> None:
+    """The ephemeral is this session's, and registering again leaves it as it is."""
+    assert not is_registered(session, "n1")
+    register(session, "n1", LIVE)
+    register(session, "n1", replace(LIVE, since="later"))
+    assert is_registered(session, "n1")
+    assert read_fleet(session) == {"n1": FleetNode(LIVE)}
+
+
+def test_the_ephemeral_of_ones_own_past_is_taken_over(session: Session, connect: Connect) -> None:
+    """An ephemeral that an earlier session of this machine left behind is replaced at once."""
+    before = connect()
+    register(before, "n1", LIVE)
+    again = replace(LIVE, boot="b2")
+    register(session, "n1", again)
+    assert is_registered(session, "n1")
+    assert not is_registered(before, "n1")
+    before.close()
+    assert read_fleet(session)["n1"].live == again
+
+
+def test_another_machine_of_the_same_name_is_refused(session: Session, connect: Connect) -> None:
+    """A name that another machine uses is refused, with its machine id and since when."""
+    register(connect(), "n1", LIVE)
+    with pytest.raises(NodeNameTakenError, match="machine m1 since 2025") as caught:
+        register(session, "n1", replace(LIVE, machine="m2"))
+    assert (caught.value.machine, caught.value.since) == ("m1", NOW)
+    assert read_fleet(session)["n1"].live == LIVE
+
+
+def test_garbage_under_the_name_is_not_taken_over(session: Session) -> None:
+    """An ephemeral that can't be read may be anybody's and is left alone."""
+    with Shell(session) as shell:
+        shell.create(paths.live("n1"), b"garbage")
+        with pytest.raises(NodeNameTakenError, match="unreadable"):
+            register(session, "n1", LIVE)
+        assert shell.get(paths.live("n1")) == b"garbage"
+
+
+def test_a_closed_session_is_gone_at_once(session: Session, connect: Connect) -> None:
+    """Closing a session removes the ephemeral without waiting for the session to expire."""
+    leaving = connect()
+    register(leaving, "n1", LIVE)
+    leaving.close()
+    assert read_fleet(session) == {}
+
+
+def test_an_expired_session_registers_again(session: Session, connect: Connect) -> None:
+    """After the server expired the session, the node sees that it isn't registered and can register again."""
+    expiring = connect()
+    register(expiring, "n1", LIVE)
+    old = expiring.session_id
+    expire(expiring)
+    wait_until(lambda: expiring.session_id not in {None, old})
+    assert not is_registered(expiring, "n1")
+    register(expiring, "n1", LIVE)
+    with Shell(session) as shell:
+        assert shell.owner(paths.live("n1")) == expiring.session_id
+
+
+@pytest.mark.parametrize(
+    "call", [lambda s: register(s, "n1", LIVE), lambda s: write_status(s, "n1", STATUS), read_fleet]
+)
+def test_without_a_tree_nothing_is_made(connect: Connect, call: object) -> None:
+    """A node makes no part of a tree by itself."""
+    assert callable(call)
+    with pytest.raises(NotInitialisedError):
+        call(connect())
+
+
+def test_a_status_is_made_and_replaced(session: Session) -> None:
+    """The first status makes the znode, the next one replaces it, and it outlives the session."""
+    write_status(session, "n1", STATUS)
+    write_status(session, "n1", replace(STATUS, sessions=3))
+    assert read_fleet(session) == {"n1": FleetNode(None, replace(STATUS, sessions=3))}
+
+
+def test_a_status_that_is_too_large_is_refused(session: Session) -> None:
+    """A status above the limit of a document is refused before it is sent."""
+    with pytest.raises(TooLargeError, match="status/n1"):
+        write_status(session, "n1", replace(STATUS, version="x" * 300_000))
+    assert read_fleet(session) == {}
+
+
+def test_garbage_of_one_node_hides_no_other(session: Session) -> None:
+    """What one node wrote wrongly is a problem of that node, and the others are read."""
+    write_status(session, "good", STATUS)
+    with Shell(session) as shell:
+        shell.create(paths.status("bad"), b"{}")
+        shell.create(paths.live("bad"), encode({"machine": 3}))
+    fleet = read_fleet(session)
+    assert fleet["good"] == FleetNode(None, STATUS)
+    live, status, problems = fleet["bad"]
+    assert (live, status) == (None, None)
+    assert [problem.split(":")[0] for problem in problems] == ["live/bad", "status/bad"]

@@ -1,0 +1,216 @@
+import random
+
+import pytest
+from integration.tools import GIB, Shell, lun, luns, mutate, put, with_lun
+from msgspec.structs import replace
+
+from lunmapd.core.documents import encode
+from lunmapd.core.lunmap import SECTIONS
+from lunmapd.store import paths
+from lunmapd.store.commit import initialise
+from lunmapd.store.errors import (
+    DamagedError,
+    ForeignClusterError,
+    NewerSchemaError,
+    NotInitialisedError,
+    WentBackError,
+)
+from lunmapd.store.read import MAX_DELTAS, read_all, refresh
+from lunmapd.store.session import Session
+from lunmapd.store.snapshot import Meta, Snapshot
+
+from .conftest import Connect
+
+pytestmark = pytest.mark.integration
+
+
+def content(snapshot: Snapshot) -> Snapshot:
+    """Leave out what only a full read knows."""
+    return replace(snapshot, versions={})
+
+
+def test_garbage_harms_only_itself(session: Session) -> None:
+    """An object that can't be decoded is named with its reason, and the others are there."""
+    put(session, luns(1, 2))
+    with Shell(session) as shell:
+        shell.set("luns/l1", b"\xff{")
+    found = read_all(session)
+    assert set(found.unreadable) == {"luns/l1"}
+    assert found.lunmap == luns(2)
+    assert set(found.edited) == {"luns/l1"}
+
+
+def test_edits_around_the_tools_are_found(session: Session) -> None:
+    """Objects that were set, made or deleted without a commit show in the digest and are named."""
+    put(session, luns(1, 2, 3))
+    clean = read_all(session)
+    with Shell(session) as shell:
+        shell.set("luns/l1", encode(lun(1, 5 * GIB)))
+        shell.delete("luns/l2")
+        shell.create("luns/l9", encode(lun(9)))
+    found = read_all(session)
+    assert found.edited_around
+    assert set(found.edited) == {"luns/l1", "luns/l2", "luns/l9"}
+    assert found.lunmap.luns["l1"].size == 5 * GIB
+    assert content(refresh(session, clean)) == content(clean)
+
+
+def test_an_edit_is_still_found_after_the_next_commit_is_read(session: Session) -> None:
+    """A node that follows revisions notices an edit at the next commit, and reads everything."""
+    put(session, luns(1, 2))
+    known = read_all(session)
+    with Shell(session) as shell:
+        shell.set("luns/l1", encode(lun(1, 5 * GIB)))
+    base = read_all(session)
+    put(session, with_lun(base.lunmap, "l3", lun(3)), base)
+    assert content(refresh(session, known)) == content(read_all(session))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_deltas_lead_to_what_is_there(session: Session, seed: int) -> None:
+    """After random commits, following each revision, some at once, and reading everything give the same map."""
+    dice = random.Random(seed)
+    each = some = full = read_all(session)
+    for _ in range(30):
+        put(session, mutate(full.lunmap, dice), full)
+        full = read_all(session)
+        each = refresh(session, each)
+        if dice.random() < 0.2:
+            some = refresh(session, some)
+        assert content(each) == content(full)
+    assert content(refresh(session, some)) == content(full)
+
+
+def test_nothing_new_costs_nothing(session: Session) -> None:
+    """A refresh at the same head gives the very snapshot that was known."""
+    put(session, luns(1))
+    known = read_all(session)
+    assert refresh(session, known) is known
+
+
+def test_a_first_refresh_reads_everything(session: Session) -> None:
+    """Without anything known a refresh is a full read."""
+    put(session, luns(1))
+    assert refresh(session, None) == read_all(session)
+
+
+@pytest.mark.parametrize("data", [None, b"garbage", b'{"revision":7}'])
+def test_a_gap_is_bridged_by_a_full_read(session: Session, data: bytes | None) -> None:
+    """A revision that is gone, or unreadable, costs a full read and nothing else."""
+    known = read_all(session)
+    put(session, luns(1))
+    put(session, luns(1, 2))
+    with Shell(session) as shell:
+        if data is None:
+            shell.delete(paths.revision(1))
+        else:
+            shell.set(paths.revision(1), data)
+    assert refresh(session, known) == read_all(session)
+
+
+def test_a_revision_that_lies_is_not_believed(session: Session) -> None:
+    """A revision that was altered doesn't lead to head's digest, so everything is read."""
+    known = read_all(session)
+    put(session, luns(1))
+    with Shell(session) as shell:
+        shell.set(paths.revision(1), shell.get(paths.revision(1)).replace(b"l1", b"l2"))
+    assert refresh(session, known).lunmap == luns(1)
+
+
+def test_a_node_far_behind_reads_everything(session: Session) -> None:
+    """Beyond a number of revisions a full read is cheaper, and gives the same."""
+    known = read_all(session)
+    now = known
+    for number in range(MAX_DELTAS + 1):
+        put(session, luns(number), now)
+        now = refresh(session, now)
+    assert refresh(session, known) == read_all(session)
+    assert content(now) == content(read_all(session))
+
+
+@pytest.mark.parametrize("gone", [paths.META, paths.HEAD])
+def test_a_wiped_tree_is_not_an_empty_map(session: Session, gone: str) -> None:
+    """Without meta or head there is no map, known before or not."""
+    put(session, luns(1))
+    known = read_all(session)
+    with Shell(session) as shell:
+        shell.delete(gone)
+    for before in (known, None):
+        with pytest.raises(NotInitialisedError):
+            refresh(session, before)
+
+
+def test_a_chroot_that_never_was_is_not_an_empty_map(connect: Connect) -> None:
+    """A chroot without a tree says to make one."""
+    with pytest.raises(NotInitialisedError, match="lunmapctl init"):
+        read_all(connect())
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_missing_section_is_not_empty(session: Session, section: str) -> None:
+    """A section that was deleted is damage, not a map without these objects."""
+    put(session, luns(1))
+    with Shell(session) as shell:
+        shell.delete(section)
+    with pytest.raises(DamagedError, match=section):
+        read_all(session)
+
+
+@pytest.mark.parametrize("path", [paths.META, paths.HEAD])
+def test_garbage_at_the_top_is_damage(session: Session, path: str) -> None:
+    """An unreadable meta or head is damage, and names the znode."""
+    with Shell(session) as shell:
+        shell.set(path, b"garbage")
+    with pytest.raises(DamagedError, match=path):
+        read_all(session)
+
+
+def test_a_newer_schema_is_left_alone(session: Session) -> None:
+    """A tree of a later schema is not interpreted."""
+    with Shell(session) as shell:
+        shell.set(paths.META, encode({"schema": 2, "cluster": "c", "more": 1}))
+    with pytest.raises(NewerSchemaError, match="upgrade"):
+        read_all(session)
+
+
+def test_another_cluster_is_not_followed(session: Session) -> None:
+    """A tree with another uuid than the known one is refused, even at the same revision."""
+    known = read_all(session)
+    with Shell(session) as shell:
+        shell.set(paths.META, encode(Meta(1, "another")))
+    with pytest.raises(ForeignClusterError) as caught:
+        refresh(session, known)
+    assert (caught.value.known, caught.value.found) == (known.cluster, "another")
+
+
+def test_an_older_tree_is_not_followed(session: Session) -> None:
+    """A tree at an older revision than the known one is refused."""
+    with Shell(session) as shell:
+        old = shell.get(paths.HEAD)
+        put(session, luns(1))
+        known = read_all(session)
+        shell.set(paths.HEAD, old)
+    with pytest.raises(WentBackError) as caught:
+        refresh(session, known)
+    assert (caught.value.known, caught.value.found) == (1, 0)
+
+
+def test_another_history_is_not_followed(session: Session) -> None:
+    """The known revision with another digest is a restored tree that went another way, and is refused."""
+    put(session, luns(1))
+    known = read_all(session)
+    with Shell(session) as shell:
+        shell.set(paths.HEAD, shell.get(paths.HEAD).replace(known.head_digest[:8].encode(), b"00000000"))
+    with pytest.raises(WentBackError, match="another revision 1"):
+        refresh(session, known)
+
+
+def test_a_new_tree_in_place_of_the_known_one_is_foreign(session: Session) -> None:
+    """Wiping and making the tree anew is noticed, although it's a good tree."""
+    put(session, luns(1))
+    known = read_all(session)
+    with Shell(session) as shell:
+        shell.delete("")
+    initialise(session)
+    with pytest.raises(ForeignClusterError):
+        refresh(session, known)

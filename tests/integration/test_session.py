@@ -1,0 +1,211 @@
+import threading
+import time
+from itertools import count
+
+import pytest
+from integration.relay import Relay
+from integration.tools import Shell, luns, put, wait_until
+
+from lunmapd.core.status import Live
+from lunmapd.store.commit import initialise
+from lunmapd.store.errors import NotInitialisedError, RefusedError, UnreachableError
+from lunmapd.store.node import read_fleet, register, write_status
+from lunmapd.store.read import read_all, refresh
+from lunmapd.store.session import Session
+from lunmapd.store.watch import watch_head
+
+from .conftest import Connect
+from .test_node import LIVE, STATUS, expire
+
+pytestmark = pytest.mark.integration
+
+NOBODY = "127.0.0.1:1"
+
+
+class Rings:
+    """Counts how often the loop would have been woken."""
+
+    def __init__(self) -> None:
+        self._counter = count()
+        self.seen = 0
+
+    def ring(self) -> None:
+        """Count one."""
+        self.seen = next(self._counter) + 1
+
+
+def quiet(session: Session, rings: Rings) -> int:
+    """Return the rings so far, after all that is under way: requests and their events come in order."""
+    read_all(session)
+    wait_until(lambda: session._handler.callback_queue.unfinished_tasks == 0)
+    return rings.seen
+
+
+def test_a_commit_wakes_every_watcher(session: Session, connect: Connect) -> None:
+    """Each commit rings, not only the first, since the watch is set again."""
+    rings = Rings()
+    watcher = connect()
+    watch_head(watcher, rings.ring)
+    known = read_all(watcher)
+    for number in range(3):
+        before = quiet(watcher, rings)
+        put(session, luns(number))
+        wait_until(lambda before=before: rings.seen > before)
+        known = refresh(watcher, known)
+        assert known.lunmap == luns(number)
+
+
+def test_a_watch_set_before_there_is_a_tree_sees_it_made(connect: Connect) -> None:
+    """A node that waits for the tree is woken when it is made."""
+    rings = Rings()
+    watcher = connect()
+    watch_head(watcher, rings.ring)
+    with pytest.raises(NotInitialisedError):
+        quiet(watcher, rings)
+    before = rings.seen
+    initialise(connect())
+    wait_until(lambda: rings.seen > before)
+
+
+def test_the_watch_outlives_the_connection(session: Session, connect: Connect) -> None:
+    """After a lost connection the loop is woken, and the watch is there again."""
+    rings = Rings()
+    with Relay(session.hosts) as relay:
+        watcher = connect(relay.hosts)
+        watch_head(watcher, rings.ring)
+        before = quiet(watcher, rings)
+        relay.drop()
+        wait_until(lambda: rings.seen > before)
+        before = quiet(watcher, rings)
+        put(session, luns(1))
+        wait_until(lambda: rings.seen > before)
+        watcher.close()
+
+
+def test_the_watch_outlives_the_session(session: Session, connect: Connect) -> None:
+    """After an expired session the watch is there again in the new one."""
+    rings = Rings()
+    watcher = connect()
+    watch_head(watcher, rings.ring)
+    quiet(watcher, rings)
+    old = watcher.session_id
+    expire(watcher)
+    wait_until(lambda: watcher.session_id not in {None, old})
+    before = quiet(watcher, rings)
+    put(session, luns(1))
+    wait_until(lambda: rings.seen > before)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_dead_client_is_replaced(session: Session, connect: Connect) -> None:
+    """When kazoo's connection thread ends at an answer that makes no sense, calls and the watch go on with a new client."""
+    rings = Rings()
+    with Relay(session.hosts) as relay:
+        victim = connect(relay.hosts)
+        watch_head(victim, rings.ring)
+        quiet(victim, rings)
+        dead = victim._client
+        relay.garble = True
+        assert read_all(victim).revision == 0
+        assert victim._client is not dead
+        before = quiet(victim, rings)
+        put(session, luns(1))
+        wait_until(lambda: rings.seen > before)
+        victim.close()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        initialise,
+        read_all,
+        read_fleet,
+        lambda s: register(s, "n1", LIVE),
+        lambda s: write_status(s, "n1", STATUS),
+    ],
+)
+def test_without_a_server_every_call_ends(connect: Connect, call: object) -> None:
+    """With nobody there each call ends at its deadline, and says which hosts were tried."""
+    assert callable(call)
+    session = connect(NOBODY, deadline=0.5)
+    begin = time.monotonic()
+    with pytest.raises(UnreachableError, match=NOBODY):
+        call(session)
+    assert time.monotonic() - begin < 30
+    assert not session.connected
+    assert session.session_id is None
+
+
+def test_a_lost_server_ends_every_call(session: Session, connect: Connect) -> None:
+    """With the server gone in mid-use a refresh and a commit end at their deadline; nothing of the commit is left queued."""
+    with Relay(session.hosts) as relay:
+        through = connect(relay.hosts, deadline=1.0)
+        base = read_all(through)
+        relay.shut = True
+        relay.drop()
+        wait_until(lambda: not through.connected)
+        with pytest.raises(UnreachableError):
+            refresh(through, base)
+        with pytest.raises(UnreachableError):
+            put(through, luns(1), base)
+        relay.shut = False
+        wait_until(lambda: through.connected)
+        assert read_all(through).revision == 0
+        through.close()
+
+
+def test_a_client_without_a_connection_for_long_is_replaced(session: Session, connect: Connect) -> None:
+    """A client that finds no server for many session timeouts is replaced, and its successor connects."""
+    with Relay(session.hosts) as relay:
+        relay.shut = True
+        lonely = connect(relay.hosts, timeout=0.2)
+        first = lonely._client
+        wait_until(lambda: lonely._client is not first)
+        relay.shut = False
+        wait_until(lambda: lonely.connected)
+        lonely.close()
+
+
+def test_closing_ends_those_who_wait(connect: Connect) -> None:
+    """Closing a session that never connected returns, and so does a call that waits for it."""
+    session = connect(NOBODY, deadline=60.0)
+    raised: list[UnreachableError] = []
+
+    def wait() -> None:
+        try:
+            read_all(session)
+        except UnreachableError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    session.close()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert len(raised) == 1
+
+
+def test_closing_twice_is_harmless(session: Session) -> None:
+    """A closed session can be closed again, and refuses calls."""
+    session.close()
+    session.close()
+    with pytest.raises(UnreachableError):
+        read_all(session)
+
+
+def test_an_oversized_request_ends_at_the_deadline(session: Session, connect: Connect) -> None:
+    """A request that ZooKeeper answers by dropping the connection isn't repeated for ever."""
+    clumsy = connect(deadline=1.0)
+    path = clumsy.path("status/n1")
+    with pytest.raises(UnreachableError):
+        clumsy.repeat(lambda client: client.create_async(path, b"x" * 1_100_000))
+    with Shell(session) as shell:
+        assert shell.children("status") == []
+
+
+def test_an_unexpected_refusal_is_named(session: Session) -> None:
+    """An error that nobody expects comes out as a refusal with its name, not as kazoo's."""
+    register(session, "n1", Live("m1", "b", "1", ""))
+    path = session.path("live/n1/child")
+    with pytest.raises(RefusedError, match="NoChildrenForEphemerals"):
+        session.repeat(lambda client: client.create_async(path, b""))

@@ -1,0 +1,108 @@
+"""What the integration tests share: maps, commits, waiting, and edits around the tools."""
+
+import random
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Self
+
+from kazoo.client import KazooClient
+from msgspec.structs import replace
+
+from lunmapd.core.changes import Revision
+from lunmapd.core.lunmap import Block, Initiator, Lun, Lunmap
+from lunmapd.store.commit import commit
+from lunmapd.store.draft import Signature
+from lunmapd.store.read import read_all
+from lunmapd.store.session import Session
+from lunmapd.store.snapshot import Snapshot
+
+NOW = "2025-01-31T12:00:00Z"
+NOON = datetime.fromisoformat(NOW)
+GIB = 1 << 30
+
+
+def wait_until(condition: Callable[[], bool], deadline: float = 60.0) -> None:
+    """Poll a condition, for at most `deadline` seconds."""
+    until = time.monotonic() + deadline
+    while not condition():
+        assert time.monotonic() < until, "the condition never came true"
+        time.sleep(0.05)
+
+
+def lun(number: int, size: int = GIB) -> Lun:
+    """Make a Lun whose path and serial follow from its number."""
+    return Lun(Block(f"/dev/vg/l{number}"), serial=f"{number:032x}", size=size)
+
+
+def luns(*numbers: int) -> Lunmap:
+    """Make a map of Luns l<number>."""
+    return Lunmap(luns={f"l{number}": lun(number) for number in numbers})
+
+
+def with_lun(lunmap: Lunmap, name: str, value: Lun | None) -> Lunmap:
+    """Return the map with one Lun set, or removed."""
+    others = {key: other for key, other in lunmap.luns.items() if key != name}
+    return replace(lunmap, luns=others if value is None else others | {name: value})
+
+
+def put(
+    session: Session, after: Lunmap, before: Snapshot | None = None, *, author: str = "ann"
+) -> Revision | None:
+    """Commit a map, on top of what is there unless `before` is given."""
+    return commit(session, before or read_all(session), after, Signature(author, "a test", NOON))
+
+
+def mutate(lunmap: Lunmap, dice: random.Random) -> Lunmap:
+    """Change, add or remove up to three objects."""
+    for _ in range(dice.randint(1, 3)):
+        number = dice.randint(0, 20)
+        value = None if dice.random() < 0.3 else lun(number, dice.randint(1, 9) * GIB)
+        lunmap = with_lun(lunmap, f"l{number}", value)
+    if dice.random() < 0.3:
+        lunmap = replace(
+            lunmap, initiators={"iqn.2025-01.org.example:h": Initiator(alias=str(dice.random()))}
+        )
+    return lunmap
+
+
+class Shell:
+    """A plain client on the same tree, as zkCli would be used around the tools."""
+
+    def __init__(self, session: Session) -> None:
+        self.client = KazooClient(session.hosts)
+        self._path = session.path
+
+    def __enter__(self) -> Self:
+        self.client.start(30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.stop()
+        self.client.close()
+
+    def set(self, path: str, data: bytes) -> None:
+        """Set a znode."""
+        self.client.set(self._path(path), data)
+
+    def create(self, path: str, data: bytes, *, ephemeral: bool = False) -> None:
+        """Create a znode."""
+        self.client.create(self._path(path), data, ephemeral=ephemeral)
+
+    def delete(self, path: str) -> None:
+        """Delete a znode and all below it."""
+        self.client.delete(self._path(path).rstrip("/"), recursive=True)
+
+    def get(self, path: str) -> bytes:
+        """Read a znode."""
+        data, _ = self.client.get(self._path(path))
+        return bytes(data)
+
+    def children(self, path: str) -> list[str]:
+        """List the children of a znode, sorted."""
+        return sorted(self.client.get_children(self._path(path)))
+
+    def owner(self, path: str) -> int | None:
+        """Return the session that owns an ephemeral, None when it isn't there."""
+        stat = self.client.exists(self._path(path))
+        return None if stat is None else stat.ephemeralOwner

@@ -1,0 +1,200 @@
+"""An initiator: a machine with open-iscsi and dm-multipath, set for failovers of a few seconds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lab.io import Progress, VerifiedIO, pattern, start_verified_io
+from lab.wait import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.machine import Machine
+
+MODULES = ("iscsi_tcp", "sd_mod", "dm_multipath", "dm_service_time", "dm_round_robin", "dm_queue_length")
+_PREPARE = """
+set -e
+mkdir -p /etc/iscsi /run/lock
+echo InitiatorName="$1" >/etc/iscsi/initiatorname.iscsi
+cp /run/lab/iscsid.conf /etc/iscsi/iscsid.conf
+cp /run/lab/multipath.conf /etc/multipath.conf
+/usr/lib/systemd/systemd-udevd --daemon
+iscsid
+multipathd
+until multipathd show daemon >/dev/null 2>&1; do :; done
+"""
+_SESSIONS = r"""
+cd /sys/class/iscsi_session 2>/dev/null || exit 0
+for s in session*; do
+    [ -e $s ] || continue
+    c=$(echo $s/device/connection*/iscsi_connection/connection*)
+    read target <$s/targetname; read state <$s/state; read tpgt <$s/tpgt
+    read address <$c/persistent_address; read port <$c/persistent_port
+    echo "${s#session} $address $port $tpgt $target $state"
+done
+"""
+_MAPS = r"""
+for d in /sys/block/sd*; do
+    [ -e $d ] || continue
+    at=$(readlink -f $d/device); session=${at#*/session}
+    echo "${d##*/} ${at##*/} ${session%%/*}"
+done
+echo @@@
+multipathd show maps json
+"""
+
+
+@dataclass(frozen=True)
+class Path:
+    """One path of a map: block device, SCSI address, and how multipathd and the kernel see it."""
+
+    device: str
+    hctl: str
+    address: str
+    """The portal's address."""
+    group: int
+    checker: str
+    """multipathd's view: "ready", "faulty", "ghost", ..."""
+    kernel: str
+    """dm's view: "active" or "failed"."""
+    priority: int
+    target: str
+
+    @property
+    def usable(self) -> bool:
+        """Say whether I/O can go this way."""
+        return self.checker == "ready" and self.kernel == "active"
+
+
+@dataclass(frozen=True)
+class Map:
+    """One multipath device."""
+
+    name: str
+    wwid: str
+    dm: str
+    paths: tuple[Path, ...]
+
+    @property
+    def device(self) -> str:
+        """The device node."""
+        return f"/dev/mapper/{self.name}"
+
+    @property
+    def usable_paths(self) -> tuple[Path, ...]:
+        """The paths that I/O can take."""
+        return tuple(path for path in self.paths if path.usable)
+
+
+@dataclass(frozen=True)
+class Session:
+    """One iSCSI session."""
+
+    sid: int
+    address: str
+    port: int
+    tpgt: int
+    target: str
+    state: str
+    """"LOGGED_IN", "FAILED" or "FREE"."""
+
+
+@dataclass(frozen=True)
+class Initiator:
+    """The initiator `iqn` on `machine`."""
+
+    machine: Machine
+    iqn: str
+
+    def start(self) -> None:
+        """Boot the machine and start udevd, iscsid and multipathd."""
+        self.machine.start()
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Start udevd, iscsid and multipathd on the running machine."""
+        self.machine.run(["sh", "-c", _PREPARE, "sh", self.iqn])
+
+    def discover(self, portal: str) -> list[str]:
+        """Ask "ADDRESS[:PORT]" for targets; return lines "ADDRESS:PORT,TPGT IQN". Raises CommandFailed."""
+        return self.machine.run(
+            ["iscsiadm", "-m", "discovery", "-t", "sendtargets", "-p", portal]
+        ).stdout.splitlines()
+
+    def login(self, target: str | None = None, portal: str | None = None) -> None:
+        """Log in to all that was discovered, or to one target or portal. Raises CommandFailed."""
+        self._node("--login", target, portal)
+
+    def logout(self, target: str | None = None, portal: str | None = None) -> None:
+        """Log out everywhere, or from one target or portal. Raises CommandFailed."""
+        self._node("--logout", target, portal)
+
+    def rescan(self) -> None:
+        """Look for new and resized LUNs in all sessions."""
+        self.machine.run("iscsiadm -m session --rescan", timeout=60.0)
+
+    def sessions(self) -> list[Session]:
+        """Return all sessions, also those that have lost their connection."""
+        lines = self.machine.run(_SESSIONS).stdout.splitlines()
+        return [_session(line) for line in lines]
+
+    def multipaths(self) -> list[Map]:
+        """Return all multipath maps."""
+        disks, _, maps = self.machine.run(_MAPS).stdout.partition("@@@")
+        portals = {str(session.sid): session.address for session in self.sessions()}
+        ways = {}
+        for device, hctl, sid in map(str.split, disks.splitlines()):
+            ways[device] = (hctl, portals.get(sid, ""))
+        return [_map(entry, ways) for entry in json.loads(maps)["maps"]]
+
+    def wait_multipaths(self, wanted: Callable[[list[Map]], bool], seconds: float = 30.0) -> list[Map]:
+        """Return the maps as soon as `wanted` says that they are as expected. Raises StartFailed after `seconds`."""
+        return wait_for(self.multipaths, wanted, seconds, f"the multipath maps of {self.machine.name}")
+
+    def verified_io(
+        self, device: str, *, seed: int = 1, offset: int = 0, length: int = 16 << 20
+    ) -> VerifiedIO:
+        """Start writing and reading back random blocks of a region (bytes) in the background."""
+        return start_verified_io(self.machine, device, seed=seed, offset=offset, length=length)
+
+    def write_pattern(self, device: str, seed: int, offset: int, length: int) -> Progress:
+        """Fill a region (bytes, multiples of 4096) with the pattern of `seed`."""
+        return pattern(self.machine, "write", device, (seed, offset, length))
+
+    def verify_pattern(self, device: str, seed: int, offset: int, length: int) -> Progress:
+        """Compare a region with the pattern of `seed`; differing blocks are counted as mismatches."""
+        return pattern(self.machine, "verify", device, (seed, offset, length))
+
+    def _node(self, verb: str, target: str | None, portal: str | None) -> None:
+        chosen = [*(["-T", target] if target else []), *(["-p", portal] if portal else [])]
+        self.machine.run(["iscsiadm", "-m", "node", *chosen, verb], timeout=60.0)
+
+
+def _session(line: str) -> Session:
+    sid, address, port, tpgt, target, state = line.split()
+    return Session(int(sid), address, int(port), int(tpgt), target, state)
+
+
+def _map(entry: dict[str, Any], ways: dict[str, tuple[str, str]]) -> Map:
+    paths = tuple(
+        _path(path, group["group"], ways.get(path["dev"], ("", "")))
+        for group in entry["path_groups"]
+        for path in group["paths"]
+    )
+    return Map(entry["name"], entry["uuid"], entry["sysfs"], paths)
+
+
+def _path(path: dict[str, Any], group: int, way: tuple[str, str]) -> Path:
+    return Path(
+        device=path["dev"],
+        hctl=way[0],
+        address=way[1],
+        group=group,
+        checker=path["chk_st"],
+        kernel=path["dm_st"],
+        priority=path["pri"],
+        target=path["target_wwnn"],
+    )

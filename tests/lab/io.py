@@ -1,0 +1,65 @@
+"""Verified I/O on a device of a machine, by the program guest/lab-pattern."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lab.command import Running
+    from lab.machine import Machine
+
+_PROGRAM = "/run/lab/lab-pattern"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Counts of 4 KiB operations so far; `pause` is the longest that one took, in seconds."""
+
+    operations: int = 0
+    errors: int = 0
+    mismatches: int = 0
+    pause: float = 0.0
+    done: bool = False
+
+    @classmethod
+    def parse(cls, output: str) -> Progress:
+        """Return what the last whole line of the program's output says."""
+        lines = [line for line in output.splitlines(keepends=True) if line.endswith("\n")]
+        return cls(**json.loads(lines[-1])) if lines else cls()
+
+
+@dataclass(frozen=True)
+class VerifiedIO:
+    """I/O that goes on in the background until it is stopped."""
+
+    command: Running
+
+    @property
+    def progress(self) -> Progress:
+        """The counts a tenth of a second ago, or at the beginning of an operation that still waits."""
+        return Progress.parse(self.command.output())
+
+    def running(self) -> bool:
+        """Say whether it goes on."""
+        return self.command.poll() is None
+
+    def stop(self, timeout: float = 60.0) -> Progress:
+        """Finish the current operation and return the final counts. Raises CommandTimeout if it never ends."""
+        self.command.signal("TERM")
+        self.command.wait(timeout)
+        return self.progress
+
+
+def start_verified_io(machine: Machine, device: str, *, seed: int, offset: int, length: int) -> VerifiedIO:
+    """Write and read random blocks of a region until stopped; each is compared with what was last written."""
+    return VerifiedIO(machine.spawn([_PROGRAM, "loop", device, str(seed), str(offset), str(length)]))
+
+
+def pattern(machine: Machine, verb: str, device: str, numbers: tuple[int, int, int]) -> Progress:
+    """Write ("write") or compare ("verify") the pattern of (seed, offset, length) once."""
+    done = machine.run([_PROGRAM, verb, device, *map(str, numbers)], timeout=120.0, check=False)
+    if done.status not in (0, 1) or not done.stdout:
+        machine.run(["false", f"{_PROGRAM} {verb} {device}: {done.stderr}"])
+    return Progress.parse(done.stdout)
