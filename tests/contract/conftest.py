@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from contract.sides import FakeSide, RealSide, Side
 from lab import Machine
 from lab.pytest_plugin import NewLab

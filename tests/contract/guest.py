@@ -1,8 +1,8 @@
 """Runs in the machine: cleans LIO, makes and shows what another tool has made. Bare configfs, for it is the judge."""
 
 import json
-import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path("/sys/kernel/config/target")
@@ -13,7 +13,9 @@ def clean() -> None:
     for target in ROOT.glob("iscsi/iqn*"):
         for tpg in target.glob("tpgt_*"):
             (tpg / "enable").write_text("0")
-            _remove(tpg.glob("acls/*/lun_*"), tpg.glob("acls/*"), tpg.glob("lun/lun_*"), tpg.glob("np/*"), [tpg])
+            _remove(
+                tpg.glob("acls/*/lun_*"), tpg.glob("acls/*"), tpg.glob("lun/lun_*"), tpg.glob("np/*"), [tpg]
+            )
         target.rmdir()
     _remove(filter(Path.is_dir, ROOT.glob("core/*_*/*")), ROOT.glob("core/*_*"))
 
@@ -27,19 +29,19 @@ def foreign(iqn: str) -> None:
         directory.mkdir()
     (device / "control").write_text("rd_pages=16")
     (device / "enable").write_text("1")
-    os.symlink(device, tpg / "lun/lun_0/it")
+    (tpg / "lun/lun_0/it").symlink_to(device)
     acl.mkdir()
     (acl / "lun_0").mkdir()
-    os.symlink(tpg / "lun/lun_0", acl / "lun_0/it")
+    (acl / "lun_0/it").symlink_to(tpg / "lun/lun_0")
 
 
 def show(iqn: str) -> None:
     """Print every directory and link of what foreign() made."""
     tree = [ROOT / "core/rd_mcp_0", ROOT / "iscsi" / iqn]
-    print(json.dumps(sorted(os.path.join(d, n) for top in tree for d, names, _ in os.walk(top) for n in names)))
+    sys.stdout.write(json.dumps(sorted(str(path) for top in tree for path in top.rglob("*"))))
 
 
-def _remove(*groups: object) -> None:
+def _remove(*groups: Iterable[Path]) -> None:
     for group in groups:
         for directory in group:
             for entry in directory.iterdir():
@@ -48,4 +50,10 @@ def _remove(*groups: object) -> None:
             directory.rmdir()
 
 
-{"clean": clean, "foreign": foreign, "show": show}[sys.argv[1]](*sys.argv[2:])
+match sys.argv[1:]:
+    case ["clean"]:
+        clean()
+    case ["foreign", name]:
+        foreign(name)
+    case ["show", name]:
+        show(name)

@@ -1,11 +1,10 @@
 """Desired objects to try on LIO."""
 
+from contract.sides import Side
 from lunmapd.core import lio
 from lunmapd.core.outcome import Report
 from lunmapd.core.plan import plan
 from lunmapd.core.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
-
-from contract.sides import Side
 
 IQN = "iqn.2020-01.org.example:disks"
 HOST = "iqn.2020-01.org.example:host"
@@ -22,7 +21,7 @@ PORTAL6 = lio.Portal(IQN, TAG, "[fd00::7]:3261")
 
 def storage_object(name: str, size: int = SIZE, serial: str = "", shared: str = "0") -> lio.StorageObject:
     """Return a file-backed storage object, whose file is /srv/<name>."""
-    attributes = {attribute: shared for attribute in STORAGE_ATTRIBUTES["fileio"]} | {"emulate_write_cache": "0"}
+    attributes = dict.fromkeys(STORAGE_ATTRIBUTES["fileio"], shared) | {"emulate_write_cache": "0"}
     own = name.encode().hex().ljust(32, "0")
     return lio.StorageObject(name, "fileio", f"/srv/{name}", size, serial or own, tuple(attributes.items()))
 
@@ -43,6 +42,11 @@ def mapped(name: str, number: int, initiator: str = HOST, *, read_only: bool = F
     return lio.MappedLun(IQN, TAG, initiator, number, name, read_only)
 
 
+def only(*items: lio.Object) -> dict[lio.Key, lio.Object]:
+    """Return just these."""
+    return lio.keyed(items)
+
+
 def full(*names: str) -> dict[lio.Key, lio.Object]:
     """Return a whole target with the named LUNs, mapped in this order."""
     objects: list[lio.Object] = [TARGET, TPG, ACL, PORTAL, PORTAL6, ENABLED]
@@ -53,12 +57,12 @@ def full(*names: str) -> dict[lio.Key, lio.Object]:
 
 def observed(side: Side) -> lio.Objects:
     """Look."""
-    return side.lio.observe(CLAIMS).objects
+    return side.kernel.observe(CLAIMS).objects
 
 
 def apply(side: Side, desired: lio.Objects) -> list[Report]:
     """Do one pass; return all reports."""
-    return list(side.lio.apply(plan(desired, observed(side))))
+    return list(side.kernel.apply(plan(desired, observed(side))))
 
 
 def converge(side: Side, desired: lio.Objects) -> None:

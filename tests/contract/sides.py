@@ -8,7 +8,6 @@ from typing import Protocol
 
 from fakes.lio import CrashedError, FakeLio
 from lab import Machine
-
 from lunmapd.core import lio
 from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import Report
@@ -38,7 +37,7 @@ class Lio(Protocol):
 class Side(Protocol):
     """LIO, and what a test does to it behind the daemon's back."""
 
-    lio: Lio
+    kernel: Lio
 
     def file(self, path: str, size: int) -> None:
         """Make a backing file of `size` bytes, or change its size."""
@@ -67,7 +66,8 @@ class FakeSide:
 
     def __init__(self) -> None:
         """Start with a fresh fake."""
-        self.lio = self._fake = FakeLio()
+        self._fake = FakeLio()
+        self.kernel: Lio = self._fake
 
     def file(self, path: str, size: int) -> None:
         """See Side."""
@@ -112,7 +112,7 @@ class RealSide:
         self._machine = machine
         self._script("clean")
         self._machine.run("rm -rf /srv/*")
-        self.lio = Kernel(machine.ssh.command(script=_WORKER), Deadlines(step=20.0))
+        self.kernel: Lio = Kernel(machine.ssh.command(script=_WORKER), Deadlines(step=20.0))
 
     def file(self, path: str, size: int) -> None:
         """See Side."""
@@ -129,7 +129,7 @@ class RealSide:
     def crash_during(self, step: Step) -> None:
         """Kill the worker, so that the step finds it dead."""
         self._machine.run("kill -KILL $(cat /run/lunmapd-worker)")
-        (report,) = self.lio.apply([step])
+        (report,) = self.kernel.apply([step])
         assert report.failure is not None
         assert report.failure.reason == "WorkerDied"
 
@@ -143,7 +143,7 @@ class RealSide:
 
     def close(self) -> None:
         """See Side."""
-        self.lio.close()
+        self.kernel.close()
         self._script("clean")
 
     def _script(self, *arguments: str) -> str:
