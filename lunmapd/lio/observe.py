@@ -50,6 +50,8 @@ def look_at(
     for iqn in look.directories("iscsi"):
         if iqn not in _NO_TARGETS:
             _target(look, iqn, claims)
+    for path in look.held:
+        look.keep(path)
     sessions = tuple(look.sessions)
     observed = Observed(look.objects, look.foreign, features | look.features, sessions)
     return Sight(observed, look.places)

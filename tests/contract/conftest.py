@@ -13,7 +13,9 @@ from lab.pytest_plugin import NewLab
 def machine(new_lab: NewLab) -> Iterator[Machine]:
     """Return a storage node with a disk, used by one test after the other."""
     with new_lab() as lab:
-        yield lab.machine("node", disks=[lab.disk("d1")])
+        node = lab.machine("node", disks=[lab.disk("d1")])
+        yield node
+        node.kill()
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.lab)])
