@@ -38,6 +38,8 @@ def _session(look: Look, iqn: str, tag: int, initiator: str) -> None:
 
 def _mapped_lun(look: Look, acl: lio.NodeAcl, number: int, luns: Mapping[int, str]) -> None:
     path = f"{tpg_path(acl.iqn, acl.tag)}/acls/{acl.initiator}/lun_{number}"
+    if look.keep(path):
+        return
     lun = parse.directory_number((look.link(path) or "").rpartition("/")[2], "lun_")
     if lun is None or lun not in luns:
         look.leftover("mapped_lun", path)

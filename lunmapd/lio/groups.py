@@ -3,6 +3,7 @@
 from lunmapd.core import lio
 from lunmapd.lio import files, rts
 from lunmapd.lio.places import tpg_path
+from lunmapd.lio.refusal import RefusedError
 from lunmapd.lio.settings import write_settings
 
 Item = lio.Target | lio.Tpg | lio.NodeAcl | lio.Portal | lio.Enabled
@@ -31,7 +32,7 @@ def delete(item: Item) -> None:
         case lio.Target():
             rts.remove(rts.target(item.iqn, "lookup"))
         case lio.Tpg():
-            rts.remove(rts.tpg(item.iqn, item.tag, "lookup"))
+            _delete_tpg(item)
         case lio.NodeAcl():
             rts.remove(rts.acl(item.iqn, item.tag, item.initiator, "lookup"))
         case lio.Portal():
@@ -47,6 +48,14 @@ def _enable(item: lio.Enabled) -> None:
     if item.port_id:
         (rts.ROOT / tpg_path(item.iqn, item.tag) / "rtpi").write_text(str(item.port_id))
     tpg.enable = True
+
+
+def _delete_tpg(item: lio.Tpg) -> None:
+    """Remove a disabled TPG; the kernel would remove an enabled one too."""
+    tpg = rts.tpg(item.iqn, item.tag, "lookup")
+    if tpg.enable:
+        raise RefusedError("InUse", f"TPG {item.tag} of {item.iqn} is enabled")
+    rts.remove(tpg)
 
 
 def _probe(item: lio.Portal) -> None:

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
@@ -15,6 +16,7 @@ from lunmapd.lio import wire
 from lunmapd.lio.process import WorkerGoneError, WorkerLateError, WorkerProcess
 from lunmapd.lio.quarantine import Quarantine, Stuck
 
+_MOMENT = 0.1  # seconds; what is not stuck in the kernel dies of SIGKILL at once
 COMMAND = (sys.executable, "-m", "lunmapd.lio.worker")
 
 
@@ -45,11 +47,12 @@ class Kernel:
         self._deadlines = deadlines or Deadlines()
         self._worker: WorkerProcess | None = None
         self._blind: WorkerProcess | None = None
+        self._left: list[WorkerProcess] = []
         self._quarantine = Quarantine()
-        self._claims: Set[str] = frozenset()
+        self._claims: AbstractSet[str] = frozenset()
         self._objects: dict[lio.Key, lio.Object] = {}
 
-    def observe(self, claims: Set[str]) -> Observed:
+    def observe(self, claims: AbstractSet[str]) -> Observed:
         """Look at the kernel; see observe.py for `claims`. Raises KernelUnreadableError.
 
         What is in a directory where a step hangs is given as it was last seen.
@@ -74,7 +77,9 @@ class Kernel:
         """Let the worker finish its step and end it; LIO stays as it is."""
         if self._worker is not None:
             self._worker.close(self._deadlines.close)
+            self._left.append(self._worker)
         self._worker = None
+        self._left = [worker for worker in self._left if not worker.ended(_MOMENT)]
 
     def _do(self, step: Step, lost: "_Losses") -> Failure | None:
         if self._worker is None:
@@ -136,6 +141,7 @@ class Kernel:
 
     def _lose(self, worker: WorkerProcess, failure: Failure) -> Failure:
         worker.leave_behind()
+        self._left = [left for left in (*self._left, worker) if left.alive]
         self._worker = None
         return failure
 

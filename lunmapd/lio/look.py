@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from lunmapd.core import lio
 from lunmapd.core.observed import Session
+from lunmapd.core.project import MARK
 from lunmapd.lio import files
 from lunmapd.lio.places import Places
 
@@ -40,8 +41,8 @@ class Look:
         return files.directories(f"{self.root}/{path}")
 
     def link(self, path: str) -> str | None:
-        """Return where the first link in a directory points to, None if there is none."""
-        return next(iter(files.links(f"{self.root}/{path}").values()), None)
+        """Return where the link in a directory points to, None if there is none."""
+        return files.link(f"{self.root}/{path}", MARK)
 
     def settings(self, path: str, names: Iterable[str]) -> lio.Settings:
         """Read the named files of a directory; absent ones are left out."""

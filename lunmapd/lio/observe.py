@@ -4,7 +4,8 @@ Half-built objects, vanishing files, missing attributes and other tools' objects
 """
 
 import os
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from msgspec import Struct
@@ -31,7 +32,7 @@ class Sight(Struct):
     places: Places
 
 
-def observe(root: Path, claims: Set[str]) -> Observed:
+def observe(root: Path, claims: AbstractSet[str]) -> Observed:
     """Look at LIO below `root`, configfs' target directory. Raises OSError if it can't be read.
 
     `claims` are the target names that lunmapd recorded before it began to create them: of an unmarked target with
@@ -41,7 +42,7 @@ def observe(root: Path, claims: Set[str]) -> Observed:
 
 
 def look_at(
-    root: Path, claims: Set[str], held: Iterable[Held] = (), features: Set[str] = frozenset()
+    root: Path, claims: AbstractSet[str], held: Iterable[Held] = (), features: AbstractSet[str] = frozenset()
 ) -> Sight:
     """Look, leaving alone the directories that are held; `features` are known before any TPG shows them."""
     look = Look(root, held)
@@ -49,12 +50,14 @@ def look_at(
     for iqn in look.directories("iscsi"):
         if iqn not in _NO_TARGETS:
             _target(look, iqn, claims)
+    for path in look.held:
+        look.keep(path)
     sessions = tuple(look.sessions)
     observed = Observed(look.objects, look.foreign, features | look.features, sessions)
     return Sight(observed, look.places)
 
 
-def kernel_features() -> Set[str]:
+def kernel_features() -> AbstractSet[str]:
     """Return the features that the loaded modules have, read from the kernel's symbol table.
 
     A TPG shows them by its files, but the first TPG must be made knowing them; version numbers would be wrong on
@@ -67,7 +70,7 @@ def kernel_features() -> Set[str]:
         return frozenset()
 
 
-def _target(look: Look, iqn: str, claims: Set[str]) -> None:
+def _target(look: Look, iqn: str, claims: AbstractSet[str]) -> None:
     if look.keep(f"iscsi/{iqn}"):
         return
     numbers = (directory_number(name, "tpgt_") for name in look.directories(f"iscsi/{iqn}"))

@@ -84,4 +84,4 @@ def domain(item: lio.Object, places: Places) -> str:
         case lio.Target():
             return f"iscsi/{item.iqn}"
         case lio.Leftover():
-            return item.path
+            return item.path.rpartition("/")[0] if item.kind == "storage_object" else item.path

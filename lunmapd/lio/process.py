@@ -89,11 +89,17 @@ class WorkerProcess:
     def close(self, timeout: float) -> None:
         """Let it finish and end, for at most `timeout` seconds; then leave it behind."""
         _pipe(self._process.stdin).close()
+        if not self.ended(timeout):
+            self._process.kill()
+        self._close_pipes()
+
+    def ended(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds for its end; return whether it came."""
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-        self._close_pipes()
+            return False
+        return True
 
     def _close_pipes(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):

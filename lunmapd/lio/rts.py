@@ -17,6 +17,7 @@ from rtslib_fb.utils import RTSLibError
 
 from lunmapd.core import lio
 from lunmapd.core.names import MAX_LUN_NUMBER
+from lunmapd.core.project import MARK
 
 Mode = Literal["create", "lookup"]
 Error = RTSLibError
@@ -98,15 +99,15 @@ def portal(item: lio.Portal, mode: Mode) -> NetworkPortal:
 
 
 def create_lun(iqn: str, tag: int, number: int, source: CFSNode) -> None:
-    """Export a storage object as LUN `number` of a TPG."""
-    LUN(tpg(iqn, tag, "lookup"), number, source)
+    """Export a storage object as LUN `number` of a TPG. The link's name is always the same: one readlink finds it."""
+    LUN(tpg(iqn, tag, "lookup"), number, source, MARK)
 
 
 def create_mapped_lun(item: lio.MappedLun, number: int) -> None:
     """Map LUN `number` of the TPG to the initiator, then set its write protection."""
     group = _Tpg(_Target(item.iqn, "lookup"), item.tag, "lookup")
     group.only = LUN(group, number)
-    _MappedLun(_Acl(group, item.initiator, "lookup"), item.lun, group.only, item.write_protect)
+    _MappedLun(_Acl(group, item.initiator, "lookup"), item.lun, group.only, item.write_protect, MARK)
 
 
 def mapped_lun(item: lio.MappedLun) -> MappedLUN:

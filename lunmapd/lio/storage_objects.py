@@ -35,10 +35,8 @@ def _hba(look: Look, hba: str) -> None:
 
 
 def _storage_object(look: Look, hba: str, name: str) -> lio.StorageObject | None:
-    """Read one storage object, None if it isn't whole: the serial is the last thing that its creation writes."""
+    """Read one storage object, None if it isn't whole: its creation writes the serial after it is enabled."""
     path, plugin = f"core/{hba}/{name}", hba.rpartition("_")[0]
-    if look.read(f"{path}/enable") != "1":
-        return None
     serial = parse.serial(look.read(f"{path}/wwn/vpd_unit_serial") or "")
     backing = parse.backing(plugin, look.read(f"{path}/info") or "")
     if not serial or backing is None:

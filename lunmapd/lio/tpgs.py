@@ -48,6 +48,8 @@ def observe_luns(look: Look, iqn: str, tag: int) -> dict[int, str]:
     for number in sorted(number for number in numbers if number is not None):
         look.places.numbers[iqn, tag].take(number)
         name = _storage_object_of(look, f"{path}/lun_{number}")
+        if name is None and f"{path}/lun_{number}" in look.held:
+            continue
         if name is None or name in look.places.luns[iqn, tag]:
             look.leftover("lun", f"{path}/lun_{number}")
         else:

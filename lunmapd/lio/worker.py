@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct, field
 
@@ -26,7 +27,7 @@ class Worker(Struct):
     """What the worker knows between requests."""
 
     places: Places = field(default_factory=Places)
-    features: Set[str] | None = None
+    features: AbstractSet[str] | None = None
 
     def answers(self, request: wire.Request) -> Iterator[wire.Answer]:
         """Do what is asked, yielding the answers as they come."""

@@ -161,7 +161,9 @@ def apply(
         changes = tables.change_lines(diff(before.lunmap, after))
         revision = None
         if changes and not dry_run:
-            revision = commit(session, before, after, Signature(author or _author(), message, datetime.now(UTC)))
+            revision = commit(
+                session, before, after, Signature(author or _author(), message, datetime.now(UTC))
+            )
         number = revision.revision if revision is not None else None
         _say_applied(Applied(number, changes), before.revision, output, dry_run=dry_run)
         if wait is not None and not dry_run:

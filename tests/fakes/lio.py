@@ -1,6 +1,7 @@
 """A strict LIO in memory: it refuses what the kernel refuses. Held to the real kernel by tests/contract."""
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from itertools import count
 
 from lunmapd.core import lio
@@ -22,14 +23,13 @@ class CrashedError(Exception):
 class FakeLio:
     """What `lunmapd.lio.kernel.Kernel` is, without a kernel. The public attributes are the test's levers."""
 
-    def __init__(self, features: Set[str] = frozenset({PORT_ID})) -> None:
+    def __init__(self, features: AbstractSet[str] = frozenset({PORT_ID})) -> None:
         """Start with nothing configured."""
         self.features = features
         self.objects: dict[lio.Key, lio.Object] = {}
         self.foreign: set[str] = set()
         self.sessions: tuple[Session, ...] = ()
         self.missing: set[str] = set()
-        self.held: set[str] = set()
         self.sizes: dict[str, int] = {}
         self.failures: dict[lio.Key, Failure] = {}
         self.crash_after: int | None = None
@@ -37,7 +37,7 @@ class FakeLio:
         self.closed = False
         self._numbers = count()
 
-    def observe(self, claims: Set[str]) -> Observed:
+    def observe(self, claims: AbstractSet[str]) -> Observed:
         """Look, by the rules of lunmapd.lio.observe."""
         ours = {iqn for iqn in self._targets() if self._is_ours(iqn, claims)}
         objects = {
@@ -102,15 +102,15 @@ class FakeLio:
         return None
 
     def _bad_backing(self, item: lio.StorageObject, step: Step) -> Failure | None:
-        if step.action is Action.UPDATE and isinstance(step.before, lio.StorageObject):
-            if step.before.size == item.size:
-                return None
-        elif item.path in self.held:
-            return Failure("InUse", f"{item.path} is held")
+        if isinstance(step.before, lio.StorageObject) and step.before.size == item.size:
+            return None
         if item.path in self.missing:
             return Failure("BackingDeviceMissing", f"{item.path} does not exist on this node")
         if item.size > self.sizes.get(item.path, item.size):
             return Failure("SizeMismatch", f"{item.path} is too short")
+        devices = {other.path for other in self.objects.values() if isinstance(other, lio.StorageObject)}
+        if item.plugin == "iblock" and item.path in devices:
+            return Failure("InUse", f"{item.path} is held")
         return None
 
     def _bad_port_id(self, item: lio.Enabled) -> bool:
@@ -132,21 +132,30 @@ class FakeLio:
     def _targets(self) -> set[str]:
         return {item.iqn for item in self.objects.values() if isinstance(item, lio.Target)}
 
-    def _is_ours(self, iqn: str, claims: Set[str]) -> bool:
+    def _is_ours(self, iqn: str, claims: AbstractSet[str]) -> bool:
         tpgs = [item for item in self.objects.values() if isinstance(item, lio.Tpg) and item.iqn == iqn]
-        marked = any(("TargetAlias", MARK) in tpg.parameters for tpg in tpgs)
+        marked = any(_is_marked(tpg) for tpg in tpgs)
         return marked or (iqn in claims and not any(any(self._dependents(tpg)) for tpg in tpgs))
+
+    def _shows(self, item: lio.Object, ours: AbstractSet[str], claims: AbstractSet[str]) -> bool:
+        if isinstance(item, lio.Tpg) and not _is_marked(item) and item.iqn not in claims:
+            return False
+        return getattr(item, "iqn", None) in {None, *ours}
 
     def _leave_half(self, step: Step) -> None:
         """Leave what a kill between two system calls of the step would leave."""
-        item = step.item
-        half = _half(item, next(self._numbers))
-        if step.action is Action.DELETE and half is not None and self._refusal(step) is None:
-            self.objects.pop(lio.key(item), None)
-        elif step.action is not Action.CREATE or self._refusal(step) is not None:
+        if self._refusal(step) is not None or self._is_gone(step):
             return
-        if half is not None:
-            self.objects[lio.key(half)] = half
+        half = _half(step, next(self._numbers))
+        if half is None:
+            return
+        if step.action is Action.DELETE:
+            del self.objects[lio.key(step.item)]
+        self.objects[lio.key(half)] = half
+
+
+def _is_marked(tpg: lio.Tpg) -> bool:
+    return ("TargetAlias", MARK) in tpg.parameters
 
 
 def _known_attributes(item: lio.Object) -> Iterable[str]:
@@ -167,24 +176,24 @@ def _directory(item: lio.Object) -> str | None:
             return None
 
 
-def _half(item: lio.Object, number: int) -> lio.Object | None:
-    match item:
-        case lio.StorageObject():
+def _half(step: Step, number: int) -> lio.Object | None:
+    """Return half of the object, None where the step is a single system call."""
+    match step.item:
+        case lio.StorageObject() as item if step.action is not Action.UPDATE:
             return lio.Leftover("hba", f"core/{item.plugin}_{10_000 + number}")
-        case lio.TpgLun():
-            return lio.Leftover("lun", f"iscsi/{item.iqn}/tpgt_{item.tag}/lun/lun_{number}")
-        case lio.MappedLun():
+        case lio.TpgLun() as item:
+            return lio.Leftover("lun", f"iscsi/{item.iqn}/tpgt_{item.tag}/lun/lun_{1000 + number}")
+        case lio.MappedLun() as item if step.action is not Action.UPDATE:
             path = f"iscsi/{item.iqn}/tpgt_{item.tag}/acls/{item.initiator}/lun_{item.lun}"
             return lio.Leftover("mapped_lun", path)
-        case lio.Tpg():
-            return _fresh(item)
-        case lio.Target():
+        case lio.Target() as item if step.action is Action.CREATE:
             return item
+        case lio.Tpg() as item if step.action is Action.CREATE:
+            return _fresh(item)
         case _:
             return None
 
 
 def _fresh(item: lio.Tpg) -> lio.Tpg:
     """Return the TPG as mkdir leaves it, without the mark."""
-    attributes: Mapping[str, str] = _FRESH_ATTRIBUTES
-    return lio.Tpg(item.iqn, item.tag, tuple(attributes.items()), (("TargetAlias", "LIO Target"),))
+    return lio.Tpg(item.iqn, item.tag, tuple(_FRESH_ATTRIBUTES.items()), (("TargetAlias", "LIO Target"),))

@@ -1,0 +1,72 @@
+"""Desired objects to try on LIO."""
+
+from contract.sides import Side
+from lunmapd.core import lio
+from lunmapd.core.outcome import Report
+from lunmapd.core.plan import plan
+from lunmapd.core.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
+
+IQN = "iqn.2020-01.org.example:disks"
+HOST = "iqn.2020-01.org.example:host"
+TAG = 3
+SIZE = 1 << 20
+CLAIMS = frozenset({IQN})
+TARGET = lio.Target(IQN)
+TPG = lio.Tpg(IQN, TAG, TPG_ATTRIBUTES, TPG_PARAMETERS)
+ENABLED = lio.Enabled(IQN, TAG, TAG)
+ACL = lio.NodeAcl(IQN, TAG, HOST)
+PORTAL = lio.Portal(IQN, TAG, "10.9.8.7:3260")
+PORTAL6 = lio.Portal(IQN, TAG, "[fd00::7]:3261")
+
+
+def storage_object(name: str, size: int = SIZE, serial: str = "", shared: str = "0") -> lio.StorageObject:
+    """Return a file-backed storage object, whose file is /srv/<name>."""
+    attributes = dict.fromkeys(STORAGE_ATTRIBUTES["fileio"], shared) | {"emulate_write_cache": "0"}
+    own = name.encode().hex().ljust(32, "0")
+    return lio.StorageObject(name, "fileio", f"/srv/{name}", size, serial or own, tuple(attributes.items()))
+
+
+def block(name: str, path: str) -> lio.StorageObject:
+    """Return a storage object on a device."""
+    attributes = tuple((attribute, "1") for attribute in STORAGE_ATTRIBUTES["iblock"])
+    return lio.StorageObject(name, "iblock", path, 0, name.encode().hex().ljust(32, "0"), attributes)
+
+
+def lun(name: str) -> lio.TpgLun:
+    """Return a LUN of the one TPG."""
+    return lio.TpgLun(IQN, TAG, name)
+
+
+def mapped(name: str, number: int, initiator: str = HOST, *, read_only: bool = False) -> lio.MappedLun:
+    """Return a LUN as the host sees it."""
+    return lio.MappedLun(IQN, TAG, initiator, number, name, read_only)
+
+
+def only(*items: lio.Object) -> dict[lio.Key, lio.Object]:
+    """Return just these."""
+    return lio.keyed(items)
+
+
+def full(*names: str) -> dict[lio.Key, lio.Object]:
+    """Return a whole target with the named LUNs, mapped in this order."""
+    objects: list[lio.Object] = [TARGET, TPG, ACL, PORTAL, PORTAL6, ENABLED]
+    for number, name in enumerate(names):
+        objects += [storage_object(name), lun(name), mapped(name, number)]
+    return lio.keyed(objects)
+
+
+def observed(side: Side) -> lio.Objects:
+    """Look."""
+    return side.kernel.observe(CLAIMS).objects
+
+
+def apply(side: Side, desired: lio.Objects) -> list[Report]:
+    """Do one pass; return all reports."""
+    return list(side.kernel.apply(plan(desired, observed(side))))
+
+
+def converge(side: Side, desired: lio.Objects) -> None:
+    """Do one pass that must not fail, and must leave nothing to do."""
+    failed = [report for report in apply(side, desired) if report.failure]
+    assert not failed
+    assert observed(side) == desired

@@ -1,0 +1,167 @@
+"""The two sides of the contract: the strict fake, and LIO in a machine's kernel."""
+
+import json
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Protocol
+
+from fakes.lio import CrashedError, FakeLio
+from lab import Machine
+from lunmapd.core import lio
+from lunmapd.core.observed import Observed
+from lunmapd.core.outcome import Report
+from lunmapd.core.plan import Action, Step
+from lunmapd.lio.kernel import Deadlines, Kernel
+from lunmapd.lio.places import tpg_path
+
+FOREIGN = "iqn.2020-01.org.example:foreign"
+DEVICE = "/dev/disk/lab/d1"
+_ROOT = "/sys/kernel/config/target"
+_WORKER = "echo $$ >/run/lunmapd-worker; exec python3 -m lunmapd.lio.worker"
+
+
+class Lio(Protocol):
+    """What the daemon needs of LIO."""
+
+    def observe(self, claims: AbstractSet[str]) -> Observed:
+        """Look."""
+
+    def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
+        """Do."""
+
+    def close(self) -> None:
+        """End."""
+
+
+class Side(Protocol):
+    """LIO, and what a test does to it behind the daemon's back."""
+
+    kernel: Lio
+
+    def file(self, path: str, size: int) -> None:
+        """Make a backing file of `size` bytes, or change its size."""
+
+    def missing(self, path: str) -> None:
+        """Remove a backing file."""
+
+    def half(self, item: lio.Object) -> None:
+        """Leave what a crash in the middle of making the object leaves."""
+
+    def crash_during(self, step: Step) -> None:
+        """Kill what applies the steps while it is about to do this one."""
+
+    def make_foreign(self) -> None:
+        """Make a target, a storage object and a LUN as another tool would."""
+
+    def foreign(self) -> object:
+        """Return the state of what make_foreign made."""
+
+    def close(self) -> None:
+        """Clean up."""
+
+
+class FakeSide:
+    """The fake."""
+
+    def __init__(self) -> None:
+        """Start with a fresh fake."""
+        self._fake = FakeLio()
+        self.kernel: Lio = self._fake
+
+    def file(self, path: str, size: int) -> None:
+        """See Side."""
+        self._fake.sizes[path] = size
+        self._fake.missing.discard(path)
+
+    def missing(self, path: str) -> None:
+        """See Side."""
+        self._fake.missing.add(path)
+
+    def half(self, item: lio.Object) -> None:
+        """See Side."""
+        self.crash_during(Step(Action.CREATE, item, "half"))
+
+    def crash_during(self, step: Step) -> None:
+        """See Side."""
+        self._fake.crash_after = 0
+        try:
+            list(self._fake.apply([step]))
+        except CrashedError:
+            return
+        raise AssertionError(step)
+
+    def make_foreign(self) -> None:
+        """See Side."""
+        self._fake.foreign.add(FOREIGN)
+
+    def foreign(self) -> object:
+        """See Side."""
+        return frozenset(self._fake.foreign)
+
+    def close(self) -> None:
+        """See Side."""
+        self._fake.close()
+
+
+class RealSide:
+    """LIO in a machine, through a worker that runs there."""
+
+    def __init__(self, machine: Machine) -> None:
+        """Start with an empty LIO."""
+        self._machine = machine
+        self._script("clean")
+        self._machine.run("rm -rf /srv/*")
+        self.kernel: Lio = Kernel(machine.ssh.command(script=_WORKER), Deadlines(step=20.0))
+
+    def file(self, path: str, size: int) -> None:
+        """See Side."""
+        self._machine.run(f"truncate -s {size} {path}")
+
+    def missing(self, path: str) -> None:
+        """See Side."""
+        self._machine.run(f"rm -f {path}")
+
+    def half(self, item: lio.Object) -> None:
+        """See Side."""
+        self._machine.run(f"mkdir {_ROOT}/{_half_path(item)}")
+
+    def crash_during(self, step: Step) -> None:
+        """Kill the worker, so that the step finds it dead."""
+        self._machine.run("kill -KILL $(cat /run/lunmapd-worker)")
+        (report,) = self.kernel.apply([step])
+        assert report.failure is not None
+        assert report.failure.reason == "WorkerDied"
+
+    def make_foreign(self) -> None:
+        """See Side."""
+        self._script("foreign", FOREIGN)
+
+    def foreign(self) -> object:
+        """See Side."""
+        return json.loads(self._script("show", FOREIGN))
+
+    def close(self) -> None:
+        """See Side."""
+        self.kernel.close()
+        self._script("clean")
+
+    def _script(self, *arguments: str) -> str:
+        script = Path(__file__).with_name("guest.py").read_text(encoding="utf-8")
+        return self._machine.run(f"python3 - {' '.join(arguments)}", input=script).stdout
+
+
+def _half_path(item: lio.Object) -> str:
+    match item:
+        case lio.StorageObject():
+            return f"core/{item.plugin}_10777"
+        case lio.Target():
+            return f"iscsi/{item.iqn}"
+        case lio.Tpg():
+            return tpg_path(item.iqn, item.tag)
+        case lio.TpgLun():
+            return f"{tpg_path(item.iqn, item.tag)}/lun/lun_777"
+        case lio.MappedLun():
+            return f"{tpg_path(item.iqn, item.tag)}/acls/{item.initiator}/lun_{item.lun}"
+        case _:
+            raise AssertionError(item)

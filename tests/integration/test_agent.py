@@ -1,0 +1,262 @@
+"""The agent between a real ZooKeeper and a strict fake of LIO."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from integration.conftest import Connect
+from integration.tools import Shell, wait_until
+from msgspec.structs import replace
+
+from fakes.lio import FakeLio
+from lab import Ensemble
+from lunmapd.agent.agent import Agent
+from lunmapd.agent.bell import Bell
+from lunmapd.agent.claims import Claims
+from lunmapd.agent.identity import Identity
+from lunmapd.core import lio
+from lunmapd.core.lunmap import Block, FileIO, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.project import PORT_ID, project
+from lunmapd.core.status import APPLIED, STORE
+from lunmapd.store.commit import commit, initialise
+from lunmapd.store.draft import Signature
+from lunmapd.store.node import read_fleet
+from lunmapd.store.read import read_all
+from lunmapd.store.session import Session
+
+T = "iqn.2026-01.org.example:t"
+H = "iqn.2026-01.org.example:h"
+A = Lun(Block("/dev/a"), "a" * 32, None, (Map(T, 0, H),))
+B = Lun(FileIO("/srv/b"), "b" * 32, 1 << 20, (Map(T, 1, H),))
+MAP = Lunmap(
+    {"a": A, "b": B},
+    {T: Target({"n1": PortalGroup(1)})},
+    {H: Initiator()},
+    {"n1": Node(1, ("10.0.0.1:3260",))},
+)
+SELF = Identity("m1", "b1")
+
+Make = Callable[..., Agent]
+
+
+@pytest.fixture
+def kernel() -> FakeLio:
+    """Give a kernel with nothing configured."""
+    return FakeLio()
+
+
+@pytest.fixture
+def make(session: Session, kernel: FakeLio, tmp_path: Path) -> Iterator[Make]:
+    """Give what makes an agent of node n1."""
+
+    def made(other: Session | None = None, *, node: str = "n1", identity: Identity = SELF) -> Agent:
+        return Agent(node, other or session, kernel, Claims(tmp_path / "claims.json"), identity)
+
+    return made
+
+
+def put(session: Session, lunmap: Lunmap) -> None:
+    """Commit a map on top of what is there."""
+    commit(session, read_all(session), lunmap, Signature("ann", "a test", datetime.now(UTC)))
+
+
+def applied(agent: Agent) -> int | None:
+    """Return the revision that the agent says is applied."""
+    return agent.status.applied.revision if agent.status.applied else None
+
+
+def conditions(agent: Agent) -> dict[str, str]:
+    """Return the reason of each condition."""
+    return {entry.type: entry.reason for entry in agent.status.conditions}
+
+
+def test_a_committed_map_is_applied_and_reported(session: Session, kernel: FakeLio, make: Make) -> None:
+    """One turn brings the kernel to the map, registers the node, and writes a status with that revision."""
+    put(session, MAP)
+    agent = make()
+    assert agent.turn().converged
+    assert kernel.objects == project(MAP, "n1", {PORT_ID})
+    node = read_fleet(session)["n1"]
+    assert node.live is not None
+    assert node.live.machine == "m1"
+    assert node.status is not None
+    assert node.status.applied is not None
+    assert node.status.applied.revision == 1
+
+
+def test_a_second_agent_changes_nothing(session: Session, kernel: FakeLio, make: Make) -> None:
+    """Restarting the daemon does no step in the kernel."""
+    put(session, MAP)
+    make().turn()
+    kernel.done.clear()
+    assert make().turn().converged
+    assert kernel.done == []
+
+
+def test_a_status_that_says_the_same_is_not_written(session: Session, make: Make) -> None:
+    """Turns in which nothing changes write nothing to ZooKeeper."""
+    put(session, MAP)
+    agent = make()
+    agent.turn()
+    with Shell(session) as shell:
+        before = shell.get("status/n1")
+        agent.turn()
+        assert shell.get("status/n1") == before
+
+
+def test_removals_are_followed(session: Session, kernel: FakeLio, make: Make) -> None:
+    """A map that loses its Luns and targets leaves nothing of them in the kernel."""
+    put(session, MAP)
+    agent = make()
+    agent.turn()
+    put(session, replace(MAP, luns={"a": replace(A, maps=())}))
+    agent.turn()
+    assert [
+        item for item in kernel.objects.values() if isinstance(item, lio.StorageObject | lio.NodeAcl)
+    ] == []
+    put(session, replace(MAP, luns={}, targets={}))
+    assert agent.turn().converged
+    assert kernel.objects == {}
+
+
+def test_an_unknown_node_changes_nothing(session: Session, kernel: FakeLio, make: Make) -> None:
+    """A node whose name is not in the map leaves LIO as it is, and says so in its status."""
+    put(session, MAP)
+    make().turn()
+    agent = make(node="n11")
+    turn = agent.turn()
+    assert not turn.converged
+    assert conditions(agent)[APPLIED] == "NodeUnknown"
+    assert kernel.objects == project(MAP, "n1", {PORT_ID})
+
+
+def test_a_name_that_belongs_to_another_machine_changes_nothing(
+    session: Session, connect: Connect, kernel: FakeLio, make: Make
+) -> None:
+    """A second machine with the name of a live node does no step and does not touch that node's status."""
+    put(session, MAP)
+    make().turn()
+    kernel.objects.clear()
+    kernel.done.clear()
+    with Shell(session) as shell:
+        before = shell.get("status/n1")
+        second = make(connect(), identity=Identity("m2", "b2"))
+        assert type(second.turn().store_error).__name__ == "NodeNameTakenError"
+        assert shell.get("status/n1") == before
+    assert kernel.done == []
+
+
+def test_one_missing_device_harms_only_its_lun(session: Session, kernel: FakeLio, make: Make) -> None:
+    """The other Luns are served, the status names cause and Lun, and the device is taken up when it appears."""
+    kernel.missing = {"/dev/a"}
+    put(session, MAP)
+    agent = make()
+    assert not agent.turn().converged
+    assert {item.storage_object for item in kernel.objects.values() if isinstance(item, lio.MappedLun)} == {
+        "b"
+    }
+    (failing,) = agent.status.failing
+    assert (failing.reason, failing.lun, agent.status.waiting, applied(agent)) == (
+        "BackingDeviceMissing",
+        "a",
+        2,
+        None,
+    )
+    kernel.missing = set()
+    assert agent.turn().converged
+    assert (applied(agent), agent.status.failing) == (1, ())
+
+
+def test_garbage_in_a_document_takes_nothing_away(session: Session, kernel: FakeLio, make: Make) -> None:
+    """A Lun whose document was overwritten with garbage stays served, is reported, and others still change."""
+    put(session, MAP)
+    make().turn()
+    with Shell(session) as shell:
+        shell.set("luns/a", b"{garbage")
+    agent = make()
+    agent.turn()
+    assert lio.key(lio.TpgLun(T, 1, "a")) in kernel.objects
+    assert [failing.reason for failing in agent.status.failing] == ["DocumentUnreadable"]
+    unmapped = replace(read_all(session).lunmap, luns={"b": replace(B, maps=())})
+    put(session, unmapped)
+    agent.turn()
+    assert {item.name for item in kernel.objects.values() if isinstance(item, lio.StorageObject)} == {"a"}
+
+
+def test_a_foreign_target_is_left_alone(session: Session, kernel: FakeLio, make: Make) -> None:
+    """A target that another tool made under a desired name is not touched, and the status says why."""
+    kernel.foreign = {T}
+    put(session, MAP)
+    agent = make()
+    agent.turn()
+    assert [failing.reason for failing in agent.status.failing] == ["ForeignTarget"]
+    assert not any(getattr(item, "iqn", None) == T for item in kernel.objects.values())
+
+
+def test_a_wiped_tree_removes_nothing(session: Session, kernel: FakeLio, make: Make) -> None:
+    """When the tree is gone the node keeps its last map and says that there is none."""
+    put(session, MAP)
+    agent = make()
+    agent.turn()
+    with Shell(session) as shell:
+        for part in ("head", "luns", "targets", "nodes", "initiators", "revisions", "meta"):
+            shell.delete(part)
+    agent.turn()
+    assert kernel.objects == project(MAP, "n1", {PORT_ID})
+    assert conditions(agent)[STORE] == "NotInitialised"
+
+
+def test_a_tree_made_anew_removes_nothing(session: Session, kernel: FakeLio, make: Make) -> None:
+    """A fresh tree under the same chroot is another cluster's: the node keeps its last map."""
+    put(session, MAP)
+    agent = make()
+    agent.turn()
+    with Shell(session) as shell:
+        shell.delete("")
+    initialise(session)
+    agent.turn()
+    assert kernel.objects == project(MAP, "n1", {PORT_ID})
+    assert conditions(agent)[STORE] == "ForeignCluster"
+
+
+def test_without_zookeeper_the_last_map_is_kept_in_force(
+    trio: Ensemble, connect: Connect, kernel: FakeLio, make: Make
+) -> None:
+    """With every server dead the node still repairs LIO by the last map, and reports the outage once it is over."""
+    session = connect(trio.hosts, timeout=4.0, deadline=2.0)
+    initialise(session)
+    put(session, MAP)
+    agent = make(session)
+    agent.turn()
+    for server in trio.servers:
+        server.kill()
+    kernel.objects.clear()
+    turn = agent.turn()
+    assert turn.store_error is not None
+    assert kernel.objects == project(MAP, "n1", {PORT_ID})
+    assert (conditions(agent)[STORE], applied(agent)) == ("Unreachable", 1)
+    trio.start()
+    wait_until(lambda: agent.turn().converged)
+    wait_until(lambda: read_fleet(session)["n1"].live is not None)
+
+
+def test_the_loop_follows_commits_by_its_watch(
+    session: Session, connect: Connect, kernel: FakeLio, make: Make
+) -> None:
+    """With timers that never fire, a commit alone makes the loop apply it, and a stop ends it."""
+    agent, bell, stops = make(connect()), Bell(), threading.Event()
+    loop = threading.Thread(target=agent.run, args=(bell, stops.is_set, lambda _: None, (3600.0, 3600.0)))
+    loop.start()
+    try:
+        put(session, MAP)
+        wait_until(lambda: applied(agent) == 1)
+        put(session, replace(MAP, luns={"b": B}))
+        wait_until(lambda: applied(agent) == 2)
+        assert lio.key(lio.TpgLun(T, 1, "a")) not in kernel.objects
+    finally:
+        stops.set()
+        bell.ring()
+        loop.join(30)
+    assert not loop.is_alive()

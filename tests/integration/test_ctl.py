@@ -1,0 +1,138 @@
+"""lunmapctl against a real ZooKeeper: what it prints, its exit codes, and that a refused file changes nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cluster import Ctl
+
+from lab import Ensemble
+
+EXAMPLE = Path("config/lunmap.yaml").read_text()
+
+
+@pytest.fixture
+def ctl(ensemble: Ensemble, root: str) -> Ctl:
+    """Give lunmapctl on an empty map."""
+    found = Ctl(ensemble.hosts, root)
+    found("init")
+    return found
+
+
+def test_init_twice_is_a_conflict(ctl: Ctl) -> None:
+    """A second init is refused with exit code 4 and names the cluster that is there."""
+    answer = ctl("init", expect=4)
+    assert "already holds the map of cluster" in answer.err
+
+
+def test_the_example_is_applied_once(ctl: Ctl) -> None:
+    """The example makes revision 1; applying it again, or what `get` prints, makes none."""
+    first = ctl("apply", "-f", "config/lunmap.yaml")
+    assert first.out.endswith("committed revision 1\n")
+    assert "+ luns/db1" in first.out
+    assert ctl.apply(EXAMPLE, wait=None).out == "nothing to change, the map is at revision 1\n"
+    assert ctl.apply(ctl("get").out, wait=None).out == "nothing to change, the map is at revision 1\n"
+
+
+def test_a_change_names_object_and_field(ctl: Ctl) -> None:
+    """An edit is shown by object and field, a dry run commits nothing, and -o json says the same."""
+    ctl.apply(EXAMPLE, wait=None)
+    changed = EXAMPLE.replace("access: ro", "access: rw").replace("alias: database host", "alias: db")
+    dry = ctl("apply", "-f", "-", "--dry-run", stdin=changed)
+    assert dry.out.splitlines() == [
+        "~ luns/logs (maps)",
+        "~ initiators/iqn.2026-01.org.example:host1 (alias)",
+        "nothing was committed (dry run)",
+    ]
+    made = json.loads(ctl("apply", "-f", "-", "-o", "json", stdin=changed).out)
+    assert made == {"revision": 2, "changes": dry.out.splitlines()[:2]}
+
+
+def test_a_serial_that_is_left_out_is_given_once(ctl: Ctl) -> None:
+    """A Lun without a serial gets one, and keeps it when the same file is applied again."""
+    text = "luns:\n  a:\n    backing: {type: block, path: /dev/a}\n"
+    ctl.apply(text, wait=None)
+    serial = json.loads(ctl("get", "luns", "a", "-o", "json").out)["luns"]["a"]["serial"]
+    assert len(serial) == 32
+    assert ctl.apply(text, wait=None).out.startswith("nothing to change")
+
+
+BAD = [
+    ("luns: [", 3, "<stdin>:1: (top level): not valid YAML"),
+    (
+        EXAMPLE.replace("tpg_tag: 2", "tpg_tagg: 2"),
+        3,
+        "nodes[n2].tpg_tagg: unknown field; did you mean 'tpg_tag'?",
+    ),
+    (EXAMPLE.replace("org.example:host1:", "ORG:host1:"), 3, "write iSCSI names in lower case"),
+    (EXAMPLE.replace("lun: 1,", "lun: 0,"), 3, "luns[logs].maps[0].lun: this LUN number is already taken"),
+    (
+        EXAMPLE.replace('target: "iqn.2026-01.org.example:scratch"', "target: nowhere"),
+        3,
+        "there is no target 'nowhere'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "status", "message"), BAD, ids=[row[2] for row in BAD])
+def test_bad_files_commit_nothing(ctl: Ctl, text: str, status: int, message: str) -> None:
+    """Malformed YAML, an unknown field, a wrong IQN, a duplicate LUN number, a missing target: one error each."""
+    answer = ctl.apply(text, wait=None, expect=status)
+    assert message in answer.err
+    assert answer.err.startswith("lunmapctl: <stdin>:")
+    assert ctl.status()["revision"] == 0
+
+
+def test_bytes_that_are_no_text_are_refused(ctl: Ctl, tmp_path: Path) -> None:
+    """A file that is not UTF-8 is refused with its name."""
+    bad = tmp_path / "bad.yaml"
+    bad.write_bytes(b"luns: \xff\xfe")
+    assert f"{bad}: (top level): not UTF-8" in ctl("apply", "-f", str(bad), expect=3).err
+
+
+def test_a_changed_serial_and_a_shrunken_lun_are_refused(ctl: Ctl) -> None:
+    """Identity and size are kept, each with the line of the file."""
+    ctl.apply(EXAMPLE, wait=None)
+    answer = ctl.apply(EXAMPLE.replace("64MiB", "32MiB").replace("0001", "00a1"), wait=None, expect=3)
+    assert "luns[scratch].size: a Lun can't shrink" in answer.err
+    assert "luns[db1].serial: a serial never changes" in answer.err
+
+
+def test_get_prints_tables_and_objects(ctl: Ctl) -> None:
+    """A section is a table with the WWID that initiators see, an object is YAML, a wrong name is said."""
+    ctl.apply(EXAMPLE, wait=None)
+    table = ctl("get", "luns").out.splitlines()
+    assert table[0].split() == ["LUN", "SIZE", "TYPE", "PATH", "WWID", "MAPS"]
+    assert table[1].split() == ["db1", "-", "block", "/dev/vg0/db1", "360014053f1d6c1e00014f0b9f3e7a51c", "1"]
+    assert "path: /dev/vg0/logs" in ctl("get", "luns", "logs").out
+    assert "NUMBER" in ctl("get", "initiators").out
+    assert "n1,n2,n3" in ctl("get", "targets").out
+    assert "10.0.1.2:3260" in ctl("get", "nodes").out
+    assert "there is no 'x' among the luns" in ctl("get", "luns", "x", expect=1).err
+
+
+def test_status_of_a_cluster_without_nodes_alive(ctl: Ctl) -> None:
+    """Nodes that never came are dead and pending, and the exit code says degraded."""
+    ctl.apply(EXAMPLE, wait=None)
+    answer = ctl("status", expect=6)
+    assert [line.split()[:3] for line in answer.out.splitlines()[3:]] == [
+        [f"n{n}", "DEAD", "pending"] for n in (1, 2, 3)
+    ]
+    assert ctl.status()["nodes"]["n1"]["alive"] is False
+
+
+def test_an_empty_cluster_is_well(ctl: Ctl) -> None:
+    """With no nodes in the map there is nothing to be degraded."""
+    assert "revision 0" in ctl("status").out
+
+
+def test_without_a_tree_every_command_says_how_to_make_one(ensemble: Ensemble, root: str) -> None:
+    """A missing tree is an error that names `lunmapctl init`."""
+    for command in (["get"], ["status"], ["apply", "-f", "config/lunmap.yaml"]):
+        assert "lunmapctl init" in Ctl(ensemble.hosts, root)(*command, expect=1).err
+
+
+def test_an_unreachable_ensemble_is_exit_code_5() -> None:
+    """With nobody listening the command ends within its deadline and names the servers."""
+    answer = Ctl("127.0.0.1:1")("status", expect=5)
+    assert "127.0.0.1:1" in answer.err

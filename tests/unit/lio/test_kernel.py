@@ -1,0 +1,111 @@
+"""The parent's side: deadlines, and workers that hang or die. The worker is a script in worker.py."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lunmapd.core import lio
+from lunmapd.core.outcome import WAITING, Report
+from lunmapd.core.plan import Action, Step
+from lunmapd.lio.kernel import Deadlines, Kernel, KernelUnreadableError
+
+QUICK = Deadlines(observe=20.0, step=0.3, close=5.0, most_lost=3)
+MakeKernel = Callable[..., Kernel]
+
+
+@pytest.fixture
+def make_kernel() -> Iterator[MakeKernel]:
+    """Make kernels on the scripted worker; all are closed at the end."""
+    made: list[Kernel] = []
+
+    def make(observation: str = "answer", deadlines: Deadlines = QUICK) -> Kernel:
+        script = Path(__file__).with_name("worker.py")
+        made.append(Kernel([sys.executable, str(script), observation], deadlines))
+        return made[-1]
+
+    yield make
+    for kernel in made:
+        kernel.close()
+
+
+def _create(*names: str) -> list[Step]:
+    return [Step(Action.CREATE, lio.Target(name), "try") for name in names]
+
+
+def _reasons(reports: list[Report]) -> list[str | None]:
+    return [report.failure.reason if report.failure else None for report in reports]
+
+
+def test_steps_are_done_in_order_and_reported(make_kernel: MakeKernel) -> None:
+    """Each step has its report; a refusal is passed on, and the next step is done."""
+    kernel = make_kernel()
+    assert kernel.observe(frozenset({"claimed"})).features == {"claimed"}
+    assert _reasons(list(kernel.apply(_create("a", "refuse", "b")))) == [None, "KernelRefused", None]
+
+
+def test_what_stands_on_a_failure_waits(make_kernel: MakeKernel) -> None:
+    """A step whose parent failed is not sent to the worker."""
+    steps = [*_create("refuse"), Step(Action.CREATE, lio.Tpg("refuse", 1), "try")]
+    assert _reasons(list(make_kernel().apply(steps))) == ["KernelRefused", WAITING]
+
+
+def test_a_hanging_step_costs_itself_only(make_kernel: MakeKernel) -> None:
+    """The step is reported as stuck with the worker's pid, and a new worker does the others."""
+    kernel = make_kernel()
+    reports = list(kernel.apply(_create("a", "hang", "b")))
+    assert _reasons(reports) == [None, "Stuck", None]
+    assert reports[1].failure is not None
+    assert "worker" in reports[1].failure.message
+
+
+def test_a_dying_worker_costs_its_step_only(make_kernel: MakeKernel) -> None:
+    """The step is reported with the exit status, and a new worker does the others."""
+    reports = list(make_kernel().apply(_create("a", "die", "b")))
+    assert _reasons(reports) == [None, "WorkerDied", None]
+    assert reports[1].failure is not None
+    assert "status 3" in reports[1].failure.message
+
+
+def test_after_some_losses_the_rest_is_put_off(make_kernel: MakeKernel) -> None:
+    """A plan that loses worker after worker does not go on through all its steps."""
+    kernel = make_kernel("answer", Deadlines(step=5.0, most_lost=1))
+    assert _reasons(list(kernel.apply(_create("die", "a")))) == ["WorkerDied", "WorkerDied"]
+    assert _reasons(list(kernel.apply(_create("a")))) == [None]
+
+
+def test_an_observation_that_hangs_is_given_up(make_kernel: MakeKernel) -> None:
+    """After the deadline the kernel counts as unreadable, and the daemon goes on."""
+    kernel = make_kernel("hang", Deadlines(observe=0.3))
+    began = time.monotonic()
+    with pytest.raises(KernelUnreadableError, match="reading LIO") as caught:
+        kernel.observe(frozenset())
+    assert caught.value.failure.reason == "Stuck"
+    assert time.monotonic() - began < 20
+
+
+def test_an_observation_whose_worker_dies_is_reported(make_kernel: MakeKernel) -> None:
+    """A worker that can't even start is no silent loop."""
+    with pytest.raises(KernelUnreadableError, match="status 3") as caught:
+        make_kernel("die").observe(frozenset())
+    assert caught.value.failure.reason == "WorkerDied"
+
+
+def test_an_unreadable_kernel_fails_every_step_at_once(make_kernel: MakeKernel) -> None:
+    """Without an observation no step is tried, and no worker is started for each."""
+    assert _reasons(list(make_kernel("die").apply(_create("a", "b")))) == ["WorkerDied", "WorkerDied"]
+
+
+def test_closing_ends_the_worker(make_kernel: MakeKernel) -> None:
+    """The worker ends when its stdin closes, and a later observation starts another."""
+    kernel = make_kernel()
+    kernel.observe(frozenset())
+    worker = kernel._worker
+    assert worker is not None
+    kernel.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker.pid, 0)
+    assert kernel.observe(frozenset({"again"})).features == {"again"}

@@ -1,0 +1,210 @@
+"""One look at a tree of plain files, in states that a whole LIO is never in for long."""
+
+from pathlib import Path
+
+import pytest
+from unit.lio.tree import Tree
+
+from lunmapd.core import lio
+from lunmapd.core.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.lio.look import Held
+from lunmapd.lio.observe import look_at, observe
+
+IQN = "iqn.2020-01.org.example:disks"
+TPGT = f"iscsi/{IQN}/tpgt_1"
+NOBODY: frozenset[str] = frozenset()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """Return an empty LIO."""
+    return Tree(tmp_path)
+
+
+def _served(tree: Tree) -> None:
+    """Make a target with a LUN `a` that host sees as number 5."""
+    tree.storage_object("a")
+    tree.tpg(f"{IQN}/tpgt_1")
+    tree.link(f"{TPGT}/lun/lun_0", "core/fileio_10000/a")
+    tree.link(f"{TPGT}/acls/host/lun_5", f"{TPGT}/lun/lun_0")
+    tree.write(f"{TPGT}/acls/host/lun_5/write_protect", "1")
+
+
+def _leftovers(tree: Tree) -> set[lio.Object]:
+    return {item for item in observe(tree.root, NOBODY).objects.values() if isinstance(item, lio.Leftover)}
+
+
+def test_an_unloaded_lio_is_empty(tmp_path: Path) -> None:
+    """Where there are no directories there is nothing, and no error."""
+    assert not observe(tmp_path, NOBODY).objects
+
+
+def test_a_served_lun_is_seen(tree: Tree) -> None:
+    """All kinds of objects are found with what belongs to them."""
+    _served(tree)
+    found = observe(tree.root, NOBODY).objects
+    assert set(found.values()) >= {
+        lio.TpgLun(IQN, 1, "a"),
+        lio.NodeAcl(IQN, 1, "host"),
+        lio.MappedLun(IQN, 1, "host", 5, "a", write_protect=True),
+        lio.Tpg(IQN, 1, TPG_ATTRIBUTES, TPG_PARAMETERS),
+    }
+    assert len(found) == 6
+
+
+def test_storage_objects_below_our_indexes_are_not_ours(tree: Tree) -> None:
+    """Neither those of other tools nor those of plugins that lunmapd does not use are reported."""
+    tree.storage_object("theirs", "fileio_9999")
+    tree.storage_object("ram", "rd_mcp_10000")
+    sight = look_at(tree.root, NOBODY)
+    assert not sight.observed.objects
+    assert sight.places.indexes.lowest() == 10001
+
+
+def test_halves_are_leftovers(tree: Tree) -> None:
+    """What a crash leaves in each place is reported for removal, with the kind of the whole."""
+    _served(tree)
+    tree.storage_object("b", "fileio_10001", serial="")
+    for empty in ("core/fileio_10002", f"{TPGT}/lun/lun_7", f"{TPGT}/acls/host/lun_8"):
+        (tree.root / empty).mkdir()
+    assert _leftovers(tree) == {
+        lio.Leftover("storage_object", "core/fileio_10001/b"),
+        lio.Leftover("hba", "core/fileio_10002"),
+        lio.Leftover("lun", f"{TPGT}/lun/lun_7"),
+        lio.Leftover("mapped_lun", f"{TPGT}/acls/host/lun_8"),
+    }
+
+
+def test_second_copies_are_leftovers(tree: Tree) -> None:
+    """Of two storage objects with one name and two LUNs of one storage object, the first counts."""
+    _served(tree)
+    tree.storage_object("a", "fileio_10001")
+    tree.link(f"{TPGT}/lun/lun_1", "core/fileio_10000/a")
+    tree.link(f"{TPGT}/acls/host/lun_6", f"{TPGT}/lun/lun_1")
+    assert _leftovers(tree) == {
+        lio.Leftover("storage_object", "core/fileio_10001/a"),
+        lio.Leftover("lun", f"{TPGT}/lun/lun_1"),
+        lio.Leftover("mapped_lun", f"{TPGT}/acls/host/lun_6"),
+    }
+
+
+def test_a_lun_of_a_foreign_storage_object_is_a_leftover(tree: Tree) -> None:
+    """Everything inside our TPG is ours, so what does not fit there goes."""
+    _served(tree)
+    tree.storage_object("theirs", "fileio_0")
+    tree.link(f"{TPGT}/lun/lun_1", "core/fileio_0/theirs")
+    assert _leftovers(tree) == {lio.Leftover("lun", f"{TPGT}/lun/lun_1")}
+
+
+def test_links_may_have_any_name(tree: Tree) -> None:
+    """A LUN that another tool linked is found by its destination."""
+    tree.storage_object("a")
+    tree.tpg(f"{IQN}/tpgt_1")
+    tree.link(f"{TPGT}/lun/lun_0", "core/fileio_10000/a", "0123456789")
+    assert lio.TpgLun(IQN, 1, "a") in observe(tree.root, NOBODY).objects.values()
+
+
+def test_an_unmarked_target_is_foreign(tree: Tree) -> None:
+    """Its name is told, and nothing of it is an object."""
+    tree.tpg(f"{IQN}/tpgt_1", "LIO Target", enabled=True)
+    observed = observe(tree.root, frozenset({IQN}))
+    assert observed.foreign == {IQN}
+    assert not observed.objects
+
+
+def test_a_claimed_inert_target_is_ours(tree: Tree) -> None:
+    """A crash came between mkdir and mark; the TPG is given as it is, so that the plan sets its mark."""
+    tree.tpg(f"{IQN}/tpgt_1", "LIO Target")
+    found = observe(tree.root, frozenset({IQN})).objects
+    assert found["tpg", IQN, 1] == lio.Tpg(IQN, 1, TPG_ATTRIBUTES, (("TargetAlias", "LIO Target"),))
+    assert observe(tree.root, NOBODY).foreign == {IQN}
+
+
+def test_a_claimed_target_with_a_working_tpg_is_foreign(tree: Tree) -> None:
+    """A claim is no licence: what another tool has filled in the meantime is its own."""
+    tree.tpg(f"{IQN}/tpgt_1", "LIO Target")
+    tree.tpg(f"{IQN}/tpgt_2", "LIO Target")
+    (tree.root / TPGT / "acls/host").mkdir()
+    assert observe(tree.root, frozenset({IQN})).foreign == {IQN}
+
+
+def test_a_foreign_tpg_in_our_target_is_left_alone(tree: Tree) -> None:
+    """Of a target with a TPG of ours and another, only ours is reported."""
+    tree.tpg(f"{IQN}/tpgt_1")
+    tree.tpg(f"{IQN}/tpgt_2", "LIO Target", enabled=True)
+    assert set(observe(tree.root, frozenset({IQN})).objects) == {("target", IQN), ("tpg", IQN, 1)}
+
+
+def test_missing_attributes_are_left_out(tree: Tree) -> None:
+    """A kernel without an attribute shows the difference, and the plan's step then says so."""
+    tree.tpg(f"{IQN}/tpgt_1")
+    (tree.root / TPGT / "attrib/authentication").unlink()
+    tpg = observe(tree.root, NOBODY).objects["tpg", IQN, 1]
+    assert isinstance(tpg, lio.Tpg)
+    assert tpg.attributes == TPG_ATTRIBUTES[1:]
+
+
+@pytest.mark.parametrize(("rtpi", "port_id", "features"), [("0x1f", 31, {PORT_ID}), (None, 0, set())])
+def test_the_port_id_is_known_where_the_kernel_has_one(
+    tree: Tree, rtpi: str | None, port_id: int, features: set[str]
+) -> None:
+    """The file is hexadecimal; without it the id is 0 and the feature is missing."""
+    tree.tpg(f"{IQN}/tpgt_1", enabled=True)
+    if rtpi:
+        tree.write(f"{TPGT}/rtpi", rtpi)
+    observed = observe(tree.root, NOBODY)
+    assert observed.objects["enabled", IQN, 1] == lio.Enabled(IQN, 1, port_id)
+    assert observed.features == features
+
+
+def test_held_directories_are_not_touched(tree: Tree) -> None:
+    """A LUN in which a step hangs is given as last seen, and the mapped LUNs on it are still found."""
+    _served(tree)
+    (tree.root / f"{TPGT}/lun/lun_0/lunmapd").unlink()
+    held = Held(f"{TPGT}/lun/lun_0", (lio.TpgLun(IQN, 1, "a"),))
+    found = look_at(tree.root, NOBODY, [held]).observed.objects
+    assert lio.TpgLun(IQN, 1, "a") in found.values()
+    assert lio.MappedLun(IQN, 1, "host", 5, "a", write_protect=True) in found.values()
+
+
+@pytest.mark.parametrize("path", [f"{TPGT}/acls", TPGT, f"iscsi/{IQN}", "core/fileio_10000"])
+def test_what_is_held_is_given_as_last_seen(tree: Tree, path: str) -> None:
+    """Whatever directory hangs, a look without it gives the same as one before."""
+    _served(tree)
+    before = look_at(tree.root, NOBODY).observed.objects
+    inside = {
+        f"{TPGT}/acls": (lio.NodeAcl, lio.MappedLun),
+        TPGT: (lio.Tpg, lio.TpgLun, lio.NodeAcl, lio.MappedLun),
+        f"iscsi/{IQN}": (lio.Target, lio.Tpg, lio.TpgLun, lio.NodeAcl, lio.MappedLun),
+        "core/fileio_10000": (lio.StorageObject,),
+    }
+    held = Held(path, tuple(item for item in before.values() if isinstance(item, inside[path])))
+    assert look_at(tree.root, NOBODY, [held]).observed.objects == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "held"),
+    [
+        ("lun", f"{TPGT}/lun/lun_7", f"{TPGT}/lun/lun_7"),
+        ("mapped_lun", f"{TPGT}/acls/host/lun_8", f"{TPGT}/acls/host/lun_8"),
+        ("storage_object", "core/fileio_10001/b", "core/fileio_10001"),
+        ("hba", "core/fileio_10002", "core/fileio_10002"),
+    ],
+)
+def test_a_leftover_that_hangs_stays_one(tree: Tree, kind: str, path: str, held: str) -> None:
+    """A half whose removal hangs is reported as before, and nothing else is made of its directory."""
+    _served(tree)
+    (tree.root / path).mkdir(parents=True)
+    leftover = lio.Leftover(kind, path)
+    assert _leftovers(tree) == {leftover}
+    found = look_at(tree.root, NOBODY, [Held(held, (leftover,))]).observed.objects
+    assert {item for item in found.values() if isinstance(item, lio.Leftover)} == {leftover}
+
+
+def test_a_lun_whose_making_hangs_is_not_seen(tree: Tree) -> None:
+    """Nothing was known in its directory before, so nothing is now; its number stays taken."""
+    _served(tree)
+    (tree.root / f"{TPGT}/lun/lun_1").mkdir()
+    sight = look_at(tree.root, NOBODY, [Held(f"{TPGT}/lun/lun_1")])
+    assert not any(isinstance(item, lio.Leftover) for item in sight.observed.objects.values())
+    assert sight.places.numbers[IQN, 1].lowest() == 2

@@ -1,0 +1,44 @@
+"""Numbers that only the kernel cares about."""
+
+from lunmapd.core import lio
+from lunmapd.lio.places import FIRST_INDEX, Numbers, Places, domain, index_of
+
+IQN = "iqn.2020-01.org.example:disks"
+
+
+def test_the_lowest_free_number_is_given() -> None:
+    """Gaps are filled before new numbers are used, and a freed number comes back."""
+    numbers = Numbers()
+    for number in (0, 1, 3):
+        numbers.take(number)
+    assert numbers.lowest() == 2
+    numbers.take(2)
+    assert numbers.lowest() == 4
+    numbers.free(1)
+    assert numbers.lowest() == 1
+
+
+def test_our_indexes_start_above_those_of_others() -> None:
+    """The first storage object goes to an index that no other tool would choose."""
+    assert Places().indexes.lowest() == FIRST_INDEX
+
+
+def test_an_index_is_the_end_of_the_name() -> None:
+    """Plugins have underscores in their names; directories without a number have no index."""
+    assert index_of("rd_mcp_10000") == 10000
+    assert index_of("alua") == -1
+
+
+def test_each_object_blocks_the_smallest_directory() -> None:
+    """A LUN blocks its own directory, an ACL all ACLs of the TPG, a TPG itself."""
+    places = Places()
+    places.numbers[IQN, 1].take(0)
+    tpg = f"iscsi/{IQN}/tpgt_1"
+    assert domain(lio.TpgLun(IQN, 1, "a"), places) == f"{tpg}/lun/lun_1"
+    places.luns[IQN, 1]["a"] = 0
+    assert domain(lio.TpgLun(IQN, 1, "a"), places) == f"{tpg}/lun/lun_0"
+    assert domain(lio.NodeAcl(IQN, 1, "i"), places) == f"{tpg}/acls"
+    assert domain(lio.Enabled(IQN, 1, 1), places) == tpg
+    assert domain(lio.Target(IQN), places) == f"iscsi/{IQN}"
+    assert domain(lio.Leftover("hba", "core/fileio_10000"), places) == "core/fileio_10000"
+    assert domain(lio.StorageObject("a", "fileio", "/a", 1, "1"), places) == "core/fileio_10000"

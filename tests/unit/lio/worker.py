@@ -1,0 +1,42 @@
+"""A scripted worker: an empty LIO whose steps on a target do what the target's name says."""
+
+import os
+import sys
+import time
+
+from lunmapd.core import lio
+from lunmapd.core.outcome import Failure
+from lunmapd.lio import wire
+from lunmapd.lio.places import Places, domain
+
+
+def main() -> None:
+    """Answer requests; the first argument is what to do with an observation."""
+    for line in sys.stdin.buffer:
+        request = wire.decode_request(line)
+        if isinstance(request, wire.Observe):
+            _misbehave(sys.argv[1])
+            objects = tuple(item for held in request.held for item in held.objects)
+            foreign = tuple(held.path for held in request.held)
+            _send(wire.Seen(objects, foreign, request.claims, ()))
+        else:
+            _send(wire.Started(domain(request.step.item, Places())))
+            assert isinstance(request.step.item, lio.Target)
+            _misbehave(request.step.item.iqn)
+            refused = request.step.item.iqn == "refuse"
+            _send(wire.Done(Failure("KernelRefused", "no") if refused else None))
+
+
+def _misbehave(what: str) -> None:
+    if what == "hang":
+        time.sleep(3600)
+    if what == "die":
+        os._exit(3)
+
+
+def _send(answer: wire.Answer) -> None:
+    sys.stdout.buffer.write(wire.encode(answer) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+main()
