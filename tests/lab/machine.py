@@ -195,6 +195,8 @@ class Machine:
             "modules": " ".join(self.modules),
             "store": store,
             "disks": " ".join(disks),
+            "shared_root": self.driver.shared("root"),
+            "shared_layer": self.driver.shared("layer"),
             "data_interface": data,
             "mgmt_interface": mgmt,
             "address": place.address,
