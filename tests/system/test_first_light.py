@@ -1,9 +1,10 @@
 """Two storage nodes with lunmapd, an initiator and ZooKeeper, on real kernels: what a user relies on."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
-from cluster import HOST, SAN, SCRATCH, SESSION_TIMEOUT, Cluster, bring_up, eventually
+from cluster import HOST, SAN, SCRATCH, SESSION_TIMEOUT, Cluster, StorageNode, bring_up, eventually
 
 from lab import CommandFailed, Map
 from lab.pytest_plugin import NewLab
@@ -52,6 +53,11 @@ def paths(cluster: Cluster, wwid: str, number: int = 2) -> Map:
 def sessions(cluster: Cluster) -> list[tuple[int, str]]:
     """Return the initiator's sessions by id and state: a session that was dropped comes back with another id or state."""
     return [(session.sid, session.state) for session in cluster.initiator.sessions()]
+
+
+def has_logged(node: StorageNode, what: str) -> bool:
+    """Tell whether the daemon of a node has logged something."""
+    return what in node.log()
 
 
 def disks(cluster: Cluster, number: int) -> list[str]:
@@ -167,9 +173,7 @@ def test_losing_zookeeper_harms_no_io(cluster: Cluster) -> None:
     for server in cluster.ensemble.servers:
         server.kill()
     for node in cluster.nodes:
-        eventually(
-            "the node notices", lambda node=node: "the map was not read" in node.log(), 4 * SESSION_TIMEOUT
-        )
+        eventually("the node notices", partial(has_logged, node, "the map was not read"), 4 * SESSION_TIMEOUT)
     assert [node.lio() for node in cluster.nodes] == objects
     cluster.ensemble.start()
     eventually("the nodes come back", lambda: cluster.ctl("status", expect=None).status == 0, 60)
