@@ -46,11 +46,15 @@ def in_use_file(built: Path) -> Path:
     return built.with_name(built.name + ".lock")
 
 
+def _building_file(built: Path) -> Path:
+    return built.with_name(f".{built.name}.building")
+
+
 def build_once(built: Path, build: Callable[[Path], None], what: str) -> Path:
     """Return `built`; if it isn't there, have `build` fill a temporary directory and rename that to it."""
     built.parent.mkdir(parents=True, exist_ok=True)
     if not built.exists():
-        with locked(built.with_name(f".{built.name}.building")):
+        with locked(_building_file(built)):
             if not built.exists():
                 _build(built, build, what)
     in_use_file(built).touch()
@@ -79,6 +83,7 @@ def _discard(built: Path, lock: Path) -> None:
     try:
         with locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
             shutil.rmtree(built, ignore_errors=True)
+            _building_file(built).unlink(missing_ok=True)
             lock.unlink()
     except BlockingIOError:
         return
