@@ -34,7 +34,10 @@ def cluster(shared: Cluster) -> Iterator[Cluster]:
     """Give the cluster with the example applied everywhere, and nobody logged in."""
     shared.ctl.apply(example(shared))
     yield shared
-    shared.initiator.machine.run("multipath -F; iscsiadm -m node -u; iscsiadm -m node -o delete", check=False)
+    shared.initiator.machine.run(
+        "multipath -F; iscsiadm -m node -u; iscsiadm -m node -o delete; rm -rf /var/lib/iscsi/ifaces",
+        check=False,
+    )
 
 
 def paths(cluster: Cluster, wwid: str, number: int = 2) -> Map:
@@ -49,6 +52,12 @@ def paths(cluster: Cluster, wwid: str, number: int = 2) -> Map:
 def sessions(cluster: Cluster) -> list[tuple[int, str]]:
     """Return the initiator's sessions by id and state: a session that was dropped comes back with another id or state."""
     return [(session.sid, session.state) for session in cluster.initiator.sessions()]
+
+
+def disks(cluster: Cluster, number: int) -> list[str]:
+    """Return the initiator's disks that have this LUN number."""
+    found = cluster.initiator.machine.run(f"ls -d /sys/class/scsi_disk/*:{number}/device/block/*").stdout
+    return [f"/dev/{line.rpartition('/')[2]}" for line in found.splitlines()]
 
 
 def test_what_is_written_on_one_path_is_read_on_the_other(cluster: Cluster) -> None:
@@ -115,17 +124,15 @@ def test_moving_and_unmapping_and_removing(cluster: Cluster) -> None:
     moved = example(cluster).replace("lun: 0, initiator", "lun: 9, initiator", 1)
     cluster.ctl.apply(moved)
     cluster.initiator.rescan()
-    cluster.initiator.machine.run("test -e /dev/disk/by-path/*-lun-9", timeout=10)
+    (device, _) = disks(cluster, 9)
     unmapped = moved.replace(f'      - {{target: "{SAN}", lun: 9, initiator: "{HOST}"}}\n', "", 1).replace(
         "    maps:\n  logs", "  logs"
     )
     cluster.ctl.apply(unmapped)
-    done = cluster.initiator.machine.run(
-        "dd if=/dev/disk/by-path/*-lun-9 of=/dev/null bs=4k count=1 iflag=direct", check=False
-    )
-    assert done.status != 0
+    read = "dd of=/dev/null bs=4k count=1 iflag=direct"
+    assert cluster.initiator.machine.run(f"{read} if={device}", check=False).status != 0
     assert "/db1" not in cluster.nodes[0].lio()
-    cluster.initiator.machine.run(f"dd if={other.device} of=/dev/null bs=4k count=1 iflag=direct")
+    cluster.initiator.machine.run(f"{read} if={other.device}")
     assert sessions(cluster) == before
     cluster.ctl.apply("nodes: {n1: {tpg_tag: 1, portals: [10.0.0.1]}, n2: {tpg_tag: 2, portals: [10.0.0.2]}}")
     for node in cluster.nodes:
@@ -196,13 +203,13 @@ def test_a_dead_node_is_seen_and_catches_up(cluster: Cluster) -> None:
 def test_a_missing_device_harms_only_its_lun(cluster: Cluster) -> None:
     """A Lun without its device is reported by name; the others are served, and it too as soon as the device is there."""
     node = cluster.nodes[0]
-    text = example(cluster).replace("/srv/scratch.img", "/srv/later.img").replace("64MiB", "128MiB")
+    text = example(cluster).replace("/srv/scratch.img", "/srv/later.img")
     cluster.ctl.apply(text, wait=None)
     eventually("the problem is reported", lambda: cluster.ctl.status()["nodes"]["n1"]["failing"] == 1)
     (problem,) = [line for line in cluster.ctl("status", expect=6).out.splitlines() if "later.img" in line]
     assert "BackingDeviceMissing" in problem
     assert "/db1" in node.lio()
-    node.machine.run("truncate -s 128M /srv/later.img")
+    node.machine.run("truncate -s 64M /srv/later.img")
     eventually("it is served", lambda: cluster.ctl("status", expect=None).status == 0)
 
 
@@ -244,10 +251,10 @@ def test_one_pass_and_its_exit_codes(cluster: Cluster) -> None:
     assert node.once() == 5
     cluster.ensemble.start()
     node.machine.run("lunmapd --check-config")
-    node.machine.put("/tmp/bad.yaml", "nodes: n1\n")
-    bad = node.machine.run("lunmapd --check-config -c /tmp/bad.yaml", check=False)
+    node.machine.put("/run/bad.yaml", "nodes: n1\n")
+    bad = node.machine.run("lunmapd --check-config -c /run/bad.yaml", check=False)
     assert (bad.status, bad.stderr) == (
         3,
-        "lunmapd: /tmp/bad.yaml:1: nodes: unknown field; did you mean 'node'?\n",
+        "lunmapd: /run/bad.yaml:1: nodes: unknown field; did you mean 'node'?\n",
     )
     node.start()
