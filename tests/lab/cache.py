@@ -64,9 +64,12 @@ def build_once(built: Path, build: Callable[[Path], None], what: str) -> Path:
 def _build(built: Path, build: Callable[[Path], None], what: str) -> None:
     temporary = built.with_name(f".{built.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
-    with progress(f"building {what}"):
-        build(temporary)
-    temporary.rename(built)
+    try:
+        with progress(f"building {what}"):
+            build(temporary)
+        temporary.rename(built)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     discard_unused(built.parent, keep=built)
 
 
