@@ -1,4 +1,4 @@
-"""The lab's command line: python -m lab build | check | list | reap [--all] | shell [LAB/]NAME [COMMAND...]."""
+"""The lab's command line: python -m lab build | check | list | reap [LAB | --all] | shell [LAB/]NAME [COMMAND...]."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("check", help="say whether this host can run the lab, and what it lacks")
     verbs.add_parser("list", help="list the labs that run, and their machines")
     ending = verbs.add_parser("reap", help="remove what labs with dead owners have left")
+    ending.add_argument("lab", nargs="?", default="", help="also end this lab")
     ending.add_argument("--all", action="store_true", help="end every lab, also those that were kept running")
     shell = verbs.add_parser("shell", help="a shell or a command in a machine of a running lab")
     shell.add_argument("machine", metavar="[LAB/]NAME")
@@ -68,7 +69,7 @@ def _list(_: argparse.Namespace) -> int:
 
 
 def _reap(args: argparse.Namespace) -> int:
-    for name in reap(everything=args.all):
+    for name in reap(args.lab, everything=args.all):
         print(f"lab: removed {name}")
     return 0
 

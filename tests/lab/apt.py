@@ -24,8 +24,8 @@ def archive() -> str:
     codename = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
     made_by = ("--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Created-By: Packages")
     for line in run(["apt-get", "indextargets", *made_by]).stdout.splitlines():
-        uri, suite, component = line.split()
-        if (suite, component) == (codename, "main"):
+        uri, *suite_and_component = line.split()
+        if suite_and_component == [codename, "main"]:
             return uri
     raise HostUnfit(
         f"apt knows no archive of {codename}/main: check /etc/apt/sources.list*, run apt-get update"
@@ -45,7 +45,18 @@ def bootstrap(target: Path, suite: str, packages: Sequence[str], options: Sequen
     reach = [f"--aptopt={line}" for line in settings()]
     include = f"--include={','.join(packages)}"
     log = target.with_name(target.name + ".log")
-    argv = ["mmdebstrap", "--mode=root", "--format=directory", f"--logfile={log}", *reach, *options, include]
+    # In namespaces of its own, an interrupted run leaves neither processes nor mounts.
+    alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    argv = [
+        *alone,
+        "mmdebstrap",
+        "--mode=root",
+        "--format=directory",
+        f"--logfile={log}",
+        *reach,
+        *options,
+        include,
+    ]
     try:
         run([*argv, suite, str(target), archive()], timeout=1800)
     except (CommandFailed, CommandTimeout) as err:

@@ -46,11 +46,15 @@ def in_use_file(built: Path) -> Path:
     return built.with_name(built.name + ".lock")
 
 
+def _building_file(built: Path) -> Path:
+    return built.with_name(f".{built.name}.building")
+
+
 def build_once(built: Path, build: Callable[[Path], None], what: str) -> Path:
     """Return `built`; if it isn't there, have `build` fill a temporary directory and rename that to it."""
     built.parent.mkdir(parents=True, exist_ok=True)
     if not built.exists():
-        with locked(built.with_name(f".{built.name}.building")):
+        with locked(_building_file(built)):
             if not built.exists():
                 _build(built, build, what)
     in_use_file(built).touch()
@@ -60,9 +64,12 @@ def build_once(built: Path, build: Callable[[Path], None], what: str) -> Path:
 def _build(built: Path, build: Callable[[Path], None], what: str) -> None:
     temporary = built.with_name(f".{built.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
-    with progress(f"building {what}"):
-        build(temporary)
-    temporary.rename(built)
+    try:
+        with progress(f"building {what}"):
+            build(temporary)
+        temporary.rename(built)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     discard_unused(built.parent, keep=built)
 
 
@@ -79,6 +86,7 @@ def _discard(built: Path, lock: Path) -> None:
     try:
         with locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
             shutil.rmtree(built, ignore_errors=True)
+            _building_file(built).unlink(missing_ok=True)
             lock.unlink()
     except BlockingIOError:
         return

@@ -58,10 +58,13 @@ class Lab:
 
     def __enter__(self) -> Self:
         reap()
-        self._driver = self._driver or kernel.driver(trial)
+        self._driver = driver = self._driver or kernel.driver(trial)
+        layer = project.layer(self.tree, driver.root) if self.tree else None
         self.state = Path(tempfile.mkdtemp(prefix="", dir=states()))
+        self.sandbox = _sandbox(self.state, driver, layer)
+        self.network = Network(self.sandbox)
         try:
-            self._start(self._driver)
+            self._start()
         except BaseException:
             self.close()
             raise
@@ -192,21 +195,10 @@ class Lab:
         assert self._driver is not None, "the lab has not been entered"
         return self._driver
 
-    def _start(self, driver: Driver) -> None:
+    def _start(self) -> None:
         for directory in ("disks", "machines", "empty"):
             (self.state / directory).mkdir()
         (self.state / "hosts").write_text("127.0.0.1 localhost\n")
-        layer = project.layer(self.tree, driver.root) if self.tree else self.state / "empty"
-        binds = [
-            Bind(driver.root, "/lab/root"),
-            Bind(layer, "/lab/layer"),
-            Bind(self.state, "/lab/state", writable=True),
-            Bind(_GUEST, "/lab/guest"),
-            *driver.binds(),
-        ]
-        in_use = [in_use_file(driver.root), *([in_use_file(layer)] if self.tree else [])]
-        self.sandbox = Sandbox(in_use, driver.root, binds)
-        self.network = Network(self.sandbox)
         self._record()
         self.sandbox.start()
         self._record()
@@ -236,7 +228,19 @@ class Lab:
         print(f"lab {self.name} keeps running. Shells (as root):", file=sys.stderr)
         for machine in self.machines.values():
             print(f"  {machine.name}: {machine.shell_command}", file=sys.stderr)
-        print("End it: PYTHONPATH=tests python -m lab reap --all", file=sys.stderr)
+        print(f"End it: PYTHONPATH=tests python -m lab reap {self.name}", file=sys.stderr)
+
+
+def _sandbox(state: Path, driver: Driver, layer: Path | None) -> Sandbox:
+    """Return the namespaces, still to be started, with what machines boot from under /lab."""
+    binds = [
+        Bind(driver.root, "/lab/root"),
+        Bind(layer or state / "empty", "/lab/layer"),
+        Bind(state, "/lab/state", writable=True),
+        Bind(_GUEST, "/lab/guest"),
+        *driver.binds(),
+    ]
+    return Sandbox([in_use_file(part) for part in (driver.root, layer) if part], driver.root, binds)
 
 
 def trial(driver: Driver) -> str | None:

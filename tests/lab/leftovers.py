@@ -82,15 +82,15 @@ def labs() -> Iterator[tuple[Path, Record]]:
             yield state, record
 
 
-def reap(*, everything: bool = False) -> list[str]:
-    """Remove what labs with dead owners have left (`everything`: end every lab); return their names.
+def reap(name: str = "", *, everything: bool = False) -> list[str]:
+    """Remove what labs with dead owners have left; return their names.
 
-    A kept lab whose namespaces live is only removed with `everything`.
+    A lab that was kept running is ended only by its `name`, or with `everything` (which ends every lab).
     """
     reaped = []
     for state, record in labs():
-        wanted = record.holder.alive() if record.kept else record.owner.alive()
-        if everything or not wanted:
+        wanted = record.owner.alive() or (record.kept and record.holder.alive())
+        if everything or record.name == name or not wanted:
             end(state, record)
             reaped.append(record.name)
     return reaped

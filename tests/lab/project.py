@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,23 +54,25 @@ def _digest(tree: Path, root: Path) -> str:
 
 
 def _build(tree: Path, root: Path, target: Path) -> None:
-    work = target.with_name(f"{target.name}.work")
-    shutil.rmtree(work, ignore_errors=True)
-    (work / "layer").mkdir(parents=True)
-    for path in _files(tree):
-        copy = work / "source" / path.relative_to(tree)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, copy)
-    try:
-        _install(root, work)
-    except CommandFailed as err:
-        raise BuildFailed(f"the project in {tree} can't be installed: {err}") from err
-    units = work / "layer/usr/lib/systemd/system"
-    for unit in (tree / "packaging/systemd").glob("*.*"):
-        units.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(unit, units)
-    (work / "layer").rename(target)
-    shutil.rmtree(work)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".work-") as name:
+        work = Path(name)
+        (work / "layer").mkdir()
+        for path in _files(tree):
+            copy = work / "source" / path.relative_to(tree)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copy)
+        try:
+            _install(root, work)
+        except CommandFailed as err:
+            raise BuildFailed(f"the project in {tree} can't be installed: {err}") from err
+        _copy_units(tree / "packaging/systemd", work / "layer/usr/lib/systemd/system")
+        (work / "layer").rename(target)
+
+
+def _copy_units(source: Path, target: Path) -> None:
+    target.mkdir(parents=True)
+    for unit in source.glob("*.*"):
+        shutil.copy2(unit, target)
 
 
 def _install(root: Path, work: Path) -> None:

@@ -153,7 +153,7 @@ def _ready_pid(unshare: subprocess.Popen[str]) -> int:
     if word != "ready":
         unshare.kill()
         _, stderr = unshare.communicate()
-        raise StartFailed(f"can't make namespaces (root rights and overlay-free mounts are needed): {stderr}")
+        raise StartFailed(f"can't make the lab's namespaces (see python -m lab check): {stderr}")
     return int(pid)
 
 
