@@ -106,5 +106,6 @@ def _hang_io(node: Machine, initiator: Initiator) -> None:
     flying = "/sys/block/sda/inflight"
     wait_for(lambda: shown(flying), lambda text: text == "0 0", 20.0, "a quiet disk")
     node.run("dmsetup suspend --noflush slow")
-    initiator.machine.spawn("dd if=/dev/sda of=/dev/null bs=4k count=1 iflag=direct skip=9")
+    reading = "dd if=/dev/sda of=/dev/null bs=4k count=1 iflag=direct skip=9"
+    initiator.machine.run(f"setsid {reading} </dev/null >/dev/null 2>&1 &")
     wait_for(lambda: shown(flying), lambda text: text != "0 0", 20.0, "I/O in flight")
