@@ -14,13 +14,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lab import Ensemble, Machine
+    from lab import Ensemble, Initiator, Lab, Machine
 
 CTL = Path(sys.executable).with_name("lunmapctl")
 LOG = "/var/log/lunmapd.log"
 PID = "/run/lunmapd.pid"
 SESSION_TIMEOUT = 4.0
 CONVERGE = 30.0
+EXAMPLE = Path(__file__).parents[1] / "config/lunmap.yaml"
+SAN = "iqn.2026-01.org.example:san"
+SCRATCH = "iqn.2026-01.org.example:scratch"
+HOST = "iqn.2026-01.org.example:host1"
+DISKS = ("db1", "db2", "logs")
+# As a volume group's, and as they would be after any boot.
+_BACKINGS = "mkdir -p /dev/vg0; cd /dev/disk/lab; for d in *; do ln -sf $PWD/$d /dev/vg0/$d; done; truncate -s 64M /srv/scratch.img"
 
 
 @dataclass(frozen=True)
@@ -75,11 +82,12 @@ class StorageNode:
         """The node's name, which is the machine's."""
         return self.machine.name
 
-    def configure(self, ensemble: Ensemble, chroot: str = "/lunmap") -> None:
-        """Write the settings, and give the machine an id of its own."""
+    def configure(self, hosts: str) -> None:
+        """Write the settings, give the machine an id of its own, and make the backings of the example map."""
         identity = hashlib.md5(self.name.encode(), usedforsecurity=False).hexdigest()
         self.machine.put("/etc/machine-id", identity + "\n")
-        self.machine.put("/etc/lunmapd/lunmapd.yaml", settings(self.name, ensemble.hosts, chroot))
+        self.machine.put("/etc/lunmapd/lunmapd.yaml", settings(self.name, hosts))
+        self.machine.run(_BACKINGS)
 
     def start(self) -> None:
         """Start the daemon in the background."""
@@ -106,11 +114,52 @@ class StorageNode:
         ).stdout
 
 
-def settings(node: str, hosts: str, chroot: str) -> str:
+@dataclass(frozen=True)
+class Cluster:
+    """Storage nodes n1, n2, ... with lunmapd, an ensemble, and an initiator that the example map knows."""
+
+    lab: Lab
+    ensemble: Ensemble
+    nodes: tuple[StorageNode, ...]
+    initiator: Initiator
+    ctl: Ctl
+
+    def example(self) -> str:
+        """Return the example map with the addresses of these machines."""
+        text = EXAMPLE.read_text()
+        for number, node in enumerate(self.nodes, 1):
+            text = text.replace(f"10.0.1.{number}]", f"{node.machine.address}]")
+        return text
+
+    def login(self, *, scratch: bool = False) -> None:
+        """Let the initiator find every node's portal and log in."""
+        for node in self.nodes:
+            self.initiator.discover(node.machine.address)
+        self.initiator.login(SAN)
+        if scratch:
+            self.initiator.login(SCRATCH)
+
+
+def bring_up(lab: Lab, *, servers: int = 1, nodes: int = 3) -> Cluster:
+    """Start everything at the same time, with an empty map and a daemon on each node."""
+    disks = [lab.disk(name) for name in DISKS]
+    ensemble = lab.ensemble(servers, start=False)
+    machines = [lab.machine(f"n{number}", disks=disks, start=False) for number in range(1, nodes + 1)]
+    initiator = lab.initiator("host1", HOST, start=False)
+    lab.start(ensemble, initiator, *machines)
+    found = Cluster(lab, ensemble, tuple(map(StorageNode, machines)), initiator, Ctl(ensemble.hosts))
+    found.ctl("init")
+    for node in found.nodes:
+        node.configure(ensemble.hosts)
+        node.start()
+    return found
+
+
+def settings(node: str, hosts: str) -> str:
     """Make the settings file of a node, with times that suit a test."""
     servers = "".join(f"\n    - {host}" for host in hosts.split(","))
     return (
-        f"node: {node}\nresync: 10\nretry: 1\nzookeeper:\n  hosts:{servers}\n  chroot: {chroot}\n"
+        f"node: {node}\nresync: 10\nretry: 1\nzookeeper:\n  hosts:{servers}\n"
         f"  session_timeout: {SESSION_TIMEOUT:g}\n  deadline: 5\n"
     )
 

@@ -52,7 +52,8 @@ def _luns(
     path = f"/dev/vg/{name}-{draw(st.integers(0, 1))}"
     serial = f"{index:02x}" + "5" * 30
     size = draw(st.sampled_from((MIB, 2 * MIB)))
-    backing = draw(st.sampled_from((Block(path), FileIO(path))))
+    backings: tuple[Block | FileIO, ...] = (Block(path), FileIO(path))
+    backing = draw(st.sampled_from(backings))
     return Lun(backing, serial, size, tuple(maps))
 
 

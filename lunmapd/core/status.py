@@ -12,12 +12,13 @@ from lunmapd.core.outcome import WAITING, Failure
 
 
 class Standing(StrEnum):
-    """A condition in one word, for tables; the worst one counts."""
+    """A node's conditions in one word, for tables; the worst one counts. UNKNOWN is that of a dead node."""
 
     CONVERGED = "converged"
     DEGRADED = "degraded"
     HELD = "held"
     PENDING = "pending"
+    UNKNOWN = "unknown"
 
 
 class Live(Struct, frozen=True):

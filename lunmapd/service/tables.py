@@ -22,7 +22,7 @@ class NodeLine(Struct, frozen=True):
     standing: Standing
     observed: int | None
     applied: int | None
-    sessions: int
+    sessions: int | None
     failing: int
     since: str
     problems: tuple[str, ...]
@@ -34,10 +34,10 @@ def node_line(name: str, node: FleetNode) -> NodeLine:
     return NodeLine(
         node=name,
         alive=live is not None,
-        standing=standing(status),
+        standing=standing(status) if live is not None or status is None else Standing.UNKNOWN,
         observed=status.observed.revision if status is not None and status.observed else None,
         applied=status.applied.revision if status is not None and status.applied else None,
-        sessions=status.sessions if status is not None else 0,
+        sessions=status.sessions if status is not None and live is not None else None,
         failing=status.failing_count if status is not None else 0,
         since=live.since if live is not None else (status.time if status is not None else ""),
         problems=(*node.problems, *(_problems(status) if status is not None else ())),
@@ -63,7 +63,7 @@ def status_table(lines: Sequence[NodeLine]) -> str:
             line.standing,
             _or_dash(line.applied),
             _or_dash(line.observed),
-            line.sessions,
+            _or_dash(line.sessions),
             line.failing,
             line.since or "-",
         )

@@ -1,7 +1,7 @@
 """The agent between a real ZooKeeper and a strict fake of LIO."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def kernel() -> FakeLio:
 
 
 @pytest.fixture
-def make(session: Session, kernel: FakeLio, tmp_path: Path) -> Iterator[Make]:
+def make(session: Session, kernel: FakeLio, tmp_path: Path) -> Make:
     """Give what makes an agent of node n1."""
 
     def made(other: Session | None = None, *, node: str = "n1", identity: Identity = SELF) -> Agent:

@@ -1,4 +1,6 @@
 import random
+import threading
+from contextlib import suppress
 
 import pytest
 from integration.tools import GIB, Shell, lun, luns, mutate, put, with_lun
@@ -13,6 +15,7 @@ from lunmapd.store.errors import (
     ForeignClusterError,
     NewerSchemaError,
     NotInitialisedError,
+    UnsteadyError,
     WentBackError,
 )
 from lunmapd.store.read import MAX_DELTAS, read_all, refresh
@@ -79,6 +82,28 @@ def test_deltas_lead_to_what_is_there(session: Session, seed: int) -> None:
             some = refresh(session, some)
         assert content(each) == content(full)
     assert content(refresh(session, some)) == content(full)
+
+
+def test_reading_while_others_commit_mixes_no_revisions(session: Session, connect: Connect) -> None:
+    """What is read while commits go on is the map of one revision, never parts of two."""
+    reader, done = connect(), threading.Event()
+
+    def write() -> None:
+        known = read_all(session)
+        for number in range(60):
+            put(session, luns(*range(number % 7, 7 + number % 7)), known)
+            known = refresh(session, known)
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    mixed = []
+    while not done.is_set():
+        with suppress(UnsteadyError):
+            found = read_all(reader)
+            mixed += [found.revision] if found.edited_around else []
+    writer.join()
+    assert mixed == []
 
 
 def test_nothing_new_costs_nothing(session: Session) -> None:

@@ -1,5 +1,6 @@
 import threading
 import time
+from functools import partial
 from itertools import count
 
 import pytest
@@ -50,7 +51,7 @@ def test_a_commit_wakes_every_watcher(session: Session, connect: Connect) -> Non
     for number in range(3):
         before = quiet(watcher, rings)
         put(session, luns(number))
-        wait_until(lambda before=before: rings.seen > before)
+        wait_until(partial(lambda seen: rings.seen > seen, before))
         known = refresh(watcher, known)
         assert known.lunmap == luns(number)
 

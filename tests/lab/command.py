@@ -66,6 +66,13 @@ class Running:
         status = self.popen.wait(timeout)
         return Result(status, self.output(), self.errors())
 
+    def close(self) -> None:
+        """Forget the command and its output; if it still runs, it is left to its machine."""
+        self.popen.kill()
+        self.popen.wait()
+        self.stdout.close()
+        self.stderr.close()
+
     def signal(self, name: str) -> None:
         """Send the signal `name` ("TERM", "USR1", ...) to the command's whole session."""
         capture(self.ssh.command(script=f"kill -{name} -- -$(cat {self.mark})"), timeout=10)

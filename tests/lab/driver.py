@@ -57,3 +57,7 @@ class Driver(Protocol):
     def interfaces(self) -> tuple[str, str]:
         """Return the kernel's names of the data and the management interface."""
         ...
+
+    def shared(self, directory: str) -> str:
+        """Return the arguments of mount(8), in a machine, for the sandbox's /lab/DIRECTORY (read-only)."""
+        ...

@@ -109,7 +109,7 @@ class Server:
         """Plug the cable in again."""
         self.network.heal(self.place)
 
-    def ask(self, word: str, seconds: float = 2.0) -> str:
+    def ask(self, word: str, seconds: float = 1.0) -> str:
         """Return the answer to a four-letter word; an empty string if there is none."""
         try:
             with socket.create_connection((self.place.address, PORT), seconds) as connection:
@@ -166,7 +166,8 @@ class Ensemble:
         """Return when at least `serving` servers serve, one of them as leader. Raises StartFailed."""
         deadline = time.monotonic() + seconds
         while True:
-            modes = [server.mode() for server in self.servers]
+            with ThreadPoolExecutor(len(self.servers)) as pool:
+                modes = list(pool.map(Server.mode, self.servers))
             led = "leader" in modes or "standalone" in modes
             if led and sum(map(bool, modes)) >= serving:
                 return

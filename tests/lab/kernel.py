@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from lab.apt import bootstrap
 from lab.cache import build_once, cache_directory, progress
 from lab.driver import Driver
 from lab.errors import HostUnfit, LabError
+from lab.qemu import qemu
 from lab.root import root
 from lab.uml import Kernel, Uml
 
@@ -20,30 +22,37 @@ Trial = Callable[[Driver], str | None]
 
 
 def driver(trial: Trial) -> Driver:
-    """Return the driver named by LUNMAPD_LAB_DRIVER; without that, UML. Raises HostUnfit."""
-    wanted = os.environ.get("LUNMAPD_LAB_DRIVER", "uml")
-    if wanted != "uml":
-        raise HostUnfit(f"LUNMAPD_LAB_DRIVER={wanted}: there is no such driver (uml)")
-    return Uml(root(), _chosen(trial))
+    """Return the driver named by LUNMAPD_LAB_DRIVER; without that, UML if it runs here, else QEMU. Raises HostUnfit."""
+    wanted = os.environ.get("LUNMAPD_LAB_DRIVER", "")
+    if wanted not in {"", "uml", "qemu"}:
+        raise HostUnfit(f"LUNMAPD_LAB_DRIVER={wanted}: there is no such driver (uml, qemu)")
+    if wanted == "qemu":
+        return qemu(root("qemu"))
+    kernel = _chosen(trial)
+    if kernel is not None:
+        return Uml(root(), kernel)
+    if wanted == "uml":
+        raise HostUnfit("no User-Mode Linux kernel runs on this processor (see above)")
+    return qemu(root("qemu"))
 
 
-def _chosen(trial: Trial) -> Kernel:
-    """Return the first kernel that boots here, trying only once for a processor and a root."""
+def _chosen(trial: Trial) -> Kernel | None:
+    """Return the first kernel that boots here, None if none does; tried only once for a processor and a root."""
     note = cache_directory() / "kernels" / f"choice-{_processor()}-{root().name}"
-    candidates: dict[str, Callable[[], Kernel]] = {"stable": _stable, "newer": _newer}
-    if note.exists():
-        return candidates[note.read_text()]()
-    why = []
-    for name, candidate in candidates.items():
-        kernel = candidate()
-        with progress(f"trying User-Mode Linux {kernel.version} on this processor"):
-            reason = trial(Uml(root(), kernel))
-        if reason is None:
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(name)
-            return kernel
-        why.append(f"{kernel.version}: {reason}")
-    raise HostUnfit("no User-Mode Linux kernel runs on this processor:\n" + "\n".join(why))
+    if not note.exists():
+        choice = next((name for name, kernel in _CANDIDATES.items() if _runs(kernel(), trial)), "none")
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(choice)
+    choice = note.read_text()
+    return _CANDIDATES[choice]() if choice in _CANDIDATES else None
+
+
+def _runs(kernel: Kernel, trial: Trial) -> bool:
+    with progress(f"trying User-Mode Linux {kernel.version} on this processor"):
+        reason = trial(Uml(root(), kernel))
+    if reason is not None:
+        print(f"lab: it does not run here: {reason}", file=sys.stderr)
+    return reason is None
 
 
 def _processor() -> str:
@@ -73,3 +82,6 @@ def _kernel(tree: Path) -> Kernel:
     if len(versions) != 1:
         raise LabError(f"{modules} should hold one kernel's modules, not {versions}")
     return Kernel(versions[0], tree / "usr/bin", modules)
+
+
+_CANDIDATES: dict[str, Callable[[], Kernel]] = {"stable": _stable, "newer": _newer}

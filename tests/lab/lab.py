@@ -180,6 +180,8 @@ class Lab:
 
     def close(self) -> None:
         """End everything; can be called again."""
+        for machine in self.machines.values():
+            machine.close()
         self.network.stop()
         self.sandbox.stop()
         shutil.rmtree(self.state, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 import shutil
 import signal
@@ -45,6 +46,7 @@ class Machine:
     driver: Driver
     ssh: Ssh
     hosts: Path
+    _commands: list[Running] = field(default_factory=list, repr=False)
     _process: Process | None = field(default=None, repr=False)
 
     @property
@@ -95,6 +97,12 @@ class Machine:
             self.ssh.disconnect()
             self._process = None
 
+    def close(self) -> None:
+        """Let go of all that was started with `spawn`."""
+        for command in self._commands:
+            command.close()
+        self._commands.clear()
+
     def restart(self) -> None:
         """Pull the plug and boot again."""
         self.kill()
@@ -138,16 +146,16 @@ class Machine:
     def spawn(self, cmd: str | Sequence[str]) -> Running:
         """Start a long-running command; its output is collected."""
         self._alive()
-        return Running.start(self.ssh, self.name, script_of(cmd))
+        command = Running.start(self.ssh, self.name, script_of(cmd))
+        self._commands.append(command)
+        return command
 
     def put(self, path: str, content: str | bytes, mode: int = 0o644) -> None:
         """Write a file (its directory is made), replacing it in one step."""
         data = content.encode() if isinstance(content, str) else content
         new = shlex.quote(f"{path}.{uuid.uuid4().hex[:8]}")
-        at = shlex.quote(path)
-        self.run(
-            f"mkdir -p $(dirname {at}) && cat >{new} && chmod {mode:o} {new} && mv {new} {at}", input=data
-        )
+        at, directory = shlex.quote(path), shlex.quote(posixpath.dirname(path))
+        self.run(f"mkdir -p {directory} && cat >{new} && chmod {mode:o} {new} && mv {new} {at}", input=data)
 
     def get(self, path: str) -> bytes:
         """Read a file. Raises CommandFailed."""
@@ -187,6 +195,8 @@ class Machine:
             "modules": " ".join(self.modules),
             "store": store,
             "disks": " ".join(disks),
+            "shared_root": self.driver.shared("root"),
+            "shared_layer": self.driver.shared("layer"),
             "data_interface": data,
             "mgmt_interface": mgmt,
             "address": place.address,

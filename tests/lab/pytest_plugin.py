@@ -17,13 +17,7 @@ from lab.lab import Lab
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from contextlib import AbstractContextManager
-
-
-class OpenLabs(list[Lab]):
-    """The labs that are open in this run."""
-
-
-_OPEN = pytest.StashKey[OpenLabs]()
+_OPEN = pytest.StashKey["list[Lab]"]()
 
 
 class NewLab(Protocol):
@@ -37,7 +31,7 @@ class NewLab(Protocol):
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and the list of open labs."""
     config.addinivalue_line("markers", "lab: needs machines with real kernels (root rights and the lab)")
-    config.stash[_OPEN] = OpenLabs()
+    config.stash[_OPEN] = []
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +64,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed:
         name = re.sub(r"[^\w.-]+", "_", item.nodeid)
-        for number, lab in enumerate(item.config.stash[_OPEN]):
+        opened = item.config.stash[_OPEN]
+        for number, lab in enumerate(opened):
             where = item.config.rootpath / "build" / "lab-artifacts" / name / str(number)
             lab.save_artifacts(where)
             report.sections.append(("lab", f"logs of the lab's machines and servers: {where}"))

@@ -15,27 +15,32 @@ _LEFT_OUT = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*", "/us
 _ESSENTIAL = 'mkdir -p "$1/usr/share/man/man1"'
 
 
-def root() -> Path:
-    """Return the root for this recipe; build it if it isn't there (about two minutes). Raises BuildFailed, HostUnfit."""
-    return build_once(cache_directory() / "roots" / _digest(), _build, "the machines' root (Debian 13)")
+def root(extra: str = "") -> Path:
+    """Return the root for this recipe; build it if it isn't there (about a minute). Raises BuildFailed, HostUnfit.
+
+    With `extra`, also the packages of recipe/packages.EXTRA are in it.
+    """
+    lists = ["packages", *([f"packages.{extra}"] if extra else [])]
+    packages = [package for name in lists for package in _packages(name)]
+    place = cache_directory() / "roots" / _digest(packages)
+    return build_once(place, lambda target: _build(target, packages), "the machines' root (Debian 13)")
 
 
-def _digest() -> str:
-    recipe = [repr((_SUITE, _LEFT_OUT, _ESSENTIAL)).encode()]
-    recipe += [path.name.encode() + path.read_bytes() for path in sorted(_RECIPE.iterdir())]
+def _digest(packages: list[str]) -> str:
+    recipe = [repr((_SUITE, _LEFT_OUT, _ESSENTIAL, packages)).encode(), (_RECIPE / "customize").read_bytes()]
     return hashlib.sha256(b"\0".join(recipe)).hexdigest()[:16]
 
 
-def _packages() -> list[str]:
-    lines = (_RECIPE / "packages").read_text().splitlines()
+def _packages(name: str) -> list[str]:
+    lines = (_RECIPE / name).read_text().splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def _build(target: Path) -> None:
+def _build(target: Path, packages: list[str]) -> None:
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
     options += [
         "--variant=minbase",
         f"--essential-hook={_ESSENTIAL}",
         f"--customize-hook={_RECIPE / 'customize'}",
     ]
-    bootstrap(target, _SUITE, _packages(), options)
+    bootstrap(target, _SUITE, packages, options)

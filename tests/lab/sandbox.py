@@ -7,9 +7,11 @@ there is nothing to clean up by hand, and nothing that a crash could leave behin
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -20,7 +22,6 @@ from lab.errors import StartFailed
 from lab.result import Result, run
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Sequence
 
 _HOLDER = Path(__file__).with_name("holder.py")
@@ -73,6 +74,7 @@ class Sandbox:
     binds: Sequence[Bind]
     memory: str = "75%"
     pid: int = 0
+    _processes: list[Process] = field(default_factory=list, repr=False)
     _unshare: subprocess.Popen[str] | None = field(default=None, repr=False)
 
     def start(self) -> None:
@@ -117,7 +119,9 @@ class Sandbox:
                 start_new_session=True,
             )
         os.close(writing)
-        return Process(name, popen, reading)
+        process = Process(name, popen, reading)
+        self._processes.append(process)
+        return process
 
     def keep(self) -> None:
         """Let the namespaces outlive this process."""
@@ -130,9 +134,12 @@ class Sandbox:
         """Kill everything inside; return when the namespaces are gone."""
         if self._unshare is None:
             return
-        self._unshare.kill()
+        # `unshare` ends when it has reaped the holder, and that ends when all else in its namespace has.
+        _kill(self.pid or self._unshare.pid)
         self._unshare.communicate()
         self._unshare = None
+        for process in self._processes:
+            process.kill()
 
     def _owned(self) -> subprocess.Popen[str]:
         assert self._unshare is not None
@@ -148,6 +155,11 @@ def _ready_pid(unshare: subprocess.Popen[str]) -> int:
         _, stderr = unshare.communicate()
         raise StartFailed(f"can't make namespaces (root rights and overlay-free mounts are needed): {stderr}")
     return int(pid)
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _children(pid: int) -> list[int]:

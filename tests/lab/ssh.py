@@ -26,7 +26,6 @@ Host *
     LogLevel ERROR
     ControlPath /run/ssh-%h
     ConnectTimeout 10
-    ServerAliveInterval 15
 """
 
 
@@ -48,8 +47,11 @@ class Ssh:
 
     def command(self, *options: str, script: str | None = None) -> list[str]:
         """Return the host command that runs the shell script `script` there (or a login shell)."""
-        ssh = ["ssh", "-F", "/lab/state/ssh/config", *options, self.place.mgmt_address]
-        return self.sandbox.inside([*ssh, *([] if script is None else ["--", script])])
+        ssh = ["ssh", "-F", "/lab/state/ssh/config", *options]
+        if script is None:
+            return self.sandbox.inside([*ssh, self.place.mgmt_address])
+        # Without the shared connection there is no machine: don't wait for one of its own.
+        return self.sandbox.inside([*ssh, "-o", "ProxyCommand=false", self.place.mgmt_address, "--", script])
 
     def connect(self, seconds: float) -> None:
         """Open the connection that later commands share, as a process of the lab. Raises CommandFailed, CommandTimeout."""

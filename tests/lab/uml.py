@@ -66,6 +66,10 @@ class Uml:
         """Return the names of the vector devices."""
         return "vec0", "vec1"
 
+    def shared(self, directory: str) -> str:
+        """Return the arguments of mount(8) for a directory below /lab of the sandbox."""
+        return f"-t hostfs -o hostfs=/lab/{directory} none"
+
 
 def _wires(place: Place) -> list[str]:
     options = "depth=64,gro=1"

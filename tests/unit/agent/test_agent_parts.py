@@ -102,7 +102,9 @@ def test_steps_that_are_left_are_not_applied() -> None:
 
 def test_failures_are_listed_with_a_limit_and_counted() -> None:
     """At most MAX_FAILING objects are listed, all are counted, and those that only wait are counted apart."""
-    failures = {("target", f"{T}{n:03}"): Failure("KernelRefused", "no") for n in range(MAX_FAILING + 5)}
+    failures: dict[lio.Key, Failure] = {
+        ("target", f"{T}{n:03}"): Failure("KernelRefused", "no") for n in range(MAX_FAILING + 5)
+    }
     failures |= {("tpg", T, 1): Failure(WAITING, "waits")}
     before = next_status(first_status("b", "t0"), Turn(AT, Result(observed(), {}, ())), "t1")
     status = next_status(before, Turn(At("c", 4, "e"), Result(observed(), failures, ())), "t2")

@@ -1,7 +1,5 @@
 class KazooState:
-    SUSPENDED: str
     CONNECTED: str
-    LOST: str
 
 class ZnodeStat:
     version: int

@@ -1,0 +1,222 @@
+"""`make demo`: three storage nodes, an initiator and three ZooKeeper servers; everything that matters, step by step."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from cluster import HOST, SAN, SESSION_TIMEOUT, Cluster, bring_up, eventually
+
+from demo.narrator import Narrator
+from lab import Lab, LabError
+from lab.check import unfit
+
+if TYPE_CHECKING:
+    from lab.initiator import Map
+    from lab.io import VerifiedIO
+
+MIB = 1 << 20
+PATTERN = 7
+LIVE_LUN = f"""
+  db2:
+    serial: 3f1d6c1e00044f0b9f3e7a51c2d40000
+    backing: {{type: block, path: /dev/vg0/db2}}
+    maps:
+      - {{target: "{SAN}", lun: 2, initiator: "{HOST}"}}
+
+targets:"""
+WWID_DB1 = "360014053f1d6c1e00014f0b9f3e7a51c"
+WWID_DB2 = "360014053f1d6c1e00044f0b9f3e7a51c"
+
+
+def main() -> int:
+    """Run the demo; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave everything running at the end")
+    keep = parser.parse_args().keep
+    if reasons := unfit():
+        print("the demo can't run here: " + "; ".join(reasons), file=sys.stderr)
+        return 1
+    tell = Narrator()
+    try:
+        with Lab(keep=keep) as lab:
+            _show(lab, tell)
+            tell.step("Cleaning up" if not keep else "Leaving everything running")
+    except (LabError, AssertionError) as error:
+        print(f"\nthe demo failed: {error}", file=sys.stderr)
+        return 1
+    tell.end()
+    return 0
+
+
+def _show(lab: Lab, tell: Narrator) -> None:
+    cluster = _start(lab, tell)
+    text = _commit(cluster, tell)
+    device = _log_in(cluster, tell)
+    _write_and_read(cluster, tell, device)
+    text = _add_live(cluster, tell, text)
+    text = _remove_live(cluster, tell, text)
+    io = cluster.initiator.verified_io(device.device, offset=8 * MIB)
+    _kill(cluster, tell, io)
+    _return(cluster, tell, io, text)
+
+
+def _start(lab: Lab, tell: Narrator) -> Cluster:
+    tell.step(
+        "Starting 3 ZooKeeper servers, 3 storage nodes and an initiator, each node with a kernel of its own"
+    )
+    cluster = bring_up(lab, servers=3)
+    kernel = cluster.nodes[0].machine.run("uname -sr").stdout.strip()
+    tell.say(f"kernel of each machine: {kernel}; ZooKeeper at {cluster.ensemble.hosts}")
+    return cluster
+
+
+def _commit(cluster: Cluster, tell: Narrator) -> str:
+    tell.step("Committing the example map: all nodes follow it")
+    text = cluster.example()
+    tell.ctl(
+        cluster,
+        "apply",
+        "-f",
+        "-",
+        "-m",
+        "first map",
+        "--wait",
+        "30",
+        stdin=text,
+        shown="apply -f config/lunmap.yaml --wait 30",
+    )
+    tell.ctl(cluster, "status")
+    tell.ctl(cluster, "get", "luns")
+    return text
+
+
+def _log_in(cluster: Cluster, tell: Narrator) -> Map:
+    tell.step("The initiator logs in to every node: one volume, three paths")
+    cluster.login(scratch=True)
+    device = _wait_paths(cluster, WWID_DB1, 3)
+    tell.command(cluster.initiator.machine, "multipath -ll")
+    return device
+
+
+def _write_and_read(cluster: Cluster, tell: Narrator, device: Map) -> None:
+    first, second = device.paths[0], device.paths[1]
+    tell.step("Data written through one node is read through another")
+    written = cluster.initiator.write_pattern(f"/dev/{first.device}", PATTERN, 0, MIB)
+    read = cluster.initiator.verify_pattern(f"/dev/{second.device}", PATTERN, 0, MIB)
+    assert (written.errors, read.errors, read.mismatches) == (0, 0, 0), f"{written} {read}"
+    tell.say(
+        f"1 MiB written through {first.address} ({first.device}), read through {second.address} ({second.device}): equal"
+    )
+
+
+def _add_live(cluster: Cluster, tell: Narrator, text: str) -> str:
+    tell.step("Adding a LUN live")
+    text = text.replace("\ntargets:", LIVE_LUN, 1)
+    tell.ctl(
+        cluster,
+        "apply",
+        "-f",
+        "-",
+        "-m",
+        "add db2",
+        "--wait",
+        "30",
+        stdin=text,
+        shown="apply -f with-db2.yaml --wait 30",
+    )
+    cluster.initiator.rescan()
+    found = _wait_paths(cluster, WWID_DB2, 3)
+    tell.say(f"the initiator has {found.name} ({found.wwid}) with {len(found.usable_paths)} paths")
+    return text
+
+
+def _remove_live(cluster: Cluster, tell: Narrator, text: str) -> str:
+    tell.step("Removing a mapping live: access ends at once, other LUNs don't notice")
+    found = _wait_paths(cluster, WWID_DB2, 3)
+    mapping = f'      - {{target: "{SAN}", lun: 2, initiator: "{HOST}"}}\n'
+    text = text.replace("    maps:\n" + mapping, "", 1)
+    tell.ctl(
+        cluster,
+        "apply",
+        "-f",
+        "-",
+        "-m",
+        "unmap db2",
+        "--wait",
+        "30",
+        stdin=text,
+        shown="apply -f without-the-map.yaml --wait 30",
+    )
+    tell.say("reading db2 through each of its paths:")
+    for path in found.paths:
+        done = cluster.initiator.machine.run(
+            f"dd if=/dev/{path.device} of=/dev/null bs=4k count=1 iflag=direct", check=False
+        )
+        assert done.status != 0, f"{path.device} can still be read"
+        tell.say(f"  {path.device} at {path.address}: {done.stderr.splitlines()[0]}")
+    return text
+
+
+def _kill(cluster: Cluster, tell: Narrator, io: VerifiedIO) -> None:
+    tell.step("Killing node n1 under I/O: the I/O goes on, status shows the node dead")
+    eventually("I/O is under way", lambda: io.progress.operations > 100)
+    cluster.nodes[0].machine.kill()
+    killed = time.monotonic()
+    eventually(
+        "status shows n1 dead", lambda: not cluster.ctl.status()["nodes"]["n1"]["alive"], 4 * SESSION_TIMEOUT
+    )
+    tell.say(
+        f"n1 was seen to be dead after {time.monotonic() - killed:.1f} s (session timeout {SESSION_TIMEOUT:g} s)"
+    )
+    tell.ctl(cluster, "status", expect=6)
+    then = io.progress.operations
+    eventually("the I/O goes on", lambda: io.progress.operations > then + 100)
+    tell.say(f"I/O: {_sum_up(io)}")
+
+
+def _return(cluster: Cluster, tell: Narrator, io: VerifiedIO, text: str) -> None:
+    tell.step("A commit while n1 is away; then it returns and catches up")
+    changed = text.replace("alias: database host", "alias: db host 1").replace("access: ro", "access: rw")
+    tell.ctl(
+        cluster,
+        "apply",
+        "-f",
+        "-",
+        "-m",
+        "logs rw",
+        "--wait",
+        "30",
+        stdin=changed,
+        shown="apply -f logs-rw.yaml --wait 30",
+    )
+    node = cluster.nodes[0]
+    node.machine.start()
+    node.configure(cluster.ensemble.hosts)
+    node.start()
+    eventually(
+        "all nodes have applied the newest revision", lambda: cluster.ctl("status", expect=None).status == 0
+    )
+    tell.ctl(cluster, "status")
+    _wait_paths(cluster, WWID_DB1, 3)
+    done = io.stop()
+    assert (done.errors, done.mismatches) == (0, 0), str(done)
+    tell.say(f"all three paths are back; I/O through it all: {_sum_up(io)}")
+
+
+def _wait_paths(cluster: Cluster, wwid: str, paths: int) -> Map:
+    def of(maps: list[Map]) -> list[Map]:
+        return [found for found in maps if found.wwid == wwid and len(found.usable_paths) == paths]
+
+    return of(cluster.initiator.wait_multipaths(lambda maps: bool(of(maps)), 60))[0]
+
+
+def _sum_up(io: VerifiedIO) -> str:
+    seen = io.progress
+    return f"{seen.operations} verified operations, {seen.errors} errors, {seen.mismatches} mismatches, longest pause {seen.pause:.1f} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

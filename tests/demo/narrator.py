@@ -1,0 +1,47 @@
+"""Says what the demo does, shows the commands, and how long each step took."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cluster import Cluster
+
+    from lab import Machine
+
+
+class Narrator:
+    """Prints numbered steps, and under each what is seen."""
+
+    def __init__(self) -> None:
+        """Start the clock."""
+        self._began = time.monotonic()
+        self._number = 0
+
+    def step(self, title: str) -> None:
+        """Begin a step."""
+        self._number += 1
+        print(f"\n[{time.monotonic() - self._began:5.1f} s] {self._number}. {title}", flush=True)
+
+    def say(self, text: str) -> None:
+        """Say something, indented under the step."""
+        print("\n".join(f"    {line}".rstrip() for line in text.splitlines()), flush=True)
+
+    def ctl(
+        self, cluster: Cluster, *args: str, stdin: str | None = None, shown: str = "", expect: int = 0
+    ) -> None:
+        """Run lunmapctl, and show the command and what it printed."""
+        self.say(f"$ lunmapctl {shown or ' '.join(args)}")
+        answer = cluster.ctl(*args, stdin=stdin, expect=expect)
+        self.say(answer.out.rstrip())
+        print(flush=True)
+
+    def command(self, machine: Machine, command: str) -> None:
+        """Run a command in a machine, and show it and what it printed."""
+        self.say(f"{machine.name}$ {command}")
+        self.say(machine.run(command).stdout.rstrip())
+
+    def end(self) -> None:
+        """Say how long it took."""
+        print(f"\nDone in {time.monotonic() - self._began:.0f} s.", flush=True)

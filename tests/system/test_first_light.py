@@ -1,0 +1,264 @@
+"""Two storage nodes with lunmapd, an initiator and ZooKeeper, on real kernels: what a user relies on."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from cluster import HOST, SAN, SCRATCH, SESSION_TIMEOUT, Cluster, StorageNode, bring_up, eventually
+
+from lab import CommandFailed, Map
+from lab.pytest_plugin import NewLab
+
+pytestmark = pytest.mark.lab
+
+MIB = 1 << 20
+DB1 = "360014053f1d6c1e00014f0b9f3e7a51c"
+LOGS = "360014053f1d6c1e00024f0b9f3e7a51c"
+ALONE = "iqn.2026-01.org.example:alone"
+
+
+@pytest.fixture(scope="module")
+def shared(new_lab: NewLab) -> Iterator[Cluster]:
+    """Give one cluster of two nodes to all tests of this module."""
+    with new_lab() as lab:
+        yield bring_up(lab, nodes=2)
+
+
+def example(cluster: Cluster) -> str:
+    """Return the example map for two nodes."""
+    text = cluster.example().replace("nodes: [n1, n2, n3]", "nodes: [n1, n2]")
+    return "\n".join(line for line in text.splitlines() if not line.startswith("  n3:")) + "\n"
+
+
+@pytest.fixture
+def cluster(shared: Cluster) -> Iterator[Cluster]:
+    """Give the cluster with the example applied everywhere, and nobody logged in."""
+    shared.ctl.apply(example(shared))
+    yield shared
+    shared.initiator.machine.run(
+        "multipath -F; iscsiadm -m node -u; iscsiadm -m node -o delete; rm -rf /var/lib/iscsi/ifaces",
+        check=False,
+    )
+
+
+def paths(cluster: Cluster, wwid: str, number: int = 2) -> Map:
+    """Wait until the initiator has the volume by so many usable paths, and return its map."""
+
+    def fit(maps: list[Map]) -> list[Map]:
+        return [found for found in maps if found.wwid == wwid and len(found.usable_paths) == number]
+
+    return fit(cluster.initiator.wait_multipaths(lambda maps: bool(fit(maps)), 60))[0]
+
+
+def sessions(cluster: Cluster) -> list[tuple[int, str]]:
+    """Return the initiator's sessions by id and state: a session that was dropped comes back with another id or state."""
+    return [(session.sid, session.state) for session in cluster.initiator.sessions()]
+
+
+def has_logged(node: StorageNode, what: str) -> bool:
+    """Tell whether the daemon of a node has logged something."""
+    return what in node.log()
+
+
+def disks(cluster: Cluster, number: int) -> list[str]:
+    """Return the initiator's disks that have this LUN number."""
+    found = cluster.initiator.machine.run(f"ls -d /sys/class/scsi_disk/*:{number}/device/block/*").stdout
+    return [f"/dev/{line.rpartition('/')[2]}" for line in found.splitlines()]
+
+
+def test_what_is_written_on_one_path_is_read_on_the_other(cluster: Cluster) -> None:
+    """A Lun committed to ZooKeeper is one volume with a path through each node, and its data are the same on both."""
+    cluster.login()
+    one, other = paths(cluster, DB1).paths
+    assert {one.address, other.address} == {node.machine.address for node in cluster.nodes}
+    assert cluster.initiator.write_pattern(f"/dev/{one.device}", 3, 0, MIB).errors == 0
+    assert cluster.initiator.verify_pattern(f"/dev/{other.device}", 3, 0, MIB).mismatches == 0
+    assert cluster.initiator.verify_pattern(f"/dev/{other.device}", 4, 0, MIB).mismatches == 256
+
+
+def test_a_read_only_mapping_refuses_writes(cluster: Cluster) -> None:
+    """A Lun mapped ro can be read and not written, until the map says rw, without a new login."""
+    cluster.login()
+    device = f"/dev/{paths(cluster, LOGS).paths[0].device}"
+    before = sessions(cluster)
+    machine = cluster.initiator.machine
+    machine.run(f"dd if={device} of=/dev/null bs=4k count=1 iflag=direct")
+    write = f"blockdev --setrw {device}; dd if=/dev/zero of={device} bs=4k count=1 oflag=direct"
+    assert machine.run(write, check=False).status != 0
+    cluster.ctl.apply(example(cluster).replace("access: ro", "access: rw"))
+    machine.run(f"echo 1 > /sys/block/{device[5:]}/device/rescan; {write}")
+    assert sessions(cluster) == before
+
+
+def test_an_initiator_that_is_not_in_the_map_sees_nothing(cluster: Cluster) -> None:
+    """A host without a mapping discovers no target, and is refused when it tries to log in all the same."""
+    stranger = "iqn.2026-01.org.example:stranger"
+    machine = cluster.initiator.machine
+    address = cluster.nodes[0].machine.address
+    as_stranger = (
+        "iscsiadm -m iface -I other --op new; iscsiadm -m iface -I other --op update -n iface.initiatorname"
+    )
+    machine.run(f"{as_stranger} -v {stranger}")
+    found = machine.run(f"iscsiadm -m discovery -t st -p {address} -I other", check=False)
+    assert SAN not in found.stdout
+    machine.run(f"iscsiadm -m node -o new -T {SAN} -p {address} -I other")
+    with pytest.raises(CommandFailed, match="authorization"):
+        machine.run(f"iscsiadm -m node -T {SAN} -p {address} -I other --login")
+
+
+def test_a_second_apply_and_a_restart_change_nothing(cluster: Cluster) -> None:
+    """Applying the same file makes no revision, and restarting a daemon leaves every object of LIO as it was."""
+    node = cluster.nodes[0]
+    revision, before = cluster.ctl.status()["revision"], node.lio()
+    assert cluster.ctl.apply(example(cluster)).out.startswith("nothing to change")
+    node.stop()
+    assert node.lio() == before
+    node.machine.run("rm /var/log/lunmapd.log")
+    node.start()
+    eventually("the daemon is back", lambda: cluster.ctl("status", expect=None).status == 0)
+    assert cluster.ctl.status()["revision"] == revision
+    assert node.lio() == before
+    assert "create" not in node.log()
+    assert "delete" not in node.log()
+
+
+def test_moving_and_unmapping_and_removing(cluster: Cluster) -> None:
+    """A LUN moves to another number, loses its mapping, and goes; another LUN's sessions and data don't notice."""
+    cluster.login()
+    other = paths(cluster, LOGS)
+    before = sessions(cluster)
+    moved = example(cluster).replace("lun: 0, initiator", "lun: 9, initiator", 1)
+    cluster.ctl.apply(moved)
+    cluster.initiator.rescan()
+    (device, _) = disks(cluster, 9)
+    unmapped = moved.replace(f'      - {{target: "{SAN}", lun: 9, initiator: "{HOST}"}}\n', "", 1).replace(
+        "    maps:\n  logs", "  logs"
+    )
+    cluster.ctl.apply(unmapped)
+    read = "dd of=/dev/null bs=4k count=1 iflag=direct"
+    assert cluster.initiator.machine.run(f"{read} if={device}", check=False).status != 0
+    assert "/db1" not in cluster.nodes[0].lio()
+    cluster.initiator.machine.run(f"{read} if={other.device}")
+    assert sessions(cluster) == before
+    cluster.ctl.apply("nodes: {n1: {tpg_tag: 1, portals: [10.0.0.1]}, n2: {tpg_tag: 2, portals: [10.0.0.2]}}")
+    for node in cluster.nodes:
+        assert node.lio().count("tpgt_") == 0
+        assert "fileio_" not in node.lio()
+
+
+def test_stopping_and_killing_the_daemon_harms_no_io(cluster: Cluster) -> None:
+    """Under I/O, a stop, a kill -9 and a start of every daemon drop no session and cause no error."""
+    cluster.login()
+    io = cluster.initiator.verified_io(paths(cluster, DB1).device, offset=MIB)
+    before = sessions(cluster)
+    for node in cluster.nodes:
+        node.stop()
+        node.start()
+        eventually("the daemon is back", lambda: cluster.ctl("status", expect=None).status == 0)
+        node.stop("KILL")
+        node.start()
+    then = io.progress.operations
+    eventually("the I/O goes on", lambda: io.progress.operations > then + 100)
+    done = io.stop()
+    assert (done.errors, done.mismatches) == (0, 0)
+    assert sessions(cluster) == before
+    eventually("the daemons are back", lambda: cluster.ctl("status", expect=None).status == 0)
+
+
+def test_losing_zookeeper_harms_no_io(cluster: Cluster) -> None:
+    """With every ZooKeeper server dead for longer than a session, LIO and its sessions stay, and the nodes come back."""
+    cluster.login()
+    io = cluster.initiator.verified_io(paths(cluster, DB1).device, offset=MIB)
+    before, objects = sessions(cluster), [node.lio() for node in cluster.nodes]
+    for server in cluster.ensemble.servers:
+        server.kill()
+    for node in cluster.nodes:
+        eventually("the node notices", partial(has_logged, node, "the map was not read"), 4 * SESSION_TIMEOUT)
+    assert [node.lio() for node in cluster.nodes] == objects
+    cluster.ensemble.start()
+    eventually("the nodes come back", lambda: cluster.ctl("status", expect=None).status == 0, 60)
+    done = io.stop()
+    assert (done.errors, done.mismatches) == (0, 0)
+    assert sessions(cluster) == before
+
+
+def test_a_dead_node_is_seen_and_catches_up(cluster: Cluster) -> None:
+    """A node that dies is shown dead while the I/O goes on over the other, and has the newest map when it returns."""
+    cluster.login()
+    io = cluster.initiator.verified_io(paths(cluster, DB1).device, offset=MIB)
+    node = cluster.nodes[1]
+    node.machine.kill()
+    eventually(
+        "status shows it dead", lambda: not cluster.ctl.status()["nodes"]["n2"]["alive"], 4 * SESSION_TIMEOUT
+    )
+    assert cluster.ctl("status", expect=6).out.count("DEAD") == 1
+    cluster.ctl.apply(example(cluster).replace("alias: database host", "alias: renamed"))
+    then = io.progress.operations
+    eventually("the I/O goes on", lambda: io.progress.operations > then + 50)
+    node.machine.start()
+    node.configure(cluster.ensemble.hosts)
+    node.start()
+    eventually("it catches up", lambda: cluster.ctl("status", expect=None).status == 0)
+    paths(cluster, DB1)
+    done = io.stop()
+    assert (done.errors, done.mismatches) == (0, 0)
+
+
+def test_a_missing_device_harms_only_its_lun(cluster: Cluster) -> None:
+    """A Lun without its device is reported by name; the others are served, and it too as soon as the device is there."""
+    node = cluster.nodes[0]
+    text = example(cluster).replace("/srv/scratch.img", "/srv/later.img")
+    cluster.ctl.apply(text, wait=None)
+    eventually("the problem is reported", lambda: cluster.ctl.status()["nodes"]["n1"]["failing"] == 1)
+    (problem,) = [line for line in cluster.ctl("status", expect=6).out.splitlines() if "later.img" in line]
+    assert "BackingDeviceMissing" in problem
+    assert "/db1" in node.lio()
+    node.machine.run("truncate -s 64M /srv/later.img")
+    eventually("it is served", lambda: cluster.ctl("status", expect=None).status == 0)
+
+
+def test_targets_of_other_tools_are_left_alone(cluster: Cluster) -> None:
+    """A target made by hand is neither changed nor removed, whatever the map does."""
+    machine = cluster.nodes[0].machine
+    machine.run(
+        "cd /sys/kernel/config/target; mkdir -p core/rd_mcp_0/mine; echo rd_pages=100 >core/rd_mcp_0/mine/control; "
+        f"echo 1 >core/rd_mcp_0/mine/enable; mkdir -p iscsi/{ALONE}/tpgt_1/lun/lun_0; "
+        f"ln -s $PWD/core/rd_mcp_0/mine iscsi/{ALONE}/tpgt_1/lun/lun_0/mine"
+    )
+
+    def theirs() -> list[str]:
+        return [line for line in cluster.nodes[0].lio().splitlines() if "rd_mcp_0" in line or ALONE in line]
+
+    before = theirs()
+    cluster.ctl.apply(example(cluster).replace("lun: 0, initiator", "lun: 5, initiator"))
+    cluster.ctl.apply("nodes: {n1: {tpg_tag: 1}, n2: {tpg_tag: 2}}")
+    assert theirs() == before
+    clash = example(cluster).replace(SCRATCH, ALONE)
+    cluster.ctl.apply(clash, wait=None)
+    eventually("the clash is reported", lambda: "ForeignTarget" in cluster.ctl("status", expect=None).out)
+    assert theirs() == before
+    machine.run(
+        f"cd /sys/kernel/config/target; rm iscsi/{ALONE}/tpgt_1/lun/lun_0/mine; rmdir iscsi/{ALONE}/tpgt_1/lun/lun_0 "
+        f"iscsi/{ALONE}/tpgt_1 iscsi/{ALONE} core/rd_mcp_0/mine core/rd_mcp_0"
+    )
+
+
+def test_one_pass_and_its_exit_codes(cluster: Cluster) -> None:
+    """`lunmapd --once` is 0 when all is applied, 6 when something fails, 5 without ZooKeeper; --check-config is 0 or 3."""
+    node = cluster.nodes[0]
+    node.stop()
+    assert node.once() == 0
+    cluster.ctl.apply(example(cluster).replace("/srv/scratch.img", "/srv/none.img"), wait=None)
+    assert node.once() == 6
+    for server in cluster.ensemble.servers:
+        server.kill()
+    assert node.once() == 5
+    cluster.ensemble.start()
+    node.machine.run("lunmapd --check-config")
+    node.machine.put("/run/bad.yaml", "nodes: n1\n")
+    bad = node.machine.run("lunmapd --check-config -c /run/bad.yaml", check=False)
+    assert (bad.status, bad.stderr) == (
+        3,
+        "lunmapd: /run/bad.yaml:1: nodes: unknown field; did you mean 'node'?\n",
+    )
+    node.start()
