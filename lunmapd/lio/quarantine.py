@@ -42,7 +42,7 @@ class Stuck(Struct, frozen=True):
 
 
 class Quarantine:
-    """The hanging steps. Each ends with its worker: when the kernel lets that go, the place can be looked at again."""
+    """The hanging steps. One ends with its worker, at the next look: only then is known what became of it."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -54,17 +54,13 @@ class Quarantine:
 
     def failure(self, item: lio.Object) -> Failure | None:
         """Return why the object must be left alone, None if it need not."""
-        return next((stuck.failure() for stuck in self._now() if stuck.blocks(item)), None)
+        return next((stuck.failure() for _, stuck in self._stuck if stuck.blocks(item)), None)
 
     def held(self, objects: Iterable[lio.Object]) -> tuple[Held, ...]:
-        """Return the directories that must not be touched, with what was last seen in them."""
+        """Forget what has ended; return the directories that a look must not touch, with what was last seen there."""
         seen = tuple(objects)
-        return tuple(stuck.held(seen) for stuck in self._now() if stuck.path)
-
-    def _now(self) -> list[Stuck]:
-        if self._stuck:
-            self._stuck = [(worker, stuck) for worker, stuck in self._stuck if worker.alive]
-        return [stuck for _, stuck in self._stuck]
+        self._stuck = [(worker, stuck) for worker, stuck in self._stuck if worker.alive]
+        return tuple(stuck.held(seen) for _, stuck in self._stuck if stuck.path)
 
 
 def _tpg(item: lio.Object) -> tuple[object, object]:

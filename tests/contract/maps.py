@@ -2,7 +2,7 @@
 
 from contract.sides import Side
 from lunmapd.core import lio
-from lunmapd.core.outcome import Report
+from lunmapd.core.outcome import Report, failures
 from lunmapd.core.plan import plan
 from lunmapd.core.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
 
@@ -67,6 +67,7 @@ def apply(side: Side, desired: lio.Objects) -> list[Report]:
 
 def converge(side: Side, desired: lio.Objects) -> None:
     """Do one pass that must not fail, and must leave nothing to do."""
-    failed = [report for report in apply(side, desired) if report.failure]
-    assert not failed
-    assert observed(side) == desired
+    failed = failures(apply(side, desired))
+    assert not failed, failed
+    left = plan(desired, observed(side))
+    assert not left, left

@@ -59,13 +59,14 @@ def test_what_hangs_is_held_as_last_seen(hanging: WorkerProcess) -> None:
 
 
 def test_the_end_of_the_worker_ends_the_quarantine(hanging: WorkerProcess) -> None:
-    """When the kernel lets the worker go, the place is looked at and touched again."""
+    """When the kernel lets the worker go, the place is looked at again, and only then touched."""
     quarantine = Quarantine()
     quarantine.add(hanging, Stuck(LUN, "p", "it hangs"))
     hanging.leave_behind()
     assert hanging.ended(20.0)
-    assert quarantine.failure(LUN) is None
+    assert quarantine.failure(LUN) is not None
     assert quarantine.held(EVERYTHING) == ()
+    assert quarantine.failure(LUN) is None
 
 
 def test_where_a_process_waits_is_told(hanging: WorkerProcess) -> None:
