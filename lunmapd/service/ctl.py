@@ -160,7 +160,7 @@ def apply(
         _check(before.lunmap, after, source.problem)
         changes = tables.change_lines(diff(before.lunmap, after))
         revision = None
-        if changes and not dry_run:
+        if (changes or before.edited_around) and not dry_run:
             revision = commit(
                 session, before, after, Signature(author or _author(), message, datetime.now(UTC))
             )

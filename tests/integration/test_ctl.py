@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from cluster import Ctl
+from kazoo.client import KazooClient
 
 from lab import Ensemble
 
@@ -32,6 +33,19 @@ def test_the_example_is_applied_once(ctl: Ctl) -> None:
     assert "+ luns/db1" in first.out
     assert ctl.apply(EXAMPLE, wait=None).out == "nothing to change, the map is at revision 1\n"
     assert ctl.apply(ctl("get").out, wait=None).out == "nothing to change, the map is at revision 1\n"
+
+
+def test_an_edit_around_the_tools_is_taken_in(ctl: Ctl, ensemble: Ensemble, root: str) -> None:
+    """After a plain set of a znode the next apply records a revision, and the one after it has nothing to do."""
+    ctl.apply(EXAMPLE, wait=None)
+    client = KazooClient(ensemble.hosts)
+    client.start(30)
+    path = f"{root}/luns/db1"
+    client.set(path, client.get(path)[0] + b" ")
+    client.stop()
+    client.close()
+    assert ctl.apply(EXAMPLE, wait=None).out == "committed revision 2\n"
+    assert ctl.apply(EXAMPLE, wait=None).out == "nothing to change, the map is at revision 2\n"
 
 
 def test_a_change_names_object_and_field(ctl: Ctl) -> None:
