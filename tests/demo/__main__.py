@@ -76,18 +76,7 @@ def _start(lab: Lab, tell: Narrator) -> Cluster:
 def _commit(cluster: Cluster, tell: Narrator) -> str:
     tell.step("Committing the example map: all nodes follow it")
     text = cluster.example()
-    tell.ctl(
-        cluster,
-        "apply",
-        "-f",
-        "-",
-        "-m",
-        "first map",
-        "--wait",
-        "30",
-        stdin=text,
-        shown="apply -f config/lunmap.yaml --wait 30",
-    )
+    tell.apply(cluster, text, "config/lunmap.yaml", "first map")
     tell.ctl(cluster, "status")
     tell.ctl(cluster, "get", "luns")
     return text
@@ -115,18 +104,7 @@ def _write_and_read(cluster: Cluster, tell: Narrator, device: Map) -> None:
 def _add_live(cluster: Cluster, tell: Narrator, text: str) -> str:
     tell.step("Adding a LUN live")
     text = text.replace("\ntargets:", LIVE_LUN, 1)
-    tell.ctl(
-        cluster,
-        "apply",
-        "-f",
-        "-",
-        "-m",
-        "add db2",
-        "--wait",
-        "30",
-        stdin=text,
-        shown="apply -f with-db2.yaml --wait 30",
-    )
+    tell.apply(cluster, text, "with-db2.yaml", "add db2")
     cluster.initiator.rescan()
     found = _wait_paths(cluster, WWID_DB2, 3)
     tell.say(f"the initiator has {found.name} ({found.wwid}) with {len(found.usable_paths)} paths")
@@ -138,18 +116,7 @@ def _remove_live(cluster: Cluster, tell: Narrator, text: str) -> str:
     found = _wait_paths(cluster, WWID_DB2, 3)
     mapping = f'      - {{target: "{SAN}", lun: 2, initiator: "{HOST}"}}\n'
     text = text.replace("    maps:\n" + mapping, "", 1)
-    tell.ctl(
-        cluster,
-        "apply",
-        "-f",
-        "-",
-        "-m",
-        "unmap db2",
-        "--wait",
-        "30",
-        stdin=text,
-        shown="apply -f without-the-map.yaml --wait 30",
-    )
+    tell.apply(cluster, text, "without-the-map.yaml", "unmap db2")
     tell.say("reading db2 through each of its paths:")
     for path in found.paths:
         done = cluster.initiator.machine.run(
@@ -180,18 +147,7 @@ def _kill(cluster: Cluster, tell: Narrator, io: VerifiedIO) -> None:
 def _return(cluster: Cluster, tell: Narrator, io: VerifiedIO, text: str) -> None:
     tell.step("A commit while n1 is away; then it returns and catches up")
     changed = text.replace("alias: database host", "alias: db host 1").replace("access: ro", "access: rw")
-    tell.ctl(
-        cluster,
-        "apply",
-        "-f",
-        "-",
-        "-m",
-        "logs rw",
-        "--wait",
-        "30",
-        stdin=changed,
-        shown="apply -f logs-rw.yaml --wait 30",
-    )
+    tell.apply(cluster, changed, "logs-rw.yaml", "logs rw")
     node = cluster.nodes[0]
     node.machine.start()
     node.configure(cluster.ensemble.hosts)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cluster import Cluster
+    from cluster import Answer, Cluster
 
     from lab import Machine
 
@@ -28,12 +28,17 @@ class Narrator:
         """Say something, indented under the step."""
         print("\n".join(f"    {line}".rstrip() for line in text.splitlines()), flush=True)
 
-    def ctl(
-        self, cluster: Cluster, *args: str, stdin: str | None = None, shown: str = "", expect: int = 0
-    ) -> None:
+    def ctl(self, cluster: Cluster, *args: str, expect: int = 0) -> None:
         """Run lunmapctl, and show the command and what it printed."""
-        self.say(f"$ lunmapctl {shown or ' '.join(args)}")
-        answer = cluster.ctl(*args, stdin=stdin, expect=expect)
+        self._show(f"lunmapctl {' '.join(args)}", cluster.ctl(*args, expect=expect))
+
+    def apply(self, cluster: Cluster, text: str, name: str, message: str) -> None:
+        """Apply a map and wait for the nodes; `name` is the file that an admin would have it in."""
+        answer = cluster.ctl("apply", "-f", "-", "-m", message, "--wait", "30", stdin=text)
+        self._show(f"lunmapctl apply -f {name} -m '{message}' --wait 30", answer)
+
+    def _show(self, command: str, answer: Answer) -> None:
+        self.say(f"$ {command}")
         self.say(answer.out.rstrip())
         print(flush=True)
 
