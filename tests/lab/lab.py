@@ -228,7 +228,7 @@ class Lab:
         print(f"lab {self.name} keeps running. Shells (as root):", file=sys.stderr)
         for machine in self.machines.values():
             print(f"  {machine.name}: {machine.shell_command}", file=sys.stderr)
-        print(f"End it: PYTHONPATH=tests python -m lab reap {self.name}", file=sys.stderr)
+        print(f"End it: PYTHONPATH=tests python3 -m lab reap {self.name}", file=sys.stderr)
 
 
 def _sandbox(state: Path, driver: Driver, layer: Path | None) -> Sandbox:
