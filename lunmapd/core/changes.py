@@ -57,11 +57,17 @@ def _diff_section(section: Section, before: Lunmap, after: Lunmap) -> Iterator[C
     for name in sorted(old.keys() | new.keys()):
         was, now = old.get(name), new.get(name)
         if was != now:
-            yield Change(f"{section}/{name}", _encode(was), _encode(now))
+            yield Change(f"{section}/{name}", as_raw(_bytes(was)), as_raw(_bytes(now)))
 
 
-def _encode(document: Document | None) -> Raw | UnsetType:
-    return UNSET if document is None else Raw(encode(document))
+def data_at(lunmap: Lunmap, path: str) -> bytes | None:
+    """Return the canonical bytes of the object at `luns/db1` or the like, None when there is none."""
+    section, name = split(path)
+    return _bytes(lunmap.section(section).get(name))
+
+
+def _bytes(document: Document | None) -> bytes | None:
+    return None if document is None else encode(document)
 
 
 def as_raw(data: bytes | None) -> Raw | UnsetType:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from lunmapd.core import digest as digests
-from lunmapd.core.changes import Change, Head, Revision, as_raw, diff, split
+from lunmapd.core.changes import Change, Head, Revision, as_raw, data_at, diff, split
 from lunmapd.core.documents import encode
 from lunmapd.core.lunmap import SECTIONS, Lunmap
 from lunmapd.store import paths
@@ -68,7 +68,7 @@ def draft(before: Snapshot, after: Lunmap, signature: Signature) -> Draft | None
     writes: list[Write] = []
     changes: list[Change] = []
     for path in _touched(before, after):
-        old, new = before.data(path), _data(after, path)
+        old, new = before.data(path), data_at(after, path)
         if new is None and path in before.unreadable:
             continue
         recorded = before.edited.get(path, None if path in before.unreadable else old)
@@ -88,12 +88,6 @@ def _touched(before: Snapshot, after: Lunmap) -> list[str]:
     order = tuple(SECTIONS)
     found = {change.path for change in diff(before.lunmap, after)} | before.edited.keys()
     return sorted(found, key=lambda path: (order.index(split(path)[0]), path))
-
-
-def _data(lunmap: Lunmap, path: str) -> bytes | None:
-    section, name = split(path)
-    document = lunmap.section(section).get(name)
-    return None if document is None else encode(document)
 
 
 def _digest(value: int, writes: list[Write]) -> int:

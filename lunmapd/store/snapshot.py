@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core import digest as digests
-from lunmapd.core.changes import Head, Revision, as_bytes, build, patch, patch_digest, split
+from lunmapd.core.changes import Head, Revision, as_bytes, build, data_at, patch, patch_digest, split
 from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.core.lunmap import SECTIONS, Document, Lunmap, Section
 
@@ -56,9 +56,7 @@ class Snapshot(Struct, frozen=True):
         """Return the bytes of an object as they are in the tree, None when there is none."""
         if path in self.raw:
             return self.raw[path]
-        section, name = split(path)
-        document = self.lunmap.section(section).get(name)
-        return None if document is None else encode(document)
+        return data_at(self.lunmap, path)
 
 
 def assemble(meta: Meta, head: Head, head_version: int, objects: Mapping[str, Raw]) -> Snapshot:
