@@ -21,8 +21,11 @@ class Change(Struct, frozen=True, omit_defaults=True):
     after: Raw | UnsetType = UNSET
 
 
-class Revision(Struct, frozen=True):
-    """`revisions/<n>`: one commit. `digest` is that of the whole map after it; `time` is RFC 3339 in UTC."""
+class Revision(Struct, frozen=True, omit_defaults=True):
+    """`revisions/<n>`: one commit. `digest` is that of the whole map after it; `time` is RFC 3339 in UTC.
+
+    `confirms` is the newest revision whose removals it confirms, 0 when it confirms none; such a revision may change nothing.
+    """
 
     revision: int
     digest: str
@@ -30,13 +33,29 @@ class Revision(Struct, frozen=True):
     time: str
     message: str
     changes: tuple[Change, ...]
+    confirms: int = 0
 
 
-class Head(Struct, frozen=True):
-    """`head`: the newest revision and the digest of the whole map at it."""
+class Staged(Struct, frozen=True):
+    """The tip of a commit in several revisions that is not released yet, and who began it, when and why."""
 
     revision: int
     digest: str
+    author: str
+    time: str
+    message: str
+
+
+class Head(Struct, frozen=True, omit_defaults=True):
+    """`head`: the newest revision that nodes follow, and the digest of the whole map at it.
+
+    Removals are confirmed up to the revision `confirmed`. `staged` is there while a large commit is under way.
+    """
+
+    revision: int
+    digest: str
+    confirmed: int = 0
+    staged: Staged | None = None
 
 
 def split(path: str) -> tuple[Section, str]:

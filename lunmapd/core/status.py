@@ -1,4 +1,4 @@
-"""What a node says of itself: `live/<node>` and `status/<node>`, the contract for monitoring.
+"""What a node says of itself: `members/<node>/live` and `members/<node>/status`, the contract for monitoring.
 
 Times are RFC 3339 in UTC. The schema is documented in docs/znodes.md.
 """
@@ -22,7 +22,7 @@ class Standing(StrEnum):
 
 
 class Live(Struct, frozen=True):
-    """`live/<node>`, ephemeral: whose session it is. `machine` is the machine id, `boot` the kernel's boot id."""
+    """`members/<node>/live`, ephemeral: whose session it is. `machine` is the machine id, `boot` the kernel's boot id."""
 
     machine: str
     boot: str
@@ -58,7 +58,7 @@ class Failing(Struct, frozen=True):
 
 
 class NodeStatus(Struct, frozen=True, omit_defaults=True):
-    """`status/<node>`. `observed` is the newest revision read, `applied` the last one that was seen in the kernel.
+    """`members/<node>/status`. `observed` is the newest revision read, `applied` the last one that was seen in the kernel.
 
     `failing` lists at most MAX_FAILING objects, `failing_count` counts them all; those that merely wait for another
     are counted in `waiting`.

@@ -33,7 +33,7 @@ from lunmapd.store.errors import (
     UnreachableError,
 )
 from lunmapd.store.read import fetch, read_revisions, read_top, sync
-from lunmapd.store.session import Answer, Session
+from lunmapd.store.session import Answer, Session, make
 from lunmapd.store.snapshot import SCHEMA, Meta, Snapshot
 
 _ATTEMPTS = 3
@@ -82,14 +82,7 @@ def _initialised(session: Session, ours: Meta, failure: Failure) -> str:
 def _make_parents(session: Session) -> None:
     steps = session.root.strip("/").split("/")
     for depth in range(1, len(steps) + 1):
-        _make(session, "/" + "/".join(steps[:depth]))
-
-
-def _make(session: Session, path: str) -> None:
-    try:
-        session.repeat(lambda client: client.create_async(path, b""))
-    except NodeExistsError:
-        return
+        make(session, "/" + "/".join(steps[:depth]))
 
 
 def commit(session: Session, before: Snapshot, after: Lunmap, signature: Signature) -> Revision | None:

@@ -45,13 +45,12 @@ class Draft(Struct, frozen=True):
 
     writes: tuple[Write, ...]
     revision: Revision
+    head: Head
     head_version: int
 
     def all_writes(self) -> tuple[Write, ...]:
         """List the writes in the order in which they are sent; head first, so that it is what a late writer fails at."""
-        head = Write(
-            paths.HEAD, b"", encode(Head(self.revision.revision, self.revision.digest)), self.head_version
-        )
+        head = Write(paths.HEAD, b"", encode(self.head), self.head_version)
         return (
             head,
             *self.writes,
@@ -81,7 +80,8 @@ def draft(before: Snapshot, after: Lunmap, signature: Signature) -> Draft | None
     revision = Revision(
         before.revision + 1, digest, signature.author, signature.time(), signature.message, tuple(changes)
     )
-    return Draft(tuple(writes), revision, before.head_version)
+    head = Head(revision.revision, revision.digest, before.confirmed)
+    return Draft(tuple(writes), revision, head, before.head_version)
 
 
 def _touched(before: Snapshot, after: Lunmap) -> list[str]:

@@ -11,8 +11,9 @@ from lunmapd.core.status import Live, NodeStatus
 from lunmapd.store import paths
 from lunmapd.store.draft import check_document
 from lunmapd.store.errors import LostError, NodeNameTakenError, NotInitialisedError, UnreachableError
-from lunmapd.store.read import fetch
-from lunmapd.store.session import Answer, Session
+from lunmapd.store.read import fetch, read_top
+from lunmapd.store.session import Answer, Session, make
+from lunmapd.store.snapshot import Raw
 
 T = TypeVar("T")
 _ATTEMPTS = 5
@@ -30,8 +31,8 @@ class FleetNode(NamedTuple):
 def register(session: Session, node: str, live: Live) -> None:
     """Make sure that the ephemeral of `node` is there and belongs to this session.
 
-    One that an earlier session of this machine left behind is replaced. Raises NodeNameTakenError when it is
-    another machine's, NotInitialisedError when there is no tree.
+    One that an earlier session of this machine left behind is replaced; members/<node> is made if missing.
+    Raises NodeNameTakenError when it is another machine's, NotInitialisedError when there is no tree.
     """
     for _ in range(_ATTEMPTS):
         try:
@@ -49,7 +50,7 @@ def _settle(session: Session, node: str, live: Live) -> bool:
     data, stat = found
     if stat.ephemeralOwner == session.session_id:
         return True
-    other = _try_decode(data or b"", Live)
+    other = _try_decode(Raw(data or b"", stat.version), Live)
     if not isinstance(other, Live):
         raise NodeNameTakenError(node, _UNREADABLE, _UNREADABLE)
     if other.machine != live.machine:
@@ -72,8 +73,21 @@ def _create(session: Session, node: str, live: Live) -> bool:
     except NodeExistsError:
         return False
     except NoNodeError:
-        raise NotInitialisedError(session.path(paths.LIVE)) from None
+        _make_member(session, node)
+        return False
     return True
+
+
+def _make_member(session: Session, node: str) -> None:
+    """Make members/<node>, and in a tree of schema 1 members itself; nothing where there is no tree."""
+    (meta,) = fetch(session, (paths.META,))
+    if meta is None:
+        raise NotInitialisedError(session.path(paths.META))
+    try:
+        for path in (paths.MEMBERS, paths.member(node)):
+            make(session, session.path(path))
+    except NoNodeError:
+        raise NotInitialisedError(session.path(paths.MEMBERS)) from None
 
 
 def _replace(session: Session, node: str, live: Live, version: int) -> bool:
@@ -102,19 +116,21 @@ def write_status(session: Session, node: str, status: NodeStatus) -> None:
         try:
             session.repeat(lambda client: client.set_async(path, data))
         except NoNodeError:
-            if not _create_status(session, path, data):
+            if not _create_status(session, node, data):
                 continue
         return
     raise UnreachableError(session.hosts, session.deadline, f"; the status of {node} was not written")
 
 
-def _create_status(session: Session, path: str, data: bytes) -> bool:
+def _create_status(session: Session, node: str, data: bytes) -> bool:
+    path = session.path(paths.status(node))
     try:
         session.repeat(lambda client: client.create_async(path, data))
     except NodeExistsError:
         return False
     except NoNodeError:
-        raise NotInitialisedError(session.path(paths.STATUS)) from None
+        _make_member(session, node)
+        return False
     return True
 
 
@@ -123,27 +139,23 @@ def read_fleet(session: Session) -> dict[str, FleetNode]:
 
     Raises NotInitialisedError when there is no tree.
     """
-    live, status = _children(session, paths.LIVE), _children(session, paths.STATUS)
-    names = sorted(live | status)
+    names = _members(session)
     found = fetch(session, [path for name in names for path in (paths.live(name), paths.status(name))])
-    return {
-        name: _fleet_node(
-            name, *(None if raw is None else raw.data for raw in found[2 * index : 2 * index + 2])
-        )
-        for index, name in enumerate(names)
-    }
+    pairs = zip(names, found[::2], found[1::2], strict=True)
+    return {name: _fleet_node(name, live, status) for name, live, status in pairs if live or status}
 
 
-def _children(session: Session, path: str) -> set[str]:
+def _members(session: Session) -> list[str]:
+    """List the nodes that ever registered; a tree of schema 1 has none as long as no node made members."""
     try:
-        children = session.repeat(lambda client: client.get_children_async(session.path(path)))
+        return sorted(session.repeat(lambda client: client.get_children_async(session.path(paths.MEMBERS))))
     except NoNodeError:
-        raise NotInitialisedError(session.path(path)) from None
-    return set(children)
+        read_top(session)
+        return []
 
 
-def _fleet_node(name: str, live_data: bytes | None, status_data: bytes | None) -> FleetNode:
-    live, status = _try_decode(live_data, Live), _try_decode(status_data, NodeStatus)
+def _fleet_node(name: str, live_raw: Raw | None, status_raw: Raw | None) -> FleetNode:
+    live, status = _try_decode(live_raw, Live), _try_decode(status_raw, NodeStatus)
     problems = [
         f"{path}: {reason}"
         for path, reason in ((paths.live(name), live), (paths.status(name), status))
@@ -156,11 +168,11 @@ def _fleet_node(name: str, live_data: bytes | None, status_data: bytes | None) -
     )
 
 
-def _try_decode(data: bytes | None, kind: type[T]) -> T | str | None:
+def _try_decode(raw: Raw | None, kind: type[T]) -> T | str | None:
     """Decode a document; a string is the reason why it can't be."""
-    if data is None:
+    if raw is None:
         return None
     try:
-        return decode(data, kind)
+        return decode(raw.data, kind)
     except DocumentError as error:
         return str(error)

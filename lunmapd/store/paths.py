@@ -5,10 +5,10 @@ from lunmapd.core.lunmap import SECTIONS
 META = "meta"
 HEAD = "head"
 REVISIONS = "revisions"
-LIVE = "live"
-STATUS = "status"
+CHECKPOINTS = "checkpoints"
+MEMBERS = "members"
 
-PARENTS = (*SECTIONS, REVISIONS, LIVE, STATUS)
+PARENTS = (*SECTIONS, REVISIONS, CHECKPOINTS, MEMBERS)
 
 
 def revision(number: int) -> str:
@@ -16,11 +16,16 @@ def revision(number: int) -> str:
     return f"{REVISIONS}/{number:010d}"
 
 
+def member(node: str) -> str:
+    """Path of the only part of the tree that a node writes."""
+    return f"{MEMBERS}/{node}"
+
+
 def live(node: str) -> str:
     """Path of the ephemeral of a node."""
-    return f"{LIVE}/{node}"
+    return f"{member(node)}/live"
 
 
 def status(node: str) -> str:
     """Path of the status of a node."""
-    return f"{STATUS}/{node}"
+    return f"{member(node)}/status"

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from lunmapd.core.changes import Head, Revision
 from lunmapd.core.documents import DocumentError, decode
-from lunmapd.core.lunmap import SECTIONS
 from lunmapd.store import paths
 from lunmapd.store.errors import (
     DamagedError,
@@ -20,7 +19,17 @@ from lunmapd.store.errors import (
     WentBackError,
 )
 from lunmapd.store.session import Answer, Ask, Session
-from lunmapd.store.snapshot import SCHEMA, Meta, Raw, Snapshot, advance, assemble, edits
+from lunmapd.store.snapshot import (
+    MIN_SCHEMA,
+    SCHEMA,
+    Meta,
+    Raw,
+    Snapshot,
+    advance,
+    assemble,
+    edits,
+    sections_of,
+)
 
 T = TypeVar("T")
 _ATTEMPTS = 5
@@ -56,6 +65,8 @@ def read_top(session: Session) -> tuple[Meta, Head, int]:
     meta = _decode(session, paths.META, meta_raw, Meta)
     if meta.schema > SCHEMA:
         raise NewerSchemaError(meta.schema, SCHEMA)
+    if meta.schema < MIN_SCHEMA:
+        raise DamagedError(session.path(paths.META), f"there never was a schema {meta.schema}")
     if head_raw is None:
         raise NotInitialisedError(session.path(paths.HEAD))
     return meta, _decode(session, paths.HEAD, head_raw, Head), head_raw.version
@@ -73,18 +84,19 @@ def read_all(session: Session) -> Snapshot:
     sync(session)
     top = read_top(session)
     for _ in range(_ATTEMPTS):
-        objects = _read_objects(session)
+        objects = _read_objects(session, top[0].schema)
         before, top = top, read_top(session)
         if top == before and objects is not None:
             return _settled(session, top, objects)
     raise UnsteadyError(_ATTEMPTS)
 
 
-def _read_objects(session: Session) -> dict[str, Raw] | None:
+def _read_objects(session: Session, schema: int) -> dict[str, Raw] | None:
     """Read every object; None when one vanished meanwhile."""
-    names = session.gather([_children(session, section) for section in SECTIONS])
+    sections = sections_of(schema)
+    names = session.gather([_children(session, section) for section in sections])
     listed: list[str] = []
-    for section, members in zip(SECTIONS, names, strict=True):
+    for section, members in zip(sections, names, strict=True):
         if members is None:
             raise DamagedError(session.path(section), "it is missing, which is not the same as empty")
         listed += (f"{section}/{name}" for name in sorted(members))

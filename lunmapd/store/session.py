@@ -215,6 +215,14 @@ class Session:
         _discard(old)
 
 
+def make(session: Session, path: str) -> None:
+    """Make sure that there is a znode at this absolute path; lets pass NoNodeError when its parent is missing."""
+    try:
+        session.repeat(lambda client: client.create_async(path, b""))
+    except NodeExistsError:
+        return
+
+
 def _jitter() -> float:
     return random.uniform(0.02, 0.2)  # noqa: S311 - nothing secret about a pause
 

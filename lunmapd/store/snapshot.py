@@ -10,14 +10,22 @@ from lunmapd.core.changes import Head, Revision, as_bytes, build, data_at, patch
 from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.core.lunmap import SECTIONS, Document, Lunmap, Section
 
-SCHEMA = 1
+SCHEMA = 2
+MIN_SCHEMA = 1
+_SECTIONS_1: tuple[Section, ...] = ("luns", "targets", "initiators", "nodes")
 
 
-class Meta(Struct, frozen=True):
-    """`meta`: the schema of the tree and the uuid of its cluster; written once."""
+def sections_of(schema: int) -> tuple[Section, ...]:
+    """List the sections that a tree of this schema has."""
+    return _SECTIONS_1 if schema == 1 else tuple(SECTIONS)
+
+
+class Meta(Struct, frozen=True, omit_defaults=True):
+    """`meta`: the schema of the tree, the uuid of its cluster, and how often the tree was restored."""
 
     schema: int
     cluster: str
+    incarnation: int = 0
 
 
 class Raw(Struct, frozen=True):
@@ -33,7 +41,8 @@ class Snapshot(Struct, frozen=True):
     `digest` is that of what was read, `head_digest` the one that head gives. The mappings are by path:
     `unreadable` says why an object can't be decoded, `raw` has the bytes of each object that is not in canonical
     form, `edited` what the revisions say of each object that was changed around the tools (None: it should not be),
-    `versions` the znode version of each object that was read itself, not through a revision. A Snapshot survives JSON.
+    `versions` the znode version of each object that was read itself, not through a revision. `incarnation` counts the
+    restores of the tree, removals are confirmed up to the revision `confirmed`. A Snapshot survives JSON.
     """
 
     cluster: str
@@ -46,6 +55,9 @@ class Snapshot(Struct, frozen=True):
     raw: Mapping[str, bytes] = {}
     edited: Mapping[str, bytes | None] = {}
     versions: Mapping[str, int] = {}
+    schema: int = SCHEMA
+    incarnation: int = 0
+    confirmed: int = 0
 
     @property
     def edited_around(self) -> bool:
@@ -85,6 +97,9 @@ def assemble(meta: Meta, head: Head, head_version: int, objects: Mapping[str, Ra
         unreadable=unreadable,
         raw=raw,
         versions={path: found.version for path, found in objects.items()},
+        schema=meta.schema,
+        incarnation=meta.incarnation,
+        confirmed=head.confirmed,
     )
 
 
@@ -123,4 +138,5 @@ def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[
         head_version=head_version,
         lunmap=patch(known.lunmap, changes),
         versions={path: version for path, version in known.versions.items() if path not in changed},
+        confirmed=head.confirmed,
     )

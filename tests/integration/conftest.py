@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from integration.tools import make_former_tree
 
 from lab import Ensemble, Lab
+from lunmapd.core.lunmap import Lunmap
 from lunmapd.store.commit import initialise
 from lunmapd.store.session import Session
 
@@ -51,6 +53,14 @@ def connect(ensemble: Ensemble, root: str) -> Iterator[Connect]:
             return stack.enter_context(Session(hosts, root, timeout=timeout, deadline=deadline))
 
         yield opened
+
+
+@pytest.fixture
+def former(connect: Connect) -> Session:
+    """Give a session on a tree of schema 1 at revision 0."""
+    opened = connect()
+    make_former_tree(opened, Lunmap())
+    return opened
 
 
 @pytest.fixture

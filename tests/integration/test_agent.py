@@ -101,9 +101,9 @@ def test_a_status_that_says_the_same_is_not_written(session: Session, make: Make
     agent = make()
     agent.turn()
     with Shell(session) as shell:
-        before = shell.get("status/n1")
+        before = shell.get("members/n1/status")
         agent.turn()
-        assert shell.get("status/n1") == before
+        assert shell.get("members/n1/status") == before
 
 
 def test_removals_are_followed(session: Session, kernel: FakeLio, make: Make) -> None:
@@ -141,10 +141,10 @@ def test_a_name_that_belongs_to_another_machine_changes_nothing(
     kernel.objects.clear()
     kernel.done.clear()
     with Shell(session) as shell:
-        before = shell.get("status/n1")
+        before = shell.get("members/n1/status")
         second = make(connect(), identity=Identity("m2", "b2"))
         assert type(second.turn().store_error).__name__ == "NodeNameTakenError"
-        assert shell.get("status/n1") == before
+        assert shell.get("members/n1/status") == before
     assert kernel.done == []
 
 

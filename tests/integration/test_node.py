@@ -60,6 +60,7 @@ def test_another_machine_of_the_same_name_is_refused(session: Session, connect: 
 def test_garbage_under_the_name_is_not_taken_over(session: Session) -> None:
     """An ephemeral that can't be read may be anybody's and is left alone."""
     with Shell(session) as shell:
+        shell.create(paths.member("n1"), b"")
         shell.create(paths.live("n1"), b"garbage")
         with pytest.raises(NodeNameTakenError, match="unreadable"):
             register(session, "n1", LIVE)
@@ -106,7 +107,7 @@ def test_a_status_is_made_and_replaced(session: Session) -> None:
 
 def test_a_status_that_is_too_large_is_refused(session: Session) -> None:
     """A status above the limit of a document is refused before it is sent."""
-    with pytest.raises(TooLargeError, match="status/n1"):
+    with pytest.raises(TooLargeError, match="members/n1/status"):
         write_status(session, "n1", replace(STATUS, version="x" * 300_000))
     assert read_fleet(session) == {}
 
@@ -115,10 +116,19 @@ def test_garbage_of_one_node_hides_no_other(session: Session) -> None:
     """What one node wrote wrongly is a problem of that node, and the others are read."""
     write_status(session, "good", STATUS)
     with Shell(session) as shell:
+        shell.create(paths.member("bad"), b"")
         shell.create(paths.status("bad"), b"{}")
         shell.create(paths.live("bad"), encode({"machine": 3}))
     fleet = read_fleet(session)
     assert fleet["good"] == FleetNode(None, STATUS)
     live, status, problems = fleet["bad"]
     assert (live, status) == (None, None)
-    assert [problem.split(":")[0] for problem in problems] == ["live/bad", "status/bad"]
+    assert [problem.split(":")[0] for problem in problems] == ["members/bad/live", "members/bad/status"]
+
+
+def test_a_node_registers_in_a_tree_of_the_former_schema(former: Session) -> None:
+    """An upgraded node makes what it needs in a tree that is not migrated yet."""
+    assert read_fleet(former) == {}
+    register(former, "n1", LIVE)
+    write_status(former, "n1", STATUS)
+    assert read_fleet(former) == {"n1": FleetNode(LIVE, STATUS)}

@@ -3,9 +3,10 @@ import threading
 from contextlib import suppress
 
 import pytest
-from integration.tools import GIB, Shell, lun, luns, mutate, put, with_lun
+from integration.tools import GIB, Shell, lun, luns, make_former_tree, mutate, put, with_lun
 from msgspec.structs import replace
 
+from lunmapd.core.changes import Head, Revision
 from lunmapd.core.documents import encode
 from lunmapd.core.lunmap import SECTIONS
 from lunmapd.store import paths
@@ -20,7 +21,7 @@ from lunmapd.store.errors import (
 )
 from lunmapd.store.read import MAX_DELTAS, read_all, refresh
 from lunmapd.store.session import Session
-from lunmapd.store.snapshot import Meta, Snapshot
+from lunmapd.store.snapshot import SCHEMA, Meta, Snapshot
 
 from .conftest import Connect
 
@@ -193,9 +194,39 @@ def test_garbage_at_the_top_is_damage(session: Session, path: str) -> None:
 def test_a_newer_schema_is_left_alone(session: Session) -> None:
     """A tree of a later schema is not interpreted."""
     with Shell(session) as shell:
-        shell.set(paths.META, encode({"schema": 2, "cluster": "c", "more": 1}))
+        shell.set(paths.META, encode({"schema": SCHEMA + 1, "cluster": "c", "more": 1}))
     with pytest.raises(NewerSchemaError, match="upgrade"):
         read_all(session)
+
+
+def test_a_schema_that_never_was_is_damage(session: Session) -> None:
+    """A schema below the first is no tree of ours."""
+    with Shell(session) as shell:
+        shell.set(paths.META, encode({"schema": 0, "cluster": "c"}))
+    with pytest.raises(DamagedError, match="never was"):
+        read_all(session)
+
+
+def test_a_tree_of_the_former_schema_is_read(connect: Connect) -> None:
+    """A tree that was not migrated yet gives its map, and says which schema it has."""
+    session = connect()
+    make_former_tree(session, luns(1))
+    found = read_all(session)
+    assert (found.schema, found.lunmap, found.edited_around) == (1, luns(1), False)
+
+
+def test_a_restore_and_a_confirmation_are_seen(session: Session) -> None:
+    """What meta and head say of restores and confirmations is part of what was read, also by way of a revision."""
+    known = read_all(session)
+    assert (known.schema, known.incarnation, known.confirmed) == (SCHEMA, 0, 0)
+    digest = known.head_digest
+    confirmation = Revision(1, digest, "ann", "2025-01-31T12:00:00Z", "", (), confirms=1)
+    with Shell(session) as shell:
+        shell.create(paths.revision(1), encode(confirmation))
+        shell.set(paths.HEAD, encode(Head(1, digest, confirmed=1)))
+        assert refresh(session, known).confirmed == 1
+        shell.set(paths.META, encode(Meta(SCHEMA, known.cluster, incarnation=3)))
+    assert (read_all(session).incarnation, read_all(session).confirmed) == (3, 1)
 
 
 def test_another_cluster_is_not_followed(session: Session) -> None:

@@ -8,6 +8,7 @@ from integration.relay import Relay
 from integration.tools import Shell, luns, put, wait_until
 
 from lunmapd.core.status import Live
+from lunmapd.store import paths
 from lunmapd.store.commit import initialise
 from lunmapd.store.errors import NotInitialisedError, RefusedError, UnreachableError
 from lunmapd.store.node import read_fleet, register, write_status
@@ -197,16 +198,16 @@ def test_closing_twice_is_harmless(session: Session) -> None:
 def test_an_oversized_request_ends_at_the_deadline(session: Session, connect: Connect) -> None:
     """A request that ZooKeeper answers by dropping the connection isn't repeated for ever."""
     clumsy = connect(deadline=1.0)
-    path = clumsy.path("status/n1")
+    path = clumsy.path("members/n1/status")
     with pytest.raises(UnreachableError):
         clumsy.repeat(lambda client: client.create_async(path, b"x" * 1_100_000))
     with Shell(session) as shell:
-        assert shell.children("status") == []
+        assert shell.children(paths.MEMBERS) == []
 
 
 def test_an_unexpected_refusal_is_named(session: Session) -> None:
     """An error that nobody expects comes out as a refusal with its name, not as kazoo's."""
     register(session, "n1", Live("m1", "b", "1", ""))
-    path = session.path("live/n1/child")
+    path = session.path("members/n1/live/child")
     with pytest.raises(RefusedError, match="NoChildrenForEphemerals"):
         session.repeat(lambda client: client.create_async(path, b""))

@@ -9,7 +9,9 @@ from typing import Self
 from kazoo.client import KazooClient
 from msgspec.structs import replace
 
-from lunmapd.core.changes import Revision
+from lunmapd.core.changes import Revision, map_digest
+from lunmapd.core.digest import show
+from lunmapd.core.documents import encode
 from lunmapd.core.lunmap import Block, Initiator, Lun, Lunmap
 from lunmapd.store.commit import commit
 from lunmapd.store.draft import Signature
@@ -64,6 +66,20 @@ def mutate(lunmap: Lunmap, dice: random.Random) -> Lunmap:
             lunmap, initiators={"iqn.2025-01.org.example:h": Initiator(alias=str(dice.random()))}
         )
     return lunmap
+
+
+def make_former_tree(session: Session, lunmap: Lunmap) -> None:
+    """Make a tree as version 1 of the schema had it, with a map at revision 0."""
+    content = {
+        "meta": b'{"schema":1,"cluster":"former"}',
+        "head": encode({"revision": 0, "digest": show(map_digest(lunmap))}),
+        **dict.fromkeys(("luns", "targets", "initiators", "nodes", "revisions", "live", "status"), b""),
+        **{f"{section}/{name}": encode(document) for section, name, document in lunmap.documents()},
+    }
+    with Shell(session) as shell:
+        shell.client.create(session.root, makepath=True)
+        for path, data in content.items():
+            shell.create(path, data)
 
 
 class Shell:
