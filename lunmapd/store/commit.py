@@ -1,192 +1,173 @@
-"""Writing the tree: making it, and committing a map as one revision."""
+"""Committing a map as one revision, on top of whatever others have committed meanwhile."""
 
-import uuid
-from collections.abc import Sequence
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
 
-from kazoo.client import KazooClient, TransactionRequest
-from kazoo.exceptions import (
-    BadVersionError,
-    KazooException,
-    NodeExistsError,
-    NoNodeError,
-    RolledBackError,
-    RuntimeInconsistency,
-)
+from kazoo.exceptions import BadVersionError, NodeExistsError, NoNodeError
 from msgspec import Struct
 
-from lunmapd.core import digest as digests
-from lunmapd.core.changes import Head, Revision
-from lunmapd.core.documents import encode
+from lunmapd.core import rules
+from lunmapd.core.changes import Revision, diff
+from lunmapd.core.errors import InvalidInputError, Problem
+from lunmapd.core.fields import field_names
 from lunmapd.core.lunmap import Lunmap
+from lunmapd.core.merge import merge
 from lunmapd.store import paths
-from lunmapd.store.draft import Draft, Signature, Write, check_size, draft
-from lunmapd.store.errors import (
-    AlreadyInitialisedError,
+from lunmapd.store.commit_errors import (
+    BusyError,
+    Clash,
     ConflictError,
-    DamagedError,
     EditedMeanwhileError,
-    LostError,
+    UnexpectedRevisionError,
+)
+from lunmapd.store.draft import Draft, Signature, check_size, draft, steps
+from lunmapd.store.errors import (
+    DamagedError,
     NotInitialisedError,
-    OutcomeUnknownError,
+    OlderSchemaError,
     RefusedError,
     StoreError,
-    UnreachableError,
 )
-from lunmapd.store.read import fetch, read_revisions, read_top, sync
-from lunmapd.store.session import Answer, Session, make
-from lunmapd.store.snapshot import SCHEMA, Meta, Snapshot
+from lunmapd.store.read import refresh
+from lunmapd.store.send import Failure, send
+from lunmapd.store.session import Session
+from lunmapd.store.snapshot import SCHEMA, Snapshot
+from lunmapd.store.top import read_revisions
 
-_ATTEMPTS = 3
-_MAX_NAMED = 20
+ATTEMPTS = 100
+_PAUSE = 0.02
+_LONGEST_PAUSE = 0.4
+_MAX_SEARCHED = 1000
+
+Check = Callable[[Lunmap, Lunmap], Sequence[Problem]]
+"""Gets the map that there is and the one to commit; returns the rules that this would break."""
+Wanted = Callable[[Snapshot], Lunmap]
+"""Gets what is there now and returns the map to commit on top of it."""
 
 
-class Failure(Struct, frozen=True):
-    """The operation of a transaction at which it failed, and the error."""
+class Terms(Struct, frozen=True):
+    """What a commit is bound to: who signs it, the rules, and the one revision on top of which it may be, if not on any."""
 
-    path: str
-    error: Exception
+    signature: Signature
+    check: Check
+    expect: int | None = None
 
 
-def initialise(session: Session) -> str:
-    """Make the chroot and an empty tree at revision 0; returns the uuid of the new cluster.
+def by_the_rules(before: Lunmap, after: Lunmap) -> Sequence[Problem]:
+    """Return every rule that a commit of `after` in place of `before` would break."""
+    return (*rules.problems(after), *rules.change_problems(before, after))
 
-    Raises AlreadyInitialisedError, or DamagedError when a part of a tree is there.
+
+def commit(session: Session, before: Snapshot, after: Lunmap, terms: Terms) -> Revision | None:
+    """Commit the changes from `before` to `after`; None when there is nothing to do.
+
+    What others committed since `before` stays: the changes are made on top of it, object by object.
+
+    Raises InvalidInputError for a map that breaks a rule; ConflictError when somebody else changed the same objects, or
+    when both changes together break a rule; UnexpectedRevisionError; BusyError when others were always faster;
+    EditedMeanwhileError for a change around the tools; TooLargeError; OlderSchemaError; OutcomeUnknownError when it can't
+    be told whether it was done. After any other error nothing was committed.
     """
-    _make_parents(session)
-    meta = Meta(SCHEMA, str(uuid.uuid4()))
-    writes = (
-        Write(paths.META, None, encode(meta)),
-        Write(paths.HEAD, None, encode(Head(0, digests.show(digests.EMPTY)))),
-        *(Write(parent, None, b"") for parent in paths.PARENTS),
+    _refuse(terms.check(before.lunmap, after))
+    return _attempts(
+        session, before, lambda latest: _rebased(session, before, after, latest, terms.check), terms
     )
-    for _ in range(_ATTEMPTS):
-        try:
-            failure = submit(session, writes)
-        except LostError:
-            continue
-        return meta.cluster if failure is None else _initialised(session, meta, failure)
-    raise UnreachableError(session.hosts, session.deadline)
 
 
-def _initialised(session: Session, ours: Meta, failure: Failure) -> str:
-    """Tell why the tree could not be made: it's that of a lost attempt of our own, another's, or half a tree."""
-    try:
-        found, _, _ = read_top(session)
-    except NotInitialisedError:
-        raise DamagedError(failure.path, "it exists without meta or head") from None
-    if found == ours:
-        return ours.cluster
-    raise AlreadyInitialisedError(session.root, found.cluster)
+def edit(
+    session: Session, before: Snapshot, change: Callable[[Lunmap], Lunmap], terms: Terms
+) -> Revision | None:
+    """Commit what `change` makes of the newest map; it is run again when others were faster.
 
-
-def _make_parents(session: Session) -> None:
-    steps = session.root.strip("/").split("/")
-    for depth in range(1, len(steps) + 1):
-        make(session, "/" + "/".join(steps[:depth]))
-
-
-def commit(session: Session, before: Snapshot, after: Lunmap, signature: Signature) -> Revision | None:
-    """Commit `after` as the revision that follows `before`; None when nothing changes.
-
-    The caller has checked the rules.
-
-    Raises ConflictError when somebody was faster, EditedMeanwhileError for a change around the tools, TooLargeError,
-    OutcomeUnknownError when it can't be told whether it was done; after any other error nothing was committed.
+    `before` is what was read last, however old. Raises the errors of `commit`, but no ConflictError.
     """
-    prepared = draft(before, after, signature)
-    if prepared is None:
-        return None
-    check_size(prepared, session.root)
-    _send(session, prepared, before)
-    return prepared.revision
+
+    def wanted(latest: Snapshot) -> Lunmap:
+        after = change(latest.lunmap)
+        _refuse(terms.check(latest.lunmap, after))
+        return after
+
+    return _attempts(session, before, wanted, terms)
 
 
-def _send(session: Session, prepared: Draft, before: Snapshot) -> None:
-    """Send until the outcome is known. The version of head lets no second attempt through, if the first was done."""
-    lost = False
-    for _ in range(_ATTEMPTS):
-        try:
-            failure = submit(session, prepared.all_writes(), (paths.META,))
-        except LostError:
-            lost = True
-            if _is_committed(session, prepared):
-                return
-            continue
-        if failure is None or (lost and _is_committed(session, prepared)):
-            return
-        raise _reason(session, prepared, before, failure)
-    raise UnreachableError(session.hosts, session.deadline, "; nothing was committed")
+def _refuse(found: Sequence[Problem]) -> None:
+    if found:
+        raise InvalidInputError(found)
 
 
-def _is_committed(session: Session, prepared: Draft) -> bool:
-    number = prepared.revision.revision
-    try:
-        sync(session)
-        (found,) = fetch(session, (paths.revision(number),))
-    except UnreachableError as error:
-        raise OutcomeUnknownError(session.hosts, number) from error
-    return found is not None and found.data == encode(prepared.revision)
+def _attempts(session: Session, latest: Snapshot, wanted: Wanted, terms: Terms) -> Revision | None:
+    for attempt in range(ATTEMPTS):
+        # A look first: it shows what has become of the tree, such as another one in its place.
+        latest = refresh(session, latest)
+        _check_writable(latest, terms.expect)
+        done = steps(latest, wanted(latest))
+        if not done:
+            return None
+        prepared = draft(latest, done, terms.signature)
+        check_size(prepared, session.root)
+        failure = send(session, prepared)
+        if failure is None:
+            return prepared.revision
+        if not _is_late(failure):
+            raise _reason(session, prepared, latest, failure)
+        time.sleep(_pause(attempt))
+    raise BusyError(ATTEMPTS)
 
 
-def _reason(session: Session, prepared: Draft, before: Snapshot, failure: Failure) -> StoreError:
+def _check_writable(latest: Snapshot, expect: int | None) -> None:
+    if latest.schema < SCHEMA:
+        raise OlderSchemaError(latest.schema, SCHEMA)
+    if expect is not None and latest.revision != expect:
+        raise UnexpectedRevisionError(expect, latest.revision)
+
+
+def _pause(attempt: int) -> float:
+    """Return how long to wait, in seconds: writers who lost together must not come back together."""
+    return random.uniform(0, min(_LONGEST_PAUSE, _PAUSE * 2**attempt))  # noqa: S311 - nothing secret about a pause
+
+
+def _is_late(failure: Failure) -> bool:
+    return failure.path == paths.HEAD and isinstance(failure.error, BadVersionError)
+
+
+def _rebased(session: Session, before: Snapshot, after: Lunmap, latest: Snapshot, check: Check) -> Lunmap:
+    if latest.digest == before.digest:
+        return after
+    merged = merge(before.lunmap, after, latest.lunmap)
+    if merged.clashes:
+        raise ConflictError(latest.revision, list(_clashes(session, before, latest, merged.clashes)))
+    if found := check(latest.lunmap, merged.lunmap):
+        raise ConflictError(latest.revision, (), found)
+    return merged.lunmap
+
+
+def _clashes(
+    session: Session, before: Snapshot, latest: Snapshot, clashing: Sequence[str]
+) -> Iterator[Clash]:
+    """Tell who changed these objects last since `before`, and in which fields they are different now."""
+    oldest = max(before.revision, latest.revision - _MAX_SEARCHED)
+    authors: dict[str, Revision] = {}
+    for revision in read_revisions(session, range(latest.revision, oldest, -1)):
+        for change in revision.changes:
+            authors.setdefault(change.path, revision)
+    changes = {change.path: change for change in diff(before.lunmap, latest.lunmap)}
+    for path in clashing:
+        by = authors.get(path)
+        yield Clash(path, field_names(changes[path]), by.author if by else "", by.revision if by else 0)
+
+
+def _reason(session: Session, prepared: Draft, latest: Snapshot, failure: Failure) -> StoreError:
     match failure.path, failure.error:
-        case paths.META, NoNodeError():
-            return NotInitialisedError(session.path(paths.META))
         case paths.HEAD, NoNodeError():
             return NotInitialisedError(session.path(paths.HEAD))
-        case paths.HEAD, BadVersionError():
-            return _conflict(session, prepared, before)
+        case path, NoNodeError() if path == prepared.identity:
+            # Says so if there is no tree any more, or another one.
+            refresh(session, latest)
+            return DamagedError(session.path(path), "it is missing")
         case path, NodeExistsError() if path == paths.revision(prepared.revision.revision):
             return DamagedError(session.path(path), "head doesn't know of this revision")
         case path, (BadVersionError() | NodeExistsError() | NoNodeError()):
             return EditedMeanwhileError(path)
         case path, error:
             return RefusedError(f"{type(error).__name__} at {path}")
-
-
-def _conflict(session: Session, prepared: Draft, before: Snapshot) -> StoreError:
-    sync(session)
-    _, head, _ = read_top(session)
-    meanwhile = read_revisions(
-        session, range(before.revision + 1, min(head.revision, before.revision + _MAX_NAMED) + 1)
-    )
-    if not meanwhile:
-        return EditedMeanwhileError(paths.HEAD)
-    theirs = {change.path for revision in meanwhile for change in revision.changes}
-    ours = {write.path for write in prepared.writes}
-    return ConflictError(meanwhile[-1].revision, meanwhile[-1].author, sorted(theirs & ours))
-
-
-def submit(session: Session, writes: Sequence[Write], existing: Sequence[str] = ()) -> Failure | None:
-    """Make all writes or none, provided that the `existing` znodes are there; returns what it failed at.
-
-    Raises LostError when it is unknown whether it was done.
-    """
-
-    def ask(client: KazooClient) -> Answer[list[object]]:
-        transaction = client.transaction()
-        for path in existing:
-            transaction.check(session.path(path), -1)
-        for write in writes:
-            _add(transaction, session.path(write.path), write)
-        return transaction.commit_async()
-
-    order = (*existing, *(write.path for write in writes))
-    results = session.once(ask)
-    # kazoo raises nothing for a transaction that failed: the one real error stands among placeholders.
-    failures = [
-        Failure(path, result)
-        for path, result in zip(order, results, strict=True)
-        if isinstance(result, KazooException)
-        and not isinstance(result, RolledBackError | RuntimeInconsistency)
-    ]
-    return failures[0] if failures else None
-
-
-def _add(transaction: TransactionRequest, path: str, write: Write) -> None:
-    if write.after is None:
-        transaction.delete(path, write.version)
-    elif write.before is None:
-        transaction.create(path, write.after)
-    else:
-        transaction.set_data(path, write.after, write.version)

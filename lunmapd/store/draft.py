@@ -1,6 +1,6 @@
 """A commit before it is sent: which znodes it writes and what its revision says; pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -10,7 +10,7 @@ from lunmapd.core.changes import Change, Head, Revision, as_raw, data_at, diff, 
 from lunmapd.core.documents import encode
 from lunmapd.core.lunmap import SECTIONS, Lunmap
 from lunmapd.store import paths
-from lunmapd.store.errors import TooLargeError
+from lunmapd.store.commit_errors import TooLargeError
 from lunmapd.store.snapshot import Snapshot
 
 MAX_DOCUMENT = 256 * 1024
@@ -40,13 +40,24 @@ class Write(Struct, frozen=True):
     version: int = -1
 
 
-class Draft(Struct, frozen=True):
-    """Everything that one multi() writes: the objects, then the revision and head (with head's version before it)."""
+class Step(Struct, frozen=True):
+    """What a commit does to one object: what is written, unless it is already there, and what is recorded."""
 
-    writes: tuple[Write, ...]
-    revision: Revision
+    change: Change
+    write: Write | None = None
+
+
+class Draft(Struct, frozen=True):
+    """Everything that one multi() writes: head, with the version that it must have, the objects, and the revision.
+
+    `identity` must be there, so that nothing is written into a tree that was made anew since.
+    """
+
+    identity: str
     head: Head
     head_version: int
+    writes: tuple[Write, ...]
+    revision: Revision
 
     def all_writes(self) -> tuple[Write, ...]:
         """List the writes in the order in which they are sent; head first, so that it is what a late writer fails at."""
@@ -58,30 +69,23 @@ class Draft(Struct, frozen=True):
         )
 
 
-def draft(before: Snapshot, after: Lunmap, signature: Signature) -> Draft | None:
-    """Prepare the commit that makes `after` of `before`; None when there is nothing to do.
+def steps(before: Snapshot, after: Lunmap) -> tuple[Step, ...]:
+    """List what makes `after` of `before`, in the order of the map.
 
     Changes that were made around the tools are taken in: they stay unless `after` says otherwise, in canonical
-    form, and the revision records them. An unreadable object stays unless `after` has one of its name.
+    form, and are recorded. An unreadable object stays unless `after` has one of its name.
     """
-    writes: list[Write] = []
-    changes: list[Change] = []
-    for path in _touched(before, after):
-        old, new = before.data(path), data_at(after, path)
-        if new is None and path in before.unreadable:
-            continue
-        recorded = before.edited.get(path, None if path in before.unreadable else old)
-        if new != old:
-            writes.append(Write(path, old, new, before.versions.get(path, -1)))
-        changes.append(Change(path, as_raw(recorded), as_raw(new)))
-    if not changes:
+    found = (_step(before, path, data_at(after, path)) for path in _touched(before, after))
+    return tuple(step for step in found if step is not None)
+
+
+def _step(before: Snapshot, path: str, new: bytes | None) -> Step | None:
+    old = before.data(path)
+    if new is None and path in before.unreadable:
         return None
-    digest = digests.show(_digest(int(before.digest, 16), writes))
-    revision = Revision(
-        before.revision + 1, digest, signature.author, signature.time(), signature.message, tuple(changes)
-    )
-    head = Head(revision.revision, revision.digest, before.confirmed)
-    return Draft(tuple(writes), revision, head, before.head_version)
+    recorded = before.edited.get(path, None if path in before.unreadable else old)
+    write = Write(path, old, new, before.versions.get(path, -1)) if new != old else None
+    return Step(Change(path, as_raw(recorded), as_raw(new)), write)
 
 
 def _touched(before: Snapshot, after: Lunmap) -> list[str]:
@@ -90,7 +94,24 @@ def _touched(before: Snapshot, after: Lunmap) -> list[str]:
     return sorted(found, key=lambda path: (order.index(split(path)[0]), path))
 
 
-def _digest(value: int, writes: list[Write]) -> int:
+def draft(before: Snapshot, done: Iterable[Step], signature: Signature) -> Draft:
+    """Prepare the commit that does these steps on `before`."""
+    done = tuple(done)
+    writes = tuple(step.write for step in done if step.write is not None)
+    revision = Revision(
+        before.revision + 1,
+        digests.show(_digest(int(before.digest, 16), writes)),
+        signature.author,
+        signature.time(),
+        signature.message,
+        tuple(step.change for step in done),
+    )
+    head = Head(revision.revision, revision.digest, before.confirmed)
+    identity = paths.identity(before.cluster, before.incarnation)
+    return Draft(identity, head, before.head_version, writes, revision)
+
+
+def _digest(value: int, writes: Iterable[Write]) -> int:
     for write in writes:
         value = digests.replace(value, write.path, write.before, write.after)
     return value
@@ -114,6 +135,6 @@ def check_document(path: str, data: bytes) -> None:
         raise TooLargeError(path, len(data), MAX_DOCUMENT, "bytes")
 
 
-def _sizes(operations: tuple[Write, ...], root: str) -> Iterator[int]:
+def _sizes(operations: Iterable[Write], root: str) -> Iterator[int]:
     for write in operations:
         yield _OVERHEAD + len(root) + len(write.path) + len(write.after or b"")

@@ -1,10 +1,7 @@
 """What can go wrong between this machine and the tree; each says what to do next."""
 
-from collections.abc import Sequence
-
 from lunmapd.core.errors import Exit, LunmapdError
-
-_MAX_NAMED = 10
+from lunmapd.store.snapshot import Snapshot
 
 
 class StoreError(LunmapdError):
@@ -25,19 +22,6 @@ class UnreachableError(StoreError):
 
 class LostError(UnreachableError):
     """The connection broke, or the deadline passed, with a request under way: it may or may not have been done."""
-
-
-class OutcomeUnknownError(StoreError):
-    """A commit was sent and neither confirmed nor found again: ZooKeeper may or may not have it."""
-
-    exit_code = Exit.UNREACHABLE
-
-    def __init__(self, hosts: str, revision: int) -> None:
-        self.revision = revision
-        super().__init__(
-            f"the connection to ZooKeeper at {hosts} was lost in the middle of the commit: it's unknown whether revision {revision} "
-            "was committed; look at 'lunmapctl log' before you repeat it"
-        )
 
 
 class RefusedError(StoreError):
@@ -92,7 +76,21 @@ class WentBackError(StoreError):
             else f"has another revision {found} than the one"
         )
         super().__init__(
-            f"the tree {what} seen before, as after restoring a backup: commit a newer revision, or remove the local snapshot"
+            f"the tree {what} seen before, as when ZooKeeper was put back to older data: if that is meant, say so with "
+            "'lunmapctl confirm --rewound'"
+        )
+
+
+class RestoredError(StoreError):
+    """The tree was restored since it was last read: it has the incarnation `found`, not `known`; `snapshot` is what is there now."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self, known: int, found: int, snapshot: Snapshot) -> None:
+        self.known, self.found, self.snapshot = known, found, snapshot
+        super().__init__(
+            f"the tree was restored (incarnation {found}, known was {known}) to revision {snapshot.revision}: "
+            "look at it, and accept it with 'lunmapctl confirm'"
         )
 
 
@@ -102,6 +100,15 @@ class NewerSchemaError(StoreError):
     def __init__(self, found: int, known: int) -> None:
         super().__init__(
             f"the tree has schema {found}, this version knows up to {known}: upgrade lunmapd on this machine"
+        )
+
+
+class OlderSchemaError(StoreError):
+    """The tree has a schema that this version reads but does not write."""
+
+    def __init__(self, found: int, known: int) -> None:
+        super().__init__(
+            f"the tree has schema {found}, this version commits to {known} only: once every node is upgraded, run 'lunmapctl migrate'"
         )
 
 
@@ -120,46 +127,6 @@ class UnsteadyError(StoreError):
 
     def __init__(self, attempts: int) -> None:
         super().__init__(f"the map changed during each of {attempts} attempts to read it; try again")
-
-
-class ConflictError(StoreError):
-    """Somebody else committed meanwhile. `clashes` are the objects that both changed; empty when a rebase is safe."""
-
-    exit_code = Exit.CONFLICT
-
-    def __init__(self, revision: int, author: str, clashes: Sequence[str]) -> None:
-        self.revision, self.author, self.clashes = revision, author, tuple(clashes)
-        both = f"changed the same objects: {_some(clashes)}" if clashes else "changed other objects"
-        super().__init__(
-            f"revision {revision} by {author} was committed meanwhile and {both}; look at the map and try again"
-        )
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-    return ", ".join(names[:_MAX_NAMED]) + more
-
-
-class EditedMeanwhileError(StoreError):
-    """An object was changed around the tools since the map was read."""
-
-    exit_code = Exit.CONFLICT
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        super().__init__(
-            f"{path} was changed around the tools after it was read, nothing was committed; look at the map and try again"
-        )
-
-
-class TooLargeError(StoreError):
-    """More than ZooKeeper takes at once; it would drop the connection without a word. `size` and `limit` in `unit`."""
-
-    exit_code = Exit.INVALID
-
-    def __init__(self, what: str, size: int, limit: int, unit: str) -> None:
-        self.size, self.limit = size, limit
-        super().__init__(f"{what} has {size} {unit}, the limit is {limit}: divide it; nothing was written")
 
 
 class NodeNameTakenError(StoreError):

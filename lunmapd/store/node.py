@@ -11,9 +11,9 @@ from lunmapd.core.status import Live, NodeStatus
 from lunmapd.store import paths
 from lunmapd.store.draft import check_document
 from lunmapd.store.errors import LostError, NodeNameTakenError, NotInitialisedError, UnreachableError
-from lunmapd.store.read import fetch, read_top
 from lunmapd.store.session import Answer, Session, make
 from lunmapd.store.snapshot import Raw
+from lunmapd.store.top import fetch, read_top
 
 T = TypeVar("T")
 _ATTEMPTS = 5

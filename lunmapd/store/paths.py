@@ -11,6 +11,14 @@ MEMBERS = "members"
 PARENTS = (*SECTIONS, REVISIONS, CHECKPOINTS, MEMBERS)
 
 
+def identity(cluster: str, incarnation: int) -> str:
+    """Path of the empty znode that exists in the tree of this cluster and incarnation only, for transactions to check.
+
+    A version would not do: in a tree that was made anew, versions start again.
+    """
+    return f"{META}/{cluster}.{incarnation}"
+
+
 def revision(number: int) -> str:
     """Path of a revision; ten digits, so that a sorted listing is in the order of the commits."""
     return f"{REVISIONS}/{number:010d}"

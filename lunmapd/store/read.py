@@ -1,82 +1,24 @@
 """Reading the tree: everything at once, or what changed since the last look."""
 
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
-
 from kazoo.client import KazooClient
-from kazoo.protocol.states import ZnodeStat
 from msgspec.structs import replace
 
-from lunmapd.core.changes import Head, Revision
-from lunmapd.core.documents import DocumentError, decode
-from lunmapd.store import paths
+from lunmapd.core.changes import Head
+from lunmapd.core.documents import DocumentError
 from lunmapd.store.errors import (
     DamagedError,
     ForeignClusterError,
-    NewerSchemaError,
-    NotInitialisedError,
+    RestoredError,
     UnsteadyError,
     WentBackError,
 )
 from lunmapd.store.session import Answer, Ask, Session
-from lunmapd.store.snapshot import (
-    MIN_SCHEMA,
-    SCHEMA,
-    Meta,
-    Raw,
-    Snapshot,
-    advance,
-    assemble,
-    edits,
-    sections_of,
-)
+from lunmapd.store.snapshot import Meta, Raw, Snapshot, advance, assemble, edits, sections_of
+from lunmapd.store.top import Top, fetch, read_revisions, read_top, sync
 
-T = TypeVar("T")
 _ATTEMPTS = 5
 MAX_DELTAS = 100
 MAX_HISTORY = 1000
-
-
-def sync(session: Session) -> None:
-    """Let the server that is asked catch up with the leader."""
-    session.repeat(lambda client: client.sync_async(session.path(paths.HEAD)))
-
-
-def fetch(session: Session, relative: Sequence[str]) -> list[Raw | None]:
-    """Read many znodes at once; None stands for a missing one."""
-    return [
-        None if found is None else Raw(found[0] or b"", found[1].version)
-        for found in session.gather([_get(session, path) for path in relative])
-    ]
-
-
-def _get(session: Session, path: str) -> Ask[tuple[bytes | None, ZnodeStat]]:
-    def ask(client: KazooClient) -> Answer[tuple[bytes | None, ZnodeStat]]:
-        return client.get_async(session.path(path))
-
-    return ask
-
-
-def read_top(session: Session) -> tuple[Meta, Head, int]:
-    """Read meta and head with head's version. Raises NotInitialisedError, NewerSchemaError, DamagedError."""
-    meta_raw, head_raw = fetch(session, (paths.META, paths.HEAD))
-    if meta_raw is None:
-        raise NotInitialisedError(session.path(paths.META))
-    meta = _decode(session, paths.META, meta_raw, Meta)
-    if meta.schema > SCHEMA:
-        raise NewerSchemaError(meta.schema, SCHEMA)
-    if meta.schema < MIN_SCHEMA:
-        raise DamagedError(session.path(paths.META), f"there never was a schema {meta.schema}")
-    if head_raw is None:
-        raise NotInitialisedError(session.path(paths.HEAD))
-    return meta, _decode(session, paths.HEAD, head_raw, Head), head_raw.version
-
-
-def _decode(session: Session, path: str, raw: Raw, kind: type[T]) -> T:
-    try:
-        return decode(raw.data, kind)
-    except DocumentError as error:
-        raise DamagedError(session.path(path), str(error)) from None
 
 
 def read_all(session: Session) -> Snapshot:
@@ -84,7 +26,7 @@ def read_all(session: Session) -> Snapshot:
     sync(session)
     top = read_top(session)
     for _ in range(_ATTEMPTS):
-        objects = _read_objects(session, top[0].schema)
+        objects = _read_objects(session, top.meta.schema)
         before, top = top, read_top(session)
         if top == before and objects is not None:
             return _settled(session, top, objects)
@@ -111,83 +53,76 @@ def _children(session: Session, path: str) -> Ask[list[str]]:
     return ask
 
 
-def _settled(session: Session, top: tuple[Meta, Head, int], objects: dict[str, Raw]) -> Snapshot:
-    meta, head, version = top
-    snapshot = assemble(meta, head, version, objects)
+def _settled(session: Session, top: Top, objects: dict[str, Raw]) -> Snapshot:
+    snapshot = assemble(top.meta, top.head, top.version, objects)
     if not snapshot.edited_around:
         return snapshot
-    history = read_revisions(session, range(head.revision, max(0, head.revision - MAX_HISTORY), -1))
+    newest = top.head.revision
+    history = read_revisions(session, range(newest, max(0, newest - MAX_HISTORY), -1))
     return replace(snapshot, edited=edits(objects, history))
-
-
-def read_revisions(session: Session, numbers: Iterable[int]) -> list[Revision]:
-    """Read revisions in the order asked for, up to the first that is missing or can't be read."""
-    wanted = tuple(numbers)
-    found: list[Revision] = []
-    for number, raw in zip(
-        wanted, fetch(session, [paths.revision(number) for number in wanted]), strict=True
-    ):
-        revision = None if raw is None else _revision(raw)
-        if revision is None or revision.revision != number:
-            break
-        found.append(revision)
-    return found
-
-
-def _revision(raw: Raw) -> Revision | None:
-    try:
-        return decode(raw.data, Revision)
-    except DocumentError:
-        return None
 
 
 def refresh(session: Session, known: Snapshot | None) -> Snapshot:
     """Read what is new since `known`, at the cost of the changes; everything if that can't be done.
 
-    Raises ForeignClusterError for another cluster and WentBackError for a tree that is older than `known` or has
-    another history, besides the errors of `read_all`.
+    Raises ForeignClusterError for another cluster, RestoredError, with what is there now, for a tree that was restored
+    since, and WentBackError for one that is older than `known` or has another history; besides the errors of `read_all`.
+    Who has accepted a restored tree goes on from the snapshot of the RestoredError, or from None.
     """
     if known is None:
         return read_all(session)
-    _, head, version = _top_since(session, known)
-    same = head.revision == known.revision
-    if same and version == known.head_version:
+    top = _top_since(session, known)
+    if top.head.revision == known.revision and not known.edited_around:
+        return _with_head(known, top)
+    if top.version == known.head_version:
         return known
-    advanced = None if same or known.edited_around else _advance(session, known, head, version)
+    advanced = None if known.edited_around else _advance(session, known, top)
     if advanced is not None:
         return advanced
     snapshot = read_all(session)
-    _check(known, snapshot.cluster, Head(snapshot.revision, snapshot.head_digest))
+    _check(known, _meta_of(snapshot), Head(snapshot.revision, snapshot.head_digest))
     return snapshot
 
 
-def _top_since(session: Session, known: Snapshot) -> tuple[Meta, Head, int]:
+def _with_head(known: Snapshot, top: Top) -> Snapshot:
+    """Take over what head says besides its revision."""
+    if top.version == known.head_version:
+        return known
+    return replace(known, head_version=top.version, confirmed=top.head.confirmed, staged=top.head.staged)
+
+
+def _top_since(session: Session, known: Snapshot) -> Top:
     top = read_top(session)
-    if top[1].revision < known.revision:
+    if (top.meta.incarnation, top.head.revision) < (known.incarnation, known.revision):
         # A server that lags behind shows an older tree to a new session.
         sync(session)
         top = read_top(session)
-    _check(known, top[0].cluster, top[1])
+    if top.meta.cluster == known.cluster and top.meta.incarnation > known.incarnation:
+        raise RestoredError(known.incarnation, top.meta.incarnation, read_all(session))
+    _check(known, top.meta, top.head)
     return top
 
 
-def _check(known: Snapshot, cluster: str, head: Head) -> None:
-    if cluster != known.cluster:
-        raise ForeignClusterError(known.cluster, cluster)
-    if head.revision < known.revision or (
-        head.revision == known.revision and head.digest != known.head_digest
-    ):
+def _meta_of(snapshot: Snapshot) -> Meta:
+    return Meta(snapshot.schema, snapshot.cluster, snapshot.incarnation)
+
+
+def _check(known: Snapshot, meta: Meta, head: Head) -> None:
+    if meta.cluster != known.cluster:
+        raise ForeignClusterError(known.cluster, meta.cluster)
+    older = (meta.incarnation, head.revision) < (known.incarnation, known.revision)
+    if older or (head.revision == known.revision and head.digest != known.head_digest):
         raise WentBackError(known.revision, head.revision)
 
 
-def _advance(session: Session, known: Snapshot, head: Head, version: int) -> Snapshot | None:
-    missing = range(known.revision + 1, head.revision + 1)
+def _advance(session: Session, known: Snapshot, top: Top) -> Snapshot | None:
+    missing = range(known.revision + 1, top.head.revision + 1)
     if len(missing) > MAX_DELTAS:
         return None
     revisions = read_revisions(session, missing)
     if len(revisions) < len(missing):
         return None
     try:
-        return advance(known, head, version, revisions)
+        return advance(known, top.head, top.version, revisions)
     except DocumentError:
         return None

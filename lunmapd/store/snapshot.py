@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core import digest as digests
-from lunmapd.core.changes import Head, Revision, as_bytes, build, data_at, patch, patch_digest, split
+from lunmapd.core.changes import Head, Revision, Staged, as_bytes, build, data_at, patch, patch_digest, split
 from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.core.lunmap import SECTIONS, Document, Lunmap, Section
 
@@ -42,7 +42,8 @@ class Snapshot(Struct, frozen=True):
     `unreadable` says why an object can't be decoded, `raw` has the bytes of each object that is not in canonical
     form, `edited` what the revisions say of each object that was changed around the tools (None: it should not be),
     `versions` the znode version of each object that was read itself, not through a revision. `incarnation` counts the
-    restores of the tree, removals are confirmed up to the revision `confirmed`. A Snapshot survives JSON.
+    restores of the tree, removals are confirmed up to the revision `confirmed`, and `staged` tells of a large commit
+    under way. A Snapshot survives JSON.
     """
 
     cluster: str
@@ -58,6 +59,7 @@ class Snapshot(Struct, frozen=True):
     schema: int = SCHEMA
     incarnation: int = 0
     confirmed: int = 0
+    staged: Staged | None = None
 
     @property
     def edited_around(self) -> bool:
@@ -100,6 +102,7 @@ def assemble(meta: Meta, head: Head, head_version: int, objects: Mapping[str, Ra
         schema=meta.schema,
         incarnation=meta.incarnation,
         confirmed=head.confirmed,
+        staged=head.staged,
     )
 
 
@@ -139,4 +142,5 @@ def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[
         lunmap=patch(known.lunmap, changes),
         versions={path: version for path, version in known.versions.items() if path not in changed},
         confirmed=head.confirmed,
+        staged=head.staged,
     )

@@ -9,7 +9,7 @@ from integration.tools import make_former_tree
 
 from lab import Ensemble, Lab
 from lunmapd.core.lunmap import Lunmap
-from lunmapd.store.commit import initialise
+from lunmapd.store.init import initialise
 from lunmapd.store.session import Session
 
 Connect = Callable[..., Session]

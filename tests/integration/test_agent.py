@@ -20,8 +20,9 @@ from lunmapd.core import lio
 from lunmapd.core.lunmap import Block, FileIO, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.project import PORT_ID, project
 from lunmapd.core.status import APPLIED, STORE
-from lunmapd.store.commit import commit, initialise
+from lunmapd.store.commit import Terms, by_the_rules, commit
 from lunmapd.store.draft import Signature
+from lunmapd.store.init import initialise
 from lunmapd.store.node import read_fleet
 from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
@@ -59,7 +60,9 @@ def make(session: Session, kernel: FakeLio, tmp_path: Path) -> Make:
 
 def put(session: Session, lunmap: Lunmap) -> None:
     """Commit a map on top of what is there."""
-    commit(session, read_all(session), lunmap, Signature("ann", "a test", datetime.now(UTC)))
+    commit(
+        session, read_all(session), lunmap, Terms(Signature("ann", "a test", datetime.now(UTC)), by_the_rules)
+    )
 
 
 def applied(agent: Agent) -> int | None:

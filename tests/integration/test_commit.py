@@ -1,23 +1,22 @@
-from threading import Thread
-
 import pytest
 from integration.relay import Break, Relay
-from integration.tools import GIB, NOW, Shell, lun, luns, put, with_lun
+from integration.tools import GIB, NOW, Shell, lun, luns, put, terms, with_lun
 from msgspec.structs import replace
 
 from lunmapd.core.lunmap import Initiator, Lunmap
 from lunmapd.store import paths
-from lunmapd.store.commit import initialise
+from lunmapd.store.commit_errors import EditedMeanwhileError, OutcomeUnknownError, TooLargeError
+from lunmapd.store.draft import draft, steps
 from lunmapd.store.errors import (
     AlreadyInitialisedError,
-    ConflictError,
     DamagedError,
-    EditedMeanwhileError,
+    ForeignClusterError,
     NotInitialisedError,
-    OutcomeUnknownError,
-    TooLargeError,
+    OlderSchemaError,
 )
+from lunmapd.store.init import initialise
 from lunmapd.store.read import read_all
+from lunmapd.store.send import send
 from lunmapd.store.session import Session
 
 from .conftest import Connect
@@ -72,47 +71,6 @@ def test_no_change_is_no_revision(session: Session) -> None:
     assert read_all(session).revision == 1
 
 
-def test_the_slower_writer_learns_what_clashes(session: Session, connect: Connect) -> None:
-    """Of two writers from one revision the second loses nothing of the first, and is told who changed the same object."""
-    put(session, luns(1, 2))
-    base = read_all(session)
-    put(session, with_lun(base.lunmap, "l1", lun(1, 2 * GIB)), base, author="bob")
-    with pytest.raises(ConflictError) as caught:
-        put(connect(), with_lun(base.lunmap, "l1", lun(1, 3 * GIB)), base)
-    assert (caught.value.revision, caught.value.author, caught.value.clashes) == (2, "bob", ("luns/l1",))
-    assert read_all(session).lunmap.luns["l1"].size == 2 * GIB
-
-
-def test_a_conflict_over_other_objects_names_none(session: Session) -> None:
-    """A writer who was merely late, with other objects, sees that nothing clashes."""
-    base = read_all(session)
-    put(session, luns(1), base)
-    with pytest.raises(ConflictError) as caught:
-        put(session, luns(2), base)
-    assert caught.value.clashes == ()
-
-
-def test_no_update_is_lost_among_many_writers(session: Session, connect: Connect) -> None:
-    """Writers who repeat after a conflict all get their object in, each by a revision of its own."""
-
-    def write(writer: Session, number: int) -> None:
-        while True:
-            base = read_all(writer)
-            try:
-                put(writer, with_lun(base.lunmap, f"l{number}", lun(number)), base)
-            except ConflictError:
-                continue
-            return
-
-    threads = [Thread(target=write, args=(connect(), number)) for number in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    found = read_all(session)
-    assert (found.revision, found.lunmap) == (5, luns(*range(5)))
-
-
 def test_a_document_that_is_too_large_leaves_nothing(session: Session) -> None:
     """A document above the limit is refused with its size, and the connection survives."""
     lunmap = Lunmap(initiators={"iqn.2025-01.org.example:h": Initiator(alias="x" * 300_000)})
@@ -161,6 +119,37 @@ def test_an_edit_between_read_and_commit_is_not_overwritten(session: Session) ->
     with pytest.raises(EditedMeanwhileError) as caught:
         put(session, luns(2), base)
     assert caught.value.path == "luns/l1"
+
+
+def test_a_tree_that_was_made_anew_is_not_written(session: Session) -> None:
+    """A commit to a tree that was wiped and made anew since it was read is refused, although all versions fit."""
+    base = read_all(session)
+    with Shell(session) as shell:
+        shell.delete("")
+    initialise(session)
+    with pytest.raises(ForeignClusterError):
+        put(session, luns(1), base)
+    prepared = draft(base, steps(base, luns(1)), terms().signature)
+    failure = send(session, prepared)
+    assert failure is not None
+    assert failure.path == prepared.identity
+    assert read_all(session).revision == 0
+
+
+def test_a_tree_without_its_identity_is_damaged(session: Session) -> None:
+    """Without the znode that tells this tree from another one nothing is committed."""
+    base = read_all(session)
+    identity = paths.identity(base.cluster, base.incarnation)
+    with Shell(session) as shell:
+        shell.delete(identity)
+    with pytest.raises(DamagedError, match=identity):
+        put(session, luns(1), base)
+
+
+def test_a_tree_of_the_former_schema_is_not_written(former: Session) -> None:
+    """A commit to a tree that was not migrated is refused with the advice to do so."""
+    with pytest.raises(OlderSchemaError, match="lunmapctl migrate"):
+        put(former, luns(1))
 
 
 def test_a_commit_to_no_tree_says_so(session: Session) -> None:

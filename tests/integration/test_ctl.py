@@ -62,6 +62,14 @@ def test_a_change_names_object_and_field(ctl: Ctl) -> None:
     assert made == {"revision": 2, "changes": dry.out.splitlines()[:2]}
 
 
+def test_a_revision_that_is_expected_must_be_there(ctl: Ctl) -> None:
+    """A file that was made for one revision is not applied to another one."""
+    ctl("apply", "-f", "-", "--expect-revision", "0", stdin=EXAMPLE)
+    changed = EXAMPLE.replace("alias: database host", "alias: db")
+    answer = ctl("apply", "-f", "-", "--expect-revision", "0", stdin=changed, expect=4)
+    assert "the map is at revision 1, expected was 0" in answer.err
+
+
 def test_a_serial_that_is_left_out_is_given_once(ctl: Ctl) -> None:
     """A Lun without a serial gets one, and keeps it when the same file is applied again."""
     text = "luns:\n  a:\n    backing: {type: block, path: /dev/a}\n"

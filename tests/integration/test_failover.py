@@ -6,11 +6,13 @@ from integration.tools import lun, luns, put, wait_until, with_lun
 
 from lab import Ensemble, Server
 from lunmapd.core.lunmap import Lunmap
-from lunmapd.store.commit import initialise
-from lunmapd.store.errors import OutcomeUnknownError, UnreachableError
+from lunmapd.store.commit_errors import OutcomeUnknownError
+from lunmapd.store.errors import UnreachableError
+from lunmapd.store.init import initialise
 from lunmapd.store.node import is_registered, read_fleet, register, write_status
-from lunmapd.store.read import read_all, read_revisions, refresh
+from lunmapd.store.read import read_all, refresh
 from lunmapd.store.session import Session
+from lunmapd.store.top import read_revisions
 from lunmapd.store.watch import watch_head
 
 from .conftest import Connect

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from lunmapd.core.documents import encode
 from lunmapd.core.status import At, Live, NodeStatus
 from lunmapd.store import paths
-from lunmapd.store.errors import NodeNameTakenError, NotInitialisedError, TooLargeError
+from lunmapd.store.commit_errors import TooLargeError
+from lunmapd.store.errors import NodeNameTakenError, NotInitialisedError
 from lunmapd.store.node import FleetNode, is_registered, read_fleet, register, write_status
 from lunmapd.store.session import Session
 

@@ -6,19 +6,20 @@ import pytest
 from integration.tools import GIB, Shell, lun, luns, make_former_tree, mutate, put, with_lun
 from msgspec.structs import replace
 
-from lunmapd.core.changes import Head, Revision
+from lunmapd.core.changes import Head, Revision, Staged
 from lunmapd.core.documents import encode
 from lunmapd.core.lunmap import SECTIONS
 from lunmapd.store import paths
-from lunmapd.store.commit import initialise
 from lunmapd.store.errors import (
     DamagedError,
     ForeignClusterError,
     NewerSchemaError,
     NotInitialisedError,
+    RestoredError,
     UnsteadyError,
     WentBackError,
 )
+from lunmapd.store.init import initialise
 from lunmapd.store.read import MAX_DELTAS, read_all, refresh
 from lunmapd.store.session import Session
 from lunmapd.store.snapshot import SCHEMA, Meta, Snapshot
@@ -227,6 +228,26 @@ def test_a_restore_and_a_confirmation_are_seen(session: Session) -> None:
         assert refresh(session, known).confirmed == 1
         shell.set(paths.META, encode(Meta(SCHEMA, known.cluster, incarnation=3)))
     assert (read_all(session).incarnation, read_all(session).confirmed) == (3, 1)
+    with pytest.raises(RestoredError, match="incarnation 3") as caught:
+        refresh(session, known)
+    assert (caught.value.known, caught.value.found) == (0, 3)
+    assert refresh(session, caught.value.snapshot) == read_all(session)
+    with Shell(session) as shell:
+        shell.set(paths.META, encode(Meta(SCHEMA, known.cluster, incarnation=2)))
+    with pytest.raises(WentBackError):
+        refresh(session, caught.value.snapshot)
+
+
+def test_a_head_that_says_more_costs_no_full_read(session: Session) -> None:
+    """A large commit that begins, or a confirmation, changes what is said of the known revision, nothing else."""
+    put(session, luns(1))
+    known = read_all(session)
+    staged = Staged(2, known.head_digest, "ann", "2025-01-31T12:00:00Z", "")
+    with Shell(session) as shell:
+        shell.set(paths.HEAD, encode(Head(1, known.head_digest, 1, staged)))
+    found = refresh(session, known)
+    assert (found.confirmed, found.staged, found.head_version) == (1, staged, known.head_version + 1)
+    assert found.lunmap is known.lunmap
 
 
 def test_another_cluster_is_not_followed(session: Session) -> None:

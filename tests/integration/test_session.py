@@ -9,8 +9,8 @@ from integration.tools import Shell, luns, put, wait_until
 
 from lunmapd.core.status import Live
 from lunmapd.store import paths
-from lunmapd.store.commit import initialise
 from lunmapd.store.errors import NotInitialisedError, RefusedError, UnreachableError
+from lunmapd.store.init import initialise
 from lunmapd.store.node import read_fleet, register, write_status
 from lunmapd.store.read import read_all, refresh
 from lunmapd.store.session import Session

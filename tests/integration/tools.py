@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from lunmapd.core.changes import Revision, map_digest
 from lunmapd.core.digest import show
 from lunmapd.core.documents import encode
+from lunmapd.core.errors import Problem
 from lunmapd.core.lunmap import Block, Initiator, Lun, Lunmap
-from lunmapd.store.commit import commit
+from lunmapd.store.commit import Check, Terms, commit
 from lunmapd.store.draft import Signature
 from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
@@ -34,7 +35,7 @@ def wait_until(condition: Callable[[], bool], deadline: float = 60.0) -> None:
 
 def lun(number: int, size: int = GIB) -> Lun:
     """Make a Lun whose path and serial follow from its number."""
-    return Lun(Block(f"/dev/vg/l{number}"), serial=f"{number:032x}", size=size)
+    return Lun(Block(f"/dev/vg/l{number}"), serial=f"{number:025x}", size=size)
 
 
 def luns(*numbers: int) -> Lunmap:
@@ -48,11 +49,26 @@ def with_lun(lunmap: Lunmap, name: str, value: Lun | None) -> Lunmap:
     return replace(lunmap, luns=others if value is None else others | {name: value})
 
 
+def any_map(_before: Lunmap, _after: Lunmap) -> tuple[Problem, ...]:
+    """Allow every map, where the rules are not what is tested."""
+    return ()
+
+
+def terms(author: str = "ann", check: Check = any_map, expect: int | None = None) -> Terms:
+    """Make the terms of a commit."""
+    return Terms(Signature(author, "a test", NOON), check, expect)
+
+
 def put(
-    session: Session, after: Lunmap, before: Snapshot | None = None, *, author: str = "ann"
+    session: Session,
+    after: Lunmap,
+    before: Snapshot | None = None,
+    *,
+    author: str = "ann",
+    check: Check = any_map,
 ) -> Revision | None:
     """Commit a map, on top of what is there unless `before` is given."""
-    return commit(session, before or read_all(session), after, Signature(author, "a test", NOON))
+    return commit(session, before or read_all(session), after, terms(author, check))
 
 
 def mutate(lunmap: Lunmap, dice: random.Random) -> Lunmap:

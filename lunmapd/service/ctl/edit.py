@@ -3,14 +3,15 @@
 import getpass
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import click
 from msgspec import Struct
 
-from lunmapd.core import mapfile, rules
+from lunmapd.core import mapfile
 from lunmapd.core.changes import diff
 from lunmapd.core.errors import InvalidInputError, Problem
 from lunmapd.core.identity import with_identity
@@ -19,8 +20,9 @@ from lunmapd.service import tables
 from lunmapd.service.ctl.fleet import wait_applied
 from lunmapd.service.ctl.group import Connection
 from lunmapd.service.ctl.output import echo_json, output_option
-from lunmapd.store.commit import commit, initialise
+from lunmapd.store.commit import Terms, by_the_rules, commit
 from lunmapd.store.draft import Signature
+from lunmapd.store.init import initialise
 from lunmapd.store.read import read_all
 
 
@@ -53,6 +55,12 @@ class Applied(Struct, frozen=True):
 @click.option("--author", default=None, help="Who, for the log.  [default: user@host]")
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would change, commit nothing.")
 @click.option(
+    "--expect-revision",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Commit nothing unless the map is at this revision.",
+)
+@click.option(
     "--wait",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
@@ -66,6 +74,7 @@ def apply(
     message: str,
     author: str | None,
     dry_run: bool,
+    expect_revision: int | None,
     wait: float | None,
     output: str,
 ) -> None:
@@ -74,17 +83,16 @@ def apply(
     A Lun without a serial keeps the one it has, or gets a new one. An unchanged map makes no revision.
     """
     after, source = _read_file(file)
-    with connection.session() as session:
+    signature = Signature(author or _author(), message, datetime.now(UTC))
+    with connection.session() as session, _located(source.problem):
         before = read_all(session)
         after = with_identity(after, before.lunmap, lambda: uuid.uuid4().hex)
-        _check(before.lunmap, after, source.problem)
         changes = tables.change_lines(diff(before.lunmap, after))
-        revision = None
-        if (changes or before.edited_around) and not dry_run:
-            revision = commit(
-                session, before, after, Signature(author or _author(), message, datetime.now(UTC))
-            )
-        number = revision.revision if revision is not None else None
+        number = None
+        if dry_run:
+            _check(before.lunmap, after)
+        elif revision := commit(session, before, after, Terms(signature, by_the_rules, expect_revision)):
+            number = revision.revision
         _say_applied(Applied(number, changes), before.revision, output, dry_run=dry_run)
         if wait is not None and not dry_run:
             wait_applied(session, number or before.revision, wait)
@@ -98,11 +106,20 @@ def _read_file(file: TextIO) -> tuple[Lunmap, Any]:
     return mapfile.parse(text, file.name)
 
 
-def _check(before: Lunmap, after: Lunmap, locate: Callable[..., Problem]) -> None:
-    """Refuse what breaks a rule, with the lines of the file."""
-    found = [*rules.problems(after), *rules.change_problems(before, after)]
-    if found:
-        raise InvalidInputError([locate(problem.place, problem.message) for problem in found])
+@contextmanager
+def _located(locate: Callable[..., Problem]) -> Iterator[None]:
+    """Give the problems of a map the lines of its file."""
+    try:
+        yield
+    except InvalidInputError as error:
+        raise InvalidInputError(
+            [locate(problem.place, problem.message) for problem in error.problems]
+        ) from None
+
+
+def _check(before: Lunmap, after: Lunmap) -> None:
+    if found := by_the_rules(before, after):
+        raise InvalidInputError(found)
 
 
 def _author() -> str:

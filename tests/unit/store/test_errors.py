@@ -1,14 +1,8 @@
 import pytest
 
 from lunmapd.core.errors import Exit
-from lunmapd.store.errors import (
-    ConflictError,
-    OutcomeUnknownError,
-    StoreError,
-    TooLargeError,
-    UnreachableError,
-    WentBackError,
-)
+from lunmapd.store.commit_errors import Clash, ConflictError, OutcomeUnknownError, TooLargeError
+from lunmapd.store.errors import StoreError, UnreachableError, WentBackError
 
 
 @pytest.mark.parametrize(
@@ -16,7 +10,7 @@ from lunmapd.store.errors import (
     [
         (UnreachableError("h:1", 5), Exit.UNREACHABLE),
         (OutcomeUnknownError("h:1", 7), Exit.UNREACHABLE),
-        (ConflictError(3, "bob", ()), Exit.CONFLICT),
+        (ConflictError(3, ()), Exit.CONFLICT),
         (TooLargeError("the commit", 2, 1, "bytes"), Exit.INVALID),
     ],
 )
@@ -27,7 +21,7 @@ def test_errors_have_the_exit_code_of_their_kind(error: StoreError, code: Exit) 
 
 def test_a_long_list_of_clashes_is_cut() -> None:
     """A conflict over many objects names the first ten and counts the rest."""
-    error = ConflictError(3, "bob", [f"luns/l{number}" for number in range(12)])
+    error = ConflictError(3, [Clash(f"luns/l{number}", ("size",), "bob", 3) for number in range(12)])
     assert str(error).count("luns/") == 10
     assert "and 2 more" in str(error)
     assert len(error.clashes) == 12

@@ -1,0 +1,88 @@
+"""Sending transactions, until it is known what became of them."""
+
+from collections.abc import Sequence
+
+from kazoo.client import KazooClient, TransactionRequest
+from kazoo.exceptions import KazooException, RolledBackError, RuntimeInconsistency
+from msgspec import Struct
+
+from lunmapd.core.documents import encode
+from lunmapd.store import paths
+from lunmapd.store.commit_errors import OutcomeUnknownError
+from lunmapd.store.draft import Draft, Write
+from lunmapd.store.errors import LostError, UnreachableError
+from lunmapd.store.session import Answer, Session
+from lunmapd.store.top import fetch, sync
+
+_ATTEMPTS = 3
+
+
+class Failure(Struct, frozen=True):
+    """The operation of a transaction at which it failed, and the error."""
+
+    path: str
+    error: Exception
+
+
+def send(session: Session, prepared: Draft) -> Failure | None:
+    """Send a commit until the outcome is known; returns what it failed at.
+
+    The version of head lets no second attempt through, if the first was done. Raises OutcomeUnknownError, and
+    UnreachableError when nothing was committed.
+    """
+    lost = False
+    for _ in range(_ATTEMPTS):
+        try:
+            failure = submit(session, prepared.all_writes(), (prepared.identity,))
+        except LostError:
+            lost = True
+            if _is_committed(session, prepared):
+                return None
+            continue
+        return None if lost and _is_committed(session, prepared) else failure
+    raise UnreachableError(session.hosts, session.deadline, "; nothing was committed")
+
+
+def _is_committed(session: Session, prepared: Draft) -> bool:
+    number = prepared.revision.revision
+    try:
+        sync(session)
+        (found,) = fetch(session, (paths.revision(number),))
+    except UnreachableError as error:
+        raise OutcomeUnknownError(session.hosts, number) from error
+    return found is not None and found.data == encode(prepared.revision)
+
+
+def submit(session: Session, writes: Sequence[Write], existing: Sequence[str] = ()) -> Failure | None:
+    """Make all writes or none, provided that the `existing` znodes are there; returns what it failed at.
+
+    Raises LostError when it is unknown whether it was done.
+    """
+
+    def ask(client: KazooClient) -> Answer[list[object]]:
+        transaction = client.transaction()
+        for path in existing:
+            transaction.check(session.path(path), -1)
+        for write in writes:
+            _add(transaction, session.path(write.path), write)
+        return transaction.commit_async()
+
+    order = (*existing, *(write.path for write in writes))
+    results = session.once(ask)
+    # kazoo raises nothing for a transaction that failed: the one real error stands among placeholders.
+    failures = [
+        Failure(path, result)
+        for path, result in zip(order, results, strict=True)
+        if isinstance(result, KazooException)
+        and not isinstance(result, RolledBackError | RuntimeInconsistency)
+    ]
+    return failures[0] if failures else None
+
+
+def _add(transaction: TransactionRequest, path: str, write: Write) -> None:
+    if write.after is None:
+        transaction.delete(path, write.version)
+    elif write.before is None:
+        transaction.create(path, write.after)
+    else:
+        transaction.set_data(path, write.after, write.version)

@@ -1,0 +1,154 @@
+"""Several writers at a time: who is late goes on top of what is there, or is told what stands against it."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from integration.tools import GIB, Shell, lun, luns, put, terms, with_lun
+from msgspec.structs import replace
+
+from lunmapd.core.documents import encode
+from lunmapd.core.errors import InvalidInputError, Problem
+from lunmapd.core.lunmap import Initiator, Lunmap
+from lunmapd.store.commit import by_the_rules, commit, edit
+from lunmapd.store.commit_errors import BusyError, Clash, ConflictError, UnexpectedRevisionError
+from lunmapd.store.read import read_all
+from lunmapd.store.session import Session
+
+from .conftest import Connect
+
+pytestmark = pytest.mark.integration
+
+HOST = "iqn.2025-01.org.example:h"
+WRITERS = 20
+
+
+def test_a_late_writer_goes_on_top(session: Session) -> None:
+    """A writer who was late, with other objects, is committed on the newest map, and nothing of it is lost."""
+    base = read_all(session)
+    put(session, luns(1), base, author="bob")
+    revision = put(session, luns(2), base, check=by_the_rules)
+    assert revision is not None
+    assert revision.revision == 2
+    assert [change.path for change in revision.changes] == ["luns/l2"]
+    assert read_all(session).lunmap == luns(1, 2)
+
+
+def test_the_slower_writer_learns_what_clashes(session: Session) -> None:
+    """Of two writers of one object the second is told object, fields, author and revision, and changes nothing."""
+    put(session, luns(1, 2))
+    base = read_all(session)
+    put(session, with_lun(base.lunmap, "l1", lun(1, 2 * GIB)), base, author="bob")
+    put(session, with_lun(read_all(session).lunmap, "l3", lun(3)), author="eve")
+    with pytest.raises(ConflictError, match=r"luns/l1 \(size\) was changed by bob in revision 2") as caught:
+        put(session, with_lun(base.lunmap, "l1", lun(1, 3 * GIB)), base)
+    assert (caught.value.revision, caught.value.clashes) == (3, (Clash("luns/l1", ("size",), "bob", 2),))
+    assert read_all(session).lunmap.luns["l1"].size == 2 * GIB
+
+
+def test_a_clash_with_an_edit_around_the_tools_names_no_author(session: Session) -> None:
+    """An object that was edited by hand since it was read is named as such."""
+    put(session, luns(1))
+    base = read_all(session)
+    with Shell(session) as shell:
+        shell.set("luns/l1", encode(lun(1, 2 * GIB)))
+    put(session, with_lun(read_all(session).lunmap, "l2", lun(2)))
+    with Shell(session) as shell:
+        shell.delete("revisions/0000000002")
+    with pytest.raises(ConflictError, match="around the tools"):
+        put(session, with_lun(base.lunmap, "l1", lun(1, 3 * GIB)), base)
+
+
+def test_the_same_change_twice_is_one(session: Session) -> None:
+    """A writer who was late with the very change that another has made has nothing left to do."""
+    base = read_all(session)
+    put(session, luns(1), base)
+    assert put(session, luns(1), base) is None
+    assert read_all(session).revision == 1
+
+
+def test_both_changes_together_must_keep_the_rules(session: Session) -> None:
+    """Two changes of other objects that break a rule together are a conflict, which names the rule."""
+    base = read_all(session)
+    put(session, luns(1), base, check=by_the_rules)
+    same = Lunmap(luns={"other": lun(1)})
+    with pytest.raises(ConflictError, match="the same backing is already that of") as caught:
+        put(session, same, base, check=by_the_rules)
+    assert caught.value.clashes == ()
+    assert read_all(session).lunmap == luns(1)
+
+
+def test_a_map_that_breaks_a_rule_is_refused_by_the_commit(session: Session) -> None:
+    """Whoever commits, the rules are asked, for the map and for what a change may not do."""
+    with pytest.raises(InvalidInputError, match="serial"):
+        put(session, with_lun(Lunmap(), "l1", replace(lun(1), serial="short")), check=by_the_rules)
+    put(session, luns(1), check=by_the_rules)
+    with pytest.raises(InvalidInputError, match="can't shrink"):
+        put(session, with_lun(luns(1), "l1", lun(1, GIB // 2)), check=by_the_rules)
+    assert read_all(session).revision == 1
+
+
+def test_an_expected_revision_is_insisted_on(session: Session) -> None:
+    """A commit for one revision only is not made on another one, not even with other objects."""
+    base = read_all(session)
+    assert commit(session, base, luns(1), terms(expect=0)) is not None
+    with pytest.raises(UnexpectedRevisionError, match=r"lunmapctl diff 0\.\.") as caught:
+        commit(session, base, luns(2), terms(expect=0))
+    assert (caught.value.expected, caught.value.found) == (0, 1)
+
+
+def test_no_update_is_lost_among_many_writers(session: Session, connect: Connect) -> None:
+    """Twenty writers at the same time all get their object in, each by a revision of its own."""
+    base = read_all(session)
+    sessions = [connect() for _ in range(4)]
+
+    def write(number: int) -> None:
+        put(sessions[number % 4], luns(number), base, check=by_the_rules)
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(write, range(1, WRITERS + 1)))
+    found = read_all(session)
+    assert (found.revision, found.lunmap) == (WRITERS, luns(*range(1, WRITERS + 1)))
+
+
+def test_an_edit_is_run_again_on_the_newer_map(session: Session, connect: Connect) -> None:
+    """Writers who all count up the same field lose no count."""
+    base = read_all(session)
+    other = connect()
+
+    def count(lunmap: Lunmap) -> Lunmap:
+        alias = lunmap.initiators[HOST].alias if lunmap.initiators else "0"
+        return replace(lunmap, initiators={HOST: Initiator(str(int(alias) + 1))})
+
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda number: edit((session, other)[number % 2], base, count, terms()), range(10)))
+    assert read_all(session).lunmap.initiators[HOST].alias == "10"
+
+
+def test_an_edit_is_bound_to_the_rules(session: Session) -> None:
+    """What a function makes of the map is checked as any other map."""
+    with pytest.raises(InvalidInputError, match="serial"):
+        edit(
+            session,
+            read_all(session),
+            lambda lunmap: with_lun(lunmap, "l1", replace(lun(1), serial="")),
+            terms(check=by_the_rules),
+        )
+
+
+def test_who_is_always_late_is_told_so(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer to whom others are always faster ends with an error that says so."""
+    monkeypatch.setattr("lunmapd.store.commit.ATTEMPTS", 3)
+    numbers = iter(range(1, 9))
+
+    def interfere(before: Lunmap, after: Lunmap) -> tuple[Problem, ...]:
+        put(session, with_lun(before, "l1", lun(1, next(numbers) * GIB)))
+        assert after != before
+        return ()
+
+    with pytest.raises(BusyError, match="faster 3 times"):
+        edit(
+            session,
+            read_all(session),
+            lambda lunmap: with_lun(lunmap, "l2", lun(2)),
+            terms(check=interfere),
+        )
