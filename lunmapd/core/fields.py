@@ -1,7 +1,8 @@
 """The fields in which an object changed, for people and programs; pure. Passwords are never shown, not even sealed."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from typing import Any
 
 from msgspec import UNSET, Struct
@@ -23,6 +24,33 @@ class FieldChange(Struct, frozen=True, omit_defaults=True):
     field: str
     before: Any = UNSET
     after: Any = UNSET
+
+
+class Kind(StrEnum):
+    """What became of an object."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+class Difference(Struct, frozen=True):
+    """What changed in one object of the map, at `path` such as `luns/db1`."""
+
+    path: str
+    kind: Kind
+    fields: tuple[FieldChange, ...]
+
+
+def differences(changes: Iterable[Change]) -> tuple[Difference, ...]:
+    """Tell changes by their fields."""
+    return tuple(Difference(change.path, _kind(change), fields(change)) for change in changes)
+
+
+def _kind(change: Change) -> Kind:
+    if change.before is UNSET:
+        return Kind.ADDED
+    return Kind.REMOVED if change.after is UNSET else Kind.CHANGED
 
 
 def fields(change: Change) -> tuple[FieldChange, ...]:

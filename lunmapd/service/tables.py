@@ -1,17 +1,14 @@
 """Tables for people: plain columns, no colours, no cutting at the width of a terminal, so that grep finds all."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 from tabulate import tabulate
 
-from lunmapd.core.changes import Change
-from lunmapd.core.documents import DocumentError, decode
-from lunmapd.core.lunmap import Lunmap
+from lunmapd.client import FleetNode, Lunmap
 from lunmapd.core.mapfile import show_size
 from lunmapd.core.names import naa
 from lunmapd.core.status import NodeStatus, Standing, standing
-from lunmapd.store.node import FleetNode
 
 
 class NodeLine(Struct, frozen=True):
@@ -128,24 +125,3 @@ def nodes_table(lunmap: Lunmap) -> str:
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Print a plain table."""
     return tabulate(rows, headers, tablefmt="plain", disable_numparse=True)
-
-
-def change_lines(changes: Iterable[Change]) -> list[str]:
-    """Print changes, one a line: `+ luns/db1`, `- luns/db2`, `~ luns/db3 (maps)`."""
-    return [_change_line(change) for change in changes]
-
-
-def _change_line(change: Change) -> str:
-    if change.before is UNSET:
-        return f"+ {change.path}"
-    if change.after is UNSET:
-        return f"- {change.path}"
-    return f"~ {change.path} ({', '.join(_fields(bytes(change.before), bytes(change.after)))})"
-
-
-def _fields(before: bytes, after: bytes) -> list[str]:
-    try:
-        old, new = decode(before, dict[str, object]), decode(after, dict[str, object])
-    except DocumentError:
-        return ["unreadable before"]
-    return [name for name in {**old, **new} if old.get(name) != new.get(name)]

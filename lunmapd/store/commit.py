@@ -21,7 +21,7 @@ from lunmapd.store.commit_errors import (
     EditedMeanwhileError,
     UnexpectedRevisionError,
 )
-from lunmapd.store.draft import Draft, Signature, check_size, draft, steps
+from lunmapd.store.draft import Content, Draft, Signature, check_size, content, draft
 from lunmapd.store.errors import (
     DamagedError,
     NotInitialisedError,
@@ -42,8 +42,8 @@ _MAX_SEARCHED = 1000
 
 Check = Callable[[Lunmap, Lunmap], Sequence[Problem]]
 """Gets the map that there is and the one to commit; returns the rules that this would break."""
-Wanted = Callable[[Snapshot], Lunmap]
-"""Gets what is there now and returns the map to commit on top of it."""
+Wanted = Callable[[Snapshot], Content | None]
+"""Gets what is there now and returns what to commit on top of it, None when there is nothing to do."""
 
 
 class Terms(Struct, frozen=True):
@@ -70,9 +70,11 @@ def commit(session: Session, before: Snapshot, after: Lunmap, terms: Terms) -> R
     be told whether it was done. After any other error nothing was committed.
     """
     _refuse(terms.check(before.lunmap, after))
-    return _attempts(
-        session, before, lambda latest: _rebased(session, before, after, latest, terms.check), terms
-    )
+
+    def wanted(latest: Snapshot) -> Content | None:
+        return content(latest, _rebased(session, before, after, latest, terms.check))
+
+    return commit_content(session, before, wanted, terms)
 
 
 def edit(
@@ -83,12 +85,12 @@ def edit(
     `before` is what was read last, however old. Raises the errors of `commit`, but no ConflictError.
     """
 
-    def wanted(latest: Snapshot) -> Lunmap:
+    def wanted(latest: Snapshot) -> Content | None:
         after = change(latest.lunmap)
         _refuse(terms.check(latest.lunmap, after))
-        return after
+        return content(latest, after)
 
-    return _attempts(session, before, wanted, terms)
+    return commit_content(session, before, wanted, terms)
 
 
 def _refuse(found: Sequence[Problem]) -> None:
@@ -96,15 +98,16 @@ def _refuse(found: Sequence[Problem]) -> None:
         raise InvalidInputError(found)
 
 
-def _attempts(session: Session, latest: Snapshot, wanted: Wanted, terms: Terms) -> Revision | None:
+def commit_content(session: Session, latest: Snapshot, wanted: Wanted, terms: Terms) -> Revision | None:
+    """Commit what is wanted on top of the newest map, which may be newer than `latest`. Raises as `commit` does."""
     for attempt in range(ATTEMPTS):
         # A look first: it shows what has become of the tree, such as another one in its place.
         latest = refresh(session, latest)
         _check_writable(latest, terms.expect)
-        done = steps(latest, wanted(latest))
-        if not done:
+        found = wanted(latest)
+        if found is None:
             return None
-        prepared = draft(latest, done, terms.signature)
+        prepared = draft(latest, found, terms.signature)
         check_size(prepared, session.root)
         failure = send(session, prepared)
         if failure is None:

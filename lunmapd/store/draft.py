@@ -47,6 +47,13 @@ class Step(Struct, frozen=True):
     write: Write | None = None
 
 
+class Content(Struct, frozen=True):
+    """What a commit is made of: its steps, and the newest revision whose removals it confirms, if it does."""
+
+    steps: tuple[Step, ...] = ()
+    confirms: int = 0
+
+
 class Draft(Struct, frozen=True):
     """Everything that one multi() writes: head, with the version that it must have, the objects, and the revision.
 
@@ -69,14 +76,15 @@ class Draft(Struct, frozen=True):
         )
 
 
-def steps(before: Snapshot, after: Lunmap) -> tuple[Step, ...]:
-    """List what makes `after` of `before`, in the order of the map.
+def content(before: Snapshot, after: Lunmap) -> Content | None:
+    """Say what makes `after` of `before`, in the order of the map; None when there is nothing to do.
 
     Changes that were made around the tools are taken in: they stay unless `after` says otherwise, in canonical
     form, and are recorded. An unreadable object stays unless `after` has one of its name.
     """
     found = (_step(before, path, data_at(after, path)) for path in _touched(before, after))
-    return tuple(step for step in found if step is not None)
+    steps = tuple(step for step in found if step is not None)
+    return Content(steps) if steps else None
 
 
 def _step(before: Snapshot, path: str, new: bytes | None) -> Step | None:
@@ -94,19 +102,19 @@ def _touched(before: Snapshot, after: Lunmap) -> list[str]:
     return sorted(found, key=lambda path: (order.index(split(path)[0]), path))
 
 
-def draft(before: Snapshot, done: Iterable[Step], signature: Signature) -> Draft:
-    """Prepare the commit that does these steps on `before`."""
-    done = tuple(done)
-    writes = tuple(step.write for step in done if step.write is not None)
+def draft(before: Snapshot, what: Content, signature: Signature) -> Draft:
+    """Prepare the commit of this on `before`."""
+    writes = tuple(step.write for step in what.steps if step.write is not None)
     revision = Revision(
         before.revision + 1,
         digests.show(_digest(int(before.digest, 16), writes)),
         signature.author,
         signature.time(),
         signature.message,
-        tuple(step.change for step in done),
+        tuple(step.change for step in what.steps),
+        what.confirms,
     )
-    head = Head(revision.revision, revision.digest, before.confirmed)
+    head = Head(revision.revision, revision.digest, max(before.confirmed, what.confirms))
     identity = paths.identity(before.cluster, before.incarnation)
     return Draft(identity, head, before.head_version, writes, revision)
 

@@ -6,7 +6,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core import digest as digests
-from lunmapd.core.changes import Head, Revision, Staged, as_bytes, build, data_at, patch, patch_digest, split
+from lunmapd.core.changes import (
+    Change,
+    Head,
+    Revision,
+    Staged,
+    as_bytes,
+    as_raw,
+    build,
+    data_at,
+    patch,
+    patch_digest,
+    split,
+)
 from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.core.lunmap import SECTIONS, Document, Lunmap, Section
 
@@ -120,6 +132,20 @@ def edits(objects: Mapping[str, Raw], newest_first: Iterable[Revision]) -> dict[
     found = {path: data for path, data in recorded.items() if data != _data(objects.get(path))}
     strangers = objects.keys() - recorded.keys() if complete else set()
     return found | dict.fromkeys(sorted(strangers))
+
+
+def recorded(snapshot: Snapshot) -> Lunmap | None:
+    """Return the map as the revisions have it, without edits around the tools; None when that is not known."""
+    if not snapshot.edited_around:
+        return snapshot.lunmap
+    value = int(snapshot.digest, 16)
+    for path, data in snapshot.edited.items():
+        value = digests.replace(value, path, snapshot.data(path), data)
+    if digests.show(value) != snapshot.head_digest:
+        return None
+    return patch(
+        snapshot.lunmap, [Change(path, after=as_raw(data)) for path, data in snapshot.edited.items()]
+    )
 
 
 def _data(raw: Raw | None) -> bytes | None:

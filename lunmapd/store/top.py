@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
 from kazoo.protocol.states import ZnodeStat
 
 from lunmapd.core.changes import Head, Revision
@@ -85,3 +86,18 @@ def _revision(raw: Raw) -> Revision | None:
         return decode(raw.data, Revision)
     except DocumentError:
         return None
+
+
+def list_revisions(session: Session) -> list[int]:
+    """List the numbers of all revisions that there are, in order. Raises NotInitialisedError when there is no tree."""
+    try:
+        names = session.repeat(lambda client: client.get_children_async(session.path(paths.REVISIONS)))
+    except NoNodeError:
+        raise NotInitialisedError(session.path(paths.REVISIONS)) from None
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
+def read_newest(session: Session) -> int:
+    """Read the number of the newest revision. Raises as `read_top` does."""
+    sync(session)
+    return read_top(session).head.revision

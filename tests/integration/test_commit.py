@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from lunmapd.core.lunmap import Initiator, Lunmap
 from lunmapd.store import paths
 from lunmapd.store.commit_errors import EditedMeanwhileError, OutcomeUnknownError, TooLargeError
-from lunmapd.store.draft import draft, steps
+from lunmapd.store.draft import Content, content, draft
 from lunmapd.store.errors import (
     AlreadyInitialisedError,
     DamagedError,
@@ -129,7 +129,7 @@ def test_a_tree_that_was_made_anew_is_not_written(session: Session) -> None:
     initialise(session)
     with pytest.raises(ForeignClusterError):
         put(session, luns(1), base)
-    prepared = draft(base, steps(base, luns(1)), terms().signature)
+    prepared = draft(base, content(base, luns(1)) or Content(), terms().signature)
     failure = send(session, prepared)
     assert failure is not None
     assert failure.path == prepared.identity

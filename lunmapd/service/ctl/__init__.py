@@ -3,11 +3,22 @@
 One module for each group of verbs.
 """
 
-from lunmapd.service.ctl import edit, fleet, look
+from lunmapd.service.ctl import edit, fleet, history, look
 from lunmapd.service.ctl.group import ctl
 from lunmapd.service.errors import reported
 
-for _verb in (edit.init, edit.apply, look.get, fleet.status):
+_VERBS = (
+    edit.init,
+    edit.apply,
+    edit.rollback,
+    edit.confirm,
+    look.get,
+    history.log,
+    history.show,
+    history.diff,
+    fleet.status,
+)
+for _verb in _VERBS:
     ctl.add_command(_verb)
 
 

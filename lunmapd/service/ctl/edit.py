@@ -1,45 +1,31 @@
 """The verbs that make the tree and change the map."""
 
-import getpass
-import socket
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import click
-from msgspec import Struct
 
+from lunmapd.client import Client, InvalidInputError, Lunmap, Note, Problem, Proposal, Revision
 from lunmapd.core import mapfile
-from lunmapd.core.changes import diff
-from lunmapd.core.errors import InvalidInputError, Problem
-from lunmapd.core.identity import with_identity
-from lunmapd.core.lunmap import Lunmap
-from lunmapd.service import tables
-from lunmapd.service.ctl.fleet import wait_applied
 from lunmapd.service.ctl.group import Connection
-from lunmapd.service.ctl.output import echo_json, output_option
-from lunmapd.store.commit import Terms, by_the_rules, commit
-from lunmapd.store.draft import Signature
-from lunmapd.store.init import initialise
-from lunmapd.store.read import read_all
+from lunmapd.service.ctl.output import note_options, output_option, say_committed
+
+wait_option = click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Wait until every live node has applied it.",
+)
 
 
 @click.command()
 @click.pass_obj
 def init(connection: Connection) -> None:
     """Make an empty map in ZooKeeper, with a new cluster uuid."""
-    with connection.session() as session:
-        cluster = initialise(session)
-        click.echo(f"initialised {session.root}: cluster {cluster}, revision 0")
-
-
-class Applied(Struct, frozen=True):
-    """What `apply -o json` prints: `revision` is None when nothing changed."""
-
-    revision: int | None
-    changes: list[str]
+    with connection.client() as client:
+        cluster = client.initialise()
+        click.echo(f"initialised {client.chroot}: cluster {cluster}, revision 0")
 
 
 @click.command()
@@ -51,51 +37,25 @@ class Applied(Struct, frozen=True):
     required=True,
     help="The whole map, as YAML; - for standard input.",
 )
-@click.option("-m", "--message", default="", help="Why, for the log.")
-@click.option("--author", default=None, help="Who, for the log.  [default: user@host]")
+@note_options
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would change, commit nothing.")
-@click.option(
-    "--expect-revision",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Commit nothing unless the map is at this revision.",
-)
-@click.option(
-    "--wait",
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
-    help="Wait until every live node has applied it.",
-)
+@wait_option
 @output_option
 @click.pass_obj
 def apply(
-    connection: Connection,
-    file: TextIO,
-    message: str,
-    author: str | None,
-    dry_run: bool,
-    expect_revision: int | None,
-    wait: float | None,
-    output: str,
+    connection: Connection, file: TextIO, note: Note, dry_run: bool, wait: float | None, output: str
 ) -> None:
     """Make the map equal to FILE, in one commit; what FILE does not name is removed from the map.
 
     A Lun without a serial keeps the one it has, or gets a new one. An unchanged map makes no revision.
     """
-    after, source = _read_file(file)
-    signature = Signature(author or _author(), message, datetime.now(UTC))
-    with connection.session() as session, _located(source.problem):
-        before = read_all(session)
-        after = with_identity(after, before.lunmap, lambda: uuid.uuid4().hex)
-        changes = tables.change_lines(diff(before.lunmap, after))
-        number = None
-        if dry_run:
-            _check(before.lunmap, after)
-        elif revision := commit(session, before, after, Terms(signature, by_the_rules, expect_revision)):
-            number = revision.revision
-        _say_applied(Applied(number, changes), before.revision, output, dry_run=dry_run)
-        if wait is not None and not dry_run:
-            wait_applied(session, number or before.revision, wait)
+    target, source = _read_file(file)
+    with connection.client() as client, _located(source.problem):
+        proposal = client.propose(target)
+        revision = None if dry_run else client.apply(proposal, note)
+        say_committed(revision, proposal.changes, output, _nothing(proposal, dry_run=dry_run))
+        if not dry_run:
+            _wait(client, revision, proposal.before.revision, wait)
 
 
 def _read_file(file: TextIO) -> tuple[Lunmap, Any]:
@@ -117,24 +77,45 @@ def _located(locate: Callable[..., Problem]) -> Iterator[None]:
         ) from None
 
 
-def _check(before: Lunmap, after: Lunmap) -> None:
-    if found := by_the_rules(before, after):
-        raise InvalidInputError(found)
+def _nothing(proposal: Proposal, *, dry_run: bool) -> str:
+    if dry_run and proposal.changes:
+        return "nothing was committed (dry run)"
+    return f"nothing to change, the map is at revision {proposal.before.revision}"
 
 
-def _author() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+def _wait(client: Client, revision: Revision | None, head: int, seconds: float | None) -> None:
+    if seconds is not None:
+        client.wait_applied(revision.revision if revision else head, seconds)
 
 
-def _say_applied(applied: Applied, head: int, output: str, *, dry_run: bool) -> None:
-    if output == "json":
-        return echo_json(applied)
-    for line in applied.changes:
-        click.echo(line)
-    if applied.revision is not None:
-        return click.echo(f"committed revision {applied.revision}")
-    return click.echo(
-        "nothing was committed (dry run)"
-        if dry_run and applied.changes
-        else f"nothing to change, the map is at revision {head}"
-    )
+@click.command()
+@click.argument("revision", type=click.IntRange(min=0))
+@note_options
+@wait_option
+@output_option
+@click.pass_obj
+def rollback(connection: Connection, revision: int, note: Note, wait: float | None, output: str) -> None:
+    """Commit the map as it was at REVISION, as a new revision on top.
+
+    What a commit may not do, a rollback may not do either, such as giving a Lun another serial.
+    """
+    with connection.client() as client:
+        made = client.rollback(revision, note)
+        head = client.newest()
+        say_committed(made, (), output, f"nothing to change, the map is as at revision {revision}")
+        _wait(client, made, head, wait)
+
+
+@click.command()
+@click.argument("revision", type=click.IntRange(min=1), required=False)
+@note_options
+@output_option
+@click.pass_obj
+def confirm(connection: Connection, revision: int | None, note: Note, output: str) -> None:
+    """Let nodes carry out what the revisions up to REVISION remove, by default up to the newest.
+
+    A node whose map would take away a large part of what it serves holds the whole map until this is said.
+    """
+    with connection.client() as client:
+        made = client.confirm(revision, note)
+        say_committed(made, (), output, "nothing to do, the removals are confirmed already")

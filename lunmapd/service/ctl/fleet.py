@@ -1,43 +1,16 @@
-"""The verb that looks at the nodes, and the waiting for them."""
+"""The verb that looks at the nodes."""
 
 import sys
-import time
 
 import click
 from msgspec import Struct
 
-from lunmapd.core.errors import Exit, LunmapdError
+from lunmapd.client import Fleet
+from lunmapd.core.errors import Exit
 from lunmapd.core.status import Standing
 from lunmapd.service import tables
 from lunmapd.service.ctl.group import Connection
 from lunmapd.service.ctl.output import echo_json, output_option
-from lunmapd.store.node import FleetNode, read_fleet
-from lunmapd.store.read import read_all
-from lunmapd.store.session import Session
-from lunmapd.store.snapshot import Snapshot
-
-_POLL = 0.2
-
-
-class NotConvergedError(LunmapdError):
-    """The nodes did not follow in time."""
-
-    exit_code = Exit.DEGRADED
-
-
-def wait_applied(session: Session, revision: int, seconds: float) -> None:
-    """Wait until every live node of the map has applied `revision`. Raises NotConvergedError."""
-    until = time.monotonic() + seconds
-    while True:
-        lines = _lines(session, read_all(session))
-        behind = [line.node for line in lines if line.alive and (line.applied or 0) < revision]
-        if not behind:
-            return
-        if time.monotonic() >= until:
-            raise NotConvergedError(
-                f"after {seconds:g} seconds not at revision {revision}: {', '.join(behind)}; see 'lunmapctl status'"
-            )
-        time.sleep(_POLL)
 
 
 class FleetStatus(Struct, frozen=True):
@@ -55,12 +28,8 @@ class FleetStatus(Struct, frozen=True):
 @click.pass_obj
 def status(connection: Connection, output: str) -> None:
     """Show which nodes live, which revision each has applied, and what fails. Exit code 6 unless all is well."""
-    with connection.session() as session:
-        snapshot = read_all(session)
-        lines = _lines(session, snapshot)
-    found = FleetStatus(
-        snapshot.cluster, snapshot.revision, snapshot.digest, lines, dict(snapshot.unreadable)
-    )
+    with connection.client() as client:
+        found = _summary(client.fleet())
     if output == "json":
         echo_json(found)
     else:
@@ -69,10 +38,10 @@ def status(connection: Connection, output: str) -> None:
         sys.exit(Exit.DEGRADED)
 
 
-def _lines(session: Session, snapshot: Snapshot) -> list[tables.NodeLine]:
-    fleet = read_fleet(session)
-    names = sorted(snapshot.lunmap.nodes.keys() | fleet.keys())
-    return [tables.node_line(name, fleet.get(name, FleetNode())) for name in names]
+def _summary(fleet: Fleet) -> FleetStatus:
+    snapshot = fleet.snapshot
+    lines = [tables.node_line(name, node) for name, node in fleet.nodes.items()]
+    return FleetStatus(snapshot.cluster, snapshot.revision, snapshot.digest, lines, dict(snapshot.unreadable))
 
 
 def _echo_status(found: FleetStatus) -> None:

@@ -8,8 +8,8 @@ import click
 from msgspec import Struct
 
 from lunmapd import __version__
+from lunmapd.client import Client, Session
 from lunmapd.service import settings
-from lunmapd.store.session import Session
 
 
 class Connection(Struct, frozen=True):
@@ -20,10 +20,10 @@ class Connection(Struct, frozen=True):
     chroot: str | None
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
-        """Open a session for one command."""
+    def client(self) -> Iterator[Client]:
+        """Open a client for one command."""
         with Session(*self._where()) as session:
-            yield session
+            yield Client(session)
 
     def _where(self) -> tuple[str, str]:
         if self.hosts is not None:

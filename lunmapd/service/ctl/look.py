@@ -11,7 +11,6 @@ from lunmapd.core.lunmap import SECTIONS, Lunmap, Section
 from lunmapd.service import tables
 from lunmapd.service.ctl.group import Connection
 from lunmapd.service.ctl.output import echo_json
-from lunmapd.store.read import read_all
 
 _TABLES: dict[str, Callable[[Lunmap], str]] = {
     "luns": tables.luns_table,
@@ -37,8 +36,8 @@ class NotFoundError(LunmapdError):
 @click.pass_obj
 def get(connection: Connection, section: Section | None, name: str | None, output: str | None) -> None:
     """Print the whole map as a file for `apply`, one SECTION, or the object NAME of it."""
-    with connection.session() as session:
-        snapshot = read_all(session)
+    with connection.client() as client:
+        snapshot = client.read()
     for path, reason in snapshot.unreadable.items():
         click.echo(f"lunmapctl: warning: {path} can't be read: {reason}", err=True)
     found = _select(snapshot.lunmap, section, name)

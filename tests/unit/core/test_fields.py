@@ -8,7 +8,7 @@ from msgspec import UNSET, Raw
 
 from lunmapd.core.changes import Change
 from lunmapd.core.documents import encode
-from lunmapd.core.fields import FieldChange, field_names, fields
+from lunmapd.core.fields import FieldChange, Kind, differences, field_names, fields
 
 
 def change(before: Any, after: Any) -> Change:
@@ -61,3 +61,14 @@ def test_what_is_no_document_has_no_fields() -> None:
     """A state that can't be decoded counts as one without fields."""
     broken = Change("luns/a", Raw(b"garbage"), Raw(b'{"size":1}'))
     assert fields(broken) == (FieldChange("size", after=1),)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [(None, {}, Kind.ADDED), ({}, None, Kind.REMOVED), ({"a": 1}, {"a": 2}, Kind.CHANGED)],
+)
+def test_a_difference_says_what_became_of_the_object(before: Any, after: Any, kind: Kind) -> None:
+    """An object was added, removed or changed, and its fields are told with it."""
+    (found,) = differences([change(before, after)])
+    assert (found.path, found.kind) == ("luns/a", kind)
+    assert found.fields == fields(change(before, after))

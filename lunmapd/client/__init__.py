@@ -1,0 +1,88 @@
+"""The public Python API: what `lunmapctl` does, typed; docs/client.md has examples.
+
+The names in `__all__`, and the public attributes and methods of what they name, follow Semantic Versioning together with
+the version of the package: within a major version they are kept, and what is added to them has defaults. All else in
+the package may change at any time.
+"""
+
+from lunmapd.client.client import Client, Note, Proposal
+from lunmapd.client.fleet import Fleet, NotAppliedError
+from lunmapd.core.changes import Change, Revision
+from lunmapd.core.errors import InvalidInputError, LunmapdError, Problem
+from lunmapd.core.fields import Difference, FieldChange, differences
+from lunmapd.core.lunmap import (
+    Access,
+    Block,
+    FileIO,
+    Initiator,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    PortalGroup,
+    Target,
+)
+from lunmapd.core.mapfile import parse as parse_map
+from lunmapd.core.mapfile import show as show_map
+from lunmapd.core.status import Live, NodeStatus
+from lunmapd.store.commit_errors import (
+    BusyError,
+    ConflictError,
+    EditedMeanwhileError,
+    OutcomeUnknownError,
+    UnexpectedRevisionError,
+)
+from lunmapd.store.errors import (
+    AlreadyInitialisedError,
+    NotInitialisedError,
+    StoreError,
+    UnreachableError,
+)
+from lunmapd.store.history_errors import HistoryTrimmedError, NoSuchRevisionError
+from lunmapd.store.node import FleetNode
+from lunmapd.store.session import Session
+from lunmapd.store.snapshot import Snapshot
+
+__all__ = [
+    "Access",
+    "AlreadyInitialisedError",
+    "Block",
+    "BusyError",
+    "Change",
+    "Client",
+    "ConflictError",
+    "Difference",
+    "EditedMeanwhileError",
+    "FieldChange",
+    "FileIO",
+    "Fleet",
+    "FleetNode",
+    "HistoryTrimmedError",
+    "Initiator",
+    "InvalidInputError",
+    "Live",
+    "Lun",
+    "Lunmap",
+    "LunmapdError",
+    "Map",
+    "NoSuchRevisionError",
+    "Node",
+    "NodeStatus",
+    "NotAppliedError",
+    "NotInitialisedError",
+    "Note",
+    "OutcomeUnknownError",
+    "PortalGroup",
+    "Problem",
+    "Proposal",
+    "Revision",
+    "Session",
+    "Snapshot",
+    "StoreError",
+    "Target",
+    "UnexpectedRevisionError",
+    "UnreachableError",
+    "differences",
+    "parse_map",
+    "show_map",
+]

@@ -1,0 +1,170 @@
+"""The client: everything that can be done to a map, typed."""
+
+import getpass
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Self
+
+from msgspec import Struct
+
+from lunmapd.client.fleet import Fleet, read_nodes, wait_applied
+from lunmapd.core.changes import Change, Revision, diff, split
+from lunmapd.core.errors import InvalidInputError
+from lunmapd.core.identity import with_identity
+from lunmapd.core.lunmap import Lunmap
+from lunmapd.store.commit import Terms, by_the_rules, commit, edit
+from lunmapd.store.confirm import confirm
+from lunmapd.store.draft import Signature
+from lunmapd.store.history import read_revision, rewind, walk
+from lunmapd.store.init import initialise
+from lunmapd.store.read import read_all
+from lunmapd.store.session import DEFAULT_CHROOT, Session
+from lunmapd.store.snapshot import Snapshot
+from lunmapd.store.top import read_newest
+
+
+class Note(Struct, frozen=True):
+    """What the log says of a commit besides what it changed. Without an author it is user@host.
+
+    With `expect` the commit is made only if the map is at that revision.
+    """
+
+    message: str = ""
+    author: str = ""
+    expect: int | None = None
+
+
+NOTE = Note()
+
+
+class Proposal(Struct, frozen=True):
+    """A map to be committed: what there is, what is wanted with every identity filled in, and what that changes."""
+
+    before: Snapshot
+    after: Lunmap
+    changes: tuple[Change, ...]
+
+
+class Client:
+    """Reads and changes the map of one cluster; safe to be used beside any other client.
+
+    Make it with `connect`, and use it as a context manager; or of a Session that is started, and stays open.
+    Every method raises UnreachableError when ZooKeeper does not answer, and NotInitialisedError when there is no map;
+    those that commit, the errors of `lunmapd.store.commit.commit`. All errors are LunmapdError.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._owned = False
+
+    @classmethod
+    def connect(
+        cls, hosts: str, chroot: str = DEFAULT_CHROOT, *, timeout: float = 10.0, deadline: float = 10.0
+    ) -> Self:
+        """Make a client with a session of its own; `hosts` is `address:port,...`, the times are in seconds."""
+        client = cls(Session(hosts, chroot, timeout=timeout, deadline=deadline))
+        client._owned = True
+        return client
+
+    def __enter__(self) -> Self:
+        if self._owned:
+            self._session.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._owned:
+            self._session.close()
+
+    @property
+    def chroot(self) -> str:
+        """The path of the tree in ZooKeeper."""
+        return self._session.root
+
+    def initialise(self) -> str:
+        """Make an empty map; returns the uuid of the new cluster. Raises AlreadyInitialisedError."""
+        return initialise(self._session)
+
+    def read(self) -> Snapshot:
+        """Read the whole map."""
+        return read_all(self._session)
+
+    def newest(self) -> int:
+        """Return the number of the newest revision."""
+        return read_newest(self._session)
+
+    def propose(self, target: Lunmap) -> Proposal:
+        """Say what committing `target` would change, without doing it.
+
+        Serials and port ids that `target` leaves out are those that there are, or new ones. Raises InvalidInputError.
+        """
+        before = self.read()
+        after = with_identity(target, before.lunmap, lambda: uuid.uuid4().hex)
+        if found := by_the_rules(before.lunmap, after):
+            raise InvalidInputError(found)
+        return Proposal(before, after, diff(before.lunmap, after))
+
+    def apply(self, target: Lunmap | Proposal, note: Note = NOTE) -> Revision | None:
+        """Make the map equal to `target`, in one commit; None when it already is.
+
+        What others change meanwhile in other objects stays. Raises ConflictError when they changed the same ones.
+        """
+        proposal = target if isinstance(target, Proposal) else self.propose(target)
+        return commit(self._session, proposal.before, proposal.after, _terms(note))
+
+    def edit(self, change: Callable[[Lunmap], Lunmap], note: Note = NOTE) -> Revision | None:
+        """Commit what `change` makes of the map; it is run again on the newer map when others were faster."""
+        return edit(self._session, self.read(), change, _terms(note))
+
+    def log(self, path: str | None = None) -> Iterator[Revision]:
+        """Yield the revisions, newest first; only those that changed the object at `path`, such as `luns/db1`, if given."""
+        if path is not None:
+            split(path)
+        for revision in walk(self._session, read_newest(self._session)):
+            if path is None or any(change.path == path for change in revision.changes):
+                yield revision
+
+    def revision(self, number: int) -> Revision:
+        """Return one revision. Raises NoSuchRevisionError, HistoryTrimmedError."""
+        return read_revision(self._session, number, read_newest(self._session))
+
+    def map_at(self, revision: int) -> Lunmap:
+        """Return the map as it was. Raises the errors of `lunmapd.store.history.rewind`."""
+        return rewind(self._session, self.read(), revision)
+
+    def diff(self, older: int, newer: int | None = None) -> tuple[Change, ...]:
+        """Say what changed from one revision to another, by default to the newest. Raises as `map_at` does."""
+        now = self.read()
+        after = rewind(self._session, now, now.revision if newer is None else newer)
+        return diff(rewind(self._session, now, older), after)
+
+    def rollback(self, revision: int, note: Note = NOTE) -> Revision | None:
+        """Commit the map as it was at `revision`, as a new revision; None when nothing would change.
+
+        Raises the errors of `map_at`, and InvalidInputError for what the rules forbid, such as another serial.
+        """
+        now = self.read()
+        return commit(self._session, now, rewind(self._session, now, revision), _terms(note))
+
+    def confirm(self, revision: int | None = None, note: Note = NOTE) -> Revision | None:
+        """Confirm what the revisions up to this one remove, by default up to the newest; None when that is done.
+
+        Nodes that hold back large removals then go on. Raises NoSuchRevisionError.
+        """
+        now = self.read()
+        chosen = now.revision if revision is None else revision
+        return confirm(self._session, now, chosen, _terms(note))
+
+    def fleet(self) -> Fleet:
+        """Read the map, and what every node says of itself."""
+        return read_nodes(self._session)
+
+    def wait_applied(self, revision: int, seconds: float) -> Fleet:
+        """Wait until every live node has applied `revision`, at most `seconds`. Raises NotAppliedError."""
+        return wait_applied(self._session, revision, seconds)
+
+
+def _terms(note: Note) -> Terms:
+    author = note.author or f"{getpass.getuser()}@{socket.gethostname()}"
+    return Terms(Signature(author, note.message, datetime.now(UTC)), by_the_rules, note.expect)

@@ -1,0 +1,85 @@
+"""Changes of the map for people: objects, and their fields with old and new value."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from lunmapd.client import Difference, FieldChange, Revision, differences
+from lunmapd.core.fields import Kind
+from lunmapd.service.tables import table
+
+_SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
+
+
+class RevisionReport(Struct, frozen=True, omit_defaults=True):
+    """What `show -o json` and `log -o json` print of a revision."""
+
+    revision: int
+    time: str
+    author: str
+    message: str
+    digest: str
+    changes: tuple[Difference, ...]
+    confirms: int = 0
+
+
+def report(revision: Revision) -> RevisionReport:
+    """Put a revision into what programs get."""
+    return RevisionReport(
+        revision.revision,
+        revision.time,
+        revision.author,
+        revision.message,
+        revision.digest,
+        differences(revision.changes),
+        revision.confirms,
+    )
+
+
+def difference_lines(found: Iterable[Difference], *, whole: bool) -> Iterator[str]:
+    """Print each object in a line, and each field that changed; with `whole` also the fields of new and removed ones."""
+    for difference in found:
+        yield f"{_SIGNS[difference.kind]} {difference.path}"
+        if whole or difference.kind is Kind.CHANGED:
+            yield from (f"    {_field_line(field)}" for field in difference.fields)
+
+
+def _field_line(change: FieldChange) -> str:
+    if change.before is UNSET:
+        return f"{change.field}: + {_value(change.after)}"
+    if change.after is UNSET:
+        return f"{change.field}: - {_value(change.before)}"
+    return f"{change.field}: {_value(change.before)} -> {_value(change.after)}"
+
+
+def _value(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def revision_lines(revision: Revision) -> Iterator[str]:
+    """Print one revision with all that it changed."""
+    yield f"revision {revision.revision}"
+    yield f"time     {revision.time}"
+    yield f"author   {revision.author}"
+    yield from (f"message  {line}" for line in revision.message.splitlines())
+    if revision.confirms:
+        yield f"confirms removals up to revision {revision.confirms}"
+    yield from difference_lines(differences(revision.changes), whole=True)
+
+
+def log_table(revisions: Sequence[Revision]) -> str:
+    """Print revisions, one a line."""
+    rows = [
+        (entry.revision, entry.time, entry.author, _summary(entry), entry.message.partition("\n")[0] or "-")
+        for entry in revisions
+    ]
+    return table(("REVISION", "TIME", "AUTHOR", "CHANGES", "MESSAGE"), rows)
+
+
+def _summary(revision: Revision) -> str:
+    kinds = [difference.kind for difference in differences(revision.changes)]
+    counts = [f"{sign}{kinds.count(kind)}" for kind, sign in _SIGNS.items() if kind in kinds]
+    if revision.confirms:
+        counts.append(f"confirms={revision.confirms}")
+    return " ".join(counts) or "-"

@@ -1,0 +1,75 @@
+"""The history of the map: its revisions, and the map as it was."""
+
+from collections.abc import Iterator
+
+from lunmapd.core import digest as digests
+from lunmapd.core.changes import Revision
+from lunmapd.core.documents import DocumentError
+from lunmapd.core.history import undo, undo_digest
+from lunmapd.core.lunmap import Lunmap
+from lunmapd.store import paths
+from lunmapd.store.errors import DamagedError
+from lunmapd.store.history_errors import HistoryTrimmedError, HistoryUnknownError, NoSuchRevisionError
+from lunmapd.store.session import Session
+from lunmapd.store.snapshot import Snapshot, recorded
+from lunmapd.store.top import list_revisions, read_revisions
+
+_BATCH = 64
+
+
+def walk(session: Session, newest: int, oldest: int = 1) -> Iterator[Revision]:
+    """Yield the revisions from `newest` back to `oldest`, as far as they are there without a gap."""
+    for start in range(newest, oldest - 1, -_BATCH):
+        wanted = range(start, max(start - _BATCH, oldest - 1), -1)
+        found = read_revisions(session, wanted)
+        yield from found
+        if len(found) < len(wanted):
+            return
+
+
+def read_revision(session: Session, number: int, newest: int) -> Revision:
+    """Read one revision of a map whose newest one is `newest`. Raises NoSuchRevisionError, HistoryTrimmedError."""
+    if not 0 < number <= newest:
+        raise NoSuchRevisionError(number, newest)
+    for revision in read_revisions(session, (number,)):
+        return revision
+    raise _trimmed(session, number, newest)
+
+
+def rewind(session: Session, snapshot: Snapshot, revision: int) -> Lunmap:
+    """Return the map as it was at `revision`, by undoing all newer revisions that led to `snapshot`.
+
+    Objects that were edited around the tools count as the revisions have them. The result is checked by its digest.
+    Raises NoSuchRevisionError, HistoryTrimmedError, HistoryUnknownError when the edits can't be told from the history,
+    and DamagedError when the revisions don't lead back.
+    """
+    if not 0 <= revision <= snapshot.revision:
+        raise NoSuchRevisionError(revision, snapshot.revision)
+    newer = list(walk(session, snapshot.revision, revision + 1))
+    if len(newer) < snapshot.revision - revision:
+        raise _trimmed(session, revision, snapshot.revision)
+    now = recorded(snapshot)
+    if now is None:
+        raise HistoryUnknownError
+    then = digests.show(undo_digest(int(snapshot.head_digest, 16), newer))
+    if then != _digest_at(session, revision, snapshot.revision):
+        raise DamagedError(session.path(paths.REVISIONS), f"they don't lead back to revision {revision}")
+    try:
+        return undo(now, newer)
+    except DocumentError as error:
+        raise DamagedError(session.path(paths.REVISIONS), str(error)) from None
+
+
+def _digest_at(session: Session, revision: int, newest: int) -> str:
+    if revision == 0:
+        return digests.show(digests.EMPTY)
+    return read_revision(session, revision, newest).digest
+
+
+def _trimmed(session: Session, number: int, newest: int) -> HistoryTrimmedError:
+    """Name the oldest revision from which there is no gap up to the newest one."""
+    there = set(list_revisions(session))
+    oldest = newest + 1
+    while oldest - 1 in there:
+        oldest -= 1
+    return HistoryTrimmedError(number, oldest)

@@ -1,0 +1,46 @@
+"""Laws of going back in the history."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lunmapd.core.changes import Revision, diff, map_digest
+from lunmapd.core.digest import show
+from lunmapd.core.documents import encode
+from lunmapd.core.history import inverse, objects_before, undo, undo_digest
+from lunmapd.core.lunmap import Lunmap
+from strategies import lunmaps
+
+
+def history(maps: list[Lunmap]) -> list[Revision]:
+    """Make the revisions that lead from each map to the next one, newest first."""
+    pairs = pairwise(maps)
+    return [
+        Revision(number, show(map_digest(after)), "ann", "", "", diff(before, after))
+        for number, (before, after) in enumerate(pairs, 1)
+    ][::-1]
+
+
+@given(st.lists(lunmaps(), min_size=1, max_size=4))
+def test_undoing_all_revisions_gives_the_first_map(maps: list[Lunmap]) -> None:
+    """From the newest map all revisions lead back to the oldest, in content and in digest."""
+    newer = history(maps)
+    assert undo(maps[-1], newer) == maps[0]
+    assert undo_digest(map_digest(maps[-1]), newer) == map_digest(maps[0])
+
+
+@given(st.lists(lunmaps(), min_size=1, max_size=4))
+def test_what_revisions_touched_is_told_as_it_was_before(maps: list[Lunmap]) -> None:
+    """Each object that any revision changed is listed as the first map has it."""
+    first = {f"{section}/{name}": encode(document) for section, name, document in maps[0].documents()}
+    newer = history(maps)
+    touched = {change.path for revision in newer for change in revision.changes}
+    assert objects_before(newer) == {path: first.get(path) for path in touched}
+
+
+@given(lunmaps(), lunmaps())
+def test_the_inverse_of_an_inverse_is_the_change(before: Lunmap, after: Lunmap) -> None:
+    """Turning changes round twice gives them back in their order."""
+    changes = diff(before, after)
+    assert inverse(inverse(changes)) == changes
