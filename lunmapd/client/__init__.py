@@ -29,7 +29,12 @@ from lunmapd.store.commit_errors import (
     BusyError,
     ConflictError,
     EditedMeanwhileError,
+    NothingStagedError,
     OutcomeUnknownError,
+    StagedError,
+    StoppedError,
+    TakenOverError,
+    TooLargeError,
     UnexpectedRevisionError,
 )
 from lunmapd.store.errors import (
@@ -38,7 +43,12 @@ from lunmapd.store.errors import (
     StoreError,
     UnreachableError,
 )
-from lunmapd.store.history_errors import HistoryTrimmedError, NoSuchRevisionError
+from lunmapd.store.history_errors import (
+    HistoryTrimmedError,
+    HistoryUnknownError,
+    NoSuchRevisionError,
+    PartOnlyError,
+)
 from lunmapd.store.node import FleetNode
 from lunmapd.store.session import Session
 from lunmapd.store.snapshot import Snapshot
@@ -58,6 +68,7 @@ __all__ = [
     "Fleet",
     "FleetNode",
     "HistoryTrimmedError",
+    "HistoryUnknownError",
     "Initiator",
     "InvalidInputError",
     "Live",
@@ -71,15 +82,21 @@ __all__ = [
     "NotAppliedError",
     "NotInitialisedError",
     "Note",
+    "NothingStagedError",
     "OutcomeUnknownError",
+    "PartOnlyError",
     "PortalGroup",
     "Problem",
     "Proposal",
     "Revision",
     "Session",
     "Snapshot",
+    "StagedError",
+    "StoppedError",
     "StoreError",
+    "TakenOverError",
     "Target",
+    "TooLargeError",
     "UnexpectedRevisionError",
     "UnreachableError",
     "differences",

@@ -14,14 +14,17 @@ from lunmapd.core.changes import Change, Revision, diff, split
 from lunmapd.core.errors import InvalidInputError
 from lunmapd.core.identity import with_identity
 from lunmapd.core.lunmap import Lunmap
-from lunmapd.store.commit import Terms, by_the_rules, commit, edit
+from lunmapd.store.commit import commit, edit
+from lunmapd.store.commit_errors import NothingStagedError
 from lunmapd.store.confirm import confirm
 from lunmapd.store.draft import Signature
-from lunmapd.store.history import read_revision, rewind, walk
+from lunmapd.store.history import check_released, read_revision, rewind, walk
 from lunmapd.store.init import initialise
 from lunmapd.store.read import read_all
 from lunmapd.store.session import DEFAULT_CHROOT, Session
 from lunmapd.store.snapshot import Snapshot
+from lunmapd.store.staged import read_halfway, resume, undo
+from lunmapd.store.terms import Progress, Terms, by_the_rules, in_silence
 from lunmapd.store.top import read_newest
 
 
@@ -55,8 +58,10 @@ class Client:
     those that commit, the errors of `lunmapd.store.commit.commit`. All errors are LunmapdError.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, progress: Progress = in_silence) -> None:
+        """Use a session that is started, and stays open; `progress` hears how many parts of a large commit are done, of how many."""
         self._session = session
+        self._progress = progress
         self._owned = False
 
     @classmethod
@@ -100,7 +105,7 @@ class Client:
         Serials and port ids that `target` leaves out are those that there are, or new ones. Raises InvalidInputError.
         """
         before = self.read()
-        after = with_identity(target, before.lunmap, lambda: uuid.uuid4().hex)
+        after = with_identity(target, before.lunmap, _new_serial)
         if found := by_the_rules(before.lunmap, after):
             raise InvalidInputError(found)
         return Proposal(before, after, diff(before.lunmap, after))
@@ -111,11 +116,27 @@ class Client:
         What others change meanwhile in other objects stays. Raises ConflictError when they changed the same ones.
         """
         proposal = target if isinstance(target, Proposal) else self.propose(target)
-        return commit(self._session, proposal.before, proposal.after, _terms(note))
+        return commit(self._session, proposal.before, proposal.after, self._terms(note))
 
     def edit(self, change: Callable[[Lunmap], Lunmap], note: Note = NOTE) -> Revision | None:
         """Commit what `change` makes of the map; it is run again on the newer map when others were faster."""
-        return edit(self._session, self.read(), change, _terms(note))
+        return edit(self._session, self.read(), change, self._terms(note))
+
+    def resume(self, target: Lunmap, note: Note = NOTE) -> Revision | None:
+        """Go on with a large commit that stopped in the middle, until the map is `target`; like `apply` if there is none.
+
+        Raises TakenOverError when another client goes on with it or undoes it at the same time.
+        """
+        try:
+            halfway = read_halfway(self._session)
+        except NothingStagedError:
+            return self.apply(target, note)
+        after = with_identity(target, halfway.both, _new_serial)
+        return resume(self._session, halfway, after, self._terms(note))
+
+    def undo_import(self, note: Note = NOTE) -> Revision:
+        """Undo a large commit that stopped in the middle, so that others can commit. Raises NothingStagedError."""
+        return undo(self._session, read_halfway(self._session), self._terms(note))
 
     def log(self, path: str | None = None) -> Iterator[Revision]:
         """Yield the revisions, newest first; only those that changed the object at `path`, such as `luns/db1`, if given."""
@@ -142,10 +163,11 @@ class Client:
     def rollback(self, revision: int, note: Note = NOTE) -> Revision | None:
         """Commit the map as it was at `revision`, as a new revision; None when nothing would change.
 
-        Raises the errors of `map_at`, and InvalidInputError for what the rules forbid, such as another serial.
+        Raises the errors of `map_at`, PartOnlyError, and InvalidInputError for what the rules forbid, such as another serial.
         """
         now = self.read()
-        return commit(self._session, now, rewind(self._session, now, revision), _terms(note))
+        check_released(self._session, revision, now.revision)
+        return commit(self._session, now, rewind(self._session, now, revision), self._terms(note))
 
     def confirm(self, revision: int | None = None, note: Note = NOTE) -> Revision | None:
         """Confirm what the revisions up to this one remove, by default up to the newest; None when that is done.
@@ -154,7 +176,7 @@ class Client:
         """
         now = self.read()
         chosen = now.revision if revision is None else revision
-        return confirm(self._session, now, chosen, _terms(note))
+        return confirm(self._session, now, chosen, self._terms(note))
 
     def fleet(self) -> Fleet:
         """Read the map, and what every node says of itself."""
@@ -164,7 +186,11 @@ class Client:
         """Wait until every live node has applied `revision`, at most `seconds`. Raises NotAppliedError."""
         return wait_applied(self._session, revision, seconds)
 
+    def _terms(self, note: Note) -> Terms:
+        author = note.author or f"{getpass.getuser()}@{socket.gethostname()}"
+        signature = Signature(author, note.message, datetime.now(UTC))
+        return Terms(signature, by_the_rules, note.expect, self._progress)
 
-def _terms(note: Note) -> Terms:
-    author = note.author or f"{getpass.getuser()}@{socket.gethostname()}"
-    return Terms(Signature(author, note.message, datetime.now(UTC)), by_the_rules, note.expect)
+
+def _new_serial() -> str:
+    return uuid.uuid4().hex

@@ -25,6 +25,8 @@ class Revision(Struct, frozen=True, omit_defaults=True):
     """`revisions/<n>`: one commit. `digest` is that of the whole map after it; `time` is RFC 3339 in UTC.
 
     `confirms` is the newest revision whose removals it confirms, 0 when it confirms none; such a revision may change nothing.
+    `part` numbers the parts of a commit that was too large for one revision, from 1; 0 is a commit in one piece. Nodes
+    see only the last part.
     """
 
     revision: int
@@ -34,6 +36,7 @@ class Revision(Struct, frozen=True, omit_defaults=True):
     message: str
     changes: tuple[Change, ...]
     confirms: int = 0
+    part: int = 0
 
 
 class Staged(Struct, frozen=True):
@@ -56,6 +59,11 @@ class Head(Struct, frozen=True, omit_defaults=True):
     digest: str
     confirmed: int = 0
     staged: Staged | None = None
+
+    @property
+    def tip(self) -> int:
+        """The newest revision that is recorded, released or not."""
+        return self.staged.revision if self.staged else self.revision
 
 
 def split(path: str) -> tuple[Section, str]:

@@ -27,10 +27,16 @@ def undo_digest(value: int, newest_first: Iterable[Revision]) -> int:
     return value
 
 
-def objects_before(newest_first: Iterable[Revision]) -> dict[str, bytes | None]:
-    """List what these revisions changed, by path, as it was before them; None where an object was not."""
+def objects_at(target: int, oldest_first: Iterable[Revision]) -> dict[str, bytes | None]:
+    """List what these revisions changed, by path, as it was at revision `target`; None where an object was not.
+
+    The revisions follow each other, and the first of them is at most the one after `target`.
+    """
     found: dict[str, bytes | None] = {}
-    for revision in newest_first:
-        for change in inverse(revision.changes):
-            found[change.path] = as_bytes(change.after)
+    for revision in oldest_first:
+        for change in revision.changes:
+            if revision.revision <= target:
+                found[change.path] = as_bytes(change.after)
+            else:
+                found.setdefault(change.path, as_bytes(change.before))
     return found

@@ -22,6 +22,7 @@ class RevisionReport(Struct, frozen=True, omit_defaults=True):
     digest: str
     changes: tuple[Difference, ...]
     confirms: int = 0
+    part: int = 0
 
 
 def report(revision: Revision) -> RevisionReport:
@@ -34,6 +35,7 @@ def report(revision: Revision) -> RevisionReport:
         revision.digest,
         differences(revision.changes),
         revision.confirms,
+        revision.part,
     )
 
 
@@ -65,6 +67,8 @@ def revision_lines(revision: Revision) -> Iterator[str]:
     yield from (f"message  {line}" for line in revision.message.splitlines())
     if revision.confirms:
         yield f"confirms removals up to revision {revision.confirms}"
+    if revision.part:
+        yield f"part     {revision.part} of a large commit"
     yield from difference_lines(differences(revision.changes), whole=True)
 
 
@@ -82,4 +86,6 @@ def _summary(revision: Revision) -> str:
     counts = [f"{sign}{kinds.count(kind)}" for kind, sign in _SIGNS.items() if kind in kinds]
     if revision.confirms:
         counts.append(f"confirms={revision.confirms}")
+    if revision.part:
+        counts.append(f"part={revision.part}")
     return " ".join(counts) or "-"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from lunmapd.core.changes import Staged
 from lunmapd.core.errors import Exit, Problem
 from lunmapd.store.errors import StoreError
 
@@ -81,6 +82,51 @@ class BusyError(StoreError):
         )
 
 
+class StagedError(StoreError):
+    """Somebody's large commit is under way, or was left behind, so that no other commit can be made."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self, staged: Staged) -> None:
+        self.staged = staged
+        why = f" ({staged.message!r})" if staged.message else ""
+        super().__init__(
+            f"nothing was committed: a large commit by {staged.author}{why} is under way, its last part is revision "
+            f"{staged.revision} of {staged.time}; wait for it; if it was left behind, go on with it (the same command "
+            "with --resume) or undo it ('lunmapctl import undo')"
+        )
+
+
+class TakenOverError(StoreError):
+    """Another client went on with the large commit that this one was making, or undid it."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__(
+            "another client went on with this large commit, or undid it; see 'lunmapctl log' and 'lunmapctl status'"
+        )
+
+
+class StoppedError(StoreError):
+    """A large commit stopped in the middle; `cause` says why. No node sees anything of it."""
+
+    def __init__(self, cause: StoreError, done: int, total: int) -> None:
+        self.cause, self.done, self.total = cause, done, total
+        self.exit_code = cause.exit_code
+        super().__init__(
+            f"{cause}; it stopped after {done} of {total} parts, and no node sees any of them: go on with the same "
+            "command and --resume, or undo it with 'lunmapctl import undo'"
+        )
+
+
+class NothingStagedError(StoreError):
+    """No large commit is under way."""
+
+    def __init__(self) -> None:
+        super().__init__("there is nothing to undo: no large commit is under way")
+
+
 def some(items: Sequence[str]) -> str:
     """List the first few of many."""
     more = f"; and {len(items) - _MAX_NAMED} more" if len(items) > _MAX_NAMED else ""
@@ -100,7 +146,7 @@ class EditedMeanwhileError(StoreError):
 
 
 class TooLargeError(StoreError):
-    """More than ZooKeeper takes at once; it would drop the connection without a word. `size` and `limit` in `unit`."""
+    """More than ZooKeeper takes at once. `size` and `limit` in `unit`."""
 
     exit_code = Exit.INVALID
 

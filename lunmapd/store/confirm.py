@@ -1,22 +1,25 @@
 """Confirming removals, for nodes that hold them back."""
 
 from lunmapd.core.changes import Revision
-from lunmapd.store.commit import Terms, commit_content
+from lunmapd.store.commit import commit_content
 from lunmapd.store.draft import Content
+from lunmapd.store.history import check_released
 from lunmapd.store.history_errors import NoSuchRevisionError
 from lunmapd.store.session import Session
 from lunmapd.store.snapshot import Snapshot
+from lunmapd.store.terms import Terms
 
 
 def confirm(session: Session, before: Snapshot, revision: int, terms: Terms) -> Revision | None:
     """Confirm the removals of every revision up to `revision`, by a revision of its own; None when they already are.
 
-    Raises NoSuchRevisionError, and the errors of `commit`.
+    Raises NoSuchRevisionError, PartOnlyError, and the errors of `commit`.
     """
 
     def wanted(latest: Snapshot) -> Content | None:
         if not 0 < revision <= latest.revision:
             raise NoSuchRevisionError(revision, latest.revision)
+        check_released(session, revision, latest.revision)
         return Content(confirms=revision) if revision > latest.confirmed else None
 
     return commit_content(session, before, wanted, terms)

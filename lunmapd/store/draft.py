@@ -1,22 +1,17 @@
 """A commit before it is sent: which znodes it writes and what its revision says; pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lunmapd.core import digest as digests
-from lunmapd.core.changes import Change, Head, Revision, as_raw, data_at, diff, split
+from lunmapd.core.changes import Change, Head, Revision, Staged, as_raw, data_at, diff, patch_digest, split
 from lunmapd.core.documents import encode
 from lunmapd.core.lunmap import SECTIONS, Lunmap
 from lunmapd.store import paths
-from lunmapd.store.commit_errors import TooLargeError
-from lunmapd.store.snapshot import Snapshot
-
-MAX_DOCUMENT = 256 * 1024
-MAX_COMMIT = 900_000
-MAX_OPERATIONS = 1000
-_OVERHEAD = 64  # an upper bound of what each operation adds: header, lengths, version and the ACL
+from lunmapd.store.snapshot import Snapshot, edits_known
 
 
 class Signature(Struct, frozen=True):
@@ -41,23 +36,45 @@ class Write(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """What a commit does to one object: what is written, unless it is already there, and what is recorded."""
+    """What a commit does to one object: what is written, if it is not there already, and what is recorded, if it is not."""
 
-    change: Change
+    change: Change | None = None
     write: Write | None = None
 
 
 class Content(Struct, frozen=True):
-    """What a commit is made of: its steps, and the newest revision whose removals it confirms, if it does."""
+    """What a commit is made of: its steps, other writes that go with its release, and which removals it confirms, if any."""
 
     steps: tuple[Step, ...] = ()
     confirms: int = 0
+    writes: tuple[Write, ...] = ()
+
+
+class Tip(Struct, frozen=True):
+    """Where the next revision goes: after `revision`, which gave `digest`; `head` and its version as they are in the tree.
+
+    `known` tells that the digest is that of the history. If edits around the tools can't be told from the history, it is
+    that of what there is, which counts from then on.
+    """
+
+    identity: str
+    head: Head
+    version: int
+    revision: int
+    digest: str
+    known: bool = True
+
+    @property
+    def part(self) -> int:
+        """How many parts of a large commit there are already."""
+        return self.revision - self.head.revision
 
 
 class Draft(Struct, frozen=True):
     """Everything that one multi() writes: head, with the version that it must have, the objects, and the revision.
 
-    `identity` must be there, so that nothing is written into a tree that was made anew since.
+    `identity` must be there, so that nothing is written into a tree that was made anew since. A draft that does not
+    record its revision releases it.
     """
 
     identity: str
@@ -65,15 +82,13 @@ class Draft(Struct, frozen=True):
     head_version: int
     writes: tuple[Write, ...]
     revision: Revision
+    records: bool = True
 
     def all_writes(self) -> tuple[Write, ...]:
         """List the writes in the order in which they are sent; head first, so that it is what a late writer fails at."""
-        head = Write(paths.HEAD, b"", encode(self.head), self.head_version)
-        return (
-            head,
-            *self.writes,
-            Write(paths.revision(self.revision.revision), None, encode(self.revision)),
-        )
+        number = self.revision.revision
+        record = (Write(paths.revision(number), None, encode(self.revision)),) if self.records else ()
+        return (Write(paths.HEAD, b"", encode(self.head), self.head_version), *self.writes, *record)
 
 
 def content(before: Snapshot, after: Lunmap) -> Content | None:
@@ -82,67 +97,100 @@ def content(before: Snapshot, after: Lunmap) -> Content | None:
     Changes that were made around the tools are taken in: they stay unless `after` says otherwise, in canonical
     form, and are recorded. An unreadable object stays unless `after` has one of its name.
     """
-    found = (_step(before, path, data_at(after, path)) for path in _touched(before, after))
-    steps = tuple(step for step in found if step is not None)
+    touched = {change.path for change in diff(before.lunmap, after)} | before.edited.keys()
+    wanted = {path: data_at(after, path) for path in touched}
+    return content_of(
+        before, {path: data for path, data in wanted.items() if data or path not in before.unreadable}
+    )
+
+
+def content_of(before: Snapshot, wanted: Mapping[str, bytes | None]) -> Content | None:
+    """Say what makes these objects as they are wanted, in the order of the map; None when there is nothing to do."""
+    steps = tuple(
+        step for path in _ordered(wanted) if (step := _step(before, path, wanted[path])) is not None
+    )
     return Content(steps) if steps else None
+
+
+def _ordered(found: Iterable[str]) -> list[str]:
+    order = tuple(SECTIONS)
+    return sorted(found, key=lambda path: (order.index(split(path)[0]), path))
 
 
 def _step(before: Snapshot, path: str, new: bytes | None) -> Step | None:
     old = before.data(path)
-    if new is None and path in before.unreadable:
-        return None
     recorded = before.edited.get(path, None if path in before.unreadable else old)
+    if new == old == recorded:
+        return None
     write = Write(path, old, new, before.versions.get(path, -1)) if new != old else None
     return Step(Change(path, as_raw(recorded), as_raw(new)), write)
 
 
-def _touched(before: Snapshot, after: Lunmap) -> list[str]:
-    order = tuple(SECTIONS)
-    found = {change.path for change in diff(before.lunmap, after)} | before.edited.keys()
-    return sorted(found, key=lambda path: (order.index(split(path)[0]), path))
+def tip_of(snapshot: Snapshot, head: Head | None = None) -> Tip:
+    """Say where the revision after this snapshot goes; `head` is the one in the tree, if another than the snapshot's."""
+    known = edits_known(snapshot)
+    return Tip(
+        paths.identity(snapshot.cluster, snapshot.incarnation),
+        head or Head(snapshot.revision, snapshot.head_digest, snapshot.confirmed),
+        snapshot.head_version,
+        snapshot.revision,
+        snapshot.head_digest if known else snapshot.digest,
+        known,
+    )
 
 
-def draft(before: Snapshot, what: Content, signature: Signature) -> Draft:
-    """Prepare the commit of this on `before`."""
-    writes = tuple(step.write for step in what.steps if step.write is not None)
-    revision = Revision(
-        before.revision + 1,
-        digests.show(_digest(int(before.digest, 16), writes)),
+def draft(tip: Tip, what: Content, signature: Signature) -> Draft:
+    """Prepare a commit in one piece."""
+    revision = _record(tip, what, signature)
+    head = Head(revision.revision, revision.digest, max(tip.head.confirmed, what.confirms))
+    return Draft(tip.identity, head, tip.version, (*_writes(what), *what.writes), revision)
+
+
+def draft_part(tip: Tip, what: Content, signature: Signature) -> Draft:
+    """Prepare one part of a large commit, which no node follows before it is released."""
+    revision = _record(tip, what, signature, tip.part + 1)
+    staged = Staged(revision.revision, revision.digest, revision.author, revision.time, revision.message)
+    return Draft(tip.identity, replace(tip.head, staged=staged), tip.version, tuple(_writes(what)), revision)
+
+
+def draft_release(tip: Tip, newest: Revision, what: Content) -> Draft:
+    """Prepare the release of all parts up to `newest`, where `tip` is."""
+    head = Head(newest.revision, newest.digest, tip.head.confirmed)
+    return Draft(tip.identity, head, tip.version, what.writes, newest, records=False)
+
+
+def after(tip: Tip, done: Draft) -> Tip:
+    """Say where the next revision goes once this draft is done: a multi raises the version of head by one."""
+    return replace(
+        tip,
+        head=done.head,
+        version=tip.version + 1,
+        revision=done.revision.revision,
+        digest=done.revision.digest,
+    )
+
+
+def _writes(what: Content) -> Iterator[Write]:
+    return (step.write for step in what.steps if step.write is not None)
+
+
+def _record(tip: Tip, what: Content, signature: Signature, part: int = 0) -> Revision:
+    changes = tuple(step.change for step in what.steps if step.change is not None)
+    value = int(tip.digest, 16)
+    value = patch_digest(value, changes) if tip.known else _digest(value, _writes(what))
+    return Revision(
+        tip.revision + 1,
+        digests.show(value),
         signature.author,
         signature.time(),
         signature.message,
-        tuple(step.change for step in what.steps),
+        changes,
         what.confirms,
+        part,
     )
-    head = Head(revision.revision, revision.digest, max(before.confirmed, what.confirms))
-    identity = paths.identity(before.cluster, before.incarnation)
-    return Draft(identity, head, before.head_version, writes, revision)
 
 
 def _digest(value: int, writes: Iterable[Write]) -> int:
     for write in writes:
         value = digests.replace(value, write.path, write.before, write.after)
     return value
-
-
-def check_size(prepared: Draft, root: str) -> None:
-    """Refuse what ZooKeeper would not take. Raises TooLargeError."""
-    for write in prepared.writes:
-        check_document(write.path, write.after or b"")
-    operations = prepared.all_writes()
-    if len(operations) > MAX_OPERATIONS:
-        raise TooLargeError("the commit", len(operations), MAX_OPERATIONS, "operations")
-    size = sum(_sizes(operations, root))
-    if size > MAX_COMMIT:
-        raise TooLargeError("the commit, with the record of it,", size, MAX_COMMIT, "bytes")
-
-
-def check_document(path: str, data: bytes) -> None:
-    """Refuse a document that is too large. Raises TooLargeError."""
-    if len(data) > MAX_DOCUMENT:
-        raise TooLargeError(path, len(data), MAX_DOCUMENT, "bytes")
-
-
-def _sizes(operations: Iterable[Write], root: str) -> Iterator[int]:
-    for write in operations:
-        yield _OVERHEAD + len(root) + len(write.path) + len(write.after or b"")

@@ -9,7 +9,12 @@ from lunmapd.core.history import undo, undo_digest
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.store import paths
 from lunmapd.store.errors import DamagedError
-from lunmapd.store.history_errors import HistoryTrimmedError, HistoryUnknownError, NoSuchRevisionError
+from lunmapd.store.history_errors import (
+    HistoryTrimmedError,
+    HistoryUnknownError,
+    NoSuchRevisionError,
+    PartOnlyError,
+)
 from lunmapd.store.session import Session
 from lunmapd.store.snapshot import Snapshot, recorded
 from lunmapd.store.top import list_revisions, read_revisions
@@ -34,6 +39,14 @@ def read_revision(session: Session, number: int, newest: int) -> Revision:
     for revision in read_revisions(session, (number,)):
         return revision
     raise _trimmed(session, number, newest)
+
+
+def check_released(session: Session, number: int, newest: int) -> None:
+    """Refuse a revision that nodes never followed by itself. Raises PartOnlyError."""
+    if 0 < number < newest:
+        found = read_revisions(session, (number, number + 1))
+        if len(found) > 1 and found[0].part and found[1].part == found[0].part + 1:
+            raise PartOnlyError(number)
 
 
 def rewind(session: Session, snapshot: Snapshot, revision: int) -> Lunmap:

@@ -22,6 +22,17 @@ class HistoryTrimmedError(StoreError):
         )
 
 
+class PartOnlyError(StoreError):
+    """The revision is a part of a large commit, which nodes never followed by itself."""
+
+    def __init__(self, revision: int) -> None:
+        self.revision = revision
+        super().__init__(
+            f"revision {revision} is only a part of a large commit: choose the one before its first part, or its last part; "
+            "see 'lunmapctl log'"
+        )
+
+
 class HistoryUnknownError(StoreError):
     """Objects were edited around the tools, and the revisions do not say what they should be."""
 

@@ -9,9 +9,9 @@ from kazoo.protocol.states import ZnodeStat
 from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.core.status import Live, NodeStatus
 from lunmapd.store import paths
-from lunmapd.store.draft import check_document
 from lunmapd.store.errors import LostError, NodeNameTakenError, NotInitialisedError, UnreachableError
 from lunmapd.store.session import Answer, Session, make
+from lunmapd.store.sizes import check_document
 from lunmapd.store.snapshot import Raw
 from lunmapd.store.top import fetch, read_top
 

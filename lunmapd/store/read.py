@@ -1,10 +1,14 @@
 """Reading the tree: everything at once, or what changed since the last look."""
 
+from collections.abc import Callable
+
 from kazoo.client import KazooClient
 from msgspec.structs import replace
 
 from lunmapd.core.changes import Head
 from lunmapd.core.documents import DocumentError
+from lunmapd.core.history import objects_at
+from lunmapd.store import paths
 from lunmapd.store.errors import (
     DamagedError,
     ForeignClusterError,
@@ -13,7 +17,7 @@ from lunmapd.store.errors import (
     WentBackError,
 )
 from lunmapd.store.session import Answer, Ask, Session
-from lunmapd.store.snapshot import Meta, Raw, Snapshot, advance, assemble, edits, sections_of
+from lunmapd.store.snapshot import ANY_VERSION, Meta, Raw, Snapshot, advance, assemble, edits, sections_of
 from lunmapd.store.top import Top, fetch, read_revisions, read_top, sync
 
 _ATTEMPTS = 5
@@ -22,19 +26,39 @@ MAX_HISTORY = 1000
 
 
 def read_all(session: Session) -> Snapshot:
-    """Read the whole tree as it was at one revision. Raises the errors of `read_top`, and UnsteadyError."""
+    """Read the whole tree as it was at one released revision. Raises the errors of `read_top`, and UnsteadyError."""
+    return _read(session, lambda head: head)
+
+
+def read_tip(session: Session) -> Snapshot:
+    """Read the whole tree as it is with all parts of a large commit that is under way, as if they were released.
+
+    Raises as `read_all` does.
+    """
+    return _read(session, _as_released)
+
+
+def _as_released(head: Head) -> Head:
+    return replace(head, revision=head.staged.revision, digest=head.staged.digest) if head.staged else head
+
+
+def _read(session: Session, choose: Callable[[Head], Head]) -> Snapshot:
     sync(session)
     top = read_top(session)
     for _ in range(_ATTEMPTS):
         objects = _read_objects(session, top.meta.schema)
         before, top = top, read_top(session)
-        if top == before and objects is not None:
-            return _settled(session, top, objects)
+        chosen = top._replace(head=choose(top.head))
+        snapshot = _at(session, before, chosen, objects)
+        if snapshot is None and top == before:
+            raise DamagedError(session.path(paths.REVISIONS), "the record of a large commit is not complete")
+        if snapshot is not None and (top == before or not snapshot.edited_around):
+            return _with_edits(session, replace(snapshot, staged=top.head.staged))
     raise UnsteadyError(_ATTEMPTS)
 
 
-def _read_objects(session: Session, schema: int) -> dict[str, Raw] | None:
-    """Read every object; None when one vanished meanwhile."""
+def _read_objects(session: Session, schema: int) -> dict[str, Raw]:
+    """Read every object; commits that are made meanwhile may be seen or not, each object by itself."""
     sections = sections_of(schema)
     names = session.gather([_children(session, section) for section in sections])
     listed: list[str] = []
@@ -42,8 +66,27 @@ def _read_objects(session: Session, schema: int) -> dict[str, Raw] | None:
         if members is None:
             raise DamagedError(session.path(section), "it is missing, which is not the same as empty")
         listed += (f"{section}/{name}" for name in sorted(members))
-    found = {path: raw for path, raw in zip(listed, fetch(session, listed), strict=True) if raw is not None}
-    return found if len(found) == len(listed) else None
+    return {path: raw for path, raw in zip(listed, fetch(session, listed), strict=True) if raw is not None}
+
+
+def _at(session: Session, before: Top, chosen: Top, objects: dict[str, Raw]) -> Snapshot | None:
+    """Put the objects together as of the chosen head; None when it can't be told how they were then.
+
+    They were read while the newest revision, released or not, went from that of `before` to that of `chosen`. What the
+    revisions in between touched, and those that are not released, is taken from these revisions.
+    """
+    if before.meta != chosen.meta:
+        return None
+    target, newest = chosen.head.revision, chosen.head.tip
+    wanted = range(min(before.head.tip, target) + 1, newest + 1)
+    revisions = read_revisions(session, wanted)
+    if len(revisions) < len(wanted):
+        return None
+    for path, data in objects_at(target, revisions).items():
+        objects.pop(path, None)
+        if data is not None:
+            objects[path] = Raw(data, ANY_VERSION)
+    return assemble(chosen.meta, chosen.head, chosen.version, objects)
 
 
 def _children(session: Session, path: str) -> Ask[list[str]]:
@@ -53,13 +96,12 @@ def _children(session: Session, path: str) -> Ask[list[str]]:
     return ask
 
 
-def _settled(session: Session, top: Top, objects: dict[str, Raw]) -> Snapshot:
-    snapshot = assemble(top.meta, top.head, top.version, objects)
+def _with_edits(session: Session, snapshot: Snapshot) -> Snapshot:
     if not snapshot.edited_around:
         return snapshot
-    newest = top.head.revision
+    newest = snapshot.revision
     history = read_revisions(session, range(newest, max(0, newest - MAX_HISTORY), -1))
-    return replace(snapshot, edited=edits(objects, history))
+    return replace(snapshot, edited=edits(snapshot, history))
 
 
 def refresh(session: Session, known: Snapshot | None) -> Snapshot:

@@ -6,13 +6,14 @@ from kazoo.client import KazooClient, TransactionRequest
 from kazoo.exceptions import KazooException, RolledBackError, RuntimeInconsistency
 from msgspec import Struct
 
+from lunmapd.core.changes import Revision
 from lunmapd.core.documents import encode
 from lunmapd.store import paths
 from lunmapd.store.commit_errors import OutcomeUnknownError
 from lunmapd.store.draft import Draft, Write
 from lunmapd.store.errors import LostError, UnreachableError
 from lunmapd.store.session import Answer, Session
-from lunmapd.store.top import fetch, sync
+from lunmapd.store.top import fetch, read_revisions, read_top, sync
 
 _ATTEMPTS = 3
 
@@ -47,10 +48,20 @@ def _is_committed(session: Session, prepared: Draft) -> bool:
     number = prepared.revision.revision
     try:
         sync(session)
+        if not prepared.records:
+            return _is_released(session, prepared.revision)
         (found,) = fetch(session, (paths.revision(number),))
     except UnreachableError as error:
         raise OutcomeUnknownError(session.hosts, number) from error
     return found is not None and found.data == encode(prepared.revision)
+
+
+def _is_released(session: Session, last: Revision) -> bool:
+    """Tell whether nodes may follow `last`; not so if more parts came behind it, which may have undone it."""
+    if read_top(session).head.revision < last.revision:
+        return False
+    following = read_revisions(session, (last.revision + 1,))
+    return not following or following[0].part != last.part + 1
 
 
 def submit(session: Session, writes: Sequence[Write], existing: Sequence[str] = ()) -> Failure | None:

@@ -40,8 +40,11 @@ class Meta(Struct, frozen=True, omit_defaults=True):
     incarnation: int = 0
 
 
+ANY_VERSION = -1
+
+
 class Raw(Struct, frozen=True):
-    """The bytes of a znode and its version."""
+    """The bytes of a znode and its version, ANY_VERSION when they are from a revision."""
 
     data: bytes
     version: int
@@ -84,6 +87,10 @@ class Snapshot(Struct, frozen=True):
             return self.raw[path]
         return data_at(self.lunmap, path)
 
+    def paths(self) -> set[str]:
+        """Return the paths of all objects in the tree, readable or not."""
+        return {f"{section}/{name}" for section, name, _ in self.lunmap.documents()} | self.unreadable.keys()
+
 
 def assemble(meta: Meta, head: Head, head_version: int, objects: Mapping[str, Raw]) -> Snapshot:
     """Make a Snapshot of raw objects by path; an object that can't be decoded is named in `unreadable`."""
@@ -110,7 +117,7 @@ def assemble(meta: Meta, head: Head, head_version: int, objects: Mapping[str, Ra
         lunmap=build(sections),
         unreadable=unreadable,
         raw=raw,
-        versions={path: found.version for path, found in objects.items()},
+        versions={path: found.version for path, found in objects.items() if found.version != ANY_VERSION},
         schema=meta.schema,
         incarnation=meta.incarnation,
         confirmed=head.confirmed,
@@ -118,7 +125,7 @@ def assemble(meta: Meta, head: Head, head_version: int, objects: Mapping[str, Ra
     )
 
 
-def edits(objects: Mapping[str, Raw], newest_first: Iterable[Revision]) -> dict[str, bytes | None]:
+def edits(snapshot: Snapshot, newest_first: Iterable[Revision]) -> dict[str, bytes | None]:
     """List the objects that differ from what the revisions say, with the bytes that the revisions give.
 
     An object that no revision names is an edit only if the revisions go back to the first.
@@ -129,27 +136,25 @@ def edits(objects: Mapping[str, Raw], newest_first: Iterable[Revision]) -> dict[
         for change in revision.changes:
             recorded.setdefault(change.path, as_bytes(change.after))
         complete = revision.revision == 1
-    found = {path: data for path, data in recorded.items() if data != _data(objects.get(path))}
-    strangers = objects.keys() - recorded.keys() if complete else set()
+    found = {path: data for path, data in recorded.items() if data != snapshot.data(path)}
+    strangers = snapshot.paths() - recorded.keys() if complete else set()
     return found | dict.fromkeys(sorted(strangers))
+
+
+def edits_known(snapshot: Snapshot) -> bool:
+    """Whether `edited` explains all of the difference between what there is and what head says."""
+    value = int(snapshot.digest, 16)
+    for path, data in snapshot.edited.items():
+        value = digests.replace(value, path, snapshot.data(path), data)
+    return digests.show(value) == snapshot.head_digest
 
 
 def recorded(snapshot: Snapshot) -> Lunmap | None:
     """Return the map as the revisions have it, without edits around the tools; None when that is not known."""
-    if not snapshot.edited_around:
-        return snapshot.lunmap
-    value = int(snapshot.digest, 16)
-    for path, data in snapshot.edited.items():
-        value = digests.replace(value, path, snapshot.data(path), data)
-    if digests.show(value) != snapshot.head_digest:
+    if not edits_known(snapshot):
         return None
-    return patch(
-        snapshot.lunmap, [Change(path, after=as_raw(data)) for path, data in snapshot.edited.items()]
-    )
-
-
-def _data(raw: Raw | None) -> bytes | None:
-    return None if raw is None else raw.data
+    edits = (Change(path, after=as_raw(data)) for path, data in snapshot.edited.items())
+    return patch(snapshot.lunmap, edits) if snapshot.edited else snapshot.lunmap
 
 
 def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[Revision]) -> Snapshot | None:

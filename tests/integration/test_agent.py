@@ -20,12 +20,13 @@ from lunmapd.core import lio
 from lunmapd.core.lunmap import Block, FileIO, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.project import PORT_ID, project
 from lunmapd.core.status import APPLIED, STORE
-from lunmapd.store.commit import Terms, by_the_rules, commit
+from lunmapd.store.commit import commit
 from lunmapd.store.draft import Signature
 from lunmapd.store.init import initialise
 from lunmapd.store.node import read_fleet
 from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
+from lunmapd.store.terms import Terms, by_the_rules
 
 T = "iqn.2026-01.org.example:t"
 H = "iqn.2026-01.org.example:h"

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from lunmapd.core.documents import encode
 from lunmapd.core.errors import InvalidInputError, Problem
 from lunmapd.core.lunmap import Initiator, Lunmap
-from lunmapd.store.commit import by_the_rules, commit, edit
+from lunmapd.store.commit import commit, edit
 from lunmapd.store.commit_errors import BusyError, Clash, ConflictError, UnexpectedRevisionError
 from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
+from lunmapd.store.terms import by_the_rules
 
 from .conftest import Connect
 

@@ -14,11 +14,12 @@ from lunmapd.core.digest import show
 from lunmapd.core.documents import encode
 from lunmapd.core.errors import Problem
 from lunmapd.core.lunmap import Block, Initiator, Lun, Lunmap
-from lunmapd.store.commit import Check, Terms, commit
+from lunmapd.store.commit import commit
 from lunmapd.store.draft import Signature
 from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
 from lunmapd.store.snapshot import Snapshot
+from lunmapd.store.terms import Check, Terms
 
 NOW = "2025-01-31T12:00:00Z"
 NOON = datetime.fromisoformat(NOW)

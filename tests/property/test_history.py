@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lunmapd.core.changes import Revision, diff, map_digest
 from lunmapd.core.digest import show
 from lunmapd.core.documents import encode
-from lunmapd.core.history import inverse, objects_before, undo, undo_digest
+from lunmapd.core.history import inverse, objects_at, undo, undo_digest
 from lunmapd.core.lunmap import Lunmap
 from strategies import lunmaps
 
@@ -30,13 +30,14 @@ def test_undoing_all_revisions_gives_the_first_map(maps: list[Lunmap]) -> None:
     assert undo_digest(map_digest(maps[-1]), newer) == map_digest(maps[0])
 
 
-@given(st.lists(lunmaps(), min_size=1, max_size=4))
-def test_what_revisions_touched_is_told_as_it_was_before(maps: list[Lunmap]) -> None:
-    """Each object that any revision changed is listed as the first map has it."""
-    first = {f"{section}/{name}": encode(document) for section, name, document in maps[0].documents()}
-    newer = history(maps)
-    touched = {change.path for revision in newer for change in revision.changes}
-    assert objects_before(newer) == {path: first.get(path) for path in touched}
+@given(st.lists(lunmaps(), min_size=1, max_size=4), st.data())
+def test_what_revisions_touched_is_told_as_it_was(maps: list[Lunmap], data: st.DataObject) -> None:
+    """Each object that any revision changed is listed as the map of the chosen revision has it."""
+    target = data.draw(st.integers(0, len(maps) - 1))
+    then = {f"{section}/{name}": encode(document) for section, name, document in maps[target].documents()}
+    oldest_first = history(maps)[::-1]
+    touched = {change.path for revision in oldest_first for change in revision.changes}
+    assert objects_at(target, oldest_first) == {path: then.get(path) for path in touched}
 
 
 @given(lunmaps(), lunmaps())

@@ -12,6 +12,7 @@ _VERBS = (
     edit.apply,
     edit.rollback,
     edit.confirm,
+    edit.large,
     look.get,
     history.log,
     history.show,

@@ -19,6 +19,11 @@ wait_option = click.option(
 )
 
 
+resume_option = click.option(
+    "--resume", is_flag=True, help="Go on with a large commit that stopped in the middle, if there is one."
+)
+
+
 @click.command()
 @click.pass_obj
 def init(connection: Connection) -> None:
@@ -39,23 +44,34 @@ def init(connection: Connection) -> None:
 )
 @note_options
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would change, commit nothing.")
+@resume_option
 @wait_option
 @output_option
 @click.pass_obj
 def apply(
-    connection: Connection, file: TextIO, note: Note, dry_run: bool, wait: float | None, output: str
+    connection: Connection,
+    file: TextIO,
+    note: Note,
+    dry_run: bool,
+    resume: bool,
+    wait: float | None,
+    output: str,
 ) -> None:
     """Make the map equal to FILE, in one commit; what FILE does not name is removed from the map.
 
-    A Lun without a serial keeps the one it has, or gets a new one. An unchanged map makes no revision.
+    A Lun without a serial keeps the one it has, or gets a new one. An unchanged map makes no revision. A map that
+    is too large for one transaction is written in parts, which the nodes see all at once, when all are there.
     """
     target, source = _read_file(file)
     with connection.client() as client, _located(source.problem):
+        if resume:
+            revision = client.resume(target, note)
+            say_committed(revision, (), output, "nothing to change")
+            return _wait(client, revision, client.newest(), wait)
         proposal = client.propose(target)
         revision = None if dry_run else client.apply(proposal, note)
         say_committed(revision, proposal.changes, output, _nothing(proposal, dry_run=dry_run))
-        if not dry_run:
-            _wait(client, revision, proposal.before.revision, wait)
+        return None if dry_run else _wait(client, revision, proposal.before.revision, wait)
 
 
 def _read_file(file: TextIO) -> tuple[Lunmap, Any]:
@@ -91,16 +107,19 @@ def _wait(client: Client, revision: Revision | None, head: int, seconds: float |
 @click.command()
 @click.argument("revision", type=click.IntRange(min=0))
 @note_options
+@resume_option
 @wait_option
 @output_option
 @click.pass_obj
-def rollback(connection: Connection, revision: int, note: Note, wait: float | None, output: str) -> None:
+def rollback(
+    connection: Connection, revision: int, note: Note, resume: bool, wait: float | None, output: str
+) -> None:
     """Commit the map as it was at REVISION, as a new revision on top.
 
     What a commit may not do, a rollback may not do either, such as giving a Lun another serial.
     """
     with connection.client() as client:
-        made = client.rollback(revision, note)
+        made = client.resume(client.map_at(revision), note) if resume else client.rollback(revision, note)
         head = client.newest()
         say_committed(made, (), output, f"nothing to change, the map is as at revision {revision}")
         _wait(client, made, head, wait)
@@ -119,3 +138,18 @@ def confirm(connection: Connection, revision: int | None, note: Note, output: st
     with connection.client() as client:
         made = client.confirm(revision, note)
         say_committed(made, (), output, "nothing to do, the removals are confirmed already")
+
+
+@click.group("import")
+def large() -> None:
+    """Deal with a large commit that is written in parts and stopped in the middle."""
+
+
+@large.command()
+@note_options
+@output_option
+@click.pass_obj
+def undo(connection: Connection, note: Note, output: str) -> None:
+    """Undo the parts that are there, so that others can commit again; the nodes never saw them."""
+    with connection.client() as client:
+        say_committed(client.undo_import(note), (), output, "")

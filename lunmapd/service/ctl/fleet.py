@@ -6,6 +6,7 @@ import click
 from msgspec import Struct
 
 from lunmapd.client import Fleet
+from lunmapd.core.changes import Staged
 from lunmapd.core.errors import Exit
 from lunmapd.core.status import Standing
 from lunmapd.service import tables
@@ -21,6 +22,7 @@ class FleetStatus(Struct, frozen=True):
     digest: str
     nodes: list[tables.NodeLine]
     unreadable: dict[str, str]
+    staged: Staged | None = None
 
 
 @click.command()
@@ -41,7 +43,14 @@ def status(connection: Connection, output: str) -> None:
 def _summary(fleet: Fleet) -> FleetStatus:
     snapshot = fleet.snapshot
     lines = [tables.node_line(name, node) for name, node in fleet.nodes.items()]
-    return FleetStatus(snapshot.cluster, snapshot.revision, snapshot.digest, lines, dict(snapshot.unreadable))
+    return FleetStatus(
+        snapshot.cluster,
+        snapshot.revision,
+        snapshot.digest,
+        lines,
+        dict(snapshot.unreadable),
+        snapshot.staged,
+    )
 
 
 def _echo_status(found: FleetStatus) -> None:
@@ -49,6 +58,11 @@ def _echo_status(found: FleetStatus) -> None:
     click.echo(tables.status_table(found.nodes))
     problems = [f"{line.node}: {problem}" for line in found.nodes for problem in line.problems]
     problems += [f"{path}: {reason}" for path, reason in found.unreadable.items()]
+    if found.staged:
+        problems.append(
+            f"a large commit by {found.staged.author} is under way, its last part is revision "
+            f"{found.staged.revision} of {found.staged.time}"
+        )
     if problems:
         click.echo("\n" + "\n".join(problems))
 

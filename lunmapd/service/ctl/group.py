@@ -23,13 +23,17 @@ class Connection(Struct, frozen=True):
     def client(self) -> Iterator[Client]:
         """Open a client for one command."""
         with Session(*self._where()) as session:
-            yield Client(session)
+            yield Client(session, progress=_say_progress)
 
     def _where(self) -> tuple[str, str]:
         if self.hosts is not None:
             return self.hosts, self.chroot or "/lunmap"
         zookeeper = settings.load(self.config).zookeeper
         return ",".join(zookeeper.hosts), self.chroot or zookeeper.chroot
+
+
+def _say_progress(done: int, total: int) -> None:
+    click.echo(f"lunmapctl: part {done} of {total} is written", err=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -5,21 +5,20 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from lunmapd.core import digest as digests
 from lunmapd.core.changes import Head, Revision, as_bytes, map_digest
+from lunmapd.core.digest import show
 from lunmapd.core.documents import encode
 from lunmapd.core.lunmap import Block, Lun, Lunmap
 from lunmapd.store.commit_errors import TooLargeError
-from lunmapd.store.draft import (
+from lunmapd.store.draft import Content, Draft, Signature, after, content, draft, draft_part, tip_of
+from lunmapd.store.sizes import (
     MAX_COMMIT,
     MAX_DOCUMENT,
+    MAX_NOTE,
     MAX_OPERATIONS,
-    Content,
-    Draft,
-    Signature,
-    check_size,
-    content,
-    draft,
+    check_content,
+    divide,
+    fits,
 )
 from lunmapd.store.snapshot import Meta, Raw, Snapshot, advance, assemble, edits
 from strategies import lunmaps
@@ -35,7 +34,7 @@ def objects(lunmap: Lunmap) -> dict[str, Raw]:
 
 def snapshot(lunmap: Lunmap, revision: int = 0) -> Snapshot:
     """Make the snapshot of a map that was committed as it is."""
-    return assemble(META, Head(revision, digests.show(map_digest(lunmap))), revision, objects(lunmap))
+    return assemble(META, Head(revision, show(map_digest(lunmap))), revision, objects(lunmap))
 
 
 def lun(number: int, size: int = 512) -> Lun:
@@ -50,7 +49,7 @@ def luns(*numbers: int) -> Lunmap:
 
 def prepare(before: Snapshot, after: Lunmap) -> Draft:
     """Draft the commit that makes `after` of `before`."""
-    return draft(before, content(before, after) or Content(), SIGNATURE)
+    return draft(tip_of(before), content(before, after) or Content(), SIGNATURE)
 
 
 def revision_of(before: Snapshot, after: Lunmap) -> Revision:
@@ -65,7 +64,7 @@ def test_a_draft_leads_from_one_map_to_the_other(before: Lunmap, after: Lunmap) 
     assert (content(known, after) is None) == (before == after)
     prepared = prepare(known, after)
     head = Head(1, prepared.revision.digest)
-    assert head.digest == digests.show(map_digest(after))
+    assert head.digest == show(map_digest(after))
     advanced = advance(known, head, 1, [prepared.revision])
     assert advanced is not None
     assert replace(advanced, versions={}) == replace(snapshot(after, 1), versions={})
@@ -94,10 +93,10 @@ def test_objects_that_were_edited_are_told_from_the_history() -> None:
     """What differs from the newest change of each object is an edit; a stranger only when the history is whole."""
     first = revision_of(snapshot(Lunmap()), luns(1, 2))
     second = replace(revision_of(snapshot(luns(1, 2), 1), luns(1)), revision=2)
-    there = objects(Lunmap(luns={"l1": lun(1, 1024), "l2": lun(2), "l3": lun(3)}))
+    there = snapshot(Lunmap(luns={"l1": lun(1, 1024), "l2": lun(2), "l3": lun(3)}))
     assert edits(there, [second, first]) == {"luns/l1": encode(lun(1)), "luns/l2": None, "luns/l3": None}
     assert edits(there, [second]) == {"luns/l2": None}
-    assert edits(objects(luns(1)), [second, first]) == {}
+    assert edits(snapshot(luns(1)), [second, first]) == {}
 
 
 def test_an_edit_is_recorded_by_the_next_commit() -> None:
@@ -115,28 +114,70 @@ def test_an_unreadable_object_stays_until_it_is_given_anew() -> None:
     prepared = prepare(known, luns(1))
     (write,) = prepared.writes
     assert (write.before, write.version) == (b"garbage", 7)
-    assert prepared.revision.digest == digests.show(map_digest(luns(1)))
+    assert prepared.revision.digest == show(map_digest(luns(1)))
 
 
 def test_the_limits_themselves_are_allowed() -> None:
-    """A document and a commit of exactly the limit pass, one more byte or operation doesn't."""
-    empty = len(encode(Lun(Block(""))))
-    for extra, fits in ((0, True), (1, False)):
-        large = Lunmap(luns={"a": Lun(Block("x" * (MAX_DOCUMENT - empty + extra)))})
-        many = luns(*range(MAX_OPERATIONS - 2 + extra))
-        for lunmap in (large, many):
-            prepared = prepare(snapshot(Lunmap()), lunmap)
-            if fits:
-                check_size(prepared, "/lunmap")
-            else:
-                with pytest.raises(TooLargeError):
-                    check_size(prepared, "/lunmap")
+    """A commit of exactly the largest number of operations goes into one transaction, one more doesn't."""
+    limit = MAX_OPERATIONS - 3
+    assert fits(prepare(snapshot(Lunmap()), luns(*range(limit))), "/lunmap")
+    assert not fits(prepare(snapshot(Lunmap()), luns(*range(limit + 1))), "/lunmap")
 
 
 def test_a_commit_is_measured_with_its_record() -> None:
     """The bytes of a commit count the objects, the record of both their states, and the paths."""
     paths = {f"l{number}": Lun(Block("x" * 150_000)) for number in range(3)}
-    prepared = prepare(snapshot(Lunmap()), Lunmap(luns=paths))
-    with pytest.raises(TooLargeError) as caught:
-        check_size(prepared, "/lunmap")
-    assert caught.value.size > 6 * 150_000 >= MAX_COMMIT
+    assert MAX_COMMIT <= 6 * 150_000
+    assert not fits(prepare(snapshot(Lunmap()), Lunmap(luns=paths)), "/lunmap")
+
+
+def test_what_can_not_be_divided_is_refused() -> None:
+    """A document, and a message, may be of the largest size and not larger."""
+    empty = len(encode(Lun(Block(""))))
+    for extra in (0, 1):
+        large = Lunmap(luns={"a": Lun(Block("x" * (MAX_DOCUMENT - empty + extra)))})
+        wordy = replace(SIGNATURE, message="x" * (MAX_NOTE - len(encode(("ann", ""))) + extra))
+        for lunmap, signature in ((large, SIGNATURE), (Lunmap(), wordy)):
+            what = content(snapshot(Lunmap()), lunmap) or Content()
+            if extra:
+                with pytest.raises(TooLargeError):
+                    check_content(what, signature)
+            else:
+                check_content(what, signature)
+
+
+@pytest.mark.parametrize("size", [10, 2_000, 80_000, 250_000])
+@pytest.mark.parametrize("message", ["", "x" * 4000])
+def test_the_parts_of_a_large_commit_fit(size: int, message: str) -> None:
+    """Each part of a large commit goes into one transaction, and the digest of the last is that of the whole."""
+    before = snapshot(Lunmap(luns={f"l{n}": Lun(Block("y" * size)) for n in range(30)}))
+    after_all = Lunmap(luns={f"l{n}": Lun(Block("x" * size)) for n in range(10, 2000 if size < 100 else 40)})
+    what, signature = content(before, after_all), replace(SIGNATURE, message=message)
+    assert what is not None
+    tip = tip_of(before)
+    parts = divide(what.steps, signature, "/lunmap")
+    for part in parts:
+        prepared = draft_part(tip, Content(part), signature)
+        assert fits(prepared, "/lunmap")
+        assert prepared.head.revision == 0
+        tip = after(tip, prepared)
+    assert tip.part == len(parts)
+    assert tip.digest == show(map_digest(after_all))
+    assert [step for part in parts for step in part] == list(what.steps)
+
+
+def test_edits_that_no_history_explains_count_from_then_on() -> None:
+    """Where the revisions can't tell what was edited, a commit takes what there is as the truth."""
+    strange = replace(snapshot(luns(1)), head_digest="0" * 64)
+    prepared = prepare(strange, luns(1, 2))
+    assert prepared.revision.digest == show(map_digest(luns(1, 2)))
+
+
+def test_an_unreadable_object_is_not_forgotten_by_a_commit() -> None:
+    """As long as an object is unreadable the digest stays that of the history, and so the edit is seen."""
+    clean = snapshot(luns(1), 1)
+    there = objects(luns(1)) | {"luns/l1": Raw(b"garbage", 7)}
+    broken = replace(assemble(META, Head(1, clean.head_digest), 1, there), edited={"luns/l1": encode(lun(1))})
+    prepared = prepare(broken, luns(2))
+    assert [change.path for change in prepared.revision.changes] == ["luns/l2"]
+    assert prepared.revision.digest == show(map_digest(luns(1, 2)))

@@ -1,0 +1,64 @@
+"""What ZooKeeper takes at once: it drops the connection, without a word, of who sends more than 1 MiB; pure."""
+
+from collections.abc import Iterable
+
+from lunmapd.core.changes import as_bytes
+from lunmapd.core.documents import encode
+from lunmapd.core.parts import Size, pack
+from lunmapd.store.commit_errors import TooLargeError
+from lunmapd.store.draft import Content, Draft, Signature, Step, Write
+
+MAX_DOCUMENT = 256 * 1024
+MAX_COMMIT = 900_000
+MAX_OPERATIONS = 1000
+MAX_NOTE = 8 * 1024
+_OVERHEAD = 64  # an upper bound of what each operation adds: header, lengths, version and the ACL
+_CHANGE = 64  # an upper bound of what the record of a change adds to its path and documents
+_FRAME = Size(3, 2048)  # identity, head and revision, without the note
+
+
+def check_content(what: Content, signature: Signature) -> None:
+    """Refuse what could not even be divided. Raises TooLargeError."""
+    note = _note(signature)
+    if note > MAX_NOTE:
+        raise TooLargeError("the message, with the author,", note, MAX_NOTE, "bytes")
+    for step in what.steps:
+        if step.write is not None:
+            check_document(step.write.path, step.write.after or b"")
+
+
+def check_document(path: str, data: bytes) -> None:
+    """Refuse a document that is too large. Raises TooLargeError."""
+    if len(data) > MAX_DOCUMENT:
+        raise TooLargeError(path, len(data), MAX_DOCUMENT, "bytes")
+
+
+def fits(prepared: Draft, root: str) -> bool:
+    """Tell whether a draft goes into one transaction."""
+    operations = prepared.all_writes()
+    size = Size(len(operations) + 1, sum(_write(write, root) for write in operations))
+    return size.fits(Size(MAX_OPERATIONS, MAX_COMMIT))
+
+
+def divide(steps: Iterable[Step], signature: Signature, root: str) -> list[tuple[Step, ...]]:
+    """Divide the steps of a large commit into parts that go into one transaction each."""
+    frame = _FRAME.plus(Size(0, 2 * _note(signature) + _FRAME.operations * len(root)))
+    limit = Size(MAX_OPERATIONS - frame.operations, MAX_COMMIT - frame.bytes)
+    return list(pack(steps, lambda step: _step(step, root), limit))
+
+
+def _note(signature: Signature) -> int:
+    return len(encode((signature.author, signature.message)))
+
+
+def _step(step: Step, root: str) -> Size:
+    written = _write(step.write, root) if step.write else 0
+    recorded = 0
+    if step.change:
+        states = (as_bytes(step.change.before), as_bytes(step.change.after))
+        recorded = _CHANGE + len(step.change.path) + sum(len(state or b"") for state in states)
+    return Size(1 if step.write else 0, written + recorded)
+
+
+def _write(write: Write, root: str) -> int:
+    return _OVERHEAD + len(root) + len(write.path) + len(write.after or b"")
