@@ -52,8 +52,10 @@ from lunmapd.store.history_errors import (
 from lunmapd.store.node import FleetNode
 from lunmapd.store.session import Session
 from lunmapd.store.snapshot import Snapshot
+from lunmapd.store.trim import KEEP, Trimmed
 
 __all__ = [
+    "KEEP",
     "Access",
     "AlreadyInitialisedError",
     "Block",
@@ -97,6 +99,7 @@ __all__ = [
     "TakenOverError",
     "Target",
     "TooLargeError",
+    "Trimmed",
     "UnexpectedRevisionError",
     "UnreachableError",
     "differences",

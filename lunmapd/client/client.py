@@ -1,17 +1,18 @@
 """The client: everything that can be done to a map, typed."""
 
 import getpass
+import logging
 import socket
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Self
+from typing import Self, TypeVar
 
 from msgspec import Struct
 
 from lunmapd.client.fleet import Fleet, read_nodes, wait_applied
 from lunmapd.core.changes import Change, Revision, diff, split
-from lunmapd.core.errors import InvalidInputError
+from lunmapd.core.errors import InvalidInputError, LunmapdError
 from lunmapd.core.identity import with_identity
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.store.commit import commit, edit
@@ -26,6 +27,11 @@ from lunmapd.store.snapshot import Snapshot
 from lunmapd.store.staged import read_halfway, resume, undo
 from lunmapd.store.terms import Progress, Terms, by_the_rules, in_silence
 from lunmapd.store.top import read_newest
+from lunmapd.store.trim import KEEP, Trimmed, trim, trim_if_long
+
+log = logging.getLogger(__name__)
+
+Made = TypeVar("Made", Revision, Revision | None)
 
 
 class Note(Struct, frozen=True):
@@ -58,10 +64,15 @@ class Client:
     those that commit, the errors of `lunmapd.store.commit.commit`. All errors are LunmapdError.
     """
 
-    def __init__(self, session: Session, *, progress: Progress = in_silence) -> None:
-        """Use a session that is started, and stays open; `progress` hears how many parts of a large commit are done, of how many."""
+    def __init__(self, session: Session, *, progress: Progress = in_silence, keep: int = KEEP) -> None:
+        """Use a session that is started, and stays open.
+
+        `progress` hears how many parts of a large commit are done, of how many. When there are twice as many revisions
+        as `keep`, a commit trims them to that number.
+        """
         self._session = session
         self._progress = progress
+        self._keep = keep
         self._owned = False
 
     @classmethod
@@ -116,11 +127,11 @@ class Client:
         What others change meanwhile in other objects stays. Raises ConflictError when they changed the same ones.
         """
         proposal = target if isinstance(target, Proposal) else self.propose(target)
-        return commit(self._session, proposal.before, proposal.after, self._terms(note))
+        return self._tidied(commit(self._session, proposal.before, proposal.after, self._terms(note)))
 
     def edit(self, change: Callable[[Lunmap], Lunmap], note: Note = NOTE) -> Revision | None:
         """Commit what `change` makes of the map; it is run again on the newer map when others were faster."""
-        return edit(self._session, self.read(), change, self._terms(note))
+        return self._tidied(edit(self._session, self.read(), change, self._terms(note)))
 
     def resume(self, target: Lunmap, note: Note = NOTE) -> Revision | None:
         """Go on with a large commit that stopped in the middle, until the map is `target`; like `apply` if there is none.
@@ -132,11 +143,11 @@ class Client:
         except NothingStagedError:
             return self.apply(target, note)
         after = with_identity(target, halfway.both, _new_serial)
-        return resume(self._session, halfway, after, self._terms(note))
+        return self._tidied(resume(self._session, halfway, after, self._terms(note)))
 
     def undo_import(self, note: Note = NOTE) -> Revision:
         """Undo a large commit that stopped in the middle, so that others can commit. Raises NothingStagedError."""
-        return undo(self._session, read_halfway(self._session), self._terms(note))
+        return self._tidied(undo(self._session, read_halfway(self._session), self._terms(note)))
 
     def log(self, path: str | None = None) -> Iterator[Revision]:
         """Yield the revisions, newest first; only those that changed the object at `path`, such as `luns/db1`, if given."""
@@ -167,7 +178,9 @@ class Client:
         """
         now = self.read()
         check_released(self._session, revision, now.revision)
-        return commit(self._session, now, rewind(self._session, now, revision), self._terms(note))
+        return self._tidied(
+            commit(self._session, now, rewind(self._session, now, revision), self._terms(note))
+        )
 
     def confirm(self, revision: int | None = None, note: Note = NOTE) -> Revision | None:
         """Confirm what the revisions up to this one remove, by default up to the newest; None when that is done.
@@ -176,7 +189,11 @@ class Client:
         """
         now = self.read()
         chosen = now.revision if revision is None else revision
-        return confirm(self._session, now, chosen, self._terms(note))
+        return self._tidied(confirm(self._session, now, chosen, self._terms(note)))
+
+    def trim(self, keep: int = KEEP) -> Trimmed:
+        """Keep the last `keep` revisions, and the whole map at the oldest of them. Raises the errors of `map_at`."""
+        return trim(self._session, keep)
 
     def fleet(self) -> Fleet:
         """Read the map, and what every node says of itself."""
@@ -185,6 +202,15 @@ class Client:
     def wait_applied(self, revision: int, seconds: float) -> Fleet:
         """Wait until every live node has applied `revision`, at most `seconds`. Raises NotAppliedError."""
         return wait_applied(self._session, revision, seconds)
+
+    def _tidied(self, made: Made) -> Made:
+        """Keep the history short after a commit, which is done whatever comes of that."""
+        if made is not None:
+            try:
+                trim_if_long(self._session, self._keep)
+            except LunmapdError as error:
+                log.warning("the history was not trimmed: %s", error)
+        return made
 
     def _terms(self, note: Note) -> Terms:
         author = note.author or f"{getpass.getuser()}@{socket.gethostname()}"

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-from lunmapd.core.changes import Change, Revision, as_bytes, patch, patch_digest
-from lunmapd.core.lunmap import Lunmap
+from msgspec import Struct
+
+from lunmapd.core.changes import Change, Revision, as_bytes
 
 
 def inverse(changes: Iterable[Change]) -> tuple[Change, ...]:
@@ -11,20 +12,23 @@ def inverse(changes: Iterable[Change]) -> tuple[Change, ...]:
     return tuple(Change(change.path, change.after, change.before) for change in reversed(tuple(changes)))
 
 
-def undo(lunmap: Lunmap, newest_first: Iterable[Revision]) -> Lunmap:
-    """Return the map as it was before these revisions. Raises DocumentError when a document can't be decoded."""
-    oldest: dict[str, Change] = {}
-    for revision in newest_first:
-        for change in inverse(revision.changes):
-            oldest[change.path] = change
-    return patch(lunmap, oldest.values())
+class Span(Struct, frozen=True):
+    """What all revisions from `oldest` on changed together, each object once."""
+
+    oldest: int
+    changes: tuple[Change, ...]
 
 
-def undo_digest(value: int, newest_first: Iterable[Revision]) -> int:
-    """Return the digest of the map before these revisions."""
+def span(newest: int, newest_first: Iterable[Revision]) -> Span:
+    """Put revisions together, of which the first is number `newest`; without any, the span begins after it."""
+    oldest = newest + 1
+    found: dict[str, Change] = {}
     for revision in newest_first:
-        value = patch_digest(value, inverse(revision.changes))
-    return value
+        oldest = revision.revision
+        for change in reversed(revision.changes):
+            after = found[change.path].after if change.path in found else change.after
+            found[change.path] = Change(change.path, change.before, after)
+    return Span(oldest, tuple(found.values()))
 
 
 def objects_at(target: int, oldest_first: Iterable[Revision]) -> dict[str, bytes | None]:

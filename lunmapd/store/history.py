@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from lunmapd.core import digest as digests
-from lunmapd.core.changes import Revision
+from lunmapd.core.changes import Revision, as_bytes, patch, patch_digest
+from lunmapd.core.checkpoint import Checkpoint
 from lunmapd.core.documents import DocumentError
-from lunmapd.core.history import undo, undo_digest
+from lunmapd.core.history import Span, inverse, span
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.store import paths
 from lunmapd.store.errors import DamagedError
@@ -16,7 +17,7 @@ from lunmapd.store.history_errors import (
     PartOnlyError,
 )
 from lunmapd.store.session import Session
-from lunmapd.store.snapshot import Snapshot, recorded
+from lunmapd.store.snapshot import Snapshot, edits_known, recorded
 from lunmapd.store.top import list_revisions, read_revisions
 
 _BATCH = 64
@@ -58,19 +59,42 @@ def rewind(session: Session, snapshot: Snapshot, revision: int) -> Lunmap:
     """
     if not 0 <= revision <= snapshot.revision:
         raise NoSuchRevisionError(revision, snapshot.revision)
-    newer = list(walk(session, snapshot.revision, revision + 1))
-    if len(newer) < snapshot.revision - revision:
-        raise _trimmed(session, revision, snapshot.revision)
+    changes = inverse(_since(session, snapshot, revision).changes)
     now = recorded(snapshot)
     if now is None:
         raise HistoryUnknownError
-    then = digests.show(undo_digest(int(snapshot.head_digest, 16), newer))
+    then = digests.show(patch_digest(int(snapshot.head_digest, 16), changes))
     if then != _digest_at(session, revision, snapshot.revision):
-        raise DamagedError(session.path(paths.REVISIONS), f"they don't lead back to revision {revision}")
+        raise _astray(session, revision)
     try:
-        return undo(now, newer)
+        return patch(now, changes)
     except DocumentError as error:
         raise DamagedError(session.path(paths.REVISIONS), str(error)) from None
+
+
+def checkpoint_at(session: Session, snapshot: Snapshot, revision: int) -> Checkpoint:
+    """Return every document as it was at `revision`. Raises the errors of `rewind`."""
+    if not edits_known(snapshot):
+        raise HistoryUnknownError
+    newer = {change.path: as_bytes(change.before) for change in _since(session, snapshot, revision).changes}
+    now = {path: snapshot.data(path) for path in snapshot.paths()}
+    then = {**now, **snapshot.edited, **newer}
+    found = Checkpoint(revision, {path: data for path, data in then.items() if data is not None})
+    if found.digest != _digest_at(session, revision, snapshot.revision):
+        raise _astray(session, revision)
+    return found
+
+
+def _since(session: Session, snapshot: Snapshot, revision: int) -> Span:
+    newest = snapshot.revision
+    found = span(newest, walk(session, newest, revision + 1))
+    if found.oldest != revision + 1:
+        raise _trimmed(session, revision, newest)
+    return found
+
+
+def _astray(session: Session, revision: int) -> DamagedError:
+    return DamagedError(session.path(paths.REVISIONS), f"they don't lead back to revision {revision}")
 
 
 def _digest_at(session: Session, revision: int, newest: int) -> str:

@@ -24,6 +24,16 @@ def revision(number: int) -> str:
     return f"{REVISIONS}/{number:010d}"
 
 
+def checkpoint(number: int) -> str:
+    """Path of the checkpoint at a revision."""
+    return f"{CHECKPOINTS}/{number:010d}"
+
+
+def chunk(number: int, index: int) -> str:
+    """Path of one chunk of a checkpoint; four digits, so that a sorted listing is in order."""
+    return f"{checkpoint(number)}/{index:04d}"
+
+
 def member(node: str) -> str:
     """Path of the only part of the tree that a node writes."""
     return f"{MEMBERS}/{node}"

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from kazoo.client import KazooClient
 from msgspec.structs import replace
 
 from lunmapd.core.changes import Head
 from lunmapd.core.documents import DocumentError
-from lunmapd.core.history import objects_at
+from lunmapd.core.history import objects_at, span
 from lunmapd.store import paths
+from lunmapd.store.checkpoint import newest_checkpoint
 from lunmapd.store.errors import (
     DamagedError,
     ForeignClusterError,
@@ -16,13 +16,13 @@ from lunmapd.store.errors import (
     UnsteadyError,
     WentBackError,
 )
-from lunmapd.store.session import Answer, Ask, Session
+from lunmapd.store.history import walk
+from lunmapd.store.session import Session
 from lunmapd.store.snapshot import ANY_VERSION, Meta, Raw, Snapshot, advance, assemble, edits, sections_of
-from lunmapd.store.top import Top, fetch, read_revisions, read_top, sync
+from lunmapd.store.top import Top, ask_children, fetch, read_revisions, read_top, sync
 
 _ATTEMPTS = 5
 MAX_DELTAS = 100
-MAX_HISTORY = 1000
 
 
 def read_all(session: Session) -> Snapshot:
@@ -60,7 +60,7 @@ def _read(session: Session, choose: Callable[[Head], Head]) -> Snapshot:
 def _read_objects(session: Session, schema: int) -> dict[str, Raw]:
     """Read every object; commits that are made meanwhile may be seen or not, each object by itself."""
     sections = sections_of(schema)
-    names = session.gather([_children(session, section) for section in sections])
+    names = session.gather([ask_children(session, section) for section in sections])
     listed: list[str] = []
     for section, members in zip(sections, names, strict=True):
         if members is None:
@@ -89,19 +89,12 @@ def _at(session: Session, before: Top, chosen: Top, objects: dict[str, Raw]) -> 
     return assemble(chosen.meta, chosen.head, chosen.version, objects)
 
 
-def _children(session: Session, path: str) -> Ask[list[str]]:
-    def ask(client: KazooClient) -> Answer[list[str]]:
-        return client.get_children_async(session.path(path))
-
-    return ask
-
-
 def _with_edits(session: Session, snapshot: Snapshot) -> Snapshot:
     if not snapshot.edited_around:
         return snapshot
-    newest = snapshot.revision
-    history = read_revisions(session, range(newest, max(0, newest - MAX_HISTORY), -1))
-    return replace(snapshot, edited=edits(snapshot, history))
+    base = newest_checkpoint(session, snapshot.revision)
+    newer = span(snapshot.revision, walk(session, snapshot.revision, base.revision + 1))
+    return replace(snapshot, edited=edits(snapshot, newer, base))
 
 
 def refresh(session: Session, known: Snapshot | None) -> Snapshot:

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 
 from kazoo.client import KazooClient, TransactionRequest
-from kazoo.exceptions import KazooException, RolledBackError, RuntimeInconsistency
+from kazoo.exceptions import (
+    BadVersionError,
+    KazooException,
+    NodeExistsError,
+    NoNodeError,
+    RolledBackError,
+    RuntimeInconsistency,
+)
 from msgspec import Struct
 
 from lunmapd.core.changes import Revision
@@ -11,11 +18,12 @@ from lunmapd.core.documents import encode
 from lunmapd.store import paths
 from lunmapd.store.commit_errors import OutcomeUnknownError
 from lunmapd.store.draft import Draft, Write
-from lunmapd.store.errors import LostError, UnreachableError
+from lunmapd.store.errors import DamagedError, LostError, RefusedError, UnreachableError
 from lunmapd.store.session import Answer, Session
 from lunmapd.store.top import fetch, read_revisions, read_top, sync
 
 _ATTEMPTS = 3
+_BY_OTHERS = (NodeExistsError, NoNodeError, BadVersionError)
 
 
 class Failure(Struct, frozen=True):
@@ -62,6 +70,25 @@ def _is_released(session: Session, last: Revision) -> bool:
         return False
     following = read_revisions(session, (last.revision + 1,))
     return not following or following[0].part != last.part + 1
+
+
+def insist(session: Session, identity: str, writes: Sequence[Write]) -> bool:
+    """Make all writes or none, and again when the connection is lost; for what may be done twice, or by others too.
+
+    Returns whether it was done by this very call; if not, something was not as a write has it before. Raises
+    DamagedError when the tree is not the one of this `identity`, RefusedError for what no other client can have done.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            failure = submit(session, writes, (identity,))
+        except LostError:
+            continue
+        if failure is not None and failure.path == identity:
+            raise DamagedError(session.path(identity), "it is missing, as when the tree was made anew")
+        if failure is not None and not isinstance(failure.error, _BY_OTHERS):
+            raise RefusedError(f"{type(failure.error).__name__} at {failure.path}")
+        return failure is None
+    raise UnreachableError(session.hosts, session.deadline)
 
 
 def submit(session: Session, writes: Sequence[Write], existing: Sequence[str] = ()) -> Failure | None:

@@ -19,7 +19,9 @@ from lunmapd.core.changes import (
     patch_digest,
     split,
 )
+from lunmapd.core.checkpoint import Checkpoint
 from lunmapd.core.documents import DocumentError, decode, encode
+from lunmapd.core.history import Span
 from lunmapd.core.lunmap import SECTIONS, Document, Lunmap, Section
 
 SCHEMA = 2
@@ -125,20 +127,17 @@ def assemble(meta: Meta, head: Head, head_version: int, objects: Mapping[str, Ra
     )
 
 
-def edits(snapshot: Snapshot, newest_first: Iterable[Revision]) -> dict[str, bytes | None]:
-    """List the objects that differ from what the revisions say, with the bytes that the revisions give.
+def edits(snapshot: Snapshot, newer: Span, base: Checkpoint) -> dict[str, bytes | None]:
+    """List the objects that differ from what the history says, with the bytes that it gives.
 
-    An object that no revision names is an edit only if the revisions go back to the first.
+    `newer` is what the revisions since `base` changed. As far as there is a gap between the two, nothing is known of
+    objects that no revision names.
     """
-    recorded: dict[str, bytes | None] = {}
-    complete = False
-    for revision in newest_first:
-        for change in revision.changes:
-            recorded.setdefault(change.path, as_bytes(change.after))
-        complete = revision.revision == 1
-    found = {path: data for path, data in recorded.items() if data != snapshot.data(path)}
-    strangers = snapshot.paths() - recorded.keys() if complete else set()
-    return found | dict.fromkeys(sorted(strangers))
+    recorded = {change.path: as_bytes(change.after) for change in newer.changes}
+    if newer.oldest == base.revision + 1:
+        everything: dict[str, bytes | None] = dict.fromkeys(sorted(snapshot.paths()))
+        recorded = {**everything, **base.documents, **recorded}
+    return {path: data for path, data in recorded.items() if data != snapshot.data(path)}
 
 
 def edits_known(snapshot: Snapshot) -> bool:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoNodeError
 from kazoo.protocol.states import ZnodeStat
 
 from lunmapd.core.changes import Head, Revision
@@ -88,12 +87,26 @@ def _revision(raw: Raw) -> Revision | None:
         return None
 
 
+def children(session: Session, path: str) -> list[str] | None:
+    """List the children of a znode; None when it is missing."""
+    (found,) = session.gather([ask_children(session, path)])
+    return found
+
+
+def ask_children(session: Session, path: str) -> Ask[list[str]]:
+    """Make the request for the children of a znode."""
+
+    def ask(client: KazooClient) -> Answer[list[str]]:
+        return client.get_children_async(session.path(path))
+
+    return ask
+
+
 def list_revisions(session: Session) -> list[int]:
     """List the numbers of all revisions that there are, in order. Raises NotInitialisedError when there is no tree."""
-    try:
-        names = session.repeat(lambda client: client.get_children_async(session.path(paths.REVISIONS)))
-    except NoNodeError:
-        raise NotInitialisedError(session.path(paths.REVISIONS)) from None
+    names = children(session, paths.REVISIONS)
+    if names is None:
+        raise NotInitialisedError(session.path(paths.REVISIONS))
     return sorted(int(name) for name in names if name.isdecimal())
 
 

@@ -5,10 +5,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmapd.core.changes import Revision, diff, map_digest
+from lunmapd.core.changes import Revision, diff, map_digest, patch, patch_digest
 from lunmapd.core.digest import show
 from lunmapd.core.documents import encode
-from lunmapd.core.history import inverse, objects_at, undo, undo_digest
+from lunmapd.core.history import inverse, objects_at, span
 from lunmapd.core.lunmap import Lunmap
 from strategies import lunmaps
 
@@ -23,11 +23,19 @@ def history(maps: list[Lunmap]) -> list[Revision]:
 
 
 @given(st.lists(lunmaps(), min_size=1, max_size=4))
-def test_undoing_all_revisions_gives_the_first_map(maps: list[Lunmap]) -> None:
-    """From the newest map all revisions lead back to the oldest, in content and in digest."""
+def test_revisions_put_together_lead_there_and_back(maps: list[Lunmap]) -> None:
+    """All revisions as one change lead from the first map to the last, and their inverse back, in content and in digest."""
     newer = history(maps)
-    assert undo(maps[-1], newer) == maps[0]
-    assert undo_digest(map_digest(maps[-1]), newer) == map_digest(maps[0])
+    found = span(len(newer), newer)
+    assert found.oldest == 1
+    assert patch(maps[0], found.changes) == maps[-1]
+    assert patch(maps[-1], inverse(found.changes)) == maps[0]
+    assert patch_digest(map_digest(maps[-1]), inverse(found.changes)) == map_digest(maps[0])
+
+
+def test_no_revisions_are_no_change() -> None:
+    """A span of nothing begins after the newest revision."""
+    assert (span(7, []).oldest, span(7, []).changes) == (8, ())
 
 
 @given(st.lists(lunmaps(), min_size=1, max_size=4), st.data())

@@ -3,7 +3,7 @@
 One module for each group of verbs.
 """
 
-from lunmapd.service.ctl import edit, fleet, history, look
+from lunmapd.service.ctl import edit, fleet, history, look, upkeep
 from lunmapd.service.ctl.group import ctl
 from lunmapd.service.errors import reported
 
@@ -18,6 +18,7 @@ _VERBS = (
     history.show,
     history.diff,
     fleet.status,
+    upkeep.trim,
 )
 for _verb in _VERBS:
     ctl.add_command(_verb)

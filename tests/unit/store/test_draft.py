@@ -6,8 +6,10 @@ from hypothesis import given
 from msgspec.structs import replace
 
 from lunmapd.core.changes import Head, Revision, as_bytes, map_digest
+from lunmapd.core.checkpoint import EMPTY, Checkpoint
 from lunmapd.core.digest import show
 from lunmapd.core.documents import encode
+from lunmapd.core.history import span
 from lunmapd.core.lunmap import Block, Lun, Lunmap
 from lunmapd.store.commit_errors import TooLargeError
 from lunmapd.store.draft import Content, Draft, Signature, after, content, draft, draft_part, tip_of
@@ -94,9 +96,27 @@ def test_objects_that_were_edited_are_told_from_the_history() -> None:
     first = revision_of(snapshot(Lunmap()), luns(1, 2))
     second = replace(revision_of(snapshot(luns(1, 2), 1), luns(1)), revision=2)
     there = snapshot(Lunmap(luns={"l1": lun(1, 1024), "l2": lun(2), "l3": lun(3)}))
-    assert edits(there, [second, first]) == {"luns/l1": encode(lun(1)), "luns/l2": None, "luns/l3": None}
-    assert edits(there, [second]) == {"luns/l2": None}
-    assert edits(snapshot(luns(1)), [second, first]) == {}
+    assert edits(there, span(2, [second, first]), EMPTY) == {
+        "luns/l1": encode(lun(1)),
+        "luns/l2": None,
+        "luns/l3": None,
+    }
+    assert edits(there, span(2, [second]), EMPTY) == {"luns/l2": None}
+    assert edits(snapshot(luns(1)), span(2, [second, first]), EMPTY) == {}
+
+
+def test_objects_that_were_edited_are_told_from_a_checkpoint() -> None:
+    """A checkpoint stands for all revisions up to it, if those after it are there without a gap."""
+    base = Checkpoint(1, {"luns/l1": encode(lun(1)), "luns/l2": encode(lun(2))})
+    second = replace(revision_of(snapshot(luns(1, 2), 1), luns(1)), revision=2)
+    there = snapshot(Lunmap(luns={"l1": lun(1, 1024), "l2": lun(2), "l3": lun(3)}))
+    assert edits(there, span(2, [second]), base) == {
+        "luns/l1": encode(lun(1)),
+        "luns/l2": None,
+        "luns/l3": None,
+    }
+    assert edits(there, span(3, [replace(second, revision=3)]), base) == {"luns/l2": None}
+    assert edits(snapshot(luns(1, 2)), span(1, []), base) == {}
 
 
 def test_an_edit_is_recorded_by_the_next_commit() -> None:

@@ -1,0 +1,234 @@
+"""Keeping the history short, whatever happens in the middle of it."""
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+from cluster import Ctl
+from integration.relay import Break, Relay
+from integration.tools import GIB, Shell, lun, luns, put
+
+from lunmapd.client import Client, HistoryTrimmedError, HistoryUnknownError, Note
+from lunmapd.core.documents import encode
+from lunmapd.core.lunmap import Lunmap
+from lunmapd.store import paths
+from lunmapd.store.checkpoint import list_checkpoints, newest_checkpoint, read_checkpoint
+from lunmapd.store.draft import Write
+from lunmapd.store.errors import DamagedError, UnreachableError
+from lunmapd.store.history import rewind, walk
+from lunmapd.store.init import initialise
+from lunmapd.store.read import read_all, refresh
+from lunmapd.store.send import insist
+from lunmapd.store.session import Session
+from lunmapd.store.top import list_revisions
+from lunmapd.store.trim import Trimmed, trim
+
+from .conftest import Connect
+
+pytestmark = pytest.mark.integration
+
+NEWEST = 10
+KEEP = 4
+OLDEST = 7
+NOTE = Note("a test", "ann")
+
+
+def expected(number: int) -> Lunmap:
+    """Return the map of a revision: Lun l0 stays, each revision brings one and takes the one before."""
+    return luns(1000, number) if number else Lunmap()
+
+
+@pytest.fixture(autouse=True)
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make a checkpoint of several chunks, and remove revisions by threes."""
+    monkeypatch.setattr("lunmapd.core.checkpoint.CHUNK", 80)
+    monkeypatch.setattr("lunmapd.store.trim.BATCH", 3)
+    return iter([None])
+
+
+@pytest.fixture
+def long(session: Session) -> Session:
+    """Give a session on a tree of ten revisions."""
+    known = read_all(session)
+    for number in range(1, NEWEST + 1):
+        put(session, expected(number), known)
+        known = refresh(session, known)
+    return session
+
+
+def check(session: Session, oldest: int) -> None:
+    """Check that the history is whole from `oldest` on, with an edit around the tools found by it."""
+    now = read_all(session)
+    assert (now.lunmap, now.edited_around) == (expected(NEWEST), False)
+    for number in range(oldest, NEWEST + 1):
+        assert rewind(session, now, number) == expected(number)
+    with Shell(session) as shell:
+        before = shell.get("luns/l1000")
+        shell.set("luns/l1000", encode(lun(1000, 5 * GIB)))
+        shell.create("luns/l77", encode(lun(77)))
+        assert read_all(session).edited == {"luns/l1000": encode(lun(1000)), "luns/l77": None}
+        shell.set("luns/l1000", before)
+        shell.delete("luns/l77")
+
+
+def test_old_revisions_go_and_nothing_is_lost(long: Session) -> None:
+    """After trimming the last revisions are there, with all that they tell; older ones are said to be gone."""
+    assert trim(long, KEEP) == Trimmed(OLDEST, NEWEST - KEEP)
+    assert list_revisions(long) == list(range(OLDEST, NEWEST + 1))
+    assert list_checkpoints(long) == [OLDEST]
+    check(long, OLDEST)
+    with pytest.raises(HistoryTrimmedError) as caught:
+        rewind(long, read_all(long), OLDEST - 1)
+    assert caught.value.oldest == OLDEST
+    assert [revision.revision for revision in walk(long, NEWEST)] == [10, 9, 8, 7]
+
+
+def test_the_checkpoint_is_in_chunks(long: Session) -> None:
+    """The map at the oldest revision lies in chunks of the largest size and reads back by its digest."""
+    trim(long, KEEP)
+    with Shell(long) as shell:
+        names = shell.children(paths.checkpoint(OLDEST))
+        sizes = [len(shell.get(f"{paths.checkpoint(OLDEST)}/{name}")) for name in names]
+    assert names[:2] == ["0000", "0001"]
+    assert set(sizes[:-1]) == {80}
+    found = read_checkpoint(long, OLDEST)
+    assert found is not None
+    assert found.documents == {f"luns/{name}": encode(value) for name, value in expected(OLDEST).luns.items()}
+
+
+def test_trimming_again_moves_the_checkpoint(long: Session) -> None:
+    """The next trimming replaces the checkpoint; one without anything to do changes nothing."""
+    trim(long, KEEP)
+    assert trim(long, KEEP) == Trimmed(OLDEST, 0)
+    assert list_checkpoints(long) == [OLDEST]
+    assert trim(long, 1) == Trimmed(NEWEST, 3)
+    assert (list_checkpoints(long), list_revisions(long)) == ([NEWEST], [NEWEST])
+    check(long, NEWEST)
+    assert trim(long, NEWEST) == Trimmed(1, 0)
+
+
+def test_a_young_history_is_left_alone(session: Session) -> None:
+    """With fewer revisions than are kept there is nothing to do and no checkpoint."""
+    put(session, luns(1))
+    assert trim(session, KEEP) == Trimmed(1, 0)
+    assert list_checkpoints(session) == []
+
+
+# A checkpoint takes one transaction, one for each of its chunks and one for its header; then two of revisions go, and
+# the checkpoint before.
+@pytest.mark.parametrize("passed", range(8))
+def test_who_stops_in_the_middle_leaves_a_whole_history(long: Session, connect: Connect, passed: int) -> None:
+    """Wherever trimming ends, every revision that is kept can be told, edits are found, and the next one goes on."""
+    trim(long, NEWEST - 2)
+    with Relay(long.hosts) as relay:
+        through = connect(relay.hosts, deadline=1.0)
+        read_all(through)
+        relay.next_break, relay.spare, relay.shut_at_break = Break.BEFORE, passed, True
+        with suppress(UnreachableError):
+            trim(through, KEEP)
+        through.close()
+    check(long, OLDEST)
+    trim(long, KEEP)
+    assert (list_checkpoints(long), list_revisions(long)) == ([OLDEST], list(range(OLDEST, NEWEST + 1)))
+    check(long, OLDEST)
+
+
+def test_two_may_trim_at_the_same_time(long: Session, connect: Connect) -> None:
+    """Clients that trim at the same time, to the same number or another, leave one whole history."""
+    others = [connect() for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(trim, others, 4 * (KEEP,)))
+    assert (list_checkpoints(long), list_revisions(long)) == ([OLDEST], list(range(OLDEST, NEWEST + 1)))
+    check(long, OLDEST)
+
+
+def test_a_checkpoint_that_is_not_ours_stops_trimming(long: Session) -> None:
+    """When something else lies where the checkpoint goes, nothing is removed."""
+    with Shell(long) as shell:
+        shell.create(paths.checkpoint(OLDEST), b"")
+        shell.create(paths.chunk(OLDEST, 1), b"something else")
+    with pytest.raises(DamagedError, match="not what was written"):
+        trim(long, KEEP)
+    assert list_revisions(long) == list(range(1, NEWEST + 1))
+
+
+@pytest.mark.parametrize(
+    "harm", [b"garbage", b'{"revision":7,"digest":"0","chunks":9}', b'{"revision":8,"digest":"0","chunks":1}']
+)
+def test_a_broken_checkpoint_is_not_believed(long: Session, harm: bytes) -> None:
+    """A checkpoint with a wrong header is none; then edits before the oldest revision can't be told."""
+    trim(long, KEEP)
+    with Shell(long) as shell:
+        shell.set(paths.checkpoint(OLDEST), harm)
+        shell.set("luns/l1000", encode(lun(1000, 5 * GIB)))
+    assert newest_checkpoint(long, NEWEST).revision == 0
+    assert read_all(long).edited == {}
+    with pytest.raises(HistoryUnknownError):
+        trim(long, 1)
+
+
+def test_edits_are_not_written_into_a_checkpoint(long: Session) -> None:
+    """What was edited around the tools is kept out of the history by trimming, and still found after it."""
+    with Shell(long) as shell:
+        shell.set("luns/l1000", encode(lun(1000, 5 * GIB)))
+    trim(long, KEEP)
+    found = newest_checkpoint(long, NEWEST)
+    assert found.documents["luns/l1000"] == encode(lun(1000))
+    assert set(read_all(long).edited) == {"luns/l1000"}
+
+
+def test_revisions_that_are_gone_already_stop_trimming(long: Session) -> None:
+    """Without the revisions that lead back no checkpoint can be made, and nothing is removed."""
+    with Shell(long) as shell:
+        shell.delete(paths.revision(8))
+    with pytest.raises(HistoryTrimmedError):
+        trim(long, KEEP)
+    assert len(list_revisions(long)) == NEWEST - 1
+
+
+def test_a_tree_that_was_made_anew_is_not_trimmed(long: Session) -> None:
+    """Who began to trim a tree removes nothing from another one that took its place."""
+    now = read_all(long)
+    with Shell(long) as shell:
+        shell.delete("")
+    initialise(long)
+    put(long, luns(1))
+    with pytest.raises(DamagedError, match="made anew"):
+        insist(long, paths.identity(now.cluster, 0), [Write(paths.revision(1), b"", None)])
+    assert list_revisions(long) == [1]
+
+
+def test_commits_trim_by_themselves(session: Session) -> None:
+    """When there is twice as much as is kept, the next commit trims; it stays done if that fails."""
+    client = Client(session, keep=3)
+    for number in range(1, 7):
+        client.apply(luns(number), NOTE)
+    assert list_revisions(session) == [1, 2, 3, 4, 5, 6]
+    client.apply(luns(7), NOTE)
+    assert list_revisions(session) == [5, 6, 7]
+    for number in range(8, 12):
+        client.apply(luns(number), NOTE)
+    assert list_revisions(session) == [9, 10, 11]
+
+
+def test_a_commit_does_not_fail_by_trimming(session: Session, caplog: pytest.LogCaptureFixture) -> None:
+    """When the history can't be trimmed, the commit is done all the same, and the reason is logged."""
+    client = Client(session, keep=2)
+    for number in range(1, 5):
+        client.apply(luns(number), NOTE)
+    with Shell(session) as shell:
+        shell.delete(paths.revision(4))
+        shell.create(paths.revision(99), b"")
+    with caplog.at_level(logging.WARNING):
+        made = client.apply(luns(5), NOTE)
+    assert made is not None
+    assert "the history was not trimmed" in caplog.text
+
+
+def test_the_command_line_trims(long: Session) -> None:
+    """Lunmapctl says how many revisions went and which is the oldest now."""
+    ctl = Ctl(long.hosts, long.root)
+    assert ctl("trim", "--keep", "4").out == "removed 6 revisions, the oldest one kept is 7\n"
+    assert "does not go back to revision 2" in ctl("show", "2", expect=1).err
