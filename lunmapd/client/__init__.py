@@ -6,7 +6,9 @@ the package may change at any time.
 """
 
 from lunmapd.client.client import Client, Note, Proposal
+from lunmapd.client.files import BackupFileError
 from lunmapd.client.fleet import Fleet, NotAppliedError
+from lunmapd.core.backup import BackupError, Title
 from lunmapd.core.changes import Change, Revision
 from lunmapd.core.errors import InvalidInputError, LunmapdError, Problem
 from lunmapd.core.fields import Difference, FieldChange, differences
@@ -50,14 +52,18 @@ from lunmapd.store.history_errors import (
     PartOnlyError,
 )
 from lunmapd.store.node import FleetNode
+from lunmapd.store.restore_errors import BadBackupError, RestoreBusyError, TreeExistsError
 from lunmapd.store.session import Session
-from lunmapd.store.snapshot import Snapshot
+from lunmapd.store.snapshot import Meta, Snapshot
 from lunmapd.store.trim import KEEP, Trimmed
 
 __all__ = [
     "KEEP",
     "Access",
     "AlreadyInitialisedError",
+    "BackupError",
+    "BackupFileError",
+    "BadBackupError",
     "Block",
     "BusyError",
     "Change",
@@ -78,6 +84,7 @@ __all__ = [
     "Lunmap",
     "LunmapdError",
     "Map",
+    "Meta",
     "NoSuchRevisionError",
     "Node",
     "NodeStatus",
@@ -90,6 +97,7 @@ __all__ = [
     "PortalGroup",
     "Problem",
     "Proposal",
+    "RestoreBusyError",
     "Revision",
     "Session",
     "Snapshot",
@@ -98,7 +106,9 @@ __all__ = [
     "StoreError",
     "TakenOverError",
     "Target",
+    "Title",
     "TooLargeError",
+    "TreeExistsError",
     "Trimmed",
     "UnexpectedRevisionError",
     "UnreachableError",

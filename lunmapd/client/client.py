@@ -6,15 +6,20 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Self, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from lunmapd.client.files import load, save
 from lunmapd.client.fleet import Fleet, read_nodes, wait_applied
+from lunmapd.core.backup import Title
 from lunmapd.core.changes import Change, Revision, diff, split
 from lunmapd.core.errors import InvalidInputError, LunmapdError
 from lunmapd.core.identity import with_identity
 from lunmapd.core.lunmap import Lunmap
+from lunmapd.store.backup import read_backup
 from lunmapd.store.commit import commit, edit
 from lunmapd.store.commit_errors import NothingStagedError
 from lunmapd.store.confirm import confirm
@@ -22,8 +27,11 @@ from lunmapd.store.draft import Signature
 from lunmapd.store.history import check_released, read_revision, rewind, walk
 from lunmapd.store.init import initialise
 from lunmapd.store.read import read_all
+from lunmapd.store.repair import edited_changes, repair
+from lunmapd.store.restore import restore
+from lunmapd.store.rewound import accept_rewound
 from lunmapd.store.session import DEFAULT_CHROOT, Session
-from lunmapd.store.snapshot import Snapshot
+from lunmapd.store.snapshot import Meta, Snapshot
 from lunmapd.store.staged import read_halfway, resume, undo
 from lunmapd.store.terms import Progress, Terms, by_the_rules, in_silence
 from lunmapd.store.top import read_newest
@@ -46,6 +54,7 @@ class Note(Struct, frozen=True):
 
 
 NOTE = Note()
+_MAX_NAMED = 20
 
 
 class Proposal(Struct, frozen=True):
@@ -194,6 +203,39 @@ class Client:
     def trim(self, keep: int = KEEP) -> Trimmed:
         """Keep the last `keep` revisions, and the whole map at the oldest of them. Raises the errors of `map_at`."""
         return trim(self._session, keep)
+
+    def confirm_rewound(self, note: Note = NOTE) -> Revision | None:
+        """Let nodes follow this tree although they knew a newer one, as after ZooKeeper's own data were put back."""
+        return self._tidied(accept_rewound(self._session, self.read(), self._terms(note)))
+
+    def edited(self) -> tuple[Change, ...]:
+        """Say what `repair` would change: what was edited around the tools, from what it is to what it should be."""
+        return edited_changes(self.read())
+
+    def repair(self, note: Note = NOTE) -> Revision | None:
+        """Put back what was edited around the tools; None when nothing was. Raises HistoryUnknownError."""
+        now = self.read()
+        signed = replace(
+            note, message=note.message or f"put back {', '.join(sorted(now.edited)[:_MAX_NAMED])}"
+        )
+        return self._tidied(repair(self._session, now, self._terms(signed)))
+
+    def backup(self, path: Path) -> Title:
+        """Write the map and its history into a file that only its owner can read; returns what the file says of itself.
+
+        Raises BackupFileError.
+        """
+        found = read_backup(self._session, self._terms(NOTE).signature.time())
+        save(path, found)
+        return found.title
+
+    def restore(self, path: Path, note: Note = NOTE, *, replaced: str | None = None) -> Meta:
+        """Make the map of a backup in an empty chroot; or in place of the tree of the cluster `replaced`.
+
+        Nodes that know the cluster hold what they have until `confirm` is called. Raises BackupFileError, BackupError,
+        BadBackupError, TreeExistsError and RestoreBusyError.
+        """
+        return restore(self._session, load(path), self._terms(note).signature, replaced)
 
     def fleet(self) -> Fleet:
         """Read the map, and what every node says of itself."""

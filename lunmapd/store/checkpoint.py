@@ -5,7 +5,7 @@ from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.store import paths
 from lunmapd.store.draft import Write
 from lunmapd.store.errors import DamagedError
-from lunmapd.store.send import insist
+from lunmapd.store.send import ensure
 from lunmapd.store.session import Session
 from lunmapd.store.top import children, fetch
 
@@ -46,9 +46,9 @@ def write_checkpoint(session: Session, identity: str, checkpoint: Checkpoint) ->
     chunks = pack(checkpoint)
     header = Header(checkpoint.revision, checkpoint.digest, len(chunks))
     path = paths.checkpoint(checkpoint.revision)
-    insist(session, identity, (Write(path, None, b""),))
+    ensure(session, identity, (Write(path, None, b""),))
     for index, chunk in enumerate(chunks):
-        insist(session, identity, (Write(paths.chunk(checkpoint.revision, index), None, chunk),))
-    insist(session, identity, (Write(path, b"", encode(header), version=0),))
+        ensure(session, identity, (Write(paths.chunk(checkpoint.revision, index), None, chunk),))
+    ensure(session, identity, (Write(path, b"", encode(header), version=0),))
     if read_checkpoint(session, checkpoint.revision) != checkpoint:
         raise DamagedError(session.path(path), "it is not what was written; remove it and trim again")

@@ -8,7 +8,10 @@ REVISIONS = "revisions"
 CHECKPOINTS = "checkpoints"
 MEMBERS = "members"
 
+RESTORING = "restoring"
+
 PARENTS = (*SECTIONS, REVISIONS, CHECKPOINTS, MEMBERS)
+FORMER = ("live", "status")
 
 
 def identity(cluster: str, incarnation: int) -> str:

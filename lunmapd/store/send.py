@@ -72,23 +72,32 @@ def _is_released(session: Session, last: Revision) -> bool:
     return not following or following[0].part != last.part + 1
 
 
-def insist(session: Session, identity: str, writes: Sequence[Write]) -> bool:
-    """Make all writes or none, and again when the connection is lost; for what may be done twice, or by others too.
+def insist(session: Session, writes: Sequence[Write], existing: Sequence[str]) -> Failure | None:
+    """Make all writes or none, again when the connection is lost; for what may be done twice, or by others too.
 
-    Returns whether it was done by this very call; if not, something was not as a write has it before. Raises
-    DamagedError when the tree is not the one of this `identity`, RefusedError for what no other client can have done.
+    Returns at what it failed, which after a lost connection may be because it was done. Raises RefusedError for what no
+    other client can have caused.
     """
     for _ in range(_ATTEMPTS):
         try:
-            failure = submit(session, writes, (identity,))
+            failure = submit(session, writes, existing)
         except LostError:
             continue
-        if failure is not None and failure.path == identity:
-            raise DamagedError(session.path(identity), "it is missing, as when the tree was made anew")
         if failure is not None and not isinstance(failure.error, _BY_OTHERS):
             raise RefusedError(f"{type(failure.error).__name__} at {failure.path}")
-        return failure is None
+        return failure
     raise UnreachableError(session.hosts, session.deadline)
+
+
+def ensure(session: Session, identity: str, writes: Sequence[Write]) -> bool:
+    """Do what `insist` does in the tree of this `identity`; returns whether this very call did it.
+
+    Raises DamagedError when the tree is not there any more.
+    """
+    failure = insist(session, writes, (identity,))
+    if failure is not None and failure.path == identity:
+        raise DamagedError(session.path(identity), "it is missing, as when the tree was made anew")
+    return failure is None
 
 
 def submit(session: Session, writes: Sequence[Write], existing: Sequence[str] = ()) -> Failure | None:

@@ -1,6 +1,6 @@
 """What ZooKeeper takes at once: it drops the connection, without a word, of who sends more than 1 MiB; pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from lunmapd.core.changes import as_bytes
 from lunmapd.core.documents import encode
@@ -38,6 +38,12 @@ def fits(prepared: Draft, root: str) -> bool:
     operations = prepared.all_writes()
     size = Size(len(operations) + 1, sum(_write(write, root) for write in operations))
     return size.fits(Size(MAX_OPERATIONS, MAX_COMMIT))
+
+
+def batches(writes: Iterable[Write], root: str) -> Iterator[tuple[Write, ...]]:
+    """Divide writes into transactions, each with room for a check."""
+    limit = Size(MAX_OPERATIONS - 1, MAX_COMMIT - _OVERHEAD - len(root))
+    return pack(writes, lambda write: Size(1, _write(write, root)), limit)
 
 
 def divide(steps: Iterable[Step], signature: Signature, root: str) -> list[tuple[Step, ...]]:

@@ -137,7 +137,7 @@ def edits(snapshot: Snapshot, newer: Span, base: Checkpoint) -> dict[str, bytes 
     if newer.oldest == base.revision + 1:
         everything: dict[str, bytes | None] = dict.fromkeys(sorted(snapshot.paths()))
         recorded = {**everything, **base.documents, **recorded}
-    return {path: data for path, data in recorded.items() if data != snapshot.data(path)}
+    return {path: data for path, data in sorted(recorded.items()) if data != snapshot.data(path)}
 
 
 def edits_known(snapshot: Snapshot) -> bool:

@@ -13,7 +13,7 @@ from lunmapd.store.checkpoint import list_checkpoints, newest_checkpoint, write_
 from lunmapd.store.draft import Write
 from lunmapd.store.history import checkpoint_at
 from lunmapd.store.read import read_all
-from lunmapd.store.send import insist
+from lunmapd.store.send import ensure
 from lunmapd.store.session import Session
 from lunmapd.store.top import children, list_revisions
 
@@ -54,10 +54,10 @@ def trim_if_long(session: Session, keep: int = KEEP) -> None:
 def _remove(session: Session, identity: str, oldest_first: Sequence[str]) -> None:
     for start in range(0, len(oldest_first), BATCH):
         batch = oldest_first[start : start + BATCH]
-        if not insist(session, identity, [Write(path, b"", None) for path in batch]):
+        if not ensure(session, identity, [Write(path, b"", None) for path in batch]):
             # Another client removes some of them at the same time.
             for path in batch:
-                insist(session, identity, (Write(path, b"", None),))
+                ensure(session, identity, (Write(path, b"", None),))
 
 
 def _remove_checkpoints(session: Session, identity: str, newest: int) -> None:
@@ -65,4 +65,4 @@ def _remove_checkpoints(session: Session, identity: str, newest: int) -> None:
         if number < newest:
             path = paths.checkpoint(number)
             below = [f"{path}/{name}" for name in children(session, path) or ()]
-            insist(session, identity, [Write(each, b"", None) for each in (*below, path)])
+            ensure(session, identity, [Write(each, b"", None) for each in (*below, path)])

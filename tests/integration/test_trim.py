@@ -20,7 +20,7 @@ from lunmapd.store.errors import DamagedError, UnreachableError
 from lunmapd.store.history import rewind, walk
 from lunmapd.store.init import initialise
 from lunmapd.store.read import read_all, refresh
-from lunmapd.store.send import insist
+from lunmapd.store.send import ensure
 from lunmapd.store.session import Session
 from lunmapd.store.top import list_revisions
 from lunmapd.store.trim import Trimmed, trim
@@ -196,7 +196,7 @@ def test_a_tree_that_was_made_anew_is_not_trimmed(long: Session) -> None:
     initialise(long)
     put(long, luns(1))
     with pytest.raises(DamagedError, match="made anew"):
-        insist(long, paths.identity(now.cluster, 0), [Write(paths.revision(1), b"", None)])
+        ensure(long, paths.identity(now.cluster, 0), [Write(paths.revision(1), b"", None)])
     assert list_revisions(long) == [1]
 
 

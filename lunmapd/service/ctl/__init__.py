@@ -19,6 +19,9 @@ _VERBS = (
     history.diff,
     fleet.status,
     upkeep.trim,
+    upkeep.backup,
+    upkeep.restore,
+    upkeep.repair,
 )
 for _verb in _VERBS:
     ctl.add_command(_verb)

@@ -127,16 +127,24 @@ def rollback(
 
 @click.command()
 @click.argument("revision", type=click.IntRange(min=1), required=False)
+@click.option(
+    "--rewound",
+    is_flag=True,
+    help="Also let nodes follow this tree although they knew a newer one, as after ZooKeeper's data were put back.",
+)
 @note_options
 @output_option
 @click.pass_obj
-def confirm(connection: Connection, revision: int | None, note: Note, output: str) -> None:
+def confirm(connection: Connection, revision: int | None, rewound: bool, note: Note, output: str) -> None:
     """Let nodes carry out what the revisions up to REVISION remove, by default up to the newest.
 
-    A node whose map would take away a large part of what it serves holds the whole map until this is said.
+    A node whose map would take away a large part of what it serves holds the whole map until this is said; so does
+    every node after a restore.
     """
+    if rewound and revision is not None:
+        raise click.UsageError("--rewound confirms the tree as it is, so it takes no revision")
     with connection.client() as client:
-        made = client.confirm(revision, note)
+        made = client.confirm_rewound(note) if rewound else client.confirm(revision, note)
         say_committed(made, (), output, "nothing to do, the removals are confirmed already")
 
 

@@ -23,6 +23,7 @@ class FleetStatus(Struct, frozen=True):
     nodes: list[tables.NodeLine]
     unreadable: dict[str, str]
     staged: Staged | None = None
+    edited: tuple[str, ...] = ()
 
 
 @click.command()
@@ -50,6 +51,7 @@ def _summary(fleet: Fleet) -> FleetStatus:
         lines,
         dict(snapshot.unreadable),
         snapshot.staged,
+        tuple(snapshot.edited),
     )
 
 
@@ -58,6 +60,9 @@ def _echo_status(found: FleetStatus) -> None:
     click.echo(tables.status_table(found.nodes))
     problems = [f"{line.node}: {problem}" for line in found.nodes for problem in line.problems]
     problems += [f"{path}: {reason}" for path, reason in found.unreadable.items()]
+    problems += [
+        f"{path} was edited around the tools; see 'lunmapctl repair --dry-run'" for path in found.edited
+    ]
     if found.staged:
         problems.append(
             f"a large commit by {found.staged.author} is under way, its last part is revision "

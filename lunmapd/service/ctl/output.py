@@ -50,7 +50,8 @@ class Committed(Struct, frozen=True):
 
 def say_committed(revision: Revision | None, changes: tuple[Change, ...], output: str, nothing: str) -> None:
     """Say what was committed, or `nothing`; `changes` are those that were asked for."""
-    made = differences(changes if revision is None or revision.part else revision.changes)
+    told = changes if revision is None or revision.part else revision.changes or changes
+    made = differences(told)
     if output == "json":
         return echo_json(Committed(revision.revision if revision else None, made))
     for line in difference_lines(made, whole=False):

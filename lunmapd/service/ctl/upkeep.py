@@ -1,10 +1,14 @@
 """The verbs that look after the tree itself."""
 
+from pathlib import Path
+
 import click
 
-from lunmapd.client import KEEP
+from lunmapd.client import KEEP, Note
 from lunmapd.service.ctl.group import Connection
-from lunmapd.service.ctl.output import echo_json, output_option
+from lunmapd.service.ctl.output import echo_json, note_options, output_option, say_committed
+
+file_argument = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 
 
 @click.command()
@@ -23,3 +27,56 @@ def trim(connection: Connection, keep: int, output: str) -> None:
     if output == "json":
         return echo_json(found)
     return click.echo(f"removed {found.removed} revisions, the oldest one kept is {found.oldest}")
+
+
+@click.command()
+@file_argument
+@output_option
+@click.pass_obj
+def backup(connection: Connection, file: Path, output: str) -> None:
+    """Write the map and its history into FILE, which only its owner can read."""
+    with connection.client() as client:
+        title = client.backup(file)
+    if output == "json":
+        return echo_json(title)
+    return click.echo(f"wrote revision {title.revision} of cluster {title.cluster} to {file}")
+
+
+@click.command()
+@file_argument
+@click.option("--replace", "replaced", metavar="CLUSTER", help="Replace the tree of this cluster uuid.")
+@click.option("-m", "--message", default="", help="Why, for the log.")
+@click.option("--author", default="", help="Who, for the log.  [default: user@host]")
+@output_option
+@click.pass_obj
+def restore(
+    connection: Connection, file: Path, replaced: str | None, message: str, author: str, output: str
+) -> None:
+    """Make the map of a backup in an empty chroot, or in place of the tree that is there.
+
+    Nodes that know the cluster keep what they have until 'lunmapctl confirm' is called.
+    """
+    with connection.client() as client:
+        meta = client.restore(file, Note(message or f"restored from {file.name}", author), replaced=replaced)
+        revision = client.newest()
+    if output == "json":
+        return echo_json({"meta": meta, "revision": revision})
+    click.echo(f"restored cluster {meta.cluster}, revision {revision}, incarnation {meta.incarnation}")
+    return click.echo("look at it with 'lunmapctl get' and 'lunmapctl status', then say 'lunmapctl confirm'")
+
+
+@click.command()
+@note_options
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would be put back, change nothing.")
+@output_option
+@click.pass_obj
+def repair(connection: Connection, note: Note, dry_run: bool, output: str) -> None:
+    """Put objects that were edited around the tools back to what the history says.
+
+    To keep the edits instead, take them in: any other commit does so, but for what it sets itself.
+    """
+    with connection.client() as client:
+        changes = client.edited()
+        made = None if dry_run else client.repair(note)
+    nothing = "nothing was put back (dry run)" if changes else "nothing was edited around the tools"
+    say_committed(made, changes, output, nothing)

@@ -1,0 +1,78 @@
+"""Taking a chroot for a restore: whose work it is, and nobody else's."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+
+from lunmapd.store import paths
+from lunmapd.store.draft import Write
+from lunmapd.store.restore_errors import RestoreBusyError
+from lunmapd.store.send import Failure, insist
+from lunmapd.store.session import Session
+from lunmapd.store.sizes import batches
+from lunmapd.store.top import Top, ask_children, children, fetch
+
+
+class Claim:
+    """The right to fill a chroot, as long as the znode `mark` is there, which has a name that nobody else knows."""
+
+    def __init__(self, session: Session) -> None:
+        """Prepare a claim; nothing is done before `take`."""
+        self._session = session
+        self.mark = f"{paths.RESTORING}/{uuid.uuid4()}"
+
+    def take(self, there: Top | None) -> None:
+        """Take the chroot, and with it the tree that is there or what another restore left, whose claim then ends.
+
+        From then on there is no tree. Raises RestoreBusyError.
+        """
+        gone = [] if there is None else [Write(paths.HEAD, b"", None, there.version)]
+        for parent in (paths.META, paths.RESTORING):
+            gone += _removals(self._session, parent)
+        made = (Write(paths.RESTORING, None, b""), Write(self.mark, None, b""))
+        failure = insist(self._session, (*gone, *made), ())
+        if failure is not None and not self._is_there(self.mark):
+            raise RestoreBusyError(failure.path)
+
+    def do(self, writes: Sequence[Write]) -> None:
+        """Make all writes or none. Raises RestoreBusyError when they can't be made, or the claim was taken by another."""
+        failure = insist(self._session, writes, (self.mark,))
+        if failure is not None and (failure.path == self.mark or not self._are_done(writes)):
+            raise RestoreBusyError(failure.path)
+
+    def finish(self, writes: Sequence[Write]) -> Failure | None:
+        """Make the last writes and give the claim up, at once; returns at what that failed."""
+        ends = (Write(self.mark, b"", None), Write(paths.RESTORING, b"", None))
+        return insist(self._session, (*ends, *writes), (self.mark,))
+
+    def clear(self) -> None:
+        """Remove whatever is in the chroot, but what the nodes wrote. Raises as `do` does."""
+        for name in children(self._session, "") or ():
+            if name not in {paths.MEMBERS, paths.RESTORING}:
+                for batch in batches(_removals(self._session, name), self._session.root):
+                    self.do(batch)
+
+    def _are_done(self, writes: Sequence[Write]) -> bool:
+        """Tell whether the writes are there already, as after a lost answer."""
+        found = fetch(self._session, [write.path for write in writes])
+        return all(
+            (None if raw is None else raw.data) == write.after
+            for raw, write in zip(found, writes, strict=True)
+        )
+
+    def _is_there(self, path: str) -> bool:
+        return fetch(self._session, (path,)) != [None]
+
+
+def _removals(session: Session, path: str) -> list[Write]:
+    """List what removes a znode and everything below it, the deepest first; nothing if it is not there."""
+    return [Write(found, b"", None) for found in reversed(list(_all_below(session, path)))]
+
+
+def _all_below(session: Session, path: str) -> Iterator[str]:
+    level = [path]
+    while level:
+        names = session.gather([ask_children(session, each) for each in level])
+        yield from (each for each, below in zip(level, names, strict=True) if below is not None)
+        level = [
+            f"{each}/{name}" for each, below in zip(level, names, strict=True) for name in sorted(below or ())
+        ]

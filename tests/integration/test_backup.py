@@ -1,0 +1,379 @@
+"""Backup and restore, and the tree that was put back by other means."""
+
+import json
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from cluster import Ctl
+from integration.relay import Break, Relay
+from integration.tools import GIB, NOON, NOW, Shell, lun, luns, put, terms
+from msgspec.structs import replace
+
+from lunmapd.client import (
+    AlreadyInitialisedError,
+    BackupError,
+    BackupFileError,
+    BadBackupError,
+    Client,
+    HistoryUnknownError,
+    Note,
+    NotInitialisedError,
+    RestoreBusyError,
+    Snapshot,
+    StoreError,
+    TreeExistsError,
+)
+from lunmapd.core.backup import Backup
+from lunmapd.core.documents import encode
+from lunmapd.core.status import Live
+from lunmapd.store import paths
+from lunmapd.store.backup import read_backup
+from lunmapd.store.claim import Claim
+from lunmapd.store.commit import commit
+from lunmapd.store.draft import Signature, Write
+from lunmapd.store.errors import DamagedError, NewerSchemaError, RestoredError, WentBackError
+from lunmapd.store.init import initialise, make_chroot
+from lunmapd.store.node import is_registered, read_fleet, register
+from lunmapd.store.read import read_all, refresh
+from lunmapd.store.restore import restore
+from lunmapd.store.session import Session
+from lunmapd.store.top import list_revisions, read_top
+from lunmapd.store.trim import trim
+
+from .conftest import Connect
+
+pytestmark = pytest.mark.integration
+
+SIGNATURE = Signature("ann", "a test", NOON)
+NOTE = Note("a test", "ann")
+
+
+@pytest.fixture
+def full(session: Session) -> Session:
+    """Give a session on a tree with a history that was trimmed, and a confirmation."""
+    for number in range(1, 7):
+        put(session, luns(100, number))
+    trim(session, 4)
+    Client(session).confirm(5, NOTE)
+    return session
+
+
+def content(snapshot: Snapshot) -> Snapshot:
+    """Leave out what a restore changes."""
+    return replace(snapshot, versions={}, revision=0, head_version=0, incarnation=0, confirmed=0)
+
+
+def wipe(session: Session) -> None:
+    """Remove the whole tree."""
+    with Shell(session) as shell:
+        shell.delete("")
+
+
+def test_a_tree_survives_its_backup(full: Session) -> None:
+    """After the tree was lost the backup brings back map, history and identity, as a new incarnation."""
+    before, taken = read_all(full), read_backup(full, NOW)
+    wipe(full)
+    meta = restore(full, taken, SIGNATURE)
+    now = read_all(full)
+    assert content(now) == content(before)
+    assert (meta.incarnation, now.incarnation, now.revision, now.confirmed) == (1, 1, 8, 0)
+    client = Client(full)
+    assert list_revisions(full) == [3, 4, 5, 6, 7, 8]
+    assert client.map_at(3) == luns(100, 3)
+    assert (client.revision(8).author, client.revision(8).changes) == ("ann", ())
+    assert client.apply(luns(1), NOTE) is not None
+    with Shell(full) as shell:
+        assert shell.children("") == sorted((*paths.PARENTS, paths.HEAD, paths.META))
+
+
+def test_a_node_that_knew_the_tree_is_told(full: Session) -> None:
+    """Who has read the tree before learns that it was restored, with what is there, and follows once it accepts that."""
+    known, taken = read_all(full), read_backup(full, NOW)
+    put(full, luns(100, 9))
+    later = read_all(full)
+    restore(full, taken, SIGNATURE, known.cluster)
+    for snapshot in (known, later):
+        with pytest.raises(RestoredError) as caught:
+            refresh(full, snapshot)
+        assert (caught.value.known, caught.value.found) == (0, 1)
+    accepted = caught.value.snapshot
+    assert (accepted.revision, accepted.confirmed) == (8, 0)
+    Client(full).confirm(note=NOTE)
+    assert refresh(full, accepted).confirmed == 8
+    with pytest.raises(RestoredError):
+        commit(full, later, luns(5), terms())
+
+
+def test_a_tree_is_not_replaced_unless_it_is_named(full: Session) -> None:
+    """A tree that is there stays, whatever the backup, until its cluster is given; then its incarnation counts."""
+    taken = read_backup(full, NOW)
+    cluster = read_all(full).cluster
+    with pytest.raises(TreeExistsError, match=f"--replace {cluster}") as caught:
+        restore(full, taken, SIGNATURE)
+    assert caught.value.cluster == cluster
+    with pytest.raises(TreeExistsError):
+        restore(full, taken, SIGNATURE, "another")
+    assert restore(full, taken, SIGNATURE, cluster).incarnation == 1
+    assert restore(full, taken, SIGNATURE, cluster).incarnation == 2
+    wipe(full)
+    other = initialise(full)
+    put(full, luns(77))
+    assert restore(full, taken, SIGNATURE, other).cluster == cluster
+    assert read_all(full).lunmap == luns(100, 6)
+
+
+def test_what_the_nodes_say_stays(full: Session) -> None:
+    """A restore in place of a tree does not touch the nodes' ephemerals, so none of them looks dead."""
+    register(full, "n1", Live("m", "b", "1", NOW))
+    restore(full, read_backup(full, NOW), SIGNATURE, read_all(full).cluster)
+    assert is_registered(full, "n1")
+    assert set(read_fleet(full)) == {"n1"}
+
+
+def test_what_is_staged_is_not_in_a_backup(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backup in the middle of a large commit is of the map that nodes follow."""
+    put(session, luns(1, 2))
+    monkeypatch.setattr("lunmapd.store.sizes.MAX_OPERATIONS", 8)
+
+    def stop(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        commit(session, read_all(session), luns(*range(2, 30)), replace(terms(), progress=stop))
+    taken = read_backup(session, NOW)
+    assert taken.title.revision == 1
+    restore(session, taken, SIGNATURE, read_all(session).cluster)
+    now = read_all(session)
+    assert (now.lunmap, now.staged, now.edited_around) == (luns(1, 2), None, False)
+
+
+def test_edits_and_garbage_are_kept(full: Session) -> None:
+    """What was edited around the tools comes back as it was, and is still told from the history."""
+    with Shell(full) as shell:
+        shell.set("luns/l100", b"\xff garbage")
+        shell.create("luns/l7", encode(lun(7)))
+    before, taken = read_all(full), read_backup(full, NOW)
+    wipe(full)
+    restore(full, taken, SIGNATURE)
+    now = read_all(full)
+    assert (now.unreadable, now.edited) == (before.unreadable, before.edited)
+    assert set(now.edited) == {"luns/l100", "luns/l7"}
+
+
+def test_a_backup_of_the_former_schema_is_restored_as_such(former: Session) -> None:
+    """A tree that was not migrated comes back as it was, for nodes of either version."""
+    taken = read_backup(former, NOW)
+    wipe(former)
+    restore(former, taken, SIGNATURE)
+    assert read_all(former).schema == 1
+    with Shell(former) as shell:
+        assert {"live", "status"} <= set(shell.children(""))
+
+
+@pytest.mark.parametrize("passed", range(6))
+def test_a_restore_that_stops_leaves_no_tree(
+    full: Session, connect: Connect, passed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever a restore ends, nodes find either no tree or the whole one, and restoring again completes it."""
+    monkeypatch.setattr("lunmapd.store.sizes.MAX_OPERATIONS", 12)
+    before, taken = read_all(full), read_backup(full, NOW)
+    with Relay(full.hosts) as relay:
+        through = connect(relay.hosts, deadline=1.0)
+        read_all(through)
+        relay.next_break, relay.spare, relay.shut_at_break = Break.BEFORE, passed, True
+        with suppress(StoreError):
+            restore(through, taken, SIGNATURE, before.cluster)
+        through.close()
+    try:
+        assert content(read_all(full)) == content(before)
+    except NotInitialisedError:
+        with pytest.raises(TreeExistsError, match="a restore that stopped"):
+            restore(full, taken, SIGNATURE)
+        with pytest.raises((DamagedError, AlreadyInitialisedError)):
+            initialise(full)
+    restore(full, taken, SIGNATURE, before.cluster)
+    assert content(read_all(full)) == content(before)
+
+
+@pytest.mark.parametrize("passed", range(6))
+def test_a_lost_answer_does_not_stop_a_restore(full: Session, connect: Connect, passed: int) -> None:
+    """A connection that breaks after ZooKeeper did what was asked costs nothing."""
+    before, taken = read_all(full), read_backup(full, NOW)
+    with Relay(full.hosts) as relay:
+        through = connect(relay.hosts)
+        read_all(through)
+        relay.next_break, relay.spare = Break.AFTER, passed
+        restore(through, taken, SIGNATURE, before.cluster)
+        through.close()
+    assert content(read_all(full)) == content(before)
+
+
+def test_two_restores_do_not_mix(full: Session, connect: Connect) -> None:
+    """Who takes over a restore stops the other one, which can write nothing any more."""
+    taken, cluster = read_backup(full, NOW), read_all(full).cluster
+    wipe(full)
+    make_chroot(full)
+    slow = Claim(full)
+    slow.take(None)
+    restore(connect(), taken, SIGNATURE, cluster)
+    with pytest.raises(RestoreBusyError):
+        slow.do([Write("luns/l55", None, b"{}")])
+    assert slow.finish([Write("luns/l55", None, b"{}")]) is not None
+    assert read_all(full).lunmap == luns(100, 6)
+
+
+def test_a_commit_at_the_last_moment_stops_the_restore(full: Session) -> None:
+    """A tree that changed since it was looked at is not taken away."""
+    top = read_top(full)
+    put(full, luns(5))
+    with pytest.raises(RestoreBusyError, match="head"):
+        Claim(full).take(top)
+    assert read_all(full).lunmap == luns(5)
+
+
+def test_what_is_in_the_way_stops_the_restore(full: Session) -> None:
+    """An object that somebody makes in the middle is not overwritten."""
+    claim = Claim(full)
+    claim.take(read_top(full))
+    claim.clear()
+    claim.do([Write("luns", None, b"")])
+    with Shell(full) as shell:
+        shell.create("luns/l1", b"theirs")
+    with pytest.raises(RestoreBusyError, match="luns/l1"):
+        claim.do([Write("luns/l1", None, b"ours")])
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "error"),
+    [
+        ("meta", b"", BadBackupError),
+        ("meta", b'{"schema":0,"cluster":"c"}', BadBackupError),
+        ("meta", b'{"schema":99,"cluster":"c"}', NewerSchemaError),
+        ("head", b"{}", BadBackupError),
+    ],
+)
+def test_a_backup_that_is_no_tree_is_refused(
+    full: Session, path: str, data: bytes, error: type[Exception]
+) -> None:
+    """A backup of another schema, or without its top, is refused before anything is touched."""
+    taken = read_backup(full, NOW)
+    broken = Backup(taken.title, {**taken.znodes, path: data})
+    with pytest.raises(error):
+        restore(full, broken, SIGNATURE, read_all(full).cluster)
+    assert read_all(full).lunmap == luns(100, 6)
+
+
+def test_a_backup_is_a_private_file(full: Session, tmp_path: Path) -> None:
+    """The file is for its owner only, replaced as a whole, and what can't be written or read is said."""
+    client, file = Client(full), tmp_path / "lunmap.backup"
+    file.write_bytes(b"older")
+    title = client.backup(file)
+    assert (title.revision, title.cluster) == (7, read_all(full).cluster)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    cut = tmp_path / "cut"
+    cut.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(BackupError):
+        client.restore(cut, NOTE)
+    with pytest.raises(BackupFileError, match="can't read"):
+        client.restore(tmp_path / "none", NOTE)
+    with pytest.raises(BackupFileError, match="can't write"):
+        client.backup(tmp_path / "none" / "file")
+    wipe(full)
+    assert client.restore(file, NOTE).incarnation == 1
+    assert read_all(full).lunmap == luns(100, 6)
+
+
+def test_the_command_line_takes_and_restores_backups(full: Session, tmp_path: Path) -> None:
+    """Lunmapctl says what it wrote and what to do next, and asks for the cluster before it replaces a tree."""
+    ctl, file, cluster = Ctl(full.hosts, full.root), str(tmp_path / "b"), read_all(full).cluster
+    assert ctl("backup", file).out == f"wrote revision 7 of cluster {cluster} to {file}\n"
+    ctl("apply", "-f", "-", stdin="{}")
+    assert f"--replace {cluster}" in ctl("restore", file, expect=4).err
+    restored = ctl("restore", file, "--replace", cluster).out
+    assert "revision 8, incarnation 1" in restored
+    assert "lunmapctl confirm" in restored
+    assert json.loads(ctl("show", "8", "-o", "json").out)["message"] == "restored from b"
+    assert ctl("confirm").out == "committed revision 9\n"
+
+
+def test_a_tree_that_went_back_is_frozen_until_that_is_accepted(full: Session) -> None:
+    """Nodes that knew a newer tree refuse an older one of the same incarnation; --rewound makes it a new one."""
+    with Shell(full) as shell:
+        old = {path: shell.get(path) for path in (paths.HEAD, "luns/l6")}
+        put(full, luns(100, 8))
+        known = read_all(full)
+        shell.delete(paths.revision(8))
+        shell.delete("luns/l8")
+        shell.create("luns/l6", old["luns/l6"])
+        shell.set(paths.HEAD, old[paths.HEAD])
+    with pytest.raises(WentBackError, match="--rewound"):
+        refresh(full, known)
+    ctl = Ctl(full.hosts, full.root)
+    assert ctl("confirm", "--rewound", "-m", "disk replaced").out == "committed revision 8\n"
+    with pytest.raises(RestoredError) as caught:
+        refresh(full, known)
+    now = caught.value.snapshot
+    assert (now.incarnation, now.revision, now.confirmed, now.lunmap) == (1, 8, 7, luns(100, 6))
+    assert put(full, luns(1)) is not None
+    assert "takes no revision" in ctl("confirm", "3", "--rewound", expect=2).err
+
+
+def test_edits_are_put_back(full: Session) -> None:
+    """A repair makes every object what the history says, by a revision that changes nothing, so that nodes look."""
+    known = read_all(full)
+    with Shell(full) as shell:
+        shell.set("luns/l100", encode(lun(100, 5 * GIB)))
+        shell.delete("luns/l6")
+        shell.create("luns/l7", b"garbage")
+    edited, client = read_all(full), Client(full)
+    assert [change.path for change in client.edited()] == ["luns/l100", "luns/l6", "luns/l7"]
+    revision = client.repair(NOTE)
+    assert revision is not None
+    assert (revision.revision, revision.changes) == (8, ())
+    for before in (known, edited):
+        now = refresh(full, before)
+        assert (now.lunmap, now.edited_around, now.unreadable) == (known.lunmap, False, {})
+    assert client.repair(NOTE) is None
+    assert client.edited() == ()
+
+
+def test_a_repair_needs_the_history(session: Session) -> None:
+    """Without the revisions that tell what objects were, nothing is put back."""
+    put(session, luns(1))
+    put(session, luns(1, 2))
+    with Shell(session) as shell:
+        shell.delete(paths.revision(1))
+        shell.set("luns/l1", encode(lun(1, 5 * GIB)))
+    with pytest.raises(HistoryUnknownError, match="lunmapctl apply"):
+        Client(session).repair(NOTE)
+
+
+def test_a_large_repair_is_made_in_parts(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects that were deleted by the hundred around the tools come back all at once."""
+    put(session, luns(*range(1, 60)))
+    with Shell(session) as shell:
+        for number in range(1, 60):
+            shell.delete(f"luns/l{number}")
+    monkeypatch.setattr("lunmapd.store.sizes.MAX_OPERATIONS", 23)
+    made = Client(session).repair()
+    assert made is not None
+    assert made.part == 3
+    assert "put back luns/l1, luns/l10" in made.message
+    now = read_all(session)
+    assert (now.lunmap, now.edited_around, now.staged) == (luns(*range(1, 60)), False, None)
+
+
+def test_the_command_line_repairs(full: Session) -> None:
+    """Lunmapctl shows what was edited and how, in status too, and puts it back."""
+    ctl = Ctl(full.hosts, full.root)
+    assert ctl("repair").out == "nothing was edited around the tools\n"
+    with Shell(full) as shell:
+        shell.set("luns/l100", encode(lun(100, 5 * GIB)))
+    assert "luns/l100 was edited around the tools" in ctl("status").out
+    dry = ctl("repair", "--dry-run").out.splitlines()
+    assert dry == ["~ luns/l100", f"    size: {5 * GIB} -> {GIB}", "nothing was put back (dry run)"]
+    assert ctl("repair").out.splitlines()[-1] == "committed revision 8"
+    assert "edited around" not in ctl("status").out
