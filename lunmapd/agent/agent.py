@@ -14,6 +14,7 @@ from lunmapd.agent.reconcile import Kernel, Orders, RemovalHeldError, Result, re
 from lunmapd.agent.report import Turn, first_status, next_status
 from lunmapd.agent.voice import Voice
 from lunmapd.core.errors import LunmapdError
+from lunmapd.core.guard import removals
 from lunmapd.core.offer import Offer
 from lunmapd.core.status import At, Verdict
 from lunmapd.store.errors import NodeNameTakenError, StoreError
@@ -78,15 +79,10 @@ class Agent:
     def _pass(self, reading: Reading, offer: Offer, verdicts: tuple[Verdict, ...]) -> Turn:
         snapshot = reading.snapshot
         if isinstance(reading.error, NodeNameTakenError):
-            return Turn(None, None, reading.error, None, verdicts)
+            return Turn(store_error=reading.error, verdicts=verdicts)
         if snapshot is None:
-            return Turn(
-                None,
-                None,
-                reading.error,
-                NoMapError("there is no map to follow; LIO is left as it is"),
-                verdicts,
-            )
+            nothing = NoMapError("there is no map to follow; LIO is left as it is")
+            return Turn(store_error=reading.error, error=nothing, verdicts=verdicts)
         at = At(snapshot.cluster, snapshot.revision, snapshot.digest)
         try:
             return Turn(at, self._reconcile(snapshot, offer), reading.error, None, verdicts)
@@ -105,17 +101,16 @@ class Agent:
             lunmap=snapshot.lunmap,
             unreadable=snapshot.unreadable,
             confirmed=partial(holds.confirmed, snapshot),
+            decided=holds.decided,
             limits=self._policy.limits,
             offer=offer,
         )
-        held = False
         try:
             result = reconcile(self._kernel, self._claims, orders)
         except RemovalHeldError:
-            held = True
+            holds.held(snapshot.revision)
             raise
-        finally:
-            holds.judged(snapshot.revision, held=held)
+        holds.passed(snapshot.revision, removals(result.left))
         self._voice.failures(result.failures)
         return result
 

@@ -44,13 +44,18 @@ class RemovalHeldError(LunmapdError):
 
 
 class Orders(Struct, frozen=True):
-    """What a pass has to bring about. `confirmed` gives the map up to which removals are confirmed, None for none."""
+    """What a pass has to bring about.
+
+    `confirmed` gives the map up to which removals are confirmed, None for none; `decided` is what an earlier pass was to
+    take away and could not.
+    """
 
     node: str
     revision: int
     lunmap: Lunmap
     unreadable: Mapping[str, str]
     confirmed: Callable[[], Lunmap | None]
+    decided: AbstractSet[lio.Key] = frozenset()
     limits: Limits = Limits()
     offer: Offer = Offer.ALL
 
@@ -116,7 +121,7 @@ def _judge(kernel: Kernel, orders: Orders, want: Desire, observed: Observed, ste
         lunmap = orders.confirmed()
         return None if lunmap is None else desire(lunmap, {}, orders.node, observed).objects
 
-    held = guard.check(steps, observed.objects, orders.limits, confirmed)
+    held = guard.check(steps, observed.objects, orders.limits, confirmed, orders.decided)
     if held is None:
         return
     still = unchanged(want.objects, observed.objects, orders.offer)

@@ -34,16 +34,26 @@ class Held(Struct, frozen=True):
         return f"remove {self.gone} of {self.total} {self.kind} of this node{anew}"
 
 
+def removals(steps: Plan) -> AbstractSet[lio.Key]:
+    """Return what a plan takes away, for good or to make it anew."""
+    return frozenset(lio.key(step.item) for step in steps if step.action is Action.DELETE)
+
+
 def check(
-    steps: Plan, observed: lio.Objects, limits: Limits, confirmed: Callable[[], lio.Objects | None]
+    steps: Plan,
+    observed: lio.Objects,
+    limits: Limits,
+    confirmed: Callable[[], lio.Objects | None],
+    decided: AbstractSet[lio.Key] = frozenset(),
 ) -> Held | None:
     """Return what is too much to take away unasked, None if nothing is. `steps` start from `observed`.
 
+    What is `decided` was let pass before and not done yet, as when something held it in use: it is not judged again.
     `confirmed` gives what the confirmed map wants of this node, None when nothing is confirmed; what that map takes
     away too is confirmed. It is asked only when it matters, since it may have to be read. An object that is
     replaced counts as taken away: whoever uses it loses it, and its successor may fail.
     """
-    gone = {lio.key(step.item) for step in steps if step.action is Action.DELETE}
+    gone = removals(steps) - decided
     if _excess(gone, steps, observed, limits) is None:
         return None
     meant = confirmed()

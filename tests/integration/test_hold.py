@@ -6,9 +6,11 @@ from integration.tools import Shell
 from msgspec.structs import replace
 
 from lunmapd.agent.policy import Policy
+from lunmapd.core import lio
 from lunmapd.core.documents import encode
 from lunmapd.core.guard import Limits
 from lunmapd.core.lunmap import Initiator
+from lunmapd.core.outcome import Failure
 from lunmapd.core.status import APPLIED, STORE, Standing, standing
 from lunmapd.store import paths
 from lunmapd.store.read import read_all
@@ -113,6 +115,26 @@ def test_a_later_removal_needs_its_own_confirmation(session: Session, make: Node
     confirm(session, 4)
     assert agent.turn().converged
     assert shown(make.kernel) == set()
+
+
+def test_what_could_not_be_removed_is_not_asked_for_again(session: Session, make: Nodes) -> None:
+    """A confirmed removal that is refused by the kernel for a while is finished without another word."""
+    put(session, TEN)
+    agent = make()
+    agent.turn()
+    put(session, TWO)
+    agent.turn()
+    confirm(session, 2)
+    stuck = [name for name, item in make.kernel.objects.items() if isinstance(item, lio.MappedLun)][:7]
+    make.kernel.failures = dict.fromkeys(stuck, Failure("InUse", "busy"))
+    agent.turn()
+    put(session, many(8, 9, 10))
+    agent.turn()
+    assert conditions(agent)[APPLIED] == "Failing"
+    assert shown(make.kernel) > {"l8", "l9", "l10"}
+    make.kernel.failures = {}
+    assert agent.turn().converged
+    assert make.serves(many(8, 9, 10))
 
 
 def test_the_kernel_alone_is_enough_to_hold(session: Session, make: Nodes) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from lunmapd.core import lio
-from lunmapd.core.guard import Held, Limits, check
+from lunmapd.core.guard import Held, Limits, check, removals
 from lunmapd.core.lunmap import Block, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.plan import plan
 from lunmapd.core.project import project
@@ -94,6 +94,15 @@ def test_the_confirmed_map_is_asked_only_when_it_matters() -> None:
         raise AssertionError("not needed")
 
     assert check(plan(after, before), before, Limits(), confirmed) is None
+
+
+def test_what_was_decided_is_not_judged_again() -> None:
+    """Removals that were let pass and could not be done yet don't add to those of the next revision."""
+    before, after = objects(*range(20)), objects(*range(8, 20))
+    held = check(plan(after, before), before, Limits(), lambda: None)
+    assert held == Held("mapped LUNs", 8, 20)
+    decided = removals(plan(objects(*range(4, 20)), before))
+    assert check(plan(after, before), before, Limits(), lambda: None, decided) is None
 
 
 def test_limits_are_settings() -> None:
