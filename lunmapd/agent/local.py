@@ -132,7 +132,7 @@ class LocalSnapshot:
                 f"the local snapshot is damaged: {error}; it was put aside as {self._put_aside()}"
             ) from error
         self._whole = self._kept is not None
-        self._base_size = self._journal.size
+        self._base_size = len(contents[0]) if contents else 0
         return self._kept
 
     def _put_aside(self) -> Path:

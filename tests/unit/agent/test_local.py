@@ -109,6 +109,19 @@ def test_changes_that_outgrow_the_map_are_compacted(tmp_path: Path) -> None:
     assert LocalSnapshot(tmp_path).load() == Kept(bare(now), 1_000_000)
 
 
+def test_restarts_dont_put_a_compaction_off(tmp_path: Path) -> None:
+    """A daemon that is started again and again keeps its file as small as one that runs on."""
+    local = LocalSnapshot(tmp_path)
+    local.keep(snapshot(1, 1))
+    for revision in range(2, 1000):
+        local.keep(snapshot(revision, revision))
+        if not revision % 50:
+            local = LocalSnapshot(tmp_path)
+            local.load()
+            local.tidy()
+    assert (tmp_path / FILE).stat().st_size < 120_000
+
+
 def test_the_time_is_written_now_and_then(tmp_path: Path) -> None:
     """Touching writes only when the time written is TOUCH_EVERY seconds old, or lies in the future."""
     clock, path = Clock(), tmp_path / FILE
