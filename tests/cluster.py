@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lab import Ensemble, Initiator, Lab, Machine
+    from lab import Ensemble, Initiator, Lab, Machine, Map
 
 CTL = Path(sys.executable).with_name("lunmapctl")
 LOG = "/var/log/lunmapd.log"
@@ -25,6 +25,7 @@ EXAMPLE = Path(__file__).parents[1] / "config/lunmap.yaml"
 SAN = "iqn.2026-01.org.example:san"
 SCRATCH = "iqn.2026-01.org.example:scratch"
 HOST = "iqn.2026-01.org.example:host1"
+DB1 = "360014053f1d6c1e00014f0b9f3e7a51c"
 DISKS = ("db1", "db2", "logs")
 # As a volume group's, and as they would be after any boot.
 _BACKINGS = "mkdir -p /dev/vg0; cd /dev/disk/lab; for d in *; do ln -sf $PWD/$d /dev/vg0/$d; done; truncate -s 64M /srv/scratch.img"
@@ -82,11 +83,11 @@ class StorageNode:
         """The node's name, which is the machine's."""
         return self.machine.name
 
-    def configure(self, hosts: str) -> None:
-        """Write the settings, give the machine an id of its own, and make the backings of the example map."""
+    def configure(self, hosts: str, more: str = "") -> None:
+        """Write the settings, with `more` lines, give the machine an id of its own, and make the example map's backings."""
         identity = hashlib.md5(self.name.encode(), usedforsecurity=False).hexdigest()
         self.machine.put("/etc/machine-id", identity + "\n")
-        self.machine.put("/etc/lunmapd/lunmapd.yaml", settings(self.name, hosts))
+        self.machine.put("/etc/lunmapd/lunmapd.yaml", settings(self.name, hosts) + more)
         self.machine.run(_BACKINGS)
 
     def start(self) -> None:
@@ -131,6 +132,19 @@ class Cluster:
             text = text.replace(f"10.0.1.{number}]", f"{node.machine.address}]")
         return text
 
+    def for_two(self) -> str:
+        """Return the example map for two nodes."""
+        text = self.example().replace("nodes: [n1, n2, n3]", "nodes: [n1, n2]")
+        return "\n".join(line for line in text.splitlines() if not line.startswith("  n3:")) + "\n"
+
+    def paths(self, wwid: str, number: int = 2) -> Map:
+        """Wait until the initiator has the volume by so many usable paths, and return its map."""
+
+        def fit(maps: list[Map]) -> list[Map]:
+            return [found for found in maps if found.wwid == wwid and len(found.usable_paths) == number]
+
+        return fit(self.initiator.wait_multipaths(lambda maps: bool(fit(maps)), 60))[0]
+
     def login(self, *, scratch: bool = False) -> None:
         """Let the initiator find every node's portal and log in."""
         for node in self.nodes:
@@ -140,11 +154,17 @@ class Cluster:
             self.initiator.login(SCRATCH)
 
 
-def bring_up(lab: Lab, *, servers: int = 1, nodes: int = 3) -> Cluster:
-    """Start everything at the same time, with an empty map and a daemon on each node."""
+def bring_up(lab: Lab, *, servers: int = 1, nodes: int = 3, persistent: bool = False) -> Cluster:
+    """Start everything at the same time, with an empty map and a daemon on each node.
+
+    The disks of `persistent` nodes survive a pulled plug.
+    """
     disks = [lab.disk(name) for name in DISKS]
     ensemble = lab.ensemble(servers, start=False)
-    machines = [lab.machine(f"n{number}", disks=disks, start=False) for number in range(1, nodes + 1)]
+    machines = [
+        lab.machine(f"n{number}", disks=disks, persistent=persistent, start=False)
+        for number in range(1, nodes + 1)
+    ]
     initiator = lab.initiator("host1", HOST, start=False)
     lab.start(ensemble, initiator, *machines)
     found = Cluster(lab, ensemble, tuple(map(StorageNode, machines)), initiator, Ctl(ensemble.hosts))

@@ -1,33 +1,32 @@
 """The loop: read the map, make a pass, say how it went; woken by anything, told nothing by the waking."""
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
-from msgspec import structs
-
-from lunmapd import __version__
 from lunmapd.agent.bell import Bell
 from lunmapd.agent.claims import Claims
-from lunmapd.agent.identity import Identity
-from lunmapd.agent.reconcile import Kernel, Result, reconcile
+from lunmapd.agent.contact import Contact
+from lunmapd.agent.follow import Follower, Reading
+from lunmapd.agent.member import Member
+from lunmapd.agent.policy import Policy
+from lunmapd.agent.reconcile import Kernel, Orders, RemovalHeldError, Result, reconcile
 from lunmapd.agent.report import Turn, first_status, next_status
-from lunmapd.core import lio
+from lunmapd.agent.voice import Voice
 from lunmapd.core.errors import LunmapdError
-from lunmapd.core.outcome import WAITING, Failure
-from lunmapd.core.status import At, Live, NodeStatus
+from lunmapd.core.guard import removals
+from lunmapd.core.offer import Offer
+from lunmapd.core.status import At, Verdict
 from lunmapd.store.errors import NodeNameTakenError, StoreError
-from lunmapd.store.node import register, write_status
-from lunmapd.store.read import refresh
-from lunmapd.store.session import Session
 from lunmapd.store.snapshot import Snapshot
-from lunmapd.store.watch import watch_head
-
-log = logging.getLogger(__name__)
 
 
 class NodeUnknownError(LunmapdError):
     """The map has no node of this name, which may be a typing error as well as a removal: nothing is changed."""
+
+
+class NoMapError(LunmapdError):
+    """There is no map that could be followed."""
 
 
 def utc_now() -> str:
@@ -36,22 +35,20 @@ def utc_now() -> str:
 
 
 class Agent:
-    """One node's agent. It keeps the last map read, so that it goes on without ZooKeeper, and the last status."""
+    """One node's agent: it brings the map, the kernel and the status together."""
 
     def __init__(
-        self, node: str, session: Session, kernel: Kernel, claims: Claims, identity: Identity
+        self, member: Member, follower: Follower, kernel: Kernel, claims: Claims, policy: Policy
     ) -> None:
         """Bring the parts together; nothing is done before `turn` or `run`."""
-        self._node = node
-        self._session = session
+        self._member = member
+        self._follower = follower
         self._kernel = kernel
         self._claims = claims
-        self._live = Live(identity.machine, identity.boot, __version__, utc_now())
-        self._snapshot: Snapshot | None = None
-        self._written: NodeStatus | None = None
-        self._complaints: dict[str, str] = {}
-        self._failures: dict[lio.Key, Failure] = {}
-        self.status = first_status(identity.boot, utc_now())
+        self._policy = policy
+        self._contact = Contact(policy.isolate_after)
+        self._voice = Voice()
+        self.status = first_status(member.boot, utc_now())
 
     def run(
         self,
@@ -61,78 +58,70 @@ class Agent:
         waits: tuple[float, float],
     ) -> None:
         """Turn until `stopping`; between turns wait for the bell, at most `waits` seconds (at rest, while failing)."""
-        watch_head(self._session, bell.ring)
+        self._follower.watch(bell.ring)
         rest, retry = waits
         while not stopping():
             turn = self.turn()
             said(turn)
-            bell.wait(rest if turn.converged else retry)
+            self._follower.tidy()
+            bell.wait(self._contact.shorten(rest if turn.converged else retry))
 
     def turn(self) -> Turn:
         """Read, make one pass, report. Whatever lunmapd raises on purpose becomes a condition."""
-        turn = self._pass(self._read())
+        self._contact.ask()
+        reading = self._follower.read(self._member.join)
+        self._contact.answered(reading.error)
+        offer = self._contact.offer()
+        turn = self._pass(reading, offer, (*reading.verdicts, *self._contact.verdicts(offer)))
         self._report(turn)
-        if turn.converged:
-            self._complaints.clear()
         return turn
 
-    def _read(self) -> StoreError | None:
-        try:
-            register(self._session, self._node, self._live)
-            self._snapshot = refresh(self._session, self._snapshot)
-        except StoreError as error:
-            self._complain("the map was not read: %s", error)
-            return error
-        return None
-
-    def _pass(self, store_error: StoreError | None) -> Turn:
-        snapshot = self._snapshot
-        if snapshot is None or isinstance(store_error, NodeNameTakenError):
-            return Turn(store_error=store_error)
+    def _pass(self, reading: Reading, offer: Offer, verdicts: tuple[Verdict, ...]) -> Turn:
+        snapshot = reading.snapshot
+        if isinstance(reading.error, NodeNameTakenError):
+            return Turn(store_error=reading.error, verdicts=verdicts)
+        if snapshot is None:
+            nothing = NoMapError("there is no map to follow; LIO is left as it is")
+            return Turn(store_error=reading.error, error=nothing, verdicts=verdicts)
         at = At(snapshot.cluster, snapshot.revision, snapshot.digest)
         try:
-            return Turn(at, self._reconcile(snapshot), store_error)
+            return Turn(at, self._reconcile(snapshot, offer), reading.error, None, verdicts)
         except LunmapdError as error:
-            self._complain("no pass was made: %s", error)
-            return Turn(at, None, store_error, error)
+            return Turn(at, None, reading.error, error, verdicts)
 
-    def _reconcile(self, snapshot: Snapshot) -> Result:
-        if self._node not in snapshot.lunmap.nodes and f"nodes/{self._node}" not in snapshot.unreadable:
+    def _reconcile(self, snapshot: Snapshot, offer: Offer) -> Result:
+        node, holds = self._member.node, self._follower.holds
+        if node not in snapshot.lunmap.nodes and f"nodes/{node}" not in snapshot.unreadable:
             raise NodeUnknownError(
-                f"the map has no node {self._node!r}: LIO is left as it is; add the node, or correct 'node' in the settings"
+                f"the map has no node {node!r}: LIO is left as it is; add the node, or correct 'node' in the settings"
             )
-        result = reconcile(self._kernel, self._claims, snapshot.lunmap, snapshot.unreadable, self._node)
-        self._say_failures(result.failures)
+        orders = Orders(
+            node=node,
+            revision=snapshot.revision,
+            lunmap=snapshot.lunmap,
+            unreadable=snapshot.unreadable,
+            confirmed=partial(holds.confirmed, snapshot),
+            decided=holds.decided,
+            limits=self._policy.limits,
+            offer=offer,
+        )
+        try:
+            result = reconcile(self._kernel, self._claims, orders)
+        except RemovalHeldError:
+            holds.held(snapshot.revision)
+            raise
+        holds.passed(snapshot.revision, removals(result.left))
+        self._voice.failures(result.failures)
         return result
-
-    def _say_failures(self, failures: Mapping[lio.Key, Failure]) -> None:
-        """Log what fails once for as long as it fails alike, and that it does no more."""
-        causes = {name: failure for name, failure in failures.items() if failure.reason != WAITING}
-        for name in self._failures.keys() - causes.keys():
-            log.info("%s no longer fails", lio.show_key(name))
-        for name, failure in causes.items():
-            if self._failures.get(name) != failure:
-                log.warning("%s fails: %s: %s", lio.show_key(name), failure.reason, failure.message)
-        self._failures = causes
 
     def _report(self, turn: Turn) -> None:
         self.status = next_status(self.status, turn, utc_now())
-        if isinstance(turn.store_error, NodeNameTakenError) or self._is_written():
+        self._voice.conditions(self.status.conditions)
+        if isinstance(turn.store_error, NodeNameTakenError):
             return
         try:
-            write_status(self._session, self._node, self.status)
-            self._written = self.status
+            self._member.report(self.status)
         except StoreError as error:
-            self._complain("the status was not written: %s", error)
-
-    def _complain(self, what: str, error: LunmapdError) -> None:
-        """Log a trouble once for as long as it stays the same."""
-        if self._complaints.get(what) != str(error):
-            log.warning(what, error)
-        self._complaints[what] = str(error)
-
-    def _is_written(self) -> bool:
-        """Tell whether the last status written says the same, the time apart."""
-        if self._written is None:
-            return False
-        return structs.replace(self._written, time="") == structs.replace(self.status, time="")
+            self._voice.unwritten(error)
+        else:
+            self._voice.unwritten(None)

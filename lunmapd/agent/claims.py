@@ -5,10 +5,10 @@ name that any tool could have given; a claim, written before, tells that it is o
 """
 
 import json
-import os
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from lunmapd.agent.files import replace_file
 from lunmapd.core.errors import LunmapdError
 
 
@@ -40,21 +40,8 @@ class Claims:
         if names == self.read():
             return
         try:
-            self._replace(names)
+            replace_file(self._path, json.dumps(sorted(names)).encode())
         except OSError as error:
             raise ClaimsUnwritableError(
                 f"can't write {self._path}: {error}; nothing was changed in LIO"
             ) from error
-
-    def _replace(self, names: AbstractSet[str]) -> None:
-        fresh = self._path.with_suffix(".new")
-        with fresh.open("w") as file:
-            json.dump(sorted(names), file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)

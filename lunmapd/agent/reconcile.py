@@ -1,17 +1,20 @@
 """One pass: observe, desire, plan, apply, observe again. Level-based: killed anywhere, the next pass converges."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from msgspec import Struct
 
 from lunmapd.agent.claims import Claims
-from lunmapd.core import lio
+from lunmapd.core import guard, lio
 from lunmapd.core.desire import Desire, desire
+from lunmapd.core.errors import Exit, LunmapdError
+from lunmapd.core.guard import Limits
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.core.observed import Observed
+from lunmapd.core.offer import Offer, offered, unchanged
 from lunmapd.core.outcome import Failure, Report, failures
 from lunmapd.core.plan import Plan, disruption, plan
 
@@ -28,37 +31,103 @@ class Kernel(Protocol):
         """Do the steps in order, each reported when it is done or has failed."""
 
 
+class RemovalHeldError(LunmapdError):
+    """A pass would take away much at once, and nobody has confirmed it."""
+
+    exit_code = Exit.DEGRADED
+
+    def __init__(self, revision: int, held: guard.Held) -> None:
+        self.held = held
+        super().__init__(
+            f"revision {revision} would {held}: nothing is changed; put the map right, or say that it is meant with 'lunmapctl confirm'"
+        )
+
+
+class Orders(Struct, frozen=True):
+    """What a pass has to bring about.
+
+    `confirmed` gives the map up to which removals are confirmed, None for none; `decided` is what an earlier pass was to
+    take away and could not.
+    """
+
+    node: str
+    revision: int
+    lunmap: Lunmap
+    unreadable: Mapping[str, str]
+    confirmed: Callable[[], Lunmap | None]
+    decided: AbstractSet[lio.Key] = frozenset()
+    limits: Limits = Limits()
+    offer: Offer = Offer.ALL
+
+
 class Result(Struct, frozen=True):
-    """What one pass found and did. `left` is what it would still have to do: applied means seen."""
+    """What one pass found and did. `left` is what it would still have to do: applied means seen.
+
+    `withheld` counts the TPGs that the map wants enabled and the orders don't.
+    """
 
     observed: Observed
     failures: Mapping[lio.Key, Failure]
     left: Plan
     done: tuple[Report, ...] = ()
+    withheld: int = 0
 
     @property
     def converged(self) -> bool:
-        """Whether the kernel was seen to be as desired, with nothing failing."""
-        return not self.left and not self.failures
+        """Whether the kernel was seen to be as the map says, with nothing failing."""
+        return not self.left and not self.failures and not self.withheld
 
 
-def reconcile(
-    kernel: Kernel, claims: Claims, lunmap: Lunmap, unreadable: Mapping[str, str], node: str
-) -> Result:
-    """Make the kernel as the map says, as far as it can be. Raises LunmapdError when it can't be read, or the claims not written."""
+def reconcile(kernel: Kernel, claims: Claims, orders: Orders) -> Result:
+    """Make the kernel as the map says, as far as it can be.
+
+    Raises RemovalHeldError when it would take away too much, then nothing was changed; another LunmapdError when the
+    kernel can't be read or the claims not be written.
+    """
     ours = claims.read()
     observed = kernel.observe(ours)
-    want = desire(lunmap, unreadable, node, observed)
-    steps = plan(want.objects, observed.objects)
+    want = _want(orders, observed)
+    steps = plan(_offered(orders, want, observed), observed.objects)
     if not steps:
-        return Result(observed, want.failures, ())
+        return _result(orders, want, observed)
+    _judge(kernel, orders, want, observed, steps)
     claims.write(ours | _targets(want))
     reports = tuple(_logged(report) for report in kernel.apply(steps))
     observed = kernel.observe(claims.read())
-    want = desire(lunmap, unreadable, node, observed)
+    want = _want(orders, observed)
     claims.write(_targets(want))
+    return _result(orders, want, observed, reports)
+
+
+def _want(orders: Orders, observed: Observed) -> Desire:
+    return desire(orders.lunmap, orders.unreadable, orders.node, observed)
+
+
+def _offered(orders: Orders, want: Desire, observed: Observed) -> lio.Objects:
+    return offered(want.objects, observed.objects, orders.offer)
+
+
+def _result(orders: Orders, want: Desire, observed: Observed, reports: tuple[Report, ...] = ()) -> Result:
+    objects = _offered(orders, want, observed)
     found = {**want.failures, **failures(reports)}
-    return Result(observed, found, plan(want.objects, observed.objects), reports)
+    left = plan(objects, observed.objects)
+    return Result(observed, found, left, reports, len(want.objects) - len(objects))
+
+
+def _judge(kernel: Kernel, orders: Orders, want: Desire, observed: Observed, steps: Plan) -> None:
+    """Raise RemovalHeldError for steps that take away too much; then only what is offered is changed, as ordered."""
+
+    def confirmed() -> lio.Objects | None:
+        lunmap = orders.confirmed()
+        return None if lunmap is None else desire(lunmap, {}, orders.node, observed).objects
+
+    held = guard.check(steps, observed.objects, orders.limits, confirmed, orders.decided)
+    if held is None:
+        return
+    still = unchanged(want.objects, observed.objects, orders.offer)
+    for report in kernel.apply(plan(still, observed.objects)):
+        _logged(report)
+    raise RemovalHeldError(orders.revision, held)
 
 
 def _targets(want: Desire) -> frozenset[str]:

@@ -14,20 +14,26 @@ from lunmapd.core.status import (
     MAX_FAILING,
     STORE,
     At,
-    Condition,
     NodeStatus,
+    Verdict,
+    bad,
     condition,
     describe_failures,
+    good,
 )
 
 
 class Turn(Struct, frozen=True):
-    """What one turn of the loop came to. `store_error` says why the map is not fresh, `error` why no pass was made."""
+    """What one turn of the loop came to.
+
+    `store_error` says why the map is not fresh, `error` why no pass was made, `verdicts` what else was found.
+    """
 
     at: At | None = None
     result: Result | None = None
     store_error: LunmapdError | None = None
     error: LunmapdError | None = None
+    verdicts: tuple[Verdict, ...] = ()
 
     @property
     def converged(self) -> bool:
@@ -48,8 +54,8 @@ def first_status(boot: str, now: str) -> NodeStatus:
 def next_status(before: NodeStatus, turn: Turn, now: str) -> NodeStatus:
     """Return the status after a turn; equal to `before` but for `time` when nothing changed."""
     conditions = before.conditions
-    for new in _conditions(turn, now):
-        conditions = condition(conditions, new)
+    for verdict in (*_verdicts(turn), *turn.verdicts):
+        conditions = condition(conditions, verdict, now)
     status = structs.replace(before, time=now, conditions=conditions, observed=turn.at or before.observed)
     return status if turn.result is None else _with_result(status, turn.at, turn.result)
 
@@ -68,27 +74,26 @@ def _with_result(status: NodeStatus, at: At | None, result: Result) -> NodeStatu
     )
 
 
-def _conditions(turn: Turn, now: str) -> Iterator[Condition]:
+def _verdicts(turn: Turn) -> Iterator[Verdict]:
     if turn.store_error is not None:
-        yield _false(STORE, turn.store_error, now)
+        yield _false(STORE, turn.store_error)
     else:
-        yield Condition(STORE, status=True, reason="Read", message="the map was read", since=now)
+        yield good(STORE, "Read", "the map was read")
     if turn.error is not None:
-        yield _false(APPLIED, turn.error, now)
+        yield _false(APPLIED, turn.error)
     elif turn.result is not None:
-        yield _applied(turn.result, now)
+        yield _applied(turn.result)
 
 
-def _false(kind: str, error: LunmapdError, now: str) -> Condition:
-    return Condition(kind, status=False, reason=reason_of(error), message=str(error), since=now)
+def _false(kind: str, error: LunmapdError) -> Verdict:
+    return bad(kind, reason_of(error), str(error))
 
 
-def _applied(result: Result, now: str) -> Condition:
+def _applied(result: Result) -> Verdict:
     if result.converged:
-        message = "the kernel was seen to be as the map says"
-        return Condition(APPLIED, status=True, reason="Seen", message=message, since=now)
+        return good(APPLIED, "Seen", "the kernel was seen to be as the map says")
     if result.failures:
-        message = f"{len(result.failures)} objects are not as the map says"
-        return Condition(APPLIED, status=False, reason="Failing", message=message, since=now)
-    message = f"{len(result.left)} steps are left: {result.left[0]}"
-    return Condition(APPLIED, status=False, reason="Remaining", message=message, since=now)
+        return bad(APPLIED, "Failing", f"{len(result.failures)} objects are not as the map says")
+    if result.left:
+        return bad(APPLIED, "Remaining", f"{len(result.left)} steps are left: {result.left[0]}")
+    return bad(APPLIED, "Withheld", f"{result.withheld} TPGs are not enabled, all else is as the map says")

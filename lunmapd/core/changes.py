@@ -81,7 +81,9 @@ def diff(before: Lunmap, after: Lunmap) -> tuple[Change, ...]:
 
 def _diff_section(section: Section, before: Lunmap, after: Lunmap) -> Iterator[Change]:
     old, new = before.section(section), after.section(section)
-    for name in sorted(old.keys() | new.keys()):
+    # A patched map shares what did not change, so that identity tells most of it without a look inside.
+    touched = {name for name, now in new.items() if old.get(name) is not now} | (old.keys() - new.keys())
+    for name in sorted(touched):
         was, now = old.get(name), new.get(name)
         if was != now:
             yield Change(f"{section}/{name}", as_raw(_bytes(was)), as_raw(_bytes(now)))

@@ -53,7 +53,7 @@ _LEFTOVERS = ("mapped_lun", "acl", "lun", "tpg", "target", "storage_object", "hb
 
 def plan(desired: lio.Objects, observed: lio.Objects) -> Plan:
     """Return the steps from `observed` to `desired`, in order; empty when nothing is left to do."""
-    doomed = _doomed(desired, observed)
+    doomed = going(desired, observed)
     deletes = [Step(Action.DELETE, observed[name], reason) for name, reason in doomed.items()]
     creates = [
         Step(Action.CREATE, item, doomed.get(name, "in the map"))
@@ -74,7 +74,7 @@ def _updates(desired: lio.Objects, observed: lio.Objects, doomed: Mapping[lio.Ke
             yield Step(Action.UPDATE, item, _difference(before, item), before)
 
 
-def _doomed(desired: lio.Objects, observed: lio.Objects) -> dict[lio.Key, str]:
+def going(desired: lio.Objects, observed: lio.Objects) -> dict[lio.Key, str]:
     """Find what must go and why: not desired, replaced, or standing on something that goes."""
     doomed: dict[lio.Key, str] = {}
     for name, item in observed.items():

@@ -48,6 +48,25 @@ class Condition(Struct, frozen=True):
     since: str
 
 
+class Verdict(Struct, frozen=True):
+    """A condition as one turn found it, before it is known since when."""
+
+    type: str
+    status: bool
+    reason: str
+    message: str
+
+
+def good(kind: str, reason: str, message: str) -> Verdict:
+    """Say that a condition holds."""
+    return Verdict(kind, status=True, reason=reason, message=message)
+
+
+def bad(kind: str, reason: str, message: str) -> Verdict:
+    """Say that a condition does not hold."""
+    return Verdict(kind, status=False, reason=reason, message=message)
+
+
 class Failing(Struct, frozen=True):
     """One object that is not as desired. `object` is `kind name ...`, `lun` the Lun concerned, if it is one's."""
 
@@ -79,7 +98,13 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
 MAX_FAILING = 50
 
 APPLIED = "Applied"
+FRESH = "MapFresh"
+KEPT = "MapKept"
+OFFERED = "PathsOffered"
 STORE = "StoreReadable"
+UNEDITED = "MapUnedited"
+
+REMOVAL_HELD = "RemovalHeld"
 
 
 def describe_failures(failures: dict[lio.Key, Failure], lun_names: dict[lio.Key, str]) -> tuple[Failing, ...]:
@@ -91,23 +116,25 @@ def describe_failures(failures: dict[lio.Key, Failure], lun_names: dict[lio.Key,
     )
 
 
-def condition(before: tuple[Condition, ...], new: Condition) -> tuple[Condition, ...]:
+def condition(before: tuple[Condition, ...], new: Verdict, now: str) -> tuple[Condition, ...]:
     """Put `new` in place of the condition of its type, keeping `since` while its status and reason stay."""
     same = next((old for old in before if old.type == new.type), None)
-    if same is not None and (same.status, same.reason) == (new.status, new.reason):
-        new = Condition(new.type, new.status, new.reason, new.message, same.since)
+    kept = same is not None and (same.status, same.reason) == (new.status, new.reason)
+    since = same.since if same is not None and kept else now
     others = (old for old in before if old.type != new.type)
-    return tuple(sorted((*others, new), key=lambda entry: entry.type))
+    entry = Condition(new.type, new.status, new.reason, new.message, since)
+    return tuple(sorted((*others, entry), key=lambda entry: entry.type))
 
 
 def standing(status: NodeStatus | None) -> Standing:
     """Put a node's status into one word."""
-    if status is None or status.observed is None:
+    if status is None:
         return Standing.PENDING
-    by_type = {entry.type: entry for entry in status.conditions}
-    store, applied = by_type.get(STORE), by_type.get(APPLIED)
-    if store is not None and not store.status:
+    troubles = {entry.type: entry.reason for entry in status.conditions if not entry.status}
+    if STORE in troubles or troubles.get(APPLIED) == REMOVAL_HELD:
         return Standing.HELD
-    if status.failing_count or (applied is not None and not applied.status):
+    if status.observed is None:
+        return Standing.PENDING
+    if status.failing_count or troubles:
         return Standing.DEGRADED
     return Standing.CONVERGED if status.applied == status.observed else Standing.PENDING

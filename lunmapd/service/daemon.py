@@ -12,12 +12,16 @@ import click
 from systemd.daemon import notify
 
 from lunmapd import __version__
-from lunmapd.agent.agent import Agent
+from lunmapd.agent.agent import Agent, utc_now
 from lunmapd.agent.bell import Bell
 from lunmapd.agent.claims import Claims
+from lunmapd.agent.follow import Follower
 from lunmapd.agent.identity import read_identity
+from lunmapd.agent.local import LocalSnapshot
+from lunmapd.agent.member import Member
 from lunmapd.agent.report import Turn
-from lunmapd.core.errors import Exit, LunmapdError
+from lunmapd.agent.state import state_directory
+from lunmapd.core.errors import Exit
 from lunmapd.lio.kernel import Kernel
 from lunmapd.service import logs
 from lunmapd.service.errors import reported
@@ -25,10 +29,6 @@ from lunmapd.service.settings import DEFAULT_PATH, Settings, load
 from lunmapd.store.session import Session
 
 log = logging.getLogger(__name__)
-
-
-class StateDirectoryError(LunmapdError):
-    """The state directory can't be used."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,27 +67,19 @@ def daemon(config: Path, check_config: bool, once: bool, log_level: str) -> None
 @contextmanager
 def _agent(settings: Settings) -> Iterator[Agent]:
     """Bring the parts together, and take them apart in the opposite order."""
-    identity = read_identity()
-    claims = Claims(_state_directory(settings) / "claims.json")
-    zookeeper = settings.zookeeper
+    zookeeper, policy = settings.zookeeper, settings.policy()
     hosts = ",".join(zookeeper.hosts)
     session = Session(hosts, zookeeper.chroot, timeout=zookeeper.session_timeout, deadline=zookeeper.deadline)
+    member = Member(session, settings.node, read_identity(), utc_now())
     kernel = Kernel()
-    try:
-        session.start()
-        yield Agent(settings.node, session, kernel, claims, identity)
-    finally:
-        session.close()
-        kernel.close()
-
-
-def _state_directory(settings: Settings) -> Path:
-    path = Path(settings.state_dir)
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StateDirectoryError(f"can't use {path} as state_dir: {error}") from error
-    return path
+    with state_directory(Path(settings.state_dir)) as directory:
+        follower = Follower(session, LocalSnapshot(directory), policy)
+        try:
+            session.start()
+            yield Agent(member, follower, kernel, Claims(directory / "claims.json"), policy)
+        finally:
+            session.close()
+            kernel.close()
 
 
 def _exit_code(turn: Turn) -> int:

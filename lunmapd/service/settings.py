@@ -5,13 +5,17 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
+from lunmapd.agent.policy import DAY, Policy
 from lunmapd.core.documents import DocumentError, convert
 from lunmapd.core.errors import InvalidInputError, LunmapdError, Place
+from lunmapd.core.guard import Limits
 from lunmapd.core.names import check_name
 from lunmapd.core.source import Source
 
 DEFAULT_PATH = Path("/etc/lunmapd/lunmapd.yaml")
 SHORTEST, LONGEST = 0.1, 86400
+_TEN_YEARS = 3650 * DAY
+_MANY = 1_000_000
 
 
 class ZooKeeper(Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,14 +27,38 @@ class ZooKeeper(Struct, frozen=True, forbid_unknown_fields=True):
     deadline: float = 10.0
 
 
+class Isolation(Struct, frozen=True, forbid_unknown_fields=True):
+    """So many seconds without contact to ZooKeeper, and the node stops offering its paths."""
+
+    after: float
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a node needs to know. `resync` and `retry` are seconds between passes: at rest, and while something fails."""
+    """What a node needs to know; times are in seconds.
+
+    `resync` and `retry` are the times between passes: at rest, and while something fails. The others are told in
+    agent/policy.py.
+    """
 
     zookeeper: ZooKeeper
     node: str = field(default_factory=lambda: socket.gethostname().partition(".")[0])
     state_dir: str = "/var/lib/lunmapd"
     resync: float = 60.0
     retry: float = 5.0
+    full_read: float = 3600.0
+    snapshot_max_age: float = 7.0 * DAY
+    removal_limit: float = 0.25
+    removal_minimum: int = 4
+    isolation: Isolation | None = None
+
+    def policy(self) -> Policy:
+        """Return what they say of following the map."""
+        return Policy(
+            limits=Limits(self.removal_limit, self.removal_minimum),
+            isolate_after=None if self.isolation is None else self.isolation.after,
+            snapshot_max_age=self.snapshot_max_age,
+            full_read=self.full_read,
+        )
 
 
 class SettingsUnreadableError(LunmapdError):
@@ -78,12 +106,31 @@ def _values(settings: Settings) -> list[tuple[Place, str]]:
     found += [
         (("zookeeper", "hosts", index), _check_host(host)) for index, host in enumerate(zookeeper.hosts)
     ]
-    found += [((name,), _check_seconds(getattr(settings, name))) for name in ("resync", "retry")]
+    found += [((name,), _check_seconds(getattr(settings, name))) for name in ("resync", "retry", "full_read")]
+    found += [
+        (("snapshot_max_age",), _check_range(settings.snapshot_max_age, 0, _TEN_YEARS)),
+        (("removal_limit",), _check_range(settings.removal_limit, 0, 1)),
+        (("removal_minimum",), _check_range(settings.removal_minimum, 0, _MANY)),
+        (("isolation", "after"), _check_isolation(settings)),
+    ]
     found += [
         (("zookeeper", name), _check_seconds(getattr(zookeeper, name)))
         for name in ("session_timeout", "deadline")
     ]
     return [(place, sentence) for place, sentence in found if sentence]
+
+
+def _check_isolation(settings: Settings) -> str | None:
+    if settings.isolation is None:
+        return None
+    after, timeout = settings.isolation.after, settings.zookeeper.session_timeout
+    if after <= timeout:
+        return f"{after:g} is not more than the session_timeout of {timeout:g}: a server that fails would isolate the node"
+    return _check_seconds(after)
+
+
+def _check_range(value: float, least: int, most: int) -> str | None:
+    return None if least <= value <= most else f"{value:g} is out of range: use {least} to {most}"
 
 
 def _check_chroot(text: str) -> str | None:

@@ -1,7 +1,6 @@
 """What can go wrong between this machine and the tree; each says what to do next."""
 
 from lunmapd.core.errors import Exit, LunmapdError
-from lunmapd.store.snapshot import Snapshot
 
 
 class StoreError(LunmapdError):
@@ -82,14 +81,17 @@ class WentBackError(StoreError):
 
 
 class RestoredError(StoreError):
-    """The tree was restored since it was last read: it has the incarnation `found`, not `known`; `snapshot` is what is there now."""
+    """The tree was restored since it was last read: it has the incarnation `found`, not `known`.
+
+    `confirmed` tells whether somebody has said since that the restored map is the right one.
+    """
 
     exit_code = Exit.CONFLICT
 
-    def __init__(self, known: int, found: int, snapshot: Snapshot) -> None:
-        self.known, self.found, self.snapshot = known, found, snapshot
+    def __init__(self, known: int, found: int, revision: int, *, confirmed: bool) -> None:
+        self.known, self.found, self.confirmed = known, found, confirmed
         super().__init__(
-            f"the tree was restored (incarnation {found}, known was {known}) to revision {snapshot.revision}: "
+            f"the tree was restored (incarnation {found}, known was {known}) and is at revision {revision}: "
             "look at it, and accept it with 'lunmapctl confirm'"
         )
 

@@ -100,9 +100,9 @@ def _with_edits(session: Session, snapshot: Snapshot) -> Snapshot:
 def refresh(session: Session, known: Snapshot | None) -> Snapshot:
     """Read what is new since `known`, at the cost of the changes; everything if that can't be done.
 
-    Raises ForeignClusterError for another cluster, RestoredError, with what is there now, for a tree that was restored
-    since, and WentBackError for one that is older than `known` or has another history; besides the errors of `read_all`.
-    Who has accepted a restored tree goes on from the snapshot of the RestoredError, or from None.
+    Raises ForeignClusterError for another cluster, RestoredError for a tree that was restored since, and WentBackError
+    for one that is older than `known` or has another history; besides the errors of `read_all`. Who accepts a restored
+    tree goes on from None.
     """
     if known is None:
         return read_all(session)
@@ -114,8 +114,16 @@ def refresh(session: Session, known: Snapshot | None) -> Snapshot:
     advanced = None if known.edited_around else _advance(session, known, top)
     if advanced is not None:
         return advanced
+    return reread(session, known)
+
+
+def reread(session: Session, known: Snapshot | None) -> Snapshot:
+    """Read everything, though `known` may be the newest: it shows edits around the tools. Raises as `refresh` does."""
+    if known is None:
+        return read_all(session)
+    _top_since(session, known)
     snapshot = read_all(session)
-    _check(known, _meta_of(snapshot), Head(snapshot.revision, snapshot.head_digest))
+    _check(known, _top_of(snapshot))
     return snapshot
 
 
@@ -132,22 +140,32 @@ def _top_since(session: Session, known: Snapshot) -> Top:
         # A server that lags behind shows an older tree to a new session.
         sync(session)
         top = read_top(session)
-    if top.meta.cluster == known.cluster and top.meta.incarnation > known.incarnation:
-        raise RestoredError(known.incarnation, top.meta.incarnation, read_all(session))
-    _check(known, top.meta, top.head)
+    _check(known, top)
     return top
 
 
-def _meta_of(snapshot: Snapshot) -> Meta:
-    return Meta(snapshot.schema, snapshot.cluster, snapshot.incarnation)
+def _top_of(snapshot: Snapshot) -> Top:
+    meta = Meta(snapshot.schema, snapshot.cluster, snapshot.incarnation, snapshot.restored)
+    head = Head(snapshot.revision, snapshot.head_digest, snapshot.confirmed)
+    return Top(meta, head, snapshot.head_version)
 
 
-def _check(known: Snapshot, meta: Meta, head: Head) -> None:
+def _check(known: Snapshot, top: Top) -> None:
+    meta, head = top.meta, top.head
     if meta.cluster != known.cluster:
         raise ForeignClusterError(known.cluster, meta.cluster)
+    if meta.incarnation > known.incarnation:
+        raise RestoredError(
+            known.incarnation, meta.incarnation, head.revision, confirmed=_is_accepted(meta, head)
+        )
     older = (meta.incarnation, head.revision) < (known.incarnation, known.revision)
     if older or (head.revision == known.revision and head.digest != known.head_digest):
         raise WentBackError(known.revision, head.revision)
+
+
+def _is_accepted(meta: Meta, head: Head) -> bool:
+    """Tell whether a restored tree was confirmed since; if nobody wrote down its revision then, by the newest one."""
+    return 0 < head.confirmed >= (meta.restored or head.revision - 1)
 
 
 def _advance(session: Session, known: Snapshot, top: Top) -> Snapshot | None:

@@ -3,10 +3,13 @@
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+from integration.agents import Nodes
 from integration.tools import make_former_tree
 
+from fakes.lio import FakeLio
 from lab import Ensemble, Lab
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.store.init import initialise
@@ -69,3 +72,15 @@ def session(connect: Connect) -> Session:
     opened = connect()
     initialise(opened)
     return opened
+
+
+@pytest.fixture
+def kernel() -> FakeLio:
+    """Give a kernel with nothing configured."""
+    return FakeLio()
+
+
+@pytest.fixture
+def make(session: Session, kernel: FakeLio, tmp_path: Path) -> Nodes:
+    """Give what makes an agent of node n1."""
+    return Nodes(session, kernel, tmp_path)

@@ -1,82 +1,26 @@
 """The agent between a real ZooKeeper and a strict fake of LIO."""
 
 import threading
-from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
 
-import pytest
+from integration.agents import MAP, A, B, Nodes, T, applied, conditions, put
 from integration.conftest import Connect
 from integration.tools import Shell, wait_until
 from msgspec.structs import replace
 
 from fakes.lio import FakeLio
 from lab import Ensemble
-from lunmapd.agent.agent import Agent
 from lunmapd.agent.bell import Bell
-from lunmapd.agent.claims import Claims
 from lunmapd.agent.identity import Identity
 from lunmapd.core import lio
-from lunmapd.core.lunmap import Block, FileIO, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.project import PORT_ID, project
 from lunmapd.core.status import APPLIED, STORE
-from lunmapd.store.commit import commit
-from lunmapd.store.draft import Signature
 from lunmapd.store.init import initialise
 from lunmapd.store.node import read_fleet
 from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
-from lunmapd.store.terms import Terms, by_the_rules
-
-T = "iqn.2026-01.org.example:t"
-H = "iqn.2026-01.org.example:h"
-A = Lun(Block("/dev/a"), "a" * 32, None, (Map(T, 0, H),))
-B = Lun(FileIO("/srv/b"), "b" * 32, 1 << 20, (Map(T, 1, H),))
-MAP = Lunmap(
-    {"a": A, "b": B},
-    {T: Target({"n1": PortalGroup(1)})},
-    {H: Initiator()},
-    {"n1": Node(1, ("10.0.0.1:3260",))},
-)
-SELF = Identity("m1", "b1")
-
-Make = Callable[..., Agent]
 
 
-@pytest.fixture
-def kernel() -> FakeLio:
-    """Give a kernel with nothing configured."""
-    return FakeLio()
-
-
-@pytest.fixture
-def make(session: Session, kernel: FakeLio, tmp_path: Path) -> Make:
-    """Give what makes an agent of node n1."""
-
-    def made(other: Session | None = None, *, node: str = "n1", identity: Identity = SELF) -> Agent:
-        return Agent(node, other or session, kernel, Claims(tmp_path / "claims.json"), identity)
-
-    return made
-
-
-def put(session: Session, lunmap: Lunmap) -> None:
-    """Commit a map on top of what is there."""
-    commit(
-        session, read_all(session), lunmap, Terms(Signature("ann", "a test", datetime.now(UTC)), by_the_rules)
-    )
-
-
-def applied(agent: Agent) -> int | None:
-    """Return the revision that the agent says is applied."""
-    return agent.status.applied.revision if agent.status.applied else None
-
-
-def conditions(agent: Agent) -> dict[str, str]:
-    """Return the reason of each condition."""
-    return {entry.type: entry.reason for entry in agent.status.conditions}
-
-
-def test_a_committed_map_is_applied_and_reported(session: Session, kernel: FakeLio, make: Make) -> None:
+def test_a_committed_map_is_applied_and_reported(session: Session, kernel: FakeLio, make: Nodes) -> None:
     """One turn brings the kernel to the map, registers the node, and writes a status with that revision."""
     put(session, MAP)
     agent = make()
@@ -90,7 +34,7 @@ def test_a_committed_map_is_applied_and_reported(session: Session, kernel: FakeL
     assert node.status.applied.revision == 1
 
 
-def test_a_second_agent_changes_nothing(session: Session, kernel: FakeLio, make: Make) -> None:
+def test_a_second_agent_changes_nothing(session: Session, kernel: FakeLio, make: Nodes) -> None:
     """Restarting the daemon does no step in the kernel."""
     put(session, MAP)
     make().turn()
@@ -99,7 +43,7 @@ def test_a_second_agent_changes_nothing(session: Session, kernel: FakeLio, make:
     assert kernel.done == []
 
 
-def test_a_status_that_says_the_same_is_not_written(session: Session, make: Make) -> None:
+def test_a_status_that_says_the_same_is_not_written(session: Session, make: Nodes) -> None:
     """Turns in which nothing changes write nothing to ZooKeeper."""
     put(session, MAP)
     agent = make()
@@ -110,7 +54,7 @@ def test_a_status_that_says_the_same_is_not_written(session: Session, make: Make
         assert shell.get("members/n1/status") == before
 
 
-def test_removals_are_followed(session: Session, kernel: FakeLio, make: Make) -> None:
+def test_removals_are_followed(session: Session, kernel: FakeLio, make: Nodes) -> None:
     """A map that loses its Luns and targets leaves nothing of them in the kernel."""
     put(session, MAP)
     agent = make()
@@ -125,7 +69,7 @@ def test_removals_are_followed(session: Session, kernel: FakeLio, make: Make) ->
     assert kernel.objects == {}
 
 
-def test_an_unknown_node_changes_nothing(session: Session, kernel: FakeLio, make: Make) -> None:
+def test_an_unknown_node_changes_nothing(session: Session, kernel: FakeLio, make: Nodes) -> None:
     """A node whose name is not in the map leaves LIO as it is, and says so in its status."""
     put(session, MAP)
     make().turn()
@@ -137,7 +81,7 @@ def test_an_unknown_node_changes_nothing(session: Session, kernel: FakeLio, make
 
 
 def test_a_name_that_belongs_to_another_machine_changes_nothing(
-    session: Session, connect: Connect, kernel: FakeLio, make: Make
+    session: Session, connect: Connect, kernel: FakeLio, make: Nodes
 ) -> None:
     """A second machine with the name of a live node does no step and does not touch that node's status."""
     put(session, MAP)
@@ -152,7 +96,7 @@ def test_a_name_that_belongs_to_another_machine_changes_nothing(
     assert kernel.done == []
 
 
-def test_one_missing_device_harms_only_its_lun(session: Session, kernel: FakeLio, make: Make) -> None:
+def test_one_missing_device_harms_only_its_lun(session: Session, kernel: FakeLio, make: Nodes) -> None:
     """The other Luns are served, the status names cause and Lun, and the device is taken up when it appears."""
     kernel.missing = {"/dev/a"}
     put(session, MAP)
@@ -173,7 +117,7 @@ def test_one_missing_device_harms_only_its_lun(session: Session, kernel: FakeLio
     assert (applied(agent), agent.status.failing) == (1, ())
 
 
-def test_garbage_in_a_document_takes_nothing_away(session: Session, kernel: FakeLio, make: Make) -> None:
+def test_garbage_in_a_document_takes_nothing_away(session: Session, kernel: FakeLio, make: Nodes) -> None:
     """A Lun whose document was overwritten with garbage stays served, is reported, and others still change."""
     put(session, MAP)
     make().turn()
@@ -189,7 +133,7 @@ def test_garbage_in_a_document_takes_nothing_away(session: Session, kernel: Fake
     assert {item.name for item in kernel.objects.values() if isinstance(item, lio.StorageObject)} == {"a"}
 
 
-def test_a_foreign_target_is_left_alone(session: Session, kernel: FakeLio, make: Make) -> None:
+def test_a_foreign_target_is_left_alone(session: Session, kernel: FakeLio, make: Nodes) -> None:
     """A target that another tool made under a desired name is not touched, and the status says why."""
     kernel.foreign = {T}
     put(session, MAP)
@@ -199,7 +143,7 @@ def test_a_foreign_target_is_left_alone(session: Session, kernel: FakeLio, make:
     assert not any(getattr(item, "iqn", None) == T for item in kernel.objects.values())
 
 
-def test_a_wiped_tree_removes_nothing(session: Session, kernel: FakeLio, make: Make) -> None:
+def test_a_wiped_tree_removes_nothing(session: Session, kernel: FakeLio, make: Nodes) -> None:
     """When the tree is gone the node keeps its last map and says that there is none."""
     put(session, MAP)
     agent = make()
@@ -212,7 +156,7 @@ def test_a_wiped_tree_removes_nothing(session: Session, kernel: FakeLio, make: M
     assert conditions(agent)[STORE] == "NotInitialised"
 
 
-def test_a_tree_made_anew_removes_nothing(session: Session, kernel: FakeLio, make: Make) -> None:
+def test_a_tree_made_anew_removes_nothing(session: Session, kernel: FakeLio, make: Nodes) -> None:
     """A fresh tree under the same chroot is another cluster's: the node keeps its last map."""
     put(session, MAP)
     agent = make()
@@ -226,7 +170,7 @@ def test_a_tree_made_anew_removes_nothing(session: Session, kernel: FakeLio, mak
 
 
 def test_without_zookeeper_the_last_map_is_kept_in_force(
-    trio: Ensemble, connect: Connect, kernel: FakeLio, make: Make
+    trio: Ensemble, connect: Connect, kernel: FakeLio, make: Nodes
 ) -> None:
     """With every server dead the node still repairs LIO by the last map, and reports the outage once it is over."""
     session = connect(trio.hosts, timeout=4.0, deadline=2.0)
@@ -247,7 +191,7 @@ def test_without_zookeeper_the_last_map_is_kept_in_force(
 
 
 def test_the_loop_follows_commits_by_its_watch(
-    session: Session, connect: Connect, kernel: FakeLio, make: Make
+    session: Session, connect: Connect, kernel: FakeLio, make: Nodes
 ) -> None:
     """With timers that never fire, a commit alone makes the loop apply it, and a stop ends it."""
     agent, bell, stops = make(connect()), Bell(), threading.Event()

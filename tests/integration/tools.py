@@ -103,6 +103,7 @@ class Shell:
     """A plain client on the same tree, as zkCli would be used around the tools."""
 
     def __init__(self, session: Session) -> None:
+        self.session = session
         self.client = KazooClient(session.hosts)
         self._path = session.path
 
@@ -133,7 +134,7 @@ class Shell:
 
     def children(self, path: str) -> list[str]:
         """List the children of a znode, sorted."""
-        return sorted(self.client.get_children(self._path(path)))
+        return sorted(self.client.get_children(self._path(path).rstrip("/")))
 
     def owner(self, path: str) -> int | None:
         """Return the session that owns an ephemeral, None when it isn't there."""

@@ -109,6 +109,14 @@ class Server:
         """Plug the cable in again."""
         self.network.heal(self.place)
 
+    def part(self, place: Place) -> None:
+        """Answer one participant no more, without a word."""
+        self.network.part(self.name, place)
+
+    def join(self, place: Place) -> None:
+        """Answer it again."""
+        self.network.join(self.name, place)
+
     def ask(self, word: str, seconds: float = 1.0) -> str:
         """Return the answer to a four-letter word; an empty string if there is none."""
         try:

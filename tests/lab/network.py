@@ -134,6 +134,14 @@ class Network:
         """Plug the data cable in again."""
         self._batch(f"link set {place.data_port} master data")
 
+    def part(self, name: str, place: Place) -> None:
+        """Let nothing of namespace `name` reach `place`; everybody else notices nothing."""
+        self._batch(f"-n {name} route add blackhole {place.address}/32")
+
+    def join(self, name: str, place: Place) -> None:
+        """End what `part` did."""
+        self._batch(f"-n {name} route del blackhole {place.address}/32")
+
     def ports(self) -> set[str]:
         """Return the names of all links in the lab's namespace."""
         return {link["ifname"] for link in json.loads(self.sandbox.run(["ip", "-json", "link"]).stdout)}

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from cluster import HOST, SAN, SCRATCH, SESSION_TIMEOUT, Cluster, StorageNode, bring_up, eventually
+from cluster import DB1, HOST, SAN, SCRATCH, SESSION_TIMEOUT, Cluster, StorageNode, bring_up, eventually
 
-from lab import CommandFailed, Map
+from lab import CommandFailed
 from lab.pytest_plugin import NewLab
 
 pytestmark = pytest.mark.lab
 
 MIB = 1 << 20
-DB1 = "360014053f1d6c1e00014f0b9f3e7a51c"
 LOGS = "360014053f1d6c1e00024f0b9f3e7a51c"
 ALONE = "iqn.2026-01.org.example:alone"
 
@@ -24,30 +23,15 @@ def shared(new_lab: NewLab) -> Iterator[Cluster]:
         yield bring_up(lab, nodes=2)
 
 
-def example(cluster: Cluster) -> str:
-    """Return the example map for two nodes."""
-    text = cluster.example().replace("nodes: [n1, n2, n3]", "nodes: [n1, n2]")
-    return "\n".join(line for line in text.splitlines() if not line.startswith("  n3:")) + "\n"
-
-
 @pytest.fixture
 def cluster(shared: Cluster) -> Iterator[Cluster]:
     """Give the cluster with the example applied everywhere, and nobody logged in."""
-    shared.ctl.apply(example(shared))
+    shared.ctl.apply(shared.for_two())
     yield shared
     shared.initiator.machine.run(
         "multipath -F; iscsiadm -m node -u; iscsiadm -m node -o delete; rm -rf /var/lib/iscsi/ifaces",
         check=False,
     )
-
-
-def paths(cluster: Cluster, wwid: str, number: int = 2) -> Map:
-    """Wait until the initiator has the volume by so many usable paths, and return its map."""
-
-    def fit(maps: list[Map]) -> list[Map]:
-        return [found for found in maps if found.wwid == wwid and len(found.usable_paths) == number]
-
-    return fit(cluster.initiator.wait_multipaths(lambda maps: bool(fit(maps)), 60))[0]
 
 
 def sessions(cluster: Cluster) -> list[tuple[int, str]]:
@@ -69,7 +53,7 @@ def disks(cluster: Cluster, number: int) -> list[str]:
 def test_what_is_written_on_one_path_is_read_on_the_other(cluster: Cluster) -> None:
     """A Lun committed to ZooKeeper is one volume with a path through each node, and its data are the same on both."""
     cluster.login()
-    one, other = paths(cluster, DB1).paths
+    one, other = cluster.paths(DB1).paths
     assert {one.address, other.address} == {node.machine.address for node in cluster.nodes}
     assert cluster.initiator.write_pattern(f"/dev/{one.device}", 3, 0, MIB).errors == 0
     assert cluster.initiator.verify_pattern(f"/dev/{other.device}", 3, 0, MIB).mismatches == 0
@@ -79,13 +63,13 @@ def test_what_is_written_on_one_path_is_read_on_the_other(cluster: Cluster) -> N
 def test_a_read_only_mapping_refuses_writes(cluster: Cluster) -> None:
     """A Lun mapped ro can be read and not written, until the map says rw, without a new login."""
     cluster.login()
-    device = f"/dev/{paths(cluster, LOGS).paths[0].device}"
+    device = f"/dev/{cluster.paths(LOGS).paths[0].device}"
     before = sessions(cluster)
     machine = cluster.initiator.machine
     machine.run(f"dd if={device} of=/dev/null bs=4k count=1 iflag=direct")
     write = f"blockdev --setrw {device}; dd if=/dev/zero of={device} bs=4k count=1 oflag=direct"
     assert machine.run(write, check=False).status != 0
-    cluster.ctl.apply(example(cluster).replace("access: ro", "access: rw"))
+    cluster.ctl.apply(cluster.for_two().replace("access: ro", "access: rw"))
     machine.run(f"echo 1 > /sys/block/{device[5:]}/device/rescan; {write}")
     assert sessions(cluster) == before
 
@@ -110,7 +94,7 @@ def test_a_second_apply_and_a_restart_change_nothing(cluster: Cluster) -> None:
     """Applying the same file makes no revision, and restarting a daemon leaves every object of LIO as it was."""
     node = cluster.nodes[0]
     revision, before = cluster.ctl.status()["revision"], node.lio()
-    assert cluster.ctl.apply(example(cluster)).out.startswith("nothing to change")
+    assert cluster.ctl.apply(cluster.for_two()).out.startswith("nothing to change")
     node.stop()
     assert node.lio() == before
     node.machine.run("rm /var/log/lunmapd.log")
@@ -125,9 +109,9 @@ def test_a_second_apply_and_a_restart_change_nothing(cluster: Cluster) -> None:
 def test_moving_and_unmapping_and_removing(cluster: Cluster) -> None:
     """A LUN moves to another number, loses its mapping, and goes; another LUN's sessions and data don't notice."""
     cluster.login()
-    other = paths(cluster, LOGS)
+    other = cluster.paths(LOGS)
     before = sessions(cluster)
-    moved = example(cluster).replace("lun: 0, initiator", "lun: 9, initiator", 1)
+    moved = cluster.for_two().replace("lun: 0, initiator", "lun: 9, initiator", 1)
     cluster.ctl.apply(moved)
     cluster.initiator.rescan()
     (device, _) = disks(cluster, 9)
@@ -149,7 +133,7 @@ def test_moving_and_unmapping_and_removing(cluster: Cluster) -> None:
 def test_stopping_and_killing_the_daemon_harms_no_io(cluster: Cluster) -> None:
     """Under I/O, a stop, a kill -9 and a start of every daemon drop no session and cause no error."""
     cluster.login()
-    io = cluster.initiator.verified_io(paths(cluster, DB1).device, offset=MIB)
+    io = cluster.initiator.verified_io(cluster.paths(DB1).device, offset=MIB)
     before = sessions(cluster)
     for node in cluster.nodes:
         node.stop()
@@ -168,12 +152,12 @@ def test_stopping_and_killing_the_daemon_harms_no_io(cluster: Cluster) -> None:
 def test_losing_zookeeper_harms_no_io(cluster: Cluster) -> None:
     """With every ZooKeeper server dead for longer than a session, LIO and its sessions stay, and the nodes come back."""
     cluster.login()
-    io = cluster.initiator.verified_io(paths(cluster, DB1).device, offset=MIB)
+    io = cluster.initiator.verified_io(cluster.paths(DB1).device, offset=MIB)
     before, objects = sessions(cluster), [node.lio() for node in cluster.nodes]
     for server in cluster.ensemble.servers:
         server.kill()
     for node in cluster.nodes:
-        eventually("the node notices", partial(has_logged, node, "the map was not read"), 4 * SESSION_TIMEOUT)
+        eventually("the node notices", partial(has_logged, node, "StoreReadable=False"), 4 * SESSION_TIMEOUT)
     assert [node.lio() for node in cluster.nodes] == objects
     cluster.ensemble.start()
     eventually("the nodes come back", lambda: cluster.ctl("status", expect=None).status == 0, 60)
@@ -185,21 +169,21 @@ def test_losing_zookeeper_harms_no_io(cluster: Cluster) -> None:
 def test_a_dead_node_is_seen_and_catches_up(cluster: Cluster) -> None:
     """A node that dies is shown dead while the I/O goes on over the other, and has the newest map when it returns."""
     cluster.login()
-    io = cluster.initiator.verified_io(paths(cluster, DB1).device, offset=MIB)
+    io = cluster.initiator.verified_io(cluster.paths(DB1).device, offset=MIB)
     node = cluster.nodes[1]
     node.machine.kill()
     eventually(
         "status shows it dead", lambda: not cluster.ctl.status()["nodes"]["n2"]["alive"], 4 * SESSION_TIMEOUT
     )
     assert cluster.ctl("status", expect=6).out.count("DEAD") == 1
-    cluster.ctl.apply(example(cluster).replace("alias: database host", "alias: renamed"))
+    cluster.ctl.apply(cluster.for_two().replace("alias: database host", "alias: renamed"))
     then = io.progress.operations
     eventually("the I/O goes on", lambda: io.progress.operations > then + 50)
     node.machine.start()
     node.configure(cluster.ensemble.hosts)
     node.start()
     eventually("it catches up", lambda: cluster.ctl("status", expect=None).status == 0)
-    paths(cluster, DB1)
+    cluster.paths(DB1)
     done = io.stop()
     assert (done.errors, done.mismatches) == (0, 0)
 
@@ -207,7 +191,7 @@ def test_a_dead_node_is_seen_and_catches_up(cluster: Cluster) -> None:
 def test_a_missing_device_harms_only_its_lun(cluster: Cluster) -> None:
     """A Lun without its device is reported by name; the others are served, and it too as soon as the device is there."""
     node = cluster.nodes[0]
-    text = example(cluster).replace("/srv/scratch.img", "/srv/later.img")
+    text = cluster.for_two().replace("/srv/scratch.img", "/srv/later.img")
     cluster.ctl.apply(text, wait=None)
     eventually("the problem is reported", lambda: cluster.ctl.status()["nodes"]["n1"]["failing"] == 1)
     (problem,) = [line for line in cluster.ctl("status", expect=6).out.splitlines() if "later.img" in line]
@@ -230,10 +214,10 @@ def test_targets_of_other_tools_are_left_alone(cluster: Cluster) -> None:
         return [line for line in cluster.nodes[0].lio().splitlines() if "rd_mcp_0" in line or ALONE in line]
 
     before = theirs()
-    cluster.ctl.apply(example(cluster).replace("lun: 0, initiator", "lun: 5, initiator"))
+    cluster.ctl.apply(cluster.for_two().replace("lun: 0, initiator", "lun: 5, initiator"))
     cluster.ctl.apply("nodes: {n1: {tpg_tag: 1}, n2: {tpg_tag: 2}}")
     assert theirs() == before
-    clash = example(cluster).replace(SCRATCH, ALONE)
+    clash = cluster.for_two().replace(SCRATCH, ALONE)
     cluster.ctl.apply(clash, wait=None)
     eventually("the clash is reported", lambda: "ForeignTarget" in cluster.ctl("status", expect=None).out)
     assert theirs() == before
@@ -248,7 +232,7 @@ def test_one_pass_and_its_exit_codes(cluster: Cluster) -> None:
     node = cluster.nodes[0]
     node.stop()
     assert node.once() == 0
-    cluster.ctl.apply(example(cluster).replace("/srv/scratch.img", "/srv/none.img"), wait=None)
+    cluster.ctl.apply(cluster.for_two().replace("/srv/scratch.img", "/srv/none.img"), wait=None)
     assert node.once() == 6
     for server in cluster.ensemble.servers:
         server.kill()

@@ -17,14 +17,18 @@ from lunmapd.core.plan import Action, Disruption, Step, disruption, plan
 from lunmapd.core.project import PORT_ID, project
 from lunmapd.core.status import (
     APPLIED,
+    REMOVAL_HELD,
     STORE,
+    UNEDITED,
     At,
     Condition,
     Failing,
     NodeStatus,
     Standing,
+    bad,
     condition,
     describe_failures,
+    good,
     standing,
 )
 
@@ -231,12 +235,10 @@ def test_a_status_lists_causes_only() -> None:
 
 def test_a_condition_keeps_since_while_it_lasts() -> None:
     """`since` moves only when status or reason change."""
-    first = condition((), Condition(APPLIED, True, "Seen", "r1", "t1"))
-    same = condition(first, Condition(APPLIED, True, "Seen", "r2", "t2"))
+    first = condition((), good(APPLIED, "Seen", "r1"), "t1")
+    same = condition(first, good(APPLIED, "Seen", "r2"), "t2")
     assert same == (Condition(APPLIED, True, "Seen", "r2", "t1"),)
-    other = condition(
-        (*same, Condition(STORE, True, "Read", "", "t0")), Condition(APPLIED, False, "Failing", "", "t3")
-    )
+    other = condition((*same, Condition(STORE, True, "Read", "", "t0")), bad(APPLIED, "Failing", ""), "t3")
     assert [entry.since for entry in other] == ["t3", "t0"]
 
 
@@ -252,7 +254,13 @@ AT = At("c", 4, "d")
         (NodeStatus("b", "v", "t", AT, At("c", 3, "d")), Standing.PENDING),
         (NodeStatus("b", "v", "t", AT, AT, failing_count=1), Standing.DEGRADED),
         (NodeStatus("b", "v", "t", AT, AT, (Condition(APPLIED, False, "r", "", "t"),)), Standing.DEGRADED),
+        (NodeStatus("b", "v", "t", AT, AT, (Condition(UNEDITED, False, "r", "", "t"),)), Standing.DEGRADED),
         (NodeStatus("b", "v", "t", AT, AT, (Condition(STORE, False, "r", "", "t"),)), Standing.HELD),
+        (NodeStatus("b", "v", "t", None, None, (Condition(STORE, False, "r", "", "t"),)), Standing.HELD),
+        (
+            NodeStatus("b", "v", "t", AT, AT, (Condition(APPLIED, False, REMOVAL_HELD, "", "t"),)),
+            Standing.HELD,
+        ),
     ],
 )
 def test_a_nodes_standing_is_one_word(status: NodeStatus | None, word: Standing) -> None:

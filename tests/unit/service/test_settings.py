@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from lunmapd.agent.policy import Policy
 from lunmapd.core.errors import InvalidInputError
+from lunmapd.core.guard import Limits
 from lunmapd.service.daemon import daemon
 from lunmapd.service.settings import SettingsUnreadableError, load, parse
 
@@ -38,6 +40,18 @@ def test_the_node_defaults_to_the_host_name() -> None:
         (GOOD + "  deadline: 0\n", "x:4: zookeeper.deadline: 0 is not a usable time"),
         (GOOD + "retry: soon\n", "x:4: retry: expected 'float', got 'str'"),
         (GOOD + "retry: nan\n", "x:4: retry: nan is not a usable time"),
+        (GOOD + "full_read: 0\n", "x:4: full_read: 0 is not a usable time"),
+        (GOOD + "snapshot_max_age: -1\n", "x:4: snapshot_max_age: -1 is out of range: use 0 to 315360000"),
+        (GOOD + "removal_limit: 25\n", "x:4: removal_limit: 25 is out of range: use 0 to 1"),
+        (GOOD + "removal_limit: nan\n", "x:4: removal_limit: nan is out of range"),
+        (GOOD + "removal_minimum: -1\n", "x:4: removal_minimum: -1 is out of range"),
+        (GOOD + "removal_minimum: 0.5\n", "x:4: removal_minimum: expected 'int'"),
+        (GOOD + "isolation: {}\n", "x:4: isolation: missing required field 'after'"),
+        (
+            GOOD + "isolation: {after: 10}\n",
+            "x:4: isolation.after: 10 is not more than the session_timeout of 10",
+        ),
+        (GOOD + "isolation: {after: 1e9}\n", "x:4: isolation.after: 1e+09 is not a usable time"),
         (GOOD + "state_dir: var\n", "x:4: state_dir: must be an absolute path"),
         (GOOD + "node: n2\n", "x:4: node: is already given in line 1"),
         ("[]", "x:1: (top level): expected 'object', got 'array'"),
@@ -73,3 +87,12 @@ def test_check_config_accepts_the_example_and_refuses_a_bad_file(tmp_path: Path)
     assert isinstance(
         CliRunner().invoke(daemon, ["--check-config", "-c", str(bad)]).exception, InvalidInputError
     )
+
+
+def test_the_settings_become_a_policy() -> None:
+    """What the file says of following the map reaches the agent; without isolation a node keeps serving."""
+    text = (
+        "full_read: 60\nsnapshot_max_age: 0\nremoval_limit: 0.5\nremoval_minimum: 9\nisolation: {after: 30}\n"
+    )
+    assert parse(GOOD + text, "x").policy() == Policy(Limits(0.5, 9), 30.0, 0.0, 60.0)
+    assert parse(GOOD, "x").policy() == Policy()

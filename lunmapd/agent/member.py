@@ -1,0 +1,31 @@
+"""The node as a member of its cluster: its ephemeral, and the status that it writes."""
+
+from msgspec import structs
+
+from lunmapd import __version__
+from lunmapd.agent.identity import Identity
+from lunmapd.core.status import Live, NodeStatus
+from lunmapd.store.node import register, write_status
+from lunmapd.store.session import Session
+
+
+class Member:
+    """One node's place in the tree."""
+
+    def __init__(self, session: Session, node: str, identity: Identity, since: str) -> None:
+        """Prepare; nothing is written yet. `since` is when the daemon started, as RFC 3339."""
+        self.node = node
+        self.boot = identity.boot
+        self._session = session
+        self._live = Live(identity.machine, identity.boot, __version__, since)
+        self._written: NodeStatus | None = None
+
+    def join(self) -> None:
+        """Make sure that the node is seen to live. Raises StoreError, as NodeNameTakenError."""
+        register(self._session, self.node, self._live)
+
+    def report(self, status: NodeStatus) -> None:
+        """Write the status, unless the last one written says the same, the time apart. Raises StoreError."""
+        if self._written is None or structs.replace(self._written, time=status.time) != status:
+            write_status(self._session, self.node, status)
+            self._written = status

@@ -1,0 +1,21 @@
+"""What the settings say of following the map; times in seconds."""
+
+from msgspec import Struct
+
+from lunmapd.core.guard import Limits
+
+DAY = 86400
+
+
+class Policy(Struct, frozen=True):
+    """How a node follows the map.
+
+    `limits`: how much a pass may take away unasked. `isolate_after`: so long without contact to ZooKeeper, and the node
+    stops offering its paths; None: never. `snapshot_max_age`: up to which age the local snapshot stands in for the
+    map; 0: never. `full_read`: how often everything is read again and compared.
+    """
+
+    limits: Limits = Limits()
+    isolate_after: float | None = None
+    snapshot_max_age: float = 7 * DAY
+    full_read: float = 3600

@@ -1,0 +1,47 @@
+"""What the agent says in the log: each trouble once for as long as it stays the same, and its end."""
+
+import logging
+from collections.abc import Iterable, Mapping
+
+from lunmapd.core import lio
+from lunmapd.core.errors import LunmapdError
+from lunmapd.core.outcome import WAITING, Failure
+from lunmapd.core.status import Condition
+
+log = logging.getLogger(__name__)
+
+
+class Voice:
+    """Remembers what was said."""
+
+    def __init__(self) -> None:
+        """Begin with nothing said."""
+        self._conditions: dict[str, tuple[bool, str, str]] = {}
+        self._failures: dict[lio.Key, Failure] = {}
+        self._unwritten = ""
+
+    def conditions(self, conditions: Iterable[Condition]) -> None:
+        """Say each condition that changed."""
+        for entry in conditions:
+            now = entry.status, entry.reason, entry.message
+            if self._conditions.get(entry.type) != now:
+                level = logging.INFO if entry.status else logging.WARNING
+                log.log(level, "%s=%s, %s: %s", entry.type, entry.status, entry.reason, entry.message)
+            self._conditions[entry.type] = now
+
+    def failures(self, failures: Mapping[lio.Key, Failure]) -> None:
+        """Say which objects fail, and which do no more."""
+        causes = {name: failure for name, failure in failures.items() if failure.reason != WAITING}
+        for name in self._failures.keys() - causes.keys():
+            log.info("%s no longer fails", lio.show_key(name))
+        for name, failure in causes.items():
+            if self._failures.get(name) != failure:
+                log.warning("%s fails: %s: %s", lio.show_key(name), failure.reason, failure.message)
+        self._failures = causes
+
+    def unwritten(self, error: LunmapdError | None) -> None:
+        """Say that the status could not be written."""
+        text = "" if error is None else str(error)
+        if text and text != self._unwritten:
+            log.warning("the status was not written: %s", text)
+        self._unwritten = text

@@ -1,0 +1,36 @@
+"""Whether a node offers its paths: what an isolated node takes out of its plan, so that initiators use other nodes."""
+
+from enum import Enum
+
+from lunmapd.core import lio
+
+
+class Offer(Enum):
+    """How far TPGs are enabled."""
+
+    ALL = "as the map says"
+    KEPT = "those that are, and no more"
+    NONE = "none"
+
+
+def offered(desired: lio.Objects, observed: lio.Objects, offer: Offer) -> lio.Objects:
+    """Return what is desired without the Enabled objects that are not to be offered; all else stays ready behind them."""
+    if offer is Offer.ALL:
+        return desired
+    return {
+        name: item
+        for name, item in desired.items()
+        if not isinstance(item, lio.Enabled) or (offer is Offer.KEPT and name in observed)
+    }
+
+
+def unchanged(desired: lio.Objects, observed: lio.Objects, offer: Offer) -> lio.Objects:
+    """Return what is observed, changed in what is offered only: closed for NONE, else opened as far as is desired."""
+    if offer is Offer.NONE:
+        return offered(observed, observed, offer)
+    closed = {
+        name: item
+        for name, item in offered(desired, observed, offer).items()
+        if isinstance(item, lio.Enabled) and name not in observed and lio.parents(item)[0] in observed
+    }
+    return {**observed, **closed}

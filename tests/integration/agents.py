@@ -1,0 +1,111 @@
+"""What the tests of the agent share: a map, an agent on a fake LIO, and what it says."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from integration.tools import terms
+
+from fakes.lio import FakeLio
+from lunmapd.agent.agent import Agent, utc_now
+from lunmapd.agent.claims import Claims
+from lunmapd.agent.follow import Follower
+from lunmapd.agent.identity import Identity
+from lunmapd.agent.local import LocalSnapshot
+from lunmapd.agent.member import Member
+from lunmapd.agent.policy import Policy
+from lunmapd.core import lio
+from lunmapd.core.lunmap import Block, FileIO, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.project import PORT_ID, project
+from lunmapd.store import confirm as store
+from lunmapd.store.commit import commit
+from lunmapd.store.read import read_all
+from lunmapd.store.session import Session
+from lunmapd.store.terms import by_the_rules
+
+T = "iqn.2026-01.org.example:t"
+H = "iqn.2026-01.org.example:h"
+A = Lun(Block("/dev/a"), "a" * 32, None, (Map(T, 0, H),))
+B = Lun(FileIO("/srv/b"), "b" * 32, 1 << 20, (Map(T, 1, H),))
+MAP = Lunmap(
+    {"a": A, "b": B},
+    {T: Target({"n1": PortalGroup(1)})},
+    {H: Initiator()},
+    {"n1": Node(1, ("10.0.0.1:3260",))},
+)
+SELF = Identity("m1", "b1")
+NOWHERE = "127.0.0.1:9"
+"""Where no server is."""
+
+Clock = Callable[[], float]
+
+
+class Nodes:
+    """Makes agents of node n1 on one kernel and one state directory: each is a daemon that was started again."""
+
+    def __init__(self, session: Session, kernel: FakeLio, directory: Path) -> None:
+        self.kernel = kernel
+        self.directory = directory
+        self._session = session
+
+    def __call__(
+        self,
+        session: Session | None = None,
+        *,
+        node: str = "n1",
+        identity: Identity = SELF,
+        policy: Policy | None = None,
+        **clocks: Clock,
+    ) -> Agent:
+        """Start a daemon; `clocks` are those of Follower."""
+        through, policy = session or self._session, policy or Policy()
+        member = Member(through, node, identity, utc_now())
+        follower = Follower(through, LocalSnapshot(self.directory), policy, **clocks)
+        return Agent(member, follower, self.kernel, Claims(self.directory / "claims.json"), policy)
+
+    def serves(self, lunmap: Lunmap) -> bool:
+        """Tell whether the kernel is exactly as the map says."""
+        return self.kernel.objects == project(lunmap, "n1", {PORT_ID})
+
+
+def many(*numbers: int) -> Lunmap:
+    """Make a map that shows host H the Luns l<number>."""
+    luns = {
+        f"l{number}": Lun(Block(f"/dev/l{number}"), f"{number:04x}" * 8, maps=(Map(T, number, H),))
+        for number in numbers
+    }
+    return Lunmap(luns, MAP.targets, MAP.initiators, MAP.nodes)
+
+
+def put(session: Session, lunmap: Lunmap) -> None:
+    """Commit a map on top of what is there."""
+    commit(session, read_all(session), lunmap, terms(check=by_the_rules))
+
+
+def applied(agent: Agent) -> int | None:
+    """Return the revision that the agent says is applied."""
+    return agent.status.applied.revision if agent.status.applied else None
+
+
+def conditions(agent: Agent) -> dict[str, str]:
+    """Return the reason of each condition."""
+    return {entry.type: entry.reason for entry in agent.status.conditions}
+
+
+def message(agent: Agent, kind: str) -> str:
+    """Return what one condition says to people."""
+    return next(entry.message for entry in agent.status.conditions if entry.type == kind)
+
+
+def shown(kernel: FakeLio) -> set[str]:
+    """Return the Luns that an initiator sees."""
+    return {item.storage_object for item in kernel.objects.values() if isinstance(item, lio.MappedLun)}
+
+
+def is_open(kernel: FakeLio) -> bool:
+    """Tell whether any TPG accepts logins."""
+    return any(isinstance(item, lio.Enabled) for item in kernel.objects.values())
+
+
+def confirm(session: Session, revision: int) -> None:
+    """Confirm the removals up to a revision."""
+    store.confirm(session, read_all(session), revision, terms())

@@ -1,0 +1,226 @@
+"""The hold on mass removal, and on a tree that was restored, until somebody confirms."""
+
+import pytest
+from integration.agents import Nodes, applied, conditions, confirm, many, message, put, shown
+from integration.tools import Shell
+from msgspec.structs import replace
+
+from lunmapd.agent.policy import Policy
+from lunmapd.core import lio
+from lunmapd.core.documents import encode
+from lunmapd.core.guard import Limits
+from lunmapd.core.lunmap import Initiator
+from lunmapd.core.outcome import Failure
+from lunmapd.core.status import APPLIED, STORE, Standing, standing
+from lunmapd.store import paths
+from lunmapd.store.read import read_all
+from lunmapd.store.session import Session
+from lunmapd.store.snapshot import Meta
+
+pytestmark = pytest.mark.integration
+
+TEN, TWO = many(*range(10)), many(8, 9)
+
+
+def test_a_mass_removal_waits_for_a_confirmation(session: Session, make: Nodes) -> None:
+    """A revision that would take most of a node's LUNs is held as a whole, said, and goes on once it is confirmed."""
+    put(session, TEN)
+    agent = make()
+    agent.turn()
+    make.kernel.done.clear()
+    put(session, many(8, 9, 10))
+    assert not agent.turn().converged
+    assert make.kernel.done == []
+    assert conditions(agent)[APPLIED] == "RemovalHeld"
+    assert "revision 2 would remove 8 of 10 mapped LUNs of this node" in message(agent, APPLIED)
+    assert standing(agent.status) is Standing.HELD
+    assert (agent.status.observed, applied(agent)) != (None, 2)
+    confirm(session, 2)
+    assert agent.turn().converged
+    assert make.serves(many(8, 9, 10))
+
+
+def test_a_hold_exits_with_degraded(session: Session, make: Nodes) -> None:
+    """The error of a held pass has the exit code that `--once` ends with."""
+    put(session, TEN)
+    make().turn()
+    put(session, TWO)
+    error = make().turn().error
+    assert error is not None
+    assert error.exit_code == 6
+
+
+def test_putting_the_map_right_ends_a_hold(session: Session, make: Nodes) -> None:
+    """A revision that gives back what was removed by mistake is followed at once."""
+    put(session, TEN)
+    agent = make()
+    agent.turn()
+    put(session, TWO)
+    agent.turn()
+    put(session, many(*range(11)))
+    assert agent.turn().converged
+    assert make.serves(many(*range(11)))
+
+
+def test_a_little_at_once_is_never_held(session: Session, make: Nodes) -> None:
+    """Up to the minimum goes without a word, here the last four."""
+    put(session, many(1, 2, 3, 4))
+    agent = make()
+    agent.turn()
+    put(session, many())
+    assert agent.turn().converged
+
+
+def test_a_hold_and_its_confirmation_survive_restarts(session: Session, make: Nodes) -> None:
+    """A node that was started again during a hold holds on, and takes the confirmation of the revision it held."""
+    put(session, TEN)
+    make().turn()
+    put(session, TWO)
+    make().turn()
+    put(session, replace(TWO, initiators={**TWO.initiators, "iqn.2026-01.org.example:h2": Initiator()}))
+    make().turn()
+    assert len(shown(make.kernel)) == 10
+    confirm(session, 2)
+    assert make().turn().converged
+    assert len(shown(make.kernel)) == 2
+
+
+def test_an_old_confirmation_excuses_nothing(session: Session, make: Nodes) -> None:
+    """What was added after the last confirmation and would go now was never meant to go."""
+    put(session, many(0))
+    confirm(session, 1)
+    agent = make()
+    agent.turn()
+    put(session, TEN)
+    agent.turn()
+    for late in (agent, make()):
+        put(session, many(0) if late is agent else many(0, 1))
+        late.turn()
+        assert conditions(late)[APPLIED] == "RemovalHeld"
+        assert len(shown(make.kernel)) == 10
+
+
+def test_a_later_removal_needs_its_own_confirmation(session: Session, make: Nodes) -> None:
+    """A confirmation covers the revisions up to it, not what comes after."""
+    put(session, TEN)
+    agent = make()
+    agent.turn()
+    put(session, many(5, 6, 7, 8, 9))
+    agent.turn()
+    confirm(session, 2)
+    put(session, many())
+    agent.turn()
+    assert "remove 5 of 10" in message(agent, APPLIED)
+    assert len(shown(make.kernel)) == 10
+    confirm(session, 4)
+    assert agent.turn().converged
+    assert shown(make.kernel) == set()
+
+
+def test_what_could_not_be_removed_is_not_asked_for_again(session: Session, make: Nodes) -> None:
+    """A confirmed removal that is refused by the kernel for a while is finished without another word."""
+    put(session, TEN)
+    agent = make()
+    agent.turn()
+    put(session, TWO)
+    agent.turn()
+    confirm(session, 2)
+    stuck = [name for name, item in make.kernel.objects.items() if isinstance(item, lio.MappedLun)][:7]
+    make.kernel.failures = dict.fromkeys(stuck, Failure("InUse", "busy"))
+    agent.turn()
+    put(session, many(8, 9, 10))
+    agent.turn()
+    assert conditions(agent)[APPLIED] == "Failing"
+    assert shown(make.kernel) > {"l8", "l9", "l10"}
+    make.kernel.failures = {}
+    assert agent.turn().converged
+    assert make.serves(many(8, 9, 10))
+
+
+def test_the_kernel_alone_is_enough_to_hold(session: Session, make: Nodes) -> None:
+    """A node without a snapshot judges by what its kernel has: a daemon that is new here removes no more than another."""
+    put(session, TEN)
+    make().turn()
+    for path in make.directory.iterdir():
+        path.unlink()
+    put(session, TWO)
+    agent = make()
+    agent.turn()
+    assert conditions(agent)[APPLIED] == "RemovalHeld"
+    confirm(session, 2)
+    assert agent.turn().converged
+
+
+def test_after_a_reboot_there_is_nothing_to_hold(session: Session, make: Nodes) -> None:
+    """An empty kernel loses nothing, so it gets the map as it is."""
+    put(session, TEN)
+    make().turn()
+    put(session, TWO)
+    make.kernel.objects.clear()
+    assert make().turn().converged
+    assert make.serves(TWO)
+
+
+def test_limits_are_settings(session: Session, make: Nodes) -> None:
+    """With a limit of 1 nothing is ever held."""
+    put(session, TEN)
+    agent = make(policy=Policy(Limits(1.0, 0)))
+    agent.turn()
+    put(session, many())
+    assert agent.turn().converged
+
+
+def restore(session: Session, revision: int) -> None:
+    """Do to the tree what a restore does: its own old content, in a new incarnation that nobody has confirmed."""
+    before = read_all(session)
+    with Shell(session) as shell:
+        shell.set("meta", encode(Meta(before.schema, before.cluster, 1, revision)))
+        shell.create(paths.identity(before.cluster, 1), b"")
+
+
+def test_a_restored_tree_is_followed_once_it_is_confirmed(session: Session, make: Nodes) -> None:
+    """A node that knew the tree before keeps its last map over restarts, and takes over what was restored when confirmed."""
+    put(session, TEN)
+    agent = make()
+    agent.turn()
+    with Shell(session) as shell:
+        backup = {path: shell.get(path) for path in ("meta", "head")}
+        luns = shell.children("luns")
+        put(session, many(*range(12)))
+        agent.turn()
+        for name in set(shell.children("luns")) - set(luns):
+            shell.delete(f"luns/{name}")
+        shell.delete("revisions/0000000002")
+        for path, data in backup.items():
+            shell.set(path, data)
+    restore(session, 1)
+    for each in (agent, make()):
+        make.kernel.objects.clear()
+        each.turn()
+        assert conditions(each)[STORE] == "Restored"
+        assert make.serves(many(*range(12)))
+    confirm(session, 1)
+    for each in (agent, make()):
+        assert each.turn().converged
+        assert make.serves(TEN)
+
+
+def test_what_a_confirmed_restore_takes_away_is_confirmed(session: Session, make: Nodes) -> None:
+    """The confirmation of a restored tree is also that of what it no longer has, though its revisions are older."""
+    put(session, many(0))
+    with Shell(session) as shell:
+        backup = {path: shell.get(path) for path in ("head", "luns/l0")}
+        put(session, TEN)
+        agent = make()
+        agent.turn()
+        for name in shell.children("luns"):
+            shell.delete(f"luns/{name}")
+        shell.create("luns/l0", backup["luns/l0"])
+        shell.set("head", backup["head"])
+        shell.delete("revisions/0000000002")
+    restore(session, 1)
+    agent.turn()
+    assert len(shown(make.kernel)) == 10
+    confirm(session, 1)
+    assert agent.turn().converged
+    assert make.serves(many(0))

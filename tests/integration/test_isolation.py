@@ -1,0 +1,125 @@
+"""A node that ZooKeeper can't reach, with and without the setting `isolation`."""
+
+from collections.abc import Iterator
+
+import pytest
+from integration.agents import MAP, NOWHERE, Nodes, conditions, is_open, many, put
+from integration.conftest import Connect
+from integration.relay import Relay
+from integration.tools import wait_until
+
+from lab import Ensemble
+from lunmapd.agent.agent import Agent
+from lunmapd.agent.policy import Policy
+from lunmapd.core import lio
+from lunmapd.core.status import APPLIED, OFFERED, STORE
+from lunmapd.store.session import Session
+
+pytestmark = pytest.mark.integration
+
+ISOLATES = Policy(isolate_after=2.0)
+
+
+@pytest.fixture
+def relay(ensemble: Ensemble) -> Iterator[Relay]:
+    """Give the node's only way to ZooKeeper."""
+    with Relay(ensemble.servers[0].host) as opened:
+        yield opened
+
+
+@pytest.fixture
+def through(session: Session, connect: Connect, relay: Relay) -> Session:
+    """Give a session through the relay, to a tree with the map."""
+    put(session, MAP)
+    return connect(relay.hosts, timeout=4.0, deadline=0.3)
+
+
+def reason(agent: Agent, kind: str) -> str:
+    """Make a turn, and return the reason of a condition then."""
+    agent.turn()
+    return conditions(agent).get(kind, "")
+
+
+def cut(relay: Relay) -> None:
+    """Take the way to ZooKeeper away."""
+    relay.shut = True
+    relay.drop()
+
+
+def test_an_isolated_node_closes_its_paths_and_opens_them_on_return(
+    through: Session, relay: Relay, make: Nodes
+) -> None:
+    """After so long without contact no TPG is enabled, all else stays ready; with contact the node is open again."""
+    agent = make(through, policy=ISOLATES)
+    assert agent.turn().converged
+    assert conditions(agent)[OFFERED] == "Offered"
+    cut(relay)
+    assert reason(agent, OFFERED) == "Offered"
+    assert is_open(make.kernel)
+    wait_until(lambda: reason(agent, OFFERED) == "Isolated")
+    assert not is_open(make.kernel)
+    whole = {name: item for name, item in make.kernel.objects.items() if not isinstance(item, lio.Enabled)}
+    assert conditions(agent)[APPLIED] == "Withheld"
+    make.kernel.objects = dict(list(whole.items())[:3])
+    agent.turn()
+    assert make.kernel.objects == whole
+    relay.shut = False
+    wait_until(lambda: agent.turn().converged)
+    assert make.serves(MAP)
+    assert conditions(agent)[OFFERED] == "Offered"
+
+
+def test_without_the_setting_a_node_keeps_serving(through: Session, relay: Relay, make: Nodes) -> None:
+    """By default losing ZooKeeper changes nothing in what is offered."""
+    agent = make(through)
+    agent.turn()
+    cut(relay)
+    wait_until(lambda: reason(agent, STORE) == "Unreachable")
+    for _ in range(5):
+        agent.turn()
+    assert make.serves(MAP)
+    assert OFFERED not in conditions(agent)
+
+
+def test_a_node_that_boots_without_contact_gets_ready_behind_closed_doors(
+    through: Session, connect: Connect, make: Nodes
+) -> None:
+    """With isolation set, the snapshot is applied but no TPG enabled before ZooKeeper has answered."""
+    make(through, policy=ISOLATES).turn()
+    make.kernel.objects.clear()
+    nowhere = connect(NOWHERE, deadline=0.2)
+    agent = make(nowhere, policy=Policy(isolate_after=60.0))
+    agent.turn()
+    assert conditions(agent)[OFFERED] == "NoContactYet"
+    assert any(isinstance(item, lio.MappedLun) for item in make.kernel.objects.values())
+    assert not is_open(make.kernel)
+    assert make(through, policy=ISOLATES).turn().converged
+    assert make.serves(MAP)
+
+
+def test_a_restarted_daemon_leaves_open_what_is_open(through: Session, connect: Connect, make: Nodes) -> None:
+    """With isolation set, a restart without contact closes nothing before the time is over, and then all."""
+    make(through, policy=ISOLATES).turn()
+    agent = make(connect(NOWHERE, deadline=0.2), policy=ISOLATES)
+    agent.turn()
+    assert make.serves(MAP)
+    wait_until(lambda: reason(agent, OFFERED) == "Isolated")
+    assert not is_open(make.kernel)
+
+
+def test_a_held_node_is_isolated_and_opened_all_the_same(
+    session: Session, through: Session, relay: Relay, make: Nodes
+) -> None:
+    """Neither does a hold keep an isolated node open, nor does isolation end what was held: on return it serves as before."""
+    put(session, many(*range(10)))
+    agent = make(through, policy=ISOLATES)
+    agent.turn()
+    put(session, many(0))
+    assert reason(agent, APPLIED) == "RemovalHeld"
+    cut(relay)
+    wait_until(lambda: reason(agent, OFFERED) == "Isolated")
+    assert not is_open(make.kernel)
+    relay.shut = False
+    wait_until(lambda: reason(agent, OFFERED) == "Offered")
+    assert conditions(agent)[APPLIED] == "RemovalHeld"
+    assert make.serves(many(*range(10)))

@@ -1,0 +1,201 @@
+"""The local snapshot under an agent: a restart without ZooKeeper, and with a tree that is not what it was."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from integration.agents import MAP, NOWHERE, Nodes, applied, conditions, message, put
+from integration.conftest import Connect
+from integration.tools import Shell
+from msgspec.structs import replace
+
+from lunmapd.agent.local import FILE
+from lunmapd.agent.policy import DAY, Policy
+from lunmapd.core.status import APPLIED, FRESH, KEPT, STORE
+from lunmapd.store.init import initialise
+from lunmapd.store.session import Session
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def cut_off(connect: Connect) -> Session:
+    """Give a session that never meets a server."""
+    return connect(NOWHERE, deadline=0.2)
+
+
+def in_days(days: float) -> Callable[[], float]:
+    """Give a wall clock that is so many days ahead."""
+    return lambda: time.time() + days * DAY
+
+
+def reboot(make: Nodes) -> None:
+    """Lose what the kernel holds, as a reboot does."""
+    make.kernel.objects.clear()
+
+
+def test_a_reboot_without_zookeeper_serves_the_last_map(
+    session: Session, cut_off: Session, make: Nodes
+) -> None:
+    """With ZooKeeper unreachable at boot the last map read is applied, and said to be from the snapshot with its age."""
+    put(session, MAP)
+    make().turn()
+    reboot(make)
+    agent = make(cut_off, wall=in_days(0.5))
+    turn = agent.turn()
+    assert not turn.converged
+    assert make.serves(MAP)
+    assert applied(agent) == 1
+    assert conditions(agent) == {
+        APPLIED: "Seen", FRESH: "FromSnapshot", KEPT: "Kept", STORE: "Unreachable"
+    }  # fmt: skip
+    assert "revision 1" in message(agent, FRESH)
+    assert "12.0 hours ago" in message(agent, FRESH)
+
+
+def test_the_newest_revision_is_what_survives(session: Session, cut_off: Session, make: Nodes) -> None:
+    """Revisions that were read one by one are all in the snapshot."""
+    put(session, MAP)
+    agent = make()
+    agent.turn()
+    later = replace(MAP, luns={"b": MAP.luns["b"]})
+    put(session, later)
+    agent.turn()
+    reboot(make)
+    make(cut_off).turn()
+    assert make.serves(later)
+
+
+@pytest.mark.parametrize(("days", "limit"), [(8.0, 7 * DAY), (0.0, 0.0)])
+def test_a_snapshot_that_is_too_old_is_not_applied(
+    session: Session, cut_off: Session, make: Nodes, days: float, limit: float
+) -> None:
+    """Beyond snapshot_max_age, or with 0, LIO is left as it is until the tree can be read; both are said."""
+    put(session, MAP)
+    make().turn()
+    reboot(make)
+    agent = make(cut_off, policy=Policy(snapshot_max_age=limit), wall=in_days(days))
+    agent.turn()
+    assert make.kernel.objects == {}
+    assert conditions(agent)[FRESH] == "SnapshotTooOld"
+    assert conditions(agent)[APPLIED] == "NoMap"
+    assert make().turn().converged
+    assert make.serves(MAP)
+
+
+def test_without_a_snapshot_nothing_is_applied(cut_off: Session, make: Nodes) -> None:
+    """A new node that can't reach ZooKeeper leaves LIO as it is."""
+    agent = make(cut_off)
+    agent.turn()
+    assert (conditions(agent)[FRESH], conditions(agent)[APPLIED]) == ("NoSnapshot", "NoMap")
+    assert make.kernel.done == []
+
+
+def test_a_damaged_snapshot_is_not_applied(session: Session, cut_off: Session, make: Nodes) -> None:
+    """A damaged file is put aside and named, nothing is applied from it, and the tree is followed as if it had not been."""
+    put(session, MAP)
+    make().turn()
+    reboot(make)
+    path = make.directory / FILE
+    path.write_bytes(path.read_bytes().replace(b"/dev/a", b"/dev/x"))
+    agent = make(cut_off)
+    agent.turn()
+    assert make.kernel.objects == {}
+    assert conditions(agent)[FRESH] == "SnapshotDamaged"
+    assert f"{FILE}.damaged" in message(agent, FRESH)
+    assert make().turn().converged
+    reboot(make)
+    make(cut_off).turn()
+    assert make.serves(MAP)
+
+
+def test_a_clock_that_was_set_back_is_said(session: Session, cut_off: Session, make: Nodes) -> None:
+    """A snapshot from the future counts as new, since many machines boot with a wrong clock, and the condition says so."""
+    put(session, MAP)
+    make().turn()
+    reboot(make)
+    agent = make(cut_off, wall=in_days(-3000))
+    agent.turn()
+    assert make.serves(MAP)
+    assert "the clock was set back" in message(agent, FRESH)
+
+
+def test_a_disk_that_refuses_stops_no_pass(session: Session, make: Nodes) -> None:
+    """Where the snapshot can't be written, the map is followed and a condition says that it would not survive."""
+    put(session, MAP)
+    agent = make()
+    agent.turn()
+    (make.directory / FILE).unlink()
+    (make.directory / FILE).mkdir()
+    later = replace(MAP, luns={"b": MAP.luns["b"]})
+    put(session, later)
+    assert agent.turn().converged
+    assert make.serves(later)
+    assert conditions(agent)[KEPT] == "Unwritable"
+    (make.directory / FILE).rmdir()
+    agent.turn()
+    assert conditions(agent)[KEPT] == "Kept"
+
+
+def wipe(shell: Shell) -> None:
+    """Remove all of the tree but its root."""
+    for part in shell.children(""):
+        shell.delete(part)
+
+
+def make_anew(shell: Shell) -> None:
+    """Remove the tree and make another."""
+    shell.delete("")
+    initialise(shell.session)
+
+
+HARM = [
+    (wipe, "NotInitialised"),
+    (make_anew, "ForeignCluster"),
+    (lambda shell: shell.delete(""), "NotInitialised"),
+    (lambda shell: shell.delete("luns"), "Damaged"),
+    (lambda shell: shell.delete("meta"), "NotInitialised"),
+    (lambda shell: shell.delete("head"), "NotInitialised"),
+    (lambda shell: shell.set("meta", b"\xff{garbage"), "Damaged"),
+    (lambda shell: shell.set("head", b""), "Damaged"),
+    (
+        lambda shell: shell.set("head", shell.get("head").replace(b'"revision":2', b'"revision":1')),
+        "WentBack",
+    ),
+    (lambda shell: shell.set("meta", shell.get("meta").replace(b'"schema":2', b'"schema":9')), "NewerSchema"),
+    (lambda shell: shell.set("meta", shell.get("meta").replace(b"}", b',"incarnation":1}')), "Restored"),
+]
+
+
+@pytest.mark.parametrize(("harm", "reason"), HARM)
+def test_a_tree_that_is_not_what_it_was_freezes_the_node(
+    session: Session, make: Nodes, harm: Callable[[Shell], None], reason: str
+) -> None:
+    """Whatever becomes of the tree, the last map stays in force, is repaired, and survives a restart; the reason is said."""
+    put(session, replace(MAP, luns={}))
+    put(session, MAP)
+    running = make(policy=Policy(full_read=0.0))
+    running.turn()
+    with Shell(session) as shell:
+        harm(shell)
+    for agent in (running, running, make(), make()):
+        reboot(make)
+        assert not agent.turn().converged
+        assert conditions(agent)[STORE] == reason
+        assert make.serves(MAP)
+
+
+def test_a_frozen_node_follows_a_tree_that_was_mended(session: Session, make: Nodes) -> None:
+    """When the right tree is back, newer by a commit, a node that was frozen and started again goes on with it."""
+    put(session, MAP)
+    make().turn()
+    with Shell(session) as shell:
+        head = shell.get("head")
+        shell.set("head", b"garbage")
+        frozen = make()
+        frozen.turn()
+        shell.set("head", head)
+    later = replace(MAP, luns={"b": MAP.luns["b"]})
+    put(session, later)
+    assert frozen.turn().converged
+    assert make.serves(later)
