@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import structs
 
-from lunmapd.core.lunmap import Lunmap, PortalGroup, Target
+from lunmapd.core.lunmap import Lunmap, Target
 
 
 def with_identity(after: Lunmap, before: Lunmap, new_serial: Callable[[], str]) -> Lunmap:
@@ -27,7 +27,7 @@ def _with_port_ids(after: Lunmap, before: Lunmap) -> dict[str, Target]:
         iqn: structs.replace(
             target,
             nodes={
-                name: group if group.port_id else PortalGroup(next(free))
+                name: group if group.port_id else structs.replace(group, port_id=next(free))
                 for name, group in target.nodes.items()
             },
         )
@@ -37,7 +37,10 @@ def _with_port_ids(after: Lunmap, before: Lunmap) -> dict[str, Target]:
 
 def _kept(target: Target, before: Target | None) -> Target:
     known = before.nodes if before is not None else {}
-    nodes = {name: group if group.port_id else known.get(name, group) for name, group in target.nodes.items()}
+    nodes = {
+        name: structs.replace(group, port_id=group.port_id or known.get(name, group).port_id)
+        for name, group in target.nodes.items()
+    }
     return structs.replace(target, nodes=nodes)
 
 

@@ -4,7 +4,19 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from lunmapd.core import lio
-from lunmapd.core.lunmap import Access, FileIO, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.backings import Block, FileIO, RamDisk, User, source
+from lunmapd.core.lunmap import (
+    Access,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    NodeState,
+    PortalGroup,
+    Target,
+    initiators_of,
+    reporting_nodes,
+)
 
 MARK = "lunmapd"
 """The TargetAlias of every TPG that lunmapd made: it tells our targets from those of other tools."""
@@ -34,6 +46,8 @@ STORAGE_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 }
 """The attributes of a storage object that lunmapd manages, by plugin, in the order of StorageObject.attributes."""
 
+_PLUGINS: Mapping[type, str] = {Block: "iblock", FileIO: "fileio"}
+
 
 def project(
     lunmap: Lunmap,
@@ -55,7 +69,8 @@ def project(
     for iqn in serves:
         objects.extend(_target(iqn, serves[iqn].nodes[node], itself, features))
     for name, lun in lunmap.luns.items():
-        objects.extend(_lun(name, lun, itself, serves))
+        if node in reporting_nodes(lunmap, lun):
+            objects.extend(_lun(lunmap, name, node, serves))
     return lio.keyed(objects)
 
 
@@ -63,32 +78,47 @@ def _target(iqn: str, group: PortalGroup, node: Node, features: AbstractSet[str]
     tag = node.tpg_tag
     yield lio.Target(iqn)
     yield lio.Tpg(iqn, tag, TPG_ATTRIBUTES, TPG_PARAMETERS)
-    for portal in node.portals:
+    for portal in group.portals or node.portals:
         yield lio.Portal(iqn, tag, portal)
-    yield lio.Enabled(iqn, tag, group.port_id if PORT_ID in features else 0)
+    if node.state is NodeState.ACTIVE:
+        yield lio.Enabled(iqn, tag, group.port_id if PORT_ID in features else 0)
 
 
-def _lun(name: str, lun: Lun, node: Node, serves: dict[str, Target]) -> Iterator[lio.Object]:
+def _lun(lunmap: Lunmap, name: str, node: str, serves: Mapping[str, Target]) -> Iterator[lio.Object]:
+    lun, itself = lunmap.luns[name], lunmap.nodes[node]
     maps = [entry for entry in lun.maps if entry.target in serves]
-    if not maps:
+    plugin = _PLUGINS.get(type(lun.backing))
+    if not maps or plugin is None:
         return
-    shared = any(len(serves[entry.target].nodes) > 1 for entry in maps)
-    yield _storage_object(name, lun, shared=shared)
+    shared = len(reporting_nodes(lunmap, lun)) > 1
+    yield _storage_object(name, lun, plugin, source_on(lun, node, itself), shared=shared)
     for entry in maps:
-        yield from _mapping(name, entry, node.tpg_tag)
+        yield lio.TpgLun(entry.target, itself.tpg_tag, name)
+        for initiator in initiators_of(lunmap, entry):
+            yield from _mapping(name, entry, itself.tpg_tag, initiator)
 
 
-def _mapping(name: str, entry: Map, tag: int) -> Iterator[lio.Object]:
-    yield lio.TpgLun(entry.target, tag, name)
-    yield lio.NodeAcl(entry.target, tag, entry.initiator)
+def _mapping(name: str, entry: Map, tag: int, initiator: str) -> Iterator[lio.Object]:
     read_only = entry.access is Access.READ_ONLY
-    yield lio.MappedLun(entry.target, tag, entry.initiator, entry.lun, name, read_only)
+    yield lio.NodeAcl(entry.target, tag, initiator)
+    yield lio.MappedLun(entry.target, tag, initiator, entry.lun, name, read_only)
 
 
-def _storage_object(name: str, lun: Lun, *, shared: bool) -> lio.StorageObject:
-    is_file = isinstance(lun.backing, FileIO)
-    plugin = "fileio" if is_file else "iblock"
+def _storage_object(name: str, lun: Lun, plugin: str, path: str, *, shared: bool) -> lio.StorageObject:
     values = dict.fromkeys(_PER_NODE_STATE, "0" if shared else "1") | {"emulate_write_cache": "0"}
     attributes = tuple((attribute, values[attribute]) for attribute in STORAGE_ATTRIBUTES[plugin])
-    size = (lun.size or 0) if is_file else 0
-    return lio.StorageObject(name, plugin, lun.backing.path, size, lun.serial, attributes)
+    size = (lun.size or 0) if plugin == "fileio" else 0
+    return lio.StorageObject(name, plugin, path, size, lun.serial, attributes)
+
+
+def source_on(lun: Lun, name: str, node: Node) -> str:
+    """Return the path (or configuration) of the Lun on the node `name`: its own override, else rewritten by `devices`."""
+    if isinstance(lun.backing, RamDisk):
+        return ""
+    override = lun.backing.overrides.get(name)
+    if override is not None or isinstance(lun.backing, User):
+        return override or source(lun.backing)
+    path = lun.backing.path
+    fitting = [prefix for prefix in node.devices if path.startswith(prefix)]
+    longest = max(fitting, key=len, default="")
+    return node.devices[longest] + path[len(longest) :] if longest else path

@@ -4,15 +4,16 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 from lunmapd.core import names
+from lunmapd.core.backings import FileIO, source
 from lunmapd.core.errors import Place, Problem
-from lunmapd.core.lunmap import FileIO, Lun, Lunmap, Map, Node, Target
+from lunmapd.core.lunmap import Lun, Lunmap, Map, Node, Target, initiators_of
 
 _SECTOR = 512
 
 
 def problems(lunmap: Lunmap) -> tuple[Problem, ...]:
     """Check a whole map; returns every problem in the order of the map, empty when it may be committed."""
-    checks = (_luns, _maps, _targets, _initiators, _nodes, _unique)
+    checks = (_luns, _maps, _targets, _initiators, _groups, _nodes, _unique)
     return tuple(itertools.chain.from_iterable(check(lunmap) for check in checks))
 
 
@@ -48,7 +49,7 @@ def _luns(lunmap: Lunmap) -> Iterator[Problem]:
         place: Place = ("luns", name)
         yield from _check(place, names.check_name, name)
         yield from _check((*place, "serial"), names.check_serial, lun.serial)
-        yield from _check((*place, "backing", "path"), names.check_path, lun.backing.path)
+        yield from _check((*place, "backing", "path"), names.check_path, source(lun.backing))
         if lun.size is None and isinstance(lun.backing, FileIO):
             yield Problem((*place, "size"), "a fileio Lun needs a size")
         if lun.size is not None and (lun.size <= 0 or lun.size % _SECTOR):
@@ -64,7 +65,11 @@ def _maps(lunmap: Lunmap) -> Iterator[Problem]:
 def _map(lunmap: Lunmap, place: Place, entry: Map) -> Iterator[Problem]:
     if entry.target not in lunmap.targets:
         yield Problem((*place, "target"), f"there is no target {entry.target!r}")
-    if entry.initiator not in lunmap.initiators:
+    if bool(entry.initiator) == bool(entry.group):
+        yield Problem(place, "give either an initiator or a group")
+    elif entry.group and entry.group not in lunmap.groups:
+        yield Problem((*place, "group"), f"there is no group {entry.group!r}")
+    elif entry.initiator and entry.initiator not in lunmap.initiators:
         yield Problem((*place, "initiator"), f"there is no initiator {entry.initiator!r}")
     if not 0 <= entry.lun <= names.MAX_LUN_NUMBER:
         yield Problem((*place, "lun"), f"{entry.lun} is not a LUN number: use 0 to {names.MAX_LUN_NUMBER}")
@@ -90,6 +95,17 @@ def _target_nodes(lunmap: Lunmap, iqn: str, target: Target) -> Iterator[Problem]
 def _initiators(lunmap: Lunmap) -> Iterator[Problem]:
     for iqn in lunmap.initiators:
         yield from _check(("initiators", iqn), names.check_iscsi_name, iqn)
+
+
+def _groups(lunmap: Lunmap) -> Iterator[Problem]:
+    for name, group in lunmap.groups.items():
+        yield from _check(("groups", name), names.check_name, name)
+        for index, iqn in enumerate(group.initiators):
+            place: Place = ("groups", name, "initiators", index)
+            if iqn not in lunmap.initiators:
+                yield Problem(place, f"there is no initiator {iqn!r}")
+            if iqn in group.initiators[:index]:
+                yield Problem(place, f"initiator {iqn!r} is given twice")
 
 
 def _nodes(lunmap: Lunmap) -> Iterator[Problem]:
@@ -151,7 +167,7 @@ def _naas(lunmap: Lunmap) -> Iterator[Claim]:
 
 def _paths(lunmap: Lunmap) -> Iterator[Claim]:
     for name, lun in lunmap.luns.items():
-        yield lun.backing.path, ("luns", name, "backing", "path"), f"luns[{name}]"
+        yield source(lun.backing), ("luns", name, "backing", "path"), f"luns[{name}]"
 
 
 def _tags(lunmap: Lunmap) -> Iterator[Claim]:
@@ -174,12 +190,14 @@ def _addresses(lunmap: Lunmap) -> Iterator[Claim]:
 def _numbers(lunmap: Lunmap) -> Iterator[Claim]:
     for name, lun in lunmap.luns.items():
         for index, entry in enumerate(lun.maps):
-            value = (entry.target, entry.initiator, entry.lun)
-            yield value, ("luns", name, "maps", index, "lun"), f"luns[{name}].maps[{index}]"
+            for initiator in dict.fromkeys(initiators_of(lunmap, entry)):
+                value = (entry.target, initiator, entry.lun)
+                yield value, ("luns", name, "maps", index, "lun"), f"luns[{name}].maps[{index}]"
 
 
 def _mappings(lunmap: Lunmap) -> Iterator[Claim]:
     for name, lun in lunmap.luns.items():
         for index, entry in enumerate(lun.maps):
-            value = (name, entry.target, entry.initiator)
-            yield value, ("luns", name, "maps", index), f"luns[{name}].maps[{index}]"
+            for initiator in dict.fromkeys(initiators_of(lunmap, entry)):
+                value = (name, entry.target, initiator)
+                yield value, ("luns", name, "maps", index), f"luns[{name}].maps[{index}]"

@@ -17,7 +17,8 @@ from lunmapd.agent.bell import Bell
 from lunmapd.agent.claims import Claims
 from lunmapd.agent.identity import Identity
 from lunmapd.core import lio
-from lunmapd.core.lunmap import Block, FileIO, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.backings import Block, FileIO
+from lunmapd.core.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.project import PORT_ID, project
 from lunmapd.core.status import APPLIED, STORE
 from lunmapd.store.commit import commit, initialise
@@ -28,13 +29,13 @@ from lunmapd.store.session import Session
 
 T = "iqn.2026-01.org.example:t"
 H = "iqn.2026-01.org.example:h"
-A = Lun(Block("/dev/a"), "a" * 32, None, (Map(T, 0, H),))
-B = Lun(FileIO("/srv/b"), "b" * 32, 1 << 20, (Map(T, 1, H),))
+A = Lun(Block("/dev/a"), "a" * 32, None, maps=(Map(T, 0, H),))
+B = Lun(FileIO("/srv/b"), "b" * 32, 1 << 20, maps=(Map(T, 1, H),))
 MAP = Lunmap(
     {"a": A, "b": B},
     {T: Target({"n1": PortalGroup(1)})},
     {H: Initiator()},
-    {"n1": Node(1, ("10.0.0.1:3260",))},
+    nodes={"n1": Node(1, ("10.0.0.1:3260",))},
 )
 SELF = Identity("m1", "b1")
 

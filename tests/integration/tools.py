@@ -9,8 +9,9 @@ from typing import Self
 from kazoo.client import KazooClient
 from msgspec.structs import replace
 
+from lunmapd.core.backings import Block
 from lunmapd.core.changes import Revision
-from lunmapd.core.lunmap import Block, Initiator, Lun, Lunmap
+from lunmapd.core.lunmap import Initiator, Lun, Lunmap
 from lunmapd.store.commit import commit
 from lunmapd.store.draft import Signature
 from lunmapd.store.read import read_all

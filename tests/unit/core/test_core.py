@@ -4,17 +4,32 @@ import msgspec
 import pytest
 
 from lunmapd.core import lio
+from lunmapd.core.backings import Backing, Block, FileIO, Pscsi, RamDisk, User, source
 from lunmapd.core.changes import Change, patch, split
 from lunmapd.core.desire import desire, keep, suspects
 from lunmapd.core.digest import fingerprint, replace, show, total
 from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.core.errors import show_place
 from lunmapd.core.identity import with_identity
-from lunmapd.core.lunmap import Access, Block, FileIO, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.lunmap import (
+    Access,
+    Group,
+    Initiator,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    NodeState,
+    PortalGroup,
+    Scope,
+    Shared,
+    Target,
+)
+from lunmapd.core.migrate import to_schema_2
 from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import WAITING, Failure, Ledger, Report, failures
 from lunmapd.core.plan import Action, Disruption, Step, disruption, plan
-from lunmapd.core.project import PORT_ID, project
+from lunmapd.core.project import PORT_ID, project, source_on
 from lunmapd.core.status import (
     APPLIED,
     STORE,
@@ -30,12 +45,12 @@ from lunmapd.core.status import (
 
 T = "iqn.2026-01.org.example:t"
 H = "iqn.2026-01.org.example:h"
-LUN = Lun(FileIO("/srv/a"), "1" * 32, 1 << 20, (Map(T, 3, H),))
+LUN = Lun(FileIO("/srv/a"), "1" * 32, 1 << 20, maps=(Map(T, 3, H),))
 MAP = Lunmap(
     {"a": LUN},
     {T: Target({"n1": PortalGroup(1), "n2": PortalGroup(7)})},
     {H: Initiator()},
-    {"n1": Node(1, ("10.0.0.1:3260",)), "n2": Node(2, ("10.0.0.2:3260",))},
+    nodes={"n1": Node(1, ("10.0.0.1:3260",)), "n2": Node(2, ("10.0.0.2:3260",))},
 )
 
 
@@ -100,7 +115,7 @@ def test_a_lun_on_several_nodes_has_no_state_that_one_node_keeps() -> None:
 
 def test_a_block_device_has_its_own_size() -> None:
     """The size of a block Lun is the device's, so the storage object does not set one."""
-    lunmap = msgspec.structs.replace(MAP, luns={"a": Lun(Block("/dev/a"), "1" * 32, 1 << 20, LUN.maps)})
+    lunmap = msgspec.structs.replace(MAP, luns={"a": Lun(Block("/dev/a"), "1" * 32, 1 << 20, maps=LUN.maps)})
     item = project(lunmap, "n1")["storage_object", "a"]
     assert isinstance(item, lio.StorageObject)
     assert (item.plugin, item.size) == ("iblock", 0)
@@ -121,9 +136,84 @@ def test_the_port_id_is_that_of_the_map_where_the_kernel_has_one() -> None:
 
 def test_read_only_maps_are_write_protected() -> None:
     """Access ro gives a write-protected mapped LUN."""
-    lun = msgspec.structs.replace(LUN, maps=(Map(T, 3, H, Access.READ_ONLY),))
+    lun = msgspec.structs.replace(LUN, maps=(Map(T, 3, H, access=Access.READ_ONLY),))
     objects = project(msgspec.structs.replace(MAP, luns={"a": lun}), "n1")
     assert lio.MappedLun(T, 1, H, 3, "a", write_protect=True) in objects.values()
+
+
+def test_a_group_is_each_of_its_initiators() -> None:
+    """A map to a group gives every member an ACL and a mapped LUN; a group that is missing gives none."""
+    lun = msgspec.structs.replace(LUN, maps=(Map(T, 3, group="g"),))
+    lunmap = msgspec.structs.replace(MAP, luns={"a": lun}, groups={"g": Group((H, H + "2"))})
+    seen = {item.initiator for item in project(lunmap, "n1").values() if isinstance(item, lio.MappedLun)}
+    assert seen == {H, H + "2"}
+    without = project(msgspec.structs.replace(lunmap, groups={}), "n1")
+    assert not any(isinstance(item, lio.NodeAcl | lio.MappedLun) for item in without.values())
+
+
+def test_a_lun_may_name_the_nodes_that_report_it() -> None:
+    """Nodes that a Lun does not name have nothing of it."""
+    lunmap = msgspec.structs.replace(MAP, luns={"a": msgspec.structs.replace(LUN, nodes=("n2",))})
+    assert ("storage_object", "a") not in project(lunmap, "n1")
+    item = project(lunmap, "n2")["storage_object", "a"]
+    assert isinstance(item, lio.StorageObject)
+    assert dict(item.attributes)["emulate_pr"] == "1"
+
+
+def test_a_drained_node_has_all_but_the_open_door() -> None:
+    """The TPGs of a drained node are not enabled, and nothing else differs."""
+    drained = msgspec.structs.replace(MAP.nodes["n1"], state=NodeState.DRAINED)
+    lunmap = msgspec.structs.replace(MAP, nodes={"n1": drained})
+    assert project(MAP, "n1").keys() - project(lunmap, "n1").keys() == {("enabled", T, 1)}
+
+
+def test_a_target_may_use_some_portals_of_a_node() -> None:
+    """Only the portals that the target names for the node are made."""
+    node = Node(1, ("10.0.0.1:3260", "10.1.0.1:3260"))
+    target = Target({"n1": PortalGroup(1, ("10.1.0.1:3260",))})
+    lunmap = msgspec.structs.replace(MAP, targets={T: target}, nodes={"n1": node})
+    portals = [item.address for item in project(lunmap, "n1").values() if isinstance(item, lio.Portal)]
+    assert portals == ["10.1.0.1:3260"]
+
+
+@pytest.mark.parametrize(
+    ("backing", "path"),
+    [
+        (Block("/dev/vg/a", {"n2": "/dev/b"}), "/dev/san/vg/a"),
+        (Block("/dev/vg/a", {"n1": "/dev/b"}), "/dev/b"),
+        (Block("/dev/special/a"), "/x/a"),
+        (Block("/srv/a"), "/srv/a"),
+        (User("rbd/dev/a"), "rbd/dev/a"),
+        (User("rbd/a", {"n1": "rbd/b"}), "rbd/b"),
+        (RamDisk(), ""),
+    ],
+)
+def test_paths_differ_by_node(backing: Backing, path: str) -> None:
+    """A Lun's override wins, then the longest prefix that the node rewrites; what is no path stays."""
+    node = Node(1, devices={"/dev/": "/dev/san/", "/dev/special/": "/x/"})
+    assert source_on(Lun(backing), "n1", node) == path
+
+
+def test_each_backing_has_one_source() -> None:
+    """Devices and files are known by their path, programs by their configuration, memory by nothing."""
+    assert [source(backing) for backing in (Pscsi("/dev/sg1"), User("rbd/a"), RamDisk())] == [
+        "/dev/sg1",
+        "rbd/a",
+        "",
+    ]
+
+
+def test_luns_of_schema_1_say_that_they_are_shared() -> None:
+    """Migration writes down what schema 1 did by itself, for Luns of several nodes; all else stays as it is."""
+    other = Lun(Block("/dev/b"), "2" * 32, maps=(Map(T + "2", 0, H),))
+    alone = {T: MAP.targets[T], T + "2": Target({"n1": PortalGroup(3)})}
+    lunmap = msgspec.structs.replace(MAP, luns={"a": LUN, "b": other}, targets=alone)
+    documents = {f"{section}/{name}": encode(item) for section, name, item in lunmap.documents()}
+    documents["luns/c"] = b"{"
+    (changed,) = to_schema_2(documents).items()
+    assert changed[0] == "luns/a"
+    assert decode(changed[1], Lun) == msgspec.structs.replace(LUN, shared=Shared(Scope.OFF, Scope.OFF))
+    assert to_schema_2(documents | dict([changed])) == {}
 
 
 def test_suspects_name_the_object() -> None:

@@ -28,6 +28,8 @@ targets:
   {T}: {{nodes: {{n1: {{port_id: 1}}, n2: {{port_id: 2}}}}}}
 initiators:
   {H}: {{}}
+groups:
+  hosts: {{initiators: [{H}]}}
 nodes:
   n1: {{tpg_tag: 1, portals: [10.0.0.1]}}
   n2: {{tpg_tag: 2, portals: ["[fd00::2]"]}}
@@ -68,6 +70,23 @@ BROKEN = [
     ("portals: [10.0.0.1]", "portals: []", f"targets[{T}].nodes.n1", "has no portals"),
     (f"  {T}: {{nodes", f"  {T}_: {{nodes", f"targets[{T}_]", "not an iSCSI name"),
     (f"  {H}: {{}}", f"  {H}: {{}}\n  HOST: {{}}", "initiators[HOST]", "lower case"),
+    (
+        f"initiator: {H}}}",
+        f"initiator: {H}, group: hosts}}",
+        "luns[db1].maps[0]",
+        "either an initiator or a group",
+    ),
+    (f"initiator: {H}}}", "access: ro}", "luns[db1].maps[0]", "either an initiator or a group"),
+    (f"initiator: {H}}}", "group: hsots}", "luns[db1].maps[0].group", "there is no group 'hsots'"),
+    ("  hosts:", "  ho/sts:", "groups[ho/sts]", "is not a name"),
+    (f"[{H}]", f"[{H}x]", "groups[hosts].initiators[0]", "there is no initiator"),
+    (f"[{H}]", f"[{H}, {H}]", "groups[hosts].initiators[1]", "is given twice"),
+    (
+        f"lun: 1, initiator: {H}",
+        "lun: 0, group: hosts",
+        "luns[db2].maps[0].lun",
+        "already taken for this initiator and target by luns[db1].maps[0]",
+    ),
     ("  n2:", "  n 2:", "nodes[n 2]", "is not a name"),
     ("tpg_tag: 2", "tpg_tag: 0", "nodes[n2].tpg_tag", "use 1 to 65535"),
     ("tpg_tag: 2", "tpg_tag: 1", "nodes[n2].tpg_tag", "already that of nodes[n1]"),

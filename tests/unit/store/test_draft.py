@@ -6,9 +6,10 @@ from hypothesis import given
 from msgspec.structs import replace
 
 from lunmapd.core import digest as digests
+from lunmapd.core.backings import Block
 from lunmapd.core.changes import Head, Revision, as_bytes, map_digest
 from lunmapd.core.documents import encode
-from lunmapd.core.lunmap import Block, Lun, Lunmap
+from lunmapd.core.lunmap import Lun, Lunmap
 from lunmapd.store.draft import MAX_COMMIT, MAX_DOCUMENT, MAX_OPERATIONS, Signature, check_size, draft
 from lunmapd.store.errors import TooLargeError
 from lunmapd.store.snapshot import Meta, Raw, Snapshot, advance, assemble, edits
