@@ -53,6 +53,16 @@ class User(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
 Backing = Block | FileIO | RamDisk | Pscsi | User
 
 
+_PLUGINS: Mapping[type, str] = {
+    Block: "iblock", FileIO: "fileio", RamDisk: "rd_mcp", Pscsi: "pscsi", User: "user",
+}  # fmt: skip
+
+
+def plugin_of(backing: Backing) -> str:
+    """Return the plugin of LIO that serves it, as configfs names it."""
+    return _PLUGINS[type(backing)]
+
+
 def source(backing: Backing) -> str:
     """Return the path or the configuration, nothing for a RamDisk."""
     match backing:

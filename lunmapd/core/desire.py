@@ -11,7 +11,7 @@ from lunmapd.core.lunmap import SECTIONS, Lunmap
 from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import Failure
 from lunmapd.core.project import project
-from lunmapd.core.rules import problems
+from lunmapd.core.rules import faults
 
 FOREIGN = "ForeignTarget"
 UNREADABLE = "DocumentUnreadable"
@@ -71,7 +71,7 @@ def _foreign(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> dict[lio.K
 def suspects(lunmap: Lunmap) -> dict[str, str]:
     """Return the objects that break a rule, as path and first sentence; only edits around the tools make such."""
     found: dict[str, str] = {}
-    for problem in problems(lunmap):
+    for problem in faults(lunmap):
         section, name = problem.place[:2]
         found.setdefault(f"{section}/{name}", str(problem))
     return found

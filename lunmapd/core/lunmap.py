@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from lunmapd.core.backings import Backing
+from lunmapd.core.backings import Backing, RamDisk, User, source
 
 
 class Access(StrEnum):
@@ -202,12 +202,30 @@ def initiators_of(lunmap: Lunmap, entry: Map) -> tuple[str, ...]:
     return group.initiators if group is not None else ()
 
 
-def reporting_nodes(lunmap: Lunmap, lun: Lun) -> tuple[str, ...]:
-    """Return the nodes that report the Lun to anybody, sorted: those that serve a target of its maps, if it names them."""
-    serving = {
+def serving_nodes(lunmap: Lunmap, lun: Lun) -> set[str]:
+    """Return the nodes that serve a target of the Lun's maps."""
+    return {
         node
         for entry in lun.maps
         if entry.target in lunmap.targets
         for node in lunmap.targets[entry.target].nodes
     }
-    return tuple(sorted(serving & set(lun.nodes) if lun.nodes else serving))
+
+
+def reporting_nodes(lunmap: Lunmap, lun: Lun) -> tuple[str, ...]:
+    """Return the nodes that report the Lun to anybody, sorted: those that serve it, and are named if it names some."""
+    serving = serving_nodes(lunmap, lun)
+    return tuple(sorted(serving.intersection(lun.nodes) if lun.nodes else serving))
+
+
+def source_on(lun: Lun, name: str, node: Node) -> str:
+    """Return the path (or configuration) of the Lun on the node `name`: its own override, else rewritten by `devices`."""
+    if isinstance(lun.backing, RamDisk):
+        return ""
+    override = lun.backing.overrides.get(name)
+    if override is not None or isinstance(lun.backing, User):
+        return override or source(lun.backing)
+    path = lun.backing.path
+    fitting = [prefix for prefix in node.devices if path.startswith(prefix)]
+    longest = max(fitting, key=len, default="")
+    return node.devices[longest] + path[len(longest) :] if longest else path

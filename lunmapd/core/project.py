@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from lunmapd.core import lio
-from lunmapd.core.backings import Block, FileIO, RamDisk, User, source
+from lunmapd.core.backings import Block, FileIO
 from lunmapd.core.lunmap import (
     Access,
     Lun,
@@ -16,6 +16,7 @@ from lunmapd.core.lunmap import (
     Target,
     initiators_of,
     reporting_nodes,
+    source_on,
 )
 
 MARK = "lunmapd"
@@ -109,16 +110,3 @@ def _storage_object(name: str, lun: Lun, plugin: str, path: str, *, shared: bool
     attributes = tuple((attribute, values[attribute]) for attribute in STORAGE_ATTRIBUTES[plugin])
     size = (lun.size or 0) if plugin == "fileio" else 0
     return lio.StorageObject(name, plugin, path, size, lun.serial, attributes)
-
-
-def source_on(lun: Lun, name: str, node: Node) -> str:
-    """Return the path (or configuration) of the Lun on the node `name`: its own override, else rewritten by `devices`."""
-    if isinstance(lun.backing, RamDisk):
-        return ""
-    override = lun.backing.overrides.get(name)
-    if override is not None or isinstance(lun.backing, User):
-        return override or source(lun.backing)
-    path = lun.backing.path
-    fitting = [prefix for prefix in node.devices if path.startswith(prefix)]
-    longest = max(fitting, key=len, default="")
-    return node.devices[longest] + path[len(longest) :] if longest else path

@@ -180,10 +180,12 @@ def _read_file(file: TextIO) -> tuple[Lunmap, Any]:
 
 
 def _check(before: Lunmap, after: Lunmap, locate: Callable[..., Problem]) -> None:
-    """Refuse what breaks a rule, with the lines of the file."""
+    """Refuse what breaks a rule, and warn of what is likely to surprise, with the lines of the file."""
     found = [*rules.problems(after), *rules.change_problems(before, after)]
     if found:
         raise InvalidInputError([locate(problem.place, problem.message) for problem in found])
+    for warning in rules.warnings(after):
+        click.echo(f"lunmapctl: warning: {locate(warning.place, warning.message)}", err=True)
 
 
 def _author() -> str:

@@ -24,12 +24,13 @@ from lunmapd.core.lunmap import (
     Scope,
     Shared,
     Target,
+    source_on,
 )
 from lunmapd.core.migrate import to_schema_2
 from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import WAITING, Failure, Ledger, Report, failures
 from lunmapd.core.plan import Action, Disruption, Step, disruption, plan
-from lunmapd.core.project import PORT_ID, project, source_on
+from lunmapd.core.project import PORT_ID, project
 from lunmapd.core.status import (
     APPLIED,
     STORE,
