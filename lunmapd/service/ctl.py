@@ -1,7 +1,5 @@
 """`lunmapctl`: the admin's command line. It edits the map in ZooKeeper and never touches LIO."""
 
-import getpass
-import socket
 import sys
 import time
 import uuid
@@ -23,7 +21,9 @@ from lunmapd.core.identity import with_identity
 from lunmapd.core.lunmap import SECTIONS, Lunmap, Section
 from lunmapd.core.status import Standing
 from lunmapd.service import settings, tables
+from lunmapd.service.author import default_author
 from lunmapd.service.errors import reported
+from lunmapd.service.secret_verbs import secret
 from lunmapd.store.commit import commit, initialise
 from lunmapd.store.draft import Signature
 from lunmapd.store.node import FleetNode, read_fleet
@@ -114,6 +114,9 @@ def init(connection: Connection) -> None:
         click.echo(f"initialised {session.root}: cluster {cluster}, revision 0")
 
 
+ctl.add_command(secret)
+
+
 class Applied(Struct, frozen=True):
     """What `apply -o json` prints: `revision` is None when nothing changed."""
 
@@ -163,7 +166,7 @@ def apply(
         revision = None
         if (changes or before.edited_around) and not dry_run:
             revision = commit(
-                session, before, after, Signature(author or _author(), message, datetime.now(UTC))
+                session, before, after, Signature(author or default_author(), message, datetime.now(UTC))
             )
         number = revision.revision if revision is not None else None
         _say_applied(Applied(number, changes), before.revision, output, dry_run=dry_run)
@@ -186,10 +189,6 @@ def _check(before: Lunmap, after: Lunmap, locate: Callable[..., Problem]) -> Non
         raise InvalidInputError([locate(problem.place, problem.message) for problem in found])
     for warning in rules.warnings(after):
         click.echo(f"lunmapctl: warning: {locate(warning.place, warning.message)}", err=True)
-
-
-def _author() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def _say_applied(applied: Applied, head: int, output: str, *, dry_run: bool) -> None:

@@ -9,6 +9,7 @@ from lunmapd.core.documents import DocumentError, convert
 from lunmapd.core.errors import InvalidInputError, LunmapdError, Place
 from lunmapd.core.names import check_name
 from lunmapd.core.source import Source
+from lunmapd.service import keyfile
 
 DEFAULT_PATH = Path("/etc/lunmapd/lunmapd.yaml")
 SHORTEST, LONGEST = 0.1, 86400
@@ -24,11 +25,12 @@ class ZooKeeper(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a node needs to know. `resync` and `retry` are seconds between passes: at rest, and while something fails."""
+    """What a node needs to know. An absent key file has no keys. `resync` and `retry` are seconds between passes: at rest, and while something fails."""
 
     zookeeper: ZooKeeper
     node: str = field(default_factory=lambda: socket.gethostname().partition(".")[0])
     state_dir: str = "/var/lib/lunmapd"
+    key_file: str = str(keyfile.DEFAULT_PATH)
     resync: float = 60.0
     retry: float = 5.0
 
@@ -68,7 +70,10 @@ def _values(settings: Settings) -> list[tuple[Place, str]]:
     zookeeper = settings.zookeeper
     found: list[tuple[Place, str | None]] = [
         (("node",), check_name(settings.node)),
-        (("state_dir",), None if settings.state_dir.startswith("/") else "must be an absolute path"),
+        *(
+            ((name,), None if getattr(settings, name).startswith("/") else "must be an absolute path")
+            for name in ("state_dir", "key_file")
+        ),
         (("zookeeper", "chroot"), _check_chroot(zookeeper.chroot)),
         (
             ("zookeeper", "hosts"),

@@ -17,6 +17,10 @@ def check(lunmap: Lunmap) -> Iterator[Problem]:
         yield from check_text(place, names.check_iscsi_name, iqn)
         yield from check_chap((*place, "chap"), initiator.chap)
         yield from check_chap((*place, "mutual_chap"), initiator.mutual_chap)
+        if initiator.mutual_chap is not None and initiator.chap is None:
+            yield Problem(
+                (*place, "mutual_chap"), "has no effect without 'chap': use 'lunmapctl secret set' first"
+            )
         yield from _credentials(place, initiator, asked.get(iqn, {}))
 
 

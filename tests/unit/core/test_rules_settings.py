@@ -67,6 +67,7 @@ BROKEN = [
     (f"  {H}: {{}}", f"  {H}: {{chap: {{user: a}}}}", f"initiators[{H}].chap.password", "there is none yet"),
     (f"  {H}: {{}}", f"  {H}: {{chap: {{user: NULLx, password: {SEALED}}}}}", f"initiators[{H}].chap.user", "not a CHAP user"),
     (f"  {H}: {{}}", f"  {H}: {{mutual_chap: {{user: a, password: b}}}}", f"initiators[{H}].mutual_chap.password", "not a sealed"),
+    (f"  {H}: {{}}", f"  {H}: {{mutual_{CHAP}}}", f"initiators[{H}].mutual_chap", "no effect without 'chap'"),
     (BOTH, f"{BOTH[:-1]}, authentication: chap}}", f"initiators[{H}].chap", f"lunmapctl secret set {H}"),
     (BOTH, f"{BOTH[:-1]}, authentication: mutual-chap}}", f"initiators[{H}].mutual_chap", f"secret set --mutual {H}"),
     # nodes

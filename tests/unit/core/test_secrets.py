@@ -5,7 +5,15 @@ from itertools import count
 import pytest
 from unit.core.maps import GOOD, H
 
-from lunmapd.core.credentials import all_credentials, rotate, with_passwords
+from lunmapd.core.credentials import (
+    NoFirstPasswordError,
+    NoSuchObjectError,
+    NotOpenedError,
+    all_credentials,
+    put,
+    rotate,
+    with_passwords,
+)
 from lunmapd.core.identity import with_identity
 from lunmapd.core.lunmap import Chap, Discovery, Initiator, Lunmap, Node
 from lunmapd.core.mapfile import parse
@@ -148,7 +156,7 @@ def test_rotation_seals_everything_anew() -> None:
 
 def test_rotation_needs_every_old_key() -> None:
     """A secret that can't be opened stops the rotation, so that none is lost."""
-    with pytest.raises(UnknownKeyError):
+    with pytest.raises(NotOpenedError, match=f"{PATH}, chap: .* key {key_id(OLD)}"):
         rotate(sealed_map(), NEW_VAULT, lambda size: b"0" * size)
 
 
@@ -164,3 +172,35 @@ def test_a_file_may_leave_passwords_out() -> None:
     assert kept.initiators[H] == Initiator("new", Chap("alice", known.password), Chap("x", "v1:given"))
     assert kept.initiators["new"].chap == Chap("carol")
     assert kept.nodes == before.nodes
+
+
+CHAP = Chap("new", "v1:x")
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        (PATH, "chap"),
+        (PATH, "mutual_chap"),
+        ("nodes/n1", "discovery.chap"),
+        ("nodes/n2", "discovery.mutual_chap"),
+        ("nodes/n3", "discovery.chap"),
+    ],
+)
+def test_credentials_are_put_and_taken(path: str, field: str) -> None:
+    """Putting credentials changes that place alone, and taking them leaves none there."""
+    before = sealed_map()
+    after = put(before, path, field, CHAP)
+    assert [chap for where, name, chap in all_credentials(after) if (where, name) == (path, field)] == [CHAP]
+    others = [entry for entry in all_credentials(before) if entry[:2] != (path, field)]
+    assert [entry for entry in all_credentials(after) if entry[:2] != (path, field)] == others
+    assert (path, field) not in [entry[:2] for entry in all_credentials(put(after, path, field, None))]
+
+
+def test_credentials_need_an_object() -> None:
+    """What the map does not have gets no credentials, and nothing is mutual without a first password."""
+    with pytest.raises(NoSuchObjectError, match="nodes/n9"):
+        put(sealed_map(), "nodes/n9", "discovery.chap", CHAP)
+    with pytest.raises(NoFirstPasswordError, match="nodes/n3"):
+        put(sealed_map(), "nodes/n3", "discovery.mutual_chap", CHAP)
+    assert put(sealed_map(), "nodes/n3", "discovery.mutual_chap", None) == sealed_map()
