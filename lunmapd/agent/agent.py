@@ -8,13 +8,14 @@ from msgspec import structs
 
 from lunmapd import __version__
 from lunmapd.agent.bell import Bell
-from lunmapd.agent.claims import Claims
 from lunmapd.agent.identity import Identity
-from lunmapd.agent.reconcile import Kernel, Result, reconcile
+from lunmapd.agent.local import Local
+from lunmapd.agent.reconcile import Kernel, Orders, Result, reconcile
 from lunmapd.agent.report import Turn, first_status, next_status
 from lunmapd.core import lio
 from lunmapd.core.errors import LunmapdError
 from lunmapd.core.outcome import WAITING, Failure
+from lunmapd.core.secrets import Keyring, Vault
 from lunmapd.core.status import At, Live, NodeStatus
 from lunmapd.store.errors import NodeNameTakenError, StoreError
 from lunmapd.store.node import register, write_status
@@ -38,14 +39,13 @@ def utc_now() -> str:
 class Agent:
     """One node's agent. It keeps the last map read, so that it goes on without ZooKeeper, and the last status."""
 
-    def __init__(
-        self, node: str, session: Session, kernel: Kernel, claims: Claims, identity: Identity
-    ) -> None:
+    def __init__(self, node: str, session: Session, kernel: Kernel, local: Local, identity: Identity) -> None:
         """Bring the parts together; nothing is done before `turn` or `run`."""
         self._node = node
         self._session = session
         self._kernel = kernel
-        self._claims = claims
+        self._local = local
+        self._keys = Keyring()
         self._live = Live(identity.machine, identity.boot, __version__, utc_now())
         self._snapshot: Snapshot | None = None
         self._written: NodeStatus | None = None
@@ -70,6 +70,7 @@ class Agent:
 
     def turn(self) -> Turn:
         """Read, make one pass, report. Whatever lunmapd raises on purpose becomes a condition."""
+        self._keys = self._read_keys()
         turn = self._pass(self._read())
         self._report(turn)
         if turn.converged:
@@ -84,6 +85,14 @@ class Agent:
             self._complain("the map was not read: %s", error)
             return error
         return None
+
+    def _read_keys(self) -> Keyring:
+        """Read the keys; without them the secrets fail one by one, and everything else goes on."""
+        try:
+            return self._local.keys()
+        except LunmapdError as error:
+            self._complain("the key file is not used: %s", error)
+            return Keyring()
 
     def _pass(self, store_error: StoreError | None) -> Turn:
         snapshot = self._snapshot
@@ -101,7 +110,9 @@ class Agent:
             raise NodeUnknownError(
                 f"the map has no node {self._node!r}: LIO is left as it is; add the node, or correct 'node' in the settings"
             )
-        result = reconcile(self._kernel, self._claims, snapshot.lunmap, snapshot.unreadable, self._node)
+        vault = Vault(snapshot.cluster, self._keys)
+        orders = Orders(self._node, snapshot.lunmap, snapshot.unreadable, vault)
+        result = reconcile(self._kernel, self._local.claims, orders)
         self._say_failures(result.failures)
         return result
 
@@ -116,7 +127,7 @@ class Agent:
         self._failures = causes
 
     def _report(self, turn: Turn) -> None:
-        self.status = next_status(self.status, turn, utc_now())
+        self.status = structs.replace(next_status(self.status, turn, utc_now()), keys=self._keys.ids)
         if isinstance(turn.store_error, NodeNameTakenError) or self._is_written():
             return
         try:

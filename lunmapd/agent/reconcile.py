@@ -14,6 +14,7 @@ from lunmapd.core.lunmap import Lunmap
 from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import Failure, Report, failures
 from lunmapd.core.plan import Plan, disruption, plan
+from lunmapd.core.secrets import Vault
 
 log = logging.getLogger(__name__)
 
@@ -42,27 +43,39 @@ class Result(Struct, frozen=True):
         return not self.left and not self.failures
 
 
-def reconcile(
-    kernel: Kernel, claims: Claims, lunmap: Lunmap, unreadable: Mapping[str, str], node: str
-) -> Result:
+class Orders(Struct, frozen=True):
+    """What a pass has to bring about on `node`; `unreadable` as for desire(), `vault` opens the secrets."""
+
+    node: str
+    lunmap: Lunmap
+    unreadable: Mapping[str, str]
+    vault: Vault
+
+
+def reconcile(kernel: Kernel, claims: Claims, orders: Orders) -> Result:
     """Make the kernel as the map says, as far as it can be. Raises LunmapdError when it can't be read, or the claims not written."""
     ours = claims.read()
     observed = kernel.observe(ours)
-    want = desire(lunmap, unreadable, node, observed)
+    want = _want(orders, observed)
     steps = plan(want.objects, observed.objects)
     if not steps:
         return Result(observed, want.failures, ())
-    claims.write(ours | _targets(want))
+    claims.write(ours | _claims(want))
     reports = tuple(_logged(report) for report in kernel.apply(steps))
     observed = kernel.observe(claims.read())
-    want = desire(lunmap, unreadable, node, observed)
-    claims.write(_targets(want))
+    want = _want(orders, observed)
+    claims.write(_claims(want))
     found = {**want.failures, **failures(reports)}
     return Result(observed, found, plan(want.objects, observed.objects), reports)
 
 
-def _targets(want: Desire) -> frozenset[str]:
-    return frozenset(item.iqn for item in want.objects.values() if isinstance(item, lio.Target))
+def _want(orders: Orders, observed: Observed) -> Desire:
+    return desire(orders.lunmap, orders.unreadable, orders.node, observed, orders.vault)
+
+
+def _claims(want: Desire) -> frozenset[str]:
+    targets = frozenset(item.iqn for item in want.objects.values() if isinstance(item, lio.Target))
+    return targets | {lio.DISCOVERY_CLAIM} if lio.DISCOVERY_AUTH in want.objects else targets
 
 
 def _logged(report: Report) -> Report:

@@ -7,12 +7,12 @@ from lunmapd.core import lio
 from lunmapd.core.backings import Block, FileIO
 from lunmapd.core.lunmap import (
     Access,
+    Authentication,
     Lun,
     Lunmap,
     Map,
     Node,
     NodeState,
-    PortalGroup,
     Target,
     initiators_of,
     reporting_nodes,
@@ -26,6 +26,7 @@ PORT_ID = "rtpi"
 """The kernel feature of a settable relative target port id: a file of this name in each TPG."""
 
 TPG_ATTRIBUTES: lio.Settings = (
+    # Whether logins need CHAP; what a target asks for comes in its place.
     ("authentication", "0"),
     ("cache_dynamic_acls", "0"),
     # Discovery answers only initiators that have an ACL, and nobody gets one by logging in.
@@ -66,23 +67,31 @@ def project(
     serves = {
         iqn: target for iqn, target in lunmap.targets.items() if node in target.nodes and iqn not in foreign
     }
-    objects: list[lio.Object] = []
-    for iqn in serves:
-        objects.extend(_target(iqn, serves[iqn].nodes[node], itself, features))
+    objects: list[lio.Object] = [] if itself.discovery is None else [lio.DiscoveryAuth()]
+    for iqn, target in serves.items():
+        objects.extend(_target(iqn, target, node, itself, features))
     for name, lun in lunmap.luns.items():
         if node in reporting_nodes(lunmap, lun):
             objects.extend(_lun(lunmap, name, node, serves))
     return lio.keyed(objects)
 
 
-def _target(iqn: str, group: PortalGroup, node: Node, features: AbstractSet[str]) -> Iterator[lio.Object]:
-    tag = node.tpg_tag
+def _target(
+    iqn: str, target: Target, name: str, node: Node, features: AbstractSet[str]
+) -> Iterator[lio.Object]:
+    tag, group = node.tpg_tag, target.nodes[name]
     yield lio.Target(iqn)
-    yield lio.Tpg(iqn, tag, TPG_ATTRIBUTES, TPG_PARAMETERS)
+    yield lio.Tpg(iqn, tag, tpg_attributes(target), TPG_PARAMETERS)
     for portal in group.portals or node.portals:
         yield lio.Portal(iqn, tag, portal)
     if node.state is NodeState.ACTIVE:
         yield lio.Enabled(iqn, tag, group.port_id if PORT_ID in features else 0)
+
+
+def tpg_attributes(target: Target) -> lio.Settings:
+    """Return the attributes that a target's TPGs must have."""
+    asks = "0" if target.authentication is Authentication.NONE else "1"
+    return tuple((name, asks if name == "authentication" else value) for name, value in TPG_ATTRIBUTES)
 
 
 def _lun(lunmap: Lunmap, name: str, node: str, serves: Mapping[str, Target]) -> Iterator[lio.Object]:

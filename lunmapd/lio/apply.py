@@ -2,7 +2,7 @@
 
 from lunmapd.core import lio
 from lunmapd.core.plan import Action, Step
-from lunmapd.lio import files, groups, luns, rts, storage
+from lunmapd.lio import auth, files, groups, luns, rts, storage
 from lunmapd.lio.places import Places, index_of
 from lunmapd.lio.refusal import attempt, gone_is_done
 from lunmapd.lio.settings import write_settings
@@ -39,6 +39,10 @@ def _update(step: Step, places: Places) -> None:
             storage.update(step.item, step.before, places)
         case lio.Tpg():
             write_settings(step.item)
+        case lio.NodeAcl():
+            auth.write_acl(step.item)
+        case lio.DiscoveryAuth():
+            auth.write_discovery(step.item.credentials, enforced=True)
         case lio.MappedLun():
             rts.mapped_lun(step.item).write_protect = step.item.write_protect
         case _:

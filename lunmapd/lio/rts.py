@@ -77,6 +77,11 @@ def database() -> Path:
         return Path(RTSRoot().dbroot)
 
 
+def fabric() -> FabricModule:
+    """Return iSCSI as a whole, which has what discovery asks for."""
+    return FabricModule("iscsi")
+
+
 def target(iqn: str, mode: Mode) -> Target:
     """Make or find a target. All of these raise Error, and NotInConfigfs for what is not there."""
     return _Target(iqn, mode)

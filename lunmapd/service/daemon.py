@@ -16,11 +16,13 @@ from lunmapd.agent.agent import Agent
 from lunmapd.agent.bell import Bell
 from lunmapd.agent.claims import Claims
 from lunmapd.agent.identity import read_identity
+from lunmapd.agent.local import Local
 from lunmapd.agent.report import Turn
 from lunmapd.core.errors import Exit, LunmapdError
 from lunmapd.lio.kernel import Kernel
 from lunmapd.service import logs
 from lunmapd.service.errors import reported
+from lunmapd.service.keyfile import read_keys
 from lunmapd.service.settings import DEFAULT_PATH, Settings, load
 from lunmapd.store.session import Session
 
@@ -69,13 +71,14 @@ def _agent(settings: Settings) -> Iterator[Agent]:
     """Bring the parts together, and take them apart in the opposite order."""
     identity = read_identity()
     claims = Claims(_state_directory(settings) / "claims.json")
+    local = Local(claims, lambda: read_keys(Path(settings.key_file)))
     zookeeper = settings.zookeeper
     hosts = ",".join(zookeeper.hosts)
     session = Session(hosts, zookeeper.chroot, timeout=zookeeper.session_timeout, deadline=zookeeper.deadline)
     kernel = Kernel()
     try:
         session.start()
-        yield Agent(settings.node, session, kernel, claims, identity)
+        yield Agent(settings.node, session, kernel, local, identity)
     finally:
         session.close()
         kernel.close()

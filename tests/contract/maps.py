@@ -1,10 +1,13 @@
 """Desired objects to try on LIO."""
 
+from msgspec import structs
+
 from contract.sides import Side
 from lunmapd.core import lio
 from lunmapd.core.outcome import Report, failures
 from lunmapd.core.plan import plan
 from lunmapd.core.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.secrets import Secret
 
 IQN = "iqn.2020-01.org.example:disks"
 HOST = "iqn.2020-01.org.example:host"
@@ -40,6 +43,12 @@ def lun(name: str) -> lio.TpgLun:
 def mapped(name: str, number: int, initiator: str = HOST, *, read_only: bool = False) -> lio.MappedLun:
     """Return a LUN as the host sees it."""
     return lio.MappedLun(IQN, TAG, initiator, number, name, read_only)
+
+
+def secret(item: lio.NodeAcl, *, mutual: bool = False, word: str = "a password") -> lio.NodeAcl:
+    """Return the ACL with CHAP, also with the target's own answer."""
+    answer = ("san", Secret("the answer of it")) if mutual else ()
+    return structs.replace(item, credentials=lio.Credentials("bob", Secret(word), *answer))
 
 
 def only(*items: lio.Object) -> dict[lio.Key, lio.Object]:

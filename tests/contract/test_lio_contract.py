@@ -69,6 +69,35 @@ def test_settings_are_changed_in_place(side: Side) -> None:
     converge(side, desired)
 
 
+def test_credentials_are_set_changed_and_taken_away(side: Side) -> None:
+    """CHAP of an ACL, both ways or one, changes in place; spaces and quotes in a password are kept."""
+    converge(side, full())
+    for item in (
+        maps.secret(ACL),
+        maps.secret(ACL, mutual=True, word="p \"'$%\\~ w"),
+        maps.secret(ACL, word="x" * 255),
+        ACL,
+    ):
+        steps = plan(full() | only(item), observed(side))
+        assert [step.action for step in steps] == [Action.UPDATE]
+        converge(side, full() | only(item))
+    converge(side, only())
+    converge(side, full() | only(maps.secret(ACL, mutual=True)))
+
+
+def test_discovery_asks_for_credentials_while_claimed(side: Side) -> None:
+    """What discovery asks for is made, changed and removed like an object, and seen only by its claim."""
+    claims = CLAIMS | {lio.DISCOVERY_CLAIM}
+    for credentials in (maps.secret(ACL).credentials, maps.secret(ACL, mutual=True).credentials):
+        desired = only(lio.DiscoveryAuth(credentials))
+        assert not failures(side.kernel.apply(plan(desired, side.kernel.observe(claims).objects)))
+        assert side.kernel.observe(claims).objects == desired
+        assert side.kernel.observe(CLAIMS).objects == {}
+    assert _try(side, Action.CREATE, lio.DiscoveryAuth()) is None
+    assert not failures(side.kernel.apply(plan({}, side.kernel.observe(claims).objects)))
+    assert side.kernel.observe(claims).objects == {}
+
+
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_mapping_has_its_write_protection(side: Side, read_only: bool) -> None:  # noqa: FBT001
     """A new mapping is read-only or not, as desired."""

@@ -40,8 +40,11 @@ class FakeLio:
     def observe(self, claims: AbstractSet[str]) -> Observed:
         """Look, by the rules of lunmapd.lio.observe."""
         ours = {iqn for iqn in self._targets() if self._is_ours(iqn, claims)}
+        hidden = set() if lio.DISCOVERY_CLAIM in claims else {lio.DISCOVERY_AUTH}
         objects = {
-            name: item for name, item in self.objects.items() if getattr(item, "iqn", None) in {None, *ours}
+            name: item
+            for name, item in self.objects.items()
+            if getattr(item, "iqn", None) in {None, *ours} and name not in hidden
         }
         return Observed(objects, self.foreign | self._targets() - ours, self.features, self.sessions)
 
@@ -81,7 +84,7 @@ class FakeLio:
             case Action.DELETE:
                 used = exists and any(self._dependents(step.item))
                 return Failure("InUse", f"{step}: Device or resource busy") if used else None
-            case Action.CREATE if exists:
+            case Action.CREATE if exists and not isinstance(step.item, lio.DiscoveryAuth):
                 return Failure("KernelRefused", f"{step}: File exists")
             case Action.UPDATE if not exists:
                 return Failure("KernelRefused", f"{step}: No such file or directory")

@@ -16,11 +16,14 @@ from lunmapd.agent.agent import Agent
 from lunmapd.agent.bell import Bell
 from lunmapd.agent.claims import Claims
 from lunmapd.agent.identity import Identity
+from lunmapd.agent.local import Local
 from lunmapd.core import lio
 from lunmapd.core.backings import Block, FileIO
-from lunmapd.core.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.lunmap import Authentication, Chap, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.project import PORT_ID, project
+from lunmapd.core.secrets import Secret, Vault
 from lunmapd.core.status import APPLIED, STORE
+from lunmapd.service.keyfile import add_key, read_keys
 from lunmapd.store.commit import commit, initialise
 from lunmapd.store.draft import Signature
 from lunmapd.store.node import read_fleet
@@ -53,7 +56,8 @@ def make(session: Session, kernel: FakeLio, tmp_path: Path) -> Make:
     """Give what makes an agent of node n1."""
 
     def made(other: Session | None = None, *, node: str = "n1", identity: Identity = SELF) -> Agent:
-        return Agent(node, other or session, kernel, Claims(tmp_path / "claims.json"), identity)
+        local = Local(Claims(tmp_path / "claims.json"), lambda: read_keys(tmp_path / "secrets.key"))
+        return Agent(node, other or session, kernel, local, identity)
 
     return made
 
@@ -105,6 +109,33 @@ def test_a_status_that_says_the_same_is_not_written(session: Session, make: Make
         before = shell.get("status/n1")
         agent.turn()
         assert shell.get("status/n1") == before
+
+
+def test_a_key_that_comes_later_opens_the_secrets(
+    session: Session, kernel: FakeLio, make: Make, tmp_path: Path
+) -> None:
+    """Without the key only the ACL that needs it fails; the key file is read anew each turn, and its ids are reported."""
+    agent, path = make(), tmp_path / "secrets.key"
+    key = add_key(path, b"k" * 32)
+    vault = Vault(read_all(session).cluster, read_keys(path))
+    password = vault.seal(f"initiators/{H}", "chap", Secret("a password"), b"n" * 12)
+    targets = {T: replace(MAP.targets[T], authentication=Authentication.CHAP)}
+    put(session, replace(MAP, targets=targets, initiators={H: Initiator("", Chap("bob", password))}))
+    path.chmod(0o644)
+    assert not agent.turn().converged
+    assert [(entry.object.split()[0], entry.reason) for entry in agent.status.failing] == [
+        ("acl", "SecretUndecodable")
+    ]
+    assert agent.status.keys == ()
+    assert ("storage_object", "a") in kernel.objects
+    path.chmod(0o600)
+    assert agent.turn().converged
+    assert kernel.objects["acl", T, 1, H] == lio.NodeAcl(
+        T, 1, H, lio.Credentials("bob", Secret("a password"))
+    )
+    status = read_fleet(session)["n1"].status
+    assert status is not None
+    assert status.keys == (key,)
 
 
 def test_removals_are_followed(session: Session, kernel: FakeLio, make: Make) -> None:

@@ -31,6 +31,7 @@ from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import WAITING, Failure, Ledger, Report, failures
 from lunmapd.core.plan import Action, Disruption, Step, disruption, plan
 from lunmapd.core.project import PORT_ID, project
+from lunmapd.core.secrets import Vault
 from lunmapd.core.status import (
     APPLIED,
     STORE,
@@ -373,18 +374,18 @@ def test_nothing_observed_is_nothing_ours() -> None:
 
 def test_a_foreign_target_is_left_alone_and_said() -> None:
     """A target of another tool gives nothing to do and one failure; a target of other nodes is no concern."""
-    want = desire(MAP, {}, "n1", Observed(foreign={T}))
+    want = desire(MAP, {}, "n1", Observed(foreign={T}), Vault(""))
     assert want.objects == {}
     assert want.failures[("target", T)].reason == "ForeignTarget"
     elsewhere = msgspec.structs.replace(MAP, targets={T: Target({"n2": PortalGroup(7)})})
-    assert desire(elsewhere, {}, "n1", Observed(foreign={T})).failures == {}
+    assert desire(elsewhere, {}, "n1", Observed(foreign={T}), Vault("")).failures == {}
 
 
 def test_an_object_that_breaks_a_rule_is_not_served_but_others_are() -> None:
     """A Lun whose document is wrong or unreadable is reported and left as it is; the others are projected."""
     wrong = msgspec.structs.replace(LUN, serial="x", backing=Block("/dev/b"), maps=(Map(T, 4, H),))
     lunmap = msgspec.structs.replace(MAP, luns={"a": LUN, "b": wrong})
-    want = desire(lunmap, {"luns/c": "not JSON"}, "n1", Observed())
+    want = desire(lunmap, {"luns/c": "not JSON"}, "n1", Observed(), Vault(""))
     assert want.objects == project(MAP, "n1")
     assert {name[1]: failure.reason for name, failure in want.failures.items()} == {
         "luns/b": "DocumentInvalid",

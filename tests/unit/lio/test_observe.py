@@ -7,6 +7,7 @@ from unit.lio.tree import Tree
 
 from lunmapd.core import lio
 from lunmapd.core.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.secrets import Secret
 from lunmapd.lio.look import Held
 from lunmapd.lio.observe import look_at, observe
 
@@ -50,6 +51,50 @@ def test_a_served_lun_is_seen(tree: Tree) -> None:
         lio.Tpg(IQN, 1, TPG_ATTRIBUTES, TPG_PARAMETERS),
     }
     assert len(found) == 6
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, ("", "")),
+        ({"userid": "", "password": ""}, ("", "")),
+        ({"userid": "bob", "password": "x y"}, ("bob", "x y")),
+        ({"userid": "NULL", "password": "NULL"}, ("", "")),
+        ({"userid": "bob", "password": "NULL"}, ("", "")),
+        (
+            {"userid": "bob", "password": "x", "userid_mutual": "san", "authenticate_target": "0"},
+            ("bob", "x"),
+        ),
+    ],
+)
+def test_half_a_pair_of_credentials_is_none(
+    tree: Tree, files: dict[str, str], expected: tuple[str, str]
+) -> None:
+    """Unset, cleared and half-written credentials count as LIO takes them."""
+    tree.tpg(f"{IQN}/tpgt_1")
+    (tree.root / f"{TPGT}/acls/host/auth").mkdir(parents=True)
+    for name, text in files.items():
+        tree.write(f"{TPGT}/acls/host/auth/{name}", text)
+    acl = observe(tree.root, NOBODY).objects["acl", IQN, 1, "host"]
+    assert acl == lio.NodeAcl(IQN, 1, "host", lio.Credentials(expected[0], Secret(expected[1])))
+
+
+def test_discovery_is_looked_at_only_when_claimed(tree: Tree) -> None:
+    """What discovery asks for belongs to whoever set it, so it is ours only when claimed, and enforced."""
+    tree.write("iscsi/discovery_auth/enforce_discovery_auth", "1")
+    for name, text in (
+        ("userid", "a"),
+        ("password", "b"),
+        ("authenticate_target", "1"),
+        ("userid_mutual", "c"),
+        ("password_mutual", "d"),
+    ):
+        tree.write(f"iscsi/discovery_auth/{name}", text)
+    assert observe(tree.root, NOBODY).objects == {}
+    (found,) = observe(tree.root, {lio.DISCOVERY_CLAIM}).objects.values()
+    assert found == lio.DiscoveryAuth(lio.Credentials("a", Secret("b"), "c", Secret("d")))
+    tree.write("iscsi/discovery_auth/enforce_discovery_auth", "0")
+    assert observe(tree.root, {lio.DISCOVERY_CLAIM}).objects == {}
 
 
 def test_storage_objects_below_our_indexes_are_not_ours(tree: Tree) -> None:
