@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lunmapd.core import lio
-from lunmapd.core.backings import Backing, Block, FileIO
+from lunmapd.core.backings import Backing, Block, FileIO, RamDisk, User
 from lunmapd.core.lunmap import (
     Access,
     AluaState,
@@ -42,7 +42,9 @@ def lunmaps(draw: st.DrawFn) -> Lunmap:
             {
                 name: draw(_portal_groups(name, port_id))
                 for port_id, name in enumerate(draw(_served_by()), 1 + 10 * index)
-            }
+            },
+            attributes=draw(st.sampled_from(({}, {"login_timeout": 20}, {"login_timeout": 15}))),
+            parameters=draw(st.sampled_from(({}, {"ImmediateData": "No"}))),
         )
         for index, iqn in enumerate(sorted(names))
     }
@@ -104,24 +106,38 @@ def _maps(draw: st.DrawFn, lunmap: Lunmap, taken: set[tuple[str, str, int]]) -> 
     return tuple(maps)
 
 
+def _attributes() -> st.SearchStrategy[dict[str, int]]:
+    """Draw attributes that devices, files and memory take, some of them before the export only."""
+    return st.fixed_dictionaries(
+        {}, optional={"block_size": st.sampled_from((512, 4096)), "emulate_rsoc": st.sampled_from((0, 1))}
+    )
+
+
 @st.composite
 def _luns(draw: st.DrawFn, index: int, name: str, lunmap: Lunmap, taken: set[tuple[str, str, int]]) -> Lun:
     path = f"/dev/vg/{name}-{draw(st.integers(0, 1))}"
     overrides = draw(st.sampled_from(({}, {"n2": f"/dev/n2/{name}"})))
-    backings: tuple[Backing, ...] = (Block(path, overrides), FileIO(path, overrides))
+    backings: tuple[Backing, ...] = (
+        Block(path, overrides), FileIO(path, overrides), User(f"rbd/{name}"), RamDisk(volatile=True),
+    )  # fmt: skip
     lun = Lun(
         draw(st.sampled_from(backings)),
         serial=f"{index:02x}" + "5" * 30,
         size=draw(st.sampled_from((MIB, 2 * MIB))),
+        vendor=draw(st.sampled_from(("", "ACME"))),
         others=draw(st.sampled_from(AluaState)),
         maps=draw(_maps(lunmap, taken)),
     )
     everywhere = reporting_nodes(lunmap, lun)
-    some = tuple(sorted(draw(st.sets(st.sampled_from(everywhere))))) if everywhere else ()
+    most = 1 if isinstance(lun.backing, RamDisk) else None
+    some = tuple(sorted(draw(st.sets(st.sampled_from(everywhere), max_size=most)))) if everywhere else ()
+    if isinstance(lun.backing, RamDisk):
+        some = some or everywhere[:1]
     nodes = some or everywhere
     return replace(
         lun,
         nodes=some,
+        attributes={} if isinstance(lun.backing, User) else draw(_attributes()),
         preferred=draw(st.sampled_from(("", *nodes))),
         shared=draw(st.builds(Shared, st.sampled_from(Scope), st.sampled_from(Scope)))
         if len(nodes) > 1

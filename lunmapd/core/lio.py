@@ -9,6 +9,7 @@ from typing import assert_never
 
 from msgspec import Struct
 
+from lunmapd.core.attributes import STORAGE, When
 from lunmapd.core.secrets import Secret
 
 Key = tuple[str | int, ...]
@@ -16,7 +17,11 @@ Settings = tuple[tuple[str, str], ...]
 
 
 class StorageObject(Struct, frozen=True, tag=True, gc=False):
-    """A backing device or file in LIO's core; `size` is in bytes, 0 for a block device, which has its own."""
+    """A backing in LIO's core; `size` is in bytes, 0 for a device, which has its own.
+
+    `path` is the configuration of a `user` one, and empty for `rd_mcp`. The attributes are those that lunmapd governs,
+    then those that the map sets, by name; vendor and product are empty where they are LIO's own.
+    """
 
     name: str
     plugin: str
@@ -24,6 +29,8 @@ class StorageObject(Struct, frozen=True, tag=True, gc=False):
     size: int
     serial: str
     attributes: Settings = ()
+    vendor: str = ""
+    product: str = ""
 
 
 class Target(Struct, frozen=True, tag=True, gc=False):
@@ -33,7 +40,10 @@ class Target(Struct, frozen=True, tag=True, gc=False):
 
 
 class Tpg(Struct, frozen=True, tag=True, gc=False):
-    """A target portal group. Made disabled; Enabled opens it."""
+    """A target portal group. Made disabled; Enabled opens it.
+
+    The settings are those that lunmapd governs, then by name those others of attributes.py that are not at their default.
+    """
 
     iqn: str
     tag: int
@@ -88,11 +98,12 @@ class MappedLun(Struct, frozen=True, tag=True, gc=False):
 
 
 class Portal(Struct, frozen=True, tag=True, gc=False):
-    """An address that a TPG listens on, spelled as in configfs."""
+    """An address that a TPG listens on, spelled as in configfs; with `iser` for RDMA too."""
 
     iqn: str
     tag: int
     address: str
+    iser: bool = False
 
 
 class Enabled(Struct, frozen=True, tag=True, gc=False):
@@ -183,12 +194,14 @@ def parents(item: Object) -> tuple[Key, ...]:
 def fixed(item: Object) -> object:
     """Return what can't change in place: where this differs, the object is replaced.
 
-    Credentials count for the next login. A storage object's size grows in place (fd_dev_size is accepted while exported), attributes and write
-    protection are set live, all else is decided at creation.
+    The size of a file grows in place (fd_dev_size is accepted while exported), credentials count for the next login,
+    write protection and most attributes are set live, all else is decided at creation.
     """
     match item:
         case StorageObject():
-            return (item.plugin, item.path, item.serial)
+            size = None if item.plugin == "fileio" else item.size
+            early = tuple(setting for setting in item.attributes if _is_early(item.plugin, setting[0]))
+            return (item.plugin, item.path, size, item.serial, item.vendor, item.product, early)
         case MappedLun():
             return item.storage_object
         case Enabled():
@@ -197,6 +210,11 @@ def fixed(item: Object) -> object:
             return None
         case _:
             assert_never(item)
+
+
+def _is_early(plugin: str, name: str) -> bool:
+    known = STORAGE.get((plugin, name))
+    return known is not None and known.when is When.BEFORE_EXPORT
 
 
 def lun_of(item: Object) -> str | None:

@@ -38,7 +38,9 @@ def _update(step: Step, places: Places) -> None:
         case lio.StorageObject():
             storage.update(step.item, step.before, places)
         case lio.Tpg():
-            write_settings(step.item)
+            write_settings(step.item, step.before)
+        case lio.Portal():
+            rts.portal(step.item, "lookup").iser = step.item.iser
         case lio.NodeAcl():
             auth.write_acl(step.item)
         case lio.DiscoveryAuth():

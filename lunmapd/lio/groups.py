@@ -22,8 +22,7 @@ def create(item: Item) -> None:
             if item.credentials != lio.NO_CREDENTIALS:
                 auth.write_acl(item)
         case lio.Portal():
-            _probe(item)
-            rts.portal(item, "create")
+            _create_portal(item)
         case lio.Enabled():
             _enable(item)
         case lio.DiscoveryAuth():
@@ -62,6 +61,13 @@ def _delete_tpg(item: lio.Tpg) -> None:
     if tpg.enable:
         raise RefusedError("InUse", f"TPG {item.tag} of {item.iqn} is enabled")
     rts.remove(tpg)
+
+
+def _create_portal(item: lio.Portal) -> None:
+    _probe(item)
+    portal = rts.portal(item, "create")
+    if item.iser:
+        portal.iser = True
 
 
 def _probe(item: lio.Portal) -> None:

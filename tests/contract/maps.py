@@ -35,6 +35,26 @@ def block(name: str, path: str) -> lio.StorageObject:
     return lio.StorageObject(name, "iblock", path, 0, name.encode().hex().ljust(32, "0"), attributes)
 
 
+def ramdisk(name: str, size: int = SIZE) -> lio.StorageObject:
+    """Return a storage object in memory."""
+    attributes = tuple((attribute, "1") for attribute in STORAGE_ATTRIBUTES["rd_mcp"])
+    return lio.StorageObject(name, "rd_mcp", "", size, name.encode().hex().ljust(32, "0"), attributes)
+
+
+def program(name: str, config: str = "none/such") -> lio.StorageObject:
+    """Return a storage object behind a program, which need not be there."""
+    attributes = tuple((attribute, "0") for attribute in STORAGE_ATTRIBUTES["user"])
+    return lio.StorageObject(name, "user", config, SIZE, name.encode().hex().ljust(32, "0"), attributes)
+
+
+def given(
+    item: lio.StorageObject, vendor: str = "", product: str = "", **attributes: int
+) -> lio.StorageObject:
+    """Return the storage object with settings of the map."""
+    more = tuple((name, str(value)) for name, value in sorted(attributes.items()))
+    return structs.replace(item, attributes=(*item.attributes, *more), vendor=vendor, product=product)
+
+
 def lun(name: str) -> lio.TpgLun:
     """Return a LUN of the one TPG."""
     return lio.TpgLun(IQN, TAG, name)

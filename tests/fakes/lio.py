@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from itertools import count
 
 from lunmapd.core import lio
+from lunmapd.core.attributes import STORAGE, TPG
 from lunmapd.core.observed import Observed, Session
 from lunmapd.core.outcome import WAITING, Failure, Ledger, Report
 from lunmapd.core.plan import Action, Step, follow
@@ -102,6 +103,10 @@ class FakeLio:
             return Failure("AttributeUnsupported", f"this kernel has no {unknown[0]}")
         if isinstance(item, lio.Enabled) and self._bad_port_id(item):
             return Failure("KernelRefused", f"{step}: Invalid argument")
+        if isinstance(item, lio.Portal) and item.iser:
+            # As a kernel without RDMA: the portal is made, and can't listen for iSER.
+            self.objects.setdefault(lio.key(item), lio.Portal(item.iqn, item.tag, item.address))
+            return Failure("KernelRefused", f"{step}: Invalid argument")
         return None
 
     def _bad_backing(self, item: lio.StorageObject, step: Step) -> Failure | None:
@@ -163,8 +168,11 @@ def _is_marked(tpg: lio.Tpg) -> bool:
 
 def _known_attributes(item: lio.Object) -> Iterable[str]:
     if isinstance(item, lio.StorageObject):
-        return STORAGE_ATTRIBUTES[item.plugin]
-    return [name for name, _ in TPG_ATTRIBUTES]
+        return (
+            *STORAGE_ATTRIBUTES[item.plugin],
+            *(name for plugin, name in STORAGE if plugin == item.plugin),
+        )
+    return (*(name for name, _ in TPG_ATTRIBUTES), *TPG)
 
 
 def _directory(item: lio.Object) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from lunmapd.core import attributes
 from lunmapd.core.attributes import When
-from lunmapd.core.backings import plugin_of
+from lunmapd.core.backings import RamDisk, User, plugin_of
 from lunmapd.core.errors import Place, Problem
 from lunmapd.core.lunmap import Lun, Lunmap
 
@@ -38,6 +38,8 @@ def _while_mapped(place: Place, before: Lun, after: Lun) -> Iterator[Problem]:
     if plugin_of(before.backing) != plugin_of(after.backing):
         yield Problem((*place, "backing", "type"), f"can't change while the Lun is mapped: {_MAPPED}")
         return
+    if before.size != after.size and isinstance(after.backing, RamDisk | User):
+        yield Problem((*place, "size"), f"can't change while the Lun is mapped: {_MAPPED}")
     for field in ("vendor", "product"):
         if getattr(before, field) != getattr(after, field):
             yield Problem((*place, field), f"can't change while the Lun is mapped: {_MAPPED}")

@@ -37,6 +37,7 @@ class LUN(CFSNode):
     ) -> None: ...
 
 class NetworkPortal(CFSNode):
+    iser: bool
     def __init__(self, parent_tpg: TPG, ip_address: str, port: int = 3260, mode: str = "any") -> None: ...
 
 class NodeACL(CFSNode):

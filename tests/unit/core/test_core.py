@@ -30,7 +30,7 @@ from lunmapd.core.migrate import to_schema_2
 from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import WAITING, Failure, Ledger, Report, failures
 from lunmapd.core.plan import Action, Disruption, Step, disruption, plan
-from lunmapd.core.project import PORT_ID, project
+from lunmapd.core.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS, project
 from lunmapd.core.secrets import Vault
 from lunmapd.core.status import (
     APPLIED,
@@ -113,6 +113,47 @@ def test_a_lun_on_several_nodes_has_no_state_that_one_node_keeps() -> None:
         assert isinstance(item, lio.StorageObject)
         assert dict(item.attributes)["emulate_pr"] == value
         assert dict(item.attributes)["emulate_write_cache"] == "0"
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_what_is_chosen_for_a_shared_lun_is_offered(scope: Scope) -> None:
+    """Reservations and COMPARE AND WRITE are as chosen; EXTENDED COPY is never offered by several nodes."""
+    lun = msgspec.structs.replace(LUN, shared=Shared(reservations=scope, compare_and_write=Scope.OFF))
+    item = project(msgspec.structs.replace(MAP, luns={"a": lun}), "n1")["storage_object", "a"]
+    assert isinstance(item, lio.StorageObject)
+    values = dict(item.attributes)
+    offered = "1" if scope is Scope.PER_NODE else "0"
+    assert (values["emulate_pr"], values["emulate_caw"], values["emulate_3pc"]) == (offered, "0", "0")
+
+
+def test_settings_of_the_map_follow_those_that_are_governed() -> None:
+    """Attributes come by name after lunmapd's own; what is at LIO's default is not said of a TPG."""
+    lun = msgspec.structs.replace(
+        LUN, vendor="A", product="B", attributes={"emulate_tpu": 1, "block_size": 512}
+    )
+    target = msgspec.structs.replace(
+        MAP.targets[T],
+        attributes={"t10_pi": 0, "login_timeout": 20},
+        parameters={"MaxConnections": "1", "InitialR2T": "No"},
+    )
+    objects = project(msgspec.structs.replace(MAP, luns={"a": lun}, targets={T: target}), "n1")
+    item, tpg = objects["storage_object", "a"], objects["tpg", T, 1]
+    assert isinstance(item, lio.StorageObject)
+    assert item.attributes[-2:] == (("block_size", "512"), ("emulate_tpu", "1"))
+    assert (item.vendor, item.product) == ("A", "B")
+    assert tpg == lio.Tpg(
+        T, 1, (*TPG_ATTRIBUTES, ("login_timeout", "20")), (*TPG_PARAMETERS, ("InitialR2T", "No"))
+    )
+
+
+def test_a_node_may_serve_by_rdma_too() -> None:
+    """The portals for iSER are portals of every target of the node."""
+    node = msgspec.structs.replace(MAP.nodes["n1"], iser_portals=("10.1.0.1:3260",))
+    objects = project(msgspec.structs.replace(MAP, nodes={"n1": node}), "n1")
+    assert {item.address: item.iser for item in objects.values() if isinstance(item, lio.Portal)} == {
+        "10.0.0.1:3260": False,
+        "10.1.0.1:3260": True,
+    }
 
 
 def test_a_block_device_has_its_own_size() -> None:

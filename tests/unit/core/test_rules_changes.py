@@ -46,6 +46,15 @@ def test_an_attribute_without_a_known_default_stays_given() -> None:
         assert len(change_problems(before, after)) == count
 
 
+def test_memory_does_not_grow_while_it_is_mapped() -> None:
+    """Neither memory nor a program's Lun changes its size in place."""
+    memory = "backing: {type: ramdisk, volatile: true}"
+    before, after = (
+        parse(edited(f"{SIZE}\n    {FILE}", f"size: {size}\n    {memory}"))[0] for size in ("64MiB", "128MiB")
+    )
+    assert [problem.place[-1] for problem in change_problems(before, after)] == ["size"]
+
+
 def test_an_unmapped_lun_may_change() -> None:
     """Without a mapping, before or after, a Lun may change all but its serial and size."""
     other = FILE.replace("fileio", "block") + "\n    vendor: ACME\n    attributes: {block_size: 4096}"
