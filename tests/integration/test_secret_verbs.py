@@ -53,9 +53,7 @@ def test_a_password_comes_in_sealed(desk: Desk) -> None:
     assert PASSWORD not in text
     key = read_keys(desk.key_file).current
     assert f"password: v1:{key}:" in text
-    asking = EXAMPLE.replace(
-        "alias: all nodes together", "alias: all nodes together\n    authentication: chap"
-    )
+    asking = EXAMPLE.replace("authentication: none", "authentication: chap")
     named = asking.replace("alias: database host", "alias: database host\n    chap: {user: bob}")
     desk.ctl.apply(named, wait=None)
     assert desk.listing() == {

@@ -24,9 +24,8 @@ def cluster(new_lab: NewLab) -> Iterator[Cluster]:
 
 def example(cluster: Cluster, authentication: str = "none", chap: str = "", discovery: str = "") -> str:
     """Return the example map for one node, with what the target and discovery ask for."""
-    text = cluster.example().replace(
-        "nodes: [n1, n2, n3]", f"nodes: [n1]\n    authentication: {authentication}"
-    )
+    text = cluster.example().replace("[n1, n2, n3]", "[n1]")
+    text = text.replace("authentication: none", f"authentication: {authentication}")
     text = text.replace("alias: database host", f"alias: database host\n{chap}")
     text = re.sub(r"^  n[23]:.*\n", "", text, flags=re.MULTILINE)
     return text.replace("{tpg_tag: 1,", f"{{tpg_tag: 1, {discovery}")
