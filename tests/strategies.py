@@ -1,14 +1,33 @@
 """Hypothesis strategies: maps that keep every rule, and sets of LIO objects that a kernel could have."""
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lunmapd.core import lio
-from lunmapd.core.lunmap import Access, Block, FileIO, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.backings import Backing, Block, FileIO, RamDisk, User
+from lunmapd.core.lunmap import (
+    Access,
+    AluaState,
+    Group,
+    Initiator,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    NodeState,
+    PortalGroup,
+    Scope,
+    Shared,
+    Target,
+    initiators_of,
+    reporting_nodes,
+)
 from lunmapd.core.project import TPG_ATTRIBUTES, TPG_PARAMETERS
 
 NODES = ("n1", "n2", "n3")
 TARGETS = ("iqn.2026-01.org.example:a", "iqn.2026-01.org.example:b")
 INITIATORS = ("iqn.2026-01.org.example:h1", "iqn.2026-01.org.example:h2", "iqn.2026-01.org.example:h3")
+GROUPS = ("hosts", "vms")
 LUNS = ("db1", "db2", "logs", "vm-7")
 
 MIB = 1 << 20
@@ -17,44 +36,113 @@ MIB = 1 << 20
 @st.composite
 def lunmaps(draw: st.DrawFn) -> Lunmap:
     """Draw a map that keeps every rule."""
-    nodes = {name: Node(tag, (f"10.0.0.{tag}:3260",)) for tag, name in enumerate(NODES, 1)}
     names = draw(st.sets(st.sampled_from(TARGETS)))
     targets = {
         iqn: Target(
-            {name: PortalGroup(port_id) for port_id, name in enumerate(draw(_served_by()), 1 + 10 * index)}
+            {
+                name: draw(_portal_groups(name, port_id))
+                for port_id, name in enumerate(draw(_served_by()), 1 + 10 * index)
+            },
+            attributes=draw(st.sampled_from(({}, {"login_timeout": 20}, {"login_timeout": 15}))),
+            parameters=draw(st.sampled_from(({}, {"ImmediateData": "No"}))),
         )
         for index, iqn in enumerate(sorted(names))
     }
     initiators = {iqn: Initiator(draw(st.sampled_from(("", "db host")))) for iqn in INITIATORS}
-    luns: dict[str, Lun] = {}
+    groups = {
+        name: Group(tuple(draw(st.lists(st.sampled_from(INITIATORS), unique=True))))
+        for name in draw(st.sets(st.sampled_from(GROUPS)))
+    }
+    lunmap = Lunmap({}, targets, initiators, groups, draw(_nodes()))
     taken: set[tuple[str, str, int]] = set()
-    for index, name in enumerate(LUNS):
-        if draw(st.booleans()):
-            luns[name] = draw(_luns(index, name, sorted(targets), taken))
-    return Lunmap(luns, targets, initiators, nodes)
+    luns = {
+        name: draw(_luns(index, name, lunmap, taken))
+        for index, name in enumerate(LUNS)
+        if draw(st.booleans())
+    }
+    return replace(lunmap, luns=luns)
+
+
+@st.composite
+def _nodes(draw: st.DrawFn) -> dict[str, Node]:
+    prefixes: tuple[dict[str, str], ...] = ({}, {"/dev/vg/": "/dev/other/"})
+    return {
+        name: Node(
+            tag,
+            (f"10.0.0.{tag}:3260", f"[fd00::{tag}]:3260"),
+            labels=draw(st.sampled_from(({}, {"rack": "r1"}))),
+            devices=draw(st.sampled_from(prefixes)),
+            state=draw(st.sampled_from(NodeState)),
+        )
+        for tag, name in enumerate(NODES, 1)
+    }
 
 
 def _served_by() -> st.SearchStrategy[list[str]]:
     return st.lists(st.sampled_from(NODES), unique=True)
 
 
+def _portal_groups(name: str, port_id: int) -> st.SearchStrategy[PortalGroup]:
+    some = (f"[fd00::{NODES.index(name) + 1}]:3260",)
+    return st.builds(PortalGroup, st.just(port_id), st.sampled_from(((), some)))
+
+
 @st.composite
-def _luns(
-    draw: st.DrawFn, index: int, name: str, targets: list[str], taken: set[tuple[str, str, int]]
-) -> Lun:
-    pairs = [(target, initiator) for target in targets for initiator in INITIATORS]
+def _maps(draw: st.DrawFn, lunmap: Lunmap, taken: set[tuple[str, str, int]]) -> tuple[Map, ...]:
+    who = [{"initiator": iqn} for iqn in lunmap.initiators] + [{"group": name} for name in lunmap.groups]
+    pairs = [(target, names) for target in sorted(lunmap.targets) for names in who]
     maps: list[Map] = []
-    for target, initiator in draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []:
-        free = [number for number in range(8) if (target, initiator, number) not in taken]
+    seen: set[tuple[str, str]] = set()
+    for target, names in draw(st.lists(st.sampled_from(pairs), max_size=6)) if pairs else []:
+        entry = Map(target, 0, **names, access=draw(st.sampled_from(Access)))
+        members = {(target, initiator) for initiator in initiators_of(lunmap, entry)}
+        free = [number for number in range(12) if not any((*pair, number) in taken for pair in members)]
+        if members & seen or not free:
+            continue
         number = draw(st.sampled_from(free))
-        taken.add((target, initiator, number))
-        maps.append(Map(target, number, initiator, draw(st.sampled_from(Access))))
+        seen |= members
+        taken |= {(*pair, number) for pair in members}
+        maps.append(replace(entry, lun=number))
+    return tuple(maps)
+
+
+def _attributes() -> st.SearchStrategy[dict[str, int]]:
+    """Draw attributes that devices, files and memory take, some of them before the export only."""
+    return st.fixed_dictionaries(
+        {}, optional={"block_size": st.sampled_from((512, 4096)), "emulate_rsoc": st.sampled_from((0, 1))}
+    )
+
+
+@st.composite
+def _luns(draw: st.DrawFn, index: int, name: str, lunmap: Lunmap, taken: set[tuple[str, str, int]]) -> Lun:
     path = f"/dev/vg/{name}-{draw(st.integers(0, 1))}"
-    serial = f"{index:02x}" + "5" * 30
-    size = draw(st.sampled_from((MIB, 2 * MIB)))
-    backings: tuple[Block | FileIO, ...] = (Block(path), FileIO(path))
-    backing = draw(st.sampled_from(backings))
-    return Lun(backing, serial, size, tuple(maps))
+    overrides = draw(st.sampled_from(({}, {"n2": f"/dev/n2/{name}"})))
+    backings: tuple[Backing, ...] = (
+        Block(path, overrides), FileIO(path, overrides), User(f"rbd/{name}"), RamDisk(volatile=True),
+    )  # fmt: skip
+    lun = Lun(
+        draw(st.sampled_from(backings)),
+        serial=f"{index:02x}" + "5" * 30,
+        size=draw(st.sampled_from((MIB, 2 * MIB))),
+        vendor=draw(st.sampled_from(("", "ACME"))),
+        others=draw(st.sampled_from(AluaState)),
+        maps=draw(_maps(lunmap, taken)),
+    )
+    everywhere = reporting_nodes(lunmap, lun)
+    most = 1 if isinstance(lun.backing, RamDisk) else None
+    some = tuple(sorted(draw(st.sets(st.sampled_from(everywhere), max_size=most)))) if everywhere else ()
+    if isinstance(lun.backing, RamDisk):
+        some = some or everywhere[:1]
+    nodes = some or everywhere
+    return replace(
+        lun,
+        nodes=some,
+        attributes={} if isinstance(lun.backing, User) else draw(_attributes()),
+        preferred=draw(st.sampled_from(("", *nodes))),
+        shared=draw(st.builds(Shared, st.sampled_from(Scope), st.sampled_from(Scope)))
+        if len(nodes) > 1
+        else None,
+    )
 
 
 def _storage_objects() -> st.SearchStrategy[lio.Object]:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
+from msgspec.structs import replace
+
 from lunmapd.agent.bell import Bell
-from lunmapd.agent.claims import Claims
 from lunmapd.agent.contact import Contact
+from lunmapd.agent.disk import Local
 from lunmapd.agent.follow import Follower, Reading
 from lunmapd.agent.member import Member
 from lunmapd.agent.policy import Policy
@@ -16,6 +18,7 @@ from lunmapd.agent.voice import Voice
 from lunmapd.core.errors import LunmapdError
 from lunmapd.core.guard import removals
 from lunmapd.core.offer import Offer
+from lunmapd.core.secrets import Keyring, Vault
 from lunmapd.core.status import At, Verdict
 from lunmapd.store.errors import NodeNameTakenError, StoreError
 from lunmapd.store.snapshot import Snapshot
@@ -38,13 +41,14 @@ class Agent:
     """One node's agent: it brings the map, the kernel and the status together."""
 
     def __init__(
-        self, member: Member, follower: Follower, kernel: Kernel, claims: Claims, policy: Policy
+        self, member: Member, follower: Follower, kernel: Kernel, local: Local, policy: Policy
     ) -> None:
         """Bring the parts together; nothing is done before `turn` or `run`."""
         self._member = member
         self._follower = follower
         self._kernel = kernel
-        self._claims = claims
+        self._local = local
+        self._keys = Keyring()
         self._policy = policy
         self._contact = Contact(policy.isolate_after)
         self._voice = Voice()
@@ -69,12 +73,23 @@ class Agent:
     def turn(self) -> Turn:
         """Read, make one pass, report. Whatever lunmapd raises on purpose becomes a condition."""
         self._contact.ask()
+        self._keys = self._read_keys()
         reading = self._follower.read(self._member.join)
         self._contact.answered(reading.error)
         offer = self._contact.offer()
         turn = self._pass(reading, offer, (*reading.verdicts, *self._contact.verdicts(offer)))
         self._report(turn)
         return turn
+
+    def _read_keys(self) -> Keyring:
+        """Read the keys; without them the secrets fail one by one, and everything else goes on."""
+        try:
+            keys = self._local.keys()
+        except LunmapdError as error:
+            self._voice.keyless(error)
+            return Keyring()
+        self._voice.keyless(None)
+        return keys
 
     def _pass(self, reading: Reading, offer: Offer, verdicts: tuple[Verdict, ...]) -> Turn:
         snapshot = reading.snapshot
@@ -100,13 +115,14 @@ class Agent:
             revision=snapshot.revision,
             lunmap=snapshot.lunmap,
             unreadable=snapshot.unreadable,
+            vault=Vault(snapshot.cluster, self._keys),
             confirmed=partial(holds.confirmed, snapshot),
             decided=holds.decided,
             limits=self._policy.limits,
             offer=offer,
         )
         try:
-            result = reconcile(self._kernel, self._claims, orders)
+            result = reconcile(self._kernel, self._local.claims, orders)
         except RemovalHeldError:
             holds.held(snapshot.revision)
             raise
@@ -115,7 +131,7 @@ class Agent:
         return result
 
     def _report(self, turn: Turn) -> None:
-        self.status = next_status(self.status, turn, utc_now())
+        self.status = replace(next_status(self.status, turn, utc_now()), keys=self._keys.ids)
         self._voice.conditions(self.status.conditions)
         if isinstance(turn.store_error, NodeNameTakenError):
             return

@@ -17,6 +17,7 @@ from lunmapd.core.observed import Observed
 from lunmapd.core.offer import Offer, offered, unchanged
 from lunmapd.core.outcome import Failure, Report, failures
 from lunmapd.core.plan import Plan, disruption, plan
+from lunmapd.core.secrets import Vault
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +48,14 @@ class Orders(Struct, frozen=True):
     """What a pass has to bring about.
 
     `confirmed` gives the map up to which removals are confirmed, None for none; `decided` is what an earlier pass was to
-    take away and could not.
+    take away and could not. `vault` opens the secrets.
     """
 
     node: str
     revision: int
     lunmap: Lunmap
     unreadable: Mapping[str, str]
+    vault: Vault
     confirmed: Callable[[], Lunmap | None]
     decided: AbstractSet[lio.Key] = frozenset()
     limits: Limits = Limits()
@@ -91,16 +93,12 @@ def reconcile(kernel: Kernel, claims: Claims, orders: Orders) -> Result:
     if not steps:
         return _result(orders, want, observed)
     _judge(kernel, orders, want, observed, steps)
-    claims.write(ours | _targets(want))
+    claims.write(ours | _claims(want))
     reports = tuple(_logged(report) for report in kernel.apply(steps))
     observed = kernel.observe(claims.read())
     want = _want(orders, observed)
-    claims.write(_targets(want))
+    claims.write(_claims(want))
     return _result(orders, want, observed, reports)
-
-
-def _want(orders: Orders, observed: Observed) -> Desire:
-    return desire(orders.lunmap, orders.unreadable, orders.node, observed)
 
 
 def _offered(orders: Orders, want: Desire, observed: Observed) -> lio.Objects:
@@ -119,7 +117,7 @@ def _judge(kernel: Kernel, orders: Orders, want: Desire, observed: Observed, ste
 
     def confirmed() -> lio.Objects | None:
         lunmap = orders.confirmed()
-        return None if lunmap is None else desire(lunmap, {}, orders.node, observed).objects
+        return None if lunmap is None else desire(lunmap, {}, orders.node, observed, orders.vault).objects
 
     held = guard.check(steps, observed.objects, orders.limits, confirmed, orders.decided)
     if held is None:
@@ -130,8 +128,13 @@ def _judge(kernel: Kernel, orders: Orders, want: Desire, observed: Observed, ste
     raise RemovalHeldError(orders.revision, held)
 
 
-def _targets(want: Desire) -> frozenset[str]:
-    return frozenset(item.iqn for item in want.objects.values() if isinstance(item, lio.Target))
+def _want(orders: Orders, observed: Observed) -> Desire:
+    return desire(orders.lunmap, orders.unreadable, orders.node, observed, orders.vault)
+
+
+def _claims(want: Desire) -> frozenset[str]:
+    targets = frozenset(item.iqn for item in want.objects.values() if isinstance(item, lio.Target))
+    return targets | {lio.DISCOVERY_CLAIM} if lio.DISCOVERY_AUTH in want.objects else targets
 
 
 def _logged(report: Report) -> Report:

@@ -19,6 +19,7 @@ class Voice:
         self._conditions: dict[str, tuple[bool, str, str]] = {}
         self._failures: dict[lio.Key, Failure] = {}
         self._unwritten = ""
+        self._keyless = ""
 
     def conditions(self, conditions: Iterable[Condition]) -> None:
         """Say each condition that changed."""
@@ -38,6 +39,13 @@ class Voice:
             if self._failures.get(name) != failure:
                 log.warning("%s fails: %s: %s", lio.show_key(name), failure.reason, failure.message)
         self._failures = causes
+
+    def keyless(self, error: LunmapdError | None) -> None:
+        """Say that the key file can't be used."""
+        text = "" if error is None else str(error)
+        if text and text != self._keyless:
+            log.warning("the key file is not used: %s", text)
+        self._keyless = text
 
     def unwritten(self, error: LunmapdError | None) -> None:
         """Say that the status could not be written."""

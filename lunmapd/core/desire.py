@@ -6,12 +6,14 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from lunmapd.core import lio
+from lunmapd.core.access import admit
 from lunmapd.core.changes import build
 from lunmapd.core.lunmap import SECTIONS, Lunmap
 from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import Failure
 from lunmapd.core.project import project
-from lunmapd.core.rules import problems
+from lunmapd.core.rules import faults
+from lunmapd.core.secrets import Vault
 
 FOREIGN = "ForeignTarget"
 UNREADABLE = "DocumentUnreadable"
@@ -25,18 +27,21 @@ class Desire(Struct, frozen=True):
     failures: Mapping[lio.Key, Failure]
 
 
-def desire(lunmap: Lunmap, unreadable: Mapping[str, str], node: str, observed: Observed) -> Desire:
+def desire(
+    lunmap: Lunmap, unreadable: Mapping[str, str], node: str, observed: Observed, vault: Vault
+) -> Desire:
     """Return what `node` must have. `unreadable` are the paths of documents that can't be decoded, with the reason.
 
-    Documents are trusted one by one: what belongs to an unreadable one, or to one that breaks a rule, stays.
+    `vault` opens the secrets. Documents are trusted one by one: what belongs to an unreadable one, or to one that breaks a rule, stays.
     """
     broken = suspects(lunmap)
     bad = unreadable.keys() | broken.keys()
     trusted = _without(lunmap, broken.keys())
-    wanted = project(trusted, node, observed.features, observed.foreign)
+    projected = project(trusted, node, observed.features, observed.foreign)
+    wanted, refused = admit(projected, observed.objects, trusted, node, vault)
     failures = {_document(path): Failure(UNREADABLE, reason) for path, reason in unreadable.items()}
     failures |= {_document(path): Failure(INVALID, reason) for path, reason in broken.items()}
-    failures |= _foreign(lunmap, node, observed.foreign)
+    failures |= _foreign(lunmap, node, observed.foreign) | refused
     return Desire(keep(wanted, observed.objects, bad, node) if bad else wanted, failures)
 
 
@@ -71,10 +76,20 @@ def _foreign(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> dict[lio.K
 def suspects(lunmap: Lunmap) -> dict[str, str]:
     """Return the objects that break a rule, as path and first sentence; only edits around the tools make such."""
     found: dict[str, str] = {}
-    for problem in problems(lunmap):
+    for problem in faults(lunmap):
         section, name = problem.place[:2]
         found.setdefault(f"{section}/{name}", str(problem))
-    return found
+    return _of_groups(lunmap, found) | found
+
+
+def _of_groups(lunmap: Lunmap, bad: Mapping[str, str]) -> dict[str, str]:
+    """Return the Luns that are mapped to a group that can't be trusted: who sees them is not known."""
+    return {
+        f"luns/{name}": f"it is mapped to a group that can't be served: {bad[f'groups/{entry.group}']}"
+        for name, lun in lunmap.luns.items()
+        for entry in lun.maps
+        if f"groups/{entry.group}" in bad
+    }
 
 
 def keep(

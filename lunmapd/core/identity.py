@@ -4,20 +4,23 @@ from collections.abc import Callable, Iterator
 
 from msgspec import structs
 
-from lunmapd.core.lunmap import Lunmap, PortalGroup, Target
+from lunmapd.core.credentials import with_passwords
+from lunmapd.core.lunmap import Lunmap, Target
 
 
 def with_identity(after: Lunmap, before: Lunmap, new_serial: Callable[[], str]) -> Lunmap:
-    """Return `after` with every serial and port id, those that `before` has where they are missing.
+    """Return `after` with every serial, port id and password, those that `before` has where they are missing.
 
-    `new_serial` gives a fresh serial, such as a random UUID in hex; a new port id is the lowest that is free.
+    `new_serial` gives a fresh serial, such as a random UUID in hex; a new port id is the lowest that is free. A password
+    that neither has stays empty, for the rules to refuse.
     """
     luns = dict(after.luns)
     for name, lun in after.luns.items():
         if not lun.serial:
             known = before.luns.get(name)
             luns[name] = structs.replace(lun, serial=known.serial if known else new_serial())
-    return structs.replace(after, luns=luns, targets=_with_port_ids(after, before))
+    filled = structs.replace(after, luns=luns, targets=_with_port_ids(after, before))
+    return with_passwords(filled, before)
 
 
 def _with_port_ids(after: Lunmap, before: Lunmap) -> dict[str, Target]:
@@ -27,7 +30,7 @@ def _with_port_ids(after: Lunmap, before: Lunmap) -> dict[str, Target]:
         iqn: structs.replace(
             target,
             nodes={
-                name: group if group.port_id else PortalGroup(next(free))
+                name: group if group.port_id else structs.replace(group, port_id=next(free))
                 for name, group in target.nodes.items()
             },
         )
@@ -37,7 +40,10 @@ def _with_port_ids(after: Lunmap, before: Lunmap) -> dict[str, Target]:
 
 def _kept(target: Target, before: Target | None) -> Target:
     known = before.nodes if before is not None else {}
-    nodes = {name: group if group.port_id else known.get(name, group) for name, group in target.nodes.items()}
+    nodes = {
+        name: structs.replace(group, port_id=group.port_id or known.get(name, group).port_id)
+        for name, group in target.nodes.items()
+    }
     return structs.replace(target, nodes=nodes)
 
 

@@ -9,12 +9,19 @@ from typing import assert_never
 
 from msgspec import Struct
 
+from lunmapd.core.attributes import STORAGE, When
+from lunmapd.core.secrets import Secret
+
 Key = tuple[str | int, ...]
 Settings = tuple[tuple[str, str], ...]
 
 
 class StorageObject(Struct, frozen=True, tag=True, gc=False):
-    """A backing device or file in LIO's core; `size` is in bytes, 0 for a block device, which has its own."""
+    """A backing in LIO's core; `size` is in bytes, 0 for a device, which has its own.
+
+    `path` is the configuration of a `user` one, and empty for `rd_mcp`. The attributes are those that lunmapd governs,
+    then those that the map sets, by name; vendor and product are empty where they are LIO's own.
+    """
 
     name: str
     plugin: str
@@ -22,6 +29,8 @@ class StorageObject(Struct, frozen=True, tag=True, gc=False):
     size: int
     serial: str
     attributes: Settings = ()
+    vendor: str = ""
+    product: str = ""
 
 
 class Target(Struct, frozen=True, tag=True, gc=False):
@@ -31,7 +40,10 @@ class Target(Struct, frozen=True, tag=True, gc=False):
 
 
 class Tpg(Struct, frozen=True, tag=True, gc=False):
-    """A target portal group. Made disabled; Enabled opens it."""
+    """A target portal group. Made disabled; Enabled opens it.
+
+    The settings are those that lunmapd governs, then by name those others of attributes.py that are not at their default.
+    """
 
     iqn: str
     tag: int
@@ -47,12 +59,31 @@ class TpgLun(Struct, frozen=True, tag=True, gc=False):
     storage_object: str
 
 
+class Credentials(Struct, frozen=True, gc=False):
+    """What an initiator proves, and what the target proves to it: CHAP users and passwords, empty where nothing is asked."""
+
+    userid: str = ""
+    password: Secret = Secret("")
+    userid_mutual: str = ""
+    password_mutual: Secret = Secret("")
+
+
+NO_CREDENTIALS = Credentials()
+
+
 class NodeAcl(Struct, frozen=True, tag=True, gc=False):
     """An initiator that may log in to a TPG."""
 
     iqn: str
     tag: int
     initiator: str
+    credentials: Credentials = NO_CREDENTIALS
+
+
+class DiscoveryAuth(Struct, frozen=True, tag=True, gc=False):
+    """That discovery on this node asks for CHAP; LIO has one for all of its targets."""
+
+    credentials: Credentials = NO_CREDENTIALS
 
 
 class MappedLun(Struct, frozen=True, tag=True, gc=False):
@@ -67,11 +98,12 @@ class MappedLun(Struct, frozen=True, tag=True, gc=False):
 
 
 class Portal(Struct, frozen=True, tag=True, gc=False):
-    """An address that a TPG listens on, spelled as in configfs."""
+    """An address that a TPG listens on, spelled as in configfs; with `iser` for RDMA too."""
 
     iqn: str
     tag: int
     address: str
+    iser: bool = False
 
 
 class Enabled(Struct, frozen=True, tag=True, gc=False):
@@ -96,11 +128,19 @@ class Leftover(Struct, frozen=True, tag=True, gc=False):
     path: str
 
 
-Object = StorageObject | Target | Tpg | TpgLun | NodeAcl | MappedLun | Portal | Enabled | Leftover
+Object = (
+    StorageObject | Target | Tpg | TpgLun | NodeAcl | MappedLun | Portal | Enabled | DiscoveryAuth | Leftover
+)
 Objects = Mapping[Key, Object]
 
+DISCOVERY_CLAIM = "discovery_auth"
+"""The claim that says that what discovery asks for is ours; it stands among names of targets, and is none."""
+
+DISCOVERY_AUTH: Key = (DISCOVERY_CLAIM,)
+
 RANKS: Mapping[type, int] = {
-    StorageObject: 0, Target: 1, Tpg: 2, TpgLun: 3, NodeAcl: 4, MappedLun: 5, Portal: 6, Enabled: 7,
+    DiscoveryAuth: 0, StorageObject: 1, Target: 2, Tpg: 3, TpgLun: 4, NodeAcl: 5, MappedLun: 6, Portal: 7,
+    Enabled: 8,
 }  # fmt: skip
 
 
@@ -123,6 +163,8 @@ def key(item: Object) -> Key:  # noqa: C901, PLR0911 - one arm a kind
             return ("portal", item.iqn, item.tag, item.address)
         case Enabled():
             return ("enabled", item.iqn, item.tag)
+        case DiscoveryAuth():
+            return DISCOVERY_AUTH
         case Leftover():
             return ("leftover", item.path)
         case _:
@@ -132,7 +174,7 @@ def key(item: Object) -> Key:  # noqa: C901, PLR0911 - one arm a kind
 def parents(item: Object) -> tuple[Key, ...]:
     """Return the keys of what must exist before the object can."""
     match item:
-        case StorageObject() | Target() | Leftover():
+        case StorageObject() | Target() | DiscoveryAuth() | Leftover():
             return ()
         case Tpg():
             return (("target", item.iqn),)
@@ -152,20 +194,27 @@ def parents(item: Object) -> tuple[Key, ...]:
 def fixed(item: Object) -> object:
     """Return what can't change in place: where this differs, the object is replaced.
 
-    A storage object's size grows in place (fd_dev_size is accepted while exported), attributes and write
-    protection are set live, all else is decided at creation.
+    The size of a file grows in place (fd_dev_size is accepted while exported), credentials count for the next login,
+    write protection and most attributes are set live, all else is decided at creation.
     """
     match item:
         case StorageObject():
-            return (item.plugin, item.path, item.serial)
+            size = None if item.plugin == "fileio" else item.size
+            early = tuple(setting for setting in item.attributes if _is_early(item.plugin, setting[0]))
+            return (item.plugin, item.path, size, item.serial, item.vendor, item.product, early)
         case MappedLun():
             return item.storage_object
         case Enabled():
             return item.port_id
-        case Target() | Tpg() | TpgLun() | NodeAcl() | Portal() | Leftover():
+        case Target() | Tpg() | TpgLun() | NodeAcl() | Portal() | DiscoveryAuth() | Leftover():
             return None
         case _:
             assert_never(item)
+
+
+def _is_early(plugin: str, name: str) -> bool:
+    known = STORAGE.get((plugin, name))
+    return known is not None and known.when is When.BEFORE_EXPORT
 
 
 def lun_of(item: Object) -> str | None:

@@ -70,6 +70,7 @@ class _Sections(msgspec.Struct, forbid_unknown_fields=True):
     luns: dict[str, Any] | None = None
     targets: dict[str, Any] | None = None
     initiators: dict[str, Any] | None = None
+    groups: dict[str, Any] | None = None
     nodes: dict[str, Any] | None = None
 
 
@@ -81,10 +82,10 @@ def _spell_out(place: Place, value: Any) -> Any:
         return value
     if place[0] == "luns" and isinstance(value.get("size"), str):
         return {**value, "size": _size((*place, "size"), value["size"])}
-    if place[0] == "targets" and isinstance(value.get("nodes"), list):
-        return {**value, "nodes": _groups((*place, "nodes"), value["nodes"])}
-    if place[0] == "nodes" and isinstance(value.get("portals"), list):
-        return {**value, "portals": [_portal(portal) for portal in value["portals"]]}
+    if place[0] == "targets":
+        return {**value, **_target_nodes((*place, "nodes"), value.get("nodes"))}
+    if place[0] == "nodes":
+        return {**value, **_portals(value)}
     return value
 
 
@@ -95,7 +96,15 @@ def _size(place: Place, text: str) -> int:
         raise DocumentError(place, str(error)) from None
 
 
-def _groups(place: Place, nodes: list[Any]) -> dict[str, Any]:
+def _target_nodes(place: Place, nodes: Any) -> dict[str, Any]:
+    if isinstance(nodes, list):
+        return {"nodes": _by_name(place, nodes)}
+    if isinstance(nodes, dict):
+        return {"nodes": {name: _portal_group(group) for name, group in nodes.items()}}
+    return {}
+
+
+def _by_name(place: Place, nodes: list[Any]) -> dict[str, Any]:
     groups: dict[str, Any] = {}
     for index, name in enumerate(nodes):
         if not isinstance(name, str):
@@ -104,6 +113,20 @@ def _groups(place: Place, nodes: list[Any]) -> dict[str, Any]:
             raise DocumentError((*place, index), f"node {name!r} is given twice")
         groups[name] = {}
     return groups
+
+
+def _portal_group(group: Any) -> Any:
+    if group is None:
+        return {}
+    return {**group, **_portals(group)} if isinstance(group, dict) else group
+
+
+def _portals(value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        field: [_portal(portal) for portal in value[field]]
+        for field in ("portals", "iser_portals")
+        if isinstance(value.get(field), list)
+    }
 
 
 def _portal(text: Any) -> Any:

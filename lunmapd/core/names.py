@@ -10,6 +10,10 @@ import re
 DEFAULT_PORT = 3260
 MAX_LUN_NUMBER = 16383
 MAX_TAG = 65535
+MAX_VENDOR = 8
+MAX_PRODUCT = 16
+MAX_CHAP = 255
+"""Of a CHAP user name and password (MAX_USER_LEN and MAX_PASS_LEN in drivers/target/iscsi/iscsi_target_core.h)."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # rtslib lower-cases names and refuses '_' and spaces; '/' would split a znode path and a configfs path.
@@ -20,6 +24,8 @@ _MAX_ISCSI_NAME = 223  # RFC 7143, section 4.2.7.2
 _NAA_DIGITS = 25
 _SERIAL = re.compile(r"[0-9a-f-]{1,253}")
 # LIO splits its control string at ',' (drivers/target/target_core_file.c, fd_set_configfs_dev_params).
+_WORD = re.compile(r"[!-~]{1,255}")
+_USER_CONFIG = re.compile(r"[A-Za-z0-9_-]+/[^\s,:\0]{1,200}")
 _PATH = re.compile(r"/[^\s,\0]{1,254}")
 
 
@@ -44,6 +50,32 @@ def check_path(text: str) -> str | None:
     if _PATH.fullmatch(text):
         return None
     return f"{text!r} is not a usable path: it must be absolute, at most 255 characters, without spaces or commas"
+
+
+def check_path_prefix(text: str) -> str | None:
+    """Check the beginning of a path, which a node rewrites: absolute, nothing that LIO would cut at."""
+    return None if text == "/" else check_path(text)
+
+
+def check_user_config(text: str) -> str | None:
+    """Check what a program behind tcmu gets: its own name, '/', the rest; rtslib refuses ':', LIO cuts at ','."""
+    if _USER_CONFIG.fullmatch(text):
+        return None
+    return f"{text!r} is not a configuration: expected the program's name, '/' and the rest, without spaces, ',' or ':'"
+
+
+def check_inquiry(text: str, length: int) -> str | None:
+    """Check a field of INQUIRY: printable ASCII (SPC-4, section 4.3.1); LIO strips spaces at the ends."""
+    if len(text) <= length and text == text.strip() and all(" " <= letter <= "~" for letter in text):
+        return None
+    return f"{text!r} can't be shown to initiators: use at most {length} ASCII letters, none of them a space at an end"
+
+
+def check_chap_user(text: str) -> str | None:
+    """Check a CHAP user name: printable ASCII. A value that starts with NULL would clear LIO's field."""
+    if _WORD.fullmatch(text) and not text.startswith("NULL"):
+        return None
+    return f"{text!r} is not a CHAP user: use 1 to {MAX_CHAP} ASCII letters without spaces, not starting with NULL"
 
 
 def check_serial(text: str) -> str | None:
@@ -75,6 +107,8 @@ def parse_portal(text: str) -> str:
         raise ValueError(
             f"{text!r} is not a portal: expected an IP address, '10.0.0.1:3260' or '[fd00::1]:3260'"
         ) from None
+    if ip.is_unspecified or ip.is_multicast:
+        raise ValueError(f"{text!r} is not a portal: give the address at which initiators find the node")
     if not (port.isascii() and port.isdigit() and 0 < int(port) <= MAX_TAG):
         raise ValueError(f"{text!r} is not a portal: the port must be a number from 1 to 65535")
     return f"[{ip}]:{int(port)}" if ip.version == 6 else f"{ip}:{int(port)}"  # noqa: PLR2004

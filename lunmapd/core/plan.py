@@ -46,7 +46,7 @@ Plan = tuple[Step, ...]
 # Unmapping goes first: it is quick, never waits for I/O and revokes access. What may wait goes last.
 _REMOVAL: Mapping[type, int] = {
     lio.Leftover: 0, lio.MappedLun: 1, lio.Enabled: 2, lio.Portal: 3, lio.NodeAcl: 4, lio.TpgLun: 5,
-    lio.Tpg: 6, lio.Target: 7, lio.StorageObject: 8,
+    lio.Tpg: 6, lio.Target: 7, lio.StorageObject: 8, lio.DiscoveryAuth: 9,
 }  # fmt: skip
 _LEFTOVERS = ("mapped_lun", "acl", "lun", "tpg", "target", "storage_object", "hba")
 
@@ -105,7 +105,9 @@ def _with_dependents(doomed: dict[lio.Key, str], observed: lio.Objects) -> dict[
 
 def _difference(before: lio.Object, after: lio.Object) -> str:
     changed = (
-        f"{field} {_show(getattr(before, field))} -> {_show(getattr(after, field))}"
+        field
+        if field == "credentials"
+        else f"{field} {_show(getattr(before, field))} -> {_show(getattr(after, field))}"
         for field in after.__struct_fields__
         if getattr(before, field, None) != getattr(after, field)
     )

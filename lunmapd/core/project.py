@@ -4,7 +4,23 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from lunmapd.core import lio
-from lunmapd.core.lunmap import Access, FileIO, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.attributes import PARAMETERS, TPG
+from lunmapd.core.backings import Block, plugin_of
+from lunmapd.core.lunmap import (
+    Access,
+    Authentication,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    NodeState,
+    Scope,
+    Shared,
+    Target,
+    initiators_of,
+    reporting_nodes,
+    source_on,
+)
 
 MARK = "lunmapd"
 """The TargetAlias of every TPG that lunmapd made: it tells our targets from those of other tools."""
@@ -13,6 +29,7 @@ PORT_ID = "rtpi"
 """The kernel feature of a settable relative target port id: a file of this name in each TPG."""
 
 TPG_ATTRIBUTES: lio.Settings = (
+    # Whether logins need CHAP; what a target asks for comes in its place.
     ("authentication", "0"),
     ("cache_dynamic_acls", "0"),
     # Discovery answers only initiators that have an ACL, and nobody gets one by logging in.
@@ -25,14 +42,17 @@ TPG_ATTRIBUTES: lio.Settings = (
 
 TPG_PARAMETERS: lio.Settings = (("TargetAlias", MARK),)
 
-# LIO keeps reservations, COMPARE AND WRITE and EXTENDED COPY per node: with several nodes they would lie.
 _PER_NODE_STATE = ("emulate_3pc", "emulate_caw", "emulate_pr")
 
 STORAGE_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "fileio": (*_PER_NODE_STATE, "emulate_write_cache"),
     "iblock": _PER_NODE_STATE,
+    "rd_mcp": _PER_NODE_STATE,
+    # These hand the other commands on to the device or the program.
+    "pscsi": ("emulate_pr",),
+    "user": ("emulate_pr",),
 }
-"""The attributes of a storage object that lunmapd manages, by plugin, in the order of StorageObject.attributes."""
+"""The attributes of a storage object that lunmapd governs, by plugin, in the order of StorageObject.attributes."""
 
 
 def project(
@@ -51,44 +71,83 @@ def project(
     serves = {
         iqn: target for iqn, target in lunmap.targets.items() if node in target.nodes and iqn not in foreign
     }
-    objects: list[lio.Object] = []
-    for iqn in serves:
-        objects.extend(_target(iqn, serves[iqn].nodes[node], itself, features))
+    objects: list[lio.Object] = [] if itself.discovery is None else [lio.DiscoveryAuth()]
+    for iqn, target in serves.items():
+        objects.extend(_target(iqn, target, node, itself, features))
     for name, lun in lunmap.luns.items():
-        objects.extend(_lun(name, lun, itself, serves))
+        if node in reporting_nodes(lunmap, lun):
+            objects.extend(_lun(lunmap, name, node, serves))
     return lio.keyed(objects)
 
 
-def _target(iqn: str, group: PortalGroup, node: Node, features: AbstractSet[str]) -> Iterator[lio.Object]:
-    tag = node.tpg_tag
+def _target(
+    iqn: str, target: Target, name: str, node: Node, features: AbstractSet[str]
+) -> Iterator[lio.Object]:
+    tag, group = node.tpg_tag, target.nodes[name]
     yield lio.Target(iqn)
-    yield lio.Tpg(iqn, tag, TPG_ATTRIBUTES, TPG_PARAMETERS)
-    for portal in node.portals:
-        yield lio.Portal(iqn, tag, portal)
-    yield lio.Enabled(iqn, tag, group.port_id if PORT_ID in features else 0)
+    yield lio.Tpg(iqn, tag, tpg_attributes(target), tpg_parameters(target))
+    for portal in group.portals or (*node.portals, *node.iser_portals):
+        yield lio.Portal(iqn, tag, portal, portal in node.iser_portals)
+    if node.state is NodeState.ACTIVE:
+        yield lio.Enabled(iqn, tag, group.port_id if PORT_ID in features else 0)
 
 
-def _lun(name: str, lun: Lun, node: Node, serves: dict[str, Target]) -> Iterator[lio.Object]:
+def tpg_attributes(target: Target) -> lio.Settings:
+    """Return the attributes that a target's TPGs must have."""
+    asks = "0" if target.authentication is Authentication.NONE else "1"
+    governed = ((name, asks if name == "authentication" else value) for name, value in TPG_ATTRIBUTES)
+    given = sorted((name, value) for name, value in target.attributes.items() if value != TPG[name].default)
+    return (*governed, *((name, str(value)) for name, value in given))
+
+
+def tpg_parameters(target: Target) -> lio.Settings:
+    """Return the parameters that a target's TPGs must have."""
+    given = sorted(target.parameters.items())
+    return (*TPG_PARAMETERS, *((name, text) for name, text in given if text != PARAMETERS[name].default))
+
+
+def _lun(lunmap: Lunmap, name: str, node: str, serves: Mapping[str, Target]) -> Iterator[lio.Object]:
+    lun, itself = lunmap.luns[name], lunmap.nodes[node]
     maps = [entry for entry in lun.maps if entry.target in serves]
     if not maps:
         return
-    shared = any(len(serves[entry.target].nodes) > 1 for entry in maps)
-    yield _storage_object(name, lun, shared=shared)
+    several = len(reporting_nodes(lunmap, lun)) > 1
+    yield _storage_object(name, lun, source_on(lun, node, itself), several=several)
     for entry in maps:
-        yield from _mapping(name, entry, node.tpg_tag)
+        yield lio.TpgLun(entry.target, itself.tpg_tag, name)
+        for initiator in initiators_of(lunmap, entry):
+            yield from _mapping(name, entry, itself.tpg_tag, initiator)
 
 
-def _mapping(name: str, entry: Map, tag: int) -> Iterator[lio.Object]:
-    yield lio.TpgLun(entry.target, tag, name)
-    yield lio.NodeAcl(entry.target, tag, entry.initiator)
+def _mapping(name: str, entry: Map, tag: int, initiator: str) -> Iterator[lio.Object]:
     read_only = entry.access is Access.READ_ONLY
-    yield lio.MappedLun(entry.target, tag, entry.initiator, entry.lun, name, read_only)
+    yield lio.NodeAcl(entry.target, tag, initiator)
+    yield lio.MappedLun(entry.target, tag, initiator, entry.lun, name, read_only)
 
 
-def _storage_object(name: str, lun: Lun, *, shared: bool) -> lio.StorageObject:
-    is_file = isinstance(lun.backing, FileIO)
-    plugin = "fileio" if is_file else "iblock"
-    values = dict.fromkeys(_PER_NODE_STATE, "0" if shared else "1") | {"emulate_write_cache": "0"}
-    attributes = tuple((attribute, values[attribute]) for attribute in STORAGE_ATTRIBUTES[plugin])
-    size = (lun.size or 0) if is_file else 0
-    return lio.StorageObject(name, plugin, lun.backing.path, size, lun.serial, attributes)
+def _storage_object(name: str, lun: Lun, path: str, *, several: bool) -> lio.StorageObject:
+    plugin = plugin_of(lun.backing)
+    values = _state(lun, several=several) | {"emulate_write_cache": "0"}
+    governed = ((attribute, values[attribute]) for attribute in STORAGE_ATTRIBUTES[plugin])
+    given = ((attribute, str(value)) for attribute, value in sorted(lun.attributes.items()))
+    size = 0 if isinstance(lun.backing, Block) else lun.size or 0
+    return lio.StorageObject(
+        name, plugin, path, size, lun.serial, (*governed, *given), lun.vendor, lun.product
+    )
+
+
+def _state(lun: Lun, *, several: bool) -> dict[str, str]:
+    """Say what of the state that LIO keeps in each node by itself is offered: with several nodes it would lie.
+
+    EXTENDED COPY knows only the devices of one node, and nobody can choose it for several.
+    """
+    alone = Scope.OFF if several else Scope.PER_NODE
+    chosen = lun.shared or Shared(alone, alone)
+    return {
+        "emulate_3pc": "0" if several else "1",
+        "emulate_caw": _OFFERED[chosen.compare_and_write],
+        "emulate_pr": _OFFERED[chosen.reservations],
+    }
+
+
+_OFFERED: Mapping[Scope, str] = {Scope.OFF: "0", Scope.PER_NODE: "1"}

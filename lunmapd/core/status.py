@@ -80,7 +80,7 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     """`members/<node>/status`. `observed` is the newest revision read, `applied` the last one that was seen in the kernel.
 
     `failing` lists at most MAX_FAILING objects, `failing_count` counts them all; those that merely wait for another
-    are counted in `waiting`.
+    are counted in `waiting`. `keys` are the ids of the node's keys, the current one first (see secrets.py).
     """
 
     boot: str
@@ -93,6 +93,7 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     failing_count: int = 0
     waiting: int = 0
     sessions: int = 0
+    keys: tuple[str, ...] = ()
 
 
 MAX_FAILING = 50

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from lunmapd.core import lio
 from lunmapd.core.observed import Session
 from lunmapd.lio import parse
+from lunmapd.lio.auth import observe_credentials
 from lunmapd.lio.look import Look
 from lunmapd.lio.places import tpg_path
 
@@ -16,7 +17,7 @@ def observe_acls(look: Look, iqn: str, tag: int, luns: Mapping[int, str]) -> Non
         _keep_maps(look, path)
         return
     for initiator in look.directories(path):
-        look.add(lio.NodeAcl(iqn, tag, initiator))
+        look.add(lio.NodeAcl(iqn, tag, initiator, observe_credentials(look, f"{path}/{initiator}/auth")))
         _session(look, iqn, tag, initiator)
         for name in look.directories(f"{path}/{initiator}"):
             number = parse.directory_number(name, "lun_")

@@ -2,7 +2,7 @@
 
 from lunmapd.core import lio
 from lunmapd.core.plan import Action, Step
-from lunmapd.lio import files, groups, luns, rts, storage
+from lunmapd.lio import auth, files, groups, luns, rts, storage
 from lunmapd.lio.places import Places, index_of
 from lunmapd.lio.refusal import attempt, gone_is_done
 from lunmapd.lio.settings import write_settings
@@ -38,7 +38,13 @@ def _update(step: Step, places: Places) -> None:
         case lio.StorageObject():
             storage.update(step.item, step.before, places)
         case lio.Tpg():
-            write_settings(step.item)
+            write_settings(step.item, step.before)
+        case lio.Portal():
+            rts.portal(step.item, "lookup").iser = step.item.iser
+        case lio.NodeAcl():
+            auth.write_acl(step.item)
+        case lio.DiscoveryAuth():
+            auth.write_discovery(step.item.credentials, enforced=True)
         case lio.MappedLun():
             rts.mapped_lun(step.item).write_protect = step.item.write_protect
         case _:

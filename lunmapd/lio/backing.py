@@ -9,12 +9,17 @@ from lunmapd.lio.refusal import RefusedError
 
 
 def check_backing(item: lio.StorageObject) -> None:
-    """Raise RefusedError unless the backing is there, of the right kind, long enough and free."""
-    status = _status(item.path)
-    if item.plugin == "fileio":
-        _check_file(item, status)
-    else:
-        _check_device(item.path, status)
+    """Raise RefusedError unless the backing is there, of the right kind, long enough and free.
+
+    Of a program behind tcmu nothing is known here, and rtslib asks for a SCSI device itself.
+    """
+    match item.plugin:
+        case "fileio":
+            _check_file(item, _status(item.path))
+        case "iblock":
+            _check_device(item.path, _status(item.path))
+        case "pscsi":
+            _check_scsi(item.path, _status(item.path))
 
 
 def _status(path: str) -> os.stat_result:
@@ -36,6 +41,11 @@ def _check_file(item: lio.StorageObject, status: os.stat_result) -> None:
             "SizeMismatch",
             f"{item.path} has {status.st_size} bytes, the Lun {item.size}: enlarge the file on this node first",
         )
+
+
+def _check_scsi(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISBLK(status.st_mode) and not stat.S_ISCHR(status.st_mode):
+        raise RefusedError("BackingUnusable", f"{path} is not a device")
 
 
 def _check_device(path: str, status: os.stat_result) -> None:

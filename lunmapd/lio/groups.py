@@ -1,12 +1,12 @@
-"""Making and removing targets, and TPGs with their ACLs, portals and state."""
+"""Making and removing targets, TPGs with their ACLs, portals and state, and what discovery asks for."""
 
 from lunmapd.core import lio
-from lunmapd.lio import files, rts
+from lunmapd.lio import auth, files, rts
 from lunmapd.lio.places import tpg_path
 from lunmapd.lio.refusal import RefusedError
 from lunmapd.lio.settings import write_settings
 
-Item = lio.Target | lio.Tpg | lio.NodeAcl | lio.Portal | lio.Enabled
+Item = lio.Target | lio.Tpg | lio.NodeAcl | lio.Portal | lio.Enabled | lio.DiscoveryAuth
 
 
 def create(item: Item) -> None:
@@ -19,11 +19,14 @@ def create(item: Item) -> None:
             write_settings(item)
         case lio.NodeAcl():
             rts.acl(item.iqn, item.tag, item.initiator, "create")
+            if item.credentials != lio.NO_CREDENTIALS:
+                auth.write_acl(item)
         case lio.Portal():
-            _probe(item)
-            rts.portal(item, "create")
+            _create_portal(item)
         case lio.Enabled():
             _enable(item)
+        case lio.DiscoveryAuth():
+            auth.write_discovery(item.credentials, enforced=True)
 
 
 def delete(item: Item) -> None:
@@ -40,6 +43,8 @@ def delete(item: Item) -> None:
             rts.remove(rts.portal(item, "lookup"))
         case lio.Enabled():
             rts.tpg(item.iqn, item.tag, "lookup").enable = False
+        case lio.DiscoveryAuth():
+            auth.write_discovery(lio.NO_CREDENTIALS, enforced=False)
 
 
 def _enable(item: lio.Enabled) -> None:
@@ -56,6 +61,13 @@ def _delete_tpg(item: lio.Tpg) -> None:
     if tpg.enable:
         raise RefusedError("InUse", f"TPG {item.tag} of {item.iqn} is enabled")
     rts.remove(tpg)
+
+
+def _create_portal(item: lio.Portal) -> None:
+    _probe(item)
+    portal = rts.portal(item, "create")
+    if item.iser:
+        portal.iser = True
 
 
 def _probe(item: lio.Portal) -> None:

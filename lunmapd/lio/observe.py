@@ -14,6 +14,7 @@ from lunmapd.core import lio
 from lunmapd.core.observed import Observed
 from lunmapd.core.project import PORT_ID
 from lunmapd.lio.acls import observe_acls, observe_dynamic_sessions
+from lunmapd.lio.auth import observe_discovery
 from lunmapd.lio.look import Held, Look
 from lunmapd.lio.parse import directory_number
 from lunmapd.lio.places import Places, tpg_path
@@ -36,7 +37,8 @@ def observe(root: Path, claims: AbstractSet[str]) -> Observed:
     """Look at LIO below `root`, configfs' target directory. Raises OSError if it can't be read.
 
     `claims` are the target names that lunmapd recorded before it began to create them: of an unmarked target with
-    such a name whose TPGs are all inert, the crash between mkdir and mark is assumed, and it is ours.
+    such a name whose TPGs are all inert, the crash between mkdir and mark is assumed, and it is ours. What discovery
+    asks for has no mark, so it is ours only by its claim.
     """
     return look_at(root, claims).observed
 
@@ -47,6 +49,8 @@ def look_at(
     """Look, leaving alone the directories that are held; `features` are known before any TPG shows them."""
     look = Look(root, held)
     observe_storage_objects(look)
+    if lio.DISCOVERY_CLAIM in claims:
+        observe_discovery(look)
     for iqn in look.directories("iscsi"):
         if iqn not in _NO_TARGETS:
             _target(look, iqn, claims)

@@ -3,6 +3,8 @@
 import re
 
 _FILE = re.compile(r"File: (\S+)\s+Size: (\d+)")
+_PAGES = re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
+_CONFIG = re.compile(r"Config: (\S+) Size: (\d+)")
 _UDEV_PATH = re.compile(r"UDEV PATH: (\S+)")
 _STATE = re.compile(r"TARG_SESS_(?:STATE_)?(\w+)")
 _ADDRESS = re.compile(r"Address (\S+)")
@@ -11,13 +13,21 @@ _ADDRESS = re.compile(r"Address (\S+)")
 def backing(plugin: str, info: str) -> tuple[str, int] | None:
     """Return path and size in bytes (0 for a block device) from a storage object's `info`, None if unusable.
 
-    Sources: fd_show_configfs_dev_params, iblock_show_configfs_dev_params in drivers/target.
+    Sources: the functions *_show_configfs_dev_params of the plugins in drivers/target.
     """
-    if plugin == "fileio":
-        found = _FILE.search(info)
-        return (found[1], int(found[2])) if found else None
-    path = _UDEV_PATH.search(info)
-    return (path[1], 0) if path else None
+    match plugin:
+        case "fileio":
+            found = _FILE.search(info)
+            return (found[1], int(found[2])) if found else None
+        case "rd_mcp":
+            pages = _PAGES.search(info)
+            return ("", int(pages[1]) * int(pages[2])) if pages else None
+        case "user":
+            program = _CONFIG.search(info)
+            return (program[1], int(program[2])) if program else None
+        case _:
+            path = _UDEV_PATH.search(info)
+            return (path[1], 0) if path else None
 
 
 def serial(text: str) -> str:

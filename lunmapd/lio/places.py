@@ -63,7 +63,7 @@ def tpg_path(iqn: str, tag: int) -> str:
     return f"iscsi/{iqn}/tpgt_{tag}"
 
 
-def domain(item: lio.Object, places: Places) -> str:
+def domain(item: lio.Object, places: Places) -> str:  # noqa: PLR0911 - one arm a kind
     """Return the smallest directory that nobody can list while a step on the object hangs in the kernel.
 
     A rmdir of an ACL blocks its TPG's `acls`, disabling blocks the TPG's attributes, an unlink of a LUN only its
@@ -83,5 +83,7 @@ def domain(item: lio.Object, places: Places) -> str:
             return tpg_path(item.iqn, item.tag)
         case lio.Target():
             return f"iscsi/{item.iqn}"
+        case lio.DiscoveryAuth():
+            return "iscsi/discovery_auth"
         case lio.Leftover():
             return item.path.rpartition("/")[0] if item.kind == "storage_object" else item.path

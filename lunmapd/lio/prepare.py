@@ -8,6 +8,8 @@ from lunmapd.lio.refusal import RefusedError, attempt
 
 _CONFIGFS = Path("/sys/kernel/config")
 _MODULES = ("target_core_mod", "target_core_file", "target_core_iblock", "iscsi_target_mod")
+# The kernel asks for these too at the first storage object; not each kernel has them.
+_WELCOME = ("target_core_pscsi", "target_core_user")
 _PATIENCE = 60.0  # seconds for mount and modprobe
 
 
@@ -24,6 +26,8 @@ def prepare() -> None:
     for module in _MODULES:
         if not Path("/sys/module", module).exists():
             _run("modprobe", module)
+    for module in _WELCOME:
+        subprocess.run(("modprobe", "-q", module), check=False, timeout=_PATIENCE)
     with attempt("prepare LIO"):
         (rts.ROOT / "iscsi").mkdir(exist_ok=True)
         # Without it LIO answers "not ready" to a reservation that is to survive a power loss.

@@ -6,13 +6,20 @@ Supports rtslib-fb 2.1.75, 2.1.76 and 2.2: the package `rtslib_fb` is in all of 
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 from rtslib_fb import LUN, TPG, FabricModule, MappedLUN, NetworkPortal, NodeACL, RTSRoot, Target, utils
 from rtslib_fb.node import CFSNode
-from rtslib_fb.tcm import BlockStorageObject, FileIOStorageObject
+from rtslib_fb.tcm import (
+    BlockStorageObject,
+    FileIOStorageObject,
+    PSCSIStorageObject,
+    RDMCPStorageObject,
+    StorageObject,
+    UserBackedStorageObject,
+)
 from rtslib_fb.utils import RTSLibError
 
 from lunmapd.core import lio
@@ -77,6 +84,11 @@ def database() -> Path:
         return Path(RTSRoot().dbroot)
 
 
+def fabric() -> FabricModule:
+    """Return iSCSI as a whole, which has what discovery asks for."""
+    return FabricModule("iscsi")
+
+
 def target(iqn: str, mode: Mode) -> Target:
     """Make or find a target. All of these raise Error, and NotInConfigfs for what is not there."""
     return _Target(iqn, mode)
@@ -115,21 +127,42 @@ def mapped_lun(item: lio.MappedLun) -> MappedLUN:
     return _MappedLun(acl(item.iqn, item.tag, item.initiator, "lookup"), item.lun)
 
 
-def create_storage_object(item: lio.StorageObject, index: int) -> CFSNode:
+def create_storage_object(item: lio.StorageObject, index: int) -> StorageObject:
     """Make a storage object in an HBA of its own. The serial is the last thing written."""
-    if item.plugin == "fileio":
-        return FileIOStorageObject(
-            item.name, item.path, item.size, item.serial, write_back=False, index=index
-        )
-    return BlockStorageObject(item.name, item.path, item.serial, index=index)
+    match item.plugin:
+        case "fileio":
+            return FileIOStorageObject(
+                item.name, item.path, item.size, item.serial, write_back=False, index=index
+            )
+        case "rd_mcp":
+            return RDMCPStorageObject(item.name, item.size, item.serial, index=index)
+        case "user":
+            return UserBackedStorageObject(item.name, item.path, item.size, item.serial, index=index)
+        case "pscsi":
+            return PSCSIStorageObject(item.name, item.path, index)
+        case _:
+            return BlockStorageObject(item.name, item.path, item.serial, index=index)
 
 
-def storage_object(plugin: str, name: str, index: int) -> FileIOStorageObject | BlockStorageObject:
+_CLASSES: Mapping[str, Callable[..., StorageObject]] = {
+    "fileio": FileIOStorageObject,
+    "iblock": BlockStorageObject,
+    "rd_mcp": RDMCPStorageObject,
+    "pscsi": PSCSIStorageObject,
+    "user": UserBackedStorageObject,
+}
+
+
+def storage_object(plugin: str, name: str, index: int) -> StorageObject:
     """Find a storage object. Its delete() doesn't look for LUNs: the kernel refuses (EBUSY) while it is exported."""
-    kind = FileIOStorageObject if plugin == "fileio" else BlockStorageObject
-    found = kind(name, index=index)
+    found = _CLASSES[plugin](name, index=index)
     found._gen_attached_luns = lambda: iter(())  # noqa: SLF001 - listing every LUN of every target is quadratic
     return found
+
+
+def write(node: Node, name: str, text: str) -> None:
+    """Write a file of an object for which rtslib has no property."""
+    Path(node.path, name).write_text(text)
 
 
 def resize(item: lio.StorageObject, index: int) -> None:

@@ -1,22 +1,48 @@
 """Attributes and parameters: read, compared, written only where they differ."""
 
-from lunmapd.core import lio
+from collections.abc import Iterable
+
+from lunmapd.core import attributes, lio
 from lunmapd.lio import files, rts
 from lunmapd.lio.refusal import RefusedError
 
 
-def write_settings(item: lio.Tpg) -> None:
-    """Bring the TPG's parameters, first of them the mark, and attributes to what they must be."""
+def write_settings(item: lio.Tpg, before: lio.Object | None = None) -> None:
+    """Bring the TPG's parameters, first of them the mark, and attributes to what they must be.
+
+    What `before` has besides goes back to its default.
+    """
     tpg = rts.tpg(item.iqn, item.tag, "lookup")
-    for name, value in item.parameters:
+    was = before if isinstance(before, lio.Tpg) else item
+    for name, value in (*item.parameters, *_default_parameters(_gone(was.parameters, item.parameters))):
         if _must_write(tpg, "param", name, value):
             tpg.set_parameter(name, value)
     write_attributes(tpg, item.attributes)
+    write_attributes(tpg, _default_attributes(_gone(was.attributes, item.attributes)))
 
 
-def write_attributes(node: rts.Node, attributes: lio.Settings) -> None:
+def _gone(before: lio.Settings, after: lio.Settings) -> list[str]:
+    kept = {name for name, _ in after}
+    return [name for name, _ in before if name not in kept]
+
+
+def _default_parameters(names: Iterable[str]) -> lio.Settings:
+    return tuple((name, attributes.PARAMETERS[name].default) for name in names)
+
+
+def _default_attributes(names: Iterable[str]) -> lio.Settings:
+    return tuple((name, str(attributes.TPG[name].default)) for name in names)
+
+
+def storage_default(plugin: str, names: Iterable[str]) -> lio.Settings:
+    """Return the defaults of storage attributes; those that the kernel takes from the device stay as they are."""
+    defaults = ((name, attributes.STORAGE[plugin, name].default) for name in names)
+    return tuple((name, str(value)) for name, value in defaults if value is not None)
+
+
+def write_attributes(node: rts.Node, wanted: lio.Settings) -> None:
     """Bring attributes to what they must be. Raises RefusedError where this kernel has no such attribute."""
-    for name, value in attributes:
+    for name, value in wanted:
         if _must_write(node, "attrib", name, value):
             node.set_attribute(name, value)
 

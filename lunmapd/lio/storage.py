@@ -3,11 +3,12 @@
 import contextlib
 
 from lunmapd.core import lio
-from lunmapd.lio import rts
+from lunmapd.lio import note, rts
 from lunmapd.lio.backing import check_backing
+from lunmapd.lio.note import Note
 from lunmapd.lio.places import Places, index_of
 from lunmapd.lio.refusal import RefusedError
-from lunmapd.lio.settings import write_attributes
+from lunmapd.lio.settings import storage_default, write_attributes
 
 
 def create(item: lio.StorageObject, places: Places) -> None:
@@ -19,16 +20,31 @@ def create(item: lio.StorageObject, places: Places) -> None:
     places.indexes.take(index)
     node = rts.create_storage_object(item, index)
     places.devices[item.name] = f"{item.plugin}_{index}"
+    # The note comes before what it names, so that nothing is ever set that it does not name.
+    if (mine := note.of(item)) != Note():
+        rts.write(node, "alias", note.show(mine))
+    for name, text in (("vendor_id", item.vendor), ("product_id", item.product)):
+        if text:
+            rts.write(node, f"wwn/{name}", text)
     write_attributes(node, item.attributes)
 
 
 def update(item: lio.StorageObject, before: lio.Object | None, places: Places) -> None:
-    """Set size and attributes in place."""
+    """Set size and attributes in place; what the map does not set any more goes back to its default."""
     index = _index(item, places)
-    if isinstance(before, lio.StorageObject) and item.size != before.size:
+    before = before if isinstance(before, lio.StorageObject) else item
+    if item.size != before.size:
         check_backing(item)
         rts.resize(item, index)
-    write_attributes(rts.storage_object(item.plugin, item.name, index), item.attributes)
+    node = rts.storage_object(item.plugin, item.name, index)
+    was, now = note.of(before), note.of(item)
+    if note.both(was, now) != was:
+        rts.write(node, "alias", note.show(note.both(was, now)))
+    write_attributes(node, item.attributes)
+    gone = sorted(set(was.attributes) - set(now.attributes))
+    write_attributes(node, storage_default(item.plugin, gone))
+    if note.both(was, now) != now:
+        rts.write(node, "alias", note.show(now))
 
 
 def delete(item: lio.StorageObject, places: Places) -> None:

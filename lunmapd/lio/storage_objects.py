@@ -2,7 +2,7 @@
 
 from lunmapd.core import lio
 from lunmapd.core.project import STORAGE_ATTRIBUTES
-from lunmapd.lio import parse
+from lunmapd.lio import note, parse
 from lunmapd.lio.look import Look
 from lunmapd.lio.places import FIRST_INDEX, index_of
 
@@ -37,9 +37,20 @@ def _hba(look: Look, hba: str) -> None:
 def _storage_object(look: Look, hba: str, name: str) -> lio.StorageObject | None:
     """Read one storage object, None if it isn't whole: its creation writes the serial after it is enabled."""
     path, plugin = f"core/{hba}/{name}", hba.rpartition("_")[0]
-    serial = parse.serial(look.read(f"{path}/wwn/vpd_unit_serial") or "")
-    backing = parse.backing(plugin, look.read(f"{path}/info") or "")
-    if not serial or backing is None:
+    mine = note.parse(plugin, look.read(f"{path}/alias") or "")
+    serial = mine.serial or parse.serial(look.read(f"{path}/wwn/vpd_unit_serial") or "")
+    backing = _backing(look, path, plugin)
+    if not serial or backing is None or (plugin == "pscsi" and not mine.serial):
         return None
-    attributes = look.settings(f"{path}/attrib", STORAGE_ATTRIBUTES[plugin])
-    return lio.StorageObject(name, plugin, *backing, serial, attributes)
+    attributes = look.settings(f"{path}/attrib", (*STORAGE_ATTRIBUTES[plugin], *mine.attributes))
+    vendor = look.read(f"{path}/wwn/vendor_id") or "" if mine.vendor else ""
+    product = look.read(f"{path}/wwn/product_id") or "" if mine.product else ""
+    return lio.StorageObject(name, plugin, *backing, serial, attributes, vendor, product)
+
+
+def _backing(look: Look, path: str, plugin: str) -> tuple[str, int] | None:
+    """Return path and size; of a passed through device the kernel shows only where it is on its bus."""
+    if plugin == "pscsi":
+        device = look.read(f"{path}/udev_path")
+        return (device, 0) if device else None
+    return parse.backing(plugin, look.read(f"{path}/info") or "")

@@ -1,11 +1,16 @@
 """Looking at a target portal group: its settings, LUNs, portals and state."""
 
+from collections.abc import Mapping
+
 from lunmapd.core import lio
+from lunmapd.core.attributes import PARAMETERS, TPG
 from lunmapd.core.project import MARK, PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.lio.look import Look
 from lunmapd.lio.parse import directory_number
 from lunmapd.lio.places import tpg_path
 
+_ATTRIBUTES = {name: str(row.default) for name, row in TPG.items()}
+_PARAMETERS = {name: row.default for name, row in PARAMETERS.items()}
 _INSIDE = ("lun", "acls", "np")
 
 
@@ -25,13 +30,22 @@ def is_inert(look: Look, iqn: str, tag: int) -> bool:
 def observe_tpg(look: Look, iqn: str, tag: int) -> None:
     """Note the TPG with the settings that lunmapd manages, its portals, and whether it accepts logins."""
     path = tpg_path(iqn, tag)
-    attributes = look.settings(f"{path}/attrib", (name for name, _ in TPG_ATTRIBUTES))
-    parameters = look.settings(f"{path}/param", (name for name, _ in TPG_PARAMETERS))
-    look.add(lio.Tpg(iqn, tag, attributes, parameters))
+    attributes = look.settings(f"{path}/attrib", (*_names(TPG_ATTRIBUTES), *sorted(TPG)))
+    parameters = look.settings(f"{path}/param", (*_names(TPG_PARAMETERS), *sorted(PARAMETERS)))
+    look.add(lio.Tpg(iqn, tag, _changed(attributes, _ATTRIBUTES), _changed(parameters, _PARAMETERS)))
     for address in look.directories(f"{path}/np"):
-        look.add(lio.Portal(iqn, tag, address))
+        look.add(lio.Portal(iqn, tag, address, look.read(f"{path}/np/{address}/iser") == "1"))
     if look.read(f"{path}/enable") == "1":
         look.add(lio.Enabled(iqn, tag, int(look.read(f"{path}/rtpi") or "0", 16)))
+
+
+def _names(settings: lio.Settings) -> tuple[str, ...]:
+    return tuple(name for name, _ in settings)
+
+
+def _changed(settings: lio.Settings, defaults: Mapping[str, str]) -> lio.Settings:
+    """Leave out what is at its default, as what the map does not set is left out of what is desired."""
+    return tuple((name, value) for name, value in settings if defaults.get(name) != value)
 
 
 def note_features(look: Look, iqn: str, tag: int) -> None:

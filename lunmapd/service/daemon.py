@@ -15,6 +15,7 @@ from lunmapd import __version__
 from lunmapd.agent.agent import Agent, utc_now
 from lunmapd.agent.bell import Bell
 from lunmapd.agent.claims import Claims
+from lunmapd.agent.disk import Local
 from lunmapd.agent.follow import Follower
 from lunmapd.agent.identity import read_identity
 from lunmapd.agent.local import LocalSnapshot
@@ -25,6 +26,7 @@ from lunmapd.core.errors import Exit
 from lunmapd.lio.kernel import Kernel
 from lunmapd.service import logs
 from lunmapd.service.errors import reported
+from lunmapd.service.keyfile import read_keys
 from lunmapd.service.settings import DEFAULT_PATH, Settings, load
 from lunmapd.store.session import Session
 
@@ -74,9 +76,10 @@ def _agent(settings: Settings) -> Iterator[Agent]:
     kernel = Kernel()
     with state_directory(Path(settings.state_dir)) as directory:
         follower = Follower(session, LocalSnapshot(directory), policy)
+        local = Local(Claims(directory / "claims.json"), lambda: read_keys(Path(settings.key_file)))
         try:
             session.start()
-            yield Agent(member, follower, kernel, Claims(directory / "claims.json"), policy)
+            yield Agent(member, follower, kernel, local, policy)
         finally:
             session.close()
             kernel.close()

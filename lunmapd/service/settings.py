@@ -11,6 +11,7 @@ from lunmapd.core.errors import InvalidInputError, LunmapdError, Place
 from lunmapd.core.guard import Limits
 from lunmapd.core.names import check_name
 from lunmapd.core.source import Source
+from lunmapd.service import keyfile
 
 DEFAULT_PATH = Path("/etc/lunmapd/lunmapd.yaml")
 SHORTEST, LONGEST = 0.1, 86400
@@ -34,7 +35,7 @@ class Isolation(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a node needs to know; times are in seconds.
+    """What a node needs to know; times are in seconds. An absent key file has no keys.
 
     `resync` and `retry` are the times between passes: at rest, and while something fails. The others are told in
     agent/policy.py.
@@ -43,6 +44,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     zookeeper: ZooKeeper
     node: str = field(default_factory=lambda: socket.gethostname().partition(".")[0])
     state_dir: str = "/var/lib/lunmapd"
+    key_file: str = str(keyfile.DEFAULT_PATH)
     resync: float = 60.0
     retry: float = 5.0
     full_read: float = 3600.0
@@ -96,7 +98,10 @@ def _values(settings: Settings) -> list[tuple[Place, str]]:
     zookeeper = settings.zookeeper
     found: list[tuple[Place, str | None]] = [
         (("node",), check_name(settings.node)),
-        (("state_dir",), None if settings.state_dir.startswith("/") else "must be an absolute path"),
+        *(
+            ((name,), None if getattr(settings, name).startswith("/") else "must be an absolute path")
+            for name in ("state_dir", "key_file")
+        ),
         (("zookeeper", "chroot"), _check_chroot(zookeeper.chroot)),
         (
             ("zookeeper", "hosts"),

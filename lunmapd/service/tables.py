@@ -6,6 +6,8 @@ from msgspec import Struct
 from tabulate import tabulate
 
 from lunmapd.client import FleetNode, Lunmap
+from lunmapd.core.backings import source
+from lunmapd.core.lunmap import initiators_of
 from lunmapd.core.mapfile import show_size
 from lunmapd.core.names import naa
 from lunmapd.core.status import NodeStatus, Standing, standing
@@ -80,7 +82,7 @@ def luns_table(lunmap: Lunmap) -> str:
             name,
             show_size(lun.size) if lun.size else "-",
             lun.backing.__struct_config__.tag,
-            lun.backing.path,
+            source(lun.backing) or "-",
             f"3{naa(lun.serial)}",
             len(lun.maps),
         )
@@ -106,12 +108,22 @@ def initiators_table(lunmap: Lunmap) -> str:
             (entry.target, entry.lun, name, entry.access.value)
             for name, lun in lunmap.luns.items()
             for entry in lun.maps
-            if entry.initiator == iqn
+            if iqn in initiators_of(lunmap, entry)
         ]
         rows += [(iqn, initiator.alias or "-", *row) for row in sorted(maps)] or [
             (iqn, initiator.alias or "-", "-", "-", "-", "-")
         ]
     return table(("INITIATOR", "ALIAS", "TARGET", "NUMBER", "LUN", "ACCESS"), rows)
+
+
+def groups_table(lunmap: Lunmap) -> str:
+    """Print the groups with their initiators, one a line."""
+    rows = [
+        (name, iqn, group.alias or "-")
+        for name, group in sorted(lunmap.groups.items())
+        for iqn in group.initiators or ("-",)
+    ]
+    return table(("GROUP", "INITIATOR", "ALIAS"), rows)
 
 
 def nodes_table(lunmap: Lunmap) -> str:

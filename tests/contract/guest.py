@@ -17,6 +17,8 @@ def clean() -> None:
                 tpg.glob("acls/*/lun_*"), tpg.glob("acls/*"), tpg.glob("lun/lun_*"), tpg.glob("np/*"), [tpg]
             )
         target.rmdir()
+    if (auth := ROOT / "iscsi/discovery_auth").exists():
+        (auth / "enforce_discovery_auth").write_text("0")
     _remove(filter(Path.is_dir, ROOT.glob("core/*_*/*")), ROOT.glob("core/*_*"))
 
 

@@ -1,10 +1,13 @@
 """Desired objects to try on LIO."""
 
+from msgspec import structs
+
 from contract.sides import Side
 from lunmapd.core import lio
 from lunmapd.core.outcome import Report, failures
 from lunmapd.core.plan import plan
 from lunmapd.core.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.secrets import Secret
 
 IQN = "iqn.2020-01.org.example:disks"
 HOST = "iqn.2020-01.org.example:host"
@@ -32,6 +35,26 @@ def block(name: str, path: str) -> lio.StorageObject:
     return lio.StorageObject(name, "iblock", path, 0, name.encode().hex().ljust(32, "0"), attributes)
 
 
+def ramdisk(name: str, size: int = SIZE) -> lio.StorageObject:
+    """Return a storage object in memory."""
+    attributes = tuple((attribute, "1") for attribute in STORAGE_ATTRIBUTES["rd_mcp"])
+    return lio.StorageObject(name, "rd_mcp", "", size, name.encode().hex().ljust(32, "0"), attributes)
+
+
+def program(name: str, config: str = "none/such") -> lio.StorageObject:
+    """Return a storage object behind a program, which need not be there."""
+    attributes = tuple((attribute, "0") for attribute in STORAGE_ATTRIBUTES["user"])
+    return lio.StorageObject(name, "user", config, SIZE, name.encode().hex().ljust(32, "0"), attributes)
+
+
+def given(
+    item: lio.StorageObject, vendor: str = "", product: str = "", **attributes: int
+) -> lio.StorageObject:
+    """Return the storage object with settings of the map."""
+    more = tuple((name, str(value)) for name, value in sorted(attributes.items()))
+    return structs.replace(item, attributes=(*item.attributes, *more), vendor=vendor, product=product)
+
+
 def lun(name: str) -> lio.TpgLun:
     """Return a LUN of the one TPG."""
     return lio.TpgLun(IQN, TAG, name)
@@ -40,6 +63,12 @@ def lun(name: str) -> lio.TpgLun:
 def mapped(name: str, number: int, initiator: str = HOST, *, read_only: bool = False) -> lio.MappedLun:
     """Return a LUN as the host sees it."""
     return lio.MappedLun(IQN, TAG, initiator, number, name, read_only)
+
+
+def secret(item: lio.NodeAcl, *, mutual: bool = False, word: str = "a password") -> lio.NodeAcl:
+    """Return the ACL with CHAP, also with the target's own answer."""
+    answer = ("san", Secret("the answer of it")) if mutual else ()
+    return structs.replace(item, credentials=lio.Credentials("bob", Secret(word), *answer))
 
 
 def only(*items: lio.Object) -> dict[lio.Key, lio.Object]:

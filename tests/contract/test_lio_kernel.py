@@ -63,6 +63,16 @@ def test_a_mapping_is_read_only_until_it_is_written(pair: tuple[Machine, Initiat
     assert shown.stdout.strip() == "1"
 
 
+def test_a_scsi_device_is_passed_through(pair: tuple[Machine, Initiator], real: RealSide) -> None:
+    """A SCSI device of the node is exported as it is, and known again by what is noted on it."""
+    pair[0].run(
+        "modprobe sd_mod; modprobe scsi_debug dev_size_mb=8; until [ -b /dev/sda ]; do sleep 0.1; done"
+    )
+    disk = lio.StorageObject("scsi", "pscsi", "/dev/sda", 0, "5" * 32, (("emulate_pr", "0"),))
+    converge(real, full() | maps.only(disk, maps.lun("scsi"), maps.mapped("scsi", 0)))
+    converge(real, {})
+
+
 def test_a_session_is_seen_with_its_address(pair: tuple[Machine, Initiator], real: RealSide) -> None:
     """An initiator that logs in is told by name, state and address, and no longer when it has gone."""
     node, initiator = pair

@@ -23,6 +23,7 @@ LIVE_LUN = f"""
   db2:
     serial: 3f1d6c1e00044f0b9f3e7a51c2d40000
     backing: {{type: block, path: /dev/vg0/db2}}
+    shared: {{reservations: off, compare_and_write: off}}
     maps:
       - {{target: "{SAN}", lun: 2, initiator: "{HOST}"}}
 

@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from itertools import count
 
 from lunmapd.core import lio
+from lunmapd.core.attributes import STORAGE, TPG
 from lunmapd.core.observed import Observed, Session
 from lunmapd.core.outcome import WAITING, Failure, Ledger, Report
 from lunmapd.core.plan import Action, Step, follow
@@ -40,8 +41,11 @@ class FakeLio:
     def observe(self, claims: AbstractSet[str]) -> Observed:
         """Look, by the rules of lunmapd.lio.observe."""
         ours = {iqn for iqn in self._targets() if self._is_ours(iqn, claims)}
+        hidden = set() if lio.DISCOVERY_CLAIM in claims else {lio.DISCOVERY_AUTH}
         objects = {
-            name: item for name, item in self.objects.items() if getattr(item, "iqn", None) in {None, *ours}
+            name: item
+            for name, item in self.objects.items()
+            if getattr(item, "iqn", None) in {None, *ours} and name not in hidden
         }
         return Observed(objects, self.foreign | self._targets() - ours, self.features, self.sessions)
 
@@ -81,7 +85,7 @@ class FakeLio:
             case Action.DELETE:
                 used = exists and any(self._dependents(step.item))
                 return Failure("InUse", f"{step}: Device or resource busy") if used else None
-            case Action.CREATE if exists:
+            case Action.CREATE if exists and not isinstance(step.item, lio.DiscoveryAuth):
                 return Failure("KernelRefused", f"{step}: File exists")
             case Action.UPDATE if not exists:
                 return Failure("KernelRefused", f"{step}: No such file or directory")
@@ -98,6 +102,10 @@ class FakeLio:
         if unknown:
             return Failure("AttributeUnsupported", f"this kernel has no {unknown[0]}")
         if isinstance(item, lio.Enabled) and self._bad_port_id(item):
+            return Failure("KernelRefused", f"{step}: Invalid argument")
+        if isinstance(item, lio.Portal) and item.iser:
+            # As a kernel without RDMA: the portal is made, and can't listen for iSER.
+            self.objects.setdefault(lio.key(item), lio.Portal(item.iqn, item.tag, item.address))
             return Failure("KernelRefused", f"{step}: Invalid argument")
         return None
 
@@ -160,8 +168,11 @@ def _is_marked(tpg: lio.Tpg) -> bool:
 
 def _known_attributes(item: lio.Object) -> Iterable[str]:
     if isinstance(item, lio.StorageObject):
-        return STORAGE_ATTRIBUTES[item.plugin]
-    return [name for name, _ in TPG_ATTRIBUTES]
+        return (
+            *STORAGE_ATTRIBUTES[item.plugin],
+            *(name for plugin, name in STORAGE if plugin == item.plugin),
+        )
+    return (*(name for name, _ in TPG_ATTRIBUTES), *TPG)
 
 
 def _directory(item: lio.Object) -> str | None:

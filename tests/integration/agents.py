@@ -8,14 +8,17 @@ from integration.tools import terms
 from fakes.lio import FakeLio
 from lunmapd.agent.agent import Agent, utc_now
 from lunmapd.agent.claims import Claims
+from lunmapd.agent.disk import Local
 from lunmapd.agent.follow import Follower
 from lunmapd.agent.identity import Identity
 from lunmapd.agent.local import LocalSnapshot
 from lunmapd.agent.member import Member
 from lunmapd.agent.policy import Policy
 from lunmapd.core import lio
-from lunmapd.core.lunmap import Block, FileIO, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.backings import Block, FileIO
+from lunmapd.core.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.project import PORT_ID, project
+from lunmapd.service.keyfile import read_keys
 from lunmapd.store import confirm as store
 from lunmapd.store.commit import commit
 from lunmapd.store.read import read_all
@@ -24,13 +27,13 @@ from lunmapd.store.terms import by_the_rules
 
 T = "iqn.2026-01.org.example:t"
 H = "iqn.2026-01.org.example:h"
-A = Lun(Block("/dev/a"), "a" * 32, None, (Map(T, 0, H),))
-B = Lun(FileIO("/srv/b"), "b" * 32, 1 << 20, (Map(T, 1, H),))
+A = Lun(Block("/dev/a"), "a" * 32, None, maps=(Map(T, 0, H),))
+B = Lun(FileIO("/srv/b"), "b" * 32, 1 << 20, maps=(Map(T, 1, H),))
 MAP = Lunmap(
     {"a": A, "b": B},
     {T: Target({"n1": PortalGroup(1)})},
     {H: Initiator()},
-    {"n1": Node(1, ("10.0.0.1:3260",))},
+    nodes={"n1": Node(1, ("10.0.0.1:3260",))},
 )
 SELF = Identity("m1", "b1")
 NOWHERE = "127.0.0.1:9"
@@ -60,7 +63,10 @@ class Nodes:
         through, policy = session or self._session, policy or Policy()
         member = Member(through, node, identity, utc_now())
         follower = Follower(through, LocalSnapshot(self.directory), policy, **clocks)
-        return Agent(member, follower, self.kernel, Claims(self.directory / "claims.json"), policy)
+        local = Local(
+            Claims(self.directory / "claims.json"), lambda: read_keys(self.directory / "secrets.key")
+        )
+        return Agent(member, follower, self.kernel, local, policy)
 
     def serves(self, lunmap: Lunmap) -> bool:
         """Tell whether the kernel is exactly as the map says."""
@@ -73,7 +79,7 @@ def many(*numbers: int) -> Lunmap:
         f"l{number}": Lun(Block(f"/dev/l{number}"), f"{number:04x}" * 8, maps=(Map(T, number, H),))
         for number in numbers
     }
-    return Lunmap(luns, MAP.targets, MAP.initiators, MAP.nodes)
+    return Lunmap(luns, MAP.targets, MAP.initiators, nodes=MAP.nodes)
 
 
 def put(session: Session, lunmap: Lunmap) -> None:

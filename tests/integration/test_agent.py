@@ -1,8 +1,9 @@
 """The agent between a real ZooKeeper and a strict fake of LIO."""
 
 import threading
+from pathlib import Path
 
-from integration.agents import MAP, A, B, Nodes, T, applied, conditions, put
+from integration.agents import MAP, A, B, H, Nodes, T, applied, conditions, put
 from integration.conftest import Connect
 from integration.tools import Shell, wait_until
 from msgspec.structs import replace
@@ -12,8 +13,11 @@ from lab import Ensemble
 from lunmapd.agent.bell import Bell
 from lunmapd.agent.identity import Identity
 from lunmapd.core import lio
+from lunmapd.core.lunmap import Authentication, Chap, Initiator
 from lunmapd.core.project import PORT_ID, project
+from lunmapd.core.secrets import Secret, Vault
 from lunmapd.core.status import APPLIED, STORE
+from lunmapd.service.keyfile import add_key, read_keys
 from lunmapd.store.init import initialise
 from lunmapd.store.node import read_fleet
 from lunmapd.store.read import read_all
@@ -52,6 +56,33 @@ def test_a_status_that_says_the_same_is_not_written(session: Session, make: Node
         before = shell.get("members/n1/status")
         agent.turn()
         assert shell.get("members/n1/status") == before
+
+
+def test_a_key_that_comes_later_opens_the_secrets(
+    session: Session, kernel: FakeLio, make: Nodes, tmp_path: Path
+) -> None:
+    """Without the key only the ACL that needs it fails; the key file is read anew each turn, and its ids are reported."""
+    agent, path = make(), tmp_path / "secrets.key"
+    key = add_key(path, b"k" * 32)
+    vault = Vault(read_all(session).cluster, read_keys(path))
+    password = vault.seal(f"initiators/{H}", "chap", Secret("a password"), b"n" * 12)
+    targets = {T: replace(MAP.targets[T], authentication=Authentication.CHAP)}
+    put(session, replace(MAP, targets=targets, initiators={H: Initiator("", Chap("bob", password))}))
+    path.chmod(0o644)
+    assert not agent.turn().converged
+    assert [(entry.object.split()[0], entry.reason) for entry in agent.status.failing] == [
+        ("acl", "SecretUndecodable")
+    ]
+    assert agent.status.keys == ()
+    assert ("storage_object", "a") in kernel.objects
+    path.chmod(0o600)
+    assert agent.turn().converged
+    assert kernel.objects["acl", T, 1, H] == lio.NodeAcl(
+        T, 1, H, lio.Credentials("bob", Secret("a password"))
+    )
+    status = read_fleet(session)["n1"].status
+    assert status is not None
+    assert status.keys == (key,)
 
 
 def test_removals_are_followed(session: Session, kernel: FakeLio, make: Nodes) -> None:

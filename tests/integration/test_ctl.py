@@ -111,6 +111,14 @@ def test_bad_files_commit_nothing(ctl: Ctl, text: str, status: int, message: str
     assert ctl.status()["revision"] == 0
 
 
+def test_a_warning_does_not_keep_a_map_from_being_committed(ctl: Ctl) -> None:
+    """What may be meant is committed, and warned of on standard error with its line."""
+    answer = ctl.apply(EXAMPLE.replace("lun: 1,", "lun: 300,"), wait=None)
+    assert answer.out.endswith("committed revision 1\n")
+    assert answer.err.startswith("lunmapctl: warning: <stdin>:")
+    assert "luns[logs].maps[0].lun: 300 is above 255" in answer.err
+
+
 def test_bytes_that_are_no_text_are_refused(ctl: Ctl, tmp_path: Path) -> None:
     """A file that is not UTF-8 is refused with its name."""
     bad = tmp_path / "bad.yaml"

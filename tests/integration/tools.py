@@ -9,11 +9,12 @@ from typing import Self
 from kazoo.client import KazooClient
 from msgspec.structs import replace
 
+from lunmapd.core.backings import Block
 from lunmapd.core.changes import Revision, map_digest
 from lunmapd.core.digest import show
 from lunmapd.core.documents import encode
 from lunmapd.core.errors import Problem
-from lunmapd.core.lunmap import Block, Initiator, Lun, Lunmap
+from lunmapd.core.lunmap import Initiator, Lun, Lunmap
 from lunmapd.store.commit import commit
 from lunmapd.store.draft import Signature
 from lunmapd.store.read import read_all

@@ -124,6 +124,17 @@ class Initiator:
             ["iscsiadm", "-m", "discovery", "-t", "sendtargets", "-p", portal]
         ).stdout.splitlines()
 
+    def chap(self, **settings: str) -> None:
+        """Set CHAP for all that was discovered: username, password, username_in, password_in; what is not given is unset."""
+        names = ("username", "password", "username_in", "password_in")
+        values = {"authmethod": "CHAP" if settings else "None"} | {
+            name: settings.get(name, "") for name in names
+        }
+        for name, value in values.items():
+            self.machine.run(
+                ["iscsiadm", "-m", "node", "-o", "update", "-n", f"node.session.auth.{name}", "-v", value]
+            )
+
     def login(self, target: str | None = None, portal: str | None = None) -> None:
         """Log in to all that was discovered, or to one target or portal. Raises CommandFailed."""
         self._node("--login", target, portal)

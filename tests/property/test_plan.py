@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lunmapd.core import lio
 from lunmapd.core.desire import keep, suspects
-from lunmapd.core.lunmap import Lunmap
+from lunmapd.core.lunmap import Lunmap, initiators_of
 from lunmapd.core.plan import Action, Plan, disruption, follow, plan
 from lunmapd.core.project import PORT_ID, project
 from strategies import NODES, kernels, lunmaps
@@ -99,7 +99,10 @@ def test_a_valid_map_has_no_suspects(lunmap: Lunmap) -> None:
 def test_nobody_sees_what_is_not_mapped(node: str, lunmap: Lunmap) -> None:
     """An initiator has a mapped LUN on a node only where a Lun's map says so."""
     allowed = {
-        (entry.target, entry.initiator, entry.lun) for lun in lunmap.luns.values() for entry in lun.maps
+        (entry.target, initiator, entry.lun)
+        for lun in lunmap.luns.values()
+        for entry in lun.maps
+        for initiator in initiators_of(lunmap, entry)
     }
     for item in project(lunmap, node).values():
         if isinstance(item, lio.MappedLun):

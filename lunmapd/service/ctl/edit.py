@@ -7,7 +7,7 @@ from typing import Any, TextIO
 import click
 
 from lunmapd.client import Client, InvalidInputError, Lunmap, Note, Problem, Proposal, Revision
-from lunmapd.core import mapfile
+from lunmapd.core import mapfile, rules
 from lunmapd.service.ctl.group import Connection
 from lunmapd.service.ctl.output import note_options, output_option, say_committed
 
@@ -69,6 +69,7 @@ def apply(
             say_committed(revision, (), output, "nothing to change")
             return _wait(client, revision, client.newest(), wait)
         proposal = client.propose(target)
+        _warn(proposal.after, source.problem)
         revision = None if dry_run else client.apply(proposal, note)
         say_committed(revision, proposal.changes, output, _nothing(proposal, dry_run=dry_run))
         return None if dry_run else _wait(client, revision, proposal.before.revision, wait)
@@ -91,6 +92,11 @@ def _located(locate: Callable[..., Problem]) -> Iterator[None]:
         raise InvalidInputError(
             [locate(problem.place, problem.message) for problem in error.problems]
         ) from None
+
+
+def _warn(lunmap: Lunmap, locate: Callable[..., Problem]) -> None:
+    for warning in rules.warnings(lunmap):
+        click.echo(f"lunmapctl: warning: {locate(warning.place, warning.message)}", err=True)
 
 
 def _nothing(proposal: Proposal, *, dry_run: bool) -> str:

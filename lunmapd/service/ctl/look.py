@@ -16,6 +16,7 @@ _TABLES: dict[str, Callable[[Lunmap], str]] = {
     "luns": tables.luns_table,
     "targets": tables.targets_table,
     "initiators": tables.initiators_table,
+    "groups": tables.groups_table,
     "nodes": tables.nodes_table,
 }
 

@@ -7,9 +7,13 @@ class RTSRoot(CFSNode):
     _preferred_dbroot: str
     dbroot: str
 
-class _ISCSIFabricModule(CFSNode): ...
-
-def FabricModule(name: str) -> _ISCSIFabricModule: ...
+class FabricModule(CFSNode):
+    discovery_enable_auth: bool
+    discovery_userid: str
+    discovery_password: str
+    discovery_mutual_userid: str
+    discovery_mutual_password: str
+    def __init__(self, name: str) -> None: ...
 
 class Target(CFSNode):
     fabric_module: CFSNode
@@ -33,12 +37,17 @@ class LUN(CFSNode):
     ) -> None: ...
 
 class NetworkPortal(CFSNode):
+    iser: bool
     def __init__(self, parent_tpg: TPG, ip_address: str, port: int = 3260, mode: str = "any") -> None: ...
 
 class NodeACL(CFSNode):
     _parent_tpg: TPG
     _node_wwn: str
     wwn_type: str
+    chap_userid: str
+    chap_password: str
+    chap_mutual_userid: str
+    chap_mutual_password: str
     def __init__(self, parent_tpg: TPG, node_wwn: str, mode: str = "any") -> None: ...
 
 class MappedLUN(CFSNode):

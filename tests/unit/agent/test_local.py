@@ -16,8 +16,9 @@ from lunmapd.agent.local import (
     SnapshotDamagedError,
 )
 from lunmapd.core import digest as digests
+from lunmapd.core.backings import Block
 from lunmapd.core.changes import map_digest
-from lunmapd.core.lunmap import Block, Lun, Lunmap
+from lunmapd.core.lunmap import Lun, Lunmap
 from lunmapd.store.snapshot import Snapshot
 
 CLUSTER = "3f1d6c1e-0000-4f0b-9f3e-7a51c2d40000"

@@ -4,17 +4,34 @@ import msgspec
 import pytest
 
 from lunmapd.core import lio
+from lunmapd.core.backings import Backing, Block, FileIO, Pscsi, RamDisk, User, source
 from lunmapd.core.changes import Change, patch, split
 from lunmapd.core.desire import desire, keep, suspects
 from lunmapd.core.digest import fingerprint, replace, show, total
 from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.core.errors import show_place
 from lunmapd.core.identity import with_identity
-from lunmapd.core.lunmap import Access, Block, FileIO, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.lunmap import (
+    Access,
+    Group,
+    Initiator,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    NodeState,
+    PortalGroup,
+    Scope,
+    Shared,
+    Target,
+    source_on,
+)
+from lunmapd.core.migrate import to_schema_2
 from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import WAITING, Failure, Ledger, Report, failures
 from lunmapd.core.plan import Action, Disruption, Step, disruption, plan
-from lunmapd.core.project import PORT_ID, project
+from lunmapd.core.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS, project
+from lunmapd.core.secrets import Vault
 from lunmapd.core.status import (
     APPLIED,
     REMOVAL_HELD,
@@ -34,12 +51,12 @@ from lunmapd.core.status import (
 
 T = "iqn.2026-01.org.example:t"
 H = "iqn.2026-01.org.example:h"
-LUN = Lun(FileIO("/srv/a"), "1" * 32, 1 << 20, (Map(T, 3, H),))
+LUN = Lun(FileIO("/srv/a"), "1" * 32, 1 << 20, maps=(Map(T, 3, H),))
 MAP = Lunmap(
     {"a": LUN},
     {T: Target({"n1": PortalGroup(1), "n2": PortalGroup(7)})},
     {H: Initiator()},
-    {"n1": Node(1, ("10.0.0.1:3260",)), "n2": Node(2, ("10.0.0.2:3260",))},
+    nodes={"n1": Node(1, ("10.0.0.1:3260",)), "n2": Node(2, ("10.0.0.2:3260",))},
 )
 
 
@@ -102,9 +119,50 @@ def test_a_lun_on_several_nodes_has_no_state_that_one_node_keeps() -> None:
         assert dict(item.attributes)["emulate_write_cache"] == "0"
 
 
+@pytest.mark.parametrize("scope", list(Scope))
+def test_what_is_chosen_for_a_shared_lun_is_offered(scope: Scope) -> None:
+    """Reservations and COMPARE AND WRITE are as chosen; EXTENDED COPY is never offered by several nodes."""
+    lun = msgspec.structs.replace(LUN, shared=Shared(reservations=scope, compare_and_write=Scope.OFF))
+    item = project(msgspec.structs.replace(MAP, luns={"a": lun}), "n1")["storage_object", "a"]
+    assert isinstance(item, lio.StorageObject)
+    values = dict(item.attributes)
+    offered = "1" if scope is Scope.PER_NODE else "0"
+    assert (values["emulate_pr"], values["emulate_caw"], values["emulate_3pc"]) == (offered, "0", "0")
+
+
+def test_settings_of_the_map_follow_those_that_are_governed() -> None:
+    """Attributes come by name after lunmapd's own; what is at LIO's default is not said of a TPG."""
+    lun = msgspec.structs.replace(
+        LUN, vendor="A", product="B", attributes={"emulate_tpu": 1, "block_size": 512}
+    )
+    target = msgspec.structs.replace(
+        MAP.targets[T],
+        attributes={"t10_pi": 0, "login_timeout": 20},
+        parameters={"MaxConnections": "1", "InitialR2T": "No"},
+    )
+    objects = project(msgspec.structs.replace(MAP, luns={"a": lun}, targets={T: target}), "n1")
+    item, tpg = objects["storage_object", "a"], objects["tpg", T, 1]
+    assert isinstance(item, lio.StorageObject)
+    assert item.attributes[-2:] == (("block_size", "512"), ("emulate_tpu", "1"))
+    assert (item.vendor, item.product) == ("A", "B")
+    assert tpg == lio.Tpg(
+        T, 1, (*TPG_ATTRIBUTES, ("login_timeout", "20")), (*TPG_PARAMETERS, ("InitialR2T", "No"))
+    )
+
+
+def test_a_node_may_serve_by_rdma_too() -> None:
+    """The portals for iSER are portals of every target of the node."""
+    node = msgspec.structs.replace(MAP.nodes["n1"], iser_portals=("10.1.0.1:3260",))
+    objects = project(msgspec.structs.replace(MAP, nodes={"n1": node}), "n1")
+    assert {item.address: item.iser for item in objects.values() if isinstance(item, lio.Portal)} == {
+        "10.0.0.1:3260": False,
+        "10.1.0.1:3260": True,
+    }
+
+
 def test_a_block_device_has_its_own_size() -> None:
     """The size of a block Lun is the device's, so the storage object does not set one."""
-    lunmap = msgspec.structs.replace(MAP, luns={"a": Lun(Block("/dev/a"), "1" * 32, 1 << 20, LUN.maps)})
+    lunmap = msgspec.structs.replace(MAP, luns={"a": Lun(Block("/dev/a"), "1" * 32, 1 << 20, maps=LUN.maps)})
     item = project(lunmap, "n1")["storage_object", "a"]
     assert isinstance(item, lio.StorageObject)
     assert (item.plugin, item.size) == ("iblock", 0)
@@ -125,9 +183,84 @@ def test_the_port_id_is_that_of_the_map_where_the_kernel_has_one() -> None:
 
 def test_read_only_maps_are_write_protected() -> None:
     """Access ro gives a write-protected mapped LUN."""
-    lun = msgspec.structs.replace(LUN, maps=(Map(T, 3, H, Access.READ_ONLY),))
+    lun = msgspec.structs.replace(LUN, maps=(Map(T, 3, H, access=Access.READ_ONLY),))
     objects = project(msgspec.structs.replace(MAP, luns={"a": lun}), "n1")
     assert lio.MappedLun(T, 1, H, 3, "a", write_protect=True) in objects.values()
+
+
+def test_a_group_is_each_of_its_initiators() -> None:
+    """A map to a group gives every member an ACL and a mapped LUN; a group that is missing gives none."""
+    lun = msgspec.structs.replace(LUN, maps=(Map(T, 3, group="g"),))
+    lunmap = msgspec.structs.replace(MAP, luns={"a": lun}, groups={"g": Group((H, H + "2"))})
+    seen = {item.initiator for item in project(lunmap, "n1").values() if isinstance(item, lio.MappedLun)}
+    assert seen == {H, H + "2"}
+    without = project(msgspec.structs.replace(lunmap, groups={}), "n1")
+    assert not any(isinstance(item, lio.NodeAcl | lio.MappedLun) for item in without.values())
+
+
+def test_a_lun_may_name_the_nodes_that_report_it() -> None:
+    """Nodes that a Lun does not name have nothing of it."""
+    lunmap = msgspec.structs.replace(MAP, luns={"a": msgspec.structs.replace(LUN, nodes=("n2",))})
+    assert ("storage_object", "a") not in project(lunmap, "n1")
+    item = project(lunmap, "n2")["storage_object", "a"]
+    assert isinstance(item, lio.StorageObject)
+    assert dict(item.attributes)["emulate_pr"] == "1"
+
+
+def test_a_drained_node_has_all_but_the_open_door() -> None:
+    """The TPGs of a drained node are not enabled, and nothing else differs."""
+    drained = msgspec.structs.replace(MAP.nodes["n1"], state=NodeState.DRAINED)
+    lunmap = msgspec.structs.replace(MAP, nodes={"n1": drained})
+    assert project(MAP, "n1").keys() - project(lunmap, "n1").keys() == {("enabled", T, 1)}
+
+
+def test_a_target_may_use_some_portals_of_a_node() -> None:
+    """Only the portals that the target names for the node are made."""
+    node = Node(1, ("10.0.0.1:3260", "10.1.0.1:3260"))
+    target = Target({"n1": PortalGroup(1, ("10.1.0.1:3260",))})
+    lunmap = msgspec.structs.replace(MAP, targets={T: target}, nodes={"n1": node})
+    portals = [item.address for item in project(lunmap, "n1").values() if isinstance(item, lio.Portal)]
+    assert portals == ["10.1.0.1:3260"]
+
+
+@pytest.mark.parametrize(
+    ("backing", "path"),
+    [
+        (Block("/dev/vg/a", {"n2": "/dev/b"}), "/dev/san/vg/a"),
+        (Block("/dev/vg/a", {"n1": "/dev/b"}), "/dev/b"),
+        (Block("/dev/special/a"), "/x/a"),
+        (Block("/srv/a"), "/srv/a"),
+        (User("rbd/dev/a"), "rbd/dev/a"),
+        (User("rbd/a", {"n1": "rbd/b"}), "rbd/b"),
+        (RamDisk(), ""),
+    ],
+)
+def test_paths_differ_by_node(backing: Backing, path: str) -> None:
+    """A Lun's override wins, then the longest prefix that the node rewrites; what is no path stays."""
+    node = Node(1, devices={"/dev/": "/dev/san/", "/dev/special/": "/x/"})
+    assert source_on(Lun(backing), "n1", node) == path
+
+
+def test_each_backing_has_one_source() -> None:
+    """Devices and files are known by their path, programs by their configuration, memory by nothing."""
+    assert [source(backing) for backing in (Pscsi("/dev/sg1"), User("rbd/a"), RamDisk())] == [
+        "/dev/sg1",
+        "rbd/a",
+        "",
+    ]
+
+
+def test_luns_of_schema_1_say_that_they_are_shared() -> None:
+    """Migration writes down what schema 1 did by itself, for Luns of several nodes; all else stays as it is."""
+    other = Lun(Block("/dev/b"), "2" * 32, maps=(Map(T + "2", 0, H),))
+    alone = {T: MAP.targets[T], T + "2": Target({"n1": PortalGroup(3)})}
+    lunmap = msgspec.structs.replace(MAP, luns={"a": LUN, "b": other}, targets=alone)
+    documents = {f"{section}/{name}": encode(item) for section, name, item in lunmap.documents()}
+    documents["luns/c"] = b"{"
+    (changed,) = to_schema_2(documents).items()
+    assert changed[0] == "luns/a"
+    assert decode(changed[1], Lun) == msgspec.structs.replace(LUN, shared=Shared(Scope.OFF, Scope.OFF))
+    assert to_schema_2(documents | dict([changed])) == {}
 
 
 def test_suspects_name_the_object() -> None:
@@ -290,18 +423,18 @@ def test_nothing_observed_is_nothing_ours() -> None:
 
 def test_a_foreign_target_is_left_alone_and_said() -> None:
     """A target of another tool gives nothing to do and one failure; a target of other nodes is no concern."""
-    want = desire(MAP, {}, "n1", Observed(foreign={T}))
+    want = desire(MAP, {}, "n1", Observed(foreign={T}), Vault(""))
     assert want.objects == {}
     assert want.failures[("target", T)].reason == "ForeignTarget"
     elsewhere = msgspec.structs.replace(MAP, targets={T: Target({"n2": PortalGroup(7)})})
-    assert desire(elsewhere, {}, "n1", Observed(foreign={T})).failures == {}
+    assert desire(elsewhere, {}, "n1", Observed(foreign={T}), Vault("")).failures == {}
 
 
 def test_an_object_that_breaks_a_rule_is_not_served_but_others_are() -> None:
     """A Lun whose document is wrong or unreadable is reported and left as it is; the others are projected."""
     wrong = msgspec.structs.replace(LUN, serial="x", backing=Block("/dev/b"), maps=(Map(T, 4, H),))
     lunmap = msgspec.structs.replace(MAP, luns={"a": LUN, "b": wrong})
-    want = desire(lunmap, {"luns/c": "not JSON"}, "n1", Observed())
+    want = desire(lunmap, {"luns/c": "not JSON"}, "n1", Observed(), Vault(""))
     assert want.objects == project(MAP, "n1")
     assert {name[1]: failure.reason for name, failure in want.failures.items()} == {
         "luns/b": "DocumentInvalid",

@@ -3,8 +3,9 @@
 import pytest
 
 from lunmapd.core import lio
+from lunmapd.core.backings import Block
 from lunmapd.core.guard import Held, Limits, check, removals
-from lunmapd.core.lunmap import Block, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.plan import plan
 from lunmapd.core.project import project
 
@@ -22,7 +23,7 @@ def objects(*numbers: int, hosts: int = 1, disk: str = "l", tag: int = 1) -> lio
         )
         for number in numbers
     }
-    nodes = {"n1": Node(tag, ("10.0.0.1:3260",))}
+    nodes = nodes = {"n1": Node(tag, ("10.0.0.1:3260",))}
     return project(
         Lunmap(luns, {T: Target({"n1": PortalGroup(1)})}, dict.fromkeys(HOSTS, Initiator()), nodes), "n1"
     )

@@ -2,8 +2,9 @@
 
 import pytest
 
+from lunmapd.core.backings import Block
 from lunmapd.core.errors import InvalidInputError, Problem
-from lunmapd.core.lunmap import Access, Block, Lun, Lunmap, Map, Node
+from lunmapd.core.lunmap import Access, Lun, Lunmap, Map, Node, PortalGroup
 from lunmapd.core.mapfile import parse, parse_size, show, show_size
 
 LUN = "luns:\n  db1:\n    backing: {type: block, path: /dev/a}\n"
@@ -35,6 +36,8 @@ BAD = [
         "m.yaml:2: nodes[n1].portals[0]: expected 'str', got 'array'",
     ),
     ("targets:\n  t: {nodes: [n1, n1]}", "m.yaml:2: targets[t].nodes[1]: node 'n1' is given twice"),
+    ("targets:\n  t: {nodes: {n1: 3}}", "m.yaml:2: targets[t].nodes: expected 'object', got 'str'"),
+    ("targets:\n  t: {nodes: 3}", "m.yaml:2: targets[t].nodes: expected 'object', got 'str'"),
     ("targets:\n  t:\n    nodes:\n      - []", "m.yaml:4: targets[t].nodes[0]: expected the name of a node"),
     ("luns: &a\n  b: *a", "m.yaml:2: luns[b]: an alias that contains itself"),
     ("luns: {a: " + "[" * 3000 + "]" * 3000 + "}", "m.yaml: (top level): nested too deeply"),
@@ -74,6 +77,14 @@ def test_a_target_names_its_nodes_or_gives_their_port_ids() -> None:
     """The nodes of a target are a list of names, or a mapping that gives port ids."""
     lunmap, _ = parse("targets:\n  a: {nodes: [n1]}\n  b: {nodes: {n1: {port_id: 4}}}\n")
     assert {name: target.nodes["n1"].port_id for name, target in lunmap.targets.items()} == {"a": 0, "b": 4}
+
+
+def test_portals_have_one_spelling_everywhere() -> None:
+    """Portals of nodes, of a target's nodes and those for iSER may leave out the port; an empty node of a target is one."""
+    text = "nodes:\n  n1: {tpg_tag: 1, iser_portals: [10.0.0.1]}\ntargets:\n  a: {nodes: {n1: {portals: [fd00::1]}, n2: }}\n"
+    lunmap, _ = parse(text)
+    assert lunmap.nodes["n1"].iser_portals == ("10.0.0.1:3260",)
+    assert lunmap.targets["a"].nodes == {"n1": PortalGroup(0, ("[fd00::1]:3260",)), "n2": PortalGroup()}
 
 
 def test_numbers_and_dates_as_names_stay_text() -> None:
@@ -122,12 +133,10 @@ def test_bad_sizes(text: str) -> None:
 
 def test_printing() -> None:
     """A printed map is YAML in the order of the sections, with sizes in units."""
-    maps = (Map("iqn.2026-01.org.example:t", 0, "iqn.2026-01.org.example:h", Access.READ_ONLY),)
+    maps = (Map("iqn.2026-01.org.example:t", 0, "iqn.2026-01.org.example:h", access=Access.READ_ONLY),)
     lunmap = Lunmap(
-        {"db1": Lun(Block("/dev/a"), "5" * 32, 1 << 30, maps), "x": Lun(Block("/dev/b"))},
-        {},
-        {},
-        {"n1": Node(1)},
+        {"db1": Lun(Block("/dev/a"), "5" * 32, 1 << 30, maps=maps), "x": Lun(Block("/dev/b"))},
+        nodes={"n1": Node(1)},
     )
     text = show(lunmap)
     assert text.startswith("luns:\n  db1:\n    backing:\n      type: block\n")

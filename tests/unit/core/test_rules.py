@@ -4,34 +4,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from unit.core.maps import GOOD, H, T, edited, problems_of
 
 from lunmapd.core.errors import InvalidInputError
 from lunmapd.core.mapfile import parse
 from lunmapd.core.rules import change_problems, problems
-
-T = "iqn.2026-01.org.example:t"
-H = "iqn.2026-01.org.example:h"
-GOOD = f"""
-luns:
-  db1:
-    serial: {"1" * 32}
-    size: 64MiB
-    backing: {{type: fileio, path: /srv/db1.img}}
-    maps:
-      - {{target: {T}, lun: 0, initiator: {H}}}
-  db2:
-    serial: {"2" * 32}
-    backing: {{type: block, path: /dev/vg/db2}}
-    maps:
-      - {{target: {T}, lun: 1, initiator: {H}, access: ro}}
-targets:
-  {T}: {{nodes: {{n1: {{port_id: 1}}, n2: {{port_id: 2}}}}}}
-initiators:
-  {H}: {{}}
-nodes:
-  n1: {{tpg_tag: 1, portals: [10.0.0.1]}}
-  n2: {{tpg_tag: 2, portals: ["[fd00::2]"]}}
-"""
 
 
 def test_a_good_map_has_no_problems() -> None:
@@ -68,6 +45,23 @@ BROKEN = [
     ("portals: [10.0.0.1]", "portals: []", f"targets[{T}].nodes.n1", "has no portals"),
     (f"  {T}: {{nodes", f"  {T}_: {{nodes", f"targets[{T}_]", "not an iSCSI name"),
     (f"  {H}: {{}}", f"  {H}: {{}}\n  HOST: {{}}", "initiators[HOST]", "lower case"),
+    (
+        f"initiator: {H}}}",
+        f"initiator: {H}, group: hosts}}",
+        "luns[db1].maps[0]",
+        "either an initiator or a group",
+    ),
+    (f"initiator: {H}}}", "access: ro}", "luns[db1].maps[0]", "either an initiator or a group"),
+    (f"initiator: {H}}}", "group: hsots}", "luns[db1].maps[0].group", "there is no group 'hsots'"),
+    ("  hosts:", "  ho/sts:", "groups[ho/sts]", "is not a name"),
+    (f"[{H}]", f"[{H}x]", "groups[hosts].initiators[0]", "there is no initiator"),
+    (f"[{H}]", f"[{H}, {H}]", "groups[hosts].initiators[1]", "is given twice"),
+    (
+        f"lun: 1, initiator: {H}",
+        "lun: 0, group: hosts",
+        "luns[db2].maps[0].lun",
+        "already taken for this initiator and target by luns[db1].maps[0]",
+    ),
     ("  n2:", "  n 2:", "nodes[n 2]", "is not a name"),
     ("tpg_tag: 2", "tpg_tag: 0", "nodes[n2].tpg_tag", "use 1 to 65535"),
     ("tpg_tag: 2", "tpg_tag: 1", "nodes[n2].tpg_tag", "already that of nodes[n1]"),
@@ -82,8 +76,7 @@ BROKEN = [
 )
 def test_a_broken_rule_is_one_problem_at_its_place(old: str, new: str, place: str, sentence: str) -> None:
     """Each broken rule names the object, the field and what to write instead."""
-    assert GOOD.count(old) >= 1
-    found = [str(problem) for problem in problems(parse(GOOD.replace(old, new, 1))[0])]
+    found = problems_of(edited(old, new))
     assert any(text.startswith(f"{place}: ") and sentence in text for text in found), found
 
 

@@ -6,7 +6,8 @@ import pytest
 from unit.lio.tree import Tree
 
 from lunmapd.core import lio
-from lunmapd.core.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.project import PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.secrets import Secret
 from lunmapd.lio.look import Held
 from lunmapd.lio.observe import look_at, observe
 
@@ -52,10 +53,54 @@ def test_a_served_lun_is_seen(tree: Tree) -> None:
     assert len(found) == 6
 
 
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, ("", "")),
+        ({"userid": "", "password": ""}, ("", "")),
+        ({"userid": "bob", "password": "x y"}, ("bob", "x y")),
+        ({"userid": "NULL", "password": "NULL"}, ("", "")),
+        ({"userid": "bob", "password": "NULL"}, ("", "")),
+        (
+            {"userid": "bob", "password": "x", "userid_mutual": "san", "authenticate_target": "0"},
+            ("bob", "x"),
+        ),
+    ],
+)
+def test_half_a_pair_of_credentials_is_none(
+    tree: Tree, files: dict[str, str], expected: tuple[str, str]
+) -> None:
+    """Unset, cleared and half-written credentials count as LIO takes them."""
+    tree.tpg(f"{IQN}/tpgt_1")
+    (tree.root / f"{TPGT}/acls/host/auth").mkdir(parents=True)
+    for name, text in files.items():
+        tree.write(f"{TPGT}/acls/host/auth/{name}", text)
+    acl = observe(tree.root, NOBODY).objects["acl", IQN, 1, "host"]
+    assert acl == lio.NodeAcl(IQN, 1, "host", lio.Credentials(expected[0], Secret(expected[1])))
+
+
+def test_discovery_is_looked_at_only_when_claimed(tree: Tree) -> None:
+    """What discovery asks for belongs to whoever set it, so it is ours only when claimed, and enforced."""
+    tree.write("iscsi/discovery_auth/enforce_discovery_auth", "1")
+    for name, text in (
+        ("userid", "a"),
+        ("password", "b"),
+        ("authenticate_target", "1"),
+        ("userid_mutual", "c"),
+        ("password_mutual", "d"),
+    ):
+        tree.write(f"iscsi/discovery_auth/{name}", text)
+    assert observe(tree.root, NOBODY).objects == {}
+    (found,) = observe(tree.root, {lio.DISCOVERY_CLAIM}).objects.values()
+    assert found == lio.DiscoveryAuth(lio.Credentials("a", Secret("b"), "c", Secret("d")))
+    tree.write("iscsi/discovery_auth/enforce_discovery_auth", "0")
+    assert observe(tree.root, {lio.DISCOVERY_CLAIM}).objects == {}
+
+
 def test_storage_objects_below_our_indexes_are_not_ours(tree: Tree) -> None:
     """Neither those of other tools nor those of plugins that lunmapd does not use are reported."""
     tree.storage_object("theirs", "fileio_9999")
-    tree.storage_object("ram", "rd_mcp_10000")
+    tree.storage_object("odd", "odd_plugin_10000")
     sight = look_at(tree.root, NOBODY)
     assert not sight.observed.objects
     assert sight.places.indexes.lowest() == 10001
@@ -208,3 +253,54 @@ def test_a_lun_whose_making_hangs_is_not_seen(tree: Tree) -> None:
     sight = look_at(tree.root, NOBODY, [Held(f"{TPGT}/lun/lun_1")])
     assert not any(isinstance(item, lio.Leftover) for item in sight.observed.objects.values())
     assert sight.places.numbers[IQN, 1].lowest() == 2
+
+
+def test_what_the_note_names_is_read(tree: Tree) -> None:
+    """Settings of the map are those that the note in the kernel names; words that nobody knows are not."""
+    tree.storage_object("a")
+    path = "core/fileio_10000/a"
+    tree.write(f"{path}/alias", "lunmapd product emulate_tpu block_size magic")
+    for name, text in (("attrib/emulate_tpu", "1"), ("attrib/block_size", "512"), ("attrib/is_nonrot", "1")):
+        tree.write(f"{path}/{name}", text)
+    tree.write(f"{path}/wwn/vendor_id", "LIO-ORG")
+    tree.write(f"{path}/wwn/product_id", "A disk")
+    item = observe(tree.root, NOBODY).objects["storage_object", "a"]
+    assert isinstance(item, lio.StorageObject)
+    assert item.attributes[-2:] == (("block_size", "512"), ("emulate_tpu", "1"))
+    assert (item.vendor, item.product) == ("", "A disk")
+    tree.write(f"{path}/alias", "something of another tool: block_size")
+    item = observe(tree.root, NOBODY).objects["storage_object", "a"]
+    assert isinstance(item, lio.StorageObject)
+    assert len(item.attributes) == len(STORAGE_ATTRIBUTES["fileio"])
+    assert item.product == ""
+
+
+def test_a_passed_through_device_has_its_serial_in_the_note(tree: Tree) -> None:
+    """The device keeps its own serial, so the Lun's stands in the note; without it the storage object is not whole."""
+    path = "core/pscsi_10000/a"
+    tree.write(f"{path}/wwn/vpd_unit_serial", "T10 VPD Unit Serial Number: 2000")
+    tree.write(f"{path}/info", "Status: ACTIVATED")
+    tree.write(f"{path}/udev_path", "/dev/sdb")
+    tree.write(f"{path}/attrib/emulate_pr", "0")
+    assert _leftovers(tree) == {lio.Leftover("storage_object", path)}
+    tree.write(f"{path}/alias", "lunmapd serial=abc")
+    (item,) = observe(tree.root, NOBODY).objects.values()
+    assert item == lio.StorageObject("a", "pscsi", "/dev/sdb", 0, "abc", (("emulate_pr", "0"),))
+    (tree.root / path / "udev_path").unlink()
+    assert _leftovers(tree) == {lio.Leftover("storage_object", path)}
+
+
+def test_settings_at_their_default_are_left_out(tree: Tree) -> None:
+    """A TPG shows what lunmapd governs, and of the rest what is not as the kernel makes it."""
+    tree.tpg(f"{IQN}/tpgt_1")
+    for name, text in (
+        ("attrib/login_timeout", "20"),
+        ("attrib/t10_pi", "0"),
+        ("param/ImmediateData", "No"),
+        ("param/InitialR2T", "Yes"),
+    ):
+        tree.write(f"{TPGT}/{name}", text)
+    item = observe(tree.root, NOBODY).objects["tpg", IQN, 1]
+    assert item == lio.Tpg(
+        IQN, 1, (*TPG_ATTRIBUTES, ("login_timeout", "20")), (*TPG_PARAMETERS, ("ImmediateData", "No"))
+    )

@@ -37,7 +37,22 @@ def test_a_device_has_a_path_only() -> None:
     assert parse.backing("iblock", _IBLOCK) == ("/dev/disk/by-id/x", 0)
 
 
-@pytest.mark.parametrize("plugin", ["fileio", "iblock"])
+def test_memory_has_pages() -> None:
+    """A ramdisk's info gives number and size of its pages."""
+    assert parse.backing(
+        "rd_mcp", "RamDisk Makeup: rd_mcp\n  PAGES/PAGE_SIZE: 256*4096  SG_table_count: 1"
+    ) == ("", 1 << 20)
+
+
+def test_a_program_has_its_configuration_and_size() -> None:
+    """A tcmu device's info gives what the program gets, and bytes."""
+    assert parse.backing("user", "Config: rbd/pool/a Size: 1048576 MaxDataAreaMB: 8") == (
+        "rbd/pool/a",
+        1 << 20,
+    )
+
+
+@pytest.mark.parametrize("plugin", ["fileio", "iblock", "rd_mcp", "user"])
 def test_an_unconfigured_backing_is_unusable(plugin: str) -> None:
     """Before its control is written, the info has no path."""
     assert parse.backing(plugin, "Status: DEACTIVATED") is None

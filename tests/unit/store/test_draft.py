@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
+from lunmapd.core.backings import Block
 from lunmapd.core.changes import Head, Revision, as_bytes, map_digest
 from lunmapd.core.checkpoint import EMPTY, Checkpoint
 from lunmapd.core.digest import show
 from lunmapd.core.documents import encode
 from lunmapd.core.history import span
-from lunmapd.core.lunmap import Block, Lun, Lunmap
+from lunmapd.core.lunmap import Lun, Lunmap
 from lunmapd.store.commit_errors import TooLargeError
 from lunmapd.store.draft import Content, Draft, Signature, after, content, draft, draft_part, tip_of
 from lunmapd.store.sizes import (

@@ -1,0 +1,59 @@
+"""What lunmapd notes on a storage object in the kernel: which of its settings come from the map.
+
+The kernel keeps a free text for each storage object, `alias`. What is named there is read back with each look, and goes
+back to the kernel's default when the map does not set it any more; all else is not looked at, which keeps looks cheap.
+"""
+
+from msgspec import Struct
+
+from lunmapd.core import lio
+from lunmapd.core.attributes import STORAGE
+from lunmapd.core.project import MARK, STORAGE_ATTRIBUTES
+
+_MOST = 511  # SE_UDEV_PATH_LEN and SE_DEV_ALIAS_LEN in include/target/target_core_base.h
+_SERIAL = "serial="
+_VENDOR, _PRODUCT = "vendor", "product"
+
+
+class Note(Struct, frozen=True):
+    """The names of the attributes, whether vendor and product are set, and the serial where the kernel has no place for it."""
+
+    attributes: tuple[str, ...] = ()
+    vendor: bool = False
+    product: bool = False
+    serial: str = ""
+
+
+def parse(plugin: str, text: str) -> Note:
+    """Read a note; words that are not known are not ours."""
+    words = text.split()
+    if words[:1] != [MARK]:
+        return Note()
+    serial = next((word.removeprefix(_SERIAL) for word in words if word.startswith(_SERIAL)), "")
+    names = tuple(sorted(word for word in words if (plugin, word) in STORAGE))
+    return Note(names, _VENDOR in words, _PRODUCT in words, serial)
+
+
+def of(item: lio.StorageObject) -> Note:
+    """Return the note for a storage object. The serial of a passed through device is the device's own business."""
+    governed = STORAGE_ATTRIBUTES[item.plugin]
+    names = tuple(name for name, _ in item.attributes if name not in governed)
+    serial = item.serial if item.plugin == "pscsi" else ""
+    return Note(names, bool(item.vendor), bool(item.product), serial)
+
+
+def both(one: Note, other: Note) -> Note:
+    """Return a note that names what either of them names."""
+    names = tuple(sorted({*one.attributes, *other.attributes}))
+    return Note(names, one.vendor or other.vendor, one.product or other.product, one.serial or other.serial)
+
+
+def show(note: Note) -> str:
+    """Write a note in the words that `parse` reads."""
+    words = [MARK, *note.attributes]
+    words += [_VENDOR] if note.vendor else []
+    words += [_PRODUCT] if note.product else []
+    words += [_SERIAL + note.serial] if note.serial else []
+    text = " ".join(words)
+    assert len(text) <= _MOST, "every name there is, and the longest serial, fit"
+    return text

@@ -1,0 +1,91 @@
+"""The key file: the keys that seal the secrets in the tree, one in base64 on each line, the current one first.
+
+It is the one file that must not be readable by others, so it is refused, not mended, where it is.
+"""
+
+import base64
+import binascii
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from lunmapd.core.errors import LunmapdError
+from lunmapd.core.secrets import KEY_BYTES, Keyring, key_id, keyring
+
+DEFAULT_PATH = Path("/etc/lunmapd/secrets.key")
+_ONLY_OWNER = 0o600
+_MOST = 64 * 1024
+_HEAD = (
+    "# Keys of lunmapd's secrets, the current one first. Whoever reads this can read every CHAP password.\n"
+)
+
+
+class KeyFileError(LunmapdError):
+    """The key file can't be read or written, or others could have done it; no text of this tells a key."""
+
+
+def read_keys(path: Path) -> Keyring:
+    """Read the key file; an absent one has no keys. Raises KeyFileError for one that is not only its owner's."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return Keyring()
+    except OSError as error:
+        raise KeyFileError(f"can't read the key file: {error}") from None
+    try:
+        _check(path, os.fstat(descriptor))
+        return keyring(_keys(path, os.read(descriptor, _MOST)))
+    finally:
+        os.close(descriptor)
+
+
+def _check(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise KeyFileError(f"{path} is not a regular file")
+    if status.st_uid not in {0, os.geteuid()}:
+        raise KeyFileError(f"{path} belongs to user {status.st_uid}: it must be root's, 'chown root {path}'")
+    if status.st_mode & 0o077:
+        mode = stat.filemode(status.st_mode)
+        raise KeyFileError(
+            f"others may use {path} ({mode}): 'chmod 600 {path}', and if others had access to it, make a new key"
+        )
+
+
+def _keys(path: Path, data: bytes) -> Iterator[bytes]:
+    for number, line in enumerate(data.splitlines(), 1):
+        text = line.strip()
+        if not text or text.startswith(b"#"):
+            continue
+        try:
+            key = base64.b64decode(text, validate=True)
+        except binascii.Error:
+            key = b""
+        if len(key) != KEY_BYTES:
+            raise KeyFileError(f"{path}:{number}: not a key: expected {KEY_BYTES} bytes in base64")
+        yield key
+
+
+def add_key(path: Path, key: bytes) -> str:
+    """Put a key first in the key file, which is made if there is none; returns its id.
+
+    Raises KeyFileError; then the file is as it was.
+    """
+    keys = {key_id(key): key} | dict(read_keys(path).keys)
+    text = _HEAD + "".join(f"{base64.b64encode(value).decode()}\n" for value in keys.values())
+    try:
+        _replace(path, text.encode())
+    except OSError as error:
+        raise KeyFileError(f"can't write the key file: {error}") from None
+    return key_id(key)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _ONLY_OWNER)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

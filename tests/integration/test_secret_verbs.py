@@ -1,0 +1,165 @@
+"""lunmapctl secret against a real ZooKeeper: passwords come in sealed, and never without a key that the nodes have."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cluster import Answer, Ctl
+from integration.conftest import Connect
+from integration.tools import NOW
+
+from lab import Ensemble
+from lunmapd.core.status import Live, NodeStatus
+from lunmapd.service.keyfile import read_keys
+from lunmapd.store.node import register, write_status
+
+HOST = "iqn.2026-01.org.example:host1"
+PASSWORD = "a secret of 16 b"  # noqa: S105 - of a test
+EXAMPLE = Path("config/lunmap.yaml").read_text()
+
+
+class Desk:
+    """lunmapctl on the example map, with a key file."""
+
+    def __init__(self, ctl: Ctl, key_file: Path) -> None:
+        self.ctl = ctl
+        self.key_file = key_file
+
+    def __call__(self, *args: str, password: str | None = None, expect: int = 0) -> Answer:
+        """Run a verb of `lunmapctl secret`."""
+        stdin = None if password is None else f"{password}\n"
+        return self.ctl("secret", "--key-file", str(self.key_file), *args, stdin=stdin, expect=expect)
+
+    def listing(self) -> dict[str, list[dict[str, object]]]:
+        """Return `secret list -o json`."""
+        found: dict[str, list[dict[str, object]]] = json.loads(self("list", "-o", "json").out)
+        return found
+
+
+@pytest.fixture
+def desk(ensemble: Ensemble, root: str, tmp_path: Path) -> Desk:
+    """Give a key and the example map."""
+    found = Desk(Ctl(ensemble.hosts, root), tmp_path / "secrets.key")
+    found.ctl("init")
+    found.ctl.apply(EXAMPLE, wait=None)
+    found("new-key")
+    return found
+
+
+def test_a_password_comes_in_sealed(desk: Desk) -> None:
+    """Set from standard input, a password is in the tree only under the current key; files and `get` keep it sealed."""
+    assert desk("set", HOST, "--user", "bob", password=PASSWORD).out == "committed revision 2\n"
+    text = desk.ctl("get").out
+    assert PASSWORD not in text
+    key = read_keys(desk.key_file).current
+    assert f"password: v1:{key}:" in text
+    asking = EXAMPLE.replace("authentication: none", "authentication: chap")
+    named = asking.replace("alias: database host", "alias: database host\n    chap: {user: bob}")
+    desk.ctl.apply(named, wait=None)
+    assert desk.listing() == {
+        "secrets": [{"object": f"initiators/{HOST}", "field": "chap", "user": "bob", "key": key}],
+        "keys": [{"key": key, "here": True, "current": True, "nodes": []}],
+    }
+    assert "lunmapctl secret set" in desk.ctl.apply(asking, wait=None, expect=3).err
+
+
+@pytest.mark.parametrize(
+    ("args", "password", "status", "message"),
+    [
+        (
+            ("set", "iqn.2026-01.org.example:nobody", "--user", "bob"),
+            PASSWORD,
+            1,
+            "there is no initiators/iqn",
+        ),
+        (("set", HOST, "--user", "b b"), PASSWORD, 3, "not a CHAP user"),
+        (("set", HOST, "--user", "bob"), "pässword", 1, "ASCII"),
+        (("set", HOST, "--user", "bob", "--mutual"), PASSWORD, 3, "no effect without 'chap'"),
+        (("set-discovery", "n1", "--user", "bob", "--mutual"), PASSWORD, 1, "set that one first"),
+        (("clear", "n9", "--discovery"), None, 1, "there is no nodes/n9"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    desk: Desk, args: tuple[str, ...], password: str | None, status: int, message: str
+) -> None:
+    """A wrong name, user or password commits nothing, and no answer shows the password."""
+    answer = desk(*args, password=password, expect=status)
+    assert message in answer.err
+    assert password is None or password not in answer.out + answer.err
+    assert desk.ctl.status()["revision"] == 1
+
+
+def test_one_password_for_both_ways_is_refused(desk: Desk) -> None:
+    """The target must prove another password than the one that it asks for."""
+    desk("set", HOST, "--user", "bob", password=PASSWORD)
+    assert "must differ" in desk("set", HOST, "--user", "san", "--mutual", password=PASSWORD, expect=1).err
+    desk("set", HOST, "--user", "san", "--mutual", password="another 16 bytes")
+    assert [line["field"] for line in desk.listing()["secrets"]] == ["chap", "mutual_chap"]
+
+
+def test_short_passwords_are_warned_of(desk: Desk) -> None:
+    """A short password is taken, with a warning."""
+    answer = desk("set", HOST, "--user", "bob", password="short")
+    assert "12 to 16" in answer.err
+    assert answer.out == "committed revision 2\n"
+
+
+def test_credentials_are_cleared(desk: Desk) -> None:
+    """Cleared credentials are gone: the mutual ones alone, or all of an initiator's or of a node's discovery."""
+    desk("set", HOST, "--user", "bob", password=PASSWORD)
+    desk("set", HOST, "--user", "san", "--mutual", password="another 16 bytes")
+    desk("set-discovery", "n1", "--user", "d", password=PASSWORD)
+    desk("set-discovery", "n1", "--user", "e", "--mutual", password="another 16 bytes")
+    for args, left in (
+        ((HOST, "--mutual"), ["chap", "discovery.chap", "discovery.mutual_chap"]),
+        ((HOST,), ["discovery.chap", "discovery.mutual_chap"]),
+        (("n1", "--discovery", "--mutual"), ["discovery.chap"]),
+        (("n1", "--discovery"), []),
+    ):
+        desk("clear", *args)
+        assert [line["field"] for line in desk.listing()["secrets"]] == left
+    assert desk("clear", HOST).out == "nothing to change\n"
+
+
+def test_rotation_waits_for_the_nodes(desk: Desk, connect: Connect) -> None:
+    """Neither rotation nor a new secret uses a key that a live node does not report; then one revision seals all anew."""
+    desk("set", HOST, "--user", "bob", password=PASSWORD)
+    (old,) = read_keys(desk.key_file).ids
+    desk("new-key")
+    new = read_keys(desk.key_file).current
+    session = connect()
+    register(session, "n1", Live("m", "b", "v", NOW))
+    for args, password in ((("rotate",), None), (("set", HOST, "--user", "bob"), PASSWORD)):
+        assert f"key {new} is not on n1" in desk(*args, password=password, expect=6).err
+    write_status(session, "n1", NodeStatus("b", "v", NOW, keys=(new, old)))
+    assert desk("rotate").out == "committed revision 3\n"
+    listing = desk.listing()
+    assert [line["key"] for line in listing["secrets"]] == [new]
+    assert [(line["key"], line["nodes"]) for line in listing["keys"]] == [(new, ["n1"]), (old, ["n1"])]
+    assert desk("rotate").out == "nothing to change\n"
+    table = desk("list").out
+    assert [line.split() for line in table.splitlines()[-2:]] == [[new, "current", "n1"], [old, "here", "n1"]]
+
+
+def test_without_the_old_key_nothing_is_rotated(desk: Desk, tmp_path: Path) -> None:
+    """A secret that this machine can't open keeps all of them as they are, and is named; --force does not help."""
+    desk("set", HOST, "--user", "bob", password=PASSWORD)
+    other = Desk(desk.ctl, tmp_path / "other.key")
+    assert "secret new-key" in other("rotate", expect=1).err
+    other("new-key")
+    answer = other("rotate", "--force", expect=1)
+    assert f"initiators/{HOST}, chap:" in answer.err
+    assert [line.split()[1] for line in other("list").out.splitlines()[-2:]] == ["current", "missing"]
+
+
+def test_the_settings_name_the_key_file(desk: Desk, tmp_path: Path) -> None:
+    """Without an option the key file is that of the settings."""
+    config = tmp_path / "lunmapd.yaml"
+    config.write_text(
+        f"zookeeper: {{hosts: ['{desk.ctl.hosts}'], chroot: {desk.ctl.chroot}}}\nkey_file: {desk.key_file}\n"
+    )
+    plain = Ctl(desk.ctl.hosts, desk.ctl.chroot)
+    answer = plain("-c", str(config), "secret", "set", HOST, "--user", "bob", stdin=f"{PASSWORD}\n")
+    assert answer.out == "committed revision 2\n"
+    desk.key_file.chmod(0o644)
+    assert "chmod 600" in plain("-c", str(config), "secret", "list", expect=1).err
