@@ -18,7 +18,17 @@ from lunmapd.store.errors import (
 )
 from lunmapd.store.history import walk
 from lunmapd.store.session import Session
-from lunmapd.store.snapshot import ANY_VERSION, Meta, Raw, Snapshot, advance, assemble, edits, sections_of
+from lunmapd.store.snapshot import (
+    ANY_VERSION,
+    Meta,
+    Raw,
+    Snapshot,
+    advance,
+    assemble,
+    edits,
+    meta_of,
+    sections_of,
+)
 from lunmapd.store.top import Top, ask_children, fetch, read_revisions, read_top, sync
 
 _ATTEMPTS = 5
@@ -115,7 +125,7 @@ def refresh(session: Session, known: Snapshot | None) -> Snapshot:
     if advanced is not None:
         return advanced
     snapshot = read_all(session)
-    _check(known, _meta_of(snapshot), Head(snapshot.revision, snapshot.head_digest))
+    _check(known, meta_of(snapshot), Head(snapshot.revision, snapshot.head_digest))
     return snapshot
 
 
@@ -136,10 +146,6 @@ def _top_since(session: Session, known: Snapshot) -> Top:
         raise RestoredError(known.incarnation, top.meta.incarnation, read_all(session))
     _check(known, top.meta, top.head)
     return top
-
-
-def _meta_of(snapshot: Snapshot) -> Meta:
-    return Meta(snapshot.schema, snapshot.cluster, snapshot.incarnation)
 
 
 def _check(known: Snapshot, meta: Meta, head: Head) -> None:

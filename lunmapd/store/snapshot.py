@@ -35,11 +35,12 @@ def sections_of(schema: int) -> tuple[Section, ...]:
 
 
 class Meta(Struct, frozen=True, omit_defaults=True):
-    """`meta`: the schema of the tree, the uuid of its cluster, and how often the tree was restored."""
+    """`meta`: the schema of the tree, the uuid of its cluster, how often the tree was restored, and the revision then."""
 
     schema: int
     cluster: str
     incarnation: int = 0
+    restored: int = 0
 
 
 ANY_VERSION = -1
@@ -59,7 +60,7 @@ class Snapshot(Struct, frozen=True):
     `unreadable` says why an object can't be decoded, `raw` has the bytes of each object that is not in canonical
     form, `edited` what the revisions say of each object that was changed around the tools (None: it should not be),
     `versions` the znode version of each object that was read itself, not through a revision. `incarnation` counts the
-    restores of the tree, removals are confirmed up to the revision `confirmed`, and `staged` tells of a large commit
+    restores of the tree, the last of which gave the revision `restored`; removals are confirmed up to the revision `confirmed`, and `staged` tells of a large commit
     under way. A Snapshot survives JSON.
     """
 
@@ -75,6 +76,7 @@ class Snapshot(Struct, frozen=True):
     versions: Mapping[str, int] = {}
     schema: int = SCHEMA
     incarnation: int = 0
+    restored: int = 0
     confirmed: int = 0
     staged: Staged | None = None
 
@@ -92,6 +94,11 @@ class Snapshot(Struct, frozen=True):
     def paths(self) -> set[str]:
         """Return the paths of all objects in the tree, readable or not."""
         return {f"{section}/{name}" for section, name, _ in self.lunmap.documents()} | self.unreadable.keys()
+
+
+def meta_of(snapshot: Snapshot) -> Meta:
+    """Return meta as this snapshot was read with it."""
+    return Meta(snapshot.schema, snapshot.cluster, snapshot.incarnation, snapshot.restored)
 
 
 def assemble(meta: Meta, head: Head, head_version: int, objects: Mapping[str, Raw]) -> Snapshot:
@@ -122,6 +129,7 @@ def assemble(meta: Meta, head: Head, head_version: int, objects: Mapping[str, Ra
         versions={path: found.version for path, found in objects.items() if found.version != ANY_VERSION},
         schema=meta.schema,
         incarnation=meta.incarnation,
+        restored=meta.restored,
         confirmed=head.confirmed,
         staged=head.staged,
     )
