@@ -23,9 +23,10 @@ def objects(*numbers: int, hosts: int = 1, disk: str = "l", tag: int = 1) -> lio
         )
         for number in numbers
     }
-    nodes = nodes = {"n1": Node(tag, ("10.0.0.1:3260",))}
+    nodes = {"n1": Node(tag, ("10.0.0.1:3260",))}
     return project(
-        Lunmap(luns, {T: Target({"n1": PortalGroup(1)})}, dict.fromkeys(HOSTS, Initiator()), nodes), "n1"
+        Lunmap(luns, {T: Target({"n1": PortalGroup(1)})}, dict.fromkeys(HOSTS, Initiator()), nodes=nodes),
+        "n1",
     )
 
 
