@@ -45,14 +45,16 @@ class CtlError(Exception):
 
 @dataclass(frozen=True)
 class Ctl:
-    """lunmapctl on the host, for one ensemble and chroot."""
+    """lunmapctl on the host, for one ensemble and chroot; `options` go before the verb."""
 
     hosts: str
     chroot: str = "/lunmap"
+    options: tuple[str, ...] = ()
 
     def __call__(self, *args: str, stdin: str | None = None, expect: int | None = 0) -> Answer:
         """Run it. Raises CtlError when it ends with another status than `expect` (None: any)."""
-        argv = [str(CTL), "--hosts", self.hosts, "--chroot", self.chroot, *args]
+        where = ["--hosts", self.hosts, "--chroot", self.chroot, *self.options]
+        argv = [str(CTL), *where, *args]
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=120, check=False)
         if expect is not None and done.returncode != expect:
             raise CtlError(

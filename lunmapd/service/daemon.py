@@ -19,10 +19,10 @@ from lunmapd.agent.identity import read_identity
 from lunmapd.agent.report import Turn
 from lunmapd.core.errors import Exit, LunmapdError
 from lunmapd.lio.kernel import Kernel
-from lunmapd.service import logs
+from lunmapd.service import logs, zookeeper
 from lunmapd.service.errors import reported
-from lunmapd.service.settings import DEFAULT_PATH, Settings, load
-from lunmapd.store.session import Session
+from lunmapd.service.options import CONTEXT, config_option, version_option
+from lunmapd.service.settings import Settings, load
 
 log = logging.getLogger(__name__)
 
@@ -31,16 +31,9 @@ class StateDirectoryError(LunmapdError):
     """The state directory can't be used."""
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="lunmapd")
-@click.option(
-    "-c",
-    "--config",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_PATH,
-    show_default=True,
-    help="Settings file.",
-)
+@click.command(context_settings=CONTEXT)
+@version_option("lunmapd")
+@config_option("Settings file.")
 @click.option("--check-config", is_flag=True, help="Check the settings and exit.")
 @click.option(
     "--once", is_flag=True, help="Make one pass and exit: 0 when the map was applied, 6 when not wholly."
@@ -69,9 +62,7 @@ def _agent(settings: Settings) -> Iterator[Agent]:
     """Bring the parts together, and take them apart in the opposite order."""
     identity = read_identity()
     claims = Claims(_state_directory(settings) / "claims.json")
-    zookeeper = settings.zookeeper
-    hosts = ",".join(zookeeper.hosts)
-    session = Session(hosts, zookeeper.chroot, timeout=zookeeper.session_timeout, deadline=zookeeper.deadline)
+    session = zookeeper.session(settings.zookeeper)
     kernel = Kernel()
     try:
         session.start()

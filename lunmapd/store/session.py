@@ -28,6 +28,9 @@ from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.protocol.states import KazooState
 from kazoo.retry import KazooRetry
 
+from lunmapd.store.access_errors import TlsFailedError
+from lunmapd.store.credentials import ANONYMOUS, Credentials
+from lunmapd.store.dial import Dialler
 from lunmapd.store.errors import LostError, RefusedError, UnreachableError
 from lunmapd.store.handler import WatchedHandler
 
@@ -63,17 +66,24 @@ _EXPECTED = (NoNodeError, NodeExistsError, BadVersionError)
 class Session:
     """A session on `hosts` (`host:port,...`) for the tree at `chroot`. Times are in seconds.
 
-    Every call raises UnreachableError after `deadline`, RefusedError for an unexpected answer, and lets pass kazoo's
+    Every call raises UnreachableError after `deadline` (TlsFailedError if that is why), RefusedError for an unexpected answer, and lets pass kazoo's
     NoNodeError, NodeExistsError and BadVersionError. Close it, or use it as a context manager.
     """
 
     def __init__(
-        self, hosts: str, chroot: str = DEFAULT_CHROOT, *, timeout: float = 10.0, deadline: float = 10.0
+        self,
+        hosts: str,
+        chroot: str = DEFAULT_CHROOT,
+        *,
+        timeout: float = 10.0,
+        deadline: float = 10.0,
+        credentials: Credentials = ANONYMOUS,
     ) -> None:
         self.hosts = hosts
         self.root = "/" + chroot.strip("/")
         self.deadline = deadline
         self._timeout = timeout
+        self._credentials = credentials
         self._up = threading.Event()
         self._closing = threading.Event()
         self._down_since = time.monotonic()
@@ -159,8 +169,16 @@ class Session:
     def _connection(self, until: float) -> KazooClient:
         self._up.wait(max(0.0, until - time.monotonic()))
         if self._closing.is_set() or not self._up.is_set() or time.monotonic() >= until:
-            raise UnreachableError(self.hosts, self.deadline)
+            raise self._unreachable()
         return self._client
+
+    def _unreachable(self) -> UnreachableError:
+        troubles = self._handler.dialler.troubles
+        reasons = {server: trouble.reason for server, trouble in troubles.items()}
+        if any(trouble.tls for trouble in troubles.values()):
+            return TlsFailedError(self.hosts, self.deadline, reasons)
+        detail = "; ".join(f"{server}: {reason}" for server, reason in reasons.items())
+        return UnreachableError(self.hosts, self.deadline, f" ({detail})" if detail else "")
 
     def _settle(self, result: Answer[T], until: float) -> T:
         try:
@@ -179,7 +197,7 @@ class Session:
             return None
 
     def _build(self) -> tuple[KazooClient, WatchedHandler]:
-        handler = WatchedHandler()
+        handler = WatchedHandler(Dialler(self.hosts, self._timeout, self._credentials.tls))
         # kazoo's own default waits up to an hour between two attempts to connect.
         retry = KazooRetry(max_tries=-1, delay=0.1, backoff=2, max_jitter=0.8, max_delay=3.0)
         client = KazooClient(hosts=self.hosts, timeout=self._timeout, handler=handler, connection_retry=retry)
@@ -190,6 +208,7 @@ class Session:
         if client is not self._client or self._closing.is_set():
             return
         if state == KazooState.CONNECTED:
+            self._handler.dialler.connected()
             self._up.set()
         else:
             self._up.clear()

@@ -1,0 +1,32 @@
+"""What can go wrong between a session and servers that ask who it is."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lunmapd.core.errors import Exit
+from lunmapd.store.errors import StoreError, UnreachableError
+
+
+class TlsFailedError(UnreachableError):
+    """Servers were reached, but TLS with them failed; `reasons` tells why, by server."""
+
+    def __init__(self, hosts: str, deadline: float, reasons: Mapping[str, str]) -> None:
+        self.reasons = reasons
+        super().__init__(hosts, deadline)
+
+    def __str__(self) -> str:
+        reasons = "; ".join(f"{server}: {reason}" for server, reason in self.reasons.items())
+        return (
+            f"no TLS with ZooKeeper at {self.hosts}: {reasons}; "
+            "check zookeeper.hosts and zookeeper.tls in the settings, and the servers' certificates"
+        )
+
+
+class CredentialsError(StoreError):
+    """A certificate, key or password file can't be used."""
+
+    exit_code = Exit.INVALID
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"can't use {path}: {reason}")
