@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from lunmapd.core.errors import InvalidInputError, Place, Problem
 from lunmapd.store import credentials
-from lunmapd.store.access_errors import CredentialsError
-from lunmapd.store.credentials import Credentials, tls_context
+from lunmapd.store.access_errors import CredentialsError, SaslMissingError
+from lunmapd.store.credentials import Credentials, digest_auth, sasl_options, tls_context
 from lunmapd.store.private import NOT_OTHERS, OWNER_ONLY, check_private
 from lunmapd.store.session import DEFAULT_CHROOT, Session
 
@@ -27,6 +27,13 @@ class Tls(Struct, frozen=True, forbid_unknown_fields=True):
     verify_hostname: bool = True
 
 
+class Login(Struct, frozen=True, forbid_unknown_fields=True):
+    """A user, and the file that has the password in its first line."""
+
+    user: str
+    password_file: str
+
+
 class ZooKeeper(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the ensemble is. Times are in seconds; `deadline` bounds every call, `chroot` holds the cluster's tree."""
 
@@ -35,6 +42,8 @@ class ZooKeeper(Struct, frozen=True, forbid_unknown_fields=True):
     session_timeout: float = 10.0
     deadline: float = 10.0
     tls: Tls | None = None
+    sasl: Login | None = None
+    digest: Login | None = None
 
 
 def session(zookeeper: ZooKeeper) -> Session:
@@ -44,8 +53,16 @@ def session(zookeeper: ZooKeeper) -> Session:
         zookeeper.chroot,
         timeout=zookeeper.session_timeout,
         deadline=zookeeper.deadline,
-        credentials=Credentials(_tls(zookeeper.tls)),
+        credentials=_credentials(zookeeper),
     )
+
+
+def _credentials(zookeeper: ZooKeeper) -> Credentials:
+    return Credentials(_tls(zookeeper.tls), _login(zookeeper.sasl), _login(zookeeper.digest))
+
+
+def _login(login: Login | None) -> credentials.Login | None:
+    return None if login is None else credentials.Login(login.user, _file(login.password_file))
 
 
 def _tls(tls: Tls | None) -> credentials.Tls | None:
@@ -74,9 +91,10 @@ def _file(text: str) -> Path:
 
 def check(zookeeper: ZooKeeper) -> None:
     """Check values and files that come from no settings file. Raises InvalidInputError."""
-    found = [(place, sentence) for place, sentence in problems(zookeeper) if sentence]
-    if all_found := found or file_problems(zookeeper):
-        raise InvalidInputError([Problem(place, sentence) for place, sentence in all_found])
+    found = [Problem(place, sentence) for place, sentence in problems(zookeeper) if sentence]
+    found = found or [Problem(place, sentence) for place, sentence in file_problems(zookeeper)]
+    if found:
+        raise InvalidInputError(found)
 
 
 def problems(zookeeper: ZooKeeper) -> Iterator[tuple[Place, str | None]]:
@@ -89,6 +107,9 @@ def problems(zookeeper: ZooKeeper) -> Iterator[tuple[Place, str | None]]:
         yield (name,), check_seconds(getattr(zookeeper, name))
     if zookeeper.tls is not None:
         yield from _tls_problems(zookeeper.tls)
+    for name, login in _logins(zookeeper):
+        yield (name, "user"), _check_user(login.user)
+        yield (name, "password_file"), _check_file(login.password_file)
 
 
 def _tls_problems(tls: Tls) -> Iterator[tuple[Place, str | None]]:
@@ -104,11 +125,27 @@ def _tls_files(tls: Tls) -> list[tuple[str, str]]:
     return [("ca", tls.ca), *((name, getattr(tls, name)) for name in others if getattr(tls, name))]
 
 
-def file_problems(zookeeper: ZooKeeper) -> list[tuple[Place, str]]:
+def _logins(zookeeper: ZooKeeper) -> list[tuple[str, Login]]:
+    both = (("sasl", zookeeper.sasl), ("digest", zookeeper.digest))
+    return [(name, login) for name, login in both if login is not None]
+
+
+def file_problems(zookeeper: ZooKeeper) -> Iterator[tuple[Place, str]]:
     """Check the files that the settings name: each must be there, fit, and be as private as its content."""
-    tls = zookeeper.tls
-    if tls is None:
-        return []
+    if zookeeper.tls is not None:
+        yield from _open_files(zookeeper.tls) or _unfit(zookeeper.tls)
+    for name, login in _logins(zookeeper):
+        try:
+            found = credentials.Login(login.user, _file(login.password_file))
+            sasl_options(found) if name == "sasl" else digest_auth(found)
+        except CredentialsError as error:
+            yield (name, "password_file"), str(error)
+        except SaslMissingError as error:
+            yield (name,), str(error)
+
+
+def _open_files(tls: Tls) -> list[tuple[Place, str]]:
+    """Find the files that can't be read, or can be by too many."""
     forbidden = {"key": NOT_OTHERS, "key_password_file": OWNER_ONLY}
     found: list[tuple[Place, str]] = []
     for name, text in _tls_files(tls):
@@ -116,7 +153,7 @@ def file_problems(zookeeper: ZooKeeper) -> list[tuple[Place, str]]:
             check_private(_file(text), forbidden.get(name, 0))
         except CredentialsError as error:
             found.append((("tls", name), str(error)))
-    return found or _unfit(tls)
+    return found
 
 
 def _unfit(tls: Tls) -> list[tuple[Place, str]]:
@@ -136,6 +173,11 @@ def _check_file(text: str) -> str | None:
     if text.startswith("/") or (name != text and name and "/" not in name):
         return None
     return f"{text!r} is not a file: write an absolute path, or {_CREDENTIAL}NAME for a credential of systemd"
+
+
+def _check_user(text: str) -> str | None:
+    good = text and text.isprintable() and not set(text) & set(":@ ")
+    return None if good else f"{text!r} is not a user: it has no spaces, ':' or '@'"
 
 
 def _check_chroot(text: str) -> str | None:

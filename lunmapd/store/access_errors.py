@@ -30,3 +30,29 @@ class CredentialsError(StoreError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(f"can't use {path}: {reason}")
+
+
+class SaslMissingError(StoreError):
+    """The settings ask for SASL, and the library for it is not installed."""
+
+    exit_code = Exit.INVALID
+
+    def __init__(self) -> None:
+        super().__init__(
+            "SASL needs a library: apt install python3-pure-sasl, or pip install 'lunmapd[sasl]'"
+        )
+
+
+class NotAuthenticatedError(StoreError):
+    """The servers were reached and refuse who we say we are; `login` is the setting that says it, empty if none does."""
+
+    def __init__(self, hosts: str, login: str) -> None:
+        said = (
+            f"does not accept the login of zookeeper.{login}" if login else "wants a login, and there is none"
+        )
+        advice = (
+            f"check user and password_file of zookeeper.{login} in the settings, and the same in the servers' JAAS file"
+            if login
+            else "set zookeeper.sasl in the settings"
+        )
+        super().__init__(f"ZooKeeper at {hosts} {said}: {advice}; a running lunmapd tries again by itself")

@@ -3,12 +3,13 @@
 All files are read anew with each client or connection, so that what was renewed or corrected is taken up.
 """
 
+import importlib.util
 import ssl
 from pathlib import Path
 
 from msgspec import Struct
 
-from lunmapd.store.access_errors import CredentialsError
+from lunmapd.store.access_errors import CredentialsError, SaslMissingError
 from lunmapd.store.private import NOT_OTHERS, check_private, read_secret
 
 
@@ -38,6 +39,22 @@ class Credentials(Struct, frozen=True):
 
 
 ANONYMOUS = Credentials()
+
+
+def sasl_options(login: Login) -> dict[str, str]:
+    """Make what kazoo wants for SASL (kazoo.client.KazooClient). Raises CredentialsError, SaslMissingError."""
+    if importlib.util.find_spec("puresasl") is None:
+        raise SaslMissingError
+    return {
+        "mechanism": "DIGEST-MD5",
+        "username": login.user,
+        "password": read_secret(login.password).reveal(),
+    }
+
+
+def digest_auth(login: Login) -> str:
+    """Make what ZooKeeper's scheme `digest` wants. Raises CredentialsError."""
+    return f"{login.user}:{read_secret(login.password).reveal()}"
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:

@@ -5,7 +5,6 @@ its waits have no end. So requests are only handed over while connected, every w
 replaced when it is dead.
 """
 
-import contextlib
 import random
 import threading
 import time
@@ -14,9 +13,9 @@ from typing import Protocol, Self, TypeVar
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import (
+    AuthFailedError,
     BadVersionError,
     ConnectionLoss,
-    KazooException,
     NodeExistsError,
     NoNodeError,
     OperationTimeoutError,
@@ -25,14 +24,15 @@ from kazoo.exceptions import (
     ZookeeperError,
 )
 from kazoo.handlers.threading import KazooTimeoutError
-from kazoo.protocol.states import KazooState
-from kazoo.retry import KazooRetry
+from kazoo.protocol.states import KazooState, KeeperState
 
-from lunmapd.store.access_errors import TlsFailedError
+from lunmapd.store.access_errors import NotAuthenticatedError, TlsFailedError
+from lunmapd.store.client import LoginRequiredError, discard, make_client
 from lunmapd.store.credentials import ANONYMOUS, Credentials
 from lunmapd.store.dial import Dialler
-from lunmapd.store.errors import LostError, RefusedError, UnreachableError
+from lunmapd.store.errors import LostError, RefusedError, StoreError, UnreachableError
 from lunmapd.store.handler import WatchedHandler
+from lunmapd.store.pace import rebuild_pause
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -61,13 +61,15 @@ _LOST = (
     RuntimeError,
 )
 _EXPECTED = (NoNodeError, NodeExistsError, BadVersionError)
+_STRANGER = (AuthFailedError, LoginRequiredError)
 
 
 class Session:
     """A session on `hosts` (`host:port,...`) for the tree at `chroot`. Times are in seconds.
 
-    Every call raises UnreachableError after `deadline` (TlsFailedError if that is why), RefusedError for an unexpected answer, and lets pass kazoo's
-    NoNodeError, NodeExistsError and BadVersionError. Close it, or use it as a context manager.
+    Every call raises UnreachableError after `deadline` (TlsFailedError if that is why), NotAuthenticatedError at once,
+    RefusedError for an unexpected answer, and lets pass kazoo's NoNodeError, NodeExistsError and BadVersionError.
+    Close it, or use it as a context manager.
     """
 
     def __init__(
@@ -84,9 +86,13 @@ class Session:
         self.deadline = deadline
         self._timeout = timeout
         self._credentials = credentials
-        self._up = threading.Event()
+        self._news = threading.Condition()
+        self._up = False
         self._closing = threading.Event()
         self._down_since = time.monotonic()
+        self._rebuild_at = 0.0
+        self._failures = 0
+        self._refusal: StoreError | None = None
         self._subscribers: list[Callable[[], None]] = []
         self._client, self._handler = self._build()
         self._supervisor = threading.Thread(target=self._supervise, name="zookeeper-supervisor", daemon=True)
@@ -106,10 +112,11 @@ class Session:
     def close(self, timeout: float = 5.0) -> None:
         """End the session and its ephemerals; gives up waiting after `timeout`."""
         self._closing.set()
-        self._up.set()
+        with self._news:
+            self._news.notify_all()
         if self._supervisor.is_alive():
             self._supervisor.join(timeout)
-        _discard(self._client).join(timeout)
+        discard(self._client).join(timeout)
 
     @property
     def connected(self) -> bool:
@@ -167,10 +174,17 @@ class Session:
                 self._closing.wait(min(_jitter(), max(0.0, until - time.monotonic())))
 
     def _connection(self, until: float) -> KazooClient:
-        self._up.wait(max(0.0, until - time.monotonic()))
-        if self._closing.is_set() or not self._up.is_set() or time.monotonic() >= until:
+        with self._news:
+            self._news.wait_for(self._decided, max(0.0, until - time.monotonic()))
+            up, refusal = self._up, self._refusal
+        if refusal is not None and not up:
+            raise refusal.with_traceback(None)
+        if self._closing.is_set() or not up or time.monotonic() >= until:
             raise self._unreachable()
         return self._client
+
+    def _decided(self) -> bool:
+        return self._up or self._refusal is not None or self._closing.is_set()
 
     def _unreachable(self) -> UnreachableError:
         troubles = self._handler.dialler.troubles
@@ -182,13 +196,22 @@ class Session:
 
     def _settle(self, result: Answer[T], until: float) -> T:
         try:
-            return result.get(timeout=max(0.0, until - time.monotonic()))
+            found = result.get(timeout=max(0.0, until - time.monotonic()))
         except _EXPECTED:
+            self._failures, self._refusal = 0, None
             raise
+        except _STRANGER:
+            raise self._stranger() from None
         except _LOST as error:
             raise LostError(self.hosts, self.deadline, f" ({type(error).__name__})") from error
         except ZookeeperError as error:
             raise RefusedError(type(error).__name__) from error
+        self._failures, self._refusal = 0, None
+        return found
+
+    def _stranger(self) -> NotAuthenticatedError:
+        login = "sasl" if self._credentials.sasl else "digest" if self._credentials.digest else ""
+        return NotAuthenticatedError(self.hosts, login)
 
     def _settle_one(self, result: Answer[T], until: float) -> T | None:
         try:
@@ -198,9 +221,7 @@ class Session:
 
     def _build(self) -> tuple[KazooClient, WatchedHandler]:
         handler = WatchedHandler(Dialler(self.hosts, self._timeout, self._credentials.tls))
-        # kazoo's own default waits up to an hour between two attempts to connect.
-        retry = KazooRetry(max_tries=-1, delay=0.1, backoff=2, max_jitter=0.8, max_delay=3.0)
-        client = KazooClient(hosts=self.hosts, timeout=self._timeout, handler=handler, connection_retry=retry)
+        client = make_client(self.hosts, self._timeout, handler, self._credentials)
         client.add_listener(lambda state: self._changed(client, state))
         return client, handler
 
@@ -209,16 +230,22 @@ class Session:
             return
         if state == KazooState.CONNECTED:
             self._handler.dialler.connected()
-            self._up.set()
         else:
-            self._up.clear()
             self._down_since = time.monotonic()
+        # kazoo says that it's connected before it logs in.
+        refused = client.client_state == KeeperState.AUTH_FAILED
+        self._tell(up=state == KazooState.CONNECTED, refusal=self._stranger() if refused else self._refusal)
         for callback in self._subscribers:
             callback()
 
+    def _tell(self, *, up: bool, refusal: StoreError | None) -> None:
+        with self._news:
+            self._up, self._refusal = up, refusal
+            self._news.notify_all()
+
     def _supervise(self) -> None:
         while not self._closing.wait(_CHECK_EVERY):
-            if not self._healthy():
+            if not self._healthy() and time.monotonic() >= self._rebuild_at:
                 self._rebuild()
 
     def _healthy(self) -> bool:
@@ -226,12 +253,19 @@ class Session:
         return self._handler.alive() and down < _REBUILD_AFTER * self._timeout
 
     def _rebuild(self) -> None:
-        old = self._client
-        self._up.clear()
+        pause = rebuild_pause(self._failures, self._timeout, random.random())  # noqa: S311 - nothing secret about a pause
+        self._rebuild_at = time.monotonic() + pause
+        self._failures += 1
+        try:
+            client, handler = self._build()
+        except StoreError as error:
+            self._tell(up=False, refusal=error)
+            return
+        self._tell(up=False, refusal=self._refusal)
         self._down_since = time.monotonic()
-        self._client, self._handler = self._build()
-        self._client.start_async()
-        _discard(old)
+        old, self._client, self._handler = self._client, client, handler
+        client.start_async()
+        discard(old)
 
 
 def make(session: Session, path: str) -> None:
@@ -244,16 +278,3 @@ def make(session: Session, path: str) -> None:
 
 def _jitter() -> float:
     return random.uniform(0.02, 0.2)  # noqa: S311 - nothing secret about a pause
-
-
-def _discard(client: KazooClient) -> threading.Thread:
-    """Stop a client in a thread of its own, since kazoo may wait for longer than anyone would."""
-    thread = threading.Thread(target=_stop, args=(client,), name="zookeeper-close", daemon=True)
-    thread.start()
-    return thread
-
-
-def _stop(client: KazooClient) -> None:
-    with contextlib.suppress(KazooException, OSError):
-        client.stop()
-        client.close()

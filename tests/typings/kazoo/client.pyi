@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from kazoo.handlers.threading import SequentialThreadingHandler
 from kazoo.interfaces import IAsyncResult
@@ -14,9 +14,13 @@ class KazooClient:
         handler: SequentialThreadingHandler | None = ...,
         connection_retry: KazooRetry | None = ...,
         client_id: tuple[int, bytes] | None = ...,
+        sasl_options: dict[str, str] | None = ...,
+        auth_data: Collection[tuple[str, str]] | None = ...,
     ) -> None: ...
     @property
     def connected(self) -> bool: ...
+    @property
+    def client_state(self) -> str: ...
     @property
     def client_id(self) -> tuple[int, bytes] | None: ...
     def add_listener(self, listener: Callable[[str], None]) -> None: ...

@@ -1,5 +1,6 @@
 """The files that the settings name: each mistake has its line, and nothing starts with half of them."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,35 @@ def test_a_credential_of_systemd_is_found(directory: Path, monkeypatch: pytest.M
     )
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(directory))
     load(path)
+
+
+def test_logins_are_checked(directory: Path) -> None:
+    """A password file that is open to others, or a user that can't be one, has its line; a good login passes."""
+    path = directory / "settings.yaml"
+    head = "zookeeper:\n  hosts: [10.0.0.1:2181]\n"
+    login = f"{{user: n1, password_file: {directory}/password}}"
+    path.write_text(f"{head}  sasl: {login}\n  digest: {login}\n")
+    zookeeper.session(load(path).zookeeper)
+    path.write_text(head + "  sasl: {user: 'n 1', password_file: secret}\n")
+    assert problems(path) == [
+        "settings.yaml:3: zookeeper.sasl.user: 'n 1' is not a user: it has no spaces, ':' or '@'",
+        "settings.yaml:3: zookeeper.sasl.password_file: 'secret' is not a file: write an absolute path, or credentials:NAME for a credential of systemd",
+    ]
+    (directory / "password").chmod(0o644)
+    path.write_text(f"{head}  digest: {login}\n")
+    (problem,) = problems(path)
+    assert problem.startswith(
+        "settings.yaml:3: zookeeper.digest.password_file: can't use password: its mode 0644"
+    )
+
+
+def test_without_the_library_sasl_is_refused(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SASL without its library is a problem of the settings that names the package to install."""
+    path = directory / "settings.yaml"
+    login = f"{{user: n1, password_file: {directory}/password}}"
+    path.write_text(f"zookeeper:\n  hosts: [10.0.0.1:2181]\n  sasl: {login}\n")
+    monkeypatch.setitem(sys.modules, "puresasl", None)
+    (problem,) = problems(path)
+    assert problem.startswith(
+        "settings.yaml:3: zookeeper.sasl: SASL needs a library: apt install python3-pure-sasl"
+    )

@@ -1,6 +1,9 @@
 class KazooState:
     CONNECTED: str
 
+class KeeperState:
+    AUTH_FAILED: str
+
 class ZnodeStat:
     version: int
     ephemeralOwner: int
