@@ -28,8 +28,10 @@ def make_client(hosts: str, timeout: float, handler: WatchedHandler, credentials
         hosts=hosts,
         timeout=timeout,
         handler=handler,
-        # kazoo's own default waits up to an hour between two attempts to connect.
-        connection_retry=KazooRetry(max_tries=-1, delay=0.1, backoff=2, max_jitter=0.8, max_delay=3.0),
+        # Between two rounds of all servers. kazoo's own default begins with 0.1 s for all clients, and ends with an hour.
+        connection_retry=KazooRetry(
+            max_tries=-1, delay=timeout / 20, backoff=2, max_jitter=0.8, max_delay=3.0
+        ),
         sasl_options=None if sasl is None else sasl_options(sasl),
         auth_data=None if digest is None else [("digest", digest_auth(digest))],
     )

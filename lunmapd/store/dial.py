@@ -5,15 +5,19 @@ here, and what went wrong last is kept for each server.
 """
 
 import contextlib
+import random
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from lunmapd.store.access_errors import CredentialsError
 from lunmapd.store.credentials import Tls, tls_context
+from lunmapd.store.pace import Losses, dial_timeout
 
 Address = tuple[str, int]
 
@@ -39,24 +43,58 @@ class Trouble(Struct, frozen=True):
 
 
 class Dialler:
-    """Connects to the servers of `hosts` (`host:port,...`); gives up one of them after `timeout` seconds.
+    """Connects to the servers of `hosts` (`host:port,...`), for a session timeout of `timeout` seconds.
 
-    `troubles` has the last one of each server, by address, until `connected` says that there is a session.
+    `troubles` has the last one of each server, by address, until `connected` says that there is a session. `patience` is how
+    long one server may take to answer; `closing` ends a pause between two connections.
     """
 
-    def __init__(self, hosts: str, timeout: float, tls: Tls | None) -> None:
+    def __init__(
+        self, hosts: str, timeout: float, tls: Tls | None = None, closing: threading.Event | None = None
+    ) -> None:
         self._hosts = hosts
-        self._timeout = timeout
         self._tls = tls
+        self._closing = closing or threading.Event()
+        self._losses: Losses[Address] = Losses(timeout)
+        self._waiting: tuple[Address, socket.socket] | None = None
+        self._current: socket.socket | None = None
+        self._patience = dial_timeout(timeout, hosts.count(",") + 1)
         self.troubles: Mapping[str, Trouble] = {}
 
     def connected(self) -> None:
-        """Forget the troubles."""
+        """Note that there is a session, and forget the troubles."""
         self.troubles = {}
+        if self._waiting is not None:
+            address, self._current = self._waiting
+            self._waiting = None
+            self._losses.connected(address, time.monotonic())
+
+    def silent(self, ready: Collection[object]) -> bool:
+        """Note which sockets are `ready` to be read; tell whether the server's has been silent for too long."""
+        now = time.monotonic()
+        if self._current in ready:
+            self._losses.heard(now)
+        return self._current is not None and self._losses.silent(now)
+
+    def patience(self, timeout: float | None) -> float | None:
+        """Shorten a time to wait for a server's answer while there is no session with it yet."""
+        return timeout if timeout is None or self._waiting is None else min(timeout, self._patience)
 
     def connect(self, address: Address, hostname: str | None) -> socket.socket:
-        """Connect to an address, to which `hostname` (None: look it up) was resolved. Raises OSError, which kazoo expects."""
+        """Connect to an address, to which `hostname` (None: look it up) was resolved. Raises OSError, which kazoo expects.
+
+        After a loss it waits for a random while first, since all other clients may have lost the same server.
+        """
+        self._waiting = self._current = None
+        self._closing.wait(self._losses.pause(time.monotonic(), random.random()))  # noqa: S311 - no secret
         server = show(address)
+        if self._losses.shuns(address):
+            raise OSError(f"{server} fell silent a moment ago: the others first")
+        found = self._dial(address, hostname, server)
+        self._waiting = address, found
+        return found
+
+    def _dial(self, address: Address, hostname: str | None, server: str) -> socket.socket:
         try:
             found = self._open(address, hostname, server)
         except CredentialsError as error:
@@ -69,7 +107,7 @@ class Dialler:
         return found
 
     def _open(self, address: Address, hostname: str | None, server: str) -> socket.socket:
-        found = socket.create_connection(address, self._timeout)
+        found = socket.create_connection(address, self._patience)
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls is None:
             return found

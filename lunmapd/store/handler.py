@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kazoo.handlers.threading import SequentialThreadingHandler
+from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandler
 
 from lunmapd.store.dial import Address, Dialler
 
@@ -35,10 +35,16 @@ class WatchedHandler(SequentialThreadingHandler):
         """Wait for sockets (kazoo.interfaces.IHandler).
 
         What TLS has deciphered already is to be read, while the socket beneath has nothing more: two answers
-        in one record would else wait for the next one.
+        in one record would else wait for the next one. And kazoo doesn't notice that a server is silent as long as
+        there are requests to send to it.
         """
         held = [item for item in rlist if isinstance(item, ssl.SSLSocket) and item.pending()]
-        return (held, [], []) if held else super().select(rlist, wlist, xlist, timeout)
+        if held:
+            return held, [], []
+        found = super().select(rlist, wlist, xlist, self.dialler.patience(timeout))
+        if self.dialler.silent(found[0]):
+            raise KazooTimeoutError("the server is silent")
+        return found
 
     def alive(self) -> bool:
         """Whether every thread still runs."""

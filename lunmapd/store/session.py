@@ -93,6 +93,7 @@ class Session:
         self._rebuild_at = 0.0
         self._failures = 0
         self._refusal: StoreError | None = None
+        self._end: threading.Thread | None = None
         self._subscribers: list[Callable[[], None]] = []
         self._client, self._handler = self._build()
         self._supervisor = threading.Thread(target=self._supervise, name="zookeeper-supervisor", daemon=True)
@@ -111,12 +112,14 @@ class Session:
 
     def close(self, timeout: float = 5.0) -> None:
         """End the session and its ephemerals; gives up waiting after `timeout`."""
+        until = time.monotonic() + timeout
         self._closing.set()
         with self._news:
             self._news.notify_all()
         if self._supervisor.is_alive():
-            self._supervisor.join(timeout)
-        discard(self._client).join(timeout)
+            self._supervisor.join(max(0.0, until - time.monotonic()))
+        self._end = self._end or discard(self._client)
+        self._end.join(max(0.0, until - time.monotonic()))
 
     @property
     def connected(self) -> bool:
@@ -220,7 +223,8 @@ class Session:
             return None
 
     def _build(self) -> tuple[KazooClient, WatchedHandler]:
-        handler = WatchedHandler(Dialler(self.hosts, self._timeout, self._credentials.tls))
+        dialler = Dialler(self.hosts, self._timeout, self._credentials.tls, self._closing)
+        handler = WatchedHandler(dialler)
         client = make_client(self.hosts, self._timeout, handler, self._credentials)
         client.add_listener(lambda state: self._changed(client, state))
         return client, handler
@@ -244,7 +248,12 @@ class Session:
             self._news.notify_all()
 
     def _supervise(self) -> None:
+        clock = _clock()
         while not self._closing.wait(_CHECK_EVERY):
+            before, clock = clock, _clock()
+            if abs(clock - before) > _CHECK_EVERY:
+                # Before 2.10 kazoo times its pings by the clock on the wall; a request lets it begin anew.
+                self.send(lambda client: client.exists_async(self.root))
             if not self._healthy() and time.monotonic() >= self._rebuild_at:
                 self._rebuild()
 
@@ -274,6 +283,11 @@ def make(session: Session, path: str) -> None:
         session.repeat(lambda client: client.create_async(path, b""))
     except NodeExistsError:
         return
+
+
+def _clock() -> float:
+    """Return what the clock on the wall is ahead of the monotonic one; it changes only when it is set."""
+    return time.time() - time.monotonic()
 
 
 def _jitter() -> float:
