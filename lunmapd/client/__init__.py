@@ -5,9 +5,11 @@ the version of the package: within a major version they are kept, and what is ad
 the package may change at any time.
 """
 
+from lunmapd.client.access import LockedOutError, Permissions, RoleRefusedError
 from lunmapd.client.client import Client, Note, Proposal
 from lunmapd.client.files import BackupFileError
 from lunmapd.client.fleet import Fleet, NotAppliedError
+from lunmapd.core.access import Identity, Role, Roles, parse_identity, with_password
 from lunmapd.core.backup import BackupError, Title
 from lunmapd.core.changes import Change, Revision
 from lunmapd.core.errors import InvalidInputError, LunmapdError, Problem
@@ -26,7 +28,15 @@ from lunmapd.core.lunmap import (
 )
 from lunmapd.core.mapfile import parse as parse_map
 from lunmapd.core.mapfile import show as show_map
+from lunmapd.core.secret import Secret
 from lunmapd.core.status import Live, NodeStatus
+from lunmapd.store.access_errors import (
+    CredentialsError,
+    NotAuthenticatedError,
+    NotPermittedError,
+    TlsFailedError,
+    UnknownIdentityError,
+)
 from lunmapd.store.commit_errors import (
     BusyError,
     ConflictError,
@@ -39,6 +49,7 @@ from lunmapd.store.commit_errors import (
     TooLargeError,
     UnexpectedRevisionError,
 )
+from lunmapd.store.credentials import Credentials, Login, Tls
 from lunmapd.store.errors import (
     AlreadyInitialisedError,
     NotInitialisedError,
@@ -69,6 +80,8 @@ __all__ = [
     "Change",
     "Client",
     "ConflictError",
+    "Credentials",
+    "CredentialsError",
     "Difference",
     "EditedMeanwhileError",
     "FieldChange",
@@ -77,9 +90,12 @@ __all__ = [
     "FleetNode",
     "HistoryTrimmedError",
     "HistoryUnknownError",
+    "Identity",
     "Initiator",
     "InvalidInputError",
     "Live",
+    "LockedOutError",
+    "Login",
     "Lun",
     "Lunmap",
     "LunmapdError",
@@ -89,16 +105,23 @@ __all__ = [
     "Node",
     "NodeStatus",
     "NotAppliedError",
+    "NotAuthenticatedError",
     "NotInitialisedError",
+    "NotPermittedError",
     "Note",
     "NothingStagedError",
     "OutcomeUnknownError",
     "PartOnlyError",
+    "Permissions",
     "PortalGroup",
     "Problem",
     "Proposal",
     "RestoreBusyError",
     "Revision",
+    "Role",
+    "RoleRefusedError",
+    "Roles",
+    "Secret",
     "Session",
     "Snapshot",
     "StagedError",
@@ -107,12 +130,17 @@ __all__ = [
     "TakenOverError",
     "Target",
     "Title",
+    "Tls",
+    "TlsFailedError",
     "TooLargeError",
     "TreeExistsError",
     "Trimmed",
     "UnexpectedRevisionError",
+    "UnknownIdentityError",
     "UnreachableError",
     "differences",
+    "parse_identity",
     "parse_map",
     "show_map",
+    "with_password",
 ]

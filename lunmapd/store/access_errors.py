@@ -1,8 +1,9 @@
 """What can go wrong between a session and servers that ask who it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lunmapd.core.access import Role
 from lunmapd.core.errors import Exit
 from lunmapd.store.errors import StoreError, UnreachableError
 
@@ -56,3 +57,29 @@ class NotAuthenticatedError(StoreError):
             else "set zookeeper.sasl in the settings"
         )
         super().__init__(f"ZooKeeper at {hosts} {said}: {advice}; a running lunmapd tries again by itself")
+
+
+class UnknownIdentityError(StoreError):
+    """The servers don't take an identity for an ACL."""
+
+    exit_code = Exit.INVALID
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the servers don't take this ACL: either they have no provider for the identity's scheme (authProvider.sasl or "
+            "authProvider.x509 in zoo.cfg), or an x509 subject is not a name such as CN=n1,O=Example, or it is to name "
+            "you, and you are anonymous"
+        )
+
+
+class NotPermittedError(StoreError):
+    """The ACL of a znode forbids it. `who` is what the servers take us for; a `role`, or being `node`, would allow it."""
+
+    def __init__(self, znode: str, who: Sequence[str], role: Role, node: str = "") -> None:
+        self.znode, self.who = znode, tuple(who)
+        us = " with ".join(who) or "anonymous"
+        identity = who[0] if len(who) == 1 else "IDENTITY"
+        grant = f"node {node}={identity}" if node else f"{role} {identity}"
+        super().__init__(
+            f"{us} has no permission for {znode}: an admin grants it with 'lunmapctl acl grant {grant}'"
+        )

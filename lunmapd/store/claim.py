@@ -8,7 +8,7 @@ from lunmapd.store.draft import Write
 from lunmapd.store.restore_errors import RestoreBusyError
 from lunmapd.store.send import Failure, insist
 from lunmapd.store.session import Session
-from lunmapd.store.sizes import batches
+from lunmapd.store.sizes import Extra, batches
 from lunmapd.store.top import Top, ask_children, children, fetch
 
 
@@ -48,7 +48,7 @@ class Claim:
         """Remove whatever is in the chroot, but what the nodes wrote. Raises as `do` does."""
         for name in children(self._session, "") or ():
             if name not in {paths.MEMBERS, paths.RESTORING}:
-                for batch in batches(_removals(self._session, name), self._session.root):
+                for batch in batches(_removals(self._session, name), Extra(len(self._session.root))):
                     self.do(batch)
 
     def _are_done(self, writes: Sequence[Write]) -> bool:
@@ -71,7 +71,7 @@ def _removals(session: Session, path: str) -> list[Write]:
 def _all_below(session: Session, path: str) -> Iterator[str]:
     level = [path]
     while level:
-        names = session.gather([ask_children(session, each) for each in level])
+        names = session.gather([ask_children(session, each) for each in level], level)
         yield from (each for each, below in zip(level, names, strict=True) if below is not None)
         level = [
             f"{each}/{name}" for each, below in zip(level, names, strict=True) for name in sorted(below or ())

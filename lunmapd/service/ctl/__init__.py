@@ -3,7 +3,7 @@
 One module for each group of verbs.
 """
 
-from lunmapd.service.ctl import edit, fleet, history, look, upkeep
+from lunmapd.service.ctl import acl, edit, fleet, history, look, upkeep
 from lunmapd.service.ctl.group import ctl
 from lunmapd.service.errors import reported
 
@@ -22,6 +22,7 @@ _VERBS = (
     upkeep.backup,
     upkeep.restore,
     upkeep.repair,
+    acl.acl,
 )
 for _verb in _VERBS:
     ctl.add_command(_verb)

@@ -7,5 +7,6 @@ class KeeperState:
 class ZnodeStat:
     version: int
     ephemeralOwner: int
+    numChildren: int
 
 class WatchedEvent: ...
