@@ -102,10 +102,10 @@ def _take(session: Session, node: str, live: Live, version: int, replaced: int |
 
 def _make_member(session: Session, node: str) -> None:
     """Make members/<node>, and in a tree of schema 1 members itself; nothing where there is no tree."""
-    (meta,) = fetch(session, (paths.META,))
-    if meta is None:
-        raise NotInitialisedError(session.path(paths.META))
     try:
+        (meta,) = fetch(session, (paths.META,))
+        if meta is None:
+            raise NotInitialisedError(session.path(paths.META))
         make(session, paths.member(node))
     except NoNodeError:
         make(session, paths.MEMBERS)

@@ -178,6 +178,8 @@ def test_a_node_cannot_fake_another(admin: Session, connect: Open) -> None:
         write_status(connect("x509:n1"), "n2", STATUS)
     with pytest.raises(NotPermittedError, match="members/n3"):
         register(connect("x509:n1"), "n3", LIVE)
+    with pytest.raises(NotPermittedError, match="acl grant node n3=IDENTITY"):
+        register(connect(), "n3", LIVE)
     assert read_fleet(admin)["n2"].live == LIVE
 
 
