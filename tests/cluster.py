@@ -46,14 +46,16 @@ class CtlError(Exception):
 
 @dataclass(frozen=True)
 class Ctl:
-    """lunmapctl on the host, for one ensemble and chroot."""
+    """lunmapctl on the host, for one ensemble and chroot; `options` go before the verb."""
 
-    hosts: str
-    chroot: str = "/lunmap"
+    hosts: str | None
+    chroot: str | None = "/lunmap"
+    options: tuple[str, ...] = ()
 
     def __call__(self, *args: str, stdin: str | None = None, expect: int | None = 0) -> Answer:
         """Run it. Raises CtlError when it ends with another status than `expect` (None: any)."""
-        argv = [str(CTL), "--hosts", self.hosts, "--chroot", self.chroot, *args]
+        where = [*_option("--hosts", self.hosts), *_option("--chroot", self.chroot), *self.options]
+        argv = [str(CTL), *where, *args]
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=120, check=False)
         if expect is not None and done.returncode != expect:
             raise CtlError(
@@ -70,6 +72,10 @@ class Ctl:
         """Return `status -o json`, each node by its name."""
         found: dict[str, Any] = json.loads(self("status", "-o", "json", expect=None).out)
         return found | {"nodes": {node["node"]: node for node in found["nodes"]}}
+
+
+def _option(name: str, value: str | None) -> list[str]:
+    return [] if value is None else [name, value]
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ the version of the package: within a major version they are kept, and what is ad
 the package may change at any time.
 """
 
+from lunmapd.client.access import LockedOutError, Permissions, RoleRefusedError
 from lunmapd.client.client import Client, Note, Proposal
 from lunmapd.client.files import BackupFileError
 from lunmapd.client.fleet import Fleet, NotAppliedError
+from lunmapd.core.access import Identity, Role, Roles, parse_identity, with_password
 from lunmapd.core.backings import Backing, Block, FileIO, Pscsi, RamDisk, User
 from lunmapd.core.backup import BackupError, Title
 from lunmapd.core.changes import Change, Revision
@@ -32,7 +34,15 @@ from lunmapd.core.lunmap import (
 )
 from lunmapd.core.mapfile import parse as parse_map
 from lunmapd.core.mapfile import show as show_map
+from lunmapd.core.secrets import Secret
 from lunmapd.core.status import Live, NodeStatus
+from lunmapd.store.access_errors import (
+    CredentialsError,
+    NotAuthenticatedError,
+    NotPermittedError,
+    TlsFailedError,
+    UnknownIdentityError,
+)
 from lunmapd.store.commit_errors import (
     BusyError,
     ConflictError,
@@ -45,6 +55,7 @@ from lunmapd.store.commit_errors import (
     TooLargeError,
     UnexpectedRevisionError,
 )
+from lunmapd.store.credentials import Credentials, Login, Tls
 from lunmapd.store.errors import (
     AlreadyInitialisedError,
     NotInitialisedError,
@@ -79,6 +90,8 @@ __all__ = [
     "Chap",
     "Client",
     "ConflictError",
+    "Credentials",
+    "CredentialsError",
     "Difference",
     "Discovery",
     "EditedMeanwhileError",
@@ -89,9 +102,12 @@ __all__ = [
     "Group",
     "HistoryTrimmedError",
     "HistoryUnknownError",
+    "Identity",
     "Initiator",
     "InvalidInputError",
     "Live",
+    "LockedOutError",
+    "Login",
     "Lun",
     "Lunmap",
     "LunmapdError",
@@ -102,11 +118,14 @@ __all__ = [
     "NodeState",
     "NodeStatus",
     "NotAppliedError",
+    "NotAuthenticatedError",
     "NotInitialisedError",
+    "NotPermittedError",
     "Note",
     "NothingStagedError",
     "OutcomeUnknownError",
     "PartOnlyError",
+    "Permissions",
     "PortalGroup",
     "Problem",
     "Proposal",
@@ -114,6 +133,10 @@ __all__ = [
     "RamDisk",
     "RestoreBusyError",
     "Revision",
+    "Role",
+    "RoleRefusedError",
+    "Roles",
+    "Secret",
     "Session",
     "Shared",
     "Snapshot",
@@ -123,13 +146,18 @@ __all__ = [
     "TakenOverError",
     "Target",
     "Title",
+    "Tls",
+    "TlsFailedError",
     "TooLargeError",
     "TreeExistsError",
     "Trimmed",
     "UnexpectedRevisionError",
+    "UnknownIdentityError",
     "UnreachableError",
     "User",
     "differences",
+    "parse_identity",
     "parse_map",
     "show_map",
+    "with_password",
 ]

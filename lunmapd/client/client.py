@@ -12,6 +12,7 @@ from typing import Self, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lunmapd.client.access import Permissions
 from lunmapd.client.files import load, save
 from lunmapd.client.fleet import Fleet, read_nodes, wait_applied
 from lunmapd.core.backup import Title
@@ -23,6 +24,7 @@ from lunmapd.store.backup import read_backup
 from lunmapd.store.commit import commit, edit
 from lunmapd.store.commit_errors import NothingStagedError
 from lunmapd.store.confirm import confirm
+from lunmapd.store.credentials import ANONYMOUS, Credentials
 from lunmapd.store.draft import Signature
 from lunmapd.store.history import check_released, read_revision, rewind, walk
 from lunmapd.store.init import initialise
@@ -86,10 +88,17 @@ class Client:
 
     @classmethod
     def connect(
-        cls, hosts: str, chroot: str = DEFAULT_CHROOT, *, timeout: float = 10.0, deadline: float = 10.0
+        cls,
+        hosts: str,
+        chroot: str = DEFAULT_CHROOT,
+        *,
+        timeout: float = 10.0,
+        deadline: float = 10.0,
+        credentials: Credentials = ANONYMOUS,
     ) -> Self:
         """Make a client with a session of its own; `hosts` is `address:port,...`, the times are in seconds."""
-        client = cls(Session(hosts, chroot, timeout=timeout, deadline=deadline))
+        session = Session(hosts, chroot, timeout=timeout, deadline=deadline, credentials=credentials)
+        client = cls(session)
         client._owned = True
         return client
 
@@ -107,9 +116,17 @@ class Client:
         """The path of the tree in ZooKeeper."""
         return self._session.root
 
-    def initialise(self) -> str:
-        """Make an empty map; returns the uuid of the new cluster. Raises AlreadyInitialisedError."""
-        return initialise(self._session)
+    @property
+    def permissions(self) -> Permissions:
+        """Who may do what in the tree."""
+        return Permissions(self._session)
+
+    def initialise(self, *, closed: bool = False) -> str:
+        """Make an empty map, open to everybody, or `closed` to all but us; returns the uuid of the new cluster.
+
+        Raises AlreadyInitialisedError, and UnknownIdentityError when the servers don't know who we are.
+        """
+        return initialise(self._session, closed=closed)
 
     def read(self) -> Snapshot:
         """Read the whole map."""
@@ -229,13 +246,15 @@ class Client:
         save(path, found)
         return found.title
 
-    def restore(self, path: Path, note: Note = NOTE, *, replaced: str | None = None) -> Meta:
+    def restore(
+        self, path: Path, note: Note = NOTE, *, replaced: str | None = None, closed: bool = False
+    ) -> Meta:
         """Make the map of a backup in an empty chroot; or in place of the tree of the cluster `replaced`.
 
-        Nodes that know the cluster hold what they have until `confirm` is called. Raises BackupFileError, BackupError,
+        The roles of that tree stay; what is made in an empty chroot is open, or `closed` to all but us. Nodes that know the cluster hold what they have until `confirm` is called. Raises BackupFileError, BackupError,
         BadBackupError, TreeExistsError and RestoreBusyError.
         """
-        return restore(self._session, load(path), self._terms(note).signature, replaced)
+        return restore(self._session, load(path), self._terms(note).signature, replaced, closed=closed)
 
     def fleet(self) -> Fleet:
         """Read the map, and what every node says of itself."""

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from lunmapd.core import lio
-from lunmapd.core.access import admit
+from lunmapd.core.admission import admit
 from lunmapd.core.changes import build
 from lunmapd.core.lunmap import SECTIONS, Lunmap
 from lunmapd.core.observed import Observed

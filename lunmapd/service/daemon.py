@@ -24,25 +24,18 @@ from lunmapd.agent.report import Turn
 from lunmapd.agent.state import state_directory
 from lunmapd.core.errors import Exit
 from lunmapd.lio.kernel import Kernel
-from lunmapd.service import logs
+from lunmapd.service import logs, zookeeper
 from lunmapd.service.errors import reported
 from lunmapd.service.keyfile import read_keys
-from lunmapd.service.settings import DEFAULT_PATH, Settings, load
-from lunmapd.store.session import Session
+from lunmapd.service.options import CONTEXT, config_option, version_option
+from lunmapd.service.settings import Settings, load
 
 log = logging.getLogger(__name__)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="lunmapd")
-@click.option(
-    "-c",
-    "--config",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_PATH,
-    show_default=True,
-    help="Settings file.",
-)
+@click.command(context_settings=CONTEXT)
+@version_option("lunmapd")
+@config_option("Settings file.")
 @click.option("--check-config", is_flag=True, help="Check the settings and exit.")
 @click.option(
     "--once", is_flag=True, help="Make one pass and exit: 0 when the map was applied, 6 when not wholly."
@@ -69,9 +62,7 @@ def daemon(config: Path, check_config: bool, once: bool, log_level: str) -> None
 @contextmanager
 def _agent(settings: Settings) -> Iterator[Agent]:
     """Bring the parts together, and take them apart in the opposite order."""
-    zookeeper, policy = settings.zookeeper, settings.policy()
-    hosts = ",".join(zookeeper.hosts)
-    session = Session(hosts, zookeeper.chroot, timeout=zookeeper.session_timeout, deadline=zookeeper.deadline)
+    policy, session = settings.policy(), zookeeper.session(settings.zookeeper)
     member = Member(session, settings.node, read_identity(), utc_now())
     kernel = Kernel()
     with state_directory(Path(settings.state_dir)) as directory:

@@ -11,21 +11,12 @@ from lunmapd.core.errors import InvalidInputError, LunmapdError, Place
 from lunmapd.core.guard import Limits
 from lunmapd.core.names import check_name
 from lunmapd.core.source import Source
-from lunmapd.service import keyfile
+from lunmapd.service import keyfile, zookeeper
+from lunmapd.service.zookeeper import ZooKeeper, check_seconds
 
 DEFAULT_PATH = Path("/etc/lunmapd/lunmapd.yaml")
-SHORTEST, LONGEST = 0.1, 86400
 _TEN_YEARS = 3650 * DAY
 _MANY = 1_000_000
-
-
-class ZooKeeper(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the ensemble is. Times are in seconds; `deadline` bounds every call, `chroot` holds the cluster's tree."""
-
-    hosts: tuple[str, ...]
-    chroot: str = "/lunmap"
-    session_timeout: float = 10.0
-    deadline: float = 10.0
 
 
 class Isolation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,18 +59,29 @@ class SettingsUnreadableError(LunmapdError):
 
 
 def load(path: Path) -> Settings:
-    """Read the settings. Raises SettingsUnreadableError, and InvalidInputError with every problem and its line."""
+    """Read the settings, and check the files that they name.
+
+    Raises SettingsUnreadableError, and InvalidInputError with every problem and its line.
+    """
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsUnreadableError(
             f"can't read the settings: {error}; see config/lunmapd.yaml for an example"
         ) from None
-    return parse(text, str(path))
+    settings, source = _parse(text, str(path))
+    found = zookeeper.file_problems(settings.zookeeper)
+    if problems := [source.problem(("zookeeper", *place), sentence) for place, sentence in found]:
+        raise InvalidInputError(problems)
+    return settings
 
 
 def parse(text: str, name: str) -> Settings:
-    """Read settings from YAML text. Raises InvalidInputError with every problem and its line."""
+    """Read settings from YAML text, no other file. Raises InvalidInputError with every problem and its line."""
+    return _parse(text, name)[0]
+
+
+def _parse(text: str, name: str) -> tuple[Settings, Source]:
     source = Source(text, name)
     problems = list(source.problems)
     if not problems:
@@ -91,36 +93,22 @@ def parse(text: str, name: str) -> Settings:
             problems += [source.problem(place, sentence) for place, sentence in _values(settings)]
     if problems:
         raise InvalidInputError(problems)
-    return settings
+    return settings, source
 
 
 def _values(settings: Settings) -> list[tuple[Place, str]]:
-    zookeeper = settings.zookeeper
     found: list[tuple[Place, str | None]] = [
         (("node",), check_name(settings.node)),
         *(
             ((name,), None if getattr(settings, name).startswith("/") else "must be an absolute path")
             for name in ("state_dir", "key_file")
         ),
-        (("zookeeper", "chroot"), _check_chroot(zookeeper.chroot)),
-        (
-            ("zookeeper", "hosts"),
-            None if zookeeper.hosts else "name at least one server, such as 10.0.0.1:2181",
-        ),
-    ]
-    found += [
-        (("zookeeper", "hosts", index), _check_host(host)) for index, host in enumerate(zookeeper.hosts)
-    ]
-    found += [((name,), _check_seconds(getattr(settings, name))) for name in ("resync", "retry", "full_read")]
-    found += [
+        *((("zookeeper", *place), sentence) for place, sentence in zookeeper.problems(settings.zookeeper)),
+        *(((name,), check_seconds(getattr(settings, name))) for name in ("resync", "retry", "full_read")),
         (("snapshot_max_age",), _check_range(settings.snapshot_max_age, 0, _TEN_YEARS)),
         (("removal_limit",), _check_range(settings.removal_limit, 0, 1)),
         (("removal_minimum",), _check_range(settings.removal_minimum, 0, _MANY)),
         (("isolation", "after"), _check_isolation(settings)),
-    ]
-    found += [
-        (("zookeeper", name), _check_seconds(getattr(zookeeper, name)))
-        for name in ("session_timeout", "deadline")
     ]
     return [(place, sentence) for place, sentence in found if sentence]
 
@@ -131,25 +119,8 @@ def _check_isolation(settings: Settings) -> str | None:
     after, timeout = settings.isolation.after, settings.zookeeper.session_timeout
     if after <= timeout:
         return f"{after:g} is not more than the session_timeout of {timeout:g}: a server that fails would isolate the node"
-    return _check_seconds(after)
+    return check_seconds(after)
 
 
 def _check_range(value: float, least: int, most: int) -> str | None:
     return None if least <= value <= most else f"{value:g} is out of range: use {least} to {most}"
-
-
-def _check_chroot(text: str) -> str | None:
-    good = text.startswith("/") and len(text) > 1 and not text.endswith("/") and "//" not in text
-    return None if good else f"{text!r} is not the path of a znode: expected something like /lunmap"
-
-
-def _check_host(text: str) -> str | None:
-    host, colon, port = text.rpartition(":")
-    if colon and host and port.isascii() and port.isdigit() and not set(text) & set(", /"):
-        return None
-    return f"{text!r} is not a server: expected address:port, such as 10.0.0.1:2181"
-
-
-def _check_seconds(value: float) -> str | None:
-    good = SHORTEST <= value <= LONGEST
-    return None if good else f"{value:g} is not a usable time: use seconds, from {SHORTEST} to {LONGEST}"

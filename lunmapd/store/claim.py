@@ -9,7 +9,7 @@ from lunmapd.store.remove import removals
 from lunmapd.store.restore_errors import RestoreBusyError
 from lunmapd.store.send import Failure, insist
 from lunmapd.store.session import Session
-from lunmapd.store.sizes import batches
+from lunmapd.store.sizes import Extra, batches
 from lunmapd.store.top import children, fetch
 
 
@@ -51,7 +51,7 @@ class Claim:
         for name in children(self._session, "") or ():
             if name not in {paths.META, paths.MEMBERS, paths.RESTORING}:
                 below = [write for write in removals(self._session, name) if write.path != name]
-                for batch in batches(below, self._session.root):
+                for batch in batches(below, Extra(len(self._session.root))):
                     self.do(batch)
 
     def _are_done(self, writes: Sequence[Write]) -> bool:

@@ -2,32 +2,39 @@
 
 import uuid
 
+from kazoo.exceptions import NodeExistsError
+from kazoo.security import ACL
+
 from lunmapd.core import digest as digests
+from lunmapd.core.access import WORLD, Identity, May
 from lunmapd.core.changes import Head
 from lunmapd.core.documents import encode
 from lunmapd.store import paths
+from lunmapd.store.access_errors import NotPermittedError
+from lunmapd.store.acl import CREATOR, to_kazoo
 from lunmapd.store.draft import Write
 from lunmapd.store.errors import (
     AlreadyInitialisedError,
     DamagedError,
     LostError,
     NotInitialisedError,
+    RefusedError,
     UnreachableError,
 )
 from lunmapd.store.send import Failure, submit
-from lunmapd.store.session import Session, make
+from lunmapd.store.session import Session
 from lunmapd.store.snapshot import SCHEMA, Meta
-from lunmapd.store.top import read_top
+from lunmapd.store.top import fetch, read_top
 
 _ATTEMPTS = 3
 
 
-def initialise(session: Session) -> str:
-    """Make the chroot and an empty tree at revision 0; returns the uuid of the new cluster.
+def initialise(session: Session, *, closed: bool = False) -> str:
+    """Make the chroot and an empty tree at revision 0; returns the uuid of the new cluster. For `closed` see `make_chroot`.
 
     Raises AlreadyInitialisedError, or DamagedError when a part of a tree is there.
     """
-    make_chroot(session)
+    make_chroot(session, closed=closed)
     meta = Meta(SCHEMA, str(uuid.uuid4()))
     writes = (
         Write(paths.META, None, encode(meta)),
@@ -55,8 +62,30 @@ def _initialised(session: Session, ours: Meta, failure: Failure) -> str:
     raise AlreadyInitialisedError(session.root, found.cluster)
 
 
-def make_chroot(session: Session) -> None:
-    """Make the chroot and what is above it, where they are missing."""
+def make_chroot(session: Session, *, closed: bool = False) -> None:
+    """Make the chroot and what is above it, where they are missing.
+
+    A `closed` one, in which there is no tree yet, is for those only as whom this session has authenticated itself, and
+    so is what is made in it. Raises UnknownIdentityError when that is nobody.
+    """
     steps = session.root.strip("/").split("/")
-    for depth in range(1, len(steps) + 1):
-        make(session, "/" + "/".join(steps[:depth]))
+    for depth in range(1, len(steps)):
+        _make(session, "/" + "/".join(steps[:depth]), WORLD)
+    made = _make(session, session.root, CREATOR if closed else WORLD)
+    if closed and not made and fetch(session, (paths.META,)) == [None]:
+        session.repeat(lambda client: client.set_acls_async(session.root, _all(CREATOR)))
+
+
+def _make(session: Session, path: str, owner: Identity) -> bool:
+    """Make a znode by its absolute path; False when it is there already."""
+    try:
+        session.repeat(lambda client: client.create_async(path, b"", acl=_all(owner)))
+    except NodeExistsError:
+        return False
+    except NotPermittedError:
+        raise RefusedError(f"no permission to create {path}") from None
+    return True
+
+
+def _all(owner: Identity) -> list[ACL]:
+    return to_kazoo({owner: May.ALL})

@@ -3,17 +3,20 @@
 from typing import NamedTuple, TypeVar
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import NodeExistsError, NoNodeError
+from kazoo.exceptions import NoAuthError, NoNodeError
 from kazoo.protocol.states import ZnodeStat
 
+from lunmapd.core.access import Role
 from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.core.status import Live, NodeStatus
 from lunmapd.store import paths
+from lunmapd.store.access_errors import NotPermittedError
+from lunmapd.store.acl import make, read_acls, to_kazoo
 from lunmapd.store.errors import LostError, NodeNameTakenError, NotInitialisedError, UnreachableError
-from lunmapd.store.session import Answer, Session, make
+from lunmapd.store.session import Answer, Session
 from lunmapd.store.sizes import check_document
 from lunmapd.store.snapshot import Raw
-from lunmapd.store.top import fetch, read_top
+from lunmapd.store.top import fetch, get, read_top
 
 T = TypeVar("T")
 _ATTEMPTS = 5
@@ -43,69 +46,71 @@ def register(session: Session, node: str, live: Live) -> None:
     raise UnreachableError(session.hosts, session.deadline, f"; node {node} is not registered")
 
 
+Found = tuple[bytes | None, ZnodeStat]
+
+
 def _settle(session: Session, node: str, live: Live) -> bool:
-    found = _owner(session, node)
-    if found is None:
-        return _create(session, node, live)
-    data, stat = found
-    if stat.ephemeralOwner == session.session_id:
-        return True
-    other = _try_decode(Raw(data or b"", stat.version), Live)
+    own, ephemeral = _look(session, node)
+    if own is None:
+        _make_member(session, node)
+        return False
+    if ephemeral is not None:
+        data, stat = ephemeral
+        if stat.ephemeralOwner == session.session_id:
+            return True
+        _check_machine(node, live, Raw(data or b"", stat.version))
+    return _take(session, node, live, own[1].version, None if ephemeral is None else ephemeral[1].version)
+
+
+def _look(session: Session, node: str) -> list[Found | None]:
+    """Read a node's znode, then its ephemeral, in this order."""
+    both = (paths.member(node), paths.live(node))
+    return session.gather([get(session, path) for path in both], both)
+
+
+def _check_machine(node: str, live: Live, found: Raw) -> None:
+    """Raise NodeNameTakenError unless an ephemeral is of this machine."""
+    other = _try_decode(found, Live)
     if not isinstance(other, Live):
         raise NodeNameTakenError(node, _UNREADABLE, _UNREADABLE)
     if other.machine != live.machine:
         raise NodeNameTakenError(node, other.machine, other.since)
-    return _replace(session, node, live, stat.version)
 
 
-def _owner(session: Session, node: str) -> tuple[bytes | None, ZnodeStat] | None:
-    try:
-        return session.repeat(lambda client: client.get_async(session.path(paths.live(node))))
-    except NoNodeError:
-        return None
+def _take(session: Session, node: str, live: Live, version: int, replaced: int | None) -> bool:
+    """Make the ephemeral, in place of the one of version `replaced` if there is one; False when something changed meanwhile.
 
+    Whoever registers sets the node's znode too, with the version that it had before the ephemeral was looked at. Else
+    another machine's ephemeral could be removed that has followed the one that was found: both are of version 0.
+    """
+    member, path = session.path(paths.member(node)), session.path(paths.live(node))
+    (acl,) = read_acls(session, (paths.member(node),))
 
-def _create(session: Session, node: str, live: Live) -> bool:
-    try:
-        session.once(
-            lambda client: client.create_async(session.path(paths.live(node)), encode(live), ephemeral=True)
-        )
-    except NodeExistsError:
-        return False
-    except NoNodeError:
-        _make_member(session, node)
-        return False
-    return True
+    def ask(client: KazooClient) -> Answer[list[object]]:
+        transaction = client.transaction()
+        transaction.set_data(member, b"", version)
+        if replaced is not None:
+            transaction.delete(path, replaced)
+        transaction.create(path, encode(live), to_kazoo(acl or {}), ephemeral=True)
+        return transaction.commit_async()
+
+    failures = [result for result in session.once(ask, paths.live(node)) if isinstance(result, Exception)]
+    if any(isinstance(failure, NoAuthError) for failure in failures):
+        raise session.not_permitted(paths.live(node), Role.NODE)
+    return not failures
 
 
 def _make_member(session: Session, node: str) -> None:
     """Make members/<node>, and in a tree of schema 1 members itself; nothing where there is no tree."""
-    (meta,) = fetch(session, (paths.META,))
-    if meta is None:
-        raise NotInitialisedError(session.path(paths.META))
     try:
-        for path in (paths.MEMBERS, paths.member(node)):
-            make(session, session.path(path))
+        (meta,) = fetch(session, (paths.META,))
+        if meta is None:
+            raise NotInitialisedError(session.path(paths.META))
+        make(session, paths.member(node))
     except NoNodeError:
-        raise NotInitialisedError(session.path(paths.MEMBERS)) from None
-
-
-def _replace(session: Session, node: str, live: Live, version: int) -> bool:
-    path = session.path(paths.live(node))
-
-    def ask(client: KazooClient) -> Answer[list[object]]:
-        transaction = client.transaction()
-        transaction.delete(path, version)
-        transaction.create(path, encode(live), ephemeral=True)
-        return transaction.commit_async()
-
-    return not any(isinstance(result, Exception) for result in session.once(ask))
-
-
-def is_registered(session: Session, node: str) -> bool:
-    """Whether the ephemeral of `node` belongs to this session."""
-    found = _owner(session, node)
-    return found is not None and found[1].ephemeralOwner == session.session_id
+        make(session, paths.MEMBERS)
+    except NotPermittedError:
+        raise session.not_permitted(paths.member(node), Role.NODE) from None
 
 
 def write_status(session: Session, node: str, status: NodeStatus) -> None:
@@ -114,7 +119,7 @@ def write_status(session: Session, node: str, status: NodeStatus) -> None:
     check_document(paths.status(node), data)
     for _ in range(_ATTEMPTS):
         try:
-            session.repeat(lambda client: client.set_async(path, data))
+            session.repeat(lambda client: client.set_async(path, data), paths.status(node))
         except NoNodeError:
             if not _create_status(session, node, data):
                 continue
@@ -123,15 +128,11 @@ def write_status(session: Session, node: str, status: NodeStatus) -> None:
 
 
 def _create_status(session: Session, node: str, data: bytes) -> bool:
-    path = session.path(paths.status(node))
     try:
-        session.repeat(lambda client: client.create_async(path, data))
-    except NodeExistsError:
-        return False
+        return make(session, paths.status(node), data)
     except NoNodeError:
         _make_member(session, node)
         return False
-    return True
 
 
 def read_fleet(session: Session) -> dict[str, FleetNode]:
@@ -148,10 +149,13 @@ def read_fleet(session: Session) -> dict[str, FleetNode]:
 def _members(session: Session) -> list[str]:
     """List the nodes that ever registered; a tree of schema 1 has none as long as no node made members."""
     try:
-        return sorted(session.repeat(lambda client: client.get_children_async(session.path(paths.MEMBERS))))
+        found = session.repeat(
+            lambda client: client.get_children_async(session.path(paths.MEMBERS)), paths.MEMBERS
+        )
     except NoNodeError:
         read_top(session)
         return []
+    return sorted(found)
 
 
 def _fleet_node(name: str, live_raw: Raw | None, status_raw: Raw | None) -> FleetNode:

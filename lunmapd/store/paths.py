@@ -50,3 +50,9 @@ def live(node: str) -> str:
 def status(node: str) -> str:
     """Path of the status of a node."""
     return f"{member(node)}/status"
+
+
+def owner(path: str) -> str:
+    """Return the node to which a path belongs; empty when it is no node's own."""
+    section, _, below = path.partition("/")
+    return below.partition("/")[0] if section == MEMBERS else ""

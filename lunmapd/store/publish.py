@@ -1,19 +1,23 @@
 """Writing a prepared commit: in one transaction, or in parts that are released together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from kazoo.exceptions import BadVersionError, NodeExistsError, NoNodeError
+from msgspec import Struct
 
+from lunmapd.core.access import Acl, acl_size
 from lunmapd.core.changes import Revision
+from lunmapd.core.lunmap import SECTIONS
 from lunmapd.store import paths
+from lunmapd.store.acl import handed_down
 from lunmapd.store.commit_errors import EditedMeanwhileError, StoppedError, TakenOverError
 from lunmapd.store.draft import Content, Draft, Tip, after, draft, draft_part, draft_release
 from lunmapd.store.errors import DamagedError, NotInitialisedError, RefusedError, StoreError
 from lunmapd.store.read import refresh
 from lunmapd.store.send import Failure, send
 from lunmapd.store.session import Session
-from lunmapd.store.sizes import check_content, divide, fits
+from lunmapd.store.sizes import Extra, check_content, divide, fits
 from lunmapd.store.snapshot import Snapshot
 from lunmapd.store.terms import Terms
 
@@ -25,6 +29,18 @@ class LateError(StoreError):
         super().__init__("another commit was made meanwhile; try again")
 
 
+class _Tree(Struct, frozen=True):
+    """Where a commit goes: the session, what was read there last, and the ACLs that new znodes take over."""
+
+    session: Session
+    latest: Snapshot
+    handed: Mapping[str, Acl] = {}
+
+    def extra(self) -> Extra:
+        """Return what comes to each write."""
+        return Extra(len(self.session.root), max(map(acl_size, self.handed.values()), default=0))
+
+
 def publish(session: Session, latest: Snapshot, tip: Tip, what: Content, terms: Terms) -> Revision:
     """Commit `what` at the tip, in as many parts as it takes; returns the last revision.
 
@@ -32,24 +48,25 @@ def publish(session: Session, latest: Snapshot, tip: Tip, what: Content, terms: 
     """
     check_content(what, terms.signature)
     whole = draft(tip, what, terms.signature)
-    if fits(whole, session.root) and not tip.part:
-        _send(session, latest, whole)
+    tree = _Tree(session, latest, handed_down(session, (paths.META, *SECTIONS, paths.REVISIONS)))
+    if fits(whole, tree.extra()) and not tip.part:
+        _send(tree, whole)
         return whole.revision
-    return _in_parts(session, latest, tip, what, terms)
+    return _in_parts(tree, tip, what, terms)
 
 
-def _in_parts(session: Session, latest: Snapshot, tip: Tip, what: Content, terms: Terms) -> Revision:
-    parts = divide(what.steps, terms.signature, session.root)
+def _in_parts(tree: _Tree, tip: Tip, what: Content, terms: Terms) -> Revision:
+    parts = divide(what.steps, terms.signature, tree.extra())
     newest = None
     for done, part in enumerate(parts, 1):
         prepared = draft_part(tip, Content(part), terms.signature)
         with _stopping(tip, done - 1, len(parts)):
-            _send(session, latest, prepared)
+            _send(tree, prepared)
         tip, newest = after(tip, prepared), prepared.revision
         terms.progress(done, len(parts))
     assert newest is not None, "a commit without steps needs no parts"
     with _stopping(tip, len(parts), len(parts)):
-        return release(session, latest, tip, newest, what)
+        return release(tree.session, tree.latest, tip, newest, what)
 
 
 @contextmanager
@@ -67,14 +84,14 @@ def _stopping(tip: Tip, done: int, total: int) -> Iterator[None]:
 
 def release(session: Session, latest: Snapshot, tip: Tip, newest: Revision, what: Content) -> Revision:
     """Let nodes follow all parts up to `newest`, where the tip is. Raises LateError."""
-    _send(session, latest, draft_release(tip, newest, what))
+    _send(_Tree(session, latest), draft_release(tip, newest, what))
     return newest
 
 
-def _send(session: Session, latest: Snapshot, prepared: Draft) -> None:
-    failure = send(session, prepared)
+def _send(tree: _Tree, prepared: Draft) -> None:
+    failure = send(tree.session, prepared, tree.handed)
     if failure is not None:
-        raise _reason(session, prepared, latest, failure)
+        raise _reason(tree.session, prepared, tree.latest, failure)
 
 
 def _reason(session: Session, prepared: Draft, latest: Snapshot, failure: Failure) -> StoreError:

@@ -26,6 +26,7 @@ from lunmapd.store.snapshot import (
     advance,
     assemble,
     edits,
+    meta_of,
     sections_of,
 )
 from lunmapd.store.top import Top, ask_children, fetch, read_revisions, read_top, sync
@@ -69,7 +70,7 @@ def _read(session: Session, choose: Callable[[Head], Head]) -> Snapshot:
 def _read_objects(session: Session, schema: int) -> dict[str, Raw]:
     """Read every object; commits that are made meanwhile may be seen or not, each object by itself."""
     sections = sections_of(schema)
-    names = session.gather([ask_children(session, section) for section in sections])
+    names = session.gather([ask_children(session, section) for section in sections], sections)
     listed: list[str] = []
     for section, members in zip(sections, names, strict=True):
         if members is None:

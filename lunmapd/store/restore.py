@@ -10,32 +10,42 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lunmapd.core.access import acl_at, acl_size
 from lunmapd.core.backup import Backup
 from lunmapd.core.changes import Head, Revision
 from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.store import paths
+from lunmapd.store.acl import read_roles
 from lunmapd.store.claim import Claim
 from lunmapd.store.draft import Signature, Write
 from lunmapd.store.errors import NewerSchemaError
 from lunmapd.store.init import make_chroot
 from lunmapd.store.restore_errors import BadBackupError, RestoreBusyError, TreeExistsError
 from lunmapd.store.session import Session
-from lunmapd.store.sizes import batches
+from lunmapd.store.sizes import Extra, batches
 from lunmapd.store.snapshot import MIN_SCHEMA, SCHEMA, Meta, sections_of
 from lunmapd.store.top import children, fetch
 
 T = TypeVar("T")
 
 
-def restore(session: Session, backup: Backup, signature: Signature, replaced: str | None = None) -> Meta:
+def restore(
+    session: Session,
+    backup: Backup,
+    signature: Signature,
+    replaced: str | None = None,
+    *,
+    closed: bool = False,
+) -> Meta:
     """Make the tree of a backup, with a new incarnation, in an empty chroot or in place of the tree that there is.
 
     To replace a tree, `replaced` must be the uuid of its cluster. What the nodes say of themselves stays. The restore is
-    recorded as a revision after those of the backup. Raises BadBackupError, NewerSchemaError, TreeExistsError, and
+    recorded as a revision after those of the backup. Its znodes get the ACLs that the roles ask for which the chroot has; for
+    `closed` see `make_chroot`. Raises BadBackupError, NewerSchemaError, TreeExistsError, and
     RestoreBusyError when somebody else is at work.
     """
     meta, head = _read(backup)
-    make_chroot(session)
+    make_chroot(session, closed=closed)
     there = _look(session)
     _check_replaceable(session, there, meta, replaced)
     known = there.meta.incarnation if there.meta else 0
@@ -43,7 +53,8 @@ def restore(session: Session, backup: Backup, signature: Signature, replaced: st
     claim = Claim(session)
     claim.take(there.head_version)
     claim.clear()
-    for batch in batches(_content(session, meta, backup), session.root):
+    acl = acl_at(read_roles(session), paths.HEAD)
+    for batch in batches(_content(session, meta, backup), Extra(len(session.root), acl_size(acl))):
         claim.do(batch)
     _finish(session, claim, there, meta, _recorded(head, signature))
     return meta

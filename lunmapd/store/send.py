@@ -1,11 +1,12 @@
 """Sending transactions, until it is known what became of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kazoo.client import KazooClient, TransactionRequest
 from kazoo.exceptions import (
     BadVersionError,
     KazooException,
+    NoAuthError,
     NodeExistsError,
     NoNodeError,
     RolledBackError,
@@ -13,9 +14,11 @@ from kazoo.exceptions import (
 )
 from msgspec import Struct
 
+from lunmapd.core.access import Acl, Role
 from lunmapd.core.changes import Revision
 from lunmapd.core.documents import encode
 from lunmapd.store import paths
+from lunmapd.store.acl import NOTHING, inherited, to_kazoo
 from lunmapd.store.commit_errors import OutcomeUnknownError
 from lunmapd.store.draft import Draft, Write
 from lunmapd.store.errors import DamagedError, LostError, RefusedError, UnreachableError
@@ -33,8 +36,8 @@ class Failure(Struct, frozen=True):
     error: Exception
 
 
-def send(session: Session, prepared: Draft) -> Failure | None:
-    """Send a commit until the outcome is known; returns what it failed at.
+def send(session: Session, prepared: Draft, handed: Mapping[str, Acl] = NOTHING) -> Failure | None:
+    """Send a commit until the outcome is known; returns what it failed at. For `handed` see `submit`.
 
     The version of head lets no second attempt through, if the first was done. Raises OutcomeUnknownError, and
     UnreachableError when nothing was committed.
@@ -42,7 +45,7 @@ def send(session: Session, prepared: Draft) -> Failure | None:
     lost = False
     for _ in range(_ATTEMPTS):
         try:
-            failure = submit(session, prepared.all_writes(), (prepared.identity,))
+            failure = submit(session, prepared.all_writes(), (prepared.identity,), handed)
         except LostError:
             lost = True
             if _is_committed(session, prepared):
@@ -100,18 +103,26 @@ def ensure(session: Session, identity: str, writes: Sequence[Write]) -> bool:
     return failure is None
 
 
-def submit(session: Session, writes: Sequence[Write], existing: Sequence[str] = ()) -> Failure | None:
+def submit(
+    session: Session,
+    writes: Sequence[Write],
+    existing: Sequence[str] = (),
+    handed: Mapping[str, Acl] = NOTHING,
+) -> Failure | None:
     """Make all writes or none, provided that the `existing` znodes are there; returns what it failed at.
 
-    Raises LostError when it is unknown whether it was done.
+    New znodes get the ACLs of `inherited`.
+    Raises LostError when it is unknown whether it was done, and the errors of `Session.once`.
     """
+    made = {write.path for write in writes if write.before is None and write.after is not None}
+    acls = inherited(session, made, handed)
 
     def ask(client: KazooClient) -> Answer[list[object]]:
         transaction = client.transaction()
         for path in existing:
             transaction.check(session.path(path), -1)
         for write in writes:
-            _add(transaction, session.path(write.path), write)
+            _add(transaction, session.path(write.path), write, acls.get(write.path))
         return transaction.commit_async()
 
     order = (*existing, *(write.path for write in writes))
@@ -123,13 +134,17 @@ def submit(session: Session, writes: Sequence[Write], existing: Sequence[str] = 
         if isinstance(result, KazooException)
         and not isinstance(result, RolledBackError | RuntimeInconsistency)
     ]
-    return failures[0] if failures else None
+    if not failures:
+        return None
+    if isinstance(failures[0].error, NoAuthError):
+        raise session.not_permitted(failures[0].path, Role.ADMIN)
+    return failures[0]
 
 
-def _add(transaction: TransactionRequest, path: str, write: Write) -> None:
+def _add(transaction: TransactionRequest, path: str, write: Write, acl: Acl | None) -> None:
     if write.after is None:
         transaction.delete(path, write.version)
     elif write.before is None:
-        transaction.create(path, write.after)
+        transaction.create(path, write.after, None if acl is None else to_kazoo(acl))
     else:
         transaction.set_data(path, write.after, write.version)

@@ -1,22 +1,17 @@
-"""The session with ZooKeeper: one supervised client, and a deadline for every call.
+"""The session with ZooKeeper: requests that always end, by an answer or by an error that says what to do."""
 
-kazoo queues requests while it has no connection, its connection thread ends for good at an unexpected error, and
-its waits have no end. So requests are only handed over while connected, every wait is bounded, and the client is
-replaced when it is dead.
-"""
-
-import contextlib
 import random
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self, TypeVar
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import (
+    AuthFailedError,
     BadVersionError,
     ConnectionLoss,
-    KazooException,
+    InvalidACLError,
+    NoAuthError,
     NodeExistsError,
     NoNodeError,
     OperationTimeoutError,
@@ -25,11 +20,15 @@ from kazoo.exceptions import (
     ZookeeperError,
 )
 from kazoo.handlers.threading import KazooTimeoutError
-from kazoo.protocol.states import KazooState
-from kazoo.retry import KazooRetry
 
-from lunmapd.store.errors import LostError, RefusedError, UnreachableError
-from lunmapd.store.handler import WatchedHandler
+from lunmapd.core.access import Identity, Role
+from lunmapd.store import paths
+from lunmapd.store.access_errors import NotPermittedError, UnknownIdentityError
+from lunmapd.store.client import LoginRequiredError
+from lunmapd.store.credentials import ANONYMOUS, Credentials
+from lunmapd.store.errors import LostError, RefusedError, StoreError
+from lunmapd.store.link import Link
+from lunmapd.store.whoami import ask_who
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -46,8 +45,6 @@ Ask = Callable[[KazooClient], Answer[T]]
 
 DEFAULT_CHROOT = "/lunmap"
 WINDOW = 256
-_CHECK_EVERY = 1.0
-_REBUILD_AFTER = 12  # session timeouts without a connection
 # RuntimeError is what kazoo hands out when an answer doesn't belong to the oldest request.
 _LOST = (
     ConnectionLoss,
@@ -58,33 +55,35 @@ _LOST = (
     RuntimeError,
 )
 _EXPECTED = (NoNodeError, NodeExistsError, BadVersionError)
+_STRANGER = (AuthFailedError, LoginRequiredError)
 
 
 class Session:
     """A session on `hosts` (`host:port,...`) for the tree at `chroot`. Times are in seconds.
 
-    Every call raises UnreachableError after `deadline`, RefusedError for an unexpected answer, and lets pass kazoo's
-    NoNodeError, NodeExistsError and BadVersionError. Close it, or use it as a context manager.
+    Every call raises UnreachableError after `deadline` (TlsFailedError if that is why), NotAuthenticatedError at once,
+    NotPermittedError, UnknownIdentityError, RefusedError for any other unexpected answer, and lets pass kazoo's NoNodeError, NodeExistsError and
+    BadVersionError. Where a call has `at`, that is the znode that errors name, by its path in the tree.
+    Close it, or use it as a context manager.
     """
 
     def __init__(
-        self, hosts: str, chroot: str = DEFAULT_CHROOT, *, timeout: float = 10.0, deadline: float = 10.0
+        self,
+        hosts: str,
+        chroot: str = DEFAULT_CHROOT,
+        *,
+        timeout: float = 10.0,
+        deadline: float = 10.0,
+        credentials: Credentials = ANONYMOUS,
     ) -> None:
         self.hosts = hosts
         self.root = "/" + chroot.strip("/")
         self.deadline = deadline
-        self._timeout = timeout
-        self._up = threading.Event()
-        self._closing = threading.Event()
-        self._down_since = time.monotonic()
-        self._subscribers: list[Callable[[], None]] = []
-        self._client, self._handler = self._build()
-        self._supervisor = threading.Thread(target=self._supervise, name="zookeeper-supervisor", daemon=True)
+        self.link = Link(hosts, timeout, deadline, credentials)
 
     def start(self) -> None:
         """Begin to connect, in the background."""
-        self._client.start_async()
-        self._supervisor.start()
+        self.link.start()
 
     def __enter__(self) -> Self:
         self.start()
@@ -95,146 +94,103 @@ class Session:
 
     def close(self, timeout: float = 5.0) -> None:
         """End the session and its ephemerals; gives up waiting after `timeout`."""
-        self._closing.set()
-        self._up.set()
-        if self._supervisor.is_alive():
-            self._supervisor.join(timeout)
-        _discard(self._client).join(timeout)
+        self.link.close(timeout)
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection right now."""
-        return self._client.connected
+        return self.link.current.connected
 
     @property
     def session_id(self) -> int | None:
         """Id of the session, the owner of its ephemerals; None without a connection."""
-        found = self._client.client_id
+        found = self.link.current.client_id
         return None if found is None else found[0]
 
     def subscribe(self, callback: Callable[[], None]) -> None:
         """Call `callback` after each change of the connection, from a foreign thread: it must not wait or raise."""
-        self._subscribers.append(callback)
+        self.link.subscribe(callback)
 
     def path(self, relative: str) -> str:
-        """Return the absolute path of a path of the tree."""
-        return f"{self.root.rstrip('/')}/{relative}"
+        """Return the absolute path of a path of the tree; "" is its root."""
+        return f"{self.root.rstrip('/')}/{relative}".rstrip("/") or "/"
 
-    def once(self, ask: Ask[T]) -> T:
+    def whoami(self) -> tuple[Identity, ...]:
+        """Return who we are to the servers, without password hashes; nobody if they can't tell."""
+        try:
+            return tuple(self.repeat(ask_who))
+        except StoreError:
+            return ()
+
+    def once(self, ask: Ask[T], at: str = "") -> T:
         """Make one request. Raises LostError when it is unknown whether it was done."""
         until = time.monotonic() + self.deadline
-        return self._settle(ask(self._connection(until)), until)
+        return self._settle(ask(self.link.client(until)), until, at, Role.ADMIN)
 
-    def repeat(self, ask: Ask[T]) -> T:
+    def repeat(self, ask: Ask[T], at: str = "") -> T:
         """Make one request, again after a lost connection, within the deadline; only for what may be done twice."""
-        return self._repeat(lambda client, until: self._settle(ask(client), until))
+        return self._repeat(lambda client, until: self._settle(ask(client), until, at))
 
-    def gather(self, asks: Sequence[Ask[T]]) -> list[T | None]:
+    def gather(self, asks: Sequence[Ask[T]], at: Sequence[str] = ()) -> list[T | None]:
         """Make many requests at once, each window within the deadline; None stands for a missing znode."""
-        windows = [asks[start : start + WINDOW] for start in range(0, len(asks), WINDOW)]
+        places = at or [""] * len(asks)
+        both = list(zip(asks, places, strict=True))
+        windows = [both[start : start + WINDOW] for start in range(0, len(asks), WINDOW)]
         return [result for window in windows for result in self._gather(window)]
 
-    def _gather(self, window: Sequence[Ask[T]]) -> list[T | None]:
+    def _gather(self, window: Sequence[tuple[Ask[T], str]]) -> list[T | None]:
         def attempt(client: KazooClient, until: float) -> list[T | None]:
-            results = [ask(client) for ask in window]
-            return [self._settle_one(result, until) for result in results]
+            results = [(ask(client), at) for ask, at in window]
+            return [self._settle_one(result, until, at) for result, at in results]
 
         return self._repeat(attempt)
 
     def send(self, ask: Ask[T]) -> None:
         """Hand over a request without waiting for the answer; it is dropped when there is no connection."""
-        if self._client.connected:
-            ask(self._client)
+        client = self.link.current
+        if client.connected:
+            ask(client)
 
     def _repeat(self, attempt: Callable[[KazooClient, float], T]) -> T:
         until = time.monotonic() + self.deadline
         while True:
-            client = self._connection(until)
+            client = self.link.client(until)
             try:
                 return attempt(client, until)
             except LostError:
                 # An oversized or poisonous request drops every connection at once; don't hammer the ensemble with it.
-                self._closing.wait(min(_jitter(), max(0.0, until - time.monotonic())))
+                self.link.pause(min(_jitter(), max(0.0, until - time.monotonic())))
 
-    def _connection(self, until: float) -> KazooClient:
-        self._up.wait(max(0.0, until - time.monotonic()))
-        if self._closing.is_set() or not self._up.is_set() or time.monotonic() >= until:
-            raise UnreachableError(self.hosts, self.deadline)
-        return self._client
-
-    def _settle(self, result: Answer[T], until: float) -> T:
+    def _settle(self, result: Answer[T], until: float, at: str, role: Role = Role.READER) -> T:
         try:
-            return result.get(timeout=max(0.0, until - time.monotonic()))
+            found = result.get(timeout=max(0.0, until - time.monotonic()))
         except _EXPECTED:
+            self.link.answered()
             raise
+        except NoAuthError:
+            raise self.not_permitted(at, role) from None
+        except InvalidACLError:
+            raise UnknownIdentityError from None
+        except _STRANGER:
+            raise self.link.stranger() from None
         except _LOST as error:
             raise LostError(self.hosts, self.deadline, f" ({type(error).__name__})") from error
         except ZookeeperError as error:
             raise RefusedError(type(error).__name__) from error
+        self.link.answered()
+        return found
 
-    def _settle_one(self, result: Answer[T], until: float) -> T | None:
+    def _settle_one(self, result: Answer[T], until: float, at: str) -> T | None:
         try:
-            return self._settle(result, until)
+            return self._settle(result, until, at)
         except NoNodeError:
             return None
 
-    def _build(self) -> tuple[KazooClient, WatchedHandler]:
-        handler = WatchedHandler()
-        # kazoo's own default waits up to an hour between two attempts to connect.
-        retry = KazooRetry(max_tries=-1, delay=0.1, backoff=2, max_jitter=0.8, max_delay=3.0)
-        client = KazooClient(hosts=self.hosts, timeout=self._timeout, handler=handler, connection_retry=retry)
-        client.add_listener(lambda state: self._changed(client, state))
-        return client, handler
-
-    def _changed(self, client: KazooClient, state: str) -> None:
-        if client is not self._client or self._closing.is_set():
-            return
-        if state == KazooState.CONNECTED:
-            self._up.set()
-        else:
-            self._up.clear()
-            self._down_since = time.monotonic()
-        for callback in self._subscribers:
-            callback()
-
-    def _supervise(self) -> None:
-        while not self._closing.wait(_CHECK_EVERY):
-            if not self._healthy():
-                self._rebuild()
-
-    def _healthy(self) -> bool:
-        down = 0.0 if self._client.connected else time.monotonic() - self._down_since
-        return self._handler.alive() and down < _REBUILD_AFTER * self._timeout
-
-    def _rebuild(self) -> None:
-        old = self._client
-        self._up.clear()
-        self._down_since = time.monotonic()
-        self._client, self._handler = self._build()
-        self._client.start_async()
-        _discard(old)
-
-
-def make(session: Session, path: str) -> None:
-    """Make sure that there is a znode at this absolute path; lets pass NoNodeError when its parent is missing."""
-    try:
-        session.repeat(lambda client: client.create_async(path, b""))
-    except NodeExistsError:
-        return
+    def not_permitted(self, at: str, role: Role) -> NotPermittedError:
+        """Make the error for a request that the ACL of a znode forbids; `role` is what would allow it."""
+        node = paths.owner(at)
+        return NotPermittedError(self.path(at), [str(who) for who in self.whoami()], role, node)
 
 
 def _jitter() -> float:
     return random.uniform(0.02, 0.2)  # noqa: S311 - nothing secret about a pause
-
-
-def _discard(client: KazooClient) -> threading.Thread:
-    """Stop a client in a thread of its own, since kazoo may wait for longer than anyone would."""
-    thread = threading.Thread(target=_stop, args=(client,), name="zookeeper-close", daemon=True)
-    thread.start()
-    return thread
-
-
-def _stop(client: KazooClient) -> None:
-    with contextlib.suppress(KazooException, OSError):
-        client.stop()
-        client.close()

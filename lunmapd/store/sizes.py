@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from msgspec import Struct
+
 from lunmapd.core.changes import as_bytes
 from lunmapd.core.documents import encode
 from lunmapd.core.parts import Size, pack
@@ -12,9 +14,16 @@ MAX_DOCUMENT = 256 * 1024
 MAX_COMMIT = 900_000
 MAX_OPERATIONS = 1000
 MAX_NOTE = 8 * 1024
-_OVERHEAD = 64  # an upper bound of what each operation adds: header, lengths, version and the ACL
+_OVERHEAD = 64  # an upper bound of what each operation adds: header, lengths and version
 _CHANGE = 64  # an upper bound of what the record of a change adds to its path and documents
 _FRAME = Size(3, 2048)  # identity, head and revision, without the note
+
+
+class Extra(Struct, frozen=True):
+    """What comes to every write, in bytes: the path of the tree's root; and to every znode that is made, its ACL."""
+
+    root: int
+    acl: int = 0
 
 
 def check_content(what: Content, signature: Signature) -> None:
@@ -33,32 +42,32 @@ def check_document(path: str, data: bytes) -> None:
         raise TooLargeError(path, len(data), MAX_DOCUMENT, "bytes")
 
 
-def fits(prepared: Draft, root: str) -> bool:
+def fits(prepared: Draft, extra: Extra) -> bool:
     """Tell whether a draft goes into one transaction."""
     operations = prepared.all_writes()
-    size = Size(len(operations) + 1, sum(_write(write, root) for write in operations))
+    size = Size(len(operations) + 1, sum(_write(write, extra) for write in operations))
     return size.fits(Size(MAX_OPERATIONS, MAX_COMMIT))
 
 
-def batches(writes: Iterable[Write], root: str) -> Iterator[tuple[Write, ...]]:
+def batches(writes: Iterable[Write], extra: Extra) -> Iterator[tuple[Write, ...]]:
     """Divide writes into transactions, each with room for a check."""
-    limit = Size(MAX_OPERATIONS - 1, MAX_COMMIT - _OVERHEAD - len(root))
-    return pack(writes, lambda write: Size(1, _write(write, root)), limit)
+    limit = Size(MAX_OPERATIONS - 1, MAX_COMMIT - _OVERHEAD - extra.root)
+    return pack(writes, lambda write: Size(1, _write(write, extra)), limit)
 
 
-def divide(steps: Iterable[Step], signature: Signature, root: str) -> list[tuple[Step, ...]]:
+def divide(steps: Iterable[Step], signature: Signature, extra: Extra) -> list[tuple[Step, ...]]:
     """Divide the steps of a large commit into parts that go into one transaction each."""
-    frame = _FRAME.plus(Size(0, 2 * _note(signature) + _FRAME.operations * len(root)))
+    frame = _FRAME.plus(Size(0, 2 * _note(signature) + _FRAME.operations * extra.root + extra.acl))
     limit = Size(MAX_OPERATIONS - frame.operations, MAX_COMMIT - frame.bytes)
-    return list(pack(steps, lambda step: _step(step, root), limit))
+    return list(pack(steps, lambda step: _step(step, extra), limit))
 
 
 def _note(signature: Signature) -> int:
     return len(encode((signature.author, signature.message)))
 
 
-def _step(step: Step, root: str) -> Size:
-    written = _write(step.write, root) if step.write else 0
+def _step(step: Step, extra: Extra) -> Size:
+    written = _write(step.write, extra) if step.write else 0
     recorded = 0
     if step.change:
         states = (as_bytes(step.change.before), as_bytes(step.change.after))
@@ -66,5 +75,6 @@ def _step(step: Step, root: str) -> Size:
     return Size(1 if step.write else 0, written + recorded)
 
 
-def _write(write: Write, root: str) -> int:
-    return _OVERHEAD + len(root) + len(write.path) + len(write.after or b"")
+def _write(write: Write, extra: Extra) -> int:
+    acl = extra.acl if write.before is None else 0
+    return _OVERHEAD + extra.root + acl + len(write.path) + len(write.after or b"")

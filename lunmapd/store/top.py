@@ -33,11 +33,13 @@ def fetch(session: Session, relative: Sequence[str]) -> list[Raw | None]:
     """Read many znodes at once; None stands for a missing one."""
     return [
         None if found is None else Raw(found[0] or b"", found[1].version)
-        for found in session.gather([_get(session, path) for path in relative])
+        for found in session.gather([get(session, path) for path in relative], relative)
     ]
 
 
-def _get(session: Session, path: str) -> Ask[tuple[bytes | None, ZnodeStat]]:
+def get(session: Session, path: str) -> Ask[tuple[bytes | None, ZnodeStat]]:
+    """Make the request that reads one znode of the tree."""
+
     def ask(client: KazooClient) -> Answer[tuple[bytes | None, ZnodeStat]]:
         return client.get_async(session.path(path))
 
@@ -89,7 +91,7 @@ def _revision(raw: Raw) -> Revision | None:
 
 def children(session: Session, path: str) -> list[str] | None:
     """List the children of a znode; None when it is missing."""
-    (found,) = session.gather([ask_children(session, path)])
+    (found,) = session.gather([ask_children(session, path)], (path,))
     return found
 
 

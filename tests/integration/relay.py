@@ -7,6 +7,7 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from enum import Enum
 from typing import Self
@@ -27,13 +28,15 @@ class Break(Enum):
 class Relay:
     """Relays to `host:port` from a port of its own; use it as a context manager.
 
-    The transaction at which `next_break` happens is the next one, but for `spare` others that pass before.
+    The transaction at which `next_break` happens is the next one, but for `spare` others that pass before. `asked` gets the
+    time of each connection.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, asked: list[float] | None = None) -> None:
         host, _, port = target.rpartition(":")
         self._target = (host, int(port))
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._asked = [] if asked is None else asked
         self._lock = threading.Lock()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -70,6 +73,7 @@ class Relay:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self._asked.append(time.monotonic())
             self._open(client)
 
     def _open(self, client: socket.socket) -> None:

@@ -1,6 +1,8 @@
 """The agent between a real ZooKeeper and a strict fake of LIO."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from integration.agents import MAP, A, B, H, Nodes, T, applied, conditions, put
@@ -10,6 +12,7 @@ from msgspec.structs import replace
 
 from fakes.lio import FakeLio
 from lab import Ensemble
+from lunmapd.agent.agent import Agent
 from lunmapd.agent.bell import Bell
 from lunmapd.agent.identity import Identity
 from lunmapd.core import lio
@@ -22,6 +25,8 @@ from lunmapd.store.init import initialise
 from lunmapd.store.node import read_fleet
 from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
+
+from .test_node import expire
 
 
 def test_a_committed_map_is_applied_and_reported(session: Session, kernel: FakeLio, make: Nodes) -> None:
@@ -221,21 +226,43 @@ def test_without_zookeeper_the_last_map_is_kept_in_force(
     wait_until(lambda: read_fleet(session)["n1"].live is not None)
 
 
-def test_the_loop_follows_commits_by_its_watch(
-    session: Session, connect: Connect, kernel: FakeLio, make: Nodes
-) -> None:
-    """With timers that never fire, a commit alone makes the loop apply it, and a stop ends it."""
-    agent, bell, stops = make(connect()), Bell(), threading.Event()
+@contextmanager
+def looping(agent: Agent) -> Iterator[None]:
+    """Run an agent's loop with timers that never fire, and stop it at the end."""
+    bell, stops = Bell(), threading.Event()
     loop = threading.Thread(target=agent.run, args=(bell, stops.is_set, lambda _: None, (3600.0, 3600.0)))
     loop.start()
     try:
-        put(session, MAP)
-        wait_until(lambda: applied(agent) == 1)
-        put(session, replace(MAP, luns={"b": B}))
-        wait_until(lambda: applied(agent) == 2)
-        assert lio.key(lio.TpgLun(T, 1, "a")) not in kernel.objects
+        yield
     finally:
         stops.set()
         bell.ring()
         loop.join(30)
     assert not loop.is_alive()
+
+
+def test_the_loop_follows_commits_by_its_watch(
+    session: Session, connect: Connect, kernel: FakeLio, make: Nodes
+) -> None:
+    """With timers that never fire, a commit alone makes the loop apply it, and a stop ends it."""
+    agent = make(connect())
+    with looping(agent):
+        put(session, MAP)
+        wait_until(lambda: applied(agent) == 1)
+        put(session, replace(MAP, luns={"b": B}))
+        wait_until(lambda: applied(agent) == 2)
+        assert lio.key(lio.TpgLun(T, 1, "a")) not in kernel.objects
+
+
+def test_an_expired_session_is_replaced_at_once(session: Session, connect: Connect, make: Nodes) -> None:
+    """When the servers expire a node's session, the loop registers the node again without waiting for a timer."""
+    mine = connect()
+    agent = make(mine)
+    with looping(agent), Shell(session) as shell:
+        put(session, MAP)
+        wait_until(lambda: applied(agent) == 1)
+        old = mine.session_id
+        expire(mine)
+        wait_until(lambda: shell.owner("members/n1/live") not in {None, old})
+        put(session, replace(MAP, luns={"b": B}))
+        wait_until(lambda: applied(agent) == 2)

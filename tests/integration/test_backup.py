@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cluster import Ctl
 from integration.relay import Break, Relay
-from integration.tools import GIB, NOON, NOW, Shell, lun, luns, put, terms
+from integration.tools import GIB, NOON, NOW, Shell, lun, luns, owns, put, terms
 from msgspec.structs import replace
 
 from lunmapd.client import (
@@ -35,7 +35,7 @@ from lunmapd.store.commit import commit
 from lunmapd.store.draft import Signature, Write
 from lunmapd.store.errors import DamagedError, NewerSchemaError, RestoredError, WentBackError
 from lunmapd.store.init import initialise, make_chroot
-from lunmapd.store.node import is_registered, read_fleet, register
+from lunmapd.store.node import read_fleet, register
 from lunmapd.store.read import read_all, refresh
 from lunmapd.store.restore import restore
 from lunmapd.store.session import Session
@@ -129,7 +129,7 @@ def test_what_the_nodes_say_stays(full: Session) -> None:
     """A restore in place of a tree does not touch the nodes' ephemerals, so none of them looks dead."""
     register(full, "n1", Live("m", "b", "1", NOW))
     restore(full, read_backup(full, NOW), SIGNATURE, read_all(full).cluster)
-    assert is_registered(full, "n1")
+    assert owns(full, "n1")
     assert set(read_fleet(full)) == {"n1"}
 
 

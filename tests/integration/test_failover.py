@@ -2,14 +2,14 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from integration.tools import lun, luns, put, wait_until, with_lun
+from integration.tools import lun, luns, owns, put, wait_until, with_lun
 
 from lab import Ensemble, Server
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.store.commit_errors import OutcomeUnknownError
 from lunmapd.store.errors import UnreachableError
 from lunmapd.store.init import initialise
-from lunmapd.store.node import is_registered, read_fleet, register, write_status
+from lunmapd.store.node import read_fleet, register, write_status
 from lunmapd.store.read import read_all, refresh
 from lunmapd.store.session import Session
 from lunmapd.store.top import read_revisions
@@ -66,7 +66,7 @@ def test_the_session_outlives_its_server(trio: Ensemble, connect: Connect) -> No
     trio.wait(3)
     trio.servers[1].kill()
     assert refresh(session, known) == known
-    assert is_registered(session, "n1")
+    assert owns(session, "n1")
     assert session.session_id == before
     seen = len(woken)
     writer = connect(trio.servers[0].host)
@@ -88,7 +88,6 @@ def test_without_a_majority_every_call_ends(trio: Ensemble, connect: Connect) ->
         lambda: read_all(session),
         lambda: put(session, luns(2), known),
         lambda: register(session, "n1", LIVE),
-        lambda: is_registered(session, "n1"),
         lambda: write_status(session, "n1", STATUS),
         lambda: read_fleet(session),
     ):

@@ -1,5 +1,5 @@
 import pytest
-from integration.tools import NOW, Shell, wait_until
+from integration.tools import NOW, Shell, owns, wait_until
 from kazoo.client import KazooClient
 from msgspec.structs import replace
 
@@ -8,7 +8,7 @@ from lunmapd.core.status import At, Live, NodeStatus
 from lunmapd.store import paths
 from lunmapd.store.commit_errors import TooLargeError
 from lunmapd.store.errors import NodeNameTakenError, NotInitialisedError
-from lunmapd.store.node import FleetNode, is_registered, read_fleet, register, write_status
+from lunmapd.store.node import FleetNode, read_fleet, register, write_status
 from lunmapd.store.session import Session
 
 from .conftest import Connect
@@ -21,7 +21,7 @@ STATUS = NodeStatus(boot="b1", version="1", time=NOW, observed=At("c", 1, "d"))
 
 def expire(session: Session) -> None:
     """Let the server end a session, by opening it a second time and closing it there."""
-    victim = session._client.client_id
+    victim = session.link.current.client_id
     double = KazooClient(session.hosts, client_id=victim)
     double.start(30)
     double.stop()
@@ -30,10 +30,10 @@ def expire(session: Session) -> None:
 
 def test_a_node_registers_once(session: Session) -> None:
     """The ephemeral is this session's, and registering again leaves it as it is."""
-    assert not is_registered(session, "n1")
+    assert not owns(session, "n1")
     register(session, "n1", LIVE)
     register(session, "n1", replace(LIVE, since="later"))
-    assert is_registered(session, "n1")
+    assert owns(session, "n1")
     assert read_fleet(session) == {"n1": FleetNode(LIVE)}
 
 
@@ -43,8 +43,8 @@ def test_the_ephemeral_of_ones_own_past_is_taken_over(session: Session, connect:
     register(before, "n1", LIVE)
     again = replace(LIVE, boot="b2")
     register(session, "n1", again)
-    assert is_registered(session, "n1")
-    assert not is_registered(before, "n1")
+    assert owns(session, "n1")
+    assert not owns(before, "n1")
     before.close()
     assert read_fleet(session)["n1"].live == again
 
@@ -83,7 +83,7 @@ def test_an_expired_session_registers_again(session: Session, connect: Connect) 
     old = expiring.session_id
     expire(expiring)
     wait_until(lambda: expiring.session_id not in {None, old})
-    assert not is_registered(expiring, "n1")
+    assert not owns(expiring, "n1")
     register(expiring, "n1", LIVE)
     with Shell(session) as shell:
         assert shell.owner(paths.live("n1")) == expiring.session_id

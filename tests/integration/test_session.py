@@ -39,7 +39,7 @@ class Rings:
 def quiet(session: Session, rings: Rings) -> int:
     """Return the rings so far, after all that is under way: requests and their events come in order."""
     read_all(session)
-    wait_until(lambda: session._handler.callback_queue.unfinished_tasks == 0)
+    wait_until(lambda: session.link._handler.callback_queue.unfinished_tasks == 0)
     return rings.seen
 
 
@@ -106,10 +106,10 @@ def test_a_dead_client_is_replaced(session: Session, connect: Connect) -> None:
         victim = connect(relay.hosts)
         watch_head(victim, rings.ring)
         quiet(victim, rings)
-        dead = victim._client
+        dead = victim.link.current
         relay.garble = True
         assert read_all(victim).revision == 0
-        assert victim._client is not dead
+        assert victim.link.current is not dead
         before = quiet(victim, rings)
         put(session, luns(1))
         wait_until(lambda: rings.seen > before)
@@ -161,8 +161,8 @@ def test_a_client_without_a_connection_for_long_is_replaced(session: Session, co
     with Relay(session.hosts) as relay:
         relay.shut = True
         lonely = connect(relay.hosts, timeout=0.2)
-        first = lonely._client
-        wait_until(lambda: lonely._client is not first)
+        first = lonely.link.current
+        wait_until(lambda: lonely.link.current is not first)
         relay.shut = False
         wait_until(lambda: lonely.connected)
         lonely.close()

@@ -15,6 +15,7 @@ from lunmapd.core.digest import show
 from lunmapd.core.documents import encode
 from lunmapd.core.errors import Problem
 from lunmapd.core.lunmap import Initiator, Lun, Lunmap
+from lunmapd.store import paths
 from lunmapd.store.commit import commit
 from lunmapd.store.draft import Signature
 from lunmapd.store.read import read_all
@@ -33,6 +34,13 @@ def wait_until(condition: Callable[[], bool], deadline: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < until, "the condition never came true"
         time.sleep(0.05)
+
+
+def owns(session: Session, node: str) -> bool:
+    """Tell whether the ephemeral of a node belongs to a session."""
+    path = session.path(paths.live(node))
+    stat = session.repeat(lambda client: client.exists_async(path))
+    return stat is not None and stat.ephemeralOwner == session.session_id
 
 
 def lun(number: int, size: int = GIB) -> Lun:

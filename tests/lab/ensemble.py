@@ -26,7 +26,12 @@ _CLASS_PATH = ":".join(
     for jar in (
         "zookeeper.jar",
         "zookeeper-jute.jar",
-        "netty-all.jar",
+        "netty-buffer.jar",
+        "netty-codec.jar",
+        "netty-common.jar",
+        "netty-handler.jar",
+        "netty-resolver.jar",
+        "netty-transport.jar",
         "slf4j-api.jar",
         "slf4j-simple.jar",
         "metrics-core.jar",

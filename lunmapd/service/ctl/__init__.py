@@ -3,7 +3,7 @@
 One module for each group of verbs.
 """
 
-from lunmapd.service.ctl import edit, fleet, history, look, secret, upkeep
+from lunmapd.service.ctl import acl, edit, fleet, history, look, secret, upkeep
 from lunmapd.service.ctl.group import ctl
 from lunmapd.service.errors import reported
 
@@ -23,6 +23,7 @@ _VERBS = (
     upkeep.restore,
     upkeep.repair,
     secret.secret,
+    acl.acl,
 )
 for _verb in _VERBS:
     ctl.add_command(_verb)

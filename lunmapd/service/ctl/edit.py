@@ -25,11 +25,17 @@ resume_option = click.option(
 
 
 @click.command()
+@click.option(
+    "--acl",
+    "closed",
+    is_flag=True,
+    help="Only for us, as whom we are known to the servers; see 'acl whoami'.",
+)
 @click.pass_obj
-def init(connection: Connection) -> None:
-    """Make an empty map in ZooKeeper, with a new cluster uuid."""
+def init(connection: Connection, closed: bool) -> None:
+    """Make an empty map in ZooKeeper, with a new cluster uuid. Without --acl it is open to everybody."""
     with connection.client() as client:
-        cluster = client.initialise()
+        cluster = client.initialise(closed=closed)
         click.echo(f"initialised {client.chroot}: cluster {cluster}, revision 0")
 
 

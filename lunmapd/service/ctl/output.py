@@ -21,6 +21,14 @@ output_option = click.option(
 )
 
 
+closed_option = click.option(
+    "--acl",
+    "closed",
+    is_flag=True,
+    help="In an empty chroot: only for us, as whom the servers know us; see 'acl whoami'.",
+)
+
+
 def note_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of every verb that commits; they arrive as `note`."""
 

@@ -6,7 +6,7 @@ import click
 
 from lunmapd.client import KEEP, Note
 from lunmapd.service.ctl.group import Connection
-from lunmapd.service.ctl.output import echo_json, note_options, output_option, say_committed
+from lunmapd.service.ctl.output import closed_option, echo_json, note_options, output_option, say_committed
 
 file_argument = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 
@@ -45,19 +45,27 @@ def backup(connection: Connection, file: Path, output: str) -> None:
 @click.command()
 @file_argument
 @click.option("--replace", "replaced", metavar="CLUSTER", help="Replace the tree of this cluster uuid.")
+@closed_option
 @click.option("-m", "--message", default="", help="Why, for the log.")
 @click.option("--author", default="", help="Who, for the log.  [default: user@host]")
 @output_option
 @click.pass_obj
 def restore(
-    connection: Connection, file: Path, replaced: str | None, message: str, author: str, output: str
+    connection: Connection,
+    file: Path,
+    replaced: str | None,
+    closed: bool,
+    message: str,
+    author: str,
+    output: str,
 ) -> None:
-    """Make the map of a backup in an empty chroot, or in place of the tree that is there.
+    """Make the map of a backup in an empty chroot, or in place of the tree that is there, whose roles stay.
 
     Nodes that know the cluster keep what they have until 'lunmapctl confirm' is called.
     """
+    note = Note(message or f"restored from {file.name}", author)
     with connection.client() as client:
-        meta = client.restore(file, Note(message or f"restored from {file.name}", author), replaced=replaced)
+        meta = client.restore(file, note, replaced=replaced, closed=closed)
         revision = client.newest()
     if output == "json":
         return echo_json({"meta": meta, "revision": revision})

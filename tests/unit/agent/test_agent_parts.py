@@ -129,3 +129,14 @@ def test_a_turn_without_a_pass_keeps_the_counts() -> None:
     before = next_status(first_status("b", "t0"), Turn(AT, Result(observed(3), {}, ())), "t1")
     status = next_status(before, Turn(AT, error=ClaimsUnwritableError("full")), "t2")
     assert (status.sessions, status.conditions[0].reason) == (3, "ClaimsUnwritable")
+
+
+def test_a_clock_set_back_harms_no_condition() -> None:
+    """Times are shown, never compared: after a step back a new condition has the new time, an old one keeps its own."""
+    fine = Turn(AT, Result(observed(), {}, ()))
+    before = next_status(first_status("b", "2026-01-01T12:00:00Z"), fine, "2026-01-01T12:00:00Z")
+    earlier = "2026-01-01T11:00:00Z"
+    after = next_status(before, Turn(store_error=UnreachableError("h", 1.0)), earlier)
+    since = {entry.type: (entry.status, entry.since) for entry in after.conditions}
+    assert since == {STORE: (False, earlier), APPLIED: (True, "2026-01-01T12:00:00Z")}
+    assert next_status(after, fine, earlier).applied == AT

@@ -1,175 +1,190 @@
-"""With which credentials who may log in; a secret that can't be opened costs its ACL alone."""
+"""Roles, and the ACLs that follow from them."""
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lunmapd.core import lio
-from lunmapd.core.access import UNDECODABLE, UNFIT
-from lunmapd.core.backings import Block
-from lunmapd.core.desire import Desire, desire
-from lunmapd.core.lunmap import (
-    Authentication,
-    Chap,
-    Discovery,
-    Group,
-    Initiator,
-    Lun,
-    Lunmap,
-    Map,
-    Node,
-    PortalGroup,
-    Target,
+from lunmapd.core.access import (
+    WORLD,
+    Identity,
+    May,
+    Role,
+    Roles,
+    acl_at,
+    acl_size,
+    granted,
+    is_admin,
+    parse_identity,
+    revoked,
+    roles_of,
+    same_person,
+    with_password,
 )
-from lunmapd.core.observed import Observed
-from lunmapd.core.outcome import WAITING
-from lunmapd.core.plan import plan
-from lunmapd.core.secrets import Secret, Vault, key_id, keyring
+from lunmapd.core.secrets import Secret
 
-T = "iqn.2026-01.org.example:t"
-H, H2 = "iqn.2026-01.org.example:h", "iqn.2026-01.org.example:h2"
-KEY = b"k" * 32
-VAULT, KEYLESS = Vault("c", keyring([KEY])), Vault("c")
-ACL = lio.NodeAcl(T, 1, H)
-BOB = lio.Credentials("bob", Secret("the word of bob"))
-BOTH = lio.Credentials("bob", Secret("the word of bob"), "san", Secret("the word of san"))
+HASH = "3OptnM09ILoVSfbZtd3mB0IViII="  # of a:b, by ZooKeeper's own DigestAuthenticationProvider
+OPS, BOB = Identity("sasl", "ops"), Identity("digest", f"bob:{HASH}")
+N1, N2 = Identity("x509", "CN=n1"), Identity("x509", "CN=n2")
+ROLES = Roles(
+    frozenset({OPS}), frozenset({Identity("sasl", "bob")}), {"n1": frozenset({N1}), "n2": frozenset({N2})}
+)
 
-
-def sealed(field: str, user: str, path: str = f"initiators/{H}", word: str = "") -> Chap:
-    """Return credentials sealed for their place; the nonce is good enough for a test."""
-    nonce = f"{field:>12.12}".encode()
-    return Chap(user, VAULT.seal(path, field, Secret(word or f"the word of {user}"), nonce))
+identities = st.sampled_from(
+    [OPS, BOB, N1, N2, WORLD, *(Identity("sasl", str(number)) for number in range(5))]
+)
+groups = st.frozensets(identities, max_size=3)
 
 
-INITIATOR = Initiator("", sealed("chap", "bob"), sealed("mutual_chap", "san"))
+@st.composite
+def roles(draw: st.DrawFn) -> Roles:
+    """Draw roles, nobody in two of them but for nodes, which several may be."""
+    admins, readers = draw(groups), draw(groups)
+    nodes = draw(st.dictionaries(st.sampled_from(["n1", "n2"]), groups, max_size=2))
+    return Roles(admins, readers - admins, {node: members - admins for node, members in nodes.items()})
 
 
-def asking(authentication: Authentication, initiator: Initiator = INITIATOR) -> Lunmap:
-    """Return a map with a target that asks this of two initiators; the second always has good credentials."""
-    path = f"initiators/{H2}"
-    second = Initiator("", sealed("chap", "eve", path), sealed("mutual_chap", "san", path))
-    return Lunmap(
-        {
-            "a": Lun(Block("/dev/a"), "1" * 32, maps=(Map(T, 0, H), Map(T, 0, H2))),
-            "b": Lun(Block("/dev/b"), "2" * 32, maps=(Map(T, 1, H),)),
-        },
-        {T: Target({"n1": PortalGroup(1)}, authentication=authentication)},
-        {H: initiator, H2: second},
-        nodes={"n1": Node(1, ("10.0.0.1:3260",))},
-    )
+@given(roles())
+def test_roles_are_read_back_from_the_acls(drawn: Roles) -> None:
+    """The root's ACL and those of the member znodes tell everybody's role."""
+    members = {node: acl_at(drawn, f"members/{node}") for node in drawn.nodes}
+    assert roles_of(acl_at(drawn, ""), members) == drawn
 
 
-def wanted(lunmap: Lunmap, vault: Vault = VAULT, observed: lio.Objects | None = None) -> Desire:
-    """Return what n1 must have."""
-    return desire(lunmap, {}, "n1", Observed(observed or {}), vault)
+@pytest.mark.parametrize(
+    ("path", "who", "may"),
+    [
+        ("", OPS, May.ALL),
+        ("luns/db1", OPS, May.ALL),
+        ("", Identity("sasl", "bob"), May.READ),
+        ("members/n1/live", Identity("sasl", "bob"), May.READ),
+        ("", N1, None),
+        ("head", N1, May.READ),
+        ("luns", N1, May.READ),
+        ("luns/db1", N1, May.READ),
+        ("revisions/0000000001", N1, May.READ),
+        ("members", N1, None),
+        ("members/n1", N1, May.OWN),
+        ("members/n1/live", N1, May.OWN),
+        ("members/n2", N1, None),
+        ("members/n2/live", N1, None),
+        ("head", WORLD, None),
+    ],
+)
+def test_each_has_what_the_role_needs(path: str, who: Identity, may: May | None) -> None:
+    """Admins have all, readers read all, a node reads the map and owns its members/ only, strangers have nothing."""
+    assert acl_at(ROLES, path).get(who) == may
 
 
-def credentials(want: Desire, initiator: str = H) -> lio.Credentials:
-    """Return those of an ACL."""
-    acl = want.objects["acl", T, 1, initiator]
-    assert isinstance(acl, lio.NodeAcl)
-    return acl.credentials
+def test_a_node_sees_the_hashes_that_it_must_copy() -> None:
+    """Where a digest is named, the node has ADMIN on its own znodes, for ZooKeeper hides the hash from others."""
+    acl = acl_at(replace(ROLES, readers=frozenset({BOB})), "members/n1")
+    assert acl[N1] == May.OWN | May.ADMIN
+    assert acl[BOB] == May.READ
 
 
-def authentication(want: Desire) -> str:
-    """Return the attribute of the TPG."""
-    tpg = want.objects["tpg", T, 1]
-    assert isinstance(tpg, lio.Tpg)
-    return dict(tpg.attributes)["authentication"]
+def test_roles_are_changed_one_at_a_time() -> None:
+    """A role is given to exactly the ones named, all others stay as they are."""
+    changed = ROLES.with_role(Role.ADMIN, frozenset({N2})).with_role(Role.READER, frozenset({OPS}))
+    changed = changed.with_role(Role.NODE, frozenset({BOB}), "n3")
+    assert changed.of(Role.ADMIN) == {N2}
+    assert changed.of(Role.READER) == {OPS}
+    assert [changed.of(Role.NODE, node) for node in ("n1", "n3", "n4")] == [{N1}, {BOB}, frozenset()]
 
 
-def test_a_target_asks_for_what_the_map_says() -> None:
-    """CHAP has the initiator's password, mutual CHAP the target's too; a target that asks for nothing still takes CHAP."""
-    for asked, attribute, expected in (
-        (Authentication.NONE, "0", BOB),
-        (Authentication.CHAP, "1", BOB),
-        (Authentication.MUTUAL_CHAP, "1", BOTH),
-    ):
-        want = wanted(asking(asked))
-        assert (authentication(want), credentials(want), want.failures) == (attribute, expected, {})
+def test_the_world_opens_a_tree() -> None:
+    """A tree is open when anybody is an admin."""
+    assert Roles(frozenset({OPS, WORLD})).is_open
+    assert not ROLES.is_open
 
 
-def test_an_initiator_without_credentials_has_none() -> None:
-    """Where nothing is asked, nothing is needed."""
-    assert credentials(wanted(asking(Authentication.NONE, Initiator()), KEYLESS)) == lio.NO_CREDENTIALS
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("world", "world"),
+        ("sasl:n1", "sasl:n1"),
+        ("sasl:n1/host@EXAMPLE.ORG", "sasl:n1/host@EXAMPLE.ORG"),
+        ("x509:CN=n1,O=Example", "x509:CN=n1,O=Example"),
+        ("digest:bob", "digest:bob"),
+        (f"digest:bob:{HASH}", "digest:bob"),
+    ],
+)
+def test_identities_are_shown_as_they_are_written(text: str, shown: str) -> None:
+    """What is written is shown, but for the hash of a password."""
+    assert str(parse_identity(text)) == shown
 
 
-def test_a_target_that_asks_for_nothing_needs_no_key() -> None:
-    """Without the key the initiator is let in as before: nobody asks it for a password."""
-    want = wanted(asking(Authentication.NONE), KEYLESS)
-    assert (credentials(want), want.failures) == (lio.NO_CREDENTIALS, {})
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "n1",
+        "world:all",
+        "sasl:",
+        "sasl:a b",
+        "x509:n1",
+        "digest:",
+        "digest:bob:secret",
+        "digest:b b",
+        "ip:10.0.0.1",
+    ],
+)
+def test_other_texts_are_no_identities(text: str) -> None:
+    """Anything else is refused with the forms that there are."""
+    with pytest.raises(ValueError, match="is not an identity: write sasl:USER"):
+        parse_identity(text)
 
 
-def test_a_new_acl_without_its_secret_is_not_made() -> None:
-    """The ACL fails with the id of the key, its mapped LUNs wait, and everything else is made."""
-    wrong = replace(INITIATOR, chap=Chap("bob", sealed("mutual_chap", "bob").password))
-    want = wanted(asking(Authentication.CHAP, wrong))
-    assert {name: failure.reason for name, failure in want.failures.items()} == {
-        lio.key(ACL): UNDECODABLE,
-        ("mapped_lun", T, 1, H, 0): WAITING,
-        ("mapped_lun", T, 1, H, 1): WAITING,
+def test_a_digest_has_the_hash_that_zookeeper_makes() -> None:
+    """The hash is that of user and password, and two digests of one user are one person."""
+    alice = with_password(parse_identity("digest:a"), Secret("b"))
+    assert alice == parse_identity(f"digest:a:{HASH}")
+    assert same_person(alice, parse_identity("digest:a"))
+    assert not same_person(alice, parse_identity("sasl:a"))
+
+
+def test_the_size_of_an_acl_counts_names() -> None:
+    """Each entry adds its scheme and id and a fixed part."""
+    assert acl_size({}) == 4
+    assert acl_size({N1: May.READ}) == 4 + 12 + len("x509CN=n1")
+
+
+def test_a_role_is_granted_and_revoked() -> None:
+    """Granting adds one identity to a role, revoking removes it, or all who are a node."""
+    grown = granted(granted(ROLES, Role.READER, BOB), Role.NODE, N1, "n3")
+    assert grown.readers == ROLES.readers | {BOB}
+    assert grown.nodes["n3"] == {N1}
+    assert revoked(grown, Role.READER, parse_identity("digest:bob")) == revoked(grown, Role.READER, BOB)
+    assert revoked(grown, Role.NODE, None, "n3").nodes["n3"] == frozenset()
+    assert revoked(ROLES, Role.ADMIN, N1) == ROLES
+
+
+def test_a_new_password_replaces_the_old_one() -> None:
+    """A digest granted again with another password is the same reader."""
+    changed = with_password(parse_identity("digest:bob"), Secret("new"))
+    assert granted(granted(ROLES, Role.READER, BOB), Role.READER, changed).readers == ROLES.readers | {
+        changed
     }
-    missing = wanted(asking(Authentication.CHAP)).objects.keys() - want.objects.keys()
-    assert missing == want.failures.keys()
-    assert key_id(KEY) in wanted(asking(Authentication.CHAP), KEYLESS).failures[lio.key(ACL)].message
 
 
-def test_an_acl_without_its_secret_stays_as_it_is() -> None:
-    """What is observed of the ACL is kept, its mapped LUNs follow the map, and the plan has no step on it."""
-    before = wanted(asking(Authentication.CHAP)).objects
-    lunmap = asking(Authentication.MUTUAL_CHAP)
-    fewer = replace(lunmap, luns={"a": lunmap.luns["a"]})
-    want = wanted(fewer, KEYLESS, before)
-    assert credentials(want) == BOB
-    touched = [lio.key(step.item) for step in plan(want.objects, before)]
-    assert touched == [("mapped_lun", T, 1, H, 1), ("lun", T, 1, "b"), ("storage_object", "b")]
-    assert {name: failure.reason for name, failure in want.failures.items()} == {
-        lio.key(ACL): UNDECODABLE,
-        ("acl", T, 1, H2): UNDECODABLE,
-    }
+@pytest.mark.parametrize(
+    ("role", "who", "message"),
+    [
+        (Role.READER, OPS, "sasl:ops is admin already"),
+        (Role.ADMIN, N1, "x509:CN=n1 is node already"),
+        (Role.NODE, Identity("sasl", "bob"), "sasl:bob is reader already"),
+        (Role.NODE, WORLD, "can't be a node"),
+    ],
+)
+def test_nobody_has_two_roles(role: Role, who: Identity, message: str) -> None:
+    """Who has a role must lose it before he gets another one, since roles are read back from permissions."""
+    with pytest.raises(ValueError, match=message):
+        granted(ROLES, role, who, "n9")
 
 
-def test_passwords_that_can_not_be_used_are_said() -> None:
-    """One password for both ways, or one that LIO would not keep, is a failure of its own that does not show it."""
-    same = Initiator("", sealed("chap", "bob"), sealed("mutual_chap", "san", word="the word of bob"))
-    null = Initiator("", sealed("chap", "bob", word="NULL and void"))
-    for initiator, asked, sentence in (
-        (same, Authentication.MUTUAL_CHAP, "must differ"),
-        (null, Authentication.CHAP, "NULL"),
-    ):
-        failure = wanted(asking(asked, initiator)).failures[lio.key(ACL)]
-        assert failure.reason == UNFIT
-        assert sentence in failure.message
-        assert "void" not in failure.message
-    assert credentials(wanted(asking(Authentication.CHAP, same))) == BOB
-
-
-def test_discovery_asks_for_what_the_node_says() -> None:
-    """Discovery has one set of credentials for a node, with or without the target's own."""
-    lunmap = asking(Authentication.NONE)
-    chap = sealed("discovery.chap", "bob", "nodes/n1")
-    mutual = sealed("discovery.mutual_chap", "san", "nodes/n1")
-    for discovery, expected in ((Discovery(chap), BOB), (Discovery(chap, mutual), BOTH)):
-        asked = replace(lunmap, nodes={"n1": replace(lunmap.nodes["n1"], discovery=discovery)})
-        assert wanted(asked).objects[lio.DISCOVERY_AUTH] == lio.DiscoveryAuth(expected)
-        refused = wanted(asked, KEYLESS)
-        assert lio.DISCOVERY_AUTH not in refused.objects
-        assert refused.failures[lio.DISCOVERY_AUTH].reason == UNDECODABLE
-    assert lio.DISCOVERY_AUTH not in wanted(lunmap).objects
-
-
-def test_changed_credentials_do_not_show_themselves() -> None:
-    """A plan that changes a password tells that, and not which."""
-    (step,) = plan(lio.keyed([lio.NodeAcl(T, 1, H, BOTH)]), lio.keyed([lio.NodeAcl(T, 1, H, BOB)]))
-    assert step.reason == "credentials"
-    assert "the word" not in f"{step}{step!r}"
-
-
-def test_a_group_that_breaks_a_rule_keeps_what_its_members_see() -> None:
-    """Who belongs to such a group is not known, so the Luns that are mapped to it stay as they are."""
-    lunmap = asking(Authentication.NONE)
-    luns = {"a": replace(lunmap.luns["a"], maps=(Map(T, 0, group="g"),)), "b": lunmap.luns["b"]}
-    good = replace(lunmap, luns=luns, groups={"g": Group((H, H2))})
-    before = wanted(good).objects
-    for groups, unreadable in (({"g": Group((H, "nobody"))}, {}), ({}, {"groups/g": "not JSON"})):
-        want = desire(replace(good, groups=groups), unreadable, "n1", Observed(before), VAULT)
-        assert plan(want.objects, before) == ()
-        assert {name[1] for name in want.failures} == {"luns/a", "groups/g"}
+def test_admins_know_each_other() -> None:
+    """An admin is who is named as one, everybody in an open tree, and ZooKeeper's superuser always."""
+    assert is_admin(ROLES, [N1, OPS])
+    assert is_admin(ROLES, [Identity("super", "")])
+    assert is_admin(Roles(frozenset({WORLD})), [])
+    assert not is_admin(ROLES, [N1, BOB])

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
+from lunmapd.core.access import Identity, May, acl_size
 from lunmapd.core.backings import Block
 from lunmapd.core.changes import Head, Revision, as_bytes, map_digest
 from lunmapd.core.checkpoint import EMPTY, Checkpoint
@@ -19,6 +20,7 @@ from lunmapd.store.sizes import (
     MAX_DOCUMENT,
     MAX_NOTE,
     MAX_OPERATIONS,
+    Extra,
     check_content,
     divide,
     fits,
@@ -26,6 +28,7 @@ from lunmapd.store.sizes import (
 from lunmapd.store.snapshot import Meta, Raw, Snapshot, advance, assemble, edits
 from strategies import lunmaps
 
+ROOT = Extra(len("/lunmap"))
 SIGNATURE = Signature("ann", "why", datetime.fromisoformat("2025-01-31T13:00:00+01:00"))
 META = Meta(1, "c")
 
@@ -141,15 +144,31 @@ def test_an_unreadable_object_stays_until_it_is_given_anew() -> None:
 def test_the_limits_themselves_are_allowed() -> None:
     """A commit of exactly the largest number of operations goes into one transaction, one more doesn't."""
     limit = MAX_OPERATIONS - 3
-    assert fits(prepare(snapshot(Lunmap()), luns(*range(limit))), "/lunmap")
-    assert not fits(prepare(snapshot(Lunmap()), luns(*range(limit + 1))), "/lunmap")
+    assert fits(prepare(snapshot(Lunmap()), luns(*range(limit))), ROOT)
+    assert not fits(prepare(snapshot(Lunmap()), luns(*range(limit + 1))), ROOT)
 
 
 def test_a_commit_is_measured_with_its_record() -> None:
     """The bytes of a commit count the objects, the record of both their states, and the paths."""
     paths = {f"l{number}": Lun(Block("x" * 150_000)) for number in range(3)}
     assert MAX_COMMIT <= 6 * 150_000
-    assert not fits(prepare(snapshot(Lunmap()), Lunmap(luns=paths)), "/lunmap")
+    assert not fits(prepare(snapshot(Lunmap()), Lunmap(luns=paths)), ROOT)
+
+
+def test_a_commit_is_measured_with_the_acls_of_what_it_makes() -> None:
+    """The ACL of a new object goes over the wire with it, that of an old one doesn't; parts are made smaller by it."""
+    acl = {Identity("x509", f"CN=node-{number},O=Example"): May.READ for number in range(300)}
+    closed = replace(ROOT, acl=acl_size(acl))
+    for before, good in ((Lunmap(), False), (luns(*range(100)), True)):
+        changed = Lunmap(luns={f"l{n}": Lun(Block(f"/dev/{n}")) for n in range(100)})
+        assert fits(prepare(snapshot(before), changed), ROOT)
+        assert fits(prepare(snapshot(before), changed), closed) == good
+    what = content(snapshot(Lunmap()), luns(*range(100)))
+    assert what is not None
+    tip = tip_of(snapshot(Lunmap()))
+    parts = divide(what.steps, SIGNATURE, closed)
+    assert len(parts) > 1
+    assert all(fits(draft_part(tip, Content(part), SIGNATURE), closed) for part in parts)
 
 
 def test_what_can_not_be_divided_is_refused() -> None:
@@ -176,10 +195,10 @@ def test_the_parts_of_a_large_commit_fit(size: int, message: str) -> None:
     what, signature = content(before, after_all), replace(SIGNATURE, message=message)
     assert what is not None
     tip = tip_of(before)
-    parts = divide(what.steps, signature, "/lunmap")
+    parts = divide(what.steps, signature, ROOT)
     for part in parts:
         prepared = draft_part(tip, Content(part), signature)
-        assert fits(prepared, "/lunmap")
+        assert fits(prepared, ROOT)
         assert prepared.head.revision == 0
         tip = after(tip, prepared)
     assert tip.part == len(parts)

@@ -1,0 +1,198 @@
+"""The `zookeeper` part of the settings: what it may say, the files that it names, and the session that it asks for."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from lunmapd.core.errors import InvalidInputError, Place, Problem
+from lunmapd.store import credentials
+from lunmapd.store.access_errors import CredentialsError, SaslMissingError
+from lunmapd.store.credentials import Credentials, digest_auth, sasl_options, tls_context
+from lunmapd.store.private import NOT_OTHERS, OWNER_ONLY, check_private
+from lunmapd.store.session import DEFAULT_CHROOT, Session
+
+SHORTEST, LONGEST = 0.1, 86400
+_CREDENTIAL = "credentials:"
+
+
+class Tls(Struct, frozen=True, forbid_unknown_fields=True):
+    """The files for TLS; without `certificate` and `key` no certificate of our own is shown."""
+
+    ca: str
+    certificate: str = ""
+    key: str = ""
+    key_password_file: str = ""
+    verify_hostname: bool = True
+
+
+class Login(Struct, frozen=True, forbid_unknown_fields=True):
+    """A user, and the file that has the password in its first line."""
+
+    user: str
+    password_file: str
+
+
+class ZooKeeper(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the ensemble is. Times are in seconds; `deadline` bounds every call, `chroot` holds the cluster's tree."""
+
+    hosts: tuple[str, ...]
+    chroot: str = DEFAULT_CHROOT
+    session_timeout: float = 10.0
+    deadline: float = 10.0
+    tls: Tls | None = None
+    sasl: Login | None = None
+    digest: Login | None = None
+
+
+def session(zookeeper: ZooKeeper) -> Session:
+    """Make the session, not yet started. Raises CredentialsError for a file that can't be used."""
+    return Session(
+        ",".join(zookeeper.hosts),
+        zookeeper.chroot,
+        timeout=zookeeper.session_timeout,
+        deadline=zookeeper.deadline,
+        credentials=_credentials(zookeeper),
+    )
+
+
+def _credentials(zookeeper: ZooKeeper) -> Credentials:
+    return Credentials(_tls(zookeeper.tls), _login(zookeeper.sasl), _login(zookeeper.digest))
+
+
+def _login(login: Login | None) -> credentials.Login | None:
+    return None if login is None else credentials.Login(login.user, _file(login.password_file))
+
+
+def _tls(tls: Tls | None) -> credentials.Tls | None:
+    if tls is None:
+        return None
+    return credentials.Tls(
+        _file(tls.ca),
+        _file(tls.certificate) if tls.certificate else None,
+        _file(tls.key) if tls.key else None,
+        _file(tls.key_password_file) if tls.key_password_file else None,
+        tls.verify_hostname,
+    )
+
+
+def _file(text: str) -> Path:
+    """Find a file; `credentials:NAME` is the one that systemd passes to the service under that name (systemd.exec(5))."""
+    name = text.removeprefix(_CREDENTIAL)
+    if name == text:
+        return Path(text)
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    if directory is None:
+        reason = "only a service of systemd with LoadCredential= has it (CREDENTIALS_DIRECTORY is not set)"
+        raise CredentialsError(Path(text), reason)
+    return Path(directory, name)
+
+
+def check(zookeeper: ZooKeeper) -> None:
+    """Check values and files that come from no settings file. Raises InvalidInputError."""
+    found = [Problem(place, sentence) for place, sentence in problems(zookeeper) if sentence]
+    found = found or [Problem(place, sentence) for place, sentence in file_problems(zookeeper)]
+    if found:
+        raise InvalidInputError(found)
+
+
+def problems(zookeeper: ZooKeeper) -> Iterator[tuple[Place, str | None]]:
+    """Check the values: what is wrong (None: nothing) at each place; touches no file."""
+    yield ("chroot",), _check_chroot(zookeeper.chroot)
+    yield ("hosts",), None if zookeeper.hosts else "name at least one server, such as 10.0.0.1:2181"
+    for index, host in enumerate(zookeeper.hosts):
+        yield ("hosts", index), _check_host(host)
+    for name in ("session_timeout", "deadline"):
+        yield (name,), check_seconds(getattr(zookeeper, name))
+    if zookeeper.tls is not None:
+        yield from _tls_problems(zookeeper.tls)
+    for name, login in _logins(zookeeper):
+        yield (name, "user"), _check_user(login.user)
+        yield (name, "password_file"), _check_file(login.password_file)
+
+
+def _tls_problems(tls: Tls) -> Iterator[tuple[Place, str | None]]:
+    if bool(tls.certificate) != bool(tls.key):
+        missing = "key" if tls.certificate else "certificate"
+        yield ("tls",), f"certificate and key belong together: {missing} is missing"
+    for name, text in _tls_files(tls):
+        yield ("tls", name), _check_file(text)
+
+
+def _tls_files(tls: Tls) -> list[tuple[str, str]]:
+    others = ("certificate", "key", "key_password_file")
+    return [("ca", tls.ca), *((name, getattr(tls, name)) for name in others if getattr(tls, name))]
+
+
+def _logins(zookeeper: ZooKeeper) -> list[tuple[str, Login]]:
+    both = (("sasl", zookeeper.sasl), ("digest", zookeeper.digest))
+    return [(name, login) for name, login in both if login is not None]
+
+
+def file_problems(zookeeper: ZooKeeper) -> Iterator[tuple[Place, str]]:
+    """Check the files that the settings name: each must be there, fit, and be as private as its content."""
+    if zookeeper.tls is not None:
+        yield from _open_files(zookeeper.tls) or _unfit(zookeeper.tls)
+    for name, login in _logins(zookeeper):
+        try:
+            found = credentials.Login(login.user, _file(login.password_file))
+            sasl_options(found) if name == "sasl" else digest_auth(found)
+        except CredentialsError as error:
+            yield (name, "password_file"), str(error)
+        except SaslMissingError as error:
+            yield (name,), str(error)
+
+
+def _open_files(tls: Tls) -> list[tuple[Place, str]]:
+    """Find the files that can't be read, or can be by too many."""
+    forbidden = {"key": NOT_OTHERS, "key_password_file": OWNER_ONLY}
+    found: list[tuple[Place, str]] = []
+    for name, text in _tls_files(tls):
+        try:
+            check_private(_file(text), forbidden.get(name, 0))
+        except CredentialsError as error:
+            found.append((("tls", name), str(error)))
+    return found
+
+
+def _unfit(tls: Tls) -> list[tuple[Place, str]]:
+    """Check that the files can be used together."""
+    try:
+        made = _tls(tls)
+        assert made is not None
+        tls_context(made)
+    except CredentialsError as error:
+        named = [name for name, text in _tls_files(tls) if _file(text) == error.path]
+        return [(("tls", *named[:1]), str(error))]
+    return []
+
+
+def _check_file(text: str) -> str | None:
+    name = text.removeprefix(_CREDENTIAL)
+    if text.startswith("/") or (name != text and name and "/" not in name):
+        return None
+    return f"{text!r} is not a file: write an absolute path, or {_CREDENTIAL}NAME for a credential of systemd"
+
+
+def _check_user(text: str) -> str | None:
+    good = text and text.isprintable() and not set(text) & set(":@ ")
+    return None if good else f"{text!r} is not a user: it has no spaces, ':' or '@'"
+
+
+def _check_chroot(text: str) -> str | None:
+    good = text.startswith("/") and len(text) > 1 and not text.endswith("/") and "//" not in text
+    return None if good else f"{text!r} is not the path of a znode: expected something like /lunmap"
+
+
+def _check_host(text: str) -> str | None:
+    host, colon, port = text.rpartition(":")
+    if colon and host and port.isascii() and port.isdigit() and not set(text) & set(", /"):
+        return None
+    return f"{text!r} is not a server: expected address:port, such as 10.0.0.1:2181"
+
+
+def check_seconds(value: float) -> str | None:
+    """Check a time in seconds; None when it is good."""
+    good = SHORTEST <= value <= LONGEST
+    return None if good else f"{value:g} is not a usable time: use seconds, from {SHORTEST} to {LONGEST}"

@@ -1,0 +1,444 @@
+"""Permissions in a real ZooKeeper: what each role may do, and that nothing else is possible."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from cluster import Answer, Ctl
+from integration.agents import Nodes
+from integration.tools import NOW, luns, put, wait_until
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoAuthError, NotEmptyError
+from kazoo.security import OPEN_ACL_UNSAFE
+from msgspec.structs import replace
+from secure import Secure, secure
+
+from fakes.lio import FakeLio
+from lab import Lab
+from lunmapd.agent.identity import Identity as MachineIdentity
+from lunmapd.client import (
+    Client,
+    Credentials,
+    Identity,
+    LockedOutError,
+    NotPermittedError,
+    Permissions,
+    Role,
+    RoleRefusedError,
+    Roles,
+    Secret,
+    UnknownIdentityError,
+    parse_identity,
+    with_password,
+)
+from lunmapd.core.lunmap import Node
+from lunmapd.core.status import Live, NodeStatus
+from lunmapd.store import node as registration
+from lunmapd.store.credentials import ANONYMOUS
+from lunmapd.store.errors import NodeNameTakenError
+from lunmapd.store.init import initialise
+from lunmapd.store.node import read_fleet, register, write_status
+from lunmapd.store.read import read_all
+from lunmapd.store.session import Session
+from lunmapd.store.trim import trim
+
+from .test_node import expire
+
+pytestmark = pytest.mark.integration
+
+LIVE = Live(machine="m1", boot="b1", version="1", since=NOW)
+STATUS = NodeStatus(boot="b1", version="1", time=NOW)
+ADMIN, READER, N2 = (Identity("sasl", user) for user in ("admin", "reader", "n2"))
+N1 = Identity("x509", "CN=n1")
+
+Open = Callable[..., Session]
+
+
+@pytest.fixture(scope="module")
+def servers(lab: Lab) -> Iterator[Secure]:
+    """Give a server that knows users and certificates."""
+    found = secure(lab)
+    yield found
+    found.ensemble.kill()
+
+
+@pytest.fixture
+def connect(servers: Secure, root: str) -> Iterator[Open]:
+    """Give what opens sessions as somebody: a user, `x509:` and a name, or nobody."""
+    with ExitStack() as stack:
+
+        def opened(who: str = "") -> Session:
+            scheme, _, name = who.rpartition(":")
+            hosts, credentials = servers.ensemble.hosts, ANONYMOUS
+            if scheme:
+                hosts, credentials = servers.tls_hosts, servers.tls(name)
+            elif name:
+                credentials = Credentials(sasl=servers.login(name))
+            return stack.enter_context(Session(hosts, root, deadline=20.0, credentials=credentials))
+
+        yield opened
+
+
+@pytest.fixture
+def admin(connect: Open) -> Session:
+    """Give the admin's session on a tree with a reader, two nodes that have registered, and a map."""
+    session = connect("admin")
+    initialise(session, closed=True)
+    permissions = Permissions(session)
+    permissions.grant(Role.READER, READER)
+    permissions.grant(Role.NODE, N1, "n1")
+    permissions.grant(Role.NODE, N2, "n2")
+    put(session, replace(luns(1, 2), nodes={"n1": Node(1, ("10.0.0.1:3260",))}))
+    for node, who in (("n1", "x509:n1"), ("n2", "n2")):
+        register(connect(who), node, LIVE)
+        write_status(connect(who), node, STATUS)
+    return session
+
+
+def znodes(session: Session) -> list[str]:
+    """List the paths of all znodes of the tree, by an admin's session."""
+    found, client = [session.root], session.link.current
+    for path in found:
+        found += [f"{path}/{name}" for name in client.get_children(path)]
+    return found
+
+
+def attempts(client: KazooClient, path: str) -> dict[str, Callable[[], object]]:
+    """Return everything that can be tried with a znode, by name."""
+    return {
+        "read": lambda: client.get(path),
+        "list": lambda: client.get_children(path),
+        "write": lambda: client.set(path, b"x"),
+        "create": lambda: client.create(f"{path}/intruder", b"x"),
+        "delete": lambda: client.delete(path),
+        "own": lambda: client.set_acls(path, client.get_acls(path)[0]),
+    }
+
+
+def forbidden(client: KazooClient, path: str, names: set[str]) -> set[str]:
+    """Try these with a znode; return what was not permitted."""
+    found = set()
+    for name in names:
+        try:
+            attempts(client, path)[name]()
+        except (NoAuthError, NotEmptyError):
+            # The znode above the tree is not ours, but one with children can't be removed from there either.
+            found.add(name)
+    return found
+
+
+WRITES = {"write", "create", "delete", "own"}
+READS = {"read", "list"}
+
+
+def test_anonymous_gets_at_nothing(admin: Session, connect: Open) -> None:
+    """Without any identity not one znode can be read, written, made, removed or opened."""
+    client = connect().link.current
+    wait_until(lambda: client.connected)
+    for path in znodes(admin):
+        assert forbidden(client, path, READS | WRITES) == READS | WRITES, path
+
+
+def test_a_reader_reads_everything_and_writes_nothing(admin: Session, connect: Open) -> None:
+    """A reader sees the map and the fleet; no znode can be written, made or removed by it."""
+    reader = connect("reader")
+    assert read_all(reader).lunmap == read_all(admin).lunmap
+    assert read_fleet(reader).keys() == {"n1", "n2"}
+    for path in znodes(admin):
+        assert forbidden(reader.link.current, path, READS | WRITES) == WRITES, path
+
+
+def test_a_node_owns_its_own_only(admin: Session, connect: Open) -> None:
+    """A node reads the map, writes below its own members/ only, and knows nothing of other nodes."""
+    node = connect("x509:n1")
+    assert read_all(node).lunmap == read_all(admin).lunmap
+    client, own = node.link.current, node.path("members/n1")
+    for path in znodes(admin):
+        relative = path.removeprefix(node.root)
+        if relative in {"", "/members"} or relative.startswith("/members/n2"):
+            assert forbidden(client, path, READS | WRITES) == READS | WRITES, path
+        elif not path.startswith(own):
+            assert forbidden(client, path, READS | WRITES) == WRITES, path
+    assert forbidden(client, own, {"write", "read", "list"}) == set()
+    assert forbidden(client, own, {"own", "delete"}) == {"own", "delete"}
+    assert forbidden(client, f"{own}/live", {"write", "read"}) == set()
+    assert forbidden(client, f"{own}/live", {"delete"}) == set()
+
+
+def test_a_node_cannot_fake_another(admin: Session, connect: Open) -> None:
+    """A node can't register, report, or take over as another one; the error names znode, identity and the verb."""
+    expected = (
+        r"x509:CN=n1 has no permission for /\S+/members/n2\S*: .* 'lunmapctl acl grant node n2=x509:CN=n1'"
+    )
+    with pytest.raises(NotPermittedError, match=expected):
+        register(connect("x509:n1"), "n2", LIVE)
+    with pytest.raises(NotPermittedError, match=expected):
+        write_status(connect("x509:n1"), "n2", STATUS)
+    with pytest.raises(NotPermittedError, match="members/n3"):
+        register(connect("x509:n1"), "n3", LIVE)
+    with pytest.raises(NotPermittedError, match="acl grant node n3=IDENTITY"):
+        register(connect(), "n3", LIVE)
+    assert read_fleet(admin)["n2"].live == LIVE
+
+
+def test_what_is_forbidden_is_said(admin: Session, connect: Open) -> None:
+    """Reading and committing without permission name the znode, who was asking, and the verb that grants it."""
+    with pytest.raises(NotPermittedError, match=r"anonymous has no permission .*acl grant reader IDENTITY"):
+        read_all(connect())
+    with pytest.raises(
+        NotPermittedError, match=r"sasl:reader has no permission .*acl grant admin sasl:reader"
+    ):
+        put(connect("reader"), luns(3))
+    assert read_all(admin).revision == 1
+
+
+def test_new_objects_are_as_closed_as_their_section(admin: Session, connect: Open) -> None:
+    """What later commits make has the ACL of its section, so that nodes and readers follow and strangers don't."""
+    put(admin, luns(1, 2, 3))
+    register(connect("n2"), "n2", LIVE)
+    assert Permissions(admin).strays() == 0
+    assert read_all(connect("x509:n1")).lunmap == luns(1, 2, 3)
+
+
+def test_imports_and_checkpoints_are_closed_too(admin: Session, connect: Open) -> None:
+    """What is written in parts, and the checkpoint of a trimmed history, can be read by nodes and by no stranger."""
+    put(admin, luns(*range(1200)))
+    trim(admin, 1)
+    assert Permissions(admin).strays() == 0
+    assert read_all(connect("x509:n1")).lunmap == luns(*range(1200))
+
+
+def test_a_restored_tree_keeps_its_roles(
+    admin: Session, connect: Open, servers: Secure, tmp_path: Path
+) -> None:
+    """What a restore makes in place of a closed tree is as closed as that was; in an empty chroot it is closed if asked for."""
+    client, file = Client(admin), tmp_path / "backup"
+    title = client.backup(file)
+    client.restore(file, replaced=title.cluster)
+    assert client.permissions.strays() == 0
+    assert read_all(connect("x509:n1")).lunmap == read_all(admin).lunmap
+    other = f"{admin.root}-2"
+    with Client.connect(
+        servers.ensemble.hosts, other, credentials=Credentials(sasl=servers.login("admin"))
+    ) as second:
+        second.restore(file, closed=True)
+        assert second.permissions.roles() == Roles(frozenset({ADMIN}))
+        assert second.permissions.strays() == 0
+
+
+def test_roles_are_read_back(admin: Session) -> None:
+    """The tree tells everybody's role."""
+    assert Permissions(admin).roles() == Roles(
+        frozenset({ADMIN}), frozenset({READER}), {"n1": frozenset({N1}), "n2": frozenset({N2})}
+    )
+
+
+def test_a_grant_changes_nothing_twice(admin: Session) -> None:
+    """The same grant again leaves every znode as it is."""
+    assert Permissions(admin).grant(Role.READER, READER) == 0
+
+
+def test_a_crash_in_the_middle_is_mended_by_the_next_one(admin: Session) -> None:
+    """Broken off after the first few znodes, a grant is completed by repeating it, or by any other."""
+    put(admin, luns(*range(300)))
+    permissions = Permissions(admin)
+
+    def crash(seen: int) -> None:
+        raise InterruptedError(seen)
+
+    with pytest.raises(InterruptedError):
+        permissions.grant(Role.READER, Identity("sasl", "n3"), said=crash)
+    assert permissions.strays() > 300
+    permissions.revoke(Role.READER, READER)
+    assert permissions.strays() == 0
+    assert permissions.roles().readers == {Identity("sasl", "n3")}
+
+
+def test_who_loses_a_role_loses_all_of_it(admin: Session, connect: Open) -> None:
+    """A reader and a node that were revoked get at nothing, running sessions included."""
+    reader, node = connect("reader"), connect("x509:n1")
+    read_all(reader)
+    read_all(node)
+    permissions = Permissions(admin)
+    assert permissions.revoke(Role.READER, READER) > 0
+    assert permissions.revoke(Role.NODE, None, "n1") > 0
+    put(admin, luns(5))
+    for session in (reader, node):
+        with pytest.raises(NotPermittedError):
+            read_all(session)
+        assert all(
+            forbidden(session.link.current, path, READS | WRITES) == READS | WRITES for path in znodes(admin)
+        )
+    assert permissions.roles().nodes["n1"] == frozenset()
+    assert permissions.strays() == 0
+
+
+def test_nobody_locks_himself_out(admin: Session) -> None:
+    """The last admin can't revoke himself, nor is a role given to somebody who has another one."""
+    permissions = Permissions(admin)
+    with pytest.raises(LockedOutError, match="sasl:admin"):
+        permissions.revoke(Role.ADMIN, ADMIN)
+    with pytest.raises(RoleRefusedError, match="sasl:reader is reader already"):
+        permissions.grant(Role.ADMIN, READER)
+    with pytest.raises(RoleRefusedError, match="is not a name"):
+        permissions.grant(Role.NODE, N1, "a/b")
+    with pytest.raises(UnknownIdentityError):
+        permissions.grant(Role.READER, Identity("x509", "not a subject"))
+    assert Permissions(admin).roles().admins == {ADMIN}
+    assert permissions.strays() == 0
+
+
+def test_an_open_tree_is_closed(connect: Open) -> None:
+    """A tree that was open, with a node in it, is closed by naming an admin and revoking the world."""
+    anyone, admin = connect(), connect("admin")
+    initialise(anyone)
+    register(anyone, "n1", LIVE)
+    assert Permissions(anyone).roles().is_open
+    Permissions(anyone).grant(Role.ADMIN, ADMIN)
+    with pytest.raises(LockedOutError, match="anonymous"):
+        Permissions(anyone).revoke(Role.ADMIN, parse_identity("world"))
+    Permissions(admin).revoke(Role.ADMIN, parse_identity("world"))
+    with pytest.raises(NotPermittedError):
+        read_all(anyone)
+    assert Permissions(admin).strays() == 0
+    assert read_fleet(admin)["n1"].live == LIVE
+
+
+def test_nobody_in_particular_closes_no_tree(connect: Open) -> None:
+    """A tree can't be made closed by somebody whom the servers don't know."""
+    with pytest.raises(UnknownIdentityError, match="you are anonymous"):
+        initialise(connect(), closed=True)
+
+
+def test_a_digest_is_granted_by_its_hash(admin: Session, connect: Open, servers: Secure, root: str) -> None:
+    """A reader by digest reads everything, also what a node makes after the grant, though nodes are not shown hashes."""
+    bob = with_password(parse_identity("digest:bob"), Secret("bob's secret"))
+    Permissions(admin).grant(Role.READER, bob)
+    node = connect("n2")
+    register(node, "n2", LIVE)
+    login = servers.login("bob", "bob's secret")
+    with Session(servers.ensemble.hosts, root, credentials=Credentials(digest=login)) as reader:
+        assert read_fleet(reader)["n2"].live == LIVE
+        assert reader.whoami() == (Identity("digest", "bob"),)
+    assert Permissions(admin).strays() == 0
+    Permissions(admin).revoke(Role.READER, parse_identity("digest:bob"))
+    assert Permissions(admin).roles().readers == {READER}
+
+
+def test_a_session_proves_all_that_it_has(servers: Secure, root: str) -> None:
+    """Certificate, SASL and digest are shown together, and the servers tell who we are."""
+    both = Credentials(servers.tls("n1").tls, servers.login("n1"), servers.login("bob", "x"))
+    with Client.connect(servers.tls_hosts, root, credentials=both) as client:
+        assert set(client.permissions.whoami()) == {N1, Identity("sasl", "n1"), Identity("digest", "bob")}
+
+
+def test_a_node_that_follows_an_ephemeral_that_went_is_not_removed(connect: Open) -> None:
+    """Between looking at a stale ephemeral and replacing it another machine may register: it stays, and the name is taken."""
+    past, late, other = connect(), connect(), connect()
+    initialise(past)
+    register(past, "n1", LIVE)
+    own, stale = registration._look(late, "n1")
+    assert own is not None
+    assert stale is not None
+    past.close()
+    wait_until(lambda: read_fleet(late)["n1"].live is None if "n1" in read_fleet(late) else True)
+    register(other, "n1", replace(LIVE, machine="m2"))
+    assert not registration._take(late, "n1", LIVE, own[1].version, stale[1].version)
+    with pytest.raises(NodeNameTakenError, match="m2"):
+        register(late, "n1", LIVE)
+
+
+def test_a_node_does_all_its_work_in_a_closed_tree(admin: Session, connect: Open, tmp_path: Path) -> None:
+    """The agent registers, applies and reports with its own rights, and again after its session has expired."""
+    session = connect("n2")
+    put(admin, replace(luns(1), nodes={"n2": Node(2, ("10.0.0.2:3260",))}))
+    agent = Nodes(session, FakeLio(), tmp_path)(node="n2", identity=MachineIdentity("m1", "b2"))
+    assert agent.turn().converged
+    assert read_fleet(admin)["n2"].status == agent.status
+    old = session.session_id
+    expire(session)
+    wait_until(lambda: session.session_id not in {None, old})
+    assert agent.turn().store_error is None
+    live = read_fleet(admin)["n2"].live
+    assert live is not None
+    assert (live.machine, live.boot) == ("m1", "b2")
+
+
+@pytest.fixture
+def ctl(servers: Secure, root: str, tmp_path: Path) -> Callable[..., Answer]:
+    """Give lunmapctl as one of the users, with a settings file of his."""
+
+    def run(user: str, *args: str, expect: int = 0) -> Answer:
+        settings = tmp_path / f"{user}.yaml"
+        login = servers.login(user)
+        settings.write_text(
+            f"zookeeper:\n  hosts: ['{servers.ensemble.hosts}']\n  chroot: {root}\n"
+            f"  sasl: {{user: {user}, password_file: {login.password}}}\n"
+        )
+        return Ctl(None, None, ("-c", str(settings)))(*args, expect=expect)
+
+    return run
+
+
+def test_the_command_line_closes_a_tree(ctl: Callable[..., Answer]) -> None:
+    """From init to a revoked reader by lunmapctl alone, with what everybody is told on the way."""
+    assert ctl("admin", "acl", "whoami").out == "sasl:admin\n"
+    ctl("admin", "init", "--acl")
+    denied = ctl("reader", "get", expect=1)
+    assert "sasl:reader has no permission" in denied.err
+    assert "lunmapctl acl grant reader sasl:reader" in denied.err
+    granted = ctl("admin", "acl", "grant", "reader", "sasl:reader")
+    assert granted.out.startswith("sasl:reader is reader, ")
+    ctl("reader", "get")
+    ctl("admin", "acl", "grant", "node", "n1=x509:CN=n1,O=Example")
+    shown = ctl("admin", "acl", "show", "--check")
+    assert [line.split() for line in shown.out.splitlines()[1:4]] == [
+        ["admin", "-", "sasl:admin"],
+        ["reader", "-", "sasl:reader"],
+        ["node", "n1", "x509:CN=n1,O=Example"],
+    ]
+    assert shown.out.endswith("0 znodes have another ACL\n")
+    ctl("admin", "acl", "revoke", "node", "n1")
+    ctl("admin", "acl", "revoke", "reader", "sasl:reader")
+    assert '"readers": []' in ctl("admin", "acl", "show", "-o", "json").out
+    assert (
+        "you (sasl:admin) would be no admin"
+        in ctl("admin", "acl", "revoke", "admin", "sasl:admin", expect=4).err
+    )
+
+
+def test_strays_are_found_and_mended(ctl: Callable[..., Answer], connect: Open) -> None:
+    """A znode that was opened by hand is counted, with exit code 6, and closed by repeating a grant."""
+    ctl("admin", "init", "--acl")
+    session = connect("admin")
+    wait_until(lambda: session.connected)
+    session.link.current.set_acls(session.path("luns"), OPEN_ACL_UNSAFE)
+    assert "1 znodes have another ACL" in ctl("admin", "acl", "show", "--check", expect=6).out
+    ctl("admin", "acl", "grant", "admin", "sasl:admin")
+    ctl("admin", "acl", "show", "--check")
+
+
+def test_digests_are_granted_with_a_password_file(ctl: Callable[..., Answer], servers: Secure) -> None:
+    """A digest needs its hash or a file with the password, and an open tree is said to be open."""
+    ctl("admin", "init")
+    assert "needs --password-file" in ctl("admin", "acl", "grant", "reader", "digest:bob", expect=2).err
+    file = servers.login("bob", "bob's secret").password
+    granted = ctl("admin", "acl", "grant", "reader", "digest:bob", "--password-file", str(file))
+    assert granted.out.startswith("digest:bob is reader, ")
+    assert "the tree is open to everybody" in granted.err
+    assert "the tree is open: world is an admin" in ctl("admin", "acl", "show").out
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("grant", "reader", "bob"), "'bob' is not an identity"),
+        (("grant", "node", "n1"), "write NODE=IDENTITY"),
+        (("revoke", "admin", "n1=sasl:n1"), "is not an identity"),
+        (("grant", "owner", "sasl:bob"), "'owner' is not one of"),
+    ],
+)
+def test_wrong_usage_is_said(ctl: Callable[..., Answer], args: tuple[str, ...], message: str) -> None:
+    """What is not an identity, a node or a role is refused as wrong usage before anything is asked of the servers."""
+    assert message in ctl("admin", "acl", *args, expect=2).err

@@ -1,0 +1,115 @@
+"""Sessions when servers restart, fall silent or move."""
+
+import select
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from integration.tools import luns, put, wait_until
+
+from lab import Ensemble, Lab, Server
+from lunmapd.store.init import initialise
+from lunmapd.store.read import read_all, refresh
+from lunmapd.store.session import Session
+from lunmapd.store.watch import watch_head
+
+from .conftest import Connect
+
+pytestmark = pytest.mark.integration
+
+MANY = 50
+FOLLOWER = Path(__file__).with_name("follower.py")
+
+
+def served_by(ensemble: Ensemble, session: Session) -> Server:
+    """Return the server that a session is connected to."""
+    sid = f"sid=0x{session.session_id:x}"
+    (found,) = (server for server in ensemble.servers if sid in server.ask("cons"))
+    return found
+
+
+@pytest.mark.parametrize("harm", [Server.pause, Server.cut, Server.kill])
+def test_a_session_moves_in_time(trio: Ensemble, connect: Connect, harm: Callable[[Server], None]) -> None:
+    """When its server is stopped, cut off or killed, the session is taken to another before it expires, watch and all."""
+    session = connect(trio.hosts, timeout=6.0, deadline=30.0)
+    initialise(session)
+    woken: list[None] = []
+    watch_head(session, lambda: woken.append(None))
+    known, before = read_all(session), session.session_id
+    harm(served_by(trio, session))
+    assert refresh(session, known) == known
+    assert session.session_id == before
+    seen = len(woken)
+    put(connect(trio.hosts, deadline=30.0), luns(1))
+    wait_until(lambda: len(woken) > seen)
+    assert refresh(session, known).lunmap == luns(1)
+
+
+def test_many_sessions_survive_a_restart(lab: Lab, root: str) -> None:
+    """After a restart of the servers all of fifty sessions come back as they were."""
+    ensemble = lab.ensemble()
+    with ExitStack() as stack:
+        sessions = [stack.enter_context(Session(ensemble.hosts, root, timeout=8.0)) for _ in range(MANY)]
+        wait_until(lambda: all(session.connected for session in sessions))
+        before = [session.session_id for session in sessions]
+        ensemble.kill()
+        wait_until(lambda: not any(session.connected for session in sessions))
+        ensemble.start()
+        wait_until(lambda: all(session.connected for session in sessions))
+        assert [session.session_id for session in sessions] == before
+        for session in sessions:
+            session.close(0)
+    ensemble.kill()
+
+
+@contextmanager
+def following(names: Path, hosts: str, root: str) -> Iterator[Callable[[], tuple[int, int]]]:
+    """Run the follower with a hosts file of its own; gives what waits for its next line: revision and session."""
+    command = f'mount --bind "{names}" /etc/hosts && exec "$@"'
+    argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", command, "sh"]
+    follower = [sys.executable, str(FOLLOWER), hosts, root]
+    with subprocess.Popen([*argv, *follower], stdout=subprocess.PIPE, text=True) as process:
+        stdout = process.stdout
+        assert stdout is not None
+
+        def line() -> tuple[int, int]:
+            assert select.select([stdout], [], [], 60)[0], "the follower says nothing"
+            revision, session = stdout.readline().split()
+            return int(revision), int(session)
+
+        try:
+            yield line
+        finally:
+            process.kill()
+
+
+def test_a_server_that_moves_is_followed(lab: Lab, root: str, tmp_path: Path) -> None:
+    """When the only server gets another address, and its name leads there, a session keeps to it; the old address is dead."""
+    ensemble = lab.ensemble()
+    (server,) = ensemble.servers
+    old, new = server.place.address, str(lab.network.subnet[250])
+    names = tmp_path / "hosts"
+    names.write_text(f"{old} zk.test\n")
+    with Session(ensemble.hosts, root) as writer:
+        initialise(writer)
+        with following(names, "zk.test:2181", root) as line:
+            revision, session = line()
+            assert revision == 0
+            put(writer, luns(1))
+            assert line() == (1, session)
+            move(lab, server, old, new)
+            names.write_text(f"{new} zk.test\n")
+            with Session(f"{new}:2181", root) as mover:
+                put(mover, luns(1, 2))
+            assert line() == (2, session)
+        writer.close(0)
+    ensemble.kill()
+
+
+def move(lab: Lab, server: Server, old: str, new: str) -> None:
+    """Give a server another address instead of the one that it has; nobody answers at the old one."""
+    for change, address in (("del", old), ("add", new)):
+        lab.sandbox.run(["ip", "-n", server.name, "addr", change, f"{address}/24", "dev", "data0"])

@@ -1,0 +1,154 @@
+"""TLS with a real ZooKeeper: what is trusted, and what is said when something is not."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from cluster import Ctl
+from integration.tools import luns, put, wait_until
+from msgspec.structs import replace
+from pki import Authority
+from secure import Secure, secure
+
+from lab import Lab
+from lunmapd.store.access_errors import TlsFailedError
+from lunmapd.store.credentials import ANONYMOUS, Credentials, Tls
+from lunmapd.store.errors import UnreachableError
+from lunmapd.store.init import initialise
+from lunmapd.store.read import read_all
+from lunmapd.store.session import Session
+
+pytestmark = pytest.mark.integration
+
+Dial = Callable[..., Session]
+
+
+@pytest.fixture(scope="module")
+def servers(lab: Lab) -> Iterator[Secure]:
+    """Give a server with TLS that all tests share, and none harms."""
+    found = secure(lab)
+    yield found
+    found.ensemble.kill()
+
+
+@pytest.fixture
+def dial(servers: Secure, root: str) -> Iterator[Dial]:
+    """Give what opens sessions, by default over TLS, on the test's chroot, closed at its end."""
+    with ExitStack() as stack:
+
+        def dialled(
+            credentials: Credentials, hosts: str = servers.tls_hosts, deadline: float = 2.0
+        ) -> Session:
+            session = Session(hosts, root, timeout=4.0, deadline=deadline, credentials=credentials)
+            return stack.enter_context(session)
+
+        yield dialled
+
+
+def failure(session: Session) -> str:
+    """Return what a call over TLS fails with."""
+    with pytest.raises(TlsFailedError) as caught:
+        read_all(session)
+    return str(caught.value)
+
+
+def tls_of(credentials: Credentials) -> Tls:
+    """Return the TLS files of credentials."""
+    assert credentials.tls is not None
+    return credentials.tls
+
+
+def test_a_session_over_tls_does_all(servers: Secure, dial: Dial) -> None:
+    """A tree is made, a commit of many objects written and read with hundreds of requests under way at once."""
+    session = dial(servers.tls(), deadline=30.0)
+    initialise(session)
+    lunmap = luns(*range(600))
+    put(session, lunmap)
+    assert read_all(session).lunmap == lunmap
+
+
+def test_a_key_may_be_encrypted(servers: Secure, dial: Dial, tmp_path: Path) -> None:
+    """A key with a password is opened with the one in the file."""
+    pair = servers.authority.issue("locked", password="open sesame")
+    password = tmp_path / "password"
+    password.touch(mode=0o600)
+    password.write_text("open sesame\n")
+    tls = Tls(servers.authority.ca, pair.certificate, pair.key, password)
+    initialise(dial(Credentials(tls), deadline=30.0))
+
+
+def test_an_unknown_ca_is_named(servers: Secure, dial: Dial, tmp_path: Path) -> None:
+    """A server whose certificate another CA signed gets no request, and the error says why."""
+    stranger = Authority(tmp_path / "other")
+    tls = replace(tls_of(servers.tls()), ca=stranger.ca)
+    text = failure(dial(Credentials(tls)))
+    assert "no TLS with ZooKeeper" in text
+    assert f"{servers.tls_hosts}: its certificate is not valid: " in text
+
+
+def test_a_certificate_for_another_address_is_refused(servers: Secure, dial: Dial) -> None:
+    """A certificate must name the server as the settings do, unless they say that it needn't."""
+    hosts = f"[{servers.ensemble.servers[0].place.address6}]:2281"
+    credentials = servers.tls()
+    assert "certificate is not valid for" in failure(dial(credentials, hosts))
+    careless = Credentials(replace(tls_of(credentials), verify_hostname=False))
+    initialise(dial(careless, hosts, deadline=30.0))
+
+
+def test_a_client_without_a_certificate_is_told_so(servers: Secure, dial: Dial) -> None:
+    """A server that wants a certificate refuses us after the handshake; the error still says so."""
+    assert "it wants a certificate of ours" in failure(dial(servers.tls(None)))
+
+
+def test_a_refused_certificate_is_said(servers: Secure, dial: Dial, tmp_path: Path) -> None:
+    """A certificate of ours that the server does not trust is named as the cause."""
+    stranger = Authority(tmp_path / "other")
+    assert "it refuses our certificate" in failure(dial(servers.tls("stranger", stranger)))
+
+
+def test_a_port_without_tls_is_named(servers: Secure, dial: Dial) -> None:
+    """TLS at a port that has none fails with a word on it, and so does plain text at a port with TLS."""
+    assert "as a port without TLS does" in failure(dial(servers.tls(), servers.ensemble.hosts))
+    with pytest.raises(UnreachableError, match="it took the connection and gave no session"):
+        read_all(dial(ANONYMOUS))
+
+
+def test_a_renewed_certificate_is_taken_up(servers: Secure, dial: Dial, tmp_path: Path) -> None:
+    """After the files have been replaced by good ones the session connects by itself."""
+    expired = servers.authority.issue("late", days=1)
+    mine = Tls(servers.authority.ca, tmp_path / "mine.pem", tmp_path / "mine.key")
+    assert mine.certificate is not None
+    assert mine.key is not None
+    shutil.copy(expired.certificate, mine.certificate)
+    shutil.copy(expired.key, mine.key)
+    session = dial(Credentials(mine))
+    assert "it refuses our certificate" in failure(session)
+    fresh = servers.authority.issue("fresh")
+    shutil.copy(fresh.certificate, mine.certificate)
+    shutil.copy(fresh.key, mine.key)
+    wait_until(lambda: session.connected)
+    initialise(session)
+
+
+def test_unusable_files_are_named(servers: Secure, dial: Dial) -> None:
+    """A certificate that vanishes while the program runs is named; nothing is sent without it."""
+    credentials = servers.tls("vanishing")
+    path = tls_of(credentials).certificate
+    assert path is not None
+    path.unlink()
+    assert f"can't use {path}: no such file or directory" in failure(dial(credentials))
+
+
+def test_the_command_line_uses_tls(servers: Secure, root: str, tmp_path: Path) -> None:
+    """The command line takes the files from options, or from the settings file."""
+    tls = tls_of(servers.tls())
+    options = ("--tls-ca", str(tls.ca), "--tls-certificate", str(tls.certificate), "--tls-key", str(tls.key))
+    Ctl(servers.tls_hosts, root, options)("init")
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(
+        f"zookeeper:\n  hosts: ['{servers.tls_hosts}']\n  chroot: {root}\n"
+        f"  tls: {{ca: {tls.ca}, certificate: {tls.certificate}, key: {tls.key}}}\n"
+    )
+    Ctl(None, None, ("-c", str(settings)))("get")
