@@ -9,7 +9,7 @@ from lunmapd.store.checkpoint import newest_checkpoint
 from lunmapd.store.errors import UnsteadyError
 from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
-from lunmapd.store.snapshot import Meta, Snapshot
+from lunmapd.store.snapshot import Snapshot, meta_of
 from lunmapd.store.top import children, fetch, list_revisions
 
 _ATTEMPTS = 3
@@ -30,11 +30,10 @@ def read_backup(session: Session, time: str) -> Backup:
 
 
 def _map(snapshot: Snapshot) -> dict[str, bytes]:
-    meta = Meta(snapshot.schema, snapshot.cluster, snapshot.incarnation)
     head = Head(snapshot.revision, snapshot.head_digest, snapshot.confirmed)
     found = {path: snapshot.data(path) for path in sorted(snapshot.paths())}
     objects = {path: data for path, data in found.items() if data is not None}
-    return {paths.META: encode(meta), paths.HEAD: encode(head), **objects}
+    return {paths.META: encode(meta_of(snapshot)), paths.HEAD: encode(head), **objects}
 
 
 def _history(session: Session, newest: int) -> dict[str, bytes] | None:

@@ -1,15 +1,16 @@
 """Taking a chroot for a restore: whose work it is, and nobody else's."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from lunmapd.store import paths
 from lunmapd.store.draft import Write
+from lunmapd.store.remove import removals
 from lunmapd.store.restore_errors import RestoreBusyError
 from lunmapd.store.send import Failure, insist
 from lunmapd.store.session import Session
 from lunmapd.store.sizes import batches
-from lunmapd.store.top import Top, ask_children, children, fetch
+from lunmapd.store.top import children, fetch
 
 
 class Claim:
@@ -20,14 +21,15 @@ class Claim:
         self._session = session
         self.mark = f"{paths.RESTORING}/{uuid.uuid4()}"
 
-    def take(self, there: Top | None) -> None:
+    def take(self, head_version: int | None) -> None:
         """Take the chroot, and with it the tree that is there or what another restore left, whose claim then ends.
 
-        From then on there is no tree. Raises RestoreBusyError.
+        `head_version` is that of the tree's head, None when there is none. From then on there is no tree, though meta stays
+        for what it tells, and because new znodes take after it. Raises RestoreBusyError.
         """
-        gone = [] if there is None else [Write(paths.HEAD, b"", None, there.version)]
-        for parent in (paths.META, paths.RESTORING):
-            gone += _removals(self._session, parent)
+        gone = [] if head_version is None else [Write(paths.HEAD, b"", None, head_version)]
+        gone += [write for write in removals(self._session, paths.META) if write.path != paths.META]
+        gone += removals(self._session, paths.RESTORING)
         made = (Write(paths.RESTORING, None, b""), Write(self.mark, None, b""))
         failure = insist(self._session, (*gone, *made), ())
         if failure is not None and not self._is_there(self.mark):
@@ -45,10 +47,11 @@ class Claim:
         return insist(self._session, (*ends, *writes), (self.mark,))
 
     def clear(self) -> None:
-        """Remove whatever is in the chroot, but what the nodes wrote. Raises as `do` does."""
+        """Remove whatever is in the tree, but what the nodes wrote; the parents stay. Raises as `do` does."""
         for name in children(self._session, "") or ():
-            if name not in {paths.MEMBERS, paths.RESTORING}:
-                for batch in batches(_removals(self._session, name), self._session.root):
+            if name not in {paths.META, paths.MEMBERS, paths.RESTORING}:
+                below = [write for write in removals(self._session, name) if write.path != name]
+                for batch in batches(below, self._session.root):
                     self.do(batch)
 
     def _are_done(self, writes: Sequence[Write]) -> bool:
@@ -61,18 +64,3 @@ class Claim:
 
     def _is_there(self, path: str) -> bool:
         return fetch(self._session, (path,)) != [None]
-
-
-def _removals(session: Session, path: str) -> list[Write]:
-    """List what removes a znode and everything below it, the deepest first; nothing if it is not there."""
-    return [Write(found, b"", None) for found in reversed(list(_all_below(session, path)))]
-
-
-def _all_below(session: Session, path: str) -> Iterator[str]:
-    level = [path]
-    while level:
-        names = session.gather([ask_children(session, each) for each in level])
-        yield from (each for each, below in zip(level, names, strict=True) if below is not None)
-        level = [
-            f"{each}/{name}" for each, below in zip(level, names, strict=True) for name in sorted(below or ())
-        ]

@@ -18,7 +18,17 @@ from lunmapd.store.errors import (
 )
 from lunmapd.store.history import walk
 from lunmapd.store.session import Session
-from lunmapd.store.snapshot import ANY_VERSION, Meta, Raw, Snapshot, advance, assemble, edits, sections_of
+from lunmapd.store.snapshot import (
+    ANY_VERSION,
+    Meta,
+    Raw,
+    Snapshot,
+    advance,
+    assemble,
+    edits,
+    meta_of,
+    sections_of,
+)
 from lunmapd.store.top import Top, ask_children, fetch, read_revisions, read_top, sync
 
 _ATTEMPTS = 5
@@ -145,9 +155,8 @@ def _top_since(session: Session, known: Snapshot) -> Top:
 
 
 def _top_of(snapshot: Snapshot) -> Top:
-    meta = Meta(snapshot.schema, snapshot.cluster, snapshot.incarnation, snapshot.restored)
     head = Head(snapshot.revision, snapshot.head_digest, snapshot.confirmed)
-    return Top(meta, head, snapshot.head_version)
+    return Top(meta_of(snapshot), head, snapshot.head_version)
 
 
 def _check(known: Snapshot, top: Top) -> None:

@@ -1,12 +1,13 @@
 """Putting a backup back as a new incarnation of its tree, which nodes accept only once that is confirmed.
 
-meta and head come last, in one transaction, so that a restore that stops in the middle leaves no tree at all, and nodes
-go on with what they have.
+The tree's head goes first and comes last, so that a restore that stops in the middle leaves no tree at all, and nodes go
+on with what they have.
 """
 
 from collections.abc import Iterator
 from typing import TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.backup import Backup
@@ -15,13 +16,13 @@ from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.store import paths
 from lunmapd.store.claim import Claim
 from lunmapd.store.draft import Signature, Write
-from lunmapd.store.errors import NewerSchemaError, NotInitialisedError
+from lunmapd.store.errors import NewerSchemaError
 from lunmapd.store.init import make_chroot
 from lunmapd.store.restore_errors import BadBackupError, RestoreBusyError, TreeExistsError
 from lunmapd.store.session import Session
 from lunmapd.store.sizes import batches
 from lunmapd.store.snapshot import MIN_SCHEMA, SCHEMA, Meta, sections_of
-from lunmapd.store.top import Top, children, read_top
+from lunmapd.store.top import children, fetch
 
 T = TypeVar("T")
 
@@ -35,16 +36,16 @@ def restore(session: Session, backup: Backup, signature: Signature, replaced: st
     """
     meta, head = _read(backup)
     make_chroot(session)
-    there = _top(session)
-    _check_replaceable(session, there, meta.cluster, replaced)
-    known = there.meta.incarnation if there else 0
-    meta = replace(meta, incarnation=max(meta.incarnation, known) + 1)
+    there = _look(session)
+    _check_replaceable(session, there, meta, replaced)
+    known = there.meta.incarnation if there.meta else 0
+    meta = replace(meta, incarnation=max(meta.incarnation, known) + 1, restored=head.revision)
     claim = Claim(session)
-    claim.take(there)
+    claim.take(there.head_version)
     claim.clear()
     for batch in batches(_content(session, meta, backup), session.root):
         claim.do(batch)
-    _finish(session, claim, meta, _recorded(head, signature))
+    _finish(session, claim, there, meta, _recorded(head, signature))
     return meta
 
 
@@ -64,20 +65,31 @@ def _document(backup: Backup, path: str, kind: type[T]) -> T:
         raise BadBackupError(path, str(error)) from None
 
 
-def _top(session: Session) -> Top | None:
+class _There(Struct, frozen=True):
+    """What stands at the top now: the bytes of meta and what they say, and the version of head; None what is missing.
+
+    A tree that is not whole has no head.
+    """
+
+    data: bytes | None
+    meta: Meta | None
+    head_version: int | None
+
+
+def _look(session: Session) -> _There:
+    meta, head = fetch(session, (paths.META, paths.HEAD))
     try:
-        return read_top(session)
-    except NotInitialisedError:
-        return None
+        known = None if meta is None else decode(meta.data, Meta)
+    except DocumentError:
+        known = None
+    return _There(None if meta is None else meta.data, known, None if head is None else head.version)
 
 
-def _check_replaceable(session: Session, there: Top | None, cluster: str, replaced: str | None) -> None:
-    """Refuse to take away what is there, unless it was named."""
-    if not set(children(session, "") or ()) - {paths.MEMBERS}:
-        return
-    owner = there.meta.cluster if there else cluster
-    if replaced != owner:
-        raise TreeExistsError(session.root, owner, whole=there is not None)
+def _check_replaceable(session: Session, there: _There, meta: Meta, replaced: str | None) -> None:
+    """Refuse to take away what is there, unless its cluster was named."""
+    cluster = (there.meta or meta).cluster
+    if replaced != cluster and set(children(session, "") or ()) - {paths.MEMBERS}:
+        raise TreeExistsError(session.root, cluster, whole=there.head_version is not None)
 
 
 def _content(session: Session, meta: Meta, backup: Backup) -> Iterator[Write]:
@@ -95,16 +107,15 @@ def _recorded(head: Head, signature: Signature) -> Revision:
     return Revision(head.revision + 1, head.digest, signature.author, signature.time(), signature.message, ())
 
 
-def _finish(session: Session, claim: Claim, meta: Meta, record: Revision) -> None:
+def _finish(session: Session, claim: Claim, there: _There, meta: Meta, record: Revision) -> None:
     """Make meta and head. Nothing is confirmed in the new incarnation, whatever was in the old one."""
     failure = claim.finish(
         (
             Write(paths.revision(record.revision), None, encode(record)),
-            Write(paths.META, None, encode(meta)),
+            Write(paths.META, there.data, encode(meta)),
             Write(paths.identity(meta.cluster, meta.incarnation), None, b""),
             Write(paths.HEAD, None, encode(Head(record.revision, record.digest))),
         )
     )
-    there = _top(session)
-    if failure is not None and (there is None or there.meta != meta):
+    if failure is not None and _look(session).meta != meta:
         raise RestoreBusyError(failure.path)

@@ -8,7 +8,7 @@ from lunmapd.store import paths
 from lunmapd.store.commit import commit_content
 from lunmapd.store.draft import Content, Write
 from lunmapd.store.session import Session
-from lunmapd.store.snapshot import Meta, Snapshot
+from lunmapd.store.snapshot import Snapshot, meta_of
 from lunmapd.store.terms import Terms
 
 
@@ -19,8 +19,8 @@ def accept_rewound(session: Session, before: Snapshot, terms: Terms) -> Revision
     """
 
     def wanted(latest: Snapshot) -> Content:
-        meta = Meta(latest.schema, latest.cluster, latest.incarnation)
-        renewed = replace(meta, incarnation=meta.incarnation + 1)
+        meta = meta_of(latest)
+        renewed = replace(meta, incarnation=meta.incarnation + 1, restored=latest.revision)
         writes = (
             Write(paths.META, b"", encode(renewed)),
             Write(paths.identity(meta.cluster, meta.incarnation), b"", None),

@@ -96,6 +96,11 @@ class Snapshot(Struct, frozen=True):
         return {f"{section}/{name}" for section, name, _ in self.lunmap.documents()} | self.unreadable.keys()
 
 
+def meta_of(snapshot: Snapshot) -> Meta:
+    """Return meta as this snapshot was read with it."""
+    return Meta(snapshot.schema, snapshot.cluster, snapshot.incarnation, snapshot.restored)
+
+
 def assemble(meta: Meta, head: Head, head_version: int, objects: Mapping[str, Raw]) -> Snapshot:
     """Make a Snapshot of raw objects by path; an object that can't be decoded is named in `unreadable`."""
     sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}

@@ -62,7 +62,8 @@ def full(session: Session) -> Session:
 
 def content(snapshot: Snapshot) -> Snapshot:
     """Leave out what a restore changes."""
-    return replace(snapshot, versions={}, revision=0, head_version=0, incarnation=0, confirmed=0)
+    same = replace(snapshot, versions={}, revision=0, head_version=0)
+    return replace(same, incarnation=0, restored=0, confirmed=0)
 
 
 def wipe(session: Session) -> None:
@@ -98,8 +99,8 @@ def test_a_node_that_knew_the_tree_is_told(full: Session) -> None:
         with pytest.raises(RestoredError) as caught:
             refresh(full, snapshot)
         assert (caught.value.known, caught.value.found) == (0, 1)
-    accepted = caught.value.snapshot
-    assert (accepted.revision, accepted.confirmed) == (8, 0)
+    accepted = read_all(full)
+    assert (accepted.revision, accepted.restored, accepted.confirmed) == (8, 7, 0)
     Client(full).confirm(note=NOTE)
     assert refresh(full, accepted).confirmed == 8
     with pytest.raises(RestoredError):
@@ -210,6 +211,27 @@ def test_a_lost_answer_does_not_stop_a_restore(full: Session, connect: Connect, 
     assert content(read_all(full)) == content(before)
 
 
+def test_the_incarnation_is_not_forgotten_by_a_restore_that_stopped(full: Session) -> None:
+    """A tree that was restored before counts on, even if the next restore has to be repeated."""
+    taken, cluster = read_backup(full, NOW), read_all(full).cluster
+    assert restore(full, taken, SIGNATURE, cluster).incarnation == 1
+    Claim(full).take(read_top(full).version)
+    with pytest.raises(NotInitialisedError):
+        read_all(full)
+    assert restore(full, taken, SIGNATURE, cluster).incarnation == 2
+
+
+def test_garbage_in_place_of_a_tree_is_replaced_too(full: Session) -> None:
+    """A tree whose meta can't be read is taken for one of the backup's cluster."""
+    taken, cluster = read_backup(full, NOW), read_all(full).cluster
+    with Shell(full) as shell:
+        shell.set(paths.META, b"garbage")
+    with pytest.raises(TreeExistsError):
+        restore(full, taken, SIGNATURE)
+    assert restore(full, taken, SIGNATURE, cluster).incarnation == 1
+    assert read_all(full).lunmap == luns(100, 6)
+
+
 def test_two_restores_do_not_mix(full: Session, connect: Connect) -> None:
     """Who takes over a restore stops the other one, which can write nothing any more."""
     taken, cluster = read_backup(full, NOW), read_all(full).cluster
@@ -229,16 +251,15 @@ def test_a_commit_at_the_last_moment_stops_the_restore(full: Session) -> None:
     top = read_top(full)
     put(full, luns(5))
     with pytest.raises(RestoreBusyError, match="head"):
-        Claim(full).take(top)
+        Claim(full).take(top.version)
     assert read_all(full).lunmap == luns(5)
 
 
 def test_what_is_in_the_way_stops_the_restore(full: Session) -> None:
     """An object that somebody makes in the middle is not overwritten."""
     claim = Claim(full)
-    claim.take(read_top(full))
+    claim.take(read_top(full).version)
     claim.clear()
-    claim.do([Write("luns", None, b"")])
     with Shell(full) as shell:
         shell.create("luns/l1", b"theirs")
     with pytest.raises(RestoreBusyError, match="luns/l1"):
@@ -313,10 +334,11 @@ def test_a_tree_that_went_back_is_frozen_until_that_is_accepted(full: Session) -
         refresh(full, known)
     ctl = Ctl(full.hosts, full.root)
     assert ctl("confirm", "--rewound", "-m", "disk replaced").out == "committed revision 8\n"
-    with pytest.raises(RestoredError) as caught:
+    with pytest.raises(RestoredError):
         refresh(full, known)
-    now = caught.value.snapshot
-    assert (now.incarnation, now.revision, now.confirmed, now.lunmap) == (1, 8, 7, luns(100, 6))
+    now = read_all(full)
+    assert (now.incarnation, now.restored, now.revision, now.confirmed) == (1, 7, 8, 7)
+    assert now.lunmap == luns(100, 6)
     assert put(full, luns(1)) is not None
     assert "takes no revision" in ctl("confirm", "3", "--rewound", expect=2).err
 
