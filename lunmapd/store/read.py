@@ -173,8 +173,8 @@ def _check(known: Snapshot, top: Top) -> None:
 
 
 def _is_accepted(meta: Meta, head: Head) -> bool:
-    """Tell whether a restored tree was confirmed since; if nobody wrote down its revision then, by the newest one."""
-    return 0 < head.confirmed >= (meta.restored or head.revision - 1)
+    """Tell whether somebody has confirmed the tree since it was restored; a restore leaves nothing confirmed."""
+    return 0 < head.confirmed >= meta.restored
 
 
 def _advance(session: Session, known: Snapshot, top: Top) -> Snapshot | None:

@@ -60,8 +60,8 @@ class Snapshot(Struct, frozen=True):
     `unreadable` says why an object can't be decoded, `raw` has the bytes of each object that is not in canonical
     form, `edited` what the revisions say of each object that was changed around the tools (None: it should not be),
     `versions` the znode version of each object that was read itself, not through a revision. `incarnation` counts the
-    restores of the tree, the last of which gave the revision `restored`; removals are confirmed up to the revision `confirmed`, and `staged` tells of a large commit
-    under way. A Snapshot survives JSON.
+    restores of the tree, the last of which gave the revision `restored`; removals are confirmed up to the revision
+    `confirmed`, and `staged` tells of a large commit under way. A Snapshot survives JSON.
     """
 
     cluster: str

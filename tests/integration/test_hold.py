@@ -2,20 +2,19 @@
 
 import pytest
 from integration.agents import Nodes, applied, conditions, confirm, many, message, put, shown
-from integration.tools import Shell
+from integration.tools import NOW, terms
 from msgspec.structs import replace
 
 from lunmapd.agent.policy import Policy
 from lunmapd.core import lio
-from lunmapd.core.documents import encode
 from lunmapd.core.guard import Limits
 from lunmapd.core.lunmap import Initiator
 from lunmapd.core.outcome import Failure
 from lunmapd.core.status import APPLIED, STORE, Standing, standing
-from lunmapd.store import paths
+from lunmapd.store.backup import read_backup
 from lunmapd.store.read import read_all
+from lunmapd.store.restore import restore
 from lunmapd.store.session import Session
-from lunmapd.store.snapshot import Meta
 
 pytestmark = pytest.mark.integration
 
@@ -170,57 +169,39 @@ def test_limits_are_settings(session: Session, make: Nodes) -> None:
     assert agent.turn().converged
 
 
-def restore(session: Session, revision: int) -> None:
-    """Do to the tree what a restore does: its own old content, in a new incarnation that nobody has confirmed."""
-    before = read_all(session)
-    with Shell(session) as shell:
-        shell.set("meta", encode(Meta(before.schema, before.cluster, 1, revision)))
-        shell.create(paths.identity(before.cluster, 1), b"")
-
-
 def test_a_restored_tree_is_followed_once_it_is_confirmed(session: Session, make: Nodes) -> None:
     """A node that knew the tree before keeps its last map over restarts, and takes over what was restored when confirmed."""
     put(session, TEN)
+    taken, cluster = read_backup(session, NOW), read_all(session).cluster
+    put(session, many(*range(12)))
     agent = make()
     agent.turn()
-    with Shell(session) as shell:
-        backup = {path: shell.get(path) for path in ("meta", "head")}
-        luns = shell.children("luns")
-        put(session, many(*range(12)))
-        agent.turn()
-        for name in set(shell.children("luns")) - set(luns):
-            shell.delete(f"luns/{name}")
-        shell.delete("revisions/0000000002")
-        for path, data in backup.items():
-            shell.set(path, data)
-    restore(session, 1)
+    restore(session, taken, terms().signature, cluster)
     for each in (agent, make()):
         make.kernel.objects.clear()
         each.turn()
         assert conditions(each)[STORE] == "Restored"
         assert make.serves(many(*range(12)))
-    confirm(session, 1)
-    for each in (agent, make()):
+    late = make()
+    confirm(session, 2)
+    for number in (12, 13):
+        put(session, many(*range(10), number))
+    for each in (agent, late):
         assert each.turn().converged
-        assert make.serves(TEN)
+        assert make.serves(many(*range(10), 13))
 
 
 def test_what_a_confirmed_restore_takes_away_is_confirmed(session: Session, make: Nodes) -> None:
     """The confirmation of a restored tree is also that of what it no longer has, though its revisions are older."""
     put(session, many(0))
-    with Shell(session) as shell:
-        backup = {path: shell.get(path) for path in ("head", "luns/l0")}
-        put(session, TEN)
-        agent = make()
-        agent.turn()
-        for name in shell.children("luns"):
-            shell.delete(f"luns/{name}")
-        shell.create("luns/l0", backup["luns/l0"])
-        shell.set("head", backup["head"])
-        shell.delete("revisions/0000000002")
-    restore(session, 1)
+    taken, cluster = read_backup(session, NOW), read_all(session).cluster
+    put(session, TEN)
+    put(session, many(*range(11)))
+    agent = make()
     agent.turn()
-    assert len(shown(make.kernel)) == 10
-    confirm(session, 1)
+    restore(session, taken, terms().signature, cluster)
+    agent.turn()
+    assert len(shown(make.kernel)) == 11
+    confirm(session, 2)
     assert agent.turn().converged
     assert make.serves(many(0))
