@@ -134,6 +134,16 @@ class Network:
         """Plug the data cable in again."""
         self._batch(f"link set {place.data_port} master data")
 
+    def part(self, names: tuple[str, str], places: tuple[Place, Place]) -> None:
+        """Let two namespaces no longer reach each other; all others still reach both."""
+        for name, other in zip(names, reversed(places), strict=True):
+            self._batch(f"-n {name} route replace blackhole {other.address}/32")
+
+    def join(self, names: tuple[str, str], places: tuple[Place, Place]) -> None:
+        """Undo `part`, if it was done."""
+        for name, other in zip(names, reversed(places), strict=True):
+            self._batch(f"-n {name} route flush type blackhole {other.address}/32")
+
     def ports(self) -> set[str]:
         """Return the names of all links in the lab's namespace."""
         return {link["ifname"] for link in json.loads(self.sandbox.run(["ip", "-json", "link"]).stdout)}
