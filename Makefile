@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest
 FAST_PACKAGES := gcc libsystemd-dev pkg-config python3-dev python3-venv
 LAB_PACKAGES  := mmdebstrap iproute2
 
-.PHONY: help demo test test-fast lint lab clean packages lab-packages
+.PHONY: help demo test test-fast soak lint lab clean packages lab-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,11 +18,14 @@ help: ## Show this list
 demo: $(VENV)/ready lab-packages ## Three storage nodes, an initiator, ZooKeeper: see it work (KEEP=1 leaves it running)
 	@PYTHONPATH=tests $(BIN)/python -m demo $(if $(KEEP),--keep)
 
-test: $(VENV)/ready lab-packages ## Every test: unit, property, contract, integration, lab
+test: $(VENV)/ready lab-packages ## Every test: unit, property, contract, integration, chaos, lab
 	@PYTHONPATH=tests $(BIN)/python -m layers
 
 test-fast: $(VENV)/ready ## Only the tests that need neither root nor the lab
 	@PYTHONPATH=tests $(BIN)/python -m layers --fast
+
+soak: $(VENV)/ready lab-packages ## Random edits under random faults, the history checked, about 20 minutes (SEED=, EDITS=)
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(EDITS),--edits $(EDITS))
 
 lint: $(VENV)/ready ## ruff, mypy --strict and the layers of the architecture
 	@$(BIN)/ruff check .

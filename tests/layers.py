@@ -33,6 +33,7 @@ LAYERS = (
     Layer("property", "laws that hold for any map and any kernel", "tests/property", covers_core=True),
     Layer("contract", "the fake LIO and the kernel answer alike", "tests/contract", needs_lab=True),
     Layer("integration", "a real ZooKeeper ensemble", "tests/integration", needs_lab=True),
+    Layer("chaos", "writers and nodes get over every fault of an ensemble", "tests/chaos", needs_lab=True),
     Layer("lab", "storage nodes and an initiator on real kernels", "tests/system", needs_lab=True),
 )
 
@@ -115,7 +116,9 @@ def _summarise(outcomes: list[Outcome], reasons: list[str]) -> None:
             f"{outcome.skipped} skipped, {outcome.seconds:.0f} s"
         )
     for reason in reasons:
-        print(f"contract, integration and lab can't run here: {reason} (make test-fast runs only the others)")
+        print(
+            f"contract, integration, chaos and lab can't run here: {reason} (make test-fast runs only the others)"
+        )
     passed, failed = sum(o.passed for o in outcomes), sum(o.failed + o.skipped for o in outcomes)
     print(f"{passed} passed, {failed + len(reasons)} failed", flush=True)
 

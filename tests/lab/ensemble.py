@@ -114,13 +114,40 @@ class Server:
         """Plug the cable in again."""
         self.network.heal(self.place)
 
-    def part(self, place: Place) -> None:
+    def ignore(self, place: Place) -> None:
         """Answer one participant no more, without a word."""
-        self.network.part(self.name, place)
+        self.network.ignore(self.name, place)
 
-    def join(self, place: Place) -> None:
+    def heed(self, place: Place) -> None:
         """Answer it again."""
-        self.network.join(self.name, place)
+        self.network.heed(self.name, place)
+
+    def part(self, other: Server) -> None:
+        """Let this server and another no longer reach each other, while clients reach both."""
+        self.network.part((self.name, other.name), (self.place, other.place))
+
+    def join(self, other: Server) -> None:
+        """Undo `part`."""
+        self.network.join((self.name, other.name), (self.place, other.place))
+
+    def mount(self, size: str) -> None:
+        """Put the data, which are still empty, on a disk of their own that holds `size` (as for tmpfs)."""
+        self._inside(
+            f"mount -t tmpfs -o size={size} tmpfs {self._data}; echo {self.number} > {self._data}/myid"
+        )
+
+    def fill(self) -> None:
+        """Fill the disk of the data to the last byte; only with `mount`, or it is the host's."""
+        self._inside(f"mountpoint -q {self._data}; cat /dev/zero > {self._filler} 2>/dev/null || true")
+
+    def free(self) -> None:
+        """Give the space that `fill` took back."""
+        self._inside(f"rm -f {self._filler}")
+
+    def wipe(self) -> None:
+        """Delete all data of the server, which must not run; it knows who it is and nothing else."""
+        assert not self.running(), f"{self.name} still runs"
+        self._inside(f"find {self._data} -mindepth 1 -not -name myid -delete")
 
     def ask(self, word: str, seconds: float = 1.0) -> str:
         """Return the answer to a four-letter word; an empty string if there is none."""
@@ -138,6 +165,17 @@ class Server:
             if line.startswith("Mode: "):
                 return line.removeprefix("Mode: ")
         return ""
+
+    @property
+    def _data(self) -> str:
+        return f"{self.inside}/data"
+
+    @property
+    def _filler(self) -> str:
+        return f"{self._data}/filler"
+
+    def _inside(self, script: str) -> None:
+        self.sandbox.run(["sh", "-ec", script])
 
     def _running(self) -> Process:
         assert self._process is not None, f"{self.name} is not running"
@@ -174,6 +212,16 @@ class Ensemble:
             if not server.running():
                 server.start()
         self.wait(len(self.servers))
+
+    def renew(self) -> None:
+        """Let every server lose its data and start anew, on a network and a disk that nothing is wrong with."""
+        self.kill()
+        for number, server in enumerate(self.servers):
+            server.wipe()
+            server.heal()
+            for other in self.servers[:number]:
+                server.join(other)
+        self.start()
 
     def wait(self, serving: int = 1, seconds: float = 30.0) -> None:
         """Return when at least `serving` servers serve, one of them as leader. Raises StartFailed."""

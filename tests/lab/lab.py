@@ -149,16 +149,20 @@ class Lab:
         *,
         config: Mapping[str, str] | None = None,
         jvm: Sequence[str] = (),
+        disk: str | None = None,
         start: bool = True,
     ) -> Ensemble:
         """Make ZooKeeper servers and (unless `start` is False) wait until all serve.
 
-        `config` adds lines to the servers' configuration, `jvm` options to Java's command line. Raises StartFailed.
+        `config` adds lines to the servers' configuration, `jvm` options to Java's command line; `disk` is the size of
+        a disk of its own for the data of each, such as "64m", which can be filled. Raises StartFailed.
         """
         first = _SERVERS_FROM + sum(len(e.servers) for e in self.ensembles)
         members = [self._server(first + n, n + 1, jvm) for n in range(servers)]
         for member in members:
             write_config(member, members, config or {})
+            if disk is not None:
+                member.mount(disk)
         ensemble = Ensemble(members)
         self.ensembles.append(ensemble)
         if start:

@@ -134,13 +134,23 @@ class Network:
         """Plug the data cable in again."""
         self._batch(f"link set {place.data_port} master data")
 
-    def part(self, name: str, place: Place) -> None:
+    def ignore(self, name: str, place: Place) -> None:
         """Let nothing of namespace `name` reach `place`; everybody else notices nothing."""
         self._batch(f"-n {name} route add blackhole {place.address}/32")
 
-    def join(self, name: str, place: Place) -> None:
-        """End what `part` did."""
+    def heed(self, name: str, place: Place) -> None:
+        """End what `ignore` did."""
         self._batch(f"-n {name} route del blackhole {place.address}/32")
+
+    def part(self, names: tuple[str, str], places: tuple[Place, Place]) -> None:
+        """Let two namespaces no longer reach each other; all others still reach both."""
+        for name, other in zip(names, reversed(places), strict=True):
+            self._batch(f"-n {name} route replace blackhole {other.address}/32")
+
+    def join(self, names: tuple[str, str], places: tuple[Place, Place]) -> None:
+        """Undo `part`, if it was done."""
+        for name, other in zip(names, reversed(places), strict=True):
+            self._batch(f"-n {name} route flush type blackhole {other.address}/32")
 
     def ports(self) -> set[str]:
         """Return the names of all links in the lab's namespace."""

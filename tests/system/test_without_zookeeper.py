@@ -80,12 +80,12 @@ def test_an_isolated_node_leaves_the_io_to_the_other(cluster: Cluster) -> None:
     eventually("both are back", partial(all_well, cluster))
     lonely.machine.run("rm /var/log/lunmapd.log")
     (server,) = cluster.ensemble.servers
-    server.part(lonely.machine.spec.place)
+    server.ignore(lonely.machine.spec.place)
     cluster.paths(DB1, 1)
     assert set(lonely.machine.run(ENABLED).stdout.split()) == {"0"}
     assert set(other.machine.run(ENABLED).stdout.split()) == {"1"}
     goes_on(io)
-    server.join(lonely.machine.spec.place)
+    server.heed(lonely.machine.spec.place)
     cluster.paths(DB1)
     eventually("both are well", partial(all_well, cluster), 60)
     done = io.stop()

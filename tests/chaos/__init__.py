@@ -1,0 +1,1 @@
+"""A cluster under every fault, and a checker over what it did."""

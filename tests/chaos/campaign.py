@@ -1,0 +1,63 @@
+"""Writers with a number of edits to make, and the nemesis upon them until they are done."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from chaos.checker import violations
+from chaos.field import Field
+from chaos.history import History, Violation, piece
+from chaos.nemesis import Nemesis
+from lunmapd.core.documents import encode
+
+_POLL = 0.05
+
+
+class Campaign(Struct, frozen=True):
+    """How many writers make how many edits, and how long each thinks at most between two, in seconds."""
+
+    writers: int
+    edits: int
+    think: float
+
+
+def fight(field: Field, plan: Campaign, tell: Callable[[Nemesis], None] = lambda _: None) -> History:
+    """Let the writers make their edits under the nemesis, `tell` while it goes on, and return what happened."""
+    nemesis = Nemesis(field, f"{field.seed}/nemesis")
+    left = iter(range(plan.edits))
+
+    def another() -> bool:
+        return next(left, None) is not None
+
+    def pause(seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while field.writing and time.monotonic() < until:
+            time.sleep(_POLL)
+            tell(nemesis)
+        return not field.writing
+
+    field.start_writers(plan.writers, another, plan.think)
+    nemesis.rage(pause)
+    field.join_writers()
+    field.settle()
+    return field.history()
+
+
+def save(history: History, found: tuple[Violation, ...], directory: Path) -> None:
+    """Write the whole history, and of each violation its sentence and the records around it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "history.json").write_bytes(encode(history))
+    with (directory / "violations.txt").open("wb") as file:
+        for violation in found:
+            file.write(f"{violation}\n".encode())
+            file.writelines(b"    " + encode(record) + b"\n" for record in piece(history, violation))
+
+
+def judge(history: History, directory: Path, known: tuple[Violation, ...] = ()) -> tuple[Violation, ...]:
+    """Check a history, with what is known of it to be wrong; one that breaks a promise is saved, another leaves nothing."""
+    found = (*known, *violations(history))
+    if found:
+        save(history, found, directory)
+    return found

@@ -1,0 +1,232 @@
+"""The promises of the store and of the nodes that follow it, checked over a recorded history. Pure."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from chaos.history import Attempt, History, Outcome, Sighting, Violation, text
+from chaos.model import Model
+from lunmapd.core import digest as digests
+from lunmapd.core.changes import Revision, as_bytes, patch
+from lunmapd.core.documents import DocumentError
+from lunmapd.core.lunmap import Lunmap
+from lunmapd.core.project import PORT_ID, project
+from lunmapd.core.rules import problems
+
+Promise = Callable[[History, Model], Iterator[Violation]]
+
+
+def violations(history: History) -> tuple[Violation, ...]:
+    """Check every promise; nothing is returned when all were kept."""
+    model = Model(history)
+    found = [violation for promise in _PROMISES for violation in promise(history, model)]
+    return (*model.violations, *found)
+
+
+def _linear(history: History, _: Model) -> Iterator[Violation]:
+    """Expect the revisions 1 to head's, each once."""
+    counted = Counter(revision.revision for revision in history.tree.revisions)
+    head = history.tree.head
+    expected = set(range(1, head.revision + 1))
+    for number in sorted(expected - counted.keys()):
+        yield Violation("no gap", f"revision {number} is missing, head is at {head.revision}", (number,))
+    for number in sorted(counted.keys() - expected):
+        yield Violation("no gap", f"revision {number} is there, head is at {head.revision}", (number,))
+    for number in sorted(number for number, times in counted.items() if times > 1):
+        yield Violation("each revision once", f"revision {number} is there twice", (number,))
+
+
+def _head(history: History, _: Model) -> Iterator[Violation]:
+    head = history.tree.head
+    last = {revision.revision: revision.digest for revision in history.tree.revisions}.get(head.revision)
+    if last is not None and last != head.digest:
+        what = f"head says {head.digest}, revision {head.revision} says {last}"
+        yield Violation("head has the digest of its revision", what, (head.revision,))
+
+
+def _objects(history: History, model: Model) -> Iterator[Violation]:
+    """Expect the objects in the tree to be what the revisions lead to."""
+    objects = history.tree.objects
+    for path in sorted(objects.keys() | model.state.keys()):
+        if objects.get(path) != model.state.get(path):
+            what = (
+                f"{path} is {text(objects.get(path))}, by the revisions it is {text(model.state.get(path))}"
+            )
+            yield Violation("the tree is what its revisions say", what, (model.last,))
+
+
+def _acknowledged(history: History, _: Model) -> Iterator[Violation]:
+    """Expect what was acknowledged to be there, what failed not to be, and what is there to be what somebody wanted."""
+    by_token = _by_token(history)
+    for attempt in history.attempts:
+        yield from _accounted(attempt, by_token.pop(attempt.token, []))
+    for token, revisions in by_token.items():
+        numbers = tuple(revision.revision for revision in revisions)
+        yield Violation("each revision was somebody's", f"nobody tried {token!r}", numbers, (token,))
+
+
+def _by_token(history: History) -> dict[str, list[Revision]]:
+    found: dict[str, list[Revision]] = {}
+    for revision in history.tree.revisions:
+        found.setdefault(revision.message, []).append(revision)
+    return found
+
+
+def _accounted(attempt: Attempt, found: list[Revision]) -> Iterator[Violation]:
+    numbers, tokens = tuple(revision.revision for revision in found), (attempt.token,)
+    if len(found) > 1:
+        yield Violation("each commit once", f"{attempt.token} was committed as {numbers}", numbers, tokens)
+    match attempt.outcome:
+        case Outcome.COMMITTED if numbers[:1] != (attempt.revision,):
+            what = f"{attempt.token} was acknowledged as revision {attempt.revision}, but is {numbers or 'not there'}"
+            yield Violation("no commit is lost", what, (attempt.revision, *numbers), tokens)
+        case Outcome.CONFLICT | Outcome.UNREACHABLE | Outcome.REFUSED if found:
+            what = f"{attempt.token} was said not to be committed ({attempt.outcome}), but is {numbers}"
+            yield Violation("what failed is not there", what, numbers, tokens)
+        case _:
+            yield from _as_wanted(attempt, found)
+
+
+def _as_wanted(attempt: Attempt, found: list[Revision]) -> Iterator[Violation]:
+    for revision in found:
+        made = {change.path: text(as_bytes(change.after)) for change in revision.changes}
+        for path, wanted in attempt.effect.items():
+            if path not in made or made[path] != wanted:
+                what = f"{attempt.token} wanted {path} to be {wanted}, revision {revision.revision} made {made.get(path)}"
+                yield Violation("no update is lost", what, (revision.revision,), (attempt.token,))
+
+
+def _in_time(history: History, _: Model) -> Iterator[Violation]:
+    """Expect what began after an acknowledgement to be a later revision than the acknowledged one."""
+    attempts = {attempt.token: attempt for attempt in history.attempts}
+    first_end, ender = math.inf, ""
+    for revision in sorted(history.tree.revisions, key=lambda revision: -revision.revision):
+        attempt = attempts.get(revision.message)
+        if attempt is None:
+            continue
+        if attempt.began > first_end:
+            what = f"revision {revision.revision} began after a later one, {ender}, was acknowledged"
+            yield Violation(
+                "revisions are in the order of time", what, (revision.revision,), (attempt.token, ender)
+            )
+        if attempt.outcome is Outcome.COMMITTED and attempt.ended < first_end:
+            first_end, ender = attempt.ended, attempt.token
+
+
+def _ruled(history: History, _: Model) -> Iterator[Violation]:
+    """Expect every state to keep the rules of a map."""
+    for number, lunmap in _maps(history):
+        found = (str(lunmap),) if isinstance(lunmap, DocumentError) else problems(lunmap)
+        for problem in found:
+            yield Violation("each state keeps the rules", f"revision {number}: {problem}", (number,))
+
+
+def _maps(history: History) -> Iterator[tuple[int, Lunmap | DocumentError]]:
+    """Yield the map at each revision, from the empty one on."""
+    lunmap = Lunmap()
+    for revision in sorted(history.tree.revisions, key=lambda revision: revision.revision):
+        try:
+            lunmap = patch(lunmap, revision.changes)
+        except DocumentError as error:
+            yield revision.revision, error
+        else:
+            yield revision.revision, lunmap
+
+
+def _followed(history: History, model: Model) -> Iterator[Violation]:
+    """Expect each follower to pass only through released revisions, as they were, and never back."""
+    last: dict[str, Sighting] = {}
+    tried = _tried(history)
+    for sighting in history.sightings:
+        before = last.get(sighting.follower)
+        if before is not None and not _is_onward(before, sighting):
+            yield _seen("followers go forward", f"after revision {before.revision}", sighting)
+        yield from _is_real(history, model, sighting, tried)
+        last[sighting.follower] = sighting
+
+
+def _tried(history: History) -> dict[int, float]:
+    began = {attempt.token: attempt.began for attempt in history.attempts}
+    return {
+        revision.revision: began[revision.message]
+        for revision in history.tree.revisions
+        if revision.message in began
+    }
+
+
+def _is_onward(before: Sighting, after: Sighting) -> bool:
+    """Within a life the revision grows, or the same map is read with other documents written around the tools."""
+    if before.life == after.life and before.digest == after.digest:
+        return after.revision > before.revision
+    return after.revision >= before.revision
+
+
+def _is_real(
+    history: History, model: Model, sighting: Sighting, tried: dict[int, float]
+) -> Iterator[Violation]:
+    number = sighting.revision
+    if number not in model.digests:
+        yield _seen("followers see what was committed", "which is no revision", sighting)
+        return
+    if history.released is not None and number not in history.released:
+        yield _seen("followers see what was released", "which was not released", sighting)
+    if not model.may_be(number, sighting.digest, sighting.at):
+        what = f"with digest {sighting.digest}, it has {digests.show(model.digests[number])}"
+        yield _seen("followers see each revision as it is", what, sighting)
+    if sighting.at < tried.get(number, -math.inf):
+        yield _seen("followers see what was committed", "before anybody tried it", sighting)
+
+
+def _seen(promise: str, what: str, sighting: Sighting) -> Violation:
+    return Violation(
+        promise,
+        f"{sighting.follower} saw revision {sighting.revision}, {what}",
+        (sighting.revision,),
+        follower=sighting.follower,
+    )
+
+
+def _converged(history: History, _: Model) -> Iterator[Violation]:
+    """Expect every follower to be where head is, when all is over."""
+    head = history.tree.head
+    last = {sighting.follower: sighting for sighting in history.sightings}
+    for name in sorted(history.kernels.keys() | last.keys()):
+        seen = last.get(name)
+        if seen is None or (seen.revision, seen.digest) != (head.revision, head.digest):
+            at = "nothing" if seen is None else f"revision {seen.revision} with digest {seen.digest}"
+            what = f"{name} has {at}, head is {head.revision} with {head.digest}"
+            yield Violation("every follower comes to head", what, (head.revision,), follower=name)
+
+
+def _applied(history: History, _: Model) -> Iterator[Violation]:
+    """Expect every follower's LIO to be what the map asks of it, when all is over."""
+    maps = [lunmap for _, lunmap in _maps(history) if isinstance(lunmap, Lunmap)]
+    lunmap = maps[-1] if maps else Lunmap()
+    for name, found in sorted(history.kernels.items()):
+        wanted = {str(item) for item in project(lunmap, name, {PORT_ID}).values()}
+        for item in sorted(wanted ^ set(found)):
+            what = f"{name} {'lacks' if item in wanted else 'has'} {item}"
+            yield Violation(
+                "every LIO is as the map says", what, (history.tree.head.revision,), follower=name
+            )
+
+
+def _frozen(history: History, _: Model) -> Iterator[Violation]:
+    """Expect nobody to follow anything once the tree is gone; that nothing was committed follows from what is there."""
+    for sighting in history.sightings:
+        if history.gone is not None and sighting.at > history.gone:
+            yield _seen("without the tree nothing moves", "after the tree was gone", sighting)
+
+
+_PROMISES: tuple[Promise, ...] = (
+    _linear,
+    _head,
+    _objects,
+    _acknowledged,
+    _in_time,
+    _ruled,
+    _followed,
+    _converged,
+    _applied,
+    _frozen,
+)

@@ -1,0 +1,218 @@
+"""What can happen to an ensemble and to those who use it. Each fault returns once it bites, and gives what heals it."""
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from random import Random
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException
+from kazoo.handlers.threading import KazooTimeoutError
+from msgspec.structs import replace
+
+from chaos.edits import with_lun
+from chaos.field import Field, wait_until
+from chaos.history import Smear
+from chaos.recorder import now
+from chaos.tree import bare
+from lab import Server
+from lunmapd.core.documents import decode
+from lunmapd.core.lunmap import Lun, Lunmap
+from lunmapd.store.session import Session
+
+Heal = Callable[[], None]
+Fault = Callable[[Field, Random], Heal]
+
+_OVERSIZED = 300_000  # above what a commit may write, below what ZooKeeper takes
+_LARGEST = 1_000_000
+
+
+def leader_killed(field: Field, _: Random) -> Heal:
+    """Kill the leader."""
+    victim = field.ensemble.leader
+    victim.kill()
+    return victim.start
+
+
+def all_killed(field: Field, _: Random) -> Heal:
+    """Kill every server, as when the power fails."""
+    field.ensemble.kill()
+    return field.ensemble.start
+
+
+def minority_cut(field: Field, dice: Random) -> Heal:
+    """Pull the cable of one server."""
+    return _cut([dice.choice(field.ensemble.servers)])
+
+
+def majority_cut(field: Field, dice: Random) -> Heal:
+    """Pull the cables of two servers, so that nobody has a majority."""
+    return _cut(dice.sample(field.ensemble.servers, 2))
+
+
+def _cut(victims: list[Server]) -> Heal:
+    for victim in victims:
+        victim.cut()
+
+    def heal() -> None:
+        for victim in victims:
+            victim.heal()
+
+    return heal
+
+
+def leader_parted(field: Field, _: Random) -> Heal:
+    """Part the leader from the other servers, while clients still reach all; the others choose a new one."""
+    leader = field.ensemble.leader
+    others = [server for server in field.ensemble.servers if server is not leader]
+    for other in others:
+        leader.part(other)
+    wait_until(lambda: leader.mode() != "leader", "the parted leader steps down")
+
+    def heal() -> None:
+        for other in others:
+            leader.join(other)
+
+    return heal
+
+
+def all_parted(field: Field, _: Random) -> Heal:
+    """Part all servers from one another, while clients reach all."""
+    one, two, three = field.ensemble.servers
+    pairs = ((one, two), (two, three), (one, three))
+    for left, right in pairs:
+        left.part(right)
+    wait_until(lambda: not any(server.mode() for server in field.ensemble.servers), "nobody serves")
+
+    def heal() -> None:
+        for left, right in pairs:
+            left.join(right)
+
+    return heal
+
+
+def server_paused(field: Field, dice: Random) -> Heal:
+    """Stop a server with its connections open; later it goes on where it was."""
+    victim = dice.choice(field.ensemble.servers)
+    victim.pause()
+    return victim.resume
+
+
+def server_slow(field: Field, dice: Random) -> Heal:
+    """Let a server run a fifth of the time, in slices, so that everything it is asked for comes late."""
+    victim = dice.choice(field.ensemble.servers)
+    stops = threading.Event()
+
+    def starve() -> None:
+        while not stops.is_set():
+            victim.pause()
+            stops.wait(0.08)
+            victim.resume()
+            stops.wait(0.02)
+
+    thread = threading.Thread(target=starve, daemon=True)
+    thread.start()
+
+    def heal() -> None:
+        stops.set()
+        thread.join()
+
+    return heal
+
+
+def disk_full(field: Field, dice: Random) -> Heal:
+    """Fill the disk of a server, so that it can't log what it should acknowledge."""
+    victim = dice.choice(field.ensemble.servers)
+    victim.fill()
+    return victim.free
+
+
+def server_wiped(field: Field, dice: Random) -> Heal:
+    """Kill a server, which then comes back without any data."""
+    victim = dice.choice(field.ensemble.servers)
+    victim.kill()
+    victim.wipe()
+    return victim.start
+
+
+def sessions_expired(field: Field, dice: Random) -> Heal:
+    """Let sessions of writers and followers expire."""
+    sessions = field.sessions()
+    for session in dice.sample(sessions, dice.randint(1, len(sessions))):
+        expire(session)
+    return _nothing
+
+
+def expire(session: Session) -> None:
+    """Let the server end a session, by opening it a second time and closing it there; it may be gone by itself."""
+    double = KazooClient(session.hosts, client_id=session._client.client_id)
+    with suppress(KazooTimeoutError):
+        double.start(30)
+    with suppress(KazooException):
+        double.stop()
+    double.close()
+
+
+def follower_restarted(field: Field, dice: Random) -> Heal:
+    """End a node's daemon, and start it anew."""
+    field.restart(dice.choice(field.followers))
+    return _nothing
+
+
+def _nothing() -> None:
+    pass
+
+
+def garbage(field: Field, dice: Random) -> Heal:
+    """Write what is no document over a Lun, as somebody might with zkCli."""
+    return _smear(field, dice, lambda data: data[: len(data) // 2])
+
+
+def oversized(field: Field, dice: Random) -> Heal:
+    """Write a document over a Lun that is larger than any commit may write, a good one or not."""
+    size = dice.choice((_OVERSIZED, _LARGEST))
+    if dice.random() < 0.5:
+        return _smear(field, dice, lambda data: b"{" + b" " * size + data[1:])
+    return _smear(field, dice, lambda _: b"x" * size)
+
+
+def _smear(field: Field, dice: Random, spoil: Callable[[bytes], bytes]) -> Heal:
+    """Overwrite a Lun; to heal it an admin commits the map that is read then, with a Lun of that name in it."""
+    with bare(field.ensemble.hosts) as client:
+        name = dice.choice(sorted(client.get_children(f"{field.root}/luns")))
+        path = f"{field.root}/luns/{name}"
+        good = client.get(path)[0]
+        spoilt, began = spoil(good), now()
+        client.set(path, spoilt)
+        field.recorder.smears.append(Smear(f"luns/{name}", spoilt, began, now()))
+    lun = replace(decode(good, Lun), maps=())
+
+    def repaired(lunmap: Lunmap) -> Lunmap:
+        return lunmap if name in lunmap.luns else with_lun(lunmap, name, lun)
+
+    def heal() -> None:
+        field.admin.forget()
+        field.admin.make(repaired)
+
+    return heal
+
+
+FAULTS: Mapping[str, Fault] = {
+    fault.__name__: fault
+    for fault in (
+        leader_killed,
+        all_killed,
+        minority_cut,
+        majority_cut,
+        leader_parted,
+        all_parted,
+        server_paused,
+        server_slow,
+        disk_full,
+        server_wiped,
+        sessions_expired,
+        follower_restarted,
+        garbage,
+        oversized,
+    )
+}

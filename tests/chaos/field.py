@@ -1,0 +1,163 @@
+"""The field on which writers, followers and faults meet: one tree on one ensemble."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+from chaos.edits import NODES, first_map
+from chaos.follower import Follower
+from chaos.history import History, Outcome, Tree
+from chaos.recorder import Recorder, now
+from chaos.tree import read_head, read_tree
+from chaos.writer import Writer
+from lab import Ensemble
+from lunmapd.store.commit import initialise
+from lunmapd.store.errors import StoreError
+from lunmapd.store.session import Session
+
+_DEADLINE = 5.0
+_END = 120.0
+_POLL = 0.02
+
+
+class StuckError(AssertionError):
+    """What must come to pass sooner or later did not within a time that is long for all that was harmed."""
+
+
+class Field:
+    """A new tree at `root` with followers n1, n2, n3; writers come and go. Use it as a context manager."""
+
+    def __init__(
+        self, ensemble: Ensemble, root: str, seed: str, directory: Path, session_timeout: float = 4.0
+    ) -> None:
+        self.ensemble = ensemble
+        self.root = root
+        self.seed = seed
+        self._session_timeout = session_timeout
+        self.recorder = Recorder()
+        self.followers = [Follower(name, directory, self.recorder) for name in NODES]
+        self.writers: list[Writer] = []
+        self._threads: list[threading.Thread] = []
+        self._stack = ExitStack()
+        self._names = count(1)
+
+    def __enter__(self) -> Self:
+        """Make the tree with the first map, and start the followers."""
+        admin = self._writer("admin")
+        initialise(admin.session)
+        admin.make(lambda _: first_map())
+        for follower in self.followers:
+            follower.start(self._session())
+            self._stack.callback(follower.stop)
+        self.admin = admin
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_writers()
+        self._stack.close()
+
+    @property
+    def committed(self) -> int:
+        """The number of commits that were acknowledged."""
+        return sum(attempt.outcome is Outcome.COMMITTED for attempt in self.recorder.attempts)
+
+    def start_writers(
+        self, number: int, another: Callable[[], bool] = lambda: True, think: float = 0.03
+    ) -> None:
+        """Let writers commit random edits, for as long as `another` says so; they think up to `think` seconds between two."""
+        for _ in range(number):
+            writer = self._writer(f"w{next(self._names)}", think)
+            thread = threading.Thread(target=writer.run, args=(another,), name=writer.name, daemon=True)
+            self.writers.append(writer)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop_writers(self) -> None:
+        """Let each writer end its attempt, and end its session."""
+        for writer in self.writers:
+            writer.stop()
+        self.join_writers()
+
+    def join_writers(self) -> None:
+        """Wait until no writer has anything more to do."""
+        for thread in self._threads:
+            thread.join(_END)
+            assert not thread.is_alive(), f"writer {thread.name} doesn't end"
+        for writer in self.writers:
+            writer.session.close()
+        self._threads, self.writers = [], []
+
+    @property
+    def writing(self) -> bool:
+        """Whether any writer is still at work."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def restart(self, follower: Follower) -> None:
+        """End a follower's daemon and start it anew."""
+        follower.stop()
+        follower.start(self._session())
+
+    def await_commits(self, number: int) -> None:
+        """Return when so many more commits were acknowledged."""
+        wanted = self.committed + number
+        wait_until(lambda: self.committed >= wanted, f"{number} more commits")
+
+    def settle(self) -> None:
+        """Return when every follower has what head says now. Raises StuckError."""
+        head = read_head(self.ensemble.hosts, self.root)
+        for follower in self.followers:
+            wait_until(
+                lambda one=follower: one.has(head.revision),  # type: ignore[misc]
+                f"{follower.name} at revision {head.revision}",
+            )
+
+    def tree(self) -> Tree:
+        """Return what is in ZooKeeper; nobody may be writing."""
+        return read_tree(self.ensemble.hosts, self.root)
+
+    def history(self, tree: Tree | None = None) -> History:
+        """Return all that happened; `tree` is what there was before it was wiped."""
+        tree = tree or self.tree()
+        kernels = {
+            follower.name: tuple(sorted(map(str, follower.kernel.objects.values())))
+            for follower in self.followers
+        }
+        return self.recorder.history(tree, kernels)
+
+    def wipe(self) -> Tree:
+        """Let every server lose all its data; returns what there was. Nobody may be writing."""
+        tree = self.tree()
+        self.recorder.gone = now()
+        self.ensemble.renew()
+        return tree
+
+    def all_meet(self, error: type[StoreError]) -> bool:
+        """Tell whether this is what keeps every follower from reading the map."""
+        return all(isinstance(follower.turn.store_error, error) for follower in self.followers)
+
+    def sessions(self) -> list[Session]:
+        """Return every session of a writer or follower."""
+        followers = [follower.session for follower in self.followers if follower.session is not None]
+        return [*followers, *(writer.session for writer in self.writers)]
+
+    def _session(self) -> Session:
+        return Session(self.ensemble.hosts, self.root, timeout=self._session_timeout, deadline=_DEADLINE)
+
+    def _writer(self, name: str, think: float = 0.0) -> Writer:
+        session = self._session()
+        session.start()
+        self._stack.callback(session.close)
+        return Writer(name, session, f"{self.seed}/{name}", self.recorder, think)
+
+
+def wait_until(holds: Callable[[], bool], what: str, seconds: float = _END) -> None:
+    """Return when it holds. Raises StuckError."""
+    until = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > until:
+            raise StuckError(f"not within {seconds:g} s: {what}")
+        time.sleep(_POLL)

@@ -1,0 +1,76 @@
+"""Followers: storage nodes with the agent of lunmapd on a fake LIO, which record each state of the map that they had."""
+
+import threading
+from pathlib import Path
+
+from chaos.history import Sighting
+from chaos.recorder import Recorder, now
+from fakes.lio import FakeLio
+from lunmapd.agent.agent import Agent
+from lunmapd.agent.bell import Bell
+from lunmapd.agent.claims import Claims
+from lunmapd.agent.identity import Identity
+from lunmapd.agent.report import Turn
+from lunmapd.store.session import Session
+
+_NEVER = 3600.0  # at rest only the watch wakes it: a lost watch is a follower that stays behind
+_RETRY = 0.2
+_END = 60.0
+
+
+class Follower:
+    """One node: a kernel and a directory that stay, and a daemon that lives from `start` to `stop`, again and again."""
+
+    def __init__(self, name: str, directory: Path, recorder: Recorder) -> None:
+        self.name = name
+        self.kernel = FakeLio()
+        self.session: Session | None = None
+        self.turn = Turn()
+        self._directory = directory
+        self._recorder = recorder
+        self._life = 0
+        self._seen: tuple[int, str] | None = None
+        self._bell, self._stops = Bell(), threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, session: Session) -> None:
+        """Begin a life that knows nothing but what lies in the kernel and in the directory; `session` is its own."""
+        self._life += 1
+        self._seen = None
+        self.session = session
+        self._bell, self._stops = Bell(), threading.Event()
+        agent = Agent(
+            self.name,
+            session,
+            self.kernel,
+            Claims(self._directory / f"{self.name}.json"),
+            Identity(self.name, str(self._life)),
+        )
+        waits = (_NEVER, _RETRY)
+        run = (self._bell, self._stops.is_set, self._said, waits)
+        self._thread = threading.Thread(target=agent.run, args=run, name=self.name, daemon=True)
+        session.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the life, and its session."""
+        if self._thread is None or self.session is None:
+            return
+        self._stops.set()
+        self._bell.ring()
+        self._thread.join(_END)
+        assert not self._thread.is_alive(), f"{self.name} doesn't end"
+        self.session.close()
+        self._thread = None
+
+    def has(self, revision: int) -> bool:
+        """Tell whether the kernel was seen to be as this revision, or a later one, says."""
+        turn = self.turn
+        return turn.at is not None and turn.result is not None and turn.at.revision >= revision
+
+    def _said(self, turn: Turn) -> None:
+        self.turn = turn
+        if turn.at is None or self._seen == (turn.at.revision, turn.at.digest):
+            return
+        self._seen = (turn.at.revision, turn.at.digest)
+        self._recorder.sightings.append(Sighting(self.name, self._life, now(), *self._seen))

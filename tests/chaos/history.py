@@ -1,0 +1,125 @@
+"""What is recorded while the cluster is harmed: plain values for the checker. Times are seconds of one monotonic clock."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+from lunmapd.core.changes import Change, Head, Revision, as_bytes
+
+
+class Outcome(StrEnum):
+    """What a writer was told of its attempt."""
+
+    COMMITTED = "committed"
+    CONFLICT = "conflict"
+    UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+
+
+class Attempt(Struct, frozen=True):
+    """One attempt to commit. `token` is the revision's message and unique; `revision` is the one that was acknowledged.
+
+    `effect` is what the writer wanted of each object, as text, None for no such object.
+    """
+
+    token: str
+    began: float
+    ended: float
+    outcome: Outcome
+    effect: Mapping[str, str | None] = {}
+    revision: int = 0
+    error: str = ""
+
+
+class Sighting(Struct, frozen=True):
+    """A follower, in one of its lives, had the whole map in this state."""
+
+    follower: str
+    life: int
+    at: float
+    revision: int
+    digest: str
+
+
+class Smear(Struct, frozen=True):
+    """An object that was overwritten around the tools, some time between `began` and `ended`."""
+
+    path: str
+    data: bytes
+    began: float
+    ended: float
+
+
+class Blow(Struct, frozen=True):
+    """One fault, from its begin until it was healed; `settled` is when every follower had what head then was."""
+
+    fault: str
+    began: float
+    healed: float
+    settled: float
+
+
+class Tree(Struct, frozen=True):
+    """What a bare client found in ZooKeeper when all was over."""
+
+    head: Head
+    revisions: tuple[Revision, ...]
+    objects: Mapping[str, bytes]
+
+
+class History(Struct, frozen=True):
+    """All of it. `released` are the revisions at which head ever stood, None for all of them.
+
+    `kernels` has the LIO objects of each follower when all was over, each as text. `gone` is when the tree was
+    wiped, if it was; `tree` is then what it was before.
+    """
+
+    tree: Tree
+    attempts: tuple[Attempt, ...] = ()
+    sightings: tuple[Sighting, ...] = ()
+    smears: tuple[Smear, ...] = ()
+    blows: tuple[Blow, ...] = ()
+    released: frozenset[int] | None = None
+    kernels: Mapping[str, tuple[str, ...]] = {}
+    gone: float | None = None
+
+
+class Violation(Struct, frozen=True):
+    """One promise that was not kept, with the revisions, tokens and follower that it concerns."""
+
+    promise: str
+    what: str
+    revisions: tuple[int, ...] = ()
+    tokens: tuple[str, ...] = ()
+    follower: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.what}"
+
+
+def effect_of(changes: Iterable[Change]) -> dict[str, str | None]:
+    """Return what a delta makes of each object."""
+    return {change.path: text(as_bytes(change.after)) for change in changes}
+
+
+def text(data: bytes | None) -> str | None:
+    """Show a document; one that is no text shows what can't be read."""
+    return None if data is None else data.decode(errors="backslashreplace")
+
+
+def piece(history: History, found: Violation) -> Iterator[Struct]:
+    """Yield the records around a violation: its revisions with their neighbours, its attempts, the follower's sightings."""
+    near = {number + step for number in found.revisions for step in (-1, 0, 1)}
+    revisions = [revision for revision in history.tree.revisions if revision.revision in near]
+    tokens = {*found.tokens, *(revision.message for revision in revisions)}
+    yield from revisions
+    yield from (attempt for attempt in history.attempts if attempt.token in tokens)
+    yield from (
+        sighting
+        for sighting in history.sightings
+        if sighting.follower == found.follower and sighting.revision in near
+    )
+    paths = {change.path for revision in revisions for change in revision.changes}
+    yield from (smear for smear in history.smears if smear.path in paths)

@@ -1,0 +1,126 @@
+"""What the map must have been at each revision, by the revisions alone. Pure; knows nothing of the code under test but the digest.
+
+Documents written around the tools are no revisions. The next commit takes them into its digest, recorded as a change or,
+if they can't be decoded, as they are. So a state may hold the smears that stood in the tree when it was committed.
+"""
+
+import itertools
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+
+from chaos.history import Attempt, History, Outcome, Smear, Violation
+from lunmapd.core import digest as digests
+from lunmapd.core.changes import Change, Revision, as_bytes
+
+_MAX_SMEARS = 6  # all sets of those that stand at one time are tried
+
+
+class Model:
+    """The states from the empty map to the last revision, and what in the revisions does not lead from one to the next."""
+
+    def __init__(self, history: History) -> None:
+        """Replay the history."""
+        self._smears = history.smears
+        self._attempts = {attempt.token: attempt for attempt in history.attempts}
+        self._began: dict[int, float] = {}
+        self._past: dict[str, list[tuple[int, bytes | None]]] = {}
+        self._smeared: set[str] = set()
+        self.digests: dict[int, int] = {0: digests.EMPTY}
+        self.state: dict[str, bytes] = {}
+        self.violations: tuple[Violation, ...] = tuple(
+            violation
+            for revision in sorted(history.tree.revisions, key=lambda revision: revision.revision)
+            for violation in self._follow(revision)
+        )
+        self.last = max(self.digests)
+
+    def may_be(self, number: int, digest: str, at: float) -> bool:
+        """Tell whether a reader at this time could find the map with this digest while head stood at the revision."""
+        standing = [smear for smear in self._smears if smear.began <= at and not self._is_over(smear, number)]
+        return digest in self._with_some(self.digests[number], number, standing)
+
+    def _follow(self, revision: Revision) -> Iterator[Violation]:
+        number = revision.revision
+        attempt = self._attempts.get(revision.message)
+        self._began[number] = attempt.began if attempt is not None else -math.inf
+        value = self.digests[max(self.digests)]
+        for change in revision.changes:
+            if as_bytes(change.before) != self.state.get(change.path) and change.path not in self._smeared:
+                yield self._broken(revision, change)
+            value = self._set(number, value, change.path, as_bytes(change.after))
+            self._smeared.discard(change.path)
+        self.digests[number] = value
+        if digests.show(value) != revision.digest and not self._adopts(revision):
+            what = (
+                f"revision {number} says digest {revision.digest}, its changes lead to {digests.show(value)}"
+            )
+            yield Violation("each digest is that of the state", what, (number,))
+
+    def _set(self, number: int, value: int, path: str, after: bytes | None) -> int:
+        before = self.state.pop(path, None)
+        if after is not None:
+            self.state[path] = after
+        self._past.setdefault(path, []).append((number, after))
+        return digests.replace(value, path, before, after)
+
+    def _broken(self, revision: Revision, change: Change) -> Violation:
+        return Violation(
+            "each revision follows from the one before",
+            f"revision {revision.revision} changes {change.path} from what it was not before",
+            (revision.revision, *self._setters(change.path)),
+        )
+
+    def _setters(self, path: str) -> list[int]:
+        return [number for number, _ in self._past.get(path, [])[-1:]]
+
+    def _adopts(self, revision: Revision) -> bool:
+        """Find the smears that this revision took in as they are, and let them be part of the state."""
+        number = revision.revision
+        standing = [
+            smear
+            for smear in self._smears
+            if smear.began <= _ended(self._attempts.get(revision.message))
+            and not self._is_over(smear, number)
+        ]
+        for chosen in _subsets(standing):
+            if digests.show(self._smeared_digest(self.digests[number], number, chosen)) == revision.digest:
+                for smear in chosen:
+                    self.digests[number] = self._set(number, self.digests[number], smear.path, smear.data)
+                    self._smeared.add(smear.path)
+                return True
+        return False
+
+    def _with_some(self, value: int, number: int, smears: Sequence[Smear]) -> set[str]:
+        return {
+            digests.show(self._smeared_digest(value, number, chosen)) for chosen in ((), *_subsets(smears))
+        }
+
+    def _smeared_digest(self, value: int, number: int, chosen: Iterable[Smear]) -> int:
+        for smear in chosen:
+            value = digests.replace(value, smear.path, self._at(number, smear.path), smear.data)
+        return value
+
+    def _at(self, number: int, path: str) -> bytes | None:
+        past = self._past.get(path, [])
+        index = bisect_right(past, number, key=lambda entry: entry[0])
+        return past[index - 1][1] if index else None
+
+    def _is_over(self, smear: Smear, number: int) -> bool:
+        """Tell whether a revision up to `number`, tried after the smear, has replaced it or taken it in."""
+        setters = (setter for setter, _ in self._past.get(smear.path, []))
+        return any(setter <= number and self._began[setter] > smear.ended for setter in setters)
+
+
+def _ended(attempt: Attempt | None) -> float:
+    """Return until when the attempt may have read the tree."""
+    return math.inf if attempt is None or attempt.outcome is Outcome.UNKNOWN else attempt.ended
+
+
+def _subsets(smears: Sequence[Smear]) -> Iterator[tuple[Smear, ...]]:
+    """Yield every choice of smears, at most one of each path."""
+    newest = smears[-_MAX_SMEARS:]
+    for size in range(1, len(newest) + 1):
+        for chosen in itertools.combinations(newest, size):
+            if len({smear.path for smear in chosen}) == size:
+                yield chosen

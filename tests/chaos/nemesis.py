@@ -1,0 +1,44 @@
+"""Strikes with faults, one at a time, and waits after each until everybody is where head is."""
+
+from collections.abc import Callable
+from random import Random
+
+from chaos.faults import FAULTS
+from chaos.field import Field
+from chaos.history import Blow
+from chaos.recorder import now
+
+_PAUSE = (0.2, 1.0)
+_SERVERS = 3
+
+Pause = Callable[[float], bool]
+"""Waits for seconds, or until it is time to end; tells whether it is."""
+
+
+class Nemesis:
+    """Chooses faults, their victims and times by its dice."""
+
+    def __init__(self, field: Field, seed: str, lasts: tuple[float, float] = (0.3, 4.0)) -> None:
+        self._field = field
+        self._lasts = lasts
+        self._dice = Random(seed)
+        self.striking = ""
+
+    def rage(self, pause: Pause) -> None:
+        """Strike until it is time to end, and leave everything healed."""
+        while not pause(self._dice.uniform(*_PAUSE)):
+            self.strike(self._dice.choice(sorted(FAULTS)), pause)
+
+    def strike(self, name: str, pause: Pause) -> None:
+        """Do one fault, let it last, heal it, and wait until everybody has got over it. Raises StuckError."""
+        self.striking = name
+        lasts = self._dice.uniform(*self._lasts)
+        began = now()
+        heal = FAULTS[name](self._field, self._dice)
+        pause(lasts)
+        heal()
+        healed = now()
+        self._field.ensemble.wait(_SERVERS, 60.0)
+        self._field.settle()
+        self._field.recorder.blows.append(Blow(name, began, healed, now()))
+        self.striking = ""

@@ -1,0 +1,75 @@
+"""Under each fault nothing is lost, nothing done twice, nothing seen that was not committed, and all recover."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from chaos.campaign import Campaign, fight, judge
+from chaos.faults import FAULTS
+from chaos.field import Field, wait_until
+from chaos.history import History, Outcome
+from chaos.nemesis import Nemesis
+from lab import Ensemble
+from lunmapd.store.commit import initialise
+from lunmapd.store.errors import ForeignClusterError, NotInitialisedError
+from lunmapd.store.session import Session
+
+pytestmark = pytest.mark.integration
+
+_LASTS = (1.0, 3.0)
+
+
+def assert_kept(history: History, request: pytest.FixtureRequest) -> None:
+    """Assert that every promise was kept; if not, name where the history is saved."""
+    where = Path("build") / "chaos" / request.node.name
+    found = judge(history, where)
+    assert not found, "\n".join([*map(str, found), f"the history is in {where}"])
+
+
+def pause(seconds: float) -> bool:
+    """Let a fault last; it's never time to end."""
+    time.sleep(seconds)
+    return False
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_two_writers_and_three_nodes_get_over_it(
+    field: Field, fault: str, request: pytest.FixtureRequest
+) -> None:
+    """Two writers commit before, during and after one fault; the history is whole and every node ends where head is."""
+    field.start_writers(2)
+    field.await_commits(10)
+    Nemesis(field, fault, _LASTS).strike(fault, pause)
+    field.await_commits(10)
+    field.stop_writers()
+    field.settle()
+    assert_kept(field.history(), request)
+
+
+def test_twenty_writers_under_random_faults(field: Field, request: pytest.FixtureRequest) -> None:
+    """Twenty writers make 200 random edits, each exactly once, while one fault follows the other."""
+    history = fight(field, Campaign(writers=20, edits=200, think=1.0))
+    assert_kept(history, request)
+    done = {Outcome.COMMITTED, Outcome.UNKNOWN}
+    assert sum(attempt.outcome in done for attempt in history.attempts) >= 200
+
+
+def test_a_tree_that_is_gone_or_new_is_not_followed(
+    trio: Ensemble, root: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """When all servers lost their data nothing is committed and every LIO stays as it is; also when a new tree is made there."""
+    # A client that knew a newer state is refused by servers that lost it; it's replaced after twelve session timeouts.
+    with Field(trio, root, "wiped", tmp_path, session_timeout=1.0) as field:
+        field.start_writers(2)
+        field.await_commits(20)
+        field.stop_writers()
+        field.settle()
+        tree = field.wipe()
+        field.start_writers(2)
+        wait_until(lambda: field.all_meet(NotInitialisedError), "all find no tree")
+        field.stop_writers()
+        with Session(trio.hosts, root) as session:
+            initialise(session)
+            wait_until(lambda: field.all_meet(ForeignClusterError), "all find a foreign tree")
+        assert_kept(field.history(tree), request)

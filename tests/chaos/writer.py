@@ -1,0 +1,108 @@
+"""Writers: each commits random edits through a session of its own, and records what it was told."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from itertools import count
+from random import Random
+
+from chaos.edits import edit
+from chaos.history import Attempt, Outcome, effect_of
+from chaos.recorder import Recorder, now
+from lunmapd.core.changes import diff
+from lunmapd.core.lunmap import Lunmap
+from lunmapd.store.commit import commit
+from lunmapd.store.draft import Signature
+from lunmapd.store.errors import (
+    ConflictError,
+    EditedMeanwhileError,
+    OutcomeUnknownError,
+    StoreError,
+    UnreachableError,
+)
+from lunmapd.store.read import read_all, refresh
+from lunmapd.store.session import Session
+from lunmapd.store.snapshot import Snapshot
+
+Wish = Callable[[Lunmap], Lunmap]
+_PAUSE = 0.02
+
+
+class Writer:
+    """Commits one edit after the other as long as there are any; each until it is committed, or its outcome unknown.
+
+    Between two edits it thinks, for at most `think` seconds.
+    """
+
+    def __init__(
+        self, name: str, session: Session, seed: str, recorder: Recorder, think: float = 0.0
+    ) -> None:
+        self.name = name
+        self.session = session
+        self._dice = Random(seed)
+        self._recorder = recorder
+        self._think = think
+        self._known: Snapshot | None = None
+        self._edits = count(1)
+        self._stopping = threading.Event()
+
+    def run(self, another: Callable[[], bool]) -> None:
+        """Work while `another` says that there is one more edit to make, or until `stop`."""
+        while not self._stopping.is_set() and another():
+            seed = self._dice.getrandbits(64)
+            self.make(partial(edit, seed=seed))
+            self._stopping.wait(self._dice.uniform(0, self._think))
+
+    def stop(self) -> None:
+        """Let `run` return after the attempt under way."""
+        self._stopping.set()
+
+    def forget(self) -> None:
+        """Read everything before the next attempt, and so see what was written around the tools."""
+        self._known = None
+
+    def make(self, wish: Wish) -> None:
+        """Commit what `wish` makes of the newest map."""
+        number = next(self._edits)
+        for attempt in count(1):
+            outcome = self._try(wish, f"{self.name}/{number}/{attempt}")
+            if outcome in {Outcome.COMMITTED, Outcome.UNKNOWN} or self._stopping.is_set():
+                return
+            self._stopping.wait(self._dice.uniform(0, _PAUSE * min(attempt, 10)))
+
+    def _try(self, wish: Wish, token: str) -> Outcome:
+        began = now()
+        effect: dict[str, str | None] = {}
+        revision, error = 0, ""
+        try:
+            before = self._read()
+            after = wish(before.lunmap)
+            effect = effect_of(diff(before.lunmap, after))
+            made = commit(self.session, before, after, Signature(self.name, token, datetime.now(UTC)))
+        except StoreError as raised:
+            outcome, error = _outcome(raised), str(raised)
+            self._known = None if isinstance(raised, EditedMeanwhileError) else self._known
+        else:
+            outcome = Outcome.COMMITTED
+            if made is None:
+                return outcome
+            revision = made.revision
+        self._recorder.attempts.append(Attempt(token, began, now(), outcome, effect, revision, error))
+        return outcome
+
+    def _read(self) -> Snapshot:
+        self._known = read_all(self.session) if self._known is None else refresh(self.session, self._known)
+        return self._known
+
+
+def _outcome(error: StoreError) -> Outcome:
+    match error:
+        case OutcomeUnknownError():
+            return Outcome.UNKNOWN
+        case UnreachableError():
+            return Outcome.UNREACHABLE
+        case ConflictError() | EditedMeanwhileError():
+            return Outcome.CONFLICT
+        case _:
+            return Outcome.REFUSED
