@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest
 FAST_PACKAGES := gcc libsystemd-dev pkg-config python3-dev python3-venv
 LAB_PACKAGES  := mmdebstrap iproute2
 
-.PHONY: help demo test test-fast lint lab clean packages lab-packages
+.PHONY: help demo test test-fast bench lint lab clean packages lab-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: $(VENV)/ready lab-packages ## Every test: unit, property, contract, integr
 
 test-fast: $(VENV)/ready ## Only the tests that need neither root nor the lab
 	@PYTHONPATH=tests $(BIN)/python -m layers --fast
+
+bench: $(VENV)/ready lab-packages ## What it costs beside the bare price of the same, about 20 minutes (ONLY=name ...)
+	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 lint: $(VENV)/ready ## ruff, mypy --strict and the layers of the architecture
 	@$(BIN)/ruff check .
