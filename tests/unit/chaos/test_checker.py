@@ -31,7 +31,11 @@ def maps() -> list[Lunmap]:
     for number in range(2, LAST + 1):
         index = number % 3
         lun = Lun(
-            Block(f"/dev/l{index}"), str(index) * 32, number << 20, maps=(Map(TARGET, index, INITIATOR),)
+            Block(f"/dev/l{index}"),
+            str(index) * 32,
+            number << 20,
+            shared=SHARED,
+            maps=(Map(TARGET, index, INITIATOR),),
         )
         found.append(with_lun(found[-1], f"l{index}", lun))
     return found
