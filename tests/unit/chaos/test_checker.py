@@ -8,7 +8,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from chaos.checker import violations
-from chaos.edits import edit, first_map, with_lun
+from chaos.edits import SHARED, edit, first_map, with_lun
 from chaos.history import Attempt, History, Outcome, Sighting, Smear, Tree, effect_of, piece
 from lunmapd.core import digest as digests
 from lunmapd.core.backings import Block
