@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from chaos.history import Attempt, History, Outcome, Sighting, Violation, text
 from chaos.model import Model
 from lunmapd.core import digest as digests
-from lunmapd.core.changes import Revision, as_bytes, patch
+from lunmapd.core.changes import Revision, patch
 from lunmapd.core.documents import DocumentError
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.core.project import PORT_ID, project
@@ -55,11 +55,11 @@ def _objects(history: History, model: Model) -> Iterator[Violation]:
             yield Violation("the tree is what its revisions say", what, (model.last,))
 
 
-def _acknowledged(history: History, _: Model) -> Iterator[Violation]:
+def _acknowledged(history: History, model: Model) -> Iterator[Violation]:
     """Expect what was acknowledged to be there, what failed not to be, and what is there to be what somebody wanted."""
     by_token = _by_token(history)
     for attempt in history.attempts:
-        yield from _accounted(attempt, by_token.pop(attempt.token, []))
+        yield from _accounted(attempt, by_token.pop(attempt.token, []), model)
     for token, revisions in by_token.items():
         numbers = tuple(revision.revision for revision in revisions)
         yield Violation("each revision was somebody's", f"nobody tried {token!r}", numbers, (token,))
@@ -72,7 +72,7 @@ def _by_token(history: History) -> dict[str, list[Revision]]:
     return found
 
 
-def _accounted(attempt: Attempt, found: list[Revision]) -> Iterator[Violation]:
+def _accounted(attempt: Attempt, found: list[Revision], model: Model) -> Iterator[Violation]:
     numbers, tokens = tuple(revision.revision for revision in found), (attempt.token,)
     if len(found) > 1:
         yield Violation("each commit once", f"{attempt.token} was committed as {numbers}", numbers, tokens)
@@ -84,15 +84,16 @@ def _accounted(attempt: Attempt, found: list[Revision]) -> Iterator[Violation]:
             what = f"{attempt.token} was said not to be committed ({attempt.outcome}), but is {numbers}"
             yield Violation("what failed is not there", what, numbers, tokens)
         case _:
-            yield from _as_wanted(attempt, found)
+            yield from _as_wanted(attempt, found, model)
 
 
-def _as_wanted(attempt: Attempt, found: list[Revision]) -> Iterator[Violation]:
+def _as_wanted(attempt: Attempt, found: list[Revision], model: Model) -> Iterator[Violation]:
+    """Expect each object to be as it was wanted; a revision leaves out what somebody else had already made so."""
     for revision in found:
-        made = {change.path: text(as_bytes(change.after)) for change in revision.changes}
         for path, wanted in attempt.effect.items():
-            if path not in made or made[path] != wanted:
-                what = f"{attempt.token} wanted {path} to be {wanted}, revision {revision.revision} made {made.get(path)}"
+            became = text(model.at(revision.revision, path))
+            if became != wanted:
+                what = f"{attempt.token} wanted {path} to be {wanted}, at revision {revision.revision} it is {became}"
                 yield Violation("no update is lost", what, (revision.revision,), (attempt.token,))
 
 

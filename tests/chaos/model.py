@@ -98,10 +98,11 @@ class Model:
 
     def _smeared_digest(self, value: int, number: int, chosen: Iterable[Smear]) -> int:
         for smear in chosen:
-            value = digests.replace(value, smear.path, self._at(number, smear.path), smear.data)
+            value = digests.replace(value, smear.path, self.at(number, smear.path), smear.data)
         return value
 
-    def _at(self, number: int, path: str) -> bytes | None:
+    def at(self, number: int, path: str) -> bytes | None:
+        """Return what an object was at a revision, None when there was none."""
         past = self._past.get(path, [])
         index = bisect_right(past, number, key=lambda entry: entry[0])
         return past[index - 1][1] if index else None

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from chaos.checker import violations
 from chaos.edits import SHARED, edit, first_map, with_lun
-from chaos.history import Attempt, History, Outcome, Sighting, Smear, Tree, effect_of, piece
+from chaos.history import Attempt, History, Outcome, Sighting, Smear, Tree, effect_of, piece, text
 from lunmapd.core import digest as digests
 from lunmapd.core.backings import Block
-from lunmapd.core.changes import Change, Head, Revision, as_raw, diff, map_digest
+from lunmapd.core.changes import Change, Head, Revision, as_bytes, as_raw, diff, map_digest
 from lunmapd.core.documents import encode
 from lunmapd.core.lunmap import Lun, Lunmap, Map
 from lunmapd.core.project import PORT_ID, project
@@ -325,3 +325,10 @@ def test_edits_follow_from_their_seed() -> None:
     first = [reduce(edit, range(seed, seed + 20), first_map()) for seed in (1, 1, 2)]
     assert first[0] == first[1] != first[2]
     assert all(edit(lunmap, 7) != lunmap for lunmap in first)
+
+
+def test_what_others_had_already_made_so_is_not_lost() -> None:
+    """A revision need not name an object that somebody else made what its writer wanted."""
+    (earlier,) = REVISIONS[4].changes
+    effect = {**GOOD.attempts[5].effect, earlier.path: text(as_bytes(earlier.after))}
+    assert violations(with_attempt(6, effect=effect)) == ()
