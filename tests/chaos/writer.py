@@ -81,10 +81,9 @@ class Writer:
             outcome, error = _outcome(raised), str(raised)
             self._known = None if isinstance(raised, EditedMeanwhileError) else self._known
         else:
-            outcome = Outcome.COMMITTED
-            if made is None:
-                return outcome
-            revision = made.revision
+            if made is None:  # others did the same meanwhile; on the newer map it's another edit
+                return Outcome.CONFLICT
+            outcome, revision = Outcome.COMMITTED, made.revision
         self._recorder.attempts.append(Attempt(token, began, now(), outcome, effect, revision, error))
         return outcome
 
