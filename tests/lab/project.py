@@ -18,7 +18,8 @@ from lab.root import workshop
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "lunmapd", "packaging", "config")
+_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "lunmapd")
+_PACKAGING = ("CHANGELOG.md", "config", "docs", "packaging")
 # Debian's Python installs where a package of Debian would when asked for this layout.
 _INSTALL = """
 python3 -c 'import hatchling.build; hatchling.build.build_wheel("/lab/build")'
@@ -29,7 +30,7 @@ install -D -m 644 -t /lab/build/out/usr/lib/systemd/system packaging/systemd/*.s
 
 def layer(tree: Path, root: Path) -> Path:
     """Return a directory with the project of `tree` installed as under `/`; built once for each content. Raises BuildFailed."""
-    return _built("layers", tree, _SOURCES, root, _INSTALL)
+    return _built("layers", tree, (*_SOURCES, "packaging/systemd"), root, _INSTALL)
 
 
 def package(tree: Path) -> Path:
@@ -38,8 +39,7 @@ def package(tree: Path) -> Path:
     Raises BuildFailed.
     """
     script = f"SOURCE_DATE_EPOCH={_date(tree)} packaging/build-deb /lab/build/out"
-    sources = (*_SOURCES, "CHANGELOG.md", "docs")
-    (found,) = _built("packages", tree, sources, workshop(), script).glob("*.deb")
+    (found,) = _built("packages", tree, (*_SOURCES, *_PACKAGING), workshop(), script).glob("*.deb")
     return found
 
 

@@ -1,12 +1,13 @@
 """The Debian package under a real systemd and on a real kernel, with an initiator that notices every disturbance."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cluster import EXAMPLE, HOST, SAN, Ctl, StorageNode, eventually, settings
+from cluster import EXAMPLE, HOST, SAN, SCRATCH, Ctl, StorageNode, eventually, settings
 
 from lab import Ensemble, Initiator, Machine, Map, wait_for
 from lab.project import package
@@ -18,6 +19,10 @@ pytestmark = pytest.mark.lab
 TREE = Path(__file__).parents[2]
 SETTINGS = "/etc/lunmapd/lunmapd.yaml"
 DEB = "/root/lunmapd.deb"
+UNIT = TREE / "packaging/systemd/lunmapd.service"
+KEYS = "/etc/lunmapd/secrets.key"
+LIO = "/sys/kernel/config/target"
+WORD = "a word for the host"
 DB1 = "360014053f1d6c1e00014f0b9f3e7a51c"
 _DEVICES = "mkdir -p /dev/vg0 && ln -sf /dev/disk/lab/db1 /dev/disk/lab/logs /dev/vg0/ && truncate -s 64M /srv/scratch.img"
 # Soon enough for a test; the daemon would ask for the time that its own deadlines need.
@@ -98,9 +103,8 @@ def site(shared: Site) -> Iterator[Site]:
 
 
 def _converged(site: Site) -> None:
-    eventually(
-        "the node has applied the map", lambda: site.show("StatusText") == "applied revision 1, 0 failing"
-    )
+    text = f"applied revision {site.ctl.status()['revision']}, 0 failing"
+    eventually("the node has applied the map", lambda: site.show("StatusText") == text)
 
 
 def _volume(site: Site) -> list[Map]:
@@ -202,6 +206,57 @@ def test_the_journal_explains_itself(site: Site) -> None:
     assert "The daemon compares the cluster's map" in site.journal(
         "-x", "LUNMAPD_NODE=n1", f"MESSAGE_ID={Message.STARTED}"
     )
+
+
+def test_the_service_may_do_little_and_hides_no_mount(site: Site) -> None:
+    """It is as exposed as its unit says, and shares the host's mounts: a file system with a LUN's file on it stays busy."""
+    said = re.search(r"`systemd-analyze security` says ([\d.]+)", UNIT.read_text())
+    assert said is not None
+    assert f": {said[1]} " in site.machine.run("systemd-analyze security lunmapd | tail -n 1").stdout
+    assert (
+        site.machine.run(
+            "readlink /proc/{1,$(systemctl show lunmapd --value -p MainPID)}/ns/mnt | uniq | wc -l"
+        ).stdout
+        == "1\n"
+    )
+
+
+def test_no_secret_is_seen(site: Site, tmp_path: Path) -> None:
+    """A CHAP password reaches LIO, and neither the journal, a process list, the status nor the disk, also when it can't be used."""
+    key_file = tmp_path / "secrets.key"
+
+    def secret(*args: str) -> int:
+        argv = ("secret", "--key-file", str(key_file), *args)
+        return site.ctl(*argv, stdin=f"{WORD}\n", expect=None).status
+
+    assert secret("new-key") == 0
+    site.machine.put(KEYS, key_file.read_text(), mode=0o600)
+    eventually("the node has told of its key", lambda: secret("set", HOST, "--user", "host") == 0)
+    site.ctl.apply(
+        site.map()
+        .replace("alias: database host", "alias: database host\n    chap: {user: host}")
+        .replace("scratch:\n    nodes: [n1]", "scratch:\n    nodes: [n1]\n    authentication: chap")
+    )
+    _converged(site)
+    assert (
+        site.machine.run(f"cat {LIO}/iscsi/{SCRATCH}/tpgt_1/acls/{HOST}/auth/password").stdout == f"{WORD}\n"
+    )
+    words = [WORD, *(line for line in key_file.read_text().splitlines() if not line.startswith("#"))]
+    assert _seen(site, words) == []
+    site.machine.run(
+        f"systemctl stop lunmapd; rm {KEYS}; echo 0123 >{LIO}/iscsi/{SCRATCH}/tpgt_1/acls/{HOST}/auth/password"
+    )
+    site.machine.run("systemctl start lunmapd")
+    eventually("the secret fails", lambda: "SecretUndecodable" in site.journal())
+    assert _seen(site, words) == []
+    site.ctl.apply(site.map())
+
+
+def _seen(site: Site, words: list[str]) -> list[str]:
+    """Return the words that can be read where no secret may be."""
+    look = "journalctl -b -o export --all; cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' '\\n'; grep -a '' -r /var/lib/lunmapd"
+    text = site.machine.run(f"{look} || true").stdout + str(site.ctl.status()) + site.ctl("get").out
+    return [word for word in words if word in text]
 
 
 def test_a_node_boots_before_zookeeper_and_its_devices(site: Site) -> None:
