@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest
 FAST_PACKAGES := gcc libsystemd-dev pkg-config python3-dev python3-venv
 LAB_PACKAGES  := mmdebstrap iproute2
 
-.PHONY: help demo test test-fast soak lint lab deb dist clean packages lab-packages
+.PHONY: help demo test test-fast soak bench lint lab deb dist clean packages lab-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test-fast: $(VENV)/ready ## Only the tests that need neither root nor the lab
 
 soak: $(VENV)/ready lab-packages ## Random edits under random faults, the history checked, about 20 minutes (SEED=, EDITS=)
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(EDITS),--edits $(EDITS))
+
+bench: $(VENV)/ready lab-packages ## What it costs beside the bare price of the same, about 20 minutes (ONLY=name ...)
+	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 lint: $(VENV)/ready ## ruff, mypy --strict and the layers of the architecture
 	@$(BIN)/ruff check .

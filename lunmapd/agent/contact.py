@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 from lunmapd.core.offer import Offer
 from lunmapd.core.status import OFFERED, Verdict, bad, good
-from lunmapd.store.errors import StoreError, UnreachableError
+from lunmapd.store.errors import StoreError, UnheardError
 
 
 class Contact:
-    """Counts from the start of the first look that got no answer; any answer counts, also one that is no map.
+    """Counts from the start of the first look that heard nothing of the tree; an answer that is no map counts as one.
+
+    Being refused does not: a node that may not read the map knows as little of it as one that reaches nobody.
 
     `isolate_after` is in seconds, None for never. `now` is a monotonic clock.
     """
@@ -28,7 +30,7 @@ class Contact:
 
     def answered(self, error: StoreError | None) -> None:
         """Note how the look ended."""
-        if not isinstance(error, UnreachableError):
+        if not isinstance(error, UnheardError):
             self._silent, self._met = False, True
         elif not self._silent:
             self._silent, self._silent_since = True, self._asked

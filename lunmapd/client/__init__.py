@@ -59,6 +59,7 @@ from lunmapd.store.credentials import Credentials, Login, Tls
 from lunmapd.store.errors import (
     AlreadyInitialisedError,
     NotInitialisedError,
+    OlderSchemaError,
     StoreError,
     UnreachableError,
 )
@@ -68,6 +69,7 @@ from lunmapd.store.history_errors import (
     NoSuchRevisionError,
     PartOnlyError,
 )
+from lunmapd.store.migrate import OldNodesError
 from lunmapd.store.node import FleetNode
 from lunmapd.store.restore_errors import BadBackupError, RestoreBusyError, TreeExistsError
 from lunmapd.store.session import Session
@@ -123,6 +125,8 @@ __all__ = [
     "NotPermittedError",
     "Note",
     "NothingStagedError",
+    "OldNodesError",
+    "OlderSchemaError",
     "OutcomeUnknownError",
     "PartOnlyError",
     "Permissions",

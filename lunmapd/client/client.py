@@ -20,6 +20,7 @@ from lunmapd.core.changes import Change, Revision, diff, split
 from lunmapd.core.errors import InvalidInputError, LunmapdError
 from lunmapd.core.identity import with_identity
 from lunmapd.core.lunmap import Lunmap
+from lunmapd.core.migrate import to_schema_2
 from lunmapd.store.backup import read_backup
 from lunmapd.store.commit import commit, edit
 from lunmapd.store.commit_errors import NothingStagedError
@@ -28,13 +29,15 @@ from lunmapd.store.credentials import ANONYMOUS, Credentials
 from lunmapd.store.draft import Signature
 from lunmapd.store.history import check_released, read_revision, rewind, walk
 from lunmapd.store.init import initialise
+from lunmapd.store.migrate import converted, migrate
+from lunmapd.store.migrate import resume as resume_migration
 from lunmapd.store.read import read_all
 from lunmapd.store.repair import edited_changes, repair
 from lunmapd.store.restore import restore
 from lunmapd.store.rewound import accept_rewound
 from lunmapd.store.session import DEFAULT_CHROOT, Session
 from lunmapd.store.snapshot import Meta, Snapshot
-from lunmapd.store.staged import read_halfway, resume, undo
+from lunmapd.store.staged import Halfway, read_halfway, resume, undo
 from lunmapd.store.terms import Progress, Terms, by_the_rules, in_silence
 from lunmapd.store.top import read_newest
 from lunmapd.store.trim import KEEP, Trimmed, trim, trim_if_long
@@ -164,9 +167,8 @@ class Client:
 
         Raises TakenOverError when another client goes on with it or undoes it at the same time.
         """
-        try:
-            halfway = read_halfway(self._session)
-        except NothingStagedError:
+        halfway = self._halfway()
+        if halfway is None:
             return self.apply(target, note)
         after = with_identity(target, halfway.both, _new_serial)
         return self._tidied(resume(self._session, halfway, after, self._terms(note)))
@@ -204,9 +206,8 @@ class Client:
         """
         now = self.read()
         check_released(self._session, revision, now.revision)
-        return self._tidied(
-            commit(self._session, now, rewind(self._session, now, revision), self._terms(note))
-        )
+        then = converted(rewind(self._session, now, revision), to_schema_2)
+        return self._tidied(commit(self._session, now, then, self._terms(note)))
 
     def confirm(self, revision: int | None = None, note: Note = NOTE) -> Revision | None:
         """Confirm what the revisions up to this one remove, by default up to the newest; None when that is done.
@@ -237,6 +238,17 @@ class Client:
         )
         return self._tidied(repair(self._session, now, self._terms(signed)))
 
+    def migrate(self, note: Note = NOTE, *, resume: bool = False) -> Revision | None:
+        """Bring a map of the former schema to this one, once every node is upgraded; None when it already is.
+
+        With `resume` it goes on with a migration that stopped in the middle. Raises OldNodesError.
+        """
+        terms = self._terms(replace(note, message=note.message or "migrate to schema 2"))
+        halfway = self._halfway() if resume else None
+        if halfway is not None:
+            return resume_migration(self._session, halfway, to_schema_2, terms)
+        return migrate(self._session, to_schema_2, terms)
+
     def backup(self, path: Path) -> Title:
         """Write the map and its history into a file that only its owner can read; returns what the file says of itself.
 
@@ -263,6 +275,12 @@ class Client:
     def wait_applied(self, revision: int, seconds: float) -> Fleet:
         """Wait until every live node has applied `revision`, at most `seconds`. Raises NotAppliedError."""
         return wait_applied(self._session, revision, seconds)
+
+    def _halfway(self) -> Halfway | None:
+        try:
+            return read_halfway(self._session)
+        except NothingStagedError:
+            return None
 
     def _tidied(self, made: Made) -> Made:
         """Keep the history short after a commit, which is done whatever comes of that."""

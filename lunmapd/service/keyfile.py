@@ -6,16 +6,16 @@ It is the one file that must not be readable by others, so it is refused, not me
 import base64
 import binascii
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from lunmapd.core.errors import LunmapdError
 from lunmapd.core.secrets import KEY_BYTES, Keyring, key_id, keyring
+from lunmapd.store.access_errors import CredentialsError
+from lunmapd.store.private import read_private
 
 DEFAULT_PATH = Path("/etc/lunmapd/secrets.key")
 _ONLY_OWNER = 0o600
-_MOST = 64 * 1024
 _HEAD = (
     "# Keys of lunmapd's secrets, the current one first. Whoever reads this can read every CHAP password.\n"
 )
@@ -27,29 +27,13 @@ class KeyFileError(LunmapdError):
 
 def read_keys(path: Path) -> Keyring:
     """Read the key file; an absent one has no keys. Raises KeyFileError for one that is not only its owner's."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
+    if not path.exists():
         return Keyring()
-    except OSError as error:
-        raise KeyFileError(f"can't read the key file: {error}") from None
     try:
-        _check(path, os.fstat(descriptor))
-        return keyring(_keys(path, os.read(descriptor, _MOST)))
-    finally:
-        os.close(descriptor)
-
-
-def _check(path: Path, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise KeyFileError(f"{path} is not a regular file")
-    if status.st_uid not in {0, os.geteuid()}:
-        raise KeyFileError(f"{path} belongs to user {status.st_uid}: it must be root's, 'chown root {path}'")
-    if status.st_mode & 0o077:
-        mode = stat.filemode(status.st_mode)
-        raise KeyFileError(
-            f"others may use {path} ({mode}): 'chmod 600 {path}', and if others had access to it, make a new key"
-        )
+        data = read_private(path)
+    except CredentialsError as error:
+        raise KeyFileError(f"{error}; if others had access to it, make a new key") from None
+    return keyring(_keys(path, data))
 
 
 def _keys(path: Path, data: bytes) -> Iterator[bytes]:

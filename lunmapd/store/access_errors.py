@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lunmapd.core.access import Role
 from lunmapd.core.errors import Exit
-from lunmapd.store.errors import StoreError, UnreachableError
+from lunmapd.store.errors import StoreError, UnheardError, UnreachableError
 
 
 class TlsFailedError(UnreachableError):
@@ -23,7 +23,7 @@ class TlsFailedError(UnreachableError):
         )
 
 
-class CredentialsError(StoreError):
+class CredentialsError(UnheardError):
     """A certificate, key or password file can't be used."""
 
     exit_code = Exit.INVALID
@@ -44,7 +44,7 @@ class SaslMissingError(StoreError):
         )
 
 
-class NotAuthenticatedError(StoreError):
+class NotAuthenticatedError(UnheardError):
     """The servers were reached and refuse who we say we are; `login` is the setting that says it, empty if none does."""
 
     def __init__(self, hosts: str, login: str) -> None:
@@ -72,7 +72,7 @@ class UnknownIdentityError(StoreError):
         )
 
 
-class NotPermittedError(StoreError):
+class NotPermittedError(UnheardError):
     """The ACL of a znode forbids it. `who` is what the servers take us for; a `role`, or being `node`, would allow it."""
 
     def __init__(self, znode: str, who: Sequence[str], role: Role, node: str = "") -> None:

@@ -7,8 +7,12 @@ class StoreError(LunmapdError):
     """Root of the errors of the store."""
 
 
-class UnreachableError(StoreError):
-    """No answer from ZooKeeper within the deadline (seconds); nothing is known of the tree."""
+class UnheardError(StoreError):
+    """Nothing was heard of the tree, whether nobody answered or we may not know."""
+
+
+class UnreachableError(UnheardError):
+    """No answer from ZooKeeper within the deadline (seconds)."""
 
     exit_code = Exit.UNREACHABLE
 

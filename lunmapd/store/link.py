@@ -150,7 +150,7 @@ class Link:
         except StoreError as error:
             self._tell(up=False, refusal=error)
             return
-        self._tell(up=False, refusal=self._refusal)
+        self._tell(up=False, refusal=None)
         self._down_since = time.monotonic()
         old, self.current, self._handler = self.current, client, handler
         client.start_async()

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from lunmapd.core.access import Acl, acl_size
 from lunmapd.core.changes import Revision
+from lunmapd.core.errors import Exit
 from lunmapd.core.lunmap import SECTIONS
 from lunmapd.store import paths
 from lunmapd.store.acl import handed_down
@@ -24,6 +25,8 @@ from lunmapd.store.terms import Terms
 
 class LateError(StoreError):
     """Another commit was made meanwhile, and nothing of this one."""
+
+    exit_code = Exit.CONFLICT
 
     def __init__(self) -> None:
         super().__init__("another commit was made meanwhile; try again")

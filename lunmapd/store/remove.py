@@ -15,7 +15,7 @@ def removals(session: Session, path: str) -> list[Write]:
 def _all_below(session: Session, path: str) -> Iterator[str]:
     level = [path]
     while level:
-        names = session.gather([ask_children(session, each) for each in level])
+        names = session.gather([ask_children(session, each) for each in level], level)
         yield from (each for each, below in zip(level, names, strict=True) if below is not None)
         level = [
             f"{each}/{name}" for each, below in zip(level, names, strict=True) for name in sorted(below or ())

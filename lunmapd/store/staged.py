@@ -54,7 +54,7 @@ def resume(session: Session, halfway: Halfway, after: Lunmap, terms: Terms) -> R
     Raises InvalidInputError, TakenOverError when somebody else was faster, and the errors of `publish`.
     """
     terms.refuse(halfway.released.lunmap, after)
-    return _finish(session, halfway, content(halfway.tip, after), terms)
+    return finish(session, halfway, content(halfway.tip, after) or Content(), terms)
 
 
 def undo(session: Session, halfway: Halfway, terms: Terms) -> Revision:
@@ -66,17 +66,22 @@ def undo(session: Session, halfway: Halfway, terms: Terms) -> Revision:
     parts = read_revisions(session, range(first, last + 1))
     if len(parts) <= last - first:
         raise DamagedError(session.path(paths.REVISIONS), f"not all of {first} to {last} are there")
-    return _finish(session, halfway, content_of(halfway.tip, objects_at(first - 1, parts)), terms)
+    back = content_of(halfway.tip, objects_at(first - 1, parts)) or Content()
+    return finish(session, halfway, back, terms)
 
 
-def _finish(session: Session, halfway: Halfway, what: Content | None, terms: Terms) -> Revision:
+def finish(session: Session, halfway: Halfway, what: Content, terms: Terms) -> Revision:
+    """Do the rest, and release all of it; returns the last revision.
+
+    Raises TakenOverError when somebody else was faster, and the errors of `publish`.
+    """
     released, tip = halfway.released, halfway.tip
     head = Head(released.revision, released.head_digest, released.confirmed, tip.staged)
     place = tip_of(tip, head)
     try:
-        if what is not None:
+        if what.steps:
             return publish(session, released, place, what, terms)
         newest = read_revision(session, tip.revision, tip.revision)
-        return release(session, released, place, newest, Content())
+        return release(session, released, place, newest, what)
     except LateError:
         raise TakenOverError from None

@@ -6,7 +6,19 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from lunmapd.core.lunmap import Access, Block, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.backings import Block
+from lunmapd.core.lunmap import (
+    Access,
+    Initiator,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    PortalGroup,
+    Scope,
+    Shared,
+    Target,
+)
 from lunmapd.core.rules import change_problems, problems
 
 K = TypeVar("K")
@@ -19,6 +31,7 @@ _LUNS = 24
 _NUMBERS = 32
 _MIB = 1 << 20
 _AT_ONCE = 4
+SHARED = Shared(Scope.OFF, Scope.OFF)
 
 Edit = Callable[[Lunmap, Random], Lunmap]
 
@@ -49,7 +62,7 @@ def _add_lun(lunmap: Lunmap, dice: Random) -> Lunmap:
     if f"l{number}" in lunmap.luns:
         return lunmap
     serial = f"{number:08x}{dice.getrandbits(96):024x}"
-    return with_lun(lunmap, f"l{number}", Lun(Block(f"/dev/vg/l{number}"), serial, _MIB))
+    return with_lun(lunmap, f"l{number}", Lun(Block(f"/dev/vg/l{number}"), serial, _MIB, shared=SHARED))
 
 
 def _remove_lun(lunmap: Lunmap, dice: Random) -> Lunmap:

@@ -145,7 +145,7 @@ def sessions_expired(field: Field, dice: Random) -> Heal:
 
 def expire(session: Session) -> None:
     """Let the server end a session, by opening it a second time and closing it there; it may be gone by itself."""
-    double = KazooClient(session.hosts, client_id=session._client.client_id)
+    double = KazooClient(session.hosts, client_id=session.link.current.client_id)
     with suppress(KazooTimeoutError):
         double.start(30)
     with suppress(KazooException):

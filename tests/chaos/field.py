@@ -15,8 +15,8 @@ from chaos.recorder import Recorder, now
 from chaos.tree import read_head, read_tree
 from chaos.writer import Writer
 from lab import Ensemble
-from lunmapd.store.commit import initialise
 from lunmapd.store.errors import StoreError
+from lunmapd.store.init import initialise
 from lunmapd.store.session import Session
 
 _DEADLINE = 5.0

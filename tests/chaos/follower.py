@@ -6,16 +6,23 @@ from pathlib import Path
 from chaos.history import Sighting
 from chaos.recorder import Recorder, now
 from fakes.lio import FakeLio
-from lunmapd.agent.agent import Agent
+from lunmapd.agent.agent import Agent, utc_now
 from lunmapd.agent.bell import Bell
 from lunmapd.agent.claims import Claims
+from lunmapd.agent.disk import Local
+from lunmapd.agent.follow import Follower as MapFollower
 from lunmapd.agent.identity import Identity
+from lunmapd.agent.local import LocalSnapshot
+from lunmapd.agent.member import Member
+from lunmapd.agent.policy import Policy
 from lunmapd.agent.report import Turn
+from lunmapd.core.guard import Limits
 from lunmapd.store.session import Session
 
 _NEVER = 3600.0  # at rest only the watch wakes it: a lost watch is a follower that stays behind
 _RETRY = 0.2
 _END = 60.0
+_POLICY = Policy(limits=Limits(share=1.0))  # random maps lose much at once, and nobody is there to confirm it
 
 
 class Follower:
@@ -39,13 +46,11 @@ class Follower:
         self._seen = None
         self.session = session
         self._bell, self._stops = Bell(), threading.Event()
-        agent = Agent(
-            self.name,
-            session,
-            self.kernel,
-            Claims(self._directory / f"{self.name}.json"),
-            Identity(self.name, str(self._life)),
-        )
+        member = Member(session, self.name, Identity(self.name, str(self._life)), utc_now())
+        state = self._directory / self.name
+        state.mkdir(exist_ok=True)
+        following = MapFollower(session, LocalSnapshot(state), _POLICY)
+        agent = Agent(member, following, self.kernel, Local(Claims(state / "claims.json")), _POLICY)
         waits = (_NEVER, _RETRY)
         run = (self._bell, self._stops.is_set, self._said, waits)
         self._thread = threading.Thread(target=agent.run, args=run, name=self.name, daemon=True)

@@ -11,8 +11,8 @@ from chaos.field import Field, wait_until
 from chaos.history import History, Outcome
 from chaos.nemesis import Nemesis
 from lab import Ensemble
-from lunmapd.store.commit import initialise
 from lunmapd.store.errors import ForeignClusterError, NotInitialisedError
+from lunmapd.store.init import initialise
 from lunmapd.store.session import Session
 
 pytestmark = pytest.mark.integration

@@ -13,17 +13,13 @@ from chaos.recorder import Recorder, now
 from lunmapd.core.changes import diff
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.store.commit import commit
+from lunmapd.store.commit_errors import ConflictError, EditedMeanwhileError, OutcomeUnknownError
 from lunmapd.store.draft import Signature
-from lunmapd.store.errors import (
-    ConflictError,
-    EditedMeanwhileError,
-    OutcomeUnknownError,
-    StoreError,
-    UnreachableError,
-)
+from lunmapd.store.errors import StoreError, UnreachableError
 from lunmapd.store.read import read_all, refresh
 from lunmapd.store.session import Session
 from lunmapd.store.snapshot import Snapshot
+from lunmapd.store.terms import Terms, by_the_rules
 
 Wish = Callable[[Lunmap], Lunmap]
 _PAUSE = 0.02
@@ -79,7 +75,8 @@ class Writer:
             before = self._read()
             after = wish(before.lunmap)
             effect = effect_of(diff(before.lunmap, after))
-            made = commit(self.session, before, after, Signature(self.name, token, datetime.now(UTC)))
+            signature = Signature(self.name, token, datetime.now(UTC))
+            made = commit(self.session, before, after, Terms(signature, by_the_rules))
         except StoreError as raised:
             outcome, error = _outcome(raised), str(raised)
             self._known = None if isinstance(raised, EditedMeanwhileError) else self._known

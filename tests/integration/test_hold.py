@@ -1,14 +1,14 @@
 """The hold on mass removal, and on a tree that was restored, until somebody confirms."""
 
 import pytest
-from integration.agents import Nodes, applied, conditions, confirm, many, message, put, shown
+from integration.agents import Nodes, applied, conditions, confirm, is_open, many, message, put, shown
 from integration.tools import NOW, terms
 from msgspec.structs import replace
 
 from lunmapd.agent.policy import Policy
 from lunmapd.core import lio
 from lunmapd.core.guard import Limits
-from lunmapd.core.lunmap import Initiator
+from lunmapd.core.lunmap import Initiator, NodeState
 from lunmapd.core.outcome import Failure
 from lunmapd.core.status import APPLIED, STORE, Standing, standing
 from lunmapd.store.backup import read_backup
@@ -158,6 +158,19 @@ def test_after_a_reboot_there_is_nothing_to_hold(session: Session, make: Nodes) 
     make.kernel.objects.clear()
     assert make().turn().converged
     assert make.serves(TWO)
+
+
+def test_draining_a_node_is_no_removal(session: Session, make: Nodes) -> None:
+    """A drained node closes its paths at once, whatever it serves, and keeps all of it ready."""
+    put(session, TEN)
+    agent = make()
+    agent.turn()
+    put(session, replace(TEN, nodes={"n1": replace(TEN.nodes["n1"], state=NodeState.DRAINED)}))
+    assert agent.turn().converged
+    assert (is_open(make.kernel), len(shown(make.kernel))) == (False, 10)
+    put(session, TEN)
+    assert agent.turn().converged
+    assert make.serves(TEN)
 
 
 def test_limits_are_settings(session: Session, make: Nodes) -> None:

@@ -34,7 +34,7 @@ def served_by(ensemble: Ensemble, session: Session) -> Server:
 @pytest.mark.parametrize("harm", [Server.pause, Server.cut, Server.kill])
 def test_a_session_moves_in_time(trio: Ensemble, connect: Connect, harm: Callable[[Server], None]) -> None:
     """When its server is stopped, cut off or killed, the session is taken to another before it expires, watch and all."""
-    session = connect(trio.hosts, timeout=6.0, deadline=30.0)
+    session = connect(trio.hosts, timeout=10.0, deadline=30.0)
     initialise(session)
     woken: list[None] = []
     watch_head(session, lambda: woken.append(None))

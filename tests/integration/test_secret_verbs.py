@@ -162,4 +162,4 @@ def test_the_settings_name_the_key_file(desk: Desk, tmp_path: Path) -> None:
     answer = plain("-c", str(config), "secret", "set", HOST, "--user", "bob", stdin=f"{PASSWORD}\n")
     assert answer.out == "committed revision 2\n"
     desk.key_file.chmod(0o644)
-    assert "chmod 600" in plain("-c", str(config), "secret", "list", expect=1).err
+    assert "chmod 0600" in plain("-c", str(config), "secret", "list", expect=1).err

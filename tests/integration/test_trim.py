@@ -1,7 +1,6 @@
 """Keeping the history short, whatever happens in the middle of it."""
 
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -41,11 +40,10 @@ def expected(number: int) -> Lunmap:
 
 
 @pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a checkpoint of several chunks, and remove revisions by threes."""
     monkeypatch.setattr("lunmapd.core.checkpoint.CHUNK", 80)
     monkeypatch.setattr("lunmapd.store.trim.BATCH", 3)
-    return iter([None])
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from kazoo.client import KazooClient
 from msgspec.structs import replace
 
 from lunmapd.core.backings import Block
-from lunmapd.core.changes import Revision, map_digest
+from lunmapd.core.changes import Revision, diff, map_digest
 from lunmapd.core.digest import show
 from lunmapd.core.documents import encode
 from lunmapd.core.errors import Problem
@@ -95,13 +95,16 @@ def mutate(lunmap: Lunmap, dice: random.Random) -> Lunmap:
 
 
 def make_former_tree(session: Session, lunmap: Lunmap) -> None:
-    """Make a tree as version 1 of the schema had it, with a map at revision 0."""
+    """Make a tree as version 1 of the schema had it: empty, or with a map that revision 1 brought."""
+    digest, changes = show(map_digest(lunmap)), diff(Lunmap(), lunmap)
     content = {
         "meta": b'{"schema":1,"cluster":"former"}',
-        "head": encode({"revision": 0, "digest": show(map_digest(lunmap))}),
+        "head": encode({"revision": len(changes) and 1, "digest": digest}),
         **dict.fromkeys(("luns", "targets", "initiators", "nodes", "revisions", "live", "status"), b""),
         **{f"{section}/{name}": encode(document) for section, name, document in lunmap.documents()},
     }
+    if changes:
+        content["revisions/0000000001"] = encode(Revision(1, digest, "ann", NOW, "", changes))
     with Shell(session) as shell:
         shell.client.create(session.root, makepath=True)
         for path, data in content.items():

@@ -22,6 +22,7 @@ _VERBS = (
     upkeep.backup,
     upkeep.restore,
     upkeep.repair,
+    upkeep.migrate,
     secret.secret,
     acl.acl,
 )

@@ -88,3 +88,18 @@ def repair(connection: Connection, note: Note, dry_run: bool, output: str) -> No
         made = None if dry_run else client.repair(note)
     nothing = "nothing was put back (dry run)" if changes else "nothing was edited around the tools"
     say_committed(made, changes, output, nothing)
+
+
+@click.command()
+@note_options
+@click.option("--resume", is_flag=True, help="Go on with a migration that stopped in the middle.")
+@output_option
+@click.pass_obj
+def migrate(connection: Connection, note: Note, resume: bool, output: str) -> None:
+    """Bring the tree to the schema of this version, once every node runs it.
+
+    Before that, nodes of both versions follow the map, and nobody can commit with this version.
+    """
+    with connection.client() as client:
+        made = client.migrate(note, resume=resume)
+    say_committed(made, (), output, "nothing to do, the tree has this version's schema")

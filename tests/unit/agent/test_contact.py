@@ -1,9 +1,18 @@
 """How long ZooKeeper was silent, and what a node offers meanwhile."""
 
+from pathlib import Path
+
 import pytest
 
 from lunmapd.agent.contact import Contact
+from lunmapd.core.access import Role
 from lunmapd.core.offer import Offer
+from lunmapd.store.access_errors import (
+    CredentialsError,
+    NotAuthenticatedError,
+    NotPermittedError,
+    TlsFailedError,
+)
 from lunmapd.store.errors import LostError, NotInitialisedError, StoreError, UnreachableError
 
 SILENCE = UnreachableError("h:1", 10)
@@ -55,10 +64,18 @@ def test_the_limit_counts_from_the_first_look_that_failed(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "offer"), [(NotInitialisedError("/x"), Offer.ALL), (LostError("h:1", 1), Offer.NONE)]
+    ("error", "offer"),
+    [
+        (NotInitialisedError("/x"), Offer.ALL),
+        (LostError("h:1", 1), Offer.NONE),
+        (TlsFailedError("h:1", 1, {}), Offer.NONE),
+        (NotAuthenticatedError("h:1", "sasl"), Offer.NONE),
+        (CredentialsError(Path("/x"), "missing"), Offer.NONE),
+        (NotPermittedError("/x", ["sasl:n1"], Role.READER), Offer.NONE),
+    ],
 )
 def test_any_answer_is_contact(clock: Clock, error: StoreError, offer: Offer) -> None:
-    """A tree that can't be followed is an answer all the same; a connection that breaks is none."""
+    """A tree that can't be followed is an answer all the same; a broken connection, or to be refused, is none."""
     contact = Contact(30.0, clock)
     look(contact, clock, None)
     assert look(contact, clock, error, 31) is offer

@@ -8,12 +8,13 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from chaos.checker import violations
-from chaos.edits import edit, first_map, with_lun
+from chaos.edits import SHARED, edit, first_map, with_lun
 from chaos.history import Attempt, History, Outcome, Sighting, Smear, Tree, effect_of, piece
 from lunmapd.core import digest as digests
+from lunmapd.core.backings import Block
 from lunmapd.core.changes import Change, Head, Revision, as_raw, diff, map_digest
 from lunmapd.core.documents import encode
-from lunmapd.core.lunmap import Block, Lun, Lunmap, Map
+from lunmapd.core.lunmap import Lun, Lunmap, Map
 from lunmapd.core.project import PORT_ID, project
 
 LAST = 8
@@ -29,7 +30,13 @@ def maps() -> list[Lunmap]:
     found = [Lunmap(), first_map()]
     for number in range(2, LAST + 1):
         index = number % 3
-        lun = Lun(Block(f"/dev/l{index}"), str(index) * 32, number << 20, (Map(TARGET, index, INITIATOR),))
+        lun = Lun(
+            Block(f"/dev/l{index}"),
+            str(index) * 32,
+            number << 20,
+            shared=SHARED,
+            maps=(Map(TARGET, index, INITIATOR),),
+        )
         found.append(with_lun(found[-1], f"l{index}", lun))
     return found
 

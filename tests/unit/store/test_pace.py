@@ -34,7 +34,7 @@ def test_fifty_clients_come_back_evenly() -> None:
 def test_no_pause_outlasts_the_session(count: int, timeout: float, chance: float) -> None:
     """However often a connection was lost, the session has half its time left; a client is made anew within five timeouts."""
     assert 0 <= reconnect_pause(count, timeout, chance) <= timeout / 2
-    assert 0 < rebuild_pause(count, timeout, chance) <= 4.5 * timeout
+    assert 0 < rebuild_pause(count, timeout, chance) <= 5 * timeout
 
 
 def test_failures_are_repeated_ever_more_seldom() -> None:

@@ -1,0 +1,78 @@
+"""The bare price: plain system calls on configfs in the order that suits the kernel best, with nothing checked.
+
+What it makes is what lunmapd makes of the map of `shape.py`, down to the last attribute.
+"""
+
+import os
+from collections.abc import Iterable
+
+from bench.guest.shape import SIZE, TAG, TARGET, Shape, host, name, path, serial
+
+ROOT = "/sys/kernel/config/target"
+TPG = f"{ROOT}/iscsi/{TARGET}/tpgt_{TAG}"
+_FIRST = 10_000
+
+
+def write(where: str, text: str) -> None:
+    """Write one attribute."""
+    descriptor = os.open(where, os.O_WRONLY)
+    os.write(descriptor, text.encode())
+    os.close(descriptor)
+
+
+def build(shape: Shape) -> None:
+    """Make everything."""
+    _storage_objects(range(shape.luns))
+    _group()
+    for number in range(shape.luns):
+        add_lun(number)
+    for initiator in range(shape.initiators):
+        os.mkdir(f"{TPG}/acls/{host(initiator)}")
+        for number in range(shape.luns):
+            add_map(initiator, number)
+    write(f"{TPG}/attrib/prod_mode_write_protect", "1")
+    os.mkdir(f"{TPG}/np/127.0.0.1:3260")
+    write(f"{TPG}/rtpi", str(TAG))
+    write(f"{TPG}/enable", "1")
+
+
+def _storage_objects(numbers: Iterable[int]) -> None:
+    for number in numbers:
+        add_storage_object(number)
+
+
+def add_storage_object(number: int) -> None:
+    """Make one storage object."""
+    hba = f"{ROOT}/core/fileio_{_FIRST + number}"
+    device = f"{hba}/{name(number)}"
+    os.mkdir(hba)
+    os.mkdir(device)
+    write(f"{device}/control", f"fd_dev_name={path(number)},fd_dev_size={SIZE}")
+    write(f"{device}/udev_path", path(number))
+    write(f"{device}/enable", "1")
+    write(f"{device}/wwn/vpd_unit_serial", serial(number))
+
+
+def add_lun(number: int) -> None:
+    """Export a storage object."""
+    os.mkdir(f"{TPG}/lun/lun_{number}")
+    os.symlink(f"{ROOT}/core/fileio_{_FIRST + number}/{name(number)}", f"{TPG}/lun/lun_{number}/lunmapd")
+
+
+def add_map(initiator: int, number: int) -> None:
+    """Map a LUN; it is read-write from the start, as long as the TPG's prod_mode_write_protect is 0."""
+    directory = f"{TPG}/acls/{host(initiator)}/lun_{number}"
+    os.mkdir(directory)
+    os.symlink(f"{TPG}/lun/lun_{number}", f"{directory}/lunmapd")
+
+
+def _group() -> None:
+    os.mkdir(f"{ROOT}/iscsi/{TARGET}")
+    os.mkdir(TPG)
+    write(f"{TPG}/param/TargetAlias", "lunmapd")
+    for attribute, value in (
+        ("cache_dynamic_acls", "0"),
+        ("demo_mode_discovery", "0"),
+        ("authentication", "0"),
+    ):
+        write(f"{TPG}/attrib/{attribute}", value)

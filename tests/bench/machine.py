@@ -1,0 +1,35 @@
+"""A machine with a kernel of its own, and a measurement in it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab import Machine
+
+_HERE = Path(__file__).parent
+_THERE = "/srv/bench"
+
+
+@contextmanager
+def node(memory: str = "2G") -> Iterator[Machine]:
+    """Give a storage node that has lunmapd and the guest's part of the benchmark."""
+    with Lab() as lab:
+        machine = lab.machine("node", memory=memory)
+        for file in (_HERE / "__init__.py", *(_HERE / "guest").glob("*.py")):
+            machine.put(f"{_THERE}/bench/{file.relative_to(_HERE)}", file.read_text())
+        yield machine
+
+
+def measure(machine: Machine, *words: str | int, timeout: float = 600.0) -> dict[str, float]:
+    """Run one of the measurements of guest/__main__.py."""
+    command = ["env", f"PYTHONPATH={_THERE}", "python3", "-m", "bench.guest", *map(str, words)]
+    found: dict[str, float] = json.loads(machine.run(command, timeout=timeout).stdout)
+    return found
