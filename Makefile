@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest
 FAST_PACKAGES := gcc libsystemd-dev pkg-config python3-dev python3-venv
 LAB_PACKAGES  := mmdebstrap iproute2
 
-.PHONY: help demo test test-fast soak bench lint lab clean packages lab-packages
+.PHONY: help demo test test-fast soak bench lint lab deb dist clean packages lab-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ lint: $(VENV)/ready ## ruff, mypy --strict and the layers of the architecture
 
 lab: $(VENV)/ready lab-packages ## Build the lab's root and find its kernel, which demo and test do by themselves
 	@PYTHONPATH=tests $(BIN)/python -m lab build
+
+deb: $(VENV)/ready lab-packages ## The Debian package, built in a Debian 13, into dist/
+	@PYTHONPATH=tests $(BIN)/python -m lab deb dist
+
+dist: $(VENV)/ready ## The wheel and the source archive, into dist/
+	@$(BIN)/python -m build --quiet --outdir dist
 
 clean: ## Remove what was built here; the lab's cached root stays
 	rm -rf $(VENV) build dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -59,16 +59,21 @@ class Agent:
         bell: Bell,
         stopping: Callable[[], bool],
         said: Callable[[Turn], None],
-        waits: tuple[float, float],
+        waits: Callable[[], tuple[float, float]],
     ) -> None:
-        """Turn until `stopping`; between turns wait for the bell, at most `waits` seconds (at rest, while failing)."""
+        """Turn until `stopping`; between turns wait for the bell, at most `waits()` seconds (at rest, while failing)."""
         self._follower.watch(bell.ring)
-        rest, retry = waits
         while not stopping():
             turn = self.turn()
             said(turn)
             self._follower.tidy()
+            rest, retry = waits()
             bell.wait(self._contact.shorten(rest if turn.converged else retry))
+
+    def adopt(self, policy: Policy) -> None:
+        """Go by another policy from now on, but for `isolate_after`, and read everything at the next turn."""
+        self._policy = policy
+        self._follower.adopt(policy)
 
     def turn(self) -> Turn:
         """Read, make one pass, report. Whatever lunmapd raises on purpose becomes a condition."""

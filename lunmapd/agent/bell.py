@@ -1,6 +1,8 @@
 """The one way to wake the loop: a watch, a timer, a signal and a lost session all ring, and none of them says more."""
 
 import queue
+import time
+from collections.abc import Callable
 
 
 class Bell:
@@ -10,8 +12,10 @@ class Bell:
     SimpleQueue.put is reentrant (Python library reference, queue).
     """
 
-    def __init__(self) -> None:
-        """Start silent."""
+    def __init__(self, beat: Callable[[], None] = lambda: None, every: float = 60.0) -> None:
+        """Start silent. Whoever waits calls `beat` at least every so many seconds: it waits, but it lives."""
+        self._beat = beat
+        self._every = every
         self._rings: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def ring(self) -> None:
@@ -20,10 +24,18 @@ class Bell:
 
     def wait(self, timeout: float) -> bool:
         """Wait for a ring, at most `timeout` seconds; return whether there was one, and forget all that there were."""
-        try:
-            self._rings.get(timeout=timeout)
-        except queue.Empty:
-            return False
+        until = time.monotonic() + timeout
+        while not self._heard(until - time.monotonic()):
+            if time.monotonic() >= until:
+                return False
         while not self._rings.empty():
             self._rings.get()
+        return True
+
+    def _heard(self, seconds: float) -> bool:
+        self._beat()
+        try:
+            self._rings.get(timeout=max(0.0, min(self._every, seconds)))
+        except queue.Empty:
+            return False
         return True

@@ -12,6 +12,7 @@ from lunmapd.agent.hold import Holds
 from lunmapd.agent.local import Kept, LocalSnapshot, SnapshotDamagedError
 from lunmapd.agent.policy import Policy
 from lunmapd.agent.standin import FROM_SNAPSHOT, NOT_READ, judge, no_map
+from lunmapd.core.messages import Message, fields
 from lunmapd.core.status import FRESH, KEPT, UNEDITED, Verdict, bad, good
 from lunmapd.store.edits import describe_edits
 from lunmapd.store.errors import RestoredError, StoreError, UnsteadyError
@@ -68,6 +69,11 @@ class Follower:
         fresh = good(FRESH, "Read", "the map in force is the newest in ZooKeeper")
         return Reading(found, None, (fresh, self._kept(), _edits(found)))
 
+    def adopt(self, policy: Policy) -> None:
+        """Go by another policy from now on, and read everything at the next look."""
+        self._policy = policy
+        self._full_at = float("-inf")
+
     def watch(self, wake: Callable[[], None]) -> None:
         """Call `wake`, from a foreign thread, when there may be something new to read."""
         watch_head(self._session, wake)
@@ -80,7 +86,7 @@ class Follower:
         try:
             kept = self._local.load()
         except SnapshotDamagedError as error:
-            log.warning("%s", error)
+            log.warning("%s", error, extra=fields(Message.SNAPSHOT_DAMAGED))
             return None, no_map("SnapshotDamaged", str(error))
         return kept, judge(kept, self._policy.snapshot_max_age, now)
 

@@ -13,6 +13,7 @@ from lunmapd.core.desire import Desire, desire
 from lunmapd.core.errors import Exit, LunmapdError
 from lunmapd.core.guard import Limits
 from lunmapd.core.lunmap import Lunmap
+from lunmapd.core.messages import Message, fields
 from lunmapd.core.observed import Observed
 from lunmapd.core.offer import Offer, offered, unchanged
 from lunmapd.core.outcome import Failure, Report, failures
@@ -94,7 +95,7 @@ def reconcile(kernel: Kernel, claims: Claims, orders: Orders) -> Result:
         return _result(orders, want, observed)
     _judge(kernel, orders, want, observed, steps)
     claims.write(ours | _claims(want))
-    reports = tuple(_logged(report) for report in kernel.apply(steps))
+    reports = tuple(_logged(report, orders.revision) for report in kernel.apply(steps))
     observed = kernel.observe(claims.read())
     want = _want(orders, observed)
     claims.write(_claims(want))
@@ -124,7 +125,7 @@ def _judge(kernel: Kernel, orders: Orders, want: Desire, observed: Observed, ste
         return
     still = unchanged(want.objects, observed.objects, orders.offer)
     for report in kernel.apply(plan(still, observed.objects)):
-        _logged(report)
+        _logged(report, orders.revision)
     raise RemovalHeldError(orders.revision, held)
 
 
@@ -137,8 +138,17 @@ def _claims(want: Desire) -> frozenset[str]:
     return targets | {lio.DISCOVERY_CLAIM} if lio.DISCOVERY_AUTH in want.objects else targets
 
 
-def _logged(report: Report) -> Report:
+def _logged(report: Report, revision: int) -> Report:
     """Log one line for each change that was made; failures stay, so the loop says them once."""
     if report.failure is None:
-        log.info("%s (%s)", report.step, disruption(report.step).name.lower().replace("_", " "))
+        step, effect = report.step, disruption(report.step).name.lower()
+        extra = fields(
+            Message.CHANGED,
+            revision=revision,
+            object=lio.show_key(lio.key(step.item)),
+            action=step.action,
+            reason=step.reason,
+            disruption=effect.replace("_", "-"),
+        )
+        log.info("%s (%s)", step, effect.replace("_", " "), extra=extra)
     return report

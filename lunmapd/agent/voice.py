@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from lunmapd.core import lio
 from lunmapd.core.errors import LunmapdError
+from lunmapd.core.messages import Message, fields
 from lunmapd.core.outcome import WAITING, Failure
 from lunmapd.core.status import Condition
 
@@ -26,30 +27,43 @@ class Voice:
         for entry in conditions:
             now = entry.status, entry.reason, entry.message
             if self._conditions.get(entry.type) != now:
-                level = logging.INFO if entry.status else logging.WARNING
-                log.log(level, "%s=%s, %s: %s", entry.type, entry.status, entry.reason, entry.message)
+                _say(entry)
             self._conditions[entry.type] = now
 
     def failures(self, failures: Mapping[lio.Key, Failure]) -> None:
         """Say which objects fail, and which do no more."""
         causes = {name: failure for name, failure in failures.items() if failure.reason != WAITING}
         for name in self._failures.keys() - causes.keys():
-            log.info("%s no longer fails", lio.show_key(name))
+            shown = lio.show_key(name)
+            log.info("%s no longer fails", shown, extra=fields(Message.RECOVERED, object=shown))
         for name, failure in causes.items():
             if self._failures.get(name) != failure:
-                log.warning("%s fails: %s: %s", lio.show_key(name), failure.reason, failure.message)
+                _warn(lio.show_key(name), failure)
         self._failures = causes
 
     def keyless(self, error: LunmapdError | None) -> None:
         """Say that the key file can't be used."""
         text = "" if error is None else str(error)
         if text and text != self._keyless:
-            log.warning("the key file is not used: %s", text)
+            log.warning("the key file is not used: %s", text, extra=fields(Message.KEYS_UNUSABLE))
         self._keyless = text
 
     def unwritten(self, error: LunmapdError | None) -> None:
         """Say that the status could not be written."""
         text = "" if error is None else str(error)
         if text and text != self._unwritten:
-            log.warning("the status was not written: %s", text)
+            log.warning("the status was not written: %s", text, extra=fields(Message.STATUS_UNWRITTEN))
         self._unwritten = text
+
+
+def _say(entry: Condition) -> None:
+    level, message = (
+        (logging.INFO, Message.CONDITION_GOOD) if entry.status else (logging.WARNING, Message.CONDITION_BAD)
+    )
+    extra = fields(message, condition=entry.type, reason=entry.reason)
+    log.log(level, "%s=%s, %s: %s", entry.type, entry.status, entry.reason, entry.message, extra=extra)
+
+
+def _warn(shown: str, failure: Failure) -> None:
+    extra = fields(Message.FAILING, object=shown, reason=failure.reason)
+    log.warning("%s fails: %s: %s", shown, failure.reason, failure.message, extra=extra)

@@ -28,6 +28,11 @@ class Deadlines(Struct, frozen=True):
     close: float = 5.0
     most_lost: int = 4
 
+    @property
+    def longest(self) -> float:
+        """The longest that one answer may take: a step whose worker must be started anew looks first."""
+        return self.observe + self.step
+
 
 class KernelUnreadableError(LunmapdError):
     """LIO could not be read; `failure` says why."""

@@ -1,17 +1,13 @@
 """`lunmapd`: the daemon of a storage node."""
 
-import logging
-import signal
+import faulthandler
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import click
-from systemd.daemon import notify
 
-from lunmapd import __version__
 from lunmapd.agent.agent import Agent, utc_now
 from lunmapd.agent.bell import Bell
 from lunmapd.agent.claims import Claims
@@ -23,14 +19,16 @@ from lunmapd.agent.member import Member
 from lunmapd.agent.report import Turn
 from lunmapd.agent.state import state_directory
 from lunmapd.core.errors import Exit
-from lunmapd.lio.kernel import Kernel
+from lunmapd.lio.kernel import Deadlines, Kernel
 from lunmapd.service import logs, zookeeper
+from lunmapd.service.attended import Attended
 from lunmapd.service.errors import reported
 from lunmapd.service.keyfile import read_keys
+from lunmapd.service.loop import Loop
+from lunmapd.service.manager import Manager
 from lunmapd.service.options import CONTEXT, config_option, version_option
 from lunmapd.service.settings import Settings, load
-
-log = logging.getLogger(__name__)
+from lunmapd.service.signals import Signals
 
 
 @click.command(context_settings=CONTEXT)
@@ -46,31 +44,37 @@ log = logging.getLogger(__name__)
 def daemon(config: Path, check_config: bool, once: bool, log_level: str) -> None:
     """Keep this node's LIO target equal to the map in ZooKeeper. Stopping it changes nothing in LIO.
 
-    Signals: TERM and INT stop it, HUP makes it look again at once.
+    Signals: TERM and INT stop it, HUP makes it read the settings again and look at everything at once.
     """
     settings = load(config)
     if check_config:
         click.echo(f"{config}: node {settings.node}, ZooKeeper at {','.join(settings.zookeeper.hosts)}")
         return
-    logs.set_up(log_level)
-    with _agent(settings) as agent:
+    logs.set_up(log_level, settings.node)
+    faulthandler.enable()  # the watchdog's SIGABRT shows where it hangs
+    manager = Manager(max(Deadlines().longest, settings.zookeeper.deadline))
+    bell = Bell(manager.beat, manager.every)
+    signals = Signals(bell.ring)
+    with _agent(settings, manager, signals) as agent:
         if once:
             sys.exit(_exit_code(agent.turn()))
-        _run(agent, settings)
+        signals.listen()
+        Loop(agent, manager, signals, config, settings).run(bell)
 
 
 @contextmanager
-def _agent(settings: Settings) -> Iterator[Agent]:
+def _agent(settings: Settings, manager: Manager, signals: Signals) -> Iterator[Agent]:
     """Bring the parts together, and take them apart in the opposite order."""
-    policy, session = settings.policy(), zookeeper.session(settings.zookeeper)
+    policy, session = settings.policy(), zookeeper.session(settings.zookeeper, manager.beat)
     member = Member(session, settings.node, read_identity(), utc_now())
     kernel = Kernel()
+    attended = Attended(kernel, manager.beat, signals.stopping)
     with state_directory(Path(settings.state_dir)) as directory:
         follower = Follower(session, LocalSnapshot(directory), policy)
         local = Local(Claims(directory / "claims.json"), lambda: read_keys(Path(settings.key_file)))
         try:
             session.start()
-            yield Agent(member, follower, kernel, local, policy)
+            yield Agent(member, follower, attended, local, policy)
         finally:
             session.close()
             kernel.close()
@@ -81,34 +85,6 @@ def _exit_code(turn: Turn) -> int:
         if error is not None:
             return int(error.exit_code)
     return int(Exit.OK if turn.converged else Exit.DEGRADED)
-
-
-def _run(agent: Agent, settings: Settings) -> None:
-    bell = Bell()
-    stops: list[int] = []
-
-    def stop(number: int, _: FrameType | None) -> None:
-        stops.append(number)
-        bell.ring()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGHUP, lambda _number, _frame: bell.ring())
-    log.info("lunmapd %s starts as node %s", __version__, settings.node)
-    agent.run(bell, lambda: bool(stops), lambda turn: _notify(agent, turn), (settings.resync, settings.retry))
-    notify("STOPPING=1")
-    log.info("stopped; LIO is left as it is")
-
-
-def _notify(agent: Agent, turn: Turn) -> None:
-    """Tell systemd that the first pass is done, or is held for a reason that the status gives."""
-    applied = agent.status.applied
-    revision = "none" if applied is None else str(applied.revision)
-    trouble = turn.store_error or turn.error
-    text = f"applied revision {revision}, {agent.status.failing_count} failing" + (
-        f"; {trouble}" if trouble else ""
-    )
-    notify(f"READY=1\nSTATUS={text}")
 
 
 def main() -> None:

@@ -4,16 +4,18 @@ import logging
 import os
 import sys
 
-from systemd.journal import JournalHandler
+from systemd import journal
 
 _QUIET = ("kazoo",)
 
 
-def set_up(level: str) -> None:
-    """Send records of `level` and above to the journal or to standard error."""
+def set_up(level: str, node: str) -> None:
+    """Send records of `level` and above to the journal, each with the node's name, or to standard error."""
     handler: logging.Handler
     if "JOURNAL_STREAM" in os.environ:
-        handler = JournalHandler(SYSLOG_IDENTIFIER="lunmapd")
+        handler = journal.JournalHandler(
+            sender_function=_send, SYSLOG_IDENTIFIER="lunmapd", LUNMAPD_NODE=node
+        )
         handler.setFormatter(logging.Formatter("%(message)s"))
     else:
         handler = logging.StreamHandler(sys.stderr)
@@ -21,3 +23,8 @@ def set_up(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def _send(message: str, /, **fields: object) -> None:
+    """Send what are fields of the journal: the handler adds all that a record has, its arguments twice."""
+    journal.send(message, **{name: fields[name] for name in fields if name.isupper() and name != "CODE_ARGS"})

@@ -67,7 +67,7 @@ def load(path: Path) -> Settings:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsUnreadableError(
-            f"can't read the settings: {error}; see config/lunmapd.yaml for an example"
+            f"can't read the settings: {error}; 'man lunmapd.yaml' has an example"
         ) from None
     settings, source = _parse(text, str(path))
     found = zookeeper.file_problems(settings.zookeeper)

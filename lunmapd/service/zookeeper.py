@@ -1,7 +1,7 @@
 """The `zookeeper` part of the settings: what it may say, the files that it names, and the session that it asks for."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from msgspec import Struct
@@ -46,14 +46,15 @@ class ZooKeeper(Struct, frozen=True, forbid_unknown_fields=True):
     digest: Login | None = None
 
 
-def session(zookeeper: ZooKeeper) -> Session:
-    """Make the session, not yet started. Raises CredentialsError for a file that can't be used."""
+def session(zookeeper: ZooKeeper, beat: Callable[[], None] = lambda: None) -> Session:
+    """Make the session, not yet started; `beat` is as Session's. Raises CredentialsError for a file that can't be used."""
     return Session(
         ",".join(zookeeper.hosts),
         zookeeper.chroot,
         timeout=zookeeper.session_timeout,
         deadline=zookeeper.deadline,
         credentials=_credentials(zookeeper),
+        beat=beat,
     )
 
 

@@ -67,7 +67,7 @@ class Session:
     Close it, or use it as a context manager.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but the hosts are options
         self,
         hosts: str,
         chroot: str = DEFAULT_CHROOT,
@@ -75,8 +75,10 @@ class Session:
         timeout: float = 10.0,
         deadline: float = 10.0,
         credentials: Credentials = ANONYMOUS,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.hosts = hosts
+        self._beat = beat
         self.root = "/" + chroot.strip("/")
         self.deadline = deadline
         self.link = Link(hosts, timeout, deadline, credentials)
@@ -124,6 +126,7 @@ class Session:
 
     def once(self, ask: Ask[T], at: str = "") -> T:
         """Make one request. Raises LostError when it is unknown whether it was done."""
+        self._beat()
         until = time.monotonic() + self.deadline
         return self._settle(ask(self.link.client(until)), until, at, Role.ADMIN)
 
@@ -152,6 +155,7 @@ class Session:
             ask(client)
 
     def _repeat(self, attempt: Callable[[KazooClient, float], T]) -> T:
+        self._beat()
         until = time.monotonic() + self.deadline
         while True:
             client = self.link.client(until)

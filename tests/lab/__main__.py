@@ -1,22 +1,25 @@
-"""The lab's command line: python -m lab build | check | list | reap [LAB | --all] | shell [LAB/]NAME [COMMAND...]."""
+"""The lab's command line: python -m lab build | check | deb DIRECTORY | list | reap [LAB | --all] | shell [LAB/]NAME [COMMAND...]."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import shlex
+import shutil
 import sys
+from pathlib import Path
 
 from lab import kernel
 from lab.check import HOST_PACKAGES, unfit
 from lab.errors import LabError
 from lab.lab import trial
 from lab.leftovers import Record, labs, reap
+from lab.project import package
 
 
 def main() -> int:
     """Run one verb; returns the exit code."""
-    verbs = {"build": _build, "check": _check, "list": _list, "reap": _reap, "shell": _shell}
+    verbs = {"build": _build, "check": _check, "deb": _deb, "list": _list, "reap": _reap, "shell": _shell}
     args = _parser().parse_args()
     try:
         return verbs[args.verb](args)
@@ -32,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("build", help="build the machines' root and find a kernel that runs here")
     verbs.add_parser("check", help="say whether this host can run the lab, and what it lacks")
+    building = verbs.add_parser("deb", help="build the Debian package of this tree, in a root of its own")
+    building.add_argument("directory", type=Path)
     verbs.add_parser("list", help="list the labs that run, and their machines")
     ending = verbs.add_parser("reap", help="remove what labs with dead owners have left")
     ending.add_argument("lab", nargs="?", default="", help="also end this lab")
@@ -59,6 +64,12 @@ def _check(_: argparse.Namespace) -> int:
     else:
         print("lab: this host can run the lab")
     return 1 if reasons else 0
+
+
+def _deb(args: argparse.Namespace) -> int:
+    args.directory.mkdir(parents=True, exist_ok=True)
+    print(shutil.copy(package(Path(__file__).parents[2]), args.directory))
+    return 0
 
 
 def _list(_: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The root file system that all machines of all labs share, read-only: Debian 13, built once."""
+"""Root file systems of Debian 13, each built once: the one that all machines share, read-only, and the package's workshop."""
 
 from __future__ import annotations
 
@@ -21,13 +21,22 @@ def root(extra: str = "") -> Path:
     With `extra`, also the packages of recipe/packages.EXTRA are in it.
     """
     lists = ["packages", *([f"packages.{extra}"] if extra else [])]
+    return _root(lists, _RECIPE / "customize", "the machines' root (Debian 13)")
+
+
+def workshop() -> Path:
+    """Return the root in which the Debian package is built, with the packages of recipe/packages.build, as `root` does."""
+    return _root(["packages.build"], _RECIPE / "customize.build", "the package's workshop (Debian 13)")
+
+
+def _root(lists: list[str], finish: Path, what: str) -> Path:
     packages = [package for name in lists for package in _packages(name)]
-    place = cache_directory() / "roots" / _digest(packages)
-    return build_once(place, lambda target: _build(target, packages), "the machines' root (Debian 13)")
+    place = cache_directory() / "roots" / _digest(packages, finish)
+    return build_once(place, lambda target: _build(target, packages, finish), what)
 
 
-def _digest(packages: list[str]) -> str:
-    recipe = [repr((_SUITE, _LEFT_OUT, _ESSENTIAL, packages)).encode(), (_RECIPE / "customize").read_bytes()]
+def _digest(packages: list[str], finish: Path) -> str:
+    recipe = [repr((_SUITE, _LEFT_OUT, _ESSENTIAL, packages)).encode(), finish.read_bytes()]
     return hashlib.sha256(b"\0".join(recipe)).hexdigest()[:16]
 
 
@@ -36,11 +45,7 @@ def _packages(name: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def _build(target: Path, packages: list[str]) -> None:
+def _build(target: Path, packages: list[str], finish: Path) -> None:
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
-    options += [
-        "--variant=minbase",
-        f"--essential-hook={_ESSENTIAL}",
-        f"--customize-hook={_RECIPE / 'customize'}",
-    ]
+    options += ["--variant=minbase", f"--essential-hook={_ESSENTIAL}", f"--customize-hook={finish}"]
     bootstrap(target, _SUITE, packages, options)

@@ -37,7 +37,10 @@ def configure(node: StorageNode, servers: Secure) -> None:
 
 
 def test_a_node_serves_from_a_closed_tree(lab: Lab, tmp_path: Path) -> None:
-    """With its certificate, and a key that comes as a credential of systemd, a node follows a map that only it may read."""
+    """With its certificate, and a key that comes as a credential of systemd, a node follows a map that only it may read.
+
+    A reload finds the credential too.
+    """
     servers = secure(lab)
     node = StorageNode(lab.machine("n1", init="systemd", memory="512M"))
     ctl = as_admin(servers, tmp_path)
@@ -51,4 +54,5 @@ def test_a_node_serves_from_a_closed_tree(lab: Lab, tmp_path: Path) -> None:
     ctl.apply(f"nodes: {{n1: {{tpg_tag: 1, portals: [{node.machine.address}]}}}}\n")
     eventually("the node has applied it", lambda: ctl.status()["nodes"]["n1"]["applied"] == 1)
     assert ctl.status()["nodes"]["n1"]["alive"]
+    node.machine.run("systemctl reload lunmapd", timeout=60)
     assert ctl("acl", "show", "--check").out.endswith("0 znodes have another ACL\n")

@@ -1,39 +1,272 @@
-"""The unit under a real systemd, on a real kernel."""
+"""The Debian package under a real systemd and on a real kernel, with an initiator that notices every disturbance."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from cluster import EXAMPLE, Ctl, StorageNode, eventually
+from cluster import EXAMPLE, HOST, SAN, SCRATCH, Ctl, StorageNode, eventually, settings
 
-from lab import Lab
+from lab import Ensemble, Initiator, Machine, Map, wait_for
+from lab.project import package
+from lab.pytest_plugin import NewLab
+from lunmapd.core.messages import Message
 
 pytestmark = pytest.mark.lab
 
+TREE = Path(__file__).parents[2]
+SETTINGS = "/etc/lunmapd/lunmapd.yaml"
+DEB = "/root/lunmapd.deb"
+UNIT = TREE / "packaging/systemd/lunmapd.service"
+KEYS = "/etc/lunmapd/secrets.key"
+LIO = "/sys/kernel/config/target"
+WORD = "a word for the host"
+DB1 = "360014053f1d6c1e00014f0b9f3e7a51c"
+_DEVICES = "mkdir -p /dev/vg0 && ln -sf /dev/disk/lab/db1 /dev/disk/lab/logs /dev/vg0/ && truncate -s 64M /srv/scratch.img"
+# Soon enough for a test; the daemon would ask for the time that its own deadlines need.
+_WATCHDOG = "[Service]\nWatchdogSec=4\nUnsetEnvironment=WATCHDOG_USEC\n"
+_NEWER = """
+set -e
+dpkg-deb -R /root/lunmapd.deb /root/newer
+sed -i 's/^Version: .*/&+newer/' /root/newer/DEBIAN/control
+dpkg-deb -b /root/newer /root/newer.deb
+"""
 
-def test_the_unit_starts_reports_and_leaves_lio_as_it_is(lab: Lab) -> None:
-    """Under systemd the service is ready after its first pass, says what it applied, and stopping it keeps LIO."""
-    disks = [lab.disk(name) for name in ("db1", "logs")]
-    ensemble = lab.ensemble(1, start=False)
-    node = StorageNode(lab.machine("n1", init="systemd", disks=disks, memory="512M", start=False))
-    lab.start(ensemble, node.machine)
-    ctl = Ctl(ensemble.hosts)
-    ctl("init")
-    node.configure(ensemble.hosts)
-    node.machine.run("systemctl start lunmapd", timeout=60)
-    text = (
-        EXAMPLE.read_text().replace("[n1, n2, n3]", "[n1]").replace("10.0.1.1]", f"{node.machine.address}]")
+
+@dataclass(frozen=True)
+class Site:
+    """A storage node with systemd, its ensemble, and an initiator."""
+
+    node: StorageNode
+    ensemble: Ensemble
+    initiator: Initiator
+    ctl: Ctl
+
+    @property
+    def machine(self) -> Machine:
+        """The storage node's machine."""
+        return self.node.machine
+
+    def map(self) -> str:
+        """Return the example map for the one node."""
+        text = EXAMPLE.read_text().replace("[n1, n2, n3]", "[n1]")
+        text = text.replace("10.0.1.1]", f"{self.machine.address}]")
+        return "".join(
+            line for line in text.splitlines(keepends=True) if not line.startswith(("  n2:", "  n3:"))
+        )
+
+    def show(self, name: str) -> str:
+        """Return a property of the service."""
+        return self.machine.run(f"systemctl show lunmapd --value -p {name}").stdout.strip()
+
+    def ctl_on_node(self, command: str, *, check: bool = True) -> int:
+        """Run systemctl or dpkg on the node."""
+        return self.machine.run(command, timeout=120, check=check).status
+
+    def journal(self, *options: str) -> str:
+        """Return what the service has logged since the machine's boot."""
+        return self.machine.run(["journalctl", "-b", "-u", "lunmapd", *options]).stdout
+
+
+@pytest.fixture(scope="module")
+def shared(new_lab: NewLab) -> Iterator[Site]:
+    """Give one site to all tests of this module, with the package on it and no settings."""
+    deb = package(TREE)
+    with new_lab(tree=None) as lab:
+        disks = [lab.disk(name) for name in ("db1", "logs")]
+        ensemble = lab.ensemble(1, start=False)
+        machine = lab.machine("n1", init="systemd", disks=disks, memory="512M", persistent=True, start=False)
+        initiator = lab.initiator("host1", HOST, start=False)
+        lab.start(ensemble, machine, initiator)
+        machine.put(DEB, deb.read_bytes())
+        machine.put("/etc/machine-id", "1" * 32 + "\n")
+        found = Site(StorageNode(machine), ensemble, initiator, Ctl(ensemble.hosts))
+        found.ctl("init")
+        found.ctl.apply(found.map(), wait=None)
+        yield found
+
+
+@pytest.fixture
+def site(shared: Site) -> Iterator[Site]:
+    """Give the site with the package installed, configured, running, and as the map says."""
+    shared.machine.put(SETTINGS, settings("n1", shared.ensemble.hosts))
+    shared.machine.run(f"{_DEVICES}; dpkg-query -s lunmapd >/dev/null 2>&1 || dpkg -i {DEB}", timeout=120)
+    shared.machine.run("systemctl start lunmapd", timeout=60)
+    _converged(shared)
+    if not shared.initiator.sessions():
+        shared.initiator.discover(shared.machine.address)
+        shared.initiator.login(SAN)
+    yield shared
+    assert "Traceback" not in shared.journal()
+
+
+def _converged(site: Site) -> None:
+    text = f"applied revision {site.ctl.status()['revision']}, 0 failing"
+    eventually("the node has applied the map", lambda: site.show("StatusText") == text)
+
+
+def _volume(site: Site) -> list[Map]:
+    """Return the initiator's map of the LUN db1, if it can be used."""
+    return [found for found in site.initiator.multipaths() if found.wwid == DB1 and found.usable_paths]
+
+
+@contextmanager
+def undisturbed(site: Site) -> Iterator[None]:
+    """Keep verified I/O going on a LUN of the node meanwhile; it must see no error, and LIO be the same afterwards."""
+    before = site.node.lio()
+    device = wait_for(lambda: _volume(site), bool, 30, "the multipath map of db1")[0].device
+    site.initiator.machine.run(f"until [ -b {device} ]; do sleep 0.1; done")
+    io = site.initiator.verified_io(device)
+    wait_for(
+        lambda: (io.progress.operations, io.command.errors()), lambda seen: seen[0] > 100, 20, "I/O before"
     )
-    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(("  n2:", "  n3:")))
-    ctl.apply(text)
-    shown = "systemctl show lunmapd -p ActiveState,StatusText,NRestarts"
-    eventually("systemd shows the revision", lambda: "applied revision 1" in node.machine.run(shown).stdout)
-    before = node.lio()
-    node.machine.run("systemctl stop lunmapd", timeout=60)
-    assert node.lio() == before
-    assert "tpgt_1" in before
-    node.machine.run("systemctl start lunmapd && systemctl kill -s KILL lunmapd", timeout=60)
+    sessions = site.initiator.sessions()
+    yield
+    then = io.progress.operations
+    wait_for(lambda: io.progress.operations, lambda n: n > then + 100, 20, "I/O after")
+    final = io.stop()
+    assert (final.errors, final.mismatches) == (0, 0)
+    assert site.initiator.sessions() == sessions
+    assert site.node.lio() == before
+
+
+def test_an_installed_package_waits_for_its_settings(shared: Site) -> None:
+    """Installing enables the service and starts nothing as long as there are no settings."""
+    shared.machine.run(f"rm -f {SETTINGS}; dpkg -i {DEB}", timeout=120)
+    assert shared.machine.run("systemctl is-enabled lunmapd").stdout == "enabled\n"
+    shared.machine.run("systemctl start lunmapd")
+    assert (shared.show("ActiveState"), shared.show("ConditionResult")) == ("inactive", "no")
+
+
+def test_stop_start_restart_and_kill_disturb_nobody(site: Site) -> None:
+    """Whatever becomes of the daemon, an initiator's I/O goes on, and LIO is as it was."""
+    with undisturbed(site):
+        for command in ("stop", "start", "restart", "kill -s KILL"):
+            site.ctl_on_node(f"systemctl {command} lunmapd")
+        eventually("systemd restarted it", lambda: site.show("NRestarts") == "1")
+        _converged(site)
+    assert "stopped; LIO is left as it is" in site.journal()
+
+
+def test_the_watchdog_restarts_a_daemon_that_hangs(site: Site) -> None:
+    """A daemon that gives no sign of life is ended, shows where it hung, and is started again, and no I/O is lost."""
+    site.machine.put("/run/systemd/system/lunmapd.service.d/watchdog.conf", _WATCHDOG)
+    site.machine.put(SETTINGS, settings("n1", site.ensemble.hosts).replace("resync: 10", "resync: 1"))
+    site.ctl_on_node("systemctl daemon-reload; systemctl restart lunmapd")
+    with undisturbed(site):
+        site.ctl_on_node("kill -STOP $(systemctl show lunmapd --value -p MainPID)")
+        eventually("systemd restarted it", lambda: site.show("NRestarts") == "1")
+        _converged(site)
+    journal = site.journal()
+    assert "Watchdog timeout" in journal
+    assert "bell.py" in journal
+    site.ctl_on_node("rm /run/systemd/system/lunmapd.service.d/watchdog.conf; systemctl daemon-reload")
+
+
+def test_settings_are_reloaded_or_refused_as_a_whole(site: Site) -> None:
+    """A reload takes over what can change, names what can't, and refuses a file with a mistake; the daemon goes on."""
+    before = site.show("MainPID")
+    good = settings("n1", site.ensemble.hosts).replace("resync: 10", "resync: 20")
+    site.machine.put(SETTINGS, good.replace("session_timeout: 4", "session_timeout: 5"))
+    assert site.ctl_on_node("systemctl reload lunmapd") == 0
+    assert "zookeeper.session_timeout keeps its old value until the daemon is restarted" in site.journal()
+    site.machine.put(SETTINGS, good.replace("resync: 20", "resync: 0").replace("retry: 1", "retry: 0"))
+    assert site.ctl_on_node("systemctl reload lunmapd", check=False) != 0
     eventually(
-        "systemd restarted it", lambda: "NRestarts=1\nActiveState=active" in node.machine.run(shown).stdout
+        "every problem is in the journal", lambda: site.journal().count("refused, the old settings stay") == 2
     )
-    journal = node.machine.run("journalctl -u lunmapd -o cat").stdout
-    assert "create mapped_lun" in journal
-    assert "stopped; LIO is left as it is" in journal
-    assert node.lio() == before
+    assert (site.show("MainPID"), site.show("ActiveState")) == (before, "active")
+    _converged(site)
+
+
+def test_an_upgrade_restarts_the_daemon_only(site: Site) -> None:
+    """A newer package replaces the daemon under an initiator's I/O, and LIO is as it was."""
+    before = site.show("MainPID")
+    site.machine.run(_NEWER)
+    with undisturbed(site):
+        site.ctl_on_node("dpkg -i /root/newer.deb")
+        assert site.show("MainPID") != before
+        _converged(site)
+
+
+def test_a_removed_package_leaves_lio(site: Site) -> None:
+    """Removing ends the daemon and nothing else; purging takes its settings and its state."""
+    with undisturbed(site):
+        site.ctl_on_node("dpkg -r lunmapd")
+        assert site.machine.run("pgrep -f bin/lunmapd", check=False).stdout == ""
+        site.machine.run(f"test -e {SETTINGS} && test -e /var/lib/lunmapd")
+        site.ctl_on_node("dpkg -P lunmapd")
+        assert site.machine.run("ls -d /etc/lunmapd /var/lib/lunmapd", check=False).stdout == ""
+
+
+def test_the_journal_explains_itself(site: Site) -> None:
+    """Lines have the node's name and the kind of message as fields, and `journalctl -x` tells what they mean."""
+    assert "The daemon compares the cluster's map" in site.journal(
+        "-x", "LUNMAPD_NODE=n1", f"MESSAGE_ID={Message.STARTED}"
+    )
+
+
+def test_the_service_may_do_little_and_hides_no_mount(site: Site) -> None:
+    """It is as exposed as its unit says, and shares the host's mounts: a file system with a LUN's file on it stays busy."""
+    said = re.search(r"`systemd-analyze security` says ([\d.]+)", UNIT.read_text())
+    assert said is not None
+    assert f": {said[1]} " in site.machine.run("systemd-analyze security lunmapd | tail -n 1").stdout
+    assert (
+        site.machine.run(
+            "readlink /proc/{1,$(systemctl show lunmapd --value -p MainPID)}/ns/mnt | uniq | wc -l"
+        ).stdout
+        == "1\n"
+    )
+
+
+def test_no_secret_is_seen(site: Site, tmp_path: Path) -> None:
+    """A CHAP password reaches LIO, and neither the journal, a process list, the status nor the disk, also when it can't be used."""
+    key_file = tmp_path / "secrets.key"
+
+    def secret(*args: str) -> int:
+        argv = ("secret", "--key-file", str(key_file), *args)
+        return site.ctl(*argv, stdin=f"{WORD}\n", expect=None).status
+
+    assert secret("new-key") == 0
+    site.machine.put(KEYS, key_file.read_text(), mode=0o600)
+    eventually("the node has told of its key", lambda: secret("set", HOST, "--user", "host") == 0)
+    site.ctl.apply(
+        site.map()
+        .replace("alias: database host", "alias: database host\n    chap: {user: host}")
+        .replace("scratch:\n    nodes: [n1]", "scratch:\n    nodes: [n1]\n    authentication: chap")
+    )
+    _converged(site)
+    assert (
+        site.machine.run(f"cat {LIO}/iscsi/{SCRATCH}/tpgt_1/acls/{HOST}/auth/password").stdout == f"{WORD}\n"
+    )
+    words = [WORD, *(line for line in key_file.read_text().splitlines() if not line.startswith("#"))]
+    assert _seen(site, words) == []
+    site.machine.run(
+        f"systemctl stop lunmapd; rm {KEYS}; echo 0123 >{LIO}/iscsi/{SCRATCH}/tpgt_1/acls/{HOST}/auth/password"
+    )
+    site.machine.run("systemctl start lunmapd")
+    eventually("the secret fails", lambda: "SecretUndecodable" in site.journal())
+    assert _seen(site, words) == []
+    site.ctl.apply(site.map())
+
+
+def _seen(site: Site, words: list[str]) -> list[str]:
+    """Return the words that can be read where no secret may be."""
+    look = "journalctl -b -o export --all; cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' '\\n'; grep -a '' -r /var/lib/lunmapd"
+    text = site.machine.run(f"{look} || true").stdout + str(site.ctl.status()) + site.ctl("get").out
+    return [word for word in words if word in text]
+
+
+def test_a_node_boots_before_zookeeper_and_its_devices(site: Site) -> None:
+    """At a boot without ZooKeeper the service is up, serves the last map, each device as it comes, and says what it misses."""
+    site.ensemble.kill()
+    site.machine.run("sync")
+    site.machine.restart()
+    eventually("the devices are missed", lambda: "2 failing; ZooKeeper" in site.show("StatusText"))
+    assert site.show("ActiveState") == "active"
+    site.machine.run(_DEVICES)
+    eventually("the devices were taken", lambda: "0 failing; ZooKeeper" in site.show("StatusText"))
+    site.ensemble.start()
+    _converged(site)

@@ -1,4 +1,9 @@
 import logging
+from collections.abc import Callable
+
+def send(MESSAGE: str, **fields: object) -> None: ...
 
 class JournalHandler(logging.Handler):
-    def __init__(self, level: int = ..., *, SYSLOG_IDENTIFIER: str = ...) -> None: ...
+    def __init__(
+        self, level: int = ..., sender_function: Callable[..., None] = ..., **fields: object
+    ) -> None: ...

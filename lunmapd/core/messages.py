@@ -1,0 +1,29 @@
+"""What is said in the journal: an id for each kind of message, and the fields that programs search for.
+
+packaging/journal/lunmapd.catalog explains each id to people (`journalctl -x`). An id never changes its meaning.
+"""
+
+from enum import StrEnum
+
+
+class Message(StrEnum):
+    """The kinds of messages; the value is the MESSAGE_ID (systemd.journal-fields(7))."""
+
+    STARTED = "10077eab3dca479ea3d7f3fd1c02a271"
+    STOPPED = "c53d08593c2340879dbd4b2e1868f4c9"
+    CHANGED = "b5c6b455c2f945558e30f8245d79888e"
+    FAILING = "45e9a754f83d46cebeb072d6ef417022"
+    RECOVERED = "31e85262c469453f89eeb1c1b19be73b"
+    CONDITION_BAD = "9ca403fa46ba4a02b94c65cadf9031ca"
+    CONDITION_GOOD = "291a1e728fdc45b1a66eb4cf832f877b"
+    STATUS_UNWRITTEN = "8da67191d7d84109bcb271cdfc03f337"
+    KEYS_UNUSABLE = "9877cd90612c488fb56dd7e6171896d1"
+    SNAPSHOT_DAMAGED = "1f0a4c6c51d74f0fb2a3c7f1a5e0d9b4"
+    RELOADED = "e0b62d6ee5924e738372ee8ab180c1bf"
+    RELOAD_REFUSED = "d8d6123f6ba346e1a2e9155a62c4b8a5"
+    NEEDS_RESTART = "cfffcf8252c645b6a8e20800e414535b"
+
+
+def fields(message: Message, **more: object) -> dict[str, str]:
+    """Return the `extra` of a call of logging; `object=...` becomes the journal's field LUNMAPD_OBJECT."""
+    return {"MESSAGE_ID": message.value, **{f"LUNMAPD_{name.upper()}": str(more[name]) for name in more}}

@@ -1,0 +1,85 @@
+"""The daemon's life between the agent, the service manager and the signals."""
+
+import logging
+from pathlib import Path
+
+from lunmapd import __version__
+from lunmapd.agent.agent import Agent
+from lunmapd.agent.bell import Bell
+from lunmapd.agent.report import Turn
+from lunmapd.core.errors import LunmapdError
+from lunmapd.core.messages import Message, fields
+from lunmapd.service.manager import Manager
+from lunmapd.service.reload import take_over
+from lunmapd.service.settings import Settings, load
+from lunmapd.service.signals import Signals
+
+log = logging.getLogger(__name__)
+
+
+class Loop:
+    """Runs the agent until a signal stops it; reads the settings again when one asks for it."""
+
+    def __init__(
+        self, agent: Agent, manager: Manager, signals: Signals, path: Path, settings: Settings
+    ) -> None:
+        """Bring the parts together; `settings` are those that `path` had when the agent was made."""
+        self._agent = agent
+        self._manager = manager
+        self._signals = signals
+        self._path = path
+        self._settings = settings
+        self._last = Turn()
+
+    def run(self, bell: Bell) -> None:
+        """Turn until a signal stops it."""
+        log.info(
+            "lunmapd %s starts as node %s", __version__, self._settings.node, extra=fields(Message.STARTED)
+        )
+        self._agent.run(bell, self._attend, self._said, self._waits)
+        self._manager.stopping()
+        log.info("stopped; LIO is left as it is", extra=fields(Message.STOPPED))
+
+    def _attend(self) -> bool:
+        """Do what signals asked for, between two turns; return whether it is time to stop."""
+        self._manager.beat()
+        if self._signals.reload():
+            self._manager.reloading()
+            self._reload()
+            self._manager.ready(self._status())
+        return self._signals.stopping()
+
+    def _said(self, turn: Turn) -> None:
+        """Tell that the first pass is done, or is held for a reason that the status gives."""
+        self._last = turn
+        self._manager.ready(self._status())
+
+    def _waits(self) -> tuple[float, float]:
+        return self._settings.resync, self._settings.retry
+
+    def _status(self) -> str:
+        applied = self._agent.status.applied
+        revision = "none" if applied is None else str(applied.revision)
+        trouble = self._last.store_error or self._last.error
+        tail = f"; {trouble}" if trouble else ""
+        return f"applied revision {revision}, {self._agent.status.failing_count} failing{tail}"
+
+    def _reload(self) -> None:
+        try:
+            new = load(self._path)
+        except LunmapdError as error:
+            self._refuse(error)
+            return
+        self._settings, waiting = take_over(self._settings, new)
+        self._agent.adopt(self._settings.policy())
+        for name in waiting:
+            log.warning(
+                "%s keeps its old value until the daemon is restarted",
+                name,
+                extra=fields(Message.NEEDS_RESTART, setting=name),
+            )
+        log.info("the settings were read again", extra=fields(Message.RELOADED))
+
+    def _refuse(self, error: LunmapdError) -> None:
+        for line in str(error).splitlines():
+            log.error("refused, the old settings stay: %s", line, extra=fields(Message.RELOAD_REFUSED))

@@ -1,0 +1,34 @@
+#!/usr/bin/python3
+"""Write the completions of both commands for bash, zsh and fish: `completions.py DIRECTORY`."""
+
+import sys
+from pathlib import Path
+
+import click
+from click.shell_completion import get_completion_class
+
+from lunmapd.service.ctl.group import ctl
+from lunmapd.service.daemon import daemon
+
+COMMANDS: dict[str, click.Command] = {"lunmapctl": ctl, "lunmapd": daemon}
+# The names by which the shells find them.
+FILES = {"bash": "{}", "zsh": "_{}", "fish": "{}.fish"}
+
+
+def script(name: str, shell: str) -> str:
+    """Return the completion script of a command for a shell, as click makes it."""
+    kind = get_completion_class(shell)
+    assert kind is not None, f"click knows {shell}"
+    return kind(COMMANDS[name], {}, name, f"_{name.upper()}_COMPLETE").source()
+
+
+def main(directory: Path) -> None:
+    """Write all of them."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in COMMANDS:
+        for shell, file in FILES.items():
+            (directory / file.format(name)).write_text(script(name, shell))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

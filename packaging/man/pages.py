@@ -1,0 +1,119 @@
+#!/usr/bin/python3
+"""Make the manual pages: `pages.py DIRECTORY`.
+
+The pages beside this file are text for people, in Markdown. Where they say `@OPTIONS@`, `@COMMANDS@`, `@EXITS@` or `@MAP@`, what
+the commands, docs/exit-codes.md and docs/map.md say is put in, so that it stays true.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from inspect import cleandoc
+from pathlib import Path
+
+import click
+
+from lunmapd import __version__
+from lunmapd.service.ctl.group import ctl
+from lunmapd.service.daemon import daemon
+
+HERE = Path(__file__).parent
+DOCS = HERE.parents[1] / "docs"
+COMMANDS: dict[str, click.Command] = {"lunmapctl": ctl, "lunmapd": daemon}
+
+
+def page(source: Path) -> str:
+    """Return the Markdown of a page with all that belongs into it."""
+    text = source.read_text()
+    for mark, lines in _parts(source.name.partition(".")[0]).items():
+        text = text.replace(f"@{mark}@", "\n".join(lines).strip())
+    return text
+
+
+def _parts(name: str) -> dict[str, Iterable[str]]:
+    parts: dict[str, Iterable[str]] = {"VERSION": [__version__], "EXITS": _exits(), "MAP": _map()}
+    if name in COMMANDS:
+        context = _context(COMMANDS[name], name)
+        parts |= {"OPTIONS": _options(context), "COMMANDS": _commands(context)}
+    return parts
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
+    return click.Context(command, parent, info_name=name, **command.context_settings)
+
+
+def _commands(context: click.Context) -> Iterator[str]:
+    """Describe every command below a group, those of groups within it too."""
+    group = context.command
+    if not isinstance(group, click.Group):
+        return
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None, f"{name} was listed"
+        below = _context(command, name, context)
+        yield from _commands(below) if isinstance(command, click.Group) else _command(below)
+
+
+def _command(context: click.Context) -> Iterator[str]:
+    usage = " ".join((context.command_path, *context.command.collect_usage_pieces(context)))
+    yield from (f"## {context.command_path.partition(' ')[2]}", "", f"`{usage}`", "")
+    yield from (_escaped(cleandoc(context.command.help or "")), "")
+    yield from _options(context)
+
+
+def _options(context: click.Context) -> Iterator[str]:
+    for parameter in context.command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record is not None:
+            yield from (f"`{record[0]}`", f":   {_escaped(record[1])}", "")
+
+
+def _exits() -> Iterator[str]:
+    """Turn the table of exit codes into definitions, without the column that says what to do."""
+    for line in (DOCS / "exit-codes.md").read_text().splitlines():
+        if re.match(r"\| \d", line):
+            code, meaning, _ = _cells(line)
+            yield from (f"`{code}`", f":   {meaning[0].upper()}{meaning[1:]}.", "")
+
+
+def _map() -> Iterator[str]:
+    """Yield the document about the map: sections one level higher, no links, and definitions for tables, which are too wide."""
+    _, *lines = (DOCS / "map.md").read_text().splitlines()
+    header: list[str] = []
+    for line in lines:
+        text = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", line.removeprefix("#"))
+        if not text.startswith("|"):
+            header = []
+            yield text
+        elif not header:
+            _, *header = _cells(text)
+        elif not text.startswith("|-"):
+            yield from _row(header, _cells(text))
+
+
+def _row(header: list[str], cells: list[str]) -> Iterator[str]:
+    term, *rest = cells
+    labels = [f"{label}: " for label in header] if len(rest) > 1 else [""]
+    told = "; ".join(f"{label}{cell}" for label, cell in zip(labels, rest, strict=True) if cell)
+    yield from ("", term, f":   {told}")
+
+
+def _cells(row: str) -> list[str]:
+    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\*`_<\[])", r"\\\1", text)
+
+
+def main(directory: Path) -> None:
+    """Write every page."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for source in sorted(HERE.glob("*.md")):
+        done = subprocess.run(["go-md2man"], input=page(source), capture_output=True, text=True, check=True)
+        (directory / source.stem).write_text(done.stdout)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

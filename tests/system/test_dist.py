@@ -1,0 +1,25 @@
+"""The wheel and the source archive, as anyone would install them."""
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import lunmapd
+
+TREE = Path(__file__).parents[2]
+
+
+def test_the_wheel_made_from_the_source_archive_works_in_a_clean_environment(tmp_path: Path) -> None:
+    """The archive has all that the wheel is made of, and the wheel brings all that both commands need."""
+    built, clean = tmp_path / "dist", tmp_path / "venv"
+    subprocess.run(
+        [sys.executable, "-m", "build", "--quiet", "--outdir", built, TREE], check=True, timeout=300
+    )
+    (wheel,) = built.glob("*.whl")
+    assert (built / f"lunmapd-{lunmapd.__version__}.tar.gz").exists()
+    venv.create(clean, with_pip=True)
+    subprocess.run([clean / "bin/pip", "install", "--quiet", wheel], check=True, timeout=300)
+    checked = [str(clean / "bin/lunmapd"), "--check-config", "-c", str(TREE / "config/lunmapd.yaml")]
+    for command in ([str(clean / "bin/lunmapctl"), "--version"], checked):
+        subprocess.run(command, check=True, timeout=60, cwd=tmp_path)

@@ -1,0 +1,68 @@
+"""The manual pages say all that there is to say."""
+
+import re
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+from lunmapd.core.errors import Exit
+from lunmapd.core.lunmap import SECTIONS
+from lunmapd.service.ctl.group import ctl
+from lunmapd.service.reload import LIVE
+from lunmapd.service.settings import Settings
+
+MAN = Path("packaging/man")
+page = runpy.run_path(str(MAN / "pages.py"))["page"]
+
+
+def keys(kind: type[Struct], above: str = "") -> Iterator[str]:
+    """Yield the keys of the settings file, with dots."""
+    for field in fields(kind):
+        inner = [
+            part
+            for part in (field.type, *get_args(field.type))
+            if isinstance(part, type) and issubclass(part, Struct)
+        ]
+        if inner:
+            yield from keys(inner[0], f"{above}{field.name}.")
+        else:
+            yield f"{above}{field.name}"
+
+
+def test_every_setting_is_explained() -> None:
+    """lunmapd.yaml(5) has each key of the settings, and marks those that a reload takes over."""
+    text = page(MAN / "lunmapd.yaml.5.md")
+    assert [key for key in keys(Settings) if f"`{key}`" not in text] == []
+    assert set(re.findall(r"^`(\w+)` \(live\)$", text, re.MULTILINE)) == LIVE
+
+
+def test_every_command_and_exit_code_is_explained() -> None:
+    """lunmapctl(1) has each command with its options, and both pages of commands have each exit code."""
+    text = page(MAN / "lunmapctl.1.md")
+    assert [name for name in ctl.commands if not re.search(rf"^## {name}\b", text, re.MULTILINE)] == []
+    assert "`-n, --dry-run`\n:   Say what would change" in text
+    for name in ("lunmapctl.1.md", "lunmapd.8.md"):
+        assert [code for code in Exit if f"\n`{code}`\n:   " not in page(MAN / name)] == []
+
+
+def test_every_field_of_the_map_is_explained() -> None:
+    """lunmap(5) has each field of each kind of object, and no table, which a terminal is too narrow for."""
+    text = page(MAN / "lunmap.5.md")
+    missing = [
+        (section, field.name)
+        for section, kind in SECTIONS.items()
+        for field in fields(kind)
+        if f"`{field.name}`" not in text
+    ]
+    assert missing == []
+    assert not re.search(r"^\|", text, re.MULTILINE)
+
+
+def test_nothing_is_left_to_be_filled_in() -> None:
+    """Every page has what belongs into it."""
+    for source in MAN.glob("*.md"):
+        assert not re.search(r"@[A-Z]+@", page(source)), source
