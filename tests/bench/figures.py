@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import cold_apply
+from bench import cold_apply, commits, full_read, latency, watches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bench.figure import Figure
 
-FIGURES: Sequence[Figure] = (*cold_apply.FIGURES,)
+FIGURES: Sequence[Figure] = (
+    *cold_apply.FIGURES,
+    *commits.FIGURES,
+    *latency.FIGURES,
+    *full_read.FIGURES,
+    *watches.FIGURES,
+)

@@ -51,8 +51,7 @@ class Follower:
         state.mkdir(exist_ok=True)
         following = MapFollower(session, LocalSnapshot(state), _POLICY)
         agent = Agent(member, following, self.kernel, Local(Claims(state / "claims.json")), _POLICY)
-        waits = (_NEVER, _RETRY)
-        run = (self._bell, self._stops.is_set, self._said, waits)
+        run = (self._bell, self._stops.is_set, self._said, _waits)
         self._thread = threading.Thread(target=agent.run, args=run, name=self.name, daemon=True)
         session.start()
         self._thread.start()
@@ -79,3 +78,7 @@ class Follower:
             return
         self._seen = (turn.at.revision, turn.at.digest)
         self._recorder.sightings.append(Sighting(self.name, self._life, now(), *self._seen))
+
+
+def _waits() -> tuple[float, float]:
+    return _NEVER, _RETRY

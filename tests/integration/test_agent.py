@@ -230,7 +230,9 @@ def test_without_zookeeper_the_last_map_is_kept_in_force(
 def looping(agent: Agent) -> Iterator[None]:
     """Run an agent's loop with timers that never fire, and stop it at the end."""
     bell, stops = Bell(), threading.Event()
-    loop = threading.Thread(target=agent.run, args=(bell, stops.is_set, lambda _: None, (3600.0, 3600.0)))
+    loop = threading.Thread(
+        target=agent.run, args=(bell, stops.is_set, lambda _: None, lambda: (3600.0, 3600.0))
+    )
     loop.start()
     try:
         yield

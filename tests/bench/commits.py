@@ -1,0 +1,87 @@
+"""How many commits there can be in a second."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING
+
+from bench.figure import AtLeast, AtMost, Figure, Measured
+from bench.tree import bare, ensemble, grown, lun_name, luns, terms, tree
+from lunmapd.store.commit import commit, edit
+from lunmapd.store.read import read_all
+from lunmapd.store.session import Session
+
+if TYPE_CHECKING:
+    from kazoo.client import KazooClient
+
+_COMMITS = 200
+_WRITERS = 20
+
+
+def _alone() -> Measured:
+    with ensemble() as servers, tree(servers) as session, bare(servers) as client:
+        commit(session, read_all(session), luns(100), terms())
+        ours, plain = _write([session]), _multis(client)
+    return Measured(plain / ours, f"{ours:.0f}/s", f"{plain:.0f}/s", "bare: multi() of the same three znodes")
+
+
+def _together() -> Measured:
+    with ensemble() as servers, tree(servers) as session:
+        commit(session, read_all(session), luns(100), terms())
+        one = _write([session])
+        sessions = [Session(servers.hosts, session.root, deadline=60.0) for _ in range(_WRITERS)]
+        for each in sessions:
+            each.start()
+        many = _write(sessions)
+        for each in sessions:
+            each.close()
+    return Measured(many / one, f"{many:.0f}/s", f"{one:.0f}/s", "beside: the commits of one writer")
+
+
+def _write(sessions: list[Session]) -> float:
+    """Let each writer change a Lun of its own; returns the commits in a second."""
+    each = _COMMITS // len(sessions)
+    threads = [
+        threading.Thread(target=_writer, args=(session, lun_name(index), each))
+        for index, session in enumerate(sessions)
+    ]
+    before = read_all(sessions[0]).revision
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.monotonic() - began
+    assert read_all(sessions[0]).revision == before + each * len(sessions), "a commit is missing"
+    return each * len(sessions) / took
+
+
+def _writer(session: Session, name: str, count: int) -> None:
+    known = read_all(session)
+    for _ in range(count):
+        edit(session, known, partial(grown, name=name), terms())
+
+
+def _multis(client: KazooClient) -> float:
+    """Set head and a document, and create a record, as often."""
+    for path in ("/head", "/document", "/records"):
+        client.create(path, b"")
+    began = time.monotonic()
+    for number in range(_COMMITS):
+        transaction = client.transaction()
+        transaction.set_data("/head", b"x" * 100)
+        transaction.set_data("/document", b"x" * 250)
+        transaction.create(f"/records/{number}-{uuid.uuid4()}", b"x" * 800)
+        transaction.commit()
+    return _COMMITS / (time.monotonic() - began)
+
+
+FIGURES = (
+    Figure(
+        "commits_1_writer_vs_bare", "the time of a commit by one writer, map of 100 Luns", AtMost(5.0), _alone
+    ),
+    Figure("commits_20_writers_vs_1", "commits by 20 writers at the same time", AtLeast(0.2), _together),
+)

@@ -1,0 +1,91 @@
+"""Nodes that follow, each a process of its own: `python -m bench.followers agent|bare HOSTS ROOT NODE`.
+
+Each prints a line for each revision: one of lunmapd's once it is applied (on the fake LIO), a bare one once head and the
+revision are read.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kazoo.client import KazooClient
+
+from fakes.lio import FakeLio
+from lunmapd.agent.agent import Agent, utc_now
+from lunmapd.agent.bell import Bell
+from lunmapd.agent.claims import Claims
+from lunmapd.agent.disk import Local
+from lunmapd.agent.follow import Follower
+from lunmapd.agent.identity import Identity
+from lunmapd.agent.local import LocalSnapshot
+from lunmapd.agent.member import Member
+from lunmapd.agent.policy import Policy
+from lunmapd.store.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kazoo.protocol.states import WatchedEvent
+
+    from lunmapd.agent.report import Turn
+
+_RARELY = 600.0
+
+
+def say(revision: int) -> None:
+    """Tell the parent."""
+    print(revision, flush=True)
+
+
+def agent(hosts: str, root: str, node: str) -> None:
+    """Be a node of lunmapd, until standard input ends."""
+    bell, stops = Bell(), threading.Event()
+    with tempfile.TemporaryDirectory() as directory, Session(hosts, root, deadline=60.0) as session:
+        member = Member(session, node, Identity(node, node), utc_now())
+        follower = Follower(session, LocalSnapshot(Path(directory)), Policy())
+        local = Local(Claims(Path(directory, "claims.json")))
+        run = Agent(member, follower, FakeLio(), local, Policy()).run
+        loop = threading.Thread(target=run, args=(bell, stops.is_set, _said, lambda: (_RARELY, _RARELY)))
+        loop.start()
+        sys.stdin.read()
+        stops.set()
+        bell.ring()
+        loop.join()
+
+
+def _said(turn: Turn) -> None:
+    if turn.converged and turn.at is not None:
+        say(turn.at.revision)
+
+
+def bare(hosts: str, root: str, _node: str) -> None:
+    """Be the least that follows: a watch on head, and a read of the revision that it names."""
+    client = KazooClient(hosts)
+    client.start(30)
+    rung = threading.Semaphore(0)
+
+    def wake(_: WatchedEvent) -> None:
+        rung.release()
+
+    reader = threading.Thread(target=_read, args=(client, root, wake, rung), daemon=True)
+    reader.start()
+    sys.stdin.read()
+    client.stop()
+
+
+def _read(
+    client: KazooClient, root: str, wake: Callable[[WatchedEvent], None], rung: threading.Semaphore
+) -> None:
+    while True:
+        revision = client.get(f"{root}/head", watch=wake)[0].decode()
+        client.get(f"{root}/{revision}")
+        say(int(revision))
+        rung.acquire()
+
+
+if __name__ == "__main__":
+    {"agent": agent, "bare": bare}[sys.argv[1]](*sys.argv[2:])

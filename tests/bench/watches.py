@@ -1,0 +1,69 @@
+"""What following costs the servers: watches, and bytes for each revision."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import TYPE_CHECKING
+
+from bench.figure import AtMost, Figure, Measured
+from bench.tree import ensemble, grown, lun_name, luns, terms, tree
+from lunmapd.store.commit import commit
+from lunmapd.store.read import read_all, refresh
+from lunmapd.store.session import Session
+from lunmapd.store.watch import watch_head
+
+if TYPE_CHECKING:
+    from lab import Ensemble
+
+_SIZES = (100, 1000, 10_000)
+_FOLLOWERS = 3
+_PATIENCE = 60.0
+
+
+def _watches() -> Measured:
+    found = [_at(size) for size in _SIZES]
+    watches = max(count for count, _ in found)
+    sizes = ", ".join(f"{size:,}" for size in _SIZES)
+    traffic = ", ".join(f"{read:,}" for _, read in found)
+    return Measured(
+        watches, f"{watches:g}", note=f"at {sizes} Luns; bytes of a revision of one Lun: {traffic}"
+    )
+
+
+def _at(size: int) -> tuple[float, int]:
+    """Return the watches of one follower, and the bytes of the revision that it reads."""
+    with ensemble(1) as servers, tree(servers) as admin:
+        commit(admin, read_all(admin), luns(size), terms())
+        sessions = [Session(servers.hosts, admin.root, deadline=60.0) for _ in range(_FOLLOWERS)]
+        known = []
+        rings = [threading.Event() for _ in sessions]
+        for session, ring in zip(sessions, rings, strict=True):
+            session.start()
+            known.append(read_all(session))
+            watch_head(session, ring.set)
+            ring.clear()
+        now = read_all(admin)
+        revision = commit(admin, now, grown(now.lunmap, lun_name(0)), terms())
+        assert revision is not None
+        for session, ring, before in zip(sessions, rings, known, strict=True):
+            assert ring.wait(_PATIENCE), "a watch did not fire"
+            assert refresh(session, before).revision == revision.revision
+        total = _count(servers)
+        read = len(admin.link.current.get(admin.path(f"revisions/{revision.revision:010d}"))[0])
+        for session in sessions:
+            session.close()
+    return total / _FOLLOWERS, read
+
+
+def _count(servers: Ensemble) -> int:
+    match = re.search(r"zk_watch_count\s+(\d+)", servers.servers[0].ask("mntr"))
+    assert match, "the server does not tell its watches"
+    return int(match[1])
+
+
+FIGURES = (
+    Figure(
+        "watches_per_node", "watches that a node holds, whatever the number of Luns", AtMost(1.0), _watches
+    ),
+)
