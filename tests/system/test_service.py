@@ -264,9 +264,13 @@ def test_a_node_boots_before_zookeeper_and_its_devices(site: Site) -> None:
     site.ensemble.kill()
     site.machine.run("sync")
     site.machine.restart()
-    eventually("the devices are missed", lambda: "2 failing; ZooKeeper" in site.show("StatusText"))
+    eventually(
+        "the devices are missed", lambda: "2 failing; no answer from ZooKeeper" in site.show("StatusText")
+    )
     assert site.show("ActiveState") == "active"
     site.machine.run(_DEVICES)
-    eventually("the devices were taken", lambda: "0 failing; ZooKeeper" in site.show("StatusText"))
+    eventually(
+        "the devices were taken", lambda: "0 failing; no answer from ZooKeeper" in site.show("StatusText")
+    )
     site.ensemble.start()
     _converged(site)
