@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack, contextmanager
 from statistics import median
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _ROUNDS = 30
 _LUNS = 100
+_PATIENCE = 120.0  # seconds, for all rounds
 
 
 def _latency() -> Measured:
@@ -45,9 +47,12 @@ def _follower(kind: str, hosts: str, root: str, node: str) -> Iterator[IO[str]]:
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None
+    hung = threading.Timer(_PATIENCE, process.kill)
+    hung.start()
     try:
         yield process.stdout
     finally:
+        hung.cancel()
         process.stdin.close()
         process.wait(60)
 
