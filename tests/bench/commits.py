@@ -82,7 +82,10 @@ def _multis(client: KazooClient) -> float:
 
 FIGURES = (
     Figure(
-        "commits_1_writer_vs_bare", "the time of a commit by one writer, map of 100 Luns", AtMost(10.0), _alone
+        "commits_1_writer_vs_bare",
+        "the time of a commit by one writer, map of 100 Luns",
+        AtMost(10.0),
+        _alone,
     ),
     Figure("commits_20_writers_vs_1", "commits by 20 writers at the same time", AtLeast(0.2), _together),
 )

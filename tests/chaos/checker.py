@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from chaos.history import Attempt, History, Outcome, Sighting, Violation, text
+from chaos.history import Attempt, History, Outcome, Sighting, Violation, released, text
 from chaos.model import Model
 from lunmapd.core import digest as digests
 from lunmapd.core.changes import Revision, patch
@@ -66,9 +66,13 @@ def _acknowledged(history: History, model: Model) -> Iterator[Violation]:
 
 
 def _by_token(history: History) -> dict[str, list[Revision]]:
+    """Find the commits of each token, of a large one the last part."""
     found: dict[str, list[Revision]] = {}
-    for revision in history.tree.revisions:
-        found.setdefault(revision.message, []).append(revision)
+    for revision in sorted(history.tree.revisions, key=lambda revision: revision.revision):
+        commits = found.setdefault(revision.message, [])
+        if commits and (revision.part, revision.revision) == (commits[-1].part + 1, commits[-1].revision + 1):
+            commits.pop()
+        commits.append(revision)
     return found
 
 
@@ -115,8 +119,11 @@ def _in_time(history: History, _: Model) -> Iterator[Violation]:
 
 
 def _ruled(history: History, _: Model) -> Iterator[Violation]:
-    """Expect every state to keep the rules of a map."""
+    """Expect every state that was released to keep the rules of a map."""
+    seen = released(history.tree.revisions)
     for number, lunmap in _maps(history):
+        if number not in seen:
+            continue
         found = (str(lunmap),) if isinstance(lunmap, DocumentError) else problems(lunmap)
         for problem in found:
             yield Violation("each state keeps the rules", f"revision {number}: {problem}", (number,))
@@ -137,12 +144,12 @@ def _maps(history: History) -> Iterator[tuple[int, Lunmap | DocumentError]]:
 def _followed(history: History, model: Model) -> Iterator[Violation]:
     """Expect each follower to pass only through released revisions, as they were, and never back."""
     last: dict[str, Sighting] = {}
-    tried = _tried(history)
+    tried, seen = _tried(history), released(history.tree.revisions)
     for sighting in history.sightings:
         before = last.get(sighting.follower)
         if before is not None and not _is_onward(before, sighting):
             yield _seen("followers go forward", f"after revision {before.revision}", sighting)
-        yield from _is_real(history, model, sighting, tried)
+        yield from _is_real(model, sighting, tried, seen)
         last[sighting.follower] = sighting
 
 
@@ -163,13 +170,13 @@ def _is_onward(before: Sighting, after: Sighting) -> bool:
 
 
 def _is_real(
-    history: History, model: Model, sighting: Sighting, tried: dict[int, float]
+    model: Model, sighting: Sighting, tried: dict[int, float], seen: frozenset[int]
 ) -> Iterator[Violation]:
     number = sighting.revision
     if number not in model.digests:
         yield _seen("followers see what was committed", "which is no revision", sighting)
         return
-    if history.released is not None and number not in history.released:
+    if number not in seen:
         yield _seen("followers see what was released", "which was not released", sighting)
     if not model.may_be(number, sighting.digest, sighting.at):
         what = f"with digest {sighting.digest}, it has {digests.show(model.digests[number])}"

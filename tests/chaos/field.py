@@ -11,6 +11,7 @@ from typing import Self
 from chaos.edits import NODES, first_map
 from chaos.follower import Follower
 from chaos.history import History, Outcome, Tree
+from chaos.importer import Importer
 from chaos.recorder import Recorder, now
 from chaos.tree import read_head, read_tree
 from chaos.writer import Writer
@@ -96,6 +97,10 @@ class Field:
         """Whether any writer is still at work."""
         return any(thread.is_alive() for thread in self._threads)
 
+    def importer(self) -> Importer:
+        """Return somebody who imports."""
+        return Importer(self._open_session(), self.recorder)
+
     def restart(self, follower: Follower) -> None:
         """End a follower's daemon and start it anew."""
         follower.stop()
@@ -147,11 +152,14 @@ class Field:
     def _session(self) -> Session:
         return Session(self.ensemble.hosts, self.root, timeout=self._session_timeout, deadline=_DEADLINE)
 
-    def _writer(self, name: str, think: float = 0.0) -> Writer:
+    def _open_session(self) -> Session:
         session = self._session()
         session.start()
         self._stack.callback(session.close)
-        return Writer(name, session, f"{self.seed}/{name}", self.recorder, think)
+        return session
+
+    def _writer(self, name: str, think: float = 0.0) -> Writer:
+        return Writer(name, self._open_session(), f"{self.seed}/{name}", self.recorder, think)
 
 
 def wait_until(holds: Callable[[], bool], what: str, seconds: float = _END) -> None:

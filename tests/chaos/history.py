@@ -70,7 +70,7 @@ class Tree(Struct, frozen=True):
 
 
 class History(Struct, frozen=True):
-    """All of it. `released` are the revisions at which head ever stood, None for all of them.
+    """All of it.
 
     `kernels` has the LIO objects of each follower when all was over, each as text. `gone` is when the tree was
     wiped, if it was; `tree` is then what it was before.
@@ -81,7 +81,6 @@ class History(Struct, frozen=True):
     sightings: tuple[Sighting, ...] = ()
     smears: tuple[Smear, ...] = ()
     blows: tuple[Blow, ...] = ()
-    released: frozenset[int] | None = None
     kernels: Mapping[str, tuple[str, ...]] = {}
     gone: float | None = None
 
@@ -97,6 +96,14 @@ class Violation(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.promise}: {self.what}"
+
+
+def released(revisions: Iterable[Revision]) -> frozenset[int]:
+    """Return the revisions at which head ever stood: a part that another one follows was never let go to the nodes."""
+    parts = {revision.revision: revision.part for revision in revisions}
+    return frozenset(
+        number for number, part in parts.items() if not part or parts.get(number + 1) != part + 1
+    )
 
 
 def effect_of(changes: Iterable[Change]) -> dict[str, str | None]:

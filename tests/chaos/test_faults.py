@@ -1,6 +1,7 @@
 """Under each fault nothing is lost, nothing done twice, nothing seen that was not committed, and all recover."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from chaos.campaign import Campaign, fight, judge
 from chaos.faults import FAULTS
 from chaos.field import Field, wait_until
-from chaos.history import History, Outcome
+from chaos.history import History, Outcome, released
+from chaos.importer import Importer
 from chaos.nemesis import Nemesis
 from lab import Ensemble
 from lunmapd.store.errors import ForeignClusterError, NotInitialisedError
@@ -45,6 +47,36 @@ def test_two_writers_and_three_nodes_get_over_it(
     field.stop_writers()
     field.settle()
     assert_kept(field.history(), request)
+
+
+def serves_import(field: Field) -> bool:
+    """Tell whether any node serves a Lun of the import."""
+    return any("import-" in str(item) for node in field.followers for item in node.kernel.objects.values())
+
+
+@pytest.mark.parametrize("ends", [Importer.resume, Importer.undo])
+def test_an_import_that_dies_in_the_middle_is_seen_as_a_whole_or_not_at_all(
+    field: Field,
+    ends: Callable[[Importer], None],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of an import that died nodes see nothing, through a fault; once it is resumed they see all of it, undone none of it."""
+    monkeypatch.setattr("lunmapd.store.sizes.MAX_OPERATIONS", 23)
+    field.start_writers(2)
+    field.await_commits(10)
+    importer = field.importer()
+    importer.leave(parts=2)
+    Nemesis(field, "import", _LASTS).strike("leader_killed", pause)
+    field.settle()
+    assert not serves_import(field)
+    field.stop_writers()
+    ends(importer)
+    field.settle()
+    assert serves_import(field) == (ends is Importer.resume)
+    history = field.history()
+    assert_kept(history, request)
+    assert len(released(history.tree.revisions)) < len(history.tree.revisions)
 
 
 def test_twenty_writers_under_random_faults(field: Field, request: pytest.FixtureRequest) -> None:

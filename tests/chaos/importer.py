@@ -1,0 +1,107 @@
+"""Imports that are larger than a transaction: each is left behind in the middle, and brought to one of its two ends."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import count
+
+from chaos.edits import SHARED, with_lun
+from chaos.history import Attempt, Outcome, effect_of
+from chaos.recorder import Recorder, now
+from lunmapd.core.backings import Block
+from lunmapd.core.changes import Revision, diff
+from lunmapd.core.lunmap import Lun, Lunmap, Map
+from lunmapd.store.commit import edit
+from lunmapd.store.commit_errors import NothingStagedError, StagedError
+from lunmapd.store.draft import Signature
+from lunmapd.store.errors import StoreError, UnreachableError
+from lunmapd.store.read import read_all
+from lunmapd.store.session import Session
+from lunmapd.store.staged import Halfway, read_halfway, resume, undo
+from lunmapd.store.terms import Progress, Terms, by_the_rules, in_silence
+
+_LUNS = 60
+_FIRST = 100  # LUN number, above those of the random edits
+_MIB = 1 << 20
+
+
+class _KilledError(Exception):
+    """Stands for the end of the importer's process."""
+
+
+class Importer:
+    """Begins imports and ends those that were left behind; each step is recorded as an attempt."""
+
+    def __init__(self, session: Session, recorder: Recorder) -> None:
+        self._session = session
+        self._recorder = recorder
+        self._steps = count(1)
+
+    def leave(self, parts: int) -> None:
+        """Begin an import, and die when so many parts are made."""
+
+        def die(done: int, _total: int) -> None:
+            if done == parts:
+                raise _KilledError
+
+        began, terms = now(), self._terms(die)
+        while True:
+            try:
+                edit(self._session, read_all(self._session), imported, terms)
+            except _KilledError:
+                break
+            except UnreachableError:
+                continue
+        self._record(terms, began, Outcome.UNKNOWN)
+
+    def resume(self) -> None:
+        """Go on with what was left behind."""
+        self._end(
+            lambda halfway, terms: resume(self._session, halfway, imported(halfway.released.lunmap), terms),
+            imported,
+        )
+
+    def undo(self) -> None:
+        """Undo what was left behind."""
+        self._end(lambda halfway, terms: undo(self._session, halfway, terms), lambda lunmap: lunmap)
+
+    def _end(self, way: Callable[[Halfway, Terms], Revision], meant: Callable[[Lunmap], Lunmap]) -> None:
+        """Go one way until nothing is left behind; an attempt that failed may have made some parts, or all."""
+        while True:
+            began, terms = now(), self._terms()
+            try:
+                halfway = read_halfway(self._session)
+                made = way(halfway, terms)
+            except NothingStagedError:
+                return
+            except StagedError:
+                raise
+            except StoreError:
+                self._record(terms, began, Outcome.UNKNOWN)
+                continue
+            effect = effect_of(diff(halfway.tip.lunmap, meant(halfway.released.lunmap)))
+            self._record(terms, began, Outcome.COMMITTED, effect, made.revision)
+
+    def _terms(self, progress: Progress = in_silence) -> Terms:
+        token = f"importer/{next(self._steps)}/1"
+        return Terms(Signature("importer", token, datetime.now(UTC)), by_the_rules, progress=progress)
+
+    def _record(
+        self,
+        terms: Terms,
+        began: float,
+        outcome: Outcome,
+        effect: dict[str, str | None] | None = None,
+        revision: int = 0,
+    ) -> None:
+        token = terms.signature.message
+        self._recorder.attempts.append(Attempt(token, began, now(), outcome, effect or {}, revision))
+
+
+def imported(lunmap: Lunmap) -> Lunmap:
+    """Return the map with all that the import brings: Luns for an initiator that is there."""
+    target, initiator = min(lunmap.targets), min(lunmap.initiators)
+    for number in range(_LUNS):
+        maps = (Map(target, _FIRST + number, initiator),)
+        lun = Lun(Block(f"/dev/import/{number}"), f"{number:08x}{1:024x}", _MIB, shared=SHARED, maps=maps)
+        lunmap = with_lun(lunmap, f"import-{number}", lun)
+    return lunmap
