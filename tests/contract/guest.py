@@ -9,7 +9,7 @@ ROOT = Path("/sys/kernel/config/target")
 
 
 def clean() -> None:
-    """Remove everything."""
+    """Remove everything, backing files too."""
     for target in ROOT.glob("iscsi/iqn*"):
         for tpg in target.glob("tpgt_*"):
             (tpg / "enable").write_text("0")
@@ -20,6 +20,8 @@ def clean() -> None:
     if (auth := ROOT / "iscsi/discovery_auth").exists():
         (auth / "enforce_discovery_auth").write_text("0")
     _remove(filter(Path.is_dir, ROOT.glob("core/*_*/*")), ROOT.glob("core/*_*"))
+    for file in Path("/srv").iterdir():
+        file.unlink()
 
 
 def foreign(iqn: str) -> None:

@@ -111,7 +111,6 @@ class RealSide:
         """Start with an empty LIO."""
         self._machine = machine
         self._script("clean")
-        self._machine.run("rm -rf /srv/*")
         self.kernel: Lio = Kernel(machine.ssh.command(script=_WORKER), Deadlines(step=20.0))
 
     def file(self, path: str, size: int) -> None:
@@ -144,7 +143,6 @@ class RealSide:
     def close(self) -> None:
         """See Side."""
         self.kernel.close()
-        self._script("clean")
 
     def _script(self, *arguments: str) -> str:
         script = Path(__file__).with_name("guest.py").read_text(encoding="utf-8")
