@@ -32,9 +32,10 @@ class Ledger:
         """Start with nothing failed."""
         self._failed: set[lio.Key] = set()
 
-    def waits_for(self, step: Step) -> lio.Key | None:
-        """Return the key of the failed object that this step must wait for, None when it may be done."""
-        return next((name for name in _needs(step) if name in self._failed), None)
+    def waits(self, step: Step) -> Failure | None:
+        """Return why this step must wait for an object that failed, None when it may be done."""
+        name = next((name for name in _needs(step) if name in self._failed), None)
+        return None if name is None else Failure(WAITING, f"waits for {lio.show_key(name)}")
 
     def record(self, step: Step) -> None:
         """Note that the step failed or was left out: its object, and below a removal also what it stands on."""

@@ -5,6 +5,7 @@ import os
 import stat
 
 from lunmapd.core import lio
+from lunmapd.lio import rts
 from lunmapd.lio.refusal import RefusedError
 
 
@@ -51,6 +52,10 @@ def _check_scsi(path: str, status: os.stat_result) -> None:
 def _check_device(path: str, status: os.stat_result) -> None:
     if not stat.S_ISBLK(status.st_mode):
         raise RefusedError("BackingUnusable", f"{path} is not a block device; give a file as type fileio")
+    if not rts.is_disk(path):
+        raise RefusedError(
+            "BackingUnusable", f"{path} is no disk; give a SCSI device of another kind as type pscsi"
+        )
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK))
     except OSError as error:

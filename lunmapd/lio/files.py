@@ -1,4 +1,4 @@
-"""Reading configfs with as few system calls as it takes: every file is small and comes in one read.
+"""Reading and writing configfs with as few system calls as it takes: every file is small and comes in one read.
 
 What is absent, or vanishes while it is read (ENOENT, ENODEV), gives nothing; other errors are raised as OSError.
 """
@@ -22,6 +22,15 @@ def read(path: str) -> str | None:
     except OSError as error:
         _raise_unless_absent(error)
         return None
+
+
+def write(path: str, text: str) -> None:
+    """Write a file in one go, as configfs wants it. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
 
 
 def directories(path: str) -> list[str]:

@@ -10,9 +10,10 @@ from msgspec import Struct
 from lunmapd.core import lio
 from lunmapd.core.errors import LunmapdError
 from lunmapd.core.observed import Observed
-from lunmapd.core.outcome import WAITING, Failure, Ledger, Report
+from lunmapd.core.outcome import Failure, Ledger, Report
 from lunmapd.core.plan import Action, Step
 from lunmapd.lio import wire
+from lunmapd.lio.batches import Batches
 from lunmapd.lio.process import WorkerGoneError, WorkerLateError, WorkerProcess
 from lunmapd.lio.quarantine import Quarantine, Stuck
 
@@ -69,14 +70,20 @@ class Kernel:
 
     def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
         """Do the steps, yielding a report as each is done, failed or left out."""
-        ledger, lost = Ledger(), _Losses(self._deadlines.most_lost)
-        for step in steps:
-            failure = _waits(ledger, step) or lost.final or self._quarantine.failure(step.item)
-            if failure is None:
-                failure = self._do(step, lost)
-            if failure is not None:
-                ledger.record(step)
-            yield Report(step, failure)
+        ledger, lost, queue = Ledger(), _Losses(self._deadlines.most_lost), Batches(steps)
+        while batch := queue.take():
+            ready: list[Step] = []
+            for step in batch:
+                failure = ledger.waits(step) or lost.final or self._quarantine.failure(step.item)
+                if failure is None:
+                    ready.append(step)
+                else:
+                    ledger.record(step)
+                    yield Report(step, failure)
+            for report in self._do(ready, queue, lost):
+                if report.failure is not None:
+                    ledger.record(report.step)
+                yield report
 
     def close(self) -> None:
         """Let the worker finish its step and end it; LIO stays as it is."""
@@ -86,35 +93,59 @@ class Kernel:
         self._worker = None
         self._left = [worker for worker in self._left if not worker.ended(_MOMENT)]
 
-    def _do(self, step: Step, lost: "_Losses") -> Failure | None:
-        if self._worker is None:
+    def _do(self, batch: Sequence[Step], queue: Batches, lost: "_Losses") -> Iterator[Report]:
+        """Do a batch; what is left of it when the worker is lost goes back into the queue."""
+        if batch and self._worker is None:
             try:
                 self.observe(self._claims)
             except KernelUnreadableError as error:
                 lost.final = error.failure
-                return error.failure
-        failure = self._step(step, lost)
+                yield from (Report(step, error.failure) for step in batch)
+                return
+        if queue.careful:
+            yield from (Report(step) for step in batch if self._is_done(step))
+            batch = [step for step in batch if not self._is_done(step)]
+        if batch:
+            yield from self._send(batch, queue, lost)
+
+    def _send(self, batch: Sequence[Step], queue: Batches, lost: "_Losses") -> Iterator[Report]:
+        assert self._worker is not None, "an observation starts one"
+        worker, path, done = self._worker, "", 0
+        deadline = time.monotonic() + self._deadlines.step
+        try:
+            worker.send(wire.Apply(tuple(batch)), deadline)
+            while done < len(batch):
+                answer = worker.receive(deadline)
+                assert isinstance(answer, wire.Progress), "the others answer Observe"
+                path, deadline = answer.path, time.monotonic() + self._deadlines.step
+                for failure in answer.outcomes:
+                    done += 1
+                    yield self._noted(batch[done - 1], failure)
+        except WorkerLateError:
+            stuck = Stuck(
+                batch[done].item, path, self._sentence(worker, str(batch[done]), self._deadlines.step)
+            )
+            self._quarantine.add(worker, stuck)
+            yield Report(batch[done], lost.note(self._lose(worker, stuck.failure())))
+            queue.put_back(batch[done + 1 :])
+        except WorkerGoneError as error:
+            failure = self._lose(worker, Failure("WorkerDied", f"{error} during: {batch[done]}"))
+            if len(batch) == 1:
+                yield Report(batch[done], lost.note(failure))
+            else:
+                queue.put_back(batch[done:], careful=True)
+
+    def _noted(self, step: Step, failure: Failure | None) -> Report:
         if failure is None and step.action is Action.DELETE:
             self._objects.pop(lio.key(step.item), None)
         elif failure is None:
             self._objects[lio.key(step.item)] = step.item
-        return failure
+        return Report(step, failure)
 
-    def _step(self, step: Step, lost: "_Losses") -> Failure | None:
-        assert self._worker is not None, "an observation starts one"
-        worker, path = self._worker, ""
-        deadline = time.monotonic() + self._deadlines.step
-        try:
-            worker.send(wire.Apply(step), deadline)
-            while not isinstance(answer := worker.receive(deadline), wire.Done):
-                path = answer.path if isinstance(answer, wire.Started) else path
-        except WorkerLateError:
-            stuck = Stuck(step.item, path, self._sentence(worker, str(step), self._deadlines.step))
-            self._quarantine.add(worker, stuck)
-            return lost.note(self._lose(worker, stuck.failure()))
-        except WorkerGoneError as error:
-            return lost.note(self._lose(worker, Failure("WorkerDied", f"{error} during: {step}")))
-        return answer.failure
+    def _is_done(self, step: Step) -> bool:
+        """Tell whether what was last seen is as after the step."""
+        found = self._objects.get(lio.key(step.item))
+        return found is None if step.action is Action.DELETE else found == step.item
 
     def _look(self) -> Observed:
         self._check_sight()
@@ -133,8 +164,7 @@ class Kernel:
             raise KernelUnreadableError(failure) from None
         if isinstance(answer, wire.Seen):
             return wire.observed_of(answer)
-        assert isinstance(answer, wire.Done), "Started answers Apply only"
-        assert answer.failure is not None, "an observation that was done is Seen"
+        assert isinstance(answer, wire.Unseen), "Progress answers Apply"
         raise KernelUnreadableError(answer.failure)
 
     def _check_sight(self) -> None:
@@ -166,8 +196,3 @@ class _Losses:
         if self._left <= 0:
             self.final = failure
         return failure
-
-
-def _waits(ledger: Ledger, step: Step) -> Failure | None:
-    name = ledger.waits_for(step)
-    return None if name is None else Failure(WAITING, f"waits for {lio.show_key(name)}")

@@ -4,9 +4,9 @@ import contextlib
 from pathlib import Path
 
 from lunmapd.core import lio
-from lunmapd.lio import files, rts
+from lunmapd.lio import files, lean, rts
 from lunmapd.lio.parse import directory_number
-from lunmapd.lio.places import Places, index_of, tpg_path
+from lunmapd.lio.places import Places, tpg_path
 from lunmapd.lio.refusal import RefusedError
 
 
@@ -15,7 +15,7 @@ def create(item: lio.TpgLun | lio.MappedLun, places: Places) -> None:
     if isinstance(item, lio.TpgLun):
         _create_lun(item, places)
     else:
-        rts.create_mapped_lun(item, _number(item, places))
+        lean.create_mapped_lun(item, _number(item, places))
         places.maps[item.iqn, item.tag][item.storage_object].add(lio.key(item))
 
 
@@ -45,8 +45,7 @@ def _create_lun(item: lio.TpgLun, places: Places) -> None:
     if item.storage_object in places.luns[tpg]:
         raise RefusedError("KernelRefused", f"{item.storage_object} is a LUN of this TPG already")
     number = places.numbers[tpg].lowest()
-    source = rts.storage_object(hba.rpartition("_")[0], item.storage_object, index_of(hba))
-    rts.create_lun(*tpg, number, source)
+    lean.create_lun(*tpg, number, f"{hba}/{item.storage_object}")
     places.numbers[tpg].take(number)
     places.luns[tpg][item.storage_object] = number
 

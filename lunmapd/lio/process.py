@@ -87,11 +87,10 @@ class WorkerProcess:
         self._close_pipes()
 
     def close(self, timeout: float) -> None:
-        """Let it finish and end, for at most `timeout` seconds; then leave it behind."""
-        _pipe(self._process.stdin).close()
+        """Let it finish the step in hand and end, for at most `timeout` seconds; then leave it behind."""
+        self._close_pipes()
         if not self.ended(timeout):
             self._process.kill()
-        self._close_pipes()
 
     def ended(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds for its end; return whether it came."""

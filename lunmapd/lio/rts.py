@@ -6,11 +6,12 @@ Supports rtslib-fb 2.1.75, 2.1.76 and 2.2: the package `rtslib_fb` is in all of 
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from rtslib_fb import LUN, TPG, FabricModule, MappedLUN, NetworkPortal, NodeACL, RTSRoot, Target, utils
+from rtslib_fb import TPG, FabricModule, MappedLUN, NetworkPortal, NodeACL, RTSRoot, Target, utils
 from rtslib_fb.node import CFSNode
 from rtslib_fb.tcm import (
     BlockStorageObject,
@@ -24,7 +25,6 @@ from rtslib_fb.utils import RTSLibError
 
 from lunmapd.core import lio
 from lunmapd.core.names import MAX_LUN_NUMBER
-from lunmapd.core.project import MARK
 
 Mode = Literal["create", "lookup"]
 Error = RTSLibError
@@ -59,18 +59,6 @@ class _Acl(NodeACL):
         self._create_in_cfs_ine(mode)
 
 
-class _Tpg(TPG):
-    """A TPG that lists one LUN: rtslib walks all of them to make each mapped LUN."""
-
-    only: LUN | None = None
-
-    @property
-    def luns(self) -> Iterator[LUN]:
-        """Yield the LUN that is being mapped."""
-        if self.only is not None:
-            yield self.only
-
-
 class _MappedLun(MappedLUN):
     """A mapped LUN whose number may be above the 255 of rtslib 2.1.75; the kernel takes all of SAM's."""
 
@@ -96,7 +84,7 @@ def target(iqn: str, mode: Mode) -> Target:
 
 def tpg(iqn: str, tag: int, mode: Mode) -> TPG:
     """Make or find a TPG."""
-    return _Tpg(_Target(iqn, "lookup"), tag, mode)
+    return TPG(_Target(iqn, "lookup"), tag, mode)
 
 
 def acl(iqn: str, tag: int, initiator: str, mode: Mode) -> NodeACL:
@@ -110,38 +98,43 @@ def portal(item: lio.Portal, mode: Mode) -> NetworkPortal:
     return NetworkPortal(tpg(item.iqn, item.tag, "lookup"), address, int(port), mode)
 
 
-def create_lun(iqn: str, tag: int, number: int, source: CFSNode) -> None:
-    """Export a storage object as LUN `number` of a TPG. The link's name is always the same: one readlink finds it."""
-    LUN(tpg(iqn, tag, "lookup"), number, source, MARK)
-
-
-def create_mapped_lun(item: lio.MappedLun, number: int) -> None:
-    """Map LUN `number` of the TPG to the initiator, then set its write protection."""
-    group = _Tpg(_Target(item.iqn, "lookup"), item.tag, "lookup")
-    group.only = LUN(group, number)
-    _MappedLun(_Acl(group, item.initiator, "lookup"), item.lun, group.only, item.write_protect, MARK)
-
-
 def mapped_lun(item: lio.MappedLun) -> MappedLUN:
     """Find a mapped LUN."""
     return _MappedLun(acl(item.iqn, item.tag, item.initiator, "lookup"), item.lun)
 
 
-def create_storage_object(item: lio.StorageObject, index: int) -> StorageObject:
-    """Make a storage object in an HBA of its own. The serial is the last thing written."""
+def create_storage_object(item: lio.StorageObject, index: int) -> str:
+    """Make a storage object in an HBA of its own; returns its directory. The serial is the last thing written.
+
+    Those of files and block devices are made in lean.py.
+    """
     match item.plugin:
-        case "fileio":
-            return FileIOStorageObject(
-                item.name, item.path, item.size, item.serial, write_back=False, index=index
-            )
         case "rd_mcp":
-            return RDMCPStorageObject(item.name, item.size, item.serial, index=index)
+            return str(RDMCPStorageObject(item.name, item.size, item.serial, index=index).path)
         case "user":
-            return UserBackedStorageObject(item.name, item.path, item.size, item.serial, index=index)
+            return str(
+                UserBackedStorageObject(item.name, item.path, item.size, item.serial, index=index).path
+            )
         case "pscsi":
-            return PSCSIStorageObject(item.name, item.path, index)
+            return str(PSCSIStorageObject(item.name, item.path, index).path)
         case _:
-            return BlockStorageObject(item.name, item.path, item.serial, index=index)
+            raise AssertionError(item)
+
+
+def is_disk(path: str) -> bool:
+    """Tell whether a block device is of the type TYPE_DISK, which alone may be an iblock."""
+    return utils.get_blockdev_type(path) == 0
+
+
+@cache
+def _kept_reservations() -> Path:
+    return database() / "pr"
+
+
+def recall_reservations(item: lio.StorageObject, index: int) -> None:
+    """Give the kernel the reservations that an initiator asked to have kept through a power loss (APTPL), if there are any."""
+    if (_kept_reservations() / f"aptpl_{item.serial}").exists():
+        storage_object(item.plugin, item.name, index)._config_pr_aptpl()  # noqa: SLF001 - rtslib knows the format
 
 
 _CLASSES: Mapping[str, Callable[..., StorageObject]] = {
@@ -158,11 +151,6 @@ def storage_object(plugin: str, name: str, index: int) -> StorageObject:
     found = _CLASSES[plugin](name, index=index)
     found._gen_attached_luns = lambda: iter(())  # noqa: SLF001 - listing every LUN of every target is quadratic
     return found
-
-
-def write(node: Node, name: str, text: str) -> None:
-    """Write a file of an object for which rtslib has no property."""
-    Path(node.path, name).write_text(text)
 
 
 def resize(item: lio.StorageObject, index: int) -> None:

@@ -40,7 +40,7 @@ def storage_default(plugin: str, names: Iterable[str]) -> lio.Settings:
     return tuple((name, str(value)) for name, value in defaults if value is not None)
 
 
-def write_attributes(node: rts.Node, wanted: lio.Settings) -> None:
+def write_attributes(node: rts.Node, wanted: Iterable[tuple[str, str]]) -> None:
     """Bring attributes to what they must be. Raises RefusedError where this kernel has no such attribute."""
     for name, value in wanted:
         if _must_write(node, "attrib", name, value):

@@ -3,12 +3,14 @@
 import contextlib
 
 from lunmapd.core import lio
-from lunmapd.lio import note, rts
+from lunmapd.lio import files, lean, note, rts
 from lunmapd.lio.backing import check_backing
 from lunmapd.lio.note import Note
 from lunmapd.lio.places import Places, index_of
 from lunmapd.lio.refusal import RefusedError
 from lunmapd.lio.settings import storage_default, write_attributes
+
+_LEAN = ("fileio", "iblock")
 
 
 def create(item: lio.StorageObject, places: Places) -> None:
@@ -18,15 +20,24 @@ def create(item: lio.StorageObject, places: Places) -> None:
     check_backing(item)
     index = places.indexes.lowest()
     places.indexes.take(index)
-    node = rts.create_storage_object(item, index)
+    path = _create(item, index)
     places.devices[item.name] = f"{item.plugin}_{index}"
     # The note comes before what it names, so that nothing is ever set that it does not name.
     if (mine := note.of(item)) != Note():
-        rts.write(node, "alias", note.show(mine))
+        files.write(f"{path}/alias", note.show(mine))
     for name, text in (("vendor_id", item.vendor), ("product_id", item.product)):
         if text:
-            rts.write(node, f"wwn/{name}", text)
-    write_attributes(node, item.attributes)
+            files.write(f"{path}/wwn/{name}", text)
+    if different := [setting for setting in item.attributes if setting not in lean.FRESH]:
+        write_attributes(rts.storage_object(item.plugin, item.name, index), different)
+
+
+def _create(item: lio.StorageObject, index: int) -> str:
+    if item.plugin not in _LEAN:
+        return rts.create_storage_object(item, index)
+    path = lean.create_storage_object(item, index)
+    rts.recall_reservations(item, index)
+    return path
 
 
 def update(item: lio.StorageObject, before: lio.Object | None, places: Places) -> None:
@@ -39,12 +50,12 @@ def update(item: lio.StorageObject, before: lio.Object | None, places: Places) -
     node = rts.storage_object(item.plugin, item.name, index)
     was, now = note.of(before), note.of(item)
     if note.both(was, now) != was:
-        rts.write(node, "alias", note.show(note.both(was, now)))
+        files.write(f"{node.path}/alias", note.show(note.both(was, now)))
     write_attributes(node, item.attributes)
     gone = sorted(set(was.attributes) - set(now.attributes))
     write_attributes(node, storage_default(item.plugin, gone))
     if note.both(was, now) != now:
-        rts.write(node, "alias", note.show(now))
+        files.write(f"{node.path}/alias", note.show(now))
 
 
 def delete(item: lio.StorageObject, places: Places) -> None:

@@ -1,7 +1,7 @@
 """What the daemon and its worker say to each other: one JSON document a line.
 
-The daemon asks one thing at a time and waits for its answer, so that a worker that is left behind has nothing more
-to do than the step in which it hangs.
+The daemon asks one thing at a time and waits for its answers. A worker that is left behind in a step that hangs is killed,
+so that it does nothing more when the kernel lets it go.
 """
 
 from msgspec import Struct, json
@@ -21,9 +21,9 @@ class Observe(Struct, frozen=True, tag=True):
 
 
 class Apply(Struct, frozen=True, tag=True):
-    """Do one step."""
+    """Do these steps, one after the other; one that stands on a step that failed is left out."""
 
-    step: Step
+    steps: tuple[Step, ...]
 
 
 class Seen(Struct, frozen=True, tag=True):
@@ -35,20 +35,24 @@ class Seen(Struct, frozen=True, tag=True):
     sessions: tuple[Session, ...]
 
 
-class Started(Struct, frozen=True, tag=True):
-    """Comes before Done: the directory that must be left alone if the step hangs."""
+class Unseen(Struct, frozen=True, tag=True):
+    """Answers Observe where that failed."""
 
-    path: str
+    failure: Failure
 
 
-class Done(Struct, frozen=True, tag=True):
-    """Answers Apply, or Observe where that failed."""
+class Progress(Struct, frozen=True, tag=True):
+    """Answers Apply, again and again until there is an outcome for each step: those since the last answer.
 
-    failure: Failure | None = None
+    `path` is the directory that must be left alone if the step in hand, which comes after them, hangs.
+    """
+
+    outcomes: tuple[Failure | None, ...]
+    path: str = ""
 
 
 Request = Observe | Apply
-Answer = Seen | Started | Done
+Answer = Seen | Unseen | Progress
 
 encode = json.Encoder().encode
 decode_request = json.Decoder(Request).decode

@@ -8,12 +8,13 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
+from functools import partial
 
 from msgspec import Struct, field
 
-from lunmapd.core.outcome import Failure
+from lunmapd.core.outcome import Failure, Ledger
 from lunmapd.core.plan import Step
 from lunmapd.lio import rts, wire
 from lunmapd.lio.apply import apply
@@ -21,51 +22,63 @@ from lunmapd.lio.observe import kernel_features, look_at
 from lunmapd.lio.places import Places, domain
 from lunmapd.lio.prepare import prepare
 from lunmapd.lio.refusal import RefusedError, attempt
+from lunmapd.lio.teller import Teller
 
 
 class Worker(Struct):
-    """What the worker knows between requests."""
+    """What the worker knows between requests; `send` takes its answers."""
 
+    send: Callable[[wire.Answer], None]
     places: Places = field(default_factory=Places)
     features: AbstractSet[str] | None = None
 
-    def answers(self, request: wire.Request) -> Iterator[wire.Answer]:
-        """Do what is asked, yielding the answers as they come."""
+    def answer(self, request: wire.Request) -> None:
+        """Do what is asked, and send the answers as they come."""
         match request:
             case wire.Observe():
-                yield self._guarded(lambda: self._observe(request))
+                failure = _guarded(lambda: self._observe(request))
+                if failure is not None:
+                    self.send(wire.Unseen(failure))
             case wire.Apply():
-                yield wire.Started(domain(request.step.item, self.places))
-                yield self._guarded(lambda: self._apply(request.step))
+                self._apply(request.steps)
 
-    def _observe(self, request: wire.Observe) -> wire.Seen:
+    def _observe(self, request: wire.Observe) -> None:
         if self.features is None:
             prepare()
             self.features = kernel_features()
         with attempt("read LIO"):
             sight = look_at(rts.ROOT, frozenset(request.claims), request.held, self.features)
         self.places = sight.places
-        return wire.seen(sight.observed)
+        self.send(wire.seen(sight.observed))
 
-    def _apply(self, step: Step) -> wire.Done:
-        apply(step, self.places)
-        return wire.Done()
+    def _apply(self, steps: Iterable[Step]) -> None:
+        ledger = Ledger()
+        with Teller(self.send) as teller:
+            for step in steps:
+                if teller.unheard:
+                    break
+                teller.begin(domain(step.item, self.places))
+                failure = ledger.waits(step) or _guarded(partial(apply, step, self.places))
+                if failure is not None:
+                    ledger.record(step)
+                teller.end(failure)
 
-    def _guarded(self, work: Callable[[], wire.Answer]) -> wire.Answer:
-        try:
-            return work()
-        except RefusedError as error:
-            return wire.Done(error.failure)
-        except Exception as error:  # noqa: BLE001 - a mistake of ours or rtslib's must cost one object, not the node
-            return wire.Done(Failure("Internal", f"{type(error).__name__}: {error}"))
+
+def _guarded(work: Callable[[], None]) -> Failure | None:
+    try:
+        work()
+    except RefusedError as error:
+        return error.failure
+    except Exception as error:  # noqa: BLE001 - a mistake of ours or rtslib's must cost one object, not the node
+        return Failure("Internal", f"{type(error).__name__}: {error}")
+    return None
 
 
 def serve(requests: Iterable[bytes], send: Callable[[bytes], None]) -> None:
     """Answer requests until there are no more."""
-    worker = Worker()
+    worker = Worker(lambda answer: send(wire.encode(answer) + b"\n"))
     for line in requests:
-        for answer in worker.answers(wire.decode_request(line)):
-            send(wire.encode(answer) + b"\n")
+        worker.answer(wire.decode_request(line))
 
 
 def main() -> None:

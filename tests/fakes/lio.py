@@ -7,7 +7,7 @@ from itertools import count
 from lunmapd.core import lio
 from lunmapd.core.attributes import STORAGE, TPG
 from lunmapd.core.observed import Observed, Session
-from lunmapd.core.outcome import WAITING, Failure, Ledger, Report
+from lunmapd.core.outcome import Failure, Ledger, Report
 from lunmapd.core.plan import Action, Step, follow
 from lunmapd.core.project import MARK, PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
 
@@ -53,8 +53,7 @@ class FakeLio:
         """Do the steps; see Kernel.apply. Raises CrashedError when `crash_after` steps were begun."""
         ledger = Ledger()
         for step in steps:
-            waits = ledger.waits_for(step)
-            failure = Failure(WAITING, f"waits for {lio.show_key(waits)}") if waits else self._do(step)
+            failure = ledger.waits(step) or self._do(step)
             if failure is not None:
                 ledger.record(step)
             yield Report(step, failure)

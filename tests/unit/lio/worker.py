@@ -20,17 +20,18 @@ def main() -> None:
             foreign = tuple(held.path for held in request.held)
             _send(wire.Seen(objects, foreign, request.claims, ()))
         else:
-            _send(wire.Started(domain(request.step.item, Places())))
-            assert isinstance(request.step.item, lio.Target)
-            _misbehave(request.step.item.iqn)
-            refused = request.step.item.iqn == "refuse"
-            _send(wire.Done(Failure("KernelRefused", "no") if refused else None))
+            for step in request.steps:
+                assert isinstance(step.item, lio.Target)
+                _send(wire.Progress((), domain(step.item, Places())))
+                _misbehave(step.item.iqn)
+                refused = step.item.iqn == "refuse"
+                _send(wire.Progress((Failure("KernelRefused", "no") if refused else None,)))
 
 
 def _misbehave(what: str) -> None:
     if what == "hang":
         time.sleep(3600)
-    if what == "die":
+    if what.startswith("die"):
         os._exit(3)
 
 
