@@ -81,8 +81,9 @@ class Writer:
             outcome, error = _outcome(raised), str(raised)
             self._known = None if isinstance(raised, EditedMeanwhileError) else self._known
         else:
-            if made is None:  # others did the same meanwhile; on the newer map it's another edit
-                return Outcome.CONFLICT
+            if made is None:
+                # If others did the same meanwhile, it's another edit on the newer map.
+                return Outcome.CONFLICT if effect else Outcome.COMMITTED
             outcome, revision = Outcome.COMMITTED, made.revision
         self._recorder.attempts.append(Attempt(token, began, now(), outcome, effect, revision, error))
         return outcome
