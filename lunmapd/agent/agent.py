@@ -11,8 +11,10 @@ from lunmapd.agent.contact import Contact
 from lunmapd.agent.disk import Local
 from lunmapd.agent.follow import Follower, Reading
 from lunmapd.agent.member import Member
+from lunmapd.agent.memory import Memory
+from lunmapd.agent.orders import Orders, RemovalHeldError
 from lunmapd.agent.policy import Policy
-from lunmapd.agent.reconcile import Kernel, Orders, RemovalHeldError, Result, reconcile
+from lunmapd.agent.reconcile import Kernel, Result, reconcile
 from lunmapd.agent.report import Turn, first_status, next_status
 from lunmapd.agent.voice import Voice
 from lunmapd.core.errors import LunmapdError
@@ -52,6 +54,7 @@ class Agent:
         self._policy = policy
         self._contact = Contact(policy.isolate_after)
         self._voice = Voice()
+        self._memory = Memory(policy.audit)
         self.status = first_status(member.boot, utc_now())
 
     def run(
@@ -73,6 +76,7 @@ class Agent:
     def adopt(self, policy: Policy) -> None:
         """Go by another policy from now on, but for `isolate_after`, and read everything at the next turn."""
         self._policy = policy
+        self._memory = Memory(policy.audit)
         self._follower.adopt(policy)
 
     def turn(self) -> Turn:
@@ -127,7 +131,7 @@ class Agent:
             offer=offer,
         )
         try:
-            result = reconcile(self._kernel, self._local.claims, orders)
+            result = reconcile(self._kernel, self._local.claims, orders, self._memory)
         except RemovalHeldError:
             holds.held(snapshot.revision)
             raise

@@ -12,10 +12,12 @@ class Policy(Struct, frozen=True):
 
     `limits`: how much a pass may take away unasked. `isolate_after`: so long without contact to ZooKeeper, and the node
     stops offering its paths; None: never. `snapshot_max_age`: up to which age the local snapshot stands in for the
-    map; 0: never. `full_read`: how often everything is read again and compared.
+    map; 0: never. `full_read`: how often everything is read again and compared. `audit`: so long a pass goes by the change
+    of the map alone, before the kernel is looked at as a whole again.
     """
 
     limits: Limits = Limits()
     isolate_after: float | None = None
     snapshot_max_age: float = 7 * DAY
     full_read: float = 3600
+    audit: float = 0.0

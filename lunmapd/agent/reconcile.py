@@ -1,24 +1,23 @@
 """One pass: observe, desire, plan, apply, observe again. Level-based: killed anywhere, the next pass converges."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from msgspec import Struct
 
 from lunmapd.agent.claims import Claims
+from lunmapd.agent.memory import Memory
+from lunmapd.agent.orders import Orders, RemovalHeldError
 from lunmapd.core import guard, lio
 from lunmapd.core.desire import Desire, desire
-from lunmapd.core.errors import Exit, LunmapdError
-from lunmapd.core.guard import Limits
-from lunmapd.core.lunmap import Lunmap
 from lunmapd.core.messages import Message, fields
 from lunmapd.core.observed import Observed
-from lunmapd.core.offer import Offer, offered, unchanged
+from lunmapd.core.offer import offered, unchanged
 from lunmapd.core.outcome import Failure, Report, failures
 from lunmapd.core.plan import Plan, disruption, plan
-from lunmapd.core.secrets import Vault
+from lunmapd.core.view import Part
 
 log = logging.getLogger(__name__)
 
@@ -29,38 +28,11 @@ class Kernel(Protocol):
     def observe(self, claims: AbstractSet[str]) -> Observed:
         """Look at all that is ours. Raises LunmapdError when the kernel can't be read."""
 
+    def glance(self, items: Sequence[lio.Object]) -> lio.Objects | None:
+        """Look at these objects only, given as they should be; None when only `observe` tells. Raises LunmapdError."""
+
     def apply(self, plan: Plan) -> Iterator[Report]:
         """Do the steps in order, each reported when it is done or has failed."""
-
-
-class RemovalHeldError(LunmapdError):
-    """A pass would take away much at once, and nobody has confirmed it."""
-
-    exit_code = Exit.DEGRADED
-
-    def __init__(self, revision: int, held: guard.Held) -> None:
-        self.held = held
-        super().__init__(
-            f"revision {revision} would {held}: nothing is changed; put the map right, or say that it is meant with 'lunmapctl confirm'"
-        )
-
-
-class Orders(Struct, frozen=True):
-    """What a pass has to bring about.
-
-    `confirmed` gives the map up to which removals are confirmed, None for none; `decided` is what an earlier pass was to
-    take away and could not. `vault` opens the secrets.
-    """
-
-    node: str
-    revision: int
-    lunmap: Lunmap
-    unreadable: Mapping[str, str]
-    vault: Vault
-    confirmed: Callable[[], Lunmap | None]
-    decided: AbstractSet[lio.Key] = frozenset()
-    limits: Limits = Limits()
-    offer: Offer = Offer.ALL
 
 
 class Result(Struct, frozen=True):
@@ -81,25 +53,61 @@ class Result(Struct, frozen=True):
         return not self.left and not self.failures and not self.withheld
 
 
-def reconcile(kernel: Kernel, claims: Claims, orders: Orders) -> Result:
-    """Make the kernel as the map says, as far as it can be.
+def reconcile(kernel: Kernel, claims: Claims, orders: Orders, memory: Memory) -> Result:
+    """Make the kernel as the map says, as far as it can be; go by the change alone as long as `memory` allows it.
 
     Raises RemovalHeldError when it would take away too much, then nothing was changed; another LunmapdError when the
     kernel can't be read or the claims not be written.
     """
+    part = memory.part(orders)
+    result = None if part is None else _follow(kernel, orders, memory, part)
+    return result or _reconcile_all(kernel, claims, orders, memory)
+
+
+def _follow(kernel: Kernel, orders: Orders, memory: Memory, part: Part) -> Result | None:
+    """Make one part of the kernel as the map says, all else being so; None when a whole pass must tell."""
+    seen = _glance(kernel, part, memory.observed.objects, part.wanted)
+    if seen is None:
+        return None
+    memory.see(part, seen)
+    steps = plan(part.wanted, seen)
+    reports: tuple[Report, ...] = ()
+    if steps:
+        if guard.check(steps, memory.observed.objects, orders.limits, lambda: None) is not None:
+            return None
+        reports = tuple(_logged(report, orders.revision) for report in kernel.apply(steps))
+        seen = _glance(kernel, part, part.wanted, seen)
+        if seen is None or plan(part.wanted, seen):
+            return None
+        memory.see(part, seen)
+    memory.settle()
+    return Result(memory.observed, {}, (), reports)
+
+
+def _glance(kernel: Kernel, part: Part, likely: lio.Objects, otherwise: lio.Objects) -> lio.Objects | None:
+    """Look at the objects of a part, which are as `likely` has them, or else may be as `otherwise`."""
+    items = [likely.get(name) or otherwise.get(name) for name in part.keys]
+    found = [item for item in items if item is not None]
+    return kernel.glance(found) if found else {}
+
+
+def _reconcile_all(kernel: Kernel, claims: Claims, orders: Orders, memory: Memory) -> Result:
     ours = claims.read()
     observed = kernel.observe(ours)
     want = _want(orders, observed)
     steps = plan(_offered(orders, want, observed), observed.objects)
-    if not steps:
-        return _result(orders, want, observed)
-    _judge(kernel, orders, want, observed, steps)
-    claims.write(ours | _claims(want))
-    reports = tuple(_logged(report, orders.revision) for report in kernel.apply(steps))
-    observed = kernel.observe(claims.read())
-    want = _want(orders, observed)
-    claims.write(_claims(want))
-    return _result(orders, want, observed, reports)
+    reports: tuple[Report, ...] = ()
+    if steps:
+        _judge(kernel, orders, want, observed, steps)
+        claims.write(ours | _claims(want))
+        reports = tuple(_logged(report, orders.revision) for report in kernel.apply(steps))
+        observed = kernel.observe(claims.read())
+        want = _want(orders, observed)
+        claims.write(_claims(want))
+    result = _result(orders, want, observed, reports)
+    if result.converged:
+        memory.learn(orders, want, observed)
+    return result
 
 
 def _offered(orders: Orders, want: Desire, observed: Observed) -> lio.Objects:

@@ -68,16 +68,20 @@ def project(
     itself = lunmap.nodes.get(node)
     if itself is None:
         return {}
-    serves = {
-        iqn: target for iqn, target in lunmap.targets.items() if node in target.nodes and iqn not in foreign
-    }
+    serves = served(lunmap, node, foreign)
     objects: list[lio.Object] = [] if itself.discovery is None else [lio.DiscoveryAuth()]
     for iqn, target in serves.items():
         objects.extend(_target(iqn, target, node, itself, features))
-    for name, lun in lunmap.luns.items():
-        if node in reporting_nodes(lunmap, lun):
-            objects.extend(_lun(lunmap, name, node, serves))
+    for name in lunmap.luns:
+        objects.extend(project_lun(lunmap, name, node, serves))
     return lio.keyed(objects)
+
+
+def served(lunmap: Lunmap, node: str, foreign: AbstractSet[str] = frozenset()) -> dict[str, Target]:
+    """Return the targets that `node` serves."""
+    return {
+        iqn: target for iqn, target in lunmap.targets.items() if node in target.nodes and iqn not in foreign
+    }
 
 
 def _target(
@@ -106,12 +110,14 @@ def tpg_parameters(target: Target) -> lio.Settings:
     return (*TPG_PARAMETERS, *((name, text) for name, text in given if text != PARAMETERS[name].default))
 
 
-def _lun(lunmap: Lunmap, name: str, node: str, serves: Mapping[str, Target]) -> Iterator[lio.Object]:
+def project_lun(lunmap: Lunmap, name: str, node: str, serves: Mapping[str, Target]) -> Iterator[lio.Object]:
+    """Yield the objects that `node` must have for one Lun, an ACL once for each map through it; `serves` as `served` gives it."""
     lun, itself = lunmap.luns[name], lunmap.nodes[node]
     maps = [entry for entry in lun.maps if entry.target in serves]
-    if not maps:
+    reporting = reporting_nodes(lunmap, lun)
+    if not maps or node not in reporting:
         return
-    several = len(reporting_nodes(lunmap, lun)) > 1
+    several = len(reporting) > 1
     yield _storage_object(name, lun, source_on(lun, node, itself), several=several)
     for entry in maps:
         yield lio.TpgLun(entry.target, itself.tpg_tag, name)

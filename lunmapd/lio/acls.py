@@ -17,12 +17,20 @@ def observe_acls(look: Look, iqn: str, tag: int, luns: Mapping[int, str]) -> Non
         _keep_maps(look, path)
         return
     for initiator in look.directories(path):
-        look.add(lio.NodeAcl(iqn, tag, initiator, observe_credentials(look, f"{path}/{initiator}/auth")))
-        _session(look, iqn, tag, initiator)
+        observe_acl(look, lio.NodeAcl(iqn, tag, initiator))
         for name in look.directories(f"{path}/{initiator}"):
             number = parse.directory_number(name, "lun_")
             if number is not None:
-                _mapped_lun(look, lio.NodeAcl(iqn, tag, initiator), number, luns)
+                observe_mapped_lun(look, lio.NodeAcl(iqn, tag, initiator), number, luns)
+
+
+def observe_acl(look: Look, item: lio.NodeAcl) -> None:
+    """Note an ACL that is there, and its session."""
+    path = f"{tpg_path(item.iqn, item.tag)}/acls/{item.initiator}"
+    look.add(lio.NodeAcl(item.iqn, item.tag, item.initiator, observe_credentials(look, f"{path}/auth")))
+    found = parse.session(look.read(f"{path}/info") or "")
+    if found:
+        look.sessions.append(Session(item.iqn, item.tag, item.initiator, *found))
 
 
 def observe_dynamic_sessions(look: Look, iqn: str, tag: int) -> None:
@@ -31,13 +39,8 @@ def observe_dynamic_sessions(look: Look, iqn: str, tag: int) -> None:
     look.sessions.extend(Session(iqn, tag, name, "LOGGED_IN") for name in names)
 
 
-def _session(look: Look, iqn: str, tag: int, initiator: str) -> None:
-    found = parse.session(look.read(f"{tpg_path(iqn, tag)}/acls/{initiator}/info") or "")
-    if found:
-        look.sessions.append(Session(iqn, tag, initiator, *found))
-
-
-def _mapped_lun(look: Look, acl: lio.NodeAcl, number: int, luns: Mapping[int, str]) -> None:
+def observe_mapped_lun(look: Look, acl: lio.NodeAcl, number: int, luns: Mapping[int, str]) -> None:
+    """Note a mapped LUN that is there; one that maps none of `luns` is left over."""
     path = f"{tpg_path(acl.iqn, acl.tag)}/acls/{acl.initiator}/lun_{number}"
     if look.keep(path):
         return

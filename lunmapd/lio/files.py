@@ -5,6 +5,7 @@ What is absent, or vanishes while it is read (ENOENT, ENODEV), gives nothing; ot
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 _PAGE = 4096  # configfs attributes are at most one page
@@ -31,6 +32,15 @@ def write(path: str, text: str) -> None:
         os.write(descriptor, text.encode())
     finally:
         os.close(descriptor)
+
+
+def is_directory(path: str) -> bool:
+    """Tell whether there is such a directory."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError as error:
+        _raise_unless_absent(error)
+        return False
 
 
 def directories(path: str) -> list[str]:

@@ -64,9 +64,32 @@ class Kernel:
         What is in a directory where a step hangs is given as it was last seen.
         """
         self._claims = claims
-        observed = self._look()
+        self._check_sight()
+        self._worker = self._worker or WorkerProcess(self._command)
+        answer = self._ask(
+            self._worker, wire.Observe(tuple(claims), self._quarantine.held(self._objects.values()))
+        )
+        if isinstance(answer, wire.Unseen):
+            raise KernelUnreadableError(answer.failure)
+        observed = wire.observed_of(answer)
         self._objects = dict(observed.objects)
         return observed
+
+    def glance(self, items: Sequence[lio.Object]) -> lio.Objects | None:
+        """Look at these objects only, given as they should be; None when only `observe` tells. Raises KernelUnreadableError.
+
+        It goes by what the last observation and the steps since have found.
+        """
+        if self._worker is None or not self._worker.alive or self._quarantine:
+            return None
+        answer = self._ask(self._worker, wire.Glance(tuple(items)))
+        if isinstance(answer, wire.Unseen):
+            return None
+        found = wire.observed_of(answer).objects
+        for name in map(lio.key, items):
+            self._objects.pop(name, None)
+        self._objects |= found
+        return found
 
     def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
         """Do the steps, yielding a report as each is done, failed or left out."""
@@ -147,11 +170,8 @@ class Kernel:
         found = self._objects.get(lio.key(step.item))
         return found is None if step.action is Action.DELETE else found == step.item
 
-    def _look(self) -> Observed:
-        self._check_sight()
-        worker = self._worker = self._worker or WorkerProcess(self._command)
+    def _ask(self, worker: WorkerProcess, request: wire.Request) -> wire.Seen | wire.Unseen:
         deadline = time.monotonic() + self._deadlines.observe
-        request = wire.Observe(tuple(self._claims), self._quarantine.held(self._objects.values()))
         try:
             worker.send(request, deadline)
             answer = worker.receive(deadline)
@@ -162,10 +182,8 @@ class Kernel:
         except WorkerGoneError as error:
             failure = self._lose(worker, Failure("WorkerDied", f"{error} while it read LIO"))
             raise KernelUnreadableError(failure) from None
-        if isinstance(answer, wire.Seen):
-            return wire.observed_of(answer)
-        assert isinstance(answer, wire.Unseen), "Progress answers Apply"
-        raise KernelUnreadableError(answer.failure)
+        assert not isinstance(answer, wire.Progress), "that answers Apply"
+        return answer
 
     def _check_sight(self) -> None:
         """Don't send one worker after another into a directory that can't be read."""

@@ -48,6 +48,10 @@ class Quarantine:
         """Start empty."""
         self._stuck: list[tuple[WorkerProcess, Stuck]] = []
 
+    def __bool__(self) -> bool:
+        """Say whether any step hangs."""
+        return bool(self._stuck)
+
     def add(self, worker: WorkerProcess, stuck: Stuck) -> None:
         """Note a hanging step and the worker that was left behind in it."""
         self._stuck.append((worker, stuck))

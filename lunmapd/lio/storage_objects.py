@@ -26,7 +26,7 @@ def _hba(look: Look, hba: str) -> None:
     if not names:
         look.leftover("hba", f"core/{hba}")
     for name in names:
-        item = _storage_object(look, hba, name)
+        item = read_storage_object(look, hba, name)
         if item is None or name in look.places.devices:
             look.leftover("storage_object", f"core/{hba}/{name}")
         else:
@@ -34,7 +34,7 @@ def _hba(look: Look, hba: str) -> None:
             look.places.devices[name] = hba
 
 
-def _storage_object(look: Look, hba: str, name: str) -> lio.StorageObject | None:
+def read_storage_object(look: Look, hba: str, name: str) -> lio.StorageObject | None:
     """Read one storage object, None if it isn't whole: its creation writes the serial after it is enabled."""
     path, plugin = f"core/{hba}/{name}", hba.rpartition("_")[0]
     mine = note.parse(plugin, look.read(f"{path}/alias") or "")

@@ -61,7 +61,7 @@ def observe_luns(look: Look, iqn: str, tag: int) -> dict[int, str]:
     whole: dict[int, str] = {}
     for number in sorted(number for number in numbers if number is not None):
         look.places.numbers[iqn, tag].take(number)
-        name = _storage_object_of(look, f"{path}/lun_{number}")
+        name = storage_object_of(look, f"{path}/lun_{number}")
         if name is None and f"{path}/lun_{number}" in look.held:
             continue
         if name is None or name in look.places.luns[iqn, tag]:
@@ -73,7 +73,7 @@ def observe_luns(look: Look, iqn: str, tag: int) -> dict[int, str]:
     return whole
 
 
-def _storage_object_of(look: Look, path: str) -> str | None:
+def storage_object_of(look: Look, path: str) -> str | None:
     """Return the name of the storage object that a LUN exports, None if it isn't one of ours."""
     if path in look.held:
         held = (item.storage_object for item in look.held[path] if isinstance(item, lio.TpgLun))

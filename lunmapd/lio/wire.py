@@ -20,6 +20,12 @@ class Observe(Struct, frozen=True, tag=True):
     held: tuple[Held, ...] = ()
 
 
+class Glance(Struct, frozen=True, tag=True):
+    """Look at these objects only, as they should be; answered by Seen, or by Unseen when there is more to it."""
+
+    items: tuple[lio.Object, ...]
+
+
 class Apply(Struct, frozen=True, tag=True):
     """Do these steps, one after the other; one that stands on a step that failed is left out."""
 
@@ -36,7 +42,7 @@ class Seen(Struct, frozen=True, tag=True):
 
 
 class Unseen(Struct, frozen=True, tag=True):
-    """Answers Observe where that failed."""
+    """Answers a look that failed."""
 
     failure: Failure
 
@@ -51,7 +57,7 @@ class Progress(Struct, frozen=True, tag=True):
     path: str = ""
 
 
-Request = Observe | Apply
+Request = Observe | Glance | Apply
 Answer = Seen | Unseen | Progress
 
 encode = json.Encoder().encode

@@ -18,6 +18,7 @@ from lunmapd.core.outcome import Failure, Ledger
 from lunmapd.core.plan import Step
 from lunmapd.lio import rts, wire
 from lunmapd.lio.apply import apply
+from lunmapd.lio.glance import SurprisedError, glance
 from lunmapd.lio.observe import kernel_features, look_at
 from lunmapd.lio.places import Places, domain
 from lunmapd.lio.prepare import prepare
@@ -36,11 +37,16 @@ class Worker(Struct):
         """Do what is asked, and send the answers as they come."""
         match request:
             case wire.Observe():
-                failure = _guarded(lambda: self._observe(request))
-                if failure is not None:
-                    self.send(wire.Unseen(failure))
+                self._look(partial(self._observe, request))
+            case wire.Glance():
+                self._look(partial(self._glance, request))
             case wire.Apply():
                 self._apply(request.steps)
+
+    def _look(self, work: Callable[[], None]) -> None:
+        failure = _guarded(work)
+        if failure is not None:
+            self.send(wire.Unseen(failure))
 
     def _observe(self, request: wire.Observe) -> None:
         if self.features is None:
@@ -50,6 +56,11 @@ class Worker(Struct):
             sight = look_at(rts.ROOT, frozenset(request.claims), request.held, self.features)
         self.places = sight.places
         self.send(wire.seen(sight.observed))
+
+    def _glance(self, request: wire.Glance) -> None:
+        with attempt("read LIO"):
+            found = glance(rts.ROOT, self.places, request.items)
+        self.send(wire.Seen(tuple(found.objects.values()), (), (), tuple(found.sessions)))
 
     def _apply(self, steps: Iterable[Step]) -> None:
         ledger = Ledger()
@@ -69,6 +80,8 @@ def _guarded(work: Callable[[], None]) -> Failure | None:
         work()
     except RefusedError as error:
         return error.failure
+    except SurprisedError:
+        return Failure("Surprised", "something is not where it was left")
     except Exception as error:  # noqa: BLE001 - a mistake of ours or rtslib's must cost one object, not the node
         return Failure("Internal", f"{type(error).__name__}: {error}")
     return None

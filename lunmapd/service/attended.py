@@ -1,9 +1,10 @@
 """The kernel as the service sees it: each answer is a sign of life, and no further step is begun when it is time to stop."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from lunmapd.agent.reconcile import Kernel
+from lunmapd.core import lio
 from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import Report
 from lunmapd.core.plan import Plan
@@ -22,6 +23,11 @@ class Attended:
         """Look at the kernel."""
         self._beat()
         return self._kernel.observe(claims)
+
+    def glance(self, items: Sequence[lio.Object]) -> lio.Objects | None:
+        """Look at some objects of the kernel."""
+        self._beat()
+        return self._kernel.glance(items)
 
     def apply(self, plan: Plan) -> Iterator[Report]:
         """Do the steps in order; those that are left out when it is time to stop are left for the next daemon."""

@@ -124,7 +124,19 @@ def disk_full(field: Field, dice: Random) -> Heal:
     """Fill the disk of a server, so that it can't log what it should acknowledge."""
     victim = dice.choice(field.ensemble.servers)
     victim.fill()
-    return victim.free
+
+    def heal() -> None:
+        victim.free()
+        wait_until(lambda: _serves(victim), "the server with the full disk serves again")
+
+    return heal
+
+
+def _serves(server: Server) -> bool:
+    """Tell whether it serves; one that gave up for want of space is started again, as a service manager would."""
+    if not server.running():
+        server.start()
+    return bool(server.mode())
 
 
 def server_wiped(field: Field, dice: Random) -> Heal:

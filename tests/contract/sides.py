@@ -1,7 +1,7 @@
 """The two sides of the contract: the strict fake, and LIO in a machine's kernel."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +26,9 @@ class Lio(Protocol):
 
     def observe(self, claims: AbstractSet[str]) -> Observed:
         """Look."""
+
+    def glance(self, items: Sequence[lio.Object]) -> lio.Objects | None:
+        """Look at some."""
 
     def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
         """Do."""

@@ -24,6 +24,8 @@ from lunmapd.core import lio
 from lunmapd.core.outcome import WAITING, Failure, failures
 from lunmapd.core.plan import Action, Step, plan
 
+GLANCED = ("storage_object", "lun", "acl", "mapped_lun")
+
 
 def _files(side: Side, *names: str) -> None:
     for name in names:
@@ -40,6 +42,32 @@ def test_a_full_map_is_made_and_seen_as_it_was_meant(side: Side) -> None:
     """One pass over an empty kernel makes every kind of object, and the next look finds nothing to do."""
     _files(side, "a", "b")
     converge(side, full("a", "b"))
+
+
+def test_a_glance_sees_what_a_look_sees(side: Side) -> None:
+    """Some objects are found as in a look at everything, whether they are there, changed, gone, or new."""
+    _files(side, "a", "b", "c")
+    converge(side, full("a", "b"))
+    wanted = full("b", "c")
+    concerned = {name: item for name, item in {**full("a"), **full("c")}.items() if name[0] in GLANCED}
+    before = side.kernel.observe(frozenset()).objects
+    assert side.kernel.glance([before.get(name, item) for name, item in concerned.items()]) == {
+        name: before[name] for name in concerned if name in before
+    }
+    assert not [report for report in side.kernel.apply(plan(wanted, before)) if report.failure]
+    found = side.kernel.glance([wanted.get(name, item) for name, item in concerned.items()])
+    after = side.kernel.observe(frozenset()).objects
+    assert found == {name: after[name] for name in concerned if name in after}
+    assert found == {name: wanted[name] for name in concerned if name in wanted}
+
+
+def test_a_glance_leaves_surprises_to_a_look(side: Side) -> None:
+    """Half an object, where one is looked for, is nothing that a glance could tell of."""
+    _files(side, "a")
+    converge(side, full("a"))
+    mapped = maps.mapped("a", 7)
+    side.half(mapped)
+    assert side.kernel.glance([mapped]) is None
 
 
 def test_everything_is_removed(side: Side) -> None:

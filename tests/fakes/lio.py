@@ -1,6 +1,6 @@
 """A strict LIO in memory: it refuses what the kernel refuses. Held to the real kernel by tests/contract."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import count
 
@@ -36,10 +36,12 @@ class FakeLio:
         self.crash_after: int | None = None
         self.done: list[Step] = []
         self.closed = False
+        self.looks = 0
         self._numbers = count()
 
     def observe(self, claims: AbstractSet[str]) -> Observed:
         """Look, by the rules of lunmapd.lio.observe."""
+        self.looks += 1
         ours = {iqn for iqn in self._targets() if self._is_ours(iqn, claims)}
         hidden = set() if lio.DISCOVERY_CLAIM in claims else {lio.DISCOVERY_AUTH}
         objects = {
@@ -48,6 +50,12 @@ class FakeLio:
             if getattr(item, "iqn", None) in {None, *ours} and name not in hidden
         }
         return Observed(objects, self.foreign | self._targets() - ours, self.features, self.sessions)
+
+    def glance(self, items: Sequence[lio.Object]) -> lio.Objects | None:
+        """Look at some; see Kernel.glance."""
+        if any(isinstance(item, lio.Leftover) for item in self.objects.values()):
+            return None
+        return {name: self.objects[name] for name in map(lio.key, items) if name in self.objects}
 
     def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
         """Do the steps; see Kernel.apply. Raises CrashedError when `crash_after` steps were begun."""

@@ -9,7 +9,9 @@ from bench.guest import bare
 from bench.guest.clean import clean
 from bench.guest.shape import NODE, Shape, lunmap, make_files
 from lunmapd.agent.claims import Claims
-from lunmapd.agent.reconcile import Orders, reconcile
+from lunmapd.agent.memory import Memory
+from lunmapd.agent.orders import Orders
+from lunmapd.agent.reconcile import reconcile
 from lunmapd.core.secrets import Keyring, Vault
 from lunmapd.lio.kernel import Kernel
 
@@ -38,7 +40,7 @@ def _ours(shape: Shape) -> float:
     with tempfile.TemporaryDirectory() as directory:
         kernel = Kernel()
         began = time.monotonic()
-        result = reconcile(kernel, Claims(Path(directory, "claims")), orders)
+        result = reconcile(kernel, Claims(Path(directory, "claims")), orders, Memory(0))
         took = time.monotonic() - began
         kernel.close()
     assert result.converged, result.failures

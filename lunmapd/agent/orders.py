@@ -1,0 +1,43 @@
+"""What a pass has to bring about."""
+
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+
+from msgspec import Struct
+
+from lunmapd.core import guard, lio
+from lunmapd.core.errors import Exit, LunmapdError
+from lunmapd.core.guard import Limits
+from lunmapd.core.lunmap import Lunmap
+from lunmapd.core.offer import Offer
+from lunmapd.core.secrets import Vault
+
+
+class RemovalHeldError(LunmapdError):
+    """A pass would take away much at once, and nobody has confirmed it."""
+
+    exit_code = Exit.DEGRADED
+
+    def __init__(self, revision: int, held: guard.Held) -> None:
+        self.held = held
+        super().__init__(
+            f"revision {revision} would {held}: nothing is changed; put the map right, or say that it is meant with 'lunmapctl confirm'"
+        )
+
+
+class Orders(Struct, frozen=True):
+    """What a pass has to bring about.
+
+    `confirmed` gives the map up to which removals are confirmed, None for none; `decided` is what an earlier pass was to
+    take away and could not. `vault` opens the secrets.
+    """
+
+    node: str
+    revision: int
+    lunmap: Lunmap
+    unreadable: Mapping[str, str]
+    vault: Vault
+    confirmed: Callable[[], Lunmap | None]
+    decided: AbstractSet[lio.Key] = frozenset()
+    limits: Limits = Limits()
+    offer: Offer = Offer.ALL

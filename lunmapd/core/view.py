@@ -1,0 +1,140 @@
+"""What one node must have of a map, kept so that a change of some Luns costs what these Luns cost, and not the map.
+
+A view stands on a whole pass that found nothing wrong. It answers for Luns that come, go or change, and for initiators that
+come and go; whatever may concern more than that is left to the next whole pass.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from itertools import chain
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lunmapd.core import lio, names
+from lunmapd.core.admission import admit
+from lunmapd.core.backings import RamDisk, source
+from lunmapd.core.desire import suspects
+from lunmapd.core.lunmap import Lunmap, source_on
+from lunmapd.core.project import project_lun, served
+from lunmapd.core.secrets import Vault
+
+MOST = 100
+"""More Luns than these are a matter of a whole pass."""
+
+
+class Part(Struct, frozen=True):
+    """The part of a node's objects that a change concerns: their keys, and those of them that are wanted."""
+
+    keys: AbstractSet[lio.Key]
+    wanted: lio.Objects
+
+
+class View:
+    """The objects that a node must have, and what tells that a change touches nothing else."""
+
+    def __init__(
+        self, lunmap: Lunmap, node: str, vault: Vault, foreign: AbstractSet[str], wanted: lio.Objects
+    ) -> None:
+        """Stand on a whole pass: `wanted` is all that `node` must have by `lunmap`, nothing of it refused."""
+        self.lunmap = lunmap
+        self.wanted = dict(wanted)
+        self._node = node
+        self.vault = vault
+        self._foreign = foreign
+        self._owners = {what: name for name in lunmap.luns for what in _identities(lunmap, name, node)}
+        self._maps = Counter(_acl(item) for item in wanted.values() if isinstance(item, lio.MappedLun))
+
+    def follow(self, lunmap: Lunmap) -> Part | None:
+        """Go on to another map; returns what this concerns, None when only a whole pass can tell, and then nothing is changed."""
+        changed = _changed_luns(self.lunmap, lunmap)
+        if changed is None or not self._is_alone(lunmap, changed):
+            return None
+        before, after = self._objects(self.lunmap, changed), self._objects(lunmap, changed)
+        if any(self._is_taken(item, changed) for item in after.values()):
+            return None
+        maps = self._counted(before, after)
+        wanted = {name: item for name, item in after.items() if name not in maps}
+        # An ACL stays as long as any Lun is mapped by it.
+        wanted |= {
+            name: self.wanted.get(name) or after[name]
+            for name in before.keys() | after.keys()
+            if maps.get(name)
+        }
+        wanted, failures = admit(wanted, {}, lunmap, self._node, self.vault)
+        if failures:
+            return None
+        part = Part(before.keys() | after.keys(), wanted)
+        self._take(lunmap, changed, part)
+        self._maps = maps
+        return part
+
+    def _objects(self, lunmap: Lunmap, changed: AbstractSet[str]) -> dict[lio.Key, lio.Object]:
+        serves = served(lunmap, self._node, self._foreign)
+        there = (name for name in changed if name in lunmap.luns)
+        found = (project_lun(lunmap, name, self._node, serves) for name in there)
+        return lio.keyed(list(chain.from_iterable(found)))
+
+    def _is_alone(self, lunmap: Lunmap, changed: AbstractSet[str]) -> bool:
+        """Tell whether the changed Luns keep every rule by themselves, and have identities of their own."""
+        some = {name: lunmap.luns[name] for name in changed if name in lunmap.luns}
+        if suspects(replace(lunmap, luns=some)):
+            return False
+        owners = (self._owners.get(what) for name in some for what in _identities(lunmap, name, self._node))
+        return all(owner is None or owner in changed for owner in owners)
+
+    def _is_taken(self, item: lio.Object, changed: AbstractSet[str]) -> bool:
+        """Tell whether it would take the LUN number of a Lun that stays."""
+        other = self.wanted.get(lio.key(item))
+        return isinstance(other, lio.MappedLun) and other.storage_object not in changed
+
+    def _counted(self, before: lio.Objects, after: lio.Objects) -> Counter[lio.Key]:
+        """Count the mapped LUNs of each ACL after the change."""
+        found = Counter(self._maps)
+        found.subtract(_acl(item) for item in before.values() if isinstance(item, lio.MappedLun))
+        found.update(_acl(item) for item in after.values() if isinstance(item, lio.MappedLun))
+        return found
+
+    def _take(self, lunmap: Lunmap, changed: AbstractSet[str], part: Part) -> None:
+        for name in changed & self.lunmap.luns.keys():
+            for what in _identities(self.lunmap, name, self._node):
+                self._owners.pop(what, None)
+        for name in changed & lunmap.luns.keys():
+            self._owners |= dict.fromkeys(_identities(lunmap, name, self._node), name)
+        for key in part.keys:
+            self.wanted.pop(key, None)
+        self.wanted |= part.wanted
+        self.lunmap = lunmap
+
+
+def _identities(lunmap: Lunmap, name: str, node: str) -> tuple[tuple[str, str], ...]:
+    """Return what no other Lun may have: its NAA identifier, its backing, and that on this node."""
+    lun = lunmap.luns[name]
+    naa = ("naa", names.naa(lun.serial))
+    if isinstance(lun.backing, RamDisk):
+        return (naa,)
+    return (naa, ("backing", source(lun.backing)), ("here", source_on(lun, node, lunmap.nodes[node])))
+
+
+def _changed_luns(before: Lunmap, after: Lunmap) -> AbstractSet[str] | None:
+    """Return the Luns that differ, None when too much else does."""
+    if (before.targets, before.groups, before.nodes) != (after.targets, after.groups, after.nodes):
+        return None
+    known = before.initiators
+    if any(
+        iqn in known and known[iqn] is not new and known[iqn] != new for iqn, new in after.initiators.items()
+    ):
+        return None
+    changed = _differing(before.luns, after.luns)
+    return changed if len(changed) <= MOST else None
+
+
+def _differing(before: Mapping[str, object], after: Mapping[str, object]) -> AbstractSet[str]:
+    # A patched map shares what did not change, so that identity tells most of it without a look inside.
+    new = {name for name, item in after.items() if before.get(name) is not item}
+    return {name for name in new if before.get(name) != after[name]} | (before.keys() - after.keys())
+
+
+def _acl(item: lio.MappedLun) -> lio.Key:
+    return lio.parents(item)[0]

@@ -1,0 +1,74 @@
+"""A look at some objects only, where they were last seen: what it costs is theirs, not the kernel's whole state."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lunmapd.core import lio
+from lunmapd.lio import files
+from lunmapd.lio.acls import observe_acl, observe_mapped_lun
+from lunmapd.lio.look import Look
+from lunmapd.lio.places import Places, tpg_path
+from lunmapd.lio.storage_objects import read_storage_object
+from lunmapd.lio.tpgs import storage_object_of
+
+
+class SurprisedError(Exception):
+    """Something is not as it could be after our own steps: only a whole look tells."""
+
+
+def glance(root: Path, places: Places, items: Iterable[lio.Object]) -> Look:
+    """Look for storage objects, LUNs, ACLs and mapped LUNs, given as they should be; what is not there is not found.
+
+    Raises SurprisedError, and OSError.
+    """
+    look = Look(root)
+    look.places = places
+    for item in items:
+        _find(look, item)
+    if any(isinstance(item, lio.Leftover) for item in look.objects.values()):
+        raise SurprisedError
+    return look
+
+
+def _find(look: Look, item: lio.Object) -> None:
+    match item:
+        case lio.StorageObject():
+            _storage_object(look, item)
+        case lio.TpgLun():
+            _lun(look, item)
+        case lio.NodeAcl():
+            if files.is_directory(f"{look.root}/{tpg_path(item.iqn, item.tag)}/acls/{item.initiator}"):
+                observe_acl(look, item)
+        case lio.MappedLun():
+            _mapped_lun(look, item)
+        case _:
+            raise SurprisedError
+
+
+def _storage_object(look: Look, item: lio.StorageObject) -> None:
+    hba = look.places.devices.get(item.name)
+    if hba is None:
+        return
+    found = read_storage_object(look, hba, item.name)
+    if found is None:
+        raise SurprisedError
+    look.add(found)
+
+
+def _lun(look: Look, item: lio.TpgLun) -> None:
+    number = look.places.luns[item.iqn, item.tag].get(item.storage_object)
+    if number is None:
+        return
+    if storage_object_of(look, f"{tpg_path(item.iqn, item.tag)}/lun/lun_{number}") != item.storage_object:
+        raise SurprisedError
+    look.add(item)
+
+
+def _mapped_lun(look: Look, item: lio.MappedLun) -> None:
+    if not files.is_directory(
+        f"{look.root}/{tpg_path(item.iqn, item.tag)}/acls/{item.initiator}/lun_{item.lun}"
+    ):
+        return
+    number = look.places.luns[item.iqn, item.tag].get(item.storage_object)
+    luns = {} if number is None else {number: item.storage_object}
+    observe_mapped_lun(look, lio.NodeAcl(item.iqn, item.tag, item.initiator), item.lun, luns)

@@ -1,0 +1,108 @@
+"""A node that goes by the change of the map alone, between two looks at the whole kernel."""
+
+import pytest
+from integration.agents import Nodes, applied, conditions, confirm, many, put, shown
+from msgspec.structs import replace
+
+from lunmapd.agent.agent import Agent
+from lunmapd.agent.policy import Policy
+from lunmapd.core import lio
+from lunmapd.core.outcome import Failure
+from lunmapd.lio.kernel import KernelUnreadableError
+from lunmapd.store.session import Session
+
+pytestmark = pytest.mark.integration
+
+SELDOM = Policy(audit=3600.0)
+
+
+@pytest.fixture
+def agent(session: Session, make: Nodes) -> Agent:
+    """Give a node that has ten Luns and has looked at all of them."""
+    put(session, many(*range(10)))
+    agent = make(policy=SELDOM)
+    assert agent.turn().converged
+    make.kernel.looks = 0
+    return agent
+
+
+def test_a_change_is_followed_without_a_look_at_everything(
+    session: Session, make: Nodes, agent: Agent
+) -> None:
+    """Luns that come, change and go are made so and seen so, and nothing else is looked at."""
+    lunmap = many(0, 1, 3, 4, 5, 6, 7, 8, 9, 10)
+    lunmap = replace(
+        lunmap, luns={**lunmap.luns, "l1": replace(lunmap.luns["l1"], attributes={"emulate_tpu": 1})}
+    )
+    put(session, lunmap)
+    assert agent.turn().converged
+    assert make.serves(lunmap)
+    assert (applied(agent), make.kernel.looks) == (2, 0)
+
+
+def test_nothing_is_looked_at_when_nothing_changed(session: Session, make: Nodes, agent: Agent) -> None:
+    """A confirmation wakes every node, and costs none of them a look."""
+    confirm(session, 1)
+    assert agent.turn().converged
+    assert (applied(agent), make.kernel.looks) == (2, 0)
+
+
+def test_what_somebody_changed_by_hand_is_found_by_the_audit(make: Nodes, agent: Agent) -> None:
+    """What a hand did elsewhere is not noticed at once; new settings, like the audit, make the node look at everything."""
+    name = next(name for name, item in make.kernel.objects.items() if isinstance(item, lio.MappedLun))
+    del make.kernel.objects[name]
+    assert agent.turn().converged
+    assert name not in make.kernel.objects
+    agent.adopt(SELDOM)
+    assert agent.turn().converged
+    assert name in make.kernel.objects
+
+
+def test_what_fails_is_looked_at_as_a_whole_until_it_is_done(
+    session: Session, make: Nodes, agent: Agent
+) -> None:
+    """A Lun that can't be made is reported, the others are served, and it is tried until it can be."""
+    make.kernel.missing.add("/dev/l10")
+    put(session, many(*range(11)))
+    assert not agent.turn().converged
+    assert [failing.reason for failing in agent.status.failing] == ["BackingDeviceMissing"]
+    make.kernel.missing.clear()
+    assert agent.turn().converged
+    assert make.serves(many(*range(11)))
+
+
+def test_a_surprise_is_left_to_a_whole_pass(session: Session, make: Nodes, agent: Agent) -> None:
+    """Half an object where the change is makes the node look at everything, and put it right."""
+    half = lio.Leftover("hba", "core/fileio_10777")
+    make.kernel.objects[lio.key(half)] = half
+    put(session, many(*range(11)))
+    assert agent.turn().converged
+    assert make.kernel.looks == 2
+    assert make.serves(many(*range(11)))
+
+
+def test_much_at_once_is_held_as_ever(session: Session, make: Nodes, agent: Agent) -> None:
+    """A change that takes away much waits for a confirmation, whichever way it is followed."""
+    put(session, many(0, 1))
+    assert not agent.turn().converged
+    assert conditions(agent)["Applied"] == "RemovalHeld"
+    assert shown(make.kernel) == {f"l{number}" for number in range(10)}
+    confirm(session, 2)
+    assert agent.turn().converged
+    assert shown(make.kernel) == {"l0", "l1"}
+
+
+def test_a_change_that_was_cut_short_is_taken_up_again(
+    session: Session, make: Nodes, agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the kernel stops answering in the middle, the next turn doesn't take the change for done."""
+    put(session, many(*range(11)))
+    monkeypatch.setattr(make.kernel, "apply", _unreadable)
+    assert not agent.turn().converged
+    monkeypatch.undo()
+    assert agent.turn().converged
+    assert make.serves(many(*range(11)))
+
+
+def _unreadable(*_: object) -> None:
+    raise KernelUnreadableError(Failure("Stuck", "no answer"))

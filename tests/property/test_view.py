@@ -1,0 +1,63 @@
+"""A pass by the change alone comes to what a whole pass comes to, for any two maps."""
+
+from hypothesis import event, given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from lunmapd.core import lio
+from lunmapd.core.desire import desire
+from lunmapd.core.lunmap import Lunmap
+from lunmapd.core.observed import Observed
+from lunmapd.core.plan import follow, plan
+from lunmapd.core.project import PORT_ID
+from lunmapd.core.secrets import Vault
+from lunmapd.core.view import View
+from strategies import NODES, lunmaps
+
+VAULT = Vault("cluster")
+
+
+def wanted(lunmap: Lunmap, node: str) -> lio.Objects:
+    """Return what a whole pass wants."""
+    return desire(lunmap, {}, node, Observed(features={PORT_ID}), VAULT).objects
+
+
+@st.composite
+def edited(draw: st.DrawFn) -> tuple[Lunmap, Lunmap]:
+    """Draw a map, and another one with the same targets, groups and nodes that may have any of its Luns."""
+    after = draw(lunmaps())
+    luns = st.sets(st.sampled_from(sorted(after.luns))) if after.luns else st.just(set())
+    few, changed = draw(luns), draw(luns)
+    before = {
+        name: replace(lun, maps=lun.maps[1:]) if name in changed else lun
+        for name, lun in after.luns.items()
+        if name not in few
+    }
+    first = replace(after, luns=before)
+    return (first, after) if draw(st.booleans()) else (after, first)
+
+
+@given(edited(), st.sampled_from(NODES))
+def test_following_a_change_is_as_good_as_looking_at_everything(
+    maps: tuple[Lunmap, Lunmap], node: str
+) -> None:
+    """What is wanted after the change, and the kernel after the steps for it, are those of a whole pass."""
+    before, after = maps
+    view = View(before, node, VAULT, frozenset(), wanted(before, node))
+    part = view.follow(after)
+    event("followed" if part else "left to a whole pass")
+    if part is None:
+        assert view.wanted == wanted(before, node)
+        return
+    assert view.wanted == wanted(after, node)
+    kernel = wanted(before, node)
+    concerned = {name: item for name, item in kernel.items() if name in part.keys}
+    assert follow(kernel, plan(part.wanted, concerned)) == wanted(after, node)
+
+
+@given(lunmaps(), lunmaps(), st.sampled_from(NODES))
+def test_any_other_map_is_followed_rightly_or_not_at_all(before: Lunmap, after: Lunmap, node: str) -> None:
+    """A map that has nothing to do with the one before is left to a whole pass, unless the change can be told."""
+    view = View(before, node, VAULT, frozenset(), wanted(before, node))
+    part = view.follow(after)
+    assert view.wanted == wanted(before if part is None else after, node)
