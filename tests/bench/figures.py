@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import cold_apply, commits, full_read, latency, watches
+from bench import cold_apply, commits, full_read, latency, passes, watches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 FIGURES: Sequence[Figure] = (
     *cold_apply.FIGURES,
+    *passes.FIGURES,
     *commits.FIGURES,
     *latency.FIGURES,
     *full_read.FIGURES,

@@ -11,6 +11,10 @@ from bench.guest.shape import SIZE, TAG, TARGET, Shape, host, name, path, serial
 ROOT = "/sys/kernel/config/target"
 TPG = f"{ROOT}/iscsi/{TARGET}/tpgt_{TAG}"
 _FIRST = 10_000
+_READ = (
+    "alias", "info", "wwn/vpd_unit_serial", "attrib/emulate_3pc", "attrib/emulate_caw", "attrib/emulate_pr",
+    "attrib/emulate_write_cache",
+)  # fmt: skip
 
 
 def write(where: str, text: str) -> None:
@@ -76,3 +80,30 @@ def _group() -> None:
         ("authentication", "0"),
     ):
         write(f"{TPG}/attrib/{attribute}", value)
+
+
+def read() -> None:
+    """Read what a pass must know of all this: the files and links that lunmapd reads."""
+    for hba in _directories(f"{ROOT}/core"):
+        for device in _directories(f"{ROOT}/core/{hba}") if "_" in hba else ():
+            for file in _READ:
+                _read(f"{ROOT}/core/{hba}/{device}/{file}")
+    for lun in _directories(f"{TPG}/lun"):
+        os.readlink(f"{TPG}/lun/{lun}/lunmapd")
+    for acl in _directories(f"{TPG}/acls"):
+        for directory in _directories(f"{TPG}/acls/{acl}"):
+            if directory.startswith("lun_"):
+                os.readlink(f"{TPG}/acls/{acl}/{directory}/lunmapd")
+                _read(f"{TPG}/acls/{acl}/{directory}/write_protect")
+
+
+def _read(where: str) -> bytes:
+    descriptor = os.open(where, os.O_RDONLY)
+    text = os.read(descriptor, 4096)
+    os.close(descriptor)
+    return text
+
+
+def _directories(path: str) -> list[str]:
+    with os.scandir(path) as entries:
+        return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]

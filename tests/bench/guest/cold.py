@@ -1,23 +1,19 @@
 """A cold apply: from an empty kernel to the whole map, seen."""
 
 import logging
-import tempfile
 import time
-from pathlib import Path
 
 from bench.guest import bare
 from bench.guest.clean import clean
 from bench.guest.shape import NODE, Shape, lunmap, make_files
-from lunmapd.agent.claims import Claims
-from lunmapd.agent.memory import Memory
-from lunmapd.agent.orders import Orders
-from lunmapd.agent.reconcile import reconcile
-from lunmapd.core.secrets import Keyring, Vault
-from lunmapd.lio.kernel import Kernel
+from bench.guest.site import node
+from lunmapd.core.lunmap import Lunmap
+from lunmapd.core.lunmap import Node as MapNode
 
 
 def measure(luns: int, initiators: int, rounds: int) -> dict[str, float]:
     """Take the best of some rounds, ours and the bare one in turn."""
+    logging.disable()
     shape = Shape(luns, initiators)
     make_files(shape)
     ours, plain = zip(*((_ours(shape), _bare(shape)) for _ in range(rounds)), strict=True)
@@ -32,16 +28,12 @@ def _bare(shape: Shape) -> float:
 
 
 def _ours(shape: Shape) -> float:
-    """Measure a whole pass, with the start of the worker and the look at the end."""
+    """Measure the turn of a daemon that runs, and had nothing to serve: with the looks before and after."""
     clean()
-    logging.disable()
-    vault = Vault("bench", Keyring())
-    orders = Orders(NODE, 1, lunmap(shape), {}, vault, confirmed=lambda: None)
-    with tempfile.TemporaryDirectory() as directory:
-        kernel = Kernel()
+    whole = lunmap(shape)
+    with node() as made:
+        made.start(Lunmap(nodes={NODE: MapNode(1)}))
+        record = made.record(whole)
         began = time.monotonic()
-        result = reconcile(kernel, Claims(Path(directory, "claims")), orders, Memory(0))
-        took = time.monotonic() - began
-        kernel.close()
-    assert result.converged, result.failures
-    return took
+        made.follow(record)
+        return time.monotonic() - began

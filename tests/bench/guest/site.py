@@ -1,0 +1,92 @@
+"""lunmapd on one machine: a node's whole turn, but for the way to ZooKeeper and back."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.guest.shape import NODE
+from lunmapd.agent.claims import Claims
+from lunmapd.agent.local import LocalSnapshot
+from lunmapd.agent.memory import Memory
+from lunmapd.agent.orders import Orders
+from lunmapd.agent.reconcile import reconcile
+from lunmapd.agent.report import Turn, first_status, next_status
+from lunmapd.core import digest
+from lunmapd.core.changes import Head, Revision, diff, map_digest, patch_digest
+from lunmapd.core.documents import decode, encode
+from lunmapd.core.secrets import Keyring, Vault
+from lunmapd.core.status import At
+from lunmapd.lio.kernel import Kernel
+from lunmapd.store.snapshot import Snapshot, advance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lunmapd.core.lunmap import Lunmap
+
+_TIME = "2026-01-01T00:00:00Z"
+
+
+class Node:
+    """A node that follows maps; `audit` as in Memory."""
+
+    def __init__(self, directory: Path, audit: float) -> None:
+        self.kernel = Kernel()
+        self.snapshot: Snapshot | None = None
+        self._claims = Claims(directory / "claims")
+        self._local = LocalSnapshot(directory)
+        self._memory = Memory(audit)
+        self._status = first_status("boot", _TIME)
+
+    def record(self, lunmap: Lunmap) -> bytes:
+        """Return the revision that leads from the map that is followed to this one, as it lies in ZooKeeper."""
+        known = self.snapshot
+        assert known is not None
+        changes = diff(known.lunmap, lunmap)
+        value = digest.show(patch_digest(int(known.digest, 16), changes))
+        return encode(Revision(known.revision + 1, value, "bench", _TIME, "", changes))
+
+    def start(self, lunmap: Lunmap) -> None:
+        """Follow a map as it was read as a whole."""
+        value = digest.show(map_digest(lunmap))
+        self._turn(Snapshot("bench", 1, value, value, 1, lunmap))
+
+    def follow(self, record: bytes) -> None:
+        """Follow one revision."""
+        assert self.snapshot is not None
+        revision = decode(record, Revision)
+        head = Head(revision.revision, revision.digest)
+        snapshot = advance(self.snapshot, head, revision.revision, [revision])
+        assert snapshot is not None
+        self._turn(snapshot)
+
+    def again(self) -> None:
+        """Make a pass by the same map."""
+        assert self.snapshot is not None
+        self._turn(self.snapshot)
+
+    def _turn(self, snapshot: Snapshot) -> None:
+        if snapshot is not self.snapshot:
+            self._local.keep(snapshot)
+        self.snapshot = snapshot
+        orders = Orders(
+            NODE, snapshot.revision, snapshot.lunmap, {}, Vault("bench", Keyring()), confirmed=lambda: None
+        )
+        result = reconcile(self.kernel, self._claims, orders, self._memory)
+        at = At("bench", snapshot.revision, snapshot.digest)
+        self._status = next_status(self._status, Turn(at, result), _TIME)
+        assert result.converged, (result.failures, result.left[:1])
+
+
+@contextmanager
+def node(audit: float = 0.0) -> Iterator[Node]:
+    """Give a node, and end its worker."""
+    with tempfile.TemporaryDirectory() as directory:
+        made = Node(Path(directory), audit)
+        try:
+            yield made
+        finally:
+            made.kernel.close()
