@@ -138,7 +138,7 @@ def _luns(draw: st.DrawFn, index: int, name: str, lunmap: Lunmap, taken: set[tup
         lun,
         nodes=some,
         attributes={} if isinstance(lun.backing, User) else draw(_attributes()),
-        preferred=draw(st.sampled_from(("", *nodes))),
+        preferred="" if isinstance(lun.backing, User) else draw(st.sampled_from(("", *nodes))),
         shared=draw(st.builds(Shared, st.sampled_from(Scope), st.sampled_from(Scope)))
         if len(nodes) > 1
         else None,

@@ -57,6 +57,8 @@ def _without_children(found: Found, failures: Failures) -> Found:
 
 
 def _of(item: lio.NodeAcl | lio.DiscoveryAuth, lunmap: Lunmap, node: str, vault: Vault) -> lio.Credentials:
+    if isinstance(item, lio.NodeAcl) and item.tag != lunmap.nodes[node].tpg_tag:
+        return lio.NO_CREDENTIALS  # nobody logs in to a TPG that stands for another node's
     if isinstance(item, lio.NodeAcl):
         initiator = lunmap.initiators.get(item.initiator, Initiator())
         return _of_initiator(vault, item.initiator, initiator, lunmap.targets[item.iqn].authentication)

@@ -11,7 +11,7 @@ from lunmapd.core.changes import build
 from lunmapd.core.lunmap import SECTIONS, Lunmap
 from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import Failure
-from lunmapd.core.project import project
+from lunmapd.core.project import is_remote, project
 from lunmapd.core.rules import faults
 from lunmapd.core.secrets import Vault
 
@@ -101,6 +101,7 @@ def keep(
     """
     result = {name: item for name, item in desired.items() if not _belongs(item, bad, node)}
     waiting = [item for item in observed.values() if _belongs(item, bad, node)]
+    waiting += _of_other_nodes(observed, bad)
     while waiting:
         item = waiting.pop()
         result[lio.key(item)] = item
@@ -108,6 +109,20 @@ def keep(
             observed[parent] for parent in lio.parents(item) if parent in observed and parent not in result
         )
     return result
+
+
+def _of_other_nodes(observed: lio.Objects, bad: AbstractSet[str]) -> list[lio.Object]:
+    """Return all that stands for other nodes, if one of these can't be read: whose it is can't be told by its tag."""
+    if not any(path.startswith("nodes/") for path in bad):
+        return []
+    remote = {
+        (item.iqn, item.tag) for item in observed.values() if isinstance(item, lio.Tpg) and is_remote(item)
+    }
+    return [
+        item
+        for item in observed.values()
+        if (getattr(item, "iqn", None), getattr(item, "tag", None)) in remote
+    ]
 
 
 def _belongs(item: lio.Object, bad: AbstractSet[str], node: str) -> bool:

@@ -10,17 +10,30 @@ from typing import assert_never
 from msgspec import Struct
 
 from lunmapd.core.attributes import STORAGE, When
+from lunmapd.core.lunmap import AluaState
 from lunmapd.core.secrets import Secret
 
 Key = tuple[str | int, ...]
 Settings = tuple[tuple[str, str], ...]
 
 
+class Alua(Struct, frozen=True, gc=False):
+    """The target port group through which this node shows a storage object: its id is the node's TPG tag."""
+
+    id: int
+    state: AluaState
+    preferred: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.state}{' and preferred' if self.preferred else ''}, as group {self.id}"
+
+
 class StorageObject(Struct, frozen=True, tag=True, gc=False):
     """A backing in LIO's core; `size` is in bytes, 0 for a device, which has its own.
 
     `path` is the configuration of a `user` one, and empty for `rd_mcp`. The attributes are those that lunmapd governs,
-    then those that the map sets, by name; vendor and product are empty where they are LIO's own.
+    then those that the map sets, by name; vendor and product are empty where they are LIO's own. `alua` is None where the
+    kernel's own target port group will do, since no other node shows it.
     """
 
     name: str
@@ -31,6 +44,7 @@ class StorageObject(Struct, frozen=True, tag=True, gc=False):
     attributes: Settings = ()
     vendor: str = ""
     product: str = ""
+    alua: Alua | None = None
 
 
 class Target(Struct, frozen=True, tag=True, gc=False):
@@ -52,11 +66,15 @@ class Tpg(Struct, frozen=True, tag=True, gc=False):
 
 
 class TpgLun(Struct, frozen=True, tag=True, gc=False):
-    """A storage object exported in a TPG; visible to nobody before it is mapped."""
+    """A storage object exported in a TPG; visible to nobody before it is mapped.
+
+    `group` is the id of its target port group, 0 for the kernel's own.
+    """
 
     iqn: str
     tag: int
     storage_object: str
+    group: int = 0
 
 
 class Credentials(Struct, frozen=True, gc=False):

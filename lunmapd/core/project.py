@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
+from msgspec.structs import replace
+
 from lunmapd.core import lio
 from lunmapd.core.attributes import PARAMETERS, TPG
 from lunmapd.core.backings import Block, plugin_of
 from lunmapd.core.lunmap import (
     Access,
+    AluaState,
     Authentication,
     Lun,
     Lunmap,
@@ -38,11 +41,15 @@ TPG_ATTRIBUTES: lio.Settings = (
     ("generate_node_acls", "0"),
     # A mapped LUN takes this at its link: it is read-only until its own flag is written, never the other way.
     ("prod_mode_write_protect", "1"),
+    # Discovery tells of the portals of a TPG as long as it is enabled, unless this is 0.
+    ("tpg_enabled_sendtargets", "1"),
 )
 
 TPG_PARAMETERS: lio.Settings = (("TargetAlias", MARK),)
 
 _PER_NODE_STATE = ("emulate_3pc", "emulate_caw", "emulate_pr")
+
+_WITH_ALUA = ("fileio", "iblock", "rd_mcp")
 
 STORAGE_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "fileio": (*_PER_NODE_STATE, "emulate_write_cache"),
@@ -70,18 +77,49 @@ def project(
         return {}
     serves = served(lunmap, node, foreign)
     objects: list[lio.Object] = [] if itself.discovery is None else [lio.DiscoveryAuth()]
-    for iqn, target in serves.items():
-        objects.extend(_target(iqn, target, node, itself, features))
+    for iqn in serves:
+        objects.extend(_target(iqn, lunmap.targets[iqn], node, itself, features))
+        objects.extend(_remote(lunmap, iqn, node))
     for name in lunmap.luns:
         objects.extend(project_lun(lunmap, name, node, serves))
     return lio.keyed(objects)
 
 
-def served(lunmap: Lunmap, node: str, foreign: AbstractSet[str] = frozenset()) -> dict[str, Target]:
-    """Return the targets that `node` serves."""
+def served(lunmap: Lunmap, node: str, foreign: AbstractSet[str] = frozenset()) -> dict[str, tuple[int, ...]]:
+    """Return the targets that `node` serves, with the TPG tags of the other nodes that offer them."""
     return {
-        iqn: target for iqn, target in lunmap.targets.items() if node in target.nodes and iqn not in foreign
+        iqn: tuple(lunmap.nodes[other].tpg_tag for other in _others(lunmap, target, node))
+        for iqn, target in lunmap.targets.items()
+        if node in target.nodes and iqn not in foreign
     }
+
+
+def _others(lunmap: Lunmap, target: Target, node: str) -> Iterator[str]:
+    for other in target.nodes:
+        if other != node and other in lunmap.nodes and lunmap.nodes[other].state is NodeState.ACTIVE:
+            yield other
+
+
+def _remote(lunmap: Lunmap, iqn: str, name: str) -> Iterator[lio.Object]:
+    """Yield the TPGs of the other nodes, so that discovery here tells of all portals; nobody can log in to them.
+
+    They are never enabled, have no LUNs, and an ACL only for those who may know of the target (see `project_lun`).
+    """
+    target = lunmap.targets[iqn]
+    attributes = tuple(
+        (attribute, "0" if attribute == "tpg_enabled_sendtargets" else value)
+        for attribute, value in tpg_attributes(target)
+    )
+    for other in _others(lunmap, target, name):
+        node = lunmap.nodes[other]
+        yield lio.Tpg(iqn, node.tpg_tag, attributes, TPG_PARAMETERS)
+        for portal in target.nodes[other].portals or (*node.portals, *node.iser_portals):
+            yield lio.Portal(iqn, node.tpg_tag, portal, portal in node.iser_portals)
+
+
+def is_remote(item: lio.Tpg) -> bool:
+    """Tell whether a TPG stands for another node's."""
+    return ("tpg_enabled_sendtargets", "0") in item.attributes
 
 
 def _target(
@@ -110,7 +148,9 @@ def tpg_parameters(target: Target) -> lio.Settings:
     return (*TPG_PARAMETERS, *((name, text) for name, text in given if text != PARAMETERS[name].default))
 
 
-def project_lun(lunmap: Lunmap, name: str, node: str, serves: Mapping[str, Target]) -> Iterator[lio.Object]:
+def project_lun(
+    lunmap: Lunmap, name: str, node: str, serves: Mapping[str, tuple[int, ...]]
+) -> Iterator[lio.Object]:
     """Yield the objects that `node` must have for one Lun, an ACL once for each map through it; `serves` as `served` gives it."""
     lun, itself = lunmap.luns[name], lunmap.nodes[node]
     maps = [entry for entry in lun.maps if entry.target in serves]
@@ -118,17 +158,27 @@ def project_lun(lunmap: Lunmap, name: str, node: str, serves: Mapping[str, Targe
     if not maps or node not in reporting:
         return
     several = len(reporting) > 1
-    yield _storage_object(name, lun, source_on(lun, node, itself), several=several)
+    alua = _alua(lun, node, itself.tpg_tag) if several else None
+    yield replace(_storage_object(name, lun, source_on(lun, node, itself), several=several), alua=alua)
     for entry in maps:
-        yield lio.TpgLun(entry.target, itself.tpg_tag, name)
+        yield lio.TpgLun(entry.target, itself.tpg_tag, name, 0 if alua is None else alua.id)
         for initiator in initiators_of(lunmap, entry):
             yield from _mapping(name, entry, itself.tpg_tag, initiator)
+            yield from (lio.NodeAcl(entry.target, tag, initiator) for tag in serves[entry.target])
 
 
 def _mapping(name: str, entry: Map, tag: int, initiator: str) -> Iterator[lio.Object]:
     read_only = entry.access is Access.READ_ONLY
     yield lio.NodeAcl(entry.target, tag, initiator)
     yield lio.MappedLun(entry.target, tag, initiator, entry.lun, name, read_only)
+
+
+def _alua(lun: Lun, node: str, tag: int) -> lio.Alua | None:
+    """Say how this node shows a Lun that others show too; None where the device or program behind it does."""
+    if plugin_of(lun.backing) not in _WITH_ALUA:
+        return None
+    optimized = lun.preferred in {"", node}
+    return lio.Alua(tag, AluaState.OPTIMIZED if optimized else lun.others, lun.preferred == node)
 
 
 def _storage_object(name: str, lun: Lun, path: str, *, several: bool) -> lio.StorageObject:

@@ -55,12 +55,15 @@ class View:
         if any(self._is_taken(item, changed) for item in after.values()):
             return None
         maps = self._counted(before, after)
-        wanted = {name: item for name, item in after.items() if name not in maps}
-        # An ACL stays as long as any Lun is mapped by it.
+        wanted: dict[lio.Key, lio.Object] = {
+            name: item for name, item in after.items() if not isinstance(item, lio.NodeAcl)
+        }
+        # An ACL, here and in the TPGs that stand for other nodes, stays as long as any Lun is mapped by it.
+        tag = lunmap.nodes[self._node].tpg_tag
         wanted |= {
-            name: self.wanted.get(name) or after[name]
-            for name in before.keys() | after.keys()
-            if maps.get(name)
+            name: item
+            for name, item in (before | after).items()
+            if isinstance(item, lio.NodeAcl) and maps[lio.key(replace(item, tag=tag))]
         }
         wanted, failures = admit(wanted, {}, lunmap, self._node, self.vault)
         if failures:

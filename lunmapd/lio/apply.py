@@ -45,6 +45,8 @@ def _update(step: Step, places: Places) -> None:
             auth.write_acl(step.item)
         case lio.DiscoveryAuth():
             auth.write_discovery(step.item.credentials, enforced=True)
+        case lio.TpgLun():
+            luns.update(step.item, places)
         case lio.MappedLun():
             rts.mapped_lun(step.item).write_protect = step.item.write_protect
         case _:

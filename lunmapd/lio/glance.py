@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from lunmapd.core import lio
 from lunmapd.lio import files
 from lunmapd.lio.acls import observe_acl, observe_mapped_lun
+from lunmapd.lio.alua import observe_binding
 from lunmapd.lio.look import Look
 from lunmapd.lio.places import Places, tpg_path
 from lunmapd.lio.storage_objects import read_storage_object
@@ -59,9 +62,10 @@ def _lun(look: Look, item: lio.TpgLun) -> None:
     number = look.places.luns[item.iqn, item.tag].get(item.storage_object)
     if number is None:
         return
-    if storage_object_of(look, f"{tpg_path(item.iqn, item.tag)}/lun/lun_{number}") != item.storage_object:
+    path = f"{tpg_path(item.iqn, item.tag)}/lun/lun_{number}"
+    if storage_object_of(look, path) != item.storage_object:
         raise SurprisedError
-    look.add(item)
+    look.add(replace(item, group=observe_binding(look, path)))
 
 
 def _mapped_lun(look: Look, item: lio.MappedLun) -> None:

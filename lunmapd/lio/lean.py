@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 from lunmapd.core import lio
 from lunmapd.core.project import MARK
-from lunmapd.lio import files, rts
+from lunmapd.lio import alua, files, rts
 from lunmapd.lio.places import tpg_path
 
 _ROOT = str(rts.ROOT)
@@ -41,28 +41,35 @@ def create_storage_object(item: lio.StorageObject, index: int) -> str:
     return device
 
 
-def create_lun(iqn: str, tag: int, number: int, source: str) -> None:
-    """Export the storage object at `source`, such as `fileio_10000/db1`, as LUN `number` of a TPG.
+def create_lun(item: lio.TpgLun, number: int, hba: str) -> None:
+    """Export the storage object in `hba`, such as `fileio_10000`, as LUN `number` of a TPG, in its target port group.
 
     The link's name is always the same: one readlink finds it.
     """
-    directory = f"{_ROOT}/{tpg_path(iqn, tag)}/lun/lun_{number}"
-    with _made(directory):
-        os.symlink(f"{_ROOT}/core/{source}", f"{directory}/{MARK}")  # noqa: PTH211
+    directory = f"{_ROOT}/{tpg_path(item.iqn, item.tag)}/lun/lun_{number}"
+    with _made(directory), _linked(f"{_ROOT}/core/{hba}/{item.storage_object}", f"{directory}/{MARK}"):
+        if item.group:
+            alua.bind(directory, item.group)
 
 
 def create_mapped_lun(item: lio.MappedLun, number: int) -> None:
     """Map LUN `number` of the TPG to the initiator; the flag is written whatever it is at the link."""
     tpg = f"{_ROOT}/{tpg_path(item.iqn, item.tag)}"
     directory = f"{tpg}/acls/{item.initiator}/lun_{item.lun}"
-    with _made(directory):
-        link = f"{directory}/{MARK}"
-        os.symlink(f"{tpg}/lun/lun_{number}", link)  # noqa: PTH211
-        try:
-            files.write(f"{directory}/write_protect", "1" if item.write_protect else "0")
-        except OSError:
+    with _made(directory), _linked(f"{tpg}/lun/lun_{number}", f"{directory}/{MARK}"):
+        files.write(f"{directory}/write_protect", "1" if item.write_protect else "0")
+
+
+@contextmanager
+def _linked(target: str, link: str) -> Iterator[None]:
+    """Make a link, and remove it again if what comes after it fails."""
+    os.symlink(target, link)  # noqa: PTH211
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):
             os.unlink(link)  # noqa: PTH108
-            raise
+        raise
 
 
 @contextmanager

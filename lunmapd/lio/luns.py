@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 
 from lunmapd.core import lio
-from lunmapd.lio import files, lean, rts
+from lunmapd.lio import alua, files, lean, rts
 from lunmapd.lio.parse import directory_number
 from lunmapd.lio.places import Places, tpg_path
 from lunmapd.lio.refusal import RefusedError
@@ -17,6 +17,12 @@ def create(item: lio.TpgLun | lio.MappedLun, places: Places) -> None:
     else:
         lean.create_mapped_lun(item, _number(item, places))
         places.maps[item.iqn, item.tag][item.storage_object].add(lio.key(item))
+
+
+def update(item: lio.TpgLun, places: Places) -> None:
+    """Let a LUN belong to another target port group."""
+    number = _number(item, places)
+    alua.bind(f"{rts.ROOT}/{tpg_path(item.iqn, item.tag)}/lun/lun_{number}", item.group)
 
 
 def delete(item: lio.TpgLun | lio.MappedLun, places: Places) -> None:
@@ -45,7 +51,7 @@ def _create_lun(item: lio.TpgLun, places: Places) -> None:
     if item.storage_object in places.luns[tpg]:
         raise RefusedError("KernelRefused", f"{item.storage_object} is a LUN of this TPG already")
     number = places.numbers[tpg].lowest()
-    lean.create_lun(*tpg, number, f"{hba}/{item.storage_object}")
+    lean.create_lun(item, number, hba)
     places.numbers[tpg].take(number)
     places.luns[tpg][item.storage_object] = number
 
@@ -63,7 +69,7 @@ def _delete_lun(item: lio.TpgLun, places: Places) -> None:
     places.numbers[tpg].free(number)
 
 
-def _number(item: lio.MappedLun, places: Places) -> int:
+def _number(item: lio.TpgLun | lio.MappedLun, places: Places) -> int:
     number = places.luns[item.iqn, item.tag].get(item.storage_object)
     if number is None:
         raise RefusedError("KernelRefused", f"{item.storage_object} is not a LUN of this TPG")

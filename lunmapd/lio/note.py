@@ -12,16 +12,17 @@ from lunmapd.core.project import MARK, STORAGE_ATTRIBUTES
 
 _MOST = 511  # SE_UDEV_PATH_LEN and SE_DEV_ALIAS_LEN in include/target/target_core_base.h
 _SERIAL = "serial="
-_VENDOR, _PRODUCT = "vendor", "product"
+_VENDOR, _PRODUCT, _ALUA = "vendor", "product", "alua"
 
 
 class Note(Struct, frozen=True):
-    """The names of the attributes, whether vendor and product are set, and the serial where the kernel has no place for it."""
+    """The names of the attributes, whether vendor and product are set and there is a target port group of ours, and a serial that the kernel can't keep."""
 
     attributes: tuple[str, ...] = ()
     vendor: bool = False
     product: bool = False
     serial: str = ""
+    alua: bool = False
 
 
 def parse(plugin: str, text: str) -> Note:
@@ -31,7 +32,7 @@ def parse(plugin: str, text: str) -> Note:
         return Note()
     serial = next((word.removeprefix(_SERIAL) for word in words if word.startswith(_SERIAL)), "")
     names = tuple(sorted(word for word in words if (plugin, word) in STORAGE))
-    return Note(names, _VENDOR in words, _PRODUCT in words, serial)
+    return Note(names, _VENDOR in words, _PRODUCT in words, serial, _ALUA in words)
 
 
 def of(item: lio.StorageObject) -> Note:
@@ -39,13 +40,19 @@ def of(item: lio.StorageObject) -> Note:
     governed = STORAGE_ATTRIBUTES[item.plugin]
     names = tuple(name for name, _ in item.attributes if name not in governed)
     serial = item.serial if item.plugin == "pscsi" else ""
-    return Note(names, bool(item.vendor), bool(item.product), serial)
+    return Note(names, bool(item.vendor), bool(item.product), serial, item.alua is not None)
 
 
 def both(one: Note, other: Note) -> Note:
     """Return a note that names what either of them names."""
     names = tuple(sorted({*one.attributes, *other.attributes}))
-    return Note(names, one.vendor or other.vendor, one.product or other.product, one.serial or other.serial)
+    return Note(
+        names,
+        one.vendor or other.vendor,
+        one.product or other.product,
+        one.serial or other.serial,
+        one.alua or other.alua,
+    )
 
 
 def show(note: Note) -> str:
@@ -53,6 +60,7 @@ def show(note: Note) -> str:
     words = [MARK, *note.attributes]
     words += [_VENDOR] if note.vendor else []
     words += [_PRODUCT] if note.product else []
+    words += [_ALUA] if note.alua else []
     words += [_SERIAL + note.serial] if note.serial else []
     text = " ".join(words)
     assert len(text) <= _MOST, "every name there is, and the longest serial, fit"

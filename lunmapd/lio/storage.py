@@ -4,6 +4,7 @@ import contextlib
 
 from lunmapd.core import lio
 from lunmapd.lio import files, lean, note, rts
+from lunmapd.lio.alua import write_group
 from lunmapd.lio.backing import check_backing
 from lunmapd.lio.note import Note
 from lunmapd.lio.places import Places, index_of
@@ -30,6 +31,8 @@ def create(item: lio.StorageObject, places: Places) -> None:
             files.write(f"{path}/wwn/{name}", text)
     if different := [setting for setting in item.attributes if setting not in lean.FRESH]:
         write_attributes(rts.storage_object(item.plugin, item.name, index), different)
+    if item.alua is not None:
+        write_group(path, item.alua, None)
 
 
 def _create(item: lio.StorageObject, index: int) -> str:
@@ -54,6 +57,8 @@ def update(item: lio.StorageObject, before: lio.Object | None, places: Places) -
     write_attributes(node, item.attributes)
     gone = sorted(set(was.attributes) - set(now.attributes))
     write_attributes(node, storage_default(item.plugin, gone))
+    if item.alua != before.alua:
+        write_group(node.path, item.alua, before.alua)
     if note.both(was, now) != now:
         files.write(f"{node.path}/alias", note.show(now))
 

@@ -3,6 +3,7 @@
 from lunmapd.core import lio
 from lunmapd.core.project import STORAGE_ATTRIBUTES
 from lunmapd.lio import note, parse
+from lunmapd.lio.alua import observe_group
 from lunmapd.lio.look import Look
 from lunmapd.lio.places import FIRST_INDEX, index_of
 
@@ -45,7 +46,8 @@ def read_storage_object(look: Look, hba: str, name: str) -> lio.StorageObject | 
     attributes = look.settings(f"{path}/attrib", (*STORAGE_ATTRIBUTES[plugin], *mine.attributes))
     vendor = look.read(f"{path}/wwn/vendor_id") or "" if mine.vendor else ""
     product = look.read(f"{path}/wwn/product_id") or "" if mine.product else ""
-    return lio.StorageObject(name, plugin, *backing, serial, attributes, vendor, product)
+    alua = observe_group(look, path) if mine.alua else None
+    return lio.StorageObject(name, plugin, *backing, serial, attributes, vendor, product, alua)
 
 
 def _backing(look: Look, path: str, plugin: str) -> tuple[str, int] | None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from lunmapd.core import lio
 from lunmapd.core.attributes import PARAMETERS, TPG
 from lunmapd.core.project import MARK, PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.lio.alua import observe_binding
 from lunmapd.lio.look import Look
 from lunmapd.lio.parse import directory_number
 from lunmapd.lio.places import tpg_path
@@ -69,7 +70,10 @@ def observe_luns(look: Look, iqn: str, tag: int) -> dict[int, str]:
         else:
             whole[number] = name
             look.places.luns[iqn, tag][name] = number
-            look.add(lio.TpgLun(iqn, tag, name))
+            item = look.objects.get(("storage_object", name))
+            has_group = isinstance(item, lio.StorageObject) and item.alua is not None
+            group = observe_binding(look, f"{path}/lun_{number}") if has_group else 0
+            look.add(lio.TpgLun(iqn, tag, name, group))
     return whole
 
 

@@ -60,6 +60,12 @@ def lun(name: str) -> lio.TpgLun:
     return lio.TpgLun(IQN, TAG, name)
 
 
+def grouped(name: str, alua: lio.Alua | None) -> tuple[lio.StorageObject, lio.TpgLun]:
+    """Return a storage object with its target port group, and its LUN."""
+    group = 0 if alua is None else alua.id
+    return structs.replace(storage_object(name), alua=alua), structs.replace(lun(name), group=group)
+
+
 def mapped(name: str, number: int, initiator: str = HOST, *, read_only: bool = False) -> lio.MappedLun:
     """Return a LUN as the host sees it."""
     return lio.MappedLun(IQN, TAG, initiator, number, name, read_only)

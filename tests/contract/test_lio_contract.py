@@ -21,6 +21,7 @@ from contract.maps import (
 )
 from contract.sides import DEVICE, FOREIGN, Side
 from lunmapd.core import lio
+from lunmapd.core.lunmap import AluaState
 from lunmapd.core.outcome import WAITING, Failure, failures
 from lunmapd.core.plan import Action, Step, plan
 
@@ -68,6 +69,48 @@ def test_a_glance_leaves_surprises_to_a_look(side: Side) -> None:
     mapped = maps.mapped("a", 7)
     side.half(mapped)
     assert side.kernel.glance([mapped]) is None
+
+
+def test_a_target_port_group_is_made_changed_and_removed(side: Side) -> None:
+    """State and preference change in place, and a LUN gets a group, or goes back to the kernel's, while it is exported."""
+    _files(side, "a")
+    converge(side, full("a"))
+    for alua in (
+        lio.Alua(TAG, AluaState.OPTIMIZED, preferred=True),
+        lio.Alua(TAG, AluaState.NON_OPTIMIZED),
+        lio.Alua(TAG, AluaState.STANDBY),
+        lio.Alua(TAG, AluaState.UNAVAILABLE),
+        lio.Alua(TAG, AluaState.OPTIMIZED),
+        None,
+    ):
+        wanted = {**full("a"), **only(*maps.grouped("a", alua))}
+        steps = plan(wanted, observed(side))
+        assert {step.action for step in steps} == {Action.UPDATE}
+        converge(side, wanted)
+    converge(side, {**full("a"), **only(*maps.grouped("a", lio.Alua(TAG, AluaState.STANDBY)))})
+    converge(side, {})
+
+
+def test_a_lun_is_never_in_the_wrong_group(side: Side) -> None:
+    """A LUN whose group is not there is refused as a whole, and leaves nothing behind."""
+    _files(side, "a")
+    converge(side, only(maps.storage_object("a"), TARGET, TPG))
+    assert _try(side, Action.CREATE, lio.TpgLun(IQN, TAG, "a", TAG)) == "KernelRefused"
+    converge(side, only(maps.storage_object("a"), TARGET, TPG))
+
+
+def test_a_tpg_stands_for_another_node(side: Side) -> None:
+    """It is never enabled, has portals that are not of this machine, and is told of by discovery."""
+    _files(side, "a")
+    attributes = (*TPG.attributes[:-1], ("tpg_enabled_sendtargets", "0"))
+    other = (
+        lio.Tpg(IQN, TAG + 1, attributes, TPG.parameters),
+        lio.Portal(IQN, TAG + 1, "203.0.113.7:3260"),
+        lio.Portal(IQN, TAG + 1, "[2001:db8::7]:3260"),
+        lio.NodeAcl(IQN, TAG + 1, HOST),
+    )
+    converge(side, {**full("a"), **only(*other)})
+    converge(side, full("a"))
 
 
 def test_everything_is_removed(side: Side) -> None:

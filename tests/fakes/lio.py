@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import count
 
+from msgspec.structs import replace
+
 from lunmapd.core import lio
 from lunmapd.core.attributes import STORAGE, TPG
 from lunmapd.core.observed import Observed, Session
@@ -13,7 +15,7 @@ from lunmapd.core.project import MARK, PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUT
 
 _FRESH_ATTRIBUTES = {
     "authentication": "0", "cache_dynamic_acls": "0", "demo_mode_discovery": "1", "demo_mode_write_protect": "1",
-    "generate_node_acls": "0", "prod_mode_write_protect": "0",
+    "generate_node_acls": "0", "prod_mode_write_protect": "0", "tpg_enabled_sendtargets": "1",
 }  # fmt: skip
 
 
@@ -80,8 +82,16 @@ class FakeLio:
         failure = self.failures.get(lio.key(step.item)) or self._refusal(step)
         if failure is None and not self._is_gone(step):
             self.objects = follow(self.objects, [step])
+            self._release(step)
             self.done.append(step)
         return failure
+
+    def _release(self, step: Step) -> None:
+        """Let the LUNs of a target port group that is gone fall back to the kernel's own."""
+        if isinstance(step.item, lio.StorageObject) and step.item.alua is None:
+            for name, item in self.objects.items():
+                if isinstance(item, lio.TpgLun) and item.storage_object == step.item.name:
+                    self.objects[name] = replace(item, group=0)
 
     def _is_gone(self, step: Step) -> bool:
         return step.action is Action.DELETE and lio.key(step.item) not in self.objects
@@ -106,15 +116,22 @@ class FakeLio:
         unknown = [name for name, _ in getattr(item, "attributes", ()) if name not in _known_attributes(item)]
         if isinstance(item, lio.StorageObject) and (bad := self._bad_backing(item, step)):
             return bad
+        if isinstance(item, lio.TpgLun) and item.group and not self._has_group(item):
+            return Failure("KernelRefused", f"{step}: No such device")
         if unknown:
             return Failure("AttributeUnsupported", f"this kernel has no {unknown[0]}")
         if isinstance(item, lio.Enabled) and self._bad_port_id(item):
             return Failure("KernelRefused", f"{step}: Invalid argument")
-        if isinstance(item, lio.Portal) and item.iser:
-            # As a kernel without RDMA: the portal is made, and can't listen for iSER.
-            self.objects.setdefault(lio.key(item), lio.Portal(item.iqn, item.tag, item.address))
-            return Failure("KernelRefused", f"{step}: Invalid argument")
-        return None
+        return self._bad_portal(item, step) if isinstance(item, lio.Portal) and item.iser else None
+
+    def _bad_portal(self, item: lio.Portal, step: Step) -> Failure:
+        """Refuse iSER as a kernel without RDMA does: the portal is made, and can't listen for it."""
+        self.objects.setdefault(lio.key(item), lio.Portal(item.iqn, item.tag, item.address))
+        return Failure("KernelRefused", f"{step}: Invalid argument")
+
+    def _has_group(self, item: lio.TpgLun) -> bool:
+        backing = self.objects["storage_object", item.storage_object]
+        return isinstance(backing, lio.StorageObject) and backing.alua is not None
 
     def _bad_backing(self, item: lio.StorageObject, step: Step) -> Failure | None:
         if isinstance(step.before, lio.StorageObject) and step.before.size == item.size:

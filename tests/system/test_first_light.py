@@ -60,6 +60,54 @@ def test_what_is_written_on_one_path_is_read_on_the_other(cluster: Cluster) -> N
     assert cluster.initiator.verify_pattern(f"/dev/{other.device}", 4, 0, MIB).mismatches == 256
 
 
+def test_one_node_tells_of_all_portals(cluster: Cluster) -> None:
+    """Discovery at any node lists the portals of every node, with the tags that tell them apart."""
+    wanted = {f"{node.machine.address}:3260,{tag} {SAN}" for tag, node in enumerate(cluster.nodes, 1)}
+    for node in cluster.nodes:
+        assert wanted == {line for line in cluster.initiator.discover(node.machine.address) if SAN in line}
+
+
+def test_a_drained_node_is_not_told_of(cluster: Cluster) -> None:
+    """Who asks while a node is drained is not sent to it."""
+    cluster.ctl.apply(cluster.for_two().replace("{tpg_tag: 2,", "{tpg_tag: 2, state: drained,"))
+    found = cluster.initiator.discover(cluster.nodes[0].machine.address)
+    assert not [line for line in found if cluster.nodes[1].machine.address in line]
+
+
+def preferring(cluster: Cluster, node: StorageNode) -> str:
+    """Return the map in which db1 is to be used through one node."""
+    return cluster.for_two().replace(
+        "    backing: {type: block, path: /dev/vg0/db1}",
+        f"    backing: {{type: block, path: /dev/vg0/db1}}\n    preferred: {node.name}",
+    )
+
+
+def used_first(cluster: Cluster) -> set[str]:
+    """Return the addresses of the paths to db1 that multipathd likes best."""
+    (found,) = (each for each in cluster.initiator.multipaths() if each.wwid == DB1)
+    best = max(path.priority for path in found.paths)
+    return {path.address for path in found.paths if path.priority == best}
+
+
+def test_the_preferred_node_is_used_and_can_change_under_io(cluster: Cluster) -> None:
+    """Initiators learn by ALUA which node to use, and when the map prefers another one, without an error or a new login."""
+    one, other = cluster.nodes
+    cluster.ctl.apply(preferring(cluster, one))
+    cluster.login()
+    io = cluster.initiator.verified_io(cluster.paths(DB1).device, offset=MIB)
+    eventually("the first node is used", lambda: used_first(cluster) == {one.machine.address})
+    before = sessions(cluster)
+    cluster.ctl.apply(preferring(cluster, other))
+    eventually("the other node is used", lambda: used_first(cluster) == {other.machine.address})
+    cluster.ctl.apply(cluster.for_two())
+    eventually(
+        "both are used alike", lambda: used_first(cluster) == {one.machine.address, other.machine.address}
+    )
+    final = io.stop()
+    assert (final.errors, final.mismatches) == (0, 0)
+    assert sessions(cluster) == before
+
+
 def test_a_read_only_mapping_refuses_writes(cluster: Cluster) -> None:
     """A Lun mapped ro can be read and not written, until the map says rw, without a new login."""
     cluster.login()

@@ -123,6 +123,8 @@ def _nodes(lunmap: Lunmap, place: Place, lun: Lun) -> Iterator[Problem]:
     reporting = reporting_nodes(lunmap, lun)
     if lun.preferred and lun.preferred not in (reporting if lun.maps else lun.nodes or lunmap.nodes):
         yield Problem((*place, "preferred"), f"node {lun.preferred!r} does not report the Lun")
+    if lun.preferred and isinstance(lun.backing, Pscsi | User):
+        yield Problem((*place, "preferred"), "the states of the paths are what is behind this Lun says")
     if isinstance(lun.backing, RamDisk) and len(reporting) > 1:
         yield Problem(
             (*place, "backing"),

@@ -210,7 +210,7 @@ def test_a_lun_may_name_the_nodes_that_report_it() -> None:
 def test_a_drained_node_has_all_but_the_open_door() -> None:
     """The TPGs of a drained node are not enabled, and nothing else differs."""
     drained = msgspec.structs.replace(MAP.nodes["n1"], state=NodeState.DRAINED)
-    lunmap = msgspec.structs.replace(MAP, nodes={"n1": drained})
+    lunmap = msgspec.structs.replace(MAP, nodes={**MAP.nodes, "n1": drained})
     assert project(MAP, "n1").keys() - project(lunmap, "n1").keys() == {("enabled", T, 1)}
 
 

@@ -95,4 +95,4 @@ def test_the_settings_become_a_policy() -> None:
         "full_read: 60\nsnapshot_max_age: 0\nremoval_limit: 0.5\nremoval_minimum: 9\nisolation: {after: 30}\n"
     )
     assert parse(GOOD + text, "x").policy() == Policy(Limits(0.5, 9), 30.0, 0.0, 60.0, 60.0)
-    assert parse(GOOD, "x").policy() == Policy()
+    assert parse(GOOD, "x").policy() == Policy(audit=60.0)
