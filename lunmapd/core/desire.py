@@ -18,6 +18,7 @@ from lunmapd.core.secrets import Vault
 FOREIGN = "ForeignTarget"
 UNREADABLE = "DocumentUnreadable"
 INVALID = "DocumentInvalid"
+BACKING_MISSING = "BackingDeviceMissing"
 
 
 class Desire(Struct, frozen=True):
@@ -41,7 +42,7 @@ def desire(
     wanted, refused = admit(projected, observed.objects, trusted, node, vault)
     failures = {_document(path): Failure(UNREADABLE, reason) for path, reason in unreadable.items()}
     failures |= {_document(path): Failure(INVALID, reason) for path, reason in broken.items()}
-    failures |= _foreign(lunmap, node, observed.foreign) | refused
+    failures |= _foreign(lunmap, node, observed.foreign) | _gone(wanted, observed) | refused
     return Desire(keep(wanted, observed.objects, bad, node) if bad else wanted, failures)
 
 
@@ -71,6 +72,15 @@ def _foreign(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> dict[lio.K
         for iqn, target in lunmap.targets.items()
         if iqn in foreign and node in target.nodes
     }
+
+
+def _gone(wanted: lio.Objects, observed: Observed) -> dict[lio.Key, Failure]:
+    """Tell of backings that went away under a storage object, which stays as it is: its device may come back."""
+    names = (("storage_object", name) for name in sorted(observed.missing))
+    sentence = (
+        "what is behind it is not there any more; it stays exported, and what initiators do with it may fail"
+    )
+    return {name: Failure(BACKING_MISSING, sentence) for name in names if name in wanted}
 
 
 def suspects(lunmap: Lunmap) -> dict[str, str]:

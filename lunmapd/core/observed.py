@@ -19,9 +19,13 @@ class Session(Struct, frozen=True, gc=False):
 
 
 class Observed(Struct, frozen=True):
-    """Our objects, the target names that other tools made, the kernel's features, and who is logged in to ours."""
+    """Our objects, the target names that other tools made, the kernel's features, and who is logged in to ours.
+
+    `missing` names the storage objects whose device or file is not there any more; the kernel keeps what it has opened.
+    """
 
     objects: Mapping[lio.Key, lio.Object] = {}
     foreign: AbstractSet[str] = frozenset()
     features: AbstractSet[str] = frozenset()
     sessions: tuple[Session, ...] = ()
+    missing: AbstractSet[str] = frozenset()

@@ -11,7 +11,7 @@ from lunmapd.lio.acls import observe_acl, observe_mapped_lun
 from lunmapd.lio.alua import observe_binding
 from lunmapd.lio.look import Look
 from lunmapd.lio.places import Places, tpg_path
-from lunmapd.lio.storage_objects import read_storage_object
+from lunmapd.lio.storage_objects import note_missing, read_storage_object
 from lunmapd.lio.tpgs import storage_object_of
 
 
@@ -28,7 +28,7 @@ def glance(root: Path, places: Places, items: Iterable[lio.Object]) -> Look:
     look.places = places
     for item in items:
         _find(look, item)
-    if any(isinstance(item, lio.Leftover) for item in look.objects.values()):
+    if look.missing or any(isinstance(item, lio.Leftover) for item in look.objects.values()):
         raise SurprisedError
     return look
 
@@ -56,6 +56,7 @@ def _storage_object(look: Look, item: lio.StorageObject) -> None:
     if found is None:
         raise SurprisedError
     look.add(found)
+    note_missing(look, found)
 
 
 def _lun(look: Look, item: lio.TpgLun) -> None:

@@ -30,6 +30,7 @@ class Look:
         self.sessions = list[Session]()
         self.foreign: set[str] = set()
         self.features: set[str] = set()
+        self.missing: set[str] = set()
         self.places = Places()
 
     def read(self, path: str) -> str | None:

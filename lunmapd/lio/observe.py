@@ -57,7 +57,7 @@ def look_at(
     for path in look.held:
         look.keep(path)
     sessions = tuple(look.sessions)
-    observed = Observed(look.objects, look.foreign, features | look.features, sessions)
+    observed = Observed(look.objects, look.foreign, features | look.features, sessions, look.missing)
     return Sight(observed, look.places)
 
 

@@ -1,11 +1,15 @@
 """Looking at the storage objects in LIO's core."""
 
+import os
+
 from lunmapd.core import lio
 from lunmapd.core.project import STORAGE_ATTRIBUTES
 from lunmapd.lio import note, parse
 from lunmapd.lio.alua import observe_group
 from lunmapd.lio.look import Look
 from lunmapd.lio.places import FIRST_INDEX, index_of
+
+_ON_A_PATH = ("fileio", "iblock", "pscsi")
 
 
 def observe_storage_objects(look: Look) -> None:
@@ -32,7 +36,14 @@ def _hba(look: Look, hba: str) -> None:
             look.leftover("storage_object", f"core/{hba}/{name}")
         else:
             look.add(item)
+            note_missing(look, item)
             look.places.devices[name] = hba
+
+
+def note_missing(look: Look, item: lio.StorageObject) -> None:
+    """Note if the device or file behind a storage object is not there any more."""
+    if item.plugin in _ON_A_PATH and not os.path.lexists(item.path):
+        look.missing.add(item.name)
 
 
 def read_storage_object(look: Look, hba: str, name: str) -> lio.StorageObject | None:

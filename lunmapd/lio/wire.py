@@ -39,6 +39,7 @@ class Seen(Struct, frozen=True, tag=True):
     foreign: tuple[str, ...]
     features: tuple[str, ...]
     sessions: tuple[Session, ...]
+    missing: tuple[str, ...] = ()
 
 
 class Unseen(Struct, frozen=True, tag=True):
@@ -68,10 +69,18 @@ decode_answer = json.Decoder(Answer).decode
 def seen(observed: Observed) -> Seen:
     """Pack an observation."""
     objects = tuple(observed.objects.values())
-    return Seen(objects, tuple(observed.foreign), tuple(observed.features), observed.sessions)
+    return Seen(
+        objects, tuple(observed.foreign), tuple(observed.features), observed.sessions, tuple(observed.missing)
+    )
 
 
 def observed_of(answer: Seen) -> Observed:
     """Unpack an observation."""
     objects = lio.keyed(list(answer.objects))
-    return Observed(objects, frozenset(answer.foreign), frozenset(answer.features), answer.sessions)
+    return Observed(
+        objects,
+        frozenset(answer.foreign),
+        frozenset(answer.features),
+        answer.sessions,
+        frozenset(answer.missing),
+    )

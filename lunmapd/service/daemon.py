@@ -20,7 +20,7 @@ from lunmapd.agent.report import Turn
 from lunmapd.agent.state import state_directory
 from lunmapd.core.errors import Exit
 from lunmapd.lio.kernel import Deadlines, Kernel
-from lunmapd.service import logs, zookeeper
+from lunmapd.service import devices, logs, zookeeper
 from lunmapd.service.attended import Attended
 from lunmapd.service.errors import reported
 from lunmapd.service.keyfile import read_keys
@@ -59,7 +59,8 @@ def daemon(config: Path, check_config: bool, once: bool, log_level: str) -> None
         if once:
             sys.exit(_exit_code(agent.turn()))
         signals.listen()
-        Loop(agent, manager, signals, config, settings).run(bell)
+        with devices.watched(bell.ring):
+            Loop(agent, manager, signals, config, settings).run(bell)
 
 
 @contextmanager

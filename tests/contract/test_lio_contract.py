@@ -113,6 +113,17 @@ def test_a_tpg_stands_for_another_node(side: Side) -> None:
     converge(side, full("a"))
 
 
+def test_a_backing_that_goes_away_is_told_of(side: Side) -> None:
+    """The storage object stays as it is, and the look names it as long as its file or device is not there."""
+    _files(side, "a", "b")
+    converge(side, full("a", "b"))
+    side.missing("/srv/a")
+    assert side.kernel.observe(CLAIMS).missing == {"a"}
+    assert not plan(full("a", "b"), observed(side))
+    side.file("/srv/a", SIZE)
+    assert side.kernel.observe(CLAIMS).missing == frozenset()
+
+
 def test_everything_is_removed(side: Side) -> None:
     """From a full map to none, one pass leaves nothing of ours."""
     _files(side, "a", "b")

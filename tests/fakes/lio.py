@@ -51,7 +51,9 @@ class FakeLio:
             for name, item in self.objects.items()
             if getattr(item, "iqn", None) in {None, *ours} and name not in hidden
         }
-        return Observed(objects, self.foreign | self._targets() - ours, self.features, self.sessions)
+        backings = (item for item in objects.values() if isinstance(item, lio.StorageObject))
+        missing = {item.name for item in backings if item.path in self.missing}
+        return Observed(objects, self.foreign | self._targets() - ours, self.features, self.sessions, missing)
 
     def glance(self, items: Sequence[lio.Object]) -> lio.Objects | None:
         """Look at some; see Kernel.glance."""

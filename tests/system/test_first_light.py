@@ -4,7 +4,19 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from cluster import DB1, HOST, SAN, SCRATCH, SESSION_TIMEOUT, Cluster, StorageNode, bring_up, eventually
+from cluster import (
+    DB1,
+    HOST,
+    PID,
+    SAN,
+    SCRATCH,
+    SESSION_TIMEOUT,
+    Cluster,
+    StorageNode,
+    bring_up,
+    eventually,
+    settings,
+)
 
 from lab import CommandFailed
 from lab.pytest_plugin import NewLab
@@ -13,6 +25,14 @@ pytestmark = pytest.mark.lab
 
 MIB = 1 << 20
 LOGS = "360014053f1d6c1e00024f0b9f3e7a51c"
+LATE = """
+  late:
+    serial: 3f1d6c1e00044f0b9f3e7a51c2d40000
+    backing: {type: block, path: /dev/vg0/db2}
+    shared: {reservations: off, compare_and_write: off}
+    maps:
+      - {target: "iqn.2026-01.org.example:san", lun: 7, initiator: "iqn.2026-01.org.example:host1"}
+"""
 ALONE = "iqn.2026-01.org.example:alone"
 
 
@@ -106,6 +126,22 @@ def test_the_preferred_node_is_used_and_can_change_under_io(cluster: Cluster) ->
     final = io.stop()
     assert (final.errors, final.mismatches) == (0, 0)
     assert sessions(cluster) == before
+
+
+def test_a_late_device_is_exported_when_it_comes(cluster: Cluster) -> None:
+    """A device that is missed is served as soon as the kernel tells of it, though no retry is due for an hour."""
+    node = cluster.nodes[1]
+    patient = settings(node.name, cluster.ensemble.hosts).replace("retry: 1", "retry: 3600")
+    node.machine.put("/etc/lunmapd/lunmapd.yaml", patient.replace("resync: 10", "resync: 3600"))
+    node.machine.run(f"kill -HUP $(cat {PID}); mv /dev/vg0/db2 /dev/vg0/late")
+    cluster.ctl.apply(cluster.for_two().replace("  logs:\n", LATE + "  logs:\n"), wait=None)
+    eventually("the device is missed", lambda: has_logged(node, "/dev/vg0/db2 does not exist on this node"))
+    node.machine.run(
+        "mv /dev/vg0/late /dev/vg0/db2; echo change >/sys/class/block/$(basename $(readlink -f /dev/vg0/db2))/uevent"
+    )
+    eventually("it is served", lambda: has_logged(node, "storage_object late no longer fails"))
+    node.configure(cluster.ensemble.hosts)
+    node.machine.run(f"kill -HUP $(cat {PID})")
 
 
 def test_a_read_only_mapping_refuses_writes(cluster: Cluster) -> None:
