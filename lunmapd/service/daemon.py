@@ -20,18 +20,18 @@ from lunmapd.agent.report import Turn
 from lunmapd.agent.state import state_directory
 from lunmapd.core.errors import Exit
 from lunmapd.lio.kernel import Deadlines, Kernel
-from lunmapd.service import devices, logs, zookeeper
+from lunmapd.service import devices, logs, preview, zookeeper
 from lunmapd.service.attended import Attended
 from lunmapd.service.errors import reported
 from lunmapd.service.keyfile import read_keys
 from lunmapd.service.loop import Loop
 from lunmapd.service.manager import Manager
-from lunmapd.service.options import CONTEXT, config_option, version_option
+from lunmapd.service.options import CONTEXT, config_option, output_option, version_option
 from lunmapd.service.settings import Settings, load
 from lunmapd.service.signals import Signals
 
 
-@click.command(context_settings=CONTEXT)
+@click.group(context_settings=CONTEXT, invoke_without_command=True)
 @version_option("lunmapd")
 @config_option("Settings file.")
 @click.option("--check-config", is_flag=True, help="Check the settings and exit.")
@@ -41,12 +41,16 @@ from lunmapd.service.signals import Signals
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
-def daemon(config: Path, check_config: bool, once: bool, log_level: str) -> None:
+@click.pass_context
+def daemon(context: click.Context, config: Path, check_config: bool, once: bool, log_level: str) -> None:
     """Keep this node's LIO target equal to the map in ZooKeeper. Stopping it changes nothing in LIO.
 
     Signals: TERM and INT stop it, HUP makes it read the settings again and look at everything at once.
     """
     settings = load(config)
+    if context.invoked_subcommand is not None:
+        context.obj = settings
+        return
     if check_config:
         click.echo(f"{config}: node {settings.node}, ZooKeeper at {','.join(settings.zookeeper.hosts)}")
         return
@@ -61,6 +65,19 @@ def daemon(config: Path, check_config: bool, once: bool, log_level: str) -> None
         signals.listen()
         with devices.watched(bell.ring):
             Loop(agent, manager, signals, config, settings).run(bell)
+
+
+@daemon.command("plan")
+@output_option
+@click.pass_obj
+def plan_command(settings: Settings, output: str) -> None:
+    """Print what a pass would do now, and who would notice, without doing it; exit 6 if there is anything.
+
+    Beside a running daemon it says what that is about to do, or can't. With ZooKeeper down it goes by the map that the daemon kept.
+    """
+    found = preview.preview(settings)
+    preview.show(found, output)
+    sys.exit(found.exit_code)
 
 
 @contextmanager

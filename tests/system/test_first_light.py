@@ -1,5 +1,6 @@
 """Two storage nodes with lunmapd, an initiator and ZooKeeper, on real kernels: what a user relies on."""
 
+import json
 from collections.abc import Iterator
 from functools import partial
 
@@ -142,6 +143,31 @@ def test_a_late_device_is_exported_when_it_comes(cluster: Cluster) -> None:
     eventually("it is served", lambda: has_logged(node, "storage_object late no longer fails"))
     node.configure(cluster.ensemble.hosts)
     node.machine.run(f"kill -HUP $(cat {PID})")
+
+
+def test_a_plan_is_told_and_not_done(cluster: Cluster) -> None:
+    """`lunmapd plan` names each step and who would notice it, beside the daemon or without it, and changes nothing."""
+    node = cluster.nodes[1]
+    cluster.login()
+    cluster.paths(DB1)
+    assert node.machine.run("lunmapd plan").stdout.splitlines()[1:] == ["nothing to do"]
+    node.stop()
+    before = node.lio()
+    without = cluster.for_two().replace(
+        'lun: 0, initiator: "iqn.2026-01.org.example:host1"}',
+        'lun: 9, initiator: "iqn.2026-01.org.example:host1"}',
+    )
+    cluster.ctl.apply(without, wait=None)
+    told = node.machine.run("lunmapd plan -o json", check=False)
+    steps = {step["object"].split()[0] + step["action"]: step for step in json.loads(told.stdout)["steps"]}
+    assert told.status == 6
+    assert steps["mapped_lundelete"]["disruption"] == "path-loss"
+    assert steps["mapped_lundelete"]["initiators"] == [HOST]
+    assert node.lio() == before
+    cluster.ensemble.kill()
+    assert "from the local snapshot" in node.machine.run("lunmapd plan").stdout
+    cluster.ensemble.start()
+    node.start()
 
 
 def test_a_read_only_mapping_refuses_writes(cluster: Cluster) -> None:

@@ -11,7 +11,8 @@ from tabulate import tabulate
 from lunmapd.core.access import Identity, Role, Roles, parse_identity, with_password
 from lunmapd.core.errors import Exit
 from lunmapd.service.ctl.group import Connection
-from lunmapd.service.ctl.output import echo_json, output_option
+from lunmapd.service.ctl.output import echo_json
+from lunmapd.service.options import output_option
 from lunmapd.store.private import read_secret
 
 _SAY_EVERY = 1.0

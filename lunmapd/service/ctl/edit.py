@@ -9,7 +9,8 @@ import click
 from lunmapd.client import Client, InvalidInputError, Lunmap, Note, Problem, Proposal, Revision
 from lunmapd.core import mapfile, rules
 from lunmapd.service.ctl.group import Connection
-from lunmapd.service.ctl.output import note_options, output_option, say_committed
+from lunmapd.service.ctl.output import note_options, say_committed
+from lunmapd.service.options import output_option
 
 wait_option = click.option(
     "--wait",

@@ -11,7 +11,8 @@ from lunmapd.core.errors import Exit
 from lunmapd.core.status import Standing
 from lunmapd.service import tables
 from lunmapd.service.ctl.group import Connection
-from lunmapd.service.ctl.output import echo_json, output_option
+from lunmapd.service.ctl.output import echo_json
+from lunmapd.service.options import output_option
 
 
 class FleetStatus(Struct, frozen=True):

@@ -6,8 +6,9 @@ import click
 
 from lunmapd.client import differences
 from lunmapd.service.ctl.group import Connection
-from lunmapd.service.ctl.output import echo_json, output_option
+from lunmapd.service.ctl.output import echo_json
 from lunmapd.service.differences import difference_lines, log_table, report, revision_lines
+from lunmapd.service.options import output_option
 
 
 def parse_span(text: str) -> tuple[int, int | None]:

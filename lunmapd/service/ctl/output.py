@@ -11,16 +11,6 @@ from lunmapd.client import Change, Note, Revision, differences
 from lunmapd.core.fields import Difference
 from lunmapd.service.differences import difference_lines
 
-output_option = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="For people or for programs.",
-)
-
-
 closed_option = click.option(
     "--acl",
     "closed",

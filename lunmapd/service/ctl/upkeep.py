@@ -6,7 +6,8 @@ import click
 
 from lunmapd.client import KEEP, Note
 from lunmapd.service.ctl.group import Connection
-from lunmapd.service.ctl.output import closed_option, echo_json, note_options, output_option, say_committed
+from lunmapd.service.ctl.output import closed_option, echo_json, note_options, say_committed
+from lunmapd.service.options import output_option
 
 file_argument = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 

@@ -52,6 +52,7 @@ BROKEN = [
     (BOTH, ALONE, "luns[db2].nodes[0]", "serves no target of the Lun's maps"),
     (DISK, DISK + "\n    nodes: [n1]\n    preferred: n2", "luns[db2].preferred", "'n2' does not report the Lun"),
     ("    shared: {reservations: off, compare_and_write: off}\n", "", "luns[db1].shared", "several nodes report this Lun"),
+    (DISK, "backing: {type: pscsi, path: /dev/sg1}\n    preferred: n1", "luns[db2].preferred", "what is behind this Lun says"),
     # targets
     ("{port_id: 1}", "{port_id: 1, portals: [10.0.0.9]}", f"targets[{T}].nodes.n1.portals[0]", "not a portal of node 'n1'"),
     ("{port_id: 1}", "{port_id: 1, portals: [10.0.0.1, 10.0.0.1]}", f"targets[{T}].nodes.n1.portals[1]", "given twice"),

@@ -1,0 +1,156 @@
+"""`lunmapd plan`: what a pass would do now, without doing it; beside a daemon that runs, or without one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+from msgspec import Struct
+from tabulate import tabulate
+
+from lunmapd.agent.claims import Claims
+from lunmapd.agent.journal import Journal
+from lunmapd.agent.local import FILE, Kept, replay
+from lunmapd.core import guard, lio
+from lunmapd.core.desire import Desire, desire
+from lunmapd.core.errors import Exit, LunmapdError
+from lunmapd.core.impact import impact
+from lunmapd.core.observed import Observed
+from lunmapd.core.plan import Disruption, Plan, plan
+from lunmapd.core.secrets import Vault
+from lunmapd.lio.kernel import Kernel
+from lunmapd.service import zookeeper
+from lunmapd.service.keyfile import read_keys
+from lunmapd.service.settings import Settings
+from lunmapd.store.errors import StoreError
+from lunmapd.store.read import read_all
+from lunmapd.store.snapshot import Snapshot
+
+
+class StepLine(Struct, frozen=True):
+    """One step. `disruption` is what initiators notice at worst, `initiators` are those that would notice now."""
+
+    action: str
+    object: str
+    reason: str
+    disruption: str
+    initiators: tuple[str, ...]
+
+
+class FailureLine(Struct, frozen=True):
+    """One object that can't be as the map says."""
+
+    object: str
+    reason: str
+    message: str
+
+
+class Preview(Struct, frozen=True):
+    """What `lunmapd plan -o json` prints. `source` is where the map is from, `held` why the pass would be held ("": it would not)."""
+
+    node: str
+    revision: int
+    source: str
+    steps: tuple[StepLine, ...]
+    failing: tuple[FailureLine, ...]
+    held: str = ""
+
+    @property
+    def exit_code(self) -> Exit:
+        """OK when there is nothing to do and nothing fails."""
+        return Exit.DEGRADED if self.steps or self.failing else Exit.OK
+
+
+class NothingKeptError(LunmapdError):
+    """There is no map to plan by."""
+
+
+class StrangeNodeError(LunmapdError):
+    """The map has no such node."""
+
+
+def preview(settings: Settings) -> Preview:
+    """Look at the map and at LIO, and plan. Raises LunmapdError."""
+    directory = Path(settings.state_dir)
+    snapshot, source = _map(settings, directory)
+    if settings.node not in snapshot.lunmap.nodes:
+        raise StrangeNodeError(f"the map has no node {settings.node!r}, so nothing would be done")
+    kernel = Kernel()
+    try:
+        observed = kernel.observe(Claims(directory / "claims.json").read())
+    finally:
+        kernel.close()
+    vault = Vault(snapshot.cluster, read_keys(Path(settings.key_file)))
+    want = desire(snapshot.lunmap, snapshot.unreadable, settings.node, observed, vault)
+    steps = plan(want.objects, observed.objects)
+    held = guard.check(steps, observed.objects, settings.policy().limits, lambda: None)
+    why = f"unless it is confirmed, the daemon would do nothing: the pass would {held}" if held else ""
+    return Preview(settings.node, snapshot.revision, source, _steps(steps, observed), _failing(want), why)
+
+
+def _map(settings: Settings, directory: Path) -> tuple[Snapshot, str]:
+    """Return the newest map and where it is from; the one that the daemon keeps when ZooKeeper can't be read."""
+    try:
+        with zookeeper.session(settings.zookeeper) as session:
+            return read_all(session), "ZooKeeper"
+    except StoreError as error:
+        kept = _kept(directory)
+        if kept is None:
+            raise NothingKeptError(f"{error}; and the daemon has kept no map in {directory}") from error
+        return kept.snapshot, f"the local snapshot, since ZooKeeper can't be read: {error}"
+
+
+def _kept(directory: Path) -> Kept | None:
+    contents = Journal(directory / FILE).read()
+    return replay(contents) if contents else None
+
+
+def _steps(steps: Plan, observed: Observed) -> tuple[StepLine, ...]:
+    found = ((step, impact(step, observed)) for step in steps)
+    return tuple(
+        StepLine(
+            step.action,
+            lio.show_key(lio.key(step.item)),
+            step.reason,
+            shown(effect.worst),
+            tuple(sorted({session.initiator for session in effect.sessions})),
+        )
+        for step, effect in found
+    )
+
+
+def shown(disruption: Disruption) -> str:
+    """Print a class of disruption as people and programs read it."""
+    return disruption.name.lower().replace("_", "-")
+
+
+def _failing(want: Desire) -> tuple[FailureLine, ...]:
+    return tuple(
+        FailureLine(lio.show_key(name), failure.reason, failure.message)
+        for name, failure in want.failures.items()
+    )
+
+
+def show(found: Preview, output: str) -> None:
+    """Print it, for people or for programs."""
+    if output == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
+    else:
+        for line in _lines(found):
+            click.echo(line)
+
+
+def _lines(found: Preview) -> Iterator[str]:
+    yield f"node {found.node}, revision {found.revision} from {found.source}"
+    if found.steps:
+        rows = [
+            (line.action, line.object, line.disruption, ", ".join(line.initiators) or "-", line.reason)
+            for line in found.steps
+        ]
+        yield tabulate(rows, ("ACTION", "OBJECT", "DISRUPTION", "LOGGED IN", "REASON"), tablefmt="plain")
+    elif not found.failing:
+        yield "nothing to do"
+    for failure in found.failing:
+        yield f"{failure.object} fails: {failure.reason}: {failure.message}"
+    if found.held:
+        yield found.held
