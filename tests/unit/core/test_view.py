@@ -69,7 +69,7 @@ def test_an_initiator_whose_secret_fails_is_left_to_a_whole_pass() -> None:
     """A new ACL that can't have its credentials has to be reported."""
     strict = {T: replace(MAP.targets[T], authentication=Authentication.CHAP)}
     before = replace(MAP, luns={}, targets=strict, initiators={})
-    stranger = Vault("c", Keyring({"0123456789abcdef": bytes(32)}))
+    stranger = Vault("c", Keyring({"01234567": bytes(32)}))
     sealed = stranger.seal(f"initiators/{H}", "chap.password", Secret("a long password"), bytes(12))
     chap = Initiator(chap=Chap("user", sealed))
     assert not suspects(replace(before, luns={"new": lun(9)}, initiators={H: chap}))
