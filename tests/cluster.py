@@ -21,6 +21,7 @@ LOG = "/var/log/lunmapd.log"
 PID = "/run/lunmapd.pid"
 SESSION_TIMEOUT = 4.0
 CONVERGE = 30.0
+METRICS = 9810
 EXAMPLE = Path(__file__).parents[1] / "config/lunmap.yaml"
 SAN = "iqn.2026-01.org.example:san"
 SCRATCH = "iqn.2026-01.org.example:scratch"
@@ -187,6 +188,7 @@ def settings(node: str, hosts: str) -> str:
     return (
         f"node: {node}\nresync: 10\nretry: 1\nzookeeper:\n  hosts:{servers}\n"
         f"  session_timeout: {SESSION_TIMEOUT:g}\n  deadline: 5\n"
+        f"metrics: {{listen: 127.0.0.1:{METRICS}}}\n"
     )
 
 

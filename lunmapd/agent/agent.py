@@ -140,7 +140,9 @@ class Agent:
         return result
 
     def _report(self, turn: Turn) -> None:
-        self.status = replace(next_status(self.status, turn, utc_now()), keys=self._keys.ids)
+        self.status = replace(
+            next_status(self.status, turn, utc_now()), keys=self._keys.ids, beat=self._policy.beat
+        )
         self._voice.conditions(self.status.conditions)
         if isinstance(turn.store_error, NodeNameTakenError):
             return

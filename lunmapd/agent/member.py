@@ -1,5 +1,8 @@
 """The node as a member of its cluster: its ephemeral, and the status that it writes."""
 
+import time
+from collections.abc import Callable
+
 from msgspec import structs
 
 from lunmapd import __version__
@@ -12,8 +15,17 @@ from lunmapd.store.session import Session
 class Member:
     """One node's place in the tree."""
 
-    def __init__(self, session: Session, node: str, identity: Identity, since: str) -> None:
-        """Prepare; nothing is written yet. `since` is when the daemon started, as RFC 3339."""
+    def __init__(
+        self,
+        session: Session,
+        node: str,
+        identity: Identity,
+        since: str,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare; nothing is written yet. `since` is when the daemon started, as RFC 3339; `now` a monotonic clock."""
+        self._now = now
+        self._due = float("-inf")
         self.node = node
         self.boot = identity.boot
         self._session = session
@@ -25,7 +37,9 @@ class Member:
         register(self._session, self.node, self._live)
 
     def report(self, status: NodeStatus) -> None:
-        """Write the status, unless the last one written says the same, the time apart. Raises StoreError."""
-        if self._written is None or structs.replace(self._written, time=status.time) != status:
-            write_status(self._session, self.node, status)
-            self._written = status
+        """Write the status, unless the last one written says the same and is younger than its beat. Raises StoreError."""
+        same = self._written is not None and structs.replace(self._written, time=status.time) == status
+        if same and self._now() < self._due:
+            return
+        write_status(self._session, self.node, status)
+        self._written, self._due = status, self._now() + status.beat

@@ -5,6 +5,7 @@ from msgspec import Struct
 from lunmapd.core.guard import Limits
 
 DAY = 86400
+BEAT = 60.0
 
 
 class Policy(Struct, frozen=True):
@@ -13,7 +14,7 @@ class Policy(Struct, frozen=True):
     `limits`: how much a pass may take away unasked. `isolate_after`: so long without contact to ZooKeeper, and the node
     stops offering its paths; None: never. `snapshot_max_age`: up to which age the local snapshot stands in for the
     map; 0: never. `full_read`: how often everything is read again and compared. `audit`: so long a pass goes by the change
-    of the map alone, before the kernel is looked at as a whole again.
+    of the map alone, before the kernel is looked at as a whole again. `beat`: how often the node says at least that it is well.
     """
 
     limits: Limits = Limits()
@@ -21,3 +22,4 @@ class Policy(Struct, frozen=True):
     snapshot_max_age: float = 7 * DAY
     full_read: float = 3600
     audit: float = 0.0
+    beat: float = BEAT

@@ -22,6 +22,7 @@ class Message(StrEnum):
     RELOADED = "e0b62d6ee5924e738372ee8ab180c1bf"
     RELOAD_REFUSED = "d8d6123f6ba346e1a2e9155a62c4b8a5"
     NEEDS_RESTART = "cfffcf8252c645b6a8e20800e414535b"
+    METRICS_UNAVAILABLE = "c0a6de5a4f0b4c43b6b6f3f6e0a1c7d2"
     UNWATCHED = "5d0c4b7d2f8e4e0f9a6c1b3e7d94a218"
 
 

@@ -80,7 +80,8 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     """`members/<node>/status`. `observed` is the newest revision read, `applied` the last one that was seen in the kernel.
 
     `failing` lists at most MAX_FAILING objects, `failing_count` counts them all; those that merely wait for another
-    are counted in `waiting`. `keys` are the ids of the node's keys, the current one first (see secrets.py).
+    are counted in `waiting`. It is written at least every `beat` seconds by a daemon that turns; 0 is one that doesn't promise it.
+    `keys` are the ids of the node's keys, the current one first (see secrets.py).
     """
 
     boot: str
@@ -94,6 +95,7 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     waiting: int = 0
     sessions: int = 0
     keys: tuple[str, ...] = ()
+    beat: float = 0.0
 
 
 MAX_FAILING = 50

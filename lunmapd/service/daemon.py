@@ -24,8 +24,9 @@ from lunmapd.service import devices, logs, preview, zookeeper
 from lunmapd.service.attended import Attended
 from lunmapd.service.errors import reported
 from lunmapd.service.keyfile import read_keys
-from lunmapd.service.loop import Loop
+from lunmapd.service.loop import Given, Loop
 from lunmapd.service.manager import Manager
+from lunmapd.service.metrics import Metrics, served
 from lunmapd.service.options import CONTEXT, config_option, output_option, version_option
 from lunmapd.service.settings import Settings, load
 from lunmapd.service.signals import Signals
@@ -63,8 +64,10 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
         if once:
             sys.exit(_exit_code(agent.turn()))
         signals.listen()
-        with devices.watched(bell.ring):
-            Loop(agent, manager, signals, config, settings).run(bell)
+        figures = Metrics(settings.node)
+        listen = settings.metrics.listen if settings.metrics else ""
+        with devices.watched(bell.ring), served(figures, listen):
+            Loop(agent, manager, signals, figures, Given(config, settings)).run(bell)
 
 
 @daemon.command("plan")

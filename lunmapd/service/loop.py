@@ -1,7 +1,9 @@
 """The daemon's life between the agent, the service manager and the signals."""
 
 import logging
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 from lunmapd import __version__
 from lunmapd.agent.agent import Agent
@@ -10,6 +12,7 @@ from lunmapd.agent.report import Turn
 from lunmapd.core.errors import LunmapdError
 from lunmapd.core.messages import Message, fields
 from lunmapd.service.manager import Manager
+from lunmapd.service.metrics import Metrics
 from lunmapd.service.reload import take_over
 from lunmapd.service.settings import Settings, load
 from lunmapd.service.signals import Signals
@@ -17,19 +20,27 @@ from lunmapd.service.signals import Signals
 log = logging.getLogger(__name__)
 
 
+class Given(NamedTuple):
+    """The settings, and the file that they are from."""
+
+    path: Path
+    settings: Settings
+
+
 class Loop:
     """Runs the agent until a signal stops it; reads the settings again when one asks for it."""
 
     def __init__(
-        self, agent: Agent, manager: Manager, signals: Signals, path: Path, settings: Settings
+        self, agent: Agent, manager: Manager, signals: Signals, metrics: Metrics, given: Given
     ) -> None:
-        """Bring the parts together; `settings` are those that `path` had when the agent was made."""
+        """Bring the parts together; `given` is what the agent was made by."""
         self._agent = agent
         self._manager = manager
         self._signals = signals
-        self._path = path
-        self._settings = settings
+        self._path, self._settings = given
         self._last = Turn()
+        self._metrics = metrics
+        self._began = time.monotonic()
 
     def run(self, bell: Bell) -> None:
         """Turn until a signal stops it."""
@@ -47,11 +58,13 @@ class Loop:
             self._manager.reloading()
             self._reload()
             self._manager.ready(self._status())
+        self._began = time.monotonic()
         return self._signals.stopping()
 
     def _said(self, turn: Turn) -> None:
         """Tell that the first pass is done, or is held for a reason that the status gives."""
         self._last = turn
+        self._metrics.note(turn, self._agent.status, time.monotonic() - self._began)
         self._manager.ready(self._status())
 
     def _waits(self) -> tuple[float, float]:

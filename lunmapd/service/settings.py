@@ -1,11 +1,12 @@
 """The settings file, /etc/lunmapd/lunmapd.yaml: every key checked, unknown keys refused, each problem with its line."""
 
 import socket
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
 from msgspec import Struct, field
 
-from lunmapd.agent.policy import DAY, Policy
+from lunmapd.agent.policy import BEAT, DAY, Policy
 from lunmapd.core.documents import DocumentError, convert
 from lunmapd.core.errors import InvalidInputError, LunmapdError, Place
 from lunmapd.core.guard import Limits
@@ -23,6 +24,12 @@ class Isolation(Struct, frozen=True, forbid_unknown_fields=True):
     """So many seconds without contact to ZooKeeper, and the node stops offering its paths."""
 
     after: float
+
+
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where Prometheus finds the node's figures, as `address:port`."""
+
+    listen: str
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,6 +50,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     removal_limit: float = 0.25
     removal_minimum: int = 4
     isolation: Isolation | None = None
+    metrics: Metrics | None = None
 
     def policy(self) -> Policy:
         """Return what they say of following the map."""
@@ -52,6 +60,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             snapshot_max_age=self.snapshot_max_age,
             full_read=self.full_read,
             audit=self.resync,
+            beat=max(BEAT, self.resync),
         )
 
 
@@ -110,8 +119,19 @@ def _values(settings: Settings) -> list[tuple[Place, str]]:
         (("removal_limit",), _check_range(settings.removal_limit, 0, 1)),
         (("removal_minimum",), _check_range(settings.removal_minimum, 0, _MANY)),
         (("isolation", "after"), _check_isolation(settings)),
+        (("metrics", "listen"), None if settings.metrics is None else _check_listen(settings.metrics.listen)),
     ]
     return [(place, sentence) for place, sentence in found if sentence]
+
+
+def _check_listen(text: str) -> str | None:
+    address, _, port = text.rpartition(":")
+    try:
+        in_brackets = isinstance(ip_address(address.strip("[]")), IPv6Address)
+        good = address.startswith("[") == in_brackets and 0 < int(port) < 1 << 16
+    except ValueError:
+        good = False
+    return None if good else f"{text!r} is not an address and a port: write 127.0.0.1:9810, or [::1]:9810"
 
 
 def _check_isolation(settings: Settings) -> str | None:

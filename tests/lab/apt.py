@@ -38,6 +38,22 @@ def settings() -> list[str]:
     return [line for line in dump if line.startswith(_PASSED_ON) and not line.endswith('"";')]
 
 
+def extract(package: str, target: Path) -> None:
+    """Unpack a package of the host's release into `target`, without installing it. Raises CommandFailed."""
+    target.mkdir(parents=True)
+    run(
+        [
+            "sh",
+            "-euc",
+            'cd "$1"; apt-get -qq download "$2"; dpkg-deb -x ./*.deb .',
+            "sh",
+            str(target),
+            package,
+        ],
+        timeout=600,
+    )
+
+
 def bootstrap(target: Path, suite: str, packages: Sequence[str], options: Sequence[str]) -> None:
     """Make a tree of `suite` with `packages` in `target`; mmdebstrap's log goes beside it. Raises BuildFailed."""
     if not shutil.which("mmdebstrap"):

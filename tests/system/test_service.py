@@ -1,13 +1,14 @@
 """The Debian package under a real systemd and on a real kernel, with an initiator that notices every disturbance."""
 
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cluster import EXAMPLE, HOST, SAN, SCRATCH, Ctl, StorageNode, eventually, settings
+from cluster import EXAMPLE, HOST, METRICS, SAN, SCRATCH, Ctl, StorageNode, eventually, settings
 
 from lab import Ensemble, Initiator, Machine, Map, wait_for
 from lab.project import package
@@ -148,6 +149,16 @@ def test_stop_start_restart_and_kill_disturb_nobody(site: Site) -> None:
         eventually("systemd restarted it", lambda: site.show("NRestarts") == "1")
         _converged(site)
     assert "stopped; LIO is left as it is" in site.journal()
+
+
+def test_figures_are_served_for_prometheus(site: Site) -> None:
+    """The hardened service answers a scrape on loopback with what it has applied, and nobody else can reach the port."""
+    scrape = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9810/metrics').read().decode())"
+    found = site.machine.run(["python3", "-c", scrape]).stdout.splitlines()
+    assert f"lunmapd_applied_revision {site.ctl.status()['revision']}.0" in found
+    assert 'lunmapd_condition{type="Applied"} 1.0' in found
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection((site.machine.address, METRICS), 5)
 
 
 def test_the_watchdog_restarts_a_daemon_that_hangs(site: Site) -> None:

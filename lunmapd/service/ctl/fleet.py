@@ -1,6 +1,7 @@
 """The verb that looks at the nodes."""
 
 import sys
+from datetime import UTC, datetime
 
 import click
 from msgspec import Struct
@@ -43,8 +44,8 @@ def status(connection: Connection, output: str) -> None:
 
 
 def _summary(fleet: Fleet) -> FleetStatus:
-    snapshot = fleet.snapshot
-    lines = [tables.node_line(name, node) for name, node in fleet.nodes.items()]
+    snapshot, now = fleet.snapshot, datetime.now(UTC)
+    lines = [tables.node_line(name, node, now) for name, node in fleet.nodes.items()]
     return FleetStatus(
         snapshot.cluster,
         snapshot.revision,
@@ -74,7 +75,11 @@ def _echo_status(found: FleetStatus) -> None:
 
 
 def _all_well(found: FleetStatus) -> bool:
-    return not found.unreadable and all(
-        line.alive and line.standing is Standing.CONVERGED and line.applied == found.revision
-        for line in found.nodes
+    return (
+        not found.unreadable
+        and not found.staged
+        and all(
+            line.alive and line.standing is Standing.CONVERGED and line.applied == found.revision
+            for line in found.nodes
+        )
     )

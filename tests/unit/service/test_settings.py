@@ -46,6 +46,12 @@ def test_the_node_defaults_to_the_host_name() -> None:
         (GOOD + "removal_limit: nan\n", "x:4: removal_limit: nan is out of range"),
         (GOOD + "removal_minimum: -1\n", "x:4: removal_minimum: -1 is out of range"),
         (GOOD + "removal_minimum: 0.5\n", "x:4: removal_minimum: expected 'int'"),
+        (GOOD + "metrics: {listen: 9810}\n", "x:4: metrics.listen: '9810' is not an address and a port"),
+        (
+            GOOD + "metrics: {listen: 'fd00::1:9810'}\n",
+            "x:4: metrics.listen: 'fd00::1:9810' is not an address",
+        ),
+        (GOOD + "metrics: {listen: '[::1]:0'}\n", "x:4: metrics.listen: '[::1]:0' is not an address"),
         (GOOD + "isolation: {}\n", "x:4: isolation: missing required field 'after'"),
         (
             GOOD + "isolation: {after: 10}\n",

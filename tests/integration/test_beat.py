@@ -1,0 +1,57 @@
+"""The slow beat of a node that is well, and what is seen of one that has fallen silent."""
+
+import pytest
+from cluster import Ctl
+from integration.agents import MAP, SELF, put
+
+from lunmapd.agent.member import Member
+from lunmapd.core.errors import Exit
+from lunmapd.core.status import NodeStatus
+from lunmapd.store import paths
+from lunmapd.store.session import Session
+
+pytestmark = pytest.mark.integration
+
+STATUS = NodeStatus("b1", "1", "2026-01-01T00:00:00Z", beat=60.0)
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """Tell it."""
+        return self.now
+
+
+def written(session: Session) -> int:
+    """Return how often the status was written again."""
+    version: int = session.link.current.get(session.path(paths.status("n1")))[1].version
+    return version
+
+
+def test_a_status_is_written_when_it_changes_and_at_each_beat(session: Session) -> None:
+    """The same status is not written twice within its beat, and is once that is over."""
+    clock = Clock()
+    member = Member(session, "n1", SELF, STATUS.time, clock)
+    member.join()
+    member.report(STATUS)
+    clock.now = 59.9
+    member.report(STATUS)
+    assert written(session) == 0
+    clock.now = 60.0
+    member.report(STATUS)
+    assert written(session) == 1
+
+
+def test_a_node_that_lives_and_says_nothing_is_not_well(session: Session) -> None:
+    """A session without a beat for long is a problem of that node, and of the exit code."""
+    put(session, MAP)
+    member = Member(session, "n1", SELF, STATUS.time)
+    member.join()
+    member.report(STATUS)
+    found = Ctl(session.hosts, session.root)("status", expect=None)
+    assert found.status == Exit.DEGRADED
+    assert "n1: it has not said anything since 2026-01-01T00:00:00Z, and should every 60 s" in found.out
+    assert " unknown " in found.out

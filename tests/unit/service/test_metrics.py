@@ -1,0 +1,140 @@
+"""The figures for Prometheus."""
+
+import json
+import re
+import socket
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from msgspec.structs import replace
+from prometheus_client import generate_latest
+
+from lunmapd.agent.reconcile import Result
+from lunmapd.agent.report import Turn, first_status
+from lunmapd.core import lio
+from lunmapd.core.observed import Observed
+from lunmapd.core.outcome import Failure, Report
+from lunmapd.core.plan import Action, Step
+from lunmapd.core.status import APPLIED, At, Failing, bad, condition
+from lunmapd.service.metrics import Metrics, served
+from lunmapd.store.errors import UnreachableError
+
+STEP = Step(Action.CREATE, lio.Target("iqn.2026-01.org.example:t"), "in the map")
+DONE = Result(Observed(), {}, (), (Report(STEP), Report(STEP, Failure("InUse", "busy"))))
+STATUS = replace(
+    first_status("boot", "2026-01-01T00:00:00Z"),
+    observed=At("c", 7, "d"),
+    applied=At("c", 6, "d"),
+    sessions=3,
+    failing=(Failing("target t", "InUse", "busy"),),
+    failing_count=1,
+    conditions=condition((), bad(APPLIED, "Failing", "x"), "2026-01-01T00:00:00Z"),
+)
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        """Tell it."""
+        return self.now
+
+
+def scraped(metrics: Metrics) -> dict[str, float]:
+    """Return every sample by its name and labels."""
+    lines = generate_latest(metrics.registry).decode().splitlines()
+    samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in samples}
+
+
+def full() -> Metrics:
+    """Return figures of a node that has a bit of everything."""
+    metrics = Metrics("n1")
+    metrics.note(Turn(At("c", 7, "d"), DONE), STATUS, 0.5)
+    return metrics
+
+
+def test_a_turn_is_counted() -> None:
+    """Turns by their result, steps by action, kind and result, revisions, sessions, failures and conditions."""
+    found = scraped(full())
+    assert found['lunmapd_turns_total{result="converged"}'] == 1
+    assert found['lunmapd_actions_total{action="create",kind="Target",result="done"}'] == 1
+    assert found['lunmapd_actions_total{action="create",kind="Target",result="failed"}'] == 1
+    assert (found["lunmapd_observed_revision"], found["lunmapd_applied_revision"]) == (7, 6)
+    assert (found["lunmapd_sessions"], found["lunmapd_failing_objects"]) == (3, 1)
+    assert found['lunmapd_failing_reasons{reason="InUse"}'] == 1
+    assert found['lunmapd_condition{type="Applied"}'] == 0
+    assert found["lunmapd_turn_duration_seconds_sum"] == 0.5
+
+
+def test_a_failed_turn_is_no_converged_one() -> None:
+    """A turn without an answer from ZooKeeper counts as failed, one that left something as incomplete."""
+    metrics = Metrics("n1")
+    metrics.note(Turn(store_error=UnreachableError("h", 5.0)), STATUS, 0.1)
+    metrics.note(Turn(result=replace(DONE, left=(STEP,))), STATUS, 0.1)
+    found = scraped(metrics)
+    assert [
+        found[f'lunmapd_turns_total{{result="{name}"}}'] for name in ("converged", "incomplete", "failed")
+    ] == [0, 1, 1]
+
+
+def test_the_lag_grows_until_the_newest_map_is_applied() -> None:
+    """It counts from when the node first knew of a map that it has not applied, and ends with it."""
+    clock = Clock()
+    metrics = Metrics("n1", clock)
+    assert "lunmapd_lag_seconds" not in scraped(metrics)
+    metrics.note(Turn(), STATUS, 0.1)
+    clock.now += 30
+    metrics.note(Turn(), STATUS, 0.1)
+    assert scraped(metrics)["lunmapd_lag_seconds"] == 30
+    metrics.note(Turn(), replace(STATUS, applied=STATUS.observed), 0.1)
+    assert scraped(metrics)["lunmapd_lag_seconds"] == 0
+
+
+@pytest.fixture
+def port() -> int:
+    """Return a port that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number: int = server.getsockname()[1]
+    return number
+
+
+def test_the_figures_are_served_on_request(port: int) -> None:
+    """Prometheus finds them under /metrics as long as the daemon runs."""
+    with (
+        served(full(), f"127.0.0.1:{port}"),
+        urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer,
+    ):
+        assert b"lunmapd_applied_revision 6.0" in answer.read()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), 5)
+
+
+def test_an_address_that_is_taken_costs_the_figures_only(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    """The daemon says that it can't listen there, and goes on."""
+    with served(full(), f"127.0.0.1:{port}"), served(full(), f"127.0.0.1:{port}"):
+        assert f"can't listen on 127.0.0.1:{port}" in caplog.text
+    with served(full(), ""):
+        pass
+
+
+def named(text: str) -> set[str]:
+    """Return the figures of ours that a text names."""
+    return set(re.findall(r"\blunmapd_\w+", text))
+
+
+def test_alerts_and_dashboard_ask_for_what_there_is() -> None:
+    """Every figure that the alert rules or the dashboard name is in a scrape."""
+    samples = {name.partition("{")[0] for name in scraped(full())}
+    rules = Path("config/prometheus/lunmapd.rules.yml").read_text()
+    panels = json.loads(Path("config/grafana/lunmapd.json").read_text())["panels"]
+    asked = named(rules) | {
+        name for panel in panels for target in panel["targets"] for name in named(target["expr"])
+    }
+    assert asked <= samples
+    told = named(Path("docs/monitoring.md").read_text())
+    parts = ("_bucket", "_sum", "_count", "_created")
+    assert {name for name in samples if not name.endswith(parts)} <= told
