@@ -4,12 +4,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
 
-from chaos.edits import SHARED, with_lun
+from msgspec.structs import replace
+
+from chaos.edits import NODES, SHARED, with_lun
 from chaos.history import Attempt, Outcome, effect_of
 from chaos.recorder import Recorder, now
 from lunmapd.core.backings import Block
 from lunmapd.core.changes import Revision, diff
-from lunmapd.core.lunmap import Lun, Lunmap, Map
+from lunmapd.core.lunmap import Initiator, Lun, Lunmap, Map, PortalGroup, Target
 from lunmapd.store.commit import edit
 from lunmapd.store.commit_errors import NothingStagedError, StagedError
 from lunmapd.store.draft import Signature
@@ -20,7 +22,8 @@ from lunmapd.store.staged import Halfway, read_halfway, resume, undo
 from lunmapd.store.terms import Progress, Terms, by_the_rules, in_silence
 
 _LUNS = 60
-_FIRST = 100  # LUN number, above those of the random edits
+_PORT = 900  # above those of other targets
+_TARGET, _HOST = "iqn.2026-01.org.example:import", "iqn.2026-01.org.example:importer"
 _MIB = 1 << 20
 
 
@@ -98,10 +101,16 @@ class Importer:
 
 
 def imported(lunmap: Lunmap) -> Lunmap:
-    """Return the map with all that the import brings: Luns for an initiator that is there."""
-    target, initiator = min(lunmap.targets), min(lunmap.initiators)
+    """Return the map with all that the import brings: Luns, and a target and an initiator of their own."""
+    target = Target({node: PortalGroup(_PORT + tag) for tag, node in enumerate(NODES)})
     for number in range(_LUNS):
-        maps = (Map(target, _FIRST + number, initiator),)
-        lun = Lun(Block(f"/dev/import/{number}"), f"{number:08x}{1:024x}", _MIB, shared=SHARED, maps=maps)
+        serial = f"{number:08x}{1:024x}"
+        lun = Lun(
+            Block(f"/dev/import/{number}"), serial, _MIB, shared=SHARED, maps=(Map(_TARGET, number, _HOST),)
+        )
         lunmap = with_lun(lunmap, f"import-{number}", lun)
-    return lunmap
+    return replace(
+        lunmap,
+        targets={**lunmap.targets, _TARGET: target},
+        initiators={**lunmap.initiators, _HOST: Initiator()},
+    )
