@@ -268,9 +268,9 @@ class Client:
         """
         return restore(self._session, load(path), self._terms(note).signature, replaced, closed=closed)
 
-    def fleet(self) -> Fleet:
-        """Read the map, and what every node says of itself."""
-        return read_nodes(self._session)
+    def fleet(self, known: Fleet | None = None) -> Fleet:
+        """Read the map, and what every node says of itself; after `known` only what is new of the map."""
+        return read_nodes(self._session, None if known is None else known.snapshot)
 
     def wait_applied(self, revision: int, seconds: float) -> Fleet:
         """Wait until every live node has applied `revision`, at most `seconds`. Raises NotAppliedError."""

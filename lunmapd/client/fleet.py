@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from lunmapd.core.errors import Exit, LunmapdError
 from lunmapd.store.node import FleetNode, read_fleet
-from lunmapd.store.read import read_all
+from lunmapd.store.read import refresh
 from lunmapd.store.session import Session
 from lunmapd.store.snapshot import Snapshot
 
@@ -43,9 +43,9 @@ class Fleet(Struct, frozen=True):
         return at.revision if at and at.cluster == self.snapshot.cluster else 0
 
 
-def read_nodes(session: Session) -> Fleet:
-    """Read the map and what every node says of itself."""
-    snapshot, found = read_all(session), read_fleet(session)
+def read_nodes(session: Session, known: Snapshot | None = None) -> Fleet:
+    """Read the map, or what is new since `known`, and what every node says of itself."""
+    snapshot, found = refresh(session, known), read_fleet(session)
     names = sorted(snapshot.lunmap.nodes.keys() | found.keys())
     return Fleet(snapshot, {name: found.get(name, FleetNode()) for name in names})
 
@@ -53,9 +53,10 @@ def read_nodes(session: Session) -> Fleet:
 def wait_applied(session: Session, revision: int, seconds: float) -> Fleet:
     """Wait until every live node has applied `revision`, at most `seconds`. Raises NotAppliedError."""
     until = time.monotonic() + seconds
+    known = None
     while True:
-        fleet = read_nodes(session)
-        behind = fleet.behind(revision)
+        fleet = read_nodes(session, known)
+        known, behind = fleet.snapshot, fleet.behind(revision)
         if not behind:
             return fleet
         if time.monotonic() >= until:

@@ -3,7 +3,7 @@
 One module for each group of verbs.
 """
 
-from lunmapd.service.ctl import acl, edit, fleet, history, look, secret, upkeep
+from lunmapd.service.ctl import acl, check, edit, fleet, history, look, secret, upkeep
 from lunmapd.service.ctl.group import ctl
 from lunmapd.service.errors import reported
 
@@ -18,6 +18,7 @@ _VERBS = (
     history.show,
     history.diff,
     fleet.status,
+    check.check,
     upkeep.trim,
     upkeep.backup,
     upkeep.restore,

@@ -1,0 +1,74 @@
+"""The verb for monitoring systems that run plugins, such as Nagios and Icinga."""
+
+import sys
+from enum import IntEnum
+
+import click
+
+from lunmapd.core.errors import Exit, LunmapdError
+from lunmapd.core.status import Standing
+from lunmapd.service.ctl.fleet import FleetStatus, all_well, problems_of, summary
+from lunmapd.service.ctl.group import Connection
+
+
+class Level(IntEnum):
+    """Exit codes by the Monitoring Plugins' Development Guidelines."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+    UNKNOWN = 3
+
+
+@click.command()
+@click.pass_obj
+def check(connection: Connection) -> None:
+    """Print one line for Nagios and its kin: 0 OK, 1 WARNING, 2 CRITICAL (a node is dead or silent, or no ZooKeeper), 3 UNKNOWN."""
+    try:
+        with connection.client() as client:
+            found = summary(client.fleet())
+    except LunmapdError as error:
+        level = Level.CRITICAL if error.exit_code == Exit.UNREACHABLE else Level.UNKNOWN
+        _end(level, " ".join(str(error).split()))
+    level = _level(found)
+    problems = problems_of(found)
+    text = f"{len(found.nodes)} nodes have applied revision {found.revision}"
+    if level is not Level.OK:
+        text = (
+            "; ".join((*_not_there(found), *problems))
+            or f"not all nodes have applied revision {found.revision}"
+        )
+    _end(level, f"{text.replace('|', '/')} | {_figures(found)}")
+
+
+def _level(found: FleetStatus) -> Level:
+    if _not_there(found):
+        return Level.CRITICAL
+    return Level.OK if all_well(found) else Level.WARNING
+
+
+def _not_there(found: FleetStatus) -> list[str]:
+    words = {True: "is silent", False: "is dead"}
+    return [
+        f"{line.node} {words[line.alive]}"
+        for line in found.nodes
+        if not line.alive or line.standing is Standing.UNKNOWN
+    ]
+
+
+def _figures(found: FleetStatus) -> str:
+    nodes = found.nodes
+    figures = {
+        "revision": found.revision,
+        "nodes": len(nodes),
+        "alive": sum(line.alive for line in nodes),
+        "behind": sum(line.applied != found.revision for line in nodes),
+        "failing": sum(line.failing for line in nodes),
+        "sessions": sum(line.sessions or 0 for line in nodes),
+    }
+    return " ".join(f"{name}={value}" for name, value in figures.items())
+
+
+def _end(level: Level, text: str) -> None:
+    click.echo(f"LUNMAP {level.name} - {text}")
+    sys.exit(level)

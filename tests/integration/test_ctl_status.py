@@ -1,0 +1,105 @@
+"""What lunmapctl tells of the nodes: once, again and again, and to monitoring systems."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+import pytest
+from cluster import Ctl
+from integration.agents import MAP, Nodes, put
+from msgspec.structs import replace
+
+from lunmapd.core.lunmap import Node
+from lunmapd.store.session import Session
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def ctl(session: Session) -> Ctl:
+    """Give lunmapctl on the tree."""
+    return Ctl(session.hosts, session.root)
+
+
+def test_a_check_says_that_all_is_well(session: Session, make: Nodes, ctl: Ctl) -> None:
+    """With every node at the newest revision it is OK, with figures."""
+    put(session, MAP)
+    make().turn()
+    answer = ctl("check", expect=0)
+    assert (
+        answer.out
+        == "LUNMAP OK - 1 nodes have applied revision 1 | revision=1 nodes=1 alive=1 behind=0 failing=0 sessions=0\n"
+    )
+
+
+def test_a_check_warns_of_what_fails(session: Session, make: Nodes, ctl: Ctl) -> None:
+    """An object that fails is a warning, told in one line."""
+    make.kernel.missing.add("/dev/a")
+    put(session, MAP)
+    make().turn()
+    answer = ctl("check", expect=1)
+    assert answer.out.startswith("LUNMAP WARNING - n1: Applied: Failing")
+    assert "BackingDeviceMissing" in answer.out
+    assert answer.out.count("\n") == 1
+    assert "behind=1 failing=1" in answer.out
+
+
+def test_a_dead_node_is_critical(session: Session, make: Nodes, ctl: Ctl) -> None:
+    """A node of the map that does not live is told first."""
+    put(session, replace(MAP, nodes={**MAP.nodes, "n2": Node(2, ("10.0.0.2:3260",))}))
+    make().turn()
+    assert ctl("check", expect=2).out.startswith("LUNMAP CRITICAL - n2 is dead")
+
+
+def test_without_zookeeper_a_check_is_critical_and_without_a_tree_unknown(session: Session) -> None:
+    """Nobody answering is not the same as nothing being there."""
+    assert Ctl(session.hosts, f"{session.root}/none")("check", expect=3).out.startswith("LUNMAP UNKNOWN - ")
+    answer = Ctl(None, None, ("-c", str(_nowhere())))("check", expect=3)
+    assert answer.out.startswith("LUNMAP UNKNOWN - can't read the settings")
+
+
+def _nowhere() -> Path:
+    return Path("/nonexistent/lunmapd.yaml")
+
+
+def test_watching_prints_what_changes(session: Session, make: Nodes) -> None:
+    """Not on a terminal each change is printed once, and Ctrl-C ends it with the exit code of the last look."""
+    put(session, MAP)
+    agent = make()
+    agent.turn()
+    words = (
+        "-m",
+        "lunmapd.service.ctl",
+        "--hosts",
+        session.hosts,
+        "--chroot",
+        session.root,
+        "status",
+        "-w",
+        "0.1",
+        "-o",
+        "json",
+    )
+    run = "from lunmapd.service.ctl import main; main()"
+    with subprocess.Popen(
+        (sys.executable, "-c", run, *words[2:]), stdout=subprocess.PIPE, text=True
+    ) as watch:
+        assert watch.stdout is not None
+        assert _document(watch.stdout)["revision"] == 1
+        put(session, replace(MAP, luns={}))
+        assert _document(watch.stdout)["revision"] == 2
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(30) == 6
+
+
+def _document(stream: IO[str]) -> dict[str, object]:
+    """Read one indented JSON object."""
+    lines = [stream.readline()]
+    while lines[-1] != "}\n":
+        lines.append(stream.readline())
+        assert lines[-1], "it ended"
+    found: dict[str, object] = json.loads("".join(lines))
+    return found
