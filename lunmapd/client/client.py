@@ -38,7 +38,7 @@ from lunmapd.store.rewound import accept_rewound
 from lunmapd.store.session import DEFAULT_CHROOT, Session
 from lunmapd.store.snapshot import Meta, Snapshot
 from lunmapd.store.staged import Halfway, read_halfway, resume, undo
-from lunmapd.store.terms import Progress, Terms, by_the_rules, in_silence
+from lunmapd.store.terms import Progress, Terms, allowing, in_silence
 from lunmapd.store.top import read_newest
 from lunmapd.store.trim import KEEP, Trimmed, trim, trim_if_long
 
@@ -50,12 +50,14 @@ Made = TypeVar("Made", Revision, Revision | None)
 class Note(Struct, frozen=True):
     """What the log says of a commit besides what it changed. Without an author it is user@host.
 
-    With `expect` the commit is made only if the map is at that revision.
+    With `expect` the commit is made only if the map is at that revision. The Luns named in `shrink` may get smaller, which cuts
+    off what initiators have at their ends.
     """
 
     message: str = ""
     author: str = ""
     expect: int | None = None
+    shrink: tuple[str, ...] = ()
 
 
 NOTE = Note()
@@ -139,14 +141,14 @@ class Client:
         """Return the number of the newest revision."""
         return read_newest(self._session)
 
-    def propose(self, target: Lunmap) -> Proposal:
+    def propose(self, target: Lunmap, note: Note = NOTE) -> Proposal:
         """Say what committing `target` would change, without doing it.
 
         Serials and port ids that `target` leaves out are those that there are, or new ones. Raises InvalidInputError.
         """
         before = self.read()
         after = with_identity(target, before.lunmap, _new_serial)
-        if found := by_the_rules(before.lunmap, after):
+        if found := allowing(frozenset(note.shrink))(before.lunmap, after):
             raise InvalidInputError(found)
         return Proposal(before, after, diff(before.lunmap, after))
 
@@ -155,7 +157,7 @@ class Client:
 
         What others change meanwhile in other objects stays. Raises ConflictError when they changed the same ones.
         """
-        proposal = target if isinstance(target, Proposal) else self.propose(target)
+        proposal = target if isinstance(target, Proposal) else self.propose(target, note)
         return self._tidied(commit(self._session, proposal.before, proposal.after, self._terms(note)))
 
     def edit(self, change: Callable[[Lunmap], Lunmap], note: Note = NOTE) -> Revision | None:
@@ -294,7 +296,7 @@ class Client:
     def _terms(self, note: Note) -> Terms:
         author = note.author or f"{getpass.getuser()}@{socket.gethostname()}"
         signature = Signature(author, note.message, datetime.now(UTC))
-        return Terms(signature, by_the_rules, note.expect, self._progress)
+        return Terms(signature, allowing(frozenset(note.shrink)), note.expect, self._progress)
 
 
 def _new_serial() -> str:

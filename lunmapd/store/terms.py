@@ -1,6 +1,7 @@
 """What a commit is bound to."""
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
@@ -35,4 +36,13 @@ class Terms(Struct, frozen=True):
 
 def by_the_rules(before: Lunmap, after: Lunmap) -> Sequence[Problem]:
     """Return every rule that a commit of `after` in place of `before` would break."""
-    return (*rules.problems(after), *rules.change_problems(before, after))
+    return allowing(frozenset())(before, after)
+
+
+def allowing(shrink: AbstractSet[str]) -> Check:
+    """Return the rules for a commit that may make the named Luns smaller."""
+
+    def check(before: Lunmap, after: Lunmap) -> Sequence[Problem]:
+        return (*rules.problems(after), *rules.change_problems(before, after, shrink))
+
+    return check

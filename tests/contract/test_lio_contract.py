@@ -124,6 +124,13 @@ def test_a_backing_that_goes_away_is_told_of(side: Side) -> None:
     assert side.kernel.observe(CLAIMS).missing == frozenset()
 
 
+def test_a_file_shrinks_in_place(side: Side) -> None:
+    """Where somebody insisted, the kernel takes a smaller size while the file is exported."""
+    side.file("/srv/a", 2 * SIZE)
+    converge(side, {**full("a"), **only(maps.storage_object("a", 2 * SIZE))})
+    converge(side, full("a"))
+
+
 def test_everything_is_removed(side: Side) -> None:
     """From a full map to none, one pass leaves nothing of ours."""
     _files(side, "a", "b")

@@ -131,7 +131,20 @@ def test_a_changed_serial_and_a_shrunken_lun_are_refused(ctl: Ctl) -> None:
     ctl.apply(EXAMPLE, wait=None)
     answer = ctl.apply(EXAMPLE.replace("64MiB", "32MiB").replace("0001", "00a1"), wait=None, expect=3)
     assert "luns[scratch].size: a Lun can't shrink" in answer.err
+    assert "if that is meant: --shrink scratch" in answer.err
     assert "luns[db1].serial: a serial never changes" in answer.err
+
+
+def test_a_lun_shrinks_when_somebody_insists(ctl: Ctl) -> None:
+    """Only the Lun that is named may get smaller, and a rollback to a smaller size asks for the same."""
+    ctl.apply(EXAMPLE, wait=None)
+    smaller = EXAMPLE.replace("64MiB", "32MiB")
+    assert ctl("apply", "-f", "-", "--shrink", "db1", stdin=smaller, expect=3).out == ""
+    ctl("apply", "-f", "-", "--shrink", "scratch", "-m", "by the owner's wish", stdin=smaller)
+    assert "size: 32MiB" in ctl("get").out
+    ctl.apply(EXAMPLE, wait=None)
+    assert "can't shrink" in ctl("rollback", "2", expect=3).err
+    ctl("rollback", "2", "--shrink", "scratch")
 
 
 def test_get_prints_tables_and_objects(ctl: Ctl) -> None:

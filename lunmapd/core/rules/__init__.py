@@ -6,6 +6,7 @@ to an object that stays.
 
 import itertools
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 
 from lunmapd.core.errors import Problem
 from lunmapd.core.lunmap import Lunmap
@@ -41,9 +42,11 @@ def warnings(lunmap: Lunmap) -> tuple[Problem, ...]:
     return _all(_WARNINGS, lunmap)
 
 
-def change_problems(before: Lunmap, after: Lunmap) -> tuple[Problem, ...]:
-    """Check what a commit may not do to a Lun that stays, such as changing its serial or making it smaller."""
-    return tuple(changes.check(before, after))
+def change_problems(
+    before: Lunmap, after: Lunmap, shrink: AbstractSet[str] = frozenset()
+) -> tuple[Problem, ...]:
+    """Check what a commit may not do to a Lun that stays, such as changing its serial; those of `shrink` may get smaller."""
+    return tuple(changes.check(before, after, shrink))
 
 
 def _all(checks: tuple[Check, ...], lunmap: Lunmap) -> tuple[Problem, ...]:

@@ -1,6 +1,7 @@
 """What a commit may not do to a Lun that stays."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from lunmapd.core import attributes
 from lunmapd.core.attributes import When
@@ -11,13 +12,18 @@ from lunmapd.core.lunmap import Lun, Lunmap
 _MAPPED = "unmap the Lun first, or make a new one"
 
 
-def check(before: Lunmap, after: Lunmap) -> Iterator[Problem]:
-    """Check every Lun that is in both maps."""
+def check(before: Lunmap, after: Lunmap, shrink: AbstractSet[str] = frozenset()) -> Iterator[Problem]:
+    """Check every Lun that is in both maps; those named in `shrink` may get smaller."""
     for name in sorted(before.luns.keys() & after.luns.keys()):
         place: Place = ("luns", name)
         was, now = before.luns[name], after.luns[name]
         if was != now:
             yield from _identity(place, was, now)
+        if was.size and now.size and now.size < was.size and name not in shrink:
+            yield Problem(
+                (*place, "size"),
+                f"a Lun can't shrink: it has {was.size} bytes; initiators would lose data; if that is meant: --shrink {name}",
+            )
         if was != now and was.maps and now.maps:
             yield from _while_mapped(place, was, now)
 
@@ -26,10 +32,6 @@ def _identity(place: Place, before: Lun, after: Lun) -> Iterator[Problem]:
     if before.serial != after.serial:
         yield Problem(
             (*place, "serial"), f"a serial never changes: it is {before.serial!r}; make a new Lun instead"
-        )
-    if before.size and after.size and after.size < before.size:
-        yield Problem(
-            (*place, "size"), f"a Lun can't shrink: it has {before.size} bytes; initiators would lose data"
         )
 
 

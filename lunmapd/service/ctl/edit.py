@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 import click
+from msgspec.structs import replace
 
 from lunmapd.client import Client, InvalidInputError, Lunmap, Note, Problem, Proposal, Revision
 from lunmapd.core import mapfile, rules
@@ -40,6 +41,14 @@ def init(connection: Connection, closed: bool) -> None:
         click.echo(f"initialised {client.chroot}: cluster {cluster}, revision 0")
 
 
+shrink_option = click.option(
+    "--shrink",
+    multiple=True,
+    metavar="LUN",
+    help="Let this Lun get smaller, though initiators lose what is at its end; may be given again.",
+)
+
+
 @click.command()
 @click.option(
     "-f",
@@ -50,6 +59,7 @@ def init(connection: Connection, closed: bool) -> None:
     help="The whole map, as YAML; - for standard input.",
 )
 @note_options
+@shrink_option
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would change, commit nothing.")
 @resume_option
 @wait_option
@@ -59,6 +69,7 @@ def apply(
     connection: Connection,
     file: TextIO,
     note: Note,
+    shrink: tuple[str, ...],
     dry_run: bool,
     resume: bool,
     wait: float | None,
@@ -70,12 +81,13 @@ def apply(
     is too large for one transaction is written in parts, which the nodes see all at once, when all are there.
     """
     target, source = _read_file(file)
+    note = replace(note, shrink=shrink)
     with connection.client() as client, _located(source.problem):
         if resume:
             revision = client.resume(target, note)
             say_committed(revision, (), output, "nothing to change")
             return _wait(client, revision, client.newest(), wait)
-        proposal = client.propose(target)
+        proposal = client.propose(target, note)
         _warn(proposal.after, source.problem)
         revision = None if dry_run else client.apply(proposal, note)
         say_committed(revision, proposal.changes, output, _nothing(proposal, dry_run=dry_run))
@@ -120,17 +132,25 @@ def _wait(client: Client, revision: Revision | None, head: int, seconds: float |
 @click.command()
 @click.argument("revision", type=click.IntRange(min=0))
 @note_options
+@shrink_option
 @resume_option
 @wait_option
 @output_option
 @click.pass_obj
 def rollback(
-    connection: Connection, revision: int, note: Note, resume: bool, wait: float | None, output: str
+    connection: Connection,
+    revision: int,
+    note: Note,
+    shrink: tuple[str, ...],
+    resume: bool,
+    wait: float | None,
+    output: str,
 ) -> None:
     """Commit the map as it was at REVISION, as a new revision on top.
 
     What a commit may not do, a rollback may not do either, such as giving a Lun another serial.
     """
+    note = replace(note, shrink=shrink)
     with connection.client() as client:
         made = client.resume(client.map_at(revision), note) if resume else client.rollback(revision, note)
         head = client.newest()
