@@ -32,7 +32,8 @@ class Memory:
     def learn(self, orders: Orders, want: Desire, observed: Observed) -> None:
         """Remember a whole pass that left nothing to do."""
         if orders.offer is Offer.ALL and not orders.unreadable and not want.failures:
-            self._view = View(orders.lunmap, orders.node, orders.vault, observed.foreign, want.objects)
+            # What is wanted is what was seen, and once in memory is enough for both.
+            self._view = View(orders.lunmap, orders.node, orders.vault, observed.foreign, observed.objects)
             self._until = self._now() + self._audit
             self.observed = replace(observed, objects=dict(observed.objects))
 
