@@ -186,9 +186,8 @@ def settings(node: str, hosts: str) -> str:
     """Make the settings file of a node, with times that suit a test."""
     servers = "".join(f"\n    - {host}" for host in hosts.split(","))
     return (
-        f"node: {node}\nresync: 10\nretry: 1\nzookeeper:\n  hosts:{servers}\n"
+        f"node: {node}\nresync: 10\nretry: 1\nmetrics: {{listen: 127.0.0.1:{METRICS}}}\nzookeeper:\n  hosts:{servers}\n"
         f"  session_timeout: {SESSION_TIMEOUT:g}\n  deadline: 5\n"
-        f"metrics: {{listen: 127.0.0.1:{METRICS}}}\n"
     )
 
 

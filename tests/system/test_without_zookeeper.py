@@ -12,7 +12,6 @@ from lab.pytest_plugin import NewLab
 pytestmark = pytest.mark.lab
 
 MIB = 1 << 20
-ENABLED = "cat /sys/kernel/config/target/iscsi/iqn*/tpgt_*/enable"
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +28,13 @@ def goes_on(io: VerifiedIO) -> None:
     """Wait until the I/O has made some progress."""
     then = io.progress.operations
     eventually("the I/O goes on", lambda: io.progress.operations > then + 50, 60)
+
+
+def enabled(node: StorageNode) -> set[str]:
+    """Return whether the node's own TPGs are enabled; those that stand for other nodes never are."""
+    tag = node.name.removeprefix("n")
+    found = node.machine.run(f"cat /sys/kernel/config/target/iscsi/iqn*/tpgt_{tag}/enable").stdout
+    return set(found.split())
 
 
 def has_logged(node: StorageNode, what: str) -> bool:
@@ -82,8 +88,8 @@ def test_an_isolated_node_leaves_the_io_to_the_other(cluster: Cluster) -> None:
     (server,) = cluster.ensemble.servers
     server.ignore(lonely.machine.spec.place)
     cluster.paths(DB1, 1)
-    assert set(lonely.machine.run(ENABLED).stdout.split()) == {"0"}
-    assert set(other.machine.run(ENABLED).stdout.split()) == {"1"}
+    assert enabled(lonely) == {"0"}
+    assert enabled(other) == {"1"}
     goes_on(io)
     server.heed(lonely.machine.spec.place)
     cluster.paths(DB1)
