@@ -114,7 +114,8 @@ def _remote(lunmap: Lunmap, iqn: str, name: str) -> Iterator[lio.Object]:
         node = lunmap.nodes[other]
         yield lio.Tpg(iqn, node.tpg_tag, attributes, TPG_PARAMETERS)
         for portal in target.nodes[other].portals or (*node.portals, *node.iser_portals):
-            yield lio.Portal(iqn, node.tpg_tag, portal, portal in node.iser_portals)
+            # Discovery lists the address; RDMA is for the node that has it.
+            yield lio.Portal(iqn, node.tpg_tag, portal)
 
 
 def is_remote(item: lio.Tpg) -> bool:

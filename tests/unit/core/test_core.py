@@ -207,6 +207,14 @@ def test_a_lun_may_name_the_nodes_that_report_it() -> None:
     assert dict(item.attributes)["emulate_pr"] == "1"
 
 
+def test_what_stands_for_another_node_asks_for_no_rdma() -> None:
+    """A node without RDMA lists the iSER portals of another one, and need not listen for iSER there."""
+    rdma = msgspec.structs.replace(MAP.nodes["n2"], portals=(), iser_portals=("10.0.0.2:3260",))
+    lunmap = msgspec.structs.replace(MAP, nodes={**MAP.nodes, "n2": rdma})
+    assert lio.Portal(T, 2, "10.0.0.2:3260", iser=False) in project(lunmap, "n1").values()
+    assert lio.Portal(T, 2, "10.0.0.2:3260", iser=True) in project(lunmap, "n2").values()
+
+
 def test_a_drained_node_has_all_but_the_open_door() -> None:
     """The TPGs of a drained node are not enabled, and nothing else differs."""
     drained = msgspec.structs.replace(MAP.nodes["n1"], state=NodeState.DRAINED)
