@@ -31,7 +31,7 @@ class Memory:
 
     def learn(self, orders: Orders, want: Desire, observed: Observed) -> None:
         """Remember a whole pass that left nothing to do."""
-        if orders.offer is Offer.ALL and not orders.unreadable and not want.failures:
+        if self._audit and orders.offer is Offer.ALL and not orders.unreadable and not want.failures:
             # What is wanted is what was seen, and once in memory is enough for both.
             self._view = View(orders.lunmap, orders.node, orders.vault, observed.foreign, observed.objects)
             self._until = self._now() + self._audit

@@ -149,14 +149,14 @@ def _claims(want: Desire) -> frozenset[str]:
 def _logged(report: Report, revision: int) -> Report:
     """Log one line for each change that was made; failures stay, so the loop says them once."""
     if report.failure is None:
-        step, effect = report.step, disruption(report.step).name.lower()
+        step, effect = report.step, disruption(report.step).word
         extra = fields(
             Message.CHANGED,
             revision=revision,
             object=lio.show_key(lio.key(step.item)),
             action=step.action,
             reason=step.reason,
-            disruption=effect.replace("_", "-"),
+            disruption=effect,
         )
-        log.info("%s (%s)", step, effect.replace("_", " "), extra=extra)
+        log.info("%s (%s)", step, effect.replace("-", " "), extra=extra)
     return report

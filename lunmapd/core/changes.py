@@ -1,6 +1,6 @@
 """Differences between two maps, and the revision that records them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -81,12 +81,16 @@ def diff(before: Lunmap, after: Lunmap) -> tuple[Change, ...]:
 
 def _diff_section(section: Section, before: Lunmap, after: Lunmap) -> Iterator[Change]:
     old, new = before.section(section), after.section(section)
+    for name in sorted(differing(old, new)):
+        yield Change(f"{section}/{name}", as_raw(_bytes(old.get(name))), as_raw(_bytes(new.get(name))))
+
+
+def differing(before: Mapping[str, Document], after: Mapping[str, Document]) -> set[str]:
+    """Return the names whose documents are not the same in both."""
     # A patched map shares what did not change, so that identity tells most of it without a look inside.
-    touched = {name for name, now in new.items() if old.get(name) is not now} | (old.keys() - new.keys())
-    for name in sorted(touched):
-        was, now = old.get(name), new.get(name)
-        if was != now:
-            yield Change(f"{section}/{name}", as_raw(_bytes(was)), as_raw(_bytes(now)))
+    touched = {name for name, now in after.items() if before.get(name) is not now}
+    touched |= before.keys() - after.keys()
+    return {name for name in touched if before.get(name) != after.get(name)}
 
 
 def data_at(lunmap: Lunmap, path: str) -> bytes | None:

@@ -10,7 +10,7 @@ from lunmapd.core.admission import admit
 from lunmapd.core.changes import build
 from lunmapd.core.lunmap import SECTIONS, Lunmap
 from lunmapd.core.observed import Observed
-from lunmapd.core.outcome import Failure
+from lunmapd.core.outcome import BACKING_MISSING, Failure
 from lunmapd.core.project import is_remote, project
 from lunmapd.core.rules import faults
 from lunmapd.core.secrets import Vault
@@ -18,7 +18,6 @@ from lunmapd.core.secrets import Vault
 FOREIGN = "ForeignTarget"
 UNREADABLE = "DocumentUnreadable"
 INVALID = "DocumentInvalid"
-BACKING_MISSING = "BackingDeviceMissing"
 
 
 class Desire(Struct, frozen=True):

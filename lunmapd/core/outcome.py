@@ -23,6 +23,7 @@ class Report(Struct, frozen=True):
 
 
 WAITING = "Waiting"
+BACKING_MISSING = "BackingDeviceMissing"
 
 
 class Ledger:

@@ -28,6 +28,11 @@ class Disruption(IntEnum):
     PATH_LOSS = 2
     SESSION_DROP = 3
 
+    @property
+    def word(self) -> str:
+        """The class as programs read it, such as `path-loss`."""
+        return self.name.lower().replace("_", "-")
+
 
 class Step(Struct, frozen=True):
     """One step. `item` is the object to make, its new form, or the one to remove; `before` only for an update."""

@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-from msgspec.structs import replace
-
 from lunmapd.core import lio
 from lunmapd.core.attributes import PARAMETERS, TPG
 from lunmapd.core.backings import Block, plugin_of
@@ -160,7 +158,7 @@ def project_lun(
         return
     several = len(reporting) > 1
     alua = _alua(lun, node, itself.tpg_tag) if several else None
-    yield replace(_storage_object(name, lun, source_on(lun, node, itself), several=several), alua=alua)
+    yield _storage_object(name, lun, source_on(lun, node, itself), alua, several=several)
     for entry in maps:
         yield lio.TpgLun(entry.target, itself.tpg_tag, name, 0 if alua is None else alua.id)
         for initiator in initiators_of(lunmap, entry):
@@ -182,14 +180,16 @@ def _alua(lun: Lun, node: str, tag: int) -> lio.Alua | None:
     return lio.Alua(tag, AluaState.OPTIMIZED if optimized else lun.others, lun.preferred == node)
 
 
-def _storage_object(name: str, lun: Lun, path: str, *, several: bool) -> lio.StorageObject:
+def _storage_object(
+    name: str, lun: Lun, path: str, alua: lio.Alua | None, *, several: bool
+) -> lio.StorageObject:
     plugin = plugin_of(lun.backing)
     values = _state(lun, several=several) | {"emulate_write_cache": "0"}
     governed = ((attribute, values[attribute]) for attribute in STORAGE_ATTRIBUTES[plugin])
     given = ((attribute, str(value)) for attribute, value in sorted(lun.attributes.items()))
     size = 0 if isinstance(lun.backing, Block) else lun.size or 0
     return lio.StorageObject(
-        name, plugin, path, size, lun.serial, (*governed, *given), lun.vendor, lun.product
+        name, plugin, path, size, lun.serial, (*governed, *given), lun.vendor, lun.product, alua
     )
 
 

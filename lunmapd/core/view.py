@@ -5,7 +5,6 @@ come and go; whatever may concern more than that is left to the next whole pass.
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from itertools import chain
 
@@ -15,6 +14,7 @@ from msgspec.structs import replace
 from lunmapd.core import lio, names
 from lunmapd.core.admission import admit
 from lunmapd.core.backings import RamDisk, source
+from lunmapd.core.changes import differing
 from lunmapd.core.desire import suspects
 from lunmapd.core.lunmap import Lunmap, source_on
 from lunmapd.core.project import project_lun, served
@@ -124,19 +124,10 @@ def _changed_luns(before: Lunmap, after: Lunmap) -> AbstractSet[str] | None:
     """Return the Luns that differ, None when too much else does."""
     if (before.targets, before.groups, before.nodes) != (after.targets, after.groups, after.nodes):
         return None
-    known = before.initiators
-    if any(
-        iqn in known and known[iqn] is not new and known[iqn] != new for iqn, new in after.initiators.items()
-    ):
+    if differing(before.initiators, after.initiators) & before.initiators.keys() & after.initiators.keys():
         return None
-    changed = _differing(before.luns, after.luns)
+    changed = differing(before.luns, after.luns)
     return changed if len(changed) <= MOST else None
-
-
-def _differing(before: Mapping[str, object], after: Mapping[str, object]) -> AbstractSet[str]:
-    # A patched map shares what did not change, so that identity tells most of it without a look inside.
-    new = {name for name, item in after.items() if before.get(name) is not item}
-    return {name for name in new if before.get(name) != after[name]} | (before.keys() - after.keys())
 
 
 def _acl(item: lio.MappedLun) -> lio.Key:

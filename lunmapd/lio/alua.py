@@ -2,7 +2,7 @@
 
 Each device has a group of id 0, which the kernel made and no state can tell apart between nodes; ours stands beside it. Its
 state is changed by the map alone (implicit): what an initiator asks for (SET TARGET PORT GROUPS) would be known to one node only.
-Source: drivers/target/target_core_alua.c.
+Source: drivers/target/target_core_alua.c. rtslib's way to bind a LUN gives -1 for a refusal and says nothing, so its files are written here.
 """
 
 import os

@@ -5,6 +5,7 @@ import os
 import stat
 
 from lunmapd.core import lio
+from lunmapd.core.outcome import BACKING_MISSING
 from lunmapd.lio import rts
 from lunmapd.lio.refusal import RefusedError
 
@@ -27,7 +28,7 @@ def _status(path: str) -> os.stat_result:
     try:
         return os.stat(path)  # noqa: PTH116 - one call, on a path that is a string everywhere
     except FileNotFoundError:
-        raise RefusedError("BackingDeviceMissing", f"{path} does not exist on this node") from None
+        raise RefusedError(BACKING_MISSING, f"{path} does not exist on this node") from None
     except OSError as error:
         raise RefusedError("BackingUnusable", f"{path} can't be used: {error.strerror}") from error
 
@@ -63,4 +64,4 @@ def _check_device(path: str, status: os.stat_result) -> None:
             raise RefusedError(
                 "InUse", f"{path} is held by a mount, a RAID, a volume group or another target"
             ) from None
-        raise RefusedError("BackingDeviceMissing", f"{path} can't be opened: {error.strerror}") from error
+        raise RefusedError(BACKING_MISSING, f"{path} can't be opened: {error.strerror}") from error

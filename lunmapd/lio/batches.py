@@ -12,7 +12,7 @@ class Batches:
     """Deals out many steps at a time, so that the way to the worker and back is paid once for all of them.
 
     After a worker died nobody knows in which step: what is left of its batch is dealt out one by one, so that the next
-    death names its step. `careful` says that these may be done already.
+    death names its step. `careful` says that the one which was dealt out may be done already.
     """
 
     def __init__(self, steps: Iterable[Step]) -> None:

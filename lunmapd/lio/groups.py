@@ -51,7 +51,7 @@ def _enable(item: lio.Enabled) -> None:
     """Open the TPG, first with its port id: the kernel takes that only while disabled."""
     tpg = rts.tpg(item.iqn, item.tag, "lookup")
     if item.port_id:
-        (rts.ROOT / tpg_path(item.iqn, item.tag) / "rtpi").write_text(str(item.port_id))
+        files.write(f"{rts.ROOT}/{tpg_path(item.iqn, item.tag)}/rtpi", str(item.port_id))
     tpg.enable = True
 
 

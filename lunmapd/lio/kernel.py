@@ -125,10 +125,9 @@ class Kernel:
                 lost.final = error.failure
                 yield from (Report(step, error.failure) for step in batch)
                 return
-        if queue.careful:
-            yield from (Report(step) for step in batch if self._is_done(step))
-            batch = [step for step in batch if not self._is_done(step)]
-        if batch:
+        if batch and queue.careful and self._is_done(batch[0]):
+            yield Report(batch[0])
+        elif batch:
             yield from self._send(batch, queue, lost)
 
     def _send(self, batch: Sequence[Step], queue: Batches, lost: "_Losses") -> Iterator[Report]:

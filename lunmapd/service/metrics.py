@@ -11,7 +11,7 @@ import time
 from collections import Counter as Counted
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from socketserver import ThreadingMixIn
+from socketserver import TCPServer, ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
@@ -124,6 +124,12 @@ class _Server(ThreadingMixIn, WSGIServer):
     """Answers each scrape in a thread of its own."""
 
     daemon_threads = True
+
+    def server_bind(self) -> None:
+        """Listen, without asking DNS for a name of the address as HTTPServer does: no start may wait for that."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+        self.setup_environ()
 
 
 class _Server6(_Server):

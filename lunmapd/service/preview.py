@@ -8,15 +8,16 @@ import msgspec
 from msgspec import Struct
 from tabulate import tabulate
 
+from lunmapd.agent.agent import NodeUnknownError, NoMapError
 from lunmapd.agent.claims import Claims
 from lunmapd.agent.journal import Journal
 from lunmapd.agent.local import FILE, Kept, replay
 from lunmapd.core import guard, lio
 from lunmapd.core.desire import Desire, desire
-from lunmapd.core.errors import Exit, LunmapdError
+from lunmapd.core.errors import Exit
 from lunmapd.core.impact import impact
 from lunmapd.core.observed import Observed
-from lunmapd.core.plan import Disruption, Plan, plan
+from lunmapd.core.plan import Plan, plan
 from lunmapd.core.secrets import Vault
 from lunmapd.lio.kernel import Kernel
 from lunmapd.service import zookeeper
@@ -61,20 +62,12 @@ class Preview(Struct, frozen=True):
         return Exit.DEGRADED if self.steps or self.failing else Exit.OK
 
 
-class NothingKeptError(LunmapdError):
-    """There is no map to plan by."""
-
-
-class StrangeNodeError(LunmapdError):
-    """The map has no such node."""
-
-
 def preview(settings: Settings) -> Preview:
     """Look at the map and at LIO, and plan. Raises LunmapdError."""
     directory = Path(settings.state_dir)
     snapshot, source = _map(settings, directory)
     if settings.node not in snapshot.lunmap.nodes:
-        raise StrangeNodeError(f"the map has no node {settings.node!r}, so nothing would be done")
+        raise NodeUnknownError(f"the map has no node {settings.node!r}, so nothing would be done")
     kernel = Kernel()
     try:
         observed = kernel.observe(Claims(directory / "claims.json").read())
@@ -96,7 +89,7 @@ def _map(settings: Settings, directory: Path) -> tuple[Snapshot, str]:
     except StoreError as error:
         kept = _kept(directory)
         if kept is None:
-            raise NothingKeptError(f"{error}; and the daemon has kept no map in {directory}") from error
+            raise NoMapError(f"{error}; and the daemon has kept no map in {directory}") from error
         return kept.snapshot, f"the local snapshot, since ZooKeeper can't be read: {error}"
 
 
@@ -112,16 +105,11 @@ def _steps(steps: Plan, observed: Observed) -> tuple[StepLine, ...]:
             step.action,
             lio.show_key(lio.key(step.item)),
             step.reason,
-            shown(effect.worst),
+            effect.worst.word,
             tuple(sorted({session.initiator for session in effect.sessions})),
         )
         for step, effect in found
     )
-
-
-def shown(disruption: Disruption) -> str:
-    """Print a class of disruption as people and programs read it."""
-    return disruption.name.lower().replace("_", "-")
 
 
 def _failing(want: Desire) -> tuple[FailureLine, ...]:

@@ -4,6 +4,7 @@ import pytest
 from cluster import Ctl
 from integration.agents import MAP, SELF, put
 
+from fakes.clock import Clock
 from lunmapd.agent.member import Member
 from lunmapd.core.errors import Exit
 from lunmapd.core.status import NodeStatus
@@ -13,16 +14,6 @@ from lunmapd.store.session import Session
 pytestmark = pytest.mark.integration
 
 STATUS = NodeStatus("b1", "1", "2026-01-01T00:00:00Z", beat=60.0)
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        """Tell it."""
-        return self.now
 
 
 def written(session: Session) -> int:

@@ -5,6 +5,7 @@ from integration.agents import MAP, A, B, Nodes, conditions, many, message, put,
 from integration.tools import Shell
 from msgspec.structs import replace
 
+from fakes.clock import Clock
 from lab import Ensemble
 from lunmapd.agent.policy import Policy
 from lunmapd.core.documents import encode
@@ -15,17 +16,6 @@ from lunmapd.store.session import Session
 pytestmark = pytest.mark.integration
 
 EVERY = Policy(full_read=100.0)
-
-
-class Clock:
-    """A monotonic clock to be set."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
 
 
 def test_edits_around_the_tools_are_found_followed_and_named(session: Session, make: Nodes) -> None:

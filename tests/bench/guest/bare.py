@@ -84,14 +84,14 @@ def _group() -> None:
 
 def read() -> None:
     """Read what a pass must know of all this: the files and links that lunmapd reads."""
-    for hba in _directories(f"{ROOT}/core"):
-        for device in _directories(f"{ROOT}/core/{hba}") if "_" in hba else ():
+    for hba in directories(f"{ROOT}/core"):
+        for device in directories(f"{ROOT}/core/{hba}") if "_" in hba else ():
             for file in _READ:
                 _read(f"{ROOT}/core/{hba}/{device}/{file}")
-    for lun in _directories(f"{TPG}/lun"):
+    for lun in directories(f"{TPG}/lun"):
         os.readlink(f"{TPG}/lun/{lun}/lunmapd")
-    for acl in _directories(f"{TPG}/acls"):
-        for directory in _directories(f"{TPG}/acls/{acl}"):
+    for acl in directories(f"{TPG}/acls"):
+        for directory in directories(f"{TPG}/acls/{acl}"):
             if directory.startswith("lun_"):
                 os.readlink(f"{TPG}/acls/{acl}/{directory}/lunmapd")
                 _read(f"{TPG}/acls/{acl}/{directory}/write_protect")
@@ -104,6 +104,7 @@ def _read(where: str) -> bytes:
     return text
 
 
-def _directories(path: str) -> list[str]:
+def directories(path: str) -> list[str]:
+    """List the directories in a directory."""
     with os.scandir(path) as entries:
         return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]

@@ -2,19 +2,19 @@
 
 import os
 
-from bench.guest.bare import ROOT, write
+from bench.guest.bare import ROOT, directories, write
 
 
 def clean() -> None:
     """Remove everything, as fast as the kernel can; the fabric stays, as after loading the module."""
     os.makedirs(f"{ROOT}/iscsi", exist_ok=True)
-    for iqn in _directories(f"{ROOT}/iscsi"):
+    for iqn in directories(f"{ROOT}/iscsi"):
         if iqn.startswith("iqn"):
-            for tpg in _directories(f"{ROOT}/iscsi/{iqn}"):
+            for tpg in directories(f"{ROOT}/iscsi/{iqn}"):
                 if tpg.startswith("tpgt_"):
                     _tpg(f"{ROOT}/iscsi/{iqn}/{tpg}")
             os.rmdir(f"{ROOT}/iscsi/{iqn}")
-    for hba in _directories(f"{ROOT}/core"):
+    for hba in directories(f"{ROOT}/core"):
         if "_" in hba:
             _children(f"{ROOT}/core/{hba}")
             os.rmdir(f"{ROOT}/core/{hba}")
@@ -22,7 +22,7 @@ def clean() -> None:
 
 def _tpg(path: str) -> None:
     write(f"{path}/enable", "0")
-    for acl in _directories(f"{path}/acls"):
+    for acl in directories(f"{path}/acls"):
         _children(f"{path}/acls/{acl}", "lun_")
     for group in ("acls", "lun", "np"):
         _children(f"{path}/{group}")
@@ -30,7 +30,7 @@ def _tpg(path: str) -> None:
 
 
 def _children(path: str, prefix: str = "") -> None:
-    for child in _directories(path):
+    for child in directories(path):
         if child.startswith(prefix):
             _unlink_all(f"{path}/{child}")
             os.rmdir(f"{path}/{child}")
@@ -41,8 +41,3 @@ def _unlink_all(path: str) -> None:
         links = [entry.path for entry in entries if entry.is_symlink()]
     for link in links:
         os.unlink(link)
-
-
-def _directories(path: str) -> list[str]:
-    with os.scandir(path) as entries:
-        return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]

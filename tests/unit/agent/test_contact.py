@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.clock import Clock
 from lunmapd.agent.contact import Contact
 from lunmapd.core.access import Role
 from lunmapd.core.offer import Offer
@@ -18,21 +19,10 @@ from lunmapd.store.errors import LostError, NotInitialisedError, StoreError, Unr
 SILENCE = UnreachableError("h:1", 10)
 
 
-class Clock:
-    """A monotonic clock to be set."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
     """Give a clock."""
-    return Clock()
+    return Clock(100.0)
 
 
 def look(contact: Contact, clock: Clock, error: StoreError | None, seconds: float = 0.0) -> Offer:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from fakes.clock import Clock
 from lunmapd.agent.journal import Journal, JournalDamagedError, parse
 from lunmapd.agent.local import (
     FILE,
@@ -22,17 +23,6 @@ from lunmapd.core.lunmap import Lun, Lunmap
 from lunmapd.store.snapshot import Snapshot
 
 CLUSTER = "3f1d6c1e-0000-4f0b-9f3e-7a51c2d40000"
-
-
-class Clock:
-    """A wall clock to be set."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
 
 
 def lunmap(*numbers: int) -> Lunmap:
@@ -67,7 +57,7 @@ def test_nothing_was_kept_at_first(tmp_path: Path) -> None:
 
 def test_what_was_kept_is_found_again(tmp_path: Path) -> None:
     """Another instance finds the newest map with the time and the hold, in a file that only its owner can read."""
-    clock = Clock()
+    clock = Clock(1_000_000.0)
     states = keep_three(local := LocalSnapshot(tmp_path, clock))
     local.hold(3)
     assert LocalSnapshot(tmp_path).load() == Kept(bare(states[2]), 1_000_000, 3)
@@ -77,7 +67,7 @@ def test_what_was_kept_is_found_again(tmp_path: Path) -> None:
 def test_a_reader_goes_on_where_the_writer_stopped(tmp_path: Path) -> None:
     """What a new instance adds to a file that it has read is found by the next."""
     keep_three(LocalSnapshot(tmp_path))
-    again = LocalSnapshot(tmp_path, Clock())
+    again = LocalSnapshot(tmp_path, Clock(1_000_000.0))
     again.load()
     later = snapshot(4, 3)
     again.keep(later)
@@ -99,7 +89,7 @@ def test_a_change_costs_a_line(tmp_path: Path) -> None:
 
 def test_changes_that_outgrow_the_map_are_compacted(tmp_path: Path) -> None:
     """At rest the file of a map that changes for ever stays small, and holds the last state."""
-    local, path = LocalSnapshot(tmp_path, Clock()), tmp_path / FILE
+    local, path = LocalSnapshot(tmp_path, Clock(1_000_000.0)), tmp_path / FILE
     now = snapshot(1, 1)
     local.keep(now)
     for revision in range(2, 500):
@@ -125,7 +115,7 @@ def test_restarts_dont_put_a_compaction_off(tmp_path: Path) -> None:
 
 def test_the_time_is_written_now_and_then(tmp_path: Path) -> None:
     """Touching writes only when the time written is TOUCH_EVERY seconds old, or lies in the future."""
-    clock, path = Clock(), tmp_path / FILE
+    clock, path = Clock(1_000_000.0), tmp_path / FILE
     local = LocalSnapshot(tmp_path, clock)
     local.touch()
     assert not path.exists()
@@ -150,7 +140,7 @@ def test_bytes_that_are_no_canonical_document_survive(tmp_path: Path) -> None:
         unreadable={"luns/bad": "why"},
         edited={"luns/bad": None},
     )
-    local = LocalSnapshot(tmp_path, Clock())
+    local = LocalSnapshot(tmp_path, Clock(1_000_000.0))
     local.keep(whole)
     assert LocalSnapshot(tmp_path).load() == Kept(bare(whole), 1_000_000)
     local.keep(later := replace(whole, revision=2))
@@ -159,10 +149,10 @@ def test_bytes_that_are_no_canonical_document_survive(tmp_path: Path) -> None:
 
 def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
     """After a crash in the middle of a write the line before counts, and the next write mends the file."""
-    states = keep_three(LocalSnapshot(tmp_path, Clock()))
+    states = keep_three(LocalSnapshot(tmp_path, Clock(1_000_000.0)))
     path = tmp_path / FILE
     path.write_bytes(path.read_bytes()[:-10])
-    local = LocalSnapshot(tmp_path, Clock())
+    local = LocalSnapshot(tmp_path, Clock(1_000_000.0))
     assert local.load() == Kept(bare(states[1]), 1_000_000)
     local.keep(states[2])
     assert LocalSnapshot(tmp_path).load() == Kept(bare(states[2]), 1_000_000)
@@ -234,7 +224,7 @@ def test_changes_that_dont_lead_to_the_digest_are_damage(tmp_path: Path) -> None
 
 def test_a_disk_that_refuses_is_said_and_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk is a trouble and no exception, spoils nothing that was kept, and the next touch writes all."""
-    local = LocalSnapshot(tmp_path, Clock())
+    local = LocalSnapshot(tmp_path, Clock(1_000_000.0))
     keep_three(local)
     later = snapshot(4, 3)
 
@@ -258,7 +248,7 @@ def test_a_disk_that_refuses_is_said_and_made_up_for(tmp_path: Path, monkeypatch
 
 def test_a_file_that_was_removed_comes_back(tmp_path: Path) -> None:
     """When somebody removes the file under a running daemon, that is a trouble, and the next touch writes all."""
-    local = LocalSnapshot(tmp_path, Clock())
+    local = LocalSnapshot(tmp_path, Clock(1_000_000.0))
     keep_three(local)
     (tmp_path / FILE).unlink()
     later = snapshot(4, 3)

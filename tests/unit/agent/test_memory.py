@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from fakes.clock import Clock
 from lunmapd.agent.memory import Memory
 from lunmapd.agent.orders import Orders
 from lunmapd.core.desire import desire
@@ -15,16 +16,6 @@ LUNMAP = Lunmap(nodes={"n1": Node(1)})
 ORDERS = Orders("n1", 1, LUNMAP, {}, Vault("c"), confirmed=lambda: None)
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        """Tell it."""
-        return self.now
-
-
 def learned(orders: Orders, clock: Clock) -> Memory:
     """Return a memory of a pass by these orders that found nothing wrong."""
     memory = Memory(60.0, clock)
@@ -34,7 +25,7 @@ def learned(orders: Orders, clock: Clock) -> Memory:
 
 def test_a_part_is_known_until_the_audit() -> None:
     """For the time between two audits the change is enough; after it everything is looked at."""
-    clock = Clock()
+    clock = Clock(1000.0)
     memory = learned(ORDERS, clock)
     clock.now += 59.9
     assert memory.part(ORDERS) is not None
@@ -45,7 +36,7 @@ def test_a_part_is_known_until_the_audit() -> None:
 
 def test_a_part_that_was_not_settled_is_forgotten() -> None:
     """When it is not known how a part ended, the next pass is a whole one."""
-    memory = learned(ORDERS, Clock())
+    memory = learned(ORDERS, Clock(1000.0))
     assert memory.part(ORDERS) is not None
     assert memory.part(ORDERS) is None
 
@@ -61,6 +52,6 @@ def test_a_part_that_was_not_settled_is_forgotten() -> None:
 )
 def test_other_orders_ask_for_a_whole_pass(other: Orders) -> None:
     """Isolation, unreadable documents, removals that are due and other keys are not a change of some Luns."""
-    memory = learned(ORDERS, Clock())
+    memory = learned(ORDERS, Clock(1000.0))
     assert memory.part(other) is None
-    assert learned(other, Clock()).part(other) is None or other.vault != ORDERS.vault
+    assert learned(other, Clock(1000.0)).part(other) is None or other.vault != ORDERS.vault

@@ -43,3 +43,8 @@ def test_a_step_that_nobody_sees_concerns_nobody() -> None:
     """What is not seen by initiators can't disrupt them, whatever the class of it."""
     unseen = Observed(lio.keyed([BACKING]), sessions=(ONE,))
     assert impact(Step(Action.UPDATE, PREFERRED, "", BACKING), unseen).now is Disruption.NONE
+
+
+def test_a_class_has_one_word() -> None:
+    """The journal and `lunmapd plan` name a class of disruption alike."""
+    assert [each.word for each in Disruption] == ["none", "unit-attention", "path-loss", "session-drop"]

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 from prometheus_client import generate_latest
 
+from fakes.clock import Clock
 from lunmapd.agent.reconcile import Result
 from lunmapd.agent.report import Turn, first_status
 from lunmapd.core import lio
@@ -31,16 +32,6 @@ STATUS = replace(
     failing_count=1,
     conditions=condition((), bad(APPLIED, "Failing", "x"), "2026-01-01T00:00:00Z"),
 )
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        """Tell it."""
-        return self.now
 
 
 def scraped(metrics: Metrics) -> dict[str, float]:
@@ -83,7 +74,7 @@ def test_a_failed_turn_is_no_converged_one() -> None:
 
 def test_the_lag_grows_until_the_newest_map_is_applied() -> None:
     """It counts from when the node first knew of a map that it has not applied, and ends with it."""
-    clock = Clock()
+    clock = Clock(100.0)
     metrics = Metrics("n1", clock)
     assert "lunmapd_lag_seconds" not in scraped(metrics)
     metrics.note(Turn(), STATUS, 0.1)
