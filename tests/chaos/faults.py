@@ -191,6 +191,7 @@ def oversized(field: Field, dice: Random) -> Heal:
 def _smear(field: Field, dice: Random, spoil: Callable[[bytes], bytes]) -> Heal:
     """Overwrite a Lun; to heal it an admin commits the map that is read then, with a Lun of that name in it."""
     with bare(field.ensemble.hosts) as client:
+        wait_until(lambda: bool(client.get_children(f"{field.root}/luns")), "the writers make a Lun")
         name = dice.choice(sorted(client.get_children(f"{field.root}/luns")))
         path = f"{field.root}/luns/{name}"
         good = client.get(path)[0]
