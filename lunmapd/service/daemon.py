@@ -56,8 +56,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
         click.echo(f"{config}: node {settings.node}, ZooKeeper at {','.join(settings.zookeeper.hosts)}")
         return
     logs.set_up(log_level, settings.node)
-    # The watchdog's SIGABRT shows where the loop hangs. Only its own thread: frames of threads that run may end while they are printed.
-    faulthandler.enable(all_threads=False)
+    faulthandler.enable()  # the watchdog's SIGABRT shows where it hangs
     manager = Manager(max(Deadlines().longest, settings.zookeeper.deadline))
     bell = Bell(manager.beat, manager.every)
     signals = Signals(bell.ring)
