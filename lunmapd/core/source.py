@@ -10,6 +10,8 @@ import yaml
 
 from lunmapd.core.errors import InvalidInputError, Place, Problem
 
+_TAB = repr("\t")
+
 
 class Source:
     """A YAML text read into plain values, which remembers the line of each place and every duplicate key."""
@@ -23,7 +25,11 @@ class Source:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
             self.value = None if root is None else self._read(root, (), ())
         except yaml.YAMLError as error:
-            raise InvalidInputError([self._syntax(error)]) from None
+            raise InvalidInputError([self._syntax(error, text)]) from None
+        except (ValueError, OverflowError) as error:
+            # PyYAML hands escapes such as "\\UFFFFFFFF" on to chr().
+            what = f"not valid YAML: an escape stands for no character: {error}"
+            raise InvalidInputError([Problem((), what, name)]) from None
         except RecursionError:
             raise InvalidInputError([Problem((), "nested too deeply", name)]) from None
 
@@ -34,11 +40,17 @@ class Source:
             near = near[:-1]
         return Problem(place, message, f"{self.name}:{self._lines.get(near, 1)}")
 
-    def _syntax(self, error: yaml.YAMLError) -> Problem:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        return Problem((), f"not valid YAML: {what}", f"{self.name}{line}")
+    def _syntax(self, error: yaml.YAMLError, text: str) -> Problem:
+        if isinstance(error, yaml.reader.ReaderError):
+            line = text.count("\n", 0, error.position) + 1
+            what = f"no place for the character U+{error.character:04X}"
+        else:
+            assert isinstance(error, yaml.MarkedYAMLError), "compose() raises no other"
+            assert error.problem_mark is not None, "compose() knows where it is"
+            line = error.problem_mark.line + 1
+            what = ", ".join(filter(None, (error.context, error.problem)))
+        hint = "; indent with spaces" if _TAB in what else ""
+        return Problem((), f"not valid YAML: {what}{hint}", f"{self.name}:{line}")
 
     def _read(self, node: yaml.Node, place: Place, around: tuple[yaml.Node, ...]) -> Any:
         self._lines.setdefault(place, node.start_mark.line + 1)
@@ -51,7 +63,19 @@ class Source:
             return [
                 self._read(item, (*place, index), (*around, node)) for index, item in enumerate(node.value)
             ]
-        return _scalar(node)
+        return self._read_scalar(node, place)
+
+    def _read_scalar(self, node: yaml.Node, place: Place) -> str | None:
+        """Read a scalar as its text, or None for an empty one; the type of the field decides what the text means.
+
+        Left to YAML, an unquoted serial of digits would be a number, and one such as 12e4... infinity.
+        """
+        if node.tag == "tag:yaml.org,2002:null":
+            return None
+        text = str(node.value)
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            self.problems.append(self.problem(place, "half a character: UTF-8 has no surrogates"))
+        return text
 
     def _read_mapping(
         self, node: yaml.MappingNode, place: Place, around: tuple[yaml.Node, ...]
@@ -70,11 +94,3 @@ class Source:
             self._lines[inner] = key_node.start_mark.line + 1
             values[key] = self._read(value_node, inner, around)
         return values
-
-
-def _scalar(node: yaml.Node) -> str | None:
-    """Read a scalar as its text, or None for an empty one; the type of the field decides what the text means.
-
-    Left to YAML, an unquoted serial of digits would be a number, and one such as 12e4... infinity.
-    """
-    return None if node.tag == "tag:yaml.org,2002:null" else str(node.value)

@@ -1,23 +1,26 @@
 """The settings file, /etc/lunmapd/lunmapd.yaml: every key checked, unknown keys refused, each problem with its line."""
 
 import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
 from msgspec import Struct, field
 
 from lunmapd.agent.policy import BEAT, DAY, Policy
-from lunmapd.core.documents import DocumentError, convert
-from lunmapd.core.errors import InvalidInputError, LunmapdError, Place
+from lunmapd.core.errors import InvalidInputError, LunmapdError, Place, Problem
 from lunmapd.core.guard import Limits
 from lunmapd.core.names import check_name
 from lunmapd.core.source import Source
 from lunmapd.service import keyfile, zookeeper
+from lunmapd.service.mistakes import read, related
 from lunmapd.service.zookeeper import ZooKeeper, check_seconds
 
 DEFAULT_PATH = Path("/etc/lunmapd/lunmapd.yaml")
 _TEN_YEARS = 3650 * DAY
 _MANY = 1_000_000
+
+Found = tuple[Place, str]
 
 
 class Isolation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +67,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+Judge = Callable[[Settings], Iterable[Found]]
+
+
 class SettingsUnreadableError(LunmapdError):
     """The settings file can't be read."""
 
@@ -74,39 +80,57 @@ def load(path: Path) -> Settings:
     Raises SettingsUnreadableError, and InvalidInputError with every problem and its line.
     """
     try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        data = path.read_bytes()
+    except OSError as error:
         raise SettingsUnreadableError(
             f"can't read the settings: {error}; 'man lunmapd.yaml' has an example"
         ) from None
-    settings, source = _parse(text, str(path))
-    found = zookeeper.file_problems(settings.zookeeper)
-    if problems := [source.problem(("zookeeper", *place), sentence) for place, sentence in found]:
-        raise InvalidInputError(problems)
-    return settings
+    return _parse(_text(data, str(path)), str(path), (_values, _files))
 
 
 def parse(text: str, name: str) -> Settings:
     """Read settings from YAML text, no other file. Raises InvalidInputError with every problem and its line."""
-    return _parse(text, name)[0]
+    return _parse(text, name, (_values,))
 
 
-def _parse(text: str, name: str) -> tuple[Settings, Source]:
+def _text(data: bytes, name: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        sentence = f"not UTF-8: byte 0x{data[error.start]:02x}"
+        raise InvalidInputError([Problem((), sentence, f"{name}:{line}")]) from None
+
+
+def _parse(text: str, name: str, judges: Sequence[Judge]) -> Settings:
+    """Read settings, and let each of `judges` find what is wrong with what those before it have left."""
     source = Source(text, name)
-    problems = list(source.problems)
-    if not problems:
-        try:
-            settings = convert({} if source.value is None else source.value, Settings)
-        except DocumentError as error:
-            problems.append(source.problem(error.place, error.reason))
-        else:
-            problems += [source.problem(place, sentence) for place, sentence in _values(settings)]
+    settings, wrong = read({} if source.value is None else source.value, Settings)
+    problems = [*source.problems, *(source.problem(mistake.place, mistake.sentence) for mistake in wrong)]
+    known = [mistake.about for mistake in wrong]
+    for judge in judges:
+        found = [
+            (place, text) for place, text in judge(settings) if not any(related(place, old) for old in known)
+        ]
+        problems += [source.problem(place, sentence) for place, sentence in found]
+        known += [place for place, _ in found]
     if problems:
-        raise InvalidInputError(problems)
-    return settings, source
+        raise InvalidInputError(sorted(problems, key=_line))
+    assert isinstance(settings, Settings), "nothing is wrong with it"
+    return settings
 
 
-def _values(settings: Settings) -> list[tuple[Place, str]]:
+def _line(problem: Problem) -> int:
+    return int(problem.source.rpartition(":")[2])
+
+
+def _files(settings: Settings) -> Iterator[Found]:
+    """Check the files that the settings name."""
+    for place, sentence in zookeeper.file_problems(settings.zookeeper):
+        yield ("zookeeper", *place), sentence
+
+
+def _values(settings: Settings) -> list[Found]:
     found: list[tuple[Place, str | None]] = [
         (("node",), check_name(settings.node)),
         *(

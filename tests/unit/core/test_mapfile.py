@@ -11,7 +11,10 @@ LUN = "luns:\n  db1:\n    backing: {type: block, path: /dev/a}\n"
 
 BAD = [
     ("luns: [", "m.yaml:1: (top level): not valid YAML"),
-    ("luns:\n\tdb1: 1", "m.yaml:2: (top level): not valid YAML"),
+    (
+        "luns:\n\tdb1: 1",
+        "m.yaml:2: (top level): not valid YAML: while scanning for the next token, found character '\\t' that cannot start any token; indent with spaces",
+    ),
     ("- a", "m.yaml:1: (top level): expected 'object', got 'array'"),
     ("disks: {}", "m.yaml:1: disks: unknown field"),
     ("lnus: {}", "m.yaml:1: lnus: unknown field; did you mean 'luns'?"),
@@ -41,7 +44,9 @@ BAD = [
     ("targets:\n  t:\n    nodes:\n      - []", "m.yaml:4: targets[t].nodes[0]: expected the name of a node"),
     ("luns: &a\n  b: *a", "m.yaml:2: luns[b]: an alias that contains itself"),
     ("luns: {a: " + "[" * 3000 + "]" * 3000 + "}", "m.yaml: (top level): nested too deeply"),
-    ("a\0b", "m.yaml: (top level): not valid YAML"),
+    ("a:\n\0b", "m.yaml:2: (top level): not valid YAML: no place for the character U+0000"),
+    ('a: "\\UFFFFFFFF"', "m.yaml: (top level): not valid YAML: an escape stands for no character"),
+    (r'luns: {a: "\ud800"}', "m.yaml:1: luns[a]: half a character"),
 ]
 
 

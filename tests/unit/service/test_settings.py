@@ -61,6 +61,39 @@ def test_the_node_defaults_to_the_host_name() -> None:
         (GOOD + "state_dir: var\n", "x:4: state_dir: must be an absolute path"),
         (GOOD + "node: n2\n", "x:4: node: is already given in line 1"),
         ("[]", "x:1: (top level): expected 'object', got 'array'"),
+        (
+            GOOD + "session_timeout: 5\n",
+            "x:4: session_timeout: unknown field; did you mean 'zookeeper.session_timeout'?",
+        ),
+        (
+            GOOD + "verify_hostname: true\n",
+            "x:4: verify_hostname: unknown field; did you mean 'zookeeper.tls.verify_hostname'?",
+        ),
+        (GOOD + "xyzzy: 1\n", "x:4: xyzzy: unknown field"),
+        (GOOD.replace("zookeeper:", "zokeeper:"), "x:2: zokeeper: unknown field; did you mean 'zookeeper'?"),
+        (GOOD.replace("hosts:", "hots:"), "x:3: zookeeper.hots: unknown field; did you mean 'hosts'?"),
+        ("node: n1\nzookeeper:\n", "x:2: zookeeper: expected 'object', got 'null'"),
+        ("node: n1\nzookeeper: here\n", "x:2: zookeeper: expected 'object', got 'str'"),
+        ("node: n1\nzookeeper: {chroot: /a}\n", "x:2: zookeeper: missing required field 'hosts'"),
+        (
+            GOOD.replace("[10.0.0.1:2181]", "10.0.0.1:2181"),
+            "x:3: zookeeper.hosts: expected 'array', got 'str'",
+        ),
+        (GOOD.replace("10.0.0.1:2181", "[a]"), "x:3: zookeeper.hosts[0]: expected 'str', got 'array'"),
+        (GOOD + "metrics: on\n", "x:4: metrics: expected 'object | null', got 'str'"),
+        (
+            GOOD + "metrics: {listne: 1}\nisolation:\n",
+            "x:4: metrics.listne: unknown field; did you mean 'listen'?",
+        ),
+        (GOOD + "  tls: {ca: [a], key: /k}\n", "x:4: zookeeper.tls.ca: expected 'str', got 'array'"),
+        (GOOD + "<<: {retry: 5}\n", "x:4: <<: unknown field"),
+        (
+            GOOD + "retry:\t5\n",
+            "x:4: (top level): not valid YAML: while scanning for the next token, found character '\\t'",
+        ),
+        (GOOD + "\tretry: 5\n", "x:4: (top level): not valid YAML: while scanning"),
+        (GOOD + "retry: [5\n", "x:5: (top level): not valid YAML: while parsing a flow sequence"),
+        (GOOD + "---\nretry: 5\n", "x:4: (top level): not valid YAML: expected a single document"),
     ],
 )
 def test_bad_settings_are_refused_with_their_line(text: str, message: str) -> None:
@@ -71,11 +104,71 @@ def test_bad_settings_are_refused_with_their_line(text: str, message: str) -> No
     assert len(caught.value.problems) == 1
 
 
-def test_all_wrong_values_come_at_once() -> None:
-    """Two wrong values give two problems."""
+def test_all_mistakes_come_at_once_in_the_order_of_their_lines() -> None:
+    """Wrong keys, wrong types, wrong values and what is given twice are all told, each with its line, none hidden by another."""
+    text = """\
+nodee: n1
+zookeeper:
+  hosts: [10.0.0.1, [], 10.0.0.3:2181]
+  chrot: /lunmap
+  deadline: soon
+  session_timeout: 0
+  tls:
+    ca: ca.pem
+    certificate: /c
+retry: 0
+retry: 5
+resync: -1
+metrics: {listne: 1}
+isolation: {after: x}
+"""
     with pytest.raises(InvalidInputError) as caught:
-        parse(GOOD + "retry: 0\nresync: -1\n", "x")
-    assert len(caught.value.problems) == 2
+        parse(text, "x")
+    told = [str(problem).removeprefix("x:").split(": ")[:2] for problem in caught.value.problems]
+    assert [" ".join(words) for words in told] == [
+        "1 nodee",
+        "3 zookeeper.hosts[1]",
+        "3 zookeeper.hosts[0]",
+        "4 zookeeper.chrot",
+        "5 zookeeper.deadline",
+        "6 zookeeper.session_timeout",
+        "7 zookeeper.tls",
+        "8 zookeeper.tls.ca",
+        "10 retry",
+        "11 retry",
+        "12 resync",
+        "13 metrics.listne",
+        "14 isolation.after",
+    ]
+
+
+def test_what_is_wrong_is_not_told_twice() -> None:
+    """A value that can't be read is not also called missing, out of range or at odds with another."""
+    with pytest.raises(InvalidInputError) as caught:
+        parse("zookeeper: {hosts: x, session_timeout: y}\nisolation: {after: 5}\n", "x")
+    assert [problem.place for problem in caught.value.problems] == [
+        ("zookeeper", "hosts"),
+        ("zookeeper", "session_timeout"),
+        ("isolation", "after"),
+    ]
+
+
+def test_files_are_checked_beside_all_else(tmp_path: Path) -> None:
+    """A wrong value does not hide a file that is missing."""
+    path = tmp_path / "lunmapd.yaml"
+    path.write_text(GOOD + f"  tls: {{ca: {tmp_path}/ca.pem}}\nretry: 0\n")
+    with pytest.raises(InvalidInputError) as caught:
+        load(path)
+    assert [problem.place for problem in caught.value.problems] == [("zookeeper", "tls", "ca"), ("retry",)]
+
+
+def test_bytes_that_are_no_text_have_their_line(tmp_path: Path) -> None:
+    """A file in another encoding than UTF-8 is told with the line of its first wrong byte."""
+    path = tmp_path / "lunmapd.yaml"
+    path.write_bytes(GOOD.encode() + "# Gr\u00f6\u00dfe\n".encode("latin-1"))
+    with pytest.raises(InvalidInputError) as caught:
+        load(path)
+    assert str(caught.value) == f"{path}:4: (top level): not UTF-8: byte 0xf6"
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
