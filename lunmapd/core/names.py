@@ -107,11 +107,16 @@ def parse_portal(text: str) -> str:
         raise ValueError(
             f"{text!r} is not a portal: expected an IP address, '10.0.0.1:3260' or '[fd00::1]:3260'"
         ) from None
-    if ip.is_unspecified or ip.is_multicast:
+    if ip.is_multicast:
         raise ValueError(f"{text!r} is not a portal: give the address at which initiators find the node")
     if not (port.isascii() and port.isdigit() and 0 < int(port) <= MAX_TAG):
         raise ValueError(f"{text!r} is not a portal: the port must be a number from 1 to 65535")
     return f"[{ip}]:{int(port)}" if ip.version == 6 else f"{ip}:{int(port)}"  # noqa: PLR2004
+
+
+def is_every_address(portal: str) -> bool:
+    """Tell whether a portal, spelled as `parse_portal` does, listens on all addresses of its node."""
+    return portal.startswith(("0.0.0.0:", "[::]:"))
 
 
 def _split_portal(text: str) -> tuple[str, str]:

@@ -12,17 +12,18 @@ from lunmapd.core.project import MARK, STORAGE_ATTRIBUTES
 
 _MOST = 511  # SE_UDEV_PATH_LEN and SE_DEV_ALIAS_LEN in include/target/target_core_base.h
 _SERIAL = "serial="
-_VENDOR, _PRODUCT, _ALUA = "vendor", "product", "alua"
+_VENDOR, _PRODUCT, _ALUA, _ADOPTED = "vendor", "product", "alua", "adopted"
 
 
 class Note(Struct, frozen=True):
-    """The names of the attributes, whether vendor and product are set and there is a target port group of ours, and a serial that the kernel can't keep."""
+    """The names of the attributes, whether vendor and product are set and there is a target port group of ours, a serial that the kernel can't keep, and whether it was another tool's."""
 
     attributes: tuple[str, ...] = ()
     vendor: bool = False
     product: bool = False
     serial: str = ""
     alua: bool = False
+    adopted: bool = False
 
 
 def parse(plugin: str, text: str) -> Note:
@@ -32,7 +33,7 @@ def parse(plugin: str, text: str) -> Note:
         return Note()
     serial = next((word.removeprefix(_SERIAL) for word in words if word.startswith(_SERIAL)), "")
     names = tuple(sorted(word for word in words if (plugin, word) in STORAGE))
-    return Note(names, _VENDOR in words, _PRODUCT in words, serial, _ALUA in words)
+    return Note(names, _VENDOR in words, _PRODUCT in words, serial, _ALUA in words, _ADOPTED in words)
 
 
 def of(item: lio.StorageObject) -> Note:
@@ -52,6 +53,7 @@ def both(one: Note, other: Note) -> Note:
         one.product or other.product,
         one.serial or other.serial,
         one.alua or other.alua,
+        one.adopted or other.adopted,
     )
 
 
@@ -61,6 +63,7 @@ def show(note: Note) -> str:
     words += [_VENDOR] if note.vendor else []
     words += [_PRODUCT] if note.product else []
     words += [_ALUA] if note.alua else []
+    words += [_ADOPTED] if note.adopted else []
     words += [_SERIAL + note.serial] if note.serial else []
     text = " ".join(words)
     assert len(text) <= _MOST, "every name there is, and the longest serial, fit"

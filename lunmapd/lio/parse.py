@@ -56,3 +56,13 @@ def directory_number(name: str, prefix: str) -> int | None:
     """Return the number of a directory such as `lun_3` or `tpgt_1`, None if it is none."""
     number = name.removeprefix(prefix)
     return int(number) if number != name and number.isascii() and number.isdigit() else None
+
+
+def writes_back(info: str) -> bool:
+    """Tell from a file's `info` whether it was opened without O_DSYNC (fd_show_configfs_dev_params)."""
+    return "Mode: Buffered-WCE" in info
+
+
+def throws_away(info: str) -> bool:
+    """Tell from a ramdisk's `info` whether it keeps nothing (rd_show_configfs_dev_params)."""
+    return "nullio: 1" in info

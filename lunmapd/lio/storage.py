@@ -2,12 +2,14 @@
 
 import contextlib
 
+from msgspec.structs import replace
+
 from lunmapd.core import lio
 from lunmapd.lio import files, lean, note, rts
 from lunmapd.lio.alua import write_group
 from lunmapd.lio.backing import check_backing
 from lunmapd.lio.note import Note
-from lunmapd.lio.places import Places, index_of
+from lunmapd.lio.places import FIRST_INDEX, Places, index_of
 from lunmapd.lio.refusal import RefusedError
 from lunmapd.lio.settings import storage_default, write_attributes
 
@@ -51,7 +53,7 @@ def update(item: lio.StorageObject, before: lio.Object | None, places: Places) -
         check_backing(item)
         rts.resize(item, index)
     node = rts.storage_object(item.plugin, item.name, index)
-    was, now = note.of(before), note.of(item)
+    was, now = (replace(note.of(one), adopted=index < FIRST_INDEX) for one in (before, item))
     if note.both(was, now) != was:
         files.write(f"{node.path}/alias", note.show(note.both(was, now)))
     write_attributes(node, item.attributes)
@@ -71,7 +73,8 @@ def delete(item: lio.StorageObject, places: Places) -> None:
     with contextlib.suppress(rts.NotInConfigfs):
         rts.storage_object(item.plugin, item.name, index).delete()
     del places.devices[item.name]
-    places.indexes.free(index)
+    if index >= FIRST_INDEX:
+        places.indexes.free(index)
 
 
 def _index(item: lio.StorageObject, places: Places) -> int:

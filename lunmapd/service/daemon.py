@@ -20,7 +20,7 @@ from lunmapd.agent.report import Turn
 from lunmapd.agent.state import state_directory
 from lunmapd.core.errors import Exit
 from lunmapd.lio.kernel import Deadlines, Kernel
-from lunmapd.service import devices, logs, preview, zookeeper
+from lunmapd.service import adoption, devices, logs, preview, zookeeper
 from lunmapd.service.attended import Attended
 from lunmapd.service.errors import reported
 from lunmapd.service.keyfile import read_keys
@@ -81,6 +81,44 @@ def plan_command(settings: Settings, output: str) -> None:
     found = preview.preview(settings)
     preview.show(found, output)
     sys.exit(found.exit_code)
+
+
+@daemon.command("adopt")
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(path_type=Path),
+    help="Make the map of a saveconfig.json, not of what runs.",
+)
+@click.option("--seal", is_flag=True, help="Put CHAP passwords in, sealed with this node's key.")
+@click.option(
+    "--check", is_flag=True, help="Compare what runs with the map in ZooKeeper; exit 6 if it differs."
+)
+@click.option(
+    "--take", is_flag=True, help="The same, and make it lunmapd's if nothing differs; stop the daemon first."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    show_default=True,
+    help="The map's form.",
+)
+@click.pass_obj
+def adopt_command(
+    settings: Settings, file: Path | None, seal: bool, check: bool, take: bool, output: str
+) -> None:
+    """Print the map of what another tool has made in LIO on this node, with what can't be taken over and why.
+
+    Commit it, prove it with --check, and take it over with --take: no session is dropped.
+    """
+    if check or take:
+        checked = adoption.take_over(settings) if take else adoption.check(settings)
+        adoption.say(checked, taken=take)
+        sys.exit(Exit.DEGRADED if checked.blocking else Exit.OK)
+    for line in adoption.show(adoption.draft(settings, file, seal=seal), output):
+        click.echo(line)
 
 
 @contextmanager

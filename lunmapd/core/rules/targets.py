@@ -30,6 +30,9 @@ def _portal_group(lunmap: Lunmap, place: Place, name: str, group: PortalGroup) -
     if not there:
         yield Problem(place, f"node {name!r} has no portals to serve a target through")
     yield from check_repeated((*place, "portals"), "portal", group.portals)
+    if len(lunmap.targets[str(place[1])].nodes) > 1:
+        for portal in filter(names.is_every_address, group.portals or there):
+            yield Problem(place, f"{portal} tells initiators of other nodes no address: give the node's own")
     for index, portal in enumerate(group.portals):
         if portal not in there:
             yield Problem((*place, "portals", index), f"{portal!r} is not a portal of node {name!r}")

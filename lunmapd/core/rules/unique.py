@@ -70,7 +70,8 @@ def _addresses(lunmap: Lunmap) -> Iterator[Claim]:
         # What a node gives twice is said by its own rules.
         first = {portal: (field, index) for field, index, portal in reversed(own)}
         for portal, (field, index) in first.items():
-            yield portal, ("nodes", name, field, index), f"nodes[{name}]"
+            if not names.is_every_address(portal):
+                yield portal, ("nodes", name, field, index), f"nodes[{name}]"
 
 
 def _numbers(lunmap: Lunmap) -> Iterator[Claim]:

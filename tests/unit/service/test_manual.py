@@ -12,6 +12,7 @@ from msgspec.structs import fields
 from lunmapd.core.errors import Exit
 from lunmapd.core.lunmap import SECTIONS
 from lunmapd.service.ctl.group import ctl
+from lunmapd.service.daemon import daemon
 from lunmapd.service.reload import LIVE
 from lunmapd.service.settings import Settings
 
@@ -45,7 +46,8 @@ def test_every_command_and_exit_code_is_explained() -> None:
     text = page(MAN / "lunmapctl.1.md")
     assert [name for name in ctl.commands if not re.search(rf"^## {name}\b", text, re.MULTILINE)] == []
     assert "`-n, --dry-run`\n:   Say what would change" in text
-    assert "## plan" in page(MAN / "lunmapd.8.md")
+    for name in daemon.commands:
+        assert f"\n## {name}" in page(MAN / "lunmapd.8.md")
     for name in ("lunmapctl.1.md", "lunmapd.8.md"):
         assert [code for code in Exit if f"\n`{code}`\n:   " not in page(MAN / name)] == []
 
