@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from contract import maps
@@ -13,6 +14,7 @@ from lab import Initiator, Lab, Machine, wait_for
 from lab.pytest_plugin import NewLab
 from lunmapd.core import lio
 from lunmapd.core.observed import Session
+from lunmapd.lio import wire
 
 pytestmark = pytest.mark.lab
 _SLOW = "/dev/mapper/slow"
@@ -119,3 +121,23 @@ def _hang_io(node: Machine, initiator: Initiator) -> None:
     reading = "dd if=/dev/sda of=/dev/null bs=4k count=1 iflag=direct skip=9"
     initiator.machine.run(f"setsid {reading} </dev/null >/dev/null 2>&1 &")
     wait_for(lambda: shown(flying), lambda text: text != "0 0", 20.0, "I/O in flight")
+
+
+def test_a_kill_at_any_operation_is_put_right(pair: tuple[Machine, Initiator], real: RealSide) -> None:
+    """Killed before each single change of configfs, while making, changing or removing a map, the next pass leaves nothing to do."""
+    for name in ("a", "b", "c"):
+        real.file(f"/srv/{name}", 2 * maps.SIZE)
+    kinds = (maps.block("slow", _SLOW), maps.lun("slow"), maps.mapped("slow", 9, read_only=True))
+    first = full("a", "b") | maps.only(*kinds, maps.secret(maps.ACL))
+    second = full("a", "c") | maps.only(
+        maps.given(maps.storage_object("a", 2 * maps.SIZE), vendor="ACME", emulate_tpu=1),
+        maps.mapped("c", 5, "iqn.2020-01.org.example:other"),
+        lio.NodeAcl(IQN, TAG, "iqn.2020-01.org.example:other"),
+        lio.Enabled(IQN, TAG, 7),
+    )
+    states = [wire.Seen(tuple(state.values()), tuple(CLAIMS), (), ()) for state in ({}, first, second, {})]
+    script = Path(__file__).with_name("crash_guest.py").read_text(encoding="utf-8")
+    pair[0].put("/run/crash.py", script)
+    done = pair[0].run("python3 -W ignore /run/crash.py", input=msgspec.json.encode(states), timeout=240.0)
+    kills = json.loads(done.stdout)
+    assert min(kills) > 20, kills

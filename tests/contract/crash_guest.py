@@ -1,0 +1,96 @@
+"""Runs in the storage node: kills a worker at each of its configfs operations, and looks whether the next one puts all right."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from itertools import count
+
+from msgspec import json
+
+from lunmapd.core import lio
+from lunmapd.core.plan import Plan, plan
+from lunmapd.core.project import PORT_ID
+from lunmapd.lio import wire
+from lunmapd.lio.prepare import prepare
+from lunmapd.lio.worker import Worker
+
+_ROOT = "/sys/kernel/config/target/"
+_CHANGES = ("os.mkdir", "os.rmdir", "os.symlink", "os.remove")
+
+
+def main() -> None:
+    """Go round through the given states, in each round killed one operation later; print how many kills each step to a state took."""
+    claims, *states = json.decode(sys.stdin.buffer.read(), type=list[wire.Seen])
+    prepare()
+    kills = [0] * len(states)
+    for number in count():
+        alive = [_killed(claims.foreign, lio.keyed(list(state.objects)), number) for state in states]
+        kills = [kill + (not lives) for kill, lives in zip(kills, alive, strict=True)]
+        if all(alive):
+            break
+    sys.stdout.write(json.encode(kills).decode())
+
+
+def _killed(claims: tuple[str, ...], desired: lio.Objects, number: int) -> bool:
+    """Try to get to the desired state, killed before operation `number`; then get there. Tell whether the first one got there."""
+    child = os.fork()
+    if child == 0:
+        sys.addaudithook(_Killer(number))
+        _go(claims, desired)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    child = os.fork()
+    if child == 0:
+        _go(claims, desired)
+        left = _plan(_worker(lambda _: None), claims, desired)
+        os._exit(len(left) > 0)
+    _, healed = os.waitpid(child, 0)
+    assert healed == 0, f"killed at operation {number}, the next pass left something to do"
+    return not os.WIFSIGNALED(status)
+
+
+class _Killer:
+    """Counts the operations that change configfs, and ends the process with the one that is its turn still to be done."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
+        writes = event == "open" and bool(int(str(arguments[2])) & os.O_ACCMODE)
+        if not (event in _CHANGES or writes) or not _is_inside(event, arguments):
+            return
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._left -= 1
+
+
+def _is_inside(event: str, arguments: tuple[object, ...]) -> bool:
+    path = arguments[1] if event == "os.symlink" else arguments[0]
+    return os.fsdecode(path).startswith(_ROOT) if isinstance(path, str | bytes | os.PathLike) else False
+
+
+def _worker(send: Callable[[wire.Answer], None]) -> Worker:
+    """Return a worker that needs no preparation: that runs modprobe, and would hundreds of times here."""
+    return Worker(send, features=frozenset({PORT_ID}))
+
+
+def _go(claims: tuple[str, ...], desired: lio.Objects) -> None:
+    outcomes: list[object] = []
+    worker = _worker(lambda answer: outcomes.extend(getattr(answer, "outcomes", ())))
+    steps = _plan(worker, claims, desired)
+    worker.answer(wire.Apply(steps))
+    assert outcomes == [None] * len(steps), outcomes
+
+
+def _plan(worker: Worker, claims: tuple[str, ...], desired: lio.Objects) -> Plan:
+    answers: list[wire.Answer] = []
+    send, worker.send = worker.send, answers.append
+    worker.answer(wire.Observe(claims))
+    worker.send = send
+    (seen,) = answers
+    assert isinstance(seen, wire.Seen), seen
+    return plan(desired, wire.observed_of(seen).objects)
+
+
+main()
