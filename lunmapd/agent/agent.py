@@ -1,6 +1,6 @@
 """The loop: read the map, make a pass, say how it went; woken by anything, told nothing by the waking."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 
@@ -86,7 +86,8 @@ class Agent:
         reading = self._follower.read(self._member.join)
         self._contact.answered(reading.error)
         offer = self._contact.offer()
-        turn = self._pass(reading, offer, (*reading.verdicts, *self._contact.verdicts(offer)))
+        verdicts = *reading.verdicts, *self._contact.verdicts(offer), *self._contested(reading.snapshot)
+        turn = self._pass(reading, offer, verdicts)
         self._report(turn)
         return turn
 
@@ -99,6 +100,10 @@ class Agent:
             return Keyring()
         self._voice.keyless(None)
         return keys
+
+    def _contested(self, snapshot: Snapshot | None) -> Iterator[Verdict]:
+        if self._local.rival is not None and snapshot is not None:
+            yield self._local.rival.verdict(snapshot.lunmap, self._member.node)
 
     def _pass(self, reading: Reading, offer: Offer, verdicts: tuple[Verdict, ...]) -> Turn:
         snapshot = reading.snapshot

@@ -8,6 +8,7 @@ from msgspec import DecodeError, Struct, ValidationError, field, json
 from lunmapd.core import lio
 from lunmapd.core.errors import Exit, LunmapdError
 from lunmapd.core.found import Found, FoundAcl, FoundMap, FoundStorage, FoundTpg
+from lunmapd.core.project import MARK
 from lunmapd.core.secrets import Secret
 
 _PLUGINS = {"fileio": "fileio", "block": "iblock", "ramdisk": "rd_mcp", "pscsi": "pscsi", "user": "user"}
@@ -105,15 +106,35 @@ class _File(Struct):
 
 def read(text: bytes, name: str) -> Found:
     """Return what the file says of iSCSI; `name` is that of the file. Raises NotSaveconfigError, which shows no value."""
-    try:
-        saved = json.decode(text, type=_File)
-    except (ValidationError, DecodeError) as error:
-        raise NotSaveconfigError(f"{name} is not a saveconfig.json: {error}") from None
+    saved = _decode(text, name)
     tpgs = tuple(
         _tpg(target.wwn, tpg) for target in saved.targets if target.fabric == "iscsi" for tpg in target.tpgs
     )
     storage = {f"/backstores/{item.plugin}/{item.name}": _storage(item) for item in saved.storage_objects}
     return Found(storage, tpgs, next(_discovery(saved.fabric_modules), None))
+
+
+class SavedTarget(Struct, frozen=True):
+    """An iSCSI target of the file, and whether a TPG of it has lunmapd's mark."""
+
+    iqn: str
+    marked: bool
+
+
+def targets(text: bytes, name: str) -> tuple[SavedTarget, ...]:
+    """Return the file's iSCSI targets. Raises NotSaveconfigError, which shows no value."""
+    return tuple(
+        SavedTarget(target.wwn, any(tpg.parameters.get("TargetAlias") == MARK for tpg in target.tpgs))
+        for target in _decode(text, name).targets
+        if target.fabric == "iscsi"
+    )
+
+
+def _decode(text: bytes, name: str) -> _File:
+    try:
+        return json.decode(text, type=_File)
+    except (ValidationError, DecodeError) as error:
+        raise NotSaveconfigError(f"{name} is not a saveconfig.json: {error}") from None
 
 
 def _storage(item: _Storage) -> FoundStorage:

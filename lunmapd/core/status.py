@@ -106,6 +106,7 @@ KEPT = "MapKept"
 OFFERED = "PathsOffered"
 STORE = "StoreReadable"
 UNEDITED = "MapUnedited"
+UNCONTESTED = "BootUncontested"
 
 REMOVAL_HELD = "RemovalHeld"
 

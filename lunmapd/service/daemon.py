@@ -17,6 +17,7 @@ from lunmapd.agent.identity import read_identity
 from lunmapd.agent.local import LocalSnapshot
 from lunmapd.agent.member import Member
 from lunmapd.agent.report import Turn
+from lunmapd.agent.rival import Rival
 from lunmapd.agent.state import state_directory
 from lunmapd.core.errors import Exit
 from lunmapd.lio.kernel import Deadlines, Kernel
@@ -130,7 +131,7 @@ def _agent(settings: Settings, manager: Manager, signals: Signals) -> Iterator[A
     attended = Attended(kernel, manager.beat, signals.stopping)
     with state_directory(Path(settings.state_dir)) as directory:
         follower = Follower(session, LocalSnapshot(directory), policy)
-        local = Local(Claims(directory / "claims.json"), lambda: read_keys(Path(settings.key_file)))
+        local = Local(Claims(directory / "claims.json"), lambda: read_keys(Path(settings.key_file)), Rival())
         try:
             session.start()
             yield Agent(member, follower, attended, local, policy)

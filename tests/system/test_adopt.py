@@ -10,6 +10,8 @@ from lab.pytest_plugin import NewLab
 pytestmark = pytest.mark.lab
 
 MIB = 1 << 20
+LINKS = "/etc/systemd/system"
+UNIT = "rtslib-fb-targetctl.service"
 OLD = "iqn.2003-01.org.linux-iscsi.old:san"
 STRANGE = "iqn.2003-01.org.linux-iscsi.old:strange"
 # As an admin would; only a write-back cache and demo mode can't be taken over.
@@ -66,6 +68,7 @@ def test_a_target_of_another_tool_is_taken_over_under_io(cluster: Cluster) -> No
     eventually("the node is as the map says", lambda: cluster.ctl("status", expect=None).status == 0)
     assert node.lio() == before
     assert "create" not in node.log()
+    _contest(cluster)
     cluster.ctl.apply(drafted.replace("lun: 5\n", "lun: 9\n"))
     then = io.progress.operations
     eventually("the I/O goes on", lambda: io.progress.operations > then + 50)
@@ -78,3 +81,14 @@ def test_a_target_of_another_tool_is_taken_over_under_io(cluster: Cluster) -> No
     assert "/vol" not in node.lio()
     assert OLD not in node.lio()
     assert [line for line in node.lio().splitlines() if "cached" in line or STRANGE in line] == theirs
+
+
+def _contest(cluster: Cluster) -> None:
+    """See that the node tells of a targetctl that would restore the target from what targetcli has saved, until it is masked."""
+    machine = cluster.nodes[0].machine
+    machine.run(
+        f"mkdir -p {LINKS}/multi-user.target.wants; ln -s /usr/lib/systemd/system/{UNIT} {LINKS}/multi-user.target.wants/"
+    )
+    eventually("it tells of targetctl", lambda: "BootUncontested" in cluster.ctl("status", expect=None).out)
+    machine.run(f"ln -sf /dev/null {LINKS}/{UNIT}")
+    eventually("it is well again", lambda: cluster.ctl("status", expect=None).status == 0)
