@@ -18,14 +18,19 @@ Settings = tuple[tuple[str, str], ...]
 
 
 class Alua(Struct, frozen=True, gc=False):
-    """The target port group through which this node shows a storage object: its id is the node's TPG tag."""
+    """The target port group through which this node shows a storage object: its id is the node's TPG tag.
+
+    `intact` tells whether all else of it is as lunmapd makes every group.
+    """
 
     id: int
     state: AluaState
     preferred: bool = False
+    intact: bool = True
 
     def __str__(self) -> str:
-        return f"{self.state}{' and preferred' if self.preferred else ''}, as group {self.id}"
+        altered = "" if self.intact else ", altered by hand"
+        return f"{self.state}{' and preferred' if self.preferred else ''}, as group {self.id}{altered}"
 
 
 class StorageObject(Struct, frozen=True, tag=True, gc=False):

@@ -138,7 +138,7 @@ def disruption(step: Step) -> Disruption:
     """Return what an initiator that is logged in may notice, whether or not one is.
 
     Sources: drivers/target/target_core_device.c (unit attention REPORTED LUNS DATA HAS CHANGED on map and unmap),
-    target_core_alua.c (unit attention ASYMMETRIC ACCESS STATE CHANGED),
+    target_core_alua.c (unit attention ASYMMETRIC ACCESS STATE CHANGED, and INQUIRY DATA HAS CHANGED for a LUN in another group),
     target_core_tpg.c (removing an ACL or disabling a TPG closes its sessions).
     """
     match step.action, step.item:
@@ -149,6 +149,8 @@ def disruption(step: Step) -> Disruption:
         case Action.CREATE, lio.MappedLun():
             return Disruption.UNIT_ATTENTION
         case Action.UPDATE, lio.StorageObject() if getattr(step.before, "alua", None) != step.item.alua:
+            return Disruption.UNIT_ATTENTION
+        case Action.UPDATE, lio.TpgLun():
             return Disruption.UNIT_ATTENTION
         case _:
             return Disruption.NONE

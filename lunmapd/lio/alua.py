@@ -21,7 +21,8 @@ _NUMBERS = {
     AluaState.UNAVAILABLE: 3,
 }
 _STATES = {str(number): state for state, number in _NUMBERS.items()}
-_IMPLICIT = "1"
+# Of each file what is written, and what it shows then. By default the kernel answers 0.1 s late where the state is not optimized.
+_ALIKE = {"alua_access_type": ("1", "Implicit"), "nonop_delay_msecs": ("0", "0")}
 _ID = re.compile(r"TG Port Group ID: (\d+)")
 
 
@@ -32,7 +33,8 @@ def observe_group(look: Look, path: str) -> lio.Alua | None:
     state = _STATES.get(look.read(f"{directory}/alua_access_state") or "")
     if not number or state is None:
         return None
-    return lio.Alua(int(number), state, look.read(f"{directory}/preferred") == "1")
+    intact = all(look.read(f"{directory}/{file}") == shown for file, (_, shown) in _ALIKE.items())
+    return lio.Alua(int(number), state, look.read(f"{directory}/preferred") == "1", intact)
 
 
 def observe_binding(look: Look, path: str) -> int:
@@ -55,9 +57,9 @@ def write_group(path: str, now: lio.Alua | None, before: lio.Alua | None) -> Non
     if known is None:
         os.mkdir(directory)  # noqa: PTH102
         files.write(f"{directory}/tg_pt_gp_id", str(now.id))
-        files.write(f"{directory}/alua_access_type", _IMPLICIT)
-        # By default the kernel answers 0.1 s late where the state is not optimized.
-        files.write(f"{directory}/nonop_delay_msecs", "0")
+    if known is None or not known.intact:
+        for file, (written, _) in _ALIKE.items():
+            files.write(f"{directory}/{file}", written)
     if known is None or known.preferred != now.preferred:
         files.write(f"{directory}/preferred", str(int(now.preferred)))
     if known is None or known.state != now.state:

@@ -13,6 +13,7 @@ from contract.sides import RealSide
 from lab import Initiator, Lab, Machine, wait_for
 from lab.pytest_plugin import NewLab
 from lunmapd.core import lio
+from lunmapd.core.lunmap import AluaState
 from lunmapd.core.observed import Session
 from lunmapd.lio import wire
 
@@ -73,6 +74,23 @@ def test_a_scsi_device_is_passed_through(pair: tuple[Machine, Initiator], real: 
     disk = lio.StorageObject("scsi", "pscsi", "/dev/sda", 0, "5" * 32, (("emulate_pr", "0"),))
     converge(real, full() | maps.only(disk, maps.lun("scsi"), maps.mapped("scsi", 0)))
     converge(real, {})
+
+
+def test_a_group_that_was_altered_by_hand_is_put_right(
+    pair: tuple[Machine, Initiator], real: RealSide
+) -> None:
+    """Neither may an initiator set a state that one node alone would know, nor does the kernel answer late."""
+    real.file("/srv/a", maps.SIZE)
+    wanted = full("a") | maps.only(*maps.grouped("a", lio.Alua(TAG, AluaState.NON_OPTIMIZED)))
+    converge(real, wanted)
+    group = "/sys/kernel/config/target/core/fileio_*/a/alua/lunmapd"
+    show = f"cat {group}/alua_access_type {group}/nonop_delay_msecs"
+    was = pair[0].run(show).stdout
+    for edit in (f"echo 3 >{group}/alua_access_type", f"echo 100 >{group}/nonop_delay_msecs"):
+        pair[0].run(edit)
+        assert pair[0].run(show).stdout != was
+        converge(real, wanted)
+        assert pair[0].run(show).stdout == was
 
 
 def test_a_session_is_seen_with_its_address(pair: tuple[Machine, Initiator], real: RealSide) -> None:

@@ -325,6 +325,7 @@ def test_settings_change_in_place() -> None:
         (Action.DELETE, lio.NodeAcl(T, 1, H), Disruption.SESSION_DROP),
         (Action.DELETE, lio.MappedLun(T, 1, H, 0, "a", write_protect=False), Disruption.PATH_LOSS),
         (Action.CREATE, lio.MappedLun(T, 1, H, 0, "a", write_protect=False), Disruption.UNIT_ATTENTION),
+        (Action.UPDATE, lio.TpgLun(T, 1, "a", 1), Disruption.UNIT_ATTENTION),
         (Action.CREATE, lio.Target(T), Disruption.NONE),
     ],
 )
