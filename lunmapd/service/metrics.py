@@ -6,6 +6,7 @@ there are as many series with 10,000 Luns as with ten.
 
 import logging
 import socket
+import sys
 import threading
 import time
 from collections import Counter as Counted
@@ -131,6 +132,11 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
         self.setup_environ()
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Leave a client alone that says nothing or goes away; all else is a mistake of ours, and told."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
 
 class _Server6(_Server):
     """The same on an IPv6 address."""
@@ -139,7 +145,9 @@ class _Server6(_Server):
 
 
 class _Silent(WSGIRequestHandler):
-    """Does not log each scrape."""
+    """Does not log each scrape, and gives up on a client that says nothing for so many seconds."""
+
+    timeout = 10
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

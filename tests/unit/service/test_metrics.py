@@ -18,7 +18,7 @@ from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import Failure, Report
 from lunmapd.core.plan import Action, Step
 from lunmapd.core.status import APPLIED, At, Failing, bad, condition
-from lunmapd.service.metrics import Metrics, served
+from lunmapd.service.metrics import Metrics, _Silent, served
 from lunmapd.store.errors import UnreachableError
 
 STEP = Step(Action.CREATE, lio.Target("iqn.2026-01.org.example:t"), "in the map")
@@ -102,6 +102,19 @@ def test_the_figures_are_served_on_request(port: int) -> None:
         assert b"lunmapd_applied_revision 6.0" in answer.read()
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", port), 5)
+
+
+def test_a_silent_client_is_given_up(
+    port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that connects and says nothing holds its thread for a while only, and nobody is told of it."""
+    monkeypatch.setattr(_Silent, "timeout", 0.05)
+    with (
+        served(full(), f"127.0.0.1:{port}"),
+        socket.create_connection(("127.0.0.1", port), timeout=30) as silent,
+    ):
+        assert silent.recv(1) == b""
+    assert capsys.readouterr().err == ""
 
 
 def test_an_address_that_is_taken_costs_the_figures_only(port: int, caplog: pytest.LogCaptureFixture) -> None:
