@@ -20,6 +20,7 @@ from lunmapd.agent.voice import Voice
 from lunmapd.core.errors import LunmapdError
 from lunmapd.core.guard import removals
 from lunmapd.core.offer import Offer
+from lunmapd.core.permit import allowed
 from lunmapd.core.secrets import Keyring, Vault
 from lunmapd.core.status import At, Verdict
 from lunmapd.store.errors import NodeNameTakenError, StoreError
@@ -134,6 +135,8 @@ class Agent:
             decided=holds.decided,
             limits=self._policy.limits,
             offer=offer,
+            allow=allowed(self._policy.allow, snapshot.allowance, node, utc_now()),
+            well=self._member.well,
         )
         try:
             result = reconcile(self._kernel, self._local.claims, orders, self._memory)

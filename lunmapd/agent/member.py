@@ -8,7 +8,8 @@ from msgspec import structs
 from lunmapd import __version__
 from lunmapd.agent.identity import Identity
 from lunmapd.core.status import Live, NodeStatus
-from lunmapd.store.node import register, write_status
+from lunmapd.store.errors import StoreError
+from lunmapd.store.node import register, well_nodes, write_status
 from lunmapd.store.session import Session
 
 
@@ -35,6 +36,13 @@ class Member:
     def join(self) -> None:
         """Make sure that the node is seen to live. Raises StoreError, as NodeNameTakenError."""
         register(self._session, self.node, self._live)
+
+    def well(self) -> frozenset[str]:
+        """Return the nodes that live and are in order, by what they say; none when that can't be read."""
+        try:
+            return well_nodes(self._session)
+        except StoreError:
+            return frozenset()
 
     def report(self, status: NodeStatus) -> None:
         """Write the status, unless the last one written says the same and is younger than its beat. Raises StoreError."""

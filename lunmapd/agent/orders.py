@@ -10,6 +10,7 @@ from lunmapd.core.errors import Exit, LunmapdError
 from lunmapd.core.guard import Limits
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.core.offer import Offer
+from lunmapd.core.plan import Disruption
 from lunmapd.core.secrets import Vault
 
 
@@ -29,7 +30,7 @@ class Orders(Struct, frozen=True):
     """What a pass has to bring about.
 
     `confirmed` gives the map up to which removals are confirmed, None for none; `decided` is what an earlier pass was to
-    take away and could not. `vault` opens the secrets.
+    take away and could not. `vault` opens the secrets. Steps above `allow` are held; `well` names the nodes that live and are in order.
     """
 
     node: str
@@ -41,3 +42,5 @@ class Orders(Struct, frozen=True):
     decided: AbstractSet[lio.Key] = frozenset()
     limits: Limits = Limits()
     offer: Offer = Offer.ALL
+    allow: Disruption = Disruption.DATA_UNREACHABLE
+    well: Callable[[], AbstractSet[str]] = frozenset

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from lunmapd.core.guard import Limits
+from lunmapd.core.plan import Disruption
 
 DAY = 86400
 BEAT = 60.0
@@ -15,6 +16,7 @@ class Policy(Struct, frozen=True):
     stops offering its paths; None: never. `snapshot_max_age`: up to which age the local snapshot stands in for the
     map; 0: never. `full_read`: how often everything is read again and compared. `audit`: so long a pass goes by the change
     of the map alone, before the kernel is looked at as a whole again. `beat`: how often the node says at least that it is well.
+    `allow`: steps that disrupt initiators more than that are held.
     """
 
     limits: Limits = Limits()
@@ -23,3 +25,4 @@ class Policy(Struct, frozen=True):
     full_read: float = 3600
     audit: float = 0.0
     beat: float = BEAT
+    allow: Disruption = Disruption.DATA_UNREACHABLE

@@ -12,10 +12,12 @@ from lunmapd.agent.memory import Memory
 from lunmapd.agent.orders import Orders, RemovalHeldError
 from lunmapd.core import guard, lio
 from lunmapd.core.desire import Desire, desire
+from lunmapd.core.impact import Ways
 from lunmapd.core.messages import Message, fields
 from lunmapd.core.observed import Observed
 from lunmapd.core.offer import offered, unchanged
 from lunmapd.core.outcome import Failure, Report, failures
+from lunmapd.core.permit import Permitted, may_exceed, permit
 from lunmapd.core.plan import Plan, disruption, plan
 from lunmapd.core.view import Part
 
@@ -75,6 +77,9 @@ def _follow(kernel: Kernel, orders: Orders, memory: Memory, part: Part) -> Resul
     if steps:
         if guard.check(steps, memory.observed.objects, orders.limits, lambda: None) is not None:
             return None
+        if may_exceed(steps, orders.allow):
+            # Who is logged in is known as of the last whole pass only.
+            return None
         reports = tuple(_logged(report, orders.revision) for report in kernel.apply(steps))
         seen = _glance(kernel, part, part.wanted, seen)
         if seen is None or plan(part.wanted, seen):
@@ -97,14 +102,15 @@ def _reconcile_all(kernel: Kernel, claims: Claims, orders: Orders, memory: Memor
     want = _want(orders, observed)
     steps = plan(_offered(orders, want, observed), observed.objects)
     reports: tuple[Report, ...] = ()
+    permitted = _permitted(kernel, orders, want, observed, steps)
+    steps = permitted.steps
     if steps:
-        _judge(kernel, orders, want, observed, steps)
         claims.write(ours | _claims(want))
         reports = tuple(_logged(report, orders.revision) for report in kernel.apply(steps))
         observed = kernel.observe(claims.read())
         want = _want(orders, observed)
         claims.write(_claims(want))
-    result = _result(orders, want, observed, reports)
+    result = _result(orders, want, observed, reports, permitted.held)
     if result.converged:
         memory.learn(orders, want, observed)
     return result
@@ -114,11 +120,26 @@ def _offered(orders: Orders, want: Desire, observed: Observed) -> lio.Objects:
     return offered(want.objects, observed.objects, orders.offer)
 
 
-def _result(orders: Orders, want: Desire, observed: Observed, reports: tuple[Report, ...] = ()) -> Result:
+def _result(
+    orders: Orders,
+    want: Desire,
+    observed: Observed,
+    reports: tuple[Report, ...],
+    held: Mapping[lio.Key, Failure],
+) -> Result:
     objects = _offered(orders, want, observed)
-    found = {**want.failures, **failures(reports)}
+    found = {**want.failures, **held, **failures(reports)}
     left = plan(objects, observed.objects)
     return Result(observed, found, left, reports, len(want.objects) - len(objects))
+
+
+def _permitted(kernel: Kernel, orders: Orders, want: Desire, observed: Observed, steps: Plan) -> Permitted:
+    """Say which of the steps may be done. Raises RemovalHeldError."""
+    if not steps:
+        return Permitted(())
+    _judge(kernel, orders, want, observed, steps)
+    ways = Ways(orders.lunmap, orders.node, want.objects, orders.well)
+    return permit(steps, observed, ways, orders.allow)
 
 
 def _judge(kernel: Kernel, orders: Orders, want: Desire, observed: Observed, steps: Plan) -> None:

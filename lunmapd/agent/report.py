@@ -8,10 +8,11 @@ from lunmapd import __version__
 from lunmapd.agent.reconcile import Result
 from lunmapd.core import lio
 from lunmapd.core.errors import LunmapdError
-from lunmapd.core.outcome import WAITING
+from lunmapd.core.outcome import HELD, WAITING
 from lunmapd.core.status import (
     APPLIED,
     MAX_FAILING,
+    STEPS_HELD,
     STORE,
     At,
     NodeStatus,
@@ -61,7 +62,8 @@ def next_status(before: NodeStatus, turn: Turn, now: str) -> NodeStatus:
 
 
 def _with_result(status: NodeStatus, at: At | None, result: Result) -> NodeStatus:
-    luns = {lio.key(report.step.item): lio.lun_of(report.step.item) or "" for report in result.done}
+    steps = (*(report.step for report in result.done), *result.left)
+    luns = {lio.key(step.item): lio.lun_of(step.item) or "" for step in steps}
     failing = describe_failures(dict(result.failures), luns)
     waiting = sum(failure.reason == WAITING for failure in result.failures.values())
     return structs.replace(
@@ -92,6 +94,10 @@ def _false(kind: str, error: LunmapdError) -> Verdict:
 def _applied(result: Result) -> Verdict:
     if result.converged:
         return good(APPLIED, "Seen", "the kernel was seen to be as the map says")
+    reasons = {failure.reason for failure in result.failures.values()}
+    if HELD in reasons and reasons <= {HELD, WAITING}:
+        held = next(failure.message for failure in result.failures.values() if failure.reason == HELD)
+        return bad(APPLIED, STEPS_HELD, f"{len(result.failures)} objects are held or wait: {held}")
     if result.failures:
         return bad(APPLIED, "Failing", f"{len(result.failures)} objects are not as the map says")
     if result.left:

@@ -12,7 +12,7 @@ from lunmapd.client.fleet import Fleet, NotAppliedError
 from lunmapd.core.access import Identity, Role, Roles, parse_identity, with_password
 from lunmapd.core.backings import Backing, Block, FileIO, Pscsi, RamDisk, User
 from lunmapd.core.backup import BackupError, Title
-from lunmapd.core.changes import Change, Revision
+from lunmapd.core.changes import Allowance, Change, Revision
 from lunmapd.core.errors import InvalidInputError, LunmapdError, Problem
 from lunmapd.core.fields import Difference, FieldChange, differences
 from lunmapd.core.lunmap import (
@@ -79,6 +79,7 @@ from lunmapd.store.trim import KEEP, Trimmed
 __all__ = [
     "KEEP",
     "Access",
+    "Allowance",
     "AlreadyInitialisedError",
     "AluaState",
     "Authentication",

@@ -5,7 +5,7 @@ import logging
 import socket
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -16,11 +16,12 @@ from lunmapd.client.access import Permissions
 from lunmapd.client.files import load, save
 from lunmapd.client.fleet import Fleet, read_nodes, wait_applied
 from lunmapd.core.backup import Title
-from lunmapd.core.changes import Change, Revision, diff, split
-from lunmapd.core.errors import InvalidInputError, LunmapdError
+from lunmapd.core.changes import Allowance, Change, Revision, diff, split
+from lunmapd.core.errors import InvalidInputError, LunmapdError, Problem
 from lunmapd.core.identity import with_identity
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.core.migrate import to_schema_2
+from lunmapd.core.permit import WORDS
 from lunmapd.store.backup import read_backup
 from lunmapd.store.commit import commit, edit
 from lunmapd.store.commit_errors import NothingStagedError
@@ -31,6 +32,7 @@ from lunmapd.store.history import check_released, read_revision, rewind, walk
 from lunmapd.store.init import initialise
 from lunmapd.store.migrate import converted, migrate
 from lunmapd.store.migrate import resume as resume_migration
+from lunmapd.store.override import override
 from lunmapd.store.read import read_all
 from lunmapd.store.repair import edited_changes, repair
 from lunmapd.store.restore import restore
@@ -219,6 +221,25 @@ class Client:
         now = self.read()
         chosen = now.revision if revision is None else revision
         return self._tidied(confirm(self._session, now, chosen, self._terms(note)))
+
+    def override(
+        self, disruption: str, seconds: float, nodes: tuple[str, ...] = (), note: Note = NOTE
+    ) -> Revision:
+        """Let nodes, all if none are named, do what the newest revision asks for up to this class of disruption, for so long.
+
+        The next revision ends it, and so does an override with `none`. It is refused if the map is newer than
+        `note.expect`. Raises InvalidInputError for a class or a node that there is not.
+        """
+        now = self.read()
+        if disruption not in WORDS:
+            raise InvalidInputError([Problem((), f"{disruption!r} is none of {', '.join(WORDS)}")])
+        if unknown := sorted(set(nodes) - now.lunmap.nodes.keys()):
+            raise InvalidInputError(
+                [Problem(("nodes", name), "the map has no such node") for name in unknown]
+            )
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        allowance = Allowance(disruption, until.strftime("%Y-%m-%dT%H:%M:%SZ"), nodes)
+        return self._tidied(override(self._session, now, allowance, self._terms(note)))
 
     def trim(self, keep: int = KEEP) -> Trimmed:
         """Keep the last `keep` revisions, and the whole map at the oldest of them. Raises the errors of `map_at`."""

@@ -21,10 +21,19 @@ class Change(Struct, frozen=True, omit_defaults=True):
     after: Raw | UnsetType = UNSET
 
 
+class Allowance(Struct, frozen=True, omit_defaults=True):
+    """Steps up to a class of disruption (plan.Disruption) are let pass until then, RFC 3339 in UTC, on these nodes: none for all."""
+
+    disruption: str
+    until: str
+    nodes: tuple[str, ...] = ()
+
+
 class Revision(Struct, frozen=True, omit_defaults=True):
     """`revisions/<n>`: one commit. `digest` is that of the whole map after it; `time` is RFC 3339 in UTC.
 
     `confirms` is the newest revision whose removals it confirms, 0 when it confirms none; such a revision may change nothing.
+    `allows` is the override that came with it, if any.
     `part` numbers the parts of a commit that was too large for one revision, from 1; 0 is a commit in one piece. Nodes
     see only the last part.
     """
@@ -37,6 +46,7 @@ class Revision(Struct, frozen=True, omit_defaults=True):
     changes: tuple[Change, ...]
     confirms: int = 0
     part: int = 0
+    allows: Allowance | None = None
 
 
 class Staged(Struct, frozen=True):
@@ -52,13 +62,15 @@ class Staged(Struct, frozen=True):
 class Head(Struct, frozen=True, omit_defaults=True):
     """`head`: the newest revision that nodes follow, and the digest of the whole map at it.
 
-    Removals are confirmed up to the revision `confirmed`. `staged` is there while a large commit is under way.
+    Removals are confirmed up to the revision `confirmed`. `staged` is there while a large commit is under way. `allowance` is
+    the override that this revision brought; the next one ends it.
     """
 
     revision: int
     digest: str
     confirmed: int = 0
     staged: Staged | None = None
+    allowance: Allowance | None = None
 
     @property
     def tip(self) -> int:

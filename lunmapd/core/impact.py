@@ -1,51 +1,140 @@
 """Who notices a step: the disruption that it has at worst, and the initiators that are logged in where it happens."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from functools import cached_property
 
 from msgspec import Struct
 
 from lunmapd.core import lio
+from lunmapd.core.lunmap import Lunmap, NodeState, initiators_of, reporting_nodes
 from lunmapd.core.observed import Observed, Session
 from lunmapd.core.plan import Disruption, Step, disruption
 
+Acl = tuple[str, int, str]
+
 
 class Impact(Struct, frozen=True):
-    """What a step does to initiators: `worst` if any were logged in, and the sessions that are."""
+    """What a step does to initiators: `worst` if any were logged in, `now` to the sessions that are."""
 
     worst: Disruption
+    now: Disruption = Disruption.NONE
     sessions: tuple[Session, ...] = ()
 
-    @property
-    def now(self) -> Disruption:
-        """What it does to those that are logged in now."""
-        return self.worst if self.sessions else Disruption.NONE
+
+class Ways(Struct, frozen=True):
+    """Through what initiators reach their Luns: what is `wanted` on this node, and what the map gives them on others.
+
+    `well` names the nodes that live and are in order; it is asked only when it matters, since it may have to be read.
+    """
+
+    lunmap: Lunmap
+    node: str
+    wanted: lio.Objects
+    well: Callable[[], AbstractSet[str]]
 
 
-def impact(step: Step, observed: Observed) -> Impact:
-    """Tell who notices the step, from what was observed."""
-    worst = disruption(step)
-    if worst is Disruption.NONE:
-        return Impact(worst)
-    seen = set(_seen_by(step.item, observed.objects))
-    return Impact(
-        worst,
-        tuple(
-            session
-            for session in observed.sessions
-            if (session.iqn, session.tag, session.initiator) in seen or (session.iqn, session.tag) in seen
-        ),
-    )
+class Audience:
+    """Who sees what on this node. Built once for a plan, so that a step costs what it concerns."""
+
+    def __init__(self, observed: Observed, ways: Ways) -> None:
+        """Look at what was observed, and at what leads to the Luns beside it."""
+        self._ways = ways
+        self._sessions: dict[Acl, list[Session]] = defaultdict(list)
+        for session in observed.sessions:
+            self._sessions[session.iqn, session.tag, session.initiator].append(session)
+        self._by_name: dict[str, list[lio.MappedLun]] = defaultdict(list)
+        self._by_tpg: dict[tuple[str, int], list[lio.MappedLun]] = defaultdict(list)
+        for item in observed.objects.values():
+            if isinstance(item, lio.MappedLun):
+                self._by_name[item.storage_object].append(item)
+                self._by_tpg[item.iqn, item.tag].append(item)
+
+    def impact(self, step: Step) -> Impact:
+        """Tell who notices the step.
+
+        Taking away what leads an initiator to its data makes these unreachable, unless another node leads there. What is
+        made anew is made anew on every node at the same time, as far as anyone knows here, so that none is a way out.
+        """
+        worst = disruption(step)
+        if worst is Disruption.NONE:
+            return Impact(worst)
+        over = self._leading_over(step.item)
+        sessions = tuple(self._logged_in(step.item, over))
+        now = worst if sessions else Disruption.NONE
+        if worst < Disruption.PATH_LOSS:
+            return Impact(worst, now, sessions)
+        anew = self._is_anew(step.item)
+        lost = [item for item in over if anew or not self._elsewhere(item)]
+        if any(_acl(item) in self._sessions for item in lost):
+            now = Disruption.DATA_UNREACHABLE
+        return Impact(Disruption.DATA_UNREACHABLE if lost else worst, now, sessions)
+
+    def _leading_over(self, item: lio.Object) -> Sequence[lio.MappedLun]:
+        """Return the mapped LUNs that lead over the object."""
+        match item:
+            case lio.MappedLun():
+                return [item]
+            case lio.Enabled():
+                return self._by_tpg.get((item.iqn, item.tag), [])
+            case lio.NodeAcl():
+                there = self._by_tpg.get((item.iqn, item.tag), [])
+                return [mapped for mapped in there if mapped.initiator == item.initiator]
+            case lio.TpgLun():
+                there = self._by_name.get(item.storage_object, [])
+                return [mapped for mapped in there if (mapped.iqn, mapped.tag) == (item.iqn, item.tag)]
+            case _:
+                return self._by_name.get(lio.lun_of(item) or "", [])
+
+    def _logged_in(self, item: lio.Object, over: Iterable[lio.MappedLun]) -> Iterable[Session]:
+        if isinstance(item, lio.Enabled):
+            return [
+                session
+                for (iqn, tag, _), found in self._sessions.items()
+                if (iqn, tag) == (item.iqn, item.tag)
+                for session in found
+            ]
+        acls = (
+            {(item.iqn, item.tag, item.initiator)}
+            if isinstance(item, lio.NodeAcl)
+            else {_acl(entry) for entry in over}
+        )
+        return [session for acl in sorted(acls) for session in self._sessions.get(acl, ())]
+
+    def _is_anew(self, item: lio.Object) -> bool:
+        """Tell whether what is taken away is wanted again, be it under another LUN number."""
+        if isinstance(item, lio.MappedLun):
+            return (*_acl(item), item.storage_object) in self._wanted
+        return lio.key(item) in self._ways.wanted
+
+    @cached_property
+    def _wanted(self) -> AbstractSet[tuple[str, int, str, str]]:
+        items = self._ways.wanted.values()
+        return {(*_acl(item), item.storage_object) for item in items if isinstance(item, lio.MappedLun)}
+
+    @cached_property
+    def _well(self) -> AbstractSet[str]:
+        return self._ways.well()
+
+    def _elsewhere(self, item: lio.MappedLun) -> bool:
+        """Tell whether another node that is well offers the Lun to the initiator."""
+        lunmap, lun = self._ways.lunmap, self._ways.lunmap.luns.get(item.storage_object)
+        if lun is None:
+            return False
+        others = {
+            node
+            for node in reporting_nodes(lunmap, lun)
+            if node != self._ways.node and lunmap.nodes[node].state is NodeState.ACTIVE
+        }
+        targets = {entry.target for entry in lun.maps if item.initiator in initiators_of(lunmap, entry)}
+        offering = {
+            node
+            for iqn in targets & lunmap.targets.keys()
+            for node in others & lunmap.targets[iqn].nodes.keys()
+        }
+        return bool(offering) and bool(offering & self._well)
 
 
-def _seen_by(item: lio.Object, objects: lio.Objects) -> Iterator[tuple[str | int, ...]]:
-    """Yield the TPGs in which the object is seen by everyone, or with the initiator the ACLs by which it is seen."""
-    match item:
-        case lio.MappedLun() | lio.NodeAcl():
-            yield item.iqn, item.tag, item.initiator
-        case lio.Enabled():
-            yield item.iqn, item.tag
-        case _:
-            name = lio.lun_of(item)
-            for other in objects.values():
-                if isinstance(other, lio.MappedLun) and other.storage_object == name:
-                    yield other.iqn, other.tag, other.initiator
+def _acl(item: lio.MappedLun) -> Acl:
+    return item.iqn, item.tag, item.initiator

@@ -23,6 +23,7 @@ class Report(Struct, frozen=True):
 
 
 WAITING = "Waiting"
+HELD = "Held"
 BACKING_MISSING = "BackingDeviceMissing"
 
 

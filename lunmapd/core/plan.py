@@ -27,6 +27,7 @@ class Disruption(IntEnum):
     UNIT_ATTENTION = 1
     PATH_LOSS = 2
     SESSION_DROP = 3
+    DATA_UNREACHABLE = 4
 
     @property
     def word(self) -> str:
@@ -135,7 +136,7 @@ def _removal_order(step: Step) -> tuple[int, int]:
 
 
 def disruption(step: Step) -> Disruption:
-    """Return what an initiator that is logged in may notice, whether or not one is.
+    """Return what an initiator that is logged in may notice, whether or not one is; core/impact.py tells whether its data stay in reach.
 
     Sources: drivers/target/target_core_device.c (unit attention REPORTED LUNS DATA HAS CHANGED on map and unmap),
     target_core_alua.c (unit attention ASYMMETRIC ACCESS STATE CHANGED, and INQUIRY DATA HAS CHANGED for a LUN in another group),

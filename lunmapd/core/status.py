@@ -109,6 +109,7 @@ UNEDITED = "MapUnedited"
 UNCONTESTED = "BootUncontested"
 
 REMOVAL_HELD = "RemovalHeld"
+STEPS_HELD = "Held"
 
 
 def describe_failures(failures: dict[lio.Key, Failure], lun_names: dict[lio.Key, str]) -> tuple[Failing, ...]:
@@ -135,7 +136,7 @@ def standing(status: NodeStatus | None) -> Standing:
     if status is None:
         return Standing.PENDING
     troubles = {entry.type: entry.reason for entry in status.conditions if not entry.status}
-    if STORE in troubles or troubles.get(APPLIED) == REMOVAL_HELD:
+    if STORE in troubles or troubles.get(APPLIED) in {REMOVAL_HELD, STEPS_HELD}:
         return Standing.HELD
     if status.observed is None:
         return Standing.PENDING

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 from msgspec import UNSET, Struct
 
-from lunmapd.client import Difference, FieldChange, Revision, differences
+from lunmapd.client import Allowance, Difference, FieldChange, Revision, differences
 from lunmapd.core.fields import Kind
 from lunmapd.service.tables import table
 
@@ -23,6 +23,7 @@ class RevisionReport(Struct, frozen=True, omit_defaults=True):
     changes: tuple[Difference, ...]
     confirms: int = 0
     part: int = 0
+    allows: Allowance | None = None
 
 
 def report(revision: Revision) -> RevisionReport:
@@ -36,6 +37,7 @@ def report(revision: Revision) -> RevisionReport:
         differences(revision.changes),
         revision.confirms,
         revision.part,
+        revision.allows,
     )
 
 
@@ -67,9 +69,15 @@ def revision_lines(revision: Revision) -> Iterator[str]:
     yield from (f"message  {line}" for line in revision.message.splitlines())
     if revision.confirms:
         yield f"confirms removals up to revision {revision.confirms}"
+    if revision.allows:
+        yield f"allows   {_allowed(revision.allows)}"
     if revision.part:
         yield f"part     {revision.part} of a large commit"
     yield from difference_lines(differences(revision.changes), whole=True)
+
+
+def _allowed(found: Allowance) -> str:
+    return f"{found.disruption} until {found.until} on {', '.join(found.nodes) or 'all nodes'}"
 
 
 def log_table(revisions: Sequence[Revision]) -> str:
@@ -86,6 +94,8 @@ def _summary(revision: Revision) -> str:
     counts = [f"{sign}{kinds.count(kind)}" for kind, sign in _SIGNS.items() if kind in kinds]
     if revision.confirms:
         counts.append(f"confirms={revision.confirms}")
+    if revision.allows:
+        counts.append(f"allows={revision.allows.disruption}")
     if revision.part:
         counts.append(f"part={revision.part}")
     return " ".join(counts) or "-"

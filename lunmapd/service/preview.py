@@ -8,15 +8,16 @@ import msgspec
 from msgspec import Struct
 from tabulate import tabulate
 
-from lunmapd.agent.agent import NodeUnknownError, NoMapError
+from lunmapd.agent.agent import NodeUnknownError, NoMapError, utc_now
 from lunmapd.agent.claims import Claims
 from lunmapd.agent.journal import Journal
 from lunmapd.agent.local import FILE, Kept, replay
 from lunmapd.core import guard, lio
 from lunmapd.core.desire import Desire, desire
 from lunmapd.core.errors import Exit
-from lunmapd.core.impact import impact
-from lunmapd.core.observed import Observed
+from lunmapd.core.impact import Audience, Ways
+from lunmapd.core.outcome import WAITING
+from lunmapd.core.permit import Permitted, allowed, permit
 from lunmapd.core.plan import Plan, plan
 from lunmapd.core.secrets import Vault
 from lunmapd.lio.kernel import Kernel
@@ -24,18 +25,24 @@ from lunmapd.service import zookeeper
 from lunmapd.service.keyfile import read_keys
 from lunmapd.service.settings import Settings
 from lunmapd.store.errors import StoreError
+from lunmapd.store.node import well_nodes
 from lunmapd.store.read import read_all
 from lunmapd.store.snapshot import Snapshot
 
 
 class StepLine(Struct, frozen=True):
-    """One step. `disruption` is what initiators notice at worst, `initiators` are those that would notice now."""
+    """One step. `disruption` is what initiators notice at worst, `now` what those that are logged in do: `initiators`.
+
+    A step that is `held` waits for them to log out, for an override, or for another step that does.
+    """
 
     action: str
     object: str
     reason: str
     disruption: str
+    now: str
     initiators: tuple[str, ...]
+    held: bool = False
 
 
 class FailureLine(Struct, frozen=True):
@@ -65,7 +72,8 @@ class Preview(Struct, frozen=True):
 def preview(settings: Settings) -> Preview:
     """Look at the map and at LIO, and plan. Raises LunmapdError."""
     directory = Path(settings.state_dir)
-    snapshot, source = _map(settings, directory)
+    found = _map(settings, directory)
+    snapshot = found.snapshot
     if settings.node not in snapshot.lunmap.nodes:
         raise NodeUnknownError(f"the map has no node {settings.node!r}, so nothing would be done")
     kernel = Kernel()
@@ -76,21 +84,32 @@ def preview(settings: Settings) -> Preview:
     vault = Vault(snapshot.cluster, read_keys(Path(settings.key_file)))
     want = desire(snapshot.lunmap, snapshot.unreadable, settings.node, observed, vault)
     steps = plan(want.objects, observed.objects)
-    held = guard.check(steps, observed.objects, settings.policy().limits, lambda: None)
+    ways = Ways(snapshot.lunmap, settings.node, want.objects, lambda: found.well)
+    policy = settings.policy()
+    allow = allowed(policy.allow, snapshot.allowance, settings.node, utc_now())
+    permitted = permit(steps, observed, ways, allow)
+    lines = _steps(steps, Audience(observed, ways), permitted)
+    held = guard.check(steps, observed.objects, policy.limits, lambda: None)
     why = f"unless it is confirmed, the daemon would do nothing: the pass would {held}" if held else ""
-    return Preview(settings.node, snapshot.revision, source, _steps(steps, observed), _failing(want), why)
+    return Preview(settings.node, snapshot.revision, found.source, lines, _failing(want, permitted), why)
 
 
-def _map(settings: Settings, directory: Path) -> tuple[Snapshot, str]:
+class _Found(Struct, frozen=True):
+    snapshot: Snapshot
+    source: str
+    well: frozenset[str] = frozenset()
+
+
+def _map(settings: Settings, directory: Path) -> _Found:
     """Return the newest map and where it is from; the one that the daemon keeps when ZooKeeper can't be read."""
     try:
         with zookeeper.session(settings.zookeeper) as session:
-            return read_all(session), "ZooKeeper"
+            return _Found(read_all(session), "ZooKeeper", well_nodes(session))
     except StoreError as error:
         kept = _kept(directory)
         if kept is None:
             raise NoMapError(f"{error}; and the daemon has kept no map in {directory}") from error
-        return kept.snapshot, f"the local snapshot, since ZooKeeper can't be read: {error}"
+        return _Found(kept.snapshot, f"the local snapshot, since ZooKeeper can't be read: {error}")
 
 
 def _kept(directory: Path) -> Kept | None:
@@ -98,24 +117,28 @@ def _kept(directory: Path) -> Kept | None:
     return replay(contents) if contents else None
 
 
-def _steps(steps: Plan, observed: Observed) -> tuple[StepLine, ...]:
-    found = ((step, impact(step, observed)) for step in steps)
+def _steps(steps: Plan, audience: Audience, permitted: Permitted) -> tuple[StepLine, ...]:
+    done = {(step.action, lio.key(step.item)) for step in permitted.steps}
+    found = ((step, audience.impact(step)) for step in steps)
     return tuple(
         StepLine(
             step.action,
             lio.show_key(lio.key(step.item)),
             step.reason,
             effect.worst.word,
+            effect.now.word,
             tuple(sorted({session.initiator for session in effect.sessions})),
+            (step.action, lio.key(step.item)) not in done,
         )
         for step, effect in found
     )
 
 
-def _failing(want: Desire) -> tuple[FailureLine, ...]:
+def _failing(want: Desire, permitted: Permitted) -> tuple[FailureLine, ...]:
+    held = {name: failure for name, failure in permitted.held.items() if failure.reason != WAITING}
     return tuple(
         FailureLine(lio.show_key(name), failure.reason, failure.message)
-        for name, failure in want.failures.items()
+        for name, failure in {**want.failures, **held}.items()
     )
 
 
@@ -132,7 +155,13 @@ def _lines(found: Preview) -> Iterator[str]:
     yield f"node {found.node}, revision {found.revision} from {found.source}"
     if found.steps:
         rows = [
-            (line.action, line.object, line.disruption, ", ".join(line.initiators) or "-", line.reason)
+            (
+                f"{line.action}{' (held)' if line.held else ''}",
+                line.object,
+                line.disruption,
+                ", ".join(line.initiators) or "-",
+                line.reason,
+            )
             for line in found.steps
         ]
         yield tabulate(rows, ("ACTION", "OBJECT", "DISRUPTION", "LOGGED IN", "REASON"), tablefmt="plain")

@@ -11,6 +11,8 @@ from lunmapd.agent.policy import BEAT, DAY, Policy
 from lunmapd.core.errors import InvalidInputError, LunmapdError, Place, Problem
 from lunmapd.core.guard import Limits
 from lunmapd.core.names import check_name
+from lunmapd.core.permit import WORDS
+from lunmapd.core.plan import Disruption
 from lunmapd.core.source import Source
 from lunmapd.service import keyfile, zookeeper
 from lunmapd.service.mistakes import read, related
@@ -54,6 +56,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     removal_minimum: int = 4
     isolation: Isolation | None = None
     metrics: Metrics | None = None
+    allow: str = Disruption.DATA_UNREACHABLE.word
 
     def policy(self) -> Policy:
         """Return what they say of following the map."""
@@ -64,6 +67,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             full_read=self.full_read,
             audit=self.resync,
             beat=max(BEAT, self.resync),
+            allow=WORDS[self.allow],
         )
 
 
@@ -142,6 +146,7 @@ def _values(settings: Settings) -> list[Found]:
         (("snapshot_max_age",), _check_range(settings.snapshot_max_age, 0, _TEN_YEARS)),
         (("removal_limit",), _check_range(settings.removal_limit, 0, 1)),
         (("removal_minimum",), _check_range(settings.removal_minimum, 0, _MANY)),
+        (("allow",), None if settings.allow in WORDS else f"must be one of {', '.join(WORDS)}"),
         (("isolation", "after"), _check_isolation(settings)),
         (("metrics", "listen"), None if settings.metrics is None else _check_listen(settings.metrics.listen)),
     ]

@@ -7,7 +7,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core import digest as digests
-from lunmapd.core.changes import Change, Head, Revision, Staged, as_raw, data_at, diff, patch_digest, split
+from lunmapd.core.changes import (
+    Allowance,
+    Change,
+    Head,
+    Revision,
+    Staged,
+    as_raw,
+    data_at,
+    diff,
+    patch_digest,
+    split,
+)
 from lunmapd.core.documents import encode
 from lunmapd.core.lunmap import SECTIONS, Lunmap
 from lunmapd.store import paths
@@ -43,11 +54,12 @@ class Step(Struct, frozen=True):
 
 
 class Content(Struct, frozen=True):
-    """What a commit is made of: its steps, other writes that go with its release, and which removals it confirms, if any."""
+    """What a commit is made of: its steps, other writes that go with its release, which removals it confirms, and what it allows, if anything."""
 
     steps: tuple[Step, ...] = ()
     confirms: int = 0
     writes: tuple[Write, ...] = ()
+    allows: Allowance | None = None
 
 
 class Tip(Struct, frozen=True):
@@ -142,7 +154,7 @@ def tip_of(snapshot: Snapshot, head: Head | None = None) -> Tip:
 def draft(tip: Tip, what: Content, signature: Signature) -> Draft:
     """Prepare a commit in one piece."""
     revision = _record(tip, what, signature)
-    head = Head(revision.revision, revision.digest, max(tip.head.confirmed, what.confirms))
+    head = Head(revision.revision, revision.digest, max(tip.head.confirmed, what.confirms), None, what.allows)
     return Draft(tip.identity, head, tip.version, (*_writes(what), *what.writes), revision)
 
 
@@ -187,6 +199,7 @@ def _record(tip: Tip, what: Content, signature: Signature, part: int = 0) -> Rev
         changes,
         what.confirms,
         part,
+        what.allows,
     )
 
 

@@ -8,7 +8,7 @@ from kazoo.protocol.states import ZnodeStat
 
 from lunmapd.core.access import Role
 from lunmapd.core.documents import DocumentError, decode, encode
-from lunmapd.core.status import Live, NodeStatus
+from lunmapd.core.status import Live, NodeStatus, Standing, standing
 from lunmapd.store import paths
 from lunmapd.store.access_errors import NotPermittedError
 from lunmapd.store.acl import make, read_acls, to_kazoo
@@ -21,6 +21,8 @@ from lunmapd.store.top import fetch, get, read_top
 T = TypeVar("T")
 _ATTEMPTS = 5
 _UNREADABLE = "(unreadable)"
+# A node that still has a commit to carry out, as all have at first, offers what it did.
+_WELL = {Standing.CONVERGED, Standing.PENDING}
 
 
 class FleetNode(NamedTuple):
@@ -144,6 +146,12 @@ def read_fleet(session: Session) -> dict[str, FleetNode]:
     found = fetch(session, [path for name in names for path in (paths.live(name), paths.status(name))])
     pairs = zip(names, found[::2], found[1::2], strict=True)
     return {name: _fleet_node(name, live, status) for name, live, status in pairs if live or status}
+
+
+def well_nodes(session: Session) -> frozenset[str]:
+    """Read which nodes live and are in order, by what they say of themselves. Raises as `read_fleet` does."""
+    fleet = read_fleet(session)
+    return frozenset(name for name, found in fleet.items() if found.live and standing(found.status) in _WELL)
 
 
 def _members(session: Session) -> list[str]:

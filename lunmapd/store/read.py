@@ -141,7 +141,14 @@ def _with_head(known: Snapshot, top: Top) -> Snapshot:
     """Take over what head says besides its revision."""
     if top.version == known.head_version:
         return known
-    return replace(known, head_version=top.version, confirmed=top.head.confirmed, staged=top.head.staged)
+    head = top.head
+    return replace(
+        known,
+        head_version=top.version,
+        confirmed=head.confirmed,
+        staged=head.staged,
+        allowance=head.allowance,
+    )
 
 
 def _top_since(session: Session, known: Snapshot) -> Top:

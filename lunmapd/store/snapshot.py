@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from lunmapd.core import digest as digests
 from lunmapd.core.changes import (
+    Allowance,
     Change,
     Head,
     Revision,
@@ -61,7 +62,7 @@ class Snapshot(Struct, frozen=True):
     form, `edited` what the revisions say of each object that was changed around the tools (None: it should not be),
     `versions` the znode version of each object that was read itself, not through a revision. `incarnation` counts the
     restores of the tree, the last of which gave the revision `restored`; removals are confirmed up to the revision
-    `confirmed`, and `staged` tells of a large commit under way. A Snapshot survives JSON.
+    `confirmed`, `staged` tells of a large commit under way, and `allowance` is the override of this revision. A Snapshot survives JSON.
     """
 
     cluster: str
@@ -79,6 +80,7 @@ class Snapshot(Struct, frozen=True):
     restored: int = 0
     confirmed: int = 0
     staged: Staged | None = None
+    allowance: Allowance | None = None
 
     @property
     def edited_around(self) -> bool:
@@ -132,6 +134,7 @@ def assemble(meta: Meta, head: Head, head_version: int, objects: Mapping[str, Ra
         restored=meta.restored,
         confirmed=head.confirmed,
         staged=head.staged,
+        allowance=head.allowance,
     )
 
 
@@ -181,4 +184,5 @@ def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[
         versions={path: version for path, version in known.versions.items() if path not in changed},
         confirmed=head.confirmed,
         staged=head.staged,
+        allowance=head.allowance,
     )

@@ -3,7 +3,7 @@
 One module for each group of verbs.
 """
 
-from lunmapd.service.ctl import acl, check, edit, fleet, history, look, secret, upkeep
+from lunmapd.service.ctl import acl, check, edit, fleet, history, hold, look, secret, upkeep
 from lunmapd.service.ctl.group import ctl
 from lunmapd.service.errors import reported
 
@@ -12,6 +12,7 @@ _VERBS = (
     edit.apply,
     edit.rollback,
     edit.confirm,
+    hold.override,
     edit.large,
     look.get,
     history.log,

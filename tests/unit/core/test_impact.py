@@ -1,10 +1,14 @@
 """Who notices a step."""
 
+from types import MappingProxyType
+
 import pytest
+from msgspec.structs import replace
 
 from lunmapd.core import lio
-from lunmapd.core.impact import impact
-from lunmapd.core.lunmap import AluaState
+from lunmapd.core.backings import Block
+from lunmapd.core.impact import Audience, Impact, Ways
+from lunmapd.core.lunmap import AluaState, Lun, Lunmap, Map, Node, NodeState, PortalGroup, Target
 from lunmapd.core.observed import Observed, Session
 from lunmapd.core.plan import Action, Disruption, Step
 
@@ -20,6 +24,26 @@ ELSEWHERE = Session(T, 2, H, "LOGGED_IN")
 OBSERVED = Observed(lio.keyed([BACKING, LUN, ACL, MAPPED, ENABLED]), sessions=(ONE, TWO, ELSEWHERE))
 
 
+# The map still gives the Lun `a` to the host, through n2 too.
+SHARED = Lunmap(
+    luns={"a": Lun(Block("/dev/a"), maps=(Map(T, 0, H),)), "gone": Lun(Block("/dev/g"))},
+    targets={T: Target({"n1": PortalGroup(1), "n2": PortalGroup(2)})},
+    nodes={"n1": Node(1, ("10.0.0.1:3260",)), "n2": Node(2, ("10.0.0.2:3260",))},
+)
+
+
+def impact(
+    step: Step,
+    observed: Observed = OBSERVED,
+    *,
+    lunmap: Lunmap = SHARED,
+    wanted: lio.Objects = MappingProxyType({}),
+    well: frozenset[str] = frozenset({"n1", "n2"}),
+) -> Impact:
+    """Tell who notices a step on n1."""
+    return Audience(observed, Ways(lunmap, "n1", wanted, lambda: well)).impact(step)
+
+
 @pytest.mark.parametrize(
     ("step", "worst", "sessions"),
     [
@@ -29,12 +53,12 @@ OBSERVED = Observed(lio.keyed([BACKING, LUN, ACL, MAPPED, ENABLED]), sessions=(O
         (Step(Action.DELETE, LUN, ""), Disruption.PATH_LOSS, (ONE,)),
         (Step(Action.UPDATE, PREFERRED, "", BACKING), Disruption.UNIT_ATTENTION, (ONE,)),
         (Step(Action.CREATE, LUN, ""), Disruption.NONE, ()),
-        (Step(Action.DELETE, lio.MappedLun(T, 1, "iqn.2026-01.org.example:away", 0, "a", True), ""), Disruption.PATH_LOSS, ()),
+        (Step(Action.DELETE, lio.TpgLun(T, 1, "b"), ""), Disruption.PATH_LOSS, ()),
     ],
 )  # fmt: skip
 def test_who_is_logged_in_notices(step: Step, worst: Disruption, sessions: tuple[Session, ...]) -> None:
     """A step concerns those that are logged in where it happens; with nobody there it disrupts nobody."""
-    found = impact(step, OBSERVED)
+    found = impact(step)
     assert (found.worst, found.sessions) == (worst, sessions)
     assert found.now is (worst if sessions else Disruption.NONE)
 
@@ -45,6 +69,46 @@ def test_a_step_that_nobody_sees_concerns_nobody() -> None:
     assert impact(Step(Action.UPDATE, PREFERRED, "", BACKING), unseen).now is Disruption.NONE
 
 
+@pytest.mark.parametrize(
+    ("lunmap", "wanted", "well"),
+    [
+        (replace(SHARED, luns={}), {}, {"n1", "n2"}),
+        (replace(SHARED, luns={"a": Lun(Block("/dev/a"))}), {}, {"n1", "n2"}),
+        (replace(SHARED, targets={}), {}, {"n1", "n2"}),
+        (replace(SHARED, targets={T: Target({"n1": PortalGroup(1)})}), {}, {"n1", "n2"}),
+        (replace(SHARED, nodes={**SHARED.nodes, "n2": Node(2, state=NodeState.DRAINED)}), {}, {"n1", "n2"}),
+        (SHARED, {}, {"n1"}),
+        (SHARED, lio.keyed([lio.MappedLun(T, 1, H, 7, "a", write_protect=False)]), {"n1", "n2"}),
+    ],
+    ids=["no Lun", "not mapped", "no target", "no other node", "drained", "not well", "made anew"],
+)
+def test_the_last_way_to_data_leaves_them_unreachable(
+    lunmap: Lunmap, wanted: lio.Objects, well: set[str]
+) -> None:
+    """Unless another node that is well leads there for good, who is logged in loses its data, and not a path."""
+    found = impact(Step(Action.DELETE, MAPPED, ""), lunmap=lunmap, wanted=wanted, well=frozenset(well))
+    assert (found.worst, found.now) == (Disruption.DATA_UNREACHABLE, Disruption.DATA_UNREACHABLE)
+
+
+def test_nobody_loses_what_nobody_uses() -> None:
+    """Without a session there is nothing to lose, though it would be the last way."""
+    away = replace(OBSERVED, sessions=(TWO,))
+    found = impact(Step(Action.DELETE, MAPPED, ""), away, lunmap=replace(SHARED, luns={}))
+    assert (found.worst, found.now) == (Disruption.DATA_UNREACHABLE, Disruption.NONE)
+
+
+@pytest.mark.parametrize("item", [ENABLED, ACL, LUN])
+def test_what_is_made_anew_is_made_anew_everywhere(item: lio.Object) -> None:
+    """Other nodes are no way out: they do the same at the same time."""
+    assert impact(Step(Action.DELETE, item, ""), wanted=lio.keyed([item])).now is Disruption.DATA_UNREACHABLE
+
+
 def test_a_class_has_one_word() -> None:
     """The journal and `lunmapd plan` name a class of disruption alike."""
-    assert [each.word for each in Disruption] == ["none", "unit-attention", "path-loss", "session-drop"]
+    assert [each.word for each in Disruption] == [
+        "none",
+        "unit-attention",
+        "path-loss",
+        "session-drop",
+        "data-unreachable",
+    ]

@@ -1,0 +1,169 @@
+"""Steps that would disturb initiators that are logged in: held, and let pass by an override."""
+
+import pytest
+from cluster import Ctl
+from integration.agents import MAP, H, Nodes, T, applied, conditions, many, message, put, shown
+from msgspec.structs import replace
+
+from lunmapd.agent.agent import Agent, utc_now
+from lunmapd.agent.identity import Identity
+from lunmapd.agent.member import Member
+from lunmapd.agent.policy import Policy
+from lunmapd.client import Client, InvalidInputError, Note, UnexpectedRevisionError
+from lunmapd.core.lunmap import Lunmap, Node, NodeState, PortalGroup, Scope, Shared, Target
+from lunmapd.core.observed import Session as Login
+from lunmapd.core.plan import Disruption
+from lunmapd.core.status import APPLIED, At, NodeStatus, Standing, standing
+from lunmapd.store.read import read_all
+from lunmapd.store.session import Session
+
+pytestmark = pytest.mark.integration
+
+CAREFUL = Policy(allow=Disruption.SESSION_DROP)
+LOGGED_IN = (Login(T, 1, H, "LOGGED_IN"),)
+
+
+def client(session: Session) -> Client:
+    """Return an admin of the tree."""
+    return Client(session)
+
+
+def test_a_lun_in_use_stays_until_its_initiator_is_gone(session: Session, make: Nodes) -> None:
+    """The unmapping is held and says for whom, what else the revision brings is done, and a logout ends the hold."""
+    put(session, many(1, 2))
+    agent = make(policy=CAREFUL)
+    agent.turn()
+    make.kernel.sessions = LOGGED_IN
+    put(session, many(2, 3))
+    assert not agent.turn().converged
+    assert shown(make.kernel) == {"l1", "l2", "l3"}
+    assert conditions(agent)[APPLIED] == "Held"
+    assert f"data-unreachable for {H}, logged in now" in message(agent, APPLIED)
+    assert standing(agent.status) is Standing.HELD
+    assert {(failing.lun, failing.reason) for failing in agent.status.failing} >= {("l1", "Held")}
+    make.kernel.sessions = ()
+    assert agent.turn().converged
+    assert make.serves(many(2, 3))
+
+
+def test_by_default_the_map_is_carried_out(session: Session, make: Nodes) -> None:
+    """Without the setting a node does what the map says, whoever is logged in."""
+    put(session, many(1, 2))
+    agent = make()
+    agent.turn()
+    make.kernel.sessions = LOGGED_IN
+    put(session, many(2))
+    assert agent.turn().converged
+
+
+def test_an_override_lets_a_held_step_pass(session: Session, make: Nodes) -> None:
+    """It is a revision of its own, so it is known who allowed what; the node goes on as soon as it sees it."""
+    agent = _held(session, make)
+    made = client(session).override("data-unreachable", 60, note=Note("window 7", "ann"))
+    assert (made.revision, made.author, made.changes) == (3, "ann", ())
+    assert agent.turn().converged
+    assert applied(agent) == 3
+
+
+@pytest.mark.parametrize(
+    ("disruption", "seconds"),
+    [("session-drop", 60), ("none", 60), ("data-unreachable", -1)],
+    ids=["too little", "none", "over"],
+)
+def test_an_override_is_no_more_than_it_says(
+    session: Session, make: Nodes, disruption: str, seconds: float
+) -> None:
+    """Of a lower class, or over: the step stays held."""
+    agent = _held(session, make)
+    client(session).override(disruption, seconds)
+    assert not agent.turn().converged
+    assert conditions(agent)[APPLIED] == "Held"
+
+
+def test_the_next_commit_ends_an_override(session: Session, make: Nodes) -> None:
+    """What somebody else commits on top of it was looked at by nobody."""
+    agent = _held(session, make)
+    client(session).override("data-unreachable", 60)
+    put(session, _with_alias(session))
+    assert read_all(session).allowance is None
+    assert not agent.turn().converged
+
+
+def test_an_override_is_for_what_was_looked_at(session: Session, make: Nodes) -> None:
+    """With the revision that was looked at it is refused on top of a newer one, and for nodes that there are not."""
+    _held(session, make)
+    with pytest.raises(UnexpectedRevisionError):
+        client(session).override("data-unreachable", 60, note=Note(expect=1))
+    with pytest.raises(InvalidInputError, match="no such node"):
+        client(session).override("data-unreachable", 60, ("n9",))
+    with pytest.raises(InvalidInputError, match="is none of none, unit-attention"):
+        client(session).override("all", 60)
+    assert read_all(session).revision == 2
+
+
+def test_a_restarted_node_knows_of_an_override_and_of_its_end(session: Session, make: Nodes) -> None:
+    """It is read with the map, and by the local snapshot it lasts no longer than it says."""
+    _held(session, make)
+    client(session).override("data-unreachable", 60)
+    assert make(policy=CAREFUL).turn().converged
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_another_node_is_a_way_out_if_it_is_well(session: Session, make: Nodes, *, well: bool) -> None:
+    """A drained node ends its sessions only if another one that lives and is in order leads to the same Luns."""
+    put(session, _two_nodes())
+    agent = make(policy=CAREFUL)
+    agent.turn()
+    make.kernel.sessions = LOGGED_IN
+    other = Member(session, "n2", Identity("m2", "b2"), utc_now())
+    if well:
+        other.join()
+        at = At("c", 1, "d")
+        other.report(NodeStatus("b2", "1", utc_now(), at, at))
+    drained = _two_nodes()
+    put(
+        session,
+        replace(
+            drained, nodes={**drained.nodes, "n1": replace(drained.nodes["n1"], state=NodeState.DRAINED)}
+        ),
+    )
+    assert agent.turn().converged is well
+
+
+def test_overrides_are_told_of(session: Session, make: Nodes) -> None:
+    """The command line makes one, and the log and the revision tell of it."""
+    _held(session, make)
+    ctl = Ctl(session.hosts, session.root)
+    assert (
+        ctl("override", "path-loss", "--for", "5", "--node", "n1", "-m", "why").out
+        == "committed revision 3\n"
+    )
+    assert "allows=path-loss" in ctl("log").out
+    assert "allows   path-loss until 2" in ctl("show", "3").out
+    assert " on n1\n" in ctl("show", "3").out
+    assert '"disruption": "path-loss"' in ctl("show", "3", "-o", "json").out
+    assert "is not one of" in ctl("override", "everything", expect=2).err
+
+
+def _held(session: Session, make: Nodes) -> Agent:
+    put(session, many(1, 2))
+    agent = make(policy=CAREFUL)
+    agent.turn()
+    make.kernel.sessions = LOGGED_IN
+    put(session, many(2))
+    assert not agent.turn().converged
+    return agent
+
+
+def _with_alias(session: Session) -> Lunmap:
+    lunmap = read_all(session).lunmap
+    return replace(lunmap, targets={T: replace(lunmap.targets[T], alias="changed")})
+
+
+def _two_nodes() -> Lunmap:
+    lunmap = many(1)
+    luns = {name: replace(item, shared=Shared(Scope.OFF, Scope.OFF)) for name, item in lunmap.luns.items()}
+    nodes = {**MAP.nodes, "n2": Node(2, ("10.0.0.2:3260",))}
+    return replace(
+        lunmap, luns=luns, targets={T: Target({"n1": PortalGroup(1), "n2": PortalGroup(2)})}, nodes=nodes
+    )
