@@ -136,7 +136,7 @@ class Agent:
             limits=self._policy.limits,
             offer=offer,
             allow=allowed(self._policy.allow, snapshot.allowance, node, utc_now()),
-            well=self._member.well,
+            logins=self._member.logins,
         )
         try:
             result = reconcile(self._kernel, self._local.claims, orders, self._memory)

@@ -7,9 +7,10 @@ from msgspec import structs
 
 from lunmapd import __version__
 from lunmapd.agent.identity import Identity
+from lunmapd.core.impact import Logins
 from lunmapd.core.status import Live, NodeStatus
 from lunmapd.store.errors import StoreError
-from lunmapd.store.node import register, well_nodes, write_status
+from lunmapd.store.node import read_logins, register, write_status
 from lunmapd.store.session import Session
 
 
@@ -37,12 +38,12 @@ class Member:
         """Make sure that the node is seen to live. Raises StoreError, as NodeNameTakenError."""
         register(self._session, self.node, self._live)
 
-    def well(self) -> frozenset[str]:
-        """Return the nodes that live and are in order, by what they say; none when that can't be read."""
+    def logins(self) -> Logins:
+        """Tell of each node that lives and is in order who is logged in there; of none when that can't be read."""
         try:
-            return well_nodes(self._session)
+            return read_logins(self._session)
         except StoreError:
-            return frozenset()
+            return {}
 
     def report(self, status: NodeStatus) -> None:
         """Write the status, unless the last one written says the same and is younger than its beat. Raises StoreError."""

@@ -8,6 +8,7 @@ from msgspec import Struct
 from lunmapd.core import guard, lio
 from lunmapd.core.errors import Exit, LunmapdError
 from lunmapd.core.guard import Limits
+from lunmapd.core.impact import Logins
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.core.offer import Offer
 from lunmapd.core.plan import Disruption
@@ -30,7 +31,7 @@ class Orders(Struct, frozen=True):
     """What a pass has to bring about.
 
     `confirmed` gives the map up to which removals are confirmed, None for none; `decided` is what an earlier pass was to
-    take away and could not. `vault` opens the secrets. Steps above `allow` are held; `well` names the nodes that live and are in order.
+    take away and could not. `vault` opens the secrets. Steps above `allow` are held; `logins` is as in Ways.
     """
 
     node: str
@@ -43,4 +44,4 @@ class Orders(Struct, frozen=True):
     limits: Limits = Limits()
     offer: Offer = Offer.ALL
     allow: Disruption = Disruption.DATA_UNREACHABLE
-    well: Callable[[], AbstractSet[str]] = frozenset
+    logins: Callable[[], Logins] = dict

@@ -138,7 +138,7 @@ def _permitted(kernel: Kernel, orders: Orders, want: Desire, observed: Observed,
     if not steps:
         return Permitted(())
     _judge(kernel, orders, want, observed, steps)
-    ways = Ways(orders.lunmap, orders.node, want.objects, orders.well)
+    ways = Ways(orders.lunmap, orders.node, want.objects, orders.logins)
     return permit(steps, observed, ways, orders.allow)
 
 

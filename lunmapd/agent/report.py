@@ -1,6 +1,6 @@
 """From what a pass found to what the node says of itself. Pure; the time is passed in, as RFC 3339 text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, structs
 
@@ -8,13 +8,16 @@ from lunmapd import __version__
 from lunmapd.agent.reconcile import Result
 from lunmapd.core import lio
 from lunmapd.core.errors import LunmapdError
+from lunmapd.core.observed import LOGGED_IN, Session
 from lunmapd.core.outcome import HELD, WAITING
 from lunmapd.core.status import (
     APPLIED,
     MAX_FAILING,
+    MAX_LOGINS,
     STEPS_HELD,
     STORE,
     At,
+    Login,
     NodeStatus,
     Verdict,
     bad,
@@ -73,7 +76,13 @@ def _with_result(status: NodeStatus, at: At | None, result: Result) -> NodeStatu
         failing_count=len(failing),
         waiting=waiting,
         sessions=len(result.observed.sessions),
+        logins=_logins(result.observed.sessions),
     )
+
+
+def _logins(sessions: Iterable[Session]) -> tuple[Login, ...]:
+    found = {Login(session.iqn, session.initiator) for session in sessions if session.state == LOGGED_IN}
+    return tuple(sorted(found)) if len(found) <= MAX_LOGINS else ()
 
 
 def _verdicts(turn: Turn) -> Iterator[Verdict]:

@@ -1,7 +1,7 @@
 """Who notices a step: the disruption that it has at worst, and the initiators that are logged in where it happens."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 
@@ -11,8 +11,10 @@ from lunmapd.core import lio
 from lunmapd.core.lunmap import Lunmap, NodeState, initiators_of, reporting_nodes
 from lunmapd.core.observed import Observed, Session
 from lunmapd.core.plan import Disruption, Step, disruption
+from lunmapd.core.status import Login
 
 Acl = tuple[str, int, str]
+Logins = Mapping[str, AbstractSet[Login]]
 
 
 class Impact(Struct, frozen=True):
@@ -26,13 +28,14 @@ class Impact(Struct, frozen=True):
 class Ways(Struct, frozen=True):
     """Through what initiators reach their Luns: what is `wanted` on this node, and what the map gives them on others.
 
-    `well` names the nodes that live and are in order; it is asked only when it matters, since it may have to be read.
+    `logins` tells of each node that lives and is in order who is logged in there, as it last said; it is asked only when it
+    matters, since it may have to be read.
     """
 
     lunmap: Lunmap
     node: str
     wanted: lio.Objects
-    well: Callable[[], AbstractSet[str]]
+    logins: Callable[[], Logins]
 
 
 class Audience:
@@ -54,7 +57,8 @@ class Audience:
     def impact(self, step: Step) -> Impact:
         """Tell who notices the step.
 
-        Taking away what leads an initiator to its data makes these unreachable, unless another node leads there. What is
+        Taking away what leads an initiator to its data makes these unreachable, unless the
+        initiator has a way through another node, too. What is
         made anew is made anew on every node at the same time, as far as anyone knows here, so that none is a way out.
         """
         worst = disruption(step)
@@ -114,11 +118,11 @@ class Audience:
         return {(*_acl(item), item.storage_object) for item in items if isinstance(item, lio.MappedLun)}
 
     @cached_property
-    def _well(self) -> AbstractSet[str]:
-        return self._ways.well()
+    def _logins(self) -> Logins:
+        return self._ways.logins()
 
     def _elsewhere(self, item: lio.MappedLun) -> bool:
-        """Tell whether another node that is well offers the Lun to the initiator."""
+        """Tell whether another node offers the Lun to the initiator, which is logged in there."""
         lunmap, lun = self._ways.lunmap, self._ways.lunmap.luns.get(item.storage_object)
         if lun is None:
             return False
@@ -128,12 +132,11 @@ class Audience:
             if node != self._ways.node and lunmap.nodes[node].state is NodeState.ACTIVE
         }
         targets = {entry.target for entry in lun.maps if item.initiator in initiators_of(lunmap, entry)}
-        offering = {
-            node
+        return any(
+            Login(iqn, item.initiator) in self._logins.get(node, ())
             for iqn in targets & lunmap.targets.keys()
             for node in others & lunmap.targets[iqn].nodes.keys()
-        }
-        return bool(offering) and bool(offering & self._well)
+        )
 
 
 def _acl(item: lio.MappedLun) -> Acl:

@@ -7,6 +7,9 @@ from msgspec import Struct
 
 from lunmapd.core import lio
 
+LOGGED_IN = "LOGGED_IN"
+"""The kernel's word for a session that can do I/O (drivers/target/iscsi/iscsi_target_configfs.c, lio_target_nacl_info_show)."""
+
 
 class Session(Struct, frozen=True, gc=False):
     """An initiator that is logged in; `state` is the kernel's word, `address` where it came from."""

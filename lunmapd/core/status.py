@@ -76,11 +76,19 @@ class Failing(Struct, frozen=True):
     lun: str = ""
 
 
+class Login(Struct, frozen=True, order=True):
+    """An initiator that is logged in to a target at the node."""
+
+    target: str
+    initiator: str
+
+
 class NodeStatus(Struct, frozen=True, omit_defaults=True):
     """`members/<node>/status`. `observed` is the newest revision read, `applied` the last one that was seen in the kernel.
 
     `failing` lists at most MAX_FAILING objects, `failing_count` counts them all; those that merely wait for another
     are counted in `waiting`. It is written at least every `beat` seconds by a daemon that turns; 0 is one that doesn't promise it.
+    `logins` are those of the last look at the kernel, none if there are more than MAX_LOGINS; `sessions` counts all.
     `keys` are the ids of the node's keys, the current one first (see secrets.py).
     """
 
@@ -96,9 +104,11 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     sessions: int = 0
     keys: tuple[str, ...] = ()
     beat: float = 0.0
+    logins: tuple[Login, ...] = ()
 
 
 MAX_FAILING = 50
+MAX_LOGINS = 200
 
 APPLIED = "Applied"
 FRESH = "MapFresh"

@@ -15,7 +15,7 @@ from lunmapd.agent.local import FILE, Kept, replay
 from lunmapd.core import guard, lio
 from lunmapd.core.desire import Desire, desire
 from lunmapd.core.errors import Exit
-from lunmapd.core.impact import Audience, Ways
+from lunmapd.core.impact import Audience, Logins, Ways
 from lunmapd.core.outcome import WAITING
 from lunmapd.core.permit import Permitted, allowed, permit
 from lunmapd.core.plan import Plan, plan
@@ -25,7 +25,7 @@ from lunmapd.service import zookeeper
 from lunmapd.service.keyfile import read_keys
 from lunmapd.service.settings import Settings
 from lunmapd.store.errors import StoreError
-from lunmapd.store.node import well_nodes
+from lunmapd.store.node import read_logins
 from lunmapd.store.read import read_all
 from lunmapd.store.snapshot import Snapshot
 
@@ -84,7 +84,7 @@ def preview(settings: Settings) -> Preview:
     vault = Vault(snapshot.cluster, read_keys(Path(settings.key_file)))
     want = desire(snapshot.lunmap, snapshot.unreadable, settings.node, observed, vault)
     steps = plan(want.objects, observed.objects)
-    ways = Ways(snapshot.lunmap, settings.node, want.objects, lambda: found.well)
+    ways = Ways(snapshot.lunmap, settings.node, want.objects, lambda: found.logins)
     policy = settings.policy()
     allow = allowed(policy.allow, snapshot.allowance, settings.node, utc_now())
     permitted = permit(steps, observed, ways, allow)
@@ -97,14 +97,14 @@ def preview(settings: Settings) -> Preview:
 class _Found(Struct, frozen=True):
     snapshot: Snapshot
     source: str
-    well: frozenset[str] = frozenset()
+    logins: Logins = {}
 
 
 def _map(settings: Settings, directory: Path) -> _Found:
     """Return the newest map and where it is from; the one that the daemon keeps when ZooKeeper can't be read."""
     try:
         with zookeeper.session(settings.zookeeper) as session:
-            return _Found(read_all(session), "ZooKeeper", well_nodes(session))
+            return _Found(read_all(session), "ZooKeeper", read_logins(session))
     except StoreError as error:
         kept = _kept(directory)
         if kept is None:

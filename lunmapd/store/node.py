@@ -8,7 +8,7 @@ from kazoo.protocol.states import ZnodeStat
 
 from lunmapd.core.access import Role
 from lunmapd.core.documents import DocumentError, decode, encode
-from lunmapd.core.status import Live, NodeStatus, Standing, standing
+from lunmapd.core.status import Live, Login, NodeStatus, Standing, standing
 from lunmapd.store import paths
 from lunmapd.store.access_errors import NotPermittedError
 from lunmapd.store.acl import make, read_acls, to_kazoo
@@ -148,10 +148,13 @@ def read_fleet(session: Session) -> dict[str, FleetNode]:
     return {name: _fleet_node(name, live, status) for name, live, status in pairs if live or status}
 
 
-def well_nodes(session: Session) -> frozenset[str]:
-    """Read which nodes live and are in order, by what they say of themselves. Raises as `read_fleet` does."""
-    fleet = read_fleet(session)
-    return frozenset(name for name, found in fleet.items() if found.live and standing(found.status) in _WELL)
+def read_logins(session: Session) -> dict[str, frozenset[Login]]:
+    """Read of each node that lives and is in order who is logged in there, by what it last said. Raises as `read_fleet` does."""
+    return {
+        name: frozenset(found.status.logins)
+        for name, found in read_fleet(session).items()
+        if found.live and found.status and standing(found.status) in _WELL
+    }
 
 
 def _members(session: Session) -> list[str]:

@@ -14,6 +14,7 @@ from lunmapd.core.lunmap import Lunmap, Node, NodeState, PortalGroup, Scope, Sha
 from lunmapd.core.observed import Session as Login
 from lunmapd.core.plan import Disruption
 from lunmapd.core.status import APPLIED, At, NodeStatus, Standing, standing
+from lunmapd.core.status import Login as Seen
 from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
 
@@ -108,18 +109,19 @@ def test_a_restarted_node_knows_of_an_override_and_of_its_end(session: Session, 
     assert make(policy=CAREFUL).turn().converged
 
 
-@pytest.mark.parametrize("well", [True, False])
-def test_another_node_is_a_way_out_if_it_is_well(session: Session, make: Nodes, *, well: bool) -> None:
-    """A drained node ends its sessions only if another one that lives and is in order leads to the same Luns."""
+@pytest.mark.parametrize("there", [True, False])
+def test_another_node_is_a_way_out_for_who_is_logged_in_there(
+    session: Session, make: Nodes, *, there: bool
+) -> None:
+    """A drained node ends its sessions only if the initiator is logged in at another one that leads to the same Luns."""
     put(session, _two_nodes())
     agent = make(policy=CAREFUL)
     agent.turn()
     make.kernel.sessions = LOGGED_IN
     other = Member(session, "n2", Identity("m2", "b2"), utc_now())
-    if well:
-        other.join()
-        at = At("c", 1, "d")
-        other.report(NodeStatus("b2", "1", utc_now(), at, at))
+    other.join()
+    at, logins = At("c", 1, "d"), (Seen(T, H),) if there else ()
+    other.report(NodeStatus("b2", "1", utc_now(), at, at, logins=logins))
     drained = _two_nodes()
     put(
         session,
@@ -127,7 +129,7 @@ def test_another_node_is_a_way_out_if_it_is_well(session: Session, make: Nodes, 
             drained, nodes={**drained.nodes, "n1": replace(drained.nodes["n1"], state=NodeState.DRAINED)}
         ),
     )
-    assert agent.turn().converged is well
+    assert agent.turn().converged is there
 
 
 def test_overrides_are_told_of(session: Session, make: Nodes) -> None:

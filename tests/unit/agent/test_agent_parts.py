@@ -12,10 +12,10 @@ from lunmapd.agent.identity import NoIdentityError, read_identity
 from lunmapd.agent.reconcile import Result
 from lunmapd.agent.report import Turn, first_status, next_status
 from lunmapd.core import lio
-from lunmapd.core.observed import Observed, Session
+from lunmapd.core.observed import LOGGED_IN, Observed, Session
 from lunmapd.core.outcome import WAITING, Failure
 from lunmapd.core.plan import Action, Step
-from lunmapd.core.status import APPLIED, MAX_FAILING, STORE, At
+from lunmapd.core.status import APPLIED, MAX_FAILING, MAX_LOGINS, STORE, At, Login
 from lunmapd.store.errors import UnreachableError
 
 T = "iqn.2026-01.org.example:t"
@@ -122,6 +122,18 @@ def test_an_unreachable_store_keeps_what_is_applied() -> None:
     store = next(entry for entry in again.conditions if entry.type == STORE)
     assert (again.applied, store.status, store.reason, store.since) == (AT, False, "Unreachable", "t2")
     assert not turn.converged
+
+
+def test_logins_are_listed_up_to_a_limit() -> None:
+    """Who is logged in is listed once and in order, who is only on the way is not, and of too many nobody is."""
+
+    def listed(*sessions: Session) -> tuple[Login, ...]:
+        result = Result(Observed(sessions=sessions), {}, ())
+        return next_status(first_status("b", "t0"), Turn(AT, result), "t1").logins
+
+    both = [Session(T, 1, initiator, LOGGED_IN) for initiator in ("b", "a", "a")]
+    assert listed(*both, Session(T, 1, "c", "FREE")) == (Login(T, "a"), Login(T, "b"))
+    assert listed(*(Session(T, 1, str(number), LOGGED_IN) for number in range(MAX_LOGINS + 1))) == ()
 
 
 def test_a_turn_without_a_pass_keeps_the_counts() -> None:

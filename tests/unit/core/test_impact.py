@@ -7,10 +7,11 @@ from msgspec.structs import replace
 
 from lunmapd.core import lio
 from lunmapd.core.backings import Block
-from lunmapd.core.impact import Audience, Impact, Ways
+from lunmapd.core.impact import Audience, Impact, Logins, Ways
 from lunmapd.core.lunmap import AluaState, Lun, Lunmap, Map, Node, NodeState, PortalGroup, Target
 from lunmapd.core.observed import Observed, Session
 from lunmapd.core.plan import Action, Disruption, Step
+from lunmapd.core.status import Login
 
 T = "iqn.2026-01.org.example:t"
 H, OTHER = "iqn.2026-01.org.example:h", "iqn.2026-01.org.example:other"
@@ -24,6 +25,8 @@ ELSEWHERE = Session(T, 2, H, "LOGGED_IN")
 OBSERVED = Observed(lio.keyed([BACKING, LUN, ACL, MAPPED, ENABLED]), sessions=(ONE, TWO, ELSEWHERE))
 
 
+THERE = Login(T, H)
+WELL = {"n1": {THERE}, "n2": {THERE}}
 # The map still gives the Lun `a` to the host, through n2 too.
 SHARED = Lunmap(
     luns={"a": Lun(Block("/dev/a"), maps=(Map(T, 0, H),)), "gone": Lun(Block("/dev/g"))},
@@ -38,10 +41,10 @@ def impact(
     *,
     lunmap: Lunmap = SHARED,
     wanted: lio.Objects = MappingProxyType({}),
-    well: frozenset[str] = frozenset({"n1", "n2"}),
+    logins: Logins = MappingProxyType({"n2": {THERE}}),
 ) -> Impact:
     """Tell who notices a step on n1."""
-    return Audience(observed, Ways(lunmap, "n1", wanted, lambda: well)).impact(step)
+    return Audience(observed, Ways(lunmap, "n1", wanted, lambda: logins)).impact(step)
 
 
 @pytest.mark.parametrize(
@@ -70,23 +73,35 @@ def test_a_step_that_nobody_sees_concerns_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lunmap", "wanted", "well"),
+    ("lunmap", "wanted", "logins"),
     [
-        (replace(SHARED, luns={}), {}, {"n1", "n2"}),
-        (replace(SHARED, luns={"a": Lun(Block("/dev/a"))}), {}, {"n1", "n2"}),
-        (replace(SHARED, targets={}), {}, {"n1", "n2"}),
-        (replace(SHARED, targets={T: Target({"n1": PortalGroup(1)})}), {}, {"n1", "n2"}),
-        (replace(SHARED, nodes={**SHARED.nodes, "n2": Node(2, state=NodeState.DRAINED)}), {}, {"n1", "n2"}),
-        (SHARED, {}, {"n1"}),
-        (SHARED, lio.keyed([lio.MappedLun(T, 1, H, 7, "a", write_protect=False)]), {"n1", "n2"}),
+        (replace(SHARED, luns={}), {}, WELL),
+        (replace(SHARED, luns={"a": Lun(Block("/dev/a"))}), {}, WELL),
+        (replace(SHARED, targets={}), {}, WELL),
+        (replace(SHARED, targets={T: Target({"n1": PortalGroup(1)})}), {}, WELL),
+        (replace(SHARED, nodes={**SHARED.nodes, "n2": Node(2, state=NodeState.DRAINED)}), {}, WELL),
+        (SHARED, {}, {"n1": {THERE}}),
+        (SHARED, {}, {"n2": {Login(T, OTHER)}}),
+        (SHARED, {}, {"n2": {Login("iqn.2026-01.org.example:other-target", H)}}),
+        (SHARED, lio.keyed([lio.MappedLun(T, 1, H, 7, "a", write_protect=False)]), WELL),
     ],
-    ids=["no Lun", "not mapped", "no target", "no other node", "drained", "not well", "made anew"],
+    ids=[
+        "no Lun",
+        "not mapped",
+        "no target",
+        "no other node",
+        "drained",
+        "not logged in",
+        "another initiator",
+        "another target",
+        "made anew",
+    ],
 )
 def test_the_last_way_to_data_leaves_them_unreachable(
-    lunmap: Lunmap, wanted: lio.Objects, well: set[str]
+    lunmap: Lunmap, wanted: lio.Objects, logins: Logins
 ) -> None:
-    """Unless another node that is well leads there for good, who is logged in loses its data, and not a path."""
-    found = impact(Step(Action.DELETE, MAPPED, ""), lunmap=lunmap, wanted=wanted, well=frozenset(well))
+    """Unless the initiator is logged in at another node that leads there for good, it loses its data, and not a path."""
+    found = impact(Step(Action.DELETE, MAPPED, ""), lunmap=lunmap, wanted=wanted, logins=logins)
     assert (found.worst, found.now) == (Disruption.DATA_UNREACHABLE, Disruption.DATA_UNREACHABLE)
 
 

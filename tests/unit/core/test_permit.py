@@ -36,7 +36,7 @@ def _permit(
     """Return what is permitted, and what there is after it."""
     sessions = tuple(Session(T, 1, initiator, "LOGGED_IN") for initiator in logged_in)
     before, want = lio.keyed(observed), lio.keyed(wanted)
-    ways = Ways(Lunmap(), "n1", want, frozenset)
+    ways = Ways(Lunmap(), "n1", want, dict)
     permitted = permit(plan(want, before), Observed(before, sessions=sessions), ways, allow)
     return permitted, follow(before, permitted.steps)
 
@@ -82,11 +82,11 @@ def test_isolation_is_never_held() -> None:
     before = [*THERE, *_lun("a", "1", H)]
     observed, want = lio.keyed(before), lio.keyed(before)
     closed = {name: item for name, item in want.items() if item != ENABLED}
-    ways = Ways(Lunmap(), "n1", want, frozenset)
+    ways = Ways(Lunmap(), "n1", want, dict)
     steps = plan(closed, observed)
     seen = Observed(observed, sessions=(Session(T, 1, H, "LOGGED_IN"),))
     assert permit(steps, seen, ways, Disruption.NONE) == Permitted(steps)
-    drained = Ways(Lunmap(), "n1", closed, frozenset)
+    drained = Ways(Lunmap(), "n1", closed, dict)
     assert permit(steps, seen, drained, Disruption.NONE).steps == ()
 
 
