@@ -52,7 +52,7 @@ dist: $(VENV)/ready ## The wheel and the source archive, into dist/
 box: $(VENV)/ready box-packages ## A Debian 13 box for Vagrant and libvirt, into build/vagrant/ (INSTALL=1 installs what it needs)
 	@PYTHONPATH=tests $(BIN)/python -m vagrant build/vagrant
 
-vagrant-test: $(VENV)/ready vagrant-packages deb ## The Vagrantfile on emulated machines, about 20 minutes (LUNMAP_NODES=2, INSTALL=1)
+vagrant-test: $(VENV)/ready vagrant-packages deb ## The Vagrantfile on emulated machines, about 15 minutes (LUNMAP_NODES=2, INSTALL=1)
 	@$(PYTEST) --durations=0 -v -s tests/vagrant
 
 clean: ## Remove what was built here; the lab's cached root stays
