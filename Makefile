@@ -9,8 +9,12 @@ PYTEST := $(BIN)/pytest
 # a Debian root and a network of its own.
 FAST_PACKAGES := gcc libsystemd-dev pkg-config python3-dev python3-venv
 LAB_PACKAGES  := mmdebstrap iproute2
+# A whole emulator and what drives it: installed only when asked, by INSTALL=1.
+BOX_PACKAGES     := mmdebstrap e2fsprogs qemu-utils vagrant
+VAGRANT_PACKAGES := $(BOX_PACKAGES) vagrant-libvirt libvirt-daemon libvirt-daemon-system libvirt-clients \
+	qemu-system-x86 dnsmasq-base iptables iproute2 rsync openssh-client
 
-.PHONY: help demo test test-fast soak bench lint lab deb dist clean packages lab-packages
+.PHONY: help demo test test-fast soak bench lint lab deb dist box vagrant-test clean packages lab-packages box-packages vagrant-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +49,12 @@ deb: $(VENV)/ready lab-packages ## The Debian package, built in a Debian 13, int
 dist: $(VENV)/ready ## The wheel and the source archive, into dist/
 	@$(BIN)/python -m build --quiet --outdir dist
 
+box: $(VENV)/ready box-packages ## A Debian 13 box for Vagrant and libvirt, into build/vagrant/ (INSTALL=1 installs what it needs)
+	@PYTHONPATH=tests $(BIN)/python -m vagrant build/vagrant
+
+vagrant-test: $(VENV)/ready vagrant-packages deb ## The Vagrantfile on emulated machines, about 15 minutes (LUNMAP_NODES=2, INSTALL=1)
+	@$(PYTEST) --durations=0 -v -s tests/vagrant
+
 clean: ## Remove what was built here; the lab's cached root stays
 	rm -rf $(VENV) build dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
@@ -53,6 +63,12 @@ packages:
 
 lab-packages: packages
 	@packaging/install-host-packages $(LAB_PACKAGES)
+
+box-packages:
+	@$(if $(INSTALL),,CHECK=1) packaging/install-host-packages $(BOX_PACKAGES)
+
+vagrant-packages:
+	@$(if $(INSTALL),,CHECK=1) packaging/install-host-packages $(VAGRANT_PACKAGES)
 
 $(VENV)/ready: pyproject.toml | packages
 	@echo "== installing lunmapd and its tools into $(VENV)"

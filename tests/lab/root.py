@@ -1,4 +1,4 @@
-"""Root file systems of Debian 13, each built once: the one that all machines share, read-only, and the package's workshop."""
+"""Root file systems of Debian 13, each built once: the one that all machines share, read-only, the package's workshop, and the Vagrant box's."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ def root(extra: str = "") -> Path:
 def workshop() -> Path:
     """Return the root in which the Debian package is built, with the packages of recipe/packages.build, as `root` does."""
     return _root(["packages.build"], _RECIPE / "customize.build", "the package's workshop (Debian 13)")
+
+
+def box() -> Path:
+    """Return the root of the Vagrant box, with the packages of recipe/packages and packages.box, as `root` does."""
+    return _root(
+        ["packages", "packages.box"], _RECIPE / "customize.box", "the Vagrant box's root (Debian 13)"
+    )
 
 
 def _root(lists: list[str], finish: Path, what: str) -> Path:
