@@ -19,7 +19,9 @@ def clean() -> None:
         target.rmdir()
     if (auth := ROOT / "iscsi/discovery_auth").exists():
         (auth / "enforce_discovery_auth").write_text("0")
-    _remove(filter(Path.is_dir, ROOT.glob("core/*_*/*")), ROOT.glob("core/*_*"))
+    # The kernel's own group goes with its device.
+    groups = (path for path in ROOT.glob("core/*_*/*/alua/*") if path.name != "default_tg_pt_gp")
+    _remove(groups, filter(Path.is_dir, ROOT.glob("core/*_*/*")), ROOT.glob("core/*_*"))
     for file in Path("/srv").iterdir():
         file.unlink()
 
