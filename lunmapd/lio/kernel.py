@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
@@ -132,30 +132,37 @@ class Kernel:
 
     def _send(self, batch: Sequence[Step], queue: Batches, lost: "_Losses") -> Iterator[Report]:
         assert self._worker is not None, "an observation starts one"
-        worker, path, done = self._worker, "", 0
+        worker, left = self._worker, dict(enumerate(batch))
+        under_way: Mapping[int, str] = {}
         deadline = time.monotonic() + self._deadlines.step
         try:
             worker.send(wire.Apply(tuple(batch)), deadline)
-            while done < len(batch):
+            while left:
                 answer = worker.receive(deadline)
                 assert isinstance(answer, wire.Progress), "the others answer Observe"
-                path, deadline = answer.path, time.monotonic() + self._deadlines.step
-                for failure in answer.outcomes:
-                    done += 1
-                    yield self._noted(batch[done - 1], failure)
+                under_way, deadline = dict(answer.under_way), time.monotonic() + self._deadlines.step
+                for number, outcome in answer.outcomes:
+                    yield self._noted(left.pop(number), outcome)
         except WorkerLateError:
-            stuck = Stuck(
-                batch[done].item, path, self._sentence(worker, str(batch[done]), self._deadlines.step)
+            hanging = under_way or {min(left): ""}
+            stuck = [self._hold(worker, left.pop(number), path) for number, path in hanging.items()]
+            lost.note(self._lose(worker, stuck[-1].failure()))
+            queue.put_back(tuple(left.values()))
+            yield from (
+                Report(batch[number], held.failure()) for number, held in zip(hanging, stuck, strict=True)
             )
-            self._quarantine.add(worker, stuck)
-            yield Report(batch[done], lost.note(self._lose(worker, stuck.failure())))
-            queue.put_back(batch[done + 1 :])
         except WorkerGoneError as error:
-            failure = self._lose(worker, Failure("WorkerDied", f"{error} during: {batch[done]}"))
+            step = left[min(left)]
+            failure = self._lose(worker, Failure("WorkerDied", f"{error} during: {step}"))
             if len(batch) == 1:
-                yield Report(batch[done], lost.note(failure))
+                yield Report(step, lost.note(failure))
             else:
-                queue.put_back(batch[done:], careful=True)
+                queue.put_back(tuple(left.values()), careful=True)
+
+    def _hold(self, worker: WorkerProcess, step: Step, path: str) -> Stuck:
+        stuck = Stuck(step.item, path, self._sentence(worker, str(step), self._deadlines.step))
+        self._quarantine.add(worker, stuck)
+        return stuck
 
     def _noted(self, step: Step, failure: Failure | None) -> Report:
         if failure is None and step.action is Action.DELETE:

@@ -1,12 +1,14 @@
 """Making and removing TPG LUNs and mapped LUNs."""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from lunmapd.core import lio
+from lunmapd.core.plan import Action, Step
 from lunmapd.lio import alua, files, lean, rts
 from lunmapd.lio.parse import directory_number
-from lunmapd.lio.places import Places, tpg_path
+from lunmapd.lio.places import Numbers, Places, tpg_path
 from lunmapd.lio.refusal import RefusedError
 
 
@@ -43,17 +45,40 @@ def free(path: str, places: Places) -> None:
         places.numbers[iqn, tag].free(number)
 
 
+def reserve(step: Step, places: Places) -> None:
+    """Choose the number of a LUN that is about to be made, before others are made beside it."""
+    item = step.item
+    if step.action is Action.CREATE and isinstance(item, lio.TpgLun):
+        numbers = places.numbers[item.iqn, item.tag]
+        number = numbers.lowest()
+        numbers.take(number)
+        places.reserved[item.iqn, item.tag, item.storage_object] = number
+
+
 def _create_lun(item: lio.TpgLun, places: Places) -> None:
     tpg = (item.iqn, item.tag)
+    number = places.reserved.pop((*tpg, item.storage_object))
+    with _freed_on_failure(number, places.numbers[tpg]):
+        if item.storage_object in places.luns[tpg]:
+            raise RefusedError("KernelRefused", f"{item.storage_object} is a LUN of this TPG already")
+        lean.create_lun(item, number, _hba(item, places))
+    places.luns[tpg][item.storage_object] = number
+
+
+@contextlib.contextmanager
+def _freed_on_failure(number: int, numbers: Numbers) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RefusedError):
+        numbers.free(number)
+        raise
+
+
+def _hba(item: lio.TpgLun, places: Places) -> str:
     hba = places.devices.get(item.storage_object)
     if hba is None:
         raise RefusedError("KernelRefused", f"there is no storage object {item.storage_object}")
-    if item.storage_object in places.luns[tpg]:
-        raise RefusedError("KernelRefused", f"{item.storage_object} is a LUN of this TPG already")
-    number = places.numbers[tpg].lowest()
-    lean.create_lun(item, number, hba)
-    places.numbers[tpg].take(number)
-    places.luns[tpg][item.storage_object] = number
+    return hba
 
 
 def _delete_lun(item: lio.TpgLun, places: Places) -> None:

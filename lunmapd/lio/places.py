@@ -1,6 +1,7 @@
 """Where the objects of LIO are kept: the numbers that only the kernel cares about."""
 
 from collections import defaultdict
+from threading import Lock
 
 from msgspec import Struct, field
 
@@ -13,12 +14,13 @@ TpgKey = tuple[str, int]
 
 
 class Numbers:
-    """Numbers in use, and the lowest one that is free, found in constant time while filling up."""
+    """Numbers in use, and the lowest one that is free, found in constant time while filling up. Several threads may free some."""
 
     def __init__(self, first: int = 0) -> None:
         """Start with all free from `first` on."""
         self._first = first
         self._taken: set[int] = set()
+        self._lock = Lock()
 
     def take(self, number: int) -> None:
         """Note that the number is in use."""
@@ -26,8 +28,9 @@ class Numbers:
 
     def free(self, number: int) -> None:
         """Note that the number is free again."""
-        self._taken.discard(number)
-        self._first = min(self._first, number)
+        with self._lock:
+            self._taken.discard(number)
+            self._first = min(self._first, number)
 
     def lowest(self) -> int:
         """Return the lowest free number, without taking it."""
@@ -46,6 +49,8 @@ class Places(Struct):
     """TPG to storage object to TPG LUN."""
     numbers: dict[TpgKey, Numbers] = field(default_factory=lambda: defaultdict(Numbers))
     """TPG to the numbers of its LUN directories, whatever is in them."""
+    reserved: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    """The numbers that LUNs will have which are about to be made, by TPG and storage object."""
     maps: dict[TpgKey, dict[str, set[lio.Key]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(set))
     )
@@ -75,8 +80,7 @@ def domain(item: lio.Object, places: Places) -> str:  # noqa: PLR0911 - one arm 
             return f"core/{places.devices.get(item.name, fresh)}"
         case lio.TpgLun():
             tpg = (item.iqn, item.tag)
-            number = places.luns[tpg].get(item.storage_object, places.numbers[tpg].lowest())
-            return f"{tpg_path(*tpg)}/lun/lun_{number}"
+            return f"{tpg_path(*tpg)}/lun/lun_{_lun_number(item, places)}"
         case lio.NodeAcl() | lio.MappedLun():
             return f"{tpg_path(item.iqn, item.tag)}/acls"
         case lio.Tpg() | lio.Enabled() | lio.Portal():
@@ -87,3 +91,11 @@ def domain(item: lio.Object, places: Places) -> str:  # noqa: PLR0911 - one arm 
             return "iscsi/discovery_auth"
         case lio.Leftover():
             return item.path.rpartition("/")[0] if item.kind == "storage_object" else item.path
+
+
+def _lun_number(item: lio.TpgLun, places: Places) -> int:
+    tpg = (item.iqn, item.tag)
+    number = places.luns[tpg].get(item.storage_object)
+    if number is not None:
+        return number
+    return places.reserved.get((*tpg, item.storage_object), places.numbers[tpg].lowest())

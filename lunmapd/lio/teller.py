@@ -12,7 +12,7 @@ _EVERY = 0.1  # seconds
 
 
 class Teller:
-    """Collects outcomes and sends them; a context manager around one batch.
+    """Collects outcomes, from several threads, and sends them; a context manager around one batch.
 
     An answer for each step would cost more than the step. So a thread of its own sends what has come together now and then:
     also when the step in hand hangs in the kernel, which holds up nobody but the thread that made it.
@@ -22,8 +22,9 @@ class Teller:
         """Send through `send`, from one thread at a time. `unheard` tells that the parent is gone."""
         self._send = send
         self._lock = threading.Lock()
-        self._outcomes: list[Failure | None] = []
-        self._path, self._told = "", ""
+        self._outcomes: list[tuple[int, Failure | None]] = []
+        self._under_way: dict[int, str] = {}
+        self._told: tuple[tuple[int, str], ...] = ()
         self._over = threading.Event()
         self.unheard = False
         self._thread = threading.Thread(target=self._tell_on, daemon=True)
@@ -39,15 +40,16 @@ class Teller:
         self._thread.join()
         self._tell()
 
-    def begin(self, path: str) -> None:
+    def begin(self, number: int, path: str) -> None:
         """Note that a step begins that would block this directory if it hangs."""
         with self._lock:
-            self._path = path
+            self._under_way[number] = path
 
-    def end(self, outcome: Failure | None) -> None:
-        """Note what became of it."""
+    def end(self, number: int, outcome: Failure | None) -> None:
+        """Note what became of a step."""
         with self._lock:
-            self._outcomes.append(outcome)
+            self._under_way.pop(number, None)
+            self._outcomes.append((number, outcome))
 
     def _tell_on(self) -> None:
         while not self._over.wait(_EVERY):
@@ -60,7 +62,8 @@ class Teller:
     def _tell(self) -> None:
         with self._lock:
             outcomes, self._outcomes = tuple(self._outcomes), []
-            news = bool(outcomes) or self._path != self._told
-            self._told = self._path
+            under_way = tuple(self._under_way.items())
+            news = bool(outcomes) or under_way != self._told
+            self._told = under_way
         if news:
-            self._send(Progress(outcomes, self._told))
+            self._send(Progress(outcomes, under_way))

@@ -27,7 +27,7 @@ class Glance(Struct, frozen=True, tag=True):
 
 
 class Apply(Struct, frozen=True, tag=True):
-    """Do these steps, one after the other; one that stands on a step that failed is left out."""
+    """Do these steps in order, LUNs side by side; one that stands on a step that failed is left out."""
 
     steps: tuple[Step, ...]
 
@@ -49,13 +49,13 @@ class Unseen(Struct, frozen=True, tag=True):
 
 
 class Progress(Struct, frozen=True, tag=True):
-    """Answers Apply, again and again until there is an outcome for each step: those since the last answer.
+    """Answers Apply, again and again until there is an outcome for each step: those since the last answer, by number.
 
-    `path` is the directory that must be left alone if the step in hand, which comes after them, hangs.
+    `under_way` are the numbers of the steps in hand, each with the directory that must be left alone if it hangs.
     """
 
-    outcomes: tuple[Failure | None, ...]
-    path: str = ""
+    outcomes: tuple[tuple[int, Failure | None], ...]
+    under_way: tuple[tuple[int, str], ...] = ()
 
 
 Request = Observe | Glance | Apply

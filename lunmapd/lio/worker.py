@@ -16,9 +16,10 @@ from msgspec import Struct, field
 
 from lunmapd.core.outcome import Failure, Ledger
 from lunmapd.core.plan import Step
-from lunmapd.lio import rts, wire
+from lunmapd.lio import luns, rts, wire
 from lunmapd.lio.apply import apply
 from lunmapd.lio.glance import SurprisedError, glance
+from lunmapd.lio.lanes import lanes, runs, worthwhile
 from lunmapd.lio.observe import kernel_features, look_at
 from lunmapd.lio.places import Places, domain
 from lunmapd.lio.prepare import prepare
@@ -32,6 +33,7 @@ class Worker(Struct):
     send: Callable[[wire.Answer], None]
     places: Places = field(default_factory=Places)
     features: AbstractSet[str] | None = None
+    side_by_side: bool = field(default_factory=worthwhile)
 
     def answer(self, request: wire.Request) -> None:
         """Do what is asked, and send the answers as they come."""
@@ -64,15 +66,32 @@ class Worker(Struct):
 
     def _apply(self, steps: Iterable[Step]) -> None:
         ledger = Ledger()
-        with Teller(self.send) as teller:
-            for step in steps:
+        teller = Teller(self.send)
+        do_one = partial(self._do, teller)
+        with teller, lanes(do_one, side_by_side=self.side_by_side) as do:
+            for run in runs(steps):
                 if teller.unheard:
                     break
-                teller.begin(domain(step.item, self.places))
-                failure = ledger.waits(step) or _guarded(partial(apply, step, self.places))
-                if failure is not None:
-                    ledger.record(step)
-                teller.end(failure)
+                ready = [each for each in run if not _told_to_wait(ledger, teller, *each)]
+                for _, step in ready:
+                    luns.reserve(step, self.places)
+                for (_, step), failure in zip(ready, do(ready), strict=True):
+                    if failure is not None:
+                        ledger.record(step)
+
+    def _do(self, teller: Teller, number: int, step: Step) -> Failure | None:
+        teller.begin(number, domain(step.item, self.places))
+        failure = _guarded(partial(apply, step, self.places))
+        teller.end(number, failure)
+        return failure
+
+
+def _told_to_wait(ledger: Ledger, teller: Teller, number: int, step: Step) -> bool:
+    failure = ledger.waits(step)
+    if failure is not None:
+        ledger.record(step)
+        teller.end(number, failure)
+    return failure is not None
 
 
 def _guarded(work: Callable[[], None]) -> Failure | None:
@@ -87,15 +106,16 @@ def _guarded(work: Callable[[], None]) -> Failure | None:
     return None
 
 
-def serve(requests: Iterable[bytes], send: Callable[[bytes], None]) -> None:
+def serve(requests: Iterable[bytes], send: Callable[[bytes], None], *, side_by_side: bool) -> None:
     """Answer requests until there are no more."""
-    worker = Worker(lambda answer: send(wire.encode(answer) + b"\n"))
+    worker = Worker(lambda answer: send(wire.encode(answer) + b"\n"), side_by_side=side_by_side)
     for line in requests:
         worker.answer(wire.decode_request(line))
 
 
-def main() -> None:
-    """Serve stdin and stdout; whatever a library prints goes to stderr."""
+def main(*, side_by_side: bool | None = None) -> None:
+    """Serve stdin and stdout; whatever a library prints goes to stderr. Without `side_by_side` it goes by the processors."""
+    chosen = worthwhile() if side_by_side is None else side_by_side
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     # rtslib says with every storage object that it did not move LIO's database; that is as it should be.
@@ -103,7 +123,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     try:
-        serve(sys.stdin.buffer, lambda line: _write(answers.fileno(), line))
+        serve(sys.stdin.buffer, lambda line: _write(answers.fileno(), line), side_by_side=chosen)
     except BrokenPipeError:
         return
 

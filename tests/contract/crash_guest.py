@@ -72,15 +72,15 @@ def _is_inside(event: str, arguments: tuple[object, ...]) -> bool:
 
 def _worker(send: Callable[[wire.Answer], None]) -> Worker:
     """Return a worker that needs no preparation: that runs modprobe, and would hundreds of times here."""
-    return Worker(send, features=frozenset({PORT_ID}))
+    return Worker(send, features=frozenset({PORT_ID}), side_by_side=True)
 
 
 def _go(claims: tuple[str, ...], desired: lio.Objects) -> None:
-    outcomes: list[object] = []
+    outcomes: list[tuple[int, object]] = []
     worker = _worker(lambda answer: outcomes.extend(getattr(answer, "outcomes", ())))
     steps = _plan(worker, claims, desired)
     worker.answer(wire.Apply(steps))
-    assert outcomes == [None] * len(steps), outcomes
+    assert sorted(outcomes) == [(number, None) for number in range(len(steps))], outcomes
 
 
 def _plan(worker: Worker, claims: tuple[str, ...], desired: lio.Objects) -> Plan:

@@ -18,6 +18,7 @@ from lunmapd.lio.places import tpg_path
 FOREIGN = "iqn.2020-01.org.example:foreign"
 DEVICE = "/dev/disk/lab/d1"
 _ROOT = "/sys/kernel/config/target"
+SIDE_BY_SIDE = "exec python3 -c 'from lunmapd.lio.worker import main; main(side_by_side=True)'"
 _WORKER = "echo $$ >/run/lunmapd-worker; exec python3 -m lunmapd.lio.worker"
 
 
@@ -110,11 +111,11 @@ class FakeSide:
 class RealSide:
     """LIO in a machine, through a worker that runs there."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, worker: str = _WORKER) -> None:
         """Start with an empty LIO."""
         self._machine = machine
         self._script("clean")
-        self.kernel: Lio = Kernel(machine.ssh.command(script=_WORKER), Deadlines(step=20.0))
+        self.kernel: Lio = Kernel(machine.ssh.command(script=worker), Deadlines(step=20.0))
 
     def file(self, path: str, size: int) -> None:
         """See Side."""

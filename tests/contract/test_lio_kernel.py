@@ -8,13 +8,15 @@ import msgspec
 import pytest
 
 from contract import maps
-from contract.maps import CLAIMS, IQN, TAG, converge, full
-from contract.sides import RealSide
+from contract.maps import CLAIMS, IQN, TAG, converge, full, observed
+from contract.sides import SIDE_BY_SIDE, RealSide
 from lab import Initiator, Lab, Machine, wait_for
 from lab.pytest_plugin import NewLab
 from lunmapd.core import lio
 from lunmapd.core.lunmap import AluaState
 from lunmapd.core.observed import Session
+from lunmapd.core.outcome import failures
+from lunmapd.core.plan import plan
 from lunmapd.lio import wire
 
 pytestmark = pytest.mark.lab
@@ -91,6 +93,22 @@ def test_a_group_that_was_altered_by_hand_is_put_right(
         assert pair[0].run(show).stdout != was
         converge(real, wanted)
         assert pair[0].run(show).stdout == was
+
+
+def test_luns_are_made_and_removed_side_by_side(pair: tuple[Machine, Initiator]) -> None:
+    """Many at a time get numbers of their own; one that the kernel refuses costs itself only, and is made in the next pass."""
+    names, late = [f"lun{number}" for number in range(40)], ["late", "later", "last"]
+    side = RealSide(pair[0], SIDE_BY_SIDE)
+    pair[0].run(f"truncate -s {maps.SIZE} " + " ".join(f"/srv/{name}" for name in names + late))
+    converge(side, full(*names))
+    seen = observed(side)
+    pair[0].run(f"mkdir /sys/kernel/config/target/iscsi/{IQN}/tpgt_{TAG}/lun/lun_40")
+    failed = failures(side.kernel.apply(plan(full(*names, *late), seen)))
+    assert [failure.reason for failure in failed.values()] == ["KernelRefused", "Waiting"]
+    assert {lio.lun_of(item) for item in observed(side).values()} >= {*names, *late[1:]}
+    converge(side, full(*names, *late))
+    converge(side, {})
+    side.close()
 
 
 def test_a_session_is_seen_with_its_address(pair: tuple[Machine, Initiator], real: RealSide) -> None:

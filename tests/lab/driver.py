@@ -22,6 +22,7 @@ class Spec:
     memory: str
     place: Place
     disks: Sequence[Disk]
+    cpus: int = 1
 
 
 class Driver(Protocol):

@@ -101,16 +101,19 @@ class Lab:
         disks: Sequence[Disk] = (),
         modules: Sequence[str] = LIO_MODULES,
         persistent: bool = False,
+        cpus: int = 1,
         start: bool = True,
     ) -> Machine:
         """Make a machine and (unless `start` is False) boot it. Raises StartFailed.
+
+        With User-Mode Linux it has one processor, whatever `cpus` says.
 
         A `persistent` machine keeps its whole file system (except /run, /tmp, /dev) when it is killed and started again.
         """
         assert name not in self.machines, f"there is a machine {name} already"
         place = self.network.place(1 + len(self.machines))
         store = self._store(name) if persistent else None
-        spec = Spec(name, memory, place, [*disks, *([store] if store else [])])
+        spec = Spec(name, memory, place, [*disks, *([store] if store else [])], cpus)
         ssh = Ssh(self.sandbox, place)
         directory = self.state / "machines" / name
         machine = Machine(

@@ -49,7 +49,7 @@ class Qemu:
         accelerator = (
             ["-accel", "kvm", "-cpu", "host"] if self.kvm else ["-accel", "tcg", "-cpu", "max,cx16=off"]
         )
-        size = ["-m", spec.memory, "-smp", "1", "-serial", "stdio", "-monitor", "none"]
+        size = ["-m", spec.memory, "-smp", str(spec.cpus), "-serial", "stdio", "-monitor", "none"]
         arguments = f"console=ttyS0 loglevel=4 panic=-1 net.ifnames=0 mitigations=off lab_machine={spec.name}"
         kernel = [
             "-kernel",

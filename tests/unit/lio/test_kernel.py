@@ -62,6 +62,16 @@ def test_a_hanging_step_costs_itself_only(make_kernel: MakeKernel) -> None:
     assert "worker" in reports[1].failure.message
 
 
+def test_steps_that_hang_side_by_side_cost_themselves_only(make_kernel: MakeKernel) -> None:
+    """Each step that was under way when the worker was given up is stuck, each in a place of its own; the others are done."""
+    kernel = make_kernel()
+    steps = _create("a", "hang-together", "beside", "b")
+    assert {str(report.step): report.failure and report.failure.reason for report in kernel.apply(steps)} == {
+        str(step): reason for step, reason in zip(steps, [None, "Stuck", "Stuck", None], strict=True)
+    }
+    assert _reasons(list(kernel.apply(_create("beside", "c")))) == ["Stuck", None]
+
+
 def test_a_dying_worker_costs_its_step_only(make_kernel: MakeKernel) -> None:
     """The step is reported with the exit status, and a new worker does the others."""
     reports = list(make_kernel().apply(_create("a", "die", "b")))

@@ -30,12 +30,12 @@ def worker() -> Iterator[WorkerProcess]:
 def _apply(worker: WorkerProcess, *steps: Step) -> list[Failure | None]:
     deadline = time.monotonic() + PATIENCE
     worker.send(wire.Apply(steps), deadline)
-    outcomes: list[Failure | None] = []
+    outcomes: dict[int, Failure | None] = {}
     while len(outcomes) < len(steps):
         answer = worker.receive(deadline)
         assert isinstance(answer, wire.Progress)
-        outcomes += answer.outcomes
-    return outcomes
+        outcomes |= dict(answer.outcomes)
+    return [outcomes[number] for number in range(len(steps))]
 
 
 def test_signals_do_not_stop_it(worker: WorkerProcess) -> None:

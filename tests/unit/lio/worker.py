@@ -20,16 +20,19 @@ def main() -> None:
             foreign = tuple(held.path for held in request.held)
             _send(wire.Seen(objects, foreign, request.claims, ()))
         else:
-            for step in request.steps:
+            for number, step in enumerate(request.steps):
                 assert isinstance(step.item, lio.Target)
-                _send(wire.Progress((), domain(step.item, Places())))
+                _send(wire.Progress((), ((number, domain(step.item, Places())),)))
+                if step.item.iqn == "hang-together":
+                    _send(wire.Progress((), tuple((each, f"iscsi/{each}") for each in (number, number + 1))))
                 _misbehave(step.item.iqn)
                 refused = step.item.iqn == "refuse"
-                _send(wire.Progress((Failure("KernelRefused", "no") if refused else None,)))
+                outcome = Failure("KernelRefused", "no") if refused else None
+                _send(wire.Progress(((number, outcome),)))
 
 
 def _misbehave(what: str) -> None:
-    if what == "hang":
+    if what.startswith("hang"):
         time.sleep(3600)
     if what.startswith("die"):
         os._exit(3)
