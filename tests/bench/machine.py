@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab import Lab
+from lab.qemu import qemu
+from lab.root import root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +25,22 @@ def node(memory: str = "2G") -> Iterator[Machine]:
     """Give a storage node that has lunmapd and the guest's part of the benchmark."""
     with Lab() as lab:
         machine = lab.machine("node", memory=memory)
-        for file in (_HERE / "__init__.py", *(_HERE / "guest").glob("*.py")):
-            machine.put(f"{_THERE}/bench/{file.relative_to(_HERE)}", file.read_text())
+        _equip(machine)
         yield machine
+
+
+@contextmanager
+def node_with_processors(number: int) -> Iterator[Machine]:
+    """Give an emulated one that has several processors, which User-Mode Linux can't have."""
+    with Lab(driver=qemu(root("qemu"))) as lab:
+        machine = lab.machine("node", memory="1G", cpus=number)
+        _equip(machine)
+        yield machine
+
+
+def _equip(machine: Machine) -> None:
+    for file in (_HERE / "__init__.py", *(_HERE / "guest").glob("*.py")):
+        machine.put(f"{_THERE}/bench/{file.relative_to(_HERE)}", file.read_text())
 
 
 def measure(machine: Machine, *words: str | int, timeout: float = 600.0) -> dict[str, float]:

@@ -3,8 +3,13 @@
 import json
 import sys
 
-from bench.guest import change, cold, noop
+from bench.guest import change, cold, noop, restore
 
-_MEASUREMENTS = {"cold": cold.measure, "noop": noop.measure, "change": change.measure}
+_MEASUREMENTS = {
+    "cold": cold.measure,
+    "noop": noop.measure,
+    "change": change.measure,
+    "restore": restore.measure,
+}
 
 sys.stdout.write(json.dumps(_MEASUREMENTS[sys.argv[1]](*map(int, sys.argv[2:]))))

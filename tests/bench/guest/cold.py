@@ -16,7 +16,7 @@ def measure(luns: int, initiators: int, rounds: int) -> dict[str, float]:
     logging.disable()
     shape = Shape(luns, initiators)
     make_files(shape)
-    ours, plain = zip(*((_ours(shape), _bare(shape)) for _ in range(rounds)), strict=True)
+    ours, plain = zip(*((apply_cold(shape), _bare(shape)) for _ in range(rounds)), strict=True)
     return {"ours": min(ours), "bare": min(plain)}
 
 
@@ -27,7 +27,7 @@ def _bare(shape: Shape) -> float:
     return time.monotonic() - began
 
 
-def _ours(shape: Shape) -> float:
+def apply_cold(shape: Shape) -> float:
     """Measure the turn of a daemon that runs, and had nothing to serve: with the looks before and after."""
     clean()
     whole = lunmap(shape)
