@@ -19,7 +19,7 @@ FOREIGN = "iqn.2020-01.org.example:foreign"
 DEVICE = "/dev/disk/lab/d1"
 _ROOT = "/sys/kernel/config/target"
 SIDE_BY_SIDE = "exec python3 -c 'from lunmapd.lio.worker import main; main(side_by_side=True)'"
-_WORKER = "echo $$ >/run/lunmapd-worker; exec python3 -m lunmapd.lio.worker"
+WORKER = "echo $$ >/run/lunmapd-worker; exec python3 -m lunmapd.lio.worker"
 
 
 class Lio(Protocol):
@@ -111,7 +111,7 @@ class FakeSide:
 class RealSide:
     """LIO in a machine, through a worker that runs there."""
 
-    def __init__(self, machine: Machine, worker: str = _WORKER) -> None:
+    def __init__(self, machine: Machine, worker: str = WORKER) -> None:
         """Start with an empty LIO."""
         self._machine = machine
         self._script("clean")
