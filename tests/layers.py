@@ -1,7 +1,9 @@
-"""Runs the tests layer by layer, cheapest first, and says of each what it found.
+"""Runs the tests layer by layer and says of each what it found.
 
 `python -m layers` runs all; `--fast` only what needs neither root nor the lab. A layer that can't run on this machine
 is named and counts as a failure, and so does a skipped test: a layer that was not run proved nothing.
+
+The lab's layer mostly waits: for machines, timeouts, sessions. So the others run beside it, one after the other, cheapest first.
 """
 
 import argparse
@@ -9,6 +11,8 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +23,14 @@ BUILD = Path("build")
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: its tests, what it proves, and whether it needs the lab."""
+    """One layer: its tests, what it proves, whether it needs the lab, and whether it runs beside the others."""
 
     name: str
     proves: str
     path: str
     needs_lab: bool = False
     covers_core: bool = False
+    beside: bool = False
 
 
 LAYERS = (
@@ -34,7 +39,9 @@ LAYERS = (
     Layer("contract", "the fake LIO and the kernel answer alike", "tests/contract", needs_lab=True),
     Layer("integration", "a real ZooKeeper ensemble", "tests/integration", needs_lab=True),
     Layer("chaos", "writers and nodes get over every fault of an ensemble", "tests/chaos", needs_lab=True),
-    Layer("lab", "storage nodes and an initiator on real kernels", "tests/system", needs_lab=True),
+    Layer(
+        "lab", "storage nodes and an initiator on real kernels", "tests/system", needs_lab=True, beside=True
+    ),
 )
 
 
@@ -60,7 +67,12 @@ def main() -> int:
     parser.add_argument("--fast", action="store_true", help="only what needs neither root nor the lab")
     fast = parser.parse_args().fast
     reasons = [] if fast else unfit()
-    outcomes = [_run(layer, fast=fast) for layer in LAYERS if _can_run(layer, fast=fast, reasons=reasons)]
+    layers = [layer for layer in LAYERS if _can_run(layer, fast=fast, reasons=reasons)]
+    lanes = [[layer for layer in layers if layer.beside is beside] for beside in (False, True)]
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        outcomes = [
+            outcome for lane in pool.map(lambda lane: _run_all(lane, fast=fast), lanes) for outcome in lane
+        ]
     covered = _coverage()
     _summarise(outcomes, reasons)
     return 0 if covered and not reasons and all(outcome.good for outcome in outcomes) else 1
@@ -75,18 +87,36 @@ def _can_run(layer: Layer, *, fast: bool, reasons: list[str]) -> bool:
     return True
 
 
+def _run_all(layers: Sequence[Layer], *, fast: bool) -> list[Outcome]:
+    return [_run(layer, fast=fast) for layer in layers]
+
+
 def _run(layer: Layer, *, fast: bool) -> Outcome:
-    print(f"== {layer.name}: {layer.proves}", flush=True)
+    _say(layer, layer.proves)
     report = BUILD / f"junit-{layer.name}.xml"
     report.unlink(missing_ok=True)
     python = [sys.executable, "-m"]
     measured = ["coverage", "run", "--parallel-mode", "-m"] if layer.covers_core else []
     chosen = ["-m", "not lab"] if fast else []
     began = time.monotonic()
-    subprocess.run(
-        [*python, *measured, "pytest", "-q", layer.path, *chosen, f"--junitxml={report}"], check=False
-    )
+    command = [
+        *python,
+        *measured,
+        "pytest",
+        "-v" if layer.beside else "-q",
+        layer.path,
+        *chosen,
+        f"--junitxml={report}",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        for line in running.stdout or ():
+            _say(layer, line.rstrip())
     return _count(layer, report, time.monotonic() - began)
+
+
+def _say(layer: Layer, line: str) -> None:
+    """Print a line of a layer; those of two layers that run at the same time are told apart by its name."""
+    print(f"{layer.name:11} | {line}", flush=True)
 
 
 def _count(layer: Layer, report: Path, seconds: float) -> Outcome:
