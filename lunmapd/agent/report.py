@@ -12,6 +12,7 @@ from lunmapd.core.observed import LOGGED_IN, Session
 from lunmapd.core.outcome import HELD, WAITING
 from lunmapd.core.status import (
     APPLIED,
+    FAILING,
     MAX_FAILING,
     MAX_LOGINS,
     STEPS_HELD,
@@ -108,7 +109,7 @@ def _applied(result: Result) -> Verdict:
         held = next(failure.message for failure in result.failures.values() if failure.reason == HELD)
         return bad(APPLIED, STEPS_HELD, f"{len(result.failures)} objects are held or wait: {held}")
     if result.failures:
-        return bad(APPLIED, "Failing", f"{len(result.failures)} objects are not as the map says")
+        return bad(APPLIED, FAILING, f"{len(result.failures)} objects are not as the map says")
     if result.left:
         return bad(APPLIED, "Remaining", f"{len(result.left)} steps are left: {result.left[0]}")
     return bad(APPLIED, "Withheld", f"{result.withheld} TPGs are not enabled, all else is as the map says")

@@ -15,6 +15,7 @@ from lunmapd.core.backup import BackupError, Title
 from lunmapd.core.changes import Allowance, Change, Revision
 from lunmapd.core.errors import InvalidInputError, LunmapdError, Problem
 from lunmapd.core.fields import Difference, FieldChange, differences
+from lunmapd.core.lag import Lag, Missed
 from lunmapd.core.lunmap import (
     Access,
     AluaState,
@@ -32,6 +33,7 @@ from lunmapd.core.lunmap import (
     Shared,
     Target,
 )
+from lunmapd.core.lunpaths import Host, LunPaths, NodePath
 from lunmapd.core.mapfile import parse as parse_map
 from lunmapd.core.mapfile import show as show_map
 from lunmapd.core.secrets import Secret
@@ -105,19 +107,24 @@ __all__ = [
     "Group",
     "HistoryTrimmedError",
     "HistoryUnknownError",
+    "Host",
     "Identity",
     "Initiator",
     "InvalidInputError",
+    "Lag",
     "Live",
     "LockedOutError",
     "Login",
     "Lun",
+    "LunPaths",
     "Lunmap",
     "LunmapdError",
     "Map",
     "Meta",
+    "Missed",
     "NoSuchRevisionError",
     "Node",
+    "NodePath",
     "NodeState",
     "NodeStatus",
     "NotAppliedError",

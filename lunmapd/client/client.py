@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from lunmapd.client.access import Permissions
 from lunmapd.client.files import load, save
-from lunmapd.client.fleet import Fleet, read_nodes, wait_applied
+from lunmapd.client.fleet import Fleet, read_with_history, wait_applied
 from lunmapd.core.backup import Title
 from lunmapd.core.changes import Allowance, Change, Revision, diff, split
 from lunmapd.core.errors import InvalidInputError, LunmapdError, Problem
@@ -292,8 +292,8 @@ class Client:
         return restore(self._session, load(path), self._terms(note).signature, replaced, closed=closed)
 
     def fleet(self, known: Fleet | None = None) -> Fleet:
-        """Read the map, and what every node says of itself; after `known` only what is new of the map."""
-        return read_nodes(self._session, None if known is None else known.snapshot)
+        """Read the map, what every node says of itself, and which revisions nodes miss; after `known` only what is new."""
+        return read_with_history(self._session, known)
 
     def wait_applied(self, revision: int, seconds: float) -> Fleet:
         """Wait until every live node has applied `revision`, at most `seconds`. Raises NotAppliedError."""

@@ -2,16 +2,24 @@
 
 import time
 from collections.abc import Mapping
+from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lunmapd.core.errors import Exit, LunmapdError
+from lunmapd.core.lag import Lag, Missed, Recent, lag
+from lunmapd.core.lunpaths import LunPaths, lun_paths
+from lunmapd.core.status import At
+from lunmapd.core.witness import Said
+from lunmapd.store.missed import read_missed
 from lunmapd.store.node import FleetNode, read_fleet
 from lunmapd.store.read import refresh
 from lunmapd.store.session import Session
 from lunmapd.store.snapshot import Snapshot
 
 _POLL = 0.2
+_BEATS = 3  # so many are waited for
 
 
 class NotAppliedError(LunmapdError):
@@ -27,10 +35,11 @@ class NotAppliedError(LunmapdError):
 
 
 class Fleet(Struct, frozen=True):
-    """The map, and every node that is in it or has registered, by name."""
+    """The map, and every node that is in it or has registered, by name; of the history, what some node has not applied."""
 
     snapshot: Snapshot
     nodes: Mapping[str, FleetNode]
+    missed: Mapping[int, Missed] = {}
 
     def behind(self, revision: int) -> tuple[str, ...]:
         """Name the live nodes that have not applied this revision of the map."""
@@ -38,16 +47,72 @@ class Fleet(Struct, frozen=True):
             name for name, node in self.nodes.items() if node.live and self._applied(node) < revision
         )
 
+    def lag(self, name: str) -> Lag | None:
+        """Tell how far a node is behind the map; None if it has applied nothing that this history knows."""
+        return lag(_applied_at(self.nodes[name]), self._recent)
+
+    def lun_paths(self, now: datetime) -> tuple[LunPaths, ...]:
+        """Say of each Lun which paths there are to it, in the order of their names; `now` has a time zone."""
+        said = {
+            name: Said(node.live is not None, is_silent(node, now), node.status)
+            for name, node in self.nodes.items()
+        }
+        return lun_paths(self.snapshot.lunmap, said, self._recent)
+
+    @property
+    def _recent(self) -> Recent:
+        return Recent(self.snapshot.cluster, self.snapshot.revision, self.missed)
+
     def _applied(self, node: FleetNode) -> int:
-        at = node.status.applied if node.status else None
+        at = _applied_at(node)
         return at.revision if at and at.cluster == self.snapshot.cluster else 0
+
+
+def _applied_at(node: FleetNode) -> At | None:
+    return node.status.applied if node.status else None
+
+
+def seconds_since(then: str, now: datetime) -> float | None:
+    """Return how long ago a time was, never less than 0; None for what is no time. Clocks of two machines are compared."""
+    try:
+        return max(0.0, (now - datetime.fromisoformat(then)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def is_silent(node: FleetNode, now: datetime) -> bool:
+    """Tell whether a node that lives has long not said anything, by the clocks of both machines."""
+    if node.live is None or node.status is None or not node.status.beat:
+        return False
+    return (seconds_since(node.status.time, now) or 0.0) > _BEATS * node.status.beat
 
 
 def read_nodes(session: Session, known: Snapshot | None = None) -> Fleet:
     """Read the map, or what is new since `known`, and what every node says of itself."""
     snapshot, found = refresh(session, known), read_fleet(session)
+    if any(_is_ahead(node, snapshot) for node in found.values()):
+        # Reading the nodes takes time, too: they may have followed what was committed meanwhile.
+        snapshot = refresh(session, snapshot)
     names = sorted(snapshot.lunmap.nodes.keys() | found.keys())
     return Fleet(snapshot, {name: found.get(name, FleetNode()) for name in names})
+
+
+def _is_ahead(node: FleetNode, snapshot: Snapshot) -> bool:
+    at = _applied_at(node)
+    return at is not None and at.cluster == snapshot.cluster and at.revision > snapshot.revision
+
+
+def read_with_history(session: Session, known: Fleet | None = None) -> Fleet:
+    """Read the same, and which revisions nodes have not applied; of these, too, only what is new since `known`."""
+    fleet = read_nodes(session, None if known is None else known.snapshot)
+    snapshot = fleet.snapshot
+    live, dead = set[int](), set[int]()
+    for node in fleet.nodes.values():
+        at = _applied_at(node)
+        if at is not None and at.cluster == snapshot.cluster and at.revision < snapshot.revision:
+            (dead if node.live is None else live).add(at.revision)
+    before = {} if known is None else known.missed
+    return replace(fleet, missed=read_missed(session, snapshot.revision, live, dead, before))
 
 
 def wait_applied(session: Session, revision: int, seconds: float) -> Fleet:

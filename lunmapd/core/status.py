@@ -118,6 +118,7 @@ STORE = "StoreReadable"
 UNEDITED = "MapUnedited"
 UNCONTESTED = "BootUncontested"
 
+FAILING = "Failing"
 REMOVAL_HELD = "RemovalHeld"
 STEPS_HELD = "Held"
 
@@ -125,10 +126,21 @@ STEPS_HELD = "Held"
 def describe_failures(failures: dict[lio.Key, Failure], lun_names: dict[lio.Key, str]) -> tuple[Failing, ...]:
     """Turn failures into what a status lists, causes only, in the order of their keys."""
     return tuple(
-        Failing(lio.show_key(name), failure.reason, failure.message, lun_names.get(name, ""))
+        Failing(lio.show_key(name), failure.reason, failure.message, lun_names.get(name) or lun_named(name))
         for name, failure in sorted(failures.items(), key=lambda item: lio.show_key(item[0]))
         if failure.reason != WAITING
     )
+
+
+def lun_named(name: lio.Key) -> str:
+    """Return the Lun that a key names, also that of its document; "" where it names none, as that of a mapped LUN."""
+    match name:
+        case ("storage_object", str(lun)) | ("lun", _, _, str(lun)):
+            return lun
+        case ("document", str(path)) if path.startswith("luns/"):
+            return path.removeprefix("luns/")
+        case _:
+            return ""
 
 
 def condition(before: tuple[Condition, ...], new: Verdict, now: str) -> tuple[Condition, ...]:

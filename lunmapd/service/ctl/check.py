@@ -7,8 +7,8 @@ import click
 
 from lunmapd.core.errors import Exit, LunmapdError
 from lunmapd.core.status import Standing
-from lunmapd.service.ctl.fleet import FleetStatus, all_well, problems_of, summary
 from lunmapd.service.ctl.group import Connection
+from lunmapd.service.ctl.summary import FleetStatus, all_well, problems_of, summary
 
 
 class Level(IntEnum):
@@ -23,7 +23,10 @@ class Level(IntEnum):
 @click.command()
 @click.pass_obj
 def check(connection: Connection) -> None:
-    """Print one line for Nagios and its kin: 0 OK, 1 WARNING, 2 CRITICAL (a node is dead or silent, or no ZooKeeper), 3 UNKNOWN."""
+    """Print one line for Nagios and its kin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+
+    CRITICAL is a node that is dead or silent, a Lun without any path, or no answer from ZooKeeper.
+    """
     try:
         with connection.client() as client:
             found = summary(client.fleet())
@@ -42,7 +45,7 @@ def check(connection: Connection) -> None:
 
 
 def _level(found: FleetStatus) -> Level:
-    if _not_there(found):
+    if _not_there(found) or any(trouble.is_outage for trouble in found.lun_troubles):
         return Level.CRITICAL
     return Level.OK if all_well(found) else Level.WARNING
 
@@ -57,16 +60,27 @@ def _not_there(found: FleetStatus) -> list[str]:
 
 
 def _figures(found: FleetStatus) -> str:
-    nodes = found.nodes
+    nodes, troubles = found.nodes, found.lun_troubles
     figures = {
         "revision": found.revision,
         "nodes": len(nodes),
         "alive": sum(line.alive for line in nodes),
         "behind": sum(line.applied != found.revision for line in nodes),
+        "lag": _longest_lag(found),
         "failing": sum(line.failing for line in nodes),
         "sessions": sum(line.sessions or 0 for line in nodes),
+        "luns": found.lun_count,
+        "luns_degraded": sum(len(trouble.luns) for trouble in troubles if trouble.usable),
+        "luns_without_path": sum(len(trouble.luns) for trouble in troubles if not trouble.usable),
+        "lost_logins": sum(len(lost.missing) for lost in found.lost_logins),
     }
     return " ".join(f"{name}={value}" for name, value in figures.items())
+
+
+def _longest_lag(found: FleetStatus) -> str:
+    """Print the longest lag of a node in seconds, U as long as it is not known of any."""
+    known = [line.lag for line in found.nodes if line.lag is not None]
+    return f"{max(known):.0f}s" if known else "U"
 
 
 def _end(level: Level, text: str) -> None:

@@ -1,36 +1,23 @@
-"""The verb that looks at the nodes."""
+"""The verb that looks at the nodes and at the paths through them."""
 
 import sys
 import time
-from datetime import UTC, datetime
 
 import click
-from msgspec import Struct
 
 from lunmapd.client import Client, Fleet
-from lunmapd.core.changes import Staged
 from lunmapd.core.errors import Exit
-from lunmapd.core.status import Standing
-from lunmapd.service import tables
 from lunmapd.service.ctl.group import Connection
 from lunmapd.service.ctl.output import echo_json
+from lunmapd.service.ctl.summary import FleetStatus, all_well, notes_of, problems_of, summary, without_clock
+from lunmapd.service.nodelines import nodes_table
 from lunmapd.service.options import output_option
+from lunmapd.service.pathlines import paths_table
 from lunmapd.store.errors import StoreError
 
 
-class FleetStatus(Struct, frozen=True):
-    """What `status -o json` prints."""
-
-    cluster: str
-    revision: int
-    digest: str
-    nodes: list[tables.NodeLine]
-    unreadable: dict[str, str]
-    staged: Staged | None = None
-    edited: tuple[str, ...] = ()
-
-
 @click.command()
+@click.option("--luns", is_flag=True, help="Show the paths of each Lun, too, and who is logged in.")
 @output_option
 @click.option(
     "-w",
@@ -42,21 +29,26 @@ class FleetStatus(Struct, frozen=True):
     help="Look again and again, by default every 2 seconds, until Ctrl-C; not on a terminal, print what changes.",
 )
 @click.pass_obj
-def status(connection: Connection, output: str, watch: float | None) -> None:
-    """Show which nodes live, which revision each has applied, and what fails. Exit code 6 unless all is well."""
+def status(connection: Connection, luns: bool, output: str, watch: float | None) -> None:
+    """Show which nodes live, how far each has followed the map, what fails, and which Luns lack paths.
+
+    Exit code 6 unless all is well. LAG compares the clock of this machine with that of whoever committed.
+    """
     with connection.client() as client:
-        found = _once(client, output) if watch is None else _watch(client, output, watch)
+        found = (
+            _once(client, output, luns=luns) if watch is None else _watch(client, output, watch, luns=luns)
+        )
     if found is None or not all_well(found):
         sys.exit(Exit.DEGRADED)
 
 
-def _once(client: Client, output: str) -> FleetStatus:
-    found = summary(client.fleet())
+def _once(client: Client, output: str, *, luns: bool) -> FleetStatus:
+    found = summary(client.fleet(), luns=luns)
     _print(found, output)
     return found
 
 
-def _watch(client: Client, output: str, every: float) -> FleetStatus | None:
+def _watch(client: Client, output: str, every: float, *, luns: bool) -> FleetStatus | None:
     """Print until Ctrl-C; returns the last that was seen, None when ZooKeeper did not answer then."""
     fleet: Fleet | None = None
     shown: object = None
@@ -66,14 +58,14 @@ def _watch(client: Client, output: str, every: float) -> FleetStatus | None:
         while True:
             try:
                 fleet = client.fleet(fleet)
-                found = summary(fleet)
-                now: object = found
+                found = summary(fleet, luns=luns)
+                now: object = without_clock(found)
             except StoreError as error:
                 found, now = None, str(error)
             if screen:
                 click.clear()
             if screen or now != shown:
-                _print(now, output)
+                _print(found or now, output)
             shown = now
             time.sleep(every)
     except KeyboardInterrupt:
@@ -89,50 +81,13 @@ def _print(found: object, output: str) -> None:
         _echo_status(found)
 
 
-def summary(fleet: Fleet) -> FleetStatus:
-    """Sum up what was read."""
-    snapshot, now = fleet.snapshot, datetime.now(UTC)
-    lines = [tables.node_line(name, node, now) for name, node in fleet.nodes.items()]
-    return FleetStatus(
-        snapshot.cluster,
-        snapshot.revision,
-        snapshot.digest,
-        lines,
-        dict(snapshot.unreadable),
-        snapshot.staged,
-        tuple(snapshot.edited),
-    )
-
-
 def _echo_status(found: FleetStatus) -> None:
-    click.echo(f"cluster {found.cluster}, revision {found.revision}\n")
-    click.echo(tables.status_table(found.nodes))
-    if problems := problems_of(found):
-        click.echo("\n" + "\n".join(problems))
+    parts = [f"cluster {found.cluster}, revision {found.revision}", nodes_table(found.nodes)]
+    if found.luns is not None:
+        parts.append(paths_table(found.luns))
+    parts += ["\n".join(lines) for lines in (problems_of(found), _noted(found)) if lines]
+    click.echo("\n\n".join(parts))
 
 
-def problems_of(found: FleetStatus) -> list[str]:
-    """Say everything that is wrong, one sentence each."""
-    problems = [f"{line.node}: {problem}" for line in found.nodes for problem in line.problems]
-    problems += [f"{path}: {reason}" for path, reason in found.unreadable.items()]
-    problems += [
-        f"{path} was edited around the tools; see 'lunmapctl repair --dry-run'" for path in found.edited
-    ]
-    if found.staged:
-        problems.append(
-            f"a large commit by {found.staged.author} is under way, its last part is revision "
-            f"{found.staged.revision} of {found.staged.time}"
-        )
-    return problems
-
-
-def all_well(found: FleetStatus) -> bool:
-    """Tell whether nothing is wrong anywhere."""
-    return (
-        not found.unreadable
-        and not found.staged
-        and all(
-            line.alive and line.standing is Standing.CONVERGED and line.applied == found.revision
-            for line in found.nodes
-        )
-    )
+def _noted(found: FleetStatus) -> list[str]:
+    return [f"note: {note}" for note in notes_of(found)]

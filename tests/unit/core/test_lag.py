@@ -1,0 +1,71 @@
+"""How far a node is behind."""
+
+import pytest
+from msgspec.structs import replace
+
+from lunmapd.core.changes import Change, Revision
+from lunmapd.core.lag import Lag, Missed, Recent, changed_since, is_within, lag, missed
+from lunmapd.core.status import At
+
+RECENT = Recent(
+    "c",
+    9,
+    {
+        5: Missed("05:00", {"luns/a"}),
+        6: Missed("06:00", {"luns/b"}, 1),
+        7: Missed("07:00", {"luns/b", "luns/c"}, 2),
+        8: Missed("08:00", {"targets/t"}),
+        9: Missed("09:00", {"luns/d"}),
+    },
+)
+
+
+def at(revision: int, cluster: str = "c") -> At:
+    """Return a point of the history."""
+    return At(cluster, revision, "d")
+
+
+@pytest.mark.parametrize(
+    ("applied", "behind"),
+    [
+        (at(9), Lag(0)),
+        (at(8), Lag(1, "09:00")),
+        (at(4), Lag(5, "05:00")),
+        (at(2), Lag(7)),
+        (at(10), None),
+        (at(9, "other"), None),
+        (None, None),
+    ],
+)
+def test_a_node_is_behind_since_the_first_revision_that_it_lacks(
+    applied: At | None, behind: Lag | None
+) -> None:
+    """It counts revisions, and from when the oldest of them was made if that is known; of another history nothing is told."""
+    assert lag(applied, RECENT) == behind
+
+
+def test_a_commit_in_parts_could_be_followed_when_its_last_part_was_made() -> None:
+    """Until then nodes see nothing of it; where the parts end is told by their numbers."""
+    assert lag(at(5), RECENT) == Lag(4, "07:00")
+    alone = replace(RECENT, missed={6: RECENT.missed[6]})
+    assert lag(at(5), alone) == Lag(4, "06:00")
+    again = replace(RECENT, missed={**RECENT.missed, 7: Missed("07:00", frozenset(), 1)})
+    assert lag(at(5), again) == Lag(4, "06:00")
+
+
+def test_what_changed_since_is_told_if_no_revision_is_missing() -> None:
+    """With a gap nothing can be said of any object."""
+    assert changed_since(9, RECENT) == set()
+    assert changed_since(6, RECENT) == {"luns/b", "luns/c", "targets/t", "luns/d"}
+    assert changed_since(3, RECENT) is None
+
+
+def test_a_point_is_within_a_history_up_to_its_newest_revision() -> None:
+    """A newer revision, or another cluster's, is not."""
+    assert [is_within(point, RECENT) for point in (at(9), at(10), at(1, "x"))] == [True, False, False]
+
+
+def test_of_a_revision_its_time_and_its_objects_are_kept() -> None:
+    """That is all that a lag is told by."""
+    revision = Revision(3, "d", "ann", "03:00", "why", (Change("luns/a"), Change("luns/b")), part=2)
+    assert missed(revision) == Missed("03:00", {"luns/a", "luns/b"}, 2)
