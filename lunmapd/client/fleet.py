@@ -90,16 +90,8 @@ def is_silent(node: FleetNode, now: datetime) -> bool:
 def read_nodes(session: Session, known: Snapshot | None = None) -> Fleet:
     """Read the map, or what is new since `known`, and what every node says of itself."""
     snapshot, found = refresh(session, known), read_fleet(session)
-    if any(_is_ahead(node, snapshot) for node in found.values()):
-        # Reading the nodes takes time, too: they may have followed what was committed meanwhile.
-        snapshot = refresh(session, snapshot)
     names = sorted(snapshot.lunmap.nodes.keys() | found.keys())
     return Fleet(snapshot, {name: found.get(name, FleetNode()) for name in names})
-
-
-def _is_ahead(node: FleetNode, snapshot: Snapshot) -> bool:
-    at = _applied_at(node)
-    return at is not None and at.cluster == snapshot.cluster and at.revision > snapshot.revision
 
 
 def read_with_history(session: Session, known: Fleet | None = None) -> Fleet:

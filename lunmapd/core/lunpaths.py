@@ -4,13 +4,13 @@ A node that reports a Lun is one path to it, whatever the number of its portals.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
 from lunmapd.core.lag import Recent
-from lunmapd.core.lunmap import Lun, Lunmap, initiators_of, reporting_nodes
+from lunmapd.core.lunmap import Lun, Lunmap, Map, initiators_of, reporting_nodes
 from lunmapd.core.status import MAX_LOGINS, NodeStatus
 from lunmapd.core.witness import BEHIND, DRAINED, OK, Said, Witness, scopes, witness
 
@@ -95,7 +95,7 @@ def _of_lun(
         sum(path.state == OK for path in paths),
         sum(path.state != DRAINED for path in paths),
         paths,
-        tuple(hosts.of(lun, paths)),
+        hosts.of(lun, paths),
     )
 
 
@@ -107,20 +107,21 @@ class _Hosts:
         self._lunmap = lunmap
         self._silent = {name for name, status in current.items() if _hides_logins(status)}
         self._logins = _logins(current)
-        self._known: dict[tuple[str, str, tuple[NodePath, ...]], Host] = {}
+        self._known: dict[tuple[str, str, str, tuple[NodePath, ...]], tuple[Host, ...]] = {}
 
-    def of(self, lun: Lun, paths: tuple[NodePath, ...]) -> Iterator[Host]:
-        """Yield each initiator of a Lun, once for each target."""
-        pairs = {
-            (entry.target, initiator)
-            for entry in lun.maps
-            for initiator in initiators_of(self._lunmap, entry)
-        }
-        for target, initiator in sorted(pairs):
-            found = self._known.get((target, initiator, paths))
-            if found is None:
-                found = self._known[target, initiator, paths] = self._host(target, initiator, paths)
-            yield found
+    def of(self, lun: Lun, paths: tuple[NodePath, ...]) -> tuple[Host, ...]:
+        """Return each initiator of a Lun, once for each target."""
+        found = {host for entry in lun.maps for host in self._by_map(entry, paths)}
+        return tuple(sorted(found, key=lambda host: (host.target, host.initiator)))
+
+    def _by_map(self, entry: Map, paths: tuple[NodePath, ...]) -> tuple[Host, ...]:
+        key = entry.target, entry.group, entry.initiator, paths
+        found = self._known.get(key)
+        if found is None:
+            initiators = initiators_of(self._lunmap, entry)
+            found = tuple(self._host(entry.target, initiator, paths) for initiator in initiators)
+            self._known[key] = found
+        return found
 
     def _host(self, target: str, initiator: str, paths: Iterable[NodePath]) -> Host:
         served = self._lunmap.targets.get(target)

@@ -1,5 +1,6 @@
 """What is said of the paths of Luns, for people."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from lunmapd.core.lunpaths import Host, LostLogin, LunPaths, NodePath, Trouble
@@ -48,13 +49,13 @@ def _some(texts: Sequence[str]) -> tuple[str, ...]:
 def trouble_lines(troubles: Sequence[Trouble]) -> Iterator[str]:
     """Say which Luns lack paths and why, in a few lines whatever the number of Luns."""
     for trouble in troubles[:_MOST_LINES]:
-        yield f"{_named(trouble.luns)}: {_lack(trouble)}"
+        yield f"{_named([f'luns/{lun}' for lun in trouble.luns])}: {_lack(trouble)}"
     if more := sum(len(trouble.luns) for trouble in troubles[_MOST_LINES:]):
         yield f"{more} more Luns lack paths; {_SEE}"
 
 
-def _named(luns: Sequence[str]) -> str:
-    *first, last = _some([f"luns/{lun}" for lun in luns])
+def _named(names: Sequence[str]) -> str:
+    *first, last = _some(names)
     return f"{', '.join(first)} and {last}" if first else last
 
 
@@ -63,10 +64,15 @@ def _lack(trouble: Trouble) -> str:
     return f"{count}: {_nodes(trouble.paths) or 'no node serves its targets'}"
 
 
-def lost_lines(lost: Sequence[LostLogin]) -> Iterator[str]:
-    """Say which initiators could use more paths than they do."""
-    for each in lost[:_MOST_LINES]:
-        luns = "1 Lun" if each.luns == 1 else f"{each.luns} Luns"
-        yield f"{each.initiator} is logged in to {each.target} at {', '.join(each.at)}, not at {', '.join(each.missing)}: {luns}"
-    if (more := len(lost) - _MOST_LINES) > 0:
-        yield f"{more} more initiators lack a login; {_SEE}"
+def lost_lines(lost: Iterable[LostLogin]) -> Iterator[str]:
+    """Say which initiators could use more paths than they do, those that lack the same together."""
+    alike = defaultdict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]](list)
+    for each in lost:
+        alike[each.target, each.at, each.missing].append(each.initiator)
+    lines = [
+        f"{_named(names)}: logged in to {target} at {', '.join(at)}, not at {', '.join(missing)}"
+        for (target, at, missing), names in alike.items()
+    ]
+    yield from lines[:_MOST_LINES]
+    if (more := len(lines) - _MOST_LINES) > 0:
+        yield f"{more} more such; {_SEE}"

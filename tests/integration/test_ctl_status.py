@@ -31,20 +31,21 @@ def test_a_check_says_that_all_is_well(session: Session, make: Nodes, ctl: Ctl) 
     answer = ctl("check", expect=0)
     assert (
         answer.out
-        == "LUNMAP OK - 1 nodes have applied revision 1 | revision=1 nodes=1 alive=1 behind=0 failing=0 sessions=0\n"
+        == "LUNMAP OK - 1 nodes have applied revision 1 | revision=1 nodes=1 alive=1 behind=0 lag=0s failing=0 sessions=0 "
+        "luns=2 luns_degraded=0 luns_without_path=0 lost_logins=0\n"
     )
 
 
-def test_a_check_warns_of_what_fails(session: Session, make: Nodes, ctl: Ctl) -> None:
-    """An object that fails is a warning, told in one line."""
+def test_a_check_tells_what_fails(session: Session, make: Nodes, ctl: Ctl) -> None:
+    """It is told in one line; that it leaves a Lun without any path is critical, and comes first."""
     make.kernel.missing.add("/dev/a")
     put(session, MAP)
     make().turn()
-    answer = ctl("check", expect=1)
-    assert answer.out.startswith("LUNMAP WARNING - n1: Applied: Failing")
-    assert "BackingDeviceMissing" in answer.out
-    assert answer.out.count("\n") == 1
-    assert "behind=1 failing=1" in answer.out
+    answer = ctl("check", expect=2)
+    begin = "LUNMAP CRITICAL - luns/a: no path: n1 BackingDeviceMissing; n1: Applied: Failing"
+    assert answer.out.startswith(begin)
+    assert (answer.out.count("no path"), answer.out.count("\n")) == (1, 1)
+    assert "behind=1 lag=U failing=1" in answer.out
 
 
 def test_a_dead_node_is_critical(session: Session, make: Nodes, ctl: Ctl) -> None:

@@ -6,9 +6,11 @@ from enum import IntEnum
 import click
 
 from lunmapd.core.errors import Exit, LunmapdError
+from lunmapd.core.lunpaths import Trouble
 from lunmapd.core.status import Standing
 from lunmapd.service.ctl.group import Connection
 from lunmapd.service.ctl.summary import FleetStatus, all_well, problems_of, summary
+from lunmapd.service.pathlines import trouble_lines
 
 
 class Level(IntEnum):
@@ -34,20 +36,21 @@ def check(connection: Connection) -> None:
         level = Level.CRITICAL if error.exit_code == Exit.UNREACHABLE else Level.UNKNOWN
         _end(level, " ".join(str(error).split()))
     level = _level(found)
-    problems = problems_of(found)
     text = f"{len(found.nodes)} nodes have applied revision {found.revision}"
     if level is not Level.OK:
-        text = (
-            "; ".join((*_not_there(found), *problems))
-            or f"not all nodes have applied revision {found.revision}"
-        )
+        told = dict.fromkeys((*_not_there(found), *trouble_lines(_outages(found)), *problems_of(found)))
+        text = "; ".join(told) or f"not all nodes have applied revision {found.revision}"
     _end(level, f"{text.replace('|', '/')} | {_figures(found)}")
 
 
 def _level(found: FleetStatus) -> Level:
-    if _not_there(found) or any(trouble.is_outage for trouble in found.lun_troubles):
+    if _not_there(found) or _outages(found):
         return Level.CRITICAL
     return Level.OK if all_well(found) else Level.WARNING
+
+
+def _outages(found: FleetStatus) -> list[Trouble]:
+    return [trouble for trouble in found.lun_troubles if trouble.is_outage]
 
 
 def _not_there(found: FleetStatus) -> list[str]:

@@ -94,7 +94,7 @@ def test_luns_that_lack_the_same_are_told_together_the_worst_first() -> None:
 def test_a_drained_node_is_not_asked_for() -> None:
     """The other paths are all that the map wants; with every node drained there is none, which is trouble."""
     drained = {name: replace(node, state=NodeState.DRAINED) for name, node in MAP.nodes.items()}
-    some = found(replace(MAP, nodes=MAP.nodes | {"n3": drained["n3"]}))
+    some = found(replace(MAP, nodes={**MAP.nodes, "n3": drained["n3"]}))
     assert (some["a"].usable, some["a"].intended, some["a"].is_whole) == (2, 2, True)
     (trouble, *_) = troubles(found(replace(MAP, nodes=drained)).values())
     assert (trouble.usable, trouble.intended, trouble.is_outage) == (0, 0, False)
@@ -116,7 +116,8 @@ def test_an_outage_is_more_than_a_node_at_work() -> None:
 
 def test_an_initiator_that_is_logged_in_everywhere_lacks_nothing() -> None:
     """It has all paths that there are."""
-    luns = found(**dict.fromkeys(ALL, well(Login(T, H))))
+    inside = well(Login(T, H))
+    luns = found(n1=inside, n2=inside, n3=inside)
     assert luns["a"].initiators == (Host(H, T, ALL),)
     assert luns["b"].initiators == (Host(G, T, (), ("n1", "n2")), Host(H, T, ("n1", "n2")))
     assert lost_logins(luns.values()) == ()
