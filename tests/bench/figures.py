@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import cold_apply, commits, full_read, latency, passes, watches
+from bench import cold_apply, commits, full_read, latency, passes, status, watches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,5 +17,6 @@ FIGURES: Sequence[Figure] = (
     *commits.FIGURES,
     *latency.FIGURES,
     *full_read.FIGURES,
+    *status.FIGURES,
     *watches.FIGURES,
 )

@@ -1,0 +1,79 @@
+"""What it costs to tell the paths of every Lun, beside the reading of the map."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from bench.figure import AtMost, Figure, Measured, times_bare
+from bench.tree import HOST, TARGET, ensemble, luns, terms, tree
+from lunmapd.client import Client
+from lunmapd.core.lunmap import Node, PortalGroup, Target
+from lunmapd.core.status import APPLIED, At, Live, Login, NodeStatus, condition, good
+from lunmapd.service.ctl.summary import summary
+from lunmapd.store.commit import commit
+from lunmapd.store.node import register, write_status
+from lunmapd.store.read import read_all
+
+if TYPE_CHECKING:
+    from lunmapd.core.lunmap import Lunmap
+    from lunmapd.store.session import Session
+
+_LUNS = 10_000
+_NODES = tuple(f"n{number}" for number in range(1, 9))
+_ROUNDS = 5
+
+
+def _status() -> Measured:
+    with ensemble(1) as servers, tree(servers) as session:
+        commit(session, read_all(session), _map(), terms())
+        _come(session)
+        rounds = [(_ours(session), _bare(session)) for _ in range(_ROUNDS)]
+    ours, plain = (median(times) for times in zip(*rounds, strict=True))
+    return times_bare(ours, plain, "bare: a full read of the same map")
+
+
+def _map() -> Lunmap:
+    nodes = {name: Node(tag, (f"10.0.0.{tag}:3260",)) for tag, name in enumerate(_NODES, 1)}
+    target = Target({name: PortalGroup(tag) for tag, name in enumerate(_NODES, 1)})
+    return replace(luns(_LUNS), targets={TARGET: target}, nodes=nodes)
+
+
+def _come(session: Session) -> None:
+    """Let all nodes but one be there, and say that they are well."""
+    snapshot = read_all(session)
+    now = At(snapshot.cluster, snapshot.revision, snapshot.digest)
+    conditions = condition((), good(APPLIED, "Seen", ""), "")
+    for name in _NODES[1:]:
+        register(session, name, Live(name, "b", "1", ""))
+        write_status(
+            session, name, NodeStatus("b", "1", "", now, now, conditions, logins=(Login(TARGET, HOST),))
+        )
+
+
+def _ours(session: Session) -> float:
+    began = time.monotonic()
+    found = summary(Client(session).fleet(), luns=True)
+    took = time.monotonic() - began
+    (trouble,) = found.lun_troubles
+    assert (len(trouble.luns), trouble.usable, trouble.intended) == (_LUNS, 7, 8)
+    return took
+
+
+def _bare(session: Session) -> float:
+    began = time.monotonic()
+    read_all(session)
+    return time.monotonic() - began
+
+
+FIGURES = (
+    Figure(
+        "status_10000x8_vs_read",
+        "telling the paths of 10,000 Luns through 8 nodes",
+        AtMost(1.5),
+        _status,
+    ),
+)
