@@ -31,6 +31,7 @@ from lunmapd.service.metrics import Metrics, served
 from lunmapd.service.options import CONTEXT, config_option, output_option, version_option
 from lunmapd.service.settings import Settings, load
 from lunmapd.service.signals import Signals
+from lunmapd.store.session import Session
 
 
 @click.group(context_settings=CONTEXT, invoke_without_command=True)
@@ -61,11 +62,12 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
     manager = Manager(max(Deadlines().longest, settings.zookeeper.deadline))
     bell = Bell(manager.beat, manager.every)
     signals = Signals(bell.ring)
-    with _agent(settings, manager, signals) as agent:
+    session = zookeeper.session(settings.zookeeper, manager.beat)
+    with _agent(settings, session, manager, signals) as agent:
         if once:
             sys.exit(_exit_code(agent.turn()))
         signals.listen()
-        figures = Metrics(settings.node)
+        figures = Metrics(settings.node, lambda: session.connected)
         listen = settings.metrics.listen if settings.metrics else ""
         with devices.watched(bell.ring), served(figures, listen):
             Loop(agent, manager, signals, figures, Given(config, settings)).run(bell)
@@ -123,9 +125,9 @@ def adopt_command(
 
 
 @contextmanager
-def _agent(settings: Settings, manager: Manager, signals: Signals) -> Iterator[Agent]:
+def _agent(settings: Settings, session: Session, manager: Manager, signals: Signals) -> Iterator[Agent]:
     """Bring the parts together, and take them apart in the opposite order."""
-    policy, session = settings.policy(), zookeeper.session(settings.zookeeper, manager.beat)
+    policy = settings.policy()
     member = Member(session, settings.node, read_identity(), utc_now())
     kernel = Kernel()
     attended = Attended(kernel, manager.beat, signals.stopping)

@@ -29,12 +29,16 @@ _SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 class Metrics:
-    """The figures of one node. `now` is a monotonic clock."""
+    """The figures of one node. `connected` tells whether there is a connection with ZooKeeper, `now` is a monotonic clock."""
 
-    def __init__(self, node: str, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, node: str, connected: Callable[[], bool], now: Callable[[], float] = time.monotonic
+    ) -> None:
         """Begin with nothing done."""
         self.registry = CollectorRegistry()
+        self._connected = connected
         self._now = now
+        self._desired = 0
         self._status: NodeStatus | None = None
         self._behind_since: float | None = None
         self._turns = Counter("lunmapd_turns", "Turns of the loop.", ["result"], registry=self.registry)
@@ -67,6 +71,7 @@ class Metrics:
             step, result = report.step, "failed" if report.failure else "done"
             self._actions.labels(step.action.value, type(step.item).__name__, result).inc()
         self._status = status
+        self._desired = turn.at.revision if turn.at is not None else 0
         behind = status.observed is not None and status.applied != status.observed
         if not behind:
             self._behind_since = None
@@ -74,11 +79,16 @@ class Metrics:
             self._behind_since = self._now()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what follows from the status, as the registry asks for it."""
-        status = self._status
-        if status is None:
-            return
+        """Yield what follows from the connection and the status, as the registry asks for it."""
+        yield _gauge(
+            "lunmapd_zookeeper_connected", "Whether there is a connection now.", int(self._connected())
+        )
+        if self._status is not None:
+            yield from self._of_status(self._status)
+
+    def _of_status(self, status: NodeStatus) -> Iterator[Metric]:
         observed, applied = status.observed, status.applied
+        yield _gauge("lunmapd_desired_revision", "Revision of the map in force, 0 for none.", self._desired)
         yield _gauge(
             "lunmapd_observed_revision", "Newest revision read.", observed.revision if observed else 0
         )

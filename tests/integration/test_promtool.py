@@ -1,46 +1,145 @@
-"""Prometheus' own tool judges the alert rules, and a real scrape."""
+"""Prometheus' own tools judge the alert rules and the dashboard, on a real scrape."""
 
+import json
+import socket
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote
+from urllib.request import urlopen
 
 import pytest
+from integration.agents import MAP, Nodes, put
 from prometheus_client import generate_latest
 from unit.service.test_metrics import full
 
+from lab import wait_for
 from lab.apt import extract
 from lab.cache import build_once, cache_directory
+from lunmapd.service.metrics import Metrics, served
+from lunmapd.store.session import Session
 
 pytestmark = pytest.mark.integration
 
 RULES = Path("config/prometheus")
+DASHBOARD = Path("config/grafana/lunmapd.json")
+_SETTINGS = """
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: ["{rules}"]
+scrape_configs:
+  - job_name: lunmapd
+    static_configs: [{{targets: ["{target}"]}}]
+"""
 
 
 @pytest.fixture(scope="module")
-def promtool() -> str:
-    """Give Debian's promtool, which is not installed, since its package would start a server."""
+def tools() -> Path:
+    """Give Debian's prometheus and promtool, which are not installed, since their package would start a server."""
     tree = build_once(
         cache_directory() / "tools/prometheus", lambda target: extract("prometheus", target), "promtool"
     )
-    return str(tree / "usr/bin/promtool")
+    return tree / "usr/bin"
 
 
-def run(promtool: str, *words: str, stdin: bytes = b"") -> str:
-    """Run it; returns what it printed. Raises CalledProcessError when it finds anything wrong."""
+def run(tools: Path, *words: str, stdin: bytes = b"") -> str:
+    """Run promtool; returns what it printed. Raises CalledProcessError when it finds anything wrong."""
     return subprocess.run(
-        [promtool, *words], input=stdin, capture_output=True, check=True, timeout=60
+        [tools / "promtool", *words], input=stdin, capture_output=True, check=True, timeout=60
     ).stdout.decode()
 
 
-def test_the_rules_are_rules(promtool: str) -> None:
+def test_the_rules_are_rules(tools: Path) -> None:
     """Promtool reads every alert."""
-    assert "6 rules found" in run(promtool, "check", "rules", str(RULES / "lunmapd.rules.yml"))
+    assert "6 rules found" in run(tools, "check", "rules", str(RULES / "lunmapd.rules.yml"))
 
 
-def test_the_alerts_come_when_they_should(promtool: str) -> None:
+def test_the_alerts_come_when_they_should(tools: Path) -> None:
     """Each alert is raised by the trouble that it is there for, and not before."""
-    assert "SUCCESS" in run(promtool, "test", "rules", str(RULES / "lunmapd.test.yml"))
+    assert "SUCCESS" in run(tools, "test", "rules", str(RULES / "lunmapd.test.yml"))
 
 
-def test_a_scrape_has_nothing_to_complain_of(promtool: str) -> None:
+def test_a_scrape_has_nothing_to_complain_of(tools: Path) -> None:
     """Names, units and help are as Prometheus wants them."""
-    assert run(promtool, "check", "metrics", stdin=generate_latest(full().registry)) == ""
+    assert run(tools, "check", "metrics", stdin=generate_latest(full().registry)) == ""
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A server that scrapes one node every second."""
+
+    address: str
+
+    def ask(self, path: str) -> Any:
+        """Return the data of an answer, None as long as the server is not up. Raises HTTPError for what it refuses."""
+        try:
+            with urlopen(f"http://{self.address}/api/v1/{path}", timeout=10) as answer:
+                return json.load(answer)["data"]
+        except HTTPError as error:
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+        except URLError as error:
+            if not isinstance(error.reason, ConnectionError):
+                raise
+        return None
+
+    def query(self, expression: str) -> list[Any]:
+        """Return the series that an expression gives now. Raises HTTPError for one that is none."""
+        found = self.ask(f"query?query={quote(expression)}")
+        return found["result"] if found else []
+
+
+def free_port() -> int:
+    """Return a port that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number: int = server.getsockname()[1]
+    return number
+
+
+@pytest.fixture
+def prometheus(session: Session, make: Nodes, tools: Path, tmp_path: Path) -> Iterator[Prometheus]:
+    """Give Prometheus with our rules, which scrapes a node that follows a map and lacks a device."""
+    put(session, MAP)
+    make.kernel.missing.add("/dev/a")
+    agent, metrics = make(), Metrics("n1", lambda: session.connected)
+    metrics.note(agent.turn(), agent.status, 0.1)
+    target, address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    config = tmp_path / "prometheus.yml"
+    config.write_text(_SETTINGS.format(rules=(RULES / "lunmapd.rules.yml").absolute(), target=target))
+    words = (
+        f"--config.file={config}",
+        f"--storage.tsdb.path={tmp_path}/data",
+        f"--web.listen-address={address}",
+    )
+    with (
+        served(metrics, target),
+        (tmp_path / "log").open("w") as log,
+        subprocess.Popen([tools / "prometheus", *words], stderr=log) as server,
+    ):
+        yield Prometheus(address)
+        server.terminate()
+
+
+def test_rules_and_dashboard_fit_a_real_scrape(prometheus: Prometheus) -> None:
+    """Prometheus scrapes a node, evaluates every alert, and has an answer to each question of the dashboard."""
+    wait_for(lambda: prometheus.query('up{job="lunmapd"} == 1'), bool, 60, "the node is scraped")
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    for expression in [target["expr"] for panel in panels for target in panel["targets"]]:
+        wait_for(partial(prometheus.query, expression), bool, 60, expression)
+    rules = wait_for(
+        lambda: _rules(prometheus), lambda found: "unknown" not in found.values(), 60, "the rules"
+    )
+    assert set(rules.values()) == {"ok"}
+    assert len(rules) == 6
+    raised = wait_for(lambda: prometheus.query("ALERTS"), lambda found: len(found) >= 2, 60, "the alerts")
+    assert {series["metric"]["alertname"] for series in raised} >= {"LunmapdObjectsFail", "LunmapdTrouble"}
+
+
+def _rules(prometheus: Prometheus) -> dict[str, str]:
+    """Return how the evaluation of each rule went."""
+    (group,) = prometheus.ask("rules")["groups"]
+    return {rule["name"]: rule["health"] for rule in group["rules"]}

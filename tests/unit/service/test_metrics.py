@@ -43,7 +43,7 @@ def scraped(metrics: Metrics) -> dict[str, float]:
 
 def full() -> Metrics:
     """Return figures of a node that has a bit of everything."""
-    metrics = Metrics("n1")
+    metrics = Metrics("n1", lambda: True)
     metrics.note(Turn(At("c", 7, "d"), DONE), STATUS, 0.5)
     return metrics
 
@@ -54,7 +54,7 @@ def test_a_turn_is_counted() -> None:
     assert found['lunmapd_turns_total{result="converged"}'] == 1
     assert found['lunmapd_actions_total{action="create",kind="Target",result="done"}'] == 1
     assert found['lunmapd_actions_total{action="create",kind="Target",result="failed"}'] == 1
-    assert (found["lunmapd_observed_revision"], found["lunmapd_applied_revision"]) == (7, 6)
+    assert [found[f"lunmapd_{name}_revision"] for name in ("desired", "observed", "applied")] == [7, 7, 6]
     assert (found["lunmapd_sessions"], found["lunmapd_failing_objects"]) == (3, 1)
     assert found['lunmapd_failing_reasons{reason="InUse"}'] == 1
     assert found['lunmapd_condition{type="Applied"}'] == 0
@@ -63,7 +63,7 @@ def test_a_turn_is_counted() -> None:
 
 def test_a_failed_turn_is_no_converged_one() -> None:
     """A turn without an answer from ZooKeeper counts as failed, one that left something as incomplete."""
-    metrics = Metrics("n1")
+    metrics = Metrics("n1", lambda: True)
     metrics.note(Turn(store_error=UnreachableError("h", 5.0)), STATUS, 0.1)
     metrics.note(Turn(result=replace(DONE, left=(STEP,))), STATUS, 0.1)
     found = scraped(metrics)
@@ -72,10 +72,27 @@ def test_a_failed_turn_is_no_converged_one() -> None:
     ] == [0, 1, 1]
 
 
+def test_without_a_map_in_force_nothing_is_desired() -> None:
+    """What was observed before stays as it was."""
+    metrics = full()
+    metrics.note(Turn(store_error=UnreachableError("h", 5.0)), STATUS, 0.1)
+    found = scraped(metrics)
+    assert (found["lunmapd_desired_revision"], found["lunmapd_observed_revision"]) == (0, 7)
+
+
+def test_the_connection_is_that_of_the_scrape() -> None:
+    """Also before the first turn has ended, which may take long."""
+    up = [True]
+    metrics = Metrics("n1", lambda: up[0])
+    assert scraped(metrics)["lunmapd_zookeeper_connected"] == 1
+    up[0] = False
+    assert scraped(metrics)["lunmapd_zookeeper_connected"] == 0
+
+
 def test_the_lag_grows_until_the_newest_map_is_applied() -> None:
     """It counts from when the node first knew of a map that it has not applied, and ends with it."""
     clock = Clock(100.0)
-    metrics = Metrics("n1", clock)
+    metrics = Metrics("n1", lambda: True, clock)
     assert "lunmapd_lag_seconds" not in scraped(metrics)
     metrics.note(Turn(), STATUS, 0.1)
     clock.now += 30
