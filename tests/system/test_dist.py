@@ -20,6 +20,18 @@ def test_the_wheel_made_from_the_source_archive_works_in_a_clean_environment(tmp
     assert (built / f"lunmapd-{lunmapd.__version__}.tar.gz").exists()
     venv.create(clean, with_pip=True)
     subprocess.run([clean / "bin/pip", "install", "--quiet", wheel], check=True, timeout=300)
-    checked = [str(clean / "bin/lunmapd"), "--check-config", "-c", str(TREE / "config/lunmapd.yaml")]
-    for command in ([str(clean / "bin/lunmapctl"), "--version"], checked):
-        subprocess.run(command, check=True, timeout=60, cwd=tmp_path)
+    assert _run(clean, tmp_path, "lunmapctl", "--version") == f"lunmapctl, version {lunmapd.__version__}\n"
+    config = str(TREE / "config/lunmapd.yaml")
+    assert _run(clean, tmp_path, "lunmapd", "--check-config", "-c", config).startswith(config)
+
+
+def _run(clean: Path, directory: Path, command: str, *words: str) -> str:
+    done = subprocess.run(
+        [clean / "bin" / command, *words],
+        check=True,
+        timeout=60,
+        cwd=directory,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout

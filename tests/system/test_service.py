@@ -1,16 +1,15 @@
 """The Debian package under a real systemd and on a real kernel, with an initiator that notices every disturbance."""
 
+import json
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cluster import EXAMPLE, HOST, METRICS, SAN, SCRATCH, Ctl, StorageNode, eventually, settings
+from cluster import HOST, METRICS, SAN, SCRATCH, Ctl, StorageNode, eventually, settings
+from system.serving import Site, converged, undisturbed
 
-from lab import Ensemble, Initiator, Machine, Map, wait_for
 from lab.project import package
 from lab.pytest_plugin import NewLab
 from lunmapd.core.messages import Message
@@ -24,51 +23,20 @@ UNIT = TREE / "packaging/systemd/lunmapd.service"
 KEYS = "/etc/lunmapd/secrets.key"
 LIO = "/sys/kernel/config/target"
 WORD = "a word for the host"
-DB1 = "360014053f1d6c1e00014f0b9f3e7a51c"
 _DEVICES = "mkdir -p /dev/vg0 && ln -sf /dev/disk/lab/db1 /dev/disk/lab/logs /dev/vg0/ && truncate -s 64M /srv/scratch.img"
 # Soon enough for a test; the daemon would ask for the time that its own deadlines need.
 _WATCHDOG = "[Service]\nWatchdogSec=4\nUnsetEnvironment=WATCHDOG_USEC\n"
+_FIELDS = {
+    "MESSAGE_ID",
+    "PRIORITY",
+    *(f"LUNMAPD_{name}" for name in ("NODE", "OBJECT", "ACTION", "REASON", "DISRUPTION")),
+}
 _NEWER = """
 set -e
 dpkg-deb -R /root/lunmapd.deb /root/newer
 sed -i 's/^Version: .*/&+newer/' /root/newer/DEBIAN/control
 dpkg-deb -b /root/newer /root/newer.deb
 """
-
-
-@dataclass(frozen=True)
-class Site:
-    """A storage node with systemd, its ensemble, and an initiator."""
-
-    node: StorageNode
-    ensemble: Ensemble
-    initiator: Initiator
-    ctl: Ctl
-
-    @property
-    def machine(self) -> Machine:
-        """The storage node's machine."""
-        return self.node.machine
-
-    def map(self) -> str:
-        """Return the example map for the one node."""
-        text = EXAMPLE.read_text().replace("[n1, n2, n3]", "[n1]")
-        text = text.replace("10.0.1.1]", f"{self.machine.address}]")
-        return "".join(
-            line for line in text.splitlines(keepends=True) if not line.startswith(("  n2:", "  n3:"))
-        )
-
-    def show(self, name: str) -> str:
-        """Return a property of the service."""
-        return self.machine.run(f"systemctl show lunmapd --value -p {name}").stdout.strip()
-
-    def ctl_on_node(self, command: str, *, check: bool = True) -> int:
-        """Run systemctl or dpkg on the node."""
-        return self.machine.run(command, timeout=120, check=check).status
-
-    def journal(self, *options: str) -> str:
-        """Return what the service has logged since the machine's boot."""
-        return self.machine.run(["journalctl", "-b", "-u", "lunmapd", *options]).stdout
 
 
 @pytest.fixture(scope="module")
@@ -95,42 +63,12 @@ def site(shared: Site) -> Iterator[Site]:
     shared.machine.put(SETTINGS, settings("n1", shared.ensemble.hosts))
     shared.machine.run(f"{_DEVICES}; dpkg-query -s lunmapd >/dev/null 2>&1 || dpkg -i {DEB}", timeout=120)
     shared.machine.run("systemctl start lunmapd", timeout=60)
-    _converged(shared)
+    converged(shared)
     if not shared.initiator.sessions():
         shared.initiator.discover(shared.machine.address)
         shared.initiator.login(SAN)
     yield shared
     assert "Traceback" not in shared.journal()
-
-
-def _converged(site: Site) -> None:
-    text = f"applied revision {site.ctl.status()['revision']}, 0 failing"
-    eventually("the node has applied the map", lambda: site.show("StatusText") == text)
-
-
-def _volume(site: Site) -> list[Map]:
-    """Return the initiator's map of the LUN db1, if it can be used."""
-    return [found for found in site.initiator.multipaths() if found.wwid == DB1 and found.usable_paths]
-
-
-@contextmanager
-def undisturbed(site: Site) -> Iterator[None]:
-    """Keep verified I/O going on a LUN of the node meanwhile; it must see no error, and LIO be the same afterwards."""
-    before = site.node.lio()
-    device = wait_for(lambda: _volume(site), bool, 30, "the multipath map of db1")[0].device
-    site.initiator.machine.run(f"until [ -b {device} ]; do sleep 0.1; done")
-    io = site.initiator.verified_io(device)
-    wait_for(
-        lambda: (io.progress.operations, io.command.errors()), lambda seen: seen[0] > 100, 20, "I/O before"
-    )
-    sessions = site.initiator.sessions()
-    yield
-    then = io.progress.operations
-    wait_for(lambda: io.progress.operations, lambda n: n > then + 100, 20, "I/O after")
-    final = io.stop()
-    assert (final.errors, final.mismatches) == (0, 0)
-    assert site.initiator.sessions() == sessions
-    assert site.node.lio() == before
 
 
 def test_an_installed_package_waits_for_its_settings(shared: Site) -> None:
@@ -147,7 +85,7 @@ def test_stop_start_restart_and_kill_disturb_nobody(site: Site) -> None:
         for command in ("stop", "start", "restart", "kill -s KILL"):
             site.ctl_on_node(f"systemctl {command} lunmapd")
         eventually("systemd restarted it", lambda: site.show("NRestarts") == "1")
-        _converged(site)
+        converged(site)
     assert "stopped; LIO is left as it is" in site.journal()
 
 
@@ -169,7 +107,7 @@ def test_the_watchdog_restarts_a_daemon_that_hangs(site: Site) -> None:
     with undisturbed(site):
         site.ctl_on_node("kill -STOP $(systemctl show lunmapd --value -p MainPID)")
         eventually("systemd restarted it", lambda: site.show("NRestarts") == "1")
-        _converged(site)
+        converged(site)
     journal = site.journal()
     assert "Watchdog timeout" in journal
     assert "Fatal Python error: Aborted" in journal
@@ -191,7 +129,7 @@ def test_settings_are_reloaded_or_refused_as_a_whole(site: Site) -> None:
         "every problem is in the journal", lambda: site.journal().count("refused, the old settings stay") == 2
     )
     assert (site.show("MainPID"), site.show("ActiveState")) == (before, "active")
-    _converged(site)
+    converged(site)
 
 
 def test_an_upgrade_restarts_the_daemon_only(site: Site) -> None:
@@ -201,7 +139,7 @@ def test_an_upgrade_restarts_the_daemon_only(site: Site) -> None:
     with undisturbed(site):
         site.ctl_on_node("dpkg -i /root/newer.deb")
         assert site.show("MainPID") != before
-        _converged(site)
+        converged(site)
 
 
 def test_a_removed_package_leaves_lio(site: Site) -> None:
@@ -219,6 +157,25 @@ def test_the_journal_explains_itself(site: Site) -> None:
     assert "The daemon compares the cluster's map" in site.journal(
         "-x", "LUNMAPD_NODE=n1", f"MESSAGE_ID={Message.STARTED}"
     )
+
+
+def test_each_change_is_a_line_with_its_fields(site: Site) -> None:
+    """At INFO, with revision, object, action, reason and disruption for programs to find it by."""
+    site.ctl.apply(site.map().replace("access: ro", "access: rw"))
+    revision = site.ctl.status()["revision"]
+    converged(site)
+    lines = site.journal("-o", "json", f"LUNMAPD_REVISION={revision}").splitlines()
+    (line,) = [{name: text for name, text in json.loads(each).items() if name in _FIELDS} for each in lines]
+    assert line.pop("LUNMAPD_OBJECT").startswith(f"mapped_lun {SAN} 1 {HOST} ")
+    assert line.pop("LUNMAPD_REASON")
+    assert line == {
+        "MESSAGE_ID": Message.CHANGED,
+        "PRIORITY": "6",
+        "LUNMAPD_NODE": "n1",
+        "LUNMAPD_ACTION": "update",
+        "LUNMAPD_DISRUPTION": "none",
+    }
+    site.ctl.apply(site.map())
 
 
 def test_the_service_may_do_little_and_hides_no_mount(site: Site) -> None:
@@ -250,7 +207,7 @@ def test_no_secret_is_seen(site: Site, tmp_path: Path) -> None:
         .replace("alias: database host", "alias: database host\n    chap: {user: host}")
         .replace("scratch:\n    nodes: [n1]", "scratch:\n    nodes: [n1]\n    authentication: chap")
     )
-    _converged(site)
+    converged(site)
     assert (
         site.machine.run(f"cat {LIO}/iscsi/{SCRATCH}/tpgt_1/acls/{HOST}/auth/password").stdout == f"{WORD}\n"
     )
@@ -286,4 +243,4 @@ def test_a_node_boots_before_zookeeper_and_its_devices(site: Site) -> None:
         "the devices were taken", lambda: "0 failing; no answer from ZooKeeper" in site.show("StatusText")
     )
     site.ensemble.start()
-    _converged(site)
+    converged(site)

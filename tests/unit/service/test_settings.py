@@ -1,5 +1,7 @@
 """The settings file: every mistake has its line, and nothing starts half."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -186,6 +188,37 @@ def test_check_config_accepts_the_example_and_refuses_a_bad_file(tmp_path: Path)
     assert isinstance(
         CliRunner().invoke(daemon, ["--check-config", "-c", str(bad)]).exception, InvalidInputError
     )
+
+
+@pytest.mark.parametrize("options", [("--check-config",), (), ("--once",), ("plan",), ("adopt",)])
+def test_bad_settings_end_every_command_before_it_begins(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """The exit code is 3, each problem is a line on standard error, and nothing was made or reached for."""
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(GOOD + f"state_dir: {tmp_path}/state\nretry: 0\nnodes: 1\n")
+    done = run_daemon("-c", str(bad), *options)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.splitlines() == [
+        f"lunmapd: {bad}:5: retry: 0 is not a usable time: use seconds, from 0.1 to 86400",
+        f"lunmapd: {bad}:6: nodes: unknown field; did you mean 'node'?",
+    ]
+    assert not (tmp_path / "state").exists()
+
+
+def test_check_config_tells_by_its_exit_code(tmp_path: Path) -> None:
+    """0 for a good file, whose node and servers it prints, 1 for one that can't be read, 2 for wrong usage."""
+    good = run_daemon("--check-config", "-c", str(EXAMPLE))
+    assert (good.returncode, good.stderr) == (0, "")
+    assert good.stdout.startswith(f"{EXAMPLE}: node n1, ZooKeeper at 10.0.0.11:2181,")
+    missing = run_daemon("--check-config", "-c", str(tmp_path / "none"))
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr.startswith("lunmapd: can't read the settings: ")
+    assert run_daemon("--check-confg").returncode == 2
+
+
+def run_daemon(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run lunmapd as a shell would."""
+    program = str(Path(sys.executable).with_name("lunmapd"))
+    return subprocess.run([program, *words], capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_settings_become_a_policy() -> None:
