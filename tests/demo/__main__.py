@@ -139,7 +139,7 @@ def _kill(cluster: Cluster, tell: Narrator, io: VerifiedIO) -> None:
     tell.say(
         f"n1 was seen to be dead after {time.monotonic() - killed:.1f} s (session timeout {SESSION_TIMEOUT:g} s)"
     )
-    tell.ctl(cluster, "status", expect=6)
+    tell.ctl(cluster, "status", "--luns", expect=6)
     then = io.progress.operations
     eventually("the I/O goes on", lambda: io.progress.operations > then + 100)
     tell.say(f"I/O: {_sum_up(io)}")
