@@ -11,8 +11,11 @@ from msgspec import Struct
 
 from lunmapd.core.lag import Recent
 from lunmapd.core.lunmap import Lun, Lunmap, Map, initiators_of, reporting_nodes
+from lunmapd.core.outcome import HELD
 from lunmapd.core.status import MAX_LOGINS, NodeStatus
 from lunmapd.core.witness import BEHIND, DRAINED, OK, Said, Witness, scopes, witness
+
+_AS_BEFORE = {BEHIND, HELD}
 
 
 class NodePath(Struct, frozen=True, gc=False):
@@ -59,9 +62,14 @@ class Trouble(Struct, frozen=True):
     paths: tuple[NodePath, ...]
 
     @property
+    def is_cut_off(self) -> bool:
+        """Whether there is no path, not even one that is left as it was before the newest revision."""
+        return not self.usable and all(path.state not in _AS_BEFORE for path in self.paths)
+
+    @property
     def is_outage(self) -> bool:
-        """Whether there is no path though the map asks for some, and no node is merely at work on it still."""
-        return bool(self.intended) and not self.usable and all(path.state != BEHIND for path in self.paths)
+        """Whether there is no path though the map asks for some."""
+        return self.is_cut_off and bool(self.intended)
 
 
 class LostLogin(Struct, frozen=True):

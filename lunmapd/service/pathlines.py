@@ -60,7 +60,7 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _lack(trouble: Trouble) -> str:
-    count = f"{trouble.usable} of {trouble.intended} paths" if trouble.usable else "no path"
+    count = "no path" if trouble.is_cut_off else f"{trouble.usable} of {trouble.intended} paths"
     return f"{count}: {_nodes(trouble.paths) or 'no node serves its targets'}"
 
 

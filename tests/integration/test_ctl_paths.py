@@ -168,8 +168,8 @@ def test_only_what_changed_is_behind(pair: Pair) -> None:
     more = {**TWO.luns, "c": replace(A, serial="c" * 32, backing=replace(A.backing, path="/dev/c"))}
     more["c"] = replace(more["c"], shared=SHARED, maps=(replace(A.maps[0], lun=7),))
     put(pair._session, replace(TWO, luns=more))
-    assert pair.lines(expect=6) == ["luns/c: no path: n1 behind, n2 behind"]
-    assert "luns_without_path=1" in pair.ctl("check", expect=1).out
+    assert pair.lines(expect=6) == ["luns/c: 0 of 2 paths: n1 behind, n2 behind"]
+    assert "luns_degraded=1 luns_without_path=0" in pair.ctl("check", expect=1).out
     pair.agents[0].turn()
     assert pair.lines(expect=6) == ["luns/c: 1 of 2 paths: n2 behind"]
 

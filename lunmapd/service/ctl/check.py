@@ -73,8 +73,8 @@ def _figures(found: FleetStatus) -> str:
         "failing": sum(line.failing for line in nodes),
         "sessions": sum(line.sessions or 0 for line in nodes),
         "luns": found.lun_count,
-        "luns_degraded": sum(len(trouble.luns) for trouble in troubles if trouble.usable),
-        "luns_without_path": sum(len(trouble.luns) for trouble in troubles if not trouble.usable),
+        "luns_degraded": sum(len(trouble.luns) for trouble in troubles if not trouble.is_cut_off),
+        "luns_without_path": sum(len(trouble.luns) for trouble in troubles if trouble.is_cut_off),
         "lost_logins": sum(len(lost.missing) for lost in found.lost_logins),
     }
     return " ".join(f"{name}={value}" for name, value in figures.items())

@@ -97,7 +97,8 @@ def test_a_drained_node_is_not_asked_for() -> None:
     some = found(replace(MAP, nodes={**MAP.nodes, "n3": drained["n3"]}))
     assert (some["a"].usable, some["a"].intended, some["a"].is_whole) == (2, 2, True)
     (trouble, *_) = troubles(found(replace(MAP, nodes=drained)).values())
-    assert (trouble.usable, trouble.intended, trouble.is_outage) == (0, 0, False)
+    assert (trouble.usable, trouble.intended) == (0, 0)
+    assert (trouble.is_cut_off, trouble.is_outage) == (True, False)
 
 
 def test_a_lun_whose_target_no_node_serves_has_no_path() -> None:
@@ -107,10 +108,11 @@ def test_a_lun_whose_target_no_node_serves_has_no_path() -> None:
 
 
 def test_an_outage_is_more_than_a_node_at_work() -> None:
-    """A Lun that nodes are about to make has no path either, and is none."""
+    """A Lun that nodes are about to make, or have left as it was, has no path as the map says either, and is none."""
     nobody = Trouble(("a",), 0, 2, (NodePath("n1", "dead"), NodePath("n2", "Stuck")))
     assert nobody.is_outage
-    assert not replace(nobody, paths=(NodePath("n1", "dead"), NodePath("n2", "behind"))).is_outage
+    for word in ("behind", "Held"):
+        assert not replace(nobody, paths=(NodePath("n1", "dead"), NodePath("n2", word))).is_cut_off
     assert not replace(nobody, usable=1).is_outage
 
 

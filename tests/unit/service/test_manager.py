@@ -68,6 +68,12 @@ def test_a_status_is_one_line(systemd: socket.socket) -> None:
     assert said(systemd) == "READY=1\nSTATUS=bad STOPPING=1"
 
 
+def test_the_end_is_said(systemd: socket.socket) -> None:
+    """So that whoever waits for the service knows that it is on its way."""
+    Manager(1).stopping()
+    assert said(systemd) == "STOPPING=1"
+
+
 def test_without_a_manager_nobody_is_told(systemd: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Started by hand, the daemon works and says nothing."""
     monkeypatch.delenv("NOTIFY_SOCKET")

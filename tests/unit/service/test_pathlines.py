@@ -42,7 +42,7 @@ def test_an_initiator_of_two_targets_counts_once() -> None:
 
 
 def test_luns_with_the_same_trouble_are_one_line() -> None:
-    """Three are named, the others counted; no path at all is said in words."""
+    """Three are named, the others counted; no path at all is said in words, unless one is as it was."""
     many = tuple(f"l{number}" for number in range(10_000))
     assert list(
         trouble_lines(
@@ -50,12 +50,14 @@ def test_luns_with_the_same_trouble_are_one_line() -> None:
                 Trouble(("db1",), 0, 2, (N2, N3)),
                 Trouble(("db2", "db3"), 0, 0, ()),
                 Trouble(many, 1, 2, (N2,)),
+                Trouble(("db4",), 0, 2, (N2, NodePath("n3", "Held"))),
             ]
         )
     ) == [
         "luns/db1: no path: n2 DEAD, n3 BackingDeviceMissing",
         "luns/db2 and luns/db3: no path: no node serves its targets",
         "luns/l0, luns/l1, luns/l2 and 9997 more: 1 of 2 paths: n2 DEAD",
+        "luns/db4: 0 of 2 paths: n2 DEAD, n3 Held",
     ]
 
 
