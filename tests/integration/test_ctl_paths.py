@@ -1,6 +1,7 @@
 """What lunmapctl tells of how far nodes are behind, and of the paths of each Lun."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from integration.tools import NOW, Shell
 from msgspec.structs import replace
 
 from fakes.lio import FakeLio
-from lunmapd.client import Client
+from lunmapd.client import Client, Lag
 from lunmapd.core.lunmap import Group, Initiator, Lunmap, Node, NodeState, PortalGroup, Scope, Shared, Target
 from lunmapd.core.observed import Session as Seen
 from lunmapd.core.status import MAX_LOGINS
@@ -127,6 +128,18 @@ def test_a_lag_is_told_though_the_history_is_cut(pair: Pair) -> None:
     assert (one["behind"], one["behind_since"], one["lag"]) == (3, "", None)
     assert {path["state"] for lun in pair.told()["luns"] for path in lun["paths"]} == {"behind"}
     assert "lag=U" in pair.ctl("check", expect=1).out
+
+
+def test_of_a_node_far_behind_little_is_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The revision that tells since when, and not all that it has missed; so in all of its paths it counts as behind."""
+    monkeypatch.setattr("lunmapd.store.missed.MOST", 1)
+    put(pair._session, RENAMED)
+    put(pair._session, TWO)
+    fleet = Client(pair._session).fleet()
+    assert set(fleet.missed) == {2}
+    assert fleet.lag("n1") == Lag(2, NOW)
+    found = fleet.lun_paths(datetime.now(UTC))
+    assert {path.state for lun in found for path in lun.paths} == {"behind"}
 
 
 def test_a_node_of_another_history_has_no_lag(pair: Pair, session: Session) -> None:
