@@ -52,7 +52,9 @@ class VerifiedIO:
         return self.progress
 
 
-def start_verified_io(machine: Machine, device: str, numbers: tuple[int, int, int], rest: float) -> VerifiedIO:
+def start_verified_io(
+    machine: Machine, device: str, numbers: tuple[int, int, int], rest: float
+) -> VerifiedIO:
     """Write and read random blocks of (seed, offset, length) until stopped; each is compared with what was last written."""
     return VerifiedIO(machine.spawn([_PROGRAM, "loop", device, *map(str, (*numbers, rest))]))
 
