@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from cluster import DB1, HOST, PID, Cluster, StorageNode, bring_up, eventually
@@ -87,6 +88,11 @@ def states(cluster: Cluster) -> dict[str, str]:
     return {names[path.address]: _state(cluster, path.device) for path in volume.usable_paths}
 
 
+def shows(cluster: Cluster, wanted: dict[str, str]) -> bool:
+    """Tell whether these are the usable paths, and their states."""
+    return states(cluster) == wanted
+
+
 def _state(cluster: Cluster, device: str) -> str:
     told = cluster.initiator.machine.run(["sg_rtpg", f"/dev/{device}"], check=False).stdout
     found = re.search(r"Pref=(\d)(?s:.)*?access state : (\w+)", told)
@@ -95,17 +101,16 @@ def _state(cluster: Cluster, device: str) -> str:
 
 def test_the_volume_outlives_either_node(cluster: Cluster, io: VerifiedIO) -> None:
     """Nodes die one after the other under I/O; the path that is left keeps its state, and both have theirs when the dead one is back."""
-    eventually("both paths are as the map says", lambda: states(cluster) == AT_REST)
+    eventually("both paths are as the map says", partial(shows, cluster, AT_REST))
     for victim, other in (cluster.nodes, cluster.nodes[::-1]):
         victim.machine.kill()
-        eventually(
-            "one path is left", lambda other=other: states(cluster) == {other.name: AT_REST[other.name]}
-        )  # type: ignore[misc]
+        wanted = {other.name: AT_REST[other.name]}
+        eventually("one path is left", partial(shows, cluster, wanted))
         goes_on(io)
         victim.machine.start()
         victim.configure(cluster.ensemble.hosts)
         victim.start()
-        eventually("both paths are back", lambda: states(cluster) == AT_REST, 60)
+        eventually("both paths are back", partial(shows, cluster, AT_REST), 60)
         goes_on(io)
     cluster.paths(DB1)
     eventually("both nodes are well", lambda: cluster.ctl("status", expect=None).status == 0)
