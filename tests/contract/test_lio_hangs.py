@@ -149,3 +149,27 @@ def test_a_tpg_costs_itself_only(hanging: Hang) -> None:
     assert "target_tpg_disable" in first["failures"][ENABLED][1].partition("waits in")[2]
     assert second == {**first, "done": []}
     assert end == {"last": {}, "left": []}
+
+
+def test_np(hanging: Hang, real: RealSide) -> None:
+    """x."""
+    node, initiator = hanging.node, hanging.initiator
+    other = hanging.other()
+    converge(real, maps.served(node.address, *SLOW, *other))
+    real.kernel.close()
+    initiator.machine.cut()
+    import time
+    time.sleep(6)
+    print(initiator.sessions())
+    initiator.machine.heal()
+    wait_for(lambda: node.run("cat /proc/$(pgrep -x iscsi_np)/stack").stdout, lambda text: "reinstatement" in text, 60.0, "np")
+    third = f"{IQN}-3"
+    new = (lio.Target(third), lio.Tpg(third, TAG, maps.TPG.attributes, maps.TPG.parameters), lio.Portal(third, TAG, f"{node.address}:3260"), lio.Portal(third, TAG, f"{node.address}:3261"), lio.Enabled(third, TAG, TAG+2))
+    desired = maps.served(node.address, *SLOW, *other, *NEW, *new)
+    del desired[lio.key(lio.Enabled(OTHER, TAG, TAG + 1))]
+    hanging._use_other = lambda: None
+    first, second, end = hanging.run(desired)
+    for one in (first, second):
+        print(one["done"])
+        for k,v in one["failures"].items(): print(k, v[0], v[1])
+    print(end)
