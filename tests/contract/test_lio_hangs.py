@@ -28,7 +28,8 @@ LUN, ACL, TPG, ENABLED = (lio.show_key(lio.key(item)) for item in (SLOW[1], maps
 def hanging(pair: tuple[Machine, Initiator], real: RealSide) -> Iterator["Hang"]:
     """Give a node that serves a LUN whose device is suspended while the initiator reads from it."""
     node, initiator = pair
-    real.file("/srv/new", maps.SIZE)
+    for path in ("/srv/new", "/srv/b"):
+        real.file(path, maps.SIZE)
     converge(real, maps.served(node.address, *SLOW))
     real.kernel.close()
     initiator.discover(node.address)
@@ -64,12 +65,12 @@ class Hang:
         script = Path(__file__).with_name("hang_guest.py").read_text(encoding="utf-8")
         self.node.put("/run/hang.py", script)
         self.node.put("/run/desired", msgspec.json.encode(wire.Seen(tuple(desired.values()), (), (), ())))
-        self.node.run("rm -f /run/go; truncate -s 1M /srv/b")
+        self.node.run("rm -f /run/go")
         guest = self.node.spawn("python3 -W ignore /run/hang.py /run/desired /run/go")
         wait_for(
             guest.output, lambda text: text.count("\n") == 1 or guest.poll() is not None, 120.0, "two passes"
         )
-        if lio.key(lio.Target(OTHER)) in desired:
+        if lio.key(lio.Enabled(OTHER, TAG, TAG + 1)) in desired:
             self._use_other()
         self.node.run("touch /run/go")
         done = guest.wait(120.0)
@@ -151,25 +152,38 @@ def test_a_tpg_costs_itself_only(hanging: Hang) -> None:
     assert end == {"last": {}, "left": []}
 
 
-def test_np(hanging: Hang, real: RealSide) -> None:
-    """x."""
-    node, initiator = hanging.node, hanging.initiator
-    other = hanging.other()
-    converge(real, maps.served(node.address, *SLOW, *other))
+def test_a_login_that_hangs_costs_the_closing_of_other_tpgs(hanging: Hang, real: RealSide) -> None:
+    """An initiator that comes back while its I/O hangs holds up the portal for all; what does not close or open there goes on."""
+    node, address = hanging.node, hanging.node.address
+    other, third = hanging.other(), f"{IQN}-3"
+    converge(real, maps.served(address, *SLOW, *other))
     real.kernel.close()
-    initiator.machine.cut()
-    import time
-    time.sleep(6)
-    print(initiator.sessions())
-    initiator.machine.heal()
-    wait_for(lambda: node.run("cat /proc/$(pgrep -x iscsi_np)/stack").stdout, lambda text: "reinstatement" in text, 60.0, "np")
-    third = f"{IQN}-3"
-    new = (lio.Target(third), lio.Tpg(third, TAG, maps.TPG.attributes, maps.TPG.parameters), lio.Portal(third, TAG, f"{node.address}:3260"), lio.Portal(third, TAG, f"{node.address}:3261"), lio.Enabled(third, TAG, TAG+2))
-    desired = maps.served(node.address, *SLOW, *other, *NEW, *new)
-    del desired[lio.key(lio.Enabled(OTHER, TAG, TAG + 1))]
-    hanging._use_other = lambda: None
+    _come_back(node, hanging.initiator)
+    here, there = (lio.Portal(third, TAG, f"{address}:{port}") for port in (3260, 3261))
+    tpg = (
+        lio.Tpg(third, TAG, maps.TPG.attributes, maps.TPG.parameters),
+        lio.Enabled(third, TAG, TAG + 2),
+    )
+    desired = maps.served(address, *SLOW, *other, *NEW, lio.Target(third), *tpg, here, there)
+    closing = lio.key(lio.Enabled(OTHER, TAG, TAG + 1))
+    del desired[closing]
     first, second, end = hanging.run(desired)
-    for one in (first, second):
-        print(one["done"])
-        for k,v in one["failures"].items(): print(k, v[0], v[1])
-    print(end)
+    for found in (first, second):
+        assert _reasons(found) == {
+            lio.show_key(closing): "Stuck",
+            lio.show_key(lio.key(here)): "KernelRefused",
+        }
+    assert "iscsit_reset_np_thread" in first["failures"][lio.show_key(closing)][1].partition("waits in")[2]
+    assert second["done"] == []
+    assert end == {"last": {}, "left": []}
+
+
+def _come_back(node: Machine, initiator: Initiator) -> None:
+    """Let the initiator lose its connection and log in again, until that hangs in the kernel."""
+    initiator.machine.cut()
+    wait_for(
+        initiator.sessions, lambda found: {each.state for each in found} != {"LOGGED_IN"}, 30.0, "a loss"
+    )
+    initiator.machine.heal()
+    stack = "cat /proc/$(pgrep -x iscsi_np)/stack"
+    wait_for(lambda: node.run(stack).stdout, lambda text: "reinstatement" in text, 60.0, "a login that hangs")
