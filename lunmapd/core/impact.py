@@ -8,9 +8,9 @@ from functools import cached_property
 from msgspec import Struct
 
 from lunmapd.core import lio
-from lunmapd.core.lunmap import Lunmap, NodeState, initiators_of, reporting_nodes
+from lunmapd.core.lunmap import CLOSED, Lunmap, NodeState, initiators_of, reporting_nodes, state_on
 from lunmapd.core.observed import Observed, Session
-from lunmapd.core.plan import Disruption, Step, disruption
+from lunmapd.core.plan import Disruption, Step, disruption, shrinks
 from lunmapd.core.status import Login
 
 Acl = tuple[str, int, str]
@@ -59,7 +59,7 @@ class Audience:
 
         Taking away what leads an initiator to its data makes these unreachable, unless the
         initiator has a way through another node, too. What is
-        made anew is made anew on every node at the same time, as far as anyone knows here, so that none is a way out.
+        made anew, read-only or smaller becomes so on every node at the same time, as far as anyone knows here, so that none is a way out.
         """
         worst = disruption(step)
         if worst is Disruption.NONE:
@@ -69,8 +69,8 @@ class Audience:
         now = worst if sessions else Disruption.NONE
         if worst < Disruption.PATH_LOSS:
             return Impact(worst, now, sessions)
-        anew = self._is_anew(step.item)
-        lost = [item for item in over if anew or not self._elsewhere(item)]
+        everywhere = self._is_everywhere(step)
+        lost = [item for item in over if everywhere or not self._elsewhere(item)]
         if any(_acl(item) in self._sessions for item in lost):
             now = Disruption.DATA_UNREACHABLE
         return Impact(Disruption.DATA_UNREACHABLE if lost else worst, now, sessions)
@@ -106,11 +106,12 @@ class Audience:
         )
         return [session for acl in sorted(acls) for session in self._sessions.get(acl, ())]
 
-    def _is_anew(self, item: lio.Object) -> bool:
-        """Tell whether what is taken away is wanted again, be it under another LUN number."""
+    def _is_everywhere(self, step: Step) -> bool:
+        """Tell whether other nodes do the same: what is taken away is wanted again, be it under another LUN number, or it is the Lun that changes."""
+        item = step.item
         if isinstance(item, lio.MappedLun):
             return (*_acl(item), item.storage_object) in self._wanted
-        return lio.key(item) in self._ways.wanted
+        return shrinks(step) if isinstance(item, lio.StorageObject) else lio.key(item) in self._ways.wanted
 
     @cached_property
     def _wanted(self) -> AbstractSet[tuple[str, int, str, str]]:
@@ -122,14 +123,16 @@ class Audience:
         return self._ways.logins()
 
     def _elsewhere(self, item: lio.MappedLun) -> bool:
-        """Tell whether another node offers the Lun to the initiator, which is logged in there."""
+        """Tell whether another node offers the Lun to the initiator, which is logged in there, and takes its I/O."""
         lunmap, lun = self._ways.lunmap, self._ways.lunmap.luns.get(item.storage_object)
         if lun is None:
             return False
         others = {
             node
             for node in reporting_nodes(lunmap, lun)
-            if node != self._ways.node and lunmap.nodes[node].state is NodeState.ACTIVE
+            if node != self._ways.node
+            and lunmap.nodes[node].state is NodeState.ACTIVE
+            and state_on(lun, node) not in CLOSED
         }
         targets = {entry.target for entry in lun.maps if item.initiator in initiators_of(lunmap, entry)}
         return any(

@@ -29,6 +29,10 @@ class AluaState(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
+CLOSED = frozenset({AluaState.STANDBY, AluaState.UNAVAILABLE})
+"""The states in which a path takes no reads and writes, until the map says otherwise: initiators can't activate one of ours."""
+
+
 class Scope(StrEnum):
     """Whether initiators may use what LIO keeps in each node by itself: not at all, or knowing that nodes don't share it."""
 
@@ -216,6 +220,11 @@ def reporting_nodes(lunmap: Lunmap, lun: Lun) -> tuple[str, ...]:
     """Return the nodes that report the Lun to anybody, sorted: those that serve it, and are named if it names some."""
     serving = serving_nodes(lunmap, lun)
     return tuple(sorted(serving.intersection(lun.nodes) if lun.nodes else serving))
+
+
+def state_on(lun: Lun, node: str) -> AluaState:
+    """Return the state in which a node shows a Lun that others show too."""
+    return AluaState.OPTIMIZED if lun.preferred in {"", node} else lun.others
 
 
 def source_on(lun: Lun, name: str, node: Node) -> str:

@@ -10,6 +10,7 @@ from enum import IntEnum, StrEnum
 from msgspec import Struct
 
 from lunmapd.core import lio
+from lunmapd.core.lunmap import CLOSED
 
 
 class Action(StrEnum):
@@ -140,21 +141,39 @@ def disruption(step: Step) -> Disruption:
 
     Sources: drivers/target/target_core_device.c (unit attention REPORTED LUNS DATA HAS CHANGED on map and unmap),
     target_core_alua.c (unit attention ASYMMETRIC ACCESS STATE CHANGED, and INQUIRY DATA HAS CHANGED for a LUN in another group),
-    target_core_tpg.c (removing an ACL or disabling a TPG closes its sessions).
+    target_core_tpg.c (removing an ACL or disabling a TPG closes its sessions). What is refused from then on, as writes to a LUN
+    that becomes read-only are, is lost on this path.
     """
     match step.action, step.item:
         case Action.DELETE, lio.Enabled() | lio.NodeAcl():
             return Disruption.SESSION_DROP
         case Action.DELETE, lio.MappedLun() | lio.TpgLun():
             return Disruption.PATH_LOSS
-        case Action.CREATE, lio.MappedLun():
+        case Action.UPDATE, lio.MappedLun() | lio.StorageObject() if _refuses(step):
+            return Disruption.PATH_LOSS
+        case (Action.CREATE, lio.MappedLun()) | (Action.UPDATE, lio.TpgLun()):
             return Disruption.UNIT_ATTENTION
         case Action.UPDATE, lio.StorageObject() if getattr(step.before, "alua", None) != step.item.alua:
             return Disruption.UNIT_ATTENTION
-        case Action.UPDATE, lio.TpgLun():
-            return Disruption.UNIT_ATTENTION
         case _:
             return Disruption.NONE
+
+
+def shrinks(step: Step) -> bool:
+    """Tell whether a storage object gets smaller: what lies beyond its new end is out of reach."""
+    return isinstance(step.before, lio.StorageObject) and step.before.size > getattr(step.item, "size", 0)
+
+
+def _refuses(step: Step) -> bool:
+    """Tell whether the kernel refuses I/O after an update that it took before."""
+    if isinstance(step.item, lio.MappedLun):
+        return step.item.write_protect
+    return shrinks(step) or (_takes_io(step.before) and not _takes_io(step.item))
+
+
+def _takes_io(item: lio.Object | None) -> bool:
+    alua = getattr(item, "alua", None)
+    return alua is None or alua.state not in CLOSED
 
 
 def follow(objects: lio.Objects, steps: Iterable[Step]) -> dict[lio.Key, lio.Object]:

@@ -8,7 +8,6 @@ from lunmapd.core.attributes import PARAMETERS, TPG
 from lunmapd.core.backings import Block, plugin_of
 from lunmapd.core.lunmap import (
     Access,
-    AluaState,
     Authentication,
     Lun,
     Lunmap,
@@ -21,6 +20,7 @@ from lunmapd.core.lunmap import (
     initiators_of,
     reporting_nodes,
     source_on,
+    state_on,
 )
 
 MARK = "lunmapd"
@@ -176,8 +176,7 @@ def _alua(lun: Lun, node: str, tag: int) -> lio.Alua | None:
     """Say how this node shows a Lun that others show too; None where the device or program behind it does."""
     if plugin_of(lun.backing) not in _WITH_ALUA:
         return None
-    optimized = lun.preferred in {"", node}
-    return lio.Alua(tag, AluaState.OPTIMIZED if optimized else lun.others, lun.preferred == node)
+    return lio.Alua(tag, state_on(lun, node), lun.preferred == node)
 
 
 def _storage_object(

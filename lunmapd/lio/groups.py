@@ -1,5 +1,7 @@
 """Making and removing targets, TPGs with their ACLs, portals and state, and what discovery asks for."""
 
+from collections.abc import Iterator
+
 from lunmapd.core import lio
 from lunmapd.lio import auth, files, rts
 from lunmapd.lio.places import tpg_path
@@ -52,7 +54,21 @@ def _enable(item: lio.Enabled) -> None:
     tpg = rts.tpg(item.iqn, item.tag, "lookup")
     if item.port_id:
         files.write(f"{rts.ROOT}/{tpg_path(item.iqn, item.tag)}/rtpi", str(item.port_id))
-    tpg.enable = True
+    try:
+        tpg.enable = True
+    except (OSError, rts.Error):
+        for owner in _owners(item.port_id):
+            sentence = f"port id {item.port_id} is that of {owner} on this node: give one of the two another"
+            raise RefusedError("PortIdTaken", f"{sentence} ('port_id' in the target's nodes)") from None
+        raise
+
+
+def _owners(port_id: int) -> Iterator[str]:
+    """Yield the enabled TPGs, of whatever fabric, that have a port id: the kernel takes it once (target_core_tpg.c, core_tpg_enable)."""
+    for path in sorted(rts.ROOT.glob("*/*/tpgt_*")):
+        told = files.read(f"{path}/rtpi")
+        if told is not None and files.read(f"{path}/enable") == "1" and int(told, 16) == port_id:
+            yield f"{path.parent.name}, TPG {path.name.removeprefix('tpgt_')},"
 
 
 def _delete_tpg(item: lio.Tpg) -> None:

@@ -30,8 +30,9 @@ def prepare() -> None:
         subprocess.run(("modprobe", "-q", module), check=False, timeout=_PATIENCE)
     with attempt("prepare LIO"):
         (rts.ROOT / "iscsi").mkdir(exist_ok=True)
-        # Without it LIO answers "not ready" to a reservation that is to survive a power loss.
-        (rts.database() / "pr").mkdir(exist_ok=True)
+        # Without it LIO answers "not ready" to a reservation that is to survive a power loss. LIO keeps to its own choice,
+        # /var/target, which need not exist, if another tool was there first.
+        (rts.database() / "pr").mkdir(parents=True, exist_ok=True)
 
 
 def _run(*command: str) -> None:

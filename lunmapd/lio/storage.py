@@ -17,7 +17,7 @@ _LEAN = ("fileio", "iblock")
 
 
 def create(item: lio.StorageObject, places: Places) -> None:
-    """Make the storage object under the lowest free index of ours."""
+    """Make the storage object under the lowest free index of ours; without a setting that the kernel refuses there is none."""
     if item.name in places.devices:
         raise RefusedError("KernelRefused", f"there is a storage object {item.name} already")
     check_backing(item)
@@ -25,6 +25,15 @@ def create(item: lio.StorageObject, places: Places) -> None:
     places.indexes.take(index)
     path = _create(item, index)
     places.devices[item.name] = f"{item.plugin}_{index}"
+    try:
+        _configure(item, index, path)
+    except (OSError, rts.Error, RefusedError):
+        with contextlib.suppress(OSError, rts.Error):
+            delete(item, places)
+        raise
+
+
+def _configure(item: lio.StorageObject, index: int, path: str) -> None:
     # The note comes before what it names, so that nothing is ever set that it does not name.
     if (mine := note.of(item)) != Note():
         files.write(f"{path}/alias", note.show(mine))

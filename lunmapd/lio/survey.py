@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from lunmapd.core.adopted import PRODUCTS
@@ -25,20 +26,22 @@ def survey(root: Path) -> Found:
     """Look below `root`, configfs' target directory, at what is not ours. Raises OSError if it can't be read."""
     look = Look(root)
     tpgs = tuple(_tpgs(look))
+    exported = {key for tpg in tpgs for key in tpg.luns.values()}
     enforced = look.read(f"{DISCOVERY}/enforce_discovery_auth") == "1"
     discovery = observe_credentials(look, DISCOVERY) if enforced else None
-    return Found(dict(_storage(look)), tpgs, discovery, tuple(look.sessions))
+    return Found(dict(_storage(look, exported)), tpgs, discovery, tuple(look.sessions))
 
 
-def _storage(look: Look) -> Iterator[tuple[str, FoundStorage]]:
+def _storage(look: Look, exported: AbstractSet[str]) -> Iterator[tuple[str, FoundStorage]]:
+    """Yield what is not ours, or `exported` by a target that is not: there a taking over was killed before it came to the target."""
     for hba in look.directories("core"):
         plugin = hba.rpartition("_")[0]
         if not 0 <= index_of(hba) < FIRST_INDEX or plugin not in STORAGE_ATTRIBUTES:
             continue
         for name in look.directories(f"core/{hba}"):
-            path = f"core/{hba}/{name}"
-            if not note.parse(plugin, look.read(f"{path}/alias") or "").adopted:
-                yield f"{hba}/{name}", _storage_object(look, path, plugin, name)
+            path, key = f"core/{hba}/{name}", f"{hba}/{name}"
+            if key in exported or not note.parse(plugin, look.read(f"{path}/alias") or "").adopted:
+                yield key, _storage_object(look, path, plugin, name)
 
 
 def _storage_object(look: Look, path: str, plugin: str, name: str) -> FoundStorage:

@@ -35,6 +35,11 @@ from lunmapd.service.settings import Settings
 from lunmapd.store.read import read_all
 from lunmapd.store.snapshot import Snapshot
 
+_NOTHING = (
+    "there is nothing to take over: the map has no target that another tool serves here; what a 'lunmapd adopt --take' that was "
+    "interrupted has taken over stays so: start lunmapd, which does the rest"
+)
+
 
 class LioUnreadableError(LunmapdError):
     """LIO can't be read; only root can, and only where its modules are loaded."""
@@ -103,8 +108,10 @@ def take_over(settings: Settings) -> Check:
     """Mark what the map has as ours, and bring it wholly to the map. Raises LunmapdError; the daemon must not run."""
     with state_directory(Path(settings.state_dir)) as directory:
         checked = check(settings)
-        if checked.blocking or not checked.wanted:
+        if checked.blocking:
             raise NotAdoptableError("nothing is taken over: 'lunmapd adopt --check' says why")
+        if not checked.wanted:
+            raise NotAdoptableError(_NOTHING)
         claims = Claims(directory / "claims.json")
         if lio.DISCOVERY_AUTH in checked.wanted:
             claims.write(claims.read() | {lio.DISCOVERY_CLAIM})

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from contract import maps
 from contract.sides import FakeSide, RealSide, Side
-from lab import Machine
+from lab import Initiator, Lab, Machine
 from lab.pytest_plugin import NewLab
 
 
@@ -24,3 +25,32 @@ def side(request: pytest.FixtureRequest) -> Iterator[Side]:
     chosen: Side = FakeSide() if request.param == "fake" else RealSide(request.getfixturevalue("machine"))
     yield chosen
     chosen.close()
+
+
+@pytest.fixture(scope="session")
+def pair(new_lab: NewLab) -> Iterator[tuple[Machine, Initiator]]:
+    """Return a storage node with a device that can be suspended, and an initiator."""
+    with new_lab() as lab:
+        node, initiator = _boot(lab)
+        yield node, initiator
+        initiator.machine.kill()
+        node.kill()
+
+
+@pytest.fixture
+def real(pair: tuple[Machine, Initiator]) -> Iterator[RealSide]:
+    """Return that node's LIO with nothing configured."""
+    side = RealSide(pair[0])
+    yield side
+    side.close()
+
+
+def _boot(lab: Lab) -> tuple[Machine, Initiator]:
+    modules = ("target_core_mod", "target_core_file", "target_core_iblock", "iscsi_target_mod", "dm_mod")
+    node = lab.machine("storage", disks=[lab.disk("d1")], modules=modules, start=False)
+    initiator = lab.initiator("client", maps.HOST, start=False)
+    lab.start(node, initiator)
+    node.run(
+        'DM_DISABLE_UDEV=1 dmsetup create slow --table "0 $(blockdev --getsz /dev/disk/lab/d1) linear /dev/disk/lab/d1 0"'
+    )
+    return node, initiator

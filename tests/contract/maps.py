@@ -19,6 +19,7 @@ TPG = lio.Tpg(IQN, TAG, TPG_ATTRIBUTES, TPG_PARAMETERS)
 ENABLED = lio.Enabled(IQN, TAG, TAG)
 ACL = lio.NodeAcl(IQN, TAG, HOST)
 PORTAL = lio.Portal(IQN, TAG, "10.9.8.7:3260")
+SLOW = "/dev/mapper/slow"
 PORTAL6 = lio.Portal(IQN, TAG, "[fd00::7]:3261")
 
 
@@ -88,6 +89,12 @@ def full(*names: str) -> dict[lio.Key, lio.Object]:
     for number, name in enumerate(names):
         objects += [storage_object(name), lun(name), mapped(name, number)]
     return lio.keyed(objects)
+
+
+def served(address: str, *items: lio.Object) -> dict[lio.Key, lio.Object]:
+    """Return a whole target that listens on a node's own address."""
+    whole = {name: item for name, item in full().items() if not isinstance(item, lio.Portal)}
+    return whole | only(lio.Portal(IQN, TAG, f"{address}:3260"), *items)
 
 
 def observed(side: Side) -> lio.Objects:

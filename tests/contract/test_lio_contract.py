@@ -293,8 +293,8 @@ def test_a_port_id_is_taken_once_on_a_node(side: Side) -> None:
     other = f"{IQN}-2"
     enabled = lio.Enabled(other, TAG, TAG)
     second = only(lio.Target(other), lio.Tpg(other, TAG, TPG.attributes, TPG.parameters), enabled)
-    reports = apply(side, full() | second)
-    assert _reasons(failures(reports)) == {lio.key(enabled): "KernelRefused"}
+    (failure,) = failures(apply(side, full() | second)).values()
+    assert (failure.reason, IQN in failure.message) == ("PortIdTaken", True)
 
 
 def test_names_that_rtslib_would_change_are_kept(side: Side) -> None:
@@ -367,10 +367,11 @@ def test_a_number_is_mapped_once(side: Side) -> None:
 
 
 def test_an_unknown_attribute_is_reported(side: Side) -> None:
-    """An attribute that this kernel does not have is a condition of its own; the object is there without it."""
+    """An attribute that this kernel does not have is a condition of its own; no object is left without it, to be made anew at each try."""
     _files(side, "a")
     bad = lio.StorageObject("a", "fileio", "/srv/a", SIZE, "a" * 32, (("emulate_magic", "1"),))
     assert _reasons(failures(apply(side, only(bad)))) == {lio.key(bad): "AttributeUnsupported"}
+    assert observed(side) == {}
 
 
 def test_a_missing_file_stops_only_what_stands_on_it(side: Side) -> None:

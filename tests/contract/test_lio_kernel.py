@@ -1,7 +1,6 @@
-"""What only a real kernel can show: sessions, hanging I/O, and the instant at which a mapping becomes writable."""
+"""What only a real kernel can show: sessions, kills in the middle, and the instant at which a mapping becomes writable."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -10,8 +9,7 @@ import pytest
 from contract import maps
 from contract.maps import CLAIMS, IQN, TAG, converge, full, observed
 from contract.sides import SIDE_BY_SIDE, RealSide
-from lab import Initiator, Lab, Machine, wait_for
-from lab.pytest_plugin import NewLab
+from lab import Initiator, Machine
 from lunmapd.core import lio
 from lunmapd.core.lunmap import AluaState
 from lunmapd.core.observed import Session
@@ -20,42 +18,6 @@ from lunmapd.core.plan import plan
 from lunmapd.lio import wire
 
 pytestmark = pytest.mark.lab
-_SLOW = "/dev/mapper/slow"
-
-
-@pytest.fixture(scope="module")
-def pair(new_lab: NewLab) -> Iterator[tuple[Machine, Initiator]]:
-    """Return a storage node with a device that can be suspended, and an initiator."""
-    with new_lab() as lab:
-        node, initiator = _boot(lab)
-        yield node, initiator
-        initiator.machine.kill()
-        node.kill()
-
-
-@pytest.fixture
-def real(pair: tuple[Machine, Initiator]) -> Iterator[RealSide]:
-    """Return the node's LIO with nothing configured."""
-    side = RealSide(pair[0])
-    yield side
-    side.close()
-
-
-def _boot(lab: Lab) -> tuple[Machine, Initiator]:
-    modules = ("target_core_mod", "target_core_file", "target_core_iblock", "iscsi_target_mod", "dm_mod")
-    node = lab.machine("node", disks=[lab.disk("d1")], modules=modules, start=False)
-    initiator = lab.initiator("client", maps.HOST, start=False)
-    lab.start(node, initiator)
-    node.run(
-        'DM_DISABLE_UDEV=1 dmsetup create slow --table "0 $(blockdev --getsz /dev/disk/lab/d1) linear /dev/disk/lab/d1 0"'
-    )
-    return node, initiator
-
-
-def _served(node: Machine, *items: lio.Object) -> dict[lio.Key, lio.Object]:
-    """Return a target on the node's own address."""
-    whole = {name: item for name, item in full().items() if not isinstance(item, lio.Portal)}
-    return whole | maps.only(lio.Portal(IQN, TAG, f"{node.address}:3260"), *items)
 
 
 def test_a_mapping_is_read_only_until_it_is_written(pair: tuple[Machine, Initiator], real: RealSide) -> None:
@@ -114,7 +76,7 @@ def test_luns_are_made_and_removed_side_by_side(pair: tuple[Machine, Initiator])
 def test_a_session_is_seen_with_its_address(pair: tuple[Machine, Initiator], real: RealSide) -> None:
     """An initiator that logs in is told by name, state and address, and no longer when it has gone."""
     node, initiator = pair
-    converge(real, _served(node))
+    converge(real, maps.served(node.address))
     initiator.discover(node.address)
     initiator.login()
     session = Session(IQN, TAG, maps.HOST, "LOGGED_IN", initiator.machine.address)
@@ -123,47 +85,11 @@ def test_a_session_is_seen_with_its_address(pair: tuple[Machine, Initiator], rea
     assert real.kernel.observe(CLAIMS).sessions == ()
 
 
-def test_a_lun_whose_io_hangs_costs_itself_only(pair: tuple[Machine, Initiator], real: RealSide) -> None:
-    """Its removal waits in the kernel; another LUN is added meanwhile; when the I/O goes on, so does the removal."""
-    node, initiator = pair
-    real.file("/srv/new", maps.SIZE)
-    slow = (maps.block("slow", _SLOW), maps.lun("slow"), maps.mapped("slow", 0))
-    converge(real, _served(node, *slow))
-    initiator.discover(node.address)
-    initiator.login()
-    _hang_io(node, initiator)
-    script = Path(__file__).with_name("hang_guest.py").read_text(encoding="utf-8")
-    found = json.loads(node.run("python3 - /srv/new", input=script, timeout=120.0).stdout)
-    removal, disk = lio.show_key(lio.key(maps.lun("slow"))), "storage_object slow"
-    for pass_ in ("first", "second"):
-        assert {name: reason for name, (reason, _) in found[pass_].items()} == {
-            removal: "Stuck",
-            disk: "Waiting",
-        }
-    assert "waits in" in found["first"][removal][1]
-    assert (found["last"], found["left"]) == ({}, [])
-    initiator.logout()
-
-
-def _hang_io(node: Machine, initiator: Initiator) -> None:
-    """Suspend the device and let the initiator read from it."""
-
-    def shown(path: str) -> str:
-        return " ".join(initiator.machine.run(f"cat {path} || true").stdout.split())
-
-    flying = "/sys/block/sda/inflight"
-    wait_for(lambda: shown(flying), lambda text: text == "0 0", 20.0, "a quiet disk")
-    node.run("dmsetup suspend --noflush slow")
-    reading = "dd if=/dev/sda of=/dev/null bs=4k count=1 iflag=direct skip=9"
-    initiator.machine.run(f"setsid {reading} </dev/null >/dev/null 2>&1 &")
-    wait_for(lambda: shown(flying), lambda text: text != "0 0", 20.0, "I/O in flight")
-
-
 def test_a_kill_at_any_operation_is_put_right(pair: tuple[Machine, Initiator], real: RealSide) -> None:
     """Killed before each single change of configfs, while making, changing or removing a map, the next pass leaves nothing to do."""
     for name in ("a", "b", "c"):
         real.file(f"/srv/{name}", 2 * maps.SIZE)
-    kinds = (maps.block("slow", _SLOW), maps.lun("slow"), maps.mapped("slow", 9, read_only=True))
+    kinds = (maps.block("slow", maps.SLOW), maps.lun("slow"), maps.mapped("slow", 9, read_only=True))
     first = full("a", "b") | maps.only(*kinds, maps.secret(maps.ACL))
     second = full("a", "c") | maps.only(
         maps.given(maps.storage_object("a", 2 * maps.SIZE), vendor="ACME", emulate_tpu=1),

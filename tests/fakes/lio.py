@@ -122,8 +122,8 @@ class FakeLio:
             return Failure("KernelRefused", f"{step}: No such device")
         if unknown:
             return Failure("AttributeUnsupported", f"this kernel has no {unknown[0]}")
-        if isinstance(item, lio.Enabled) and self._bad_port_id(item):
-            return Failure("KernelRefused", f"{step}: Invalid argument")
+        if isinstance(item, lio.Enabled) and (refused := self._bad_port_id(item, step)):
+            return refused
         return self._bad_portal(item, step) if isinstance(item, lio.Portal) and item.iser else None
 
     def _bad_portal(self, item: lio.Portal, step: Step) -> Failure:
@@ -147,11 +147,12 @@ class FakeLio:
             return Failure("InUse", f"{item.path} is held")
         return None
 
-    def _bad_port_id(self, item: lio.Enabled) -> bool:
-        if not item.port_id:
-            return False
-        others = (other.port_id for other in self.objects.values() if isinstance(other, lio.Enabled))
-        return PORT_ID not in self.features or item.port_id in others
+    def _bad_port_id(self, item: lio.Enabled, step: Step) -> Failure | None:
+        if item.port_id and PORT_ID not in self.features:
+            return Failure("KernelRefused", f"{step}: Invalid argument")
+        others = (other for other in self.objects.values() if isinstance(other, lio.Enabled))
+        owner = next((other.iqn for other in others if item.port_id and other.port_id == item.port_id), None)
+        return None if owner is None else Failure("PortIdTaken", f"port id {item.port_id} is that of {owner}")
 
     def _dependents(self, item: lio.Object) -> Iterator[lio.Object]:
         """Yield what the kernel counts as children or users."""

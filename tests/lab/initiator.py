@@ -166,10 +166,13 @@ class Initiator:
         return wait_for(self.multipaths, wanted, seconds, f"the multipath maps of {self.machine.name}")
 
     def verified_io(
-        self, device: str, *, seed: int = 1, offset: int = 0, length: int = 16 << 20
+        self, device: str, *, seed: int = 1, offset: int = 0, length: int = 16 << 20, rest: float = 0.0
     ) -> VerifiedIO:
-        """Start writing and reading back random blocks of a region (bytes) in the background."""
-        return start_verified_io(self.machine, device, seed=seed, offset=offset, length=length)
+        """Start writing and reading back random blocks of a region (bytes) in the background.
+
+        It uses up the machine's processor, unless it has `rest` seconds between two blocks.
+        """
+        return start_verified_io(self.machine, device, (seed, offset, length), rest)
 
     def write_pattern(self, device: str, seed: int, offset: int, length: int) -> Progress:
         """Fill a region (bytes, multiples of 4096) with the pattern of `seed`."""

@@ -52,9 +52,11 @@ class VerifiedIO:
         return self.progress
 
 
-def start_verified_io(machine: Machine, device: str, *, seed: int, offset: int, length: int) -> VerifiedIO:
-    """Write and read random blocks of a region until stopped; each is compared with what was last written."""
-    return VerifiedIO(machine.spawn([_PROGRAM, "loop", device, str(seed), str(offset), str(length)]))
+def start_verified_io(
+    machine: Machine, device: str, numbers: tuple[int, int, int], rest: float
+) -> VerifiedIO:
+    """Write and read random blocks of (seed, offset, length) until stopped; each is compared with what was last written."""
+    return VerifiedIO(machine.spawn([_PROGRAM, "loop", device, *map(str, (*numbers, rest))]))
 
 
 def pattern(machine: Machine, verb: str, device: str, numbers: tuple[int, int, int]) -> Progress:

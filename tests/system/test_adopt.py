@@ -1,11 +1,13 @@
 """A target that was made with targetcli becomes lunmapd's, under an initiator's I/O."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from cluster import HOST, Cluster, bring_up, eventually
+from cluster import HOST, Cluster, StorageNode, bring_up, eventually
 
 from lab.pytest_plugin import NewLab
+from lunmapd.client import Lunmap, parse_map
 
 pytestmark = pytest.mark.lab
 
@@ -29,23 +31,37 @@ _MADE = f"""
 exit
 """
 
+ONE, TWO = "iqn.2003-01.org.linux-iscsi.old:one", "iqn.2003-01.org.linux-iscsi.old:two"
+KILLED = 128 + 9
+USER, WORD = "they", "their-own-word"
+_WITH_CHAP = "".join(
+    f"""
+/backstores/fileio create name={name} file_or_dev=/srv/{name}.img size=64M write_back=false
+/iscsi create {iqn}
+/iscsi/{iqn}/tpg1/luns create /backstores/fileio/{name}
+/iscsi/{iqn}/tpg1/acls create {HOST}
+/iscsi/{iqn}/tpg1/acls/{HOST} set auth userid={USER} password={WORD}
+/iscsi/{iqn}/tpg1 set attribute authentication=1
+"""
+    for name, iqn in (("first", ONE), ("second", TWO))
+)
+
 
 @pytest.fixture(scope="module")
 def cluster(new_lab: NewLab) -> Iterator[Cluster]:
-    """Give a node on which another tool has made targets, and its daemon runs without a map."""
+    """Give a node on which targetcli can be used, and its daemon runs without a map."""
     with new_lab() as lab:
         found = bring_up(lab, nodes=1)
         # targetcli asks for tcmu-runner there.
-        found.nodes[0].machine.run(
-            "mkdir -p /run/dbus; dbus-daemon --system --fork; truncate -s 64M /srv/logs.img"
-        )
-        found.nodes[0].machine.run("targetcli", input=_MADE, timeout=60)
+        found.nodes[0].machine.run("mkdir -p /run/dbus; dbus-daemon --system --fork")
         yield found
 
 
 def test_a_target_of_another_tool_is_taken_over_under_io(cluster: Cluster) -> None:
     """Its map is printed, committed, proved by an empty plan and taken over; no session and no I/O notices, and then it is ours."""
     (node,) = cluster.nodes
+    node.machine.run("truncate -s 64M /srv/logs.img")
+    node.machine.run("targetcli", input=_MADE, timeout=60)
     cluster.initiator.discover(node.machine.address)
     cluster.initiator.login(OLD)
     device = cluster.initiator.machine.run("ls -d /sys/class/scsi_disk/*:0/device/block/*").stdout.strip()
@@ -92,3 +108,61 @@ def _contest(cluster: Cluster) -> None:
     eventually("it tells of targetctl", lambda: "BootUncontested" in cluster.ctl("status", expect=None).out)
     machine.run(f"ln -sf /dev/null {LINKS}/{UNIT}")
     eventually("it is well again", lambda: cluster.ctl("status", expect=None).status == 0)
+
+
+def test_a_taking_over_that_is_killed_is_done_again(cluster: Cluster, tmp_path: Path) -> None:
+    """With CHAP sealed into the map, killed between any two marks, and with a daemon in between: no session notices, and then all is ours."""
+    (node,) = cluster.nodes
+    key = tmp_path / "secrets.key"
+    cluster.ctl("secret", "--key-file", str(key), "new-key")
+    node.machine.put("/etc/lunmapd/secrets.key", key.read_text(), mode=0o600)
+    node.machine.run("truncate -s 64M /srv/first.img /srv/second.img")
+    node.machine.run("targetcli", input=f"{_WITH_CHAP}saveconfig /root/saved.json\nexit\n", timeout=60)
+    cluster.initiator.discover(node.machine.address)
+    cluster.initiator.chap(username=USER, password=WORD)
+    for target in (ONE, TWO):
+        cluster.initiator.login(target)
+    disk = f"/dev/disk/by-path/ip-{node.machine.address}:3260-iscsi-{ONE}-lun-0"
+    io = cluster.initiator.verified_io(disk, offset=MIB, rest=0.01)
+    sessions = cluster.initiator.sessions()
+    drafted = node.machine.run("lunmapd adopt").stdout
+    saved = node.machine.run("lunmapd adopt --from /root/saved.json").stdout
+    assert without_port_ids(saved) == without_port_ids(drafted)
+    cluster.ctl.apply(node.machine.run("lunmapd adopt --seal").stdout, wait=None)
+    before = node.lio()
+    node.stop()
+    kill_taking(node, 2)
+    node.machine.run("rm /var/log/lunmapd.log")
+    node.start()
+    eventually(
+        "the daemon can't remove what is in use", lambda: "storage_object first fails: InUse" in node.log()
+    )
+    node.stop()
+    kill_taking(node, 3)
+    kill_taking(node, 2)
+    assert "no session was dropped; the plan is empty" in node.machine.run("lunmapd adopt --take").stdout
+    again = node.machine.run("lunmapd adopt --take", check=False)
+    assert (again.status, "start lunmapd" in again.stderr) == (6, True)
+    assert node.lio() == before
+    node.start()
+    eventually("the node is as the map says", lambda: cluster.ctl("status", expect=None).status == 0)
+    assert node.lio() == before
+    final = io.stop()
+    assert (final.errors, final.mismatches) == (0, 0)
+    assert cluster.initiator.sessions() == sessions
+    cluster.initiator.logout(ONE)
+    cluster.initiator.login(ONE)
+
+
+def without_port_ids(text: str) -> Lunmap:
+    """Read a map, but for what a file of targetcli does not have."""
+    lines = (line for line in text.splitlines() if "port_id" not in line)
+    return parse_map("\n".join(lines))[0]
+
+
+def kill_taking(node: StorageNode, number: int) -> None:
+    """Take over, killed before the change of configfs that has this number."""
+    script = Path(__file__).with_name("adopt_guest.py").read_text(encoding="utf-8")
+    node.machine.put("/run/adopt.py", script)
+    done = node.machine.run(f"python3 -W ignore /run/adopt.py {number}; exit $?", check=False)
+    assert done.status == KILLED, done

@@ -118,6 +118,74 @@ def test_what_is_made_anew_is_made_anew_everywhere(item: lio.Object) -> None:
     assert impact(Step(Action.DELETE, item, ""), wanted=lio.keyed([item])).now is Disruption.DATA_UNREACHABLE
 
 
+def _lun(preferred: str = "", others: AluaState = AluaState.NON_OPTIMIZED) -> Lunmap:
+    lun = replace(SHARED.luns["a"], preferred=preferred, others=others)
+    return replace(SHARED, luns={**SHARED.luns, "a": lun})
+
+
+def _state(state: AluaState) -> lio.StorageObject:
+    return replace(BACKING, alua=lio.Alua(1, state))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "worst"),
+    [
+        (_state(AluaState.OPTIMIZED), _state(AluaState.NON_OPTIMIZED), Disruption.UNIT_ATTENTION),
+        (_state(AluaState.OPTIMIZED), _state(AluaState.STANDBY), Disruption.PATH_LOSS),
+        (_state(AluaState.NON_OPTIMIZED), _state(AluaState.UNAVAILABLE), Disruption.PATH_LOSS),
+        (BACKING, _state(AluaState.STANDBY), Disruption.PATH_LOSS),
+        (_state(AluaState.STANDBY), _state(AluaState.UNAVAILABLE), Disruption.UNIT_ATTENTION),
+        (_state(AluaState.UNAVAILABLE), _state(AluaState.OPTIMIZED), Disruption.UNIT_ATTENTION),
+        (_state(AluaState.STANDBY), BACKING, Disruption.UNIT_ATTENTION),
+    ],
+)
+def test_a_path_through_which_no_io_goes_is_lost(
+    before: lio.StorageObject, after: lio.StorageObject, worst: Disruption
+) -> None:
+    """Standby and unavailable refuse reads and writes; LIO's initiators can't activate such a path, only the map can."""
+    step = Step(Action.UPDATE, after, "", before)
+    found = impact(step, wanted=lio.keyed([after]), lunmap=_lun("n2"))
+    assert (found.worst, found.now, found.sessions) == (worst, worst, (ONE,))
+
+
+@pytest.mark.parametrize("step", [Step(Action.DELETE, ENABLED, ""), Step(Action.DELETE, MAPPED, "")])
+@pytest.mark.parametrize(
+    ("lunmap", "reachable"),
+    [
+        (_lun("n1"), True),
+        (_lun("n1", AluaState.OPTIMIZED), True),
+        (_lun("n1", AluaState.STANDBY), False),
+        (_lun("n1", AluaState.UNAVAILABLE), False),
+        (_lun("n2", AluaState.UNAVAILABLE), True),
+        (_lun("", AluaState.UNAVAILABLE), True),
+    ],
+)
+def test_a_path_that_takes_no_io_is_no_way_out(step: Step, lunmap: Lunmap, *, reachable: bool) -> None:
+    """With the other node's path on standby, the last way goes though the initiator is logged in there."""
+    assert (impact(step, lunmap=lunmap).now < Disruption.DATA_UNREACHABLE) is reachable
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (MAPPED, replace(MAPPED, write_protect=True)),
+        (replace(BACKING, size=8192), replace(BACKING, size=4096)),
+    ],
+    ids=["read-only", "smaller"],
+)
+def test_what_is_refused_on_every_path_is_unreachable(before: lio.Object, after: lio.Object) -> None:
+    """Writes to a LUN that becomes read-only, or beyond its new end, fail through whichever node; the way back disturbs nobody."""
+    there = impact(Step(Action.UPDATE, after, "", before), wanted=lio.keyed([after]))
+    assert (there.worst, there.now, there.sessions) == (
+        Disruption.DATA_UNREACHABLE,
+        Disruption.DATA_UNREACHABLE,
+        (ONE,),
+    )
+    assert impact(Step(Action.UPDATE, before, "", after), wanted=lio.keyed([before])) == Impact(
+        Disruption.NONE
+    )
+
+
 def test_a_class_has_one_word() -> None:
     """The journal and `lunmapd plan` name a class of disruption alike."""
     assert [each.word for each in Disruption] == [

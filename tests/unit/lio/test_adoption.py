@@ -73,6 +73,17 @@ def test_a_target_is_marked_after_its_storage_objects(tree: Tree) -> None:
     assert {type(item) for item in observe(tree.root, NOBODY).objects.values()} == {lio.StorageObject}
 
 
+def test_a_taking_over_that_was_killed_is_done_again(tree: Tree) -> None:
+    """With the storage objects marked and the target not, the survey says what it said before, and the rest is marked."""
+    wanted, found = _wanted(tree), survey(tree.root)
+    tree.write("core/fileio_0/a/alias", "lunmapd emulate_tpu adopted")
+    assert survey(tree.root) == found
+    assert _wanted(tree) == wanted
+    take(tree.root, survey(tree.root), wanted)
+    assert observe(tree.root, NOBODY).objects == as_ours(found, wanted)
+    assert "a" not in {item.name for item in survey(tree.root).storage.values()}
+
+
 @pytest.mark.parametrize(
     ("path", "text", "reason"),
     [

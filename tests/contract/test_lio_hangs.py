@@ -1,0 +1,189 @@
+"""Calls that hang in a real kernel because the I/O of a device does: what each costs, and what goes on beside it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from contract import maps
+from contract.maps import IQN, TAG, converge
+from contract.sides import RealSide
+from lab import Initiator, Machine, wait_for
+from lunmapd.core import lio
+from lunmapd.lio import wire
+
+pytestmark = pytest.mark.lab
+
+OTHER_HOST = "iqn.2020-01.org.example:other"
+OTHER = f"{IQN}-2"
+SLOW = (maps.block("slow", maps.SLOW), maps.lun("slow"), maps.mapped("slow", 0))
+NEW = (maps.storage_object("new"), maps.lun("new"))
+LUN, ACL, TPG, ENABLED = (lio.show_key(lio.key(item)) for item in (SLOW[1], maps.ACL, maps.TPG, maps.ENABLED))
+
+
+@pytest.fixture
+def hanging(pair: tuple[Machine, Initiator], real: RealSide) -> Iterator["Hang"]:
+    """Give a node that serves a LUN whose device is suspended while the initiator reads from it."""
+    node, initiator = pair
+    for path in ("/srv/new", "/srv/b"):
+        real.file(path, maps.SIZE)
+    converge(real, maps.served(node.address, *SLOW))
+    real.kernel.close()
+    initiator.discover(node.address)
+    initiator.login(IQN)
+    _hang_io(node, initiator)
+    yield Hang(node, initiator)
+    node.run("dmsetup resume slow")
+    initiator.machine.run("iscsiadm -m node -u; iscsiadm -m node -o delete", check=False)
+
+
+class Hang:
+    """The node and the initiator of a test."""
+
+    def __init__(self, node: Machine, initiator: Initiator) -> None:
+        """Take them; `run` does the rest."""
+        self.node, self.initiator = node, initiator
+
+    def other(self) -> tuple[lio.Object, ...]:
+        """Return another target on the same portal, with a LUN of its own for the same initiator."""
+        tpg = (
+            lio.Tpg(OTHER, TAG, maps.TPG.attributes, maps.TPG.parameters),
+            lio.Enabled(OTHER, TAG, TAG + 1),
+        )
+        lun = (maps.storage_object("b"), lio.TpgLun(OTHER, TAG, "b"))
+        acl = (
+            lio.NodeAcl(OTHER, TAG, maps.HOST),
+            lio.MappedLun(OTHER, TAG, maps.HOST, 0, "b", write_protect=False),
+        )
+        return lio.Target(OTHER), *tpg, *lun, *acl, lio.Portal(OTHER, TAG, f"{self.node.address}:3260")
+
+    def run(self, desired: dict[lio.Key, lio.Object]) -> list[dict[str, Any]]:
+        """Go to the desired state: two passes while it hangs, in between a login to the other target, then until it hangs no more."""
+        script = Path(__file__).with_name("hang_guest.py").read_text(encoding="utf-8")
+        self.node.put("/run/hang.py", script)
+        self.node.put("/run/desired", msgspec.json.encode(wire.Seen(tuple(desired.values()), (), (), ())))
+        self.node.run("rm -f /run/go")
+        guest = self.node.spawn("python3 -W ignore /run/hang.py /run/desired /run/go")
+        wait_for(
+            guest.output, lambda text: text.count("\n") == 1 or guest.poll() is not None, 120.0, "two passes"
+        )
+        if lio.key(lio.Enabled(OTHER, TAG, TAG + 1)) in desired:
+            self._use_other()
+        self.node.run("touch /run/go")
+        done = guest.wait(120.0)
+        assert done.status == 0, done
+        first, second = json.loads(done.stdout.splitlines()[0])
+        return [first, second, json.loads(done.stdout.splitlines()[1])]
+
+    def _use_other(self) -> None:
+        self.initiator.discover(self.node.address)
+        self.initiator.login(OTHER)
+        disk = f"/dev/disk/by-path/ip-{self.node.address}:3260-iscsi-{OTHER}-lun-0"
+        wait_for(
+            lambda: (
+                self.initiator.machine.run(
+                    f"dd if={disk} of=/dev/null bs=4k count=1 iflag=direct", check=False
+                ).status
+            ),
+            lambda status: status == 0,
+            20.0,
+            "a read from the other target",
+        )
+
+
+def _hang_io(node: Machine, initiator: Initiator) -> None:
+    """Suspend the device and let the initiator read from it, without trying to mend what takes long."""
+    disk = f"/dev/disk/by-path/ip-{node.address}:3260-iscsi-{IQN}-lun-0"
+
+    def flying() -> str:
+        return initiator.machine.run(
+            f"cat /sys/block/$(basename $(readlink -f {disk}))/inflight || true"
+        ).stdout
+
+    wait_for(flying, lambda text: text.split() == ["0", "0"], 20.0, "a quiet disk")
+    initiator.machine.run(f"echo 600 >/sys/block/$(basename $(readlink -f {disk}))/device/timeout")
+    node.run("dmsetup suspend --noflush slow")
+    reading = f"dd if={disk} of=/dev/null bs=4k count=1 iflag=direct skip=9"
+    initiator.machine.run(f"setsid {reading} </dev/null >/dev/null 2>&1 &")
+    wait_for(flying, lambda text: text.split() not in (["0", "0"], []), 20.0, "I/O in flight")
+
+
+def _reasons(found: dict[str, Any]) -> dict[str, str]:
+    return {name: reason for name, (reason, _) in found["failures"].items()}
+
+
+def test_a_lun_costs_itself_only(hanging: Hang) -> None:
+    """Its removal waits in the kernel; another LUN is added meanwhile; when the I/O goes on, so does the removal."""
+    first, second, end = hanging.run(maps.served(hanging.node.address, *NEW))
+    for found in (first, second):
+        assert _reasons(found) == {LUN: "Stuck", "storage_object slow": "Waiting"}
+    assert "waits in" in first["failures"][LUN][1]
+    assert second == {**first, "done": []}
+    assert end == {"last": {}, "left": []}
+
+
+def test_an_acl_costs_the_acls_of_its_tpg(hanging: Hang) -> None:
+    """Nobody can list the TPG's ACLs while one is removed; LUNs, and all of another target on the same portal, are made and used."""
+    fresh = lio.NodeAcl(IQN, TAG, OTHER_HOST)
+    desired = maps.served(hanging.node.address, *SLOW[:2], *NEW, fresh, *hanging.other())
+    del desired[lio.key(maps.ACL)]
+    first, second, end = hanging.run(desired)
+    for found in (first, second):
+        assert _reasons(found) == {ACL: "Stuck", lio.show_key(lio.key(fresh)): "Stuck"}
+    assert "core_tpg_del_initiator_node_acl" in first["failures"][ACL][1].partition("waits in")[2]
+    assert second == {**first, "done": []}
+    assert end == {"last": {}, "left": []}
+
+
+def test_a_tpg_costs_itself_only(hanging: Hang) -> None:
+    """A TPG that is disabled waits for its sessions' I/O, and nothing of it can be changed; another target on the same portal can."""
+    attributes = (*maps.TPG.attributes, ("login_timeout", "30"))
+    tpg = lio.Tpg(IQN, TAG, attributes, maps.TPG.parameters)
+    desired = maps.served(hanging.node.address, *SLOW, tpg, *hanging.other())
+    del desired[lio.key(maps.ENABLED)]
+    first, second, end = hanging.run(desired)
+    for found in (first, second):
+        assert _reasons(found) == {ENABLED: "Stuck", TPG: "Stuck"}
+    assert "target_tpg_disable" in first["failures"][ENABLED][1].partition("waits in")[2]
+    assert second == {**first, "done": []}
+    assert end == {"last": {}, "left": []}
+
+
+def test_a_login_that_hangs_costs_the_closing_of_other_tpgs(hanging: Hang, real: RealSide) -> None:
+    """An initiator that comes back while its I/O hangs holds up the portal for all; what does not close or open there goes on."""
+    node, address = hanging.node, hanging.node.address
+    other, third = hanging.other(), f"{IQN}-3"
+    converge(real, maps.served(address, *SLOW, *other))
+    real.kernel.close()
+    _come_back(node, hanging.initiator)
+    here, there = (lio.Portal(third, TAG, f"{address}:{port}") for port in (3260, 3261))
+    tpg = (
+        lio.Tpg(third, TAG, maps.TPG.attributes, maps.TPG.parameters),
+        lio.Enabled(third, TAG, TAG + 2),
+    )
+    desired = maps.served(address, *SLOW, *other, *NEW, lio.Target(third), *tpg, here, there)
+    closing = lio.key(lio.Enabled(OTHER, TAG, TAG + 1))
+    del desired[closing]
+    first, second, end = hanging.run(desired)
+    for found in (first, second):
+        assert _reasons(found) == {
+            lio.show_key(closing): "Stuck",
+            lio.show_key(lio.key(here)): "KernelRefused",
+        }
+    assert "iscsit_reset_np_thread" in first["failures"][lio.show_key(closing)][1].partition("waits in")[2]
+    assert second["done"] == []
+    assert end == {"last": {}, "left": []}
+
+
+def _come_back(node: Machine, initiator: Initiator) -> None:
+    """Let the initiator lose its connection and log in again, until that hangs in the kernel."""
+    initiator.machine.cut()
+    wait_for(
+        initiator.sessions, lambda found: {each.state for each in found} != {"LOGGED_IN"}, 30.0, "a loss"
+    )
+    initiator.machine.heal()
+    stack = "cat /proc/$(pgrep -x iscsi_np)/stack"
+    wait_for(lambda: node.run(stack).stdout, lambda text: "reinstatement" in text, 60.0, "a login that hangs")

@@ -1,0 +1,202 @@
+"""A cluster that serves an initiator's verified I/O while its map is changed: what is predicted, and what the initiator notices."""
+
+import base64
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from cluster import DB1, PID, SAN, Cluster, StorageNode, eventually
+from msgspec import structs
+
+from lunmapd.client import Chap, Client, Lunmap, Note, parse_map
+from lunmapd.core import lio
+from lunmapd.core.credentials import change_credentials
+from lunmapd.core.desire import desire
+from lunmapd.core.impact import Audience, Impact, Ways
+from lunmapd.core.plan import Action, Disruption, Step, plan
+from lunmapd.core.secrets import KEY_BYTES, NONCE_BYTES, Secret, Vault, keyring
+from lunmapd.lio.kernel import Kernel
+
+MIB = 1 << 20
+CONVERGE = 60.0
+_KEYS = "/etc/lunmapd/secrets.key"
+_REST = 0.01  # seconds; commands go on beside the I/O
+_WORKER = "exec python3 -m lunmapd.lio.worker"
+# Fetches what unit attentions there are, writes to the given disks, and says what the kernel has told of all that.
+_NOTICED = """
+for d in /sys/class/scsi_device/*; do sg_turs -n 3 /dev/$(ls $d/device/block) >/dev/null 2>&1; done
+for disk in {disks}; do
+    dd if=/dev/zero of=$disk bs=4k count=1 oflag=direct conv=nocreat 2>/dev/null && echo written $disk
+done
+cd /sys/class/iscsi_session
+for s in session*; do
+    c=$(echo $s/device/connection*/iscsi_connection/connection*) host=$(readlink -f $s/device)
+    read state <$s/state && [ $state = LOGGED_IN ] || continue
+    host=${{host#*/host}} host=${{host%%/*}}
+    echo login $(cat $s/targetname $c/persistent_address $c/local_port) $(dmesg | grep -c "sd $host:.* changed")
+done
+"""
+
+
+@dataclass(frozen=True)
+class Login:
+    """A session as the initiator has it: one that was dropped comes back from another `port`."""
+
+    target: str
+    address: str
+    port: str
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """The initiator's sessions, each with the count of unit attentions so far, and the addresses through which LUN 1 is written."""
+
+    attentions: Mapping[Login, int]
+    written: frozenset[str]
+
+    @property
+    def logins(self) -> frozenset[Login]:
+        """The sessions alone."""
+        return frozenset(self.attentions)
+
+    @property
+    def ways(self) -> frozenset[tuple[str, str]]:
+        """Where somebody is logged in, be it anew."""
+        return frozenset((login.target, login.address) for login in self.attentions)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a plan does to those who are logged in: the worst class, and the targets whose sessions end."""
+
+    worst: str
+    drops: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, effects: Iterable[tuple[Step, Impact]]) -> "Prediction":
+        """Sum up the steps of a plan."""
+        seen = tuple(effects)
+        ends = {
+            step.item.iqn
+            for step, effect in seen
+            if step.action is Action.DELETE
+            and isinstance(step.item, lio.Enabled | lio.NodeAcl)
+            and effect.sessions
+        }
+        return cls(max((effect.now for _, effect in seen), default=Disruption.NONE).word, frozenset(ends))
+
+
+class Scene:
+    """Two nodes; the initiator writes to LUN 0 of the common target through n1 alone, and over both by multipath.
+
+    In the text of the map ADDRESS1 and ADDRESS2 are the nodes', and passwords are in the clear.
+    """
+
+    def __init__(self, cluster: Cluster, client: Client, text: str) -> None:
+        """Give the nodes a key, apply the map, let the initiator log in everywhere, and start the I/O."""
+        self.cluster = cluster
+        self._client, self._text = client, text
+        self._vault = Vault(client.read().cluster, keyring([key := os.urandom(KEY_BYTES)]))
+        for node in cluster.nodes:
+            node.machine.put(_KEYS, base64.b64encode(key), mode=0o600)
+        self._kernels = [Kernel(node.machine.ssh.command(script=_WORKER)) for node in cluster.nodes]
+        self.commit(self.map())
+        cluster.login(scratch=True)
+        steady, initiator = cluster.paths(DB1).device, cluster.initiator
+        self._io = (
+            initiator.verified_io(steady, offset=32 * MIB, rest=_REST),
+            initiator.verified_io(self._disk(1, 0), offset=MIB, rest=_REST),
+        )
+
+    def close(self) -> None:
+        """End what looks at the nodes."""
+        for kernel in self._kernels:
+            kernel.close()
+
+    def map(self, old: str = "", new: str = "") -> Lunmap:
+        """Return the map with something replaced."""
+        assert old in self._text
+        text = self._text.replace(old, new, 1)
+        for number, node in enumerate(self.cluster.nodes, 1):
+            text = text.replace(f"ADDRESS{number}", node.machine.address)
+        return change_credentials(parse_map(text)[0], self._sealed)
+
+    def _sealed(self, path: str, field: str, chap: Chap) -> Chap:
+        """Seal a password, the same one in the same place always alike."""
+        nonce = hashlib.sha256(f"{path} {field} {chap.password}".encode()).digest()[:NONCE_BYTES]
+        return structs.replace(chap, password=self._vault.seal(path, field, Secret(chap.password), nonce))
+
+    def commit(self, lunmap: Lunmap, *shrink: str, asleep: int = 0) -> str:
+        """Commit a map, and wait until all nodes have applied it.
+
+        The daemon of node `asleep` sleeps until `lunmapd plan -o json` has told what it would do; that is returned.
+        """
+        told, machine = "", self.node(asleep).machine
+        if asleep:
+            machine.run(f"kill -STOP $(cat {PID})")
+        revision = self._client.apply(lunmap, Note(shrink=shrink))
+        assert revision is not None, "something changes"
+        if asleep:
+            told = machine.run(f"lunmapd plan -o json; kill -CONT $(cat {PID})").stdout
+        self._client.wait_applied(revision.revision, CONVERGE)
+        return told
+
+    def predict(self, number: int, lunmap: Lunmap, *shrink: str) -> Prediction:
+        """Say how a map that is not committed yet would be noticed on a node."""
+        return Prediction.of(self.effects(number, lunmap, *shrink))
+
+    def effects(self, number: int, lunmap: Lunmap, *shrink: str) -> list[tuple[Step, Impact]]:
+        """Plan as `lunmapd plan` does, before the map is committed."""
+        after = self._client.propose(lunmap, Note(shrink=shrink)).after
+        name, observed = self.node(number).name, self._kernels[number - 1].observe(frozenset())
+        want = desire(after, {}, name, observed, self._vault)
+        assert not want.failures
+        fleet = self._client.fleet().nodes.items()
+        logins = {other: frozenset(said.status.logins) for other, said in fleet if said.status}
+        audience = Audience(observed, Ways(after, name, want.objects, lambda: logins))
+        return [(step, audience.impact(step)) for step in plan(want.objects, observed.objects)]
+
+    def look_anew(self) -> None:
+        """Let the daemons look at everything at once."""
+        for node in self.cluster.nodes:
+            node.machine.run(f"kill -HUP $(cat {PID})")
+
+    def node(self, number: int) -> StorageNode:
+        """Return a node by its number."""
+        return self.cluster.nodes[number - 1]
+
+    def address(self, number: int) -> str:
+        """Return a node's address."""
+        return self.node(number).machine.address
+
+    def _disk(self, number: int, lun: int) -> str:
+        """Return the initiator's disk that is a LUN of the common target as a node shows it."""
+        return f"/dev/disk/by-path/ip-{self.address(number)}:3260-iscsi-{SAN}-lun-{lun}"
+
+    def notice(self) -> Noticed:
+        """Look at what the initiator has noticed."""
+        disks = {self._disk(number, 1): self.address(number) for number in (1, 2)}
+        lines = self.cluster.initiator.machine.run(_NOTICED.format(disks=" ".join(disks))).stdout.splitlines()
+        words = [line.split() for line in lines]
+        return Noticed(
+            {Login(*rest[:3]): int(rest[3]) for kind, *rest in words if kind == "login"},
+            frozenset(disks[rest[0]] for kind, *rest in words if kind == "written"),
+        )
+
+    def await_told(self, wanted: Mapping[str, int]) -> None:
+        """Wait until `lunmapctl status` shows so many sessions of each node."""
+        eventually(f"the nodes tell of the sessions: {wanted}", lambda: self._told() == wanted)
+
+    def _told(self) -> dict[str, int]:
+        return {name: node["sessions"] for name, node in self.cluster.ctl.status()["nodes"].items()}
+
+    def check_io(self) -> None:
+        """See that the I/O goes on, and that none of it has failed."""
+        then = [io.progress.operations for io in self._io]
+        eventually("the I/O goes on", partial(self._goes_on, then))
+        assert [(io.progress.errors, io.progress.mismatches) for io in self._io] == [(0, 0), (0, 0)]
+
+    def _goes_on(self, then: list[int]) -> bool:
+        return all(io.progress.operations > before + 10 for io, before in zip(self._io, then, strict=True))

@@ -1,0 +1,230 @@
+"""Every kind of change under verified I/O: what `lunmapd plan` says beforehand is what the initiator notices, and no more."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from cluster import HOST, SAN, SCRATCH, bring_up, eventually
+from system.scene import Noticed, Prediction, Scene
+
+from lab.pytest_plugin import NewLab
+from lunmapd.client import Client, InvalidInputError
+from lunmapd.core import lio
+
+pytestmark = pytest.mark.lab
+
+GUEST, MEMBER = "iqn.2026-01.org.example:guest", "iqn.2026-01.org.example:member"
+MAP = f"""
+luns:
+  steady:
+    serial: 3f1d6c1e00014f0b9f3e7a51c2d40000
+    backing: {{type: block, path: /dev/vg0/db1}}
+    shared: {{reservations: off, compare_and_write: off}}
+    maps: [{{target: "{SAN}", lun: 0, initiator: "{HOST}"}}]
+  touched:
+    serial: 3f1d6c1e00024f0b9f3e7a51c2d40000
+    backing: {{type: block, path: /dev/vg0/db2}}
+    shared: {{reservations: off, compare_and_write: off}}
+    maps: [{{target: "{SAN}", lun: 1, initiator: "{HOST}"}}]
+  spare:
+    serial: 3f1d6c1e00034f0b9f3e7a51c2d40000
+    backing: {{type: block, path: /dev/vg0/logs}}
+    shared: {{reservations: off, compare_and_write: off}}
+    maps: [{{target: "{SAN}", lun: 5, group: members}}]
+  file:
+    serial: 3f1d6c1e00044f0b9f3e7a51c2d40000
+    size: 32MiB
+    backing: {{type: fileio, path: /srv/scratch.img}}
+    maps: [{{target: "{SCRATCH}", lun: 0, initiator: "{HOST}"}}]
+targets:
+  {SAN}: {{nodes: [n1, n2]}}
+  {SCRATCH}: {{nodes: [n1]}}
+initiators:
+  {HOST}: {{chap: {{user: host, password: a word of the host}}}}
+  {GUEST}: {{chap: {{user: guest, password: a word of the guest}}}}
+  {MEMBER}: {{chap: {{user: member, password: a word of the member}}}}
+groups:
+  members: {{initiators: ["{MEMBER}"]}}
+nodes:
+  n1: {{tpg_tag: 1, portals: [ADDRESS1]}}
+  n2: {{tpg_tag: 2, portals: [ADDRESS2]}}
+"""
+TOLD = {"n1": 2, "n2": 1}
+BACKING = "    backing: {type: block, path: /dev/vg0/db2}\n"
+SHARED = "    shared: {reservations: off, compare_and_write: off}\n"
+REST = f'{SHARED}    maps: [{{target: "{SAN}", lun: 1, initiator: "{HOST}"}}]\n'
+FILE_MAP = f'    maps: [{{target: "{SCRATCH}", lun: 0, initiator: "{HOST}"}}]\n'
+ANOTHER = f"""\
+  more:
+    serial: 3f1d6c1e00054f0b9f3e7a51c2d40000
+    backing: {{type: ramdisk, volatile: true}}
+    size: 1MiB
+    maps: [{{target: "{SCRATCH}2", lun: 0, initiator: "{GUEST}"}}]
+targets:
+  {SCRATCH}2: {{nodes: [n1]}}
+"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is replaced in the map, and the class that the plan of node `node` must have, there and back.
+
+    `drops` are the targets whose sessions at that node end; `reach` the nodes through which LUN 1 is written when it is changed.
+    """
+
+    old: str
+    new: str
+    there: str
+    back: str
+    node: int = 1
+    drops: frozenset[str] = frozenset()
+    reach: tuple[int, ...] = (1, 2)
+    shrinks: tuple[str, ...] = ()
+
+
+CHANGES = {
+    "a LUN is mapped": Change(
+        "group: members}", f'group: members}}, {{target: "{SAN}", lun: 6, initiator: "{HOST}"}}',
+        "unit-attention", "data-unreachable",
+    ),
+    "a LUN gets another number": Change("lun: 1,", "lun: 9,", "data-unreachable", "data-unreachable", reach=()),
+    "a LUN becomes read-only": Change(
+        f'lun: 1, initiator: "{HOST}"', f'lun: 1, initiator: "{HOST}", access: ro', "data-unreachable", "none", reach=(),
+    ),
+    "a file grows": Change("size: 32MiB", "size: 64MiB", "none", "data-unreachable", shrinks=("file",)),
+    "an attribute is set live": Change(BACKING, f"{BACKING}    attributes: {{emulate_fua_write: 0}}\n", "none", "none"),
+    "a LUN is made anew": Change("/dev/vg0/db2", "/dev/disk/lab/db2", "data-unreachable", "data-unreachable"),
+    "another node is preferred": Change(BACKING, f"{BACKING}    preferred: n2\n", "unit-attention", "unit-attention"),
+    "a path goes to standby": Change(
+        BACKING, f"{BACKING}    preferred: n2\n    others: standby\n", "path-loss", "unit-attention", reach=(2,),
+    ),
+    "a node reports a LUN no more": Change(BACKING, f"{BACKING}    nodes: [n2]\n", "path-loss", "unit-attention", reach=(2,)),
+    "an initiator comes and goes": Change(
+        "lun: 1,", f'lun: 1, initiator: "{GUEST}"}}, {{target: "{SAN}", lun: 1,', "none", "none",
+    ),
+    "a group gets another member": Change(
+        f'["{MEMBER}"]', f'["{MEMBER}", "{HOST}"]', "unit-attention", "data-unreachable",
+    ),
+    "a portal is added": Change("[ADDRESS1]", "[ADDRESS1, 'ADDRESS1:3261']", "none", "none"),
+    "an attribute of a target is set": Change(
+        f"{SAN}: {{nodes:", f"{SAN}: {{attributes: {{login_timeout: 30}}, nodes:", "none", "none",
+    ),
+    "a parameter of a target is set": Change(
+        f"{SAN}: {{nodes:", f"{SAN}: {{parameters: {{MaxOutstandingR2T: 4}}, nodes:", "none", "none",
+    ),
+    "a password is changed": Change("a word of the host", "another word", "none", "none"),
+    "a target asks for CHAP": Change(f"{SAN}: {{nodes:", f"{SAN}: {{authentication: chap, nodes:", "none", "none"),
+    "discovery asks for CHAP": Change(
+        "n1: {", "n1: {discovery: {chap: {user: look, password: a word to look}}, ", "none", "none",
+    ),
+    "a target is added": Change("targets:\n", ANOTHER, "none", "none"),
+    "a target leaves a node": Change(
+        "nodes: [n1, n2]}", "nodes: [n1]}", "session-drop", "none", 2, frozenset({SAN}), (1,),
+    ),
+    "a node is drained": Change(
+        "n2: {tpg_tag: 2,", "n2: {state: drained, tpg_tag: 2,", "session-drop", "none", 2, frozenset({SAN}), (1,),
+    ),
+    "an initiator loses its last LUN of a target": Change(
+        FILE_MAP, "", "data-unreachable", "none", drops=frozenset({SCRATCH}),
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scene(new_lab: NewLab) -> Iterator[Scene]:
+    """Give one cluster of two nodes to all tests of this module, with I/O that never stops."""
+    with new_lab() as lab:
+        cluster = bring_up(lab, nodes=2)
+        with Client.connect(cluster.ensemble.hosts) as client:
+            found = Scene(cluster, client, MAP)
+            yield found
+            found.close()
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_a_change_is_noticed_as_predicted(scene: Scene, change: Change) -> None:
+    """The class that the plan tells beforehand is true there and back: for sessions, for the LUN concerned, and for all other I/O."""
+    before, base = scene.notice(), scene.map()
+    there = scene.map(change.old, change.new)
+    assert scene.predict(change.node, there) == Prediction(change.there, change.drops)
+    scene.commit(there)
+    eventually("what is dropped is", lambda: _dropped(before, scene.notice()) == change.drops)
+    scene.check_io()
+    away = scene.notice()
+    assert {number for number in (1, 2) if scene.address(number) in away.written} == set(change.reach)
+    assert change.there != "none" or not _told(before, away, scene.address(change.node))
+    if change.drops:
+        scene.look_anew()
+        scene.await_told(_fewer(change))
+    assert scene.predict(change.node, base, *change.shrinks) == Prediction(change.back)
+    scene.commit(base, *change.shrinks)
+    eventually("all are logged in", lambda: scene.notice().ways == before.ways)
+    scene.check_io()
+    after = scene.notice()
+    assert _dropped(before, after) == change.drops
+    assert after.written == before.written
+    assert change.back != "none" or not _told(away, after, scene.address(change.node))
+    if change.drops:
+        scene.look_anew()
+    scene.await_told(TOLD)
+
+
+def test_the_plan_command_says_the_same(scene: Scene) -> None:
+    """`lunmapd plan` names the steps, their classes and who notices, as the prediction did before the commit."""
+    change, before = CHANGES["a node is drained"], scene.notice()
+    there = scene.map(change.old, change.new)
+    predicted = [
+        (
+            step.action,
+            lio.show_key(lio.key(step.item)),
+            effect.worst.word,
+            effect.now.word,
+            len(effect.sessions),
+        )
+        for step, effect in scene.effects(change.node, there)
+    ]
+    told = json.loads(scene.commit(there, asleep=change.node))["steps"]
+    assert predicted == [
+        (line["action"], line["object"], line["disruption"], line["now"], len(line["initiators"]))
+        for line in told
+    ]
+    eventually("what is dropped is", lambda: _dropped(before, scene.notice()) == change.drops)
+    scene.commit(scene.map())
+    eventually("all are logged in", lambda: scene.notice().ways == before.ways)
+    scene.check_io()
+
+
+@pytest.mark.parametrize("setting", ["product: another", "attributes: {queue_depth: 16}"])
+def test_what_initiators_have_read_changes_while_it_is_unmapped(scene: Scene, setting: str) -> None:
+    """It is refused for a Lun that is mapped; unmapped, changed and mapped again, it is read anew, and nobody else notices."""
+    before, given = scene.notice(), f"{BACKING}    {setting}\n"
+    with pytest.raises(InvalidInputError, match="unmap the Lun first"):
+        scene.commit(scene.map(BACKING, given))
+    scene.commit(scene.map(BACKING + REST, BACKING + SHARED))
+    scene.commit(scene.map(BACKING + REST, given + SHARED))
+    changed = scene.map(BACKING, given)
+    assert scene.predict(1, changed) == Prediction("unit-attention")
+    scene.commit(changed)
+    after = scene.notice()
+    assert (after.logins, after.written) == (before.logins, before.written)
+    scene.commit(scene.map(BACKING + REST, BACKING + SHARED))
+    scene.commit(scene.map())
+    assert scene.notice().logins == before.logins
+    scene.check_io()
+
+
+def _dropped(before: Noticed, after: Noticed) -> frozenset[str]:
+    return frozenset(login.target for login in before.logins - after.logins)
+
+
+def _told(before: Noticed, after: Noticed, address: str) -> int:
+    """Count the unit attentions of a node that came meanwhile in the sessions that stayed."""
+    both = before.logins & after.logins
+    return sum(
+        after.attentions[login] - before.attentions[login] for login in both if login.address == address
+    )
+
+
+def _fewer(change: Change) -> dict[str, int]:
+    return {**TOLD, f"n{change.node}": TOLD[f"n{change.node}"] - len(change.drops)}

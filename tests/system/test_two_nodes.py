@@ -1,0 +1,191 @@
+"""Two nodes that an initiator uses all the time: they die one after the other, and calls into their kernels hang."""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from cluster import DB1, HOST, PID, Cluster, StorageNode, bring_up, eventually
+
+from lab.io import VerifiedIO
+from lab.pytest_plugin import NewLab
+
+pytestmark = pytest.mark.lab
+
+MIB = 1 << 20
+SAN, ONE, TWO, GUEST = (f"iqn.2026-01.org.example:{name}" for name in ("san", "one", "two", "guest"))
+MAP = f"""
+luns:
+  db1:
+    serial: 3f1d6c1e00014f0b9f3e7a51c2d40000
+    backing: {{type: block, path: /dev/vg0/db1}}
+    preferred: n1
+    shared: {{reservations: off, compare_and_write: off}}
+    maps: [{{target: "{SAN}", lun: 0, initiator: "{HOST}"}}]
+targets:
+  {SAN}: {{nodes: [n1, n2]}}
+initiators:
+  {HOST}: {{}}
+  {GUEST}: {{}}
+nodes:
+  n1: {{tpg_tag: 1, portals: [ADDRESS1]}}
+  n2: {{tpg_tag: 2, portals: [ADDRESS2]}}
+"""
+SLOW = """\
+  slow{number}:
+    serial: 3f1d6c1e0002{number}f0b9f3e7a51c2d40000
+    backing: {{type: block, path: /dev/mapper/slow{number}}}
+    maps: [{{target: "{target}", lun: 0, initiator: "{initiator}"}}]
+"""
+LOGS = f"""\
+  logs:
+    serial: 3f1d6c1e00034f0b9f3e7a51c2d40000
+    backing: {{type: block, path: /dev/vg0/logs}}
+    shared: {{reservations: off, compare_and_write: off}}
+    maps: [{{target: "{SAN}", lun: 1, initiator: "{HOST}"}}]
+"""
+MAKE_SLOW = 'modprobe dm_mod; DM_DISABLE_UDEV=1 dmsetup create slow$(hostname | tr -d n) --table "0 $(blockdev --getsz /dev/vg0/db2) linear /dev/vg0/db2 0"'
+AT_REST = {"n1": "optimized, preferred", "n2": "non-optimized"}
+STATES = {"0x00": "optimized", "0x01": "non-optimized"}
+
+
+@pytest.fixture(scope="module")
+def cluster(new_lab: NewLab) -> Iterator[Cluster]:
+    """Give two nodes that serve one volume, preferably through the first, and an initiator that is logged in to both."""
+    with new_lab() as lab:
+        found = bring_up(lab, nodes=2)
+        found.ctl.apply(filled(found, MAP))
+        found.login()
+        yield found
+
+
+@pytest.fixture
+def io(cluster: Cluster) -> Iterator[VerifiedIO]:
+    """Give I/O on the volume, of which nothing may fail."""
+    found = cluster.initiator.verified_io(cluster.paths(DB1).device, offset=MIB, rest=0.01)
+    yield found
+    final = found.stop()
+    assert (final.errors, final.mismatches) == (0, 0)
+
+
+def filled(cluster: Cluster, text: str) -> str:
+    """Return a map with the addresses of these machines."""
+    for number, node in enumerate(cluster.nodes, 1):
+        text = text.replace(f"ADDRESS{number}", node.machine.address)
+    return text
+
+
+def goes_on(io: VerifiedIO) -> None:
+    """Wait until the I/O has made some progress."""
+    then = io.progress.operations
+    eventually("the I/O goes on", lambda: io.progress.operations > then + 50, 60)
+
+
+def states(cluster: Cluster) -> dict[str, str]:
+    """Ask through each usable path to the volume for its state, by the node's name."""
+    (volume,) = [found for found in cluster.initiator.multipaths() if found.wwid == DB1]
+    names = {node.machine.address: node.name for node in cluster.nodes}
+    return {names[path.address]: _state(cluster, path.device) for path in volume.usable_paths}
+
+
+def shows(cluster: Cluster, wanted: dict[str, str]) -> bool:
+    """Tell whether these are the usable paths, and their states."""
+    return states(cluster) == wanted
+
+
+def _state(cluster: Cluster, device: str) -> str:
+    told = cluster.initiator.machine.run(["sg_rtpg", f"/dev/{device}"], check=False).stdout
+    found = re.search(r"Pref=(\d)(?s:.)*?access state : (\w+)", told)
+    return f"{STATES.get(found[2], found[2])}{', preferred' * int(found[1])}" if found else told
+
+
+def test_the_volume_outlives_either_node(cluster: Cluster, io: VerifiedIO) -> None:
+    """Nodes die one after the other under I/O; the path that is left keeps its state, and both have theirs when the dead one is back."""
+    eventually("both paths are as the map says", partial(shows, cluster, AT_REST))
+    for victim, other in (cluster.nodes, cluster.nodes[::-1]):
+        victim.machine.kill()
+        wanted = {other.name: AT_REST[other.name]}
+        eventually("one path is left", partial(shows, cluster, wanted))
+        goes_on(io)
+        victim.machine.start()
+        victim.configure(cluster.ensemble.hosts)
+        victim.start()
+        eventually("both paths are back", partial(shows, cluster, AT_REST), 60)
+        goes_on(io)
+    cluster.paths(DB1)
+    eventually("both nodes are well", lambda: cluster.ctl("status", expect=None).status == 0)
+
+
+def with_luns(cluster: Cluster, luns: str, *targets: str) -> str:
+    """Return the map with more Luns, and these targets, each at one node."""
+    more = "".join(
+        f"  {iqn}: {{nodes: [{node}]}}\n" for iqn, node in zip(targets, ("n1", "n2"), strict=False)
+    )
+    return filled(cluster, MAP.replace("targets:\n", f"{luns}targets:\n{more}"))
+
+
+def hang_io(cluster: Cluster, node: StorageNode, target: str) -> None:
+    """Let the initiator log in to a target whose device is suspended while it reads from it, and be patient."""
+    machine, disk = cluster.initiator.machine, disk_of(node, target, 0)
+    cluster.initiator.discover(node.machine.address)
+    cluster.initiator.login(target)
+    eventually("the disk is there", lambda: machine.run(f"[ -b {disk} ]", check=False).status == 0)
+    name = machine.run(f"basename $(readlink -f {disk})").stdout.strip()
+    flying = f"read reads writes </sys/block/{name}/inflight; [ $reads$writes -gt 0 ]"
+    machine.run(f"udevadm settle; echo 600 >/sys/block/{name}/device/timeout")
+    node.machine.run("dmsetup suspend --noflush /dev/mapper/slow?")
+    machine.run(
+        f"setsid dd if={disk} of=/dev/null bs=4k count=1 iflag=direct skip=9 </dev/null >/dev/null 2>&1 &"
+    )
+    eventually("I/O is in flight", lambda: machine.run(flying, check=False).status == 0)
+
+
+def disk_of(node: StorageNode, target: str, lun: int) -> str:
+    """Return the initiator's disk that is a LUN of a target as a node shows it."""
+    return f"/dev/disk/by-path/ip-{node.machine.address}:3260-iscsi-{target}-lun-{lun}"
+
+
+def stuck(cluster: Cluster, node: str, what: str, where: str) -> bool:
+    """Tell whether a node says that something is stuck, and where in the kernel; until then it must be alive."""
+    found = cluster.ctl.status()["nodes"][node]
+    assert found["alive"]
+    return any(what in line and "Stuck" in line and where in line for line in found["problems"])
+
+
+def test_calls_that_hang_cost_their_own_objects(cluster: Cluster, io: VerifiedIO) -> None:
+    """One daemon hangs in the removal of an ACL, the other one in closing a TPG: both live, say so, do all else, and go on when they can."""
+    one, two = cluster.nodes
+    slow = SLOW.format(number=1, target=ONE, initiator=HOST) + SLOW.format(
+        number=2, target=TWO, initiator=HOST
+    )
+    for node in cluster.nodes:
+        node.machine.run(MAKE_SLOW)
+    cluster.ctl.apply(with_luns(cluster, slow, ONE, TWO))
+    hang_io(cluster, one, ONE)
+    hang_io(cluster, two, TWO)
+    daemons = [node.machine.run(f"cat {PID}").stdout for node in cluster.nodes]
+    rest = SLOW.format(number=1, target=ONE, initiator=GUEST)
+    cluster.ctl.apply(with_luns(cluster, rest, ONE), wait=None)
+    eventually(
+        "n1 is stuck", lambda: stuck(cluster, "n1", f"acl {ONE}", "core_tpg_del_initiator_node_acl"), 90
+    )
+    eventually("n2 is stuck", lambda: stuck(cluster, "n2", f"enabled {TWO}", "target_tpg_disable"), 90)
+    cluster.ctl.apply(with_luns(cluster, rest + LOGS, ONE), wait=None)
+    read = " && ".join(
+        f"dd if={disk_of(node, SAN, 1)} of=/dev/null bs=4k count=1 iflag=direct" for node in cluster.nodes
+    )
+    rescan = f"iscsiadm -m node -T {SAN} --rescan"
+    eventually(
+        "another LUN is served",
+        lambda: cluster.initiator.machine.run(f"{rescan}; {read}", check=False).status == 0,
+    )
+    assert cluster.ctl("status", expect=None).status == 6
+    goes_on(io)
+    for node in cluster.nodes:
+        node.machine.run("dmsetup resume /dev/mapper/slow?")
+    eventually("all is as the map says", lambda: cluster.ctl("status", expect=None).status == 0)
+    assert daemons == [node.machine.run(f"cat {PID}; kill -0 $(cat {PID})").stdout for node in cluster.nodes]
+    workers = "pgrep -fc '[l]unmapd.lio.worker'"
+    assert [node.machine.run(workers).stdout.strip() for node in cluster.nodes] == ["1", "1"]
+    assert f"/{GUEST}" in one.lio()
+    assert TWO not in two.lio()
