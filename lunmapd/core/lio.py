@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from lunmapd.core.attributes import STORAGE, When
 from lunmapd.core.lunmap import AluaState
-from lunmapd.core.secrets import Secret
+from lunmapd.core.password import Secret
 
 Key = tuple[str | int, ...]
 Settings = tuple[tuple[str, str], ...]

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from lunmapd.core import names
 from lunmapd.core.errors import LunmapdError
+from lunmapd.core.password import Secret
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -62,20 +63,6 @@ class MalformedError(SecretError):
 
 class UnfitPasswordError(SecretError):
     """A password that LIO can't keep, or that is no protection; the text says why."""
-
-
-class Secret(Struct, frozen=True):
-    """A password in the clear. It never shows itself; `text` is read only where it is sealed or handed to the kernel."""
-
-    text: str
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    __str__ = __repr__
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("text", "***")]
 
 
 class Keyring(Struct, frozen=True):

@@ -6,8 +6,8 @@ import pytest
 from unit.lio.tree import Tree
 
 from lunmapd.core import lio
+from lunmapd.core.password import Secret
 from lunmapd.core.project import PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
-from lunmapd.core.secrets import Secret
 from lunmapd.lio.look import Held
 from lunmapd.lio.observe import look_at, observe
 
