@@ -4,7 +4,7 @@ An object is known by what it means, not by where the kernel keeps it: a LUN by 
 by its number in the TPG. Numbers that only the kernel cares about (HBA index, TPG LUN) are found at the edge.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from msgspec import Struct
@@ -156,6 +156,8 @@ Object = (
 )
 Objects = Mapping[Key, Object]
 
+NOTHING: Objects = {}
+
 DISCOVERY_CLAIM = "discovery_auth"
 """The claim that says that what discovery asks for is ours; it stands among names of targets, and is none."""
 
@@ -251,9 +253,16 @@ def lun_of(item: Object) -> str | None:
             return None
 
 
-def keyed(items: tuple[Object, ...] | list[Object]) -> dict[Key, Object]:
-    """Index objects by key."""
-    return {key(item): item for item in items}
+def keyed(items: Iterable[Object], known: Objects = NOTHING) -> dict[Key, Object]:
+    """Index objects by key. One that is as the `known` one of its key is that very object, so that memory holds it once."""
+    if not known:
+        return {key(item): item for item in items}
+    found: dict[Key, Object] = {}
+    for item in items:
+        name = key(item)
+        old = known.get(name)
+        found[name] = old if old is not None and old == item else item
+    return found
 
 
 def show_key(name: Key) -> str:

@@ -77,7 +77,7 @@ class View:
         serves = served(lunmap, self._node, self._foreign)
         there = (name for name in changed if name in lunmap.luns)
         found = (project_lun(lunmap, name, self._node, serves) for name in there)
-        return lio.keyed(list(chain.from_iterable(found)))
+        return lio.keyed(chain.from_iterable(found))
 
     def _is_alone(self, lunmap: Lunmap, changed: AbstractSet[str]) -> bool:
         """Tell whether the changed Luns keep every rule by themselves, and have identities of their own."""

@@ -13,6 +13,7 @@ from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import Failure, Ledger, Report
 from lunmapd.core.plan import Action, Step
 from lunmapd.lio import wire
+from lunmapd.lio.album import Album
 from lunmapd.lio.batches import Batches
 from lunmapd.lio.process import WorkerGoneError, WorkerLateError, WorkerProcess
 from lunmapd.lio.quarantine import Quarantine, Stuck
@@ -66,14 +67,13 @@ class Kernel:
         self._claims = claims
         self._check_sight()
         self._worker = self._worker or WorkerProcess(self._command)
-        answer = self._ask(
-            self._worker, wire.Observe(tuple(claims), self._quarantine.held(self._objects.values()))
-        )
+        album = Album(self._objects)
+        request = wire.Observe(tuple(claims), self._quarantine.held(self._objects.values()))
+        answer = self._ask(self._worker, request, album)
         if isinstance(answer, wire.Unseen):
             raise KernelUnreadableError(answer.failure)
-        observed = wire.observed_of(answer)
-        self._objects = dict(observed.objects)
-        return observed
+        self._objects = dict(album.objects)
+        return wire.observed_of(answer, album.objects)
 
     def glance(self, items: Sequence[lio.Object]) -> lio.Objects | None:
         """Look at these objects only, given as they should be; None when only `observe` tells. Raises KernelUnreadableError.
@@ -82,14 +82,14 @@ class Kernel:
         """
         if self._worker is None or not self._worker.alive or self._quarantine:
             return None
-        answer = self._ask(self._worker, wire.Glance(tuple(items)))
+        album = Album(self._objects)
+        answer = self._ask(self._worker, wire.Glance(tuple(items)), album)
         if isinstance(answer, wire.Unseen):
             return None
-        found = wire.observed_of(answer).objects
         for name in map(lio.key, items):
             self._objects.pop(name, None)
-        self._objects |= found
-        return found
+        self._objects |= album.objects
+        return album.objects
 
     def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
         """Do the steps, yielding a report as each is done, failed or left out."""
@@ -176,11 +176,13 @@ class Kernel:
         found = self._objects.get(lio.key(step.item))
         return found is None if step.action is Action.DELETE else found == step.item
 
-    def _ask(self, worker: WorkerProcess, request: wire.Request) -> wire.Seen | wire.Unseen:
+    def _ask(self, worker: WorkerProcess, request: wire.Request, album: Album) -> wire.Seen | wire.Unseen:
+        """Ask for a look; what is seen goes into the album."""
         deadline = time.monotonic() + self._deadlines.observe
         try:
             worker.send(request, deadline)
-            answer = worker.receive(deadline)
+            while isinstance(answer := worker.receive(deadline), wire.Some):
+                album.add(answer.objects)
         except WorkerLateError:
             self._blind = worker
             sentence = self._sentence(worker, "reading LIO", self._deadlines.observe)
@@ -189,6 +191,8 @@ class Kernel:
             failure = self._lose(worker, Failure("WorkerDied", f"{error} while it read LIO"))
             raise KernelUnreadableError(failure) from None
         assert not isinstance(answer, wire.Progress), "that answers Apply"
+        if isinstance(answer, wire.Seen):
+            album.add(answer.objects)
         return answer
 
     def _check_sight(self) -> None:
