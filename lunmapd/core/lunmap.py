@@ -194,6 +194,9 @@ class Lunmap(Struct, frozen=True):
                 yield section, name, document
 
 
+EMPTY_MAP = Lunmap()
+
+
 def initiators_of(lunmap: Lunmap, entry: Map) -> tuple[str, ...]:
     """Return who sees the Lun by this map: the initiator, or those of the group; none where there is no such group."""
     if not entry.group:
