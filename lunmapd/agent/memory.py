@@ -40,7 +40,8 @@ class Memory:
 
         All is forgotten unless `settle` tells that this part is as it is wanted.
         """
-        view, self._view, self._pending = self._view, None, None
+        view = self._view
+        self._view = self._pending = None
         if view is None or self._now() >= self._until or not _is_alike(orders, view):
             return None
         self._pending = view
