@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
 from lunmapd.core import names
@@ -99,21 +97,23 @@ class Vault(Struct, frozen=True):
 
     def seal(self, path: str, field: str, secret: Secret, nonce: bytes) -> str:
         """Seal with the current key. `nonce` is 12 random bytes, never used twice. Raises NoKeyError."""
+        from lunmapd.core import aes  # noqa: PLC0415 - as for `open`
+
         key = self.keyring.current
-        data = AESGCM(self.keyring.keys[key]).encrypt(nonce, secret.text.encode(), self._place(path, field))
+        data = aes.seal(self.keyring.keys[key], nonce, secret.text.encode(), self._place(path, field))
         return f"v1:{key}:{base64.urlsafe_b64encode(nonce + data).decode().rstrip('=')}"
 
     def open(self, path: str, field: str, sealed: str) -> Secret:
         """Open a sealed text. Raises MalformedError, UnknownKeyError, TamperedError."""
+        from lunmapd.core import aes  # noqa: PLC0415 - 4 MB, which a node without secrets keeps
+
         key, data = _parts(sealed)
         if key not in self.keyring.keys:
             raise UnknownKeyError(key)
         nonce, rest = data[:NONCE_BYTES], data[NONCE_BYTES:]
         try:
-            return Secret(
-                AESGCM(self.keyring.keys[key]).decrypt(nonce, rest, self._place(path, field)).decode()
-            )
-        except (InvalidTag, UnicodeDecodeError):
+            return Secret(aes.unseal(self.keyring.keys[key], nonce, rest, self._place(path, field)).decode())
+        except (aes.NotAuthenticError, UnicodeDecodeError):
             raise TamperedError from None
 
     def _place(self, path: str, field: str) -> bytes:
