@@ -253,16 +253,9 @@ def lun_of(item: Object) -> str | None:
             return None
 
 
-def keyed(items: Iterable[Object], known: Objects = NOTHING) -> dict[Key, Object]:
-    """Index objects by key. One that is as the `known` one of its key is that very object, so that memory holds it once."""
-    if not known:
-        return {key(item): item for item in items}
-    found: dict[Key, Object] = {}
-    for item in items:
-        name = key(item)
-        old = known.get(name)
-        found[name] = old if old is not None and old == item else item
-    return found
+def keyed(items: Iterable[Object]) -> dict[Key, Object]:
+    """Index objects by key."""
+    return {key(item): item for item in items}
 
 
 def show_key(name: Key) -> str:

@@ -23,6 +23,7 @@ from lunmapd.core.lunmap import (
     reporting_nodes,
     source_on,
 )
+from lunmapd.core.shelf import Shelf
 
 MARK = "lunmapd"
 """The TargetAlias of every TPG that lunmapd made: it tells our targets from those of other tools."""
@@ -68,8 +69,9 @@ def project(
     foreign: AbstractSet[str] = frozenset(),
     known: lio.Objects = lio.NOTHING,
 ) -> dict[lio.Key, lio.Object]:
-    """Return the objects that `node` must have. `features` are those of its kernel, such as PORT_ID; `known` as in `lio.keyed`.
+    """Return the objects that `node` must have. `features` are those of its kernel, such as PORT_ID.
 
+    `known` ones that are as they must be are given as they are (see shelf.py).
     Maps to targets that this node does not serve, that don't exist or that are `foreign` here give nothing.
     """
     itself = lunmap.nodes.get(node)
@@ -80,7 +82,9 @@ def project(
     remote = (_remote(lunmap, iqn, node) for iqn in serves)
     luns = (project_lun(lunmap, name, node, serves) for name in lunmap.luns)
     discovery = () if itself.discovery is None else (lio.DiscoveryAuth(),)
-    return lio.keyed(chain(discovery, chain.from_iterable(chain(targets, remote, luns))), known)
+    shelf = Shelf(known)
+    shelf.add(chain(discovery, chain.from_iterable(chain(targets, remote, luns))))
+    return shelf.objects()
 
 
 def served(lunmap: Lunmap, node: str, foreign: AbstractSet[str] = frozenset()) -> dict[str, tuple[int, ...]]:

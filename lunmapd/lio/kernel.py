@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
@@ -12,11 +12,12 @@ from lunmapd.core.errors import LunmapdError
 from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import Failure, Ledger, Report
 from lunmapd.core.plan import Action, Step
+from lunmapd.core.shelf import Shelf
 from lunmapd.lio import wire
-from lunmapd.lio.album import Album
 from lunmapd.lio.batches import Batches
 from lunmapd.lio.process import WorkerGoneError, WorkerLateError, WorkerProcess
 from lunmapd.lio.quarantine import Quarantine, Stuck
+from lunmapd.lio.texts import Texts
 
 _MOMENT = 0.1  # seconds; what is not stuck in the kernel dies of SIGKILL at once
 COMMAND = (sys.executable, "-m", "lunmapd.lio.worker")
@@ -67,13 +68,14 @@ class Kernel:
         self._claims = claims
         self._check_sight()
         self._worker = self._worker or WorkerProcess(self._command)
-        album = Album(self._objects)
+        shelf = Shelf(self._objects, Texts().share)
         request = wire.Observe(tuple(claims), self._quarantine.held(self._objects.values()))
-        answer = self._ask(self._worker, request, album)
+        answer = self._ask(self._worker, request, shelf.add)
         if isinstance(answer, wire.Unseen):
             raise KernelUnreadableError(answer.failure)
-        self._objects = dict(album.objects)
-        return wire.observed_of(answer, album.objects)
+        observed = wire.observed_of(answer, shelf.objects())
+        self._objects = dict(observed.objects)
+        return observed
 
     def glance(self, items: Sequence[lio.Object]) -> lio.Objects | None:
         """Look at these objects only, given as they should be; None when only `observe` tells. Raises KernelUnreadableError.
@@ -82,14 +84,15 @@ class Kernel:
         """
         if self._worker is None or not self._worker.alive or self._quarantine:
             return None
-        album = Album(self._objects)
-        answer = self._ask(self._worker, wire.Glance(tuple(items)), album)
+        seen: list[lio.Object] = []
+        answer = self._ask(self._worker, wire.Glance(tuple(items)), seen.extend)
         if isinstance(answer, wire.Unseen):
             return None
+        found = lio.keyed(seen)
         for name in map(lio.key, items):
             self._objects.pop(name, None)
-        self._objects |= album.objects
-        return album.objects
+        self._objects |= found
+        return found
 
     def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
         """Do the steps, yielding a report as each is done, failed or left out."""
@@ -176,13 +179,15 @@ class Kernel:
         found = self._objects.get(lio.key(step.item))
         return found is None if step.action is Action.DELETE else found == step.item
 
-    def _ask(self, worker: WorkerProcess, request: wire.Request, album: Album) -> wire.Seen | wire.Unseen:
-        """Ask for a look; what is seen goes into the album."""
+    def _ask(
+        self, worker: WorkerProcess, request: wire.Request, take: Callable[[Iterable[lio.Object]], None]
+    ) -> wire.Seen | wire.Unseen:
+        """Ask for a look; the objects that are seen are given to `take`."""
         deadline = time.monotonic() + self._deadlines.observe
         try:
             worker.send(request, deadline)
             while isinstance(answer := worker.receive(deadline), wire.Some):
-                album.add(answer.objects)
+                take(answer.objects)
         except WorkerLateError:
             self._blind = worker
             sentence = self._sentence(worker, "reading LIO", self._deadlines.observe)
@@ -192,7 +197,7 @@ class Kernel:
             raise KernelUnreadableError(failure) from None
         assert not isinstance(answer, wire.Progress), "that answers Apply"
         if isinstance(answer, wire.Seen):
-            album.add(answer.objects)
+            take(answer.objects)
         return answer
 
     def _check_sight(self) -> None:

@@ -12,7 +12,6 @@ from lunmapd.core import lio
 from lunmapd.core.plan import Plan, plan
 from lunmapd.core.project import PORT_ID
 from lunmapd.lio import wire
-from lunmapd.lio.album import Album
 from lunmapd.lio.prepare import prepare
 from lunmapd.lio.worker import Worker
 
@@ -89,11 +88,11 @@ def _plan(worker: Worker, claims: tuple[str, ...], desired: lio.Objects) -> Plan
     send, worker.send = worker.send, answers.append
     worker.answer(wire.Observe(claims))
     worker.send = send
-    album = Album({})
+    seen: list[lio.Object] = []
     for answer in answers:
         assert isinstance(answer, wire.Some | wire.Seen), answer
-        album.add(answer.objects)
-    return plan(desired, album.objects)
+        seen += answer.objects
+    return plan(desired, lio.keyed(seen))
 
 
 main()
