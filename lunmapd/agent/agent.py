@@ -68,11 +68,16 @@ class Agent:
         """Turn until `stopping`; between turns wait for the bell, at most `waits()` seconds (at rest, while failing)."""
         self._follower.watch(bell.ring)
         while not stopping():
-            turn = self.turn()
-            said(turn)
+            converged = self._take_turn(said)
             self._follower.tidy()
             rest, retry = waits()
-            bell.wait(self._contact.shorten(rest if turn.converged else retry))
+            bell.wait(self._contact.shorten(rest if converged else retry))
+
+    def _take_turn(self, said: Callable[[Turn], None]) -> bool:
+        """Make a turn and say how it went; all that it found is let go before the next one."""
+        turn = self.turn()
+        said(turn)
+        return turn.converged
 
     def adopt(self, policy: Policy) -> None:
         """Go by another policy from now on, but for `isolate_after`, and read everything at the next turn."""

@@ -110,17 +110,19 @@ class Follower:
     def _accepted(self, read: Read) -> Snapshot:
         """Read; a tree that was restored only if somebody has said that it is the right one."""
         try:
-            return read(self._session, self._known)
+            found = read(self._session, self._known)
         except RestoredError as error:
             if not error.confirmed:
                 raise
-            return read(self._session, None)
+            found = read(self._session, None)
+        # The versions of znodes serve commits, and nobody commits from here.
+        return replace(found, versions={}) if found.versions else found
 
     def _know(self, found: Snapshot) -> None:
         before, self._known, self._in_force, self._stale = self._known, found, found, NOT_READ
         if before is not None and before.incarnation != found.incarnation:
             self.holds.restart()
-        if before is not None and (found is before or _content(found) == _content(before)):
+        if before is not None and found == before:
             self._local.touch()
         else:
             self._local.keep(found)
@@ -129,10 +131,6 @@ class Follower:
         if self._local.trouble:
             return bad(KEPT, "Unwritable", self._local.trouble)
         return good(KEPT, "Kept", "the last map read would survive a restart")
-
-
-def _content(snapshot: Snapshot) -> Snapshot:
-    return replace(snapshot, versions={})
 
 
 def _edits(snapshot: Snapshot) -> Verdict:

@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable
 
-from msgspec.structs import replace
-
 from lunmapd.agent.orders import Orders
 from lunmapd.core import lio
 from lunmapd.core.desire import Desire
@@ -35,14 +33,15 @@ class Memory:
             # What is wanted is what was seen, and once in memory is enough for both.
             self._view = View(orders.lunmap, orders.node, orders.vault, observed.foreign, observed.objects)
             self._until = self._now() + self._audit
-            self.observed = replace(observed, objects=dict(observed.objects))
+            self.observed = observed
 
     def part(self, orders: Orders) -> Part | None:
         """Return the part of the objects that these orders concern; None when a whole pass must be made.
 
         All is forgotten unless `settle` tells that this part is as it is wanted.
         """
-        view, self._view = self._view, None
+        view = self._view
+        self._view = self._pending = None
         if view is None or self._now() >= self._until or not _is_alike(orders, view):
             return None
         self._pending = view
@@ -51,7 +50,7 @@ class Memory:
     def see(self, part: Part, found: lio.Objects) -> None:
         """Note how the objects concerned were found."""
         objects = self.observed.objects
-        assert isinstance(objects, dict), "learn() makes it one"
+        assert isinstance(objects, dict), "what was observed is the pass's own"
         for name in part.keys:
             objects.pop(name, None)
         objects |= found

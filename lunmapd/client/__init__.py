@@ -36,7 +36,7 @@ from lunmapd.core.lunmap import (
 from lunmapd.core.lunpaths import Host, LunPaths, NodePath
 from lunmapd.core.mapfile import parse as parse_map
 from lunmapd.core.mapfile import show as show_map
-from lunmapd.core.secrets import Secret
+from lunmapd.core.password import Secret
 from lunmapd.core.status import Live, NodeStatus
 from lunmapd.store.access_errors import (
     CredentialsError,

@@ -14,7 +14,7 @@ from enum import IntFlag, StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.secrets import Secret
+from lunmapd.core.password import Secret
 
 MEMBERS = "members"
 _HASH = re.compile(r"[A-Za-z0-9+/]{27}=")

@@ -5,7 +5,8 @@ from msgspec import structs
 from lunmapd.core import credentials, lio
 from lunmapd.core.lunmap import Authentication, Chap, Initiator, Lunmap
 from lunmapd.core.outcome import WAITING, Failure
-from lunmapd.core.secrets import Secret, SecretError, UnfitPasswordError, Vault, check_password
+from lunmapd.core.password import Secret
+from lunmapd.core.secrets import SecretError, UnfitPasswordError, Vault, check_password
 
 UNDECODABLE = "SecretUndecodable"
 UNFIT = "SecretUnfit"

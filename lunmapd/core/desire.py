@@ -37,7 +37,7 @@ def desire(
     broken = suspects(lunmap)
     bad = unreadable.keys() | broken.keys()
     trusted = _without(lunmap, broken.keys())
-    projected = project(trusted, node, observed.features, observed.foreign)
+    projected = project(trusted, node, observed.features, observed.foreign, observed.objects)
     wanted, refused = admit(projected, observed.objects, trusted, node, vault)
     failures = {_document(path): Failure(UNREADABLE, reason) for path, reason in unreadable.items()}
     failures |= {_document(path): Failure(INVALID, reason) for path, reason in broken.items()}

@@ -4,14 +4,14 @@ An object is known by what it means, not by where the kernel keeps it: a LUN by 
 by its number in the TPG. Numbers that only the kernel cares about (HBA index, TPG LUN) are found at the edge.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from msgspec import Struct
 
 from lunmapd.core.attributes import STORAGE, When
 from lunmapd.core.lunmap import AluaState
-from lunmapd.core.secrets import Secret
+from lunmapd.core.password import Secret
 
 Key = tuple[str | int, ...]
 Settings = tuple[tuple[str, str], ...]
@@ -156,6 +156,8 @@ Object = (
 )
 Objects = Mapping[Key, Object]
 
+NOTHING: Objects = {}
+
 DISCOVERY_CLAIM = "discovery_auth"
 """The claim that says that what discovery asks for is ours; it stands among names of targets, and is none."""
 
@@ -251,7 +253,7 @@ def lun_of(item: Object) -> str | None:
             return None
 
 
-def keyed(items: tuple[Object, ...] | list[Object]) -> dict[Key, Object]:
+def keyed(items: Iterable[Object]) -> dict[Key, Object]:
     """Index objects by key."""
     return {key(item): item for item in items}
 

@@ -6,9 +6,11 @@ it stands, so the two can't disagree. A Lun holds its maps; the views by target 
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from sys import intern
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from lunmapd.core.backings import Backing, RamDisk, User, source
 
@@ -63,6 +65,11 @@ class Map(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     initiator: str = ""
     group: str = ""
     access: Access = Access.READ_WRITE
+
+    def __post_init__(self) -> None:
+        """Have one text for each name: JSON gives each map texts of its own, which are most of the memory that a map of many Luns takes."""
+        for name in ("target", "initiator", "group"):
+            force_setattr(self, name, intern(str(getattr(self, name))))
 
 
 class Shared(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -196,6 +203,9 @@ class Lunmap(Struct, frozen=True):
         for section in SECTIONS:
             for name, document in self.section(section).items():
                 yield section, name, document
+
+
+EMPTY_MAP = Lunmap()
 
 
 def initiators_of(lunmap: Lunmap, entry: Map) -> tuple[str, ...]:

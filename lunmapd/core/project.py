@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from itertools import chain
 
 from lunmapd.core import lio
 from lunmapd.core.attributes import PARAMETERS, TPG
@@ -22,6 +23,7 @@ from lunmapd.core.lunmap import (
     source_on,
     state_on,
 )
+from lunmapd.core.shelf import Shelf
 
 MARK = "lunmapd"
 """The TargetAlias of every TPG that lunmapd made: it tells our targets from those of other tools."""
@@ -65,22 +67,24 @@ def project(
     node: str,
     features: AbstractSet[str] = frozenset(),
     foreign: AbstractSet[str] = frozenset(),
+    known: lio.Objects = lio.NOTHING,
 ) -> dict[lio.Key, lio.Object]:
     """Return the objects that `node` must have. `features` are those of its kernel, such as PORT_ID.
 
+    `known` ones that are as they must be are given as they are (see shelf.py).
     Maps to targets that this node does not serve, that don't exist or that are `foreign` here give nothing.
     """
     itself = lunmap.nodes.get(node)
     if itself is None:
         return {}
     serves = served(lunmap, node, foreign)
-    objects: list[lio.Object] = [] if itself.discovery is None else [lio.DiscoveryAuth()]
-    for iqn in serves:
-        objects.extend(_target(iqn, lunmap.targets[iqn], node, itself, features))
-        objects.extend(_remote(lunmap, iqn, node))
-    for name in lunmap.luns:
-        objects.extend(project_lun(lunmap, name, node, serves))
-    return lio.keyed(objects)
+    targets = (_target(iqn, lunmap.targets[iqn], node, itself, features) for iqn in serves)
+    remote = (_remote(lunmap, iqn, node) for iqn in serves)
+    luns = (project_lun(lunmap, name, node, serves) for name in lunmap.luns)
+    discovery = () if itself.discovery is None else (lio.DiscoveryAuth(),)
+    shelf = Shelf(known)
+    shelf.add(chain(discovery, chain.from_iterable(chain(targets, remote, luns))))
+    return shelf.objects()
 
 
 def served(lunmap: Lunmap, node: str, foreign: AbstractSet[str] = frozenset()) -> dict[str, tuple[int, ...]]:

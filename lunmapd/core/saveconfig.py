@@ -8,8 +8,8 @@ from msgspec import DecodeError, Struct, ValidationError, field, json
 from lunmapd.core import lio
 from lunmapd.core.errors import Exit, LunmapdError
 from lunmapd.core.found import Found, FoundAcl, FoundMap, FoundStorage, FoundTpg
+from lunmapd.core.password import Secret
 from lunmapd.core.project import MARK
-from lunmapd.core.secrets import Secret
 
 _PLUGINS = {"fileio": "fileio", "block": "iblock", "ramdisk": "rd_mcp", "pscsi": "pscsi", "user": "user"}
 _DEFAULT_GROUP = "default_tg_pt_gp"

@@ -5,6 +5,7 @@ come and go; whatever may concern more than that is left to the next whole pass.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from itertools import chain
 
@@ -43,8 +44,16 @@ class View:
         self._node = node
         self.vault = vault
         self._foreign = foreign
-        self._owners = {what: name for name in lunmap.luns for what in _identities(lunmap, name, node)}
+        # By kind, for the tuples of a kind and an identity would take more memory than the identities.
+        self._owners: dict[str, dict[str, str]] = {"naa": {}, "backing": {}, "here": {}}
+        self._own(lunmap, lunmap.luns)
         self._maps = Counter(_acl(item) for item in wanted.values() if isinstance(item, lio.MappedLun))
+
+    def _own(self, lunmap: Lunmap, luns: Iterable[str]) -> None:
+        """Note whose each identity of these Luns is."""
+        for name in luns:
+            for kind, what in _identities(lunmap, name, self._node):
+                self._owners[kind][what] = name
 
     def follow(self, lunmap: Lunmap) -> Part | None:
         """Go on to another map; returns what this concerns, None when only a whole pass can tell, and then nothing is changed."""
@@ -77,14 +86,18 @@ class View:
         serves = served(lunmap, self._node, self._foreign)
         there = (name for name in changed if name in lunmap.luns)
         found = (project_lun(lunmap, name, self._node, serves) for name in there)
-        return lio.keyed(list(chain.from_iterable(found)))
+        return lio.keyed(chain.from_iterable(found))
 
     def _is_alone(self, lunmap: Lunmap, changed: AbstractSet[str]) -> bool:
         """Tell whether the changed Luns keep every rule by themselves, and have identities of their own."""
         some = {name: lunmap.luns[name] for name in changed if name in lunmap.luns}
         if suspects(replace(lunmap, luns=some)):
             return False
-        owners = (self._owners.get(what) for name in some for what in _identities(lunmap, name, self._node))
+        owners = (
+            self._owners[kind].get(what)
+            for name in some
+            for kind, what in _identities(lunmap, name, self._node)
+        )
         return all(owner is None or owner in changed for owner in owners)
 
     def _is_taken(self, item: lio.Object, changed: AbstractSet[str]) -> bool:
@@ -101,10 +114,9 @@ class View:
 
     def _take(self, lunmap: Lunmap, changed: AbstractSet[str], part: Part) -> None:
         for name in changed & self.lunmap.luns.keys():
-            for what in _identities(self.lunmap, name, self._node):
-                self._owners.pop(what, None)
-        for name in changed & lunmap.luns.keys():
-            self._owners |= dict.fromkeys(_identities(lunmap, name, self._node), name)
+            for kind, what in _identities(self.lunmap, name, self._node):
+                self._owners[kind].pop(what, None)
+        self._own(lunmap, changed & lunmap.luns.keys())
         for key in part.keys:
             self.wanted.pop(key, None)
         self.wanted |= part.wanted

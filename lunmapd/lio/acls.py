@@ -60,4 +60,4 @@ def _keep_maps(look: Look, path: str) -> None:
 
 def _add(look: Look, item: lio.MappedLun) -> None:
     look.add(item)
-    look.places.maps[item.iqn, item.tag][item.storage_object].add(lio.key(item))
+    look.places.maps[item.iqn, item.tag].add(item)

@@ -6,7 +6,7 @@ An unset field is an empty line, a cleared one reads NULL, and any value that st
 
 from lunmapd.core import lio
 from lunmapd.core.lio import Credentials
-from lunmapd.core.secrets import Secret
+from lunmapd.core.password import Secret
 from lunmapd.lio import rts
 from lunmapd.lio.look import Look
 

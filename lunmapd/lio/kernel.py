@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
@@ -12,10 +12,12 @@ from lunmapd.core.errors import LunmapdError
 from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import Failure, Ledger, Report
 from lunmapd.core.plan import Action, Step
+from lunmapd.core.shelf import Shelf
 from lunmapd.lio import wire
 from lunmapd.lio.batches import Batches
 from lunmapd.lio.process import WorkerGoneError, WorkerLateError, WorkerProcess
 from lunmapd.lio.quarantine import Quarantine, Stuck
+from lunmapd.lio.texts import Texts
 
 _MOMENT = 0.1  # seconds; what is not stuck in the kernel dies of SIGKILL at once
 COMMAND = (sys.executable, "-m", "lunmapd.lio.worker")
@@ -66,12 +68,12 @@ class Kernel:
         self._claims = claims
         self._check_sight()
         self._worker = self._worker or WorkerProcess(self._command)
-        answer = self._ask(
-            self._worker, wire.Observe(tuple(claims), self._quarantine.held(self._objects.values()))
-        )
+        shelf = Shelf(self._objects, Texts().share)
+        request = wire.Observe(tuple(claims), self._quarantine.held(self._objects.values()))
+        answer = self._ask(self._worker, request, shelf.add)
         if isinstance(answer, wire.Unseen):
             raise KernelUnreadableError(answer.failure)
-        observed = wire.observed_of(answer)
+        observed = wire.observed_of(answer, shelf.objects())
         self._objects = dict(observed.objects)
         return observed
 
@@ -82,10 +84,11 @@ class Kernel:
         """
         if self._worker is None or not self._worker.alive or self._quarantine:
             return None
-        answer = self._ask(self._worker, wire.Glance(tuple(items)))
+        seen: list[lio.Object] = []
+        answer = self._ask(self._worker, wire.Glance(tuple(items)), seen.extend)
         if isinstance(answer, wire.Unseen):
             return None
-        found = wire.observed_of(answer).objects
+        found = lio.keyed(seen)
         for name in map(lio.key, items):
             self._objects.pop(name, None)
         self._objects |= found
@@ -176,11 +179,15 @@ class Kernel:
         found = self._objects.get(lio.key(step.item))
         return found is None if step.action is Action.DELETE else found == step.item
 
-    def _ask(self, worker: WorkerProcess, request: wire.Request) -> wire.Seen | wire.Unseen:
+    def _ask(
+        self, worker: WorkerProcess, request: wire.Request, take: Callable[[Iterable[lio.Object]], None]
+    ) -> wire.Seen | wire.Unseen:
+        """Ask for a look; the objects that are seen are given to `take`."""
         deadline = time.monotonic() + self._deadlines.observe
         try:
             worker.send(request, deadline)
-            answer = worker.receive(deadline)
+            while isinstance(answer := worker.receive(deadline), wire.Some):
+                take(answer.objects)
         except WorkerLateError:
             self._blind = worker
             sentence = self._sentence(worker, "reading LIO", self._deadlines.observe)
@@ -189,6 +196,8 @@ class Kernel:
             failure = self._lose(worker, Failure("WorkerDied", f"{error} while it read LIO"))
             raise KernelUnreadableError(failure) from None
         assert not isinstance(answer, wire.Progress), "that answers Apply"
+        if isinstance(answer, wire.Seen):
+            take(answer.objects)
         return answer
 
     def _check_sight(self) -> None:

@@ -1,6 +1,6 @@
 """The notebook of one look at the kernel."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec import Struct
@@ -11,6 +11,10 @@ from lunmapd.core.project import MARK
 from lunmapd.lio import files
 from lunmapd.lio.places import Places
 
+HandOn = Callable[[tuple[lio.Object, ...]], None]
+
+_MANY = 256
+
 
 class Held(Struct, frozen=True):
     """A directory that must not be touched, for a step hangs in it, and the objects last seen there."""
@@ -20,13 +24,24 @@ class Held(Struct, frozen=True):
 
 
 class Look:
-    """Collects what is found; paths are relative to configfs' target directory."""
+    """Collects what is found; paths are relative to configfs' target directory.
 
-    def __init__(self, root: Path, held: Iterable[Held] = ()) -> None:
+    With `hand_on` it keeps only some of the objects at a time: it hands them on as they come, for all of them would
+    be the largest thing in the worker's memory. `with_group` are the storage objects that have a target port group of ours.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        held: Iterable[Held] = (),
+        hand_on: HandOn | None = None,
+    ) -> None:
         """Start with what is held back from an earlier look."""
+        self._hand_on = hand_on
         self.root = str(root)
         self.held = {entry.path: entry.objects for entry in held}
         self.objects: dict[lio.Key, lio.Object] = {}
+        self.with_group: set[str] = set()
         self.sessions = list[Session]()
         self.foreign: set[str] = set()
         self.features: set[str] = set()
@@ -53,6 +68,11 @@ class Look:
     def add(self, item: lio.Object) -> None:
         """Note an object."""
         self.objects[lio.key(item)] = item
+        if isinstance(item, lio.StorageObject) and item.alua is not None:
+            self.with_group.add(item.name)
+        if self._hand_on is not None and len(self.objects) >= _MANY:
+            self._hand_on(tuple(self.objects.values()))
+            self.objects.clear()
 
     def leftover(self, kind: str, path: str) -> None:
         """Note half an object."""

@@ -18,7 +18,7 @@ def create(item: lio.TpgLun | lio.MappedLun, places: Places) -> None:
         _create_lun(item, places)
     else:
         lean.create_mapped_lun(item, _number(item, places))
-        places.maps[item.iqn, item.tag][item.storage_object].add(lio.key(item))
+        places.maps[item.iqn, item.tag].add(item)
 
 
 def update(item: lio.TpgLun, places: Places) -> None:
@@ -34,7 +34,7 @@ def delete(item: lio.TpgLun | lio.MappedLun, places: Places) -> None:
     else:
         with contextlib.suppress(rts.NotInConfigfs):
             rts.mapped_lun(item).delete()
-        places.maps[item.iqn, item.tag][item.storage_object].discard(lio.key(item))
+        places.maps[item.iqn, item.tag].discard(item)
 
 
 def free(path: str, places: Places) -> None:
@@ -87,7 +87,7 @@ def _delete_lun(item: lio.TpgLun, places: Places) -> None:
     number = places.luns[tpg].get(item.storage_object)
     if number is None:
         return
-    if places.maps[tpg][item.storage_object]:
+    if item.storage_object in places.maps[tpg]:
         raise RefusedError("InUse", f"{item.storage_object} is mapped to an initiator")
     files.remove(rts.ROOT / tpg_path(*tpg) / "lun" / f"lun_{number}")
     del places.luns[tpg][item.storage_object]

@@ -15,7 +15,7 @@ from lunmapd.core.observed import Observed
 from lunmapd.core.project import PORT_ID
 from lunmapd.lio.acls import observe_acls, observe_dynamic_sessions
 from lunmapd.lio.auth import observe_discovery
-from lunmapd.lio.look import Held, Look
+from lunmapd.lio.look import HandOn, Held, Look
 from lunmapd.lio.parse import directory_number
 from lunmapd.lio.places import Places, tpg_path
 from lunmapd.lio.storage_objects import observe_storage_objects
@@ -44,10 +44,17 @@ def observe(root: Path, claims: AbstractSet[str]) -> Observed:
 
 
 def look_at(
-    root: Path, claims: AbstractSet[str], held: Iterable[Held] = (), features: AbstractSet[str] = frozenset()
+    root: Path,
+    claims: AbstractSet[str],
+    held: Iterable[Held] = (),
+    features: AbstractSet[str] = frozenset(),
+    hand_on: HandOn | None = None,
 ) -> Sight:
-    """Look, leaving alone the directories that are held; `features` are known before any TPG shows them."""
-    look = Look(root, held)
+    """Look, leaving alone the directories that are held; `features` are known before any TPG shows them.
+
+    Objects that went to `hand_on` are not in what is returned.
+    """
+    look = Look(root, held, hand_on)
     observe_storage_objects(look)
     if lio.DISCOVERY_CLAIM in claims:
         observe_discovery(look)

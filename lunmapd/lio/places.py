@@ -1,6 +1,6 @@
 """Where the objects of LIO are kept: the numbers that only the kernel cares about."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from threading import Lock
 
 from msgspec import Struct, field
@@ -39,6 +39,31 @@ class Numbers:
         return self._first
 
 
+class Maps:
+    """The mapped LUNs of a TPG: what each initiator sees under each number, and so how often a storage object is seen."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._seen: dict[str, dict[int, str]] = defaultdict(dict)
+        self._times = Counter[str]()
+
+    def add(self, item: lio.MappedLun) -> None:
+        """Note a mapped LUN; it may be known."""
+        self.discard(item)
+        self._seen[item.initiator][item.lun] = item.storage_object
+        self._times[item.storage_object] += 1
+
+    def discard(self, item: lio.MappedLun) -> None:
+        """Note that an initiator sees nothing any more under this number."""
+        name = self._seen.get(item.initiator, {}).pop(item.lun, None)
+        if name is not None:
+            self._times[name] -= 1
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether anybody sees this storage object."""
+        return self._times[name] > 0
+
+
 class Places(Struct):
     """Found by each look at the kernel and kept up to date by the steps that follow it."""
 
@@ -51,10 +76,8 @@ class Places(Struct):
     """TPG to the numbers of its LUN directories, whatever is in them."""
     reserved: dict[tuple[str, int, str], int] = field(default_factory=dict)
     """The numbers that LUNs will have which are about to be made, by TPG and storage object."""
-    maps: dict[TpgKey, dict[str, set[lio.Key]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(set))
-    )
-    """TPG to storage object to the keys of its mapped LUNs."""
+    maps: dict[TpgKey, Maps] = field(default_factory=lambda: defaultdict(Maps))
+    """TPG to its mapped LUNs."""
 
 
 def index_of(hba: str) -> int:

@@ -10,7 +10,7 @@ from typing import IO
 
 from lunmapd.lio import wire
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16  # what a pipe holds
 
 
 class WorkerError(Exception):

@@ -70,9 +70,7 @@ def observe_luns(look: Look, iqn: str, tag: int) -> dict[int, str]:
         else:
             whole[number] = name
             look.places.luns[iqn, tag][name] = number
-            item = look.objects.get(("storage_object", name))
-            has_group = isinstance(item, lio.StorageObject) and item.alua is not None
-            group = observe_binding(look, f"{path}/lun_{number}") if has_group else 0
+            group = observe_binding(look, f"{path}/lun_{number}") if name in look.with_group else 0
             look.add(lio.TpgLun(iqn, tag, name, group))
     return whole
 

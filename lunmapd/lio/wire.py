@@ -32,8 +32,14 @@ class Apply(Struct, frozen=True, tag=True):
     steps: tuple[Step, ...]
 
 
+class Some(Struct, frozen=True, tag=True):
+    """Comes before Seen, again and again: objects that were found so far. In one line they would take both sides much memory."""
+
+    objects: tuple[lio.Object, ...]
+
+
 class Seen(Struct, frozen=True, tag=True):
-    """Answers Observe. The objects go without their keys, which JSON could not hold."""
+    """Answers Observe, with the last of the objects. They go without their keys, which JSON could not hold."""
 
     objects: tuple[lio.Object, ...]
     foreign: tuple[str, ...]
@@ -59,7 +65,7 @@ class Progress(Struct, frozen=True, tag=True):
 
 
 Request = Observe | Glance | Apply
-Answer = Seen | Unseen | Progress
+Answer = Some | Seen | Unseen | Progress
 
 encode = json.Encoder().encode
 decode_request = json.Decoder(Request).decode
@@ -74,9 +80,8 @@ def seen(observed: Observed) -> Seen:
     )
 
 
-def observed_of(answer: Seen) -> Observed:
-    """Unpack an observation."""
-    objects = lio.keyed(list(answer.objects))
+def observed_of(answer: Seen, objects: lio.Objects) -> Observed:
+    """Unpack an observation; `objects` are all that were seen."""
     return Observed(
         objects,
         frozenset(answer.foreign),

@@ -14,6 +14,7 @@ from functools import partial
 
 from msgspec import Struct, field
 
+from lunmapd.core import lio
 from lunmapd.core.outcome import Failure, Ledger
 from lunmapd.core.plan import Step
 from lunmapd.lio import luns, rts, wire
@@ -54,10 +55,15 @@ class Worker(Struct):
         if self.features is None:
             prepare()
             self.features = kernel_features()
+        # What was known before is not kept beside what is found.
+        self.places = Places()
         with attempt("read LIO"):
-            sight = look_at(rts.ROOT, frozenset(request.claims), request.held, self.features)
+            sight = look_at(rts.ROOT, frozenset(request.claims), request.held, self.features, self._hand_on)
         self.places = sight.places
         self.send(wire.seen(sight.observed))
+
+    def _hand_on(self, objects: tuple[lio.Object, ...]) -> None:
+        self.send(wire.Some(objects))
 
     def _glance(self, request: wire.Glance) -> None:
         with attempt("read LIO"):

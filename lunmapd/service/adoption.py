@@ -22,7 +22,7 @@ from lunmapd.core.observed import Observed
 from lunmapd.core.plan import Action, Plan, Step, plan
 from lunmapd.core.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
 from lunmapd.core.saveconfig import read as read_saveconfig
-from lunmapd.core.secrets import NONCE_BYTES, Secret, Vault
+from lunmapd.core.secrets import NONCE_BYTES, Vault
 from lunmapd.lio import rts
 from lunmapd.lio.kernel import Kernel
 from lunmapd.lio.observe import kernel_features
@@ -202,7 +202,7 @@ def _sealed(lunmap: Lunmap, found: Found, vault: Vault) -> Lunmap:
     def sealed(path: str, field: str, chap: Chap) -> Chap:
         credentials = known.get(path, found.discovery or lio.NO_CREDENTIALS)
         first = field in {CHAP, DISCOVERY_CHAP}
-        secret: Secret = credentials.password if first else credentials.password_mutual
+        secret = credentials.password if first else credentials.password_mutual
         return Chap(chap.user, vault.seal(path, field, secret, secrets.token_bytes(NONCE_BYTES)))
 
     return change_credentials(lunmap, sealed)

@@ -2,7 +2,7 @@
 
 import faulthandler
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,13 +21,12 @@ from lunmapd.agent.rival import Rival
 from lunmapd.agent.state import state_directory
 from lunmapd.core.errors import Exit
 from lunmapd.lio.kernel import Deadlines, Kernel
-from lunmapd.service import adoption, devices, logs, preview, zookeeper
+from lunmapd.service import devices, logs, zookeeper
 from lunmapd.service.attended import Attended
 from lunmapd.service.errors import reported
 from lunmapd.service.keyfile import read_keys
-from lunmapd.service.loop import Given, Loop
+from lunmapd.service.loop import Given, Loop, Note
 from lunmapd.service.manager import Manager
-from lunmapd.service.metrics import Metrics, served
 from lunmapd.service.options import CONTEXT, config_option, output_option, version_option
 from lunmapd.service.settings import Settings, load
 from lunmapd.service.signals import Signals
@@ -67,10 +66,8 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
         if once:
             sys.exit(_exit_code(agent.turn()))
         signals.listen()
-        figures = Metrics(settings.node, lambda: session.connected)
-        listen = settings.metrics.listen if settings.metrics else ""
-        with devices.watched(bell.ring), served(figures, listen):
-            Loop(agent, manager, signals, figures, Given(config, settings)).run(bell)
+        with devices.watched(bell.ring), _told(settings, lambda: session.connected) as note:
+            Loop(agent, manager, signals, note, Given(config, settings)).run(bell)
 
 
 @daemon.command("plan")
@@ -81,6 +78,8 @@ def plan_command(settings: Settings, output: str) -> None:
 
     Beside a running daemon it says what that is about to do, or can't. With ZooKeeper down it goes by the map that the daemon kept.
     """
+    from lunmapd.service import preview  # noqa: PLC0415 - the daemon has no use for it
+
     found = preview.preview(settings)
     preview.show(found, output)
     sys.exit(found.exit_code)
@@ -116,12 +115,27 @@ def adopt_command(
 
     Commit it, prove it with --check, and take it over with --take: no session is dropped.
     """
+    from lunmapd.service import adoption  # noqa: PLC0415 - the daemon has no use for it, nor for rtslib
+
     if check or take:
         checked = adoption.take_over(settings) if take else adoption.check(settings)
         adoption.say(checked, taken=take)
         sys.exit(Exit.DEGRADED if checked.blocking else Exit.OK)
     for line in adoption.show(adoption.draft(settings, file, seal=seal), output):
         click.echo(line)
+
+
+@contextmanager
+def _told(settings: Settings, connected: Callable[[], bool]) -> Iterator[Note]:
+    """Give what tells Prometheus of each turn, if anything does: its library takes 4 MB."""
+    if settings.metrics is None:
+        yield lambda *_: None
+        return
+    from lunmapd.service.metrics import Metrics, served  # noqa: PLC0415 - it is off by default
+
+    figures = Metrics(settings.node, connected)
+    with served(figures, settings.metrics.listen):
+        yield figures.note
 
 
 @contextmanager

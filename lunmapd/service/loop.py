@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,13 +12,15 @@ from lunmapd.agent.bell import Bell
 from lunmapd.agent.report import Turn
 from lunmapd.core.errors import LunmapdError
 from lunmapd.core.messages import Message, fields
+from lunmapd.core.status import NodeStatus
 from lunmapd.service.manager import Manager
-from lunmapd.service.metrics import Metrics
 from lunmapd.service.reload import take_over
 from lunmapd.service.settings import Settings, load
 from lunmapd.service.signals import Signals
 
 log = logging.getLogger(__name__)
+
+Note = Callable[[Turn, NodeStatus, float], None]
 
 
 class Given(NamedTuple):
@@ -30,16 +33,14 @@ class Given(NamedTuple):
 class Loop:
     """Runs the agent until a signal stops it; reads the settings again when one asks for it."""
 
-    def __init__(
-        self, agent: Agent, manager: Manager, signals: Signals, metrics: Metrics, given: Given
-    ) -> None:
-        """Bring the parts together; `given` is what the agent was made by."""
+    def __init__(self, agent: Agent, manager: Manager, signals: Signals, note: Note, given: Given) -> None:
+        """Bring the parts together; `note` is told of each turn, `given` is what the agent was made by."""
         self._agent = agent
         self._manager = manager
         self._signals = signals
         self._path, self._settings = given
-        self._last = Turn()
-        self._metrics = metrics
+        self._trouble: LunmapdError | None = None
+        self._note = note
         self._began = time.monotonic()
 
     def run(self, bell: Bell) -> None:
@@ -63,8 +64,8 @@ class Loop:
 
     def _said(self, turn: Turn) -> None:
         """Tell that the first pass is done, or is held for a reason that the status gives."""
-        self._last = turn
-        self._metrics.note(turn, self._agent.status, time.monotonic() - self._began)
+        self._trouble = turn.store_error or turn.error
+        self._note(turn, self._agent.status, time.monotonic() - self._began)
         self._manager.ready(self._status())
 
     def _waits(self) -> tuple[float, float]:
@@ -73,8 +74,7 @@ class Loop:
     def _status(self) -> str:
         applied = self._agent.status.applied
         revision = "none" if applied is None else str(applied.revision)
-        trouble = self._last.store_error or self._last.error
-        tail = f"; {trouble}" if trouble else ""
+        tail = f"; {self._trouble}" if self._trouble else ""
         return f"applied revision {revision}, {self._agent.status.failing_count} failing{tail}"
 
     def _reload(self) -> None:

@@ -165,13 +165,10 @@ class _Silent(WSGIRequestHandler):
 
 @contextmanager
 def served(metrics: Metrics, listen: str) -> Iterator[None]:
-    """Serve the metrics at `address:port` as long as the context lasts, nowhere if it is empty.
+    """Serve the metrics at `address:port` as long as the context lasts.
 
     An address that can't be had is told, and the daemon does its work without.
     """
-    if not listen:
-        yield
-        return
     address, _, port = listen.rpartition(":")
     kind = _Server6 if address.startswith("[") else _Server
     try:

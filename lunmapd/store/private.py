@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lunmapd.core.secrets import Secret
+from lunmapd.core.password import Secret
 from lunmapd.store.access_errors import CredentialsError
 
 OWNER_ONLY = 0o077

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from lunmapd.core.changes import Head
 from lunmapd.core.documents import DocumentError
 from lunmapd.core.history import objects_at, span
+from lunmapd.core.lunmap import EMPTY_MAP, Lunmap
 from lunmapd.store import paths
 from lunmapd.store.checkpoint import newest_checkpoint
 from lunmapd.store.errors import (
@@ -35,9 +36,12 @@ _ATTEMPTS = 5
 MAX_DELTAS = 100
 
 
-def read_all(session: Session) -> Snapshot:
-    """Read the whole tree as it was at one released revision. Raises the errors of `read_top`, and UnsteadyError."""
-    return _read(session, lambda head: head)
+def read_all(session: Session, known: Lunmap = EMPTY_MAP) -> Snapshot:
+    """Read the whole tree as it was at one released revision; `known` is as in `assemble`.
+
+    Raises the errors of `read_top`, and UnsteadyError.
+    """
+    return _read(session, lambda head: head, known)
 
 
 def read_tip(session: Session) -> Snapshot:
@@ -45,21 +49,21 @@ def read_tip(session: Session) -> Snapshot:
 
     Raises as `read_all` does.
     """
-    return _read(session, _as_released)
+    return _read(session, _as_released, EMPTY_MAP)
 
 
 def _as_released(head: Head) -> Head:
     return replace(head, revision=head.staged.revision, digest=head.staged.digest) if head.staged else head
 
 
-def _read(session: Session, choose: Callable[[Head], Head]) -> Snapshot:
+def _read(session: Session, choose: Callable[[Head], Head], known: Lunmap) -> Snapshot:
     sync(session)
     top = read_top(session)
     for _ in range(_ATTEMPTS):
         objects = _read_objects(session, top.meta.schema)
         before, top = top, read_top(session)
         chosen = top._replace(head=choose(top.head))
-        snapshot = _at(session, before, chosen, objects)
+        snapshot = _at(session, before, chosen, objects, known)
         if snapshot is None and top == before:
             raise DamagedError(session.path(paths.REVISIONS), "the record of a large commit is not complete")
         if snapshot is not None and (top == before or not snapshot.edited_around):
@@ -79,7 +83,9 @@ def _read_objects(session: Session, schema: int) -> dict[str, Raw]:
     return {path: raw for path, raw in zip(listed, fetch(session, listed), strict=True) if raw is not None}
 
 
-def _at(session: Session, before: Top, chosen: Top, objects: dict[str, Raw]) -> Snapshot | None:
+def _at(
+    session: Session, before: Top, chosen: Top, objects: dict[str, Raw], known: Lunmap
+) -> Snapshot | None:
     """Put the objects together as of the chosen head; None when it can't be told how they were then.
 
     They were read while the newest revision, released or not, went from that of `before` to that of `chosen`. What the
@@ -96,7 +102,7 @@ def _at(session: Session, before: Top, chosen: Top, objects: dict[str, Raw]) -> 
         objects.pop(path, None)
         if data is not None:
             objects[path] = Raw(data, ANY_VERSION)
-    return assemble(chosen.meta, chosen.head, chosen.version, objects)
+    return assemble(chosen.meta, chosen.head, chosen.version, objects, known)
 
 
 def _with_edits(session: Session, snapshot: Snapshot) -> Snapshot:
@@ -132,7 +138,7 @@ def reread(session: Session, known: Snapshot | None) -> Snapshot:
     if known is None:
         return read_all(session)
     _top_since(session, known)
-    snapshot = read_all(session)
+    snapshot = read_all(session, known.lunmap)
     _check(known, _top_of(snapshot))
     return snapshot
 

@@ -23,7 +23,7 @@ from lunmapd.core.changes import (
 from lunmapd.core.checkpoint import Checkpoint
 from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.core.history import Span
-from lunmapd.core.lunmap import SECTIONS, Document, Lunmap, Section
+from lunmapd.core.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap, Section
 
 SCHEMA = 2
 MIN_SCHEMA = 1
@@ -103,8 +103,13 @@ def meta_of(snapshot: Snapshot) -> Meta:
     return Meta(snapshot.schema, snapshot.cluster, snapshot.incarnation, snapshot.restored)
 
 
-def assemble(meta: Meta, head: Head, head_version: int, objects: Mapping[str, Raw]) -> Snapshot:
-    """Make a Snapshot of raw objects by path; an object that can't be decoded is named in `unreadable`."""
+def assemble(
+    meta: Meta, head: Head, head_version: int, objects: Mapping[str, Raw], known: Lunmap = EMPTY_MAP
+) -> Snapshot:
+    """Make a Snapshot of raw objects by path; an object that can't be decoded is named in `unreadable`.
+
+    What is as in the `known` map is the same object in both, so that memory holds it once and no look inside tells them apart.
+    """
     sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
     unreadable: dict[str, str] = {}
     raw: dict[str, bytes] = {}
@@ -116,7 +121,8 @@ def assemble(meta: Meta, head: Head, head_version: int, objects: Mapping[str, Ra
             unreadable[path] = str(error)
             raw[path] = found.data
             continue
-        sections[section][name] = document
+        before = known.section(section).get(name)
+        sections[section][name] = before if before is not None and before == document else document
         if encode(document) != found.data:
             raw[path] = found.data
     return Snapshot(

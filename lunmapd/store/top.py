@@ -10,7 +10,7 @@ from lunmapd.core.changes import Head, Revision
 from lunmapd.core.documents import DocumentError, decode
 from lunmapd.store import paths
 from lunmapd.store.errors import DamagedError, NewerSchemaError, NotInitialisedError
-from lunmapd.store.session import Answer, Ask, Session
+from lunmapd.store.session import WINDOW, Answer, Ask, Session
 from lunmapd.store.snapshot import MIN_SCHEMA, SCHEMA, Meta, Raw
 
 T = TypeVar("T")
@@ -31,9 +31,15 @@ def sync(session: Session) -> None:
 
 def fetch(session: Session, relative: Sequence[str]) -> list[Raw | None]:
     """Read many znodes at once; None stands for a missing one."""
+    # What kazoo tells beside the data is more than the data, and not kept for longer than a window.
+    windows = (relative[start : start + WINDOW] for start in range(0, len(relative), WINDOW))
+    return [raw for window in windows for raw in _fetch(session, window)]
+
+
+def _fetch(session: Session, window: Sequence[str]) -> list[Raw | None]:
     return [
         None if found is None else Raw(found[0] or b"", found[1].version)
-        for found in session.gather([get(session, path) for path in relative], relative)
+        for found in session.gather([get(session, path) for path in window], window)
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import cold_apply, commits, full_read, latency, passes, status, watches
+from bench import cold_apply, commits, full_read, latency, passes, resident, status, watches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FIGURES: Sequence[Figure] = (
     *cold_apply.FIGURES,
     *passes.FIGURES,
+    *resident.FIGURES,
     *commits.FIGURES,
     *latency.FIGURES,
     *full_read.FIGURES,

@@ -14,7 +14,7 @@ from lab.root import root
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lab import Machine
+    from lab import Ensemble, Machine
 
 _HERE = Path(__file__).parent
 _THERE = "/srv/bench"
@@ -27,6 +27,15 @@ def node(memory: str = "2G") -> Iterator[Machine]:
         machine = lab.machine("node", memory=memory)
         _equip(machine)
         yield machine
+
+
+@contextmanager
+def cluster(memory: str = "2G") -> Iterator[tuple[Machine, Ensemble]]:
+    """Give such a node, and a ZooKeeper server that it reaches."""
+    with Lab() as lab:
+        machine = lab.machine("node", memory=memory)
+        _equip(machine)
+        yield machine, lab.ensemble()
 
 
 @contextmanager

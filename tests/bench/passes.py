@@ -26,14 +26,6 @@ def _one_change() -> Measured:
     )
 
 
-def _rss() -> Measured:
-    with node() as machine:
-        found = measure(machine, "change", 10_000, 1, 3)["rss"]
-    return Measured(
-        found, f"{found:.0f} MB", note="the daemon and its worker, after a whole pass and some changes"
-    )
-
-
 FIGURES = (
     Figure(
         "noop_5000_vs_bare_read", "a pass over 5,000 LUNs that finds nothing to do", AtMost(2.0), _noop_5000
@@ -44,5 +36,4 @@ FIGURES = (
         AtMost(1.5),
         _one_change,
     ),
-    Figure("rss_mb_10000", "resident memory with 10,000 LUNs mapped, in MB", AtMost(100.0), _rss),
 )

@@ -83,7 +83,7 @@ def _map_lun(lunmap: Lunmap, dice: Random) -> Lunmap:
         return lunmap
     lun = lunmap.luns[name]
     access = dice.choice(tuple(Access))
-    entry = Map(target, dice.randrange(_NUMBERS), initiator, access)
+    entry = Map(target, dice.randrange(_NUMBERS), initiator, access=access)
     return with_lun(lunmap, name, replace(lun, maps=(*lun.maps, entry)))
 
 

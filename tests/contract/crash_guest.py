@@ -88,9 +88,11 @@ def _plan(worker: Worker, claims: tuple[str, ...], desired: lio.Objects) -> Plan
     send, worker.send = worker.send, answers.append
     worker.answer(wire.Observe(claims))
     worker.send = send
-    (seen,) = answers
-    assert isinstance(seen, wire.Seen), seen
-    return plan(desired, wire.observed_of(seen).objects)
+    seen: list[lio.Object] = []
+    for answer in answers:
+        assert isinstance(answer, wire.Some | wire.Seen), answer
+        seen += answer.objects
+    return plan(desired, lio.keyed(seen))
 
 
 main()

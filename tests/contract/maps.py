@@ -5,9 +5,9 @@ from msgspec import structs
 from contract.sides import Side
 from lunmapd.core import lio
 from lunmapd.core.outcome import Report, failures
+from lunmapd.core.password import Secret
 from lunmapd.core.plan import plan
 from lunmapd.core.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
-from lunmapd.core.secrets import Secret
 
 IQN = "iqn.2020-01.org.example:disks"
 HOST = "iqn.2020-01.org.example:host"

@@ -17,8 +17,9 @@ from lunmapd.agent.bell import Bell
 from lunmapd.agent.identity import Identity
 from lunmapd.core import lio
 from lunmapd.core.lunmap import Authentication, Chap, Initiator
+from lunmapd.core.password import Secret
 from lunmapd.core.project import PORT_ID, project
-from lunmapd.core.secrets import Secret, Vault
+from lunmapd.core.secrets import Vault
 from lunmapd.core.status import APPLIED, STORE
 from lunmapd.service.keyfile import add_key, read_keys
 from lunmapd.store.init import initialise

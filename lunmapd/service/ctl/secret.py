@@ -13,11 +13,11 @@ from msgspec.json import format as indent
 from lunmapd.client import Client, Lunmap, Note
 from lunmapd.core import credentials
 from lunmapd.core.lunmap import Chap
+from lunmapd.core.password import Secret
 from lunmapd.core.secrets import (
     KEY_BYTES,
     NONCE_BYTES,
     Keyring,
-    Secret,
     SecretError,
     UnfitPasswordError,
     Vault,

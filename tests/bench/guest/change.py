@@ -2,7 +2,6 @@
 
 import logging
 import time
-from pathlib import Path
 from statistics import median
 
 from msgspec.structs import replace
@@ -16,7 +15,7 @@ _NEVER = 1e9
 
 
 def measure(luns: int, initiators: int, rounds: int) -> dict[str, float]:
-    """Return the median of each kind of change, in seconds, and what lunmapd's two processes have in memory, in MB."""
+    """Return the median of each kind of change, in seconds."""
     logging.disable()
     shape = Shape(luns, initiators)
     make_files(Shape(luns + 1, initiators))
@@ -24,11 +23,8 @@ def measure(luns: int, initiators: int, rounds: int) -> dict[str, float]:
     with node(_NEVER) as made:
         made.start(lunmap(shape))
         times = [_round(made, shape) for _ in range(rounds)]
-        worker = made.kernel._worker
-        assert worker is not None
-        megabytes = _resident("self") + _resident(str(worker.pid))
     add, change, remove = (median(each) for each in zip(*times, strict=True))
-    return {"add": add, "change": change, "remove": remove, "rss": megabytes}
+    return {"add": add, "change": change, "remove": remove}
 
 
 def _round(made: Node, shape: Shape) -> tuple[float, ...]:
@@ -49,9 +45,3 @@ def _timed(made: Node, lunmap: Lunmap) -> float:
     began = time.monotonic()
     made.follow(record)
     return time.monotonic() - began
-
-
-def _resident(process: str) -> float:
-    status = Path(f"/proc/{process}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) / 1024

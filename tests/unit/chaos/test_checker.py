@@ -338,6 +338,12 @@ def test_edits_follow_from_their_seed() -> None:
     assert all(edit(lunmap, 7) != lunmap for lunmap in first)
 
 
+def test_edits_map_luns_too() -> None:
+    """Luns are mapped by the edits, so that nodes have something to make and to take away."""
+    found = reduce(edit, range(100), first_map())
+    assert any(lun.maps for lun in found.luns.values())
+
+
 def test_what_others_had_already_made_so_is_not_lost() -> None:
     """A revision need not name an object that somebody else made what its writer wanted."""
     (earlier,) = REVISIONS[4].changes

@@ -21,7 +21,7 @@ from lunmapd.core.access import (
     same_person,
     with_password,
 )
-from lunmapd.core.secrets import Secret
+from lunmapd.core.password import Secret
 
 HASH = "3OptnM09ILoVSfbZtd3mB0IViII="  # of a:b, by ZooKeeper's own DigestAuthenticationProvider
 OPS, BOB = Identity("sasl", "ops"), Identity("digest", f"bob:{HASH}")

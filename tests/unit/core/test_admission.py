@@ -21,8 +21,9 @@ from lunmapd.core.lunmap import (
 )
 from lunmapd.core.observed import Observed
 from lunmapd.core.outcome import WAITING
+from lunmapd.core.password import Secret
 from lunmapd.core.plan import plan
-from lunmapd.core.secrets import Secret, Vault, key_id, keyring
+from lunmapd.core.secrets import Vault, key_id, keyring
 
 T = "iqn.2026-01.org.example:t"
 H, H2 = "iqn.2026-01.org.example:h", "iqn.2026-01.org.example:h2"

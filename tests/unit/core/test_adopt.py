@@ -14,10 +14,10 @@ from lunmapd.core.adopted import as_ours
 from lunmapd.core.backings import Block, FileIO, Pscsi, RamDisk, User
 from lunmapd.core.found import Found, FoundAcl, FoundMap, FoundTpg
 from lunmapd.core.lunmap import Authentication, Scope, Shared
+from lunmapd.core.password import Secret
 from lunmapd.core.plan import plan
 from lunmapd.core.project import project
 from lunmapd.core.saveconfig import NotSaveconfigError, read
-from lunmapd.core.secrets import Secret
 
 NODE = "n1"
 BOTH = {0: "block/db1", 7: "fileio/logs"}

@@ -6,7 +6,8 @@ from unit.core.maps import GOOD, H, T, edited, problems_of
 from lunmapd.core import attributes, rules
 from lunmapd.core.attributes import Range
 from lunmapd.core.mapfile import parse
-from lunmapd.core.secrets import Secret, Vault, keyring
+from lunmapd.core.password import Secret
+from lunmapd.core.secrets import Vault, keyring
 
 FILE = "backing: {type: fileio, path: /srv/db1.img}"
 DISK = "backing: {type: block, path: /dev/vg/db2}"

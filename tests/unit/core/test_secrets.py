@@ -17,11 +17,11 @@ from lunmapd.core.credentials import (
 from lunmapd.core.identity import with_identity
 from lunmapd.core.lunmap import Chap, Discovery, Initiator, Lunmap, Node
 from lunmapd.core.mapfile import parse
+from lunmapd.core.password import Secret
 from lunmapd.core.secrets import (
     Keyring,
     MalformedError,
     NoKeyError,
-    Secret,
     SecretError,
     TamperedError,
     UnknownKeyError,

@@ -7,7 +7,8 @@ from lunmapd.core.backings import Block, RamDisk
 from lunmapd.core.desire import desire, suspects
 from lunmapd.core.lunmap import Authentication, Chap, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.observed import Observed
-from lunmapd.core.secrets import Keyring, Secret, Vault
+from lunmapd.core.password import Secret
+from lunmapd.core.secrets import Keyring, Vault
 from lunmapd.core.view import MOST, View
 
 T, H = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:h"

@@ -47,6 +47,20 @@ def test_steps_are_done_in_order_and_reported(make_kernel: MakeKernel) -> None:
     assert _reasons(list(kernel.apply(_create("a", "refuse", "b")))) == [None, "KernelRefused", None]
 
 
+def test_what_comes_in_parts_is_one_observation(make_kernel: MakeKernel) -> None:
+    """A worker may tell of objects as it finds them; what is seen again unchanged is the same object, and what is gone is gone."""
+    kernel = make_kernel()
+    before = kernel.observe(frozenset({"iqn.a", "iqn.b"})).objects
+    after = kernel.observe(frozenset({"iqn.b", "iqn.c"})).objects
+    assert before == lio.keyed([*_of("iqn.a"), *_of("iqn.b")])
+    assert after == lio.keyed([*_of("iqn.b"), *_of("iqn.c")])
+    assert after["target", "iqn.b"] is before["target", "iqn.b"]
+
+
+def _of(iqn: str) -> tuple[lio.Object, ...]:
+    return lio.Target(iqn), lio.Tpg(iqn, 1)
+
+
 def test_what_stands_on_a_failure_waits(make_kernel: MakeKernel) -> None:
     """A step whose parent failed is not sent to the worker."""
     steps = [*_create("refuse"), Step(Action.CREATE, lio.Tpg("refuse", 1), "try")]

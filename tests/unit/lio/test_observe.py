@@ -6,9 +6,10 @@ import pytest
 from unit.lio.tree import Tree
 
 from lunmapd.core import lio
+from lunmapd.core.lunmap import AluaState
+from lunmapd.core.password import Secret
 from lunmapd.core.project import PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
-from lunmapd.core.secrets import Secret
-from lunmapd.lio.look import Held
+from lunmapd.lio.look import Held, Look
 from lunmapd.lio.observe import look_at, observe
 
 IQN = "iqn.2020-01.org.example:disks"
@@ -253,6 +254,19 @@ def test_a_lun_whose_making_hangs_is_not_seen(tree: Tree) -> None:
     sight = look_at(tree.root, NOBODY, [Held(f"{TPGT}/lun/lun_1")])
     assert not any(isinstance(item, lio.Leftover) for item in sight.observed.objects.values())
     assert sight.places.numbers[IQN, 1].lowest() == 2
+
+
+def test_a_look_hands_on_what_it_finds() -> None:
+    """Who takes objects as they come gets all of them but the last few, and none of these stays behind; groups are remembered."""
+    handed: list[lio.Object] = []
+    look = Look(Path("/nowhere"), hand_on=handed.extend)
+    grouped = lio.StorageObject("g", "fileio", "/g", 1, "1", alua=lio.Alua(1, AluaState.OPTIMIZED))
+    found: list[lio.Object] = [grouped, *(lio.Target(str(number)) for number in range(1000))]
+    for item in found:
+        look.add(item)
+    assert len(handed) > 700
+    assert [*handed, *look.objects.values()] == found
+    assert look.with_group == {"g"}
 
 
 def test_what_the_note_names_is_read(tree: Tree) -> None:

@@ -1,7 +1,7 @@
 """Numbers that only the kernel cares about."""
 
 from lunmapd.core import lio
-from lunmapd.lio.places import FIRST_INDEX, Numbers, Places, domain, index_of
+from lunmapd.lio.places import FIRST_INDEX, Maps, Numbers, Places, domain, index_of
 
 IQN = "iqn.2020-01.org.example:disks"
 
@@ -16,6 +16,26 @@ def test_the_lowest_free_number_is_given() -> None:
     assert numbers.lowest() == 4
     numbers.free(1)
     assert numbers.lowest() == 1
+
+
+def _mapped(number: int, storage_object: str) -> lio.MappedLun:
+    return lio.MappedLun(IQN, 1, "i", number, storage_object, write_protect=False)
+
+
+def test_a_storage_object_is_seen_as_long_as_anybody_sees_it() -> None:
+    """Noting a mapped LUN twice, or once more what is gone, changes nothing; a number that is used anew counts for its new LUN."""
+    maps = Maps()
+    for item in (_mapped(0, "a"), _mapped(0, "a"), _mapped(1, "a")):
+        maps.add(item)
+    maps.discard(_mapped(0, "a"))
+    maps.discard(_mapped(0, "a"))
+    assert "a" in maps
+    maps.add(_mapped(1, "b"))
+    assert "a" not in maps
+    assert "b" in maps
+    maps.discard(_mapped(1, "b"))
+    maps.discard(lio.MappedLun(IQN, 1, "nobody", 1, "b", write_protect=False))
+    assert "b" not in maps
 
 
 def test_our_indexes_start_above_those_of_others() -> None:

@@ -18,6 +18,9 @@ def main() -> None:
             _misbehave(sys.argv[1])
             objects = tuple(item for held in request.held for item in held.objects)
             foreign = tuple(held.path for held in request.held)
+            for claim in request.claims:
+                if claim.startswith("iqn."):
+                    _send(wire.Some((lio.Target(claim), lio.Tpg(claim, 1))))
             _send(wire.Seen(objects, foreign, request.claims, ()))
         else:
             for number, step in enumerate(request.steps):

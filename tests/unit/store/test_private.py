@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lunmapd.core.secrets import Secret
+from lunmapd.core.password import Secret
 from lunmapd.store.access_errors import CredentialsError
 from lunmapd.store.private import NOT_OTHERS, check_private, read_secret
 

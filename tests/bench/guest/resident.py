@@ -1,0 +1,91 @@
+"""What the daemon and all the processes under it have in memory: as it is installed, with the environment of its unit."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.guest.clean import clean
+from bench.guest.shape import Shape, make_files
+
+_UNIT = Path("/usr/lib/systemd/system/lunmapd.service")
+_SOCKET = "/run/bench-notify"
+_PATIENCE = 600.0  # seconds for one turn
+
+
+def measure(luns: int, initiators: int, rounds: int) -> dict[str, float]:
+    """Return the most that there was at rest, in MB: after making everything, and after each further look at all of it.
+
+    Such a look reads the whole map and the whole kernel. `shared` counts pages that both processes have once (PSS).
+    """
+    make_files(Shape(luns, initiators))
+    clean()
+    with _manager() as manager, _daemon() as daemon:
+        _await(manager, 1)
+        found = [_memory(daemon.pid)]
+        for _ in range(rounds):
+            daemon.send_signal(signal.SIGHUP)
+            _await(manager, 2)  # that the settings were read, then that the turn is over
+            found.append(_memory(daemon.pid))
+    return max(found, key=lambda one: one["rss"])
+
+
+@contextmanager
+def _manager() -> Iterator[socket.socket]:
+    """Listen as systemd does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        Path(_SOCKET).unlink(missing_ok=True)
+        listening.bind(_SOCKET)
+        listening.settimeout(_PATIENCE)
+        yield listening
+
+
+@contextmanager
+def _daemon() -> Iterator["subprocess.Popen[bytes]"]:
+    given = re.findall(r"^Environment=(.*)$", _UNIT.read_text(), re.MULTILINE)
+    unit = dict(word.split("=", 1) for line in given for word in line.split())
+    environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "NOTIFY_SOCKET": _SOCKET, **unit}
+    with subprocess.Popen(["lunmapd"], env=environment, start_new_session=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _await(manager: socket.socket, times: int) -> None:
+    """Wait until the daemon has said so often that it is ready; it must have applied the map."""
+    while times:
+        message = manager.recv(4096)
+        if message.startswith(b"READY=1"):
+            times -= 1
+            assert re.search(rb"applied revision \d+, 0 failing$", message), message
+
+
+def _memory(pid: int) -> dict[str, float]:
+    family = [_megabytes(process) for process in _family(pid)]
+    return {
+        "rss": sum(rss for rss, _ in family),
+        "shared": sum(pss for _, pss in family),
+        "daemon": family[0][0],
+    }
+
+
+def _family(pid: int) -> Iterator[int]:
+    """Yield a process and all that it has started."""
+    yield pid
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield from _family(int(child))
+
+
+def _megabytes(pid: int) -> tuple[float, float]:
+    """Return the resident memory of a process, and its share of it."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    rss, pss = (re.search(rf"^{name}: *(\d+) kB", text, re.MULTILINE) for name in ("Rss", "Pss"))
+    assert rss
+    assert pss
+    return int(rss[1]) / 1024, int(pss[1]) / 1024

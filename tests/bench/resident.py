@@ -1,0 +1,43 @@
+"""What a node's daemon keeps in memory."""
+
+from __future__ import annotations
+
+from bench.figure import AtMost, Figure, Measured
+from bench.guest.shape import NODE, Shape, lunmap
+from bench.machine import cluster, measure
+from bench.tree import terms
+from lunmapd.store.commit import commit
+from lunmapd.store.init import initialise
+from lunmapd.store.read import read_all
+from lunmapd.store.session import DEFAULT_CHROOT, Session
+
+_SHAPE = Shape(10_000, 1)
+_ROUNDS = 4
+# Only signals make it look again.
+_SETTINGS = "node: {node}\nresync: 86400\nfull_read: 86400\nzookeeper: {{hosts: ['{hosts}']}}\n"
+
+
+def _rss() -> Measured:
+    with cluster() as (machine, servers):
+        with Session(servers.hosts, DEFAULT_CHROOT, deadline=60.0) as admin:
+            initialise(admin)
+            commit(admin, read_all(admin), lunmap(_SHAPE), terms())
+        machine.put("/etc/machine-id", "5" * 32 + "\n")
+        machine.put("/etc/lunmapd/lunmapd.yaml", _SETTINGS.format(node=NODE, hosts=servers.hosts))
+        found = measure(machine, "resident", _SHAPE.luns, _SHAPE.initiators, _ROUNDS)
+    worker = found["rss"] - found["daemon"]
+    return Measured(
+        found["rss"],
+        f"{found['rss']:.0f} MB",
+        note=f"the daemon {found['daemon']:.0f}, its worker {worker:.0f}; {found['shared']:.0f} with shared pages counted once",
+    )
+
+
+FIGURES = (
+    Figure(
+        "rss_mb_10000",
+        "resident memory of the daemon and its worker with 10,000 LUNs mapped, in MB",
+        AtMost(100.0),
+        _rss,
+    ),
+)
