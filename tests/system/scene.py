@@ -15,8 +15,9 @@ from lunmapd.core import lio
 from lunmapd.core.credentials import change_credentials
 from lunmapd.core.desire import desire
 from lunmapd.core.impact import Audience, Impact, Ways
+from lunmapd.core.password import Secret
 from lunmapd.core.plan import Action, Disruption, Step, plan
-from lunmapd.core.secrets import KEY_BYTES, NONCE_BYTES, Secret, Vault, keyring
+from lunmapd.core.secrets import KEY_BYTES, NONCE_BYTES, Vault, keyring
 from lunmapd.lio.kernel import Kernel
 
 MIB = 1 << 20
