@@ -59,7 +59,8 @@ class Audience:
 
         Taking away what leads an initiator to its data makes these unreachable, unless the
         initiator has a way through another node, too. What is
-        made anew, read-only or smaller becomes so on every node at the same time, as far as anyone knows here, so that none is a way out.
+        made anew, read-only or smaller becomes so on every node at the same time, as far as anyone knows here, so that none is a way out;
+        and from a LUN 0 that is gone initiators don't turn away, unless its TPG is closed before.
         """
         worst = disruption(step)
         if worst is Disruption.NONE:
@@ -69,8 +70,8 @@ class Audience:
         now = worst if sessions else Disruption.NONE
         if worst < Disruption.PATH_LOSS:
             return Impact(worst, now, sessions)
-        everywhere = self._is_everywhere(step)
-        lost = [item for item in over if everywhere or not self._elsewhere(item)]
+        nowhere = self._is_everywhere(step) or lio.answered_until(step.item) in self._ways.wanted
+        lost = [item for item in over if nowhere or not self._elsewhere(item)]
         if any(_acl(item) in self._sessions for item in lost):
             now = Disruption.DATA_UNREACHABLE
         return Impact(Disruption.DATA_UNREACHABLE if lost else worst, now, sessions)

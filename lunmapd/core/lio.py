@@ -242,6 +242,17 @@ def _is_early(plugin: str, name: str) -> bool:
     return known is not None and known.when is When.BEFORE_EXPORT
 
 
+def answered_until(item: Object) -> Key | None:
+    """Return the Enabled in whose time LIO answers in place of a mapped LUN that is gone: of a LUN 0; None for all else.
+
+    It is ready then, refuses writes and reads zeros, which no path checker notices (transport_lookup_cmd_lun in
+    drivers/target/target_core_device.c). Other numbers are refused, and the path is lost.
+    """
+    if isinstance(item, MappedLun) and item.lun == 0:
+        return ("enabled", item.iqn, item.tag)
+    return None
+
+
 def lun_of(item: Object) -> str | None:
     """Return the name of the Lun that the object serves, None for what Luns share."""
     match item:

@@ -43,13 +43,16 @@ class Ledger:
         """Note that the step failed or was left out: its object, and below a removal also what it stands on."""
         self._failed.add(lio.key(step.item))
         if step.action is Action.DELETE:
-            self._failed.update(("removal of", *parent) for parent in lio.parents(step.item))
+            names = (lio.key(step.item), *lio.parents(step.item))
+            self._failed.update(("removal of", *name) for name in names)
 
 
 def _needs(step: Step) -> Iterator[lio.Key]:
     yield lio.key(step.item)
     if step.action is Action.DELETE:
         yield ("removal of", *lio.key(step.item))
+        if closing := lio.answered_until(step.item):
+            yield ("removal of", *closing)
     else:
         yield from lio.parents(step.item)
 

@@ -5,6 +5,7 @@ rank order would try to remove a storage object from under its LUN. Killed after
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from enum import IntEnum, StrEnum
 
 from msgspec import Struct
@@ -50,7 +51,8 @@ class Step(Struct, frozen=True):
 
 Plan = tuple[Step, ...]
 
-# Unmapping goes first: it is quick, never waits for I/O and revokes access. What may wait goes last.
+# Unmapping goes first: it is quick, never waits for I/O and revokes access. What may wait goes last. Only a LUN 0 whose TPG closes
+# goes after that, for LIO answers in its place as long as somebody is logged in (target_core_device.c, transport_lookup_cmd_lun).
 _REMOVAL: Mapping[type, int] = {
     lio.Leftover: 0, lio.MappedLun: 1, lio.Enabled: 2, lio.Portal: 3, lio.NodeAcl: 4, lio.TpgLun: 5,
     lio.Tpg: 6, lio.Target: 7, lio.StorageObject: 8, lio.DiscoveryAuth: 9,
@@ -67,8 +69,9 @@ def plan(desired: lio.Objects, observed: lio.Objects) -> Plan:
         for name, item in desired.items()
         if name not in observed or name in doomed
     ]
+    closing = {name for name in doomed if isinstance(observed[name], lio.Enabled)}
     return (
-        *sorted(deletes, key=_removal_order),
+        *sorted(deletes, key=lambda step: _removal_order(step.item, closing)),
         *_updates(desired, observed, doomed),
         *sorted(creates, key=_rank),
     )
@@ -131,9 +134,12 @@ def _rank(step: Step) -> int:
     return lio.RANKS[type(step.item)]
 
 
-def _removal_order(step: Step) -> tuple[int, int]:
-    item = step.item
-    return _REMOVAL[type(item)], _LEFTOVERS.index(item.kind) if isinstance(item, lio.Leftover) else 0
+def _removal_order(item: lio.Object, closing: AbstractSet[lio.Key]) -> tuple[int, int]:
+    if isinstance(item, lio.Leftover):
+        return _REMOVAL[lio.Leftover], _LEFTOVERS.index(item.kind)
+    if lio.answered_until(item) in closing:
+        return _REMOVAL[lio.Enabled], 1
+    return _REMOVAL[type(item)], 0
 
 
 def disruption(step: Step) -> Disruption:

@@ -85,6 +85,28 @@ def test_a_session_is_seen_with_its_address(pair: tuple[Machine, Initiator], rea
     assert real.kernel.observe(CLAIMS).sessions == ()
 
 
+def test_a_lun_0_that_is_not_mapped_answers(pair: tuple[Machine, Initiator], real: RealSide) -> None:
+    """LIO is ready in its place and reads something else, so that no path checker notices; any other number is refused."""
+    node, initiator = pair
+    names = ("a", "b", "c")
+    for name in names:
+        real.file(f"/srv/{name}", maps.SIZE)
+    kept = [item for name in names for item in (maps.storage_object(name), maps.lun(name))]
+    mapped = [maps.mapped(name, number) for number, name in enumerate(names)]
+    converge(real, maps.served(node.address, *kept, *mapped))
+    initiator.discover(node.address)
+    initiator.login()
+    disk = f"/dev/disk/by-path/ip-{node.address}:3260-iscsi-{IQN}-lun-"
+    write = f"head -c 4k /dev/urandom >/run/block; dd if=/run/block of={disk}0 oflag=direct"
+    initiator.machine.run(f"udevadm settle; {write}")
+    converge(real, maps.served(node.address, *kept, mapped[2]))
+    read = f"dd of=/run/read bs=4k count=1 iflag=direct if={disk}"
+    told = f"for number in 0 1; do sg_turs -n 3 {disk}$number >/dev/null 2>&1; done"
+    initiator.machine.run(f"{told}; sg_turs {disk}0 && {read}0 && ! cmp -s /run/block /run/read")
+    assert initiator.machine.run(f"{read}1", check=False).status != 0
+    initiator.logout()
+
+
 def test_a_kill_at_any_operation_is_put_right(pair: tuple[Machine, Initiator], real: RealSide) -> None:
     """Killed before each single change of configfs, while making, changing or removing a map, the next pass leaves nothing to do."""
     for name in ("a", "b", "c"):

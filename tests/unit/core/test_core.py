@@ -309,6 +309,15 @@ def test_a_replaced_storage_object_takes_its_luns_along() -> None:
     assert "stands on" in steps[0].reason
 
 
+def test_sessions_end_before_their_lun_0_is_taken() -> None:
+    """LIO answers for a LUN 0 that is not mapped. So one goes after its TPG is closed; other LUNs go first, as always."""
+    maps = [lio.MappedLun(T, 1, H, number, f"l{number}", write_protect=False) for number in (0, 1)]
+    other = lio.MappedLun(T, 2, H, 0, "l0", write_protect=False)
+    observed = lio.keyed([*maps, other, lio.Enabled(T, 1, 1), lio.Enabled(T, 2, 2)])
+    steps = plan(lio.keyed([lio.Enabled(T, 2, 2)]), observed)
+    assert [step.item for step in steps] == [maps[1], other, lio.Enabled(T, 1, 1), maps[0]]
+
+
 def test_settings_change_in_place() -> None:
     """A changed attribute is one update that names the difference."""
     observed = lio.keyed([lio.Target(T), lio.Tpg(T, 1, (("authentication", "1"),))])
@@ -356,6 +365,16 @@ def test_what_a_failed_removal_stands_on_waits() -> None:
     ledger.record(Step(Action.DELETE, ACL, "x"))
     assert ledger.waits(Step(Action.DELETE, TPG, "x")) is not None
     assert ledger.waits(Step(Action.CREATE, lio.Portal(T, 1, "10.0.0.1:3260"), "x")) is None
+
+
+@pytest.mark.parametrize(("number", "waits"), [(0, True), (1, False)])
+def test_a_lun_0_stays_as_long_as_its_tpg_is_open(number: int, *, waits: bool) -> None:
+    """Where closing failed, or is held, somebody may still be logged in."""
+    ledger = Ledger()
+    ledger.record(Step(Action.DELETE, lio.Enabled(T, 1, 1), "x"))
+    mapped = lio.MappedLun(T, 1, H, number, "a", write_protect=False)
+    assert (ledger.waits(Step(Action.DELETE, mapped, "x")) is not None) is waits
+    assert ledger.waits(Step(Action.DELETE, lio.MappedLun(T, 2, H, 0, "a", write_protect=False), "x")) is None
 
 
 FAILURE = Failure("InUse", "busy")

@@ -105,6 +105,17 @@ def test_the_last_way_to_data_leaves_them_unreachable(
     assert (found.worst, found.now) == (Disruption.DATA_UNREACHABLE, Disruption.DATA_UNREACHABLE)
 
 
+@pytest.mark.parametrize(("number", "lost"), [(0, True), (1, False)])
+def test_a_lun_0_has_no_way_out(number: int, *, lost: bool) -> None:
+    """LIO answers in its place, so that an initiator goes on using the path, which no longer leads to the data; a closed TPG answers nobody."""
+    item = replace(MAPPED, lun=number)
+    observed = replace(OBSERVED, objects=lio.keyed([BACKING, LUN, ACL, item, ENABLED]))
+    step = Step(Action.DELETE, item, "")
+    found = impact(step, observed, wanted=lio.keyed([ENABLED]))
+    assert found.now is (Disruption.DATA_UNREACHABLE if lost else Disruption.PATH_LOSS)
+    assert impact(step, observed).now is Disruption.PATH_LOSS
+
+
 def test_nobody_loses_what_nobody_uses() -> None:
     """Without a session there is nothing to lose, though it would be the last way."""
     away = replace(OBSERVED, sessions=(TWO,))
