@@ -116,6 +116,18 @@ def test_the_volume_outlives_either_node(cluster: Cluster, io: VerifiedIO) -> No
     eventually("both nodes are well", lambda: cluster.ctl("status", expect=None).status == 0)
 
 
+def test_a_path_on_standby_is_left_to_the_other(cluster: Cluster, io: VerifiedIO) -> None:
+    """A path that the map closes fails over like a lost one, without an error, and is used again when the map opens it."""
+    cluster.ctl.apply(filled(cluster, MAP.replace("preferred: n1", "preferred: n1\n    others: standby")))
+    eventually("the path is left", partial(shows, cluster, {"n1": AT_REST["n1"]}))
+    goes_on(io)
+    cluster.ctl.apply(filled(cluster, MAP.replace("preferred: n1", "preferred: n2\n    others: unavailable")))
+    eventually("the other one is", partial(shows, cluster, {"n2": AT_REST["n1"]}))
+    goes_on(io)
+    cluster.ctl.apply(filled(cluster, MAP))
+    eventually("both paths are back", partial(shows, cluster, AT_REST))
+
+
 def with_luns(cluster: Cluster, luns: str, *targets: str) -> str:
     """Return the map with more Luns, and these targets, each at one node."""
     more = "".join(
