@@ -1,5 +1,7 @@
 """The loop: read the map, make a pass, say how it went; woken by anything, told nothing by the waking."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -13,12 +15,13 @@ from lunmapd.agent.follow import Follower, Reading
 from lunmapd.agent.member import Member
 from lunmapd.agent.memory import Memory
 from lunmapd.agent.orders import Orders, RemovalHeldError
+from lunmapd.agent.past import Past, PastUnwritableError, Terms
 from lunmapd.agent.policy import Policy
-from lunmapd.agent.reconcile import Kernel, Result, reconcile
+from lunmapd.agent.reconcile import Kernel, reconcile
 from lunmapd.agent.report import Turn, first_status, next_status
+from lunmapd.agent.result import Result
 from lunmapd.agent.voice import Voice
 from lunmapd.core.errors import LunmapdError
-from lunmapd.core.guard import removals
 from lunmapd.core.offer import Offer
 from lunmapd.core.permit import allowed
 from lunmapd.core.secrets import Keyring, Vault
@@ -43,19 +46,28 @@ def utc_now() -> str:
 class Agent:
     """One node's agent: it brings the map, the kernel and the status together."""
 
-    def __init__(
-        self, member: Member, follower: Follower, kernel: Kernel, local: Local, policy: Policy
+    def __init__(  # noqa: PLR0913 - the clock is an option
+        self,
+        member: Member,
+        follower: Follower,
+        kernel: Kernel,
+        local: Local,
+        policy: Policy,
+        *,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Bring the parts together; nothing is done before `turn` or `run`."""
+        """Bring the parts together; nothing is done before `turn` or `run`. `now` is a monotonic clock."""
         self._member = member
         self._follower = follower
         self._kernel = kernel
         self._local = local
         self._keys = Keyring()
         self._policy = policy
-        self._contact = Contact(policy.isolate_after)
+        self._contact = Contact(policy.isolate_after, now)
         self._voice = Voice()
-        self._memory = Memory(policy.audit)
+        self._memory = Memory(policy.audit, policy.retry, now)
+        self._terms: Terms | None = None
+        self._changed = threading.Event()
         self.status = first_status(member.boot, utc_now())
 
     def run(
@@ -68,22 +80,30 @@ class Agent:
         """Turn until `stopping`; between turns wait for the bell, at most `waits()` seconds (at rest, while failing)."""
         self._follower.watch(bell.ring)
         while not stopping():
-            converged = self._take_turn(said)
-            self._follower.tidy()
-            rest, retry = waits()
-            bell.wait(self._contact.shorten(rest if converged else retry))
+            bell.wait(self._take_turn(said, waits))
 
-    def _take_turn(self, said: Callable[[Turn], None]) -> bool:
-        """Make a turn and say how it went; all that it found is let go before the next one."""
+    def _take_turn(self, said: Callable[[Turn], None], waits: Callable[[], tuple[float, float]]) -> float:
+        """Make a turn and say how it went; return how long to wait for the next one, before which all that this one found is let go."""
         turn = self.turn()
         said(turn)
-        return turn.converged
+        self._follower.tidy()
+        return self._rest(turn, *waits())
+
+    def _rest(self, turn: Turn, rest: float, retry: float) -> float:
+        if turn.result is None and not isinstance(turn.error, RemovalHeldError):
+            return self._contact.shorten(retry)
+        seconds = rest if turn.store_error is None else retry
+        return self._contact.shorten(min(seconds, self._memory.wait()))
 
     def adopt(self, policy: Policy) -> None:
         """Go by another policy from now on, but for `isolate_after`, and read everything at the next turn."""
         self._policy = policy
-        self._memory = Memory(policy.audit)
+        self._memory.adopt(policy.audit, policy.retry)
         self._follower.adopt(policy)
+
+    def try_again(self) -> None:
+        """Let the next turn try whatever fails, since something may have changed for it; may be called from any thread."""
+        self._changed.set()
 
     def turn(self) -> Turn:
         """Read, make one pass, report. Whatever lunmapd raises on purpose becomes a condition."""
@@ -91,11 +111,18 @@ class Agent:
         self._keys = self._read_keys()
         reading = self._follower.read(self._member.join)
         self._contact.answered(reading.error)
+        self._note_changes()
         offer = self._contact.offer()
         verdicts = *reading.verdicts, *self._contact.verdicts(offer), *self._contested(reading.snapshot)
         turn = self._pass(reading, offer, verdicts)
         self._report(turn)
+        self._keep()
         return turn
+
+    def _note_changes(self) -> None:
+        if self._changed.is_set() or self._member.is_new_session():
+            self._changed.clear()
+            self._memory.try_again()
 
     def _read_keys(self) -> Keyring:
         """Read the keys; without them the secrets fail one by one, and everything else goes on."""
@@ -120,16 +147,19 @@ class Agent:
             return Turn(store_error=reading.error, error=nothing, verdicts=verdicts)
         at = At(snapshot.cluster, snapshot.revision, snapshot.digest)
         try:
-            return Turn(at, self._reconcile(snapshot, offer), reading.error, None, verdicts)
+            return Turn(at, self._reconcile(snapshot, at, offer), reading.error, None, verdicts)
         except LunmapdError as error:
             return Turn(at, None, reading.error, error, verdicts)
 
-    def _reconcile(self, snapshot: Snapshot, offer: Offer) -> Result:
+    def _reconcile(self, snapshot: Snapshot, at: At, offer: Offer) -> Result:
         node, holds = self._member.node, self._follower.holds
         if node not in snapshot.lunmap.nodes and f"nodes/{node}" not in snapshot.unreadable:
             raise NodeUnknownError(
                 f"the map has no node {node!r}: LIO is left as it is; add the node, or correct 'node' in the settings"
             )
+        terms = Terms(at, node, self._member.boot, self._keys.ids)
+        past = None if self._local.past is None else self._local.past.recall(terms)
+        self._terms = terms if past is not None else self._terms
         orders = Orders(
             node=node,
             revision=snapshot.revision,
@@ -142,13 +172,17 @@ class Agent:
             offer=offer,
             allow=allowed(self._policy.allow, snapshot.allowance, node, utc_now()),
             logins=self._member.logins,
+            report=self._policy.report,
+            past=past,
+            keep=self._keep,
         )
         try:
             result = reconcile(self._kernel, self._local.claims, orders, self._memory)
         except RemovalHeldError:
             holds.held(snapshot.revision)
             raise
-        holds.passed(snapshot.revision, removals(result.left))
+        self._terms = terms
+        holds.passed(snapshot.revision, result.decided)
         self._voice.failures(result.failures)
         return result
 
@@ -165,3 +199,15 @@ class Agent:
             self._voice.unwritten(error)
         else:
             self._voice.unwritten(None)
+
+    def _keep(self) -> None:
+        """Keep on disk what was seen, so that a restart knows drift from what it has still to do."""
+        known, past = self._memory.known, self._local.past
+        if known is None or self._terms is None or past is None:
+            return
+        try:
+            past.keep(Past(self._terms, tuple(sorted(known.open)), tuple(sorted(self._memory.refused))))
+        except PastUnwritableError as error:
+            self._voice.forgetful(error)
+        else:
+            self._voice.forgetful(None)

@@ -33,10 +33,17 @@ class Member:
         self._session = session
         self._live = Live(identity.machine, identity.boot, __version__, since)
         self._written: NodeStatus | None = None
+        self._known_session: int | None = None
 
     def join(self) -> None:
         """Make sure that the node is seen to live. Raises StoreError, as NodeNameTakenError."""
         register(self._session, self.node, self._live)
+
+    def is_new_session(self) -> bool:
+        """Tell whether there is another session with ZooKeeper than at the last time."""
+        before, now = self._known_session, self._session.session_id
+        self._known_session = before if now is None else now
+        return self._known_session != before
 
     def logins(self) -> Logins:
         """Tell of each node that lives and is in order who is logged in there; of none when that can't be read."""

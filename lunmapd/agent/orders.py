@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
+from lunmapd.agent.past import Past
 from lunmapd.core import guard, lio
 from lunmapd.core.errors import Exit, LunmapdError
 from lunmapd.core.guard import Limits
@@ -31,7 +32,9 @@ class Orders(Struct, frozen=True):
     """What a pass has to bring about.
 
     `confirmed` gives the map up to which removals are confirmed, None for none; `decided` is what an earlier pass was to
-    take away and could not. `vault` opens the secrets. Steps above `allow` are held; `logins` is as in Ways.
+    take away and could not. `vault` opens the secrets. Steps above `allow` are held; `logins` is as in Ways. What drifts of the
+    classes in `report` is left as it is; `past` is what a former daemon saw of this same map, and `keep` is called before
+    anything is removed that is to be made again, so that the next daemon does not take it for drift.
     """
 
     node: str
@@ -45,3 +48,6 @@ class Orders(Struct, frozen=True):
     offer: Offer = Offer.ALL
     allow: Disruption = Disruption.DATA_UNREACHABLE
     logins: Callable[[], Logins] = dict
+    report: AbstractSet[str] = frozenset()
+    past: Past | None = None
+    keep: Callable[[], None] = lambda: None

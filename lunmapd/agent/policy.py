@@ -15,8 +15,9 @@ class Policy(Struct, frozen=True):
     `limits`: how much a pass may take away unasked. `isolate_after`: so long without contact to ZooKeeper, and the node
     stops offering its paths; None: never. `snapshot_max_age`: up to which age the local snapshot stands in for the
     map; 0: never. `full_read`: how often everything is read again and compared. `audit`: so long a pass goes by the change
-    of the map alone, before the kernel is looked at as a whole again. `beat`: how often the node says at least that it is well.
-    `allow`: steps that disrupt initiators more than that are held.
+    of the map alone, before the kernel is looked at as a whole again. `retry`: what fails is tried again after that, then ever
+    more seldom, up to `audit`. `beat`: how often the node says at least that it is well. `allow`: steps that disrupt initiators
+    more than that are held. `report`: the classes of objects (drift.CLASSES) where drift is left as it is.
     """
 
     limits: Limits = Limits()
@@ -26,3 +27,5 @@ class Policy(Struct, frozen=True):
     audit: float = 0.0
     beat: float = BEAT
     allow: Disruption = Disruption.DATA_UNREACHABLE
+    retry: float = 5.0
+    report: frozenset[str] = frozenset()

@@ -1,6 +1,5 @@
 """One pass: observe, desire, plan, apply, observe again. Level-based: killed anywhere, the next pass converges."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
@@ -10,18 +9,18 @@ from msgspec import Struct
 from lunmapd.agent.claims import Claims
 from lunmapd.agent.memory import Memory
 from lunmapd.agent.orders import Orders, RemovalHeldError
-from lunmapd.core import guard, lio
+from lunmapd.agent.result import Result
+from lunmapd.agent.voice import logged
+from lunmapd.core import drift, guard, lio
 from lunmapd.core.desire import Desire, desire
 from lunmapd.core.impact import Ways
-from lunmapd.core.messages import Message, fields
 from lunmapd.core.observed import Observed
 from lunmapd.core.offer import offered, unchanged
 from lunmapd.core.outcome import Failure, Report, failures
-from lunmapd.core.permit import Permitted, may_exceed, permit
-from lunmapd.core.plan import Plan, disruption, plan
+from lunmapd.core.permit import may_exceed, permit
+from lunmapd.core.plan import Plan, plan
+from lunmapd.core.sift import created, sift
 from lunmapd.core.view import Part
-
-log = logging.getLogger(__name__)
 
 
 class Kernel(Protocol):
@@ -37,24 +36,6 @@ class Kernel(Protocol):
         """Do the steps in order, each reported when it is done or has failed."""
 
 
-class Result(Struct, frozen=True):
-    """What one pass found and did. `left` is what it would still have to do: applied means seen.
-
-    `withheld` counts the TPGs that the map wants enabled and the orders don't.
-    """
-
-    observed: Observed
-    failures: Mapping[lio.Key, Failure]
-    left: Plan
-    done: tuple[Report, ...] = ()
-    withheld: int = 0
-
-    @property
-    def converged(self) -> bool:
-        """Whether the kernel was seen to be as the map says, with nothing failing."""
-        return not self.left and not self.failures and not self.withheld
-
-
 def reconcile(kernel: Kernel, claims: Claims, orders: Orders, memory: Memory) -> Result:
     """Make the kernel as the map says, as far as it can be; go by the change alone as long as `memory` allows it.
 
@@ -67,12 +48,15 @@ def reconcile(kernel: Kernel, claims: Claims, orders: Orders, memory: Memory) ->
 
 
 def _follow(kernel: Kernel, orders: Orders, memory: Memory, part: Part) -> Result | None:
-    """Make one part of the kernel as the map says, all else being so; None when a whole pass must tell."""
+    """Make one part of the kernel as the map says, all else being as it was; None when a whole pass must tell."""
     seen = _glance(kernel, part, memory.observed.objects, part.wanted)
     if seen is None:
         return None
     memory.see(part, seen)
-    steps = plan(part.wanted, seen)
+    chosen = drift.judge(plan(part.wanted, seen), part.wanted, seen, memory.known, orders.report)
+    if chosen.held:
+        return None
+    steps = chosen.steps
     reports: tuple[Report, ...] = ()
     if steps:
         if guard.check(steps, memory.observed.objects, orders.limits, lambda: None) is not None:
@@ -80,13 +64,14 @@ def _follow(kernel: Kernel, orders: Orders, memory: Memory, part: Part) -> Resul
         if may_exceed(steps, orders.allow):
             # Who is logged in is known as of the last whole pass only.
             return None
-        reports = tuple(_logged(report, orders.revision) for report in kernel.apply(steps))
+        memory.begin(steps)
+        reports = tuple(logged(report, orders.revision) for report in kernel.apply(steps))
+        memory.backoff.tried(reports)
         seen = _glance(kernel, part, part.wanted, seen)
         if seen is None or plan(part.wanted, seen):
             return None
         memory.see(part, seen)
-    memory.settle()
-    return Result(memory.observed, {}, (), reports)
+    return memory.settle(reports)
 
 
 def _glance(kernel: Kernel, part: Part, likely: lio.Objects, otherwise: lio.Objects) -> lio.Objects | None:
@@ -96,54 +81,78 @@ def _glance(kernel: Kernel, part: Part, likely: lio.Objects, otherwise: lio.Obje
     return kernel.glance(found) if found else {}
 
 
+class Look(Struct, frozen=True):
+    """What a look at all of LIO found, what the map wants of this node then, and what of it the orders let it have."""
+
+    observed: Observed
+    want: Desire
+    desired: lio.Objects
+
+    @property
+    def steps(self) -> Plan:
+        """What leads from the one to the other."""
+        return plan(self.desired, self.observed.objects)
+
+
+def _look(kernel: Kernel, claims: AbstractSet[str], orders: Orders) -> Look:
+    observed = kernel.observe(claims)
+    want = desire(orders.lunmap, orders.unreadable, orders.node, observed, orders.vault)
+    return Look(observed, want, offered(want.objects, observed.objects, orders.offer))
+
+
 def _reconcile_all(kernel: Kernel, claims: Claims, orders: Orders, memory: Memory) -> Result:
     ours = claims.read()
-    observed = kernel.observe(ours)
-    want = _want(orders, observed)
-    steps = plan(_offered(orders, want, observed), observed.objects)
+    look = _look(kernel, ours, orders)
+    memory.recall(orders, look.want)
+    chosen = _choose(kernel, orders, memory, look)
     reports: tuple[Report, ...] = ()
-    permitted = _permitted(kernel, orders, want, observed, steps)
-    steps = permitted.steps
-    if steps:
-        claims.write(ours | _claims(want))
-        reports = tuple(_logged(report, orders.revision) for report in kernel.apply(steps))
-        observed = kernel.observe(claims.read())
-        want = _want(orders, observed)
-        claims.write(_claims(want))
-    result = _result(orders, want, observed, reports, permitted.held)
-    if result.converged:
-        memory.learn(orders, want, observed)
+    if chosen.steps:
+        claims.write(ours | _claims(look.want))
+        memory.begin(chosen.steps)
+        if created(chosen.steps) & guard.removals(chosen.steps):
+            orders.keep()
+        reports = tuple(logged(report, orders.revision) for report in kernel.apply(chosen.steps))
+        memory.backoff.tried(reports)
+        look = _look(kernel, claims.read(), orders)
+        claims.write(_claims(look.want))
+    result = _result(look, chosen, reports)
+    memory.learn(orders, look.want, look.desired, result)
     return result
 
 
-def _offered(orders: Orders, want: Desire, observed: Observed) -> lio.Objects:
-    return offered(want.objects, observed.objects, orders.offer)
+class Chosen(Struct, frozen=True):
+    """The steps to do, why others are not done, and the removals that the guard let pass."""
+
+    steps: Plan = ()
+    held: Mapping[lio.Key, Failure] = {}
+    removals: AbstractSet[lio.Key] = frozenset()
 
 
-def _result(
-    orders: Orders,
-    want: Desire,
-    observed: Observed,
-    reports: tuple[Report, ...],
-    held: Mapping[lio.Key, Failure],
-) -> Result:
-    objects = _offered(orders, want, observed)
-    found = {**want.failures, **held, **failures(reports)}
-    left = plan(objects, observed.objects)
-    return Result(observed, found, left, reports, len(want.objects) - len(objects))
+def _result(look: Look, chosen: Chosen, reports: tuple[Report, ...]) -> Result:
+    left = look.steps
+    found = {**look.want.failures, **chosen.held, **failures(reports)}
+    withheld = len(look.want.objects) - len(look.desired)
+    return Result(look.observed, found, left, reports, withheld, chosen.removals & guard.removals(left))
 
 
-def _permitted(kernel: Kernel, orders: Orders, want: Desire, observed: Observed, steps: Plan) -> Permitted:
-    """Say which of the steps may be done. Raises RemovalHeldError."""
+def _choose(kernel: Kernel, orders: Orders, memory: Memory, look: Look) -> Chosen:
+    """Say which of the steps may be done now. Raises RemovalHeldError."""
+    steps = look.steps
     if not steps:
-        return Permitted(())
-    _judge(kernel, orders, want, observed, steps)
-    ways = Ways(orders.lunmap, orders.node, want.objects, orders.logins)
-    return permit(steps, observed, ways, orders.allow)
+        return Chosen()
+    observed = look.observed
+    wanted = drift.judge(steps, look.desired, observed.objects, memory.known, orders.report)
+    _guard(kernel, orders, memory, look, wanted.steps)
+    due = sift(wanted.steps, memory.backoff.refused(wanted.steps))
+    ways = Ways(orders.lunmap, orders.node, look.want.objects, orders.logins)
+    permitted = permit(due.steps, observed, ways, orders.allow)
+    held = {**permitted.held, **due.held, **wanted.held}
+    return Chosen(permitted.steps, held, guard.removals(wanted.steps))
 
 
-def _judge(kernel: Kernel, orders: Orders, want: Desire, observed: Observed, steps: Plan) -> None:
+def _guard(kernel: Kernel, orders: Orders, memory: Memory, look: Look, steps: Plan) -> None:
     """Raise RemovalHeldError for steps that take away too much; then only what is offered is changed, as ordered."""
+    observed = look.observed
 
     def confirmed() -> lio.Objects | None:
         lunmap = orders.confirmed()
@@ -152,32 +161,16 @@ def _judge(kernel: Kernel, orders: Orders, want: Desire, observed: Observed, ste
     held = guard.check(steps, observed.objects, orders.limits, confirmed, orders.decided)
     if held is None:
         return
-    still = unchanged(want.objects, observed.objects, orders.offer)
-    for report in kernel.apply(plan(still, observed.objects)):
-        _logged(report, orders.revision)
-    raise RemovalHeldError(orders.revision, held)
-
-
-def _want(orders: Orders, observed: Observed) -> Desire:
-    return desire(orders.lunmap, orders.unreadable, orders.node, observed, orders.vault)
+    error = RemovalHeldError(orders.revision, held)
+    still = unchanged(look.want.objects, observed.objects, orders.offer)
+    chosen = drift.judge(plan(still, observed.objects), still, observed.objects, memory.known, orders.report)
+    memory.begin(chosen.steps)
+    for report in kernel.apply(chosen.steps):
+        logged(report, orders.revision)
+    memory.held(error)
+    raise error
 
 
 def _claims(want: Desire) -> frozenset[str]:
     targets = frozenset(item.iqn for item in want.objects.values() if isinstance(item, lio.Target))
     return targets | {lio.DISCOVERY_CLAIM} if lio.DISCOVERY_AUTH in want.objects else targets
-
-
-def _logged(report: Report, revision: int) -> Report:
-    """Log one line for each change that was made; failures stay, so the loop says them once."""
-    if report.failure is None:
-        step, effect = report.step, disruption(report.step).word
-        extra = fields(
-            Message.CHANGED,
-            revision=revision,
-            object=lio.show_key(lio.key(step.item)),
-            action=step.action,
-            reason=step.reason,
-            disruption=effect,
-        )
-        log.info("%s (%s)", step, effect.replace("-", " "), extra=extra)
-    return report

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct, structs
 
 from lunmapd import __version__
-from lunmapd.agent.reconcile import Result
+from lunmapd.agent.result import Result
 from lunmapd.core import lio
 from lunmapd.core.errors import LunmapdError
 from lunmapd.core.observed import LOGGED_IN, Session
-from lunmapd.core.outcome import HELD, WAITING
+from lunmapd.core.outcome import DRIFTED, HELD, WAITING
 from lunmapd.core.status import (
     APPLIED,
     FAILING,
@@ -105,11 +105,18 @@ def _applied(result: Result) -> Verdict:
     if result.converged:
         return good(APPLIED, "Seen", "the kernel was seen to be as the map says")
     reasons = {failure.reason for failure in result.failures.values()}
-    if HELD in reasons and reasons <= {HELD, WAITING}:
+    if HELD in reasons and reasons <= {HELD, DRIFTED, WAITING}:
         held = next(failure.message for failure in result.failures.values() if failure.reason == HELD)
         return bad(APPLIED, STEPS_HELD, f"{len(result.failures)} objects are held or wait: {held}")
+    if DRIFTED in reasons and reasons <= {DRIFTED, WAITING}:
+        return bad(APPLIED, DRIFTED, _drifted(result))
     if result.failures:
         return bad(APPLIED, FAILING, f"{len(result.failures)} objects are not as the map says")
     if result.left:
         return bad(APPLIED, "Remaining", f"{len(result.left)} steps are left: {result.left[0]}")
     return bad(APPLIED, "Withheld", f"{result.withheld} TPGs are not enabled, all else is as the map says")
+
+
+def _drifted(result: Result) -> str:
+    names = sorted(lio.show_key(name) for name, why in result.failures.items() if why.reason == DRIFTED)
+    return f"somebody changed {len(names)} objects by hand, and they stay so, since the setting 'drift' says report: {names[0]}"

@@ -6,10 +6,28 @@ from collections.abc import Iterable, Mapping
 from lunmapd.core import lio
 from lunmapd.core.errors import LunmapdError
 from lunmapd.core.messages import Message, fields
-from lunmapd.core.outcome import WAITING, Failure
+from lunmapd.core.outcome import WAITING, Failure, Report
+from lunmapd.core.plan import disruption
 from lunmapd.core.status import Condition
 
 log = logging.getLogger(__name__)
+
+
+def logged(report: Report, revision: int) -> Report:
+    """Log one line for each change that was made; failures stay, so the loop says them once."""
+    if report.failure is None:
+        step, effect = report.step, disruption(report.step).word
+        extra = fields(
+            Message.REPAIRED if step.drift else Message.CHANGED,
+            revision=revision,
+            object=lio.show_key(lio.key(step.item)),
+            action=step.action,
+            reason=step.reason,
+            disruption=effect,
+        )
+        repairs = ", repairs drift" if step.drift else ""
+        log.info("%s (%s%s)", step, effect.replace("-", " "), repairs, extra=extra)
+    return report
 
 
 class Voice:
@@ -21,6 +39,7 @@ class Voice:
         self._failures: dict[lio.Key, Failure] = {}
         self._unwritten = ""
         self._keyless = ""
+        self._forgetful = ""
 
     def conditions(self, conditions: Iterable[Condition]) -> None:
         """Say each condition that changed."""
@@ -47,6 +66,13 @@ class Voice:
         if text and text != self._keyless:
             log.warning("the key file is not used: %s", text, extra=fields(Message.KEYS_UNUSABLE))
         self._keyless = text
+
+    def forgetful(self, error: LunmapdError | None) -> None:
+        """Say that a restart will not know what was seen."""
+        text = "" if error is None else str(error)
+        if text and text != self._forgetful:
+            log.warning("%s", text, extra=fields(Message.SEEN_UNWRITTEN))
+        self._forgetful = text
 
     def unwritten(self, error: LunmapdError | None) -> None:
         """Say that the status could not be written."""

@@ -24,6 +24,7 @@ class Report(Struct, frozen=True):
 
 WAITING = "Waiting"
 HELD = "Held"
+DRIFTED = "Drifted"
 BACKING_MISSING = "BackingDeviceMissing"
 
 

@@ -1,31 +1,21 @@
 """What a node does unasked: steps above the allowed class of disruption are held, with all that can't be done without them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-
-from msgspec import Struct
 
 from lunmapd.core import lio
 from lunmapd.core.changes import Allowance
 from lunmapd.core.impact import Audience, Impact, Ways
 from lunmapd.core.observed import Observed
-from lunmapd.core.outcome import HELD, WAITING, Failure, Ledger
+from lunmapd.core.outcome import HELD, Failure
 from lunmapd.core.plan import Action, Disruption, Plan, Step, disruption
+from lunmapd.core.sift import Permitted, created, sift
 
 WORDS: Mapping[str, Disruption] = {each.word: each for each in Disruption}
 
 _MOST_NAMED = 5
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-
-Refused = dict[tuple[Action, lio.Key], Failure]
-
-
-class Permitted(Struct, frozen=True):
-    """The steps that may be done, and why the others may not."""
-
-    steps: Plan
-    held: Mapping[lio.Key, Failure] = {}
 
 
 def allowed(usual: Disruption, allowance: Allowance | None, node: str, now: str) -> Disruption:
@@ -57,46 +47,19 @@ def permit(steps: Plan, observed: Observed, ways: Ways, allow: Disruption) -> Pe
     """
     if not may_exceed(steps, allow):
         return Permitted(steps)
-    audience, made = Audience(observed, ways), _created(steps)
-    refused: Refused = {}
+    audience, made = Audience(observed, ways), created(steps)
+    refused = dict[tuple[Action, lio.Key], Failure]()
     for step in steps:
         effect = audience.impact(step)
         if effect.now > allow and not _isolates(step, made, ways):
             refused[step.action, lio.key(step.item)] = _failure(effect)
-    return _sift(steps, refused) if refused else Permitted(steps)
-
-
-def _created(steps: Iterable[Step]) -> set[lio.Key]:
-    return {lio.key(step.item) for step in steps if step.action is Action.CREATE}
+    return sift(steps, refused)
 
 
 def _isolates(step: Step, made: AbstractSet[lio.Key], ways: Ways) -> bool:
     key = lio.key(step.item)
     closes = step.action is Action.DELETE and isinstance(step.item, lio.Enabled)
     return closes and key in ways.wanted and key not in made
-
-
-def _sift(steps: Plan, refused: Refused) -> Permitted:
-    while True:
-        ledger, held = Ledger(), dict[lio.Key, Failure]()
-        kept: list[Step] = []
-        for step in steps:
-            failure = refused.get((step.action, lio.key(step.item))) or ledger.waits(step)
-            if failure is None:
-                kept.append(step)
-            else:
-                ledger.record(step)
-                held.setdefault(lio.key(step.item), failure)
-        stranded = _stranded(steps, kept)
-        if not stranded:
-            return Permitted(tuple(kept), held)
-        refused |= {(Action.DELETE, key): Failure(WAITING, "could not be made again") for key in stranded}
-
-
-def _stranded(steps: Plan, kept: list[Step]) -> set[lio.Key]:
-    """Find what would be removed and not made again, though it is to be."""
-    gone = {lio.key(step.item) for step in kept if step.action is Action.DELETE}
-    return gone & _created(steps) - _created(kept)
 
 
 def _failure(effect: Impact) -> Failure:

@@ -37,13 +37,17 @@ class Disruption(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
-class Step(Struct, frozen=True):
-    """One step. `item` is the object to make, its new form, or the one to remove; `before` only for an update."""
+class Step(Struct, frozen=True, omit_defaults=True):
+    """One step. `item` is the object to make, its new form, or the one to remove; `before` only for an update.
+
+    `drift` tells that it puts right what somebody changed by hand.
+    """
 
     action: Action
     item: lio.Object
     reason: str
     before: lio.Object | None = None
+    drift: bool = False
 
     def __str__(self) -> str:
         return f"{self.action} {lio.show_key(lio.key(self.item))}: {self.reason}"
@@ -81,11 +85,17 @@ def _updates(desired: lio.Objects, observed: lio.Objects, doomed: Mapping[lio.Ke
     for name, item in desired.items():
         before = observed.get(name)
         if before is not None and name not in doomed and before != item:
-            yield Step(Action.UPDATE, item, _difference(before, item), before)
+            yield Step(Action.UPDATE, item, difference(before, item), before)
 
 
 def going(desired: lio.Objects, observed: lio.Objects) -> dict[lio.Key, str]:
     """Find what must go and why: not desired, replaced, or standing on something that goes."""
+    doomed = causes(desired, observed)
+    return with_dependents(doomed, observed) if doomed else doomed
+
+
+def causes(desired: lio.Objects, observed: lio.Objects) -> dict[lio.Key, str]:
+    """Find what must go for its own sake, and why."""
     doomed: dict[lio.Key, str] = {}
     for name, item in observed.items():
         wanted = desired.get(name)
@@ -94,11 +104,13 @@ def going(desired: lio.Objects, observed: lio.Objects) -> dict[lio.Key, str]:
         elif wanted is None:
             doomed[name] = "not in the map"
         elif lio.fixed(item) != lio.fixed(wanted):
-            doomed[name] = f"replaced: {_difference(item, wanted)}"
-    return _with_dependents(doomed, observed) if doomed else doomed
+            doomed[name] = f"replaced: {difference(item, wanted)}"
+    return doomed
 
 
-def _with_dependents(doomed: dict[lio.Key, str], observed: lio.Objects) -> dict[lio.Key, str]:
+def with_dependents(causes: Mapping[lio.Key, str], observed: lio.Objects) -> dict[lio.Key, str]:
+    """Add all that stands on what goes, with the reason."""
+    doomed = dict(causes)
     children: dict[lio.Key, list[lio.Key]] = {}
     for name, item in observed.items():
         for parent in lio.parents(item):
@@ -113,21 +125,26 @@ def _with_dependents(doomed: dict[lio.Key, str], observed: lio.Objects) -> dict[
     return doomed
 
 
-def _difference(before: lio.Object, after: lio.Object) -> str:
+def difference(before: lio.Object, after: lio.Object) -> str:
+    """Tell which fields of two objects of a kind differ, and how; no secret."""
     changed = (
         field
         if field == "credentials"
-        else f"{field} {_show(getattr(before, field))} -> {_show(getattr(after, field))}"
+        else f"{field} {_change(getattr(before, field), getattr(after, field))}"
         for field in after.__struct_fields__
         if getattr(before, field, None) != getattr(after, field)
     )
     return ", ".join(changed)
 
 
-def _show(value: object) -> str:
-    if isinstance(value, tuple):
-        return "{" + ", ".join(f"{name}={setting}" for name, setting in value) + "}"
-    return str(value)
+def _change(before: object, after: object) -> str:
+    if isinstance(before, tuple) and isinstance(after, tuple):
+        return f"{_settings(before, after)} -> {_settings(after, before)}"
+    return f"{before} -> {after}"
+
+
+def _settings(ones: lio.Settings, others: lio.Settings) -> str:
+    return "{" + ", ".join(f"{name}={value}" for name, value in ones if (name, value) not in others) + "}"
 
 
 def _rank(step: Step) -> int:

@@ -1,6 +1,6 @@
 """What one node must have of a map, kept so that a change of some Luns costs what these Luns cost, and not the map.
 
-A view stands on a whole pass that found nothing wrong. It answers for Luns that come, go or change, and for initiators that
+A view stands on a whole pass that could tell all that is wanted. It answers for Luns that come, go or change, and for initiators that
 come and go; whatever may concern more than that is left to the next whole pass.
 """
 
@@ -26,10 +26,16 @@ MOST = 100
 
 
 class Part(Struct, frozen=True):
-    """The part of a node's objects that a change concerns: their keys, and those of them that are wanted."""
+    """The part of a node's objects that a change to `lunmap` concerns: their keys, and what of them is wanted.
+
+    `luns` are the Luns that changed; `maps` counts the mapped LUNs of each ACL after it.
+    """
 
     keys: AbstractSet[lio.Key]
     wanted: lio.Objects
+    lunmap: Lunmap
+    luns: AbstractSet[str]
+    maps: Counter[lio.Key]
 
 
 class View:
@@ -38,7 +44,7 @@ class View:
     def __init__(
         self, lunmap: Lunmap, node: str, vault: Vault, foreign: AbstractSet[str], wanted: lio.Objects
     ) -> None:
-        """Stand on a whole pass: `wanted` is all that `node` must have by `lunmap`, nothing of it refused."""
+        """Stand on a whole pass: `wanted` is all that `node` must have by `lunmap`, but for targets that are `foreign`."""
         self.lunmap = lunmap
         self.wanted = dict(wanted)
         self._node = node
@@ -56,7 +62,7 @@ class View:
                 self._owners[kind][what] = name
 
     def follow(self, lunmap: Lunmap) -> Part | None:
-        """Go on to another map; returns what this concerns, None when only a whole pass can tell, and then nothing is changed."""
+        """Tell what another map concerns; None when only a whole pass can tell. `take` goes on to it."""
         changed = _changed_luns(self.lunmap, lunmap)
         if changed is None or not self._is_alone(lunmap, changed):
             return None
@@ -77,10 +83,18 @@ class View:
         wanted, failures = admit(wanted, {}, lunmap, self._node, self.vault)
         if failures:
             return None
-        part = Part(before.keys() | after.keys(), wanted)
-        self._take(lunmap, changed, part)
-        self._maps = maps
-        return part
+        return Part(before.keys() | after.keys(), wanted, lunmap, changed, maps)
+
+    def take(self, part: Part) -> None:
+        """Go on to the map of a part that `follow` gave."""
+        for name in part.luns & self.lunmap.luns.keys():
+            for kind, what in _identities(self.lunmap, name, self._node):
+                self._owners[kind].pop(what, None)
+        self._own(part.lunmap, part.luns & part.lunmap.luns.keys())
+        for key in part.keys:
+            self.wanted.pop(key, None)
+        self.wanted |= part.wanted
+        self.lunmap, self._maps = part.lunmap, part.maps
 
     def _objects(self, lunmap: Lunmap, changed: AbstractSet[str]) -> dict[lio.Key, lio.Object]:
         serves = served(lunmap, self._node, self._foreign)
@@ -111,16 +125,6 @@ class View:
         found.subtract(_acl(item) for item in before.values() if isinstance(item, lio.MappedLun))
         found.update(_acl(item) for item in after.values() if isinstance(item, lio.MappedLun))
         return found
-
-    def _take(self, lunmap: Lunmap, changed: AbstractSet[str], part: Part) -> None:
-        for name in changed & self.lunmap.luns.keys():
-            for kind, what in _identities(self.lunmap, name, self._node):
-                self._owners[kind].pop(what, None)
-        self._own(lunmap, changed & lunmap.luns.keys())
-        for key in part.keys:
-            self.wanted.pop(key, None)
-        self.wanted |= part.wanted
-        self.lunmap = lunmap
 
 
 def _identities(lunmap: Lunmap, name: str, node: str) -> tuple[tuple[str, str], ...]:

@@ -17,7 +17,8 @@ def write_settings(item: lio.Tpg, before: lio.Object | None = None) -> None:
     for name, value in (*item.parameters, *_default_parameters(_gone(was.parameters, item.parameters))):
         if _must_write(tpg, "param", name, value):
             tpg.set_parameter(name, value)
-    write_attributes(tpg, item.attributes)
+    # As long as generate_node_acls is on, the kernel drops cache_dynamic_acls=0 without a word (iscsit_ta_cache_dynamic_acls).
+    write_attributes(tpg, sorted(item.attributes, key=lambda setting: setting[0] != "generate_node_acls"))
     write_attributes(tpg, _default_attributes(_gone(was.attributes, item.attributes)))
 
 

@@ -16,6 +16,7 @@ from lunmapd.agent.follow import Follower
 from lunmapd.agent.identity import read_identity
 from lunmapd.agent.local import LocalSnapshot
 from lunmapd.agent.member import Member
+from lunmapd.agent.past import PastFile
 from lunmapd.agent.report import Turn
 from lunmapd.agent.rival import Rival
 from lunmapd.agent.state import state_directory
@@ -66,7 +67,12 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
         if once:
             sys.exit(_exit_code(agent.turn()))
         signals.listen()
-        with devices.watched(bell.ring), _told(settings, lambda: session.connected) as note:
+
+        def came() -> None:
+            agent.try_again()
+            bell.ring()
+
+        with devices.watched(came), _told(settings, lambda: session.connected) as note:
             Loop(agent, manager, signals, note, Given(config, settings)).run(bell)
 
 
@@ -147,7 +153,12 @@ def _agent(settings: Settings, session: Session, manager: Manager, signals: Sign
     attended = Attended(kernel, manager.beat, signals.stopping)
     with state_directory(Path(settings.state_dir)) as directory:
         follower = Follower(session, LocalSnapshot(directory), policy)
-        local = Local(Claims(directory / "claims.json"), lambda: read_keys(Path(settings.key_file)), Rival())
+        local = Local(
+            Claims(directory / "claims.json"),
+            lambda: read_keys(Path(settings.key_file)),
+            Rival(),
+            PastFile(directory),
+        )
         try:
             session.start()
             yield Agent(member, follower, attended, local, policy)

@@ -11,7 +11,9 @@ import threading
 import time
 from collections import Counter as Counted
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from itertools import product
 from socketserver import TCPServer, ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -20,7 +22,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from lunmapd import __version__
 from lunmapd.agent.report import Turn
+from lunmapd.agent.result import Result
+from lunmapd.core import lio
+from lunmapd.core.drift import CLASSES
 from lunmapd.core.messages import Message, fields
+from lunmapd.core.outcome import DRIFTED
 from lunmapd.core.status import NodeStatus
 
 log = logging.getLogger(__name__)
@@ -51,6 +57,13 @@ class Metrics:
             ["action", "kind", "result"],
             registry=self.registry,
         )
+        self._drift = Counter(
+            "lunmapd_drift",
+            "Objects that somebody changed by hand.",
+            ["class", "answer"],
+            registry=self.registry,
+        )
+        self._reported: AbstractSet[lio.Key] = frozenset()
         self._ended = Gauge(
             "lunmapd_last_turn_timestamp_seconds", "When the last turn ended.", registry=self.registry
         )
@@ -60,6 +73,8 @@ class Metrics:
         info.labels(__version__, node).set(1)
         for result in ("converged", "incomplete", "failed"):
             self._turns.labels(result)
+        for name, answer in product(CLASSES, ("repaired", "reported")):
+            self._drift.labels(name, answer)
         self.registry.register(self)
 
     def note(self, turn: Turn, status: NodeStatus, seconds: float) -> None:
@@ -70,6 +85,8 @@ class Metrics:
         for report in turn.result.done if turn.result is not None else ():
             step, result = report.step, "failed" if report.failure else "done"
             self._actions.labels(step.action.value, type(step.item).__name__, result).inc()
+        if turn.result is not None:
+            self._note_drift(turn.result)
         self._status = status
         self._desired = turn.at.revision if turn.at is not None else 0
         behind = status.observed is not None and status.applied != status.observed
@@ -77,6 +94,18 @@ class Metrics:
             self._behind_since = None
         elif self._behind_since is None:
             self._behind_since = self._now()
+
+    def _note_drift(self, result: Result) -> None:
+        repaired = {
+            lio.key(report.step.item)
+            for report in result.done
+            if report.step.drift and report.failure is None
+        }
+        reported = {name for name, failure in result.failures.items() if failure.reason == DRIFTED}
+        for answer, names in (("repaired", repaired), ("reported", reported - self._reported)):
+            for name in names:
+                self._drift.labels(name[0], answer).inc()
+        self._reported = reported
 
     def collect(self) -> Iterator[Metric]:
         """Yield what follows from the connection and the status, as the registry asks for it."""

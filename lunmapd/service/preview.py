@@ -1,6 +1,7 @@
 """`lunmapd plan`: what a pass would do now, without doing it; beside a daemon that runs, or without one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import click
@@ -10,16 +11,20 @@ from tabulate import tabulate
 
 from lunmapd.agent.agent import NodeUnknownError, NoMapError, utc_now
 from lunmapd.agent.claims import Claims
+from lunmapd.agent.identity import read_identity
 from lunmapd.agent.journal import Journal
 from lunmapd.agent.local import FILE, Kept, replay
-from lunmapd.core import guard, lio
+from lunmapd.agent.past import PastFile, Terms, recalled
+from lunmapd.core import drift, guard, lio
 from lunmapd.core.desire import Desire, desire
+from lunmapd.core.drift import Known
 from lunmapd.core.errors import Exit
 from lunmapd.core.impact import Audience, Logins, Ways
-from lunmapd.core.outcome import WAITING
-from lunmapd.core.permit import Permitted, allowed, permit
+from lunmapd.core.outcome import WAITING, Failure
+from lunmapd.core.permit import allowed, permit
 from lunmapd.core.plan import Plan, plan
 from lunmapd.core.secrets import Vault
+from lunmapd.core.status import At
 from lunmapd.lio.kernel import Kernel
 from lunmapd.service import zookeeper
 from lunmapd.service.keyfile import read_keys
@@ -33,7 +38,8 @@ from lunmapd.store.snapshot import Snapshot
 class StepLine(Struct, frozen=True):
     """One step. `disruption` is what initiators notice at worst, `now` what those that are logged in do: `initiators`.
 
-    A step that is `held` waits for them to log out, for an override, or for another step that does.
+    A step that is `held` waits for them to log out, for an override, or for another step that does. One for `drift` puts right what
+    somebody changed by hand; if it is `held`, that is only reported.
     """
 
     action: str
@@ -43,6 +49,7 @@ class StepLine(Struct, frozen=True):
     now: str
     initiators: tuple[str, ...]
     held: bool = False
+    drift: bool = False
 
 
 class FailureLine(Struct, frozen=True):
@@ -83,15 +90,26 @@ def preview(settings: Settings) -> Preview:
         kernel.close()
     vault = Vault(snapshot.cluster, read_keys(Path(settings.key_file)))
     want = desire(snapshot.lunmap, snapshot.unreadable, settings.node, observed, vault)
-    steps = plan(want.objects, observed.objects)
-    ways = Ways(snapshot.lunmap, settings.node, want.objects, lambda: found.logins)
     policy = settings.policy()
+    steps = plan(want.objects, observed.objects)
+    known = _known(directory, settings.node, snapshot, vault, want)
+    drifted = drift.find(steps, want.objects, observed.objects, known)
+    chosen = drift.judge(steps, want.objects, observed.objects, known, policy.report)
+    ways = Ways(snapshot.lunmap, settings.node, want.objects, lambda: found.logins)
     allow = allowed(policy.allow, snapshot.allowance, settings.node, utc_now())
-    permitted = permit(steps, observed, ways, allow)
-    lines = _steps(steps, Audience(observed, ways), permitted)
-    held = guard.check(steps, observed.objects, policy.limits, lambda: None)
+    permitted = permit(chosen.steps, observed, ways, allow)
+    lines = _steps(steps, Audience(observed, ways), permitted.steps, drifted)
+    failing = _failing({**want.failures, **permitted.held, **chosen.held})
+    held = guard.check(chosen.steps, observed.objects, policy.limits, lambda: None)
     why = f"unless it is confirmed, the daemon would do nothing: the pass would {held}" if held else ""
-    return Preview(settings.node, snapshot.revision, found.source, lines, _failing(want, permitted), why)
+    return Preview(settings.node, snapshot.revision, found.source, lines, failing, why)
+
+
+def _known(directory: Path, node: str, snapshot: Snapshot, vault: Vault, want: Desire) -> Known | None:
+    """Return what the daemon saw of this same map, None when it has seen none of it."""
+    at = At(snapshot.cluster, snapshot.revision, snapshot.digest)
+    past = PastFile(directory).recall(Terms(at, node, read_identity().boot, vault.keyring.ids))
+    return None if past is None else recalled(past, want)
 
 
 class _Found(Struct, frozen=True):
@@ -117,28 +135,31 @@ def _kept(directory: Path) -> Kept | None:
     return replay(contents) if contents else None
 
 
-def _steps(steps: Plan, audience: Audience, permitted: Permitted) -> tuple[StepLine, ...]:
-    done = {(step.action, lio.key(step.item)) for step in permitted.steps}
-    found = ((step, audience.impact(step)) for step in steps)
+def _steps(
+    steps: Plan, audience: Audience, done: Plan, drifted: AbstractSet[lio.Key]
+) -> tuple[StepLine, ...]:
+    doing = {(step.action, lio.key(step.item)) for step in done}
+    found = ((step, lio.key(step.item), audience.impact(step)) for step in steps)
     return tuple(
         StepLine(
             step.action,
-            lio.show_key(lio.key(step.item)),
+            lio.show_key(name),
             step.reason,
             effect.worst.word,
             effect.now.word,
             tuple(sorted({session.initiator for session in effect.sessions})),
-            (step.action, lio.key(step.item)) not in done,
+            (step.action, name) not in doing,
+            name in drifted,
         )
-        for step, effect in found
+        for step, name, effect in found
     )
 
 
-def _failing(want: Desire, permitted: Permitted) -> tuple[FailureLine, ...]:
-    held = {name: failure for name, failure in permitted.held.items() if failure.reason != WAITING}
+def _failing(failures: Mapping[lio.Key, Failure]) -> tuple[FailureLine, ...]:
     return tuple(
         FailureLine(lio.show_key(name), failure.reason, failure.message)
-        for name, failure in {**want.failures, **held}.items()
+        for name, failure in failures.items()
+        if failure.reason != WAITING
     )
 
 
@@ -156,7 +177,7 @@ def _lines(found: Preview) -> Iterator[str]:
     if found.steps:
         rows = [
             (
-                f"{line.action}{' (held)' if line.held else ''}",
+                f"{line.action}{_remark(line)}",
                 line.object,
                 line.disruption,
                 ", ".join(line.initiators) or "-",
@@ -171,3 +192,8 @@ def _lines(found: Preview) -> Iterator[str]:
         yield f"{failure.object} fails: {failure.reason}: {failure.message}"
     if found.held:
         yield found.held
+
+
+def _remark(line: StepLine) -> str:
+    words = [word for word, said in (("drift", line.drift), ("held", line.held)) if said]
+    return f" ({', '.join(words)})" if words else ""

@@ -6,7 +6,7 @@ from msgspec import Struct, structs
 
 from lunmapd.service.settings import Settings
 
-LIVE = frozenset({"allow", "resync", "retry", "full_read", "removal_limit", "removal_minimum"})
+LIVE = frozenset({"allow", "drift", "resync", "retry", "full_read", "removal_limit", "removal_minimum"})
 
 
 def take_over(old: Settings, new: Settings) -> tuple[Settings, tuple[str, ...]]:

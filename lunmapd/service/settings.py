@@ -37,6 +37,27 @@ class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
     listen: str
 
 
+REPAIR, REPORT = "repair", "report"
+
+
+class Drift(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is done about what somebody changes by hand, for each class of objects: `repair` or `report`."""
+
+    storage_object: str = REPAIR
+    target: str = REPAIR
+    tpg: str = REPAIR
+    lun: str = REPAIR
+    acl: str = REPAIR
+    mapped_lun: str = REPAIR
+    portal: str = REPAIR
+    enabled: str = REPAIR
+    discovery_auth: str = REPAIR
+
+    def reported(self) -> frozenset[str]:
+        """Return the classes that are reported only."""
+        return frozenset(name for name in self.__struct_fields__ if getattr(self, name) == REPORT)
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """What a node needs to know; times are in seconds. An absent key file has no keys.
 
@@ -57,6 +78,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     isolation: Isolation | None = None
     metrics: Metrics | None = None
     allow: str = Disruption.DATA_UNREACHABLE.word
+    drift: Drift | str = REPAIR
 
     def policy(self) -> Policy:
         """Return what they say of following the map."""
@@ -68,7 +90,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             audit=self.resync,
             beat=max(BEAT, self.resync),
             allow=WORDS[self.allow],
+            retry=self.retry,
+            report=_classes(self.drift).reported(),
         )
+
+
+def _classes(drift: Drift | str) -> Drift:
+    """Return what one word for all classes means for each."""
+    return drift if isinstance(drift, Drift) else Drift(*(drift for _ in Drift.__struct_fields__))
 
 
 Judge = Callable[[Settings], Iterable[Found]]
@@ -147,10 +176,23 @@ def _values(settings: Settings) -> list[Found]:
         (("removal_limit",), _check_range(settings.removal_limit, 0, 1)),
         (("removal_minimum",), _check_range(settings.removal_minimum, 0, _MANY)),
         (("allow",), None if settings.allow in WORDS else f"must be one of {', '.join(WORDS)}"),
+        *_check_drift(settings.drift),
         (("isolation", "after"), _check_isolation(settings)),
         (("metrics", "listen"), None if settings.metrics is None else _check_listen(settings.metrics.listen)),
     ]
     return [(place, sentence) for place, sentence in found if sentence]
+
+
+def _check_drift(drift: Drift | str) -> Iterator[tuple[Place, str | None]]:
+    if isinstance(drift, str):
+        yield ("drift",), _check_word(drift)
+        return
+    for name in drift.__struct_fields__:
+        yield ("drift", name), _check_word(getattr(drift, name))
+
+
+def _check_word(word: str) -> str | None:
+    return None if word in {REPAIR, REPORT} else f"must be {REPAIR} or {REPORT}"
 
 
 def _check_listen(text: str) -> str | None:

@@ -73,6 +73,20 @@ def test_luns_are_made_and_removed_side_by_side(pair: tuple[Machine, Initiator])
     side.close()
 
 
+def test_a_tpg_that_was_opened_by_hand_is_closed_at_once(
+    pair: tuple[Machine, Initiator], real: RealSide
+) -> None:
+    """The kernel turns cache_dynamic_acls on with generate_node_acls, and leaves it on as long as that is."""
+    wanted = full()
+    converge(real, wanted)
+    tpg = f"/sys/kernel/config/target/iscsi/{IQN}/tpgt_{TAG}/attrib"
+    show = f"cat {tpg}/cache_dynamic_acls {tpg}/generate_node_acls"
+    shown = pair[0].run(f"echo 1 >{tpg}/generate_node_acls; {show}").stdout.split()
+    assert shown == ["1", "1"]
+    converge(real, wanted)
+    assert pair[0].run(show).stdout.split() == ["0", "0"]
+
+
 def test_a_session_is_seen_with_its_address(pair: tuple[Machine, Initiator], real: RealSide) -> None:
     """An initiator that logs in is told by name, state and address, and no longer when it has gone."""
     node, initiator = pair

@@ -13,6 +13,7 @@ from lunmapd.agent.follow import Follower
 from lunmapd.agent.identity import Identity
 from lunmapd.agent.local import LocalSnapshot
 from lunmapd.agent.member import Member
+from lunmapd.agent.past import PastFile
 from lunmapd.agent.policy import Policy
 from lunmapd.core import lio
 from lunmapd.core.backings import Block, FileIO
@@ -59,14 +60,17 @@ class Nodes:
         policy: Policy | None = None,
         **clocks: Clock,
     ) -> Agent:
-        """Start a daemon; `clocks` are those of Follower."""
+        """Start a daemon; `clocks` are those of Follower, the monotonic one is that of Agent too."""
         through, policy = session or self._session, policy or Policy()
         member = Member(through, node, identity, utc_now())
         follower = Follower(through, LocalSnapshot(self.directory), policy, **clocks)
         local = Local(
-            Claims(self.directory / "claims.json"), lambda: read_keys(self.directory / "secrets.key")
+            Claims(self.directory / "claims.json"),
+            lambda: read_keys(self.directory / "secrets.key"),
+            past=PastFile(self.directory),
         )
-        return Agent(member, follower, self.kernel, local, policy)
+        own = {"now": clocks["now"]} if "now" in clocks else {}
+        return Agent(member, follower, self.kernel, local, policy, **own)
 
     def serves(self, lunmap: Lunmap) -> bool:
         """Tell whether the kernel is exactly as the map says."""

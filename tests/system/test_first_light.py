@@ -8,6 +8,7 @@ import pytest
 from cluster import (
     DB1,
     HOST,
+    METRICS,
     PID,
     SAN,
     SCRATCH,
@@ -199,6 +200,75 @@ def test_an_initiator_that_is_not_in_the_map_sees_nothing(cluster: Cluster) -> N
     machine.run(f"iscsiadm -m node -o new -T {SAN} -p {address} -I other")
     with pytest.raises(CommandFailed, match="authorization"):
         machine.run(f"iscsiadm -m node -T {SAN} -p {address} -I other --login")
+
+
+def by_hand(node: StorageNode) -> None:
+    """Do in configfs what somebody could do with targetcli: unmap LUN 0, add a portal, open the TPG, set a parameter."""
+    tpg = f"/sys/kernel/config/target/iscsi/{SAN}/tpgt_2"
+    node.machine.run(
+        f"set -e; cd {tpg}; find acls/{HOST}/lun_0 -type l -delete; rmdir acls/{HOST}/lun_0; mkdir np/127.0.0.1:3261; "
+        "echo 1 >attrib/generate_node_acls; echo 7 >param/DefaultTime2Wait"
+    )
+
+
+def kept(node: StorageNode) -> str:
+    """Return how what was done by hand looks now: who is let in, the parameter, and which of LUN 0 and the portal are there."""
+    tpg = f"/sys/kernel/config/target/iscsi/{SAN}/tpgt_2"
+    return node.machine.run(
+        f"cd {tpg}; cat attrib/generate_node_acls param/DefaultTime2Wait; ls -d acls/{HOST}/lun_0 np/127.0.0.1:3261 2>&-",
+        check=False,
+    ).stdout
+
+
+def reload(cluster: Cluster, node: StorageNode, more: str = "") -> None:
+    """Give a node's daemon other settings, and wait until it has them."""
+    said = "the settings were read again"
+    before = node.log().count(said)
+    node.configure(cluster.ensemble.hosts, more)
+    node.machine.run(f"kill -HUP $(cat {PID})")
+    eventually("the settings are taken", lambda: node.log().count(said) > before)
+
+
+def failing(cluster: Cluster, node: StorageNode) -> tuple[int, int]:
+    """Return which revision a node has seen, and how many objects fail there."""
+    found = cluster.ctl.status()["nodes"][node.name]
+    return found["observed"], found["failing"]
+
+
+def test_what_a_hand_changed_is_reported_and_then_repaired(cluster: Cluster) -> None:
+    """With `drift: report` it stays, over a restart, while the map is carried out and nobody is let in; then it is put right, and told."""
+    node = cluster.nodes[1]
+    reload(cluster, node, "drift: report\n")
+    by_hand(node)
+    left = "0\n7\nnp/127.0.0.1:3261\n"
+    eventually("it is reported", lambda: "Drifted" in cluster.ctl("status", expect=None).out)
+    assert kept(node) == left
+    cluster.ctl.apply(cluster.for_two().replace("  logs:\n", LATE + "  logs:\n"), wait=None)
+    revision = cluster.ctl.status()["revision"]
+    eventually("the map is carried out", lambda: failing(cluster, node) == (revision, 3))
+    assert "/late" in node.lio()
+    said = node.log().count("fails: Drifted")
+    node.stop()
+    node.start()
+    told = node.machine.run("lunmapd plan -o json", check=False)
+    steps = json.loads(told.stdout)["steps"]
+    assert {(step["object"].split()[0], step["action"]) for step in steps} == {
+        ("mapped_lun", "create"),
+        ("portal", "delete"),
+        ("tpg", "update"),
+    }
+    assert all(step["drift"] and step["held"] for step in steps)
+    eventually("it is reported again", lambda: node.log().count("fails: Drifted") == said + 3)
+    assert kept(node) == left
+    reload(cluster, node)
+    eventually("it is put right", lambda: cluster.ctl("status", expect=None).status == 0)
+    assert kept(node) == f"0\n2\nacls/{HOST}/lun_0\n"
+    assert node.log().count("repairs drift") == 4
+    scrape = (
+        f"import urllib.request as r; print(r.urlopen('http://127.0.0.1:{METRICS}/metrics').read().decode())"
+    )
+    figures = node.machine.run(["python3", "-c", scrape]).stdout
+    assert 'lunmapd_drift_total{answer="repaired",class="mapped_lun"} 1.0' in figures
 
 
 def test_a_second_apply_and_a_restart_change_nothing(cluster: Cluster) -> None:

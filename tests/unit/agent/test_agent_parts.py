@@ -9,8 +9,8 @@ import pytest
 from lunmapd.agent.bell import Bell
 from lunmapd.agent.claims import Claims, ClaimsUnwritableError
 from lunmapd.agent.identity import NoIdentityError, read_identity
-from lunmapd.agent.reconcile import Result
 from lunmapd.agent.report import Turn, first_status, next_status
+from lunmapd.agent.result import Result
 from lunmapd.core import lio
 from lunmapd.core.observed import LOGGED_IN, Observed, Session
 from lunmapd.core.outcome import WAITING, Failure

@@ -7,8 +7,9 @@ from lunmapd.core.changes import Allowance
 from lunmapd.core.impact import Ways
 from lunmapd.core.lunmap import Lunmap
 from lunmapd.core.observed import Observed, Session
-from lunmapd.core.permit import Permitted, allowed, permit
+from lunmapd.core.permit import allowed, permit
 from lunmapd.core.plan import Disruption, follow, plan
+from lunmapd.core.sift import Permitted
 
 T = "iqn.2026-01.org.example:t"
 H, OTHER = "iqn.2026-01.org.example:h", "iqn.2026-01.org.example:other"

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from prometheus_client import generate_latest
 
 from fakes.clock import Clock
-from lunmapd.agent.reconcile import Result
 from lunmapd.agent.report import Turn, first_status
+from lunmapd.agent.result import Result
 from lunmapd.core import lio
 from lunmapd.core.observed import Observed
-from lunmapd.core.outcome import Failure, Report
+from lunmapd.core.outcome import DRIFTED, Failure, Report
 from lunmapd.core.plan import Action, Step
 from lunmapd.core.status import APPLIED, At, Failing, bad, condition
 from lunmapd.service.metrics import Metrics, _Silent, served
@@ -87,6 +87,28 @@ def test_the_connection_is_that_of_the_scrape() -> None:
     assert scraped(metrics)["lunmapd_zookeeper_connected"] == 1
     up[0] = False
     assert scraped(metrics)["lunmapd_zookeeper_connected"] == 0
+
+
+def test_what_hands_did_is_counted_once() -> None:
+    """An object that is put right counts by its class, however many steps it takes; one that is left, when it is first seen so."""
+    metrics = Metrics("n1", lambda: True)
+    acl = lio.NodeAcl("t", 1, "h")
+    steps = [Step(action, acl, "x", drift=True) for action in (Action.DELETE, Action.CREATE)]
+    drifted: dict[lio.Key, Failure] = {("portal", "t", 1, "a"): Failure(DRIFTED, "x")}
+    repaired = replace(DONE, done=tuple(map(Report, steps)), failures=drifted)
+    failed = replace(
+        DONE, done=(Report(replace(STEP, drift=True), Failure("InUse", "busy")),), failures=drifted
+    )
+    for result in (repaired, failed, None, failed, replace(DONE, failures={}), failed):
+        metrics.note(Turn(result=result), STATUS, 0.1)
+    found = scraped(metrics)
+    counted = {
+        name: value for name, value in found.items() if name.startswith("lunmapd_drift_total") and value
+    }
+    assert counted == {
+        'lunmapd_drift_total{answer="repaired",class="acl"}': 1,
+        'lunmapd_drift_total{answer="reported",class="portal"}': 2,
+    }
 
 
 def test_the_lag_grows_until_the_newest_map_is_applied() -> None:

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from lunmapd.agent.policy import Policy
+from lunmapd.core.drift import CLASSES
 from lunmapd.core.errors import InvalidInputError
 from lunmapd.core.guard import Limits
 from lunmapd.service.daemon import daemon
@@ -48,6 +49,14 @@ def test_the_node_defaults_to_the_host_name() -> None:
         (GOOD + "removal_limit: nan\n", "x:4: removal_limit: nan is out of range"),
         (GOOD + "removal_minimum: -1\n", "x:4: removal_minimum: -1 is out of range"),
         (GOOD + "removal_minimum: 0.5\n", "x:4: removal_minimum: expected 'int'"),
+        (GOOD + "drift: repare\n", "x:4: drift: must be repair or report"),
+        (GOOD + "drift: {lun: []}\n", "x:4: drift.lun: expected 'str', got 'array'"),
+        (GOOD + "drift: {lun: leave}\n", "x:4: drift.lun: must be repair or report"),
+        (
+            GOOD + "drift:\n  lun: report\n  luns: report\n",
+            "x:6: drift.luns: unknown field; did you mean 'lun'?",
+        ),
+        (GOOD + "drift: [report]\n", "x:4: drift: expected '"),
         (GOOD + "metrics: {listen: 9810}\n", "x:4: metrics.listen: '9810' is not an address and a port"),
         (
             GOOD + "metrics: {listen: 'fd00::1:9810'}\n",
@@ -221,10 +230,26 @@ def run_daemon(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *words], capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.parametrize(
+    ("text", "reported"),
+    [
+        ("", set()),
+        ("drift: repair\n", set()),
+        ("drift: report\n", set(CLASSES)),
+        ("drift: {}\n", set()),
+        ("drift: {mapped_lun: report, acl: report, tpg: repair}\n", {"mapped_lun", "acl"}),
+    ],
+)
+def test_drift_is_one_word_or_one_for_each_class(text: str, reported: set[str]) -> None:
+    """What is not named is repaired, and the classes are those that the core knows."""
+    assert parse(GOOD + text, "x").policy().report == reported
+
+
 def test_the_settings_become_a_policy() -> None:
     """What the file says of following the map reaches the agent; without isolation a node keeps serving."""
     text = (
         "full_read: 60\nsnapshot_max_age: 0\nremoval_limit: 0.5\nremoval_minimum: 9\nisolation: {after: 30}\n"
     )
     assert parse(GOOD + text, "x").policy() == Policy(Limits(0.5, 9), 30.0, 0.0, 60.0, 60.0)
+    assert parse(GOOD + "retry: 7\n", "x").policy() == Policy(audit=60.0, retry=7.0)
     assert parse(GOOD, "x").policy() == Policy(audit=60.0)

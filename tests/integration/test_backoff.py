@@ -1,0 +1,191 @@
+"""Objects that fail: each is tried again ever more seldom, and costs the others nothing meanwhile."""
+
+import threading
+
+import pytest
+from integration.agents import Nodes, applied, conditions, confirm, many, put, shown
+from integration.tools import wait_until
+from msgspec.structs import replace
+
+from fakes.clock import Clock
+from lunmapd.agent.agent import Agent
+from lunmapd.agent.bell import Bell
+from lunmapd.agent.policy import Policy
+from lunmapd.core import lio
+from lunmapd.core.backings import Block
+from lunmapd.core.outcome import Failure
+from lunmapd.core.status import APPLIED
+from lunmapd.store.session import Session
+
+from .test_node import expire
+
+pytestmark = pytest.mark.integration
+
+RETRY, AUDIT = 5.0, 60.0
+POLICY = Policy(audit=AUDIT, retry=RETRY)
+MAP = many(*range(10))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Give the daemon's clock."""
+    return Clock(1000.0)
+
+
+@pytest.fixture
+def agent(session: Session, make: Nodes, clock: Clock) -> Agent:
+    """Give a node with ten Luns, of which one has no device."""
+    put(session, MAP)
+    make.kernel.missing.add("/dev/l3")
+    found = make(policy=POLICY, now=clock)
+    assert not found.turn().converged
+    assert reasons(found) == {"l3": "BackingDeviceMissing"}
+    make.kernel.looks = 0
+    return found
+
+
+def reasons(agent: Agent) -> dict[str, str]:
+    """Return what fails, by Lun."""
+    return {entry.lun: entry.reason for entry in agent.status.failing}
+
+
+def test_others_are_followed_by_their_change_alone(session: Session, make: Nodes, agent: Agent) -> None:
+    """Beside a Lun that fails a commit of others costs no look at everything; the one that fails stays reported."""
+    put(session, many(*range(2, 12)))
+    turn = agent.turn()
+    assert shown(make.kernel) == {f"l{number}" for number in range(2, 12)} - {"l3"}
+    assert (make.kernel.looks, reasons(agent), agent.status.waiting) == (0, {"l3": "BackingDeviceMissing"}, 2)
+    assert not turn.converged
+    assert applied(agent) is None
+    assert conditions(agent)[APPLIED] == "Failing"
+
+
+def test_it_is_tried_when_its_time_has_come(make: Nodes, clock: Clock, agent: Agent) -> None:
+    """Not before, each time later, and at least as often as everything is looked at."""
+    make.kernel.done.clear()
+    for delay in (RETRY, 2 * RETRY, 4 * RETRY):
+        clock.now += delay - 0.1
+        agent.turn()
+        assert make.kernel.looks == 0
+        clock.now += 0.1
+        agent.turn()
+        assert make.kernel.looks == 2
+        make.kernel.looks = 0
+    make.kernel.missing.clear()
+    clock.now += AUDIT
+    assert agent.turn().converged
+    assert make.serves(MAP)
+
+
+def test_a_device_that_came_is_taken_at_once(make: Nodes, agent: Agent) -> None:
+    """An event of udev lets everything be tried."""
+    make.kernel.missing.clear()
+    agent.try_again()
+    assert agent.turn().converged
+
+
+def test_new_settings_try_at_once(make: Nodes, agent: Agent) -> None:
+    """So does SIGHUP."""
+    make.kernel.missing.clear()
+    agent.adopt(POLICY)
+    assert agent.turn().converged
+
+
+def test_a_new_session_tries_at_once(session: Session, make: Nodes, agent: Agent) -> None:
+    """So does a session that had to be made anew."""
+    make.kernel.missing.clear()
+    old = session.session_id
+    expire(session)
+    wait_until(lambda: session.session_id not in {None, old})
+    wait_until(lambda: agent.turn().converged)
+
+
+def test_a_lun_that_was_put_right_in_the_map_is_tried_at_once(session: Session, agent: Agent) -> None:
+    """The path was wrong, the map has another one now."""
+    right = replace(MAP.luns["l3"], backing=Block("/dev/right"))
+    put(session, replace(MAP, luns={**MAP.luns, "l3": right}))
+    assert agent.turn().converged
+
+
+def test_a_restart_tries_at_once(make: Nodes, agent: Agent) -> None:
+    """What the former daemon has put off is not put off by the next one."""
+    assert reasons(agent)
+    make.kernel.missing.clear()
+    assert make(policy=POLICY).turn().converged
+
+
+def test_a_removal_that_failed_stays_decided(
+    session: Session, make: Nodes, clock: Clock, agent: Agent
+) -> None:
+    """What was let pass and could not be done is neither asked for again nor a reason to look at everything."""
+    gone = next(name for name, item in make.kernel.objects.items() if _shows(item, "l5"))
+    make.kernel.failures = {gone: Failure("InUse", "busy")}
+    put(session, many(*(number for number in range(10) if number != 5)))
+    agent.turn()
+    assert reasons(agent) == {"l3": "BackingDeviceMissing", "l5": "InUse"}
+    make.kernel.looks = 0
+    put(session, many(*(number for number in range(11) if number != 5)))
+    agent.turn()
+    assert (make.kernel.looks, "l10" in shown(make.kernel), gone in make.kernel.objects) == (0, True, True)
+    make.kernel.failures, make.kernel.missing = {}, set()
+    clock.now += AUDIT
+    assert agent.turn().converged
+
+
+def _shows(item: lio.Object, name: str) -> bool:
+    return isinstance(item, lio.MappedLun) and item.storage_object == name
+
+
+def test_a_held_removal_is_looked_at_ever_more_seldom(session: Session, make: Nodes) -> None:
+    """A node that waits for a person wakes after 5, 10, 20 seconds, and at once when he has confirmed it."""
+    clock, bell = Clock(1000.0), _Waits()
+    put(session, MAP)
+    agent = make(policy=POLICY, now=clock)
+    agent.turn()
+    put(session, many(0, 1))
+    for _ in range(4):
+        agent.run(bell, bell.once, lambda _: None, lambda: (AUDIT, RETRY))
+        clock.now += bell.waited[-1]
+    assert bell.waited == [5.0, 10.0, 20.0, 25.0]
+    confirm(session, 2)
+    assert agent.turn().converged
+
+
+class _Waits(Bell):
+    """Tells how long it was to wait, and doesn't."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited: list[float] = []
+        self._turns = 0
+
+    def once(self) -> bool:
+        """End the loop after one turn."""
+        self._turns += 1
+        return self._turns % 2 == 0
+
+    def wait(self, timeout: float) -> bool:
+        """Note it."""
+        self.waited.append(timeout)
+        return False
+
+
+def test_the_loop_wakes_when_the_time_has_come(session: Session, make: Nodes) -> None:
+    """With timers of an hour the failing object alone wakes it."""
+    put(session, MAP)
+    make.kernel.missing.add("/dev/l3")
+    agent = make(policy=Policy(audit=3600.0, retry=0.05))
+    bell, stops = Bell(), threading.Event()
+    loop = threading.Thread(
+        target=agent.run, args=(bell, stops.is_set, lambda _: None, lambda: (3600.0, 3600.0))
+    )
+    loop.start()
+    try:
+        wait_until(lambda: bool(agent.status.failing))
+        make.kernel.missing.clear()
+        wait_until(lambda: applied(agent) == 1)
+    finally:
+        stops.set()
+        bell.ring()
+        loop.join(30)
+    assert not loop.is_alive()

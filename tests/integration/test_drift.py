@@ -1,0 +1,260 @@
+"""What somebody changes in LIO by hand: put right and told, or reported and left, over changes of the map and restarts."""
+
+import logging
+
+import pytest
+from integration.agents import Nodes, applied, conditions, many, message, put, shown
+from integration.conftest import Connect
+from integration.relay import Relay
+from integration.tools import wait_until
+from msgspec.structs import replace
+
+from fakes.clock import Clock
+from fakes.lio import CrashedError
+from lab import Ensemble
+from lunmapd.agent.agent import Agent
+from lunmapd.agent.identity import Identity
+from lunmapd.agent.policy import Policy
+from lunmapd.core import lio
+from lunmapd.core.drift import CLASSES
+from lunmapd.core.messages import Message
+from lunmapd.core.status import APPLIED, Standing, standing
+from lunmapd.store.session import Session
+
+pytestmark = pytest.mark.integration
+
+AUDIT = 60.0
+REPAIRS = Policy(audit=AUDIT)
+REPORTS = Policy(audit=AUDIT, report=frozenset(CLASSES))
+MAP = many(*range(10))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Give the daemon's clock."""
+    return Clock(1000.0)
+
+
+@pytest.fixture
+def agent(session: Session, make: Nodes, clock: Clock) -> Agent:
+    """Give a node that reports what hands do, and has applied a map of ten Luns."""
+    put(session, MAP)
+    found = make(policy=REPORTS, now=clock)
+    assert found.turn().converged
+    return found
+
+
+def mapping(make: Nodes, name: str) -> lio.MappedLun:
+    """Return what shows a Lun to the host."""
+    items = (item for item in make.kernel.objects.values() if isinstance(item, lio.MappedLun))
+    return next(item for item in items if item.storage_object == name)
+
+
+def unmap(make: Nodes, name: str) -> lio.Key:
+    """Take a Lun from the host by hand; returns the key of its mapping."""
+    key = lio.key(mapping(make, name))
+    del make.kernel.objects[key]
+    return key
+
+
+def tpg(make: Nodes) -> lio.Tpg:
+    """Return the node's TPG."""
+    (found,) = (item for item in make.kernel.objects.values() if isinstance(item, lio.Tpg))
+    return found
+
+
+def failing(agent: Agent) -> dict[str, str]:
+    """Return what fails, by Lun."""
+    return {entry.lun: entry.reason for entry in agent.status.failing}
+
+
+def test_by_default_it_is_put_right_and_told(
+    session: Session, make: Nodes, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The audit finds it, repairs it, and the journal says that it was no change of the map."""
+    caplog.set_level(logging.INFO)
+    put(session, MAP)
+    agent = make(policy=REPAIRS, now=clock)
+    agent.turn()
+    assert not [record for record in caplog.records if "drift" in record.getMessage()]
+    key = unmap(make, "l3")
+    clock.now += AUDIT
+    assert agent.turn().converged
+    assert key in make.kernel.objects
+    (record,) = (record for record in caplog.records if "drift" in record.getMessage())
+    assert record.getMessage().endswith("(unit attention, repairs drift)")
+    assert record.__dict__["MESSAGE_ID"] == Message.REPAIRED
+
+
+def test_with_report_it_stays_and_the_map_is_carried_out(
+    session: Session, make: Nodes, clock: Clock, agent: Agent
+) -> None:
+    """What was changed is named with its Lun; a new revision is done but for that, also by the change alone."""
+    key = unmap(make, "l3")
+    clock.now += AUDIT
+    assert not agent.turn().converged
+    assert (conditions(agent)[APPLIED], failing(agent)) == ("Drifted", {"l3": "Drifted"})
+    assert (
+        f"somebody changed 1 objects by hand, and they stay so, since the setting 'drift' says report: {lio.show_key(key)}"
+        in message(agent, APPLIED)
+    )
+    assert standing(agent.status) is Standing.DEGRADED
+    looks = make.kernel.looks
+    put(session, many(*range(2, 12)))
+    agent.turn()
+    assert (make.kernel.looks, applied(agent)) == (looks, 1)
+    assert shown(make.kernel) == {f"l{number}" for number in range(2, 12)} - {"l3"}
+    assert failing(agent) == {"l3": "Drifted"}
+
+
+def test_what_was_reported_is_repaired_when_the_setting_changes(
+    make: Nodes, clock: Clock, agent: Agent, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A reload with another setting is enough, and it is still known for what it is."""
+    caplog.set_level(logging.INFO)
+    unmap(make, "l3")
+    clock.now += AUDIT
+    agent.turn()
+    agent.adopt(REPAIRS)
+    assert agent.turn().converged
+    assert make.serves(MAP)
+    assert "repairs drift" in caplog.text
+
+
+def test_a_lun_that_was_handled_and_changes_in_the_map_is_made_as_the_map_says(
+    session: Session, make: Nodes, clock: Clock, agent: Agent
+) -> None:
+    """Before any audit has found the hand's work, too, and without touching what the map leaves as it was."""
+    changed = replace(MAP.luns["l3"], attributes={"emulate_tpu": 1})
+    key = unmap(make, "l3")
+    put(session, replace(MAP, luns={**MAP.luns, "l3": changed}))
+    agent.turn()
+    (found,) = (item for name, item in make.kernel.objects.items() if name == ("storage_object", "l3"))
+    assert isinstance(found, lio.StorageObject)
+    assert ("emulate_tpu", "1") in found.attributes
+    assert key not in make.kernel.objects
+    assert failing(agent) == {"l3": "Drifted"}
+    clock.now += AUDIT
+    agent.turn()
+    assert failing(agent) == {"l3": "Drifted"}
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["after an audit", "before it"])
+def test_a_restart_in_the_same_boot_knows_it(make: Nodes, clock: Clock, agent: Agent, *, whole: bool) -> None:
+    """The daemon may have been down when it happened; what it had not done itself is not taken for it."""
+    key = unmap(make, "l3")
+    if whole:
+        clock.now += AUDIT
+        agent.turn()
+    again = make(policy=REPORTS)
+    again.turn()
+    assert key not in make.kernel.objects
+    assert failing(again) == {"l3": "Drifted"}
+
+
+def test_a_restart_goes_on_with_what_had_failed(
+    session: Session, make: Nodes, clock: Clock, agent: Agent
+) -> None:
+    """What was never done is no drift, however often the daemon starts."""
+    make.kernel.missing.add("/dev/l10")
+    put(session, many(*range(11)))
+    agent.turn()
+    make.kernel.missing.clear()
+    assert make(policy=REPORTS, now=clock).turn().converged
+    assert make.serves(many(*range(11)))
+
+
+def test_an_empty_kernel_after_a_boot_is_no_drift(make: Nodes, agent: Agent) -> None:
+    """All is made as the map says, whatever the setting."""
+    assert conditions(agent)[APPLIED] == "Seen"
+    make.kernel.objects.clear()
+    assert make(policy=REPORTS, identity=Identity("m1", "b2")).turn().converged
+    assert make.serves(MAP)
+
+
+def test_a_map_that_changed_meanwhile_is_carried_out_as_a_whole(
+    session: Session, make: Nodes, agent: Agent
+) -> None:
+    """A daemon that was down can't tell a hand's work from the new map's."""
+    assert applied(agent) == 1
+    unmap(make, "l3")
+    put(session, many(*range(11)))
+    assert make(policy=REPORTS).turn().converged
+    assert make.serves(many(*range(11)))
+
+
+def test_a_tpg_that_was_opened_to_everybody_is_closed(make: Nodes, clock: Clock, agent: Agent) -> None:
+    """Demo mode lets in who is not in the map: that is closed whatever the setting says."""
+    before = tpg(make)
+    opened = tuple(
+        (name, "1" if name == "generate_node_acls" else value) for name, value in before.attributes
+    )
+    make.kernel.objects[lio.key(before)] = replace(before, attributes=opened)
+    clock.now += AUDIT
+    assert agent.turn().converged
+    assert tpg(make) == before
+
+
+def test_what_is_only_reported_is_nothing_to_be_confirmed(
+    session: Session, make: Nodes, clock: Clock, agent: Agent
+) -> None:
+    """Many mappings added by hand don't hold a pass that would not remove them, and are not removed unasked when they are to be repaired."""
+    first = mapping(make, "l0")
+    added = [replace(first, lun=100 + number) for number in range(10)]
+    make.kernel.objects |= lio.keyed([*added])
+    clock.now += AUDIT
+    agent.turn()
+    assert conditions(agent)[APPLIED] == "Drifted"
+    put(session, many(*range(11)))
+    agent.turn()
+    assert "l10" in shown(make.kernel)
+    agent.adopt(REPAIRS)
+    agent.turn()
+    assert conditions(agent)[APPLIED] == "RemovalHeld"
+    assert lio.key(added[0]) in make.kernel.objects
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_repair_that_was_cut_short_is_no_drift(session: Session, make: Nodes, *, restart: bool) -> None:
+    """What lunmapd took away itself, to make a storage object anew, is made again, though its class is only reported."""
+    policy = Policy(report=frozenset(CLASSES) - {"storage_object"})
+    put(session, MAP)
+    agent = make(policy=policy)
+    agent.turn()
+    before = make.kernel.objects["storage_object", "l3"]
+    assert isinstance(before, lio.StorageObject)
+    make.kernel.objects["storage_object", "l3"] = replace(before, path="/dev/other")
+    make.kernel.crash_after = 4  # all is gone, and only the storage object is there again
+    with pytest.raises(CrashedError):
+        agent.turn()
+    assert "l3" not in shown(make.kernel)
+    if restart:
+        agent = make(policy=policy)
+    wait_until(lambda: agent.turn().converged)
+    assert make.serves(MAP)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_isolation_closes_and_opens_whatever_the_setting(
+    session: Session, ensemble: Ensemble, connect: Connect, make: Nodes, *, restart: bool
+) -> None:
+    """What an isolated node has closed itself is opened again when it hears of ZooKeeper, also by the next daemon."""
+    policy = Policy(isolate_after=0.5, report=frozenset(CLASSES))
+    put(session, MAP)
+    with Relay(ensemble.servers[0].host) as relay:
+        through = connect(relay.hosts, timeout=4.0, deadline=0.3)
+        agent = make(through, policy=policy)
+        assert agent.turn().converged
+        relay.shut = True
+        relay.drop()
+        wait_until(lambda: _makes(agent, APPLIED) == "Withheld")
+        relay.shut = False
+        if restart:
+            agent = make(through, policy=policy)
+        wait_until(lambda: agent.turn().converged)
+    assert make.serves(MAP)
+
+
+def _makes(agent: Agent, kind: str) -> str:
+    agent.turn()
+    return conditions(agent)[kind]

@@ -1,0 +1,165 @@
+"""What hands do and what the map says, told apart on any kernel."""
+
+from hypothesis import event, given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from property.test_plan import strictly
+
+from lunmapd.core import lio
+from lunmapd.core.drift import CLASSES, Known, find, judge, learn
+from lunmapd.core.lunmap import Lunmap
+from lunmapd.core.outcome import DRIFTED, WAITING
+from lunmapd.core.password import Secret
+from lunmapd.core.plan import causes, follow, plan, with_dependents
+from lunmapd.core.project import PORT_ID, project
+from strategies import NODES, lunmaps
+
+Objects = dict[lio.Key, lio.Object]
+
+STRANGER = "iqn.2026-01.org.example:stranger"
+OTHER = lio.Credentials("u", Secret("another password"))
+
+
+def _altered(item: lio.Object) -> lio.Object:  # noqa: C901, PLR0911 - one arm a kind
+    """Return what a hand could make of the object in its place; of what has nothing to alter, the same."""
+    match item:
+        case lio.StorageObject() if item.name.startswith("db"):
+            return replace(item, path="/dev/other")
+        case lio.StorageObject():
+            return replace(item, attributes=tuple((name, "7") for name, _ in item.attributes))
+        case lio.Tpg():
+            return replace(item, parameters=(*item.parameters, ("DefaultTime2Wait", "9")))
+        case lio.TpgLun():
+            return replace(item, group=item.group + 1)
+        case lio.NodeAcl():
+            return replace(item, credentials=OTHER)
+        case lio.MappedLun():
+            return replace(item, write_protect=not item.write_protect)
+        case lio.Portal():
+            return replace(item, iser=not item.iser)
+        case lio.Enabled():
+            return replace(item, port_id=item.port_id + 100)
+        case _:
+            return item
+
+
+def _additions(kernel: Objects) -> list[lio.Object]:
+    """Return what a hand could add: portals, ACLs of a stranger, and mappings for him."""
+    tpgs = [item for item in kernel.values() if isinstance(item, lio.Tpg)]
+    luns = [item for item in kernel.values() if isinstance(item, lio.TpgLun)]
+    return [
+        *(lio.Portal(tpg.iqn, tpg.tag, "10.9.9.9:3260") for tpg in tpgs),
+        *(lio.NodeAcl(tpg.iqn, tpg.tag, STRANGER) for tpg in tpgs),
+        *(lio.MappedLun(lun.iqn, lun.tag, STRANGER, 99, lun.storage_object, False) for lun in luns),
+    ]
+
+
+@st.composite
+def handled(draw: st.DrawFn, kernel: Objects) -> Objects:
+    """Draw a kernel after hands were at it: objects removed with all that stood on them, altered, and added."""
+    names = sorted(kernel, key=str)
+    some = st.sets(st.sampled_from(names), min_size=1, max_size=3) if names else st.just(set[lio.Key]())
+    gone = with_dependents(dict.fromkeys(draw(some), ""), kernel)
+    result = {name: item for name, item in kernel.items() if name not in gone}
+    for name in sorted(draw(some) & result.keys(), key=str):
+        result[name] = _altered(result[name])
+    for item in _additions(result):
+        if draw(st.booleans()) and all(parent in result for parent in lio.parents(item)):
+            result[lio.key(item)] = item
+    return result
+
+
+REPORTED = st.one_of(st.just(set(CLASSES)), st.sets(st.sampled_from(CLASSES)))
+Site = tuple[Objects, Objects, Objects]
+
+
+@st.composite
+def sites(draw: st.DrawFn) -> Site:
+    """Draw what was wanted and seen, the kernel after hands were at it, and what is wanted now."""
+    before = draw(lunmaps())
+    # The node that has most to lose.
+    node = max(NODES, key=lambda name: len(project(before, name)))
+    after = draw(st.one_of(st.just(before), lunmaps(), _fewer(before)))
+    was = project(before, node, {PORT_ID})
+    return was, draw(handled(was)), project(after, node, {PORT_ID})
+
+
+def _fewer(lunmap: Lunmap) -> st.SearchStrategy[Lunmap]:
+    """Draw the map with some Luns less."""
+    names = st.sets(st.sampled_from(sorted(lunmap.luns))) if lunmap.luns else st.just(set[str]())
+    return names.map(
+        lambda gone: replace(
+            lunmap, luns={name: item for name, item in lunmap.luns.items() if name not in gone}
+        )
+    )
+
+
+@given(sites())
+def test_what_is_repaired_is_what_a_plan_does(site: Site) -> None:
+    """With nothing to be only reported, the plan is the plan, and ends at what is wanted."""
+    was, kernel, desired = site
+    steps = plan(desired, kernel)
+    permitted = judge(steps, desired, kernel, Known(was))
+    assert tuple(replace(step, drift=False) for step in permitted.steps) == steps
+    assert strictly(kernel, permitted.steps) == desired
+
+
+def _left(site: Site, reported: set[str]) -> set[lio.Key]:
+    """Return what must be left: what drifted of these classes, but for what stands on something that goes."""
+    was, kernel, desired = site
+    drifted = {
+        name for name in find(plan(desired, kernel), desired, kernel, Known(was)) if name[0] in reported
+    }
+    others = {name: "" for name in causes(desired, kernel) if name not in drifted}
+    return drifted - with_dependents(others, kernel).keys()
+
+
+@given(sites(), REPORTED)
+def test_with_report_nothing_that_drifted_is_touched(site: Site, reported: set[str]) -> None:
+    """It stays exactly as hands left it and is told; each step that is done is one that a kernel accepts."""
+    was, kernel, desired = site
+    permitted = judge(plan(desired, kernel), desired, kernel, Known(was), reported)
+    after, left = strictly(kernel, permitted.steps), _left(site, reported)
+    event(f"{min(len(left), 3)} left")
+    for name in left:
+        assert after.get(name) == kernel.get(name)
+    told = {name: failure.reason for name, failure in permitted.held.items()}
+    assert {name for name, reason in told.items() if reason == DRIFTED} == left
+    assert set(told.values()) <= {DRIFTED, WAITING}
+
+
+@given(sites(), REPORTED)
+def test_with_report_everything_of_a_change_of_the_map_is_done(site: Site, reported: set[str]) -> None:
+    """What the map adds, changes or takes away is as it says, but for what stands on something that is left."""
+    was, kernel, desired = site
+    permitted = judge(plan(desired, kernel), desired, kernel, Known(was), reported)
+    after = follow(kernel, permitted.steps)
+    waiting = with_dependents(dict.fromkeys(_left(site, reported), ""), {**was, **kernel, **desired})
+    for name in was.keys() | kernel.keys() | desired.keys():
+        if name not in waiting:
+            assert after.get(name) == desired.get(name), name
+
+
+@given(sites())
+def test_a_hand_in_what_the_map_leaves_alone_is_drift(site: Site) -> None:
+    """Every difference of what the map wants as before is found, if the map does not make it anew; nothing else is."""
+    was, kernel, desired = site
+    found = find(plan(desired, kernel), desired, kernel, Known(was))
+    for name in found:
+        assert was.get(name) == desired.get(name) != kernel.get(name)
+    if was == desired:
+        assert found == {name for name in was.keys() | kernel.keys() if was.get(name) != kernel.get(name)}
+
+
+@given(sites(), REPORTED)
+def test_looking_again_finds_the_same_drift(site: Site, reported: set[str]) -> None:
+    """What was left is left by the next pass too, and one that repairs then ends at what is wanted."""
+    was, kernel, desired = site
+    permitted = judge(plan(desired, kernel), desired, kernel, Known(was), reported)
+    after = follow(kernel, permitted.steps)
+    left = plan(desired, after)
+    known = learn(Known(was), desired, after, left)
+    again = judge(left, desired, after, known, reported)
+    assert again.steps == ()
+    assert again.held.keys() == permitted.held.keys()
+    assert follow(after, judge(left, desired, after, known).steps) == desired

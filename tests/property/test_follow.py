@@ -1,0 +1,217 @@
+"""A node that goes by the change alone, while some objects fail or have drifted, comes to what whole passes come to."""
+
+import uuid
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import event, given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from property.test_drift import REPORTED, handled
+
+from fakes.clock import Clock
+from fakes.lio import CrashedError, FakeLio
+from lunmapd.agent.claims import Claims
+from lunmapd.agent.memory import Memory
+from lunmapd.agent.orders import Orders
+from lunmapd.agent.past import Past, Terms
+from lunmapd.agent.reconcile import reconcile
+from lunmapd.agent.result import Result
+from lunmapd.core import lio
+from lunmapd.core.drift import CLASSES
+from lunmapd.core.guard import Limits
+from lunmapd.core.lunmap import Lunmap
+from lunmapd.core.outcome import DRIFTED, Failure
+from lunmapd.core.project import PORT_ID, project
+from lunmapd.core.secrets import Vault
+from lunmapd.core.status import At
+from strategies import NODES, lunmaps
+
+AUDIT = 3600.0
+ALL = frozenset(CLASSES)
+FAILS = Failure("KernelRefused", "no")
+
+
+class Node:
+    """A node on a fake LIO; with an `audit` of 0 each of its passes is a whole one."""
+
+    def __init__(self, name: str, directory: Path, audit: float, failures: Sequence[lio.Key] = ()) -> None:
+        self.kernel = FakeLio()
+        self.kernel.failures = dict.fromkeys(failures, FAILS)
+        self.clock = Clock(1000.0)
+        self._name = name
+        self._audit = audit
+        self._claims = Claims(directory / f"claims-{uuid.uuid4()}")
+        self._kept: tuple[Past, Lunmap] | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew, with what a daemon keeps on its disk."""
+        self._memory = Memory(self._audit, 60.0, self.clock)
+        self._decided: frozenset[lio.Key] = frozenset()
+        self._went_by: Lunmap | None = None
+
+    def follow(self, lunmap: Lunmap, report: AbstractSet[str] = ALL) -> Result:
+        """Make a pass."""
+        past = self._kept[0] if self._kept is not None and self._kept[1] is lunmap else None
+        self._went_by = self._went_by if past is None else lunmap
+        orders = Orders(
+            self._name,
+            1,
+            lunmap,
+            {},
+            Vault("c"),
+            confirmed=lambda: None,
+            decided=self._decided,
+            limits=Limits(share=1.0),
+            report=report,
+            past=past,
+            keep=self._keep,
+        )
+        result = reconcile(self.kernel, self._claims, orders, self._memory)
+        self._decided = frozenset(result.decided)
+        self._went_by = lunmap
+        self._keep()
+        return result
+
+    def _keep(self) -> None:
+        known = self._memory.known
+        if known is not None and self._went_by is not None:
+            terms = Terms(At("c", 1, "d"), self._name, "boot", ())
+            self._kept = Past(terms, tuple(known.open), tuple(self._memory.refused)), self._went_by
+
+    def crash(self, lunmap: Lunmap, report: AbstractSet[str], steps: int) -> None:
+        """Make a pass that may be cut short after so many steps."""
+        self.kernel.crash_after = steps
+        with suppress(CrashedError):
+            self.follow(lunmap, report)
+        self.kernel.crash_after = None
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> list[Lunmap]:
+    """Draw maps with the same targets, groups and nodes, and any Luns of one map."""
+    base = draw(lunmaps())
+    names = st.sets(st.sampled_from(sorted(base.luns))) if base.luns else st.just(set[str]())
+    found = []
+    for _ in range(4):
+        gone, fewer = draw(names), draw(names)
+        luns = {
+            name: replace(lun, maps=lun.maps[1:])
+            if name in fewer and not (lun.nodes or lun.preferred)
+            else lun
+            for name, lun in base.luns.items()
+            if name not in gone
+        }
+        found.append(replace(base, luns=luns))
+    return found
+
+
+Case = tuple[str, list[Lunmap], list[lio.Key]]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Draw maps, the node that has most of the first, and what fails there."""
+    maps = draw(chains())
+    node = max(NODES, key=lambda name: len(project(maps[0], name)))
+    names = sorted({name for lunmap in maps for name in project(lunmap, node, {PORT_ID})}, key=str)
+    failing = draw(st.lists(st.sampled_from(names), max_size=3)) if names else []
+    return node, maps, failing
+
+
+def _told(result: Result) -> tuple[dict[lio.Key, str], set[tuple[str, lio.Key]], frozenset[lio.Key]]:
+    reasons = {name: failure.reason for name, failure in result.failures.items()}
+    left = {(step.action.value, lio.key(step.item)) for step in result.left}
+    return reasons, left, frozenset(result.decided)
+
+
+@given(case=cases(), data=st.data(), by_hand=st.booleans())
+def test_parts_beside_what_fails_are_as_good_as_whole_passes(
+    case: Case, data: st.DataObject, *, by_hand: bool
+) -> None:
+    """Kernel, failures, what is left and what is decided are the same after each map, whatever fails, and whatever hands did before."""
+    name, maps, failing = case
+    with TemporaryDirectory() as place:
+        parts, whole = (Node(name, Path(place), audit, failing) for audit in (AUDIT, 0.0))
+        for node in (parts, whole):
+            node.follow(maps[0])
+        if by_hand:
+            parts.kernel.objects = data.draw(handled(parts.kernel.objects))
+            whole.kernel.objects = dict(parts.kernel.objects)
+            parts.clock.now += AUDIT
+        for lunmap in maps:
+            looks = parts.kernel.looks
+            told = _told(parts.follow(lunmap))
+            assert told == _told(whole.follow(lunmap))
+            assert parts.kernel.objects == whole.kernel.objects
+            how = "part" if parts.kernel.looks == looks else "whole"
+            event(f"{how} beside {'something' if told[0] else 'nothing'}")
+
+
+def _made_anew(lunmap: Lunmap) -> Lunmap:
+    """Return the map with other serials, which make every Lun anew with all that stands on it."""
+    luns = {
+        name: replace(lun, serial=f"{number:02x}{'6' * 30}")
+        for number, (name, lun) in enumerate(lunmap.luns.items())
+    }
+    return replace(lunmap, luns=luns)
+
+
+@given(case=cases(), audit=st.sampled_from([0.0, AUDIT]))
+def test_what_failed_is_never_taken_for_drift(case: Case, audit: float) -> None:
+    """Where hands are only reported and there were none, everything is done as soon as nothing fails any more."""
+    name, maps, failing = case
+    with TemporaryDirectory() as place:
+        node = Node(name, Path(place), audit)
+        node.follow(maps[0])
+        node.kernel.failures = dict.fromkeys(failing, FAILS)
+        for lunmap in (_made_anew(maps[0]), *maps):
+            found = node.follow(lunmap)
+            assert DRIFTED not in {failure.reason for failure in found.failures.values()}
+        node.kernel.failures = {}
+        node.clock.now += AUDIT
+        node.follow(maps[-1])
+        assert node.follow(maps[-1]).converged
+        assert node.kernel.objects == project(maps[-1], name, {PORT_ID})
+
+
+@given(case=cases(), steps=st.integers(0, 12), restarts=st.booleans())
+def test_what_a_crash_left_is_never_taken_for_drift(case: Case, steps: int, *, restarts: bool) -> None:
+    """A pass that was cut short anywhere is gone on with, by the same daemon or the next one, also where hands are only reported."""
+    name, maps, _ = case
+    with TemporaryDirectory() as place:
+        node = Node(name, Path(place), AUDIT)
+        node.follow(maps[0])
+        for lunmap in (_made_anew(maps[0]), *maps):
+            node.crash(lunmap, ALL, steps)
+            if restarts:
+                node.restart()
+        for _ in range(3):
+            node.follow(maps[-1])
+        assert node.kernel.objects == project(maps[-1], name, {PORT_ID})
+
+
+@given(case=cases(), steps=st.integers(0, 12), restarts=st.booleans(), report=REPORTED, data=st.data())
+def test_a_repair_that_was_cut_short_is_gone_on_with(
+    case: Case, steps: int, report: set[str], data: st.DataObject, *, restarts: bool
+) -> None:
+    """What lunmapd took away itself to put right what hands did is made again, and what hands did to the rest stays."""
+    name, maps, _ = case
+    with TemporaryDirectory() as place:
+        straight, crashed = (Node(name, Path(place), 0.0) for _ in range(2))
+        for node in (straight, crashed):
+            node.follow(maps[0])
+        straight.kernel.objects = data.draw(handled(straight.kernel.objects))
+        crashed.kernel.objects = dict(straight.kernel.objects)
+        crashed.crash(maps[0], report, steps)
+        if restarts:
+            crashed.restart()
+        for _ in range(3):
+            told = _told(crashed.follow(maps[0], report))
+        straight.follow(maps[0], report)
+        assert told == _told(straight.follow(maps[0], report))
+        assert crashed.kernel.objects == straight.kernel.objects
