@@ -67,7 +67,7 @@ class Map(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     access: Access = Access.READ_WRITE
 
     def __post_init__(self) -> None:
-        """Have one text for each name: JSON gives each map texts of its own, which are most of the memory that a map of many Luns takes."""
+        """Have one text for each name: JSON gives each map texts of its own, and many maps have a few names."""
         for name in ("target", "initiator", "group"):
             force_setattr(self, name, intern(str(getattr(self, name))))
 
