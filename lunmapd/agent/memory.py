@@ -89,6 +89,7 @@ class Memory:
         """Go by other times, look at everything in the next pass, and try at once what fails."""
         self._audit = audit
         self._audit_at = float("-inf")
+        self._is_audit = True
         self._view: View | None = None
         self._pending: tuple[View, Part] | None = None
         self.backoff = Backoff(retry, audit, self._now)
@@ -118,8 +119,8 @@ class Memory:
         self._view = self._pending = None
         last, self._last = self._last, orders
         part: Part | None = None
-        if self._now() >= self._audit_at:
-            self._audit_at = self._now() + self._audit
+        self._is_audit = self._now() >= self._audit_at
+        if self._is_audit:
             self.backoff.hasten()
         elif view is not None and self.backoff.wait():
             part = self._follow(view, orders)
@@ -127,6 +128,12 @@ class Memory:
             self.backoff.forget()
         self._pending = None if view is None or part is None else (view, part)
         return part
+
+    def _end(self, failures: Mapping[lio.Key, Failure]) -> None:
+        """Note the end of a whole pass, from which times count."""
+        self.backoff.settle(failures)
+        if self._is_audit:
+            self._audit_at = self._now() + self._audit
 
     def _follow(self, view: View, orders: Orders) -> Part | None:
         rest = self._rest
@@ -167,7 +174,7 @@ class Memory:
         # What we closed ourselves is nobody's drift when it is opened again.
         self.known = Known(known.wanted, known.open | (want.objects.keys() - desired.keys()))
         self.refused = refused(want)
-        self.backoff.settle({**_remaining(result.left), **result.failures})
+        self._end({**_remaining(result.left), **result.failures})
         self._rest = _rest(result, orders.allow)
         if self._audit and _can_be_followed(orders, want, result):
             self._view = View(orders.lunmap, orders.node, orders.vault, seen.foreign, known.wanted)
@@ -176,7 +183,7 @@ class Memory:
 
     def held(self, why: LunmapdError) -> None:
         """Note a pass that was held."""
-        self.backoff.settle({("pass",): Failure(REMOVAL_HELD, str(why))})
+        self._end({("pass",): Failure(REMOVAL_HELD, str(why))})
 
 
 def _remaining(left: Plan) -> Mapping[lio.Key, Failure]:

@@ -85,6 +85,17 @@ def test_a_part_is_known_until_the_audit() -> None:
     assert not follows(memory, ORDERS)
 
 
+def test_the_next_audit_counts_from_the_end_of_the_last_one() -> None:
+    """A node that is slower than its audits has its rest between them."""
+    clock = Clock(1000.0)
+    memory = Memory(AUDIT, RETRY, clock)
+    assert memory.part(ORDERS) is None
+    clock.now += 2 * AUDIT
+    want = desire(LUNMAP, {}, "n1", Observed(), ORDERS.vault)
+    memory.learn(ORDERS, want, want.objects, Result(Observed(want.objects), {}, ()))
+    assert memory.wait() == AUDIT
+
+
 def test_a_part_that_was_not_settled_is_forgotten() -> None:
     """When it is not known how a part ended, the next pass is a whole one."""
     memory = learned(ORDERS, Clock(1000.0))
