@@ -37,7 +37,7 @@ def hanging(pair: tuple[Machine, Initiator], real: RealSide) -> Iterator["Hang"]
     _hang_io(node, initiator)
     yield Hang(node, initiator)
     node.run("dmsetup resume slow")
-    initiator.machine.run("iscsiadm -m node -u; iscsiadm -m node -o delete", check=False)
+    initiator.machine.run("multipath -F; iscsiadm -m node -u; iscsiadm -m node -o delete", check=False)
 
 
 class Hang:

@@ -9,7 +9,7 @@ import pytest
 from contract import maps
 from contract.maps import CLAIMS, IQN, TAG, converge, full, observed
 from contract.sides import SIDE_BY_SIDE, RealSide
-from lab import Initiator, Machine
+from lab import Initiator, Machine, wait_for
 from lunmapd.core import lio
 from lunmapd.core.lunmap import AluaState
 from lunmapd.core.observed import Session
@@ -111,14 +111,18 @@ def test_a_lun_0_that_is_not_mapped_answers(pair: tuple[Machine, Initiator], rea
     initiator.discover(node.address)
     initiator.login()
     disk = f"/dev/disk/by-path/ip-{node.address}:3260-iscsi-{IQN}-lun-"
-    write = f"head -c 4k /dev/urandom >/run/block; dd if=/run/block of={disk}0 oflag=direct"
-    initiator.machine.run(f"udevadm settle; {write}")
+    write = (
+        f"[ -b {disk}1 ] && head -c 4k /dev/urandom >/run/block && dd if=/run/block of={disk}0 oflag=direct"
+    )
+    wait_for(
+        lambda: initiator.machine.run(write, check=False).status, lambda status: status == 0, 30.0, "a write"
+    )
     converge(real, maps.served(node.address, *kept, mapped[2]))
     read = f"dd of=/run/read bs=4k count=1 iflag=direct if={disk}"
     told = f"for number in 0 1; do sg_turs -n 3 {disk}$number >/dev/null 2>&1; done"
     initiator.machine.run(f"{told}; sg_turs {disk}0 && {read}0 && ! cmp -s /run/block /run/read")
     assert initiator.machine.run(f"{read}1", check=False).status != 0
-    initiator.logout()
+    initiator.machine.run("multipath -F; iscsiadm -m node -u")
 
 
 def test_a_kill_at_any_operation_is_put_right(pair: tuple[Machine, Initiator], real: RealSide) -> None:
