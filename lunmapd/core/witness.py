@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from lunmapd.core.lag import Recent, changed_since, is_within
 from lunmapd.core.lunmap import Lun, Lunmap, NodeState, initiators_of
+from lunmapd.core.outcome import DRIFTED
 from lunmapd.core.status import APPLIED, FAILING, OFFERED, STEPS_HELD, Failing, NodeStatus, lun_named
 
 OK = "ok"
@@ -17,7 +18,7 @@ BEHIND = "behind"
 UNKNOWN = "unknown"
 
 # The pass went over all of the map in force, and what it could not do is listed.
-_LISTED = {FAILING, STEPS_HELD}
+_LISTED = {FAILING, STEPS_HELD, DRIFTED}
 # The node does not know, or does not serve, what it served.
 _BLIND = {"NoMap", "NodeUnknown", "KernelUnreadable", "Withheld"}
 

@@ -162,6 +162,7 @@ def test_a_list_that_is_cut_leaves_the_others_unknown() -> None:
         (status(8, 9, trouble={APPLIED: "Remaining"}), ["ok", "behind"]),
         (status(7, 8, ("discovery_auth",), trouble={APPLIED: "Failing"}), ["ok", "behind"]),
         (status(7, 9, ("discovery_auth",), trouble={APPLIED: "Held"}), ["ok", "ok"]),
+        (status(7, 9, ("discovery_auth",), trouble={APPLIED: "Drifted"}), ["ok", "ok"]),
         (status(6, 6), ["behind", "behind"]),
         (status(None, 9, trouble={APPLIED: "RemovalHeld"}), ["behind", "behind"]),
         (status(10, 10), ["behind", "behind"]),
