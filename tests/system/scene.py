@@ -129,18 +129,19 @@ class Scene:
         nonce = hashlib.sha256(f"{path} {field} {chap.password}".encode()).digest()[:NONCE_BYTES]
         return structs.replace(chap, password=self._vault.seal(path, field, Secret(chap.password), nonce))
 
-    def commit(self, lunmap: Lunmap, *shrink: str, asleep: int = 0) -> str:
-        """Commit a map, and wait until all nodes have applied it.
-
-        The daemon of node `asleep` sleeps until `lunmapd plan -o json` has told what it would do; that is returned.
-        """
-        told, machine = "", self.node(asleep).machine
-        if asleep:
-            machine.run(f"kill -STOP $(cat {PID})")
+    def commit(self, lunmap: Lunmap, *shrink: str) -> None:
+        """Commit a map, and wait until all nodes have applied it."""
         revision = self._client.apply(lunmap, Note(shrink=shrink))
         assert revision is not None, "something changes"
-        if asleep:
-            told = machine.run(f"lunmapd plan -o json; kill -CONT $(cat {PID})").stdout
+        self._client.wait_applied(revision.revision, CONVERGE)
+
+    def plan(self, number: int, lunmap: Lunmap) -> str:
+        """Commit a map while the daemon of a node sleeps, and return what `lunmapd plan -o json` says there before it is applied."""
+        machine = self.node(number).machine
+        machine.run(f"kill -STOP $(cat {PID})")
+        revision = self._client.apply(lunmap)
+        assert revision is not None, "something changes"
+        told = machine.run(f"lunmapd plan -o json; kill -CONT $(cat {PID})").stdout
         self._client.wait_applied(revision.revision, CONVERGE)
         return told
 

@@ -1,13 +1,14 @@
 """Every kind of change under verified I/O: what `lunmapd plan` says beforehand is what the initiator notices, and no more."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from cluster import HOST, SAN, SCRATCH, bring_up, eventually
+from cluster import HOST, SAN, SCRATCH, bring_up
 from system.scene import Noticed, Prediction, Scene
 
+from lab import wait_for
 from lab.pytest_plugin import NewLab
 from lunmapd.client import Client, InvalidInputError
 from lunmapd.core import lio
@@ -138,6 +139,8 @@ def scene(new_lab: NewLab) -> Iterator[Scene]:
         cluster = bring_up(lab, nodes=2)
         with Client.connect(cluster.ensemble.hosts) as client:
             found = Scene(cluster, client, MAP)
+            found.look_anew()
+            found.await_told(TOLD)
             yield found
             found.close()
 
@@ -149,9 +152,8 @@ def test_a_change_is_noticed_as_predicted(scene: Scene, change: Change) -> None:
     there = scene.map(change.old, change.new)
     assert scene.predict(change.node, there) == Prediction(change.there, change.drops)
     scene.commit(there)
-    eventually("what is dropped is", lambda: _dropped(before, scene.notice()) == change.drops)
     scene.check_io()
-    away = scene.notice()
+    away = _await(scene, "the drops", lambda found: _dropped(before, found) == change.drops)
     assert {number for number in (1, 2) if scene.address(number) in away.written} == set(change.reach)
     assert change.there != "none" or not _told(before, away, scene.address(change.node))
     if change.drops:
@@ -159,11 +161,9 @@ def test_a_change_is_noticed_as_predicted(scene: Scene, change: Change) -> None:
         scene.await_told(_fewer(change))
     assert scene.predict(change.node, base, *change.shrinks) == Prediction(change.back)
     scene.commit(base, *change.shrinks)
-    eventually("all are logged in", lambda: scene.notice().ways == before.ways)
     scene.check_io()
-    after = scene.notice()
+    after = _await(scene, "all that was", lambda found: _same(before, found))
     assert _dropped(before, after) == change.drops
-    assert after.written == before.written
     assert change.back != "none" or not _told(away, after, scene.address(change.node))
     if change.drops:
         scene.look_anew()
@@ -184,14 +184,14 @@ def test_the_plan_command_says_the_same(scene: Scene) -> None:
         )
         for step, effect in scene.effects(change.node, there)
     ]
-    told = json.loads(scene.commit(there, asleep=change.node))["steps"]
+    told = json.loads(scene.plan(change.node, there))["steps"]
     assert predicted == [
         (line["action"], line["object"], line["disruption"], line["now"], len(line["initiators"]))
         for line in told
     ]
-    eventually("what is dropped is", lambda: _dropped(before, scene.notice()) == change.drops)
+    _await(scene, "the drops", lambda found: _dropped(before, found) == change.drops)
     scene.commit(scene.map())
-    eventually("all are logged in", lambda: scene.notice().ways == before.ways)
+    _await(scene, "all that was", lambda found: _same(before, found))
     scene.check_io()
 
 
@@ -212,6 +212,15 @@ def test_what_initiators_have_read_changes_while_it_is_unmapped(scene: Scene, se
     scene.commit(scene.map())
     assert scene.notice().logins == before.logins
     scene.check_io()
+
+
+def _await(scene: Scene, what: str, wanted: Callable[[Noticed], bool]) -> Noticed:
+    return wait_for(scene.notice, wanted, 60.0, what)
+
+
+def _same(before: Noticed, after: Noticed) -> bool:
+    """Tell whether the initiator is logged in as before, be it anew, and writes as before."""
+    return (before.ways, before.written) == (after.ways, after.written)
 
 
 def _dropped(before: Noticed, after: Noticed) -> frozenset[str]:
