@@ -116,10 +116,12 @@ class Scene:
         for kernel in self._kernels:
             kernel.close()
 
-    def map(self, old: str = "", new: str = "") -> Lunmap:
-        """Return the map with something replaced."""
-        assert old in self._text
-        text = self._text.replace(old, new, 1)
+    def map(self, *edits: tuple[str, str]) -> Lunmap:
+        """Return the map with one text after the other replaced by another."""
+        text = self._text
+        for old, new in edits:
+            assert old in text, old
+            text = text.replace(old, new, 1)
         for number, node in enumerate(self.cluster.nodes, 1):
             text = text.replace(f"ADDRESS{number}", node.machine.address)
         return change_credentials(parse_map(text)[0], self._sealed)
