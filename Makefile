@@ -31,7 +31,7 @@ test-fast: $(VENV)/ready ## Only the tests that need neither root nor the lab
 soak: $(VENV)/ready lab-packages ## Random edits under random faults, the history checked, about 20 minutes (SEED=, EDITS=)
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(EDITS),--edits $(EDITS))
 
-bench: $(VENV)/ready lab-packages ## What it costs beside the bare price of the same, about 20 minutes (ONLY=name ...)
+bench: $(VENV)/ready lab-packages ## What it costs beside the bare price of the same, about 30 minutes (ONLY=name ...)
 	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 lint: $(VENV)/ready ## ruff, mypy --strict and the layers of the architecture
