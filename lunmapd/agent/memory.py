@@ -16,8 +16,9 @@ from lunmapd.core.drift import Known
 from lunmapd.core.errors import LunmapdError
 from lunmapd.core.observed import Observed
 from lunmapd.core.offer import Offer
-from lunmapd.core.outcome import BACKING_MISSING, DRIFTED, WAITING, Failure, Report
-from lunmapd.core.plan import Action, Disruption, Plan
+from lunmapd.core.outcome import BACKING_MISSING, WAITING, Failure, Report
+from lunmapd.core.plan import Disruption, Plan
+from lunmapd.core.sift import bears
 from lunmapd.core.status import REMOVAL_HELD
 from lunmapd.core.view import MOST, Part, View
 
@@ -52,20 +53,13 @@ class Rest(Struct, frozen=True):
 
 def _rest(result: Result, allow: Disruption) -> Rest:
     left = {lio.key(step.item): step for step in result.left}
-    bearing = {
-        name
-        for name, step in left.items()
-        if isinstance(step.item, lio.Tpg) and step.action is Action.UPDATE and _is_drift(result, name)
-    }
+    failing = ((name, step, result.failures.get(name)) for name, step in left.items())
+    bearing = {name for name, step, failure in failing if failure is not None and bears(step, failure)}
     names = result.failures.keys() | left.keys()
     items = [step.item for step in left.values()]
     on = {parent for item in items for parent in lio.parents(item)}
     luns = {lio.lun_of(item) for item in items}
     return Rest(result.failures, result.left, result.decided, names, names - bearing, on, luns, allow)
-
-
-def _is_drift(result: Result, name: lio.Key) -> bool:
-    return name in result.failures and result.failures[name].reason == DRIFTED
 
 
 class Memory:
@@ -115,8 +109,7 @@ class Memory:
 
         All is forgotten unless `settle` tells that this part is as it is wanted.
         """
-        view = self._view
-        self._view = self._pending = None
+        view, self._view = self._view, None
         last, self._last = self._last, orders
         part: Part | None = None
         self._is_audit = self._now() >= self._audit_at

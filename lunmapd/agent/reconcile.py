@@ -82,22 +82,19 @@ def _glance(kernel: Kernel, part: Part, likely: lio.Objects, otherwise: lio.Obje
 
 
 class Look(Struct, frozen=True):
-    """What a look at all of LIO found, what the map wants of this node then, and what of it the orders let it have."""
+    """What a look at all of LIO found, what the map wants of this node then, what of it the orders let it have, and what leads there."""
 
     observed: Observed
     want: Desire
     desired: lio.Objects
-
-    @property
-    def steps(self) -> Plan:
-        """What leads from the one to the other."""
-        return plan(self.desired, self.observed.objects)
+    steps: Plan
 
 
 def _look(kernel: Kernel, claims: AbstractSet[str], orders: Orders) -> Look:
     observed = kernel.observe(claims)
     want = desire(orders.lunmap, orders.unreadable, orders.node, observed, orders.vault)
-    return Look(observed, want, offered(want.objects, observed.objects, orders.offer))
+    desired = offered(want.objects, observed.objects, orders.offer)
+    return Look(observed, want, desired, plan(desired, observed.objects))
 
 
 def _reconcile_all(kernel: Kernel, claims: Claims, orders: Orders, memory: Memory) -> Result:

@@ -37,9 +37,7 @@ class Voice:
         """Begin with nothing said."""
         self._conditions: dict[str, tuple[bool, str, str]] = {}
         self._failures: dict[lio.Key, Failure] = {}
-        self._unwritten = ""
-        self._keyless = ""
-        self._forgetful = ""
+        self._troubles: dict[Message, str] = {}
 
     def conditions(self, conditions: Iterable[Condition]) -> None:
         """Say each condition that changed."""
@@ -62,24 +60,21 @@ class Voice:
 
     def keyless(self, error: LunmapdError | None) -> None:
         """Say that the key file can't be used."""
-        text = "" if error is None else str(error)
-        if text and text != self._keyless:
-            log.warning("the key file is not used: %s", text, extra=fields(Message.KEYS_UNUSABLE))
-        self._keyless = text
+        self._trouble(Message.KEYS_UNUSABLE, "the key file is not used: %s", error)
 
     def forgetful(self, error: LunmapdError | None) -> None:
         """Say that a restart will not know what was seen."""
-        text = "" if error is None else str(error)
-        if text and text != self._forgetful:
-            log.warning("%s", text, extra=fields(Message.SEEN_UNWRITTEN))
-        self._forgetful = text
+        self._trouble(Message.SEEN_UNWRITTEN, "%s", error)
 
     def unwritten(self, error: LunmapdError | None) -> None:
         """Say that the status could not be written."""
+        self._trouble(Message.STATUS_UNWRITTEN, "the status was not written: %s", error)
+
+    def _trouble(self, message: Message, sentence: str, error: LunmapdError | None) -> None:
         text = "" if error is None else str(error)
-        if text and text != self._unwritten:
-            log.warning("the status was not written: %s", text, extra=fields(Message.STATUS_UNWRITTEN))
-        self._unwritten = text
+        if text and text != self._troubles.get(message):
+            log.warning(sentence, text, extra=fields(message))
+        self._troubles[message] = text
 
 
 def _say(entry: Condition) -> None:

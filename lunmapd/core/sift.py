@@ -46,12 +46,12 @@ def _sift(steps: Plan, refused: Refused) -> Permitted:
             kept.append(step)
             continue
         held.setdefault(lio.key(step.item), failure)
-        if not _bears(step, failure):
+        if not bears(step, failure):
             ledger.record(step)
     return Permitted(tuple(kept), held)
 
 
-def _bears(step: Step, failure: Failure) -> bool:
+def bears(step: Step, failure: Failure) -> bool:
     """Tell whether what stands on the object need not wait: a whole target must not, for a setting that somebody changed in its TPG.
 
     Settings that decide who gets in are put right all the same, see drift.py.

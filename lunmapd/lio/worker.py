@@ -32,9 +32,9 @@ class Worker(Struct):
     """What the worker knows between requests; `send` takes its answers."""
 
     send: Callable[[wire.Answer], None]
+    side_by_side: bool
     places: Places = field(default_factory=Places)
     features: AbstractSet[str] | None = None
-    side_by_side: bool = field(default_factory=worthwhile)
 
     def answer(self, request: wire.Request) -> None:
         """Do what is asked, and send the answers as they come."""
@@ -119,9 +119,8 @@ def serve(requests: Iterable[bytes], send: Callable[[bytes], None], *, side_by_s
         worker.answer(wire.decode_request(line))
 
 
-def main(*, side_by_side: bool | None = None) -> None:
-    """Serve stdin and stdout; whatever a library prints goes to stderr. Without `side_by_side` it goes by the processors."""
-    chosen = worthwhile() if side_by_side is None else side_by_side
+def main(*, side_by_side: bool) -> None:
+    """Serve stdin and stdout; whatever a library prints goes to stderr."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     # rtslib says with every storage object that it did not move LIO's database; that is as it should be.
@@ -129,7 +128,7 @@ def main(*, side_by_side: bool | None = None) -> None:
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     try:
-        serve(sys.stdin.buffer, lambda line: _write(answers.fileno(), line), side_by_side=chosen)
+        serve(sys.stdin.buffer, lambda line: _write(answers.fileno(), line), side_by_side=side_by_side)
     except BrokenPipeError:
         return
 
@@ -141,4 +140,4 @@ def _write(descriptor: int, line: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(side_by_side=worthwhile())

@@ -24,32 +24,28 @@ _THERE = "/srv/bench"
 def node(memory: str = "2G") -> Iterator[Machine]:
     """Give a storage node that has lunmapd and the guest's part of the benchmark."""
     with Lab() as lab:
-        machine = lab.machine("node", memory=memory)
-        _equip(machine)
-        yield machine
+        yield _machine(lab, memory)
 
 
 @contextmanager
 def cluster(memory: str = "2G") -> Iterator[tuple[Machine, Ensemble]]:
     """Give such a node, and a ZooKeeper server that it reaches."""
     with Lab() as lab:
-        machine = lab.machine("node", memory=memory)
-        _equip(machine)
-        yield machine, lab.ensemble()
+        yield _machine(lab, memory), lab.ensemble()
 
 
 @contextmanager
 def node_with_processors(number: int) -> Iterator[Machine]:
     """Give an emulated one that has several processors, which User-Mode Linux can't have."""
     with Lab(driver=qemu(root("qemu"))) as lab:
-        machine = lab.machine("node", memory="1G", cpus=number)
-        _equip(machine)
-        yield machine
+        yield _machine(lab, "1G", number)
 
 
-def _equip(machine: Machine) -> None:
+def _machine(lab: Lab, memory: str, cpus: int = 1) -> Machine:
+    machine = lab.machine("node", memory=memory, cpus=cpus)
     for file in (_HERE / "__init__.py", *(_HERE / "guest").glob("*.py")):
         machine.put(f"{_THERE}/bench/{file.relative_to(_HERE)}", file.read_text())
+    return machine
 
 
 def measure(machine: Machine, *words: str | int, timeout: float = 600.0) -> dict[str, float]:

@@ -9,6 +9,7 @@ import pytest
 from integration.agents import Nodes
 from integration.tools import make_former_tree
 
+from fakes.clock import Clock
 from fakes.lio import FakeLio
 from lab import Ensemble, Lab
 from lunmapd.core.lunmap import Lunmap
@@ -84,3 +85,9 @@ def kernel() -> FakeLio:
 def make(session: Session, kernel: FakeLio, tmp_path: Path) -> Nodes:
     """Give what makes an agent of node n1."""
     return Nodes(session, kernel, tmp_path)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Give the daemon's clock."""
+    return Clock(1000.0)

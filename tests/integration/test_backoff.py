@@ -27,12 +27,6 @@ MAP = many(*range(10))
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """Give the daemon's clock."""
-    return Clock(1000.0)
-
-
-@pytest.fixture
 def agent(session: Session, make: Nodes, clock: Clock) -> Agent:
     """Give a node with ten Luns, of which one has no device."""
     put(session, MAP)

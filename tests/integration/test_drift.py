@@ -30,12 +30,6 @@ MAP = many(*range(10))
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """Give the daemon's clock."""
-    return Clock(1000.0)
-
-
-@pytest.fixture
 def agent(session: Session, make: Nodes, clock: Clock) -> Agent:
     """Give a node that reports what hands do, and has applied a map of ten Luns."""
     put(session, MAP)
