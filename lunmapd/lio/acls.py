@@ -1,6 +1,6 @@
 """Looking at the initiators of a target portal group: ACLs, mapped LUNs and sessions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lunmapd.core import lio
 from lunmapd.core.observed import Session
@@ -8,6 +8,8 @@ from lunmapd.lio import parse
 from lunmapd.lio.auth import observe_credentials
 from lunmapd.lio.look import Look
 from lunmapd.lio.places import tpg_path
+
+_TOGETHER = 64  # mapped LUNs whose files are open at the same time
 
 
 def observe_acls(look: Look, iqn: str, tag: int, luns: Mapping[int, str]) -> None:
@@ -18,10 +20,11 @@ def observe_acls(look: Look, iqn: str, tag: int, luns: Mapping[int, str]) -> Non
         return
     for initiator in look.directories(path):
         observe_acl(look, lio.NodeAcl(iqn, tag, initiator))
-        for name in look.directories(f"{path}/{initiator}"):
-            number = parse.directory_number(name, "lun_")
-            if number is not None:
-                observe_mapped_lun(look, lio.NodeAcl(iqn, tag, initiator), number, luns)
+        names = look.directories(f"{path}/{initiator}")
+        numbers = [number for name in names if (number := parse.directory_number(name, "lun_")) is not None]
+        for first in range(0, len(numbers), _TOGETHER):
+            some = numbers[first : first + _TOGETHER]
+            observe_mapped_luns(look, lio.NodeAcl(iqn, tag, initiator), some, luns)
 
 
 def observe_acl(look: Look, item: lio.NodeAcl) -> None:
@@ -39,17 +42,29 @@ def observe_dynamic_sessions(look: Look, iqn: str, tag: int) -> None:
     look.sessions.extend(Session(iqn, tag, name, "LOGGED_IN") for name in names)
 
 
-def observe_mapped_lun(look: Look, acl: lio.NodeAcl, number: int, luns: Mapping[int, str]) -> None:
-    """Note a mapped LUN that is there; one that maps none of `luns` is left over."""
-    path = f"{tpg_path(acl.iqn, acl.tag)}/acls/{acl.initiator}/lun_{number}"
-    if look.keep(path):
-        return
-    lun = parse.directory_number((look.link(path) or "").rpartition("/")[2], "lun_")
-    if lun is None or lun not in luns:
-        look.leftover("mapped_lun", path)
-        return
-    write_protect = look.read(f"{path}/write_protect") == "1"
-    _add(look, lio.MappedLun(acl.iqn, acl.tag, acl.initiator, number, luns[lun], write_protect))
+def observe_mapped_luns(
+    look: Look, acl: lio.NodeAcl, numbers: Iterable[int], luns: Mapping[int, str]
+) -> None:
+    """Note mapped LUNs that are there; one that maps none of `luns` is left over."""
+    path = f"{tpg_path(acl.iqn, acl.tag)}/acls/{acl.initiator}"
+    found: dict[int, str] = {}
+    for number in numbers:
+        directory = f"{path}/lun_{number}"
+        if look.keep(directory):
+            continue
+        lun = parse.directory_number((look.link(directory) or "").rpartition("/")[2], "lun_")
+        if lun is None or lun not in luns:
+            look.leftover("mapped_lun", directory)
+        else:
+            found[number] = luns[lun]
+    flags = look.read_all(path, map(_write_protect, found))
+    for number, name in found.items():
+        write_protect = flags.get(_write_protect(number)) == "1"
+        _add(look, lio.MappedLun(acl.iqn, acl.tag, acl.initiator, number, name, write_protect))
+
+
+def _write_protect(number: int) -> str:
+    return f"lun_{number}/write_protect"
 
 
 def _keep_maps(look: Look, path: str) -> None:

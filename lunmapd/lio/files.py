@@ -6,31 +6,61 @@ What is absent, or vanishes while it is read (ENOENT, ENODEV), gives nothing; ot
 import errno
 import os
 import stat
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 _PAGE = 4096  # configfs attributes are at most one page
+_LINKS_OF_ONE = 3  # its name, its own ".", and the ".." of the one in it
 _ABSENT = (errno.ENOENT, errno.ENODEV, errno.ENOTDIR)
 
 
 def read(path: str) -> str | None:
     """Return a file's text, stripped; None where it is absent."""
+    directory, _, name = path.rpartition("/")
+    return read_all(directory, (name,)).get(name)
+
+
+def read_all(directory: str, names: Iterable[str]) -> dict[str, str]:
+    """Return the text of each of these files below a directory, stripped; absent ones are left out."""
+    found: dict[str, str] = {}
+    descriptors: list[int] = []
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            return os.read(descriptor, _PAGE).decode(errors="replace").strip()
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        _raise_unless_absent(error)
-        return None
+        for name in names:
+            try:
+                descriptors.append(os.open(f"{directory}/{name}", os.O_RDONLY))
+                found[name] = os.read(descriptors[-1], _PAGE).decode(errors="replace").strip()
+            except OSError as error:
+                _raise_unless_absent(error)
+    finally:
+        _close(descriptors)
+    return found
 
 
 def write(path: str, text: str) -> None:
     """Write a file in one go, as configfs wants it. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY)
+    directory, _, name = path.rpartition("/")
+    write_all(directory, {name: text})
+
+
+def write_all(directory: str, texts: Mapping[str, str]) -> None:
+    """Write files below a directory in this order, each in one go. Raises OSError at the first one that is refused."""
+    descriptors: list[int] = []
     try:
-        os.write(descriptor, text.encode())
+        for name, text in texts.items():
+            descriptors.append(os.open(f"{directory}/{name}", os.O_WRONLY))
+            os.write(descriptors[-1], text.encode())
     finally:
+        _close(descriptors)
+
+
+def _close(descriptors: Sequence[int]) -> None:
+    """Close them, in one call where they are in a row: then all between the first and the last are among them."""
+    for first in descriptors[:1]:
+        end = first + len(descriptors)
+        if list(range(first, end)) == descriptors:
+            os.closerange(first, end)
+            return
+    for descriptor in descriptors:
         os.close(descriptor)
 
 
@@ -38,6 +68,15 @@ def is_directory(path: str) -> bool:
     """Tell whether there is such a directory."""
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError as error:
+        _raise_unless_absent(error)
+        return False
+
+
+def holds_one_directory(path: str) -> bool:
+    """Tell whether a directory has exactly one in it, by its link count (configfs_create_dir in fs/configfs/dir.c)."""
+    try:
+        return os.lstat(path).st_nlink == _LINKS_OF_ONE
     except OSError as error:
         _raise_unless_absent(error)
         return False

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from lunmapd.core import lio
 from lunmapd.lio import files
-from lunmapd.lio.acls import observe_acl, observe_mapped_lun
+from lunmapd.lio.acls import observe_acl, observe_mapped_luns
 from lunmapd.lio.alua import observe_binding
 from lunmapd.lio.look import Look
 from lunmapd.lio.places import Places, tpg_path
@@ -76,4 +76,4 @@ def _mapped_lun(look: Look, item: lio.MappedLun) -> None:
         return
     number = look.places.luns[item.iqn, item.tag].get(item.storage_object)
     luns = {} if number is None else {number: item.storage_object}
-    observe_mapped_lun(look, lio.NodeAcl(item.iqn, item.tag, item.initiator), item.lun, luns)
+    observe_mapped_luns(look, lio.NodeAcl(item.iqn, item.tag, item.initiator), [item.lun], luns)

@@ -31,13 +31,16 @@ def create_storage_object(item: lio.StorageObject, index: int) -> str:
     hba = f"{_ROOT}/core/{item.plugin}_{index}"
     device = f"{hba}/{item.name}"
     with _made(hba), _made(device):
-        if item.plugin == "fileio":
-            files.write(f"{device}/control", f"fd_dev_name={item.path},fd_dev_size={item.size}")
-        else:
-            files.write(f"{device}/control", f"udev_path={item.path}")
-        files.write(f"{device}/udev_path", item.path)
-        files.write(f"{device}/enable", "1")
-        files.write(f"{device}/wwn/vpd_unit_serial", item.serial)
+        known = f"fd_dev_name={item.path},fd_dev_size={item.size}"
+        files.write_all(
+            device,
+            {
+                "control": known if item.plugin == "fileio" else f"udev_path={item.path}",
+                "udev_path": item.path,
+                "enable": "1",
+                "wwn/vpd_unit_serial": item.serial,
+            },
+        )
     return device
 
 

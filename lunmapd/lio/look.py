@@ -1,6 +1,7 @@
 """The notebook of one look at the kernel."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from msgspec import Struct
@@ -23,34 +24,48 @@ class Held(Struct, frozen=True):
     objects: tuple[lio.Object, ...] = ()
 
 
+class Known(Struct, frozen=True):
+    """What is known before a look: directories that are held, features that no TPG has shown yet, and each storage object's HBA directory as of the last look and the steps since."""
+
+    held: tuple[Held, ...] = ()
+    features: AbstractSet[str] = frozenset()
+    devices: Mapping[str, str] = {}
+
+
 class Look:
     """Collects what is found; paths are relative to configfs' target directory.
 
     With `hand_on` it keeps only some of the objects at a time: it hands them on as they come, for all of them would
-    be the largest thing in the worker's memory. `with_group` are the storage objects that have a target port group of ours.
+    be the largest thing in the worker's memory. `with_group` are the storage objects that have a target port group of ours,
+    `expected` are HBA directories, each with the storage object that was in it.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        held: Iterable[Held] = (),
-        hand_on: HandOn | None = None,
-    ) -> None:
-        """Start with what is held back from an earlier look."""
+    def __init__(self, root: Path, known: Known | None = None, hand_on: HandOn | None = None) -> None:
+        """Start with what is known before."""
+        known = known or Known()
         self._hand_on = hand_on
         self.root = str(root)
-        self.held = {entry.path: entry.objects for entry in held}
+        self.held = {entry.path: entry.objects for entry in known.held}
+        self.expected = {hba: name for name, hba in known.devices.items()}
         self.objects: dict[lio.Key, lio.Object] = {}
         self.with_group: set[str] = set()
         self.sessions = list[Session]()
         self.foreign: set[str] = set()
-        self.features: set[str] = set()
+        self.features = set(known.features)
         self.missing: set[str] = set()
         self.places = Places()
 
     def read(self, path: str) -> str | None:
         """Read one file, None if it is absent."""
         return files.read(f"{self.root}/{path}")
+
+    def read_all(self, path: str, names: Iterable[str]) -> dict[str, str]:
+        """Read files below a directory; absent ones are left out."""
+        return files.read_all(f"{self.root}/{path}", names)
+
+    def holds_one_directory(self, path: str) -> bool:
+        """Tell whether there is exactly one directory in a directory."""
+        return files.holds_one_directory(f"{self.root}/{path}")
 
     def directories(self, path: str) -> list[str]:
         """List the directories in a directory."""
@@ -61,9 +76,8 @@ class Look:
         return files.link(f"{self.root}/{path}", MARK)
 
     def settings(self, path: str, names: Iterable[str]) -> lio.Settings:
-        """Read the named files of a directory; absent ones are left out."""
-        values = ((name, self.read(f"{path}/{name}")) for name in names)
-        return tuple((name, value) for name, value in values if value is not None)
+        """Read files of a directory as the settings that they are."""
+        return tuple(self.read_all(path, names).items())
 
     def add(self, item: lio.Object) -> None:
         """Note an object."""

@@ -4,7 +4,6 @@ Half-built objects, vanishing files, missing attributes and other tools' objects
 """
 
 import os
-from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from lunmapd.core.observed import Observed
 from lunmapd.core.project import PORT_ID
 from lunmapd.lio.acls import observe_acls, observe_dynamic_sessions
 from lunmapd.lio.auth import observe_discovery
-from lunmapd.lio.look import HandOn, Held, Look
+from lunmapd.lio.look import HandOn, Known, Look
 from lunmapd.lio.parse import directory_number
 from lunmapd.lio.places import Places, tpg_path
 from lunmapd.lio.storage_objects import observe_storage_objects
@@ -44,17 +43,10 @@ def observe(root: Path, claims: AbstractSet[str]) -> Observed:
 
 
 def look_at(
-    root: Path,
-    claims: AbstractSet[str],
-    held: Iterable[Held] = (),
-    features: AbstractSet[str] = frozenset(),
-    hand_on: HandOn | None = None,
+    root: Path, claims: AbstractSet[str], known: Known | None = None, hand_on: HandOn | None = None
 ) -> Sight:
-    """Look, leaving alone the directories that are held; `features` are known before any TPG shows them.
-
-    Objects that went to `hand_on` are not in what is returned.
-    """
-    look = Look(root, held, hand_on)
+    """Look, leaving alone the directories that are held. Objects that went to `hand_on` are not in what is returned."""
+    look = Look(root, known, hand_on)
     observe_storage_objects(look)
     if lio.DISCOVERY_CLAIM in claims:
         observe_discovery(look)
@@ -64,7 +56,7 @@ def look_at(
     for path in look.held:
         look.keep(path)
     sessions = tuple(look.sessions)
-    observed = Observed(look.objects, look.foreign, features | look.features, sessions, look.missing)
+    observed = Observed(look.objects, look.foreign, look.features, sessions, look.missing)
     return Sight(observed, look.places)
 
 

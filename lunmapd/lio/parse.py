@@ -10,23 +10,30 @@ _STATE = re.compile(r"TARG_SESS_(?:STATE_)?(\w+)")
 _ADDRESS = re.compile(r"Address (\S+)")
 
 
-def backing(plugin: str, info: str) -> tuple[str, int] | None:
-    """Return path and size in bytes (0 for a block device) from a storage object's `info`, None if unusable.
+def backing_file(plugin: str) -> str:
+    """Return the name of a storage object's file that tells what is behind it: of a device passed through, `info` says only where it is on its bus."""
+    return "udev_path" if plugin == "pscsi" else "info"
+
+
+def backing(plugin: str, text: str) -> tuple[str, int] | None:
+    """Return path and size in bytes (0 for a device) from the text of that file, None if unusable.
 
     Sources: the functions *_show_configfs_dev_params of the plugins in drivers/target.
     """
     match plugin:
+        case "pscsi":
+            return (text, 0) if text else None
         case "fileio":
-            found = _FILE.search(info)
+            found = _FILE.search(text)
             return (found[1], int(found[2])) if found else None
         case "rd_mcp":
-            pages = _PAGES.search(info)
+            pages = _PAGES.search(text)
             return ("", int(pages[1]) * int(pages[2])) if pages else None
         case "user":
-            program = _CONFIG.search(info)
+            program = _CONFIG.search(text)
             return (program[1], int(program[2])) if program else None
         case _:
-            path = _UDEV_PATH.search(info)
+            path = _UDEV_PATH.search(text)
             return (path[1], 0) if path else None
 
 

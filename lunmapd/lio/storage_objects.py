@@ -1,6 +1,7 @@
 """Looking at the storage objects in LIO's core."""
 
 import os
+from functools import cache
 
 from lunmapd.core import lio
 from lunmapd.core.project import STORAGE_ATTRIBUTES
@@ -9,6 +10,7 @@ from lunmapd.lio.alua import observe_group
 from lunmapd.lio.look import Look
 from lunmapd.lio.places import FIRST_INDEX, index_of
 
+_SERIAL, _VENDOR, _PRODUCT = "wwn/vpd_unit_serial", "wwn/vendor_id", "wwn/product_id"
 _ON_A_PATH = ("fileio", "iblock", "pscsi")
 
 
@@ -32,18 +34,30 @@ def _hba(look: Look, hba: str) -> None:
     if look.keep(f"core/{hba}"):
         held = look.held[f"core/{hba}"]
         look.places.devices.update({item.name: hba for item in held if isinstance(item, lio.StorageObject)})
-        return
-    names = look.directories(f"core/{hba}")
-    if not names:
-        look.leftover("hba", f"core/{hba}")
-    for name in names:
-        item = read_storage_object(look, hba, name)
-        if item is None or name in look.places.devices:
-            look.leftover("storage_object", f"core/{hba}/{name}")
-        else:
-            look.add(item)
-            note_missing(look, item)
-            look.places.devices[name] = hba
+    elif not _as_expected(look, hba):
+        names = look.directories(f"core/{hba}")
+        if not names:
+            look.leftover("hba", f"core/{hba}")
+        for name in names:
+            if not _note(look, hba, name):
+                look.leftover("storage_object", f"core/{hba}/{name}")
+
+
+def _as_expected(look: Look, hba: str) -> bool:
+    """Note the one that was there before, if there is no other: listing a directory takes more than asking how many are in it."""
+    name = look.expected.get(hba)
+    return name is not None and look.holds_one_directory(f"core/{hba}") and _note(look, hba, name)
+
+
+def _note(look: Look, hba: str, name: str) -> bool:
+    """Note a storage object; return False if it isn't whole, or there is one of this name."""
+    item = read_storage_object(look, hba, name)
+    if item is None or name in look.places.devices:
+        return False
+    look.add(item)
+    note_missing(look, item)
+    look.places.devices[name] = hba
+    return True
 
 
 def _adopted(look: Look, hba: str) -> None:
@@ -51,13 +65,8 @@ def _adopted(look: Look, hba: str) -> None:
     if f"core/{hba}" in look.held:
         return _hba(look, hba)
     for name in look.directories(f"core/{hba}"):
-        if not note.parse(hba.rpartition("_")[0], look.read(f"core/{hba}/{name}/alias") or "").adopted:
-            continue
-        item = read_storage_object(look, hba, name)
-        if item is not None and name not in look.places.devices:
-            look.add(item)
-            note_missing(look, item)
-            look.places.devices[name] = hba
+        if note.parse(hba.rpartition("_")[0], look.read(f"core/{hba}/{name}/alias") or "").adopted:
+            _note(look, hba, name)
     return None
 
 
@@ -70,21 +79,27 @@ def note_missing(look: Look, item: lio.StorageObject) -> None:
 def read_storage_object(look: Look, hba: str, name: str) -> lio.StorageObject | None:
     """Read one storage object, None if it isn't whole: its creation writes the serial after it is enabled."""
     path, plugin = f"core/{hba}/{name}", hba.rpartition("_")[0]
-    mine = note.parse(plugin, look.read(f"{path}/alias") or "")
-    serial = mine.serial or parse.serial(look.read(f"{path}/wwn/vpd_unit_serial") or "")
-    backing = backing_of(look, path, plugin)
+    texts = look.read_all(path, _files(plugin))
+    mine = note.parse(plugin, texts.get("alias", ""))
+    serial = mine.serial or parse.serial(texts.get(_SERIAL, ""))
+    backing = parse.backing(plugin, texts.get(parse.backing_file(plugin), ""))
     if not serial or backing is None or (plugin == "pscsi" and not mine.serial):
         return None
-    attributes = look.settings(f"{path}/attrib", (*STORAGE_ATTRIBUTES[plugin], *mine.attributes))
-    vendor = look.read(f"{path}/wwn/vendor_id") or "" if mine.vendor else ""
-    product = look.read(f"{path}/wwn/product_id") or "" if mine.product else ""
+    if more := _noted(mine):
+        texts |= look.read_all(path, more)
+    names = (*STORAGE_ATTRIBUTES[plugin], *mine.attributes)
+    attributes = tuple((name, texts[file]) for name in names if (file := f"attrib/{name}") in texts)
     alua = observe_group(look, path) if mine.alua else None
+    vendor, product = texts.get(_VENDOR, ""), texts.get(_PRODUCT, "")
     return lio.StorageObject(name, plugin, *backing, serial, attributes, vendor, product, alua)
 
 
-def backing_of(look: Look, path: str, plugin: str) -> tuple[str, int] | None:
-    """Return path and size of a storage object, None if it has none yet; of a passed through device the kernel shows only where it is on its bus."""
-    if plugin == "pscsi":
-        device = look.read(f"{path}/udev_path")
-        return (device, 0) if device else None
-    return parse.backing(plugin, look.read(f"{path}/info") or "")
+@cache
+def _files(plugin: str) -> tuple[str, ...]:
+    governed = (f"attrib/{name}" for name in STORAGE_ATTRIBUTES[plugin])
+    return ("alias", _SERIAL, parse.backing_file(plugin), *governed)
+
+
+def _noted(mine: note.Note) -> list[str]:
+    names = {_VENDOR: mine.vendor, _PRODUCT: mine.product}
+    return [f"attrib/{name}" for name in mine.attributes] + [file for file, set_ in names.items() if set_]

@@ -15,7 +15,6 @@ from lunmapd.lio import note, parse
 from lunmapd.lio.auth import DISCOVERY, observe_credentials
 from lunmapd.lio.look import Look
 from lunmapd.lio.places import FIRST_INDEX, index_of, tpg_path
-from lunmapd.lio.storage_objects import backing_of
 from lunmapd.lio.tpgs import is_marked
 
 _HARDWARE = ("hw_block_size", "hw_queue_depth", "hw_max_sectors")
@@ -46,7 +45,8 @@ def _storage(look: Look, exported: AbstractSet[str]) -> Iterator[tuple[str, Foun
 
 def _storage_object(look: Look, path: str, plugin: str, name: str) -> FoundStorage:
     info = look.read(f"{path}/info") or ""
-    source, size = backing_of(look, path, plugin) or ("", 0)
+    backing = look.read(f"{path}/{parse.backing_file(plugin)}") or ""
+    source, size = parse.backing(plugin, backing) or ("", 0)
     known = [attribute for kind, attribute in STORAGE if kind == plugin]
     attributes = look.settings(f"{path}/attrib", {*STORAGE_ATTRIBUTES[plugin], *known, *_HARDWARE})
     return FoundStorage(

@@ -21,6 +21,7 @@ from lunmapd.lio import luns, rts, wire
 from lunmapd.lio.apply import apply
 from lunmapd.lio.glance import SurprisedError, glance
 from lunmapd.lio.lanes import lanes, runs, worthwhile
+from lunmapd.lio.look import Known
 from lunmapd.lio.observe import kernel_features, look_at
 from lunmapd.lio.places import Places, domain
 from lunmapd.lio.prepare import prepare
@@ -55,10 +56,11 @@ class Worker(Struct):
         if self.features is None:
             prepare()
             self.features = kernel_features()
-        # What was known before is not kept beside what is found.
+        known = Known(request.held, self.features, self.places.devices)
+        # What else was known before is not kept beside what is found.
         self.places = Places()
         with attempt("read LIO"):
-            sight = look_at(rts.ROOT, frozenset(request.claims), request.held, self.features, self._hand_on)
+            sight = look_at(rts.ROOT, frozenset(request.claims), known, self._hand_on)
         self.places = sight.places
         self.send(wire.seen(sight.observed))
 

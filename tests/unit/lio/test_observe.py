@@ -9,7 +9,7 @@ from lunmapd.core import lio
 from lunmapd.core.lunmap import AluaState
 from lunmapd.core.password import Secret
 from lunmapd.core.project import PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
-from lunmapd.lio.look import Held, Look
+from lunmapd.lio.look import Held, Known, Look
 from lunmapd.lio.observe import look_at, observe
 
 IQN = "iqn.2020-01.org.example:disks"
@@ -208,7 +208,7 @@ def test_held_directories_are_not_touched(tree: Tree) -> None:
     _served(tree)
     (tree.root / f"{TPGT}/lun/lun_0/lunmapd").unlink()
     held = Held(f"{TPGT}/lun/lun_0", (lio.TpgLun(IQN, 1, "a"),))
-    found = look_at(tree.root, NOBODY, [held]).observed.objects
+    found = look_at(tree.root, NOBODY, Known((held,))).observed.objects
     assert lio.TpgLun(IQN, 1, "a") in found.values()
     assert lio.MappedLun(IQN, 1, "host", 5, "a", write_protect=True) in found.values()
 
@@ -225,7 +225,7 @@ def test_what_is_held_is_given_as_last_seen(tree: Tree, path: str) -> None:
         "core/fileio_10000": (lio.StorageObject,),
     }
     held = Held(path, tuple(item for item in before.values() if isinstance(item, inside[path])))
-    assert look_at(tree.root, NOBODY, [held]).observed.objects == before
+    assert look_at(tree.root, NOBODY, Known((held,))).observed.objects == before
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_a_leftover_that_hangs_stays_one(tree: Tree, kind: str, path: str, held:
     (tree.root / path).mkdir(parents=True)
     leftover = lio.Leftover(kind, path)
     assert _leftovers(tree) == {leftover}
-    found = look_at(tree.root, NOBODY, [Held(held, (leftover,))]).observed.objects
+    found = look_at(tree.root, NOBODY, Known((Held(held, (leftover,)),))).observed.objects
     assert {item for item in found.values() if isinstance(item, lio.Leftover)} == {leftover}
 
 
@@ -251,7 +251,7 @@ def test_a_lun_whose_making_hangs_is_not_seen(tree: Tree) -> None:
     """Nothing was known in its directory before, so nothing is now; its number stays taken."""
     _served(tree)
     (tree.root / f"{TPGT}/lun/lun_1").mkdir()
-    sight = look_at(tree.root, NOBODY, [Held(f"{TPGT}/lun/lun_1")])
+    sight = look_at(tree.root, NOBODY, Known((Held(f"{TPGT}/lun/lun_1"),)))
     assert not any(isinstance(item, lio.Leftover) for item in sight.observed.objects.values())
     assert sight.places.numbers[IQN, 1].lowest() == 2
 
