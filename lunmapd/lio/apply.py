@@ -70,8 +70,10 @@ def _delete_leftover(item: lio.Leftover, places: Places) -> None:
     files.remove(path)
     match item.kind:
         case "storage_object":
-            path.parent.rmdir()
-            places.indexes.free(index_of(path.parent.name))
+            # One that somebody made beside ours goes alone.
+            if not files.directories(str(path.parent)):
+                path.parent.rmdir()
+                places.indexes.free(index_of(path.parent.name))
         case "hba":
             places.indexes.free(index_of(path.name))
         case "lun":

@@ -57,6 +57,23 @@ def test_a_group_that_was_altered_by_hand_is_put_right(
         assert pair[0].run(show).stdout == was
 
 
+def test_what_was_put_beside_a_storage_object_is_seen(
+    pair: tuple[Machine, Initiator], real: RealSide
+) -> None:
+    """The link count of an HBA's directory in configfs is that of the storage objects in it, so one more is noticed, and one instead of it."""
+    real.file("/srv/a", maps.SIZE)
+    converge(real, full("a"))
+    hba = pair[0].run("echo /sys/kernel/config/target/core/fileio_*").stdout.strip()
+    links = pair[0].run(f"stat -c %h {hba}; mkdir {hba}/b; stat -c %h {hba}").stdout.split()
+    assert links == ["3", "4"]
+    path = hba.removeprefix("/sys/kernel/config/target/")
+    assert lio.Leftover("storage_object", f"{path}/b") in observed(real).values()
+    converge(real, {})
+    pair[0].run(f"mkdir -p {hba}/c")
+    assert set(observed(real).values()) == {lio.Leftover("storage_object", f"{path}/c")}
+    converge(real, {})
+
+
 def test_luns_are_made_and_removed_side_by_side(pair: tuple[Machine, Initiator]) -> None:
     """Many at a time get numbers of their own; one that the kernel refuses costs itself only, and is made in the next pass."""
     names, late = [f"lun{number}" for number in range(40)], ["late", "later", "last"]

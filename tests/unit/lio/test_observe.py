@@ -121,6 +121,27 @@ def test_halves_are_leftovers(tree: Tree) -> None:
     }
 
 
+def test_what_was_expected_in_a_directory_is_looked_for_first(tree: Tree) -> None:
+    """It is seen as without knowing; so is what stands there instead of it, beside it, or under its name elsewhere."""
+    _served(tree)
+    known = Known(devices={"a": "fileio_10000", "gone": "fileio_10001", "half": "fileio_10002"})
+
+    def alike() -> bool:
+        return look_at(tree.root, NOBODY, known).observed == look_at(tree.root, NOBODY).observed
+
+    assert alike()
+    tree.storage_object("instead", "fileio_10001")
+    tree.storage_object("half", "fileio_10002", serial="")
+    assert alike()
+    tree.storage_object("beside", "fileio_10000")
+    tree.storage_object("a", "fileio_10001")
+    assert alike()
+    assert _leftovers(tree) == {
+        lio.Leftover("storage_object", "core/fileio_10001/a"),
+        lio.Leftover("storage_object", "core/fileio_10002/half"),
+    }
+
+
 def test_second_copies_are_leftovers(tree: Tree) -> None:
     """Of two storage objects with one name and two LUNs of one storage object, the first counts."""
     _served(tree)
