@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
@@ -15,6 +15,7 @@ from lunmapd.core.plan import Action, Step
 from lunmapd.core.shelf import Shelf
 from lunmapd.lio import wire
 from lunmapd.lio.batches import Batches
+from lunmapd.lio.places import top_of
 from lunmapd.lio.process import WorkerGoneError, WorkerLateError, WorkerProcess
 from lunmapd.lio.quarantine import Quarantine, Stuck
 from lunmapd.lio.texts import Texts
@@ -136,18 +137,17 @@ class Kernel:
     def _send(self, batch: Sequence[Step], queue: Batches, lost: "_Losses") -> Iterator[Report]:
         assert self._worker is not None, "an observation starts one"
         worker, left = self._worker, dict(enumerate(batch))
-        under_way: Mapping[int, str] = {}
         deadline = time.monotonic() + self._deadlines.step
         try:
             worker.send(wire.Apply(tuple(batch)), deadline)
             while left:
                 answer = worker.receive(deadline)
                 assert isinstance(answer, wire.Progress), "the others answer Observe"
-                under_way, deadline = dict(answer.under_way), time.monotonic() + self._deadlines.step
+                deadline = time.monotonic() + self._deadlines.step
                 for number, outcome in answer.outcomes:
                     yield self._noted(left.pop(number), outcome)
         except WorkerLateError:
-            hanging = under_way or {min(left): ""}
+            hanging = worker.under_way or {min(left): ""}
             stuck = [self._hold(worker, left.pop(number), path) for number, path in hanging.items()]
             lost.note(self._lose(worker, stuck[-1].failure()))
             queue.put_back(tuple(left.values()))
@@ -186,19 +186,33 @@ class Kernel:
         deadline = time.monotonic() + self._deadlines.observe
         try:
             worker.send(request, deadline)
-            while isinstance(answer := worker.receive(deadline), wire.Some):
+            while isinstance(answer := worker.receive(deadline), wire.Some | wire.Progress):
+                if isinstance(answer, wire.Some):
+                    take(answer.objects)
+            if isinstance(answer, wire.Seen):
                 take(answer.objects)
         except WorkerLateError:
-            self._blind = worker
-            sentence = self._sentence(worker, "reading LIO", self._deadlines.observe)
-            raise KernelUnreadableError(self._lose(worker, Failure("Stuck", sentence))) from None
+            failure = self._lose(worker, self._overlook(worker, request))
         except WorkerGoneError as error:
             failure = self._lose(worker, Failure("WorkerDied", f"{error} while it read LIO"))
-            raise KernelUnreadableError(failure) from None
-        assert not isinstance(answer, wire.Progress), "that answers Apply"
-        if isinstance(answer, wire.Seen):
-            take(answer.objects)
-        return answer
+        else:
+            return answer
+        raise KernelUnreadableError(failure)
+
+    def _overlook(self, worker: WorkerProcess, request: wire.Request) -> Failure:
+        """Let the next look leave out the directory where this one hangs, if all that is in it can be left alone.
+
+        Where a look at some objects hangs, a look at all of them is next, which tells where.
+        """
+        path = worker.under_way.get(0, "")
+        what = f"reading LIO {path}".strip()
+        failure = Failure("Stuck", self._sentence(worker, what, self._deadlines.observe))
+        item = top_of(path)
+        if item is not None:
+            self._quarantine.add(worker, Stuck(item, path, failure.message))
+        elif isinstance(request, wire.Observe):
+            self._blind = worker
+        return failure
 
     def _check_sight(self) -> None:
         """Don't send one worker after another into a directory that can't be read."""

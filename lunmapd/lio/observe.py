@@ -4,6 +4,7 @@ Half-built objects, vanishing files, missing attributes and other tools' objects
 """
 
 import os
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -43,16 +44,25 @@ def observe(root: Path, claims: AbstractSet[str]) -> Observed:
 
 
 def look_at(
-    root: Path, claims: AbstractSet[str], known: Known | None = None, hand_on: HandOn | None = None
+    root: Path,
+    claims: AbstractSet[str],
+    known: Known | None = None,
+    hand_on: HandOn | None = None,
+    enter: Callable[[str], None] = lambda _: None,
 ) -> Sight:
-    """Look, leaving alone the directories that are held. Objects that went to `hand_on` are not in what is returned."""
+    """Look, leaving alone the directories that are held. Objects that went to `hand_on` are not in what is returned.
+
+    `enter` is told of the largest directories, before they are looked at.
+    """
     look = Look(root, known, hand_on)
+    enter("core")
     observe_storage_objects(look)
+    enter("iscsi")
     if lio.DISCOVERY_CLAIM in claims:
         observe_discovery(look)
     for iqn in look.directories("iscsi"):
         if iqn not in _NO_TARGETS:
-            _target(look, iqn, claims)
+            _target(look, iqn, claims, enter)
     for path in look.held:
         look.keep(path)
     sessions = tuple(look.sessions)
@@ -73,9 +83,10 @@ def kernel_features() -> AbstractSet[str]:
         return frozenset()
 
 
-def _target(look: Look, iqn: str, claims: AbstractSet[str]) -> None:
+def _target(look: Look, iqn: str, claims: AbstractSet[str], enter: Callable[[str], None]) -> None:
     if look.keep(f"iscsi/{iqn}"):
         return
+    enter(f"iscsi/{iqn}")
     numbers = (directory_number(name, "tpgt_") for name in look.directories(f"iscsi/{iqn}"))
     tags = [tag for tag in numbers if tag is not None]
     marked = {tag for tag in tags if tpg_path(iqn, tag) in look.held or is_marked(look, iqn, tag)}
@@ -89,6 +100,7 @@ def _target(look: Look, iqn: str, claims: AbstractSet[str]) -> None:
         return
     look.add(lio.Target(iqn))
     for tag in sorted(marked | inert):
+        enter(tpg_path(iqn, tag))
         _tpg(look, iqn, tag)
 
 

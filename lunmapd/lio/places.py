@@ -6,6 +6,7 @@ from threading import Lock
 from msgspec import Struct, field
 
 from lunmapd.core import lio
+from lunmapd.lio.parse import directory_number
 
 FIRST_INDEX = 10_000
 """The HBA indexes from here on are lunmapd's, so that the mkdir itself marks a storage object as ours."""
@@ -114,6 +115,17 @@ def domain(item: lio.Object, places: Places) -> str:  # noqa: PLR0911 - one arm 
             return "iscsi/discovery_auth"
         case lio.Leftover():
             return item.path.rpartition("/")[0] if item.kind == "storage_object" else item.path
+
+
+def top_of(path: str) -> lio.Target | lio.Tpg | None:
+    """Return the target or TPG whose directory this is, so far as its name tells; None for another directory."""
+    match path.split("/"):
+        case ["iscsi", iqn]:
+            return lio.Target(iqn)
+        case ["iscsi", iqn, tpgt] if (tag := directory_number(tpgt, "tpgt_")) is not None:
+            return lio.Tpg(iqn, tag)
+        case _:
+            return None
 
 
 def _lun_number(item: lio.TpgLun, places: Places) -> int:

@@ -4,7 +4,7 @@ import os
 import select
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -26,7 +26,7 @@ class WorkerGoneError(WorkerError):
 
 
 class WorkerProcess:
-    """One worker. Its requests and answers alternate; see wire.py."""
+    """One worker. Its requests and answers alternate; see wire.py. `under_way` is what it last said of that."""
 
     def __init__(self, command: Sequence[str]) -> None:
         """Start it in a process group of its own, so that Ctrl-C at the terminal does not reach it."""
@@ -34,6 +34,7 @@ class WorkerProcess:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, process_group=0
         )
         self._buffer = b""
+        self.under_way: Mapping[int, str] = {}
 
     @property
     def pid(self) -> int:
@@ -47,6 +48,7 @@ class WorkerProcess:
 
     def send(self, request: wire.Request, deadline: float) -> None:
         """Ask. `deadline` is by time.monotonic(). Raises WorkerLateError, WorkerGoneError."""
+        self.under_way = {}
         rest = memoryview(wire.encode(request) + b"\n")
         descriptor = _stream(self._process.stdin)
         os.set_blocking(descriptor, False)
@@ -68,6 +70,8 @@ class WorkerProcess:
                 raise WorkerGoneError(self._epitaph())
         line, _, self._buffer = b"".join(parts).partition(b"\n")
         answer: wire.Answer = wire.decode_answer(line)
+        if isinstance(answer, wire.Progress):
+            self.under_way = dict(answer.under_way)
         return answer
 
     def where(self) -> str:

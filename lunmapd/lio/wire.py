@@ -57,7 +57,8 @@ class Unseen(Struct, frozen=True, tag=True):
 class Progress(Struct, frozen=True, tag=True):
     """Answers Apply, again and again until there is an outcome for each step: those since the last answer, by number.
 
-    `under_way` are the numbers of the steps in hand, each with the directory that must be left alone if it hangs.
+    `under_way` are the numbers of the steps in hand, each with the directory that must be left alone if it hangs. It comes before
+    Seen too: then there is one, the directory that is looked at.
     """
 
     outcomes: tuple[tuple[int, Failure | None], ...]

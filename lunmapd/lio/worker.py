@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from functools import partial
+from threading import Lock
 
 from msgspec import Struct, field
 
@@ -59,8 +60,9 @@ class Worker(Struct):
         known = Known(request.held, self.features, self.places.devices)
         # What else was known before is not kept beside what is found.
         self.places = Places()
-        with attempt("read LIO"):
-            sight = look_at(rts.ROOT, frozenset(request.claims), known, self._hand_on)
+        with attempt("read LIO"), Teller(self.send) as teller:
+            claims, enter = frozenset(request.claims), partial(teller.begin, 0)
+            sight = look_at(rts.ROOT, claims, known, self._hand_on, enter)
         self.places = sight.places
         self.send(wire.seen(sight.observed))
 
@@ -116,7 +118,13 @@ def _guarded(work: Callable[[], None]) -> Failure | None:
 
 def serve(requests: Iterable[bytes], send: Callable[[bytes], None], *, side_by_side: bool) -> None:
     """Answer requests until there are no more."""
-    worker = Worker(lambda answer: send(wire.encode(answer) + b"\n"), side_by_side=side_by_side)
+    lock = Lock()
+
+    def answer(what: wire.Answer) -> None:
+        with lock:
+            send(wire.encode(what) + b"\n")
+
+    worker = Worker(answer, side_by_side=side_by_side)
     for line in requests:
         worker.answer(wire.decode_request(line))
 

@@ -1,4 +1,4 @@
-"""Runs in the storage node: goes to a state while the I/O on a device hangs, and says what came of it."""
+"""Runs in the storage node: goes to some states while the I/O on a device hangs, each with a kernel of its own, and says what came of it."""
 
 import json
 import subprocess
@@ -11,16 +11,19 @@ import msgspec
 from lunmapd.core import lio
 from lunmapd.core.plan import plan
 from lunmapd.lio import wire
-from lunmapd.lio.kernel import Deadlines, Kernel
+from lunmapd.lio.kernel import Deadlines, Kernel, KernelUnreadableError
 
 _PATIENCE = 60.0
 
 
-def main(state: Path, go: Path) -> None:
-    """Do two passes while it hangs, wait for a file, and do more until nothing hangs any more; print both halves as JSON."""
-    desired = lio.keyed(list(msgspec.json.decode(state.read_bytes(), type=wire.Seen).objects))
-    kernel = Kernel(deadlines=Deadlines(step=3.0, observe=20.0))
-    sys.stdout.write(json.dumps([_one_pass(kernel, desired), _one_pass(kernel, desired)]) + "\n")
+def main(states: Path, go: Path) -> None:
+    """Do two passes for each state while it hangs, wait for a file, and do more until nothing hangs any more; print both halves as JSON."""
+    kernel, passes = _kernel(), list[object]()
+    for state in msgspec.json.decode(states.read_bytes(), type=list[wire.Seen]):
+        kernel.close()
+        kernel, desired = _kernel(), lio.keyed(list(state.objects))
+        passes += [_one_pass(kernel, desired), _one_pass(kernel, desired)]
+    sys.stdout.write(json.dumps(passes) + "\n")
     sys.stdout.flush()
     deadline = time.monotonic() + _PATIENCE
     while not go.exists() and time.monotonic() < deadline:
@@ -33,8 +36,16 @@ def main(state: Path, go: Path) -> None:
     sys.stdout.write(json.dumps({"last": last, "left": left}) + "\n")
 
 
+def _kernel() -> Kernel:
+    return Kernel(deadlines=Deadlines(step=3.0, observe=5.0))
+
+
 def _one_pass(kernel: Kernel, desired: lio.Objects) -> dict[str, object]:
-    reports = list(kernel.apply(plan(desired, kernel.observe(frozenset()).objects)))
+    try:
+        found = kernel.observe(frozenset()).objects
+    except KernelUnreadableError as error:
+        return {"failures": {"LIO": [error.failure.reason, error.failure.message]}, "done": []}
+    reports = list(kernel.apply(plan(desired, found)))
     return {
         "failures": {
             lio.show_key(lio.key(report.step.item)): [report.failure.reason, report.failure.message]

@@ -60,23 +60,23 @@ class Hang:
         )
         return lio.Target(OTHER), *tpg, *lun, *acl, lio.Portal(OTHER, TAG, f"{self.node.address}:3260")
 
-    def run(self, desired: dict[lio.Key, lio.Object]) -> list[dict[str, Any]]:
-        """Go to the desired state: two passes while it hangs, in between a login to the other target, then until it hangs no more."""
+    def run(self, *states: dict[lio.Key, lio.Object]) -> list[dict[str, Any]]:
+        """Go to each state: two passes while it hangs, as if started anew, then a login to the other target, then until it hangs no more."""
         script = Path(__file__).with_name("hang_guest.py").read_text(encoding="utf-8")
         self.node.put("/run/hang.py", script)
-        self.node.put("/run/desired", msgspec.json.encode(wire.Seen(tuple(desired.values()), (), (), ())))
+        self.node.put("/run/desired", msgspec.json.encode([_seen(state) for state in states]))
         self.node.run("rm -f /run/go")
         guest = self.node.spawn("python3 -W ignore /run/hang.py /run/desired /run/go")
         wait_for(
             guest.output, lambda text: text.count("\n") == 1 or guest.poll() is not None, 120.0, "two passes"
         )
-        if lio.key(lio.Enabled(OTHER, TAG, TAG + 1)) in desired:
+        if lio.key(lio.Enabled(OTHER, TAG, TAG + 1)) in states[-1]:
             self._use_other()
         self.node.run("touch /run/go")
         done = guest.wait(120.0)
         assert done.status == 0, done
-        first, second = json.loads(done.stdout.splitlines()[0])
-        return [first, second, json.loads(done.stdout.splitlines()[1])]
+        passes, end = map(json.loads, done.stdout.splitlines())
+        return [*passes, end]
 
     def _use_other(self) -> None:
         self.initiator.discover(self.node.address)
@@ -92,6 +92,10 @@ class Hang:
             20.0,
             "a read from the other target",
         )
+
+
+def _seen(state: dict[lio.Key, lio.Object]) -> wire.Seen:
+    return wire.Seen(tuple(state.values()), (), (), ())
 
 
 def _hang_io(node: Machine, initiator: Initiator) -> None:
@@ -135,6 +139,22 @@ def test_an_acl_costs_the_acls_of_its_tpg(hanging: Hang) -> None:
         assert _reasons(found) == {ACL: "Stuck", lio.show_key(lio.key(fresh)): "Stuck"}
     assert "core_tpg_del_initiator_node_acl" in first["failures"][ACL][1].partition("waits in")[2]
     assert second == {**first, "done": []}
+    assert end == {"last": {}, "left": []}
+
+
+def test_a_new_daemon_leaves_alone_what_it_can_not_read(hanging: Hang) -> None:
+    """Started anew while an ACL is removed, it does not know what that is: its first look hangs there, the next leave out the TPG, and all else goes on."""
+    less = maps.served(hanging.node.address, *SLOW[:2])
+    del less[lio.key(maps.ACL)]
+    more = less | maps.only(*NEW, *hanging.other())
+    first, _, unread, third, end = hanging.run(less, more)
+    assert _reasons(first) == {ACL: "Stuck"}
+    assert _reasons(unread) == {"LIO": "Stuck"}
+    assert f"reading LIO iscsi/{IQN}/tpgt_{TAG}:" in unread["failures"]["LIO"][1]
+    waiting = {lio.show_key(name): "Waiting" for name in more if name[1:3] == (IQN, TAG)}
+    assert _reasons(third) == waiting | {TPG: "Stuck"}
+    fresh = {f"create {lio.show_key(lio.key(item))}:" for item in (NEW[0], *hanging.other())}
+    assert all(any(step.startswith(name) for step in third["done"]) for name in fresh), third
     assert end == {"last": {}, "left": []}
 
 

@@ -117,6 +117,14 @@ def test_an_observation_that_hangs_is_given_up(make_kernel: MakeKernel) -> None:
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.parametrize("path", ["core", "iscsi", "iscsi/iqn.a", "iscsi/iqn.a/tpgt_1"])
+def test_an_observation_that_hangs_says_where(make_kernel: MakeKernel, path: str) -> None:
+    """The directory that could not be read is named."""
+    kernel = make_kernel(f"hang-in {path}", Deadlines(observe=0.5))
+    with pytest.raises(KernelUnreadableError, match=f"reading LIO {path}: no answer from the kernel"):
+        kernel.observe(frozenset())
+
+
 def test_an_observation_whose_worker_dies_is_reported(make_kernel: MakeKernel) -> None:
     """A worker that can't even start is no silent loop."""
     with pytest.raises(KernelUnreadableError, match="status 3") as caught:

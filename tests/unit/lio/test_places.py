@@ -1,7 +1,7 @@
 """Numbers that only the kernel cares about."""
 
 from lunmapd.core import lio
-from lunmapd.lio.places import FIRST_INDEX, Maps, Numbers, Places, domain, index_of
+from lunmapd.lio.places import FIRST_INDEX, Maps, Numbers, Places, domain, index_of, top_of
 
 IQN = "iqn.2020-01.org.example:disks"
 
@@ -20,6 +20,21 @@ def test_the_lowest_free_number_is_given() -> None:
 
 def _mapped(number: int, storage_object: str) -> lio.MappedLun:
     return lio.MappedLun(IQN, 1, "i", number, storage_object, write_protect=False)
+
+
+def test_a_directory_is_that_of_a_target_or_a_tpg() -> None:
+    """So all that stands in it is known; of others it is not."""
+    assert top_of(f"iscsi/{IQN}") == lio.Target(IQN)
+    assert top_of(f"iscsi/{IQN}/tpgt_3") == lio.Tpg(IQN, 3)
+    for path in (
+        "",
+        "core",
+        "iscsi",
+        f"iscsi/{IQN}/fabric_statistics",
+        "core/fileio_10000",
+        f"iscsi/{IQN}/tpgt_3/acls",
+    ):
+        assert top_of(path) is None
 
 
 def test_a_storage_object_is_seen_as_long_as_anybody_sees_it() -> None:

@@ -35,6 +35,8 @@ def main() -> None:
 
 
 def _misbehave(what: str) -> None:
+    if what.startswith("hang-in "):
+        _send(wire.Progress((), ((0, what.removeprefix("hang-in ")),)))
     if what.startswith("hang"):
         time.sleep(3600)
     if what.startswith("die"):
