@@ -1,0 +1,52 @@
+"""What a node wants of LIO when something can't be read, breaks a rule or is another tool's."""
+
+import msgspec
+from unit.core.small import LUN, MAP, H, T
+
+from lunmapd.core.backings import Block
+from lunmapd.core.desire import desire, keep, suspects
+from lunmapd.core.lunmap import Map, PortalGroup, Target
+from lunmapd.core.observed import Observed
+from lunmapd.core.plan import plan
+from lunmapd.core.project import project
+from lunmapd.core.secrets import Vault
+
+
+def test_suspects_name_the_object() -> None:
+    """An object that breaks a rule is named by its path, with the first thing that is wrong."""
+    broken = msgspec.structs.replace(MAP, initiators={})
+    assert list(suspects(broken)) == ["luns/a"]
+    assert "there is no initiator" in suspects(broken)["luns/a"]
+
+
+def test_an_unreadable_target_keeps_its_luns() -> None:
+    """All below a target whose document can't be read stays, with the storage objects under it."""
+    observed = project(MAP, "n1")
+    without = msgspec.structs.replace(MAP, targets={})
+    assert plan(keep(project(without, "n1"), observed, {f"targets/{T}"}, "n1"), observed) == ()
+
+
+def test_nothing_observed_is_nothing_ours() -> None:
+    """A look at an empty kernel has no objects, no foreign targets, no features and no sessions."""
+    assert Observed() == Observed({}, frozenset(), frozenset(), ())
+
+
+def test_a_foreign_target_is_left_alone_and_said() -> None:
+    """A target of another tool gives nothing to do and one failure; a target of other nodes is no concern."""
+    want = desire(MAP, {}, "n1", Observed(foreign={T}), Vault(""))
+    assert want.objects == {}
+    assert want.failures[("target", T)].reason == "ForeignTarget"
+    elsewhere = msgspec.structs.replace(MAP, targets={T: Target({"n2": PortalGroup(7)})})
+    assert desire(elsewhere, {}, "n1", Observed(foreign={T}), Vault("")).failures == {}
+
+
+def test_an_object_that_breaks_a_rule_is_not_served_but_others_are() -> None:
+    """A Lun whose document is wrong or unreadable is reported and left as it is; the others are projected."""
+    wrong = msgspec.structs.replace(LUN, serial="x", backing=Block("/dev/b"), maps=(Map(T, 4, H),))
+    lunmap = msgspec.structs.replace(MAP, luns={"a": LUN, "b": wrong})
+    want = desire(lunmap, {"luns/c": "not JSON"}, "n1", Observed(), Vault(""))
+    assert want.objects == project(MAP, "n1")
+    assert {name[1]: failure.reason for name, failure in want.failures.items()} == {
+        "luns/b": "DocumentInvalid",
+        "luns/c": "DocumentUnreadable",
+    }
