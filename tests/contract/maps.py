@@ -1,12 +1,12 @@
-"""Desired objects to try on LIO."""
+"""Desired objects to try on LIO, and how to try them."""
 
 from msgspec import structs
 
 from contract.sides import Side
 from lunmapd.core import lio
-from lunmapd.core.outcome import Report, failures
+from lunmapd.core.outcome import Failure, Report, failures
 from lunmapd.core.password import Secret
-from lunmapd.core.plan import plan
+from lunmapd.core.plan import Action, Step, plan
 from lunmapd.core.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
 
 IQN = "iqn.2020-01.org.example:disks"
@@ -113,3 +113,20 @@ def converge(side: Side, desired: lio.Objects) -> None:
     assert not failed, failed
     left = plan(desired, observed(side))
     assert not left, left
+
+
+def files(side: Side, *names: str) -> None:
+    """Make the backing files of these storage objects."""
+    for name in names:
+        side.file(f"/srv/{name}", SIZE)
+
+
+def attempt(side: Side, action: Action, item: lio.Object, before: lio.Object | None = None) -> str | None:
+    """Do one step outside any plan; return the reason of its failure."""
+    (report,) = side.kernel.apply([Step(action, item, "try", before)])
+    return report.failure.reason if report.failure else None
+
+
+def reasons(found: dict[lio.Key, Failure]) -> dict[lio.Key, str]:
+    """Return the reason of each failure."""
+    return {name: failure.reason for name, failure in found.items()}

@@ -1,0 +1,122 @@
+"""LIO, the fake one and the kernel's: what is refused, and what that costs."""
+
+import pytest
+
+from contract import maps
+from contract.maps import (
+    ACL,
+    ENABLED,
+    IQN,
+    SIZE,
+    TAG,
+    TARGET,
+    TPG,
+    apply,
+    attempt,
+    converge,
+    files,
+    full,
+    observed,
+    only,
+    reasons,
+)
+from contract.sides import DEVICE, Side
+from lunmapd.core import lio
+from lunmapd.core.outcome import WAITING, failures
+from lunmapd.core.plan import Action
+
+
+@pytest.mark.parametrize(
+    "item",
+    [TARGET, TPG, ACL, maps.storage_object("a"), maps.lun("a")],
+    ids=lambda item: type(item).__name__,
+)
+def test_what_is_stood_on_is_not_removed(side: Side, item: lio.Object) -> None:
+    """A deletion out of order is refused and changes nothing."""
+    files(side, "a")
+    converge(side, full("a"))
+    assert attempt(side, Action.DELETE, item) == "InUse"
+    assert observed(side) == full("a")
+
+
+@pytest.mark.parametrize("item", full("a").values(), ids=lambda item: type(item).__name__)
+def test_nothing_is_made_twice(side: Side, item: lio.Object) -> None:
+    """Making what exists is refused and changes nothing."""
+    files(side, "a")
+    converge(side, full("a"))
+    assert attempt(side, Action.CREATE, item) == "KernelRefused"
+    assert observed(side) == full("a")
+
+
+@pytest.mark.parametrize(
+    "item",
+    [TPG, ENABLED, ACL, maps.PORTAL, maps.lun("a"), maps.mapped("a", 0)],
+    ids=lambda item: type(item).__name__,
+)
+def test_nothing_is_made_without_its_parents(side: Side, item: lio.Object) -> None:
+    """An object whose parent is missing is refused."""
+    observed(side)
+    assert attempt(side, Action.CREATE, item) == "KernelRefused"
+    assert observed(side) == {}
+
+
+@pytest.mark.parametrize("item", full("a").values(), ids=lambda item: type(item).__name__)
+def test_removing_what_is_gone_is_done(side: Side, item: lio.Object) -> None:
+    """A deletion whose object has vanished is no failure."""
+    observed(side)
+    assert attempt(side, Action.DELETE, item) is None
+
+
+def test_an_enabled_tpg_is_not_removed(side: Side) -> None:
+    """Closing a TPG is a step of its own."""
+    converge(side, only(TARGET, TPG, ENABLED))
+    assert attempt(side, Action.DELETE, TPG) == "InUse"
+
+
+def test_a_number_is_mapped_once(side: Side) -> None:
+    """A second mapping under a number that the initiator has is refused."""
+    files(side, "a", "b")
+    converge(side, full("a", "b"))
+    assert attempt(side, Action.CREATE, maps.mapped("b", 0)) == "KernelRefused"
+
+
+def test_a_port_id_is_taken_once_on_a_node(side: Side) -> None:
+    """Two enabled TPGs of one kernel can't have the same relative target port id, whatever their targets are."""
+    converge(side, full())
+    other = f"{IQN}-2"
+    enabled = lio.Enabled(other, TAG, TAG)
+    second = only(lio.Target(other), lio.Tpg(other, TAG, TPG.attributes, TPG.parameters), enabled)
+    (failure,) = failures(apply(side, full() | second)).values()
+    assert (failure.reason, IQN in failure.message) == ("PortIdTaken", True)
+
+
+def test_a_missing_file_stops_only_what_stands_on_it(side: Side) -> None:
+    """The other Lun is served; LUN and mapping of the missing one wait; and nobody makes the file."""
+    files(side, "b")
+    side.missing("/srv/a")
+    told = reasons(failures(apply(side, full("a", "b"))))
+    assert told == {
+        ("storage_object", "a"): "BackingDeviceMissing",
+        lio.key(maps.lun("a")): WAITING,
+        lio.key(maps.mapped("a", 0)): WAITING,
+    }
+    assert observed(side) == {name: item for name, item in full("a", "b").items() if lio.lun_of(item) != "a"}
+    files(side, "a")
+    converge(side, full("a", "b"))
+
+
+def test_a_short_file_is_not_exported(side: Side) -> None:
+    """A file shorter than the Lun would fail reads past its end, so it is refused; growing it later is refused too."""
+    files(side, "a")
+    assert attempt(side, Action.CREATE, maps.storage_object("a", SIZE + 512)) == "SizeMismatch"
+    converge(side, full("a"))
+    assert (
+        attempt(side, Action.UPDATE, maps.storage_object("a", SIZE + 512), maps.storage_object("a"))
+        == "SizeMismatch"
+    )
+
+
+def test_a_device_is_exported_once(side: Side) -> None:
+    """A device that something holds is refused."""
+    converge(side, only(maps.block("disk", DEVICE)))
+    assert attempt(side, Action.CREATE, maps.block("again", DEVICE)) == "InUse"
