@@ -3,37 +3,14 @@
 from pathlib import Path
 
 import pytest
-from unit.lio.tree import Tree
+from unit.lio.tree import IQN, NOBODY, TPGT, Tree, leftovers, served
 
 from lunmapd.core import lio
 from lunmapd.core.lunmap import AluaState
 from lunmapd.core.password import Secret
 from lunmapd.core.project import PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
-from lunmapd.lio.look import Held, Known, Look
+from lunmapd.lio.look import Known, Look
 from lunmapd.lio.observe import look_at, observe
-
-IQN = "iqn.2020-01.org.example:disks"
-TPGT = f"iscsi/{IQN}/tpgt_1"
-NOBODY: frozenset[str] = frozenset()
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Tree:
-    """Return an empty LIO."""
-    return Tree(tmp_path)
-
-
-def _served(tree: Tree) -> None:
-    """Make a target with a LUN `a` that host sees as number 5."""
-    tree.storage_object("a")
-    tree.tpg(f"{IQN}/tpgt_1")
-    tree.link(f"{TPGT}/lun/lun_0", "core/fileio_10000/a")
-    tree.link(f"{TPGT}/acls/host/lun_5", f"{TPGT}/lun/lun_0")
-    tree.write(f"{TPGT}/acls/host/lun_5/write_protect", "1")
-
-
-def _leftovers(tree: Tree) -> set[lio.Object]:
-    return {item for item in observe(tree.root, NOBODY).objects.values() if isinstance(item, lio.Leftover)}
 
 
 def test_an_unloaded_lio_is_empty(tmp_path: Path) -> None:
@@ -43,7 +20,7 @@ def test_an_unloaded_lio_is_empty(tmp_path: Path) -> None:
 
 def test_a_served_lun_is_seen(tree: Tree) -> None:
     """All kinds of objects are found with what belongs to them."""
-    _served(tree)
+    served(tree)
     found = observe(tree.root, NOBODY).objects
     assert set(found.values()) >= {
         lio.TpgLun(IQN, 1, "a"),
@@ -109,11 +86,11 @@ def test_storage_objects_below_our_indexes_are_not_ours(tree: Tree) -> None:
 
 def test_halves_are_leftovers(tree: Tree) -> None:
     """What a crash leaves in each place is reported for removal, with the kind of the whole."""
-    _served(tree)
+    served(tree)
     tree.storage_object("b", "fileio_10001", serial="")
     for empty in ("core/fileio_10002", f"{TPGT}/lun/lun_7", f"{TPGT}/acls/host/lun_8"):
         (tree.root / empty).mkdir()
-    assert _leftovers(tree) == {
+    assert leftovers(tree) == {
         lio.Leftover("storage_object", "core/fileio_10001/b"),
         lio.Leftover("hba", "core/fileio_10002"),
         lio.Leftover("lun", f"{TPGT}/lun/lun_7"),
@@ -123,7 +100,7 @@ def test_halves_are_leftovers(tree: Tree) -> None:
 
 def test_what_was_expected_in_a_directory_is_looked_for_first(tree: Tree) -> None:
     """It is seen as without knowing; so is what stands there instead of it, beside it, or under its name elsewhere."""
-    _served(tree)
+    served(tree)
     known = Known(devices={"a": "fileio_10000", "gone": "fileio_10001", "half": "fileio_10002"})
 
     def alike() -> bool:
@@ -136,7 +113,7 @@ def test_what_was_expected_in_a_directory_is_looked_for_first(tree: Tree) -> Non
     tree.storage_object("beside", "fileio_10000")
     tree.storage_object("a", "fileio_10001")
     assert alike()
-    assert _leftovers(tree) == {
+    assert leftovers(tree) == {
         lio.Leftover("storage_object", "core/fileio_10001/a"),
         lio.Leftover("storage_object", "core/fileio_10002/half"),
     }
@@ -144,11 +121,11 @@ def test_what_was_expected_in_a_directory_is_looked_for_first(tree: Tree) -> Non
 
 def test_second_copies_are_leftovers(tree: Tree) -> None:
     """Of two storage objects with one name and two LUNs of one storage object, the first counts."""
-    _served(tree)
+    served(tree)
     tree.storage_object("a", "fileio_10001")
     tree.link(f"{TPGT}/lun/lun_1", "core/fileio_10000/a")
     tree.link(f"{TPGT}/acls/host/lun_6", f"{TPGT}/lun/lun_1")
-    assert _leftovers(tree) == {
+    assert leftovers(tree) == {
         lio.Leftover("storage_object", "core/fileio_10001/a"),
         lio.Leftover("lun", f"{TPGT}/lun/lun_1"),
         lio.Leftover("mapped_lun", f"{TPGT}/acls/host/lun_6"),
@@ -157,10 +134,10 @@ def test_second_copies_are_leftovers(tree: Tree) -> None:
 
 def test_a_lun_of_a_foreign_storage_object_is_a_leftover(tree: Tree) -> None:
     """Everything inside our TPG is ours, so what does not fit there goes."""
-    _served(tree)
+    served(tree)
     tree.storage_object("theirs", "fileio_0")
     tree.link(f"{TPGT}/lun/lun_1", "core/fileio_0/theirs")
-    assert _leftovers(tree) == {lio.Leftover("lun", f"{TPGT}/lun/lun_1")}
+    assert leftovers(tree) == {lio.Leftover("lun", f"{TPGT}/lun/lun_1")}
 
 
 def test_links_may_have_any_name(tree: Tree) -> None:
@@ -224,59 +201,6 @@ def test_the_port_id_is_known_where_the_kernel_has_one(
     assert observed.features == features
 
 
-def test_held_directories_are_not_touched(tree: Tree) -> None:
-    """A LUN in which a step hangs is given as last seen, and the mapped LUNs on it are still found."""
-    _served(tree)
-    (tree.root / f"{TPGT}/lun/lun_0/lunmapd").unlink()
-    held = Held(f"{TPGT}/lun/lun_0", (lio.TpgLun(IQN, 1, "a"),))
-    found = look_at(tree.root, NOBODY, Known((held,))).observed.objects
-    assert lio.TpgLun(IQN, 1, "a") in found.values()
-    assert lio.MappedLun(IQN, 1, "host", 5, "a", write_protect=True) in found.values()
-
-
-@pytest.mark.parametrize("path", [f"{TPGT}/acls", TPGT, f"iscsi/{IQN}", "core/fileio_10000"])
-def test_what_is_held_is_given_as_last_seen(tree: Tree, path: str) -> None:
-    """Whatever directory hangs, a look without it gives the same as one before."""
-    _served(tree)
-    before = look_at(tree.root, NOBODY).observed.objects
-    inside = {
-        f"{TPGT}/acls": (lio.NodeAcl, lio.MappedLun),
-        TPGT: (lio.Tpg, lio.TpgLun, lio.NodeAcl, lio.MappedLun),
-        f"iscsi/{IQN}": (lio.Target, lio.Tpg, lio.TpgLun, lio.NodeAcl, lio.MappedLun),
-        "core/fileio_10000": (lio.StorageObject,),
-    }
-    held = Held(path, tuple(item for item in before.values() if isinstance(item, inside[path])))
-    assert look_at(tree.root, NOBODY, Known((held,))).observed.objects == before
-
-
-@pytest.mark.parametrize(
-    ("kind", "path", "held"),
-    [
-        ("lun", f"{TPGT}/lun/lun_7", f"{TPGT}/lun/lun_7"),
-        ("mapped_lun", f"{TPGT}/acls/host/lun_8", f"{TPGT}/acls/host/lun_8"),
-        ("storage_object", "core/fileio_10001/b", "core/fileio_10001"),
-        ("hba", "core/fileio_10002", "core/fileio_10002"),
-    ],
-)
-def test_a_leftover_that_hangs_stays_one(tree: Tree, kind: str, path: str, held: str) -> None:
-    """A half whose removal hangs is reported as before, and nothing else is made of its directory."""
-    _served(tree)
-    (tree.root / path).mkdir(parents=True)
-    leftover = lio.Leftover(kind, path)
-    assert _leftovers(tree) == {leftover}
-    found = look_at(tree.root, NOBODY, Known((Held(held, (leftover,)),))).observed.objects
-    assert {item for item in found.values() if isinstance(item, lio.Leftover)} == {leftover}
-
-
-def test_a_lun_whose_making_hangs_is_not_seen(tree: Tree) -> None:
-    """Nothing was known in its directory before, so nothing is now; its number stays taken."""
-    _served(tree)
-    (tree.root / f"{TPGT}/lun/lun_1").mkdir()
-    sight = look_at(tree.root, NOBODY, Known((Held(f"{TPGT}/lun/lun_1"),)))
-    assert not any(isinstance(item, lio.Leftover) for item in sight.observed.objects.values())
-    assert sight.places.numbers[IQN, 1].lowest() == 2
-
-
 def test_a_look_hands_on_what_it_finds() -> None:
     """Who takes objects as they come gets all of them but the last few, and none of these stays behind; groups are remembered."""
     handed: list[lio.Object] = []
@@ -317,12 +241,12 @@ def test_a_passed_through_device_has_its_serial_in_the_note(tree: Tree) -> None:
     tree.write(f"{path}/info", "Status: ACTIVATED")
     tree.write(f"{path}/udev_path", "/dev/sdb")
     tree.write(f"{path}/attrib/emulate_pr", "0")
-    assert _leftovers(tree) == {lio.Leftover("storage_object", path)}
+    assert leftovers(tree) == {lio.Leftover("storage_object", path)}
     tree.write(f"{path}/alias", "lunmapd serial=abc")
     (item,) = observe(tree.root, NOBODY).objects.values()
     assert item == lio.StorageObject("a", "pscsi", "/dev/sdb", 0, "abc", (("emulate_pr", "0"),))
     (tree.root / path / "udev_path").unlink()
-    assert _leftovers(tree) == {lio.Leftover("storage_object", path)}
+    assert leftovers(tree) == {lio.Leftover("storage_object", path)}
 
 
 def test_settings_at_their_default_are_left_out(tree: Tree) -> None:

@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
+from lunmapd.core import lio
 from lunmapd.core.project import MARK, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
+from lunmapd.lio.observe import observe
+
+IQN = "iqn.2020-01.org.example:disks"
+TPGT = f"iscsi/{IQN}/tpgt_1"
+NOBODY: frozenset[str] = frozenset()
 
 
 class Tree:
@@ -43,3 +49,17 @@ class Tree:
         """Make a directory with a link in it; both paths are below the root."""
         (self.root / path).mkdir(parents=True)
         (self.root / path / name).symlink_to(self.root / destination)
+
+
+def served(tree: Tree) -> None:
+    """Make a target with a LUN `a` that host sees as number 5."""
+    tree.storage_object("a")
+    tree.tpg(f"{IQN}/tpgt_1")
+    tree.link(f"{TPGT}/lun/lun_0", "core/fileio_10000/a")
+    tree.link(f"{TPGT}/acls/host/lun_5", f"{TPGT}/lun/lun_0")
+    tree.write(f"{TPGT}/acls/host/lun_5/write_protect", "1")
+
+
+def leftovers(tree: Tree) -> set[lio.Object]:
+    """Return the halves that a look finds."""
+    return {item for item in observe(tree.root, NOBODY).objects.values() if isinstance(item, lio.Leftover)}

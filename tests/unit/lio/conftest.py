@@ -1,0 +1,12 @@
+"""What the tests of lio share."""
+
+from pathlib import Path
+
+import pytest
+from unit.lio.tree import Tree
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """Return an empty LIO."""
+    return Tree(tmp_path)
