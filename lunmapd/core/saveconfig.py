@@ -133,7 +133,7 @@ def targets(text: bytes, name: str) -> tuple[SavedTarget, ...]:
 def _decode(text: bytes, name: str) -> _File:
     try:
         return json.decode(text, type=_File)
-    except (ValidationError, DecodeError) as error:
+    except (ValidationError, DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotSaveconfigError(f"{name} is not a saveconfig.json: {error}") from None
 
 

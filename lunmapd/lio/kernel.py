@@ -21,7 +21,8 @@ from lunmapd.lio.quarantine import Quarantine, Stuck
 from lunmapd.lio.texts import Texts
 
 _MOMENT = 0.1  # seconds; what is not stuck in the kernel dies of SIGKILL at once
-COMMAND = (sys.executable, "-m", "lunmapd.lio.worker")
+# -P: nothing that lies in the working directory is run.
+COMMAND = (sys.executable, "-P", "-m", "lunmapd.lio.worker")
 
 
 class Deadlines(Struct, frozen=True):

@@ -83,10 +83,10 @@ def test_a_file_is_read_again_only_when_it_has_changed(disk: Disk) -> None:
     assert rival.verdict(MAP, "n1").status
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"targets": 1}'])
-def test_a_file_that_is_no_saveconfig_contests_nothing(disk: Disk, text: str) -> None:
+@pytest.mark.parametrize("text", [b"", b"{", b'{"targets": 1}', b'{"\xff": 1}', b"[" * 100_000])
+def test_a_file_that_is_no_saveconfig_contests_nothing(disk: Disk, text: bytes) -> None:
     """Targetctl can't restore it either."""
-    disk.file.write_text(text)
+    disk.file.write_bytes(text)
     assert Rival(disk.root).verdict(MAP, "n1").status
 
 

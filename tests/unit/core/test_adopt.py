@@ -181,11 +181,23 @@ def test_portals_of_single_targets_are_kept_apart() -> None:
     assert lunmap.targets[B].nodes[NODE].portals == ("10.0.0.1:3261",)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"storage_objects": 1, "targets": []}'])
-def test_another_file_is_refused(text: str) -> None:
+_NESTED = (
+    b'{"targets": [], "storage_objects": [{"attributes": {"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}]}"
+)
+_LONG = (
+    b'{"targets": [], "storage_objects": [{"name": "a", "plugin": "fileio", "attributes": {"a": '
+    + b"9" * 5000
+    + b"}}]}"
+)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{}", b"[1]", b'{"storage_objects": 1, "targets": []}', b'{"\xff": 1}', _NESTED, _LONG]
+)
+def test_another_file_is_refused(text: bytes) -> None:
     """What targetcli has not saved is said to be so."""
     with pytest.raises(NotSaveconfigError, match=r"x\.json is not a saveconfig"):
-        read(text.encode(), "x.json")
+        read(text, "x.json")
 
 
 def test_a_file_without_anything_is_an_empty_map() -> None:

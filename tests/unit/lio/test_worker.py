@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,16 @@ def test_signals_do_not_stop_it(worker: WorkerProcess) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(worker.pid, number)
     assert _apply(worker, remove) == [None]
+
+
+def test_nothing_of_the_working_directory_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs lunmapd in a directory of somebody else runs nothing that lies there."""
+    for name in ("msgspec", "lunmapd", "signal"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    worker = WorkerProcess(COMMAND)
+    assert _apply(worker, Step(Action.DELETE, GONE, "gone")) == [None]
+    worker.close(PATIENCE)
 
 
 def test_a_mistake_costs_its_step_only(worker: WorkerProcess) -> None:
