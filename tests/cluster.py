@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 CTL = Path(sys.executable).with_name("lunmapctl")
 LOG = "/var/log/lunmapd.log"
 PID = "/run/lunmapd.pid"
-SESSION_TIMEOUT = 4.0
-CONVERGE = 30.0
+SETTINGS = "/etc/lunmapd/lunmapd.yaml"
+SESSION_TIMEOUT = 8.0
+"""Seconds, of every node: a machine that gets no processor for half of them has not lost its session yet."""
+CONVERGE = 120.0
+"""Seconds after which a test gives up: what it waits for takes a few of them on an idle machine, and many on a busy one."""
 METRICS = 9810
 EXAMPLE = Path(__file__).parents[1] / "config/lunmap.yaml"
 SAN = "iqn.2026-01.org.example:san"
@@ -57,7 +60,9 @@ class Ctl:
         """Run it. Raises CtlError when it ends with another status than `expect` (None: any)."""
         where = [*_option("--hosts", self.hosts), *_option("--chroot", self.chroot), *self.options]
         argv = [str(CTL), *where, *args]
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            argv, input=stdin, capture_output=True, text=True, timeout=2 * CONVERGE, check=False
+        )
         if expect is not None and done.returncode != expect:
             raise CtlError(
                 f"{' '.join(args)} ended with {done.returncode}, not {expect}:\n{done.stdout}{done.stderr}"
@@ -94,7 +99,7 @@ class StorageNode:
         """Write the settings, with `more` lines, give the machine an id of its own, and make the example map's backings."""
         identity = hashlib.md5(self.name.encode(), usedforsecurity=False).hexdigest()
         self.machine.put("/etc/machine-id", identity + "\n")
-        self.machine.put("/etc/lunmapd/lunmapd.yaml", settings(self.name, hosts) + more)
+        self.machine.put(SETTINGS, settings(self.name, hosts) + more)
         self.machine.run(_BACKINGS)
 
     def start(self) -> None:
@@ -103,12 +108,23 @@ class StorageNode:
 
     def stop(self, signal: str = "TERM") -> None:
         """Send a signal to the daemon, and wait until it and its worker have ended."""
-        ended = "for i in $(seq 200); do [ -d /proc/$pid ] || exit 0; sleep 0.05; done; exit 1"
-        self.machine.run(f"pid=$(cat {PID}); kill -{signal} $pid; {ended}")
+        ended = "while [ -d /proc/$pid ]; do sleep 0.05; done"
+        self.machine.run(f"pid=$(cat {PID}); kill -{signal} $pid; {ended}", timeout=CONVERGE)
+
+    def restore(self, hosts: str, more: str = "") -> None:
+        """Let it run with the settings that `configure` writes, whatever has become of the machine and its daemon."""
+        if not self.machine.running():
+            self.machine.start()
+        told = self.machine.run(f"kill -CONT $(cat {PID}) && cat {SETTINGS}", check=False)
+        if told.status != 0 or told.stdout != settings(self.name, hosts) + more:
+            ended = "while [ -d /proc/$pid ]; do sleep 0.05; done"
+            self.machine.run(f"pid=$(cat {PID}) && kill -KILL $pid && {ended}", check=False, timeout=CONVERGE)
+            self.configure(hosts, more)
+            self.start()
 
     def once(self) -> int:
         """Make one pass and return the exit status."""
-        return self.machine.run("lunmapd --once", check=False, timeout=60).status
+        return self.machine.run("lunmapd --once", check=False, timeout=CONVERGE).status
 
     def log(self) -> str:
         """Return what the daemon has logged since the machine started."""
@@ -144,13 +160,40 @@ class Cluster:
         text = self.example().replace("nodes: [n1, n2, n3]", "nodes: [n1, n2]")
         return "\n".join(line for line in text.splitlines() if not line.startswith("  n3:")) + "\n"
 
-    def paths(self, wwid: str, number: int = 2) -> Map:
-        """Wait until the initiator has the volume by so many usable paths, and return its map."""
+    def paths(self, wwid: str, *nodes: StorageNode) -> Map:
+        """Wait until the initiator has the volume by a usable path through each of these nodes and no other one, and return its map.
+
+        Without nodes named it is all of them. The number alone would not tell which: a node's path is usable for some
+        seconds after its end, and another one's not yet.
+        """
+        wanted = sorted(node.machine.address for node in nodes or self.nodes)
 
         def fit(maps: list[Map]) -> list[Map]:
-            return [found for found in maps if found.wwid == wwid and len(found.usable_paths) == number]
+            return [found for found in maps if found.wwid == wwid and _addresses(found) == wanted]
 
-        return fit(self.initiator.wait_multipaths(lambda maps: bool(fit(maps)), 60))[0]
+        return fit(self.initiator.wait_multipaths(lambda maps: bool(fit(maps)), CONVERGE))[0]
+
+    def all_well(self) -> bool:
+        """Tell whether `lunmapctl status` finds every node alive, as the map says, and nothing wrong."""
+        return self.ctl("status", expect=None).status == 0
+
+    def restore(self, text: str, more: str = "") -> None:
+        """Bring about what a test begins with, whatever one before has left: all run with `more` settings, and as this map says."""
+        self.ensemble.start()
+        for node in self.nodes:
+            node.restore(self.ensemble.hosts, more)
+        self.ctl.apply(text, wait=None)
+        eventually("all is as the map says", self.all_well)
+        self.initiator.end_io()
+
+    def await_live(self) -> None:
+        """Wait until every node has registered: `apply --wait` waits for those that live alone."""
+
+        def live() -> bool:
+            told = self.ctl.status()["nodes"]
+            return all(node.name in told and told[node.name]["alive"] for node in self.nodes)
+
+        eventually("all nodes have registered", live)
 
     def login(self, *, scratch: bool = False) -> None:
         """Let the initiator find every node's portal and log in."""
@@ -161,8 +204,12 @@ class Cluster:
             self.initiator.login(SCRATCH)
 
 
+def _addresses(found: Map) -> list[str]:
+    return sorted(path.address for path in found.usable_paths)
+
+
 def bring_up(lab: Lab, *, servers: int = 1, nodes: int = 3, persistent: bool = False) -> Cluster:
-    """Start everything at the same time, with an empty map and a daemon on each node.
+    """Start everything at the same time, with an empty map and a daemon on each node that has registered.
 
     The disks of `persistent` nodes survive a pulled plug.
     """
@@ -179,6 +226,7 @@ def bring_up(lab: Lab, *, servers: int = 1, nodes: int = 3, persistent: bool = F
     for node in found.nodes:
         node.configure(ensemble.hosts)
         node.start()
+    found.await_live()
     return found
 
 

@@ -161,7 +161,7 @@ class Initiator:
             ways[device] = (hctl, portals.get(sid, ""))
         return [_map(entry, ways) for entry in json.loads(maps)["maps"]]
 
-    def wait_multipaths(self, wanted: Callable[[list[Map]], bool], seconds: float = 30.0) -> list[Map]:
+    def wait_multipaths(self, wanted: Callable[[list[Map]], bool], seconds: float = 120.0) -> list[Map]:
         """Return the maps as soon as `wanted` says that they are as expected. Raises StartFailed after `seconds`."""
         return wait_for(self.multipaths, wanted, seconds, f"the multipath maps of {self.machine.name}")
 
@@ -181,6 +181,10 @@ class Initiator:
     def verify_pattern(self, device: str, seed: int, offset: int, length: int) -> Progress:
         """Compare a region with the pattern of `seed`; differing blocks are counted as mismatches."""
         return pattern(self.machine, "verify", device, (seed, offset, length))
+
+    def end_io(self) -> None:
+        """End what `verified_io` has begun and a failed test has not stopped: it would meddle with the next one's."""
+        self.machine.run("while pkill -x lab-pattern; do sleep 0.1; done", timeout=120.0)
 
     def _node(self, verb: str, target: str | None, portal: str | None) -> None:
         chosen = [*(["-T", target] if target else []), *(["-p", portal] if portal else [])]

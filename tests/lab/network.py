@@ -139,8 +139,8 @@ class Network:
         self._batch(f"-n {name} route add blackhole {place.address}/32")
 
     def heed(self, name: str, place: Place) -> None:
-        """End what `ignore` did."""
-        self._batch(f"-n {name} route del blackhole {place.address}/32")
+        """End what `ignore` did, if it was done."""
+        self._batch(f"-n {name} route flush type blackhole {place.address}/32")
 
     def part(self, names: tuple[str, str], places: tuple[Place, Place]) -> None:
         """Let two namespaces no longer reach each other; all others still reach both."""

@@ -12,21 +12,27 @@ from lab.pytest_plugin import NewLab
 pytestmark = pytest.mark.lab
 
 WWID = "36001405" + "3f1d6c1e00014f0b9f3e7a51c"
+ALLOW = "allow: session-drop\n"
 DRAINED = "n{0}: {{state: drained, tpg_tag: {0},"
 
 
 @pytest.fixture(scope="module")
-def cluster(new_lab: NewLab) -> Iterator[Cluster]:
+def shared(new_lab: NewLab) -> Iterator[Cluster]:
     """Give two nodes that let no initiator lose its data, and one that is logged in to both."""
     with new_lab() as lab:
         found = bring_up(lab, nodes=2)
-        for node in found.nodes:
-            node.stop()
-            node.configure(found.ensemble.hosts, "allow: session-drop\n")
-            node.start()
-        found.ctl.apply(found.for_two())
+        found.restore(found.for_two(), ALLOW)
         found.login()
         yield found
+
+
+@pytest.fixture
+def cluster(shared: Cluster) -> Cluster:
+    """Give them with the whole map, the volume usable through both, and the logins known to both."""
+    shared.restore(shared.for_two(), ALLOW)
+    shared.paths(WWID)
+    eventually("both nodes have told of the logins", partial(_told, shared, 2))
+    return shared
 
 
 def _standing(cluster: Cluster, node: str) -> str:
@@ -43,27 +49,25 @@ def _without(cluster: Cluster, *nodes: int) -> str:
 
 def test_the_last_way_to_the_data_is_held_until_there_is_another(cluster: Cluster) -> None:
     """One node may be drained and the other one not, until the initiator is back at the first; no I/O is lost over all this."""
-    device = cluster.paths(WWID).device
-    eventually("both nodes have told of the logins", partial(_told, cluster, 2))
-    io = cluster.initiator.verified_io(device, offset=1 << 20)
+    first, second = cluster.nodes
+    io = cluster.initiator.verified_io(cluster.paths(WWID).device, offset=1 << 20)
     cluster.ctl.apply(_without(cluster, 1))
-    cluster.paths(WWID, 1)
+    cluster.paths(WWID, second)
     cluster.ctl.apply(_without(cluster, 1, 2), wait=None)
     eventually("n2 holds", lambda: _standing(cluster, "n2") == "held")
-    (step,) = json.loads(cluster.nodes[1].machine.run("lunmapd plan -o json", check=False).stdout)["steps"]
+    (step,) = json.loads(second.machine.run("lunmapd plan -o json", check=False).stdout)["steps"]
     assert (step["action"], step["disruption"], step["now"], step["held"]) == (
         "delete",
         "data-unreachable",
         "data-unreachable",
         True,
     )
-    cluster.paths(WWID, 1)
+    cluster.paths(WWID, second)
     cluster.ctl.apply(_without(cluster, 2), wait=None)
     eventually(
         "n2 is drained once the initiator is back at n1", lambda: _standing(cluster, "n2") == "converged"
     )
-    found = cluster.paths(WWID, 1)
-    assert [path.address for path in found.usable_paths] == [cluster.nodes[0].machine.address]
+    cluster.paths(WWID, first)
     cluster.ctl.apply(cluster.for_two())
     cluster.paths(WWID)
     final = io.stop()
@@ -72,7 +76,6 @@ def test_the_last_way_to_the_data_is_held_until_there_is_another(cluster: Cluste
 
 def test_a_lun_in_use_is_unmapped_by_an_override_only(cluster: Cluster) -> None:
     """It stays as long as somebody uses it, and goes on all nodes once somebody has said so; sessions and other LUNs stay."""
-    cluster.paths(WWID)
     sessions = cluster.initiator.sessions()
     first, rest = cluster.for_two().split("  logs:\n", 1)
     less = first + rest[rest.index("  scratch:\n") :]
@@ -80,10 +83,10 @@ def test_a_lun_in_use_is_unmapped_by_an_override_only(cluster: Cluster) -> None:
     for name in ("n1", "n2"):
         eventually(f"{name} holds", lambda name=name: _standing(cluster, name) == "held")  # type: ignore[misc]
     assert all("/logs" in node.lio() for node in cluster.nodes)
-    answer = cluster.ctl("override", "data-unreachable", "--for", "120", "-m", "nobody uses it")
+    answer = cluster.ctl("override", "data-unreachable", "--for", "600", "-m", "nobody uses it")
     assert answer.out.startswith("committed revision")
     eventually("it is gone", lambda: not any("/logs" in node.lio() for node in cluster.nodes))
-    eventually("all is as the map says", lambda: cluster.ctl("status", expect=None).status == 0)
+    eventually("all is as the map says", cluster.all_well)
     assert cluster.initiator.sessions() == sessions
     assert SAN in cluster.nodes[0].lio()
 

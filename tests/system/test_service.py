@@ -7,7 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import HOST, METRICS, SAN, SCRATCH, Ctl, StorageNode, eventually, settings
+from cluster import (
+    HOST,
+    METRICS,
+    SAN,
+    SCRATCH,
+    SESSION_TIMEOUT,
+    SETTINGS,
+    Ctl,
+    StorageNode,
+    eventually,
+    settings,
+)
 from system.serving import Site, converged, undisturbed
 
 from lab.project import package
@@ -17,7 +28,6 @@ from lunmapd.core.messages import Message
 pytestmark = pytest.mark.lab
 
 TREE = Path(__file__).parents[2]
-SETTINGS = "/etc/lunmapd/lunmapd.yaml"
 DEB = "/root/lunmapd.deb"
 UNIT = TREE / "packaging/systemd/lunmapd.service"
 KEYS = "/etc/lunmapd/secrets.key"
@@ -134,7 +144,7 @@ def test_settings_are_reloaded_or_refused_as_a_whole(site: Site) -> None:
     """A reload takes over what can change, names what can't, and refuses a file with a mistake; the daemon goes on."""
     before = site.show("MainPID")
     good = settings("n1", site.ensemble.hosts).replace("resync: 10", "resync: 20")
-    site.machine.put(SETTINGS, good.replace("session_timeout: 4", "session_timeout: 5"))
+    site.machine.put(SETTINGS, good.replace(f"session_timeout: {SESSION_TIMEOUT:g}", "session_timeout: 5"))
     assert site.ctl_on_node("systemctl reload lunmapd") == 0
     assert "zookeeper.session_timeout keeps its old value until the daemon is restarted" in site.journal()
     site.machine.put(SETTINGS, good.replace("resync: 20", "resync: 0").replace("retry: 1", "retry: 0"))
