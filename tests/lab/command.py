@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from lab.result import Result, capture, text
+from lab.wait import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,7 @@ class Running:
         """Return what it has written to stderr so far."""
         return _whole(self.stderr)
 
-    def wait(self, timeout: float = 30.0) -> Result:
+    def wait(self, timeout: float = PATIENCE) -> Result:
         """Wait for its end. Raises subprocess.TimeoutExpired."""
         status = self.popen.wait(timeout)
         return Result(status, self.output(), self.errors())
@@ -75,9 +76,9 @@ class Running:
 
     def signal(self, name: str) -> None:
         """Send the signal `name` ("TERM", "USR1", ...) to the command's whole session."""
-        capture(self.ssh.command(script=f"kill -{name} -- -$(cat {self.mark})"), timeout=10)
+        capture(self.ssh.command(script=f"kill -{name} -- -$(cat {self.mark})"), timeout=PATIENCE)
 
-    def terminate(self, timeout: float = 10.0) -> Result:
+    def terminate(self, timeout: float = PATIENCE) -> Result:
         """End it: SIGTERM, then SIGKILL after `timeout` seconds. Returns the outcome."""
         for name in ("TERM", "KILL"):
             self.signal(name)

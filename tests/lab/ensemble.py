@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lab.errors import StartFailed
 from lab.result import text
+from lab.wait import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -149,7 +150,7 @@ class Server:
         assert not self.running(), f"{self.name} still runs"
         self._inside(f"find {self._data} -mindepth 1 -not -name myid -delete")
 
-    def ask(self, word: str, seconds: float = 1.0) -> str:
+    def ask(self, word: str, seconds: float = 3.0) -> str:
         """Return the answer to a four-letter word; an empty string if there is none."""
         try:
             with socket.create_connection((self.place.address, PORT), seconds) as connection:
@@ -223,7 +224,7 @@ class Ensemble:
                 server.join(other)
         self.start()
 
-    def wait(self, serving: int = 1, seconds: float = 30.0) -> None:
+    def wait(self, serving: int = 1, seconds: float = PATIENCE) -> None:
         """Return when at least `serving` servers serve, one of them as leader. Raises StartFailed."""
         deadline = time.monotonic() + seconds
         while True:

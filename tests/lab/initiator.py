@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lab.io import Progress, VerifiedIO, pattern, start_verified_io
-from lab.wait import wait_for
+from lab.wait import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,7 +145,7 @@ class Initiator:
 
     def rescan(self) -> None:
         """Look for new and resized LUNs in all sessions."""
-        self.machine.run("iscsiadm -m session --rescan", timeout=60.0)
+        self.machine.run("iscsiadm -m session --rescan")
 
     def sessions(self) -> list[Session]:
         """Return all sessions, also those that have lost their connection."""
@@ -161,7 +161,7 @@ class Initiator:
             ways[device] = (hctl, portals.get(sid, ""))
         return [_map(entry, ways) for entry in json.loads(maps)["maps"]]
 
-    def wait_multipaths(self, wanted: Callable[[list[Map]], bool], seconds: float = 120.0) -> list[Map]:
+    def wait_multipaths(self, wanted: Callable[[list[Map]], bool], seconds: float = PATIENCE) -> list[Map]:
         """Return the maps as soon as `wanted` says that they are as expected. Raises StartFailed after `seconds`."""
         return wait_for(self.multipaths, wanted, seconds, f"the multipath maps of {self.machine.name}")
 
@@ -184,11 +184,11 @@ class Initiator:
 
     def end_io(self) -> None:
         """End what `verified_io` has begun and a failed test has not stopped: it would meddle with the next one's."""
-        self.machine.run("while pkill -x lab-pattern; do sleep 0.1; done", timeout=120.0)
+        self.machine.run("while pkill -x lab-pattern; do sleep 0.1; done")
 
     def _node(self, verb: str, target: str | None, portal: str | None) -> None:
         chosen = [*(["-T", target] if target else []), *(["-p", portal] if portal else [])]
-        self.machine.run(["iscsiadm", "-m", "node", *chosen, verb], timeout=60.0)
+        self.machine.run(["iscsiadm", "-m", "node", *chosen, verb])
 
 
 def _session(line: str) -> Session:

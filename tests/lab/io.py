@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lab.wait import PATIENCE
+
 if TYPE_CHECKING:
     from lab.command import Running
     from lab.machine import Machine
@@ -45,7 +47,7 @@ class VerifiedIO:
         """Say whether it goes on."""
         return self.command.poll() is None
 
-    def stop(self, timeout: float = 60.0) -> Progress:
+    def stop(self, timeout: float = PATIENCE) -> Progress:
         """Finish the current operation and return the final counts. Raises CommandTimeout if it never ends."""
         self.command.signal("TERM")
         self.command.wait(timeout)
@@ -61,7 +63,7 @@ def start_verified_io(
 
 def pattern(machine: Machine, verb: str, device: str, numbers: tuple[int, int, int]) -> Progress:
     """Write ("write") or compare ("verify") the pattern of (seed, offset, length) once."""
-    done = machine.run([_PROGRAM, verb, device, *map(str, numbers)], timeout=120.0, check=False)
+    done = machine.run([_PROGRAM, verb, device, *map(str, numbers)], timeout=PATIENCE, check=False)
     if done.status not in (0, 1) or not done.stdout:
         machine.run(["false", f"{_PROGRAM} {verb} {device}: {done.stderr}"])
     return Progress.parse(done.stdout)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,7 +100,8 @@ def reap(name: str = "", *, everything: bool = False) -> list[str]:
 def end(state: Path, record: Record) -> None:
     """Kill a lab's processes and remove its state directory."""
     if record.holder.alive():
-        os.kill(record.holder.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may end by itself, or by another reaper
+            os.kill(record.holder.pid, signal.SIGKILL)
     shutil.rmtree(state, ignore_errors=True)
 
 

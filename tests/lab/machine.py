@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from lab.command import Running, script_of
 from lab.errors import CommandFailed, CommandTimeout, MachineUnreachable, StartFailed
 from lab.result import Result, capture, text
+from lab.wait import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ Init = Literal["bare", "systemd"]
 LIO_MODULES = ("target_core_mod", "target_core_file", "target_core_iblock", "iscsi_target_mod")
 """What a storage node needs loaded; configfs is always mounted."""
 
-_BOOT_SECONDS: dict[str, float] = {"bare": 30.0, "systemd": 90.0}
+_BOOT_SECONDS: dict[str, float] = {"bare": PATIENCE, "systemd": 2 * PATIENCE}
 
 
 @dataclass
@@ -128,7 +129,7 @@ class Machine:
         self,
         cmd: str | Sequence[str],
         *,
-        timeout: float = 30.0,
+        timeout: float = PATIENCE,
         check: bool = True,
         input: str | bytes | None = None,  # noqa: A002 - the name subprocess.run has made usual
     ) -> Result:
@@ -160,7 +161,7 @@ class Machine:
     def get(self, path: str) -> bytes:
         """Read a file. Raises CommandFailed."""
         script = f"cat {shlex.quote(path)}"
-        status, out, err = self._capture(script, 30.0, None)
+        status, out, err = self._capture(script, PATIENCE, None)
         if status:
             raise CommandFailed(self.name, script, Result(status, "", text(err)))
         return out
@@ -174,7 +175,7 @@ class Machine:
             status, out, err = capture(argv, where=self.name, shown=script, stdin=stdin, timeout=timeout)
         except CommandTimeout:
             # The remote shell leads a session of its own, which outlives its connection.
-            capture(self.ssh.command(script=f"kill -KILL -- -$(cat {mark})"), timeout=5)
+            capture(self.ssh.command(script=f"kill -KILL -- -$(cat {mark})"), timeout=PATIENCE)
             raise
         if status == 255 and not self.ssh.up():
             raise MachineUnreachable(f"{self.name}: connection lost during: {script}\n{text(err)}")
@@ -218,6 +219,6 @@ class Machine:
     def _connect(self, deadline: float) -> None:
         self.ssh.connect(max(5.0, deadline - time.monotonic()))
         if self.init == "systemd":
-            state = self.run("systemctl is-system-running --wait", check=False, timeout=60.0)
+            state = self.run("systemctl is-system-running --wait", check=False, timeout=2 * PATIENCE)
             if state.stdout.strip() not in ("running", "degraded"):
                 raise StartFailed(f"{self.name}: systemd says {state.stdout.strip()}: {state.stderr}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import CommandFailed, CommandTimeout
+from lab.wait import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ def capture(
     where: str = "host",
     shown: str | None = None,
     stdin: bytes | None = None,
-    timeout: float = 60.0,
+    timeout: float = PATIENCE,
 ) -> tuple[int, bytes, bytes]:
     """Run `argv` on the host; return status, stdout, stderr. Raises CommandTimeout (`shown` stands for argv)."""
     stdin_or_null: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
@@ -50,7 +51,7 @@ def capture(
 
 
 def run(
-    argv: Sequence[str], *, where: str = "host", stdin: bytes | None = None, timeout: float = 60.0
+    argv: Sequence[str], *, where: str = "host", stdin: bytes | None = None, timeout: float = PATIENCE
 ) -> Result:
     """Run `argv` on the host. Raises CommandFailed, CommandTimeout."""
     status, out, err = capture(argv, where=where, stdin=stdin, timeout=timeout)

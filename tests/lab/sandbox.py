@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from lab.errors import StartFailed
 from lab.result import Result, run
+from lab.wait import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +102,7 @@ class Sandbox:
         enter = ["nsenter", "--target", str(self.pid), "--mount", "--net", "--pid", "--root", "--wd"]
         return [*enter, "--", *argv]
 
-    def run(self, argv: Sequence[str], *, stdin: bytes | None = None, timeout: float = 60.0) -> Result:
+    def run(self, argv: Sequence[str], *, stdin: bytes | None = None, timeout: float = PATIENCE) -> Result:
         """Run `argv` in the sandbox and wait. Raises CommandFailed, CommandTimeout."""
         return run(self.inside(argv), where="lab", stdin=stdin, timeout=timeout)
 

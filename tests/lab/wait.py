@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+PATIENCE = 120.0
+"""Seconds after which the lab gives up; on an idle machine what it waits for takes a few, on a busy one many."""
 
 
 def wait_for(look: Callable[[], T], wanted: Callable[[T], bool], seconds: float, what: str) -> T:
