@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from cluster import DB1, PID, SAN, Cluster, StorageNode, eventually
+from cluster import CONVERGE, DB1, PID, SAN, Cluster, StorageNode, eventually
 from msgspec import structs
 
+from lab import wait_for
+from lab.io import VerifiedIO
 from lunmapd.client import Chap, Client, Lunmap, Note, parse_map
 from lunmapd.core import lio
 from lunmapd.core.credentials import change_credentials
@@ -21,9 +23,9 @@ from lunmapd.core.secrets import KEY_BYTES, NONCE_BYTES, Vault, keyring
 from lunmapd.lio.kernel import Kernel
 
 MIB = 1 << 20
-CONVERGE = 60.0
 _KEYS = "/etc/lunmapd/secrets.key"
 _REST = 0.01  # seconds; commands go on beside the I/O
+_FILES = ("file",)
 _WORKER = "exec python3 -m lunmapd.lio.worker"
 # Fetches what unit attentions there are, writes to the given disks, and says what the kernel has told of all that.
 _NOTICED = """
@@ -105,11 +107,32 @@ class Scene:
         self._kernels = [Kernel(node.machine.ssh.command(script=_WORKER)) for node in cluster.nodes]
         self.commit(self.map())
         cluster.login(scratch=True)
-        steady, initiator = cluster.paths(DB1).device, cluster.initiator
-        self._io = (
+        self._io = self._start_io()
+        self._ways = self.notice().ways
+
+    def _start_io(self) -> tuple[VerifiedIO, VerifiedIO]:
+        steady, initiator = self.cluster.paths(DB1).device, self.cluster.initiator
+        return (
             initiator.verified_io(steady, offset=32 * MIB, rest=_REST),
             initiator.verified_io(self._disk(1, 0), offset=MIB, rest=_REST),
         )
+
+    def restore(self, told: Mapping[str, int]) -> None:
+        """Bring about what a test begins with, whatever one before has left: map, sessions, what is told of them, and I/O."""
+        for node in self.cluster.nodes:
+            node.machine.run(f"kill -CONT $(cat {PID})")
+        revision = self._client.apply(self.map(), Note(shrink=_FILES))
+        if revision is not None:
+            self._client.wait_applied(revision.revision, CONVERGE)
+            self.look_anew()
+        wait_for(self.notice, self._is_whole, CONVERGE, "the initiator's sessions and ways")
+        self.await_told(told)
+        if not all(_is_sound(io) for io in self._io):
+            self.cluster.initiator.end_io()
+            self._io = self._start_io()
+
+    def _is_whole(self, found: Noticed) -> bool:
+        return found.ways == self._ways and len(found.written) == len(self.cluster.nodes)
 
     def close(self) -> None:
         """End what looks at the nodes."""
@@ -204,3 +227,8 @@ class Scene:
 
     def _goes_on(self, then: list[int]) -> bool:
         return all(io.progress.operations > before + 10 for io, before in zip(self._io, then, strict=True))
+
+
+def _is_sound(io: VerifiedIO) -> bool:
+    """Tell whether I/O still runs, and none of it has failed."""
+    return io.running() and (io.progress.errors, io.progress.mismatches) == (0, 0)

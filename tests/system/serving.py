@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from cluster import DB1, EXAMPLE, Ctl, StorageNode, eventually
+from cluster import CONVERGE, DB1, EXAMPLE, Ctl, StorageNode, eventually
 
 from lab import Ensemble, Initiator, Machine, Map, wait_for
 
@@ -37,10 +37,11 @@ class Site:
 
     def ctl_on_node(self, command: str, *, check: bool = True) -> int:
         """Run systemctl or dpkg on the node."""
-        return self.machine.run(command, timeout=120, check=check).status
+        return self.machine.run(command, timeout=2 * CONVERGE, check=check).status
 
     def journal(self, *options: str) -> str:
-        """Return what the service has logged since the machine's boot."""
+        """Return what the service has logged since the machine's boot, to the last line."""
+        self.machine.run("journalctl --sync")
         return self.machine.run(["journalctl", "-b", "-u", "lunmapd", *options]).stdout
 
 
@@ -59,16 +60,19 @@ def _volume(site: Site) -> list[Map]:
 def undisturbed(site: Site) -> Iterator[None]:
     """Keep verified I/O going on a LUN of the node meanwhile; it must see no error, and LIO be the same afterwards."""
     before = site.node.lio()
-    device = wait_for(lambda: _volume(site), bool, 30, "the multipath map of db1")[0].device
+    device = wait_for(lambda: _volume(site), bool, CONVERGE, "the multipath map of db1")[0].device
     site.initiator.machine.run(f"until [ -b {device} ]; do sleep 0.1; done")
     io = site.initiator.verified_io(device)
     wait_for(
-        lambda: (io.progress.operations, io.command.errors()), lambda seen: seen[0] > 100, 20, "I/O before"
+        lambda: (io.progress.operations, io.command.errors()),
+        lambda seen: seen[0] > 100,
+        CONVERGE,
+        "I/O before",
     )
     sessions = site.initiator.sessions()
     yield
     then = io.progress.operations
-    wait_for(lambda: io.progress.operations, lambda n: n > then + 100, 20, "I/O after")
+    wait_for(lambda: io.progress.operations, lambda n: n > then + 100, CONVERGE, "I/O after")
     final = io.stop()
     assert (final.errors, final.mismatches) == (0, 0)
     assert site.initiator.sessions() == sessions

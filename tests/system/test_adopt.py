@@ -1,12 +1,12 @@
 """A target that was made with targetcli becomes lunmapd's, under an initiator's I/O."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cluster import HOST, Cluster, StorageNode, bring_up, eventually
 
-from lab.pytest_plugin import NewLab
+from lab import Lab
+from lab.io import VerifiedIO
 from lunmapd.client import Lunmap, parse_map
 
 pytestmark = pytest.mark.lab
@@ -47,25 +47,23 @@ _WITH_CHAP = "".join(
 )
 
 
-@pytest.fixture(scope="module")
-def cluster(new_lab: NewLab) -> Iterator[Cluster]:
+@pytest.fixture
+def cluster(lab: Lab) -> Cluster:
     """Give a node on which targetcli can be used, and its daemon runs without a map."""
-    with new_lab() as lab:
-        found = bring_up(lab, nodes=1)
-        # targetcli asks for tcmu-runner there.
-        found.nodes[0].machine.run("mkdir -p /run/dbus; dbus-daemon --system --fork")
-        yield found
+    found = bring_up(lab, nodes=1)
+    # targetcli asks for tcmu-runner there.
+    found.nodes[0].machine.run("mkdir -p /run/dbus; dbus-daemon --system --fork")
+    return found
 
 
 def test_a_target_of_another_tool_is_taken_over_under_io(cluster: Cluster) -> None:
     """Its map is printed, committed, proved by an empty plan and taken over; no session and no I/O notices, and then it is ours."""
     (node,) = cluster.nodes
     node.machine.run("truncate -s 64M /srv/logs.img")
-    node.machine.run("targetcli", input=_MADE, timeout=60)
+    node.machine.run("targetcli", input=_MADE)
     cluster.initiator.discover(node.machine.address)
     cluster.initiator.login(OLD)
-    device = cluster.initiator.machine.run("ls -d /sys/class/scsi_disk/*:0/device/block/*").stdout.strip()
-    io = cluster.initiator.verified_io(f"/dev/{device.rpartition('/')[2]}", offset=MIB)
+    io = started_io(cluster, OLD)
     sessions = cluster.initiator.sessions()
     theirs = [line for line in node.lio().splitlines() if "cached" in line or STRANGE in line]
     drafted = node.machine.run("lunmapd adopt").stdout
@@ -81,7 +79,7 @@ def test_a_target_of_another_tool_is_taken_over_under_io(cluster: Cluster) -> No
     assert "no session was dropped; the plan is empty" in taken
     assert node.lio() == before
     node.start()
-    eventually("the node is as the map says", lambda: cluster.ctl("status", expect=None).status == 0)
+    eventually("the node is as the map says", cluster.all_well)
     assert node.lio() == before
     assert "create" not in node.log()
     _contest(cluster)
@@ -99,6 +97,16 @@ def test_a_target_of_another_tool_is_taken_over_under_io(cluster: Cluster) -> No
     assert [line for line in node.lio().splitlines() if "cached" in line or STRANGE in line] == theirs
 
 
+def started_io(cluster: Cluster, target: str) -> VerifiedIO:
+    """Start I/O on LUN 0 of a target: the kernel tells of its disk, and udev names it, some time after the login."""
+    disk = f"/dev/disk/by-path/ip-{cluster.nodes[0].machine.address}:3260-iscsi-{target}-lun-0"
+    machine = cluster.initiator.machine
+    eventually("the disk is there", lambda: machine.run(f"[ -b {disk} ]", check=False).status == 0)
+    io = cluster.initiator.verified_io(disk, offset=MIB, rest=0.01)
+    eventually("the I/O is under way", lambda: io.progress.operations > 50)
+    return io
+
+
 def _contest(cluster: Cluster) -> None:
     """See that the node tells of a targetctl that would restore the target from what targetcli has saved, until it is masked."""
     machine = cluster.nodes[0].machine
@@ -107,7 +115,7 @@ def _contest(cluster: Cluster) -> None:
     )
     eventually("it tells of targetctl", lambda: "BootUncontested" in cluster.ctl("status", expect=None).out)
     machine.run(f"ln -sf /dev/null {LINKS}/{UNIT}")
-    eventually("it is well again", lambda: cluster.ctl("status", expect=None).status == 0)
+    eventually("it is well again", cluster.all_well)
 
 
 def test_a_taking_over_that_is_killed_is_done_again(cluster: Cluster, tmp_path: Path) -> None:
@@ -117,13 +125,12 @@ def test_a_taking_over_that_is_killed_is_done_again(cluster: Cluster, tmp_path: 
     cluster.ctl("secret", "--key-file", str(key), "new-key")
     node.machine.put("/etc/lunmapd/secrets.key", key.read_text(), mode=0o600)
     node.machine.run("truncate -s 64M /srv/first.img /srv/second.img")
-    node.machine.run("targetcli", input=f"{_WITH_CHAP}saveconfig /root/saved.json\nexit\n", timeout=60)
+    node.machine.run("targetcli", input=f"{_WITH_CHAP}saveconfig /root/saved.json\nexit\n")
     cluster.initiator.discover(node.machine.address)
     cluster.initiator.chap(username=USER, password=WORD)
     for target in (ONE, TWO):
         cluster.initiator.login(target)
-    disk = f"/dev/disk/by-path/ip-{node.machine.address}:3260-iscsi-{ONE}-lun-0"
-    io = cluster.initiator.verified_io(disk, offset=MIB, rest=0.01)
+    io = started_io(cluster, ONE)
     sessions = cluster.initiator.sessions()
     drafted = node.machine.run("lunmapd adopt").stdout
     saved = node.machine.run("lunmapd adopt --from /root/saved.json").stdout
@@ -145,8 +152,10 @@ def test_a_taking_over_that_is_killed_is_done_again(cluster: Cluster, tmp_path: 
     assert (again.status, "start lunmapd" in again.stderr) == (6, True)
     assert node.lio() == before
     node.start()
-    eventually("the node is as the map says", lambda: cluster.ctl("status", expect=None).status == 0)
+    eventually("the node is as the map says", cluster.all_well)
     assert node.lio() == before
+    then = io.progress.operations
+    eventually("the I/O goes on", lambda: io.progress.operations > then + 50)
     final = io.stop()
     assert (final.errors, final.mismatches) == (0, 0)
     assert cluster.initiator.sessions() == sessions

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from cluster import HOST, SAN, SCRATCH, bring_up
+from cluster import CONVERGE, HOST, SAN, SCRATCH, bring_up
 from system.scene import Noticed, Prediction, Scene
 
 from lab import wait_for
@@ -129,7 +129,7 @@ QUIET = {
 
 
 @pytest.fixture(scope="module")
-def scene(new_lab: NewLab) -> Iterator[Scene]:
+def shared(new_lab: NewLab) -> Iterator[Scene]:
     """Give one cluster of two nodes to all tests of this module, with I/O that never stops."""
     with new_lab() as lab:
         cluster = bring_up(lab, nodes=2)
@@ -139,6 +139,13 @@ def scene(new_lab: NewLab) -> Iterator[Scene]:
             found.await_told(TOLD)
             yield found
             found.close()
+
+
+@pytest.fixture
+def scene(shared: Scene) -> Scene:
+    """Give it as a test finds it that comes first."""
+    shared.restore(TOLD)
+    return shared
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
@@ -229,7 +236,7 @@ def test_what_initiators_have_read_changes_while_it_is_unmapped(scene: Scene) ->
 
 
 def _await(scene: Scene, what: str, wanted: Callable[[Noticed], bool]) -> Noticed:
-    return wait_for(scene.notice, wanted, 60.0, what)
+    return wait_for(scene.notice, wanted, CONVERGE, what)
 
 
 def _same(before: Noticed, after: Noticed) -> bool:

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from cluster import SESSION_TIMEOUT, Ctl, StorageNode, eventually
+from cluster import CONVERGE, SESSION_TIMEOUT, Ctl, StorageNode, eventually
 from kazoo.client import KazooClient
 
 from lab import Lab
@@ -24,7 +24,7 @@ def test_a_clock_that_jumps_costs_no_session(lab: Lab) -> None:
     eventually("the node is registered", lambda: ctl.status()["nodes"].get("n1", {}).get("alive"))
     ctl.apply(nodes)
     client = KazooClient(ensemble.hosts)
-    client.start(30)
+    client.start(CONVERGE)
 
     def owner() -> int | None:
         stat = client.exists("/lunmap/members/n1/live")
