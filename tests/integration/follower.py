@@ -12,7 +12,7 @@ def main() -> None:
     """Follow the tree at HOSTS CHROOT, until standard input is closed by our death or anyone's."""
     hosts, chroot = sys.argv[1:]
     before = None
-    with Session(hosts, chroot, timeout=10.0, deadline=1.0) as session:
+    with Session(hosts, chroot, timeout=20.0, deadline=1.0) as session:
         while True:
             try:
                 now = read_all(session).revision, session.session_id

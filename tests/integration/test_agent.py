@@ -210,11 +210,11 @@ def test_without_zookeeper_the_last_map_is_kept_in_force(
     trio: Ensemble, connect: Connect, kernel: FakeLio, make: Nodes
 ) -> None:
     """With every server dead the node still repairs LIO by the last map, and reports the outage once it is over."""
-    session = connect(trio.hosts, timeout=4.0, deadline=2.0)
-    initialise(session)
-    put(session, MAP)
+    patient, session = connect(trio.hosts), connect(trio.hosts, timeout=4.0, deadline=2.0)
+    initialise(patient)
+    put(patient, MAP)
     agent = make(session)
-    agent.turn()
+    wait_until(lambda: agent.turn().converged)
     for server in trio.servers:
         server.kill()
     kernel.objects.clear()
@@ -240,7 +240,7 @@ def looping(agent: Agent) -> Iterator[None]:
     finally:
         stops.set()
         bell.ring()
-        loop.join(30)
+        loop.join(120)
     assert not loop.is_alive()
 
 

@@ -181,5 +181,5 @@ def test_the_loop_wakes_when_the_time_has_come(session: Session, make: Nodes) ->
     finally:
         stops.set()
         bell.ring()
-        loop.join(30)
+        loop.join(120)
     assert not loop.is_alive()

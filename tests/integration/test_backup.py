@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cluster import Ctl
 from integration.relay import Break, Relay
-from integration.tools import GIB, NOON, NOW, Shell, lun, luns, owns, put, terms
+from integration.tools import GIB, NOON, NOW, Shell, at_last, lun, luns, owns, put, terms
 from msgspec.structs import replace
 
 from lunmapd.client import (
@@ -182,7 +182,7 @@ def test_a_restore_that_stops_leaves_no_tree(
     before, taken = read_all(full), read_backup(full, NOW)
     with Relay(full.hosts) as relay:
         through = connect(relay.hosts, deadline=1.0)
-        read_all(through)
+        at_last(lambda: read_all(through))
         relay.next_break, relay.spare, relay.shut_at_break = Break.BEFORE, passed, True
         with suppress(StoreError):
             restore(through, taken, SIGNATURE, before.cluster)

@@ -1,6 +1,6 @@
 import pytest
 from integration.relay import Break, Relay
-from integration.tools import GIB, NOW, Shell, lun, luns, put, terms, with_lun
+from integration.tools import GIB, NOW, Shell, at_last, lun, luns, put, terms, with_lun
 from msgspec.structs import replace
 
 from lunmapd.core.lunmap import Initiator, Lunmap
@@ -163,8 +163,8 @@ def test_a_lost_connection_commits_once(session: Session, connect: Connect, brok
 def test_an_outcome_that_cant_be_learnt_is_not_invented(session: Session, connect: Connect) -> None:
     """When ZooKeeper stays away after the break, the commit neither claims success nor failure."""
     with Relay(session.hosts) as relay:
-        through = connect(relay.hosts, deadline=2.0)
-        base = read_all(through)
+        through = connect(relay.hosts, deadline=4.0)
+        base = at_last(lambda: read_all(through))
         relay.next_break, relay.shut_at_break = Break.AFTER, True
         with pytest.raises(OutcomeUnknownError) as caught:
             put(through, luns(1), base)

@@ -238,7 +238,7 @@ def test_isolation_closes_and_opens_whatever_the_setting(
     with Relay(ensemble.servers[0].host) as relay:
         through = connect(relay.hosts, timeout=4.0, deadline=0.3)
         agent = make(through, policy=policy)
-        assert agent.turn().converged
+        wait_until(lambda: agent.turn().converged)
         relay.shut = True
         relay.drop()
         wait_until(lambda: _makes(agent, APPLIED) == "Withheld")

@@ -2,7 +2,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from integration.tools import lun, luns, owns, put, wait_until, with_lun
+from integration.tools import at_last, lun, luns, owns, put, wait_until, with_lun
 
 from lab import Ensemble, Server
 from lunmapd.core.lunmap import Lunmap
@@ -39,7 +39,7 @@ def test_the_loss_of_the_leader_loses_and_doubles_nothing(
     trio: Ensemble, connect: Connect, harm: Callable[[Server], None]
 ) -> None:
     """While the leader is killed, stopped or cut off, commits go on, and each one is in the history exactly once."""
-    session = connect(trio.hosts, timeout=4.0, deadline=20.0)
+    session = connect(trio.hosts, timeout=4.0, deadline=60.0)
     initialise(session)
     leader = trio.leader
     commit_each(session, range(6), lambda: harm(leader))
@@ -54,7 +54,7 @@ def test_the_loss_of_the_leader_loses_and_doubles_nothing(
 
 def test_the_session_outlives_its_server(trio: Ensemble, connect: Connect) -> None:
     """A node whose server is killed keeps its session and its ephemeral, and its watch works at the next one."""
-    session = connect(trio.servers[0].host + "," + trio.servers[1].host, timeout=10.0, deadline=30.0)
+    session = connect(trio.servers[0].host + "," + trio.servers[1].host, timeout=20.0, deadline=60.0)
     initialise(session)
     register(session, "n1", LIVE)
     woken: list[None] = []
@@ -77,11 +77,10 @@ def test_the_session_outlives_its_server(trio: Ensemble, connect: Connect) -> No
 
 def test_without_a_majority_every_call_ends(trio: Ensemble, connect: Connect) -> None:
     """With all servers gone every call ends as unreachable, and once they are back everything goes on where it was."""
-    session = connect(trio.hosts, timeout=4.0, deadline=1.0)
-    wait_until(lambda: session.connected)
-    initialise(session)
-    put(session, luns(1))
-    known = read_all(session)
+    patient, session = connect(trio.hosts), connect(trio.hosts, timeout=4.0, deadline=1.0)
+    initialise(patient)
+    put(patient, luns(1))
+    known = at_last(lambda: read_all(session))
     trio.kill()
     for call in (
         lambda: refresh(session, known),
@@ -95,16 +94,15 @@ def test_without_a_majority_every_call_ends(trio: Ensemble, connect: Connect) ->
             call()
     trio.start()
     wait_until(lambda: session.connected)
-    assert refresh(session, known).lunmap == luns(1)
+    assert at_last(lambda: refresh(session, known)).lunmap == luns(1)
 
 
 def test_a_silent_server_ends_every_call(trio: Ensemble, connect: Connect) -> None:
     """A server that is stopped, with its connections open, is noticed by the deadline; nothing is half done after."""
     only = trio.followers[0]
     session = connect(only.host, timeout=4.0, deadline=1.0)
-    wait_until(lambda: session.connected)
-    initialise(session)
-    known = read_all(session)
+    initialise(connect(trio.hosts))
+    known = at_last(lambda: read_all(session))
     only.pause()
     with pytest.raises(UnreachableError):
         refresh(session, known)

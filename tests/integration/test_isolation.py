@@ -8,6 +8,7 @@ from integration.conftest import Connect
 from integration.relay import Relay
 from integration.tools import wait_until
 
+from fakes.clock import Clock
 from lab import Ensemble
 from lunmapd.agent.agent import Agent
 from lunmapd.agent.policy import Policy
@@ -17,7 +18,8 @@ from lunmapd.store.session import Session
 
 pytestmark = pytest.mark.integration
 
-ISOLATES = Policy(isolate_after=2.0)
+AFTER = 2.0
+ISOLATES = Policy(isolate_after=AFTER)
 
 
 @pytest.fixture
@@ -47,16 +49,18 @@ def cut(relay: Relay) -> None:
 
 
 def test_an_isolated_node_closes_its_paths_and_opens_them_on_return(
-    through: Session, relay: Relay, make: Nodes
+    through: Session, relay: Relay, make: Nodes, clock: Clock
 ) -> None:
     """After so long without contact no TPG is enabled, all else stays ready; with contact the node is open again."""
-    agent = make(through, policy=ISOLATES)
-    assert agent.turn().converged
+    agent = make(through, policy=ISOLATES, now=clock)
+    wait_until(lambda: agent.turn().converged)
     assert conditions(agent)[OFFERED] == "Offered"
     cut(relay)
-    assert reason(agent, OFFERED) == "Offered"
+    wait_until(lambda: reason(agent, STORE) == "Unreachable")
+    assert conditions(agent)[OFFERED] == "Offered"
     assert is_open(make.kernel)
-    wait_until(lambda: reason(agent, OFFERED) == "Isolated")
+    clock.now += AFTER
+    assert reason(agent, OFFERED) == "Isolated"
     assert not is_open(make.kernel)
     whole = {name: item for name, item in make.kernel.objects.items() if not isinstance(item, lio.Enabled)}
     assert conditions(agent)[APPLIED] == "Withheld"
@@ -72,7 +76,7 @@ def test_an_isolated_node_closes_its_paths_and_opens_them_on_return(
 def test_without_the_setting_a_node_keeps_serving(through: Session, relay: Relay, make: Nodes) -> None:
     """By default losing ZooKeeper changes nothing in what is offered."""
     agent = make(through)
-    agent.turn()
+    wait_until(lambda: agent.turn().converged)
     cut(relay)
     wait_until(lambda: reason(agent, STORE) == "Unreachable")
     for _ in range(5):
@@ -85,7 +89,8 @@ def test_a_node_that_boots_without_contact_gets_ready_behind_closed_doors(
     through: Session, connect: Connect, make: Nodes
 ) -> None:
     """With isolation set, the snapshot is applied but no TPG enabled before ZooKeeper has answered."""
-    make(through, policy=ISOLATES).turn()
+    before = make(through)
+    wait_until(lambda: before.turn().converged)
     make.kernel.objects.clear()
     nowhere = connect(NOWHERE, deadline=0.2)
     agent = make(nowhere, policy=Policy(isolate_after=60.0))
@@ -93,31 +98,38 @@ def test_a_node_that_boots_without_contact_gets_ready_behind_closed_doors(
     assert conditions(agent)[OFFERED] == "NoContactYet"
     assert any(isinstance(item, lio.MappedLun) for item in make.kernel.objects.values())
     assert not is_open(make.kernel)
-    assert make(through, policy=ISOLATES).turn().converged
+    after = make(through, policy=ISOLATES)
+    wait_until(lambda: after.turn().converged)
     assert make.serves(MAP)
 
 
-def test_a_restarted_daemon_leaves_open_what_is_open(through: Session, connect: Connect, make: Nodes) -> None:
+def test_a_restarted_daemon_leaves_open_what_is_open(
+    through: Session, connect: Connect, make: Nodes, clock: Clock
+) -> None:
     """With isolation set, a restart without contact closes nothing before the time is over, and then all."""
-    make(through, policy=ISOLATES).turn()
-    agent = make(connect(NOWHERE, deadline=0.2), policy=ISOLATES)
+    before = make(through)
+    wait_until(lambda: before.turn().converged)
+    agent = make(connect(NOWHERE, deadline=0.2), policy=ISOLATES, now=clock)
     agent.turn()
     assert make.serves(MAP)
-    wait_until(lambda: reason(agent, OFFERED) == "Isolated")
+    clock.now += AFTER
+    assert reason(agent, OFFERED) == "Isolated"
     assert not is_open(make.kernel)
 
 
 def test_a_held_node_is_isolated_and_opened_all_the_same(
-    session: Session, through: Session, relay: Relay, make: Nodes
+    session: Session, through: Session, relay: Relay, make: Nodes, clock: Clock
 ) -> None:
     """Neither does a hold keep an isolated node open, nor does isolation end what was held: on return it serves as before."""
     put(session, many(*range(10)))
-    agent = make(through, policy=ISOLATES)
-    agent.turn()
+    agent = make(through, policy=ISOLATES, now=clock)
+    wait_until(lambda: agent.turn().converged)
     put(session, many(0))
-    assert reason(agent, APPLIED) == "RemovalHeld"
+    wait_until(lambda: reason(agent, APPLIED) == "RemovalHeld")
     cut(relay)
-    wait_until(lambda: reason(agent, OFFERED) == "Isolated")
+    wait_until(lambda: reason(agent, STORE) == "Unreachable")
+    clock.now += AFTER
+    assert reason(agent, OFFERED) == "Isolated"
     assert not is_open(make.kernel)
     relay.shut = False
     wait_until(lambda: reason(agent, OFFERED) == "Offered")

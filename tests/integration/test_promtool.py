@@ -21,12 +21,14 @@ from unit.service.test_metrics import full
 from lab import wait_for
 from lab.apt import extract
 from lab.cache import build_once, cache_directory
+from lab.wait import PATIENCE
 from lunmapd.service.metrics import Metrics, served
 from lunmapd.store.session import Session
 
 pytestmark = pytest.mark.integration
 
 RULES = Path("config/prometheus")
+HOST = "127.90.90.1"
 DASHBOARD = Path("config/grafana/lunmapd.json")
 _SETTINGS = """
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
@@ -49,7 +51,7 @@ def tools() -> Path:
 def run(tools: Path, *words: str, stdin: bytes = b"") -> str:
     """Run promtool; returns what it printed. Raises CalledProcessError when it finds anything wrong."""
     return subprocess.run(
-        [tools / "promtool", *words], input=stdin, capture_output=True, check=True, timeout=60
+        [tools / "promtool", *words], input=stdin, capture_output=True, check=True, timeout=PATIENCE
     ).stdout.decode()
 
 
@@ -77,7 +79,7 @@ class Prometheus:
     def ask(self, path: str) -> Any:
         """Return the data of an answer, None as long as the server is not up. Raises HTTPError for what it refuses."""
         try:
-            with urlopen(f"http://{self.address}/api/v1/{path}", timeout=10) as answer:
+            with urlopen(f"http://{self.address}/api/v1/{path}", timeout=PATIENCE) as answer:
                 return json.load(answer)["data"]
         except HTTPError as error:
             if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
@@ -94,8 +96,8 @@ class Prometheus:
 
 
 def free_port() -> int:
-    """Return a port that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    """Return a port of an address that only these tests use: nobody takes it before it is used."""
+    with socket.create_server((HOST, 0)) as server:
         number: int = server.getsockname()[1]
     return number
 
@@ -107,7 +109,7 @@ def prometheus(session: Session, make: Nodes, tools: Path, tmp_path: Path) -> It
     make.kernel.missing.add("/dev/a")
     agent, metrics = make(), Metrics("n1", lambda: session.connected)
     metrics.note(agent.turn(), agent.status, 0.1)
-    target, address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    target, address = f"{HOST}:{free_port()}", f"{HOST}:{free_port()}"
     config = tmp_path / "prometheus.yml"
     config.write_text(_SETTINGS.format(rules=(RULES / "lunmapd.rules.yml").absolute(), target=target))
     words = (
@@ -126,16 +128,18 @@ def prometheus(session: Session, make: Nodes, tools: Path, tmp_path: Path) -> It
 
 def test_rules_and_dashboard_fit_a_real_scrape(prometheus: Prometheus) -> None:
     """Prometheus scrapes a node, evaluates every alert, and has an answer to each question of the dashboard."""
-    wait_for(lambda: prometheus.query('up{job="lunmapd"} == 1'), bool, 60, "the node is scraped")
+    wait_for(lambda: prometheus.query('up{job="lunmapd"} == 1'), bool, PATIENCE, "the node is scraped")
     panels = json.loads(DASHBOARD.read_text())["panels"]
     for expression in [target["expr"] for panel in panels for target in panel["targets"]]:
-        wait_for(partial(prometheus.query, expression), bool, 60, expression)
+        wait_for(partial(prometheus.query, expression), bool, PATIENCE, expression)
     rules = wait_for(
-        lambda: _rules(prometheus), lambda found: "unknown" not in found.values(), 60, "the rules"
+        lambda: _rules(prometheus), lambda found: "unknown" not in found.values(), PATIENCE, "the rules"
     )
     assert set(rules.values()) == {"ok"}
     assert len(rules) == 7
-    raised = wait_for(lambda: prometheus.query("ALERTS"), lambda found: len(found) >= 2, 60, "the alerts")
+    raised = wait_for(
+        lambda: prometheus.query("ALERTS"), lambda found: len(found) >= 2, PATIENCE, "the alerts"
+    )
     assert {series["metric"]["alertname"] for series in raised} >= {"LunmapdObjectsFail", "LunmapdTrouble"}
 
 

@@ -34,7 +34,7 @@ def served_by(ensemble: Ensemble, session: Session) -> Server:
 @pytest.mark.parametrize("harm", [Server.pause, Server.cut, Server.kill])
 def test_a_session_moves_in_time(trio: Ensemble, connect: Connect, harm: Callable[[Server], None]) -> None:
     """When its server is stopped, cut off or killed, the session is taken to another before it expires, watch and all."""
-    session = connect(trio.hosts, timeout=10.0, deadline=30.0)
+    session = connect(trio.hosts, timeout=15.0, deadline=60.0)
     initialise(session)
     woken: list[None] = []
     watch_head(session, lambda: woken.append(None))
@@ -43,7 +43,7 @@ def test_a_session_moves_in_time(trio: Ensemble, connect: Connect, harm: Callabl
     assert refresh(session, known) == known
     assert session.session_id == before
     seen = len(woken)
-    put(connect(trio.hosts, deadline=30.0), luns(1))
+    put(connect(trio.hosts, deadline=60.0), luns(1))
     wait_until(lambda: len(woken) > seen)
     assert refresh(session, known).lunmap == luns(1)
 
@@ -52,7 +52,7 @@ def test_many_sessions_survive_a_restart(lab: Lab, root: str) -> None:
     """After a restart of the servers all of fifty sessions come back as they were."""
     ensemble = lab.ensemble()
     with ExitStack() as stack:
-        sessions = [stack.enter_context(Session(ensemble.hosts, root, timeout=8.0)) for _ in range(MANY)]
+        sessions = [stack.enter_context(Session(ensemble.hosts, root, timeout=20.0)) for _ in range(MANY)]
         wait_until(lambda: all(session.connected for session in sessions))
         before = [session.session_id for session in sessions]
         ensemble.kill()
@@ -76,7 +76,7 @@ def following(names: Path, hosts: str, root: str) -> Iterator[Callable[[], tuple
         assert stdout is not None
 
         def line() -> tuple[int, int]:
-            assert select.select([stdout], [], [], 60)[0], "the follower says nothing"
+            assert select.select([stdout], [], [], 120)[0], "the follower says nothing"
             revision, session = stdout.readline().split()
             return int(revision), int(session)
 

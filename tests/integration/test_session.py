@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 from integration.relay import Relay
-from integration.tools import Shell, luns, put, wait_until
+from integration.tools import Shell, at_last, luns, put, wait_until
 
 from lunmapd.core.status import Live
 from lunmapd.store import paths
@@ -142,7 +142,7 @@ def test_a_lost_server_ends_every_call(session: Session, connect: Connect) -> No
     """With the server gone in mid-use a refresh and a commit end at their deadline; nothing of the commit is left queued."""
     with Relay(session.hosts) as relay:
         through = connect(relay.hosts, deadline=1.0)
-        base = read_all(through)
+        base = at_last(lambda: read_all(through))
         relay.shut = True
         relay.drop()
         wait_until(lambda: not through.connected)
@@ -152,7 +152,7 @@ def test_a_lost_server_ends_every_call(session: Session, connect: Connect) -> No
             put(through, luns(1), base)
         relay.shut = False
         wait_until(lambda: through.connected)
-        assert read_all(through).revision == 0
+        assert at_last(lambda: read_all(through)).revision == 0
         through.close()
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from cluster import Ctl
 from integration.relay import Break, Relay
-from integration.tools import GIB, Shell, lun, luns, put, terms, with_lun
+from integration.tools import GIB, Shell, at_last, lun, luns, put, terms, with_lun
 from msgspec.structs import replace
 
 from lunmapd.client import Client, show_map
@@ -279,14 +279,15 @@ def test_a_lost_connection_makes_each_part_once(
 def test_an_import_that_stops_says_what_it_left(session: Session, connect: Connect) -> None:
     """When ZooKeeper goes away in the middle, the error says how far it came and how to go on."""
     with Relay(session.hosts) as relay:
-        through = connect(relay.hosts, deadline=2.0)
+        through = connect(relay.hosts, deadline=4.0)
+        base = at_last(lambda: read_all(through))
 
         def shut(done: int, _total: int) -> None:
             if done == 1:
                 relay.next_break, relay.shut_at_break = Break.BEFORE, True
 
         with pytest.raises(StoppedError, match="after 1 of 3 parts") as caught:
-            commit(through, read_all(through), LARGE, replace(terms(), progress=shut))
+            commit(through, base, LARGE, replace(terms(), progress=shut))
         assert caught.value.exit_code is Exit.UNREACHABLE
         through.close()
     assert resume(session, read_halfway(session), LARGE, terms()).part == PARTS

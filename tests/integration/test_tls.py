@@ -39,7 +39,7 @@ def dial(servers: Secure, root: str) -> Iterator[Dial]:
     with ExitStack() as stack:
 
         def dialled(
-            credentials: Credentials, hosts: str = servers.tls_hosts, deadline: float = 2.0
+            credentials: Credentials, hosts: str = servers.tls_hosts, deadline: float = 5.0
         ) -> Session:
             session = Session(hosts, root, timeout=4.0, deadline=deadline, credentials=credentials)
             return stack.enter_context(session)

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from cluster import Ctl
 from integration.relay import Break, Relay
-from integration.tools import GIB, Shell, lun, luns, put
+from integration.tools import GIB, Shell, at_last, lun, luns, put
 
 from lunmapd.client import Client, HistoryTrimmedError, HistoryUnknownError, Note
 from lunmapd.core.documents import encode
@@ -122,7 +122,7 @@ def test_who_stops_in_the_middle_leaves_a_whole_history(long: Session, connect: 
     trim(long, NEWEST - 2)
     with Relay(long.hosts) as relay:
         through = connect(relay.hosts, deadline=1.0)
-        read_all(through)
+        at_last(lambda: read_all(through))
         relay.next_break, relay.spare, relay.shut_at_break = Break.BEFORE, passed, True
         with suppress(UnreachableError):
             trim(through, KEEP)

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Self
+from typing import Self, TypeVar
 
 from kazoo.client import KazooClient
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from lunmapd.core.lunmap import Initiator, Lun, Lunmap
 from lunmapd.store import paths
 from lunmapd.store.commit import commit
 from lunmapd.store.draft import Signature
+from lunmapd.store.errors import UnreachableError
 from lunmapd.store.read import read_all
 from lunmapd.store.session import Session
 from lunmapd.store.snapshot import Snapshot
@@ -26,14 +27,25 @@ from lunmapd.store.terms import Check, Terms
 NOW = "2025-01-31T12:00:00Z"
 NOON = datetime.fromisoformat(NOW)
 GIB = 1 << 30
+T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], bool], deadline: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], deadline: float = 120.0) -> None:
     """Poll a condition, for at most `deadline` seconds."""
     until = time.monotonic() + deadline
     while not condition():
         assert time.monotonic() < until, "the condition never came true"
         time.sleep(0.05)
+
+
+def at_last(call: Callable[[], T]) -> T:
+    """Return what a call gives, made again as long as a session with a short deadline has not found its server."""
+    until = time.monotonic() + 120.0
+    while True:
+        try:
+            return call()
+        except UnreachableError:
+            assert time.monotonic() < until, "ZooKeeper was out of reach all the time"
 
 
 def owns(session: Session, node: str) -> bool:
