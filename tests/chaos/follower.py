@@ -21,7 +21,7 @@ from lunmapd.store.session import Session
 
 _NEVER = 3600.0  # at rest only the watch wakes it: a lost watch is a follower that stays behind
 _RETRY = 0.2
-_END = 60.0
+_END = 120.0
 _POLICY = Policy(
     limits=Limits(share=1.0), audit=3600.0
 )  # random maps lose much at once, and nobody is there to confirm it

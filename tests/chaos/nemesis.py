@@ -38,7 +38,7 @@ class Nemesis:
         pause(lasts)
         heal()
         healed = now()
-        self._field.ensemble.wait(_SERVERS, 60.0)
+        self._field.ensemble.wait(_SERVERS)
         self._field.settle()
         self._field.recorder.blows.append(Blow(name, began, healed, now()))
         self.striking = ""

@@ -13,7 +13,7 @@ from lunmapd.core.plan import plan
 from lunmapd.lio import wire
 from lunmapd.lio.kernel import Deadlines, Kernel, KernelUnreadableError
 
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 
 
 def main(states: Path, go: Path) -> None:
@@ -37,7 +37,7 @@ def main(states: Path, go: Path) -> None:
 
 
 def _kernel() -> Kernel:
-    return Kernel(deadlines=Deadlines(step=3.0, observe=5.0))
+    return Kernel(deadlines=Deadlines(step=5.0, observe=20.0))
 
 
 def _one_pass(kernel: Kernel, desired: lio.Objects) -> dict[str, object]:

@@ -3,6 +3,8 @@
 from msgspec import structs
 
 from contract.sides import Side
+from lab import Initiator, Machine, wait_for
+from lab.wait import PATIENCE
 from lunmapd.core import lio
 from lunmapd.core.outcome import Failure, Report, failures
 from lunmapd.core.password import Secret
@@ -130,3 +132,15 @@ def attempt(side: Side, action: Action, item: lio.Object, before: lio.Object | N
 def reasons(found: dict[lio.Key, Failure]) -> dict[lio.Key, str]:
     """Return the reason of each failure."""
     return {name: failure.reason for name, failure in found.items()}
+
+
+def log_out(node: Machine, initiator: Initiator) -> None:
+    """Log out everywhere, and wait until the node's kernel has closed all sessions.
+
+    It does so a little later, and may wait for ever for one of them when its TPG is disabled just then.
+    """
+    initiator.machine.run("multipath -F; iscsiadm -m node -u; iscsiadm -m node -o delete", check=False)
+    told = "cat /sys/kernel/config/target/iscsi/iqn*/tpgt_*/acls/*/info 2>/dev/null || true"
+    wait_for(
+        lambda: node.run(told).stdout, lambda text: "InitiatorName" not in text, PATIENCE, "closed sessions"
+    )

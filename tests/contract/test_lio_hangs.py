@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from contract import maps
-from contract.maps import IQN, TAG, converge
+from contract.maps import IQN, TAG, converge, log_out
 from contract.sides import RealSide
 from lab import Initiator, Machine, wait_for
+from lab.wait import PATIENCE
 from lunmapd.core import lio
 from lunmapd.lio import wire
 
@@ -37,7 +38,7 @@ def hanging(pair: tuple[Machine, Initiator], real: RealSide) -> Iterator["Hang"]
     _hang_io(node, initiator)
     yield Hang(node, initiator)
     node.run("dmsetup resume slow")
-    initiator.machine.run("multipath -F; iscsiadm -m node -u; iscsiadm -m node -o delete", check=False)
+    log_out(node, initiator)
 
 
 class Hang:
@@ -68,12 +69,15 @@ class Hang:
         self.node.run("rm -f /run/go")
         guest = self.node.spawn("python3 -W ignore /run/hang.py /run/desired /run/go")
         wait_for(
-            guest.output, lambda text: text.count("\n") == 1 or guest.poll() is not None, 120.0, "two passes"
+            guest.output,
+            lambda text: text.count("\n") == 1 or guest.poll() is not None,
+            2 * PATIENCE,
+            "two passes",
         )
         if lio.key(lio.Enabled(OTHER, TAG, TAG + 1)) in states[-1]:
             self._use_other()
         self.node.run("touch /run/go")
-        done = guest.wait(120.0)
+        done = guest.wait(4 * PATIENCE)
         assert done.status == 0, done
         passes, end = map(json.loads, done.stdout.splitlines())
         return [*passes, end]
@@ -89,7 +93,7 @@ class Hang:
                 ).status
             ),
             lambda status: status == 0,
-            20.0,
+            PATIENCE,
             "a read from the other target",
         )
 
@@ -107,12 +111,12 @@ def _hang_io(node: Machine, initiator: Initiator) -> None:
             f"cat /sys/block/$(basename $(readlink -f {disk}))/inflight || true"
         ).stdout
 
-    wait_for(flying, lambda text: text.split() == ["0", "0"], 20.0, "a quiet disk")
+    wait_for(flying, lambda text: text.split() == ["0", "0"], PATIENCE, "a quiet disk")
     initiator.machine.run(f"echo 600 >/sys/block/$(basename $(readlink -f {disk}))/device/timeout")
     node.run("dmsetup suspend --noflush slow")
     reading = f"dd if={disk} of=/dev/null bs=4k count=1 iflag=direct skip=9"
     initiator.machine.run(f"setsid {reading} </dev/null >/dev/null 2>&1 &")
-    wait_for(flying, lambda text: text.split() not in (["0", "0"], []), 20.0, "I/O in flight")
+    wait_for(flying, lambda text: text.split() not in (["0", "0"], []), PATIENCE, "I/O in flight")
 
 
 def _reasons(found: dict[str, Any]) -> dict[str, str]:
@@ -202,8 +206,10 @@ def _come_back(node: Machine, initiator: Initiator) -> None:
     """Let the initiator lose its connection and log in again, until that hangs in the kernel."""
     initiator.machine.cut()
     wait_for(
-        initiator.sessions, lambda found: {each.state for each in found} != {"LOGGED_IN"}, 30.0, "a loss"
+        initiator.sessions, lambda found: {each.state for each in found} != {"LOGGED_IN"}, PATIENCE, "a loss"
     )
     initiator.machine.heal()
     stack = "cat /proc/$(pgrep -x iscsi_np)/stack"
-    wait_for(lambda: node.run(stack).stdout, lambda text: "reinstatement" in text, 60.0, "a login that hangs")
+    wait_for(
+        lambda: node.run(stack).stdout, lambda text: "reinstatement" in text, PATIENCE, "a login that hangs"
+    )

@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from contract import maps
-from contract.maps import CLAIMS, IQN, TAG, converge, full, observed
+from contract.maps import CLAIMS, IQN, TAG, converge, full, log_out, observed
 from contract.sides import SIDE_BY_SIDE, RealSide
 from lab import Initiator, Machine, wait_for
+from lab.wait import PATIENCE
 from lunmapd.core import lio
 from lunmapd.core.lunmap import AluaState
 from lunmapd.core.observed import Session
@@ -111,9 +112,11 @@ def test_a_session_is_seen_with_its_address(pair: tuple[Machine, Initiator], rea
     initiator.discover(node.address)
     initiator.login()
     session = Session(IQN, TAG, maps.HOST, "LOGGED_IN", initiator.machine.address)
-    assert real.kernel.observe(CLAIMS).sessions == (session,)
+    wait_for(
+        lambda: real.kernel.observe(CLAIMS).sessions, lambda seen: seen == (session,), PATIENCE, "a login"
+    )
     initiator.logout()
-    assert real.kernel.observe(CLAIMS).sessions == ()
+    wait_for(lambda: real.kernel.observe(CLAIMS).sessions, lambda seen: seen == (), PATIENCE, "a logout")
 
 
 def test_a_lun_0_that_is_not_mapped_answers(pair: tuple[Machine, Initiator], real: RealSide) -> None:
@@ -132,14 +135,17 @@ def test_a_lun_0_that_is_not_mapped_answers(pair: tuple[Machine, Initiator], rea
         f"[ -b {disk}1 ] && head -c 4k /dev/urandom >/run/block && dd if=/run/block of={disk}0 oflag=direct"
     )
     wait_for(
-        lambda: initiator.machine.run(write, check=False).status, lambda status: status == 0, 30.0, "a write"
+        lambda: initiator.machine.run(write, check=False).status,
+        lambda status: status == 0,
+        PATIENCE,
+        "a write",
     )
     converge(real, maps.served(node.address, *kept, mapped[2]))
     read = f"dd of=/run/read bs=4k count=1 iflag=direct if={disk}"
     told = f"for number in 0 1; do sg_turs -n 3 {disk}$number >/dev/null 2>&1; done"
     initiator.machine.run(f"{told}; sg_turs {disk}0 && {read}0 && ! cmp -s /run/block /run/read")
     assert initiator.machine.run(f"{read}1", check=False).status != 0
-    initiator.machine.run("multipath -F; iscsiadm -m node -u")
+    log_out(node, initiator)
 
 
 def test_a_kill_at_any_operation_is_put_right(pair: tuple[Machine, Initiator], real: RealSide) -> None:
@@ -157,6 +163,8 @@ def test_a_kill_at_any_operation_is_put_right(pair: tuple[Machine, Initiator], r
     states = [wire.Seen(tuple(state.values()), tuple(CLAIMS), (), ()) for state in ({}, first, second, {})]
     script = Path(__file__).with_name("crash_guest.py").read_text(encoding="utf-8")
     pair[0].put("/run/crash.py", script)
-    done = pair[0].run("python3 -W ignore /run/crash.py", input=msgspec.json.encode(states), timeout=240.0)
+    done = pair[0].run(
+        "python3 -W ignore /run/crash.py", input=msgspec.json.encode(states), timeout=8 * PATIENCE
+    )
     kills = json.loads(done.stdout)
     assert min(kills) > 20, kills
