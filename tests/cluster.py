@@ -130,6 +130,11 @@ class StorageNode:
         """Return what the daemon has logged since the machine started."""
         return self.machine.get(LOG).decode()
 
+    def has_sessions(self) -> bool:
+        """Tell whether its kernel has any session, be it one that ends."""
+        told = "cat /sys/kernel/config/target/iscsi/iqn*/tpgt_*/acls/*/info 2>/dev/null || true"
+        return "InitiatorName" in self.machine.run(told).stdout
+
     def lio(self) -> str:
         """Return all of LIO's objects and links in configfs, one a line, with the settings that lunmapd manages."""
         return self.machine.run(
@@ -202,6 +207,16 @@ class Cluster:
         self.initiator.login(SAN)
         if scratch:
             self.initiator.login(SCRATCH)
+
+    def log_out(self) -> None:
+        """Let the initiator forget everything, and wait until the nodes' kernels have closed its sessions.
+
+        LIO does so a little later, and may wait for ever for one of them when its TPG is disabled just then.
+        """
+        forget = "multipath -F; iscsiadm -m node -u; iscsiadm -m node -o delete; rm -rf /var/lib/iscsi/ifaces"
+        self.initiator.machine.run(forget, check=False)
+        alive = [node for node in self.nodes if node.machine.running()]
+        eventually("the sessions are closed", lambda: not any(node.has_sessions() for node in alive))
 
 
 def _addresses(found: Map) -> list[str]:

@@ -39,6 +39,7 @@ def refused(cluster: Cluster, **chap: str) -> bool:
     except CommandFailed:
         return True
     cluster.initiator.logout(SAN)
+    eventually("the sessions are closed", lambda: not cluster.nodes[0].has_sessions())
     return False
 
 

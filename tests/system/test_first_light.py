@@ -53,10 +53,7 @@ def cluster(shared: Cluster) -> Iterator[Cluster]:
     shared.restore(shared.for_two())
     yield shared
     shared.initiator.end_io()
-    shared.initiator.machine.run(
-        "multipath -F; iscsiadm -m node -u; iscsiadm -m node -o delete; rm -rf /var/lib/iscsi/ifaces",
-        check=False,
-    )
+    shared.log_out()
 
 
 def sessions(cluster: Cluster) -> list[tuple[int, str]]:
