@@ -86,7 +86,7 @@ def _commit(cluster: Cluster, tell: Narrator) -> str:
 def _log_in(cluster: Cluster, tell: Narrator) -> Map:
     tell.step("The initiator logs in to every node: one volume, three paths")
     cluster.login(scratch=True)
-    device = _wait_paths(cluster, WWID_DB1, 3)
+    device = cluster.paths(WWID_DB1)
     tell.command(cluster.initiator.machine, "multipath -ll")
     return device
 
@@ -107,14 +107,14 @@ def _add_live(cluster: Cluster, tell: Narrator, text: str) -> str:
     text = text.replace("\ntargets:", LIVE_LUN, 1)
     tell.apply(cluster, text, "with-db2.yaml", "add db2")
     cluster.initiator.rescan()
-    found = _wait_paths(cluster, WWID_DB2, 3)
+    found = cluster.paths(WWID_DB2)
     tell.say(f"the initiator has {found.name} ({found.wwid}) with {len(found.usable_paths)} paths")
     return text
 
 
 def _remove_live(cluster: Cluster, tell: Narrator, text: str) -> str:
     tell.step("Removing a mapping live: access ends at once, other LUNs don't notice")
-    found = _wait_paths(cluster, WWID_DB2, 3)
+    found = cluster.paths(WWID_DB2)
     mapping = f'      - {{target: "{SAN}", lun: 2, initiator: "{HOST}"}}\n'
     text = text.replace("    maps:\n" + mapping, "", 1)
     tell.apply(cluster, text, "without-the-map.yaml", "unmap db2")
@@ -133,9 +133,7 @@ def _kill(cluster: Cluster, tell: Narrator, io: VerifiedIO) -> None:
     eventually("I/O is under way", lambda: io.progress.operations > 100)
     cluster.nodes[0].machine.kill()
     killed = time.monotonic()
-    eventually(
-        "status shows n1 dead", lambda: not cluster.ctl.status()["nodes"]["n1"]["alive"], 4 * SESSION_TIMEOUT
-    )
+    eventually("status shows n1 dead", lambda: not cluster.ctl.status()["nodes"]["n1"]["alive"])
     tell.say(
         f"n1 was seen to be dead after {time.monotonic() - killed:.1f} s (session timeout {SESSION_TIMEOUT:g} s)"
     )
@@ -153,21 +151,12 @@ def _return(cluster: Cluster, tell: Narrator, io: VerifiedIO, text: str) -> None
     node.machine.start()
     node.configure(cluster.ensemble.hosts)
     node.start()
-    eventually(
-        "all nodes have applied the newest revision", lambda: cluster.ctl("status", expect=None).status == 0
-    )
+    eventually("all nodes have applied the newest revision", cluster.all_well)
     tell.ctl(cluster, "status")
-    _wait_paths(cluster, WWID_DB1, 3)
+    cluster.paths(WWID_DB1)
     done = io.stop()
     assert (done.errors, done.mismatches) == (0, 0), str(done)
     tell.say(f"all three paths are back; I/O through it all: {_sum_up(io)}")
-
-
-def _wait_paths(cluster: Cluster, wwid: str, paths: int) -> Map:
-    def of(maps: list[Map]) -> list[Map]:
-        return [found for found in maps if found.wwid == wwid and len(found.usable_paths) == paths]
-
-    return of(cluster.initiator.wait_multipaths(lambda maps: bool(of(maps)), 60))[0]
 
 
 def _sum_up(io: VerifiedIO) -> str:

@@ -42,7 +42,10 @@ def _chosen(trial: Trial) -> Kernel | None:
     if not note.exists():
         choice = next((name for name, kernel in _CANDIDATES.items() if _runs(kernel(), trial)), "none")
         note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(choice)
+        # In one step: another lab may look for it just then.
+        new = note.with_name(f".{note.name}.{os.getpid()}")
+        new.write_text(choice)
+        new.rename(note)
     choice = note.read_text()
     return _CANDIDATES[choice]() if choice in _CANDIDATES else None
 
