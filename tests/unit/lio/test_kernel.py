@@ -13,7 +13,7 @@ from lunmapd.core.outcome import WAITING, Report
 from lunmapd.core.plan import Action, Step
 from lunmapd.lio.kernel import Deadlines, Kernel, KernelUnreadableError
 
-QUICK = Deadlines(observe=20.0, step=0.3, close=5.0, most_lost=3)
+QUICK = Deadlines(observe=60.0, step=2.0, close=5.0, most_lost=3)
 MakeKernel = Callable[..., Kernel]
 
 
