@@ -97,7 +97,7 @@ def site(shared: Site) -> Iterator[Site]:
     shared.ensemble.start()
     shared.ctl.apply(shared.map(), wait=None)
     shared.machine.put("/root/settings", settings("n1", shared.ensemble.hosts))
-    shared.machine.run(f"{_DEVICES}; dpkg-query -s lunmapd >/dev/null 2>&1 || dpkg -i {DEB}")
+    shared.machine.run(f"{_DEVICES}; [ -x /usr/bin/lunmapd ] || dpkg -i {DEB}")
     shared.machine.run(_RUN_AS_SET)
     converged(shared)
     shared.initiator.end_io()
