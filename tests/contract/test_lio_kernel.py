@@ -131,9 +131,9 @@ def test_a_lun_0_that_is_not_mapped_answers(pair: tuple[Machine, Initiator], rea
     initiator.discover(node.address)
     initiator.login()
     disk = f"/dev/disk/by-path/ip-{node.address}:3260-iscsi-{IQN}-lun-"
-    write = (
-        f"[ -b {disk}1 ] && head -c 4k /dev/urandom >/run/block && dd if=/run/block of={disk}0 oflag=direct"
-    )
+    # udev names one after the other; where the name is not there yet, dd would make a file of it.
+    named = f"[ -b {disk}0 ] && [ -b {disk}1 ]"
+    write = f"{named} && head -c 4k /dev/urandom >/run/block && dd if=/run/block of={disk}0 oflag=direct conv=nocreat"
     wait_for(
         lambda: initiator.machine.run(write, check=False).status,
         lambda status: status == 0,
