@@ -90,6 +90,8 @@ def _plan(worker: Worker, claims: tuple[str, ...], desired: lio.Objects) -> Plan
     worker.send = send
     seen: list[lio.Object] = []
     for answer in answers:
+        if isinstance(answer, wire.Progress):
+            continue  # says where the look is, should it hang there
         assert isinstance(answer, wire.Some | wire.Seen), answer
         seen += answer.objects
     return plan(desired, lio.keyed(seen))
