@@ -1,7 +1,9 @@
 """The `zookeeper` part of the settings: what it may say, the files that it names, and the session that it asks for."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
+from ipaddress import IPv6Address
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,6 +16,7 @@ from lunmapd.store.private import NOT_OTHERS, OWNER_ONLY, check_private
 from lunmapd.store.session import DEFAULT_CHROOT, Session
 
 SHORTEST, LONGEST = 0.1, 86400
+_LAST_PORT = 65535
 _CREDENTIAL = "credentials:"
 
 
@@ -187,10 +190,20 @@ def _check_chroot(text: str) -> str | None:
 
 
 def _check_host(text: str) -> str | None:
-    host, colon, port = text.rpartition(":")
-    if colon and host and port.isascii() and port.isdigit() and not set(text) & set(", /"):
+    address, _, port = text.rpartition(":")
+    if _is_address(address) and re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) <= _LAST_PORT:
         return None
-    return f"{text!r} is not a server: expected address:port, such as 10.0.0.1:2181"
+    return f"{text!r} is not a server: expected address:port with a port from 1 to {_LAST_PORT}, such as 10.0.0.1:2181"
+
+
+def _is_address(text: str) -> bool:
+    """Tell whether this is a name or an IPv4 address, or an IPv6 address in brackets."""
+    if not text.startswith("["):
+        return bool(text) and text.isprintable() and not set(text) & set(" ,:/?#@[]")
+    try:
+        return text.endswith("]") and bool(IPv6Address(text[1:-1]))
+    except ValueError:
+        return False
 
 
 def check_seconds(value: float) -> str | None:

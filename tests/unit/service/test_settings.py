@@ -25,6 +25,12 @@ def test_the_example_is_valid_and_shows_the_defaults() -> None:
     assert example == minimal
 
 
+def test_servers_are_names_or_addresses() -> None:
+    """Names, IPv4 addresses and IPv6 addresses in brackets are taken as servers, with any port that there can be."""
+    hosts = ("zk1.example.org:1", "10.0.0.1:65535", "[fd00::1]:2181")
+    assert parse(f"zookeeper: {{hosts: {list(hosts)}}}", "x").zookeeper.hosts == hosts
+
+
 def test_the_node_defaults_to_the_host_name() -> None:
     """Without `node` the host's name up to the first dot is taken."""
     assert "." not in parse("zookeeper: {hosts: [a:1]}", "x").node
@@ -38,6 +44,21 @@ def test_the_node_defaults_to_the_host_name() -> None:
         (GOOD + "  host: n2\n", "x:4: zookeeper.host: unknown field; did you mean 'hosts'?"),
         (GOOD.replace("n1", "n/1"), "x:1: node: 'n/1' is not a name"),
         (GOOD.replace("10.0.0.1:2181", "10.0.0.1"), "x:3: zookeeper.hosts[0]: '10.0.0.1' is not a server"),
+        *(
+            (GOOD.replace("10.0.0.1:2181", f"'{host}'"), f"x:3: zookeeper.hosts[0]: {host!r} is not a server")
+            for host in (
+                "a:99999",
+                "a:65536",
+                "a:0",
+                "a:x",
+                ":1",
+                "a b:1",
+                "fd00::1:1",
+                "[a]:1",
+                "u@a:1",
+                "a?:1",
+            )
+        ),
         (GOOD.replace("10.0.0.1:2181", ""), "x:3: zookeeper.hosts: name at least one server"),
         (GOOD + "  chroot: lunmap\n", "x:4: zookeeper.chroot: 'lunmap' is not the path of a znode"),
         (GOOD + "  deadline: 0\n", "x:4: zookeeper.deadline: 0 is not a usable time"),
