@@ -29,7 +29,7 @@ from lunmapd.service.keyfile import read_keys
 from lunmapd.service.loop import Given, Loop, Note
 from lunmapd.service.manager import Manager
 from lunmapd.service.options import CONTEXT, config_option, output_option, version_option
-from lunmapd.service.settings import Settings, load
+from lunmapd.service.settings import Settings, load, load_checked
 from lunmapd.service.signals import Signals
 from lunmapd.store.session import Session
 
@@ -37,7 +37,9 @@ from lunmapd.store.session import Session
 @click.group(context_settings=CONTEXT, invoke_without_command=True)
 @version_option("lunmapd")
 @config_option("Settings file.")
-@click.option("--check-config", is_flag=True, help="Check the settings and exit.")
+@click.option(
+    "--check-config", is_flag=True, help="Check the settings and the files that they name, and exit."
+)
 @click.option(
     "--once", is_flag=True, help="Make one pass and exit: 0 when the map was applied, 6 when not wholly."
 )
@@ -50,7 +52,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
 
     Signals: TERM and INT stop it, HUP makes it read the settings again and look at everything at once.
     """
-    settings = load(config)
+    settings = load_checked(config) if check_config else load(config)
     if context.invoked_subcommand is not None:
         context.obj = settings
         return

@@ -108,17 +108,26 @@ class SettingsUnreadableError(LunmapdError):
 
 
 def load(path: Path) -> Settings:
-    """Read the settings, and check the files that they name.
+    """Read the settings, and check the files without which ZooKeeper can't be reached.
 
     Raises SettingsUnreadableError, and InvalidInputError with every problem and its line.
     """
+    return _load(path, (_values, _files))
+
+
+def load_checked(path: Path) -> Settings:
+    """Read the settings, and check all files that they name, those too that a daemon starts without. Raises as `load` does."""
+    return _load(path, (_values, _files, _keys))
+
+
+def _load(path: Path, judges: Sequence[Judge]) -> Settings:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise SettingsUnreadableError(
             f"can't read the settings: {error}; 'man lunmapd.yaml' has an example"
         ) from None
-    return _parse(_text(data, str(path)), str(path), (_values, _files))
+    return _parse(_text(data, str(path)), str(path), judges)
 
 
 def parse(text: str, name: str) -> Settings:
@@ -158,9 +167,16 @@ def _line(problem: Problem) -> int:
 
 
 def _files(settings: Settings) -> Iterator[Found]:
-    """Check the files that the settings name."""
+    """Check the files that the part about ZooKeeper names."""
     for place, sentence in zookeeper.file_problems(settings.zookeeper):
         yield ("zookeeper", *place), sentence
+
+
+def _keys(settings: Settings) -> Iterator[Found]:
+    try:
+        keyfile.read_keys(Path(settings.key_file))
+    except keyfile.KeyFileError as error:
+        yield ("key_file",), str(error)
 
 
 def _values(settings: Settings) -> list[Found]:

@@ -220,6 +220,34 @@ def test_check_config_accepts_the_example_and_refuses_a_bad_file(tmp_path: Path)
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "mode", "sentence"),
+    [
+        (b"", 0o644, "its mode 0644 lets others at it"),
+        (b"hello\n", 0o600, "secrets.key:1: not a key: expected 32 bytes in base64"),
+    ],
+)
+def test_check_config_reads_the_keys(tmp_path: Path, text: bytes, mode: int, sentence: str) -> None:
+    """A key file that can't be used is told by the check, with its line; an absent one is none, as for the daemon."""
+    key_file, path = tmp_path / "secrets.key", tmp_path / "lunmapd.yaml"
+    path.write_text(f"{GOOD}key_file: {key_file}\n")
+    assert CliRunner().invoke(daemon, ["--check-config", "-c", str(path)]).exit_code == 0
+    key_file.write_bytes(text)
+    key_file.chmod(mode)
+    told = CliRunner().invoke(daemon, ["--check-config", "-c", str(path)]).exception
+    assert isinstance(told, InvalidInputError)
+    assert str(told).startswith(f"{path}:4: key_file: ")
+    assert sentence in str(told)
+
+
+def test_a_key_file_that_cannot_be_used_keeps_nobody_from_the_settings(tmp_path: Path) -> None:
+    """The daemon and lunmapctl go on without the keys: only the check asks for them."""
+    key_file, path = tmp_path / "secrets.key", tmp_path / "lunmapd.yaml"
+    key_file.write_text("hello\n")
+    path.write_text(f"{GOOD}key_file: {key_file}\n")
+    assert load(path).key_file == str(key_file)
+
+
 @pytest.mark.parametrize("options", [("--check-config",), (), ("--once",), ("plan",), ("adopt",)])
 def test_bad_settings_end_every_command_before_it_begins(tmp_path: Path, options: tuple[str, ...]) -> None:
     """The exit code is 3, each problem is a line on standard error, and nothing was made or reached for."""
