@@ -65,6 +65,7 @@ from lunmapd.store.errors import (
     StoreError,
     UnreachableError,
 )
+from lunmapd.store.forget import Forgotten, NeverRegisteredError, NodeInUseError
 from lunmapd.store.history_errors import (
     HistoryTrimmedError,
     HistoryUnknownError,
@@ -104,6 +105,7 @@ __all__ = [
     "FileIO",
     "Fleet",
     "FleetNode",
+    "Forgotten",
     "Group",
     "HistoryTrimmedError",
     "HistoryUnknownError",
@@ -122,8 +124,10 @@ __all__ = [
     "Map",
     "Meta",
     "Missed",
+    "NeverRegisteredError",
     "NoSuchRevisionError",
     "Node",
+    "NodeInUseError",
     "NodePath",
     "NodeState",
     "NodeStatus",

@@ -28,6 +28,7 @@ from lunmapd.store.commit_errors import NothingStagedError
 from lunmapd.store.confirm import confirm
 from lunmapd.store.credentials import ANONYMOUS, Credentials
 from lunmapd.store.draft import Signature
+from lunmapd.store.forget import Forgotten, forget
 from lunmapd.store.history import check_released, read_revision, rewind, walk
 from lunmapd.store.init import initialise
 from lunmapd.store.migrate import converted, migrate
@@ -298,6 +299,13 @@ class Client:
     def wait_applied(self, revision: int, seconds: float) -> Fleet:
         """Wait until every live node has applied `revision`, at most `seconds`. Raises NotAppliedError."""
         return wait_applied(self._session, revision, seconds)
+
+    def forget(self, node: str) -> Forgotten:
+        """Remove what a retired node said of itself, so that nobody waits for it any more.
+
+        Raises NodeInUseError as long as it is in the map, lives, or has a role, and NeverRegisteredError.
+        """
+        return forget(self._session, self.read(), node)
 
     def _halfway(self) -> Halfway | None:
         try:

@@ -50,7 +50,11 @@ def node_line(name: str, fleet: Fleet, now: datetime) -> NodeLine:
         sessions=status.sessions if status is not None and live is not None else None,
         failing=status.failing_count if status is not None else 0,
         since=live.since if live is not None else (status.time if status is not None else ""),
-        problems=(*node.problems, *(_problems(node, now) if status is not None else ())),
+        problems=(
+            *_retired(name, fleet),
+            *node.problems,
+            *(_problems(node, now) if status is not None else ()),
+        ),
     )
 
 
@@ -64,6 +68,11 @@ def _standing(node: FleetNode, now: datetime) -> Standing:
     if (node.live is None and node.status is not None) or is_silent(node, now):
         return Standing.UNKNOWN
     return standing(node.status)
+
+
+def _retired(name: str, fleet: Fleet) -> Iterator[str]:
+    if fleet.nodes[name].live is None and f"nodes/{name}" not in fleet.snapshot.paths():
+        yield f"it is dead, and not in the map: if it was retired, say 'lunmapctl forget {name}'"
 
 
 def _problems(node: FleetNode, now: datetime) -> Iterator[str]:

@@ -22,6 +22,7 @@ from lunmapd.client import (
     Credentials,
     Identity,
     LockedOutError,
+    NodeInUseError,
     NotPermittedError,
     Permissions,
     Role,
@@ -442,3 +443,18 @@ def test_digests_are_granted_with_a_password_file(ctl: Callable[..., Answer], se
 def test_wrong_usage_is_said(ctl: Callable[..., Answer], args: tuple[str, ...], message: str) -> None:
     """What is not an identity, a node or a role is refused as wrong usage before anything is asked of the servers."""
     assert message in ctl("admin", "acl", *args, expect=2).err
+
+
+def test_a_node_is_forgotten_by_admins_and_without_its_role(admin: Session, connect: Open) -> None:
+    """As long as somebody may write as the node it is refused; then readers and nodes may not, and an admin leaves nothing behind."""
+    permissions = Permissions(admin)
+    permissions.grant(Role.NODE, N2, "n3")
+    with pytest.raises(NodeInUseError, match="lunmapctl acl revoke node n3"):
+        Client(admin).forget("n3")
+    permissions.revoke(Role.NODE, None, "n3")
+    for who in ("reader", "n2"):
+        with pytest.raises(NotPermittedError):
+            Client(connect(who)).forget("n3")
+    assert Client(admin).forget("n3").last_said == ""
+    assert permissions.roles().nodes.keys() == {"n1", "n2"}
+    assert permissions.strays() == 0

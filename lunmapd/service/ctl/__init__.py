@@ -3,7 +3,7 @@
 One module for each group of verbs.
 """
 
-from lunmapd.service.ctl import acl, check, edit, fleet, history, hold, look, secret, upkeep
+from lunmapd.service.ctl import acl, check, edit, fleet, forget, history, hold, look, secret, upkeep
 from lunmapd.service.ctl.group import ctl
 from lunmapd.service.errors import reported
 
@@ -20,6 +20,7 @@ _VERBS = (
     history.diff,
     fleet.status,
     check.check,
+    forget.forget,
     upkeep.trim,
     upkeep.backup,
     upkeep.restore,
