@@ -141,7 +141,7 @@ def _told(settings: Settings, connected: Callable[[], bool]) -> Iterator[Note]:
         return
     from lunmapd.service.metrics import Metrics, served  # noqa: PLC0415 - it is off by default
 
-    figures = Metrics(settings.node, connected)
+    figures = Metrics(settings.node, connected, beat=settings.policy().beat)
     with served(figures, settings.metrics.listen):
         yield figures.note
 

@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from lunmapd import __version__
+from lunmapd.agent.policy import BEAT
 from lunmapd.agent.report import Turn
 from lunmapd.agent.result import Result
 from lunmapd.core import lio
@@ -35,16 +36,25 @@ _SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 class Metrics:
-    """The figures of one node. `connected` tells whether there is a connection with ZooKeeper, `now` is a monotonic clock."""
+    """The figures of one node.
+
+    `connected` tells whether there is a connection with ZooKeeper, `now` is a monotonic clock, a turn is due every `beat` seconds.
+    """
 
     def __init__(
-        self, node: str, connected: Callable[[], bool], now: Callable[[], float] = time.monotonic
+        self,
+        node: str,
+        connected: Callable[[], bool],
+        now: Callable[[], float] = time.monotonic,
+        *,
+        beat: float = BEAT,
     ) -> None:
         """Begin with nothing done."""
         self.registry = CollectorRegistry()
         self._connected = connected
         self._now = now
         self._desired = 0
+        self._beat = beat
         self._status: NodeStatus | None = None
         self._behind_since: float | None = None
         self._turns = Counter("lunmapd_turns", "Turns of the loop.", ["result"], registry=self.registry)
@@ -65,8 +75,12 @@ class Metrics:
         )
         self._reported: AbstractSet[lio.Key] = frozenset()
         self._ended = Gauge(
-            "lunmapd_last_turn_timestamp_seconds", "When the last turn ended.", registry=self.registry
+            "lunmapd_last_turn_timestamp_seconds",
+            "When the last turn ended, or the daemon began.",
+            registry=self.registry,
         )
+        # A first turn that hangs is to be seen, too.
+        self._ended.set_to_current_time()
         info = Gauge(
             "lunmapd_build_info", "The version, and the node.", ["version", "node"], registry=self.registry
         )
@@ -87,7 +101,7 @@ class Metrics:
             self._actions.labels(step.action.value, type(step.item).__name__, result).inc()
         if turn.result is not None:
             self._note_drift(turn.result)
-        self._status = status
+        self._status, self._beat = status, status.beat
         self._desired = turn.at.revision if turn.at is not None else 0
         behind = status.observed is not None and status.applied != status.observed
         if not behind:
@@ -112,11 +126,14 @@ class Metrics:
         yield _gauge(
             "lunmapd_zookeeper_connected", "Whether there is a connection now.", int(self._connected())
         )
+        yield _gauge("lunmapd_beat_seconds", "A turn is due at least every so many seconds.", self._beat)
         if self._status is not None:
             yield from self._of_status(self._status)
 
     def _of_status(self, status: NodeStatus) -> Iterator[Metric]:
         observed, applied = status.observed, status.applied
+        if observed is not None:
+            yield _by("lunmapd_cluster_info", "The cluster of the map.", "cluster", {observed.cluster: 1})
         yield _gauge("lunmapd_desired_revision", "Revision of the map in force, 0 for none.", self._desired)
         yield _gauge(
             "lunmapd_observed_revision", "Newest revision read.", observed.revision if observed else 0

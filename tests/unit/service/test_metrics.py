@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import time
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -28,6 +29,7 @@ STATUS = replace(
     observed=At("c", 7, "d"),
     applied=At("c", 6, "d"),
     sessions=3,
+    beat=90.0,
     failing=(Failing("target t", "InUse", "busy"),),
     failing_count=1,
     conditions=condition((), bad(APPLIED, "Failing", "x"), "2026-01-01T00:00:00Z"),
@@ -70,6 +72,27 @@ def test_a_failed_turn_is_no_converged_one() -> None:
     assert [
         found[f'lunmapd_turns_total{{result="{name}"}}'] for name in ("converged", "incomplete", "failed")
     ] == [0, 1, 1]
+
+
+def test_each_node_tells_its_cluster_and_when_a_turn_is_due() -> None:
+    """Revisions are comparable within a cluster, and a time without a turn with the beat; both change while the daemon runs."""
+    metrics = full()
+    found = scraped(metrics)
+    assert (found['lunmapd_cluster_info{cluster="c"}'], found["lunmapd_beat_seconds"]) == (1, 90)
+    metrics.note(Turn(), replace(STATUS, observed=At("d", 1, "d"), beat=600.0), 0.1)
+    found = scraped(metrics)
+    assert {name for name in found if name.startswith("lunmapd_cluster_info")} == {
+        'lunmapd_cluster_info{cluster="d"}'
+    }
+    assert found["lunmapd_beat_seconds"] == 600
+
+
+def test_a_first_turn_that_hangs_is_seen() -> None:
+    """Before any turn has ended, the time since then counts from the start, against the beat of the settings."""
+    before = time.time()
+    found = scraped(Metrics("n1", lambda: True, beat=300.0))
+    assert before <= found["lunmapd_last_turn_timestamp_seconds"] <= time.time()
+    assert found["lunmapd_beat_seconds"] == 300
 
 
 def test_without_a_map_in_force_nothing_is_desired() -> None:
