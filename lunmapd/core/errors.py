@@ -18,6 +18,7 @@ class Exit(IntEnum):
     CONFLICT = 4
     UNREACHABLE = 5
     DEGRADED = 6
+    UNUSABLE = 7
 
 
 class LunmapdError(Exception):
@@ -62,3 +63,9 @@ class InvalidInputError(LunmapdError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UnusableFilesError(InvalidInputError):
+    """Nothing is wrong with the settings but files that they name, which may come or be put right without them."""
+
+    exit_code = Exit.UNUSABLE

@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from lunmapd.agent.policy import BEAT, DAY, Policy
-from lunmapd.core.errors import InvalidInputError, LunmapdError, Place, Problem
+from lunmapd.core.errors import InvalidInputError, LunmapdError, Place, Problem, UnusableFilesError
 from lunmapd.core.guard import Limits
 from lunmapd.core.names import check_name
 from lunmapd.core.permit import WORDS
@@ -110,29 +110,29 @@ class SettingsUnreadableError(LunmapdError):
 def load(path: Path) -> Settings:
     """Read the settings, and check the files without which ZooKeeper can't be reached.
 
-    Raises SettingsUnreadableError, and InvalidInputError with every problem and its line.
+    Raises SettingsUnreadableError, and InvalidInputError with every problem and its line: UnusableFilesError if all are of files.
     """
-    return _load(path, (_values, _files))
+    return _load(path, _files)
 
 
 def load_checked(path: Path) -> Settings:
     """Read the settings, and check all files that they name, those too that a daemon starts without. Raises as `load` does."""
-    return _load(path, (_values, _files, _keys))
+    return _load(path, lambda settings: (*_files(settings), *_keys(settings)))
 
 
-def _load(path: Path, judges: Sequence[Judge]) -> Settings:
+def _load(path: Path, of_files: Judge) -> Settings:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise SettingsUnreadableError(
             f"can't read the settings: {error}; 'man lunmapd.yaml' has an example"
         ) from None
-    return _parse(_text(data, str(path)), str(path), judges)
+    return _parse(_text(data, str(path)), str(path), of_files)
 
 
 def parse(text: str, name: str) -> Settings:
     """Read settings from YAML text, no other file. Raises InvalidInputError with every problem and its line."""
-    return _parse(text, name, (_values,))
+    return _parse(text, name, lambda _: ())
 
 
 def _text(data: bytes, name: str) -> str:
@@ -144,22 +144,27 @@ def _text(data: bytes, name: str) -> str:
         raise InvalidInputError([Problem((), sentence, f"{name}:{line}")]) from None
 
 
-def _parse(text: str, name: str, judges: Sequence[Judge]) -> Settings:
-    """Read settings, and let each of `judges` find what is wrong with what those before it have left."""
+def _parse(text: str, name: str, of_files: Judge) -> Settings:
+    """Read settings and find all that is wrong, of files too, but not what follows from something else that is."""
     source = Source(text, name)
     settings, wrong = read({} if source.value is None else source.value, Settings)
-    problems = [*source.problems, *(source.problem(mistake.place, mistake.sentence) for mistake in wrong)]
     known = [mistake.about for mistake in wrong]
-    for judge in judges:
-        found = [
-            (place, text) for place, text in judge(settings) if not any(related(place, old) for old in known)
-        ]
-        problems += [source.problem(place, sentence) for place, sentence in found]
-        known += [place for place, _ in found]
+    values = _unrelated(_values(settings), known)
+    files = _unrelated(of_files(settings), [*known, *(place for place, _ in values)])
+    problems = [
+        *source.problems,
+        *(source.problem(mistake.place, mistake.sentence) for mistake in wrong),
+        *(source.problem(place, sentence) for place, sentence in (*values, *files)),
+    ]
     if problems:
-        raise InvalidInputError(sorted(problems, key=_line))
+        kind = UnusableFilesError if len(problems) == len(files) else InvalidInputError
+        raise kind(sorted(problems, key=_line))
     assert isinstance(settings, Settings), "nothing is wrong with it"
     return settings
+
+
+def _unrelated(found: Iterable[Found], known: Sequence[Place]) -> list[Found]:
+    return [(place, text) for place, text in found if not any(related(place, old) for old in known)]
 
 
 def _line(problem: Problem) -> int:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from lunmapd.core.errors import InvalidInputError, Place, Problem
+from lunmapd.core.errors import InvalidInputError, Place, Problem, UnusableFilesError
 from lunmapd.store import credentials
 from lunmapd.store.access_errors import CredentialsError, SaslMissingError
-from lunmapd.store.credentials import Credentials, digest_auth, sasl_options, tls_context
-from lunmapd.store.private import NOT_OTHERS, OWNER_ONLY, check_private
+from lunmapd.store.credentials import Credentials, sasl_is_there, tls_context
+from lunmapd.store.private import NOT_OTHERS, OWNER_ONLY, check_private, read_secret
 from lunmapd.store.session import DEFAULT_CHROOT, Session
 
 SHORTEST, LONGEST = 0.1, 86400
@@ -94,11 +94,11 @@ def _file(text: str) -> Path:
 
 
 def check(zookeeper: ZooKeeper) -> None:
-    """Check values and files that come from no settings file. Raises InvalidInputError."""
-    found = [Problem(place, sentence) for place, sentence in problems(zookeeper) if sentence]
-    found = found or [Problem(place, sentence) for place, sentence in file_problems(zookeeper)]
-    if found:
+    """Check values and files that come from no settings file. Raises InvalidInputError, UnusableFilesError."""
+    if found := [Problem(place, sentence) for place, sentence in problems(zookeeper) if sentence]:
         raise InvalidInputError(found)
+    if found := [Problem(place, sentence) for place, sentence in file_problems(zookeeper)]:
+        raise UnusableFilesError(found)
 
 
 def problems(zookeeper: ZooKeeper) -> Iterator[tuple[Place, str | None]]:
@@ -111,6 +111,8 @@ def problems(zookeeper: ZooKeeper) -> Iterator[tuple[Place, str | None]]:
         yield (name,), check_seconds(getattr(zookeeper, name))
     if zookeeper.tls is not None:
         yield from _tls_problems(zookeeper.tls)
+    if zookeeper.sasl is not None and not sasl_is_there():
+        yield ("sasl",), str(SaslMissingError())
     for name, login in _logins(zookeeper):
         yield (name, "user"), _check_user(login.user)
         yield (name, "password_file"), _check_file(login.password_file)
@@ -140,12 +142,9 @@ def file_problems(zookeeper: ZooKeeper) -> Iterator[tuple[Place, str]]:
         yield from _open_files(zookeeper.tls) or _unfit(zookeeper.tls)
     for name, login in _logins(zookeeper):
         try:
-            found = credentials.Login(login.user, _file(login.password_file))
-            sasl_options(found) if name == "sasl" else digest_auth(found)
+            read_secret(_file(login.password_file))
         except CredentialsError as error:
             yield (name, "password_file"), str(error)
-        except SaslMissingError as error:
-            yield (name,), str(error)
 
 
 def _open_files(tls: Tls) -> list[tuple[Place, str]]:

@@ -26,7 +26,7 @@ class TlsFailedError(UnreachableError):
 class CredentialsError(UnheardError):
     """A certificate, key or password file can't be used."""
 
-    exit_code = Exit.INVALID
+    exit_code = Exit.UNUSABLE
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason

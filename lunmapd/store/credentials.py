@@ -41,9 +41,14 @@ class Credentials(Struct, frozen=True):
 ANONYMOUS = Credentials()
 
 
+def sasl_is_there() -> bool:
+    """Tell whether the library is installed that SASL needs."""
+    return importlib.util.find_spec("puresasl") is not None
+
+
 def sasl_options(login: Login) -> dict[str, str]:
     """Make what kazoo wants for SASL (kazoo.client.KazooClient). Raises CredentialsError, SaslMissingError."""
-    if importlib.util.find_spec("puresasl") is None:
+    if not sasl_is_there():
         raise SaslMissingError
     return {
         "mechanism": "DIGEST-MD5",

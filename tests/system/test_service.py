@@ -268,6 +268,20 @@ def _seen(site: Site, words: list[str]) -> list[str]:
     return [word for word in words if word in text]
 
 
+def test_a_password_file_that_comes_late_is_taken_up(site: Site) -> None:
+    """Without it the daemon ends with an exit code of its own, and systemd starts it again until the file is there."""
+    late = "/run/late.password"
+    given = settings("n1", site.ensemble.hosts)
+    site.machine.put(SETTINGS, f"{given}  digest: {{user: n1, password_file: {late}}}\n")
+    site.ctl_on_node("systemctl restart lunmapd", check=False)
+    eventually("it is tried again", lambda: site.show("NRestarts") not in {"", "0"})
+    assert "code=exited, status=7/" in site.journal()
+    assert f"can't use {late}: no such file or directory" in site.journal()
+    site.machine.run(f"umask 077; echo word >{late}")
+    converged(site)
+    assert site.show("ActiveState") == "active"
+
+
 def test_a_node_boots_before_zookeeper_and_its_devices(site: Site) -> None:
     """At a boot without ZooKeeper the service is up, serves the last map, each device as it comes, and says what it misses."""
     site.ensemble.kill()

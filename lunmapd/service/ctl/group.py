@@ -74,7 +74,8 @@ def ctl(
 ) -> None:
     """Edit and watch the map of LUNs, targets and initiators that every storage node follows.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid map, 4 conflict, 5 ZooKeeper unreachable, 6 degraded.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid map, 4 conflict, 5 ZooKeeper unreachable, 6 degraded,
+    7 a file can't be used.
     """
     tls = Tls(tls_ca, tls_certificate, tls_key)
     context.obj = Connection(config, chroot, hosts, None if tls == Tls("") else tls)

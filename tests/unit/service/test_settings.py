@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from lunmapd.agent.policy import Policy
 from lunmapd.core.drift import CLASSES
-from lunmapd.core.errors import InvalidInputError
+from lunmapd.core.errors import Exit, InvalidInputError
 from lunmapd.core.guard import Limits
 from lunmapd.service.daemon import daemon
 from lunmapd.service.settings import SettingsUnreadableError, load, parse
@@ -260,6 +260,28 @@ def test_bad_settings_end_every_command_before_it_begins(tmp_path: Path, options
         f"lunmapd: {bad}:6: nodes: unknown field; did you mean 'node'?",
     ]
     assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("options", [("--check-config",), (), ("--once",), ("plan",)])
+def test_files_that_cannot_be_used_have_an_exit_code_of_their_own(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """A file that is not there yet may come: the exit code is 7, but 3 as soon as the settings themselves are wrong."""
+    path = tmp_path / "lunmapd.yaml"
+    late = f"{GOOD}  tls: {{ca: {tmp_path}/ca.pem}}\n  digest: {{user: n1, password_file: {tmp_path}/no}}\n"
+    path.write_text(f"{late}state_dir: {tmp_path}/state\n")
+    done = run_daemon("-c", str(path), *options)
+    assert (done.returncode, done.stderr.count("no such file or directory")) == (7, 2)
+    path.write_text(f"{late}state_dir: {tmp_path}/state\nretry: 0\n")
+    assert run_daemon("-c", str(path), *options).returncode == 3
+    assert not (tmp_path / "state").exists()
+
+
+def test_the_service_manager_restarts_for_a_file_that_may_come() -> None:
+    """The unit gives up for wrong usage and wrong settings only."""
+    unit = Path("packaging/systemd/lunmapd.service").read_text()
+    assert f"\nRestartPreventExitStatus={Exit.USAGE:d} {Exit.INVALID:d}\n" in unit
+    assert "\nRestart=always\n" in unit
 
 
 def test_check_config_tells_by_its_exit_code(tmp_path: Path) -> None:
