@@ -16,7 +16,7 @@ from lunmapd.store.errors import StoreError
 SOURCES = "\n".join(path.read_text() for path in sorted(Path("lunmapd").rglob("*.py")))
 ZNODES = Path("docs/znodes.md").read_text()
 # These are raised by a commit or by what an admin asks for, or stand for others.
-_NOT_WHILE_READING = {"Unheard", "AlreadyInitialised", "OlderSchema", "SaslMissing", "UnknownIdentity"}
+_NOT_WHILE_READING = {"Unheard", "AlreadyInitialised", "OlderSchema"}
 # How one look at a part of LIO ended, which is then looked at as a whole.
 _UNTOLD = {"Surprised"}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+import click
 from msgspec import Struct
 from msgspec.structs import fields
 
@@ -50,6 +51,38 @@ def test_every_command_and_exit_code_is_explained() -> None:
         assert f"\n## {name}" in page(MAN / "lunmapd.8.md")
     for name in ("lunmapctl.1.md", "lunmapd.8.md"):
         assert [code for code in Exit if f"\n`{code}`\n:   " not in page(MAN / name)] == []
+
+
+def commands(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Yield a command and all below it, by what is typed."""
+    yield path, command
+    for name, below in command.commands.items() if isinstance(command, click.Group) else ():
+        yield from commands(below, f"{path} {name}".strip())
+
+
+def test_every_variable_is_explained() -> None:
+    """lunmapctl(1) has each variable of the environment that stands for an option."""
+    text = page(MAN / "lunmapctl.1.md").partition("# ENVIRONMENT")[2].partition("\n# ")[0]
+    options = [option for _, command in commands(ctl) for option in command.params]
+    names = {str(option.envvar) for option in options if option.envvar}
+    assert "LUNMAPCTL_HOSTS" in names
+    assert {name for name in names if f"`{name}`" not in text} == set()
+
+
+def test_every_command_that_may_be_degraded_is_named() -> None:
+    """The table of exit codes names each command whose help says that it exits with 6."""
+    (row,) = re.findall(r"^\| 6 \|.*$", Path("docs/exit-codes.md").read_text(), re.MULTILINE)
+    found = [
+        path
+        for path, command in (*commands(ctl), *commands(daemon))
+        if path and re.search(r"exit (code )?6", f"{command.help} {_helps(command)}", re.IGNORECASE)
+    ]
+    assert {"status", "plan", "adopt", "acl show"} <= set(found)
+    assert [path for path in found if not re.search(rf"`(\w+ )?{path}\b[^`]*`", row)] == []
+
+
+def _helps(command: click.Command) -> str:
+    return " ".join(getattr(option, "help", None) or "" for option in command.params)
 
 
 def test_every_field_of_the_map_is_explained() -> None:
