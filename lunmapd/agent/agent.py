@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 
 from msgspec.structs import replace
 
@@ -22,11 +22,12 @@ from lunmapd.agent.report import Turn, first_status, next_status
 from lunmapd.agent.result import Result
 from lunmapd.agent.voice import Voice
 from lunmapd.core.errors import LunmapdError
+from lunmapd.core.impact import Logins
 from lunmapd.core.offer import Offer
 from lunmapd.core.permit import allowed
 from lunmapd.core.secrets import Keyring, Vault
 from lunmapd.core.status import At, Verdict
-from lunmapd.store.errors import NodeNameTakenError, StoreError
+from lunmapd.store.errors import NodeNameTakenError, StoreError, UnheardError
 from lunmapd.store.snapshot import Snapshot
 
 
@@ -147,11 +148,16 @@ class Agent:
             return Turn(store_error=reading.error, error=nothing, verdicts=verdicts)
         at = At(snapshot.cluster, snapshot.revision, snapshot.digest)
         try:
-            return Turn(at, self._reconcile(snapshot, at, offer), reading.error, None, verdicts)
+            result = self._reconcile(snapshot, at, offer, self._logins(reading.error))
+            return Turn(at, result, reading.error, None, verdicts)
         except LunmapdError as error:
             return Turn(at, None, reading.error, error, verdicts)
 
-    def _reconcile(self, snapshot: Snapshot, at: At, offer: Offer) -> Result:
+    def _logins(self, error: StoreError | None) -> Callable[[], Logins]:
+        """Give what tells who is logged in at other nodes: read once, and not where a look has just had no answer."""
+        return dict if isinstance(error, UnheardError) else cache(self._member.logins)
+
+    def _reconcile(self, snapshot: Snapshot, at: At, offer: Offer, logins: Callable[[], Logins]) -> Result:
         node, holds = self._member.node, self._follower.holds
         if node not in snapshot.lunmap.nodes and f"nodes/{node}" not in snapshot.unreadable:
             raise NodeUnknownError(
@@ -171,7 +177,7 @@ class Agent:
             limits=self._policy.limits,
             offer=offer,
             allow=allowed(self._policy.allow, snapshot.allowance, node, utc_now()),
-            logins=self._member.logins,
+            logins=logins,
             report=self._policy.report,
             past=past,
             keep=self._keep,

@@ -13,7 +13,8 @@ from lunmapd.agent.result import Result
 from lunmapd.agent.voice import logged
 from lunmapd.core import drift, guard, lio
 from lunmapd.core.desire import Desire, desire
-from lunmapd.core.impact import Ways
+from lunmapd.core.drift import Known
+from lunmapd.core.impact import Felt, Ways, felt
 from lunmapd.core.observed import Observed
 from lunmapd.core.offer import offered, unchanged
 from lunmapd.core.outcome import Failure, Report, failures
@@ -65,13 +66,30 @@ def _follow(kernel: Kernel, orders: Orders, memory: Memory, part: Part) -> Resul
             # Who is logged in is known as of the last whole pass only.
             return None
         memory.begin(steps)
-        reports = tuple(logged(report, orders.revision) for report in kernel.apply(steps))
+        noticed = felt(steps, Observed(seen), _ways_around(part, steps, orders, memory.known), looked=False)
+        reports = _apply(kernel, orders, steps, noticed)
         memory.backoff.tried(reports)
         seen = _glance(kernel, part, part.wanted, seen)
         if seen is None or plan(part.wanted, seen):
             return None
         memory.see(part, seen)
     return memory.settle(reports)
+
+
+def _ways_around(part: Part, steps: Plan, orders: Orders, known: Known | None) -> Ways:
+    """Return what leads to the Luns of a part: of what is wanted besides only whether the TPGs of a LUN 0 are, which no part changes."""
+    before = {} if known is None else known.wanted
+    closing = (lio.answered_until(step.item) for step in steps)
+    beside = {name: before[name] for name in closing if name is not None and name in before}
+    return _ways(orders, {**part.wanted, **beside})
+
+
+def _ways(orders: Orders, wanted: lio.Objects) -> Ways:
+    return Ways(orders.lunmap, orders.node, wanted, orders.logins)
+
+
+def _apply(kernel: Kernel, orders: Orders, steps: Plan, noticed: Felt) -> tuple[Report, ...]:
+    return tuple(logged(report, orders.revision, noticed) for report in kernel.apply(steps))
 
 
 def _glance(kernel: Kernel, part: Part, likely: lio.Objects, otherwise: lio.Objects) -> lio.Objects | None:
@@ -97,6 +115,10 @@ def _look(kernel: Kernel, claims: AbstractSet[str], orders: Orders) -> Look:
     return Look(observed, want, desired, plan(desired, observed.objects))
 
 
+def _felt(orders: Orders, look: Look, steps: Plan) -> Felt:
+    return felt(steps, look.observed, _ways(orders, look.want.objects), looked=True)
+
+
 def _reconcile_all(kernel: Kernel, claims: Claims, orders: Orders, memory: Memory) -> Result:
     ours = claims.read()
     look = _look(kernel, ours, orders)
@@ -108,7 +130,7 @@ def _reconcile_all(kernel: Kernel, claims: Claims, orders: Orders, memory: Memor
         memory.begin(chosen.steps)
         if created(chosen.steps) & guard.removals(chosen.steps):
             orders.keep()
-        reports = tuple(logged(report, orders.revision) for report in kernel.apply(chosen.steps))
+        reports = _apply(kernel, orders, chosen.steps, _felt(orders, look, chosen.steps))
         memory.backoff.tried(reports)
         look = _look(kernel, claims.read(), orders)
         claims.write(_claims(look.want))
@@ -141,8 +163,7 @@ def _choose(kernel: Kernel, orders: Orders, memory: Memory, look: Look) -> Chose
     wanted = drift.judge(steps, look.desired, observed.objects, memory.known, orders.report)
     _guard(kernel, orders, memory, look, wanted.steps)
     due = sift(wanted.steps, memory.backoff.refused(wanted.steps))
-    ways = Ways(orders.lunmap, orders.node, look.want.objects, orders.logins)
-    permitted = permit(due.steps, observed, ways, orders.allow)
+    permitted = permit(due.steps, observed, _ways(orders, look.want.objects), orders.allow)
     held = {**permitted.held, **due.held, **wanted.held}
     return Chosen(permitted.steps, held, guard.removals(wanted.steps))
 
@@ -162,8 +183,7 @@ def _guard(kernel: Kernel, orders: Orders, memory: Memory, look: Look, steps: Pl
     still = unchanged(look.want.objects, observed.objects, orders.offer)
     chosen = drift.judge(plan(still, observed.objects), still, observed.objects, memory.known, orders.report)
     memory.begin(chosen.steps)
-    for report in kernel.apply(chosen.steps):
-        logged(report, orders.revision)
+    _apply(kernel, orders, chosen.steps, _felt(orders, look, chosen.steps))
     memory.held(error)
     raise error
 

@@ -5,22 +5,24 @@ from collections.abc import Iterable, Mapping
 
 from lunmapd.core import lio
 from lunmapd.core.errors import LunmapdError
+from lunmapd.core.impact import Felt
 from lunmapd.core.messages import Message, fields
 from lunmapd.core.outcome import WAITING, Failure, Report
-from lunmapd.core.plan import disruption
+from lunmapd.core.plan import Disruption
 from lunmapd.core.status import Condition
 
 log = logging.getLogger(__name__)
 
 
-def logged(report: Report, revision: int) -> Report:
+def logged(report: Report, revision: int, noticed: Felt) -> Report:
     """Log one line for each change that was made; failures stay, so the loop says them once."""
     if report.failure is None:
-        step, effect = report.step, disruption(report.step).word
+        step, name = report.step, lio.key(report.step.item)
+        effect = noticed.get((step.action, name), Disruption.NONE).word
         extra = fields(
             Message.REPAIRED if step.drift else Message.CHANGED,
             revision=revision,
-            object=lio.show_key(lio.key(step.item)),
+            object=lio.show_key(name),
             action=step.action,
             reason=step.reason,
             disruption=effect,

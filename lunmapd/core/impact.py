@@ -10,11 +10,13 @@ from msgspec import Struct
 from lunmapd.core import lio
 from lunmapd.core.lunmap import CLOSED, Lunmap, NodeState, initiators_of, reporting_nodes, state_on
 from lunmapd.core.observed import Observed, Session
-from lunmapd.core.plan import Disruption, Step, disruption, shrinks
+from lunmapd.core.plan import Action, Disruption, Plan, Step, disruption, shrinks
 from lunmapd.core.status import Login
 
 Acl = tuple[str, int, str]
 Logins = Mapping[str, AbstractSet[Login]]
+Felt = Mapping[tuple[Action, lio.Key], Disruption]
+"""What initiators notice of the steps of a plan; nothing of those that are left out."""
 
 
 class Impact(Struct, frozen=True):
@@ -145,3 +147,13 @@ class Audience:
 
 def _acl(item: lio.MappedLun) -> Acl:
     return item.iqn, item.tag, item.initiator
+
+
+def felt(steps: Plan, observed: Observed, ways: Ways, *, looked: bool) -> Felt:
+    """Tell what initiators notice of a plan: those that are logged in, or if nobody has just `looked` who is, all that may be."""
+    noticed = [step for step in steps if disruption(step) and (observed.sessions or not looked)]
+    if not noticed:
+        return {}
+    audience = Audience(observed, ways)
+    effects = (((step.action, lio.key(step.item)), audience.impact(step)) for step in noticed)
+    return {name: effect.now if looked else effect.worst for name, effect in effects}

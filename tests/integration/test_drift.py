@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from integration.agents import Nodes, applied, conditions, many, message, put, shown
+from integration.agents import H, Nodes, T, applied, conditions, many, message, put, shown
 from integration.conftest import Connect
 from integration.relay import Relay
 from integration.tools import wait_until
@@ -18,6 +18,7 @@ from lunmapd.agent.policy import Policy
 from lunmapd.core import lio
 from lunmapd.core.drift import CLASSES
 from lunmapd.core.messages import Message
+from lunmapd.core.observed import Session as Login
 from lunmapd.core.status import APPLIED, Standing, standing
 from lunmapd.store.session import Session
 
@@ -72,6 +73,7 @@ def test_by_default_it_is_put_right_and_told(
     agent.turn()
     assert not [record for record in caplog.records if "drift" in record.getMessage()]
     key = unmap(make, "l3")
+    make.kernel.sessions = (Login(T, 1, H, "LOGGED_IN"),)
     clock.now += AUDIT
     assert agent.turn().converged
     assert key in make.kernel.objects

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from lunmapd.core import lio
 from lunmapd.core.backings import Block
-from lunmapd.core.impact import Audience, Impact, Logins, Ways
+from lunmapd.core.impact import Audience, Impact, Logins, Ways, felt
 from lunmapd.core.lunmap import AluaState, Lun, Lunmap, Map, Node, NodeState, PortalGroup, Target
 from lunmapd.core.observed import Observed, Session
 from lunmapd.core.plan import Action, Disruption, Step
@@ -206,3 +206,35 @@ def test_a_class_has_one_word() -> None:
         "session-drop",
         "data-unreachable",
     ]
+
+
+UNMAP, REMAP = Step(Action.DELETE, replace(MAPPED, lun=1), ""), Step(Action.CREATE, LUN, "")
+UNMAPPED = ("delete", lio.key(replace(MAPPED, lun=1)))
+
+
+@pytest.mark.parametrize(
+    ("steps", "sessions", "looked", "noticed"),
+    [
+        ((UNMAP, REMAP), (ONE,), True, {UNMAPPED: Disruption.PATH_LOSS}),
+        ((UNMAP, REMAP), (TWO,), True, {UNMAPPED: Disruption.NONE}),
+        ((UNMAP, REMAP), (), True, {}),
+        ((UNMAP, REMAP), (), False, {UNMAPPED: Disruption.PATH_LOSS}),
+        ((REMAP,), (), False, {}),
+    ],
+    ids=["logged in", "another one", "nobody", "who knows", "nothing to notice"],
+)
+def test_a_plan_is_felt_by_those_that_are_there(
+    steps: tuple[Step, ...],
+    sessions: tuple[Session, ...],
+    *,
+    looked: bool,
+    noticed: dict[object, Disruption],
+) -> None:
+    """Of a look just made those that are logged in count; without one everybody does. Nobody is asked where nobody is here."""
+    observed = Observed(lio.keyed([BACKING, LUN, ACL, replace(MAPPED, lun=1), ENABLED]), sessions=sessions)
+
+    def logins() -> Logins:
+        assert noticed, "nobody is to be asked"
+        return {"n2": {THERE}}
+
+    assert felt(steps, observed, Ways(SHARED, "n1", {}, logins), looked=looked) == noticed

@@ -1,0 +1,127 @@
+"""What the journal says of each change: what initiators noticed of it."""
+
+import logging
+
+import pytest
+from integration.agents import H, Nodes, T, conditions, many, put
+from msgspec.structs import replace
+
+from lunmapd.agent.agent import utc_now
+from lunmapd.agent.identity import Identity
+from lunmapd.agent.member import Member
+from lunmapd.agent.policy import Policy
+from lunmapd.core import lio
+from lunmapd.core.lunmap import Lunmap, Node, PortalGroup, Scope, Shared
+from lunmapd.core.messages import Message
+from lunmapd.core.observed import Session as Login
+from lunmapd.core.status import STORE, At, NodeStatus
+from lunmapd.core.status import Login as Seen
+from lunmapd.store.session import Session
+
+from .conftest import Connect
+
+pytestmark = pytest.mark.integration
+
+LOGGED_IN = (Login(T, 1, H, "LOGGED_IN"),)
+SELDOM = Policy(audit=3600.0)
+
+
+@pytest.fixture(autouse=True)
+def _told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+def unmapping(caplog: pytest.LogCaptureFixture) -> str:
+    """Return what initiators noticed of the removal of a mapped LUN that was logged last."""
+    kinds = {Message.CHANGED, Message.REPAIRED}
+    changes = [vars(record) for record in caplog.records if vars(record).get("MESSAGE_ID") in kinds]
+    removals = [
+        change["LUNMAPD_DISRUPTION"]
+        for change in changes
+        if change["LUNMAPD_ACTION"] == "delete" and change["LUNMAPD_OBJECT"].startswith("mapped_lun")
+    ]
+    return str(removals[-1])
+
+
+def test_who_is_logged_in_and_loses_data_is_told(
+    session: Session, make: Nodes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A pass that has just looked tells what those that are logged in lose: their data, or nothing when there are none."""
+    put(session, many(0, 1, 2))
+    agent = make()
+    agent.turn()
+    put(session, many(0, 1))
+    agent.turn()
+    assert unmapping(caplog) == "none"
+    make.kernel.sessions = LOGGED_IN
+    put(session, many(0))
+    agent.turn()
+    assert unmapping(caplog) == "data-unreachable"
+
+
+@pytest.mark.parametrize(
+    ("number", "there", "noticed"),
+    [(1, True, "path-loss"), (1, False, "data-unreachable"), (0, True, "data-unreachable")],
+    ids=["another way", "no other way", "LUN 0"],
+)
+@pytest.mark.parametrize("policy", [SELDOM, Policy()], ids=["by the change", "whole"])
+def test_another_way_makes_it_a_lost_path(  # noqa: PLR0913 - fixtures
+    session: Session,
+    make: Nodes,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    policy: Policy,
+    number: int,
+    there: bool,
+    noticed: str,
+) -> None:
+    """A pass by the change alone, which takes everybody to be logged in here, tells the same as one that looked."""
+    put(session, shared(0, 1, 2))
+    agent = make(policy=policy)
+    make.kernel.sessions = LOGGED_IN
+    agent.turn()
+    offers(session, logged_in=there)
+    make.kernel.looks = 0
+    put(session, elsewhere(shared(0, 1, 2), f"l{number}"))
+    assert agent.turn().converged
+    assert unmapping(caplog) == noticed
+    assert (make.kernel.looks == 0) is (policy == SELDOM)
+
+
+def test_without_zookeeper_other_nodes_are_no_way_out(
+    session: Session, connect: Connect, make: Nodes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody knows then who is logged in there, so a repair that takes a path tells of the worst."""
+    put(session, shared(0, 1))
+    offers(session, logged_in=True)
+    through = connect(deadline=0.5)
+    agent = make(through)
+    agent.turn()
+    through.close()
+    make.kernel.sessions = LOGGED_IN
+    make.kernel.objects["mapped_lun", T, 1, H, 9] = lio.MappedLun(T, 1, H, 9, "l1", write_protect=True)
+    agent.turn()
+    assert conditions(agent)[STORE] == "Unreachable"
+    assert unmapping(caplog) == "data-unreachable"
+
+
+def offers(session: Session, *, logged_in: bool) -> None:
+    """Let node n2 live and be in order, with the host logged in there or not."""
+    other, at = Member(session, "n2", Identity("m2", "b2"), utc_now()), At("c", 1, "d")
+    other.join()
+    logins = (Seen(T, H),) if logged_in else ()
+    other.report(NodeStatus("b2", "1", utc_now(), at, at, logins=logins))
+
+
+def elsewhere(lunmap: Lunmap, name: str) -> Lunmap:
+    """Let n2 alone serve a Lun from now on."""
+    return replace(lunmap, luns={**lunmap.luns, name: replace(lunmap.luns[name], nodes=("n2",))})
+
+
+def shared(*numbers: int) -> Lunmap:
+    """Make a map whose Luns two nodes serve."""
+    lunmap = many(*numbers)
+    target = replace(lunmap.targets[T], nodes={"n1": PortalGroup(1), "n2": PortalGroup(2)})
+    luns = {name: replace(lun, shared=Shared(Scope.OFF, Scope.OFF)) for name, lun in lunmap.luns.items()}
+    nodes = {**lunmap.nodes, "n2": Node(2, ("10.0.0.2:3260",))}
+    return replace(lunmap, luns=luns, targets={T: target}, nodes=nodes)
