@@ -123,10 +123,8 @@ def refresh(session: Session, known: Snapshot | None) -> Snapshot:
     if known is None:
         return read_all(session)
     top = _top_since(session, known)
-    if top.head.revision == known.revision and not known.edited_around:
+    if top.head.revision == known.revision and (not known.edited_around or top.version == known.head_version):
         return _with_head(known, top)
-    if top.version == known.head_version:
-        return known
     advanced = None if known.edited_around else _advance(session, known, top)
     if advanced is not None:
         return advanced
@@ -137,9 +135,12 @@ def reread(session: Session, known: Snapshot | None) -> Snapshot:
     """Read everything, though `known` may be the newest: it shows edits around the tools. Raises as `refresh` does."""
     if known is None:
         return read_all(session)
-    _top_since(session, known)
+    # Before the read, since a frozen node comes here at each try; and after it, since it is what was read that counts.
+    _check_past(session, known, _top_since(session, known).head)
     snapshot = read_all(session, known.lunmap)
-    _check(known, _top_of(snapshot))
+    top = _top_of(snapshot)
+    _check(known, top)
+    _check_past(session, known, top.head)
     return snapshot
 
 
@@ -183,6 +184,17 @@ def _check(known: Snapshot, top: Top) -> None:
     older = (meta.incarnation, head.revision) < (known.incarnation, known.revision)
     if older or (head.revision == known.revision and head.digest != known.head_digest):
         raise WentBackError(known.revision, head.revision)
+
+
+def _check_past(session: Session, known: Snapshot, head: Head) -> None:
+    """Refuse a tree that was put back and has come further since: it has another revision of the known number.
+
+    Where that one was trimmed nothing can be told, and the tree is followed; else whoever was away for long would be lost.
+    """
+    if head.revision > known.revision:
+        for recorded in read_revisions(session, (known.revision,)):
+            if recorded.digest != known.head_digest:
+                raise WentBackError(known.revision, recorded.revision)
 
 
 def _is_accepted(meta: Meta, head: Head) -> bool:

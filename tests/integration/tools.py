@@ -160,6 +160,22 @@ class Shell:
         """List the children of a znode, sorted."""
         return sorted(self.client.get_children(self._path(path).rstrip("/")))
 
+    def copy(self, path: str = "") -> dict[str, bytes]:
+        """Copy what lies below a path, parents first, but for what belongs to a session."""
+        found: dict[str, bytes] = {}
+        for name in self.children(path):
+            below = f"{path}/{name}".strip("/")
+            if not self.owner(below):
+                found |= {below: self.get(below), **self.copy(below)}
+        return found
+
+    def put_back(self, copy: dict[str, bytes]) -> None:
+        """Make the tree what it was when it was copied, as older data of the servers do."""
+        self.delete("")
+        self.client.create(self.session.root, makepath=True)
+        for path, data in copy.items():
+            self.create(path, data)
+
     def owner(self, path: str) -> int | None:
         """Return the session that owns an ephemeral, None when it isn't there."""
         stat = self.client.exists(self._path(path))

@@ -1,0 +1,100 @@
+"""A tree that ZooKeeper was put back to, and that has come to more revisions since than a reader knew."""
+
+from collections.abc import Callable
+
+import pytest
+from integration.agents import MAP, Nodes, conditions
+from integration.agents import put as put_by_the_rules
+from integration.tools import Shell, luns, put, terms
+from msgspec.structs import replace
+
+from lunmapd.core.lunmap import Lunmap
+from lunmapd.core.status import STORE
+from lunmapd.store import paths
+from lunmapd.store.errors import WentBackError
+from lunmapd.store.read import MAX_DELTAS, read_all, refresh, reread
+from lunmapd.store.rewound import accept_rewound
+from lunmapd.store.session import Session
+from lunmapd.store.snapshot import Snapshot
+from lunmapd.store.trim import trim
+
+pytestmark = pytest.mark.integration
+
+Read = Callable[[Session, Snapshot | None], Snapshot]
+
+
+def commit_each(session: Session, *maps: Lunmap) -> None:
+    """Commit maps, one after the other."""
+    for each in maps:
+        put(session, each)
+
+
+def overtake(session: Session, *after: Lunmap) -> Snapshot:
+    """Return what was known at revision 4, of a tree that was put back to revision 2 and has gone another way since."""
+    commit_each(session, luns(1), luns(1, 2))
+    with Shell(session) as shell:
+        old = shell.copy()
+        commit_each(session, luns(1, 2, 3), luns(1, 2, 3, 4))
+        known = read_all(session)
+        shell.put_back(old)
+    commit_each(session, *after)
+    return known
+
+
+@pytest.mark.parametrize("read", [refresh, reread])
+@pytest.mark.parametrize("more", [3, MAX_DELTAS + 3])
+def test_an_overtaken_tree_is_not_followed(session: Session, read: Read, more: int) -> None:
+    """However far ahead, a tree that has another revision of the known number is refused, and the way out is told."""
+    known = overtake(session, *(luns(9, number) for number in range(10, 10 + more)))
+    with pytest.raises(WentBackError, match=r"another revision 4 .*--rewound") as caught:
+        read(session, known)
+    assert (caught.value.known, caught.value.found) == (4, 4)
+
+
+def test_another_way_to_the_same_map_is_followed(session: Session) -> None:
+    """A tree that was put back and brought to the very same map again, and then on, leaves nothing to be afraid of."""
+    known = overtake(session, luns(1, 2, 4), luns(1, 2, 3, 4), luns(5))
+    assert refresh(session, known).lunmap == luns(5)
+    assert reread(session, known).lunmap == luns(5)
+
+
+def test_the_next_commit_does_not_thaw_a_node(session: Session, make: Nodes) -> None:
+    """A node that is frozen by an older tree stays so when that goes on, over restarts too, until somebody accepts it."""
+    put_by_the_rules(session, MAP)
+    with Shell(session) as shell:
+        old = shell.copy()
+        put_by_the_rules(session, replace(MAP, luns={"b": MAP.luns["b"]}))
+        put_by_the_rules(session, MAP)
+        running = make()
+        assert running.turn().converged
+        shell.put_back(old)
+    for name in ("a", "b", "a"):
+        put_by_the_rules(session, replace(MAP, luns={name: MAP.luns[name]}))
+        for agent in (running, make()):
+            agent.turn()
+            assert conditions(agent)[STORE] == "WentBack"
+            assert make.serves(MAP)
+    accept_rewound(session, read_all(session), terms())
+    assert running.turn().converged
+    assert make.serves(replace(MAP, luns={"a": MAP.luns["a"]}))
+
+
+def test_who_was_away_while_the_history_was_trimmed_goes_on(session: Session) -> None:
+    """A known revision that is not kept any more proves nothing: the newest map is read and followed."""
+    commit_each(session, luns(1), luns(2))
+    known = read_all(session)
+    commit_each(session, luns(3), luns(4), luns(5))
+    trim(session, 2)
+    assert refresh(session, known).lunmap == luns(5)
+    assert reread(session, known).lunmap == luns(5)
+
+
+def test_a_head_of_the_known_version_is_not_taken_for_the_known_one(session: Session) -> None:
+    """Versions of znodes start again in data that were put back: only the same revision too is nothing new."""
+    known = overtake(session, luns(9), luns(8), luns(7))
+    with Shell(session) as shell:
+        for _ in range(known.head_version - read_all(session).head_version):
+            shell.set(paths.HEAD, shell.get(paths.HEAD))
+    assert read_all(session).head_version == known.head_version
+    with pytest.raises(WentBackError):
+        refresh(session, known)
