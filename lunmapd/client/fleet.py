@@ -44,12 +44,12 @@ class Fleet(Struct, frozen=True):
     def behind(self, revision: int) -> tuple[str, ...]:
         """Name the live nodes that have not applied this revision of the map."""
         return tuple(
-            name for name, node in self.nodes.items() if node.live and self._applied(node) < revision
+            name for name, node in self.nodes.items() if node.live and self._applied(name) < revision
         )
 
     def lag(self, name: str) -> Lag | None:
         """Tell how far a node is behind the map; None if it has applied nothing that this history knows."""
-        return lag(_applied_at(self.nodes[name]), self._recent)
+        return lag(self.nodes[name].status, self._recent)
 
     def lun_paths(self, now: datetime) -> tuple[LunPaths, ...]:
         """Say of each Lun which paths there are to it, in the order of their names; `now` has a time zone."""
@@ -61,11 +61,13 @@ class Fleet(Struct, frozen=True):
 
     @property
     def _recent(self) -> Recent:
-        return Recent(self.snapshot.cluster, self.snapshot.revision, self.missed)
+        snapshot = self.snapshot
+        return Recent(snapshot.cluster, snapshot.revision, snapshot.head_digest, self.missed)
 
-    def _applied(self, node: FleetNode) -> int:
-        at = _applied_at(node)
-        return at.revision if at and at.cluster == self.snapshot.cluster else 0
+    def _applied(self, name: str) -> int:
+        """Return the revision of this map that a node has applied, 0 for none."""
+        behind = self.lag(name)
+        return 0 if behind is None else self.snapshot.revision - behind.revisions
 
 
 def _applied_at(node: FleetNode) -> At | None:
@@ -89,7 +91,8 @@ def is_silent(node: FleetNode, now: datetime) -> bool:
 
 def read_nodes(session: Session, known: Snapshot | None = None) -> Fleet:
     """Read the map, or what is new since `known`, and what every node says of itself."""
-    snapshot, found = refresh(session, known), read_fleet(session)
+    # In this order, so that no node is ahead of the map that it is compared with.
+    found, snapshot = read_fleet(session), refresh(session, known)
     names = sorted(snapshot.lunmap.nodes.keys() | found.keys())
     return Fleet(snapshot, {name: found.get(name, FleetNode()) for name in names})
 

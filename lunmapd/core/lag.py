@@ -6,7 +6,10 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from lunmapd.core.changes import Revision
-from lunmapd.core.status import At
+from lunmapd.core.status import STORE, UNEDITED, At, NodeStatus
+
+# The node has looked at the tree, and does not follow it.
+_OTHER_HISTORY = {"ForeignCluster", "WentBack", "Restored"}
 
 
 class Missed(Struct, frozen=True):
@@ -21,10 +24,11 @@ class Missed(Struct, frozen=True):
 
 
 class Recent(Struct, frozen=True):
-    """The newest revision of a cluster's map, and of those up to it the ones that were read because a node lacks them."""
+    """The newest revision of a cluster's map and its digest, and of those up to it the ones that were read because a node lacks them."""
 
     cluster: str
     revision: int
+    digest: str
     missed: Mapping[int, Missed] = {}
 
 
@@ -43,17 +47,26 @@ def missed(revision: Revision) -> Missed:
     return Missed(revision.time, frozenset(change.path for change in revision.changes), revision.part)
 
 
-def lag(applied: At | None, recent: Recent) -> Lag | None:
+def lag(status: NodeStatus | None, recent: Recent) -> Lag | None:
     """Tell how far a node is behind; None where that can't be told, since it has applied nothing of this history."""
-    if applied is None or not is_within(applied, recent):
+    applied = None if status is None else status.applied
+    if status is None or applied is None or not is_within(status, applied, recent):
         return None
     behind = recent.revision - applied.revision
     return Lag(behind, _followable(applied.revision + 1, recent.missed)) if behind else Lag(0)
 
 
-def is_within(at: At, recent: Recent) -> bool:
-    """Tell whether a point is one of this history, as far as numbers can tell."""
-    return at.cluster == recent.cluster and at.revision <= recent.revision
+def is_within(status: NodeStatus, at: At, recent: Recent) -> bool:
+    """Tell whether a point that a node names is one of this history, as far as can be told.
+
+    Of the newest revision the digest tells, unless the node saw edits around the tools: what it read is as no revision has it.
+    """
+    troubles = status.troubles
+    if at.cluster != recent.cluster or troubles.get(STORE) in _OTHER_HISTORY:
+        return False
+    if at.revision == recent.revision:
+        return at.digest == recent.digest or UNEDITED in troubles
+    return at.revision < recent.revision
 
 
 def changed_since(revision: int, recent: Recent) -> AbstractSet[str] | None:

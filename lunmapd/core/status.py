@@ -106,6 +106,11 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     beat: float = 0.0
     logins: tuple[Login, ...] = ()
 
+    @property
+    def troubles(self) -> dict[str, str]:
+        """The reasons of the conditions that do not hold, by type."""
+        return {entry.type: entry.reason for entry in self.conditions if not entry.status}
+
 
 MAX_FAILING = 50
 MAX_LOGINS = 200
@@ -157,7 +162,7 @@ def standing(status: NodeStatus | None) -> Standing:
     """Put a node's status into one word."""
     if status is None:
         return Standing.PENDING
-    troubles = {entry.type: entry.reason for entry in status.conditions if not entry.status}
+    troubles = status.troubles
     if STORE in troubles or troubles.get(APPLIED) in {REMOVAL_HELD, STEPS_HELD}:
         return Standing.HELD
     if status.observed is None:

@@ -85,7 +85,7 @@ def witness(lunmap: Lunmap, node: str, said: Said, recent: Recent) -> Witness:
 
 
 def _of_status(node: str, tag: int | None, status: NodeStatus, recent: Recent) -> Witness:
-    troubles = {entry.type: entry.reason for entry in status.conditions if not entry.status}
+    troubles = status.troubles
     failing = _failing(status, tag)
     applied = troubles.get(APPLIED, "")
     blind = troubles.get(OFFERED) or failing.get(f"nodes/{node}") or (applied if applied in _BLIND else "")
@@ -93,7 +93,7 @@ def _of_status(node: str, tag: int | None, status: NodeStatus, recent: Recent) -
         return Witness(blind)
     # What was seen by a pass that could not do all of it is as good as applied, but for what the pass has listed.
     at = status.observed if applied in _LISTED else status.applied
-    changed = changed_since(at.revision, recent) if at is not None and is_within(at, recent) else None
+    changed = changed_since(at.revision, recent) if at is not None and is_within(status, at, recent) else None
     if changed is not None and f"nodes/{node}" in changed:
         changed = None
     return Witness("", failing, changed, status.failing_count <= len(status.failing))

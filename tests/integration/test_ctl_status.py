@@ -9,10 +9,12 @@ from typing import IO
 
 import pytest
 from cluster import Ctl
-from integration.agents import MAP, Nodes, put
+from integration.agents import MAP, H, Nodes, put
+from integration.tools import Shell
 from msgspec.structs import replace
 
-from lunmapd.core.lunmap import Node
+from lunmapd.client import Client, NotAppliedError
+from lunmapd.core.lunmap import Initiator, Node
 from lunmapd.store.session import Session
 
 pytestmark = pytest.mark.integration
@@ -53,6 +55,45 @@ def test_a_dead_node_is_critical(session: Session, make: Nodes, ctl: Ctl) -> Non
     put(session, replace(MAP, nodes={**MAP.nodes, "n2": Node(2, ("10.0.0.2:3260",))}))
     make().turn()
     assert ctl("check", expect=2).out.startswith("LUNMAP CRITICAL - n2 is dead")
+
+
+@pytest.mark.parametrize("more", [0, 2, 3, 4])
+def test_a_node_that_is_left_with_what_it_had_before_a_restore_has_applied_nothing_of_it(
+    session: Session, make: Nodes, ctl: Ctl, tmp_path: Path, more: int
+) -> None:
+    """As long as the restored map is not confirmed, a node at a higher number, or at the same one of the old history, counts as behind."""
+    client = Client(session)
+    put(session, MAP)
+    client.backup(tmp_path / "backup")
+    for name in "abab":
+        put(session, replace(MAP, luns={name: MAP.luns[name]}))
+    assert make().turn().converged
+    client.restore(tmp_path / "backup", replaced=client.read().cluster)
+    for number in range(more):
+        put(session, replace(MAP, initiators={H: Initiator(alias=str(number))}))
+    make().turn()
+    newest = client.newest()
+    assert newest == 2 + more
+    with pytest.raises(NotAppliedError, match="n1"):
+        client.wait_applied(newest, 0.0)
+    assert " behind=1 lag=U " in ctl("check", expect=1).out
+    assert client.fleet().lag("n1") is None
+    client.confirm()
+    assert make().turn().converged
+    assert client.wait_applied(client.newest(), 0.0).behind(newest) == ()
+    assert " behind=0 lag=0s " in ctl("check", expect=0).out
+
+
+def test_a_node_that_saw_edits_is_not_behind(session: Session, make: Nodes, ctl: Ctl) -> None:
+    """Edits around the tools are no other history: a node is held to the number of what it has applied, whether it saw them or not."""
+    put(session, MAP)
+    make().turn()
+    with Shell(session) as shell:
+        shell.set("luns/a", shell.get("luns/a").replace(b"/dev/a", b"/dev/x"))
+        assert " behind=0 lag=0s " in ctl("check", expect=None).out
+        make().turn()
+        shell.set("luns/a", shell.get("luns/a").replace(b"/dev/x", b"/dev/y"))
+    assert " behind=0 lag=0s " in ctl("check", expect=None).out
 
 
 def test_without_zookeeper_a_check_is_critical_and_without_a_tree_unknown(session: Session) -> None:

@@ -68,7 +68,7 @@ def _figures(found: FleetStatus) -> str:
         "revision": found.revision,
         "nodes": len(nodes),
         "alive": sum(line.alive for line in nodes),
-        "behind": sum(line.applied != found.revision for line in nodes),
+        "behind": sum(line.behind != 0 for line in nodes),
         "lag": _longest_lag(found),
         "failing": sum(line.failing for line in nodes),
         "sessions": sum(line.sessions or 0 for line in nodes),

@@ -85,7 +85,6 @@ def all_well(found: FleetStatus) -> bool:
         and not found.staged
         and not found.lun_troubles
         and all(
-            line.alive and line.standing is Standing.CONVERGED and line.applied == found.revision
-            for line in found.nodes
+            line.alive and line.standing is Standing.CONVERGED and line.behind == 0 for line in found.nodes
         )
     )

@@ -32,7 +32,7 @@ MAP = Lunmap(
     {"both": Group((H, G))},
     {name: Node(number, (f"10.0.0.{number}:3260",)) for number, name in enumerate(ALL, 1)},
 )
-RECENT = Recent("c", 9)
+RECENT = Recent("c", 9, "d")
 
 
 def well(*logins: Login, failing: tuple[Failing, ...] = (), sessions: int | None = None) -> Said:

@@ -12,6 +12,7 @@ from lunmapd.core.outcome import Failure
 from lunmapd.core.status import (
     APPLIED,
     OFFERED,
+    STORE,
     At,
     Condition,
     Failing,
@@ -36,7 +37,7 @@ MAP = Lunmap(
     {"both": Group((H, G))},
     {"n1": Node(7, ("10.0.0.1:3260",))},
 )
-RECENT = Recent("c", 9, {8: Missed("", {"luns/a"}), 9: Missed("", {f"targets/{U}"})})
+RECENT = Recent("c", 9, "d", {8: Missed("", {"luns/a"}), 9: Missed("", {f"targets/{U}"})})
 
 
 def status(
@@ -166,6 +167,8 @@ def test_a_list_that_is_cut_leaves_the_others_unknown() -> None:
         (status(6, 6), ["behind", "behind"]),
         (status(None, 9, trouble={APPLIED: "RemovalHeld"}), ["behind", "behind"]),
         (status(10, 10), ["behind", "behind"]),
+        (status(8, 8, trouble={STORE: "Restored"}), ["behind", "behind"]),
+        (replace(status(9, 9), applied=At("c", 9, "other")), ["behind", "behind"]),
     ],
 )
 def test_a_node_that_is_behind_has_what_did_not_change(found: NodeStatus, expected: list[str]) -> None:
@@ -175,7 +178,7 @@ def test_a_node_that_is_behind_has_what_did_not_change(found: NodeStatus, expect
 
 def test_a_node_whose_own_document_changed_is_behind_in_all() -> None:
     """Its portals or its tag may be others now."""
-    recent = Recent("c", 9, {9: Missed("", {"nodes/n1"})})
+    recent = Recent("c", 9, "d", {9: Missed("", {"nodes/n1"})})
     assert told(status(8, 8), recent) == ["behind", "behind"]
 
 
