@@ -60,6 +60,7 @@ from lunmapd.store.commit_errors import (
 from lunmapd.store.credentials import Credentials, Login, Tls
 from lunmapd.store.errors import (
     AlreadyInitialisedError,
+    NoClientError,
     NotInitialisedError,
     OlderSchemaError,
     StoreError,
@@ -125,6 +126,7 @@ __all__ = [
     "Meta",
     "Missed",
     "NeverRegisteredError",
+    "NoClientError",
     "NoSuchRevisionError",
     "Node",
     "NodeInUseError",

@@ -4,7 +4,7 @@ import contextlib
 import threading
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import EXCEPTIONS, KazooException, ZookeeperError
+from kazoo.exceptions import EXCEPTIONS, ZookeeperError
 from kazoo.retry import KazooRetry
 
 from lunmapd.store.credentials import Credentials, digest_auth, sasl_options
@@ -45,6 +45,8 @@ def discard(client: KazooClient) -> threading.Thread:
 
 
 def _stop(client: KazooClient) -> None:
-    with contextlib.suppress(KazooException, OSError):
+    # kazoo stumbles over a client that was started by half, or is stopped already, and raises anything.
+    with contextlib.suppress(Exception):
         client.stop()
+    with contextlib.suppress(Exception):
         client.close()

@@ -27,6 +27,18 @@ class LostError(UnreachableError):
     """The connection broke, or the deadline passed, with a request under way: it may or may not have been done."""
 
 
+class NoClientError(UnheardError):
+    """No client of ZooKeeper can be made on this machine, as when the process may open no more files or threads."""
+
+    exit_code = Exit.UNREACHABLE
+
+    def __init__(self, hosts: str, error: Exception) -> None:
+        super().__init__(
+            f"can't begin to connect to ZooKeeper at {hosts}: {error}; it is tried again by itself: see what uses up the files "
+            "and threads of this process (LimitNOFILE and TasksMax in its unit, memory)"
+        )
+
+
 class RefusedError(StoreError):
     """ZooKeeper answered with an error that no part of lunmapd expects, such as a missing permission."""
 

@@ -19,6 +19,16 @@ class WatchedHandler(SequentialThreadingHandler):
         self.dialler = dialler
         self._spawned: list[threading.Thread] = []
 
+    def start(self) -> None:
+        """Start the workers, all or none (kazoo.interfaces.IHandler)."""
+        try:
+            super().start()
+        except RuntimeError:
+            # kazoo stops none unless all were started.
+            self._running = True
+            self.stop()
+            raise
+
     def spawn(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> threading.Thread:
         """Start a thread (kazoo.interfaces.IHandler)."""
         thread = super().spawn(func, *args, **kwargs)

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable
 
 from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException
 from kazoo.protocol.states import KazooState, KeeperState
 
 from lunmapd.store.access_errors import NotAuthenticatedError, TlsFailedError
 from lunmapd.store.client import discard, make_client
 from lunmapd.store.credentials import Credentials
 from lunmapd.store.dial import Dialler
-from lunmapd.store.errors import StoreError, UnreachableError
+from lunmapd.store.errors import NoClientError, StoreError, UnreachableError
 from lunmapd.store.handler import WatchedHandler
 from lunmapd.store.pace import rebuild_pause
 
@@ -38,6 +39,7 @@ class Link:
         self._down_since = time.monotonic()
         self._rebuild_at = 0.0
         self._failures = 0
+        self._started = False
         self._refusal: StoreError | None = None
         self._end: threading.Thread | None = None
         self._subscribers: list[Callable[[], None]] = []
@@ -47,6 +49,7 @@ class Link:
     def start(self) -> None:
         """Begin to connect, in the background."""
         self.current.start_async()
+        self._started = True
         self._supervisor.start()
 
     def close(self, timeout: float) -> None:
@@ -139,22 +142,29 @@ class Link:
 
     def _healthy(self) -> bool:
         down = 0.0 if self.current.connected else time.monotonic() - self._down_since
-        return self._handler.alive() and down < _REBUILD_AFTER * self._timeout
+        return self._started and self._handler.alive() and down < _REBUILD_AFTER * self._timeout
 
     def _rebuild(self) -> None:
         pause = rebuild_pause(self._failures, self._timeout, random.random())  # noqa: S311 - nothing secret about a pause
         self._rebuild_at = time.monotonic() + pause
         self._failures += 1
         try:
-            client, handler = self._build()
+            self._replace()
         except StoreError as error:
             self._tell(up=False, refusal=error)
-            return
+        except (KazooException, OSError, RuntimeError) as error:
+            # As without files or threads to spare: nobody else would try again.
+            self._tell(up=False, refusal=NoClientError(self._hosts, error))
+
+    def _replace(self) -> None:
+        """Put a new client in the place of the one that there is; one that can't be started is as good as dead."""
+        client, handler = self._build()
+        discard(self.current)
         self._tell(up=False, refusal=None)
-        self._down_since = time.monotonic()
-        old, self.current, self._handler = self.current, client, handler
+        self._down_since, self._started = time.monotonic(), False
+        self.current, self._handler = client, handler
         client.start_async()
-        discard(old)
+        self._started = True
 
 
 def _clock() -> float:

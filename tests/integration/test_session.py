@@ -1,5 +1,8 @@
+import resource
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import count
 
@@ -9,7 +12,7 @@ from integration.tools import Shell, at_last, luns, put, wait_until
 
 from lunmapd.core.status import Live
 from lunmapd.store import paths
-from lunmapd.store.errors import NotInitialisedError, RefusedError, UnreachableError
+from lunmapd.store.errors import NotInitialisedError, RefusedError, UnheardError, UnreachableError
 from lunmapd.store.init import initialise
 from lunmapd.store.node import read_fleet, register, write_status
 from lunmapd.store.read import read_all, refresh
@@ -166,6 +169,71 @@ def test_a_client_without_a_connection_for_long_is_replaced(session: Session, co
         relay.shut = False
         wait_until(lambda: lonely.connected)
         lonely.close()
+
+
+@contextmanager
+def out_of_files() -> Iterator[None]:
+    """Let the process open nothing more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def out_of_threads(spare: int) -> AbstractContextManager[None]:
+    """Let the process start so many more threads."""
+    left = count(spare, -1)
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if next(left) <= 0:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    @contextmanager
+    def harm() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            yield
+
+    return harm()
+
+
+def answer(session: Session) -> str:
+    """Return how a look at the tree ends."""
+    try:
+        read_all(session)
+    except UnheardError as error:
+        return type(error).__name__
+    return "read"
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [out_of_files, *(partial(out_of_threads, spare) for spare in range(4))],
+    ids=["files", *(f"threads{spare}" for spare in range(4))],
+)
+def test_a_client_that_cannot_be_made_is_made_later(
+    session: Session, connect: Connect, harm: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """While the process may open no files or threads, calls say so at once; the client is made when it may again, and none is left over."""
+    with Relay(session.hosts) as relay:
+        victim = connect(relay.hosts, timeout=0.2, deadline=1.0)
+        wait_until(lambda: victim.connected)
+        threads = threading.active_count()
+        with harm():
+            relay.shut = True
+            relay.drop()
+            wait_until(lambda: answer(victim) == "NoClientError")
+            failures = victim.link._failures
+            wait_until(lambda: victim.link._failures > failures)
+        relay.shut = False
+        wait_until(lambda: victim.connected)
+        wait_until(lambda: answer(victim) == "read")
+        wait_until(lambda: threading.active_count() <= threads)
+        victim.close()
 
 
 def test_closing_ends_those_who_wait(connect: Connect) -> None:

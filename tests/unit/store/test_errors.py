@@ -2,13 +2,14 @@ import pytest
 
 from lunmapd.core.errors import Exit
 from lunmapd.store.commit_errors import Clash, ConflictError, OutcomeUnknownError, TooLargeError
-from lunmapd.store.errors import StoreError, UnreachableError, WentBackError
+from lunmapd.store.errors import NoClientError, StoreError, UnreachableError, WentBackError
 
 
 @pytest.mark.parametrize(
     ("error", "code"),
     [
         (UnreachableError("h:1", 5), Exit.UNREACHABLE),
+        (NoClientError("h:1", OSError(24, "Too many open files")), Exit.UNREACHABLE),
         (OutcomeUnknownError("h:1", 7), Exit.UNREACHABLE),
         (ConflictError(3, ()), Exit.CONFLICT),
         (TooLargeError("the commit", 2, 1, "bytes"), Exit.INVALID),
