@@ -12,6 +12,10 @@ from lunmapd.agent.files import replace_file
 from lunmapd.core.errors import LunmapdError
 
 
+class ClaimsUnreadableError(LunmapdError):
+    """The disk doesn't say which names are claimed, so nobody knows what is ours."""
+
+
 class ClaimsUnwritableError(LunmapdError):
     """The claims can't be kept, so nothing new may be made."""
 
@@ -24,11 +28,15 @@ class Claims:
         self._path = path
 
     def read(self) -> frozenset[str]:
-        """Return the claims; a missing or damaged file claims nothing, which is the safe side."""
+        """Return the claims; a missing or damaged file claims nothing, which is the safe side. Raises ClaimsUnreadableError."""
         try:
             names = json.loads(self._path.read_bytes())
         except (FileNotFoundError, ValueError):
             return frozenset()
+        except OSError as error:
+            raise ClaimsUnreadableError(
+                f"can't read {self._path}: {error}; LIO is left as it is: mend the disk, or the file's owner and mode"
+            ) from error
         return (
             frozenset(name for name in names if isinstance(name, str))
             if isinstance(names, list)
@@ -36,7 +44,7 @@ class Claims:
         )
 
     def write(self, names: AbstractSet[str]) -> None:
-        """Replace the claims on disk, surviving a power cut. Raises ClaimsUnwritableError."""
+        """Replace the claims on disk, surviving a power cut. Raises ClaimsUnwritableError, ClaimsUnreadableError."""
         if names == self.read():
             return
         try:

@@ -12,7 +12,7 @@ from lunmapd.store.top import children, fetch
 
 def list_checkpoints(session: Session) -> list[int]:
     """List the revisions at which there are checkpoints, whole or not, in order."""
-    return sorted(int(name) for name in children(session, paths.CHECKPOINTS) or () if name.isdecimal())
+    return paths.numbers(children(session, paths.CHECKPOINTS) or ())
 
 
 def newest_checkpoint(session: Session, revision: int) -> Checkpoint:
@@ -25,11 +25,15 @@ def newest_checkpoint(session: Session, revision: int) -> Checkpoint:
 
 def read_checkpoint(session: Session, number: int) -> Checkpoint | None:
     """Read one checkpoint; None when it is not whole."""
-    (raw,) = fetch(session, (paths.checkpoint(number),))
-    if raw is None:
+    path = paths.checkpoint(number)
+    (raw,), there = fetch(session, (path,)), children(session, path)
+    if raw is None or there is None:
         return None
     try:
         header = decode(raw.data, Header)
+        if header.chunks > len(there):
+            # Nobody knows how many the header of a damaged checkpoint would have us ask for.
+            return None
         found = fetch(session, [paths.chunk(number, index) for index in range(header.chunks)])
         chunks = [chunk.data for chunk in found if chunk is not None]
         return unpack(header, chunks) if header.revision == number else None

@@ -1,5 +1,8 @@
 """The tree below the chroot; every path here is relative to it (docs/znodes.md)."""
 
+import re
+from collections.abc import Iterable
+
 from lunmapd.core.lunmap import SECTIONS
 
 META = "meta"
@@ -12,6 +15,8 @@ RESTORING = "restoring"
 
 PARENTS = (*SECTIONS, REVISIONS, CHECKPOINTS, MEMBERS)
 FORMER = ("live", "status")
+
+_NUMBER = re.compile(r"[0-9]{10}|[1-9][0-9]{10,17}")
 
 
 def identity(cluster: str, incarnation: int) -> str:
@@ -35,6 +40,11 @@ def checkpoint(number: int) -> str:
 def chunk(number: int, index: int) -> str:
     """Path of one chunk of a checkpoint; four digits, so that a sorted listing is in order."""
     return f"{checkpoint(number)}/{index:04d}"
+
+
+def numbers(names: Iterable[str]) -> list[int]:
+    """Return the numbers of revisions or checkpoints that are named as they are here, in order; other names are passed over."""
+    return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
 
 
 def member(node: str) -> str:

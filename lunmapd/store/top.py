@@ -115,7 +115,7 @@ def list_revisions(session: Session) -> list[int]:
     names = children(session, paths.REVISIONS)
     if names is None:
         raise NotInitialisedError(session.path(paths.REVISIONS))
-    return sorted(int(name) for name in names if name.isdecimal())
+    return paths.numbers(names)
 
 
 def read_newest(session: Session) -> int:

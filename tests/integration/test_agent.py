@@ -106,6 +106,19 @@ def test_removals_are_followed(session: Session, kernel: FakeLio, make: Nodes) -
     assert kernel.objects == {}
 
 
+def test_claims_that_cannot_be_read_stop_a_pass(session: Session, kernel: FakeLio, make: Nodes) -> None:
+    """With a disk that refuses the claims LIO is left as it is, the status says why, and the next turn goes on."""
+    put(session, MAP)
+    claims = make.directory / "claims.json"
+    claims.mkdir()
+    agent = make()
+    agent.turn()
+    assert conditions(agent)["Applied"] == "ClaimsUnreadable"
+    assert kernel.done == []
+    claims.rmdir()
+    assert agent.turn().converged
+
+
 def test_an_unknown_node_changes_nothing(session: Session, kernel: FakeLio, make: Nodes) -> None:
     """A node whose name is not in the map leaves LIO as it is, and says so in its status."""
     put(session, MAP)

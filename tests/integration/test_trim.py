@@ -153,7 +153,14 @@ def test_a_checkpoint_that_is_not_ours_stops_trimming(long: Session) -> None:
 
 
 @pytest.mark.parametrize(
-    "harm", [b"garbage", b'{"revision":7,"digest":"0","chunks":9}', b'{"revision":8,"digest":"0","chunks":1}']
+    "harm",
+    [
+        b"garbage",
+        b'{"revision":7,"digest":"0","chunks":9}',
+        b'{"revision":8,"digest":"0","chunks":1}',
+        b'{"revision":7,"digest":"0","chunks":1000000000000}',
+        b'{"revision":7,"digest":"0","chunks":-1}',
+    ],
 )
 def test_a_broken_checkpoint_is_not_believed(long: Session, harm: bytes) -> None:
     """A checkpoint with a wrong header is none; then edits before the oldest revision can't be told."""
@@ -165,6 +172,17 @@ def test_a_broken_checkpoint_is_not_believed(long: Session, harm: bytes) -> None
     assert read_all(long).edited == {}
     with pytest.raises(HistoryUnknownError):
         trim(long, 1)
+
+
+@pytest.mark.parametrize("name", ["9" * 5000, "7", "00000000007", "\u0967\u0966", "x"])
+def test_a_name_that_is_no_number_of_ours_is_passed_over(long: Session, name: str) -> None:
+    """What somebody made beside revisions and checkpoints counts as none of them, and stops nothing."""
+    with Shell(long) as shell:
+        for parent in (paths.REVISIONS, paths.CHECKPOINTS):
+            shell.create(f"{parent}/{name}", b"")
+    assert (list_revisions(long), list_checkpoints(long)) == (list(range(1, NEWEST + 1)), [])
+    assert trim(long, KEEP) == Trimmed(OLDEST, OLDEST - 1)
+    check(long, OLDEST)
 
 
 def test_edits_are_not_written_into_a_checkpoint(long: Session) -> None:

@@ -2,12 +2,13 @@
 
 import signal
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from lunmapd.agent.bell import Bell
-from lunmapd.agent.claims import Claims, ClaimsUnwritableError
+from lunmapd.agent.claims import Claims, ClaimsUnreadableError, ClaimsUnwritableError
 from lunmapd.agent.identity import NoIdentityError, read_identity
 from lunmapd.agent.report import Turn, first_status, next_status
 from lunmapd.agent.result import Result
@@ -39,6 +40,14 @@ def test_claims_that_cant_be_kept_are_an_error(tmp_path: Path) -> None:
     """Where the claims can't be written, the error names the file and nothing else is done."""
     with pytest.raises(ClaimsUnwritableError, match="gone"):
         Claims(tmp_path / "gone" / "claims.json").write({T})
+
+
+def test_claims_that_the_disk_refuses_are_not_taken_for_none(tmp_path: Path) -> None:
+    """What can't be read is an error with the file's name, as it is of another kind than a file that isn't there."""
+    (tmp_path / "claims.json").mkdir()
+    for call in (Claims(tmp_path / "claims.json").read, partial(Claims(tmp_path / "claims.json").write, {T})):
+        with pytest.raises(ClaimsUnreadableError, match=r"claims\.json.*left as it is"):
+            call()
 
 
 def test_rings_are_counted_as_one() -> None:
