@@ -123,7 +123,7 @@ class Follower:
         if before is not None and before.incarnation != found.incarnation:
             self.holds.restart()
         if before is not None and found == before:
-            self._local.touch()
+            self._local.touch(self._policy.snapshot_max_age)
         else:
             self._local.keep(found)
 

@@ -155,10 +155,13 @@ class LocalSnapshot:
             changes = diff(before.snapshot.lunmap, snapshot.lunmap)
             self._add(Advance(replace(snapshot, lunmap=Lunmap()), changes, now))
 
-    def touch(self) -> None:
-        """Keep that the map is still the newest: once in TOUCH_EVERY seconds, and when the clock was set back."""
-        now = int(self._now())
-        if self._kept is not None and not (self._whole and 0 <= now - self._kept.seen < TOUCH_EVERY):
+    def touch(self, limit: float) -> None:
+        """Keep that the map is still the newest: once in TOUCH_EVERY seconds, or in a third of `limit`, and when the clock was set back.
+
+        `limit` is up to which age the snapshot is of use, in seconds; 0: it never is.
+        """
+        now, every = int(self._now()), min(TOUCH_EVERY, limit / 3 if limit else TOUCH_EVERY)
+        if self._kept is not None and not (self._whole and 0 <= now - self._kept.seen < every):
             self._kept = replace(self._kept, seen=now)
             self._add(Seen(now))
 

@@ -193,7 +193,7 @@ def _values(settings: Settings) -> list[Found]:
         ),
         *((("zookeeper", *place), sentence) for place, sentence in zookeeper.problems(settings.zookeeper)),
         *(((name,), check_seconds(getattr(settings, name))) for name in ("resync", "retry", "full_read")),
-        (("snapshot_max_age",), _check_range(settings.snapshot_max_age, 0, _TEN_YEARS)),
+        (("snapshot_max_age",), _check_age(settings)),
         (("removal_limit",), _check_range(settings.removal_limit, 0, 1)),
         (("removal_minimum",), _check_range(settings.removal_minimum, 0, _MANY)),
         (("allow",), None if settings.allow in WORDS else f"must be one of {', '.join(WORDS)}"),
@@ -233,6 +233,13 @@ def _check_isolation(settings: Settings) -> str | None:
     if after <= timeout:
         return f"{after:g} is not more than the session_timeout of {timeout:g}: a server that fails would isolate the node"
     return check_seconds(after)
+
+
+def _check_age(settings: Settings) -> str | None:
+    age, resync = settings.snapshot_max_age, settings.resync
+    if 0 < age <= resync:
+        return f"{age:g} is not more than the resync of {resync:g}: a snapshot is noted to be the newest at each pass; use 0 for never"
+    return _check_range(age, 0, _TEN_YEARS)
 
 
 def _check_range(value: float, least: int, most: int) -> str | None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from integration.agents import MAP, NOWHERE, Nodes, applied, conditions, message, put
@@ -9,7 +10,9 @@ from integration.conftest import Connect
 from integration.tools import Shell
 from msgspec.structs import replace
 
-from lunmapd.agent.local import FILE
+from fakes.clock import Clock
+from lunmapd.agent.follow import Follower
+from lunmapd.agent.local import FILE, LocalSnapshot
 from lunmapd.agent.policy import DAY, Policy
 from lunmapd.core.status import APPLIED, FRESH, KEPT, STORE
 from lunmapd.store.init import initialise
@@ -81,6 +84,25 @@ def test_a_snapshot_that_is_too_old_is_not_applied(
     assert conditions(agent)[APPLIED] == "NoMap"
     assert make().turn().converged
     assert make.serves(MAP)
+
+
+def test_a_snapshot_that_may_not_get_old_is_fresh_as_long_as_the_daemon_turns(
+    session: Session, cut_off: Session, tmp_path: Path, clock: Clock
+) -> None:
+    """With a small snapshot_max_age a restart right after a look at the tree still has a map."""
+    put(session, MAP)
+    policy = Policy(snapshot_max_age=90)
+
+    def follower(through: Session) -> Follower:
+        return Follower(through, LocalSnapshot(tmp_path, clock), policy, wall=clock)
+
+    running = follower(session)
+    for _ in range(4):
+        assert running.read(lambda: None).error is None
+        clock.now += 60
+    found = follower(cut_off).read(lambda: None)
+    assert found.snapshot is not None
+    assert found.snapshot.lunmap == MAP
 
 
 def test_without_a_snapshot_nothing_is_applied(cut_off: Session, make: Nodes) -> None:

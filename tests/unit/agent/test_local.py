@@ -117,19 +117,35 @@ def test_the_time_is_written_now_and_then(tmp_path: Path) -> None:
     """Touching writes only when the time written is TOUCH_EVERY seconds old, or lies in the future."""
     clock, path = Clock(1_000_000.0), tmp_path / FILE
     local = LocalSnapshot(tmp_path, clock)
-    local.touch()
+    local.touch(0)
     assert not path.exists()
     local.keep(snapshot(1, 1))
     size = path.stat().st_size
     clock.now += TOUCH_EVERY - 1
-    local.touch()
+    local.touch(0)
     assert path.stat().st_size == size
     clock.now += 1
-    local.touch()
+    local.touch(0)
     assert LocalSnapshot(tmp_path).load() == Kept(bare(snapshot(1, 1)), 1_000_000 + TOUCH_EVERY)
     clock.now -= 5000
-    local.touch()
+    local.touch(0)
     assert LocalSnapshot(tmp_path).load() == Kept(bare(snapshot(1, 1)), 1_000_000 + TOUCH_EVERY - 5000)
+
+
+@pytest.mark.parametrize(("limit", "every"), [(0.0, TOUCH_EVERY), (1e9, TOUCH_EVERY), (300.0, 100), (1.0, 1)])
+def test_the_time_is_written_often_enough_for_the_greatest_age(
+    tmp_path: Path, limit: float, every: int
+) -> None:
+    """A snapshot that may not get old is noted to be the newest three times within that age, so that a fresh one does not look too old."""
+    clock = Clock(1_000_000.0)
+    local = LocalSnapshot(tmp_path, clock)
+    local.keep(snapshot(1, 1))
+    clock.now += every - 1
+    local.touch(limit)
+    assert LocalSnapshot(tmp_path).load() == Kept(bare(snapshot(1, 1)), 1_000_000)
+    clock.now += 1
+    local.touch(limit)
+    assert LocalSnapshot(tmp_path).load() == Kept(bare(snapshot(1, 1)), 1_000_000 + every)
 
 
 def test_bytes_that_are_no_canonical_document_survive(tmp_path: Path) -> None:
@@ -234,14 +250,14 @@ def test_a_disk_that_refuses_is_said_and_made_up_for(tmp_path: Path, monkeypatch
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         local.keep(later)
-        local.touch()
+        local.touch(0)
         local.hold(4)
         local.tidy()
         assert "No space left" in local.trouble
     kept = LocalSnapshot(tmp_path).load()
     assert kept is not None
     assert kept.snapshot.revision in {3, 4}
-    local.touch()
+    local.touch(0)
     assert local.trouble == ""
     assert LocalSnapshot(tmp_path).load() == Kept(bare(later), 1_000_000, 4)
 
@@ -254,7 +270,7 @@ def test_a_file_that_was_removed_comes_back(tmp_path: Path) -> None:
     later = snapshot(4, 3)
     local.keep(later)
     assert "No such file" in local.trouble
-    local.touch()
+    local.touch(0)
     assert LocalSnapshot(tmp_path).load() == Kept(bare(later), 1_000_000)
 
 

@@ -66,6 +66,10 @@ def test_the_node_defaults_to_the_host_name() -> None:
         (GOOD + "retry: nan\n", "x:4: retry: nan is not a usable time"),
         (GOOD + "full_read: 0\n", "x:4: full_read: 0 is not a usable time"),
         (GOOD + "snapshot_max_age: -1\n", "x:4: snapshot_max_age: -1 is out of range: use 0 to 315360000"),
+        (
+            GOOD + "resync: 90\nsnapshot_max_age: 90\n",
+            "x:5: snapshot_max_age: 90 is not more than the resync of 90: a snapshot is noted to be the newest at each pass",
+        ),
         (GOOD + "removal_limit: 25\n", "x:4: removal_limit: 25 is out of range: use 0 to 1"),
         (GOOD + "removal_limit: nan\n", "x:4: removal_limit: nan is out of range"),
         (GOOD + "removal_minimum: -1\n", "x:4: removal_minimum: -1 is out of range"),
