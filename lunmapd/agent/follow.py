@@ -15,7 +15,7 @@ from lunmapd.agent.standin import FROM_SNAPSHOT, NOT_READ, judge, no_map
 from lunmapd.core.messages import Message, fields
 from lunmapd.core.status import FRESH, KEPT, UNEDITED, Verdict, bad, good
 from lunmapd.store.edits import describe_edits
-from lunmapd.store.errors import RestoredError, StoreError, UnsteadyError
+from lunmapd.store.errors import ForeignClusterError, RestoredError, StoreError, UnsteadyError
 from lunmapd.store.read import refresh, reread
 from lunmapd.store.session import Session
 from lunmapd.store.snapshot import Snapshot
@@ -39,15 +39,17 @@ class Reading(Struct, frozen=True):
 class Follower:
     """Keeps the last map read, in memory and on disk, and reads what is new. Clocks can be given."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - clocks and home are options
         self,
         session: Session,
         local: LocalSnapshot,
         policy: Policy,
         now: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        *,
+        home: str = "",
     ) -> None:
-        """Take up what the local snapshot holds."""
+        """Take up what the local snapshot holds. If it is damaged, only the cluster `home` is followed, "" for any."""
         self._session = session
         self._local = local
         self._policy = policy
@@ -55,6 +57,7 @@ class Follower:
         self._full_at = float("-inf")
         kept, self._stale = self._load(wall())
         self._known = None if kept is None else kept.snapshot
+        self._home = home if local.is_lost else ""
         self._in_force = self._known if self._stale.reason == FROM_SNAPSHOT else None
         self.holds = Holds(session, local.hold, 0 if kept is None else kept.held or kept.snapshot.revision)
 
@@ -115,6 +118,8 @@ class Follower:
             if not error.confirmed:
                 raise
             found = read(self._session, None)
+        if self._known is None and self._home not in {"", found.cluster}:
+            raise ForeignClusterError(self._home, found.cluster)
         # The versions of znodes serve commits, and nobody commits from here.
         return replace(found, versions={}) if found.versions else found
 

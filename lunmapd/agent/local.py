@@ -135,13 +135,21 @@ class LocalSnapshot:
         self._base_size = len(contents[0]) if contents else 0
         return self._kept
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether what was kept could not be believed, now or at an earlier start, and nothing has been kept since."""
+        return self._kept is None and (self._path.exists() or self._aside.exists())
+
+    @property
+    def _aside(self) -> Path:
+        return self._path.with_name(self._path.name + ".damaged")
+
     def _put_aside(self) -> Path:
-        aside = self._path.with_name(self._path.name + ".damaged")
         try:
-            self._path.replace(aside)
+            self._path.replace(self._aside)
         except OSError:
             return self._path
-        return aside
+        return self._aside
 
     def keep(self, snapshot: Snapshot) -> None:
         """Keep what was just read."""

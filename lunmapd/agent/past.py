@@ -64,6 +64,11 @@ class PastFile:
         """Return the past if it went by the same terms."""
         return self._past if self._past is not None and self._past.terms == terms else None
 
+    @property
+    def cluster(self) -> str:
+        """The cluster whose map was last seen in LIO, "" when that is not known."""
+        return "" if self._past is None else self._past.terms.at.cluster
+
     def keep(self, past: Past) -> None:
         """Replace what is kept. Raises PastUnwritableError, and then tells nothing rather than what is no longer so."""
         if past == self._past:

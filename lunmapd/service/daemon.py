@@ -154,12 +154,13 @@ def _agent(settings: Settings, session: Session, manager: Manager, signals: Sign
     kernel = Kernel()
     attended = Attended(kernel, manager.beat, signals.stopping)
     with state_directory(Path(settings.state_dir)) as directory:
-        follower = Follower(session, LocalSnapshot(directory), policy)
+        past = PastFile(directory)
+        follower = Follower(session, LocalSnapshot(directory), policy, home=past.cluster)
         local = Local(
             Claims(directory / "claims.json"),
             lambda: read_keys(Path(settings.key_file)),
             Rival(),
-            PastFile(directory),
+            past,
         )
         try:
             session.start()

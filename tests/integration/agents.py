@@ -63,11 +63,12 @@ class Nodes:
         """Start a daemon; `clocks` are those of Follower, the monotonic one is that of Agent too."""
         through, policy = session or self._session, policy or Policy()
         member = Member(through, node, identity, utc_now())
-        follower = Follower(through, LocalSnapshot(self.directory), policy, **clocks)
+        past = PastFile(self.directory)
+        follower = Follower(through, LocalSnapshot(self.directory), policy, home=past.cluster, **clocks)
         local = Local(
             Claims(self.directory / "claims.json"),
             lambda: read_keys(self.directory / "secrets.key"),
-            past=PastFile(self.directory),
+            past=past,
         )
         own = {"now": clocks["now"]} if "now" in clocks else {}
         return Agent(member, follower, self.kernel, local, policy, **own)

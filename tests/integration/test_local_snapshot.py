@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from integration.agents import MAP, NOWHERE, Nodes, applied, conditions, message, put
+from integration.agents import MAP, NOWHERE, Nodes, applied, conditions, many, message, put
 from integration.conftest import Connect
 from integration.tools import Shell
 from msgspec.structs import replace
@@ -118,8 +118,7 @@ def test_a_damaged_snapshot_is_not_applied(session: Session, cut_off: Session, m
     put(session, MAP)
     make().turn()
     reboot(make)
-    path = make.directory / FILE
-    path.write_bytes(path.read_bytes().replace(b"/dev/a", b"/dev/x"))
+    damage(make)
     agent = make(cut_off)
     agent.turn()
     assert make.kernel.objects == {}
@@ -169,6 +168,42 @@ def make_anew(shell: Shell) -> None:
     """Remove the tree and make another."""
     shell.delete("")
     initialise(shell.session)
+
+
+def damage(make: Nodes) -> None:
+    """Spoil the local snapshot."""
+    path = make.directory / FILE
+    path.write_bytes(path.read_bytes().replace(b"/dev/a", b"/dev/x"))
+
+
+def test_a_node_whose_snapshot_is_damaged_still_knows_its_cluster(session: Session, make: Nodes) -> None:
+    """Another cluster's tree is refused by what the node last saw in LIO, at each start, until what is left of the snapshot is removed."""
+    put(session, MAP)
+    make().turn()
+    damage(make)
+    with Shell(session) as shell:
+        make_anew(shell)
+    put(session, many(7, 8))
+    for _ in range(2):
+        agent = make()
+        agent.turn()
+        assert conditions(agent)[STORE] == "ForeignCluster"
+        assert make.serves(MAP)
+    (make.directory / f"{FILE}.damaged").unlink()
+    agent = make()
+    agent.turn()
+    assert conditions(agent)[STORE] == "Read"
+
+
+def test_a_snapshot_that_was_damaged_once_hinders_nothing(session: Session, make: Nodes) -> None:
+    """Once the right tree was read, the snapshot kept since counts, and what was put aside lies there for people only."""
+    put(session, MAP)
+    make().turn()
+    damage(make)
+    assert make().turn().converged
+    assert make().turn().converged
+    (make.directory / FILE).unlink()
+    assert make().turn().converged
 
 
 HARM = [
