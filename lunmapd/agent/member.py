@@ -32,12 +32,14 @@ class Member:
         self.boot = identity.boot
         self._session = session
         self._live = Live(identity.machine, identity.boot, __version__, since)
+        self._joined = False
         self._written: NodeStatus | None = None
         self._known_session: int | None = None
 
     def join(self) -> None:
         """Make sure that the node is seen to live. Raises StoreError, as NodeNameTakenError."""
-        register(self._session, self.node, self._live)
+        register(self._session, self.node, self._live, held=self._joined)
+        self._joined = True
 
     def is_new_session(self) -> bool:
         """Tell whether there is another session with ZooKeeper than at the last time."""

@@ -148,12 +148,16 @@ class UnsteadyError(StoreError):
 
 
 class NodeNameTakenError(StoreError):
-    """Another machine is registered under this node's name: its machine id and since when."""
+    """Another machine is registered under this node's name: its machine id and since when. A `twin` has the same id."""
 
     exit_code = Exit.CONFLICT
 
-    def __init__(self, node: str, machine: str, since: str) -> None:
+    def __init__(self, node: str, machine: str, since: str, *, twin: bool = False) -> None:
         self.machine, self.since = machine, since
+        used = f"node name {node!r} is in use by machine {machine} since {since}"
         super().__init__(
-            f"node name {node!r} is in use by machine {machine} since {since}: give one of the two another name"
+            f"{used}, though this machine has that id: stop lunmapd on the other, which is a clone, give it an id of its own "
+            "(rm /etc/machine-id; systemd-machine-id-setup) and another node name"
+            if twin
+            else f"{used}: give one of the two another name"
         )

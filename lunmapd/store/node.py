@@ -33,15 +33,16 @@ class FleetNode(NamedTuple):
     problems: tuple[str, ...] = ()
 
 
-def register(session: Session, node: str, live: Live) -> None:
+def register(session: Session, node: str, live: Live, *, held: bool = False) -> None:
     """Make sure that the ephemeral of `node` is there and belongs to this session.
 
-    One that an earlier session of this machine left behind is replaced; members/<node> is made if missing.
+    One that an earlier session of this machine left behind is replaced; members/<node> is made if missing. When this run of
+    the daemon has `held` the name before, what another run has made is no more of the past: it is a clone's.
     Raises NodeNameTakenError when it is another machine's, NotInitialisedError when there is no tree.
     """
     for _ in range(_ATTEMPTS):
         try:
-            if _settle(session, node, live):
+            if _settle(session, node, live, held=held):
                 return
         except LostError:
             continue
@@ -51,7 +52,7 @@ def register(session: Session, node: str, live: Live) -> None:
 Found = tuple[bytes | None, ZnodeStat]
 
 
-def _settle(session: Session, node: str, live: Live) -> bool:
+def _settle(session: Session, node: str, live: Live, *, held: bool) -> bool:
     own, ephemeral = _look(session, node)
     if own is None:
         _make_member(session, node)
@@ -60,7 +61,7 @@ def _settle(session: Session, node: str, live: Live) -> bool:
         data, stat = ephemeral
         if stat.ephemeralOwner == session.session_id:
             return True
-        _check_machine(node, live, Raw(data or b"", stat.version))
+        _check_machine(node, live, Raw(data or b"", stat.version), held=held)
     return _take(session, node, live, own[1].version, None if ephemeral is None else ephemeral[1].version)
 
 
@@ -70,13 +71,15 @@ def _look(session: Session, node: str) -> list[Found | None]:
     return session.gather([get(session, path) for path in both], both)
 
 
-def _check_machine(node: str, live: Live, found: Raw) -> None:
-    """Raise NodeNameTakenError unless an ephemeral is of this machine."""
+def _check_machine(node: str, live: Live, found: Raw, *, held: bool) -> None:
+    """Raise NodeNameTakenError unless an ephemeral is of this machine, and if `held` of this run."""
     other = _try_decode(found, Live)
     if not isinstance(other, Live):
         raise NodeNameTakenError(node, _UNREADABLE, _UNREADABLE)
     if other.machine != live.machine:
         raise NodeNameTakenError(node, other.machine, other.since)
+    if held and (other.boot, other.since) != (live.boot, live.since):
+        raise NodeNameTakenError(node, other.machine, other.since, twin=True)
 
 
 def _take(session: Session, node: str, live: Live, version: int, replaced: int | None) -> bool:

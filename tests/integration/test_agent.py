@@ -14,7 +14,6 @@ from fakes.lio import FakeLio
 from lab import Ensemble
 from lunmapd.agent.agent import Agent
 from lunmapd.agent.bell import Bell
-from lunmapd.agent.identity import Identity
 from lunmapd.core import lio
 from lunmapd.core.lunmap import Authentication, Chap, Initiator
 from lunmapd.core.password import Secret
@@ -128,22 +127,6 @@ def test_an_unknown_node_changes_nothing(session: Session, kernel: FakeLio, make
     assert not turn.converged
     assert conditions(agent)[APPLIED] == "NodeUnknown"
     assert kernel.objects == project(MAP, "n1", {PORT_ID})
-
-
-def test_a_name_that_belongs_to_another_machine_changes_nothing(
-    session: Session, connect: Connect, kernel: FakeLio, make: Nodes
-) -> None:
-    """A second machine with the name of a live node does no step and does not touch that node's status."""
-    put(session, MAP)
-    make().turn()
-    kernel.objects.clear()
-    kernel.done.clear()
-    with Shell(session) as shell:
-        before = shell.get("members/n1/status")
-        second = make(connect(), identity=Identity("m2", "b2"))
-        assert type(second.turn().store_error).__name__ == "NodeNameTakenError"
-        assert shell.get("members/n1/status") == before
-    assert kernel.done == []
 
 
 def test_one_missing_device_harms_only_its_lun(session: Session, kernel: FakeLio, make: Nodes) -> None:

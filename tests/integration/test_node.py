@@ -58,6 +58,29 @@ def test_another_machine_of_the_same_name_is_refused(session: Session, connect: 
     assert read_fleet(session)["n1"].live == LIVE
 
 
+def test_a_twin_is_no_past_of_ones_own(session: Session, connect: Connect) -> None:
+    """Who has held the name in this run, and finds it held by another run of this machine id, leaves it, and says that this is a clone."""
+    other = connect()
+    register(session, "n1", LIVE)
+    register(other, "n1", replace(LIVE, boot="b2", since="later"))
+    with pytest.raises(NodeNameTakenError, match=r"since later.*machine-id") as caught:
+        register(session, "n1", LIVE, held=True)
+    assert caught.value.machine == "m1"
+    assert owns(other, "n1")
+    other.close()
+    register(session, "n1", LIVE, held=True)
+    assert owns(session, "n1")
+
+
+def test_what_one_made_in_an_earlier_session_of_this_run_is_taken_back(
+    session: Session, connect: Connect
+) -> None:
+    """An ephemeral of the same run is one's own, whichever session has made it."""
+    register(connect(), "n1", LIVE)
+    register(session, "n1", LIVE, held=True)
+    assert owns(session, "n1")
+
+
 def test_garbage_under_the_name_is_not_taken_over(session: Session) -> None:
     """An ephemeral that can't be read may be anybody's and is left alone."""
     with Shell(session) as shell:

@@ -1,0 +1,48 @@
+"""Two machines that go by the same node name."""
+
+import pytest
+from integration.agents import MAP, Nodes, conditions, message, put
+from integration.conftest import Connect
+from integration.tools import Shell
+
+from fakes.lio import FakeLio
+from lunmapd.agent.identity import Identity
+from lunmapd.core.status import STORE
+from lunmapd.store.session import Session
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_name_that_belongs_to_another_machine_changes_nothing(
+    session: Session, connect: Connect, kernel: FakeLio, make: Nodes
+) -> None:
+    """A second machine with the name of a live node does no step and does not touch that node's status."""
+    put(session, MAP)
+    make().turn()
+    kernel.objects.clear()
+    kernel.done.clear()
+    with Shell(session) as shell:
+        before = shell.get("members/n1/status")
+        second = make(connect(), identity=Identity("m2", "b2"))
+        assert type(second.turn().store_error).__name__ == "NodeNameTakenError"
+        assert shell.get("members/n1/status") == before
+    assert kernel.done == []
+
+
+def test_a_clone_and_its_original_do_not_take_turns(
+    session: Session, connect: Connect, make: Nodes, kernel: FakeLio
+) -> None:
+    """Of two machines with one machine id and one name the first stands back and says so once, until the other is gone."""
+    put(session, MAP)
+    first, clone = make(), make(other := connect(), identity=Identity("m1", "b2"))
+    assert first.turn().converged
+    assert clone.turn().converged
+    kernel.done.clear()
+    for _ in range(2):
+        assert not first.turn().converged
+        assert conditions(first)[STORE] == "NodeNameTaken"
+        assert "machine-id" in message(first, STORE)
+        assert clone.turn().converged
+    assert kernel.done == []
+    other.close()
+    assert first.turn().converged
