@@ -5,6 +5,7 @@ target_core_user.c, drivers/target/iscsi/iscsi_target_tpg.c and iscsi_target_par
 6.12 shows.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -13,6 +14,9 @@ from msgspec import Struct
 MAX_U32 = (1 << 32) - 1
 _MAX_SEGMENT = (1 << 24) - 1
 _MAX_U16 = (1 << 16) - 1
+# The kernel keeps the text as it is written: 0512 would never read back as 512. No number of these has more than 10 digits, and
+# Python reads none of more than 4300.
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
 class When(StrEnum):
@@ -70,9 +74,9 @@ class Parameter(Struct, frozen=True):
             return (
                 None if text in self.words else f"{text!r} is not taken: use one of {', '.join(self.words)}"
             )
-        number = int(text) if text.isascii() and text.isdigit() else -1
-        # The kernel keeps the text as it is written: 0512 would never read back as 512.
-        return self.range.check(number) if str(number) == text else f"{text!r} is not a whole number"
+        if _WHOLE.fullmatch(text) is None:
+            return f"{text!r} is not a whole number of at most 10 digits"
+        return self.range.check(int(text))
 
 
 _SBC = ("fileio", "iblock", "rd_mcp")

@@ -19,6 +19,8 @@ FOREIGN = "ForeignTarget"
 UNREADABLE = "DocumentUnreadable"
 INVALID = "DocumentInvalid"
 
+_MOST = 500
+
 
 class Desire(Struct, frozen=True):
     """The objects that a node must have, and what can't be had, by key; such things stay as they are observed."""
@@ -39,10 +41,15 @@ def desire(
     trusted = _without(lunmap, broken.keys())
     projected = project(trusted, node, observed.features, observed.foreign, observed.objects)
     wanted, refused = admit(projected, observed.objects, trusted, node, vault)
-    failures = {_document(path): Failure(UNREADABLE, reason) for path, reason in unreadable.items()}
-    failures |= {_document(path): Failure(INVALID, reason) for path, reason in broken.items()}
+    failures = {_document(path): _failure(UNREADABLE, reason) for path, reason in unreadable.items()}
+    failures |= {_document(path): _failure(INVALID, reason) for path, reason in broken.items()}
     failures |= _foreign(lunmap, node, observed.foreign) | _gone(wanted, observed) | refused
     return Desire(keep(wanted, observed.objects, bad, node) if bad else wanted, failures)
+
+
+def _failure(reason: str, sentence: str) -> Failure:
+    """Make a failure of a sentence that may quote whatever somebody wrote, in a length that many of them have room for."""
+    return Failure(reason, sentence if len(sentence) <= _MOST else f"{sentence[:_MOST]}...")
 
 
 def _document(path: str) -> lio.Key:

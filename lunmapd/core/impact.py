@@ -134,6 +134,7 @@ class Audience:
             node
             for node in reporting_nodes(lunmap, lun)
             if node != self._ways.node
+            and node in lunmap.nodes
             and lunmap.nodes[node].state is NodeState.ACTIVE
             and state_on(lun, node) not in CLOSED
         }

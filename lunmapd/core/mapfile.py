@@ -14,7 +14,7 @@ from lunmapd.core.lunmap import SECTIONS, Document, Lunmap, Section
 from lunmapd.core.names import parse_portal
 from lunmapd.core.source import Source
 
-_SIZE = re.compile(r"(\d+)\s*([KMGTP]i?)?B?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,20})\s*([KMGTP]i?)?B?", re.IGNORECASE)
 _EXPONENT = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _UNITS = ("PiB", "TiB", "GiB", "MiB", "KiB")
 

@@ -10,6 +10,8 @@ import re
 DEFAULT_PORT = 3260
 MAX_LUN_NUMBER = 16383
 MAX_TAG = 65535
+MAX_SIZE = (1 << 63) - 1
+"""Of a Lun in bytes: the end of what a kernel can address in a file or device (loff_t)."""
 MAX_VENDOR = 8
 MAX_PRODUCT = 16
 MAX_CHAP = 255
@@ -26,6 +28,7 @@ _SERIAL = re.compile(r"[0-9a-f-]{1,253}")
 # LIO splits its control string at ',' (drivers/target/target_core_file.c, fd_set_configfs_dev_params).
 _WORD = re.compile(r"[!-~]{1,255}")
 _USER_CONFIG = re.compile(r"[A-Za-z0-9_-]+/[^\s,:\0]{1,200}")
+_PORT = re.compile(r"[0-9]{1,5}")
 _PATH = re.compile(r"/[^\s,\0]{1,254}")
 
 
@@ -109,7 +112,7 @@ def parse_portal(text: str) -> str:
         ) from None
     if ip.is_multicast:
         raise ValueError(f"{text!r} is not a portal: give the address at which initiators find the node")
-    if not (port.isascii() and port.isdigit() and 0 < int(port) <= MAX_TAG):
+    if not (_PORT.fullmatch(port) and 0 < int(port) <= MAX_TAG):
         raise ValueError(f"{text!r} is not a portal: the port must be a number from 1 to 65535")
     return f"[{ip}]:{int(port)}" if ip.version == 6 else f"{ip}:{int(port)}"  # noqa: PLR2004
 

@@ -15,9 +15,11 @@ def check_text(place: Place, checker: Callable[[str], str | None], value: str) -
 
 def check_repeated(place: Place, what: str, values: Sequence[str]) -> Iterator[Problem]:
     """Report each second occurrence in a list."""
+    seen: set[str] = set()
     for index, value in enumerate(values):
-        if value in values[:index]:
+        if value in seen:
             yield Problem((*place, index), f"{what} {value!r} is given twice")
+        seen.add(value)
 
 
 def check_clashes(claims: Iterable[Claim], sentence: str) -> Iterator[Problem]:

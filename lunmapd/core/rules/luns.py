@@ -79,6 +79,8 @@ def _size(place: Place, lun: Lun) -> Iterator[Problem]:
     elif lun.size is None:
         if not isinstance(lun.backing, Block):
             yield Problem(place, f"a {kind} Lun needs a size")
+    elif lun.size > names.MAX_SIZE:
+        yield Problem(place, f"{lun.size} bytes are more than any device or file can have, {names.MAX_SIZE}")
     elif lun.size <= 0 or lun.size % _unit(lun):
         yield Problem(place, f"{lun.size} bytes is not a positive multiple of {_unit(lun)}")
 

@@ -43,6 +43,8 @@ def _sources_on_nodes(lunmap: Lunmap) -> Iterator[Claim]:
     special = {name for name, node in lunmap.nodes.items() if node.devices}
     for lun in lunmap.luns.values():
         special.update(getattr(lun.backing, "overrides", ()))
+    # A node may be missing here: its document can't be read, or was removed by hand.
+    special &= lunmap.nodes.keys()
     if not special:
         return
     for name, lun in lunmap.luns.items():

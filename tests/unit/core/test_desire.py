@@ -3,12 +3,13 @@
 import msgspec
 from unit.core.small import LUN, MAP, H, T
 
-from lunmapd.core.backings import Block
+from lunmapd.core.backings import Block, FileIO
 from lunmapd.core.desire import desire, keep, suspects
 from lunmapd.core.lunmap import Map, PortalGroup, Target
 from lunmapd.core.observed import Observed
 from lunmapd.core.plan import plan
 from lunmapd.core.project import project
+from lunmapd.core.rules import faults
 from lunmapd.core.secrets import Vault
 
 
@@ -50,3 +51,20 @@ def test_an_object_that_breaks_a_rule_is_not_served_but_others_are() -> None:
         "luns/b": "DocumentInvalid",
         "luns/c": "DocumentUnreadable",
     }
+
+
+def test_a_path_on_a_node_that_is_missing_is_a_problem_of_its_lun() -> None:
+    """A Lun that has a path of its own on a node whose document is not there is told of, and ends nobody's pass."""
+    lun = msgspec.structs.replace(LUN, backing=FileIO("/srv/a", {"n2": "/srv/b"}))
+    lunmap = msgspec.structs.replace(MAP, luns={"a": lun}, nodes={"n1": MAP.nodes["n1"]})
+    places = [problem.place for problem in faults(lunmap)]
+    assert places == [("luns", "a", "backing", "overrides", "n2"), ("targets", T, "nodes", "n2")]
+
+
+def test_a_sentence_about_a_document_is_as_long_as_a_status_can_hold() -> None:
+    """However long what somebody wrote is, what is said of it fits into a status with many of its kind."""
+    wrong = msgspec.structs.replace(LUN, serial="x" * 100_000)
+    lunmap = msgspec.structs.replace(MAP, luns={"a": wrong})
+    want = desire(lunmap, {"luns/c": "y" * 100_000}, "n1", Observed(), Vault(""))
+    assert all(len(failure.message) < 1000 for failure in want.failures.values())
+    assert want.failures["document", "luns/a"].message.startswith("luns[a].serial: 'xxx")

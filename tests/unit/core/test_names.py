@@ -82,7 +82,17 @@ def test_portals_are_normalised(text: str, portal: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "host:3260", "10.0.0.1:0", "10.0.0.1:65536", "10.0.0.1:x", "[fd00::1", "10.0.0.1:²"]
+    "text",
+    [
+        "",
+        "host:3260",
+        "10.0.0.1:0",
+        "10.0.0.1:65536",
+        "10.0.0.1:x",
+        "[fd00::1",
+        "10.0.0.1:²",
+        "10.0.0.1:" + "9" * 5000,
+    ],
 )
 def test_bad_portals(text: str) -> None:
     """What is no address and port raises ValueError with a sentence."""

@@ -30,6 +30,7 @@ BROKEN = [
     ("    size: 64MiB\n", "", "luns[db1].size", "needs a size"),
     ("size: 64MiB", "size: 1000", "luns[db1].size", "multiple of 512"),
     ("size: 64MiB", "size: 0", "luns[db1].size", "not a positive"),
+    ("size: 64MiB", "size: 8192PiB", "luns[db1].size", "more than any device or file can have"),
     (f"target: {T}, lun: 0", f"target: {T}x, lun: 0", "luns[db1].maps[0].target", "there is no target"),
     (f"initiator: {H}}}", f"initiator: {H}x}}", "luns[db1].maps[0].initiator", "there is no initiator"),
     ("lun: 0", "lun: 16384", "luns[db1].maps[0].lun", "use 0 to 16383"),

@@ -64,6 +64,7 @@ BROKEN = [
     (BOTH, f"{ALONE[:-1]}, parameters: {{X: x}}}}", f"targets[{T}].parameters.X", "not a parameter"),
     (BOTH, f"{ALONE[:-1]}, parameters: {{ImmediateData: no}}}}", f"targets[{T}].parameters.ImmediateData", "Yes, No"),
     (BOTH, f"{ALONE[:-1]}, parameters: {{MaxConnections: 01}}}}", f"targets[{T}].parameters.MaxConnections", "whole number"),
+    (BOTH, f"{ALONE[:-1]}, parameters: {{MaxBurstLength: {'9' * 5000}}}}}", f"targets[{T}].parameters.MaxBurstLength", "10 digits"),
     (BOTH, f"{ALONE[:-1]}, parameters: {{MaxBurstLength: 512}}}}", f"targets[{T}].parameters.FirstBurstLength", "65536 is more"),
     # credentials
     (f"  {H}: {{}}", f"  {H}: {{chap: {{user: a}}}}", f"initiators[{H}].chap.password", "there is none yet"),
