@@ -171,6 +171,7 @@ class Agent:
             revision=snapshot.revision,
             lunmap=snapshot.lunmap,
             unreadable=snapshot.unreadable,
+            edited=snapshot.edited,
             vault=Vault(snapshot.cluster, self._keys),
             confirmed=partial(holds.confirmed, snapshot),
             decided=holds.decided,

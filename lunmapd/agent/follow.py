@@ -141,5 +141,5 @@ class Follower:
 def _edits(snapshot: Snapshot) -> Verdict:
     if not snapshot.edited_around:
         return good(UNEDITED, "AsCommitted", "every object is as the revisions say")
-    text = f"changed around the tools, and followed: {describe_edits(snapshot)}; the next 'lunmapctl apply' takes it in or puts it right"
+    text = f"changed around the tools, and followed unless a commit would refuse it: {describe_edits(snapshot)}; the next 'lunmapctl apply' takes it in or puts it right"
     return bad(UNEDITED, "EditedAround", text)

@@ -13,6 +13,7 @@ from lunmapd.agent.result import Result
 from lunmapd.core import drift, lio
 from lunmapd.core.desire import FOREIGN, Desire
 from lunmapd.core.drift import Known
+from lunmapd.core.edits import judge
 from lunmapd.core.errors import LunmapdError
 from lunmapd.core.observed import Observed
 from lunmapd.core.offer import Offer
@@ -196,7 +197,8 @@ def _can_be_followed(orders: Orders, want: Desire, result: Result) -> bool:
 
 
 def _is_alike(orders: Orders, view: View, rest: Rest) -> bool:
-    plain = orders.offer is Offer.ALL and not orders.unreadable
+    trusted = not orders.unreadable and not judge(orders.lunmap, orders.edited).failures
+    plain = orders.offer is Offer.ALL and trusted
     same = (orders.vault, orders.decided, orders.allow) == (view.vault, rest.decided, rest.allow)
     return plain and same
 

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from lunmapd.agent.past import Past
 from lunmapd.core import guard, lio
+from lunmapd.core.edits import Edited
 from lunmapd.core.errors import Exit, LunmapdError
 from lunmapd.core.guard import Limits
 from lunmapd.core.impact import Logins
@@ -31,7 +32,7 @@ class RemovalHeldError(LunmapdError):
 class Orders(Struct, frozen=True):
     """What a pass has to bring about.
 
-    `confirmed` gives the map up to which removals are confirmed, None for none; `decided` is what an earlier pass was to
+    `edited` is what the revisions say of what was edited around the tools, see core/edits.py. `confirmed` gives the map up to which removals are confirmed, None for none; `decided` is what an earlier pass was to
     take away and could not. `vault` opens the secrets. Steps above `allow` are held; `logins` is as in Ways. What drifts of the
     classes in `report` is left as it is; `past` is what a former daemon saw of this same map, and `keep` is called before
     anything is removed that is to be made again, so that the next daemon does not take it for drift.
@@ -43,6 +44,7 @@ class Orders(Struct, frozen=True):
     unreadable: Mapping[str, str]
     vault: Vault
     confirmed: Callable[[], Lunmap | None]
+    edited: Edited = {}
     decided: AbstractSet[lio.Key] = frozenset()
     limits: Limits = Limits()
     offer: Offer = Offer.ALL

@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lunmapd.agent.claims import Claims
 from lunmapd.agent.memory import Memory
@@ -14,6 +15,7 @@ from lunmapd.agent.voice import logged
 from lunmapd.core import drift, guard, lio
 from lunmapd.core.desire import Desire, desire
 from lunmapd.core.drift import Known
+from lunmapd.core.edits import judge
 from lunmapd.core.impact import Felt, Ways, felt
 from lunmapd.core.observed import Observed
 from lunmapd.core.offer import offered, unchanged
@@ -85,7 +87,7 @@ def _ways_around(part: Part, steps: Plan, orders: Orders, known: Known | None) -
 
 
 def _ways(orders: Orders, wanted: lio.Objects) -> Ways:
-    return Ways(orders.lunmap, orders.node, wanted, orders.logins)
+    return Ways(judge(orders.lunmap, orders.edited).lunmap, orders.node, wanted, orders.logins)
 
 
 def _apply(kernel: Kernel, orders: Orders, steps: Plan, noticed: Felt) -> tuple[Report, ...]:
@@ -110,7 +112,9 @@ class Look(Struct, frozen=True):
 
 def _look(kernel: Kernel, claims: AbstractSet[str], orders: Orders) -> Look:
     observed = kernel.observe(claims)
-    want = desire(orders.lunmap, orders.unreadable, orders.node, observed, orders.vault)
+    judged = judge(orders.lunmap, orders.edited)
+    want = desire(judged.lunmap, orders.unreadable, orders.node, observed, orders.vault)
+    want = replace(want, failures={**want.failures, **judged.failures})
     desired = offered(want.objects, observed.objects, orders.offer)
     return Look(observed, want, desired, plan(desired, observed.objects))
 

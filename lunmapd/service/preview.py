@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from tabulate import tabulate
 
 from lunmapd.agent.agent import NodeUnknownError, NoMapError, utc_now
@@ -18,6 +19,7 @@ from lunmapd.agent.past import PastFile, Terms, recalled
 from lunmapd.core import drift, guard, lio
 from lunmapd.core.desire import Desire, desire
 from lunmapd.core.drift import Known
+from lunmapd.core.edits import judge
 from lunmapd.core.errors import Exit
 from lunmapd.core.impact import Audience, Logins, Ways
 from lunmapd.core.outcome import WAITING, Failure
@@ -89,13 +91,15 @@ def preview(settings: Settings) -> Preview:
     finally:
         kernel.close()
     vault = Vault(snapshot.cluster, read_keys(Path(settings.key_file)))
-    want = desire(snapshot.lunmap, snapshot.unreadable, settings.node, observed, vault)
+    judged = judge(snapshot.lunmap, snapshot.edited)
+    want = desire(judged.lunmap, snapshot.unreadable, settings.node, observed, vault)
+    want = replace(want, failures={**want.failures, **judged.failures})
     policy = settings.policy()
     steps = plan(want.objects, observed.objects)
     known = _known(directory, settings.node, snapshot, vault, want)
     drifted = drift.find(steps, want.objects, observed.objects, known)
     chosen = drift.judge(steps, want.objects, observed.objects, known, policy.report)
-    ways = Ways(snapshot.lunmap, settings.node, want.objects, lambda: found.logins)
+    ways = Ways(judged.lunmap, settings.node, want.objects, lambda: found.logins)
     allow = allowed(policy.allow, snapshot.allowance, settings.node, utc_now())
     permitted = permit(chosen.steps, observed, ways, allow)
     lines = _steps(steps, Audience(observed, ways), permitted.steps, drifted)

@@ -20,7 +20,7 @@ from lunmapd.store.errors import OlderSchemaError
 from lunmapd.store.publish import LateError, publish
 from lunmapd.store.read import refresh
 from lunmapd.store.session import Session
-from lunmapd.store.snapshot import SCHEMA, Snapshot
+from lunmapd.store.snapshot import SCHEMA, Snapshot, followed
 from lunmapd.store.terms import Check, Terms
 from lunmapd.store.top import read_revisions
 
@@ -44,7 +44,7 @@ def commit(session: Session, before: Snapshot, after: Lunmap, terms: Terms) -> R
     this one is large and stopped in the middle; TooLargeError; OlderSchemaError; OutcomeUnknownError when it can't be told
     whether it was done. After any other error nothing was committed.
     """
-    terms.refuse(before.lunmap, after)
+    terms.refuse(followed(before), after)
 
     def wanted(latest: Snapshot) -> Content | None:
         return content(latest, _rebased(session, before, after, latest, terms.check))
@@ -61,8 +61,9 @@ def edit(
     """
 
     def wanted(latest: Snapshot) -> Content | None:
-        after = change(latest.lunmap)
-        terms.refuse(latest.lunmap, after)
+        there = followed(latest)
+        after = change(there)
+        terms.refuse(there, after)
         return content(latest, after)
 
     return commit_content(session, before, wanted, terms)
@@ -101,10 +102,11 @@ def _pause(attempt: int) -> float:
 def _rebased(session: Session, before: Snapshot, after: Lunmap, latest: Snapshot, check: Check) -> Lunmap:
     if latest.digest == before.digest:
         return after
-    merged = merge(before.lunmap, after, latest.lunmap)
+    there = followed(latest)
+    merged = merge(followed(before), after, there)
     if merged.clashes:
         raise ConflictError(latest.revision, list(_clashes(session, before, latest, merged.clashes)))
-    if found := check(latest.lunmap, merged.lunmap):
+    if found := check(there, merged.lunmap):
         raise ConflictError(latest.revision, (), found)
     return merged.lunmap
 
@@ -118,7 +120,7 @@ def _clashes(
     for revision in read_revisions(session, range(latest.revision, oldest, -1)):
         for change in revision.changes:
             authors.setdefault(change.path, revision)
-    changes = {change.path: change for change in diff(before.lunmap, latest.lunmap)}
+    changes = {change.path: change for change in diff(followed(before), followed(latest))}
     for path in clashing:
         by = authors.get(path)
         yield Clash(path, field_names(changes[path]), by.author if by else "", by.revision if by else 0)

@@ -22,6 +22,7 @@ from lunmapd.core.changes import (
 )
 from lunmapd.core.checkpoint import Checkpoint
 from lunmapd.core.documents import DocumentError, decode, encode
+from lunmapd.core.edits import judge
 from lunmapd.core.history import Span
 from lunmapd.core.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap, Section
 
@@ -171,6 +172,11 @@ def recorded(snapshot: Snapshot) -> Lunmap | None:
         return None
     edits = (Change(path, after=as_raw(data)) for path, data in snapshot.edited.items())
     return patch(snapshot.lunmap, edits) if snapshot.edited else snapshot.lunmap
+
+
+def followed(snapshot: Snapshot) -> Lunmap:
+    """Return the map that nodes go by, and that the next commit must not change against the rules (see core/edits.py)."""
+    return judge(snapshot.lunmap, snapshot.edited).lunmap
 
 
 def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[Revision]) -> Snapshot | None:

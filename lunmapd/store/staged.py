@@ -13,7 +13,7 @@ from lunmapd.store.history import read_revision
 from lunmapd.store.publish import LateError, publish, release
 from lunmapd.store.read import read_all, read_tip
 from lunmapd.store.session import Session
-from lunmapd.store.snapshot import Snapshot
+from lunmapd.store.snapshot import Snapshot, followed
 from lunmapd.store.terms import Terms
 from lunmapd.store.top import read_revisions
 
@@ -30,7 +30,7 @@ class Halfway(Struct, frozen=True):
     def both(self) -> Lunmap:
         """Every object that either map has, as the newer one has it: what is known of their identities."""
         sections = {
-            section: {**self.released.lunmap.section(section), **self.tip.lunmap.section(section)}
+            section: {**followed(self.released).section(section), **followed(self.tip).section(section)}
             for section in SECTIONS
         }
         return build(sections)
@@ -53,7 +53,7 @@ def resume(session: Session, halfway: Halfway, after: Lunmap, terms: Terms) -> R
 
     Raises InvalidInputError, TakenOverError when somebody else was faster, and the errors of `publish`.
     """
-    terms.refuse(halfway.released.lunmap, after)
+    terms.refuse(followed(halfway.released), after)
     return finish(session, halfway, content(halfway.tip, after) or Content(), terms)
 
 

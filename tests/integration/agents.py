@@ -102,6 +102,11 @@ def conditions(agent: Agent) -> dict[str, str]:
     return {entry.type: entry.reason for entry in agent.status.conditions}
 
 
+def failing(agent: Agent) -> dict[str, str]:
+    """Return the reason of each failing object."""
+    return {entry.object: entry.reason for entry in agent.status.failing}
+
+
 def message(agent: Agent, kind: str) -> str:
     """Return what one condition says to people."""
     return next(entry.message for entry in agent.status.conditions if entry.type == kind)

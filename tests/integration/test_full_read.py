@@ -1,17 +1,21 @@
 """The periodic full read: edits around the tools are found, followed and named."""
 
 import pytest
-from integration.agents import MAP, A, B, Nodes, conditions, many, message, put, shown
-from integration.tools import Shell
+from integration.agents import MAP, A, B, Nodes, conditions, failing, many, message, put, shown
+from integration.tools import Shell, terms
 from msgspec.structs import replace
 
 from fakes.clock import Clock
 from lab import Ensemble
 from lunmapd.agent.policy import Policy
 from lunmapd.core.documents import encode
+from lunmapd.core.errors import InvalidInputError
 from lunmapd.core.status import UNEDITED
+from lunmapd.store.commit import commit, edit
 from lunmapd.store.read import read_all
+from lunmapd.store.repair import repair
 from lunmapd.store.session import Session
+from lunmapd.store.terms import allowing, by_the_rules
 
 pytestmark = pytest.mark.integration
 
@@ -88,3 +92,62 @@ def test_an_edited_tree_is_not_read_again_and_again(
     for _ in range(10):
         agent.turn()
     assert packets() - before < 100
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["while it runs", "while it is down"])
+def test_an_edit_that_no_commit_may_make_is_not_followed(
+    session: Session, make: Nodes, *, kept: bool
+) -> None:
+    """Another serial or a smaller file, written around the tools, changes nothing in LIO until it is put back."""
+    put(session, MAP)
+    clock = Clock()
+    agent = make(policy=EVERY, now=clock)
+    agent.turn()
+    with Shell(session) as shell:
+        shell.set("luns/a", encode(replace(A, serial="c" * 32)))
+        shell.set("luns/b", encode(replace(B, size=512)))
+    clock.now = 120
+    agent = agent if kept else make(policy=EVERY, now=clock)
+    for _ in range(2):
+        agent.turn()
+        assert make.serves(MAP)
+        assert failing(agent) == {"document luns/a": "SerialImmutable", "document luns/b": "EditRefused"}
+    repair(session, read_all(session), terms())
+    assert agent.turn().converged
+    assert make.serves(MAP)
+
+
+def test_no_commit_takes_in_what_it_may_not_change(session: Session, make: Nodes) -> None:
+    """Whatever is committed on top of such an edit puts it right, and a Lun that is meant to shrink is said to."""
+    put(session, MAP)
+    agent = make(policy=EVERY, now=Clock())
+    agent.turn()
+    with Shell(session) as shell:
+        shell.set("luns/a", encode(replace(A, serial="c" * 32)))
+        shell.set("luns/b", encode(replace(B, size=512)))
+    smaller = replace(MAP, luns={"a": A, "b": replace(B, size=512)})
+    with pytest.raises(InvalidInputError, match="can't shrink"):
+        put(session, smaller)
+    edit(
+        session,
+        read_all(session),
+        lambda there: replace(there, luns={**there.luns, "a": replace(A, maps=())}),
+        terms(check=by_the_rules),
+    )
+    assert read_all(session).lunmap.luns == {"a": replace(A, maps=()), "b": B}
+    commit(session, read_all(session), smaller, terms(check=allowing({"b"})))
+    assert agent.turn().converged
+    assert make.serves(smaller)
+
+
+def test_a_lun_made_anew_under_its_name_is_another_one(session: Session, make: Nodes) -> None:
+    """Removed by one revision and made by another while the node was down, it comes with its own serial."""
+    put(session, MAP)
+    make().turn()
+    put(session, replace(MAP, luns={"b": B}))
+    anew = replace(MAP, luns={"a": replace(A, serial="c" * 32), "b": B})
+    put(session, anew)
+    with Shell(session) as shell:
+        shell.set("luns/a", encode(anew.luns["a"]) + b" ")
+    make().turn()
+    assert make.serves(anew)

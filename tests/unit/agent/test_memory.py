@@ -10,6 +10,7 @@ from lunmapd.agent.result import Result
 from lunmapd.core import lio
 from lunmapd.core.backings import Block
 from lunmapd.core.desire import desire
+from lunmapd.core.documents import encode
 from lunmapd.core.errors import LunmapdError
 from lunmapd.core.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.observed import Observed
@@ -228,3 +229,15 @@ def test_a_report_puts_its_step_off() -> None:
     (step, *_) = plan(wanted(), without(LUN_1))
     memory.backoff.tried([Report(step, BUSY)])
     assert memory.backoff.refused((step,)) == {(step.action, LUN_1): BUSY}
+
+
+def test_an_edit_that_is_not_followed_is_left_to_a_whole_pass() -> None:
+    """What was edited around the tools against the rules is not the change to follow; what keeps them is."""
+    one = LUNMAP.luns["l1"]
+    recorded = {"luns/l1": encode(one)}
+    another, fewer = (
+        replace(LUNMAP, luns={**LUNMAP.luns, "l1": lun})
+        for lun in (replace(one, serial="9" * 32), replace(one, maps=()))
+    )
+    assert not follows(learned(ORDERS, Clock(1000.0)), replace(ORDERS, lunmap=another, edited=recorded))
+    assert follows(learned(ORDERS, Clock(1000.0)), replace(ORDERS, lunmap=fewer, edited=recorded))

@@ -1,0 +1,64 @@
+"""What somebody edited around the tools, and no commit may do to a Lun that stays: nodes and commits go by what the revisions say of it."""
+
+from collections.abc import Iterator, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lunmapd.core import lio
+from lunmapd.core.documents import DocumentError, decode
+from lunmapd.core.errors import Problem
+from lunmapd.core.lunmap import Lun, Lunmap
+from lunmapd.core.outcome import Failure
+from lunmapd.core.rules import change_problems
+
+SERIAL = "SerialImmutable"
+REFUSED = "EditRefused"
+
+Edited = Mapping[str, bytes | None]
+"""What the revisions say of each object that was edited around the tools, by path; None: it should not be."""
+
+
+class Judged(Struct, frozen=True):
+    """The map to go by, and why it is not in all as the tree has it, by the keys of the documents."""
+
+    lunmap: Lunmap
+    failures: Mapping[lio.Key, Failure] = {}
+
+
+def judge(lunmap: Lunmap, edited: Edited) -> Judged:
+    """Return the map in which each Lun is as the revisions have it that was edited in a way that a commit refuses.
+
+    A Lun that was removed and made anew under its name by revisions is another one, and not judged here.
+    """
+    recorded = dict(_recorded(lunmap, edited))
+    refused: dict[str, Failure] = {}
+    for problem in change_problems(Lunmap(luns=recorded), lunmap):
+        refused.setdefault(str(problem.place[1]), _failure(problem))
+    if not refused:
+        return Judged(lunmap)
+    luns = {name: recorded[name] if name in refused else lun for name, lun in lunmap.luns.items()}
+    failures: dict[lio.Key, Failure] = {
+        ("document", f"luns/{name}"): failure for name, failure in refused.items()
+    }
+    return Judged(replace(lunmap, luns=luns), failures)
+
+
+def _recorded(lunmap: Lunmap, edited: Edited) -> Iterator[tuple[str, Lun]]:
+    for path, data in edited.items():
+        section, _, name = path.partition("/")
+        if section == "luns" and name in lunmap.luns and data is not None:
+            try:
+                yield name, decode(data, Lun)
+            except DocumentError:
+                continue
+
+
+def _failure(problem: Problem) -> Failure:
+    name, field = problem.place[1:3]
+    reason = SERIAL if field == "serial" else REFUSED
+    what = "edited around the tools, which is not followed, the Lun stays as the revisions have it"
+    do = "put it back with 'lunmapctl repair'"
+    if reason == SERIAL:
+        do += ", or make a new Lun under another name and remove this one"
+    return Failure(reason, f"luns[{name}].{field}: {what}; {problem.message}; {do}")

@@ -1,0 +1,45 @@
+"""Edits around the tools never do more to a Lun than a commit could, whatever they are."""
+
+from hypothesis import event, given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from lunmapd.core import lio
+from lunmapd.core.documents import encode
+from lunmapd.core.edits import judge
+from lunmapd.core.lunmap import Lun, Lunmap
+from lunmapd.core.project import project
+from lunmapd.core.rules import change_problems
+from strategies import MIB, NODES, lunmaps
+
+
+@st.composite
+def edited(draw: st.DrawFn) -> tuple[Lunmap, Lunmap]:
+    """Draw a map, and what edits of its Luns made of it."""
+    before, other = draw(lunmaps()), draw(lunmaps())
+    luns: dict[str, Lun] = {}
+    for name, lun in before.luns.items():
+        changed = {
+            "serial": draw(st.sampled_from(("7" * 32, "x"))),
+            "size": draw(st.sampled_from((512, MIB, 4 * MIB))),
+        }
+        some = {field: changed[field] for field in draw(st.sets(st.sampled_from(sorted(changed))))}
+        luns[name] = draw(st.sampled_from((lun, replace(lun, **some), other.luns.get(name, lun))))
+    return before, replace(before, luns=luns)
+
+
+@given(edited(), st.sampled_from(NODES))
+def test_no_edit_does_more_than_a_commit(maps: tuple[Lunmap, Lunmap], node: str) -> None:
+    """The map to go by is one that a commit could have made; no volume is put in place of another, and no file gets smaller."""
+    before, after = maps
+    recorded = {f"luns/{name}": encode(lun) for name, lun in before.luns.items() if lun != after.luns[name]}
+    judged = judge(after, recorded)
+    event("refused" if judged.failures else "followed")
+    assert change_problems(before, judged.lunmap) == ()
+    assert judge(judged.lunmap, recorded).failures == {}
+    was, now = project(before, node), project(judged.lunmap, node)
+    for name in was.keys() & now.keys():
+        old, new = was[name], now[name]
+        if isinstance(old, lio.StorageObject) and isinstance(new, lio.StorageObject):
+            assert old.serial == new.serial
+            assert old.plugin != new.plugin or old.size <= new.size
