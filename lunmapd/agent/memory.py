@@ -17,13 +17,13 @@ from lunmapd.core.edits import judge
 from lunmapd.core.errors import LunmapdError
 from lunmapd.core.observed import Observed
 from lunmapd.core.offer import Offer
-from lunmapd.core.outcome import BACKING_MISSING, WAITING, Failure, Report
+from lunmapd.core.outcome import OF_BACKINGS, WAITING, Failure, Report
 from lunmapd.core.plan import Disruption, Plan
 from lunmapd.core.sift import bears
 from lunmapd.core.status import REMOVAL_HELD
 from lunmapd.core.view import MOST, Part, View
 
-_TOLD = frozenset({BACKING_MISSING, FOREIGN})
+_TOLD = OF_BACKINGS | {FOREIGN}
 """Why something of the map can't be had, while all that is wanted can be told."""
 
 

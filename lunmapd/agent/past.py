@@ -11,7 +11,7 @@ from lunmapd.core.desire import Desire
 from lunmapd.core.documents import DocumentError, decode, encode
 from lunmapd.core.drift import Known
 from lunmapd.core.errors import LunmapdError
-from lunmapd.core.outcome import BACKING_MISSING
+from lunmapd.core.outcome import OF_BACKINGS
 from lunmapd.core.status import At
 
 FILE = "seen.json"
@@ -44,7 +44,7 @@ class Past(Struct, frozen=True):
 
 def refused(want: Desire) -> frozenset[lio.Key]:
     """Return what of the map can't even be wanted."""
-    return frozenset(name for name, failure in want.failures.items() if failure.reason != BACKING_MISSING)
+    return frozenset(name for name, failure in want.failures.items() if failure.reason not in OF_BACKINGS)
 
 
 def recalled(past: Past, want: Desire) -> Known | None:

@@ -7,10 +7,11 @@ from msgspec import Struct
 
 from lunmapd.core import lio
 from lunmapd.core.admission import admit
+from lunmapd.core.backings import Block
 from lunmapd.core.changes import build
 from lunmapd.core.lunmap import SECTIONS, Lunmap
 from lunmapd.core.observed import Observed
-from lunmapd.core.outcome import BACKING_MISSING, Failure
+from lunmapd.core.outcome import BACKING_MISSING, SIZE_MISMATCH, Failure
 from lunmapd.core.project import is_remote, project
 from lunmapd.core.rules import faults
 from lunmapd.core.secrets import Vault
@@ -43,7 +44,8 @@ def desire(
     wanted, refused = admit(projected, observed.objects, trusted, node, vault)
     failures = {_document(path): _failure(UNREADABLE, reason) for path, reason in unreadable.items()}
     failures |= {_document(path): _failure(INVALID, reason) for path, reason in broken.items()}
-    failures |= _foreign(lunmap, node, observed.foreign) | _gone(wanted, observed) | refused
+    failures |= _foreign(lunmap, node, observed.foreign) | _short(trusted, wanted, observed)
+    failures |= _gone(wanted, observed) | refused
     return Desire(keep(wanted, observed.objects, bad, node) if bad else wanted, failures)
 
 
@@ -87,6 +89,17 @@ def _gone(wanted: lio.Objects, observed: Observed) -> dict[lio.Key, Failure]:
         "what is behind it is not there any more; it stays exported, and what initiators do with it may fail"
     )
     return {name: Failure(BACKING_MISSING, sentence) for name in names if name in wanted}
+
+
+def _short(lunmap: Lunmap, wanted: lio.Objects, observed: Observed) -> dict[lio.Key, Failure]:
+    """Tell of devices that have less than the map says; they stay exported with what they have."""
+    found = dict[lio.Key, Failure]()
+    for name, size in observed.sizes.items():
+        lun, key = lunmap.luns.get(name), ("storage_object", name)
+        if lun is not None and key in wanted and isinstance(lun.backing, Block) and size < (lun.size or 0):
+            sentence = f"its device has {size} bytes, the Lun {lun.size}: enlarge the device on this node, or correct the size of the Lun"
+            found[key] = Failure(SIZE_MISMATCH, sentence)
+    return found
 
 
 def suspects(lunmap: Lunmap) -> dict[str, str]:

@@ -33,8 +33,28 @@ class Alua(Struct, frozen=True, gc=False):
         return f"{self.state}{' and preferred' if self.preferred else ''}, as group {self.id}{altered}"
 
 
-class StorageObject(Struct, frozen=True, tag=True, gc=False):
-    """A backing in LIO's core; `size` is in bytes, 0 for a device, which has its own.
+class Declared(Struct, frozen=True, gc=False, array_like=True):
+    """How many bytes the map says that a device has, at least; 0 where it does not say.
+
+    It is asked for when a storage object is made, and is no part of what it then is: so one is as good as another.
+    """
+
+    size: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        """Tell that it makes no difference."""
+        return isinstance(other, Declared)
+
+    def __hash__(self) -> int:
+        """Go with that."""
+        return 0
+
+
+UNDECLARED = Declared()
+
+
+class StorageObject(Struct, frozen=True, tag=True, gc=False, omit_defaults=True):
+    """A backing in LIO's core; `size` is in bytes, 0 for a device, which has its own and is `declared` to have so much.
 
     `path` is the configuration of a `user` one, and empty for `rd_mcp`. The attributes are those that lunmapd governs,
     then those that the map sets, by name; vendor and product are empty where they are LIO's own. `alua` is None where the
@@ -50,6 +70,7 @@ class StorageObject(Struct, frozen=True, tag=True, gc=False):
     vendor: str = ""
     product: str = ""
     alua: Alua | None = None
+    declared: Declared = UNDECLARED
 
 
 class Target(Struct, frozen=True, tag=True, gc=False):

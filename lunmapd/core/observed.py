@@ -25,6 +25,7 @@ class Observed(Struct, frozen=True):
     """Our objects, the target names that other tools made, the kernel's features, and who is logged in to ours.
 
     `missing` names the storage objects whose device or file is not there any more; the kernel keeps what it has opened.
+    `sizes` are those of the devices of storage objects, in bytes, by the names of these.
     """
 
     objects: Mapping[lio.Key, lio.Object] = {}
@@ -32,3 +33,4 @@ class Observed(Struct, frozen=True):
     features: AbstractSet[str] = frozenset()
     sessions: tuple[Session, ...] = ()
     missing: AbstractSet[str] = frozenset()
+    sizes: Mapping[str, int] = {}

@@ -26,6 +26,10 @@ WAITING = "Waiting"
 HELD = "Held"
 DRIFTED = "Drifted"
 BACKING_MISSING = "BackingDeviceMissing"
+SIZE_MISMATCH = "SizeMismatch"
+
+OF_BACKINGS = frozenset({BACKING_MISSING, SIZE_MISMATCH})
+"""Why something of the map can't be had that is no matter of the map: what is behind a storage object."""
 
 
 class Ledger:

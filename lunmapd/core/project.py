@@ -190,9 +190,13 @@ def _storage_object(
     values = _state(lun, several=several) | {"emulate_write_cache": "0"}
     governed = ((attribute, values[attribute]) for attribute in STORAGE_ATTRIBUTES[plugin])
     given = ((attribute, str(value)) for attribute, value in sorted(lun.attributes.items()))
-    size = 0 if isinstance(lun.backing, Block) else lun.size or 0
+    device = isinstance(lun.backing, Block)
+    size, declared = 0 if device else lun.size or 0, lio.UNDECLARED
+    if device and lun.size:
+        declared = lio.Declared(lun.size)
+    settings = (*governed, *given)
     return lio.StorageObject(
-        name, plugin, path, size, lun.serial, (*governed, *given), lun.vendor, lun.product, alua
+        name, plugin, path, size, lun.serial, settings, lun.vendor, lun.product, alua, declared
     )
 
 

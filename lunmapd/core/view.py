@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from lunmapd.core import lio, names
 from lunmapd.core.admission import admit
-from lunmapd.core.backings import RamDisk, source
+from lunmapd.core.backings import Block, RamDisk, source
 from lunmapd.core.changes import differing
 from lunmapd.core.desire import suspects
 from lunmapd.core.lunmap import Lunmap, source_on
@@ -64,7 +64,7 @@ class View:
     def follow(self, lunmap: Lunmap) -> Part | None:
         """Tell what another map concerns; None when only a whole pass can tell. `take` goes on to it."""
         changed = _changed_luns(self.lunmap, lunmap)
-        if changed is None or not self._is_alone(lunmap, changed):
+        if changed is None or not self._is_alone(lunmap, changed) or self._is_resized(lunmap, changed):
             return None
         before, after = self._objects(self.lunmap, changed), self._objects(lunmap, changed)
         if any(self._is_taken(item, changed) for item in after.values()):
@@ -113,6 +113,15 @@ class View:
             for kind, what in _identities(lunmap, name, self._node)
         )
         return all(owner is None or owner in changed for owner in owners)
+
+    def _is_resized(self, lunmap: Lunmap, changed: AbstractSet[str]) -> bool:
+        """Tell whether a device must have another size: only a whole look tells what it has."""
+        both = changed & lunmap.luns.keys() & self.lunmap.luns.keys()
+        return any(
+            isinstance(lunmap.luns[name].backing, Block)
+            and lunmap.luns[name].size != self.lunmap.luns[name].size
+            for name in both
+        )
 
     def _is_taken(self, item: lio.Object, changed: AbstractSet[str]) -> bool:
         """Tell whether it would take the LUN number of a Lun that stays."""

@@ -5,7 +5,7 @@ import os
 import stat
 
 from lunmapd.core import lio
-from lunmapd.core.outcome import BACKING_MISSING
+from lunmapd.core.outcome import BACKING_MISSING, SIZE_MISMATCH
 from lunmapd.lio import rts
 from lunmapd.lio.refusal import RefusedError
 
@@ -19,7 +19,7 @@ def check_backing(item: lio.StorageObject) -> None:
         case "fileio":
             _check_file(item, _status(item.path))
         case "iblock":
-            _check_device(item.path, _status(item.path))
+            _check_device(item.path, _status(item.path), item.declared.size)
         case "pscsi":
             _check_scsi(item.path, _status(item.path))
 
@@ -40,7 +40,7 @@ def _check_file(item: lio.StorageObject, status: os.stat_result) -> None:
         )
     if status.st_size < item.size:
         raise RefusedError(
-            "SizeMismatch",
+            SIZE_MISMATCH,
             f"{item.path} has {status.st_size} bytes, the Lun {item.size}: enlarge the file on this node first",
         )
 
@@ -50,18 +50,32 @@ def _check_scsi(path: str, status: os.stat_result) -> None:
         raise RefusedError("BackingUnusable", f"{path} is not a device")
 
 
-def _check_device(path: str, status: os.stat_result) -> None:
+def _check_device(path: str, status: os.stat_result, declared: int) -> None:
     if not stat.S_ISBLK(status.st_mode):
         raise RefusedError("BackingUnusable", f"{path} is not a block device; give a file as type fileio")
     if not rts.is_disk(path):
         raise RefusedError(
             "BackingUnusable", f"{path} is no disk; give a SCSI device of another kind as type pscsi"
         )
+    size = _free_size(path)
+    if size < declared:
+        raise RefusedError(
+            SIZE_MISMATCH,
+            f"{path} has {size} bytes, the Lun {declared}: enlarge the device on this node first, or correct the size of the Lun",
+        )
+
+
+def _free_size(path: str) -> int:
+    """Return how many bytes a device has that nothing holds."""
     try:
-        os.close(os.open(path, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK))
+        descriptor = os.open(path, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK)
     except OSError as error:
         if error.errno == errno.EBUSY:
             raise RefusedError(
                 "InUse", f"{path} is held by a mount, a RAID, a volume group or another target"
             ) from None
         raise RefusedError(BACKING_MISSING, f"{path} can't be opened: {error.strerror}") from error
+    try:
+        return os.lseek(descriptor, 0, os.SEEK_END)
+    finally:
+        os.close(descriptor)

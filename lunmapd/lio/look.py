@@ -53,6 +53,7 @@ class Look:
         self.foreign: set[str] = set()
         self.features = set(known.features)
         self.missing: set[str] = set()
+        self.sizes: dict[str, int] = {}
         self.places = Places()
 
     def read(self, path: str) -> str | None:

@@ -66,7 +66,7 @@ def look_at(
     for path in look.held:
         look.keep(path)
     sessions = tuple(look.sessions)
-    observed = Observed(look.objects, look.foreign, look.features, sessions, look.missing)
+    observed = Observed(look.objects, look.foreign, look.features, sessions, look.missing, look.sizes)
     return Sight(observed, look.places)
 
 

@@ -5,6 +5,7 @@ import re
 _FILE = re.compile(r"File: (\S+)\s+Size: (\d+)")
 _PAGES = re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
 _CONFIG = re.compile(r"Config: (\S+) Size: (\d+)")
+_NUMBERS = re.compile(r"Major: (\d+) Minor: (\d+)")
 _UDEV_PATH = re.compile(r"UDEV PATH: (\S+)")
 _STATE = re.compile(r"TARG_SESS_(?:STATE_)?(\w+)")
 _ADDRESS = re.compile(r"Address (\S+)")
@@ -35,6 +36,12 @@ def backing(plugin: str, text: str) -> tuple[str, int] | None:
         case _:
             path = _UDEV_PATH.search(text)
             return (path[1], 0) if path else None
+
+
+def device_numbers(info: str) -> str | None:
+    """Return the numbers of the device behind a storage object as sysfs has them, `253:0`, None if it tells none (iblock_show_configfs_dev_params)."""
+    found = _NUMBERS.search(info)
+    return f"{found[1]}:{found[2]}" if found else None
 
 
 def serial(text: str) -> str:

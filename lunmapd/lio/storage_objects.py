@@ -5,12 +5,16 @@ from functools import cache
 
 from lunmapd.core import lio
 from lunmapd.core.project import STORAGE_ATTRIBUTES
-from lunmapd.lio import note, parse
+from lunmapd.lio import files, note, parse
 from lunmapd.lio.alua import observe_group
 from lunmapd.lio.look import Look
 from lunmapd.lio.places import FIRST_INDEX, index_of
 
 _SERIAL, _VENDOR, _PRODUCT = "wwn/vpd_unit_serial", "wwn/vendor_id", "wwn/product_id"
+_DEVICES, _SECTOR = (
+    "/sys/dev/block",
+    512,
+)  # whatever the device's own sectors are (Documentation/ABI/stable/sysfs-block)
 _ON_A_PATH = ("fileio", "iblock", "pscsi")
 
 
@@ -76,6 +80,14 @@ def note_missing(look: Look, item: lio.StorageObject) -> None:
         look.missing.add(item.name)
 
 
+def _note_size(look: Look, name: str, info: str) -> None:
+    """Note how many bytes the device behind a storage object has, by the numbers that the kernel claimed it under."""
+    numbers = parse.device_numbers(info)
+    sectors = files.read(f"{_DEVICES}/{numbers}/size") if numbers else None
+    if sectors is not None:
+        look.sizes[name] = int(sectors) * _SECTOR
+
+
 def read_storage_object(look: Look, hba: str, name: str) -> lio.StorageObject | None:
     """Read one storage object, None if it isn't whole: its creation writes the serial after it is enabled."""
     path, plugin = f"core/{hba}/{name}", hba.rpartition("_")[0]
@@ -85,6 +97,8 @@ def read_storage_object(look: Look, hba: str, name: str) -> lio.StorageObject | 
     backing = parse.backing(plugin, texts.get(parse.backing_file(plugin), ""))
     if not serial or backing is None or (plugin == "pscsi" and not mine.serial):
         return None
+    if plugin == "iblock":
+        _note_size(look, name, texts["info"])
     if more := _noted(mine):
         texts |= look.read_all(path, more)
     names = (*STORAGE_ATTRIBUTES[plugin], *mine.attributes)

@@ -4,6 +4,8 @@ The daemon asks one thing at a time and waits for its answers. A worker that is 
 so that it does nothing more when the kernel lets it go.
 """
 
+from collections.abc import Mapping
+
 from msgspec import Struct, json
 
 from lunmapd.core import lio
@@ -46,6 +48,7 @@ class Seen(Struct, frozen=True, tag=True):
     features: tuple[str, ...]
     sessions: tuple[Session, ...]
     missing: tuple[str, ...] = ()
+    sizes: Mapping[str, int] = {}
 
 
 class Unseen(Struct, frozen=True, tag=True):
@@ -77,7 +80,12 @@ def seen(observed: Observed) -> Seen:
     """Pack an observation."""
     objects = tuple(observed.objects.values())
     return Seen(
-        objects, tuple(observed.foreign), tuple(observed.features), observed.sessions, tuple(observed.missing)
+        objects,
+        tuple(observed.foreign),
+        tuple(observed.features),
+        observed.sessions,
+        tuple(observed.missing),
+        observed.sizes,
     )
 
 
@@ -89,4 +97,5 @@ def observed_of(answer: Seen, objects: lio.Objects) -> Observed:
         frozenset(answer.features),
         answer.sessions,
         frozenset(answer.missing),
+        answer.sizes,
     )

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from chaos.history import Attempt, History, Outcome, Sighting, Violation, released, text
+from chaos.history import Attempt, History, Outcome, Sighting, Violation, released, shown, text
 from chaos.model import Model
 from lunmapd.core import digest as digests
 from lunmapd.core.changes import Revision, patch
@@ -211,7 +211,7 @@ def _applied(history: History, _: Model) -> Iterator[Violation]:
     maps = [lunmap for _, lunmap in _maps(history) if isinstance(lunmap, Lunmap)]
     lunmap = maps[-1] if maps else Lunmap()
     for name, found in sorted(history.kernels.items()):
-        wanted = {str(item) for item in project(lunmap, name, {PORT_ID}).values()}
+        wanted = {shown(item) for item in project(lunmap, name, {PORT_ID}).values()}
         for item in sorted(wanted ^ set(found)):
             what = f"{name} {'lacks' if item in wanted else 'has'} {item}"
             yield Violation(

@@ -10,7 +10,7 @@ from typing import Self
 
 from chaos.edits import NODES, first_map
 from chaos.follower import Follower
-from chaos.history import History, Outcome, Tree
+from chaos.history import History, Outcome, Tree, shown
 from chaos.importer import Importer
 from chaos.recorder import Recorder, now
 from chaos.tree import read_head, read_tree
@@ -128,7 +128,7 @@ class Field:
         """Return all that happened; `tree` is what there was before it was wiped."""
         tree = tree or self.tree()
         kernels = {
-            follower.name: tuple(sorted(map(str, follower.kernel.objects.values())))
+            follower.name: tuple(sorted(map(shown, follower.kernel.objects.values())))
             for follower in self.followers
         }
         return self.recorder.history(tree, kernels)

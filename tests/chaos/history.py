@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from lunmapd.core import lio
 from lunmapd.core.changes import Change, Head, Revision, as_bytes
 
 
@@ -16,6 +18,11 @@ class Outcome(StrEnum):
     UNREACHABLE = "unreachable"
     UNKNOWN = "unknown"
     REFUSED = "refused"
+
+
+def shown(item: lio.Object) -> str:
+    """Show an object as text, without what is no state of it."""
+    return str(replace(item, declared=lio.UNDECLARED) if isinstance(item, lio.StorageObject) else item)
 
 
 class Attempt(Struct, frozen=True):

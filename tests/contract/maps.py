@@ -32,10 +32,11 @@ def storage_object(name: str, size: int = SIZE, serial: str = "", shared: str = 
     return lio.StorageObject(name, "fileio", f"/srv/{name}", size, serial or own, tuple(attributes.items()))
 
 
-def block(name: str, path: str) -> lio.StorageObject:
-    """Return a storage object on a device."""
+def block(name: str, path: str, declared: int = 0) -> lio.StorageObject:
+    """Return a storage object on a device, which must have so many bytes if the map says so."""
     attributes = tuple((attribute, "1") for attribute in STORAGE_ATTRIBUTES["iblock"])
-    return lio.StorageObject(name, "iblock", path, 0, name.encode().hex().ljust(32, "0"), attributes)
+    item = lio.StorageObject(name, "iblock", path, 0, name.encode().hex().ljust(32, "0"), attributes)
+    return structs.replace(item, declared=lio.Declared(declared))
 
 
 def ramdisk(name: str, size: int = SIZE) -> lio.StorageObject:

@@ -49,6 +49,9 @@ class Side(Protocol):
     def missing(self, path: str) -> None:
         """Remove a backing file."""
 
+    def size(self, path: str) -> int:
+        """Return how many bytes a device has."""
+
     def half(self, item: lio.Object) -> None:
         """Leave what a crash in the middle of making the object leaves."""
 
@@ -81,6 +84,10 @@ class FakeSide:
     def missing(self, path: str) -> None:
         """See Side."""
         self._fake.missing.add(path)
+
+    def size(self, path: str) -> int:
+        """See Side."""
+        return self._fake.sizes.setdefault(path, 1 << 26)
 
     def half(self, item: lio.Object) -> None:
         """See Side."""
@@ -124,6 +131,10 @@ class RealSide:
     def missing(self, path: str) -> None:
         """See Side."""
         self._machine.run(f"rm -f {path}")
+
+    def size(self, path: str) -> int:
+        """See Side."""
+        return int(self._machine.run(f"blockdev --getsize64 {path}").stdout)
 
     def half(self, item: lio.Object) -> None:
         """See Side."""

@@ -5,6 +5,7 @@ import pytest
 from contract import maps
 from contract.maps import (
     ACL,
+    CLAIMS,
     ENABLED,
     IQN,
     SIZE,
@@ -23,7 +24,7 @@ from contract.maps import (
 from contract.sides import DEVICE, Side
 from lunmapd.core import lio
 from lunmapd.core.outcome import WAITING, failures
-from lunmapd.core.plan import Action
+from lunmapd.core.plan import Action, plan
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,16 @@ def test_a_short_file_is_not_exported(side: Side) -> None:
         attempt(side, Action.UPDATE, maps.storage_object("a", SIZE + 512), maps.storage_object("a"))
         == "SizeMismatch"
     )
+
+
+def test_a_short_device_is_not_exported(side: Side) -> None:
+    """A device with fewer bytes than the map says is not what is meant; one with as many, or more, is, and its size is seen."""
+    size = side.size(DEVICE)
+    assert attempt(side, Action.CREATE, maps.block("disk", DEVICE, size + 512)) == "SizeMismatch"
+    assert observed(side) == {}
+    converge(side, only(maps.block("disk", DEVICE, size)))
+    assert side.kernel.observe(CLAIMS).sizes == {"disk": size}
+    assert plan(only(maps.block("disk", DEVICE, size + 512)), observed(side)) == ()
 
 
 def test_a_device_is_exported_once(side: Side) -> None:

@@ -51,9 +51,12 @@ class FakeLio:
             for name, item in self.objects.items()
             if getattr(item, "iqn", None) in {None, *ours} and name not in hidden
         }
-        backings = (item for item in objects.values() if isinstance(item, lio.StorageObject))
+        backings = [item for item in objects.values() if isinstance(item, lio.StorageObject)]
         missing = {item.name for item in backings if item.path in self.missing}
-        return Observed(objects, self.foreign | self._targets() - ours, self.features, self.sessions, missing)
+        devices = (item for item in backings if item.plugin == "iblock" and item.path in self.sizes)
+        sizes = {item.name: self.sizes[item.path] for item in devices}
+        foreign = self.foreign | self._targets() - ours
+        return Observed(objects, foreign, self.features, self.sessions, missing, sizes)
 
     def glance(self, items: Sequence[lio.Object]) -> lio.Objects | None:
         """Look at some; see Kernel.glance."""
@@ -140,7 +143,8 @@ class FakeLio:
             return None
         if item.path in self.missing:
             return Failure("BackingDeviceMissing", f"{item.path} does not exist on this node")
-        if item.size > self.sizes.get(item.path, item.size):
+        size = max(item.size, item.declared.size)
+        if size > self.sizes.get(item.path, size):
             return Failure("SizeMismatch", f"{item.path} is too short")
         devices = {other.path for other in self.objects.values() if isinstance(other, lio.StorageObject)}
         if item.plugin == "iblock" and item.path in devices:

@@ -108,3 +108,29 @@ def test_a_change_that_was_cut_short_is_taken_up_again(
 
 def _unreadable(*_: object) -> None:
     raise KernelUnreadableError(Failure("Stuck", "no answer"))
+
+
+def test_a_device_grows_before_its_lun_or_is_told_of(session: Session, make: Nodes, agent: Agent) -> None:
+    """A size that the device has not is reported at once, and no more when it has; nothing is done in LIO for either."""
+    make.kernel.sizes["/dev/l1"] = 1 << 20
+    grown = many(*range(10))
+    grown = replace(grown, luns={**grown.luns, "l1": replace(grown.luns["l1"], size=1 << 21)})
+    before = len(make.kernel.done)
+    put(session, grown)
+    assert not agent.turn().converged
+    assert [(failing.lun, failing.reason) for failing in agent.status.failing] == [("l1", "SizeMismatch")]
+    make.kernel.sizes["/dev/l1"] = 1 << 21
+    agent.try_again()
+    assert agent.turn().converged
+    assert len(make.kernel.done) == before
+    assert make.serves(grown)
+
+
+def test_a_device_that_is_too_small_is_not_exported(session: Session, make: Nodes, agent: Agent) -> None:
+    """A new Lun on a device that has less than it says is not made, and the others are served."""
+    make.kernel.sizes["/dev/l10"] = 1 << 20
+    more = many(*range(11))
+    put(session, replace(more, luns={**more.luns, "l10": replace(more.luns["l10"], size=1 << 40)}))
+    assert not agent.turn().converged
+    assert [failing.reason for failing in agent.status.failing] == ["SizeMismatch"]
+    assert make.serves(many(*range(10)))

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from chaos.checker import violations
 from chaos.edits import SHARED, edit, first_map, with_lun
-from chaos.history import Attempt, History, Outcome, Sighting, Smear, Tree, effect_of, piece, text
+from chaos.history import Attempt, History, Outcome, Sighting, Smear, Tree, effect_of, piece, shown, text
 from lunmapd.core import digest as digests
 from lunmapd.core.backings import Block
 from lunmapd.core.changes import Change, Head, Revision, as_bytes, as_raw, diff, map_digest
@@ -73,7 +73,7 @@ GOOD = History(
     ),
     tuple(attempt(number) for number in range(1, LAST + 1)),
     tuple(sighting(number) for number in range(1, LAST + 1)),
-    kernels={NODE: tuple(map(str, project(MAPS[-1], NODE, {PORT_ID}).values()))},
+    kernels={NODE: tuple(map(shown, project(MAPS[-1], NODE, {PORT_ID}).values()))},
 )
 
 

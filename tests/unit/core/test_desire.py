@@ -68,3 +68,18 @@ def test_a_sentence_about_a_document_is_as_long_as_a_status_can_hold() -> None:
     want = desire(lunmap, {"luns/c": "y" * 100_000}, "n1", Observed(), Vault(""))
     assert all(len(failure.message) < 1000 for failure in want.failures.values())
     assert want.failures["document", "luns/a"].message.startswith("luns[a].serial: 'xxx")
+
+
+def test_a_device_that_is_too_small_is_told_of() -> None:
+    """A Lun stays on a device that has less than the map says, and is reported; as much or more is as good, and so is no word of it."""
+    lun = msgspec.structs.replace(LUN, backing=Block("/dev/a"), size=1 << 30)
+    lunmap = msgspec.structs.replace(MAP, luns={"a": lun})
+    was = project(lunmap, "n1")
+    for size in ((1 << 30) - 512, 1 << 30, 1 << 31):
+        want = desire(lunmap, {}, "n1", Observed(was, sizes={"a": size, "gone": 0}), Vault(""))
+        assert plan(want.objects, was) == ()
+        told = {name: failure.reason for name, failure in want.failures.items()}
+        assert told == ({("storage_object", "a"): "SizeMismatch"} if size < 1 << 30 else {})
+    for other in (msgspec.structs.replace(lun, size=None), msgspec.structs.replace(lun, maps=()), LUN):
+        changed = msgspec.structs.replace(MAP, luns={"a": other})
+        assert desire(changed, {}, "n1", Observed(was, sizes={"a": 512}), Vault("")).failures == {}

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from unit.core.small import LUN, MAP, H, T
 
 from lunmapd.core import lio
@@ -169,3 +170,17 @@ def test_each_backing_has_one_source() -> None:
         "rbd/a",
         "",
     ]
+
+
+def test_the_size_of_a_device_is_asked_for_and_no_state_of_it() -> None:
+    """A storage object on a device knows what the device must have; that alone makes no other object of it."""
+    small, large = (
+        project(replace(MAP, luns={"a": replace(LUN, backing=Block("/dev/a"), size=size)}), "n1")
+        for size in (None, 1 << 30)
+    )
+    (old,), (new,) = (
+        [item for item in found.values() if isinstance(item, lio.StorageObject)] for found in (small, large)
+    )
+    assert (old.declared.size, new.declared.size, new.size) == (0, 1 << 30, 0)
+    assert (old, hash(old)) == (new, hash(new))
+    assert old.declared != 0

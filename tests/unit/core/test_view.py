@@ -55,6 +55,7 @@ def test_a_lun_of_its_own_is_followed() -> None:
         with_lun(lun(9, lun_number=1)),
         with_lun(replace(lun(9), serial="no serial!")),
         with_lun(replace(lun(9), maps=(Map(T, 9, "iqn.2026-01.org.example:nobody"),))),
+        with_lun(replace(lun(1), size=1 << 30), "l1"),
         replace(MAP, nodes={"n1": Node(1, ("10.0.0.2:3260",))}),
         replace(MAP, targets={T: Target({"n1": PortalGroup(1)}, alias="x")}),
         replace(MAP, initiators={H: Initiator(chap=Chap("u", "v1:k:x"))}),
