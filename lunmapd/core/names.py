@@ -112,6 +112,11 @@ def parse_portal(text: str) -> str:
         ) from None
     if ip.is_multicast:
         raise ValueError(f"{text!r} is not a portal: give the address at which initiators find the node")
+    if ip.version == 6 and (ip.is_link_local or "%" in address):  # noqa: PLR2004
+        raise ValueError(
+            f"{text!r} is not a portal: a link-local address needs an interface, of which discovery can't tell initiators; "
+            "give another address of the node, without '%'"
+        )
     if not (_PORT.fullmatch(port) and 0 < int(port) <= MAX_TAG):
         raise ValueError(f"{text!r} is not a portal: the port must be a number from 1 to 65535")
     return f"[{ip}]:{int(port)}" if ip.version == 6 else f"{ip}:{int(port)}"  # noqa: PLR2004

@@ -98,3 +98,10 @@ def test_bad_portals(text: str) -> None:
     """What is no address and port raises ValueError with a sentence."""
     with pytest.raises(ValueError, match="is not a portal"):
         names.parse_portal(text)
+
+
+@pytest.mark.parametrize("text", ["[fe80::1%eth0]:3260", "[fe80::1]", "fe80::1%2", "[fd00::1%eth0]:3260"])
+def test_a_portal_has_no_interface(text: str) -> None:
+    """What is an address on one link only is refused with what to give instead."""
+    with pytest.raises(ValueError, match="give another address of the node, without '%'"):
+        names.parse_portal(text)
