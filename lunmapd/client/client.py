@@ -39,7 +39,7 @@ from lunmapd.store.repair import edited_changes, repair
 from lunmapd.store.restore import restore
 from lunmapd.store.rewound import accept_rewound
 from lunmapd.store.session import DEFAULT_CHROOT, Session
-from lunmapd.store.snapshot import Meta, Snapshot, followed
+from lunmapd.store.snapshot import Meta, Snapshot, followed, remembered
 from lunmapd.store.staged import Halfway, read_halfway, resume, undo
 from lunmapd.store.terms import Progress, Terms, allowing, in_silence
 from lunmapd.store.top import read_newest
@@ -150,9 +150,8 @@ class Client:
         Serials and port ids that `target` leaves out are those that there are, or new ones. Raises InvalidInputError.
         """
         before = self.read()
-        there = followed(before)
-        after = with_identity(target, there, _new_serial)
-        if found := allowing(frozenset(note.shrink))(there, after):
+        after = with_identity(target, remembered(before), _new_serial)
+        if found := allowing(frozenset(note.shrink))(followed(before), after):
             raise InvalidInputError(found)
         return Proposal(before, after, diff(before.lunmap, after))
 

@@ -31,7 +31,7 @@ def judge(lunmap: Lunmap, edited: Edited) -> Judged:
 
     A Lun that was removed and made anew under its name by revisions is another one, and not judged here.
     """
-    recorded = dict(_recorded(lunmap, edited))
+    recorded = dict(recorded_luns(edited))
     refused: dict[str, Failure] = {}
     for problem in change_problems(Lunmap(luns=recorded), lunmap):
         refused.setdefault(str(problem.place[1]), _failure(problem))
@@ -44,10 +44,11 @@ def judge(lunmap: Lunmap, edited: Edited) -> Judged:
     return Judged(replace(lunmap, luns=luns), failures)
 
 
-def _recorded(lunmap: Lunmap, edited: Edited) -> Iterator[tuple[str, Lun]]:
+def recorded_luns(edited: Edited) -> Iterator[tuple[str, Lun]]:
+    """Yield the Luns that were edited, or can't be read any more, as the revisions have them."""
     for path, data in edited.items():
         section, _, name = path.partition("/")
-        if section == "luns" and name in lunmap.luns and data is not None:
+        if section == "luns" and data is not None:
             try:
                 yield name, decode(data, Lun)
             except DocumentError:

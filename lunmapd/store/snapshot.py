@@ -22,7 +22,7 @@ from lunmapd.core.changes import (
 )
 from lunmapd.core.checkpoint import Checkpoint
 from lunmapd.core.documents import DocumentError, decode, encode
-from lunmapd.core.edits import judge
+from lunmapd.core.edits import judge, recorded_luns
 from lunmapd.core.history import Span
 from lunmapd.core.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap, Section
 
@@ -175,8 +175,17 @@ def recorded(snapshot: Snapshot) -> Lunmap | None:
 
 
 def followed(snapshot: Snapshot) -> Lunmap:
-    """Return the map that nodes go by, and that the next commit must not change against the rules (see core/edits.py)."""
+    """Return the map that nodes go by, on top of which commits are made, and which they must not change against the rules (see core/edits.py)."""
     return judge(snapshot.lunmap, snapshot.edited).lunmap
+
+
+def remembered(snapshot: Snapshot) -> Lunmap:
+    """Return what is known of identities: the map that nodes go by, with the Luns that can't be read as the revisions have them."""
+    there = followed(snapshot)
+    lost = {
+        name: lun for name, lun in recorded_luns(snapshot.edited) if f"luns/{name}" in snapshot.unreadable
+    }
+    return replace(there, luns={**there.luns, **lost}) if lost else there
 
 
 def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[Revision]) -> Snapshot | None:

@@ -13,7 +13,7 @@ from lunmapd.store.history import read_revision
 from lunmapd.store.publish import LateError, publish, release
 from lunmapd.store.read import read_all, read_tip
 from lunmapd.store.session import Session
-from lunmapd.store.snapshot import Snapshot, followed
+from lunmapd.store.snapshot import Snapshot, followed, remembered
 from lunmapd.store.terms import Terms
 from lunmapd.store.top import read_revisions
 
@@ -30,7 +30,7 @@ class Halfway(Struct, frozen=True):
     def both(self) -> Lunmap:
         """Every object that either map has, as the newer one has it: what is known of their identities."""
         sections = {
-            section: {**followed(self.released).section(section), **followed(self.tip).section(section)}
+            section: {**remembered(self.released).section(section), **remembered(self.tip).section(section)}
             for section in SECTIONS
         }
         return build(sections)

@@ -3,6 +3,7 @@ from integration.relay import Break, Relay
 from integration.tools import GIB, NOW, Shell, at_last, lun, luns, put, terms, with_lun
 from msgspec.structs import replace
 
+from lunmapd.client import Client
 from lunmapd.core.lunmap import Initiator, Lunmap
 from lunmapd.store import paths
 from lunmapd.store.commit_errors import EditedMeanwhileError, OutcomeUnknownError, TooLargeError
@@ -211,3 +212,13 @@ def test_a_commit_replaces_what_is_unreadable(session: Session) -> None:
     put(session, luns(1, 2))
     found = read_all(session)
     assert (found.unreadable, found.lunmap, found.edited_around) == ({}, luns(1, 2), False)
+
+
+def test_a_lun_that_can_not_be_read_is_who_it_was(session: Session) -> None:
+    """What replaces garbage, and leaves the serial out, has the one that the revisions know."""
+    put(session, luns(1))
+    with Shell(session) as shell:
+        shell.set("luns/l1", b"garbage")
+    Client(session).apply(with_lun(luns(1), "l1", replace(lun(1), serial="")))
+    found = read_all(session)
+    assert (found.unreadable, found.lunmap, found.edited_around) == ({}, luns(1), False)
