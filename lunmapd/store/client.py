@@ -46,7 +46,6 @@ def discard(client: KazooClient) -> threading.Thread:
 
 def _stop(client: KazooClient) -> None:
     # kazoo stumbles over a client that was started by half, or is stopped already, and raises anything.
-    with contextlib.suppress(Exception):
-        client.stop()
-    with contextlib.suppress(Exception):
-        client.close()
+    for act in (client.stop, client.close):
+        with contextlib.suppress(Exception):
+            act()
