@@ -82,6 +82,7 @@ def all_well(found: FleetStatus) -> bool:
     """Tell whether nothing is wrong anywhere."""
     return (
         not found.unreadable
+        and not found.edited
         and not found.staged
         and not found.lun_troubles
         and all(
