@@ -60,8 +60,9 @@ class Ssh:
             try:
                 run(self.command("-M", "-N", "-f"), where="ssh", timeout=seconds)
             except CommandFailed as err:
-                # sshd goes into the background a moment before it listens.
-                if "refused" not in err.result.stderr or time.monotonic() > deadline:
+                # sshd goes into the background a moment before it listens, and on a busy machine nobody answers ARP for some seconds.
+                soon = any(words in err.result.stderr for words in ("refused", "No route to host"))
+                if not soon or time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
             else:
