@@ -31,6 +31,7 @@ SCRATCH = "iqn.2026-01.org.example:scratch"
 HOST = "iqn.2026-01.org.example:host1"
 DB1 = "360014053f1d6c1e00014f0b9f3e7a51c"
 DISKS = ("db1", "db2", "logs")
+_ENDED = "while [ -d /proc/$pid ]; do sleep 0.05; done"
 # As a volume group's, and as they would be after any boot.
 _BACKINGS = "mkdir -p /dev/vg0; cd /dev/disk/lab; for d in *; do ln -sf $PWD/$d /dev/vg0/$d; done; truncate -s 64M /srv/scratch.img"
 
@@ -108,8 +109,7 @@ class StorageNode:
 
     def stop(self, signal: str = "TERM") -> None:
         """Send a signal to the daemon, and wait until it and its worker have ended."""
-        ended = "while [ -d /proc/$pid ]; do sleep 0.05; done"
-        self.machine.run(f"pid=$(cat {PID}); kill -{signal} $pid; {ended}", timeout=CONVERGE)
+        self.machine.run(f"pid=$(cat {PID}); kill -{signal} $pid; {_ENDED}", timeout=CONVERGE)
 
     def restore(self, hosts: str, more: str = "") -> None:
         """Let it run with the settings that `configure` writes, whatever has become of the machine and its daemon."""
@@ -117,8 +117,9 @@ class StorageNode:
             self.machine.start()
         told = self.machine.run(f"kill -CONT $(cat {PID}) && cat {SETTINGS}", check=False)
         if told.status != 0 or told.stdout != settings(self.name, hosts) + more:
-            ended = "while [ -d /proc/$pid ]; do sleep 0.05; done"
-            self.machine.run(f"pid=$(cat {PID}) && kill -KILL $pid && {ended}", check=False, timeout=CONVERGE)
+            self.machine.run(
+                f"pid=$(cat {PID}) && kill -KILL $pid && {_ENDED}", check=False, timeout=CONVERGE
+            )
             self.configure(hosts, more)
             self.start()
 

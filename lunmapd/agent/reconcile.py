@@ -17,6 +17,7 @@ from lunmapd.core.desire import Desire, desire
 from lunmapd.core.drift import Known
 from lunmapd.core.edits import judge
 from lunmapd.core.impact import Felt, Ways, felt
+from lunmapd.core.lunmap import Lunmap
 from lunmapd.core.observed import Observed
 from lunmapd.core.offer import offered, unchanged
 from lunmapd.core.outcome import Failure, Report, failures
@@ -83,11 +84,12 @@ def _ways_around(part: Part, steps: Plan, orders: Orders, known: Known | None) -
     before = {} if known is None else known.wanted
     closing = (lio.answered_until(step.item) for step in steps)
     beside = {name: before[name] for name in closing if name is not None and name in before}
-    return _ways(orders, {**part.wanted, **beside})
+    # A part is followed only where no edit is refused, so the map is the one to go by.
+    return _ways(orders.lunmap, orders, {**part.wanted, **beside})
 
 
-def _ways(orders: Orders, wanted: lio.Objects) -> Ways:
-    return Ways(judge(orders.lunmap, orders.edited).lunmap, orders.node, wanted, orders.logins)
+def _ways(lunmap: Lunmap, orders: Orders, wanted: lio.Objects) -> Ways:
+    return Ways(lunmap, orders.node, wanted, orders.logins)
 
 
 def _apply(kernel: Kernel, orders: Orders, steps: Plan, noticed: Felt) -> tuple[Report, ...]:
@@ -102,9 +104,10 @@ def _glance(kernel: Kernel, part: Part, likely: lio.Objects, otherwise: lio.Obje
 
 
 class Look(Struct, frozen=True):
-    """What a look at all of LIO found, what the map wants of this node then, what of it the orders let it have, and what leads there."""
+    """What a look at all of LIO found, the map to go by, what it wants of this node then, what of it the orders let it have, and what leads there."""
 
     observed: Observed
+    lunmap: Lunmap
     want: Desire
     desired: lio.Objects
     steps: Plan
@@ -116,11 +119,11 @@ def _look(kernel: Kernel, claims: AbstractSet[str], orders: Orders) -> Look:
     want = desire(judged.lunmap, orders.unreadable, orders.node, observed, orders.vault)
     want = replace(want, failures={**want.failures, **judged.failures})
     desired = offered(want.objects, observed.objects, orders.offer)
-    return Look(observed, want, desired, plan(desired, observed.objects))
+    return Look(observed, judged.lunmap, want, desired, plan(desired, observed.objects))
 
 
 def _felt(orders: Orders, look: Look, steps: Plan) -> Felt:
-    return felt(steps, look.observed, _ways(orders, look.want.objects), looked=True)
+    return felt(steps, look.observed, _ways(look.lunmap, orders, look.want.objects), looked=True)
 
 
 def _reconcile_all(kernel: Kernel, claims: Claims, orders: Orders, memory: Memory) -> Result:
@@ -167,7 +170,7 @@ def _choose(kernel: Kernel, orders: Orders, memory: Memory, look: Look) -> Chose
     wanted = drift.judge(steps, look.desired, observed.objects, memory.known, orders.report)
     _guard(kernel, orders, memory, look, wanted.steps)
     due = sift(wanted.steps, memory.backoff.refused(wanted.steps))
-    permitted = permit(due.steps, observed, _ways(orders, look.want.objects), orders.allow)
+    permitted = permit(due.steps, observed, _ways(look.lunmap, orders, look.want.objects), orders.allow)
     held = {**permitted.held, **due.held, **wanted.held}
     return Chosen(permitted.steps, held, guard.removals(wanted.steps))
 

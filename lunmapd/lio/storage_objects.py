@@ -11,10 +11,8 @@ from lunmapd.lio.look import Look
 from lunmapd.lio.places import FIRST_INDEX, index_of
 
 _SERIAL, _VENDOR, _PRODUCT = "wwn/vpd_unit_serial", "wwn/vendor_id", "wwn/product_id"
-_DEVICES, _SECTOR = (
-    "/sys/dev/block",
-    512,
-)  # whatever the device's own sectors are (Documentation/ABI/stable/sysfs-block)
+_DEVICES = "/sys/dev/block"
+_SECTOR = 512  # whatever the device's own sectors are (Documentation/ABI/stable/sysfs-block)
 _ON_A_PATH = ("fileio", "iblock", "pscsi")
 
 
