@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from pathlib import Path
 from lab.check import unfit
 
 BUILD = Path("build")
+_LINES_OF_A_FAILURE = 12
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Outcome:
     failed: int
     skipped: int
     seconds: float
+    failures: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -121,13 +123,26 @@ def _say(layer: Layer, line: str) -> None:
 
 def _count(layer: Layer, report: Path, seconds: float) -> Outcome:
     if not report.exists():
-        return Outcome(layer.name, 0, 1, 0, seconds)
-    suites = list(ET.parse(report).getroot().iter("testsuite"))  # noqa: S314 - pytest wrote it just now
+        return Outcome(layer.name, 0, 1, 0, seconds, ("pytest wrote no report",))
+    root = ET.parse(report).getroot()  # noqa: S314 - pytest wrote it just now
+    suites = list(root.iter("testsuite"))
     tests, failures, errors, skipped = (
         sum(int(suite.get(name, "0")) for suite in suites)
         for name in ("tests", "failures", "errors", "skipped")
     )
-    return Outcome(layer.name, tests - failures - errors - skipped, failures + errors, skipped, seconds)
+    passed = tests - failures - errors - skipped
+    return Outcome(layer.name, passed, failures + errors, skipped, seconds, tuple(_failures(root)))
+
+
+def _failures(root: ET.Element) -> Iterator[str]:
+    """Tell each test that failed or was skipped, with what pytest marks as its error (lines that begin with "E") and where it was."""
+    for case in root.iter("testcase"):
+        for fault in (*case.iter("failure"), *case.iter("error"), *case.iter("skipped")):
+            lines = (fault.text or "").strip().splitlines()
+            marked = [line for line in lines if line.startswith("E ")] or lines[-_LINES_OF_A_FAILURE:]
+            name = f"{case.get('classname')}::{case.get('name')}"
+            place = [line for line in lines[-1:] if line not in marked]
+            yield "\n    ".join([name, *marked[:_LINES_OF_A_FAILURE], *place])
 
 
 def _coverage() -> bool:
@@ -145,6 +160,8 @@ def _summarise(outcomes: list[Outcome], reasons: list[str]) -> None:
             f"{outcome.layer:12} {word:7} {outcome.passed:4} passed, {outcome.failed} failed, "
             f"{outcome.skipped} skipped, {outcome.seconds:.0f} s"
         )
+        for failure in outcome.failures:
+            print(f"  {failure}")
     for reason in reasons:
         print(
             f"contract, integration, chaos and lab can't run here: {reason} (make test-fast runs only the others)"
