@@ -42,6 +42,9 @@ class Trouble(Struct, frozen=True):
     tls: bool = False
 
 
+_NO_SESSION = Trouble("it took the connection and gave no session")
+
+
 class Dialler:
     """Connects to the servers of `hosts` (`host:port,...`), for a session timeout of `timeout` seconds.
 
@@ -85,6 +88,8 @@ class Dialler:
 
         After a loss it waits for a random while first, since all other clients may have lost the same server.
         """
+        if self._waiting is not None:
+            self._note(show(self._waiting[0]), _NO_SESSION)
         self._waiting = self._current = None
         self._closing.wait(self._losses.pause(time.monotonic(), random.random()))  # noqa: S311 - no secret
         server = show(address)
@@ -103,7 +108,9 @@ class Dialler:
         except OSError as error:
             self._note(server, _trouble(error))
             raise
-        self._note(server, Trouble("it took the connection and gave no session"))
+        if not self.troubles.get(server, _NO_SESSION).tls:
+            # Whoever asks meanwhile is told what TLS failed with before.
+            self._note(server, _NO_SESSION)
         return found
 
     def _open(self, address: Address, hostname: str | None, server: str) -> socket.socket:
@@ -116,7 +123,7 @@ class Dialler:
             context.sslsocket_class = _NotingSocket
             wrapped = context.wrap_socket(found, server_hostname=hostname or self._name(address))
         assert isinstance(wrapped, _NotingSocket)
-        wrapped.note = lambda error: self._note(server, _trouble(error))
+        wrapped.note = lambda error: self._refused(server, error)
         return wrapped
 
     def _name(self, address: Address) -> str:
@@ -129,6 +136,10 @@ class Dialler:
                 if address in found:
                     return host
         return address[0]
+
+    def _refused(self, server: str, error: ssl.SSLError) -> None:
+        self._waiting = None
+        self._note(server, _trouble(error))
 
     def _note(self, server: str, trouble: Trouble) -> None:
         self.troubles = {**self.troubles, server: trouble}

@@ -220,7 +220,7 @@ def test_without_zookeeper_the_last_map_is_kept_in_force(
     assert (conditions(agent)[STORE], applied(agent)) == ("Unreachable", 1)
     trio.start()
     wait_until(lambda: agent.turn().converged)
-    wait_until(lambda: read_fleet(session)["n1"].live is not None)
+    wait_until(lambda: read_fleet(patient)["n1"].live is not None)
 
 
 @contextmanager

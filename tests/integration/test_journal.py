@@ -4,6 +4,7 @@ import logging
 
 import pytest
 from integration.agents import H, Nodes, T, conditions, many, put
+from integration.tools import wait_until
 from msgspec.structs import replace
 
 from lunmapd.agent.agent import utc_now
@@ -96,7 +97,7 @@ def test_without_zookeeper_other_nodes_are_no_way_out(
     offers(session, logged_in=True)
     through = connect(deadline=0.5)
     agent = make(through)
-    agent.turn()
+    wait_until(lambda: agent.turn().converged)
     through.close()
     make.kernel.sessions = LOGGED_IN
     make.kernel.objects["mapped_lun", T, 1, H, 9] = lio.MappedLun(T, 1, H, 9, "l1", write_protect=True)

@@ -13,6 +13,7 @@ from secure import USERS, Secure, secure
 from lab import Lab
 from lunmapd.store.access_errors import CredentialsError, NotAuthenticatedError
 from lunmapd.store.credentials import ANONYMOUS, Credentials, Login
+from lunmapd.store.errors import UnheardError
 from lunmapd.store.init import initialise
 from lunmapd.store.read import read_all, refresh
 from lunmapd.store.session import Session
@@ -45,7 +46,7 @@ def let_in(session: Session) -> bool:
     """Tell whether a session gets at the tree, which is at revision 0."""
     try:
         return read_all(session).revision == 0
-    except (CredentialsError, NotAuthenticatedError):
+    except UnheardError:
         return False
 
 

@@ -48,10 +48,18 @@ def dial(servers: Secure, root: str) -> Iterator[Dial]:
 
 
 def failure(session: Session) -> str:
-    """Return what a call over TLS fails with."""
-    with pytest.raises(TlsFailedError) as caught:
-        read_all(session)
-    return str(caught.value)
+    """Return what TLS fails with, once a server was there in time to be asked."""
+    found: list[TlsFailedError] = []
+
+    def asked() -> bool:
+        with pytest.raises(UnreachableError) as caught:
+            read_all(session)
+        if isinstance(caught.value, TlsFailedError):
+            found.append(caught.value)
+        return bool(found)
+
+    wait_until(asked)
+    return str(found[0])
 
 
 def tls_of(credentials: Credentials) -> Tls:

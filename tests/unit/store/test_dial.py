@@ -22,11 +22,16 @@ def authority(tmp_path: Path) -> Authority:
 
 
 @contextmanager
-def serving(pair: Pair, talk: Callable[[ssl.SSLSocket], None]) -> Iterator[int]:
-    """Serve one TLS connection with `talk`; gives the port."""
+def serving(
+    pair: Pair, talk: Callable[[ssl.SSLSocket], None], port: int = 0, clients: Path | None = None
+) -> Iterator[int]:
+    """Serve one TLS connection with `talk`, to those with a certificate of the CA `clients` if it is given; gives the port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    if clients is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(clients)
+    with socket.create_server(("127.0.0.1", port)) as listener:
         listener.settimeout(30)
 
         def serve() -> None:
@@ -80,6 +85,24 @@ def test_troubles_are_told_by_server_until_there_is_a_session() -> None:
     }
     plain.connected()
     assert plain.troubles == {}
+
+
+def test_a_refusal_is_known_while_the_server_is_asked_again(authority: Authority) -> None:
+    """What TLS failed with after the handshake is told until the next attempt has ended, and then what that one ended with."""
+    pair, over = authority.issue("server", ["localhost"]), threading.Event()
+
+    def wait(_: ssl.SSLSocket) -> None:
+        over.wait(30)
+
+    with serving(pair, wait, clients=authority.ca) as port:
+        found = dialler(port, authority.ca)
+        refused = found.connect(("127.0.0.1", port), None)
+        with refused, pytest.raises(ssl.SSLError):
+            refused.recv(1)
+    for reason in ("it wants a certificate of ours", "it took the connection and gave no session"):
+        with serving(pair, wait, port), found.connect(("127.0.0.1", port), None):
+            assert [trouble.reason for trouble in found.troubles.values()] == [reason]
+            over.set()
 
 
 def test_addresses_are_shown_as_in_the_settings() -> None:
