@@ -5,18 +5,23 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster import HOST, SAN, SESSION_TIMEOUT, Cluster, bring_up, eventually
+from cluster import HOST, SAN, SESSION_TIMEOUT, Cluster, CtlError, bring_up, eventually
 
 from demo.narrator import Narrator
 from lab import Lab, LabError
 from lab.check import unfit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lab.initiator import Map
     from lab.io import VerifiedIO
 
+LOGS = Path("build/demo-logs")
 MIB = 1 << 20
 PATTERN = 7
 LIVE_LUN = f"""
@@ -43,13 +48,25 @@ def main() -> int:
     tell = Narrator()
     try:
         with Lab(keep=keep) as lab:
-            _show(lab, tell)
+            with _logs_kept(lab):
+                _show(lab, tell)
             tell.step("Cleaning up" if not keep else "Leaving everything running")
-    except (LabError, AssertionError) as error:
+    except (LabError, CtlError, AssertionError) as error:
         print(f"\nthe demo failed: {error}", file=sys.stderr)
         return 1
     tell.end()
     return 0
+
+
+@contextmanager
+def _logs_kept(lab: Lab) -> Iterator[None]:
+    """Keep what machines and servers have logged when something goes wrong, since all of it ends with the lab."""
+    try:
+        yield
+    except (LabError, CtlError, AssertionError):
+        lab.save_artifacts(LOGS)
+        print(f"\nlogs of the machines and servers: {LOGS}", file=sys.stderr)
+        raise
 
 
 def _show(lab: Lab, tell: Narrator) -> None:

@@ -268,6 +268,7 @@ def _save_machine(machine: Machine, directory: Path) -> None:
         "journal.log": "journalctl --no-pager -b || true",
         "lunmapd.log": "cat /var/log/lunmapd.log",
         "dmesg.log": "dmesg",
+        "clock.log": "cat /proc/uptime /proc/interrupts /proc/timer_list; date; ps ax",
     }
     for name, command in commands.items():
         try:

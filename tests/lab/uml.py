@@ -49,6 +49,7 @@ class Uml:
             "panic=-1",
             "seccomp=auto",
             "initcall_blacklist=raid6_select_algo",
+            *_STEADY_CLOCK,
         ]
         identity = [
             f"mem={spec.memory}",
@@ -69,6 +70,12 @@ class Uml:
     def shared(self, directory: str) -> str:
         """Return the arguments of mount(8) for a directory below /lab of the sandbox."""
         return f"-t hostfs -o hostfs=/lab/{directory} none"
+
+
+# With one alarm for each event, the kernel drops the one that comes while it handles the one before with interrupts off
+# (unblock_signals in arch/um/os-Linux/signal.c). No other follows it, and whoever waits for a time waits for ever: seen in machines on
+# busy hosts, whose daemons fell silent for good. An alarm a tick is followed by the next one.
+_STEADY_CLOCK = ("nohz=off", "highres=off")
 
 
 def _wires(place: Place) -> list[str]:
