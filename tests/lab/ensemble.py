@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -101,11 +100,11 @@ class Server:
 
     def pause(self) -> None:
         """Stop the process; its connections stay open and silent."""
-        self._running().signal(signal.SIGSTOP)
+        self._running().pause()
 
     def resume(self) -> None:
         """Let the process go on."""
-        self._running().signal(signal.SIGCONT)
+        self._running().resume()
 
     def cut(self) -> None:
         """Pull the server's network cable."""

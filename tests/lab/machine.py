@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import shlex
 import shutil
-import signal
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -111,11 +110,11 @@ class Machine:
 
     def pause(self) -> None:
         """Stop the machine's processor; its peers see silence."""
-        self._alive().signal(signal.SIGSTOP)
+        self._alive().pause()
 
     def resume(self) -> None:
         """Let the processor go on."""
-        self._alive().signal(signal.SIGCONT)
+        self._alive().resume()
 
     def cut(self) -> None:
         """Pull the cable of the data network; commands can still be run."""

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from lab.errors import StartFailed
 from lab.result import Result, run
-from lab.wait import PATIENCE
+from lab.wait import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,8 +60,25 @@ class Process:
         os.close(self.alive)
         self.alive = -1
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the main process of the tree."""
+    def pause(self) -> None:
+        """Stop the main process of the tree; return when each of its threads has: one that runs may go on until the processor is taken from it."""
+        self._signal(signal.SIGSTOP)
+        wait_for(self.states, lambda seen: seen <= {"T"}, PATIENCE, f"{self.name} stops")
+
+    def resume(self) -> None:
+        """Let the main process go on."""
+        self._signal(signal.SIGCONT)
+
+    def states(self) -> set[str]:
+        """Return the states that threads of the main process are in, by the letters of proc(5)."""
+        found: set[str] = set()
+        for pid in _grandchildren(self.popen.pid):
+            for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                    found.add(stat.read_text().rpartition(")")[2].split()[0])
+        return found
+
+    def _signal(self, number: signal.Signals) -> None:
         for pid in _grandchildren(self.popen.pid):
             os.kill(pid, number)
 

@@ -177,6 +177,16 @@ def test_an_ensemble_goes_on_when_its_leader_dies(lab: Lab) -> None:
     assert old in ensemble.followers
 
 
+def test_a_paused_server_is_still_at_once(lab: Lab) -> None:
+    """When a pause returns no thread of the server runs any more, however busy the machine is; then it goes on where it was."""
+    (server,) = lab.ensemble().servers
+    for _ in range(5):
+        server.pause()
+        assert server.ask("srvr", seconds=0.5) == ""
+        server.resume()
+        assert server.mode() == "standalone"
+
+
 def test_a_cut_server_loses_the_others_and_comes_back(lab: Lab) -> None:
     """A server that is cut off doesn't answer; the rest serve, and it follows again when healed."""
     ensemble = lab.ensemble(3)
