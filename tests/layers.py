@@ -4,6 +4,9 @@
 is named and counts as a failure, and so does a skipped test: a layer that was not run proved nothing.
 
 The lab's layer mostly waits: for machines, timeouts, sessions. So the others run beside it, one after the other, cheapest first.
+
+When all of them are over, a few tests that failed are run once more, with nothing beside them. One that passes then is not what the
+change at hand broke: it is told of as unsteady, with its error, and is a race to be looked for.
 """
 
 import argparse
@@ -13,13 +16,14 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab.check import unfit
 
 BUILD = Path("build")
 _LINES_OF_A_FAILURE = 12
+_FEW = 3
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,27 @@ LAYERS = (
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a layer."""
+class Failure:
+    """A test that failed or was skipped, and the lines that tell why."""
 
-    layer: str
+    test: str
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n    ".join([self.test, *self.lines])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a layer. `passed` are also the `unsteady` ones, which passed when they were run again."""
+
+    layer: Layer
     passed: int
     failed: int
     skipped: int
     seconds: float
-    failures: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    unsteady: tuple[Failure, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -72,9 +88,8 @@ def main() -> int:
     layers = [layer for layer in LAYERS if _can_run(layer, fast=fast, reasons=reasons)]
     lanes = [[layer for layer in layers if layer.beside is beside] for beside in (False, True)]
     with ThreadPoolExecutor(len(lanes)) as pool:
-        outcomes = [
-            outcome for lane in pool.map(lambda lane: _run_all(lane, fast=fast), lanes) for outcome in lane
-        ]
+        results = list(pool.map(lambda lane: [run(layer, fast=fast) for layer in lane], lanes))
+    outcomes = [run_again(outcome, fast=fast) for lane in results for outcome in lane]
     covered = _coverage()
     _summarise(outcomes, reasons)
     return 0 if covered and not reasons and all(outcome.good for outcome in outcomes) else 1
@@ -89,31 +104,43 @@ def _can_run(layer: Layer, *, fast: bool, reasons: list[str]) -> bool:
     return True
 
 
-def _run_all(layers: Sequence[Layer], *, fast: bool) -> list[Outcome]:
-    return [_run(layer, fast=fast) for layer in layers]
-
-
-def _run(layer: Layer, *, fast: bool) -> Outcome:
-    _say(layer, layer.proves)
-    report = BUILD / f"junit-{layer.name}.xml"
+def run(layer: Layer, *, fast: bool = False, failed_only: bool = False) -> Outcome:
+    """Run a layer, or only those of its tests that failed the last time."""
+    _say(layer, "those that failed, once more and alone" if failed_only else layer.proves)
+    report = BUILD / f"junit-{layer.name}{'-again' if failed_only else ''}.xml"
     report.unlink(missing_ok=True)
-    python = [sys.executable, "-m"]
-    measured = ["coverage", "run", "--parallel-mode", "-m"] if layer.covers_core else []
-    chosen = ["-m", "not lab"] if fast else []
+    command = [*_pytest(layer), f"--junitxml={report}"]
+    command += ["-m", "not lab"] if fast else []
+    command += ["--last-failed", "--last-failed-no-failures=none"] if failed_only else []
     began = time.monotonic()
-    command = [
-        *python,
-        *measured,
-        "pytest",
-        "-v" if layer.beside else "-q",
-        layer.path,
-        *chosen,
-        f"--junitxml={report}",
-    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
         for line in running.stdout or ():
             _say(layer, line.rstrip())
     return _count(layer, report, time.monotonic() - began)
+
+
+def _pytest(layer: Layer) -> list[str]:
+    measured = ["coverage", "run", "--parallel-mode", "-m"] if layer.covers_core else []
+    remembers = f"cache_dir={(BUILD / f'pytest-{layer.name}').absolute()}"
+    verbosity = "-v" if layer.beside else "-q"
+    return [sys.executable, "-m", *measured, "pytest", verbosity, "-o", remembers, layer.path]
+
+
+def run_again(first: Outcome, *, fast: bool = False) -> Outcome:
+    """Run what has failed once more, unless that is much, and take from the failures what passes now."""
+    if not 0 < first.failed <= _FEW:
+        return first
+    second = run(first.layer, fast=fast, failed_only=True)
+    if second.passed + second.failed != first.failed:
+        return first
+    still = {failure.test for failure in second.failures}
+    return replace(
+        first,
+        passed=first.passed + second.passed,
+        failed=second.failed,
+        failures=tuple(failure for failure in first.failures if failure.test in still),
+        unsteady=tuple(failure for failure in first.failures if failure.test not in still),
+    )
 
 
 def _say(layer: Layer, line: str) -> None:
@@ -123,7 +150,7 @@ def _say(layer: Layer, line: str) -> None:
 
 def _count(layer: Layer, report: Path, seconds: float) -> Outcome:
     if not report.exists():
-        return Outcome(layer.name, 0, 1, 0, seconds, ("pytest wrote no report",))
+        return Outcome(layer, 0, 1, 0, seconds, (Failure("pytest wrote no report", ()),))
     root = ET.parse(report).getroot()  # noqa: S314 - pytest wrote it just now
     suites = list(root.iter("testsuite"))
     tests, failures, errors, skipped = (
@@ -131,18 +158,18 @@ def _count(layer: Layer, report: Path, seconds: float) -> Outcome:
         for name in ("tests", "failures", "errors", "skipped")
     )
     passed = tests - failures - errors - skipped
-    return Outcome(layer.name, passed, failures + errors, skipped, seconds, tuple(_failures(root)))
+    return Outcome(layer, passed, failures + errors, skipped, seconds, tuple(_failures(root)))
 
 
-def _failures(root: ET.Element) -> Iterator[str]:
-    """Tell each test that failed or was skipped, with what pytest marks as its error (lines that begin with "E") and where it was."""
+def _failures(root: ET.Element) -> Iterator[Failure]:
+    """Tell each test that did not pass, with what pytest marks as its error (lines that begin with "E") and where it was."""
     for case in root.iter("testcase"):
         for fault in (*case.iter("failure"), *case.iter("error"), *case.iter("skipped")):
             lines = (fault.text or "").strip().splitlines()
             marked = [line for line in lines if line.startswith("E ")] or lines[-_LINES_OF_A_FAILURE:]
-            name = f"{case.get('classname')}::{case.get('name')}"
             place = [line for line in lines[-1:] if line not in marked]
-            yield "\n    ".join([name, *marked[:_LINES_OF_A_FAILURE], *place])
+            test = f"{case.get('classname')}::{case.get('name')}"
+            yield Failure(test, (*marked[:_LINES_OF_A_FAILURE], *place))
 
 
 def _coverage() -> bool:
@@ -152,22 +179,26 @@ def _coverage() -> bool:
     return subprocess.run([*coverage, "report"], check=False).returncode == 0
 
 
-def _summarise(outcomes: list[Outcome], reasons: list[str]) -> None:
+def _summarise(outcomes: Sequence[Outcome], reasons: list[str]) -> None:
     print("\n== summary")
     for outcome in outcomes:
         word = "ok" if outcome.good else "FAILED"
         print(
-            f"{outcome.layer:12} {word:7} {outcome.passed:4} passed, {outcome.failed} failed, "
+            f"{outcome.layer.name:12} {word:7} {outcome.passed:4} passed, {outcome.failed} failed, "
             f"{outcome.skipped} skipped, {outcome.seconds:.0f} s"
         )
         for failure in outcome.failures:
             print(f"  {failure}")
+        for failure in outcome.unsteady:
+            print(f"  unsteady, it passed alone: {failure}")
     for reason in reasons:
         print(
             f"contract, integration, chaos and lab can't run here: {reason} (make test-fast runs only the others)"
         )
     passed, failed = sum(o.passed for o in outcomes), sum(o.failed + o.skipped for o in outcomes)
-    print(f"{passed} passed, {failed + len(reasons)} failed", flush=True)
+    unsteady = sum(len(o.unsteady) for o in outcomes)
+    told = f", {unsteady} of them unsteady" if unsteady else ""
+    print(f"{passed} passed{told}, {failed + len(reasons)} failed", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,69 @@
+"""The runner of the layers, on small layers of its own."""
+
+from pathlib import Path
+
+import pytest
+from layers import Layer, Outcome, run, run_again
+
+ONCE = """
+from pathlib import Path
+
+def test_passes_the_second_time():
+    seen = Path("seen")
+    known = seen.exists()
+    seen.touch()
+    assert known, "never seen"
+
+def test_passes():
+    pass
+"""
+NEVER = """
+def test_never_passes():
+    assert 1 == 2
+"""
+
+
+@pytest.fixture
+def layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layer:
+    """Give a layer without tests, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return Layer("small", "nothing", str(tmp_path))
+
+
+def both(layer: Layer, *texts: str) -> tuple[Outcome, Outcome]:
+    """Write tests and run them, and then once more what failed."""
+    for number, text in enumerate(texts):
+        (Path(layer.path) / f"test_{number}.py").write_text(text)
+    first = run(layer)
+    return first, run_again(first)
+
+
+def test_what_passes_alone_is_told_of_and_no_failure(layer: Layer) -> None:
+    """A test that fails once is named with its error as unsteady, counted once, and the layer is good."""
+    first, found = both(layer, ONCE)
+    assert (first.passed, first.failed, first.good) == (1, 1, False)
+    assert (found.passed, found.failed, found.good, found.failures) == (2, 0, True, ())
+    (unsteady,) = found.unsteady
+    assert unsteady.test == "test_0::test_passes_the_second_time"
+    assert "AssertionError: never seen" in unsteady.lines[0]
+
+
+def test_what_fails_again_fails(layer: Layer) -> None:
+    """Beside one that passes alone, a test that fails each time is a failure with its error and its place."""
+    _, found = both(layer, ONCE, NEVER)
+    assert (found.passed, found.failed, found.good, len(found.unsteady)) == (2, 1, False, 1)
+    (failure,) = found.failures
+    told = [" ".join(line.split()) for line in str(failure).splitlines()]
+    assert told == ["test_1::test_never_passes", "E assert 1 == 2", "test_1.py:3: AssertionError"]
+
+
+def test_many_failures_are_not_run_again(layer: Layer) -> None:
+    """When much fails it is not for want of time, and the first word stands."""
+    first, found = both(layer, *4 * (NEVER,))
+    assert (first.failed, found) == (4, first)
+
+
+def test_a_layer_that_does_not_get_to_its_tests_fails(layer: Layer) -> None:
+    """A module that can't be imported is a failure, also when it is tried again."""
+    _, found = both(layer, ONCE, "import nothing_of_that_name")
+    assert not found.good
