@@ -9,6 +9,8 @@ from lunmapd.core import digest as digests
 from lunmapd.core.documents import DocumentError, decode, encode
 
 CHUNK = 512 * 1024
+MOST = 1 << 28
+"""Bytes of documents that a checkpoint may have: many times a map of 10,000 Luns, and no more than a node can hold."""
 
 
 class Header(Struct, frozen=True):
@@ -43,10 +45,13 @@ def pack(checkpoint: Checkpoint) -> list[bytes]:
 
 def unpack(header: Header, chunks: Sequence[bytes]) -> Checkpoint:
     """Read what `pack` wrote. Raises DocumentError when it is not whole, or not what the header says."""
+    inflater = zlib.decompressobj()
     try:
-        data = zlib.decompress(b"".join(chunks))
+        data = inflater.decompress(b"".join(chunks), MOST)
     except zlib.error as error:
         raise DocumentError((), f"not a checkpoint: {error}") from None
+    if not inflater.eof:
+        raise DocumentError((), f"not a checkpoint: it has no end within {MOST} bytes")
     content = decode(data, dict[str, Raw])
     found = Checkpoint(header.revision, {path: bytes(raw) for path, raw in content.items()})
     if found.digest != header.digest:

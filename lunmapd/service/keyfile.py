@@ -26,14 +26,25 @@ class KeyFileError(LunmapdError):
 
 
 def read_keys(path: Path) -> Keyring:
-    """Read the key file; an absent one has no keys. Raises KeyFileError for one that is not only its owner's."""
-    if not path.exists():
+    """Read the key file; an absent one has no keys. Raises KeyFileError for one that can't be read or is not only its owner's."""
+    if _is_absent(path):
         return Keyring()
     try:
         data = read_private(path)
     except CredentialsError as error:
         raise KeyFileError(f"{error}; if others had access to it, make a new key") from None
     return keyring(_keys(path, data))
+
+
+def _is_absent(path: Path) -> bool:
+    """Tell whether there is no such file, which is not the same as not being let at it."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _keys(path: Path, data: bytes) -> Iterator[bytes]:

@@ -52,6 +52,15 @@ def test_what_is_not_the_checkpoint_is_refused(chunks: list[bytes]) -> None:
         unpack(header(found, chunks), chunks)
 
 
+def test_a_checkpoint_that_would_fill_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little that unpacks to very much, as somebody could write around the tools, is not unpacked."""
+    found = Checkpoint(1, {"luns/a": encode({"x": "y" * 1000})})
+    chunks = pack(found)
+    monkeypatch.setattr(checkpoint, "MOST", 1000)
+    with pytest.raises(DocumentError, match="no end within 1000 bytes"):
+        unpack(header(found, chunks), chunks)
+
+
 def test_a_chunk_too_few_is_refused() -> None:
     """A checkpoint without its last chunk is none."""
     found = Checkpoint(1, {"luns/a": encode({"x": "y" * 1000})})

@@ -63,3 +63,11 @@ def test_a_key_file_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(path, 12345, -1)
     with pytest.raises(KeyFileError, match="belongs to user 12345"):
         read_keys(path)
+
+
+def test_what_can_not_be_looked_at_is_not_absent(tmp_path: Path) -> None:
+    """Who is not let at the file is told why, and not that a secret's key is missing."""
+    path = tmp_path / "secrets.key"
+    path.symlink_to(path)
+    with pytest.raises(KeyFileError, match="symbolic links"):
+        read_keys(path)
