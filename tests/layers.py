@@ -127,8 +127,8 @@ def _pytest(layer: Layer) -> list[str]:
 
 
 def run_again(first: Outcome, *, fast: bool = False) -> Outcome:
-    """Run what has failed once more, unless that is much, and take from the failures what passes now."""
-    if not 0 < first.failed <= _FEW:
+    """Run what has failed once more, unless that is much or something was skipped, and take from the failures what passes now."""
+    if first.skipped or not 0 < first.failed <= _FEW:
         return first
     second = run(first.layer, fast=fast, failed_only=True)
     if second.passed + second.failed != first.failed:

@@ -21,6 +21,13 @@ NEVER = """
 def test_never_passes():
     assert 1 == 2
 """
+SKIPPED = """
+import pytest
+
+@pytest.mark.skip(reason="not here")
+def test_is_skipped():
+    pass
+"""
 
 
 @pytest.fixture
@@ -61,6 +68,13 @@ def test_many_failures_are_not_run_again(layer: Layer) -> None:
     """When much fails it is not for want of time, and the first word stands."""
     first, found = both(layer, *4 * (NEVER,))
     assert (first.failed, found) == (4, first)
+
+
+def test_a_skipped_test_is_not_made_good(layer: Layer) -> None:
+    """Beside a skipped test nothing is run again: it counts as failed whatever the others do, and is named."""
+    first, found = both(layer, ONCE, SKIPPED)
+    assert (first.failed, first.skipped, found) == (1, 1, first)
+    assert "test_1::test_is_skipped" in [failure.test for failure in found.failures]
 
 
 def test_a_layer_that_does_not_get_to_its_tests_fails(layer: Layer) -> None:
