@@ -40,10 +40,8 @@ def _is_absent(path: Path) -> bool:
     """Tell whether there is no such file, which is not the same as not being let at it."""
     try:
         path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
     return False
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,6 @@ from lab import Lab, LabError
 from lab.check import unfit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lab.initiator import Map
     from lab.io import VerifiedIO
 
@@ -47,26 +44,14 @@ def main() -> int:
         return 1
     tell = Narrator()
     try:
-        with Lab(keep=keep) as lab:
-            with _logs_kept(lab):
-                _show(lab, tell)
+        with Lab(keep=keep, artifacts=LOGS) as lab:
+            _show(lab, tell)
             tell.step("Cleaning up" if not keep else "Leaving everything running")
     except (LabError, CtlError, AssertionError) as error:
-        print(f"\nthe demo failed: {error}", file=sys.stderr)
+        print(f"\nthe demo failed: {error}\nlogs of what ran: {LOGS}", file=sys.stderr)
         return 1
     tell.end()
     return 0
-
-
-@contextmanager
-def _logs_kept(lab: Lab) -> Iterator[None]:
-    """Keep what machines and servers have logged when something goes wrong, since all of it ends with the lab."""
-    try:
-        yield
-    except (LabError, CtlError, AssertionError):
-        lab.save_artifacts(LOGS)
-        print(f"\nlogs of the machines and servers: {LOGS}", file=sys.stderr)
-        raise
 
 
 def _show(lab: Lab, tell: Narrator) -> None:

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from pki import Authority
 from secure import Secure, secure
 
-from lab import Lab
+from lab import Lab, wait_for
+from lab.wait import PATIENCE
 from lunmapd.store.access_errors import TlsFailedError
 from lunmapd.store.credentials import ANONYMOUS, Credentials, Tls
 from lunmapd.store.errors import UnreachableError
@@ -49,17 +50,15 @@ def dial(servers: Secure, root: str) -> Iterator[Dial]:
 
 def failure(session: Session) -> str:
     """Return what TLS fails with, once a server was there in time to be asked."""
-    found: list[TlsFailedError] = []
 
-    def asked() -> bool:
+    def trouble() -> UnreachableError:
         with pytest.raises(UnreachableError) as caught:
             read_all(session)
-        if isinstance(caught.value, TlsFailedError):
-            found.append(caught.value)
-        return bool(found)
+        return caught.value
 
-    wait_until(asked)
-    return str(found[0])
+    return str(
+        wait_for(trouble, lambda error: isinstance(error, TlsFailedError), PATIENCE, "what TLS fails with")
+    )
 
 
 def tls_of(credentials: Credentials) -> Tls:

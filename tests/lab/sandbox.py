@@ -63,13 +63,13 @@ class Process:
     def pause(self) -> None:
         """Stop the main process of the tree; return when each of its threads has: one that runs may go on until the processor is taken from it."""
         self._signal(signal.SIGSTOP)
-        wait_for(self.states, lambda seen: seen <= {"T"}, PATIENCE, f"{self.name} stops")
+        wait_for(self._states, lambda seen: seen <= {"T"}, PATIENCE, f"{self.name} stops")
 
     def resume(self) -> None:
         """Let the main process go on."""
         self._signal(signal.SIGCONT)
 
-    def states(self) -> set[str]:
+    def _states(self) -> set[str]:
         """Return the states that threads of the main process are in, by the letters of proc(5)."""
         found: set[str] = set()
         for pid in _grandchildren(self.popen.pid):
