@@ -23,6 +23,7 @@ def main() -> None:
                     _send(wire.Some((lio.Target(claim), lio.Tpg(claim, 1))))
             _send(wire.Seen(objects, foreign, request.claims, ()))
         else:
+            assert isinstance(request, wire.Apply)  # nobody sends it a Glance
             for number, step in enumerate(request.steps):
                 assert isinstance(step.item, lio.Target)
                 _send(wire.Progress((), ((number, domain(step.item, Places())),)))
