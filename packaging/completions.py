@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 from click.shell_completion import get_completion_class
 
-from lunmapd.service.ctl.group import ctl
-from lunmapd.service.daemon import daemon
+from lunmapd.service.ctl.cli import ctl
+from lunmapd.service.daemon.main import daemon
 
 COMMANDS: dict[str, click.Command] = {"lunmapctl": ctl, "lunmapd": daemon}
 # The names by which the shells find them.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pki import Authority
 
-from lunmapd.store.credentials import Credentials, Login, Tls
+from lunmapd.store.session.credentials import Credentials, Login, Tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

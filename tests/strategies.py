@@ -3,9 +3,8 @@
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lunmapd.core import lio
-from lunmapd.core.backings import Backing, Block, FileIO, RamDisk, User
-from lunmapd.core.lunmap import (
+from lunmapd.core.base.backings import Backing, Block, FileIO, RamDisk, User
+from lunmapd.core.base.lunmap import (
     Access,
     AluaState,
     Group,
@@ -22,7 +21,8 @@ from lunmapd.core.lunmap import (
     initiators_of,
     reporting_nodes,
 )
-from lunmapd.core.project import TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.project import TPG_ATTRIBUTES, TPG_PARAMETERS
 
 NODES = ("n1", "n2", "n3")
 TARGETS = ("iqn.2026-01.org.example:a", "iqn.2026-01.org.example:b")
@@ -145,9 +145,9 @@ def _luns(draw: st.DrawFn, index: int, name: str, lunmap: Lunmap, taken: set[tup
     )
 
 
-def _storage_objects() -> st.SearchStrategy[lio.Object]:
+def _storage_objects() -> st.SearchStrategy[lio_objects.Object]:
     return st.builds(
-        lio.StorageObject,
+        lio_objects.StorageObject,
         st.sampled_from(LUNS),
         st.sampled_from(("iblock", "fileio")),
         st.sampled_from(("/dev/a", "/dev/b")),
@@ -158,38 +158,41 @@ def _storage_objects() -> st.SearchStrategy[lio.Object]:
 
 
 @st.composite
-def kernels(draw: st.DrawFn) -> dict[lio.Key, lio.Object]:
+def kernels(draw: st.DrawFn) -> dict[lio_objects.Key, lio_objects.Object]:
     """Draw our objects in a kernel: any set that stands, with leftovers and settings that somebody changed."""
-    items: list[lio.Object] = draw(st.lists(_storage_objects(), max_size=4, unique_by=lio.key))
+    items: list[lio_objects.Object] = draw(
+        st.lists(_storage_objects(), max_size=4, unique_by=lio_objects.key)
+    )
     items += [
-        lio.Leftover(kind, f"core/iblock_1/{kind}") for kind in draw(st.sets(st.sampled_from(("hba", "lun"))))
+        lio_objects.Leftover(kind, f"core/iblock_1/{kind}")
+        for kind in draw(st.sets(st.sampled_from(("hba", "lun"))))
     ]
     for iqn in draw(st.sets(st.sampled_from(TARGETS))):
-        items.append(lio.Target(iqn))
+        items.append(lio_objects.Target(iqn))
         for tag in draw(st.sets(st.sampled_from((1, 2)))):
             items += draw(
-                _tpgs(iqn, tag, [item.name for item in items if isinstance(item, lio.StorageObject)])
+                _tpgs(iqn, tag, [item.name for item in items if isinstance(item, lio_objects.StorageObject)])
             )
-    return lio.keyed(items)
+    return lio_objects.keyed(items)
 
 
 @st.composite
-def _tpgs(draw: st.DrawFn, iqn: str, tag: int, names: list[str]) -> list[lio.Object]:
+def _tpgs(draw: st.DrawFn, iqn: str, tag: int, names: list[str]) -> list[lio_objects.Object]:
     settings = draw(st.sampled_from((TPG_ATTRIBUTES, (("authentication", "1"),))))
-    items: list[lio.Object] = [lio.Tpg(iqn, tag, settings, TPG_PARAMETERS)]
+    items: list[lio_objects.Object] = [lio_objects.Tpg(iqn, tag, settings, TPG_PARAMETERS)]
     luns = draw(st.sets(st.sampled_from(names))) if names else set()
     acls = draw(st.sets(st.sampled_from(INITIATORS)))
-    items += [lio.TpgLun(iqn, tag, name) for name in luns]
-    items += [lio.NodeAcl(iqn, tag, initiator) for initiator in acls]
+    items += [lio_objects.TpgLun(iqn, tag, name) for name in luns]
+    items += [lio_objects.NodeAcl(iqn, tag, initiator) for initiator in acls]
     for initiator in sorted(acls):
         for number, name in enumerate(
             draw(st.lists(st.sampled_from(sorted(luns)), max_size=3)) if luns else []
         ):
-            items.append(lio.MappedLun(iqn, tag, initiator, number, name, draw(st.booleans())))
+            items.append(lio_objects.MappedLun(iqn, tag, initiator, number, name, draw(st.booleans())))
     items += [
-        lio.Portal(iqn, tag, address)
+        lio_objects.Portal(iqn, tag, address)
         for address in draw(st.sets(st.sampled_from(("10.0.0.1:3260", "10.0.0.9:3260"))))
     ]
     if draw(st.booleans()):
-        items.append(lio.Enabled(iqn, tag, draw(st.sampled_from((0, 1)))))
+        items.append(lio_objects.Enabled(iqn, tag, draw(st.sampled_from((0, 1)))))
     return items

@@ -9,14 +9,10 @@ from lunmapd.client.access import LockedOutError, Permissions, RoleRefusedError
 from lunmapd.client.client import Client, Note, Proposal
 from lunmapd.client.files import BackupFileError
 from lunmapd.client.fleet import Fleet, NotAppliedError
-from lunmapd.core.access import Identity, Role, Roles, parse_identity, with_password
-from lunmapd.core.backings import Backing, Block, FileIO, Pscsi, RamDisk, User
-from lunmapd.core.backup import BackupError, Title
-from lunmapd.core.changes import Allowance, Change, Revision
-from lunmapd.core.errors import InvalidInputError, LunmapdError, Problem
-from lunmapd.core.fields import Difference, FieldChange, differences
-from lunmapd.core.lag import Lag, Missed
-from lunmapd.core.lunmap import (
+from lunmapd.core.base.access import Identity, Role, Roles, parse_identity, with_password
+from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi, RamDisk, User
+from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
+from lunmapd.core.base.lunmap import (
     Access,
     AluaState,
     Authentication,
@@ -33,19 +29,16 @@ from lunmapd.core.lunmap import (
     Shared,
     Target,
 )
-from lunmapd.core.lunpaths import Host, LunPaths, NodePath
-from lunmapd.core.mapfile import parse as parse_map
-from lunmapd.core.mapfile import show as show_map
-from lunmapd.core.password import Secret
-from lunmapd.core.status import Live, NodeStatus
-from lunmapd.store.access_errors import (
-    CredentialsError,
-    NotAuthenticatedError,
-    NotPermittedError,
-    TlsFailedError,
-    UnknownIdentityError,
-)
-from lunmapd.store.commit_errors import (
+from lunmapd.core.base.password import Secret
+from lunmapd.core.fleet.lag import Lag, Missed
+from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
+from lunmapd.core.fleet.status import Live, NodeStatus
+from lunmapd.core.history.backup import BackupError, Title
+from lunmapd.core.history.changes import Allowance, Change, Revision
+from lunmapd.core.history.fields import Difference, FieldChange, differences
+from lunmapd.core.map.mapfile import parse as parse_map
+from lunmapd.core.map.mapfile import show as show_map
+from lunmapd.store.commit.commit_errors import (
     BusyError,
     ConflictError,
     EditedMeanwhileError,
@@ -54,11 +47,17 @@ from lunmapd.store.commit_errors import (
     StagedError,
     StoppedError,
     TakenOverError,
-    TooLargeError,
     UnexpectedRevisionError,
 )
-from lunmapd.store.credentials import Credentials, Login, Tls
-from lunmapd.store.errors import (
+from lunmapd.store.session.access_errors import (
+    CredentialsError,
+    NotAuthenticatedError,
+    NotPermittedError,
+    TlsFailedError,
+    UnknownIdentityError,
+)
+from lunmapd.store.session.credentials import Credentials, Login, Tls
+from lunmapd.store.session.errors import (
     AlreadyInitialisedError,
     NoClientError,
     NotInitialisedError,
@@ -66,19 +65,20 @@ from lunmapd.store.errors import (
     StoreError,
     UnreachableError,
 )
-from lunmapd.store.forget import Forgotten, NeverRegisteredError, NodeInUseError
-from lunmapd.store.history_errors import (
+from lunmapd.store.session.limits import TooLargeError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.history_errors import (
     HistoryTrimmedError,
     HistoryUnknownError,
     NoSuchRevisionError,
     PartOnlyError,
 )
-from lunmapd.store.migrate import OldNodesError
-from lunmapd.store.node import FleetNode
-from lunmapd.store.restore_errors import BadBackupError, RestoreBusyError, TreeExistsError
-from lunmapd.store.session import Session
-from lunmapd.store.snapshot import Meta, Snapshot
-from lunmapd.store.trim import KEEP, Trimmed
+from lunmapd.store.tree.members import FleetNode
+from lunmapd.store.tree.snapshot import Meta, Snapshot
+from lunmapd.store.upkeep.forget import Forgotten, NeverRegisteredError, NodeInUseError
+from lunmapd.store.upkeep.migrate import OldNodesError
+from lunmapd.store.upkeep.restore_errors import BadBackupError, RestoreBusyError, TreeExistsError
+from lunmapd.store.upkeep.trim import KEEP, Trimmed
 
 __all__ = [
     "KEEP",

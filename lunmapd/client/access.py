@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from lunmapd.core.access import Identity, Role, Roles, granted, is_admin, revoked
-from lunmapd.core.errors import Exit, LunmapdError
-from lunmapd.core.names import check_name
-from lunmapd.store.acl import count_strays, read_roles, set_roles
-from lunmapd.store.session import Session
+from lunmapd.core.base.access import Identity, Role, Roles, granted, is_admin, revoked
+from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.names import check_name
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.acl import count_strays, read_roles, set_roles
 
 
 class RoleRefusedError(LunmapdError):

@@ -15,35 +15,35 @@ from msgspec.structs import replace
 from lunmapd.client.access import Permissions
 from lunmapd.client.files import load, save
 from lunmapd.client.fleet import Fleet, read_with_history, wait_applied
-from lunmapd.core.backup import Title
-from lunmapd.core.changes import Allowance, Change, Revision, diff, split
-from lunmapd.core.errors import InvalidInputError, LunmapdError, Problem
-from lunmapd.core.identity import with_identity
-from lunmapd.core.lunmap import Lunmap
-from lunmapd.core.migrate import to_schema_2
-from lunmapd.core.permit import WORDS
-from lunmapd.store.backup import read_backup
-from lunmapd.store.commit import commit, edit
-from lunmapd.store.commit_errors import NothingStagedError
-from lunmapd.store.confirm import confirm
-from lunmapd.store.credentials import ANONYMOUS, Credentials
-from lunmapd.store.draft import Signature
-from lunmapd.store.forget import Forgotten, forget
-from lunmapd.store.history import check_released, read_revision, rewind, walk
-from lunmapd.store.init import initialise
-from lunmapd.store.migrate import converted, migrate
-from lunmapd.store.migrate import resume as resume_migration
-from lunmapd.store.override import override
-from lunmapd.store.read import read_all
-from lunmapd.store.repair import edited_changes, repair
-from lunmapd.store.restore import restore
-from lunmapd.store.rewound import accept_rewound
-from lunmapd.store.session import DEFAULT_CHROOT, Session
-from lunmapd.store.snapshot import Meta, Snapshot, followed, remembered
-from lunmapd.store.staged import Halfway, read_halfway, resume, undo
-from lunmapd.store.terms import Progress, Terms, allowing, in_silence
-from lunmapd.store.top import read_newest
-from lunmapd.store.trim import KEEP, Trimmed, trim, trim_if_long
+from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.history.backup import Title
+from lunmapd.core.history.changes import Allowance, Change, Revision, diff, split
+from lunmapd.core.history.migrate import to_schema_2
+from lunmapd.core.map.fill_in import with_identity
+from lunmapd.core.planning.disruption_limit import WORDS
+from lunmapd.store.commit.commit import commit, edit
+from lunmapd.store.commit.commit_errors import NothingStagedError
+from lunmapd.store.commit.commit_options import Progress, Terms, allowing, in_silence
+from lunmapd.store.commit.confirm import confirm
+from lunmapd.store.commit.draft import Signature
+from lunmapd.store.commit.override import override
+from lunmapd.store.commit.repair import edited_changes, repair
+from lunmapd.store.commit.rewound import accept_rewound
+from lunmapd.store.commit.staged import Halfway, read_halfway, resume, undo
+from lunmapd.store.session.credentials import ANONYMOUS, Credentials
+from lunmapd.store.session.session import DEFAULT_CHROOT, Session
+from lunmapd.store.tree.history import check_released, read_revision, rewind, walk
+from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.snapshot import Meta, Snapshot, followed, remembered
+from lunmapd.store.tree.znodes import read_newest
+from lunmapd.store.upkeep.backup import read_backup
+from lunmapd.store.upkeep.forget import Forgotten, forget
+from lunmapd.store.upkeep.init import initialise
+from lunmapd.store.upkeep.migrate import converted, migrate
+from lunmapd.store.upkeep.migrate import resume as resume_migration
+from lunmapd.store.upkeep.restore import restore
+from lunmapd.store.upkeep.trim import KEEP, Trimmed, trim, trim_if_long
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Client:
 
     Make it with `connect`, and use it as a context manager; or of a Session that is started, and stays open.
     Every method raises UnreachableError when ZooKeeper does not answer, and NotInitialisedError when there is no map;
-    those that commit, the errors of `lunmapd.store.commit.commit`. All errors are LunmapdError.
+    those that commit, the errors of `lunmapd.store.commit.commit.commit`. All errors are LunmapdError.
     """
 
     def __init__(self, session: Session, *, progress: Progress = in_silence, keep: int = KEEP) -> None:
@@ -195,7 +195,7 @@ class Client:
         return read_revision(self._session, number, read_newest(self._session))
 
     def map_at(self, revision: int) -> Lunmap:
-        """Return the map as it was. Raises the errors of `lunmapd.store.history.rewind`."""
+        """Return the map as it was. Raises the errors of `lunmapd.store.tree.history.rewind`."""
         return rewind(self._session, self.read(), revision)
 
     def diff(self, older: int, newer: int | None = None) -> tuple[Change, ...]:

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from lunmapd.core import backup
-from lunmapd.core.errors import LunmapdError
+from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.history import backup
 
 
 class BackupFileError(LunmapdError):

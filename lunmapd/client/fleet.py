@@ -7,16 +7,16 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.errors import Exit, LunmapdError
-from lunmapd.core.lag import Lag, Missed, Recent, lag
-from lunmapd.core.lunpaths import LunPaths, lun_paths
-from lunmapd.core.status import At
-from lunmapd.core.witness import Said
-from lunmapd.store.missed import read_missed
-from lunmapd.store.node import FleetNode, read_fleet
-from lunmapd.store.read import refresh
-from lunmapd.store.session import Session
-from lunmapd.store.snapshot import Snapshot
+from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.fleet.lag import Lag, Missed, Recent, lag
+from lunmapd.core.fleet.lun_paths import LunPaths, lun_paths
+from lunmapd.core.fleet.path_state import Said
+from lunmapd.core.fleet.status import At
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.behind import read_missed
+from lunmapd.store.tree.members import FleetNode, read_fleet
+from lunmapd.store.tree.read import refresh
+from lunmapd.store.tree.snapshot import Snapshot
 
 _POLL = 0.2
 _BEATS = 3  # so many are waited for

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from lunmapd.core.errors import LunmapdError
+from lunmapd.core.base.errors import LunmapdError
 
 
 def reported(program: str, command: click.Command) -> None:

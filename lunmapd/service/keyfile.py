@@ -9,10 +9,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from lunmapd.core.errors import LunmapdError
-from lunmapd.core.secrets import KEY_BYTES, Keyring, key_id, keyring
-from lunmapd.store.access_errors import CredentialsError
-from lunmapd.store.private import read_private
+from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.secrets.sealing import KEY_BYTES, Keyring, key_id, keyring
+from lunmapd.store.session.access_errors import CredentialsError
+from lunmapd.store.session.secret_files import read_private
 
 DEFAULT_PATH = Path("/etc/lunmapd/secrets.key")
 _ONLY_OWNER = 0o600

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, get_args, get_origin
 from msgspec import Struct
 from msgspec.structs import fields
 
-from lunmapd.core.documents import DocumentError, convert
-from lunmapd.core.errors import Place
+from lunmapd.core.base.documents import DocumentError, convert
+from lunmapd.core.base.errors import Place
 
 
 class Mistake(NamedTuple):

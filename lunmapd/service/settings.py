@@ -7,13 +7,13 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from lunmapd.agent.policy import BEAT, DAY, Policy
-from lunmapd.core.errors import InvalidInputError, LunmapdError, Place, Problem, UnusableFilesError
-from lunmapd.core.guard import Limits
-from lunmapd.core.names import check_name
-from lunmapd.core.permit import WORDS
-from lunmapd.core.plan import Disruption
-from lunmapd.core.source import Source
+from lunmapd.agent.loop.policy import BEAT, DAY, Policy
+from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Place, Problem, UnusableFilesError
+from lunmapd.core.base.names import check_name
+from lunmapd.core.map.source import Source
+from lunmapd.core.planning.disruption_limit import WORDS
+from lunmapd.core.planning.guard import Limits
+from lunmapd.core.planning.plan import Disruption
 from lunmapd.service import keyfile, zookeeper
 from lunmapd.service.mistakes import read, related
 from lunmapd.service.zookeeper import ZooKeeper, check_seconds
@@ -62,7 +62,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """What a node needs to know; times are in seconds. An absent key file has no keys.
 
     `resync` and `retry` are the times between passes: at rest, and while something fails. The others are told in
-    agent/policy.py.
+    agent/loop/policy.py.
     """
 
     zookeeper: ZooKeeper

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from lunmapd.core.errors import InvalidInputError, Place, Problem, UnusableFilesError
-from lunmapd.store import credentials
-from lunmapd.store.access_errors import CredentialsError, SaslMissingError
-from lunmapd.store.credentials import Credentials, sasl_is_there, tls_context
-from lunmapd.store.private import NOT_OTHERS, OWNER_ONLY, check_private, read_secret
-from lunmapd.store.session import DEFAULT_CHROOT, Session
+from lunmapd.core.base.errors import InvalidInputError, Place, Problem, UnusableFilesError
+from lunmapd.store.session import credentials
+from lunmapd.store.session.access_errors import CredentialsError, SaslMissingError
+from lunmapd.store.session.credentials import Credentials, sasl_is_there, tls_context
+from lunmapd.store.session.secret_files import NOT_OTHERS, OWNER_ONLY, check_private, read_secret
+from lunmapd.store.session.session import DEFAULT_CHROOT, Session
 
 SHORTEST, LONGEST = 0.1, 86400
 _LAST_PORT = 65535

@@ -15,8 +15,8 @@ from pathlib import Path
 import click
 
 from lunmapd import __version__
-from lunmapd.service.ctl.group import ctl
-from lunmapd.service.daemon import daemon
+from lunmapd.service.ctl.cli import ctl
+from lunmapd.service.daemon.main import daemon
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from bench.figure import AtLeast, AtMost, Figure, Measured
 from bench.tree import bare, ensemble, grown, lun_name, luns, terms, tree
-from lunmapd.store.commit import commit, edit
-from lunmapd.store.read import read_all, refresh
-from lunmapd.store.session import Session
+from lunmapd.store.commit.commit import commit, edit
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_all, refresh
 
 if TYPE_CHECKING:
     from kazoo.client import KazooClient

@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING
 from kazoo.client import KazooClient
 
 from fakes.lio import FakeLio
-from lunmapd.agent.agent import Agent, utc_now
-from lunmapd.agent.bell import Bell
-from lunmapd.agent.claims import Claims
-from lunmapd.agent.disk import Local
-from lunmapd.agent.follow import Follower
-from lunmapd.agent.identity import Identity
-from lunmapd.agent.local import LocalSnapshot
-from lunmapd.agent.member import Member
-from lunmapd.agent.policy import Policy
-from lunmapd.store.session import Session
+from lunmapd.agent.loop.agent import Agent, utc_now
+from lunmapd.agent.loop.disk import Local
+from lunmapd.agent.loop.follow import Follower
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.agent.loop.registration import Member
+from lunmapd.agent.loop.wakeup import Bell
+from lunmapd.agent.state.claims import Claims
+from lunmapd.agent.state.machine_id import Identity
+from lunmapd.agent.state.map_snapshot import LocalSnapshot
+from lunmapd.store.session.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kazoo.protocol.states import WatchedEvent
 
-    from lunmapd.agent.report import Turn
+    from lunmapd.agent.loop.report import Turn
 
 _RARELY = 600.0
 

@@ -7,10 +7,10 @@ from statistics import median
 
 from bench.figure import AtMost, Figure, Measured, times_bare
 from bench.tree import ensemble, luns, terms, tree
-from lunmapd.core.lunmap import SECTIONS
-from lunmapd.store.commit import commit
-from lunmapd.store.read import read_all
-from lunmapd.store.session import WINDOW, Session
+from lunmapd.core.base.lunmap import SECTIONS
+from lunmapd.store.commit.commit import commit
+from lunmapd.store.session.session import WINDOW, Session
+from lunmapd.store.tree.read import read_all
 
 _LUNS = 10_000
 _ROUNDS = 5

@@ -12,15 +12,15 @@ from typing import IO, TYPE_CHECKING
 
 from bench.figure import AtMost, Figure, Measured, times_bare
 from bench.tree import NODES, bare, ensemble, grown, lun_name, luns, terms, tree
-from lunmapd.store.commit import commit, edit
-from lunmapd.store.read import read_all
+from lunmapd.store.commit.commit import commit, edit
+from lunmapd.store.tree.read import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kazoo.client import KazooClient
 
-    from lunmapd.store.session import Session
+    from lunmapd.store.session.session import Session
 
 _ROUNDS = 30
 _LUNS = 100

@@ -6,10 +6,10 @@ from bench.figure import AtMost, Figure, Measured
 from bench.guest.shape import NODE, Shape, lunmap
 from bench.machine import cluster, measure
 from bench.tree import terms
-from lunmapd.store.commit import commit
-from lunmapd.store.init import initialise
-from lunmapd.store.read import read_all
-from lunmapd.store.session import DEFAULT_CHROOT, Session
+from lunmapd.store.commit.commit import commit
+from lunmapd.store.session.session import DEFAULT_CHROOT, Session
+from lunmapd.store.tree.read import read_all
+from lunmapd.store.upkeep.init import initialise
 
 _SHAPE = Shape(10_000, 1)
 _ROUNDS = 4

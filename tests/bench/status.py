@@ -11,16 +11,17 @@ from msgspec.structs import replace
 from bench.figure import AtMost, Figure, Measured, times_bare
 from bench.tree import HOST, TARGET, ensemble, luns, terms, tree
 from lunmapd.client import Client
-from lunmapd.core.lunmap import Node, PortalGroup, Target
-from lunmapd.core.status import APPLIED, At, Live, Login, NodeStatus, condition, good
+from lunmapd.core.base.lunmap import Node, PortalGroup, Target
+from lunmapd.core.fleet.status import APPLIED, At, Live, NodeStatus, condition, good
+from lunmapd.core.node.observed import Login
 from lunmapd.service.ctl.summary import summary
-from lunmapd.store.commit import commit
-from lunmapd.store.node import register, write_status
-from lunmapd.store.read import read_all
+from lunmapd.store.commit.commit import commit
+from lunmapd.store.tree.members import register, write_status
+from lunmapd.store.tree.read import read_all
 
 if TYPE_CHECKING:
-    from lunmapd.core.lunmap import Lunmap
-    from lunmapd.store.session import Session
+    from lunmapd.core.base.lunmap import Lunmap
+    from lunmapd.store.session.session import Session
 
 _LUNS = 10_000
 _NODES = tuple(f"n{number}" for number in range(1, 9))

@@ -11,12 +11,12 @@ from kazoo.client import KazooClient
 from msgspec.structs import replace
 
 from lab import Lab
-from lunmapd.core.backings import Block
-from lunmapd.core.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target
-from lunmapd.store.draft import Signature
-from lunmapd.store.init import initialise
-from lunmapd.store.session import Session
-from lunmapd.store.terms import Terms, by_the_rules
+from lunmapd.core.base.backings import Block
+from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target
+from lunmapd.store.commit.commit_options import Terms, by_the_rules
+from lunmapd.store.commit.draft import Signature
+from lunmapd.store.session.session import Session
+from lunmapd.store.upkeep.init import initialise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from bench.figure import AtMost, Figure, Measured
 from bench.tree import ensemble, grown, lun_name, luns, terms, tree
-from lunmapd.store.commit import commit
-from lunmapd.store.read import read_all, refresh
-from lunmapd.store.session import Session
-from lunmapd.store.watch import watch_head
+from lunmapd.store.commit.commit import commit
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.watch import watch_head
 
 if TYPE_CHECKING:
     from lab import Ensemble

@@ -19,7 +19,7 @@ from chaos.field import Field, StuckError, wait_until
 from chaos.history import Blow, History, Violation
 from chaos.nemesis import Nemesis
 from lab import Ensemble, Lab
-from lunmapd.store.errors import NotInitialisedError
+from lunmapd.store.session.errors import NotInitialisedError
 
 SEED = 20260101
 EDITS = 5000

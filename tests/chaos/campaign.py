@@ -10,7 +10,7 @@ from chaos.checker import violations
 from chaos.field import Field
 from chaos.history import History, Violation, piece
 from chaos.nemesis import Nemesis
-from lunmapd.core.documents import encode
+from lunmapd.core.base.documents import encode
 
 _POLL = 0.05
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 from chaos.history import Attempt, History, Outcome, Sighting, Violation, released, shown, text
 from chaos.model import Model
-from lunmapd.core import digest as digests
-from lunmapd.core.changes import Revision, patch
-from lunmapd.core.documents import DocumentError
-from lunmapd.core.lunmap import Lunmap
-from lunmapd.core.project import PORT_ID, project
-from lunmapd.core.rules import problems
+from lunmapd.core.base.documents import DocumentError
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.history import digest as digests
+from lunmapd.core.history.changes import Revision, patch
+from lunmapd.core.map.rules import problems
+from lunmapd.core.node.project import PORT_ID, project
 
 Promise = Callable[[History, Model], Iterator[Violation]]
 

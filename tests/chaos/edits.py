@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from lunmapd.core.backings import Block
-from lunmapd.core.lunmap import (
+from lunmapd.core.base.backings import Block
+from lunmapd.core.base.lunmap import (
     Access,
     Initiator,
     Lun,
@@ -19,7 +19,7 @@ from lunmapd.core.lunmap import (
     Shared,
     Target,
 )
-from lunmapd.core.rules import change_problems, problems
+from lunmapd.core.map.rules import change_problems, problems
 
 K = TypeVar("K")
 V = TypeVar("V")

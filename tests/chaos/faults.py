@@ -16,9 +16,9 @@ from chaos.history import Smear
 from chaos.recorder import now
 from chaos.tree import bare
 from lab import Server
-from lunmapd.core.documents import decode
-from lunmapd.core.lunmap import Lun, Lunmap
-from lunmapd.store.session import Session
+from lunmapd.core.base.documents import decode
+from lunmapd.core.base.lunmap import Lun, Lunmap
+from lunmapd.store.session.session import Session
 
 Heal = Callable[[], None]
 Fault = Callable[[Field, Random], Heal]

@@ -16,9 +16,9 @@ from chaos.recorder import Recorder, now
 from chaos.tree import read_head, read_tree
 from chaos.writer import Writer
 from lab import Ensemble
-from lunmapd.store.errors import StoreError
-from lunmapd.store.init import initialise
-from lunmapd.store.session import Session
+from lunmapd.store.session.errors import StoreError
+from lunmapd.store.session.session import Session
+from lunmapd.store.upkeep.init import initialise
 
 _DEADLINE = 5.0
 _END = 120.0

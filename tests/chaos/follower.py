@@ -6,18 +6,18 @@ from pathlib import Path
 from chaos.history import Sighting
 from chaos.recorder import Recorder, now
 from fakes.lio import FakeLio
-from lunmapd.agent.agent import Agent, utc_now
-from lunmapd.agent.bell import Bell
-from lunmapd.agent.claims import Claims
-from lunmapd.agent.disk import Local
-from lunmapd.agent.follow import Follower as MapFollower
-from lunmapd.agent.identity import Identity
-from lunmapd.agent.local import LocalSnapshot
-from lunmapd.agent.member import Member
-from lunmapd.agent.policy import Policy
-from lunmapd.agent.report import Turn
-from lunmapd.core.guard import Limits
-from lunmapd.store.session import Session
+from lunmapd.agent.loop.agent import Agent, utc_now
+from lunmapd.agent.loop.disk import Local
+from lunmapd.agent.loop.follow import Follower as MapFollower
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.agent.loop.registration import Member
+from lunmapd.agent.loop.report import Turn
+from lunmapd.agent.loop.wakeup import Bell
+from lunmapd.agent.state.claims import Claims
+from lunmapd.agent.state.machine_id import Identity
+from lunmapd.agent.state.map_snapshot import LocalSnapshot
+from lunmapd.core.planning.guard import Limits
+from lunmapd.store.session.session import Session
 
 _NEVER = 3600.0  # at rest only the watch wakes it: a lost watch is a follower that stays behind
 _RETRY = 0.2

@@ -6,8 +6,8 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core import lio
-from lunmapd.core.changes import Change, Head, Revision, as_bytes
+from lunmapd.core.history.changes import Change, Head, Revision, as_bytes
+from lunmapd.core.node import lio_objects
 
 
 class Outcome(StrEnum):
@@ -20,9 +20,13 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
-def shown(item: lio.Object) -> str:
+def shown(item: lio_objects.Object) -> str:
     """Show an object as text, without what is no state of it."""
-    return str(replace(item, declared=lio.UNDECLARED) if isinstance(item, lio.StorageObject) else item)
+    return str(
+        replace(item, declared=lio_objects.UNDECLARED)
+        if isinstance(item, lio_objects.StorageObject)
+        else item
+    )
 
 
 class Attempt(Struct, frozen=True):

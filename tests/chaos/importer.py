@@ -9,17 +9,17 @@ from msgspec.structs import replace
 from chaos.edits import NODES, SHARED, with_lun
 from chaos.history import Attempt, Outcome, effect_of
 from chaos.recorder import Recorder, now
-from lunmapd.core.backings import Block
-from lunmapd.core.changes import Revision, diff
-from lunmapd.core.lunmap import Initiator, Lun, Lunmap, Map, PortalGroup, Target
-from lunmapd.store.commit import edit
-from lunmapd.store.commit_errors import NothingStagedError, StagedError
-from lunmapd.store.draft import Signature
-from lunmapd.store.errors import StoreError, UnreachableError
-from lunmapd.store.read import read_all
-from lunmapd.store.session import Session
-from lunmapd.store.staged import Halfway, read_halfway, resume, undo
-from lunmapd.store.terms import Progress, Terms, by_the_rules, in_silence
+from lunmapd.core.base.backings import Block
+from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, PortalGroup, Target
+from lunmapd.core.history.changes import Revision, diff
+from lunmapd.store.commit.commit import edit
+from lunmapd.store.commit.commit_errors import NothingStagedError, StagedError
+from lunmapd.store.commit.commit_options import Progress, Terms, by_the_rules, in_silence
+from lunmapd.store.commit.draft import Signature
+from lunmapd.store.commit.staged import Halfway, read_halfway, resume, undo
+from lunmapd.store.session.errors import StoreError, UnreachableError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_all
 
 _LUNS = 60
 _PORT = 900  # above those of other targets

@@ -10,8 +10,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from chaos.history import Attempt, History, Outcome, Smear, Violation
-from lunmapd.core import digest as digests
-from lunmapd.core.changes import Change, Revision, as_bytes
+from lunmapd.core.history import digest as digests
+from lunmapd.core.history.changes import Change, Revision, as_bytes
 
 _MAX_SMEARS = 6  # all sets of those that stand at one time are tried
 

@@ -13,9 +13,9 @@ from chaos.history import History, Outcome, released
 from chaos.importer import Importer
 from chaos.nemesis import Nemesis
 from lab import Ensemble
-from lunmapd.store.errors import ForeignClusterError, NotInitialisedError
-from lunmapd.store.init import initialise
-from lunmapd.store.session import Session
+from lunmapd.store.session.errors import ForeignClusterError, NotInitialisedError
+from lunmapd.store.session.session import Session
+from lunmapd.store.upkeep.init import initialise
 
 pytestmark = pytest.mark.integration
 
@@ -62,7 +62,7 @@ def test_an_import_that_dies_in_the_middle_is_seen_as_a_whole_or_not_at_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of an import that died nodes see nothing, through a fault; once it is resumed they see all of it, undone none of it."""
-    monkeypatch.setattr("lunmapd.store.sizes.MAX_OPERATIONS", 23)
+    monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 23)
     field.start_writers(2)
     field.await_commits(10)
     importer = field.importer()

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from kazoo.client import KazooClient
 
 from chaos.history import Tree
-from lunmapd.core.changes import Head, Revision
-from lunmapd.core.documents import decode
-from lunmapd.core.lunmap import SECTIONS
+from lunmapd.core.base.documents import decode
+from lunmapd.core.base.lunmap import SECTIONS
+from lunmapd.core.history.changes import Head, Revision
 
 _CONNECT = 60.0
 

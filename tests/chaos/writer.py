@@ -10,16 +10,16 @@ from random import Random
 from chaos.edits import edit
 from chaos.history import Attempt, Outcome, effect_of
 from chaos.recorder import Recorder, now
-from lunmapd.core.changes import diff
-from lunmapd.core.lunmap import Lunmap
-from lunmapd.store.commit import commit
-from lunmapd.store.commit_errors import ConflictError, EditedMeanwhileError, OutcomeUnknownError
-from lunmapd.store.draft import Signature
-from lunmapd.store.errors import StoreError, UnreachableError
-from lunmapd.store.read import read_all, refresh
-from lunmapd.store.session import Session
-from lunmapd.store.snapshot import Snapshot
-from lunmapd.store.terms import Terms, by_the_rules
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.history.changes import diff
+from lunmapd.store.commit.commit import commit
+from lunmapd.store.commit.commit_errors import ConflictError, EditedMeanwhileError, OutcomeUnknownError
+from lunmapd.store.commit.commit_options import Terms, by_the_rules
+from lunmapd.store.commit.draft import Signature
+from lunmapd.store.session.errors import StoreError, UnreachableError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.snapshot import Snapshot
 
 Wish = Callable[[Lunmap], Lunmap]
 _PAUSE = 0.02

@@ -8,12 +8,12 @@ from itertools import count
 
 from msgspec import json
 
-from lunmapd.core import lio
-from lunmapd.core.plan import Plan, plan
-from lunmapd.core.project import PORT_ID
-from lunmapd.lio import wire
-from lunmapd.lio.prepare import prepare
-from lunmapd.lio.worker import Worker
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.project import PORT_ID
+from lunmapd.core.planning.plan import Plan, plan
+from lunmapd.lio.apply.prepare import prepare
+from lunmapd.lio.worker import wire
+from lunmapd.lio.worker.worker import Worker
 
 _ROOT = "/sys/kernel/config/target/"
 _CHANGES = ("os.mkdir", "os.rmdir", "os.symlink", "os.remove")
@@ -25,14 +25,14 @@ def main() -> None:
     prepare()
     kills = [0] * len(states)
     for number in count():
-        alive = [_killed(claims.foreign, lio.keyed(list(state.objects)), number) for state in states]
+        alive = [_killed(claims.foreign, lio_objects.keyed(list(state.objects)), number) for state in states]
         kills = [kill + (not lives) for kill, lives in zip(kills, alive, strict=True)]
         if all(alive):
             break
     sys.stdout.write(json.encode(kills).decode())
 
 
-def _killed(claims: tuple[str, ...], desired: lio.Objects, number: int) -> bool:
+def _killed(claims: tuple[str, ...], desired: lio_objects.Objects, number: int) -> bool:
     """Try to get to the desired state, killed before operation `number`; then get there. Tell whether the first one got there."""
     child = os.fork()
     if child == 0:
@@ -75,7 +75,7 @@ def _worker(send: Callable[[wire.Answer], None]) -> Worker:
     return Worker(send, features=frozenset({PORT_ID}), side_by_side=True)
 
 
-def _go(claims: tuple[str, ...], desired: lio.Objects) -> None:
+def _go(claims: tuple[str, ...], desired: lio_objects.Objects) -> None:
     outcomes: list[tuple[int, object]] = []
     worker = _worker(lambda answer: outcomes.extend(getattr(answer, "outcomes", ())))
     steps = _plan(worker, claims, desired)
@@ -83,18 +83,18 @@ def _go(claims: tuple[str, ...], desired: lio.Objects) -> None:
     assert sorted(outcomes) == [(number, None) for number in range(len(steps))], outcomes
 
 
-def _plan(worker: Worker, claims: tuple[str, ...], desired: lio.Objects) -> Plan:
+def _plan(worker: Worker, claims: tuple[str, ...], desired: lio_objects.Objects) -> Plan:
     answers: list[wire.Answer] = []
     send, worker.send = worker.send, answers.append
     worker.answer(wire.Observe(claims))
     worker.send = send
-    seen: list[lio.Object] = []
+    seen: list[lio_objects.Object] = []
     for answer in answers:
         if isinstance(answer, wire.Progress):
             continue  # says where the look is, should it hang there
         assert isinstance(answer, wire.Some | wire.Seen), answer
         seen += answer.objects
-    return plan(desired, lio.keyed(seen))
+    return plan(desired, lio_objects.keyed(seen))
 
 
 main()

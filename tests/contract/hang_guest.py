@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from lunmapd.core import lio
-from lunmapd.core.plan import plan
-from lunmapd.lio import wire
-from lunmapd.lio.kernel import Deadlines, Kernel, KernelUnreadableError
+from lunmapd.core.node import lio_objects
+from lunmapd.core.planning.plan import plan
+from lunmapd.lio.worker import wire
+from lunmapd.lio.worker.kernel import Deadlines, Kernel, KernelUnreadableError
 
 _PATIENCE = 300.0
 
@@ -21,7 +21,7 @@ def main(states: Path, go: Path) -> None:
     kernel, passes = _kernel(), list[object]()
     for state in msgspec.json.decode(states.read_bytes(), type=list[wire.Seen]):
         kernel.close()
-        kernel, desired = _kernel(), lio.keyed(list(state.objects))
+        kernel, desired = _kernel(), lio_objects.keyed(list(state.objects))
         passes += [_one_pass(kernel, desired), _one_pass(kernel, desired)]
     sys.stdout.write(json.dumps(passes) + "\n")
     sys.stdout.flush()
@@ -40,7 +40,7 @@ def _kernel() -> Kernel:
     return Kernel(deadlines=Deadlines(step=5.0, observe=20.0))
 
 
-def _one_pass(kernel: Kernel, desired: lio.Objects) -> dict[str, object]:
+def _one_pass(kernel: Kernel, desired: lio_objects.Objects) -> dict[str, object]:
     try:
         found = kernel.observe(frozenset()).objects
     except KernelUnreadableError as error:
@@ -48,7 +48,10 @@ def _one_pass(kernel: Kernel, desired: lio.Objects) -> dict[str, object]:
     reports = list(kernel.apply(plan(desired, found)))
     return {
         "failures": {
-            lio.show_key(lio.key(report.step.item)): [report.failure.reason, report.failure.message]
+            lio_objects.show_key(lio_objects.key(report.step.item)): [
+                report.failure.reason,
+                report.failure.message,
+            ]
             for report in reports
             if report.failure
         },

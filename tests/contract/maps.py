@@ -5,112 +5,123 @@ from msgspec import structs
 from contract.sides import Side
 from lab import Initiator, Machine, wait_for
 from lab.wait import PATIENCE
-from lunmapd.core import lio
-from lunmapd.core.outcome import Failure, Report, failures
-from lunmapd.core.password import Secret
-from lunmapd.core.plan import Action, Step, plan
-from lunmapd.core.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.base.password import Secret
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.planning.outcome import Report, failures
+from lunmapd.core.planning.plan import Action, Step, plan
 
 IQN = "iqn.2020-01.org.example:disks"
 HOST = "iqn.2020-01.org.example:host"
 TAG = 3
 SIZE = 1 << 20
 CLAIMS = frozenset({IQN})
-TARGET = lio.Target(IQN)
-TPG = lio.Tpg(IQN, TAG, TPG_ATTRIBUTES, TPG_PARAMETERS)
-ENABLED = lio.Enabled(IQN, TAG, TAG)
-ACL = lio.NodeAcl(IQN, TAG, HOST)
-PORTAL = lio.Portal(IQN, TAG, "10.9.8.7:3260")
+TARGET = lio_objects.Target(IQN)
+TPG = lio_objects.Tpg(IQN, TAG, TPG_ATTRIBUTES, TPG_PARAMETERS)
+ENABLED = lio_objects.Enabled(IQN, TAG, TAG)
+ACL = lio_objects.NodeAcl(IQN, TAG, HOST)
+PORTAL = lio_objects.Portal(IQN, TAG, "10.9.8.7:3260")
 SLOW = "/dev/mapper/slow"
-PORTAL6 = lio.Portal(IQN, TAG, "[fd00::7]:3261")
+PORTAL6 = lio_objects.Portal(IQN, TAG, "[fd00::7]:3261")
 
 
-def storage_object(name: str, size: int = SIZE, serial: str = "", shared: str = "0") -> lio.StorageObject:
+def storage_object(
+    name: str, size: int = SIZE, serial: str = "", shared: str = "0"
+) -> lio_objects.StorageObject:
     """Return a file-backed storage object, whose file is /srv/<name>."""
     attributes = dict.fromkeys(STORAGE_ATTRIBUTES["fileio"], shared) | {"emulate_write_cache": "0"}
     own = name.encode().hex().ljust(32, "0")
-    return lio.StorageObject(name, "fileio", f"/srv/{name}", size, serial or own, tuple(attributes.items()))
+    return lio_objects.StorageObject(
+        name, "fileio", f"/srv/{name}", size, serial or own, tuple(attributes.items())
+    )
 
 
-def block(name: str, path: str, declared: int = 0) -> lio.StorageObject:
+def block(name: str, path: str, declared: int = 0) -> lio_objects.StorageObject:
     """Return a storage object on a device, which must have so many bytes if the map says so."""
     attributes = tuple((attribute, "1") for attribute in STORAGE_ATTRIBUTES["iblock"])
-    item = lio.StorageObject(name, "iblock", path, 0, name.encode().hex().ljust(32, "0"), attributes)
-    return structs.replace(item, declared=lio.Declared(declared))
+    item = lio_objects.StorageObject(name, "iblock", path, 0, name.encode().hex().ljust(32, "0"), attributes)
+    return structs.replace(item, declared=lio_objects.Declared(declared))
 
 
-def ramdisk(name: str, size: int = SIZE) -> lio.StorageObject:
+def ramdisk(name: str, size: int = SIZE) -> lio_objects.StorageObject:
     """Return a storage object in memory."""
     attributes = tuple((attribute, "1") for attribute in STORAGE_ATTRIBUTES["rd_mcp"])
-    return lio.StorageObject(name, "rd_mcp", "", size, name.encode().hex().ljust(32, "0"), attributes)
+    return lio_objects.StorageObject(name, "rd_mcp", "", size, name.encode().hex().ljust(32, "0"), attributes)
 
 
-def program(name: str, config: str = "none/such") -> lio.StorageObject:
+def program(name: str, config: str = "none/such") -> lio_objects.StorageObject:
     """Return a storage object behind a program, which need not be there."""
     attributes = tuple((attribute, "0") for attribute in STORAGE_ATTRIBUTES["user"])
-    return lio.StorageObject(name, "user", config, SIZE, name.encode().hex().ljust(32, "0"), attributes)
+    return lio_objects.StorageObject(
+        name, "user", config, SIZE, name.encode().hex().ljust(32, "0"), attributes
+    )
 
 
 def given(
-    item: lio.StorageObject, vendor: str = "", product: str = "", **attributes: int
-) -> lio.StorageObject:
+    item: lio_objects.StorageObject, vendor: str = "", product: str = "", **attributes: int
+) -> lio_objects.StorageObject:
     """Return the storage object with settings of the map."""
     more = tuple((name, str(value)) for name, value in sorted(attributes.items()))
     return structs.replace(item, attributes=(*item.attributes, *more), vendor=vendor, product=product)
 
 
-def lun(name: str) -> lio.TpgLun:
+def lun(name: str) -> lio_objects.TpgLun:
     """Return a LUN of the one TPG."""
-    return lio.TpgLun(IQN, TAG, name)
+    return lio_objects.TpgLun(IQN, TAG, name)
 
 
-def grouped(name: str, alua: lio.Alua | None) -> tuple[lio.StorageObject, lio.TpgLun]:
+def grouped(name: str, alua: lio_objects.Alua | None) -> tuple[lio_objects.StorageObject, lio_objects.TpgLun]:
     """Return a storage object with its target port group, and its LUN."""
     group = 0 if alua is None else alua.id
     return structs.replace(storage_object(name), alua=alua), structs.replace(lun(name), group=group)
 
 
-def mapped(name: str, number: int, initiator: str = HOST, *, read_only: bool = False) -> lio.MappedLun:
+def mapped(
+    name: str, number: int, initiator: str = HOST, *, read_only: bool = False
+) -> lio_objects.MappedLun:
     """Return a LUN as the host sees it."""
-    return lio.MappedLun(IQN, TAG, initiator, number, name, read_only)
+    return lio_objects.MappedLun(IQN, TAG, initiator, number, name, read_only)
 
 
-def secret(item: lio.NodeAcl, *, mutual: bool = False, word: str = "a password") -> lio.NodeAcl:
+def secret(
+    item: lio_objects.NodeAcl, *, mutual: bool = False, word: str = "a password"
+) -> lio_objects.NodeAcl:
     """Return the ACL with CHAP, also with the target's own answer."""
     answer = ("san", Secret("the answer of it")) if mutual else ()
-    return structs.replace(item, credentials=lio.Credentials("bob", Secret(word), *answer))
+    return structs.replace(item, credentials=lio_objects.Credentials("bob", Secret(word), *answer))
 
 
-def only(*items: lio.Object) -> dict[lio.Key, lio.Object]:
+def only(*items: lio_objects.Object) -> dict[lio_objects.Key, lio_objects.Object]:
     """Return just these."""
-    return lio.keyed(items)
+    return lio_objects.keyed(items)
 
 
-def full(*names: str) -> dict[lio.Key, lio.Object]:
+def full(*names: str) -> dict[lio_objects.Key, lio_objects.Object]:
     """Return a whole target with the named LUNs, mapped in this order."""
-    objects: list[lio.Object] = [TARGET, TPG, ACL, PORTAL, PORTAL6, ENABLED]
+    objects: list[lio_objects.Object] = [TARGET, TPG, ACL, PORTAL, PORTAL6, ENABLED]
     for number, name in enumerate(names):
         objects += [storage_object(name), lun(name), mapped(name, number)]
-    return lio.keyed(objects)
+    return lio_objects.keyed(objects)
 
 
-def served(address: str, *items: lio.Object) -> dict[lio.Key, lio.Object]:
+def served(address: str, *items: lio_objects.Object) -> dict[lio_objects.Key, lio_objects.Object]:
     """Return a whole target that listens on a node's own address."""
-    whole = {name: item for name, item in full().items() if not isinstance(item, lio.Portal)}
-    return whole | only(lio.Portal(IQN, TAG, f"{address}:3260"), *items)
+    whole = {name: item for name, item in full().items() if not isinstance(item, lio_objects.Portal)}
+    return whole | only(lio_objects.Portal(IQN, TAG, f"{address}:3260"), *items)
 
 
-def observed(side: Side) -> lio.Objects:
+def observed(side: Side) -> lio_objects.Objects:
     """Look."""
     return side.kernel.observe(CLAIMS).objects
 
 
-def apply(side: Side, desired: lio.Objects) -> list[Report]:
+def apply(side: Side, desired: lio_objects.Objects) -> list[Report]:
     """Do one pass; return all reports."""
     return list(side.kernel.apply(plan(desired, observed(side))))
 
 
-def converge(side: Side, desired: lio.Objects) -> None:
+def converge(side: Side, desired: lio_objects.Objects) -> None:
     """Do one pass that must not fail, and must leave nothing to do."""
     failed = failures(apply(side, desired))
     assert not failed, failed
@@ -124,13 +135,15 @@ def files(side: Side, *names: str) -> None:
         side.file(f"/srv/{name}", SIZE)
 
 
-def attempt(side: Side, action: Action, item: lio.Object, before: lio.Object | None = None) -> str | None:
+def attempt(
+    side: Side, action: Action, item: lio_objects.Object, before: lio_objects.Object | None = None
+) -> str | None:
     """Do one step outside any plan; return the reason of its failure."""
     (report,) = side.kernel.apply([Step(action, item, "try", before)])
     return report.failure.reason if report.failure else None
 
 
-def reasons(found: dict[lio.Key, Failure]) -> dict[lio.Key, str]:
+def reasons(found: dict[lio_objects.Key, Failure]) -> dict[lio_objects.Key, str]:
     """Return the reason of each failure."""
     return {name: failure.reason for name, failure in found.items()}
 

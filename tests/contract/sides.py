@@ -8,18 +8,18 @@ from typing import Protocol
 
 from fakes.lio import CrashedError, FakeLio
 from lab import Machine
-from lunmapd.core import lio
-from lunmapd.core.observed import Observed
-from lunmapd.core.outcome import Report
-from lunmapd.core.plan import Action, Step
-from lunmapd.lio.kernel import Deadlines, Kernel
-from lunmapd.lio.places import tpg_path
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.observed import Observed
+from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.plan import Action, Step
+from lunmapd.lio.base.index import tpg_path
+from lunmapd.lio.worker.kernel import Deadlines, Kernel
 
 FOREIGN = "iqn.2020-01.org.example:foreign"
 DEVICE = "/dev/disk/lab/d1"
 _ROOT = "/sys/kernel/config/target"
-SIDE_BY_SIDE = "exec python3 -c 'from lunmapd.lio.worker import main; main(side_by_side=True)'"
-WORKER = "echo $$ >/run/lunmapd-worker; exec python3 -m lunmapd.lio.worker"
+SIDE_BY_SIDE = "exec python3 -c 'from lunmapd.lio.worker.worker import main; main(side_by_side=True)'"
+WORKER = "echo $$ >/run/lunmapd-worker; exec python3 -m lunmapd.lio.worker.worker"
 
 
 class Lio(Protocol):
@@ -28,7 +28,7 @@ class Lio(Protocol):
     def observe(self, claims: AbstractSet[str]) -> Observed:
         """Look."""
 
-    def glance(self, items: Sequence[lio.Object]) -> lio.Objects | None:
+    def glance(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
         """Look at some."""
 
     def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
@@ -52,7 +52,7 @@ class Side(Protocol):
     def size(self, path: str) -> int:
         """Return how many bytes a device has."""
 
-    def half(self, item: lio.Object) -> None:
+    def half(self, item: lio_objects.Object) -> None:
         """Leave what a crash in the middle of making the object leaves."""
 
     def crash_during(self, step: Step) -> None:
@@ -89,7 +89,7 @@ class FakeSide:
         """See Side."""
         return self._fake.sizes.setdefault(path, 1 << 26)
 
-    def half(self, item: lio.Object) -> None:
+    def half(self, item: lio_objects.Object) -> None:
         """See Side."""
         self.crash_during(Step(Action.CREATE, item, "half"))
 
@@ -136,7 +136,7 @@ class RealSide:
         """See Side."""
         return int(self._machine.run(f"blockdev --getsize64 {path}").stdout)
 
-    def half(self, item: lio.Object) -> None:
+    def half(self, item: lio_objects.Object) -> None:
         """See Side."""
         self._machine.run(f"mkdir {_ROOT}/{_half_path(item)}")
 
@@ -164,17 +164,17 @@ class RealSide:
         return self._machine.run(f"python3 - {' '.join(arguments)}", input=script).stdout
 
 
-def _half_path(item: lio.Object) -> str:
+def _half_path(item: lio_objects.Object) -> str:
     match item:
-        case lio.StorageObject():
+        case lio_objects.StorageObject():
             return f"core/{item.plugin}_10777"
-        case lio.Target():
+        case lio_objects.Target():
             return f"iscsi/{item.iqn}"
-        case lio.Tpg():
+        case lio_objects.Tpg():
             return tpg_path(item.iqn, item.tag)
-        case lio.TpgLun():
+        case lio_objects.TpgLun():
             return f"{tpg_path(item.iqn, item.tag)}/lun/lun_777"
-        case lio.MappedLun():
+        case lio_objects.MappedLun():
             return f"{tpg_path(item.iqn, item.tag)}/acls/{item.initiator}/lun_{item.lun}"
         case _:
             raise AssertionError(item)

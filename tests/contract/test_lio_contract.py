@@ -19,9 +19,9 @@ from contract.maps import (
     only,
 )
 from contract.sides import DEVICE, Side
-from lunmapd.core import lio
-from lunmapd.core.lunmap import AluaState
-from lunmapd.core.plan import Action, plan
+from lunmapd.core.base.lunmap import AluaState
+from lunmapd.core.node import lio_objects
+from lunmapd.core.planning.plan import Action, plan
 
 GLANCED = ("storage_object", "lun", "acl", "mapped_lun")
 
@@ -63,18 +63,18 @@ def test_a_target_port_group_is_made_changed_and_removed(side: Side) -> None:
     files(side, "a")
     converge(side, full("a"))
     for alua in (
-        lio.Alua(TAG, AluaState.OPTIMIZED, preferred=True),
-        lio.Alua(TAG, AluaState.NON_OPTIMIZED),
-        lio.Alua(TAG, AluaState.STANDBY),
-        lio.Alua(TAG, AluaState.UNAVAILABLE),
-        lio.Alua(TAG, AluaState.OPTIMIZED),
+        lio_objects.Alua(TAG, AluaState.OPTIMIZED, preferred=True),
+        lio_objects.Alua(TAG, AluaState.NON_OPTIMIZED),
+        lio_objects.Alua(TAG, AluaState.STANDBY),
+        lio_objects.Alua(TAG, AluaState.UNAVAILABLE),
+        lio_objects.Alua(TAG, AluaState.OPTIMIZED),
         None,
     ):
         wanted = {**full("a"), **only(*maps.grouped("a", alua))}
         steps = plan(wanted, observed(side))
         assert {step.action for step in steps} == {Action.UPDATE}
         converge(side, wanted)
-    converge(side, {**full("a"), **only(*maps.grouped("a", lio.Alua(TAG, AluaState.STANDBY)))})
+    converge(side, {**full("a"), **only(*maps.grouped("a", lio_objects.Alua(TAG, AluaState.STANDBY)))})
     converge(side, {})
 
 
@@ -82,7 +82,7 @@ def test_a_lun_is_never_in_the_wrong_group(side: Side) -> None:
     """A LUN whose group is not there is refused as a whole, and leaves nothing behind."""
     files(side, "a")
     converge(side, only(maps.storage_object("a"), TARGET, TPG))
-    assert attempt(side, Action.CREATE, lio.TpgLun(IQN, TAG, "a", TAG)) == "KernelRefused"
+    assert attempt(side, Action.CREATE, lio_objects.TpgLun(IQN, TAG, "a", TAG)) == "KernelRefused"
     converge(side, only(maps.storage_object("a"), TARGET, TPG))
 
 
@@ -91,10 +91,10 @@ def test_a_tpg_stands_for_another_node(side: Side) -> None:
     files(side, "a")
     attributes = (*TPG.attributes[:-1], ("tpg_enabled_sendtargets", "0"))
     other = (
-        lio.Tpg(IQN, TAG + 1, attributes, TPG.parameters),
-        lio.Portal(IQN, TAG + 1, "203.0.113.7:3260"),
-        lio.Portal(IQN, TAG + 1, "[2001:db8::7]:3260"),
-        lio.NodeAcl(IQN, TAG + 1, HOST),
+        lio_objects.Tpg(IQN, TAG + 1, attributes, TPG.parameters),
+        lio_objects.Portal(IQN, TAG + 1, "203.0.113.7:3260"),
+        lio_objects.Portal(IQN, TAG + 1, "[2001:db8::7]:3260"),
+        lio_objects.NodeAcl(IQN, TAG + 1, HOST),
     )
     converge(side, {**full("a"), **only(*other)})
     converge(side, full("a"))
@@ -131,7 +131,7 @@ def test_a_block_device_is_exported(side: Side) -> None:
 
 
 @pytest.mark.parametrize("item", [maps.ramdisk("a"), maps.program("a")], ids=lambda item: item.plugin)
-def test_memory_and_programs_are_exported(side: Side, item: lio.StorageObject) -> None:
+def test_memory_and_programs_are_exported(side: Side, item: lio_objects.StorageObject) -> None:
     """What is neither a device nor a file is made, seen as it was meant, and removed."""
     converge(side, full() | only(item, maps.lun("a"), maps.mapped("a", 0)))
     converge(side, {})
@@ -162,12 +162,12 @@ def test_names_that_rtslib_would_change_are_kept(side: Side) -> None:
     iqn, initiator = "naa.6001405000000001", "naa.60014050000000000000000000000001"
     short = "iqn.2020-01.local"
     desired = only(
-        lio.Target(iqn),
-        lio.Tpg(iqn, 1, TPG.attributes, TPG.parameters),
-        lio.NodeAcl(iqn, 1, initiator),
-        lio.Target(short),
-        lio.Tpg(short, 1, TPG.attributes, TPG.parameters),
-        lio.NodeAcl(short, 1, short),
+        lio_objects.Target(iqn),
+        lio_objects.Tpg(iqn, 1, TPG.attributes, TPG.parameters),
+        lio_objects.NodeAcl(iqn, 1, initiator),
+        lio_objects.Target(short),
+        lio_objects.Tpg(short, 1, TPG.attributes, TPG.parameters),
+        lio_objects.NodeAcl(short, 1, short),
     )
     converge(side, desired)
 
@@ -176,4 +176,6 @@ def test_nobody_is_logged_in(side: Side) -> None:
     """An ACL alone is no session."""
     converge(side, full())
     assert side.kernel.observe(CLAIMS).sessions == ()
-    assert HOST in {item.initiator for item in observed(side).values() if isinstance(item, lio.NodeAcl)}
+    assert HOST in {
+        item.initiator for item in observed(side).values() if isinstance(item, lio_objects.NodeAcl)
+    }

@@ -13,8 +13,8 @@ from contract.maps import IQN, TAG, converge, log_out
 from contract.sides import RealSide
 from lab import Initiator, Machine, wait_for
 from lab.wait import PATIENCE
-from lunmapd.core import lio
-from lunmapd.lio import wire
+from lunmapd.core.node import lio_objects
+from lunmapd.lio.worker import wire
 
 pytestmark = pytest.mark.lab
 
@@ -22,7 +22,9 @@ OTHER_HOST = "iqn.2020-01.org.example:other"
 OTHER = f"{IQN}-2"
 SLOW = (maps.block("slow", maps.SLOW), maps.lun("slow"), maps.mapped("slow", 0))
 NEW = (maps.storage_object("new"), maps.lun("new"))
-LUN, ACL, TPG, ENABLED = (lio.show_key(lio.key(item)) for item in (SLOW[1], maps.ACL, maps.TPG, maps.ENABLED))
+LUN, ACL, TPG, ENABLED = (
+    lio_objects.show_key(lio_objects.key(item)) for item in (SLOW[1], maps.ACL, maps.TPG, maps.ENABLED)
+)
 
 
 @pytest.fixture
@@ -48,20 +50,26 @@ class Hang:
         """Take them; `run` does the rest."""
         self.node, self.initiator = node, initiator
 
-    def other(self) -> tuple[lio.Object, ...]:
+    def other(self) -> tuple[lio_objects.Object, ...]:
         """Return another target on the same portal, with a LUN of its own for the same initiator."""
         tpg = (
-            lio.Tpg(OTHER, TAG, maps.TPG.attributes, maps.TPG.parameters),
-            lio.Enabled(OTHER, TAG, TAG + 1),
+            lio_objects.Tpg(OTHER, TAG, maps.TPG.attributes, maps.TPG.parameters),
+            lio_objects.Enabled(OTHER, TAG, TAG + 1),
         )
-        lun = (maps.storage_object("b"), lio.TpgLun(OTHER, TAG, "b"))
+        lun = (maps.storage_object("b"), lio_objects.TpgLun(OTHER, TAG, "b"))
         acl = (
-            lio.NodeAcl(OTHER, TAG, maps.HOST),
-            lio.MappedLun(OTHER, TAG, maps.HOST, 0, "b", write_protect=False),
+            lio_objects.NodeAcl(OTHER, TAG, maps.HOST),
+            lio_objects.MappedLun(OTHER, TAG, maps.HOST, 0, "b", write_protect=False),
         )
-        return lio.Target(OTHER), *tpg, *lun, *acl, lio.Portal(OTHER, TAG, f"{self.node.address}:3260")
+        return (
+            lio_objects.Target(OTHER),
+            *tpg,
+            *lun,
+            *acl,
+            lio_objects.Portal(OTHER, TAG, f"{self.node.address}:3260"),
+        )
 
-    def run(self, *states: dict[lio.Key, lio.Object]) -> list[dict[str, Any]]:
+    def run(self, *states: dict[lio_objects.Key, lio_objects.Object]) -> list[dict[str, Any]]:
         """Go to each state: two passes while it hangs, as if started anew, then a login to the other target, then until it hangs no more."""
         script = Path(__file__).with_name("hang_guest.py").read_text(encoding="utf-8")
         self.node.put("/run/hang.py", script)
@@ -74,7 +82,7 @@ class Hang:
             2 * PATIENCE,
             "two passes",
         )
-        if lio.key(lio.Enabled(OTHER, TAG, TAG + 1)) in states[-1]:
+        if lio_objects.key(lio_objects.Enabled(OTHER, TAG, TAG + 1)) in states[-1]:
             self._use_other()
         self.node.run("touch /run/go")
         done = guest.wait(4 * PATIENCE)
@@ -98,7 +106,7 @@ class Hang:
         )
 
 
-def _seen(state: dict[lio.Key, lio.Object]) -> wire.Seen:
+def _seen(state: dict[lio_objects.Key, lio_objects.Object]) -> wire.Seen:
     return wire.Seen(tuple(state.values()), (), (), ())
 
 
@@ -135,12 +143,12 @@ def test_a_lun_costs_itself_only(hanging: Hang) -> None:
 
 def test_an_acl_costs_the_acls_of_its_tpg(hanging: Hang) -> None:
     """Nobody can list the TPG's ACLs while one is removed; LUNs, and all of another target on the same portal, are made and used."""
-    fresh = lio.NodeAcl(IQN, TAG, OTHER_HOST)
+    fresh = lio_objects.NodeAcl(IQN, TAG, OTHER_HOST)
     desired = maps.served(hanging.node.address, *SLOW[:2], *NEW, fresh, *hanging.other())
-    del desired[lio.key(maps.ACL)]
+    del desired[lio_objects.key(maps.ACL)]
     first, second, end = hanging.run(desired)
     for found in (first, second):
-        assert _reasons(found) == {ACL: "Stuck", lio.show_key(lio.key(fresh)): "Stuck"}
+        assert _reasons(found) == {ACL: "Stuck", lio_objects.show_key(lio_objects.key(fresh)): "Stuck"}
     assert "core_tpg_del_initiator_node_acl" in first["failures"][ACL][1].partition("waits in")[2]
     assert second == {**first, "done": []}
     assert end == {"last": {}, "left": []}
@@ -149,15 +157,15 @@ def test_an_acl_costs_the_acls_of_its_tpg(hanging: Hang) -> None:
 def test_a_new_daemon_leaves_alone_what_it_can_not_read(hanging: Hang) -> None:
     """Started anew while an ACL is removed, it does not know what that is: its first look hangs there, the next leave out the TPG, and all else goes on."""
     less = maps.served(hanging.node.address, *SLOW[:2])
-    del less[lio.key(maps.ACL)]
+    del less[lio_objects.key(maps.ACL)]
     more = less | maps.only(*NEW, *hanging.other())
     first, _, unread, third, end = hanging.run(less, more)
     assert _reasons(first) == {ACL: "Stuck"}
     assert _reasons(unread) == {"LIO": "Stuck"}
     assert f"reading LIO iscsi/{IQN}/tpgt_{TAG}:" in unread["failures"]["LIO"][1]
-    waiting = {lio.show_key(name): "Waiting" for name in more if name[1:3] == (IQN, TAG)}
+    waiting = {lio_objects.show_key(name): "Waiting" for name in more if name[1:3] == (IQN, TAG)}
     assert _reasons(third) == waiting | {TPG: "Stuck"}
-    fresh = {f"create {lio.show_key(lio.key(item))}:" for item in (NEW[0], *hanging.other())}
+    fresh = {f"create {lio_objects.show_key(lio_objects.key(item))}:" for item in (NEW[0], *hanging.other())}
     assert all(any(step.startswith(name) for step in third["done"]) for name in fresh), third
     assert end == {"last": {}, "left": []}
 
@@ -165,9 +173,9 @@ def test_a_new_daemon_leaves_alone_what_it_can_not_read(hanging: Hang) -> None:
 def test_a_tpg_costs_itself_only(hanging: Hang) -> None:
     """A TPG that is disabled waits for its sessions' I/O, and nothing of it can be changed; another target on the same portal can."""
     attributes = (*maps.TPG.attributes, ("login_timeout", "30"))
-    tpg = lio.Tpg(IQN, TAG, attributes, maps.TPG.parameters)
+    tpg = lio_objects.Tpg(IQN, TAG, attributes, maps.TPG.parameters)
     desired = maps.served(hanging.node.address, *SLOW, tpg, *hanging.other())
-    del desired[lio.key(maps.ENABLED)]
+    del desired[lio_objects.key(maps.ENABLED)]
     first, second, end = hanging.run(desired)
     for found in (first, second):
         assert _reasons(found) == {ENABLED: "Stuck", TPG: "Stuck"}
@@ -183,21 +191,24 @@ def test_a_login_that_hangs_costs_the_closing_of_other_tpgs(hanging: Hang, real:
     converge(real, maps.served(address, *SLOW, *other))
     real.kernel.close()
     _come_back(node, hanging.initiator)
-    here, there = (lio.Portal(third, TAG, f"{address}:{port}") for port in (3260, 3261))
+    here, there = (lio_objects.Portal(third, TAG, f"{address}:{port}") for port in (3260, 3261))
     tpg = (
-        lio.Tpg(third, TAG, maps.TPG.attributes, maps.TPG.parameters),
-        lio.Enabled(third, TAG, TAG + 2),
+        lio_objects.Tpg(third, TAG, maps.TPG.attributes, maps.TPG.parameters),
+        lio_objects.Enabled(third, TAG, TAG + 2),
     )
-    desired = maps.served(address, *SLOW, *other, *NEW, lio.Target(third), *tpg, here, there)
-    closing = lio.key(lio.Enabled(OTHER, TAG, TAG + 1))
+    desired = maps.served(address, *SLOW, *other, *NEW, lio_objects.Target(third), *tpg, here, there)
+    closing = lio_objects.key(lio_objects.Enabled(OTHER, TAG, TAG + 1))
     del desired[closing]
     first, second, end = hanging.run(desired)
     for found in (first, second):
         assert _reasons(found) == {
-            lio.show_key(closing): "Stuck",
-            lio.show_key(lio.key(here)): "KernelRefused",
+            lio_objects.show_key(closing): "Stuck",
+            lio_objects.show_key(lio_objects.key(here)): "KernelRefused",
         }
-    assert "iscsit_reset_np_thread" in first["failures"][lio.show_key(closing)][1].partition("waits in")[2]
+    assert (
+        "iscsit_reset_np_thread"
+        in first["failures"][lio_objects.show_key(closing)][1].partition("waits in")[2]
+    )
     assert second["done"] == []
     assert end == {"last": {}, "left": []}
 

@@ -11,12 +11,12 @@ from contract.maps import CLAIMS, IQN, TAG, converge, full, log_out, observed
 from contract.sides import SIDE_BY_SIDE, RealSide
 from lab import Initiator, Machine, wait_for
 from lab.wait import PATIENCE
-from lunmapd.core import lio
-from lunmapd.core.lunmap import AluaState
-from lunmapd.core.observed import Session
-from lunmapd.core.outcome import failures
-from lunmapd.core.plan import plan
-from lunmapd.lio import wire
+from lunmapd.core.base.lunmap import AluaState
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.observed import Session
+from lunmapd.core.planning.outcome import failures
+from lunmapd.core.planning.plan import plan
+from lunmapd.lio.worker import wire
 
 pytestmark = pytest.mark.lab
 
@@ -36,7 +36,7 @@ def test_a_scsi_device_is_passed_through(pair: tuple[Machine, Initiator], real: 
     pair[0].run(
         "modprobe sd_mod; modprobe scsi_debug dev_size_mb=8; until [ -b /dev/sda ]; do sleep 0.1; done"
     )
-    disk = lio.StorageObject("scsi", "pscsi", "/dev/sda", 0, "5" * 32, (("emulate_pr", "0"),))
+    disk = lio_objects.StorageObject("scsi", "pscsi", "/dev/sda", 0, "5" * 32, (("emulate_pr", "0"),))
     converge(real, full() | maps.only(disk, maps.lun("scsi"), maps.mapped("scsi", 0)))
     converge(real, {})
 
@@ -46,7 +46,7 @@ def test_a_group_that_was_altered_by_hand_is_put_right(
 ) -> None:
     """Neither may an initiator set a state that one node alone would know, nor does the kernel answer late."""
     real.file("/srv/a", maps.SIZE)
-    wanted = full("a") | maps.only(*maps.grouped("a", lio.Alua(TAG, AluaState.NON_OPTIMIZED)))
+    wanted = full("a") | maps.only(*maps.grouped("a", lio_objects.Alua(TAG, AluaState.NON_OPTIMIZED)))
     converge(real, wanted)
     group = "/sys/kernel/config/target/core/fileio_*/a/alua/lunmapd"
     show = f"cat {group}/alua_access_type {group}/nonop_delay_msecs"
@@ -68,10 +68,10 @@ def test_what_was_put_beside_a_storage_object_is_seen(
     links = pair[0].run(f"stat -c %h {hba}; mkdir {hba}/b; stat -c %h {hba}").stdout.split()
     assert links == ["3", "4"]
     path = hba.removeprefix("/sys/kernel/config/target/")
-    assert lio.Leftover("storage_object", f"{path}/b") in observed(real).values()
+    assert lio_objects.Leftover("storage_object", f"{path}/b") in observed(real).values()
     converge(real, {})
     pair[0].run(f"mkdir -p {hba}/c")
-    assert set(observed(real).values()) == {lio.Leftover("storage_object", f"{path}/c")}
+    assert set(observed(real).values()) == {lio_objects.Leftover("storage_object", f"{path}/c")}
     converge(real, {})
 
 
@@ -85,7 +85,7 @@ def test_luns_are_made_and_removed_side_by_side(pair: tuple[Machine, Initiator])
     pair[0].run(f"mkdir /sys/kernel/config/target/iscsi/{IQN}/tpgt_{TAG}/lun/lun_40")
     failed = failures(side.kernel.apply(plan(full(*names, *late), seen)))
     assert [failure.reason for failure in failed.values()] == ["KernelRefused", "Waiting"]
-    assert {lio.lun_of(item) for item in observed(side).values()} >= {*names, *late[1:]}
+    assert {lio_objects.lun_of(item) for item in observed(side).values()} >= {*names, *late[1:]}
     converge(side, full(*names, *late))
     converge(side, {})
     side.close()
@@ -157,8 +157,8 @@ def test_a_kill_at_any_operation_is_put_right(pair: tuple[Machine, Initiator], r
     second = full("a", "c") | maps.only(
         maps.given(maps.storage_object("a", 2 * maps.SIZE), vendor="ACME", emulate_tpu=1),
         maps.mapped("c", 5, "iqn.2020-01.org.example:other"),
-        lio.NodeAcl(IQN, TAG, "iqn.2020-01.org.example:other"),
-        lio.Enabled(IQN, TAG, 7),
+        lio_objects.NodeAcl(IQN, TAG, "iqn.2020-01.org.example:other"),
+        lio_objects.Enabled(IQN, TAG, 7),
     )
     states = [wire.Seen(tuple(state.values()), tuple(CLAIMS), (), ()) for state in ({}, first, second, {})]
     script = Path(__file__).with_name("crash_guest.py").read_text(encoding="utf-8")

@@ -5,9 +5,9 @@ import pytest
 from contract import maps
 from contract.maps import CLAIMS, IQN, TARGET, TPG, converge, files, full, observed, only
 from contract.sides import FOREIGN, Side
-from lunmapd.core import lio
-from lunmapd.core.outcome import failures
-from lunmapd.core.plan import plan
+from lunmapd.core.node import lio_objects
+from lunmapd.core.planning.outcome import failures
+from lunmapd.core.planning.plan import plan
 
 
 def test_what_others_made_is_left_alone(side: Side) -> None:
@@ -28,7 +28,7 @@ def test_an_unmarked_target_is_ours_only_if_claimed(side: Side) -> None:
     assert observed(side) == only(TARGET)
     side.half(TPG)
     assert side.kernel.observe(frozenset()).foreign == {IQN}
-    assert set(observed(side)) == {lio.key(TARGET), lio.key(TPG)}
+    assert set(observed(side)) == {lio_objects.key(TARGET), lio_objects.key(TPG)}
     converge(side, full())
     assert side.kernel.observe(frozenset()).objects == full()
 
@@ -38,18 +38,18 @@ def test_halves_are_cleaned_first(side: Side, name: str) -> None:
     """What a crash left half-made is seen as a leftover, removed, and the whole thing is made."""
     files(side, "a", "b")
     converge(side, full("a"))
-    whole: dict[str, lio.Object] = {
+    whole: dict[str, lio_objects.Object] = {
         "storage_object": maps.storage_object("b"),
         "lun": maps.lun("b"),
         "mapped_lun": maps.mapped("b", 1),
     }
     side.half(whole[name]) if name == "storage_object" else _half_after(side, whole[name])
-    left = [item for item in observed(side).values() if isinstance(item, lio.Leftover)]
+    left = [item for item in observed(side).values() if isinstance(item, lio_objects.Leftover)]
     assert len(left) == 1
     converge(side, full("a", "b"))
 
 
-def _half_after(side: Side, item: lio.Object) -> None:
+def _half_after(side: Side, item: lio_objects.Object) -> None:
     """Make all that the object stands on, then half of it."""
     converge(
         side, {name: other for name, other in full("a", "b").items() if name in _below(item)} | full("a")
@@ -57,10 +57,10 @@ def _half_after(side: Side, item: lio.Object) -> None:
     side.half(item)
 
 
-def _below(item: lio.Object) -> set[lio.Key]:
+def _below(item: lio_objects.Object) -> set[lio_objects.Key]:
     everything = full("a", "b")
-    found = set(lio.parents(item))
-    for parent in lio.parents(item):
+    found = set(lio_objects.parents(item))
+    for parent in lio_objects.parents(item):
         found |= _below(everything[parent])
     return found
 

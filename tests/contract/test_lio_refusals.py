@@ -22,9 +22,10 @@ from contract.maps import (
     reasons,
 )
 from contract.sides import DEVICE, Side
-from lunmapd.core import lio
-from lunmapd.core.outcome import WAITING, failures
-from lunmapd.core.plan import Action, plan
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import WAITING
+from lunmapd.core.planning.outcome import failures
+from lunmapd.core.planning.plan import Action, plan
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ from lunmapd.core.plan import Action, plan
     [TARGET, TPG, ACL, maps.storage_object("a"), maps.lun("a")],
     ids=lambda item: type(item).__name__,
 )
-def test_what_is_stood_on_is_not_removed(side: Side, item: lio.Object) -> None:
+def test_what_is_stood_on_is_not_removed(side: Side, item: lio_objects.Object) -> None:
     """A deletion out of order is refused and changes nothing."""
     files(side, "a")
     converge(side, full("a"))
@@ -41,7 +42,7 @@ def test_what_is_stood_on_is_not_removed(side: Side, item: lio.Object) -> None:
 
 
 @pytest.mark.parametrize("item", full("a").values(), ids=lambda item: type(item).__name__)
-def test_nothing_is_made_twice(side: Side, item: lio.Object) -> None:
+def test_nothing_is_made_twice(side: Side, item: lio_objects.Object) -> None:
     """Making what exists is refused and changes nothing."""
     files(side, "a")
     converge(side, full("a"))
@@ -54,7 +55,7 @@ def test_nothing_is_made_twice(side: Side, item: lio.Object) -> None:
     [TPG, ENABLED, ACL, maps.PORTAL, maps.lun("a"), maps.mapped("a", 0)],
     ids=lambda item: type(item).__name__,
 )
-def test_nothing_is_made_without_its_parents(side: Side, item: lio.Object) -> None:
+def test_nothing_is_made_without_its_parents(side: Side, item: lio_objects.Object) -> None:
     """An object whose parent is missing is refused."""
     observed(side)
     assert attempt(side, Action.CREATE, item) == "KernelRefused"
@@ -62,7 +63,7 @@ def test_nothing_is_made_without_its_parents(side: Side, item: lio.Object) -> No
 
 
 @pytest.mark.parametrize("item", full("a").values(), ids=lambda item: type(item).__name__)
-def test_removing_what_is_gone_is_done(side: Side, item: lio.Object) -> None:
+def test_removing_what_is_gone_is_done(side: Side, item: lio_objects.Object) -> None:
     """A deletion whose object has vanished is no failure."""
     observed(side)
     assert attempt(side, Action.DELETE, item) is None
@@ -85,8 +86,10 @@ def test_a_port_id_is_taken_once_on_a_node(side: Side) -> None:
     """Two enabled TPGs of one kernel can't have the same relative target port id, whatever their targets are."""
     converge(side, full())
     other = f"{IQN}-2"
-    enabled = lio.Enabled(other, TAG, TAG)
-    second = only(lio.Target(other), lio.Tpg(other, TAG, TPG.attributes, TPG.parameters), enabled)
+    enabled = lio_objects.Enabled(other, TAG, TAG)
+    second = only(
+        lio_objects.Target(other), lio_objects.Tpg(other, TAG, TPG.attributes, TPG.parameters), enabled
+    )
     (failure,) = failures(apply(side, full() | second)).values()
     assert (failure.reason, IQN in failure.message) == ("PortIdTaken", True)
 
@@ -98,10 +101,12 @@ def test_a_missing_file_stops_only_what_stands_on_it(side: Side) -> None:
     told = reasons(failures(apply(side, full("a", "b"))))
     assert told == {
         ("storage_object", "a"): "BackingDeviceMissing",
-        lio.key(maps.lun("a")): WAITING,
-        lio.key(maps.mapped("a", 0)): WAITING,
+        lio_objects.key(maps.lun("a")): WAITING,
+        lio_objects.key(maps.mapped("a", 0)): WAITING,
     }
-    assert observed(side) == {name: item for name, item in full("a", "b").items() if lio.lun_of(item) != "a"}
+    assert observed(side) == {
+        name: item for name, item in full("a", "b").items() if lio_objects.lun_of(item) != "a"
+    }
     files(side, "a")
     converge(side, full("a", "b"))
 

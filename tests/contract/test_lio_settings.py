@@ -20,9 +20,9 @@ from contract.maps import (
     reasons,
 )
 from contract.sides import Side
-from lunmapd.core import lio
-from lunmapd.core.outcome import failures
-from lunmapd.core.plan import Action, plan
+from lunmapd.core.node import lio_objects
+from lunmapd.core.planning.outcome import failures
+from lunmapd.core.planning.plan import Action, plan
 
 
 def test_settings_are_changed_in_place(side: Side) -> None:
@@ -30,11 +30,11 @@ def test_settings_are_changed_in_place(side: Side) -> None:
     files(side, "a")
     converge(side, full("a"))
     side.file("/srv/a", 2 * SIZE)
-    changed: list[lio.Object] = [
+    changed: list[lio_objects.Object] = [
         maps.storage_object("a", 2 * SIZE, shared="1"),
         maps.mapped("a", 0, read_only=True),
     ]
-    tpg = lio.Tpg(IQN, TAG, tuple((name, "1") for name, _ in TPG.attributes), TPG.parameters)
+    tpg = lio_objects.Tpg(IQN, TAG, tuple((name, "1") for name, _ in TPG.attributes), TPG.parameters)
     desired = full("a") | only(*changed, tpg)
     assert {step.action for step in plan(desired, observed(side))} == {Action.UPDATE}
     converge(side, desired)
@@ -85,7 +85,7 @@ def test_targets_have_the_settings_of_the_map(side: Side) -> None:
         ((("login_timeout", "20"),), (("DataDigest", "None"), ("MaxBurstLength", "1048576"))),
         ((), ()),
     ):
-        tpg = lio.Tpg(IQN, TAG, (*TPG.attributes, *attributes), (*TPG.parameters, *parameters))
+        tpg = lio_objects.Tpg(IQN, TAG, (*TPG.attributes, *attributes), (*TPG.parameters, *parameters))
         converge(side, full() | only(tpg))
 
 
@@ -93,11 +93,12 @@ def test_without_rdma_a_portal_listens_all_the_same(side: Side) -> None:
     """Where the kernel can't do iSER that is a failure of the portal, which then serves TCP alone."""
     converge(side, full())
     desired = full() | only(
-        lio.Portal(IQN, TAG, maps.PORTAL.address, iser=True), lio.Portal(IQN, TAG, "10.9.8.9:3260", iser=True)
+        lio_objects.Portal(IQN, TAG, maps.PORTAL.address, iser=True),
+        lio_objects.Portal(IQN, TAG, "10.9.8.9:3260", iser=True),
     )
     names = {("portal", IQN, TAG, maps.PORTAL.address), ("portal", IQN, TAG, "10.9.8.9:3260")}
     assert reasons(failures(apply(side, desired))) == dict.fromkeys(names, "KernelRefused")
-    assert observed(side) == full() | only(lio.Portal(IQN, TAG, "10.9.8.9:3260"))
+    assert observed(side) == full() | only(lio_objects.Portal(IQN, TAG, "10.9.8.9:3260"))
 
 
 def test_credentials_are_set_changed_and_taken_away(side: Side) -> None:
@@ -118,13 +119,13 @@ def test_credentials_are_set_changed_and_taken_away(side: Side) -> None:
 
 def test_discovery_asks_for_credentials_while_claimed(side: Side) -> None:
     """What discovery asks for is made, changed and removed like an object, and seen only by its claim."""
-    claims = CLAIMS | {lio.DISCOVERY_CLAIM}
+    claims = CLAIMS | {lio_objects.DISCOVERY_CLAIM}
     for credentials in (maps.secret(ACL).credentials, maps.secret(ACL, mutual=True).credentials):
-        desired = only(lio.DiscoveryAuth(credentials))
+        desired = only(lio_objects.DiscoveryAuth(credentials))
         assert not failures(side.kernel.apply(plan(desired, side.kernel.observe(claims).objects)))
         assert side.kernel.observe(claims).objects == desired
         assert side.kernel.observe(CLAIMS).objects == {}
-    assert attempt(side, Action.CREATE, lio.DiscoveryAuth()) is None
+    assert attempt(side, Action.CREATE, lio_objects.DiscoveryAuth()) is None
     assert not failures(side.kernel.apply(plan({}, side.kernel.observe(claims).objects)))
     assert side.kernel.observe(claims).objects == {}
 
@@ -139,12 +140,12 @@ def test_a_mapping_has_its_write_protection(side: Side, read_only: bool) -> None
 def test_a_port_id_is_changed_by_closing_the_tpg(side: Side) -> None:
     """The id can't be changed while the TPG is enabled, so the plan disables it in between."""
     converge(side, full())
-    converge(side, full() | only(lio.Enabled(IQN, TAG, 9)))
+    converge(side, full() | only(lio_objects.Enabled(IQN, TAG, 9)))
 
 
 def test_an_unknown_attribute_is_reported(side: Side) -> None:
     """An attribute that this kernel does not have is a condition of its own; no object is left without it, to be made anew at each try."""
     files(side, "a")
-    bad = lio.StorageObject("a", "fileio", "/srv/a", SIZE, "a" * 32, (("emulate_magic", "1"),))
-    assert reasons(failures(apply(side, only(bad)))) == {lio.key(bad): "AttributeUnsupported"}
+    bad = lio_objects.StorageObject("a", "fileio", "/srv/a", SIZE, "a" * 32, (("emulate_magic", "1"),))
+    assert reasons(failures(apply(side, only(bad)))) == {lio_objects.key(bad): "AttributeUnsupported"}
     assert observed(side) == {}

@@ -13,10 +13,10 @@ from contract.maps import ACL, CLAIMS, IQN, TAG, converge, full, only
 from contract.sides import WORKER, RealSide
 from lab import Machine
 from lab.cache import build_once, cache_directory
-from lunmapd.core import lio
-from lunmapd.core.lunmap import AluaState
-from lunmapd.core.outcome import failures
-from lunmapd.core.plan import plan
+from lunmapd.core.base.lunmap import AluaState
+from lunmapd.core.node import lio_objects
+from lunmapd.core.planning.outcome import failures
+from lunmapd.core.planning.plan import plan
 
 pytestmark = pytest.mark.lab
 
@@ -48,10 +48,10 @@ def test_everything_is_made_changed_and_removed(side: RealSide) -> None:
     """Each kind of object that goes through rtslib comes, changes in place and goes; its errors are understood."""
     for name in ("a", "b"):
         side.file(f"/srv/{name}", 2 * maps.SIZE)
-    group = maps.grouped("b", lio.Alua(TAG, AluaState.NON_OPTIMIZED))
+    group = maps.grouped("b", lio_objects.Alua(TAG, AluaState.NON_OPTIMIZED))
     kinds = (maps.ramdisk("ram"), maps.lun("ram"), maps.mapped("ram", 300), maps.program("tcmu"), *group)
     converge(side, full("a", "b") | only(*kinds, maps.secret(ACL, mutual=True)))
-    tpg = lio.Tpg(IQN, TAG, (*maps.TPG.attributes, ("login_timeout", "20")), maps.TPG.parameters)
+    tpg = lio_objects.Tpg(IQN, TAG, (*maps.TPG.attributes, ("login_timeout", "20")), maps.TPG.parameters)
     grown = maps.given(maps.storage_object("a", 2 * maps.SIZE), emulate_tpu=1)
     changed = full("a", "b") | only(*kinds, grown, tpg, maps.mapped("a", 0, read_only=True), ACL)
     converge(side, changed)

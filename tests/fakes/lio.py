@@ -6,12 +6,13 @@ from itertools import count
 
 from msgspec.structs import replace
 
-from lunmapd.core import lio
-from lunmapd.core.attributes import STORAGE, TPG
-from lunmapd.core.observed import Observed, Session
-from lunmapd.core.outcome import Failure, Ledger, Report
-from lunmapd.core.plan import Action, Step, follow
-from lunmapd.core.project import MARK, PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
+from lunmapd.core.base.attributes import STORAGE, TPG
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.observed import Observed, Session
+from lunmapd.core.node.project import MARK, PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
+from lunmapd.core.planning.outcome import Ledger, Report
+from lunmapd.core.planning.plan import Action, Step, follow
 
 _FRESH_ATTRIBUTES = {
     "authentication": "0", "cache_dynamic_acls": "0", "demo_mode_discovery": "1", "demo_mode_write_protect": "1",
@@ -24,17 +25,17 @@ class CrashedError(Exception):
 
 
 class FakeLio:
-    """What `lunmapd.lio.kernel.Kernel` is, without a kernel. The public attributes are the test's levers."""
+    """What `lunmapd.lio.worker.kernel.Kernel` is, without a kernel. The public attributes are the test's levers."""
 
     def __init__(self, features: AbstractSet[str] = frozenset({PORT_ID})) -> None:
         """Start with nothing configured."""
         self.features = features
-        self.objects: dict[lio.Key, lio.Object] = {}
+        self.objects: dict[lio_objects.Key, lio_objects.Object] = {}
         self.foreign: set[str] = set()
         self.sessions: tuple[Session, ...] = ()
         self.missing: set[str] = set()
         self.sizes: dict[str, int] = {}
-        self.failures: dict[lio.Key, Failure] = {}
+        self.failures: dict[lio_objects.Key, Failure] = {}
         self.crash_after: int | None = None
         self.done: list[Step] = []
         self.closed = False
@@ -42,27 +43,27 @@ class FakeLio:
         self._numbers = count()
 
     def observe(self, claims: AbstractSet[str]) -> Observed:
-        """Look, by the rules of lunmapd.lio.observe."""
+        """Look, by the rules of lunmapd.lio.observe.observe."""
         self.looks += 1
         ours = {iqn for iqn in self._targets() if self._is_ours(iqn, claims)}
-        hidden = set() if lio.DISCOVERY_CLAIM in claims else {lio.DISCOVERY_AUTH}
+        hidden = set() if lio_objects.DISCOVERY_CLAIM in claims else {lio_objects.DISCOVERY_AUTH}
         objects = {
             name: item
             for name, item in self.objects.items()
             if getattr(item, "iqn", None) in {None, *ours} and name not in hidden
         }
-        backings = [item for item in objects.values() if isinstance(item, lio.StorageObject)]
+        backings = [item for item in objects.values() if isinstance(item, lio_objects.StorageObject)]
         missing = {item.name for item in backings if item.path in self.missing}
         devices = (item for item in backings if item.plugin == "iblock" and item.path in self.sizes)
         sizes = {item.name: self.sizes[item.path] for item in devices}
         foreign = self.foreign | self._targets() - ours
         return Observed(objects, foreign, self.features, self.sessions, missing, sizes)
 
-    def glance(self, items: Sequence[lio.Object]) -> lio.Objects | None:
+    def glance(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
         """Look at some; see Kernel.glance."""
-        if any(isinstance(item, lio.Leftover) for item in self.objects.values()):
+        if any(isinstance(item, lio_objects.Leftover) for item in self.objects.values()):
             return None
-        return {name: self.objects[name] for name in map(lio.key, items) if name in self.objects}
+        return {name: self.objects[name] for name in map(lio_objects.key, items) if name in self.objects}
 
     def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
         """Do the steps; see Kernel.apply. Raises CrashedError when `crash_after` steps were begun."""
@@ -84,7 +85,7 @@ class FakeLio:
                 self.crash_after = None
                 self._leave_half(step)
                 raise CrashedError(str(step))
-        failure = self.failures.get(lio.key(step.item)) or self._refusal(step)
+        failure = self.failures.get(lio_objects.key(step.item)) or self._refusal(step)
         if failure is None and not self._is_gone(step):
             self.objects = follow(self.objects, [step])
             self._release(step)
@@ -93,21 +94,21 @@ class FakeLio:
 
     def _release(self, step: Step) -> None:
         """Let the LUNs of a target port group that is gone fall back to the kernel's own."""
-        if isinstance(step.item, lio.StorageObject) and step.item.alua is None:
+        if isinstance(step.item, lio_objects.StorageObject) and step.item.alua is None:
             for name, item in self.objects.items():
-                if isinstance(item, lio.TpgLun) and item.storage_object == step.item.name:
+                if isinstance(item, lio_objects.TpgLun) and item.storage_object == step.item.name:
                     self.objects[name] = replace(item, group=0)
 
     def _is_gone(self, step: Step) -> bool:
-        return step.action is Action.DELETE and lio.key(step.item) not in self.objects
+        return step.action is Action.DELETE and lio_objects.key(step.item) not in self.objects
 
     def _refusal(self, step: Step) -> Failure | None:
-        exists = lio.key(step.item) in self.objects
+        exists = lio_objects.key(step.item) in self.objects
         match step.action:
             case Action.DELETE:
                 used = exists and any(self._dependents(step.item))
                 return Failure("InUse", f"{step}: Device or resource busy") if used else None
-            case Action.CREATE if exists and not isinstance(step.item, lio.DiscoveryAuth):
+            case Action.CREATE if exists and not isinstance(step.item, lio_objects.DiscoveryAuth):
                 return Failure("KernelRefused", f"{step}: File exists")
             case Action.UPDATE if not exists:
                 return Failure("KernelRefused", f"{step}: No such file or directory")
@@ -116,68 +117,74 @@ class FakeLio:
 
     def _bad_item(self, step: Step) -> Failure | None:
         item = step.item
-        if any(parent not in self.objects for parent in lio.parents(item)):
+        if any(parent not in self.objects for parent in lio_objects.parents(item)):
             return Failure("KernelRefused", f"{step}: No such file or directory")
         unknown = [name for name, _ in getattr(item, "attributes", ()) if name not in _known_attributes(item)]
-        if isinstance(item, lio.StorageObject) and (bad := self._bad_backing(item, step)):
+        if isinstance(item, lio_objects.StorageObject) and (bad := self._bad_backing(item, step)):
             return bad
-        if isinstance(item, lio.TpgLun) and item.group and not self._has_group(item):
+        if isinstance(item, lio_objects.TpgLun) and item.group and not self._has_group(item):
             return Failure("KernelRefused", f"{step}: No such device")
         if unknown:
             return Failure("AttributeUnsupported", f"this kernel has no {unknown[0]}")
-        if isinstance(item, lio.Enabled) and (refused := self._bad_port_id(item, step)):
+        if isinstance(item, lio_objects.Enabled) and (refused := self._bad_port_id(item, step)):
             return refused
-        return self._bad_portal(item, step) if isinstance(item, lio.Portal) and item.iser else None
+        return self._bad_portal(item, step) if isinstance(item, lio_objects.Portal) and item.iser else None
 
-    def _bad_portal(self, item: lio.Portal, step: Step) -> Failure:
+    def _bad_portal(self, item: lio_objects.Portal, step: Step) -> Failure:
         """Refuse iSER as a kernel without RDMA does: the portal is made, and can't listen for it."""
-        self.objects.setdefault(lio.key(item), lio.Portal(item.iqn, item.tag, item.address))
+        self.objects.setdefault(lio_objects.key(item), lio_objects.Portal(item.iqn, item.tag, item.address))
         return Failure("KernelRefused", f"{step}: Invalid argument")
 
-    def _has_group(self, item: lio.TpgLun) -> bool:
+    def _has_group(self, item: lio_objects.TpgLun) -> bool:
         backing = self.objects["storage_object", item.storage_object]
-        return isinstance(backing, lio.StorageObject) and backing.alua is not None
+        return isinstance(backing, lio_objects.StorageObject) and backing.alua is not None
 
-    def _bad_backing(self, item: lio.StorageObject, step: Step) -> Failure | None:
-        if isinstance(step.before, lio.StorageObject) and step.before.size == item.size:
+    def _bad_backing(self, item: lio_objects.StorageObject, step: Step) -> Failure | None:
+        if isinstance(step.before, lio_objects.StorageObject) and step.before.size == item.size:
             return None
         if item.path in self.missing:
             return Failure("BackingDeviceMissing", f"{item.path} does not exist on this node")
         size = max(item.size, item.declared.size)
         if size > self.sizes.get(item.path, size):
             return Failure("SizeMismatch", f"{item.path} is too short")
-        devices = {other.path for other in self.objects.values() if isinstance(other, lio.StorageObject)}
+        devices = {
+            other.path for other in self.objects.values() if isinstance(other, lio_objects.StorageObject)
+        }
         if item.plugin == "iblock" and item.path in devices:
             return Failure("InUse", f"{item.path} is held")
         return None
 
-    def _bad_port_id(self, item: lio.Enabled, step: Step) -> Failure | None:
+    def _bad_port_id(self, item: lio_objects.Enabled, step: Step) -> Failure | None:
         if item.port_id and PORT_ID not in self.features:
             return Failure("KernelRefused", f"{step}: Invalid argument")
-        others = (other for other in self.objects.values() if isinstance(other, lio.Enabled))
+        others = (other for other in self.objects.values() if isinstance(other, lio_objects.Enabled))
         owner = next((other.iqn for other in others if item.port_id and other.port_id == item.port_id), None)
         return None if owner is None else Failure("PortIdTaken", f"port id {item.port_id} is that of {owner}")
 
-    def _dependents(self, item: lio.Object) -> Iterator[lio.Object]:
+    def _dependents(self, item: lio_objects.Object) -> Iterator[lio_objects.Object]:
         """Yield what the kernel counts as children or users."""
-        name, inside = lio.key(item), _directory(item)
+        name, inside = lio_objects.key(item), _directory(item)
         for other in self.objects.values():
             within = (
-                isinstance(other, lio.Leftover) and inside is not None and other.path.startswith(f"{inside}/")
+                isinstance(other, lio_objects.Leftover)
+                and inside is not None
+                and other.path.startswith(f"{inside}/")
             )
-            if within or name in lio.parents(other):
+            if within or name in lio_objects.parents(other):
                 yield other
 
     def _targets(self) -> set[str]:
-        return {item.iqn for item in self.objects.values() if isinstance(item, lio.Target)}
+        return {item.iqn for item in self.objects.values() if isinstance(item, lio_objects.Target)}
 
     def _is_ours(self, iqn: str, claims: AbstractSet[str]) -> bool:
-        tpgs = [item for item in self.objects.values() if isinstance(item, lio.Tpg) and item.iqn == iqn]
+        tpgs = [
+            item for item in self.objects.values() if isinstance(item, lio_objects.Tpg) and item.iqn == iqn
+        ]
         marked = any(_is_marked(tpg) for tpg in tpgs)
         return marked or (iqn in claims and not any(any(self._dependents(tpg)) for tpg in tpgs))
 
-    def _shows(self, item: lio.Object, ours: AbstractSet[str], claims: AbstractSet[str]) -> bool:
-        if isinstance(item, lio.Tpg) and not _is_marked(item) and item.iqn not in claims:
+    def _shows(self, item: lio_objects.Object, ours: AbstractSet[str], claims: AbstractSet[str]) -> bool:
+        if isinstance(item, lio_objects.Tpg) and not _is_marked(item) and item.iqn not in claims:
             return False
         return getattr(item, "iqn", None) in {None, *ours}
 
@@ -189,16 +196,16 @@ class FakeLio:
         if half is None:
             return
         if step.action is Action.DELETE:
-            del self.objects[lio.key(step.item)]
-        self.objects[lio.key(half)] = half
+            del self.objects[lio_objects.key(step.item)]
+        self.objects[lio_objects.key(half)] = half
 
 
-def _is_marked(tpg: lio.Tpg) -> bool:
+def _is_marked(tpg: lio_objects.Tpg) -> bool:
     return ("TargetAlias", MARK) in tpg.parameters
 
 
-def _known_attributes(item: lio.Object) -> Iterable[str]:
-    if isinstance(item, lio.StorageObject):
+def _known_attributes(item: lio_objects.Object) -> Iterable[str]:
+    if isinstance(item, lio_objects.StorageObject):
         return (
             *STORAGE_ATTRIBUTES[item.plugin],
             *(name for plugin, name in STORAGE if plugin == item.plugin),
@@ -206,36 +213,38 @@ def _known_attributes(item: lio.Object) -> Iterable[str]:
     return (*(name for name, _ in TPG_ATTRIBUTES), *TPG)
 
 
-def _directory(item: lio.Object) -> str | None:
+def _directory(item: lio_objects.Object) -> str | None:
     match item:
-        case lio.Target():
+        case lio_objects.Target():
             return f"iscsi/{item.iqn}"
-        case lio.Tpg():
+        case lio_objects.Tpg():
             return f"iscsi/{item.iqn}/tpgt_{item.tag}"
-        case lio.NodeAcl():
+        case lio_objects.NodeAcl():
             return f"iscsi/{item.iqn}/tpgt_{item.tag}/acls/{item.initiator}"
         case _:
             return None
 
 
-def _half(step: Step, number: int) -> lio.Object | None:
+def _half(step: Step, number: int) -> lio_objects.Object | None:
     """Return half of the object, None where the step is a single system call."""
     match step.item:
-        case lio.StorageObject() as item if step.action is not Action.UPDATE:
-            return lio.Leftover("hba", f"core/{item.plugin}_{10_000 + number}")
-        case lio.TpgLun() as item:
-            return lio.Leftover("lun", f"iscsi/{item.iqn}/tpgt_{item.tag}/lun/lun_{1000 + number}")
-        case lio.MappedLun() as item if step.action is not Action.UPDATE:
+        case lio_objects.StorageObject() as item if step.action is not Action.UPDATE:
+            return lio_objects.Leftover("hba", f"core/{item.plugin}_{10_000 + number}")
+        case lio_objects.TpgLun() as item:
+            return lio_objects.Leftover("lun", f"iscsi/{item.iqn}/tpgt_{item.tag}/lun/lun_{1000 + number}")
+        case lio_objects.MappedLun() as item if step.action is not Action.UPDATE:
             path = f"iscsi/{item.iqn}/tpgt_{item.tag}/acls/{item.initiator}/lun_{item.lun}"
-            return lio.Leftover("mapped_lun", path)
-        case lio.Target() as item if step.action is Action.CREATE:
+            return lio_objects.Leftover("mapped_lun", path)
+        case lio_objects.Target() as item if step.action is Action.CREATE:
             return item
-        case lio.Tpg() as item if step.action is Action.CREATE:
+        case lio_objects.Tpg() as item if step.action is Action.CREATE:
             return _fresh(item)
         case _:
             return None
 
 
-def _fresh(item: lio.Tpg) -> lio.Tpg:
+def _fresh(item: lio_objects.Tpg) -> lio_objects.Tpg:
     """Return the TPG as mkdir leaves it, without the mark."""
-    return lio.Tpg(item.iqn, item.tag, tuple(_FRESH_ATTRIBUTES.items()), (("TargetAlias", "LIO Target"),))
+    return lio_objects.Tpg(
+        item.iqn, item.tag, tuple(_FRESH_ATTRIBUTES.items()), (("TargetAlias", "LIO Target"),)
+    )

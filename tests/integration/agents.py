@@ -6,25 +6,25 @@ from pathlib import Path
 from integration.tools import terms
 
 from fakes.lio import FakeLio
-from lunmapd.agent.agent import Agent, utc_now
-from lunmapd.agent.claims import Claims
-from lunmapd.agent.disk import Local
-from lunmapd.agent.follow import Follower
-from lunmapd.agent.identity import Identity
-from lunmapd.agent.local import LocalSnapshot
-from lunmapd.agent.member import Member
-from lunmapd.agent.past import PastFile
-from lunmapd.agent.policy import Policy
-from lunmapd.core import lio
-from lunmapd.core.backings import Block, FileIO
-from lunmapd.core.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
-from lunmapd.core.project import PORT_ID, project
+from lunmapd.agent.loop.agent import Agent, utc_now
+from lunmapd.agent.loop.disk import Local
+from lunmapd.agent.loop.follow import Follower
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.agent.loop.registration import Member
+from lunmapd.agent.state.claims import Claims
+from lunmapd.agent.state.machine_id import Identity
+from lunmapd.agent.state.map_snapshot import LocalSnapshot
+from lunmapd.agent.state.seen_file import PastFile
+from lunmapd.core.base.backings import Block, FileIO
+from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.project import PORT_ID, project
 from lunmapd.service.keyfile import read_keys
-from lunmapd.store import confirm as store
-from lunmapd.store.commit import commit
-from lunmapd.store.read import read_all
-from lunmapd.store.session import Session
-from lunmapd.store.terms import by_the_rules
+from lunmapd.store.commit import confirm as store
+from lunmapd.store.commit.commit import commit
+from lunmapd.store.commit.commit_options import by_the_rules
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_all
 
 T = "iqn.2026-01.org.example:t"
 H = "iqn.2026-01.org.example:h"
@@ -114,12 +114,14 @@ def message(agent: Agent, kind: str) -> str:
 
 def shown(kernel: FakeLio) -> set[str]:
     """Return the Luns that an initiator sees."""
-    return {item.storage_object for item in kernel.objects.values() if isinstance(item, lio.MappedLun)}
+    return {
+        item.storage_object for item in kernel.objects.values() if isinstance(item, lio_objects.MappedLun)
+    }
 
 
 def is_open(kernel: FakeLio) -> bool:
     """Tell whether any TPG accepts logins."""
-    return any(isinstance(item, lio.Enabled) for item in kernel.objects.values())
+    return any(isinstance(item, lio_objects.Enabled) for item in kernel.objects.values())
 
 
 def confirm(session: Session, revision: int) -> None:

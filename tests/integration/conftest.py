@@ -12,9 +12,9 @@ from integration.tools import make_former_tree
 from fakes.clock import Clock
 from fakes.lio import FakeLio
 from lab import Ensemble, Lab
-from lunmapd.core.lunmap import Lunmap
-from lunmapd.store.init import initialise
-from lunmapd.store.session import Session
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.store.session.session import Session
+from lunmapd.store.upkeep.init import initialise
 
 Connect = Callable[..., Session]
 

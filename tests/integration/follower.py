@@ -3,9 +3,9 @@
 import sys
 import time
 
-from lunmapd.store.errors import StoreError
-from lunmapd.store.read import read_all
-from lunmapd.store.session import Session
+from lunmapd.store.session.errors import StoreError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_all
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import socket
 import sys
 import threading
 
-from lunmapd.service import devices
+from lunmapd.service.daemon import devices
 
 _GROUPS = 0b11  # the kernel's and udevd's
 _SIZE = 1 << 12

@@ -16,7 +16,7 @@ from secure import Secure, secure
 
 from fakes.lio import FakeLio
 from lab import Lab
-from lunmapd.agent.identity import Identity as MachineIdentity
+from lunmapd.agent.state.machine_id import Identity as MachineIdentity
 from lunmapd.client import (
     Client,
     Credentials,
@@ -33,16 +33,16 @@ from lunmapd.client import (
     parse_identity,
     with_password,
 )
-from lunmapd.core.lunmap import Node
-from lunmapd.core.status import Live, NodeStatus
-from lunmapd.store import node as registration
-from lunmapd.store.credentials import ANONYMOUS
-from lunmapd.store.errors import NodeNameTakenError
-from lunmapd.store.init import initialise
-from lunmapd.store.node import read_fleet, register, write_status
-from lunmapd.store.read import read_all
-from lunmapd.store.session import Session
-from lunmapd.store.trim import trim
+from lunmapd.core.base.lunmap import Node
+from lunmapd.core.fleet.status import Live, NodeStatus
+from lunmapd.store.session.credentials import ANONYMOUS
+from lunmapd.store.session.errors import NodeNameTakenError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree import members as registration
+from lunmapd.store.tree.members import read_fleet, register, write_status
+from lunmapd.store.tree.read import read_all
+from lunmapd.store.upkeep.init import initialise
+from lunmapd.store.upkeep.trim import trim
 
 from .test_node import expire
 

@@ -12,19 +12,19 @@ from msgspec.structs import replace
 
 from fakes.lio import FakeLio
 from lab import Ensemble
-from lunmapd.agent.agent import Agent
-from lunmapd.agent.bell import Bell
-from lunmapd.core import lio
-from lunmapd.core.lunmap import Authentication, Chap, Initiator
-from lunmapd.core.password import Secret
-from lunmapd.core.project import PORT_ID, project
-from lunmapd.core.secrets import Vault
-from lunmapd.core.status import APPLIED, STORE
+from lunmapd.agent.loop.agent import Agent
+from lunmapd.agent.loop.wakeup import Bell
+from lunmapd.core.base.lunmap import Authentication, Chap, Initiator
+from lunmapd.core.base.password import Secret
+from lunmapd.core.fleet.status import APPLIED, STORE
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.project import PORT_ID, project
+from lunmapd.core.secrets.sealing import Vault
 from lunmapd.service.keyfile import add_key, read_keys
-from lunmapd.store.init import initialise
-from lunmapd.store.node import read_fleet
-from lunmapd.store.read import read_all
-from lunmapd.store.session import Session
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.members import read_fleet
+from lunmapd.store.tree.read import read_all
+from lunmapd.store.upkeep.init import initialise
 
 from .test_node import expire
 
@@ -82,8 +82,8 @@ def test_a_key_that_comes_later_opens_the_secrets(
     assert ("storage_object", "a") in kernel.objects
     path.chmod(0o600)
     assert agent.turn().converged
-    assert kernel.objects["acl", T, 1, H] == lio.NodeAcl(
-        T, 1, H, lio.Credentials("bob", Secret("a password"))
+    assert kernel.objects["acl", T, 1, H] == lio_objects.NodeAcl(
+        T, 1, H, lio_objects.Credentials("bob", Secret("a password"))
     )
     status = read_fleet(session)["n1"].status
     assert status is not None
@@ -98,7 +98,9 @@ def test_removals_are_followed(session: Session, kernel: FakeLio, make: Nodes) -
     put(session, replace(MAP, luns={"a": replace(A, maps=())}))
     agent.turn()
     assert [
-        item for item in kernel.objects.values() if isinstance(item, lio.StorageObject | lio.NodeAcl)
+        item
+        for item in kernel.objects.values()
+        if isinstance(item, lio_objects.StorageObject | lio_objects.NodeAcl)
     ] == []
     put(session, replace(MAP, luns={}, targets={}))
     assert agent.turn().converged
@@ -135,9 +137,9 @@ def test_one_missing_device_harms_only_its_lun(session: Session, kernel: FakeLio
     put(session, MAP)
     agent = make()
     assert not agent.turn().converged
-    assert {item.storage_object for item in kernel.objects.values() if isinstance(item, lio.MappedLun)} == {
-        "b"
-    }
+    assert {
+        item.storage_object for item in kernel.objects.values() if isinstance(item, lio_objects.MappedLun)
+    } == {"b"}
     (failing,) = agent.status.failing
     assert (failing.reason, failing.lun, agent.status.waiting, applied(agent)) == (
         "BackingDeviceMissing",
@@ -158,12 +160,14 @@ def test_garbage_in_a_document_takes_nothing_away(session: Session, kernel: Fake
         shell.set("luns/a", b"{garbage")
     agent = make()
     agent.turn()
-    assert lio.key(lio.TpgLun(T, 1, "a")) in kernel.objects
+    assert lio_objects.key(lio_objects.TpgLun(T, 1, "a")) in kernel.objects
     assert [failing.reason for failing in agent.status.failing] == ["DocumentUnreadable"]
     unmapped = replace(read_all(session).lunmap, luns={"b": replace(B, maps=())})
     put(session, unmapped)
     agent.turn()
-    assert {item.name for item in kernel.objects.values() if isinstance(item, lio.StorageObject)} == {"a"}
+    assert {item.name for item in kernel.objects.values() if isinstance(item, lio_objects.StorageObject)} == {
+        "a"
+    }
 
 
 def test_a_foreign_target_is_left_alone(session: Session, kernel: FakeLio, make: Nodes) -> None:
@@ -250,7 +254,7 @@ def test_the_loop_follows_commits_by_its_watch(
         wait_until(lambda: applied(agent) == 1)
         put(session, replace(MAP, luns={"b": B}))
         wait_until(lambda: applied(agent) == 2)
-        assert lio.key(lio.TpgLun(T, 1, "a")) not in kernel.objects
+        assert lio_objects.key(lio_objects.TpgLun(T, 1, "a")) not in kernel.objects
 
 
 def test_an_expired_session_is_replaced_at_once(session: Session, connect: Connect, make: Nodes) -> None:

@@ -8,14 +8,14 @@ from integration.tools import wait_until
 from msgspec.structs import replace
 
 from fakes.clock import Clock
-from lunmapd.agent.agent import Agent
-from lunmapd.agent.bell import Bell
-from lunmapd.agent.policy import Policy
-from lunmapd.core import lio
-from lunmapd.core.backings import Block
-from lunmapd.core.outcome import Failure
-from lunmapd.core.status import APPLIED
-from lunmapd.store.session import Session
+from lunmapd.agent.loop.agent import Agent
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.agent.loop.wakeup import Bell
+from lunmapd.core.base.backings import Block
+from lunmapd.core.fleet.status import APPLIED
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import Failure
+from lunmapd.store.session.session import Session
 
 from .test_node import expire
 
@@ -126,8 +126,8 @@ def test_a_removal_that_failed_stays_decided(
     assert agent.turn().converged
 
 
-def _shows(item: lio.Object, name: str) -> bool:
-    return isinstance(item, lio.MappedLun) and item.storage_object == name
+def _shows(item: lio_objects.Object, name: str) -> bool:
+    return isinstance(item, lio_objects.MappedLun) and item.storage_object == name
 
 
 def test_a_held_removal_is_looked_at_ever_more_seldom(session: Session, make: Nodes) -> None:

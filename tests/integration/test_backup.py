@@ -25,23 +25,23 @@ from lunmapd.client import (
     StoreError,
     TreeExistsError,
 )
-from lunmapd.core.backup import Backup
-from lunmapd.core.documents import encode
-from lunmapd.core.errors import Exit
-from lunmapd.core.status import Live
-from lunmapd.store import paths
-from lunmapd.store.backup import read_backup
-from lunmapd.store.claim import Claim
-from lunmapd.store.commit import commit
-from lunmapd.store.draft import Signature, Write
-from lunmapd.store.errors import DamagedError, NewerSchemaError, RestoredError, WentBackError
-from lunmapd.store.init import initialise, make_chroot
-from lunmapd.store.node import read_fleet, register
-from lunmapd.store.read import read_all, refresh
-from lunmapd.store.restore import restore
-from lunmapd.store.session import Session
-from lunmapd.store.top import list_revisions, read_top
-from lunmapd.store.trim import trim
+from lunmapd.core.base.documents import encode
+from lunmapd.core.base.errors import Exit
+from lunmapd.core.fleet.status import Live
+from lunmapd.core.history.backup import Backup
+from lunmapd.store.commit.commit import commit
+from lunmapd.store.commit.draft import Signature, Write
+from lunmapd.store.session import paths
+from lunmapd.store.session.errors import DamagedError, NewerSchemaError, RestoredError, WentBackError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.members import read_fleet, register
+from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.znodes import list_revisions, read_top
+from lunmapd.store.upkeep.backup import read_backup
+from lunmapd.store.upkeep.init import initialise, make_chroot
+from lunmapd.store.upkeep.restore import restore
+from lunmapd.store.upkeep.restore_lock import Claim
+from lunmapd.store.upkeep.trim import trim
 
 from .conftest import Connect
 
@@ -137,7 +137,7 @@ def test_what_the_nodes_say_stays(full: Session) -> None:
 def test_what_is_staged_is_not_in_a_backup(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backup in the middle of a large commit is of the map that nodes follow."""
     put(session, luns(1, 2))
-    monkeypatch.setattr("lunmapd.store.sizes.MAX_OPERATIONS", 8)
+    monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 8)
 
     def stop(_done: int, _total: int) -> None:
         raise KeyboardInterrupt
@@ -179,7 +179,7 @@ def test_a_restore_that_stops_leaves_no_tree(
     full: Session, connect: Connect, passed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wherever a restore ends, nodes find either no tree or the whole one, and restoring again completes it."""
-    monkeypatch.setattr("lunmapd.store.sizes.MAX_OPERATIONS", 12)
+    monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 12)
     before, taken = read_all(full), read_backup(full, NOW)
     with Relay(full.hosts) as relay:
         through = connect(relay.hosts, deadline=1.0)
@@ -380,7 +380,7 @@ def test_a_large_repair_is_made_in_parts(session: Session, monkeypatch: pytest.M
     with Shell(session) as shell:
         for number in range(1, 60):
             shell.delete(f"luns/l{number}")
-    monkeypatch.setattr("lunmapd.store.sizes.MAX_OPERATIONS", 23)
+    monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 23)
     made = Client(session).repair()
     assert made is not None
     assert made.part == 3

@@ -5,11 +5,11 @@ from cluster import Ctl
 from integration.agents import MAP, SELF, put
 
 from fakes.clock import Clock
-from lunmapd.agent.member import Member
-from lunmapd.core.errors import Exit
-from lunmapd.core.status import NodeStatus
-from lunmapd.store import paths
-from lunmapd.store.session import Session
+from lunmapd.agent.loop.registration import Member
+from lunmapd.core.base.errors import Exit
+from lunmapd.core.fleet.status import NodeStatus
+from lunmapd.store.session import paths
+from lunmapd.store.session.session import Session
 
 pytestmark = pytest.mark.integration
 

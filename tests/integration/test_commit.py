@@ -4,21 +4,22 @@ from integration.tools import GIB, NOW, Shell, at_last, lun, luns, put, terms, w
 from msgspec.structs import replace
 
 from lunmapd.client import Client
-from lunmapd.core.lunmap import Initiator, Lunmap
-from lunmapd.store import paths
-from lunmapd.store.commit_errors import EditedMeanwhileError, OutcomeUnknownError, TooLargeError
-from lunmapd.store.draft import Content, content, draft, tip_of
-from lunmapd.store.errors import (
+from lunmapd.core.base.lunmap import Initiator, Lunmap
+from lunmapd.store.commit.commit_errors import EditedMeanwhileError, OutcomeUnknownError
+from lunmapd.store.commit.draft import Content, content, draft, tip_of
+from lunmapd.store.commit.send import send
+from lunmapd.store.session import paths
+from lunmapd.store.session.errors import (
     AlreadyInitialisedError,
     DamagedError,
     ForeignClusterError,
     NotInitialisedError,
     OlderSchemaError,
 )
-from lunmapd.store.init import initialise
-from lunmapd.store.read import read_all
-from lunmapd.store.send import send
-from lunmapd.store.session import Session
+from lunmapd.store.session.limits import TooLargeError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_all
+from lunmapd.store.upkeep.init import initialise
 
 from .conftest import Connect
 

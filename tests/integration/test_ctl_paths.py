@@ -13,11 +13,21 @@ from msgspec.structs import replace
 
 from fakes.lio import FakeLio
 from lunmapd.client import Client, Lag
-from lunmapd.core.lunmap import Group, Initiator, Lunmap, Node, NodeState, PortalGroup, Scope, Shared, Target
-from lunmapd.core.observed import Session as Seen
-from lunmapd.core.status import MAX_LOGINS
+from lunmapd.core.base.lunmap import (
+    Group,
+    Initiator,
+    Lunmap,
+    Node,
+    NodeState,
+    PortalGroup,
+    Scope,
+    Shared,
+    Target,
+)
+from lunmapd.core.fleet.status import MAX_LOGINS
+from lunmapd.core.node.observed import Session as Seen
 from lunmapd.service.ctl.summary import summary, without_clock
-from lunmapd.store.session import Session
+from lunmapd.store.session.session import Session
 
 pytestmark = pytest.mark.integration
 
@@ -132,7 +142,7 @@ def test_a_lag_is_told_though_the_history_is_cut(pair: Pair) -> None:
 
 def test_of_a_node_far_behind_little_is_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """The revision that tells since when, and not all that it has missed; so in all of its paths it counts as behind."""
-    monkeypatch.setattr("lunmapd.store.missed.MOST", 1)
+    monkeypatch.setattr("lunmapd.store.tree.behind.MOST", 1)
     put(pair._session, RENAMED)
     put(pair._session, TWO)
     fleet = Client(pair._session).fleet()
@@ -160,7 +170,7 @@ def test_an_import_in_parts_is_missed_since_its_last_part(
     pair: Pair, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nodes could not follow it before, however long ago it was begun."""
-    monkeypatch.setattr("lunmapd.store.sizes.MAX_OPERATIONS", 8)
+    monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 8)
     many = {f"{G}{number}": Initiator() for number in range(12)}
     later = replace(TWO, initiators={**TWO.initiators, **many})
     put(session, later)

@@ -14,8 +14,8 @@ from integration.tools import Shell
 from msgspec.structs import replace
 
 from lunmapd.client import Client, NotAppliedError
-from lunmapd.core.lunmap import Initiator, Node
-from lunmapd.store.session import Session
+from lunmapd.core.base.lunmap import Initiator, Node
+from lunmapd.store.session.session import Session
 
 pytestmark = pytest.mark.integration
 

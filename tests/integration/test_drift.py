@@ -12,15 +12,15 @@ from msgspec.structs import replace
 from fakes.clock import Clock
 from fakes.lio import CrashedError
 from lab import Ensemble
-from lunmapd.agent.agent import Agent
-from lunmapd.agent.identity import Identity
-from lunmapd.agent.policy import Policy
-from lunmapd.core import lio
-from lunmapd.core.drift import CLASSES
-from lunmapd.core.messages import Message
-from lunmapd.core.observed import Session as Login
-from lunmapd.core.status import APPLIED, Standing, standing
-from lunmapd.store.session import Session
+from lunmapd.agent.loop.agent import Agent
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.agent.state.machine_id import Identity
+from lunmapd.core.base.messages import Message
+from lunmapd.core.fleet.status import APPLIED, Standing, standing
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.observed import Session as Login
+from lunmapd.core.planning.drift import CLASSES
+from lunmapd.store.session.session import Session
 
 pytestmark = pytest.mark.integration
 
@@ -39,22 +39,22 @@ def agent(session: Session, make: Nodes, clock: Clock) -> Agent:
     return found
 
 
-def mapping(make: Nodes, name: str) -> lio.MappedLun:
+def mapping(make: Nodes, name: str) -> lio_objects.MappedLun:
     """Return what shows a Lun to the host."""
-    items = (item for item in make.kernel.objects.values() if isinstance(item, lio.MappedLun))
+    items = (item for item in make.kernel.objects.values() if isinstance(item, lio_objects.MappedLun))
     return next(item for item in items if item.storage_object == name)
 
 
-def unmap(make: Nodes, name: str) -> lio.Key:
+def unmap(make: Nodes, name: str) -> lio_objects.Key:
     """Take a Lun from the host by hand; returns the key of its mapping."""
-    key = lio.key(mapping(make, name))
+    key = lio_objects.key(mapping(make, name))
     del make.kernel.objects[key]
     return key
 
 
-def tpg(make: Nodes) -> lio.Tpg:
+def tpg(make: Nodes) -> lio_objects.Tpg:
     """Return the node's TPG."""
-    (found,) = (item for item in make.kernel.objects.values() if isinstance(item, lio.Tpg))
+    (found,) = (item for item in make.kernel.objects.values() if isinstance(item, lio_objects.Tpg))
     return found
 
 
@@ -91,7 +91,7 @@ def test_with_report_it_stays_and_the_map_is_carried_out(
     assert not agent.turn().converged
     assert (conditions(agent)[APPLIED], failing(agent)) == ("Drifted", {"l3": "Drifted"})
     assert (
-        f"somebody changed 1 objects by hand, and they stay so, since the setting 'drift' says report: {lio.show_key(key)}"
+        f"somebody changed 1 objects by hand, and they stay so, since the setting 'drift' says report: {lio_objects.show_key(key)}"
         in message(agent, APPLIED)
     )
     assert standing(agent.status) is Standing.DEGRADED
@@ -126,7 +126,7 @@ def test_a_lun_that_was_handled_and_changes_in_the_map_is_made_as_the_map_says(
     put(session, replace(MAP, luns={**MAP.luns, "l3": changed}))
     agent.turn()
     (found,) = (item for name, item in make.kernel.objects.items() if name == ("storage_object", "l3"))
-    assert isinstance(found, lio.StorageObject)
+    assert isinstance(found, lio_objects.StorageObject)
     assert ("emulate_tpu", "1") in found.attributes
     assert key not in make.kernel.objects
     assert failing(agent) == {"l3": "Drifted"}
@@ -185,7 +185,7 @@ def test_a_tpg_that_was_opened_to_everybody_is_closed(make: Nodes, clock: Clock,
     opened = tuple(
         (name, "1" if name == "generate_node_acls" else value) for name, value in before.attributes
     )
-    make.kernel.objects[lio.key(before)] = replace(before, attributes=opened)
+    make.kernel.objects[lio_objects.key(before)] = replace(before, attributes=opened)
     clock.now += AUDIT
     assert agent.turn().converged
     assert tpg(make) == before
@@ -197,7 +197,7 @@ def test_what_is_only_reported_is_nothing_to_be_confirmed(
     """Many mappings added by hand don't hold a pass that would not remove them, and are not removed unasked when they are to be repaired."""
     first = mapping(make, "l0")
     added = [replace(first, lun=100 + number) for number in range(10)]
-    make.kernel.objects |= lio.keyed([*added])
+    make.kernel.objects |= lio_objects.keyed([*added])
     clock.now += AUDIT
     agent.turn()
     assert conditions(agent)[APPLIED] == "Drifted"
@@ -207,7 +207,7 @@ def test_what_is_only_reported_is_nothing_to_be_confirmed(
     agent.adopt(REPAIRS)
     agent.turn()
     assert conditions(agent)[APPLIED] == "RemovalHeld"
-    assert lio.key(added[0]) in make.kernel.objects
+    assert lio_objects.key(added[0]) in make.kernel.objects
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -218,7 +218,7 @@ def test_a_repair_that_was_cut_short_is_no_drift(session: Session, make: Nodes, 
     agent = make(policy=policy)
     agent.turn()
     before = make.kernel.objects["storage_object", "l3"]
-    assert isinstance(before, lio.StorageObject)
+    assert isinstance(before, lio_objects.StorageObject)
     make.kernel.objects["storage_object", "l3"] = replace(before, path="/dev/other")
     make.kernel.crash_after = 4  # all is gone, and only the storage object is there again
     with pytest.raises(CrashedError):

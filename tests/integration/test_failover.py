@@ -5,15 +5,15 @@ import pytest
 from integration.tools import at_last, lun, luns, owns, put, wait_until, with_lun
 
 from lab import Ensemble, Server
-from lunmapd.core.lunmap import Lunmap
-from lunmapd.store.commit_errors import OutcomeUnknownError
-from lunmapd.store.errors import UnreachableError
-from lunmapd.store.init import initialise
-from lunmapd.store.node import read_fleet, register, write_status
-from lunmapd.store.read import read_all, refresh
-from lunmapd.store.session import Session
-from lunmapd.store.top import read_revisions
-from lunmapd.store.watch import watch_head
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.store.commit.commit_errors import OutcomeUnknownError
+from lunmapd.store.session.errors import UnreachableError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.members import read_fleet, register, write_status
+from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.watch import watch_head
+from lunmapd.store.tree.znodes import read_revisions
+from lunmapd.store.upkeep.init import initialise
 
 from .conftest import Connect
 from .test_node import LIVE, STATUS

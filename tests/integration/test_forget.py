@@ -10,17 +10,17 @@ from integration.tools import NOW, Shell
 from msgspec.structs import replace
 
 from fakes.lio import FakeLio
-from lunmapd.agent.identity import Identity
-from lunmapd.core.lunmap import Node, NodeState, PortalGroup, Scope, Shared
-from lunmapd.core.status import Live, NodeStatus
-from lunmapd.store import forget as forgetting
-from lunmapd.store import paths
-from lunmapd.store.forget import Forgotten, NodeInUseError, forget
-from lunmapd.store.node import read_fleet, register, write_status
-from lunmapd.store.paths import identity
-from lunmapd.store.read import read_all
-from lunmapd.store.send import ensure
-from lunmapd.store.session import Session
+from lunmapd.agent.state.machine_id import Identity
+from lunmapd.core.base.lunmap import Node, NodeState, PortalGroup, Scope, Shared
+from lunmapd.core.fleet.status import Live, NodeStatus
+from lunmapd.store.commit.send import ensure
+from lunmapd.store.session import paths
+from lunmapd.store.session.paths import identity
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.members import read_fleet, register, write_status
+from lunmapd.store.tree.read import read_all
+from lunmapd.store.upkeep import forget as forgetting
+from lunmapd.store.upkeep.forget import Forgotten, NodeInUseError, forget
 
 from .conftest import Connect
 

@@ -7,15 +7,15 @@ from msgspec.structs import replace
 
 from fakes.clock import Clock
 from lab import Ensemble
-from lunmapd.agent.policy import Policy
-from lunmapd.core.documents import encode
-from lunmapd.core.errors import InvalidInputError
-from lunmapd.core.status import UNEDITED
-from lunmapd.store.commit import commit, edit
-from lunmapd.store.read import read_all
-from lunmapd.store.repair import repair
-from lunmapd.store.session import Session
-from lunmapd.store.terms import allowing, by_the_rules
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.core.base.documents import encode
+from lunmapd.core.base.errors import InvalidInputError
+from lunmapd.core.fleet.status import UNEDITED
+from lunmapd.store.commit.commit import commit, edit
+from lunmapd.store.commit.commit_options import allowing, by_the_rules
+from lunmapd.store.commit.repair import repair
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_all
 
 pytestmark = pytest.mark.integration
 

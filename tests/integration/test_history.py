@@ -7,16 +7,16 @@ from integration.tools import GIB, Shell, lun, luns, mutate, put, terms, with_lu
 from msgspec.structs import replace
 
 from lunmapd.client import Client, InvalidInputError, Note
-from lunmapd.core.documents import DocumentError, encode
-from lunmapd.core.lunmap import Lunmap
-from lunmapd.store import paths
-from lunmapd.store.commit_errors import UnexpectedRevisionError
-from lunmapd.store.confirm import confirm
-from lunmapd.store.errors import DamagedError
-from lunmapd.store.history import rewind, walk
-from lunmapd.store.history_errors import HistoryTrimmedError, HistoryUnknownError, NoSuchRevisionError
-from lunmapd.store.read import read_all, refresh
-from lunmapd.store.session import Session
+from lunmapd.core.base.documents import DocumentError, encode
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.store.commit.commit_errors import UnexpectedRevisionError
+from lunmapd.store.commit.confirm import confirm
+from lunmapd.store.session import paths
+from lunmapd.store.session.errors import DamagedError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.history import rewind, walk
+from lunmapd.store.tree.history_errors import HistoryTrimmedError, HistoryUnknownError, NoSuchRevisionError
+from lunmapd.store.tree.read import read_all, refresh
 
 pytestmark = pytest.mark.integration
 

@@ -5,16 +5,16 @@ from integration.agents import Nodes, applied, conditions, confirm, is_open, man
 from integration.tools import NOW, terms
 from msgspec.structs import replace
 
-from lunmapd.agent.policy import Policy
-from lunmapd.core import lio
-from lunmapd.core.guard import Limits
-from lunmapd.core.lunmap import Initiator, NodeState
-from lunmapd.core.outcome import Failure
-from lunmapd.core.status import APPLIED, STORE, Standing, standing
-from lunmapd.store.backup import read_backup
-from lunmapd.store.read import read_all
-from lunmapd.store.restore import restore
-from lunmapd.store.session import Session
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.core.base.lunmap import Initiator, NodeState
+from lunmapd.core.fleet.status import APPLIED, STORE, Standing, standing
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import Failure
+from lunmapd.core.planning.guard import Limits
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_all
+from lunmapd.store.upkeep.backup import read_backup
+from lunmapd.store.upkeep.restore import restore
 
 pytestmark = pytest.mark.integration
 
@@ -124,7 +124,9 @@ def test_what_could_not_be_removed_is_not_asked_for_again(session: Session, make
     put(session, TWO)
     agent.turn()
     confirm(session, 2)
-    stuck = [name for name, item in make.kernel.objects.items() if isinstance(item, lio.MappedLun)][:7]
+    stuck = [name for name, item in make.kernel.objects.items() if isinstance(item, lio_objects.MappedLun)][
+        :7
+    ]
     make.kernel.failures = dict.fromkeys(stuck, Failure("InUse", "busy"))
     agent.turn()
     put(session, many(8, 9, 10))

@@ -4,12 +4,12 @@ import pytest
 from integration.agents import Nodes, applied, conditions, confirm, many, put, shown
 from msgspec.structs import replace
 
-from lunmapd.agent.agent import Agent
-from lunmapd.agent.policy import Policy
-from lunmapd.core import lio
-from lunmapd.core.outcome import Failure
-from lunmapd.lio.kernel import KernelUnreadableError
-from lunmapd.store.session import Session
+from lunmapd.agent.loop.agent import Agent
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import Failure
+from lunmapd.lio.worker.kernel import KernelUnreadableError
+from lunmapd.store.session.session import Session
 
 pytestmark = pytest.mark.integration
 
@@ -49,7 +49,7 @@ def test_nothing_is_looked_at_when_nothing_changed(session: Session, make: Nodes
 
 def test_what_somebody_changed_by_hand_is_found_by_the_audit(make: Nodes, agent: Agent) -> None:
     """What a hand did elsewhere is not noticed at once; new settings, like the audit, make the node look at everything."""
-    name = next(name for name, item in make.kernel.objects.items() if isinstance(item, lio.MappedLun))
+    name = next(name for name, item in make.kernel.objects.items() if isinstance(item, lio_objects.MappedLun))
     del make.kernel.objects[name]
     assert agent.turn().converged
     assert name not in make.kernel.objects
@@ -75,8 +75,8 @@ def test_what_fails_is_looked_at_as_a_whole_and_then_put_off(
 
 def test_a_surprise_is_left_to_a_whole_pass(session: Session, make: Nodes, agent: Agent) -> None:
     """Half an object where the change is makes the node look at everything, and put it right."""
-    half = lio.Leftover("hba", "core/fileio_10777")
-    make.kernel.objects[lio.key(half)] = half
+    half = lio_objects.Leftover("hba", "core/fileio_10777")
+    make.kernel.objects[lio_objects.key(half)] = half
     put(session, many(*range(11)))
     assert agent.turn().converged
     assert make.kernel.looks == 2

@@ -10,11 +10,11 @@ from integration.tools import wait_until
 
 from fakes.clock import Clock
 from lab import Ensemble
-from lunmapd.agent.agent import Agent
-from lunmapd.agent.policy import Policy
-from lunmapd.core import lio
-from lunmapd.core.status import APPLIED, OFFERED, STORE
-from lunmapd.store.session import Session
+from lunmapd.agent.loop.agent import Agent
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.core.fleet.status import APPLIED, OFFERED, STORE
+from lunmapd.core.node import lio_objects
+from lunmapd.store.session.session import Session
 
 pytestmark = pytest.mark.integration
 
@@ -62,7 +62,9 @@ def test_an_isolated_node_closes_its_paths_and_opens_them_on_return(
     clock.now += AFTER
     assert reason(agent, OFFERED) == "Isolated"
     assert not is_open(make.kernel)
-    whole = {name: item for name, item in make.kernel.objects.items() if not isinstance(item, lio.Enabled)}
+    whole = {
+        name: item for name, item in make.kernel.objects.items() if not isinstance(item, lio_objects.Enabled)
+    }
     assert conditions(agent)[APPLIED] == "Withheld"
     make.kernel.objects = dict(list(whole.items())[:3])
     agent.turn()
@@ -96,7 +98,7 @@ def test_a_node_that_boots_without_contact_gets_ready_behind_closed_doors(
     agent = make(nowhere, policy=Policy(isolate_after=60.0))
     agent.turn()
     assert conditions(agent)[OFFERED] == "NoContactYet"
-    assert any(isinstance(item, lio.MappedLun) for item in make.kernel.objects.values())
+    assert any(isinstance(item, lio_objects.MappedLun) for item in make.kernel.objects.values())
     assert not is_open(make.kernel)
     after = make(through, policy=ISOLATES)
     wait_until(lambda: after.turn().converged)

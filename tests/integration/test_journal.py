@@ -7,17 +7,17 @@ from integration.agents import H, Nodes, T, conditions, many, put
 from integration.tools import wait_until
 from msgspec.structs import replace
 
-from lunmapd.agent.agent import utc_now
-from lunmapd.agent.identity import Identity
-from lunmapd.agent.member import Member
-from lunmapd.agent.policy import Policy
-from lunmapd.core import lio
-from lunmapd.core.lunmap import Lunmap, Node, PortalGroup, Scope, Shared
-from lunmapd.core.messages import Message
-from lunmapd.core.observed import Session as Login
-from lunmapd.core.status import STORE, At, NodeStatus
-from lunmapd.core.status import Login as Seen
-from lunmapd.store.session import Session
+from lunmapd.agent.loop.agent import utc_now
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.agent.loop.registration import Member
+from lunmapd.agent.state.machine_id import Identity
+from lunmapd.core.base.lunmap import Lunmap, Node, PortalGroup, Scope, Shared
+from lunmapd.core.base.messages import Message
+from lunmapd.core.fleet.status import STORE, At, NodeStatus
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.observed import Login as Seen
+from lunmapd.core.node.observed import Session as Login
+from lunmapd.store.session.session import Session
 
 from .conftest import Connect
 
@@ -100,7 +100,9 @@ def test_without_zookeeper_other_nodes_are_no_way_out(
     wait_until(lambda: agent.turn().converged)
     through.close()
     make.kernel.sessions = LOGGED_IN
-    make.kernel.objects["mapped_lun", T, 1, H, 9] = lio.MappedLun(T, 1, H, 9, "l1", write_protect=True)
+    make.kernel.objects["mapped_lun", T, 1, H, 9] = lio_objects.MappedLun(
+        T, 1, H, 9, "l1", write_protect=True
+    )
     agent.turn()
     assert conditions(agent)[STORE] == "Unreachable"
     assert unmapping(caplog) == "data-unreachable"

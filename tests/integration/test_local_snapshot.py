@@ -11,12 +11,12 @@ from integration.tools import Shell
 from msgspec.structs import replace
 
 from fakes.clock import Clock
-from lunmapd.agent.follow import Follower
-from lunmapd.agent.local import FILE, LocalSnapshot
-from lunmapd.agent.policy import DAY, Policy
-from lunmapd.core.status import APPLIED, FRESH, KEPT, STORE
-from lunmapd.store.init import initialise
-from lunmapd.store.session import Session
+from lunmapd.agent.loop.follow import Follower
+from lunmapd.agent.loop.policy import DAY, Policy
+from lunmapd.agent.state.map_snapshot import FILE, LocalSnapshot
+from lunmapd.core.fleet.status import APPLIED, FRESH, KEPT, STORE
+from lunmapd.store.session.session import Session
+from lunmapd.store.upkeep.init import initialise
 
 pytestmark = pytest.mark.integration
 

@@ -9,19 +9,19 @@ from integration.tools import NOON, NOW, Shell, any_map, make_former_tree, put
 from msgspec.structs import replace
 
 from lunmapd.client import Client, Note, OlderSchemaError, OldNodesError
-from lunmapd.core.backings import Block
-from lunmapd.core.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target
-from lunmapd.core.migrate import to_schema_2
-from lunmapd.core.status import Live
-from lunmapd.store import paths
-from lunmapd.store.commit_errors import StagedError, TakenOverError
-from lunmapd.store.draft import Signature
-from lunmapd.store.migrate import migrate, resume
-from lunmapd.store.node import read_fleet, register
-from lunmapd.store.read import read_all, refresh
-from lunmapd.store.session import Session
-from lunmapd.store.staged import read_halfway, undo
-from lunmapd.store.terms import Progress, Terms, in_silence
+from lunmapd.core.base.backings import Block
+from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target
+from lunmapd.core.fleet.status import Live
+from lunmapd.core.history.migrate import to_schema_2
+from lunmapd.store.commit.commit_errors import StagedError, TakenOverError
+from lunmapd.store.commit.commit_options import Progress, Terms, in_silence
+from lunmapd.store.commit.draft import Signature
+from lunmapd.store.commit.staged import read_halfway, undo
+from lunmapd.store.session import paths
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.members import read_fleet, register
+from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.upkeep.migrate import migrate, resume
 
 from .conftest import Connect
 
@@ -85,7 +85,7 @@ def leave(session: Session) -> None:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a transaction take 20 objects, so that the migration is a large commit."""
-    monkeypatch.setattr("lunmapd.store.sizes.MAX_OPERATIONS", 23)
+    monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 23)
 
 
 def test_a_tree_is_migrated_in_one_commit(tree: Session) -> None:

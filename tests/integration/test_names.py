@@ -6,9 +6,9 @@ from integration.conftest import Connect
 from integration.tools import Shell
 
 from fakes.lio import FakeLio
-from lunmapd.agent.identity import Identity
-from lunmapd.core.status import STORE
-from lunmapd.store.session import Session
+from lunmapd.agent.state.machine_id import Identity
+from lunmapd.core.fleet.status import STORE
+from lunmapd.store.session.session import Session
 
 pytestmark = pytest.mark.integration
 

@@ -3,13 +3,13 @@ from integration.tools import NOW, Shell, owns, wait_until
 from kazoo.client import KazooClient
 from msgspec.structs import replace
 
-from lunmapd.core.documents import encode
-from lunmapd.core.status import At, Live, NodeStatus
-from lunmapd.store import paths
-from lunmapd.store.commit_errors import TooLargeError
-from lunmapd.store.errors import NodeNameTakenError, NotInitialisedError
-from lunmapd.store.node import FleetNode, read_fleet, register, write_status
-from lunmapd.store.session import Session
+from lunmapd.core.base.documents import encode
+from lunmapd.core.fleet.status import At, Live, NodeStatus
+from lunmapd.store.session import paths
+from lunmapd.store.session.errors import NodeNameTakenError, NotInitialisedError
+from lunmapd.store.session.limits import TooLargeError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.members import FleetNode, read_fleet, register, write_status
 
 from .conftest import Connect
 

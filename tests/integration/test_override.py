@@ -5,18 +5,18 @@ from cluster import Ctl
 from integration.agents import MAP, H, Nodes, T, applied, conditions, many, message, put, shown
 from msgspec.structs import replace
 
-from lunmapd.agent.agent import Agent, utc_now
-from lunmapd.agent.identity import Identity
-from lunmapd.agent.member import Member
-from lunmapd.agent.policy import Policy
+from lunmapd.agent.loop.agent import Agent, utc_now
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.agent.loop.registration import Member
+from lunmapd.agent.state.machine_id import Identity
 from lunmapd.client import Client, InvalidInputError, Note, UnexpectedRevisionError
-from lunmapd.core.lunmap import Lunmap, Node, NodeState, PortalGroup, Scope, Shared, Target
-from lunmapd.core.observed import Session as Login
-from lunmapd.core.plan import Disruption
-from lunmapd.core.status import APPLIED, At, NodeStatus, Standing, standing
-from lunmapd.core.status import Login as Seen
-from lunmapd.store.read import read_all
-from lunmapd.store.session import Session
+from lunmapd.core.base.lunmap import Lunmap, Node, NodeState, PortalGroup, Scope, Shared, Target
+from lunmapd.core.fleet.status import APPLIED, At, NodeStatus, Standing, standing
+from lunmapd.core.node.observed import Login as Seen
+from lunmapd.core.node.observed import Session as Login
+from lunmapd.core.planning.plan import Disruption
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_all
 
 pytestmark = pytest.mark.integration
 

@@ -8,15 +8,15 @@ from integration.agents import put as put_by_the_rules
 from integration.tools import Shell, luns, put, terms
 from msgspec.structs import replace
 
-from lunmapd.core.lunmap import Lunmap
-from lunmapd.core.status import STORE
-from lunmapd.store import paths
-from lunmapd.store.errors import WentBackError
-from lunmapd.store.read import MAX_DELTAS, read_all, refresh, reread
-from lunmapd.store.rewound import accept_rewound
-from lunmapd.store.session import Session
-from lunmapd.store.snapshot import Snapshot
-from lunmapd.store.trim import trim
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.fleet.status import STORE
+from lunmapd.store.commit.rewound import accept_rewound
+from lunmapd.store.session import paths
+from lunmapd.store.session.errors import WentBackError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import MAX_DELTAS, read_all, refresh, reread
+from lunmapd.store.tree.snapshot import Snapshot
+from lunmapd.store.upkeep.trim import trim
 
 pytestmark = pytest.mark.integration
 

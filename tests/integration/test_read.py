@@ -6,11 +6,11 @@ import pytest
 from integration.tools import GIB, Shell, lun, luns, make_former_tree, mutate, put, with_lun
 from msgspec.structs import replace
 
-from lunmapd.core.changes import Head, Revision, Staged
-from lunmapd.core.documents import encode
-from lunmapd.core.lunmap import SECTIONS
-from lunmapd.store import paths
-from lunmapd.store.errors import (
+from lunmapd.core.base.documents import encode
+from lunmapd.core.base.lunmap import SECTIONS
+from lunmapd.core.history.changes import Head, Revision, Staged
+from lunmapd.store.session import paths
+from lunmapd.store.session.errors import (
     DamagedError,
     ForeignClusterError,
     NewerSchemaError,
@@ -19,10 +19,10 @@ from lunmapd.store.errors import (
     UnsteadyError,
     WentBackError,
 )
-from lunmapd.store.init import initialise
-from lunmapd.store.read import MAX_DELTAS, read_all, refresh
-from lunmapd.store.session import Session
-from lunmapd.store.snapshot import SCHEMA, Meta, Snapshot
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import MAX_DELTAS, read_all, refresh
+from lunmapd.store.tree.snapshot import SCHEMA, Meta, Snapshot
+from lunmapd.store.upkeep.init import initialise
 
 from .conftest import Connect
 

@@ -6,14 +6,14 @@ import pytest
 from integration.tools import GIB, Shell, lun, luns, put, terms, with_lun
 from msgspec.structs import replace
 
-from lunmapd.core.documents import encode
-from lunmapd.core.errors import InvalidInputError, Problem
-from lunmapd.core.lunmap import Initiator, Lunmap
-from lunmapd.store.commit import commit, edit
-from lunmapd.store.commit_errors import BusyError, Clash, ConflictError, UnexpectedRevisionError
-from lunmapd.store.read import read_all
-from lunmapd.store.session import Session
-from lunmapd.store.terms import by_the_rules
+from lunmapd.core.base.documents import encode
+from lunmapd.core.base.errors import InvalidInputError, Problem
+from lunmapd.core.base.lunmap import Initiator, Lunmap
+from lunmapd.store.commit.commit import commit, edit
+from lunmapd.store.commit.commit_errors import BusyError, Clash, ConflictError, UnexpectedRevisionError
+from lunmapd.store.commit.commit_options import by_the_rules
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_all
 
 from .conftest import Connect
 
@@ -138,7 +138,7 @@ def test_an_edit_is_bound_to_the_rules(session: Session) -> None:
 
 def test_who_is_always_late_is_told_so(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer to whom others are always faster ends with an error that says so."""
-    monkeypatch.setattr("lunmapd.store.commit.ATTEMPTS", 3)
+    monkeypatch.setattr("lunmapd.store.commit.commit.ATTEMPTS", 3)
     numbers = iter(range(1, 9))
 
     def interfere(before: Lunmap, after: Lunmap) -> tuple[Problem, ...]:

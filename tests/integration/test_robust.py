@@ -11,10 +11,10 @@ import pytest
 from integration.tools import luns, put, wait_until
 
 from lab import Ensemble, Lab, Server
-from lunmapd.store.init import initialise
-from lunmapd.store.read import read_all, refresh
-from lunmapd.store.session import Session
-from lunmapd.store.watch import watch_head
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.watch import watch_head
+from lunmapd.store.upkeep.init import initialise
 
 from .conftest import Connect
 

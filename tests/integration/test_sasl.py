@@ -11,13 +11,13 @@ from integration.tools import luns, put, wait_until
 from secure import USERS, Secure, secure
 
 from lab import Lab
-from lunmapd.store.access_errors import NotAuthenticatedError
-from lunmapd.store.credentials import ANONYMOUS, Credentials, Login
-from lunmapd.store.errors import UnheardError
-from lunmapd.store.init import initialise
-from lunmapd.store.read import read_all, refresh
-from lunmapd.store.session import Session
-from lunmapd.store.watch import watch_head
+from lunmapd.store.session.access_errors import NotAuthenticatedError
+from lunmapd.store.session.credentials import ANONYMOUS, Credentials, Login
+from lunmapd.store.session.errors import UnheardError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.watch import watch_head
+from lunmapd.store.upkeep.init import initialise
 
 pytestmark = pytest.mark.integration
 

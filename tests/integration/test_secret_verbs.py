@@ -9,9 +9,9 @@ from integration.conftest import Connect
 from integration.tools import NOW
 
 from lab import Ensemble
-from lunmapd.core.status import Live, NodeStatus
+from lunmapd.core.fleet.status import Live, NodeStatus
 from lunmapd.service.keyfile import read_keys
-from lunmapd.store.node import register, write_status
+from lunmapd.store.tree.members import register, write_status
 
 HOST = "iqn.2026-01.org.example:host1"
 PASSWORD = "a secret of 16 b"  # noqa: S105 - of a test

@@ -10,14 +10,14 @@ import pytest
 from integration.relay import Relay
 from integration.tools import Shell, at_last, luns, put, wait_until
 
-from lunmapd.core.status import Live
-from lunmapd.store import paths
-from lunmapd.store.errors import NotInitialisedError, RefusedError, UnheardError, UnreachableError
-from lunmapd.store.init import initialise
-from lunmapd.store.node import read_fleet, register, write_status
-from lunmapd.store.read import read_all, refresh
-from lunmapd.store.session import Session
-from lunmapd.store.watch import watch_head
+from lunmapd.core.fleet.status import Live
+from lunmapd.store.session import paths
+from lunmapd.store.session.errors import NotInitialisedError, RefusedError, UnheardError, UnreachableError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.members import read_fleet, register, write_status
+from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.watch import watch_head
+from lunmapd.store.upkeep.init import initialise
 
 from .conftest import Connect
 from .test_node import LIVE, STATUS, expire

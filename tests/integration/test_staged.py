@@ -11,27 +11,27 @@ from integration.tools import GIB, Shell, at_last, lun, luns, put, terms, with_l
 from msgspec.structs import replace
 
 from lunmapd.client import Client, show_map
-from lunmapd.core.documents import encode
-from lunmapd.core.errors import Exit, InvalidInputError
-from lunmapd.core.lunmap import Lunmap
-from lunmapd.store import paths
-from lunmapd.store.commit import commit
-from lunmapd.store.commit_errors import (
+from lunmapd.core.base.documents import encode
+from lunmapd.core.base.errors import Exit, InvalidInputError
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.store.commit.commit import commit
+from lunmapd.store.commit.commit_errors import (
     EditedMeanwhileError,
     NothingStagedError,
     StagedError,
     StoppedError,
     TakenOverError,
 )
-from lunmapd.store.confirm import confirm
-from lunmapd.store.errors import DamagedError, UnsteadyError
-from lunmapd.store.history import rewind, walk
-from lunmapd.store.history_errors import PartOnlyError
-from lunmapd.store.read import read_all, read_tip, refresh
-from lunmapd.store.session import Session
-from lunmapd.store.snapshot import Snapshot
-from lunmapd.store.staged import Halfway, read_halfway, resume, undo
-from lunmapd.store.terms import Progress, by_the_rules
+from lunmapd.store.commit.commit_options import Progress, by_the_rules
+from lunmapd.store.commit.confirm import confirm
+from lunmapd.store.commit.staged import Halfway, read_halfway, resume, undo
+from lunmapd.store.session import paths
+from lunmapd.store.session.errors import DamagedError, UnsteadyError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.history import rewind, walk
+from lunmapd.store.tree.history_errors import PartOnlyError
+from lunmapd.store.tree.read import read_all, read_tip, refresh
+from lunmapd.store.tree.snapshot import Snapshot
 
 from .conftest import Connect
 
@@ -45,7 +45,7 @@ PARTS = 3
 def small_transactions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a transaction take 20 objects, so that 50 are a large commit; but for the test of the real limits."""
     if "real_limits" not in request.keywords:
-        monkeypatch.setattr("lunmapd.store.sizes.MAX_OPERATIONS", 23)
+        monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 23)
 
 
 class KilledError(Exception):

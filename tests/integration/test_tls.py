@@ -14,12 +14,12 @@ from secure import Secure, secure
 
 from lab import Lab, wait_for
 from lab.wait import PATIENCE
-from lunmapd.store.access_errors import TlsFailedError
-from lunmapd.store.credentials import ANONYMOUS, Credentials, Tls
-from lunmapd.store.errors import UnreachableError
-from lunmapd.store.init import initialise
-from lunmapd.store.read import read_all
-from lunmapd.store.session import Session
+from lunmapd.store.session.access_errors import TlsFailedError
+from lunmapd.store.session.credentials import ANONYMOUS, Credentials, Tls
+from lunmapd.store.session.errors import UnreachableError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_all
+from lunmapd.store.upkeep.init import initialise
 
 pytestmark = pytest.mark.integration
 

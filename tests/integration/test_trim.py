@@ -10,19 +10,19 @@ from integration.relay import Break, Relay
 from integration.tools import GIB, Shell, at_last, lun, luns, put
 
 from lunmapd.client import Client, HistoryTrimmedError, HistoryUnknownError, Note
-from lunmapd.core.documents import encode
-from lunmapd.core.lunmap import Lunmap
-from lunmapd.store import paths
-from lunmapd.store.checkpoint import list_checkpoints, newest_checkpoint, read_checkpoint
-from lunmapd.store.draft import Write
-from lunmapd.store.errors import DamagedError, UnreachableError
-from lunmapd.store.history import rewind, walk
-from lunmapd.store.init import initialise
-from lunmapd.store.read import read_all, refresh
-from lunmapd.store.send import ensure
-from lunmapd.store.session import Session
-from lunmapd.store.top import list_revisions
-from lunmapd.store.trim import Trimmed, trim
+from lunmapd.core.base.documents import encode
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.store.commit.draft import Write
+from lunmapd.store.commit.send import ensure
+from lunmapd.store.session import paths
+from lunmapd.store.session.errors import DamagedError, UnreachableError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.checkpoint import list_checkpoints, newest_checkpoint, read_checkpoint
+from lunmapd.store.tree.history import rewind, walk
+from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.znodes import list_revisions
+from lunmapd.store.upkeep.init import initialise
+from lunmapd.store.upkeep.trim import Trimmed, trim
 
 from .conftest import Connect
 
@@ -42,8 +42,8 @@ def expected(number: int) -> Lunmap:
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a checkpoint of several chunks, and remove revisions by threes."""
-    monkeypatch.setattr("lunmapd.core.checkpoint.CHUNK", 80)
-    monkeypatch.setattr("lunmapd.store.trim.BATCH", 3)
+    monkeypatch.setattr("lunmapd.core.history.checkpoint.CHUNK", 80)
+    monkeypatch.setattr("lunmapd.store.upkeep.trim.BATCH", 3)
 
 
 @pytest.fixture

@@ -9,20 +9,20 @@ from typing import Self, TypeVar
 from kazoo.client import KazooClient
 from msgspec.structs import replace
 
-from lunmapd.core.backings import Block
-from lunmapd.core.changes import Revision, diff, map_digest
-from lunmapd.core.digest import show
-from lunmapd.core.documents import encode
-from lunmapd.core.errors import Problem
-from lunmapd.core.lunmap import Initiator, Lun, Lunmap
-from lunmapd.store import paths
-from lunmapd.store.commit import commit
-from lunmapd.store.draft import Signature
-from lunmapd.store.errors import UnreachableError
-from lunmapd.store.read import read_all
-from lunmapd.store.session import Session
-from lunmapd.store.snapshot import Snapshot
-from lunmapd.store.terms import Check, Terms
+from lunmapd.core.base.backings import Block
+from lunmapd.core.base.documents import encode
+from lunmapd.core.base.errors import Problem
+from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap
+from lunmapd.core.history.changes import Revision, diff, map_digest
+from lunmapd.core.history.digest import show
+from lunmapd.store.commit.commit import commit
+from lunmapd.store.commit.commit_options import Check, Terms
+from lunmapd.store.commit.draft import Signature
+from lunmapd.store.session import paths
+from lunmapd.store.session.errors import UnreachableError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.snapshot import Snapshot
 
 NOW = "2025-01-31T12:00:00Z"
 NOON = datetime.fromisoformat(NOW)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmapd.core.backup import FORMAT, NUMBER, Backup, BackupError, Title, read, write
-from lunmapd.core.documents import encode
+from lunmapd.core.base.documents import encode
+from lunmapd.core.history.backup import FORMAT, NUMBER, Backup, BackupError, Title, read, write
 
 TITLE = Title(FORMAT, NUMBER, "c", 7, "2025-01-31T12:00:00Z", "0.1")
 PATHS = ("meta", "head", "luns/db1", "initiators/iqn.2026-01.org.example:h1", "revisions/0000000007")

@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmapd.core.changes import diff, map_digest, patch, patch_digest
-from lunmapd.core.documents import DocumentError, decode, encode
-from lunmapd.core.errors import InvalidInputError
-from lunmapd.core.lunmap import SECTIONS, Lun, Lunmap
-from lunmapd.core.mapfile import parse, parse_size, show, show_size
-from lunmapd.core.names import naa, parse_portal
+from lunmapd.core.base.documents import DocumentError, decode, encode
+from lunmapd.core.base.errors import InvalidInputError
+from lunmapd.core.base.lunmap import SECTIONS, Lun, Lunmap
+from lunmapd.core.base.names import naa, parse_portal
+from lunmapd.core.history.changes import diff, map_digest, patch, patch_digest
+from lunmapd.core.map.mapfile import parse, parse_size, show, show_size
 from strategies import lunmaps
 
 

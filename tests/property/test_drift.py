@@ -5,52 +5,52 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from property.test_plan import strictly
 
-from lunmapd.core import lio
-from lunmapd.core.drift import CLASSES, Known, find, judge, learn
-from lunmapd.core.lunmap import Lunmap
-from lunmapd.core.outcome import DRIFTED, WAITING
-from lunmapd.core.password import Secret
-from lunmapd.core.plan import causes, follow, plan, with_dependents
-from lunmapd.core.project import PORT_ID, project
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.password import Secret
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import DRIFTED, WAITING
+from lunmapd.core.node.project import PORT_ID, project
+from lunmapd.core.planning.drift import CLASSES, Known, find, judge, learn
+from lunmapd.core.planning.plan import causes, follow, plan, with_dependents
 from strategies import NODES, lunmaps
 
-Objects = dict[lio.Key, lio.Object]
+Objects = dict[lio_objects.Key, lio_objects.Object]
 
 STRANGER = "iqn.2026-01.org.example:stranger"
-OTHER = lio.Credentials("u", Secret("another password"))
+OTHER = lio_objects.Credentials("u", Secret("another password"))
 
 
-def _altered(item: lio.Object) -> lio.Object:  # noqa: C901, PLR0911 - one arm a kind
+def _altered(item: lio_objects.Object) -> lio_objects.Object:  # noqa: C901, PLR0911 - one arm a kind
     """Return what a hand could make of the object in its place; of what has nothing to alter, the same."""
     match item:
-        case lio.StorageObject() if item.name.startswith("db"):
+        case lio_objects.StorageObject() if item.name.startswith("db"):
             return replace(item, path="/dev/other")
-        case lio.StorageObject():
+        case lio_objects.StorageObject():
             return replace(item, attributes=tuple((name, "7") for name, _ in item.attributes))
-        case lio.Tpg():
+        case lio_objects.Tpg():
             return replace(item, parameters=(*item.parameters, ("DefaultTime2Wait", "9")))
-        case lio.TpgLun():
+        case lio_objects.TpgLun():
             return replace(item, group=item.group + 1)
-        case lio.NodeAcl():
+        case lio_objects.NodeAcl():
             return replace(item, credentials=OTHER)
-        case lio.MappedLun():
+        case lio_objects.MappedLun():
             return replace(item, write_protect=not item.write_protect)
-        case lio.Portal():
+        case lio_objects.Portal():
             return replace(item, iser=not item.iser)
-        case lio.Enabled():
+        case lio_objects.Enabled():
             return replace(item, port_id=item.port_id + 100)
         case _:
             return item
 
 
-def _additions(kernel: Objects) -> list[lio.Object]:
+def _additions(kernel: Objects) -> list[lio_objects.Object]:
     """Return what a hand could add: portals, ACLs of a stranger, and mappings for him."""
-    tpgs = [item for item in kernel.values() if isinstance(item, lio.Tpg)]
-    luns = [item for item in kernel.values() if isinstance(item, lio.TpgLun)]
+    tpgs = [item for item in kernel.values() if isinstance(item, lio_objects.Tpg)]
+    luns = [item for item in kernel.values() if isinstance(item, lio_objects.TpgLun)]
     return [
-        *(lio.Portal(tpg.iqn, tpg.tag, "10.9.9.9:3260") for tpg in tpgs),
-        *(lio.NodeAcl(tpg.iqn, tpg.tag, STRANGER) for tpg in tpgs),
-        *(lio.MappedLun(lun.iqn, lun.tag, STRANGER, 99, lun.storage_object, False) for lun in luns),
+        *(lio_objects.Portal(tpg.iqn, tpg.tag, "10.9.9.9:3260") for tpg in tpgs),
+        *(lio_objects.NodeAcl(tpg.iqn, tpg.tag, STRANGER) for tpg in tpgs),
+        *(lio_objects.MappedLun(lun.iqn, lun.tag, STRANGER, 99, lun.storage_object, False) for lun in luns),
     ]
 
 
@@ -58,14 +58,16 @@ def _additions(kernel: Objects) -> list[lio.Object]:
 def handled(draw: st.DrawFn, kernel: Objects) -> Objects:
     """Draw a kernel after hands were at it: objects removed with all that stood on them, altered, and added."""
     names = sorted(kernel, key=str)
-    some = st.sets(st.sampled_from(names), min_size=1, max_size=3) if names else st.just(set[lio.Key]())
+    some = (
+        st.sets(st.sampled_from(names), min_size=1, max_size=3) if names else st.just(set[lio_objects.Key]())
+    )
     gone = with_dependents(dict.fromkeys(draw(some), ""), kernel)
     result = {name: item for name, item in kernel.items() if name not in gone}
     for name in sorted(draw(some) & result.keys(), key=str):
         result[name] = _altered(result[name])
     for item in _additions(result):
-        if draw(st.booleans()) and all(parent in result for parent in lio.parents(item)):
-            result[lio.key(item)] = item
+        if draw(st.booleans()) and all(parent in result for parent in lio_objects.parents(item)):
+            result[lio_objects.key(item)] = item
     return result
 
 
@@ -104,7 +106,7 @@ def test_what_is_repaired_is_what_a_plan_does(site: Site) -> None:
     assert strictly(kernel, permitted.steps) == desired
 
 
-def _left(site: Site, reported: set[str]) -> set[lio.Key]:
+def _left(site: Site, reported: set[str]) -> set[lio_objects.Key]:
     """Return what must be left: what drifted of these classes, but for what stands on something that goes."""
     was, kernel, desired = site
     drifted = {

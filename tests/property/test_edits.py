@@ -4,12 +4,12 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lunmapd.core import lio
-from lunmapd.core.documents import encode
-from lunmapd.core.edits import judge
-from lunmapd.core.lunmap import Lun, Lunmap
-from lunmapd.core.project import project
-from lunmapd.core.rules import change_problems
+from lunmapd.core.base.documents import encode
+from lunmapd.core.base.lunmap import Lun, Lunmap
+from lunmapd.core.map.rules import change_problems
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.out_of_band import judge
+from lunmapd.core.node.project import project
 from strategies import MIB, NODES, lunmaps
 
 
@@ -40,6 +40,6 @@ def test_no_edit_does_more_than_a_commit(maps: tuple[Lunmap, Lunmap], node: str)
     was, now = project(before, node), project(judged.lunmap, node)
     for name in was.keys() & now.keys():
         old, new = was[name], now[name]
-        if isinstance(old, lio.StorageObject) and isinstance(new, lio.StorageObject):
+        if isinstance(old, lio_objects.StorageObject) and isinstance(new, lio_objects.StorageObject):
             assert old.serial == new.serial
             assert old.plugin != new.plugin or old.size <= new.size

@@ -14,20 +14,20 @@ from property.test_drift import REPORTED, handled
 
 from fakes.clock import Clock
 from fakes.lio import CrashedError, FakeLio
-from lunmapd.agent.claims import Claims
-from lunmapd.agent.memory import Memory
-from lunmapd.agent.orders import Orders
-from lunmapd.agent.past import Past, Terms
-from lunmapd.agent.reconcile import reconcile
-from lunmapd.agent.result import Result
-from lunmapd.core import lio
-from lunmapd.core.drift import CLASSES
-from lunmapd.core.guard import Limits
-from lunmapd.core.lunmap import Lunmap
-from lunmapd.core.outcome import DRIFTED, Failure
-from lunmapd.core.project import PORT_ID, project
-from lunmapd.core.secrets import Vault
-from lunmapd.core.status import At
+from lunmapd.agent.reconcile.incremental import Memory
+from lunmapd.agent.reconcile.orders import Orders
+from lunmapd.agent.reconcile.reconcile import reconcile
+from lunmapd.agent.reconcile.result import Result
+from lunmapd.agent.state.claims import Claims
+from lunmapd.agent.state.seen_file import Past, Terms
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.fleet.status import At
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import DRIFTED, Failure
+from lunmapd.core.node.project import PORT_ID, project
+from lunmapd.core.planning.drift import CLASSES
+from lunmapd.core.planning.guard import Limits
+from lunmapd.core.secrets.sealing import Vault
 from strategies import NODES, lunmaps
 
 AUDIT = 3600.0
@@ -38,7 +38,9 @@ FAILS = Failure("KernelRefused", "no")
 class Node:
     """A node on a fake LIO; with an `audit` of 0 each of its passes is a whole one."""
 
-    def __init__(self, name: str, directory: Path, audit: float, failures: Sequence[lio.Key] = ()) -> None:
+    def __init__(
+        self, name: str, directory: Path, audit: float, failures: Sequence[lio_objects.Key] = ()
+    ) -> None:
         self.kernel = FakeLio()
         self.kernel.failures = dict.fromkeys(failures, FAILS)
         self.clock = Clock(1000.0)
@@ -51,7 +53,7 @@ class Node:
     def restart(self) -> None:
         """Begin anew, with what a daemon keeps on its disk."""
         self._memory = Memory(self._audit, 60.0, self.clock)
-        self._decided: frozenset[lio.Key] = frozenset()
+        self._decided: frozenset[lio_objects.Key] = frozenset()
         self._went_by: Lunmap | None = None
 
     def follow(self, lunmap: Lunmap, report: AbstractSet[str] = ALL) -> Result:
@@ -110,7 +112,7 @@ def chains(draw: st.DrawFn) -> list[Lunmap]:
     return found
 
 
-Case = tuple[str, list[Lunmap], list[lio.Key]]
+Case = tuple[str, list[Lunmap], list[lio_objects.Key]]
 
 
 @st.composite
@@ -123,9 +125,11 @@ def cases(draw: st.DrawFn) -> Case:
     return node, maps, failing
 
 
-def _told(result: Result) -> tuple[dict[lio.Key, str], set[tuple[str, lio.Key]], frozenset[lio.Key]]:
+def _told(
+    result: Result,
+) -> tuple[dict[lio_objects.Key, str], set[tuple[str, lio_objects.Key]], frozenset[lio_objects.Key]]:
     reasons = {name: failure.reason for name, failure in result.failures.items()}
-    left = {(step.action.value, lio.key(step.item)) for step in result.left}
+    left = {(step.action.value, lio_objects.key(step.item)) for step in result.left}
     return reasons, left, frozenset(result.decided)
 
 

@@ -5,11 +5,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmapd.core.changes import Revision, diff, map_digest, patch, patch_digest
-from lunmapd.core.digest import show
-from lunmapd.core.documents import encode
-from lunmapd.core.history import inverse, objects_at, span
-from lunmapd.core.lunmap import Lunmap
+from lunmapd.core.base.documents import encode
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.history.changes import Revision, diff, map_digest, patch, patch_digest
+from lunmapd.core.history.digest import show
+from lunmapd.core.history.spans import inverse, objects_at, span
 from strategies import lunmaps
 
 

@@ -7,20 +7,20 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmapd.core import lio, rules
-from lunmapd.core.attributes import PARAMETERS, STORAGE
-from lunmapd.core.changes import build
-from lunmapd.core.desire import desire
-from lunmapd.core.documents import DocumentError, decode
-from lunmapd.core.impact import Audience, Ways
-from lunmapd.core.lag import Recent
-from lunmapd.core.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap, Section
-from lunmapd.core.lunpaths import lun_paths, troubles
-from lunmapd.core.observed import LOGGED_IN, Observed, Session
-from lunmapd.core.outcome import Failure
-from lunmapd.core.plan import plan
-from lunmapd.core.secrets import Vault
-from lunmapd.core.status import Login
+from lunmapd.core.base.attributes import PARAMETERS, STORAGE
+from lunmapd.core.base.documents import DocumentError, decode
+from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap, Section
+from lunmapd.core.fleet.lag import Recent
+from lunmapd.core.fleet.lun_paths import lun_paths, troubles
+from lunmapd.core.history.changes import build
+from lunmapd.core.map import rules
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.desire import desire
+from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.observed import LOGGED_IN, Login, Observed, Session
+from lunmapd.core.planning.impact import Audience, Ways
+from lunmapd.core.planning.plan import plan
+from lunmapd.core.secrets.sealing import Vault
 from strategies import INITIATORS, NODES, TARGETS, lunmaps
 
 LOGINS = {name: {Login(iqn, host) for iqn in TARGETS for host in INITIATORS} for name in NODES}
@@ -53,10 +53,10 @@ SPOILT: dict[Section, st.SearchStrategy[dict[str, Any]]] = {
 """What may stand in documents besides, by section."""
 
 
-def sessions(objects: lio.Objects) -> Iterator[Session]:
+def sessions(objects: lio_objects.Objects) -> Iterator[Session]:
     """Let everybody be logged in who may."""
     for item in objects.values():
-        if isinstance(item, lio.NodeAcl):
+        if isinstance(item, lio_objects.NodeAcl):
             yield Session(item.iqn, item.tag, item.initiator, LOGGED_IN)
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmapd.agent.journal import JournalDamagedError, parse, seal
-from lunmapd.agent.local import FILE, LocalSnapshot, SnapshotDamagedError
-from lunmapd.core import digest
-from lunmapd.core.changes import map_digest
-from lunmapd.store.snapshot import Snapshot
+from lunmapd.agent.state.journal import JournalDamagedError, parse, seal
+from lunmapd.agent.state.map_snapshot import FILE, LocalSnapshot, SnapshotDamagedError
+from lunmapd.core.history import digest
+from lunmapd.core.history.changes import map_digest
+from lunmapd.store.tree.snapshot import Snapshot
 from strategies import lunmaps
 
 CONTENTS = st.lists(

@@ -2,9 +2,9 @@
 
 from hypothesis import given
 
-from lunmapd.core.changes import data_at, diff
-from lunmapd.core.lunmap import Lunmap
-from lunmapd.core.merge import merge
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.history.changes import data_at, diff
+from lunmapd.core.history.merge import merge
 from strategies import lunmaps
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmapd.core.parts import Size, pack
+from lunmapd.core.history.batching import Size, pack
 
 SIZES = st.builds(Size, st.integers(0, 5), st.integers(0, 50))
 LIMIT = Size(10, 100)

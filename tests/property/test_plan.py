@@ -4,32 +4,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmapd.core import lio
-from lunmapd.core.desire import keep, suspects
-from lunmapd.core.lunmap import Lunmap, initiators_of
-from lunmapd.core.plan import Action, Plan, disruption, follow, plan
-from lunmapd.core.project import PORT_ID, project
+from lunmapd.core.base.lunmap import Lunmap, initiators_of
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.desire import keep, suspects
+from lunmapd.core.node.project import PORT_ID, project
+from lunmapd.core.planning.plan import Action, Plan, disruption, follow, plan
 from strategies import NODES, kernels, lunmaps
 
-Objects = dict[lio.Key, lio.Object]
+Objects = dict[lio_objects.Key, lio_objects.Object]
 
 
-def strictly(objects: lio.Objects, steps: Plan) -> Objects:
+def strictly(objects: lio_objects.Objects, steps: Plan) -> Objects:
     """Follow the steps as a kernel would: nothing without its parents, nothing removed from under a child."""
     result = dict(objects)
     for step in steps:
-        name = lio.key(step.item)
+        name = lio_objects.key(step.item)
         if step.action is Action.CREATE:
             assert name not in result, f"created twice: {step}"
         else:
             assert name in result, f"not there: {step}"
         if step.action is Action.DELETE:
-            children = [other for other, item in result.items() if name in lio.parents(item)]
+            children = [other for other, item in result.items() if name in lio_objects.parents(item)]
             assert not children, f"{step} under {children}"
         else:
-            assert all(parent in result for parent in lio.parents(step.item)), f"no parent: {step}"
+            assert all(parent in result for parent in lio_objects.parents(step.item)), f"no parent: {step}"
         if step.action is Action.UPDATE:
-            assert lio.fixed(result[name]) == lio.fixed(step.item), f"can't change in place: {step}"
+            assert lio_objects.fixed(result[name]) == lio_objects.fixed(step.item), (
+                f"can't change in place: {step}"
+            )
         result = follow(result, [step])
     return result
 
@@ -37,7 +39,7 @@ def strictly(objects: lio.Objects, steps: Plan) -> Objects:
 @given(kernels())
 def test_nothing_to_do_when_equal(objects: Objects) -> None:
     """The plan from a state without leftovers to itself is empty."""
-    whole = {name: item for name, item in objects.items() if not isinstance(item, lio.Leftover)}
+    whole = {name: item for name, item in objects.items() if not isinstance(item, lio_objects.Leftover)}
     assert plan(whole, whole) == ()
 
 
@@ -63,7 +65,7 @@ def test_a_crash_anywhere_then_another_map_converges(
 def test_what_is_projected_stands(lunmap: Lunmap, node: str) -> None:
     """Every parent of a projected object is projected too, so a valid map can always be built from nothing."""
     desired = project(lunmap, node)
-    assert all(parent in desired for item in desired.values() for parent in lio.parents(item))
+    assert all(parent in desired for item in desired.values() for parent in lio_objects.parents(item))
 
 
 @given(lunmaps(), st.sampled_from(NODES), kernels())
@@ -83,7 +85,11 @@ def test_what_is_unreadable_stays(lunmap: Lunmap, node: str, observed: Objects, 
     desired = keep(project(lunmap, node), observed, bad, node)
     steps = plan(desired, observed)
     frozen = {f"luns/{name}" for name in lunmap.luns} & bad
-    touched = {f"luns/{lio.lun_of(step.item)}" for step in steps if not isinstance(step.item, lio.Leftover)}
+    touched = {
+        f"luns/{lio_objects.lun_of(step.item)}"
+        for step in steps
+        if not isinstance(step.item, lio_objects.Leftover)
+    }
     assert not frozen & touched
     assert strictly(observed, steps) == desired
 
@@ -105,5 +111,5 @@ def test_nobody_sees_what_is_not_mapped(node: str, lunmap: Lunmap) -> None:
         for initiator in initiators_of(lunmap, entry)
     }
     for item in project(lunmap, node).values():
-        if isinstance(item, lio.MappedLun):
+        if isinstance(item, lio_objects.MappedLun):
             assert (item.iqn, item.initiator, item.lun) in allowed

@@ -3,8 +3,8 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lunmapd.core.password import Secret
-from lunmapd.core.secrets import MalformedError, SecretError, Vault, is_sealed, keyring, sealed_with
+from lunmapd.core.base.password import Secret
+from lunmapd.core.secrets.sealing import MalformedError, SecretError, Vault, is_sealed, keyring, sealed_with
 
 KEYS = st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=3, unique=True)
 NONCES = st.binary(min_size=12, max_size=12)

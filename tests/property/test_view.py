@@ -4,20 +4,20 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lunmapd.core import lio
-from lunmapd.core.desire import desire
-from lunmapd.core.lunmap import Lunmap
-from lunmapd.core.observed import Observed
-from lunmapd.core.plan import follow, plan
-from lunmapd.core.project import PORT_ID
-from lunmapd.core.secrets import Vault
-from lunmapd.core.view import View
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.desire import desire
+from lunmapd.core.node.desired_delta import View
+from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.project import PORT_ID
+from lunmapd.core.planning.plan import follow, plan
+from lunmapd.core.secrets.sealing import Vault
 from strategies import NODES, lunmaps
 
 VAULT = Vault("cluster")
 
 
-def wanted(lunmap: Lunmap, node: str) -> lio.Objects:
+def wanted(lunmap: Lunmap, node: str) -> lio_objects.Objects:
     """Return what a whole pass wants."""
     return desire(lunmap, {}, node, Observed(features={PORT_ID}), VAULT).objects
 

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from lunmapd.service.daemon import main
+from lunmapd.service.daemon.main import main
 
 _ROOT = "/sys/kernel/config/target/"
 

@@ -13,20 +13,20 @@ from msgspec import structs
 from lab import wait_for
 from lab.io import VerifiedIO
 from lunmapd.client import Chap, Client, Lunmap, Note, parse_map
-from lunmapd.core import lio
-from lunmapd.core.credentials import change_credentials
-from lunmapd.core.desire import desire
-from lunmapd.core.impact import Audience, Impact, Ways
-from lunmapd.core.password import Secret
-from lunmapd.core.plan import Action, Disruption, Step, plan
-from lunmapd.core.secrets import KEY_BYTES, NONCE_BYTES, Vault, keyring
-from lunmapd.lio.kernel import Kernel
+from lunmapd.core.base.password import Secret
+from lunmapd.core.map.credentials import change_credentials
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.desire import desire
+from lunmapd.core.planning.impact import Audience, Impact, Ways
+from lunmapd.core.planning.plan import Action, Disruption, Step, plan
+from lunmapd.core.secrets.sealing import KEY_BYTES, NONCE_BYTES, Vault, keyring
+from lunmapd.lio.worker.kernel import Kernel
 
 MIB = 1 << 20
 _KEYS = "/etc/lunmapd/secrets.key"
 _REST = 0.01  # seconds; commands go on beside the I/O
 _FILES = ("file",)
-_WORKER = "exec python3 -m lunmapd.lio.worker"
+_WORKER = "exec python3 -m lunmapd.lio.worker.worker"
 # Fetches what unit attentions there are, writes to the given disks, and says what the kernel has told of all that.
 _NOTICED = """
 for d in /sys/class/scsi_device/*; do sg_turs -n 3 /dev/$(ls $d/device/block) >/dev/null 2>&1; done
@@ -85,7 +85,7 @@ class Prediction:
             step.item.iqn
             for step, effect in seen
             if step.action is Action.DELETE
-            and isinstance(step.item, lio.Enabled | lio.NodeAcl)
+            and isinstance(step.item, lio_objects.Enabled | lio_objects.NodeAcl)
             and effect.sessions
         }
         return cls(max((effect.now for _, effect in seen), default=Disruption.NONE).word, frozenset(ends))

@@ -11,7 +11,7 @@ from system.scene import Noticed, Prediction, Scene
 from lab import wait_for
 from lab.pytest_plugin import NewLab
 from lunmapd.client import Client, InvalidInputError
-from lunmapd.core import lio
+from lunmapd.core.node import lio_objects
 
 pytestmark = pytest.mark.lab
 
@@ -180,7 +180,7 @@ def test_the_plan_command_says_the_same(scene: Scene) -> None:
     predicted = [
         (
             step.action,
-            lio.show_key(lio.key(step.item)),
+            lio_objects.show_key(lio_objects.key(step.item)),
             effect.worst.word,
             effect.now.word,
             len(effect.sessions),

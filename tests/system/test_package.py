@@ -9,7 +9,7 @@ import lunmapd
 from lab import Machine
 from lab.project import package
 from lab.pytest_plugin import NewLab
-from lunmapd.service.ctl.group import ctl
+from lunmapd.service.ctl.cli import ctl
 
 pytestmark = pytest.mark.lab
 

@@ -23,7 +23,7 @@ from system.serving import Site, converged, undisturbed
 
 from lab.project import package
 from lab.pytest_plugin import NewLab
-from lunmapd.core.messages import Message
+from lunmapd.core.base.messages import Message
 
 pytestmark = pytest.mark.lab
 

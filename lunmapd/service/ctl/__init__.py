@@ -3,8 +3,8 @@
 One module for each group of verbs.
 """
 
-from lunmapd.service.ctl import acl, check, edit, fleet, forget, history, hold, look, secret, upkeep
-from lunmapd.service.ctl.group import ctl
+from lunmapd.service.ctl import acl, check, edit, forget, get, history, override, secret, status, upkeep
+from lunmapd.service.ctl.cli import ctl
 from lunmapd.service.errors import reported
 
 _VERBS = (
@@ -12,13 +12,13 @@ _VERBS = (
     edit.apply,
     edit.rollback,
     edit.confirm,
-    hold.override,
+    override.override,
     edit.large,
-    look.get,
+    get.get,
     history.log,
     history.show,
     history.diff,
-    fleet.status,
+    status.status,
     check.check,
     forget.forget,
     upkeep.trim,

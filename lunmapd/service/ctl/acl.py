@@ -8,12 +8,12 @@ import click
 from msgspec import Struct
 from tabulate import tabulate
 
-from lunmapd.core.access import Identity, Role, Roles, parse_identity, with_password
-from lunmapd.core.errors import Exit
-from lunmapd.service.ctl.group import Connection
+from lunmapd.core.base.access import Identity, Role, Roles, parse_identity, with_password
+from lunmapd.core.base.errors import Exit
+from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.output import echo_json
 from lunmapd.service.options import output_option
-from lunmapd.store.private import read_secret
+from lunmapd.store.session.secret_files import read_secret
 
 _SAY_EVERY = 1.0
 

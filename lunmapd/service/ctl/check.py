@@ -5,12 +5,12 @@ from enum import IntEnum
 
 import click
 
-from lunmapd.core.errors import Exit, LunmapdError
-from lunmapd.core.lunpaths import Trouble
-from lunmapd.core.status import Standing
-from lunmapd.service.ctl.group import Connection
+from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.fleet.lun_paths import Trouble
+from lunmapd.core.fleet.status import Standing
+from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.path_lines import trouble_lines
 from lunmapd.service.ctl.summary import FleetStatus, all_well, problems_of, summary
-from lunmapd.service.pathlines import trouble_lines
 
 
 class Level(IntEnum):

@@ -8,8 +8,8 @@ import click
 from msgspec.structs import replace
 
 from lunmapd.client import Client, InvalidInputError, Lunmap, Note, Problem, Proposal, Revision
-from lunmapd.core import mapfile, rules
-from lunmapd.service.ctl.group import Connection
+from lunmapd.core.map import mapfile, rules
+from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.output import note_options, say_committed
 from lunmapd.service.options import output_option
 

@@ -2,7 +2,7 @@
 
 import click
 
-from lunmapd.service.ctl.group import Connection
+from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.output import echo_json
 from lunmapd.service.options import output_option
 

@@ -5,9 +5,9 @@ from itertools import islice
 import click
 
 from lunmapd.client import differences
-from lunmapd.service.ctl.group import Connection
+from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.differences import difference_lines, log_table, report, revision_lines
 from lunmapd.service.ctl.output import echo_json
-from lunmapd.service.differences import difference_lines, log_table, report, revision_lines
 from lunmapd.service.options import output_option
 
 

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from lunmapd.client import Change, Note, Revision, differences
-from lunmapd.core.fields import Difference
-from lunmapd.service.differences import difference_lines
+from lunmapd.core.history.fields import Difference
+from lunmapd.service.ctl.differences import difference_lines
 
 closed_option = click.option(
     "--acl",

@@ -11,10 +11,10 @@ from msgspec.json import encode
 from msgspec.json import format as indent
 
 from lunmapd.client import Client, Lunmap, Note
-from lunmapd.core import credentials
-from lunmapd.core.lunmap import Chap
-from lunmapd.core.password import Secret
-from lunmapd.core.secrets import (
+from lunmapd.core.base.lunmap import Chap
+from lunmapd.core.base.password import Secret
+from lunmapd.core.map import credentials
+from lunmapd.core.secrets.sealing import (
     KEY_BYTES,
     NONCE_BYTES,
     Keyring,
@@ -25,7 +25,7 @@ from lunmapd.core.secrets import (
     warn_password,
 )
 from lunmapd.service import keyfile, settings
-from lunmapd.service.ctl.group import Connection
+from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.secret_keys import check_nodes, echo_listing, list_secrets
 
 

@@ -4,11 +4,11 @@ import click
 from msgspec import Struct
 
 from lunmapd.client import Client, Fleet
-from lunmapd.core import credentials
-from lunmapd.core.errors import Exit, LunmapdError
-from lunmapd.core.lunmap import Chap
-from lunmapd.core.secrets import Keyring, SecretError, sealed_with
-from lunmapd.service.tables import table
+from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.lunmap import Chap
+from lunmapd.core.map import credentials
+from lunmapd.core.secrets.sealing import Keyring, SecretError, sealed_with
+from lunmapd.service.ctl.tables import table
 
 
 class KeyMissingError(LunmapdError):

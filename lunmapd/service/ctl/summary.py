@@ -7,11 +7,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.client import Fleet
-from lunmapd.core.changes import Staged
-from lunmapd.core.lunpaths import LostLogin, LunPaths, Trouble, lost_logins, troubles
-from lunmapd.core.status import Standing
-from lunmapd.service.nodelines import NodeLine, node_line
-from lunmapd.service.pathlines import lost_lines, trouble_lines
+from lunmapd.core.fleet.lun_paths import LostLogin, LunPaths, Trouble, lost_logins, troubles
+from lunmapd.core.fleet.status import Standing
+from lunmapd.core.history.changes import Staged
+from lunmapd.service.ctl.node_lines import NodeLine, node_line
+from lunmapd.service.ctl.path_lines import lost_lines, trouble_lines
 
 
 class FleetStatus(Struct, frozen=True):

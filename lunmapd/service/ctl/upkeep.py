@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from lunmapd.client import KEEP, Note
-from lunmapd.service.ctl.group import Connection
+from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.output import closed_option, echo_json, note_options, say_committed
 from lunmapd.service.options import output_option
 

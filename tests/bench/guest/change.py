@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from bench.guest.clean import clean
 from bench.guest.shape import Shape, lun, lunmap, make_files, name
 from bench.guest.site import Node, node
-from lunmapd.core.lunmap import Lun, Lunmap
+from lunmapd.core.base.lunmap import Lun, Lunmap
 
 _NEVER = 1e9
 

@@ -7,8 +7,8 @@ from bench.guest import bare
 from bench.guest.clean import clean
 from bench.guest.shape import NODE, Shape, lunmap, make_files
 from bench.guest.site import node
-from lunmapd.core.lunmap import Lunmap
-from lunmapd.core.lunmap import Node as MapNode
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Node as MapNode
 
 
 def measure(luns: int, initiators: int, rounds: int) -> dict[str, float]:

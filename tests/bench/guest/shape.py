@@ -5,8 +5,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from lunmapd.core.backings import FileIO
-from lunmapd.core.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.base.backings import FileIO
+from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 
 NODE = "n1"
 TARGET = "iqn.2026-01.org.example:bench"

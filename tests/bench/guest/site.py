@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.guest.shape import NODE
-from lunmapd.agent.claims import Claims
-from lunmapd.agent.local import LocalSnapshot
-from lunmapd.agent.memory import Memory
-from lunmapd.agent.orders import Orders
-from lunmapd.agent.reconcile import reconcile
-from lunmapd.agent.report import Turn, first_status, next_status
-from lunmapd.core import digest
-from lunmapd.core.changes import Head, Revision, diff, map_digest, patch_digest
-from lunmapd.core.documents import decode, encode
-from lunmapd.core.secrets import Keyring, Vault
-from lunmapd.core.status import At
-from lunmapd.lio.kernel import Kernel
-from lunmapd.store.snapshot import Snapshot, advance
+from lunmapd.agent.loop.report import Turn, first_status, next_status
+from lunmapd.agent.reconcile.incremental import Memory
+from lunmapd.agent.reconcile.orders import Orders
+from lunmapd.agent.reconcile.reconcile import reconcile
+from lunmapd.agent.state.claims import Claims
+from lunmapd.agent.state.map_snapshot import LocalSnapshot
+from lunmapd.core.base.documents import decode, encode
+from lunmapd.core.fleet.status import At
+from lunmapd.core.history import digest
+from lunmapd.core.history.changes import Head, Revision, diff, map_digest, patch_digest
+from lunmapd.core.secrets.sealing import Keyring, Vault
+from lunmapd.lio.worker.kernel import Kernel
+from lunmapd.store.tree.snapshot import Snapshot, advance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lunmapd.core.lunmap import Lunmap
+    from lunmapd.core.base.lunmap import Lunmap
 
 _TIME = "2026-01-01T00:00:00Z"
 

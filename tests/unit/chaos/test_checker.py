@@ -10,12 +10,12 @@ from msgspec.structs import replace
 from chaos.checker import violations
 from chaos.edits import SHARED, edit, first_map, with_lun
 from chaos.history import Attempt, History, Outcome, Sighting, Smear, Tree, effect_of, piece, shown, text
-from lunmapd.core import digest as digests
-from lunmapd.core.backings import Block
-from lunmapd.core.changes import Change, Head, Revision, as_bytes, as_raw, diff, map_digest
-from lunmapd.core.documents import encode
-from lunmapd.core.lunmap import Lun, Lunmap, Map
-from lunmapd.core.project import PORT_ID, project
+from lunmapd.core.base.backings import Block
+from lunmapd.core.base.documents import encode
+from lunmapd.core.base.lunmap import Lun, Lunmap, Map
+from lunmapd.core.history import digest as digests
+from lunmapd.core.history.changes import Change, Head, Revision, as_bytes, as_raw, diff, map_digest
+from lunmapd.core.node.project import PORT_ID, project
 
 LAST = 8
 NODE = "n1"

@@ -1,7 +1,7 @@
 """A map that keeps every rule, as text to be changed."""
 
-from lunmapd.core import rules
-from lunmapd.core.mapfile import parse
+from lunmapd.core.map import rules
+from lunmapd.core.map.mapfile import parse
 
 T = "iqn.2026-01.org.example:t"
 H = "iqn.2026-01.org.example:h"

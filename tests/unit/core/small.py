@@ -1,7 +1,7 @@
 """A map of one Lun that two nodes have."""
 
-from lunmapd.core.backings import FileIO
-from lunmapd.core.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.base.backings import FileIO
+from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 
 T = "iqn.2026-01.org.example:t"
 H = "iqn.2026-01.org.example:h"

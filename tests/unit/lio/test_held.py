@@ -3,19 +3,19 @@
 import pytest
 from unit.lio.tree import IQN, NOBODY, TPGT, Tree, leftovers, served
 
-from lunmapd.core import lio
-from lunmapd.lio.look import Held, Known
-from lunmapd.lio.observe import look_at
+from lunmapd.core.node import lio_objects
+from lunmapd.lio.base.observation import Held, Known
+from lunmapd.lio.observe.observe import look_at
 
 
 def test_held_directories_are_not_touched(tree: Tree) -> None:
     """A LUN in which a step hangs is given as last seen, and the mapped LUNs on it are still found."""
     served(tree)
     (tree.root / f"{TPGT}/lun/lun_0/lunmapd").unlink()
-    held = Held(f"{TPGT}/lun/lun_0", (lio.TpgLun(IQN, 1, "a"),))
+    held = Held(f"{TPGT}/lun/lun_0", (lio_objects.TpgLun(IQN, 1, "a"),))
     found = look_at(tree.root, NOBODY, Known((held,))).observed.objects
-    assert lio.TpgLun(IQN, 1, "a") in found.values()
-    assert lio.MappedLun(IQN, 1, "host", 5, "a", write_protect=True) in found.values()
+    assert lio_objects.TpgLun(IQN, 1, "a") in found.values()
+    assert lio_objects.MappedLun(IQN, 1, "host", 5, "a", write_protect=True) in found.values()
 
 
 @pytest.mark.parametrize("path", [f"{TPGT}/acls", TPGT, f"iscsi/{IQN}", "core/fileio_10000"])
@@ -24,10 +24,16 @@ def test_what_is_held_is_given_as_last_seen(tree: Tree, path: str) -> None:
     served(tree)
     before = look_at(tree.root, NOBODY).observed.objects
     inside = {
-        f"{TPGT}/acls": (lio.NodeAcl, lio.MappedLun),
-        TPGT: (lio.Tpg, lio.TpgLun, lio.NodeAcl, lio.MappedLun),
-        f"iscsi/{IQN}": (lio.Target, lio.Tpg, lio.TpgLun, lio.NodeAcl, lio.MappedLun),
-        "core/fileio_10000": (lio.StorageObject,),
+        f"{TPGT}/acls": (lio_objects.NodeAcl, lio_objects.MappedLun),
+        TPGT: (lio_objects.Tpg, lio_objects.TpgLun, lio_objects.NodeAcl, lio_objects.MappedLun),
+        f"iscsi/{IQN}": (
+            lio_objects.Target,
+            lio_objects.Tpg,
+            lio_objects.TpgLun,
+            lio_objects.NodeAcl,
+            lio_objects.MappedLun,
+        ),
+        "core/fileio_10000": (lio_objects.StorageObject,),
     }
     held = Held(path, tuple(item for item in before.values() if isinstance(item, inside[path])))
     assert look_at(tree.root, NOBODY, Known((held,))).observed.objects == before
@@ -46,10 +52,10 @@ def test_a_leftover_that_hangs_stays_one(tree: Tree, kind: str, path: str, held:
     """A half whose removal hangs is reported as before, and nothing else is made of its directory."""
     served(tree)
     (tree.root / path).mkdir(parents=True)
-    leftover = lio.Leftover(kind, path)
+    leftover = lio_objects.Leftover(kind, path)
     assert leftovers(tree) == {leftover}
     found = look_at(tree.root, NOBODY, Known((Held(held, (leftover,)),))).observed.objects
-    assert {item for item in found.values() if isinstance(item, lio.Leftover)} == {leftover}
+    assert {item for item in found.values() if isinstance(item, lio_objects.Leftover)} == {leftover}
 
 
 def test_a_lun_whose_making_hangs_is_not_seen(tree: Tree) -> None:
@@ -57,5 +63,5 @@ def test_a_lun_whose_making_hangs_is_not_seen(tree: Tree) -> None:
     served(tree)
     (tree.root / f"{TPGT}/lun/lun_1").mkdir()
     sight = look_at(tree.root, NOBODY, Known((Held(f"{TPGT}/lun/lun_1"),)))
-    assert not any(isinstance(item, lio.Leftover) for item in sight.observed.objects.values())
+    assert not any(isinstance(item, lio_objects.Leftover) for item in sight.observed.objects.values())
     assert sight.places.numbers[IQN, 1].lowest() == 2

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lunmapd.core import lio
-from lunmapd.core.project import MARK, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
-from lunmapd.lio.observe import observe
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.project import MARK, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
+from lunmapd.lio.observe.observe import observe
 
 IQN = "iqn.2020-01.org.example:disks"
 TPGT = f"iscsi/{IQN}/tpgt_1"
@@ -60,6 +60,8 @@ def served(tree: Tree) -> None:
     tree.write(f"{TPGT}/acls/host/lun_5/write_protect", "1")
 
 
-def leftovers(tree: Tree) -> set[lio.Object]:
+def leftovers(tree: Tree) -> set[lio_objects.Object]:
     """Return the halves that a look finds."""
-    return {item for item in observe(tree.root, NOBODY).objects.values() if isinstance(item, lio.Leftover)}
+    return {
+        item for item in observe(tree.root, NOBODY).objects.values() if isinstance(item, lio_objects.Leftover)
+    }

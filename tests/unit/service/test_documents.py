@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import lunmapd.store.access_errors
-import lunmapd.store.errors
-from lunmapd.agent.report import reason_of
-from lunmapd.core import status, witness
-from lunmapd.core.errors import LunmapdError
-from lunmapd.store.errors import StoreError
+from lunmapd.agent.loop.report import reason_of
+from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.fleet import path_state, status
+from lunmapd.store.session import access_errors, errors
+from lunmapd.store.session.errors import StoreError
 
 SOURCES = "\n".join(path.read_text() for path in sorted(Path("lunmapd").rglob("*.py")))
 ZNODES = Path("docs/znodes.md").read_text()
@@ -35,7 +34,7 @@ def row(kind: str) -> str:
 
 def store_reasons() -> Iterator[str]:
     """Yield the reasons for which a tree can't be read."""
-    for module in (lunmapd.store.errors, lunmapd.store.access_errors):
+    for module in (errors, access_errors):
         for kind in vars(module).values():
             if isinstance(kind, type) and issubclass(kind, StoreError) and kind is not StoreError:
                 yield kind.__name__.removesuffix("Error")
@@ -76,7 +75,14 @@ def test_each_reason_is_told() -> None:
 def test_each_state_of_a_path_is_told() -> None:
     """The words that are no reasons stand in a table."""
     told = named(Path("docs/monitoring.md").read_text())
-    words = {witness.OK, witness.DEAD, witness.SILENT, witness.DRAINED, witness.BEHIND, witness.UNKNOWN}
+    words = {
+        path_state.OK,
+        path_state.DEAD,
+        path_state.SILENT,
+        path_state.DRAINED,
+        path_state.BEHIND,
+        path_state.UNKNOWN,
+    }
     assert words <= told
 
 

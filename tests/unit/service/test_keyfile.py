@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lunmapd.core.secrets import Keyring, key_id
+from lunmapd.core.secrets.sealing import Keyring, key_id
 from lunmapd.service.keyfile import KeyFileError, add_key, read_keys
 
 KEY, OTHER = b"\x01" * 32, b"\x02" * 32

@@ -10,11 +10,11 @@ import click
 from msgspec import Struct
 from msgspec.structs import fields
 
-from lunmapd.core.errors import Exit
-from lunmapd.core.lunmap import SECTIONS
-from lunmapd.service.ctl.group import ctl
-from lunmapd.service.daemon import daemon
-from lunmapd.service.reload import LIVE
+from lunmapd.core.base.errors import Exit
+from lunmapd.core.base.lunmap import SECTIONS
+from lunmapd.service.ctl.cli import ctl
+from lunmapd.service.daemon.main import daemon
+from lunmapd.service.daemon.reload import LIVE
 from lunmapd.service.settings import Settings
 
 MAN = Path("packaging/man")

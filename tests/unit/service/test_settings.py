@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from lunmapd.agent.policy import Policy
-from lunmapd.core.drift import CLASSES
-from lunmapd.core.errors import Exit, InvalidInputError
-from lunmapd.core.guard import Limits
-from lunmapd.service.daemon import daemon
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.core.base.errors import Exit, InvalidInputError
+from lunmapd.core.planning.drift import CLASSES
+from lunmapd.core.planning.guard import Limits
+from lunmapd.service.daemon.main import daemon
 from lunmapd.service.settings import SettingsUnreadableError, load, parse
 
 GOOD = "node: n1\nzookeeper:\n  hosts: [10.0.0.1:2181]\n"

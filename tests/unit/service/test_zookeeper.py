@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pki import Authority
 
-from lunmapd.core.errors import InvalidInputError
+from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.service import zookeeper
 from lunmapd.service.settings import load
 

@@ -1,0 +1,1 @@
+"""The loop around the pass: following the map, contact, registration, reports."""

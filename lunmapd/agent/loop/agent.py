@@ -1,0 +1,220 @@
+"""The loop: read the map, make a pass, say how it went; woken by anything, told nothing by the waking."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import cache, partial
+
+from msgspec.structs import replace
+
+from lunmapd.agent.loop.disk import Local
+from lunmapd.agent.loop.follow import Follower, Reading
+from lunmapd.agent.loop.isolation import Contact
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.agent.loop.registration import Member
+from lunmapd.agent.loop.report import Turn, first_status, next_status
+from lunmapd.agent.loop.wakeup import Bell
+from lunmapd.agent.reconcile.incremental import Memory
+from lunmapd.agent.reconcile.orders import Orders, RemovalHeldError
+from lunmapd.agent.reconcile.reconcile import Kernel, reconcile
+from lunmapd.agent.reconcile.result import Result
+from lunmapd.agent.reconcile.transition_log import Voice
+from lunmapd.agent.state.seen_file import Past, PastUnwritableError, Terms
+from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.fleet.status import At, Verdict
+from lunmapd.core.planning.disruption_limit import allowed
+from lunmapd.core.planning.enablement import Offer
+from lunmapd.core.planning.impact import Logins
+from lunmapd.core.secrets.sealing import Keyring, Vault
+from lunmapd.store.session.errors import NodeNameTakenError, StoreError, UnheardError
+from lunmapd.store.tree.snapshot import Snapshot
+
+
+class NodeUnknownError(LunmapdError):
+    """The map has no node of this name, which may be a typing error as well as a removal: nothing is changed."""
+
+
+class NoMapError(LunmapdError):
+    """There is no map that could be followed."""
+
+
+def utc_now() -> str:
+    """Return the time as RFC 3339 in UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Agent:
+    """One node's agent: it brings the map, the kernel and the status together."""
+
+    def __init__(  # noqa: PLR0913 - the clock is an option
+        self,
+        member: Member,
+        follower: Follower,
+        kernel: Kernel,
+        local: Local,
+        policy: Policy,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Bring the parts together; nothing is done before `turn` or `run`. `now` is a monotonic clock."""
+        self._member = member
+        self._follower = follower
+        self._kernel = kernel
+        self._local = local
+        self._keys = Keyring()
+        self._policy = policy
+        self._contact = Contact(policy.isolate_after, now)
+        self._voice = Voice()
+        self._memory = Memory(policy.audit, policy.retry, now)
+        self._terms: Terms | None = None
+        self._changed = threading.Event()
+        self.status = first_status(member.boot, utc_now())
+
+    def run(
+        self,
+        bell: Bell,
+        stopping: Callable[[], bool],
+        said: Callable[[Turn], None],
+        waits: Callable[[], tuple[float, float]],
+    ) -> None:
+        """Turn until `stopping`; between turns wait for the bell, at most `waits()` seconds (at rest, while failing)."""
+        self._follower.watch(bell.ring)
+        while not stopping():
+            bell.wait(self._take_turn(said, waits))
+
+    def _take_turn(self, said: Callable[[Turn], None], waits: Callable[[], tuple[float, float]]) -> float:
+        """Make a turn and say how it went; return how long to wait for the next one, before which all that this one found is let go."""
+        turn = self.turn()
+        said(turn)
+        self._follower.tidy()
+        return self._rest(turn, *waits())
+
+    def _rest(self, turn: Turn, rest: float, retry: float) -> float:
+        if turn.result is None and not isinstance(turn.error, RemovalHeldError):
+            return self._contact.shorten(retry)
+        seconds = rest if turn.store_error is None else retry
+        return self._contact.shorten(min(seconds, self._memory.wait()))
+
+    def adopt(self, policy: Policy) -> None:
+        """Go by another policy from now on, but for `isolate_after`, and read everything at the next turn."""
+        self._policy = policy
+        self._memory.adopt(policy.audit, policy.retry)
+        self._follower.adopt(policy)
+
+    def try_again(self) -> None:
+        """Let the next turn try whatever fails, since something may have changed for it; may be called from any thread."""
+        self._changed.set()
+
+    def turn(self) -> Turn:
+        """Read, make one pass, report. Whatever lunmapd raises on purpose becomes a condition."""
+        self._contact.ask()
+        self._keys = self._read_keys()
+        reading = self._follower.read(self._member.join)
+        self._contact.answered(reading.error)
+        self._note_changes()
+        offer = self._contact.offer()
+        verdicts = *reading.verdicts, *self._contact.verdicts(offer), *self._contested(reading.snapshot)
+        turn = self._pass(reading, offer, verdicts)
+        self._report(turn)
+        self._keep()
+        return turn
+
+    def _note_changes(self) -> None:
+        if self._changed.is_set() or self._member.is_new_session():
+            self._changed.clear()
+            self._memory.try_again()
+
+    def _read_keys(self) -> Keyring:
+        """Read the keys; without them the secrets fail one by one, and everything else goes on."""
+        try:
+            keys = self._local.keys()
+        except LunmapdError as error:
+            self._voice.keyless(error)
+            return Keyring()
+        self._voice.keyless(None)
+        return keys
+
+    def _contested(self, snapshot: Snapshot | None) -> Iterator[Verdict]:
+        if self._local.rival is not None and snapshot is not None:
+            yield self._local.rival.verdict(snapshot.lunmap, self._member.node)
+
+    def _pass(self, reading: Reading, offer: Offer, verdicts: tuple[Verdict, ...]) -> Turn:
+        snapshot = reading.snapshot
+        if isinstance(reading.error, NodeNameTakenError):
+            return Turn(store_error=reading.error, verdicts=verdicts)
+        if snapshot is None:
+            nothing = NoMapError("there is no map to follow; LIO is left as it is")
+            return Turn(store_error=reading.error, error=nothing, verdicts=verdicts)
+        at = At(snapshot.cluster, snapshot.revision, snapshot.digest)
+        try:
+            result = self._reconcile(snapshot, at, offer, self._logins(reading.error))
+            return Turn(at, result, reading.error, None, verdicts)
+        except LunmapdError as error:
+            return Turn(at, None, reading.error, error, verdicts)
+
+    def _logins(self, error: StoreError | None) -> Callable[[], Logins]:
+        """Give what tells who is logged in at other nodes: read once, and not where a look has just had no answer."""
+        return dict if isinstance(error, UnheardError) else cache(self._member.logins)
+
+    def _reconcile(self, snapshot: Snapshot, at: At, offer: Offer, logins: Callable[[], Logins]) -> Result:
+        node, holds = self._member.node, self._follower.holds
+        if node not in snapshot.lunmap.nodes and f"nodes/{node}" not in snapshot.unreadable:
+            raise NodeUnknownError(
+                f"the map has no node {node!r}: LIO is left as it is; add the node, or correct 'node' in the settings"
+            )
+        terms = Terms(at, node, self._member.boot, self._keys.ids)
+        past = None if self._local.past is None else self._local.past.recall(terms)
+        self._terms = terms if past is not None else self._terms
+        orders = Orders(
+            node=node,
+            revision=snapshot.revision,
+            lunmap=snapshot.lunmap,
+            unreadable=snapshot.unreadable,
+            edited=snapshot.edited,
+            vault=Vault(snapshot.cluster, self._keys),
+            confirmed=partial(holds.confirmed, snapshot),
+            decided=holds.decided,
+            limits=self._policy.limits,
+            offer=offer,
+            allow=allowed(self._policy.allow, snapshot.allowance, node, utc_now()),
+            logins=logins,
+            report=self._policy.report,
+            past=past,
+            keep=self._keep,
+        )
+        try:
+            result = reconcile(self._kernel, self._local.claims, orders, self._memory)
+        except RemovalHeldError:
+            holds.held(snapshot.revision)
+            raise
+        self._terms = terms
+        holds.passed(snapshot.revision, result.decided)
+        self._voice.failures(result.failures)
+        return result
+
+    def _report(self, turn: Turn) -> None:
+        self.status = replace(
+            next_status(self.status, turn, utc_now()), keys=self._keys.ids, beat=self._policy.beat
+        )
+        self._voice.conditions(self.status.conditions)
+        if isinstance(turn.store_error, NodeNameTakenError):
+            return
+        try:
+            self._member.report(self.status)
+        except StoreError as error:
+            self._voice.unwritten(error)
+        else:
+            self._voice.unwritten(None)
+
+    def _keep(self) -> None:
+        """Keep on disk what was seen, so that a restart knows drift from what it has still to do."""
+        known, past = self._memory.known, self._local.past
+        if known is None or self._terms is None or past is None:
+            return
+        try:
+            past.keep(Past(self._terms, tuple(sorted(known.open)), tuple(sorted(self._memory.refused))))
+        except PastUnwritableError as error:
+            self._voice.forgetful(error)
+        else:
+            self._voice.forgetful(None)

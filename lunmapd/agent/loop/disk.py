@@ -1,0 +1,22 @@
+"""What a node has on its own disk: its claims, its past, the keys that open the secrets of the map, and what another tool keeps there."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from lunmapd.agent.loop.targetctl import Rival
+from lunmapd.agent.state.claims import Claims
+from lunmapd.agent.state.seen_file import PastFile
+from lunmapd.core.secrets.sealing import Keyring
+
+
+class Local(Struct, frozen=True):
+    """`keys` reads the key file anew each time; it raises LunmapdError for one that must not be used.
+
+    Without `rival` nobody else is looked for; without `past` nothing that was there at the start of the daemon counts as drift.
+    """
+
+    claims: Claims
+    keys: Callable[[], Keyring] = Keyring
+    rival: Rival | None = None
+    past: PastFile | None = None

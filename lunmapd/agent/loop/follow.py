@@ -1,0 +1,145 @@
+"""Following the map: what is read from the tree, and what stands in for it when it can't be read."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lunmapd.agent.loop.confirmations import Holds
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.agent.loop.snapshot_fallback import FROM_SNAPSHOT, NOT_READ, judge, no_map
+from lunmapd.agent.state.map_snapshot import Kept, LocalSnapshot, SnapshotDamagedError
+from lunmapd.core.base.messages import Message, fields
+from lunmapd.core.fleet.status import FRESH, KEPT, UNEDITED, Verdict, bad, good
+from lunmapd.store.session.errors import ForeignClusterError, RestoredError, StoreError, UnsteadyError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.out_of_band import describe_edits
+from lunmapd.store.tree.read import refresh, reread
+from lunmapd.store.tree.snapshot import Snapshot
+from lunmapd.store.tree.watch import watch_head
+
+log = logging.getLogger(__name__)
+
+Read = Callable[[Session, Snapshot | None], Snapshot]
+
+_SPREAD = 0.1  # of the time between full reads, so that nodes that started together don't read together
+
+
+class Reading(Struct, frozen=True):
+    """What a look at the tree came to: the map to follow (None: there is none), and why it is not the newest."""
+
+    snapshot: Snapshot | None
+    error: StoreError | None
+    verdicts: tuple[Verdict, ...]
+
+
+class Follower:
+    """Keeps the last map read, in memory and on disk, and reads what is new. Clocks can be given."""
+
+    def __init__(  # noqa: PLR0913 - clocks and home are options
+        self,
+        session: Session,
+        local: LocalSnapshot,
+        policy: Policy,
+        now: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        *,
+        home: str = "",
+    ) -> None:
+        """Take up what the local snapshot holds. If it is damaged, only the cluster `home` is followed, "" for any."""
+        self._session = session
+        self._local = local
+        self._policy = policy
+        self._now = now
+        self._full_at = float("-inf")
+        kept, self._stale = self._load(wall())
+        self._known = None if kept is None else kept.snapshot
+        self._home = home if local.is_lost else ""
+        self._in_force = self._known if self._stale.reason == FROM_SNAPSHOT else None
+        self.holds = Holds(session, local.hold, 0 if kept is None else kept.held or kept.snapshot.revision)
+
+    def read(self, announce: Callable[[], None]) -> Reading:
+        """Look at the tree, after `announce`, which may raise StoreError just as the look may."""
+        try:
+            announce()
+            found = self._look()
+        except StoreError as error:
+            return Reading(self._in_force, error, (self._stale, self._kept()))
+        self._know(found)
+        fresh = good(FRESH, "Read", "the map in force is the newest in ZooKeeper")
+        return Reading(found, None, (fresh, self._kept(), _edits(found)))
+
+    def adopt(self, policy: Policy) -> None:
+        """Go by another policy from now on, and read everything at the next look."""
+        self._policy = policy
+        self._full_at = float("-inf")
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        """Call `wake`, from a foreign thread, when there may be something new to read."""
+        watch_head(self._session, wake)
+
+    def tidy(self) -> None:
+        """Do what can wait until a turn is over."""
+        self._local.tidy()
+
+    def _load(self, now: float) -> tuple[Kept | None, Verdict]:
+        try:
+            kept = self._local.load()
+        except SnapshotDamagedError as error:
+            log.warning("%s", error, extra=fields(Message.SNAPSHOT_DAMAGED))
+            return None, no_map("SnapshotDamaged", str(error))
+        return kept, judge(kept, self._policy.snapshot_max_age, now)
+
+    def _look(self) -> Snapshot:
+        """Read what is new; everything at first and now and then, since edits around the tools leave no other trace.
+
+        A full read that fails stays due, so that what it found is said until it is mended.
+        """
+        now = self._now()
+        if now < self._full_at:
+            return self._accepted(refresh)
+        try:
+            found = self._accepted(reread)
+        except UnsteadyError:
+            # So much is committed just now that only the changes can be read.
+            found = self._accepted(refresh)
+        spread = random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 - nothing secret about it
+        self._full_at = now + self._policy.full_read * spread
+        return found
+
+    def _accepted(self, read: Read) -> Snapshot:
+        """Read; a tree that was restored only if somebody has said that it is the right one."""
+        try:
+            found = read(self._session, self._known)
+        except RestoredError as error:
+            if not error.confirmed:
+                raise
+            found = read(self._session, None)
+        if self._known is None and self._home not in {"", found.cluster}:
+            raise ForeignClusterError(self._home, found.cluster)
+        # The versions of znodes serve commits, and nobody commits from here.
+        return replace(found, versions={}) if found.versions else found
+
+    def _know(self, found: Snapshot) -> None:
+        before, self._known, self._in_force, self._stale = self._known, found, found, NOT_READ
+        if before is not None and before.incarnation != found.incarnation:
+            self.holds.restart()
+        if before is not None and found == before:
+            self._local.touch(self._policy.snapshot_max_age)
+        else:
+            self._local.keep(found)
+
+    def _kept(self) -> Verdict:
+        if self._local.trouble:
+            return bad(KEPT, "Unwritable", self._local.trouble)
+        return good(KEPT, "Kept", "the last map read would survive a restart")
+
+
+def _edits(snapshot: Snapshot) -> Verdict:
+    if not snapshot.edited_around:
+        return good(UNEDITED, "AsCommitted", "every object is as the revisions say")
+    text = f"changed around the tools, and followed unless a commit would refuse it: {describe_edits(snapshot)}; the next 'lunmapctl apply' takes it in or puts it right"
+    return bad(UNEDITED, "EditedAround", text)

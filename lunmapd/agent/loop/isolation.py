@@ -1,0 +1,67 @@
+"""How long ZooKeeper has been silent, and what the node may offer meanwhile."""
+
+import time
+from collections.abc import Callable
+
+from lunmapd.core.fleet.status import OFFERED, Verdict, bad, good
+from lunmapd.core.planning.enablement import Offer
+from lunmapd.store.session.errors import StoreError, UnheardError
+
+
+class Contact:
+    """Counts from the start of the first look that heard nothing of the tree; an answer that is no map counts as one.
+
+    Being refused does not: a node that may not read the map knows as little of it as one that reaches nobody.
+
+    `isolate_after` is in seconds, None for never. `now` is a monotonic clock.
+    """
+
+    def __init__(self, isolate_after: float | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        """Count from now, since nobody knows what was before."""
+        self._limit = isolate_after
+        self._now = now
+        self._asked = self._silent_since = now()
+        self._silent = True
+        self._met = False
+
+    def ask(self) -> None:
+        """Note that a look begins."""
+        self._asked = self._now()
+
+    def answered(self, error: StoreError | None) -> None:
+        """Note how the look ended."""
+        if not isinstance(error, UnheardError):
+            self._silent, self._met = False, True
+        elif not self._silent:
+            self._silent, self._silent_since = True, self._asked
+
+    def offer(self) -> Offer:
+        """Return what the node may offer.
+
+        Before the first answer of this run nothing new is opened: how long the node was alone before, nobody knows.
+        """
+        if self._limit is None or not self._silent:
+            return Offer.ALL
+        if self._now() - self._silent_since >= self._limit:
+            return Offer.NONE
+        return Offer.ALL if self._met else Offer.KEPT
+
+    def shorten(self, seconds: float) -> float:
+        """Return how long to wait for the next look: no longer than `seconds`, nor than until the node is isolated."""
+        if self._limit is None or not self._silent or self.offer() is Offer.NONE:
+            return seconds
+        return max(0.0, min(seconds, self._silent_since + self._limit - self._now()))
+
+    def verdicts(self, offer: Offer) -> tuple[Verdict, ...]:
+        """Say what the offer means; nothing where isolation isn't set."""
+        if self._limit is None:
+            return ()
+        match offer:
+            case Offer.ALL:
+                return (good(OFFERED, "Offered", "TPGs are enabled as the map says"),)
+            case Offer.KEPT:
+                text = "no TPG is enabled that wasn't before ZooKeeper has answered for the first time since the daemon started"
+                return (bad(OFFERED, "NoContactYet", text),)
+            case Offer.NONE:
+                text = f"ZooKeeper was silent for {self._limit:g} s: no TPG is enabled, so that initiators use other nodes"
+                return (bad(OFFERED, "Isolated", text),)

@@ -1,0 +1,123 @@
+"""From what a pass found to what the node says of itself. Pure; the time is passed in, as RFC 3339 text."""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct, structs
+
+from lunmapd import __version__
+from lunmapd.agent.reconcile.result import Result
+from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.fleet.status import (
+    APPLIED,
+    FAILING,
+    MAX_FAILING,
+    MAX_LOGINS,
+    STEPS_HELD,
+    STORE,
+    At,
+    NodeStatus,
+    Verdict,
+    bad,
+    condition,
+    describe_failures,
+    good,
+)
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import DRIFTED, HELD, WAITING
+from lunmapd.core.node.observed import LOGGED_IN, Login, Session
+
+
+class Turn(Struct, frozen=True):
+    """What one turn of the loop came to.
+
+    `store_error` says why the map is not fresh, `error` why no pass was made, `verdicts` what else was found.
+    """
+
+    at: At | None = None
+    result: Result | None = None
+    store_error: LunmapdError | None = None
+    error: LunmapdError | None = None
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def converged(self) -> bool:
+        """Whether the newest map was read and seen in the kernel."""
+        return self.store_error is None and self.result is not None and self.result.converged
+
+
+def reason_of(error: Exception) -> str:
+    """Name an error as a condition's reason: UnreachableError is Unreachable."""
+    return type(error).__name__.removesuffix("Error")
+
+
+def first_status(boot: str, now: str) -> NodeStatus:
+    """Return the status of a node that has done nothing yet."""
+    return NodeStatus(boot, __version__, now)
+
+
+def next_status(before: NodeStatus, turn: Turn, now: str) -> NodeStatus:
+    """Return the status after a turn; equal to `before` but for `time` when nothing changed."""
+    conditions = before.conditions
+    for verdict in (*_verdicts(turn), *turn.verdicts):
+        conditions = condition(conditions, verdict, now)
+    status = structs.replace(before, time=now, conditions=conditions, observed=turn.at or before.observed)
+    return status if turn.result is None else _with_result(status, turn.at, turn.result)
+
+
+def _with_result(status: NodeStatus, at: At | None, result: Result) -> NodeStatus:
+    steps = (*(report.step for report in result.done), *result.left)
+    luns = {lio_objects.key(step.item): lio_objects.lun_of(step.item) or "" for step in steps}
+    failing = describe_failures(dict(result.failures), luns)
+    waiting = sum(failure.reason == WAITING for failure in result.failures.values())
+    return structs.replace(
+        status,
+        applied=at if result.converged else status.applied,
+        failing=failing[:MAX_FAILING],
+        failing_count=len(failing),
+        waiting=waiting,
+        sessions=len(result.observed.sessions),
+        logins=_logins(result.observed.sessions),
+    )
+
+
+def _logins(sessions: Iterable[Session]) -> tuple[Login, ...]:
+    found = {Login(session.iqn, session.initiator) for session in sessions if session.state == LOGGED_IN}
+    return tuple(sorted(found)) if len(found) <= MAX_LOGINS else ()
+
+
+def _verdicts(turn: Turn) -> Iterator[Verdict]:
+    if turn.store_error is not None:
+        yield _false(STORE, turn.store_error)
+    else:
+        yield good(STORE, "Read", "the map was read")
+    if turn.error is not None:
+        yield _false(APPLIED, turn.error)
+    elif turn.result is not None:
+        yield _applied(turn.result)
+
+
+def _false(kind: str, error: LunmapdError) -> Verdict:
+    return bad(kind, reason_of(error), str(error))
+
+
+def _applied(result: Result) -> Verdict:
+    if result.converged:
+        return good(APPLIED, "Seen", "the kernel was seen to be as the map says")
+    reasons = {failure.reason for failure in result.failures.values()}
+    if HELD in reasons and reasons <= {HELD, DRIFTED, WAITING}:
+        held = next(failure.message for failure in result.failures.values() if failure.reason == HELD)
+        return bad(APPLIED, STEPS_HELD, f"{len(result.failures)} objects are held or wait: {held}")
+    if DRIFTED in reasons and reasons <= {DRIFTED, WAITING}:
+        return bad(APPLIED, DRIFTED, _drifted(result))
+    if result.failures:
+        return bad(APPLIED, FAILING, f"{len(result.failures)} objects are not as the map says")
+    if result.left:
+        return bad(APPLIED, "Remaining", f"{len(result.left)} steps are left: {result.left[0]}")
+    return bad(APPLIED, "Withheld", f"{result.withheld} TPGs are not enabled, all else is as the map says")
+
+
+def _drifted(result: Result) -> str:
+    names = sorted(
+        lio_objects.show_key(name) for name, why in result.failures.items() if why.reason == DRIFTED
+    )
+    return f"somebody changed {len(names)} objects by hand, and they stay so, since the setting 'drift' says report: {names[0]}"

@@ -1,0 +1,46 @@
+"""Whether the local snapshot may stand in for the map while that can't be read, and what is said of it; pure."""
+
+from datetime import UTC, datetime
+
+from lunmapd.agent.state.map_snapshot import Kept
+from lunmapd.core.fleet.status import FRESH, Verdict, bad
+
+FROM_SNAPSHOT = "FromSnapshot"
+"""The reason of MapFresh while the local snapshot stands in."""
+
+NOT_READ = bad(FRESH, "NotRead", "the map in force is the last one that was read; StoreReadable says why")
+
+
+def no_map(reason: str, why: str) -> Verdict:
+    """Say that there is nothing to follow, and why."""
+    return bad(FRESH, reason, f"no map is in force, LIO is left as it is: {why}")
+
+
+def judge(kept: Kept | None, limit: float, now: float) -> Verdict:
+    """Say whether what was kept may be followed at `now` (Unix time); if so, the reason is FROM_SNAPSHOT.
+
+    An age below 0 comes of a clock that was set back, as on a machine without a battery: it counts as 0, since a map
+    that is kept for nothing helps nobody, and it is said.
+    """
+    if kept is None:
+        return no_map("NoSnapshot", "none was ever read on this machine")
+    if not limit or now - kept.seen > limit:
+        return no_map("SnapshotTooOld", f"{_describe(kept, now)}; snapshot_max_age is {limit:g} s")
+    return bad(FRESH, FROM_SNAPSHOT, f"the map in force is {_describe(kept, now)}")
+
+
+def _describe(kept: Kept, now: float) -> str:
+    seen = datetime.fromtimestamp(kept.seen, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (
+        f"revision {kept.snapshot.revision} of the local snapshot, last known to be the newest at {seen}, "
+        f"{_show_age(now - kept.seen)}"
+    )
+
+
+def _show_age(seconds: float) -> str:
+    if seconds < 0:
+        return "which is yet to come: the clock was set back, the age counts as 0"
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit} ago"
+    return f"{seconds:.0f} seconds ago"

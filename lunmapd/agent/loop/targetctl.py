@@ -1,0 +1,65 @@
+"""Whether targetctl would make targets of ours at the next boot: without our marks, and as they were when it saved them."""
+
+from pathlib import Path
+
+from lunmapd.core.adoption.saveconfig import NotSaveconfigError, SavedTarget, targets
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.fleet.status import UNCONTESTED, Verdict, bad, good
+
+# rtslib's own place, and Debian's.
+_FILES = ("etc/target/saveconfig.json", "etc/rtslib-fb-target/saveconfig.json")
+_UNITS = ("target.service", "rtslib-fb-targetctl.service")
+_LINKS = "etc/systemd/system"
+
+Stamp = tuple[int, int, int]
+
+
+class Rival:
+    """Looks at what targetctl has saved and whether a boot starts it; a file is read again only when it has changed."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        """Look below `root`."""
+        self._root = root
+        self._known: dict[str, tuple[Stamp, tuple[SavedTarget, ...]]] = {}
+
+    def verdict(self, lunmap: Lunmap, node: str) -> Verdict:
+        """Say whether a boot leaves to us the targets that the map wants on this node, and those that have our mark."""
+        for file in _FILES:
+            names = [
+                one.iqn
+                for one in self._saved(file)
+                if one.marked or (one.iqn in lunmap.targets and node in lunmap.targets[one.iqn].nodes)
+            ]
+            if names and (unit := self._started()):
+                return bad(UNCONTESTED, "SavedElsewhere", _sentence(unit, f"/{file}", names))
+        return good(UNCONTESTED, "Alone", "no other tool makes this node's targets at a boot")
+
+    def _saved(self, file: str) -> tuple[SavedTarget, ...]:
+        """Return the targets in the file; one that can't be read is of no use to targetctl either."""
+        path = self._root / file
+        try:
+            found = path.stat()
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if file not in self._known or self._known[file][0] != stamp:
+                self._known[file] = stamp, targets(path.read_bytes(), str(path))
+        except (OSError, NotSaveconfigError):
+            self._known.pop(file, None)
+            return ()
+        return self._known[file][1]
+
+    def _started(self) -> str:
+        """Return the unit that a boot starts, "" for none: it is wanted by something, and not masked."""
+        links = self._root / _LINKS
+        for unit in _UNITS:
+            masked = (links / unit).is_symlink() and (links / unit).readlink() == Path("/dev/null")
+            if not masked and any((wants / unit).is_symlink() for wants in links.glob("*.wants")):
+                return unit
+        return ""
+
+
+def _sentence(unit: str, file: str, names: list[str]) -> str:
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return (
+        f"at the next boot {unit} would make {names[0]}{more} from {file}, without lunmapd's marks and maybe old: "
+        f"'systemctl mask {unit}' (not --now: stopping it clears LIO), or take them out of that file"
+    )

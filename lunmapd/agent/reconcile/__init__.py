@@ -1,0 +1,1 @@
+"""One pass, and the state that makes the next pass cheaper."""

@@ -1,0 +1,81 @@
+"""When what fails is tried again: each object has a time of its own, later each time that it fails."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import DRIFTED, WAITING, Failure
+from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.plan import Plan
+from lunmapd.core.planning.withhold import Refused
+
+_NOT_TRIED = {WAITING, DRIFTED}
+
+
+class Late(Struct, frozen=True):
+    """What failed, and when its time comes. Only a step that was `tried` is put off; all else costs a look, and is found by it."""
+
+    failure: Failure
+    delay: float
+    due: float
+    tried: bool
+
+
+class Backoff:
+    """Puts off from `first` seconds to `most`, twice as long each time. `now` is a monotonic clock."""
+
+    def __init__(self, first: float, most: float, now: Callable[[], float]) -> None:
+        """Begin with nothing put off."""
+        self._first = first
+        self._most = max(first, most)
+        self._now = now
+        self._late: dict[lio_objects.Key, Late] = {}
+        self._new: set[lio_objects.Key] = set()
+
+    def refused(self, steps: Plan) -> Refused:
+        """Return the steps whose time has not come, each with its former failure."""
+        now = self._now()
+        late = {name: entry for name, entry in self._late.items() if entry.tried and now < entry.due}
+        named = ((step.action, lio_objects.key(step.item)) for step in steps) if late else ()
+        return {(action, name): late[name].failure for action, name in named if name in late}
+
+    def tried(self, reports: Iterable[Report]) -> None:
+        """Put off the steps that have failed just now."""
+        for report in reports:
+            if report.failure is not None and report.failure.reason not in _NOT_TRIED:
+                name = lio_objects.key(report.step.item)
+                self._put_off(name, report.failure, tried=True)
+                self._new.add(name)
+
+    def settle(self, failures: Mapping[lio_objects.Key, Failure]) -> None:
+        """Note at the end of a pass what fails, for whatever reason; all else is forgotten. Times count from now."""
+        causes = {name: failure for name, failure in failures.items() if failure.reason not in _NOT_TRIED}
+        self._late = {name: entry for name, entry in self._late.items() if name in causes}
+        now = self._now()
+        for name, failure in causes.items():
+            entry = self._late.get(name)
+            if entry is not None and name in self._new:
+                self._late[name] = replace(entry, due=now + entry.delay)
+            elif entry is None or entry.due <= now:
+                self._put_off(name, failure, tried=False)
+        self._new = set()
+
+    def _put_off(self, name: lio_objects.Key, failure: Failure, *, tried: bool) -> None:
+        before = self._late.get(name)
+        delay = self._first if before is None else min(2 * before.delay, self._most)
+        self._late[name] = Late(failure, delay, self._now() + delay, tried)
+
+    def wait(self) -> float:
+        """Return how many seconds it is until the first time comes, infinity if none does."""
+        return max(0.0, min((entry.due for entry in self._late.values()), default=float("inf")) - self._now())
+
+    def hasten(self) -> None:
+        """Let everything be tried now; what fails again waits as long as it would have."""
+        now = self._now()
+        self._late = {name: replace(entry, due=now) for name, entry in self._late.items()}
+
+    def forget(self) -> None:
+        """Let everything be tried now, and begin anew: something has changed that may help."""
+        self._late = {}

@@ -1,0 +1,210 @@
+"""What the passes so far have found, so that the next one can go by the change of the map alone, and tells drift from it."""
+
+import time
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+
+from msgspec import Struct
+
+from lunmapd.agent.reconcile.backoff import Backoff
+from lunmapd.agent.reconcile.orders import Orders
+from lunmapd.agent.reconcile.result import Result
+from lunmapd.agent.state.seen_file import recalled, refused
+from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.fleet.status import REMOVAL_HELD
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.desire import FOREIGN, Desire
+from lunmapd.core.node.desired_delta import MOST, Part, View
+from lunmapd.core.node.failure import OF_BACKINGS, WAITING, Failure
+from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.out_of_band import judge
+from lunmapd.core.planning import drift
+from lunmapd.core.planning.drift import Known
+from lunmapd.core.planning.enablement import Offer
+from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.plan import Disruption, Plan
+from lunmapd.core.planning.withhold import bears
+
+_TOLD = OF_BACKINGS | {FOREIGN}
+"""Why something of the map can't be had, while all that is wanted can be told."""
+
+
+class Rest(Struct, frozen=True):
+    """What the last whole pass could not bring about: it stays out of the parts that follow, and stays reported.
+
+    `open` are the objects concerned, nothing may be built on those that are `missing`, and nothing taken away that they stand `on`.
+    `luns` are the Luns that they serve. `allow` is what the pass was allowed.
+    """
+
+    failures: Mapping[lio_objects.Key, Failure]
+    left: Plan
+    decided: AbstractSet[lio_objects.Key]
+    open: AbstractSet[lio_objects.Key]
+    missing: AbstractSet[lio_objects.Key]
+    on: AbstractSet[lio_objects.Key]
+    luns: AbstractSet[str | None]
+    allow: Disruption
+
+    def concerns(self, part: Part) -> bool:
+        """Tell whether a part has anything to do with what is left, so that only a whole pass can tell."""
+        parents = {parent for item in part.wanted.values() for parent in lio_objects.parents(item)}
+        going = part.keys - part.wanted.keys()
+        return bool(
+            part.keys & self.open or part.luns & self.luns or parents & self.missing or going & self.on
+        )
+
+
+def _rest(result: Result, allow: Disruption) -> Rest:
+    left = {lio_objects.key(step.item): step for step in result.left}
+    failing = ((name, step, result.failures.get(name)) for name, step in left.items())
+    bearing = {name for name, step, failure in failing if failure is not None and bears(step, failure)}
+    names = result.failures.keys() | left.keys()
+    items = [step.item for step in left.values()]
+    on = {parent for item in items for parent in lio_objects.parents(item)}
+    luns = {lio_objects.lun_of(item) for item in items}
+    return Rest(result.failures, result.left, result.decided, names, names - bearing, on, luns, allow)
+
+
+class Memory:
+    """Remembers what is wanted and what was seen. Every `audit` seconds the kernel is looked at as a whole again.
+
+    That finds what somebody else has changed in it. What fails is tried again after `retry` seconds, then ever
+    more seldom, and at each audit. `now` is a monotonic clock.
+    """
+
+    def __init__(self, audit: float, retry: float = 5.0, now: Callable[[], float] = time.monotonic) -> None:
+        """Begin with nothing; with an `audit` of 0 each pass is a whole one."""
+        self._now = now
+        self._last: Orders | None = None
+        self._rest: Rest | None = None
+        self.known: Known | None = None
+        self.refused: AbstractSet[lio_objects.Key] = frozenset()
+        self.observed = Observed()
+        self.adopt(audit, retry)
+
+    def adopt(self, audit: float, retry: float) -> None:
+        """Go by other times, look at everything in the next pass, and try at once what fails."""
+        self._audit = audit
+        self._audit_at = float("-inf")
+        self._is_audit = True
+        self._view: View | None = None
+        self._pending: tuple[View, Part] | None = None
+        self.backoff = Backoff(retry, audit, self._now)
+
+    def try_again(self) -> None:
+        """Let a whole pass try at once what fails, if anything does: something has changed that may help."""
+        if self.backoff.wait() < float("inf"):
+            self._view = None
+        self.backoff.forget()
+
+    def wait(self) -> float:
+        """Return how many seconds it is until the next pass has something to do, if nothing happens."""
+        audit = self._audit_at if self._audit else float("inf")
+        return max(0.0, min(self.backoff.wait(), audit - self._now()))
+
+    def recall(self, orders: Orders, want: Desire) -> None:
+        """Take up what a former daemon saw of this same map."""
+        if self.known is None and orders.past is not None:
+            self.known = recalled(orders.past, want)
+
+    def part(self, orders: Orders) -> Part | None:
+        """Return the part of the objects that these orders concern; None when a whole pass must be made.
+
+        All is forgotten unless `settle` tells that this part is as it is wanted.
+        """
+        view, self._view = self._view, None
+        last, self._last = self._last, orders
+        part: Part | None = None
+        self._is_audit = self._now() >= self._audit_at
+        if self._is_audit:
+            self.backoff.hasten()
+        elif view is not None and self.backoff.wait():
+            part = self._follow(view, orders)
+        if part is None and last is not None and _is_news(last, orders):
+            self.backoff.forget()
+        self._pending = None if view is None or part is None else (view, part)
+        return part
+
+    def _end(self, failures: Mapping[lio_objects.Key, Failure]) -> None:
+        """Note the end of a whole pass, from which times count."""
+        self.backoff.settle(failures)
+        if self._is_audit:
+            self._audit_at = self._now() + self._audit
+
+    def _follow(self, view: View, orders: Orders) -> Part | None:
+        rest = self._rest
+        if rest is None or not _is_alike(orders, view, rest):
+            return None
+        part = view.follow(orders.lunmap)
+        return None if part is None or rest.concerns(part) else part
+
+    def begin(self, steps: Plan) -> None:
+        """Note that these steps are to be done: where they end is no drift, until it was seen as it is wanted."""
+        if self.known is not None:
+            ours = {lio_objects.key(step.item) for step in steps if not step.drift}
+            self.known = Known(self.known.wanted, self.known.open | ours)
+
+    def see(self, part: Part, found: lio_objects.Objects) -> None:
+        """Note how the objects concerned were found."""
+        objects = self.observed.objects
+        assert isinstance(objects, dict), "what was observed is the pass's own"
+        for name in part.keys:
+            objects.pop(name, None)
+        objects |= found
+
+    def settle(self, reports: tuple[Report, ...]) -> Result:
+        """Note that the last part was seen as it is wanted; return what that comes to, with what is left from before."""
+        assert self._pending is not None, "part() gave one"
+        assert self._rest is not None, "it stands on a whole pass"
+        assert self.known is not None, "so is that"
+        self._view, part = self._pending
+        self._view.take(part)
+        self.known = Known(self._view.wanted, self.known.open - part.keys)
+        rest = self._rest
+        return Result(self.observed, rest.failures, rest.left, reports, decided=rest.decided)
+
+    def learn(self, orders: Orders, want: Desire, desired: lio_objects.Objects, result: Result) -> None:
+        """Remember a whole pass; `desired` is what it was to bring about of what is wanted."""
+        seen = result.observed
+        known = drift.learn(self.known, desired, seen.objects, result.left)
+        # What we closed ourselves is nobody's drift when it is opened again.
+        self.known = Known(known.wanted, known.open | (want.objects.keys() - desired.keys()))
+        self.refused = refused(want)
+        self._end({**_remaining(result.left), **result.failures})
+        self._rest = _rest(result, orders.allow)
+        if self._audit and _can_be_followed(orders, want, result):
+            self._view = View(orders.lunmap, orders.node, orders.vault, seen.foreign, known.wanted)
+            self.known = Known(self._view.wanted, self.known.open)
+            self.observed = seen
+
+    def held(self, why: LunmapdError) -> None:
+        """Note a pass that was held."""
+        self._end({("pass",): Failure(REMOVAL_HELD, str(why))})
+
+
+def _remaining(left: Plan) -> Mapping[lio_objects.Key, Failure]:
+    return {lio_objects.key(step.item): Failure("Remaining", str(step)) for step in left}
+
+
+def _can_be_followed(orders: Orders, want: Desire, result: Result) -> bool:
+    """Tell whether parts may stand on the pass: all that is wanted could be told, and little of it is not so."""
+    causes = [failure for failure in result.failures.values() if failure.reason != WAITING]
+    return (
+        orders.offer is Offer.ALL
+        and not orders.unreadable
+        and all(failure.reason in _TOLD for failure in want.failures.values())
+        and len(causes) <= MOST
+        and not any(isinstance(step.item, lio_objects.Leftover) for step in result.left)
+    )
+
+
+def _is_alike(orders: Orders, view: View, rest: Rest) -> bool:
+    trusted = not orders.unreadable and not judge(orders.lunmap, orders.edited).failures
+    plain = orders.offer is Offer.ALL and trusted
+    same = (orders.vault, orders.decided, orders.allow) == (view.vault, rest.decided, rest.allow)
+    return plain and same
+
+
+def _is_news(last: Orders, orders: Orders) -> bool:
+    """Tell whether the orders may help what fails."""
+    return orders.lunmap is not last.lunmap or orders.vault != last.vault

@@ -1,0 +1,31 @@
+"""What one pass came to."""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
+from msgspec import Struct
+
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.observed import Observed
+from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.plan import Plan
+
+
+class Result(Struct, frozen=True):
+    """What one pass found and did. `left` is what it would still have to do: applied means seen.
+
+    `withheld` counts the TPGs that the map wants enabled and the orders don't. `decided` is what it was to take away and could not.
+    """
+
+    observed: Observed
+    failures: Mapping[lio_objects.Key, Failure]
+    left: Plan
+    done: tuple[Report, ...] = ()
+    withheld: int = 0
+    decided: AbstractSet[lio_objects.Key] = frozenset()
+
+    @property
+    def converged(self) -> bool:
+        """Whether the kernel was seen to be as the map says, with nothing failing."""
+        return not self.left and not self.failures and not self.withheld

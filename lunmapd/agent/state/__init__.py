@@ -1,0 +1,1 @@
+"""Files that a node keeps between runs."""

@@ -1,0 +1,205 @@
+"""The local snapshot: the last map read, kept on this machine's disk so that it survives a restart.
+
+A journal: the whole map first, then one line for the changes that each look at the tree brought, so that keeping a change
+costs what the change costs. Secrets are sealed in the map itself, and only root can read the file.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lunmapd.agent.state.journal import Journal, JournalDamagedError
+from lunmapd.core.base.documents import DocumentError, decode, encode
+from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.history import digest
+from lunmapd.core.history.changes import Change, diff, patch, patch_digest
+from lunmapd.store.tree.snapshot import Snapshot
+
+FILE = "map.journal"
+FORMAT = 1
+TOUCH_EVERY = 600  # seconds; how much older than it is the snapshot may look
+_SPARE = 64 * 1024  # bytes of changes that are never worth a compaction
+
+
+class SnapshotDamagedError(LunmapdError):
+    """The local snapshot can't be believed."""
+
+
+class Base(Struct, frozen=True, tag="base"):
+    """The whole map. Times are Unix seconds: at `seen` it was the newest. `held` is as in Kept."""
+
+    format: int
+    snapshot: Snapshot
+    seen: int
+    held: int = 0
+
+
+class Advance(Struct, frozen=True, tag="advance"):
+    """The changes that follow; `snapshot` is the one after them, without its map."""
+
+    snapshot: Snapshot
+    changes: tuple[Change, ...]
+    seen: int
+
+
+class Seen(Struct, frozen=True, tag="seen"):
+    """At that time the map was still the newest."""
+
+    seen: int
+
+
+class Held(Struct, frozen=True, tag="held"):
+    """From this revision on nothing was done in the kernel; 0: no longer so."""
+
+    revision: int
+
+
+class Kept(Struct, frozen=True):
+    """What the file tells. `held` is the first revision that waits for a confirmation, 0 if none does."""
+
+    snapshot: Snapshot
+    seen: int
+    held: int = 0
+
+
+Entry = Advance | Seen | Held
+
+
+def replay(contents: Sequence[bytes]) -> Kept:
+    """Read the lines of the journal. Raises SnapshotDamagedError."""
+    try:
+        base = decode(contents[0], Base)
+        if base.format != FORMAT:
+            raise SnapshotDamagedError(f"it has format {base.format}, this version knows {FORMAT}")
+        entries: list[Entry] = [decode(content, Entry) for content in contents[1:]]  # type: ignore[arg-type]
+        return Kept(_snapshot(base.snapshot, entries), _seen(base, entries), _held(base, entries))
+    except DocumentError as error:
+        raise SnapshotDamagedError(str(error)) from error
+
+
+def _snapshot(base: Snapshot, entries: Sequence[Entry]) -> Snapshot:
+    advances = [entry for entry in entries if isinstance(entry, Advance)]
+    if not advances:
+        return base
+    last = advances[-1].snapshot
+    changes = [change for entry in advances for change in entry.changes]
+    if digest.show(patch_digest(int(base.digest, 16), changes)) != last.digest:
+        raise SnapshotDamagedError("its changes don't lead to its digest")
+    return replace(last, lunmap=patch(base.lunmap, changes))
+
+
+def _seen(base: Base, entries: Sequence[Entry]) -> int:
+    return [base.seen, *(entry.seen for entry in entries if not isinstance(entry, Held))][-1]
+
+
+def _held(base: Base, entries: Sequence[Entry]) -> int:
+    return [base.held, *(entry.revision for entry in entries if isinstance(entry, Held))][-1]
+
+
+class LocalSnapshot:
+    """The snapshot in a file of `directory`; `now` tells Unix time.
+
+    Nothing that writes raises: following the map goes before keeping it. `trouble` says what the disk refused, ""
+    when all is kept; what was on the disk before stays there, and the next call writes all.
+    """
+
+    def __init__(self, directory: Path, now: Callable[[], float] = time.time) -> None:
+        """Prepare; nothing is written before something is kept."""
+        self._path = directory / FILE
+        self._journal = Journal(self._path)
+        self._now = now
+        self._kept: Kept | None = None
+        self._whole = False
+        self._base_size = 0
+        self.trouble = ""
+
+    def load(self) -> Kept | None:
+        """Return what was kept, None when nothing was.
+
+        Raises SnapshotDamagedError, and then puts the file aside: what happened to it is for a person to find out.
+        """
+        try:
+            contents = self._journal.read()
+            self._kept = replay(contents) if contents else None
+        except OSError as error:
+            raise SnapshotDamagedError(f"the local snapshot can't be read: {error}") from error
+        except (JournalDamagedError, SnapshotDamagedError) as error:
+            raise SnapshotDamagedError(
+                f"the local snapshot is damaged: {error}; it was put aside as {self._put_aside()}"
+            ) from error
+        self._whole = self._kept is not None
+        self._base_size = len(contents[0]) if contents else 0
+        return self._kept
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether what was kept could not be believed, now or at an earlier start, and nothing has been kept since."""
+        return self._kept is None and (self._path.exists() or self._aside.exists())
+
+    @property
+    def _aside(self) -> Path:
+        return self._path.with_name(self._path.name + ".damaged")
+
+    def _put_aside(self) -> Path:
+        try:
+            self._path.replace(self._aside)
+        except OSError:
+            return self._path
+        return self._aside
+
+    def keep(self, snapshot: Snapshot) -> None:
+        """Keep what was just read."""
+        now, before = int(self._now()), self._kept
+        # The versions of znodes serve commits, and nobody commits from here.
+        snapshot = replace(snapshot, versions={})
+        self._kept = Kept(snapshot, now, 0 if before is None else before.held)
+        if before is None or before.snapshot.raw or snapshot.raw:
+            self._begin()
+        else:
+            changes = diff(before.snapshot.lunmap, snapshot.lunmap)
+            self._add(Advance(replace(snapshot, lunmap=Lunmap()), changes, now))
+
+    def touch(self, limit: float) -> None:
+        """Keep that the map is still the newest: once in TOUCH_EVERY seconds, or in a third of `limit`, and when the clock was set back.
+
+        `limit` is up to which age the snapshot is of use, in seconds; 0: it never is.
+        """
+        now, every = int(self._now()), min(TOUCH_EVERY, limit / 3 if limit else TOUCH_EVERY)
+        if self._kept is not None and not (self._whole and 0 <= now - self._kept.seen < every):
+            self._kept = replace(self._kept, seen=now)
+            self._add(Seen(now))
+
+    def hold(self, revision: int) -> None:
+        """Keep from which revision on nothing is done in the kernel, 0 for no longer."""
+        if self._kept is not None and self._kept.held != revision:
+            self._kept = replace(self._kept, held=revision)
+            self._add(Held(revision))
+
+    def tidy(self) -> None:
+        """Write the whole map anew once the changes have outgrown it; to be called at rest, since it costs what the map costs."""
+        if self._whole and self._journal.size > 2 * self._base_size + _SPARE:
+            self._begin()
+
+    def _add(self, entry: Entry) -> None:
+        if self._whole:
+            self._write(self._journal.append, encode(entry))
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        assert self._kept is not None, "only what is kept is written"
+        kept = self._kept
+        self._write(self._journal.replace, encode(Base(FORMAT, kept.snapshot, kept.seen, kept.held)))
+        self._base_size = self._journal.size
+
+    def _write(self, how: Callable[[bytes], None], line: bytes) -> None:
+        try:
+            how(line)
+            self._whole, self.trouble = True, ""
+        except OSError as error:
+            self._whole = False
+            self.trouble = f"can't keep the map in {self._path}: {error}; it is followed, but would not survive a restart"

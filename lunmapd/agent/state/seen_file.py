@@ -1,0 +1,96 @@
+"""What a restart of the daemon must know of the last look at LIO, to tell drift from what it never did: a small file."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from lunmapd import __version__
+from lunmapd.agent.state.files import replace_file
+from lunmapd.core.base.documents import DocumentError, decode, encode
+from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.fleet.status import At
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.desire import Desire
+from lunmapd.core.node.failure import OF_BACKINGS
+from lunmapd.core.planning.drift import Known
+
+FILE = "seen.json"
+
+
+class PastUnwritableError(LunmapdError):
+    """What was seen can't be kept."""
+
+
+class Terms(Struct, frozen=True):
+    """By what the node went: the same map wants the same objects only of the same node, program and keys, and a boot empties the kernel."""
+
+    at: At
+    node: str
+    boot: str
+    keys: tuple[str, ...]
+    version: str = __version__
+
+
+class Past(Struct, frozen=True):
+    """The terms of the last look, and the objects that were not seen as they are wanted, as in drift.Known.
+
+    `refused` names what of the map could not even be wanted, such as a target that another tool has made.
+    """
+
+    terms: Terms
+    open: tuple[lio_objects.Key, ...] = ()
+    refused: tuple[lio_objects.Key, ...] = ()
+
+
+def refused(want: Desire) -> frozenset[lio_objects.Key]:
+    """Return what of the map can't even be wanted."""
+    return frozenset(name for name, failure in want.failures.items() if failure.reason not in OF_BACKINGS)
+
+
+def recalled(past: Past, want: Desire) -> Known | None:
+    """Return what is known of the last look, None when the map could be carried out in another measure then."""
+    return Known(want.objects, frozenset(past.open)) if frozenset(past.refused) == refused(want) else None
+
+
+class PastFile:
+    """The past in a file of `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        """Read what is there; a missing or damaged file tells nothing, and then nothing counts as drift."""
+        self._path = directory / FILE
+        self._past = self._read()
+
+    def recall(self, terms: Terms) -> Past | None:
+        """Return the past if it went by the same terms."""
+        return self._past if self._past is not None and self._past.terms == terms else None
+
+    @property
+    def cluster(self) -> str:
+        """The cluster whose map was last seen in LIO, "" when that is not known."""
+        return "" if self._past is None else self._past.terms.at.cluster
+
+    def keep(self, past: Past) -> None:
+        """Replace what is kept. Raises PastUnwritableError, and then tells nothing rather than what is no longer so."""
+        if past == self._past:
+            return
+        try:
+            replace_file(self._path, encode(past))
+        except OSError as error:
+            self._forget()
+            raise PastUnwritableError(
+                f"can't write {self._path}: {error}; after a restart, what was changed by hand meanwhile is not told from the rest"
+            ) from error
+        self._past = past
+
+    def _read(self) -> Past | None:
+        try:
+            return decode(self._path.read_bytes(), Past)
+        except (OSError, DocumentError):
+            return None
+
+    def _forget(self) -> None:
+        self._past = None
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError:
+            return

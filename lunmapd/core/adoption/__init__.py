@@ -1,0 +1,1 @@
+"""Taking over what another tool has configured in LIO."""

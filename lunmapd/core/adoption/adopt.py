@@ -1,0 +1,265 @@
+"""From what another tool has made to a map that says the same, and what no map can say. Pure.
+
+Targets are taken as a whole or not at all, and with them every storage object that they export: what is ours and not
+in the map is removed, so nothing may become ours that the map does not have.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+
+from msgspec import Struct, structs
+
+from lunmapd.core.adoption.convert import lun_of, target_of
+from lunmapd.core.adoption.foreign import Found, FoundAcl, FoundTpg
+from lunmapd.core.base import names
+from lunmapd.core.base.errors import Problem
+from lunmapd.core.base.lunmap import (
+    Access,
+    Authentication,
+    Chap,
+    Discovery,
+    Initiator,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    PortalGroup,
+    Target,
+    initiators_of,
+)
+from lunmapd.core.map import rules
+from lunmapd.core.map.credentials import change_credentials
+from lunmapd.core.node import lio_objects
+
+_SEALED = "v1:00000000:" + "A" * 38
+_DEMO = ("generate_node_acls", "cache_dynamic_acls")
+
+Refused = dict[str, str]
+
+
+class Adoption(Struct, frozen=True):
+    """The map, and by target or storage object why it is not in there."""
+
+    lunmap: Lunmap
+    refused: Mapping[str, str]
+
+
+def adopt(found: Found, node: str) -> Adoption:
+    """Return the map of one node that says what was found, as far as a map can."""
+    refused = _unfit(found)
+    while True:
+        tpgs = [tpg for tpg in found.tpgs if tpg.iqn not in refused]
+        lunmap = _lunmap(found, tpgs, node)
+        new = _spread(found, refused) or _clashes(lunmap, tpgs)
+        if not new:
+            return Adoption(lunmap, refused | _unused(found))
+        refused |= new
+
+
+def _unfit(found: Found) -> Refused:
+    """Find the targets that no map could say, each by itself."""
+    refused: Refused = {}
+    tags = Counter(tpg.tag for tpg in found.tpgs)
+    usual = min(tags, key=lambda tag: (-tags[tag], tag), default=0)
+    several = Counter(tpg.iqn for tpg in found.tpgs)
+    for tpg in found.tpgs:
+        if several[tpg.iqn] > 1:
+            refused[tpg.iqn] = f"it has {several[tpg.iqn]} TPGs on this node; a map has one for each node"
+        elif tpg.tag != usual:
+            refused[tpg.iqn] = (
+                f"its TPG has tag {tpg.tag}, the others {usual}; a node has one tag for all targets"
+            )
+        elif reason := next(_reasons(tpg, found), None):
+            refused[tpg.iqn] = reason
+    return refused | _disagreeing(found, refused)
+
+
+def _reasons(tpg: FoundTpg, found: Found) -> Iterator[str]:
+    if not tpg.enabled:
+        yield "its TPG is disabled: enable it, or remove it"
+    if any(tpg.attributes.get(name, "0") != "0" for name in _DEMO):
+        yield "demo mode lets in who has no ACL: make an ACL for each initiator, then set generate_node_acls=0 and cache_dynamic_acls=0"
+    if not tpg.portals:
+        yield "it has no portal"
+    yield from _lun_reasons(tpg, found)
+    for acl in tpg.acls:
+        yield from _acl_reasons(acl, tpg)
+
+
+def _lun_reasons(tpg: FoundTpg, found: Found) -> Iterator[str]:
+    mapped = {entry.lun for acl in tpg.acls for entry in acl.maps}
+    times = Counter(tpg.luns.values())
+    alike = Counter(item.name for item in found.storage.values())
+    for number, key in tpg.luns.items():
+        item = found.storage.get(key)
+        if item is None:
+            yield f"its LUN {number} is half-made, or of a storage object that is not known"
+        elif times[key] > 1:
+            yield f"it exports {item.name} more than once"
+        elif number not in mapped:
+            yield f"its LUN {number} ({item.name}) is mapped to nobody: map it, or delete the LUN"
+        elif alike[item.name] > 1:
+            yield f"there are several storage objects named {item.name}"
+        elif item.trouble:
+            yield f"{item.name}: {item.trouble}"
+
+
+def _acl_reasons(acl: FoundAcl, tpg: FoundTpg) -> Iterator[str]:
+    if acl.trouble:
+        yield f"ACL of {acl.initiator}: {acl.trouble}"
+    if not acl.maps:
+        yield f"the ACL of {acl.initiator} has no mapped LUN: map one, or delete the ACL"
+    for entry in acl.maps:
+        if entry.lun not in tpg.luns:
+            yield f"mapped LUN {entry.number} of {acl.initiator} is half-made: delete it"
+    if len({entry.lun for entry in acl.maps}) < len(acl.maps):
+        yield f"{acl.initiator} sees one LUN under several numbers"
+
+
+def _disagreeing(found: Found, refused: AbstractSet[str] | Refused) -> Refused:
+    """Find targets for which an initiator has other credentials than for an earlier one: in a map it has one pair."""
+    known: dict[str, tuple[str, lio_objects.Credentials]] = {}
+    bad: Refused = {}
+    for tpg in found.tpgs:
+        for acl in tpg.acls if tpg.iqn not in refused else ():
+            first, credentials = known.setdefault(acl.initiator, (tpg.iqn, acl.credentials))
+            if credentials != acl.credentials:
+                bad[tpg.iqn] = f"{acl.initiator} has other CHAP credentials here than for {first}"
+    return bad
+
+
+def _spread(found: Found, refused: Refused) -> Refused:
+    """Find targets that share a storage object with one that stays another tool's."""
+    theirs = {key: tpg.iqn for tpg in found.tpgs if tpg.iqn in refused for key in tpg.luns.values()}
+    return {
+        tpg.iqn: f"it shares {found.storage[key].name} with {theirs[key]}, which can't be adopted"
+        for tpg in found.tpgs
+        if tpg.iqn not in refused
+        for key in tpg.luns.values()
+        if key in theirs
+    }
+
+
+def _clashes(lunmap: Lunmap, tpgs: list[FoundTpg]) -> Refused:
+    """Find the targets that break a rule of maps, by themselves or with what belongs to them."""
+    return {
+        iqn: f"no map may say it: {problem}"
+        for problem in rules.faults(_filled(lunmap))
+        for iqn in _concerned(problem, lunmap, tpgs)
+    }
+
+
+def _concerned(problem: Problem, lunmap: Lunmap, tpgs: list[FoundTpg]) -> AbstractSet[str]:
+    section, name, *rest = problem.place
+    match section:
+        case "targets":
+            return {str(name)}
+        case "luns":
+            return {entry.target for entry in lunmap.luns[str(name)].maps}
+        case "initiators":
+            return {
+                entry.target
+                for lun in lunmap.luns.values()
+                for entry in lun.maps
+                if name in initiators_of(lunmap, entry)
+            }
+        case _:
+            return {
+                tpg.iqn for tpg in tpgs if not rest or rest[0] != "portals" or _has(tpg, lunmap, name, rest)
+            }
+
+
+def _has(tpg: FoundTpg, lunmap: Lunmap, name: object, rest: list[str | int]) -> bool:
+    return lunmap.nodes[str(name)].portals[int(rest[1])] in tpg.portals
+
+
+def _filled(lunmap: Lunmap) -> Lunmap:
+    """Put something in for what a commit fills in, and for passwords, so that only real faults are left."""
+    full = change_credentials(lunmap, lambda _path, _field, chap: structs.replace(chap, password=_SEALED))
+    taken = {group.port_id for target in full.targets.values() for group in target.nodes.values()}
+    free = iter(sorted(set(range(1, names.MAX_TAG + 1)) - taken))
+    targets = {
+        iqn: structs.replace(
+            target,
+            nodes={
+                name: structs.replace(group, port_id=group.port_id or next(free))
+                for name, group in target.nodes.items()
+            },
+        )
+        for iqn, target in full.targets.items()
+    }
+    luns = {
+        name: structs.replace(lun, serial=lun.serial or f"{number:025x}")
+        for number, (name, lun) in enumerate(full.luns.items())
+    }
+    return structs.replace(full, targets=targets, luns=luns)
+
+
+def _unused(found: Found) -> Refused:
+    used = {key for tpg in found.tpgs for key in tpg.luns.values()}
+    return {
+        item.name: "this storage object is exported by no target; it is left alone"
+        for key, item in found.storage.items()
+        if key not in used
+    }
+
+
+def _lunmap(found: Found, tpgs: list[FoundTpg], node: str) -> Lunmap:
+    if not tpgs:
+        return Lunmap()
+    portals = {address: iser for tpg in tpgs for address, iser in tpg.portals.items()}
+    return Lunmap(
+        luns=_luns(found, tpgs),
+        targets={tpg.iqn: _target(tpg, node, portals) for tpg in tpgs},
+        initiators={acl.initiator: _initiator(acl.credentials) for tpg in tpgs for acl in tpg.acls},
+        nodes={
+            node: Node(
+                tpgs[0].tag,
+                tuple(sorted(address for address, iser in portals.items() if not iser)),
+                tuple(sorted(address for address, iser in portals.items() if iser)),
+                discovery=_discovery(found.discovery),
+            )
+        },
+    )
+
+
+def _luns(found: Found, tpgs: list[FoundTpg]) -> dict[str, Lun]:
+    maps: dict[str, list[Map]] = {}
+    for tpg in tpgs:
+        for acl in tpg.acls:
+            for entry in acl.maps:
+                access = Access.READ_ONLY if entry.read_only else Access.READ_WRITE
+                maps.setdefault(tpg.luns[entry.lun], []).append(
+                    Map(tpg.iqn, entry.number, acl.initiator, access=access)
+                )
+    return {found.storage[key].name: lun_of(found.storage[key], tuple(given)) for key, given in maps.items()}
+
+
+def _target(tpg: FoundTpg, node: str, portals: Mapping[str, bool]) -> Target:
+    chosen = tuple(sorted(tpg.portals)) if tpg.portals.keys() != portals.keys() else ()
+    return structs.replace(
+        target_of(tpg),
+        nodes={node: PortalGroup(tpg.port_id, chosen)},
+        authentication=_authentication(tpg),
+    )
+
+
+def _authentication(tpg: FoundTpg) -> Authentication:
+    mutual = bool(tpg.acls) and all(acl.credentials.userid_mutual for acl in tpg.acls)
+    if tpg.attributes.get("authentication", "1") == "0":
+        return Authentication.NONE
+    return Authentication.MUTUAL_CHAP if mutual else Authentication.CHAP
+
+
+def _initiator(known: lio_objects.Credentials) -> Initiator:
+    return Initiator(chap=_chap(known.userid), mutual_chap=_chap(known.userid_mutual))
+
+
+def _discovery(known: lio_objects.Credentials | None) -> Discovery | None:
+    chap = _chap(known.userid) if known else None
+    return Discovery(chap, _chap(known.userid_mutual)) if known and chap else None
+
+
+def _chap(user: str) -> Chap | None:
+    return Chap(user) if user else None

@@ -1,0 +1,161 @@
+"""Single objects that another tool has made: as documents of a map, and as objects of ours. Pure."""
+
+from collections.abc import Iterator, Mapping
+
+from msgspec import structs
+
+from lunmapd.core.adoption.foreign import Found, FoundStorage, FoundTpg
+from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
+from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi, RamDisk, User
+from lunmapd.core.base.lunmap import Lun, Map, Scope, Shared, Target
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.project import MARK, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
+
+PRODUCTS: Mapping[str, str] = {
+    "fileio": "FILEIO",
+    "iblock": "IBLOCK",
+    "rd_mcp": "RAMDISK-MCP",
+    "user": "USER",
+}
+"""What LIO says as the product when it is told nothing else (inquiry_prod in drivers/target)."""
+
+VENDOR = "LIO-ORG"
+
+# A default that the kernel takes from the device, beside the attribute that tells it (target_core_device.c).
+_FROM_DEVICE = {
+    "block_size": "hw_block_size",
+    "queue_depth": "hw_queue_depth",
+    "optimal_sectors": "hw_max_sectors",
+}
+_SECTOR = "512"
+_SCOPE = {"0": Scope.OFF, "1": Scope.PER_NODE}
+
+
+def lun_of(item: FoundStorage, maps: tuple[Map, ...]) -> Lun:
+    """Return the Lun that says what a storage object is."""
+    bare = item.plugin == "pscsi"
+    return Lun(
+        _backing(item),
+        item.serial,
+        item.size if item.plugin in {"fileio", "rd_mcp", "user"} else None,
+        "" if bare or item.vendor == VENDOR else item.vendor,
+        "" if bare or item.product == PRODUCTS[item.plugin] else item.product,
+        dict(_attributes(item)),
+        shared=_shared(item),
+        maps=maps,
+    )
+
+
+def _backing(item: FoundStorage) -> Backing:
+    match item.plugin:
+        case "fileio":
+            return FileIO(item.path)
+        case "rd_mcp":
+            return RamDisk(volatile=True)
+        case "pscsi":
+            return Pscsi(item.path)
+        case "user":
+            return User(item.path)
+        case _:
+            return Block(item.path)
+
+
+def _attributes(item: FoundStorage) -> Iterator[tuple[str, int]]:
+    """Yield what is not at its default; where that comes from the device, only if the kernel tells it."""
+    for (plugin, name), known in sorted(STORAGE.items()):
+        value = item.attributes.get(name, "")
+        if plugin != item.plugin or not value.isdigit():
+            continue
+        if value != _natural(item, name, known.default):
+            yield name, int(value)
+
+
+def _natural(item: FoundStorage, name: str, default: int | None) -> str:
+    """Return what the attribute would be if nobody had set it; what it is where that is not known."""
+    if default is not None:
+        return str(default)
+    told = item.attributes.get(_FROM_DEVICE.get(name, ""))
+    if told is None and name == "block_size" and item.plugin != "iblock":
+        return _SECTOR
+    return told or item.attributes[name]
+
+
+def _shared(item: FoundStorage) -> Shared | None:
+    """Say what is offered of the state that LIO keeps in each node, where it is not all."""
+    reservations, compare = (item.attributes.get(name, "1") for name in ("emulate_pr", "emulate_caw"))
+    if "0" not in {reservations, compare}:
+        return None
+    return Shared(_SCOPE.get(reservations, Scope.OFF), _SCOPE.get(compare, Scope.OFF))
+
+
+def target_of(tpg: FoundTpg) -> Target:
+    """Return the settings of a TPG, as those of a target without nodes."""
+    attributes = {
+        name: int(tpg.attributes[name])
+        for name, known in sorted(TPG.items())
+        if tpg.attributes.get(name, str(known.default)) != str(known.default)
+    }
+    parameters = {
+        name: tpg.parameters[name]
+        for name, known in sorted(PARAMETERS.items())
+        if tpg.parameters.get(name, known.default) != known.default
+    }
+    return Target({}, attributes=attributes, parameters=parameters)
+
+
+def as_ours(found: Found, wanted: lio_objects.Objects) -> dict[lio_objects.Key, lio_objects.Object]:
+    """Return what was found of the wanted targets as it would be seen if it were marked as ours."""
+    targets = {item.iqn for item in wanted.values() if isinstance(item, lio_objects.Target)}
+    tpgs = [tpg for tpg in found.tpgs if tpg.iqn in targets]
+    exported = {key for tpg in tpgs for key in tpg.luns.values()} & found.storage.keys()
+    objects: list[lio_objects.Object] = [_storage(found.storage[key], wanted) for key in sorted(exported)]
+    for tpg in tpgs:
+        objects.extend(_tpg(tpg, found))
+    if found.discovery is not None:
+        objects.append(lio_objects.DiscoveryAuth(found.discovery))
+    return lio_objects.keyed(objects)
+
+
+def _storage(item: FoundStorage, wanted: lio_objects.Objects) -> lio_objects.StorageObject:
+    """Look at those settings that the wanted storage object has, as after its note is written."""
+    like = wanted.get(("storage_object", item.name))
+    if not isinstance(like, lio_objects.StorageObject):
+        like = lio_objects.StorageObject(item.name, item.plugin, item.path, item.size, item.serial)
+    names = [name for name, _ in like.attributes] or STORAGE_ATTRIBUTES[item.plugin]
+    seen = tuple((name, item.attributes[name]) for name in names if name in item.attributes)
+    return structs.replace(
+        like,
+        plugin=item.plugin,
+        path=item.path,
+        size=item.size if item.plugin != "iblock" else 0,
+        serial=item.serial or like.serial,
+        attributes=seen,
+        vendor=item.vendor if like.vendor else "",
+        product=item.product if like.product else "",
+        alua=None,
+    )
+
+
+def _tpg(tpg: FoundTpg, found: Found) -> Iterator[lio_objects.Object]:
+    iqn, tag = tpg.iqn, tpg.tag
+    mine = [name for name, _ in TPG_ATTRIBUTES]
+    given = sorted(name for name in TPG if tpg.attributes.get(name) not in {None, str(TPG[name].default)})
+    parameters = sorted(
+        name for name in PARAMETERS if tpg.parameters.get(name) not in {None, PARAMETERS[name].default}
+    )
+    attributes = tuple((name, tpg.attributes[name]) for name in (*mine, *given) if name in tpg.attributes)
+    yield lio_objects.Target(iqn)
+    marked = (("TargetAlias", MARK), *((name, tpg.parameters[name]) for name in parameters))
+    yield lio_objects.Tpg(iqn, tag, attributes, marked)
+    yield from (lio_objects.Portal(iqn, tag, address, iser) for address, iser in tpg.portals.items())
+    names = {number: found.storage[key].name for number, key in tpg.luns.items() if key in found.storage}
+    yield from (lio_objects.TpgLun(iqn, tag, name) for name in names.values())
+    for acl in tpg.acls:
+        yield lio_objects.NodeAcl(iqn, tag, acl.initiator, acl.credentials)
+        for entry in acl.maps:
+            if entry.lun in names:
+                yield lio_objects.MappedLun(
+                    iqn, tag, acl.initiator, entry.number, names[entry.lun], entry.read_only
+                )
+    if tpg.enabled:
+        yield lio_objects.Enabled(iqn, tag, tpg.port_id)

@@ -1,0 +1,224 @@
+"""Reading the saveconfig.json of targetcli and targetctl (rtslib's RTSRoot.dump). Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec import DecodeError, Struct, ValidationError, field, json
+
+from lunmapd.core.adoption.foreign import Found, FoundAcl, FoundMap, FoundStorage, FoundTpg
+from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.password import Secret
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.project import MARK
+
+_PLUGINS = {"fileio": "fileio", "block": "iblock", "ramdisk": "rd_mcp", "pscsi": "pscsi", "user": "user"}
+_DEFAULT_GROUP = "default_tg_pt_gp"
+
+
+class NotSaveconfigError(LunmapdError):
+    """The file is not what targetcli saves."""
+
+    exit_code = Exit.INVALID
+
+
+class _Storage(Struct):
+    name: str
+    plugin: str
+    wwn: str = ""
+    dev: str = ""
+    config: str = ""
+    size: int = 0
+    write_back: bool = False
+    nullio: bool = False
+    attributes: dict[str, Any] = {}
+    alua_tpgs: list[dict[str, Any]] = []
+
+
+class _Lun(Struct):
+    index: int
+    storage_object: str
+
+
+class _MappedLun(Struct):
+    index: int
+    tpg_lun: int
+    write_protect: bool = False
+
+
+class _Chap(Struct):
+    chap_userid: str | None = None
+    chap_password: str | None = None
+    chap_mutual_userid: str | None = None
+    chap_mutual_password: str | None = None
+
+    def credentials(self) -> lio_objects.Credentials:
+        """Return them; half of a pair is none, as LIO takes it."""
+        if not self.chap_userid or not self.chap_password:
+            return lio_objects.NO_CREDENTIALS
+        one = self.chap_userid, Secret(self.chap_password)
+        if not self.chap_mutual_userid or not self.chap_mutual_password:
+            return lio_objects.Credentials(*one)
+        return lio_objects.Credentials(*one, self.chap_mutual_userid, Secret(self.chap_mutual_password))
+
+
+class _Acl(_Chap):
+    node_wwn: str = ""
+    mapped_luns: list[_MappedLun] = []
+    attributes: dict[str, Any] = {}
+
+
+class _Portal(Struct):
+    ip_address: str
+    port: int
+    iser: bool = False
+
+
+class _Tpg(Struct):
+    tag: int
+    enable: bool = True
+    attributes: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
+    luns: list[_Lun] = []
+    node_acls: list[_Acl] = []
+    portals: list[_Portal] = []
+
+
+class _Target(Struct):
+    wwn: str
+    fabric: str
+    tpgs: list[_Tpg] = []
+
+
+class _Fabric(Struct):
+    name: str
+    discovery_enable_auth: bool = False
+    discovery_userid: str = ""
+    discovery_password: str = ""
+    discovery_mutual_userid: str = ""
+    discovery_mutual_password: str = ""
+
+
+class _File(Struct):
+    storage_objects: list[_Storage]
+    targets: list[_Target]
+    fabric_modules: list[_Fabric] = field(default_factory=list)
+
+
+def read(text: bytes, name: str) -> Found:
+    """Return what the file says of iSCSI; `name` is that of the file. Raises NotSaveconfigError, which shows no value."""
+    saved = _decode(text, name)
+    tpgs = tuple(
+        _tpg(target.wwn, tpg) for target in saved.targets if target.fabric == "iscsi" for tpg in target.tpgs
+    )
+    storage = {f"/backstores/{item.plugin}/{item.name}": _storage(item) for item in saved.storage_objects}
+    return Found(storage, tpgs, next(_discovery(saved.fabric_modules), None))
+
+
+class SavedTarget(Struct, frozen=True):
+    """An iSCSI target of the file, and whether a TPG of it has lunmapd's mark."""
+
+    iqn: str
+    marked: bool
+
+
+def targets(text: bytes, name: str) -> tuple[SavedTarget, ...]:
+    """Return the file's iSCSI targets. Raises NotSaveconfigError, which shows no value."""
+    return tuple(
+        SavedTarget(target.wwn, any(tpg.parameters.get("TargetAlias") == MARK for tpg in target.tpgs))
+        for target in _decode(text, name).targets
+        if target.fabric == "iscsi"
+    )
+
+
+def _decode(text: bytes, name: str) -> _File:
+    try:
+        return json.decode(text, type=_File)
+    except (ValidationError, DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotSaveconfigError(f"{name} is not a saveconfig.json: {error}") from None
+
+
+def _storage(item: _Storage) -> FoundStorage:
+    attributes = _texts(item.attributes)
+    named = attributes.get("emulate_model_alias") == "1"
+    return FoundStorage(
+        item.name,
+        _PLUGINS.get(item.plugin, item.plugin),
+        item.config if item.plugin == "user" else item.dev,
+        0 if item.plugin == "block" else item.size,
+        item.wwn,
+        attributes,
+        product=item.name[:16] if named else "",
+        trouble=next(_troubles(item), ""),
+    )
+
+
+def _troubles(item: _Storage) -> Iterator[str]:
+    if item.plugin not in _PLUGINS:
+        yield f"a map knows no {item.plugin} storage objects"
+    if item.plugin == "fileio":
+        yield from file_troubles(item.dev, device=item.dev.startswith("/dev/"), write_back=item.write_back)
+    if item.nullio:
+        yield "it throws away what is written (nullio)"
+    if any(group.get("name") != _DEFAULT_GROUP for group in item.alua_tpgs):
+        yield OWN_GROUPS
+
+
+OWN_GROUPS = "it has target port groups of its own: lunmapd makes those itself; delete them first"
+
+
+def file_troubles(path: str, *, device: bool, write_back: bool) -> Iterator[str]:
+    """Say what lunmapd does not take of a file."""
+    if device:
+        yield f"it is a fileio on the device {path}: lunmapd serves devices through block only"
+    if write_back:
+        yield (
+            "it was opened with a write-back cache, which LIO can't end while it is exported; lunmapd always writes through: "
+            "make it anew with write_back=false"
+        )
+
+
+def _tpg(iqn: str, tpg: _Tpg) -> FoundTpg:
+    return FoundTpg(
+        iqn,
+        tpg.tag,
+        tpg.enable,
+        attributes=_texts(tpg.attributes),
+        parameters=_texts(tpg.parameters),
+        luns={lun.index: lun.storage_object for lun in tpg.luns},
+        acls=tuple(_acl(acl) for acl in tpg.node_acls),
+        portals={_address(portal): portal.iser for portal in tpg.portals},
+    )
+
+
+def _acl(acl: _Acl) -> FoundAcl:
+    maps = tuple(FoundMap(entry.index, entry.tpg_lun, entry.write_protect) for entry in acl.mapped_luns)
+    return FoundAcl(acl.node_wwn, acl.credentials(), maps, acl_trouble(_texts(acl.attributes)))
+
+
+def acl_trouble(attributes: Mapping[str, str]) -> str:
+    """Say what a map can't say of an ACL, "" for nothing."""
+    if attributes.get("authentication", "-1") != "-1":
+        return "it asks for CHAP or not by itself: set its attribute authentication to -1"
+    return ""
+
+
+def _address(portal: _Portal) -> str:
+    host = portal.ip_address.strip("[]")
+    return f"[{host}]:{portal.port}" if ":" in host else f"{host}:{portal.port}"
+
+
+def _discovery(fabrics: list[_Fabric]) -> Iterator[lio_objects.Credentials]:
+    for fabric in fabrics:
+        if fabric.name == "iscsi" and fabric.discovery_enable_auth:
+            yield _Chap(
+                fabric.discovery_userid,
+                fabric.discovery_password,
+                fabric.discovery_mutual_userid,
+                fabric.discovery_mutual_password,
+            ).credentials()
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: str(int(value)) if isinstance(value, bool) else str(value) for name, value in values.items()
+    }

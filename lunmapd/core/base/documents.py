@@ -1,0 +1,82 @@
+"""Documents: the canonical bytes of an object, and strict decoding with the place of what is wrong.
+
+The canonical form is JSON with fields in the order of the type and without defaults, so a field that a later
+schema adds leaves the bytes (and with them the digest) of an untouched document as they were.
+"""
+
+import difflib
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from lunmapd.core.base.errors import LunmapdError, Place, show_place
+
+T = TypeVar("T")
+
+_AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<where>[^`]*)`)?$", re.DOTALL)
+_STEP = re.compile(r"\[(\d+)\]|\.([A-Za-z_]\w*)")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+
+encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="deterministic").encode
+
+
+class DocumentError(LunmapdError):
+    """A document that can't be decoded: `place` is the path inside it, `reason` the sentence."""
+
+    def __init__(self, place: Place, reason: str) -> None:
+        self.place = place
+        self.reason = reason
+        super().__init__(f"{show_place(place)}: {reason}")
+
+
+def decode(data: bytes, kind: type[T], place: Place = ()) -> T:
+    """Decode the JSON bytes of a document of type `kind`; `place` says where it stands. Raises DocumentError."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _explain(error, kind, place) from None
+
+
+def convert(value: object, kind: type[T], place: Place = ()) -> T:
+    """Turn plain values (dict, list, text) into a document of type `kind`; numbers may be text. Raises DocumentError."""
+    try:
+        return msgspec.convert(value, type=kind, strict=False)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise _explain(error, kind, place) from None
+
+
+def _explain(error: Exception, kind: type, place: Place) -> DocumentError:
+    match = _AT.match(str(error))
+    assert match is not None
+    what, where = match["what"], match["where"] or ""
+    steps = tuple(int(index) if index else name for index, name in _STEP.findall(where))
+    if unknown := _UNKNOWN.match(what):
+        return DocumentError((*place, *steps, unknown[1]), f"unknown field{_nearest(unknown[1], kind)}")
+    return DocumentError((*place, *steps), _plain(what))
+
+
+def _plain(what: str) -> str:
+    text = what.replace("Object missing required field", "missing required field").replace("`", "'")
+    return text[:1].lower() + text[1:]
+
+
+def _nearest(name: str, kind: type) -> str:
+    near = difflib.get_close_matches(name, sorted(_field_names(kind)), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _field_names(kind: type) -> set[str]:
+    """Collect the field names of a document type and of the types inside it, for the nearest right one."""
+    names: set[str] = set()
+    waiting: list[Any] = [kind]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, type) and issubclass(item, msgspec.Struct):
+            fields = msgspec.structs.fields(item)
+            names.update(field.encode_name for field in fields)
+            waiting.extend(field.type for field in fields)
+        else:
+            waiting.extend(getattr(item, "__args__", ()))
+    return names

@@ -1,0 +1,1 @@
+"""All nodes: status documents, lag and the paths to each Lun."""

@@ -1,0 +1,1 @@
+"""Revisions: changes, digests, merges, checkpoints and backups."""

@@ -1,0 +1,130 @@
+"""The file of a backup: one JSON document a line, the last one a checksum of all before it; pure. See docs/history.md."""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from lunmapd.core.base.documents import DocumentError, decode, encode
+from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.lunmap import SECTIONS
+
+T = TypeVar("T")
+
+FORMAT = "lunmap-backup"
+NUMBER = 1
+_PATH = re.compile(
+    rf"meta|head|(?:{'|'.join(SECTIONS)})/[^/]+|revisions/\d{{10}}|checkpoints/\d{{10}}(?:/\d{{4}})?"
+)
+
+
+class BackupError(LunmapdError):
+    """A file that is not a whole backup of a format that this version knows."""
+
+    exit_code = Exit.INVALID
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"line {line}: {reason}; nothing was restored")
+
+
+class Title(Struct, frozen=True):
+    """The first line: the format, what the backup is of, and when (RFC 3339, UTC) and by which version it was made."""
+
+    format: str
+    number: int
+    cluster: str
+    revision: int
+    time: str
+    version: str
+
+
+class _Znode(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A line in the middle: a path of the tree, and its bytes: as JSON where that gives the same bytes, else in base64."""
+
+    path: str
+    json: Raw | UnsetType = UNSET
+    base64: str | UnsetType = UNSET
+
+
+class _End(Struct, frozen=True, forbid_unknown_fields=True):
+    """The last line: SHA-256 of all bytes before it, in hex."""
+
+    sha256: str
+
+
+class Backup(Struct, frozen=True):
+    """A whole tree but for what the nodes say: the bytes of its znodes by path."""
+
+    title: Title
+    znodes: Mapping[str, bytes]
+
+
+def write(backup: Backup) -> Iterator[bytes]:
+    """Yield the lines of the file."""
+    digest = hashlib.sha256()
+    for line in _lines(backup):
+        digest.update(line)
+        yield line
+    yield encode(_End(digest.hexdigest())) + b"\n"
+
+
+def _lines(backup: Backup) -> Iterator[bytes]:
+    yield encode(backup.title) + b"\n"
+    for path, data in backup.znodes.items():
+        yield encode(_znode(path, data)) + b"\n"
+
+
+def _znode(path: str, data: bytes) -> _Znode:
+    try:
+        plain = b"\n" not in data and bytes(decode(data, Raw)) == data
+    except DocumentError:
+        plain = False
+    if plain:
+        return _Znode(path, json=Raw(data))
+    return _Znode(path, base64=base64.b64encode(data).decode())
+
+
+def read(lines: Sequence[bytes]) -> Backup:
+    """Read the lines of a file, each with its end of line. Raises BackupError."""
+    if len(lines) < 2:  # noqa: PLR2004 - title and end
+        raise BackupError(len(lines), "not a whole backup")
+    title = _title(lines[0])
+    end = _decode(len(lines), lines[-1], _End)
+    if hashlib.sha256(b"".join(lines[:-1])).hexdigest() != end.sha256:
+        raise BackupError(len(lines), "the checksum does not fit: the file was damaged or cut")
+    znodes: dict[str, bytes] = {}
+    for number, line in enumerate(lines[1:-1], 2):
+        found = _decode(number, line, _Znode)
+        if found.path in znodes or not _PATH.fullmatch(found.path):
+            raise BackupError(number, f"{found.path!r} is given twice, or has no place in the tree")
+        znodes[found.path] = _data(number, found)
+    return Backup(title, znodes)
+
+
+def _title(line: bytes) -> Title:
+    title = _decode(1, line, Title)
+    if title.format != FORMAT or title.number != NUMBER:
+        raise BackupError(
+            1, f"it is {title.format} number {title.number}, this version reads {FORMAT} number {NUMBER}"
+        )
+    return title
+
+
+def _decode(number: int, line: bytes, kind: type[T]) -> T:
+    try:
+        return decode(line, kind)
+    except DocumentError as error:
+        raise BackupError(number, str(error)) from None
+
+
+def _data(number: int, found: _Znode) -> bytes:
+    if found.json is not UNSET:
+        return bytes(found.json)
+    try:
+        return base64.b64decode("" if found.base64 is UNSET else found.base64, validate=True)
+    except (binascii.Error, ValueError):
+        raise BackupError(number, "not base64") from None

@@ -1,0 +1,156 @@
+"""Differences between two maps, and the revision that records them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import cast
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from lunmapd.core.base.documents import DocumentError, decode, encode
+from lunmapd.core.base.lunmap import SECTIONS, Document, Lunmap, Section
+from lunmapd.core.history import digest
+
+
+class Change(Struct, frozen=True, omit_defaults=True):
+    """One object went from `before` to `after`: canonical documents, UNSET where it did not or does not exist.
+
+    UNSET and not None, since msgspec decodes a `Raw | None` only from null.
+    """
+
+    path: str
+    before: Raw | UnsetType = UNSET
+    after: Raw | UnsetType = UNSET
+
+
+class Allowance(Struct, frozen=True, omit_defaults=True):
+    """Steps up to a class of disruption (plan.Disruption) are let pass until then, RFC 3339 in UTC, on these nodes: none for all."""
+
+    disruption: str
+    until: str
+    nodes: tuple[str, ...] = ()
+
+
+class Revision(Struct, frozen=True, omit_defaults=True):
+    """`revisions/<n>`: one commit. `digest` is that of the whole map after it; `time` is RFC 3339 in UTC.
+
+    `confirms` is the newest revision whose removals it confirms, 0 when it confirms none; such a revision may change nothing.
+    `allows` is the override that came with it, if any.
+    `part` numbers the parts of a commit that was too large for one revision, from 1; 0 is a commit in one piece. Nodes
+    see only the last part.
+    """
+
+    revision: int
+    digest: str
+    author: str
+    time: str
+    message: str
+    changes: tuple[Change, ...]
+    confirms: int = 0
+    part: int = 0
+    allows: Allowance | None = None
+
+
+class Staged(Struct, frozen=True):
+    """The tip of a commit in several revisions that is not released yet, and who began it, when and why."""
+
+    revision: int
+    digest: str
+    author: str
+    time: str
+    message: str
+
+
+class Head(Struct, frozen=True, omit_defaults=True):
+    """`head`: the newest revision that nodes follow, and the digest of the whole map at it.
+
+    Removals are confirmed up to the revision `confirmed`. `staged` is there while a large commit is under way. `allowance` is
+    the override that this revision brought; the next one ends it.
+    """
+
+    revision: int
+    digest: str
+    confirmed: int = 0
+    staged: Staged | None = None
+    allowance: Allowance | None = None
+
+    @property
+    def tip(self) -> int:
+        """The newest revision that is recorded, released or not."""
+        return self.staged.revision if self.staged else self.revision
+
+
+def split(path: str) -> tuple[Section, str]:
+    """Split `luns/db1` into section and name. Raises DocumentError for a path outside the map."""
+    section, _, name = path.partition("/")
+    if section not in SECTIONS or not name:
+        raise DocumentError((path,), "not the path of an object of the map")
+    return cast("Section", section), name
+
+
+def diff(before: Lunmap, after: Lunmap) -> tuple[Change, ...]:
+    """List what changed, ordered by section and name; empty when the maps are equal."""
+    return tuple(change for section in SECTIONS for change in _diff_section(section, before, after))
+
+
+def _diff_section(section: Section, before: Lunmap, after: Lunmap) -> Iterator[Change]:
+    old, new = before.section(section), after.section(section)
+    for name in sorted(differing(old, new)):
+        yield Change(f"{section}/{name}", as_raw(_bytes(old.get(name))), as_raw(_bytes(new.get(name))))
+
+
+def differing(before: Mapping[str, Document], after: Mapping[str, Document]) -> set[str]:
+    """Return the names whose documents are not the same in both."""
+    # A patched map shares what did not change, so that identity tells most of it without a look inside.
+    touched = {name for name, now in after.items() if before.get(name) is not now}
+    touched |= before.keys() - after.keys()
+    return {name for name in touched if before.get(name) != after.get(name)}
+
+
+def data_at(lunmap: Lunmap, path: str) -> bytes | None:
+    """Return the canonical bytes of the object at `luns/db1` or the like, None when there is none."""
+    section, name = split(path)
+    return _bytes(lunmap.section(section).get(name))
+
+
+def _bytes(document: Document | None) -> bytes | None:
+    return None if document is None else encode(document)
+
+
+def as_raw(data: bytes | None) -> Raw | UnsetType:
+    """Wrap a document for a Change."""
+    return UNSET if data is None else Raw(data)
+
+
+def as_bytes(raw: Raw | UnsetType) -> bytes | None:
+    """Unwrap a document of a Change."""
+    return None if raw is UNSET else bytes(raw)
+
+
+def patch(lunmap: Lunmap, changes: Iterable[Change]) -> Lunmap:
+    """Return the map with the changes made. Raises DocumentError when a document can't be decoded."""
+    sections = {section: dict(lunmap.section(section)) for section in SECTIONS}
+    for change in changes:
+        section, name = split(change.path)
+        if change.after is UNSET:
+            sections[section].pop(name, None)
+        else:
+            sections[section][name] = decode(bytes(change.after), SECTIONS[section], (section, name))
+    return build(sections)
+
+
+def build(sections: dict[Section, dict[str, Document]]) -> Lunmap:
+    """Make a Lunmap of its sections."""
+    return Lunmap(**cast("dict[str, dict[str, object]]", sections))  # type: ignore[arg-type]
+
+
+def patch_digest(value: int, changes: Iterable[Change]) -> int:
+    """Return the digest after the changes, at the cost of the changes."""
+    for change in changes:
+        value = digest.replace(value, change.path, as_bytes(change.before), as_bytes(change.after))
+    return value
+
+
+def map_digest(lunmap: Lunmap) -> int:
+    """Return the digest of a whole map."""
+    return digest.total(
+        (f"{section}/{name}", encode(document)) for section, name, document in lunmap.documents()
+    )

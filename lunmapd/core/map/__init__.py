@@ -1,0 +1,1 @@
+"""The map file that people write, and the rules that a map keeps."""

@@ -1,0 +1,129 @@
+"""Where a map has CHAP credentials, and how all of them are changed at once; pure."""
+
+from collections.abc import Callable, Iterator
+
+from msgspec import structs
+
+from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.base.lunmap import Chap, Discovery, Document, Initiator, Lunmap, Node
+from lunmapd.core.history.changes import split
+from lunmapd.core.secrets.sealing import NONCE_BYTES, SecretError, Vault
+
+Change = Callable[[str, str, Chap], Chap]
+"""Gets path, field and credentials, gives the new credentials."""
+
+CHAP, MUTUAL = "chap", "mutual_chap"
+DISCOVERY_CHAP, DISCOVERY_MUTUAL = f"discovery.{CHAP}", f"discovery.{MUTUAL}"
+
+
+class NoSuchObjectError(LunmapdError):
+    """The map has no such initiator or node."""
+
+
+class NoFirstPasswordError(LunmapdError):
+    """A mutual password is to be set where there is none to be mutual with."""
+
+
+class NotOpenedError(LunmapdError):
+    """A secret can't be opened, so it can't be sealed anew; the text names its place."""
+
+
+def initiator_path(iqn: str) -> str:
+    """Return the path to which the secrets of an initiator are bound."""
+    return f"initiators/{iqn}"
+
+
+def node_path(name: str) -> str:
+    """Return the path to which the secrets of a node are bound."""
+    return f"nodes/{name}"
+
+
+def put(lunmap: Lunmap, path: str, field: str, chap: Chap | None) -> Lunmap:
+    """Return the map with credentials set, or removed. Raises NoSuchObjectError, NoFirstPasswordError."""
+    section, name = split(path)
+    item = lunmap.section(section).get(name)
+    if isinstance(item, Node):
+        new: Document = structs.replace(item, discovery=_discovery(path, item.discovery, field, chap))
+    elif isinstance(item, Initiator):
+        new = structs.replace(item, **{field: chap})
+    else:
+        raise NoSuchObjectError(f"there is no {path} in the map: add it with 'lunmapctl apply' first")
+    return structs.replace(lunmap, **{section: {**lunmap.section(section), name: new}})
+
+
+def _discovery(path: str, before: Discovery | None, field: str, chap: Chap | None) -> Discovery | None:
+    if field == DISCOVERY_CHAP:
+        return None if chap is None else Discovery(chap, before.mutual_chap if before else None)
+    if before is not None:
+        return Discovery(before.chap, chap)
+    if chap is None:
+        return None
+    raise NoFirstPasswordError(f"discovery on {path} asks for no password yet: set that one first")
+
+
+def all_credentials(lunmap: Lunmap) -> Iterator[tuple[str, str, Chap]]:
+    """Yield path, field and credentials, in the order of the map."""
+    found: list[tuple[str, str, Chap]] = []
+
+    def note(path: str, field: str, chap: Chap) -> Chap:
+        found.append((path, field, chap))
+        return chap
+
+    change_credentials(lunmap, note)
+    yield from found
+
+
+def change_credentials(lunmap: Lunmap, change: Change) -> Lunmap:
+    """Return the map with all credentials changed."""
+    initiators = {iqn: _initiator(iqn, item, change) for iqn, item in lunmap.initiators.items()}
+    nodes = {name: _node(name, item, change) for name, item in lunmap.nodes.items()}
+    return structs.replace(lunmap, initiators=initiators, nodes=nodes)
+
+
+def _initiator(iqn: str, item: Initiator, change: Change) -> Initiator:
+    if item.chap is None and item.mutual_chap is None:
+        return item
+    path = initiator_path(iqn)
+    return structs.replace(
+        item,
+        chap=item.chap and change(path, CHAP, item.chap),
+        mutual_chap=item.mutual_chap and change(path, MUTUAL, item.mutual_chap),
+    )
+
+
+def _node(name: str, item: Node, change: Change) -> Node:
+    if item.discovery is None:
+        return item
+    path, mutual = node_path(name), item.discovery.mutual_chap
+    discovery = Discovery(
+        change(path, DISCOVERY_CHAP, item.discovery.chap), mutual and change(path, DISCOVERY_MUTUAL, mutual)
+    )
+    return structs.replace(item, discovery=discovery)
+
+
+def with_passwords(after: Lunmap, before: Lunmap) -> Lunmap:
+    """Return `after` with the passwords that `before` has where `after` leaves them out."""
+    known = {(path, field): chap.password for path, field, chap in all_credentials(before)}
+
+    def keep(path: str, field: str, chap: Chap) -> Chap:
+        return structs.replace(chap, password=chap.password or known.get((path, field), ""))
+
+    return change_credentials(after, keep)
+
+
+def rotate(lunmap: Lunmap, vault: Vault, new_nonce: Callable[[int], bytes]) -> Lunmap:
+    """Return the map with every secret sealed with the current key; those that are already stay as they are.
+
+    `new_nonce` gives as many random bytes as it is asked for. Raises NotOpenedError for a secret that can't be opened.
+    """
+
+    def reseal(path: str, field: str, chap: Chap) -> Chap:
+        if chap.password.startswith(f"v1:{vault.keyring.current}:"):
+            return chap
+        try:
+            secret = vault.open(path, field, chap.password)
+        except SecretError as error:
+            raise NotOpenedError(f"{path}, {field}: {error}") from error
+        return structs.replace(chap, password=vault.seal(path, field, secret, new_nonce(NONCE_BYTES)))
+
+    return change_credentials(lunmap, reseal)

@@ -1,0 +1,55 @@
+"""What identifies volumes and ports for ever, filled in where a file leaves it out."""
+
+from collections.abc import Callable, Iterator
+
+from msgspec import structs
+
+from lunmapd.core.base.lunmap import Lunmap, Target
+from lunmapd.core.map.credentials import with_passwords
+
+
+def with_identity(after: Lunmap, before: Lunmap, new_serial: Callable[[], str]) -> Lunmap:
+    """Return `after` with every serial, port id and password, those that `before` has where they are missing.
+
+    `new_serial` gives a fresh serial, such as a random UUID in hex; a new port id is the lowest that is free. A password
+    that neither has stays empty, for the rules to refuse.
+    """
+    luns = dict(after.luns)
+    for name, lun in after.luns.items():
+        if not lun.serial:
+            known = before.luns.get(name)
+            luns[name] = structs.replace(lun, serial=known.serial if known else new_serial())
+    filled = structs.replace(after, luns=luns, targets=_with_port_ids(after, before))
+    return with_passwords(filled, before)
+
+
+def _with_port_ids(after: Lunmap, before: Lunmap) -> dict[str, Target]:
+    kept = {iqn: _kept(target, before.targets.get(iqn)) for iqn, target in after.targets.items()}
+    free = _free({group.port_id for target in kept.values() for group in target.nodes.values()})
+    return {
+        iqn: structs.replace(
+            target,
+            nodes={
+                name: group if group.port_id else structs.replace(group, port_id=next(free))
+                for name, group in target.nodes.items()
+            },
+        )
+        for iqn, target in kept.items()
+    }
+
+
+def _kept(target: Target, before: Target | None) -> Target:
+    known = before.nodes if before is not None else {}
+    nodes = {
+        name: structs.replace(group, port_id=group.port_id or known.get(name, group).port_id)
+        for name, group in target.nodes.items()
+    }
+    return structs.replace(target, nodes=nodes)
+
+
+def _free(taken: set[int]) -> Iterator[int]:
+    number = 0
+    while True:
+        number += 1
+        if number not in taken:
+            yield number

@@ -1,0 +1,150 @@
+"""The map as a YAML file: reading with the line of every problem, and printing."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import yaml
+
+from lunmapd.core.base.documents import DocumentError, convert
+from lunmapd.core.base.errors import InvalidInputError, Place, Problem
+from lunmapd.core.base.lunmap import SECTIONS, Document, Lunmap, Section
+from lunmapd.core.base.names import parse_portal
+from lunmapd.core.history.changes import build
+from lunmapd.core.map.source import Source
+
+_SIZE = re.compile(r"(\d{1,20})\s*([KMGTP]i?)?B?", re.IGNORECASE)
+_EXPONENT = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+_UNITS = ("PiB", "TiB", "GiB", "MiB", "KiB")
+
+
+def parse_size(text: str) -> int:
+    """Return bytes for `64MiB`, `1 TiB`, `10G` (powers of 1024) or `65536`. Raises ValueError with a sentence."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a size: use bytes or KiB, MiB, GiB, TiB, PiB, such as 64MiB")
+    return int(match[1]) << (10 * _EXPONENT[(match[2] or "").lower().rstrip("i")])
+
+
+def show_size(size: int) -> str:
+    """Print a size in the largest unit that divides it; `parse_size` reads it back."""
+    for exponent, unit in zip(range(5, 0, -1), _UNITS, strict=True):
+        if size and size % (1 << (10 * exponent)) == 0:
+            return f"{size >> (10 * exponent)}{unit}"
+    return str(size)
+
+
+def parse(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, Source]:
+    """Read a map from YAML. Raises InvalidInputError with every problem of form and its `file:line`.
+
+    The rules between objects are not checked here (see `rules`); the Source gives the line for their problems.
+    """
+    source = Source(text, name)
+    if source.problems:
+        raise InvalidInputError(source.problems)
+    problems: list[Problem] = []
+    sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
+    for section, members in _sections(source, problems).items():
+        for key, value in members.items():
+            try:
+                spelled = _spell_out((section, key), value)
+                sections[section][key] = convert(spelled, SECTIONS[section], (section, key))
+            except DocumentError as error:
+                problems.append(source.problem(error.place, error.reason))
+    if problems:
+        raise InvalidInputError(problems)
+    return build(sections), source
+
+
+def _sections(source: Source, problems: list[Problem]) -> dict[Section, dict[str, Any]]:
+    try:
+        top = convert(source.value if source.value is not None else {}, _Sections)
+    except DocumentError as error:
+        problems.append(source.problem(error.place, error.reason))
+        return {}
+    return {section: getattr(top, section) or {} for section in SECTIONS}
+
+
+class _Sections(msgspec.Struct, forbid_unknown_fields=True):
+    luns: dict[str, Any] | None = None
+    targets: dict[str, Any] | None = None
+    initiators: dict[str, Any] | None = None
+    groups: dict[str, Any] | None = None
+    nodes: dict[str, Any] | None = None
+
+
+def _spell_out(place: Place, value: Any) -> Any:
+    """Turn the short spellings of a file into those of a document; other odd values are the decoder's to refuse."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        return value
+    if place[0] == "luns" and isinstance(value.get("size"), str):
+        return {**value, "size": _size((*place, "size"), value["size"])}
+    if place[0] == "targets":
+        return {**value, **_target_nodes((*place, "nodes"), value.get("nodes"))}
+    if place[0] == "nodes":
+        return {**value, **_portals(value)}
+    return value
+
+
+def _size(place: Place, text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise DocumentError(place, str(error)) from None
+
+
+def _target_nodes(place: Place, nodes: Any) -> dict[str, Any]:
+    if isinstance(nodes, list):
+        return {"nodes": _by_name(place, nodes)}
+    if isinstance(nodes, dict):
+        return {"nodes": {name: _portal_group(group) for name, group in nodes.items()}}
+    return {}
+
+
+def _by_name(place: Place, nodes: list[Any]) -> dict[str, Any]:
+    groups: dict[str, Any] = {}
+    for index, name in enumerate(nodes):
+        if not isinstance(name, str):
+            raise DocumentError((*place, index), "expected the name of a node")
+        if name in groups:
+            raise DocumentError((*place, index), f"node {name!r} is given twice")
+        groups[name] = {}
+    return groups
+
+
+def _portal_group(group: Any) -> Any:
+    if group is None:
+        return {}
+    return {**group, **_portals(group)} if isinstance(group, dict) else group
+
+
+def _portals(value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        field: [_portal(portal) for portal in value[field]]
+        for field in ("portals", "iser_portals")
+        if isinstance(value.get(field), list)
+    }
+
+
+def _portal(text: Any) -> Any:
+    """Give a portal its one spelling; what is none stays, for the rules to refuse with the others."""
+    try:
+        return parse_portal(text) if isinstance(text, str) else text
+    except ValueError:
+        return text
+
+
+def show(lunmap: Lunmap, only: Sequence[Section] = tuple(SECTIONS)) -> str:
+    """Print a map, or some sections of it, as YAML that `parse` reads back."""
+    sections = {section: _plain(lunmap.section(section)) for section in only}
+    for lun in sections.get("luns", {}).values():
+        if "size" in lun:
+            lun["size"] = show_size(lun["size"])
+    return str(yaml.safe_dump(sections, sort_keys=False, width=110))
+
+
+def _plain(members: Mapping[str, Document]) -> dict[str, Any]:
+    return {name: msgspec.to_builtins(members[name]) for name in sorted(members)}

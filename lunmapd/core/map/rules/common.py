@@ -1,0 +1,32 @@
+"""What the modules of the rules share."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from lunmapd.core.base.errors import Place, Problem
+
+Claim = tuple[object, Place, str]
+
+
+def check_text(place: Place, checker: Callable[[str], str | None], value: str) -> Iterator[Problem]:
+    """Report what a checker of names.py says."""
+    if sentence := checker(value):
+        yield Problem(place, sentence)
+
+
+def check_repeated(place: Place, what: str, values: Sequence[str]) -> Iterator[Problem]:
+    """Report each second occurrence in a list."""
+    seen: set[str] = set()
+    for index, value in enumerate(values):
+        if value in seen:
+            yield Problem((*place, index), f"{what} {value!r} is given twice")
+        seen.add(value)
+
+
+def check_clashes(claims: Iterable[Claim], sentence: str) -> Iterator[Problem]:
+    """Report each second claim to a value; a claim is (value, place of the claim, who claims it)."""
+    first: dict[object, str] = {}
+    for value, place, who in claims:
+        if value in first:
+            yield Problem(place, f"{sentence} {first[value]}")
+        else:
+            first[value] = who

@@ -1,0 +1,40 @@
+"""Rules of the maps of Luns: what they refer to."""
+
+from collections.abc import Iterator
+
+from lunmapd.core.base import names
+from lunmapd.core.base.errors import Place, Problem
+from lunmapd.core.base.lunmap import Lunmap, Map
+
+_MOST_TAKEN = 255
+
+
+def check(lunmap: Lunmap) -> Iterator[Problem]:
+    """Check every map."""
+    for name, lun in lunmap.luns.items():
+        for index, entry in enumerate(lun.maps):
+            yield from _map(lunmap, ("luns", name, "maps", index), entry)
+
+
+def warn(lunmap: Lunmap) -> Iterator[Problem]:
+    """Warn of LUN numbers that not every initiator looks at."""
+    for name, lun in lunmap.luns.items():
+        for index, entry in enumerate(lun.maps):
+            if _MOST_TAKEN < entry.lun <= names.MAX_LUN_NUMBER:
+                yield Problem(
+                    ("luns", name, "maps", index, "lun"),
+                    f"{entry.lun} is above {_MOST_TAKEN}: some initiators don't look there",
+                )
+
+
+def _map(lunmap: Lunmap, place: Place, entry: Map) -> Iterator[Problem]:
+    if entry.target not in lunmap.targets:
+        yield Problem((*place, "target"), f"there is no target {entry.target!r}")
+    if bool(entry.initiator) == bool(entry.group):
+        yield Problem(place, "give either an initiator or a group")
+    elif entry.group and entry.group not in lunmap.groups:
+        yield Problem((*place, "group"), f"there is no group {entry.group!r}")
+    elif entry.initiator and entry.initiator not in lunmap.initiators:
+        yield Problem((*place, "initiator"), f"there is no initiator {entry.initiator!r}")
+    if not 0 <= entry.lun <= names.MAX_LUN_NUMBER:
+        yield Problem((*place, "lun"), f"{entry.lun} is not a LUN number: use 0 to {names.MAX_LUN_NUMBER}")

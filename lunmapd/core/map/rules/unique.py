@@ -1,0 +1,92 @@
+"""What no two objects of a map may share."""
+
+from collections.abc import Iterator
+
+from lunmapd.core.base import names
+from lunmapd.core.base.backings import RamDisk, User, source
+from lunmapd.core.base.errors import Problem
+from lunmapd.core.base.lunmap import Lunmap, initiators_of, reporting_nodes, source_on
+from lunmapd.core.map.rules.common import Claim, check_clashes
+
+
+def check(lunmap: Lunmap) -> Iterator[Problem]:
+    """Report every second claim to an identity, a place or a number."""
+    yield from check_clashes(_naas(lunmap), "LIO derives the same NAA identifier from it as from")
+    yield from check_clashes(_sources(lunmap), "the same backing is already that of")
+    yield from check_clashes(_sources_on_nodes(lunmap), "on this node the same backing is already that of")
+    yield from check_clashes(_tags(lunmap), "the same TPG tag is already that of")
+    yield from check_clashes(_port_ids(lunmap), "the same port id is already that of")
+    yield from check_clashes(_addresses(lunmap), "the same portal is already that of")
+    yield from check_clashes(
+        _numbers(lunmap), "this LUN number is already taken for this initiator and target by"
+    )
+    yield from check_clashes(
+        _mappings(lunmap), "this Lun is already mapped to this initiator through this target in"
+    )
+
+
+def _naas(lunmap: Lunmap) -> Iterator[Claim]:
+    for name, lun in lunmap.luns.items():
+        if names.check_serial(lun.serial) is None:
+            yield names.naa(lun.serial), ("luns", name, "serial"), f"luns[{name}]"
+
+
+def _sources(lunmap: Lunmap) -> Iterator[Claim]:
+    for name, lun in lunmap.luns.items():
+        if not isinstance(lun.backing, RamDisk):
+            field = "config" if isinstance(lun.backing, User) else "path"
+            yield source(lun.backing), ("luns", name, "backing", field), f"luns[{name}]"
+
+
+def _sources_on_nodes(lunmap: Lunmap) -> Iterator[Claim]:
+    """Claim paths on the nodes where they are not the Luns' own; elsewhere _sources finds the clashes."""
+    special = {name for name, node in lunmap.nodes.items() if node.devices}
+    for lun in lunmap.luns.values():
+        special.update(getattr(lun.backing, "overrides", ()))
+    # A node may be missing here: its document can't be read, or was removed by hand.
+    special &= lunmap.nodes.keys()
+    if not special:
+        return
+    for name, lun in lunmap.luns.items():
+        for node in special.intersection(reporting_nodes(lunmap, lun)):
+            path = source_on(lun, node, lunmap.nodes[node])
+            if path:
+                yield (node, path), ("luns", name, "backing", "overrides", node), f"luns[{name}]"
+
+
+def _tags(lunmap: Lunmap) -> Iterator[Claim]:
+    for name, node in lunmap.nodes.items():
+        yield node.tpg_tag, ("nodes", name, "tpg_tag"), f"nodes[{name}]"
+
+
+def _port_ids(lunmap: Lunmap) -> Iterator[Claim]:
+    for iqn, target in lunmap.targets.items():
+        for name, group in target.nodes.items():
+            yield group.port_id, ("targets", iqn, "nodes", name, "port_id"), f"targets[{iqn}].nodes.{name}"
+
+
+def _addresses(lunmap: Lunmap) -> Iterator[Claim]:
+    for name, node in lunmap.nodes.items():
+        own = [("portals", index, portal) for index, portal in enumerate(node.portals)]
+        own += [("iser_portals", index, portal) for index, portal in enumerate(node.iser_portals)]
+        # What a node gives twice is said by its own rules.
+        first = {portal: (field, index) for field, index, portal in reversed(own)}
+        for portal, (field, index) in first.items():
+            if not names.is_every_address(portal):
+                yield portal, ("nodes", name, field, index), f"nodes[{name}]"
+
+
+def _numbers(lunmap: Lunmap) -> Iterator[Claim]:
+    for name, lun in lunmap.luns.items():
+        for index, entry in enumerate(lun.maps):
+            for initiator in dict.fromkeys(initiators_of(lunmap, entry)):
+                value = (entry.target, initiator, entry.lun)
+                yield value, ("luns", name, "maps", index, "lun"), f"luns[{name}].maps[{index}]"
+
+
+def _mappings(lunmap: Lunmap) -> Iterator[Claim]:
+    for name, lun in lunmap.luns.items():
+        for index, entry in enumerate(lun.maps):
+            for initiator in dict.fromkeys(initiators_of(lunmap, entry)):
+                value = (name, entry.target, initiator)
+                yield value, ("luns", name, "maps", index), f"luns[{name}].maps[{index}]"

@@ -1,0 +1,96 @@
+"""YAML text as plain values that remember their lines.
+
+YAML is read as a tree of nodes, which keeps the lines and shows duplicate keys; a plain `yaml.safe_load` would
+silently keep the last of two Luns with one name.
+"""
+
+from typing import Any
+
+import yaml
+
+from lunmapd.core.base.errors import InvalidInputError, Place, Problem
+
+_TAB = repr("\t")
+
+
+class Source:
+    """A YAML text read into plain values, which remembers the line of each place and every duplicate key."""
+
+    def __init__(self, text: str, name: str) -> None:
+        """Read `text`; `name` stands for it in messages. Raises InvalidInputError for text that is not YAML."""
+        self.name = name
+        self.problems: list[Problem] = []
+        self._lines: dict[Place, int] = {}
+        try:
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
+            self.value = None if root is None else self._read(root, (), ())
+        except yaml.YAMLError as error:
+            raise InvalidInputError([self._syntax(error, text)]) from None
+        except (ValueError, OverflowError) as error:
+            # PyYAML hands escapes such as "\\UFFFFFFFF" on to chr().
+            what = f"not valid YAML: an escape stands for no character: {error}"
+            raise InvalidInputError([Problem((), what, name)]) from None
+        except RecursionError:
+            raise InvalidInputError([Problem((), "nested too deeply", name)]) from None
+
+    def problem(self, place: Place, message: str) -> Problem:
+        """Make a problem that names the line of `place`, or of the nearest thing around it."""
+        near = place
+        while near and near not in self._lines:
+            near = near[:-1]
+        return Problem(place, message, f"{self.name}:{self._lines.get(near, 1)}")
+
+    def _syntax(self, error: yaml.YAMLError, text: str) -> Problem:
+        if isinstance(error, yaml.reader.ReaderError):
+            line = text.count("\n", 0, error.position) + 1
+            what = f"no place for the character U+{error.character:04X}"
+        else:
+            assert isinstance(error, yaml.MarkedYAMLError), "compose() raises no other"
+            assert error.problem_mark is not None, "compose() knows where it is"
+            line = error.problem_mark.line + 1
+            what = ", ".join(filter(None, (error.context, error.problem)))
+        hint = "; indent with spaces" if _TAB in what else ""
+        return Problem((), f"not valid YAML: {what}{hint}", f"{self.name}:{line}")
+
+    def _read(self, node: yaml.Node, place: Place, around: tuple[yaml.Node, ...]) -> Any:
+        self._lines.setdefault(place, node.start_mark.line + 1)
+        if node in around:
+            self.problems.append(self.problem(place, "an alias that contains itself"))
+            return None
+        if isinstance(node, yaml.MappingNode):
+            return self._read_mapping(node, place, (*around, node))
+        if isinstance(node, yaml.SequenceNode):
+            return [
+                self._read(item, (*place, index), (*around, node)) for index, item in enumerate(node.value)
+            ]
+        return self._read_scalar(node, place)
+
+    def _read_scalar(self, node: yaml.Node, place: Place) -> str | None:
+        """Read a scalar as its text, or None for an empty one; the type of the field decides what the text means.
+
+        Left to YAML, an unquoted serial of digits would be a number, and one such as 12e4... infinity.
+        """
+        if node.tag == "tag:yaml.org,2002:null":
+            return None
+        text = str(node.value)
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            self.problems.append(self.problem(place, "half a character: UTF-8 has no surrogates"))
+        return text
+
+    def _read_mapping(
+        self, node: yaml.MappingNode, place: Place, around: tuple[yaml.Node, ...]
+    ) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            inner = (*place, key)
+            if key in values:
+                first = self._lines[inner]
+                line = key_node.start_mark.line + 1
+                self.problems.append(
+                    Problem(inner, f"is already given in line {first}", f"{self.name}:{line}")
+                )
+                continue
+            self._lines[inner] = key_node.start_mark.line + 1
+            values[key] = self._read(value_node, inner, around)
+        return values

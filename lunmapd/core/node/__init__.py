@@ -1,0 +1,1 @@
+"""One node: its LIO objects, the observed and the desired state."""

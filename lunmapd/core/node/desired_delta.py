@@ -1,0 +1,164 @@
+"""What one node must have of a map, kept so that a change of some Luns costs what these Luns cost, and not the map.
+
+A view stands on a whole pass that could tell all that is wanted. It answers for Luns that come, go or change, and for initiators that
+come and go; whatever may concern more than that is left to the next whole pass.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from itertools import chain
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lunmapd.core.base import names
+from lunmapd.core.base.backings import Block, RamDisk, source
+from lunmapd.core.base.lunmap import Lunmap, source_on
+from lunmapd.core.history.changes import differing
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.chap import admit
+from lunmapd.core.node.desire import suspects
+from lunmapd.core.node.project import project_lun, served
+from lunmapd.core.secrets.sealing import Vault
+
+MOST = 100
+"""More Luns than these are a matter of a whole pass."""
+
+
+class Part(Struct, frozen=True):
+    """The part of a node's objects that a change to `lunmap` concerns: their keys, and what of them is wanted.
+
+    `luns` are the Luns that changed; `maps` counts the mapped LUNs of each ACL after it.
+    """
+
+    keys: AbstractSet[lio_objects.Key]
+    wanted: lio_objects.Objects
+    lunmap: Lunmap
+    luns: AbstractSet[str]
+    maps: Counter[lio_objects.Key]
+
+
+class View:
+    """The objects that a node must have, and what tells that a change touches nothing else."""
+
+    def __init__(
+        self, lunmap: Lunmap, node: str, vault: Vault, foreign: AbstractSet[str], wanted: lio_objects.Objects
+    ) -> None:
+        """Stand on a whole pass: `wanted` is all that `node` must have by `lunmap`, but for targets that are `foreign`."""
+        self.lunmap = lunmap
+        self.wanted = dict(wanted)
+        self._node = node
+        self.vault = vault
+        self._foreign = foreign
+        # By kind, for the tuples of a kind and an identity would take more memory than the identities.
+        self._owners: dict[str, dict[str, str]] = {"naa": {}, "backing": {}, "here": {}}
+        self._own(lunmap, lunmap.luns)
+        self._maps = Counter(
+            _acl(item) for item in wanted.values() if isinstance(item, lio_objects.MappedLun)
+        )
+
+    def _own(self, lunmap: Lunmap, luns: Iterable[str]) -> None:
+        """Note whose each identity of these Luns is."""
+        for name in luns:
+            for kind, what in _identities(lunmap, name, self._node):
+                self._owners[kind][what] = name
+
+    def follow(self, lunmap: Lunmap) -> Part | None:
+        """Tell what another map concerns; None when only a whole pass can tell. `take` goes on to it."""
+        changed = _changed_luns(self.lunmap, lunmap)
+        if changed is None or not self._is_alone(lunmap, changed) or self._is_resized(lunmap, changed):
+            return None
+        before, after = self._objects(self.lunmap, changed), self._objects(lunmap, changed)
+        if any(self._is_taken(item, changed) for item in after.values()):
+            return None
+        maps = self._counted(before, after)
+        wanted: dict[lio_objects.Key, lio_objects.Object] = {
+            name: item for name, item in after.items() if not isinstance(item, lio_objects.NodeAcl)
+        }
+        # An ACL, here and in the TPGs that stand for other nodes, stays as long as any Lun is mapped by it.
+        tag = lunmap.nodes[self._node].tpg_tag
+        wanted |= {
+            name: item
+            for name, item in (before | after).items()
+            if isinstance(item, lio_objects.NodeAcl) and maps[lio_objects.key(replace(item, tag=tag))]
+        }
+        wanted, failures = admit(wanted, {}, lunmap, self._node, self.vault)
+        if failures:
+            return None
+        return Part(before.keys() | after.keys(), wanted, lunmap, changed, maps)
+
+    def take(self, part: Part) -> None:
+        """Go on to the map of a part that `follow` gave."""
+        for name in part.luns & self.lunmap.luns.keys():
+            for kind, what in _identities(self.lunmap, name, self._node):
+                self._owners[kind].pop(what, None)
+        self._own(part.lunmap, part.luns & part.lunmap.luns.keys())
+        for key in part.keys:
+            self.wanted.pop(key, None)
+        self.wanted |= part.wanted
+        self.lunmap, self._maps = part.lunmap, part.maps
+
+    def _objects(
+        self, lunmap: Lunmap, changed: AbstractSet[str]
+    ) -> dict[lio_objects.Key, lio_objects.Object]:
+        serves = served(lunmap, self._node, self._foreign)
+        there = (name for name in changed if name in lunmap.luns)
+        found = (project_lun(lunmap, name, self._node, serves) for name in there)
+        return lio_objects.keyed(chain.from_iterable(found))
+
+    def _is_alone(self, lunmap: Lunmap, changed: AbstractSet[str]) -> bool:
+        """Tell whether the changed Luns keep every rule by themselves, and have identities of their own."""
+        some = {name: lunmap.luns[name] for name in changed if name in lunmap.luns}
+        if suspects(replace(lunmap, luns=some)):
+            return False
+        owners = (
+            self._owners[kind].get(what)
+            for name in some
+            for kind, what in _identities(lunmap, name, self._node)
+        )
+        return all(owner is None or owner in changed for owner in owners)
+
+    def _is_resized(self, lunmap: Lunmap, changed: AbstractSet[str]) -> bool:
+        """Tell whether a device must have another size: only a whole look tells what it has."""
+        both = changed & lunmap.luns.keys() & self.lunmap.luns.keys()
+        return any(
+            isinstance(lunmap.luns[name].backing, Block)
+            and lunmap.luns[name].size != self.lunmap.luns[name].size
+            for name in both
+        )
+
+    def _is_taken(self, item: lio_objects.Object, changed: AbstractSet[str]) -> bool:
+        """Tell whether it would take the LUN number of a Lun that stays."""
+        other = self.wanted.get(lio_objects.key(item))
+        return isinstance(other, lio_objects.MappedLun) and other.storage_object not in changed
+
+    def _counted(self, before: lio_objects.Objects, after: lio_objects.Objects) -> Counter[lio_objects.Key]:
+        """Count the mapped LUNs of each ACL after the change."""
+        found = Counter(self._maps)
+        found.subtract(_acl(item) for item in before.values() if isinstance(item, lio_objects.MappedLun))
+        found.update(_acl(item) for item in after.values() if isinstance(item, lio_objects.MappedLun))
+        return found
+
+
+def _identities(lunmap: Lunmap, name: str, node: str) -> tuple[tuple[str, str], ...]:
+    """Return what no other Lun may have: its NAA identifier, its backing, and that on this node."""
+    lun = lunmap.luns[name]
+    naa = ("naa", names.naa(lun.serial))
+    if isinstance(lun.backing, RamDisk):
+        return (naa,)
+    return (naa, ("backing", source(lun.backing)), ("here", source_on(lun, node, lunmap.nodes[node])))
+
+
+def _changed_luns(before: Lunmap, after: Lunmap) -> AbstractSet[str] | None:
+    """Return the Luns that differ, None when too much else does."""
+    if (before.targets, before.groups, before.nodes) != (after.targets, after.groups, after.nodes):
+        return None
+    if differing(before.initiators, after.initiators) & before.initiators.keys() & after.initiators.keys():
+        return None
+    changed = differing(before.luns, after.luns)
+    return changed if len(changed) <= MOST else None
+
+
+def _acl(item: lio_objects.MappedLun) -> lio_objects.Key:
+    return lio_objects.parents(item)[0]

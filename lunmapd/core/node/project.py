@@ -1,0 +1,217 @@
+"""From the map to the objects of one node, and what stays as it is where the map can't be trusted."""
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from itertools import chain
+
+from lunmapd.core.base.attributes import PARAMETERS, TPG
+from lunmapd.core.base.backings import Block, plugin_of
+from lunmapd.core.base.lunmap import (
+    Access,
+    Authentication,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    NodeState,
+    Scope,
+    Shared,
+    Target,
+    initiators_of,
+    reporting_nodes,
+    source_on,
+    state_on,
+)
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.interning import Shelf
+
+MARK = "lunmapd"
+"""The TargetAlias of every TPG that lunmapd made: it tells our targets from those of other tools."""
+
+PORT_ID = "rtpi"
+"""The kernel feature of a settable relative target port id: a file of this name in each TPG."""
+
+TPG_ATTRIBUTES: lio_objects.Settings = (
+    # Whether logins need CHAP; what a target asks for comes in its place.
+    ("authentication", "0"),
+    ("cache_dynamic_acls", "0"),
+    # Discovery answers only initiators that have an ACL, and nobody gets one by logging in.
+    ("demo_mode_discovery", "0"),
+    ("demo_mode_write_protect", "1"),
+    ("generate_node_acls", "0"),
+    # A mapped LUN takes this at its link: it is read-only until its own flag is written, never the other way.
+    ("prod_mode_write_protect", "1"),
+    # Discovery tells of the portals of a TPG as long as it is enabled, unless this is 0.
+    ("tpg_enabled_sendtargets", "1"),
+)
+
+TPG_PARAMETERS: lio_objects.Settings = (("TargetAlias", MARK),)
+
+_PER_NODE_STATE = ("emulate_3pc", "emulate_caw", "emulate_pr")
+
+_WITH_ALUA = ("fileio", "iblock", "rd_mcp")
+
+STORAGE_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
+    "fileio": (*_PER_NODE_STATE, "emulate_write_cache"),
+    "iblock": _PER_NODE_STATE,
+    "rd_mcp": _PER_NODE_STATE,
+    # These hand the other commands on to the device or the program.
+    "pscsi": ("emulate_pr",),
+    "user": ("emulate_pr",),
+}
+"""The attributes of a storage object that lunmapd governs, by plugin, in the order of StorageObject.attributes."""
+
+
+def project(
+    lunmap: Lunmap,
+    node: str,
+    features: AbstractSet[str] = frozenset(),
+    foreign: AbstractSet[str] = frozenset(),
+    known: lio_objects.Objects = lio_objects.NOTHING,
+) -> dict[lio_objects.Key, lio_objects.Object]:
+    """Return the objects that `node` must have. `features` are those of its kernel, such as PORT_ID.
+
+    `known` ones that are as they must be are given as they are (see shelf.py).
+    Maps to targets that this node does not serve, that don't exist or that are `foreign` here give nothing.
+    """
+    itself = lunmap.nodes.get(node)
+    if itself is None:
+        return {}
+    serves = served(lunmap, node, foreign)
+    targets = (_target(iqn, lunmap.targets[iqn], node, itself, features) for iqn in serves)
+    remote = (_remote(lunmap, iqn, node) for iqn in serves)
+    luns = (project_lun(lunmap, name, node, serves) for name in lunmap.luns)
+    discovery = () if itself.discovery is None else (lio_objects.DiscoveryAuth(),)
+    shelf = Shelf(known)
+    shelf.add(chain(discovery, chain.from_iterable(chain(targets, remote, luns))))
+    return shelf.objects()
+
+
+def served(lunmap: Lunmap, node: str, foreign: AbstractSet[str] = frozenset()) -> dict[str, tuple[int, ...]]:
+    """Return the targets that `node` serves, with the TPG tags of the other nodes that offer them."""
+    return {
+        iqn: tuple(lunmap.nodes[other].tpg_tag for other in _others(lunmap, target, node))
+        for iqn, target in lunmap.targets.items()
+        if node in target.nodes and iqn not in foreign
+    }
+
+
+def _others(lunmap: Lunmap, target: Target, node: str) -> Iterator[str]:
+    for other in target.nodes:
+        if other != node and other in lunmap.nodes and lunmap.nodes[other].state is NodeState.ACTIVE:
+            yield other
+
+
+def _remote(lunmap: Lunmap, iqn: str, name: str) -> Iterator[lio_objects.Object]:
+    """Yield the TPGs of the other nodes, so that discovery here tells of all portals; nobody can log in to them.
+
+    They are never enabled, have no LUNs, and an ACL only for those who may know of the target (see `project_lun`).
+    """
+    target = lunmap.targets[iqn]
+    attributes = tuple(
+        (attribute, "0" if attribute == "tpg_enabled_sendtargets" else value)
+        for attribute, value in tpg_attributes(target)
+    )
+    for other in _others(lunmap, target, name):
+        node = lunmap.nodes[other]
+        yield lio_objects.Tpg(iqn, node.tpg_tag, attributes, TPG_PARAMETERS)
+        for portal in target.nodes[other].portals or (*node.portals, *node.iser_portals):
+            # Discovery lists the address; RDMA is for the node that has it.
+            yield lio_objects.Portal(iqn, node.tpg_tag, portal)
+
+
+def is_remote(item: lio_objects.Tpg) -> bool:
+    """Tell whether a TPG stands for another node's."""
+    return ("tpg_enabled_sendtargets", "0") in item.attributes
+
+
+def _target(
+    iqn: str, target: Target, name: str, node: Node, features: AbstractSet[str]
+) -> Iterator[lio_objects.Object]:
+    tag, group = node.tpg_tag, target.nodes[name]
+    yield lio_objects.Target(iqn)
+    yield lio_objects.Tpg(iqn, tag, tpg_attributes(target), tpg_parameters(target))
+    for portal in group.portals or (*node.portals, *node.iser_portals):
+        yield lio_objects.Portal(iqn, tag, portal, portal in node.iser_portals)
+    if node.state is NodeState.ACTIVE:
+        yield lio_objects.Enabled(iqn, tag, group.port_id if PORT_ID in features else 0)
+
+
+def tpg_attributes(target: Target) -> lio_objects.Settings:
+    """Return the attributes that a target's TPGs must have."""
+    asks = "0" if target.authentication is Authentication.NONE else "1"
+    governed = ((name, asks if name == "authentication" else value) for name, value in TPG_ATTRIBUTES)
+    given = sorted((name, value) for name, value in target.attributes.items() if value != TPG[name].default)
+    return (*governed, *((name, str(value)) for name, value in given))
+
+
+def tpg_parameters(target: Target) -> lio_objects.Settings:
+    """Return the parameters that a target's TPGs must have."""
+    given = sorted(target.parameters.items())
+    return (*TPG_PARAMETERS, *((name, text) for name, text in given if text != PARAMETERS[name].default))
+
+
+def project_lun(
+    lunmap: Lunmap, name: str, node: str, serves: Mapping[str, tuple[int, ...]]
+) -> Iterator[lio_objects.Object]:
+    """Yield the objects that `node` must have for one Lun, an ACL once for each map through it; `serves` as `served` gives it."""
+    lun, itself = lunmap.luns[name], lunmap.nodes[node]
+    maps = [entry for entry in lun.maps if entry.target in serves]
+    reporting = reporting_nodes(lunmap, lun)
+    if not maps or node not in reporting:
+        return
+    several = len(reporting) > 1
+    alua = _alua(lun, node, itself.tpg_tag) if several else None
+    yield _storage_object(name, lun, source_on(lun, node, itself), alua, several=several)
+    for entry in maps:
+        yield lio_objects.TpgLun(entry.target, itself.tpg_tag, name, 0 if alua is None else alua.id)
+        for initiator in initiators_of(lunmap, entry):
+            yield from _mapping(name, entry, itself.tpg_tag, initiator)
+            yield from (lio_objects.NodeAcl(entry.target, tag, initiator) for tag in serves[entry.target])
+
+
+def _mapping(name: str, entry: Map, tag: int, initiator: str) -> Iterator[lio_objects.Object]:
+    read_only = entry.access is Access.READ_ONLY
+    yield lio_objects.NodeAcl(entry.target, tag, initiator)
+    yield lio_objects.MappedLun(entry.target, tag, initiator, entry.lun, name, read_only)
+
+
+def _alua(lun: Lun, node: str, tag: int) -> lio_objects.Alua | None:
+    """Say how this node shows a Lun that others show too; None where the device or program behind it does."""
+    if plugin_of(lun.backing) not in _WITH_ALUA:
+        return None
+    return lio_objects.Alua(tag, state_on(lun, node), lun.preferred == node)
+
+
+def _storage_object(
+    name: str, lun: Lun, path: str, alua: lio_objects.Alua | None, *, several: bool
+) -> lio_objects.StorageObject:
+    plugin = plugin_of(lun.backing)
+    values = _state(lun, several=several) | {"emulate_write_cache": "0"}
+    governed = ((attribute, values[attribute]) for attribute in STORAGE_ATTRIBUTES[plugin])
+    given = ((attribute, str(value)) for attribute, value in sorted(lun.attributes.items()))
+    device = isinstance(lun.backing, Block)
+    size, declared = 0 if device else lun.size or 0, lio_objects.UNDECLARED
+    if device and lun.size:
+        declared = lio_objects.Declared(lun.size)
+    settings = (*governed, *given)
+    return lio_objects.StorageObject(
+        name, plugin, path, size, lun.serial, settings, lun.vendor, lun.product, alua, declared
+    )
+
+
+def _state(lun: Lun, *, several: bool) -> dict[str, str]:
+    """Say what of the state that LIO keeps in each node by itself is offered: with several nodes it would lie.
+
+    EXTENDED COPY knows only the devices of one node, and nobody can choose it for several.
+    """
+    alone = Scope.OFF if several else Scope.PER_NODE
+    chosen = lun.shared or Shared(alone, alone)
+    return {
+        "emulate_3pc": "0" if several else "1",
+        "emulate_caw": _OFFERED[chosen.compare_and_write],
+        "emulate_pr": _OFFERED[chosen.reservations],
+    }
+
+
+_OFFERED: Mapping[Scope, str] = {Scope.OFF: "0", Scope.PER_NODE: "1"}

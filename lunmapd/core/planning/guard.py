@@ -1,0 +1,76 @@
+"""The guard against mass removal: a pass that would take away much at once waits until somebody says that it is meant.
+
+One wrong file, an edit in the wrong tree or a mistake in this program could otherwise unmap a whole SAN in a second.
+"""
+
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+
+from msgspec import Struct
+
+from lunmapd.core.node import lio_objects
+from lunmapd.core.planning.plan import Action, Plan, going
+
+_COUNTED: Mapping[type, str] = {lio_objects.MappedLun: "mapped LUNs", lio_objects.TpgLun: "LUNs"}
+
+
+class Limits(Struct, frozen=True):
+    """More than `share` (0-1) of a node's LUNs or mapped LUNs is much at once; up to `minimum` of them never is."""
+
+    share: float = 0.25
+    minimum: int = 4
+
+
+class Held(Struct, frozen=True):
+    """What would be taken away: `gone` of the `total` objects of a kind, `anew` of them to be made again at once."""
+
+    kind: str
+    gone: int
+    total: int
+    anew: int = 0
+
+    def __str__(self) -> str:
+        anew = f", {self.anew} of them to make them anew" if self.anew else ""
+        return f"remove {self.gone} of {self.total} {self.kind} of this node{anew}"
+
+
+def removals(steps: Plan) -> AbstractSet[lio_objects.Key]:
+    """Return what a plan takes away, for good or to make it anew."""
+    return frozenset(lio_objects.key(step.item) for step in steps if step.action is Action.DELETE)
+
+
+def check(
+    steps: Plan,
+    observed: lio_objects.Objects,
+    limits: Limits,
+    confirmed: Callable[[], lio_objects.Objects | None],
+    decided: AbstractSet[lio_objects.Key] = frozenset(),
+) -> Held | None:
+    """Return what is too much to take away unasked, None if nothing is. `steps` start from `observed`.
+
+    What is `decided` was let pass before and not done yet, as when something held it in use: it is not judged again.
+    `confirmed` gives what the confirmed map wants of this node, None when nothing is confirmed; what that map takes
+    away too is confirmed. It is asked only when it matters, since it may have to be read. An object that is
+    replaced counts as taken away: whoever uses it loses it, and its successor may fail.
+    """
+    gone = removals(steps) - decided
+    if _excess(gone, steps, observed, limits) is None:
+        return None
+    meant = confirmed()
+    if meant is not None:
+        gone -= going(meant, observed).keys()
+    return _excess(gone, steps, observed, limits)
+
+
+def _excess(
+    gone: AbstractSet[lio_objects.Key], steps: Plan, observed: lio_objects.Objects, limits: Limits
+) -> Held | None:
+    for kind, words in _COUNTED.items():
+        names = {name for name in gone if isinstance(observed[name], kind)}
+        if len(names) <= limits.minimum:
+            continue
+        total = sum(isinstance(item, kind) for item in observed.values())
+        if len(names) > limits.share * total:
+            made = {lio_objects.key(step.item) for step in steps if step.action is Action.CREATE}
+            return Held(words, len(names), total, len(names & made))
+    return None

@@ -1,0 +1,1 @@
+"""CHAP passwords sealed with AES-256-GCM."""

@@ -1,0 +1,56 @@
+"""Attributes and parameters: read, compared, written only where they differ."""
+
+from collections.abc import Iterable
+
+from lunmapd.core.base import attributes
+from lunmapd.core.node import lio_objects
+from lunmapd.lio.base import files, rts
+from lunmapd.lio.base.refusal import RefusedError
+
+
+def write_settings(item: lio_objects.Tpg, before: lio_objects.Object | None = None) -> None:
+    """Bring the TPG's parameters, first of them the mark, and attributes to what they must be.
+
+    What `before` has besides goes back to its default.
+    """
+    tpg = rts.tpg(item.iqn, item.tag, "lookup")
+    was = before if isinstance(before, lio_objects.Tpg) else item
+    for name, value in (*item.parameters, *_default_parameters(_gone(was.parameters, item.parameters))):
+        if _must_write(tpg, "param", name, value):
+            tpg.set_parameter(name, value)
+    # As long as generate_node_acls is on, the kernel drops cache_dynamic_acls=0 without a word (iscsit_ta_cache_dynamic_acls).
+    write_attributes(tpg, sorted(item.attributes, key=lambda setting: setting[0] != "generate_node_acls"))
+    write_attributes(tpg, _default_attributes(_gone(was.attributes, item.attributes)))
+
+
+def _gone(before: lio_objects.Settings, after: lio_objects.Settings) -> list[str]:
+    kept = {name for name, _ in after}
+    return [name for name, _ in before if name not in kept]
+
+
+def _default_parameters(names: Iterable[str]) -> lio_objects.Settings:
+    return tuple((name, attributes.PARAMETERS[name].default) for name in names)
+
+
+def _default_attributes(names: Iterable[str]) -> lio_objects.Settings:
+    return tuple((name, str(attributes.TPG[name].default)) for name in names)
+
+
+def storage_default(plugin: str, names: Iterable[str]) -> lio_objects.Settings:
+    """Return the defaults of storage attributes; those that the kernel takes from the device stay as they are."""
+    defaults = ((name, attributes.STORAGE[plugin, name].default) for name in names)
+    return tuple((name, str(value)) for name, value in defaults if value is not None)
+
+
+def write_attributes(node: rts.Node, wanted: Iterable[tuple[str, str]]) -> None:
+    """Bring attributes to what they must be. Raises RefusedError where this kernel has no such attribute."""
+    for name, value in wanted:
+        if _must_write(node, "attrib", name, value):
+            node.set_attribute(name, value)
+
+
+def _must_write(node: rts.Node, group: str, name: str, value: str) -> bool:
+    current = files.read(f"{node.path}/{group}/{name}")
+    if current is None:
+        raise RefusedError("AttributeUnsupported", f"this kernel has no {group}/{name} in {node.path}")
+    return current != value

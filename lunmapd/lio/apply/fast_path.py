@@ -1,0 +1,88 @@
+"""The steps that are plain system calls, because measurement asks for it. This is the one room for them.
+
+rtslib's classes look at each directory on the way down for each object and each of its properties: a storage object
+takes some 90 system calls, a LUN 20, a mapped LUN 40, and a whole map ten times what the kernel asks for it
+(docs/performance.md). Here they take 15, 2 and 5. What they leave in configfs is what rtslib leaves; the contract tests
+hold them to the kernel. All raise OSError, and leave nothing half-made unless the process is killed.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.project import MARK
+from lunmapd.lio.base import files, rts
+from lunmapd.lio.base.index import tpg_path
+from lunmapd.lio.observe import alua
+
+_ROOT = str(rts.ROOT)
+
+FRESH: lio_objects.Settings = (
+    ("emulate_3pc", "1"), ("emulate_caw", "1"), ("emulate_pr", "1"), ("emulate_write_cache", "0"),
+)  # fmt: skip
+"""What governed attributes are in a new storage object (DA_EMULATE_* in include/target/target_core_base.h)."""
+
+
+def create_storage_object(item: lio_objects.StorageObject, index: int) -> str:
+    """Make a `fileio` or `iblock` storage object in an HBA of its own; returns its directory.
+
+    The serial is the last thing written.
+    """
+    hba = f"{_ROOT}/core/{item.plugin}_{index}"
+    device = f"{hba}/{item.name}"
+    with _made(hba), _made(device):
+        known = f"fd_dev_name={item.path},fd_dev_size={item.size}"
+        files.write_all(
+            device,
+            {
+                "control": known if item.plugin == "fileio" else f"udev_path={item.path}",
+                "udev_path": item.path,
+                "enable": "1",
+                "wwn/vpd_unit_serial": item.serial,
+            },
+        )
+    return device
+
+
+def create_lun(item: lio_objects.TpgLun, number: int, hba: str) -> None:
+    """Export the storage object in `hba`, such as `fileio_10000`, as LUN `number` of a TPG, in its target port group.
+
+    The link's name is always the same: one readlink finds it.
+    """
+    directory = f"{_ROOT}/{tpg_path(item.iqn, item.tag)}/lun/lun_{number}"
+    with _made(directory), _linked(f"{_ROOT}/core/{hba}/{item.storage_object}", f"{directory}/{MARK}"):
+        if item.group:
+            alua.bind(directory, item.group)
+
+
+def create_mapped_lun(item: lio_objects.MappedLun, number: int) -> None:
+    """Map LUN `number` of the TPG to the initiator; the flag is written whatever it is at the link."""
+    tpg = f"{_ROOT}/{tpg_path(item.iqn, item.tag)}"
+    directory = f"{tpg}/acls/{item.initiator}/lun_{item.lun}"
+    with _made(directory), _linked(f"{tpg}/lun/lun_{number}", f"{directory}/{MARK}"):
+        files.write(f"{directory}/write_protect", "1" if item.write_protect else "0")
+
+
+@contextmanager
+def _linked(target: str, link: str) -> Iterator[None]:
+    """Make a link, and remove it again if what comes after it fails."""
+    os.symlink(target, link)  # noqa: PTH211
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):
+            os.unlink(link)  # noqa: PTH108
+        raise
+
+
+@contextmanager
+def _made(directory: str) -> Iterator[None]:
+    """Make a directory, and remove it again if what is done in it fails."""
+    os.mkdir(directory)  # noqa: PTH102
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):
+            os.rmdir(directory)  # noqa: PTH106
+        raise

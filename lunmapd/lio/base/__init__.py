@@ -1,0 +1,1 @@
+"""What observing and applying share: rtslib, configfs files, names of kernel objects."""

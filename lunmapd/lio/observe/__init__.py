@@ -1,0 +1,1 @@
+"""Reading the kernel's LIO objects from configfs."""

@@ -1,0 +1,132 @@
+"""A worker process as its parent sees it: asked with a deadline, and left behind when it does not answer."""
+
+import os
+import select
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from lunmapd.lio.worker import wire
+
+_CHUNK = 1 << 16  # what a pipe holds
+
+
+class WorkerError(Exception):
+    """Root of what can be wrong with a worker."""
+
+
+class WorkerLateError(WorkerError):
+    """The worker did not answer in time."""
+
+
+class WorkerGoneError(WorkerError):
+    """The worker ended."""
+
+
+class WorkerProcess:
+    """One worker. Its requests and answers alternate; see wire.py. `under_way` is what it last said of that."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        """Start it in a process group of its own, so that Ctrl-C at the terminal does not reach it."""
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, process_group=0
+        )
+        self._buffer = b""
+        self.under_way: Mapping[int, str] = {}
+
+    @property
+    def pid(self) -> int:
+        """The process id, for people."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs; reaps it if not."""
+        return self._process.poll() is None
+
+    def send(self, request: wire.Request, deadline: float) -> None:
+        """Ask. `deadline` is by time.monotonic(). Raises WorkerLateError, WorkerGoneError."""
+        self.under_way = {}
+        rest = memoryview(wire.encode(request) + b"\n")
+        descriptor = _stream(self._process.stdin)
+        os.set_blocking(descriptor, False)
+        while rest:
+            _wait(descriptor, select.POLLOUT, deadline)
+            try:
+                rest = rest[os.write(descriptor, rest) :]
+            except BrokenPipeError:
+                raise WorkerGoneError(self._epitaph()) from None
+
+    def receive(self, deadline: float) -> wire.Answer:
+        """Return the next answer. Raises WorkerLateError, WorkerGoneError."""
+        descriptor = _stream(self._process.stdout)
+        parts = [self._buffer]
+        while b"\n" not in parts[-1]:
+            _wait(descriptor, select.POLLIN, deadline)
+            parts.append(os.read(descriptor, _CHUNK))
+            if not parts[-1]:
+                raise WorkerGoneError(self._epitaph())
+        line, _, self._buffer = b"".join(parts).partition(b"\n")
+        answer: wire.Answer = wire.decode_answer(line)
+        if isinstance(answer, wire.Progress):
+            self.under_way = dict(answer.under_way)
+        return answer
+
+    def where(self) -> str:
+        """Say where in the kernel it waits, as far as /proc tells."""
+        for name in ("stack", "wchan"):
+            try:
+                text = Path(f"/proc/{self.pid}/{name}").read_text(encoding="utf-8")
+            except OSError:
+                continue
+            if text.strip("0 \n"):
+                return "; ".join(text.split("\n")).strip("; ")
+        return "unknown"
+
+    def leave_behind(self) -> None:
+        """Kill it without waiting: in D state it dies when the kernel returns, and does nothing more."""
+        self._process.kill()
+        self._close_pipes()
+
+    def close(self, timeout: float) -> None:
+        """Let it finish the step in hand and end, for at most `timeout` seconds; then leave it behind."""
+        self._close_pipes()
+        if not self.ended(timeout):
+            self._process.kill()
+
+    def ended(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds for its end; return whether it came."""
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _close_pipes(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            _pipe(pipe).close()
+
+    def _epitaph(self) -> str:
+        try:
+            status = self._process.wait(1)
+        except subprocess.TimeoutExpired:
+            return f"worker {self.pid} closed its output"
+        return f"worker {self.pid} ended with {f'signal {-status}' if status < 0 else f'status {status}'}"
+
+
+def _stream(pipe: IO[bytes] | None) -> int:
+    return _pipe(pipe).fileno()
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None, "both are pipes"
+    return pipe
+
+
+def _wait(descriptor: int, events: int, deadline: float) -> None:
+    poll = select.poll()
+    poll.register(descriptor, events)
+    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise WorkerLateError

@@ -1,0 +1,73 @@
+"""Which objects must be left alone because a step on one of them hangs in the kernel."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import Failure
+from lunmapd.lio.base.observation import Held
+from lunmapd.lio.worker.process import WorkerProcess
+
+
+class Stuck(Struct, frozen=True):
+    """One hanging step: its object, the directory that it blocks, and the sentence about it."""
+
+    item: lio_objects.Object
+    path: str
+    message: str
+
+    def failure(self) -> Failure:
+        """Return what is reported for every object that is blocked by it."""
+        return Failure("Stuck", self.message)
+
+    def blocks(self, item: lio_objects.Object) -> bool:
+        """Say whether a step on `item` would wait for the same lock.
+
+        An ACL blocks all ACLs of its TPG, for they are listed in one directory; a target or TPG all that is in it.
+        """
+        match self.item:
+            case lio_objects.NodeAcl() | lio_objects.MappedLun():
+                return isinstance(item, lio_objects.NodeAcl | lio_objects.MappedLun) and _tpg(item) == _tpg(
+                    self.item
+                )
+            case lio_objects.Tpg() | lio_objects.Enabled() | lio_objects.Portal():
+                return _tpg(item) == _tpg(self.item)
+            case lio_objects.Target():
+                return _tpg(item)[0] == self.item.iqn
+            case _:
+                return lio_objects.key(item) == lio_objects.key(self.item)
+
+    def held(self, objects: Iterable[lio_objects.Object]) -> Held:
+        """Return what was last seen in the directory that is blocked."""
+        return Held(self.path, tuple(item for item in objects if self.blocks(item)))
+
+
+class Quarantine:
+    """The hanging steps. One ends with its worker, at the next look: only then is known what became of it."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._stuck: list[tuple[WorkerProcess, Stuck]] = []
+
+    def __bool__(self) -> bool:
+        """Say whether any step hangs."""
+        return bool(self._stuck)
+
+    def add(self, worker: WorkerProcess, stuck: Stuck) -> None:
+        """Note a hanging step and the worker that was left behind in it."""
+        self._stuck.append((worker, stuck))
+
+    def failure(self, item: lio_objects.Object) -> Failure | None:
+        """Return why the object must be left alone, None if it need not."""
+        return next((stuck.failure() for _, stuck in self._stuck if stuck.blocks(item)), None)
+
+    def held(self, objects: Iterable[lio_objects.Object]) -> tuple[Held, ...]:
+        """Forget what has ended; return the directories that a look must not touch, with what was last seen there."""
+        seen = tuple(objects)
+        self._stuck = [(worker, stuck) for worker, stuck in self._stuck if worker.alive]
+        return tuple(stuck.held(seen) for _, stuck in self._stuck if stuck.path)
+
+
+def _tpg(item: lio_objects.Object) -> tuple[object, object]:
+    return getattr(item, "iqn", None), getattr(item, "tag", None)

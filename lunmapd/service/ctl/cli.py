@@ -1,0 +1,81 @@
+"""The command line itself: its options, and how it reaches the tree."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lunmapd.client import Client
+from lunmapd.service import settings, zookeeper
+from lunmapd.service.options import CONTEXT, config_option, version_option
+from lunmapd.service.zookeeper import Tls, ZooKeeper
+from lunmapd.store.session.session import DEFAULT_CHROOT
+
+
+class Connection(Struct, frozen=True):
+    """How to reach the tree, from the options or from the settings file."""
+
+    config: Path
+    chroot: str | None
+    hosts: str | None
+    tls: Tls | None
+
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """Open a client for one command."""
+        with zookeeper.session(self._where()) as session:
+            yield Client(session, progress=_say_progress)
+
+    def _where(self) -> ZooKeeper:
+        hosts, chroot = self.hosts, self.chroot
+        if hosts is None:
+            where = settings.load(self.config).zookeeper
+            return where if chroot is None else replace(where, chroot=chroot)
+        where = ZooKeeper(tuple(hosts.split(",")), chroot or DEFAULT_CHROOT, tls=self.tls)
+        zookeeper.check(where)
+        return where
+
+
+def _say_progress(done: int, total: int) -> None:
+    click.echo(f"lunmapctl: part {done} of {total} is written", err=True)
+
+
+@click.group(context_settings=CONTEXT)
+@version_option("lunmapctl")
+@config_option("Settings file that names the ensemble.")
+@click.option(
+    "--hosts",
+    envvar="LUNMAPCTL_HOSTS",
+    help="ZooKeeper servers, address:port,...; instead of the settings file.",
+)
+@click.option("--chroot", envvar="LUNMAPCTL_CHROOT", help="Where the cluster's tree is.  [default: /lunmap]")
+@click.option(
+    "--tls-ca", envvar="LUNMAPCTL_TLS_CA", default="", help="With --hosts: use TLS; the CA of the servers."
+)
+@click.option(
+    "--tls-certificate",
+    envvar="LUNMAPCTL_TLS_CERTIFICATE",
+    default="",
+    help="With --tls-ca: our certificate.",
+)
+@click.option("--tls-key", envvar="LUNMAPCTL_TLS_KEY", default="", help="With --tls-ca: its key.")
+@click.pass_context
+def ctl(
+    context: click.Context,
+    config: Path,
+    hosts: str | None,
+    chroot: str | None,
+    tls_ca: str,
+    tls_certificate: str,
+    tls_key: str,
+) -> None:
+    """Edit and watch the map of LUNs, targets and initiators that every storage node follows.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid map, 4 conflict, 5 ZooKeeper unreachable, 6 degraded,
+    7 a file can't be used.
+    """
+    tls = Tls(tls_ca, tls_certificate, tls_key)
+    context.obj = Connection(config, chroot, hosts, None if tls == Tls("") else tls)

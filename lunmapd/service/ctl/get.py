@@ -1,0 +1,61 @@
+"""The verb that prints the map."""
+
+from collections.abc import Callable
+
+import click
+import msgspec
+
+from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.base.lunmap import SECTIONS, Lunmap, Section
+from lunmapd.core.map import mapfile
+from lunmapd.service.ctl import tables
+from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.output import echo_json
+
+_TABLES: dict[str, Callable[[Lunmap], str]] = {
+    "luns": tables.luns_table,
+    "targets": tables.targets_table,
+    "initiators": tables.initiators_table,
+    "groups": tables.groups_table,
+    "nodes": tables.nodes_table,
+}
+
+
+class NotFoundError(LunmapdError):
+    """There is no such object in the map."""
+
+
+@click.command()
+@click.argument("section", type=click.Choice(list(SECTIONS)), required=False)
+@click.argument("name", required=False)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "yaml", "json"]),
+    help="[default: a table for a section, else yaml]",
+)
+@click.pass_obj
+def get(connection: Connection, section: Section | None, name: str | None, output: str | None) -> None:
+    """Print the whole map as a file for `apply`, one SECTION, or the object NAME of it."""
+    with connection.client() as client:
+        snapshot = client.read()
+    for path, reason in snapshot.unreadable.items():
+        click.echo(f"lunmapctl: warning: {path} can't be read: {reason}", err=True)
+    found = _select(snapshot.lunmap, section, name)
+    if output == "json":
+        echo_json({part: found.section(part) for part in SECTIONS if section in {None, part}})
+    elif section is not None and (output == "table" or (output is None and name is None)):
+        click.echo(_TABLES[section](found))
+    elif output == "table":
+        click.echo("\n\n".join(_TABLES[part](found) for part in SECTIONS))
+    else:
+        click.echo(mapfile.show(found, (section,) if section else tuple(SECTIONS)), nl=False)
+
+
+def _select(lunmap: Lunmap, section: Section | None, name: str | None) -> Lunmap:
+    if section is None or name is None:
+        return lunmap
+    members = lunmap.section(section)
+    if name not in members:
+        raise NotFoundError(f"there is no {name!r} among the {section}; 'lunmapctl get {section}' lists them")
+    return msgspec.structs.replace(lunmap, **{section: {name: members[name]}})

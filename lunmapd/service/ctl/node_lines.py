@@ -1,0 +1,124 @@
+"""What is said of each node, for people and for programs."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from lunmapd.client import Fleet, FleetNode
+from lunmapd.client.fleet import is_silent, seconds_since
+from lunmapd.core.fleet.lag import Lag
+from lunmapd.core.fleet.status import Standing, standing
+from lunmapd.service.ctl.tables import table
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+class NodeLine(Struct, frozen=True):
+    """What `lunmapctl status` says of one node, for programs; the table shows the same.
+
+    It is `behind` by so many revisions, the oldest of which it could follow since `behind_since`, `lag` seconds ago.
+    """
+
+    node: str
+    alive: bool
+    standing: Standing
+    observed: int | None
+    applied: int | None
+    behind: int | None
+    behind_since: str
+    lag: float | None
+    sessions: int | None
+    failing: int
+    since: str
+    problems: tuple[str, ...]
+
+
+def node_line(name: str, fleet: Fleet, now: datetime) -> NodeLine:
+    """Sum up one node. A dead node's status is the last that it wrote; `now` has a time zone."""
+    node, behind = fleet.nodes[name], fleet.lag(name)
+    live, status = node.live, node.status
+    return NodeLine(
+        node=name,
+        alive=live is not None,
+        standing=_standing(node, now),
+        observed=status.observed.revision if status is not None and status.observed else None,
+        applied=status.applied.revision if status is not None and status.applied else None,
+        behind=None if behind is None else behind.revisions,
+        behind_since="" if behind is None else behind.since,
+        lag=_lag(behind, now),
+        sessions=status.sessions if status is not None and live is not None else None,
+        failing=status.failing_count if status is not None else 0,
+        since=live.since if live is not None else (status.time if status is not None else ""),
+        problems=(
+            *_retired(name, fleet),
+            *node.problems,
+            *(_problems(node, now) if status is not None else ()),
+        ),
+    )
+
+
+def _lag(behind: Lag | None, now: datetime) -> float | None:
+    if behind is None:
+        return None
+    return seconds_since(behind.since, now) if behind.revisions else 0.0
+
+
+def _standing(node: FleetNode, now: datetime) -> Standing:
+    if (node.live is None and node.status is not None) or is_silent(node, now):
+        return Standing.UNKNOWN
+    return standing(node.status)
+
+
+def _retired(name: str, fleet: Fleet) -> Iterator[str]:
+    if fleet.nodes[name].live is None and f"nodes/{name}" not in fleet.snapshot.paths():
+        yield f"it is dead, and not in the map: if it was retired, say 'lunmapctl forget {name}'"
+
+
+def _problems(node: FleetNode, now: datetime) -> Iterator[str]:
+    status = node.status
+    assert status is not None, "who has none has no problems of it"
+    if is_silent(node, now):
+        yield f"it has not said anything since {status.time}, and should every {status.beat:g} s: its loop is busy or hangs, or a clock is wrong"
+    for entry in status.conditions:
+        if not entry.status:
+            yield f"{entry.type}: {entry.reason}: {entry.message}"
+    for failing in status.failing:
+        yield f"{failing.object}: {failing.reason}: {failing.message}"
+    if missing := status.failing_count - len(status.failing):
+        yield f"{missing} more objects fail"
+
+
+def nodes_table(lines: Sequence[NodeLine]) -> str:
+    """Print the nodes, one a line."""
+    rows = [
+        (
+            line.node,
+            "alive" if line.alive else "DEAD",
+            line.standing,
+            _or_dash(line.applied),
+            _or_dash(line.observed),
+            _or_dash(line.behind),
+            "-" if line.lag is None else show_seconds(line.lag),
+            _or_dash(line.sessions),
+            line.failing,
+            line.since or "-",
+        )
+        for line in lines
+    ]
+    columns = "NODE STATE MAP APPLIED OBSERVED BEHIND LAG SESSIONS FAILING SINCE"
+    return table(columns.split(), rows)
+
+
+def _or_dash(number: int | None) -> str:
+    return "-" if number is None else str(number)
+
+
+def show_seconds(seconds: float) -> str:
+    """Print a time in its two largest units: 7s, 2m07s, 5h02m, 3d04h."""
+    whole = int(seconds)
+    for unit, larger, smaller in ((_DAY, "d", "h"), (_HOUR, "h", "m"), (_MINUTE, "m", "s")):
+        if whole >= unit:
+            below = _HOUR if unit == _DAY else unit // _MINUTE
+            return f"{whole // unit}{larger}{whole % unit // below:02}{smaller}"
+    return f"{whole}s"

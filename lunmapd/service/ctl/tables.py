@@ -1,0 +1,75 @@
+"""Tables for people: plain columns, no colours, no cutting at the width of a terminal, so that grep finds all."""
+
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from lunmapd.client import Lunmap
+from lunmapd.core.base.backings import source
+from lunmapd.core.base.lunmap import initiators_of
+from lunmapd.core.base.names import naa
+from lunmapd.core.map.mapfile import show_size
+
+
+def luns_table(lunmap: Lunmap) -> str:
+    """Print the Luns with the WWID that initiators see ("3" for a NAA identifier, as udev and multipath print it)."""
+    rows = [
+        (
+            name,
+            show_size(lun.size) if lun.size else "-",
+            lun.backing.__struct_config__.tag,
+            source(lun.backing) or "-",
+            f"3{naa(lun.serial)}",
+            len(lun.maps),
+        )
+        for name, lun in sorted(lunmap.luns.items())
+    ]
+    return table(("LUN", "SIZE", "TYPE", "PATH", "WWID", "MAPS"), rows)
+
+
+def targets_table(lunmap: Lunmap) -> str:
+    """Print the targets with their nodes."""
+    rows = [
+        (iqn, ",".join(target.nodes) or "-", target.alias or "-")
+        for iqn, target in sorted(lunmap.targets.items())
+    ]
+    return table(("TARGET", "NODES", "ALIAS"), rows)
+
+
+def initiators_table(lunmap: Lunmap) -> str:
+    """Print the initiators with what they see: target number=Lun, one line for each mapping."""
+    rows: list[tuple[object, ...]] = []
+    for iqn, initiator in sorted(lunmap.initiators.items()):
+        maps = [
+            (entry.target, entry.lun, name, entry.access.value)
+            for name, lun in lunmap.luns.items()
+            for entry in lun.maps
+            if iqn in initiators_of(lunmap, entry)
+        ]
+        rows += [(iqn, initiator.alias or "-", *row) for row in sorted(maps)] or [
+            (iqn, initiator.alias or "-", "-", "-", "-", "-")
+        ]
+    return table(("INITIATOR", "ALIAS", "TARGET", "NUMBER", "LUN", "ACCESS"), rows)
+
+
+def groups_table(lunmap: Lunmap) -> str:
+    """Print the groups with their initiators, one a line."""
+    rows = [
+        (name, iqn, group.alias or "-")
+        for name, group in sorted(lunmap.groups.items())
+        for iqn in group.initiators or ("-",)
+    ]
+    return table(("GROUP", "INITIATOR", "ALIAS"), rows)
+
+
+def nodes_table(lunmap: Lunmap) -> str:
+    """Print the nodes with tag and portals."""
+    rows = [
+        (name, node.tpg_tag, ",".join(node.portals) or "-") for name, node in sorted(lunmap.nodes.items())
+    ]
+    return table(("NODE", "TAG", "PORTALS"), rows)
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Print a plain table."""
+    return tabulate(rows, headers, tablefmt="plain", disable_numparse=True)

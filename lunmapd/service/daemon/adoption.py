@@ -1,0 +1,224 @@
+"""`lunmapd adopt`: a map of what another tool has made, the proof that it says the same, and taking it over."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+from msgspec import Struct
+
+from lunmapd.agent.state.claims import Claims
+from lunmapd.agent.state.directory import state_directory
+from lunmapd.core.adoption.adopt import Adoption, adopt
+from lunmapd.core.adoption.convert import as_ours
+from lunmapd.core.adoption.foreign import Found
+from lunmapd.core.adoption.saveconfig import read as read_saveconfig
+from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.lunmap import Chap, Lunmap
+from lunmapd.core.map import mapfile
+from lunmapd.core.map.credentials import CHAP, DISCOVERY_CHAP, change_credentials
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.desire import desire
+from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
+from lunmapd.core.planning.plan import Action, Plan, Step, plan
+from lunmapd.core.secrets.sealing import NONCE_BYTES, Vault
+from lunmapd.lio.apply.mark import take
+from lunmapd.lio.base import rts
+from lunmapd.lio.base.refusal import RefusedError
+from lunmapd.lio.observe.observe import kernel_features
+from lunmapd.lio.observe.survey import survey
+from lunmapd.lio.worker.kernel import Kernel
+from lunmapd.service import zookeeper
+from lunmapd.service.keyfile import read_keys
+from lunmapd.service.settings import Settings
+from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.snapshot import Snapshot
+
+_NOTHING = (
+    "there is nothing to take over: the map has no target that another tool serves here; what a 'lunmapd adopt --take' that was "
+    "interrupted has taken over stays so: start lunmapd, which does the rest"
+)
+
+
+class LioUnreadableError(LunmapdError):
+    """LIO can't be read; only root can, and only where its modules are loaded."""
+
+
+class NotAdoptableError(LunmapdError):
+    """What runs is not what the map says, so nothing is taken over."""
+
+    exit_code = Exit.DEGRADED
+
+
+class Check(Struct, frozen=True):
+    """What keeps the map from being what runs, and what taking over would still set in place."""
+
+    found: Found
+    wanted: lio_objects.Objects
+    blocking: tuple[str, ...]
+    settings: tuple[str, ...]
+
+
+def draft(settings: Settings, file: Path | None, *, seal: bool) -> Adoption:
+    """Make the map of what runs, or of what a saveconfig.json holds. Raises LunmapdError."""
+    found = _survey() if file is None else read_saveconfig(_bytes(file), str(file))
+    made = adopt(found, settings.node)
+    if not seal:
+        return made
+    vault = Vault(_snapshot(settings).cluster, read_keys(Path(settings.key_file)))
+    return Adoption(_sealed(made.lunmap, found, vault), made.refused)
+
+
+def show(made: Adoption, output: str) -> Iterator[str]:
+    """Print a draft as a map file, or as JSON."""
+    if output == "json":
+        shown = {"map": msgspec.to_builtins(made.lunmap), "not_adopted": dict(made.refused)}
+        yield msgspec.json.format(msgspec.json.encode(shown)).decode()
+        return
+    yield "# Made by 'lunmapd adopt'. 'lunmapctl apply -f' takes it, together with what the map has already."
+    for name, reason in made.refused.items():
+        yield f"# not taken over: {name}: {reason}"
+    if any(item.chap and not item.chap.password for item in made.lunmap.initiators.values()):
+        yield "# CHAP passwords are not in here: 'lunmapd adopt --seal' puts them in, sealed with this node's key."
+    yield mapfile.show(made.lunmap)
+
+
+def check(settings: Settings) -> Check:
+    """Compare what runs, taken as ours, with what the map in ZooKeeper wants of it. Raises LunmapdError."""
+    snapshot, found = _snapshot(settings), _survey()
+    foreign = {tpg.iqn for tpg in found.tpgs}
+    lunmap = _only(snapshot.lunmap, settings.node, foreign)
+    vault = Vault(snapshot.cluster, read_keys(Path(settings.key_file)))
+    features = kernel_features()
+    first = desire(lunmap, {}, settings.node, Observed(features=features), vault)
+    ours = as_ours(found, first.objects)
+    want = desire(lunmap, {}, settings.node, Observed(ours, features=features), vault)
+    steps = plan(want.objects, as_ours(found, want.objects))
+    blocking = [str(step) for step in steps if not _only_settings(step)]
+    blocking += [
+        f"{lio_objects.show_key(name)}: {failure.message}" for name, failure in want.failures.items()
+    ]
+    refused = adopt(found, settings.node).refused
+    blocking += [f"{iqn}: {refused[iqn]}" for iqn in sorted(foreign & lunmap.targets.keys() & refused.keys())]
+    return Check(
+        found, want.objects, tuple(blocking), tuple(str(step) for step in steps if _only_settings(step))
+    )
+
+
+def take_over(settings: Settings) -> Check:
+    """Mark what the map has as ours, and bring it wholly to the map. Raises LunmapdError; the daemon must not run."""
+    with state_directory(Path(settings.state_dir)) as directory:
+        checked = check(settings)
+        if checked.blocking:
+            raise NotAdoptableError("nothing is taken over: 'lunmapd adopt --check' says why")
+        if not checked.wanted:
+            raise NotAdoptableError(_NOTHING)
+        claims = Claims(directory / "claims.json")
+        if lio_objects.DISCOVERY_AUTH in checked.wanted:
+            claims.write(claims.read() | {lio_objects.DISCOVERY_CLAIM})
+        try:
+            take(rts.ROOT, checked.found, checked.wanted)
+        except RefusedError as error:
+            raise NotAdoptableError(f"{error}; run this again") from error
+        _settle(checked, claims)
+    return checked
+
+
+def _settle(checked: Check, claims: Claims) -> None:
+    """Set what is left to set, and see that nothing is left, and that nobody was logged out."""
+    kernel = Kernel()
+    try:
+        for report in kernel.apply(_left(kernel, checked, claims)):
+            if report.failure is not None:
+                raise NotAdoptableError(f"{report.step}: {report.failure.message}")
+        if left := _left(kernel, checked, claims):
+            raise NotAdoptableError(f"taken over, but not as the map says: {left[0]}")
+        sessions = kernel.observe(claims.read()).sessions
+    finally:
+        kernel.close()
+    wanted = {item.iqn for item in checked.wanted.values() if isinstance(item, lio_objects.Target)}
+    if gone := {one for one in checked.found.sessions if one.iqn in wanted} - set(sessions):
+        raise NotAdoptableError(f"taken over; {len(gone)} sessions have ended meanwhile")
+
+
+def _left(kernel: Kernel, checked: Check, claims: Claims) -> Plan:
+    """Plan for what was taken, leaving alone what was ours before."""
+    observed = kernel.observe(claims.read()).objects
+    mine = as_ours(checked.found, checked.wanted).keys() | checked.wanted.keys()
+    return plan(checked.wanted, {name: item for name, item in observed.items() if name in mine})
+
+
+def _only_settings(step: Step) -> bool:
+    """Tell whether a step only sets in place what lunmapd governs, which no session notices."""
+    before, after = step.before, step.item
+    if step.action is not Action.UPDATE or not isinstance(after, lio_objects.Tpg | lio_objects.StorageObject):
+        return False
+    same = isinstance(before, type(after)) and all(
+        getattr(before, field) == getattr(after, field)
+        for field in after.__struct_fields__
+        if field != "attributes"
+    )
+    assert before is not None, "an update has it"
+    changed = set(after.attributes) ^ set(getattr(before, "attributes", ()))
+    governed = {name for name, _ in TPG_ATTRIBUTES} - {"authentication"}
+    if isinstance(after, lio_objects.StorageObject):
+        governed = set(STORAGE_ATTRIBUTES[after.plugin])
+    return same and {name for name, _ in changed} <= governed
+
+
+def _only(lunmap: Lunmap, node: str, targets: set[str]) -> Lunmap:
+    """Return the map of those of the targets that the node serves, with nothing else."""
+    kept = {iqn: item for iqn, item in lunmap.targets.items() if iqn in targets and node in item.nodes}
+    luns = {
+        name: msgspec.structs.replace(lun, maps=tuple(entry for entry in lun.maps if entry.target in kept))
+        for name, lun in lunmap.luns.items()
+    }
+    luns = {name: lun for name, lun in luns.items() if lun.maps}
+    return msgspec.structs.replace(lunmap, targets=kept, luns=luns)
+
+
+def _snapshot(settings: Settings) -> Snapshot:
+    with zookeeper.session(settings.zookeeper) as session:
+        return read_all(session)
+
+
+def _survey() -> Found:
+    try:
+        return survey(rts.ROOT)
+    except OSError as error:
+        raise LioUnreadableError(f"can't read LIO: {error}; this needs root") from error
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise LioUnreadableError(f"can't read {file}: {error.strerror}") from error
+
+
+def _sealed(lunmap: Lunmap, found: Found, vault: Vault) -> Lunmap:
+    """Seal the passwords that were found. Raises NoKeyError."""
+    known = {f"initiators/{acl.initiator}": acl.credentials for tpg in found.tpgs for acl in tpg.acls}
+
+    def sealed(path: str, field: str, chap: Chap) -> Chap:
+        credentials = known.get(path, found.discovery or lio_objects.NO_CREDENTIALS)
+        first = field in {CHAP, DISCOVERY_CHAP}
+        secret = credentials.password if first else credentials.password_mutual
+        return Chap(chap.user, vault.seal(path, field, secret, secrets.token_bytes(NONCE_BYTES)))
+
+    return change_credentials(lunmap, sealed)
+
+
+def say(checked: Check, *, taken: bool) -> None:
+    """Say how a check or a taking over went."""
+    for line in checked.blocking:
+        click.echo(f"differs: {line}")
+    for line in checked.settings:
+        click.echo(f"{'set' if taken else 'would be set'}: {line}")
+    targets = sum(isinstance(item, lio_objects.Target) for item in checked.wanted.values())
+    if taken:
+        click.echo(f"taken over: {targets} targets, no session was dropped; the plan is empty")
+    elif not checked.blocking:
+        click.echo(f"the plan is empty: {targets} targets can be taken over with 'lunmapd adopt --take'")

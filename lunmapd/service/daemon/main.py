@@ -1,0 +1,183 @@
+"""`lunmapd`: the daemon of a storage node."""
+
+import faulthandler
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from lunmapd.agent.loop.agent import Agent, utc_now
+from lunmapd.agent.loop.disk import Local
+from lunmapd.agent.loop.follow import Follower
+from lunmapd.agent.loop.registration import Member
+from lunmapd.agent.loop.report import Turn
+from lunmapd.agent.loop.targetctl import Rival
+from lunmapd.agent.loop.wakeup import Bell
+from lunmapd.agent.state.claims import Claims
+from lunmapd.agent.state.directory import state_directory
+from lunmapd.agent.state.machine_id import read_identity
+from lunmapd.agent.state.map_snapshot import LocalSnapshot
+from lunmapd.agent.state.seen_file import PastFile
+from lunmapd.core.base.errors import Exit
+from lunmapd.lio.worker.kernel import Deadlines, Kernel
+from lunmapd.service import zookeeper
+from lunmapd.service.daemon import devices, logs
+from lunmapd.service.daemon.loop import Given, Loop, Note
+from lunmapd.service.daemon.manager import Manager
+from lunmapd.service.daemon.signals import Signals
+from lunmapd.service.daemon.watchdog import Attended
+from lunmapd.service.errors import reported
+from lunmapd.service.keyfile import read_keys
+from lunmapd.service.options import CONTEXT, config_option, output_option, version_option
+from lunmapd.service.settings import Settings, load, load_checked
+from lunmapd.store.session.session import Session
+
+
+@click.group(context_settings=CONTEXT, invoke_without_command=True)
+@version_option("lunmapd")
+@config_option("Settings file.")
+@click.option(
+    "--check-config", is_flag=True, help="Check the settings and the files that they name, and exit."
+)
+@click.option(
+    "--once", is_flag=True, help="Make one pass and exit: 0 when the map was applied, 6 when not wholly."
+)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+@click.pass_context
+def daemon(context: click.Context, config: Path, check_config: bool, once: bool, log_level: str) -> None:
+    """Keep this node's LIO target equal to the map in ZooKeeper. Stopping it changes nothing in LIO.
+
+    Signals: TERM and INT stop it, HUP makes it read the settings again and look at everything at once.
+    """
+    settings = load_checked(config) if check_config else load(config)
+    if context.invoked_subcommand is not None:
+        context.obj = settings
+        return
+    if check_config:
+        click.echo(f"{config}: node {settings.node}, ZooKeeper at {','.join(settings.zookeeper.hosts)}")
+        return
+    logs.set_up(log_level, settings.node)
+    faulthandler.enable()  # the watchdog's SIGABRT shows where it hangs
+    manager = Manager(max(Deadlines().longest, settings.zookeeper.deadline))
+    bell = Bell(manager.beat, manager.every)
+    signals = Signals(bell.ring)
+    session = zookeeper.session(settings.zookeeper, manager.beat)
+    with _agent(settings, session, manager, signals) as agent:
+        if once:
+            sys.exit(_exit_code(agent.turn()))
+        signals.listen()
+
+        def came() -> None:
+            agent.try_again()
+            bell.ring()
+
+        with devices.watched(came), _told(settings, lambda: session.connected) as note:
+            Loop(agent, manager, signals, note, Given(config, settings)).run(bell)
+
+
+@daemon.command("plan")
+@output_option
+@click.pass_obj
+def plan_command(settings: Settings, output: str) -> None:
+    """Print what a pass would do now, and who would notice, without doing it; exit 6 if there is anything.
+
+    Beside a running daemon it says what that is about to do, or can't. With ZooKeeper down it goes by the map that the daemon kept.
+    """
+    from lunmapd.service.daemon import preview  # noqa: PLC0415 - the daemon has no use for it
+
+    found = preview.preview(settings)
+    preview.show(found, output)
+    sys.exit(found.exit_code)
+
+
+@daemon.command("adopt")
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(path_type=Path),
+    help="Make the map of a saveconfig.json, not of what runs.",
+)
+@click.option("--seal", is_flag=True, help="Put CHAP passwords in, sealed with this node's key.")
+@click.option(
+    "--check", is_flag=True, help="Compare what runs with the map in ZooKeeper; exit 6 if it differs."
+)
+@click.option(
+    "--take", is_flag=True, help="The same, and make it lunmapd's if nothing differs; stop the daemon first."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    show_default=True,
+    help="The map's form.",
+)
+@click.pass_obj
+def adopt_command(
+    settings: Settings, file: Path | None, seal: bool, check: bool, take: bool, output: str
+) -> None:
+    """Print the map of what another tool has made in LIO on this node, with what can't be taken over and why.
+
+    Commit it, prove it with --check, and take it over with --take: no session is dropped.
+    """
+    from lunmapd.service.daemon import adoption  # noqa: PLC0415 - the daemon has no use for it, nor for rtslib
+
+    if check or take:
+        checked = adoption.take_over(settings) if take else adoption.check(settings)
+        adoption.say(checked, taken=take)
+        sys.exit(Exit.DEGRADED if checked.blocking else Exit.OK)
+    for line in adoption.show(adoption.draft(settings, file, seal=seal), output):
+        click.echo(line)
+
+
+@contextmanager
+def _told(settings: Settings, connected: Callable[[], bool]) -> Iterator[Note]:
+    """Give what tells Prometheus of each turn, if anything does: its library takes 4 MB."""
+    if settings.metrics is None:
+        yield lambda *_: None
+        return
+    from lunmapd.service.daemon.metrics import Metrics, served  # noqa: PLC0415 - it is off by default
+
+    figures = Metrics(settings.node, connected, beat=settings.policy().beat)
+    with served(figures, settings.metrics.listen):
+        yield figures.note
+
+
+@contextmanager
+def _agent(settings: Settings, session: Session, manager: Manager, signals: Signals) -> Iterator[Agent]:
+    """Bring the parts together, and take them apart in the opposite order."""
+    policy = settings.policy()
+    member = Member(session, settings.node, read_identity(), utc_now())
+    kernel = Kernel()
+    attended = Attended(kernel, manager.beat, signals.stopping)
+    with state_directory(Path(settings.state_dir)) as directory:
+        past = PastFile(directory)
+        follower = Follower(session, LocalSnapshot(directory), policy, home=past.cluster)
+        local = Local(
+            Claims(directory / "claims.json"),
+            lambda: read_keys(Path(settings.key_file)),
+            Rival(),
+            past,
+        )
+        try:
+            session.start()
+            yield Agent(member, follower, attended, local, policy)
+        finally:
+            session.close()
+            kernel.close()
+
+
+def _exit_code(turn: Turn) -> int:
+    for error in (turn.store_error, turn.error):
+        if error is not None:
+            return int(error.exit_code)
+    return int(Exit.OK if turn.converged else Exit.DEGRADED)
+
+
+def main() -> None:
+    """Run the daemon; errors are one line each on standard error."""
+    reported("lunmapd", daemon)

@@ -1,0 +1,235 @@
+"""What Prometheus is told: one registry of our own, filled after each turn, and served by a thread that no turn waits for.
+
+Names and units follow https://prometheus.io/docs/practices/naming/. No label is a Lun's, an initiator's or a target's name, so that
+there are as many series with 10,000 Luns as with ten.
+"""
+
+import logging
+import socket
+import sys
+import threading
+import time
+from collections import Counter as Counted
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from itertools import product
+from socketserver import TCPServer, ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from lunmapd import __version__
+from lunmapd.agent.loop.policy import BEAT
+from lunmapd.agent.loop.report import Turn
+from lunmapd.agent.reconcile.result import Result
+from lunmapd.core.base.messages import Message, fields
+from lunmapd.core.fleet.status import NodeStatus
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import DRIFTED
+from lunmapd.core.planning.drift import CLASSES
+
+log = logging.getLogger(__name__)
+
+_SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+
+
+class Metrics:
+    """The figures of one node.
+
+    `connected` tells whether there is a connection with ZooKeeper, `now` is a monotonic clock, a turn is due every `beat` seconds.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        connected: Callable[[], bool],
+        now: Callable[[], float] = time.monotonic,
+        *,
+        beat: float = BEAT,
+    ) -> None:
+        """Begin with nothing done."""
+        self.registry = CollectorRegistry()
+        self._connected = connected
+        self._now = now
+        self._desired = 0
+        self._beat = beat
+        self._status: NodeStatus | None = None
+        self._behind_since: float | None = None
+        self._turns = Counter("lunmapd_turns", "Turns of the loop.", ["result"], registry=self.registry)
+        self._took = Histogram(
+            "lunmapd_turn_duration_seconds", "How long turns took.", buckets=_SECONDS, registry=self.registry
+        )
+        self._actions = Counter(
+            "lunmapd_actions",
+            "Steps taken in LIO.",
+            ["action", "kind", "result"],
+            registry=self.registry,
+        )
+        self._drift = Counter(
+            "lunmapd_drift",
+            "Objects that somebody changed by hand.",
+            ["class", "answer"],
+            registry=self.registry,
+        )
+        self._reported: AbstractSet[lio_objects.Key] = frozenset()
+        self._ended = Gauge(
+            "lunmapd_last_turn_timestamp_seconds",
+            "When the last turn ended, or the daemon began.",
+            registry=self.registry,
+        )
+        # A first turn that hangs is to be seen, too.
+        self._ended.set_to_current_time()
+        info = Gauge(
+            "lunmapd_build_info", "The version, and the node.", ["version", "node"], registry=self.registry
+        )
+        info.labels(__version__, node).set(1)
+        for result in ("converged", "incomplete", "failed"):
+            self._turns.labels(result)
+        for name, answer in product(CLASSES, ("repaired", "reported")):
+            self._drift.labels(name, answer)
+        self.registry.register(self)
+
+    def note(self, turn: Turn, status: NodeStatus, seconds: float) -> None:
+        """Take in a turn that took so long, and what the node says of itself since."""
+        self._turns.labels(_result(turn)).inc()
+        self._took.observe(seconds)
+        self._ended.set_to_current_time()
+        for report in turn.result.done if turn.result is not None else ():
+            step, result = report.step, "failed" if report.failure else "done"
+            self._actions.labels(step.action.value, type(step.item).__name__, result).inc()
+        if turn.result is not None:
+            self._note_drift(turn.result)
+        self._status, self._beat = status, status.beat
+        self._desired = turn.at.revision if turn.at is not None else 0
+        behind = status.observed is not None and status.applied != status.observed
+        if not behind:
+            self._behind_since = None
+        elif self._behind_since is None:
+            self._behind_since = self._now()
+
+    def _note_drift(self, result: Result) -> None:
+        repaired = {
+            lio_objects.key(report.step.item)
+            for report in result.done
+            if report.step.drift and report.failure is None
+        }
+        reported = {name for name, failure in result.failures.items() if failure.reason == DRIFTED}
+        for answer, names in (("repaired", repaired), ("reported", reported - self._reported)):
+            for name in names:
+                self._drift.labels(name[0], answer).inc()
+        self._reported = reported
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what follows from the connection and the status, as the registry asks for it."""
+        yield _gauge(
+            "lunmapd_zookeeper_connected", "Whether there is a connection now.", int(self._connected())
+        )
+        yield _gauge("lunmapd_beat_seconds", "A turn is due at least every so many seconds.", self._beat)
+        if self._status is not None:
+            yield from self._of_status(self._status)
+
+    def _of_status(self, status: NodeStatus) -> Iterator[Metric]:
+        observed, applied = status.observed, status.applied
+        if observed is not None:
+            yield _by("lunmapd_cluster_info", "The cluster of the map.", "cluster", {observed.cluster: 1})
+        yield _gauge("lunmapd_desired_revision", "Revision of the map in force, 0 for none.", self._desired)
+        yield _gauge(
+            "lunmapd_observed_revision", "Newest revision read.", observed.revision if observed else 0
+        )
+        yield _gauge(
+            "lunmapd_applied_revision", "Last revision seen in LIO.", applied.revision if applied else 0
+        )
+        behind = self._behind_since
+        lag = 0.0 if behind is None else self._now() - behind
+        yield _gauge("lunmapd_lag_seconds", "Since when LIO is not as the newest revision says.", lag)
+        yield _gauge("lunmapd_sessions", "Sessions at the last look at all of LIO.", status.sessions)
+        yield _gauge("lunmapd_failing_objects", "Objects that are not as the map says.", status.failing_count)
+        yield _by(
+            "lunmapd_failing_reasons",
+            "Those that the status lists, by reason.",
+            "reason",
+            Counted(entry.reason for entry in status.failing),
+        )
+        yield _by(
+            "lunmapd_condition",
+            "1 where the condition holds, 0 where there is trouble.",
+            "type",
+            {entry.type: int(entry.status) for entry in status.conditions},
+        )
+
+
+def _result(turn: Turn) -> str:
+    if turn.store_error is not None or turn.error is not None:
+        return "failed"
+    return "converged" if turn.converged else "incomplete"
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value)
+
+
+def _by(name: str, text: str, label: str, values: dict[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for key, value in sorted(values.items()):
+        family.add_metric([key], value)
+    return family
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """Answers each scrape in a thread of its own."""
+
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        """Listen, without asking DNS for a name of the address as HTTPServer does: no start may wait for that."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+        self.setup_environ()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Leave a client alone that says nothing or goes away; all else is a mistake of ours, and told."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+class _Server6(_Server):
+    """The same on an IPv6 address."""
+
+    address_family = socket.AF_INET6
+
+
+class _Silent(WSGIRequestHandler):
+    """Does not log each scrape, and gives up on a client that says nothing for so many seconds."""
+
+    timeout = 10
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served(metrics: Metrics, listen: str) -> Iterator[None]:
+    """Serve the metrics at `address:port` as long as the context lasts.
+
+    An address that can't be had is told, and the daemon does its work without.
+    """
+    address, _, port = listen.rpartition(":")
+    kind = _Server6 if address.startswith("[") else _Server
+    try:
+        server = make_server(address.strip("[]"), int(port), make_wsgi_app(metrics.registry), kind, _Silent)
+    except OSError as error:
+        log.warning(
+            "no metrics: can't listen on %s: %s", listen, error, extra=fields(Message.METRICS_UNAVAILABLE)
+        )
+        yield
+        return
+    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,204 @@
+"""`lunmapd plan`: what a pass would do now, without doing it; beside a daemon that runs, or without one."""
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+import click
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+from tabulate import tabulate
+
+from lunmapd.agent.loop.agent import NodeUnknownError, NoMapError, utc_now
+from lunmapd.agent.state.claims import Claims
+from lunmapd.agent.state.journal import Journal
+from lunmapd.agent.state.machine_id import read_identity
+from lunmapd.agent.state.map_snapshot import FILE, Kept, replay
+from lunmapd.agent.state.seen_file import PastFile, Terms, recalled
+from lunmapd.core.base.errors import Exit
+from lunmapd.core.fleet.status import At
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.desire import Desire, desire
+from lunmapd.core.node.failure import WAITING, Failure
+from lunmapd.core.node.out_of_band import judge
+from lunmapd.core.planning import drift, guard
+from lunmapd.core.planning.disruption_limit import allowed, permit
+from lunmapd.core.planning.drift import Known
+from lunmapd.core.planning.impact import Audience, Logins, Ways
+from lunmapd.core.planning.plan import Plan, plan
+from lunmapd.core.secrets.sealing import Vault
+from lunmapd.lio.worker.kernel import Kernel
+from lunmapd.service import zookeeper
+from lunmapd.service.keyfile import read_keys
+from lunmapd.service.settings import Settings
+from lunmapd.store.session.errors import StoreError
+from lunmapd.store.tree.members import read_logins
+from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.snapshot import Snapshot
+
+
+class StepLine(Struct, frozen=True):
+    """One step. `disruption` is what initiators notice at worst, `now` what those that are logged in do: `initiators`.
+
+    A step that is `held` waits for them to log out, for an override, or for another step that does. One for `drift` puts right what
+    somebody changed by hand; if it is `held`, that is only reported.
+    """
+
+    action: str
+    object: str
+    reason: str
+    disruption: str
+    now: str
+    initiators: tuple[str, ...]
+    held: bool = False
+    drift: bool = False
+
+
+class FailureLine(Struct, frozen=True):
+    """One object that can't be as the map says."""
+
+    object: str
+    reason: str
+    message: str
+
+
+class Preview(Struct, frozen=True):
+    """What `lunmapd plan -o json` prints. `source` is where the map is from, `held` why the pass would be held ("": it would not)."""
+
+    node: str
+    revision: int
+    source: str
+    steps: tuple[StepLine, ...]
+    failing: tuple[FailureLine, ...]
+    held: str = ""
+
+    @property
+    def exit_code(self) -> Exit:
+        """OK when there is nothing to do and nothing fails."""
+        return Exit.DEGRADED if self.steps or self.failing else Exit.OK
+
+
+def preview(settings: Settings) -> Preview:
+    """Look at the map and at LIO, and plan. Raises LunmapdError."""
+    directory = Path(settings.state_dir)
+    found = _map(settings, directory)
+    snapshot = found.snapshot
+    if settings.node not in snapshot.lunmap.nodes:
+        raise NodeUnknownError(f"the map has no node {settings.node!r}, so nothing would be done")
+    kernel = Kernel()
+    try:
+        observed = kernel.observe(Claims(directory / "claims.json").read())
+    finally:
+        kernel.close()
+    vault = Vault(snapshot.cluster, read_keys(Path(settings.key_file)))
+    judged = judge(snapshot.lunmap, snapshot.edited)
+    want = desire(judged.lunmap, snapshot.unreadable, settings.node, observed, vault)
+    want = replace(want, failures={**want.failures, **judged.failures})
+    policy = settings.policy()
+    steps = plan(want.objects, observed.objects)
+    known = _known(directory, settings.node, snapshot, vault, want)
+    drifted = drift.find(steps, want.objects, observed.objects, known)
+    chosen = drift.judge(steps, want.objects, observed.objects, known, policy.report)
+    ways = Ways(judged.lunmap, settings.node, want.objects, lambda: found.logins)
+    allow = allowed(policy.allow, snapshot.allowance, settings.node, utc_now())
+    permitted = permit(chosen.steps, observed, ways, allow)
+    lines = _steps(steps, Audience(observed, ways), permitted.steps, drifted)
+    failing = _failing({**want.failures, **permitted.held, **chosen.held})
+    held = guard.check(chosen.steps, observed.objects, policy.limits, lambda: None)
+    why = f"unless it is confirmed, the daemon would do nothing: the pass would {held}" if held else ""
+    return Preview(settings.node, snapshot.revision, found.source, lines, failing, why)
+
+
+def _known(directory: Path, node: str, snapshot: Snapshot, vault: Vault, want: Desire) -> Known | None:
+    """Return what the daemon saw of this same map, None when it has seen none of it."""
+    at = At(snapshot.cluster, snapshot.revision, snapshot.digest)
+    past = PastFile(directory).recall(Terms(at, node, read_identity().boot, vault.keyring.ids))
+    return None if past is None else recalled(past, want)
+
+
+class _Found(Struct, frozen=True):
+    snapshot: Snapshot
+    source: str
+    logins: Logins = {}
+
+
+def _map(settings: Settings, directory: Path) -> _Found:
+    """Return the newest map and where it is from; the one that the daemon keeps when ZooKeeper can't be read."""
+    try:
+        with zookeeper.session(settings.zookeeper) as session:
+            return _Found(read_all(session), "ZooKeeper", read_logins(session))
+    except StoreError as error:
+        kept = _kept(directory)
+        if kept is None:
+            raise NoMapError(f"{error}; and the daemon has kept no map in {directory}") from error
+        return _Found(kept.snapshot, f"the local snapshot, since ZooKeeper can't be read: {error}")
+
+
+def _kept(directory: Path) -> Kept | None:
+    contents = Journal(directory / FILE).read()
+    return replay(contents) if contents else None
+
+
+def _steps(
+    steps: Plan, audience: Audience, done: Plan, drifted: AbstractSet[lio_objects.Key]
+) -> tuple[StepLine, ...]:
+    doing = {(step.action, lio_objects.key(step.item)) for step in done}
+    found = ((step, lio_objects.key(step.item), audience.impact(step)) for step in steps)
+    return tuple(
+        StepLine(
+            step.action,
+            lio_objects.show_key(name),
+            step.reason,
+            effect.worst.word,
+            effect.now.word,
+            tuple(sorted({session.initiator for session in effect.sessions})),
+            (step.action, name) not in doing,
+            name in drifted,
+        )
+        for step, name, effect in found
+    )
+
+
+def _failing(failures: Mapping[lio_objects.Key, Failure]) -> tuple[FailureLine, ...]:
+    return tuple(
+        FailureLine(lio_objects.show_key(name), failure.reason, failure.message)
+        for name, failure in failures.items()
+        if failure.reason != WAITING
+    )
+
+
+def show(found: Preview, output: str) -> None:
+    """Print it, for people or for programs."""
+    if output == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
+    else:
+        for line in _lines(found):
+            click.echo(line)
+
+
+def _lines(found: Preview) -> Iterator[str]:
+    yield f"node {found.node}, revision {found.revision} from {found.source}"
+    if found.steps:
+        rows = [
+            (
+                f"{line.action}{_remark(line)}",
+                line.object,
+                line.disruption,
+                ", ".join(line.initiators) or "-",
+                line.reason,
+            )
+            for line in found.steps
+        ]
+        yield tabulate(rows, ("ACTION", "OBJECT", "DISRUPTION", "LOGGED IN", "REASON"), tablefmt="plain")
+    elif not found.failing:
+        yield "nothing to do"
+    for failure in found.failing:
+        yield f"{failure.object} fails: {failure.reason}: {failure.message}"
+    if found.held:
+        yield found.held
+
+
+def _remark(line: StepLine) -> str:
+    words = [word for word, said in (("drift", line.drift), ("held", line.held)) if said]
+    return f" ({', '.join(words)})" if words else ""

@@ -1,0 +1,1 @@
+"""Committing a revision, in one transaction or staged in parts."""

@@ -1,0 +1,126 @@
+"""Committing a map as one revision, on top of whatever others have committed meanwhile."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.history.changes import Revision, diff
+from lunmapd.core.history.fields import field_names
+from lunmapd.core.history.merge import merge
+from lunmapd.store.commit.commit_errors import (
+    BusyError,
+    Clash,
+    ConflictError,
+    StagedError,
+    UnexpectedRevisionError,
+)
+from lunmapd.store.commit.commit_options import Check, Terms
+from lunmapd.store.commit.draft import Content, content, tip_of
+from lunmapd.store.commit.publish import LateError, publish
+from lunmapd.store.session.errors import OlderSchemaError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import refresh
+from lunmapd.store.tree.snapshot import SCHEMA, Snapshot, followed
+from lunmapd.store.tree.znodes import read_revisions
+
+ATTEMPTS = 100
+_PAUSE = 0.02
+_LONGEST_PAUSE = 0.4
+_MAX_SEARCHED = 1000
+
+Wanted = Callable[[Snapshot], Content | None]
+"""Gets what is there now and returns what to commit on top of it, None when there is nothing to do."""
+
+
+def commit(session: Session, before: Snapshot, after: Lunmap, terms: Terms) -> Revision | None:
+    """Commit the changes from `before` to `after`; None when there is nothing to do.
+
+    What others committed since `before` stays: the changes are made on top of it, object by object.
+
+    Raises InvalidInputError for a map that breaks a rule; ConflictError when somebody else changed the same objects, or
+    when both changes together break a rule; UnexpectedRevisionError; BusyError when others were always faster;
+    EditedMeanwhileError for a change around the tools; StagedError while a large commit is under way; StoppedError when
+    this one is large and stopped in the middle; TooLargeError; OlderSchemaError; OutcomeUnknownError when it can't be told
+    whether it was done. After any other error nothing was committed.
+    """
+    terms.refuse(followed(before), after)
+
+    def wanted(latest: Snapshot) -> Content | None:
+        return content(latest, _rebased(session, before, after, latest, terms.check))
+
+    return commit_content(session, before, wanted, terms)
+
+
+def edit(
+    session: Session, before: Snapshot, change: Callable[[Lunmap], Lunmap], terms: Terms
+) -> Revision | None:
+    """Commit what `change` makes of the newest map; it is run again when others were faster.
+
+    `before` is what was read last, however old. Raises the errors of `commit`, but no ConflictError.
+    """
+
+    def wanted(latest: Snapshot) -> Content | None:
+        there = followed(latest)
+        after = change(there)
+        terms.refuse(there, after)
+        return content(latest, after)
+
+    return commit_content(session, before, wanted, terms)
+
+
+def commit_content(session: Session, latest: Snapshot, wanted: Wanted, terms: Terms) -> Revision | None:
+    """Commit what is wanted on top of the newest map, which may be newer than `latest`. Raises as `commit` does."""
+    for attempt in range(ATTEMPTS):
+        # A look first: it shows what has become of the tree, such as another one in its place.
+        latest = refresh(session, latest)
+        _check_writable(latest, terms.expect)
+        found = wanted(latest)
+        if found is None:
+            return None
+        try:
+            return publish(session, latest, tip_of(latest), found, terms)
+        except LateError:
+            time.sleep(_pause(attempt))
+    raise BusyError(ATTEMPTS)
+
+
+def _check_writable(latest: Snapshot, expect: int | None) -> None:
+    if latest.schema < SCHEMA:
+        raise OlderSchemaError(latest.schema, SCHEMA)
+    if latest.staged is not None:
+        raise StagedError(latest.staged)
+    if expect is not None and latest.revision != expect:
+        raise UnexpectedRevisionError(expect, latest.revision)
+
+
+def _pause(attempt: int) -> float:
+    """Return how long to wait, in seconds: writers who lost together must not come back together."""
+    return random.uniform(0, min(_LONGEST_PAUSE, _PAUSE * 2**attempt))  # noqa: S311 - nothing secret about a pause
+
+
+def _rebased(session: Session, before: Snapshot, after: Lunmap, latest: Snapshot, check: Check) -> Lunmap:
+    if latest.digest == before.digest:
+        return after
+    there = followed(latest)
+    merged = merge(followed(before), after, there)
+    if merged.clashes:
+        raise ConflictError(latest.revision, list(_clashes(session, before, latest, merged.clashes)))
+    if found := check(there, merged.lunmap):
+        raise ConflictError(latest.revision, (), found)
+    return merged.lunmap
+
+
+def _clashes(
+    session: Session, before: Snapshot, latest: Snapshot, clashing: Sequence[str]
+) -> Iterator[Clash]:
+    """Tell who changed these objects last since `before`, and in which fields they are different now."""
+    oldest = max(before.revision, latest.revision - _MAX_SEARCHED)
+    authors: dict[str, Revision] = {}
+    for revision in read_revisions(session, range(latest.revision, oldest, -1)):
+        for change in revision.changes:
+            authors.setdefault(change.path, revision)
+    changes = {change.path: change for change in diff(followed(before), followed(latest))}
+    for path in clashing:
+        by = authors.get(path)
+        yield Clash(path, field_names(changes[path]), by.author if by else "", by.revision if by else 0)

@@ -1,0 +1,115 @@
+"""Writing a prepared commit: in one transaction, or in parts that are released together."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from kazoo.exceptions import BadVersionError, NodeExistsError, NoNodeError
+from msgspec import Struct
+
+from lunmapd.core.base.access import Acl, acl_size
+from lunmapd.core.base.errors import Exit
+from lunmapd.core.base.lunmap import SECTIONS
+from lunmapd.core.history.changes import Revision
+from lunmapd.store.commit.commit_errors import EditedMeanwhileError, StoppedError, TakenOverError
+from lunmapd.store.commit.commit_options import Terms
+from lunmapd.store.commit.draft import Content, Draft, Tip, after, draft, draft_part, draft_release
+from lunmapd.store.commit.send import Failure, send
+from lunmapd.store.commit.sizes import Extra, check_content, divide, fits
+from lunmapd.store.session import paths
+from lunmapd.store.session.errors import DamagedError, NotInitialisedError, RefusedError, StoreError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.acl import handed_down
+from lunmapd.store.tree.read import refresh
+from lunmapd.store.tree.snapshot import Snapshot
+
+
+class LateError(StoreError):
+    """Another commit was made meanwhile, and nothing of this one."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("another commit was made meanwhile; try again")
+
+
+class _Tree(Struct, frozen=True):
+    """Where a commit goes: the session, what was read there last, and the ACLs that new znodes take over."""
+
+    session: Session
+    latest: Snapshot
+    handed: Mapping[str, Acl] = {}
+
+    def extra(self) -> Extra:
+        """Return what comes to each write."""
+        return Extra(len(self.session.root), max(map(acl_size, self.handed.values()), default=0))
+
+
+def publish(session: Session, latest: Snapshot, tip: Tip, what: Content, terms: Terms) -> Revision:
+    """Commit `what` at the tip, in as many parts as it takes; returns the last revision.
+
+    Raises LateError, StoppedError when the first part was made, and the errors of `commit`.
+    """
+    check_content(what, terms.signature)
+    whole = draft(tip, what, terms.signature)
+    tree = _Tree(session, latest, handed_down(session, (paths.META, *SECTIONS, paths.REVISIONS)))
+    if fits(whole, tree.extra()) and not tip.part:
+        _send(tree, whole)
+        return whole.revision
+    return _in_parts(tree, tip, what, terms)
+
+
+def _in_parts(tree: _Tree, tip: Tip, what: Content, terms: Terms) -> Revision:
+    parts = divide(what.steps, terms.signature, tree.extra())
+    newest = None
+    for done, part in enumerate(parts, 1):
+        prepared = draft_part(tip, Content(part), terms.signature)
+        with _stopping(tip, done - 1, len(parts)):
+            _send(tree, prepared)
+        tip, newest = after(tip, prepared), prepared.revision
+        terms.progress(done, len(parts))
+    assert newest is not None, "a commit without steps needs no parts"
+    with _stopping(tip, len(parts), len(parts)):
+        return release(tree.session, tree.latest, tip, newest, what)
+
+
+@contextmanager
+def _stopping(tip: Tip, done: int, total: int) -> Iterator[None]:
+    """Tell of an error what it leaves behind, once a part is made."""
+    try:
+        yield
+    except StoreError as error:
+        if not tip.part:
+            raise
+        if isinstance(error, LateError):
+            raise TakenOverError from None
+        raise StoppedError(error, done, total) from error
+
+
+def release(session: Session, latest: Snapshot, tip: Tip, newest: Revision, what: Content) -> Revision:
+    """Let nodes follow all parts up to `newest`, where the tip is. Raises LateError."""
+    _send(_Tree(session, latest), draft_release(tip, newest, what))
+    return newest
+
+
+def _send(tree: _Tree, prepared: Draft) -> None:
+    failure = send(tree.session, prepared, tree.handed)
+    if failure is not None:
+        raise _reason(tree.session, prepared, tree.latest, failure)
+
+
+def _reason(session: Session, prepared: Draft, latest: Snapshot, failure: Failure) -> StoreError:
+    match failure.path, failure.error:
+        case paths.HEAD, BadVersionError():
+            return LateError()
+        case paths.HEAD, NoNodeError():
+            return NotInitialisedError(session.path(paths.HEAD))
+        case path, NoNodeError() if path == prepared.identity:
+            # Says so if there is no tree any more, or another one.
+            refresh(session, latest)
+            return DamagedError(session.path(path), "it is missing")
+        case path, NodeExistsError() if path == paths.revision(prepared.revision.revision):
+            return DamagedError(session.path(path), "head doesn't know of this revision")
+        case path, (BadVersionError() | NodeExistsError() | NoNodeError()):
+            return EditedMeanwhileError(path)
+        case path, error:
+            return RefusedError(f"{type(error).__name__} at {path}")

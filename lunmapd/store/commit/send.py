@@ -1,0 +1,150 @@
+"""Sending transactions, until it is known what became of them."""
+
+from collections.abc import Mapping, Sequence
+
+from kazoo.client import KazooClient, TransactionRequest
+from kazoo.exceptions import (
+    BadVersionError,
+    KazooException,
+    NoAuthError,
+    NodeExistsError,
+    NoNodeError,
+    RolledBackError,
+    RuntimeInconsistency,
+)
+from msgspec import Struct
+
+from lunmapd.core.base.access import Acl, Role
+from lunmapd.core.base.documents import encode
+from lunmapd.core.history.changes import Revision
+from lunmapd.store.commit.commit_errors import OutcomeUnknownError
+from lunmapd.store.commit.draft import Draft, Write
+from lunmapd.store.session import paths
+from lunmapd.store.session.errors import DamagedError, LostError, RefusedError, UnreachableError
+from lunmapd.store.session.session import Answer, Session
+from lunmapd.store.tree.acl import NOTHING, inherited, to_kazoo
+from lunmapd.store.tree.znodes import fetch, read_revisions, read_top, sync
+
+_ATTEMPTS = 3
+_BY_OTHERS = (NodeExistsError, NoNodeError, BadVersionError)
+
+
+class Failure(Struct, frozen=True):
+    """The operation of a transaction at which it failed, and the error."""
+
+    path: str
+    error: Exception
+
+
+def send(session: Session, prepared: Draft, handed: Mapping[str, Acl] = NOTHING) -> Failure | None:
+    """Send a commit until the outcome is known; returns what it failed at. For `handed` see `submit`.
+
+    The version of head lets no second attempt through, if the first was done. Raises OutcomeUnknownError, and
+    UnreachableError when nothing was committed.
+    """
+    lost = False
+    for _ in range(_ATTEMPTS):
+        try:
+            failure = submit(session, prepared.all_writes(), (prepared.identity,), handed)
+        except LostError:
+            lost = True
+            if _is_committed(session, prepared):
+                return None
+            continue
+        return None if lost and _is_committed(session, prepared) else failure
+    raise UnreachableError(session.hosts, session.deadline, "; nothing was committed")
+
+
+def _is_committed(session: Session, prepared: Draft) -> bool:
+    number = prepared.revision.revision
+    try:
+        sync(session)
+        if not prepared.records:
+            return _is_released(session, prepared.revision)
+        (found,) = fetch(session, (paths.revision(number),))
+    except UnreachableError as error:
+        raise OutcomeUnknownError(session.hosts, number) from error
+    return found is not None and found.data == encode(prepared.revision)
+
+
+def _is_released(session: Session, last: Revision) -> bool:
+    """Tell whether nodes may follow `last`; not so if more parts came behind it, which may have undone it."""
+    if read_top(session).head.revision < last.revision:
+        return False
+    following = read_revisions(session, (last.revision + 1,))
+    return not following or following[0].part != last.part + 1
+
+
+def insist(session: Session, writes: Sequence[Write], existing: Sequence[str]) -> Failure | None:
+    """Make all writes or none, again when the connection is lost; for what may be done twice, or by others too.
+
+    Returns at what it failed, which after a lost connection may be because it was done. Raises RefusedError for what no
+    other client can have caused.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            failure = submit(session, writes, existing)
+        except LostError:
+            continue
+        if failure is not None and not isinstance(failure.error, _BY_OTHERS):
+            raise RefusedError(f"{type(failure.error).__name__} at {failure.path}")
+        return failure
+    raise UnreachableError(session.hosts, session.deadline)
+
+
+def ensure(session: Session, identity: str, writes: Sequence[Write]) -> bool:
+    """Do what `insist` does in the tree of this `identity`; returns whether this very call did it.
+
+    Raises DamagedError when the tree is not there any more.
+    """
+    failure = insist(session, writes, (identity,))
+    if failure is not None and failure.path == identity:
+        raise DamagedError(session.path(identity), "it is missing, as when the tree was made anew")
+    return failure is None
+
+
+def submit(
+    session: Session,
+    writes: Sequence[Write],
+    existing: Sequence[str] = (),
+    handed: Mapping[str, Acl] = NOTHING,
+) -> Failure | None:
+    """Make all writes or none, provided that the `existing` znodes are there; returns what it failed at.
+
+    New znodes get the ACLs of `inherited`.
+    Raises LostError when it is unknown whether it was done, and the errors of `Session.once`.
+    """
+    made = {write.path for write in writes if write.before is None and write.after is not None}
+    acls = inherited(session, made, handed)
+
+    def ask(client: KazooClient) -> Answer[list[object]]:
+        transaction = client.transaction()
+        for path in existing:
+            transaction.check(session.path(path), -1)
+        for write in writes:
+            _add(transaction, session.path(write.path), write, acls.get(write.path))
+        return transaction.commit_async()
+
+    order = (*existing, *(write.path for write in writes))
+    results = session.once(ask)
+    # kazoo raises nothing for a transaction that failed: the one real error stands among placeholders.
+    failures = [
+        Failure(path, result)
+        for path, result in zip(order, results, strict=True)
+        if isinstance(result, KazooException)
+        and not isinstance(result, RolledBackError | RuntimeInconsistency)
+    ]
+    if not failures:
+        return None
+    if isinstance(failures[0].error, NoAuthError):
+        raise session.not_permitted(failures[0].path, Role.ADMIN)
+    return failures[0]
+
+
+def _add(transaction: TransactionRequest, path: str, write: Write, acl: Acl | None) -> None:
+    if write.after is None:
+        transaction.delete(path, write.version)
+    elif write.before is None:
+        transaction.create(path, write.after, None if acl is None else to_kazoo(acl))
+    else:
+        transaction.set_data(path, write.after, write.version)

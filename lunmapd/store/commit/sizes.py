@@ -1,0 +1,73 @@
+"""What ZooKeeper takes at once: it drops the connection, without a word, of who sends more than 1 MiB; pure."""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from lunmapd.core.base.documents import encode
+from lunmapd.core.history.batching import Size, pack
+from lunmapd.core.history.changes import as_bytes
+from lunmapd.store.commit.draft import Content, Draft, Signature, Step, Write
+from lunmapd.store.session.limits import TooLargeError, check_document
+
+MAX_COMMIT = 900_000
+MAX_OPERATIONS = 1000
+MAX_NOTE = 8 * 1024
+_OVERHEAD = 64  # an upper bound of what each operation adds: header, lengths and version
+_CHANGE = 64  # an upper bound of what the record of a change adds to its path and documents
+_FRAME = Size(3, 2048)  # identity, head and revision, without the note
+
+
+class Extra(Struct, frozen=True):
+    """What comes to every write, in bytes: the path of the tree's root; and to every znode that is made, its ACL."""
+
+    root: int
+    acl: int = 0
+
+
+def check_content(what: Content, signature: Signature) -> None:
+    """Refuse what could not even be divided. Raises TooLargeError."""
+    note = _note(signature)
+    if note > MAX_NOTE:
+        raise TooLargeError("the message, with the author,", note, MAX_NOTE, "bytes")
+    for step in what.steps:
+        if step.write is not None:
+            check_document(step.write.path, step.write.after or b"")
+
+
+def fits(prepared: Draft, extra: Extra) -> bool:
+    """Tell whether a draft goes into one transaction."""
+    operations = prepared.all_writes()
+    size = Size(len(operations) + 1, sum(_write(write, extra) for write in operations))
+    return size.fits(Size(MAX_OPERATIONS, MAX_COMMIT))
+
+
+def batches(writes: Iterable[Write], extra: Extra) -> Iterator[tuple[Write, ...]]:
+    """Divide writes into transactions, each with room for a check."""
+    limit = Size(MAX_OPERATIONS - 1, MAX_COMMIT - _OVERHEAD - extra.root)
+    return pack(writes, lambda write: Size(1, _write(write, extra)), limit)
+
+
+def divide(steps: Iterable[Step], signature: Signature, extra: Extra) -> list[tuple[Step, ...]]:
+    """Divide the steps of a large commit into parts that go into one transaction each."""
+    frame = _FRAME.plus(Size(0, 2 * _note(signature) + _FRAME.operations * extra.root + extra.acl))
+    limit = Size(MAX_OPERATIONS - frame.operations, MAX_COMMIT - frame.bytes)
+    return list(pack(steps, lambda step: _step(step, extra), limit))
+
+
+def _note(signature: Signature) -> int:
+    return len(encode((signature.author, signature.message)))
+
+
+def _step(step: Step, extra: Extra) -> Size:
+    written = _write(step.write, extra) if step.write else 0
+    recorded = 0
+    if step.change:
+        states = (as_bytes(step.change.before), as_bytes(step.change.after))
+        recorded = _CHANGE + len(step.change.path) + sum(len(state or b"") for state in states)
+    return Size(1 if step.write else 0, written + recorded)
+
+
+def _write(write: Write, extra: Extra) -> int:
+    acl = extra.acl if write.before is None else 0
+    return _OVERHEAD + extra.root + acl + len(write.path) + len(write.after or b"")

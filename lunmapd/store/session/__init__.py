@@ -1,0 +1,1 @@
+"""The session with ZooKeeper: connection, login, deadlines, errors."""

@@ -1,0 +1,179 @@
+"""Making the connection to a server in kazoo's place: TCP, then TLS.
+
+Debian 13's kazoo (2.9) doesn't compare the name in the servers' certificates, and no kazoo tells why a connection failed. So it is done
+here, and what went wrong last is kept for each server.
+"""
+
+import contextlib
+import random
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from lunmapd.store.session.access_errors import CredentialsError
+from lunmapd.store.session.credentials import Tls, tls_context
+from lunmapd.store.session.pauses import Losses, dial_timeout
+
+Address = tuple[str, int]
+
+# OpenSSL's names of what the other side says or is (openssl/sslerr.h); those not here are plain enough.
+_REASONS = {
+    "WRONG_VERSION_NUMBER": "it speaks no TLS at this port",
+    "RECORD_LAYER_FAILURE": "it speaks no TLS at this port",
+    "UNEXPECTED_EOF_WHILE_READING": "it hung up in the handshake, as a port without TLS does",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a certificate of ours",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "it wants a certificate of ours, or has no cipher in common",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "it refuses our certificate",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it refuses our certificate",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "it refuses our certificate, which has expired",
+    "TLSV1_ALERT_UNKNOWN_CA": "it refuses our certificate, whose CA it doesn't know",
+}
+
+
+class Trouble(Struct, frozen=True):
+    """Why there is no session with a server: a sentence, and whether it is a matter of TLS."""
+
+    reason: str
+    tls: bool = False
+
+
+_NO_SESSION = Trouble("it took the connection and gave no session")
+
+
+class Dialler:
+    """Connects to the servers of `hosts` (`host:port,...`), for a session timeout of `timeout` seconds.
+
+    `troubles` has the last one of each server, by address, until `connected` says that there is a session. `patience` is how
+    long one server may take to answer; `closing` ends a pause between two connections.
+    """
+
+    def __init__(
+        self, hosts: str, timeout: float, tls: Tls | None = None, closing: threading.Event | None = None
+    ) -> None:
+        self._hosts = hosts
+        self._tls = tls
+        self._closing = closing or threading.Event()
+        self._losses: Losses[Address] = Losses(timeout)
+        self._waiting: tuple[Address, socket.socket] | None = None
+        self._current: socket.socket | None = None
+        self._patience = dial_timeout(timeout, hosts.count(",") + 1)
+        self.troubles: Mapping[str, Trouble] = {}
+
+    def connected(self) -> None:
+        """Note that there is a session, and forget the troubles."""
+        self.troubles = {}
+        if self._waiting is not None:
+            address, self._current = self._waiting
+            self._waiting = None
+            self._losses.connected(address, time.monotonic())
+
+    def silent(self, ready: Collection[object]) -> bool:
+        """Note which sockets are `ready` to be read; tell whether the server's has been silent for too long."""
+        now = time.monotonic()
+        if self._current in ready:
+            self._losses.heard(now)
+        return self._current is not None and self._losses.silent(now)
+
+    def patience(self, timeout: float | None) -> float | None:
+        """Shorten a time to wait for a server's answer while there is no session with it yet."""
+        return timeout if timeout is None or self._waiting is None else min(timeout, self._patience)
+
+    def connect(self, address: Address, hostname: str | None) -> socket.socket:
+        """Connect to an address, to which `hostname` (None: look it up) was resolved. Raises OSError, which kazoo expects.
+
+        After a loss it waits for a random while first, since all other clients may have lost the same server.
+        """
+        if self._waiting is not None:
+            self._note(show(self._waiting[0]), _NO_SESSION)
+        self._waiting = self._current = None
+        self._closing.wait(self._losses.pause(time.monotonic(), random.random()))  # noqa: S311 - no secret
+        server = show(address)
+        if self._losses.shuns(address):
+            raise OSError(f"{server} fell silent a moment ago: the others first")
+        found = self._dial(address, hostname, server)
+        self._waiting = address, found
+        return found
+
+    def _dial(self, address: Address, hostname: str | None, server: str) -> socket.socket:
+        try:
+            found = self._open(address, hostname, server)
+        except CredentialsError as error:
+            self._note(server, Trouble(str(error), tls=True))
+            raise OSError(str(error)) from None
+        except OSError as error:
+            self._note(server, _trouble(error))
+            raise
+        if not self.troubles.get(server, _NO_SESSION).tls:
+            # Whoever asks meanwhile is told what TLS failed with before.
+            self._note(server, _NO_SESSION)
+        return found
+
+    def _open(self, address: Address, hostname: str | None, server: str) -> socket.socket:
+        found = socket.create_connection(address, self._patience)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._tls is None:
+            return found
+        with found:
+            context = tls_context(self._tls)
+            context.sslsocket_class = _NotingSocket
+            wrapped = context.wrap_socket(found, server_hostname=hostname or self._name(address))
+        assert isinstance(wrapped, _NotingSocket)
+        wrapped.note = lambda error: self._refused(server, error)
+        return wrapped
+
+    def _name(self, address: Address) -> str:
+        """Find the name in `hosts` that leads to an address."""
+        for entry in self._hosts.split(","):
+            host, _, port = entry.strip().rpartition(":")
+            host = host.strip("[]")
+            with contextlib.suppress(OSError):
+                found = {info[4][:2] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+                if address in found:
+                    return host
+        return address[0]
+
+    def _refused(self, server: str, error: ssl.SSLError) -> None:
+        self._waiting = None
+        self._note(server, _trouble(error))
+
+    def _note(self, server: str, trouble: Trouble) -> None:
+        self.troubles = {**self.troubles, server: trouble}
+
+
+class _NotingSocket(ssl.SSLSocket):
+    """Tells `note` of errors: with TLS 1.3 a server refuses a certificate only after the handshake."""
+
+    note: Callable[[ssl.SSLError], None]
+
+    def recv(self, *args: Any, **kwargs: Any) -> bytes:
+        try:
+            return super().recv(*args, **kwargs)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            self.note(error)
+            raise
+
+
+def show(address: Address) -> str:
+    """Print an address as it is written in the settings."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _trouble(error: OSError) -> Trouble:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return Trouble(f"its certificate is not valid: {error.verify_message.rstrip('.')}", tls=True)
+        case ssl.SSLError():
+            reason = error.reason or "unknown"
+            return Trouble(_REASONS.get(reason, reason.lower().replace("_", " ")), tls=True)
+        case TimeoutError():
+            return Trouble("no answer")
+        case _:
+            return Trouble((error.strerror or str(error)).lower())

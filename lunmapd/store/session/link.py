@@ -1,0 +1,172 @@
+"""The way to the servers: one supervised client of kazoo's.
+
+kazoo queues requests while it has no connection, and its connection thread ends for good at an unexpected error or a
+refused login. So a client is handed out only while connected, and is replaced when it is dead.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException
+from kazoo.protocol.states import KazooState, KeeperState
+
+from lunmapd.store.session.access_errors import NotAuthenticatedError, TlsFailedError
+from lunmapd.store.session.client import discard, make_client
+from lunmapd.store.session.credentials import Credentials
+from lunmapd.store.session.dial import Dialler
+from lunmapd.store.session.errors import NoClientError, StoreError, UnreachableError
+from lunmapd.store.session.handler import WatchedHandler
+from lunmapd.store.session.pauses import rebuild_pause
+
+_CHECK_EVERY = 1.0
+_REBUILD_AFTER = 12  # session timeouts without a connection
+
+
+class Link:
+    """Keeps a client connected to `hosts`; `timeout` is the session timeout, `deadline` is for messages only. In seconds."""
+
+    def __init__(self, hosts: str, timeout: float, deadline: float, credentials: Credentials) -> None:
+        self._hosts = hosts
+        self._timeout = timeout
+        self._deadline = deadline
+        self._credentials = credentials
+        self._news = threading.Condition()
+        self._up = False
+        self._closing = threading.Event()
+        self._down_since = time.monotonic()
+        self._rebuild_at = 0.0
+        self._failures = 0
+        self._started = False
+        self._refusal: StoreError | None = None
+        self._end: threading.Thread | None = None
+        self._subscribers: list[Callable[[], None]] = []
+        self.current, self._handler = self._build()
+        self._supervisor = threading.Thread(target=self._supervise, name="zookeeper-supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect, in the background."""
+        self.current.start_async()
+        self._started = True
+        self._supervisor.start()
+
+    def close(self, timeout: float) -> None:
+        """End the session; gives up waiting after `timeout`."""
+        until = time.monotonic() + timeout
+        self._closing.set()
+        with self._news:
+            self._news.notify_all()
+        if self._supervisor.is_alive():
+            self._supervisor.join(max(0.0, until - time.monotonic()))
+        self._end = self._end or discard(self.current)
+        self._end.join(max(0.0, until - time.monotonic()))
+
+    def subscribe(self, callback: Callable[[], None]) -> None:
+        """Call `callback` after each change of the connection, from a foreign thread: it must not wait or raise."""
+        self._subscribers.append(callback)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not beyond the end of the session."""
+        self._closing.wait(seconds)
+
+    def client(self, until: float) -> KazooClient:
+        """Return a client that is connected, waiting until this time of the monotonic clock.
+
+        Raises UnreachableError, TlsFailedError; NotAuthenticatedError or CredentialsError without waiting.
+        """
+        with self._news:
+            self._news.wait_for(self._decided, max(0.0, until - time.monotonic()))
+            up, refusal = self._up, self._refusal
+        if refusal is not None and not up:
+            raise refusal.with_traceback(None)
+        if self._closing.is_set() or not up or time.monotonic() >= until:
+            raise self._unreachable()
+        return self.current
+
+    def answered(self) -> None:
+        """Note that a server answered a request: whatever was wrong is over."""
+        self._failures, self._refusal = 0, None
+
+    def stranger(self) -> NotAuthenticatedError:
+        """Make the error that says that the servers don't know us."""
+        login = "sasl" if self._credentials.sasl else "digest" if self._credentials.digest else ""
+        return NotAuthenticatedError(self._hosts, login)
+
+    def _decided(self) -> bool:
+        return self._up or self._refusal is not None or self._closing.is_set()
+
+    def _unreachable(self) -> UnreachableError:
+        troubles = self._handler.dialler.troubles
+        reasons = {server: trouble.reason for server, trouble in troubles.items()}
+        if any(trouble.tls for trouble in troubles.values()):
+            return TlsFailedError(self._hosts, self._deadline, reasons)
+        detail = "; ".join(f"{server}: {reason}" for server, reason in reasons.items())
+        return UnreachableError(self._hosts, self._deadline, f" ({detail})" if detail else "")
+
+    def _build(self) -> tuple[KazooClient, WatchedHandler]:
+        dialler = Dialler(self._hosts, self._timeout, self._credentials.tls, self._closing)
+        handler = WatchedHandler(dialler)
+        client = make_client(self._hosts, self._timeout, handler, self._credentials)
+        client.add_listener(lambda state: self._changed(client, state))
+        return client, handler
+
+    def _changed(self, client: KazooClient, state: str) -> None:
+        if client is not self.current or self._closing.is_set():
+            return
+        if state == KazooState.CONNECTED:
+            self._handler.dialler.connected()
+        else:
+            self._down_since = time.monotonic()
+        # kazoo says that it's connected before it logs in.
+        refused = client.client_state == KeeperState.AUTH_FAILED
+        self._tell(up=state == KazooState.CONNECTED, refusal=self.stranger() if refused else self._refusal)
+        for callback in self._subscribers:
+            callback()
+
+    def _tell(self, *, up: bool, refusal: StoreError | None) -> None:
+        with self._news:
+            self._up, self._refusal = up, refusal
+            self._news.notify_all()
+
+    def _supervise(self) -> None:
+        clock = _clock()
+        while not self._closing.wait(_CHECK_EVERY):
+            before, clock = clock, _clock()
+            if abs(clock - before) > _CHECK_EVERY and self.current.connected:
+                # Before 2.10 kazoo times its pings by the clock on the wall; a request lets it begin anew.
+                self.current.exists_async("/")
+            if not self._healthy() and time.monotonic() >= self._rebuild_at:
+                self._rebuild()
+
+    def _healthy(self) -> bool:
+        down = 0.0 if self.current.connected else time.monotonic() - self._down_since
+        return self._started and self._handler.alive() and down < _REBUILD_AFTER * self._timeout
+
+    def _rebuild(self) -> None:
+        pause = rebuild_pause(self._failures, self._timeout, random.random())  # noqa: S311 - nothing secret about a pause
+        self._rebuild_at = time.monotonic() + pause
+        self._failures += 1
+        try:
+            self._replace()
+        except StoreError as error:
+            self._tell(up=False, refusal=error)
+        except (KazooException, OSError, RuntimeError) as error:
+            # As without files or threads to spare: nobody else would try again.
+            self._tell(up=False, refusal=NoClientError(self._hosts, error))
+
+    def _replace(self) -> None:
+        """Put a new client in the place of the one that there is; one that can't be started is as good as dead."""
+        client, handler = self._build()
+        discard(self.current)
+        self._tell(up=False, refusal=None)
+        self._down_since, self._started = time.monotonic(), False
+        self.current, self._handler = client, handler
+        client.start_async()
+        self._started = True
+
+
+def _clock() -> float:
+    """Return what the clock on the wall is ahead of the monotonic one; it changes only when it is set."""
+    return time.time() - time.monotonic()

@@ -1,0 +1,66 @@
+"""Files that hold secrets: read only when nobody else could have read or written them."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lunmapd.core.base.password import Secret
+from lunmapd.store.session.access_errors import CredentialsError
+
+OWNER_ONLY = 0o077
+NOT_OTHERS = 0o027
+_MOST = 64 * 1024
+
+
+def read_secret(path: Path) -> Secret:
+    """Read a password: the first line of a file that only its owner may read. Raises CredentialsError."""
+    try:
+        text = read_private(path).decode().partition("\n")[0]
+    except UnicodeDecodeError:
+        raise CredentialsError(path, "it is not UTF-8 text") from None
+    if not text:
+        raise CredentialsError(path, "its first line is empty: write the password there")
+    return Secret(text)
+
+
+def read_private(path: Path) -> bytes:
+    """Read a file of at most 64 KiB that only its owner may read. Raises CredentialsError."""
+    with _opened(path) as descriptor:
+        check_owner(path, os.fstat(descriptor), OWNER_ONLY)
+        return os.read(descriptor, _MOST)
+
+
+def check_private(path: Path, forbidden: int) -> None:
+    """Refuse a file that can't be read, and as `check_owner` does. Raises CredentialsError."""
+    with _opened(path) as descriptor:
+        check_owner(path, os.fstat(descriptor), forbidden)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise CredentialsError(path, (error.strerror or str(error)).lower()) from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def check_owner(path: Path, status: os.stat_result, forbidden: int) -> None:
+    """Refuse what is no file, and if any mode bits are `forbidden`, one that has them or is a stranger's.
+
+    Raises CredentialsError.
+    """
+    if not stat.S_ISREG(status.st_mode):
+        raise CredentialsError(path, "it is not a regular file")
+    if forbidden and status.st_uid not in {0, os.geteuid()}:
+        raise CredentialsError(path, f"it belongs to user {status.st_uid}: chown it to root")
+    if status.st_mode & forbidden:
+        mode = stat.S_IMODE(status.st_mode)
+        raise CredentialsError(
+            path, f"its mode {mode:04o} lets others at it: chmod {mode & ~forbidden:04o} it"
+        )

@@ -1,0 +1,1 @@
+"""Reading the tree: maps, revisions, members, ACLs."""

@@ -1,0 +1,215 @@
+"""Reading the tree: everything at once, or what changed since the last look."""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from lunmapd.core.base.documents import DocumentError
+from lunmapd.core.base.lunmap import EMPTY_MAP, Lunmap
+from lunmapd.core.history.changes import Head
+from lunmapd.core.history.spans import objects_at, span
+from lunmapd.store.session import paths
+from lunmapd.store.session.errors import (
+    DamagedError,
+    ForeignClusterError,
+    RestoredError,
+    UnsteadyError,
+    WentBackError,
+)
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.checkpoint import newest_checkpoint
+from lunmapd.store.tree.history import walk
+from lunmapd.store.tree.snapshot import (
+    ANY_VERSION,
+    Meta,
+    Raw,
+    Snapshot,
+    advance,
+    assemble,
+    edits,
+    meta_of,
+    sections_of,
+)
+from lunmapd.store.tree.znodes import Top, ask_children, fetch, read_revisions, read_top, sync
+
+_ATTEMPTS = 5
+MAX_DELTAS = 100
+
+
+def read_all(session: Session, known: Lunmap = EMPTY_MAP) -> Snapshot:
+    """Read the whole tree as it was at one released revision; `known` is as in `assemble`.
+
+    Raises the errors of `read_top`, and UnsteadyError.
+    """
+    return _read(session, lambda head: head, known)
+
+
+def read_tip(session: Session) -> Snapshot:
+    """Read the whole tree as it is with all parts of a large commit that is under way, as if they were released.
+
+    Raises as `read_all` does.
+    """
+    return _read(session, _as_released, EMPTY_MAP)
+
+
+def _as_released(head: Head) -> Head:
+    return replace(head, revision=head.staged.revision, digest=head.staged.digest) if head.staged else head
+
+
+def _read(session: Session, choose: Callable[[Head], Head], known: Lunmap) -> Snapshot:
+    sync(session)
+    top = read_top(session)
+    for _ in range(_ATTEMPTS):
+        objects = _read_objects(session, top.meta.schema)
+        before, top = top, read_top(session)
+        chosen = top._replace(head=choose(top.head))
+        snapshot = _at(session, before, chosen, objects, known)
+        if snapshot is None and top == before:
+            raise DamagedError(session.path(paths.REVISIONS), "the record of a large commit is not complete")
+        if snapshot is not None and (top == before or not snapshot.edited_around):
+            return _with_edits(session, replace(snapshot, staged=top.head.staged))
+    raise UnsteadyError(_ATTEMPTS)
+
+
+def _read_objects(session: Session, schema: int) -> dict[str, Raw]:
+    """Read every object; commits that are made meanwhile may be seen or not, each object by itself."""
+    sections = sections_of(schema)
+    names = session.gather([ask_children(session, section) for section in sections], sections)
+    listed: list[str] = []
+    for section, members in zip(sections, names, strict=True):
+        if members is None:
+            raise DamagedError(session.path(section), "it is missing, which is not the same as empty")
+        listed += (f"{section}/{name}" for name in sorted(members))
+    return {path: raw for path, raw in zip(listed, fetch(session, listed), strict=True) if raw is not None}
+
+
+def _at(
+    session: Session, before: Top, chosen: Top, objects: dict[str, Raw], known: Lunmap
+) -> Snapshot | None:
+    """Put the objects together as of the chosen head; None when it can't be told how they were then.
+
+    They were read while the newest revision, released or not, went from that of `before` to that of `chosen`. What the
+    revisions in between touched, and those that are not released, is taken from these revisions.
+    """
+    if before.meta != chosen.meta:
+        return None
+    target, newest = chosen.head.revision, chosen.head.tip
+    wanted = range(min(before.head.tip, target) + 1, newest + 1)
+    revisions = read_revisions(session, wanted)
+    if len(revisions) < len(wanted):
+        return None
+    for path, data in objects_at(target, revisions).items():
+        objects.pop(path, None)
+        if data is not None:
+            objects[path] = Raw(data, ANY_VERSION)
+    return assemble(chosen.meta, chosen.head, chosen.version, objects, known)
+
+
+def _with_edits(session: Session, snapshot: Snapshot) -> Snapshot:
+    if not snapshot.edited_around:
+        return snapshot
+    base = newest_checkpoint(session, snapshot.revision)
+    newer = span(snapshot.revision, walk(session, snapshot.revision, base.revision + 1))
+    return replace(snapshot, edited=edits(snapshot, newer, base))
+
+
+def refresh(session: Session, known: Snapshot | None) -> Snapshot:
+    """Read what is new since `known`, at the cost of the changes; everything if that can't be done.
+
+    Raises ForeignClusterError for another cluster, RestoredError for a tree that was restored since, and WentBackError
+    for one that is older than `known` or has another history; besides the errors of `read_all`. Who accepts a restored
+    tree goes on from None.
+    """
+    if known is None:
+        return read_all(session)
+    top = _top_since(session, known)
+    if top.head.revision == known.revision and (not known.edited_around or top.version == known.head_version):
+        return _with_head(known, top)
+    advanced = None if known.edited_around else _advance(session, known, top)
+    if advanced is not None:
+        return advanced
+    return reread(session, known)
+
+
+def reread(session: Session, known: Snapshot | None) -> Snapshot:
+    """Read everything, though `known` may be the newest: it shows edits around the tools. Raises as `refresh` does."""
+    if known is None:
+        return read_all(session)
+    # Before the read, since a frozen node comes here at each try; and after it, since it is what was read that counts.
+    _check_past(session, known, _top_since(session, known).head)
+    snapshot = read_all(session, known.lunmap)
+    top = _top_of(snapshot)
+    _check(known, top)
+    _check_past(session, known, top.head)
+    return snapshot
+
+
+def _with_head(known: Snapshot, top: Top) -> Snapshot:
+    """Take over what head says besides its revision."""
+    if top.version == known.head_version:
+        return known
+    head = top.head
+    return replace(
+        known,
+        head_version=top.version,
+        confirmed=head.confirmed,
+        staged=head.staged,
+        allowance=head.allowance,
+    )
+
+
+def _top_since(session: Session, known: Snapshot) -> Top:
+    top = read_top(session)
+    if (top.meta.incarnation, top.head.revision) < (known.incarnation, known.revision):
+        # A server that lags behind shows an older tree to a new session.
+        sync(session)
+        top = read_top(session)
+    _check(known, top)
+    return top
+
+
+def _top_of(snapshot: Snapshot) -> Top:
+    head = Head(snapshot.revision, snapshot.head_digest, snapshot.confirmed)
+    return Top(meta_of(snapshot), head, snapshot.head_version)
+
+
+def _check(known: Snapshot, top: Top) -> None:
+    meta, head = top.meta, top.head
+    if meta.cluster != known.cluster:
+        raise ForeignClusterError(known.cluster, meta.cluster)
+    if meta.incarnation > known.incarnation:
+        raise RestoredError(
+            known.incarnation, meta.incarnation, head.revision, confirmed=_is_accepted(meta, head)
+        )
+    older = (meta.incarnation, head.revision) < (known.incarnation, known.revision)
+    if older or (head.revision == known.revision and head.digest != known.head_digest):
+        raise WentBackError(known.revision, head.revision)
+
+
+def _check_past(session: Session, known: Snapshot, head: Head) -> None:
+    """Refuse a tree that was put back and has come further since: it has another revision of the known number.
+
+    Where that one was trimmed nothing can be told, and the tree is followed; else whoever was away for long would be lost.
+    """
+    if head.revision > known.revision:
+        for recorded in read_revisions(session, (known.revision,)):
+            if recorded.digest != known.head_digest:
+                raise WentBackError(known.revision, recorded.revision)
+
+
+def _is_accepted(meta: Meta, head: Head) -> bool:
+    """Tell whether somebody has confirmed the tree since it was restored; a restore leaves nothing confirmed."""
+    return 0 < head.confirmed >= meta.restored
+
+
+def _advance(session: Session, known: Snapshot, top: Top) -> Snapshot | None:
+    missing = range(known.revision + 1, top.head.revision + 1)
+    if len(missing) > MAX_DELTAS:
+        return None
+    revisions = read_revisions(session, missing)
+    if len(revisions) < len(missing):
+        return None
+    try:
+        return advance(known, top.head, top.version, revisions)
+    except DocumentError:
+        return None

@@ -1,0 +1,209 @@
+"""What was read from the tree, as one immutable value; pure."""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lunmapd.core.base.documents import DocumentError, decode, encode
+from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap, Section
+from lunmapd.core.history import digest as digests
+from lunmapd.core.history.changes import (
+    Allowance,
+    Change,
+    Head,
+    Revision,
+    Staged,
+    as_bytes,
+    as_raw,
+    build,
+    data_at,
+    patch,
+    patch_digest,
+    split,
+)
+from lunmapd.core.history.checkpoint import Checkpoint
+from lunmapd.core.history.spans import Span
+from lunmapd.core.node.out_of_band import judge, recorded_luns
+
+SCHEMA = 2
+MIN_SCHEMA = 1
+_SECTIONS_1: tuple[Section, ...] = ("luns", "targets", "initiators", "nodes")
+
+
+def sections_of(schema: int) -> tuple[Section, ...]:
+    """List the sections that a tree of this schema has."""
+    return _SECTIONS_1 if schema == 1 else tuple(SECTIONS)
+
+
+class Meta(Struct, frozen=True, omit_defaults=True):
+    """`meta`: the schema of the tree, the uuid of its cluster, how often the tree was restored, and the revision then."""
+
+    schema: int
+    cluster: str
+    incarnation: int = 0
+    restored: int = 0
+
+
+ANY_VERSION = -1
+
+
+class Raw(Struct, frozen=True):
+    """The bytes of a znode and its version, ANY_VERSION when they are from a revision."""
+
+    data: bytes
+    version: int
+
+
+class Snapshot(Struct, frozen=True):
+    """The whole map at one revision.
+
+    `digest` is that of what was read, `head_digest` the one that head gives. The mappings are by path:
+    `unreadable` says why an object can't be decoded, `raw` has the bytes of each object that is not in canonical
+    form, `edited` what the revisions say of each object that was changed around the tools (None: it should not be),
+    `versions` the znode version of each object that was read itself, not through a revision. `incarnation` counts the
+    restores of the tree, the last of which gave the revision `restored`; removals are confirmed up to the revision
+    `confirmed`, `staged` tells of a large commit under way, and `allowance` is the override of this revision. A Snapshot survives JSON.
+    """
+
+    cluster: str
+    revision: int
+    digest: str
+    head_digest: str
+    head_version: int
+    lunmap: Lunmap
+    unreadable: Mapping[str, str] = {}
+    raw: Mapping[str, bytes] = {}
+    edited: Mapping[str, bytes | None] = {}
+    versions: Mapping[str, int] = {}
+    schema: int = SCHEMA
+    incarnation: int = 0
+    restored: int = 0
+    confirmed: int = 0
+    staged: Staged | None = None
+    allowance: Allowance | None = None
+
+    @property
+    def edited_around(self) -> bool:
+        """Whether objects were changed by other means than a commit."""
+        return self.digest != self.head_digest
+
+    def data(self, path: str) -> bytes | None:
+        """Return the bytes of an object as they are in the tree, None when there is none."""
+        if path in self.raw:
+            return self.raw[path]
+        return data_at(self.lunmap, path)
+
+    def paths(self) -> set[str]:
+        """Return the paths of all objects in the tree, readable or not."""
+        return {f"{section}/{name}" for section, name, _ in self.lunmap.documents()} | self.unreadable.keys()
+
+
+def meta_of(snapshot: Snapshot) -> Meta:
+    """Return meta as this snapshot was read with it."""
+    return Meta(snapshot.schema, snapshot.cluster, snapshot.incarnation, snapshot.restored)
+
+
+def assemble(
+    meta: Meta, head: Head, head_version: int, objects: Mapping[str, Raw], known: Lunmap = EMPTY_MAP
+) -> Snapshot:
+    """Make a Snapshot of raw objects by path; an object that can't be decoded is named in `unreadable`.
+
+    What is as in the `known` map is the same object in both, so that memory holds it once and no look inside tells them apart.
+    """
+    sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
+    unreadable: dict[str, str] = {}
+    raw: dict[str, bytes] = {}
+    for path, found in objects.items():
+        section, name = split(path)
+        try:
+            document = decode(found.data, SECTIONS[section], (section, name))
+        except DocumentError as error:
+            unreadable[path] = str(error)
+            raw[path] = found.data
+            continue
+        before = known.section(section).get(name)
+        sections[section][name] = before if before is not None and before == document else document
+        if encode(document) != found.data:
+            raw[path] = found.data
+    return Snapshot(
+        cluster=meta.cluster,
+        revision=head.revision,
+        digest=digests.show(digests.total((path, found.data) for path, found in objects.items())),
+        head_digest=head.digest,
+        head_version=head_version,
+        lunmap=build(sections),
+        unreadable=unreadable,
+        raw=raw,
+        versions={path: found.version for path, found in objects.items() if found.version != ANY_VERSION},
+        schema=meta.schema,
+        incarnation=meta.incarnation,
+        restored=meta.restored,
+        confirmed=head.confirmed,
+        staged=head.staged,
+        allowance=head.allowance,
+    )
+
+
+def edits(snapshot: Snapshot, newer: Span, base: Checkpoint) -> dict[str, bytes | None]:
+    """List the objects that differ from what the history says, with the bytes that it gives.
+
+    `newer` is what the revisions since `base` changed. As far as there is a gap between the two, nothing is known of
+    objects that no revision names.
+    """
+    recorded = {change.path: as_bytes(change.after) for change in newer.changes}
+    if newer.oldest == base.revision + 1:
+        everything: dict[str, bytes | None] = dict.fromkeys(sorted(snapshot.paths()))
+        recorded = {**everything, **base.documents, **recorded}
+    return {path: data for path, data in sorted(recorded.items()) if data != snapshot.data(path)}
+
+
+def edits_known(snapshot: Snapshot) -> bool:
+    """Whether `edited` explains all of the difference between what there is and what head says."""
+    value = int(snapshot.digest, 16)
+    for path, data in snapshot.edited.items():
+        value = digests.replace(value, path, snapshot.data(path), data)
+    return digests.show(value) == snapshot.head_digest
+
+
+def recorded(snapshot: Snapshot) -> Lunmap | None:
+    """Return the map as the revisions have it, without edits around the tools; None when that is not known."""
+    if not edits_known(snapshot):
+        return None
+    edits = (Change(path, after=as_raw(data)) for path, data in snapshot.edited.items())
+    return patch(snapshot.lunmap, edits) if snapshot.edited else snapshot.lunmap
+
+
+def followed(snapshot: Snapshot) -> Lunmap:
+    """Return the map that nodes go by, on top of which commits are made, and which they must not change against the rules (see core/node/out_of_band.py)."""
+    return judge(snapshot.lunmap, snapshot.edited).lunmap
+
+
+def remembered(snapshot: Snapshot) -> Lunmap:
+    """Return what is known of identities: the map that nodes go by, with the Luns that can't be read as the revisions have them."""
+    there = followed(snapshot)
+    lost = {
+        name: lun for name, lun in recorded_luns(snapshot.edited) if f"luns/{name}" in snapshot.unreadable
+    }
+    return replace(there, luns={**there.luns, **lost}) if lost else there
+
+
+def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[Revision]) -> Snapshot | None:
+    """Bring a clean Snapshot forward by revisions; None when they don't lead to `head`. Raises DocumentError."""
+    changes = [change for revision in revisions for change in revision.changes]
+    value = patch_digest(int(known.digest, 16), changes)
+    if digests.show(value) != head.digest:
+        return None
+    changed = {change.path for change in changes}
+    return replace(
+        known,
+        revision=head.revision,
+        digest=head.digest,
+        head_digest=head.digest,
+        head_version=head_version,
+        lunmap=patch(known.lunmap, changes),
+        versions={path: version for path, version in known.versions.items() if path not in changed},
+        confirmed=head.confirmed,
+        staged=head.staged,
+        allowance=head.allowance,
+    )

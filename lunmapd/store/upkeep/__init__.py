@@ -1,0 +1,1 @@
+"""Making, backing up, restoring, migrating and trimming a tree."""

@@ -1,0 +1,47 @@
+"""Taking a backup of the tree: all but what the nodes say of themselves."""
+
+from lunmapd import __version__
+from lunmapd.core.base.documents import encode
+from lunmapd.core.history.backup import FORMAT, NUMBER, Backup, Title
+from lunmapd.core.history.changes import Head
+from lunmapd.store.session import paths
+from lunmapd.store.session.errors import UnsteadyError
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.checkpoint import newest_checkpoint
+from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.snapshot import Snapshot, meta_of
+from lunmapd.store.tree.znodes import children, fetch, list_revisions
+
+_ATTEMPTS = 3
+
+
+def read_backup(session: Session, time: str) -> Backup:
+    """Read the tree as it is at its newest revision, with its history; `time` is RFC 3339 in UTC.
+
+    What is staged is left out. Raises UnsteadyError when the history is trimmed during each attempt.
+    """
+    for _ in range(_ATTEMPTS):
+        snapshot = read_all(session)
+        history = _history(session, snapshot.revision)
+        if history is not None:
+            title = Title(FORMAT, NUMBER, snapshot.cluster, snapshot.revision, time, __version__)
+            return Backup(title, {**_map(snapshot), **history})
+    raise UnsteadyError(_ATTEMPTS)
+
+
+def _map(snapshot: Snapshot) -> dict[str, bytes]:
+    head = Head(snapshot.revision, snapshot.head_digest, snapshot.confirmed)
+    found = {path: snapshot.data(path) for path in sorted(snapshot.paths())}
+    objects = {path: data for path, data in found.items() if data is not None}
+    return {paths.META: encode(meta_of(snapshot)), paths.HEAD: encode(head), **objects}
+
+
+def _history(session: Session, newest: int) -> dict[str, bytes] | None:
+    """Read the revisions and the checkpoint that stands before them; None when some went meanwhile."""
+    wanted = [paths.revision(number) for number in list_revisions(session) if number <= newest]
+    base = newest_checkpoint(session, newest).revision
+    if base:
+        below = children(session, paths.checkpoint(base)) or ()
+        wanted += [paths.checkpoint(base), *(f"{paths.checkpoint(base)}/{name}" for name in sorted(below))]
+    found = {path: raw.data for path, raw in zip(wanted, fetch(session, wanted), strict=True) if raw}
+    return found if len(found) == len(wanted) else None

@@ -1,0 +1,91 @@
+"""Making an empty tree."""
+
+import uuid
+
+from kazoo.exceptions import NodeExistsError
+from kazoo.security import ACL
+
+from lunmapd.core.base.access import WORLD, Identity, May
+from lunmapd.core.base.documents import encode
+from lunmapd.core.history import digest as digests
+from lunmapd.core.history.changes import Head
+from lunmapd.store.commit.draft import Write
+from lunmapd.store.commit.send import Failure, submit
+from lunmapd.store.session import paths
+from lunmapd.store.session.access_errors import NotPermittedError
+from lunmapd.store.session.errors import (
+    AlreadyInitialisedError,
+    DamagedError,
+    LostError,
+    NotInitialisedError,
+    RefusedError,
+    UnreachableError,
+)
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.acl import CREATOR, to_kazoo
+from lunmapd.store.tree.snapshot import SCHEMA, Meta
+from lunmapd.store.tree.znodes import fetch, read_top
+
+_ATTEMPTS = 3
+
+
+def initialise(session: Session, *, closed: bool = False) -> str:
+    """Make the chroot and an empty tree at revision 0; returns the uuid of the new cluster. For `closed` see `make_chroot`.
+
+    Raises AlreadyInitialisedError, or DamagedError when a part of a tree is there.
+    """
+    make_chroot(session, closed=closed)
+    meta = Meta(SCHEMA, str(uuid.uuid4()))
+    writes = (
+        Write(paths.META, None, encode(meta)),
+        Write(paths.identity(meta.cluster, meta.incarnation), None, b""),
+        Write(paths.HEAD, None, encode(Head(0, digests.show(digests.EMPTY)))),
+        *(Write(parent, None, b"") for parent in paths.PARENTS),
+    )
+    for _ in range(_ATTEMPTS):
+        try:
+            failure = submit(session, writes)
+        except LostError:
+            continue
+        return meta.cluster if failure is None else _initialised(session, meta, failure)
+    raise UnreachableError(session.hosts, session.deadline)
+
+
+def _initialised(session: Session, ours: Meta, failure: Failure) -> str:
+    """Tell why the tree could not be made: it's that of a lost attempt of our own, another's, or half a tree."""
+    try:
+        found = read_top(session).meta
+    except NotInitialisedError:
+        raise DamagedError(failure.path, "it exists without meta or head") from None
+    if found == ours:
+        return ours.cluster
+    raise AlreadyInitialisedError(session.root, found.cluster)
+
+
+def make_chroot(session: Session, *, closed: bool = False) -> None:
+    """Make the chroot and what is above it, where they are missing.
+
+    A `closed` one, in which there is no tree yet, is for those only as whom this session has authenticated itself, and
+    so is what is made in it. Raises UnknownIdentityError when that is nobody.
+    """
+    steps = session.root.strip("/").split("/")
+    for depth in range(1, len(steps)):
+        _make(session, "/" + "/".join(steps[:depth]), WORLD)
+    made = _make(session, session.root, CREATOR if closed else WORLD)
+    if closed and not made and fetch(session, (paths.META,)) == [None]:
+        session.repeat(lambda client: client.set_acls_async(session.root, _all(CREATOR)))
+
+
+def _make(session: Session, path: str, owner: Identity) -> bool:
+    """Make a znode by its absolute path; False when it is there already."""
+    try:
+        session.repeat(lambda client: client.create_async(path, b"", acl=_all(owner)))
+    except NodeExistsError:
+        return False
+    except NotPermittedError:
+        raise RefusedError(f"no permission to create {path}") from None
+    return True
+
+
+def _all(owner: Identity) -> list[ACL]:
+    return to_kazoo({owner: May.ALL})

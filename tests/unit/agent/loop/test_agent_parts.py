@@ -1,0 +1,163 @@
+"""The small parts of the agent: claims, bell, identity, and the status that it makes of a turn."""
+
+import signal
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from lunmapd.agent.loop.report import Turn, first_status, next_status
+from lunmapd.agent.loop.wakeup import Bell
+from lunmapd.agent.reconcile.result import Result
+from lunmapd.agent.state.claims import Claims, ClaimsUnreadableError, ClaimsUnwritableError
+from lunmapd.agent.state.machine_id import NoIdentityError, read_identity
+from lunmapd.core.fleet.status import APPLIED, MAX_FAILING, MAX_LOGINS, STORE, At
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import WAITING, Failure
+from lunmapd.core.node.observed import LOGGED_IN, Login, Observed, Session
+from lunmapd.core.planning.plan import Action, Step
+from lunmapd.store.session.errors import UnreachableError
+
+T = "iqn.2026-01.org.example:t"
+AT = At("c", 3, "d")
+
+
+def test_claims_survive_a_restart(tmp_path: Path) -> None:
+    """What was written is read back by another instance."""
+    Claims(tmp_path / "claims.json").write({T, T + "2"})
+    assert Claims(tmp_path / "claims.json").read() == {T, T + "2"}
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b'{"a": 1}', b"\xff\xff", b"[1]"])
+def test_damaged_claims_claim_nothing(tmp_path: Path, data: bytes) -> None:
+    """A damaged file claims nothing, so that nothing of others is taken for ours."""
+    (tmp_path / "claims.json").write_bytes(data)
+    assert Claims(tmp_path / "claims.json").read() == frozenset()
+
+
+def test_claims_that_cant_be_kept_are_an_error(tmp_path: Path) -> None:
+    """Where the claims can't be written, the error names the file and nothing else is done."""
+    with pytest.raises(ClaimsUnwritableError, match="gone"):
+        Claims(tmp_path / "gone" / "claims.json").write({T})
+
+
+def test_claims_that_the_disk_refuses_are_not_taken_for_none(tmp_path: Path) -> None:
+    """What can't be read is an error with the file's name, as it is of another kind than a file that isn't there."""
+    (tmp_path / "claims.json").mkdir()
+    for call in (Claims(tmp_path / "claims.json").read, partial(Claims(tmp_path / "claims.json").write, {T})):
+        with pytest.raises(ClaimsUnreadableError, match=r"claims\.json.*left as it is"):
+            call()
+
+
+def test_rings_are_counted_as_one() -> None:
+    """However often it rang, one wait takes them all."""
+    bell = Bell()
+    bell.ring()
+    bell.ring()
+    assert bell.wait(0)
+    assert not bell.wait(0)
+
+
+def test_a_ring_from_another_thread_or_a_signal_wakes() -> None:
+    """A wait ends when another thread or a signal handler rings."""
+    bell = Bell()
+    thread = threading.Thread(target=bell.ring)
+    thread.start()
+    assert bell.wait(10)
+    thread.join()
+    before = signal.signal(signal.SIGUSR1, lambda _number, _frame: bell.ring())
+    try:
+        signal.raise_signal(signal.SIGUSR1)
+        assert bell.wait(10)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_identity(tmp_path: Path) -> None:
+    """Both ids are read without their newline; a machine without an id is told how to get one."""
+    machine, boot = tmp_path / "machine-id", tmp_path / "boot_id"
+    boot.write_text("b1\n")
+    with pytest.raises(NoIdentityError, match="systemd-machine-id-setup"):
+        read_identity(machine, boot)
+    machine.write_text("\n")
+    with pytest.raises(NoIdentityError, match="is empty"):
+        read_identity(machine, boot)
+    machine.write_text("m1\n")
+    assert read_identity(machine, boot).machine == "m1"
+
+
+def observed(sessions: int = 0) -> Observed:
+    """Make an observation with so many sessions."""
+    return Observed(
+        sessions=tuple(Session(T, 1, f"iqn.2026-01.org.example:h{n}", "LOGGED_IN") for n in range(sessions))
+    )
+
+
+def test_a_converged_turn_is_applied() -> None:
+    """Only a pass that was seen to leave nothing to do moves the applied revision."""
+    status = next_status(first_status("b", "t0"), Turn(AT, Result(observed(2), {}, ())), "t1")
+    assert (status.observed, status.applied, status.sessions) == (AT, AT, 2)
+    assert {entry.type: entry.status for entry in status.conditions} == {APPLIED: True, STORE: True}
+
+
+def test_steps_that_are_left_are_not_applied() -> None:
+    """A pass after which the kernel still differs does not move the applied revision."""
+    left = (Step(Action.CREATE, lio_objects.Target(T), "in the map"),)
+    status = next_status(first_status("b", "t0"), Turn(AT, Result(observed(), {}, left)), "t1")
+    assert (status.observed, status.applied) == (AT, None)
+    assert status.conditions[0].reason == "Remaining"
+
+
+def test_failures_are_listed_with_a_limit_and_counted() -> None:
+    """At most MAX_FAILING objects are listed, all are counted, and those that only wait are counted apart."""
+    failures: dict[lio_objects.Key, Failure] = {
+        ("target", f"{T}{n:03}"): Failure("KernelRefused", "no") for n in range(MAX_FAILING + 5)
+    }
+    failures |= {("tpg", T, 1): Failure(WAITING, "waits")}
+    before = next_status(first_status("b", "t0"), Turn(AT, Result(observed(), {}, ())), "t1")
+    status = next_status(before, Turn(At("c", 4, "e"), Result(observed(), failures, ())), "t2")
+    assert (len(status.failing), status.failing_count, status.waiting) == (MAX_FAILING, MAX_FAILING + 5, 1)
+    assert status.applied == AT
+    assert status.conditions[0].reason == "Failing"
+
+
+def test_an_unreachable_store_keeps_what_is_applied() -> None:
+    """Without ZooKeeper the last revision stays applied, and the condition says since when and why."""
+    before = next_status(first_status("b", "t0"), Turn(AT, Result(observed(), {}, ())), "t1")
+    turn = Turn(AT, Result(observed(), {}, ()), UnreachableError("h:1", 1))
+    once = next_status(before, turn, "t2")
+    again = next_status(once, turn, "t3")
+    store = next(entry for entry in again.conditions if entry.type == STORE)
+    assert (again.applied, store.status, store.reason, store.since) == (AT, False, "Unreachable", "t2")
+    assert not turn.converged
+
+
+def test_logins_are_listed_up_to_a_limit() -> None:
+    """Who is logged in is listed once and in order, who is only on the way is not, and of too many nobody is."""
+
+    def listed(*sessions: Session) -> tuple[Login, ...]:
+        result = Result(Observed(sessions=sessions), {}, ())
+        return next_status(first_status("b", "t0"), Turn(AT, result), "t1").logins
+
+    both = [Session(T, 1, initiator, LOGGED_IN) for initiator in ("b", "a", "a")]
+    assert listed(*both, Session(T, 1, "c", "FREE")) == (Login(T, "a"), Login(T, "b"))
+    assert listed(*(Session(T, 1, str(number), LOGGED_IN) for number in range(MAX_LOGINS + 1))) == ()
+
+
+def test_a_turn_without_a_pass_keeps_the_counts() -> None:
+    """When no pass could be made, what the last one found stays in the status."""
+    before = next_status(first_status("b", "t0"), Turn(AT, Result(observed(3), {}, ())), "t1")
+    status = next_status(before, Turn(AT, error=ClaimsUnwritableError("full")), "t2")
+    assert (status.sessions, status.conditions[0].reason) == (3, "ClaimsUnwritable")
+
+
+def test_a_clock_set_back_harms_no_condition() -> None:
+    """Times are shown, never compared: after a step back a new condition has the new time, an old one keeps its own."""
+    fine = Turn(AT, Result(observed(), {}, ()))
+    before = next_status(first_status("b", "2026-01-01T12:00:00Z"), fine, "2026-01-01T12:00:00Z")
+    earlier = "2026-01-01T11:00:00Z"
+    after = next_status(before, Turn(store_error=UnreachableError("h", 1.0)), earlier)
+    since = {entry.type: (entry.status, entry.since) for entry in after.conditions}
+    assert since == {STORE: (False, earlier), APPLIED: (True, "2026-01-01T12:00:00Z")}
+    assert next_status(after, fine, earlier).applied == AT

@@ -1,0 +1,101 @@
+"""How long ZooKeeper was silent, and what a node offers meanwhile."""
+
+from pathlib import Path
+
+import pytest
+
+from fakes.clock import Clock
+from lunmapd.agent.loop.isolation import Contact
+from lunmapd.core.base.access import Role
+from lunmapd.core.planning.enablement import Offer
+from lunmapd.store.session.access_errors import (
+    CredentialsError,
+    NotAuthenticatedError,
+    NotPermittedError,
+    TlsFailedError,
+)
+from lunmapd.store.session.errors import LostError, NotInitialisedError, StoreError, UnreachableError
+
+SILENCE = UnreachableError("h:1", 10)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Give a clock."""
+    return Clock(100.0)
+
+
+def look(contact: Contact, clock: Clock, error: StoreError | None, seconds: float = 0.0) -> Offer:
+    """Let one look end so after so many seconds, and return what may be offered then."""
+    contact.ask()
+    clock.now += seconds
+    contact.answered(error)
+    return contact.offer()
+
+
+def test_without_the_setting_a_node_keeps_serving(clock: Clock) -> None:
+    """However long the silence, everything is offered, and no condition speaks of it."""
+    contact = Contact(None, clock)
+    assert look(contact, clock, SILENCE, 1e6) is Offer.ALL
+    assert contact.verdicts(Offer.ALL) == ()
+    assert contact.shorten(60.0) == 60.0
+
+
+def test_the_limit_counts_from_the_first_look_that_failed(clock: Clock) -> None:
+    """The time between the last answer and that look doesn't count: the connection was not known to be lost."""
+    contact = Contact(30.0, clock)
+    assert look(contact, clock, None) is Offer.ALL
+    clock.now += 1000
+    assert look(contact, clock, SILENCE, 10) is Offer.ALL
+    assert look(contact, clock, SILENCE, 19) is Offer.ALL
+    assert look(contact, clock, SILENCE, 1) is Offer.NONE
+    assert look(contact, clock, None) is Offer.ALL
+    assert look(contact, clock, SILENCE, 29) is Offer.ALL
+
+
+@pytest.mark.parametrize(
+    ("error", "offer"),
+    [
+        (NotInitialisedError("/x"), Offer.ALL),
+        (LostError("h:1", 1), Offer.NONE),
+        (TlsFailedError("h:1", 1, {}), Offer.NONE),
+        (NotAuthenticatedError("h:1", "sasl"), Offer.NONE),
+        (CredentialsError(Path("/x"), "missing"), Offer.NONE),
+        (NotPermittedError("/x", ["sasl:n1"], Role.READER), Offer.NONE),
+    ],
+)
+def test_any_answer_is_contact(clock: Clock, error: StoreError, offer: Offer) -> None:
+    """A tree that can't be followed is an answer all the same; a broken connection, or to be refused, is none."""
+    contact = Contact(30.0, clock)
+    look(contact, clock, None)
+    assert look(contact, clock, error, 31) is offer
+
+
+def test_before_the_first_answer_nothing_new_is_opened(clock: Clock) -> None:
+    """A daemon that starts without contact keeps what is open for as long as the setting says, and opens no more."""
+    contact = Contact(30.0, clock)
+    assert look(contact, clock, SILENCE, 10) is Offer.KEPT
+    assert look(contact, clock, SILENCE, 20) is Offer.NONE
+    assert look(contact, clock, None) is Offer.ALL
+
+
+def test_the_wait_ends_when_the_node_is_isolated(clock: Clock) -> None:
+    """The next look comes when the time is over, and as usual before and after."""
+    contact = Contact(30.0, clock)
+    look(contact, clock, None)
+    assert contact.shorten(60.0) == 60.0
+    look(contact, clock, SILENCE, 10)
+    assert contact.shorten(5.0) == 5.0
+    assert contact.shorten(60.0) == 20.0
+    clock.now += 20
+    assert contact.shorten(5.0) == 5.0
+
+
+@pytest.mark.parametrize(
+    ("offer", "reason", "status"),
+    [(Offer.ALL, "Offered", True), (Offer.KEPT, "NoContactYet", False), (Offer.NONE, "Isolated", False)],
+)
+def test_each_offer_is_a_condition(clock: Clock, offer: Offer, reason: str, status: bool) -> None:  # noqa: FBT001
+    """A node says whether it offers its paths, and why not."""
+    (verdict,) = Contact(30.0, clock).verdicts(offer)
+    assert (verdict.reason, verdict.status) == (reason, status)

@@ -1,0 +1,99 @@
+"""What targetctl would make at the next boot."""
+
+import os
+from pathlib import Path
+
+import pytest
+from msgspec import json
+
+from lunmapd.agent.loop.targetctl import Rival
+from lunmapd.core.base.lunmap import Lunmap, PortalGroup, Target
+
+OURS, OTHER = "iqn.2026-01.org.example:ours", "iqn.2026-01.org.example:other"
+UNIT = "rtslib-fb-targetctl.service"
+MAP = Lunmap(targets={OURS: Target({"n1": PortalGroup(1)}), OTHER: Target({"n2": PortalGroup(2)})})
+
+
+class Disk:
+    """The root of a machine that has targetctl."""
+
+    def __init__(self, root: Path) -> None:
+        """Enable its service; nothing is saved yet."""
+        self.root = root
+        self.units = root / "etc/systemd/system"
+        self.wants = self.units / "multi-user.target.wants"
+        self.wants.mkdir(parents=True)
+        (self.wants / UNIT).symlink_to(f"/usr/lib/systemd/system/{UNIT}")
+        self.file = root / "etc/rtslib-fb-target/saveconfig.json"
+        self.file.parent.mkdir()
+
+    def save(self, iqn: str, alias: str = "") -> None:
+        """Save one target, as targetcli does when it exits."""
+        tpg = {"tag": 1, "parameters": {"TargetAlias": alias}}
+        target = {"wwn": iqn, "fabric": "iscsi", "tpgs": [tpg]}
+        self.file.write_bytes(json.encode({"storage_objects": [], "targets": [target]}))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Disk:
+    """Give a machine."""
+    return Disk(tmp_path)
+
+
+def test_saved_targets_of_the_map_are_contested_as_long_as_the_service_is_enabled(disk: Disk) -> None:
+    """It is told with the target, the file and the unit, and over as soon as the unit is masked."""
+    rival = Rival(disk.root)
+    disk.save(OURS)
+    found = rival.verdict(MAP, "n1")
+    assert (found.status, found.reason) == (False, "SavedElsewhere")
+    assert f"{UNIT} would make {OURS} from /etc/rtslib-fb-target/saveconfig.json" in found.message
+    (disk.units / UNIT).symlink_to("/dev/null")
+    assert rival.verdict(MAP, "n1").status
+
+
+def test_a_service_that_is_not_enabled_contests_nothing(disk: Disk) -> None:
+    """Without a unit that wants it, nothing is restored at a boot."""
+    disk.save(OURS)
+    (disk.wants / UNIT).unlink()
+    assert Rival(disk.root).verdict(MAP, "n1").status
+
+
+def test_other_tools_targets_contest_nothing(disk: Disk) -> None:
+    """What is saved of others, or is another node's in the map, is none of ours."""
+    disk.save(OTHER)
+    assert Rival(disk.root).verdict(MAP, "n1").status
+
+
+def test_a_target_with_our_mark_is_ours_though_the_map_has_it_no_more(disk: Disk) -> None:
+    """It would come back from the file at the next boot."""
+    disk.save(OTHER, alias="lunmapd")
+    assert not Rival(disk.root).verdict(MAP, "n1").status
+
+
+def test_a_file_is_read_again_only_when_it_has_changed(disk: Disk) -> None:
+    """What it says is known by its time, size and inode; another time is another file."""
+    rival = Rival(disk.root)
+    disk.save(OURS)
+    assert not rival.verdict(MAP, "n1").status
+    before = disk.file.stat()
+    disk.file.write_bytes(disk.file.read_bytes().replace(b":ours", b":ourz"))
+    os.utime(disk.file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not rival.verdict(MAP, "n1").status
+    os.utime(disk.file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert rival.verdict(MAP, "n1").status
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b'{"targets": 1}', b'{"\xff": 1}', b"[" * 100_000])
+def test_a_file_that_is_no_saveconfig_contests_nothing(disk: Disk, text: bytes) -> None:
+    """Targetctl can't restore it either."""
+    disk.file.write_bytes(text)
+    assert Rival(disk.root).verdict(MAP, "n1").status
+
+
+def test_a_removed_file_contests_nothing(disk: Disk) -> None:
+    """It is over once the file is gone."""
+    rival = Rival(disk.root)
+    disk.save(OURS)
+    assert not rival.verdict(MAP, "n1").status
+    disk.file.unlink()
+    assert rival.verdict(MAP, "n1").status

@@ -1,0 +1,244 @@
+"""How long a pass may go by the change of the map alone, and what it leaves out meanwhile."""
+
+import pytest
+from msgspec.structs import replace
+
+from fakes.clock import Clock
+from lunmapd.agent.reconcile.incremental import Memory
+from lunmapd.agent.reconcile.orders import Orders
+from lunmapd.agent.reconcile.result import Result
+from lunmapd.core.base.backings import Block
+from lunmapd.core.base.documents import encode
+from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.desire import desire
+from lunmapd.core.node.desired_delta import MOST
+from lunmapd.core.node.failure import DRIFTED, Failure
+from lunmapd.core.node.observed import Observed
+from lunmapd.core.planning.enablement import Offer
+from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.plan import Disruption, Plan, plan, with_dependents
+from lunmapd.core.secrets.sealing import Keyring, Vault
+
+T, H = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:h"
+AUDIT, RETRY = 60.0, 5.0
+
+
+def with_luns(*numbers: int) -> Lunmap:
+    """Make a map that shows H so many Luns."""
+    luns = {
+        f"l{number}": Lun(Block(f"/dev/{number}"), f"{number:04x}" * 8, maps=(Map(T, number, H),))
+        for number in numbers
+    }
+    nodes = {"n1": Node(1, ("10.0.0.1:3260",))}
+    return Lunmap(luns, {T: Target({"n1": PortalGroup(1)})}, {H: Initiator()}, nodes=nodes)
+
+
+LUNMAP = with_luns(1, 2, 3)
+MORE = with_luns(1, 2, 3, 4)
+ORDERS = Orders("n1", 1, LUNMAP, {}, Vault("c"), confirmed=lambda: None)
+BUSY = Failure("InUse", "busy")
+LUN_1: lio_objects.Key = ("storage_object", "l1")
+
+
+def wanted(orders: Orders = ORDERS) -> lio_objects.Objects:
+    """Return all that these orders want."""
+    return desire(orders.lunmap, {}, "n1", Observed(), orders.vault).objects
+
+
+def without(*names: lio_objects.Key) -> lio_objects.Objects:
+    """Return what is wanted, as it is without some objects and what stands on them."""
+    gone = with_dependents(dict.fromkeys(names, ""), wanted())
+    return {name: item for name, item in wanted().items() if name not in gone}
+
+
+def learned(
+    orders: Orders,
+    clock: Clock,
+    seen: lio_objects.Objects | None = None,
+    failures: dict[lio_objects.Key, Failure] | None = None,
+    left: Plan | None = None,
+) -> Memory:
+    """Return a memory of a whole pass by these orders after which that was seen, and that failed."""
+    memory = Memory(AUDIT, RETRY, clock)
+    assert memory.part(orders) is None
+    want = desire(orders.lunmap, {}, "n1", Observed(), orders.vault)
+    found = Observed(want.objects if seen is None else seen)
+    rest = plan(want.objects, found.objects) if left is None else left
+    memory.learn(orders, want, want.objects, Result(found, failures or {}, rest))
+    return memory
+
+
+def follows(memory: Memory, orders: Orders) -> bool:
+    """Tell whether the memory answers for other orders."""
+    return memory.part(orders) is not None
+
+
+def test_a_part_is_known_until_the_audit() -> None:
+    """For the time between two audits the change is enough; after it everything is looked at."""
+    clock = Clock(1000.0)
+    memory = learned(ORDERS, clock)
+    assert memory.wait() == AUDIT
+    clock.now += 59.9
+    assert follows(memory, ORDERS)
+    memory.settle(())
+    clock.now += 0.1
+    assert not follows(memory, ORDERS)
+
+
+def test_the_next_audit_counts_from_the_end_of_the_last_one() -> None:
+    """A node that is slower than its audits has its rest between them."""
+    clock = Clock(1000.0)
+    memory = Memory(AUDIT, RETRY, clock)
+    assert memory.part(ORDERS) is None
+    clock.now += 2 * AUDIT
+    want = desire(LUNMAP, {}, "n1", Observed(), ORDERS.vault)
+    memory.learn(ORDERS, want, want.objects, Result(Observed(want.objects), {}, ()))
+    assert memory.wait() == AUDIT
+
+
+def test_a_part_that_was_not_settled_is_forgotten() -> None:
+    """When it is not known how a part ended, the next pass is a whole one."""
+    memory = learned(ORDERS, Clock(1000.0))
+    assert follows(memory, ORDERS)
+    assert not follows(memory, ORDERS)
+
+
+def test_without_an_audit_each_pass_is_a_whole_one() -> None:
+    """Nothing is gone by, and no audit is waited for."""
+    memory = Memory(0.0, RETRY, Clock(1000.0))
+    for _ in range(2):
+        assert memory.part(ORDERS) is None
+        want = desire(LUNMAP, {}, "n1", Observed(), ORDERS.vault)
+        memory.learn(ORDERS, want, want.objects, Result(Observed(want.objects), {}, ()))
+    assert memory.wait() == float("inf")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(ORDERS, offer=Offer.NONE),
+        replace(ORDERS, unreadable={"luns/a": "garbage"}),
+        replace(ORDERS, decided=frozenset({("target", "t")})),
+        replace(ORDERS, allow=Disruption.NONE),
+        replace(ORDERS, vault=Vault("c", Keyring({"k": bytes(32)}))),
+    ],
+)
+def test_other_orders_ask_for_a_whole_pass(other: Orders) -> None:
+    """Isolation, unreadable documents, removals that are due, overrides and other keys are not a change of some Luns."""
+    assert not follows(learned(ORDERS, Clock(1000.0)), other)
+    if other.offer is not Offer.ALL or other.unreadable:
+        assert not follows(learned(other, Clock(1000.0)), other)
+
+
+def test_what_fails_stays_out_of_the_parts_and_stays_reported() -> None:
+    """Another Lun is followed while one fails; what failed and what was left is told as before, and its removals stay decided."""
+    failures = {LUN_1: BUSY}
+    memory = learned(ORDERS, Clock(1000.0), without(LUN_1), failures)
+    part = memory.part(replace(ORDERS, lunmap=MORE))
+    assert part is not None
+    assert LUN_1 not in part.keys
+    result = memory.settle(())
+    assert (result.failures, {lio_objects.key(step.item)[0] for step in result.left}) == (
+        failures,
+        {"storage_object", "lun", "mapped_lun"},
+    )
+
+
+@pytest.mark.parametrize(
+    "lunmap", [with_luns(2, 3), replace(LUNMAP, luns={**LUNMAP.luns, "l1": with_luns(9).luns["l9"]})]
+)
+def test_a_change_of_what_fails_asks_for_a_whole_pass_and_all_is_tried(lunmap: Lunmap) -> None:
+    """The Lun that failed may be right now, so nothing is put off any longer."""
+    memory = learned(ORDERS, Clock(1000.0), without(LUN_1), {LUN_1: BUSY})
+    assert memory.backoff.wait() == RETRY
+    assert not follows(memory, replace(ORDERS, lunmap=lunmap))
+    assert memory.backoff.wait() == float("inf")
+
+
+@pytest.mark.parametrize(("failure", "followed"), [(BUSY, False), (Failure(DRIFTED, "x"), True)])
+def test_nothing_is_built_on_what_fails(failure: Failure, followed: bool) -> None:  # noqa: FBT001
+    """A new Lun stands on its TPG: it waits where that can't be as it must, but not for a reported change by hand."""
+    tpg = lio_objects.Tpg(T, 1)
+    seen = {**wanted(), ("tpg", T, 1): tpg}
+    memory = learned(ORDERS, Clock(1000.0), seen, {("tpg", T, 1): failure})
+    assert follows(memory, replace(ORDERS, lunmap=MORE)) is followed
+
+
+def test_what_is_missing_bears_nothing_though_it_is_only_reported() -> None:
+    """A TPG that somebody removed is not there, whatever the setting says."""
+    seen = {name: item for name, item in wanted().items() if name[0] in {"storage_object", "target"}}
+    memory = learned(ORDERS, Clock(1000.0), seen, {("tpg", T, 1): Failure(DRIFTED, "x")})
+    assert not follows(memory, replace(ORDERS, lunmap=MORE))
+
+
+def test_what_is_due_asks_for_a_whole_pass() -> None:
+    """Only a whole look tells what a failing step has left behind, so it is not tried in a part."""
+    clock = Clock(1000.0)
+    memory = learned(ORDERS, clock, without(LUN_1), {LUN_1: BUSY})
+    clock.now += RETRY
+    assert not follows(memory, ORDERS)
+
+
+def test_a_change_that_may_help_asks_for_a_whole_pass_only_where_something_fails() -> None:
+    """A device that comes is no reason to look at everything on a node that is well."""
+    memory = learned(ORDERS, Clock(1000.0))
+    memory.try_again()
+    assert follows(memory, ORDERS)
+    memory = learned(ORDERS, Clock(1000.0), without(LUN_1), {LUN_1: BUSY})
+    memory.try_again()
+    assert not follows(memory, ORDERS)
+    assert memory.backoff.wait() == float("inf")
+
+
+def test_halves_and_many_failures_are_left_to_whole_passes() -> None:
+    """With half an object in the kernel, or more than a few causes, nobody can tell by the change alone."""
+    half = lio_objects.Leftover("lun", "iscsi/x")
+    assert not follows(learned(ORDERS, Clock(1000.0), {**wanted(), lio_objects.key(half): half}), ORDERS)
+    many: dict[lio_objects.Key, Failure] = {("portal", T, 1, str(number)): BUSY for number in range(MOST + 1)}
+    assert not follows(learned(ORDERS, Clock(1000.0), failures=many), ORDERS)
+
+
+def test_what_was_closed_by_ourselves_is_nobodys_drift() -> None:
+    """A TPG that isolation closed is opened again by the map, also under a daemon that reports what hands do."""
+    memory = Memory(AUDIT, RETRY, Clock(1000.0))
+    want = desire(LUNMAP, {}, "n1", Observed(), ORDERS.vault)
+    closed = {name: item for name, item in want.objects.items() if not isinstance(item, lio_objects.Enabled)}
+    memory.learn(ORDERS, want, closed, Result(Observed(closed), {}, ()))
+    assert memory.known is not None
+    assert memory.known.open == {("enabled", T, 1)}
+    memory.learn(ORDERS, want, want.objects, Result(Observed(want.objects), {}, ()))
+    assert memory.known.open == frozenset()
+
+
+def test_a_held_pass_is_put_off_like_an_object() -> None:
+    """What waits for a person is not looked at every few seconds all night."""
+    clock = Clock(1000.0)
+    memory = learned(ORDERS, clock)
+    memory.held(LunmapdError("x"))
+    assert memory.wait() == RETRY
+    memory.held(LunmapdError("x"))
+    clock.now += RETRY
+    memory.held(LunmapdError("x"))
+    assert memory.wait() == 2 * RETRY
+
+
+def test_a_report_puts_its_step_off() -> None:
+    """A step that failed is not tried twice in a turn."""
+    memory = learned(ORDERS, Clock(1000.0), without(LUN_1))
+    (step, *_) = plan(wanted(), without(LUN_1))
+    memory.backoff.tried([Report(step, BUSY)])
+    assert memory.backoff.refused((step,)) == {(step.action, LUN_1): BUSY}
+
+
+def test_an_edit_that_is_not_followed_is_left_to_a_whole_pass() -> None:
+    """What was edited around the tools against the rules is not the change to follow; what keeps them is."""
+    one = LUNMAP.luns["l1"]
+    recorded = {"luns/l1": encode(one)}
+    another, fewer = (
+        replace(LUNMAP, luns={**LUNMAP.luns, "l1": lun})
+        for lun in (replace(one, serial="9" * 32), replace(one, maps=()))
+    )
+    assert not follows(learned(ORDERS, Clock(1000.0)), replace(ORDERS, lunmap=another, edited=recorded))
+    assert follows(learned(ORDERS, Clock(1000.0)), replace(ORDERS, lunmap=fewer, edited=recorded))

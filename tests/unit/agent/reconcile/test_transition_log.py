@@ -1,0 +1,59 @@
+"""What the agent logs: each trouble once."""
+
+import logging
+
+import pytest
+
+from lunmapd.agent.reconcile.transition_log import Voice
+from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.fleet.status import APPLIED, Condition
+from lunmapd.core.node.failure import WAITING, Failure
+
+
+@pytest.fixture
+def voice(caplog: pytest.LogCaptureFixture) -> Voice:
+    """Give a voice that has said nothing."""
+    caplog.set_level(logging.INFO)
+    return Voice()
+
+
+def applied(reason: str, message: str = "m", *, status: bool = False) -> tuple[Condition, ...]:
+    """Make the condition Applied."""
+    return (Condition(APPLIED, status, reason, message, "t"),)
+
+
+def test_a_condition_is_said_when_it_changes(voice: Voice, caplog: pytest.LogCaptureFixture) -> None:
+    """A condition is logged once for as long as it says the same, as a warning unless it is good."""
+    for _ in range(3):
+        voice.conditions(applied("RemovalHeld"))
+    voice.conditions(applied("Seen", status=True))
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "Applied=False, RemovalHeld: m"),
+        ("INFO", "Applied=True, Seen: m"),
+    ]
+
+
+def test_another_message_is_news(voice: Voice, caplog: pytest.LogCaptureFixture) -> None:
+    """The same reason with other words, such as another object, is logged again."""
+    voice.conditions(applied("EditedAround", "luns/a"))
+    voice.conditions(applied("EditedAround", "luns/a, luns/b"))
+    assert len(caplog.records) == 2
+
+
+def test_failures_are_said_once_and_their_end_too(voice: Voice, caplog: pytest.LogCaptureFixture) -> None:
+    """What fails alike is logged once, what only waits never, and what no longer fails is said."""
+    failing = {("target", "a"): Failure("InUse", "busy"), ("tpg", "a", 1): Failure(WAITING, "waits")}
+    voice.failures(failing)
+    voice.failures(failing)
+    voice.failures({})
+    assert [record.getMessage() for record in caplog.records] == [
+        "target a fails: InUse: busy",
+        "target a no longer fails",
+    ]
+
+
+def test_an_unwritten_status_is_said_once(voice: Voice, caplog: pytest.LogCaptureFixture) -> None:
+    """The status that can't be written is logged once until one was written again."""
+    for error in (LunmapdError("no"), LunmapdError("no"), None, LunmapdError("no")):
+        voice.unwritten(error)
+    assert [record.getMessage() for record in caplog.records] == ["the status was not written: no"] * 2

@@ -1,0 +1,89 @@
+"""What a restart knows of the last look at LIO."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from lunmapd.agent.state.seen_file import FILE, Past, PastFile, PastUnwritableError, Terms, recalled
+from lunmapd.core.fleet.status import At
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.desire import FOREIGN, Desire
+from lunmapd.core.node.failure import BACKING_MISSING, Failure
+from lunmapd.core.planning.drift import Known
+
+TERMS = Terms(At("c", 3, "d"), "n1", "boot", ("k1",))
+OPEN: tuple[lio_objects.Key, ...] = (("mapped_lun", "t", 1, "h", 0), ("tpg", "t", 1))
+PAST = Past(TERMS, OPEN, (("target", "other"),))
+
+
+def test_it_is_found_again_by_the_same_terms(tmp_path: Path) -> None:
+    """Another instance finds it, in a file that only its owner can read."""
+    PastFile(tmp_path).keep(PAST)
+    assert PastFile(tmp_path).recall(TERMS) == PAST
+    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        replace(TERMS, at=At("c", 4, "d")),
+        replace(TERMS, at=At("c", 3, "e")),
+        replace(TERMS, at=At("x", 3, "d")),
+        replace(TERMS, node="n2"),
+        replace(TERMS, boot="another"),
+        replace(TERMS, keys=()),
+        replace(TERMS, version="0"),
+    ],
+)
+def test_by_other_terms_nothing_is_known(tmp_path: Path, terms: Terms) -> None:
+    """Another map, node, boot, program or set of keys may want something else, or find another kernel."""
+    PastFile(tmp_path).keep(PAST)
+    assert PastFile(tmp_path).recall(terms) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff", b'{"terms":1}'])
+def test_a_damaged_file_tells_nothing(tmp_path: Path, data: bytes) -> None:
+    """It is not worth an error: what is not known is put right as if the map asked for it."""
+    (tmp_path / FILE).write_bytes(data)
+    assert PastFile(tmp_path).recall(TERMS) is None
+
+
+def test_what_is_kept_already_is_not_written_again(tmp_path: Path) -> None:
+    """A node at rest writes nothing."""
+    kept = PastFile(tmp_path)
+    kept.keep(PAST)
+    (tmp_path / FILE).unlink()
+    kept.keep(PAST)
+    assert not (tmp_path / FILE).exists()
+
+
+def test_what_cant_be_written_leaves_nothing_that_is_no_longer_so(tmp_path: Path) -> None:
+    """An old file would take for drift what the daemon itself has not done yet."""
+    kept = PastFile(tmp_path)
+    kept.keep(PAST)
+    blocker = tmp_path / f"{FILE}.new"
+    blocker.mkdir()
+    with pytest.raises(PastUnwritableError, match="after a restart"):
+        kept.keep(replace(PAST, open=()))
+    assert not (tmp_path / FILE).exists()
+    assert kept.recall(TERMS) is None
+    blocker.rmdir()
+    kept.keep(PAST)
+    assert PastFile(tmp_path).recall(TERMS) == PAST
+
+
+def test_a_directory_that_is_gone_is_one_error(tmp_path: Path) -> None:
+    """Where the old file can't even be removed, that is said once."""
+    (tmp_path / "file").touch()
+    with pytest.raises(PastUnwritableError):
+        PastFile(tmp_path / "file").keep(PAST)
+
+
+def test_what_the_map_could_not_have_then_decides() -> None:
+    """A target that was another tool's then and is ours now was never seen as wanted; a missing device changes nothing in what is wanted."""
+    other: dict[lio_objects.Key, Failure] = {("target", "other"): Failure(FOREIGN, "x")}
+    missing: dict[lio_objects.Key, Failure] = {("storage_object", "a"): Failure(BACKING_MISSING, "x")}
+    objects: lio_objects.Objects = {("target", "t"): lio_objects.Target("t")}
+    assert recalled(PAST, Desire(objects, {**other, **missing})) == Known(objects, frozenset(OPEN))
+    assert recalled(PAST, Desire(objects, {})) is None

@@ -1,0 +1,190 @@
+"""Roles, and the ACLs that follow from them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from lunmapd.core.base.access import (
+    WORLD,
+    Identity,
+    May,
+    Role,
+    Roles,
+    acl_at,
+    acl_size,
+    granted,
+    is_admin,
+    parse_identity,
+    revoked,
+    roles_of,
+    same_person,
+    with_password,
+)
+from lunmapd.core.base.password import Secret
+
+HASH = "3OptnM09ILoVSfbZtd3mB0IViII="  # of a:b, by ZooKeeper's own DigestAuthenticationProvider
+OPS, BOB = Identity("sasl", "ops"), Identity("digest", f"bob:{HASH}")
+N1, N2 = Identity("x509", "CN=n1"), Identity("x509", "CN=n2")
+ROLES = Roles(
+    frozenset({OPS}), frozenset({Identity("sasl", "bob")}), {"n1": frozenset({N1}), "n2": frozenset({N2})}
+)
+
+identities = st.sampled_from(
+    [OPS, BOB, N1, N2, WORLD, *(Identity("sasl", str(number)) for number in range(5))]
+)
+groups = st.frozensets(identities, max_size=3)
+
+
+@st.composite
+def roles(draw: st.DrawFn) -> Roles:
+    """Draw roles, nobody in two of them but for nodes, which several may be."""
+    admins, readers = draw(groups), draw(groups)
+    nodes = draw(st.dictionaries(st.sampled_from(["n1", "n2"]), groups, max_size=2))
+    return Roles(admins, readers - admins, {node: members - admins for node, members in nodes.items()})
+
+
+@given(roles())
+def test_roles_are_read_back_from_the_acls(drawn: Roles) -> None:
+    """The root's ACL and those of the member znodes tell everybody's role."""
+    members = {node: acl_at(drawn, f"members/{node}") for node in drawn.nodes}
+    assert roles_of(acl_at(drawn, ""), members) == drawn
+
+
+@pytest.mark.parametrize(
+    ("path", "who", "may"),
+    [
+        ("", OPS, May.ALL),
+        ("luns/db1", OPS, May.ALL),
+        ("", Identity("sasl", "bob"), May.READ),
+        ("members/n1/live", Identity("sasl", "bob"), May.READ),
+        ("", N1, None),
+        ("head", N1, May.READ),
+        ("luns", N1, May.READ),
+        ("luns/db1", N1, May.READ),
+        ("revisions/0000000001", N1, May.READ),
+        ("members", N1, None),
+        ("members/n1", N1, May.OWN),
+        ("members/n1/live", N1, May.OWN),
+        ("members/n2", N1, None),
+        ("members/n2/live", N1, None),
+        ("head", WORLD, None),
+    ],
+)
+def test_each_has_what_the_role_needs(path: str, who: Identity, may: May | None) -> None:
+    """Admins have all, readers read all, a node reads the map and owns its members/ only, strangers have nothing."""
+    assert acl_at(ROLES, path).get(who) == may
+
+
+def test_a_node_sees_the_hashes_that_it_must_copy() -> None:
+    """Where a digest is named, the node has ADMIN on its own znodes, for ZooKeeper hides the hash from others."""
+    acl = acl_at(replace(ROLES, readers=frozenset({BOB})), "members/n1")
+    assert acl[N1] == May.OWN | May.ADMIN
+    assert acl[BOB] == May.READ
+
+
+def test_roles_are_changed_one_at_a_time() -> None:
+    """A role is given to exactly the ones named, all others stay as they are."""
+    changed = ROLES.with_role(Role.ADMIN, frozenset({N2})).with_role(Role.READER, frozenset({OPS}))
+    changed = changed.with_role(Role.NODE, frozenset({BOB}), "n3")
+    assert changed.of(Role.ADMIN) == {N2}
+    assert changed.of(Role.READER) == {OPS}
+    assert [changed.of(Role.NODE, node) for node in ("n1", "n3", "n4")] == [{N1}, {BOB}, frozenset()]
+
+
+def test_the_world_opens_a_tree() -> None:
+    """A tree is open when anybody is an admin."""
+    assert Roles(frozenset({OPS, WORLD})).is_open
+    assert not ROLES.is_open
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("world", "world"),
+        ("sasl:n1", "sasl:n1"),
+        ("sasl:n1/host@EXAMPLE.ORG", "sasl:n1/host@EXAMPLE.ORG"),
+        ("x509:CN=n1,O=Example", "x509:CN=n1,O=Example"),
+        ("digest:bob", "digest:bob"),
+        (f"digest:bob:{HASH}", "digest:bob"),
+    ],
+)
+def test_identities_are_shown_as_they_are_written(text: str, shown: str) -> None:
+    """What is written is shown, but for the hash of a password."""
+    assert str(parse_identity(text)) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "n1",
+        "world:all",
+        "sasl:",
+        "sasl:a b",
+        "x509:n1",
+        "digest:",
+        "digest:bob:secret",
+        "digest:b b",
+        "ip:10.0.0.1",
+    ],
+)
+def test_other_texts_are_no_identities(text: str) -> None:
+    """Anything else is refused with the forms that there are."""
+    with pytest.raises(ValueError, match="is not an identity: write sasl:USER"):
+        parse_identity(text)
+
+
+def test_a_digest_has_the_hash_that_zookeeper_makes() -> None:
+    """The hash is that of user and password, and two digests of one user are one person."""
+    alice = with_password(parse_identity("digest:a"), Secret("b"))
+    assert alice == parse_identity(f"digest:a:{HASH}")
+    assert same_person(alice, parse_identity("digest:a"))
+    assert not same_person(alice, parse_identity("sasl:a"))
+
+
+def test_the_size_of_an_acl_counts_names() -> None:
+    """Each entry adds its scheme and id and a fixed part."""
+    assert acl_size({}) == 4
+    assert acl_size({N1: May.READ}) == 4 + 12 + len("x509CN=n1")
+
+
+def test_a_role_is_granted_and_revoked() -> None:
+    """Granting adds one identity to a role, revoking removes it, or all who are a node."""
+    grown = granted(granted(ROLES, Role.READER, BOB), Role.NODE, N1, "n3")
+    assert grown.readers == ROLES.readers | {BOB}
+    assert grown.nodes["n3"] == {N1}
+    assert revoked(grown, Role.READER, parse_identity("digest:bob")) == revoked(grown, Role.READER, BOB)
+    assert revoked(grown, Role.NODE, None, "n3").nodes["n3"] == frozenset()
+    assert revoked(ROLES, Role.ADMIN, N1) == ROLES
+
+
+def test_a_new_password_replaces_the_old_one() -> None:
+    """A digest granted again with another password is the same reader."""
+    changed = with_password(parse_identity("digest:bob"), Secret("new"))
+    assert granted(granted(ROLES, Role.READER, BOB), Role.READER, changed).readers == ROLES.readers | {
+        changed
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "who", "message"),
+    [
+        (Role.READER, OPS, "sasl:ops is admin already"),
+        (Role.ADMIN, N1, "x509:CN=n1 is node already"),
+        (Role.NODE, Identity("sasl", "bob"), "sasl:bob is reader already"),
+        (Role.NODE, WORLD, "can't be a node"),
+    ],
+)
+def test_nobody_has_two_roles(role: Role, who: Identity, message: str) -> None:
+    """Who has a role must lose it before he gets another one, since roles are read back from permissions."""
+    with pytest.raises(ValueError, match=message):
+        granted(ROLES, role, who, "n9")
+
+
+def test_admins_know_each_other() -> None:
+    """An admin is who is named as one, everybody in an open tree, and ZooKeeper's superuser always."""
+    assert is_admin(ROLES, [N1, OPS])
+    assert is_admin(ROLES, [Identity("super", "")])
+    assert is_admin(Roles(frozenset({WORLD})), [])
+    assert not is_admin(ROLES, [N1, BOB])

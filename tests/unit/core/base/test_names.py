@@ -1,0 +1,107 @@
+"""Names and identifiers."""
+
+import pytest
+
+from lunmapd.core.base import names
+
+
+@pytest.mark.parametrize("text", ["db1", "vm-7.disk_0", "9", "a" * 64])
+def test_good_names(text: str) -> None:
+    """Plain names of 1 to 64 characters are accepted."""
+    assert names.check_name(text) is None
+
+
+@pytest.mark.parametrize("text", ["", ".hidden", "a b", "a/b", "é", "a" * 65, "a\n"])
+def test_bad_names(text: str) -> None:
+    """What would not be a znode and a storage object is refused with a sentence that repeats it."""
+    assert repr(text) in str(names.check_name(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["iqn.2026-01.org.example", "iqn.2026-01.org.example:a.b-c:d", "eui.0123456789abcdef", "naa." + "6" * 32],
+)
+def test_good_iscsi_names(text: str) -> None:
+    """IQN, EUI-64 and NAA names are accepted."""
+    assert names.check_iscsi_name(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "iqn.2026-13.org.example:a",
+        "iqn.26-01.org:a",
+        "iqn.2026-01.org.example:a_b",
+        "iqn.2026-01.org:a/b",
+        "eui.1",
+        "host1",
+    ],
+)
+def test_bad_iscsi_names(text: str) -> None:
+    """A malformed name is refused, and the sentence shows the right forms."""
+    assert "expected iqn.YYYY-MM" in str(names.check_iscsi_name(text))
+
+
+def test_upper_case_iscsi_name() -> None:
+    """A name in upper case is refused with the hint that LIO keeps lower case."""
+    assert "lower case" in str(names.check_iscsi_name("iqn.2026-01.org.example:DB"))
+
+
+def test_a_long_iscsi_name() -> None:
+    """More than the 223 bytes of RFC 7143 are refused."""
+    assert names.check_iscsi_name("iqn.2026-01.org.example:" + "a" * 200)
+
+
+@pytest.mark.parametrize("text", ["relative", "/with space", "/a,b", "/" + "a" * 255, "/a\nb"])
+def test_bad_paths(text: str) -> None:
+    """Paths that LIO's control string would cut are refused."""
+    assert names.check_path(text)
+    assert names.check_path("/dev/disk/by-id/wwn-0x5000") is None
+
+
+@pytest.mark.parametrize("text", ["", "1234", "G" * 32, "A" * 32, "-" * 30])
+def test_bad_serials(text: str) -> None:
+    """A serial that does not fill the NAA's 25 digits is refused."""
+    assert names.check_serial(text)
+    assert names.check_serial("3f1d6c1e-58a4-4f0b-9f3e-111122223333") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "portal"),
+    [
+        ("10.0.0.1", "10.0.0.1:3260"),
+        ("10.0.0.1:03261", "10.0.0.1:3261"),
+        ("[FD00:0::1]", "[fd00::1]:3260"),
+        ("[fd00::1]:860", "[fd00::1]:860"),
+        ("fd00::1", "[fd00::1]:3260"),
+    ],
+)
+def test_portals_are_normalised(text: str, portal: str) -> None:
+    """A portal has one spelling, with the port."""
+    assert names.parse_portal(text) == portal
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "host:3260",
+        "10.0.0.1:0",
+        "10.0.0.1:65536",
+        "10.0.0.1:x",
+        "[fd00::1",
+        "10.0.0.1:²",
+        "10.0.0.1:" + "9" * 5000,
+    ],
+)
+def test_bad_portals(text: str) -> None:
+    """What is no address and port raises ValueError with a sentence."""
+    with pytest.raises(ValueError, match="is not a portal"):
+        names.parse_portal(text)
+
+
+@pytest.mark.parametrize("text", ["[fe80::1%eth0]:3260", "[fe80::1]", "fe80::1%2", "[fd00::1%eth0]:3260"])
+def test_a_portal_has_no_interface(text: str) -> None:
+    """What is an address on one link only is refused with what to give instead."""
+    with pytest.raises(ValueError, match="give another address of the node, without '%'"):
+        names.parse_portal(text)

@@ -1,0 +1,101 @@
+"""How far a node is behind."""
+
+import pytest
+from msgspec.structs import replace
+
+from lunmapd.core.fleet.lag import Lag, Missed, Recent, changed_since, is_within, lag, missed
+from lunmapd.core.fleet.status import STORE, UNEDITED, At, Condition, NodeStatus, Verdict, bad, good
+from lunmapd.core.history.changes import Change, Revision
+
+RECENT = Recent(
+    "c",
+    9,
+    "d",
+    {
+        5: Missed("05:00", {"luns/a"}),
+        6: Missed("06:00", {"luns/b"}, 1),
+        7: Missed("07:00", {"luns/b", "luns/c"}, 2),
+        8: Missed("08:00", {"targets/t"}),
+        9: Missed("09:00", {"luns/d"}),
+    },
+)
+
+
+def at(revision: int, cluster: str = "c", digest: str = "d") -> At:
+    """Return a point of the history."""
+    return At(cluster, revision, digest)
+
+
+def status(applied: At | None, *verdicts: Verdict) -> NodeStatus:
+    """Return what a node says that has applied this."""
+    conditions = tuple(Condition(v.type, v.status, v.reason, v.message, "") for v in verdicts)
+    return NodeStatus("boot", "1", "", applied, applied, conditions)
+
+
+@pytest.mark.parametrize(
+    ("applied", "behind"),
+    [
+        (at(9), Lag(0)),
+        (at(8), Lag(1, "09:00")),
+        (at(4), Lag(5, "05:00")),
+        (at(2), Lag(7)),
+        (at(10), None),
+        (at(9, "other"), None),
+        (at(9, digest="other"), None),
+        (at(8, digest="other"), Lag(1, "09:00")),
+        (None, None),
+    ],
+)
+def test_a_node_is_behind_since_the_first_revision_that_it_lacks(
+    applied: At | None, behind: Lag | None
+) -> None:
+    """It counts revisions, and from when the oldest of them was made if that is known; of another history nothing is told."""
+    assert lag(status(applied), RECENT) == behind
+
+
+def test_a_commit_in_parts_could_be_followed_when_its_last_part_was_made() -> None:
+    """Until then nodes see nothing of it; where the parts end is told by their numbers."""
+    assert lag(status(at(5)), RECENT) == Lag(4, "07:00")
+    alone = replace(RECENT, missed={6: RECENT.missed[6]})
+    assert lag(status(at(5)), alone) == Lag(4, "06:00")
+    again = replace(RECENT, missed={**RECENT.missed, 7: Missed("07:00", frozenset(), 1)})
+    assert lag(status(at(5)), again) == Lag(4, "06:00")
+
+
+def test_what_changed_since_is_told_if_no_revision_is_missing() -> None:
+    """With a gap nothing can be said of any object."""
+    assert changed_since(9, RECENT) == set()
+    assert changed_since(6, RECENT) == {"luns/b", "luns/c", "targets/t", "luns/d"}
+    assert changed_since(3, RECENT) is None
+
+
+def test_a_point_is_within_a_history_up_to_its_newest_revision() -> None:
+    """A newer revision, another one of the newest number, or another cluster's, is not."""
+    points = (at(9), at(10), at(9, digest="x"), at(1, "x"))
+    assert [is_within(status(point), point, RECENT) for point in points] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("reason", ["ForeignCluster", "WentBack", "Restored"])
+def test_a_node_that_refuses_the_tree_has_applied_nothing_of_it(reason: str) -> None:
+    """Whatever the number of what it has; one that could not read the tree has what it had of it."""
+    assert lag(status(at(8), bad(STORE, reason, "")), RECENT) is None
+    assert lag(status(at(8), bad(STORE, "Unreachable", "")), RECENT) == Lag(1, "09:00")
+
+
+def test_who_has_said_nothing_has_no_lag() -> None:
+    """Nothing is known of it."""
+    assert lag(None, RECENT) is None
+
+
+def test_a_node_that_saw_edits_is_told_by_the_number() -> None:
+    """What it read has a digest that no revision has, and that no other reader need have seen; one that saw none is held to its digest."""
+    edited, clean = bad(UNEDITED, "EditedAround", ""), good(UNEDITED, "AsCommitted", "")
+    assert lag(status(at(9, digest="x"), edited), RECENT) == Lag(0)
+    assert lag(status(at(10, digest="x"), edited), RECENT) is None
+    assert lag(status(at(9, digest="x"), clean), RECENT) is None
+
+
+def test_of_a_revision_its_time_and_its_objects_are_kept() -> None:
+    """That is all that a lag is told by."""
+    revision = Revision(3, "d", "ann", "03:00", "why", (Change("luns/a"), Change("luns/b")), part=2)
+    assert missed(revision) == Missed("03:00", {"luns/a", "luns/b"}, 2)

@@ -1,0 +1,214 @@
+"""What a node's words are worth for the paths through it."""
+
+from collections.abc import Mapping
+
+import pytest
+from msgspec.structs import replace
+
+from lunmapd.core.base.backings import Block
+from lunmapd.core.base.lunmap import Group, Initiator, Lun, Lunmap, Map, Node, NodeState, PortalGroup, Target
+from lunmapd.core.fleet.lag import Missed, Recent
+from lunmapd.core.fleet.path_state import Said, Witness, scopes, witness
+from lunmapd.core.fleet.status import (
+    APPLIED,
+    OFFERED,
+    STORE,
+    At,
+    Condition,
+    Failing,
+    NodeStatus,
+    bad,
+    condition,
+    describe_failures,
+    good,
+    lun_named,
+)
+from lunmapd.core.node.failure import Failure
+
+T, U = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:u"
+H, G = "iqn.2026-01.org.example:h", "iqn.2026-01.org.example:g"
+MAP = Lunmap(
+    {
+        "a": Lun(Block("/dev/a"), maps=(Map(T, 0, H),)),
+        "b": Lun(Block("/dev/b"), maps=(Map(U, 0, group="both"),)),
+    },
+    {T: Target({"n1": PortalGroup(1)}), U: Target({"n1": PortalGroup(2)})},
+    {H: Initiator(), G: Initiator()},
+    {"both": Group((H, G))},
+    {"n1": Node(7, ("10.0.0.1:3260",))},
+)
+RECENT = Recent("c", 9, "d", {8: Missed("", {"luns/a"}), 9: Missed("", {f"targets/{U}"})})
+
+
+def status(
+    applied: int | None = 9,
+    observed: int = 9,
+    failing: tuple[str, ...] = (),
+    *,
+    trouble: Mapping[str, str] | None = None,
+    count: int | None = None,
+) -> NodeStatus:
+    """Return a status in which each of the objects fails for the reason Why."""
+    conditions: tuple[Condition, ...] = condition((), good(APPLIED, "Seen", ""), "")
+    for kind, reason in (trouble or {}).items():
+        conditions = condition(conditions, bad(kind, reason, ""), "")
+    listed = tuple(Failing(name, "Why", "") for name in failing)
+    point = None if applied is None else At("c", applied, "d")
+    total = len(listed) if count is None else count
+    return NodeStatus(
+        "boot", "1", "", At("c", observed, "d"), point, conditions, failing=listed, failing_count=total
+    )
+
+
+def states(said: Said, lunmap: Lunmap = MAP, recent: Recent = RECENT) -> list[str]:
+    """Return the states of the paths of both Luns."""
+    found = witness(lunmap, "n1", said, recent)
+    return [found.state(scopes(lunmap, name, lun)) for name, lun in lunmap.luns.items()]
+
+
+def told(found: NodeStatus, recent: Recent = RECENT) -> list[str]:
+    """Return the states when a node that lives has said this."""
+    return states(Said(live=True, status=found), recent=recent)
+
+
+def test_a_node_that_has_applied_the_newest_revision_is_believed() -> None:
+    """Both paths are usable."""
+    assert told(status()) == ["ok", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        (Said(), "dead"),
+        (Said(status=status()), "dead"),
+        (Said(live=True, silent=True, status=status()), "silent"),
+        (Said(live=True), "unknown"),
+    ],
+)
+def test_who_does_not_speak_now_is_not_believed(said: Said, word: str) -> None:
+    """What a dead or silent node said once does not count, nor is nothing said a good sign."""
+    assert states(said) == [word, word]
+
+
+def test_a_drained_node_is_drained_whatever_it_says() -> None:
+    """It offers no paths, as the map wants it."""
+    drained = replace(MAP, nodes={"n1": replace(MAP.nodes["n1"], state=NodeState.DRAINED)})
+    assert states(Said(live=True, status=status()), drained) == ["drained", "drained"]
+    assert states(Said(), drained) == ["drained", "drained"]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "word"),
+    [
+        ({OFFERED: "Isolated", APPLIED: "Withheld"}, "Isolated"),
+        ({APPLIED: "Withheld"}, "Withheld"),
+        ({APPLIED: "KernelUnreadable"}, "KernelUnreadable"),
+        ({APPLIED: "NoMap"}, "NoMap"),
+    ],
+)
+def test_a_node_that_offers_nothing_or_knows_nothing_has_no_path(
+    trouble: Mapping[str, str], word: str
+) -> None:
+    """The reason is that of its condition."""
+    assert told(status(trouble=trouble)) == [word, word]
+
+
+@pytest.mark.parametrize(
+    ("failing", "expected"),
+    [
+        ("storage_object a", ["Why", "ok"]),
+        (f"lun {U} 7 b", ["ok", "Why"]),
+        ("document luns/b", ["ok", "Why"]),
+        (f"document targets/{T}", ["Why", "ok"]),
+        ("document groups/both", ["ok", "Why"]),
+        ("document nodes/n1", ["Why", "Why"]),
+        (f"document initiators/{H}", ["ok", "ok"]),
+        (f"target {T}", ["Why", "ok"]),
+        (f"tpg {T} 7", ["Why", "ok"]),
+        (f"enabled {U} 7", ["ok", "Why"]),
+        (f"portal {U} 7 10.0.0.1:3260", ["ok", "Why"]),
+        (f"portal {U} 8 10.0.0.2:3260", ["ok", "ok"]),
+        (f"acl {U} 7 {G}", ["ok", "Why"]),
+        (f"acl {T} 7 {G}", ["ok", "ok"]),
+        (f"acl {T} 8 {H}", ["ok", "ok"]),
+        ("discovery_auth", ["ok", "ok"]),
+        ("leftover core/iblock_3", ["ok", "ok"]),
+    ],
+)
+def test_what_fails_costs_the_luns_that_stand_on_it(failing: str, expected: list[str]) -> None:
+    """An object leads to no Lun, to some, or to all of the node; what stands for other nodes leads nowhere."""
+    assert told(status(7, 9, (failing,), trouble={APPLIED: "Failing"})) == expected
+
+
+def test_a_failing_object_names_its_lun() -> None:
+    """What has no name of a Lun in it has it in its field, and the first of several failures is told."""
+    listed = (
+        Failing(f"mapped_lun {T} 7 {H} 0", "First", "", "a"),
+        Failing("storage_object a", "Second", "", "a"),
+    )
+    assert told(replace(status(), failing=listed, failing_count=2)) == ["First", "ok"]
+
+
+def test_a_list_that_is_cut_leaves_the_others_unknown() -> None:
+    """What is not on it may fail, too."""
+    assert told(status(failing=("storage_object a",), count=2)) == ["Why", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (status(7, 7), ["behind", "behind"]),
+        (status(8, 8), ["ok", "behind"]),
+        (status(8, 9, trouble={APPLIED: "RemovalHeld"}), ["ok", "behind"]),
+        (status(8, 9, trouble={APPLIED: "Remaining"}), ["ok", "behind"]),
+        (status(7, 8, ("discovery_auth",), trouble={APPLIED: "Failing"}), ["ok", "behind"]),
+        (status(7, 9, ("discovery_auth",), trouble={APPLIED: "Held"}), ["ok", "ok"]),
+        (status(7, 9, ("discovery_auth",), trouble={APPLIED: "Drifted"}), ["ok", "ok"]),
+        (status(6, 6), ["behind", "behind"]),
+        (status(None, 9, trouble={APPLIED: "RemovalHeld"}), ["behind", "behind"]),
+        (status(10, 10), ["behind", "behind"]),
+        (status(8, 8, trouble={STORE: "Restored"}), ["behind", "behind"]),
+        (replace(status(9, 9), applied=At("c", 9, "other")), ["behind", "behind"]),
+    ],
+)
+def test_a_node_that_is_behind_has_what_did_not_change(found: NodeStatus, expected: list[str]) -> None:
+    """Only what newer revisions changed is not believed, from the last pass on that listed what it could not do."""
+    assert told(found) == expected
+
+
+def test_a_node_whose_own_document_changed_is_behind_in_all() -> None:
+    """Its portals or its tag may be others now."""
+    recent = Recent("c", 9, "d", {9: Missed("", {"nodes/n1"})})
+    assert told(status(8, 8), recent) == ["behind", "behind"]
+
+
+def test_a_node_that_the_map_does_not_have_is_taken_by_its_words() -> None:
+    """Its document may be unreadable: then it has said so, or lives by what it had."""
+    without = replace(MAP, nodes={})
+    assert states(Said(live=True, status=status()), without) == ["ok", "ok"]
+    assert (
+        states(Said(live=True, status=status(trouble={APPLIED: "NodeUnknown"})), without)
+        == ["NodeUnknown"] * 2
+    )
+
+
+def test_a_witness_of_nothing_bad_is_a_good_one() -> None:
+    """Without anything else known, a path is usable."""
+    assert Witness().state(set()) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("key", "lun"),
+    [
+        (("storage_object", "a"), "a"),
+        (("lun", T, 1, "a"), "a"),
+        (("document", "luns/a"), "a"),
+        (("document", "groups/a"), ""),
+        (("mapped_lun", T, 1, H, 0), ""),
+    ],
+)
+def test_a_failing_object_without_a_step_has_its_lun(key: tuple[str | int, ...], lun: str) -> None:
+    """A document or a device that is gone is no step of a plan, and its Lun is told all the same."""
+    assert lun_named(key) == lun
+    (listed,) = describe_failures({key: Failure("Why", "")}, {})
+    assert listed.lun == lun

@@ -1,0 +1,68 @@
+"""What a node says of itself."""
+
+import pytest
+from unit.core.small import H, T
+
+from lunmapd.core.fleet.status import (
+    APPLIED,
+    REMOVAL_HELD,
+    STORE,
+    UNEDITED,
+    At,
+    Condition,
+    Failing,
+    NodeStatus,
+    Standing,
+    bad,
+    condition,
+    describe_failures,
+    good,
+    standing,
+)
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import WAITING, Failure
+
+TPG = lio_objects.Tpg(T, 1)
+ACL = lio_objects.NodeAcl(T, 1, H)
+FAILURE = Failure("InUse", "busy")
+AT = At("c", 4, "d")
+
+
+def test_a_status_lists_causes_only() -> None:
+    """Objects that merely wait are not listed among the failing ones."""
+    found = {lio_objects.key(ACL): FAILURE, lio_objects.key(TPG): Failure(WAITING, "")}
+    assert describe_failures(found, {lio_objects.key(ACL): "a"}) == (
+        Failing(f"acl {T} 1 {H}", "InUse", "busy", "a"),
+    )
+
+
+def test_a_condition_keeps_since_while_it_lasts() -> None:
+    """`since` moves only when status or reason change."""
+    first = condition((), good(APPLIED, "Seen", "r1"), "t1")
+    same = condition(first, good(APPLIED, "Seen", "r2"), "t2")
+    assert same == (Condition(APPLIED, True, "Seen", "r2", "t1"),)
+    other = condition((*same, Condition(STORE, True, "Read", "", "t0")), bad(APPLIED, "Failing", ""), "t3")
+    assert [entry.since for entry in other] == ["t3", "t0"]
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        (None, Standing.PENDING),
+        (NodeStatus("b", "v", "t"), Standing.PENDING),
+        (NodeStatus("b", "v", "t", AT, AT), Standing.CONVERGED),
+        (NodeStatus("b", "v", "t", AT, At("c", 3, "d")), Standing.PENDING),
+        (NodeStatus("b", "v", "t", AT, AT, failing_count=1), Standing.DEGRADED),
+        (NodeStatus("b", "v", "t", AT, AT, (Condition(APPLIED, False, "r", "", "t"),)), Standing.DEGRADED),
+        (NodeStatus("b", "v", "t", AT, AT, (Condition(UNEDITED, False, "r", "", "t"),)), Standing.DEGRADED),
+        (NodeStatus("b", "v", "t", AT, AT, (Condition(STORE, False, "r", "", "t"),)), Standing.HELD),
+        (NodeStatus("b", "v", "t", None, None, (Condition(STORE, False, "r", "", "t"),)), Standing.HELD),
+        (
+            NodeStatus("b", "v", "t", AT, AT, (Condition(APPLIED, False, REMOVAL_HELD, "", "t"),)),
+            Standing.HELD,
+        ),
+    ],
+)
+def test_a_nodes_standing_is_one_word(status: NodeStatus | None, word: Standing) -> None:
+    """The worst condition gives the word for the table."""
+    assert standing(status) is word

@@ -1,0 +1,74 @@
+"""What is said of a changed object: its fields, never its secrets."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import UNSET, Raw
+
+from lunmapd.core.base.documents import encode
+from lunmapd.core.history.changes import Change
+from lunmapd.core.history.fields import FieldChange, Kind, differences, field_names, fields
+
+
+def change(before: Any, after: Any) -> Change:
+    """Make the change of one object; None where it is not there."""
+    return Change("luns/a", *(UNSET if value is None else Raw(encode(value)) for value in (before, after)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({"size": 1}, {"size": 2}, [FieldChange("size", 1, 2)]),
+        ({}, {"size": 2}, [FieldChange("size", after=2)]),
+        (None, {"alias": "x"}, [FieldChange("alias", after="x")]),
+        ({"alias": "x"}, None, [FieldChange("alias", "x")]),
+        ({"a": {"b": {"c": 1}}}, {"a": {"b": {"c": 2}}}, [FieldChange("a.b.c", 1, 2)]),
+        ({"nodes": {"n-1": {"id": 1}}}, {"nodes": {"n-1": {"id": 2}}}, [FieldChange("nodes[n-1].id", 1, 2)]),
+        ({"l": [1, 2]}, {"l": [2, 3]}, [FieldChange("l", before=1), FieldChange("l", after=3)]),
+        ({"l": [1, 2]}, {"l": [2, 1]}, [FieldChange("l", [1, 2], [2, 1])]),
+        ({"l": [1, 1]}, {"l": [1]}, [FieldChange("l", [1, 1], [1])]),
+        ({"same": 1}, {"same": 1}, []),
+    ],
+)
+def test_fields_are_compared(before: Any, after: Any, expected: list[FieldChange]) -> None:
+    """Each field that differs is named with both values, elements of lists one by one."""
+    assert list(fields(change(before, after))) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"chap": {"user": "u", "password": "sealed-1"}}, {"chap": {"user": "u", "password": "sealed-2"}}),
+        ({}, {"chap": {"user": "u", "password": "sealed-2"}}),
+        ({"chap": {"user": "u", "password": "sealed-1"}}, None),
+        ({"l": [{"password": "sealed-1"}]}, {"l": [{"password": ["sealed-2"]}]}),
+    ],
+)
+def test_passwords_are_not_shown(before: Any, after: Any) -> None:
+    """That a password changed is said, but neither state of it, wherever it stands."""
+    text = msgspec.json.encode(fields(change(before, after)))
+    assert b"sealed" not in text
+    assert b"(secret)" in text
+
+
+def test_top_fields_are_named() -> None:
+    """In short an object's change is the names of its topmost fields."""
+    assert field_names(change({"a": {"b": 1}, "c": 1}, {"a": {"b": 2}, "c": 1, "d": 0})) == ("a", "d")
+
+
+def test_what_is_no_document_has_no_fields() -> None:
+    """A state that can't be decoded counts as one without fields."""
+    broken = Change("luns/a", Raw(b"garbage"), Raw(b'{"size":1}'))
+    assert fields(broken) == (FieldChange("size", after=1),)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [(None, {}, Kind.ADDED), ({}, None, Kind.REMOVED), ({"a": 1}, {"a": 2}, Kind.CHANGED)],
+)
+def test_a_difference_says_what_became_of_the_object(before: Any, after: Any, kind: Kind) -> None:
+    """An object was added, removed or changed, and its fields are told with it."""
+    (found,) = differences([change(before, after)])
+    assert (found.path, found.kind) == ("luns/a", kind)
+    assert found.fields == fields(change(before, after))

@@ -1,0 +1,66 @@
+"""What a commit may not do to a Lun that stays."""
+
+import pytest
+from unit.core.maps import edited
+
+from lunmapd.core.map.mapfile import parse
+from lunmapd.core.map.rules import change_problems
+
+FILE = "backing: {type: fileio, path: /srv/db1.img}"
+SIZE = "size: 64MiB"
+
+CHANGES = [
+    (f"serial: {'1' * 32}", f"serial: {'3' * 32}", "serial", "a serial never changes"),
+    (SIZE, "size: 32MiB", "size", "can't shrink"),
+    (SIZE, "size: 1GiB", None, None),
+    (f"    {SIZE}\n", "", None, None),
+    (FILE, "backing: {type: fileio, path: /srv/b}", None, None),
+    (FILE, "backing: {type: block, path: /srv/b}", "backing.type", "unmap the Lun first"),
+    (FILE, FILE + "\n    vendor: ACME", "vendor", "unmap the Lun first"),
+    (FILE, FILE + "\n    product: Disk", "product", "unmap the Lun first"),
+    (FILE, FILE + "\n    attributes: {block_size: 4096}", "attributes.block_size", "set only before the Lun is exported"),
+    (FILE, FILE + "\n    attributes: {emulate_tpu: 1}", None, None),
+    (FILE, FILE + "\n    attributes: {no_such: 1}", None, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "field", "sentence"), CHANGES, ids=[row[1] for row in CHANGES])
+def test_changes_of_a_mapped_lun(old: str, new: str, field: str | None, sentence: str | None) -> None:
+    """What initiators rely on stays as long as the Lun is mapped; all else may change, or is other rules' business."""
+    before, after = parse(edited("", ""))[0], parse(edited(old, new))[0]
+    found = [str(problem) for problem in change_problems(before, after)]
+    if field is None:
+        assert found == []
+    else:
+        (line,) = found
+        assert line.startswith(f"luns[db1].{field}: ")
+        assert sentence is not None
+        assert sentence in line
+
+
+def test_an_attribute_without_a_known_default_stays_given() -> None:
+    """What the device itself would say can't be had back live; where the kernel's default is known, it can."""
+    after = parse(edited("", ""))[0]
+    for name, count in (("max_write_same_len", 1), ("emulate_tpu", 0)):
+        before = parse(edited(FILE, FILE + f"\n    attributes: {{{name}: 1}}"))[0]
+        assert len(change_problems(before, after)) == count
+
+
+def test_memory_does_not_grow_while_it_is_mapped() -> None:
+    """Neither memory nor a program's Lun changes its size in place."""
+    memory = "backing: {type: ramdisk, volatile: true}"
+    before, after = (
+        parse(edited(f"{SIZE}\n    {FILE}", f"size: {size}\n    {memory}"))[0] for size in ("64MiB", "128MiB")
+    )
+    assert [problem.place[-1] for problem in change_problems(before, after)] == ["size"]
+
+
+def test_an_unmapped_lun_may_change() -> None:
+    """Without a mapping, before or after, a Lun may change all but its serial and size."""
+    other = FILE.replace("fileio", "block") + "\n    vendor: ACME\n    attributes: {block_size: 4096}"
+    text = edited("", "")
+    start = text.index("    maps:")
+    bare = text[:start] + text[text.index("  db2:") :]
+    mapped, unmapped = parse(text)[0], parse(bare.replace(FILE, other))[0]
+    assert change_problems(mapped, unmapped) == ()
+    assert change_problems(unmapped, mapped) == ()

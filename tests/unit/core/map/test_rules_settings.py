@@ -1,0 +1,189 @@
+"""The rules of single fields, attributes and credentials, one broken at a time."""
+
+import pytest
+from unit.core.maps import GOOD, H, T, edited, problems_of
+
+from lunmapd.core.base import attributes
+from lunmapd.core.base.attributes import Range
+from lunmapd.core.base.password import Secret
+from lunmapd.core.map import rules
+from lunmapd.core.map.mapfile import parse
+from lunmapd.core.secrets.sealing import Vault, keyring
+
+FILE = "backing: {type: fileio, path: /srv/db1.img}"
+DISK = "backing: {type: block, path: /dev/vg/db2}"
+SIZE = "size: 64MiB"
+SEALED = Vault("c", keyring([b"k" * 32])).seal("p", "f", Secret("password1234"), b"n" * 12)
+CHAP = f"chap: {{user: bob, password: {SEALED}}}"
+ALONE = f"  {T}: {{nodes: {{n1: {{port_id: 1}}}}}}"
+BOTH = f"  {T}: {{nodes: {{n1: {{port_id: 1}}, n2: {{port_id: 2}}}}}}"
+
+BROKEN = [
+    # backings
+    (FILE, "backing: {type: fileio, path: /srv/a, overrides: {n9: /x}}", "luns[db1].backing.overrides.n9", "no node 'n9'"),
+    (FILE, "backing: {type: fileio, path: /srv/a, overrides: {n1: x}}", "luns[db1].backing.overrides.n1", "absolute"),
+    (FILE, "backing: {type: user, config: rbd}", "luns[db1].backing.config", "program's name, '/' and the rest"),
+    (FILE, 'backing: {type: user, config: rbd/a, overrides: {n1: "rbd/a:b"}}', "luns[db1].backing.overrides.n1", "without"),
+    (FILE, "backing: {type: ramdisk}", "luns[db1].backing.volatile", "say 'volatile: true'"),
+    (FILE, "backing: {type: ramdisk, volatile: true}", "luns[db1].backing", "name one in 'nodes', not n1, n2"),
+    (FILE, "backing: {type: pscsi, path: /dev/sg1}", "luns[db1].size", "size of its device"),
+    (
+        FILE,
+        "backing: {type: fileio, path: /srv/a, overrides: {n1: /dev/vg/db2}}",
+        "luns[db2].backing.overrides.n1",
+        "on this node the same backing is already that of luns[db1]",
+    ),
+    # sizes
+    (f"{SIZE}\n    {FILE}", "backing: {type: user, config: rbd/a}", "luns[db1].size", "user Lun needs a size"),
+    (SIZE, "size: 65024\n    attributes: {block_size: 4096}", "luns[db1].size", "multiple of 4096"),
+    (f"{SIZE}\n    {FILE}", "size: 512\n    backing: {type: ramdisk, volatile: true}", "luns[db1].size", "multiple of 4096"),
+    # what INQUIRY shows
+    (DISK, DISK + "\n    vendor: ninechars", "luns[db2].vendor", "at most 8"),
+    (DISK, DISK + "\n    product: ümlaut", "luns[db2].product", "ASCII"),
+    (DISK, DISK + "\n    product: ' x'", "luns[db2].product", "space at an end"),
+    (DISK, "backing: {type: pscsi, path: /dev/sg1}\n    vendor: x", "luns[db2].vendor", "shows what its device says"),
+    # attributes
+    (DISK, DISK + "\n    attributes: {emulate_pr: 1}", "luns[db2].attributes.emulate_pr", "lunmapd's own: use 'shared'"),
+    (DISK, DISK + "\n    attributes: {blocksize: 512}", "luns[db2].attributes.blocksize", "not an attribute that a iblock"),
+    (DISK, DISK + "\n    attributes: {cmd_time_out: 9}", "luns[db2].attributes.cmd_time_out", "not an attribute"),
+    (DISK, DISK + "\n    attributes: {block_size: 520}", "luns[db2].attributes.block_size", "one of 512, 1024, 2048, 4096"),
+    (FILE, FILE + "\n    attributes: {queue_depth: 129}", "luns[db1].attributes.queue_depth", "use 1 to 128"),
+    # who reports
+    (DISK, DISK + "\n    nodes: [n1, n1]", "luns[db2].nodes[1]", "given twice"),
+    (DISK, DISK + "\n    nodes: [n9]", "luns[db2].nodes[0]", "there is no node 'n9'"),
+    (BOTH, ALONE, "luns[db2].nodes[0]", "serves no target of the Lun's maps"),
+    (DISK, DISK + "\n    nodes: [n1]\n    preferred: n2", "luns[db2].preferred", "'n2' does not report the Lun"),
+    ("    shared: {reservations: off, compare_and_write: off}\n", "", "luns[db1].shared", "several nodes report this Lun"),
+    (DISK, "backing: {type: pscsi, path: /dev/sg1}\n    preferred: n1", "luns[db2].preferred", "what is behind this Lun says"),
+    # targets
+    ("{port_id: 1}", "{port_id: 1, portals: [10.0.0.9]}", f"targets[{T}].nodes.n1.portals[0]", "not a portal of node 'n1'"),
+    ("{port_id: 1}", "{port_id: 1, portals: [10.0.0.1, 10.0.0.1]}", f"targets[{T}].nodes.n1.portals[1]", "given twice"),
+    (BOTH, f"{ALONE[:-1]}, attributes: {{generate_node_acls: 1}}}}", f"targets[{T}].attributes.generate_node_acls", "nobody"),
+    (BOTH, f"{ALONE[:-1]}, attributes: {{x: 1}}}}", f"targets[{T}].attributes.x", "not an attribute"),
+    (BOTH, f"{ALONE[:-1]}, attributes: {{login_timeout: 31}}}}", f"targets[{T}].attributes.login_timeout", "5 to 30"),
+    (BOTH, f"{ALONE[:-1]}, parameters: {{TargetAlias: x}}}}", f"targets[{T}].parameters.TargetAlias", "the mark"),
+    (BOTH, f"{ALONE[:-1]}, parameters: {{X: x}}}}", f"targets[{T}].parameters.X", "not a parameter"),
+    (BOTH, f"{ALONE[:-1]}, parameters: {{ImmediateData: no}}}}", f"targets[{T}].parameters.ImmediateData", "Yes, No"),
+    (BOTH, f"{ALONE[:-1]}, parameters: {{MaxConnections: 01}}}}", f"targets[{T}].parameters.MaxConnections", "whole number"),
+    (BOTH, f"{ALONE[:-1]}, parameters: {{MaxBurstLength: {'9' * 5000}}}}}", f"targets[{T}].parameters.MaxBurstLength", "10 digits"),
+    (BOTH, f"{ALONE[:-1]}, parameters: {{MaxBurstLength: 512}}}}", f"targets[{T}].parameters.FirstBurstLength", "65536 is more"),
+    # credentials
+    (f"  {H}: {{}}", f"  {H}: {{chap: {{user: a}}}}", f"initiators[{H}].chap.password", "there is none yet"),
+    (f"  {H}: {{}}", f"  {H}: {{chap: {{user: NULLx, password: {SEALED}}}}}", f"initiators[{H}].chap.user", "not a CHAP user"),
+    (f"  {H}: {{}}", f"  {H}: {{mutual_chap: {{user: a, password: b}}}}", f"initiators[{H}].mutual_chap.password", "not a sealed"),
+    (f"  {H}: {{}}", f"  {H}: {{mutual_{CHAP}}}", f"initiators[{H}].mutual_chap", "no effect without 'chap'"),
+    (BOTH, f"{BOTH[:-1]}, authentication: chap}}", f"initiators[{H}].chap", f"lunmapctl secret set {H}"),
+    (BOTH, f"{BOTH[:-1]}, authentication: mutual-chap}}", f"initiators[{H}].mutual_chap", f"secret set --mutual {H}"),
+    # nodes
+    ("tpg_tag: 1,", "tpg_tag: 1, labels: {'a b': c},", "nodes[n1].labels.a b", "is not a label"),
+    ("tpg_tag: 1,", "tpg_tag: 1, labels: {a: -},", "nodes[n1].labels.a", "is not a label"),
+    ("tpg_tag: 1,", "tpg_tag: 1, devices: {dev: /x},", "nodes[n1].devices.dev", "absolute"),
+    ("tpg_tag: 1,", "tpg_tag: 1, devices: {/dev/: x},", "nodes[n1].devices./dev/", "absolute"),
+    ("tpg_tag: 1,", "tpg_tag: 1, iser_portals: [10.0.0.1],", "nodes[n1].iser_portals[0]", "given twice"),
+    ("tpg_tag: 2,", "tpg_tag: 2, iser_portals: [10.0.0.1],", "nodes[n2].iser_portals[0]", "already that of nodes[n1]"),
+    ("[10.0.0.1]", "[0.0.0.0]", f"targets[{T}].nodes.n1", "give the node's own"),
+    ("[10.0.0.1]", "[224.0.0.1]", "nodes[n1].portals[0]", "at which initiators find the node"),
+    ("tpg_tag: 1,", "tpg_tag: 1, discovery: {chap: {user: a}},", "nodes[n1].discovery.chap.password", "none yet"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "sentence"), BROKEN, ids=[f"{row[2]} {row[3]}" for row in BROKEN]
+)
+def test_a_broken_rule_is_one_problem_at_its_place(old: str, new: str, place: str, sentence: str) -> None:
+    """Each broken rule names the object, the field and what to write instead."""
+    text = edited(old, new)
+    if place == "luns[db2].nodes[0]" and old == BOTH:
+        text = text.replace(DISK, DISK + "\n    nodes: [n2]")
+    found = problems_of(text)
+    assert any(line.startswith(f"{place}: ") and sentence in line for line in found), found
+
+
+GOOD_EDITS = [
+    (FILE, "backing: {type: user, config: rbd/pool/a, overrides: {n2: rbd/pool/b}}"),
+    (FILE, FILE + "\n    attributes: {block_size: 4096, emulate_tpu: 1}"),
+    (f"{SIZE}\n    {FILE}", "backing: {type: pscsi, path: /dev/sg1}"),
+    (FILE, "backing: {type: ramdisk, volatile: true}\n    nodes: [n2]\n    preferred: n2"),
+    (DISK, DISK + "\n    vendor: ACME\n    product: Fast disk 16"),
+    (DISK, DISK + "\n    nodes: [n1, n2]\n    preferred: n2\n    others: standby"),
+    (f"  {H}: {{}}", f"  {H}: {{{CHAP}, mutual_{CHAP}}}"),
+    (BOTH, f"{BOTH[:-1]}, attributes: {{fabric_prot_type: 3}}, parameters: {{MaxBurstLength: 1048576, DataDigest: None}}}}"),
+    ("tpg_tag: 1,", "tpg_tag: 1, devices: {/dev/: /dev/san/},"),
+    (FILE, "backing: {type: ramdisk, volatile: true, }\n    nodes: [n2]"),
+    ("tpg_tag: 1,", "tpg_tag: 1, labels: {rack: r1, empty: ''}, devices: {/dev/: /dev/san/, /: /x},"),
+    ("tpg_tag: 1,", f"tpg_tag: 1, discovery: {{{CHAP}}}, state: drained, iser_portals: [10.1.0.1],"),
+    ("{port_id: 1}", "{port_id: 1, portals: [10.0.0.1]}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new"), GOOD_EDITS, ids=[row[1] for row in GOOD_EDITS])
+def test_what_the_model_offers_is_accepted(old: str, new: str) -> None:
+    """Every field can be used in a way that keeps the rules."""
+    assert problems_of(edited(old, new)) == []
+
+
+def test_targets_that_ask_for_chap_take_initiators_that_have_it() -> None:
+    """With credentials of both kinds an initiator may be mapped through any target; a target that is missing asks nothing."""
+    text = edited(f"  {H}: {{}}", f"  {H}: {{{CHAP}, mutual_{CHAP}}}")
+    assert problems_of(text.replace(BOTH, f"{BOTH[:-1]}, authentication: mutual-chap}}")) == []
+    assert all("authentication" not in line for line in problems_of(text.replace(BOTH, "")))
+
+
+def test_a_mistaken_password_is_not_shown() -> None:
+    """A password in the clear, where a sealed one belongs, appears in no problem."""
+    found = problems_of(edited(f"  {H}: {{}}", f"  {H}: {{chap: {{user: a, password: hunter2hunter2}}}}"))
+    assert len(found) == 1
+    assert "hunter2" not in found[0]
+
+
+def test_memory_and_single_files_have_nothing_to_clash_and_nothing_to_warn_of() -> None:
+    """A ramdisk has no path on any node, and a file that one node serves needs no cluster file system."""
+    text = edited(FILE, "backing: {type: ramdisk, volatile: true}\n    nodes: [n1]").replace(
+        "tpg_tag: 1,", "tpg_tag: 1, devices: {/dev/: /x/},"
+    )
+    assert problems_of(text) == []
+    assert rules.warnings(parse(edited(FILE, FILE + "\n    nodes: [n1]"))[0]) == ()
+
+
+def test_a_lun_without_maps_may_name_its_nodes_already() -> None:
+    """What nodes shall report a Lun may be said before it is mapped."""
+    text = GOOD + "  n3: {tpg_tag: 3, portals: [10.0.0.3]}\n"
+    lun = f"luns:\n  new:\n    serial: {'3' * 32}\n    backing: {{type: block, path: /dev/n}}\n    preferred: n3\n"
+    assert problems_of(text.replace("luns:\n", lun)) == []
+    assert (
+        problems_of(text.replace("luns:\n", lun.replace("preferred: n3", "nodes: [n3]\n    preferred: n3")))
+        == []
+    )
+
+
+WARNED = [
+    (None, None, "luns[db1].backing", "only a cluster file system"),
+    ("lun: 1,", "lun: 300,", "luns[db2].maps[0].lun", "300 is above 255"),
+    (DISK, DISK + "\n    others: standby", "luns[db2].others", "no effect without 'preferred'"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "place", "sentence"), WARNED, ids=[row[2] for row in WARNED])
+def test_what_surprises_is_a_warning(old: str | None, new: str | None, place: str, sentence: str) -> None:
+    """What may be meant is accepted, and warned of."""
+    lunmap = parse(edited(old, new) if old and new else GOOD)[0]
+    assert rules.problems(lunmap) == ()
+    found = [str(problem) for problem in rules.warnings(lunmap)]
+    assert any(text.startswith(f"{place}: ") and sentence in text for text in found), found
+
+
+def test_a_node_serves_what_an_older_schema_did_not_ask_for() -> None:
+    """That a choice is missing keeps a map from being committed, not a Lun from being served."""
+    lunmap = parse(GOOD.replace("    shared: {reservations: off, compare_and_write: off}\n", ""))[0]
+    assert rules.problems(lunmap)
+    assert rules.faults(lunmap) == ()
+
+
+def test_every_default_is_a_value_that_is_taken() -> None:
+    """The tables of attributes and parameters keep their own ranges."""
+    rows = [(row.name, row.range, row.default) for row in attributes.STORAGE.values()]
+    rows += [(row.name, row.range, row.default) for row in attributes.TPG.values()]
+    assert [name for name, span, default in rows if default is not None and span.check(default)] == []
+    assert [row.name for row in attributes.PARAMETERS.values() if row.check(row.default)] == []
+    assert Range(0, 3600).check(-1)
+    assert not attributes.STORAGE_ELSEWHERE.keys() & {name for _, name in attributes.STORAGE}

@@ -1,0 +1,88 @@
+"""What a view leaves to a whole pass; that it is right when it answers is the business of tests/property/test_view.py."""
+
+import pytest
+from msgspec.structs import replace
+
+from lunmapd.core.base.backings import Block, RamDisk
+from lunmapd.core.base.lunmap import (
+    Authentication,
+    Chap,
+    Initiator,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    PortalGroup,
+    Target,
+)
+from lunmapd.core.base.password import Secret
+from lunmapd.core.node.desire import desire, suspects
+from lunmapd.core.node.desired_delta import MOST, View
+from lunmapd.core.node.observed import Observed
+from lunmapd.core.secrets.sealing import Keyring, Vault
+
+T, H = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:h"
+VAULT = Vault("c")
+
+
+def lun(number: int, path: str = "", lun_number: int | None = None) -> Lun:
+    """Return a Lun of its own."""
+    maps = (Map(T, number if lun_number is None else lun_number, H),)
+    return Lun(Block(path or f"/dev/{number}"), f"{number:04x}" * 8, maps=maps)
+
+
+MAP = Lunmap(
+    {"l1": lun(1), "l2": lun(2), "memory": replace(lun(3), backing=RamDisk(volatile=True), size=1 << 20)},
+    {T: Target({"n1": PortalGroup(1)})},
+    {H: Initiator()},
+    nodes={"n1": Node(1, ("10.0.0.1:3260",))},
+)
+
+
+def view(lunmap: Lunmap = MAP) -> View:
+    """Return a view of a map."""
+    wanted = desire(lunmap, {}, "n1", Observed(), VAULT).objects
+    return View(lunmap, "n1", VAULT, frozenset(), wanted)
+
+
+def with_lun(new: Lun, name: str = "new") -> Lunmap:
+    """Return the map with a Lun more."""
+    return replace(MAP, luns={**MAP.luns, name: new})
+
+
+def test_a_lun_of_its_own_is_followed() -> None:
+    """A Lun that clashes with nothing is a matter of its own objects."""
+    part = view().follow(with_lun(lun(9)))
+    assert part is not None
+    assert {name[0] for name in part.keys} == {"storage_object", "lun", "acl", "mapped_lun"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        with_lun(lun(9, path="/dev/1")),
+        with_lun(replace(lun(9), serial=lun(1).serial)),
+        with_lun(lun(9, lun_number=1)),
+        with_lun(replace(lun(9), serial="no serial!")),
+        with_lun(replace(lun(9), maps=(Map(T, 9, "iqn.2026-01.org.example:nobody"),))),
+        with_lun(replace(lun(1), size=1 << 30), "l1"),
+        replace(MAP, nodes={"n1": Node(1, ("10.0.0.2:3260",))}),
+        replace(MAP, targets={T: Target({"n1": PortalGroup(1)}, alias="x")}),
+        replace(MAP, initiators={H: Initiator(chap=Chap("u", "v1:k:x"))}),
+        replace(MAP, luns={f"l{number}": lun(number) for number in range(10, 11 + MOST)}),
+    ],
+)
+def test_what_may_concern_more_is_left_to_a_whole_pass(other: Lunmap) -> None:
+    """Clashes, broken rules, everything but Luns, and many Luns at once: none of these is told from the change alone."""
+    assert view().follow(other) is None
+
+
+def test_an_initiator_whose_secret_fails_is_left_to_a_whole_pass() -> None:
+    """A new ACL that can't have its credentials has to be reported."""
+    strict = {T: replace(MAP.targets[T], authentication=Authentication.CHAP)}
+    before = replace(MAP, luns={}, targets=strict, initiators={})
+    stranger = Vault("c", Keyring({"01234567": bytes(32)}))
+    sealed = stranger.seal(f"initiators/{H}", "chap.password", Secret("a long password"), bytes(12))
+    chap = Initiator(chap=Chap("user", sealed))
+    assert not suspects(replace(before, luns={"new": lun(9)}, initiators={H: chap}))
+    assert view(before).follow(replace(before, luns={"new": lun(9)}, initiators={H: chap})) is None

@@ -1,0 +1,66 @@
+"""Edits around the tools: what of them is followed, and what stays as the revisions have it."""
+
+import pytest
+from msgspec.structs import replace
+from unit.core.small import LUN, MAP
+
+from lunmapd.core.base.backings import Block
+from lunmapd.core.base.documents import encode
+from lunmapd.core.base.lunmap import Lun, Lunmap
+from lunmapd.core.node.desire import desire
+from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.out_of_band import REFUSED, SERIAL, Judged, judge
+from lunmapd.core.node.project import project
+from lunmapd.core.planning.plan import plan
+from lunmapd.core.secrets.sealing import Vault
+
+RECORDED = {"luns/a": encode(LUN)}
+
+
+def edited(lun: Lun) -> Lunmap:
+    """Return the map with another form of its Lun."""
+    return replace(MAP, luns={"a": lun})
+
+
+@pytest.mark.parametrize(
+    ("lun", "reason", "sentence"),
+    [
+        (replace(LUN, serial="2" * 32), SERIAL, "make a new Lun under another name"),
+        (replace(LUN, serial="x", size=512), SERIAL, "lunmapctl repair"),
+        (replace(LUN, size=1 << 19), REFUSED, "can't shrink"),
+        (replace(LUN, backing=Block("/srv/a"), size=None), REFUSED, "can't change while the Lun is mapped"),
+        (replace(LUN, product="other"), REFUSED, "can't change while the Lun is mapped"),
+    ],
+)
+def test_what_a_commit_refuses_is_not_followed(lun: Lun, reason: str, sentence: str) -> None:
+    """A Lun of which somebody edited what must stay is wanted as the revisions have it, and told with what to do."""
+    judged = judge(edited(lun), RECORDED)
+    assert judged.lunmap == MAP
+    (failure,) = judged.failures.values()
+    assert failure.reason == reason
+    assert sentence in failure.message
+    assert "lunmapctl repair" in failure.message
+
+
+def test_a_node_does_nothing_for_such_an_edit() -> None:
+    """What initiators use stays as it is, with its serial and its size."""
+    judged = judge(edited(replace(LUN, serial="2" * 32, size=512)), RECORDED)
+    was = project(MAP, "n1")
+    assert plan(desire(judged.lunmap, {}, "n1", Observed(was), Vault("")).objects, was) == ()
+
+
+@pytest.mark.parametrize(
+    "lun", [replace(LUN, size=1 << 21), replace(LUN, maps=()), replace(LUN, maps=(), product="other")]
+)
+def test_what_a_commit_takes_is_followed(lun: Lun) -> None:
+    """An edit that could have been a commit is as good as one."""
+    assert judge(edited(lun), RECORDED) == Judged(edited(lun))
+
+
+@pytest.mark.parametrize(
+    "recorded", [{}, {"luns/a": None}, {"luns/a": b"x"}, {"luns/b": encode(LUN)}, {"targets/a": b"{}"}]
+)
+def test_a_lun_that_the_revisions_made_anew_is_another_one(recorded: dict[str, bytes | None]) -> None:
+    """Where no edit stands between the revisions and the map, any serial and size is the one that is meant."""
+    other = edited(replace(LUN, serial="2" * 32, size=512))
+    assert judge(other, recorded) == Judged(other)

@@ -1,0 +1,128 @@
+"""What a node does unasked."""
+
+import pytest
+
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.history.changes import Allowance
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.observed import Observed, Session
+from lunmapd.core.planning.disruption_limit import allowed, permit
+from lunmapd.core.planning.impact import Ways
+from lunmapd.core.planning.plan import Disruption, follow, plan
+from lunmapd.core.planning.withhold import Permitted
+
+T = "iqn.2026-01.org.example:t"
+H, OTHER = "iqn.2026-01.org.example:h", "iqn.2026-01.org.example:other"
+NOW = "2026-01-01T00:00:00Z"
+LATER, BEFORE = "2026-01-01T00:00:01Z", "2025-12-31T23:59:59Z"
+TPG = lio_objects.Tpg(T, 1)
+ENABLED = lio_objects.Enabled(T, 1, 1)
+THERE = (lio_objects.Target(T), TPG, ENABLED)
+
+
+def _lun(name: str, serial: str, *initiators: str) -> list[lio_objects.Object]:
+    maps = [lio_objects.MappedLun(T, 1, initiator, 0, name, write_protect=False) for initiator in initiators]
+    acls = [lio_objects.NodeAcl(T, 1, initiator) for initiator in initiators]
+    return [
+        lio_objects.StorageObject(name, "iblock", f"/dev/{name}", 0, serial),
+        lio_objects.TpgLun(T, 1, name),
+        *acls,
+        *maps,
+    ]
+
+
+def _permit(
+    observed: list[lio_objects.Object], wanted: list[lio_objects.Object], allow: Disruption, *logged_in: str
+) -> tuple[Permitted, lio_objects.Objects]:
+    """Return what is permitted, and what there is after it."""
+    sessions = tuple(Session(T, 1, initiator, "LOGGED_IN") for initiator in logged_in)
+    before, want = lio_objects.keyed(observed), lio_objects.keyed(wanted)
+    ways = Ways(Lunmap(), "n1", want, dict)
+    permitted = permit(plan(want, before), Observed(before, sessions=sessions), ways, allow)
+    return permitted, follow(before, permitted.steps)
+
+
+def test_what_would_disturb_is_held_and_all_else_is_done() -> None:
+    """An unmapping waits as long as the initiator is logged in, with what lies under it; another Lun comes all the same."""
+    old, new = _lun("a", "1", H), _lun("b", "2", OTHER)
+    permitted, after = _permit([*THERE, *old], [*THERE, *new], Disruption.SESSION_DROP, H)
+    assert after == lio_objects.keyed([*THERE, *old, *new])
+    held = permitted.held["mapped_lun", T, 1, H, 0]
+    assert held.reason == "Held"
+    assert held.message.startswith(f"data-unreachable for {H}, logged in now")
+    assert {failure.reason for name, failure in permitted.held.items() if name[0] != "mapped_lun"} == {
+        "Held",
+        "Waiting",
+    }
+
+
+@pytest.mark.parametrize("allow", list(Disruption))
+def test_who_is_not_logged_in_can_not_be_disturbed(allow: Disruption) -> None:
+    """Whatever is allowed, with nobody logged in the whole plan is carried out."""
+    wanted = [*THERE, *_lun("a", "2", H)]
+    assert _permit([*THERE, *_lun("a", "1", H)], wanted, allow)[1] == lio_objects.keyed(wanted)
+
+
+def test_a_class_that_is_allowed_is_carried_out() -> None:
+    """The usual one lets pass everything that the map says."""
+    wanted = [*THERE, *_lun("a", "2", H)]
+    permitted, after = _permit([*THERE, *_lun("a", "1", H)], wanted, Disruption.DATA_UNREACHABLE, H)
+    assert (after, permitted.held) == (lio_objects.keyed(wanted), {})
+
+
+def test_nothing_is_removed_that_could_not_be_made_again() -> None:
+    """A Lun that must be made anew stays whole for those that are not logged in, too."""
+    before = [*THERE, *_lun("a", "1", H, OTHER)]
+    permitted, after = _permit(before, [*THERE, *_lun("a", "2", H, OTHER)], Disruption.SESSION_DROP, H)
+    assert after == lio_objects.keyed(before)
+    assert permitted.held["mapped_lun", T, 1, OTHER, 0].reason == "Waiting"
+
+
+def test_isolation_is_never_held() -> None:
+    """That an isolated node lets nobody in is not in the map, and is what the admin asked for."""
+    before = [*THERE, *_lun("a", "1", H)]
+    observed, want = lio_objects.keyed(before), lio_objects.keyed(before)
+    closed = {name: item for name, item in want.items() if item != ENABLED}
+    ways = Ways(Lunmap(), "n1", want, dict)
+    steps = plan(closed, observed)
+    seen = Observed(observed, sessions=(Session(T, 1, H, "LOGGED_IN"),))
+    assert permit(steps, seen, ways, Disruption.NONE) == Permitted(steps)
+    drained = Ways(Lunmap(), "n1", closed, dict)
+    assert permit(steps, seen, drained, Disruption.NONE).steps == ()
+
+
+def test_many_initiators_are_named_in_part() -> None:
+    """A condition stays readable."""
+    hosts = [f"{H}{number}" for number in range(7)]
+    permitted, _ = _permit(
+        [*THERE, *_lun("a", "1", *hosts)], [lio_objects.Target(T), TPG], Disruption.NONE, *hosts
+    )
+    messages = [failure.message for failure in permitted.held.values()]
+    assert any(f"{H}4 and 2 more" in message for message in messages)
+
+
+def test_a_held_mapping_does_not_stop_a_step_of_a_lower_class() -> None:
+    """With unit attentions held, a LUN is mapped to nobody that is logged in, and to all others."""
+    permitted, after = _permit(list(THERE), [*THERE, *_lun("a", "1", H, OTHER)], Disruption.NONE, H)
+    assert ("mapped_lun", T, 1, OTHER, 0) in after
+    assert ("mapped_lun", T, 1, H, 0) not in after
+    assert permitted.held.keys() == {("mapped_lun", T, 1, H, 0)}
+
+
+@pytest.mark.parametrize(
+    ("allowance", "expected"),
+    [
+        (None, Disruption.PATH_LOSS),
+        (Allowance("session-drop", LATER), Disruption.SESSION_DROP),
+        (Allowance("session-drop", LATER, ("n1", "n2")), Disruption.SESSION_DROP),
+        (Allowance("session-drop", LATER, ("n2",)), Disruption.PATH_LOSS),
+        (Allowance("session-drop", BEFORE), Disruption.PATH_LOSS),
+        (Allowance("session-drop", "soon"), Disruption.PATH_LOSS),
+        (Allowance("session-drop", "2027-01-01"), Disruption.PATH_LOSS),
+        (Allowance("none", LATER), Disruption.PATH_LOSS),
+        (Allowance("everything", LATER), Disruption.PATH_LOSS),
+    ],
+)
+def test_an_override_allows_more_for_a_while(allowance: Allowance | None, expected: Disruption) -> None:
+    """It holds on its nodes until it ends, and never takes away what is allowed anyway; what isn't understood allows nothing."""
+    assert allowed(Disruption.PATH_LOSS, allowance, "n1", NOW) is expected

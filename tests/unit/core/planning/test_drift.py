@@ -1,0 +1,232 @@
+"""What counts as changed by hand, and what is done about it."""
+
+import pytest
+from msgspec.structs import replace
+
+from lunmapd.core.base.password import Secret
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import DRIFTED, WAITING
+from lunmapd.core.node.project import MARK, TPG_ATTRIBUTES
+from lunmapd.core.planning.drift import CLASSES, Known, judge, learn
+from lunmapd.core.planning.plan import Action, follow, plan
+from lunmapd.core.planning.withhold import Permitted
+
+T = "iqn.2026-01.org.example:t"
+H, OTHER = "iqn.2026-01.org.example:h", "iqn.2026-01.org.example:other"
+ALL = frozenset(CLASSES)
+TPG = lio_objects.Tpg(T, 1, TPG_ATTRIBUTES, (("TargetAlias", MARK),))
+PORTAL = lio_objects.Portal(T, 1, "10.0.0.1:3260")
+ENABLED = lio_objects.Enabled(T, 1, 1)
+STORAGE = lio_objects.StorageObject("a", "iblock", "/dev/a", 0, "1", (("emulate_pr", "1"),))
+LUN = lio_objects.TpgLun(T, 1, "a")
+ACL = lio_objects.NodeAcl(T, 1, H)
+MAPPED = lio_objects.MappedLun(T, 1, H, 0, "a", write_protect=False)
+WANTED = lio_objects.keyed([STORAGE, lio_objects.Target(T), TPG, LUN, ACL, MAPPED, PORTAL, ENABLED])
+KNOWN = Known(WANTED)
+EXTRA = lio_objects.MappedLun(T, 1, H, 5, "a", write_protect=False)
+
+
+def changed(*items: lio_objects.Object, gone: tuple[lio_objects.Object, ...] = ()) -> lio_objects.Objects:
+    """Return what is wanted, as it is after a hand was at it."""
+    removed = {lio_objects.key(item) for item in gone}
+    return {name: item for name, item in WANTED.items() if name not in removed} | lio_objects.keyed([*items])
+
+
+def found(
+    observed: lio_objects.Objects,
+    desired: lio_objects.Objects = WANTED,
+    known: Known | None = KNOWN,
+    reported: frozenset[str] = ALL,
+) -> Permitted:
+    """Judge the plan between the two."""
+    return judge(plan(desired, observed), desired, observed, known, reported)
+
+
+def tpg(**attributes: str) -> lio_objects.Tpg:
+    """Return the TPG with other attributes."""
+    return replace(
+        TPG, attributes=tuple((name, attributes.get(name, value)) for name, value in TPG_ATTRIBUTES)
+    )
+
+
+HANDS = {
+    "changed": changed(replace(STORAGE, attributes=(("emulate_pr", "0"),))),
+    "removed": changed(gone=(MAPPED,)),
+    "added": changed(EXTRA),
+    "made anew": changed(replace(MAPPED, storage_object="b")),
+    "opened at another number": changed(replace(ENABLED, port_id=7)),
+}
+
+
+@pytest.mark.parametrize("observed", HANDS.values(), ids=HANDS)
+def test_what_a_hand_did_is_repaired_and_marked(observed: lio_objects.Objects) -> None:
+    """Every step that puts it right says that it does, and nothing is left out."""
+    permitted = found(observed, reported=frozenset())
+    assert follow(observed, permitted.steps) == WANTED
+    assert permitted.held == {}
+    assert all(step.drift for step in permitted.steps)
+
+
+@pytest.mark.parametrize("observed", HANDS.values(), ids=HANDS)
+def test_what_a_hand_did_is_left_and_told(observed: lio_objects.Objects) -> None:
+    """Where it is only to be reported nothing is done, and one object is named with what was done to it."""
+    permitted = found(observed)
+    assert permitted.steps == ()
+    (failure,) = (failure for failure in permitted.held.values() if failure.reason == DRIFTED)
+    assert failure.message.startswith("somebody ")
+    assert failure.message.endswith("since the setting 'drift' says report")
+
+
+def test_the_message_says_what_was_done() -> None:
+    """From what is wanted to what is there, no secret, and of settings only those that differ."""
+
+    def told(observed: lio_objects.Objects) -> str:
+        return next(iter(found(observed).held.values())).message.partition(":")[0]
+
+    password = lio_objects.Credentials("u", Secret("a password"))
+    assert told(HANDS["changed"]) == "somebody changed it (attributes {emulate_pr=1} -> {emulate_pr=0})"
+    assert told(HANDS["removed"]) == "somebody removed it"
+    assert told(HANDS["added"]) == "somebody added it"
+    assert told(HANDS["made anew"]) == "somebody changed it (storage_object a -> b)"
+    assert told(changed(replace(ACL, credentials=password))) == "somebody changed it (credentials)"
+
+
+@pytest.mark.parametrize("name", ["changed", "removed", "added"])
+def test_each_class_is_judged_by_itself(name: str) -> None:
+    """Where another class is to be reported, this one is repaired."""
+    concerned = {"changed": "storage_object", "removed": "mapped_lun", "added": "mapped_lun"}[name]
+    assert follow(HANDS[name], found(HANDS[name], reported=ALL - {concerned}).steps) == WANTED
+
+
+def test_a_change_of_the_map_is_no_drift() -> None:
+    """What the map adds, changes and takes away is done, marked as nobody's drift, also where a hand was at it."""
+    more = lio_objects.MappedLun(T, 1, H, 9, "a", write_protect=True)
+    desired = {name: item for name, item in WANTED.items() if item != PORTAL} | lio_objects.keyed(
+        [replace(MAPPED, write_protect=True), more]
+    )
+    for observed in (WANTED, changed(replace(PORTAL, iser=True), gone=(MAPPED,))):
+        permitted = found(observed, desired)
+        assert follow(observed, permitted.steps) == desired
+        assert not any(step.drift for step in permitted.steps)
+
+
+@pytest.mark.parametrize(
+    "known", [None, Known(WANTED, frozenset({lio_objects.key(MAPPED), lio_objects.key(EXTRA)}))]
+)
+def test_what_was_never_seen_as_wanted_has_not_drifted(known: Known | None) -> None:
+    """Nothing is drift for a daemon that knows of no look, nor what failed at the last one."""
+    for observed in (HANDS["removed"], HANDS["added"], HANDS["made anew"]):
+        assert follow(observed, found(observed, known=known).steps) == WANTED
+
+
+def test_halves_and_what_has_our_mark_are_always_removed() -> None:
+    """Half an object is in the way of all others, and nobody but lunmapd marks a TPG as lunmapd's."""
+    observed = changed(
+        lio_objects.Leftover("lun", "iscsi/x/lun_7"),
+        lio_objects.Tpg(T, 9),
+        lio_objects.Portal(T, 9, "10.0.0.9:3260"),
+    )
+    permitted = found(observed)
+    assert follow(observed, permitted.steps) == WANTED
+    assert not any(step.drift for step in permitted.steps)
+
+
+def test_what_stands_on_a_drifted_object_waits_and_stays() -> None:
+    """A storage object that was made another one keeps its LUN and mappings, and gets no new ones."""
+    observed = changed(replace(STORAGE, path="/dev/b"))
+    second = lio_objects.MappedLun(T, 1, H, 9, "a", write_protect=False)
+    permitted = found(observed, {**WANTED, lio_objects.key(second): second})
+    assert permitted.steps == ()
+    assert {name[0]: failure.reason for name, failure in permitted.held.items()} == {
+        "storage_object": DRIFTED,
+        "lun": WAITING,
+        "mapped_lun": WAITING,
+    }
+
+
+def test_a_tpg_with_a_changed_setting_bears_what_the_map_adds() -> None:
+    """A whole target does not wait for a parameter that somebody set."""
+    observed = changed(replace(TPG, parameters=(*TPG.parameters, ("ImmediateData", "No"))))
+    acl = lio_objects.NodeAcl(T, 1, OTHER)
+    permitted = found(observed, {**WANTED, lio_objects.key(acl): acl})
+    assert [step.item for step in permitted.steps] == [acl]
+    assert permitted.held.keys() == {lio_objects.key(TPG)}
+
+
+def test_what_was_added_goes_with_what_it_stands_on() -> None:
+    """A Lun that the map takes away, or makes anew, takes along what a hand hung on it."""
+    without = {name: item for name, item in WANTED.items() if item not in {STORAGE, LUN, MAPPED}}
+    anew = {**WANTED, lio_objects.key(STORAGE): replace(STORAGE, serial="2")}
+    for desired in (without, anew):
+        permitted = found(HANDS["added"], desired)
+        assert follow(HANDS["added"], permitted.steps) == desired
+        assert permitted.held == {}
+
+
+def test_what_is_repaired_takes_along_what_stands_on_it() -> None:
+    """Where ACLs are repaired and mappings only reported, a stranger's ACL goes with his mapping."""
+    stranger, mapped = lio_objects.NodeAcl(T, 1, OTHER), replace(EXTRA, initiator=OTHER)
+    observed = changed(stranger, mapped)
+    permitted = found(observed, reported=frozenset({"mapped_lun"}))
+    assert (follow(observed, permitted.steps), permitted.held) == (WANTED, {})
+    assert [step.drift for step in permitted.steps] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"generate_node_acls": "1"},
+        {"generate_node_acls": "1", "cache_dynamic_acls": "1", "demo_mode_write_protect": "0"},
+        {"authentication": "1", "demo_mode_discovery": "1"},
+        {"prod_mode_write_protect": "0"},
+    ],
+)
+def test_what_opens_a_tpg_to_everybody_is_always_closed(attributes: dict[str, str]) -> None:
+    """Whatever the setting says, nobody gets in without an ACL, and it is told as a repair."""
+    observed = changed(tpg(**attributes))
+    permitted = found(observed)
+    assert (follow(observed, permitted.steps), permitted.held) == (WANTED, {})
+    assert [step.drift for step in permitted.steps] == [True]
+
+
+def test_of_an_opened_tpg_only_that_is_closed() -> None:
+    """What else a hand did to it stays, and is told."""
+    observed = changed(replace(tpg(generate_node_acls="1", tpg_enabled_sendtargets="0"), parameters=()))
+    permitted = found(observed)
+    (step,) = permitted.steps
+    assert step.reason == "attributes {generate_node_acls=1} -> {generate_node_acls=0}"
+    assert step.item == replace(tpg(tpg_enabled_sendtargets="0"), parameters=())
+    assert permitted.held[lio_objects.key(TPG)].reason == DRIFTED
+    assert found(follow(observed, permitted.steps)).steps == ()
+
+
+def test_discovery_is_never_left_open() -> None:
+    """That it asks for nothing any more is put right; that it asks for something else is told."""
+    asks = lio_objects.DiscoveryAuth(lio_objects.Credentials("u", Secret("a password")))
+    desired = {**WANTED, lio_objects.DISCOVERY_AUTH: asks}
+    known = Known(desired)
+    permitted = found(WANTED, desired, known)
+    assert [(step.action, step.drift) for step in permitted.steps] == [(Action.CREATE, True)]
+    other = {
+        **WANTED,
+        lio_objects.DISCOVERY_AUTH: lio_objects.DiscoveryAuth(
+            lio_objects.Credentials("u", Secret("another one"))
+        ),
+    }
+    assert found(other, desired, known).held.keys() == {lio_objects.DISCOVERY_AUTH}
+
+
+def test_what_is_known_is_what_was_seen_as_wanted() -> None:
+    """After a look at which something was not so, that is open; all else is known, and shared with what was seen."""
+    observed = changed(replace(PORTAL, iser=True), EXTRA, gone=(MAPPED,))
+    known = learn(None, WANTED, observed, plan(WANTED, observed))
+    assert known.wanted == WANTED
+    assert known.open == {lio_objects.key(PORTAL), lio_objects.key(EXTRA), lio_objects.key(MAPPED)}
+    assert known.wanted[lio_objects.key(ACL)] is observed[lio_objects.key(ACL)]
+
+
+def test_drift_stays_drift_until_it_is_settled() -> None:
+    """What is left as it is, and what stands on it, is as known at the next look as it was before."""
+    observed = changed(replace(STORAGE, path="/dev/b"), EXTRA)
+    known = learn(KNOWN, WANTED, observed, plan(WANTED, observed))
+    assert known == KNOWN

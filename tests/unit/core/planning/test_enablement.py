@@ -1,0 +1,47 @@
+"""What an isolated node offers."""
+
+import pytest
+
+from lunmapd.core.node import lio_objects
+from lunmapd.core.planning.enablement import Offer, offered, unchanged
+from lunmapd.core.planning.plan import Action, plan
+
+T, U = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:u"
+TPGS = lio_objects.keyed(
+    [
+        lio_objects.Target(T),
+        lio_objects.Tpg(T, 1),
+        lio_objects.NodeAcl(T, 1, "h"),
+        lio_objects.Target(U),
+        lio_objects.Tpg(U, 1),
+    ]
+)
+OPEN_T, OPEN_U = (
+    lio_objects.keyed([lio_objects.Enabled(T, 1, 0)]),
+    lio_objects.keyed([lio_objects.Enabled(U, 1, 0)]),
+)
+DESIRED = {**TPGS, **OPEN_T, **OPEN_U}
+
+
+@pytest.mark.parametrize(
+    ("offer", "expected"), [(Offer.ALL, {**OPEN_T, **OPEN_U}), (Offer.KEPT, OPEN_T), (Offer.NONE, {})]
+)
+def test_an_offer_decides_on_enabling_only(offer: Offer, expected: lio_objects.Objects) -> None:
+    """With one TPG open the node keeps all, that one, or none enabled; everything else stays ready."""
+    assert offered(DESIRED, {**TPGS, **OPEN_T}, offer) == {**TPGS, **expected}
+
+
+def test_closed_tpgs_are_opened_and_nothing_else() -> None:
+    """Where nothing may change, what is missing of enabling is made up for the TPGs that are there, and no more."""
+    extra = lio_objects.keyed([lio_objects.NodeAcl(T, 1, "old")])
+    observed = {**lio_objects.keyed([lio_objects.Target(T), lio_objects.Tpg(T, 1)]), **extra}
+    steps = plan(unchanged(DESIRED, observed, Offer.ALL), observed)
+    assert [(step.action, step.item) for step in steps] == [(Action.CREATE, lio_objects.Enabled(T, 1, 0))]
+    assert unchanged(DESIRED, observed, Offer.KEPT) == observed
+
+
+def test_open_tpgs_are_closed_and_nothing_else() -> None:
+    """Where nothing may change, an isolated node still closes what it has open."""
+    observed = {**TPGS, **OPEN_U}
+    assert unchanged(DESIRED, observed, Offer.NONE) == TPGS
+    assert unchanged(TPGS, observed, Offer.ALL) == observed

@@ -1,0 +1,117 @@
+"""The guard: much at once waits for a confirmation, little never does."""
+
+import pytest
+
+from lunmapd.core.base.backings import Block
+from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.project import project
+from lunmapd.core.planning.guard import Held, Limits, check, removals
+from lunmapd.core.planning.plan import plan
+
+T = "iqn.2026-01.org.example:t"
+HOSTS = ("iqn.2026-01.org.example:h1", "iqn.2026-01.org.example:h2")
+
+
+def objects(*numbers: int, hosts: int = 1, disk: str = "l", tag: int = 1) -> lio_objects.Objects:
+    """Return what a node must have that shows so many hosts the Luns l<number>."""
+    luns = {
+        f"l{number}": Lun(
+            Block(f"/dev/{disk}{number}"),
+            f"{number:032x}",
+            maps=tuple(Map(T, number, host) for host in HOSTS[:hosts]),
+        )
+        for number in numbers
+    }
+    nodes = {"n1": Node(tag, ("10.0.0.1:3260",))}
+    return project(
+        Lunmap(luns, {T: Target({"n1": PortalGroup(1)})}, dict.fromkeys(HOSTS, Initiator()), nodes=nodes),
+        "n1",
+    )
+
+
+def judge(
+    before: lio_objects.Objects,
+    after: lio_objects.Objects,
+    confirmed: lio_objects.Objects | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - it is immutable
+) -> Held | None:
+    """Judge the pass from one to the other."""
+    return check(plan(after, before), before, limits, lambda: confirmed)
+
+
+def test_nothing_that_goes_is_never_held() -> None:
+    """Adding to a node, and the first pass of an empty kernel, ask nobody."""
+    assert judge({}, objects(*range(50))) is None
+    assert judge(objects(1), objects(*range(50))) is None
+
+
+@pytest.mark.parametrize(("gone", "held"), [(4, False), (5, False), (12, False), (13, True), (50, True)])
+def test_more_than_the_share_is_held(gone: int, held: bool) -> None:  # noqa: FBT001 - a table
+    """Of 50 mapped LUNs a quarter may go, one more is held."""
+    assert (judge(objects(*range(50)), objects(*range(gone, 50))) is not None) is held
+
+
+@pytest.mark.parametrize(("total", "held"), [(4, False), (5, True)])
+def test_up_to_the_minimum_is_never_held(total: int, held: bool) -> None:  # noqa: FBT001 - a table
+    """The last four objects of a node may go, the last five not."""
+    assert (judge(objects(*range(total)), objects()) is not None) is held
+
+
+def test_the_sentence_counts_what_goes() -> None:
+    """An admin reads how many of how many, and that others come in their place."""
+    assert (
+        str(judge(objects(*range(50)), objects(*range(40, 50)))) == "remove 40 of 50 mapped LUNs of this node"
+    )
+    moved = judge(objects(*range(6)), objects(*range(6), disk="x"))
+    assert str(moved) == "remove 6 of 6 mapped LUNs of this node, 6 of them to make them anew"
+
+
+def test_what_is_replaced_counts_as_gone() -> None:
+    """Luns whose device or group of portals changes are lost to their users, and their successors may fail."""
+    assert judge(objects(*range(6)), objects(*range(6), disk="x")) is not None
+    assert judge(objects(*range(6)), objects(*range(6), tag=2)) is not None
+
+
+def test_luns_that_nobody_sees_count_too() -> None:
+    """LUNs are counted beside mapped LUNs: here four mapped ones may go, but not the eight LUNs."""
+    bare = {
+        name: item for name, item in objects(*range(8)).items() if not isinstance(item, lio_objects.MappedLun)
+    }
+    assert judge(bare, objects()) == Held("LUNs", 8, 8)
+
+
+def test_what_the_confirmed_map_takes_away_is_meant() -> None:
+    """A removal that the confirmed map makes too goes on, what later revisions take besides is judged by itself."""
+    before = objects(*range(50))
+    assert judge(before, objects(), confirmed=objects()) is None
+    assert judge(before, objects(), confirmed=objects(*range(10))) is None
+    assert judge(before, objects(), confirmed=objects(*range(20))) == Held("mapped LUNs", 20, 50)
+    assert judge(before, objects(), confirmed=before) == Held("mapped LUNs", 50, 50)
+
+
+def test_the_confirmed_map_is_asked_only_when_it_matters() -> None:
+    """Nobody pays for reading the confirmed map while little goes."""
+    before, after = objects(*range(50)), objects(*range(1, 50))
+
+    def confirmed() -> None:
+        raise AssertionError("not needed")
+
+    assert check(plan(after, before), before, Limits(), confirmed) is None
+
+
+def test_what_was_decided_is_not_judged_again() -> None:
+    """Removals that were let pass and could not be done yet don't add to those of the next revision."""
+    before, after = objects(*range(20)), objects(*range(8, 20))
+    held = check(plan(after, before), before, Limits(), lambda: None)
+    assert held == Held("mapped LUNs", 8, 20)
+    decided = removals(plan(objects(*range(4, 20)), before))
+    assert check(plan(after, before), before, Limits(), lambda: None, decided) is None
+
+
+def test_limits_are_settings() -> None:
+    """A share of 1 holds nothing, one of 0 with a minimum of 0 every removal."""
+    before = objects(*range(10), hosts=2)
+    assert judge(before, {}, limits=Limits(1.0, 0)) is None
+    held = judge(before, objects(*range(1, 10), hosts=2), limits=Limits(0.0, 0))
+    assert held == Held("mapped LUNs", 2, 20)

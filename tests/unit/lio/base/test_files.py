@@ -1,0 +1,58 @@
+"""Files that are opened together and closed together."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lunmapd.lio.base import files
+
+
+def _open() -> list[str]:
+    return sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+
+@pytest.fixture(params=["in a row", "with a gap"])
+def numbers(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Let the next descriptors be in a row, or not."""
+    others = [os.open("/dev/null", os.O_RDONLY) for _ in range(2)]
+    if request.param == "with a gap":
+        os.close(others.pop(0))
+    yield request.param
+    for other in others:
+        os.close(other)
+
+
+@pytest.mark.usefixtures("numbers")
+def test_nothing_stays_open(tmp_path: Path) -> None:
+    """Each file is read, those that are absent left out; afterwards no file of theirs is open, and all others are."""
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_text(f"{name}\n")
+    before = _open()
+    assert files.read_all(str(tmp_path), ("a", "none", "b", "c")) == {"a": "a", "b": "b", "c": "c"}
+    assert _open() == before
+    files.write_all(str(tmp_path), {"a": "1", "b": "2", "c": "3"})
+    assert _open() == before
+    assert files.read_all(str(tmp_path), ("a", "b", "c")) == {"a": "1", "b": "2", "c": "3"}
+
+
+def test_writing_ends_at_the_first_refusal(tmp_path: Path) -> None:
+    """What comes after a file that can't be written is not written, and nothing stays open."""
+    for name in ("a", "c"):
+        (tmp_path / name).write_text("-")
+    before = _open()
+    with pytest.raises(FileNotFoundError):
+        files.write_all(str(tmp_path), {"a": "1", "none": "2", "c": "3"})
+    assert _open() == before
+    assert files.read_all(str(tmp_path), ("a", "c")) == {"a": "1", "c": "-"}
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_directory_tells_whether_there_is_one_in_it(tmp_path: Path, number: int) -> None:
+    """Files don't count, and where there is no directory there is none in it."""
+    (tmp_path / "file").touch()
+    for name in range(number):
+        (tmp_path / str(name)).mkdir()
+    assert files.holds_one_directory(str(tmp_path)) is (number == 1)
+    assert not files.holds_one_directory(str(tmp_path / "none"))

@@ -1,0 +1,100 @@
+"""What another tool has made is read, marked, and seen as ours from then on."""
+
+from pathlib import Path
+
+import pytest
+from unit.lio.tree import Tree
+
+from lunmapd.core.adoption.adopt import adopt
+from lunmapd.core.adoption.convert import as_ours
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.project import project
+from lunmapd.core.planning.plan import plan
+from lunmapd.lio.apply.mark import take
+from lunmapd.lio.base.refusal import RefusedError
+from lunmapd.lio.observe.observe import observe
+from lunmapd.lio.observe.survey import survey
+
+IQN = "iqn.2020-01.org.example:disks"
+HOST = "iqn.2020-01.org.example:host"
+TPGT = f"iscsi/{IQN}/tpgt_1"
+SERIAL = "5b1a4bf4-0d26-4b3c-9f6e-1f2a3b4c5d6e"
+NOBODY: frozenset[str] = frozenset()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """Return a LIO in which another tool exports `a` and has an unused `b`."""
+    made = Tree(tmp_path)
+    for index, name in enumerate(("a", "b")):
+        made.storage_object(name, f"fileio_{index}", SERIAL)
+        made.write(f"core/fileio_{index}/{name}/alias", "")
+        made.write(f"core/fileio_{index}/{name}/wwn/vendor_id", "LIO-ORG")
+        for attribute in ("emulate_tpu", "emulate_3pc"):
+            made.write(f"core/fileio_{index}/{name}/attrib/{attribute}", "1")
+        size = "Status: ACTIVATED\n File: /srv/a  Size: 4096  Mode: O_DSYNC Async: 0"
+        made.write(f"core/fileio_{index}/{name}/info", size)
+    made.tpg(f"{IQN}/tpgt_1", "LIO", enabled=True)
+    made.link(f"{TPGT}/lun/lun_3", "core/fileio_0/a", "0c9e8f0a1b")
+    made.link(f"{TPGT}/acls/{HOST}/lun_5", f"{TPGT}/lun/lun_3", "7d1c")
+    made.write(f"{TPGT}/acls/{HOST}/lun_5/write_protect", "0")
+    made.write(f"{TPGT}/np/10.0.0.1:3260/iser", "0")
+    return made
+
+
+def _wanted(tree: Tree) -> lio_objects.Objects:
+    made = adopt(survey(tree.root), "n1")
+    assert made.refused == {"b": "this storage object is exported by no target; it is left alone"}
+    return project(made.lunmap, "n1")
+
+
+def test_what_is_taken_is_ours_and_as_it_was_read(tree: Tree) -> None:
+    """Before it is marked nothing is ours; afterwards a look finds what the survey said, and the rest still isn't."""
+    wanted, found = _wanted(tree), survey(tree.root)
+    assert observe(tree.root, NOBODY).objects == {}
+    take(tree.root, found, wanted)
+    seen = observe(tree.root, NOBODY)
+    assert seen.objects == as_ours(found, wanted)
+    assert not any("b" in name for name in seen.objects)
+    assert plan(wanted, seen.objects) == ()
+    assert survey(tree.root).tpgs == ()
+
+
+def test_a_target_is_marked_after_its_storage_objects(tree: Tree) -> None:
+    """Killed in between, the target is still another tool's, so no LUN of it can be taken for half-made."""
+    wanted, found = _wanted(tree), survey(tree.root)
+    alias = tree.root / TPGT / "param/TargetAlias"
+    alias.unlink()
+    alias.mkdir()
+    with pytest.raises(RefusedError, match="mark"):
+        take(tree.root, found, wanted)
+    alias.rmdir()
+    assert (tree.root / "core/fileio_0/a/alias").read_text() == "lunmapd emulate_tpu adopted"
+    assert {type(item) for item in observe(tree.root, NOBODY).objects.values()} == {lio_objects.StorageObject}
+
+
+def test_a_taking_over_that_was_killed_is_done_again(tree: Tree) -> None:
+    """With the storage objects marked and the target not, the survey says what it said before, and the rest is marked."""
+    wanted, found = _wanted(tree), survey(tree.root)
+    tree.write("core/fileio_0/a/alias", "lunmapd emulate_tpu adopted")
+    assert survey(tree.root) == found
+    assert _wanted(tree) == wanted
+    take(tree.root, survey(tree.root), wanted)
+    assert observe(tree.root, NOBODY).objects == as_ours(found, wanted)
+    assert "a" not in {item.name for item in survey(tree.root).storage.values()}
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "reason"),
+    [
+        ("core/fileio_0/a/info", "File: /srv/a  Size: 4096  Mode: Buffered-WCE", "write-back"),
+        ("core/fileio_0/a/info", "Status: DEACTIVATED", "not configured"),
+        ("core/fileio_0/a/alua/ao/members", "", "target port groups"),
+        (f"{TPGT}/enable", "0", "disabled"),
+        (f"{TPGT}/acls/{HOST}/attrib/authentication", "1", "attribute authentication"),
+    ],
+)
+def test_what_no_map_can_say_is_noticed(tree: Tree, path: str, text: str, reason: str) -> None:
+    """The kernel shows it, and the target stays another tool's."""
+    tree.write(path, text)
+    assert reason in adopt(survey(tree.root), "n1").refused[IQN]

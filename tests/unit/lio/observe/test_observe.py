@@ -1,0 +1,269 @@
+"""One look at a tree of plain files, in states that a whole LIO is never in for long."""
+
+from pathlib import Path
+
+import pytest
+from unit.lio.tree import IQN, NOBODY, TPGT, Tree, leftovers, served
+
+from lunmapd.core.base.lunmap import AluaState
+from lunmapd.core.base.password import Secret
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.project import PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.lio.base.observation import Known, Look
+from lunmapd.lio.observe.observe import look_at, observe
+
+
+def test_an_unloaded_lio_is_empty(tmp_path: Path) -> None:
+    """Where there are no directories there is nothing, and no error."""
+    assert not observe(tmp_path, NOBODY).objects
+
+
+def test_a_served_lun_is_seen(tree: Tree) -> None:
+    """All kinds of objects are found with what belongs to them."""
+    served(tree)
+    found = observe(tree.root, NOBODY).objects
+    assert set(found.values()) >= {
+        lio_objects.TpgLun(IQN, 1, "a"),
+        lio_objects.NodeAcl(IQN, 1, "host"),
+        lio_objects.MappedLun(IQN, 1, "host", 5, "a", write_protect=True),
+        lio_objects.Tpg(IQN, 1, TPG_ATTRIBUTES, TPG_PARAMETERS),
+    }
+    assert len(found) == 6
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, ("", "")),
+        ({"userid": "", "password": ""}, ("", "")),
+        ({"userid": "bob", "password": "x y"}, ("bob", "x y")),
+        ({"userid": "NULL", "password": "NULL"}, ("", "")),
+        ({"userid": "bob", "password": "NULL"}, ("", "")),
+        (
+            {"userid": "bob", "password": "x", "userid_mutual": "san", "authenticate_target": "0"},
+            ("bob", "x"),
+        ),
+    ],
+)
+def test_half_a_pair_of_credentials_is_none(
+    tree: Tree, files: dict[str, str], expected: tuple[str, str]
+) -> None:
+    """Unset, cleared and half-written credentials count as LIO takes them."""
+    tree.tpg(f"{IQN}/tpgt_1")
+    (tree.root / f"{TPGT}/acls/host/auth").mkdir(parents=True)
+    for name, text in files.items():
+        tree.write(f"{TPGT}/acls/host/auth/{name}", text)
+    acl = observe(tree.root, NOBODY).objects["acl", IQN, 1, "host"]
+    assert acl == lio_objects.NodeAcl(
+        IQN, 1, "host", lio_objects.Credentials(expected[0], Secret(expected[1]))
+    )
+
+
+def test_discovery_is_looked_at_only_when_claimed(tree: Tree) -> None:
+    """What discovery asks for belongs to whoever set it, so it is ours only when claimed, and enforced."""
+    tree.write("iscsi/discovery_auth/enforce_discovery_auth", "1")
+    for name, text in (
+        ("userid", "a"),
+        ("password", "b"),
+        ("authenticate_target", "1"),
+        ("userid_mutual", "c"),
+        ("password_mutual", "d"),
+    ):
+        tree.write(f"iscsi/discovery_auth/{name}", text)
+    assert observe(tree.root, NOBODY).objects == {}
+    (found,) = observe(tree.root, {lio_objects.DISCOVERY_CLAIM}).objects.values()
+    assert found == lio_objects.DiscoveryAuth(lio_objects.Credentials("a", Secret("b"), "c", Secret("d")))
+    tree.write("iscsi/discovery_auth/enforce_discovery_auth", "0")
+    assert observe(tree.root, {lio_objects.DISCOVERY_CLAIM}).objects == {}
+
+
+def test_storage_objects_below_our_indexes_are_not_ours(tree: Tree) -> None:
+    """Neither those of other tools nor those of plugins that lunmapd does not use are reported."""
+    tree.storage_object("theirs", "fileio_9999")
+    tree.storage_object("odd", "odd_plugin_10000")
+    sight = look_at(tree.root, NOBODY)
+    assert not sight.observed.objects
+    assert sight.places.indexes.lowest() == 10001
+
+
+def test_halves_are_leftovers(tree: Tree) -> None:
+    """What a crash leaves in each place is reported for removal, with the kind of the whole."""
+    served(tree)
+    tree.storage_object("b", "fileio_10001", serial="")
+    for empty in ("core/fileio_10002", f"{TPGT}/lun/lun_7", f"{TPGT}/acls/host/lun_8"):
+        (tree.root / empty).mkdir()
+    assert leftovers(tree) == {
+        lio_objects.Leftover("storage_object", "core/fileio_10001/b"),
+        lio_objects.Leftover("hba", "core/fileio_10002"),
+        lio_objects.Leftover("lun", f"{TPGT}/lun/lun_7"),
+        lio_objects.Leftover("mapped_lun", f"{TPGT}/acls/host/lun_8"),
+    }
+
+
+def test_what_was_expected_in_a_directory_is_looked_for_first(tree: Tree) -> None:
+    """It is seen as without knowing; so is what stands there instead of it, beside it, or under its name elsewhere."""
+    served(tree)
+    known = Known(devices={"a": "fileio_10000", "gone": "fileio_10001", "half": "fileio_10002"})
+
+    def alike() -> bool:
+        return look_at(tree.root, NOBODY, known).observed == look_at(tree.root, NOBODY).observed
+
+    assert alike()
+    tree.storage_object("instead", "fileio_10001")
+    tree.storage_object("half", "fileio_10002", serial="")
+    assert alike()
+    tree.storage_object("beside", "fileio_10000")
+    tree.storage_object("a", "fileio_10001")
+    assert alike()
+    assert leftovers(tree) == {
+        lio_objects.Leftover("storage_object", "core/fileio_10001/a"),
+        lio_objects.Leftover("storage_object", "core/fileio_10002/half"),
+    }
+
+
+def test_second_copies_are_leftovers(tree: Tree) -> None:
+    """Of two storage objects with one name and two LUNs of one storage object, the first counts."""
+    served(tree)
+    tree.storage_object("a", "fileio_10001")
+    tree.link(f"{TPGT}/lun/lun_1", "core/fileio_10000/a")
+    tree.link(f"{TPGT}/acls/host/lun_6", f"{TPGT}/lun/lun_1")
+    assert leftovers(tree) == {
+        lio_objects.Leftover("storage_object", "core/fileio_10001/a"),
+        lio_objects.Leftover("lun", f"{TPGT}/lun/lun_1"),
+        lio_objects.Leftover("mapped_lun", f"{TPGT}/acls/host/lun_6"),
+    }
+
+
+def test_a_lun_of_a_foreign_storage_object_is_a_leftover(tree: Tree) -> None:
+    """Everything inside our TPG is ours, so what does not fit there goes."""
+    served(tree)
+    tree.storage_object("theirs", "fileio_0")
+    tree.link(f"{TPGT}/lun/lun_1", "core/fileio_0/theirs")
+    assert leftovers(tree) == {lio_objects.Leftover("lun", f"{TPGT}/lun/lun_1")}
+
+
+def test_links_may_have_any_name(tree: Tree) -> None:
+    """A LUN that another tool linked is found by its destination."""
+    tree.storage_object("a")
+    tree.tpg(f"{IQN}/tpgt_1")
+    tree.link(f"{TPGT}/lun/lun_0", "core/fileio_10000/a", "0123456789")
+    assert lio_objects.TpgLun(IQN, 1, "a") in observe(tree.root, NOBODY).objects.values()
+
+
+def test_an_unmarked_target_is_foreign(tree: Tree) -> None:
+    """Its name is told, and nothing of it is an object."""
+    tree.tpg(f"{IQN}/tpgt_1", "LIO Target", enabled=True)
+    observed = observe(tree.root, frozenset({IQN}))
+    assert observed.foreign == {IQN}
+    assert not observed.objects
+
+
+def test_a_claimed_inert_target_is_ours(tree: Tree) -> None:
+    """A crash came between mkdir and mark; the TPG is given as it is, so that the plan sets its mark."""
+    tree.tpg(f"{IQN}/tpgt_1", "LIO Target")
+    found = observe(tree.root, frozenset({IQN})).objects
+    assert found["tpg", IQN, 1] == lio_objects.Tpg(IQN, 1, TPG_ATTRIBUTES, (("TargetAlias", "LIO Target"),))
+    assert observe(tree.root, NOBODY).foreign == {IQN}
+
+
+def test_a_claimed_target_with_a_working_tpg_is_foreign(tree: Tree) -> None:
+    """A claim is no licence: what another tool has filled in the meantime is its own."""
+    tree.tpg(f"{IQN}/tpgt_1", "LIO Target")
+    tree.tpg(f"{IQN}/tpgt_2", "LIO Target")
+    (tree.root / TPGT / "acls/host").mkdir()
+    assert observe(tree.root, frozenset({IQN})).foreign == {IQN}
+
+
+def test_a_foreign_tpg_in_our_target_is_left_alone(tree: Tree) -> None:
+    """Of a target with a TPG of ours and another, only ours is reported."""
+    tree.tpg(f"{IQN}/tpgt_1")
+    tree.tpg(f"{IQN}/tpgt_2", "LIO Target", enabled=True)
+    assert set(observe(tree.root, frozenset({IQN})).objects) == {("target", IQN), ("tpg", IQN, 1)}
+
+
+def test_missing_attributes_are_left_out(tree: Tree) -> None:
+    """A kernel without an attribute shows the difference, and the plan's step then says so."""
+    tree.tpg(f"{IQN}/tpgt_1")
+    (tree.root / TPGT / "attrib/authentication").unlink()
+    tpg = observe(tree.root, NOBODY).objects["tpg", IQN, 1]
+    assert isinstance(tpg, lio_objects.Tpg)
+    assert tpg.attributes == TPG_ATTRIBUTES[1:]
+
+
+@pytest.mark.parametrize(("rtpi", "port_id", "features"), [("0x1f", 31, {PORT_ID}), (None, 0, set())])
+def test_the_port_id_is_known_where_the_kernel_has_one(
+    tree: Tree, rtpi: str | None, port_id: int, features: set[str]
+) -> None:
+    """The file is hexadecimal; without it the id is 0 and the feature is missing."""
+    tree.tpg(f"{IQN}/tpgt_1", enabled=True)
+    if rtpi:
+        tree.write(f"{TPGT}/rtpi", rtpi)
+    observed = observe(tree.root, NOBODY)
+    assert observed.objects["enabled", IQN, 1] == lio_objects.Enabled(IQN, 1, port_id)
+    assert observed.features == features
+
+
+def test_a_look_hands_on_what_it_finds() -> None:
+    """Who takes objects as they come gets all of them but the last few, and none of these stays behind; groups are remembered."""
+    handed: list[lio_objects.Object] = []
+    look = Look(Path("/nowhere"), hand_on=handed.extend)
+    grouped = lio_objects.StorageObject(
+        "g", "fileio", "/g", 1, "1", alua=lio_objects.Alua(1, AluaState.OPTIMIZED)
+    )
+    found: list[lio_objects.Object] = [grouped, *(lio_objects.Target(str(number)) for number in range(1000))]
+    for item in found:
+        look.add(item)
+    assert len(handed) > 700
+    assert [*handed, *look.objects.values()] == found
+    assert look.with_group == {"g"}
+
+
+def test_what_the_note_names_is_read(tree: Tree) -> None:
+    """Settings of the map are those that the note in the kernel names; words that nobody knows are not."""
+    tree.storage_object("a")
+    path = "core/fileio_10000/a"
+    tree.write(f"{path}/alias", "lunmapd product emulate_tpu block_size magic")
+    for name, text in (("attrib/emulate_tpu", "1"), ("attrib/block_size", "512"), ("attrib/is_nonrot", "1")):
+        tree.write(f"{path}/{name}", text)
+    tree.write(f"{path}/wwn/vendor_id", "LIO-ORG")
+    tree.write(f"{path}/wwn/product_id", "A disk")
+    item = observe(tree.root, NOBODY).objects["storage_object", "a"]
+    assert isinstance(item, lio_objects.StorageObject)
+    assert item.attributes[-2:] == (("block_size", "512"), ("emulate_tpu", "1"))
+    assert (item.vendor, item.product) == ("", "A disk")
+    tree.write(f"{path}/alias", "something of another tool: block_size")
+    item = observe(tree.root, NOBODY).objects["storage_object", "a"]
+    assert isinstance(item, lio_objects.StorageObject)
+    assert len(item.attributes) == len(STORAGE_ATTRIBUTES["fileio"])
+    assert item.product == ""
+
+
+def test_a_passed_through_device_has_its_serial_in_the_note(tree: Tree) -> None:
+    """The device keeps its own serial, so the Lun's stands in the note; without it the storage object is not whole."""
+    path = "core/pscsi_10000/a"
+    tree.write(f"{path}/wwn/vpd_unit_serial", "T10 VPD Unit Serial Number: 2000")
+    tree.write(f"{path}/info", "Status: ACTIVATED")
+    tree.write(f"{path}/udev_path", "/dev/sdb")
+    tree.write(f"{path}/attrib/emulate_pr", "0")
+    assert leftovers(tree) == {lio_objects.Leftover("storage_object", path)}
+    tree.write(f"{path}/alias", "lunmapd serial=abc")
+    (item,) = observe(tree.root, NOBODY).objects.values()
+    assert item == lio_objects.StorageObject("a", "pscsi", "/dev/sdb", 0, "abc", (("emulate_pr", "0"),))
+    (tree.root / path / "udev_path").unlink()
+    assert leftovers(tree) == {lio_objects.Leftover("storage_object", path)}
+
+
+def test_settings_at_their_default_are_left_out(tree: Tree) -> None:
+    """A TPG shows what lunmapd governs, and of the rest what is not as the kernel makes it."""
+    tree.tpg(f"{IQN}/tpgt_1")
+    for name, text in (
+        ("attrib/login_timeout", "20"),
+        ("attrib/t10_pi", "0"),
+        ("param/ImmediateData", "No"),
+        ("param/InitialR2T", "Yes"),
+    ):
+        tree.write(f"{TPGT}/{name}", text)
+    item = observe(tree.root, NOBODY).objects["tpg", IQN, 1]
+    assert item == lio_objects.Tpg(
+        IQN, 1, (*TPG_ATTRIBUTES, ("login_timeout", "20")), (*TPG_PARAMETERS, ("ImmediateData", "No"))
+    )

@@ -1,0 +1,52 @@
+"""A scripted worker: an empty LIO whose steps on a target do what the target's name says."""
+
+import os
+import sys
+import time
+
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import Failure
+from lunmapd.lio.base.index import Places, domain
+from lunmapd.lio.worker import wire
+
+
+def main() -> None:
+    """Answer requests; the first argument is what to do with an observation."""
+    for line in sys.stdin.buffer:
+        request = wire.decode_request(line)
+        if isinstance(request, wire.Observe):
+            _misbehave(sys.argv[1])
+            objects = tuple(item for held in request.held for item in held.objects)
+            foreign = tuple(held.path for held in request.held)
+            for claim in request.claims:
+                if claim.startswith("iqn."):
+                    _send(wire.Some((lio_objects.Target(claim), lio_objects.Tpg(claim, 1))))
+            _send(wire.Seen(objects, foreign, request.claims, ()))
+        else:
+            assert isinstance(request, wire.Apply)  # nobody sends it a Glance
+            for number, step in enumerate(request.steps):
+                assert isinstance(step.item, lio_objects.Target)
+                _send(wire.Progress((), ((number, domain(step.item, Places())),)))
+                if step.item.iqn == "hang-together":
+                    _send(wire.Progress((), tuple((each, f"iscsi/{each}") for each in (number, number + 1))))
+                _misbehave(step.item.iqn)
+                refused = step.item.iqn == "refuse"
+                outcome = Failure("KernelRefused", "no") if refused else None
+                _send(wire.Progress(((number, outcome),)))
+
+
+def _misbehave(what: str) -> None:
+    if what.startswith("hang-in "):
+        _send(wire.Progress((), ((0, what.removeprefix("hang-in ")),)))
+    if what.startswith("hang"):
+        time.sleep(3600)
+    if what.startswith("die"):
+        os._exit(3)
+
+
+def _send(answer: wire.Answer) -> None:
+    sys.stdout.buffer.write(wire.encode(answer) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+main()

@@ -1,0 +1,150 @@
+"""The parent's side: deadlines, and workers that hang or die. The worker is a script in worker.py."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import WAITING
+from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.plan import Action, Step
+from lunmapd.lio.worker.kernel import Deadlines, Kernel, KernelUnreadableError
+
+QUICK = Deadlines(observe=60.0, step=2.0, close=5.0, most_lost=3)
+MakeKernel = Callable[..., Kernel]
+
+
+@pytest.fixture
+def make_kernel() -> Iterator[MakeKernel]:
+    """Make kernels on the scripted worker; all are closed at the end."""
+    made: list[Kernel] = []
+
+    def make(observation: str = "answer", deadlines: Deadlines = QUICK) -> Kernel:
+        script = Path(__file__).with_name("stand_in.py")
+        made.append(Kernel([sys.executable, str(script), observation], deadlines))
+        return made[-1]
+
+    yield make
+    for kernel in made:
+        kernel.close()
+
+
+def _create(*names: str) -> list[Step]:
+    return [Step(Action.CREATE, lio_objects.Target(name), "try") for name in names]
+
+
+def _reasons(reports: list[Report]) -> list[str | None]:
+    return [report.failure.reason if report.failure else None for report in reports]
+
+
+def test_steps_are_done_in_order_and_reported(make_kernel: MakeKernel) -> None:
+    """Each step has its report; a refusal is passed on, and the next step is done."""
+    kernel = make_kernel()
+    assert kernel.observe(frozenset({"claimed"})).features == {"claimed"}
+    assert _reasons(list(kernel.apply(_create("a", "refuse", "b")))) == [None, "KernelRefused", None]
+
+
+def test_what_comes_in_parts_is_one_observation(make_kernel: MakeKernel) -> None:
+    """A worker may tell of objects as it finds them; what is seen again unchanged is the same object, and what is gone is gone."""
+    kernel = make_kernel()
+    before = kernel.observe(frozenset({"iqn.a", "iqn.b"})).objects
+    after = kernel.observe(frozenset({"iqn.b", "iqn.c"})).objects
+    assert before == lio_objects.keyed([*_of("iqn.a"), *_of("iqn.b")])
+    assert after == lio_objects.keyed([*_of("iqn.b"), *_of("iqn.c")])
+    assert after["target", "iqn.b"] is before["target", "iqn.b"]
+
+
+def _of(iqn: str) -> tuple[lio_objects.Object, ...]:
+    return lio_objects.Target(iqn), lio_objects.Tpg(iqn, 1)
+
+
+def test_what_stands_on_a_failure_waits(make_kernel: MakeKernel) -> None:
+    """A step whose parent failed is not sent to the worker."""
+    steps = [*_create("refuse"), Step(Action.CREATE, lio_objects.Tpg("refuse", 1), "try")]
+    assert _reasons(list(make_kernel().apply(steps))) == ["KernelRefused", WAITING]
+
+
+def test_a_hanging_step_costs_itself_only(make_kernel: MakeKernel) -> None:
+    """The step is reported as stuck with the worker's pid, and a new worker does the others."""
+    kernel = make_kernel()
+    reports = list(kernel.apply(_create("a", "hang", "b")))
+    assert _reasons(reports) == [None, "Stuck", None]
+    assert reports[1].failure is not None
+    assert "worker" in reports[1].failure.message
+
+
+def test_steps_that_hang_side_by_side_cost_themselves_only(make_kernel: MakeKernel) -> None:
+    """Each step that was under way when the worker was given up is stuck; the others are done."""
+    steps = _create("a", "hang-together", "beside", "b")
+    reports = {str(report.step): report for report in make_kernel().apply(steps)}
+    assert _reasons([reports[str(step)] for step in steps]) == [None, "Stuck", "Stuck", None]
+
+
+def test_a_dying_worker_costs_its_step_only(make_kernel: MakeKernel) -> None:
+    """The step is reported with the exit status, and a new worker does the others."""
+    reports = list(make_kernel().apply(_create("a", "die", "b")))
+    assert _reasons(reports) == [None, "WorkerDied", None]
+    assert reports[1].failure is not None
+    assert "status 3" in reports[1].failure.message
+
+
+def test_a_worker_that_dies_again_and_again_costs_no_other_step(make_kernel: MakeKernel) -> None:
+    """After a death the steps of the batch are sent one by one; those that were done before are not done twice."""
+    reports = list(make_kernel().apply(_create("a", "die-1", "refuse", "die-2", "b")))
+    assert _reasons(reports) == [None, "WorkerDied", "KernelRefused", "WorkerDied", None]
+    assert [str(report.step) for report in reports] == [
+        str(step) for step in _create("a", "die-1", "refuse", "die-2", "b")
+    ]
+
+
+def test_after_some_losses_the_rest_is_put_off(make_kernel: MakeKernel) -> None:
+    """A plan that loses worker after worker does not go on through all its steps."""
+    kernel = make_kernel("answer", Deadlines(step=5.0, most_lost=1))
+    assert _reasons(list(kernel.apply(_create("die", "a")))) == ["WorkerDied", "WorkerDied"]
+    assert _reasons(list(kernel.apply(_create("a")))) == [None]
+
+
+def test_an_observation_that_hangs_is_given_up(make_kernel: MakeKernel) -> None:
+    """After the deadline the kernel counts as unreadable, and the daemon goes on."""
+    kernel = make_kernel("hang", Deadlines(observe=0.3))
+    began = time.monotonic()
+    with pytest.raises(KernelUnreadableError, match="reading LIO") as caught:
+        kernel.observe(frozenset())
+    assert caught.value.failure.reason == "Stuck"
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("path", ["core", "iscsi", "iscsi/iqn.a", "iscsi/iqn.a/tpgt_1"])
+def test_an_observation_that_hangs_says_where(make_kernel: MakeKernel, path: str) -> None:
+    """The directory that could not be read is named."""
+    kernel = make_kernel(f"hang-in {path}", Deadlines(observe=5.0))
+    with pytest.raises(KernelUnreadableError, match=f"reading LIO {path}: no answer from the kernel"):
+        kernel.observe(frozenset())
+
+
+def test_an_observation_whose_worker_dies_is_reported(make_kernel: MakeKernel) -> None:
+    """A worker that can't even start is no silent loop."""
+    with pytest.raises(KernelUnreadableError, match="status 3") as caught:
+        make_kernel("die").observe(frozenset())
+    assert caught.value.failure.reason == "WorkerDied"
+
+
+def test_an_unreadable_kernel_fails_every_step_at_once(make_kernel: MakeKernel) -> None:
+    """Without an observation no step is tried, and no worker is started for each."""
+    assert _reasons(list(make_kernel("die").apply(_create("a", "b")))) == ["WorkerDied", "WorkerDied"]
+
+
+def test_closing_ends_the_worker(make_kernel: MakeKernel) -> None:
+    """The worker ends when its stdin closes, and a later observation starts another."""
+    kernel = make_kernel()
+    kernel.observe(frozenset())
+    worker = kernel._worker
+    assert worker is not None
+    kernel.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker.pid, 0)
+    assert kernel.observe(frozenset({"again"})).features == {"again"}

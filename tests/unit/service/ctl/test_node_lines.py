@@ -1,0 +1,92 @@
+"""What is told of a node: how far it is behind, whether it is silent, what is wrong."""
+
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
+
+from lunmapd.client import Fleet, FleetNode, Live, Lunmap, Missed, NodeStatus, Snapshot
+from lunmapd.client.fleet import is_silent, seconds_since
+from lunmapd.core.fleet.status import At
+from lunmapd.service.ctl.node_lines import NodeLine, node_line, nodes_table, show_seconds
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+LIVE = Live("m", "b", "1", "2026-01-01T00:00:00Z")
+STATUS = NodeStatus(
+    "b",
+    "1",
+    "2026-01-01T23:59:30Z",
+    At("c", 9, "d"),
+    At("c", 7, "d"),
+    failing_count=2,
+    sessions=4,
+    beat=60.0,
+)
+MISSED = {8: Missed("2026-01-01T23:57:53Z", frozenset()), 9: Missed("2026-01-01T23:59:00Z", frozenset())}
+
+
+def line(node: FleetNode, missed: dict[int, Missed] | None = None, head: int = 9) -> NodeLine:
+    """Return what is told of a node when the map is at revision 9."""
+    snapshot = Snapshot("c", head, "d", "d", 1, Lunmap())
+    return node_line("n1", Fleet(snapshot, {"n1": node}, MISSED if missed is None else missed), NOW)
+
+
+def test_a_node_that_lags_is_told_by_how_much_and_since_when() -> None:
+    """In revisions, and in seconds since the first of them."""
+    told = line(FleetNode(LIVE, STATUS))
+    assert (told.behind, told.behind_since, told.lag) == (2, "2026-01-01T23:57:53Z", 127.0)
+    assert nodes_table([told]).splitlines()[1].split() == [
+        "n1", "alive", "degraded", "7", "9", "2", "2m07s", "4", "2", "2026-01-01T00:00:00Z",
+    ]  # fmt: skip
+
+
+def test_a_node_that_is_not_behind_has_no_lag() -> None:
+    """It is nought, not unknown."""
+    told = line(FleetNode(LIVE, STATUS), {}, 7)
+    assert (told.behind, told.behind_since, told.lag) == (0, "", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("node", "behind"),
+    [
+        (FleetNode(LIVE, STATUS), 2),
+        (FleetNode(), None),
+        (FleetNode(LIVE, replace(STATUS, applied=None)), None),
+    ],
+)
+def test_what_is_not_known_of_a_lag_is_a_dash(node: FleetNode, behind: int | None) -> None:
+    """Revisions that were trimmed have no time any more, and who has applied nothing has no lag."""
+    told = line(node, {})
+    assert (told.behind, told.lag) == (behind, None)
+    assert nodes_table([told]).splitlines()[1].split()[6] == "-"
+
+
+def test_a_status_that_is_cut_says_so() -> None:
+    """What fails and is not listed is counted."""
+    assert line(FleetNode(LIVE, STATUS)).problems == ("2 more objects fail",)
+
+
+def test_a_clock_that_is_ahead_makes_no_negative_time() -> None:
+    """Nor does a text that is no time, or has no zone, make an error: ZooKeeper's data may be edited by anybody."""
+    assert seconds_since("2026-01-02T00:00:05Z", NOW) == 0.0
+    assert seconds_since("2026-01-01T00:00:00Z", NOW) == 86400.0
+    assert [seconds_since(text, NOW) for text in ("", "soon", "2026-01-01T00:00:00")] == [None] * 3
+
+
+def test_a_node_is_silent_after_three_beats() -> None:
+    """One whose time can't be read is not accused of it, nor one that never promised to speak."""
+    assert not is_silent(FleetNode(LIVE, STATUS), NOW)
+    old = replace(STATUS, time="2026-01-01T23:56:59Z")
+    assert is_silent(FleetNode(LIVE, old), NOW)
+    for node in (FleetNode(None, old), FleetNode(LIVE, replace(old, beat=0.0)), FleetNode(LIVE)):
+        assert not is_silent(node, NOW)
+    assert not is_silent(FleetNode(LIVE, replace(old, time="soon")), NOW)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.9, "0s"), (59, "59s"), (60, "1m00s"), (127, "2m07s"), (18120, "5h02m"), (273599, "3d03h")],
+)
+def test_a_time_is_shown_in_its_two_largest_units(seconds: float, text: str) -> None:
+    """Without a space, so that columns stay columns."""
+    assert show_seconds(seconds) == text

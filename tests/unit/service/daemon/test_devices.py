@@ -1,0 +1,67 @@
+"""Watching block devices: nothing that the kernel says or leaves out ends it but an error that stays."""
+
+import errno
+import logging
+import threading
+
+import pytest
+
+from lunmapd.service.daemon.devices import watch
+
+
+class Feed:
+    """Stands for pyudev's monitor: gives what it was made with, an error by raising it, and then ends the watch."""
+
+    def __init__(self, *said: object) -> None:
+        self._said = iter(said)
+        self.over = threading.Event()
+
+    def poll(self, _seconds: float) -> object:
+        """Give what is next, None as when time is up."""
+        answer = next(self._said, self)
+        if isinstance(answer, OSError):
+            raise answer
+        if answer is self:
+            self.over.set()
+        return None if answer is self else answer
+
+    def fileno(self) -> int:
+        """Have no socket: every error here has its number."""
+        raise AssertionError
+
+
+def rings(feed: Feed) -> int:
+    """Watch to the end, and return how often was rung."""
+    rung: list[None] = []
+    watch(feed, lambda: rung.append(None), feed.over)
+    return len(rung)
+
+
+def overflow() -> OSError:
+    """Make what the kernel says once when it had to drop events."""
+    return OSError(errno.ENOBUFS, "No buffer space available")
+
+
+def test_what_comes_in_one_go_rings_once() -> None:
+    """Events that follow each other are one ring, and those after a pause another."""
+    assert rings(Feed("vdb", "vdc", None, None, "vdd")) == 2
+
+
+@pytest.mark.parametrize(
+    "said", [(overflow(), None, "vdb"), ("vda", overflow(), None, "vdb")], ids=["at rest", "amid events"]
+)
+def test_an_overflow_rings_and_the_watch_goes_on(
+    said: tuple[object, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the kernel had to drop events, the loop looks by itself, and what comes later rings too."""
+    assert rings(Feed(*said)) == 2
+    assert not caplog.records
+
+
+def test_another_error_is_said_and_ends_the_watch(caplog: pytest.LogCaptureFixture) -> None:
+    """Without a socket there is nothing to go on with: the journal says that the retries find devices."""
+    with caplog.at_level(logging.WARNING):
+        assert rings(Feed(OSError(errno.EBADF, "Bad file descriptor"), "vdb")) == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        "block devices are not watched: [Errno 9] Bad file descriptor; late ones are found by the retries"
+    ]

@@ -1,0 +1,22 @@
+"""What the two processes of a node carry with them."""
+
+import subprocess
+import sys
+
+import pytest
+
+NOW_AND_THEN = ("cryptography", "prometheus_client", "tabulate")
+NEVER = {
+    "lunmapd.service.daemon.main": (*NOW_AND_THEN, "rtslib_fb"),
+    "lunmapd.lio.worker.worker": (*NOW_AND_THEN, "kazoo", "yaml", "click"),
+}
+
+
+@pytest.mark.parametrize("module", NEVER)
+def test_a_process_loads_no_library_before_it_needs_it(module: str) -> None:
+    """Each of these takes megabytes on each node; they come with the first secret, with figures that are asked for, or not at all."""
+    script = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {name for name in loaded if name.partition(".")[0] in NEVER[module]}

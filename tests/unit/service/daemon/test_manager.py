@@ -1,0 +1,110 @@
+"""What systemd is told: a sign of life for each thing done, and more time where it is needed."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lunmapd.agent.loop.wakeup import Bell
+from lunmapd.service.daemon.manager import Manager
+from lunmapd.service.daemon.signals import Signals
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """Give the socket that systemd would listen on."""
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(path)
+        listening.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", path)
+        monkeypatch.setenv("WATCHDOG_USEC", "180000000")
+        yield listening
+
+
+def said(systemd: socket.socket) -> str:
+    """Return the next message."""
+    return systemd.recv(4096).decode()
+
+
+def silent(systemd: socket.socket) -> bool:
+    """Tell whether there is no further message."""
+    try:
+        systemd.recv(4096)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def test_a_beat_asks_for_more_time_until_ready(systemd: socket.socket) -> None:
+    """A first pass or a reload may take as long as it goes on; a daemon that is ready gives plain signs of life."""
+    manager = Manager(90)
+    manager.beat()
+    assert said(systemd) == "WATCHDOG=1\nEXTEND_TIMEOUT_USEC=180000000"
+    manager.ready("applied revision 1")
+    assert said(systemd) == "READY=1\nSTATUS=applied revision 1"
+    manager.beat()
+    assert said(systemd) == "WATCHDOG=1"
+    manager.reloading()
+    assert said(systemd).startswith("RELOADING=1\nMONOTONIC_USEC=")
+    manager.beat()
+    assert "EXTEND_TIMEOUT_USEC" in said(systemd)
+
+
+def test_a_watchdog_that_is_too_quick_is_told_so(systemd: socket.socket) -> None:
+    """A daemon whose own deadlines are longer than the unit's watchdog asks for twice the longest; else for nothing."""
+    assert Manager(300).every == 150
+    assert said(systemd) == "WATCHDOG_USEC=600000000"
+    assert Manager(90).every == 45
+    assert silent(systemd)
+
+
+def test_a_status_is_one_line(systemd: socket.socket) -> None:
+    """An error of several lines can't be taken for further messages to systemd."""
+    Manager(1).ready("bad\nSTOPPING=1")
+    assert said(systemd) == "READY=1\nSTATUS=bad STOPPING=1"
+
+
+def test_the_end_is_said(systemd: socket.socket) -> None:
+    """So that whoever waits for the service knows that it is on its way."""
+    Manager(1).stopping()
+    assert said(systemd) == "STOPPING=1"
+
+
+def test_without_a_manager_nobody_is_told(systemd: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Started by hand, the daemon works and says nothing."""
+    monkeypatch.delenv("NOTIFY_SOCKET")
+    monkeypatch.delenv("WATCHDOG_USEC")
+    Manager(90).beat()
+    assert silent(systemd)
+
+
+def test_who_waits_lives() -> None:
+    """Waiting for the bell gives signs of life, one at once and one after each interval."""
+    beats: list[None] = []
+    bell = Bell(lambda: beats.append(None), every=0.02)
+    assert not bell.wait(0.1)
+    assert len(beats) >= 3
+
+
+@pytest.mark.parametrize(
+    ("number", "asked"),
+    [(signal.SIGTERM, (True, False)), (signal.SIGINT, (True, False)), (signal.SIGHUP, (False, True))],
+)
+def test_signals_ask_and_ring(number: signal.Signals, asked: tuple[bool, bool]) -> None:
+    """TERM and INT ask to stop, HUP asks once to reload, and each wakes who waits."""
+    bell = Bell()
+    signals = Signals(bell.ring)
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    signals.listen()
+    try:
+        os.kill(os.getpid(), number)
+        assert bell.wait(10)
+        assert (signals.stopping(), signals.reload()) == asked
+        assert not signals.reload()
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,205 @@
+"""The figures for Prometheus."""
+
+import json
+import re
+import socket
+import time
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from msgspec.structs import replace
+from prometheus_client import generate_latest
+
+from fakes.clock import Clock
+from lunmapd.agent.loop.report import Turn, first_status
+from lunmapd.agent.reconcile.result import Result
+from lunmapd.core.fleet.status import APPLIED, At, Failing, bad, condition
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import DRIFTED, Failure
+from lunmapd.core.node.observed import Observed
+from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.plan import Action, Step
+from lunmapd.service.daemon.metrics import Metrics, _Silent, served
+from lunmapd.store.session.errors import UnreachableError
+
+STEP = Step(Action.CREATE, lio_objects.Target("iqn.2026-01.org.example:t"), "in the map")
+DONE = Result(Observed(), {}, (), (Report(STEP), Report(STEP, Failure("InUse", "busy"))))
+STATUS = replace(
+    first_status("boot", "2026-01-01T00:00:00Z"),
+    observed=At("c", 7, "d"),
+    applied=At("c", 6, "d"),
+    sessions=3,
+    beat=90.0,
+    failing=(Failing("target t", "InUse", "busy"),),
+    failing_count=1,
+    conditions=condition((), bad(APPLIED, "Failing", "x"), "2026-01-01T00:00:00Z"),
+)
+
+
+def scraped(metrics: Metrics) -> dict[str, float]:
+    """Return every sample by its name and labels."""
+    lines = generate_latest(metrics.registry).decode().splitlines()
+    samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in samples}
+
+
+def full() -> Metrics:
+    """Return figures of a node that has a bit of everything."""
+    metrics = Metrics("n1", lambda: True)
+    metrics.note(Turn(At("c", 7, "d"), DONE), STATUS, 0.5)
+    return metrics
+
+
+def test_a_turn_is_counted() -> None:
+    """Turns by their result, steps by action, kind and result, revisions, sessions, failures and conditions."""
+    found = scraped(full())
+    assert found['lunmapd_turns_total{result="converged"}'] == 1
+    assert found['lunmapd_actions_total{action="create",kind="Target",result="done"}'] == 1
+    assert found['lunmapd_actions_total{action="create",kind="Target",result="failed"}'] == 1
+    assert [found[f"lunmapd_{name}_revision"] for name in ("desired", "observed", "applied")] == [7, 7, 6]
+    assert (found["lunmapd_sessions"], found["lunmapd_failing_objects"]) == (3, 1)
+    assert found['lunmapd_failing_reasons{reason="InUse"}'] == 1
+    assert found['lunmapd_condition{type="Applied"}'] == 0
+    assert found["lunmapd_turn_duration_seconds_sum"] == 0.5
+
+
+def test_a_failed_turn_is_no_converged_one() -> None:
+    """A turn without an answer from ZooKeeper counts as failed, one that left something as incomplete."""
+    metrics = Metrics("n1", lambda: True)
+    metrics.note(Turn(store_error=UnreachableError("h", 5.0)), STATUS, 0.1)
+    metrics.note(Turn(result=replace(DONE, left=(STEP,))), STATUS, 0.1)
+    found = scraped(metrics)
+    assert [
+        found[f'lunmapd_turns_total{{result="{name}"}}'] for name in ("converged", "incomplete", "failed")
+    ] == [0, 1, 1]
+
+
+def test_each_node_tells_its_cluster_and_when_a_turn_is_due() -> None:
+    """Revisions are comparable within a cluster, and a time without a turn with the beat; both change while the daemon runs."""
+    metrics = full()
+    found = scraped(metrics)
+    assert (found['lunmapd_cluster_info{cluster="c"}'], found["lunmapd_beat_seconds"]) == (1, 90)
+    metrics.note(Turn(), replace(STATUS, observed=At("d", 1, "d"), beat=600.0), 0.1)
+    found = scraped(metrics)
+    assert {name for name in found if name.startswith("lunmapd_cluster_info")} == {
+        'lunmapd_cluster_info{cluster="d"}'
+    }
+    assert found["lunmapd_beat_seconds"] == 600
+
+
+def test_a_first_turn_that_hangs_is_seen() -> None:
+    """Before any turn has ended, the time since then counts from the start, against the beat of the settings."""
+    before = time.time()
+    found = scraped(Metrics("n1", lambda: True, beat=300.0))
+    assert before <= found["lunmapd_last_turn_timestamp_seconds"] <= time.time()
+    assert found["lunmapd_beat_seconds"] == 300
+
+
+def test_without_a_map_in_force_nothing_is_desired() -> None:
+    """What was observed before stays as it was."""
+    metrics = full()
+    metrics.note(Turn(store_error=UnreachableError("h", 5.0)), STATUS, 0.1)
+    found = scraped(metrics)
+    assert (found["lunmapd_desired_revision"], found["lunmapd_observed_revision"]) == (0, 7)
+
+
+def test_the_connection_is_that_of_the_scrape() -> None:
+    """Also before the first turn has ended, which may take long."""
+    up = [True]
+    metrics = Metrics("n1", lambda: up[0])
+    assert scraped(metrics)["lunmapd_zookeeper_connected"] == 1
+    up[0] = False
+    assert scraped(metrics)["lunmapd_zookeeper_connected"] == 0
+
+
+def test_what_hands_did_is_counted_once() -> None:
+    """An object that is put right counts by its class, however many steps it takes; one that is left, when it is first seen so."""
+    metrics = Metrics("n1", lambda: True)
+    acl = lio_objects.NodeAcl("t", 1, "h")
+    steps = [Step(action, acl, "x", drift=True) for action in (Action.DELETE, Action.CREATE)]
+    drifted: dict[lio_objects.Key, Failure] = {("portal", "t", 1, "a"): Failure(DRIFTED, "x")}
+    repaired = replace(DONE, done=tuple(map(Report, steps)), failures=drifted)
+    failed = replace(
+        DONE, done=(Report(replace(STEP, drift=True), Failure("InUse", "busy")),), failures=drifted
+    )
+    for result in (repaired, failed, None, failed, replace(DONE, failures={}), failed):
+        metrics.note(Turn(result=result), STATUS, 0.1)
+    found = scraped(metrics)
+    counted = {
+        name: value for name, value in found.items() if name.startswith("lunmapd_drift_total") and value
+    }
+    assert counted == {
+        'lunmapd_drift_total{answer="repaired",class="acl"}': 1,
+        'lunmapd_drift_total{answer="reported",class="portal"}': 2,
+    }
+
+
+def test_the_lag_grows_until_the_newest_map_is_applied() -> None:
+    """It counts from when the node first knew of a map that it has not applied, and ends with it."""
+    clock = Clock(100.0)
+    metrics = Metrics("n1", lambda: True, clock)
+    assert "lunmapd_lag_seconds" not in scraped(metrics)
+    metrics.note(Turn(), STATUS, 0.1)
+    clock.now += 30
+    metrics.note(Turn(), STATUS, 0.1)
+    assert scraped(metrics)["lunmapd_lag_seconds"] == 30
+    metrics.note(Turn(), replace(STATUS, applied=STATUS.observed), 0.1)
+    assert scraped(metrics)["lunmapd_lag_seconds"] == 0
+
+
+@pytest.fixture
+def port() -> int:
+    """Return a port that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number: int = server.getsockname()[1]
+    return number
+
+
+def test_the_figures_are_served_on_request(port: int) -> None:
+    """Prometheus finds them under /metrics as long as the daemon runs."""
+    with (
+        served(full(), f"127.0.0.1:{port}"),
+        urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer,
+    ):
+        assert b"lunmapd_applied_revision 6.0" in answer.read()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), 60)
+
+
+def test_a_silent_client_is_given_up(
+    port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that connects and says nothing holds its thread for a while only, and nobody is told of it."""
+    monkeypatch.setattr(_Silent, "timeout", 0.05)
+    with (
+        served(full(), f"127.0.0.1:{port}"),
+        socket.create_connection(("127.0.0.1", port), timeout=30) as silent,
+    ):
+        assert silent.recv(1) == b""
+    assert capsys.readouterr().err == ""
+
+
+def test_an_address_that_is_taken_costs_the_figures_only(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    """The daemon says that it can't listen there, and goes on."""
+    with served(full(), f"127.0.0.1:{port}"), served(full(), f"127.0.0.1:{port}"):
+        assert f"can't listen on 127.0.0.1:{port}" in caplog.text
+
+
+def named(text: str) -> set[str]:
+    """Return the figures of ours that a text names."""
+    return set(re.findall(r"\blunmapd_\w+", text))
+
+
+def test_alerts_and_dashboard_ask_for_what_there_is() -> None:
+    """Every figure that the alert rules or the dashboard name is in a scrape."""
+    samples = {name.partition("{")[0] for name in scraped(full())}
+    rules = Path("config/prometheus/lunmapd.rules.yml").read_text()
+    panels = json.loads(Path("config/grafana/lunmapd.json").read_text())["panels"]
+    asked = named(rules) | {
+        name for panel in panels for target in panel["targets"] for name in named(target["expr"])
+    }
+    assert asked <= samples
+    told = named(Path("docs/monitoring.md").read_text())
+    parts = ("_bucket", "_sum", "_count", "_created")
+    assert {name for name in samples if not name.endswith(parts)} <= told

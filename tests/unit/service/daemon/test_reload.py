@@ -1,0 +1,26 @@
+"""Reading the settings again: what changes at once, and what waits."""
+
+from lunmapd.service.daemon.reload import take_over
+from lunmapd.service.settings import parse
+
+BASE = "node: n1\nzookeeper:\n  hosts: ['a:1']\n"
+
+
+def test_what_can_change_changes_and_the_rest_is_named() -> None:
+    """Times between passes and limits are taken over; the others stay, each named by its place in the file."""
+    old = parse(BASE, "x")
+    new = parse(
+        BASE.replace("n1", "n2")
+        + "  deadline: 3\nresync: 7\nremoval_limit: 1\nisolation: {after: 60}\ndrift: {lun: report}\n",
+        "x",
+    )
+    merged, waiting = take_over(old, new)
+    assert (merged.resync, merged.removal_limit) == (7, 1)
+    assert merged.policy().report == {"lun"}
+    assert (merged.node, merged.zookeeper, merged.isolation) == ("n1", old.zookeeper, None)
+    assert sorted(waiting) == ["isolation", "node", "zookeeper.deadline"]
+
+
+def test_unchanged_settings_name_nothing() -> None:
+    """Reading the same file again changes nothing and says nothing."""
+    assert take_over(parse(BASE, "x"), parse(BASE, "x")) == (parse(BASE, "x"), ())

@@ -1,0 +1,27 @@
+"""Putting together what was read from the tree."""
+
+from unit.store.commit.test_draft import META, lun, luns, objects
+
+from lunmapd.core.base.documents import decode, encode
+from lunmapd.core.base.lunmap import Lun, Lunmap, Map
+from lunmapd.core.history.changes import Head, map_digest
+from lunmapd.core.history.digest import show
+from lunmapd.store.tree.snapshot import assemble
+
+
+def test_what_is_known_stays_the_same_object() -> None:
+    """A map that is read again shares with the one before what did not change, and nothing else."""
+    before, now = luns(1, 2, 3), Lunmap(luns={"l1": lun(1), "l2": lun(2, size=1024), "l4": lun(4)})
+    found = assemble(META, Head(1, show(map_digest(now))), 1, objects(now), before)
+    assert found.lunmap == now
+    assert found.digest == found.head_digest
+    assert found.lunmap.luns["l1"] is before.luns["l1"]
+
+
+def test_maps_share_their_names() -> None:
+    """The names of targets and initiators, which most maps have in common, are one text wherever a map comes from."""
+    entry = Map("iqn.2026-01.org.example:t", 1, "iqn.2026-01.org.example:h")
+    one, other = (decode(encode(Lun(lun(1).backing, maps=(entry,))), Lun).maps[0] for _ in range(2))
+    assert one == entry
+    assert one.target is other.target
+    assert one.initiator is other.initiator
