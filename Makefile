@@ -13,8 +13,10 @@ LAB_PACKAGES  := mmdebstrap iproute2
 BOX_PACKAGES     := mmdebstrap e2fsprogs qemu-utils vagrant
 VAGRANT_PACKAGES := $(BOX_PACKAGES) vagrant-libvirt libvirt-daemon libvirt-daemon-system libvirt-clients \
 	qemu-system-x86 dnsmasq-base iptables iproute2 rsync openssh-client
+# Graphviz measures text with this font.
+PICTURE_PACKAGES := graphviz fonts-dejavu-core
 
-.PHONY: help demo test test-fast soak bench lint lab deb dist box vagrant-test clean packages lab-packages box-packages vagrant-packages
+.PHONY: help demo test test-fast soak bench lint lab deb dist pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +51,9 @@ deb: $(VENV)/ready lab-packages ## The Debian package, built in a Debian 13, int
 dist: $(VENV)/ready ## The wheel and the source archive, into dist/
 	@$(BIN)/python -m build --quiet --outdir dist
 
+pictures: picture-packages ## The documents' pictures, drawn from docs/pictures/*.dot
+	@$(PYTHON) packaging/pictures.py
+
 box: $(VENV)/ready box-packages ## A Debian 13 box for Vagrant and libvirt, into build/vagrant/ (INSTALL=1 installs what it needs)
 	@PYTHONPATH=tests $(BIN)/python -m vagrant build/vagrant
 
@@ -63,6 +68,9 @@ packages:
 
 lab-packages: packages
 	@packaging/install-host-packages $(LAB_PACKAGES)
+
+picture-packages:
+	@packaging/install-host-packages $(PICTURE_PACKAGES)
 
 box-packages:
 	@$(if $(INSTALL),,CHECK=1) packaging/install-host-packages $(BOX_PACKAGES)

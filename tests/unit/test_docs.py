@@ -1,0 +1,92 @@
+"""The documents lead to one another, and what they show is what there is."""
+
+import re
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lunmapd.client import Lunmap, parse_map
+from lunmapd.core.map.fill_in import with_identity
+from lunmapd.core.map.rules import problems, warnings
+
+ROOT = Path()
+DOCS = ROOT / "docs"
+TEXTS = sorted(path for at in (".", "docs", "docs/adr", "tests/lab") for path in (ROOT / at).glob("*.md"))
+README = Path("README.md").read_text()
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+stamp = runpy.run_path("packaging/pictures.py")["stamp"]
+
+
+def prose(path: Path) -> str:
+    """Return the text of a document without its blocks of code."""
+    return re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def links(path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the file and the anchor (empty for none) of each link of a document to a file of the repository."""
+    for link in _LINK.findall(prose(path)):
+        if not re.match(r"[a-z]+:", link):
+            name, _, anchor = link.partition("#")
+            yield (path.parent / name if name else path).resolve().relative_to(ROOT.resolve()), anchor
+
+
+def anchors(path: Path) -> set[str]:
+    """Return the anchors that a forge makes of the headings: lower case, no punctuation, hyphens for spaces."""
+    headings = re.findall(r"^#+ (.*)$", prose(path), re.MULTILINE)
+    texts = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading) for heading in headings)
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in texts}
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=str)
+def test_each_link_leads_somewhere(path: Path) -> None:
+    """Each relative link names a file of the repository, and a heading of it if it has an anchor."""
+    broken = [
+        f"{target}#{anchor}"
+        for target, anchor in links(path)
+        if not target.exists() or (anchor and anchor not in anchors(target))
+    ]
+    assert broken == []
+
+
+@pytest.mark.parametrize(
+    ("index", "files"),
+    [
+        (DOCS / "README.md", sorted(DOCS.glob("*.md"))),
+        (DOCS / "architecture.md", sorted(DOCS.glob("adr/*.md"))),
+        (ROOT / "README.md", sorted(ROOT.glob("*.md"))),
+    ],
+    ids=["docs", "decisions", "top"],
+)
+def test_each_document_is_in_its_index(index: Path, files: list[Path]) -> None:
+    """Nobody has to know the name of a document to find it."""
+    named = {target for target, _ in links(index)}
+    assert len(files) > 2
+    assert [str(path) for path in files if path not in named | {index}] == []
+
+
+def test_the_map_of_the_readme_could_be_committed() -> None:
+    """It breaks no rule once it has the serials and port ids that a commit fills in, and warns of nothing."""
+    (text,) = re.findall(r"^```yaml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    lunmap, _ = parse_map(text)
+    filled = with_identity(lunmap, Lunmap(), lambda: "3f1d6c1e00014f0b9f3e7a51c2d40000")
+    assert (problems(filled), warnings(filled)) == ((), ())
+
+
+def test_the_map_of_the_readme_is_that_of_the_example() -> None:
+    """Its volume has the maps and the backing that config/lunmap.yaml gives it, on the same nodes."""
+    (text,) = re.findall(r"^```yaml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    shown, _ = parse_map(text)
+    example, _ = parse_map(Path("config/lunmap.yaml").read_text())
+    for name, lun in shown.luns.items():
+        assert (lun.backing, lun.maps) == (example.luns[name].backing, example.luns[name].maps)
+    assert {name: (node.tpg_tag, node.portals) for name, node in shown.nodes.items()} == {
+        name: (node.tpg_tag, node.portals) for name, node in example.nodes.items()
+    }
+
+
+@pytest.mark.parametrize("source", sorted(DOCS.glob("pictures/*.dot")), ids=lambda source: source.name)
+def test_each_picture_was_drawn_from_its_source(source: Path) -> None:
+    """The SVG beside it has the digest of the source: `make pictures` draws it anew."""
+    assert stamp(source.read_bytes()) in source.with_suffix(".svg").read_text().splitlines()
