@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import lunmapd
 from lunmapd.client import Lunmap, parse_map
 from lunmapd.core.map.fill_in import with_identity
 from lunmapd.core.map.rules import problems, warnings
@@ -84,6 +85,12 @@ def test_the_map_of_the_readme_is_that_of_the_example() -> None:
     assert {name: (node.tpg_tag, node.portals) for name, node in shown.nodes.items()} == {
         name: (node.tpg_tag, node.portals) for name, node in example.nodes.items()
     }
+
+
+def test_the_changelog_has_the_version() -> None:
+    """Its newest release, below what is not released yet, is the version of the package."""
+    unreleased, newest, *_ = re.findall(r"^## \[(.*?)\]", Path("CHANGELOG.md").read_text(), re.MULTILINE)
+    assert (unreleased, newest) == ("Unreleased", lunmapd.__version__)
 
 
 @pytest.mark.parametrize("source", sorted(DOCS.glob("pictures/*.dot")), ids=lambda source: source.name)
