@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pki import Authority
-
 from lunmapd.store.session.credentials import Credentials, Login, Tls
+from pki import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster import HOST, SAN, SESSION_TIMEOUT, Cluster, CtlError, bring_up, eventually
-
 from demo.narrator import Narrator
 from lab import Lab, LabError
 from lab.check import unfit

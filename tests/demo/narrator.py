@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cluster import Answer, Cluster
-
     from lab import Machine
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from integration.tools import terms
-
 from fakes.lio import FakeLio
+from integration.tools import terms
 from lunmapd.agent.loop.agent import Agent, utc_now
 from lunmapd.agent.loop.disk import Local
 from lunmapd.agent.loop.follow import Follower

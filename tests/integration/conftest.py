@@ -6,11 +6,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from integration.agents import Nodes
-from integration.tools import make_former_tree
 
 from fakes.clock import Clock
 from fakes.lio import FakeLio
+from integration.agents import Nodes
+from integration.tools import make_former_tree
 from lab import Ensemble, Lab
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.store.session.session import Session

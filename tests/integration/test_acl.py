@@ -5,16 +5,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from cluster import Answer, Ctl
-from integration.agents import Nodes
-from integration.tools import NOW, luns, put, wait_until
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError, NotEmptyError
 from kazoo.security import OPEN_ACL_UNSAFE
 from msgspec.structs import replace
-from secure import Secure, secure
 
+from cluster import Answer, Ctl
 from fakes.lio import FakeLio
+from integration.agents import Nodes
+from integration.tools import NOW, luns, put, wait_until
 from lab import Lab
 from lunmapd.agent.state.machine_id import Identity as MachineIdentity
 from lunmapd.client import (
@@ -43,6 +42,7 @@ from lunmapd.store.tree.members import read_fleet, register, write_status
 from lunmapd.store.tree.read import read_all
 from lunmapd.store.upkeep.init import initialise
 from lunmapd.store.upkeep.trim import trim
+from secure import Secure, secure
 
 from .test_node import expire
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from integration.agents import MAP, A, B, H, Nodes, T, applied, conditions, put
-from integration.conftest import Connect
-from integration.tools import Shell, wait_until
 from msgspec.structs import replace
 
 from fakes.lio import FakeLio
+from integration.agents import MAP, A, B, H, Nodes, T, applied, conditions, put
+from integration.conftest import Connect
+from integration.tools import Shell, wait_until
 from lab import Ensemble
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.wakeup import Bell

@@ -3,11 +3,11 @@
 import threading
 
 import pytest
-from integration.agents import Nodes, applied, conditions, confirm, many, put, shown
-from integration.tools import wait_until
 from msgspec.structs import replace
 
 from fakes.clock import Clock
+from integration.agents import Nodes, applied, conditions, confirm, many, put, shown
+from integration.tools import wait_until
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.wakeup import Bell

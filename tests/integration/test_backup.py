@@ -6,11 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
+
 from cluster import Ctl
 from integration.relay import Break, Relay
 from integration.tools import GIB, NOON, NOW, Shell, at_last, lun, luns, owns, put, terms
-from msgspec.structs import replace
-
 from lunmapd.client import (
     AlreadyInitialisedError,
     BackupError,

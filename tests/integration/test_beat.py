@@ -1,10 +1,10 @@
 """The slow beat of a node that is well, and what is seen of one that has fallen silent."""
 
 import pytest
-from cluster import Ctl
-from integration.agents import MAP, SELF, put
 
+from cluster import Ctl
 from fakes.clock import Clock
+from integration.agents import MAP, SELF, put
 from lunmapd.agent.loop.registration import Member
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.fleet.status import NodeStatus

@@ -1,8 +1,8 @@
 import pytest
-from integration.relay import Break, Relay
-from integration.tools import GIB, NOW, Shell, at_last, lun, luns, put, terms, with_lun
 from msgspec.structs import replace
 
+from integration.relay import Break, Relay
+from integration.tools import GIB, NOW, Shell, at_last, lun, luns, put, terms, with_lun
 from lunmapd.client import Client
 from lunmapd.core.base.lunmap import Initiator, Lunmap
 from lunmapd.store.commit.commit_errors import EditedMeanwhileError, OutcomeUnknownError

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from cluster import Ctl
 from kazoo.client import KazooClient
 
+from cluster import Ctl
 from lab import Ensemble
 
 EXAMPLE = Path("config/lunmap.yaml").read_text()

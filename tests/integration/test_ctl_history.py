@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster import Ctl
 
+from cluster import Ctl
 from lab import Ensemble
 
 EXAMPLE = Path("config/lunmap.yaml").read_text()

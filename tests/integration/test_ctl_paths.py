@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster import Ctl
-from integration.agents import MAP, A, B, H, Nodes, T, put
-from integration.tools import NOW, Shell
 from msgspec.structs import replace
 
+from cluster import Ctl
 from fakes.lio import FakeLio
+from integration.agents import MAP, A, B, H, Nodes, T, put
+from integration.tools import NOW, Shell
 from lunmapd.client import Client, Lag
 from lunmapd.core.base.lunmap import (
     Group,

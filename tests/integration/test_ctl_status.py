@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from msgspec.structs import replace
+
 from cluster import Ctl
 from integration.agents import MAP, H, Nodes, put
 from integration.tools import Shell
-from msgspec.structs import replace
-
 from lunmapd.client import Client, NotAppliedError
 from lunmapd.core.base.lunmap import Initiator, Node
 from lunmapd.store.session.session import Session

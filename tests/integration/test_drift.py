@@ -3,14 +3,14 @@
 import logging
 
 import pytest
-from integration.agents import H, Nodes, T, applied, conditions, many, message, put, shown
-from integration.conftest import Connect
-from integration.relay import Relay
-from integration.tools import wait_until
 from msgspec.structs import replace
 
 from fakes.clock import Clock
 from fakes.lio import CrashedError
+from integration.agents import H, Nodes, T, applied, conditions, many, message, put, shown
+from integration.conftest import Connect
+from integration.relay import Relay
+from integration.tools import wait_until
 from lab import Ensemble
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy

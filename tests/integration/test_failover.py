@@ -2,8 +2,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from integration.tools import at_last, lun, luns, owns, put, wait_until, with_lun
 
+from integration.tools import at_last, lun, luns, owns, put, wait_until, with_lun
 from lab import Ensemble, Server
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.store.commit.commit_errors import OutcomeUnknownError

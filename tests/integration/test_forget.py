@@ -3,13 +3,13 @@
 import json
 
 import pytest
+from msgspec.structs import replace
+
 from cluster import Ctl
+from fakes.lio import FakeLio
 from integration.agents import MAP, Nodes, T, put
 from integration.relay import Break, Relay
 from integration.tools import NOW, Shell
-from msgspec.structs import replace
-
-from fakes.lio import FakeLio
 from lunmapd.agent.state.machine_id import Identity
 from lunmapd.core.base.lunmap import Node, NodeState, PortalGroup, Scope, Shared
 from lunmapd.core.fleet.status import Live, NodeStatus

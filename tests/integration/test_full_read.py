@@ -1,11 +1,11 @@
 """The periodic full read: edits around the tools are found, followed and named."""
 
 import pytest
-from integration.agents import MAP, A, B, Nodes, conditions, failing, many, message, put, shown
-from integration.tools import Shell, terms
 from msgspec.structs import replace
 
 from fakes.clock import Clock
+from integration.agents import MAP, A, B, Nodes, conditions, failing, many, message, put, shown
+from integration.tools import Shell, terms
 from lab import Ensemble
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.core.base.documents import encode

@@ -3,9 +3,9 @@
 import random
 
 import pytest
-from integration.tools import GIB, Shell, lun, luns, mutate, put, terms, with_lun
 from msgspec.structs import replace
 
+from integration.tools import GIB, Shell, lun, luns, mutate, put, terms, with_lun
 from lunmapd.client import Client, InvalidInputError, Note
 from lunmapd.core.base.documents import DocumentError, encode
 from lunmapd.core.base.lunmap import Lunmap

@@ -1,10 +1,10 @@
 """The hold on mass removal, and on a tree that was restored, until somebody confirms."""
 
 import pytest
-from integration.agents import Nodes, applied, conditions, confirm, is_open, many, message, put, shown
-from integration.tools import NOW, terms
 from msgspec.structs import replace
 
+from integration.agents import Nodes, applied, conditions, confirm, is_open, many, message, put, shown
+from integration.tools import NOW, terms
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.core.base.lunmap import Initiator, NodeState
 from lunmapd.core.fleet.status import APPLIED, STORE, Standing, standing

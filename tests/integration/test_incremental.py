@@ -1,9 +1,9 @@
 """A node that goes by the change of the map alone, between two looks at the whole kernel."""
 
 import pytest
-from integration.agents import Nodes, applied, conditions, confirm, many, put, shown
 from msgspec.structs import replace
 
+from integration.agents import Nodes, applied, conditions, confirm, many, put, shown
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.core.node import lio_objects

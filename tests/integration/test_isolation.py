@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+
+from fakes.clock import Clock
 from integration.agents import MAP, NOWHERE, Nodes, conditions, is_open, many, put
 from integration.conftest import Connect
 from integration.relay import Relay
 from integration.tools import wait_until
-
-from fakes.clock import Clock
 from lab import Ensemble
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy

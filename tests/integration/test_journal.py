@@ -3,10 +3,10 @@
 import logging
 
 import pytest
-from integration.agents import H, Nodes, T, conditions, many, put
-from integration.tools import wait_until
 from msgspec.structs import replace
 
+from integration.agents import H, Nodes, T, conditions, many, put
+from integration.tools import wait_until
 from lunmapd.agent.loop.agent import utc_now
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.registration import Member

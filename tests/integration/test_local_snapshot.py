@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from integration.agents import MAP, NOWHERE, Nodes, applied, conditions, many, message, put
-from integration.conftest import Connect
-from integration.tools import Shell
 from msgspec.structs import replace
 
 from fakes.clock import Clock
+from integration.agents import MAP, NOWHERE, Nodes, applied, conditions, many, message, put
+from integration.conftest import Connect
+from integration.tools import Shell
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.policy import DAY, Policy
 from lunmapd.agent.state.map_snapshot import FILE, LocalSnapshot

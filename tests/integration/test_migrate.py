@@ -3,11 +3,11 @@
 from contextlib import suppress
 
 import pytest
+from msgspec.structs import replace
+
 from cluster import Ctl
 from integration.relay import Break, Relay
 from integration.tools import NOON, NOW, Shell, any_map, make_former_tree, put
-from msgspec.structs import replace
-
 from lunmapd.client import Client, Note, OlderSchemaError, OldNodesError
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target

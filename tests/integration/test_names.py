@@ -1,11 +1,11 @@
 """Two machines that go by the same node name."""
 
 import pytest
+
+from fakes.lio import FakeLio
 from integration.agents import MAP, Nodes, conditions, message, put
 from integration.conftest import Connect
 from integration.tools import Shell
-
-from fakes.lio import FakeLio
 from lunmapd.agent.state.machine_id import Identity
 from lunmapd.core.fleet.status import STORE
 from lunmapd.store.session.session import Session

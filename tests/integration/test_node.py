@@ -1,8 +1,8 @@
 import pytest
-from integration.tools import NOW, Shell, owns, wait_until
 from kazoo.client import KazooClient
 from msgspec.structs import replace
 
+from integration.tools import NOW, Shell, owns, wait_until
 from lunmapd.core.base.documents import encode
 from lunmapd.core.fleet.status import At, Live, NodeStatus
 from lunmapd.store.session import paths

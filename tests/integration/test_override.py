@@ -1,10 +1,10 @@
 """Steps that would disturb initiators that are logged in: held, and let pass by an override."""
 
 import pytest
-from cluster import Ctl
-from integration.agents import MAP, H, Nodes, T, applied, conditions, many, message, put, shown
 from msgspec.structs import replace
 
+from cluster import Ctl
+from integration.agents import MAP, H, Nodes, T, applied, conditions, many, message, put, shown
 from lunmapd.agent.loop.agent import Agent, utc_now
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.registration import Member

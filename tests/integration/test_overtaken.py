@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
+
 from integration.agents import MAP, Nodes, conditions
 from integration.agents import put as put_by_the_rules
 from integration.tools import Shell, luns, put, terms
-from msgspec.structs import replace
-
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.fleet.status import STORE
 from lunmapd.store.commit.rewound import accept_rewound

@@ -14,16 +14,16 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
-from integration.agents import MAP, Nodes, put
 from prometheus_client import generate_latest
-from unit.service.daemon.test_metrics import full
 
+from integration.agents import MAP, Nodes, put
 from lab import wait_for
 from lab.apt import extract
 from lab.cache import build_once, cache_directory
 from lab.wait import PATIENCE
 from lunmapd.service.daemon.metrics import Metrics, served
 from lunmapd.store.session.session import Session
+from unit.service.daemon.test_metrics import full
 
 pytestmark = pytest.mark.integration
 

@@ -3,9 +3,9 @@ import threading
 from contextlib import suppress
 
 import pytest
-from integration.tools import GIB, Shell, lun, luns, make_former_tree, mutate, put, with_lun
 from msgspec.structs import replace
 
+from integration.tools import GIB, Shell, lun, luns, make_former_tree, mutate, put, with_lun
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import SECTIONS
 from lunmapd.core.history.changes import Head, Revision, Staged

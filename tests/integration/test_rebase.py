@@ -3,9 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from integration.tools import GIB, Shell, lun, luns, put, terms, with_lun
 from msgspec.structs import replace
 
+from integration.tools import GIB, Shell, lun, luns, put, terms, with_lun
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import InvalidInputError, Problem
 from lunmapd.core.base.lunmap import Initiator, Lunmap

@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from integration.tools import luns, put, wait_until
 
+from integration.tools import luns, put, wait_until
 from lab import Ensemble, Lab, Server
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_all, refresh

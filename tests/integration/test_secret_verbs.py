@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+
 from cluster import Answer, Ctl
 from integration.conftest import Connect
 from integration.tools import NOW
-
 from lab import Ensemble
 from lunmapd.core.fleet.status import Live, NodeStatus
 from lunmapd.service.keyfile import read_keys

@@ -7,9 +7,9 @@ from functools import partial
 from itertools import count
 
 import pytest
+
 from integration.relay import Relay
 from integration.tools import Shell, at_last, luns, put, wait_until
-
 from lunmapd.core.fleet.status import Live
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NotInitialisedError, RefusedError, UnheardError, UnreachableError

@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+from msgspec.structs import replace
+
 from cluster import Ctl
 from integration.relay import Break, Relay
 from integration.tools import GIB, Shell, at_last, lun, luns, put, terms, with_lun
-from msgspec.structs import replace
-
 from lunmapd.client import Client, show_map
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import Exit, InvalidInputError

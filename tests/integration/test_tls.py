@@ -6,12 +6,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
+
 from cluster import Ctl
 from integration.tools import luns, put, wait_until
-from msgspec.structs import replace
-from pki import Authority
-from secure import Secure, secure
-
 from lab import Lab, wait_for
 from lab.wait import PATIENCE
 from lunmapd.store.session.access_errors import TlsFailedError
@@ -20,6 +18,8 @@ from lunmapd.store.session.errors import UnreachableError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_all
 from lunmapd.store.upkeep.init import initialise
+from pki import Authority
+from secure import Secure, secure
 
 pytestmark = pytest.mark.integration
 

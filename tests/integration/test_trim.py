@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+
 from cluster import Ctl
 from integration.relay import Break, Relay
 from integration.tools import GIB, Shell, at_last, lun, luns, put
-
 from lunmapd.client import Client, HistoryTrimmedError, HistoryUnknownError, Note
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lunmap

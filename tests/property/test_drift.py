@@ -3,7 +3,6 @@
 from hypothesis import event, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from property.test_plan import strictly
 
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.password import Secret
@@ -12,6 +11,7 @@ from lunmapd.core.node.failure import DRIFTED, WAITING
 from lunmapd.core.node.project import PORT_ID, project
 from lunmapd.core.planning.drift import CLASSES, Known, find, judge, learn
 from lunmapd.core.planning.plan import causes, follow, plan, with_dependents
+from property.test_plan import strictly
 from strategies import NODES, lunmaps
 
 Objects = dict[lio_objects.Key, lio_objects.Object]

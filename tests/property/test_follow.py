@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from hypothesis import event, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from property.test_drift import REPORTED, handled
 
 from fakes.clock import Clock
 from fakes.lio import CrashedError, FakeLio
@@ -28,6 +27,7 @@ from lunmapd.core.node.project import PORT_ID, project
 from lunmapd.core.planning.drift import CLASSES
 from lunmapd.core.planning.guard import Limits
 from lunmapd.core.secrets.sealing import Vault
+from property.test_drift import REPORTED, handled
 from strategies import NODES, lunmaps
 
 AUDIT = 3600.0

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from cluster import CONVERGE, DB1, PID, SAN, Cluster, StorageNode, eventually
 from msgspec import structs
 
+from cluster import CONVERGE, DB1, PID, SAN, Cluster, StorageNode, eventually
 from lab import wait_for
 from lab.io import VerifiedIO
 from lunmapd.client import Chap, Client, Lunmap, Note, parse_map

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cluster import CONVERGE, DB1, EXAMPLE, Ctl, StorageNode, eventually
-
 from lab import Ensemble, Initiator, Machine, Map, wait_for
 
 

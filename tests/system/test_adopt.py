@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from cluster import HOST, Cluster, StorageNode, bring_up, eventually
 
+from cluster import HOST, Cluster, StorageNode, bring_up, eventually
 from lab import Lab
 from lab.io import VerifiedIO
 from lunmapd.client import Lunmap, parse_map

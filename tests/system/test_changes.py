@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from cluster import CONVERGE, HOST, SAN, SCRATCH, bring_up
-from system.scene import Noticed, Prediction, Scene
 
+from cluster import CONVERGE, HOST, SAN, SCRATCH, bring_up
 from lab import wait_for
 from lab.pytest_plugin import NewLab
 from lunmapd.client import Client, InvalidInputError
 from lunmapd.core.node import lio_objects
+from system.scene import Noticed, Prediction, Scene
 
 pytestmark = pytest.mark.lab
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import HOST, SAN, Cluster, bring_up, eventually
 
+from cluster import HOST, SAN, Cluster, bring_up, eventually
 from lab import CommandFailed
 from lab.pytest_plugin import NewLab
 

@@ -3,9 +3,9 @@
 import time
 
 import pytest
-from cluster import CONVERGE, SESSION_TIMEOUT, Ctl, StorageNode, eventually
 from kazoo.client import KazooClient
 
+from cluster import CONVERGE, SESSION_TIMEOUT, Ctl, StorageNode, eventually
 from lab import Lab
 
 pytestmark = pytest.mark.lab

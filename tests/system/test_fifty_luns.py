@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cluster import HOST, SAN, Cluster, Ctl, bring_up, eventually
 
+from cluster import HOST, SAN, Cluster, Ctl, bring_up, eventually
 from lab.pytest_plugin import NewLab
 
 pytestmark = pytest.mark.lab

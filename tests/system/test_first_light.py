@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
+
 from cluster import (
     DB1,
     HOST,
@@ -21,7 +22,6 @@ from cluster import (
     eventually,
     settings,
 )
-
 from lab import CommandFailed
 from lab.pytest_plugin import NewLab
 

@@ -1,10 +1,10 @@
 """Two storage nodes and an initiator, on real kernels, without the daemon: what the lab can show of LIO."""
 
 import pytest
-from system.export import export
 
 from lab import Initiator, Lab, Machine, Map, wait_for
 from lab.wait import PATIENCE
+from system.export import export
 
 pytestmark = pytest.mark.lab
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from cluster import SAN, Cluster, bring_up, eventually
 
+from cluster import SAN, Cluster, bring_up, eventually
 from lab.pytest_plugin import NewLab
 
 pytestmark = pytest.mark.lab

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from cluster import Ctl, StorageNode, eventually, settings
-from secure import Secure, secure
 
+from cluster import Ctl, StorageNode, eventually, settings
 from lab import Lab
+from secure import Secure, secure
 
 pytestmark = pytest.mark.lab
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from cluster import (
     HOST,
     METRICS,
@@ -19,11 +20,10 @@ from cluster import (
     eventually,
     settings,
 )
-from system.serving import Site, converged, undisturbed
-
 from lab.project import package
 from lab.pytest_plugin import NewLab
 from lunmapd.core.base.messages import Message
+from system.serving import Site, converged, undisturbed
 
 pytestmark = pytest.mark.lab
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from cluster import DB1, LOG, Cluster, StorageNode, bring_up, eventually
 
+from cluster import DB1, LOG, Cluster, StorageNode, bring_up, eventually
 from lab.io import VerifiedIO
 from lab.pytest_plugin import NewLab
 

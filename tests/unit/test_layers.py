@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from layers import Layer, Outcome, run, run_again
 
 ONCE = """

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from unit.core.saveconfigs import DISK, FILE, HOST, MEMORY, OTHER, PASSED, PROGRAM, A, B, acl, saved, target
 
 from lunmapd.core.adoption.adopt import Adoption, _filled, adopt
 from lunmapd.core.adoption.convert import as_ours
@@ -19,6 +18,7 @@ from lunmapd.core.map import rules
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import project
 from lunmapd.core.planning.plan import plan
+from unit.core.saveconfigs import DISK, FILE, HOST, MEMORY, OTHER, PASSED, PROGRAM, A, B, acl, saved, target
 
 NODE = "n1"
 BOTH = {0: "block/db1", 7: "fileio/logs"}

@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from unit.core.small import LUN, MAP, H, T
 
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import DocumentError, decode, encode
@@ -12,6 +11,7 @@ from lunmapd.core.history.changes import Change, patch, split
 from lunmapd.core.history.digest import fingerprint, replace, show, total
 from lunmapd.core.history.migrate import to_schema_2
 from lunmapd.core.map.fill_in import with_identity
+from unit.core.small import LUN, MAP, H, T
 
 
 def test_canonical_bytes_are_short_and_stable() -> None:

@@ -1,7 +1,6 @@
 """What a node says of itself."""
 
 import pytest
-from unit.core.small import H, T
 
 from lunmapd.core.fleet.status import (
     APPLIED,
@@ -21,6 +20,7 @@ from lunmapd.core.fleet.status import (
 )
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import WAITING, Failure
+from unit.core.small import H, T
 
 TPG = lio_objects.Tpg(T, 1)
 ACL = lio_objects.NodeAcl(T, 1, H)

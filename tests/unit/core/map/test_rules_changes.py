@@ -1,10 +1,10 @@
 """What a commit may not do to a Lun that stays."""
 
 import pytest
-from unit.core.maps import edited
 
 from lunmapd.core.map.mapfile import parse
 from lunmapd.core.map.rules import change_problems
+from unit.core.maps import edited
 
 FILE = "backing: {type: fileio, path: /srv/db1.img}"
 SIZE = "size: 64MiB"

@@ -1,7 +1,6 @@
 """What a node wants of LIO when something can't be read, breaks a rule or is another tool's."""
 
 import msgspec
-from unit.core.small import LUN, MAP, H, T
 
 from lunmapd.core.base.backings import Block, FileIO
 from lunmapd.core.base.lunmap import Map, PortalGroup, Target
@@ -11,6 +10,7 @@ from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import project
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
+from unit.core.small import LUN, MAP, H, T
 
 
 def test_suspects_name_the_object() -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 from msgspec.structs import replace
-from unit.core.small import LUN, MAP
 
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
@@ -13,6 +12,7 @@ from lunmapd.core.node.out_of_band import REFUSED, SERIAL, Judged, judge
 from lunmapd.core.node.project import project
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
+from unit.core.small import LUN, MAP
 
 RECORDED = {"luns/a": encode(LUN)}
 

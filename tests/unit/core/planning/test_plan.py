@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from unit.core.small import LUN, MAP, H, T
 
 from lunmapd.core.base.backings import FileIO
 from lunmapd.core.node import lio_objects
@@ -11,6 +10,7 @@ from lunmapd.core.node.failure import WAITING, Failure
 from lunmapd.core.node.project import project
 from lunmapd.core.planning.outcome import Ledger, Report, failures
 from lunmapd.core.planning.plan import Action, Disruption, Step, disruption, plan
+from unit.core.small import LUN, MAP, H, T
 
 TPG = lio_objects.Tpg(T, 1)
 ACL = lio_objects.NodeAcl(T, 1, H)

@@ -3,7 +3,6 @@
 from itertools import count
 
 import pytest
-from unit.core.maps import GOOD, H
 
 from lunmapd.core.base.lunmap import Chap, Discovery, Initiator, Lunmap, Node
 from lunmapd.core.base.password import Secret
@@ -33,6 +32,7 @@ from lunmapd.core.secrets.sealing import (
     sealed_with,
     warn_password,
 )
+from unit.core.maps import GOOD, H
 
 OLD, NEW = b"a" * 32, b"b" * 32
 NONCE = bytes(range(12))

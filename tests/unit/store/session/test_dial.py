@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from pki import Authority, Pair
 
 from lunmapd.store.session.credentials import Tls
 from lunmapd.store.session.dial import Dialler, show
 from lunmapd.store.session.handler import WatchedHandler
+from pki import Authority, Pair
 
 
 @pytest.fixture

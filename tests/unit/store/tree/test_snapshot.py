@@ -1,12 +1,11 @@
 """Putting together what was read from the tree."""
 
-from unit.store.commit.test_draft import META, lun, luns, objects
-
 from lunmapd.core.base.documents import decode, encode
 from lunmapd.core.base.lunmap import Lun, Lunmap, Map
 from lunmapd.core.history.changes import Head, map_digest
 from lunmapd.core.history.digest import show
 from lunmapd.store.tree.snapshot import assemble
+from unit.store.commit.test_draft import META, lun, luns, objects
 
 
 def test_what_is_known_stays_the_same_object() -> None:
