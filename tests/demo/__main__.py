@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster import HOST, SAN, SESSION_TIMEOUT, Cluster, CtlError, bring_up, eventually
 from demo.narrator import Narrator
 from lab import Lab, LabError
 from lab.check import unfit
+from support.cluster import HOST, SAN, SESSION_TIMEOUT, Cluster, CtlError, bring_up, eventually
 
 if TYPE_CHECKING:
     from lab.initiator import Map

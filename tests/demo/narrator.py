@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cluster import Answer, Cluster
     from lab import Machine
+    from support.cluster import Answer, Cluster
 
 
 class Narrator:

@@ -9,12 +9,12 @@ import pytest
 
 from fakes.clock import Clock
 from fakes.lio import FakeLio
-from integration.agents import Nodes
-from integration.tools import make_former_tree
 from lab import Ensemble, Lab
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.store.session.session import Session
 from lunmapd.store.upkeep.init import initialise
+from support.agents import Nodes
+from support.commits import make_former_tree
 
 Connect = Callable[..., Session]
 

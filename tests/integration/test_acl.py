@@ -10,10 +10,8 @@ from kazoo.exceptions import NoAuthError, NotEmptyError
 from kazoo.security import OPEN_ACL_UNSAFE
 from msgspec.structs import replace
 
-from cluster import Answer, Ctl
 from fakes.lio import FakeLio
-from integration.agents import Nodes
-from integration.tools import NOW, luns, put, wait_until
+from integration.test_node import expire
 from lab import Lab
 from lunmapd.agent.state.machine_id import Identity as MachineIdentity
 from lunmapd.client import (
@@ -42,9 +40,10 @@ from lunmapd.store.tree.members import read_fleet, register, write_status
 from lunmapd.store.tree.read import read_all
 from lunmapd.store.upkeep.init import initialise
 from lunmapd.store.upkeep.trim import trim
-from secure import Secure, secure
-
-from .test_node import expire
+from support.agents import Nodes
+from support.cluster import Answer, Ctl
+from support.commits import NOW, luns, put, wait_until
+from support.secure import Secure, secure
 
 pytestmark = pytest.mark.integration
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from fakes.lio import FakeLio
-from integration.agents import MAP, A, B, H, Nodes, T, applied, conditions, put
 from integration.conftest import Connect
-from integration.tools import Shell, wait_until
+from integration.test_node import expire
 from lab import Ensemble
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.wakeup import Bell
@@ -25,8 +24,8 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet
 from lunmapd.store.tree.read import read_all
 from lunmapd.store.upkeep.init import initialise
-
-from .test_node import expire
+from support.agents import MAP, A, B, H, Nodes, T, applied, conditions, put
+from support.commits import Shell, wait_until
 
 
 def test_a_committed_map_is_applied_and_reported(session: Session, kernel: FakeLio, make: Nodes) -> None:

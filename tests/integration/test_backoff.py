@@ -6,8 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.clock import Clock
-from integration.agents import Nodes, applied, conditions, confirm, many, put, shown
-from integration.tools import wait_until
+from integration.test_node import expire
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.wakeup import Bell
@@ -16,8 +15,8 @@ from lunmapd.core.fleet.status import APPLIED
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.store.session.session import Session
-
-from .test_node import expire
+from support.agents import Nodes, applied, conditions, confirm, many, put, shown
+from support.commits import wait_until
 
 pytestmark = pytest.mark.integration
 

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from cluster import Ctl
-from integration.relay import Break, Relay
-from integration.tools import GIB, NOON, NOW, Shell, at_last, lun, luns, owns, put, terms
+from integration.conftest import Connect
 from lunmapd.client import (
     AlreadyInitialisedError,
     BackupError,
@@ -42,8 +40,9 @@ from lunmapd.store.upkeep.init import initialise, make_chroot
 from lunmapd.store.upkeep.restore import restore
 from lunmapd.store.upkeep.restore_lock import Claim
 from lunmapd.store.upkeep.trim import trim
-
-from .conftest import Connect
+from support.cluster import Ctl
+from support.commits import GIB, NOON, NOW, Shell, at_last, lun, luns, owns, put, terms
+from support.relay import Break, Relay
 
 pytestmark = pytest.mark.integration
 

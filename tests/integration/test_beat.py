@@ -2,14 +2,14 @@
 
 import pytest
 
-from cluster import Ctl
 from fakes.clock import Clock
-from integration.agents import MAP, SELF, put
 from lunmapd.agent.loop.registration import Member
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
+from support.agents import MAP, SELF, put
+from support.cluster import Ctl
 
 pytestmark = pytest.mark.integration
 

@@ -1,8 +1,7 @@
 import pytest
 from msgspec.structs import replace
 
-from integration.relay import Break, Relay
-from integration.tools import GIB, NOW, Shell, at_last, lun, luns, put, terms, with_lun
+from integration.conftest import Connect
 from lunmapd.client import Client
 from lunmapd.core.base.lunmap import Initiator, Lunmap
 from lunmapd.store.commit.commit_errors import EditedMeanwhileError, OutcomeUnknownError
@@ -20,8 +19,8 @@ from lunmapd.store.session.limits import TooLargeError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_all
 from lunmapd.store.upkeep.init import initialise
-
-from .conftest import Connect
+from support.commits import GIB, NOW, Shell, at_last, lun, luns, put, terms, with_lun
+from support.relay import Break, Relay
 
 pytestmark = pytest.mark.integration
 

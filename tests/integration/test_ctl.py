@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from kazoo.client import KazooClient
 
-from cluster import Ctl
 from lab import Ensemble
+from support.cluster import Ctl
 
 EXAMPLE = Path("config/lunmap.yaml").read_text()
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cluster import Ctl
 from lab import Ensemble
+from support.cluster import Ctl
 
 EXAMPLE = Path("config/lunmap.yaml").read_text()
 HOST = "initiators/iqn.2026-01.org.example:host1"

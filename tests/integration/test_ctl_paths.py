@@ -8,10 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cluster import Ctl
 from fakes.lio import FakeLio
-from integration.agents import MAP, A, B, H, Nodes, T, put
-from integration.tools import NOW, Shell
 from lunmapd.client import Client, Lag
 from lunmapd.core.base.lunmap import (
     Group,
@@ -28,6 +25,9 @@ from lunmapd.core.fleet.status import MAX_LOGINS
 from lunmapd.core.node.observed import Session as Seen
 from lunmapd.service.ctl.summary import summary, without_clock
 from lunmapd.store.session.session import Session
+from support.agents import MAP, A, B, H, Nodes, T, put
+from support.cluster import Ctl
+from support.commits import NOW, Shell
 
 pytestmark = pytest.mark.integration
 

@@ -10,12 +10,12 @@ from typing import IO
 import pytest
 from msgspec.structs import replace
 
-from cluster import Ctl
-from integration.agents import MAP, H, Nodes, put
-from integration.tools import Shell
 from lunmapd.client import Client, NotAppliedError
 from lunmapd.core.base.lunmap import Initiator, Node
 from lunmapd.store.session.session import Session
+from support.agents import MAP, H, Nodes, put
+from support.cluster import Ctl
+from support.commits import Shell
 
 pytestmark = pytest.mark.integration
 

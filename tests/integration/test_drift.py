@@ -7,10 +7,7 @@ from msgspec.structs import replace
 
 from fakes.clock import Clock
 from fakes.lio import CrashedError
-from integration.agents import H, Nodes, T, applied, conditions, many, message, put, shown
 from integration.conftest import Connect
-from integration.relay import Relay
-from integration.tools import wait_until
 from lab import Ensemble
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
@@ -21,6 +18,9 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Session as Login
 from lunmapd.core.planning.drift import CLASSES
 from lunmapd.store.session.session import Session
+from support.agents import H, Nodes, T, applied, conditions, many, message, put, shown
+from support.commits import wait_until
+from support.relay import Relay
 
 pytestmark = pytest.mark.integration
 

@@ -3,7 +3,8 @@ from contextlib import suppress
 
 import pytest
 
-from integration.tools import at_last, lun, luns, owns, put, wait_until, with_lun
+from integration.conftest import Connect
+from integration.test_node import LIVE, STATUS
 from lab import Ensemble, Server
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.store.commit.commit_errors import OutcomeUnknownError
@@ -14,9 +15,7 @@ from lunmapd.store.tree.read import read_all, refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.tree.znodes import read_revisions
 from lunmapd.store.upkeep.init import initialise
-
-from .conftest import Connect
-from .test_node import LIVE, STATUS
+from support.commits import at_last, lun, luns, owns, put, wait_until, with_lun
 
 pytestmark = pytest.mark.integration
 

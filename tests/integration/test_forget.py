@@ -5,11 +5,8 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from cluster import Ctl
 from fakes.lio import FakeLio
-from integration.agents import MAP, Nodes, T, put
-from integration.relay import Break, Relay
-from integration.tools import NOW, Shell
+from integration.conftest import Connect
 from lunmapd.agent.state.machine_id import Identity
 from lunmapd.core.base.lunmap import Node, NodeState, PortalGroup, Scope, Shared
 from lunmapd.core.fleet.status import Live, NodeStatus
@@ -21,8 +18,10 @@ from lunmapd.store.tree.members import read_fleet, register, write_status
 from lunmapd.store.tree.read import read_all
 from lunmapd.store.upkeep import forget as forgetting
 from lunmapd.store.upkeep.forget import Forgotten, NodeInUseError, forget
-
-from .conftest import Connect
+from support.agents import MAP, Nodes, T, put
+from support.cluster import Ctl
+from support.commits import NOW, Shell
+from support.relay import Break, Relay
 
 pytestmark = pytest.mark.integration
 

@@ -4,8 +4,6 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.clock import Clock
-from integration.agents import MAP, A, B, Nodes, conditions, failing, many, message, put, shown
-from integration.tools import Shell, terms
 from lab import Ensemble
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.core.base.documents import encode
@@ -16,6 +14,8 @@ from lunmapd.store.commit.commit_options import allowing, by_the_rules
 from lunmapd.store.commit.repair import repair
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_all
+from support.agents import MAP, A, B, Nodes, conditions, failing, many, message, put, shown
+from support.commits import Shell, terms
 
 pytestmark = pytest.mark.integration
 

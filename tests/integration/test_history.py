@@ -5,7 +5,6 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from integration.tools import GIB, Shell, lun, luns, mutate, put, terms, with_lun
 from lunmapd.client import Client, InvalidInputError, Note
 from lunmapd.core.base.documents import DocumentError, encode
 from lunmapd.core.base.lunmap import Lunmap
@@ -17,6 +16,7 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.history import rewind, walk
 from lunmapd.store.tree.history_errors import HistoryTrimmedError, HistoryUnknownError, NoSuchRevisionError
 from lunmapd.store.tree.read import read_all, refresh
+from support.commits import GIB, Shell, lun, luns, mutate, put, terms, with_lun
 
 pytestmark = pytest.mark.integration
 

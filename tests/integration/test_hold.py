@@ -3,8 +3,6 @@
 import pytest
 from msgspec.structs import replace
 
-from integration.agents import Nodes, applied, conditions, confirm, is_open, many, message, put, shown
-from integration.tools import NOW, terms
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.core.base.lunmap import Initiator, NodeState
 from lunmapd.core.fleet.status import APPLIED, STORE, Standing, standing
@@ -15,6 +13,8 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_all
 from lunmapd.store.upkeep.backup import read_backup
 from lunmapd.store.upkeep.restore import restore
+from support.agents import Nodes, applied, conditions, confirm, is_open, many, message, put, shown
+from support.commits import NOW, terms
 
 pytestmark = pytest.mark.integration
 

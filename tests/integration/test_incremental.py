@@ -3,13 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from integration.agents import Nodes, applied, conditions, confirm, many, put, shown
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.lio.worker.kernel import KernelUnreadableError
 from lunmapd.store.session.session import Session
+from support.agents import Nodes, applied, conditions, confirm, many, put, shown
 
 pytestmark = pytest.mark.integration
 

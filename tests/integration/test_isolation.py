@@ -5,16 +5,16 @@ from collections.abc import Iterator
 import pytest
 
 from fakes.clock import Clock
-from integration.agents import MAP, NOWHERE, Nodes, conditions, is_open, many, put
 from integration.conftest import Connect
-from integration.relay import Relay
-from integration.tools import wait_until
 from lab import Ensemble
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.core.fleet.status import APPLIED, OFFERED, STORE
 from lunmapd.core.node import lio_objects
 from lunmapd.store.session.session import Session
+from support.agents import MAP, NOWHERE, Nodes, conditions, is_open, many, put
+from support.commits import wait_until
+from support.relay import Relay
 
 pytestmark = pytest.mark.integration
 

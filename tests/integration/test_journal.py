@@ -5,8 +5,7 @@ import logging
 import pytest
 from msgspec.structs import replace
 
-from integration.agents import H, Nodes, T, conditions, many, put
-from integration.tools import wait_until
+from integration.conftest import Connect
 from lunmapd.agent.loop.agent import utc_now
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.registration import Member
@@ -18,8 +17,8 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Login as Seen
 from lunmapd.core.node.observed import Session as Login
 from lunmapd.store.session.session import Session
-
-from .conftest import Connect
+from support.agents import H, Nodes, T, conditions, many, put
+from support.commits import wait_until
 
 pytestmark = pytest.mark.integration
 

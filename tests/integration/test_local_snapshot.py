@@ -8,15 +8,15 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.clock import Clock
-from integration.agents import MAP, NOWHERE, Nodes, applied, conditions, many, message, put
 from integration.conftest import Connect
-from integration.tools import Shell
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.policy import DAY, Policy
 from lunmapd.agent.state.map_snapshot import FILE, LocalSnapshot
 from lunmapd.core.fleet.status import APPLIED, FRESH, KEPT, STORE
 from lunmapd.store.session.session import Session
 from lunmapd.store.upkeep.init import initialise
+from support.agents import MAP, NOWHERE, Nodes, applied, conditions, many, message, put
+from support.commits import Shell
 
 pytestmark = pytest.mark.integration
 

@@ -5,9 +5,7 @@ from contextlib import suppress
 import pytest
 from msgspec.structs import replace
 
-from cluster import Ctl
-from integration.relay import Break, Relay
-from integration.tools import NOON, NOW, Shell, any_map, make_former_tree, put
+from integration.conftest import Connect
 from lunmapd.client import Client, Note, OlderSchemaError, OldNodesError
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target
@@ -22,8 +20,9 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet, register
 from lunmapd.store.tree.read import read_all, refresh
 from lunmapd.store.upkeep.migrate import migrate, resume
-
-from .conftest import Connect
+from support.cluster import Ctl
+from support.commits import NOON, NOW, Shell, any_map, make_former_tree, put
+from support.relay import Break, Relay
 
 pytestmark = pytest.mark.integration
 

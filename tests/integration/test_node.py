@@ -2,7 +2,7 @@ import pytest
 from kazoo.client import KazooClient
 from msgspec.structs import replace
 
-from integration.tools import NOW, Shell, owns, wait_until
+from integration.conftest import Connect
 from lunmapd.core.base.documents import encode
 from lunmapd.core.fleet.status import At, Live, NodeStatus
 from lunmapd.store.session import paths
@@ -10,8 +10,7 @@ from lunmapd.store.session.errors import NodeNameTakenError, NotInitialisedError
 from lunmapd.store.session.limits import TooLargeError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import FleetNode, read_fleet, register, write_status
-
-from .conftest import Connect
+from support.commits import NOW, Shell, owns, wait_until
 
 pytestmark = pytest.mark.integration
 

@@ -3,8 +3,6 @@
 import pytest
 from msgspec.structs import replace
 
-from cluster import Ctl
-from integration.agents import MAP, H, Nodes, T, applied, conditions, many, message, put, shown
 from lunmapd.agent.loop.agent import Agent, utc_now
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.registration import Member
@@ -17,6 +15,8 @@ from lunmapd.core.node.observed import Session as Login
 from lunmapd.core.planning.plan import Disruption
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_all
+from support.agents import MAP, H, Nodes, T, applied, conditions, many, message, put, shown
+from support.cluster import Ctl
 
 pytestmark = pytest.mark.integration
 

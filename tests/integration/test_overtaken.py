@@ -5,9 +5,6 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from integration.agents import MAP, Nodes, conditions
-from integration.agents import put as put_by_the_rules
-from integration.tools import Shell, luns, put, terms
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.fleet.status import STORE
 from lunmapd.store.commit.rewound import accept_rewound
@@ -17,6 +14,9 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import MAX_DELTAS, read_all, refresh, reread
 from lunmapd.store.tree.snapshot import Snapshot
 from lunmapd.store.upkeep.trim import trim
+from support.agents import MAP, Nodes, conditions
+from support.agents import put as put_by_the_rules
+from support.commits import Shell, luns, put, terms
 
 pytestmark = pytest.mark.integration
 

@@ -16,13 +16,13 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client import generate_latest
 
-from integration.agents import MAP, Nodes, put
 from lab import wait_for
 from lab.apt import extract
 from lab.cache import build_once, cache_directory
 from lab.wait import PATIENCE
 from lunmapd.service.daemon.metrics import Metrics, served
 from lunmapd.store.session.session import Session
+from support.agents import MAP, Nodes, put
 from unit.service.daemon.test_metrics import full
 
 pytestmark = pytest.mark.integration

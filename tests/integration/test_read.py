@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 from msgspec.structs import replace
 
-from integration.tools import GIB, Shell, lun, luns, make_former_tree, mutate, put, with_lun
+from integration.conftest import Connect
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import SECTIONS
 from lunmapd.core.history.changes import Head, Revision, Staged
@@ -23,8 +23,7 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import MAX_DELTAS, read_all, refresh
 from lunmapd.store.tree.snapshot import SCHEMA, Meta, Snapshot
 from lunmapd.store.upkeep.init import initialise
-
-from .conftest import Connect
+from support.commits import GIB, Shell, lun, luns, make_former_tree, mutate, put, with_lun
 
 pytestmark = pytest.mark.integration
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from msgspec.structs import replace
 
-from integration.tools import GIB, Shell, lun, luns, put, terms, with_lun
+from integration.conftest import Connect
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import InvalidInputError, Problem
 from lunmapd.core.base.lunmap import Initiator, Lunmap
@@ -14,8 +14,7 @@ from lunmapd.store.commit.commit_errors import BusyError, Clash, ConflictError, 
 from lunmapd.store.commit.commit_options import by_the_rules
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_all
-
-from .conftest import Connect
+from support.commits import GIB, Shell, lun, luns, put, terms, with_lun
 
 pytestmark = pytest.mark.integration
 

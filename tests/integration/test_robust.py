@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from integration.tools import luns, put, wait_until
+from integration.conftest import Connect
 from lab import Ensemble, Lab, Server
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_all, refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.upkeep.init import initialise
-
-from .conftest import Connect
+from support.commits import luns, put, wait_until
 
 pytestmark = pytest.mark.integration
 

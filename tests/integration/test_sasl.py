@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from integration.relay import Relay
-from integration.tools import luns, put, wait_until
 from lab import Lab
 from lunmapd.store.session.access_errors import NotAuthenticatedError
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials, Login
@@ -17,7 +15,9 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_all, refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.upkeep.init import initialise
-from secure import USERS, Secure, secure
+from support.commits import luns, put, wait_until
+from support.relay import Relay
+from support.secure import USERS, Secure, secure
 
 pytestmark = pytest.mark.integration
 

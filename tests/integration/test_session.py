@@ -8,8 +8,8 @@ from itertools import count
 
 import pytest
 
-from integration.relay import Relay
-from integration.tools import Shell, at_last, luns, put, wait_until
+from integration.conftest import Connect
+from integration.test_node import LIVE, STATUS, expire
 from lunmapd.core.fleet.status import Live
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NotInitialisedError, RefusedError, UnheardError, UnreachableError
@@ -18,9 +18,8 @@ from lunmapd.store.tree.members import read_fleet, register, write_status
 from lunmapd.store.tree.read import read_all, refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.upkeep.init import initialise
-
-from .conftest import Connect
-from .test_node import LIVE, STATUS, expire
+from support.commits import Shell, at_last, luns, put, wait_until
+from support.relay import Relay
 
 pytestmark = pytest.mark.integration
 

@@ -7,9 +7,7 @@ from contextlib import suppress
 import pytest
 from msgspec.structs import replace
 
-from cluster import Ctl
-from integration.relay import Break, Relay
-from integration.tools import GIB, Shell, at_last, lun, luns, put, terms, with_lun
+from integration.conftest import Connect
 from lunmapd.client import Client, show_map
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import Exit, InvalidInputError
@@ -32,8 +30,9 @@ from lunmapd.store.tree.history import rewind, walk
 from lunmapd.store.tree.history_errors import PartOnlyError
 from lunmapd.store.tree.read import read_all, read_tip, refresh
 from lunmapd.store.tree.snapshot import Snapshot
-
-from .conftest import Connect
+from support.cluster import Ctl
+from support.commits import GIB, Shell, at_last, lun, luns, put, terms, with_lun
+from support.relay import Break, Relay
 
 pytestmark = pytest.mark.integration
 

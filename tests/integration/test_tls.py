@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from cluster import Ctl
-from integration.tools import luns, put, wait_until
 from lab import Lab, wait_for
 from lab.wait import PATIENCE
 from lunmapd.store.session.access_errors import TlsFailedError
@@ -18,8 +16,10 @@ from lunmapd.store.session.errors import UnreachableError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_all
 from lunmapd.store.upkeep.init import initialise
-from pki import Authority
-from secure import Secure, secure
+from support.cluster import Ctl
+from support.commits import luns, put, wait_until
+from support.pki import Authority
+from support.secure import Secure, secure
 
 pytestmark = pytest.mark.integration
 

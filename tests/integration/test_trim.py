@@ -6,9 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from cluster import Ctl
-from integration.relay import Break, Relay
-from integration.tools import GIB, Shell, at_last, lun, luns, put
+from integration.conftest import Connect
 from lunmapd.client import Client, HistoryTrimmedError, HistoryUnknownError, Note
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lunmap
@@ -23,8 +21,9 @@ from lunmapd.store.tree.read import read_all, refresh
 from lunmapd.store.tree.znodes import list_revisions
 from lunmapd.store.upkeep.init import initialise
 from lunmapd.store.upkeep.trim import Trimmed, trim
-
-from .conftest import Connect
+from support.cluster import Ctl
+from support.commits import GIB, Shell, at_last, lun, luns, put
+from support.relay import Break, Relay
 
 pytestmark = pytest.mark.integration
 

@@ -9,7 +9,7 @@ from lunmapd.core.base.lunmap import SECTIONS, Lun, Lunmap
 from lunmapd.core.base.names import naa, parse_portal
 from lunmapd.core.history.changes import diff, map_digest, patch, patch_digest
 from lunmapd.core.map.mapfile import parse, parse_size, show, show_size
-from strategies import lunmaps
+from support.strategies import lunmaps
 
 
 @given(lunmaps())

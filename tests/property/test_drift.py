@@ -12,7 +12,7 @@ from lunmapd.core.node.project import PORT_ID, project
 from lunmapd.core.planning.drift import CLASSES, Known, find, judge, learn
 from lunmapd.core.planning.plan import causes, follow, plan, with_dependents
 from property.test_plan import strictly
-from strategies import NODES, lunmaps
+from support.strategies import NODES, lunmaps
 
 Objects = dict[lio_objects.Key, lio_objects.Object]
 

@@ -10,7 +10,7 @@ from lunmapd.core.map.rules import change_problems
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.out_of_band import judge
 from lunmapd.core.node.project import project
-from strategies import MIB, NODES, lunmaps
+from support.strategies import MIB, NODES, lunmaps
 
 
 @st.composite

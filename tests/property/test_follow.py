@@ -28,7 +28,7 @@ from lunmapd.core.planning.drift import CLASSES
 from lunmapd.core.planning.guard import Limits
 from lunmapd.core.secrets.sealing import Vault
 from property.test_drift import REPORTED, handled
-from strategies import NODES, lunmaps
+from support.strategies import NODES, lunmaps
 
 AUDIT = 3600.0
 ALL = frozenset(CLASSES)

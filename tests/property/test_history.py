@@ -10,7 +10,7 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import Revision, diff, map_digest, patch, patch_digest
 from lunmapd.core.history.digest import show
 from lunmapd.core.history.spans import inverse, objects_at, span
-from strategies import lunmaps
+from support.strategies import lunmaps
 
 
 def history(maps: list[Lunmap]) -> list[Revision]:

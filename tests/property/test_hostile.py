@@ -21,7 +21,7 @@ from lunmapd.core.node.observed import LOGGED_IN, Login, Observed, Session
 from lunmapd.core.planning.impact import Audience, Ways
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
-from strategies import INITIATORS, NODES, TARGETS, lunmaps
+from support.strategies import INITIATORS, NODES, TARGETS, lunmaps
 
 LOGINS = {name: {Login(iqn, host) for iqn in TARGETS for host in INITIATORS} for name in NODES}
 VAULT = Vault("cluster")

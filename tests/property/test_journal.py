@@ -11,7 +11,7 @@ from lunmapd.agent.state.map_snapshot import FILE, LocalSnapshot, SnapshotDamage
 from lunmapd.core.history import digest
 from lunmapd.core.history.changes import map_digest
 from lunmapd.store.tree.snapshot import Snapshot
-from strategies import lunmaps
+from support.strategies import lunmaps
 
 CONTENTS = st.lists(
     st.binary(min_size=1, max_size=40).filter(lambda data: b"\n" not in data), min_size=1, max_size=6

@@ -5,7 +5,7 @@ from hypothesis import given
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import data_at, diff
 from lunmapd.core.history.merge import merge
-from strategies import lunmaps
+from support.strategies import lunmaps
 
 
 @given(lunmaps(), lunmaps())

@@ -9,7 +9,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import keep, suspects
 from lunmapd.core.node.project import PORT_ID, project
 from lunmapd.core.planning.plan import Action, Plan, disruption, follow, plan
-from strategies import NODES, kernels, lunmaps
+from support.strategies import NODES, kernels, lunmaps
 
 Objects = dict[lio_objects.Key, lio_objects.Object]
 

@@ -12,7 +12,7 @@ from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import PORT_ID
 from lunmapd.core.planning.plan import follow, plan
 from lunmapd.core.secrets.sealing import Vault
-from strategies import NODES, lunmaps
+from support.strategies import NODES, lunmaps
 
 VAULT = Vault("cluster")
 

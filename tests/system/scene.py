@@ -9,7 +9,6 @@ from functools import partial
 
 from msgspec import structs
 
-from cluster import CONVERGE, DB1, PID, SAN, Cluster, StorageNode, eventually
 from lab import wait_for
 from lab.io import VerifiedIO
 from lunmapd.client import Chap, Client, Lunmap, Note, parse_map
@@ -21,6 +20,7 @@ from lunmapd.core.planning.impact import Audience, Impact, Ways
 from lunmapd.core.planning.plan import Action, Disruption, Step, plan
 from lunmapd.core.secrets.sealing import KEY_BYTES, NONCE_BYTES, Vault, keyring
 from lunmapd.lio.worker.kernel import Kernel
+from support.cluster import CONVERGE, DB1, PID, SAN, Cluster, StorageNode, eventually
 
 MIB = 1 << 20
 _KEYS = "/etc/lunmapd/secrets.key"

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from cluster import CONVERGE, DB1, EXAMPLE, Ctl, StorageNode, eventually
 from lab import Ensemble, Initiator, Machine, Map, wait_for
+from support.cluster import CONVERGE, DB1, EXAMPLE, Ctl, StorageNode, eventually
 
 
 @dataclass(frozen=True)

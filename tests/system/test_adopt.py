@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster import HOST, Cluster, StorageNode, bring_up, eventually
 from lab import Lab
 from lab.io import VerifiedIO
 from lunmapd.client import Lunmap, parse_map
+from support.cluster import HOST, Cluster, StorageNode, bring_up, eventually
 
 pytestmark = pytest.mark.lab
 

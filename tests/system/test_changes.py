@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from cluster import CONVERGE, HOST, SAN, SCRATCH, bring_up
 from lab import wait_for
 from lab.pytest_plugin import NewLab
 from lunmapd.client import Client, InvalidInputError
 from lunmapd.core.node import lio_objects
+from support.cluster import CONVERGE, HOST, SAN, SCRATCH, bring_up
 from system.scene import Noticed, Prediction, Scene
 
 pytestmark = pytest.mark.lab

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster import HOST, SAN, Cluster, bring_up, eventually
 from lab import CommandFailed
 from lab.pytest_plugin import NewLab
+from support.cluster import HOST, SAN, Cluster, bring_up, eventually
 
 pytestmark = pytest.mark.lab
 

@@ -5,8 +5,8 @@ import time
 import pytest
 from kazoo.client import KazooClient
 
-from cluster import CONVERGE, SESSION_TIMEOUT, Ctl, StorageNode, eventually
 from lab import Lab
+from support.cluster import CONVERGE, SESSION_TIMEOUT, Ctl, StorageNode, eventually
 
 pytestmark = pytest.mark.lab
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster import HOST, SAN, Cluster, Ctl, bring_up, eventually
 from lab.pytest_plugin import NewLab
+from support.cluster import HOST, SAN, Cluster, Ctl, bring_up, eventually
 
 pytestmark = pytest.mark.lab
 

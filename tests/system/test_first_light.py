@@ -7,7 +7,9 @@ from functools import partial
 
 import pytest
 
-from cluster import (
+from lab import CommandFailed
+from lab.pytest_plugin import NewLab
+from support.cluster import (
     DB1,
     HOST,
     METRICS,
@@ -22,8 +24,6 @@ from cluster import (
     eventually,
     settings,
 )
-from lab import CommandFailed
-from lab.pytest_plugin import NewLab
 
 pytestmark = pytest.mark.lab
 

@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from cluster import SAN, Cluster, bring_up, eventually
 from lab.pytest_plugin import NewLab
+from support.cluster import SAN, Cluster, bring_up, eventually
 
 pytestmark = pytest.mark.lab
 

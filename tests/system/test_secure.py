@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster import Ctl, StorageNode, eventually, settings
 from lab import Lab
-from secure import Secure, secure
+from support.cluster import Ctl, StorageNode, eventually, settings
+from support.secure import Secure, secure
 
 pytestmark = pytest.mark.lab
 

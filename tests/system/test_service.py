@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster import (
+from lab.project import package
+from lab.pytest_plugin import NewLab
+from lunmapd.core.base.messages import Message
+from support.cluster import (
     HOST,
     METRICS,
     SAN,
@@ -20,9 +23,6 @@ from cluster import (
     eventually,
     settings,
 )
-from lab.project import package
-from lab.pytest_plugin import NewLab
-from lunmapd.core.base.messages import Message
 from system.serving import Site, converged, undisturbed
 
 pytestmark = pytest.mark.lab

@@ -5,9 +5,9 @@ from functools import partial
 
 import pytest
 
-from cluster import DB1, LOG, Cluster, StorageNode, bring_up, eventually
 from lab.io import VerifiedIO
 from lab.pytest_plugin import NewLab
+from support.cluster import DB1, LOG, Cluster, StorageNode, bring_up, eventually
 
 pytestmark = pytest.mark.lab
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.lio.tree import Tree
+from support.configfs_tree import Tree
 
 
 @pytest.fixture

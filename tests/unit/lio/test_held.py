@@ -5,7 +5,7 @@ import pytest
 from lunmapd.core.node import lio_objects
 from lunmapd.lio.base.observation import Held, Known
 from lunmapd.lio.observe.observe import look_at
-from unit.lio.tree import IQN, NOBODY, TPGT, Tree, leftovers, served
+from support.configfs_tree import IQN, NOBODY, TPGT, Tree, leftovers, served
 
 
 def test_held_directories_are_not_touched(tree: Tree) -> None:

@@ -8,7 +8,7 @@ import pytest
 from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.service import zookeeper
 from lunmapd.service.settings import load
-from pki import Authority
+from support.pki import Authority
 
 HEAD = "zookeeper:\n  hosts: [10.0.0.1:2281]\n  tls:\n"
 

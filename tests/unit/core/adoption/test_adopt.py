@@ -18,7 +18,7 @@ from lunmapd.core.map import rules
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import project
 from lunmapd.core.planning.plan import plan
-from unit.core.saveconfigs import DISK, FILE, HOST, MEMORY, OTHER, PASSED, PROGRAM, A, B, acl, saved, target
+from support.saveconfigs import DISK, FILE, HOST, MEMORY, OTHER, PASSED, PROGRAM, A, B, acl, saved, target
 
 NODE = "n1"
 BOTH = {0: "block/db1", 7: "fileio/logs"}

@@ -11,7 +11,7 @@ from lunmapd.core.history.changes import Change, patch, split
 from lunmapd.core.history.digest import fingerprint, replace, show, total
 from lunmapd.core.history.migrate import to_schema_2
 from lunmapd.core.map.fill_in import with_identity
-from unit.core.small import LUN, MAP, H, T
+from support.small_map import LUN, MAP, H, T
 
 
 def test_canonical_bytes_are_short_and_stable() -> None:

@@ -20,7 +20,7 @@ from lunmapd.core.fleet.status import (
 )
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import WAITING, Failure
-from unit.core.small import H, T
+from support.small_map import H, T
 
 TPG = lio_objects.Tpg(T, 1)
 ACL = lio_objects.NodeAcl(T, 1, H)

@@ -11,7 +11,7 @@ from lunmapd.core.base.documents import DocumentError, encode
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history import checkpoint
 from lunmapd.core.history.checkpoint import EMPTY, Checkpoint, Header, pack, unpack
-from strategies import lunmaps
+from support.strategies import lunmaps
 
 
 def checkpoint_of(lunmap: Lunmap) -> Checkpoint:

@@ -8,7 +8,7 @@ import pytest
 from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.map.mapfile import parse
 from lunmapd.core.map.rules import change_problems, problems
-from unit.core.maps import GOOD, H, T, edited, problems_of
+from support.valid_map import GOOD, H, T, edited, problems_of
 
 
 def test_a_good_map_has_no_problems() -> None:

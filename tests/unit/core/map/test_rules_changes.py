@@ -4,7 +4,7 @@ import pytest
 
 from lunmapd.core.map.mapfile import parse
 from lunmapd.core.map.rules import change_problems
-from unit.core.maps import edited
+from support.valid_map import edited
 
 FILE = "backing: {type: fileio, path: /srv/db1.img}"
 SIZE = "size: 64MiB"

@@ -8,7 +8,7 @@ from lunmapd.core.base.password import Secret
 from lunmapd.core.map import rules
 from lunmapd.core.map.mapfile import parse
 from lunmapd.core.secrets.sealing import Vault, keyring
-from unit.core.maps import GOOD, H, T, edited, problems_of
+from support.valid_map import GOOD, H, T, edited, problems_of
 
 FILE = "backing: {type: fileio, path: /srv/db1.img}"
 DISK = "backing: {type: block, path: /dev/vg/db2}"

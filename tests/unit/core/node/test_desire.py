@@ -10,7 +10,7 @@ from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import project
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
-from unit.core.small import LUN, MAP, H, T
+from support.small_map import LUN, MAP, H, T
 
 
 def test_suspects_name_the_object() -> None:

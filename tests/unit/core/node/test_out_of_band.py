@@ -12,7 +12,7 @@ from lunmapd.core.node.out_of_band import REFUSED, SERIAL, Judged, judge
 from lunmapd.core.node.project import project
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
-from unit.core.small import LUN, MAP
+from support.small_map import LUN, MAP
 
 RECORDED = {"luns/a": encode(LUN)}
 

@@ -20,7 +20,7 @@ from lunmapd.core.base.lunmap import (
 )
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS, project
-from unit.core.small import LUN, MAP, H, T
+from support.small_map import LUN, MAP, H, T
 
 
 def test_a_lun_on_several_nodes_has_no_state_that_one_node_keeps() -> None:

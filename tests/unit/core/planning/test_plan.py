@@ -10,7 +10,7 @@ from lunmapd.core.node.failure import WAITING, Failure
 from lunmapd.core.node.project import project
 from lunmapd.core.planning.outcome import Ledger, Report, failures
 from lunmapd.core.planning.plan import Action, Disruption, Step, disruption, plan
-from unit.core.small import LUN, MAP, H, T
+from support.small_map import LUN, MAP, H, T
 
 TPG = lio_objects.Tpg(T, 1)
 ACL = lio_objects.NodeAcl(T, 1, H)

@@ -32,7 +32,7 @@ from lunmapd.core.secrets.sealing import (
     sealed_with,
     warn_password,
 )
-from unit.core.maps import GOOD, H
+from support.valid_map import GOOD, H
 
 OLD, NEW = b"a" * 32, b"b" * 32
 NONCE = bytes(range(12))

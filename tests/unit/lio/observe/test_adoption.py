@@ -13,7 +13,7 @@ from lunmapd.lio.apply.mark import take
 from lunmapd.lio.base.refusal import RefusedError
 from lunmapd.lio.observe.observe import observe
 from lunmapd.lio.observe.survey import survey
-from unit.lio.tree import Tree
+from support.configfs_tree import Tree
 
 IQN = "iqn.2020-01.org.example:disks"
 HOST = "iqn.2020-01.org.example:host"

@@ -10,7 +10,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.lio.base.observation import Known, Look
 from lunmapd.lio.observe.observe import look_at, observe
-from unit.lio.tree import IQN, NOBODY, TPGT, Tree, leftovers, served
+from support.configfs_tree import IQN, NOBODY, TPGT, Tree, leftovers, served
 
 
 def test_an_unloaded_lio_is_empty(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from lunmapd.store.commit.sizes import (
 )
 from lunmapd.store.session.limits import MAX_DOCUMENT, TooLargeError
 from lunmapd.store.tree.snapshot import Meta, Raw, Snapshot, advance, assemble, edits
-from strategies import lunmaps
+from support.strategies import lunmaps
 
 ROOT = Extra(len("/lunmap"))
 SIGNATURE = Signature("ann", "why", datetime.fromisoformat("2025-01-31T13:00:00+01:00"))

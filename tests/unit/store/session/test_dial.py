@@ -12,7 +12,7 @@ import pytest
 from lunmapd.store.session.credentials import Tls
 from lunmapd.store.session.dial import Dialler, show
 from lunmapd.store.session.handler import WatchedHandler
-from pki import Authority, Pair
+from support.pki import Authority, Pair
 
 
 @pytest.fixture

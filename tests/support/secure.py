@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lunmapd.store.session.credentials import Credentials, Login, Tls
-from pki import Authority
+from support.pki import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fakes.lio import FakeLio
-from integration.tools import terms
 from lunmapd.agent.loop.agent import Agent, utc_now
 from lunmapd.agent.loop.disk import Local
 from lunmapd.agent.loop.follow import Follower
@@ -24,6 +23,7 @@ from lunmapd.store.commit.commit import commit
 from lunmapd.store.commit.commit_options import by_the_rules
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_all
+from support.commits import terms
 
 T = "iqn.2026-01.org.example:t"
 H = "iqn.2026-01.org.example:h"

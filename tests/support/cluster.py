@@ -25,7 +25,7 @@ SESSION_TIMEOUT = 8.0
 CONVERGE = 120.0
 """Seconds after which a test gives up: what it waits for takes a few of them on an idle machine, and many on a busy one."""
 METRICS = 9810
-EXAMPLE = Path(__file__).parents[1] / "config/lunmap.yaml"
+EXAMPLE = Path(__file__).parents[2] / "config/lunmap.yaml"
 SAN = "iqn.2026-01.org.example:san"
 SCRATCH = "iqn.2026-01.org.example:scratch"
 HOST = "iqn.2026-01.org.example:host1"
