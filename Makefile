@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/pytest
+PIP    := pip install --quiet --disable-pip-version-check
+# Nothing is taken but what requirements/ names by hash: build backends too, so no build is isolated.
+LOCKED := $(PIP) --require-hashes --no-build-isolation --use-pep517
 
 # What the host needs: a compiler for systemd-python, and for the lab (see tests/lab/README.md) a way to make
 # a Debian root and a network of its own.
@@ -16,7 +19,7 @@ VAGRANT_PACKAGES := $(BOX_PACKAGES) vagrant-libvirt libvirt-daemon libvirt-daemo
 # Graphviz measures text with this font.
 PICTURE_PACKAGES := graphviz fonts-dejavu-core
 
-.PHONY: help demo test test-fast soak bench lint lab deb dist pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
+.PHONY: help demo test test-fast soak bench lint lab deb dist lock pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,7 +52,10 @@ deb: $(VENV)/ready lab-packages ## The Debian package, built in a Debian 13, int
 	@PYTHONPATH=tests $(BIN)/python -m lab deb dist
 
 dist: $(VENV)/ready ## The wheel and the source archive, into dist/
-	@$(BIN)/python -m build --quiet --outdir dist
+	@$(BIN)/python -m build --quiet --no-isolation --outdir dist
+
+lock: | packages ## Renew the locks in requirements/ (KEEP=1: only what pyproject.toml now asks for)
+	@PYTHON=$(PYTHON) KEEP=$(KEEP) packaging/lock
 
 pictures: picture-packages ## The documents' pictures, drawn from docs/pictures/*.dot
 	@$(PYTHON) packaging/pictures.py
@@ -61,7 +67,7 @@ vagrant-test: $(VENV)/ready vagrant-packages deb ## The Vagrantfile on emulated 
 	@$(PYTEST) --durations=0 -v -s tests/vagrant
 
 clean: ## Remove what was built here; the lab's cached root stays
-	rm -rf $(VENV) build dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-lock build dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 packages:
 	@packaging/install-host-packages $(FAST_PACKAGES)
@@ -78,8 +84,10 @@ box-packages:
 vagrant-packages:
 	@$(if $(INSTALL),,CHECK=1) packaging/install-host-packages $(VAGRANT_PACKAGES)
 
-$(VENV)/ready: pyproject.toml | packages
+$(VENV)/ready: pyproject.toml requirements/build.txt requirements/dev.txt | packages
 	@echo "== installing lunmapd and its tools into $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/$(LOCKED) --requirement requirements/build.txt
+	@$(BIN)/$(LOCKED) --requirement requirements/dev.txt
+	@$(BIN)/$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@

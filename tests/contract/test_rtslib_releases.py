@@ -1,5 +1,6 @@
 """The releases of rtslib-fb that lunmapd supports, beside Debian 13's own, which all other contract tests use."""
 
+import hashlib
 import io
 import subprocess
 import sys
@@ -21,15 +22,20 @@ from lunmapd.core.planning.plan import plan
 pytestmark = pytest.mark.lab
 
 # Debian 12's, and the newest. The older one needs six, which Debian 13 has not installed with rtslib.
-RELEASES = ("2.1.75", "2.2.4")
+RELEASES = ("oldest", "newest")
+LOCKS = Path(__file__).parents[2] / "requirements"
 
 
 def _unpacked(release: str) -> Path:
+    lock = LOCKS / f"rtslib-{release}.txt"
+
     def build(target: Path) -> None:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--target", target, f"rtslib-fb=={release}", "six"], check=True)
+        locked = ["--require-hashes", "--no-build-isolation", "--use-pep517", "--requirement", str(lock)]
+        subprocess.run([*pip, "--target", target, *locked], check=True)
 
-    return build_once(cache_directory() / "rtslib" / release, build, f"rtslib-fb {release}")
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+    return build_once(cache_directory() / "rtslib" / digest, build, f"the {release} rtslib-fb")
 
 
 @pytest.fixture(params=RELEASES)
