@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from integration.conftest import Connect
-from integration.test_node import LIVE, STATUS, expire
+from integration.tree.test_members import LIVE, STATUS, expire
 from lunmapd.core.fleet.status import Live
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NotInitialisedError, RefusedError, UnheardError, UnreachableError

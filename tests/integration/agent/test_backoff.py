@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.clock import Clock
-from integration.test_node import expire
+from integration.tree.test_members import expire
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.wakeup import Bell

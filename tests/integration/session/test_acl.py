@@ -11,7 +11,7 @@ from kazoo.security import OPEN_ACL_UNSAFE
 from msgspec.structs import replace
 
 from fakes.lio import FakeLio
-from integration.test_node import expire
+from integration.tree.test_members import expire
 from lab import Lab
 from lunmapd.agent.state.machine_id import Identity as MachineIdentity
 from lunmapd.client import (

@@ -4,7 +4,7 @@ from contextlib import suppress
 import pytest
 
 from integration.conftest import Connect
-from integration.test_node import LIVE, STATUS
+from integration.tree.test_members import LIVE, STATUS
 from lab import Ensemble, Server
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.store.commit.commit_errors import OutcomeUnknownError

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from fakes.lio import FakeLio
 from integration.conftest import Connect
-from integration.test_node import expire
+from integration.tree.test_members import expire
 from lab import Ensemble
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.wakeup import Bell
