@@ -56,7 +56,7 @@ from lunmapd.store.session.access_errors import (
     TlsFailedError,
     UnknownIdentityError,
 )
-from lunmapd.store.session.credentials import Credentials, Login, Tls
+from lunmapd.store.session.credentials import Credentials, PasswordLogin, Tls
 from lunmapd.store.session.errors import (
     AlreadyInitialisedError,
     NoClientError,
@@ -117,7 +117,6 @@ __all__ = [
     "Lag",
     "Live",
     "LockedOutError",
-    "Login",
     "Lun",
     "LunPaths",
     "Lunmap",
@@ -143,6 +142,7 @@ __all__ = [
     "OlderSchemaError",
     "OutcomeUnknownError",
     "PartOnlyError",
+    "PasswordLogin",
     "Permissions",
     "PortalGroup",
     "Problem",

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.client.access import Permissions
-from lunmapd.client.files import load, save
+from lunmapd.client.files import load_backup, save_backup
 from lunmapd.client.fleet import Fleet, read_with_history, wait_applied
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
 from lunmapd.core.base.lunmap import Lunmap
@@ -24,30 +24,29 @@ from lunmapd.core.map.fill_in import with_identity
 from lunmapd.core.planning.disruption_limit import WORDS
 from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.commit.commit_errors import NothingStagedError
-from lunmapd.store.commit.commit_options import Progress, Terms, allowing, in_silence
+from lunmapd.store.commit.commit_options import CommitOptions, CommitProgress, commit_rules, ignore_progress
 from lunmapd.store.commit.confirm import confirm
 from lunmapd.store.commit.draft import Signature
 from lunmapd.store.commit.override import override
 from lunmapd.store.commit.repair import edited_changes, repair
 from lunmapd.store.commit.rewound import accept_rewound
-from lunmapd.store.commit.staged import Halfway, read_halfway, resume, undo
+from lunmapd.store.commit.staged import StagedCommit, read_staged, resume_commit, undo_commit
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
 from lunmapd.store.session.session import DEFAULT_CHROOT, Session
-from lunmapd.store.tree.history import check_released, read_revision, rewind, walk
-from lunmapd.store.tree.read import read_all
-from lunmapd.store.tree.snapshot import Meta, Snapshot, followed, remembered
+from lunmapd.store.tree.history import check_released, map_at, read_revision, walk_revisions
+from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.snapshot import Meta, Snapshot, effective_map, map_with_identities
 from lunmapd.store.tree.znodes import read_newest
 from lunmapd.store.upkeep.backup import read_backup
 from lunmapd.store.upkeep.forget import Forgotten, forget
 from lunmapd.store.upkeep.init import initialise
-from lunmapd.store.upkeep.migrate import converted, migrate
-from lunmapd.store.upkeep.migrate import resume as resume_migration
+from lunmapd.store.upkeep.migrate import convert_map, migrate, resume_migration
 from lunmapd.store.upkeep.restore import restore
 from lunmapd.store.upkeep.trim import KEEP, Trimmed, trim, trim_if_long
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
-Made = TypeVar("Made", Revision, Revision | None)
+_Made = TypeVar("_Made", Revision, Revision | None)
 
 
 class Note(Struct, frozen=True):
@@ -83,7 +82,9 @@ class Client:
     those that commit, the errors of `lunmapd.store.commit.commit.commit`. All errors are LunmapdError.
     """
 
-    def __init__(self, session: Session, *, progress: Progress = in_silence, keep: int = KEEP) -> None:
+    def __init__(
+        self, session: Session, *, progress: CommitProgress = ignore_progress, keep: int = KEEP
+    ) -> None:
         """Use a session that is started, and stays open.
 
         `progress` hears how many parts of a large commit are done, of how many. When there are twice as many revisions
@@ -138,7 +139,7 @@ class Client:
 
     def read(self) -> Snapshot:
         """Read the whole map."""
-        return read_all(self._session)
+        return read_tree(self._session)
 
     def newest(self) -> int:
         """Return the number of the newest revision."""
@@ -150,8 +151,8 @@ class Client:
         Serials and port ids that `target` leaves out are those that there are, or new ones. Raises InvalidInputError.
         """
         before = self.read()
-        after = with_identity(target, remembered(before), _new_serial)
-        if found := allowing(frozenset(note.shrink))(followed(before), after):
+        after = with_identity(target, map_with_identities(before), _new_serial)
+        if found := commit_rules(frozenset(note.shrink))(effective_map(before), after):
             raise InvalidInputError(found)
         return Proposal(before, after, diff(before.lunmap, after))
 
@@ -161,32 +162,32 @@ class Client:
         What others change meanwhile in other objects stays. Raises ConflictError when they changed the same ones.
         """
         proposal = target if isinstance(target, Proposal) else self.propose(target, note)
-        return self._tidied(commit(self._session, proposal.before, proposal.after, self._terms(note)))
+        return self._tidied(commit(self._session, proposal.before, proposal.after, self._options(note)))
 
     def edit(self, change: Callable[[Lunmap], Lunmap], note: Note = NOTE) -> Revision | None:
         """Commit what `change` makes of the map; it is run again on the newer map when others were faster."""
-        return self._tidied(edit(self._session, self.read(), change, self._terms(note)))
+        return self._tidied(edit(self._session, self.read(), change, self._options(note)))
 
     def resume(self, target: Lunmap, note: Note = NOTE) -> Revision | None:
         """Go on with a large commit that stopped in the middle, until the map is `target`; like `apply` if there is none.
 
         Raises TakenOverError when another client goes on with it or undoes it at the same time.
         """
-        halfway = self._halfway()
-        if halfway is None:
+        staged = self._read_staged()
+        if staged is None:
             return self.apply(target, note)
-        after = with_identity(target, halfway.both, _new_serial)
-        return self._tidied(resume(self._session, halfway, after, self._terms(note)))
+        after = with_identity(target, staged.all_objects, _new_serial)
+        return self._tidied(resume_commit(self._session, staged, after, self._options(note)))
 
     def undo_import(self, note: Note = NOTE) -> Revision:
         """Undo a large commit that stopped in the middle, so that others can commit. Raises NothingStagedError."""
-        return self._tidied(undo(self._session, read_halfway(self._session), self._terms(note)))
+        return self._tidied(undo_commit(self._session, read_staged(self._session), self._options(note)))
 
     def log(self, path: str | None = None) -> Iterator[Revision]:
         """Yield the revisions, newest first; only those that changed the object at `path`, such as `luns/db1`, if given."""
         if path is not None:
             split(path)
-        for revision in walk(self._session, read_newest(self._session)):
+        for revision in walk_revisions(self._session, read_newest(self._session)):
             if path is None or any(change.path == path for change in revision.changes):
                 yield revision
 
@@ -195,14 +196,14 @@ class Client:
         return read_revision(self._session, number, read_newest(self._session))
 
     def map_at(self, revision: int) -> Lunmap:
-        """Return the map as it was. Raises the errors of `lunmapd.store.tree.history.rewind`."""
-        return rewind(self._session, self.read(), revision)
+        """Return the map as it was. Raises the errors of `lunmapd.store.tree.history.map_at`."""
+        return map_at(self._session, self.read(), revision)
 
     def diff(self, older: int, newer: int | None = None) -> tuple[Change, ...]:
         """Say what changed from one revision to another, by default to the newest. Raises as `map_at` does."""
         now = self.read()
-        after = rewind(self._session, now, now.revision if newer is None else newer)
-        return diff(rewind(self._session, now, older), after)
+        after = map_at(self._session, now, now.revision if newer is None else newer)
+        return diff(map_at(self._session, now, older), after)
 
     def rollback(self, revision: int, note: Note = NOTE) -> Revision | None:
         """Commit the map as it was at `revision`, as a new revision; None when nothing would change.
@@ -211,8 +212,8 @@ class Client:
         """
         now = self.read()
         check_released(self._session, revision, now.revision)
-        then = converted(rewind(self._session, now, revision), to_schema_2)
-        return self._tidied(commit(self._session, now, then, self._terms(note)))
+        then = convert_map(map_at(self._session, now, revision), to_schema_2)
+        return self._tidied(commit(self._session, now, then, self._options(note)))
 
     def confirm(self, revision: int | None = None, note: Note = NOTE) -> Revision | None:
         """Confirm what the revisions up to this one remove, by default up to the newest; None when that is done.
@@ -221,7 +222,7 @@ class Client:
         """
         now = self.read()
         chosen = now.revision if revision is None else revision
-        return self._tidied(confirm(self._session, now, chosen, self._terms(note)))
+        return self._tidied(confirm(self._session, now, chosen, self._options(note)))
 
     def override(
         self, disruption: str, seconds: float, nodes: tuple[str, ...] = (), note: Note = NOTE
@@ -240,7 +241,7 @@ class Client:
             )
         until = datetime.now(UTC) + timedelta(seconds=seconds)
         allowance = Allowance(disruption, until.strftime("%Y-%m-%dT%H:%M:%SZ"), nodes)
-        return self._tidied(override(self._session, now, allowance, self._terms(note)))
+        return self._tidied(override(self._session, now, allowance, self._options(note)))
 
     def trim(self, keep: int = KEEP) -> Trimmed:
         """Keep the last `keep` revisions, and the whole map at the oldest of them. Raises the errors of `map_at`."""
@@ -248,7 +249,7 @@ class Client:
 
     def confirm_rewound(self, note: Note = NOTE) -> Revision | None:
         """Let nodes follow this tree although they knew a newer one, as after ZooKeeper's own data were put back."""
-        return self._tidied(accept_rewound(self._session, self.read(), self._terms(note)))
+        return self._tidied(accept_rewound(self._session, self.read(), self._options(note)))
 
     def edited(self) -> tuple[Change, ...]:
         """Say what `repair` would change: what was edited around the tools, from what it is to what it should be."""
@@ -260,26 +261,26 @@ class Client:
         signed = replace(
             note, message=note.message or f"put back {', '.join(sorted(now.edited)[:_MAX_NAMED])}"
         )
-        return self._tidied(repair(self._session, now, self._terms(signed)))
+        return self._tidied(repair(self._session, now, self._options(signed)))
 
     def migrate(self, note: Note = NOTE, *, resume: bool = False) -> Revision | None:
         """Bring a map of the former schema to this one, once every node is upgraded; None when it already is.
 
         With `resume` it goes on with a migration that stopped in the middle. Raises OldNodesError.
         """
-        terms = self._terms(replace(note, message=note.message or "migrate to schema 2"))
-        halfway = self._halfway() if resume else None
-        if halfway is not None:
-            return resume_migration(self._session, halfway, to_schema_2, terms)
-        return migrate(self._session, to_schema_2, terms)
+        options = self._options(replace(note, message=note.message or "migrate to schema 2"))
+        staged = self._read_staged() if resume else None
+        if staged is not None:
+            return resume_migration(self._session, staged, to_schema_2, options)
+        return migrate(self._session, to_schema_2, options)
 
     def backup(self, path: Path) -> Title:
         """Write the map and its history into a file that only its owner can read; returns what the file says of itself.
 
         Raises BackupFileError.
         """
-        found = read_backup(self._session, self._terms(NOTE).signature.time())
-        save(path, found)
+        found = read_backup(self._session, self._options(NOTE).signature.time())
+        save_backup(path, found)
         return found.title
 
     def restore(
@@ -290,7 +291,9 @@ class Client:
         The roles of that tree stay; what is made in an empty chroot is open, or `closed` to all but us. Nodes that know the cluster hold what they have until `confirm` is called. Raises BackupFileError, BackupError,
         BadBackupError, TreeExistsError and RestoreBusyError.
         """
-        return restore(self._session, load(path), self._terms(note).signature, replaced, closed=closed)
+        return restore(
+            self._session, load_backup(path), self._options(note).signature, replaced, closed=closed
+        )
 
     def fleet(self, known: Fleet | None = None) -> Fleet:
         """Read the map, what every node says of itself, and which revisions nodes miss; after `known` only what is new."""
@@ -307,25 +310,25 @@ class Client:
         """
         return forget(self._session, self.read(), node)
 
-    def _halfway(self) -> Halfway | None:
+    def _read_staged(self) -> StagedCommit | None:
         try:
-            return read_halfway(self._session)
+            return read_staged(self._session)
         except NothingStagedError:
             return None
 
-    def _tidied(self, made: Made) -> Made:
+    def _tidied(self, made: _Made) -> _Made:
         """Keep the history short after a commit, which is done whatever comes of that."""
         if made is not None:
             try:
                 trim_if_long(self._session, self._keep)
             except LunmapdError as error:
-                log.warning("the history was not trimmed: %s", error)
+                _log.warning("the history was not trimmed: %s", error)
         return made
 
-    def _terms(self, note: Note) -> Terms:
+    def _options(self, note: Note) -> CommitOptions:
         author = note.author or f"{getpass.getuser()}@{socket.gethostname()}"
         signature = Signature(author, note.message, datetime.now(UTC))
-        return Terms(signature, allowing(frozenset(note.shrink)), note.expect, self._progress)
+        return CommitOptions(signature, commit_rules(frozenset(note.shrink)), note.expect, self._progress)
 
 
 def _new_serial() -> str:

@@ -11,7 +11,7 @@ class BackupFileError(LunmapdError):
     """The file of a backup can't be written or read."""
 
 
-def save(path: Path, found: backup.Backup) -> None:
+def save_backup(path: Path, found: backup.Backup) -> None:
     """Write a backup, in place of the file that there is only when it is on disk. Raises BackupFileError."""
     fresh = path.with_name(f".{path.name}.new")
     try:
@@ -34,7 +34,7 @@ def _sync_directory(path: Path) -> None:
         os.close(directory)
 
 
-def load(path: Path) -> backup.Backup:
+def load_backup(path: Path) -> backup.Backup:
     """Read a backup. Raises BackupFileError, and BackupError for what is not a whole backup."""
     try:
         with path.open("rb") as file:

@@ -19,7 +19,7 @@ from lunmapd.store.tree.read import refresh
 from lunmapd.store.tree.snapshot import Snapshot
 
 _POLL = 0.2
-_BEATS = 3  # so many are waited for
+_MAX_MISSED_HEARTBEATS = 3  # so many are waited for
 
 
 class NotAppliedError(LunmapdError):
@@ -86,7 +86,7 @@ def is_silent(node: FleetNode, now: datetime) -> bool:
     """Tell whether a node that lives has long not said anything, by the clocks of both machines."""
     if node.live is None or node.status is None or not node.status.beat:
         return False
-    return (seconds_since(node.status.time, now) or 0.0) > _BEATS * node.status.beat
+    return (seconds_since(node.status.time, now) or 0.0) > _MAX_MISSED_HEARTBEATS * node.status.beat
 
 
 def read_nodes(session: Session, known: Snapshot | None = None) -> Fleet:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from lunmapd.core.base.errors import InvalidInputError, Place, Problem, UnusableFilesError
 from lunmapd.store.session import credentials
 from lunmapd.store.session.access_errors import CredentialsError, SaslMissingError
-from lunmapd.store.session.credentials import Credentials, sasl_is_there, tls_context
+from lunmapd.store.session.credentials import Credentials, has_sasl, tls_context
 from lunmapd.store.session.secret_files import NOT_OTHERS, OWNER_ONLY, check_private, read_secret
 from lunmapd.store.session.session import DEFAULT_CHROOT, Session
 
@@ -65,8 +65,8 @@ def _credentials(zookeeper: ZooKeeper) -> Credentials:
     return Credentials(_tls(zookeeper.tls), _login(zookeeper.sasl), _login(zookeeper.digest))
 
 
-def _login(login: Login | None) -> credentials.Login | None:
-    return None if login is None else credentials.Login(login.user, _file(login.password_file))
+def _login(login: Login | None) -> credentials.PasswordLogin | None:
+    return None if login is None else credentials.PasswordLogin(login.user, _file(login.password_file))
 
 
 def _tls(tls: Tls | None) -> credentials.Tls | None:
@@ -111,7 +111,7 @@ def problems(zookeeper: ZooKeeper) -> Iterator[tuple[Place, str | None]]:
         yield (name,), check_seconds(getattr(zookeeper, name))
     if zookeeper.tls is not None:
         yield from _tls_problems(zookeeper.tls)
-    if zookeeper.sasl is not None and not sasl_is_there():
+    if zookeeper.sasl is not None and not has_sasl():
         yield ("sasl",), str(SaslMissingError())
     for name, login in _logins(zookeeper):
         yield (name, "user"), _check_user(login.user)

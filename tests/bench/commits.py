@@ -12,7 +12,7 @@ from bench.figure import AtLeast, AtMost, Figure, Measured
 from bench.tree import bare, ensemble, grown, lun_name, luns, terms, tree
 from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.read import read_tree, refresh
 
 if TYPE_CHECKING:
     from kazoo.client import KazooClient
@@ -23,14 +23,14 @@ _WRITERS = 20
 
 def _alone() -> Measured:
     with ensemble() as servers, tree(servers) as session, bare(servers) as client:
-        commit(session, read_all(session), luns(100), terms())
+        commit(session, read_tree(session), luns(100), terms())
         ours, plain = _write([session]), _multis(client)
     return Measured(plain / ours, f"{ours:.0f}/s", f"{plain:.0f}/s", "bare: multi() of the same three znodes")
 
 
 def _together() -> Measured:
     with ensemble() as servers, tree(servers) as session:
-        commit(session, read_all(session), luns(100), terms())
+        commit(session, read_tree(session), luns(100), terms())
         one = _write([session])
         sessions = [Session(servers.hosts, session.root, deadline=60.0) for _ in range(_WRITERS)]
         for each in sessions:
@@ -48,19 +48,19 @@ def _write(sessions: list[Session]) -> float:
         threading.Thread(target=_writer, args=(session, lun_name(index), each))
         for index, session in enumerate(sessions)
     ]
-    before = read_all(sessions[0]).revision
+    before = read_tree(sessions[0]).revision
     began = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     took = time.monotonic() - began
-    assert read_all(sessions[0]).revision == before + each * len(sessions), "a commit is missing"
+    assert read_tree(sessions[0]).revision == before + each * len(sessions), "a commit is missing"
     return each * len(sessions) / took
 
 
 def _writer(session: Session, name: str, count: int) -> None:
-    known = read_all(session)
+    known = read_tree(session)
     for _ in range(count):
         edit(session, known, partial(grown, name=name), terms())
         known = refresh(session, known)

@@ -10,7 +10,7 @@ from bench.tree import ensemble, luns, terms, tree
 from lunmapd.core.base.lunmap import SECTIONS
 from lunmapd.store.commit.commit import commit
 from lunmapd.store.session.session import WINDOW, Session
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 
 _LUNS = 10_000
 _ROUNDS = 5
@@ -18,7 +18,7 @@ _ROUNDS = 5
 
 def _full_read() -> Measured:
     with ensemble(1) as servers, tree(servers) as session:
-        commit(session, read_all(session), luns(_LUNS), terms())
+        commit(session, read_tree(session), luns(_LUNS), terms())
         rounds = [(_ours(session), _bare(session)) for _ in range(_ROUNDS)]
     ours, plain = (median(times) for times in zip(*rounds, strict=True))
     return times_bare(ours, plain, "bare: the same znodes as bytes, as many gets under way at a time")
@@ -27,10 +27,10 @@ def _full_read() -> Measured:
 def _ours(session: Session) -> float:
     """Measure up to the typed map, its digest checked."""
     began = time.monotonic()
-    found = read_all(session)
+    found = read_tree(session)
     took = time.monotonic() - began
     assert len(found.lunmap.luns) == _LUNS
-    assert not found.edited_around
+    assert not found.has_edits
     return took
 
 

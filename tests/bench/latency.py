@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 from bench.figure import AtMost, Figure, Measured, times_bare
 from bench.tree import NODES, bare, ensemble, grown, lun_name, luns, terms, tree
 from lunmapd.store.commit.commit import commit, edit
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ _PATIENCE = 120.0  # seconds, for all rounds
 
 def _latency() -> Measured:
     with ensemble() as servers, tree(servers) as admin, bare(servers) as client, ExitStack() as stack:
-        commit(admin, read_all(admin), luns(_LUNS), terms())
+        commit(admin, read_tree(admin), luns(_LUNS), terms())
         client.create("/head", b"0")
         client.create("/0", b"")
         agents = [stack.enter_context(_follower("agent", servers.hosts, admin.root, node)) for node in NODES]
@@ -65,7 +65,7 @@ def _await(followers: Sequence[IO[str]], revision: int) -> None:
 
 
 def _commit(admin: Session, agents: Sequence[IO[str]]) -> float:
-    known = read_all(admin)
+    known = read_tree(admin)
     began = time.monotonic()
     made = edit(admin, known, lambda lunmap: grown(lunmap, lun_name(0)), terms())
     assert made is not None

@@ -8,7 +8,7 @@ from bench.machine import cluster, measure
 from bench.tree import terms
 from lunmapd.store.commit.commit import commit
 from lunmapd.store.session.session import DEFAULT_CHROOT, Session
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
 
 _SHAPE = Shape(10_000, 1)
@@ -21,7 +21,7 @@ def _rss() -> Measured:
     with cluster() as (machine, servers):
         with Session(servers.hosts, DEFAULT_CHROOT, deadline=60.0) as admin:
             initialise(admin)
-            commit(admin, read_all(admin), lunmap(_SHAPE), terms())
+            commit(admin, read_tree(admin), lunmap(_SHAPE), terms())
         machine.put("/etc/machine-id", "5" * 32 + "\n")
         machine.put("/etc/lunmapd/lunmapd.yaml", _SETTINGS.format(node=NODE, hosts=servers.hosts))
         found = measure(machine, "resident", _SHAPE.luns, _SHAPE.initiators, _ROUNDS)

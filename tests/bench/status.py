@@ -17,7 +17,7 @@ from lunmapd.core.node.observed import Login
 from lunmapd.service.ctl.summary import summary
 from lunmapd.store.commit.commit import commit
 from lunmapd.store.tree.members import register, write_status
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 
 if TYPE_CHECKING:
     from lunmapd.core.base.lunmap import Lunmap
@@ -30,7 +30,7 @@ _ROUNDS = 5
 
 def _status() -> Measured:
     with ensemble(1) as servers, tree(servers) as session:
-        commit(session, read_all(session), _map(), terms())
+        commit(session, read_tree(session), _map(), terms())
         _come(session)
         rounds = [(_ours(session), _bare(session)) for _ in range(_ROUNDS)]
     ours, plain = (median(times) for times in zip(*rounds, strict=True))
@@ -45,7 +45,7 @@ def _map() -> Lunmap:
 
 def _come(session: Session) -> None:
     """Let all nodes but one be there, and say that they are well."""
-    snapshot = read_all(session)
+    snapshot = read_tree(session)
     now = At(snapshot.cluster, snapshot.revision, snapshot.digest)
     conditions = condition((), good(APPLIED, "Seen", ""), "")
     for name in _NODES[1:]:
@@ -66,7 +66,7 @@ def _ours(session: Session) -> float:
 
 def _bare(session: Session) -> float:
     began = time.monotonic()
-    read_all(session)
+    read_tree(session)
     return time.monotonic() - began
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from lab import Lab
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target
-from lunmapd.store.commit.commit_options import Terms, by_the_rules
+from lunmapd.store.commit.commit_options import CommitOptions, commit_rules
 from lunmapd.store.commit.draft import Signature
 from lunmapd.store.session.session import Session
 from lunmapd.store.upkeep.init import initialise
@@ -56,9 +56,9 @@ def grown(lunmap: Lunmap, name: str) -> Lunmap:
     return replace(lunmap, luns={**lunmap.luns, name: replace(found, size=(found.size or 0) + 4096)})
 
 
-def terms() -> Terms:
+def terms() -> CommitOptions:
     """Make the terms of a commit."""
-    return Terms(Signature("bench", "a change", datetime.now(UTC)), by_the_rules)
+    return CommitOptions(Signature("bench", "a change", datetime.now(UTC)), commit_rules())
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from bench.figure import AtMost, Figure, Measured
 from bench.tree import ensemble, grown, lun_name, luns, terms, tree
 from lunmapd.store.commit.commit import commit
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.watch import watch_head
 
 if TYPE_CHECKING:
@@ -34,16 +34,16 @@ def _watches() -> Measured:
 def _at(size: int) -> tuple[float, int]:
     """Return the watches of one follower, and the bytes of the revision that it reads."""
     with ensemble(1) as servers, tree(servers) as admin:
-        commit(admin, read_all(admin), luns(size), terms())
+        commit(admin, read_tree(admin), luns(size), terms())
         sessions = [Session(servers.hosts, admin.root, deadline=60.0) for _ in range(_FOLLOWERS)]
         known = []
         rings = [threading.Event() for _ in sessions]
         for session, ring in zip(sessions, rings, strict=True):
             session.start()
-            known.append(read_all(session))
+            known.append(read_tree(session))
             watch_head(session, ring.set)
             ring.clear()
-        now = read_all(admin)
+        now = read_tree(admin)
         revision = commit(admin, now, grown(now.lunmap, lun_name(0)), terms())
         assert revision is not None
         for session, ring, before in zip(sessions, rings, known, strict=True):

@@ -14,12 +14,12 @@ from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, PortalGroup, T
 from lunmapd.core.history.changes import Revision, diff
 from lunmapd.store.commit.commit import edit
 from lunmapd.store.commit.commit_errors import NothingStagedError, StagedError
-from lunmapd.store.commit.commit_options import Progress, Terms, by_the_rules, in_silence
+from lunmapd.store.commit.commit_options import CommitOptions, CommitProgress, commit_rules, ignore_progress
 from lunmapd.store.commit.draft import Signature
-from lunmapd.store.commit.staged import Halfway, read_halfway, resume, undo
+from lunmapd.store.commit.staged import StagedCommit, read_staged, resume_commit, undo_commit
 from lunmapd.store.session.errors import StoreError, UnreachableError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 
 _LUNS = 60
 _PORT = 900  # above those of other targets
@@ -49,7 +49,7 @@ class Importer:
         began, terms = now(), self._terms(die)
         while True:
             try:
-                edit(self._session, read_all(self._session), imported, terms)
+                edit(self._session, read_tree(self._session), imported, terms)
             except _KilledError:
                 break
             except UnreachableError:
@@ -59,20 +59,24 @@ class Importer:
     def resume(self) -> None:
         """Go on with what was left behind."""
         self._end(
-            lambda halfway, terms: resume(self._session, halfway, imported(halfway.released.lunmap), terms),
+            lambda halfway, terms: resume_commit(
+                self._session, halfway, imported(halfway.released.lunmap), terms
+            ),
             imported,
         )
 
     def undo(self) -> None:
         """Undo what was left behind."""
-        self._end(lambda halfway, terms: undo(self._session, halfway, terms), lambda lunmap: lunmap)
+        self._end(lambda halfway, terms: undo_commit(self._session, halfway, terms), lambda lunmap: lunmap)
 
-    def _end(self, way: Callable[[Halfway, Terms], Revision], meant: Callable[[Lunmap], Lunmap]) -> None:
+    def _end(
+        self, way: Callable[[StagedCommit, CommitOptions], Revision], meant: Callable[[Lunmap], Lunmap]
+    ) -> None:
         """Go one way until nothing is left behind; an attempt that failed may have made some parts, or all."""
         while True:
             began, terms = now(), self._terms()
             try:
-                halfway = read_halfway(self._session)
+                halfway = read_staged(self._session)
                 made = way(halfway, terms)
             except NothingStagedError:
                 return
@@ -84,13 +88,15 @@ class Importer:
             effect = effect_of(diff(halfway.tip.lunmap, meant(halfway.released.lunmap)))
             self._record(terms, began, Outcome.COMMITTED, effect, made.revision)
 
-    def _terms(self, progress: Progress = in_silence) -> Terms:
+    def _terms(self, progress: CommitProgress = ignore_progress) -> CommitOptions:
         token = f"importer/{next(self._steps)}/1"
-        return Terms(Signature("importer", token, datetime.now(UTC)), by_the_rules, progress=progress)
+        return CommitOptions(
+            Signature("importer", token, datetime.now(UTC)), commit_rules(), progress=progress
+        )
 
     def _record(
         self,
-        terms: Terms,
+        terms: CommitOptions,
         began: float,
         outcome: Outcome,
         effect: dict[str, str | None] | None = None,

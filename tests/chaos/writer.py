@@ -14,11 +14,11 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import diff
 from lunmapd.store.commit.commit import commit
 from lunmapd.store.commit.commit_errors import ConflictError, EditedMeanwhileError, OutcomeUnknownError
-from lunmapd.store.commit.commit_options import Terms, by_the_rules
+from lunmapd.store.commit.commit_options import CommitOptions, commit_rules
 from lunmapd.store.commit.draft import Signature
 from lunmapd.store.session.errors import StoreError, UnreachableError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.snapshot import Snapshot
 
 Wish = Callable[[Lunmap], Lunmap]
@@ -76,7 +76,7 @@ class Writer:
             after = wish(before.lunmap)
             effect = effect_of(diff(before.lunmap, after))
             signature = Signature(self.name, token, datetime.now(UTC))
-            made = commit(self.session, before, after, Terms(signature, by_the_rules))
+            made = commit(self.session, before, after, CommitOptions(signature, commit_rules()))
         except StoreError as raised:
             outcome, error = _outcome(raised), str(raised)
             self._known = None if isinstance(raised, EditedMeanwhileError) else self._known
@@ -89,7 +89,7 @@ class Writer:
         return outcome
 
     def _read(self) -> Snapshot:
-        self._known = read_all(self.session) if self._known is None else refresh(self.session, self._known)
+        self._known = read_tree(self.session) if self._known is None else refresh(self.session, self._known)
         return self._known
 
 

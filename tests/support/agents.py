@@ -20,9 +20,9 @@ from lunmapd.core.node.project import PORT_ID, project
 from lunmapd.service.keyfile import read_keys
 from lunmapd.store.commit import confirm as store
 from lunmapd.store.commit.commit import commit
-from lunmapd.store.commit.commit_options import by_the_rules
+from lunmapd.store.commit.commit_options import commit_rules
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 from support.commits import terms
 
 T = "iqn.2026-01.org.example:t"
@@ -88,7 +88,7 @@ def many(*numbers: int) -> Lunmap:
 
 def put(session: Session, lunmap: Lunmap) -> None:
     """Commit a map on top of what is there."""
-    commit(session, read_all(session), lunmap, terms(check=by_the_rules))
+    commit(session, read_tree(session), lunmap, terms(check=commit_rules()))
 
 
 def applied(agent: Agent) -> int | None:
@@ -125,4 +125,4 @@ def is_open(kernel: FakeLio) -> bool:
 
 def confirm(session: Session, revision: int) -> None:
     """Confirm the removals up to a revision."""
-    store.confirm(session, read_all(session), revision, terms())
+    store.confirm(session, read_tree(session), revision, terms())

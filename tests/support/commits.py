@@ -16,12 +16,12 @@ from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap
 from lunmapd.core.history.changes import Revision, diff, map_digest
 from lunmapd.core.history.digest import show
 from lunmapd.store.commit.commit import commit
-from lunmapd.store.commit.commit_options import Check, Terms
+from lunmapd.store.commit.commit_options import CommitOptions, Precondition
 from lunmapd.store.commit.draft import Signature
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import UnreachableError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 from lunmapd.store.tree.snapshot import Snapshot
 
 NOW = "2025-01-31T12:00:00Z"
@@ -50,7 +50,7 @@ def at_last(call: Callable[[], T]) -> T:
 
 def owns(session: Session, node: str) -> bool:
     """Tell whether the ephemeral of a node belongs to a session."""
-    path = session.path(paths.live(node))
+    path = session.path(paths.live_of(node))
     stat = session.repeat(lambda client: client.exists_async(path))
     return stat is not None and stat.ephemeralOwner == session.session_id
 
@@ -76,9 +76,9 @@ def any_map(_before: Lunmap, _after: Lunmap) -> tuple[Problem, ...]:
     return ()
 
 
-def terms(author: str = "ann", check: Check = any_map, expect: int | None = None) -> Terms:
+def terms(author: str = "ann", check: Precondition = any_map, expect: int | None = None) -> CommitOptions:
     """Make the terms of a commit."""
-    return Terms(Signature(author, "a test", NOON), check, expect)
+    return CommitOptions(Signature(author, "a test", NOON), check, expect)
 
 
 def put(
@@ -87,10 +87,10 @@ def put(
     before: Snapshot | None = None,
     *,
     author: str = "ann",
-    check: Check = any_map,
+    check: Precondition = any_map,
 ) -> Revision | None:
     """Commit a map, on top of what is there unless `before` is given."""
-    return commit(session, before or read_all(session), after, terms(author, check))
+    return commit(session, before or read_tree(session), after, terms(author, check))
 
 
 def mutate(lunmap: Lunmap, dice: random.Random) -> Lunmap:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lunmapd.store.session.credentials import Credentials, Login, Tls
+from lunmapd.store.session.credentials import Credentials, PasswordLogin, Tls
 from support.pki import Authority
 
 if TYPE_CHECKING:
@@ -41,12 +41,12 @@ class Secure:
         pair = (authority or self.authority).issue(name)
         return Credentials(Tls(self.authority.ca, pair.certificate, pair.key))
 
-    def login(self, user: str, password: str | None = None) -> Login:
+    def login(self, user: str, password: str | None = None) -> PasswordLogin:
         """Write a user's password into a file; by default the right one."""
         path = self.directory / f"{user}.password"
         path.touch(mode=0o600)
         path.write_text((USERS[user] if password is None else password) + "\n")
-        return Login(user, path)
+        return PasswordLogin(user, path)
 
     def set_users(self, users: Mapping[str, str]) -> None:
         """Write the servers' users; servers read them when they start."""

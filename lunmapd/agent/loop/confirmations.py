@@ -7,7 +7,7 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.node import lio_objects
 from lunmapd.store.session.errors import StoreError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.history import rewind
+from lunmapd.store.tree.history import map_at
 from lunmapd.store.tree.snapshot import Snapshot
 
 
@@ -31,7 +31,7 @@ class Holds:
         if not snapshot.confirmed or snapshot.confirmed < (self._first or snapshot.revision):
             return None
         try:
-            return rewind(self._session, snapshot, snapshot.confirmed)
+            return map_at(self._session, snapshot, snapshot.confirmed)
         except StoreError:
             return None
 

@@ -17,7 +17,7 @@ from lunmapd.core.fleet.status import FRESH, KEPT, UNEDITED, Verdict, bad, good
 from lunmapd.store.session.errors import ForeignClusterError, RestoredError, StoreError, UnsteadyError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.out_of_band import describe_edits
-from lunmapd.store.tree.read import refresh, reread
+from lunmapd.store.tree.read import read_again, refresh
 from lunmapd.store.tree.snapshot import Snapshot
 from lunmapd.store.tree.watch import watch_head
 
@@ -102,7 +102,7 @@ class Follower:
         if now < self._full_at:
             return self._accepted(refresh)
         try:
-            found = self._accepted(reread)
+            found = self._accepted(read_again)
         except UnsteadyError:
             # So much is committed just now that only the changes can be read.
             found = self._accepted(refresh)
@@ -139,7 +139,7 @@ class Follower:
 
 
 def _edits(snapshot: Snapshot) -> Verdict:
-    if not snapshot.edited_around:
+    if not snapshot.has_edits:
         return good(UNEDITED, "AsCommitted", "every object is as the revisions say")
     text = f"changed around the tools, and followed unless a commit would refuse it: {describe_edits(snapshot)}; the next 'lunmapctl apply' takes it in or puts it right"
     return bad(UNEDITED, "EditedAround", text)

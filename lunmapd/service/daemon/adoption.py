@@ -33,7 +33,7 @@ from lunmapd.lio.worker.kernel import Kernel
 from lunmapd.service import zookeeper
 from lunmapd.service.keyfile import read_keys
 from lunmapd.service.settings import Settings
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 from lunmapd.store.tree.snapshot import Snapshot
 
 _NOTHING = (
@@ -181,7 +181,7 @@ def _only(lunmap: Lunmap, node: str, targets: set[str]) -> Lunmap:
 
 def _snapshot(settings: Settings) -> Snapshot:
     with zookeeper.session(settings.zookeeper) as session:
-        return read_all(session)
+        return read_tree(session)
 
 
 def _survey() -> Found:

@@ -34,7 +34,7 @@ from lunmapd.service.keyfile import read_keys
 from lunmapd.service.settings import Settings
 from lunmapd.store.session.errors import StoreError
 from lunmapd.store.tree.members import read_logins
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 from lunmapd.store.tree.snapshot import Snapshot
 
 
@@ -127,7 +127,7 @@ def _map(settings: Settings, directory: Path) -> _Found:
     """Return the newest map and where it is from; the one that the daemon keeps when ZooKeeper can't be read."""
     try:
         with zookeeper.session(settings.zookeeper) as session:
-            return _Found(read_all(session), "ZooKeeper", read_logins(session))
+            return _Found(read_tree(session), "ZooKeeper", read_logins(session))
     except StoreError as error:
         kept = _kept(directory)
         if kept is None:

@@ -15,25 +15,25 @@ from lunmapd.store.commit.commit_errors import (
     StagedError,
     UnexpectedRevisionError,
 )
-from lunmapd.store.commit.commit_options import Check, Terms
-from lunmapd.store.commit.draft import Content, content, tip_of
+from lunmapd.store.commit.commit_options import CommitOptions, Precondition
+from lunmapd.store.commit.draft import Content, content_from_map, tip_of
 from lunmapd.store.commit.publish import LateError, publish
 from lunmapd.store.session.errors import OlderSchemaError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import refresh
-from lunmapd.store.tree.snapshot import SCHEMA, Snapshot, followed
+from lunmapd.store.tree.snapshot import SCHEMA, Snapshot, effective_map
 from lunmapd.store.tree.znodes import read_revisions
 
-ATTEMPTS = 100
+MAX_ATTEMPTS = 100
 _PAUSE = 0.02
 _LONGEST_PAUSE = 0.4
 _MAX_SEARCHED = 1000
 
-Wanted = Callable[[Snapshot], Content | None]
+MakeContent = Callable[[Snapshot], Content | None]
 """Gets what is there now and returns what to commit on top of it, None when there is nothing to do."""
 
 
-def commit(session: Session, before: Snapshot, after: Lunmap, terms: Terms) -> Revision | None:
+def commit(session: Session, before: Snapshot, after: Lunmap, options: CommitOptions) -> Revision | None:
     """Commit the changes from `before` to `after`; None when there is nothing to do.
 
     What others committed since `before` stays: the changes are made on top of it, object by object.
@@ -44,16 +44,16 @@ def commit(session: Session, before: Snapshot, after: Lunmap, terms: Terms) -> R
     this one is large and stopped in the middle; TooLargeError; OlderSchemaError; OutcomeUnknownError when it can't be told
     whether it was done. After any other error nothing was committed.
     """
-    terms.refuse(followed(before), after)
+    options.check_map(effective_map(before), after)
 
     def wanted(latest: Snapshot) -> Content | None:
-        return content(latest, _rebased(session, before, after, latest, terms.check))
+        return content_from_map(latest, _rebase(session, before, after, latest, options.check))
 
-    return commit_content(session, before, wanted, terms)
+    return commit_on_newest(session, before, wanted, options)
 
 
 def edit(
-    session: Session, before: Snapshot, change: Callable[[Lunmap], Lunmap], terms: Terms
+    session: Session, before: Snapshot, change: Callable[[Lunmap], Lunmap], options: CommitOptions
 ) -> Revision | None:
     """Commit what `change` makes of the newest map; it is run again when others were faster.
 
@@ -61,28 +61,30 @@ def edit(
     """
 
     def wanted(latest: Snapshot) -> Content | None:
-        there = followed(latest)
+        there = effective_map(latest)
         after = change(there)
-        terms.refuse(there, after)
-        return content(latest, after)
+        options.check_map(there, after)
+        return content_from_map(latest, after)
 
-    return commit_content(session, before, wanted, terms)
+    return commit_on_newest(session, before, wanted, options)
 
 
-def commit_content(session: Session, latest: Snapshot, wanted: Wanted, terms: Terms) -> Revision | None:
+def commit_on_newest(
+    session: Session, latest: Snapshot, wanted: MakeContent, options: CommitOptions
+) -> Revision | None:
     """Commit what is wanted on top of the newest map, which may be newer than `latest`. Raises as `commit` does."""
-    for attempt in range(ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
         # A look first: it shows what has become of the tree, such as another one in its place.
         latest = refresh(session, latest)
-        _check_writable(latest, terms.expect)
+        _check_writable(latest, options.expect)
         found = wanted(latest)
         if found is None:
             return None
         try:
-            return publish(session, latest, tip_of(latest), found, terms)
+            return publish(session, latest, tip_of(latest), found, options)
         except LateError:
             time.sleep(_pause(attempt))
-    raise BusyError(ATTEMPTS)
+    raise BusyError(MAX_ATTEMPTS)
 
 
 def _check_writable(latest: Snapshot, expect: int | None) -> None:
@@ -99,11 +101,13 @@ def _pause(attempt: int) -> float:
     return random.uniform(0, min(_LONGEST_PAUSE, _PAUSE * 2**attempt))  # noqa: S311 - nothing secret about a pause
 
 
-def _rebased(session: Session, before: Snapshot, after: Lunmap, latest: Snapshot, check: Check) -> Lunmap:
+def _rebase(
+    session: Session, before: Snapshot, after: Lunmap, latest: Snapshot, check: Precondition
+) -> Lunmap:
     if latest.digest == before.digest:
         return after
-    there = followed(latest)
-    merged = merge(followed(before), after, there)
+    there = effective_map(latest)
+    merged = merge(effective_map(before), after, there)
     if merged.clashes:
         raise ConflictError(latest.revision, list(_clashes(session, before, latest, merged.clashes)))
     if found := check(there, merged.lunmap):
@@ -120,7 +124,7 @@ def _clashes(
     for revision in read_revisions(session, range(latest.revision, oldest, -1)):
         for change in revision.changes:
             authors.setdefault(change.path, revision)
-    changes = {change.path: change for change in diff(followed(before), followed(latest))}
+    changes = {change.path: change for change in diff(effective_map(before), effective_map(latest))}
     for path in clashing:
         by = authors.get(path)
         yield Clash(path, field_names(changes[path]), by.author if by else "", by.revision if by else 0)

@@ -10,36 +10,31 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.map import rules
 from lunmapd.store.commit.draft import Signature
 
-Check = Callable[[Lunmap, Lunmap], Sequence[Problem]]
+Precondition = Callable[[Lunmap, Lunmap], Sequence[Problem]]
 """Gets the map that there is and the one to commit; returns the rules that this would break."""
-Progress = Callable[[int, int], None]
+CommitProgress = Callable[[int, int], None]
 """Gets how many parts of a large commit are done, and how many there are."""
 
 
-def in_silence(_done: int, _total: int) -> None:
+def ignore_progress(_done: int, _total: int) -> None:
     """Say nothing of the progress."""
 
 
-class Terms(Struct, frozen=True):
+class CommitOptions(Struct, frozen=True):
     """Who signs a commit, the rules, the one revision on top of which it may be, if not on any, and who hears of its progress."""
 
     signature: Signature
-    check: Check
+    check: Precondition
     expect: int | None = None
-    progress: Progress = in_silence
+    progress: CommitProgress = ignore_progress
 
-    def refuse(self, before: Lunmap, after: Lunmap) -> None:
+    def check_map(self, before: Lunmap, after: Lunmap) -> None:
         """Refuse a map that breaks a rule. Raises InvalidInputError."""
         if found := self.check(before, after):
             raise InvalidInputError(found)
 
 
-def by_the_rules(before: Lunmap, after: Lunmap) -> Sequence[Problem]:
-    """Return every rule that a commit of `after` in place of `before` would break."""
-    return allowing(frozenset())(before, after)
-
-
-def allowing(shrink: AbstractSet[str]) -> Check:
+def commit_rules(shrink: AbstractSet[str] = frozenset()) -> Precondition:
     """Return the rules for a commit that may make the named Luns smaller."""
 
     def check(before: Lunmap, after: Lunmap) -> Sequence[Problem]:

@@ -22,7 +22,7 @@ from lunmapd.core.history.changes import (
     split,
 )
 from lunmapd.store.session import paths
-from lunmapd.store.tree.snapshot import Snapshot, edits_known
+from lunmapd.store.tree.snapshot import Snapshot, edits_explained
 
 
 class Signature(Struct, frozen=True):
@@ -46,7 +46,7 @@ class Write(Struct, frozen=True):
     version: int = -1
 
 
-class Step(Struct, frozen=True):
+class WriteStep(Struct, frozen=True):
     """What a commit does to one object: what is written, if it is not there already, and what is recorded, if it is not."""
 
     change: Change | None = None
@@ -56,7 +56,7 @@ class Step(Struct, frozen=True):
 class Content(Struct, frozen=True):
     """What a commit is made of: its steps, other writes that go with its release, which removals it confirms, and what it allows, if anything."""
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[WriteStep, ...] = ()
     confirms: int = 0
     writes: tuple[Write, ...] = ()
     allows: Allowance | None = None
@@ -69,7 +69,7 @@ class Tip(Struct, frozen=True):
     that of what there is, which counts from then on.
     """
 
-    identity: str
+    tree_id: str
     head: Head
     version: int
     revision: int
@@ -85,11 +85,11 @@ class Tip(Struct, frozen=True):
 class Draft(Struct, frozen=True):
     """Everything that one multi() writes: head, with the version that it must have, the objects, and the revision.
 
-    `identity` must be there, so that nothing is written into a tree that was made anew since. A draft that does not
+    `tree_id` must be there, so that nothing is written into a tree that was made anew since. A draft that does not
     record its revision releases it.
     """
 
-    identity: str
+    tree_id: str
     head: Head
     head_version: int
     writes: tuple[Write, ...]
@@ -103,7 +103,7 @@ class Draft(Struct, frozen=True):
         return (Write(paths.HEAD, b"", encode(self.head), self.head_version), *self.writes, *record)
 
 
-def content(before: Snapshot, after: Lunmap) -> Content | None:
+def content_from_map(before: Snapshot, after: Lunmap) -> Content | None:
     """Say what makes `after` of `before`, in the order of the map; None when there is nothing to do.
 
     Changes that were made around the tools are taken in: they stay unless `after` says otherwise, in canonical
@@ -111,12 +111,12 @@ def content(before: Snapshot, after: Lunmap) -> Content | None:
     """
     touched = {change.path for change in diff(before.lunmap, after)} | before.edited.keys()
     wanted = {path: data_at(after, path) for path in touched}
-    return content_of(
+    return content_from_documents(
         before, {path: data for path, data in wanted.items() if data or path not in before.unreadable}
     )
 
 
-def content_of(before: Snapshot, wanted: Mapping[str, bytes | None]) -> Content | None:
+def content_from_documents(before: Snapshot, wanted: Mapping[str, bytes | None]) -> Content | None:
     """Say what makes these objects as they are wanted, in the order of the map; None when there is nothing to do."""
     steps = tuple(
         step for path in _ordered(wanted) if (step := _step(before, path, wanted[path])) is not None
@@ -129,20 +129,20 @@ def _ordered(found: Iterable[str]) -> list[str]:
     return sorted(found, key=lambda path: (order.index(split(path)[0]), path))
 
 
-def _step(before: Snapshot, path: str, new: bytes | None) -> Step | None:
+def _step(before: Snapshot, path: str, new: bytes | None) -> WriteStep | None:
     old = before.data(path)
     recorded = before.edited.get(path, None if path in before.unreadable else old)
     if new == old == recorded:
         return None
     write = Write(path, old, new, before.versions.get(path, -1)) if new != old else None
-    return Step(Change(path, as_raw(recorded), as_raw(new)), write)
+    return WriteStep(Change(path, as_raw(recorded), as_raw(new)), write)
 
 
 def tip_of(snapshot: Snapshot, head: Head | None = None) -> Tip:
     """Say where the revision after this snapshot goes; `head` is the one in the tree, if another than the snapshot's."""
-    known = edits_known(snapshot)
+    known = edits_explained(snapshot)
     return Tip(
-        paths.identity(snapshot.cluster, snapshot.incarnation),
+        paths.tree_id(snapshot.cluster, snapshot.incarnation),
         head or Head(snapshot.revision, snapshot.head_digest, snapshot.confirmed),
         snapshot.head_version,
         snapshot.revision,
@@ -151,27 +151,27 @@ def tip_of(snapshot: Snapshot, head: Head | None = None) -> Tip:
     )
 
 
-def draft(tip: Tip, what: Content, signature: Signature) -> Draft:
+def draft_commit(tip: Tip, what: Content, signature: Signature) -> Draft:
     """Prepare a commit in one piece."""
     revision = _record(tip, what, signature)
     head = Head(revision.revision, revision.digest, max(tip.head.confirmed, what.confirms), None, what.allows)
-    return Draft(tip.identity, head, tip.version, (*_writes(what), *what.writes), revision)
+    return Draft(tip.tree_id, head, tip.version, (*_writes(what), *what.writes), revision)
 
 
 def draft_part(tip: Tip, what: Content, signature: Signature) -> Draft:
     """Prepare one part of a large commit, which no node follows before it is released."""
     revision = _record(tip, what, signature, tip.part + 1)
     staged = Staged(revision.revision, revision.digest, revision.author, revision.time, revision.message)
-    return Draft(tip.identity, replace(tip.head, staged=staged), tip.version, tuple(_writes(what)), revision)
+    return Draft(tip.tree_id, replace(tip.head, staged=staged), tip.version, tuple(_writes(what)), revision)
 
 
 def draft_release(tip: Tip, newest: Revision, what: Content) -> Draft:
     """Prepare the release of all parts up to `newest`, where `tip` is."""
     head = Head(newest.revision, newest.digest, tip.head.confirmed)
-    return Draft(tip.identity, head, tip.version, what.writes, newest, records=False)
+    return Draft(tip.tree_id, head, tip.version, what.writes, newest, records=False)
 
 
-def after(tip: Tip, done: Draft) -> Tip:
+def tip_after(tip: Tip, done: Draft) -> Tip:
     """Say where the next revision goes once this draft is done: a multi raises the version of head by one."""
     return replace(
         tip,

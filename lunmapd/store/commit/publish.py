@@ -11,14 +11,14 @@ from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import SECTIONS
 from lunmapd.core.history.changes import Revision
 from lunmapd.store.commit.commit_errors import EditedMeanwhileError, StoppedError, TakenOverError
-from lunmapd.store.commit.commit_options import Terms
-from lunmapd.store.commit.draft import Content, Draft, Tip, after, draft, draft_part, draft_release
-from lunmapd.store.commit.send import Failure, send
-from lunmapd.store.commit.sizes import Extra, check_content, divide, fits
+from lunmapd.store.commit.commit_options import CommitOptions
+from lunmapd.store.commit.draft import Content, Draft, Tip, draft_commit, draft_part, draft_release, tip_after
+from lunmapd.store.commit.send import SendFailure, send_draft
+from lunmapd.store.commit.sizes import WriteOverhead, check_content, divide, fits
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, NotInitialisedError, RefusedError, StoreError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.acl import handed_down
+from lunmapd.store.tree.acl import read_parent_acls
 from lunmapd.store.tree.read import refresh
 from lunmapd.store.tree.snapshot import Snapshot
 
@@ -39,34 +39,34 @@ class _Tree(Struct, frozen=True):
     latest: Snapshot
     handed: Mapping[str, Acl] = {}
 
-    def extra(self) -> Extra:
+    def extra(self) -> WriteOverhead:
         """Return what comes to each write."""
-        return Extra(len(self.session.root), max(map(acl_size, self.handed.values()), default=0))
+        return WriteOverhead(len(self.session.root), max(map(acl_size, self.handed.values()), default=0))
 
 
-def publish(session: Session, latest: Snapshot, tip: Tip, what: Content, terms: Terms) -> Revision:
+def publish(session: Session, latest: Snapshot, tip: Tip, what: Content, options: CommitOptions) -> Revision:
     """Commit `what` at the tip, in as many parts as it takes; returns the last revision.
 
     Raises LateError, StoppedError when the first part was made, and the errors of `commit`.
     """
-    check_content(what, terms.signature)
-    whole = draft(tip, what, terms.signature)
-    tree = _Tree(session, latest, handed_down(session, (paths.META, *SECTIONS, paths.REVISIONS)))
+    check_content(what, options.signature)
+    whole = draft_commit(tip, what, options.signature)
+    tree = _Tree(session, latest, read_parent_acls(session, (paths.META, *SECTIONS, paths.REVISIONS)))
     if fits(whole, tree.extra()) and not tip.part:
         _send(tree, whole)
         return whole.revision
-    return _in_parts(tree, tip, what, terms)
+    return _in_parts(tree, tip, what, options)
 
 
-def _in_parts(tree: _Tree, tip: Tip, what: Content, terms: Terms) -> Revision:
-    parts = divide(what.steps, terms.signature, tree.extra())
+def _in_parts(tree: _Tree, tip: Tip, what: Content, options: CommitOptions) -> Revision:
+    parts = divide(what.steps, options.signature, tree.extra())
     newest = None
     for done, part in enumerate(parts, 1):
-        prepared = draft_part(tip, Content(part), terms.signature)
+        prepared = draft_part(tip, Content(part), options.signature)
         with _stopping(tip, done - 1, len(parts)):
             _send(tree, prepared)
-        tip, newest = after(tip, prepared), prepared.revision
-        terms.progress(done, len(parts))
+        tip, newest = tip_after(tip, prepared), prepared.revision
+        options.progress(done, len(parts))
     assert newest is not None, "a commit without steps needs no parts"
     with _stopping(tip, len(parts), len(parts)):
         return release(tree.session, tree.latest, tip, newest, what)
@@ -92,18 +92,18 @@ def release(session: Session, latest: Snapshot, tip: Tip, newest: Revision, what
 
 
 def _send(tree: _Tree, prepared: Draft) -> None:
-    failure = send(tree.session, prepared, tree.handed)
+    failure = send_draft(tree.session, prepared, tree.handed)
     if failure is not None:
         raise _reason(tree.session, prepared, tree.latest, failure)
 
 
-def _reason(session: Session, prepared: Draft, latest: Snapshot, failure: Failure) -> StoreError:
+def _reason(session: Session, prepared: Draft, latest: Snapshot, failure: SendFailure) -> StoreError:
     match failure.path, failure.error:
         case paths.HEAD, BadVersionError():
             return LateError()
         case paths.HEAD, NoNodeError():
             return NotInitialisedError(session.path(paths.HEAD))
-        case path, NoNodeError() if path == prepared.identity:
+        case path, NoNodeError() if path == prepared.tree_id:
             # Says so if there is no tree any more, or another one.
             refresh(session, latest)
             return DamagedError(session.path(path), "it is missing")

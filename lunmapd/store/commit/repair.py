@@ -1,12 +1,12 @@
 """Putting back what was edited around the tools."""
 
 from lunmapd.core.history.changes import Change, Revision, as_raw
-from lunmapd.store.commit.commit import commit_content
-from lunmapd.store.commit.commit_options import Terms
-from lunmapd.store.commit.draft import Content, Step, Write
+from lunmapd.store.commit.commit import commit_on_newest
+from lunmapd.store.commit.commit_options import CommitOptions
+from lunmapd.store.commit.draft import Content, Write, WriteStep
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.history_errors import HistoryUnknownError
-from lunmapd.store.tree.snapshot import ANY_VERSION, Snapshot, edits_known
+from lunmapd.store.tree.snapshot import ANY_VERSION, Snapshot, edits_explained
 
 
 def edited_changes(snapshot: Snapshot) -> tuple[Change, ...]:
@@ -16,7 +16,7 @@ def edited_changes(snapshot: Snapshot) -> tuple[Change, ...]:
     )
 
 
-def repair(session: Session, before: Snapshot, terms: Terms) -> Revision | None:
+def repair(session: Session, before: Snapshot, options: CommitOptions) -> Revision | None:
     """Put every edited object back to what the history says; None when there are none.
 
     The revision that is made changes nothing in the history; it makes the nodes look. Raises HistoryUnknownError, and
@@ -24,15 +24,15 @@ def repair(session: Session, before: Snapshot, terms: Terms) -> Revision | None:
     """
 
     def wanted(latest: Snapshot) -> Content | None:
-        if not latest.edited_around:
+        if not latest.has_edits:
             return None
-        if not edits_known(latest):
+        if not edits_explained(latest):
             raise HistoryUnknownError
         return Content(tuple(_step(latest, path, data) for path, data in latest.edited.items()))
 
-    return commit_content(session, before, wanted, terms)
+    return commit_on_newest(session, before, wanted, options)
 
 
-def _step(latest: Snapshot, path: str, data: bytes | None) -> Step:
+def _step(latest: Snapshot, path: str, data: bytes | None) -> WriteStep:
     version = latest.versions.get(path, ANY_VERSION)
-    return Step(write=Write(path, latest.data(path), data, version))
+    return WriteStep(write=Write(path, latest.data(path), data, version))

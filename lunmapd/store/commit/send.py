@@ -21,22 +21,22 @@ from lunmapd.store.commit.commit_errors import OutcomeUnknownError
 from lunmapd.store.commit.draft import Draft, Write
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, LostError, RefusedError, UnreachableError
-from lunmapd.store.session.session import Answer, Session
-from lunmapd.store.tree.acl import NOTHING, inherited, to_kazoo
-from lunmapd.store.tree.znodes import fetch, read_revisions, read_top, sync
+from lunmapd.store.session.session import Reply, Session
+from lunmapd.store.tree.acl import NO_ACLS, inherited_acls, to_kazoo
+from lunmapd.store.tree.znodes import read_revisions, read_top, read_znodes, sync
 
 _ATTEMPTS = 3
 _BY_OTHERS = (NodeExistsError, NoNodeError, BadVersionError)
 
 
-class Failure(Struct, frozen=True):
+class SendFailure(Struct, frozen=True):
     """The operation of a transaction at which it failed, and the error."""
 
     path: str
     error: Exception
 
 
-def send(session: Session, prepared: Draft, handed: Mapping[str, Acl] = NOTHING) -> Failure | None:
+def send_draft(session: Session, prepared: Draft, handed: Mapping[str, Acl] = NO_ACLS) -> SendFailure | None:
     """Send a commit until the outcome is known; returns what it failed at. For `handed` see `submit`.
 
     The version of head lets no second attempt through, if the first was done. Raises OutcomeUnknownError, and
@@ -45,7 +45,7 @@ def send(session: Session, prepared: Draft, handed: Mapping[str, Acl] = NOTHING)
     lost = False
     for _ in range(_ATTEMPTS):
         try:
-            failure = submit(session, prepared.all_writes(), (prepared.identity,), handed)
+            failure = submit(session, prepared.all_writes(), (prepared.tree_id,), handed)
         except LostError:
             lost = True
             if _is_committed(session, prepared):
@@ -61,7 +61,7 @@ def _is_committed(session: Session, prepared: Draft) -> bool:
         sync(session)
         if not prepared.records:
             return _is_released(session, prepared.revision)
-        (found,) = fetch(session, (paths.revision(number),))
+        (found,) = read_znodes(session, (paths.revision(number),))
     except UnreachableError as error:
         raise OutcomeUnknownError(session.hosts, number) from error
     return found is not None and found.data == encode(prepared.revision)
@@ -75,7 +75,9 @@ def _is_released(session: Session, last: Revision) -> bool:
     return not following or following[0].part != last.part + 1
 
 
-def insist(session: Session, writes: Sequence[Write], existing: Sequence[str]) -> Failure | None:
+def submit_repeatable(
+    session: Session, writes: Sequence[Write], existing: Sequence[str]
+) -> SendFailure | None:
     """Make all writes or none, again when the connection is lost; for what may be done twice, or by others too.
 
     Returns at what it failed, which after a lost connection may be because it was done. Raises RefusedError for what no
@@ -92,14 +94,14 @@ def insist(session: Session, writes: Sequence[Write], existing: Sequence[str]) -
     raise UnreachableError(session.hosts, session.deadline)
 
 
-def ensure(session: Session, identity: str, writes: Sequence[Write]) -> bool:
-    """Do what `insist` does in the tree of this `identity`; returns whether this very call did it.
+def submit_in_tree(session: Session, tree_id: str, writes: Sequence[Write]) -> bool:
+    """Do what `submit_repeatable` does in the tree of this `tree_id`; returns whether this very call did it.
 
     Raises DamagedError when the tree is not there any more.
     """
-    failure = insist(session, writes, (identity,))
-    if failure is not None and failure.path == identity:
-        raise DamagedError(session.path(identity), "it is missing, as when the tree was made anew")
+    failure = submit_repeatable(session, writes, (tree_id,))
+    if failure is not None and failure.path == tree_id:
+        raise DamagedError(session.path(tree_id), "it is missing, as when the tree was made anew")
     return failure is None
 
 
@@ -107,17 +109,17 @@ def submit(
     session: Session,
     writes: Sequence[Write],
     existing: Sequence[str] = (),
-    handed: Mapping[str, Acl] = NOTHING,
-) -> Failure | None:
+    handed: Mapping[str, Acl] = NO_ACLS,
+) -> SendFailure | None:
     """Make all writes or none, provided that the `existing` znodes are there; returns what it failed at.
 
-    New znodes get the ACLs of `inherited`.
+    New znodes get the ACLs of `inherited_acls`.
     Raises LostError when it is unknown whether it was done, and the errors of `Session.once`.
     """
     made = {write.path for write in writes if write.before is None and write.after is not None}
-    acls = inherited(session, made, handed)
+    acls = inherited_acls(session, made, handed)
 
-    def ask(client: KazooClient) -> Answer[list[object]]:
+    def ask(client: KazooClient) -> Reply[list[object]]:
         transaction = client.transaction()
         for path in existing:
             transaction.check(session.path(path), -1)
@@ -129,7 +131,7 @@ def submit(
     results = session.once(ask)
     # kazoo raises nothing for a transaction that failed: the one real error stands among placeholders.
     failures = [
-        Failure(path, result)
+        SendFailure(path, result)
         for path, result in zip(order, results, strict=True)
         if isinstance(result, KazooException)
         and not isinstance(result, RolledBackError | RuntimeInconsistency)

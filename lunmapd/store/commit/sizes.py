@@ -7,7 +7,7 @@ from msgspec import Struct
 from lunmapd.core.base.documents import encode
 from lunmapd.core.history.batching import Size, pack
 from lunmapd.core.history.changes import as_bytes
-from lunmapd.store.commit.draft import Content, Draft, Signature, Step, Write
+from lunmapd.store.commit.draft import Content, Draft, Signature, Write, WriteStep
 from lunmapd.store.session.limits import TooLargeError, check_document
 
 MAX_COMMIT = 900_000
@@ -18,7 +18,7 @@ _CHANGE = 64  # an upper bound of what the record of a change adds to its path a
 _FRAME = Size(3, 2048)  # identity, head and revision, without the note
 
 
-class Extra(Struct, frozen=True):
+class WriteOverhead(Struct, frozen=True):
     """What comes to every write, in bytes: the path of the tree's root; and to every znode that is made, its ACL."""
 
     root: int
@@ -35,20 +35,22 @@ def check_content(what: Content, signature: Signature) -> None:
             check_document(step.write.path, step.write.after or b"")
 
 
-def fits(prepared: Draft, extra: Extra) -> bool:
+def fits(prepared: Draft, extra: WriteOverhead) -> bool:
     """Tell whether a draft goes into one transaction."""
     operations = prepared.all_writes()
     size = Size(len(operations) + 1, sum(_write(write, extra) for write in operations))
     return size.fits(Size(MAX_OPERATIONS, MAX_COMMIT))
 
 
-def batches(writes: Iterable[Write], extra: Extra) -> Iterator[tuple[Write, ...]]:
+def batches(writes: Iterable[Write], extra: WriteOverhead) -> Iterator[tuple[Write, ...]]:
     """Divide writes into transactions, each with room for a check."""
     limit = Size(MAX_OPERATIONS - 1, MAX_COMMIT - _OVERHEAD - extra.root)
     return pack(writes, lambda write: Size(1, _write(write, extra)), limit)
 
 
-def divide(steps: Iterable[Step], signature: Signature, extra: Extra) -> list[tuple[Step, ...]]:
+def divide(
+    steps: Iterable[WriteStep], signature: Signature, extra: WriteOverhead
+) -> list[tuple[WriteStep, ...]]:
     """Divide the steps of a large commit into parts that go into one transaction each."""
     frame = _FRAME.plus(Size(0, 2 * _note(signature) + _FRAME.operations * extra.root + extra.acl))
     limit = Size(MAX_OPERATIONS - frame.operations, MAX_COMMIT - frame.bytes)
@@ -59,7 +61,7 @@ def _note(signature: Signature) -> int:
     return len(encode((signature.author, signature.message)))
 
 
-def _step(step: Step, extra: Extra) -> Size:
+def _step(step: WriteStep, extra: WriteOverhead) -> Size:
     written = _write(step.write, extra) if step.write else 0
     recorded = 0
     if step.change:
@@ -68,6 +70,6 @@ def _step(step: Step, extra: Extra) -> Size:
     return Size(1 if step.write else 0, written + recorded)
 
 
-def _write(write: Write, extra: Extra) -> int:
+def _write(write: Write, extra: WriteOverhead) -> int:
     acl = extra.acl if write.before is None else 0
     return _OVERHEAD + extra.root + acl + len(write.path) + len(write.after or b"")

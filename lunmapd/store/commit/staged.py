@@ -6,81 +6,84 @@ from lunmapd.core.base.lunmap import SECTIONS, Lunmap
 from lunmapd.core.history.changes import Head, Revision, build
 from lunmapd.core.history.spans import objects_at
 from lunmapd.store.commit.commit_errors import NothingStagedError, StagedError, TakenOverError
-from lunmapd.store.commit.commit_options import Terms
-from lunmapd.store.commit.draft import Content, content, content_of, tip_of
+from lunmapd.store.commit.commit_options import CommitOptions
+from lunmapd.store.commit.draft import Content, content_from_documents, content_from_map, tip_of
 from lunmapd.store.commit.publish import LateError, publish, release
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.history import read_revision
-from lunmapd.store.tree.read import read_all, read_tip
-from lunmapd.store.tree.snapshot import Snapshot, followed, remembered
+from lunmapd.store.tree.read import read_tip, read_tree
+from lunmapd.store.tree.snapshot import Snapshot, effective_map, map_with_identities
 from lunmapd.store.tree.znodes import read_revisions
 
 _ATTEMPTS = 3
 
 
-class Halfway(Struct, frozen=True):
+class StagedCommit(Struct, frozen=True):
     """A large commit under way: the map that nodes follow, and the one with all parts that there are."""
 
     released: Snapshot
     tip: Snapshot
 
     @property
-    def both(self) -> Lunmap:
+    def all_objects(self) -> Lunmap:
         """Every object that either map has, as the newer one has it: what is known of their identities."""
         sections = {
-            section: {**remembered(self.released).section(section), **remembered(self.tip).section(section)}
+            section: {
+                **map_with_identities(self.released).section(section),
+                **map_with_identities(self.tip).section(section),
+            }
             for section in SECTIONS
         }
         return build(sections)
 
 
-def read_halfway(session: Session) -> Halfway:
+def read_staged(session: Session) -> StagedCommit:
     """Read both maps. Raises NothingStagedError, and StagedError when somebody is at work on it right now."""
     for _ in range(_ATTEMPTS):
-        released, tip = read_all(session), read_tip(session)
+        released, tip = read_tree(session), read_tip(session)
         if released.staged is None:
             raise NothingStagedError
         if tip.head_version == released.head_version:
-            return Halfway(released, tip)
+            return StagedCommit(released, tip)
         moving = released.staged
     raise StagedError(moving)
 
 
-def resume(session: Session, halfway: Halfway, after: Lunmap, terms: Terms) -> Revision:
+def resume_commit(session: Session, staged: StagedCommit, after: Lunmap, options: CommitOptions) -> Revision:
     """Go on until the map is `after`, and release it; returns the last revision.
 
     Raises InvalidInputError, TakenOverError when somebody else was faster, and the errors of `publish`.
     """
-    terms.refuse(followed(halfway.released), after)
-    return finish(session, halfway, content(halfway.tip, after) or Content(), terms)
+    options.check_map(effective_map(staged.released), after)
+    return finish_commit(session, staged, content_from_map(staged.tip, after) or Content(), options)
 
 
-def undo(session: Session, halfway: Halfway, terms: Terms) -> Revision:
+def undo_commit(session: Session, staged: StagedCommit, options: CommitOptions) -> Revision:
     """Bring the map back to what nodes follow, and release that; returns the last revision.
 
     Raises TakenOverError when somebody else was faster, and the errors of `publish`.
     """
-    first, last = halfway.released.revision + 1, halfway.tip.revision
+    first, last = staged.released.revision + 1, staged.tip.revision
     parts = read_revisions(session, range(first, last + 1))
     if len(parts) <= last - first:
         raise DamagedError(session.path(paths.REVISIONS), f"not all of {first} to {last} are there")
-    back = content_of(halfway.tip, objects_at(first - 1, parts)) or Content()
-    return finish(session, halfway, back, terms)
+    back = content_from_documents(staged.tip, objects_at(first - 1, parts)) or Content()
+    return finish_commit(session, staged, back, options)
 
 
-def finish(session: Session, halfway: Halfway, what: Content, terms: Terms) -> Revision:
+def finish_commit(session: Session, staged: StagedCommit, what: Content, options: CommitOptions) -> Revision:
     """Do the rest, and release all of it; returns the last revision.
 
     Raises TakenOverError when somebody else was faster, and the errors of `publish`.
     """
-    released, tip = halfway.released, halfway.tip
+    released, tip = staged.released, staged.tip
     head = Head(released.revision, released.head_digest, released.confirmed, tip.staged)
     place = tip_of(tip, head)
     try:
         if what.steps:
-            return publish(session, released, place, what, terms)
+            return publish(session, released, place, what, options)
         newest = read_revision(session, tip.revision, tip.revision)
         return release(session, released, place, newest, what)
     except LateError:

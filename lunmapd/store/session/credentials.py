@@ -23,7 +23,7 @@ class Tls(Struct, frozen=True):
     verify_hostname: bool = True
 
 
-class Login(Struct, frozen=True):
+class PasswordLogin(Struct, frozen=True):
     """A user, and the file with the password."""
 
     user: str
@@ -34,21 +34,21 @@ class Credentials(Struct, frozen=True):
     """What a session shows to the servers; all of it at once, when several are given."""
 
     tls: Tls | None = None
-    sasl: Login | None = None
-    digest: Login | None = None
+    sasl: PasswordLogin | None = None
+    digest: PasswordLogin | None = None
 
 
 ANONYMOUS = Credentials()
 
 
-def sasl_is_there() -> bool:
+def has_sasl() -> bool:
     """Tell whether the library is installed that SASL needs."""
     return importlib.util.find_spec("puresasl") is not None
 
 
-def sasl_options(login: Login) -> dict[str, str]:
+def sasl_options(login: PasswordLogin) -> dict[str, str]:
     """Make what kazoo wants for SASL (kazoo.client.KazooClient). Raises CredentialsError, SaslMissingError."""
-    if not sasl_is_there():
+    if not has_sasl():
         raise SaslMissingError
     return {
         "mechanism": "DIGEST-MD5",
@@ -57,7 +57,7 @@ def sasl_options(login: Login) -> dict[str, str]:
     }
 
 
-def digest_auth(login: Login) -> str:
+def digest_auth(login: PasswordLogin) -> str:
     """Make what ZooKeeper's scheme `digest` wants. Raises CredentialsError."""
     return f"{login.user}:{read_secret(login.password).text}"
 

@@ -35,20 +35,20 @@ _REASONS = {
 }
 
 
-class Trouble(Struct, frozen=True):
+class ConnectProblem(Struct, frozen=True):
     """Why there is no session with a server: a sentence, and whether it is a matter of TLS."""
 
     reason: str
     tls: bool = False
 
 
-_NO_SESSION = Trouble("it took the connection and gave no session")
+_NO_SESSION = ConnectProblem("it took the connection and gave no session")
 
 
 class Dialler:
     """Connects to the servers of `hosts` (`host:port,...`), for a session timeout of `timeout` seconds.
 
-    `troubles` has the last one of each server, by address, until `connected` says that there is a session. `patience` is how
+    `problems` has the last one of each server, by address, until `connected` says that there is a session. `answer_timeout` is how
     long one server may take to answer; `closing` ends a pause between two connections.
     """
 
@@ -61,12 +61,12 @@ class Dialler:
         self._losses: Losses[Address] = Losses(timeout)
         self._waiting: tuple[Address, socket.socket] | None = None
         self._current: socket.socket | None = None
-        self._patience = dial_timeout(timeout, hosts.count(",") + 1)
-        self.troubles: Mapping[str, Trouble] = {}
+        self._answer_timeout = dial_timeout(timeout, hosts.count(",") + 1)
+        self.problems: Mapping[str, ConnectProblem] = {}
 
     def connected(self) -> None:
-        """Note that there is a session, and forget the troubles."""
-        self.troubles = {}
+        """Note that there is a session, and forget the problems."""
+        self.problems = {}
         if self._waiting is not None:
             address, self._current = self._waiting
             self._waiting = None
@@ -79,9 +79,9 @@ class Dialler:
             self._losses.heard(now)
         return self._current is not None and self._losses.silent(now)
 
-    def patience(self, timeout: float | None) -> float | None:
+    def answer_timeout(self, timeout: float | None) -> float | None:
         """Shorten a time to wait for a server's answer while there is no session with it yet."""
-        return timeout if timeout is None or self._waiting is None else min(timeout, self._patience)
+        return timeout if timeout is None or self._waiting is None else min(timeout, self._answer_timeout)
 
     def connect(self, address: Address, hostname: str | None) -> socket.socket:
         """Connect to an address, to which `hostname` (None: look it up) was resolved. Raises OSError, which kazoo expects.
@@ -89,11 +89,11 @@ class Dialler:
         After a loss it waits for a random while first, since all other clients may have lost the same server.
         """
         if self._waiting is not None:
-            self._note(show(self._waiting[0]), _NO_SESSION)
+            self._note(format_address(self._waiting[0]), _NO_SESSION)
         self._waiting = self._current = None
         self._closing.wait(self._losses.pause(time.monotonic(), random.random()))  # noqa: S311 - no secret
-        server = show(address)
-        if self._losses.shuns(address):
+        server = format_address(address)
+        if self._losses.avoids(address):
             raise OSError(f"{server} fell silent a moment ago: the others first")
         found = self._dial(address, hostname, server)
         self._waiting = address, found
@@ -103,18 +103,18 @@ class Dialler:
         try:
             found = self._open(address, hostname, server)
         except CredentialsError as error:
-            self._note(server, Trouble(str(error), tls=True))
+            self._note(server, ConnectProblem(str(error), tls=True))
             raise OSError(str(error)) from None
         except OSError as error:
-            self._note(server, _trouble(error))
+            self._note(server, _problem_of(error))
             raise
-        if not self.troubles.get(server, _NO_SESSION).tls:
+        if not self.problems.get(server, _NO_SESSION).tls:
             # Whoever asks meanwhile is told what TLS failed with before.
             self._note(server, _NO_SESSION)
         return found
 
     def _open(self, address: Address, hostname: str | None, server: str) -> socket.socket:
-        found = socket.create_connection(address, self._patience)
+        found = socket.create_connection(address, self._answer_timeout)
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls is None:
             return found
@@ -139,10 +139,10 @@ class Dialler:
 
     def _refused(self, server: str, error: ssl.SSLError) -> None:
         self._waiting = None
-        self._note(server, _trouble(error))
+        self._note(server, _problem_of(error))
 
-    def _note(self, server: str, trouble: Trouble) -> None:
-        self.troubles = {**self.troubles, server: trouble}
+    def _note(self, server: str, problem: ConnectProblem) -> None:
+        self.problems = {**self.problems, server: problem}
 
 
 class _NotingSocket(ssl.SSLSocket):
@@ -160,20 +160,22 @@ class _NotingSocket(ssl.SSLSocket):
             raise
 
 
-def show(address: Address) -> str:
+def format_address(address: Address) -> str:
     """Print an address as it is written in the settings."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _trouble(error: OSError) -> Trouble:
+def _problem_of(error: OSError) -> ConnectProblem:
     match error:
         case ssl.SSLCertVerificationError():
-            return Trouble(f"its certificate is not valid: {error.verify_message.rstrip('.')}", tls=True)
+            return ConnectProblem(
+                f"its certificate is not valid: {error.verify_message.rstrip('.')}", tls=True
+            )
         case ssl.SSLError():
             reason = error.reason or "unknown"
-            return Trouble(_REASONS.get(reason, reason.lower().replace("_", " ")), tls=True)
+            return ConnectProblem(_REASONS.get(reason, reason.lower().replace("_", " ")), tls=True)
         case TimeoutError():
-            return Trouble("no answer")
+            return ConnectProblem("no answer")
         case _:
-            return Trouble((error.strerror or str(error)).lower())
+            return ConnectProblem((error.strerror or str(error)).lower())

@@ -51,7 +51,7 @@ class WatchedHandler(SequentialThreadingHandler):
         held = [item for item in rlist if isinstance(item, ssl.SSLSocket) and item.pending()]
         if held:
             return held, [], []
-        found = super().select(rlist, wlist, xlist, self.dialler.patience(timeout))
+        found = super().select(rlist, wlist, xlist, self.dialler.answer_timeout(timeout))
         if self.dialler.silent(found[0]):
             raise KazooTimeoutError("the server is silent")
         return found

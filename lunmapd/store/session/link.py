@@ -89,7 +89,7 @@ class Link:
         """Note that a server answered a request: whatever was wrong is over."""
         self._failures, self._refusal = 0, None
 
-    def stranger(self) -> NotAuthenticatedError:
+    def not_authenticated(self) -> NotAuthenticatedError:
         """Make the error that says that the servers don't know us."""
         login = "sasl" if self._credentials.sasl else "digest" if self._credentials.digest else ""
         return NotAuthenticatedError(self._hosts, login)
@@ -98,9 +98,9 @@ class Link:
         return self._up or self._refusal is not None or self._closing.is_set()
 
     def _unreachable(self) -> UnreachableError:
-        troubles = self._handler.dialler.troubles
-        reasons = {server: trouble.reason for server, trouble in troubles.items()}
-        if any(trouble.tls for trouble in troubles.values()):
+        problems = self._handler.dialler.problems
+        reasons = {server: problem.reason for server, problem in problems.items()}
+        if any(problem.tls for problem in problems.values()):
             return TlsFailedError(self._hosts, self._deadline, reasons)
         detail = "; ".join(f"{server}: {reason}" for server, reason in reasons.items())
         return UnreachableError(self._hosts, self._deadline, f" ({detail})" if detail else "")
@@ -121,7 +121,9 @@ class Link:
             self._down_since = time.monotonic()
         # kazoo says that it's connected before it logs in.
         refused = client.client_state == KeeperState.AUTH_FAILED
-        self._tell(up=state == KazooState.CONNECTED, refusal=self.stranger() if refused else self._refusal)
+        self._tell(
+            up=state == KazooState.CONNECTED, refusal=self.not_authenticated() if refused else self._refusal
+        )
         for callback in self._subscribers:
             callback()
 

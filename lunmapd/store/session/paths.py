@@ -19,7 +19,7 @@ FORMER = ("live", "status")
 _NUMBER = re.compile(r"[0-9]{10}|[1-9][0-9]{10,17}")
 
 
-def identity(cluster: str, incarnation: int) -> str:
+def tree_id(cluster: str, incarnation: int) -> str:
     """Path of the empty znode that exists in the tree of this cluster and incarnation only, for transactions to check.
 
     A version would not do: in a tree that was made anew, versions start again.
@@ -42,24 +42,24 @@ def chunk(number: int, index: int) -> str:
     return f"{checkpoint(number)}/{index:04d}"
 
 
-def numbers(names: Iterable[str]) -> list[int]:
+def numbers_in(names: Iterable[str]) -> list[int]:
     """Return the numbers of revisions or checkpoints that are named as they are here, in order; other names are passed over."""
     return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
 
 
-def member(node: str) -> str:
+def member_of(node: str) -> str:
     """Path of the only part of the tree that a node writes."""
     return f"{MEMBERS}/{node}"
 
 
-def live(node: str) -> str:
+def live_of(node: str) -> str:
     """Path of the ephemeral of a node."""
-    return f"{member(node)}/live"
+    return f"{member_of(node)}/live"
 
 
-def status(node: str) -> str:
+def status_of(node: str) -> str:
     """Path of the status of a node."""
-    return f"{member(node)}/status"
+    return f"{member_of(node)}/status"
 
 
 def owner(path: str) -> str:

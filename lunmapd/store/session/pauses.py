@@ -2,7 +2,7 @@
 
 from typing import Generic, TypeVar
 
-A = TypeVar("A")
+_A = TypeVar("_A")
 
 _DOUBLINGS = 16  # more make no difference, but numbers too large to compute with
 _SHORTEST_DIAL = 1.0
@@ -32,17 +32,17 @@ def dial_timeout(timeout: float, servers: int) -> float:
     return max(_SHORTEST_DIAL, timeout / (servers + 2))
 
 
-class Losses(Generic[A]):
+class Losses(Generic[_A]):
     """What is remembered of the last connection, for the next one. A is an address, `timeout` the session timeout."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._last: A | None = None
+        self._last: _A | None = None
         self._made = self._heard = 0.0
         self._early = 0
-        self._shunned: A | None = None
+        self._avoided: _A | None = None
 
-    def connected(self, address: A, now: float) -> None:
+    def connected(self, address: _A, now: float) -> None:
         """Note that there is a session through a server."""
         self._last, self._made, self._heard = address, now, now
 
@@ -63,14 +63,14 @@ class Losses(Generic[A]):
         if last is None:
             return 0.0
         if now - self._heard > self._timeout / 4:
-            self._shunned = last
+            self._avoided = last
             return 0.0
         self._early = self._early + 1 if now - self._made < self._timeout else 0
         return reconnect_pause(self._early, self._timeout, chance)
 
-    def shuns(self, address: A) -> bool:
+    def avoids(self, address: _A) -> bool:
         """Tell, once, that a server fell silent just now, so that the others are tried first."""
-        shunned = address == self._shunned
-        if shunned:
-            self._shunned = None
-        return shunned
+        avoided = address == self._avoided
+        if avoided:
+            self._avoided = None
+        return avoided

@@ -11,7 +11,7 @@ from lunmapd.store.session.access_errors import CredentialsError
 
 OWNER_ONLY = 0o077
 NOT_OTHERS = 0o027
-_MOST = 64 * 1024
+_MAX_SIZE = 64 * 1024
 
 
 def read_secret(path: Path) -> Secret:
@@ -29,7 +29,7 @@ def read_private(path: Path) -> bytes:
     """Read a file of at most 64 KiB that only its owner may read. Raises CredentialsError."""
     with _opened(path) as descriptor:
         check_owner(path, os.fstat(descriptor), OWNER_ONLY)
-        return os.read(descriptor, _MOST)
+        return os.read(descriptor, _MAX_SIZE)
 
 
 def check_private(path: Path, forbidden: int) -> None:

@@ -30,18 +30,18 @@ from lunmapd.store.session.errors import LostError, RefusedError, StoreError
 from lunmapd.store.session.link import Link
 from lunmapd.store.session.whoami import ask_who
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
 
 
-class Answer(Protocol[T_co]):
+class Reply(Protocol[_T_co]):
     """What kazoo's asynchronous calls return (kazoo.interfaces.IAsyncResult)."""
 
-    def get(self, block: bool = ..., timeout: float | None = ...) -> T_co:  # noqa: FBT001 - kazoo's signature
+    def get(self, block: bool = ..., timeout: float | None = ...) -> _T_co:  # noqa: FBT001 - kazoo's signature
         """Wait for the answer; raises what it says, or KazooTimeoutError."""
 
 
-Ask = Callable[[KazooClient], Answer[T]]
+Request = Callable[[KazooClient], Reply[_T]]
 
 DEFAULT_CHROOT = "/lunmap"
 WINDOW = 256
@@ -55,7 +55,7 @@ _LOST = (
     RuntimeError,
 )
 _EXPECTED = (NoNodeError, NodeExistsError, BadVersionError)
-_STRANGER = (AuthFailedError, LoginRequiredError)
+_NOT_AUTHENTICATED = (AuthFailedError, LoginRequiredError)
 
 
 class Session:
@@ -124,37 +124,37 @@ class Session:
         except StoreError:
             return ()
 
-    def once(self, ask: Ask[T], at: str = "") -> T:
+    def once(self, ask: Request[_T], at: str = "") -> _T:
         """Make one request. Raises LostError when it is unknown whether it was done."""
         self._beat()
         until = time.monotonic() + self.deadline
         return self._settle(ask(self.link.client(until)), until, at, Role.ADMIN)
 
-    def repeat(self, ask: Ask[T], at: str = "") -> T:
+    def repeat(self, ask: Request[_T], at: str = "") -> _T:
         """Make one request, again after a lost connection, within the deadline; only for what may be done twice."""
         return self._repeat(lambda client, until: self._settle(ask(client), until, at))
 
-    def gather(self, asks: Sequence[Ask[T]], at: Sequence[str] = ()) -> list[T | None]:
+    def gather(self, asks: Sequence[Request[_T]], at: Sequence[str] = ()) -> list[_T | None]:
         """Make many requests at once, each window within the deadline; None stands for a missing znode."""
         places = at or [""] * len(asks)
         both = list(zip(asks, places, strict=True))
         windows = [both[start : start + WINDOW] for start in range(0, len(asks), WINDOW)]
         return [result for window in windows for result in self._gather(window)]
 
-    def _gather(self, window: Sequence[tuple[Ask[T], str]]) -> list[T | None]:
-        def attempt(client: KazooClient, until: float) -> list[T | None]:
+    def _gather(self, window: Sequence[tuple[Request[_T], str]]) -> list[_T | None]:
+        def attempt(client: KazooClient, until: float) -> list[_T | None]:
             results = [(ask(client), at) for ask, at in window]
             return [self._settle_one(result, until, at) for result, at in results]
 
         return self._repeat(attempt)
 
-    def send(self, ask: Ask[T]) -> None:
+    def send(self, ask: Request[_T]) -> None:
         """Hand over a request without waiting for the answer; it is dropped when there is no connection."""
         client = self.link.current
         if client.connected:
             ask(client)
 
-    def _repeat(self, attempt: Callable[[KazooClient, float], T]) -> T:
+    def _repeat(self, attempt: Callable[[KazooClient, float], _T]) -> _T:
         self._beat()
         until = time.monotonic() + self.deadline
         while True:
@@ -165,7 +165,7 @@ class Session:
                 # An oversized or poisonous request drops every connection at once; don't hammer the ensemble with it.
                 self.link.pause(min(_jitter(), max(0.0, until - time.monotonic())))
 
-    def _settle(self, result: Answer[T], until: float, at: str, role: Role = Role.READER) -> T:
+    def _settle(self, result: Reply[_T], until: float, at: str, role: Role = Role.READER) -> _T:
         try:
             found = result.get(timeout=max(0.0, until - time.monotonic()))
         except _EXPECTED:
@@ -175,8 +175,8 @@ class Session:
             raise self.not_permitted(at, role) from None
         except InvalidACLError:
             raise UnknownIdentityError from None
-        except _STRANGER:
-            raise self.link.stranger() from None
+        except _NOT_AUTHENTICATED:
+            raise self.link.not_authenticated() from None
         except _LOST as error:
             raise LostError(self.hosts, self.deadline, f" ({type(error).__name__})") from error
         except ZookeeperError as error:
@@ -184,7 +184,7 @@ class Session:
         self.link.answered()
         return found
 
-    def _settle_one(self, result: Answer[T], until: float, at: str) -> T | None:
+    def _settle_one(self, result: Reply[_T], until: float, at: str) -> _T | None:
         try:
             return self._settle(result, until, at)
         except NoNodeError:

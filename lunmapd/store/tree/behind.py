@@ -7,7 +7,7 @@ from lunmapd.core.fleet.lag import Missed, missed
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.znodes import read_revisions
 
-MOST = 256
+MAX_BEHIND = 256
 """Of a node that is further behind it is only told since when."""
 
 
@@ -18,7 +18,7 @@ def read_missed(
 
     The revision after each of them tells since when a node is behind; all since those of live nodes tell in what.
     """
-    oldest = min((revision for revision in live if head - revision <= MOST), default=head)
+    oldest = min((revision for revision in live if head - revision <= MAX_BEHIND), default=head)
     wanted = {revision + 1 for revision in live | dead} | set(range(oldest + 1, head + 1))
     found = {number: known[number] for number in known if number >= min(wanted, default=head + 1)}
     missing = wanted - found.keys()

@@ -4,12 +4,12 @@ from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.history.checkpoint import EMPTY, Checkpoint, Header, unpack
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.znodes import children, fetch
+from lunmapd.store.tree.znodes import list_children, read_znodes
 
 
 def list_checkpoints(session: Session) -> list[int]:
     """List the revisions at which there are checkpoints, whole or not, in order."""
-    return paths.numbers(children(session, paths.CHECKPOINTS) or ())
+    return paths.numbers_in(list_children(session, paths.CHECKPOINTS) or ())
 
 
 def newest_checkpoint(session: Session, revision: int) -> Checkpoint:
@@ -23,7 +23,7 @@ def newest_checkpoint(session: Session, revision: int) -> Checkpoint:
 def read_checkpoint(session: Session, number: int) -> Checkpoint | None:
     """Read one checkpoint; None when it is not whole."""
     path = paths.checkpoint(number)
-    (raw,), there = fetch(session, (path,)), children(session, path)
+    (raw,), there = read_znodes(session, (path,)), list_children(session, path)
     if raw is None or there is None:
         return None
     try:
@@ -31,7 +31,7 @@ def read_checkpoint(session: Session, number: int) -> Checkpoint | None:
         if header.chunks > len(there):
             # Nobody knows how many the header of a damaged checkpoint would have us ask for.
             return None
-        found = fetch(session, [paths.chunk(number, index) for index in range(header.chunks)])
+        found = read_znodes(session, [paths.chunk(number, index) for index in range(header.chunks)])
         chunks = [chunk.data for chunk in found if chunk is not None]
         return unpack(header, chunks) if header.revision == number else None
     except DocumentError:

@@ -17,13 +17,13 @@ from lunmapd.store.tree.history_errors import (
     NoSuchRevisionError,
     PartOnlyError,
 )
-from lunmapd.store.tree.snapshot import Snapshot, edits_known, recorded
+from lunmapd.store.tree.snapshot import Snapshot, edits_explained, recorded_map
 from lunmapd.store.tree.znodes import list_revisions, read_revisions
 
 _BATCH = 64
 
 
-def walk(session: Session, newest: int, oldest: int = 1) -> Iterator[Revision]:
+def walk_revisions(session: Session, newest: int, oldest: int = 1) -> Iterator[Revision]:
     """Yield the revisions from `newest` back to `oldest`, as far as they are there without a gap."""
     for start in range(newest, oldest - 1, -_BATCH):
         wanted = range(start, max(start - _BATCH, oldest - 1), -1)
@@ -50,7 +50,7 @@ def check_released(session: Session, number: int, newest: int) -> None:
             raise PartOnlyError(number)
 
 
-def rewind(session: Session, snapshot: Snapshot, revision: int) -> Lunmap:
+def map_at(session: Session, snapshot: Snapshot, revision: int) -> Lunmap:
     """Return the map as it was at `revision`, by undoing all newer revisions that led to `snapshot`.
 
     Objects that were edited around the tools count as the revisions have them. The result is checked by its digest.
@@ -59,13 +59,13 @@ def rewind(session: Session, snapshot: Snapshot, revision: int) -> Lunmap:
     """
     if not 0 <= revision <= snapshot.revision:
         raise NoSuchRevisionError(revision, snapshot.revision)
-    changes = inverse(_since(session, snapshot, revision).changes)
-    now = recorded(snapshot)
+    changes = inverse(_span_since(session, snapshot, revision).changes)
+    now = recorded_map(snapshot)
     if now is None:
         raise HistoryUnknownError
     then = digests.show(patch_digest(int(snapshot.head_digest, 16), changes))
     if then != _digest_at(session, revision, snapshot.revision):
-        raise _astray(session, revision)
+        raise _not_leading_back(session, revision)
     try:
         return patch(now, changes)
     except DocumentError as error:
@@ -73,27 +73,29 @@ def rewind(session: Session, snapshot: Snapshot, revision: int) -> Lunmap:
 
 
 def checkpoint_at(session: Session, snapshot: Snapshot, revision: int) -> Checkpoint:
-    """Return every document as it was at `revision`. Raises the errors of `rewind`."""
-    if not edits_known(snapshot):
+    """Return every document as it was at `revision`. Raises the errors of `map_at`."""
+    if not edits_explained(snapshot):
         raise HistoryUnknownError
-    newer = {change.path: as_bytes(change.before) for change in _since(session, snapshot, revision).changes}
+    newer = {
+        change.path: as_bytes(change.before) for change in _span_since(session, snapshot, revision).changes
+    }
     now = {path: snapshot.data(path) for path in snapshot.paths()}
     then = {**now, **snapshot.edited, **newer}
     found = Checkpoint(revision, {path: data for path, data in then.items() if data is not None})
     if found.digest != _digest_at(session, revision, snapshot.revision):
-        raise _astray(session, revision)
+        raise _not_leading_back(session, revision)
     return found
 
 
-def _since(session: Session, snapshot: Snapshot, revision: int) -> Span:
+def _span_since(session: Session, snapshot: Snapshot, revision: int) -> Span:
     newest = snapshot.revision
-    found = span(newest, walk(session, newest, revision + 1))
+    found = span(newest, walk_revisions(session, newest, revision + 1))
     if found.oldest != revision + 1:
         raise _trimmed(session, revision, newest)
     return found
 
 
-def _astray(session: Session, revision: int) -> DamagedError:
+def _not_leading_back(session: Session, revision: int) -> DamagedError:
     return DamagedError(session.path(paths.REVISIONS), f"they don't lead back to revision {revision}")
 
 

@@ -14,16 +14,16 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError
 from lunmapd.store.session.errors import LostError, NodeNameTakenError, NotInitialisedError, UnreachableError
 from lunmapd.store.session.limits import check_document
-from lunmapd.store.session.session import Answer, Session
-from lunmapd.store.tree.acl import make, read_acls, to_kazoo
+from lunmapd.store.session.session import Reply, Session
+from lunmapd.store.tree.acl import create_znode, read_acls, to_kazoo
 from lunmapd.store.tree.snapshot import Raw
-from lunmapd.store.tree.znodes import fetch, get, read_top
+from lunmapd.store.tree.znodes import read_top, read_znodes, request_znode
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 _ATTEMPTS = 5
 _UNREADABLE = "(unreadable)"
 # A node that still has a commit to carry out, as all have at first, offers what it did.
-_WELL = {Standing.CONVERGED, Standing.PENDING}
+_SERVING = {Standing.CONVERGED, Standing.PENDING}
 
 
 class FleetNode(NamedTuple):
@@ -43,18 +43,18 @@ def register(session: Session, node: str, live: Live, *, held: bool = False) -> 
     """
     for _ in range(_ATTEMPTS):
         try:
-            if _settle(session, node, live, held=held):
+            if _try_register(session, node, live, held=held):
                 return
         except LostError:
             continue
     raise UnreachableError(session.hosts, session.deadline, f"; node {node} is not registered")
 
 
-Found = tuple[bytes | None, ZnodeStat]
+MemberZnode = tuple[bytes | None, ZnodeStat]
 
 
-def _settle(session: Session, node: str, live: Live, *, held: bool) -> bool:
-    own, ephemeral = _look(session, node)
+def _try_register(session: Session, node: str, live: Live, *, held: bool) -> bool:
+    own, ephemeral = _read_member(session, node)
     if own is None:
         _make_member(session, node)
         return False
@@ -63,13 +63,15 @@ def _settle(session: Session, node: str, live: Live, *, held: bool) -> bool:
         if stat.ephemeralOwner == session.session_id:
             return True
         _check_machine(node, live, Raw(data or b"", stat.version), held=held)
-    return _take(session, node, live, own[1].version, None if ephemeral is None else ephemeral[1].version)
+    return _create_ephemeral(
+        session, node, live, own[1].version, None if ephemeral is None else ephemeral[1].version
+    )
 
 
-def _look(session: Session, node: str) -> list[Found | None]:
+def _read_member(session: Session, node: str) -> list[MemberZnode | None]:
     """Read a node's znode, then its ephemeral, in this order."""
-    both = (paths.member(node), paths.live(node))
-    return session.gather([get(session, path) for path in both], both)
+    both = (paths.member_of(node), paths.live_of(node))
+    return session.gather([request_znode(session, path) for path in both], both)
 
 
 def _check_machine(node: str, live: Live, found: Raw, *, held: bool) -> None:
@@ -83,16 +85,16 @@ def _check_machine(node: str, live: Live, found: Raw, *, held: bool) -> None:
         raise NodeNameTakenError(node, other.machine, other.since, twin=True)
 
 
-def _take(session: Session, node: str, live: Live, version: int, replaced: int | None) -> bool:
+def _create_ephemeral(session: Session, node: str, live: Live, version: int, replaced: int | None) -> bool:
     """Make the ephemeral, in place of the one of version `replaced` if there is one; False when something changed meanwhile.
 
     Whoever registers sets the node's znode too, with the version that it had before the ephemeral was looked at. Else
     another machine's ephemeral could be removed that has followed the one that was found: both are of version 0.
     """
-    member, path = session.path(paths.member(node)), session.path(paths.live(node))
-    (acl,) = read_acls(session, (paths.member(node),))
+    member, path = session.path(paths.member_of(node)), session.path(paths.live_of(node))
+    (acl,) = read_acls(session, (paths.member_of(node),))
 
-    def ask(client: KazooClient) -> Answer[list[object]]:
+    def ask(client: KazooClient) -> Reply[list[object]]:
         transaction = client.transaction()
         transaction.set_data(member, b"", version)
         if replaced is not None:
@@ -100,32 +102,32 @@ def _take(session: Session, node: str, live: Live, version: int, replaced: int |
         transaction.create(path, encode(live), to_kazoo(acl or {}), ephemeral=True)
         return transaction.commit_async()
 
-    failures = [result for result in session.once(ask, paths.live(node)) if isinstance(result, Exception)]
+    failures = [result for result in session.once(ask, paths.live_of(node)) if isinstance(result, Exception)]
     if any(isinstance(failure, NoAuthError) for failure in failures):
-        raise session.not_permitted(paths.live(node), Role.NODE)
+        raise session.not_permitted(paths.live_of(node), Role.NODE)
     return not failures
 
 
 def _make_member(session: Session, node: str) -> None:
     """Make members/<node>, and in a tree of schema 1 members itself; nothing where there is no tree."""
     try:
-        (meta,) = fetch(session, (paths.META,))
+        (meta,) = read_znodes(session, (paths.META,))
         if meta is None:
             raise NotInitialisedError(session.path(paths.META))
-        make(session, paths.member(node))
+        create_znode(session, paths.member_of(node))
     except NoNodeError:
-        make(session, paths.MEMBERS)
+        create_znode(session, paths.MEMBERS)
     except NotPermittedError:
-        raise session.not_permitted(paths.member(node), Role.NODE) from None
+        raise session.not_permitted(paths.member_of(node), Role.NODE) from None
 
 
 def write_status(session: Session, node: str, status: NodeStatus) -> None:
     """Write the status of `node`. Raises TooLargeError, and NotInitialisedError when there is no tree."""
-    path, data = session.path(paths.status(node)), encode(status)
-    check_document(paths.status(node), data)
+    path, data = session.path(paths.status_of(node)), encode(status)
+    check_document(paths.status_of(node), data)
     for _ in range(_ATTEMPTS):
         try:
-            session.repeat(lambda client: client.set_async(path, data), paths.status(node))
+            session.repeat(lambda client: client.set_async(path, data), paths.status_of(node))
         except NoNodeError:
             if not _create_status(session, node, data):
                 continue
@@ -135,7 +137,7 @@ def write_status(session: Session, node: str, status: NodeStatus) -> None:
 
 def _create_status(session: Session, node: str, data: bytes) -> bool:
     try:
-        return make(session, paths.status(node), data)
+        return create_znode(session, paths.status_of(node), data)
     except NoNodeError:
         _make_member(session, node)
         return False
@@ -147,7 +149,9 @@ def read_fleet(session: Session) -> dict[str, FleetNode]:
     Raises NotInitialisedError when there is no tree.
     """
     names = _members(session)
-    found = fetch(session, [path for name in names for path in (paths.live(name), paths.status(name))])
+    found = read_znodes(
+        session, [path for name in names for path in (paths.live_of(name), paths.status_of(name))]
+    )
     pairs = zip(names, found[::2], found[1::2], strict=True)
     return {name: _fleet_node(name, live, status) for name, live, status in pairs if live or status}
 
@@ -157,7 +161,7 @@ def read_logins(session: Session) -> dict[str, frozenset[Login]]:
     return {
         name: frozenset(found.status.logins)
         for name, found in read_fleet(session).items()
-        if found.live and found.status and standing(found.status) in _WELL
+        if found.live and found.status and standing(found.status) in _SERVING
     }
 
 
@@ -177,7 +181,7 @@ def _fleet_node(name: str, live_raw: Raw | None, status_raw: Raw | None) -> Flee
     live, status = _try_decode(live_raw, Live), _try_decode(status_raw, NodeStatus)
     problems = [
         f"{path}: {reason}"
-        for path, reason in ((paths.live(name), live), (paths.status(name), status))
+        for path, reason in ((paths.live_of(name), live), (paths.status_of(name), status))
         if isinstance(reason, str)
     ]
     return FleetNode(
@@ -187,7 +191,7 @@ def _fleet_node(name: str, live_raw: Raw | None, status_raw: Raw | None) -> Flee
     )
 
 
-def _try_decode(raw: Raw | None, kind: type[T]) -> T | str | None:
+def _try_decode(raw: Raw | None, kind: type[_T]) -> _T | str | None:
     """Decode a document; a string is the reason why it can't be."""
     if raw is None:
         return None

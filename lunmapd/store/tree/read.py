@@ -18,7 +18,7 @@ from lunmapd.store.session.errors import (
 )
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.checkpoint import newest_checkpoint
-from lunmapd.store.tree.history import walk
+from lunmapd.store.tree.history import walk_revisions
 from lunmapd.store.tree.snapshot import (
     ANY_VERSION,
     Meta,
@@ -26,47 +26,47 @@ from lunmapd.store.tree.snapshot import (
     Snapshot,
     advance,
     assemble,
-    edits,
+    find_edits,
     meta_of,
     sections_of,
 )
-from lunmapd.store.tree.znodes import Top, ask_children, fetch, read_revisions, read_top, sync
+from lunmapd.store.tree.znodes import Top, read_revisions, read_top, read_znodes, request_children, sync
 
 _ATTEMPTS = 5
 MAX_DELTAS = 100
 
 
-def read_all(session: Session, known: Lunmap = EMPTY_MAP) -> Snapshot:
+def read_tree(session: Session, known: Lunmap = EMPTY_MAP) -> Snapshot:
     """Read the whole tree as it was at one released revision; `known` is as in `assemble`.
 
     Raises the errors of `read_top`, and UnsteadyError.
     """
-    return _read(session, lambda head: head, known)
+    return _read_at(session, lambda head: head, known)
 
 
 def read_tip(session: Session) -> Snapshot:
     """Read the whole tree as it is with all parts of a large commit that is under way, as if they were released.
 
-    Raises as `read_all` does.
+    Raises as `read_tree` does.
     """
-    return _read(session, _as_released, EMPTY_MAP)
+    return _read_at(session, _as_released, EMPTY_MAP)
 
 
 def _as_released(head: Head) -> Head:
     return replace(head, revision=head.staged.revision, digest=head.staged.digest) if head.staged else head
 
 
-def _read(session: Session, choose: Callable[[Head], Head], known: Lunmap) -> Snapshot:
+def _read_at(session: Session, choose: Callable[[Head], Head], known: Lunmap) -> Snapshot:
     sync(session)
     top = read_top(session)
     for _ in range(_ATTEMPTS):
         objects = _read_objects(session, top.meta.schema)
         before, top = top, read_top(session)
         chosen = top._replace(head=choose(top.head))
-        snapshot = _at(session, before, chosen, objects, known)
+        snapshot = _snapshot_at(session, before, chosen, objects, known)
         if snapshot is None and top == before:
             raise DamagedError(session.path(paths.REVISIONS), "the record of a large commit is not complete")
-        if snapshot is not None and (top == before or not snapshot.edited_around):
+        if snapshot is not None and (top == before or not snapshot.has_edits):
             return _with_edits(session, replace(snapshot, staged=top.head.staged))
     raise UnsteadyError(_ATTEMPTS)
 
@@ -74,16 +74,18 @@ def _read(session: Session, choose: Callable[[Head], Head], known: Lunmap) -> Sn
 def _read_objects(session: Session, schema: int) -> dict[str, Raw]:
     """Read every object; commits that are made meanwhile may be seen or not, each object by itself."""
     sections = sections_of(schema)
-    names = session.gather([ask_children(session, section) for section in sections], sections)
+    names = session.gather([request_children(session, section) for section in sections], sections)
     listed: list[str] = []
     for section, members in zip(sections, names, strict=True):
         if members is None:
             raise DamagedError(session.path(section), "it is missing, which is not the same as empty")
         listed += (f"{section}/{name}" for name in sorted(members))
-    return {path: raw for path, raw in zip(listed, fetch(session, listed), strict=True) if raw is not None}
+    return {
+        path: raw for path, raw in zip(listed, read_znodes(session, listed), strict=True) if raw is not None
+    }
 
 
-def _at(
+def _snapshot_at(
     session: Session, before: Top, chosen: Top, objects: dict[str, Raw], known: Lunmap
 ) -> Snapshot | None:
     """Put the objects together as of the chosen head; None when it can't be told how they were then.
@@ -106,40 +108,40 @@ def _at(
 
 
 def _with_edits(session: Session, snapshot: Snapshot) -> Snapshot:
-    if not snapshot.edited_around:
+    if not snapshot.has_edits:
         return snapshot
     base = newest_checkpoint(session, snapshot.revision)
-    newer = span(snapshot.revision, walk(session, snapshot.revision, base.revision + 1))
-    return replace(snapshot, edited=edits(snapshot, newer, base))
+    newer = span(snapshot.revision, walk_revisions(session, snapshot.revision, base.revision + 1))
+    return replace(snapshot, edited=find_edits(snapshot, newer, base))
 
 
 def refresh(session: Session, known: Snapshot | None) -> Snapshot:
     """Read what is new since `known`, at the cost of the changes; everything if that can't be done.
 
     Raises ForeignClusterError for another cluster, RestoredError for a tree that was restored since, and WentBackError
-    for one that is older than `known` or has another history; besides the errors of `read_all`. Who accepts a restored
+    for one that is older than `known` or has another history; besides the errors of `read_tree`. Who accepts a restored
     tree goes on from None.
     """
     if known is None:
-        return read_all(session)
+        return read_tree(session)
     top = _top_since(session, known)
-    if top.head.revision == known.revision and (not known.edited_around or top.version == known.head_version):
+    if top.head.revision == known.revision and (not known.has_edits or top.version == known.head_version):
         return _with_head(known, top)
-    advanced = None if known.edited_around else _advance(session, known, top)
+    advanced = None if known.has_edits else _advance(session, known, top)
     if advanced is not None:
         return advanced
-    return reread(session, known)
+    return read_again(session, known)
 
 
-def reread(session: Session, known: Snapshot | None) -> Snapshot:
+def read_again(session: Session, known: Snapshot | None) -> Snapshot:
     """Read everything, though `known` may be the newest: it shows edits around the tools. Raises as `refresh` does."""
     if known is None:
-        return read_all(session)
+        return read_tree(session)
     # Before the read, since a frozen node comes here at each try; and after it, since it is what was read that counts.
     _check_past(session, known, _top_since(session, known).head)
-    snapshot = read_all(session, known.lunmap)
+    snapshot = read_tree(session, known.lunmap)
     top = _top_of(snapshot)
-    _check(known, top)
+    _check_lineage(known, top)
     _check_past(session, known, top.head)
     return snapshot
 
@@ -164,7 +166,7 @@ def _top_since(session: Session, known: Snapshot) -> Top:
         # A server that lags behind shows an older tree to a new session.
         sync(session)
         top = read_top(session)
-    _check(known, top)
+    _check_lineage(known, top)
     return top
 
 
@@ -173,7 +175,7 @@ def _top_of(snapshot: Snapshot) -> Top:
     return Top(meta_of(snapshot), head, snapshot.head_version)
 
 
-def _check(known: Snapshot, top: Top) -> None:
+def _check_lineage(known: Snapshot, top: Top) -> None:
     meta, head = top.meta, top.head
     if meta.cluster != known.cluster:
         raise ForeignClusterError(known.cluster, meta.cluster)

@@ -84,7 +84,7 @@ class Snapshot(Struct, frozen=True):
     allowance: Allowance | None = None
 
     @property
-    def edited_around(self) -> bool:
+    def has_edits(self) -> bool:
         """Whether objects were changed by other means than a commit."""
         return self.digest != self.head_digest
 
@@ -145,7 +145,7 @@ def assemble(
     )
 
 
-def edits(snapshot: Snapshot, newer: Span, base: Checkpoint) -> dict[str, bytes | None]:
+def find_edits(snapshot: Snapshot, newer: Span, base: Checkpoint) -> dict[str, bytes | None]:
     """List the objects that differ from what the history says, with the bytes that it gives.
 
     `newer` is what the revisions since `base` changed. As far as there is a gap between the two, nothing is known of
@@ -158,7 +158,7 @@ def edits(snapshot: Snapshot, newer: Span, base: Checkpoint) -> dict[str, bytes 
     return {path: data for path, data in sorted(recorded.items()) if data != snapshot.data(path)}
 
 
-def edits_known(snapshot: Snapshot) -> bool:
+def edits_explained(snapshot: Snapshot) -> bool:
     """Whether `edited` explains all of the difference between what there is and what head says."""
     value = int(snapshot.digest, 16)
     for path, data in snapshot.edited.items():
@@ -166,22 +166,22 @@ def edits_known(snapshot: Snapshot) -> bool:
     return digests.show(value) == snapshot.head_digest
 
 
-def recorded(snapshot: Snapshot) -> Lunmap | None:
+def recorded_map(snapshot: Snapshot) -> Lunmap | None:
     """Return the map as the revisions have it, without edits around the tools; None when that is not known."""
-    if not edits_known(snapshot):
+    if not edits_explained(snapshot):
         return None
     edits = (Change(path, after=as_raw(data)) for path, data in snapshot.edited.items())
     return patch(snapshot.lunmap, edits) if snapshot.edited else snapshot.lunmap
 
 
-def followed(snapshot: Snapshot) -> Lunmap:
+def effective_map(snapshot: Snapshot) -> Lunmap:
     """Return the map that nodes go by, on top of which commits are made, and which they must not change against the rules (see core/node/out_of_band.py)."""
     return judge(snapshot.lunmap, snapshot.edited).lunmap
 
 
-def remembered(snapshot: Snapshot) -> Lunmap:
+def map_with_identities(snapshot: Snapshot) -> Lunmap:
     """Return what is known of identities: the map that nodes go by, with the Luns that can't be read as the revisions have them."""
-    there = followed(snapshot)
+    there = effective_map(snapshot)
     lost = {
         name: lun for name, lun in recorded_luns(snapshot.edited) if f"luns/{name}" in snapshot.unreadable
     }

@@ -10,10 +10,10 @@ from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.history.changes import Head, Revision
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, NewerSchemaError, NotInitialisedError
-from lunmapd.store.session.session import WINDOW, Answer, Ask, Session
+from lunmapd.store.session.session import WINDOW, Reply, Request, Session
 from lunmapd.store.tree.snapshot import MIN_SCHEMA, SCHEMA, Meta, Raw
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class Top(NamedTuple):
@@ -29,24 +29,24 @@ def sync(session: Session) -> None:
     session.repeat(lambda client: client.sync_async(session.path(paths.HEAD)))
 
 
-def fetch(session: Session, relative: Sequence[str]) -> list[Raw | None]:
+def read_znodes(session: Session, relative: Sequence[str]) -> list[Raw | None]:
     """Read many znodes at once; None stands for a missing one."""
     # What kazoo tells beside the data is more than the data, and not kept for longer than a window.
     windows = (relative[start : start + WINDOW] for start in range(0, len(relative), WINDOW))
-    return [raw for window in windows for raw in _fetch(session, window)]
+    return [raw for window in windows for raw in _read_window(session, window)]
 
 
-def _fetch(session: Session, window: Sequence[str]) -> list[Raw | None]:
+def _read_window(session: Session, window: Sequence[str]) -> list[Raw | None]:
     return [
         None if found is None else Raw(found[0] or b"", found[1].version)
-        for found in session.gather([get(session, path) for path in window], window)
+        for found in session.gather([request_znode(session, path) for path in window], window)
     ]
 
 
-def get(session: Session, path: str) -> Ask[tuple[bytes | None, ZnodeStat]]:
+def request_znode(session: Session, path: str) -> Request[tuple[bytes | None, ZnodeStat]]:
     """Make the request that reads one znode of the tree."""
 
-    def ask(client: KazooClient) -> Answer[tuple[bytes | None, ZnodeStat]]:
+    def ask(client: KazooClient) -> Reply[tuple[bytes | None, ZnodeStat]]:
         return client.get_async(session.path(path))
 
     return ask
@@ -54,7 +54,7 @@ def get(session: Session, path: str) -> Ask[tuple[bytes | None, ZnodeStat]]:
 
 def read_top(session: Session) -> Top:
     """Read meta and head with head's version. Raises NotInitialisedError, NewerSchemaError, DamagedError."""
-    meta_raw, head_raw = fetch(session, (paths.META, paths.HEAD))
+    meta_raw, head_raw = read_znodes(session, (paths.META, paths.HEAD))
     if meta_raw is None:
         raise NotInitialisedError(session.path(paths.META))
     meta = _decode(session, paths.META, meta_raw, Meta)
@@ -67,7 +67,7 @@ def read_top(session: Session) -> Top:
     return Top(meta, _decode(session, paths.HEAD, head_raw, Head), head_raw.version)
 
 
-def _decode(session: Session, path: str, raw: Raw, kind: type[T]) -> T:
+def _decode(session: Session, path: str, raw: Raw, kind: type[_T]) -> _T:
     try:
         return decode(raw.data, kind)
     except DocumentError as error:
@@ -79,7 +79,7 @@ def read_revisions(session: Session, numbers: Iterable[int]) -> list[Revision]:
     wanted = tuple(numbers)
     found: list[Revision] = []
     for number, raw in zip(
-        wanted, fetch(session, [paths.revision(number) for number in wanted]), strict=True
+        wanted, read_znodes(session, [paths.revision(number) for number in wanted]), strict=True
     ):
         revision = None if raw is None else _revision(raw)
         if revision is None or revision.revision != number:
@@ -95,16 +95,16 @@ def _revision(raw: Raw) -> Revision | None:
         return None
 
 
-def children(session: Session, path: str) -> list[str] | None:
+def list_children(session: Session, path: str) -> list[str] | None:
     """List the children of a znode; None when it is missing."""
-    (found,) = session.gather([ask_children(session, path)], (path,))
+    (found,) = session.gather([request_children(session, path)], (path,))
     return found
 
 
-def ask_children(session: Session, path: str) -> Ask[list[str]]:
+def request_children(session: Session, path: str) -> Request[list[str]]:
     """Make the request for the children of a znode."""
 
-    def ask(client: KazooClient) -> Answer[list[str]]:
+    def ask(client: KazooClient) -> Reply[list[str]]:
         return client.get_children_async(session.path(path))
 
     return ask
@@ -112,10 +112,10 @@ def ask_children(session: Session, path: str) -> Ask[list[str]]:
 
 def list_revisions(session: Session) -> list[int]:
     """List the numbers of all revisions that there are, in order. Raises NotInitialisedError when there is no tree."""
-    names = children(session, paths.REVISIONS)
+    names = list_children(session, paths.REVISIONS)
     if names is None:
         raise NotInitialisedError(session.path(paths.REVISIONS))
-    return paths.numbers(names)
+    return paths.numbers_in(names)
 
 
 def read_newest(session: Session) -> int:

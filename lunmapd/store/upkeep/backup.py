@@ -8,9 +8,9 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.errors import UnsteadyError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.checkpoint import newest_checkpoint
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 from lunmapd.store.tree.snapshot import Snapshot, meta_of
-from lunmapd.store.tree.znodes import children, fetch, list_revisions
+from lunmapd.store.tree.znodes import list_children, list_revisions, read_znodes
 
 _ATTEMPTS = 3
 
@@ -21,7 +21,7 @@ def read_backup(session: Session, time: str) -> Backup:
     What is staged is left out. Raises UnsteadyError when the history is trimmed during each attempt.
     """
     for _ in range(_ATTEMPTS):
-        snapshot = read_all(session)
+        snapshot = read_tree(session)
         history = _history(session, snapshot.revision)
         if history is not None:
             title = Title(FORMAT, NUMBER, snapshot.cluster, snapshot.revision, time, __version__)
@@ -41,7 +41,7 @@ def _history(session: Session, newest: int) -> dict[str, bytes] | None:
     wanted = [paths.revision(number) for number in list_revisions(session) if number <= newest]
     base = newest_checkpoint(session, newest).revision
     if base:
-        below = children(session, paths.checkpoint(base)) or ()
+        below = list_children(session, paths.checkpoint(base)) or ()
         wanted += [paths.checkpoint(base), *(f"{paths.checkpoint(base)}/{name}" for name in sorted(below))]
-    found = {path: raw.data for path, raw in zip(wanted, fetch(session, wanted), strict=True) if raw}
+    found = {path: raw.data for path, raw in zip(wanted, read_znodes(session, wanted), strict=True) if raw}
     return found if len(found) == len(wanted) else None

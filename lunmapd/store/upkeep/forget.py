@@ -8,14 +8,14 @@ from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.names import check_name
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.store.commit.draft import Write
-from lunmapd.store.commit.send import ensure
+from lunmapd.store.commit.send import submit_in_tree
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import OlderSchemaError, StoreError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.acl import read_roles
 from lunmapd.store.tree.snapshot import SCHEMA, Raw, Snapshot
-from lunmapd.store.tree.znodes import fetch
-from lunmapd.store.upkeep.remove import removals
+from lunmapd.store.tree.znodes import read_znodes
+from lunmapd.store.upkeep.remove import deletions
 
 _ATTEMPTS = 5
 _MAPPED = "it is in the map: take it out of its targets, wait until it has applied that, and take it out of the map first"
@@ -59,11 +59,11 @@ def forget(session: Session, snapshot: Snapshot, node: str) -> Forgotten:
         raise NeverRegisteredError(node)
     gone = None
     for _ in range(_ATTEMPTS):
-        found = _look(session, node)
+        found = _find_member(session, node)
         if found is None:
             break
         gone, writes = found
-        if ensure(session, paths.identity(snapshot.cluster, snapshot.incarnation), writes):
+        if submit_in_tree(session, paths.tree_id(snapshot.cluster, snapshot.incarnation), writes):
             return gone
     else:
         raise NodeInUseError(node, "it changes all the time; see 'lunmapctl status'")
@@ -72,11 +72,11 @@ def forget(session: Session, snapshot: Snapshot, node: str) -> Forgotten:
     return gone
 
 
-def _look(session: Session, node: str) -> tuple[Forgotten, list[Write]] | None:
+def _find_member(session: Session, node: str) -> tuple[Forgotten, list[Write]] | None:
     """Return what is known of a node and the writes that remove it, None when there is nothing. Raises NodeInUseError."""
-    member = paths.member(node)
+    member = paths.member_of(node)
     # Whoever registers sets the znode before he is seen to live: if the node comes back after this, it has another version.
-    own, live, status = fetch(session, (member, paths.live(node), paths.status(node)))
+    own, live, status = read_znodes(session, (member, paths.live_of(node), paths.status_of(node)))
     if own is None:
         return None
     if live is not None:
@@ -85,7 +85,7 @@ def _look(session: Session, node: str) -> tuple[Forgotten, list[Write]] | None:
         raise NodeInUseError(
             node, f"it may still write here: take that from it first, 'lunmapctl acl revoke node {node}'"
         )
-    below = [write for write in removals(session, member) if write.path != member]
+    below = [write for write in deletions(session, member) if write.path != member]
     return Forgotten(node, _said(status)), [*below, Write(member, b"", None, own.version)]
 
 

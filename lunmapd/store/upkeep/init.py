@@ -10,7 +10,7 @@ from lunmapd.core.base.documents import encode
 from lunmapd.core.history import digest as digests
 from lunmapd.core.history.changes import Head
 from lunmapd.store.commit.draft import Write
-from lunmapd.store.commit.send import Failure, submit
+from lunmapd.store.commit.send import SendFailure, submit
 from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError
 from lunmapd.store.session.errors import (
@@ -24,7 +24,7 @@ from lunmapd.store.session.errors import (
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.acl import CREATOR, to_kazoo
 from lunmapd.store.tree.snapshot import SCHEMA, Meta
-from lunmapd.store.tree.znodes import fetch, read_top
+from lunmapd.store.tree.znodes import read_top, read_znodes
 
 _ATTEMPTS = 3
 
@@ -38,7 +38,7 @@ def initialise(session: Session, *, closed: bool = False) -> str:
     meta = Meta(SCHEMA, str(uuid.uuid4()))
     writes = (
         Write(paths.META, None, encode(meta)),
-        Write(paths.identity(meta.cluster, meta.incarnation), None, b""),
+        Write(paths.tree_id(meta.cluster, meta.incarnation), None, b""),
         Write(paths.HEAD, None, encode(Head(0, digests.show(digests.EMPTY)))),
         *(Write(parent, None, b"") for parent in paths.PARENTS),
     )
@@ -51,7 +51,7 @@ def initialise(session: Session, *, closed: bool = False) -> str:
     raise UnreachableError(session.hosts, session.deadline)
 
 
-def _initialised(session: Session, ours: Meta, failure: Failure) -> str:
+def _initialised(session: Session, ours: Meta, failure: SendFailure) -> str:
     """Tell why the tree could not be made: it's that of a lost attempt of our own, another's, or half a tree."""
     try:
         found = read_top(session).meta
@@ -72,7 +72,7 @@ def make_chroot(session: Session, *, closed: bool = False) -> None:
     for depth in range(1, len(steps)):
         _make(session, "/" + "/".join(steps[:depth]), WORLD)
     made = _make(session, session.root, CREATOR if closed else WORLD)
-    if closed and not made and fetch(session, (paths.META,)) == [None]:
+    if closed and not made and read_znodes(session, (paths.META,)) == [None]:
         session.repeat(lambda client: client.set_acls_async(session.root, _all(CREATOR)))
 
 

@@ -4,16 +4,16 @@ import uuid
 from collections.abc import Sequence
 
 from lunmapd.store.commit.draft import Write
-from lunmapd.store.commit.send import Failure, insist
-from lunmapd.store.commit.sizes import Extra, batches
+from lunmapd.store.commit.send import SendFailure, submit_repeatable
+from lunmapd.store.commit.sizes import WriteOverhead, batches
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.znodes import children, fetch
-from lunmapd.store.upkeep.remove import removals
+from lunmapd.store.tree.znodes import list_children, read_znodes
+from lunmapd.store.upkeep.remove import deletions
 from lunmapd.store.upkeep.restore_errors import RestoreBusyError
 
 
-class Claim:
+class RestoreLock:
     """The right to fill a chroot, as long as the znode `mark` is there, which has a name that nobody else knows."""
 
     def __init__(self, session: Session) -> None:
@@ -28,39 +28,39 @@ class Claim:
         for what it tells, and because new znodes take after it. Raises RestoreBusyError.
         """
         gone = [] if head_version is None else [Write(paths.HEAD, b"", None, head_version)]
-        gone += [write for write in removals(self._session, paths.META) if write.path != paths.META]
-        gone += removals(self._session, paths.RESTORING)
+        gone += [write for write in deletions(self._session, paths.META) if write.path != paths.META]
+        gone += deletions(self._session, paths.RESTORING)
         made = (Write(paths.RESTORING, None, b""), Write(self.mark, None, b""))
-        failure = insist(self._session, (*gone, *made), ())
+        failure = submit_repeatable(self._session, (*gone, *made), ())
         if failure is not None and not self._is_there(self.mark):
             raise RestoreBusyError(failure.path)
 
     def do(self, writes: Sequence[Write]) -> None:
         """Make all writes or none. Raises RestoreBusyError when they can't be made, or the claim was taken by another."""
-        failure = insist(self._session, writes, (self.mark,))
+        failure = submit_repeatable(self._session, writes, (self.mark,))
         if failure is not None and (failure.path == self.mark or not self._are_done(writes)):
             raise RestoreBusyError(failure.path)
 
-    def finish(self, writes: Sequence[Write]) -> Failure | None:
+    def finish(self, writes: Sequence[Write]) -> SendFailure | None:
         """Make the last writes and give the claim up, at once; returns at what that failed."""
         ends = (Write(self.mark, b"", None), Write(paths.RESTORING, b"", None))
-        return insist(self._session, (*ends, *writes), (self.mark,))
+        return submit_repeatable(self._session, (*ends, *writes), (self.mark,))
 
     def clear(self) -> None:
         """Remove whatever is in the tree, but what the nodes wrote; the parents stay. Raises as `do` does."""
-        for name in children(self._session, "") or ():
+        for name in list_children(self._session, "") or ():
             if name not in {paths.META, paths.MEMBERS, paths.RESTORING}:
-                below = [write for write in removals(self._session, name) if write.path != name]
-                for batch in batches(below, Extra(len(self._session.root))):
+                below = [write for write in deletions(self._session, name) if write.path != name]
+                for batch in batches(below, WriteOverhead(len(self._session.root))):
                     self.do(batch)
 
     def _are_done(self, writes: Sequence[Write]) -> bool:
         """Tell whether the writes are there already, as after a lost answer."""
-        found = fetch(self._session, [write.path for write in writes])
+        found = read_znodes(self._session, [write.path for write in writes])
         return all(
             (None if raw is None else raw.data) == write.after
             for raw, write in zip(found, writes, strict=True)
         )
 
     def _is_there(self, path: str) -> bool:
-        return fetch(self._session, (path,)) != [None]
+        return read_znodes(self._session, (path,)) != [None]

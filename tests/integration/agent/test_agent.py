@@ -22,7 +22,7 @@ from lunmapd.core.secrets.sealing import Vault
 from lunmapd.service.keyfile import add_key, read_keys
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
 from support.agents import MAP, A, B, H, Nodes, T, applied, conditions, put
 from support.commits import Shell, wait_until
@@ -68,7 +68,7 @@ def test_a_key_that_comes_later_opens_the_secrets(
     """Without the key only the ACL that needs it fails; the key file is read anew each turn, and its ids are reported."""
     agent, path = make(), tmp_path / "secrets.key"
     key = add_key(path, b"k" * 32)
-    vault = Vault(read_all(session).cluster, read_keys(path))
+    vault = Vault(read_tree(session).cluster, read_keys(path))
     password = vault.seal(f"initiators/{H}", "chap", Secret("a password"), b"n" * 12)
     targets = {T: replace(MAP.targets[T], authentication=Authentication.CHAP)}
     put(session, replace(MAP, targets=targets, initiators={H: Initiator("", Chap("bob", password))}))
@@ -161,7 +161,7 @@ def test_garbage_in_a_document_takes_nothing_away(session: Session, kernel: Fake
     agent.turn()
     assert lio_objects.key(lio_objects.TpgLun(T, 1, "a")) in kernel.objects
     assert [failing.reason for failing in agent.status.failing] == ["DocumentUnreadable"]
-    unmapped = replace(read_all(session).lunmap, luns={"b": replace(B, maps=())})
+    unmapped = replace(read_tree(session).lunmap, luns={"b": replace(B, maps=())})
     put(session, unmapped)
     agent.turn()
     assert {item.name for item in kernel.objects.values() if isinstance(item, lio_objects.StorageObject)} == {

@@ -10,10 +10,10 @@ from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.fleet.status import UNEDITED
 from lunmapd.store.commit.commit import commit, edit
-from lunmapd.store.commit.commit_options import allowing, by_the_rules
+from lunmapd.store.commit.commit_options import commit_rules
 from lunmapd.store.commit.repair import repair
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 from support.agents import MAP, A, B, Nodes, conditions, failing, many, message, put, shown
 from support.commits import Shell, terms
 
@@ -82,7 +82,7 @@ def test_an_edited_tree_is_not_read_again_and_again(
         shell.set("luns/l0", encode(replace(A, maps=())))
     agent = make(policy=EVERY, now=Clock())
     agent.turn()
-    assert read_all(session).edited_around
+    assert read_tree(session).has_edits
 
     def packets() -> int:
         (line,) = [line for line in ensemble.leader.ask("srvr").splitlines() if line.startswith("Received:")]
@@ -112,7 +112,7 @@ def test_an_edit_that_no_commit_may_make_is_not_followed(
         agent.turn()
         assert make.serves(MAP)
         assert failing(agent) == {"document luns/a": "SerialImmutable", "document luns/b": "EditRefused"}
-    repair(session, read_all(session), terms())
+    repair(session, read_tree(session), terms())
     assert agent.turn().converged
     assert make.serves(MAP)
 
@@ -130,12 +130,12 @@ def test_no_commit_takes_in_what_it_may_not_change(session: Session, make: Nodes
         put(session, smaller)
     edit(
         session,
-        read_all(session),
+        read_tree(session),
         lambda there: replace(there, luns={**there.luns, "a": replace(A, maps=())}),
-        terms(check=by_the_rules),
+        terms(check=commit_rules()),
     )
-    assert read_all(session).lunmap.luns == {"a": replace(A, maps=()), "b": B}
-    commit(session, read_all(session), smaller, terms(check=allowing({"b"})))
+    assert read_tree(session).lunmap.luns == {"a": replace(A, maps=()), "b": B}
+    commit(session, read_tree(session), smaller, terms(check=commit_rules({"b"})))
     assert agent.turn().converged
     assert make.serves(smaller)
 

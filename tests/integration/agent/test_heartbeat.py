@@ -18,7 +18,7 @@ STATUS = NodeStatus("b1", "1", "2026-01-01T00:00:00Z", beat=60.0)
 
 def written(session: Session) -> int:
     """Return how often the status was written again."""
-    version: int = session.link.current.get(session.path(paths.status("n1")))[1].version
+    version: int = session.link.current.get(session.path(paths.status_of("n1")))[1].version
     return version
 
 

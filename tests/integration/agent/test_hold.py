@@ -10,7 +10,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.guard import Limits
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.backup import read_backup
 from lunmapd.store.upkeep.restore import restore
 from support.agents import Nodes, applied, conditions, confirm, is_open, many, message, put, shown
@@ -187,7 +187,7 @@ def test_limits_are_settings(session: Session, make: Nodes) -> None:
 def test_a_restored_tree_is_followed_once_it_is_confirmed(session: Session, make: Nodes) -> None:
     """A node that knew the tree before keeps its last map over restarts, and takes over what was restored when confirmed."""
     put(session, TEN)
-    taken, cluster = read_backup(session, NOW), read_all(session).cluster
+    taken, cluster = read_backup(session, NOW), read_tree(session).cluster
     put(session, many(*range(12)))
     agent = make()
     agent.turn()
@@ -209,7 +209,7 @@ def test_a_restored_tree_is_followed_once_it_is_confirmed(session: Session, make
 def test_what_a_confirmed_restore_takes_away_is_confirmed(session: Session, make: Nodes) -> None:
     """The confirmation of a restored tree is also that of what it no longer has, though its revisions are older."""
     put(session, many(0))
-    taken, cluster = read_backup(session, NOW), read_all(session).cluster
+    taken, cluster = read_backup(session, NOW), read_tree(session).cluster
     put(session, TEN)
     put(session, many(*range(11)))
     agent = make()

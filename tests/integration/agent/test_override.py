@@ -14,7 +14,7 @@ from lunmapd.core.node.observed import Login as Seen
 from lunmapd.core.node.observed import Session as Login
 from lunmapd.core.planning.plan import Disruption
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 from support.agents import MAP, H, Nodes, T, applied, conditions, many, message, put, shown
 from support.cluster import Ctl
 
@@ -86,7 +86,7 @@ def test_the_next_commit_ends_an_override(session: Session, make: Nodes) -> None
     agent = _held(session, make)
     client(session).override("data-unreachable", 60)
     put(session, _with_alias(session))
-    assert read_all(session).allowance is None
+    assert read_tree(session).allowance is None
     assert not agent.turn().converged
 
 
@@ -99,7 +99,7 @@ def test_an_override_is_for_what_was_looked_at(session: Session, make: Nodes) ->
         client(session).override("data-unreachable", 60, ("n9",))
     with pytest.raises(InvalidInputError, match="is none of none, unit-attention"):
         client(session).override("all", 60)
-    assert read_all(session).revision == 2
+    assert read_tree(session).revision == 2
 
 
 def test_a_restarted_node_knows_of_an_override_and_of_its_end(session: Session, make: Nodes) -> None:
@@ -158,7 +158,7 @@ def _held(session: Session, make: Nodes) -> Agent:
 
 
 def _with_alias(session: Session) -> Lunmap:
-    lunmap = read_all(session).lunmap
+    lunmap = read_tree(session).lunmap
     return replace(lunmap, targets={T: replace(lunmap.targets[T], alias="changed")})
 
 

@@ -5,8 +5,8 @@ from integration.conftest import Connect
 from lunmapd.client import Client
 from lunmapd.core.base.lunmap import Initiator, Lunmap
 from lunmapd.store.commit.commit_errors import EditedMeanwhileError, OutcomeUnknownError
-from lunmapd.store.commit.draft import Content, content, draft, tip_of
-from lunmapd.store.commit.send import send
+from lunmapd.store.commit.draft import Content, content_from_map, draft_commit, tip_of
+from lunmapd.store.commit.send import send_draft
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import (
     AlreadyInitialisedError,
@@ -17,7 +17,7 @@ from lunmapd.store.session.errors import (
 )
 from lunmapd.store.session.limits import TooLargeError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
 from support.commits import GIB, NOW, Shell, at_last, lun, luns, put, terms, with_lun
 from support.relay import Break, Relay
@@ -32,8 +32,8 @@ def test_a_tree_is_made_once(connect: Connect) -> None:
     with pytest.raises(AlreadyInitialisedError) as caught:
         initialise(session)
     assert caught.value.cluster == cluster
-    found = read_all(session)
-    assert (found.cluster, found.revision, found.lunmap, found.edited_around) == (cluster, 0, Lunmap(), False)
+    found = read_tree(session)
+    assert (found.cluster, found.revision, found.lunmap, found.has_edits) == (cluster, 0, Lunmap(), False)
 
 
 def test_half_a_tree_is_not_completed(session: Session) -> None:
@@ -48,11 +48,11 @@ def test_what_was_committed_is_read(session: Session) -> None:
     """A committed map reads back equal, at the revision and digest that the commit gave."""
     lunmap = replace(luns(1, 2, 3), initiators={"iqn.2025-01.org.example:h": Initiator()})
     revision = put(session, lunmap)
-    found = read_all(session)
+    found = read_tree(session)
     assert revision is not None
     assert (revision.revision, revision.author, revision.time) == (1, "ann", NOW)
     assert (found.revision, found.digest, found.lunmap) == (1, revision.digest, lunmap)
-    assert not found.edited_around
+    assert not found.has_edits
 
 
 def test_objects_are_changed_and_removed(session: Session) -> None:
@@ -60,16 +60,16 @@ def test_objects_are_changed_and_removed(session: Session) -> None:
     put(session, luns(1, 2))
     after = with_lun(luns(1, 3), "l1", lun(1, 2 * GIB))
     put(session, after)
-    found = read_all(session)
+    found = read_tree(session)
     assert found.lunmap == after
-    assert not found.edited_around
+    assert not found.has_edits
 
 
 def test_no_change_is_no_revision(session: Session) -> None:
     """Committing the map that is there makes no revision."""
     put(session, luns(1))
     assert put(session, luns(1)) is None
-    assert read_all(session).revision == 1
+    assert read_tree(session).revision == 1
 
 
 def test_a_document_that_is_too_large_leaves_nothing(session: Session) -> None:
@@ -78,7 +78,7 @@ def test_a_document_that_is_too_large_leaves_nothing(session: Session) -> None:
     with pytest.raises(TooLargeError, match="limit is 262144") as caught:
         put(session, lunmap)
     assert caught.value.size > 300_000
-    assert read_all(session).revision == 0
+    assert read_tree(session).revision == 0
 
 
 def test_the_largest_commit_is_taken(session: Session) -> None:
@@ -87,17 +87,17 @@ def test_the_largest_commit_is_taken(session: Session) -> None:
         initiators={f"iqn.2025-01.org.example:{n}": Initiator(alias="x" * 220_000) for n in range(2)}
     )
     put(session, lunmap)
-    assert read_all(session).lunmap == lunmap
+    assert read_tree(session).lunmap == lunmap
     put(session, Lunmap())
     many = luns(*range(997))
     put(session, many)
-    assert read_all(session).lunmap == many
+    assert read_tree(session).lunmap == many
 
 
 def test_an_edit_between_read_and_commit_is_not_overwritten(session: Session) -> None:
     """A commit over an object that was set around the tools meanwhile is refused, and names it."""
     put(session, luns(1, 2))
-    base = read_all(session)
+    base = read_tree(session)
     with Shell(session) as shell:
         shell.set("luns/l1", b"{}")
     with pytest.raises(EditedMeanwhileError) as caught:
@@ -107,23 +107,23 @@ def test_an_edit_between_read_and_commit_is_not_overwritten(session: Session) ->
 
 def test_a_tree_that_was_made_anew_is_not_written(session: Session) -> None:
     """A commit to a tree that was wiped and made anew since it was read is refused, although all versions fit."""
-    base = read_all(session)
+    base = read_tree(session)
     with Shell(session) as shell:
         shell.delete("")
     initialise(session)
     with pytest.raises(ForeignClusterError):
         put(session, luns(1), base)
-    prepared = draft(tip_of(base), content(base, luns(1)) or Content(), terms().signature)
-    failure = send(session, prepared)
+    prepared = draft_commit(tip_of(base), content_from_map(base, luns(1)) or Content(), terms().signature)
+    failure = send_draft(session, prepared)
     assert failure is not None
-    assert failure.path == prepared.identity
-    assert read_all(session).revision == 0
+    assert failure.path == prepared.tree_id
+    assert read_tree(session).revision == 0
 
 
 def test_a_tree_without_its_identity_is_damaged(session: Session) -> None:
     """Without the znode that tells this tree from another one nothing is committed."""
-    base = read_all(session)
-    identity = paths.identity(base.cluster, base.incarnation)
+    base = read_tree(session)
+    identity = paths.tree_id(base.cluster, base.incarnation)
     with Shell(session) as shell:
         shell.delete(identity)
     with pytest.raises(DamagedError, match=identity):
@@ -138,7 +138,7 @@ def test_a_tree_of_the_former_schema_is_not_written(former: Session) -> None:
 
 def test_a_commit_to_no_tree_says_so(session: Session) -> None:
     """A commit after the tree was wiped is refused and makes nothing."""
-    base = read_all(session)
+    base = read_tree(session)
     with Shell(session) as shell:
         shell.delete(paths.META)
     with pytest.raises(NotInitialisedError):
@@ -150,7 +150,7 @@ def test_a_lost_connection_commits_once(session: Session, connect: Connect, brok
     """A connection that breaks in the middle of a commit leaves exactly one revision, done before or after."""
     with Relay(session.hosts) as relay:
         through = connect(relay.hosts)
-        base = read_all(through)
+        base = read_tree(through)
         relay.next_break = broken
         revision = put(through, luns(1), base)
         assert revision is not None
@@ -158,20 +158,20 @@ def test_a_lost_connection_commits_once(session: Session, connect: Connect, brok
         through.close()
     with Shell(session) as shell:
         assert shell.children(paths.REVISIONS) == ["0000000001"]
-    assert read_all(session).lunmap == luns(1)
+    assert read_tree(session).lunmap == luns(1)
 
 
 def test_an_outcome_that_cant_be_learnt_is_not_invented(session: Session, connect: Connect) -> None:
     """When ZooKeeper stays away after the break, the commit neither claims success nor failure."""
     with Relay(session.hosts) as relay:
         through = connect(relay.hosts, deadline=4.0)
-        base = at_last(lambda: read_all(through))
+        base = at_last(lambda: read_tree(through))
         relay.next_break, relay.shut_at_break = Break.AFTER, True
         with pytest.raises(OutcomeUnknownError) as caught:
             put(through, luns(1), base)
         assert caught.value.revision == 1
         through.close()
-    assert read_all(session).revision == 1
+    assert read_tree(session).revision == 1
 
 
 def test_an_init_that_is_lost_is_found_again(connect: Connect) -> None:
@@ -182,7 +182,7 @@ def test_an_init_that_is_lost_is_found_again(connect: Connect) -> None:
         through = connect(relay.hosts)
         cluster = initialise(through)
         through.close()
-    assert read_all(direct).cluster == cluster
+    assert read_tree(direct).cluster == cluster
 
 
 def test_a_commit_takes_in_what_was_edited(session: Session) -> None:
@@ -191,13 +191,13 @@ def test_a_commit_takes_in_what_was_edited(session: Session) -> None:
     with Shell(session) as shell:
         shell.set("luns/l1", shell.get("luns/l1").replace(b":", b": "))
         shell.delete("luns/l2")
-    base = read_all(session)
-    assert base.edited_around
+    base = read_tree(session)
+    assert base.has_edits
     revision = put(session, with_lun(base.lunmap, "l3", lun(3)), base)
     assert revision is not None
     assert [change.path for change in revision.changes] == ["luns/l1", "luns/l2", "luns/l3"]
-    found = read_all(session)
-    assert not found.edited_around
+    found = read_tree(session)
+    assert not found.has_edits
     assert found.raw == {}
     assert found.lunmap == luns(1, 3)
 
@@ -208,10 +208,10 @@ def test_a_commit_replaces_what_is_unreadable(session: Session) -> None:
     with Shell(session) as shell:
         shell.set("luns/l1", b"garbage")
     put(session, luns(2))
-    assert set(read_all(session).unreadable) == {"luns/l1"}
+    assert set(read_tree(session).unreadable) == {"luns/l1"}
     put(session, luns(1, 2))
-    found = read_all(session)
-    assert (found.unreadable, found.lunmap, found.edited_around) == ({}, luns(1, 2), False)
+    found = read_tree(session)
+    assert (found.unreadable, found.lunmap, found.has_edits) == ({}, luns(1, 2), False)
 
 
 def test_a_lun_that_can_not_be_read_is_who_it_was(session: Session) -> None:
@@ -220,5 +220,5 @@ def test_a_lun_that_can_not_be_read_is_who_it_was(session: Session) -> None:
     with Shell(session) as shell:
         shell.set("luns/l1", b"garbage")
     Client(session).apply(with_lun(luns(1), "l1", replace(lun(1), serial="")))
-    found = read_all(session)
-    assert (found.unreadable, found.lunmap, found.edited_around) == ({}, luns(1), False)
+    found = read_tree(session)
+    assert (found.unreadable, found.lunmap, found.has_edits) == ({}, luns(1), False)

@@ -11,9 +11,9 @@ from lunmapd.core.base.errors import InvalidInputError, Problem
 from lunmapd.core.base.lunmap import Initiator, Lunmap
 from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.commit.commit_errors import BusyError, Clash, ConflictError, UnexpectedRevisionError
-from lunmapd.store.commit.commit_options import by_the_rules
+from lunmapd.store.commit.commit_options import commit_rules
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 from support.commits import GIB, Shell, lun, luns, put, terms, with_lun
 
 pytestmark = pytest.mark.integration
@@ -24,34 +24,34 @@ WRITERS = 20
 
 def test_a_late_writer_goes_on_top(session: Session) -> None:
     """A writer who was late, with other objects, is committed on the newest map, and nothing of it is lost."""
-    base = read_all(session)
+    base = read_tree(session)
     put(session, luns(1), base, author="bob")
-    revision = put(session, luns(2), base, check=by_the_rules)
+    revision = put(session, luns(2), base, check=commit_rules())
     assert revision is not None
     assert revision.revision == 2
     assert [change.path for change in revision.changes] == ["luns/l2"]
-    assert read_all(session).lunmap == luns(1, 2)
+    assert read_tree(session).lunmap == luns(1, 2)
 
 
 def test_the_slower_writer_learns_what_clashes(session: Session) -> None:
     """Of two writers of one object the second is told object, fields, author and revision, and changes nothing."""
     put(session, luns(1, 2))
-    base = read_all(session)
+    base = read_tree(session)
     put(session, with_lun(base.lunmap, "l1", lun(1, 2 * GIB)), base, author="bob")
-    put(session, with_lun(read_all(session).lunmap, "l3", lun(3)), author="eve")
+    put(session, with_lun(read_tree(session).lunmap, "l3", lun(3)), author="eve")
     with pytest.raises(ConflictError, match=r"luns/l1 \(size\) was changed by bob in revision 2") as caught:
         put(session, with_lun(base.lunmap, "l1", lun(1, 3 * GIB)), base)
     assert (caught.value.revision, caught.value.clashes) == (3, (Clash("luns/l1", ("size",), "bob", 2),))
-    assert read_all(session).lunmap.luns["l1"].size == 2 * GIB
+    assert read_tree(session).lunmap.luns["l1"].size == 2 * GIB
 
 
 def test_a_clash_with_an_edit_around_the_tools_names_no_author(session: Session) -> None:
     """An object that was edited by hand since it was read is named as such."""
     put(session, luns(1))
-    base = read_all(session)
+    base = read_tree(session)
     with Shell(session) as shell:
         shell.set("luns/l1", encode(lun(1, 2 * GIB)))
-    put(session, with_lun(read_all(session).lunmap, "l2", lun(2)))
+    put(session, with_lun(read_tree(session).lunmap, "l2", lun(2)))
     with Shell(session) as shell:
         shell.delete("revisions/0000000002")
     with pytest.raises(ConflictError, match="around the tools"):
@@ -60,36 +60,36 @@ def test_a_clash_with_an_edit_around_the_tools_names_no_author(session: Session)
 
 def test_the_same_change_twice_is_one(session: Session) -> None:
     """A writer who was late with the very change that another has made has nothing left to do."""
-    base = read_all(session)
+    base = read_tree(session)
     put(session, luns(1), base)
     assert put(session, luns(1), base) is None
-    assert read_all(session).revision == 1
+    assert read_tree(session).revision == 1
 
 
 def test_both_changes_together_must_keep_the_rules(session: Session) -> None:
     """Two changes of other objects that break a rule together are a conflict, which names the rule."""
-    base = read_all(session)
-    put(session, luns(1), base, check=by_the_rules)
+    base = read_tree(session)
+    put(session, luns(1), base, check=commit_rules())
     same = Lunmap(luns={"other": lun(1)})
     with pytest.raises(ConflictError, match="the same backing is already that of") as caught:
-        put(session, same, base, check=by_the_rules)
+        put(session, same, base, check=commit_rules())
     assert caught.value.clashes == ()
-    assert read_all(session).lunmap == luns(1)
+    assert read_tree(session).lunmap == luns(1)
 
 
 def test_a_map_that_breaks_a_rule_is_refused_by_the_commit(session: Session) -> None:
     """Whoever commits, the rules are asked, for the map and for what a change may not do."""
     with pytest.raises(InvalidInputError, match="serial"):
-        put(session, with_lun(Lunmap(), "l1", replace(lun(1), serial="short")), check=by_the_rules)
-    put(session, luns(1), check=by_the_rules)
+        put(session, with_lun(Lunmap(), "l1", replace(lun(1), serial="short")), check=commit_rules())
+    put(session, luns(1), check=commit_rules())
     with pytest.raises(InvalidInputError, match="can't shrink"):
-        put(session, with_lun(luns(1), "l1", lun(1, GIB // 2)), check=by_the_rules)
-    assert read_all(session).revision == 1
+        put(session, with_lun(luns(1), "l1", lun(1, GIB // 2)), check=commit_rules())
+    assert read_tree(session).revision == 1
 
 
 def test_an_expected_revision_is_insisted_on(session: Session) -> None:
     """A commit for one revision only is not made on another one, not even with other objects."""
-    base = read_all(session)
+    base = read_tree(session)
     assert commit(session, base, luns(1), terms(expect=0)) is not None
     with pytest.raises(UnexpectedRevisionError, match=r"lunmapctl diff 0\.\.") as caught:
         commit(session, base, luns(2), terms(expect=0))
@@ -98,21 +98,21 @@ def test_an_expected_revision_is_insisted_on(session: Session) -> None:
 
 def test_no_update_is_lost_among_many_writers(session: Session, connect: Connect) -> None:
     """Twenty writers at the same time all get their object in, each by a revision of its own."""
-    base = read_all(session)
+    base = read_tree(session)
     sessions = [connect() for _ in range(4)]
 
     def write(number: int) -> None:
-        put(sessions[number % 4], luns(number), base, check=by_the_rules)
+        put(sessions[number % 4], luns(number), base, check=commit_rules())
 
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(write, range(1, WRITERS + 1)))
-    found = read_all(session)
+    found = read_tree(session)
     assert (found.revision, found.lunmap) == (WRITERS, luns(*range(1, WRITERS + 1)))
 
 
 def test_an_edit_is_run_again_on_the_newer_map(session: Session, connect: Connect) -> None:
     """Writers who all count up the same field lose no count."""
-    base = read_all(session)
+    base = read_tree(session)
     other = connect()
 
     def count(lunmap: Lunmap) -> Lunmap:
@@ -121,7 +121,7 @@ def test_an_edit_is_run_again_on_the_newer_map(session: Session, connect: Connec
 
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda number: edit((session, other)[number % 2], base, count, terms()), range(10)))
-    assert read_all(session).lunmap.initiators[HOST].alias == "10"
+    assert read_tree(session).lunmap.initiators[HOST].alias == "10"
 
 
 def test_an_edit_is_bound_to_the_rules(session: Session) -> None:
@@ -129,9 +129,9 @@ def test_an_edit_is_bound_to_the_rules(session: Session) -> None:
     with pytest.raises(InvalidInputError, match="serial"):
         edit(
             session,
-            read_all(session),
+            read_tree(session),
             lambda lunmap: with_lun(lunmap, "l1", replace(lun(1), serial="")),
-            terms(check=by_the_rules),
+            terms(check=commit_rules()),
         )
 
 
@@ -148,7 +148,7 @@ def test_who_is_always_late_is_told_so(session: Session, monkeypatch: pytest.Mon
     with pytest.raises(BusyError, match="faster 3 times"):
         edit(
             session,
-            read_all(session),
+            read_tree(session),
             lambda lunmap: with_lun(lunmap, "l2", lun(2)),
             terms(check=interfere),
         )

@@ -20,15 +20,15 @@ from lunmapd.store.commit.commit_errors import (
     StoppedError,
     TakenOverError,
 )
-from lunmapd.store.commit.commit_options import Progress, by_the_rules
+from lunmapd.store.commit.commit_options import CommitProgress, commit_rules
 from lunmapd.store.commit.confirm import confirm
-from lunmapd.store.commit.staged import Halfway, read_halfway, resume, undo
+from lunmapd.store.commit.staged import StagedCommit, read_staged, resume_commit, undo_commit
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, UnsteadyError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.history import rewind, walk
+from lunmapd.store.tree.history import map_at, walk_revisions
 from lunmapd.store.tree.history_errors import PartOnlyError
-from lunmapd.store.tree.read import read_all, read_tip, refresh
+from lunmapd.store.tree.read import read_tip, read_tree, refresh
 from lunmapd.store.tree.snapshot import Snapshot
 from support.cluster import Ctl
 from support.commits import GIB, Shell, at_last, lun, luns, put, terms, with_lun
@@ -51,7 +51,7 @@ class KilledError(Exception):
     """Stands for the end of the process in the middle of an import."""
 
 
-def killed_after(parts: int) -> Progress:
+def killed_after(parts: int) -> CommitProgress:
     """Make what ends an import after some parts."""
 
     def progress(done: int, _total: int) -> None:
@@ -64,7 +64,7 @@ def killed_after(parts: int) -> Progress:
 def leave(session: Session, after: Lunmap, parts: int = 2) -> None:
     """Begin a large commit and leave it behind after some parts."""
     with pytest.raises(KilledError):
-        commit(session, read_all(session), after, replace(terms("ann"), progress=killed_after(parts)))
+        commit(session, read_tree(session), after, replace(terms("ann"), progress=killed_after(parts)))
 
 
 def content(snapshot: Snapshot) -> Snapshot:
@@ -75,32 +75,32 @@ def content(snapshot: Snapshot) -> Snapshot:
 @pytest.mark.parametrize("large", [LARGE, pytest.param(luns(*range(1, 2501)), marks=pytest.mark.real_limits)])
 def test_a_large_map_is_committed_in_parts(session: Session, large: Lunmap) -> None:
     """A map above the limits is written in several revisions, of which nodes follow the last only."""
-    known = read_all(session)
+    known = read_tree(session)
     heard: list[tuple[int, int]] = []
-    told = replace(terms(check=by_the_rules), progress=lambda done, total: heard.append((done, total)))
+    told = replace(terms(check=commit_rules()), progress=lambda done, total: heard.append((done, total)))
     revision = commit(session, known, large, told)
     assert revision is not None
     assert (revision.revision, revision.part) == (PARTS, PARTS)
     assert heard == [(1, 3), (2, 3), (3, 3)]
-    full = read_all(session)
-    assert (full.revision, full.lunmap, full.edited_around, full.staged) == (PARTS, large, False, None)
+    full = read_tree(session)
+    assert (full.revision, full.lunmap, full.has_edits, full.staged) == (PARTS, large, False, None)
     assert content(refresh(session, known)) == content(full)
-    assert [entry.part for entry in walk(session, PARTS)] == [3, 2, 1]
-    assert rewind(session, full, 0) == Lunmap()
+    assert [entry.part for entry in walk_revisions(session, PARTS)] == [3, 2, 1]
+    assert map_at(session, full, 0) == Lunmap()
 
 
 def test_what_is_left_behind_is_seen_by_nobody(session: Session, connect: Connect) -> None:
     """After an import that died in the middle, nodes that follow and nodes that start see the map without it."""
     put(session, with_lun(luns(1, 2, 900), "l1", lun(1)))
-    known = read_all(session)
+    known = read_tree(session)
     leave(session, with_lun(LARGE, "l1", lun(1, 2 * GIB)))
-    for found in (read_all(connect()), refresh(session, known)):
-        assert (found.revision, found.lunmap, found.edited_around) == (1, luns(1, 2, 900), False)
+    for found in (read_tree(connect()), refresh(session, known)):
+        assert (found.revision, found.lunmap, found.has_edits) == (1, luns(1, 2, 900), False)
         assert found.staged is not None
         assert (found.staged.author, found.staged.revision) == ("ann", 3)
     assert refresh(session, known).lunmap is known.lunmap
     tip = read_tip(session)
-    assert (tip.revision, tip.edited_around) == (3, False)
+    assert (tip.revision, tip.has_edits) == (3, False)
     assert 20 < len(tip.lunmap.luns) < 50
 
 
@@ -116,71 +116,71 @@ def test_others_are_told_who_when_and_what_to_do(session: Session) -> None:
 
 def test_who_is_late_with_a_large_commit_goes_on_top(session: Session) -> None:
     """As long as no part is made, a large commit is made again on the newest map like any other one."""
-    base = read_all(session)
+    base = read_tree(session)
     put(session, luns(900), base)
     assert commit(session, base, LARGE, terms()) is not None
-    assert read_all(session).lunmap.luns == {**LARGE.luns, **luns(900).luns}
+    assert read_tree(session).lunmap.luns == {**LARGE.luns, **luns(900).luns}
 
 
 def test_an_import_is_resumed(session: Session, connect: Connect) -> None:
     """Somebody else goes on where it stopped, and the nodes see the whole at once."""
-    known = read_all(session)
+    known = read_tree(session)
     leave(session, LARGE)
     other = connect()
-    revision = resume(other, read_halfway(other), LARGE, terms("bob", by_the_rules))
+    revision = resume_commit(other, read_staged(other), LARGE, terms("bob", commit_rules()))
     assert (revision.revision, revision.part, revision.author) == (PARTS, PARTS, "bob")
     found = refresh(session, known)
     assert (found.revision, found.lunmap, found.staged) == (PARTS, LARGE, None)
-    assert content(found) == content(read_all(session))
+    assert content(found) == content(read_tree(session))
 
 
 def test_an_import_that_lacks_only_its_release_is_resumed(session: Session) -> None:
     """When all parts are there, resuming releases them and writes nothing else."""
     leave(session, LARGE, PARTS)
-    assert resume(session, read_halfway(session), LARGE, terms()).revision == PARTS
-    assert read_all(session).lunmap == LARGE
+    assert resume_commit(session, read_staged(session), LARGE, terms()).revision == PARTS
+    assert read_tree(session).lunmap == LARGE
 
 
 def test_an_import_is_resumed_towards_another_map(session: Session) -> None:
     """The map may be corrected before going on: what lies there already is changed to it."""
     leave(session, LARGE)
     corrected = with_lun(luns(*range(1, 40)), "l1", lun(1, 7 * GIB))
-    resume(session, read_halfway(session), corrected, terms(check=by_the_rules))
-    assert read_all(session).lunmap == corrected
+    resume_commit(session, read_staged(session), corrected, terms(check=commit_rules()))
+    assert read_tree(session).lunmap == corrected
 
 
 def test_only_the_end_of_an_import_must_keep_the_rules(session: Session) -> None:
     """A map that breaks a rule is refused before the first part, and when resuming."""
     bad = with_lun(LARGE, "twin", lun(1))
     with pytest.raises(InvalidInputError):
-        commit(session, read_all(session), bad, terms(check=by_the_rules))
-    assert read_all(session).staged is None
+        commit(session, read_tree(session), bad, terms(check=commit_rules()))
+    assert read_tree(session).staged is None
     leave(session, LARGE)
     with pytest.raises(InvalidInputError):
-        resume(session, read_halfway(session), bad, terms(check=by_the_rules))
+        resume_commit(session, read_staged(session), bad, terms(check=commit_rules()))
 
 
 def test_an_import_is_undone(session: Session) -> None:
     """Undoing brings back what nodes follow, by revisions of its own, and others can commit again."""
     before = luns(1, 2, 900)
     put(session, before)
-    known = read_all(session)
+    known = read_tree(session)
     leave(session, with_lun(LARGE, "l1", lun(1, 2 * GIB)))
-    revision = undo(session, read_halfway(session), terms("bob"))
+    revision = undo_commit(session, read_staged(session), terms("bob"))
     assert revision.author == "bob"
     found = refresh(session, known)
     assert (found.revision, found.lunmap, found.staged) == (revision.revision, before, None)
     assert found.digest == known.digest
-    assert content(found) == content(read_all(session))
+    assert content(found) == content(read_tree(session))
     put(session, luns(1))
-    assert rewind(session, read_all(session), 1) == before
+    assert map_at(session, read_tree(session), 1) == before
 
 
 def test_a_part_is_no_place_to_go_back_to(session: Session) -> None:
     """Neither a rollback nor a confirmation may name a revision that no node ever followed by itself."""
     put(session, luns(1))
-    commit(session, read_all(session), LARGE, terms())
-    client, now = Client(session), read_all(session)
+    commit(session, read_tree(session), LARGE, terms())
+    client, now = Client(session), read_tree(session)
     for number in (2, 3):
         with pytest.raises(PartOnlyError, match=f"revision {number} is only a part"):
             client.rollback(number)
@@ -188,7 +188,7 @@ def test_a_part_is_no_place_to_go_back_to(session: Session) -> None:
             confirm(session, now, number, terms())
     assert confirm(session, now, 4, terms()) is not None
     assert client.rollback(1) is not None
-    assert read_all(session).lunmap == luns(1)
+    assert read_tree(session).lunmap == luns(1)
 
 
 def test_the_command_line_tells_and_mends(session: Session) -> None:
@@ -205,52 +205,52 @@ def test_the_command_line_tells_and_mends(session: Session) -> None:
     leave(session, LARGE)
     resumed = ctl("apply", "-f", "-", "--resume", stdin=show_map(LARGE))
     assert "part 1 of 1 is written" in resumed.err
-    assert read_all(session).lunmap == LARGE
+    assert read_tree(session).lunmap == LARGE
     assert ctl("apply", "-f", "-", "--resume", stdin=show_map(LARGE)).out == "nothing to change\n"
     assert "part=1" in ctl("log").out
     leave(session, luns(1))
     assert "part=3" in ctl("rollback", "1", "--resume").out + ctl("log", "-n", "1").out
-    assert read_all(session).lunmap == luns(1)
+    assert read_tree(session).lunmap == luns(1)
 
 
 def test_without_an_import_there_is_nothing_to_undo(session: Session) -> None:
     """Undoing where nothing lies is refused."""
     with pytest.raises(NothingStagedError):
-        read_halfway(session)
+        read_staged(session)
 
 
 def test_of_two_who_resume_one_wins(session: Session, connect: Connect) -> None:
     """Two clients that go on at the same time leave one whole import; the other one is told."""
     leave(session, LARGE, 1)
     others = [connect(), connect()]
-    halves = [read_halfway(other) for other in others]
+    halves = [read_staged(other) for other in others]
 
-    def go_on(other: Session, halfway: Halfway) -> str:
+    def go_on(other: Session, halfway: StagedCommit) -> str:
         try:
-            return str(resume(other, halfway, LARGE, terms()).revision)
+            return str(resume_commit(other, halfway, LARGE, terms()).revision)
         except TakenOverError:
             return "late"
 
     with ThreadPoolExecutor(2) as pool:
         ends = list(pool.map(go_on, others, halves))
     assert sorted(ends) == [str(PARTS), "late"]
-    assert read_all(session).lunmap == LARGE
+    assert read_tree(session).lunmap == LARGE
 
 
 def test_who_undoes_stops_who_goes_on(session: Session, connect: Connect) -> None:
     """An importer that only seemed dead is stopped by the one who undoes its parts, and nothing is mixed."""
-    other, halfway = connect(), list[Halfway]()
+    other, halfway = connect(), list[StagedCommit]()
 
     def undone(done: int, _total: int) -> None:
         if done == 2 and not halfway:
-            halfway.append(read_halfway(other))
-            undo(other, halfway[0], terms("bob"))
+            halfway.append(read_staged(other))
+            undo_commit(other, halfway[0], terms("bob"))
 
     with pytest.raises(TakenOverError):
-        commit(session, read_all(session), LARGE, replace(terms(), progress=undone))
-    assert read_all(session).lunmap == Lunmap()
+        commit(session, read_tree(session), LARGE, replace(terms(), progress=undone))
+    assert read_tree(session).lunmap == Lunmap()
     with pytest.raises(TakenOverError):
-        undo(session, halfway[0], terms())
+        undo_commit(session, halfway[0], terms())
 
 
 @pytest.mark.parametrize("broken", Break)
@@ -266,20 +266,20 @@ def test_a_lost_connection_makes_each_part_once(
             if done == part:
                 relay.next_break = broken
 
-        base = read_all(through)
+        base = read_tree(through)
         assert commit(through, base, LARGE, replace(terms(), progress=break_at)) is not None
         assert relay.next_break is None
         through.close()
     with Shell(session) as shell:
         assert shell.children(paths.REVISIONS) == [f"{number:010d}" for number in range(1, PARTS + 1)]
-    assert read_all(session).lunmap == LARGE
+    assert read_tree(session).lunmap == LARGE
 
 
 def test_an_import_that_stops_says_what_it_left(session: Session, connect: Connect) -> None:
     """When ZooKeeper goes away in the middle, the error says how far it came and how to go on."""
     with Relay(session.hosts) as relay:
         through = connect(relay.hosts, deadline=4.0)
-        base = at_last(lambda: read_all(through))
+        base = at_last(lambda: read_tree(through))
 
         def shut(done: int, _total: int) -> None:
             if done == 1:
@@ -289,7 +289,7 @@ def test_an_import_that_stops_says_what_it_left(session: Session, connect: Conne
             commit(through, base, LARGE, replace(terms(), progress=shut))
         assert caught.value.exit_code is Exit.UNREACHABLE
         through.close()
-    assert resume(session, read_halfway(session), LARGE, terms()).part == PARTS
+    assert resume_commit(session, read_staged(session), LARGE, terms()).part == PARTS
 
 
 def test_an_edit_in_the_middle_stops_the_import(session: Session) -> None:
@@ -301,12 +301,12 @@ def test_an_edit_in_the_middle_stops_the_import(session: Session) -> None:
                 shell.create("luns/l9", encode(lun(9, 5 * GIB)))
 
     with pytest.raises(StoppedError) as caught:
-        commit(session, read_all(session), LARGE, replace(terms(), progress=edited))
+        commit(session, read_tree(session), LARGE, replace(terms(), progress=edited))
     assert isinstance(caught.value.cause, EditedMeanwhileError)
-    assert read_all(session).edited_around
-    resume(session, read_halfway(session), LARGE, terms())
-    found = read_all(session)
-    assert (found.lunmap, found.edited_around) == (LARGE, False)
+    assert read_tree(session).has_edits
+    resume_commit(session, read_staged(session), LARGE, terms())
+    found = read_tree(session)
+    assert (found.lunmap, found.has_edits) == (LARGE, False)
 
 
 def test_edits_are_taken_in_by_parts(session: Session) -> None:
@@ -315,14 +315,14 @@ def test_edits_are_taken_in_by_parts(session: Session) -> None:
     with Shell(session) as shell:
         shell.set("luns/l48", encode(lun(48, 5 * GIB)))
         shell.delete("luns/l2")
-    assert read_all(session).edited_around
+    assert read_tree(session).has_edits
     leave(session, LARGE)
-    undo(session, read_halfway(session), terms())
-    found = read_all(session)
-    assert rewind(session, found, 1) == luns(1, 2, 48)
+    undo_commit(session, read_staged(session), terms())
+    found = read_tree(session)
+    assert map_at(session, found, 1) == luns(1, 2, 48)
     commit(session, found, LARGE, terms())
-    found = read_all(session)
-    assert (found.lunmap, found.edited_around) == (LARGE, False)
+    found = read_tree(session)
+    assert (found.lunmap, found.has_edits) == (LARGE, False)
 
 
 def test_parts_that_were_tampered_with_are_damage(session: Session) -> None:
@@ -331,7 +331,7 @@ def test_parts_that_were_tampered_with_are_damage(session: Session) -> None:
     with Shell(session) as shell:
         shell.delete(paths.revision(1))
     with pytest.raises(DamagedError, match="record of a large commit"):
-        read_all(session)
+        read_tree(session)
 
 
 def test_reading_during_an_import_shows_no_part_of_it(session: Session, connect: Connect) -> None:
@@ -341,7 +341,7 @@ def test_reading_during_an_import_shows_no_part_of_it(session: Session, connect:
 
     def write() -> None:
         for after in 3 * (LARGE, luns(1, 2, 3)):
-            commit(session, read_all(session), after, terms())
+            commit(session, read_tree(session), after, terms())
         done.set()
 
     writer = threading.Thread(target=write)
@@ -349,8 +349,8 @@ def test_reading_during_an_import_shows_no_part_of_it(session: Session, connect:
     seen: list[Snapshot] = []
     while not done.is_set():
         with suppress(UnsteadyError):
-            seen.append(read_all(reader))
+            seen.append(read_tree(reader))
     writer.join()
     assert seen
     assert all(found.lunmap in (LARGE, luns(1, 2, 3)) for found in seen)
-    assert not any(found.edited_around for found in seen)
+    assert not any(found.has_edits for found in seen)

@@ -5,7 +5,7 @@ import time
 
 from lunmapd.store.session.errors import StoreError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     with Session(hosts, chroot, timeout=20.0, deadline=1.0) as session:
         while True:
             try:
-                now = read_all(session).revision, session.session_id
+                now = read_tree(session).revision, session.session_id
             except StoreError:
                 continue
             if now != before:

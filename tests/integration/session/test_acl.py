@@ -37,7 +37,7 @@ from lunmapd.store.session.errors import NodeNameTakenError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree import members as registration
 from lunmapd.store.tree.members import read_fleet, register, write_status
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
 from lunmapd.store.upkeep.trim import trim
 from support.agents import Nodes
@@ -143,7 +143,7 @@ def test_anonymous_gets_at_nothing(admin: Session, connect: Open) -> None:
 def test_a_reader_reads_everything_and_writes_nothing(admin: Session, connect: Open) -> None:
     """A reader sees the map and the fleet; no znode can be written, made or removed by it."""
     reader = connect("reader")
-    assert read_all(reader).lunmap == read_all(admin).lunmap
+    assert read_tree(reader).lunmap == read_tree(admin).lunmap
     assert read_fleet(reader).keys() == {"n1", "n2"}
     for path in znodes(admin):
         assert forbidden(reader.link.current, path, READS | WRITES) == WRITES, path
@@ -152,7 +152,7 @@ def test_a_reader_reads_everything_and_writes_nothing(admin: Session, connect: O
 def test_a_node_owns_its_own_only(admin: Session, connect: Open) -> None:
     """A node reads the map, writes below its own members/ only, and knows nothing of other nodes."""
     node = connect("x509:n1")
-    assert read_all(node).lunmap == read_all(admin).lunmap
+    assert read_tree(node).lunmap == read_tree(admin).lunmap
     client, own = node.link.current, node.path("members/n1")
     for path in znodes(admin):
         relative = path.removeprefix(node.root)
@@ -185,12 +185,12 @@ def test_a_node_cannot_fake_another(admin: Session, connect: Open) -> None:
 def test_what_is_forbidden_is_said(admin: Session, connect: Open) -> None:
     """Reading and committing without permission name the znode, who was asking, and the verb that grants it."""
     with pytest.raises(NotPermittedError, match=r"anonymous has no permission .*acl grant reader IDENTITY"):
-        read_all(connect())
+        read_tree(connect())
     with pytest.raises(
         NotPermittedError, match=r"sasl:reader has no permission .*acl grant admin sasl:reader"
     ):
         put(connect("reader"), luns(3))
-    assert read_all(admin).revision == 1
+    assert read_tree(admin).revision == 1
 
 
 def test_new_objects_are_as_closed_as_their_section(admin: Session, connect: Open) -> None:
@@ -198,7 +198,7 @@ def test_new_objects_are_as_closed_as_their_section(admin: Session, connect: Ope
     put(admin, luns(1, 2, 3))
     register(connect("n2"), "n2", LIVE)
     assert Permissions(admin).strays() == 0
-    assert read_all(connect("x509:n1")).lunmap == luns(1, 2, 3)
+    assert read_tree(connect("x509:n1")).lunmap == luns(1, 2, 3)
 
 
 def test_imports_and_checkpoints_are_closed_too(admin: Session, connect: Open) -> None:
@@ -206,7 +206,7 @@ def test_imports_and_checkpoints_are_closed_too(admin: Session, connect: Open) -
     put(admin, luns(*range(1200)))
     trim(admin, 1)
     assert Permissions(admin).strays() == 0
-    assert read_all(connect("x509:n1")).lunmap == luns(*range(1200))
+    assert read_tree(connect("x509:n1")).lunmap == luns(*range(1200))
 
 
 def test_a_restored_tree_keeps_its_roles(
@@ -217,7 +217,7 @@ def test_a_restored_tree_keeps_its_roles(
     title = client.backup(file)
     client.restore(file, replaced=title.cluster)
     assert client.permissions.strays() == 0
-    assert read_all(connect("x509:n1")).lunmap == read_all(admin).lunmap
+    assert read_tree(connect("x509:n1")).lunmap == read_tree(admin).lunmap
     other = f"{admin.root}-2"
     with Client.connect(
         servers.ensemble.hosts, other, credentials=Credentials(sasl=servers.login("admin"))
@@ -258,15 +258,15 @@ def test_a_crash_in_the_middle_is_mended_by_the_next_one(admin: Session) -> None
 def test_who_loses_a_role_loses_all_of_it(admin: Session, connect: Open) -> None:
     """A reader and a node that were revoked get at nothing, running sessions included."""
     reader, node = connect("reader"), connect("x509:n1")
-    read_all(reader)
-    read_all(node)
+    read_tree(reader)
+    read_tree(node)
     permissions = Permissions(admin)
     assert permissions.revoke(Role.READER, READER) > 0
     assert permissions.revoke(Role.NODE, None, "n1") > 0
     put(admin, luns(5))
     for session in (reader, node):
         with pytest.raises(NotPermittedError):
-            read_all(session)
+            read_tree(session)
         assert all(
             forbidden(session.link.current, path, READS | WRITES) == READS | WRITES for path in znodes(admin)
         )
@@ -300,7 +300,7 @@ def test_an_open_tree_is_closed(connect: Open) -> None:
         Permissions(anyone).revoke(Role.ADMIN, parse_identity("world"))
     Permissions(admin).revoke(Role.ADMIN, parse_identity("world"))
     with pytest.raises(NotPermittedError):
-        read_all(anyone)
+        read_tree(anyone)
     assert Permissions(admin).strays() == 0
     assert read_fleet(admin)["n1"].live == LIVE
 
@@ -338,13 +338,13 @@ def test_a_node_that_follows_an_ephemeral_that_went_is_not_removed(connect: Open
     past, late, other = connect(), connect(), connect()
     initialise(past)
     register(past, "n1", LIVE)
-    own, stale = registration._look(late, "n1")
+    own, stale = registration._read_member(late, "n1")
     assert own is not None
     assert stale is not None
     past.close()
     wait_until(lambda: read_fleet(late)["n1"].live is None if "n1" in read_fleet(late) else True)
     register(other, "n1", replace(LIVE, machine="m2"))
-    assert not registration._take(late, "n1", LIVE, own[1].version, stale[1].version)
+    assert not registration._create_ephemeral(late, "n1", LIVE, own[1].version, stale[1].version)
     with pytest.raises(NodeNameTakenError, match="m2"):
         register(late, "n1", LIVE)
 

@@ -11,7 +11,7 @@ from lunmapd.store.commit.commit_errors import OutcomeUnknownError
 from lunmapd.store.session.errors import UnreachableError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet, register, write_status
-from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.tree.znodes import read_revisions
 from lunmapd.store.upkeep.init import initialise
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 
 def commit_each(session: Session, numbers: range, harm: Callable[[], None]) -> None:
     """Commit one Lun after the other, with harm done before the third; repeat what is not known to be done."""
-    known = read_all(session)
+    known = read_tree(session)
     for step, number in enumerate(numbers):
         if step == 2:
             harm()
@@ -42,7 +42,7 @@ def test_the_loss_of_the_leader_loses_and_doubles_nothing(
     initialise(session)
     leader = trio.leader
     commit_each(session, range(6), lambda: harm(leader))
-    found = read_all(session)
+    found = read_tree(session)
     assert found.lunmap == luns(*range(6))
     assert found.revision == 6
     history = read_revisions(session, range(1, 7))
@@ -59,7 +59,7 @@ def test_the_session_outlives_its_server(trio: Ensemble, connect: Connect) -> No
     woken: list[None] = []
     watch_head(session, lambda: woken.append(None))
     before = session.session_id
-    known = read_all(session)
+    known = read_tree(session)
     trio.servers[0].kill()
     trio.servers[0].start()
     trio.wait(3)
@@ -79,11 +79,11 @@ def test_without_a_majority_every_call_ends(trio: Ensemble, connect: Connect) ->
     patient, session = connect(trio.hosts), connect(trio.hosts, timeout=4.0, deadline=1.0)
     initialise(patient)
     put(patient, luns(1))
-    known = at_last(lambda: read_all(session))
+    known = at_last(lambda: read_tree(session))
     trio.kill()
     for call in (
         lambda: refresh(session, known),
-        lambda: read_all(session),
+        lambda: read_tree(session),
         lambda: put(session, luns(2), known),
         lambda: register(session, "n1", LIVE),
         lambda: write_status(session, "n1", STATUS),
@@ -101,7 +101,7 @@ def test_a_silent_server_ends_every_call(trio: Ensemble, connect: Connect) -> No
     only = trio.followers[0]
     session = connect(only.host, timeout=4.0, deadline=1.0)
     initialise(connect(trio.hosts))
-    known = at_last(lambda: read_all(session))
+    known = at_last(lambda: read_tree(session))
     only.pause()
     with pytest.raises(UnreachableError):
         refresh(session, known)
@@ -110,5 +110,5 @@ def test_a_silent_server_ends_every_call(trio: Ensemble, connect: Connect) -> No
     only.resume()
     wait_until(lambda: session.connected)
     found = connect(trio.hosts)
-    assert read_all(found).lunmap in (Lunmap(), luns(1))
-    assert not read_all(found).edited_around
+    assert read_tree(found).lunmap in (Lunmap(), luns(1))
+    assert not read_tree(found).has_edits

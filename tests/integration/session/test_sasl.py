@@ -9,10 +9,10 @@ import pytest
 
 from lab import Lab
 from lunmapd.store.session.access_errors import NotAuthenticatedError
-from lunmapd.store.session.credentials import ANONYMOUS, Credentials, Login
+from lunmapd.store.session.credentials import ANONYMOUS, Credentials, PasswordLogin
 from lunmapd.store.session.errors import UnheardError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.upkeep.init import initialise
 from support.commits import luns, put, wait_until
@@ -45,17 +45,17 @@ def open_session(stack: ExitStack, hosts: str, root: str, credentials: Credentia
 def let_in(session: Session) -> bool:
     """Tell whether a session gets at the tree, which is at revision 0."""
     try:
-        return read_all(session).revision == 0
+        return read_tree(session).revision == 0
     except UnheardError:
         return False
 
 
-def wrong(servers: Secure, tmp_path: Path) -> Login:
+def wrong(servers: Secure, tmp_path: Path) -> PasswordLogin:
     """Make a login with a wrong password, in a file of its own."""
     path = tmp_path / "password"
     path.touch(mode=0o600)
     path.write_text("mistaken\n")
-    return Login(servers.login("n1").user, path)
+    return PasswordLogin(servers.login("n1").user, path)
 
 
 def test_a_login_is_accepted(servers: Secure, root: str, stack: ExitStack) -> None:
@@ -65,7 +65,7 @@ def test_a_login_is_accepted(servers: Secure, root: str, stack: ExitStack) -> No
     initialise(session)
     put(session, luns(1))
     plain = open_session(stack, servers.ensemble.hosts, root, Credentials(sasl=servers.login("n1")))
-    assert read_all(plain).lunmap == luns(1)
+    assert read_tree(plain).lunmap == luns(1)
 
 
 def test_a_wrong_password_is_said_at_once(
@@ -75,7 +75,7 @@ def test_a_wrong_password_is_said_at_once(
     session = open_session(stack, servers.ensemble.hosts, root, Credentials(sasl=wrong(servers, tmp_path)))
     for _ in range(3):
         with pytest.raises(NotAuthenticatedError, match=r"does not accept the login of zookeeper\.sasl"):
-            read_all(session)
+            read_tree(session)
 
 
 def test_a_refused_login_is_tried_at_a_slow_pace(
@@ -94,7 +94,7 @@ def test_a_refused_login_is_tried_at_a_slow_pace(
         other = open_session(stack, servers.ensemble.hosts, root, ANONYMOUS)
         initialise(other)
         wait_until(lambda: let_in(session))
-        known = read_all(session)
+        known = read_tree(session)
         seen = len(woken)
         put(other, luns(1))
         wait_until(lambda: len(woken) > seen)
@@ -113,7 +113,7 @@ def test_a_password_file_that_vanishes_is_said(
 
     def named() -> bool:
         try:
-            read_all(session)
+            read_tree(session)
         except UnheardError as error:
             seen.append(str(error))
         return any("no such file" in text for text in seen)
@@ -164,6 +164,6 @@ def test_no_password_is_ever_logged(
     initialise(open_session(stack, servers.ensemble.hosts, root, both))
     session = open_session(stack, servers.ensemble.hosts, root, Credentials(sasl=wrong(servers, tmp_path)))
     with pytest.raises(NotAuthenticatedError) as caught:
-        read_all(session)
+        read_tree(session)
     text = caplog.text + str(caught.value) + repr(both)
     assert not any(secret in text for secret in (*USERS.values(), "mistaken"))

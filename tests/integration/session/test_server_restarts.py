@@ -12,7 +12,7 @@ import pytest
 from integration.conftest import Connect
 from lab import Ensemble, Lab, Server
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.upkeep.init import initialise
 from support.commits import luns, put, wait_until
@@ -37,7 +37,7 @@ def test_a_session_moves_in_time(trio: Ensemble, connect: Connect, harm: Callabl
     initialise(session)
     woken: list[None] = []
     watch_head(session, lambda: woken.append(None))
-    known, before = read_all(session), session.session_id
+    known, before = read_tree(session), session.session_id
     harm(served_by(trio, session))
     assert refresh(session, known) == known
     assert session.session_id == before

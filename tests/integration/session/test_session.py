@@ -15,7 +15,7 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NotInitialisedError, RefusedError, UnheardError, UnreachableError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet, register, write_status
-from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.upkeep.init import initialise
 from support.commits import Shell, at_last, luns, put, wait_until
@@ -40,7 +40,7 @@ class Rings:
 
 def quiet(session: Session, rings: Rings) -> int:
     """Return the rings so far, after all that is under way: requests and their events come in order."""
-    read_all(session)
+    read_tree(session)
     wait_until(lambda: session.link._handler.callback_queue.unfinished_tasks == 0)
     return rings.seen
 
@@ -50,7 +50,7 @@ def test_a_commit_wakes_every_watcher(session: Session, connect: Connect) -> Non
     rings = Rings()
     watcher = connect()
     watch_head(watcher, rings.ring)
-    known = read_all(watcher)
+    known = read_tree(watcher)
     for number in range(3):
         before = quiet(watcher, rings)
         put(session, luns(number))
@@ -110,7 +110,7 @@ def test_a_dead_client_is_replaced(session: Session, connect: Connect) -> None:
         quiet(victim, rings)
         dead = victim.link.current
         relay.garble = True
-        assert read_all(victim).revision == 0
+        assert read_tree(victim).revision == 0
         assert victim.link.current is not dead
         before = quiet(victim, rings)
         put(session, luns(1))
@@ -122,7 +122,7 @@ def test_a_dead_client_is_replaced(session: Session, connect: Connect) -> None:
     "call",
     [
         initialise,
-        read_all,
+        read_tree,
         read_fleet,
         lambda s: register(s, "n1", LIVE),
         lambda s: write_status(s, "n1", STATUS),
@@ -144,7 +144,7 @@ def test_a_lost_server_ends_every_call(session: Session, connect: Connect) -> No
     """With the server gone in mid-use a refresh and a commit end at their deadline; nothing of the commit is left queued."""
     with Relay(session.hosts) as relay:
         through = connect(relay.hosts, deadline=1.0)
-        base = at_last(lambda: read_all(through))
+        base = at_last(lambda: read_tree(through))
         relay.shut = True
         relay.drop()
         wait_until(lambda: not through.connected)
@@ -154,7 +154,7 @@ def test_a_lost_server_ends_every_call(session: Session, connect: Connect) -> No
             put(through, luns(1), base)
         relay.shut = False
         wait_until(lambda: through.connected)
-        assert at_last(lambda: read_all(through)).revision == 0
+        assert at_last(lambda: read_tree(through)).revision == 0
         through.close()
 
 
@@ -203,7 +203,7 @@ def out_of_threads(spare: int) -> AbstractContextManager[None]:
 def answer(session: Session) -> str:
     """Return how a look at the tree ends."""
     try:
-        read_all(session)
+        read_tree(session)
     except UnheardError as error:
         return type(error).__name__
     return "read"
@@ -242,7 +242,7 @@ def test_closing_ends_those_who_wait(connect: Connect) -> None:
 
     def wait() -> None:
         try:
-            read_all(session)
+            read_tree(session)
         except UnreachableError as error:
             raised.append(error)
 
@@ -259,7 +259,7 @@ def test_closing_twice_is_harmless(session: Session) -> None:
     session.close()
     session.close()
     with pytest.raises(UnreachableError):
-        read_all(session)
+        read_tree(session)
 
 
 def test_an_oversized_request_ends_at_the_deadline(session: Session, connect: Connect) -> None:

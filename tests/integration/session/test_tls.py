@@ -14,7 +14,7 @@ from lunmapd.store.session.access_errors import TlsFailedError
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials, Tls
 from lunmapd.store.session.errors import UnreachableError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
 from support.cluster import Ctl
 from support.commits import luns, put, wait_until
@@ -53,7 +53,7 @@ def failure(session: Session) -> str:
 
     def trouble() -> UnreachableError:
         with pytest.raises(UnreachableError) as caught:
-            read_all(session)
+            read_tree(session)
         return caught.value
 
     return str(
@@ -73,7 +73,7 @@ def test_a_session_over_tls_does_all(servers: Secure, dial: Dial) -> None:
     initialise(session)
     lunmap = luns(*range(600))
     put(session, lunmap)
-    assert read_all(session).lunmap == lunmap
+    assert read_tree(session).lunmap == lunmap
 
 
 def test_a_key_may_be_encrypted(servers: Secure, dial: Dial, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_port_without_tls_is_named(servers: Secure, dial: Dial) -> None:
     """TLS at a port that has none fails with a word on it, and so does plain text at a port with TLS."""
     assert "as a port without TLS does" in failure(dial(servers.tls(), servers.ensemble.hosts))
     with pytest.raises(UnreachableError, match="it took the connection and gave no session"):
-        read_all(dial(ANONYMOUS))
+        read_tree(dial(ANONYMOUS))
 
 
 def test_a_renewed_certificate_is_taken_up(servers: Secure, dial: Dial, tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from lunmapd.store.commit.confirm import confirm
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.history import rewind, walk
+from lunmapd.store.tree.history import map_at, walk_revisions
 from lunmapd.store.tree.history_errors import HistoryTrimmedError, HistoryUnknownError, NoSuchRevisionError
-from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.read import read_tree, refresh
 from support.commits import GIB, Shell, lun, luns, mutate, put, terms, with_lun
 
 pytestmark = pytest.mark.integration
@@ -32,25 +32,25 @@ def client(session: Session) -> Client:
 def test_every_revision_is_found_again(session: Session) -> None:
     """After random commits the map of each revision is what was committed then."""
     dice = random.Random(7)
-    known = read_all(session)
+    known = read_tree(session)
     maps = [known.lunmap]
     for _ in range(30):
         put(session, mutate(known.lunmap, dice), known)
         known = refresh(session, known)
         maps = maps if known.revision < len(maps) else [*maps, known.lunmap]
     for number, expected in enumerate(maps):
-        assert rewind(session, known, number) == expected
-    assert rewind(session, read_all(session), 3) == maps[3]
+        assert map_at(session, known, number) == expected
+    assert map_at(session, read_tree(session), 3) == maps[3]
 
 
 def test_a_long_history_is_walked(session: Session) -> None:
     """All revisions are found, newest first, however many there are."""
-    known = read_all(session)
+    known = read_tree(session)
     for number in range(1, 141):
         put(session, luns(number), known)
         known = refresh(session, known)
-    assert [revision.revision for revision in walk(session, 140)] == list(range(140, 0, -1))
-    assert rewind(session, known, 1) == luns(1)
+    assert [revision.revision for revision in walk_revisions(session, 140)] == list(range(140, 0, -1))
+    assert map_at(session, known, 1) == luns(1)
 
 
 def test_what_is_to_come_and_what_was_trimmed_is_said(session: Session) -> None:
@@ -59,15 +59,15 @@ def test_what_is_to_come_and_what_was_trimmed_is_said(session: Session) -> None:
         put(session, luns(number))
     with Shell(session) as shell:
         shell.delete(paths.revision(2))
-    now = read_all(session)
-    assert rewind(session, now, 3) == luns(3)
+    now = read_tree(session)
+    assert map_at(session, now, 3) == luns(3)
     with pytest.raises(NoSuchRevisionError, match="there is no revision 5: the newest one is 4"):
-        rewind(session, now, 5)
+        map_at(session, now, 5)
     with pytest.raises(HistoryTrimmedError) as caught:
-        rewind(session, now, 1)
+        map_at(session, now, 1)
     assert (caught.value.revision, caught.value.oldest) == (1, 3)
     with pytest.raises(HistoryTrimmedError):
-        rewind(session, now, 2)
+        map_at(session, now, 2)
     client = Client(session)
     assert client.revision(1).author == "ann"
     with pytest.raises(HistoryTrimmedError):
@@ -83,12 +83,12 @@ def test_edits_around_the_tools_are_not_history(session: Session) -> None:
     with Shell(session) as shell:
         shell.set("luns/l1", encode(lun(1, 5 * GIB)))
         shell.delete("luns/l2")
-        now = read_all(session)
-        assert rewind(session, now, 1) == luns(1, 2)
-        assert rewind(session, now, 2) == luns(1, 2, 3)
+        now = read_tree(session)
+        assert map_at(session, now, 1) == luns(1, 2)
+        assert map_at(session, now, 2) == luns(1, 2, 3)
         shell.delete(paths.revision(1))
     with pytest.raises(HistoryUnknownError):
-        rewind(session, read_all(session), 2)
+        map_at(session, read_tree(session), 2)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_revisions_that_lie_are_not_believed(session: Session, lie: tuple[bytes,
     with Shell(session) as shell:
         shell.set(paths.revision(2), shell.get(paths.revision(2)).replace(*lie))
     with pytest.raises(DamagedError):
-        rewind(session, read_all(session), 1)
+        map_at(session, read_tree(session), 1)
 
 
 def test_the_log_is_newest_first_and_by_object(client: Client) -> None:
@@ -154,7 +154,7 @@ def test_a_rollback_may_not_do_what_no_commit_may(client: Client) -> None:
 
 def test_a_confirmation_is_a_revision_of_its_own(session: Session) -> None:
     """It changes no object, moves `confirmed` forward only, and reaches who follows by deltas."""
-    known = read_all(session)
+    known = read_tree(session)
     for number in range(1, 4):
         put(session, luns(number))
     revision = confirm(session, known, 2, terms())
@@ -163,7 +163,7 @@ def test_a_confirmation_is_a_revision_of_its_own(session: Session) -> None:
     assert refresh(session, known).confirmed == 2
     assert confirm(session, known, 1, terms()) is None
     put(session, luns(9))
-    assert read_all(session).confirmed == 2
+    assert read_tree(session).confirmed == 2
     with pytest.raises(NoSuchRevisionError):
         confirm(session, known, 6, terms())
     with pytest.raises(UnexpectedRevisionError):

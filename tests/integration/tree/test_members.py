@@ -83,11 +83,11 @@ def test_what_one_made_in_an_earlier_session_of_this_run_is_taken_back(
 def test_garbage_under_the_name_is_not_taken_over(session: Session) -> None:
     """An ephemeral that can't be read may be anybody's and is left alone."""
     with Shell(session) as shell:
-        shell.create(paths.member("n1"), b"")
-        shell.create(paths.live("n1"), b"garbage")
+        shell.create(paths.member_of("n1"), b"")
+        shell.create(paths.live_of("n1"), b"garbage")
         with pytest.raises(NodeNameTakenError, match="unreadable"):
             register(session, "n1", LIVE)
-        assert shell.get(paths.live("n1")) == b"garbage"
+        assert shell.get(paths.live_of("n1")) == b"garbage"
 
 
 def test_a_closed_session_is_gone_at_once(session: Session, connect: Connect) -> None:
@@ -108,7 +108,7 @@ def test_an_expired_session_registers_again(session: Session, connect: Connect) 
     assert not owns(expiring, "n1")
     register(expiring, "n1", LIVE)
     with Shell(session) as shell:
-        assert shell.owner(paths.live("n1")) == expiring.session_id
+        assert shell.owner(paths.live_of("n1")) == expiring.session_id
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ def test_garbage_of_one_node_hides_no_other(session: Session) -> None:
     """What one node wrote wrongly is a problem of that node, and the others are read."""
     write_status(session, "good", STATUS)
     with Shell(session) as shell:
-        shell.create(paths.member("bad"), b"")
-        shell.create(paths.status("bad"), b"{}")
-        shell.create(paths.live("bad"), encode({"machine": 3}))
+        shell.create(paths.member_of("bad"), b"")
+        shell.create(paths.status_of("bad"), b"{}")
+        shell.create(paths.live_of("bad"), encode({"machine": 3}))
     fleet = read_fleet(session)
     assert fleet["good"] == FleetNode(None, STATUS)
     live, status, problems = fleet["bad"]

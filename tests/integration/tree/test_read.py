@@ -20,7 +20,7 @@ from lunmapd.store.session.errors import (
     WentBackError,
 )
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import MAX_DELTAS, read_all, refresh
+from lunmapd.store.tree.read import MAX_DELTAS, read_tree, refresh
 from lunmapd.store.tree.snapshot import SCHEMA, Meta, Snapshot
 from lunmapd.store.upkeep.init import initialise
 from support.commits import GIB, Shell, lun, luns, make_former_tree, mutate, put, with_lun
@@ -38,7 +38,7 @@ def test_garbage_harms_only_itself(session: Session) -> None:
     put(session, luns(1, 2))
     with Shell(session) as shell:
         shell.set("luns/l1", b"\xff{")
-    found = read_all(session)
+    found = read_tree(session)
     assert set(found.unreadable) == {"luns/l1"}
     assert found.lunmap == luns(2)
     assert set(found.edited) == {"luns/l1"}
@@ -47,13 +47,13 @@ def test_garbage_harms_only_itself(session: Session) -> None:
 def test_edits_around_the_tools_are_found(session: Session) -> None:
     """Objects that were set, made or deleted without a commit show in the digest and are named."""
     put(session, luns(1, 2, 3))
-    clean = read_all(session)
+    clean = read_tree(session)
     with Shell(session) as shell:
         shell.set("luns/l1", encode(lun(1, 5 * GIB)))
         shell.delete("luns/l2")
         shell.create("luns/l9", encode(lun(9)))
-    found = read_all(session)
-    assert found.edited_around
+    found = read_tree(session)
+    assert found.has_edits
     assert set(found.edited) == {"luns/l1", "luns/l2", "luns/l9"}
     assert found.lunmap.luns["l1"].size == 5 * GIB
     assert content(refresh(session, clean)) == content(clean)
@@ -62,22 +62,22 @@ def test_edits_around_the_tools_are_found(session: Session) -> None:
 def test_an_edit_is_still_found_after_the_next_commit_is_read(session: Session) -> None:
     """A node that follows revisions notices an edit at the next commit, and reads everything."""
     put(session, luns(1, 2))
-    known = read_all(session)
+    known = read_tree(session)
     with Shell(session) as shell:
         shell.set("luns/l1", encode(lun(1, 5 * GIB)))
-    base = read_all(session)
+    base = read_tree(session)
     put(session, with_lun(base.lunmap, "l3", lun(3)), base)
-    assert content(refresh(session, known)) == content(read_all(session))
+    assert content(refresh(session, known)) == content(read_tree(session))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_deltas_lead_to_what_is_there(session: Session, seed: int) -> None:
     """After random commits, following each revision, some at once, and reading everything give the same map."""
     dice = random.Random(seed)
-    each = some = full = read_all(session)
+    each = some = full = read_tree(session)
     for _ in range(30):
         put(session, mutate(full.lunmap, dice), full)
-        full = read_all(session)
+        full = read_tree(session)
         each = refresh(session, each)
         if dice.random() < 0.2:
             some = refresh(session, some)
@@ -90,7 +90,7 @@ def test_reading_while_others_commit_mixes_no_revisions(session: Session, connec
     reader, done = connect(), threading.Event()
 
     def write() -> None:
-        known = read_all(session)
+        known = read_tree(session)
         for number in range(60):
             put(session, luns(*range(number % 7, 7 + number % 7)), known)
             known = refresh(session, known)
@@ -101,8 +101,8 @@ def test_reading_while_others_commit_mixes_no_revisions(session: Session, connec
     mixed = []
     while not done.is_set():
         with suppress(UnsteadyError):
-            found = read_all(reader)
-            mixed += [found.revision] if found.edited_around else []
+            found = read_tree(reader)
+            mixed += [found.revision] if found.has_edits else []
     writer.join()
     assert mixed == []
 
@@ -110,20 +110,20 @@ def test_reading_while_others_commit_mixes_no_revisions(session: Session, connec
 def test_nothing_new_costs_nothing(session: Session) -> None:
     """A refresh at the same head gives the very snapshot that was known."""
     put(session, luns(1))
-    known = read_all(session)
+    known = read_tree(session)
     assert refresh(session, known) is known
 
 
 def test_a_first_refresh_reads_everything(session: Session) -> None:
     """Without anything known a refresh is a full read."""
     put(session, luns(1))
-    assert refresh(session, None) == read_all(session)
+    assert refresh(session, None) == read_tree(session)
 
 
 @pytest.mark.parametrize("data", [None, b"garbage", b'{"revision":7}'])
 def test_a_gap_is_bridged_by_a_full_read(session: Session, data: bytes | None) -> None:
     """A revision that is gone, or unreadable, costs a full read and nothing else."""
-    known = read_all(session)
+    known = read_tree(session)
     put(session, luns(1))
     put(session, luns(1, 2))
     with Shell(session) as shell:
@@ -131,12 +131,12 @@ def test_a_gap_is_bridged_by_a_full_read(session: Session, data: bytes | None) -
             shell.delete(paths.revision(1))
         else:
             shell.set(paths.revision(1), data)
-    assert refresh(session, known) == read_all(session)
+    assert refresh(session, known) == read_tree(session)
 
 
 def test_a_revision_that_lies_is_not_believed(session: Session) -> None:
     """A revision that was altered doesn't lead to head's digest, so everything is read."""
-    known = read_all(session)
+    known = read_tree(session)
     put(session, luns(1))
     with Shell(session) as shell:
         shell.set(paths.revision(1), shell.get(paths.revision(1)).replace(b"l1", b"l2"))
@@ -145,20 +145,20 @@ def test_a_revision_that_lies_is_not_believed(session: Session) -> None:
 
 def test_a_node_far_behind_reads_everything(session: Session) -> None:
     """Beyond a number of revisions a full read is cheaper, and gives the same."""
-    known = read_all(session)
+    known = read_tree(session)
     now = known
     for number in range(MAX_DELTAS + 1):
         put(session, luns(number), now)
         now = refresh(session, now)
-    assert refresh(session, known) == read_all(session)
-    assert content(now) == content(read_all(session))
+    assert refresh(session, known) == read_tree(session)
+    assert content(now) == content(read_tree(session))
 
 
 @pytest.mark.parametrize("gone", [paths.META, paths.HEAD])
 def test_a_wiped_tree_is_not_an_empty_map(session: Session, gone: str) -> None:
     """Without meta or head there is no map, known before or not."""
     put(session, luns(1))
-    known = read_all(session)
+    known = read_tree(session)
     with Shell(session) as shell:
         shell.delete(gone)
     for before in (known, None):
@@ -169,7 +169,7 @@ def test_a_wiped_tree_is_not_an_empty_map(session: Session, gone: str) -> None:
 def test_a_chroot_that_never_was_is_not_an_empty_map(connect: Connect) -> None:
     """A chroot without a tree says to make one."""
     with pytest.raises(NotInitialisedError, match="lunmapctl init"):
-        read_all(connect())
+        read_tree(connect())
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -179,7 +179,7 @@ def test_a_missing_section_is_not_empty(session: Session, section: str) -> None:
     with Shell(session) as shell:
         shell.delete(section)
     with pytest.raises(DamagedError, match=section):
-        read_all(session)
+        read_tree(session)
 
 
 @pytest.mark.parametrize("path", [paths.META, paths.HEAD])
@@ -188,7 +188,7 @@ def test_garbage_at_the_top_is_damage(session: Session, path: str) -> None:
     with Shell(session) as shell:
         shell.set(path, b"garbage")
     with pytest.raises(DamagedError, match=path):
-        read_all(session)
+        read_tree(session)
 
 
 def test_a_newer_schema_is_left_alone(session: Session) -> None:
@@ -196,7 +196,7 @@ def test_a_newer_schema_is_left_alone(session: Session) -> None:
     with Shell(session) as shell:
         shell.set(paths.META, encode({"schema": SCHEMA + 1, "cluster": "c", "more": 1}))
     with pytest.raises(NewerSchemaError, match="upgrade"):
-        read_all(session)
+        read_tree(session)
 
 
 def test_a_schema_that_never_was_is_damage(session: Session) -> None:
@@ -204,20 +204,20 @@ def test_a_schema_that_never_was_is_damage(session: Session) -> None:
     with Shell(session) as shell:
         shell.set(paths.META, encode({"schema": 0, "cluster": "c"}))
     with pytest.raises(DamagedError, match="never was"):
-        read_all(session)
+        read_tree(session)
 
 
 def test_a_tree_of_the_former_schema_is_read(connect: Connect) -> None:
     """A tree that was not migrated yet gives its map, and says which schema it has."""
     session = connect()
     make_former_tree(session, luns(1))
-    found = read_all(session)
-    assert (found.schema, found.lunmap, found.edited_around) == (1, luns(1), False)
+    found = read_tree(session)
+    assert (found.schema, found.lunmap, found.has_edits) == (1, luns(1), False)
 
 
 def test_a_restore_and_a_confirmation_are_seen(session: Session) -> None:
     """What meta and head say of restores and confirmations is part of what was read, also by way of a revision."""
-    known = read_all(session)
+    known = read_tree(session)
     assert (known.schema, known.incarnation, known.confirmed) == (SCHEMA, 0, 0)
     digest = known.head_digest
     confirmation = Revision(1, digest, "ann", "2025-01-31T12:00:00Z", "", (), confirms=1)
@@ -226,7 +226,7 @@ def test_a_restore_and_a_confirmation_are_seen(session: Session) -> None:
         shell.set(paths.HEAD, encode(Head(1, digest, confirmed=1)))
         assert refresh(session, known).confirmed == 1
         shell.set(paths.META, encode(Meta(SCHEMA, known.cluster, incarnation=3)))
-    restored = read_all(session)
+    restored = read_tree(session)
     assert (restored.incarnation, restored.confirmed) == (3, 1)
     with pytest.raises(RestoredError, match="incarnation 3") as caught:
         refresh(session, known)
@@ -240,7 +240,7 @@ def test_a_restore_and_a_confirmation_are_seen(session: Session) -> None:
 def test_a_head_that_says_more_costs_no_full_read(session: Session) -> None:
     """A large commit that begins, or a confirmation, changes what is said of the known revision, nothing else."""
     put(session, luns(1))
-    known = read_all(session)
+    known = read_tree(session)
     staged = Staged(2, known.head_digest, "ann", "2025-01-31T12:00:00Z", "")
     with Shell(session) as shell:
         shell.set(paths.HEAD, encode(Head(1, known.head_digest, 1, staged)))
@@ -251,7 +251,7 @@ def test_a_head_that_says_more_costs_no_full_read(session: Session) -> None:
 
 def test_another_cluster_is_not_followed(session: Session) -> None:
     """A tree with another uuid than the known one is refused, even at the same revision."""
-    known = read_all(session)
+    known = read_tree(session)
     with Shell(session) as shell:
         shell.set(paths.META, encode(Meta(1, "another")))
     with pytest.raises(ForeignClusterError) as caught:
@@ -264,7 +264,7 @@ def test_an_older_tree_is_not_followed(session: Session) -> None:
     with Shell(session) as shell:
         old = shell.get(paths.HEAD)
         put(session, luns(1))
-        known = read_all(session)
+        known = read_tree(session)
         shell.set(paths.HEAD, old)
     with pytest.raises(WentBackError) as caught:
         refresh(session, known)
@@ -274,7 +274,7 @@ def test_an_older_tree_is_not_followed(session: Session) -> None:
 def test_another_history_is_not_followed(session: Session) -> None:
     """The known revision with another digest is a restored tree that went another way, and is refused."""
     put(session, luns(1))
-    known = read_all(session)
+    known = read_tree(session)
     with Shell(session) as shell:
         shell.set(paths.HEAD, shell.get(paths.HEAD).replace(known.head_digest[:8].encode(), b"00000000"))
     with pytest.raises(WentBackError, match="another revision 1"):
@@ -284,7 +284,7 @@ def test_another_history_is_not_followed(session: Session) -> None:
 def test_a_new_tree_in_place_of_the_known_one_is_foreign(session: Session) -> None:
     """Wiping and making the tree anew is noticed, although it's a good tree."""
     put(session, luns(1))
-    known = read_all(session)
+    known = read_tree(session)
     with Shell(session) as shell:
         shell.delete("")
     initialise(session)

@@ -11,7 +11,7 @@ from lunmapd.store.commit.rewound import accept_rewound
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import WentBackError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import MAX_DELTAS, read_all, refresh, reread
+from lunmapd.store.tree.read import MAX_DELTAS, read_again, read_tree, refresh
 from lunmapd.store.tree.snapshot import Snapshot
 from lunmapd.store.upkeep.trim import trim
 from support.agents import MAP, Nodes, conditions
@@ -35,13 +35,13 @@ def overtake(session: Session, *after: Lunmap) -> Snapshot:
     with Shell(session) as shell:
         old = shell.copy()
         commit_each(session, luns(1, 2, 3), luns(1, 2, 3, 4))
-        known = read_all(session)
+        known = read_tree(session)
         shell.put_back(old)
     commit_each(session, *after)
     return known
 
 
-@pytest.mark.parametrize("read", [refresh, reread])
+@pytest.mark.parametrize("read", [refresh, read_again])
 @pytest.mark.parametrize("more", [3, MAX_DELTAS + 3])
 def test_an_overtaken_tree_is_not_followed(session: Session, read: Read, more: int) -> None:
     """However far ahead, a tree that has another revision of the known number is refused, and the way out is told."""
@@ -55,7 +55,7 @@ def test_another_way_to_the_same_map_is_followed(session: Session) -> None:
     """A tree that was put back and brought to the very same map again, and then on, leaves nothing to be afraid of."""
     known = overtake(session, luns(1, 2, 4), luns(1, 2, 3, 4), luns(5))
     assert refresh(session, known).lunmap == luns(5)
-    assert reread(session, known).lunmap == luns(5)
+    assert read_again(session, known).lunmap == luns(5)
 
 
 def test_the_next_commit_does_not_thaw_a_node(session: Session, make: Nodes) -> None:
@@ -74,7 +74,7 @@ def test_the_next_commit_does_not_thaw_a_node(session: Session, make: Nodes) -> 
             agent.turn()
             assert conditions(agent)[STORE] == "WentBack"
             assert make.serves(MAP)
-    accept_rewound(session, read_all(session), terms())
+    accept_rewound(session, read_tree(session), terms())
     assert running.turn().converged
     assert make.serves(replace(MAP, luns={"a": MAP.luns["a"]}))
 
@@ -82,19 +82,19 @@ def test_the_next_commit_does_not_thaw_a_node(session: Session, make: Nodes) -> 
 def test_who_was_away_while_the_history_was_trimmed_goes_on(session: Session) -> None:
     """A known revision that is not kept any more proves nothing: the newest map is read and followed."""
     commit_each(session, luns(1), luns(2))
-    known = read_all(session)
+    known = read_tree(session)
     commit_each(session, luns(3), luns(4), luns(5))
     trim(session, 2)
     assert refresh(session, known).lunmap == luns(5)
-    assert reread(session, known).lunmap == luns(5)
+    assert read_again(session, known).lunmap == luns(5)
 
 
 def test_a_head_of_the_known_version_is_not_taken_for_the_known_one(session: Session) -> None:
     """Versions of znodes start again in data that were put back: only the same revision too is nothing new."""
     known = overtake(session, luns(9), luns(8), luns(7))
     with Shell(session) as shell:
-        for _ in range(known.head_version - read_all(session).head_version):
+        for _ in range(known.head_version - read_tree(session).head_version):
             shell.set(paths.HEAD, shell.get(paths.HEAD))
-    assert read_all(session).head_version == known.head_version
+    assert read_tree(session).head_version == known.head_version
     with pytest.raises(WentBackError):
         refresh(session, known)

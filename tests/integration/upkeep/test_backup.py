@@ -33,12 +33,12 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, NewerSchemaError, RestoredError, WentBackError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet, register
-from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.znodes import list_revisions, read_top
 from lunmapd.store.upkeep.backup import read_backup
 from lunmapd.store.upkeep.init import initialise, make_chroot
 from lunmapd.store.upkeep.restore import restore
-from lunmapd.store.upkeep.restore_lock import Claim
+from lunmapd.store.upkeep.restore_lock import RestoreLock
 from lunmapd.store.upkeep.trim import trim
 from support.cluster import Ctl
 from support.commits import GIB, NOON, NOW, Shell, at_last, lun, luns, owns, put, terms
@@ -74,10 +74,10 @@ def wipe(session: Session) -> None:
 
 def test_a_tree_survives_its_backup(full: Session) -> None:
     """After the tree was lost the backup brings back map, history and identity, as a new incarnation."""
-    before, taken = read_all(full), read_backup(full, NOW)
+    before, taken = read_tree(full), read_backup(full, NOW)
     wipe(full)
     meta = restore(full, taken, SIGNATURE)
-    now = read_all(full)
+    now = read_tree(full)
     assert content(now) == content(before)
     assert (meta.incarnation, now.incarnation, now.revision, now.confirmed) == (1, 1, 8, 0)
     client = Client(full)
@@ -91,15 +91,15 @@ def test_a_tree_survives_its_backup(full: Session) -> None:
 
 def test_a_node_that_knew_the_tree_is_told(full: Session) -> None:
     """Who has read the tree before learns that it was restored, with what is there, and follows once it accepts that."""
-    known, taken = read_all(full), read_backup(full, NOW)
+    known, taken = read_tree(full), read_backup(full, NOW)
     put(full, luns(100, 9))
-    later = read_all(full)
+    later = read_tree(full)
     restore(full, taken, SIGNATURE, known.cluster)
     for snapshot in (known, later):
         with pytest.raises(RestoredError) as caught:
             refresh(full, snapshot)
         assert (caught.value.known, caught.value.found) == (0, 1)
-    accepted = read_all(full)
+    accepted = read_tree(full)
     assert (accepted.revision, accepted.restored, accepted.confirmed) == (8, 7, 0)
     Client(full).confirm(note=NOTE)
     assert refresh(full, accepted).confirmed == 8
@@ -110,7 +110,7 @@ def test_a_node_that_knew_the_tree_is_told(full: Session) -> None:
 def test_a_tree_is_not_replaced_unless_it_is_named(full: Session) -> None:
     """A tree that is there stays, whatever the backup, until its cluster is given; then its incarnation counts."""
     taken = read_backup(full, NOW)
-    cluster = read_all(full).cluster
+    cluster = read_tree(full).cluster
     with pytest.raises(TreeExistsError, match=f"--replace {cluster}") as caught:
         restore(full, taken, SIGNATURE)
     assert caught.value.cluster == cluster
@@ -122,13 +122,13 @@ def test_a_tree_is_not_replaced_unless_it_is_named(full: Session) -> None:
     other = initialise(full)
     put(full, luns(77))
     assert restore(full, taken, SIGNATURE, other).cluster == cluster
-    assert read_all(full).lunmap == luns(100, 6)
+    assert read_tree(full).lunmap == luns(100, 6)
 
 
 def test_what_the_nodes_say_stays(full: Session) -> None:
     """A restore in place of a tree does not touch the nodes' ephemerals, so none of them looks dead."""
     register(full, "n1", Live("m", "b", "1", NOW))
-    restore(full, read_backup(full, NOW), SIGNATURE, read_all(full).cluster)
+    restore(full, read_backup(full, NOW), SIGNATURE, read_tree(full).cluster)
     assert owns(full, "n1")
     assert set(read_fleet(full)) == {"n1"}
 
@@ -142,12 +142,12 @@ def test_what_is_staged_is_not_in_a_backup(session: Session, monkeypatch: pytest
         raise KeyboardInterrupt
 
     with suppress(KeyboardInterrupt):
-        commit(session, read_all(session), luns(*range(2, 30)), replace(terms(), progress=stop))
+        commit(session, read_tree(session), luns(*range(2, 30)), replace(terms(), progress=stop))
     taken = read_backup(session, NOW)
     assert taken.title.revision == 1
-    restore(session, taken, SIGNATURE, read_all(session).cluster)
-    now = read_all(session)
-    assert (now.lunmap, now.staged, now.edited_around) == (luns(1, 2), None, False)
+    restore(session, taken, SIGNATURE, read_tree(session).cluster)
+    now = read_tree(session)
+    assert (now.lunmap, now.staged, now.has_edits) == (luns(1, 2), None, False)
 
 
 def test_edits_and_garbage_are_kept(full: Session) -> None:
@@ -155,10 +155,10 @@ def test_edits_and_garbage_are_kept(full: Session) -> None:
     with Shell(full) as shell:
         shell.set("luns/l100", b"\xff garbage")
         shell.create("luns/l7", encode(lun(7)))
-    before, taken = read_all(full), read_backup(full, NOW)
+    before, taken = read_tree(full), read_backup(full, NOW)
     wipe(full)
     restore(full, taken, SIGNATURE)
-    now = read_all(full)
+    now = read_tree(full)
     assert (now.unreadable, now.edited) == (before.unreadable, before.edited)
     assert set(now.edited) == {"luns/l100", "luns/l7"}
 
@@ -168,7 +168,7 @@ def test_a_backup_of_the_former_schema_is_restored_as_such(former: Session) -> N
     taken = read_backup(former, NOW)
     wipe(former)
     restore(former, taken, SIGNATURE)
-    assert read_all(former).schema == 1
+    assert read_tree(former).schema == 1
     with Shell(former) as shell:
         assert {"live", "status"} <= set(shell.children(""))
 
@@ -179,71 +179,71 @@ def test_a_restore_that_stops_leaves_no_tree(
 ) -> None:
     """Wherever a restore ends, nodes find either no tree or the whole one, and restoring again completes it."""
     monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 12)
-    before, taken = read_all(full), read_backup(full, NOW)
+    before, taken = read_tree(full), read_backup(full, NOW)
     with Relay(full.hosts) as relay:
         through = connect(relay.hosts, deadline=1.0)
-        at_last(lambda: read_all(through))
+        at_last(lambda: read_tree(through))
         relay.next_break, relay.spare, relay.shut_at_break = Break.BEFORE, passed, True
         with suppress(StoreError):
             restore(through, taken, SIGNATURE, before.cluster)
         through.close()
     try:
-        assert content(read_all(full)) == content(before)
+        assert content(read_tree(full)) == content(before)
     except NotInitialisedError:
         with pytest.raises(TreeExistsError, match="a restore that stopped"):
             restore(full, taken, SIGNATURE)
         with pytest.raises((DamagedError, AlreadyInitialisedError)):
             initialise(full)
     restore(full, taken, SIGNATURE, before.cluster)
-    assert content(read_all(full)) == content(before)
+    assert content(read_tree(full)) == content(before)
 
 
 @pytest.mark.parametrize("passed", range(6))
 def test_a_lost_answer_does_not_stop_a_restore(full: Session, connect: Connect, passed: int) -> None:
     """A connection that breaks after ZooKeeper did what was asked costs nothing."""
-    before, taken = read_all(full), read_backup(full, NOW)
+    before, taken = read_tree(full), read_backup(full, NOW)
     with Relay(full.hosts) as relay:
         through = connect(relay.hosts)
-        read_all(through)
+        read_tree(through)
         relay.next_break, relay.spare = Break.AFTER, passed
         restore(through, taken, SIGNATURE, before.cluster)
         through.close()
-    assert content(read_all(full)) == content(before)
+    assert content(read_tree(full)) == content(before)
 
 
 def test_the_incarnation_is_not_forgotten_by_a_restore_that_stopped(full: Session) -> None:
     """A tree that was restored before counts on, even if the next restore has to be repeated."""
-    taken, cluster = read_backup(full, NOW), read_all(full).cluster
+    taken, cluster = read_backup(full, NOW), read_tree(full).cluster
     assert restore(full, taken, SIGNATURE, cluster).incarnation == 1
-    Claim(full).take(read_top(full).version)
+    RestoreLock(full).take(read_top(full).version)
     with pytest.raises(NotInitialisedError):
-        read_all(full)
+        read_tree(full)
     assert restore(full, taken, SIGNATURE, cluster).incarnation == 2
 
 
 def test_garbage_in_place_of_a_tree_is_replaced_too(full: Session) -> None:
     """A tree whose meta can't be read is taken for one of the backup's cluster."""
-    taken, cluster = read_backup(full, NOW), read_all(full).cluster
+    taken, cluster = read_backup(full, NOW), read_tree(full).cluster
     with Shell(full) as shell:
         shell.set(paths.META, b"garbage")
     with pytest.raises(TreeExistsError):
         restore(full, taken, SIGNATURE)
     assert restore(full, taken, SIGNATURE, cluster).incarnation == 1
-    assert read_all(full).lunmap == luns(100, 6)
+    assert read_tree(full).lunmap == luns(100, 6)
 
 
 def test_two_restores_do_not_mix(full: Session, connect: Connect) -> None:
     """Who takes over a restore stops the other one, which can write nothing any more."""
-    taken, cluster = read_backup(full, NOW), read_all(full).cluster
+    taken, cluster = read_backup(full, NOW), read_tree(full).cluster
     wipe(full)
     make_chroot(full)
-    slow = Claim(full)
+    slow = RestoreLock(full)
     slow.take(None)
     restore(connect(), taken, SIGNATURE, cluster)
     with pytest.raises(RestoreBusyError):
         slow.do([Write("luns/l55", None, b"{}")])
     assert slow.finish([Write("luns/l55", None, b"{}")]) is not None
-    assert read_all(full).lunmap == luns(100, 6)
+    assert read_tree(full).lunmap == luns(100, 6)
 
 
 def test_a_commit_at_the_last_moment_stops_the_restore(full: Session) -> None:
@@ -251,13 +251,13 @@ def test_a_commit_at_the_last_moment_stops_the_restore(full: Session) -> None:
     top = read_top(full)
     put(full, luns(5))
     with pytest.raises(RestoreBusyError, match="head"):
-        Claim(full).take(top.version)
-    assert read_all(full).lunmap == luns(5)
+        RestoreLock(full).take(top.version)
+    assert read_tree(full).lunmap == luns(5)
 
 
 def test_what_is_in_the_way_stops_the_restore(full: Session) -> None:
     """An object that somebody makes in the middle is not overwritten."""
-    claim = Claim(full)
+    claim = RestoreLock(full)
     claim.take(read_top(full).version)
     claim.clear()
     with Shell(full) as shell:
@@ -282,8 +282,8 @@ def test_a_backup_that_is_no_tree_is_refused(
     taken = read_backup(full, NOW)
     broken = Backup(taken.title, {**taken.znodes, path: data})
     with pytest.raises(error):
-        restore(full, broken, SIGNATURE, read_all(full).cluster)
-    assert read_all(full).lunmap == luns(100, 6)
+        restore(full, broken, SIGNATURE, read_tree(full).cluster)
+    assert read_tree(full).lunmap == luns(100, 6)
 
 
 def test_a_backup_is_a_private_file(full: Session, tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_a_backup_is_a_private_file(full: Session, tmp_path: Path) -> None:
     client, file = Client(full), tmp_path / "lunmap.backup"
     file.write_bytes(b"older")
     title = client.backup(file)
-    assert (title.revision, title.cluster) == (7, read_all(full).cluster)
+    assert (title.revision, title.cluster) == (7, read_tree(full).cluster)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
     cut = tmp_path / "cut"
@@ -304,12 +304,12 @@ def test_a_backup_is_a_private_file(full: Session, tmp_path: Path) -> None:
         client.backup(tmp_path / "none" / "file")
     wipe(full)
     assert client.restore(file, NOTE).incarnation == 1
-    assert read_all(full).lunmap == luns(100, 6)
+    assert read_tree(full).lunmap == luns(100, 6)
 
 
 def test_the_command_line_takes_and_restores_backups(full: Session, tmp_path: Path) -> None:
     """Lunmapctl says what it wrote and what to do next, and asks for the cluster before it replaces a tree."""
-    ctl, file, cluster = Ctl(full.hosts, full.root), str(tmp_path / "b"), read_all(full).cluster
+    ctl, file, cluster = Ctl(full.hosts, full.root), str(tmp_path / "b"), read_tree(full).cluster
     assert ctl("backup", file).out == f"wrote revision 7 of cluster {cluster} to {file}\n"
     ctl("apply", "-f", "-", stdin="{}")
     assert f"--replace {cluster}" in ctl("restore", file, expect=4).err
@@ -325,7 +325,7 @@ def test_a_tree_that_went_back_is_frozen_until_that_is_accepted(full: Session) -
     with Shell(full) as shell:
         old = {path: shell.get(path) for path in (paths.HEAD, "luns/l6")}
         put(full, luns(100, 8))
-        known = read_all(full)
+        known = read_tree(full)
         shell.delete(paths.revision(8))
         shell.delete("luns/l8")
         shell.create("luns/l6", old["luns/l6"])
@@ -336,7 +336,7 @@ def test_a_tree_that_went_back_is_frozen_until_that_is_accepted(full: Session) -
     assert ctl("confirm", "--rewound", "-m", "disk replaced").out == "committed revision 8\n"
     with pytest.raises(RestoredError):
         refresh(full, known)
-    now = read_all(full)
+    now = read_tree(full)
     assert (now.incarnation, now.restored, now.revision, now.confirmed) == (1, 7, 8, 7)
     assert now.lunmap == luns(100, 6)
     assert put(full, luns(1)) is not None
@@ -345,19 +345,19 @@ def test_a_tree_that_went_back_is_frozen_until_that_is_accepted(full: Session) -
 
 def test_edits_are_put_back(full: Session) -> None:
     """A repair makes every object what the history says, by a revision that changes nothing, so that nodes look."""
-    known = read_all(full)
+    known = read_tree(full)
     with Shell(full) as shell:
         shell.set("luns/l100", encode(lun(100, 5 * GIB)))
         shell.delete("luns/l6")
         shell.create("luns/l7", b"garbage")
-    edited, client = read_all(full), Client(full)
+    edited, client = read_tree(full), Client(full)
     assert [change.path for change in client.edited()] == ["luns/l100", "luns/l6", "luns/l7"]
     revision = client.repair(NOTE)
     assert revision is not None
     assert (revision.revision, revision.changes) == (8, ())
     for before in (known, edited):
         now = refresh(full, before)
-        assert (now.lunmap, now.edited_around, now.unreadable) == (known.lunmap, False, {})
+        assert (now.lunmap, now.has_edits, now.unreadable) == (known.lunmap, False, {})
     assert client.repair(NOTE) is None
     assert client.edited() == ()
 
@@ -384,8 +384,8 @@ def test_a_large_repair_is_made_in_parts(session: Session, monkeypatch: pytest.M
     assert made is not None
     assert made.part == 3
     assert "put back luns/l1, luns/l10" in made.message
-    now = read_all(session)
-    assert (now.lunmap, now.edited_around, now.staged) == (luns(*range(1, 60)), False, None)
+    now = read_tree(session)
+    assert (now.lunmap, now.has_edits, now.staged) == (luns(*range(1, 60)), False, None)
 
 
 def test_the_command_line_repairs(full: Session) -> None:

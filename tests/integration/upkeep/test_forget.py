@@ -10,12 +10,12 @@ from integration.conftest import Connect
 from lunmapd.agent.state.machine_id import Identity
 from lunmapd.core.base.lunmap import Node, NodeState, PortalGroup, Scope, Shared
 from lunmapd.core.fleet.status import Live, NodeStatus
-from lunmapd.store.commit.send import ensure
+from lunmapd.store.commit.send import submit_in_tree
 from lunmapd.store.session import paths
-from lunmapd.store.session.paths import identity
+from lunmapd.store.session.paths import tree_id
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet, register, write_status
-from lunmapd.store.tree.read import read_all
+from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep import forget as forgetting
 from lunmapd.store.upkeep.forget import Forgotten, NodeInUseError, forget
 from support.agents import MAP, Nodes, T, put
@@ -78,8 +78,8 @@ def test_a_node_is_retired_as_the_document_says(
 def test_what_is_no_name_removes_nothing(session: Session, ctl: Ctl, name: str) -> None:
     """A path in place of a name is a node that never registered."""
     with Shell(session) as shell:
-        shell.create(paths.member("n2"), b"")
-        shell.create(paths.status("n2"), b"garbage")
+        shell.create(paths.member_of("n2"), b"")
+        shell.create(paths.status_of("n2"), b"garbage")
         assert ctl("forget", name, expect=1).out == ""
         assert shell.children("members/n2") == ["status"]
 
@@ -87,8 +87,8 @@ def test_what_is_no_name_removes_nothing(session: Session, ctl: Ctl, name: str) 
 def test_garbage_is_forgotten_too(session: Session, ctl: Ctl) -> None:
     """What a node wrote need not be readable, nor known to this version."""
     with Shell(session) as shell:
-        shell.create(paths.member("n2"), b"")
-        shell.create(paths.status("n2"), b"garbage")
+        shell.create(paths.member_of("n2"), b"")
+        shell.create(paths.status_of("n2"), b"garbage")
         shell.create("members/n2/more", b"")
         shell.create("members/n2/more/below", b"")
         assert ctl("forget", "n2").out == "forgot n2\n"
@@ -97,20 +97,20 @@ def test_garbage_is_forgotten_too(session: Session, ctl: Ctl) -> None:
 
 def test_a_node_that_comes_back_meanwhile_stays(session: Session, connect: Connect) -> None:
     """What was to remove a node does not, once it has registered after it was looked at; nor when it has left again."""
-    found, coming = forgetting._look(session, "n2"), connect()
+    found, coming = forgetting._find_member(session, "n2"), connect()
     assert found is None
     register(coming, "n2", LIVE)
     write_status(coming, "n2", STATUS)
     coming.close()
-    found, again = forgetting._look(session, "n2"), connect()
+    found, again = forgetting._find_member(session, "n2"), connect()
     assert found is not None
     register(again, "n2", LIVE)
-    snapshot = read_all(session)
-    assert not ensure(session, identity(snapshot.cluster, snapshot.incarnation), found[1])
+    snapshot = read_tree(session)
+    assert not submit_in_tree(session, tree_id(snapshot.cluster, snapshot.incarnation), found[1])
     with pytest.raises(NodeInUseError, match="it lives"):
         forget(session, snapshot, "n2")
     again.close()
-    assert not ensure(session, identity(snapshot.cluster, snapshot.incarnation), found[1])
+    assert not submit_in_tree(session, tree_id(snapshot.cluster, snapshot.incarnation), found[1])
     assert read_fleet(session)["n2"].status == STATUS
 
 
@@ -120,7 +120,7 @@ def test_a_lost_answer_is_no_failure(session: Session, connect: Connect, broken:
     write_status(session, "n2", STATUS)
     with Relay(session.hosts) as relay:
         through = connect(relay.hosts)
-        snapshot = read_all(through)
+        snapshot = read_tree(through)
         relay.next_break = broken
         assert forget(through, snapshot, "n2") == Forgotten("n2", NOW)
         assert relay.next_break is None

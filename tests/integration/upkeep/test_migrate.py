@@ -12,14 +12,14 @@ from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGr
 from lunmapd.core.fleet.status import Live
 from lunmapd.core.history.migrate import to_schema_2
 from lunmapd.store.commit.commit_errors import StagedError, TakenOverError
-from lunmapd.store.commit.commit_options import Progress, Terms, in_silence
+from lunmapd.store.commit.commit_options import CommitOptions, CommitProgress, ignore_progress
 from lunmapd.store.commit.draft import Signature
-from lunmapd.store.commit.staged import read_halfway, undo
+from lunmapd.store.commit.staged import read_staged, undo_commit
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet, register
-from lunmapd.store.tree.read import read_all, refresh
-from lunmapd.store.upkeep.migrate import migrate, resume
+from lunmapd.store.tree.read import read_tree, refresh
+from lunmapd.store.upkeep.migrate import migrate, resume_migration
 from support.cluster import Ctl
 from support.commits import NOON, NOW, Shell, any_map, make_former_tree, put
 from support.relay import Break, Relay
@@ -65,9 +65,9 @@ def tree(connect: Connect) -> Session:
     return session
 
 
-def terms(progress: Progress = in_silence) -> Terms:
+def terms(progress: CommitProgress = ignore_progress) -> CommitOptions:
     """Make the terms of a migration."""
-    return Terms(Signature("ann", "a test", NOON), any_map, progress=progress)
+    return CommitOptions(Signature("ann", "a test", NOON), any_map, progress=progress)
 
 
 def leave(session: Session) -> None:
@@ -89,12 +89,12 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_tree_is_migrated_in_one_commit(tree: Session) -> None:
     """Documents, schema, and the places of the nodes change together, and the history goes on."""
-    known = read_all(tree)
+    known = read_tree(tree)
     made = migrate(tree, to_schema_2, terms())
     assert made is not None
     assert (made.revision, len(made.changes)) == (2, COUNT)
-    now = read_all(tree)
-    assert (now.schema, now.lunmap, now.edited_around) == (2, today(), False)
+    now = read_tree(tree)
+    assert (now.schema, now.lunmap, now.has_edits) == (2, today(), False)
     assert (now.cluster, now.incarnation) == (known.cluster, 0)
     assert refresh(tree, known).lunmap == today()
     with Shell(tree) as shell:
@@ -121,7 +121,7 @@ def test_a_tree_without_anything_to_convert_is_migrated(former: Session) -> None
     made = migrate(former, to_schema_2, terms())
     assert made is not None
     assert (made.revision, made.changes) == (1, ())
-    assert read_all(former).schema == 2
+    assert read_tree(former).schema == 2
     assert put(former, today()) is not None
 
 
@@ -132,7 +132,7 @@ def test_nodes_of_the_former_version_stop_it(tree: Session) -> None:
         with pytest.raises(OldNodesError, match="n2") as caught:
             migrate(tree, to_schema_2, terms())
     assert caught.value.nodes == ["n2"]
-    assert read_all(tree).schema == 1
+    assert read_tree(tree).schema == 1
     assert migrate(tree, to_schema_2, terms()) is not None
 
 
@@ -149,7 +149,7 @@ def test_a_document_that_cant_be_read_stays(tree: Session) -> None:
     with Shell(tree) as shell:
         shell.set("luns/l7", b"garbage")
     migrate(tree, to_schema_2, terms())
-    now = read_all(tree)
+    now = read_tree(tree)
     assert (now.schema, set(now.unreadable)) == (2, {"luns/l7"})
     assert now.lunmap.luns["l8"].shared == CHOICE
 
@@ -157,10 +157,10 @@ def test_a_document_that_cant_be_read_stays(tree: Session) -> None:
 @pytest.mark.usefixtures("small")
 def test_half_a_migration_is_seen_by_nobody(tree: Session, connect: Connect) -> None:
     """When it died in the middle nodes of this version see the former map, and it can't be begun a second time."""
-    known = read_all(tree)
+    known = read_tree(tree)
     leave(tree)
-    for found in (read_all(connect()), refresh(tree, known)):
-        assert (found.schema, found.lunmap, found.edited_around) == (1, former_map(), False)
+    for found in (read_tree(connect()), refresh(tree, known)):
+        assert (found.schema, found.lunmap, found.has_edits) == (1, former_map(), False)
     with pytest.raises(StagedError):
         migrate(tree, to_schema_2, terms())
 
@@ -169,24 +169,24 @@ def test_half_a_migration_is_seen_by_nobody(tree: Session, connect: Connect) -> 
 def test_a_migration_is_resumed(tree: Session, connect: Connect) -> None:
     """Somebody else completes it, documents and schema; who comes too late is told."""
     leave(tree)
-    late = read_halfway(tree)
+    late = read_staged(tree)
     other = connect()
-    assert resume(other, read_halfway(other), to_schema_2, terms()).part == 3
-    now = read_all(tree)
-    assert (now.schema, now.lunmap, now.staged, now.edited_around) == (2, today(), None, False)
+    assert resume_migration(other, read_staged(other), to_schema_2, terms()).part == 3
+    now = read_tree(tree)
+    assert (now.schema, now.lunmap, now.staged, now.has_edits) == (2, today(), None, False)
     with pytest.raises(TakenOverError):
-        resume(tree, late, to_schema_2, terms())
+        resume_migration(tree, late, to_schema_2, terms())
 
 
 @pytest.mark.usefixtures("small")
 def test_a_migration_is_undone(tree: Session) -> None:
     """Undoing leaves the tree of the former schema as it was, and it can be migrated later."""
     leave(tree)
-    undo(tree, read_halfway(tree), terms())
-    now = read_all(tree)
-    assert (now.schema, now.lunmap, now.staged, now.edited_around) == (1, former_map(), None, False)
+    undo_commit(tree, read_staged(tree), terms())
+    now = read_tree(tree)
+    assert (now.schema, now.lunmap, now.staged, now.has_edits) == (1, former_map(), None, False)
     assert migrate(tree, to_schema_2, terms()) is not None
-    assert read_all(tree).lunmap == today()
+    assert read_tree(tree).lunmap == today()
 
 
 @pytest.mark.usefixtures("small")
@@ -196,11 +196,11 @@ def test_a_lost_connection_migrates_once(tree: Session, connect: Connect, broken
     """A connection that breaks while the tree is prepared, at a part or at the release changes nothing of the outcome."""
     with Relay(tree.hosts) as relay:
         through = connect(relay.hosts)
-        read_all(through)
+        read_tree(through)
         relay.next_break, relay.spare = broken, passed
         assert migrate(through, to_schema_2, terms()) is not None
         through.close()
-    now = read_all(tree)
+    now = read_tree(tree)
     assert (now.schema, now.revision, now.lunmap) == (2, 4, today())
 
 
@@ -214,7 +214,7 @@ def test_of_two_migrations_one_is_made(tree: Session, connect: Connect) -> None:
 
     assert migrate(tree, to_schema_2, terms(meanwhile)) is not None
     assert migrate(other, to_schema_2, terms()) is None
-    assert (read_all(tree).revision, read_all(tree).lunmap) == (2, today())
+    assert (read_tree(tree).revision, read_tree(tree).lunmap) == (2, today())
 
 
 def test_the_command_line_migrates(tree: Session) -> None:
@@ -232,4 +232,4 @@ def test_the_command_line_resumes_a_migration(tree: Session) -> None:
     """Lunmapctl goes on with what somebody left."""
     leave(tree)
     assert "part 1 of 1 is written" in Ctl(tree.hosts, tree.root)("migrate", "--resume").err
-    assert read_all(tree).lunmap == today()
+    assert read_tree(tree).lunmap == today()

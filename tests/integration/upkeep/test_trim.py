@@ -11,13 +11,13 @@ from lunmapd.client import Client, HistoryTrimmedError, HistoryUnknownError, Not
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.store.commit.draft import Write
-from lunmapd.store.commit.send import ensure
+from lunmapd.store.commit.send import submit_in_tree
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, UnreachableError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.checkpoint import list_checkpoints, newest_checkpoint, read_checkpoint
-from lunmapd.store.tree.history import rewind, walk
-from lunmapd.store.tree.read import read_all, refresh
+from lunmapd.store.tree.history import map_at, walk_revisions
+from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.znodes import list_revisions
 from lunmapd.store.upkeep.init import initialise
 from lunmapd.store.upkeep.trim import Trimmed, trim
@@ -48,7 +48,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def long(session: Session) -> Session:
     """Give a session on a tree of ten revisions."""
-    known = read_all(session)
+    known = read_tree(session)
     for number in range(1, NEWEST + 1):
         put(session, expected(number), known)
         known = refresh(session, known)
@@ -57,15 +57,15 @@ def long(session: Session) -> Session:
 
 def check(session: Session, oldest: int) -> None:
     """Check that the history is whole from `oldest` on, with an edit around the tools found by it."""
-    now = read_all(session)
-    assert (now.lunmap, now.edited_around) == (expected(NEWEST), False)
+    now = read_tree(session)
+    assert (now.lunmap, now.has_edits) == (expected(NEWEST), False)
     for number in range(oldest, NEWEST + 1):
-        assert rewind(session, now, number) == expected(number)
+        assert map_at(session, now, number) == expected(number)
     with Shell(session) as shell:
         before = shell.get("luns/l1000")
         shell.set("luns/l1000", encode(lun(1000, 5 * GIB)))
         shell.create("luns/l77", encode(lun(77)))
-        assert read_all(session).edited == {"luns/l1000": encode(lun(1000)), "luns/l77": None}
+        assert read_tree(session).edited == {"luns/l1000": encode(lun(1000)), "luns/l77": None}
         shell.set("luns/l1000", before)
         shell.delete("luns/l77")
 
@@ -77,9 +77,9 @@ def test_old_revisions_go_and_nothing_is_lost(long: Session) -> None:
     assert list_checkpoints(long) == [OLDEST]
     check(long, OLDEST)
     with pytest.raises(HistoryTrimmedError) as caught:
-        rewind(long, read_all(long), OLDEST - 1)
+        map_at(long, read_tree(long), OLDEST - 1)
     assert caught.value.oldest == OLDEST
-    assert [revision.revision for revision in walk(long, NEWEST)] == [10, 9, 8, 7]
+    assert [revision.revision for revision in walk_revisions(long, NEWEST)] == [10, 9, 8, 7]
 
 
 def test_the_checkpoint_is_in_chunks(long: Session) -> None:
@@ -121,7 +121,7 @@ def test_who_stops_in_the_middle_leaves_a_whole_history(long: Session, connect: 
     trim(long, NEWEST - 2)
     with Relay(long.hosts) as relay:
         through = connect(relay.hosts, deadline=1.0)
-        at_last(lambda: read_all(through))
+        at_last(lambda: read_tree(through))
         relay.next_break, relay.spare, relay.shut_at_break = Break.BEFORE, passed, True
         with suppress(UnreachableError):
             trim(through, KEEP)
@@ -168,7 +168,7 @@ def test_a_broken_checkpoint_is_not_believed(long: Session, harm: bytes) -> None
         shell.set(paths.checkpoint(OLDEST), harm)
         shell.set("luns/l1000", encode(lun(1000, 5 * GIB)))
     assert newest_checkpoint(long, NEWEST).revision == 0
-    assert read_all(long).edited == {}
+    assert read_tree(long).edited == {}
     with pytest.raises(HistoryUnknownError):
         trim(long, 1)
 
@@ -191,7 +191,7 @@ def test_edits_are_not_written_into_a_checkpoint(long: Session) -> None:
     trim(long, KEEP)
     found = newest_checkpoint(long, NEWEST)
     assert found.documents["luns/l1000"] == encode(lun(1000))
-    assert set(read_all(long).edited) == {"luns/l1000"}
+    assert set(read_tree(long).edited) == {"luns/l1000"}
 
 
 def test_revisions_that_are_gone_already_stop_trimming(long: Session) -> None:
@@ -205,13 +205,13 @@ def test_revisions_that_are_gone_already_stop_trimming(long: Session) -> None:
 
 def test_a_tree_that_was_made_anew_is_not_trimmed(long: Session) -> None:
     """Who began to trim a tree removes nothing from another one that took its place."""
-    now = read_all(long)
+    now = read_tree(long)
     with Shell(long) as shell:
         shell.delete("")
     initialise(long)
     put(long, luns(1))
     with pytest.raises(DamagedError, match="made anew"):
-        ensure(long, paths.identity(now.cluster, 0), [Write(paths.revision(1), b"", None)])
+        submit_in_tree(long, paths.tree_id(now.cluster, 0), [Write(paths.revision(1), b"", None)])
     assert list_revisions(long) == [1]
 
 

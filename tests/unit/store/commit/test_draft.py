@@ -13,21 +13,30 @@ from lunmapd.core.history.changes import Head, Revision, as_bytes, map_digest
 from lunmapd.core.history.checkpoint import EMPTY, Checkpoint
 from lunmapd.core.history.digest import show
 from lunmapd.core.history.spans import span
-from lunmapd.store.commit.draft import Content, Draft, Signature, after, content, draft, draft_part, tip_of
+from lunmapd.store.commit.draft import (
+    Content,
+    Draft,
+    Signature,
+    content_from_map,
+    draft_commit,
+    draft_part,
+    tip_after,
+    tip_of,
+)
 from lunmapd.store.commit.sizes import (
     MAX_COMMIT,
     MAX_NOTE,
     MAX_OPERATIONS,
-    Extra,
+    WriteOverhead,
     check_content,
     divide,
     fits,
 )
 from lunmapd.store.session.limits import MAX_DOCUMENT, TooLargeError
-from lunmapd.store.tree.snapshot import Meta, Raw, Snapshot, advance, assemble, edits
+from lunmapd.store.tree.snapshot import Meta, Raw, Snapshot, advance, assemble, find_edits
 from support.strategies import lunmaps
 
-ROOT = Extra(len("/lunmap"))
+ROOT = WriteOverhead(len("/lunmap"))
 SIGNATURE = Signature("ann", "why", datetime.fromisoformat("2025-01-31T13:00:00+01:00"))
 META = Meta(1, "c")
 
@@ -54,7 +63,7 @@ def luns(*numbers: int) -> Lunmap:
 
 def prepare(before: Snapshot, after: Lunmap) -> Draft:
     """Draft the commit that makes `after` of `before`."""
-    return draft(tip_of(before), content(before, after) or Content(), SIGNATURE)
+    return draft_commit(tip_of(before), content_from_map(before, after) or Content(), SIGNATURE)
 
 
 def revision_of(before: Snapshot, after: Lunmap) -> Revision:
@@ -66,7 +75,7 @@ def revision_of(before: Snapshot, after: Lunmap) -> Revision:
 def test_a_draft_leads_from_one_map_to_the_other(before: Lunmap, after: Lunmap) -> None:
     """Following a commit's revision gives the map committed and its digest; equal maps need no commit."""
     known = snapshot(before)
-    assert (content(known, after) is None) == (before == after)
+    assert (content_from_map(known, after) is None) == (before == after)
     prepared = prepare(known, after)
     head = Head(1, prepared.revision.digest)
     assert head.digest == show(map_digest(after))
@@ -99,13 +108,13 @@ def test_objects_that_were_edited_are_told_from_the_history() -> None:
     first = revision_of(snapshot(Lunmap()), luns(1, 2))
     second = replace(revision_of(snapshot(luns(1, 2), 1), luns(1)), revision=2)
     there = snapshot(Lunmap(luns={"l1": lun(1, 1024), "l2": lun(2), "l3": lun(3)}))
-    assert edits(there, span(2, [second, first]), EMPTY) == {
+    assert find_edits(there, span(2, [second, first]), EMPTY) == {
         "luns/l1": encode(lun(1)),
         "luns/l2": None,
         "luns/l3": None,
     }
-    assert edits(there, span(2, [second]), EMPTY) == {"luns/l2": None}
-    assert edits(snapshot(luns(1)), span(2, [second, first]), EMPTY) == {}
+    assert find_edits(there, span(2, [second]), EMPTY) == {"luns/l2": None}
+    assert find_edits(snapshot(luns(1)), span(2, [second, first]), EMPTY) == {}
 
 
 def test_objects_that_were_edited_are_told_from_a_checkpoint() -> None:
@@ -113,13 +122,13 @@ def test_objects_that_were_edited_are_told_from_a_checkpoint() -> None:
     base = Checkpoint(1, {"luns/l1": encode(lun(1)), "luns/l2": encode(lun(2))})
     second = replace(revision_of(snapshot(luns(1, 2), 1), luns(1)), revision=2)
     there = snapshot(Lunmap(luns={"l1": lun(1, 1024), "l2": lun(2), "l3": lun(3)}))
-    assert edits(there, span(2, [second]), base) == {
+    assert find_edits(there, span(2, [second]), base) == {
         "luns/l1": encode(lun(1)),
         "luns/l2": None,
         "luns/l3": None,
     }
-    assert edits(there, span(3, [replace(second, revision=3)]), base) == {"luns/l2": None}
-    assert edits(snapshot(luns(1, 2)), span(1, []), base) == {}
+    assert find_edits(there, span(3, [replace(second, revision=3)]), base) == {"luns/l2": None}
+    assert find_edits(snapshot(luns(1, 2)), span(1, []), base) == {}
 
 
 def test_an_edit_is_recorded_by_the_next_commit() -> None:
@@ -133,7 +142,7 @@ def test_an_edit_is_recorded_by_the_next_commit() -> None:
 def test_an_unreadable_object_stays_until_it_is_given_anew() -> None:
     """A commit leaves an unreadable object alone, or replaces it in place, never creates it a second time."""
     known = assemble(META, Head(0, "0" * 64), 0, {"luns/l1": Raw(b"garbage", 7)})
-    assert content(known, Lunmap()) is None
+    assert content_from_map(known, Lunmap()) is None
     prepared = prepare(known, luns(1))
     (write,) = prepared.writes
     assert (write.before, write.version) == (b"garbage", 7)
@@ -162,7 +171,7 @@ def test_a_commit_is_measured_with_the_acls_of_what_it_makes() -> None:
         changed = Lunmap(luns={f"l{n}": Lun(Block(f"/dev/{n}")) for n in range(100)})
         assert fits(prepare(snapshot(before), changed), ROOT)
         assert fits(prepare(snapshot(before), changed), closed) == good
-    what = content(snapshot(Lunmap()), luns(*range(100)))
+    what = content_from_map(snapshot(Lunmap()), luns(*range(100)))
     assert what is not None
     tip = tip_of(snapshot(Lunmap()))
     parts = divide(what.steps, SIGNATURE, closed)
@@ -177,7 +186,7 @@ def test_what_can_not_be_divided_is_refused() -> None:
         large = Lunmap(luns={"a": Lun(Block("x" * (MAX_DOCUMENT - empty + extra)))})
         wordy = replace(SIGNATURE, message="x" * (MAX_NOTE - len(encode(("ann", ""))) + extra))
         for lunmap, signature in ((large, SIGNATURE), (Lunmap(), wordy)):
-            what = content(snapshot(Lunmap()), lunmap) or Content()
+            what = content_from_map(snapshot(Lunmap()), lunmap) or Content()
             if extra:
                 with pytest.raises(TooLargeError):
                     check_content(what, signature)
@@ -191,7 +200,7 @@ def test_the_parts_of_a_large_commit_fit(size: int, message: str) -> None:
     """Each part of a large commit goes into one transaction, and the digest of the last is that of the whole."""
     before = snapshot(Lunmap(luns={f"l{n}": Lun(Block("y" * size)) for n in range(30)}))
     after_all = Lunmap(luns={f"l{n}": Lun(Block("x" * size)) for n in range(10, 2000 if size < 100 else 40)})
-    what, signature = content(before, after_all), replace(SIGNATURE, message=message)
+    what, signature = content_from_map(before, after_all), replace(SIGNATURE, message=message)
     assert what is not None
     tip = tip_of(before)
     parts = divide(what.steps, signature, ROOT)
@@ -199,7 +208,7 @@ def test_the_parts_of_a_large_commit_fit(size: int, message: str) -> None:
         prepared = draft_part(tip, Content(part), signature)
         assert fits(prepared, ROOT)
         assert prepared.head.revision == 0
-        tip = after(tip, prepared)
+        tip = tip_after(tip, prepared)
     assert tip.part == len(parts)
     assert tip.digest == show(map_digest(after_all))
     assert [step for part in parts for step in part] == list(what.steps)

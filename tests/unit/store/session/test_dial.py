@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lunmapd.store.session.credentials import Tls
-from lunmapd.store.session.dial import Dialler, show
+from lunmapd.store.session.dial import Dialler, format_address
 from lunmapd.store.session.handler import WatchedHandler
 from support.pki import Authority, Pair
 
@@ -68,9 +68,9 @@ def test_an_address_without_a_name_stands_for_itself(authority: Authority) -> No
         stale = dialler(port, authority.ca, host="gone.invalid")
         with pytest.raises(ssl.SSLCertVerificationError):
             stale.connect(("127.0.0.1", port), None)
-    (trouble,) = stale.troubles.values()
-    assert trouble.tls
-    assert "IP address mismatch" in trouble.reason
+    (problem,) = stale.problems.values()
+    assert problem.tls
+    assert "IP address mismatch" in problem.reason
 
 
 def test_troubles_are_told_by_server_until_there_is_a_session() -> None:
@@ -80,11 +80,11 @@ def test_troubles_are_told_by_server_until_there_is_a_session() -> None:
     plain = Dialler(f"127.0.0.1:{port}", 10.0, None)
     with pytest.raises(ConnectionRefusedError):
         plain.connect(("127.0.0.1", port), None)
-    assert {server: trouble.reason for server, trouble in plain.troubles.items()} == {
+    assert {server: problem.reason for server, problem in plain.problems.items()} == {
         f"127.0.0.1:{port}": "connection refused"
     }
     plain.connected()
-    assert plain.troubles == {}
+    assert plain.problems == {}
 
 
 def test_a_refusal_is_known_while_the_server_is_asked_again(authority: Authority) -> None:
@@ -101,13 +101,16 @@ def test_a_refusal_is_known_while_the_server_is_asked_again(authority: Authority
             refused.recv(1)
     for reason in ("it wants a certificate of ours", "it took the connection and gave no session"):
         with serving(pair, wait, port), found.connect(("127.0.0.1", port), None):
-            assert [trouble.reason for trouble in found.troubles.values()] == [reason]
+            assert [problem.reason for problem in found.problems.values()] == [reason]
             over.set()
 
 
 def test_addresses_are_shown_as_in_the_settings() -> None:
     """IPv6 addresses have brackets."""
-    assert (show(("10.0.0.1", 2181)), show(("fd00::1", 2181))) == ("10.0.0.1:2181", "[fd00::1]:2181")
+    assert (format_address(("10.0.0.1", 2181)), format_address(("fd00::1", 2181))) == (
+        "10.0.0.1:2181",
+        "[fd00::1]:2181",
+    )
 
 
 def test_what_tls_holds_is_ready_to_be_read(authority: Authority) -> None:

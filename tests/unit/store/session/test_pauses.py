@@ -79,7 +79,7 @@ def test_after_a_silence_another_server_is_tried_at_once() -> None:
     """A server that fell silent costs no pause, is passed over once, and only once."""
     losses, pause = lost(0.0, 100.0, 106.0)
     assert pause == 0.0
-    assert not losses.shuns("b")
-    assert losses.shuns("a")
-    assert not losses.shuns("a")
-    assert not lost(0.0, 100.0, 100.0)[0].shuns("a")
+    assert not losses.avoids("b")
+    assert losses.avoids("a")
+    assert not losses.avoids("a")
+    assert not lost(0.0, 100.0, 100.0)[0].avoids("a")
