@@ -93,6 +93,15 @@ def test_the_changelog_has_the_version() -> None:
     assert (unreleased, newest) == ("Unreleased", lunmapd.__version__)
 
 
+def test_each_error_of_tls_in_the_table_can_happen() -> None:
+    """docs/security.md quotes the words of the code, as far as they are the same for every certificate and server."""
+    table = Path("docs/security.md").read_text().partition("| message | cause |\n|---|---|\n")[2]
+    quoted = [row.split("|")[1] for row in table.partition("\n\n")[0].splitlines()]
+    assert len(quoted) > 5
+    sources = "\n".join(path.read_text() for path in sorted(Path("lunmapd/store").rglob("*.py")))
+    assert [text for text in quoted if re.split(r"[:(]", text)[0].strip() not in sources] == []
+
+
 @pytest.mark.parametrize("source", sorted(DOCS.glob("pictures/*.dot")), ids=lambda source: source.name)
 def test_each_picture_was_drawn_from_its_source(source: Path) -> None:
     """The SVG beside it has the digest of the source: `make pictures` draws it anew."""
