@@ -11,7 +11,7 @@ from msgspec import json
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import PORT_ID
 from lunmapd.core.planning.plan import Plan, plan
-from lunmapd.lio.apply.prepare import prepare
+from lunmapd.lio.apply.prepare import prepare_kernel
 from lunmapd.lio.worker import wire
 from lunmapd.lio.worker.worker import Worker
 
@@ -21,8 +21,8 @@ _CHANGES = ("os.mkdir", "os.rmdir", "os.symlink", "os.remove")
 
 def main() -> None:
     """Go round through the given states, in each round killed one operation later; print how many kills each step to a state took."""
-    claims, *states = json.decode(sys.stdin.buffer.read(), type=list[wire.Seen])
-    prepare()
+    claims, *states = json.decode(sys.stdin.buffer.read(), type=list[wire.ObservedAnswer])
+    prepare_kernel()
     kills = [0] * len(states)
     for number in count():
         alive = [_killed(claims.foreign, lio_objects.keyed(list(state.objects)), number) for state in states]
@@ -72,7 +72,7 @@ def _is_inside(event: str, arguments: tuple[object, ...]) -> bool:
 
 def _worker(send: Callable[[wire.Answer], None]) -> Worker:
     """Return a worker that needs no preparation: that runs modprobe, and would hundreds of times here."""
-    return Worker(send, features=frozenset({PORT_ID}), side_by_side=True)
+    return Worker(send, features=frozenset({PORT_ID}), parallel=True)
 
 
 def _go(claims: tuple[str, ...], desired: lio_objects.Objects) -> None:
@@ -90,9 +90,9 @@ def _plan(worker: Worker, claims: tuple[str, ...], desired: lio_objects.Objects)
     worker.send = send
     seen: list[lio_objects.Object] = []
     for answer in answers:
-        if isinstance(answer, wire.Progress):
+        if isinstance(answer, wire.ProgressAnswer):
             continue  # says where the look is, should it hang there
-        assert isinstance(answer, wire.Some | wire.Seen), answer
+        assert isinstance(answer, wire.ObjectsAnswer | wire.ObservedAnswer), answer
         seen += answer.objects
     return plan(desired, lio_objects.keyed(seen))
 

@@ -19,7 +19,7 @@ _PATIENCE = 300.0
 def main(states: Path, go: Path) -> None:
     """Do two passes for each state while it hangs, wait for a file, and do more until nothing hangs any more; print both halves as JSON."""
     kernel, passes = _kernel(), list[object]()
-    for state in msgspec.json.decode(states.read_bytes(), type=list[wire.Seen]):
+    for state in msgspec.json.decode(states.read_bytes(), type=list[wire.ObservedAnswer]):
         kernel.close()
         kernel, desired = _kernel(), lio_objects.keyed(list(state.objects))
         passes += [_one_pass(kernel, desired), _one_pass(kernel, desired)]

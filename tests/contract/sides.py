@@ -18,7 +18,7 @@ from lunmapd.lio.worker.kernel import Deadlines, Kernel
 FOREIGN = "iqn.2020-01.org.example:foreign"
 DEVICE = "/dev/disk/lab/d1"
 _ROOT = "/sys/kernel/config/target"
-SIDE_BY_SIDE = "exec python3 -c 'from lunmapd.lio.worker.worker import main; main(side_by_side=True)'"
+PARALLEL = "exec python3 -c 'from lunmapd.lio.worker.worker import main; main(parallel=True)'"
 WORKER = "echo $$ >/run/lunmapd-worker; exec python3 -m lunmapd.lio.worker.worker"
 
 
@@ -28,7 +28,7 @@ class Lio(Protocol):
     def observe(self, claims: AbstractSet[str]) -> Observed:
         """Look."""
 
-    def glance(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
+    def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
         """Look at some."""
 
     def apply(self, steps: Iterable[Step]) -> Iterator[Report]:

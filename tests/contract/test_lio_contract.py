@@ -39,11 +39,11 @@ def test_a_glance_sees_what_a_look_sees(side: Side) -> None:
     wanted = full("b", "c")
     concerned = {name: item for name, item in {**full("a"), **full("c")}.items() if name[0] in GLANCED}
     before = side.kernel.observe(frozenset()).objects
-    assert side.kernel.glance([before.get(name, item) for name, item in concerned.items()]) == {
+    assert side.kernel.observe_some([before.get(name, item) for name, item in concerned.items()]) == {
         name: before[name] for name in concerned if name in before
     }
     assert not [report for report in side.kernel.apply(plan(wanted, before)) if report.failure]
-    found = side.kernel.glance([wanted.get(name, item) for name, item in concerned.items()])
+    found = side.kernel.observe_some([wanted.get(name, item) for name, item in concerned.items()])
     after = side.kernel.observe(frozenset()).objects
     assert found == {name: after[name] for name in concerned if name in after}
     assert found == {name: wanted[name] for name in concerned if name in wanted}
@@ -55,7 +55,7 @@ def test_a_glance_leaves_surprises_to_a_look(side: Side) -> None:
     converge(side, full("a"))
     mapped = maps.mapped("a", 7)
     side.half(mapped)
-    assert side.kernel.glance([mapped]) is None
+    assert side.kernel.observe_some([mapped]) is None
 
 
 def test_a_target_port_group_is_made_changed_and_removed(side: Side) -> None:

@@ -106,8 +106,8 @@ class Hang:
         )
 
 
-def _seen(state: dict[lio_objects.Key, lio_objects.Object]) -> wire.Seen:
-    return wire.Seen(tuple(state.values()), (), (), ())
+def _seen(state: dict[lio_objects.Key, lio_objects.Object]) -> wire.ObservedAnswer:
+    return wire.ObservedAnswer(tuple(state.values()), (), (), ())
 
 
 def _hang_io(node: Machine, initiator: Initiator) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from contract import maps
 from contract.maps import CLAIMS, IQN, TAG, converge, full, log_out, observed
-from contract.sides import SIDE_BY_SIDE, RealSide
+from contract.sides import PARALLEL, RealSide
 from lab import Initiator, Machine, wait_for
 from lab.wait import PATIENCE
 from lunmapd.core.base.lunmap import AluaState
@@ -78,7 +78,7 @@ def test_what_was_put_beside_a_storage_object_is_seen(
 def test_luns_are_made_and_removed_side_by_side(pair: tuple[Machine, Initiator]) -> None:
     """Many at a time get numbers of their own; one that the kernel refuses costs itself only, and is made in the next pass."""
     names, late = [f"lun{number}" for number in range(40)], ["late", "later", "last"]
-    side = RealSide(pair[0], SIDE_BY_SIDE)
+    side = RealSide(pair[0], PARALLEL)
     pair[0].run(f"truncate -s {maps.SIZE} " + " ".join(f"/srv/{name}" for name in names + late))
     converge(side, full(*names))
     seen = observed(side)
@@ -160,7 +160,9 @@ def test_a_kill_at_any_operation_is_put_right(pair: tuple[Machine, Initiator], r
         lio_objects.NodeAcl(IQN, TAG, "iqn.2020-01.org.example:other"),
         lio_objects.Enabled(IQN, TAG, 7),
     )
-    states = [wire.Seen(tuple(state.values()), tuple(CLAIMS), (), ()) for state in ({}, first, second, {})]
+    states = [
+        wire.ObservedAnswer(tuple(state.values()), tuple(CLAIMS), (), ()) for state in ({}, first, second, {})
+    ]
     script = Path(__file__).with_name("crash_guest.py").read_text(encoding="utf-8")
     pair[0].put("/run/crash.py", script)
     done = pair[0].run(

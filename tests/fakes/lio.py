@@ -59,7 +59,7 @@ class FakeLio:
         foreign = self.foreign | self._targets() - ours
         return Observed(objects, foreign, self.features, self.sessions, missing, sizes)
 
-    def glance(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
+    def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
         """Look at some; see Kernel.glance."""
         if any(isinstance(item, lio_objects.Leftover) for item in self.objects.values()):
             return None

@@ -35,7 +35,7 @@ class Kernel(Protocol):
     def observe(self, claims: AbstractSet[str]) -> Observed:
         """Look at all that is ours. Raises LunmapdError when the kernel can't be read."""
 
-    def glance(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
+    def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
         """Look at these objects only, given as they should be; None when only `observe` tells. Raises LunmapdError."""
 
     def apply(self, plan: Plan) -> Iterator[Report]:
@@ -55,7 +55,7 @@ def reconcile(kernel: Kernel, claims: Claims, orders: Orders, memory: Memory) ->
 
 def _follow(kernel: Kernel, orders: Orders, memory: Memory, part: Part) -> Result | None:
     """Make one part of the kernel as the map says, all else being as it was; None when a whole pass must tell."""
-    seen = _glance(kernel, part, memory.observed.objects, part.wanted)
+    seen = _observe_some(kernel, part, memory.observed.objects, part.wanted)
     if seen is None:
         return None
     memory.see(part, seen)
@@ -74,7 +74,7 @@ def _follow(kernel: Kernel, orders: Orders, memory: Memory, part: Part) -> Resul
         noticed = felt(steps, Observed(seen), _ways_around(part, steps, orders, memory.known), looked=False)
         reports = _apply(kernel, orders, steps, noticed)
         memory.backoff.tried(reports)
-        seen = _glance(kernel, part, part.wanted, seen)
+        seen = _observe_some(kernel, part, part.wanted, seen)
         if seen is None or plan(part.wanted, seen):
             return None
         memory.see(part, seen)
@@ -98,13 +98,13 @@ def _apply(kernel: Kernel, orders: Orders, steps: Plan, noticed: Felt) -> tuple[
     return tuple(logged(report, orders.revision, noticed) for report in kernel.apply(steps))
 
 
-def _glance(
+def _observe_some(
     kernel: Kernel, part: Part, likely: lio_objects.Objects, otherwise: lio_objects.Objects
 ) -> lio_objects.Objects | None:
     """Look at the objects of a part, which are as `likely` has them, or else may be as `otherwise`."""
     items = [likely.get(name) or otherwise.get(name) for name in part.keys]
     found = [item for item in items if item is not None]
-    return kernel.glance(found) if found else {}
+    return kernel.observe_some(found) if found else {}
 
 
 class Look(Struct, frozen=True):

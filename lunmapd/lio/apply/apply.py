@@ -3,80 +3,80 @@
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.apply import luns, storage, targets
-from lunmapd.lio.apply.attributes import write_settings
+from lunmapd.lio.apply.attributes import write_tpg
 from lunmapd.lio.base import files, rts
-from lunmapd.lio.base.index import Places, index_of
-from lunmapd.lio.base.refusal import attempt, gone_is_done
+from lunmapd.lio.base.index import KernelIndex, parse_hba_index
+from lunmapd.lio.base.refusal import attempt, ignore_absent
 from lunmapd.lio.observe import auth
 
 
-def apply(step: Step, places: Places) -> None:
+def apply_step(step: Step, index: KernelIndex) -> None:
     """Do the step and note in `places` what it made or removed. Raises RefusedError."""
     with attempt(f"{step.action} {lio_objects.show_key(lio_objects.key(step.item))}"):
         match step.action:
             case Action.CREATE:
-                _create(step.item, places)
+                _create(step.item, index)
             case Action.UPDATE:
-                _update(step, places)
+                _update(step, index)
             case Action.DELETE:
-                with gone_is_done():
-                    _delete(step.item, places)
+                with ignore_absent():
+                    _delete(step.item, index)
 
 
-def _create(item: lio_objects.Object, places: Places) -> None:
+def _create(item: lio_objects.Object, index: KernelIndex) -> None:
     match item:
         case lio_objects.StorageObject():
-            storage.create(item, places)
+            storage.create_storage_object(item, index)
         case lio_objects.TpgLun() | lio_objects.MappedLun():
-            luns.create(item, places)
+            luns.create_lun(item, index)
         case lio_objects.Leftover():
             raise AssertionError(item)
         case _:
-            targets.create(item)
+            targets.create_target_object(item)
 
 
-def _update(step: Step, places: Places) -> None:
+def _update(step: Step, index: KernelIndex) -> None:
     match step.item:
         case lio_objects.StorageObject():
-            storage.update(step.item, step.before, places)
+            storage.update_storage_object(step.item, step.before, index)
         case lio_objects.Tpg():
-            write_settings(step.item, step.before)
+            write_tpg(step.item, step.before)
         case lio_objects.Portal():
-            rts.portal(step.item, "lookup").iser = step.item.iser
+            rts.open_portal(step.item, "lookup").iser = step.item.iser
         case lio_objects.NodeAcl():
-            auth.write_acl(step.item)
+            auth.write_acl_credentials(step.item)
         case lio_objects.DiscoveryAuth():
-            auth.write_discovery(step.item.credentials, enforced=True)
+            auth.write_discovery_credentials(step.item.credentials, enforced=True)
         case lio_objects.TpgLun():
-            luns.update(step.item, places)
+            luns.update_lun(step.item, index)
         case lio_objects.MappedLun():
-            rts.mapped_lun(step.item).write_protect = step.item.write_protect
+            rts.open_mapped_lun(step.item).write_protect = step.item.write_protect
         case _:
             raise AssertionError(step)
 
 
-def _delete(item: lio_objects.Object, places: Places) -> None:
+def _delete(item: lio_objects.Object, index: KernelIndex) -> None:
     match item:
         case lio_objects.StorageObject():
-            storage.delete(item, places)
+            storage.delete_storage_object(item, index)
         case lio_objects.TpgLun() | lio_objects.MappedLun():
-            luns.delete(item, places)
+            luns.delete_lun(item, index)
         case lio_objects.Leftover():
-            _delete_leftover(item, places)
+            _delete_leftover(item, index)
         case _:
-            targets.delete(item)
+            targets.delete_target_object(item)
 
 
-def _delete_leftover(item: lio_objects.Leftover, places: Places) -> None:
+def _delete_leftover(item: lio_objects.Leftover, index: KernelIndex) -> None:
     path = rts.ROOT / item.path
-    files.remove(path)
+    files.remove_directory(path)
     match item.kind:
         case "storage_object":
             # One that somebody made beside ours goes alone.
-            if not files.directories(str(path.parent)):
+            if not files.list_directories(str(path.parent)):
                 path.parent.rmdir()
-                places.indexes.free(index_of(path.parent.name))
+                index.hba_indexes.free(parse_hba_index(path.parent.name))
         case "hba":
-            places.indexes.free(index_of(path.name))
+            index.hba_indexes.free(parse_hba_index(path.name))
         case "lun":
-            luns.free(item.path, places)
+            luns.free_lun_number(item.path, index)

@@ -8,12 +8,12 @@ from lunmapd.lio.base import files, rts
 from lunmapd.lio.base.refusal import RefusedError
 
 
-def write_settings(item: lio_objects.Tpg, before: lio_objects.Object | None = None) -> None:
+def write_tpg(item: lio_objects.Tpg, before: lio_objects.Object | None = None) -> None:
     """Bring the TPG's parameters, first of them the mark, and attributes to what they must be.
 
     What `before` has besides goes back to its default.
     """
-    tpg = rts.tpg(item.iqn, item.tag, "lookup")
+    tpg = rts.open_tpg(item.iqn, item.tag, "lookup")
     was = before if isinstance(before, lio_objects.Tpg) else item
     for name, value in (*item.parameters, *_default_parameters(_gone(was.parameters, item.parameters))):
         if _must_write(tpg, "param", name, value):
@@ -36,21 +36,21 @@ def _default_attributes(names: Iterable[str]) -> lio_objects.Settings:
     return tuple((name, str(attributes.TPG[name].default)) for name in names)
 
 
-def storage_default(plugin: str, names: Iterable[str]) -> lio_objects.Settings:
+def default_storage_attributes(plugin: str, names: Iterable[str]) -> lio_objects.Settings:
     """Return the defaults of storage attributes; those that the kernel takes from the device stay as they are."""
     defaults = ((name, attributes.STORAGE[plugin, name].default) for name in names)
     return tuple((name, str(value)) for name, value in defaults if value is not None)
 
 
-def write_attributes(node: rts.Node, wanted: Iterable[tuple[str, str]]) -> None:
+def write_attributes(node: rts.ConfigfsNode, wanted: Iterable[tuple[str, str]]) -> None:
     """Bring attributes to what they must be. Raises RefusedError where this kernel has no such attribute."""
     for name, value in wanted:
         if _must_write(node, "attrib", name, value):
             node.set_attribute(name, value)
 
 
-def _must_write(node: rts.Node, group: str, name: str, value: str) -> bool:
-    current = files.read(f"{node.path}/{group}/{name}")
+def _must_write(node: rts.ConfigfsNode, group: str, name: str, value: str) -> bool:
+    current = files.read_file(f"{node.path}/{group}/{name}")
     if current is None:
         raise RefusedError("AttributeUnsupported", f"this kernel has no {group}/{name} in {node.path}")
     return current != value

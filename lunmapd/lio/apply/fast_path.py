@@ -18,22 +18,22 @@ from lunmapd.lio.observe import alua
 
 _ROOT = str(rts.ROOT)
 
-FRESH: lio_objects.Settings = (
+NEW_ATTRIBUTES: lio_objects.Settings = (
     ("emulate_3pc", "1"), ("emulate_caw", "1"), ("emulate_pr", "1"), ("emulate_write_cache", "0"),
 )  # fmt: skip
 """What governed attributes are in a new storage object (DA_EMULATE_* in include/target/target_core_base.h)."""
 
 
-def create_storage_object(item: lio_objects.StorageObject, index: int) -> str:
+def create_fileio_or_iblock(item: lio_objects.StorageObject, index: int) -> str:
     """Make a `fileio` or `iblock` storage object in an HBA of its own; returns its directory.
 
     The serial is the last thing written.
     """
     hba = f"{_ROOT}/core/{item.plugin}_{index}"
     device = f"{hba}/{item.name}"
-    with _made(hba), _made(device):
+    with _made_directory(hba), _made_directory(device):
         known = f"fd_dev_name={item.path},fd_dev_size={item.size}"
-        files.write_all(
+        files.write_files(
             device,
             {
                 "control": known if item.plugin == "fileio" else f"udev_path={item.path}",
@@ -45,27 +45,30 @@ def create_storage_object(item: lio_objects.StorageObject, index: int) -> str:
     return device
 
 
-def create_lun(item: lio_objects.TpgLun, number: int, hba: str) -> None:
+def link_lun(item: lio_objects.TpgLun, number: int, hba: str) -> None:
     """Export the storage object in `hba`, such as `fileio_10000`, as LUN `number` of a TPG, in its target port group.
 
     The link's name is always the same: one readlink finds it.
     """
     directory = f"{_ROOT}/{tpg_path(item.iqn, item.tag)}/lun/lun_{number}"
-    with _made(directory), _linked(f"{_ROOT}/core/{hba}/{item.storage_object}", f"{directory}/{MARK}"):
+    with (
+        _made_directory(directory),
+        _made_link(f"{_ROOT}/core/{hba}/{item.storage_object}", f"{directory}/{MARK}"),
+    ):
         if item.group:
-            alua.bind(directory, item.group)
+            alua.set_lun_group(directory, item.group)
 
 
-def create_mapped_lun(item: lio_objects.MappedLun, number: int) -> None:
+def link_mapped_lun(item: lio_objects.MappedLun, number: int) -> None:
     """Map LUN `number` of the TPG to the initiator; the flag is written whatever it is at the link."""
     tpg = f"{_ROOT}/{tpg_path(item.iqn, item.tag)}"
     directory = f"{tpg}/acls/{item.initiator}/lun_{item.lun}"
-    with _made(directory), _linked(f"{tpg}/lun/lun_{number}", f"{directory}/{MARK}"):
-        files.write(f"{directory}/write_protect", "1" if item.write_protect else "0")
+    with _made_directory(directory), _made_link(f"{tpg}/lun/lun_{number}", f"{directory}/{MARK}"):
+        files.write_file(f"{directory}/write_protect", "1" if item.write_protect else "0")
 
 
 @contextmanager
-def _linked(target: str, link: str) -> Iterator[None]:
+def _made_link(target: str, link: str) -> Iterator[None]:
     """Make a link, and remove it again if what comes after it fails."""
     os.symlink(target, link)  # noqa: PTH211
     try:
@@ -77,7 +80,7 @@ def _linked(target: str, link: str) -> Iterator[None]:
 
 
 @contextmanager
-def _made(directory: str) -> Iterator[None]:
+def _made_directory(directory: str) -> Iterator[None]:
     """Make a directory, and remove it again if what is done in it fails."""
     os.mkdir(directory)  # noqa: PTH102
     try:

@@ -9,11 +9,11 @@ from lunmapd.lio.base.refusal import RefusedError, attempt
 _CONFIGFS = Path("/sys/kernel/config")
 _MODULES = ("target_core_mod", "target_core_file", "target_core_iblock", "iscsi_target_mod")
 # The kernel asks for these too at the first storage object; not each kernel has them.
-_WELCOME = ("target_core_pscsi", "target_core_user")
-_PATIENCE = 60.0  # seconds for mount and modprobe
+_OPTIONAL_MODULES = ("target_core_pscsi", "target_core_user")
+_TIMEOUT = 60.0  # seconds for mount and modprobe
 
 
-def prepare() -> None:
+def prepare_kernel() -> None:
     """Mount configfs, load LIO's modules and make the directories that rtslib expects. Raises RefusedError.
 
     The modules are loaded before they are needed: the kernel would load them within a mkdir, while every other
@@ -26,16 +26,16 @@ def prepare() -> None:
     for module in _MODULES:
         if not Path("/sys/module", module).exists():
             _run("modprobe", module)
-    for module in _WELCOME:
-        subprocess.run(("modprobe", "-q", module), check=False, timeout=_PATIENCE)
+    for module in _OPTIONAL_MODULES:
+        subprocess.run(("modprobe", "-q", module), check=False, timeout=_TIMEOUT)
     with attempt("prepare LIO"):
         (rts.ROOT / "iscsi").mkdir(exist_ok=True)
         # Without it LIO answers "not ready" to a reservation that is to survive a power loss. LIO keeps to its own choice,
         # /var/target, which need not exist, if another tool was there first.
-        (rts.database() / "pr").mkdir(parents=True, exist_ok=True)
+        (rts.database_directory() / "pr").mkdir(parents=True, exist_ok=True)
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT)
     if done.returncode:
         raise RefusedError("KernelRefused", f"{' '.join(command)} failed: {done.stderr.strip()}")

@@ -14,13 +14,13 @@ _LINKS_OF_ONE = 3  # its name, its own ".", and the ".." of the one in it
 _ABSENT = (errno.ENOENT, errno.ENODEV, errno.ENOTDIR)
 
 
-def read(path: str) -> str | None:
+def read_file(path: str) -> str | None:
     """Return a file's text, stripped; None where it is absent."""
     directory, _, name = path.rpartition("/")
-    return read_all(directory, (name,)).get(name)
+    return read_files(directory, (name,)).get(name)
 
 
-def read_all(directory: str, names: Iterable[str]) -> dict[str, str]:
+def read_files(directory: str, names: Iterable[str]) -> dict[str, str]:
     """Return the text of each of these files below a directory, stripped; absent ones are left out."""
     found: dict[str, str] = {}
     descriptors: list[int] = []
@@ -36,13 +36,13 @@ def read_all(directory: str, names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def write(path: str, text: str) -> None:
+def write_file(path: str, text: str) -> None:
     """Write a file in one go, as configfs wants it. Raises OSError."""
     directory, _, name = path.rpartition("/")
-    write_all(directory, {name: text})
+    write_files(directory, {name: text})
 
 
-def write_all(directory: str, texts: Mapping[str, str]) -> None:
+def write_files(directory: str, texts: Mapping[str, str]) -> None:
     """Write files below a directory in this order, each in one go. Raises OSError at the first one that is refused."""
     descriptors: list[int] = []
     try:
@@ -73,7 +73,7 @@ def is_directory(path: str) -> bool:
         return False
 
 
-def holds_one_directory(path: str) -> bool:
+def has_one_directory(path: str) -> bool:
     """Tell whether a directory has exactly one in it, by its link count (configfs_create_dir in fs/configfs/dir.c)."""
     try:
         return os.lstat(path).st_nlink == _LINKS_OF_ONE
@@ -82,7 +82,7 @@ def holds_one_directory(path: str) -> bool:
         return False
 
 
-def directories(path: str) -> list[str]:
+def list_directories(path: str) -> list[str]:
     """Return the names of the directories in a directory; none where it is absent."""
     try:
         with os.scandir(path) as entries:
@@ -92,7 +92,7 @@ def directories(path: str) -> list[str]:
         return []
 
 
-def link(path: str, usual: str) -> str | None:
+def read_link(path: str, usual: str) -> str | None:
     """Return where the link in a directory points to, None if there is none. `usual` is the name to try first."""
     try:
         return os.readlink(f"{path}/{usual}")  # noqa: PTH115
@@ -101,7 +101,7 @@ def link(path: str, usual: str) -> str | None:
         return next(iter(_links(path).values()), None)
 
 
-def remove(path: Path) -> None:
+def remove_directory(path: Path) -> None:
     """Remove a configfs directory, first the symlinks in it."""
     for name in _links(str(path)):
         (path / name).unlink(missing_ok=True)

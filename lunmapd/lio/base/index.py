@@ -6,15 +6,15 @@ from threading import Lock
 from msgspec import Struct, field
 
 from lunmapd.core.node import lio_objects
-from lunmapd.lio.base.parse import directory_number
+from lunmapd.lio.base.parse import parse_directory_number
 
 FIRST_INDEX = 10_000
 """The HBA indexes from here on are lunmapd's, so that the mkdir itself marks a storage object as ours."""
 
-TpgKey = tuple[str, int]
+TpgId = tuple[str, int]
 
 
-class Numbers:
+class NumberPool:
     """Numbers in use, and the lowest one that is free, found in constant time while filling up. Several threads may free some."""
 
     def __init__(self, first: int = 0) -> None:
@@ -40,7 +40,7 @@ class Numbers:
         return self._first
 
 
-class Maps:
+class MappedLuns:
     """The mapped LUNs of a TPG: what each initiator sees under each number, and so how often a storage object is seen."""
 
     def __init__(self) -> None:
@@ -65,23 +65,23 @@ class Maps:
         return self._times[name] > 0
 
 
-class Places(Struct):
+class KernelIndex(Struct):
     """Found by each look at the kernel and kept up to date by the steps that follow it."""
 
-    devices: dict[str, str] = field(default_factory=dict)
+    hbas: dict[str, str] = field(default_factory=dict)
     """Storage object to its HBA directory, such as `fileio_10000`."""
-    indexes: Numbers = field(default_factory=lambda: Numbers(FIRST_INDEX))
-    luns: dict[TpgKey, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    hba_indexes: NumberPool = field(default_factory=lambda: NumberPool(FIRST_INDEX))
+    luns: dict[TpgId, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     """TPG to storage object to TPG LUN."""
-    numbers: dict[TpgKey, Numbers] = field(default_factory=lambda: defaultdict(Numbers))
+    lun_numbers: dict[TpgId, NumberPool] = field(default_factory=lambda: defaultdict(NumberPool))
     """TPG to the numbers of its LUN directories, whatever is in them."""
-    reserved: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    reserved_numbers: dict[tuple[str, int, str], int] = field(default_factory=dict)
     """The numbers that LUNs will have which are about to be made, by TPG and storage object."""
-    maps: dict[TpgKey, Maps] = field(default_factory=lambda: defaultdict(Maps))
+    mapped_luns: dict[TpgId, MappedLuns] = field(default_factory=lambda: defaultdict(MappedLuns))
     """TPG to its mapped LUNs."""
 
 
-def index_of(hba: str) -> int:
+def parse_hba_index(hba: str) -> int:
     """Return the index of an HBA directory such as `rd_mcp_3`, -1 for another directory."""
     number = hba.rpartition("_")[2]
     return int(number) if number.isascii() and number.isdigit() else -1
@@ -92,7 +92,7 @@ def tpg_path(iqn: str, tag: int) -> str:
     return f"iscsi/{iqn}/tpgt_{tag}"
 
 
-def domain(item: lio_objects.Object, places: Places) -> str:  # noqa: PLR0911 - one arm a kind
+def blocking_directory(item: lio_objects.Object, index: KernelIndex) -> str:  # noqa: PLR0911 - one arm a kind
     """Return the smallest directory that nobody can list while a step on the object hangs in the kernel.
 
     A rmdir of an ACL blocks its TPG's `acls`, disabling blocks the TPG's attributes, an unlink of a LUN only its
@@ -100,11 +100,11 @@ def domain(item: lio_objects.Object, places: Places) -> str:  # noqa: PLR0911 - 
     """
     match item:
         case lio_objects.StorageObject():
-            fresh = f"{item.plugin}_{places.indexes.lowest()}"
-            return f"core/{places.devices.get(item.name, fresh)}"
+            fresh = f"{item.plugin}_{index.hba_indexes.lowest()}"
+            return f"core/{index.hbas.get(item.name, fresh)}"
         case lio_objects.TpgLun():
             tpg = (item.iqn, item.tag)
-            return f"{tpg_path(*tpg)}/lun/lun_{_lun_number(item, places)}"
+            return f"{tpg_path(*tpg)}/lun/lun_{_lun_number(item, index)}"
         case lio_objects.NodeAcl() | lio_objects.MappedLun():
             return f"{tpg_path(item.iqn, item.tag)}/acls"
         case lio_objects.Tpg() | lio_objects.Enabled() | lio_objects.Portal():
@@ -117,20 +117,20 @@ def domain(item: lio_objects.Object, places: Places) -> str:  # noqa: PLR0911 - 
             return item.path.rpartition("/")[0] if item.kind == "storage_object" else item.path
 
 
-def top_of(path: str) -> lio_objects.Target | lio_objects.Tpg | None:
+def target_or_tpg_at(path: str) -> lio_objects.Target | lio_objects.Tpg | None:
     """Return the target or TPG whose directory this is, so far as its name tells; None for another directory."""
     match path.split("/"):
         case ["iscsi", iqn]:
             return lio_objects.Target(iqn)
-        case ["iscsi", iqn, tpgt] if (tag := directory_number(tpgt, "tpgt_")) is not None:
+        case ["iscsi", iqn, tpgt] if (tag := parse_directory_number(tpgt, "tpgt_")) is not None:
             return lio_objects.Tpg(iqn, tag)
         case _:
             return None
 
 
-def _lun_number(item: lio_objects.TpgLun, places: Places) -> int:
+def _lun_number(item: lio_objects.TpgLun, index: KernelIndex) -> int:
     tpg = (item.iqn, item.tag)
-    number = places.luns[tpg].get(item.storage_object)
+    number = index.luns[tpg].get(item.storage_object)
     if number is not None:
         return number
-    return places.reserved.get((*tpg, item.storage_object), places.numbers[tpg].lowest())
+    return index.reserved_numbers.get((*tpg, item.storage_object), index.lun_numbers[tpg].lowest())

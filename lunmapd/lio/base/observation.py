@@ -10,29 +10,29 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Session
 from lunmapd.core.node.project import MARK
 from lunmapd.lio.base import files
-from lunmapd.lio.base.index import Places
+from lunmapd.lio.base.index import KernelIndex
 
-HandOn = Callable[[tuple[lio_objects.Object, ...]], None]
+EmitObjects = Callable[[tuple[lio_objects.Object, ...]], None]
 
-_MANY = 256
+_BATCH = 256
 
 
-class Held(Struct, frozen=True):
+class StuckDirectory(Struct, frozen=True):
     """A directory that must not be touched, for a step hangs in it, and the objects last seen there."""
 
     path: str
     objects: tuple[lio_objects.Object, ...] = ()
 
 
-class Known(Struct, frozen=True):
+class ObservationHints(Struct, frozen=True):
     """What is known before a look: directories that are held, features that no TPG has shown yet, and each storage object's HBA directory as of the last look and the steps since."""
 
-    held: tuple[Held, ...] = ()
+    stuck: tuple[StuckDirectory, ...] = ()
     features: AbstractSet[str] = frozenset()
-    devices: Mapping[str, str] = {}
+    hbas: Mapping[str, str] = {}
 
 
-class Look:
+class Observation:
     """Collects what is found; paths are relative to configfs' target directory.
 
     With `hand_on` it keeps only some of the objects at a time: it hands them on as they come, for all of them would
@@ -40,61 +40,63 @@ class Look:
     `expected` are HBA directories, each with the storage object that was in it.
     """
 
-    def __init__(self, root: Path, known: Known | None = None, hand_on: HandOn | None = None) -> None:
+    def __init__(
+        self, root: Path, hints: ObservationHints | None = None, emit: EmitObjects | None = None
+    ) -> None:
         """Start with what is known before."""
-        known = known or Known()
-        self._hand_on = hand_on
+        hints = hints or ObservationHints()
+        self._emit = emit
         self.root = str(root)
-        self.held = {entry.path: entry.objects for entry in known.held}
-        self.expected = {hba: name for name, hba in known.devices.items()}
+        self.stuck = {entry.path: entry.objects for entry in hints.stuck}
+        self.expected = {hba: name for name, hba in hints.hbas.items()}
         self.objects: dict[lio_objects.Key, lio_objects.Object] = {}
-        self.with_group: set[str] = set()
+        self.with_alua_group: set[str] = set()
         self.sessions = list[Session]()
         self.foreign: set[str] = set()
-        self.features = set(known.features)
+        self.features = set(hints.features)
         self.missing: set[str] = set()
         self.sizes: dict[str, int] = {}
-        self.places = Places()
+        self.index = KernelIndex()
 
     def read(self, path: str) -> str | None:
         """Read one file, None if it is absent."""
-        return files.read(f"{self.root}/{path}")
+        return files.read_file(f"{self.root}/{path}")
 
-    def read_all(self, path: str, names: Iterable[str]) -> dict[str, str]:
+    def read_files(self, path: str, names: Iterable[str]) -> dict[str, str]:
         """Read files below a directory; absent ones are left out."""
-        return files.read_all(f"{self.root}/{path}", names)
+        return files.read_files(f"{self.root}/{path}", names)
 
-    def holds_one_directory(self, path: str) -> bool:
+    def has_one_directory(self, path: str) -> bool:
         """Tell whether there is exactly one directory in a directory."""
-        return files.holds_one_directory(f"{self.root}/{path}")
+        return files.has_one_directory(f"{self.root}/{path}")
 
-    def directories(self, path: str) -> list[str]:
+    def list_directories(self, path: str) -> list[str]:
         """List the directories in a directory."""
-        return files.directories(f"{self.root}/{path}")
+        return files.list_directories(f"{self.root}/{path}")
 
-    def link(self, path: str) -> str | None:
+    def read_link(self, path: str) -> str | None:
         """Return where the link in a directory points to, None if there is none."""
-        return files.link(f"{self.root}/{path}", MARK)
+        return files.read_link(f"{self.root}/{path}", MARK)
 
-    def settings(self, path: str, names: Iterable[str]) -> lio_objects.Settings:
+    def read_settings(self, path: str, names: Iterable[str]) -> lio_objects.Settings:
         """Read files of a directory as the settings that they are."""
-        return tuple(self.read_all(path, names).items())
+        return tuple(self.read_files(path, names).items())
 
     def add(self, item: lio_objects.Object) -> None:
         """Note an object."""
         self.objects[lio_objects.key(item)] = item
         if isinstance(item, lio_objects.StorageObject) and item.alua is not None:
-            self.with_group.add(item.name)
-        if self._hand_on is not None and len(self.objects) >= _MANY:
-            self._hand_on(tuple(self.objects.values()))
+            self.with_alua_group.add(item.name)
+        if self._emit is not None and len(self.objects) >= _BATCH:
+            self._emit(tuple(self.objects.values()))
             self.objects.clear()
 
-    def leftover(self, kind: str, path: str) -> None:
+    def add_leftover(self, kind: str, path: str) -> None:
         """Note half an object."""
         self.add(lio_objects.Leftover(kind, path))
 
-    def keep(self, path: str) -> bool:
+    def skip_stuck(self, path: str) -> bool:
         """If the directory must not be touched, note what was last seen in it and return True."""
-        for item in self.held.get(path, ()):
+        for item in self.stuck.get(path, ()):
             self.add(item)
-        return path in self.held
+        return path in self.stuck

@@ -11,12 +11,12 @@ _STATE = re.compile(r"TARG_SESS_(?:STATE_)?(\w+)")
 _ADDRESS = re.compile(r"Address (\S+)")
 
 
-def backing_file(plugin: str) -> str:
+def backing_info_file(plugin: str) -> str:
     """Return the name of a storage object's file that tells what is behind it: of a device passed through, `info` says only where it is on its bus."""
     return "udev_path" if plugin == "pscsi" else "info"
 
 
-def backing(plugin: str, text: str) -> tuple[str, int] | None:
+def parse_backing(plugin: str, text: str) -> tuple[str, int] | None:
     """Return path and size in bytes (0 for a device) from the text of that file, None if unusable.
 
     Sources: the functions *_show_configfs_dev_params of the plugins in drivers/target.
@@ -38,18 +38,18 @@ def backing(plugin: str, text: str) -> tuple[str, int] | None:
             return (path[1], 0) if path else None
 
 
-def device_numbers(info: str) -> str | None:
+def parse_device_numbers(info: str) -> str | None:
     """Return the numbers of the device behind a storage object as sysfs has them, `253:0`, None if it tells none (iblock_show_configfs_dev_params)."""
     found = _NUMBERS.search(info)
     return f"{found[1]}:{found[2]}" if found else None
 
 
-def serial(text: str) -> str:
+def parse_serial(text: str) -> str:
     """Return the serial from `wwn/vpd_unit_serial`, which reads `T10 VPD Unit Serial Number: <serial>`."""
     return text.partition(":")[2].strip()
 
 
-def session(info: str) -> tuple[str, str] | None:
+def parse_session(info: str) -> tuple[str, str] | None:
     """Return state and address of the session in an ACL's `info`, None if nobody is logged in.
 
     With several sessions the kernel shows the last one (lio_target_nacl_info_show in iscsi_target_configfs.c).
@@ -61,12 +61,12 @@ def session(info: str) -> tuple[str, str] | None:
     return state[1], address[1] if address else ""
 
 
-def dynamic_sessions(text: str) -> list[str]:
+def parse_dynamic_sessions(text: str) -> list[str]:
     """Return the initiators without an ACL of `dynamic_sessions`, whose lines end with a NUL."""
     return [name for name in re.split(r"[\0\s]+", text) if name]
 
 
-def directory_number(name: str, prefix: str) -> int | None:
+def parse_directory_number(name: str, prefix: str) -> int | None:
     """Return the number of a directory such as `lun_3` or `tpgt_1`, None if it is none."""
     number = name.removeprefix(prefix)
     return int(number) if number != name and number.isascii() and number.isdigit() else None
@@ -77,6 +77,6 @@ def writes_back(info: str) -> bool:
     return "Mode: Buffered-WCE" in info
 
 
-def throws_away(info: str) -> bool:
+def discards_writes(info: str) -> bool:
     """Tell from a ramdisk's `info` whether it keeps nothing (rd_show_configfs_dev_params)."""
     return "nullio: 1" in info

@@ -25,14 +25,14 @@ def attempt(what: str) -> Iterator[None]:
     """Raise RefusedError for an error inside; `what` says what was attempted, as in `create target x`."""
     try:
         yield
-    except (OSError, rts.Error) as error:
+    except (OSError, rts.RtsError) as error:
         number = _errno(error)
         reason = "InUse" if number in _IN_USE else "KernelRefused"
         raise RefusedError(reason, f"could not {what}: {_text(error, number)}") from error
 
 
 @contextmanager
-def gone_is_done() -> Iterator[None]:
+def ignore_absent() -> Iterator[None]:
     """Let a deletion succeed whose object is not there any more."""
     try:
         yield

@@ -27,8 +27,8 @@ from lunmapd.core.base.names import MAX_LUN_NUMBER
 from lunmapd.core.node import lio_objects
 
 Mode = Literal["create", "lookup"]
-Error = RTSLibError
-Node = CFSNode
+RtsError = RTSLibError
+ConfigfsNode = CFSNode
 ROOT = Path(CFSNode.configfs_dir)
 PREFERRED_DATABASE = Path(RTSRoot._preferred_dbroot)  # noqa: SLF001 - RTSRoot() raises unless this directory exists
 
@@ -65,45 +65,45 @@ class _MappedLun(MappedLUN):
     MAX_LUN = MAX_LUN_NUMBER
 
 
-def database() -> Path:
+def database_directory() -> Path:
     """Return LIO's database directory; rtslib moves it to the preferred one as long as there is no storage object."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return Path(RTSRoot().dbroot)
 
 
-def fabric() -> FabricModule:
+def open_fabric() -> FabricModule:
     """Return iSCSI as a whole, which has what discovery asks for."""
     return FabricModule("iscsi")
 
 
-def target(iqn: str, mode: Mode) -> Target:
+def open_target(iqn: str, mode: Mode) -> Target:
     """Make or find a target. All of these raise Error, and NotInConfigfs for what is not there."""
     return _Target(iqn, mode)
 
 
-def tpg(iqn: str, tag: int, mode: Mode) -> TPG:
+def open_tpg(iqn: str, tag: int, mode: Mode) -> TPG:
     """Make or find a TPG."""
     return TPG(_Target(iqn, "lookup"), tag, mode)
 
 
-def acl(iqn: str, tag: int, initiator: str, mode: Mode) -> NodeACL:
+def open_acl(iqn: str, tag: int, initiator: str, mode: Mode) -> NodeACL:
     """Make or find the ACL of an initiator."""
-    return _Acl(tpg(iqn, tag, "lookup"), initiator, mode)
+    return _Acl(open_tpg(iqn, tag, "lookup"), initiator, mode)
 
 
-def portal(item: lio_objects.Portal, mode: Mode) -> NetworkPortal:
+def open_portal(item: lio_objects.Portal, mode: Mode) -> NetworkPortal:
     """Make or find a portal."""
     address, _, port = item.address.rpartition(":")
-    return NetworkPortal(tpg(item.iqn, item.tag, "lookup"), address, int(port), mode)
+    return NetworkPortal(open_tpg(item.iqn, item.tag, "lookup"), address, int(port), mode)
 
 
-def mapped_lun(item: lio_objects.MappedLun) -> MappedLUN:
+def open_mapped_lun(item: lio_objects.MappedLun) -> MappedLUN:
     """Find a mapped LUN."""
-    return _MappedLun(acl(item.iqn, item.tag, item.initiator, "lookup"), item.lun)
+    return _MappedLun(open_acl(item.iqn, item.tag, item.initiator, "lookup"), item.lun)
 
 
-def create_storage_object(item: lio_objects.StorageObject, index: int) -> str:
+def create_with_rtslib(item: lio_objects.StorageObject, index: int) -> str:
     """Make a storage object in an HBA of its own; returns its directory. The serial is the last thing written.
 
     Those of files and block devices are made in lean.py.
@@ -127,14 +127,14 @@ def is_disk(path: str) -> bool:
 
 
 @cache
-def _kept_reservations() -> Path:
-    return database() / "pr"
+def _reservations_directory() -> Path:
+    return database_directory() / "pr"
 
 
-def recall_reservations(item: lio_objects.StorageObject, index: int) -> None:
+def restore_reservations(item: lio_objects.StorageObject, index: int) -> None:
     """Give the kernel the reservations that an initiator asked to have kept through a power loss (APTPL), if there are any."""
-    if (_kept_reservations() / f"aptpl_{item.serial}").exists():
-        storage_object(item.plugin, item.name, index)._config_pr_aptpl()  # noqa: SLF001 - rtslib knows the format
+    if (_reservations_directory() / f"aptpl_{item.serial}").exists():
+        open_storage_object(item.plugin, item.name, index)._config_pr_aptpl()  # noqa: SLF001 - rtslib knows the format
 
 
 _CLASSES: Mapping[str, Callable[..., StorageObject]] = {
@@ -146,18 +146,18 @@ _CLASSES: Mapping[str, Callable[..., StorageObject]] = {
 }
 
 
-def storage_object(plugin: str, name: str, index: int) -> StorageObject:
+def open_storage_object(plugin: str, name: str, index: int) -> StorageObject:
     """Find a storage object. Its delete() doesn't look for LUNs: the kernel refuses (EBUSY) while it is exported."""
     found = _CLASSES[plugin](name, index=index)
     found._gen_attached_luns = lambda: iter(())  # noqa: SLF001 - listing every LUN of every target is quadratic
     return found
 
 
-def resize(item: lio_objects.StorageObject, index: int) -> None:
+def resize_file(item: lio_objects.StorageObject, index: int) -> None:
     """Set the size of a file in place; LIO takes it while exported, rtslib has no call for it."""
-    storage_object(item.plugin, item.name, index)._control(f"fd_dev_size={item.size}")  # noqa: SLF001
+    open_storage_object(item.plugin, item.name, index)._control(f"fd_dev_size={item.size}")  # noqa: SLF001
 
 
-def remove(node: CFSNode) -> None:
+def remove_alone(node: CFSNode) -> None:
     """Remove the object alone: the delete() of rtslib's classes would take along what the plan did not name."""
     CFSNode.delete(node)

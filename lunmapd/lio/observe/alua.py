@@ -12,7 +12,7 @@ from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK
 from lunmapd.lio.base import files
-from lunmapd.lio.base.observation import Look
+from lunmapd.lio.base.observation import Observation
 
 _NUMBERS = {
     AluaState.OPTIMIZED: 0,
@@ -22,24 +22,24 @@ _NUMBERS = {
 }
 _STATES = {str(number): state for state, number in _NUMBERS.items()}
 # Of each file what is written, and what it shows then. By default the kernel answers 0.1 s late where the state is not optimized.
-_ALIKE = {"alua_access_type": ("1", "Implicit"), "nonop_delay_msecs": ("0", "0")}
+_COMMON = {"alua_access_type": ("1", "Implicit"), "nonop_delay_msecs": ("0", "0")}
 _ID = re.compile(r"TG Port Group ID: (\d+)")
 
 
-def observe_group(look: Look, path: str) -> lio_objects.Alua | None:
+def read_group(observation: Observation, path: str) -> lio_objects.Alua | None:
     """Read the group of the storage object at `path`; None where there is none, or half of one."""
     directory = f"{path}/alua/{MARK}"
-    number = look.read(f"{directory}/tg_pt_gp_id")
-    state = _STATES.get(look.read(f"{directory}/alua_access_state") or "")
+    number = observation.read(f"{directory}/tg_pt_gp_id")
+    state = _STATES.get(observation.read(f"{directory}/alua_access_state") or "")
     if not number or state is None:
         return None
-    intact = all(look.read(f"{directory}/{file}") == shown for file, (_, shown) in _ALIKE.items())
-    return lio_objects.Alua(int(number), state, look.read(f"{directory}/preferred") == "1", intact)
+    intact = all(observation.read(f"{directory}/{file}") == shown for file, (_, shown) in _COMMON.items())
+    return lio_objects.Alua(int(number), state, observation.read(f"{directory}/preferred") == "1", intact)
 
 
-def observe_binding(look: Look, path: str) -> int:
+def read_lun_group(observation: Observation, path: str) -> int:
     """Return the id of the group that the LUN at `path` belongs to, 0 for the kernel's own."""
-    found = _ID.search(look.read(f"{path}/alua_tg_pt_gp") or "")
+    found = _ID.search(observation.read(f"{path}/alua_tg_pt_gp") or "")
     return int(found[1]) if found else 0
 
 
@@ -56,16 +56,16 @@ def write_group(path: str, now: lio_objects.Alua | None, before: lio_objects.Alu
         return
     if known is None:
         os.mkdir(directory)  # noqa: PTH102
-        files.write(f"{directory}/tg_pt_gp_id", str(now.id))
+        files.write_file(f"{directory}/tg_pt_gp_id", str(now.id))
     if known is None or not known.intact:
-        for file, (written, _) in _ALIKE.items():
-            files.write(f"{directory}/{file}", written)
+        for file, (written, _) in _COMMON.items():
+            files.write_file(f"{directory}/{file}", written)
     if known is None or known.preferred != now.preferred:
-        files.write(f"{directory}/preferred", str(int(now.preferred)))
+        files.write_file(f"{directory}/preferred", str(int(now.preferred)))
     if known is None or known.state != now.state:
-        files.write(f"{directory}/alua_access_state", str(_NUMBERS[now.state]))
+        files.write_file(f"{directory}/alua_access_state", str(_NUMBERS[now.state]))
 
 
-def bind(path: str, group: int) -> None:
+def set_lun_group(path: str, group: int) -> None:
     """Let the LUN at `path` belong to our group of its storage object, with 0 to the kernel's own."""
-    files.write(f"{path}/alua_tg_pt_gp", MARK if group else "NULL")
+    files.write_file(f"{path}/alua_tg_pt_gp", MARK if group else "NULL")

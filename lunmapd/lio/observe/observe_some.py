@@ -7,73 +7,77 @@ from msgspec.structs import replace
 
 from lunmapd.core.node import lio_objects
 from lunmapd.lio.base import files
-from lunmapd.lio.base.index import Places, tpg_path
-from lunmapd.lio.base.observation import Look
+from lunmapd.lio.base.index import KernelIndex, tpg_path
+from lunmapd.lio.base.observation import Observation
 from lunmapd.lio.observe.acls import observe_acl, observe_mapped_luns
-from lunmapd.lio.observe.alua import observe_binding
-from lunmapd.lio.observe.storage_objects import note_missing, read_storage_object
-from lunmapd.lio.observe.tpgs import storage_object_of
+from lunmapd.lio.observe.alua import read_lun_group
+from lunmapd.lio.observe.storage_objects import read_storage_object, record_missing_backing
+from lunmapd.lio.observe.tpgs import exported_storage_object
 
 
-class SurprisedError(Exception):
+class UnexpectedStateError(Exception):
     """Something is not as it could be after our own steps: only a whole look tells."""
 
 
-def glance(root: Path, places: Places, items: Iterable[lio_objects.Object]) -> Look:
+def observe_some(root: Path, index: KernelIndex, items: Iterable[lio_objects.Object]) -> Observation:
     """Look for storage objects, LUNs, ACLs and mapped LUNs, given as they should be; what is not there is not found.
 
     Raises SurprisedError, and OSError.
     """
-    look = Look(root)
-    look.places = places
+    observation = Observation(root)
+    observation.index = index
     for item in items:
-        _find(look, item)
-    if look.missing or any(isinstance(item, lio_objects.Leftover) for item in look.objects.values()):
-        raise SurprisedError
-    return look
+        _find(observation, item)
+    if observation.missing or any(
+        isinstance(item, lio_objects.Leftover) for item in observation.objects.values()
+    ):
+        raise UnexpectedStateError
+    return observation
 
 
-def _find(look: Look, item: lio_objects.Object) -> None:
+def _find(observation: Observation, item: lio_objects.Object) -> None:
     match item:
         case lio_objects.StorageObject():
-            _storage_object(look, item)
+            _storage_object(observation, item)
         case lio_objects.TpgLun():
-            _lun(look, item)
+            _lun(observation, item)
         case lio_objects.NodeAcl():
-            if files.is_directory(f"{look.root}/{tpg_path(item.iqn, item.tag)}/acls/{item.initiator}"):
-                observe_acl(look, item)
+            if files.is_directory(f"{observation.root}/{tpg_path(item.iqn, item.tag)}/acls/{item.initiator}"):
+                observe_acl(observation, item)
         case lio_objects.MappedLun():
-            _mapped_lun(look, item)
+            _mapped_lun(observation, item)
         case _:
-            raise SurprisedError
+            raise UnexpectedStateError
 
 
-def _storage_object(look: Look, item: lio_objects.StorageObject) -> None:
-    hba = look.places.devices.get(item.name)
+def _storage_object(observation: Observation, item: lio_objects.StorageObject) -> None:
+    hba = observation.index.hbas.get(item.name)
     if hba is None:
         return
-    found = read_storage_object(look, hba, item.name)
+    found = read_storage_object(observation, hba, item.name)
     if found is None:
-        raise SurprisedError
-    look.add(found)
-    note_missing(look, found)
+        raise UnexpectedStateError
+    observation.add(found)
+    record_missing_backing(observation, found)
 
 
-def _lun(look: Look, item: lio_objects.TpgLun) -> None:
-    number = look.places.luns[item.iqn, item.tag].get(item.storage_object)
+def _lun(observation: Observation, item: lio_objects.TpgLun) -> None:
+    number = observation.index.luns[item.iqn, item.tag].get(item.storage_object)
     if number is None:
         return
     path = f"{tpg_path(item.iqn, item.tag)}/lun/lun_{number}"
-    if storage_object_of(look, path) != item.storage_object:
-        raise SurprisedError
-    look.add(replace(item, group=observe_binding(look, path)))
+    if exported_storage_object(observation, path) != item.storage_object:
+        raise UnexpectedStateError
+    observation.add(replace(item, group=read_lun_group(observation, path)))
 
 
-def _mapped_lun(look: Look, item: lio_objects.MappedLun) -> None:
+def _mapped_lun(observation: Observation, item: lio_objects.MappedLun) -> None:
     if not files.is_directory(
-        f"{look.root}/{tpg_path(item.iqn, item.tag)}/acls/{item.initiator}/lun_{item.lun}"
+        f"{observation.root}/{tpg_path(item.iqn, item.tag)}/acls/{item.initiator}/lun_{item.lun}"
     ):
         return
-    number = look.places.luns[item.iqn, item.tag].get(item.storage_object)
+    number = observation.index.luns[item.iqn, item.tag].get(item.storage_object)
     luns = {} if number is None else {number: item.storage_object}
-    observe_mapped_luns(look, lio_objects.NodeAcl(item.iqn, item.tag, item.initiator), [item.lun], luns)
+    observe_mapped_luns(
+        observation, lio_objects.NodeAcl(item.iqn, item.tag, item.initiator), [item.lun], luns
+    )

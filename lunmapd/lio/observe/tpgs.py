@@ -6,38 +6,42 @@ from lunmapd.core.base.attributes import PARAMETERS, TPG
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK, PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.lio.base.index import tpg_path
-from lunmapd.lio.base.observation import Look
-from lunmapd.lio.base.parse import directory_number
-from lunmapd.lio.observe.alua import observe_binding
+from lunmapd.lio.base.observation import Observation
+from lunmapd.lio.base.parse import parse_directory_number
+from lunmapd.lio.observe.alua import read_lun_group
 
 _ATTRIBUTES = {name: str(row.default) for name, row in TPG.items()}
 _PARAMETERS = {name: row.default for name, row in PARAMETERS.items()}
 _INSIDE = ("lun", "acls", "np")
 
 
-def is_marked(look: Look, iqn: str, tag: int) -> bool:
+def is_marked(observation: Observation, iqn: str, tag: int) -> bool:
     """Say whether lunmapd made the TPG."""
-    return look.read(f"{tpg_path(iqn, tag)}/param/TargetAlias") == MARK
+    return observation.read(f"{tpg_path(iqn, tag)}/param/TargetAlias") == MARK
 
 
-def is_inert(look: Look, iqn: str, tag: int) -> bool:
+def is_inert(observation: Observation, iqn: str, tag: int) -> bool:
     """Say whether the TPG is as mkdir left it: disabled, without LUNs, ACLs and portals."""
     path = tpg_path(iqn, tag)
-    return look.read(f"{path}/enable") != "1" and not any(
-        look.directories(f"{path}/{name}") for name in _INSIDE
+    return observation.read(f"{path}/enable") != "1" and not any(
+        observation.list_directories(f"{path}/{name}") for name in _INSIDE
     )
 
 
-def observe_tpg(look: Look, iqn: str, tag: int) -> None:
+def observe_tpg(observation: Observation, iqn: str, tag: int) -> None:
     """Note the TPG with the settings that lunmapd manages, its portals, and whether it accepts logins."""
     path = tpg_path(iqn, tag)
-    attributes = look.settings(f"{path}/attrib", (*_names(TPG_ATTRIBUTES), *sorted(TPG)))
-    parameters = look.settings(f"{path}/param", (*_names(TPG_PARAMETERS), *sorted(PARAMETERS)))
-    look.add(lio_objects.Tpg(iqn, tag, _changed(attributes, _ATTRIBUTES), _changed(parameters, _PARAMETERS)))
-    for address in look.directories(f"{path}/np"):
-        look.add(lio_objects.Portal(iqn, tag, address, look.read(f"{path}/np/{address}/iser") == "1"))
-    if look.read(f"{path}/enable") == "1":
-        look.add(lio_objects.Enabled(iqn, tag, int(look.read(f"{path}/rtpi") or "0", 16)))
+    attributes = observation.read_settings(f"{path}/attrib", (*_names(TPG_ATTRIBUTES), *sorted(TPG)))
+    parameters = observation.read_settings(f"{path}/param", (*_names(TPG_PARAMETERS), *sorted(PARAMETERS)))
+    observation.add(
+        lio_objects.Tpg(iqn, tag, _changed(attributes, _ATTRIBUTES), _changed(parameters, _PARAMETERS))
+    )
+    for address in observation.list_directories(f"{path}/np"):
+        observation.add(
+            lio_objects.Portal(iqn, tag, address, observation.read(f"{path}/np/{address}/iser") == "1")
+        )
+    if observation.read(f"{path}/enable") == "1":
+        observation.add(lio_objects.Enabled(iqn, tag, int(observation.read(f"{path}/rtpi") or "0", 16)))
 
 
 def _names(settings: lio_objects.Settings) -> tuple[str, ...]:
@@ -49,36 +53,42 @@ def _changed(settings: lio_objects.Settings, defaults: Mapping[str, str]) -> lio
     return tuple((name, value) for name, value in settings if defaults.get(name) != value)
 
 
-def note_features(look: Look, iqn: str, tag: int) -> None:
+def record_features(observation: Observation, iqn: str, tag: int) -> None:
     """Learn from any TPG, whoever made it, what the kernel offers."""
-    if look.read(f"{tpg_path(iqn, tag)}/rtpi") is not None:
-        look.features.add(PORT_ID)
+    if observation.read(f"{tpg_path(iqn, tag)}/rtpi") is not None:
+        observation.features.add(PORT_ID)
 
 
-def observe_luns(look: Look, iqn: str, tag: int) -> dict[int, str]:
+def observe_luns(observation: Observation, iqn: str, tag: int) -> dict[int, str]:
     """Note the TPG's LUNs; return those that are whole, number to storage object."""
     path = f"{tpg_path(iqn, tag)}/lun"
-    numbers = (directory_number(name, "lun_") for name in look.directories(path))
+    numbers = (parse_directory_number(name, "lun_") for name in observation.list_directories(path))
     whole: dict[int, str] = {}
     for number in sorted(number for number in numbers if number is not None):
-        look.places.numbers[iqn, tag].take(number)
-        name = storage_object_of(look, f"{path}/lun_{number}")
-        if name is None and f"{path}/lun_{number}" in look.held:
+        observation.index.lun_numbers[iqn, tag].take(number)
+        name = exported_storage_object(observation, f"{path}/lun_{number}")
+        if name is None and f"{path}/lun_{number}" in observation.stuck:
             continue
-        if name is None or name in look.places.luns[iqn, tag]:
-            look.leftover("lun", f"{path}/lun_{number}")
+        if name is None or name in observation.index.luns[iqn, tag]:
+            observation.add_leftover("lun", f"{path}/lun_{number}")
         else:
             whole[number] = name
-            look.places.luns[iqn, tag][name] = number
-            group = observe_binding(look, f"{path}/lun_{number}") if name in look.with_group else 0
-            look.add(lio_objects.TpgLun(iqn, tag, name, group))
+            observation.index.luns[iqn, tag][name] = number
+            group = (
+                read_lun_group(observation, f"{path}/lun_{number}")
+                if name in observation.with_alua_group
+                else 0
+            )
+            observation.add(lio_objects.TpgLun(iqn, tag, name, group))
     return whole
 
 
-def storage_object_of(look: Look, path: str) -> str | None:
+def exported_storage_object(observation: Observation, path: str) -> str | None:
     """Return the name of the storage object that a LUN exports, None if it isn't one of ours."""
-    if path in look.held:
-        held = (item.storage_object for item in look.held[path] if isinstance(item, lio_objects.TpgLun))
+    if path in observation.stuck:
+        held = (
+            item.storage_object for item in observation.stuck[path] if isinstance(item, lio_objects.TpgLun)
+        )
         return next(held, None)
-    hba, _, name = (look.link(path) or "").rpartition("/")
-    return name if name and look.places.devices.get(name) == hba.rpartition("/")[2] else None
+    hba, _, name = (observation.read_link(path) or "").rpartition("/")
+    return name if name and observation.index.hbas.get(name) == hba.rpartition("/")[2] else None

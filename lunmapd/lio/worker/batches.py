@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from lunmapd.core.planning.plan import Step
 
-_MOST = 256
+_MAX_BATCH = 256
 
 
 class Batches:
@@ -24,7 +24,7 @@ class Batches:
     def take(self) -> list[Step]:
         """Return the next batch, empty at the end."""
         self.careful = self._alone > 0
-        size = min(1 if self.careful else _MOST, len(self._steps))
+        size = min(1 if self.careful else _MAX_BATCH, len(self._steps))
         self._alone = max(0, self._alone - size)
         return [self._steps.popleft() for _ in range(size)]
 

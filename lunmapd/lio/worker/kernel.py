@@ -14,16 +14,16 @@ from lunmapd.core.node.interning import Shelf
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.outcome import Ledger, Report
 from lunmapd.core.planning.plan import Action, Step
-from lunmapd.lio.base.index import top_of
+from lunmapd.lio.base.index import target_or_tpg_at
 from lunmapd.lio.base.interning import Texts
 from lunmapd.lio.worker import wire
 from lunmapd.lio.worker.batches import Batches
 from lunmapd.lio.worker.process import WorkerGoneError, WorkerLateError, WorkerProcess
-from lunmapd.lio.worker.quarantine import Quarantine, Stuck
+from lunmapd.lio.worker.quarantine import Quarantine, StuckStep
 
-_MOMENT = 0.1  # seconds; what is not stuck in the kernel dies of SIGKILL at once
+_KILL_TIME = 0.1  # seconds; what is not stuck in the kernel dies of SIGKILL at once
 # -P: nothing that lies in the working directory is run.
-COMMAND = (sys.executable, "-P", "-m", "lunmapd.lio.worker.worker")
+WORKER_COMMAND = (sys.executable, "-P", "-m", "lunmapd.lio.worker.worker")
 
 
 class Deadlines(Struct, frozen=True):
@@ -32,7 +32,7 @@ class Deadlines(Struct, frozen=True):
     observe: float = 60.0
     step: float = 30.0
     close: float = 5.0
-    most_lost: int = 4
+    max_lost_workers: int = 4
 
     @property
     def longest(self) -> float:
@@ -52,13 +52,13 @@ class KernelUnreadableError(LunmapdError):
 class Kernel:
     """The kernel's LIO behind deadlines. Not thread-safe: one user at a time."""
 
-    def __init__(self, command: Sequence[str] = COMMAND, deadlines: Deadlines | None = None) -> None:
+    def __init__(self, command: Sequence[str] = WORKER_COMMAND, deadlines: Deadlines | None = None) -> None:
         """Prepare; the first observation starts the worker."""
         self._command = command
         self._deadlines = deadlines or Deadlines()
         self._worker: WorkerProcess | None = None
-        self._blind: WorkerProcess | None = None
-        self._left: list[WorkerProcess] = []
+        self._blocked: WorkerProcess | None = None
+        self._abandoned: list[WorkerProcess] = []
         self._quarantine = Quarantine()
         self._claims: AbstractSet[str] = frozenset()
         self._objects: dict[lio_objects.Key, lio_objects.Object] = {}
@@ -69,18 +69,18 @@ class Kernel:
         What is in a directory where a step hangs is given as it was last seen.
         """
         self._claims = claims
-        self._check_sight()
+        self._check_not_blocked()
         self._worker = self._worker or WorkerProcess(self._command)
         shelf = Shelf(self._objects, Texts().share)
-        request = wire.Observe(tuple(claims), self._quarantine.held(self._objects.values()))
+        request = wire.Observe(tuple(claims), self._quarantine.directories(self._objects.values()))
         answer = self._ask(self._worker, request, shelf.add)
-        if isinstance(answer, wire.Unseen):
+        if isinstance(answer, wire.FailedAnswer):
             raise KernelUnreadableError(answer.failure)
-        observed = wire.observed_of(answer, shelf.objects())
+        observed = wire.unpack_observed(answer, shelf.objects())
         self._objects = dict(observed.objects)
         return observed
 
-    def glance(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
+    def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
         """Look at these objects only, given as they should be; None when only `observe` tells. Raises KernelUnreadableError.
 
         It goes by what the last observation and the steps since have found.
@@ -88,8 +88,8 @@ class Kernel:
         if self._worker is None or not self._worker.alive or self._quarantine:
             return None
         seen: list[lio_objects.Object] = []
-        answer = self._ask(self._worker, wire.Glance(tuple(items)), seen.extend)
-        if isinstance(answer, wire.Unseen):
+        answer = self._ask(self._worker, wire.PartialObserve(tuple(items)), seen.extend)
+        if isinstance(answer, wire.FailedAnswer):
             return None
         found = lio_objects.keyed(seen)
         for name in map(lio_objects.key, items):
@@ -99,7 +99,7 @@ class Kernel:
 
     def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
         """Do the steps, yielding a report as each is done, failed or left out."""
-        ledger, lost, queue = Ledger(), _Losses(self._deadlines.most_lost), Batches(steps)
+        ledger, lost, queue = Ledger(), _LostWorkers(self._deadlines.max_lost_workers), Batches(steps)
         while batch := queue.take():
             ready: list[Step] = []
             for step in batch:
@@ -118,11 +118,11 @@ class Kernel:
         """Let the worker finish its step and end it; LIO stays as it is."""
         if self._worker is not None:
             self._worker.close(self._deadlines.close)
-            self._left.append(self._worker)
+            self._abandoned.append(self._worker)
         self._worker = None
-        self._left = [worker for worker in self._left if not worker.ended(_MOMENT)]
+        self._abandoned = [worker for worker in self._abandoned if not worker.wait_ended(_KILL_TIME)]
 
-    def _do(self, batch: Sequence[Step], queue: Batches, lost: "_Losses") -> Iterator[Report]:
+    def _do(self, batch: Sequence[Step], queue: Batches, lost: "_LostWorkers") -> Iterator[Report]:
         """Do a batch; what is left of it when the worker is lost goes back into the queue."""
         if batch and self._worker is None:
             try:
@@ -131,12 +131,12 @@ class Kernel:
                 lost.final = error.failure
                 yield from (Report(step, error.failure) for step in batch)
                 return
-        if batch and queue.careful and self._is_done(batch[0]):
+        if batch and queue.careful and self._is_applied(batch[0]):
             yield Report(batch[0])
         elif batch:
             yield from self._send(batch, queue, lost)
 
-    def _send(self, batch: Sequence[Step], queue: Batches, lost: "_Losses") -> Iterator[Report]:
+    def _send(self, batch: Sequence[Step], queue: Batches, lost: "_LostWorkers") -> Iterator[Report]:
         assert self._worker is not None, "an observation starts one"
         worker, left = self._worker, dict(enumerate(batch))
         deadline = time.monotonic() + self._deadlines.step
@@ -144,13 +144,15 @@ class Kernel:
             worker.send(wire.Apply(tuple(batch)), deadline)
             while left:
                 answer = worker.receive(deadline)
-                assert isinstance(answer, wire.Progress), "the others answer Observe"
+                assert isinstance(answer, wire.ProgressAnswer), "the others answer Observe"
                 deadline = time.monotonic() + self._deadlines.step
                 for number, outcome in answer.outcomes:
-                    yield self._noted(left.pop(number), outcome)
+                    yield self._record(left.pop(number), outcome)
         except WorkerLateError:
             hanging = worker.under_way or {min(left): ""}
-            stuck = [self._hold(worker, left.pop(number), path) for number, path in hanging.items()]
+            stuck = [
+                self._quarantine_step(worker, left.pop(number), path) for number, path in hanging.items()
+            ]
             lost.note(self._lose(worker, stuck[-1].failure()))
             queue.put_back(tuple(left.values()))
             yield from (
@@ -164,19 +166,19 @@ class Kernel:
             else:
                 queue.put_back(tuple(left.values()), careful=True)
 
-    def _hold(self, worker: WorkerProcess, step: Step, path: str) -> Stuck:
-        stuck = Stuck(step.item, path, self._sentence(worker, str(step), self._deadlines.step))
+    def _quarantine_step(self, worker: WorkerProcess, step: Step, path: str) -> StuckStep:
+        stuck = StuckStep(step.item, path, self._stuck_message(worker, str(step), self._deadlines.step))
         self._quarantine.add(worker, stuck)
         return stuck
 
-    def _noted(self, step: Step, failure: Failure | None) -> Report:
+    def _record(self, step: Step, failure: Failure | None) -> Report:
         if failure is None and step.action is Action.DELETE:
             self._objects.pop(lio_objects.key(step.item), None)
         elif failure is None:
             self._objects[lio_objects.key(step.item)] = step.item
         return Report(step, failure)
 
-    def _is_done(self, step: Step) -> bool:
+    def _is_applied(self, step: Step) -> bool:
         """Tell whether what was last seen is as after the step."""
         found = self._objects.get(lio_objects.key(step.item))
         return found is None if step.action is Action.DELETE else found == step.item
@@ -186,65 +188,65 @@ class Kernel:
         worker: WorkerProcess,
         request: wire.Request,
         take: Callable[[Iterable[lio_objects.Object]], None],
-    ) -> wire.Seen | wire.Unseen:
+    ) -> wire.ObservedAnswer | wire.FailedAnswer:
         """Ask for a look; the objects that are seen are given to `take`."""
         deadline = time.monotonic() + self._deadlines.observe
         try:
             worker.send(request, deadline)
-            while isinstance(answer := worker.receive(deadline), wire.Some | wire.Progress):
-                if isinstance(answer, wire.Some):
+            while isinstance(answer := worker.receive(deadline), wire.ObjectsAnswer | wire.ProgressAnswer):
+                if isinstance(answer, wire.ObjectsAnswer):
                     take(answer.objects)
-            if isinstance(answer, wire.Seen):
+            if isinstance(answer, wire.ObservedAnswer):
                 take(answer.objects)
         except WorkerLateError:
-            failure = self._lose(worker, self._overlook(worker, request))
+            failure = self._lose(worker, self._quarantine_directory(worker, request))
         except WorkerGoneError as error:
             failure = self._lose(worker, Failure("WorkerDied", f"{error} while it read LIO"))
         else:
             return answer
         raise KernelUnreadableError(failure)
 
-    def _overlook(self, worker: WorkerProcess, request: wire.Request) -> Failure:
+    def _quarantine_directory(self, worker: WorkerProcess, request: wire.Request) -> Failure:
         """Let the next look leave out the directory where this one hangs, if all that is in it can be left alone.
 
         Where a look at some objects hangs, a look at all of them is next, which tells where.
         """
         path = worker.under_way.get(0, "")
         what = f"reading LIO {path}".strip()
-        failure = Failure("Stuck", self._sentence(worker, what, self._deadlines.observe))
-        item = top_of(path)
+        failure = Failure("Stuck", self._stuck_message(worker, what, self._deadlines.observe))
+        item = target_or_tpg_at(path)
         if item is not None:
-            self._quarantine.add(worker, Stuck(item, path, failure.message))
+            self._quarantine.add(worker, StuckStep(item, path, failure.message))
         elif isinstance(request, wire.Observe):
-            self._blind = worker
+            self._blocked = worker
         return failure
 
-    def _check_sight(self) -> None:
+    def _check_not_blocked(self) -> None:
         """Don't send one worker after another into a directory that can't be read."""
-        if self._blind is not None and self._blind.alive:
-            message = f"worker {self._blind.pid} still hangs reading LIO, in {self._blind.where()}"
+        if self._blocked is not None and self._blocked.alive:
+            message = f"worker {self._blocked.pid} still hangs reading LIO, in {self._blocked.kernel_stack()}"
             raise KernelUnreadableError(Failure("Stuck", message))
-        self._blind = None
+        self._blocked = None
 
     def _lose(self, worker: WorkerProcess, failure: Failure) -> Failure:
         worker.leave_behind()
-        self._left = [left for left in (*self._left, worker) if left.alive]
+        self._abandoned = [left for left in (*self._abandoned, worker) if left.alive]
         self._worker = None
         return failure
 
-    def _sentence(self, worker: WorkerProcess, what: str, seconds: float) -> str:
-        return f"{what}: no answer from the kernel for {seconds:g} s; worker {worker.pid} waits in {worker.where()}"
+    def _stuck_message(self, worker: WorkerProcess, what: str, seconds: float) -> str:
+        return f"{what}: no answer from the kernel for {seconds:g} s; worker {worker.pid} waits in {worker.kernel_stack()}"
 
 
-class _Losses:
+class _LostWorkers:
     """Counts the workers lost to one plan; past the limit `final` is what every further step is told."""
 
-    def __init__(self, most: int) -> None:
-        self._left = most
+    def __init__(self, limit: int) -> None:
+        self._remaining = limit
         self.final: Failure | None = None
 
     def note(self, failure: Failure) -> Failure:
-        self._left -= 1
-        if self._left <= 0:
+        self._remaining -= 1
+        if self._remaining <= 0:
             self.final = failure
         return failure

@@ -16,41 +16,43 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.plan import Step
 
-MOST = 32
+MAX_THREADS = 32
 
-Numbered = tuple[int, Step]
-Do = Callable[[int, Step], Failure | None]
+NumberedStep = tuple[int, Step]
+DoStep = Callable[[int, Step], Failure | None]
 
 
-def runs(steps: Iterable[Step]) -> Iterator[tuple[Numbered, ...]]:
+def split_into_runs(steps: Iterable[Step]) -> Iterator[tuple[NumberedStep, ...]]:
     """Yield the steps with their numbers, those together that may be done side by side."""
-    for alike, run in groupby(enumerate(steps), lambda numbered: _kind(numbered[1])):
+    for alike, run in groupby(enumerate(steps), lambda numbered: _parallel_kind(numbered[1])):
         if alike is None:
             yield from ((numbered,) for numbered in run)
         else:
             yield tuple(run)
 
 
-def _kind(step: Step) -> str | None:
+def _parallel_kind(step: Step) -> str | None:
     return step.action if isinstance(step.item, lio_objects.TpgLun) else None
 
 
-def worthwhile() -> bool:
+def has_several_processors() -> bool:
     """Tell whether there are several processors; with one a grace period is over at once, and lanes would only cost."""
     return len(os.sched_getaffinity(0)) > 1
 
 
 @contextmanager
-def lanes(do: Do, *, side_by_side: bool) -> Iterator[Callable[[Iterable[Numbered]], list[Failure | None]]]:
+def step_runner(
+    do: DoStep, *, parallel: bool
+) -> Iterator[Callable[[Iterable[NumberedStep]], list[Failure | None]]]:
     """Give what does a run, and returns what became of each of its steps."""
-    if not side_by_side:
+    if not parallel:
         yield lambda run: [do(*numbered) for numbered in run]
         return
-    with ThreadPoolExecutor(MOST, "lane") as pool:
-        yield lambda run: _side_by_side(pool, do, tuple(run))
+    with ThreadPoolExecutor(MAX_THREADS, "lane") as pool:
+        yield lambda run: _run_in_pool(pool, do, tuple(run))
 
 
-def _side_by_side(pool: ThreadPoolExecutor, do: Do, run: tuple[Numbered, ...]) -> list[Failure | None]:
+def _run_in_pool(pool: ThreadPoolExecutor, do: DoStep, run: tuple[NumberedStep, ...]) -> list[Failure | None]:
     if len(run) == 1:
         return [do(*run[0])]
     return list(pool.map(do, *zip(*run, strict=True)))

@@ -49,7 +49,7 @@ class WorkerProcess:
     def send(self, request: wire.Request, deadline: float) -> None:
         """Ask. `deadline` is by time.monotonic(). Raises WorkerLateError, WorkerGoneError."""
         self.under_way = {}
-        rest = memoryview(wire.encode(request) + b"\n")
+        rest = memoryview(wire.encode_message(request) + b"\n")
         descriptor = _stream(self._process.stdin)
         os.set_blocking(descriptor, False)
         while rest:
@@ -57,7 +57,7 @@ class WorkerProcess:
             try:
                 rest = rest[os.write(descriptor, rest) :]
             except BrokenPipeError:
-                raise WorkerGoneError(self._epitaph()) from None
+                raise WorkerGoneError(self._exit_text()) from None
 
     def receive(self, deadline: float) -> wire.Answer:
         """Return the next answer. Raises WorkerLateError, WorkerGoneError."""
@@ -67,14 +67,14 @@ class WorkerProcess:
             _wait(descriptor, select.POLLIN, deadline)
             parts.append(os.read(descriptor, _CHUNK))
             if not parts[-1]:
-                raise WorkerGoneError(self._epitaph())
+                raise WorkerGoneError(self._exit_text())
         line, _, self._buffer = b"".join(parts).partition(b"\n")
         answer: wire.Answer = wire.decode_answer(line)
-        if isinstance(answer, wire.Progress):
+        if isinstance(answer, wire.ProgressAnswer):
             self.under_way = dict(answer.under_way)
         return answer
 
-    def where(self) -> str:
+    def kernel_stack(self) -> str:
         """Say where in the kernel it waits, as far as /proc tells."""
         for name in ("stack", "wchan"):
             try:
@@ -93,10 +93,10 @@ class WorkerProcess:
     def close(self, timeout: float) -> None:
         """Let it finish the step in hand and end, for at most `timeout` seconds; then leave it behind."""
         self._close_pipes()
-        if not self.ended(timeout):
+        if not self.wait_ended(timeout):
             self._process.kill()
 
-    def ended(self, timeout: float) -> bool:
+    def wait_ended(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds for its end; return whether it came."""
         try:
             self._process.wait(timeout)
@@ -108,7 +108,7 @@ class WorkerProcess:
         for pipe in (self._process.stdin, self._process.stdout):
             _pipe(pipe).close()
 
-    def _epitaph(self) -> str:
+    def _exit_text(self) -> str:
         try:
             status = self._process.wait(1)
         except subprocess.TimeoutExpired:

@@ -6,11 +6,11 @@ from msgspec import Struct
 
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.lio.base.observation import Held
+from lunmapd.lio.base.observation import StuckDirectory
 from lunmapd.lio.worker.process import WorkerProcess
 
 
-class Stuck(Struct, frozen=True):
+class StuckStep(Struct, frozen=True):
     """One hanging step: its object, the directory that it blocks, and the sentence about it."""
 
     item: lio_objects.Object
@@ -38,9 +38,9 @@ class Stuck(Struct, frozen=True):
             case _:
                 return lio_objects.key(item) == lio_objects.key(self.item)
 
-    def held(self, objects: Iterable[lio_objects.Object]) -> Held:
+    def directory(self, objects: Iterable[lio_objects.Object]) -> StuckDirectory:
         """Return what was last seen in the directory that is blocked."""
-        return Held(self.path, tuple(item for item in objects if self.blocks(item)))
+        return StuckDirectory(self.path, tuple(item for item in objects if self.blocks(item)))
 
 
 class Quarantine:
@@ -48,13 +48,13 @@ class Quarantine:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._stuck: list[tuple[WorkerProcess, Stuck]] = []
+        self._stuck: list[tuple[WorkerProcess, StuckStep]] = []
 
     def __bool__(self) -> bool:
         """Say whether any step hangs."""
         return bool(self._stuck)
 
-    def add(self, worker: WorkerProcess, stuck: Stuck) -> None:
+    def add(self, worker: WorkerProcess, stuck: StuckStep) -> None:
         """Note a hanging step and the worker that was left behind in it."""
         self._stuck.append((worker, stuck))
 
@@ -62,11 +62,11 @@ class Quarantine:
         """Return why the object must be left alone, None if it need not."""
         return next((stuck.failure() for _, stuck in self._stuck if stuck.blocks(item)), None)
 
-    def held(self, objects: Iterable[lio_objects.Object]) -> tuple[Held, ...]:
+    def directories(self, objects: Iterable[lio_objects.Object]) -> tuple[StuckDirectory, ...]:
         """Forget what has ended; return the directories that a look must not touch, with what was last seen there."""
         seen = tuple(objects)
         self._stuck = [(worker, stuck) for worker, stuck in self._stuck if worker.alive]
-        return tuple(stuck.held(seen) for _, stuck in self._stuck if stuck.path)
+        return tuple(stuck.directory(seen) for _, stuck in self._stuck if stuck.path)
 
 
 def _tpg(item: lio_objects.Object) -> tuple[object, object]:

@@ -12,17 +12,17 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed, Session
 from lunmapd.core.planning.plan import Step
-from lunmapd.lio.base.observation import Held
+from lunmapd.lio.base.observation import StuckDirectory
 
 
 class Observe(Struct, frozen=True, tag=True):
     """Look at the kernel."""
 
     claims: tuple[str, ...]
-    held: tuple[Held, ...] = ()
+    stuck: tuple[StuckDirectory, ...] = ()
 
 
-class Glance(Struct, frozen=True, tag=True):
+class PartialObserve(Struct, frozen=True, tag=True):
     """Look at these objects only, as they should be; answered by Seen, or by Unseen when there is more to it."""
 
     items: tuple[lio_objects.Object, ...]
@@ -34,13 +34,13 @@ class Apply(Struct, frozen=True, tag=True):
     steps: tuple[Step, ...]
 
 
-class Some(Struct, frozen=True, tag=True):
+class ObjectsAnswer(Struct, frozen=True, tag=True):
     """Comes before Seen, again and again: objects that were found so far. In one line they would take both sides much memory."""
 
     objects: tuple[lio_objects.Object, ...]
 
 
-class Seen(Struct, frozen=True, tag=True):
+class ObservedAnswer(Struct, frozen=True, tag=True):
     """Answers Observe, with the last of the objects. They go without their keys, which JSON could not hold."""
 
     objects: tuple[lio_objects.Object, ...]
@@ -51,13 +51,13 @@ class Seen(Struct, frozen=True, tag=True):
     sizes: Mapping[str, int] = {}
 
 
-class Unseen(Struct, frozen=True, tag=True):
+class FailedAnswer(Struct, frozen=True, tag=True):
     """Answers a look that failed."""
 
     failure: Failure
 
 
-class Progress(Struct, frozen=True, tag=True):
+class ProgressAnswer(Struct, frozen=True, tag=True):
     """Answers Apply, again and again until there is an outcome for each step: those since the last answer, by number.
 
     `under_way` are the numbers of the steps in hand, each with the directory that must be left alone if it hangs. It comes before
@@ -68,18 +68,18 @@ class Progress(Struct, frozen=True, tag=True):
     under_way: tuple[tuple[int, str], ...] = ()
 
 
-Request = Observe | Glance | Apply
-Answer = Some | Seen | Unseen | Progress
+Request = Observe | PartialObserve | Apply
+Answer = ObjectsAnswer | ObservedAnswer | FailedAnswer | ProgressAnswer
 
-encode = json.Encoder().encode
+encode_message = json.Encoder().encode
 decode_request = json.Decoder(Request).decode
 decode_answer = json.Decoder(Answer).decode
 
 
-def seen(observed: Observed) -> Seen:
+def pack_observed(observed: Observed) -> ObservedAnswer:
     """Pack an observation."""
     objects = tuple(observed.objects.values())
-    return Seen(
+    return ObservedAnswer(
         objects,
         tuple(observed.foreign),
         tuple(observed.features),
@@ -89,7 +89,7 @@ def seen(observed: Observed) -> Seen:
     )
 
 
-def observed_of(answer: Seen, objects: lio_objects.Objects) -> Observed:
+def unpack_observed(answer: ObservedAnswer, objects: lio_objects.Objects) -> Observed:
     """Unpack an observation; `objects` are all that were seen."""
     return Observed(
         objects,

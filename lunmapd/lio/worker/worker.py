@@ -20,90 +20,90 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.outcome import Ledger
 from lunmapd.core.planning.plan import Step
 from lunmapd.lio.apply import luns
-from lunmapd.lio.apply.apply import apply
-from lunmapd.lio.apply.prepare import prepare
+from lunmapd.lio.apply.apply import apply_step
+from lunmapd.lio.apply.prepare import prepare_kernel
 from lunmapd.lio.base import rts
-from lunmapd.lio.base.index import Places, domain
-from lunmapd.lio.base.observation import Known
+from lunmapd.lio.base.index import KernelIndex, blocking_directory
+from lunmapd.lio.base.observation import ObservationHints
 from lunmapd.lio.base.refusal import RefusedError, attempt
-from lunmapd.lio.observe.observe import kernel_features, look_at
-from lunmapd.lio.observe.observe_some import SurprisedError, glance
+from lunmapd.lio.observe.observe import kernel_features, observe_lio
+from lunmapd.lio.observe.observe_some import UnexpectedStateError, observe_some
 from lunmapd.lio.worker import wire
-from lunmapd.lio.worker.parallel import lanes, runs, worthwhile
-from lunmapd.lio.worker.progress import Teller
+from lunmapd.lio.worker.parallel import has_several_processors, split_into_runs, step_runner
+from lunmapd.lio.worker.progress import ProgressReporter
 
 
 class Worker(Struct):
     """What the worker knows between requests; `send` takes its answers."""
 
     send: Callable[[wire.Answer], None]
-    side_by_side: bool
-    places: Places = field(default_factory=Places)
+    parallel: bool
+    index: KernelIndex = field(default_factory=KernelIndex)
     features: AbstractSet[str] | None = None
 
     def answer(self, request: wire.Request) -> None:
         """Do what is asked, and send the answers as they come."""
         match request:
             case wire.Observe():
-                self._look(partial(self._observe, request))
-            case wire.Glance():
-                self._look(partial(self._glance, request))
+                self._answer_or_failure(partial(self._observe, request))
+            case wire.PartialObserve():
+                self._answer_or_failure(partial(self._observe_some, request))
             case wire.Apply():
                 self._apply(request.steps)
 
-    def _look(self, work: Callable[[], None]) -> None:
+    def _answer_or_failure(self, work: Callable[[], None]) -> None:
         failure = _guarded(work)
         if failure is not None:
-            self.send(wire.Unseen(failure))
+            self.send(wire.FailedAnswer(failure))
 
     def _observe(self, request: wire.Observe) -> None:
         if self.features is None:
-            prepare()
+            prepare_kernel()
             self.features = kernel_features()
-        known = Known(request.held, self.features, self.places.devices)
+        hints = ObservationHints(request.stuck, self.features, self.index.hbas)
         # What else was known before is not kept beside what is found.
-        self.places = Places()
-        with attempt("read LIO"), Teller(self.send) as teller:
-            claims, enter = frozenset(request.claims), partial(teller.begin, 0)
-            sight = look_at(rts.ROOT, claims, known, self._hand_on, enter)
-        self.places = sight.places
-        self.send(wire.seen(sight.observed))
+        self.index = KernelIndex()
+        with attempt("read LIO"), ProgressReporter(self.send) as reporter:
+            claims, enter = frozenset(request.claims), partial(reporter.begin, 0)
+            result = observe_lio(rts.ROOT, claims, hints, self._send_objects, enter)
+        self.index = result.index
+        self.send(wire.pack_observed(result.observed))
 
-    def _hand_on(self, objects: tuple[lio_objects.Object, ...]) -> None:
-        self.send(wire.Some(objects))
+    def _send_objects(self, objects: tuple[lio_objects.Object, ...]) -> None:
+        self.send(wire.ObjectsAnswer(objects))
 
-    def _glance(self, request: wire.Glance) -> None:
+    def _observe_some(self, request: wire.PartialObserve) -> None:
         with attempt("read LIO"):
-            found = glance(rts.ROOT, self.places, request.items)
-        self.send(wire.Seen(tuple(found.objects.values()), (), (), tuple(found.sessions)))
+            found = observe_some(rts.ROOT, self.index, request.items)
+        self.send(wire.ObservedAnswer(tuple(found.objects.values()), (), (), tuple(found.sessions)))
 
     def _apply(self, steps: Iterable[Step]) -> None:
         ledger = Ledger()
-        teller = Teller(self.send)
-        do_one = partial(self._do, teller)
-        with teller, lanes(do_one, side_by_side=self.side_by_side) as do:
-            for run in runs(steps):
-                if teller.unheard:
+        reporter = ProgressReporter(self.send)
+        do_one = partial(self._do, reporter)
+        with reporter, step_runner(do_one, parallel=self.parallel) as do:
+            for run in split_into_runs(steps):
+                if reporter.parent_gone:
                     break
-                ready = [each for each in run if not _told_to_wait(ledger, teller, *each)]
+                ready = [each for each in run if not _must_wait(ledger, reporter, *each)]
                 for _, step in ready:
-                    luns.reserve(step, self.places)
+                    luns.reserve_lun_number(step, self.index)
                 for (_, step), failure in zip(ready, do(ready), strict=True):
                     if failure is not None:
                         ledger.record(step)
 
-    def _do(self, teller: Teller, number: int, step: Step) -> Failure | None:
-        teller.begin(number, domain(step.item, self.places))
-        failure = _guarded(partial(apply, step, self.places))
-        teller.end(number, failure)
+    def _do(self, reporter: ProgressReporter, number: int, step: Step) -> Failure | None:
+        reporter.begin(number, blocking_directory(step.item, self.index))
+        failure = _guarded(partial(apply_step, step, self.index))
+        reporter.end(number, failure)
         return failure
 
 
-def _told_to_wait(ledger: Ledger, teller: Teller, number: int, step: Step) -> bool:
+def _must_wait(ledger: Ledger, reporter: ProgressReporter, number: int, step: Step) -> bool:
     failure = ledger.waits(step)
     if failure is not None:
         ledger.record(step)
-        teller.end(number, failure)
+        reporter.end(number, failure)
     return failure is not None
 
 
@@ -112,27 +112,27 @@ def _guarded(work: Callable[[], None]) -> Failure | None:
         work()
     except RefusedError as error:
         return error.failure
-    except SurprisedError:
+    except UnexpectedStateError:
         return Failure("Surprised", "something is not where it was left")
     except Exception as error:  # noqa: BLE001 - a mistake of ours or rtslib's must cost one object, not the node
         return Failure("Internal", f"{type(error).__name__}: {error}")
     return None
 
 
-def serve(requests: Iterable[bytes], send: Callable[[bytes], None], *, side_by_side: bool) -> None:
+def serve(requests: Iterable[bytes], send: Callable[[bytes], None], *, parallel: bool) -> None:
     """Answer requests until there are no more."""
     lock = Lock()
 
     def answer(what: wire.Answer) -> None:
         with lock:
-            send(wire.encode(what) + b"\n")
+            send(wire.encode_message(what) + b"\n")
 
-    worker = Worker(answer, side_by_side=side_by_side)
+    worker = Worker(answer, parallel=parallel)
     for line in requests:
         worker.answer(wire.decode_request(line))
 
 
-def main(*, side_by_side: bool) -> None:
+def main(*, parallel: bool) -> None:
     """Serve stdin and stdout; whatever a library prints goes to stderr."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -141,7 +141,7 @@ def main(*, side_by_side: bool) -> None:
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     try:
-        serve(sys.stdin.buffer, lambda line: _write(answers.fileno(), line), side_by_side=side_by_side)
+        serve(sys.stdin.buffer, lambda line: _write(answers.fileno(), line), parallel=parallel)
     except BrokenPipeError:
         return
 
@@ -153,4 +153,4 @@ def _write(descriptor: int, line: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main(side_by_side=worthwhile())
+    main(parallel=has_several_processors())

@@ -24,11 +24,11 @@ from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
 from lunmapd.core.planning.plan import Action, Plan, Step, plan
 from lunmapd.core.secrets.sealing import NONCE_BYTES, Vault
-from lunmapd.lio.apply.mark import take
+from lunmapd.lio.apply.mark import mark_adopted
 from lunmapd.lio.base import rts
 from lunmapd.lio.base.refusal import RefusedError
 from lunmapd.lio.observe.observe import kernel_features
-from lunmapd.lio.observe.survey import survey
+from lunmapd.lio.observe.observe_foreign import observe_foreign
 from lunmapd.lio.worker.kernel import Kernel
 from lunmapd.service import zookeeper
 from lunmapd.service.keyfile import read_keys
@@ -119,7 +119,7 @@ def take_over(settings: Settings) -> Check:
         if lio_objects.DISCOVERY_AUTH in checked.wanted:
             claims.write(claims.read() | {lio_objects.DISCOVERY_CLAIM})
         try:
-            take(rts.ROOT, checked.found, checked.wanted)
+            mark_adopted(rts.ROOT, checked.found, checked.wanted)
         except RefusedError as error:
             raise NotAdoptableError(f"{error}; run this again") from error
         _settle(checked, claims)
@@ -186,7 +186,7 @@ def _snapshot(settings: Settings) -> Snapshot:
 
 def _survey() -> Found:
     try:
-        return survey(rts.ROOT)
+        return observe_foreign(rts.ROOT)
     except OSError as error:
         raise LioUnreadableError(f"can't read LIO: {error}; this needs root") from error
 

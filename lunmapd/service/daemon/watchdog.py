@@ -24,10 +24,10 @@ class Attended:
         self._beat()
         return self._kernel.observe(claims)
 
-    def glance(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
+    def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
         """Look at some objects of the kernel."""
         self._beat()
-        return self._kernel.glance(items)
+        return self._kernel.observe_some(items)
 
     def apply(self, plan: Plan) -> Iterator[Report]:
         """Do the steps in order; those that are left out when it is time to stop are left for the next daemon."""

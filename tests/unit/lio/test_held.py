@@ -3,8 +3,8 @@
 import pytest
 
 from lunmapd.core.node import lio_objects
-from lunmapd.lio.base.observation import Held, Known
-from lunmapd.lio.observe.observe import look_at
+from lunmapd.lio.base.observation import ObservationHints, StuckDirectory
+from lunmapd.lio.observe.observe import observe_lio
 from support.configfs_tree import IQN, NOBODY, TPGT, Tree, leftovers, served
 
 
@@ -12,8 +12,8 @@ def test_held_directories_are_not_touched(tree: Tree) -> None:
     """A LUN in which a step hangs is given as last seen, and the mapped LUNs on it are still found."""
     served(tree)
     (tree.root / f"{TPGT}/lun/lun_0/lunmapd").unlink()
-    held = Held(f"{TPGT}/lun/lun_0", (lio_objects.TpgLun(IQN, 1, "a"),))
-    found = look_at(tree.root, NOBODY, Known((held,))).observed.objects
+    held = StuckDirectory(f"{TPGT}/lun/lun_0", (lio_objects.TpgLun(IQN, 1, "a"),))
+    found = observe_lio(tree.root, NOBODY, ObservationHints((held,))).observed.objects
     assert lio_objects.TpgLun(IQN, 1, "a") in found.values()
     assert lio_objects.MappedLun(IQN, 1, "host", 5, "a", write_protect=True) in found.values()
 
@@ -22,7 +22,7 @@ def test_held_directories_are_not_touched(tree: Tree) -> None:
 def test_what_is_held_is_given_as_last_seen(tree: Tree, path: str) -> None:
     """Whatever directory hangs, a look without it gives the same as one before."""
     served(tree)
-    before = look_at(tree.root, NOBODY).observed.objects
+    before = observe_lio(tree.root, NOBODY).observed.objects
     inside = {
         f"{TPGT}/acls": (lio_objects.NodeAcl, lio_objects.MappedLun),
         TPGT: (lio_objects.Tpg, lio_objects.TpgLun, lio_objects.NodeAcl, lio_objects.MappedLun),
@@ -35,8 +35,8 @@ def test_what_is_held_is_given_as_last_seen(tree: Tree, path: str) -> None:
         ),
         "core/fileio_10000": (lio_objects.StorageObject,),
     }
-    held = Held(path, tuple(item for item in before.values() if isinstance(item, inside[path])))
-    assert look_at(tree.root, NOBODY, Known((held,))).observed.objects == before
+    held = StuckDirectory(path, tuple(item for item in before.values() if isinstance(item, inside[path])))
+    assert observe_lio(tree.root, NOBODY, ObservationHints((held,))).observed.objects == before
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,9 @@ def test_a_leftover_that_hangs_stays_one(tree: Tree, kind: str, path: str, held:
     (tree.root / path).mkdir(parents=True)
     leftover = lio_objects.Leftover(kind, path)
     assert leftovers(tree) == {leftover}
-    found = look_at(tree.root, NOBODY, Known((Held(held, (leftover,)),))).observed.objects
+    found = observe_lio(
+        tree.root, NOBODY, ObservationHints((StuckDirectory(held, (leftover,)),))
+    ).observed.objects
     assert {item for item in found.values() if isinstance(item, lio_objects.Leftover)} == {leftover}
 
 
@@ -62,6 +64,6 @@ def test_a_lun_whose_making_hangs_is_not_seen(tree: Tree) -> None:
     """Nothing was known in its directory before, so nothing is now; its number stays taken."""
     served(tree)
     (tree.root / f"{TPGT}/lun/lun_1").mkdir()
-    sight = look_at(tree.root, NOBODY, Known((Held(f"{TPGT}/lun/lun_1"),)))
-    assert not any(isinstance(item, lio_objects.Leftover) for item in sight.observed.objects.values())
-    assert sight.places.numbers[IQN, 1].lowest() == 2
+    result = observe_lio(tree.root, NOBODY, ObservationHints((StuckDirectory(f"{TPGT}/lun/lun_1"),)))
+    assert not any(isinstance(item, lio_objects.Leftover) for item in result.observed.objects.values())
+    assert result.index.lun_numbers[IQN, 1].lowest() == 2

@@ -30,11 +30,11 @@ def test_nothing_stays_open(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / name).write_text(f"{name}\n")
     before = _open()
-    assert files.read_all(str(tmp_path), ("a", "none", "b", "c")) == {"a": "a", "b": "b", "c": "c"}
+    assert files.read_files(str(tmp_path), ("a", "none", "b", "c")) == {"a": "a", "b": "b", "c": "c"}
     assert _open() == before
-    files.write_all(str(tmp_path), {"a": "1", "b": "2", "c": "3"})
+    files.write_files(str(tmp_path), {"a": "1", "b": "2", "c": "3"})
     assert _open() == before
-    assert files.read_all(str(tmp_path), ("a", "b", "c")) == {"a": "1", "b": "2", "c": "3"}
+    assert files.read_files(str(tmp_path), ("a", "b", "c")) == {"a": "1", "b": "2", "c": "3"}
 
 
 def test_writing_ends_at_the_first_refusal(tmp_path: Path) -> None:
@@ -43,9 +43,9 @@ def test_writing_ends_at_the_first_refusal(tmp_path: Path) -> None:
         (tmp_path / name).write_text("-")
     before = _open()
     with pytest.raises(FileNotFoundError):
-        files.write_all(str(tmp_path), {"a": "1", "none": "2", "c": "3"})
+        files.write_files(str(tmp_path), {"a": "1", "none": "2", "c": "3"})
     assert _open() == before
-    assert files.read_all(str(tmp_path), ("a", "c")) == {"a": "1", "c": "-"}
+    assert files.read_files(str(tmp_path), ("a", "c")) == {"a": "1", "c": "-"}
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
@@ -54,5 +54,5 @@ def test_a_directory_tells_whether_there_is_one_in_it(tmp_path: Path, number: in
     (tmp_path / "file").touch()
     for name in range(number):
         (tmp_path / str(name)).mkdir()
-    assert files.holds_one_directory(str(tmp_path)) is (number == 1)
-    assert not files.holds_one_directory(str(tmp_path / "none"))
+    assert files.has_one_directory(str(tmp_path)) is (number == 1)
+    assert not files.has_one_directory(str(tmp_path / "none"))

@@ -1,14 +1,22 @@
 """Numbers that only the kernel cares about."""
 
 from lunmapd.core.node import lio_objects
-from lunmapd.lio.base.index import FIRST_INDEX, Maps, Numbers, Places, domain, index_of, top_of
+from lunmapd.lio.base.index import (
+    FIRST_INDEX,
+    KernelIndex,
+    MappedLuns,
+    NumberPool,
+    blocking_directory,
+    parse_hba_index,
+    target_or_tpg_at,
+)
 
 IQN = "iqn.2020-01.org.example:disks"
 
 
 def test_the_lowest_free_number_is_given() -> None:
     """Gaps are filled before new numbers are used, and a freed number comes back."""
-    numbers = Numbers()
+    numbers = NumberPool()
     for number in (0, 1, 3):
         numbers.take(number)
     assert numbers.lowest() == 2
@@ -24,8 +32,8 @@ def _mapped(number: int, storage_object: str) -> lio_objects.MappedLun:
 
 def test_a_directory_is_that_of_a_target_or_a_tpg() -> None:
     """So all that stands in it is known; of others it is not."""
-    assert top_of(f"iscsi/{IQN}") == lio_objects.Target(IQN)
-    assert top_of(f"iscsi/{IQN}/tpgt_3") == lio_objects.Tpg(IQN, 3)
+    assert target_or_tpg_at(f"iscsi/{IQN}") == lio_objects.Target(IQN)
+    assert target_or_tpg_at(f"iscsi/{IQN}/tpgt_3") == lio_objects.Tpg(IQN, 3)
     for path in (
         "",
         "core",
@@ -34,12 +42,12 @@ def test_a_directory_is_that_of_a_target_or_a_tpg() -> None:
         "core/fileio_10000",
         f"iscsi/{IQN}/tpgt_3/acls",
     ):
-        assert top_of(path) is None
+        assert target_or_tpg_at(path) is None
 
 
 def test_a_storage_object_is_seen_as_long_as_anybody_sees_it() -> None:
     """Noting a mapped LUN twice, or once more what is gone, changes nothing; a number that is used anew counts for its new LUN."""
-    maps = Maps()
+    maps = MappedLuns()
     for item in (_mapped(0, "a"), _mapped(0, "a"), _mapped(1, "a")):
         maps.add(item)
     maps.discard(_mapped(0, "a"))
@@ -55,25 +63,28 @@ def test_a_storage_object_is_seen_as_long_as_anybody_sees_it() -> None:
 
 def test_our_indexes_start_above_those_of_others() -> None:
     """The first storage object goes to an index that no other tool would choose."""
-    assert Places().indexes.lowest() == FIRST_INDEX
+    assert KernelIndex().hba_indexes.lowest() == FIRST_INDEX
 
 
 def test_an_index_is_the_end_of_the_name() -> None:
     """Plugins have underscores in their names; directories without a number have no index."""
-    assert index_of("rd_mcp_10000") == 10000
-    assert index_of("alua") == -1
+    assert parse_hba_index("rd_mcp_10000") == 10000
+    assert parse_hba_index("alua") == -1
 
 
 def test_each_object_blocks_the_smallest_directory() -> None:
     """A LUN blocks its own directory, an ACL all ACLs of the TPG, a TPG itself."""
-    places = Places()
-    places.numbers[IQN, 1].take(0)
+    index = KernelIndex()
+    index.lun_numbers[IQN, 1].take(0)
     tpg = f"iscsi/{IQN}/tpgt_1"
-    assert domain(lio_objects.TpgLun(IQN, 1, "a"), places) == f"{tpg}/lun/lun_1"
-    places.luns[IQN, 1]["a"] = 0
-    assert domain(lio_objects.TpgLun(IQN, 1, "a"), places) == f"{tpg}/lun/lun_0"
-    assert domain(lio_objects.NodeAcl(IQN, 1, "i"), places) == f"{tpg}/acls"
-    assert domain(lio_objects.Enabled(IQN, 1, 1), places) == tpg
-    assert domain(lio_objects.Target(IQN), places) == f"iscsi/{IQN}"
-    assert domain(lio_objects.Leftover("hba", "core/fileio_10000"), places) == "core/fileio_10000"
-    assert domain(lio_objects.StorageObject("a", "fileio", "/a", 1, "1"), places) == "core/fileio_10000"
+    assert blocking_directory(lio_objects.TpgLun(IQN, 1, "a"), index) == f"{tpg}/lun/lun_1"
+    index.luns[IQN, 1]["a"] = 0
+    assert blocking_directory(lio_objects.TpgLun(IQN, 1, "a"), index) == f"{tpg}/lun/lun_0"
+    assert blocking_directory(lio_objects.NodeAcl(IQN, 1, "i"), index) == f"{tpg}/acls"
+    assert blocking_directory(lio_objects.Enabled(IQN, 1, 1), index) == tpg
+    assert blocking_directory(lio_objects.Target(IQN), index) == f"iscsi/{IQN}"
+    assert blocking_directory(lio_objects.Leftover("hba", "core/fileio_10000"), index) == "core/fileio_10000"
+    assert (
+        blocking_directory(lio_objects.StorageObject("a", "fileio", "/a", 1, "1"), index)
+        == "core/fileio_10000"
+    )

@@ -23,8 +23,8 @@ ITEMS = (
 
 def test_objects_stay_what_they_are_and_share_their_texts() -> None:
     """Each object is equal to what it was, down to numbers and flags, and a name or setting of several objects is one text."""
-    answer = wire.decode_answer(wire.encode(wire.Some(ITEMS)))
-    assert isinstance(answer, wire.Some)
+    answer = wire.decode_answer(wire.encode_message(wire.ObjectsAnswer(ITEMS)))
+    assert isinstance(answer, wire.ObjectsAnswer)
     texts = Texts()
     found = tuple(texts.share(item) for item in answer.objects)
     assert found == ITEMS

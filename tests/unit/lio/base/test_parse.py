@@ -2,7 +2,13 @@
 
 import pytest
 
-from lunmapd.lio.base import parse
+from lunmapd.lio.base.parse import (
+    parse_backing,
+    parse_directory_number,
+    parse_dynamic_sessions,
+    parse_serial,
+    parse_session,
+)
 
 _FILEIO = """\
 Status: ACTIVATED  Max Queue Depth: 0  SectorSize: 512  HwMaxSectors: 16384
@@ -29,24 +35,24 @@ CID: 0  Connection State: TARG_CONN_STATE_LOGGED_IN
 
 def test_a_file_has_path_and_size() -> None:
     """A fileio's info gives both, in bytes, with ':' in the path."""
-    assert parse.backing("fileio", _FILEIO) == ("/srv/vg:a/db1", 1048576)
+    assert parse_backing("fileio", _FILEIO) == ("/srv/vg:a/db1", 1048576)
 
 
 def test_a_device_has_a_path_only() -> None:
     """An iblock's info gives the path that it was made with; the size is the device's own."""
-    assert parse.backing("iblock", _IBLOCK) == ("/dev/disk/by-id/x", 0)
+    assert parse_backing("iblock", _IBLOCK) == ("/dev/disk/by-id/x", 0)
 
 
 def test_memory_has_pages() -> None:
     """A ramdisk's info gives number and size of its pages."""
-    assert parse.backing(
+    assert parse_backing(
         "rd_mcp", "RamDisk Makeup: rd_mcp\n  PAGES/PAGE_SIZE: 256*4096  SG_table_count: 1"
     ) == ("", 1 << 20)
 
 
 def test_a_program_has_its_configuration_and_size() -> None:
     """A tcmu device's info gives what the program gets, and bytes."""
-    assert parse.backing("user", "Config: rbd/pool/a Size: 1048576 MaxDataAreaMB: 8") == (
+    assert parse_backing("user", "Config: rbd/pool/a Size: 1048576 MaxDataAreaMB: 8") == (
         "rbd/pool/a",
         1 << 20,
     )
@@ -55,34 +61,34 @@ def test_a_program_has_its_configuration_and_size() -> None:
 @pytest.mark.parametrize("plugin", ["fileio", "iblock", "rd_mcp", "user"])
 def test_an_unconfigured_backing_is_unusable(plugin: str) -> None:
     """Before its control is written, the info has no path."""
-    assert parse.backing(plugin, "Status: DEACTIVATED") is None
+    assert parse_backing(plugin, "Status: DEACTIVATED") is None
 
 
 def test_a_serial_stands_behind_its_title() -> None:
     """The kernel writes a title before the serial, and nothing but the title if there is none."""
-    assert parse.serial("T10 VPD Unit Serial Number: 1234-abcd") == "1234-abcd"
-    assert not parse.serial("T10 VPD Unit Serial Number:")
+    assert parse_serial("T10 VPD Unit Serial Number: 1234-abcd") == "1234-abcd"
+    assert not parse_serial("T10 VPD Unit Serial Number:")
 
 
 def test_a_session_has_state_and_address() -> None:
     """Both come from the info of an ACL whose initiator is logged in."""
-    assert parse.session(_SESSION) == ("LOGGED_IN", "10.1.0.5")
+    assert parse_session(_SESSION) == ("LOGGED_IN", "10.1.0.5")
 
 
 def test_a_session_that_is_going_has_no_address() -> None:
     """A session without connections, in the one state whose word is spelled otherwise, is still a session."""
-    assert parse.session("InitiatorName: x\nSession State: TARG_SESS_FREE\n") == ("FREE", "")
+    assert parse_session("InitiatorName: x\nSession State: TARG_SESS_FREE\n") == ("FREE", "")
 
 
 def test_nobody_is_no_session() -> None:
     """The kernel says so in words."""
-    assert parse.session("No active iSCSI Session for Initiator Endpoint: iqn.x") is None
+    assert parse_session("No active iSCSI Session for Initiator Endpoint: iqn.x") is None
 
 
 def test_dynamic_sessions_are_split_at_nul() -> None:
     """Each name ends with a newline and a NUL."""
-    assert parse.dynamic_sessions("iqn.a\n\0iqn.b\n\0") == ["iqn.a", "iqn.b"]
-    assert parse.dynamic_sessions("") == []
+    assert parse_dynamic_sessions("iqn.a\n\0iqn.b\n\0") == ["iqn.a", "iqn.b"]
+    assert parse_dynamic_sessions("") == []
 
 
 @pytest.mark.parametrize(
@@ -90,4 +96,4 @@ def test_dynamic_sessions_are_split_at_nul() -> None:
 )
 def test_only_numbered_directories_count(name: str, number: int | None) -> None:
     """What else lies beside the numbered directories is not taken for one."""
-    assert parse.directory_number(name, "lun_") == number
+    assert parse_directory_number(name, "lun_") == number

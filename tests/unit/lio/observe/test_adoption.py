@@ -9,10 +9,10 @@ from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import project
 from lunmapd.core.planning.plan import plan
-from lunmapd.lio.apply.mark import take
+from lunmapd.lio.apply.mark import mark_adopted
 from lunmapd.lio.base.refusal import RefusedError
 from lunmapd.lio.observe.observe import observe
-from lunmapd.lio.observe.survey import survey
+from lunmapd.lio.observe.observe_foreign import observe_foreign
 from support.configfs_tree import Tree
 
 IQN = "iqn.2020-01.org.example:disks"
@@ -43,31 +43,31 @@ def tree(tmp_path: Path) -> Tree:
 
 
 def _wanted(tree: Tree) -> lio_objects.Objects:
-    made = adopt(survey(tree.root), "n1")
+    made = adopt(observe_foreign(tree.root), "n1")
     assert made.refused == {"b": "this storage object is exported by no target; it is left alone"}
     return project(made.lunmap, "n1")
 
 
 def test_what_is_taken_is_ours_and_as_it_was_read(tree: Tree) -> None:
     """Before it is marked nothing is ours; afterwards a look finds what the survey said, and the rest still isn't."""
-    wanted, found = _wanted(tree), survey(tree.root)
+    wanted, found = _wanted(tree), observe_foreign(tree.root)
     assert observe(tree.root, NOBODY).objects == {}
-    take(tree.root, found, wanted)
+    mark_adopted(tree.root, found, wanted)
     seen = observe(tree.root, NOBODY)
     assert seen.objects == as_ours(found, wanted)
     assert not any("b" in name for name in seen.objects)
     assert plan(wanted, seen.objects) == ()
-    assert survey(tree.root).tpgs == ()
+    assert observe_foreign(tree.root).tpgs == ()
 
 
 def test_a_target_is_marked_after_its_storage_objects(tree: Tree) -> None:
     """Killed in between, the target is still another tool's, so no LUN of it can be taken for half-made."""
-    wanted, found = _wanted(tree), survey(tree.root)
+    wanted, found = _wanted(tree), observe_foreign(tree.root)
     alias = tree.root / TPGT / "param/TargetAlias"
     alias.unlink()
     alias.mkdir()
     with pytest.raises(RefusedError, match="mark"):
-        take(tree.root, found, wanted)
+        mark_adopted(tree.root, found, wanted)
     alias.rmdir()
     assert (tree.root / "core/fileio_0/a/alias").read_text() == "lunmapd emulate_tpu adopted"
     assert {type(item) for item in observe(tree.root, NOBODY).objects.values()} == {lio_objects.StorageObject}
@@ -75,13 +75,13 @@ def test_a_target_is_marked_after_its_storage_objects(tree: Tree) -> None:
 
 def test_a_taking_over_that_was_killed_is_done_again(tree: Tree) -> None:
     """With the storage objects marked and the target not, the survey says what it said before, and the rest is marked."""
-    wanted, found = _wanted(tree), survey(tree.root)
+    wanted, found = _wanted(tree), observe_foreign(tree.root)
     tree.write("core/fileio_0/a/alias", "lunmapd emulate_tpu adopted")
-    assert survey(tree.root) == found
+    assert observe_foreign(tree.root) == found
     assert _wanted(tree) == wanted
-    take(tree.root, survey(tree.root), wanted)
+    mark_adopted(tree.root, observe_foreign(tree.root), wanted)
     assert observe(tree.root, NOBODY).objects == as_ours(found, wanted)
-    assert "a" not in {item.name for item in survey(tree.root).storage.values()}
+    assert "a" not in {item.name for item in observe_foreign(tree.root).storage.values()}
 
 
 @pytest.mark.parametrize(
@@ -97,4 +97,4 @@ def test_a_taking_over_that_was_killed_is_done_again(tree: Tree) -> None:
 def test_what_no_map_can_say_is_noticed(tree: Tree, path: str, text: str, reason: str) -> None:
     """The kernel shows it, and the target stays another tool's."""
     tree.write(path, text)
-    assert reason in adopt(survey(tree.root), "n1").refused[IQN]
+    assert reason in adopt(observe_foreign(tree.root), "n1").refused[IQN]

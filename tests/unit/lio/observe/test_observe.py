@@ -8,8 +8,8 @@ from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
-from lunmapd.lio.base.observation import Known, Look
-from lunmapd.lio.observe.observe import look_at, observe
+from lunmapd.lio.base.observation import Observation, ObservationHints
+from lunmapd.lio.observe.observe import observe, observe_lio
 from support.configfs_tree import IQN, NOBODY, TPGT, Tree, leftovers, served
 
 
@@ -81,9 +81,9 @@ def test_storage_objects_below_our_indexes_are_not_ours(tree: Tree) -> None:
     """Neither those of other tools nor those of plugins that lunmapd does not use are reported."""
     tree.storage_object("theirs", "fileio_9999")
     tree.storage_object("odd", "odd_plugin_10000")
-    sight = look_at(tree.root, NOBODY)
-    assert not sight.observed.objects
-    assert sight.places.indexes.lowest() == 10001
+    result = observe_lio(tree.root, NOBODY)
+    assert not result.observed.objects
+    assert result.index.hba_indexes.lowest() == 10001
 
 
 def test_halves_are_leftovers(tree: Tree) -> None:
@@ -103,10 +103,10 @@ def test_halves_are_leftovers(tree: Tree) -> None:
 def test_what_was_expected_in_a_directory_is_looked_for_first(tree: Tree) -> None:
     """It is seen as without knowing; so is what stands there instead of it, beside it, or under its name elsewhere."""
     served(tree)
-    known = Known(devices={"a": "fileio_10000", "gone": "fileio_10001", "half": "fileio_10002"})
+    known = ObservationHints(hbas={"a": "fileio_10000", "gone": "fileio_10001", "half": "fileio_10002"})
 
     def alike() -> bool:
-        return look_at(tree.root, NOBODY, known).observed == look_at(tree.root, NOBODY).observed
+        return observe_lio(tree.root, NOBODY, known).observed == observe_lio(tree.root, NOBODY).observed
 
     assert alike()
     tree.storage_object("instead", "fileio_10001")
@@ -206,7 +206,7 @@ def test_the_port_id_is_known_where_the_kernel_has_one(
 def test_a_look_hands_on_what_it_finds() -> None:
     """Who takes objects as they come gets all of them but the last few, and none of these stays behind; groups are remembered."""
     handed: list[lio_objects.Object] = []
-    look = Look(Path("/nowhere"), hand_on=handed.extend)
+    look = Observation(Path("/nowhere"), emit=handed.extend)
     grouped = lio_objects.StorageObject(
         "g", "fileio", "/g", 1, "1", alua=lio_objects.Alua(1, AluaState.OPTIMIZED)
     )
@@ -215,7 +215,7 @@ def test_a_look_hands_on_what_it_finds() -> None:
         look.add(item)
     assert len(handed) > 700
     assert [*handed, *look.objects.values()] == found
-    assert look.with_group == {"g"}
+    assert look.with_alua_group == {"g"}
 
 
 def test_what_the_note_names_is_read(tree: Tree) -> None:

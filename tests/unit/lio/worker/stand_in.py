@@ -6,7 +6,7 @@ import time
 
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.lio.base.index import Places, domain
+from lunmapd.lio.base.index import KernelIndex, blocking_directory
 from lunmapd.lio.worker import wire
 
 
@@ -16,28 +16,32 @@ def main() -> None:
         request = wire.decode_request(line)
         if isinstance(request, wire.Observe):
             _misbehave(sys.argv[1])
-            objects = tuple(item for held in request.held for item in held.objects)
-            foreign = tuple(held.path for held in request.held)
+            objects = tuple(item for held in request.stuck for item in held.objects)
+            foreign = tuple(held.path for held in request.stuck)
             for claim in request.claims:
                 if claim.startswith("iqn."):
-                    _send(wire.Some((lio_objects.Target(claim), lio_objects.Tpg(claim, 1))))
-            _send(wire.Seen(objects, foreign, request.claims, ()))
+                    _send(wire.ObjectsAnswer((lio_objects.Target(claim), lio_objects.Tpg(claim, 1))))
+            _send(wire.ObservedAnswer(objects, foreign, request.claims, ()))
         else:
             assert isinstance(request, wire.Apply)  # nobody sends it a Glance
             for number, step in enumerate(request.steps):
                 assert isinstance(step.item, lio_objects.Target)
-                _send(wire.Progress((), ((number, domain(step.item, Places())),)))
+                _send(wire.ProgressAnswer((), ((number, blocking_directory(step.item, KernelIndex())),)))
                 if step.item.iqn == "hang-together":
-                    _send(wire.Progress((), tuple((each, f"iscsi/{each}") for each in (number, number + 1))))
+                    _send(
+                        wire.ProgressAnswer(
+                            (), tuple((each, f"iscsi/{each}") for each in (number, number + 1))
+                        )
+                    )
                 _misbehave(step.item.iqn)
                 refused = step.item.iqn == "refuse"
                 outcome = Failure("KernelRefused", "no") if refused else None
-                _send(wire.Progress(((number, outcome),)))
+                _send(wire.ProgressAnswer(((number, outcome),)))
 
 
 def _misbehave(what: str) -> None:
     if what.startswith("hang-in "):
-        _send(wire.Progress((), ((0, what.removeprefix("hang-in ")),)))
+        _send(wire.ProgressAnswer((), ((0, what.removeprefix("hang-in ")),)))
     if what.startswith("hang"):
         time.sleep(3600)
     if what.startswith("die"):
@@ -45,7 +49,7 @@ def _misbehave(what: str) -> None:
 
 
 def _send(answer: wire.Answer) -> None:
-    sys.stdout.buffer.write(wire.encode(answer) + b"\n")
+    sys.stdout.buffer.write(wire.encode_message(answer) + b"\n")
     sys.stdout.buffer.flush()
 
 

@@ -14,7 +14,7 @@ from lunmapd.core.planning.outcome import Report
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.worker.kernel import Deadlines, Kernel, KernelUnreadableError
 
-QUICK = Deadlines(observe=60.0, step=2.0, close=5.0, most_lost=3)
+QUICK = Deadlines(observe=60.0, step=2.0, close=5.0, max_lost_workers=3)
 MakeKernel = Callable[..., Kernel]
 
 
@@ -103,7 +103,7 @@ def test_a_worker_that_dies_again_and_again_costs_no_other_step(make_kernel: Mak
 
 def test_after_some_losses_the_rest_is_put_off(make_kernel: MakeKernel) -> None:
     """A plan that loses worker after worker does not go on through all its steps."""
-    kernel = make_kernel("answer", Deadlines(step=5.0, most_lost=1))
+    kernel = make_kernel("answer", Deadlines(step=5.0, max_lost_workers=1))
     assert _reasons(list(kernel.apply(_create("die", "a")))) == ["WorkerDied", "WorkerDied"]
     assert _reasons(list(kernel.apply(_create("a")))) == [None]
 

@@ -7,7 +7,7 @@ import pytest
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.plan import Action, Step
-from lunmapd.lio.worker.parallel import lanes, runs
+from lunmapd.lio.worker.parallel import split_into_runs, step_runner
 
 IQN = "iqn.2020-01.org.example:disks"
 
@@ -30,8 +30,8 @@ def test_only_luns_in_a_row_are_taken_together() -> None:
         *_luns("a", "b"),
         _step(lio_objects.NodeAcl(IQN, 1, "i")),
     ]
-    assert [[number for number, _ in run] for run in runs(steps)] == [[0], [1], [2], [3, 4], [5]]
-    assert [[step for _, step in run] for run in runs([gone, *_luns("a")])] == [[gone], _luns("a")]
+    assert [[number for number, _ in run] for run in split_into_runs(steps)] == [[0], [1], [2], [3, 4], [5]]
+    assert [[step for _, step in run] for run in split_into_runs([gone, *_luns("a")])] == [[gone], _luns("a")]
 
 
 def test_a_run_is_done_side_by_side() -> None:
@@ -42,13 +42,13 @@ def test_a_run_is_done_side_by_side() -> None:
         together.wait(20.0)
         return Failure("KernelRefused", "no") if number == 1 else None
 
-    (run,) = runs(_luns("a", "b", "c"))
-    with lanes(do, side_by_side=True) as perform:
+    (run,) = split_into_runs(_luns("a", "b", "c"))
+    with step_runner(do, parallel=True) as perform:
         assert [outcome and outcome.reason for outcome in perform(run)] == [None, "KernelRefused", None]
 
 
-@pytest.mark.parametrize("side_by_side", [True, False])
-def test_without_lanes_and_alone_a_step_needs_no_thread(*, side_by_side: bool) -> None:
+@pytest.mark.parametrize("parallel", [True, False])
+def test_without_lanes_and_alone_a_step_needs_no_thread(*, parallel: bool) -> None:
     """A step that has no company, and any step on a machine with one processor, is done where it is asked for."""
     seen: list[tuple[int, str]] = []
 
@@ -56,8 +56,8 @@ def test_without_lanes_and_alone_a_step_needs_no_thread(*, side_by_side: bool) -
         seen.append((number, threading.current_thread().name))
         return None
 
-    steps = _luns("a") if side_by_side else _luns("a", "b")
-    (run,) = runs(steps)
-    with lanes(do, side_by_side=side_by_side) as perform:
+    steps = _luns("a") if parallel else _luns("a", "b")
+    (run,) = split_into_runs(steps)
+    with step_runner(do, parallel=parallel) as perform:
         assert perform(run) == [None] * len(steps)
     assert seen == [(number, threading.current_thread().name) for number in range(len(steps))]

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from lunmapd.core.node import lio_objects
-from lunmapd.lio.base.observation import Held
+from lunmapd.lio.base.observation import StuckDirectory
 from lunmapd.lio.worker.process import WorkerProcess
-from lunmapd.lio.worker.quarantine import Quarantine, Stuck
+from lunmapd.lio.worker.quarantine import Quarantine, StuckStep
 
 IQN = "iqn.2020-01.org.example:disks"
 ACL = lio_objects.NodeAcl(IQN, 1, "host")
@@ -27,7 +27,7 @@ def hanging() -> Iterator[WorkerProcess]:
     worker = WorkerProcess([sys.executable, "-c", "import time; time.sleep(3600)"])
     yield worker
     worker.close(0.0)
-    assert worker.ended(20.0)
+    assert worker.wait_ended(20.0)
 
 
 @pytest.mark.parametrize(
@@ -46,34 +46,34 @@ def test_a_hanging_step_blocks_its_directory(
     item: lio_objects.Object, blocked: set[lio_objects.Object]
 ) -> None:
     """What is listed in the directory that the kernel holds is blocked, and nothing else."""
-    assert {other for other in EVERYTHING if Stuck(item, "p", "m").blocks(other)} == blocked
+    assert {other for other in EVERYTHING if StuckStep(item, "p", "m").blocks(other)} == blocked
 
 
 def test_what_hangs_is_held_as_last_seen(hanging: WorkerProcess) -> None:
     """As long as its worker is there, steps on it are refused and a look gives what was there before."""
     quarantine = Quarantine()
-    quarantine.add(hanging, Stuck(LUN, "iscsi/x/tpgt_1/lun/lun_0", "it hangs"))
+    quarantine.add(hanging, StuckStep(LUN, "iscsi/x/tpgt_1/lun/lun_0", "it hangs"))
     failure = quarantine.failure(LUN)
     assert failure is not None
     assert failure.reason == "Stuck"
     assert quarantine.failure(DISK) is None
-    assert quarantine.held(EVERYTHING) == (Held("iscsi/x/tpgt_1/lun/lun_0", (LUN,)),)
+    assert quarantine.directories(EVERYTHING) == (StuckDirectory("iscsi/x/tpgt_1/lun/lun_0", (LUN,)),)
 
 
 def test_the_end_of_the_worker_ends_the_quarantine(hanging: WorkerProcess) -> None:
     """When the kernel lets the worker go, the place is looked at again, and only then touched."""
     quarantine = Quarantine()
-    quarantine.add(hanging, Stuck(LUN, "p", "it hangs"))
+    quarantine.add(hanging, StuckStep(LUN, "p", "it hangs"))
     hanging.leave_behind()
-    assert hanging.ended(20.0)
+    assert hanging.wait_ended(20.0)
     assert quarantine.failure(LUN) is not None
-    assert quarantine.held(EVERYTHING) == ()
+    assert quarantine.directories(EVERYTHING) == ()
     assert quarantine.failure(LUN) is None
 
 
 def test_where_a_process_waits_is_told(hanging: WorkerProcess) -> None:
     """A process that sleeps has a place in the kernel, or at least the word that it is unknown."""
     deadline = time.monotonic() + 20
-    while hanging.where() == "unknown" and time.monotonic() < deadline:
+    while hanging.kernel_stack() == "unknown" and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert hanging.where()
+    assert hanging.kernel_stack()

@@ -12,7 +12,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import WAITING, Failure
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.worker import wire
-from lunmapd.lio.worker.kernel import COMMAND
+from lunmapd.lio.worker.kernel import WORKER_COMMAND
 from lunmapd.lio.worker.process import WorkerProcess
 
 GONE = lio_objects.StorageObject("gone", "fileio", "/srv/gone", 1, "1")
@@ -22,10 +22,10 @@ PATIENCE = 30.0
 @pytest.fixture
 def worker() -> Iterator[WorkerProcess]:
     """Return the real worker; closing its stdin ends it."""
-    process = WorkerProcess(COMMAND)
+    process = WorkerProcess(WORKER_COMMAND)
     yield process
     process.close(PATIENCE)
-    assert process.ended(PATIENCE)
+    assert process.wait_ended(PATIENCE)
 
 
 def _apply(worker: WorkerProcess, *steps: Step) -> list[Failure | None]:
@@ -34,7 +34,7 @@ def _apply(worker: WorkerProcess, *steps: Step) -> list[Failure | None]:
     outcomes: dict[int, Failure | None] = {}
     while len(outcomes) < len(steps):
         answer = worker.receive(deadline)
-        assert isinstance(answer, wire.Progress)
+        assert isinstance(answer, wire.ProgressAnswer)
         outcomes |= dict(answer.outcomes)
     return [outcomes[number] for number in range(len(steps))]
 
@@ -53,7 +53,7 @@ def test_nothing_of_the_working_directory_is_run(tmp_path: Path, monkeypatch: py
     for name in ("msgspec", "lunmapd", "signal"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")
     monkeypatch.chdir(tmp_path)
-    worker = WorkerProcess(COMMAND)
+    worker = WorkerProcess(WORKER_COMMAND)
     assert _apply(worker, Step(Action.DELETE, GONE, "gone")) == [None]
     worker.close(PATIENCE)
 

@@ -1,0 +1,150 @@
+"""Looking at what other tools have made: everything that an adoption needs to know. Only reads."""
+
+import stat
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from lunmapd.core.adoption.convert import PRODUCTS
+from lunmapd.core.adoption.foreign import Found, FoundAcl, FoundMap, FoundStorage, FoundTpg
+from lunmapd.core.adoption.saveconfig import OWN_GROUPS, acl_trouble, file_troubles
+from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
+from lunmapd.core.node.observed import Session
+from lunmapd.core.node.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
+from lunmapd.lio.base.alias import parse_alias
+from lunmapd.lio.base.index import FIRST_INDEX, parse_hba_index, tpg_path
+from lunmapd.lio.base.observation import Observation
+from lunmapd.lio.base.parse import (
+    backing_info_file,
+    discards_writes,
+    parse_backing,
+    parse_directory_number,
+    parse_serial,
+    parse_session,
+    writes_back,
+)
+from lunmapd.lio.observe.auth import DISCOVERY, observe_credentials
+from lunmapd.lio.observe.tpgs import is_marked
+
+_HARDWARE = ("hw_block_size", "hw_queue_depth", "hw_max_sectors")
+_NO_TARGETS = ("discovery_auth",)
+
+
+def observe_foreign(root: Path) -> Found:
+    """Look below `root`, configfs' target directory, at what is not ours. Raises OSError if it can't be read."""
+    observation = Observation(root)
+    tpgs = tuple(_tpgs(observation))
+    exported = {key for tpg in tpgs for key in tpg.luns.values()}
+    enforced = observation.read(f"{DISCOVERY}/enforce_discovery_auth") == "1"
+    discovery = observe_credentials(observation, DISCOVERY) if enforced else None
+    return Found(dict(_storage(observation, exported)), tpgs, discovery, tuple(observation.sessions))
+
+
+def _storage(observation: Observation, exported: AbstractSet[str]) -> Iterator[tuple[str, FoundStorage]]:
+    """Yield what is not ours, or `exported` by a target that is not: there a taking over was killed before it came to the target."""
+    for hba in observation.list_directories("core"):
+        plugin = hba.rpartition("_")[0]
+        if not 0 <= parse_hba_index(hba) < FIRST_INDEX or plugin not in STORAGE_ATTRIBUTES:
+            continue
+        for name in observation.list_directories(f"core/{hba}"):
+            path, key = f"core/{hba}/{name}", f"{hba}/{name}"
+            if key in exported or not parse_alias(plugin, observation.read(f"{path}/alias") or "").adopted:
+                yield key, _storage_object(observation, path, plugin, name)
+
+
+def _storage_object(observation: Observation, path: str, plugin: str, name: str) -> FoundStorage:
+    info = observation.read(f"{path}/info") or ""
+    backing = observation.read(f"{path}/{backing_info_file(plugin)}") or ""
+    source, size = parse_backing(plugin, backing) or ("", 0)
+    known = [attribute for kind, attribute in STORAGE if kind == plugin]
+    attributes = observation.read_settings(
+        f"{path}/attrib", {*STORAGE_ATTRIBUTES[plugin], *known, *_HARDWARE}
+    )
+    return FoundStorage(
+        name,
+        plugin,
+        source,
+        size,
+        parse_serial(observation.read(f"{path}/wwn/vpd_unit_serial") or ""),
+        dict(attributes),
+        observation.read(f"{path}/wwn/vendor_id") or "",
+        observation.read(f"{path}/wwn/product_id") or PRODUCTS.get(plugin, ""),
+        next(_troubles(observation, path, plugin, source, info), ""),
+    )
+
+
+def _troubles(observation: Observation, path: str, plugin: str, source: str, info: str) -> Iterator[str]:
+    if not source and plugin != "rd_mcp":
+        yield "it is not configured, or its path has a space"
+    if plugin == "fileio" and source:
+        yield from file_troubles(source, device=not _is_file(source), write_back=writes_back(info))
+    if discards_writes(info):
+        yield "it throws away what is written (nullio)"
+    if set(observation.list_directories(f"{path}/alua")) - {"default_tg_pt_gp"}:
+        yield OWN_GROUPS
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return stat.S_ISREG(Path(path).stat().st_mode)
+    except OSError:
+        return True
+
+
+def _tpgs(observation: Observation) -> Iterator[FoundTpg]:
+    for iqn in sorted(observation.list_directories("iscsi")):
+        if iqn in _NO_TARGETS:
+            continue
+        for name in observation.list_directories(f"iscsi/{iqn}"):
+            tag = parse_directory_number(name, "tpgt_")
+            if tag is not None and not is_marked(observation, iqn, tag):
+                yield _tpg(observation, iqn, tag)
+
+
+def _tpg(observation: Observation, iqn: str, tag: int) -> FoundTpg:
+    path = tpg_path(iqn, tag)
+    governed = [name for name, _ in TPG_ATTRIBUTES]
+    return FoundTpg(
+        iqn,
+        tag,
+        observation.read(f"{path}/enable") == "1",
+        int(observation.read(f"{path}/rtpi") or "0", 16),
+        dict(observation.read_settings(f"{path}/attrib", {*governed, *TPG})),
+        dict(observation.read_settings(f"{path}/param", PARAMETERS)),
+        dict(_links(observation, f"{path}/lun")),
+        tuple(
+            _acl(observation, iqn, tag, name) for name in sorted(observation.list_directories(f"{path}/acls"))
+        ),
+        {
+            address: observation.read(f"{path}/np/{address}/iser") == "1"
+            for address in observation.list_directories(f"{path}/np")
+        },
+    )
+
+
+def _links(observation: Observation, path: str) -> Iterator[tuple[int, str]]:
+    """Yield the numbers of the LUNs in a directory, with the last two parts of where each leads."""
+    for name in observation.list_directories(path):
+        number = parse_directory_number(name, "lun_")
+        if number is not None:
+            yield number, "/".join((observation.read_link(f"{path}/{name}") or "").split("/")[-2:])
+
+
+def _acl(observation: Observation, iqn: str, tag: int, initiator: str) -> FoundAcl:
+    path = f"{tpg_path(iqn, tag)}/acls/{initiator}"
+    logged_in = parse_session(observation.read(f"{path}/info") or "")
+    if logged_in:
+        observation.sessions.append(Session(iqn, tag, initiator, *logged_in))
+    maps = tuple(
+        FoundMap(number, _lun(link), observation.read(f"{path}/lun_{number}/write_protect") == "1")
+        for number, link in sorted(_links(observation, path))
+    )
+    attributes = dict(observation.read_settings(f"{path}/attrib", ("authentication",)))
+    return FoundAcl(
+        initiator, observe_credentials(observation, f"{path}/auth"), maps, acl_trouble(attributes)
+    )
+
+
+def _lun(link: str) -> int:
+    number = parse_directory_number(link.rpartition("/")[2], "lun_")
+    return -1 if number is None else number
