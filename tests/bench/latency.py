@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from bench.figure import AtMost, Figure, Measured, times_bare
 from bench.tree import NODES, bare, ensemble, grown, lun_name, luns, terms, tree
+from lab.wait import PATIENCE
 from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.tree.read import read_tree
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 _ROUNDS = 30
 _LUNS = 100
-_PATIENCE = 120.0  # seconds, for all rounds
 
 
 def _latency() -> Measured:
@@ -47,7 +47,7 @@ def _follower(kind: str, hosts: str, root: str, node: str) -> Iterator[IO[str]]:
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None
-    hung = threading.Timer(_PATIENCE, process.kill)
+    hung = threading.Timer(PATIENCE, process.kill)
     hung.start()
     try:
         yield process.stdout

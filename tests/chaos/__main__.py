@@ -15,10 +15,12 @@ from itertools import cycle
 from pathlib import Path
 
 from chaos.campaign import Campaign, fight, judge
-from chaos.field import Field, StuckError, wait_until
+from chaos.field import Field
 from chaos.history import Blow, History, Violation
 from chaos.nemesis import Nemesis
 from lab import Ensemble, Lab
+from lab.errors import WaitTimeout
+from lab.wait import wait_until
 from lunmapd.store.session.errors import NotInitialisedError
 
 SEED = 20260101
@@ -64,8 +66,8 @@ class Soak:
             try:
                 fight(field, plan, lambda nemesis: self._tell(number, plan, field, nemesis))
                 tree = field.wipe()
-                wait_until(lambda: field.all_meet(NotInitialisedError), "all find no tree")
-            except StuckError as stuck:
+                wait_until("all find no tree", lambda: field.all_meet(NotInitialisedError))
+            except WaitTimeout as stuck:
                 field.stop_writers()
                 self._note(number, plan, field.history(), Violation("all recover", str(stuck)))
             else:

@@ -11,11 +11,12 @@ from kazoo.handlers.threading import KazooTimeoutError
 from msgspec.structs import replace
 
 from chaos.edits import with_lun
-from chaos.field import Field, wait_until
+from chaos.field import Field
 from chaos.history import Smear
 from chaos.recorder import now
 from chaos.tree import bare
 from lab import Server
+from lab.wait import wait_until
 from lunmapd.core.base.documents import decode
 from lunmapd.core.base.lunmap import Lun, Lunmap
 from lunmapd.store.session.session import Session
@@ -67,7 +68,7 @@ def leader_parted(field: Field, _: Random) -> Heal:
     others = [server for server in field.ensemble.servers if server is not leader]
     for other in others:
         leader.part(other)
-    wait_until(lambda: leader.mode() != "leader", "the parted leader steps down")
+    wait_until("the parted leader steps down", lambda: leader.mode() != "leader")
 
     def heal() -> None:
         for other in others:
@@ -82,7 +83,7 @@ def all_parted(field: Field, _: Random) -> Heal:
     pairs = ((one, two), (two, three), (one, three))
     for left, right in pairs:
         left.part(right)
-    wait_until(lambda: not any(server.mode() for server in field.ensemble.servers), "nobody serves")
+    wait_until("nobody serves", lambda: not any(server.mode() for server in field.ensemble.servers))
 
     def heal() -> None:
         for left, right in pairs:
@@ -127,7 +128,7 @@ def disk_full(field: Field, dice: Random) -> Heal:
 
     def heal() -> None:
         victim.free()
-        wait_until(lambda: _serves(victim), "the server with the full disk serves again")
+        wait_until("the server with the full disk serves again", lambda: _serves(victim))
 
     return heal
 
@@ -191,7 +192,7 @@ def oversized(field: Field, dice: Random) -> Heal:
 def _smear(field: Field, dice: Random, spoil: Callable[[bytes], bytes]) -> Heal:
     """Overwrite a Lun; to heal it an admin commits the map that is read then, with a Lun of that name in it."""
     with bare(field.ensemble.hosts) as client:
-        wait_until(lambda: bool(client.get_children(f"{field.root}/luns")), "the writers make a Lun")
+        wait_until("the writers make a Lun", lambda: bool(client.get_children(f"{field.root}/luns")))
         name = dice.choice(sorted(client.get_children(f"{field.root}/luns")))
         path = f"{field.root}/luns/{name}"
         good = client.get(path)[0]

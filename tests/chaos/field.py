@@ -1,9 +1,9 @@
 """The field on which writers, followers and faults meet: one tree on one ensemble."""
 
 import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Self
@@ -16,17 +16,12 @@ from chaos.recorder import Recorder, now
 from chaos.tree import read_head, read_tree
 from chaos.writer import Writer
 from lab import Ensemble
+from lab.wait import PATIENCE, wait_until
 from lunmapd.store.session.errors import StoreError
 from lunmapd.store.session.session import Session
 from lunmapd.store.upkeep.init import initialise
 
 _DEADLINE = 5.0
-_END = 120.0
-_POLL = 0.02
-
-
-class StuckError(AssertionError):
-    """What must come to pass sooner or later did not within a time that is long for all that was harmed."""
 
 
 class Field:
@@ -86,7 +81,7 @@ class Field:
     def join_writers(self) -> None:
         """Wait until no writer has anything more to do."""
         for thread in self._threads:
-            thread.join(_END)
+            thread.join(PATIENCE)
             assert not thread.is_alive(), f"writer {thread.name} doesn't end"
         for writer in self.writers:
             writer.session.close()
@@ -109,16 +104,13 @@ class Field:
     def await_commits(self, number: int) -> None:
         """Return when so many more commits were acknowledged."""
         wanted = self.committed + number
-        wait_until(lambda: self.committed >= wanted, f"{number} more commits")
+        wait_until(f"{number} more commits", lambda: self.committed >= wanted)
 
     def settle(self) -> None:
-        """Return when every follower has what head says now. Raises StuckError."""
+        """Return when every follower has what head says now. Raises WaitTimeout."""
         head = read_head(self.ensemble.hosts, self.root)
         for follower in self.followers:
-            wait_until(
-                lambda one=follower: one.has(head.revision),  # type: ignore[misc]
-                f"{follower.name} at revision {head.revision}",
-            )
+            wait_until(f"{follower.name} at revision {head.revision}", partial(follower.has, head.revision))
 
     def tree(self) -> Tree:
         """Return what is in ZooKeeper; nobody may be writing."""
@@ -160,12 +152,3 @@ class Field:
 
     def _writer(self, name: str, think: float = 0.0) -> Writer:
         return Writer(name, self._open_session(), f"{self.seed}/{name}", self.recorder, think)
-
-
-def wait_until(holds: Callable[[], bool], what: str, seconds: float = _END) -> None:
-    """Return when it holds. Raises StuckError."""
-    until = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > until:
-            raise StuckError(f"not within {seconds:g} s: {what}")
-        time.sleep(_POLL)

@@ -6,6 +6,7 @@ from pathlib import Path
 from chaos.history import Sighting
 from chaos.recorder import Recorder, now
 from fakes.lio import FakeLio
+from lab.wait import PATIENCE
 from lunmapd.agent.loop.agent import Agent, utc_now
 from lunmapd.agent.loop.disk import Local
 from lunmapd.agent.loop.follow import Follower as MapFollower
@@ -21,7 +22,6 @@ from lunmapd.store.session.session import Session
 
 _NEVER = 3600.0  # at rest only the watch wakes it: a lost watch is a follower that stays behind
 _RETRY = 0.2
-_END = 120.0
 _POLICY = Policy(
     limits=Limits(share=1.0), audit=3600.0
 )  # random maps lose much at once, and nobody is there to confirm it
@@ -64,7 +64,7 @@ class Follower:
             return
         self._stops.set()
         self._bell.ring()
-        self._thread.join(_END)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive(), f"{self.name} doesn't end"
         self.session.close()
         self._thread = None

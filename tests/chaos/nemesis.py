@@ -30,7 +30,7 @@ class Nemesis:
             self.strike(self._dice.choice(sorted(FAULTS)), pause)
 
     def strike(self, name: str, pause: Pause) -> None:
-        """Do one fault, let it last, heal it, and wait until everybody has got over it. Raises StuckError."""
+        """Do one fault, let it last, heal it, and wait until everybody has got over it. Raises WaitTimeout."""
         self.striking = name
         lasts = self._dice.uniform(*self._lasts)
         began = now()

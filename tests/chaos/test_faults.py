@@ -8,11 +8,12 @@ import pytest
 
 from chaos.campaign import Campaign, fight, judge
 from chaos.faults import FAULTS
-from chaos.field import Field, wait_until
+from chaos.field import Field
 from chaos.history import History, Outcome, released
 from chaos.importer import Importer
 from chaos.nemesis import Nemesis
 from lab import Ensemble
+from lab.wait import wait_until
 from lunmapd.store.session.errors import ForeignClusterError, NotInitialisedError
 from lunmapd.store.session.session import Session
 from lunmapd.store.upkeep.init import initialise
@@ -99,9 +100,9 @@ def test_a_tree_that_is_gone_or_new_is_not_followed(
         field.settle()
         tree = field.wipe()
         field.start_writers(2)
-        wait_until(lambda: field.all_meet(NotInitialisedError), "all find no tree")
+        wait_until("all find no tree", lambda: field.all_meet(NotInitialisedError))
         field.stop_writers()
         with Session(trio.hosts, root) as session:
             initialise(session)
-            wait_until(lambda: field.all_meet(ForeignClusterError), "all find a foreign tree")
+            wait_until("all find a foreign tree", lambda: field.all_meet(ForeignClusterError))
         assert_kept(field.history(tree), request)

@@ -4,7 +4,6 @@ from msgspec import structs
 
 from contract.sides import Side
 from lab import Initiator, Machine, wait_for
-from lab.wait import PATIENCE
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
@@ -155,6 +154,4 @@ def log_out(node: Machine, initiator: Initiator) -> None:
     """
     initiator.machine.run("multipath -F; iscsiadm -m node -u; iscsiadm -m node -o delete", check=False)
     told = "cat /sys/kernel/config/target/iscsi/iqn*/tpgt_*/acls/*/info 2>/dev/null || true"
-    wait_for(
-        lambda: node.run(told).stdout, lambda text: "InitiatorName" not in text, PATIENCE, "closed sessions"
-    )
+    wait_for("closed sessions", lambda: node.run(told).stdout, lambda text: "InitiatorName" not in text)

@@ -77,10 +77,10 @@ class Hang:
         self.node.run("rm -f /run/go")
         guest = self.node.spawn("python3 -W ignore /run/hang.py /run/desired /run/go")
         wait_for(
+            "two passes",
             guest.output,
             lambda text: text.count("\n") == 1 or guest.poll() is not None,
             2 * PATIENCE,
-            "two passes",
         )
         if lio_objects.key(lio_objects.Enabled(OTHER, TAG, TAG + 1)) in states[-1]:
             self._use_other()
@@ -95,14 +95,13 @@ class Hang:
         self.initiator.login(OTHER)
         disk = f"/dev/disk/by-path/ip-{self.node.address}:3260-iscsi-{OTHER}-lun-0"
         wait_for(
+            "a read from the other target",
             lambda: (
                 self.initiator.machine.run(
                     f"dd if={disk} of=/dev/null bs=4k count=1 iflag=direct", check=False
                 ).status
             ),
             lambda status: status == 0,
-            PATIENCE,
-            "a read from the other target",
         )
 
 
@@ -119,12 +118,12 @@ def _hang_io(node: Machine, initiator: Initiator) -> None:
             f"cat /sys/block/$(basename $(readlink -f {disk}))/inflight || true"
         ).stdout
 
-    wait_for(flying, lambda text: text.split() == ["0", "0"], PATIENCE, "a quiet disk")
+    wait_for("a quiet disk", flying, lambda text: text.split() == ["0", "0"])
     initiator.machine.run(f"echo 600 >/sys/block/$(basename $(readlink -f {disk}))/device/timeout")
     node.run("dmsetup suspend --noflush slow")
     reading = f"dd if={disk} of=/dev/null bs=4k count=1 iflag=direct skip=9"
     initiator.machine.run(f"setsid {reading} </dev/null >/dev/null 2>&1 &")
-    wait_for(flying, lambda text: text.split() not in (["0", "0"], []), PATIENCE, "I/O in flight")
+    wait_for("I/O in flight", flying, lambda text: text.split() not in (["0", "0"], []))
 
 
 def _reasons(found: dict[str, Any]) -> dict[str, str]:
@@ -216,11 +215,7 @@ def test_a_login_that_hangs_costs_the_closing_of_other_tpgs(hanging: Hang, real:
 def _come_back(node: Machine, initiator: Initiator) -> None:
     """Let the initiator lose its connection and log in again, until that hangs in the kernel."""
     initiator.machine.cut()
-    wait_for(
-        initiator.sessions, lambda found: {each.state for each in found} != {"LOGGED_IN"}, PATIENCE, "a loss"
-    )
+    wait_for("a loss", initiator.sessions, lambda found: {each.state for each in found} != {"LOGGED_IN"})
     initiator.machine.heal()
     stack = "cat /proc/$(pgrep -x iscsi_np)/stack"
-    wait_for(
-        lambda: node.run(stack).stdout, lambda text: "reinstatement" in text, PATIENCE, "a login that hangs"
-    )
+    wait_for("a login that hangs", lambda: node.run(stack).stdout, lambda text: "reinstatement" in text)

@@ -112,11 +112,9 @@ def test_a_session_is_seen_with_its_address(pair: tuple[Machine, Initiator], rea
     initiator.discover(node.address)
     initiator.login()
     session = Session(IQN, TAG, maps.HOST, "LOGGED_IN", initiator.machine.address)
-    wait_for(
-        lambda: real.kernel.observe(CLAIMS).sessions, lambda seen: seen == (session,), PATIENCE, "a login"
-    )
+    wait_for("a login", lambda: real.kernel.observe(CLAIMS).sessions, lambda seen: seen == (session,))
     initiator.logout()
-    wait_for(lambda: real.kernel.observe(CLAIMS).sessions, lambda seen: seen == (), PATIENCE, "a logout")
+    wait_for("a logout", lambda: real.kernel.observe(CLAIMS).sessions, lambda seen: seen == ())
 
 
 def test_a_lun_0_that_is_not_mapped_answers(pair: tuple[Machine, Initiator], real: RealSide) -> None:
@@ -134,12 +132,7 @@ def test_a_lun_0_that_is_not_mapped_answers(pair: tuple[Machine, Initiator], rea
     # udev names one after the other; where the name is not there yet, dd would make a file of it.
     named = f"[ -b {disk}0 ] && [ -b {disk}1 ]"
     write = f"{named} && head -c 4k /dev/urandom >/run/block && dd if=/run/block of={disk}0 oflag=direct conv=nocreat"
-    wait_for(
-        lambda: initiator.machine.run(write, check=False).status,
-        lambda status: status == 0,
-        PATIENCE,
-        "a write",
-    )
+    wait_for("a write", lambda: initiator.machine.run(write, check=False).status, lambda status: status == 0)
     converge(real, maps.served(node.address, *kept, mapped[2]))
     read = f"dd of=/run/read bs=4k count=1 iflag=direct if={disk}"
     told = f"for number in 0 1; do sg_turs -n 3 {disk}$number >/dev/null 2>&1; done"

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from demo.narrator import Narrator
 from lab import Lab, LabError
 from lab.check import unfit
-from support.cluster import HOST, SAN, SESSION_TIMEOUT, Cluster, CtlError, bring_up, eventually
+from lab.wait import wait_until
+from support.cluster import HOST, SAN, SESSION_TIMEOUT, Cluster, CtlError, bring_up
 
 if TYPE_CHECKING:
     from lab.initiator import Map
@@ -131,16 +132,16 @@ def _remove_live(cluster: Cluster, tell: Narrator, text: str) -> str:
 
 def _kill(cluster: Cluster, tell: Narrator, io: VerifiedIO) -> None:
     tell.step("Killing node n1 under I/O: the I/O goes on, status shows the node dead")
-    eventually("I/O is under way", lambda: io.progress.operations > 100)
+    wait_until("I/O is under way", lambda: io.progress.operations > 100)
     cluster.nodes[0].machine.kill()
     killed = time.monotonic()
-    eventually("status shows n1 dead", lambda: not cluster.ctl.status()["nodes"]["n1"]["alive"])
+    wait_until("status shows n1 dead", lambda: not cluster.ctl.status()["nodes"]["n1"]["alive"])
     tell.say(
         f"n1 was seen to be dead after {time.monotonic() - killed:.1f} s (session timeout {SESSION_TIMEOUT:g} s)"
     )
     tell.ctl(cluster, "status", "--luns", expect=6)
     then = io.progress.operations
-    eventually("the I/O goes on", lambda: io.progress.operations > then + 100)
+    wait_until("the I/O goes on", lambda: io.progress.operations > then + 100)
     tell.say(f"I/O: {_sum_up(io)}")
 
 
@@ -152,7 +153,7 @@ def _return(cluster: Cluster, tell: Narrator, io: VerifiedIO, text: str) -> None
     node.machine.start()
     node.configure(cluster.ensemble.hosts)
     node.start()
-    eventually("all nodes have applied the newest revision", cluster.all_well)
+    wait_until("all nodes have applied the newest revision", cluster.all_well)
     tell.ctl(cluster, "status")
     cluster.paths(WWID_DB1)
     done = io.stop()

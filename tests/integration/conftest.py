@@ -1,7 +1,7 @@
 """One ensemble for all tests, a chroot and sessions for each."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,9 +14,8 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.store.session.session import Session
 from lunmapd.store.upkeep.init import initialise
 from support.agents import Nodes
-from support.commits import make_former_tree
-
-Connect = Callable[..., Session]
+from support.plain_client import make_former_tree
+from support.sessions import Connect
 
 
 @pytest.fixture(scope="session")

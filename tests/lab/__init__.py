@@ -10,13 +10,14 @@ from lab.errors import (
     LabError,
     MachineUnreachable,
     StartFailed,
+    WaitTimeout,
 )
 from lab.initiator import Initiator, Map, Path, Session
 from lab.io import Progress, VerifiedIO
 from lab.lab import Lab
 from lab.machine import Machine
 from lab.result import Result
-from lab.wait import wait_for
+from lab.wait import wait_for, wait_until
 
 __all__ = [
     "BuildFailed",
@@ -38,5 +39,7 @@ __all__ = [
     "Session",
     "StartFailed",
     "VerifiedIO",
+    "WaitTimeout",
     "wait_for",
+    "wait_until",
 ]

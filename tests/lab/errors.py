@@ -24,6 +24,13 @@ class StartFailed(LabError):
     """A process of the lab (machine, server, namespaces) didn't become usable in time."""
 
 
+class WaitTimeout(LabError):
+    """An awaited condition didn't come true within `seconds`."""
+
+    def __init__(self, what: str, seconds: float, seen: object) -> None:
+        super().__init__(f"not within {seconds:g} s: {what}; last seen: {seen}")
+
+
 class MachineUnreachable(LabError):
     """A machine is not running, or its management network doesn't answer."""
 

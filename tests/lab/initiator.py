@@ -162,8 +162,8 @@ class Initiator:
         return [_map(entry, ways) for entry in json.loads(maps)["maps"]]
 
     def wait_multipaths(self, wanted: Callable[[list[Map]], bool], seconds: float = PATIENCE) -> list[Map]:
-        """Return the maps as soon as `wanted` says that they are as expected. Raises StartFailed after `seconds`."""
-        return wait_for(self.multipaths, wanted, seconds, f"the multipath maps of {self.machine.name}")
+        """Return the maps as soon as `wanted` says that they are as expected. Raises WaitTimeout."""
+        return wait_for(f"the multipath maps of {self.machine.name}", self.multipaths, wanted, seconds)
 
     def verified_io(
         self, device: str, *, seed: int = 1, offset: int = 0, length: int = 16 << 20, rest: float = 0.0

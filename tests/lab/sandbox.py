@@ -63,7 +63,7 @@ class Process:
     def pause(self) -> None:
         """Stop the main process of the tree; return when each of its threads has: one that runs may go on until the processor is taken from it."""
         self._signal(signal.SIGSTOP)
-        wait_for(self._states, lambda seen: seen <= {"T"}, PATIENCE, f"{self.name} stops")
+        wait_for(f"{self.name} stops", self._states, lambda seen: seen <= {"T"})
 
     def resume(self) -> None:
         """Let the main process go on."""

@@ -6,14 +6,13 @@ import hashlib
 import json
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from lab.wait import PATIENCE, wait_until
 
+if TYPE_CHECKING:
     from lab import Ensemble, Initiator, Lab, Machine, Map
 
 CTL = Path(sys.executable).with_name("lunmapctl")
@@ -22,8 +21,6 @@ PID = "/run/lunmapd.pid"
 SETTINGS = "/etc/lunmapd/lunmapd.yaml"
 SESSION_TIMEOUT = 8.0
 """Seconds, of every node: a machine that gets no processor for half of them has not lost its session yet."""
-CONVERGE = 120.0
-"""Seconds after which a test gives up: what it waits for takes a few of them on an idle machine, and many on a busy one."""
 METRICS = 9810
 EXAMPLE = Path(__file__).parents[2] / "config/lunmap.yaml"
 SAN = "iqn.2026-01.org.example:san"
@@ -62,7 +59,7 @@ class Ctl:
         where = [*_option("--hosts", self.hosts), *_option("--chroot", self.chroot), *self.options]
         argv = [str(CTL), *where, *args]
         done = subprocess.run(
-            argv, input=stdin, capture_output=True, text=True, timeout=2 * CONVERGE, check=False
+            argv, input=stdin, capture_output=True, text=True, timeout=2 * PATIENCE, check=False
         )
         if expect is not None and done.returncode != expect:
             raise CtlError(
@@ -70,7 +67,7 @@ class Ctl:
             )
         return Answer(done.returncode, done.stdout, done.stderr)
 
-    def apply(self, text: str, *, wait: float | None = CONVERGE, expect: int | None = 0) -> Answer:
+    def apply(self, text: str, *, wait: float | None = PATIENCE, expect: int | None = 0) -> Answer:
         """Apply a map, and wait until every live node has it."""
         waiting = [] if wait is None else ["--wait", str(wait)]
         return self("apply", "-f", "-", *waiting, stdin=text, expect=expect)
@@ -109,7 +106,7 @@ class StorageNode:
 
     def stop(self, signal: str = "TERM") -> None:
         """Send a signal to the daemon, and wait until it and its worker have ended."""
-        self.machine.run(f"pid=$(cat {PID}); kill -{signal} $pid; {_ENDED}", timeout=CONVERGE)
+        self.machine.run(f"pid=$(cat {PID}); kill -{signal} $pid; {_ENDED}", timeout=PATIENCE)
 
     def restore(self, hosts: str, more: str = "") -> None:
         """Let it run with the settings that `configure` writes, whatever has become of the machine and its daemon."""
@@ -118,14 +115,14 @@ class StorageNode:
         told = self.machine.run(f"kill -CONT $(cat {PID}) && cat {SETTINGS}", check=False)
         if told.status != 0 or told.stdout != settings(self.name, hosts) + more:
             self.machine.run(
-                f"pid=$(cat {PID}) && kill -KILL $pid && {_ENDED}", check=False, timeout=CONVERGE
+                f"pid=$(cat {PID}) && kill -KILL $pid && {_ENDED}", check=False, timeout=PATIENCE
             )
             self.configure(hosts, more)
             self.start()
 
     def once(self) -> int:
         """Make one pass and return the exit status."""
-        return self.machine.run("lunmapd --once", check=False, timeout=CONVERGE).status
+        return self.machine.run("lunmapd --once", check=False, timeout=PATIENCE).status
 
     def log(self) -> str:
         """Return what the daemon has logged since the machine started."""
@@ -177,7 +174,7 @@ class Cluster:
         def fit(maps: list[Map]) -> list[Map]:
             return [found for found in maps if found.wwid == wwid and _addresses(found) == wanted]
 
-        return fit(self.initiator.wait_multipaths(lambda maps: bool(fit(maps)), CONVERGE))[0]
+        return fit(self.initiator.wait_multipaths(lambda maps: bool(fit(maps)), PATIENCE))[0]
 
     def all_well(self) -> bool:
         """Tell whether `lunmapctl status` finds every node alive, as the map says, and nothing wrong."""
@@ -189,7 +186,7 @@ class Cluster:
         for node in self.nodes:
             node.restore(self.ensemble.hosts, more)
         self.ctl.apply(text, wait=None)
-        eventually("all is as the map says", self.all_well)
+        wait_until("all is as the map says", self.all_well)
         self.initiator.end_io()
 
     def await_live(self) -> None:
@@ -199,7 +196,7 @@ class Cluster:
             told = self.ctl.status()["nodes"]
             return all(node.name in told and told[node.name]["alive"] for node in self.nodes)
 
-        eventually("all nodes have registered", live)
+        wait_until("all nodes have registered", live)
 
     def login(self, *, scratch: bool = False) -> None:
         """Let the initiator find every node's portal and log in."""
@@ -217,7 +214,7 @@ class Cluster:
         forget = "multipath -F; iscsiadm -m node -u; iscsiadm -m node -o delete; rm -rf /var/lib/iscsi/ifaces"
         self.initiator.machine.run(forget, check=False)
         alive = [node for node in self.nodes if node.machine.running()]
-        eventually("the sessions are closed", lambda: not any(node.has_sessions() for node in alive))
+        wait_until("the sessions are closed", lambda: not any(node.has_sessions() for node in alive))
 
 
 def _addresses(found: Map) -> list[str]:
@@ -253,11 +250,3 @@ def settings(node: str, hosts: str) -> str:
         f"node: {node}\nresync: 10\nretry: 1\nmetrics: {{listen: 127.0.0.1:{METRICS}}}\nzookeeper:\n  hosts:{servers}\n"
         f"  session_timeout: {SESSION_TIMEOUT:g}\n  deadline: 5\n"
     )
-
-
-def eventually(what: str, holds: Callable[[], object], seconds: float = CONVERGE) -> None:
-    """Wait until `holds()` is true. Raises AssertionError that names what was awaited."""
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, f"not within {seconds:g} s: {what}"
-        time.sleep(0.1)

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from lab import wait_for
 from lab.io import VerifiedIO
+from lab.wait import PATIENCE, wait_until
 from lunmapd.client import Chap, Client, Lunmap, Note, parse_map
 from lunmapd.core.base.password import Secret
 from lunmapd.core.map.credentials import change_credentials
@@ -20,7 +21,7 @@ from lunmapd.core.planning.impact import Audience, Impact, Ways
 from lunmapd.core.planning.plan import Action, Disruption, Step, plan
 from lunmapd.core.secrets.sealing import KEY_BYTES, NONCE_BYTES, Vault, keyring
 from lunmapd.lio.worker.kernel import Kernel
-from support.cluster import CONVERGE, DB1, PID, SAN, Cluster, StorageNode, eventually
+from support.cluster import DB1, PID, SAN, Cluster, StorageNode
 
 MIB = 1 << 20
 _KEYS = "/etc/lunmapd/secrets.key"
@@ -123,9 +124,9 @@ class Scene:
             node.machine.run(f"kill -CONT $(cat {PID})")
         revision = self._client.apply(self.map(), Note(shrink=_FILES))
         if revision is not None:
-            self._client.wait_applied(revision.revision, CONVERGE)
+            self._client.wait_applied(revision.revision, PATIENCE)
             self.look_anew()
-        wait_for(self.notice, self._is_whole, CONVERGE, "the initiator's sessions and ways")
+        wait_for("the initiator's sessions and ways", self.notice, self._is_whole)
         self.await_told(told)
         if not all(_is_sound(io) for io in self._io):
             self.cluster.initiator.end_io()
@@ -158,7 +159,7 @@ class Scene:
         """Commit a map, and wait until all nodes have applied it."""
         revision = self._client.apply(lunmap, Note(shrink=shrink))
         assert revision is not None, "something changes"
-        self._client.wait_applied(revision.revision, CONVERGE)
+        self._client.wait_applied(revision.revision, PATIENCE)
 
     def plan(self, number: int, lunmap: Lunmap) -> str:
         """Commit a map while the daemon of a node sleeps, and return what `lunmapd plan -o json` says there before it is applied."""
@@ -167,7 +168,7 @@ class Scene:
         revision = self._client.apply(lunmap)
         assert revision is not None, "something changes"
         told = machine.run(f"lunmapd plan -o json; kill -CONT $(cat {PID})").stdout
-        self._client.wait_applied(revision.revision, CONVERGE)
+        self._client.wait_applied(revision.revision, PATIENCE)
         return told
 
     def predict(self, number: int, lunmap: Lunmap, *shrink: str) -> Prediction:
@@ -214,7 +215,7 @@ class Scene:
 
     def await_told(self, wanted: Mapping[str, int]) -> None:
         """Wait until `lunmapctl status` shows so many sessions of each node."""
-        eventually(f"the nodes tell of the sessions: {wanted}", lambda: self._told() == wanted)
+        wait_until(f"the nodes tell of the sessions: {wanted}", lambda: self._told() == wanted)
 
     def _told(self) -> dict[str, int]:
         return {name: node["sessions"] for name, node in self.cluster.ctl.status()["nodes"].items()}
@@ -222,7 +223,7 @@ class Scene:
     def check_io(self) -> None:
         """See that the I/O goes on, and that none of it has failed."""
         then = [io.progress.operations for io in self._io]
-        eventually("the I/O goes on", partial(self._goes_on, then))
+        wait_until("the I/O goes on", partial(self._goes_on, then))
         assert [(io.progress.errors, io.progress.mismatches) for io in self._io] == [(0, 0), (0, 0)]
 
     def _goes_on(self, then: list[int]) -> bool:

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lab import Ensemble, Initiator, Machine, Map, wait_for
-from support.cluster import CONVERGE, DB1, EXAMPLE, Ctl, StorageNode, eventually
+from lab.wait import PATIENCE, wait_until
+from support.cluster import DB1, EXAMPLE, Ctl, StorageNode
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Site:
 
     def ctl_on_node(self, command: str, *, check: bool = True) -> int:
         """Run systemctl or dpkg on the node."""
-        return self.machine.run(command, timeout=2 * CONVERGE, check=check).status
+        return self.machine.run(command, timeout=2 * PATIENCE, check=check).status
 
     def journal(self, *options: str) -> str:
         """Return what the service has logged since the machine's boot, to the last line."""
@@ -47,7 +48,7 @@ class Site:
 def converged(site: Site) -> None:
     """Wait until the node has applied the newest map, and says that nothing fails."""
     text = f"applied revision {site.ctl.status()['revision']}, 0 failing"
-    eventually("the node has applied the map", lambda: site.show("StatusText") == text)
+    wait_until("the node has applied the map", lambda: site.show("StatusText") == text)
 
 
 def _volume(site: Site) -> list[Map]:
@@ -59,19 +60,14 @@ def _volume(site: Site) -> list[Map]:
 def undisturbed(site: Site) -> Iterator[None]:
     """Keep verified I/O going on a LUN of the node meanwhile; it must see no error, and LIO be the same afterwards."""
     before = site.node.lio()
-    device = wait_for(lambda: _volume(site), bool, CONVERGE, "the multipath map of db1")[0].device
+    device = wait_for("the multipath map of db1", lambda: _volume(site), bool)[0].device
     site.initiator.machine.run(f"until [ -b {device} ]; do sleep 0.1; done")
     io = site.initiator.verified_io(device)
-    wait_for(
-        lambda: (io.progress.operations, io.command.errors()),
-        lambda seen: seen[0] > 100,
-        CONVERGE,
-        "I/O before",
-    )
+    wait_for("I/O before", lambda: (io.progress.operations, io.command.errors()), lambda seen: seen[0] > 100)
     sessions = site.initiator.sessions()
     yield
     then = io.progress.operations
-    wait_for(lambda: io.progress.operations, lambda n: n > then + 100, CONVERGE, "I/O after")
+    wait_for("I/O after", lambda: io.progress.operations, lambda n: n > then + 100)
     final = io.stop()
     assert (final.errors, final.mismatches) == (0, 0)
     assert site.initiator.sessions() == sessions

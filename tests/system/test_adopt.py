@@ -6,8 +6,9 @@ import pytest
 
 from lab import Lab
 from lab.io import VerifiedIO
+from lab.wait import wait_until
 from lunmapd.client import Lunmap, parse_map
-from support.cluster import HOST, Cluster, StorageNode, bring_up, eventually
+from support.cluster import HOST, Cluster, StorageNode, bring_up
 
 pytestmark = pytest.mark.lab
 
@@ -79,13 +80,13 @@ def test_a_target_of_another_tool_is_taken_over_under_io(cluster: Cluster) -> No
     assert "no session was dropped; the plan is empty" in taken
     assert node.lio() == before
     node.start()
-    eventually("the node is as the map says", cluster.all_well)
+    wait_until("the node is as the map says", cluster.all_well)
     assert node.lio() == before
     assert "create" not in node.log()
     _contest(cluster)
     cluster.ctl.apply(drafted.replace("lun: 5\n", "lun: 9\n"))
     then = io.progress.operations
-    eventually("the I/O goes on", lambda: io.progress.operations > then + 50)
+    wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
     final = io.stop()
     assert (final.errors, final.mismatches) == (0, 0)
     assert cluster.initiator.sessions() == sessions
@@ -101,9 +102,9 @@ def started_io(cluster: Cluster, target: str) -> VerifiedIO:
     """Start I/O on LUN 0 of a target: the kernel tells of its disk, and udev names it, some time after the login."""
     disk = f"/dev/disk/by-path/ip-{cluster.nodes[0].machine.address}:3260-iscsi-{target}-lun-0"
     machine = cluster.initiator.machine
-    eventually("the disk is there", lambda: machine.run(f"[ -b {disk} ]", check=False).status == 0)
+    wait_until("the disk is there", lambda: machine.run(f"[ -b {disk} ]", check=False).status == 0)
     io = cluster.initiator.verified_io(disk, offset=MIB, rest=0.01)
-    eventually("the I/O is under way", lambda: io.progress.operations > 50)
+    wait_until("the I/O is under way", lambda: io.progress.operations > 50)
     return io
 
 
@@ -113,9 +114,9 @@ def _contest(cluster: Cluster) -> None:
     machine.run(
         f"mkdir -p {LINKS}/multi-user.target.wants; ln -s /usr/lib/systemd/system/{UNIT} {LINKS}/multi-user.target.wants/"
     )
-    eventually("it tells of targetctl", lambda: "BootUncontested" in cluster.ctl("status", expect=None).out)
+    wait_until("it tells of targetctl", lambda: "BootUncontested" in cluster.ctl("status", expect=None).out)
     machine.run(f"ln -sf /dev/null {LINKS}/{UNIT}")
-    eventually("it is well again", cluster.all_well)
+    wait_until("it is well again", cluster.all_well)
 
 
 def test_a_taking_over_that_is_killed_is_done_again(cluster: Cluster, tmp_path: Path) -> None:
@@ -141,7 +142,7 @@ def test_a_taking_over_that_is_killed_is_done_again(cluster: Cluster, tmp_path: 
     kill_taking(node, 2)
     node.machine.run("rm /var/log/lunmapd.log")
     node.start()
-    eventually(
+    wait_until(
         "the daemon can't remove what is in use", lambda: "storage_object first fails: InUse" in node.log()
     )
     node.stop()
@@ -152,10 +153,10 @@ def test_a_taking_over_that_is_killed_is_done_again(cluster: Cluster, tmp_path: 
     assert (again.status, "start lunmapd" in again.stderr) == (6, True)
     assert node.lio() == before
     node.start()
-    eventually("the node is as the map says", cluster.all_well)
+    wait_until("the node is as the map says", cluster.all_well)
     assert node.lio() == before
     then = io.progress.operations
-    eventually("the I/O goes on", lambda: io.progress.operations > then + 50)
+    wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
     final = io.stop()
     assert (final.errors, final.mismatches) == (0, 0)
     assert cluster.initiator.sessions() == sessions

@@ -10,7 +10,7 @@ from lab import wait_for
 from lab.pytest_plugin import NewLab
 from lunmapd.client import Client, InvalidInputError
 from lunmapd.core.node import lio_objects
-from support.cluster import CONVERGE, HOST, SAN, SCRATCH, bring_up
+from support.cluster import HOST, SAN, SCRATCH, bring_up
 from system.scene import Noticed, Prediction, Scene
 
 pytestmark = pytest.mark.lab
@@ -236,7 +236,7 @@ def test_what_initiators_have_read_changes_while_it_is_unmapped(scene: Scene) ->
 
 
 def _await(scene: Scene, what: str, wanted: Callable[[Noticed], bool]) -> Noticed:
-    return wait_for(scene.notice, wanted, CONVERGE, what)
+    return wait_for(what, scene.notice, wanted)
 
 
 def _same(before: Noticed, after: Noticed) -> bool:

@@ -8,7 +8,8 @@ import pytest
 
 from lab import CommandFailed
 from lab.pytest_plugin import NewLab
-from support.cluster import HOST, SAN, Cluster, bring_up, eventually
+from lab.wait import wait_until
+from support.cluster import HOST, SAN, Cluster, bring_up
 
 pytestmark = pytest.mark.lab
 
@@ -39,7 +40,7 @@ def refused(cluster: Cluster, **chap: str) -> bool:
     except CommandFailed:
         return True
     cluster.initiator.logout(SAN)
-    eventually("the sessions are closed", lambda: not cluster.nodes[0].has_sessions())
+    wait_until("the sessions are closed", lambda: not cluster.nodes[0].has_sessions())
     return False
 
 
@@ -57,7 +58,7 @@ def test_only_who_knows_the_password_gets_in(cluster: Cluster, tmp_path: Path) -
     secret("new-key")
     assert secret("set", HOST, "--user", "host", word=WORD, expect=None) == 6
     node.machine.put("/etc/lunmapd/secrets.key", key_file.read_text(), mode=0o600)
-    eventually(
+    wait_until(
         "n1 reports the key", lambda: secret("set", HOST, "--user", "host", word=WORD, expect=None) == 0
     )
     one_way = "    chap: {user: host}"

@@ -6,7 +6,8 @@ import pytest
 from kazoo.client import KazooClient
 
 from lab import Lab
-from support.cluster import CONVERGE, SESSION_TIMEOUT, Ctl, StorageNode, eventually
+from lab.wait import PATIENCE, wait_until
+from support.cluster import SESSION_TIMEOUT, Ctl, StorageNode
 
 pytestmark = pytest.mark.lab
 
@@ -21,10 +22,10 @@ def test_a_clock_that_jumps_costs_no_session(lab: Lab) -> None:
     node.configure(ensemble.hosts)
     node.start()
     nodes = f"nodes: {{n1: {{tpg_tag: 1, portals: [{node.machine.address}]}}}}\n"
-    eventually("the node is registered", lambda: ctl.status()["nodes"].get("n1", {}).get("alive"))
+    wait_until("the node is registered", lambda: ctl.status()["nodes"].get("n1", {}).get("alive"))
     ctl.apply(nodes)
     client = KazooClient(ensemble.hosts)
-    client.start(CONVERGE)
+    client.start(PATIENCE)
 
     def owner() -> int | None:
         stat = client.exists("/lunmap/members/n1/live")

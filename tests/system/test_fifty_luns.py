@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lab.pytest_plugin import NewLab
-from support.cluster import HOST, SAN, Cluster, Ctl, bring_up, eventually
+from lab.wait import wait_until
+from support.cluster import HOST, SAN, Cluster, Ctl, bring_up
 
 pytestmark = pytest.mark.lab
 
@@ -74,7 +75,7 @@ class Site:
 
     def await_disks(self, numbers: AbstractSet[int]) -> None:
         """Wait until these can be read and no other one; the kernel looks at a new disk beside what has told of it."""
-        eventually(f"the disks can be read: {numbers}", lambda: self.disks().keys() == numbers)
+        wait_until(f"the disks can be read: {numbers}", lambda: self.disks().keys() == numbers)
 
 
 def _lun(number: int, more: str = "", *, mapped: bool = True) -> str:
@@ -140,7 +141,7 @@ def test_three_bad_luns_harm_no_other_and_are_mended(site: Site) -> None:
     cluster, (node,) = site.cluster, site.cluster.nodes
     node.machine.put(KEYS, site.good, mode=0o600)
     cluster.ctl.apply(site.map(unfit=UNFIT), wait=None)
-    eventually("three objects fail", lambda: len(site.problems()) == 3)
+    wait_until("three objects fail", lambda: len(site.problems()) == 3)
     acl, storage, refused = sorted(site.problems())
     assert acl.startswith(f"acl {SAN} 1 {BAD}: SecretUndecodable: the secret is sealed with key")
     assert storage.startswith(
@@ -155,9 +156,9 @@ def test_three_bad_luns_harm_no_other_and_are_mended(site: Site) -> None:
     sessions = cluster.initiator.sessions()
 
     node.machine.run(f"truncate -s 1M /srv/l{MISSING}")
-    eventually("the device is there", lambda: site.problems() == [acl, refused])
+    wait_until("the device is there", lambda: site.problems() == [acl, refused])
     node.machine.put(KEYS, site.good + site.lost, mode=0o600)
-    eventually("the key is there", lambda: site.problems() == [refused])
+    wait_until("the key is there", lambda: site.problems() == [refused])
     cluster.ctl.apply(site.map(unfit=UNFIT, mapped=False))
     cluster.ctl.apply(site.map())
     cluster.initiator.rescan()
@@ -179,14 +180,14 @@ def test_another_tools_target_is_as_it_was_byte_for_byte(site: Site) -> None:
     node.machine.put(KEYS, site.good + site.lost, mode=0o600)
     node.machine.run(f"truncate -s 1M /srv/l{MISSING}")
     cluster.ctl.apply(site.map().replace("port_id: 17", "port_id: 1"), wait=None)
-    eventually(
+    wait_until(
         "the clash is told of",
         lambda: any("PortIdTaken" in line and THEIRS in line for line in site.problems()),
     )
     for text in (site.map(), site.map().replace("lun: 7,", "lun: 77,"), NODES):
         cluster.ctl.apply(filled(cluster, text), wait=None)
         cluster.ctl("confirm", expect=None)
-        eventually("it is applied", cluster.all_well)
+        wait_until("it is applied", cluster.all_well)
         assert json.loads(foreign(cluster, "show")) == site.theirs
     assert SAN not in node.lio()
     log_in(cluster, user="they", word="their word", target=THEIRS)

@@ -9,6 +9,7 @@ import pytest
 
 from lab import CommandFailed
 from lab.pytest_plugin import NewLab
+from lab.wait import wait_until
 from support.cluster import (
     DB1,
     HOST,
@@ -21,7 +22,6 @@ from support.cluster import (
     Cluster,
     StorageNode,
     bring_up,
-    eventually,
     settings,
 )
 
@@ -72,7 +72,7 @@ def reload(node: StorageNode, text: str) -> None:
     before = node.log().count(said)
     node.machine.put(SETTINGS, text)
     node.machine.run(f"kill -HUP $(cat {PID})")
-    eventually("the settings are taken", partial(has_logged, node, said, before))
+    wait_until("the settings are taken", partial(has_logged, node, said, before))
 
 
 def disks(cluster: Cluster, number: int) -> list[str]:
@@ -128,12 +128,12 @@ def test_the_preferred_node_is_used_and_can_change_under_io(cluster: Cluster) ->
     cluster.ctl.apply(preferring(cluster, one))
     cluster.login()
     io = cluster.initiator.verified_io(cluster.paths(DB1).device, offset=MIB)
-    eventually("the first node is used", lambda: used_first(cluster) == {one.machine.address})
+    wait_until("the first node is used", lambda: used_first(cluster) == {one.machine.address})
     before = sessions(cluster)
     cluster.ctl.apply(preferring(cluster, other))
-    eventually("the other node is used", lambda: used_first(cluster) == {other.machine.address})
+    wait_until("the other node is used", lambda: used_first(cluster) == {other.machine.address})
     cluster.ctl.apply(cluster.for_two())
-    eventually(
+    wait_until(
         "both are used alike", lambda: used_first(cluster) == {one.machine.address, other.machine.address}
     )
     final = io.stop()
@@ -150,11 +150,11 @@ def test_a_late_device_is_exported_when_it_comes(cluster: Cluster) -> None:
     missed, served = "/dev/vg0/db2 does not exist on this node", "storage_object late no longer fails"
     before = [node.log().count(said) for said in (missed, served)]
     cluster.ctl.apply(cluster.for_two().replace("  logs:\n", LATE + "  logs:\n"), wait=None)
-    eventually("the device is missed", lambda: node.log().count(missed) > before[0])
+    wait_until("the device is missed", lambda: node.log().count(missed) > before[0])
     node.machine.run(
         "mv /dev/vg0/late /dev/vg0/db2; echo change >/sys/class/block/$(basename $(readlink -f /dev/vg0/db2))/uevent"
     )
-    eventually("it is served", lambda: node.log().count(served) > before[1])
+    wait_until("it is served", lambda: node.log().count(served) > before[1])
 
 
 def test_a_plan_is_told_and_not_done(cluster: Cluster) -> None:
@@ -246,12 +246,12 @@ def test_what_a_hand_changed_is_reported_and_then_repaired(cluster: Cluster) -> 
     by_hand(node)
     # A look in the middle of all that tells of the first edits only, and the next one of the rest.
     revision = cluster.ctl.status()["revision"]
-    eventually("it is reported", lambda: failing(cluster, node) == (revision, 3))
+    wait_until("it is reported", lambda: failing(cluster, node) == (revision, 3))
     assert "Drifted" in cluster.ctl("status", expect=None).out
-    eventually("nobody is let in", lambda: kept(node) == left)
+    wait_until("nobody is let in", lambda: kept(node) == left)
     cluster.ctl.apply(cluster.for_two().replace("  logs:\n", LATE + "  logs:\n"), wait=None)
     revision = cluster.ctl.status()["revision"]
-    eventually("the map is carried out", lambda: failing(cluster, node) == (revision, 3))
+    wait_until("the map is carried out", lambda: failing(cluster, node) == (revision, 3))
     assert "/late" in node.lio()
     node.stop()
     said = node.log().count("fails: Drifted")
@@ -264,10 +264,10 @@ def test_what_a_hand_changed_is_reported_and_then_repaired(cluster: Cluster) -> 
         ("tpg", "update"),
     }
     assert all(step["drift"] and step["held"] for step in steps)
-    eventually("it is reported again", lambda: node.log().count("fails: Drifted") == said + 3)
+    wait_until("it is reported again", lambda: node.log().count("fails: Drifted") == said + 3)
     assert kept(node) == left
     reload(node, usual)
-    eventually("it is put right", cluster.all_well)
+    wait_until("it is put right", cluster.all_well)
     assert kept(node) == f"0\n2\nacls/{HOST}/lun_0\n"
     assert node.log().count("repairs drift") == repaired + 4
     scrape = (
@@ -286,7 +286,7 @@ def test_a_second_apply_and_a_restart_change_nothing(cluster: Cluster) -> None:
     assert node.lio() == before
     node.machine.run("rm /var/log/lunmapd.log")
     node.start()
-    eventually("the daemon is back", cluster.all_well)
+    wait_until("the daemon is back", cluster.all_well)
     assert cluster.ctl.status()["revision"] == revision
     assert node.lio() == before
     assert "create" not in node.log()
@@ -301,7 +301,7 @@ def test_moving_and_unmapping_and_removing(cluster: Cluster) -> None:
     moved = cluster.for_two().replace("lun: 0, initiator", "lun: 9, initiator", 1)
     cluster.ctl.apply(moved)
     cluster.initiator.rescan()
-    eventually("the kernel has both disks", lambda: len(disks(cluster, 9)) == 2)
+    wait_until("the kernel has both disks", lambda: len(disks(cluster, 9)) == 2)
     (device, _) = disks(cluster, 9)
     unmapped = moved.replace(f'      - {{target: "{SAN}", lun: 9, initiator: "{HOST}"}}\n', "", 1).replace(
         "    maps:\n  logs", "  logs"
@@ -326,15 +326,15 @@ def test_stopping_and_killing_the_daemon_harms_no_io(cluster: Cluster) -> None:
     for node in cluster.nodes:
         node.stop()
         node.start()
-        eventually("the daemon is back", cluster.all_well)
+        wait_until("the daemon is back", cluster.all_well)
         node.stop("KILL")
         node.start()
     then = io.progress.operations
-    eventually("the I/O goes on", lambda: io.progress.operations > then + 100)
+    wait_until("the I/O goes on", lambda: io.progress.operations > then + 100)
     done = io.stop()
     assert (done.errors, done.mismatches) == (0, 0)
     assert sessions(cluster) == before
-    eventually("the daemons are back", cluster.all_well)
+    wait_until("the daemons are back", cluster.all_well)
 
 
 def test_losing_zookeeper_harms_no_io(cluster: Cluster) -> None:
@@ -347,11 +347,11 @@ def test_losing_zookeeper_harms_no_io(cluster: Cluster) -> None:
     cluster.ensemble.kill()
     gone = time.monotonic()
     for node, times in zip(cluster.nodes, told, strict=True):
-        eventually("the node notices", partial(has_logged, node, said, times))
-    eventually("a session would have expired", lambda: time.monotonic() > gone + SESSION_TIMEOUT)
+        wait_until("the node notices", partial(has_logged, node, said, times))
+    wait_until("a session would have expired", lambda: time.monotonic() > gone + SESSION_TIMEOUT)
     assert [node.lio() for node in cluster.nodes] == objects
     cluster.ensemble.start()
-    eventually("the nodes come back", cluster.all_well)
+    wait_until("the nodes come back", cluster.all_well)
     done = io.stop()
     assert (done.errors, done.mismatches) == (0, 0)
     assert sessions(cluster) == before
@@ -363,15 +363,15 @@ def test_a_dead_node_is_seen_and_catches_up(cluster: Cluster) -> None:
     io = cluster.initiator.verified_io(cluster.paths(DB1).device, offset=MIB)
     node = cluster.nodes[1]
     node.machine.kill()
-    eventually("status shows it dead", lambda: not cluster.ctl.status()["nodes"]["n2"]["alive"])
+    wait_until("status shows it dead", lambda: not cluster.ctl.status()["nodes"]["n2"]["alive"])
     assert "\nluns/db1 and luns/logs: 1 of 2 paths: n2 DEAD\n" in cluster.ctl("status", expect=6).out
     cluster.ctl.apply(cluster.for_two().replace("alias: database host", "alias: renamed"))
     then = io.progress.operations
-    eventually("the I/O goes on", lambda: io.progress.operations > then + 50)
+    wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
     node.machine.start()
     node.configure(cluster.ensemble.hosts)
     node.start()
-    eventually("it catches up", cluster.all_well)
+    wait_until("it catches up", cluster.all_well)
     cluster.paths(DB1)
     done = io.stop()
     assert (done.errors, done.mismatches) == (0, 0)
@@ -382,12 +382,12 @@ def test_a_missing_device_harms_only_its_lun(cluster: Cluster) -> None:
     node = cluster.nodes[0]
     text = cluster.for_two().replace("/srv/scratch.img", "/srv/later.img")
     cluster.ctl.apply(text, wait=None)
-    eventually("the problem is reported", lambda: cluster.ctl.status()["nodes"]["n1"]["failing"] == 1)
+    wait_until("the problem is reported", lambda: cluster.ctl.status()["nodes"]["n1"]["failing"] == 1)
     (problem,) = [line for line in cluster.ctl("status", expect=6).out.splitlines() if "later.img" in line]
     assert "BackingDeviceMissing" in problem
     assert "/db1" in node.lio()
     node.machine.run("truncate -s 64M /srv/later.img")
-    eventually("it is served", cluster.all_well)
+    wait_until("it is served", cluster.all_well)
 
 
 def test_targets_of_other_tools_are_left_alone(cluster: Cluster) -> None:
@@ -408,7 +408,7 @@ def test_targets_of_other_tools_are_left_alone(cluster: Cluster) -> None:
     assert theirs() == before
     clash = cluster.for_two().replace(SCRATCH, ALONE)
     cluster.ctl.apply(clash, wait=None)
-    eventually("the clash is reported", lambda: "ForeignTarget" in cluster.ctl("status", expect=None).out)
+    wait_until("the clash is reported", lambda: "ForeignTarget" in cluster.ctl("status", expect=None).out)
     assert theirs() == before
     machine.run(
         f"cd /sys/kernel/config/target; rm iscsi/{ALONE}/tpgt_1/lun/lun_0/mine; rmdir iscsi/{ALONE}/tpgt_1/lun/lun_0 "

@@ -14,7 +14,6 @@ from lab import CommandFailed, CommandTimeout, Disk, Lab, Machine, MachineUnreac
 from lab.leftovers import reap, states
 from lab.pytest_plugin import NewLab
 from lab.result import run
-from lab.wait import PATIENCE
 
 pytestmark = pytest.mark.lab
 TESTS = str(Path(__file__).parents[1])
@@ -60,18 +59,13 @@ def test_a_command_that_does_not_end_is_killed_in_the_machine(pair: tuple[Machin
     """A timeout raises with the output so far, and the command's processes are gone."""
     with pytest.raises(CommandTimeout, match="so far"):
         pair[0].run("echo so far; sleep 4321", timeout=5.0)
-    wait_for(
-        lambda: pair[0].run("pgrep -f 'sleep 432[1]'", check=False).status,
-        lambda s: s == 1,
-        PATIENCE,
-        "pgrep",
-    )
+    wait_for("pgrep", lambda: pair[0].run("pgrep -f 'sleep 432[1]'", check=False).status, lambda s: s == 1)
 
 
 def test_commands_run_at_the_same_time(pair: tuple[Machine, Machine]) -> None:
     """A command that waits doesn't keep another one from running."""
     waiting = pair[0].spawn("echo begun; until [ -e /tmp/go ]; do sleep 0.05; done; echo went; exit 5")
-    wait_for(waiting.output, lambda output: output == "begun\n", PATIENCE, "the first command")
+    wait_for("the first command", waiting.output, lambda output: output == "begun\n")
     with ThreadPoolExecutor(8) as pool:
         numbers = list(pool.map(lambda n: pair[0].run(["echo", str(n)]).stdout, range(8)))
     assert numbers == [f"{n}\n" for n in range(8)]
@@ -84,10 +78,7 @@ def test_a_spawned_command_can_be_terminated(pair: tuple[Machine, Machine]) -> N
     """`terminate` ends the command with all of its children."""
     command = pair[0].spawn("sleep 5432 & sleep 5432")
     wait_for(
-        lambda: pair[0].run("pgrep -c -f 'sleep 543[2]'", check=False).stdout,
-        lambda n: n >= "2",
-        PATIENCE,
-        "pgrep",
+        "pgrep", lambda: pair[0].run("pgrep -c -f 'sleep 543[2]'", check=False).stdout, lambda n: n >= "2"
     )
     assert command.terminate().status != 0
     assert pair[0].run("pgrep -x sleep -a | grep 5432", check=False).stdout == ""
@@ -122,7 +113,7 @@ def test_a_cut_machine_is_silent_but_can_be_commanded(pair: tuple[Machine, Machi
     one.cut()
     assert one.run(ping, check=False).status != 0
     one.heal()
-    wait_for(lambda: one.run(ping, check=False).status, lambda s: s == 0, PATIENCE, "ping after healing")
+    wait_for("ping after healing", lambda: one.run(ping, check=False).status, lambda s: s == 0)
 
 
 def test_machines_know_each_other_by_name_and_speak_ipv6(pair: tuple[Machine, Machine]) -> None:
@@ -269,7 +260,7 @@ def test_a_lab_whose_owner_was_killed_is_reaped(tmp_path: Path, monkeypatch: pyt
     owner.wait()
     owner.stdin.close()
     owner.stdout.close()
-    wait_for(Path(f"/proc/{holder}").exists, lambda exists: not exists, PATIENCE, "the lab's first process")
-    wait_for(lambda: _processes_of(name), lambda left: not left, PATIENCE, "processes of the dead lab")
+    wait_for("the lab's first process", Path(f"/proc/{holder}").exists, lambda exists: not exists)
+    wait_for("processes of the dead lab", lambda: _processes_of(name), lambda left: not left)
     assert name in reap()
     assert not (states() / name).exists()

@@ -3,7 +3,6 @@
 import pytest
 
 from lab import Initiator, Lab, Machine, Map, wait_for
-from lab.wait import PATIENCE
 from system.export import export
 
 pytestmark = pytest.mark.lab
@@ -31,11 +30,11 @@ def test_io_survives_the_death_of_a_node(lab: Lab) -> None:
     device = initiator.wait_multipaths(_both_paths)[0].device
     assert initiator.write_pattern(device, 7, 0, 1 << 20).errors == 0
     io = initiator.verified_io(device, offset=1 << 20)
-    wait_for(lambda: io.progress.operations, lambda n: n > 100, PATIENCE, "I/O before the death")
+    wait_for("I/O before the death", lambda: io.progress.operations, lambda n: n > 100)
     a.kill()
     initiator.wait_multipaths(lambda maps: [p.address for p in maps[0].usable_paths] == [b.address])
     then = io.progress.operations
-    wait_for(lambda: io.progress.operations, lambda n: n > then + 100, PATIENCE, "I/O after the death")
+    wait_for("I/O after the death", lambda: io.progress.operations, lambda n: n > then + 100)
     a.start()
     export(a, 1, initiator)
     initiator.wait_multipaths(_both_paths)

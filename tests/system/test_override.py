@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 
 from lab.pytest_plugin import NewLab
-from support.cluster import SAN, Cluster, bring_up, eventually
+from lab.wait import wait_until
+from support.cluster import SAN, Cluster, bring_up
 
 pytestmark = pytest.mark.lab
 
@@ -31,7 +32,7 @@ def cluster(shared: Cluster) -> Cluster:
     """Give them with the whole map, the volume usable through both, and the logins known to both."""
     shared.restore(shared.for_two(), ALLOW)
     shared.paths(WWID)
-    eventually("both nodes have told of the logins", partial(_told, shared, 2))
+    wait_until("both nodes have told of the logins", partial(_told, shared, 2))
     return shared
 
 
@@ -54,7 +55,7 @@ def test_the_last_way_to_the_data_is_held_until_there_is_another(cluster: Cluste
     cluster.ctl.apply(_without(cluster, 1))
     cluster.paths(WWID, second)
     cluster.ctl.apply(_without(cluster, 1, 2), wait=None)
-    eventually("n2 holds", lambda: _standing(cluster, "n2") == "held")
+    wait_until("n2 holds", lambda: _standing(cluster, "n2") == "held")
     (step,) = json.loads(second.machine.run("lunmapd plan -o json", check=False).stdout)["steps"]
     assert (step["action"], step["disruption"], step["now"], step["held"]) == (
         "delete",
@@ -64,7 +65,7 @@ def test_the_last_way_to_the_data_is_held_until_there_is_another(cluster: Cluste
     )
     cluster.paths(WWID, second)
     cluster.ctl.apply(_without(cluster, 2), wait=None)
-    eventually(
+    wait_until(
         "n2 is drained once the initiator is back at n1", lambda: _standing(cluster, "n2") == "converged"
     )
     cluster.paths(WWID, first)
@@ -81,12 +82,12 @@ def test_a_lun_in_use_is_unmapped_by_an_override_only(cluster: Cluster) -> None:
     less = first + rest[rest.index("  scratch:\n") :]
     cluster.ctl.apply(less, wait=None)
     for name in ("n1", "n2"):
-        eventually(f"{name} holds", lambda name=name: _standing(cluster, name) == "held")  # type: ignore[misc]
+        wait_until(f"{name} holds", lambda name=name: _standing(cluster, name) == "held")  # type: ignore[misc]
     assert all("/logs" in node.lio() for node in cluster.nodes)
     answer = cluster.ctl("override", "data-unreachable", "--for", "600", "-m", "nobody uses it")
     assert answer.out.startswith("committed revision")
-    eventually("it is gone", lambda: not any("/logs" in node.lio() for node in cluster.nodes))
-    eventually("all is as the map says", cluster.all_well)
+    wait_until("it is gone", lambda: not any("/logs" in node.lio() for node in cluster.nodes))
+    wait_until("all is as the map says", cluster.all_well)
     assert cluster.initiator.sessions() == sessions
     assert SAN in cluster.nodes[0].lio()
 

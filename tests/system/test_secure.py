@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from lab import Lab
-from support.cluster import Ctl, StorageNode, eventually, settings
+from lab.wait import wait_until
+from support.cluster import Ctl, StorageNode, settings
 from support.secure import Secure, secure
 
 pytestmark = pytest.mark.lab
@@ -49,10 +50,10 @@ def test_a_node_serves_from_a_closed_tree(lab: Lab, tmp_path: Path) -> None:
     node.machine.run("systemctl start lunmapd")
     log = "journalctl --sync; journalctl -u lunmapd -o cat"
     expected = "lunmapctl acl grant node n1=x509:CN=n1"
-    eventually("the node is told that it may not", lambda: expected in node.machine.run(log).stdout)
+    wait_until("the node is told that it may not", lambda: expected in node.machine.run(log).stdout)
     ctl("acl", "grant", "node", "n1=x509:CN=n1")
     ctl.apply(f"nodes: {{n1: {{tpg_tag: 1, portals: [{node.machine.address}]}}}}\n")
-    eventually("the node has applied it", lambda: ctl.status()["nodes"]["n1"]["applied"] == 1)
+    wait_until("the node has applied it", lambda: ctl.status()["nodes"]["n1"]["applied"] == 1)
     assert ctl.status()["nodes"]["n1"]["alive"]
     node.machine.run("systemctl reload lunmapd")
     assert ctl("acl", "show", "--check").out.endswith("0 znodes have another ACL\n")

@@ -10,19 +10,9 @@ import pytest
 
 from lab.project import package
 from lab.pytest_plugin import NewLab
+from lab.wait import wait_until
 from lunmapd.core.base.messages import Message
-from support.cluster import (
-    HOST,
-    METRICS,
-    SAN,
-    SCRATCH,
-    SESSION_TIMEOUT,
-    SETTINGS,
-    Ctl,
-    StorageNode,
-    eventually,
-    settings,
-)
+from support.cluster import HOST, METRICS, SAN, SCRATCH, SESSION_TIMEOUT, SETTINGS, Ctl, StorageNode, settings
 from system.serving import Site, converged, undisturbed
 
 pytestmark = pytest.mark.lab
@@ -121,7 +111,7 @@ def test_stop_start_restart_and_kill_disturb_nobody(site: Site) -> None:
     with undisturbed(site):
         for command in ("stop", "start", "restart", "kill -s KILL"):
             site.ctl_on_node(f"systemctl {command} lunmapd")
-        eventually("systemd restarted it", lambda: site.show("NRestarts") == "1")
+        wait_until("systemd restarted it", lambda: site.show("NRestarts") == "1")
         converged(site)
     assert "stopped; LIO is left as it is" in site.journal()
 
@@ -146,7 +136,7 @@ def test_the_watchdog_restarts_a_daemon_whose_loop_hangs(site: Site) -> None:
     with undisturbed(site):
         hung = site.machine.run("python3 /root/hang.py $(systemctl show lunmapd --value -p MainPID)")
         assert "lunmapd_zookeeper_connected 1.0" in hung.stdout
-        eventually("systemd restarted it", lambda: site.show("NRestarts") == "1")
+        wait_until("systemd restarted it", lambda: site.show("NRestarts") == "1")
         converged(site)
     journal = site.journal()
     assert "Watchdog timeout" in journal
@@ -163,7 +153,7 @@ def test_settings_are_reloaded_or_refused_as_a_whole(site: Site) -> None:
     assert "zookeeper.session_timeout keeps its old value until the daemon is restarted" in site.journal()
     site.machine.put(SETTINGS, good.replace("resync: 20", "resync: 0").replace("retry: 1", "retry: 0"))
     assert site.ctl_on_node("systemctl reload lunmapd", check=False) != 0
-    eventually(
+    wait_until(
         "every problem is in the journal", lambda: site.journal().count("refused, the old settings stay") == 2
     )
     assert (site.show("MainPID"), site.show("ActiveState")) == (before, "active")
@@ -240,7 +230,7 @@ def test_no_secret_is_seen(site: Site, tmp_path: Path) -> None:
 
     assert secret("new-key") == 0
     site.machine.put(KEYS, key_file.read_text(), mode=0o600)
-    eventually("the node has told of its key", lambda: secret("set", HOST, "--user", "host") == 0)
+    wait_until("the node has told of its key", lambda: secret("set", HOST, "--user", "host") == 0)
     site.ctl.apply(
         site.map()
         .replace("alias: database host", "alias: database host\n    chap: {user: host}")
@@ -256,7 +246,7 @@ def test_no_secret_is_seen(site: Site, tmp_path: Path) -> None:
         f"systemctl stop lunmapd; rm {KEYS}; echo 0123 >{LIO}/iscsi/{SCRATCH}/tpgt_1/acls/{HOST}/auth/password"
     )
     site.machine.run("systemctl start lunmapd")
-    eventually("the secret fails", lambda: "SecretUndecodable" in site.journal())
+    wait_until("the secret fails", lambda: "SecretUndecodable" in site.journal())
     assert _seen(site, words) == []
     site.ctl.apply(site.map())
 
@@ -274,7 +264,7 @@ def test_a_password_file_that_comes_late_is_taken_up(site: Site) -> None:
     given = settings("n1", site.ensemble.hosts)
     site.machine.put(SETTINGS, f"{given}  digest: {{user: n1, password_file: {late}}}\n")
     site.ctl_on_node("systemctl restart lunmapd", check=False)
-    eventually("it is tried again", lambda: site.show("NRestarts") not in {"", "0"})
+    wait_until("it is tried again", lambda: site.show("NRestarts") not in {"", "0"})
     assert "code=exited, status=7/" in site.journal()
     assert f"can't use {late}: no such file or directory" in site.journal()
     site.machine.run(f"umask 077; echo word >{late}")
@@ -287,12 +277,12 @@ def test_a_node_boots_before_zookeeper_and_its_devices(site: Site) -> None:
     site.ensemble.kill()
     site.machine.run("sync")
     site.machine.restart()
-    eventually(
+    wait_until(
         "the devices are missed", lambda: "2 failing; no answer from ZooKeeper" in site.show("StatusText")
     )
     assert site.show("ActiveState") == "active"
     site.machine.run(_DEVICES)
-    eventually(
+    wait_until(
         "the devices were taken", lambda: "0 failing; no answer from ZooKeeper" in site.show("StatusText")
     )
     site.ensemble.start()

@@ -8,7 +8,8 @@ import pytest
 
 from lab.io import VerifiedIO
 from lab.pytest_plugin import NewLab
-from support.cluster import DB1, HOST, PID, Cluster, StorageNode, bring_up, eventually
+from lab.wait import wait_until
+from support.cluster import DB1, HOST, PID, Cluster, StorageNode, bring_up
 
 pytestmark = pytest.mark.lab
 
@@ -66,7 +67,7 @@ def cluster(shared: Cluster) -> Cluster:
         if node.machine.running():
             node.machine.run("for each in /dev/mapper/slow?; do dmsetup resume $each; done", check=False)
     shared.restore(filled(shared, MAP))
-    eventually("both paths are as the map says", partial(shows, shared, AT_REST))
+    wait_until("both paths are as the map says", partial(shows, shared, AT_REST))
     return shared
 
 
@@ -89,7 +90,7 @@ def filled(cluster: Cluster, text: str) -> str:
 def goes_on(io: VerifiedIO) -> None:
     """Wait until the I/O has made some progress."""
     then = io.progress.operations
-    eventually("the I/O goes on", lambda: io.progress.operations > then + 50)
+    wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
 
 
 def states(cluster: Cluster) -> dict[str, str]:
@@ -116,27 +117,27 @@ def test_the_volume_outlives_either_node(cluster: Cluster, io: VerifiedIO) -> No
     for victim, other in (cluster.nodes, cluster.nodes[::-1]):
         victim.machine.kill()
         wanted = {other.name: AT_REST[other.name]}
-        eventually("one path is left", partial(shows, cluster, wanted))
+        wait_until("one path is left", partial(shows, cluster, wanted))
         goes_on(io)
         victim.machine.start()
         victim.configure(cluster.ensemble.hosts)
         victim.start()
-        eventually("both paths are back", partial(shows, cluster, AT_REST))
+        wait_until("both paths are back", partial(shows, cluster, AT_REST))
         goes_on(io)
     cluster.paths(DB1)
-    eventually("both nodes are well", cluster.all_well)
+    wait_until("both nodes are well", cluster.all_well)
 
 
 def test_a_path_on_standby_is_left_to_the_other(cluster: Cluster, io: VerifiedIO) -> None:
     """A path that the map closes fails over like a lost one, without an error, and is used again when the map opens it."""
     cluster.ctl.apply(filled(cluster, MAP.replace("preferred: n1", "preferred: n1\n    others: standby")))
-    eventually("the path is left", partial(shows, cluster, {"n1": AT_REST["n1"]}))
+    wait_until("the path is left", partial(shows, cluster, {"n1": AT_REST["n1"]}))
     goes_on(io)
     cluster.ctl.apply(filled(cluster, MAP.replace("preferred: n1", "preferred: n2\n    others: unavailable")))
-    eventually("the other one is", partial(shows, cluster, {"n2": AT_REST["n1"]}))
+    wait_until("the other one is", partial(shows, cluster, {"n2": AT_REST["n1"]}))
     goes_on(io)
     cluster.ctl.apply(filled(cluster, MAP))
-    eventually("both paths are back", partial(shows, cluster, AT_REST))
+    wait_until("both paths are back", partial(shows, cluster, AT_REST))
 
 
 def with_luns(cluster: Cluster, luns: str, *targets: str) -> str:
@@ -152,7 +153,7 @@ def hang_io(cluster: Cluster, node: StorageNode, target: str) -> None:
     machine, disk = cluster.initiator.machine, disk_of(node, target, 0)
     cluster.initiator.discover(node.machine.address)
     cluster.initiator.login(target)
-    eventually("the disk is there", lambda: machine.run(f"[ -b {disk} ]", check=False).status == 0)
+    wait_until("the disk is there", lambda: machine.run(f"[ -b {disk} ]", check=False).status == 0)
     name = machine.run(f"basename $(readlink -f {disk})").stdout.strip()
     flying = f"read reads writes </sys/block/{name}/inflight; [ $reads$writes -gt 0 ]"
     machine.run(f"udevadm settle; echo 600 >/sys/block/{name}/device/timeout")
@@ -160,7 +161,7 @@ def hang_io(cluster: Cluster, node: StorageNode, target: str) -> None:
     machine.run(
         f"setsid dd if={disk} of=/dev/null bs=4k count=1 iflag=direct skip=9 </dev/null >/dev/null 2>&1 &"
     )
-    eventually("I/O is in flight", lambda: machine.run(flying, check=False).status == 0)
+    wait_until("I/O is in flight", lambda: machine.run(flying, check=False).status == 0)
 
 
 def disk_of(node: StorageNode, target: str, lun: int) -> str:
@@ -189,14 +190,14 @@ def test_calls_that_hang_cost_their_own_objects(cluster: Cluster, io: VerifiedIO
     daemons = [node.machine.run(f"cat {PID}").stdout for node in cluster.nodes]
     rest = SLOW.format(number=1, target=ONE, initiator=GUEST)
     cluster.ctl.apply(with_luns(cluster, rest, ONE), wait=None)
-    eventually("n1 is stuck", lambda: stuck(cluster, "n1", f"acl {ONE}", "core_tpg_del_initiator_node_acl"))
-    eventually("n2 is stuck", lambda: stuck(cluster, "n2", f"enabled {TWO}", "target_tpg_disable"))
+    wait_until("n1 is stuck", lambda: stuck(cluster, "n1", f"acl {ONE}", "core_tpg_del_initiator_node_acl"))
+    wait_until("n2 is stuck", lambda: stuck(cluster, "n2", f"enabled {TWO}", "target_tpg_disable"))
     cluster.ctl.apply(with_luns(cluster, rest + LOGS, ONE), wait=None)
     read = " && ".join(
         f"dd if={disk_of(node, SAN, 1)} of=/dev/null bs=4k count=1 iflag=direct" for node in cluster.nodes
     )
     rescan = f"iscsiadm -m node -T {SAN} --rescan"
-    eventually(
+    wait_until(
         "another LUN is served",
         lambda: cluster.initiator.machine.run(f"{rescan}; {read}", check=False).status == 0,
     )
@@ -204,10 +205,10 @@ def test_calls_that_hang_cost_their_own_objects(cluster: Cluster, io: VerifiedIO
     goes_on(io)
     for node in cluster.nodes:
         node.machine.run("dmsetup resume /dev/mapper/slow?")
-    eventually("all is as the map says", cluster.all_well)
+    wait_until("all is as the map says", cluster.all_well)
     assert daemons == [node.machine.run(f"cat {PID}; kill -0 $(cat {PID})").stdout for node in cluster.nodes]
     workers = "pgrep -fc '[l]unmapd.lio.worker'"
-    eventually(
+    wait_until(
         "the workers that hung have ended",
         lambda: [node.machine.run(workers).stdout.strip() for node in cluster.nodes] == ["1", "1"],
     )

@@ -7,7 +7,8 @@ import pytest
 
 from lab.io import VerifiedIO
 from lab.pytest_plugin import NewLab
-from support.cluster import DB1, LOG, Cluster, StorageNode, bring_up, eventually
+from lab.wait import wait_until
+from support.cluster import DB1, LOG, Cluster, StorageNode, bring_up
 
 pytestmark = pytest.mark.lab
 
@@ -39,7 +40,7 @@ def cluster(shared: Cluster) -> Cluster:
 def goes_on(io: VerifiedIO) -> None:
     """Wait until the I/O has made some progress."""
     then = io.progress.operations
-    eventually("the I/O goes on", lambda: io.progress.operations > then + 50)
+    wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
 
 
 def enabled(node: StorageNode) -> set[str]:
@@ -70,7 +71,7 @@ def test_a_reboot_without_zookeeper_serves_from_the_snapshot(cluster: Cluster) -
     first.machine.kill()
     cluster.paths(DB1, second)
     boot(first, cluster.ensemble.hosts)
-    eventually("it says so", partial(has_logged, first, "MapFresh=False, FromSnapshot"))
+    wait_until("it says so", partial(has_logged, first, "MapFresh=False, FromSnapshot"))
     cluster.paths(DB1)
     second.machine.kill()
     cluster.paths(DB1, first)
@@ -78,7 +79,7 @@ def test_a_reboot_without_zookeeper_serves_from_the_snapshot(cluster: Cluster) -
     boot(second, cluster.ensemble.hosts)
     cluster.paths(DB1)
     cluster.ensemble.start()
-    eventually("both follow the tree again", cluster.all_well)
+    wait_until("both follow the tree again", cluster.all_well)
     done = io.stop()
     assert (done.errors, done.mismatches) == (0, 0)
 
@@ -91,16 +92,16 @@ def test_an_isolated_node_leaves_the_io_to_the_other(cluster: Cluster) -> None:
         node.stop()
         node.configure(cluster.ensemble.hosts, ISOLATION)
         node.start()
-    eventually("both are back", cluster.all_well)
+    wait_until("both are back", cluster.all_well)
     (server,) = cluster.ensemble.servers
     server.ignore(lonely.machine.spec.place)
     cluster.paths(DB1, other)
     # One of its two targets may be closed a moment before the other one.
-    eventually("the lonely node has closed all", lambda: enabled(lonely) == {"0"})
+    wait_until("the lonely node has closed all", lambda: enabled(lonely) == {"0"})
     assert enabled(other) == {"1"}
     goes_on(io)
     server.heed(lonely.machine.spec.place)
     cluster.paths(DB1)
-    eventually("both are well", cluster.all_well)
+    wait_until("both are well", cluster.all_well)
     done = io.stop()
     assert (done.errors, done.mismatches) == (0, 0)

@@ -79,7 +79,7 @@ def enclosure(work: Path, environment: dict[str, str]) -> Iterator[Enclosure]:
             stack.enter_context(_started(made, daemon, work / f"{daemon}.log"))
         # The first to be undone: with its first process gone, the kernel ends all the others.
         stack.callback(holder.stdin.close)
-        wait_for(lambda: _answers(made), bool, 60, f"libvirtd (its log is in {work})")
+        wait_for(f"libvirtd (its log is in {work})", lambda: _answers(made), bool, 60)
         yield made
 
 

@@ -30,7 +30,7 @@ def _status(machines: Cluster) -> Any:
 
 
 def _converged(machines: Cluster, seconds: float = 300) -> Any:
-    found = wait_for(lambda: _status(machines), bool, seconds, "lunmapctl status")
+    found = wait_for("lunmapctl status", lambda: _status(machines), bool, seconds)
     assert [node["node"] for node in found["nodes"]] == machines.nodes
     assert all(node["alive"] and node["standing"] == "converged" for node in found["nodes"])
     assert {node["applied"] for node in found["nodes"]} == {found["revision"]}
@@ -134,7 +134,7 @@ def test_a_node_that_reboots_serves_again(machines: Cluster) -> None:
     assert machines.run("n1", _BOOT).stdout != booted
     _converged(machines)
     _check_lio(machines, "n1")
-    again = wait_for(lambda: machines.run("host1", read).stdout, lambda found: found == written, 120, read)
+    again = wait_for(read, lambda: machines.run("host1", read).stdout, lambda found: found == written)
     assert again == written
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from fakes.lio import FakeLio
-from integration.conftest import Connect
-from integration.tree.test_members import expire
 from lab import Ensemble
+from lab.wait import wait_until
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.wakeup import Bell
 from lunmapd.core.base.lunmap import Authentication, Chap, Initiator
@@ -25,7 +24,8 @@ from lunmapd.store.tree.members import read_fleet
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
 from support.agents import MAP, A, B, H, Nodes, T, applied, conditions, put
-from support.commits import Shell, wait_until
+from support.plain_client import Shell
+from support.sessions import Connect, expire
 
 
 def test_a_committed_map_is_applied_and_reported(session: Session, kernel: FakeLio, make: Nodes) -> None:
@@ -213,7 +213,7 @@ def test_without_zookeeper_the_last_map_is_kept_in_force(
     initialise(patient)
     put(patient, MAP)
     agent = make(session)
-    wait_until(lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: agent.turn().converged)
     for server in trio.servers:
         server.kill()
     kernel.objects.clear()
@@ -222,8 +222,8 @@ def test_without_zookeeper_the_last_map_is_kept_in_force(
     assert kernel.objects == project(MAP, "n1", {PORT_ID})
     assert (conditions(agent)[STORE], applied(agent)) == ("Unreachable", 1)
     trio.start()
-    wait_until(lambda: agent.turn().converged)
-    wait_until(lambda: read_fleet(patient)["n1"].live is not None)
+    wait_until("the agent converges", lambda: agent.turn().converged)
+    wait_until("the node is registered", lambda: read_fleet(patient)["n1"].live is not None)
 
 
 @contextmanager
@@ -250,9 +250,9 @@ def test_the_loop_follows_commits_by_its_watch(
     agent = make(connect())
     with looping(agent):
         put(session, MAP)
-        wait_until(lambda: applied(agent) == 1)
+        wait_until("revision 1 is applied", lambda: applied(agent) == 1)
         put(session, replace(MAP, luns={"b": B}))
-        wait_until(lambda: applied(agent) == 2)
+        wait_until("revision 2 is applied", lambda: applied(agent) == 2)
         assert lio_objects.key(lio_objects.TpgLun(T, 1, "a")) not in kernel.objects
 
 
@@ -262,9 +262,12 @@ def test_an_expired_session_is_replaced_at_once(session: Session, connect: Conne
     agent = make(mine)
     with looping(agent), Shell(session) as shell:
         put(session, MAP)
-        wait_until(lambda: applied(agent) == 1)
+        wait_until("revision 1 is applied", lambda: applied(agent) == 1)
         old = mine.session_id
         expire(mine)
-        wait_until(lambda: shell.owner("members/n1/live") not in {None, old})
+        wait_until(
+            "the node is registered by another session",
+            lambda: shell.owner("members/n1/live") not in {None, old},
+        )
         put(session, replace(MAP, luns={"b": B}))
-        wait_until(lambda: applied(agent) == 2)
+        wait_until("revision 2 is applied", lambda: applied(agent) == 2)

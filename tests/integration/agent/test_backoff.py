@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.clock import Clock
-from integration.tree.test_members import expire
+from lab.wait import wait_until
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.wakeup import Bell
@@ -16,7 +16,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.store.session.session import Session
 from support.agents import Nodes, applied, conditions, confirm, many, put, shown
-from support.commits import wait_until
+from support.sessions import expire
 
 pytestmark = pytest.mark.integration
 
@@ -89,8 +89,8 @@ def test_a_new_session_tries_at_once(session: Session, make: Nodes, agent: Agent
     make.kernel.missing.clear()
     old = session.session_id
     expire(session)
-    wait_until(lambda: session.session_id not in {None, old})
-    wait_until(lambda: agent.turn().converged)
+    wait_until("a new session", lambda: session.session_id not in {None, old})
+    wait_until("the agent converges", lambda: agent.turn().converged)
 
 
 def test_a_lun_that_was_put_right_in_the_map_is_tried_at_once(session: Session, agent: Agent) -> None:
@@ -174,9 +174,9 @@ def test_the_loop_wakes_when_the_time_has_come(session: Session, make: Nodes) ->
     )
     loop.start()
     try:
-        wait_until(lambda: bool(agent.status.failing))
+        wait_until("an object fails", lambda: bool(agent.status.failing))
         make.kernel.missing.clear()
-        wait_until(lambda: applied(agent) == 1)
+        wait_until("revision 1 is applied", lambda: applied(agent) == 1)
     finally:
         stops.set()
         bell.ring()

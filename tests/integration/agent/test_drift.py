@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from fakes.clock import Clock
 from fakes.lio import CrashedError
-from integration.conftest import Connect
 from lab import Ensemble
+from lab.wait import wait_until
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.state.machine_id import Identity
@@ -19,8 +19,8 @@ from lunmapd.core.node.observed import Session as Login
 from lunmapd.core.planning.drift import CLASSES
 from lunmapd.store.session.session import Session
 from support.agents import H, Nodes, T, applied, conditions, many, message, put, shown
-from support.commits import wait_until
 from support.relay import Relay
+from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
 
@@ -226,7 +226,7 @@ def test_a_repair_that_was_cut_short_is_no_drift(session: Session, make: Nodes, 
     assert "l3" not in shown(make.kernel)
     if restart:
         agent = make(policy=policy)
-    wait_until(lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: agent.turn().converged)
     assert make.serves(MAP)
 
 
@@ -240,14 +240,14 @@ def test_isolation_closes_and_opens_whatever_the_setting(
     with Relay(ensemble.servers[0].host) as relay:
         through = connect(relay.hosts, timeout=4.0, deadline=0.3)
         agent = make(through, policy=policy)
-        wait_until(lambda: agent.turn().converged)
+        wait_until("the agent converges", lambda: agent.turn().converged)
         relay.shut = True
         relay.drop()
-        wait_until(lambda: _makes(agent, APPLIED) == "Withheld")
+        wait_until("the confirmation is read", lambda: _makes(agent, APPLIED) == "Withheld")
         relay.shut = False
         if restart:
             agent = make(through, policy=policy)
-        wait_until(lambda: agent.turn().converged)
+        wait_until("the agent converges", lambda: agent.turn().converged)
     assert make.serves(MAP)
 
 

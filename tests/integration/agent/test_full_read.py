@@ -15,7 +15,8 @@ from lunmapd.store.commit.repair import repair
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
 from support.agents import MAP, A, B, Nodes, conditions, failing, many, message, put, shown
-from support.commits import Shell, terms
+from support.commits import terms
+from support.plain_client import Shell
 
 pytestmark = pytest.mark.integration
 

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 import pytest
 
 from fakes.clock import Clock
-from integration.conftest import Connect
 from lab import Ensemble
+from lab.wait import wait_until
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.core.fleet.status import APPLIED, OFFERED, STORE
 from lunmapd.core.node import lio_objects
 from lunmapd.store.session.session import Session
 from support.agents import MAP, NOWHERE, Nodes, conditions, is_open, many, put
-from support.commits import wait_until
 from support.relay import Relay
+from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
 
@@ -53,10 +53,10 @@ def test_an_isolated_node_closes_its_paths_and_opens_them_on_return(
 ) -> None:
     """After so long without contact no TPG is enabled, all else stays ready; with contact the node is open again."""
     agent = make(through, policy=ISOLATES, now=clock)
-    wait_until(lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: agent.turn().converged)
     assert conditions(agent)[OFFERED] == "Offered"
     cut(relay)
-    wait_until(lambda: reason(agent, STORE) == "Unreachable")
+    wait_until("ZooKeeper counts as unreachable", lambda: reason(agent, STORE) == "Unreachable")
     assert conditions(agent)[OFFERED] == "Offered"
     assert is_open(make.kernel)
     clock.now += AFTER
@@ -70,7 +70,7 @@ def test_an_isolated_node_closes_its_paths_and_opens_them_on_return(
     agent.turn()
     assert make.kernel.objects == whole
     relay.shut = False
-    wait_until(lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: agent.turn().converged)
     assert make.serves(MAP)
     assert conditions(agent)[OFFERED] == "Offered"
 
@@ -78,9 +78,9 @@ def test_an_isolated_node_closes_its_paths_and_opens_them_on_return(
 def test_without_the_setting_a_node_keeps_serving(through: Session, relay: Relay, make: Nodes) -> None:
     """By default losing ZooKeeper changes nothing in what is offered."""
     agent = make(through)
-    wait_until(lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: agent.turn().converged)
     cut(relay)
-    wait_until(lambda: reason(agent, STORE) == "Unreachable")
+    wait_until("ZooKeeper counts as unreachable", lambda: reason(agent, STORE) == "Unreachable")
     for _ in range(5):
         agent.turn()
     assert make.serves(MAP)
@@ -92,7 +92,7 @@ def test_a_node_that_boots_without_contact_gets_ready_behind_closed_doors(
 ) -> None:
     """With isolation set, the snapshot is applied but no TPG enabled before ZooKeeper has answered."""
     before = make(through)
-    wait_until(lambda: before.turn().converged)
+    wait_until("the first agent converges", lambda: before.turn().converged)
     make.kernel.objects.clear()
     nowhere = connect(NOWHERE, deadline=0.2)
     agent = make(nowhere, policy=Policy(isolate_after=60.0))
@@ -101,7 +101,7 @@ def test_a_node_that_boots_without_contact_gets_ready_behind_closed_doors(
     assert any(isinstance(item, lio_objects.MappedLun) for item in make.kernel.objects.values())
     assert not is_open(make.kernel)
     after = make(through, policy=ISOLATES)
-    wait_until(lambda: after.turn().converged)
+    wait_until("the second agent converges", lambda: after.turn().converged)
     assert make.serves(MAP)
 
 
@@ -110,7 +110,7 @@ def test_a_restarted_daemon_leaves_open_what_is_open(
 ) -> None:
     """With isolation set, a restart without contact closes nothing before the time is over, and then all."""
     before = make(through)
-    wait_until(lambda: before.turn().converged)
+    wait_until("the first agent converges", lambda: before.turn().converged)
     agent = make(connect(NOWHERE, deadline=0.2), policy=ISOLATES, now=clock)
     agent.turn()
     assert make.serves(MAP)
@@ -125,15 +125,15 @@ def test_a_held_node_is_isolated_and_opened_all_the_same(
     """Neither does a hold keep an isolated node open, nor does isolation end what was held: on return it serves as before."""
     put(session, many(*range(10)))
     agent = make(through, policy=ISOLATES, now=clock)
-    wait_until(lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: agent.turn().converged)
     put(session, many(0))
-    wait_until(lambda: reason(agent, APPLIED) == "RemovalHeld")
+    wait_until("the removal is held", lambda: reason(agent, APPLIED) == "RemovalHeld")
     cut(relay)
-    wait_until(lambda: reason(agent, STORE) == "Unreachable")
+    wait_until("ZooKeeper counts as unreachable", lambda: reason(agent, STORE) == "Unreachable")
     clock.now += AFTER
     assert reason(agent, OFFERED) == "Isolated"
     assert not is_open(make.kernel)
     relay.shut = False
-    wait_until(lambda: reason(agent, OFFERED) == "Offered")
+    wait_until("the TPGs are enabled again", lambda: reason(agent, OFFERED) == "Offered")
     assert conditions(agent)[APPLIED] == "RemovalHeld"
     assert make.serves(many(*range(10)))

@@ -5,7 +5,7 @@ import logging
 import pytest
 from msgspec.structs import replace
 
-from integration.conftest import Connect
+from lab.wait import wait_until
 from lunmapd.agent.loop.agent import utc_now
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.registration import Member
@@ -18,7 +18,7 @@ from lunmapd.core.node.observed import Login as Seen
 from lunmapd.core.node.observed import Session as Login
 from lunmapd.store.session.session import Session
 from support.agents import H, Nodes, T, conditions, many, put
-from support.commits import wait_until
+from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
 
@@ -96,7 +96,7 @@ def test_without_zookeeper_other_nodes_are_no_way_out(
     offers(session, logged_in=True)
     through = connect(deadline=0.5)
     agent = make(through)
-    wait_until(lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: agent.turn().converged)
     through.close()
     make.kernel.sessions = LOGGED_IN
     make.kernel.objects["mapped_lun", T, 1, H, 9] = lio_objects.MappedLun(

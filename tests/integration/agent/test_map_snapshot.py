@@ -8,7 +8,6 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.clock import Clock
-from integration.conftest import Connect
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.policy import DAY, Policy
 from lunmapd.agent.state.map_snapshot import FILE, LocalSnapshot
@@ -16,7 +15,8 @@ from lunmapd.core.fleet.status import APPLIED, FRESH, KEPT, STORE
 from lunmapd.store.session.session import Session
 from lunmapd.store.upkeep.init import initialise
 from support.agents import MAP, NOWHERE, Nodes, applied, conditions, many, message, put
-from support.commits import Shell
+from support.plain_client import Shell
+from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
 

@@ -3,12 +3,12 @@
 import pytest
 
 from fakes.lio import FakeLio
-from integration.conftest import Connect
 from lunmapd.agent.state.machine_id import Identity
 from lunmapd.core.fleet.status import STORE
 from lunmapd.store.session.session import Session
 from support.agents import MAP, Nodes, conditions, message, put
-from support.commits import Shell
+from support.plain_client import Shell
+from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
 

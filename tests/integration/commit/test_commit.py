@@ -1,7 +1,6 @@
 import pytest
 from msgspec.structs import replace
 
-from integration.conftest import Connect
 from lunmapd.client import Client
 from lunmapd.core.base.lunmap import Initiator, Lunmap
 from lunmapd.store.commit.commit_errors import EditedMeanwhileError, OutcomeUnknownError
@@ -19,8 +18,11 @@ from lunmapd.store.session.limits import TooLargeError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
-from support.commits import GIB, NOW, Shell, at_last, lun, luns, put, terms, with_lun
+from support.commits import NOW, put, terms
+from support.maps import GIB, lun, luns, with_lun
+from support.plain_client import Shell
 from support.relay import Break, Relay
+from support.sessions import Connect, at_last
 
 pytestmark = pytest.mark.integration
 

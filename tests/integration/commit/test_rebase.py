@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from msgspec.structs import replace
 
-from integration.conftest import Connect
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import InvalidInputError, Problem
 from lunmapd.core.base.lunmap import Initiator, Lunmap
@@ -14,7 +13,10 @@ from lunmapd.store.commit.commit_errors import BusyError, Clash, ConflictError, 
 from lunmapd.store.commit.commit_options import commit_rules
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
-from support.commits import GIB, Shell, lun, luns, put, terms, with_lun
+from support.commits import put, terms
+from support.maps import GIB, lun, luns, with_lun
+from support.plain_client import Shell
+from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
 

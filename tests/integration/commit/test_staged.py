@@ -7,7 +7,6 @@ from contextlib import suppress
 import pytest
 from msgspec.structs import replace
 
-from integration.conftest import Connect
 from lunmapd.client import Client, show_map
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import Exit, InvalidInputError
@@ -31,8 +30,11 @@ from lunmapd.store.tree.history_errors import PartOnlyError
 from lunmapd.store.tree.read import read_tip, read_tree, refresh
 from lunmapd.store.tree.snapshot import Snapshot
 from support.cluster import Ctl
-from support.commits import GIB, Shell, at_last, lun, luns, put, terms, with_lun
+from support.commits import put, terms
+from support.maps import GIB, lun, luns, with_lun
+from support.plain_client import Shell
 from support.relay import Break, Relay
+from support.sessions import Connect, at_last
 
 pytestmark = pytest.mark.integration
 

@@ -27,7 +27,8 @@ from lunmapd.service.ctl.summary import summary, without_clock
 from lunmapd.store.session.session import Session
 from support.agents import MAP, A, B, H, Nodes, T, put
 from support.cluster import Ctl
-from support.commits import NOW, Shell
+from support.commits import NOW
+from support.plain_client import Shell
 
 pytestmark = pytest.mark.integration
 

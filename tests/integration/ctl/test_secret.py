@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from integration.conftest import Connect
 from lab import Ensemble
 from lunmapd.core.fleet.status import Live, NodeStatus
 from lunmapd.service.keyfile import read_keys
 from lunmapd.store.tree.members import register, write_status
 from support.cluster import Answer, Ctl
 from support.commits import NOW
+from support.sessions import Connect
 
 HOST = "iqn.2026-01.org.example:host1"
 PASSWORD = "a secret of 16 b"  # noqa: S105 - of a test

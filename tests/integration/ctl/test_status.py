@@ -15,7 +15,7 @@ from lunmapd.core.base.lunmap import Initiator, Node
 from lunmapd.store.session.session import Session
 from support.agents import MAP, H, Nodes, put
 from support.cluster import Ctl
-from support.commits import Shell
+from support.plain_client import Shell
 
 pytestmark = pytest.mark.integration
 

@@ -128,18 +128,14 @@ def prometheus(session: Session, make: Nodes, tools: Path, tmp_path: Path) -> It
 
 def test_rules_and_dashboard_fit_a_real_scrape(prometheus: Prometheus) -> None:
     """Prometheus scrapes a node, evaluates every alert, and has an answer to each question of the dashboard."""
-    wait_for(lambda: prometheus.query('up{job="lunmapd"} == 1'), bool, PATIENCE, "the node is scraped")
+    wait_for("the node is scraped", lambda: prometheus.query('up{job="lunmapd"} == 1'), bool)
     panels = json.loads(DASHBOARD.read_text())["panels"]
     for expression in [target["expr"] for panel in panels for target in panel["targets"]]:
-        wait_for(partial(prometheus.query, expression), bool, PATIENCE, expression)
-    rules = wait_for(
-        lambda: _rules(prometheus), lambda found: "unknown" not in found.values(), PATIENCE, "the rules"
-    )
+        wait_for(expression, partial(prometheus.query, expression), bool)
+    rules = wait_for("the rules", lambda: _rules(prometheus), lambda found: "unknown" not in found.values())
     assert set(rules.values()) == {"ok"}
     assert len(rules) == 7
-    raised = wait_for(
-        lambda: prometheus.query("ALERTS"), lambda found: len(found) >= 2, PATIENCE, "the alerts"
-    )
+    raised = wait_for("the alerts", lambda: prometheus.query("ALERTS"), lambda found: len(found) >= 2)
     assert {series["metric"]["alertname"] for series in raised} >= {"LunmapdObjectsFail", "LunmapdTrouble"}
 
 

@@ -11,8 +11,8 @@ from kazoo.security import OPEN_ACL_UNSAFE
 from msgspec.structs import replace
 
 from fakes.lio import FakeLio
-from integration.tree.test_members import expire
 from lab import Lab
+from lab.wait import wait_until
 from lunmapd.agent.state.machine_id import Identity as MachineIdentity
 from lunmapd.client import (
     Client,
@@ -42,8 +42,10 @@ from lunmapd.store.upkeep.init import initialise
 from lunmapd.store.upkeep.trim import trim
 from support.agents import Nodes
 from support.cluster import Answer, Ctl
-from support.commits import NOW, luns, put, wait_until
+from support.commits import NOW, put
+from support.maps import luns
 from support.secure import Secure, secure
+from support.sessions import expire
 
 pytestmark = pytest.mark.integration
 
@@ -135,7 +137,7 @@ READS = {"read", "list"}
 def test_anonymous_gets_at_nothing(admin: Session, connect: Open) -> None:
     """Without any identity not one znode can be read, written, made, removed or opened."""
     client = connect().link.current
-    wait_until(lambda: client.connected)
+    wait_until("the session is connected", lambda: client.connected)
     for path in znodes(admin):
         assert forbidden(client, path, READS | WRITES) == READS | WRITES, path
 
@@ -342,7 +344,9 @@ def test_a_node_that_follows_an_ephemeral_that_went_is_not_removed(connect: Open
     assert own is not None
     assert stale is not None
     past.close()
-    wait_until(lambda: read_fleet(late)["n1"].live is None if "n1" in read_fleet(late) else True)
+    wait_until(
+        "the node is gone", lambda: read_fleet(late)["n1"].live is None if "n1" in read_fleet(late) else True
+    )
     register(other, "n1", replace(LIVE, machine="m2"))
     assert not registration._create_ephemeral(late, "n1", LIVE, own[1].version, stale[1].version)
     with pytest.raises(NodeNameTakenError, match="m2"):
@@ -358,7 +362,7 @@ def test_a_node_does_all_its_work_in_a_closed_tree(admin: Session, connect: Open
     assert read_fleet(admin)["n2"].status == agent.status
     old = session.session_id
     expire(session)
-    wait_until(lambda: session.session_id not in {None, old})
+    wait_until("a new session", lambda: session.session_id not in {None, old})
     assert agent.turn().store_error is None
     live = read_fleet(admin)["n2"].live
     assert live is not None
@@ -412,7 +416,7 @@ def test_strays_are_found_and_mended(ctl: Callable[..., Answer], connect: Open) 
     """A znode that was opened by hand is counted, with exit code 6, and closed by repeating a grant."""
     ctl("admin", "init", "--acl")
     session = connect("admin")
-    wait_until(lambda: session.connected)
+    wait_until("the session is connected", lambda: session.connected)
     session.link.current.set_acls(session.path("luns"), OPEN_ACL_UNSAFE)
     assert "1 znodes have another ACL" in ctl("admin", "acl", "show", "--check", expect=6).out
     ctl("admin", "acl", "grant", "admin", "sasl:admin")

@@ -3,9 +3,8 @@ from contextlib import suppress
 
 import pytest
 
-from integration.conftest import Connect
-from integration.tree.test_members import LIVE, STATUS
 from lab import Ensemble, Server
+from lab.wait import wait_until
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.store.commit.commit_errors import OutcomeUnknownError
 from lunmapd.store.session.errors import UnreachableError
@@ -15,7 +14,10 @@ from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.tree.znodes import read_revisions
 from lunmapd.store.upkeep.init import initialise
-from support.commits import at_last, lun, luns, owns, put, wait_until, with_lun
+from support.commits import put
+from support.maps import lun, luns, with_lun
+from support.plain_client import owns
+from support.sessions import LIVE, STATUS, Connect, at_last
 
 pytestmark = pytest.mark.integration
 
@@ -70,7 +72,7 @@ def test_the_session_outlives_its_server(trio: Ensemble, connect: Connect) -> No
     seen = len(woken)
     writer = connect(trio.servers[0].host)
     put(writer, luns(1))
-    wait_until(lambda: len(woken) > seen)
+    wait_until("the watch fires", lambda: len(woken) > seen)
     assert refresh(session, known).lunmap == luns(1)
 
 
@@ -92,7 +94,7 @@ def test_without_a_majority_every_call_ends(trio: Ensemble, connect: Connect) ->
         with pytest.raises(UnreachableError):
             call()
     trio.start()
-    wait_until(lambda: session.connected)
+    wait_until("the session is connected", lambda: session.connected)
     assert at_last(lambda: refresh(session, known)).lunmap == luns(1)
 
 
@@ -108,7 +110,7 @@ def test_a_silent_server_ends_every_call(trio: Ensemble, connect: Connect) -> No
     with pytest.raises((UnreachableError, OutcomeUnknownError)):
         put(session, luns(1), known)
     only.resume()
-    wait_until(lambda: session.connected)
+    wait_until("the session is connected", lambda: session.connected)
     found = connect(trio.hosts)
     assert read_tree(found).lunmap in (Lunmap(), luns(1))
     assert not read_tree(found).has_edits

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab import Lab
+from lab.wait import wait_until
 from lunmapd.store.session.access_errors import NotAuthenticatedError
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials, PasswordLogin
 from lunmapd.store.session.errors import UnheardError
@@ -15,7 +16,8 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.upkeep.init import initialise
-from support.commits import luns, put, wait_until
+from support.commits import put
+from support.maps import luns
 from support.relay import Relay
 from support.secure import USERS, Secure, secure
 
@@ -88,16 +90,16 @@ def test_a_refused_login_is_tried_at_a_slow_pace(
     with Relay(servers.ensemble.hosts, asked) as relay:
         session = open_session(stack, relay.hosts, root, Credentials(sasl=login))
         watch_head(session, lambda: woken.append(None))
-        wait_until(lambda: len(asked) == 4)
+        wait_until("four attempts to connect", lambda: len(asked) == 4)
         assert asked[3] - asked[0] > 2.0
         login.password.write_text(USERS["n1"] + "\n")
         other = open_session(stack, servers.ensemble.hosts, root, ANONYMOUS)
         initialise(other)
-        wait_until(lambda: let_in(session))
+        wait_until("the session can read the tree", lambda: let_in(session))
         known = read_tree(session)
         seen = len(woken)
         put(other, luns(1))
-        wait_until(lambda: len(woken) > seen)
+        wait_until("the watch fires", lambda: len(woken) > seen)
         assert refresh(session, known).lunmap == luns(1)
         session.close()
 
@@ -118,11 +120,11 @@ def test_a_password_file_that_vanishes_is_said(
             seen.append(str(error))
         return any("no such file" in text for text in seen)
 
-    wait_until(named)
+    wait_until("the error is named", named)
     login.password.touch(mode=0o600)
     login.password.write_text(USERS["n1"] + "\n")
     initialise(open_session(stack, servers.ensemble.hosts, root, ANONYMOUS))
-    wait_until(lambda: let_in(session))
+    wait_until("the session can read the tree", lambda: let_in(session))
 
 
 def test_a_login_corrected_at_the_server_is_taken_up(lab: Lab, root: str, stack: ExitStack) -> None:
@@ -137,7 +139,7 @@ def test_a_login_corrected_at_the_server_is_taken_up(lab: Lab, root: str, stack:
     found.set_users(USERS | {"n1": "the new one"})
     found.ensemble.start()
     initialise(open_session(stack, found.ensemble.hosts, root, ANONYMOUS))
-    wait_until(lambda: let_in(session))
+    wait_until("the session can read the tree", lambda: let_in(session))
     session.close()
     found.ensemble.kill()
 

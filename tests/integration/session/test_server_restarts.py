@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from integration.conftest import Connect
 from lab import Ensemble, Lab, Server
+from lab.wait import wait_until
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.upkeep.init import initialise
-from support.commits import luns, put, wait_until
+from support.commits import put
+from support.maps import luns
+from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
 
@@ -43,7 +45,7 @@ def test_a_session_moves_in_time(trio: Ensemble, connect: Connect, harm: Callabl
     assert session.session_id == before
     seen = len(woken)
     put(connect(trio.hosts, deadline=60.0), luns(1))
-    wait_until(lambda: len(woken) > seen)
+    wait_until("the watch fires", lambda: len(woken) > seen)
     assert refresh(session, known).lunmap == luns(1)
 
 
@@ -52,12 +54,12 @@ def test_many_sessions_survive_a_restart(lab: Lab, root: str) -> None:
     ensemble = lab.ensemble()
     with ExitStack() as stack:
         sessions = [stack.enter_context(Session(ensemble.hosts, root, timeout=20.0)) for _ in range(MANY)]
-        wait_until(lambda: all(session.connected for session in sessions))
+        wait_until("all sessions are connected", lambda: all(session.connected for session in sessions))
         before = [session.session_id for session in sessions]
         ensemble.kill()
-        wait_until(lambda: not any(session.connected for session in sessions))
+        wait_until("no session is connected", lambda: not any(session.connected for session in sessions))
         ensemble.start()
-        wait_until(lambda: all(session.connected for session in sessions))
+        wait_until("all sessions are connected", lambda: all(session.connected for session in sessions))
         assert [session.session_id for session in sessions] == before
         for session in sessions:
             session.close(0)

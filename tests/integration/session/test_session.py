@@ -8,8 +8,7 @@ from itertools import count
 
 import pytest
 
-from integration.conftest import Connect
-from integration.tree.test_members import LIVE, STATUS, expire
+from lab.wait import wait_until
 from lunmapd.core.fleet.status import Live
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NotInitialisedError, RefusedError, UnheardError, UnreachableError
@@ -18,8 +17,11 @@ from lunmapd.store.tree.members import read_fleet, register, write_status
 from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.upkeep.init import initialise
-from support.commits import Shell, at_last, luns, put, wait_until
+from support.commits import put
+from support.maps import luns
+from support.plain_client import Shell
 from support.relay import Relay
+from support.sessions import LIVE, STATUS, Connect, at_last, expire
 
 pytestmark = pytest.mark.integration
 
@@ -41,7 +43,7 @@ class Rings:
 def quiet(session: Session, rings: Rings) -> int:
     """Return the rings so far, after all that is under way: requests and their events come in order."""
     read_tree(session)
-    wait_until(lambda: session.link._handler.callback_queue.unfinished_tasks == 0)
+    wait_until("all callbacks have run", lambda: session.link._handler.callback_queue.unfinished_tasks == 0)
     return rings.seen
 
 
@@ -54,7 +56,7 @@ def test_a_commit_wakes_every_watcher(session: Session, connect: Connect) -> Non
     for number in range(3):
         before = quiet(watcher, rings)
         put(session, luns(number))
-        wait_until(partial(lambda seen: rings.seen > seen, before))
+        wait_until("the watch fires", partial(lambda seen: rings.seen > seen, before))
         known = refresh(watcher, known)
         assert known.lunmap == luns(number)
 
@@ -68,7 +70,7 @@ def test_a_watch_set_before_there_is_a_tree_sees_it_made(connect: Connect) -> No
         quiet(watcher, rings)
     before = rings.seen
     initialise(connect())
-    wait_until(lambda: rings.seen > before)
+    wait_until("the watch fires", lambda: rings.seen > before)
 
 
 def test_the_watch_outlives_the_connection(session: Session, connect: Connect) -> None:
@@ -79,10 +81,10 @@ def test_the_watch_outlives_the_connection(session: Session, connect: Connect) -
         watch_head(watcher, rings.ring)
         before = quiet(watcher, rings)
         relay.drop()
-        wait_until(lambda: rings.seen > before)
+        wait_until("the watch fires", lambda: rings.seen > before)
         before = quiet(watcher, rings)
         put(session, luns(1))
-        wait_until(lambda: rings.seen > before)
+        wait_until("the watch fires", lambda: rings.seen > before)
         watcher.close()
 
 
@@ -94,10 +96,10 @@ def test_the_watch_outlives_the_session(session: Session, connect: Connect) -> N
     quiet(watcher, rings)
     old = watcher.session_id
     expire(watcher)
-    wait_until(lambda: watcher.session_id not in {None, old})
+    wait_until("a new session", lambda: watcher.session_id not in {None, old})
     before = quiet(watcher, rings)
     put(session, luns(1))
-    wait_until(lambda: rings.seen > before)
+    wait_until("the watch fires", lambda: rings.seen > before)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -114,7 +116,7 @@ def test_a_dead_client_is_replaced(session: Session, connect: Connect) -> None:
         assert victim.link.current is not dead
         before = quiet(victim, rings)
         put(session, luns(1))
-        wait_until(lambda: rings.seen > before)
+        wait_until("the watch fires", lambda: rings.seen > before)
         victim.close()
 
 
@@ -147,13 +149,13 @@ def test_a_lost_server_ends_every_call(session: Session, connect: Connect) -> No
         base = at_last(lambda: read_tree(through))
         relay.shut = True
         relay.drop()
-        wait_until(lambda: not through.connected)
+        wait_until("the connection is lost", lambda: not through.connected)
         with pytest.raises(UnreachableError):
             refresh(through, base)
         with pytest.raises(UnreachableError):
             put(through, luns(1), base)
         relay.shut = False
-        wait_until(lambda: through.connected)
+        wait_until("the session is connected", lambda: through.connected)
         assert at_last(lambda: read_tree(through)).revision == 0
         through.close()
 
@@ -164,9 +166,9 @@ def test_a_client_without_a_connection_for_long_is_replaced(session: Session, co
         relay.shut = True
         lonely = connect(relay.hosts, timeout=0.2)
         first = lonely.link.current
-        wait_until(lambda: lonely.link.current is not first)
+        wait_until("the client is replaced", lambda: lonely.link.current is not first)
         relay.shut = False
-        wait_until(lambda: lonely.connected)
+        wait_until("the session is connected", lambda: lonely.connected)
         lonely.close()
 
 
@@ -220,18 +222,18 @@ def test_a_client_that_cannot_be_made_is_made_later(
     """While the process may open no files or threads, calls say so at once; the client is made when it may again, and none is left over."""
     with Relay(session.hosts) as relay:
         victim = connect(relay.hosts, timeout=0.2, deadline=1.0)
-        wait_until(lambda: victim.connected)
+        wait_until("the session is connected", lambda: victim.connected)
         threads = threading.active_count()
         with harm():
             relay.shut = True
             relay.drop()
-            wait_until(lambda: answer(victim) == "NoClientError")
+            wait_until("a new client is refused", lambda: answer(victim) == "NoClientError")
             failures = victim.link._failures
-            wait_until(lambda: victim.link._failures > failures)
+            wait_until("a new client is tried again", lambda: victim.link._failures > failures)
         relay.shut = False
-        wait_until(lambda: victim.connected)
-        wait_until(lambda: answer(victim) == "read")
-        wait_until(lambda: threading.active_count() <= threads)
+        wait_until("the session is connected", lambda: victim.connected)
+        wait_until("the tree can be read", lambda: answer(victim) == "read")
+        wait_until("the threads of the lost clients end", lambda: threading.active_count() <= threads)
         victim.close()
 
 

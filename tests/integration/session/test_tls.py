@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from lab import Lab, wait_for
-from lab.wait import PATIENCE
+from lab.wait import wait_until
 from lunmapd.store.session.access_errors import TlsFailedError
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials, Tls
 from lunmapd.store.session.errors import UnreachableError
@@ -17,7 +17,8 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
 from support.cluster import Ctl
-from support.commits import luns, put, wait_until
+from support.commits import put
+from support.maps import luns
 from support.pki import Authority
 from support.secure import Secure, secure
 
@@ -56,9 +57,7 @@ def failure(session: Session) -> str:
             read_tree(session)
         return caught.value
 
-    return str(
-        wait_for(trouble, lambda error: isinstance(error, TlsFailedError), PATIENCE, "what TLS fails with")
-    )
+    return str(wait_for("what TLS fails with", trouble, lambda error: isinstance(error, TlsFailedError)))
 
 
 def tls_of(credentials: Credentials) -> Tls:
@@ -135,7 +134,7 @@ def test_a_renewed_certificate_is_taken_up(servers: Secure, dial: Dial, tmp_path
     fresh = servers.authority.issue("fresh")
     shutil.copy(fresh.certificate, mine.certificate)
     shutil.copy(fresh.key, mine.key)
-    wait_until(lambda: session.connected)
+    wait_until("the session is connected", lambda: session.connected)
     initialise(session)
 
 

@@ -16,7 +16,9 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.history import map_at, walk_revisions
 from lunmapd.store.tree.history_errors import HistoryTrimmedError, HistoryUnknownError, NoSuchRevisionError
 from lunmapd.store.tree.read import read_tree, refresh
-from support.commits import GIB, Shell, lun, luns, mutate, put, terms, with_lun
+from support.commits import put, terms
+from support.maps import GIB, lun, luns, mutate, with_lun
+from support.plain_client import Shell
 
 pytestmark = pytest.mark.integration
 

@@ -1,30 +1,18 @@
 import pytest
-from kazoo.client import KazooClient
 from msgspec.structs import replace
 
-from integration.conftest import Connect
+from lab.wait import wait_until
 from lunmapd.core.base.documents import encode
-from lunmapd.core.fleet.status import At, Live, NodeStatus
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NodeNameTakenError, NotInitialisedError
 from lunmapd.store.session.limits import TooLargeError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import FleetNode, read_fleet, register, write_status
-from support.commits import NOW, Shell, owns, wait_until
+from support.commits import NOW
+from support.plain_client import Shell, owns
+from support.sessions import LIVE, STATUS, Connect, expire
 
 pytestmark = pytest.mark.integration
-
-LIVE = Live(machine="m1", boot="b1", version="1", since=NOW)
-STATUS = NodeStatus(boot="b1", version="1", time=NOW, observed=At("c", 1, "d"))
-
-
-def expire(session: Session) -> None:
-    """Let the server end a session, by opening it a second time and closing it there."""
-    victim = session.link.current.client_id
-    double = KazooClient(session.hosts, client_id=victim)
-    double.start(30)
-    double.stop()
-    double.close()
 
 
 def test_a_node_registers_once(session: Session) -> None:
@@ -104,7 +92,7 @@ def test_an_expired_session_registers_again(session: Session, connect: Connect) 
     register(expiring, "n1", LIVE)
     old = expiring.session_id
     expire(expiring)
-    wait_until(lambda: expiring.session_id not in {None, old})
+    wait_until("a new session", lambda: expiring.session_id not in {None, old})
     assert not owns(expiring, "n1")
     register(expiring, "n1", LIVE)
     with Shell(session) as shell:

@@ -5,7 +5,6 @@ from contextlib import suppress
 import pytest
 from msgspec.structs import replace
 
-from integration.conftest import Connect
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import SECTIONS
 from lunmapd.core.history.changes import Head, Revision, Staged
@@ -23,7 +22,10 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import MAX_DELTAS, read_tree, refresh
 from lunmapd.store.tree.snapshot import SCHEMA, Meta, Snapshot
 from lunmapd.store.upkeep.init import initialise
-from support.commits import GIB, Shell, lun, luns, make_former_tree, mutate, put, with_lun
+from support.commits import put
+from support.maps import GIB, lun, luns, mutate, with_lun
+from support.plain_client import Shell, make_former_tree
+from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
 

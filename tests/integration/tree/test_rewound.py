@@ -16,7 +16,9 @@ from lunmapd.store.tree.snapshot import Snapshot
 from lunmapd.store.upkeep.trim import trim
 from support.agents import MAP, Nodes, conditions
 from support.agents import put as put_by_the_rules
-from support.commits import Shell, luns, put, terms
+from support.commits import put, terms
+from support.maps import luns
+from support.plain_client import Shell
 
 pytestmark = pytest.mark.integration
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from integration.conftest import Connect
 from lunmapd.client import (
     AlreadyInitialisedError,
     BackupError,
@@ -41,8 +40,11 @@ from lunmapd.store.upkeep.restore import restore
 from lunmapd.store.upkeep.restore_lock import RestoreLock
 from lunmapd.store.upkeep.trim import trim
 from support.cluster import Ctl
-from support.commits import GIB, NOON, NOW, Shell, at_last, lun, luns, owns, put, terms
+from support.commits import NOON, NOW, put, terms
+from support.maps import GIB, lun, luns
+from support.plain_client import Shell, owns
 from support.relay import Break, Relay
+from support.sessions import Connect, at_last
 
 pytestmark = pytest.mark.integration
 

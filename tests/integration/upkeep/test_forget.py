@@ -6,7 +6,6 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.lio import FakeLio
-from integration.conftest import Connect
 from lunmapd.agent.state.machine_id import Identity
 from lunmapd.core.base.lunmap import Node, NodeState, PortalGroup, Scope, Shared
 from lunmapd.core.fleet.status import Live, NodeStatus
@@ -20,8 +19,10 @@ from lunmapd.store.upkeep import forget as forgetting
 from lunmapd.store.upkeep.forget import Forgotten, NodeInUseError, forget
 from support.agents import MAP, Nodes, T, put
 from support.cluster import Ctl
-from support.commits import NOW, Shell
+from support.commits import NOW
+from support.plain_client import Shell
 from support.relay import Break, Relay
+from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
 

@@ -5,7 +5,6 @@ from contextlib import suppress
 import pytest
 from msgspec.structs import replace
 
-from integration.conftest import Connect
 from lunmapd.client import Client, Note, OlderSchemaError, OldNodesError
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target
@@ -21,8 +20,10 @@ from lunmapd.store.tree.members import read_fleet, register
 from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.upkeep.migrate import migrate, resume_migration
 from support.cluster import Ctl
-from support.commits import NOON, NOW, Shell, any_map, make_former_tree, put
+from support.commits import NOON, NOW, any_map, put
+from support.plain_client import Shell, make_former_tree
 from support.relay import Break, Relay
+from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
 

@@ -6,7 +6,6 @@ from contextlib import suppress
 
 import pytest
 
-from integration.conftest import Connect
 from lunmapd.client import Client, HistoryTrimmedError, HistoryUnknownError, Note
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lunmap
@@ -22,8 +21,11 @@ from lunmapd.store.tree.znodes import list_revisions
 from lunmapd.store.upkeep.init import initialise
 from lunmapd.store.upkeep.trim import Trimmed, trim
 from support.cluster import Ctl
-from support.commits import GIB, Shell, at_last, lun, luns, put
+from support.commits import put
+from support.maps import GIB, lun, luns
+from support.plain_client import Shell
 from support.relay import Break, Relay
+from support.sessions import Connect, at_last
 
 pytestmark = pytest.mark.integration
 
