@@ -12,6 +12,7 @@ from bench.figure import AtMost, Figure, Measured, times_bare
 from bench.tree import HOST, TARGET, ensemble, luns, terms, tree
 from lunmapd.client import Client
 from lunmapd.core.base.lunmap import Node, PortalGroup, Target
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED, At, Live, NodeStatus, condition, good
 from lunmapd.core.node.observed import Login
 from lunmapd.service.ctl.summary import summary
@@ -47,7 +48,7 @@ def _come(session: Session) -> None:
     """Let all nodes but one be there, and say that they are well."""
     snapshot = read_tree(session)
     now = At(snapshot.cluster, snapshot.revision, snapshot.digest)
-    conditions = condition((), good(APPLIED, "Seen", ""), "")
+    conditions = condition((), good(APPLIED, Reason.SEEN, ""), "")
     for name in _NODES[1:]:
         register(session, name, Live(name, "b", "1", ""))
         write_status(

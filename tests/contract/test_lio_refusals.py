@@ -22,8 +22,8 @@ from contract.maps import (
     reasons,
 )
 from contract.sides import DEVICE, Side
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import WAITING
 from lunmapd.core.planning.outcome import failures
 from lunmapd.core.planning.plan import Action, plan
 
@@ -101,8 +101,8 @@ def test_a_missing_file_stops_only_what_stands_on_it(side: Side) -> None:
     told = reasons(failures(apply(side, full("a", "b"))))
     assert told == {
         ("storage_object", "a"): "BackingDeviceMissing",
-        lio_objects.key(maps.lun("a")): WAITING,
-        lio_objects.key(maps.mapped("a", 0)): WAITING,
+        lio_objects.key(maps.lun("a")): Reason.WAITING,
+        lio_objects.key(maps.mapped("a", 0)): Reason.WAITING,
     }
     assert observed(side) == {
         name: item for name, item in full("a", "b").items() if lio_objects.lun_of(item) != "a"

@@ -7,6 +7,7 @@ from itertools import count
 from msgspec.structs import replace
 
 from lunmapd.core.base.attributes import STORAGE, TPG
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed, Session
@@ -107,25 +108,25 @@ class FakeLio:
         match step.action:
             case Action.DELETE:
                 used = exists and any(self._dependents(step.item))
-                return Failure("InUse", f"{step}: Device or resource busy") if used else None
+                return Failure(Reason.IN_USE, f"{step}: Device or resource busy") if used else None
             case Action.CREATE if exists and not isinstance(step.item, lio_objects.DiscoveryAuth):
-                return Failure("KernelRefused", f"{step}: File exists")
+                return Failure(Reason.KERNEL_REFUSED, f"{step}: File exists")
             case Action.UPDATE if not exists:
-                return Failure("KernelRefused", f"{step}: No such file or directory")
+                return Failure(Reason.KERNEL_REFUSED, f"{step}: No such file or directory")
             case _:
                 return self._bad_item(step)
 
     def _bad_item(self, step: Step) -> Failure | None:
         item = step.item
         if any(parent not in self.objects for parent in lio_objects.parents(item)):
-            return Failure("KernelRefused", f"{step}: No such file or directory")
+            return Failure(Reason.KERNEL_REFUSED, f"{step}: No such file or directory")
         unknown = [name for name, _ in getattr(item, "attributes", ()) if name not in _known_attributes(item)]
         if isinstance(item, lio_objects.StorageObject) and (bad := self._bad_backing(item, step)):
             return bad
         if isinstance(item, lio_objects.TpgLun) and item.group and not self._has_group(item):
-            return Failure("KernelRefused", f"{step}: No such device")
+            return Failure(Reason.KERNEL_REFUSED, f"{step}: No such device")
         if unknown:
-            return Failure("AttributeUnsupported", f"this kernel has no {unknown[0]}")
+            return Failure(Reason.ATTRIBUTE_UNSUPPORTED, f"this kernel has no {unknown[0]}")
         if isinstance(item, lio_objects.Enabled) and (refused := self._bad_port_id(item, step)):
             return refused
         return self._bad_portal(item, step) if isinstance(item, lio_objects.Portal) and item.iser else None
@@ -133,7 +134,7 @@ class FakeLio:
     def _bad_portal(self, item: lio_objects.Portal, step: Step) -> Failure:
         """Refuse iSER as a kernel without RDMA does: the portal is made, and can't listen for it."""
         self.objects.setdefault(lio_objects.key(item), lio_objects.Portal(item.iqn, item.tag, item.address))
-        return Failure("KernelRefused", f"{step}: Invalid argument")
+        return Failure(Reason.KERNEL_REFUSED, f"{step}: Invalid argument")
 
     def _has_group(self, item: lio_objects.TpgLun) -> bool:
         backing = self.objects["storage_object", item.storage_object]
@@ -143,23 +144,27 @@ class FakeLio:
         if isinstance(step.before, lio_objects.StorageObject) and step.before.size == item.size:
             return None
         if item.path in self.missing:
-            return Failure("BackingDeviceMissing", f"{item.path} does not exist on this node")
+            return Failure(Reason.BACKING_MISSING, f"{item.path} does not exist on this node")
         size = max(item.size, item.declared.size)
         if size > self.sizes.get(item.path, size):
-            return Failure("SizeMismatch", f"{item.path} is too short")
+            return Failure(Reason.SIZE_MISMATCH, f"{item.path} is too short")
         devices = {
             other.path for other in self.objects.values() if isinstance(other, lio_objects.StorageObject)
         }
         if item.plugin == "iblock" and item.path in devices:
-            return Failure("InUse", f"{item.path} is held")
+            return Failure(Reason.IN_USE, f"{item.path} is held")
         return None
 
     def _bad_port_id(self, item: lio_objects.Enabled, step: Step) -> Failure | None:
         if item.port_id and PORT_ID not in self.features:
-            return Failure("KernelRefused", f"{step}: Invalid argument")
+            return Failure(Reason.KERNEL_REFUSED, f"{step}: Invalid argument")
         others = (other for other in self.objects.values() if isinstance(other, lio_objects.Enabled))
         owner = next((other.iqn for other in others if item.port_id and other.port_id == item.port_id), None)
-        return None if owner is None else Failure("PortIdTaken", f"port id {item.port_id} is that of {owner}")
+        return (
+            None
+            if owner is None
+            else Failure(Reason.PORT_ID_TAKEN, f"port id {item.port_id} is that of {owner}")
+        )
 
     def _dependents(self, item: lio_objects.Object) -> Iterator[lio_objects.Object]:
         """Yield what the kernel counts as children or users."""

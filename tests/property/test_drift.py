@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.password import Secret
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import DRIFTED, WAITING
 from lunmapd.core.node.project import PORT_ID, project
 from lunmapd.core.planning.drift import CLASSES, Known, find, judge, learn
 from lunmapd.core.planning.plan import causes, follow, plan, with_dependents
@@ -126,8 +126,8 @@ def test_with_report_nothing_that_drifted_is_touched(site: Site, reported: set[s
     for name in left:
         assert after.get(name) == kernel.get(name)
     told = {name: failure.reason for name, failure in permitted.held.items()}
-    assert {name for name, reason in told.items() if reason == DRIFTED} == left
-    assert set(told.values()) <= {DRIFTED, WAITING}
+    assert {name for name, reason in told.items() if reason == Reason.DRIFTED} == left
+    assert set(told.values()) <= {Reason.DRIFTED, Reason.WAITING}
 
 
 @given(sites(), REPORTED)

@@ -20,9 +20,10 @@ from lunmapd.agent.reconcile.result import Result
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.seen_file import Past, Terms
 from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import At
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import DRIFTED, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.project import PORT_ID, project
 from lunmapd.core.planning.drift import CLASSES
 from lunmapd.core.planning.guard import Limits
@@ -32,7 +33,7 @@ from support.strategies import NODES, lunmaps
 
 AUDIT = 3600.0
 ALL = frozenset(CLASSES)
-FAILS = Failure("KernelRefused", "no")
+FAILS = Failure(Reason.KERNEL_REFUSED, "no")
 
 
 class Node:
@@ -127,7 +128,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 def _told(
     result: Result,
-) -> tuple[dict[lio_objects.Key, str], set[tuple[str, lio_objects.Key]], frozenset[lio_objects.Key]]:
+) -> tuple[dict[lio_objects.Key, Reason], set[tuple[str, lio_objects.Key]], frozenset[lio_objects.Key]]:
     reasons = {name: failure.reason for name, failure in result.failures.items()}
     left = {(step.action.value, lio_objects.key(step.item)) for step in result.left}
     return reasons, left, frozenset(result.decided)
@@ -175,7 +176,7 @@ def test_what_failed_is_never_taken_for_drift(case: Case, audit: float) -> None:
         node.kernel.failures = dict.fromkeys(failing, FAILS)
         for lunmap in (_made_anew(maps[0]), *maps):
             found = node.follow(lunmap)
-            assert DRIFTED not in {failure.reason for failure in found.failures.values()}
+            assert Reason.DRIFTED not in {failure.reason for failure in found.failures.values()}
         node.kernel.failures = {}
         node.clock.now += AUDIT
         node.follow(maps[-1])

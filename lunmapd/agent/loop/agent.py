@@ -21,7 +21,8 @@ from lunmapd.agent.reconcile.reconcile import Kernel, reconcile
 from lunmapd.agent.reconcile.result import Result
 from lunmapd.agent.reconcile.transition_log import Voice
 from lunmapd.agent.state.seen_file import Past, PastUnwritableError, Terms
-from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.base.errors import ConditionError, LunmapdError
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import At, Verdict
 from lunmapd.core.planning.disruption_limit import allowed
 from lunmapd.core.planning.enablement import Offer
@@ -31,11 +32,11 @@ from lunmapd.store.session.errors import NodeNameTakenError, StoreError, Unheard
 from lunmapd.store.tree.snapshot import Snapshot
 
 
-class NodeUnknownError(LunmapdError):
+class NodeUnknownError(ConditionError, reason=Reason.NODE_UNKNOWN):
     """The map has no node of this name, which may be a typing error as well as a removal: nothing is changed."""
 
 
-class NoMapError(LunmapdError):
+class NoMapError(ConditionError, reason=Reason.NO_MAP):
     """There is no map that could be followed."""
 
 

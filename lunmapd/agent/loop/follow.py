@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from lunmapd.agent.loop.confirmations import Holds
 from lunmapd.agent.loop.policy import Policy
-from lunmapd.agent.loop.snapshot_fallback import FROM_SNAPSHOT, NOT_READ, judge, no_map
+from lunmapd.agent.loop.snapshot_fallback import NOT_READ, judge, no_map
 from lunmapd.agent.state.map_snapshot import Kept, LocalSnapshot, SnapshotDamagedError
 from lunmapd.core.base.messages import Message, fields
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import FRESH, KEPT, UNEDITED, Verdict, bad, good
 from lunmapd.store.session.errors import ForeignClusterError, RestoredError, StoreError, UnsteadyError
 from lunmapd.store.session.session import Session
@@ -58,7 +59,7 @@ class Follower:
         kept, self._stale = self._load(wall())
         self._known = None if kept is None else kept.snapshot
         self._home = home if local.is_lost else ""
-        self._in_force = self._known if self._stale.reason == FROM_SNAPSHOT else None
+        self._in_force = self._known if self._stale.reason == Reason.FROM_SNAPSHOT else None
         self.holds = Holds(session, local.hold, 0 if kept is None else kept.held or kept.snapshot.revision)
 
     def read(self, announce: Callable[[], None]) -> Reading:
@@ -69,7 +70,7 @@ class Follower:
         except StoreError as error:
             return Reading(self._in_force, error, (self._stale, self._kept()))
         self._know(found)
-        fresh = good(FRESH, "Read", "the map in force is the newest in ZooKeeper")
+        fresh = good(FRESH, Reason.READ, "the map in force is the newest in ZooKeeper")
         return Reading(found, None, (fresh, self._kept(), _edits(found)))
 
     def adopt(self, policy: Policy) -> None:
@@ -90,7 +91,7 @@ class Follower:
             kept = self._local.load()
         except SnapshotDamagedError as error:
             log.warning("%s", error, extra=fields(Message.SNAPSHOT_DAMAGED))
-            return None, no_map("SnapshotDamaged", str(error))
+            return None, no_map(Reason.SNAPSHOT_DAMAGED, str(error))
         return kept, judge(kept, self._policy.snapshot_max_age, now)
 
     def _look(self) -> Snapshot:
@@ -134,12 +135,12 @@ class Follower:
 
     def _kept(self) -> Verdict:
         if self._local.trouble:
-            return bad(KEPT, "Unwritable", self._local.trouble)
-        return good(KEPT, "Kept", "the last map read would survive a restart")
+            return bad(KEPT, Reason.UNWRITABLE, self._local.trouble)
+        return good(KEPT, Reason.KEPT, "the last map read would survive a restart")
 
 
 def _edits(snapshot: Snapshot) -> Verdict:
     if not snapshot.has_edits:
-        return good(UNEDITED, "AsCommitted", "every object is as the revisions say")
+        return good(UNEDITED, Reason.AS_COMMITTED, "every object is as the revisions say")
     text = f"changed around the tools, and followed unless a commit would refuse it: {describe_edits(snapshot)}; the next 'lunmapctl apply' takes it in or puts it right"
-    return bad(UNEDITED, "EditedAround", text)
+    return bad(UNEDITED, Reason.EDITED_AROUND, text)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import OFFERED, Verdict, bad, good
 from lunmapd.core.planning.enablement import Offer
 from lunmapd.store.session.errors import StoreError, UnheardError
@@ -58,10 +59,10 @@ class Contact:
             return ()
         match offer:
             case Offer.ALL:
-                return (good(OFFERED, "Offered", "TPGs are enabled as the map says"),)
+                return (good(OFFERED, Reason.OFFERED, "TPGs are enabled as the map says"),)
             case Offer.KEPT:
                 text = "no TPG is enabled that wasn't before ZooKeeper has answered for the first time since the daemon started"
-                return (bad(OFFERED, "NoContactYet", text),)
+                return (bad(OFFERED, Reason.NO_CONTACT_YET, text),)
             case Offer.NONE:
                 text = f"ZooKeeper was silent for {self._limit:g} s: no TPG is enabled, so that initiators use other nodes"
-                return (bad(OFFERED, "Isolated", text),)
+                return (bad(OFFERED, Reason.ISOLATED, text),)

@@ -6,13 +6,12 @@ from msgspec import Struct, structs
 
 from lunmapd import __version__
 from lunmapd.agent.reconcile.result import Result
-from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.base.errors import ConditionError, LunmapdError
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import (
     APPLIED,
-    FAILING,
     MAX_FAILING,
     MAX_LOGINS,
-    STEPS_HELD,
     STORE,
     At,
     NodeStatus,
@@ -23,7 +22,6 @@ from lunmapd.core.fleet.status import (
     good,
 )
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import DRIFTED, HELD, WAITING
 from lunmapd.core.node.observed import LOGGED_IN, Login, Session
 
 
@@ -45,9 +43,9 @@ class Turn(Struct, frozen=True):
         return self.store_error is None and self.result is not None and self.result.converged
 
 
-def reason_of(error: Exception) -> str:
-    """Name an error as a condition's reason: UnreachableError is Unreachable."""
-    return type(error).__name__.removesuffix("Error")
+def reason_of(error: LunmapdError) -> Reason:
+    """Return the reason that an error declares; Internal for one that no cycle raises on purpose."""
+    return error.reason if isinstance(error, ConditionError) else Reason.INTERNAL
 
 
 def first_status(boot: str, now: str) -> NodeStatus:
@@ -68,7 +66,7 @@ def _with_result(status: NodeStatus, at: At | None, result: Result) -> NodeStatu
     steps = (*(report.step for report in result.done), *result.left)
     luns = {lio_objects.key(step.item): lio_objects.lun_of(step.item) or "" for step in steps}
     failing = describe_failures(dict(result.failures), luns)
-    waiting = sum(failure.reason == WAITING for failure in result.failures.values())
+    waiting = sum(failure.reason == Reason.WAITING for failure in result.failures.values())
     return structs.replace(
         status,
         applied=at if result.converged else status.applied,
@@ -89,7 +87,7 @@ def _verdicts(turn: Turn) -> Iterator[Verdict]:
     if turn.store_error is not None:
         yield _false(STORE, turn.store_error)
     else:
-        yield good(STORE, "Read", "the map was read")
+        yield good(STORE, Reason.READ, "the map was read")
     if turn.error is not None:
         yield _false(APPLIED, turn.error)
     elif turn.result is not None:
@@ -102,22 +100,24 @@ def _false(kind: str, error: LunmapdError) -> Verdict:
 
 def _applied(result: Result) -> Verdict:
     if result.converged:
-        return good(APPLIED, "Seen", "the kernel was seen to be as the map says")
+        return good(APPLIED, Reason.SEEN, "the kernel was seen to be as the map says")
     reasons = {failure.reason for failure in result.failures.values()}
-    if HELD in reasons and reasons <= {HELD, DRIFTED, WAITING}:
-        held = next(failure.message for failure in result.failures.values() if failure.reason == HELD)
-        return bad(APPLIED, STEPS_HELD, f"{len(result.failures)} objects are held or wait: {held}")
-    if DRIFTED in reasons and reasons <= {DRIFTED, WAITING}:
-        return bad(APPLIED, DRIFTED, _drifted(result))
+    if Reason.HELD in reasons and reasons <= {Reason.HELD, Reason.DRIFTED, Reason.WAITING}:
+        held = next(failure.message for failure in result.failures.values() if failure.reason == Reason.HELD)
+        return bad(APPLIED, Reason.HELD, f"{len(result.failures)} objects are held or wait: {held}")
+    if Reason.DRIFTED in reasons and reasons <= {Reason.DRIFTED, Reason.WAITING}:
+        return bad(APPLIED, Reason.DRIFTED, _drifted(result))
     if result.failures:
-        return bad(APPLIED, FAILING, f"{len(result.failures)} objects are not as the map says")
+        return bad(APPLIED, Reason.FAILING, f"{len(result.failures)} objects are not as the map says")
     if result.left:
-        return bad(APPLIED, "Remaining", f"{len(result.left)} steps are left: {result.left[0]}")
-    return bad(APPLIED, "Withheld", f"{result.withheld} TPGs are not enabled, all else is as the map says")
+        return bad(APPLIED, Reason.REMAINING, f"{len(result.left)} steps are left: {result.left[0]}")
+    return bad(
+        APPLIED, Reason.WITHHELD, f"{result.withheld} TPGs are not enabled, all else is as the map says"
+    )
 
 
 def _drifted(result: Result) -> str:
     names = sorted(
-        lio_objects.show_key(name) for name, why in result.failures.items() if why.reason == DRIFTED
+        lio_objects.show_key(name) for name, why in result.failures.items() if why.reason == Reason.DRIFTED
     )
     return f"somebody changed {len(names)} objects by hand, and they stay so, since the setting 'drift' says report: {names[0]}"

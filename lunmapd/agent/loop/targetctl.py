@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lunmapd.core.adoption.saveconfig import NotSaveconfigError, SavedTarget, targets
 from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import UNCONTESTED, Verdict, bad, good
 
 # rtslib's own place, and Debian's.
@@ -31,8 +32,8 @@ class Rival:
                 if one.marked or (one.iqn in lunmap.targets and node in lunmap.targets[one.iqn].nodes)
             ]
             if names and (unit := self._started()):
-                return bad(UNCONTESTED, "SavedElsewhere", _sentence(unit, f"/{file}", names))
-        return good(UNCONTESTED, "Alone", "no other tool makes this node's targets at a boot")
+                return bad(UNCONTESTED, Reason.SAVED_ELSEWHERE, _sentence(unit, f"/{file}", names))
+        return good(UNCONTESTED, Reason.ALONE, "no other tool makes this node's targets at a boot")
 
     def _saved(self, file: str) -> tuple[SavedTarget, ...]:
         """Return the targets in the file; one that can't be read is of no use to targetctl either."""

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import DRIFTED, WAITING, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.outcome import Report
 from lunmapd.core.planning.plan import Plan
 from lunmapd.core.planning.withhold import Refused
 
-_NOT_TRIED = {WAITING, DRIFTED}
+_NOT_TRIED = {Reason.WAITING, Reason.DRIFTED}
 
 
 class Late(Struct, frozen=True):

@@ -11,11 +11,11 @@ from lunmapd.agent.reconcile.orders import Orders
 from lunmapd.agent.reconcile.result import Result
 from lunmapd.agent.state.seen_file import recalled, refused
 from lunmapd.core.base.errors import LunmapdError
-from lunmapd.core.fleet.status import REMOVAL_HELD
+from lunmapd.core.base.reasons import OF_BACKINGS, Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import FOREIGN, Desire
+from lunmapd.core.node.desire import Desire
 from lunmapd.core.node.desired_delta import MOST, Part, View
-from lunmapd.core.node.failure import OF_BACKINGS, WAITING, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import judge
 from lunmapd.core.planning import drift
@@ -25,7 +25,7 @@ from lunmapd.core.planning.outcome import Report
 from lunmapd.core.planning.plan import Disruption, Plan
 from lunmapd.core.planning.withhold import bears
 
-_TOLD = OF_BACKINGS | {FOREIGN}
+_TOLD = OF_BACKINGS | {Reason.FOREIGN_TARGET}
 """Why something of the map can't be had, while all that is wanted can be told."""
 
 
@@ -179,16 +179,16 @@ class Memory:
 
     def held(self, why: LunmapdError) -> None:
         """Note a pass that was held."""
-        self._end({("pass",): Failure(REMOVAL_HELD, str(why))})
+        self._end({("pass",): Failure(Reason.REMOVAL_HELD, str(why))})
 
 
 def _remaining(left: Plan) -> Mapping[lio_objects.Key, Failure]:
-    return {lio_objects.key(step.item): Failure("Remaining", str(step)) for step in left}
+    return {lio_objects.key(step.item): Failure(Reason.REMAINING, str(step)) for step in left}
 
 
 def _can_be_followed(orders: Orders, want: Desire, result: Result) -> bool:
     """Tell whether parts may stand on the pass: all that is wanted could be told, and little of it is not so."""
-    causes = [failure for failure in result.failures.values() if failure.reason != WAITING]
+    causes = [failure for failure in result.failures.values() if failure.reason != Reason.WAITING]
     return (
         orders.offer is Offer.ALL
         and not orders.unreadable

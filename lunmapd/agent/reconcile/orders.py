@@ -6,8 +6,9 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from lunmapd.agent.state.seen_file import Past
-from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.errors import ConditionError, Exit
 from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.out_of_band import Edited
 from lunmapd.core.planning import guard
@@ -18,7 +19,7 @@ from lunmapd.core.planning.plan import Disruption
 from lunmapd.core.secrets.sealing import Vault
 
 
-class RemovalHeldError(LunmapdError):
+class RemovalHeldError(ConditionError, reason=Reason.REMOVAL_HELD):
     """A pass would take away much at once, and nobody has confirmed it."""
 
     exit_code = Exit.DEGRADED

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.messages import Message, fields
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import Condition
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import WAITING, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.impact import Felt
 from lunmapd.core.planning.outcome import Report
 from lunmapd.core.planning.plan import Disruption
@@ -52,7 +53,7 @@ class Voice:
 
     def failures(self, failures: Mapping[lio_objects.Key, Failure]) -> None:
         """Say which objects fail, and which do no more."""
-        causes = {name: failure for name, failure in failures.items() if failure.reason != WAITING}
+        causes = {name: failure for name, failure in failures.items() if failure.reason != Reason.WAITING}
         for name in self._failures.keys() - causes.keys():
             shown = lio_objects.show_key(name)
             log.info("%s no longer fails", shown, extra=fields(Message.RECOVERED, object=shown))

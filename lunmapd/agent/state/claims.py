@@ -9,14 +9,15 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from lunmapd.agent.state.files import replace_file
-from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.base.errors import ConditionError
+from lunmapd.core.base.reasons import Reason
 
 
-class ClaimsUnreadableError(LunmapdError):
+class ClaimsUnreadableError(ConditionError, reason=Reason.CLAIMS_UNREADABLE):
     """The disk doesn't say which names are claimed, so nobody knows what is ours."""
 
 
-class ClaimsUnwritableError(LunmapdError):
+class ClaimsUnwritableError(ConditionError, reason=Reason.CLAIMS_UNWRITABLE):
     """The claims can't be kept, so nothing new may be made."""
 
 

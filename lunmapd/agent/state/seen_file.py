@@ -8,10 +8,10 @@ from lunmapd import __version__
 from lunmapd.agent.state.files import replace_file
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.base.reasons import OF_BACKINGS
 from lunmapd.core.fleet.status import At
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desire
-from lunmapd.core.node.failure import OF_BACKINGS
 from lunmapd.core.planning.drift import Known
 
 FILE = "seen.json"

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import ClassVar
 
 from msgspec import Struct
 
 from lunmapd.core.base.lunmap import SECTIONS
+from lunmapd.core.base.reasons import Reason
 
 
 class Exit(IntEnum):
@@ -25,6 +27,22 @@ class LunmapdError(Exception):
     """Root of every error that lunmapd raises on purpose; its text is fit to be shown to an admin."""
 
     exit_code = Exit.FAILED
+
+
+class ConditionError(LunmapdError):
+    """Root of the errors that a node's status reports: `reason` is that of the condition.
+
+    Each class declares its own as in `class LostError(ConditionError, reason=Reason.LOST)`; None is for a class that only
+    groups others and is never raised itself.
+    """
+
+    reason: ClassVar[Reason]
+
+    def __init_subclass__(cls, *, reason: Reason | None) -> None:
+        """Set `reason`."""
+        super().__init_subclass__()
+        if reason is not None:
+            cls.reason = reason
 
 
 Step = str | int

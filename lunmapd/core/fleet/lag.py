@@ -5,11 +5,12 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import STORE, UNEDITED, At, NodeStatus
 from lunmapd.core.history.changes import Revision
 
 # The node has looked at the tree, and does not follow it.
-_OTHER_HISTORY = {"ForeignCluster", "WentBack", "Restored"}
+_OTHER_HISTORY = {Reason.FOREIGN_CLUSTER, Reason.WENT_BACK, Reason.RESTORED}
 
 
 class Missed(Struct, frozen=True):

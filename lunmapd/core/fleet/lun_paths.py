@@ -10,12 +10,12 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from lunmapd.core.base.lunmap import Lun, Lunmap, Map, initiators_of, reporting_nodes
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lag import Recent
 from lunmapd.core.fleet.path_state import BEHIND, DRAINED, OK, Said, Witness, scopes, witness
 from lunmapd.core.fleet.status import MAX_LOGINS, NodeStatus
-from lunmapd.core.node.failure import HELD
 
-_AS_BEFORE = {BEHIND, HELD}
+_AS_BEFORE = {BEHIND, Reason.HELD}
 
 
 class NodePath(Struct, frozen=True, gc=False):

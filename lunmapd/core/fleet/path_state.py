@@ -6,9 +6,9 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from lunmapd.core.base.lunmap import Lun, Lunmap, NodeState, initiators_of
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lag import Recent, changed_since, is_within
-from lunmapd.core.fleet.status import APPLIED, FAILING, OFFERED, STEPS_HELD, Failing, NodeStatus, lun_named
-from lunmapd.core.node.failure import DRIFTED
+from lunmapd.core.fleet.status import APPLIED, OFFERED, Failing, NodeStatus, lun_named
 
 OK = "ok"
 DRAINED = "drained"
@@ -18,9 +18,9 @@ BEHIND = "behind"
 UNKNOWN = "unknown"
 
 # The pass went over all of the map in force, and what it could not do is listed.
-_LISTED = {FAILING, STEPS_HELD, DRIFTED}
+_LISTED = {Reason.FAILING, Reason.HELD, Reason.DRIFTED}
 # The node does not know, or does not serve, what it served.
-_BLIND = {"NoMap", "NodeUnknown", "KernelUnreadable", "Withheld"}
+_BLIND = {Reason.NO_MAP, Reason.NODE_UNKNOWN, Reason.KERNEL_UNREADABLE, Reason.WITHHELD}
 
 
 class Said(Struct, frozen=True):

@@ -7,8 +7,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import WAITING, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Login
 
 
@@ -40,7 +41,10 @@ class At(Struct, frozen=True):
 
 
 class Condition(Struct, frozen=True):
-    """One condition: `type` and `reason` are CamelCase words for programs, `message` is for people."""
+    """One condition: `type` and `reason` are CamelCase words for programs, `message` is for people.
+
+    `reason` is a Reason, or a word of another version of lunmapd.
+    """
 
     type: str
     status: bool
@@ -54,22 +58,25 @@ class Verdict(Struct, frozen=True):
 
     type: str
     status: bool
-    reason: str
+    reason: Reason
     message: str
 
 
-def good(kind: str, reason: str, message: str) -> Verdict:
+def good(kind: str, reason: Reason, message: str) -> Verdict:
     """Say that a condition holds."""
     return Verdict(kind, status=True, reason=reason, message=message)
 
 
-def bad(kind: str, reason: str, message: str) -> Verdict:
+def bad(kind: str, reason: Reason, message: str) -> Verdict:
     """Say that a condition does not hold."""
     return Verdict(kind, status=False, reason=reason, message=message)
 
 
 class Failing(Struct, frozen=True):
-    """One object that is not as desired. `object` is `kind name ...`, `lun` the Lun concerned, if it is one's."""
+    """One object that is not as desired. `object` is `kind name ...`, `lun` the Lun concerned, if it is one's.
+
+    `reason` is a Reason, or a word of another version of lunmapd.
+    """
 
     object: str
     reason: str
@@ -117,10 +124,6 @@ STORE = "StoreReadable"
 UNEDITED = "MapUnedited"
 UNCONTESTED = "BootUncontested"
 
-FAILING = "Failing"
-REMOVAL_HELD = "RemovalHeld"
-STEPS_HELD = "Held"
-
 
 def describe_failures(
     failures: dict[lio_objects.Key, Failure], lun_names: dict[lio_objects.Key, str]
@@ -134,7 +137,7 @@ def describe_failures(
             lun_names.get(name) or lun_named(name),
         )
         for name, failure in sorted(failures.items(), key=lambda item: lio_objects.show_key(item[0]))
-        if failure.reason != WAITING
+        if failure.reason != Reason.WAITING
     )
 
 
@@ -164,7 +167,7 @@ def standing(status: NodeStatus | None) -> Standing:
     if status is None:
         return Standing.PENDING
     troubles = status.troubles
-    if STORE in troubles or troubles.get(APPLIED) in {REMOVAL_HELD, STEPS_HELD}:
+    if STORE in troubles or troubles.get(APPLIED) in {Reason.REMOVAL_HELD, Reason.HELD}:
         return Standing.HELD
     if status.observed is None:
         return Standing.PENDING

@@ -4,13 +4,11 @@ from msgspec import structs
 
 from lunmapd.core.base.lunmap import Authentication, Chap, Initiator, Lunmap
 from lunmapd.core.base.password import Secret
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.map import credentials
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import WAITING, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.secrets.sealing import SecretError, UnfitPasswordError, Vault, check_password
-
-UNDECODABLE = "SecretUndecodable"
-UNFIT = "SecretUnfit"
 
 Found = dict[lio_objects.Key, lio_objects.Object]
 Failures = dict[lio_objects.Key, Failure]
@@ -31,7 +29,8 @@ def admit(
             known = _of(item, lunmap, node, vault)
         except SecretError as error:
             failures[name] = Failure(
-                UNFIT if isinstance(error, UnfitPasswordError) else UNDECODABLE, str(error)
+                Reason.SECRET_UNFIT if isinstance(error, UnfitPasswordError) else Reason.SECRET_UNDECODABLE,
+                str(error),
             )
             _stay(found, observed, name)
         else:
@@ -54,7 +53,7 @@ def _without_children(found: Found, failures: Failures) -> Found:
         return found
     for name, item in found.items():
         if cause := next((parent for parent in lio_objects.parents(item) if parent in missing), None):
-            failures[name] = Failure(WAITING, f"waits for {lio_objects.show_key(cause)}")
+            failures[name] = Failure(Reason.WAITING, f"waits for {lio_objects.show_key(cause)}")
     return {name: item for name, item in found.items() if missing.isdisjoint(lio_objects.parents(item))}
 
 

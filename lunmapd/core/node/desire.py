@@ -7,18 +7,15 @@ from msgspec import Struct
 
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.history.changes import build
 from lunmapd.core.map.rules import faults
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.chap import admit
-from lunmapd.core.node.failure import BACKING_MISSING, SIZE_MISMATCH, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import is_remote, project
 from lunmapd.core.secrets.sealing import Vault
-
-FOREIGN = "ForeignTarget"
-UNREADABLE = "DocumentUnreadable"
-INVALID = "DocumentInvalid"
 
 _MOST = 500
 
@@ -42,14 +39,18 @@ def desire(
     trusted = _without(lunmap, broken.keys())
     projected = project(trusted, node, observed.features, observed.foreign, observed.objects)
     wanted, refused = admit(projected, observed.objects, trusted, node, vault)
-    failures = {_document(path): _failure(UNREADABLE, reason) for path, reason in unreadable.items()}
-    failures |= {_document(path): _failure(INVALID, reason) for path, reason in broken.items()}
+    failures = {
+        _document(path): _failure(Reason.DOCUMENT_UNREADABLE, reason) for path, reason in unreadable.items()
+    }
+    failures |= {
+        _document(path): _failure(Reason.DOCUMENT_INVALID, reason) for path, reason in broken.items()
+    }
     failures |= _foreign(lunmap, node, observed.foreign) | _short(trusted, wanted, observed)
     failures |= _gone(wanted, observed) | refused
     return Desire(keep(wanted, observed.objects, bad, node) if bad else wanted, failures)
 
 
-def _failure(reason: str, sentence: str) -> Failure:
+def _failure(reason: Reason, sentence: str) -> Failure:
     """Make a failure of a sentence that may quote whatever somebody wrote, in a length that many of them have room for."""
     return Failure(reason, sentence if len(sentence) <= _MOST else f"{sentence[:_MOST]}...")
 
@@ -76,7 +77,7 @@ def _foreign(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> dict[lio_o
         "this target was made by another tool and is left alone; remove it there, or choose another name"
     )
     return {
-        ("target", iqn): Failure(FOREIGN, sentence)
+        ("target", iqn): Failure(Reason.FOREIGN_TARGET, sentence)
         for iqn, target in lunmap.targets.items()
         if iqn in foreign and node in target.nodes
     }
@@ -88,7 +89,7 @@ def _gone(wanted: lio_objects.Objects, observed: Observed) -> dict[lio_objects.K
     sentence = (
         "what is behind it is not there any more; it stays exported, and what initiators do with it may fail"
     )
-    return {name: Failure(BACKING_MISSING, sentence) for name in names if name in wanted}
+    return {name: Failure(Reason.BACKING_MISSING, sentence) for name in names if name in wanted}
 
 
 def _short(lunmap: Lunmap, wanted: lio_objects.Objects, observed: Observed) -> dict[lio_objects.Key, Failure]:
@@ -98,7 +99,7 @@ def _short(lunmap: Lunmap, wanted: lio_objects.Objects, observed: Observed) -> d
         lun, key = lunmap.luns.get(name), ("storage_object", name)
         if lun is not None and key in wanted and isinstance(lun.backing, Block) and size < (lun.size or 0):
             sentence = f"its device has {size} bytes, the Lun {lun.size}: enlarge the device on this node, or correct the size of the Lun"
-            found[key] = Failure(SIZE_MISMATCH, sentence)
+            found[key] = Failure(Reason.SIZE_MISMATCH, sentence)
     return found
 
 

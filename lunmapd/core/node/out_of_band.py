@@ -8,12 +8,10 @@ from msgspec.structs import replace
 from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.base.errors import Problem
 from lunmapd.core.base.lunmap import Lun, Lunmap
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.map.rules import change_problems
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-
-SERIAL = "SerialImmutable"
-REFUSED = "EditRefused"
 
 Edited = Mapping[str, bytes | None]
 """What the revisions say of each object that was edited around the tools, by path; None: it should not be."""
@@ -57,9 +55,9 @@ def recorded_luns(edited: Edited) -> Iterator[tuple[str, Lun]]:
 
 def _failure(problem: Problem) -> Failure:
     name, field = problem.place[1:3]
-    reason = SERIAL if field == "serial" else REFUSED
+    reason = Reason.SERIAL_IMMUTABLE if field == "serial" else Reason.EDIT_REFUSED
     what = "edited around the tools, which is not followed, the Lun stays as the revisions have it"
     do = "put it back with 'lunmapctl repair'"
-    if reason == SERIAL:
+    if reason == Reason.SERIAL_IMMUTABLE:
         do += ", or make a new Lun under another name and remove this one"
     return Failure(reason, f"luns[{name}].{field}: {what}; {problem.message}; {do}")

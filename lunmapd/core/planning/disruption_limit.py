@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.history.changes import Allowance
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import HELD, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.impact import Audience, Impact, Ways
 from lunmapd.core.planning.plan import Action, Disruption, Plan, Step, disruption
@@ -67,6 +68,6 @@ def _failure(effect: Impact) -> Failure:
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     who = ", ".join(names[:_MOST_NAMED]) + more
     return Failure(
-        HELD,
+        Reason.HELD,
         f"{effect.now.word} for {who}, logged in now: held until they log out, or 'lunmapctl override {effect.now.word}' allows it",
     )

@@ -8,8 +8,9 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import DRIFTED, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.project import TPG_ATTRIBUTES
 from lunmapd.core.planning.plan import Action, Plan, Step, causes, difference, with_dependents
 from lunmapd.core.planning.withhold import Permitted, sift
@@ -81,7 +82,7 @@ def judge(
         marked = replace(step, drift=True) if name in found else step
         kept.append(marked)
         if name in left:
-            failure = Failure(DRIFTED, _sentence(desired.get(name), observed.get(name)))
+            failure = Failure(Reason.DRIFTED, _sentence(desired.get(name), observed.get(name)))
             closing = _closing(marked)
             if closing is None:
                 refused[step.action, name] = failure

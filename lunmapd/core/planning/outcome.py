@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import WAITING, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.plan import Action, Step
 
 
@@ -26,7 +27,7 @@ class Ledger:
     def waits(self, step: Step) -> Failure | None:
         """Return why this step must wait for an object that failed, None when it may be done."""
         name = next((name for name in _needs(step) if name in self._failed), None)
-        return None if name is None else Failure(WAITING, f"waits for {lio_objects.show_key(name)}")
+        return None if name is None else Failure(Reason.WAITING, f"waits for {lio_objects.show_key(name)}")
 
     def record(self, step: Step) -> None:
         """Note that the step failed or was left out: its object, and below a removal also what it stands on."""

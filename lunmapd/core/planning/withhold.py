@@ -5,8 +5,9 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import DRIFTED, WAITING, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.outcome import Ledger
 from lunmapd.core.planning.plan import Action, Plan, Step
 
@@ -34,7 +35,7 @@ def sift(steps: Plan, refused: Refused) -> Permitted:
         stranded = _stranded(steps, permitted.steps)
         if not stranded:
             return permitted
-        again = Failure(WAITING, "could not be made again")
+        again = Failure(Reason.WAITING, "could not be made again")
         refused = {**refused, **{(Action.DELETE, name): again for name in stranded}}
 
 
@@ -58,7 +59,9 @@ def bears(step: Step, failure: Failure) -> bool:
     Settings that decide who gets in are put right all the same, see drift.py.
     """
     return (
-        failure.reason == DRIFTED and step.action is Action.UPDATE and isinstance(step.item, lio_objects.Tpg)
+        failure.reason == Reason.DRIFTED
+        and step.action is Action.UPDATE
+        and isinstance(step.item, lio_objects.Tpg)
     )
 
 

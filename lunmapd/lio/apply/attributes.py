@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from lunmapd.core.base import attributes
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.lio.base import files, rts
 from lunmapd.lio.base.refusal import RefusedError
@@ -52,5 +53,5 @@ def write_attributes(node: rts.ConfigfsNode, wanted: Iterable[tuple[str, str]]) 
 def _must_write(node: rts.ConfigfsNode, group: str, name: str, value: str) -> bool:
     current = files.read_file(f"{node.path}/{group}/{name}")
     if current is None:
-        raise RefusedError("AttributeUnsupported", f"this kernel has no {group}/{name} in {node.path}")
+        raise RefusedError(Reason.ATTRIBUTE_UNSUPPORTED, f"this kernel has no {group}/{name} in {node.path}")
     return current != value

@@ -4,8 +4,8 @@ import errno
 import os
 import stat
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import BACKING_MISSING, SIZE_MISMATCH
 from lunmapd.lio.base import rts
 from lunmapd.lio.base.refusal import RefusedError
 
@@ -28,39 +28,41 @@ def _status(path: str) -> os.stat_result:
     try:
         return os.stat(path)  # noqa: PTH116 - one call, on a path that is a string everywhere
     except FileNotFoundError:
-        raise RefusedError(BACKING_MISSING, f"{path} does not exist on this node") from None
+        raise RefusedError(Reason.BACKING_MISSING, f"{path} does not exist on this node") from None
     except OSError as error:
-        raise RefusedError("BackingUnusable", f"{path} can't be used: {error.strerror}") from error
+        raise RefusedError(Reason.BACKING_UNUSABLE, f"{path} can't be used: {error.strerror}") from error
 
 
 def _check_file(item: lio_objects.StorageObject, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise RefusedError(
-            "BackingUnusable", f"{item.path} is not a regular file; give a device as type block"
+            Reason.BACKING_UNUSABLE, f"{item.path} is not a regular file; give a device as type block"
         )
     if status.st_size < item.size:
         raise RefusedError(
-            SIZE_MISMATCH,
+            Reason.SIZE_MISMATCH,
             f"{item.path} has {status.st_size} bytes, the Lun {item.size}: enlarge the file on this node first",
         )
 
 
 def _check_scsi(path: str, status: os.stat_result) -> None:
     if not stat.S_ISBLK(status.st_mode) and not stat.S_ISCHR(status.st_mode):
-        raise RefusedError("BackingUnusable", f"{path} is not a device")
+        raise RefusedError(Reason.BACKING_UNUSABLE, f"{path} is not a device")
 
 
 def _check_device(path: str, status: os.stat_result, declared: int) -> None:
     if not stat.S_ISBLK(status.st_mode):
-        raise RefusedError("BackingUnusable", f"{path} is not a block device; give a file as type fileio")
+        raise RefusedError(
+            Reason.BACKING_UNUSABLE, f"{path} is not a block device; give a file as type fileio"
+        )
     if not rts.is_disk(path):
         raise RefusedError(
-            "BackingUnusable", f"{path} is no disk; give a SCSI device of another kind as type pscsi"
+            Reason.BACKING_UNUSABLE, f"{path} is no disk; give a SCSI device of another kind as type pscsi"
         )
     size = _free_size(path)
     if size < declared:
         raise RefusedError(
-            SIZE_MISMATCH,
+            Reason.SIZE_MISMATCH,
             f"{path} has {size} bytes, the Lun {declared}: enlarge the device on this node first, or correct the size of the Lun",
         )
 
@@ -72,9 +74,9 @@ def _free_size(path: str) -> int:
     except OSError as error:
         if error.errno == errno.EBUSY:
             raise RefusedError(
-                "InUse", f"{path} is held by a mount, a RAID, a volume group or another target"
+                Reason.IN_USE, f"{path} is held by a mount, a RAID, a volume group or another target"
             ) from None
-        raise RefusedError(BACKING_MISSING, f"{path} can't be opened: {error.strerror}") from error
+        raise RefusedError(Reason.BACKING_MISSING, f"{path} can't be opened: {error.strerror}") from error
     try:
         return os.lseek(descriptor, 0, os.SEEK_END)
     finally:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.apply import fast_path
@@ -62,7 +63,7 @@ def _create_tpg_lun(item: lio_objects.TpgLun, index: KernelIndex) -> None:
     number = index.reserved_numbers.pop((*tpg, item.storage_object))
     with _freed_on_failure(number, index.lun_numbers[tpg]):
         if item.storage_object in index.luns[tpg]:
-            raise RefusedError("KernelRefused", f"{item.storage_object} is a LUN of this TPG already")
+            raise RefusedError(Reason.KERNEL_REFUSED, f"{item.storage_object} is a LUN of this TPG already")
         fast_path.link_lun(item, number, _hba(item, index))
     index.luns[tpg][item.storage_object] = number
 
@@ -79,7 +80,7 @@ def _freed_on_failure(number: int, numbers: NumberPool) -> Iterator[None]:
 def _hba(item: lio_objects.TpgLun, index: KernelIndex) -> str:
     hba = index.hbas.get(item.storage_object)
     if hba is None:
-        raise RefusedError("KernelRefused", f"there is no storage object {item.storage_object}")
+        raise RefusedError(Reason.KERNEL_REFUSED, f"there is no storage object {item.storage_object}")
     return hba
 
 
@@ -90,7 +91,7 @@ def _delete_tpg_lun(item: lio_objects.TpgLun, index: KernelIndex) -> None:
     if number is None:
         return
     if item.storage_object in index.mapped_luns[tpg]:
-        raise RefusedError("InUse", f"{item.storage_object} is mapped to an initiator")
+        raise RefusedError(Reason.IN_USE, f"{item.storage_object} is mapped to an initiator")
     files.remove_directory(rts.ROOT / tpg_path(*tpg) / "lun" / f"lun_{number}")
     del index.luns[tpg][item.storage_object]
     index.lun_numbers[tpg].free(number)
@@ -99,5 +100,5 @@ def _delete_tpg_lun(item: lio_objects.TpgLun, index: KernelIndex) -> None:
 def _lun_number(item: lio_objects.TpgLun | lio_objects.MappedLun, index: KernelIndex) -> int:
     number = index.luns[item.iqn, item.tag].get(item.storage_object)
     if number is None:
-        raise RefusedError("KernelRefused", f"{item.storage_object} is not a LUN of this TPG")
+        raise RefusedError(Reason.KERNEL_REFUSED, f"{item.storage_object} is not a LUN of this TPG")
     return number

@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.lio.base import rts
 from lunmapd.lio.base.refusal import RefusedError, attempt
 
@@ -38,4 +39,4 @@ def prepare_kernel() -> None:
 def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT)
     if done.returncode:
-        raise RefusedError("KernelRefused", f"{' '.join(command)} failed: {done.stderr.strip()}")
+        raise RefusedError(Reason.KERNEL_REFUSED, f"{' '.join(command)} failed: {done.stderr.strip()}")

@@ -4,6 +4,7 @@ import contextlib
 
 from msgspec.structs import replace
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.lio.apply import fast_path
 from lunmapd.lio.apply.attributes import default_storage_attributes, write_attributes
@@ -20,7 +21,7 @@ _FAST_PLUGINS = ("fileio", "iblock")
 def create_storage_object(item: lio_objects.StorageObject, index: KernelIndex) -> None:
     """Make the storage object under the lowest free index of ours; without a setting that the kernel refuses there is none."""
     if item.name in index.hbas:
-        raise RefusedError("KernelRefused", f"there is a storage object {item.name} already")
+        raise RefusedError(Reason.KERNEL_REFUSED, f"there is a storage object {item.name} already")
     check_backing(item)
     hba_index = index.hba_indexes.lowest()
     index.hba_indexes.take(hba_index)
@@ -92,5 +93,5 @@ def delete_storage_object(item: lio_objects.StorageObject, index: KernelIndex) -
 def _hba_index(item: lio_objects.StorageObject, index: KernelIndex) -> int:
     hba = index.hbas.get(item.name)
     if hba is None:
-        raise RefusedError("KernelRefused", f"there is no storage object {item.name}")
+        raise RefusedError(Reason.KERNEL_REFUSED, f"there is no storage object {item.name}")
     return parse_hba_index(hba)

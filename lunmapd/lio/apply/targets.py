@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.lio.apply.attributes import write_tpg
 from lunmapd.lio.base import files, rts
@@ -67,7 +68,9 @@ def _enable(item: lio_objects.Enabled) -> None:
     except (OSError, rts.RtsError):
         for owner in _owners(item.port_id):
             sentence = f"port id {item.port_id} is that of {owner} on this node: give one of the two another"
-            raise RefusedError("PortIdTaken", f"{sentence} ('port_id' in the target's nodes)") from None
+            raise RefusedError(
+                Reason.PORT_ID_TAKEN, f"{sentence} ('port_id' in the target's nodes)"
+            ) from None
         raise
 
 
@@ -83,7 +86,7 @@ def _delete_tpg(item: lio_objects.Tpg) -> None:
     """Remove a disabled TPG; the kernel would remove an enabled one too."""
     tpg = rts.open_tpg(item.iqn, item.tag, "lookup")
     if tpg.enable:
-        raise RefusedError("InUse", f"TPG {item.tag} of {item.iqn} is enabled")
+        raise RefusedError(Reason.IN_USE, f"TPG {item.tag} of {item.iqn} is enabled")
     rts.remove_alone(tpg)
 
 

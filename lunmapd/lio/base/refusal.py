@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node.failure import Failure
 from lunmapd.lio.base import rts
 
@@ -14,7 +15,7 @@ _IN_USE = (errno.EBUSY, errno.ENOTEMPTY)
 class RefusedError(Exception):
     """A step that was not done; carries the Failure."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         """Build from the Failure's parts."""
         super().__init__(message)
         self.failure = Failure(reason, message)
@@ -27,7 +28,7 @@ def attempt(what: str) -> Iterator[None]:
         yield
     except (OSError, rts.RtsError) as error:
         number = _errno(error)
-        reason = "InUse" if number in _IN_USE else "KernelRefused"
+        reason = Reason.IN_USE if number in _IN_USE else Reason.KERNEL_REFUSED
         raise RefusedError(reason, f"could not {what}: {_text(error, number)}") from error
 
 

@@ -7,7 +7,8 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.base.errors import ConditionError
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.interning import Shelf
@@ -40,7 +41,7 @@ class Deadlines(Struct, frozen=True):
         return self.observe + self.step
 
 
-class KernelUnreadableError(LunmapdError):
+class KernelUnreadableError(ConditionError, reason=Reason.KERNEL_UNREADABLE):
     """LIO could not be read; `failure` says why."""
 
     def __init__(self, failure: Failure) -> None:
@@ -160,7 +161,7 @@ class Kernel:
             )
         except WorkerGoneError as error:
             step = left[min(left)]
-            failure = self._lose(worker, Failure("WorkerDied", f"{error} during: {step}"))
+            failure = self._lose(worker, Failure(Reason.WORKER_DIED, f"{error} during: {step}"))
             if len(batch) == 1:
                 yield Report(step, lost.note(failure))
             else:
@@ -201,7 +202,7 @@ class Kernel:
         except WorkerLateError:
             failure = self._lose(worker, self._quarantine_directory(worker, request))
         except WorkerGoneError as error:
-            failure = self._lose(worker, Failure("WorkerDied", f"{error} while it read LIO"))
+            failure = self._lose(worker, Failure(Reason.WORKER_DIED, f"{error} while it read LIO"))
         else:
             return answer
         raise KernelUnreadableError(failure)
@@ -213,7 +214,7 @@ class Kernel:
         """
         path = worker.under_way.get(0, "")
         what = f"reading LIO {path}".strip()
-        failure = Failure("Stuck", self._stuck_message(worker, what, self._deadlines.observe))
+        failure = Failure(Reason.STUCK, self._stuck_message(worker, what, self._deadlines.observe))
         item = target_or_tpg_at(path)
         if item is not None:
             self._quarantine.add(worker, StuckStep(item, path, failure.message))
@@ -225,7 +226,7 @@ class Kernel:
         """Don't send one worker after another into a directory that can't be read."""
         if self._blocked is not None and self._blocked.alive:
             message = f"worker {self._blocked.pid} still hangs reading LIO, in {self._blocked.kernel_stack()}"
-            raise KernelUnreadableError(Failure("Stuck", message))
+            raise KernelUnreadableError(Failure(Reason.STUCK, message))
         self._blocked = None
 
     def _lose(self, worker: WorkerProcess, failure: Failure) -> Failure:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.lio.base.observation import StuckDirectory
@@ -19,7 +20,7 @@ class StuckStep(Struct, frozen=True):
 
     def failure(self) -> Failure:
         """Return what is reported for every object that is blocked by it."""
-        return Failure("Stuck", self.message)
+        return Failure(Reason.STUCK, self.message)
 
     def blocks(self, item: lio_objects.Object) -> bool:
         """Say whether a step on `item` would wait for the same lock.

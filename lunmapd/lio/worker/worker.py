@@ -15,6 +15,7 @@ from threading import Lock
 
 from msgspec import Struct, field
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.outcome import Ledger
@@ -113,9 +114,9 @@ def _guarded(work: Callable[[], None]) -> Failure | None:
     except RefusedError as error:
         return error.failure
     except UnexpectedStateError:
-        return Failure("Surprised", "something is not where it was left")
+        return Failure(Reason.SURPRISED, "something is not where it was left")
     except Exception as error:  # noqa: BLE001 - a mistake of ours or rtslib's must cost one object, not the node
-        return Failure("Internal", f"{type(error).__name__}: {error}")
+        return Failure(Reason.INTERNAL, f"{type(error).__name__}: {error}")
     return None
 
 

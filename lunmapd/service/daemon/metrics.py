@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter as Counted
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from itertools import product
@@ -25,12 +25,26 @@ from lunmapd.agent.loop.policy import BEAT
 from lunmapd.agent.loop.report import Turn
 from lunmapd.agent.reconcile.result import Result
 from lunmapd.core.base.messages import Message, fields
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import DRIFTED
 from lunmapd.core.planning.drift import CLASSES
 
 log = logging.getLogger(__name__)
+
+_KINDS: Mapping[type, str] = {
+    lio_objects.StorageObject: "StorageObject",
+    lio_objects.Target: "Target",
+    lio_objects.Tpg: "Tpg",
+    lio_objects.TpgLun: "TpgLun",
+    lio_objects.NodeAcl: "NodeAcl",
+    lio_objects.MappedLun: "MappedLun",
+    lio_objects.Portal: "Portal",
+    lio_objects.Enabled: "Enabled",
+    lio_objects.DiscoveryAuth: "DiscoveryAuth",
+    lio_objects.Leftover: "Leftover",
+}
+"""The label `kind` of each class of objects: dashboards name it, so it does not follow the names of the classes."""
 
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
@@ -98,7 +112,7 @@ class Metrics:
         self._ended.set_to_current_time()
         for report in turn.result.done if turn.result is not None else ():
             step, result = report.step, "failed" if report.failure else "done"
-            self._actions.labels(step.action.value, type(step.item).__name__, result).inc()
+            self._actions.labels(step.action.value, _KINDS[type(step.item)], result).inc()
         if turn.result is not None:
             self._note_drift(turn.result)
         self._status, self._beat = status, status.beat
@@ -115,7 +129,7 @@ class Metrics:
             for report in result.done
             if report.step.drift and report.failure is None
         }
-        reported = {name for name, failure in result.failures.items() if failure.reason == DRIFTED}
+        reported = {name for name, failure in result.failures.items() if failure.reason == Reason.DRIFTED}
         for answer, names in (("repaired", repaired), ("reported", reported - self._reported)):
             for name in names:
                 self._drift.labels(name[0], answer).inc()

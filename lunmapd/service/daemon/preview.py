@@ -17,10 +17,11 @@ from lunmapd.agent.state.machine_id import read_identity
 from lunmapd.agent.state.map_snapshot import FILE, Kept, replay
 from lunmapd.agent.state.seen_file import PastFile, Terms, recalled
 from lunmapd.core.base.errors import Exit
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import At
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desire, desire
-from lunmapd.core.node.failure import WAITING, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.out_of_band import judge
 from lunmapd.core.planning import drift, guard
 from lunmapd.core.planning.disruption_limit import allowed, permit
@@ -164,7 +165,7 @@ def _failing(failures: Mapping[lio_objects.Key, Failure]) -> tuple[FailureLine, 
     return tuple(
         FailureLine(lio_objects.show_key(name), failure.reason, failure.message)
         for name, failure in failures.items()
-        if failure.reason != WAITING
+        if failure.reason != Reason.WAITING
     )
 
 

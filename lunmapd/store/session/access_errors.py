@@ -5,10 +5,11 @@ from pathlib import Path
 
 from lunmapd.core.base.access import Role
 from lunmapd.core.base.errors import Exit
-from lunmapd.store.session.errors import StoreError, UnheardError, UnreachableError
+from lunmapd.core.base.reasons import Reason
+from lunmapd.store.session.errors import TreeError, UnheardError, UnreachableError
 
 
-class TlsFailedError(UnreachableError):
+class TlsFailedError(UnreachableError, reason=Reason.TLS_FAILED):
     """Servers were reached, but TLS with them failed; `reasons` tells why, by server."""
 
     def __init__(self, hosts: str, deadline: float, reasons: Mapping[str, str]) -> None:
@@ -23,17 +24,17 @@ class TlsFailedError(UnreachableError):
         )
 
 
-class CredentialsError(UnheardError):
-    """A certificate, key or password file can't be used."""
+class CredentialsError(UnheardError, reason=Reason.CREDENTIALS):
+    """A certificate, key or password file can't be used; `problem` says why."""
 
     exit_code = Exit.UNUSABLE
 
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path, self.reason = path, reason
-        super().__init__(f"can't use {path}: {reason}")
+    def __init__(self, path: Path, problem: str) -> None:
+        self.path, self.problem = path, problem
+        super().__init__(f"can't use {path}: {problem}")
 
 
-class SaslMissingError(StoreError):
+class SaslMissingError(TreeError, reason=Reason.SASL_MISSING):
     """The settings ask for SASL, and the library for it is not installed."""
 
     exit_code = Exit.INVALID
@@ -44,7 +45,7 @@ class SaslMissingError(StoreError):
         )
 
 
-class NotAuthenticatedError(UnheardError):
+class NotAuthenticatedError(UnheardError, reason=Reason.NOT_AUTHENTICATED):
     """The servers were reached and refuse who we say we are; `login` is the setting that says it, empty if none does."""
 
     def __init__(self, hosts: str, login: str) -> None:
@@ -59,7 +60,7 @@ class NotAuthenticatedError(UnheardError):
         super().__init__(f"ZooKeeper at {hosts} {said}: {advice}; a running lunmapd tries again by itself")
 
 
-class UnknownIdentityError(StoreError):
+class UnknownIdentityError(TreeError, reason=Reason.UNKNOWN_IDENTITY):
     """The servers don't take an identity for an ACL."""
 
     exit_code = Exit.INVALID
@@ -72,7 +73,7 @@ class UnknownIdentityError(StoreError):
         )
 
 
-class NotPermittedError(UnheardError):
+class NotPermittedError(UnheardError, reason=Reason.NOT_PERMITTED):
     """The ACL of a znode forbids it. `who` is what the servers take us for; a `role`, or being `node`, would allow it."""
 
     def __init__(self, znode: str, who: Sequence[str], role: Role, node: str = "") -> None:

@@ -1,17 +1,22 @@
 """What can go wrong between this machine and the tree; each says what to do next."""
 
-from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.errors import ConditionError, Exit, LunmapdError
+from lunmapd.core.base.reasons import Reason
 
 
 class StoreError(LunmapdError):
     """Root of the errors of the store."""
 
 
-class UnheardError(StoreError):
+class TreeError(StoreError, ConditionError, reason=None):
+    """Root of the errors for which a node can't read or follow the tree: its condition StoreReadable has the reason."""
+
+
+class UnheardError(TreeError, reason=None):
     """Nothing was heard of the tree, whether nobody answered or we may not know."""
 
 
-class UnreachableError(UnheardError):
+class UnreachableError(UnheardError, reason=Reason.UNREACHABLE):
     """No answer from ZooKeeper within the deadline (seconds)."""
 
     exit_code = Exit.UNREACHABLE
@@ -23,11 +28,11 @@ class UnreachableError(UnheardError):
         )
 
 
-class LostError(UnreachableError):
+class LostError(UnreachableError, reason=Reason.LOST):
     """The connection broke, or the deadline passed, with a request under way: it may or may not have been done."""
 
 
-class NoClientError(UnheardError):
+class NoClientError(UnheardError, reason=Reason.NO_CLIENT):
     """No client of ZooKeeper can be made on this machine, as when the process may open no more files or threads."""
 
     exit_code = Exit.UNREACHABLE
@@ -39,14 +44,14 @@ class NoClientError(UnheardError):
         )
 
 
-class RefusedError(StoreError):
+class RefusedError(TreeError, reason=Reason.REFUSED):
     """ZooKeeper answered with an error that no part of lunmapd expects, such as a missing permission."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"ZooKeeper refused the request: {reason}; check its ACLs, its quota and its log")
 
 
-class NotInitialisedError(StoreError):
+class NotInitialisedError(TreeError, reason=Reason.NOT_INITIALISED):
     """There is no tree: meta or head is missing. It says nothing about what the map should be."""
 
     def __init__(self, path: str) -> None:
@@ -65,7 +70,7 @@ class AlreadyInitialisedError(StoreError):
         )
 
 
-class ForeignClusterError(StoreError):
+class ForeignClusterError(TreeError, reason=Reason.FOREIGN_CLUSTER):
     """The tree belongs to another cluster than the one known."""
 
     exit_code = Exit.CONFLICT
@@ -78,7 +83,7 @@ class ForeignClusterError(StoreError):
         )
 
 
-class WentBackError(StoreError):
+class WentBackError(TreeError, reason=Reason.WENT_BACK):
     """The tree is older than what was read before, or tells another history; revisions are `known` and `found`."""
 
     exit_code = Exit.CONFLICT
@@ -96,7 +101,7 @@ class WentBackError(StoreError):
         )
 
 
-class RestoredError(StoreError):
+class RestoredError(TreeError, reason=Reason.RESTORED):
     """The tree was restored since it was last read: it has the incarnation `found`, not `known`.
 
     `confirmed` tells whether somebody has said since that the restored map is the right one.
@@ -112,7 +117,7 @@ class RestoredError(StoreError):
         )
 
 
-class NewerSchemaError(StoreError):
+class NewerSchemaError(TreeError, reason=Reason.NEWER_SCHEMA):
     """The tree has a schema that this version doesn't know."""
 
     def __init__(self, found: int, known: int) -> None:
@@ -130,7 +135,7 @@ class OlderSchemaError(StoreError):
         )
 
 
-class DamagedError(StoreError):
+class DamagedError(TreeError, reason=Reason.DAMAGED):
     """A znode that holds the tree together is missing or can't be read."""
 
     def __init__(self, path: str, reason: str) -> None:
@@ -140,14 +145,14 @@ class DamagedError(StoreError):
         )
 
 
-class UnsteadyError(StoreError):
+class UnsteadyError(TreeError, reason=Reason.UNSTEADY):
     """The map changed during every attempt to read it."""
 
     def __init__(self, attempts: int) -> None:
         super().__init__(f"the map changed during each of {attempts} attempts to read it; try again")
 
 
-class NodeNameTakenError(StoreError):
+class NodeNameTakenError(TreeError, reason=Reason.NODE_NAME_TAKEN):
     """Another machine is registered under this node's name: its machine id and since when. A `twin` has the same id."""
 
     exit_code = Exit.CONFLICT

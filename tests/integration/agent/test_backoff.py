@@ -11,6 +11,7 @@ from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.wakeup import Bell
 from lunmapd.core.base.backings import Block
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
@@ -112,7 +113,7 @@ def test_a_removal_that_failed_stays_decided(
 ) -> None:
     """What was let pass and could not be done is neither asked for again nor a reason to look at everything."""
     gone = next(name for name, item in make.kernel.objects.items() if _shows(item, "l5"))
-    make.kernel.failures = {gone: Failure("InUse", "busy")}
+    make.kernel.failures = {gone: Failure(Reason.IN_USE, "busy")}
     put(session, many(*(number for number in range(10) if number != 5)))
     agent.turn()
     assert reasons(agent) == {"l3": "BackingDeviceMissing", "l5": "InUse"}

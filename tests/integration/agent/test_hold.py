@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.core.base.lunmap import Initiator, NodeState
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED, STORE, Standing, standing
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
@@ -127,7 +128,7 @@ def test_what_could_not_be_removed_is_not_asked_for_again(session: Session, make
     stuck = [name for name, item in make.kernel.objects.items() if isinstance(item, lio_objects.MappedLun)][
         :7
     ]
-    make.kernel.failures = dict.fromkeys(stuck, Failure("InUse", "busy"))
+    make.kernel.failures = dict.fromkeys(stuck, Failure(Reason.IN_USE, "busy"))
     agent.turn()
     put(session, many(8, 9, 10))
     agent.turn()

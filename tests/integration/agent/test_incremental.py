@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.lio.worker.kernel import KernelUnreadableError
@@ -107,7 +108,7 @@ def test_a_change_that_was_cut_short_is_taken_up_again(
 
 
 def _unreadable(*_: object) -> None:
-    raise KernelUnreadableError(Failure("Stuck", "no answer"))
+    raise KernelUnreadableError(Failure(Reason.STUCK, "no answer"))
 
 
 def test_a_device_grows_before_its_lun_or_is_told_of(session: Session, make: Nodes, agent: Agent) -> None:

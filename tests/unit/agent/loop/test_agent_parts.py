@@ -12,9 +12,10 @@ from lunmapd.agent.loop.wakeup import Bell
 from lunmapd.agent.reconcile.result import Result
 from lunmapd.agent.state.claims import Claims, ClaimsUnreadableError, ClaimsUnwritableError
 from lunmapd.agent.state.machine_id import NoIdentityError, read_identity
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED, MAX_FAILING, MAX_LOGINS, STORE, At
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import WAITING, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import LOGGED_IN, Login, Observed, Session
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.store.session.errors import UnreachableError
@@ -112,9 +113,9 @@ def test_steps_that_are_left_are_not_applied() -> None:
 def test_failures_are_listed_with_a_limit_and_counted() -> None:
     """At most MAX_FAILING objects are listed, all are counted, and those that only wait are counted apart."""
     failures: dict[lio_objects.Key, Failure] = {
-        ("target", f"{T}{n:03}"): Failure("KernelRefused", "no") for n in range(MAX_FAILING + 5)
+        ("target", f"{T}{n:03}"): Failure(Reason.KERNEL_REFUSED, "no") for n in range(MAX_FAILING + 5)
     }
-    failures |= {("tpg", T, 1): Failure(WAITING, "waits")}
+    failures |= {("tpg", T, 1): Failure(Reason.WAITING, "waits")}
     before = next_status(first_status("b", "t0"), Turn(AT, Result(observed(), {}, ())), "t1")
     status = next_status(before, Turn(At("c", 4, "e"), Result(observed(), failures, ())), "t2")
     assert (len(status.failing), status.failing_count, status.waiting) == (MAX_FAILING, MAX_FAILING + 5, 1)

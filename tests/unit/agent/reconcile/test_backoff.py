@@ -4,12 +4,13 @@ import pytest
 
 from fakes.clock import Clock
 from lunmapd.agent.reconcile.backoff import Backoff
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import DRIFTED, HELD, WAITING, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.outcome import Report
 from lunmapd.core.planning.plan import Action, Step
 
-BUSY = Failure("InUse", "busy")
+BUSY = Failure(Reason.IN_USE, "busy")
 A, B = (Step(Action.CREATE, lio_objects.Target(name), "in the map") for name in "ab")
 KEY_A, KEY_B = lio_objects.key(A.item), lio_objects.key(B.item)
 
@@ -65,8 +66,8 @@ def test_what_fails_no_more_is_forgotten(backoff: Backoff) -> None:
 
 def test_what_merely_waits_or_drifts_has_no_time(backoff: Backoff) -> None:
     """It goes with what it waits for; what is only reported is found by the audits."""
-    backoff.tried([Report(A, Failure(WAITING, "x")), Report(B)])
-    backoff.settle({KEY_A: Failure(WAITING, "x"), KEY_B: Failure(DRIFTED, "x")})
+    backoff.tried([Report(A, Failure(Reason.WAITING, "x")), Report(B)])
+    backoff.settle({KEY_A: Failure(Reason.WAITING, "x"), KEY_B: Failure(Reason.DRIFTED, "x")})
     assert backoff.wait() == float("inf")
     assert backoff.refused((A, B)) == {}
 
@@ -74,8 +75,8 @@ def test_what_merely_waits_or_drifts_has_no_time(backoff: Backoff) -> None:
 def test_what_costs_a_look_only_is_never_refused(backoff: Backoff, clock: Clock) -> None:
     """Steps that are held may go on at any look; how soon the next one comes is put off all the same."""
     for delay in (5.0, 10.0):
-        backoff.settle({KEY_A: Failure(HELD, "x")})
-        backoff.settle({KEY_A: Failure(HELD, "x")})
+        backoff.settle({KEY_A: Failure(Reason.HELD, "x")})
+        backoff.settle({KEY_A: Failure(Reason.HELD, "x")})
         assert (backoff.wait(), backoff.refused((A,))) == (delay, {})
         clock.now += delay
 

@@ -11,10 +11,11 @@ from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import desire
 from lunmapd.core.node.desired_delta import MOST
-from lunmapd.core.node.failure import DRIFTED, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.enablement import Offer
 from lunmapd.core.planning.outcome import Report
@@ -38,7 +39,7 @@ def with_luns(*numbers: int) -> Lunmap:
 LUNMAP = with_luns(1, 2, 3)
 MORE = with_luns(1, 2, 3, 4)
 ORDERS = Orders("n1", 1, LUNMAP, {}, Vault("c"), confirmed=lambda: None)
-BUSY = Failure("InUse", "busy")
+BUSY = Failure(Reason.IN_USE, "busy")
 LUN_1: lio_objects.Key = ("storage_object", "l1")
 
 
@@ -157,7 +158,7 @@ def test_a_change_of_what_fails_asks_for_a_whole_pass_and_all_is_tried(lunmap: L
     assert memory.backoff.wait() == float("inf")
 
 
-@pytest.mark.parametrize(("failure", "followed"), [(BUSY, False), (Failure(DRIFTED, "x"), True)])
+@pytest.mark.parametrize(("failure", "followed"), [(BUSY, False), (Failure(Reason.DRIFTED, "x"), True)])
 def test_nothing_is_built_on_what_fails(failure: Failure, followed: bool) -> None:  # noqa: FBT001
     """A new Lun stands on its TPG: it waits where that can't be as it must, but not for a reported change by hand."""
     tpg = lio_objects.Tpg(T, 1)
@@ -169,7 +170,7 @@ def test_nothing_is_built_on_what_fails(failure: Failure, followed: bool) -> Non
 def test_what_is_missing_bears_nothing_though_it_is_only_reported() -> None:
     """A TPG that somebody removed is not there, whatever the setting says."""
     seen = {name: item for name, item in wanted().items() if name[0] in {"storage_object", "target"}}
-    memory = learned(ORDERS, Clock(1000.0), seen, {("tpg", T, 1): Failure(DRIFTED, "x")})
+    memory = learned(ORDERS, Clock(1000.0), seen, {("tpg", T, 1): Failure(Reason.DRIFTED, "x")})
     assert not follows(memory, replace(ORDERS, lunmap=MORE))
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from lunmapd.agent.reconcile.transition_log import Voice
 from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED, Condition
-from lunmapd.core.node.failure import WAITING, Failure
+from lunmapd.core.node.failure import Failure
 
 
 @pytest.fixture
@@ -42,7 +43,10 @@ def test_another_message_is_news(voice: Voice, caplog: pytest.LogCaptureFixture)
 
 def test_failures_are_said_once_and_their_end_too(voice: Voice, caplog: pytest.LogCaptureFixture) -> None:
     """What fails alike is logged once, what only waits never, and what no longer fails is said."""
-    failing = {("target", "a"): Failure("InUse", "busy"), ("tpg", "a", 1): Failure(WAITING, "waits")}
+    failing = {
+        ("target", "a"): Failure(Reason.IN_USE, "busy"),
+        ("tpg", "a", 1): Failure(Reason.WAITING, "waits"),
+    }
     voice.failures(failing)
     voice.failures(failing)
     voice.failures({})

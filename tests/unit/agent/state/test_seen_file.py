@@ -6,10 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.agent.state.seen_file import FILE, Past, PastFile, PastUnwritableError, Terms, recalled
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import At
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import FOREIGN, Desire
-from lunmapd.core.node.failure import BACKING_MISSING, Failure
+from lunmapd.core.node.desire import Desire
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.drift import Known
 
 TERMS = Terms(At("c", 3, "d"), "n1", "boot", ("k1",))
@@ -82,8 +83,8 @@ def test_a_directory_that_is_gone_is_one_error(tmp_path: Path) -> None:
 
 def test_what_the_map_could_not_have_then_decides() -> None:
     """A target that was another tool's then and is ours now was never seen as wanted; a missing device changes nothing in what is wanted."""
-    other: dict[lio_objects.Key, Failure] = {("target", "other"): Failure(FOREIGN, "x")}
-    missing: dict[lio_objects.Key, Failure] = {("storage_object", "a"): Failure(BACKING_MISSING, "x")}
+    other: dict[lio_objects.Key, Failure] = {("target", "other"): Failure(Reason.FOREIGN_TARGET, "x")}
+    missing: dict[lio_objects.Key, Failure] = {("storage_object", "a"): Failure(Reason.BACKING_MISSING, "x")}
     objects: lio_objects.Objects = {("target", "t"): lio_objects.Target("t")}
     assert recalled(PAST, Desire(objects, {**other, **missing})) == Known(objects, frozenset(OPEN))
     assert recalled(PAST, Desire(objects, {})) is None

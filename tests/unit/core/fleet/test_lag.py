@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lag import Lag, Missed, Recent, changed_since, is_within, lag, missed
 from lunmapd.core.fleet.status import STORE, UNEDITED, At, Condition, NodeStatus, Verdict, bad, good
 from lunmapd.core.history.changes import Change, Revision
@@ -75,11 +76,11 @@ def test_a_point_is_within_a_history_up_to_its_newest_revision() -> None:
     assert [is_within(status(point), point, RECENT) for point in points] == [True, False, False, False]
 
 
-@pytest.mark.parametrize("reason", ["ForeignCluster", "WentBack", "Restored"])
-def test_a_node_that_refuses_the_tree_has_applied_nothing_of_it(reason: str) -> None:
+@pytest.mark.parametrize("reason", [Reason.FOREIGN_CLUSTER, Reason.WENT_BACK, Reason.RESTORED])
+def test_a_node_that_refuses_the_tree_has_applied_nothing_of_it(reason: Reason) -> None:
     """Whatever the number of what it has; one that could not read the tree has what it had of it."""
     assert lag(status(at(8), bad(STORE, reason, "")), RECENT) is None
-    assert lag(status(at(8), bad(STORE, "Unreachable", "")), RECENT) == Lag(1, "09:00")
+    assert lag(status(at(8), bad(STORE, Reason.UNREACHABLE, "")), RECENT) == Lag(1, "09:00")
 
 
 def test_who_has_said_nothing_has_no_lag() -> None:
@@ -89,7 +90,7 @@ def test_who_has_said_nothing_has_no_lag() -> None:
 
 def test_a_node_that_saw_edits_is_told_by_the_number() -> None:
     """What it read has a digest that no revision has, and that no other reader need have seen; one that saw none is held to its digest."""
-    edited, clean = bad(UNEDITED, "EditedAround", ""), good(UNEDITED, "AsCommitted", "")
+    edited, clean = bad(UNEDITED, Reason.EDITED_AROUND, ""), good(UNEDITED, Reason.AS_COMMITTED, "")
     assert lag(status(at(9, digest="x"), edited), RECENT) == Lag(0)
     assert lag(status(at(10, digest="x"), edited), RECENT) is None
     assert lag(status(at(9, digest="x"), clean), RECENT) is None

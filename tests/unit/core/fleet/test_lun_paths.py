@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Group, Initiator, Lun, Lunmap, Map, Node, NodeState, PortalGroup, Target
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lag import Recent
 from lunmapd.core.fleet.lun_paths import (
     Host,
@@ -38,7 +39,7 @@ RECENT = Recent("c", 9, "d")
 
 def well(*logins: Login, failing: tuple[Failing, ...] = (), sessions: int | None = None) -> Said:
     """Return a node that lives, has applied the newest revision, and has these logins."""
-    conditions = condition((), good(APPLIED, "Seen", ""), "")
+    conditions = condition((), good(APPLIED, Reason.SEEN, ""), "")
     now = At("c", 9, "d")
     count = len(logins) if sessions is None else sessions
     status = NodeStatus(

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Group, Initiator, Lun, Lunmap, Map, Node, NodeState, PortalGroup, Target
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lag import Missed, Recent
 from lunmapd.core.fleet.path_state import Said, Witness, scopes, witness
 from lunmapd.core.fleet.status import (
@@ -49,9 +50,9 @@ def status(
     count: int | None = None,
 ) -> NodeStatus:
     """Return a status in which each of the objects fails for the reason Why."""
-    conditions: tuple[Condition, ...] = condition((), good(APPLIED, "Seen", ""), "")
+    conditions: tuple[Condition, ...] = condition((), good(APPLIED, Reason.SEEN, ""), "")
     for kind, reason in (trouble or {}).items():
-        conditions = condition(conditions, bad(kind, reason, ""), "")
+        conditions = condition(conditions, bad(kind, Reason(reason), ""), "")
     listed = tuple(Failing(name, "Why", "") for name in failing)
     point = None if applied is None else At("c", applied, "d")
     total = len(listed) if count is None else count
@@ -210,5 +211,5 @@ def test_a_witness_of_nothing_bad_is_a_good_one() -> None:
 def test_a_failing_object_without_a_step_has_its_lun(key: tuple[str | int, ...], lun: str) -> None:
     """A document or a device that is gone is no step of a plan, and its Lun is told all the same."""
     assert lun_named(key) == lun
-    (listed,) = describe_failures({key: Failure("Why", "")}, {})
+    (listed,) = describe_failures({key: Failure(Reason.IN_USE, "")}, {})
     assert listed.lun == lun

@@ -2,9 +2,9 @@
 
 import pytest
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import (
     APPLIED,
-    REMOVAL_HELD,
     STORE,
     UNEDITED,
     At,
@@ -19,18 +19,18 @@ from lunmapd.core.fleet.status import (
     standing,
 )
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import WAITING, Failure
+from lunmapd.core.node.failure import Failure
 from support.small_map import H, T
 
 TPG = lio_objects.Tpg(T, 1)
 ACL = lio_objects.NodeAcl(T, 1, H)
-FAILURE = Failure("InUse", "busy")
+FAILURE = Failure(Reason.IN_USE, "busy")
 AT = At("c", 4, "d")
 
 
 def test_a_status_lists_causes_only() -> None:
     """Objects that merely wait are not listed among the failing ones."""
-    found = {lio_objects.key(ACL): FAILURE, lio_objects.key(TPG): Failure(WAITING, "")}
+    found = {lio_objects.key(ACL): FAILURE, lio_objects.key(TPG): Failure(Reason.WAITING, "")}
     assert describe_failures(found, {lio_objects.key(ACL): "a"}) == (
         Failing(f"acl {T} 1 {H}", "InUse", "busy", "a"),
     )
@@ -38,10 +38,12 @@ def test_a_status_lists_causes_only() -> None:
 
 def test_a_condition_keeps_since_while_it_lasts() -> None:
     """`since` moves only when status or reason change."""
-    first = condition((), good(APPLIED, "Seen", "r1"), "t1")
-    same = condition(first, good(APPLIED, "Seen", "r2"), "t2")
+    first = condition((), good(APPLIED, Reason.SEEN, "r1"), "t1")
+    same = condition(first, good(APPLIED, Reason.SEEN, "r2"), "t2")
     assert same == (Condition(APPLIED, True, "Seen", "r2", "t1"),)
-    other = condition((*same, Condition(STORE, True, "Read", "", "t0")), bad(APPLIED, "Failing", ""), "t3")
+    other = condition(
+        (*same, Condition(STORE, True, "Read", "", "t0")), bad(APPLIED, Reason.FAILING, ""), "t3"
+    )
     assert [entry.since for entry in other] == ["t3", "t0"]
 
 
@@ -58,7 +60,7 @@ def test_a_condition_keeps_since_while_it_lasts() -> None:
         (NodeStatus("b", "v", "t", AT, AT, (Condition(STORE, False, "r", "", "t"),)), Standing.HELD),
         (NodeStatus("b", "v", "t", None, None, (Condition(STORE, False, "r", "", "t"),)), Standing.HELD),
         (
-            NodeStatus("b", "v", "t", AT, AT, (Condition(APPLIED, False, REMOVAL_HELD, "", "t"),)),
+            NodeStatus("b", "v", "t", AT, AT, (Condition(APPLIED, False, Reason.REMOVAL_HELD, "", "t"),)),
             Standing.HELD,
         ),
     ],

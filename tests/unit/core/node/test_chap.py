@@ -17,10 +17,9 @@ from lunmapd.core.base.lunmap import (
     Target,
 )
 from lunmapd.core.base.password import Secret
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.chap import UNDECODABLE, UNFIT
 from lunmapd.core.node.desire import Desire, desire
-from lunmapd.core.node.failure import WAITING
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault, key_id, keyring
@@ -106,9 +105,9 @@ def test_a_new_acl_without_its_secret_is_not_made() -> None:
     wrong = replace(INITIATOR, chap=Chap("bob", sealed("mutual_chap", "bob").password))
     want = wanted(asking(Authentication.CHAP, wrong))
     assert {name: failure.reason for name, failure in want.failures.items()} == {
-        lio_objects.key(ACL): UNDECODABLE,
-        ("mapped_lun", T, 1, H, 0): WAITING,
-        ("mapped_lun", T, 1, H, 1): WAITING,
+        lio_objects.key(ACL): Reason.SECRET_UNDECODABLE,
+        ("mapped_lun", T, 1, H, 0): Reason.WAITING,
+        ("mapped_lun", T, 1, H, 1): Reason.WAITING,
     }
     missing = wanted(asking(Authentication.CHAP)).objects.keys() - want.objects.keys()
     assert missing == want.failures.keys()
@@ -125,8 +124,8 @@ def test_an_acl_without_its_secret_stays_as_it_is() -> None:
     touched = [lio_objects.key(step.item) for step in plan(want.objects, before)]
     assert touched == [("mapped_lun", T, 1, H, 1), ("lun", T, 1, "b"), ("storage_object", "b")]
     assert {name: failure.reason for name, failure in want.failures.items()} == {
-        lio_objects.key(ACL): UNDECODABLE,
-        ("acl", T, 1, H2): UNDECODABLE,
+        lio_objects.key(ACL): Reason.SECRET_UNDECODABLE,
+        ("acl", T, 1, H2): Reason.SECRET_UNDECODABLE,
     }
 
 
@@ -139,7 +138,7 @@ def test_passwords_that_can_not_be_used_are_said() -> None:
         (null, Authentication.CHAP, "NULL"),
     ):
         failure = wanted(asking(asked, initiator)).failures[lio_objects.key(ACL)]
-        assert failure.reason == UNFIT
+        assert failure.reason == Reason.SECRET_UNFIT
         assert sentence in failure.message
         assert "void" not in failure.message
     assert credentials(wanted(asking(Authentication.CHAP, same))) == BOB
@@ -155,7 +154,7 @@ def test_discovery_asks_for_what_the_node_says() -> None:
         assert wanted(asked).objects[lio_objects.DISCOVERY_AUTH] == lio_objects.DiscoveryAuth(expected)
         refused = wanted(asked, KEYLESS)
         assert lio_objects.DISCOVERY_AUTH not in refused.objects
-        assert refused.failures[lio_objects.DISCOVERY_AUTH].reason == UNDECODABLE
+        assert refused.failures[lio_objects.DISCOVERY_AUTH].reason == Reason.SECRET_UNDECODABLE
     assert lio_objects.DISCOVERY_AUTH not in wanted(lunmap).objects
 
 

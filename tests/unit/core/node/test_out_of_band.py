@@ -6,9 +6,10 @@ from msgspec.structs import replace
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lun, Lunmap
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node.desire import desire
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.out_of_band import REFUSED, SERIAL, Judged, judge
+from lunmapd.core.node.out_of_band import Judged, judge
 from lunmapd.core.node.project import project
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
@@ -25,11 +26,15 @@ def edited(lun: Lun) -> Lunmap:
 @pytest.mark.parametrize(
     ("lun", "reason", "sentence"),
     [
-        (replace(LUN, serial="2" * 32), SERIAL, "make a new Lun under another name"),
-        (replace(LUN, serial="x", size=512), SERIAL, "lunmapctl repair"),
-        (replace(LUN, size=1 << 19), REFUSED, "can't shrink"),
-        (replace(LUN, backing=Block("/srv/a"), size=None), REFUSED, "can't change while the Lun is mapped"),
-        (replace(LUN, product="other"), REFUSED, "can't change while the Lun is mapped"),
+        (replace(LUN, serial="2" * 32), Reason.SERIAL_IMMUTABLE, "make a new Lun under another name"),
+        (replace(LUN, serial="x", size=512), Reason.SERIAL_IMMUTABLE, "lunmapctl repair"),
+        (replace(LUN, size=1 << 19), Reason.EDIT_REFUSED, "can't shrink"),
+        (
+            replace(LUN, backing=Block("/srv/a"), size=None),
+            Reason.EDIT_REFUSED,
+            "can't change while the Lun is mapped",
+        ),
+        (replace(LUN, product="other"), Reason.EDIT_REFUSED, "can't change while the Lun is mapped"),
     ],
 )
 def test_what_a_commit_refuses_is_not_followed(lun: Lun, reason: str, sentence: str) -> None:

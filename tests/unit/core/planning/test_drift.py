@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.password import Secret
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import DRIFTED, WAITING
 from lunmapd.core.node.project import MARK, TPG_ATTRIBUTES
 from lunmapd.core.planning.drift import CLASSES, Known, judge, learn
 from lunmapd.core.planning.plan import Action, follow, plan
@@ -72,7 +72,7 @@ def test_what_a_hand_did_is_left_and_told(observed: lio_objects.Objects) -> None
     """Where it is only to be reported nothing is done, and one object is named with what was done to it."""
     permitted = found(observed)
     assert permitted.steps == ()
-    (failure,) = (failure for failure in permitted.held.values() if failure.reason == DRIFTED)
+    (failure,) = (failure for failure in permitted.held.values() if failure.reason == Reason.DRIFTED)
     assert failure.message.startswith("somebody ")
     assert failure.message.endswith("since the setting 'drift' says report")
 
@@ -138,9 +138,9 @@ def test_what_stands_on_a_drifted_object_waits_and_stays() -> None:
     permitted = found(observed, {**WANTED, lio_objects.key(second): second})
     assert permitted.steps == ()
     assert {name[0]: failure.reason for name, failure in permitted.held.items()} == {
-        "storage_object": DRIFTED,
-        "lun": WAITING,
-        "mapped_lun": WAITING,
+        "storage_object": Reason.DRIFTED,
+        "lun": Reason.WAITING,
+        "mapped_lun": Reason.WAITING,
     }
 
 
@@ -196,7 +196,7 @@ def test_of_an_opened_tpg_only_that_is_closed() -> None:
     (step,) = permitted.steps
     assert step.reason == "attributes {generate_node_acls=1} -> {generate_node_acls=0}"
     assert step.item == replace(tpg(tpg_enabled_sendtargets="0"), parameters=())
-    assert permitted.held[lio_objects.key(TPG)].reason == DRIFTED
+    assert permitted.held[lio_objects.key(TPG)].reason == Reason.DRIFTED
     assert found(follow(observed, permitted.steps)).steps == ()
 
 

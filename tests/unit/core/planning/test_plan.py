@@ -4,9 +4,10 @@ import msgspec
 import pytest
 
 from lunmapd.core.base.backings import FileIO
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import keep
-from lunmapd.core.node.failure import WAITING, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.project import project
 from lunmapd.core.planning.outcome import Ledger, Report, failures
 from lunmapd.core.planning.plan import Action, Disruption, Step, disruption, plan
@@ -14,7 +15,7 @@ from support.small_map import LUN, MAP, H, T
 
 TPG = lio_objects.Tpg(T, 1)
 ACL = lio_objects.NodeAcl(T, 1, H)
-FAILURE = Failure("InUse", "busy")
+FAILURE = Failure(Reason.IN_USE, "busy")
 
 
 def test_leftovers_are_removed_even_when_all_is_frozen() -> None:
@@ -84,10 +85,14 @@ def test_what_stands_on_a_failure_waits() -> None:
     ledger = Ledger()
     ledger.record(Step(Action.CREATE, TPG, "x"))
     acl = Step(Action.CREATE, ACL, "x")
-    assert ledger.waits(acl) == Failure(WAITING, f"waits for {lio_objects.show_key(lio_objects.key(TPG))}")
+    assert ledger.waits(acl) == Failure(
+        Reason.WAITING, f"waits for {lio_objects.show_key(lio_objects.key(TPG))}"
+    )
     ledger.record(acl)
     mapped = Step(Action.CREATE, lio_objects.MappedLun(T, 1, H, 0, "a", write_protect=False), "x")
-    assert ledger.waits(mapped) == Failure(WAITING, f"waits for {lio_objects.show_key(lio_objects.key(ACL))}")
+    assert ledger.waits(mapped) == Failure(
+        Reason.WAITING, f"waits for {lio_objects.show_key(lio_objects.key(ACL))}"
+    )
     assert ledger.waits(Step(Action.CREATE, lio_objects.Target(T + "2"), "x")) is None
 
 
@@ -115,7 +120,7 @@ def test_a_lun_0_stays_as_long_as_its_tpg_is_open(number: int, *, waits: bool) -
 def test_failures_keep_the_first_of_each_object() -> None:
     """An object that fails twice in a plan is reported once, with the first failure."""
     steps = [Step(Action.DELETE, ACL, "x"), Step(Action.CREATE, ACL, "x"), Step(Action.CREATE, TPG, "x")]
-    reports = [Report(steps[0], FAILURE), Report(steps[1], Failure(WAITING, "")), Report(steps[2])]
+    reports = [Report(steps[0], FAILURE), Report(steps[1], Failure(Reason.WAITING, "")), Report(steps[2])]
     assert failures(reports) == {lio_objects.key(ACL): FAILURE}
 
 

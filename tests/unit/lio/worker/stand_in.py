@@ -4,6 +4,7 @@ import os
 import sys
 import time
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.lio.base.index import KernelIndex, blocking_directory
@@ -35,7 +36,7 @@ def main() -> None:
                     )
                 _misbehave(step.item.iqn)
                 refused = step.item.iqn == "refuse"
-                outcome = Failure("KernelRefused", "no") if refused else None
+                outcome = Failure(Reason.KERNEL_REFUSED, "no") if refused else None
                 _send(wire.ProgressAnswer(((number, outcome),)))
 
 

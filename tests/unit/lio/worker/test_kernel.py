@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import WAITING
 from lunmapd.core.planning.outcome import Report
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.worker.kernel import Deadlines, Kernel, KernelUnreadableError
@@ -65,7 +65,7 @@ def _of(iqn: str) -> tuple[lio_objects.Object, ...]:
 def test_what_stands_on_a_failure_waits(make_kernel: MakeKernel) -> None:
     """A step whose parent failed is not sent to the worker."""
     steps = [*_create("refuse"), Step(Action.CREATE, lio_objects.Tpg("refuse", 1), "try")]
-    assert _reasons(list(make_kernel().apply(steps))) == ["KernelRefused", WAITING]
+    assert _reasons(list(make_kernel().apply(steps))) == ["KernelRefused", Reason.WAITING]
 
 
 def test_a_hanging_step_costs_itself_only(make_kernel: MakeKernel) -> None:

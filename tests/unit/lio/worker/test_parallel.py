@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.plan import Action, Step
@@ -40,7 +41,7 @@ def test_a_run_is_done_side_by_side() -> None:
 
     def do(number: int, _: Step) -> Failure | None:
         together.wait(20.0)
-        return Failure("KernelRefused", "no") if number == 1 else None
+        return Failure(Reason.KERNEL_REFUSED, "no") if number == 1 else None
 
     (run,) = split_into_runs(_luns("a", "b", "c"))
     with step_runner(do, parallel=True) as perform:

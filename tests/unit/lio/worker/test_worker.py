@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import WAITING, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.worker import wire
 from lunmapd.lio.worker.kernel import WORKER_COMMAND
@@ -72,4 +73,4 @@ def test_what_stands_on_a_failure_of_its_batch_waits(worker: WorkerProcess) -> N
     missing = lio_objects.StorageObject("missing", "fileio", "/nowhere/missing", 1, "1")
     lun = lio_objects.TpgLun("iqn.2026-01.org.example:t", 1, "missing")
     outcomes = _apply(worker, Step(Action.CREATE, missing, "x"), Step(Action.CREATE, lun, "x"))
-    assert [failure and failure.reason for failure in outcomes] == ["BackingDeviceMissing", WAITING]
+    assert [failure and failure.reason for failure in outcomes] == ["BackingDeviceMissing", Reason.WAITING]

@@ -5,6 +5,7 @@ import re
 import socket
 import time
 from pathlib import Path
+from typing import get_args
 from urllib.request import urlopen
 
 import pytest
@@ -14,17 +15,21 @@ from prometheus_client import generate_latest
 from fakes.clock import Clock
 from lunmapd.agent.loop.report import Turn, first_status
 from lunmapd.agent.reconcile.result import Result
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED, At, Failing, bad, condition
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.failure import DRIFTED, Failure
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.outcome import Report
 from lunmapd.core.planning.plan import Action, Step
-from lunmapd.service.daemon.metrics import Metrics, _Silent, served
+from lunmapd.service.daemon.metrics import _KINDS, Metrics, _Silent, served
 from lunmapd.store.session.errors import UnreachableError
 
+KINDS = {
+    "DiscoveryAuth", "Enabled", "Leftover", "MappedLun", "NodeAcl", "Portal", "StorageObject", "Target", "Tpg", "TpgLun",
+}  # fmt: skip
 STEP = Step(Action.CREATE, lio_objects.Target("iqn.2026-01.org.example:t"), "in the map")
-DONE = Result(Observed(), {}, (), (Report(STEP), Report(STEP, Failure("InUse", "busy"))))
+DONE = Result(Observed(), {}, (), (Report(STEP), Report(STEP, Failure(Reason.IN_USE, "busy"))))
 STATUS = replace(
     first_status("boot", "2026-01-01T00:00:00Z"),
     observed=At("c", 7, "d"),
@@ -33,7 +38,7 @@ STATUS = replace(
     beat=90.0,
     failing=(Failing("target t", "InUse", "busy"),),
     failing_count=1,
-    conditions=condition((), bad(APPLIED, "Failing", "x"), "2026-01-01T00:00:00Z"),
+    conditions=condition((), bad(APPLIED, Reason.FAILING, "x"), "2026-01-01T00:00:00Z"),
 )
 
 
@@ -49,6 +54,12 @@ def full() -> Metrics:
     metrics = Metrics("n1", lambda: True)
     metrics.note(Turn(At("c", 7, "d"), DONE), STATUS, 0.5)
     return metrics
+
+
+def test_each_kind_of_object_has_its_label() -> None:
+    """Dashboards name them."""
+    assert set(_KINDS) == set(get_args(lio_objects.Object))
+    assert set(_KINDS.values()) == KINDS
 
 
 def test_a_turn_is_counted() -> None:
@@ -118,10 +129,10 @@ def test_what_hands_did_is_counted_once() -> None:
     metrics = Metrics("n1", lambda: True)
     acl = lio_objects.NodeAcl("t", 1, "h")
     steps = [Step(action, acl, "x", drift=True) for action in (Action.DELETE, Action.CREATE)]
-    drifted: dict[lio_objects.Key, Failure] = {("portal", "t", 1, "a"): Failure(DRIFTED, "x")}
+    drifted: dict[lio_objects.Key, Failure] = {("portal", "t", 1, "a"): Failure(Reason.DRIFTED, "x")}
     repaired = replace(DONE, done=tuple(map(Report, steps)), failures=drifted)
     failed = replace(
-        DONE, done=(Report(replace(STEP, drift=True), Failure("InUse", "busy")),), failures=drifted
+        DONE, done=(Report(replace(STEP, drift=True), Failure(Reason.IN_USE, "busy")),), failures=drifted
     )
     for result in (repaired, failed, None, failed, replace(DONE, failures={}), failed):
         metrics.note(Turn(result=result), STATUS, 0.1)

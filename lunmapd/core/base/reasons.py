@@ -1,0 +1,94 @@
+"""The reasons in a node's status: of its conditions, and of the objects that fail.
+
+Programs compare the values, so a value never changes and is never used again for something else. docs/znodes.md explains each.
+A status that another version wrote may hold values that are not listed here: decoded documents have them as `str`.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a condition holds or does not hold, or why an object fails: one CamelCase word for programs."""
+
+    # Conditions that hold.
+    READ = "Read"
+    KEPT = "Kept"
+    AS_COMMITTED = "AsCommitted"
+    ALONE = "Alone"
+    OFFERED = "Offered"
+    SEEN = "Seen"
+
+    # StoreReadable is false.
+    UNREACHABLE = "Unreachable"
+    LOST = "Lost"
+    NOT_INITIALISED = "NotInitialised"
+    FOREIGN_CLUSTER = "ForeignCluster"
+    WENT_BACK = "WentBack"
+    RESTORED = "Restored"
+    NEWER_SCHEMA = "NewerSchema"
+    DAMAGED = "Damaged"
+    UNSTEADY = "Unsteady"
+    REFUSED = "Refused"
+    NO_CLIENT = "NoClient"
+    TLS_FAILED = "TlsFailed"
+    NOT_AUTHENTICATED = "NotAuthenticated"
+    CREDENTIALS = "Credentials"
+    SASL_MISSING = "SaslMissing"
+    UNKNOWN_IDENTITY = "UnknownIdentity"
+    NOT_PERMITTED = "NotPermitted"
+    NODE_NAME_TAKEN = "NodeNameTaken"
+
+    # MapFresh, MapKept, MapUnedited, BootUncontested or PathsOffered is false.
+    NOT_READ = "NotRead"
+    FROM_SNAPSHOT = "FromSnapshot"
+    SNAPSHOT_TOO_OLD = "SnapshotTooOld"
+    SNAPSHOT_DAMAGED = "SnapshotDamaged"
+    NO_SNAPSHOT = "NoSnapshot"
+    UNWRITABLE = "Unwritable"
+    EDITED_AROUND = "EditedAround"
+    SAVED_ELSEWHERE = "SavedElsewhere"
+    ISOLATED = "Isolated"
+    NO_CONTACT_YET = "NoContactYet"
+
+    # Applied is false.
+    FAILING = "Failing"
+    REMAINING = "Remaining"
+    WITHHELD = "Withheld"
+    REMOVAL_HELD = "RemovalHeld"
+    NO_MAP = "NoMap"
+    NODE_UNKNOWN = "NodeUnknown"
+    KERNEL_UNREADABLE = "KernelUnreadable"
+    CLAIMS_UNREADABLE = "ClaimsUnreadable"
+    CLAIMS_UNWRITABLE = "ClaimsUnwritable"
+
+    # Applied is false, and an object fails.
+    HELD = "Held"
+    DRIFTED = "Drifted"
+
+    # An object fails.
+    WAITING = "Waiting"
+    BACKING_MISSING = "BackingDeviceMissing"
+    BACKING_UNUSABLE = "BackingUnusable"
+    SIZE_MISMATCH = "SizeMismatch"
+    IN_USE = "InUse"
+    ATTRIBUTE_UNSUPPORTED = "AttributeUnsupported"
+    PORT_ID_TAKEN = "PortIdTaken"
+    KERNEL_REFUSED = "KernelRefused"
+    STUCK = "Stuck"
+    SECRET_UNDECODABLE = "SecretUndecodable"  # noqa: S105 - a reason, no password
+    SECRET_UNFIT = "SecretUnfit"  # noqa: S105 - a reason, no password
+    INTERNAL = "Internal"
+    WORKER_DIED = "WorkerDied"
+    FOREIGN_TARGET = "ForeignTarget"
+    SERIAL_IMMUTABLE = "SerialImmutable"
+    EDIT_REFUSED = "EditRefused"
+    DOCUMENT_UNREADABLE = "DocumentUnreadable"
+    DOCUMENT_INVALID = "DocumentInvalid"
+    SURPRISED = "Surprised"
+
+
+OF_BACKINGS = frozenset({Reason.BACKING_MISSING, Reason.SIZE_MISMATCH})
+"""The reasons that lie with a node's devices and files, not with the map."""
+
+NOT_LISTED = frozenset({Reason.WAITING, Reason.SURPRISED})
+"""The reasons that no status holds: an object that waits is only counted, and a surprise leads to another observation."""
