@@ -1,5 +1,6 @@
 """The settings file: every mistake has its line, and nothing starts half."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,14 @@ def test_the_example_is_valid_and_shows_the_defaults() -> None:
     example = load(EXAMPLE)
     minimal = parse(f"node: n1\nzookeeper: {{hosts: {list(example.zookeeper.hosts)}}}", "x")
     assert example == minimal
+
+
+def test_what_the_example_leaves_out_is_valid() -> None:
+    """The lines that are commented out, all but one of the two ways of a password, are settings as they stand."""
+    text = re.sub(r"^( *)#(?! \S)(?!digest)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
+    settings = parse(text, str(EXAMPLE))
+    zookeeper = settings.zookeeper
+    assert None not in {settings.isolation, settings.metrics, zookeeper.sasl, zookeeper.tls}
 
 
 def test_servers_are_names_or_addresses() -> None:
