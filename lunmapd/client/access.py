@@ -6,7 +6,7 @@ from lunmapd.core.base.access import Identity, Role, Roles, granted, is_admin, r
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.names import check_name
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.acl import count_strays, read_roles, set_roles
+from lunmapd.store.tree.roles import count_strays, read_roles, set_roles
 
 
 class RoleRefusedError(LunmapdError):

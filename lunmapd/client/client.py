@@ -22,14 +22,11 @@ from lunmapd.core.history.changes import Allowance, Change, Revision, diff, spli
 from lunmapd.core.history.migrate import to_schema_2
 from lunmapd.core.map.fill_in import with_identity
 from lunmapd.core.planning.disruption_limit import WORDS
+from lunmapd.store.commit.acts import accept_rewound, confirm, edited_changes, override, repair
 from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.commit.commit_errors import NothingStagedError
 from lunmapd.store.commit.commit_options import CommitOptions, CommitProgress, commit_rules, ignore_progress
-from lunmapd.store.commit.confirm import confirm
 from lunmapd.store.commit.draft import Signature
-from lunmapd.store.commit.override import override
-from lunmapd.store.commit.repair import edited_changes, repair
-from lunmapd.store.commit.rewound import accept_rewound
 from lunmapd.store.commit.staged import StagedCommit, read_staged, resume_commit, undo_commit
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
 from lunmapd.store.session.session import DEFAULT_CHROOT, Session

@@ -18,7 +18,7 @@ from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGr
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import PORT_ID, project
 from lunmapd.service.keyfile import read_keys
-from lunmapd.store.commit import confirm as store
+from lunmapd.store.commit import acts
 from lunmapd.store.commit.commit import commit
 from lunmapd.store.commit.commit_options import commit_rules
 from lunmapd.store.session.session import Session
@@ -125,4 +125,4 @@ def is_open(kernel: FakeLio) -> bool:
 
 def confirm(session: Session, revision: int) -> None:
     """Confirm the removals up to a revision."""
-    store.confirm(session, read_tree(session), revision, terms())
+    acts.confirm(session, read_tree(session), revision, terms())

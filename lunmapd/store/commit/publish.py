@@ -18,8 +18,8 @@ from lunmapd.store.commit.sizes import WriteOverhead, check_content, divide, fit
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, NotInitialisedError, RefusedError, StoreError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.acl import read_parent_acls
 from lunmapd.store.tree.read import refresh
+from lunmapd.store.tree.roles import read_parent_acls
 from lunmapd.store.tree.snapshot import Snapshot
 
 

@@ -22,7 +22,8 @@ from lunmapd.store.commit.draft import Draft, Write
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, LostError, RefusedError, UnreachableError
 from lunmapd.store.session.session import Reply, Session
-from lunmapd.store.tree.acl import NO_ACLS, inherited_acls, to_kazoo
+from lunmapd.store.tree.acl import to_kazoo
+from lunmapd.store.tree.roles import NO_ACLS, inherited_acls
 from lunmapd.store.tree.znodes import read_revisions, read_top, read_znodes, sync
 
 _ATTEMPTS = 3

@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterable
 
+from lunmapd.core.base.access import MEMBERS
 from lunmapd.core.base.lunmap import SECTIONS
 
 META = "meta"
 HEAD = "head"
 REVISIONS = "revisions"
 CHECKPOINTS = "checkpoints"
-MEMBERS = "members"
-
 RESTORING = "restoring"
 
 PARENTS = (*SECTIONS, REVISIONS, CHECKPOINTS, MEMBERS)

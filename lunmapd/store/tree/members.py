@@ -6,7 +6,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError, NoNodeError
 from kazoo.protocol.states import ZnodeStat
 
-from lunmapd.core.base.access import Role
+from lunmapd.core.base.access import MEMBERS, Role
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.fleet.status import Live, NodeStatus, Standing, standing
 from lunmapd.core.node.observed import Login
@@ -15,9 +15,10 @@ from lunmapd.store.session.access_errors import NotPermittedError
 from lunmapd.store.session.errors import LostError, NodeNameTakenError, NotInitialisedError, UnreachableError
 from lunmapd.store.session.limits import check_document
 from lunmapd.store.session.session import Reply, Session
-from lunmapd.store.tree.acl import create_znode, read_acls, to_kazoo
+from lunmapd.store.tree.acl import read_acls, to_kazoo
+from lunmapd.store.tree.roles import create_znode
 from lunmapd.store.tree.snapshot import Raw
-from lunmapd.store.tree.znodes import read_top, read_znodes, request_znode
+from lunmapd.store.tree.znodes import list_children, read_top, read_znodes, request_znode
 
 _T = TypeVar("_T")
 _ATTEMPTS = 5
@@ -116,7 +117,7 @@ def _make_member(session: Session, node: str) -> None:
             raise NotInitialisedError(session.path(paths.META))
         create_znode(session, paths.member_of(node))
     except NoNodeError:
-        create_znode(session, paths.MEMBERS)
+        create_znode(session, MEMBERS)
     except NotPermittedError:
         raise session.not_permitted(paths.member_of(node), Role.NODE) from None
 
@@ -167,14 +168,11 @@ def read_logins(session: Session) -> dict[str, frozenset[Login]]:
 
 def _members(session: Session) -> list[str]:
     """List the nodes that ever registered; a tree of schema 1 has none as long as no node made members."""
-    try:
-        found = session.repeat(
-            lambda client: client.get_children_async(session.path(paths.MEMBERS)), paths.MEMBERS
-        )
-    except NoNodeError:
+    names = list_children(session, MEMBERS)
+    if names is None:
         read_top(session)
         return []
-    return sorted(found)
+    return sorted(names)
 
 
 def _fleet_node(name: str, live_raw: Raw | None, status_raw: Raw | None) -> FleetNode:

@@ -12,7 +12,7 @@ from lunmapd.store.commit.send import submit_in_tree
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import OlderSchemaError, StoreError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.acl import read_roles
+from lunmapd.store.tree.roles import read_roles
 from lunmapd.store.tree.snapshot import SCHEMA, Raw, Snapshot
 from lunmapd.store.tree.znodes import read_znodes
 from lunmapd.store.upkeep.remove import deletions

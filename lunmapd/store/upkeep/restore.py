@@ -10,7 +10,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.access import acl_at, acl_size
+from lunmapd.core.base.access import MEMBERS, acl_at, acl_size
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.history.backup import Backup
 from lunmapd.core.history.changes import Head, Revision
@@ -19,7 +19,7 @@ from lunmapd.store.commit.sizes import WriteOverhead, batches
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NewerSchemaError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.acl import read_roles
+from lunmapd.store.tree.roles import read_roles
 from lunmapd.store.tree.snapshot import MIN_SCHEMA, SCHEMA, Meta, sections_of
 from lunmapd.store.tree.znodes import list_children, read_znodes
 from lunmapd.store.upkeep.init import make_chroot
@@ -99,13 +99,13 @@ def _read_existing(session: Session) -> _Existing:
 def _check_replaceable(session: Session, there: _Existing, meta: Meta, replaced: str | None) -> None:
     """Refuse to take away what is there, unless its cluster was named."""
     cluster = (there.meta or meta).cluster
-    if replaced != cluster and set(list_children(session, "") or ()) - {paths.MEMBERS}:
+    if replaced != cluster and set(list_children(session, "") or ()) - {MEMBERS}:
         raise TreeExistsError(session.root, cluster, whole=there.head_version is not None)
 
 
 def _content(session: Session, meta: Meta, backup: Backup) -> Iterator[Write]:
     """List all but meta and head, each parent before what is below it."""
-    parents = {*sections_of(meta.schema), paths.REVISIONS, paths.CHECKPOINTS, paths.MEMBERS}
+    parents = {*sections_of(meta.schema), paths.REVISIONS, paths.CHECKPOINTS, MEMBERS}
     if meta.schema < SCHEMA:
         parents |= set(paths.FORMER)
     present = set(list_children(session, "") or ())

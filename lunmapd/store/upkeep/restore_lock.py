@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 
+from lunmapd.core.base.access import MEMBERS
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.commit.send import SendFailure, submit_repeatable
 from lunmapd.store.commit.sizes import WriteOverhead, batches
@@ -49,7 +50,7 @@ class RestoreLock:
     def clear(self) -> None:
         """Remove whatever is in the tree, but what the nodes wrote; the parents stay. Raises as `do` does."""
         for name in list_children(self._session, "") or ():
-            if name not in {paths.META, paths.MEMBERS, paths.RESTORING}:
+            if name not in {paths.META, MEMBERS, paths.RESTORING}:
                 below = [write for write in deletions(self._session, name) if write.path != name]
                 for batch in batches(below, WriteOverhead(len(self._session.root))):
                     self.do(batch)

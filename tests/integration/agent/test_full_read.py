@@ -9,9 +9,9 @@ from lunmapd.agent.loop.policy import Policy
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.fleet.status import UNEDITED
+from lunmapd.store.commit.acts import repair
 from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.commit.commit_options import commit_rules
-from lunmapd.store.commit.repair import repair
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
 from support.agents import MAP, A, B, Nodes, conditions, failing, many, message, put, shown

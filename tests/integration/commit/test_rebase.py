@@ -139,7 +139,7 @@ def test_an_edit_is_bound_to_the_rules(session: Session) -> None:
 
 def test_who_is_always_late_is_told_so(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer to whom others are always faster ends with an error that says so."""
-    monkeypatch.setattr("lunmapd.store.commit.commit.ATTEMPTS", 3)
+    monkeypatch.setattr("lunmapd.store.commit.commit.MAX_ATTEMPTS", 3)
     numbers = iter(range(1, 9))
 
     def interfere(before: Lunmap, after: Lunmap) -> tuple[Problem, ...]:

@@ -11,6 +11,7 @@ from lunmapd.client import Client, show_map
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import Exit, InvalidInputError
 from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.store.commit.acts import confirm
 from lunmapd.store.commit.commit import commit
 from lunmapd.store.commit.commit_errors import (
     EditedMeanwhileError,
@@ -20,7 +21,6 @@ from lunmapd.store.commit.commit_errors import (
     TakenOverError,
 )
 from lunmapd.store.commit.commit_options import CommitProgress, commit_rules
-from lunmapd.store.commit.confirm import confirm
 from lunmapd.store.commit.staged import StagedCommit, read_staged, resume_commit, undo_commit
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, UnsteadyError

@@ -143,7 +143,7 @@ def test_a_lag_is_told_though_the_history_is_cut(pair: Pair) -> None:
 
 def test_of_a_node_far_behind_little_is_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """The revision that tells since when, and not all that it has missed; so in all of its paths it counts as behind."""
-    monkeypatch.setattr("lunmapd.store.tree.behind.MOST", 1)
+    monkeypatch.setattr("lunmapd.store.tree.behind.MAX_BEHIND", 1)
     put(pair._session, RENAMED)
     put(pair._session, TWO)
     fleet = Client(pair._session).fleet()

@@ -9,8 +9,8 @@ from itertools import count
 import pytest
 
 from lab.wait import wait_until
+from lunmapd.core.base.access import MEMBERS
 from lunmapd.core.fleet.status import Live
-from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NotInitialisedError, RefusedError, UnheardError, UnreachableError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet, register, write_status
@@ -271,7 +271,7 @@ def test_an_oversized_request_ends_at_the_deadline(session: Session, connect: Co
     with pytest.raises(UnreachableError):
         clumsy.repeat(lambda client: client.create_async(path, b"x" * 1_100_000))
     with Shell(session) as shell:
-        assert shell.children(paths.MEMBERS) == []
+        assert shell.children(MEMBERS) == []
 
 
 def test_an_unexpected_refusal_is_named(session: Session) -> None:

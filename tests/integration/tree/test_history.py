@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from lunmapd.client import Client, InvalidInputError, Note
 from lunmapd.core.base.documents import DocumentError, encode
 from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.store.commit.acts import confirm
 from lunmapd.store.commit.commit_errors import UnexpectedRevisionError
-from lunmapd.store.commit.confirm import confirm
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError
 from lunmapd.store.session.session import Session

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.fleet.status import STORE
-from lunmapd.store.commit.rewound import accept_rewound
+from lunmapd.store.commit.acts import accept_rewound
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import WentBackError
 from lunmapd.store.session.session import Session

@@ -44,7 +44,7 @@ def expected(number: int) -> Lunmap:
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a checkpoint of several chunks, and remove revisions by threes."""
     monkeypatch.setattr("lunmapd.core.history.checkpoint.CHUNK", 80)
-    monkeypatch.setattr("lunmapd.store.upkeep.trim.BATCH", 3)
+    monkeypatch.setattr("lunmapd.store.upkeep.trim.MAX_BATCH", 3)
 
 
 @pytest.fixture
