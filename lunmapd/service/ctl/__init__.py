@@ -1,6 +1,6 @@
 """`lunmapctl`: the admin's command line. It edits the map in ZooKeeper and never touches LIO.
 
-One module for each group of verbs.
+Each module holds one group of verbs; `cli` holds the click group and the connection.
 """
 
 from lunmapd.service.ctl import acl, check, edit, forget, get, history, override, secret, status, upkeep
@@ -34,5 +34,5 @@ for _verb in _VERBS:
 
 
 def main() -> None:
-    """Run the command line; errors are one line each on standard error."""
+    """Run the command line. Each line of an error goes to standard error."""
     reported("lunmapctl", ctl)

@@ -1,4 +1,4 @@
-"""The verbs for permissions."""
+"""`lunmapctl acl`: roles in the tree."""
 
 import sys
 import time
@@ -15,11 +15,11 @@ from lunmapd.service.ctl.output import echo_json
 from lunmapd.service.options import output_option
 from lunmapd.store.session.secret_files import read_secret
 
-_SAY_EVERY = 1.0
+_PROGRESS_INTERVAL = 1.0  # seconds
 
 
-class Shown(Struct, frozen=True):
-    """What `acl show -o json` prints. `strays` counts the znodes with another ACL; None unless they were looked for."""
+class RolesReport(Struct, frozen=True):
+    """The JSON of `acl show`. `strays` counts znodes whose ACL differs from the roles; None without --check."""
 
     open: bool
     admins: list[str]
@@ -30,74 +30,79 @@ class Shown(Struct, frozen=True):
 
 @click.group()
 def acl() -> None:
-    """Say who may do what: admins everything, readers read, nodes read the map and write members/NODE.
+    """Manage roles: an admin may do everything, a reader reads, a node reads the map and writes members/NODE.
 
-    An IDENTITY is x509:SUBJECT (a certificate, see `whoami`), sasl:USER, digest:USER, or world: everybody.
+    A PRINCIPAL is x509:SUBJECT (a certificate, see `whoami`), sasl:USER, digest:USER, or world (everybody).
     """
 
 
 @acl.command()
 @click.pass_obj
 def whoami(connection: Connection) -> None:
-    """Print who we are to the servers."""
+    """Print the principals that the servers see for this client."""
     with connection.client() as client:
         for who in client.permissions.whoami() or ("anonymous",):
             click.echo(str(who))
 
 
 @acl.command()
-@click.option("--check", is_flag=True, help="Look at every znode; exit code 6 when one has another ACL.")
+@click.option(
+    "--check", is_flag=True, help="Check the ACL of every znode; exit code 6 if one differs from the roles."
+)
 @output_option
 @click.pass_obj
 def show(connection: Connection, check: bool, output: str) -> None:
-    """Show who has which role."""
+    """Show the principals of each role."""
     with connection.client() as client:
         roles = client.permissions.roles()
-        strays = client.permissions.strays(Progress()) if check else None
+        strays = client.permissions.strays(WalkProgress()) if check else None
     if output == "json":
-        echo_json(_shown(roles, strays))
+        echo_json(_roles_report(roles, strays))
     else:
         _echo(roles, strays)
     if strays:
         sys.exit(Exit.DEGRADED)
 
 
-def _shown(roles: Roles, strays: int | None) -> Shown:
+def _roles_report(roles: Roles, strays: int | None) -> RolesReport:
     nodes = {node: list(map(str, sorted(members))) for node, members in sorted(roles.nodes.items())}
     admins, readers = (list(map(str, sorted(members))) for members in (roles.admins, roles.readers))
-    return Shown(roles.is_open, admins, readers, nodes, strays)
+    return RolesReport(roles.is_open, admins, readers, nodes, strays)
 
 
 def _echo(roles: Roles, strays: int | None) -> None:
-    shown = _shown(roles, strays)
-    rows = [("admin", "-", who) for who in shown.admins] + [("reader", "-", who) for who in shown.readers]
-    rows += [("node", node, who) for node, members in shown.nodes.items() for who in members]
-    click.echo(tabulate(rows, ("ROLE", "NODE", "IDENTITY"), tablefmt="plain"))
-    if shown.open:
-        click.echo("\nthe tree is open: world is an admin")
+    report = _roles_report(roles, strays)
+    rows = [("admin", "-", who) for who in report.admins] + [("reader", "-", who) for who in report.readers]
+    rows += [("node", node, who) for node, members in report.nodes.items() for who in members]
+    click.echo(tabulate(rows, ("ROLE", "NODE", "PRINCIPAL"), tablefmt="plain"))
+    if report.open:
+        click.echo("\nthe tree is open: everybody is an admin")
     if strays is not None:
         click.echo(
-            f"\n{strays} znodes have another ACL" + ("; repeat a grant to mend them" if strays else "")
+            f"\n{strays} znodes have another ACL" + ("; repeat a grant to repair them" if strays else "")
         )
 
 
 @acl.command()
 @click.argument("role", type=click.Choice([role.value for role in Role]))
-@click.argument("who", metavar="[NODE=]IDENTITY")
+@click.argument("who", metavar="[NODE=]PRINCIPAL")
 @click.option(
     "--password-file",
     type=click.Path(path_type=Path),
-    help="For digest:USER, whose password is its first line; instead of digest:USER:HASH.",
+    help="For digest:USER: the file whose first line is the password; instead of digest:USER:HASH.",
 )
 @click.pass_obj
 def grant(connection: Connection, role: str, who: str, password_file: Path | None) -> None:
-    """Give IDENTITY a role in the whole tree; as a node, IDENTITY is NODE. Broken off, repeat it."""
+    """Give PRINCIPAL a role in the whole tree; for the role node, name the NODE too.
+
+    An interrupted grant is completed by repeating it.
+    """
     node, identity = _parse(Role(role), who)
     if identity is None:
-        raise click.BadParameter("write NODE=IDENTITY, such as n1=x509:CN=n1", param_hint="WHO")
+        raise click.BadParameter("write NODE=PRINCIPAL, such as n1=x509:CN=n1", param_hint="WHO")
     identity = _with_hash(identity, password_file)
     with connection.client() as client:
-        changed = client.permissions.grant(Role(role), identity, node, Progress())
+        changed = client.permissions.grant(Role(role), identity, node, WalkProgress())
         still_open = client.permissions.roles().is_open
     click.echo(f"{identity} is {_describe(role, node)}, {changed} znodes changed")
     if still_open:
@@ -106,13 +111,16 @@ def grant(connection: Connection, role: str, who: str, password_file: Path | Non
 
 @acl.command()
 @click.argument("role", type=click.Choice([role.value for role in Role]))
-@click.argument("who", metavar="IDENTITY|NODE[=IDENTITY]")
+@click.argument("who", metavar="PRINCIPAL|NODE[=PRINCIPAL]")
 @click.pass_obj
 def revoke(connection: Connection, role: str, who: str) -> None:
-    """Take a role from IDENTITY in the whole tree; or from all who are NODE. Broken off, repeat it."""
+    """Take a role from PRINCIPAL in the whole tree, or from every principal of NODE.
+
+    An interrupted revoke is completed by repeating it.
+    """
     node, identity = _parse(Role(role), who)
     with connection.client() as client:
-        changed = client.permissions.revoke(Role(role), identity, node, Progress())
+        changed = client.permissions.revoke(Role(role), identity, node, WalkProgress())
     click.echo(
         f"{identity or 'nobody'} is {'' if identity is None else 'not '}{_describe(role, node)}, {changed} znodes changed"
     )
@@ -123,7 +131,7 @@ def _describe(role: str, node: str) -> str:
 
 
 def _parse(role: Role, text: str) -> tuple[str, Identity | None]:
-    """Split `NODE=IDENTITY` or `NODE` for nodes, and else read an identity."""
+    """Split `NODE=PRINCIPAL` or `NODE` for the role node; parse a principal for any other role."""
     node, equals, who = text.partition("=") if role is Role.NODE else ("", "=", text)
     try:
         return node, parse_identity(who) if equals else None
@@ -132,7 +140,7 @@ def _parse(role: Role, text: str) -> tuple[str, Identity | None]:
 
 
 def _with_hash(identity: Identity, password_file: Path | None) -> Identity:
-    """Complete a digest, in whose place the password's hash stands in ACLs."""
+    """Add the password's hash to a digest principal: ACLs hold the hash."""
     if identity.scheme != "digest" or identity.id != identity.user:
         return identity
     if password_file is None:
@@ -142,14 +150,14 @@ def _with_hash(identity: Identity, password_file: Path | None) -> Identity:
     return with_password(identity, read_secret(password_file))
 
 
-class Progress:
-    """Tells on standard error, not more than once a second, how far a walk has come."""
+class WalkProgress:
+    """Reports on standard error, at most once a second, how many znodes a walk has visited."""
 
     def __init__(self) -> None:
-        self._next = time.monotonic() + _SAY_EVERY
+        self._next = time.monotonic() + _PROGRESS_INTERVAL
 
-    def __call__(self, seen: int) -> None:
-        """Take note that so many znodes were looked at."""
+    def __call__(self, visited: int) -> None:
+        """Report that the walk has visited `visited` znodes."""
         if time.monotonic() >= self._next:
-            click.echo(f"lunmapctl: {seen} znodes looked at", err=True)
-            self._next = time.monotonic() + _SAY_EVERY
+            click.echo(f"lunmapctl: {visited} znodes visited", err=True)
+            self._next = time.monotonic() + _PROGRESS_INTERVAL

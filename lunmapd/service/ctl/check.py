@@ -1,4 +1,4 @@
-"""The verb for monitoring systems that run plugins, such as Nagios and Icinga."""
+"""`lunmapctl check`: the plugin for Nagios, Icinga and compatible monitoring systems."""
 
 import sys
 from enum import IntEnum
@@ -14,7 +14,7 @@ from lunmapd.service.ctl.summary import FleetStatus, all_well, problems_of, summ
 
 
 class Level(IntEnum):
-    """Exit codes by the Monitoring Plugins' Development Guidelines."""
+    """Exit codes of the Monitoring Plugins Development Guidelines."""
 
     OK = 0
     WARNING = 1
@@ -25,64 +25,66 @@ class Level(IntEnum):
 @click.command()
 @click.pass_obj
 def check(connection: Connection) -> None:
-    """Print one line for Nagios and its kin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+    """Print one line for Nagios or Icinga: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 
-    CRITICAL is a node that is dead or silent, a Lun without any path, or no answer from ZooKeeper.
+    CRITICAL means: a node is dead or silent, a Lun has no path, or ZooKeeper does not answer.
     """
     try:
         with connection.client() as client:
-            found = summary(client.fleet())
+            fleet_status = summary(client.fleet())
     except LunmapdError as error:
         level = Level.CRITICAL if error.exit_code == Exit.UNREACHABLE else Level.UNKNOWN
         _end(level, " ".join(str(error).split()))
-    level = _level(found)
-    text = f"{len(found.nodes)} nodes have applied revision {found.revision}"
+    level = _level(fleet_status)
+    text = f"{len(fleet_status.nodes)} nodes have applied revision {fleet_status.revision}"
     if level is not Level.OK:
-        told = dict.fromkeys((*_not_there(found), *trouble_lines(_outages(found)), *problems_of(found)))
-        text = "; ".join(told) or f"not all nodes have applied revision {found.revision}"
-    _end(level, f"{text.replace('|', '/')} | {_figures(found)}")
+        sentences = dict.fromkeys(
+            (*_unavailable(fleet_status), *trouble_lines(_outages(fleet_status)), *problems_of(fleet_status))
+        )
+        text = "; ".join(sentences) or f"not all nodes have applied revision {fleet_status.revision}"
+    _end(level, f"{text.replace('|', '/')} | {_figures(fleet_status)}")
 
 
-def _level(found: FleetStatus) -> Level:
-    if _not_there(found) or _outages(found):
+def _level(fleet_status: FleetStatus) -> Level:
+    if _unavailable(fleet_status) or _outages(fleet_status):
         return Level.CRITICAL
-    return Level.OK if all_well(found) else Level.WARNING
+    return Level.OK if all_well(fleet_status) else Level.WARNING
 
 
-def _outages(found: FleetStatus) -> list[Trouble]:
-    return [trouble for trouble in found.lun_troubles if trouble.is_outage]
+def _outages(fleet_status: FleetStatus) -> list[Trouble]:
+    return [trouble for trouble in fleet_status.lun_troubles if trouble.is_outage]
 
 
-def _not_there(found: FleetStatus) -> list[str]:
+def _unavailable(fleet_status: FleetStatus) -> list[str]:
     words = {True: "is silent", False: "is dead"}
     return [
         f"{line.node} {words[line.alive]}"
-        for line in found.nodes
+        for line in fleet_status.nodes
         if not line.alive or line.standing is Standing.UNKNOWN
     ]
 
 
-def _figures(found: FleetStatus) -> str:
-    nodes, troubles = found.nodes, found.lun_troubles
+def _figures(fleet_status: FleetStatus) -> str:
+    nodes, troubles = fleet_status.nodes, fleet_status.lun_troubles
     figures = {
-        "revision": found.revision,
+        "revision": fleet_status.revision,
         "nodes": len(nodes),
         "alive": sum(line.alive for line in nodes),
         "behind": sum(line.behind != 0 for line in nodes),
-        "lag": _longest_lag(found),
+        "lag": _longest_lag(fleet_status),
         "failing": sum(line.failing for line in nodes),
         "sessions": sum(line.sessions or 0 for line in nodes),
-        "luns": found.lun_count,
+        "luns": fleet_status.lun_count,
         "luns_degraded": sum(len(trouble.luns) for trouble in troubles if not trouble.is_cut_off),
         "luns_without_path": sum(len(trouble.luns) for trouble in troubles if trouble.is_cut_off),
-        "lost_logins": sum(len(lost.missing) for lost in found.lost_logins),
+        "lost_logins": sum(len(lost.missing) for lost in fleet_status.lost_logins),
     }
     return " ".join(f"{name}={value}" for name, value in figures.items())
 
 
-def _longest_lag(found: FleetStatus) -> str:
-    """Print the longest lag of a node in seconds, U as long as it is not known of any."""
-    known = [line.lag for line in found.nodes if line.lag is not None]
+def _longest_lag(fleet_status: FleetStatus) -> str:
+    """Format the longest lag of any node in seconds; U (unknown) while no node's lag is known."""
+    known = [line.lag for line in fleet_status.nodes if line.lag is not None]
     return f"{max(known):.0f}s" if known else "U"
 
 

@@ -1,4 +1,4 @@
-"""The command line itself: its options, and how it reaches the tree."""
+"""The click group of `lunmapctl`, its options, and the connection to the tree."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from lunmapd.store.session.session import DEFAULT_CHROOT
 
 
 class Connection(Struct, frozen=True):
-    """How to reach the tree, from the options or from the settings file."""
+    """How to reach the tree: from the options, or from the settings file when `hosts` is None."""
 
     config: Path
     chroot: str | None
@@ -25,22 +25,22 @@ class Connection(Struct, frozen=True):
 
     @contextmanager
     def client(self) -> Iterator[Client]:
-        """Open a client for one command."""
-        with zookeeper.session(self._where()) as session:
-            yield Client(session, progress=_say_progress)
+        """Open a client for one command. Raises the errors of the settings and StoreError."""
+        with zookeeper.session(self._endpoint()) as session:
+            yield Client(session, progress=_echo_progress)
 
-    def _where(self) -> ZooKeeper:
+    def _endpoint(self) -> ZooKeeper:
         hosts, chroot = self.hosts, self.chroot
         if hosts is None:
-            where = settings.load(self.config).zookeeper
-            return where if chroot is None else replace(where, chroot=chroot)
-        where = ZooKeeper(tuple(hosts.split(",")), chroot or DEFAULT_CHROOT, tls=self.tls)
-        zookeeper.check(where)
-        return where
+            endpoint = settings.load(self.config).zookeeper
+            return endpoint if chroot is None else replace(endpoint, chroot=chroot)
+        endpoint = ZooKeeper(tuple(hosts.split(",")), chroot or DEFAULT_CHROOT, tls=self.tls)
+        zookeeper.check(endpoint)
+        return endpoint
 
 
-def _say_progress(done: int, total: int) -> None:
-    click.echo(f"lunmapctl: part {done} of {total} is written", err=True)
+def _echo_progress(done: int, total: int) -> None:
+    click.echo(f"lunmapctl: part {done} of {total} was written", err=True)
 
 
 @click.group(context_settings=CONTEXT)
@@ -51,7 +51,7 @@ def _say_progress(done: int, total: int) -> None:
     envvar="LUNMAPCTL_HOSTS",
     help="ZooKeeper servers, address:port,...; instead of the settings file.",
 )
-@click.option("--chroot", envvar="LUNMAPCTL_CHROOT", help="Where the cluster's tree is.  [default: /lunmap]")
+@click.option("--chroot", envvar="LUNMAPCTL_CHROOT", help="The cluster's tree.  [default: /lunmap]")
 @click.option(
     "--tls-ca", envvar="LUNMAPCTL_TLS_CA", default="", help="With --hosts: use TLS; the CA of the servers."
 )
@@ -59,7 +59,7 @@ def _say_progress(done: int, total: int) -> None:
     "--tls-certificate",
     envvar="LUNMAPCTL_TLS_CERTIFICATE",
     default="",
-    help="With --tls-ca: our certificate.",
+    help="With --tls-ca: the client certificate.",
 )
 @click.option("--tls-key", envvar="LUNMAPCTL_TLS_KEY", default="", help="With --tls-ca: its key.")
 @click.pass_context
@@ -72,10 +72,10 @@ def ctl(
     tls_certificate: str,
     tls_key: str,
 ) -> None:
-    """Edit and watch the map of LUNs, targets and initiators that every storage node follows.
+    """Edit and monitor the map of Luns, targets and initiators that every storage node applies.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid map, 4 conflict, 5 ZooKeeper unreachable, 6 degraded,
-    7 a file can't be used.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid map, 4 conflict, 5 ZooKeeper unreachable,
+    6 degraded, 7 a file can't be used.
     """
     tls = Tls(tls_ca, tls_certificate, tls_key)
     context.obj = Connection(config, chroot, hosts, None if tls == Tls("") else tls)

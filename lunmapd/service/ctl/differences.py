@@ -1,4 +1,4 @@
-"""Changes of the map for people: objects, and their fields with old and new value."""
+"""Changes of the map as text: objects, and their fields with old and new value."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -13,7 +13,7 @@ _SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
 
 
 class RevisionReport(Struct, frozen=True, omit_defaults=True):
-    """What `show -o json` and `log -o json` print of a revision."""
+    """The JSON of a revision in `show` and `log`."""
 
     revision: int
     time: str
@@ -26,8 +26,8 @@ class RevisionReport(Struct, frozen=True, omit_defaults=True):
     allows: Allowance | None = None
 
 
-def report(revision: Revision) -> RevisionReport:
-    """Put a revision into what programs get."""
+def revision_report(revision: Revision) -> RevisionReport:
+    """Return the JSON form of a revision."""
     return RevisionReport(
         revision.revision,
         revision.time,
@@ -41,9 +41,9 @@ def report(revision: Revision) -> RevisionReport:
     )
 
 
-def difference_lines(found: Iterable[Difference], *, whole: bool) -> Iterator[str]:
-    """Print each object in a line, and each field that changed; with `whole` also the fields of new and removed ones."""
-    for difference in found:
+def difference_lines(changed: Iterable[Difference], *, whole: bool) -> Iterator[str]:
+    """Yield a line for each object and each changed field; with `whole` also fields of new or removed objects."""
+    for difference in changed:
         yield f"{_SIGNS[difference.kind]} {difference.path}"
         if whole or difference.kind is Kind.CHANGED:
             yield from (f"    {_field_line(field)}" for field in difference.fields)
@@ -62,7 +62,7 @@ def _value(value: object) -> str:
 
 
 def revision_lines(revision: Revision) -> Iterator[str]:
-    """Print one revision with all that it changed."""
+    """Yield the lines of one revision with all its changes."""
     yield f"revision {revision.revision}"
     yield f"time     {revision.time}"
     yield f"author   {revision.author}"
@@ -76,12 +76,12 @@ def revision_lines(revision: Revision) -> Iterator[str]:
     yield from difference_lines(differences(revision.changes), whole=True)
 
 
-def _allowed(found: Allowance) -> str:
-    return f"{found.disruption} until {found.until} on {', '.join(found.nodes) or 'all nodes'}"
+def _allowed(allowance: Allowance) -> str:
+    return f"{allowance.disruption} until {allowance.until} on {', '.join(allowance.nodes) or 'all nodes'}"
 
 
 def log_table(revisions: Sequence[Revision]) -> str:
-    """Print revisions, one a line."""
+    """Return a table of revisions."""
     rows = [
         (entry.revision, entry.time, entry.author, _summary(entry), entry.message.partition("\n")[0] or "-")
         for entry in revisions

@@ -1,4 +1,4 @@
-"""The verbs that make the tree and change the map."""
+"""The verbs that initialise the tree and change the map."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,19 +10,19 @@ from msgspec.structs import replace
 from lunmapd.client import Client, InvalidInputError, Lunmap, Note, Problem, Proposal, Revision
 from lunmapd.core.map import mapfile, rules
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.output import note_options, say_committed
+from lunmapd.service.ctl.output import echo_committed, note_options
 from lunmapd.service.options import output_option
 
 wait_option = click.option(
     "--wait",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="Wait until every live node has applied it.",
+    help="Wait until every live node has applied the revision.",
 )
 
 
 resume_option = click.option(
-    "--resume", is_flag=True, help="Go on with a large commit that stopped in the middle, if there is one."
+    "--resume", is_flag=True, help="Resume an interrupted large commit, if there is one."
 )
 
 
@@ -31,11 +31,11 @@ resume_option = click.option(
     "--acl",
     "closed",
     is_flag=True,
-    help="Only for us, as whom we are known to the servers; see 'acl whoami'.",
+    help="Make this client's principal the only admin; see 'acl whoami'.",
 )
 @click.pass_obj
 def init(connection: Connection, closed: bool) -> None:
-    """Make an empty map in ZooKeeper, with a new cluster uuid. Without --acl it is open to everybody."""
+    """Create an empty map in ZooKeeper with a new cluster uuid. Without --acl it is open to everybody."""
     with connection.client() as client:
         cluster = client.initialise(closed=closed)
         click.echo(f"initialised {client.chroot}: cluster {cluster}, revision 0")
@@ -45,7 +45,7 @@ shrink_option = click.option(
     "--shrink",
     multiple=True,
     metavar="LUN",
-    help="Let this Lun get smaller, though initiators lose what is at its end; may be given again.",
+    help="Allow this Lun to shrink: initiators lose the data at its end. Repeatable.",
 )
 
 
@@ -60,7 +60,7 @@ shrink_option = click.option(
 )
 @note_options
 @shrink_option
-@click.option("-n", "--dry-run", is_flag=True, help="Say what would change, commit nothing.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show the changes and commit nothing.")
 @resume_option
 @wait_option
 @output_option
@@ -75,22 +75,22 @@ def apply(
     wait: float | None,
     output: str,
 ) -> None:
-    """Make the map equal to FILE, in one commit; what FILE does not name is removed from the map.
+    """Make the map equal to FILE, in one commit. Objects that FILE does not name are removed from the map.
 
-    A Lun without a serial keeps the one it has, or gets a new one. An unchanged map makes no revision. A map that
-    is too large for one transaction is written in parts, which the nodes see all at once, when all are there.
+    A Lun without a serial keeps its serial, or gets a new one. An unchanged map makes no revision. A map that
+    is too large for one transaction is written in parts, which nodes apply together once all are written.
     """
     target, source = _read_file(file)
     note = replace(note, shrink=shrink)
     with connection.client() as client, _located(source.problem):
         if resume:
             revision = client.resume(target, note)
-            say_committed(revision, (), output, "nothing to change")
+            echo_committed(revision, (), output, "nothing to change")
             return _wait(client, revision, client.newest(), wait)
         proposal = client.propose(target, note)
         _warn(proposal.after, source.problem)
         revision = None if dry_run else client.apply(proposal, note)
-        say_committed(revision, proposal.changes, output, _nothing(proposal, dry_run=dry_run))
+        echo_committed(revision, proposal.changes, output, _nothing(proposal, dry_run=dry_run))
         return None if dry_run else _wait(client, revision, proposal.before.revision, wait)
 
 
@@ -104,7 +104,7 @@ def _read_file(file: TextIO) -> tuple[Lunmap, Any]:
 
 @contextmanager
 def _located(locate: Callable[..., Problem]) -> Iterator[None]:
-    """Give the problems of a map the lines of its file."""
+    """Add the file's line to each problem of a map."""
     try:
         yield
     except InvalidInputError as error:
@@ -121,7 +121,7 @@ def _warn(lunmap: Lunmap, locate: Callable[..., Problem]) -> None:
 def _nothing(proposal: Proposal, *, dry_run: bool) -> str:
     if dry_run and proposal.changes:
         return "nothing was committed (dry run)"
-    return f"nothing to change, the map is at revision {proposal.before.revision}"
+    return f"nothing to change: the map is at revision {proposal.before.revision}"
 
 
 def _wait(client: Client, revision: Revision | None, head: int, seconds: float | None) -> None:
@@ -146,15 +146,15 @@ def rollback(
     wait: float | None,
     output: str,
 ) -> None:
-    """Commit the map as it was at REVISION, as a new revision on top.
+    """Commit the map of REVISION as a new revision.
 
-    What a commit may not do, a rollback may not do either, such as giving a Lun another serial.
+    A rollback obeys the rules of any commit: it can't give a Lun another serial, for instance.
     """
     note = replace(note, shrink=shrink)
     with connection.client() as client:
         made = client.resume(client.map_at(revision), note) if resume else client.rollback(revision, note)
         head = client.newest()
-        say_committed(made, (), output, f"nothing to change, the map is as at revision {revision}")
+        echo_committed(made, (), output, f"nothing to change: the map equals revision {revision}")
         _wait(client, made, head, wait)
 
 
@@ -163,27 +163,27 @@ def rollback(
 @click.option(
     "--rewound",
     is_flag=True,
-    help="Also let nodes follow this tree although they knew a newer one, as after ZooKeeper's data were put back.",
+    help="Also let nodes follow this tree although they know a newer one: for a ZooKeeper restored to older data.",
 )
 @note_options
 @output_option
 @click.pass_obj
 def confirm(connection: Connection, revision: int | None, rewound: bool, note: Note, output: str) -> None:
-    """Let nodes carry out what the revisions up to REVISION remove, by default up to the newest.
+    """Confirm the removals of all revisions up to REVISION, by default the newest.
 
-    A node whose map would take away a large part of what it serves holds the whole map until this is said; so does
-    every node after a restore.
+    A node holds a map that would remove a large part of its LIO objects until the removals are confirmed;
+    every node does so after a restore.
     """
     if rewound and revision is not None:
-        raise click.UsageError("--rewound confirms the tree as it is, so it takes no revision")
+        raise click.UsageError("--rewound confirms the tree as it is: omit REVISION")
     with connection.client() as client:
         made = client.confirm_rewound(note) if rewound else client.confirm(revision, note)
-        say_committed(made, (), output, "nothing to do, the removals are confirmed already")
+        echo_committed(made, (), output, "nothing to do: the removals are already confirmed")
 
 
 @click.group("import")
 def large() -> None:
-    """Deal with a large commit that is written in parts and stopped in the middle."""
+    """Handle an interrupted large commit, which is written in parts."""
 
 
 @large.command()
@@ -191,6 +191,6 @@ def large() -> None:
 @output_option
 @click.pass_obj
 def undo(connection: Connection, note: Note, output: str) -> None:
-    """Undo the parts that are there, so that others can commit again; the nodes never saw them."""
+    """Undo the written parts so that other commits are possible again. No node has applied them."""
     with connection.client() as client:
-        say_committed(client.undo_import(note), (), output, "")
+        echo_committed(client.undo_import(note), (), output, "")

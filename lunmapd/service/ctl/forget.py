@@ -1,4 +1,4 @@
-"""The verb that takes a retired node off the list of those that are waited for."""
+"""`lunmapctl forget`: removes a retired node's registration and status."""
 
 import click
 
@@ -12,14 +12,14 @@ from lunmapd.service.options import output_option
 @output_option
 @click.pass_obj
 def forget(connection: Connection, node: str, output: str) -> None:
-    """Remove what NODE said of itself, after it was taken out of the map and its daemon was stopped.
+    """Remove the registration and status of NODE, once it is out of the map and its daemon is stopped.
 
-    Until then 'status' and 'check' miss it. It is refused (exit code 4) as long as NODE is in the map, lives, or has a role, and
-    changes nothing in LIO there.
+    Until then 'status' and 'check' report it as dead. The verb is refused (exit code 4) while NODE is in the
+    map, lives, or has a role. It changes nothing in LIO on NODE.
     """
     with connection.client() as client:
-        found = client.forget(node)
+        forgotten = client.forget(node)
     if output == "json":
-        return echo_json(found)
-    last = f", which said something last at {found.last_said}" if found.last_said else ""
-    return click.echo(f"forgot {found.node}{last}")
+        return echo_json(forgotten)
+    last_status = f", whose last status is of {forgotten.last_said}" if forgotten.last_said else ""
+    return click.echo(f"forgot {forgotten.node}{last_status}")

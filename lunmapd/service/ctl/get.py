@@ -1,4 +1,4 @@
-"""The verb that prints the map."""
+"""`lunmapctl get`: prints the map."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ _TABLES: dict[str, Callable[[Lunmap], str]] = {
 
 
 class NotFoundError(LunmapdError):
-    """There is no such object in the map."""
+    """The map has no such object."""
 
 
 @click.command()
@@ -41,15 +41,15 @@ def get(connection: Connection, section: Section | None, name: str | None, outpu
         snapshot = client.read()
     for path, reason in snapshot.unreadable.items():
         click.echo(f"lunmapctl: warning: {path} can't be read: {reason}", err=True)
-    found = _select(snapshot.lunmap, section, name)
+    selected = _select(snapshot.lunmap, section, name)
     if output == "json":
-        echo_json({part: found.section(part) for part in SECTIONS if section in {None, part}})
+        echo_json({part: selected.section(part) for part in SECTIONS if section in {None, part}})
     elif section is not None and (output == "table" or (output is None and name is None)):
-        click.echo(_TABLES[section](found))
+        click.echo(_TABLES[section](selected))
     elif output == "table":
-        click.echo("\n\n".join(_TABLES[part](found) for part in SECTIONS))
+        click.echo("\n\n".join(_TABLES[part](selected) for part in SECTIONS))
     else:
-        click.echo(mapfile.show(found, (section,) if section else tuple(SECTIONS)), nl=False)
+        click.echo(mapfile.show(selected, (section,) if section else tuple(SECTIONS)), nl=False)
 
 
 def _select(lunmap: Lunmap, section: Section | None, name: str | None) -> Lunmap:
@@ -57,5 +57,7 @@ def _select(lunmap: Lunmap, section: Section | None, name: str | None) -> Lunmap
         return lunmap
     members = lunmap.section(section)
     if name not in members:
-        raise NotFoundError(f"there is no {name!r} among the {section}; 'lunmapctl get {section}' lists them")
+        raise NotFoundError(
+            f"the map has no {name!r} among its {section}; 'lunmapctl get {section}' lists them"
+        )
     return msgspec.structs.replace(lunmap, **{section: {name: members[name]}})

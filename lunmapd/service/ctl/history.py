@@ -1,4 +1,4 @@
-"""The verbs that look back."""
+"""The verbs that read the history: log, show, diff."""
 
 from itertools import islice
 
@@ -6,13 +6,13 @@ import click
 
 from lunmapd.client import differences
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.differences import difference_lines, log_table, report, revision_lines
+from lunmapd.service.ctl.differences import difference_lines, log_table, revision_lines, revision_report
 from lunmapd.service.ctl.output import echo_json
 from lunmapd.service.options import output_option
 
 
 def parse_span(text: str) -> tuple[int, int | None]:
-    """Read two revisions: `3..7`, or `3..` for all since revision 3."""
+    """Parse a span of revisions: `3..7`, or `3..` for all since revision 3. Raises click.BadParameter."""
     older, _, newer = text.partition("..")
     if older.isdecimal() and (newer.isdecimal() or not newer):
         return int(older), int(newer) if newer else None
@@ -23,21 +23,26 @@ def parse_span(text: str) -> tuple[int, int | None]:
 
 @click.command()
 @click.option(
-    "-n", "limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most."
+    "-n",
+    "limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Maximum number of revisions.",
 )
 @click.option(
-    "--object", "path", metavar="PATH", help="Only those that changed this object, such as luns/db1."
+    "--object", "path", metavar="PATH", help="Only revisions that changed this object, such as luns/db1."
 )
 @output_option
 @click.pass_obj
 def log(connection: Connection, limit: int, path: str | None, output: str) -> None:
     """List the revisions, newest first."""
     with connection.client() as client:
-        found = list(islice(client.log(path), limit))
+        revisions = list(islice(client.log(path), limit))
     if output == "json":
-        echo_json([report(revision) for revision in found])
+        echo_json([revision_report(revision) for revision in revisions])
     else:
-        click.echo(log_table(found))
+        click.echo(log_table(revisions))
 
 
 @click.command()
@@ -45,13 +50,13 @@ def log(connection: Connection, limit: int, path: str | None, output: str) -> No
 @output_option
 @click.pass_obj
 def show(connection: Connection, revision: int, output: str) -> None:
-    """Show who made REVISION, when, why, and what it changed, field by field."""
+    """Show author, time, message and changes of REVISION, field by field."""
     with connection.client() as client:
-        found = client.revision(revision)
+        shown = client.revision(revision)
     if output == "json":
-        echo_json(report(found))
+        echo_json(revision_report(shown))
     else:
-        click.echo("\n".join(revision_lines(found)))
+        click.echo("\n".join(revision_lines(shown)))
 
 
 @click.command()
@@ -59,11 +64,11 @@ def show(connection: Connection, revision: int, output: str) -> None:
 @output_option
 @click.pass_obj
 def diff(connection: Connection, span: tuple[int, int | None], output: str) -> None:
-    """Show what changed from revision A to B, or from A to the newest (A..), field by field."""
+    """Show the changes from revision A to B, or from A to the newest (A..), field by field."""
     with connection.client() as client:
-        found = differences(client.diff(*span))
+        changed = differences(client.diff(*span))
     if output == "json":
-        echo_json(found)
+        echo_json(changed)
     else:
-        for line in difference_lines(found, whole=True):
+        for line in difference_lines(changed, whole=True):
             click.echo(line)

@@ -1,4 +1,4 @@
-"""What is said of each node, for people and for programs."""
+"""The state of each node: a line of the table of `lunmapctl status`, and its JSON."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -15,9 +15,10 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 class NodeLine(Struct, frozen=True):
-    """What `lunmapctl status` says of one node, for programs; the table shows the same.
+    """One node in the JSON of `lunmapctl status`; the table shows the same.
 
-    It is `behind` by so many revisions, the oldest of which it could follow since `behind_since`, `lag` seconds ago.
+    `behind` counts the revisions that the node has not applied. The oldest of them is available since
+    `behind_since` (RFC 3339), which is `lag` seconds ago.
     """
 
     node: str
@@ -35,7 +36,7 @@ class NodeLine(Struct, frozen=True):
 
 
 def node_line(name: str, fleet: Fleet, now: datetime) -> NodeLine:
-    """Sum up one node. A dead node's status is the last that it wrote; `now` has a time zone."""
+    """Return the line of one node; a dead node has the last status that it wrote. `now` has a time zone."""
     node, behind = fleet.nodes[name], fleet.lag(name)
     live, status = node.live, node.status
     return NodeLine(
@@ -72,14 +73,17 @@ def _standing(node: FleetNode, now: datetime) -> Standing:
 
 def _retired(name: str, fleet: Fleet) -> Iterator[str]:
     if fleet.nodes[name].live is None and f"nodes/{name}" not in fleet.snapshot.paths():
-        yield f"it is dead, and not in the map: if it was retired, say 'lunmapctl forget {name}'"
+        yield f"it is dead and not in the map: if it was retired, run 'lunmapctl forget {name}'"
 
 
 def _problems(node: FleetNode, now: datetime) -> Iterator[str]:
     status = node.status
-    assert status is not None, "who has none has no problems of it"
+    assert status is not None, "the caller checks that there is a status"
     if is_silent(node, now):
-        yield f"it has not said anything since {status.time}, and should every {status.beat:g} s: its loop is busy or hangs, or a clock is wrong"
+        yield (
+            f"no status since {status.time}, though one is due every {status.beat:g} s: its loop is busy or hangs, "
+            "or a clock is wrong"
+        )
     for entry in status.conditions:
         if not entry.status:
             yield f"{entry.type}: {entry.reason}: {entry.message}"
@@ -89,8 +93,8 @@ def _problems(node: FleetNode, now: datetime) -> Iterator[str]:
         yield f"{missing} more objects fail"
 
 
-def nodes_table(lines: Sequence[NodeLine]) -> str:
-    """Print the nodes, one a line."""
+def node_status_table(lines: Sequence[NodeLine]) -> str:
+    """Return the table of nodes."""
     rows = [
         (
             line.node,
@@ -115,7 +119,7 @@ def _or_dash(number: int | None) -> str:
 
 
 def show_seconds(seconds: float) -> str:
-    """Print a time in its two largest units: 7s, 2m07s, 5h02m, 3d04h."""
+    """Format seconds in their two largest units: 7s, 2m07s, 5h02m, 3d04h."""
     whole = int(seconds)
     for unit, larger, smaller in ((_DAY, "d", "h"), (_HOUR, "h", "m"), (_MINUTE, "m", "s")):
         if whole >= unit:

@@ -1,4 +1,4 @@
-"""What the verbs share: options, and talking in tables for people or JSON for programs."""
+"""Options and output that the verbs share: text for people, JSON for programs."""
 
 import functools
 from collections.abc import Callable
@@ -15,15 +15,15 @@ closed_option = click.option(
     "--acl",
     "closed",
     is_flag=True,
-    help="In an empty chroot: only for us, as whom the servers know us; see 'acl whoami'.",
+    help="In an empty chroot: make this client's principal the only admin; see 'acl whoami'.",
 )
 
 
 def note_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of every verb that commits; they arrive as `note`."""
+    """Add the options of every verb that commits; the command receives them as `note`."""
 
-    @click.option("-m", "--message", default="", help="Why, for the log.")
-    @click.option("--author", default="", help="Who, for the log.  [default: user@host]")
+    @click.option("-m", "--message", default="", help="The reason, for the log.")
+    @click.option("--author", default="", help="The author, for the log.  [default: user@host]")
     @click.option(
         "--expect-revision",
         type=click.IntRange(min=0),
@@ -40,19 +40,19 @@ def note_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 class Committed(Struct, frozen=True):
-    """What a verb that commits prints with `-o json`: `revision` is None when nothing was committed."""
+    """The JSON of a verb that commits; `revision` is None when nothing was committed."""
 
     revision: int | None
     changes: tuple[Difference, ...]
 
 
-def say_committed(revision: Revision | None, changes: tuple[Change, ...], output: str, nothing: str) -> None:
-    """Say what was committed, or `nothing`; `changes` are those that were asked for."""
-    told = changes if revision is None or revision.part else revision.changes or changes
-    made = differences(told)
+def echo_committed(revision: Revision | None, changes: tuple[Change, ...], output: str, nothing: str) -> None:
+    """Print the committed changes and the revision, or `nothing`. `changes` are the requested changes."""
+    effective = changes if revision is None or revision.part else revision.changes or changes
+    changed = differences(effective)
     if output == "json":
-        return echo_json(Committed(revision.revision if revision else None, made))
-    for line in difference_lines(made, whole=False):
+        return echo_json(Committed(revision.revision if revision else None, changed))
+    for line in difference_lines(changed, whole=False):
         click.echo(line)
     return click.echo(f"committed revision {revision.revision}" if revision else nothing)
 

@@ -1,11 +1,11 @@
-"""The verb that lets nodes go on with steps that they hold for the sake of initiators that are logged in."""
+"""`lunmapctl override`: lets nodes take steps that they hold because an affected initiator is logged in."""
 
 import click
 
 from lunmapd.client import Note
 from lunmapd.core.planning.disruption_limit import WORDS
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.output import note_options, say_committed
+from lunmapd.service.ctl.output import echo_committed, note_options
 from lunmapd.service.options import output_option
 
 _DAY = 86400.0
@@ -20,19 +20,20 @@ _DAY = 86400.0
     default=600.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long it lasts.",
+    help="Duration of the override.",
 )
-@click.option("--node", "nodes", multiple=True, metavar="NODE", help="Only there; may be given again.")
+@click.option("--node", "nodes", multiple=True, metavar="NODE", help="Only on this node. Repeatable.")
 @note_options
 @output_option
 @click.pass_obj
 def override(
     connection: Connection, disruption: str, seconds: float, nodes: tuple[str, ...], note: Note, output: str
 ) -> None:
-    """Let nodes do what the newest revision asks for, up to this class of disruption, though initiators are logged in.
+    """Let nodes apply the newest revision up to this class of disruption, although initiators are logged in.
 
-    It is about what nodes hold because of their setting 'allow'; 'lunmapd plan' shows that. The next commit ends it, and
-    so does 'override none'. With --expect-revision it is only for what you have looked at.
+    It concerns the steps that nodes hold because of their setting 'allow', as 'lunmapd plan' shows. The next
+    commit ends it, and so does 'override none'. With --expect-revision it applies only to the revision that you
+    reviewed.
     """
     with connection.client() as client:
-        say_committed(client.override(disruption, seconds, nodes, note), (), output, "")
+        echo_committed(client.override(disruption, seconds, nodes, note), (), output, "")

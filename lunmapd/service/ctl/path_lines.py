@@ -1,4 +1,4 @@
-"""What is said of the paths of Luns, for people."""
+"""The paths of Luns as text."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,33 +7,33 @@ from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, Tr
 from lunmapd.core.fleet.path_state import DEAD
 from lunmapd.service.ctl.tables import table
 
-_MOST_NAMED = 3
-_MOST_LINES = 10
+_MAX_NAMED = 3
+_MAX_LINES = 10
 _SEE = "see 'lunmapctl status --luns'"
 
 
-def paths_table(found: Iterable[LunPaths]) -> str:
-    """Print the Luns, one a line, with the state of each path, and who is logged in."""
-    rows = [(each.lun, _count(each), _nodes(each.paths) or "-", _initiators(each)) for each in found]
+def paths_table(luns: Iterable[LunPaths]) -> str:
+    """Return the table of Luns with the state of each path and the initiators that are logged in."""
+    rows = [(each.lun, _count(each), _nodes(each.paths) or "-", _initiators(each)) for each in luns]
     return table(("LUN", "PATHS", "NODES", "INITIATORS"), rows)
 
 
-def _count(found: LunPaths) -> str:
-    return f"{found.usable}/{found.intended}" if found.paths else "-"
+def _count(lun: LunPaths) -> str:
+    return f"{lun.usable}/{lun.intended}" if lun.paths else "-"
 
 
 def _nodes(paths: Iterable[NodePath]) -> str:
     return ", ".join(f"{path.node} {'DEAD' if path.state == DEAD else path.state}" for path in paths)
 
 
-def _initiators(found: LunPaths) -> str:
-    if not found.initiators:
+def _initiators(lun: LunPaths) -> str:
+    if not lun.initiators:
         return "-"
-    names = {host.initiator for host in found.initiators}
-    inside = {host.initiator for host in found.initiators if host.at}
-    lost = [_absent(host) for host in found.initiators if host.at and host.missing]
-    unknown = sorted({node for host in found.initiators for node in host.unknown})
-    more = (*_some(lost), *((f"not known of {', '.join(unknown)}",) if unknown else ()))
+    names = {host.initiator for host in lun.initiators}
+    inside = {host.initiator for host in lun.initiators if host.at}
+    lost = [_absent(host) for host in lun.initiators if host.at and host.missing]
+    unknown = sorted({node for host in lun.initiators for node in host.unknown})
+    more = (*_some(lost), *((f"unknown at {', '.join(unknown)}",) if unknown else ()))
     return "; ".join((f"{len(inside)}/{len(names)} logged in", *more))
 
 
@@ -42,15 +42,15 @@ def _absent(host: Host) -> str:
 
 
 def _some(texts: Sequence[str]) -> tuple[str, ...]:
-    more = len(texts) - _MOST_NAMED
-    return (*texts[:_MOST_NAMED], *((f"{more} more",) if more > 0 else ()))
+    more = len(texts) - _MAX_NAMED
+    return (*texts[:_MAX_NAMED], *((f"{more} more",) if more > 0 else ()))
 
 
 def trouble_lines(troubles: Sequence[Trouble]) -> Iterator[str]:
-    """Say which Luns lack paths and why, in a few lines whatever the number of Luns."""
-    for trouble in troubles[:_MOST_LINES]:
+    """Yield which Luns lack paths and why, in a bounded number of lines."""
+    for trouble in troubles[:_MAX_LINES]:
         yield f"{_named([f'luns/{lun}' for lun in trouble.luns])}: {_lack(trouble)}"
-    if more := sum(len(trouble.luns) for trouble in troubles[_MOST_LINES:]):
+    if more := sum(len(trouble.luns) for trouble in troubles[_MAX_LINES:]):
         yield f"{more} more Luns lack paths; {_SEE}"
 
 
@@ -65,14 +65,14 @@ def _lack(trouble: Trouble) -> str:
 
 
 def lost_lines(lost: Iterable[LostLogin]) -> Iterator[str]:
-    """Say which initiators could use more paths than they do, those that lack the same together."""
-    alike = defaultdict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]](list)
+    """Yield the initiators that lack logins; initiators that lack the same ones share a line."""
+    groups = defaultdict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]](list)
     for each in lost:
-        alike[each.target, each.at, each.missing].append(each.initiator)
+        groups[each.target, each.at, each.missing].append(each.initiator)
     lines = [
         f"{_named(names)}: logged in to {target} at {', '.join(at)}, not at {', '.join(missing)}"
-        for (target, at, missing), names in alike.items()
+        for (target, at, missing), names in groups.items()
     ]
-    yield from lines[:_MOST_LINES]
-    if (more := len(lines) - _MOST_LINES) > 0:
+    yield from lines[:_MAX_LINES]
+    if (more := len(lines) - _MAX_LINES) > 0:
         yield f"{more} more such; {_SEE}"

@@ -29,19 +29,21 @@ from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.secret_keys import check_nodes, echo_listing, list_secrets
 
 
-class Desk(Struct, frozen=True):
-    """What the verbs work with."""
+class SecretContext(Struct, frozen=True):
+    """The connection and the key file of a verb."""
 
     connection: Connection
     key_file: Path
 
     def keys(self) -> Keyring:
-        """Read the keys."""
+        """Read the keys. Raises the errors of the key file."""
         return keyfile.read_keys(self.key_file)
 
 
-force_option = click.option("--force", is_flag=True, help="Even if live nodes lack the key.")
-mutual_option = click.option("--mutual", is_flag=True, help="What the target proves, not what it asks for.")
+force_option = click.option("--force", is_flag=True, help="Also if live nodes lack the key.")
+mutual_option = click.option(
+    "--mutual", is_flag=True, help="The credentials of the target (mutual CHAP), not those of the initiator."
+)
 user_option = click.option("--user", required=True, help="The CHAP user name.")
 
 
@@ -50,16 +52,16 @@ user_option = click.option("--user", required=True, help="The CHAP user name.")
     "--key-file",
     type=click.Path(path_type=Path),
     envvar="LUNMAPCTL_KEY_FILE",
-    help="The key file.  [default: as the settings say]",
+    help="The key file.  [default: that of the settings]",
 )
 @click.pass_context
 def secret(context: click.Context, key_file: Path | None) -> None:
-    """Set CHAP passwords and look after the keys that seal them.
+    """Set CHAP passwords and manage the keys that seal them.
 
     Passwords are read from the terminal or from standard input, never from arguments.
     """
     connection: Connection = context.obj
-    context.obj = Desk(connection, key_file or _configured(connection.config))
+    context.obj = SecretContext(connection, key_file or _configured(connection.config))
 
 
 def _configured(config: Path) -> Path:
@@ -71,11 +73,11 @@ def _configured(config: Path) -> Path:
 
 @secret.command("new-key")
 @click.pass_obj
-def new_key(desk: Desk) -> None:
-    """Make a new key, the current one from now on, in the key file of this machine."""
-    key = keyfile.add_key(desk.key_file, os.urandom(KEY_BYTES))
-    click.echo(f"key {key} is now the current one of {desk.key_file}")
-    click.echo("copy this file to every node and admin machine, then use 'lunmapctl secret rotate'")
+def new_key(context: SecretContext) -> None:
+    """Add a new key to this machine's key file and make it the current one."""
+    key = keyfile.add_key(context.key_file, os.urandom(KEY_BYTES))
+    click.echo(f"key {key} is now the current one of {context.key_file}")
+    click.echo("copy this file to every node and admin machine, then run 'lunmapctl secret rotate'")
 
 
 @secret.command("set")
@@ -84,10 +86,10 @@ def new_key(desk: Desk) -> None:
 @mutual_option
 @force_option
 @click.pass_obj
-def set_initiator(desk: Desk, initiator: str, user: str, *, mutual: bool, force: bool) -> None:
-    """Set user and password of INITIATOR."""
+def set_initiator(context: SecretContext, initiator: str, user: str, *, mutual: bool, force: bool) -> None:
+    """Set the CHAP user and password of INITIATOR."""
     field = credentials.MUTUAL if mutual else credentials.CHAP
-    _set(desk, credentials.initiator_path(initiator), field, user, force=force)
+    _set(context, credentials.initiator_path(initiator), field, user, force=force)
 
 
 @secret.command("set-discovery")
@@ -96,16 +98,16 @@ def set_initiator(desk: Desk, initiator: str, user: str, *, mutual: bool, force:
 @mutual_option
 @force_option
 @click.pass_obj
-def set_discovery(desk: Desk, node: str, user: str, *, mutual: bool, force: bool) -> None:
-    """Set user and password that discovery on NODE asks for."""
+def set_discovery(context: SecretContext, node: str, user: str, *, mutual: bool, force: bool) -> None:
+    """Set the CHAP user and password of discovery on NODE."""
     field = credentials.DISCOVERY_MUTUAL if mutual else credentials.DISCOVERY_CHAP
-    _set(desk, credentials.node_path(node), field, user, force=force)
+    _set(context, credentials.node_path(node), field, user, force=force)
 
 
-def _set(desk: Desk, path: str, field: str, user: str, *, force: bool) -> None:
-    keys = desk.keys()
+def _set(context: SecretContext, path: str, field: str, user: str, *, force: bool) -> None:
+    keys = context.keys()
     current, password = keys.current, _read_password()
-    with desk.connection.client() as client:
+    with context.connection.client() as client:
         vault = Vault(client.read().cluster, keys)
         check_nodes(client, current, force=force)
         sealed = vault.seal(path, field, password, os.urandom(NONCE_BYTES))
@@ -132,13 +134,13 @@ def _read_password() -> Secret:
 
 
 def _check_pair(lunmap: Lunmap, vault: Vault, path: str, password: Secret) -> None:
-    """Refuse one password for both ways (RFC 7143, section 12.1.3): an initiator could answer with the target's own."""
-    same = 0
-    for where, field, chap in credentials.all_credentials(lunmap):
-        if where == path and _opened(vault, where, field, chap) == password:
-            same += 1
+    """Refuse one password for both directions: a peer could reflect the challenge (RFC 7143, 12.1.3)."""
+    same = sum(
+        place == path and _opened(vault, place, field, chap) == password
+        for place, field, chap in credentials.all_credentials(lunmap)
+    )
     if same > 1:
-        raise UnfitPasswordError("the passwords for the two ways must differ")
+        raise UnfitPasswordError("the passwords of the two directions must differ")
 
 
 def _opened(vault: Vault, path: str, field: str, chap: Chap) -> Secret | None:
@@ -150,11 +152,11 @@ def _opened(vault: Vault, path: str, field: str, chap: Chap) -> Secret | None:
 
 @secret.command()
 @click.argument("name")
-@click.option("--mutual", is_flag=True, help="Only what the target proves.")
-@click.option("--discovery", is_flag=True, help="NAME is a node: discovery there.")
+@click.option("--mutual", is_flag=True, help="Only the credentials of the target (mutual CHAP).")
+@click.option("--discovery", is_flag=True, help="NAME is a node; clear its discovery credentials.")
 @click.pass_obj
-def clear(desk: Desk, name: str, *, mutual: bool, discovery: bool) -> None:
-    """Remove the credentials of the initiator NAME."""
+def clear(context: SecretContext, name: str, *, mutual: bool, discovery: bool) -> None:
+    """Remove the CHAP credentials of the initiator NAME."""
     if discovery:
         path, fields = credentials.node_path(name), (credentials.DISCOVERY_MUTUAL, credentials.DISCOVERY_CHAP)
     else:
@@ -165,17 +167,17 @@ def clear(desk: Desk, name: str, *, mutual: bool, discovery: bool) -> None:
             lunmap = credentials.put(lunmap, path, field, None)
         return lunmap
 
-    with desk.connection.client() as client:
+    with context.connection.client() as client:
         _edit(client, cleared, f"clear the secrets of {path}")
 
 
 @secret.command()
 @force_option
 @click.pass_obj
-def rotate(desk: Desk, *, force: bool) -> None:
-    """Seal every secret with the current key, so that older keys can be removed from the key files."""
-    keys = desk.keys()
-    with desk.connection.client() as client:
+def rotate(context: SecretContext, *, force: bool) -> None:
+    """Seal every secret with the current key; older keys can then leave the key files."""
+    keys = context.keys()
+    with context.connection.client() as client:
         vault = Vault(client.read().cluster, keys)
         check_nodes(client, keys.current, force=force)
         _edit(
@@ -188,10 +190,10 @@ def rotate(desk: Desk, *, force: bool) -> None:
 @secret.command("list")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.pass_obj
-def list_all(desk: Desk, output: str) -> None:
-    """List which key seals what, and who has the keys."""
-    with desk.connection.client() as client:
-        listing = list_secrets(client, desk.keys())
+def list_all(context: SecretContext, output: str) -> None:
+    """List the key of each secret, and the nodes that have each key."""
+    with context.connection.client() as client:
+        listing = list_secrets(client, context.keys())
     if output == "json":
         click.echo(indent(encode(listing)))
     else:

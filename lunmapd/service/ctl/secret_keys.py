@@ -1,4 +1,4 @@
-"""Which key seals what, and which nodes have it."""
+"""The key of each secret, and the nodes that have each key."""
 
 import click
 from msgspec import Struct
@@ -12,13 +12,13 @@ from lunmapd.service.ctl.tables import table
 
 
 class KeyMissingError(LunmapdError):
-    """Live nodes lack the key, so they could not open what is sealed with it."""
+    """Live nodes lack the key, so they could not open secrets that are sealed with it."""
 
     exit_code = Exit.DEGRADED
 
 
 class SecretLine(Struct, frozen=True):
-    """What `secret list` says of one secret."""
+    """One secret in `secret list`."""
 
     object: str
     field: str
@@ -27,7 +27,7 @@ class SecretLine(Struct, frozen=True):
 
 
 class KeyLine(Struct, frozen=True):
-    """What `secret list` says of one key: whether it is here, and which live nodes have it."""
+    """One key in `secret list`: whether this machine has it (`here`), and the live nodes that have it."""
 
     key: str
     here: bool
@@ -36,14 +36,14 @@ class KeyLine(Struct, frozen=True):
 
 
 class Listing(Struct, frozen=True):
-    """What `secret list -o json` prints."""
+    """The JSON of `secret list`."""
 
     secrets: list[SecretLine]
     keys: list[KeyLine]
 
 
 def list_secrets(client: Client, keys: Keyring) -> Listing:
-    """Bring together what the map, this machine and the live nodes have."""
+    """Combine the secrets of the map with the keys of this machine and of the live nodes."""
     fleet = client.fleet()
     nodes = keys_of_live_nodes(fleet)
     secrets = [
@@ -61,7 +61,7 @@ def _key_of(chap: Chap) -> str:
 
 
 def _key_lines(secrets: list[SecretLine], keys: Keyring, nodes: dict[str, tuple[str, ...]]) -> list[KeyLine]:
-    known = dict.fromkeys([*keys.ids, *sorted(line.key for line in secrets if line.key)])
+    key_ids = dict.fromkeys([*keys.ids, *sorted(line.key for line in secrets if line.key)])
     return [
         KeyLine(
             key,
@@ -69,7 +69,7 @@ def _key_lines(secrets: list[SecretLine], keys: Keyring, nodes: dict[str, tuple[
             key == next(iter(keys.ids), None),
             [name for name in nodes if key in nodes[name]],
         )
-        for key in known
+        for key in key_ids
     ]
 
 
@@ -83,7 +83,7 @@ def echo_listing(listing: Listing) -> None:
 
 
 def keys_of_live_nodes(fleet: Fleet) -> dict[str, tuple[str, ...]]:
-    """Return the ids of the keys that each live node reports."""
+    """Return the key ids that each live node reports, by node name."""
     return {
         name: node.status.keys if node.status is not None else ()
         for name, node in fleet.nodes.items()
@@ -92,9 +92,10 @@ def keys_of_live_nodes(fleet: Fleet) -> dict[str, tuple[str, ...]]:
 
 
 def check_nodes(client: Client, key: str, *, force: bool) -> None:
-    """Refuse to seal with a key that live nodes don't report. Raises KeyMissingError."""
+    """Check that every live node reports the key. Raises KeyMissingError unless `force` is set."""
     lacking = [name for name, keys in keys_of_live_nodes(client.fleet()).items() if key not in keys]
     if lacking and not force:
         raise KeyMissingError(
-            f"key {key} is not on {', '.join(lacking)}: copy the key file there, and wait for 'lunmapctl secret list' to show it"
+            f"key {key} is not on {', '.join(lacking)}: copy the key file there, and wait until "
+            "'lunmapctl secret list' shows it"
         )

@@ -1,4 +1,4 @@
-"""The verb that looks at the nodes and at the paths through them."""
+"""`lunmapctl status`: the nodes, and the paths of each Lun."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ import click
 from lunmapd.client import Client, Fleet
 from lunmapd.core.base.errors import Exit
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.node_lines import nodes_table
+from lunmapd.service.ctl.node_lines import node_status_table
 from lunmapd.service.ctl.output import echo_json
 from lunmapd.service.ctl.path_lines import paths_table
 from lunmapd.service.ctl.summary import FleetStatus, all_well, notes_of, problems_of, summary, without_clock
@@ -17,7 +17,9 @@ from lunmapd.store.session.errors import StoreError
 
 
 @click.command()
-@click.option("--luns", is_flag=True, help="Show the paths of each Lun, too, and who is logged in.")
+@click.option(
+    "--luns", is_flag=True, help="Also show the paths of each Lun, and the initiators that are logged in."
+)
 @output_option
 @click.option(
     "-w",
@@ -26,68 +28,71 @@ from lunmapd.store.session.errors import StoreError
     is_flag=False,
     flag_value=2.0,
     metavar="SECONDS",
-    help="Look again and again, by default every 2 seconds, until Ctrl-C; not on a terminal, print what changes.",
+    help="Repeat every SECONDS, by default 2, until Ctrl-C. Without a terminal, print only changes.",
 )
 @click.pass_obj
 def status(connection: Connection, luns: bool, output: str, watch: float | None) -> None:
-    """Show which nodes live, how far each has followed the map, what fails, and which Luns lack paths.
+    """Show the nodes, the revision that each has applied, failing objects, and Luns that lack paths.
 
-    Exit code 6 unless all is well. LAG compares the clock of this machine with that of whoever committed.
+    Exit code 6 if there is any problem. LAG compares the clocks of this machine and of the committing one.
     """
     with connection.client() as client:
-        found = (
+        latest = (
             _once(client, output, luns=luns) if watch is None else _watch(client, output, watch, luns=luns)
         )
-    if found is None or not all_well(found):
+    if latest is None or not all_well(latest):
         sys.exit(Exit.DEGRADED)
 
 
 def _once(client: Client, output: str, *, luns: bool) -> FleetStatus:
-    found = summary(client.fleet(), luns=luns)
-    _print(found, output)
-    return found
+    fleet_status = summary(client.fleet(), luns=luns)
+    _print(fleet_status, output)
+    return fleet_status
 
 
 def _watch(client: Client, output: str, every: float, *, luns: bool) -> FleetStatus | None:
-    """Print until Ctrl-C; returns the last that was seen, None when ZooKeeper did not answer then."""
+    """Print until Ctrl-C; return the last status, None when ZooKeeper did not answer the last read."""
     fleet: Fleet | None = None
     shown: object = None
-    found: FleetStatus | None = None
+    latest: FleetStatus | None = None
     screen = output != "json" and sys.stdout.isatty()
     try:
         while True:
             try:
                 fleet = client.fleet(fleet)
-                found = summary(fleet, luns=luns)
-                now: object = without_clock(found)
+                latest = summary(fleet, luns=luns)
+                now: object = without_clock(latest)
             except StoreError as error:
-                found, now = None, str(error)
+                latest, now = None, str(error)
             if screen:
                 click.clear()
             if screen or now != shown:
-                _print(found or now, output)
+                _print(latest or now, output)
             shown = now
             time.sleep(every)
     except KeyboardInterrupt:
-        return found
+        return latest
 
 
-def _print(found: object, output: str) -> None:
-    if not isinstance(found, FleetStatus):
-        click.echo(f"lunmapctl: {found}", err=True)
+def _print(latest: object, output: str) -> None:
+    if not isinstance(latest, FleetStatus):
+        click.echo(f"lunmapctl: {latest}", err=True)
     elif output == "json":
-        echo_json(found)
+        echo_json(latest)
     else:
-        _echo_status(found)
+        _echo_status(latest)
 
 
-def _echo_status(found: FleetStatus) -> None:
-    parts = [f"cluster {found.cluster}, revision {found.revision}", nodes_table(found.nodes)]
-    if found.luns is not None:
-        parts.append(paths_table(found.luns))
-    parts += ["\n".join(lines) for lines in (problems_of(found), _noted(found)) if lines]
+def _echo_status(fleet_status: FleetStatus) -> None:
+    parts = [
+        f"cluster {fleet_status.cluster}, revision {fleet_status.revision}",
+        node_status_table(fleet_status.nodes),
+    ]
+    if fleet_status.luns is not None:
+        parts.append(paths_table(fleet_status.luns))
+    parts += ["\n".join(lines) for lines in (problems_of(fleet_status), _note_lines(fleet_status)) if lines]
     click.echo("\n\n".join(parts))
 
 
-def _noted(found: FleetStatus) -> list[str]:
-    return [f"note: {note}" for note in notes_of(found)]
+def _note_lines(fleet_status: FleetStatus) -> list[str]:
+    return [f"note: {note}" for note in notes_of(fleet_status)]

@@ -1,4 +1,4 @@
-"""The state of a cluster in one value, and what is wrong with it."""
+"""The status of a cluster in one value, and its problems."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from lunmapd.service.ctl.path_lines import lost_lines, trouble_lines
 
 
 class FleetStatus(Struct, frozen=True):
-    """What `status -o json` prints: `luns` are there with `--luns` only, `lun_troubles` those that lack a path."""
+    """The JSON of `lunmapctl status`. `luns` needs --luns; `lun_troubles` are the Luns that lack a path."""
 
     cluster: str
     revision: int
@@ -31,7 +31,7 @@ class FleetStatus(Struct, frozen=True):
 
 
 def summary(fleet: Fleet, *, luns: bool = False) -> FleetStatus:
-    """Sum up what was read, each Lun by itself if `luns` says so."""
+    """Return the status of a cluster; with `luns` it lists each Lun."""
     snapshot, now = fleet.snapshot, datetime.now(UTC)
     paths = fleet.lun_paths(now)
     return FleetStatus(
@@ -49,43 +49,47 @@ def summary(fleet: Fleet, *, luns: bool = False) -> FleetStatus:
     )
 
 
-def without_clock(found: FleetStatus) -> FleetStatus:
-    """Leave out what changes with the time alone."""
-    return replace(found, nodes=tuple(replace(line, lag=None) for line in found.nodes))
+def without_clock(fleet_status: FleetStatus) -> FleetStatus:
+    """Return the status without the values that change with time alone."""
+    return replace(fleet_status, nodes=tuple(replace(line, lag=None) for line in fleet_status.nodes))
 
 
-def problems_of(found: FleetStatus) -> list[str]:
-    """Say everything that is wrong, one sentence each."""
+def problems_of(fleet_status: FleetStatus) -> list[str]:
+    """Return every problem, one sentence each."""
     return [
-        *(f"{line.node}: {problem}" for line in found.nodes for problem in line.problems),
-        *(f"{path}: {reason}" for path, reason in found.unreadable.items()),
-        *(f"{path} was edited around the tools; see 'lunmapctl repair --dry-run'" for path in found.edited),
-        *_staged(found.staged),
-        *trouble_lines(found.lun_troubles),
+        *(f"{line.node}: {problem}" for line in fleet_status.nodes for problem in line.problems),
+        *(f"{path}: {reason}" for path, reason in fleet_status.unreadable.items()),
+        *(
+            f"{path} has an out-of-band edit; see 'lunmapctl repair --dry-run'"
+            for path in fleet_status.edited
+        ),
+        *_staged(fleet_status.staged),
+        *trouble_lines(fleet_status.lun_troubles),
     ]
 
 
 def _staged(staged: Staged | None) -> Iterator[str]:
     if staged:
         yield (
-            f"a large commit by {staged.author} is under way, its last part is revision "
+            f"a large commit by {staged.author} is not complete: its last part is revision "
             f"{staged.revision} of {staged.time}"
         )
 
 
-def notes_of(found: FleetStatus) -> list[str]:
-    """Say what is worth a look, and may be meant."""
-    return list(lost_lines(found.lost_logins))
+def notes_of(fleet_status: FleetStatus) -> list[str]:
+    """Return observations that may be intended, one sentence each."""
+    return list(lost_lines(fleet_status.lost_logins))
 
 
-def all_well(found: FleetStatus) -> bool:
-    """Tell whether nothing is wrong anywhere."""
+def all_well(fleet_status: FleetStatus) -> bool:
+    """Return whether there is no problem."""
     return (
-        not found.unreadable
-        and not found.edited
-        and not found.staged
-        and not found.lun_troubles
+        not fleet_status.unreadable
+        and not fleet_status.edited
+        and not fleet_status.staged
+        and not fleet_status.lun_troubles
         and all(
-            line.alive and line.standing is Standing.CONVERGED and line.behind == 0 for line in found.nodes
+            line.alive and line.standing is Standing.CONVERGED and line.behind == 0
+            for line in fleet_status.nodes
         )
     )

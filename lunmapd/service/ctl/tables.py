@@ -1,4 +1,4 @@
-"""Tables for people: plain columns, no colours, no cutting at the width of a terminal, so that grep finds all."""
+"""Tables for people: plain columns without colours or truncation, so that grep finds every value."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from lunmapd.core.map.mapfile import show_size
 
 
 def luns_table(lunmap: Lunmap) -> str:
-    """Print the Luns with the WWID that initiators see ("3" for a NAA identifier, as udev and multipath print it)."""
+    """Return the table of Luns with their WWID as udev and multipath print it: "3" and the NAA identifier."""
     rows = [
         (
             name,
@@ -28,7 +28,7 @@ def luns_table(lunmap: Lunmap) -> str:
 
 
 def targets_table(lunmap: Lunmap) -> str:
-    """Print the targets with their nodes."""
+    """Return the table of targets with their nodes."""
     rows = [
         (iqn, ",".join(target.nodes) or "-", target.alias or "-")
         for iqn, target in sorted(lunmap.targets.items())
@@ -37,7 +37,7 @@ def targets_table(lunmap: Lunmap) -> str:
 
 
 def initiators_table(lunmap: Lunmap) -> str:
-    """Print the initiators with what they see: target number=Lun, one line for each mapping."""
+    """Return the table of initiators: one line for each mapped Lun."""
     rows: list[tuple[object, ...]] = []
     for iqn, initiator in sorted(lunmap.initiators.items()):
         maps = [
@@ -53,7 +53,7 @@ def initiators_table(lunmap: Lunmap) -> str:
 
 
 def groups_table(lunmap: Lunmap) -> str:
-    """Print the groups with their initiators, one a line."""
+    """Return the table of groups: one line for each initiator."""
     rows = [
         (name, iqn, group.alias or "-")
         for name, group in sorted(lunmap.groups.items())
@@ -63,7 +63,7 @@ def groups_table(lunmap: Lunmap) -> str:
 
 
 def nodes_table(lunmap: Lunmap) -> str:
-    """Print the nodes with tag and portals."""
+    """Return the table of nodes with TPG tag and portals."""
     rows = [
         (name, node.tpg_tag, ",".join(node.portals) or "-") for name, node in sorted(lunmap.nodes.items())
     ]
@@ -71,5 +71,5 @@ def nodes_table(lunmap: Lunmap) -> str:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Print a plain table."""
+    """Return a plain table."""
     return tabulate(rows, headers, tablefmt="plain", disable_numparse=True)

@@ -1,4 +1,4 @@
-"""The verbs that look after the tree itself."""
+"""The verbs that maintain the tree: trim, backup, restore, repair, migrate."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import click
 
 from lunmapd.client import KEEP, Note
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.output import closed_option, echo_json, note_options, say_committed
+from lunmapd.service.ctl.output import closed_option, echo_committed, echo_json, note_options
 from lunmapd.service.options import output_option
 
 file_argument = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
@@ -14,20 +14,20 @@ file_argument = click.argument("file", type=click.Path(dir_okay=False, path_type
 
 @click.command()
 @click.option(
-    "--keep", type=click.IntRange(min=1), default=KEEP, show_default=True, help="How many revisions to keep."
+    "--keep", type=click.IntRange(min=1), default=KEEP, show_default=True, help="Number of revisions to keep."
 )
 @output_option
 @click.pass_obj
 def trim(connection: Connection, keep: int, output: str) -> None:
-    """Remove old revisions, after writing down the whole map at the oldest one that is kept.
+    """Remove old revisions, after a checkpoint of the map at the oldest revision that is kept.
 
-    Commits do the same by themselves, when there are twice as many revisions as are kept by default.
+    A commit trims by itself when there are twice as many revisions as the default of --keep.
     """
     with connection.client() as client:
-        found = client.trim(keep)
+        trimmed = client.trim(keep)
     if output == "json":
-        return echo_json(found)
-    return click.echo(f"removed {found.removed} revisions, the oldest one kept is {found.oldest}")
+        return echo_json(trimmed)
+    return click.echo(f"removed {trimmed.removed} revisions; the oldest kept revision is {trimmed.oldest}")
 
 
 @click.command()
@@ -35,7 +35,7 @@ def trim(connection: Connection, keep: int, output: str) -> None:
 @output_option
 @click.pass_obj
 def backup(connection: Connection, file: Path, output: str) -> None:
-    """Write the map and its history into FILE, which only its owner can read."""
+    """Write the map and its history to FILE, readable by its owner only."""
     with connection.client() as client:
         title = client.backup(file)
     if output == "json":
@@ -47,8 +47,8 @@ def backup(connection: Connection, file: Path, output: str) -> None:
 @file_argument
 @click.option("--replace", "replaced", metavar="CLUSTER", help="Replace the tree of this cluster uuid.")
 @closed_option
-@click.option("-m", "--message", default="", help="Why, for the log.")
-@click.option("--author", default="", help="Who, for the log.  [default: user@host]")
+@click.option("-m", "--message", default="", help="The reason, for the log.")
+@click.option("--author", default="", help="The author, for the log.  [default: user@host]")
 @output_option
 @click.pass_obj
 def restore(
@@ -60,9 +60,9 @@ def restore(
     author: str,
     output: str,
 ) -> None:
-    """Make the map of a backup in an empty chroot, or in place of the tree that is there, whose roles stay.
+    """Restore the map of a backup into an empty chroot, or with --replace over a tree, whose roles stay.
 
-    Nodes that know the cluster keep what they have until 'lunmapctl confirm' is called.
+    Nodes that know the cluster keep their state until 'lunmapctl confirm' is run.
     """
     note = Note(message or f"restored from {file.name}", author)
     with connection.client() as client:
@@ -71,36 +71,36 @@ def restore(
     if output == "json":
         return echo_json({"meta": meta, "revision": revision})
     click.echo(f"restored cluster {meta.cluster}, revision {revision}, incarnation {meta.incarnation}")
-    return click.echo("look at it with 'lunmapctl get' and 'lunmapctl status', then say 'lunmapctl confirm'")
+    return click.echo("check it with 'lunmapctl get' and 'lunmapctl status', then run 'lunmapctl confirm'")
 
 
 @click.command()
 @note_options
-@click.option("-n", "--dry-run", is_flag=True, help="Say what would be put back, change nothing.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show the changes and commit nothing.")
 @output_option
 @click.pass_obj
 def repair(connection: Connection, note: Note, dry_run: bool, output: str) -> None:
-    """Put objects that were edited around the tools back to what the history says.
+    """Revert out-of-band edits to the committed objects.
 
-    To keep the edits instead, take them in: any other commit does so, but for what it sets itself.
+    To keep the edits instead, commit anything else: a commit includes them, except in objects that it sets.
     """
     with connection.client() as client:
         changes = client.edited()
         made = None if dry_run else client.repair(note)
-    nothing = "nothing was put back (dry run)" if changes else "nothing was edited around the tools"
-    say_committed(made, changes, output, nothing)
+    nothing = "nothing was reverted (dry run)" if changes else "there are no out-of-band edits"
+    echo_committed(made, changes, output, nothing)
 
 
 @click.command()
 @note_options
-@click.option("--resume", is_flag=True, help="Go on with a migration that stopped in the middle.")
+@click.option("--resume", is_flag=True, help="Resume an interrupted migration.")
 @output_option
 @click.pass_obj
 def migrate(connection: Connection, note: Note, resume: bool, output: str) -> None:
-    """Bring the tree to the schema of this version, once every node runs it.
+    """Migrate the tree to the schema of this version, once every node runs this version.
 
-    Before that, nodes of both versions follow the map, and nobody can commit with this version.
+    Before that, nodes of both versions follow the map, and this version can't commit.
     """
     with connection.client() as client:
         made = client.migrate(note, resume=resume)
-    say_committed(made, (), output, "nothing to do, the tree has this version's schema")
+    echo_committed(made, (), output, "nothing to do: the tree has this version's schema")

@@ -31,8 +31,8 @@ def test_the_example_is_applied_once(ctl: Ctl) -> None:
     first = ctl("apply", "-f", "config/lunmap.yaml")
     assert first.out.endswith("committed revision 1\n")
     assert "+ luns/db1" in first.out
-    assert ctl.apply(EXAMPLE, wait=None).out == "nothing to change, the map is at revision 1\n"
-    assert ctl.apply(ctl("get").out, wait=None).out == "nothing to change, the map is at revision 1\n"
+    assert ctl.apply(EXAMPLE, wait=None).out == "nothing to change: the map is at revision 1\n"
+    assert ctl.apply(ctl("get").out, wait=None).out == "nothing to change: the map is at revision 1\n"
 
 
 def test_an_edit_around_the_tools_is_taken_in(ctl: Ctl, ensemble: Ensemble, root: str) -> None:
@@ -45,7 +45,7 @@ def test_an_edit_around_the_tools_is_taken_in(ctl: Ctl, ensemble: Ensemble, root
     client.stop()
     client.close()
     assert ctl.apply(EXAMPLE, wait=None).out.endswith("committed revision 2\n")
-    assert ctl.apply(EXAMPLE, wait=None).out == "nothing to change, the map is at revision 2\n"
+    assert ctl.apply(EXAMPLE, wait=None).out == "nothing to change: the map is at revision 2\n"
 
 
 def test_a_change_names_object_and_field(ctl: Ctl) -> None:

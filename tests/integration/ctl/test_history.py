@@ -69,7 +69,7 @@ def test_a_rollback_is_committed_on_top(ctl: Ctl) -> None:
     answer = ctl("rollback", "1", "-m", "as it was", "--author", "ann")
     assert answer.out.splitlines()[-1] == "committed revision 4"
     assert asked(ctl, "diff", "1..4") == []
-    assert ctl("rollback", "1").out == "nothing to change, the map is as at revision 1\n"
+    assert ctl("rollback", "1").out == "nothing to change: the map equals revision 1\n"
     assert asked(ctl, "log")[0]["message"] == "as it was"
 
 

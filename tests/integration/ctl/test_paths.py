@@ -254,7 +254,7 @@ def test_too_many_logins_are_not_known(pair: Pair) -> None:
     pair.login(1, H)
     pair.login(2, *(f"{G}{number}" for number in range(MAX_LOGINS + 1)))
     assert pair.lines(expect=0) == []
-    assert "1/1 logged in; not known of n2" in pair.lines("--luns", expect=0)[1]
+    assert "1/1 logged in; unknown at n2" in pair.lines("--luns", expect=0)[1]
 
 
 def test_the_time_alone_is_no_change(pair: Pair) -> None:

@@ -438,7 +438,7 @@ def test_digests_are_granted_with_a_password_file(ctl: Callable[..., Answer], se
     ("args", "message"),
     [
         (("grant", "reader", "bob"), "'bob' is not an identity"),
-        (("grant", "node", "n1"), "write NODE=IDENTITY"),
+        (("grant", "node", "n1"), "write NODE=PRINCIPAL"),
         (("revoke", "admin", "n1=sasl:n1"), "is not an identity"),
         (("grant", "owner", "sasl:bob"), "'owner' is not one of"),
     ],

@@ -393,12 +393,12 @@ def test_a_large_repair_is_made_in_parts(session: Session, monkeypatch: pytest.M
 def test_the_command_line_repairs(full: Session) -> None:
     """Lunmapctl shows what was edited and how, takes it for a fault in status and check, and puts it back."""
     ctl = Ctl(full.hosts, full.root)
-    assert ctl("repair").out == "nothing was edited around the tools\n"
+    assert ctl("repair").out == "there are no out-of-band edits\n"
     with Shell(full) as shell:
         shell.set("luns/l100", encode(lun(100, 5 * GIB)))
     assert "luns/l100 was edited around the tools" in ctl("status", expect=Exit.DEGRADED).out
     assert ctl("check", expect=1).out.startswith("LUNMAP WARNING - luns/l100 was edited around the tools")
     dry = ctl("repair", "--dry-run").out.splitlines()
-    assert dry == ["~ luns/l100", f"    size: {5 * GIB} -> {GIB}", "nothing was put back (dry run)"]
+    assert dry == ["~ luns/l100", f"    size: {5 * GIB} -> {GIB}", "nothing was reverted (dry run)"]
     assert ctl("repair").out.splitlines()[-1] == "committed revision 8"
     assert "edited around" not in ctl("status").out

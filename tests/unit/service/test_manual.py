@@ -53,7 +53,7 @@ def test_every_command_and_exit_code_is_explained() -> None:
     """lunmapctl(1) has each command with its options, and both pages of commands have each exit code."""
     text = page(MAN / "lunmapctl.1.md")
     assert [name for name in ctl.commands if not re.search(rf"^## {name}\b", text, re.MULTILINE)] == []
-    assert "`-n, --dry-run`\n:   Say what would change" in text
+    assert "`-n, --dry-run`\n:   Show the changes" in text
     for name in daemon.commands:
         assert f"\n## {name}" in page(MAN / "lunmapd.8.md")
     for name in ("lunmapctl.1.md", "lunmapd.8.md"):

@@ -32,7 +32,7 @@ def test_a_lost_login_and_one_that_is_not_known_are_told() -> None:
     """At most three initiators are named, and the nodes that don't tell."""
     lost = tuple(Host(f"h{number}", T, ("n1",), ("n4",), ("n5",)) for number in range(5))
     ((*_, told),) = rows(LunPaths("db1", 1, 1, (N1,), lost))
-    assert told == "5/5 logged in; h0 not at n4; h1 not at n4; h2 not at n4; 2 more; not known of n5"
+    assert told == "5/5 logged in; h0 not at n4; h1 not at n4; h2 not at n4; 2 more; unknown at n5"
 
 
 def test_an_initiator_of_two_targets_counts_once() -> None:
