@@ -19,7 +19,7 @@ _PROGRESS_INTERVAL = 1.0  # seconds
 
 
 class RolesReport(Struct, frozen=True):
-    """The JSON of `acl show`. `strays` counts znodes whose ACL differs from the roles; None without --check."""
+    """The JSON of `acl show`. `strays` counts znodes whose ACL is not that of the roles; None without --check."""
 
     open: bool
     admins: list[str]

@@ -42,7 +42,7 @@ def revision_report(revision: Revision) -> RevisionReport:
 
 
 def difference_lines(changed: Iterable[Difference], *, whole: bool) -> Iterator[str]:
-    """Yield a line for each object and each changed field; with `whole` also fields of new or removed objects."""
+    """Yield a line for each object and changed field; with `whole` also fields of new or removed objects."""
     for difference in changed:
         yield f"{_SIGNS[difference.kind]} {difference.path}"
         if whole or difference.kind is Kind.CHANGED:

@@ -32,8 +32,7 @@ def override(
     """Let nodes apply the newest revision up to this class of disruption, although initiators are logged in.
 
     It concerns the steps that nodes hold because of their setting 'allow', as 'lunmapd plan' shows. The next
-    commit ends it, and so does 'override none'. With --expect-revision it applies only to the revision that you
-    reviewed.
+    commit ends it, and so does 'override none'. With --expect-revision it applies only to that revision.
     """
     with connection.client() as client:
         echo_committed(client.override(disruption, seconds, nodes, note), (), output, "")

@@ -206,7 +206,7 @@ def test_the_command_line_tells_and_mends(session: Session) -> None:
     assert "nothing to undo" in ctl("import", "undo", expect=1).err
     leave(session, LARGE)
     resumed = ctl("apply", "-f", "-", "--resume", stdin=show_map(LARGE))
-    assert "part 1 of 1 is written" in resumed.err
+    assert "part 1 of 1 was written" in resumed.err
     assert read_tree(session).lunmap == LARGE
     assert ctl("apply", "-f", "-", "--resume", stdin=show_map(LARGE)).out == "nothing to change\n"
     assert "part=1" in ctl("log").out

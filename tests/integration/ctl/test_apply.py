@@ -157,7 +157,7 @@ def test_get_prints_tables_and_objects(ctl: Ctl) -> None:
     assert "NUMBER" in ctl("get", "initiators").out
     assert "n1,n2,n3" in ctl("get", "targets").out
     assert "10.0.1.2:3260" in ctl("get", "nodes").out
-    assert "there is no 'x' among the luns" in ctl("get", "luns", "x", expect=1).err
+    assert "the map has no 'x' among its luns" in ctl("get", "luns", "x", expect=1).err
 
 
 def test_status_of_a_cluster_without_nodes_alive(ctl: Ctl) -> None:

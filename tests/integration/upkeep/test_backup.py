@@ -342,7 +342,7 @@ def test_a_tree_that_went_back_is_frozen_until_that_is_accepted(full: Session) -
     assert (now.incarnation, now.restored, now.revision, now.confirmed) == (1, 7, 8, 7)
     assert now.lunmap == luns(100, 6)
     assert put(full, luns(1)) is not None
-    assert "takes no revision" in ctl("confirm", "3", "--rewound", expect=2).err
+    assert "omit REVISION" in ctl("confirm", "3", "--rewound", expect=2).err
 
 
 def test_edits_are_put_back(full: Session) -> None:
@@ -396,9 +396,9 @@ def test_the_command_line_repairs(full: Session) -> None:
     assert ctl("repair").out == "there are no out-of-band edits\n"
     with Shell(full) as shell:
         shell.set("luns/l100", encode(lun(100, 5 * GIB)))
-    assert "luns/l100 was edited around the tools" in ctl("status", expect=Exit.DEGRADED).out
-    assert ctl("check", expect=1).out.startswith("LUNMAP WARNING - luns/l100 was edited around the tools")
+    assert "luns/l100 has an out-of-band edit" in ctl("status", expect=Exit.DEGRADED).out
+    assert ctl("check", expect=1).out.startswith("LUNMAP WARNING - luns/l100 has an out-of-band edit")
     dry = ctl("repair", "--dry-run").out.splitlines()
     assert dry == ["~ luns/l100", f"    size: {5 * GIB} -> {GIB}", "nothing was reverted (dry run)"]
     assert ctl("repair").out.splitlines()[-1] == "committed revision 8"
-    assert "edited around" not in ctl("status").out
+    assert "out-of-band" not in ctl("status").out

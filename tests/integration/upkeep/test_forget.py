@@ -67,7 +67,7 @@ def test_a_node_is_retired_as_the_document_says(
     assert "stop its daemon first" in ctl("forget", "n2", expect=4).err
     through.close()
     one.turn()
-    assert "n2: it is dead, and not in the map" in ctl("status", expect=6).out
+    assert "n2: it is dead and not in the map" in ctl("status", expect=6).out
     said = json.loads(ctl("forget", "n2", "-o", "json").out)
     assert said == {"node": "n2", "last_said": other.status.time}
     assert "n2" not in ctl("status", expect=0).out
