@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _SOURCES = ("pyproject.toml", "README.md", "LICENSE", "lunmapd")
-_PACKAGING = ("CHANGELOG.md", "config", "docs", "packaging")
+_PACKAGING = ("CHANGELOG.md", "SECURITY.md", "config", "docs", "packaging")
 # Debian's Python installs where a package of Debian would when asked for this layout.
 _INSTALL = """
 python3 -c 'import hatchling.build; hatchling.build.build_wheel("/lab/build")'

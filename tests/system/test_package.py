@@ -25,7 +25,9 @@ _FILES = """
 /usr/share/bash-completion/completions/lunmapd /usr/share/bash-completion/completions/lunmapctl
 /usr/share/zsh/vendor-completions/_lunmapd /usr/share/zsh/vendor-completions/_lunmapctl
 /usr/share/fish/vendor_completions.d/lunmapd.fish /usr/share/fish/vendor_completions.d/lunmapctl.fish
-/usr/share/doc/lunmapd/README.md /usr/share/doc/lunmapd/operations.md /usr/share/doc/lunmapd/changelog.gz
+/usr/share/doc/lunmapd/README.md /usr/share/doc/lunmapd/SECURITY.md /usr/share/doc/lunmapd/changelog.gz
+/usr/share/doc/lunmapd/docs/README.md /usr/share/doc/lunmapd/docs/operations.md
+/usr/share/doc/lunmapd/docs/pictures/overview.svg
 /usr/share/doc/lunmapd/examples/lunmapd.yaml /usr/share/doc/lunmapd/examples/lunmap.yaml
 /usr/share/doc/lunmapd/examples/credentials.conf /usr/share/doc/lunmapd/examples/storage.conf
 /usr/share/doc/lunmapd/examples/debug.conf

@@ -14,7 +14,9 @@ from lunmapd.core.map.rules import problems, warnings
 
 ROOT = Path()
 DOCS = ROOT / "docs"
-TEXTS = sorted(path for at in (".", "docs", "docs/adr", "tests/lab") for path in (ROOT / at).glob("*.md"))
+TEXTS = sorted(
+    path for at in (".", "docs", "docs/adr", "requirements", "tests/lab") for path in (ROOT / at).glob("*.md")
+)
 README = Path("README.md").read_text()
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 stamp = runpy.run_path("packaging/pictures.py")["stamp"]
@@ -65,6 +67,20 @@ def test_each_document_is_in_its_index(index: Path, files: list[Path]) -> None:
     named = {target for target, _ in links(index)}
     assert len(files) > 2
     assert [str(path) for path in files if path not in named | {index}] == []
+
+
+def test_each_document_that_the_package_names_is_in_it() -> None:
+    """The journal, the manual and the documents name files of /usr/share/doc/lunmapd where the package has them."""
+    texts = [*TEXTS, Path("packaging/journal/lunmapd.catalog"), *Path("packaging/man").glob("*.md")]
+    named = {
+        name
+        for text in texts
+        for name in re.findall(r"/usr/share/doc/lunmapd/([\w./-]+\w)", text.read_text())
+        if not name.startswith("examples")
+    }
+    installed = Path("packaging/debian/lunmapd.docs").read_text().split()
+    assert named
+    assert [name for name in named if not Path(name).exists() or name.split("/")[0] not in installed] == []
 
 
 def test_the_map_of_the_readme_could_be_committed() -> None:
