@@ -28,7 +28,7 @@ from lunmapd.core.planning.disruption_limit import allowed
 from lunmapd.core.planning.enablement import Offer
 from lunmapd.core.planning.impact import Logins
 from lunmapd.core.secrets.sealing import Keyring, Vault
-from lunmapd.store.session.errors import NodeNameTakenError, StoreError, UnheardError
+from lunmapd.store.session.errors import NoAccessError, NodeNameTakenError, StoreError
 from lunmapd.store.tree.snapshot import Snapshot
 
 
@@ -156,7 +156,7 @@ class Agent:
 
     def _logins(self, error: StoreError | None) -> Callable[[], Logins]:
         """Give what tells who is logged in at other nodes: read once, and not where a look has just had no answer."""
-        return dict if isinstance(error, UnheardError) else cache(self._member.logins)
+        return dict if isinstance(error, NoAccessError) else cache(self._member.logins)
 
     def _reconcile(self, snapshot: Snapshot, at: At, offer: Offer, logins: Callable[[], Logins]) -> Result:
         node, holds = self._member.node, self._follower.holds

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import OFFERED, Verdict, bad, good
 from lunmapd.core.planning.enablement import Offer
-from lunmapd.store.session.errors import StoreError, UnheardError
+from lunmapd.store.session.errors import NoAccessError, StoreError
 
 
 class Contact:
@@ -31,7 +31,7 @@ class Contact:
 
     def answered(self, error: StoreError | None) -> None:
         """Note how the look ended."""
-        if not isinstance(error, UnheardError):
+        if not isinstance(error, NoAccessError):
             self._silent, self._met = False, True
         elif not self._silent:
             self._silent, self._silent_since = True, self._asked

@@ -17,7 +17,7 @@ from lunmapd.store.commit.commit_errors import (
 )
 from lunmapd.store.commit.commit_options import CommitOptions, Precondition
 from lunmapd.store.commit.draft import Content, content_from_map, tip_of
-from lunmapd.store.commit.publish import LateError, publish
+from lunmapd.store.commit.publish import OvertakenError, publish
 from lunmapd.store.session.errors import OlderSchemaError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import refresh
@@ -82,7 +82,7 @@ def commit_on_newest(
             return None
         try:
             return publish(session, latest, tip_of(latest), found, options)
-        except LateError:
+        except OvertakenError:
             time.sleep(_pause(attempt))
     raise BusyError(MAX_ATTEMPTS)
 

@@ -16,14 +16,14 @@ from lunmapd.store.commit.draft import Content, Draft, Tip, draft_commit, draft_
 from lunmapd.store.commit.send import SendFailure, send_draft
 from lunmapd.store.commit.sizes import WriteOverhead, check_content, divide, fits
 from lunmapd.store.session import paths
-from lunmapd.store.session.errors import DamagedError, NotInitialisedError, RefusedError, StoreError
+from lunmapd.store.session.errors import DamagedError, NotInitialisedError, ServerRefusedError, StoreError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import refresh
 from lunmapd.store.tree.roles import read_parent_acls
 from lunmapd.store.tree.snapshot import Snapshot
 
 
-class LateError(StoreError):
+class OvertakenError(StoreError):
     """Another commit was made meanwhile, and nothing of this one."""
 
     exit_code = Exit.CONFLICT
@@ -47,7 +47,7 @@ class _Tree(Struct, frozen=True):
 def publish(session: Session, latest: Snapshot, tip: Tip, what: Content, options: CommitOptions) -> Revision:
     """Commit `what` at the tip, in as many parts as it takes; returns the last revision.
 
-    Raises LateError, StoppedError when the first part was made, and the errors of `commit`.
+    Raises OvertakenError, StoppedError when the first part was made, and the errors of `commit`.
     """
     check_content(what, options.signature)
     whole = draft_commit(tip, what, options.signature)
@@ -80,13 +80,13 @@ def _stopping(tip: Tip, done: int, total: int) -> Iterator[None]:
     except StoreError as error:
         if not tip.part:
             raise
-        if isinstance(error, LateError):
+        if isinstance(error, OvertakenError):
             raise TakenOverError from None
         raise StoppedError(error, done, total) from error
 
 
 def release(session: Session, latest: Snapshot, tip: Tip, newest: Revision, what: Content) -> Revision:
-    """Let nodes follow all parts up to `newest`, where the tip is. Raises LateError."""
+    """Let nodes follow all parts up to `newest`, where the tip is. Raises OvertakenError."""
     _send(_Tree(session, latest), draft_release(tip, newest, what))
     return newest
 
@@ -100,7 +100,7 @@ def _send(tree: _Tree, prepared: Draft) -> None:
 def _reason(session: Session, prepared: Draft, latest: Snapshot, failure: SendFailure) -> StoreError:
     match failure.path, failure.error:
         case paths.HEAD, BadVersionError():
-            return LateError()
+            return OvertakenError()
         case paths.HEAD, NoNodeError():
             return NotInitialisedError(session.path(paths.HEAD))
         case path, NoNodeError() if path == prepared.tree_id:
@@ -112,4 +112,4 @@ def _reason(session: Session, prepared: Draft, latest: Snapshot, failure: SendFa
         case path, (BadVersionError() | NodeExistsError() | NoNodeError()):
             return EditedMeanwhileError(path)
         case path, error:
-            return RefusedError(f"{type(error).__name__} at {path}")
+            return ServerRefusedError(f"{type(error).__name__} at {path}")

@@ -20,7 +20,7 @@ from lunmapd.core.history.changes import Revision
 from lunmapd.store.commit.commit_errors import OutcomeUnknownError
 from lunmapd.store.commit.draft import Draft, Write
 from lunmapd.store.session import paths
-from lunmapd.store.session.errors import DamagedError, LostError, RefusedError, UnreachableError
+from lunmapd.store.session.errors import DamagedError, LostError, ServerRefusedError, UnreachableError
 from lunmapd.store.session.session import Reply, Session
 from lunmapd.store.tree.acl import to_kazoo
 from lunmapd.store.tree.roles import NO_ACLS, inherited_acls
@@ -81,7 +81,7 @@ def submit_repeatable(
 ) -> SendFailure | None:
     """Make all writes or none, again when the connection is lost; for what may be done twice, or by others too.
 
-    Returns at what it failed, which after a lost connection may be because it was done. Raises RefusedError for what no
+    Returns at what it failed, which after a lost connection may be because it was done. Raises ServerRefusedError for what no
     other client can have caused.
     """
     for _ in range(_ATTEMPTS):
@@ -90,7 +90,7 @@ def submit_repeatable(
         except LostError:
             continue
         if failure is not None and not isinstance(failure.error, _BY_OTHERS):
-            raise RefusedError(f"{type(failure.error).__name__} at {failure.path}")
+            raise ServerRefusedError(f"{type(failure.error).__name__} at {failure.path}")
         return failure
     raise UnreachableError(session.hosts, session.deadline)
 

@@ -8,7 +8,7 @@ from lunmapd.core.history.spans import objects_at
 from lunmapd.store.commit.commit_errors import NothingStagedError, StagedError, TakenOverError
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import Content, content_from_documents, content_from_map, tip_of
-from lunmapd.store.commit.publish import LateError, publish, release
+from lunmapd.store.commit.publish import OvertakenError, publish, release
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError
 from lunmapd.store.session.session import Session
@@ -86,5 +86,5 @@ def finish_commit(session: Session, staged: StagedCommit, what: Content, options
             return publish(session, released, place, what, options)
         newest = read_revision(session, tip.revision, tip.revision)
         return release(session, released, place, newest, what)
-    except LateError:
+    except OvertakenError:
         raise TakenOverError from None

@@ -6,7 +6,7 @@ from pathlib import Path
 from lunmapd.core.base.access import Role
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.reasons import Reason
-from lunmapd.store.session.errors import TreeError, UnheardError, UnreachableError
+from lunmapd.store.session.errors import NoAccessError, TreeError, UnreachableError
 
 
 class TlsFailedError(UnreachableError, reason=Reason.TLS_FAILED):
@@ -24,7 +24,7 @@ class TlsFailedError(UnreachableError, reason=Reason.TLS_FAILED):
         )
 
 
-class CredentialsError(UnheardError, reason=Reason.CREDENTIALS):
+class CredentialsError(NoAccessError, reason=Reason.CREDENTIALS):
     """A certificate, key or password file can't be used; `problem` says why."""
 
     exit_code = Exit.UNUSABLE
@@ -45,7 +45,7 @@ class SaslMissingError(TreeError, reason=Reason.SASL_MISSING):
         )
 
 
-class NotAuthenticatedError(UnheardError, reason=Reason.NOT_AUTHENTICATED):
+class NotAuthenticatedError(NoAccessError, reason=Reason.NOT_AUTHENTICATED):
     """The servers were reached and refuse who we say we are; `login` is the setting that says it, empty if none does."""
 
     def __init__(self, hosts: str, login: str) -> None:
@@ -73,7 +73,7 @@ class UnknownIdentityError(TreeError, reason=Reason.UNKNOWN_IDENTITY):
         )
 
 
-class NotPermittedError(UnheardError, reason=Reason.NOT_PERMITTED):
+class NotPermittedError(NoAccessError, reason=Reason.NOT_PERMITTED):
     """The ACL of a znode forbids it. `who` is what the servers take us for; a `role`, or being `node`, would allow it."""
 
     def __init__(self, znode: str, who: Sequence[str], role: Role, node: str = "") -> None:

@@ -12,11 +12,11 @@ class TreeError(StoreError, ConditionError, reason=None):
     """Root of the errors for which a node can't read or follow the tree: its condition StoreReadable has the reason."""
 
 
-class UnheardError(TreeError, reason=None):
+class NoAccessError(TreeError, reason=None):
     """Nothing was heard of the tree, whether nobody answered or we may not know."""
 
 
-class UnreachableError(UnheardError, reason=Reason.UNREACHABLE):
+class UnreachableError(NoAccessError, reason=Reason.UNREACHABLE):
     """No answer from ZooKeeper within the deadline (seconds)."""
 
     exit_code = Exit.UNREACHABLE
@@ -32,7 +32,7 @@ class LostError(UnreachableError, reason=Reason.LOST):
     """The connection broke, or the deadline passed, with a request under way: it may or may not have been done."""
 
 
-class NoClientError(UnheardError, reason=Reason.NO_CLIENT):
+class NoClientError(NoAccessError, reason=Reason.NO_CLIENT):
     """No client of ZooKeeper can be made on this machine, as when the process may open no more files or threads."""
 
     exit_code = Exit.UNREACHABLE
@@ -44,7 +44,7 @@ class NoClientError(UnheardError, reason=Reason.NO_CLIENT):
         )
 
 
-class RefusedError(TreeError, reason=Reason.REFUSED):
+class ServerRefusedError(TreeError, reason=Reason.REFUSED):
     """ZooKeeper answered with an error that no part of lunmapd expects, such as a missing permission."""
 
     def __init__(self, reason: str) -> None:

@@ -26,7 +26,7 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError, UnknownIdentityError
 from lunmapd.store.session.client import LoginRequiredError
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
-from lunmapd.store.session.errors import LostError, RefusedError, StoreError
+from lunmapd.store.session.errors import LostError, ServerRefusedError, StoreError
 from lunmapd.store.session.link import Link
 from lunmapd.store.session.whoami import ask_who
 
@@ -62,7 +62,7 @@ class Session:
     """A session on `hosts` (`host:port,...`) for the tree at `chroot`. Times are in seconds.
 
     Every call raises UnreachableError after `deadline` (TlsFailedError if that is why), NotAuthenticatedError at once,
-    NotPermittedError, UnknownIdentityError, RefusedError for any other unexpected answer, and lets pass kazoo's NoNodeError, NodeExistsError and
+    NotPermittedError, UnknownIdentityError, ServerRefusedError for any other unexpected answer, and lets pass kazoo's NoNodeError, NodeExistsError and
     BadVersionError. Where a call has `at`, that is the znode that errors name, by its path in the tree.
     Close it, or use it as a context manager.
     """
@@ -180,7 +180,7 @@ class Session:
         except _LOST as error:
             raise LostError(self.hosts, self.deadline, f" ({type(error).__name__})") from error
         except ZookeeperError as error:
-            raise RefusedError(type(error).__name__) from error
+            raise ServerRefusedError(type(error).__name__) from error
         self.link.answered()
         return found
 

@@ -18,7 +18,7 @@ from lunmapd.store.session.errors import (
     DamagedError,
     LostError,
     NotInitialisedError,
-    RefusedError,
+    ServerRefusedError,
     UnreachableError,
 )
 from lunmapd.store.session.session import Session
@@ -83,7 +83,7 @@ def _make(session: Session, path: str, owner: Identity) -> bool:
     except NodeExistsError:
         return False
     except NotPermittedError:
-        raise RefusedError(f"no permission to create {path}") from None
+        raise ServerRefusedError(f"no permission to create {path}") from None
     return True
 
 

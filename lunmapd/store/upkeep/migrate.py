@@ -42,7 +42,7 @@ class OldNodesError(StoreError):
 def migrate(session: Session, convert: Converter, options: CommitOptions) -> Revision | None:
     """Convert the documents and set the schema, in one commit; None when the tree has this schema already.
 
-    Raises OldNodesError, StagedError, LateError when somebody committed meanwhile, and the errors of `publish`.
+    Raises OldNodesError, StagedError, OvertakenError when somebody committed meanwhile, and the errors of `publish`.
     """
     latest = read_tree(session)
     if latest.schema == SCHEMA:

@@ -11,7 +11,7 @@ from lab import Lab
 from lab.wait import wait_until
 from lunmapd.store.session.access_errors import NotAuthenticatedError
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials, PasswordLogin
-from lunmapd.store.session.errors import UnheardError
+from lunmapd.store.session.errors import NoAccessError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.watch import watch_head
@@ -48,7 +48,7 @@ def let_in(session: Session) -> bool:
     """Tell whether a session gets at the tree, which is at revision 0."""
     try:
         return read_tree(session).revision == 0
-    except UnheardError:
+    except NoAccessError:
         return False
 
 
@@ -116,7 +116,7 @@ def test_a_password_file_that_vanishes_is_said(
     def named() -> bool:
         try:
             read_tree(session)
-        except UnheardError as error:
+        except NoAccessError as error:
             seen.append(str(error))
         return any("no such file" in text for text in seen)
 

@@ -11,7 +11,12 @@ import pytest
 from lab.wait import wait_until
 from lunmapd.core.base.access import MEMBERS
 from lunmapd.core.fleet.status import Live
-from lunmapd.store.session.errors import NotInitialisedError, RefusedError, UnheardError, UnreachableError
+from lunmapd.store.session.errors import (
+    NoAccessError,
+    NotInitialisedError,
+    ServerRefusedError,
+    UnreachableError,
+)
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet, register, write_status
 from lunmapd.store.tree.read import read_tree, refresh
@@ -206,7 +211,7 @@ def answer(session: Session) -> str:
     """Return how a look at the tree ends."""
     try:
         read_tree(session)
-    except UnheardError as error:
+    except NoAccessError as error:
         return type(error).__name__
     return "read"
 
@@ -278,5 +283,5 @@ def test_an_unexpected_refusal_is_named(session: Session) -> None:
     """An error that nobody expects comes out as a refusal with its name, not as kazoo's."""
     register(session, "n1", Live("m1", "b", "1", ""))
     path = session.path("members/n1/live/child")
-    with pytest.raises(RefusedError, match="NoChildrenForEphemerals"):
+    with pytest.raises(ServerRefusedError, match="NoChildrenForEphemerals"):
         session.repeat(lambda client: client.create_async(path, b""))

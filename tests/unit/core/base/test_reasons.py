@@ -36,7 +36,7 @@ ERRORS: list[tuple[type[ConditionError], str]] = [
     (errors.UnreachableError, "Unreachable"),
     (errors.LostError, "Lost"),
     (errors.NoClientError, "NoClient"),
-    (errors.RefusedError, "Refused"),
+    (errors.ServerRefusedError, "Refused"),
     (errors.NotInitialisedError, "NotInitialised"),
     (errors.ForeignClusterError, "ForeignCluster"),
     (errors.WentBackError, "WentBack"),
