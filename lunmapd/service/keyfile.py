@@ -5,17 +5,16 @@ It is the one file that must not be readable by others, so it is refused, not me
 
 import base64
 import binascii
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.secrets.sealing import KEY_BYTES, Keyring, key_id, keyring
+from lunmapd.files import replace_file
 from lunmapd.store.session.access_errors import CredentialsError
 from lunmapd.store.session.secret_files import read_private
 
 DEFAULT_PATH = Path("/etc/lunmapd/secrets.key")
-_ONLY_OWNER = 0o600
 _HEAD = (
     "# Keys of lunmapd's secrets, the current one first. Whoever reads this can read every CHAP password.\n"
 )
@@ -67,18 +66,7 @@ def add_key(path: Path, key: bytes) -> str:
     keys = {key_id(key): key} | dict(read_keys(path).keys)
     text = _HEAD + "".join(f"{base64.b64encode(value).decode()}\n" for value in keys.values())
     try:
-        _replace(path, text.encode())
+        replace_file(path, (text.encode(),))
     except OSError as error:
         raise KeyFileError(f"can't write the key file: {error}") from None
     return key_id(key)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _ONLY_OWNER)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

@@ -8,9 +8,9 @@ import json
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from lunmapd.agent.state.files import replace_file
 from lunmapd.core.base.errors import ConditionError
 from lunmapd.core.base.reasons import Reason
+from lunmapd.files import replace_file
 
 
 class ClaimsUnreadableError(ConditionError, reason=Reason.CLAIMS_UNREADABLE):
@@ -49,7 +49,7 @@ class Claims:
         if names == self.read():
             return
         try:
-            replace_file(self._path, json.dumps(sorted(names)).encode())
+            replace_file(self._path, (json.dumps(sorted(names)).encode(),))
         except OSError as error:
             raise ClaimsUnwritableError(
                 f"can't write {self._path}: {error}; nothing was changed in LIO"

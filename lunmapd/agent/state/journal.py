@@ -10,8 +10,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from lunmapd.agent.state.files import replace_file, write_all
 from lunmapd.core.base.errors import LunmapdError
+from lunmapd.files import replace_file, write_all
 
 _DIGITS = 64
 
@@ -99,7 +99,7 @@ class Journal:
     def replace(self, content: bytes) -> None:
         """Begin anew with one line, in one step: after a crash either the old lines are there or the new one."""
         line, digest = _line("", content)
-        replace_file(self._path, line)
+        replace_file(self._path, (line,))
         self._lines = Lines((), len(line), digest)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from msgspec import Struct
 
 from lunmapd import __version__
-from lunmapd.agent.state.files import replace_file
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.reasons import OF_BACKINGS
@@ -13,6 +12,7 @@ from lunmapd.core.fleet.status import At
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desire
 from lunmapd.core.planning.drift import Known
+from lunmapd.files import replace_file
 
 FILE = "seen.json"
 
@@ -74,7 +74,7 @@ class PastFile:
         if past == self._past:
             return
         try:
-            replace_file(self._path, encode(past))
+            replace_file(self._path, (encode(past),))
         except OSError as error:
             self._forget()
             raise PastUnwritableError(

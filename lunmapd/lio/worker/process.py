@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from lunmapd.files import write_all
 from lunmapd.lio.worker import wire
 
 _CHUNK = 1 << 16  # what a pipe holds
@@ -49,15 +50,13 @@ class WorkerProcess:
     def send(self, request: wire.Request, deadline: float) -> None:
         """Ask. `deadline` is by time.monotonic(). Raises WorkerLateError, WorkerGoneError."""
         self.under_way = {}
-        rest = memoryview(wire.encode_message(request) + b"\n")
         descriptor = _stream(self._process.stdin)
         os.set_blocking(descriptor, False)
-        while rest:
-            _wait(descriptor, select.POLLOUT, deadline)
-            try:
-                rest = rest[os.write(descriptor, rest) :]
-            except BrokenPipeError:
-                raise WorkerGoneError(self._exit_text()) from None
+        line = wire.encode_message(request) + b"\n"
+        try:
+            write_all(descriptor, line, lambda: _wait(descriptor, select.POLLOUT, deadline))
+        except BrokenPipeError:
+            raise WorkerGoneError(self._exit_text()) from None
 
     def receive(self, deadline: float) -> wire.Answer:
         """Return the next answer. Raises WorkerLateError, WorkerGoneError."""

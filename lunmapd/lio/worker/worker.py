@@ -20,6 +20,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.outcome import Ledger
 from lunmapd.core.planning.plan import Step
+from lunmapd.files import write_all
 from lunmapd.lio.apply import luns
 from lunmapd.lio.apply.apply import apply_step
 from lunmapd.lio.apply.prepare import prepare_kernel
@@ -142,15 +143,9 @@ def main(*, parallel: bool) -> None:
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     try:
-        serve(sys.stdin.buffer, lambda line: _write(answers.fileno(), line), parallel=parallel)
+        serve(sys.stdin.buffer, partial(write_all, answers.fileno()), parallel=parallel)
     except BrokenPipeError:
         return
-
-
-def _write(descriptor: int, line: bytes) -> None:
-    rest = memoryview(line)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 if __name__ == "__main__":
