@@ -4,7 +4,7 @@
 repeated). A layer that can't run on this machine is named and counts as a failure, and so does a skipped test: a layer that was
 not run proved nothing.
 
-The lab's layer mostly waits: for machines, timeouts, sessions. So the others run beside it, one after the other, cheapest first.
+The system layer mostly waits: for machines, timeouts, sessions. So the others run beside it, one after the other, cheapest first.
 
 When all of them are over, a few tests that failed are run once more, with nothing beside them. One that passes then is not what the
 change at hand broke: it is told of as unsteady, with its error, and is a race to be looked for.
@@ -46,7 +46,11 @@ LAYERS = (
     Layer("integration", "a real ZooKeeper ensemble", "tests/integration", needs_lab=True),
     Layer("chaos", "writers and nodes get over every fault of an ensemble", "tests/chaos", needs_lab=True),
     Layer(
-        "lab", "storage nodes and an initiator on real kernels", "tests/system", needs_lab=True, beside=True
+        "system",
+        "storage nodes and an initiator on real kernels",
+        "tests/system",
+        needs_lab=True,
+        beside=True,
     ),
 )
 
@@ -123,7 +127,7 @@ def run(layer: Layer, *, fast: bool = False, failed_only: bool = False) -> Outco
     report = BUILD / f"junit-{layer.name}{'-again' if failed_only else ''}.xml"
     report.unlink(missing_ok=True)
     command = [*_pytest(layer), f"--junitxml={report}"]
-    command += ["-m", "not lab"] if fast else []
+    command += ["-m", "not kernel"] if fast else []
     command += ["--last-failed", "--last-failed-no-failures=none"] if failed_only else []
     began = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
@@ -206,7 +210,7 @@ def _summarise(outcomes: Sequence[Outcome], reasons: list[str]) -> None:
             print(f"  unsteady, it passed alone: {failure}")
     for reason in reasons:
         print(
-            f"contract, integration, chaos and lab can't run here: {reason} (make test-fast runs only the others)"
+            f"contract, integration, chaos and system can't run here: {reason} (make test-fast runs only the others)"
         )
     passed, failed = sum(o.passed for o in outcomes), sum(o.failed + o.skipped for o in outcomes)
     unsteady = sum(len(o.unsteady) for o in outcomes)

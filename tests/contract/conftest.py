@@ -19,7 +19,7 @@ def machine(new_lab: NewLab) -> Iterator[Machine]:
         node.kill()
 
 
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.lab)])
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.kernel)])
 def side(request: pytest.FixtureRequest) -> Iterator[Side]:
     """Return one side with nothing configured."""
     chosen: Side = FakeSide() if request.param == "fake" else RealSide(request.getfixturevalue("machine"))

@@ -16,7 +16,7 @@ from lab.wait import PATIENCE
 from lunmapd.core.node import lio_objects
 from lunmapd.lio.worker import wire
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 OTHER_HOST = "iqn.2020-01.org.example:other"
 OTHER = f"{IQN}-2"

@@ -18,7 +18,7 @@ from lunmapd.core.planning.outcome import failures
 from lunmapd.core.planning.plan import plan
 from lunmapd.lio.worker import wire
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 
 def test_a_mapping_is_read_only_until_it_is_written(pair: tuple[Machine, Initiator], real: RealSide) -> None:

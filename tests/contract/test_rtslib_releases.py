@@ -19,7 +19,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.outcome import failures
 from lunmapd.core.planning.plan import plan
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 # Debian 12's, and the newest. The older one needs six, which Debian 13 has not installed with rtslib.
 RELEASES = ("oldest", "newest")

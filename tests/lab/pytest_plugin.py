@@ -29,8 +29,7 @@ class NewLab(Protocol):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker and the list of open labs."""
-    config.addinivalue_line("markers", "lab: needs machines with real kernels (root rights and the lab)")
+    """Make the list of open labs."""
     config.stash[_OPEN] = []
 
 

@@ -10,7 +10,7 @@ from lab.wait import wait_until
 from lunmapd.client import Lunmap, parse_map
 from support.cluster import HOST, Cluster, StorageNode, bring_up
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 MIB = 1 << 20
 LINKS = "/etc/systemd/system"

@@ -13,7 +13,7 @@ from lunmapd.core.node import lio_objects
 from support.cluster import HOST, SAN, SCRATCH, bring_up
 from system.scene import Noticed, Prediction, Scene
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 GUEST, MEMBER = "iqn.2026-01.org.example:guest", "iqn.2026-01.org.example:member"
 MAP = f"""

@@ -11,7 +11,7 @@ from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
 from support.cluster import HOST, SAN, Cluster, bring_up
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 WORD, ANSWER, DISCOVERED = "the hosts own word", "the answer of san", "who may look at me"
 

@@ -9,7 +9,7 @@ from lab import Lab
 from lab.wait import PATIENCE, wait_until
 from support.cluster import SESSION_TIMEOUT, Ctl, StorageNode
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 
 def test_a_clock_that_jumps_costs_no_session(lab: Lab) -> None:

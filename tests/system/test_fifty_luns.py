@@ -12,7 +12,7 @@ from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
 from support.cluster import HOST, SAN, Cluster, Ctl, bring_up
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 BAD = "iqn.2026-01.org.example:bad"
 THEIRS = "iqn.2003-01.org.linux-iscsi.other:theirs"

@@ -25,7 +25,7 @@ from support.cluster import (
     settings,
 )
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 MIB = 1 << 20
 LOGS = "360014053f1d6c1e00024f0b9f3e7a51c"

@@ -15,7 +15,7 @@ from lab.leftovers import reap, states
 from lab.pytest_plugin import NewLab
 from lab.result import run
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 TESTS = str(Path(__file__).parents[1])
 
 

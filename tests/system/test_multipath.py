@@ -5,7 +5,7 @@ import pytest
 from lab import Initiator, Lab, Machine, Map, wait_for
 from system.export import export
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 
 def _both_paths(maps: list[Map]) -> bool:

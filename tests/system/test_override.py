@@ -10,7 +10,7 @@ from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
 from support.cluster import SAN, Cluster, bring_up
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 WWID = "36001405" + "3f1d6c1e00014f0b9f3e7a51c"
 ALLOW = "allow: session-drop\n"

@@ -11,7 +11,7 @@ from lab.project import package
 from lab.pytest_plugin import NewLab
 from lunmapd.service.ctl.cli import ctl
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 TREE = Path(__file__).parents[2]
 SETTINGS = "/etc/lunmapd/lunmapd.yaml"

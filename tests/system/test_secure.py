@@ -9,7 +9,7 @@ from lab.wait import wait_until
 from support.cluster import Ctl, StorageNode, settings
 from support.secure import Secure, secure
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 TLS = "/etc/lunmapd/tls"
 DROP_IN = f"[Service]\nLoadCredential=key:{TLS}/n1.key\n"

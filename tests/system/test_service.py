@@ -15,7 +15,7 @@ from lunmapd.core.base.messages import Message
 from support.cluster import HOST, METRICS, SAN, SCRATCH, SESSION_TIMEOUT, SETTINGS, Ctl, StorageNode, settings
 from system.serving import Site, converged, undisturbed
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 TREE = Path(__file__).parents[2]
 DEB = "/root/lunmapd.deb"

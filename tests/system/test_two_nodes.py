@@ -11,7 +11,7 @@ from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
 from support.cluster import DB1, HOST, PID, Cluster, StorageNode, bring_up
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 MIB = 1 << 20
 SAN, ONE, TWO, GUEST = (f"iqn.2026-01.org.example:{name}" for name in ("san", "one", "two", "guest"))

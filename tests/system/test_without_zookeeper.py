@@ -10,7 +10,7 @@ from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
 from support.cluster import DB1, LOG, Cluster, StorageNode, bring_up
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.kernel
 
 MIB = 1 << 20
 ISOLATION = "isolation: {after: 10}\n"
