@@ -14,6 +14,7 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.store.session.session import Session
 from lunmapd.store.upkeep.init import initialise
 from support.agents import Nodes
+from support.cluster import Ctl
 from support.plain_client import make_former_tree
 from support.sessions import Connect
 
@@ -72,6 +73,12 @@ def session(connect: Connect) -> Session:
     opened = connect()
     initialise(opened)
     return opened
+
+
+@pytest.fixture
+def ctl(session: Session) -> Ctl:
+    """Give lunmapctl on the tree of `session`."""
+    return Ctl(session.hosts, session.root)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ _WITH_CHAP = "".join(
 
 
 @pytest.fixture
-def cluster(lab: Lab) -> Cluster:
+def targetcli_cluster(lab: Lab) -> Cluster:
     """Give a node on which targetcli can be used, and its daemon runs without a map."""
     found = bring_up(lab, nodes=1)
     # targetcli asks for tcmu-runner there.
@@ -57,20 +57,20 @@ def cluster(lab: Lab) -> Cluster:
     return found
 
 
-def test_a_target_of_another_tool_is_taken_over_under_io(cluster: Cluster) -> None:
+def test_a_target_of_another_tool_is_taken_over_under_io(targetcli_cluster: Cluster) -> None:
     """Its map is printed, committed, proved by an empty plan and taken over; no session and no I/O notices, and then it is ours."""
-    (node,) = cluster.nodes
+    (node,) = targetcli_cluster.nodes
     node.machine.run("truncate -s 64M /srv/logs.img")
     node.machine.run("targetcli", input=_MADE)
-    cluster.initiator.discover(node.machine.address)
-    cluster.initiator.login(OLD)
-    io = started_io(cluster, OLD)
-    sessions = cluster.initiator.sessions()
+    targetcli_cluster.initiator.discover(node.machine.address)
+    targetcli_cluster.initiator.login(OLD)
+    io = started_io(targetcli_cluster, OLD)
+    sessions = targetcli_cluster.initiator.sessions()
     theirs = [line for line in node.lio().splitlines() if "cached" in line or STRANGE in line]
     drafted = node.machine.run("lunmapd adopt").stdout
     assert f"# not taken over: {STRANGE}: cached: it was opened with a write-back cache" in drafted
     assert node.machine.run("lunmapd adopt --check", check=False).stdout.startswith("the plan is empty: 0")
-    cluster.ctl.apply(drafted, wait=None)
+    targetcli_cluster.ctl.apply(drafted, wait=None)
     before = node.lio()
     checked = node.machine.run("lunmapd adopt --check").stdout
     assert "the plan is empty: 1 targets" in checked
@@ -80,19 +80,19 @@ def test_a_target_of_another_tool_is_taken_over_under_io(cluster: Cluster) -> No
     assert "no session was dropped; the plan is empty" in taken
     assert node.lio() == before
     node.start()
-    wait_until("the node is as the map says", cluster.all_well)
+    wait_until("the node is as the map says", targetcli_cluster.all_well)
     assert node.lio() == before
     assert "create" not in node.log()
-    _contest(cluster)
-    cluster.ctl.apply(drafted.replace("lun: 5\n", "lun: 9\n"))
+    _contest(targetcli_cluster)
+    targetcli_cluster.ctl.apply(drafted.replace("lun: 5\n", "lun: 9\n"))
     then = io.progress.operations
     wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
     final = io.stop()
     assert (final.errors, final.mismatches) == (0, 0)
-    assert cluster.initiator.sessions() == sessions
+    assert targetcli_cluster.initiator.sessions() == sessions
     assert "lun_9" in node.lio()
     assert [line for line in node.lio().splitlines() if "cached" in line or STRANGE in line] == theirs
-    cluster.ctl.apply("nodes: {n1: {tpg_tag: 1, portals: [10.0.0.1]}}")
+    targetcli_cluster.ctl.apply("nodes: {n1: {tpg_tag: 1, portals: [10.0.0.1]}}")
     assert "/vol" not in node.lio()
     assert OLD not in node.lio()
     assert [line for line in node.lio().splitlines() if "cached" in line or STRANGE in line] == theirs
@@ -119,24 +119,24 @@ def _contest(cluster: Cluster) -> None:
     wait_until("it is well again", cluster.all_well)
 
 
-def test_a_taking_over_that_is_killed_is_done_again(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_taking_over_that_is_killed_is_done_again(targetcli_cluster: Cluster, tmp_path: Path) -> None:
     """With CHAP sealed into the map, killed between any two marks, and with a daemon in between: no session notices, and then all is ours."""
-    (node,) = cluster.nodes
+    (node,) = targetcli_cluster.nodes
     key = tmp_path / "secrets.key"
-    cluster.ctl("secret", "--key-file", str(key), "new-key")
+    targetcli_cluster.ctl("secret", "--key-file", str(key), "new-key")
     node.machine.put("/etc/lunmapd/secrets.key", key.read_text(), mode=0o600)
     node.machine.run("truncate -s 64M /srv/first.img /srv/second.img")
     node.machine.run("targetcli", input=f"{_WITH_CHAP}saveconfig /root/saved.json\nexit\n")
-    cluster.initiator.discover(node.machine.address)
-    cluster.initiator.chap(username=USER, password=WORD)
+    targetcli_cluster.initiator.discover(node.machine.address)
+    targetcli_cluster.initiator.chap(username=USER, password=WORD)
     for target in (ONE, TWO):
-        cluster.initiator.login(target)
-    io = started_io(cluster, ONE)
-    sessions = cluster.initiator.sessions()
+        targetcli_cluster.initiator.login(target)
+    io = started_io(targetcli_cluster, ONE)
+    sessions = targetcli_cluster.initiator.sessions()
     drafted = node.machine.run("lunmapd adopt").stdout
     saved = node.machine.run("lunmapd adopt --from /root/saved.json").stdout
     assert without_port_ids(saved) == without_port_ids(drafted)
-    cluster.ctl.apply(node.machine.run("lunmapd adopt --seal").stdout, wait=None)
+    targetcli_cluster.ctl.apply(node.machine.run("lunmapd adopt --seal").stdout, wait=None)
     before = node.lio()
     node.stop()
     kill_taking(node, 2)
@@ -153,15 +153,15 @@ def test_a_taking_over_that_is_killed_is_done_again(cluster: Cluster, tmp_path: 
     assert (again.status, "start lunmapd" in again.stderr) == (6, True)
     assert node.lio() == before
     node.start()
-    wait_until("the node is as the map says", cluster.all_well)
+    wait_until("the node is as the map says", targetcli_cluster.all_well)
     assert node.lio() == before
     then = io.progress.operations
     wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
     final = io.stop()
     assert (final.errors, final.mismatches) == (0, 0)
-    assert cluster.initiator.sessions() == sessions
-    cluster.initiator.logout(ONE)
-    cluster.initiator.login(ONE)
+    assert targetcli_cluster.initiator.sessions() == sessions
+    targetcli_cluster.initiator.logout(ONE)
+    targetcli_cluster.initiator.login(ONE)
 
 
 def without_port_ids(text: str) -> Lunmap:

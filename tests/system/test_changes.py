@@ -129,7 +129,7 @@ QUIET = {
 
 
 @pytest.fixture(scope="module")
-def shared(new_lab: NewLab) -> Iterator[Scene]:
+def busy_scene(new_lab: NewLab) -> Iterator[Scene]:
     """Give one cluster of two nodes to all tests of this module, with I/O that never stops."""
     with new_lab() as lab:
         cluster = bring_up(lab, nodes=2)
@@ -142,10 +142,10 @@ def shared(new_lab: NewLab) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def scene(shared: Scene) -> Scene:
+def scene(busy_scene: Scene) -> Scene:
     """Give it as a test finds it that comes first."""
-    shared.restore(TOLD)
-    return shared
+    busy_scene.restore(TOLD)
+    return busy_scene
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())

@@ -1,16 +1,14 @@
 """A node with fifty LUNs of which three can't be served, beside a target of another tool."""
 
 import json
-from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
-from support.cluster import HOST, SAN, Cluster, Ctl, bring_up
+from support.cluster import HOST, SAN, Cluster, Ctl
 
 pytestmark = pytest.mark.kernel
 
@@ -86,19 +84,17 @@ def _lun(number: int, more: str = "", *, mapped: bool = True) -> str:
 
 
 @pytest.fixture(scope="module")
-def shared(new_lab: NewLab) -> Iterator[tuple[Cluster, dict[str, str]]]:
-    """Give a node with another tool's target, the content of that, and an initiator without multipath and udev."""
-    with new_lab() as lab:
-        cluster = bring_up(lab, nodes=1)
-        cluster.initiator.machine.run(_ALONE)
-        foreign(cluster, "make")
-        yield cluster, json.loads(foreign(cluster, "show"))
+def foreign_node(one_node: Cluster) -> tuple[Cluster, dict[str, str]]:
+    """Give a node with a foreign target, that target's content, and an initiator without multipath and udev."""
+    one_node.initiator.machine.run(_ALONE)
+    foreign(one_node, "make")
+    return one_node, json.loads(foreign(one_node, "show"))
 
 
 @pytest.fixture
-def site(shared: tuple[Cluster, dict[str, str]], tmp_path: Path) -> Site:
+def site(foreign_node: tuple[Cluster, dict[str, str]], tmp_path: Path) -> Site:
     """Give them with a file for each LUN but one, the secrets set, and nobody logged in."""
-    cluster, theirs = shared
+    cluster, theirs = foreign_node
     files = " ".join(f"/srv/l{number}" for number in LUNS if number != MISSING)
     cluster.nodes[0].machine.run(f"rm -f /srv/l{MISSING}; truncate -s 1M {files}")
     cluster.initiator.end_io()

@@ -8,7 +8,6 @@ from functools import partial
 import pytest
 
 from lab import CommandFailed
-from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
 from support.cluster import (
     DB1,
@@ -21,7 +20,6 @@ from support.cluster import (
     SETTINGS,
     Cluster,
     StorageNode,
-    bring_up,
     settings,
 )
 
@@ -40,20 +38,13 @@ LATE = """
 ALONE = "iqn.2026-01.org.example:alone"
 
 
-@pytest.fixture(scope="module")
-def shared(new_lab: NewLab) -> Iterator[Cluster]:
-    """Give one cluster of two nodes to all tests of this module."""
-    with new_lab() as lab:
-        yield bring_up(lab, nodes=2)
-
-
 @pytest.fixture
-def cluster(shared: Cluster) -> Iterator[Cluster]:
+def cluster(two_nodes: Cluster) -> Iterator[Cluster]:
     """Give the cluster with all of it running, the example applied everywhere, and nobody logged in."""
-    shared.restore(shared.for_two())
-    yield shared
-    shared.initiator.end_io()
-    shared.log_out()
+    two_nodes.restore(two_nodes.for_two())
+    yield two_nodes
+    two_nodes.initiator.end_io()
+    two_nodes.log_out()
 
 
 def sessions(cluster: Cluster) -> list[tuple[int, str]]:

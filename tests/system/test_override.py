@@ -1,14 +1,12 @@
 """Steps that would disturb an initiator are held on real nodes, under its I/O, and go on when it can bear them."""
 
 import json
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
-from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
-from support.cluster import SAN, Cluster, bring_up
+from support.cluster import SAN, Cluster
 
 pytestmark = pytest.mark.kernel
 
@@ -18,22 +16,20 @@ DRAINED = "n{0}: {{state: drained, tpg_tag: {0},"
 
 
 @pytest.fixture(scope="module")
-def shared(new_lab: NewLab) -> Iterator[Cluster]:
-    """Give two nodes that let no initiator lose its data, and one that is logged in to both."""
-    with new_lab() as lab:
-        found = bring_up(lab, nodes=2)
-        found.restore(found.for_two(), ALLOW)
-        found.login()
-        yield found
+def logged_in(two_nodes: Cluster) -> Cluster:
+    """Give two nodes that let no initiator lose its data, and an initiator that is logged in to both."""
+    two_nodes.restore(two_nodes.for_two(), ALLOW)
+    two_nodes.login()
+    return two_nodes
 
 
 @pytest.fixture
-def cluster(shared: Cluster) -> Cluster:
+def cluster(logged_in: Cluster) -> Cluster:
     """Give them with the whole map, the volume usable through both, and the logins known to both."""
-    shared.restore(shared.for_two(), ALLOW)
-    shared.paths(WWID)
-    wait_until("both nodes have told of the logins", partial(_told, shared, 2))
-    return shared
+    logged_in.restore(logged_in.for_two(), ALLOW)
+    logged_in.paths(WWID)
+    wait_until("both nodes have told of the logins", partial(_told, logged_in, 2))
+    return logged_in
 
 
 def _standing(cluster: Cluster, node: str) -> str:

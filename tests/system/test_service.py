@@ -64,7 +64,7 @@ dpkg-deb -b /root/newer /root/newer.deb
 
 
 @pytest.fixture(scope="module")
-def shared(new_lab: NewLab) -> Iterator[Site]:
+def installed(new_lab: NewLab) -> Iterator[Site]:
     """Give one site to all tests of this module, with the package on it and no settings."""
     deb = package(TREE)
     with new_lab(tree=None) as lab:
@@ -82,28 +82,28 @@ def shared(new_lab: NewLab) -> Iterator[Site]:
 
 
 @pytest.fixture
-def site(shared: Site) -> Iterator[Site]:
+def site(installed: Site) -> Iterator[Site]:
     """Give the site with the package installed, configured, running, and as the map says, whatever a test before has left."""
-    shared.ensemble.start()
-    shared.ctl.apply(shared.map(), wait=None)
-    shared.machine.put("/root/settings", settings("n1", shared.ensemble.hosts))
-    shared.machine.run(f"{_DEVICES}; [ -x /usr/bin/lunmapd ] || dpkg -i {DEB}")
-    shared.machine.run(_RUN_AS_SET)
-    converged(shared)
-    shared.initiator.end_io()
-    if not shared.initiator.sessions():
-        shared.initiator.discover(shared.machine.address)
-        shared.initiator.login(SAN)
-    yield shared
-    assert "Traceback" not in shared.journal()
+    installed.ensemble.start()
+    installed.ctl.apply(installed.map(), wait=None)
+    installed.machine.put("/root/settings", settings("n1", installed.ensemble.hosts))
+    installed.machine.run(f"{_DEVICES}; [ -x /usr/bin/lunmapd ] || dpkg -i {DEB}")
+    installed.machine.run(_RUN_AS_SET)
+    converged(installed)
+    installed.initiator.end_io()
+    if not installed.initiator.sessions():
+        installed.initiator.discover(installed.machine.address)
+        installed.initiator.login(SAN)
+    yield installed
+    assert "Traceback" not in installed.journal()
 
 
-def test_an_installed_package_waits_for_its_settings(shared: Site) -> None:
+def test_an_installed_package_waits_for_its_settings(installed: Site) -> None:
     """Installing enables the service and starts nothing as long as there are no settings."""
-    shared.machine.run(f"dpkg -P lunmapd; rm -f {SETTINGS}; dpkg -i {DEB}")
-    assert shared.machine.run("systemctl is-enabled lunmapd").stdout == "enabled\n"
-    shared.machine.run("systemctl start lunmapd")
-    assert (shared.show("ActiveState"), shared.show("ConditionResult")) == ("inactive", "no")
+    installed.machine.run(f"dpkg -P lunmapd; rm -f {SETTINGS}; dpkg -i {DEB}")
+    assert installed.machine.run("systemctl is-enabled lunmapd").stdout == "enabled\n"
+    installed.machine.run("systemctl start lunmapd")
+    assert (installed.show("ActiveState"), installed.show("ConditionResult")) == ("inactive", "no")
 
 
 def test_stop_start_restart_and_kill_disturb_nobody(site: Site) -> None:

@@ -7,9 +7,8 @@ from functools import partial
 import pytest
 
 from lab.io import VerifiedIO
-from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
-from support.cluster import DB1, HOST, PID, Cluster, StorageNode, bring_up
+from support.cluster import DB1, HOST, PID, Cluster, StorageNode
 
 pytestmark = pytest.mark.kernel
 
@@ -51,24 +50,22 @@ STATES = {"0x00": "optimized", "0x01": "non-optimized"}
 
 
 @pytest.fixture(scope="module")
-def shared(new_lab: NewLab) -> Iterator[Cluster]:
-    """Give two nodes that serve one volume, preferably through the first, and an initiator that is logged in to both."""
-    with new_lab() as lab:
-        found = bring_up(lab, nodes=2)
-        found.restore(filled(found, MAP))
-        found.login()
-        yield found
+def logged_in(two_nodes: Cluster) -> Cluster:
+    """Give two nodes that serve one volume, preferred on the first, and an initiator that is logged in to both."""
+    two_nodes.restore(filled(two_nodes, MAP))
+    two_nodes.login()
+    return two_nodes
 
 
 @pytest.fixture
-def cluster(shared: Cluster) -> Cluster:
+def cluster(logged_in: Cluster) -> Cluster:
     """Give them with both nodes at the map, and both paths as it says."""
-    for node in shared.nodes:
+    for node in logged_in.nodes:
         if node.machine.running():
             node.machine.run("for each in /dev/mapper/slow?; do dmsetup resume $each; done", check=False)
-    shared.restore(filled(shared, MAP))
-    wait_until("both paths are as the map says", partial(shows, shared, AT_REST))
-    return shared
+    logged_in.restore(filled(logged_in, MAP))
+    wait_until("both paths are as the map says", partial(shows, logged_in, AT_REST))
+    return logged_in
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ ISOLATION = "isolation: {after: 10}\n"
 
 
 @pytest.fixture(scope="module")
-def shared(new_lab: NewLab) -> Iterator[Cluster]:
+def logged_in(new_lab: NewLab) -> Iterator[Cluster]:
     """Give two nodes with disks that survive, the example map, and an initiator that is logged in to both."""
     with new_lab() as lab:
         found = bring_up(lab, nodes=2, persistent=True)
@@ -27,14 +27,14 @@ def shared(new_lab: NewLab) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def cluster(shared: Cluster) -> Cluster:
+def cluster(logged_in: Cluster) -> Cluster:
     """Give them with both nodes at the map, both within reach of the server, and the volume usable through both."""
-    (server,) = shared.ensemble.servers
-    for node in shared.nodes:
+    (server,) = logged_in.ensemble.servers
+    for node in logged_in.nodes:
         server.heed(node.machine.spec.place)
-    shared.restore(shared.for_two())
-    shared.paths(DB1)
-    return shared
+    logged_in.restore(logged_in.for_two())
+    logged_in.paths(DB1)
+    return logged_in
 
 
 def goes_on(io: VerifiedIO) -> None:

@@ -27,7 +27,7 @@ MAP = many(*range(10))
 
 
 @pytest.fixture
-def agent(session: Session, make: Nodes, clock: Clock) -> Agent:
+def failing_agent(session: Session, make: Nodes, clock: Clock) -> Agent:
     """Give a node with ten Luns, of which one has no device."""
     put(session, MAP)
     make.kernel.missing.add("/dev/l3")
@@ -43,87 +43,93 @@ def reasons(agent: Agent) -> dict[str, str]:
     return {entry.lun: entry.reason for entry in agent.status.failing}
 
 
-def test_others_are_followed_by_their_change_alone(session: Session, make: Nodes, agent: Agent) -> None:
+def test_others_are_followed_by_their_change_alone(
+    session: Session, make: Nodes, failing_agent: Agent
+) -> None:
     """Beside a Lun that fails a commit of others costs no look at everything; the one that fails stays reported."""
     put(session, many(*range(2, 12)))
-    turn = agent.turn()
+    turn = failing_agent.turn()
     assert shown(make.kernel) == {f"l{number}" for number in range(2, 12)} - {"l3"}
-    assert (make.kernel.looks, reasons(agent), agent.status.waiting) == (0, {"l3": "BackingDeviceMissing"}, 2)
+    assert (make.kernel.looks, reasons(failing_agent), failing_agent.status.waiting) == (
+        0,
+        {"l3": "BackingDeviceMissing"},
+        2,
+    )
     assert not turn.converged
-    assert applied(agent) is None
-    assert conditions(agent)[APPLIED] == "Failing"
+    assert applied(failing_agent) is None
+    assert conditions(failing_agent)[APPLIED] == "Failing"
 
 
-def test_it_is_tried_when_its_time_has_come(make: Nodes, clock: Clock, agent: Agent) -> None:
+def test_it_is_tried_when_its_time_has_come(make: Nodes, clock: Clock, failing_agent: Agent) -> None:
     """Not before, each time later, and at least as often as everything is looked at."""
     make.kernel.done.clear()
     for delay in (RETRY, 2 * RETRY, 4 * RETRY):
         clock.now += delay - 0.1
-        agent.turn()
+        failing_agent.turn()
         assert make.kernel.looks == 0
         clock.now += 0.1
-        agent.turn()
+        failing_agent.turn()
         assert make.kernel.looks == 2
         make.kernel.looks = 0
     make.kernel.missing.clear()
     clock.now += AUDIT
-    assert agent.turn().converged
+    assert failing_agent.turn().converged
     assert make.serves(MAP)
 
 
-def test_a_device_that_came_is_taken_at_once(make: Nodes, agent: Agent) -> None:
+def test_a_device_that_came_is_taken_at_once(make: Nodes, failing_agent: Agent) -> None:
     """An event of udev lets everything be tried."""
     make.kernel.missing.clear()
-    agent.try_again()
-    assert agent.turn().converged
+    failing_agent.try_again()
+    assert failing_agent.turn().converged
 
 
-def test_new_settings_try_at_once(make: Nodes, agent: Agent) -> None:
+def test_new_settings_try_at_once(make: Nodes, failing_agent: Agent) -> None:
     """So does SIGHUP."""
     make.kernel.missing.clear()
-    agent.adopt(POLICY)
-    assert agent.turn().converged
+    failing_agent.adopt(POLICY)
+    assert failing_agent.turn().converged
 
 
-def test_a_new_session_tries_at_once(session: Session, make: Nodes, agent: Agent) -> None:
+def test_a_new_session_tries_at_once(session: Session, make: Nodes, failing_agent: Agent) -> None:
     """So does a session that had to be made anew."""
     make.kernel.missing.clear()
     old = session.session_id
     expire(session)
     wait_until("a new session", lambda: session.session_id not in {None, old})
-    wait_until("the agent converges", lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: failing_agent.turn().converged)
 
 
-def test_a_lun_that_was_put_right_in_the_map_is_tried_at_once(session: Session, agent: Agent) -> None:
+def test_a_lun_that_was_put_right_in_the_map_is_tried_at_once(session: Session, failing_agent: Agent) -> None:
     """The path was wrong, the map has another one now."""
     right = replace(MAP.luns["l3"], backing=Block("/dev/right"))
     put(session, replace(MAP, luns={**MAP.luns, "l3": right}))
-    assert agent.turn().converged
+    assert failing_agent.turn().converged
 
 
-def test_a_restart_tries_at_once(make: Nodes, agent: Agent) -> None:
+def test_a_restart_tries_at_once(make: Nodes, failing_agent: Agent) -> None:
     """What the former daemon has put off is not put off by the next one."""
-    assert reasons(agent)
+    assert reasons(failing_agent)
     make.kernel.missing.clear()
     assert make(policy=POLICY).turn().converged
 
 
 def test_a_removal_that_failed_stays_decided(
-    session: Session, make: Nodes, clock: Clock, agent: Agent
+    session: Session, make: Nodes, clock: Clock, failing_agent: Agent
 ) -> None:
     """What was let pass and could not be done is neither asked for again nor a reason to look at everything."""
     gone = next(name for name, item in make.kernel.objects.items() if _shows(item, "l5"))
     make.kernel.failures = {gone: Failure(Reason.IN_USE, "busy")}
     put(session, many(*(number for number in range(10) if number != 5)))
-    agent.turn()
-    assert reasons(agent) == {"l3": "BackingDeviceMissing", "l5": "InUse"}
+    failing_agent.turn()
+    assert reasons(failing_agent) == {"l3": "BackingDeviceMissing", "l5": "InUse"}
     make.kernel.looks = 0
     put(session, many(*(number for number in range(11) if number != 5)))
-    agent.turn()
+    failing_agent.turn()
     assert (make.kernel.looks, "l10" in shown(make.kernel), gone in make.kernel.objects) == (0, True, True)
     make.kernel.failures, make.kernel.missing = {}, set()
     clock.now += AUDIT
-    assert agent.turn().converged
+    assert failing_agent.turn().converged
 
 
 def _shows(item: lio_objects.Object, name: str) -> bool:

@@ -31,7 +31,7 @@ MAP = many(*range(10))
 
 
 @pytest.fixture
-def agent(session: Session, make: Nodes, clock: Clock) -> Agent:
+def reporting_agent(session: Session, make: Nodes, clock: Clock) -> Agent:
     """Give a node that reports what hands do, and has applied a map of ten Luns."""
     put(session, MAP)
     found = make(policy=REPORTS, now=clock)
@@ -83,65 +83,67 @@ def test_by_default_it_is_put_right_and_told(
 
 
 def test_with_report_it_stays_and_the_map_is_carried_out(
-    session: Session, make: Nodes, clock: Clock, agent: Agent
+    session: Session, make: Nodes, clock: Clock, reporting_agent: Agent
 ) -> None:
     """What was changed is named with its Lun; a new revision is done but for that, also by the change alone."""
     key = unmap(make, "l3")
     clock.now += AUDIT
-    assert not agent.turn().converged
-    assert (conditions(agent)[APPLIED], failing(agent)) == ("Drifted", {"l3": "Drifted"})
+    assert not reporting_agent.turn().converged
+    assert (conditions(reporting_agent)[APPLIED], failing(reporting_agent)) == ("Drifted", {"l3": "Drifted"})
     assert (
         f"somebody changed 1 objects by hand, and they stay so, since the setting 'drift' says report: {lio_objects.show_key(key)}"
-        in message(agent, APPLIED)
+        in message(reporting_agent, APPLIED)
     )
-    assert standing(agent.status) is Standing.DEGRADED
+    assert standing(reporting_agent.status) is Standing.DEGRADED
     looks = make.kernel.looks
     put(session, many(*range(2, 12)))
-    agent.turn()
-    assert (make.kernel.looks, applied(agent)) == (looks, 1)
+    reporting_agent.turn()
+    assert (make.kernel.looks, applied(reporting_agent)) == (looks, 1)
     assert shown(make.kernel) == {f"l{number}" for number in range(2, 12)} - {"l3"}
-    assert failing(agent) == {"l3": "Drifted"}
+    assert failing(reporting_agent) == {"l3": "Drifted"}
 
 
 def test_what_was_reported_is_repaired_when_the_setting_changes(
-    make: Nodes, clock: Clock, agent: Agent, caplog: pytest.LogCaptureFixture
+    make: Nodes, clock: Clock, reporting_agent: Agent, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A reload with another setting is enough, and it is still known for what it is."""
     caplog.set_level(logging.INFO)
     unmap(make, "l3")
     clock.now += AUDIT
-    agent.turn()
-    agent.adopt(REPAIRS)
-    assert agent.turn().converged
+    reporting_agent.turn()
+    reporting_agent.adopt(REPAIRS)
+    assert reporting_agent.turn().converged
     assert make.serves(MAP)
     assert "repairs drift" in caplog.text
 
 
 def test_a_lun_that_was_handled_and_changes_in_the_map_is_made_as_the_map_says(
-    session: Session, make: Nodes, clock: Clock, agent: Agent
+    session: Session, make: Nodes, clock: Clock, reporting_agent: Agent
 ) -> None:
     """Before any audit has found the hand's work, too, and without touching what the map leaves as it was."""
     changed = replace(MAP.luns["l3"], attributes={"emulate_tpu": 1})
     key = unmap(make, "l3")
     put(session, replace(MAP, luns={**MAP.luns, "l3": changed}))
-    agent.turn()
+    reporting_agent.turn()
     (found,) = (item for name, item in make.kernel.objects.items() if name == ("storage_object", "l3"))
     assert isinstance(found, lio_objects.StorageObject)
     assert ("emulate_tpu", "1") in found.attributes
     assert key not in make.kernel.objects
-    assert failing(agent) == {"l3": "Drifted"}
+    assert failing(reporting_agent) == {"l3": "Drifted"}
     clock.now += AUDIT
-    agent.turn()
-    assert failing(agent) == {"l3": "Drifted"}
+    reporting_agent.turn()
+    assert failing(reporting_agent) == {"l3": "Drifted"}
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["after an audit", "before it"])
-def test_a_restart_in_the_same_boot_knows_it(make: Nodes, clock: Clock, agent: Agent, *, whole: bool) -> None:
+def test_a_restart_in_the_same_boot_knows_it(
+    make: Nodes, clock: Clock, reporting_agent: Agent, *, whole: bool
+) -> None:
     """The daemon may have been down when it happened; what it had not done itself is not taken for it."""
     key = unmap(make, "l3")
     if whole:
         clock.now += AUDIT
-        agent.turn()
+        reporting_agent.turn()
     again = make(policy=REPORTS)
     again.turn()
     assert key not in make.kernel.objects
@@ -149,37 +151,39 @@ def test_a_restart_in_the_same_boot_knows_it(make: Nodes, clock: Clock, agent: A
 
 
 def test_a_restart_goes_on_with_what_had_failed(
-    session: Session, make: Nodes, clock: Clock, agent: Agent
+    session: Session, make: Nodes, clock: Clock, reporting_agent: Agent
 ) -> None:
     """What was never done is no drift, however often the daemon starts."""
     make.kernel.missing.add("/dev/l10")
     put(session, many(*range(11)))
-    agent.turn()
+    reporting_agent.turn()
     make.kernel.missing.clear()
     assert make(policy=REPORTS, now=clock).turn().converged
     assert make.serves(many(*range(11)))
 
 
-def test_an_empty_kernel_after_a_boot_is_no_drift(make: Nodes, agent: Agent) -> None:
+def test_an_empty_kernel_after_a_boot_is_no_drift(make: Nodes, reporting_agent: Agent) -> None:
     """All is made as the map says, whatever the setting."""
-    assert conditions(agent)[APPLIED] == "Seen"
+    assert conditions(reporting_agent)[APPLIED] == "Seen"
     make.kernel.objects.clear()
     assert make(policy=REPORTS, identity=Identity("m1", "b2")).turn().converged
     assert make.serves(MAP)
 
 
 def test_a_map_that_changed_meanwhile_is_carried_out_as_a_whole(
-    session: Session, make: Nodes, agent: Agent
+    session: Session, make: Nodes, reporting_agent: Agent
 ) -> None:
     """A daemon that was down can't tell a hand's work from the new map's."""
-    assert applied(agent) == 1
+    assert applied(reporting_agent) == 1
     unmap(make, "l3")
     put(session, many(*range(11)))
     assert make(policy=REPORTS).turn().converged
     assert make.serves(many(*range(11)))
 
 
-def test_a_tpg_that_was_opened_to_everybody_is_closed(make: Nodes, clock: Clock, agent: Agent) -> None:
+def test_a_tpg_that_was_opened_to_everybody_is_closed(
+    make: Nodes, clock: Clock, reporting_agent: Agent
+) -> None:
     """Demo mode lets in who is not in the map: that is closed whatever the setting says."""
     before = tpg(make)
     opened = tuple(
@@ -187,26 +191,26 @@ def test_a_tpg_that_was_opened_to_everybody_is_closed(make: Nodes, clock: Clock,
     )
     make.kernel.objects[lio_objects.key(before)] = replace(before, attributes=opened)
     clock.now += AUDIT
-    assert agent.turn().converged
+    assert reporting_agent.turn().converged
     assert tpg(make) == before
 
 
 def test_what_is_only_reported_is_nothing_to_be_confirmed(
-    session: Session, make: Nodes, clock: Clock, agent: Agent
+    session: Session, make: Nodes, clock: Clock, reporting_agent: Agent
 ) -> None:
     """Many mappings added by hand don't hold a pass that would not remove them, and are not removed unasked when they are to be repaired."""
     first = mapping(make, "l0")
     added = [replace(first, lun=100 + number) for number in range(10)]
     make.kernel.objects |= lio_objects.keyed([*added])
     clock.now += AUDIT
-    agent.turn()
-    assert conditions(agent)[APPLIED] == "Drifted"
+    reporting_agent.turn()
+    assert conditions(reporting_agent)[APPLIED] == "Drifted"
     put(session, many(*range(11)))
-    agent.turn()
+    reporting_agent.turn()
     assert "l10" in shown(make.kernel)
-    agent.adopt(REPAIRS)
-    agent.turn()
-    assert conditions(agent)[APPLIED] == "RemovalHeld"
+    reporting_agent.adopt(REPAIRS)
+    reporting_agent.turn()
+    assert conditions(reporting_agent)[APPLIED] == "RemovalHeld"
     assert lio_objects.key(added[0]) in make.kernel.objects
 
 

@@ -12,14 +12,6 @@ from support.cluster import Ctl
 EXAMPLE = Path("config/lunmap.yaml").read_text()
 
 
-@pytest.fixture
-def ctl(ensemble: Ensemble, root: str) -> Ctl:
-    """Give lunmapctl on an empty map."""
-    found = Ctl(ensemble.hosts, root)
-    found("init")
-    return found
-
-
 def test_init_twice_is_a_conflict(ctl: Ctl) -> None:
     """A second init is refused with exit code 4 and names the cluster that is there."""
     answer = ctl("init", expect=4)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from lab import Ensemble
 from support.cluster import Ctl
 
 EXAMPLE = Path("config/lunmap.yaml").read_text()
@@ -14,15 +13,13 @@ HOST = "initiators/iqn.2026-01.org.example:host1"
 
 
 @pytest.fixture
-def ctl(ensemble: Ensemble, root: str) -> Ctl:
+def ctl_with_history(ctl: Ctl) -> Ctl:
     """Give lunmapctl on a map of three revisions."""
-    found = Ctl(ensemble.hosts, root)
-    found("init")
-    found("apply", "-f", "-", "-m", "the example", "--author", "ann", stdin=EXAMPLE)
+    ctl("apply", "-f", "-", "-m", "the example", "--author", "ann", stdin=EXAMPLE)
     changed = EXAMPLE.replace("alias: database host", "alias: db")
-    found("apply", "-f", "-", "-m", "shorter\nand more", "--author", "bob", stdin=changed)
-    found("apply", "-f", "-", "--author", "ann", stdin=changed.replace("access: ro", "access: rw"))
-    return found
+    ctl("apply", "-f", "-", "-m", "shorter\nand more", "--author", "bob", stdin=changed)
+    ctl("apply", "-f", "-", "--author", "ann", stdin=changed.replace("access: ro", "access: rw"))
+    return ctl
 
 
 def asked(ctl: Ctl, *args: str) -> Any:
@@ -30,59 +27,62 @@ def asked(ctl: Ctl, *args: str) -> Any:
     return json.loads(ctl(*args, "-o", "json").out)
 
 
-def test_the_log_lists_who_when_and_why(ctl: Ctl) -> None:
+def test_the_log_lists_who_when_and_why(ctl_with_history: Ctl) -> None:
     """The log is newest first, a line each, cut at -n and by object, and has everything for programs."""
-    lines = ctl("log").out.splitlines()
+    lines = ctl_with_history("log").out.splitlines()
     assert [line.split()[0] for line in lines] == ["REVISION", "3", "2", "1"]
     assert lines[2].split()[2:] == ["bob", "~1", "shorter"]
-    assert [entry["revision"] for entry in asked(ctl, "log", "-n", "2")] == [3, 2]
-    (first, second) = asked(ctl, "log", "--object", HOST)
+    assert [entry["revision"] for entry in asked(ctl_with_history, "log", "-n", "2")] == [3, 2]
+    (first, second) = asked(ctl_with_history, "log", "--object", HOST)
     assert (first["message"], second["author"]) == ("shorter\nand more", "ann")
-    assert "not the path of an object" in ctl("log", "--object", "hosts/x", expect=1).err
+    assert "not the path of an object" in ctl_with_history("log", "--object", "hosts/x", expect=1).err
 
 
-def test_show_says_what_a_revision_changed(ctl: Ctl) -> None:
+def test_show_says_what_a_revision_changed(ctl_with_history: Ctl) -> None:
     """A revision is shown with every field that it changed, from which value to which."""
-    assert ctl("show", "2").out.splitlines()[3:] == [
+    assert ctl_with_history("show", "2").out.splitlines()[3:] == [
         "message  shorter",
         "message  and more",
         f"~ {HOST}",
         '    alias: "database host" -> "db"',
     ]
-    assert asked(ctl, "show", "1")["changes"][0]["kind"] == "added"
-    assert "there is no revision 9: the newest one is 3" in ctl("show", "9", expect=1).err
+    assert asked(ctl_with_history, "show", "1")["changes"][0]["kind"] == "added"
+    assert "there is no revision 9: the newest one is 3" in ctl_with_history("show", "9", expect=1).err
 
 
-def test_diff_compares_two_revisions(ctl: Ctl) -> None:
+def test_diff_compares_two_revisions(ctl_with_history: Ctl) -> None:
     """A..B says what changed between them, B..A the opposite, A.. up to the newest."""
-    assert ctl("diff", "1..2").out.splitlines() == [f"~ {HOST}", '    alias: "database host" -> "db"']
-    assert ctl("diff", "2..1").out.splitlines()[1] == '    alias: "db" -> "database host"'
-    assert [entry["path"] for entry in asked(ctl, "diff", "1..")] == ["luns/logs", HOST]
-    (gone, come) = asked(ctl, "diff", "2..")[0]["fields"]
+    assert ctl_with_history("diff", "1..2").out.splitlines() == [
+        f"~ {HOST}",
+        '    alias: "database host" -> "db"',
+    ]
+    assert ctl_with_history("diff", "2..1").out.splitlines()[1] == '    alias: "db" -> "database host"'
+    assert [entry["path"] for entry in asked(ctl_with_history, "diff", "1..")] == ["luns/logs", HOST]
+    (gone, come) = asked(ctl_with_history, "diff", "2..")[0]["fields"]
     assert (gone["field"], gone["before"]["access"]) == ("maps", "ro")
     assert "access" not in come["after"]
-    assert "not a span of revisions" in ctl("diff", "x..2", expect=2).err
+    assert "not a span of revisions" in ctl_with_history("diff", "x..2", expect=2).err
 
 
-def test_a_rollback_is_committed_on_top(ctl: Ctl) -> None:
+def test_a_rollback_is_committed_on_top(ctl_with_history: Ctl) -> None:
     """Going back to a revision makes a new one, with a message; going back to what is there makes none."""
-    answer = ctl("rollback", "1", "-m", "as it was", "--author", "ann")
+    answer = ctl_with_history("rollback", "1", "-m", "as it was", "--author", "ann")
     assert answer.out.splitlines()[-1] == "committed revision 4"
-    assert asked(ctl, "diff", "1..4") == []
-    assert ctl("rollback", "1").out == "nothing to change: the map equals revision 1\n"
-    assert asked(ctl, "log")[0]["message"] == "as it was"
+    assert asked(ctl_with_history, "diff", "1..4") == []
+    assert ctl_with_history("rollback", "1").out == "nothing to change: the map equals revision 1\n"
+    assert asked(ctl_with_history, "log")[0]["message"] == "as it was"
 
 
-def test_a_rollback_that_would_harm_is_refused(ctl: Ctl) -> None:
+def test_a_rollback_that_would_harm_is_refused(ctl_with_history: Ctl) -> None:
     """A Lun that grew since does not shrink again: exit code 3, and the field is named."""
-    ctl("apply", "-f", "-", stdin=EXAMPLE.replace("64MiB", "128MiB"))
-    assert "luns[scratch].size: a Lun can't shrink" in ctl("rollback", "1", expect=3).err
+    ctl_with_history("apply", "-f", "-", stdin=EXAMPLE.replace("64MiB", "128MiB"))
+    assert "luns[scratch].size: a Lun can't shrink" in ctl_with_history("rollback", "1", expect=3).err
 
 
-def test_removals_are_confirmed(ctl: Ctl) -> None:
+def test_removals_are_confirmed(ctl_with_history: Ctl) -> None:
     """A confirmation is a revision that names the one up to which it goes; twice is once."""
-    assert ctl("confirm", "2", "-m", "yes").out == "committed revision 4\n"
-    assert "confirms removals up to revision 2" in ctl("show", "4").out
-    assert "confirms=2" in ctl("log").out
-    assert ctl("confirm", "2").out.startswith("nothing to do")
-    assert "there is no revision 9" in ctl("confirm", "9", expect=1).err
+    assert ctl_with_history("confirm", "2", "-m", "yes").out == "committed revision 4\n"
+    assert "confirms removals up to revision 2" in ctl_with_history("show", "4").out
+    assert "confirms=2" in ctl_with_history("log").out
+    assert ctl_with_history("confirm", "2").out.startswith("nothing to do")
+    assert "there is no revision 9" in ctl_with_history("confirm", "9", expect=1).err

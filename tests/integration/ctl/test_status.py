@@ -20,12 +20,6 @@ from support.plain_client import Shell
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture
-def ctl(session: Session) -> Ctl:
-    """Give lunmapctl on the tree."""
-    return Ctl(session.hosts, session.root)
-
-
 def test_a_check_says_that_all_is_well(session: Session, make: Nodes, ctl: Ctl) -> None:
     """With every node at the newest revision it is OK, with figures."""
     put(session, MAP)

@@ -11,7 +11,6 @@ from kazoo.security import OPEN_ACL_UNSAFE
 from msgspec.structs import replace
 
 from fakes.lio import FakeLio
-from lab import Lab
 from lab.wait import wait_until
 from lunmapd.agent.state.machine_id import Identity as MachineIdentity
 from lunmapd.client import (
@@ -44,7 +43,7 @@ from support.agents import Nodes
 from support.cluster import Answer, Ctl
 from support.commits import NOW, put
 from support.maps import luns
-from support.secure import Secure, secure
+from support.secure import Secure
 from support.sessions import expire
 
 pytestmark = pytest.mark.integration
@@ -57,16 +56,8 @@ N1 = Identity("x509", "CN=n1")
 Open = Callable[..., Session]
 
 
-@pytest.fixture(scope="module")
-def servers(lab: Lab) -> Iterator[Secure]:
-    """Give a server that knows users and certificates."""
-    found = secure(lab)
-    yield found
-    found.ensemble.kill()
-
-
 @pytest.fixture
-def connect(servers: Secure, root: str) -> Iterator[Open]:
+def connect_as(servers: Secure, root: str) -> Iterator[Open]:
     """Give what opens sessions as somebody: a user, `x509:` and a name, or nobody."""
     with ExitStack() as stack:
 
@@ -83,9 +74,9 @@ def connect(servers: Secure, root: str) -> Iterator[Open]:
 
 
 @pytest.fixture
-def admin(connect: Open) -> Session:
+def admin(connect_as: Open) -> Session:
     """Give the admin's session on a tree with a reader, two nodes that have registered, and a map."""
-    session = connect("admin")
+    session = connect_as("admin")
     initialise(session, closed=True)
     permissions = Permissions(session)
     permissions.grant(Role.READER, READER)
@@ -93,8 +84,8 @@ def admin(connect: Open) -> Session:
     permissions.grant(Role.NODE, N2, "n2")
     put(session, replace(luns(1, 2), nodes={"n1": Node(1, ("10.0.0.1:3260",))}))
     for node, who in (("n1", "x509:n1"), ("n2", "n2")):
-        register(connect(who), node, LIVE)
-        write_status(connect(who), node, STATUS)
+        register(connect_as(who), node, LIVE)
+        write_status(connect_as(who), node, STATUS)
     return session
 
 
@@ -134,26 +125,26 @@ WRITES = {"write", "create", "delete", "own"}
 READS = {"read", "list"}
 
 
-def test_anonymous_gets_at_nothing(admin: Session, connect: Open) -> None:
+def test_anonymous_gets_at_nothing(admin: Session, connect_as: Open) -> None:
     """Without any identity not one znode can be read, written, made, removed or opened."""
-    client = connect().link.current
+    client = connect_as().link.current
     wait_until("the session is connected", lambda: client.connected)
     for path in znodes(admin):
         assert forbidden(client, path, READS | WRITES) == READS | WRITES, path
 
 
-def test_a_reader_reads_everything_and_writes_nothing(admin: Session, connect: Open) -> None:
+def test_a_reader_reads_everything_and_writes_nothing(admin: Session, connect_as: Open) -> None:
     """A reader sees the map and the fleet; no znode can be written, made or removed by it."""
-    reader = connect("reader")
+    reader = connect_as("reader")
     assert read_tree(reader).lunmap == read_tree(admin).lunmap
     assert read_fleet(reader).keys() == {"n1", "n2"}
     for path in znodes(admin):
         assert forbidden(reader.link.current, path, READS | WRITES) == WRITES, path
 
 
-def test_a_node_owns_its_own_only(admin: Session, connect: Open) -> None:
+def test_a_node_owns_its_own_only(admin: Session, connect_as: Open) -> None:
     """A node reads the map, writes below its own members/ only, and knows nothing of other nodes."""
-    node = connect("x509:n1")
+    node = connect_as("x509:n1")
     assert read_tree(node).lunmap == read_tree(admin).lunmap
     client, own = node.link.current, node.path("members/n1")
     for path in znodes(admin):
@@ -168,58 +159,58 @@ def test_a_node_owns_its_own_only(admin: Session, connect: Open) -> None:
     assert forbidden(client, f"{own}/live", {"delete"}) == set()
 
 
-def test_a_node_cannot_fake_another(admin: Session, connect: Open) -> None:
+def test_a_node_cannot_fake_another(admin: Session, connect_as: Open) -> None:
     """A node can't register, report, or take over as another one; the error names znode, identity and the verb."""
     expected = (
         r"x509:CN=n1 has no permission for /\S+/members/n2\S*: .* 'lunmapctl acl grant node n2=x509:CN=n1'"
     )
     with pytest.raises(NotPermittedError, match=expected):
-        register(connect("x509:n1"), "n2", LIVE)
+        register(connect_as("x509:n1"), "n2", LIVE)
     with pytest.raises(NotPermittedError, match=expected):
-        write_status(connect("x509:n1"), "n2", STATUS)
+        write_status(connect_as("x509:n1"), "n2", STATUS)
     with pytest.raises(NotPermittedError, match="members/n3"):
-        register(connect("x509:n1"), "n3", LIVE)
+        register(connect_as("x509:n1"), "n3", LIVE)
     with pytest.raises(NotPermittedError, match="acl grant node n3=IDENTITY"):
-        register(connect(), "n3", LIVE)
+        register(connect_as(), "n3", LIVE)
     assert read_fleet(admin)["n2"].live == LIVE
 
 
-def test_what_is_forbidden_is_said(admin: Session, connect: Open) -> None:
+def test_what_is_forbidden_is_said(admin: Session, connect_as: Open) -> None:
     """Reading and committing without permission name the znode, who was asking, and the verb that grants it."""
     with pytest.raises(NotPermittedError, match=r"anonymous has no permission .*acl grant reader IDENTITY"):
-        read_tree(connect())
+        read_tree(connect_as())
     with pytest.raises(
         NotPermittedError, match=r"sasl:reader has no permission .*acl grant admin sasl:reader"
     ):
-        put(connect("reader"), luns(3))
+        put(connect_as("reader"), luns(3))
     assert read_tree(admin).revision == 1
 
 
-def test_new_objects_are_as_closed_as_their_section(admin: Session, connect: Open) -> None:
+def test_new_objects_are_as_closed_as_their_section(admin: Session, connect_as: Open) -> None:
     """What later commits make has the ACL of its section, so that nodes and readers follow and strangers don't."""
     put(admin, luns(1, 2, 3))
-    register(connect("n2"), "n2", LIVE)
+    register(connect_as("n2"), "n2", LIVE)
     assert Permissions(admin).strays() == 0
-    assert read_tree(connect("x509:n1")).lunmap == luns(1, 2, 3)
+    assert read_tree(connect_as("x509:n1")).lunmap == luns(1, 2, 3)
 
 
-def test_imports_and_checkpoints_are_closed_too(admin: Session, connect: Open) -> None:
+def test_imports_and_checkpoints_are_closed_too(admin: Session, connect_as: Open) -> None:
     """What is written in parts, and the checkpoint of a trimmed history, can be read by nodes and by no stranger."""
     put(admin, luns(*range(1200)))
     trim(admin, 1)
     assert Permissions(admin).strays() == 0
-    assert read_tree(connect("x509:n1")).lunmap == luns(*range(1200))
+    assert read_tree(connect_as("x509:n1")).lunmap == luns(*range(1200))
 
 
 def test_a_restored_tree_keeps_its_roles(
-    admin: Session, connect: Open, servers: Secure, tmp_path: Path
+    admin: Session, connect_as: Open, servers: Secure, tmp_path: Path
 ) -> None:
     """What a restore makes in place of a closed tree is as closed as that was; in an empty chroot it is closed if asked for."""
     client, file = Client(admin), tmp_path / "backup"
     title = client.backup(file)
     client.restore(file, replaced=title.cluster)
     assert client.permissions.strays() == 0
-    assert read_tree(connect("x509:n1")).lunmap == read_tree(admin).lunmap
+    assert read_tree(connect_as("x509:n1")).lunmap == read_tree(admin).lunmap
     other = f"{admin.root}-2"
     with Client.connect(
         servers.ensemble.hosts, other, credentials=Credentials(sasl=servers.login("admin"))
@@ -257,9 +248,9 @@ def test_a_crash_in_the_middle_is_mended_by_the_next_one(admin: Session) -> None
     assert permissions.roles().readers == {Identity("sasl", "n3")}
 
 
-def test_who_loses_a_role_loses_all_of_it(admin: Session, connect: Open) -> None:
+def test_who_loses_a_role_loses_all_of_it(admin: Session, connect_as: Open) -> None:
     """A reader and a node that were revoked get at nothing, running sessions included."""
-    reader, node = connect("reader"), connect("x509:n1")
+    reader, node = connect_as("reader"), connect_as("x509:n1")
     read_tree(reader)
     read_tree(node)
     permissions = Permissions(admin)
@@ -291,9 +282,9 @@ def test_nobody_locks_himself_out(admin: Session) -> None:
     assert permissions.strays() == 0
 
 
-def test_an_open_tree_is_closed(connect: Open) -> None:
+def test_an_open_tree_is_closed(connect_as: Open) -> None:
     """A tree that was open, with a node in it, is closed by naming an admin and revoking the world."""
-    anyone, admin = connect(), connect("admin")
+    anyone, admin = connect_as(), connect_as("admin")
     initialise(anyone)
     register(anyone, "n1", LIVE)
     assert Permissions(anyone).roles().is_open
@@ -307,17 +298,19 @@ def test_an_open_tree_is_closed(connect: Open) -> None:
     assert read_fleet(admin)["n1"].live == LIVE
 
 
-def test_nobody_in_particular_closes_no_tree(connect: Open) -> None:
+def test_nobody_in_particular_closes_no_tree(connect_as: Open) -> None:
     """A tree can't be made closed by somebody whom the servers don't know."""
     with pytest.raises(UnknownIdentityError, match="you are anonymous"):
-        initialise(connect(), closed=True)
+        initialise(connect_as(), closed=True)
 
 
-def test_a_digest_is_granted_by_its_hash(admin: Session, connect: Open, servers: Secure, root: str) -> None:
+def test_a_digest_is_granted_by_its_hash(
+    admin: Session, connect_as: Open, servers: Secure, root: str
+) -> None:
     """A reader by digest reads everything, also what a node makes after the grant, though nodes are not shown hashes."""
     bob = with_password(parse_identity("digest:bob"), Secret("bob's secret"))
     Permissions(admin).grant(Role.READER, bob)
-    node = connect("n2")
+    node = connect_as("n2")
     register(node, "n2", LIVE)
     login = servers.login("bob", "bob's secret")
     with Session(servers.ensemble.hosts, root, credentials=Credentials(digest=login)) as reader:
@@ -335,9 +328,9 @@ def test_a_session_proves_all_that_it_has(servers: Secure, root: str) -> None:
         assert set(client.permissions.whoami()) == {N1, Identity("sasl", "n1"), Identity("digest", "bob")}
 
 
-def test_a_node_that_follows_an_ephemeral_that_went_is_not_removed(connect: Open) -> None:
+def test_a_node_that_follows_an_ephemeral_that_went_is_not_removed(connect_as: Open) -> None:
     """Between looking at a stale ephemeral and replacing it another machine may register: it stays, and the name is taken."""
-    past, late, other = connect(), connect(), connect()
+    past, late, other = connect_as(), connect_as(), connect_as()
     initialise(past)
     register(past, "n1", LIVE)
     own, stale = registration._read_member(late, "n1")
@@ -353,9 +346,9 @@ def test_a_node_that_follows_an_ephemeral_that_went_is_not_removed(connect: Open
         register(late, "n1", LIVE)
 
 
-def test_a_node_does_all_its_work_in_a_closed_tree(admin: Session, connect: Open, tmp_path: Path) -> None:
+def test_a_node_does_all_its_work_in_a_closed_tree(admin: Session, connect_as: Open, tmp_path: Path) -> None:
     """The agent registers, applies and reports with its own rights, and again after its session has expired."""
-    session = connect("n2")
+    session = connect_as("n2")
     put(admin, replace(luns(1), nodes={"n2": Node(2, ("10.0.0.2:3260",))}))
     agent = Nodes(session, FakeLio(), tmp_path)(node="n2", identity=MachineIdentity("m1", "b2"))
     assert agent.turn().converged
@@ -370,7 +363,7 @@ def test_a_node_does_all_its_work_in_a_closed_tree(admin: Session, connect: Open
 
 
 @pytest.fixture
-def ctl(servers: Secure, root: str, tmp_path: Path) -> Callable[..., Answer]:
+def ctl_as(servers: Secure, root: str, tmp_path: Path) -> Callable[..., Answer]:
     """Give lunmapctl as one of the users, with a settings file of his."""
 
     def run(user: str, *args: str, expect: int = 0) -> Answer:
@@ -385,53 +378,53 @@ def ctl(servers: Secure, root: str, tmp_path: Path) -> Callable[..., Answer]:
     return run
 
 
-def test_the_command_line_closes_a_tree(ctl: Callable[..., Answer]) -> None:
+def test_the_command_line_closes_a_tree(ctl_as: Callable[..., Answer]) -> None:
     """From init to a revoked reader by lunmapctl alone, with what everybody is told on the way."""
-    assert ctl("admin", "acl", "whoami").out == "sasl:admin\n"
-    ctl("admin", "init", "--acl")
-    denied = ctl("reader", "get", expect=1)
+    assert ctl_as("admin", "acl", "whoami").out == "sasl:admin\n"
+    ctl_as("admin", "init", "--acl")
+    denied = ctl_as("reader", "get", expect=1)
     assert "sasl:reader has no permission" in denied.err
     assert "lunmapctl acl grant reader sasl:reader" in denied.err
-    granted = ctl("admin", "acl", "grant", "reader", "sasl:reader")
+    granted = ctl_as("admin", "acl", "grant", "reader", "sasl:reader")
     assert granted.out.startswith("sasl:reader is reader, ")
-    ctl("reader", "get")
-    ctl("admin", "acl", "grant", "node", "n1=x509:CN=n1,O=Example")
-    shown = ctl("admin", "acl", "show", "--check")
+    ctl_as("reader", "get")
+    ctl_as("admin", "acl", "grant", "node", "n1=x509:CN=n1,O=Example")
+    shown = ctl_as("admin", "acl", "show", "--check")
     assert [line.split() for line in shown.out.splitlines()[1:4]] == [
         ["admin", "-", "sasl:admin"],
         ["reader", "-", "sasl:reader"],
         ["node", "n1", "x509:CN=n1,O=Example"],
     ]
     assert shown.out.endswith("0 znodes have another ACL\n")
-    ctl("admin", "acl", "revoke", "node", "n1")
-    ctl("admin", "acl", "revoke", "reader", "sasl:reader")
-    assert '"readers": []' in ctl("admin", "acl", "show", "-o", "json").out
+    ctl_as("admin", "acl", "revoke", "node", "n1")
+    ctl_as("admin", "acl", "revoke", "reader", "sasl:reader")
+    assert '"readers": []' in ctl_as("admin", "acl", "show", "-o", "json").out
     assert (
         "you (sasl:admin) would be no admin"
-        in ctl("admin", "acl", "revoke", "admin", "sasl:admin", expect=4).err
+        in ctl_as("admin", "acl", "revoke", "admin", "sasl:admin", expect=4).err
     )
 
 
-def test_strays_are_found_and_mended(ctl: Callable[..., Answer], connect: Open) -> None:
+def test_strays_are_found_and_mended(ctl_as: Callable[..., Answer], connect_as: Open) -> None:
     """A znode that was opened by hand is counted, with exit code 6, and closed by repeating a grant."""
-    ctl("admin", "init", "--acl")
-    session = connect("admin")
+    ctl_as("admin", "init", "--acl")
+    session = connect_as("admin")
     wait_until("the session is connected", lambda: session.connected)
     session.link.current.set_acls(session.path("luns"), OPEN_ACL_UNSAFE)
-    assert "1 znodes have another ACL" in ctl("admin", "acl", "show", "--check", expect=6).out
-    ctl("admin", "acl", "grant", "admin", "sasl:admin")
-    ctl("admin", "acl", "show", "--check")
+    assert "1 znodes have another ACL" in ctl_as("admin", "acl", "show", "--check", expect=6).out
+    ctl_as("admin", "acl", "grant", "admin", "sasl:admin")
+    ctl_as("admin", "acl", "show", "--check")
 
 
-def test_digests_are_granted_with_a_password_file(ctl: Callable[..., Answer], servers: Secure) -> None:
+def test_digests_are_granted_with_a_password_file(ctl_as: Callable[..., Answer], servers: Secure) -> None:
     """A digest needs its hash or a file with the password, and an open tree is said to be open."""
-    ctl("admin", "init")
-    assert "needs --password-file" in ctl("admin", "acl", "grant", "reader", "digest:bob", expect=2).err
+    ctl_as("admin", "init")
+    assert "needs --password-file" in ctl_as("admin", "acl", "grant", "reader", "digest:bob", expect=2).err
     file = servers.login("bob", "bob's secret").password
-    granted = ctl("admin", "acl", "grant", "reader", "digest:bob", "--password-file", str(file))
+    granted = ctl_as("admin", "acl", "grant", "reader", "digest:bob", "--password-file", str(file))
     assert granted.out.startswith("digest:bob is reader, ")
     assert "the tree is open to everybody" in granted.err
-    assert "the tree is open: everybody is an admin" in ctl("admin", "acl", "show").out
+    assert "the tree is open: everybody is an admin" in ctl_as("admin", "acl", "show").out
 
 
 @pytest.mark.parametrize(
@@ -443,12 +436,12 @@ def test_digests_are_granted_with_a_password_file(ctl: Callable[..., Answer], se
         (("grant", "owner", "sasl:bob"), "'owner' is not one of"),
     ],
 )
-def test_wrong_usage_is_said(ctl: Callable[..., Answer], args: tuple[str, ...], message: str) -> None:
+def test_wrong_usage_is_said(ctl_as: Callable[..., Answer], args: tuple[str, ...], message: str) -> None:
     """What is not an identity, a node or a role is refused as wrong usage before anything is asked of the servers."""
-    assert message in ctl("admin", "acl", *args, expect=2).err
+    assert message in ctl_as("admin", "acl", *args, expect=2).err
 
 
-def test_a_node_is_forgotten_by_admins_and_without_its_role(admin: Session, connect: Open) -> None:
+def test_a_node_is_forgotten_by_admins_and_without_its_role(admin: Session, connect_as: Open) -> None:
     """As long as somebody may write as the node it is refused; then readers and nodes may not, and an admin leaves nothing behind."""
     permissions = Permissions(admin)
     permissions.grant(Role.NODE, N2, "n3")
@@ -457,7 +450,7 @@ def test_a_node_is_forgotten_by_admins_and_without_its_role(admin: Session, conn
     permissions.revoke(Role.NODE, None, "n3")
     for who in ("reader", "n2"):
         with pytest.raises(NotPermittedError):
-            Client(connect(who)).forget("n3")
+            Client(connect_as(who)).forget("n3")
     assert Client(admin).forget("n3").last_said == ""
     assert permissions.roles().nodes.keys() == {"n1", "n2"}
     assert permissions.strays() == 0

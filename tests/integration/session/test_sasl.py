@@ -24,14 +24,6 @@ from support.secure import USERS, Secure, secure
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture(scope="module")
-def servers(lab: Lab) -> Iterator[Secure]:
-    """Give a server that knows users."""
-    found = secure(lab)
-    yield found
-    found.ensemble.kill()
-
-
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
     """Give what closes the test's sessions."""

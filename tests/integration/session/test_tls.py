@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from lab import Lab, wait_for
+from lab import wait_for
 from lab.wait import wait_until
 from lunmapd.store.session.access_errors import TlsFailedError
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials, Tls
@@ -20,19 +20,11 @@ from support.cluster import Ctl
 from support.commits import put
 from support.maps import luns
 from support.pki import Authority
-from support.secure import Secure, secure
+from support.secure import Secure
 
 pytestmark = pytest.mark.integration
 
 Dial = Callable[..., Session]
-
-
-@pytest.fixture(scope="module")
-def servers(lab: Lab) -> Iterator[Secure]:
-    """Give a server with TLS that all tests share, and none harms."""
-    found = secure(lab)
-    yield found
-    found.ensemble.kill()
 
 
 @pytest.fixture

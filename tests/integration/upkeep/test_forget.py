@@ -41,12 +41,6 @@ LIVE = Live(machine="m2", boot="b2", version="1", since=NOW)
 STATUS = NodeStatus(boot="b2", version="1", time=NOW)
 
 
-@pytest.fixture
-def ctl(session: Session) -> Ctl:
-    """Give lunmapctl on the tree."""
-    return Ctl(session.hosts, session.root)
-
-
 def test_a_node_is_retired_as_the_document_says(
     session: Session, connect: Connect, make: Nodes, ctl: Ctl
 ) -> None:
