@@ -87,6 +87,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             isolate_after=None if self.isolation is None else self.isolation.after,
             snapshot_max_age=self.snapshot_max_age,
             full_read=self.full_read,
+            resync=self.resync,
             audit=self.resync,
             beat=max(BEAT, self.resync),
             allow=WORDS[self.allow],

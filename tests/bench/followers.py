@@ -20,11 +20,11 @@ from lunmapd.agent.loop.disk import Local
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.registration import Member
-from lunmapd.agent.loop.wakeup import Bell
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.machine_id import Identity
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
 from lunmapd.store.session.session import Session
+from support.daemon import running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kazoo.protocol.states import WatchedEvent
 
     from lunmapd.agent.loop.report import Turn
+    from lunmapd.core.fleet.status import NodeStatus
 
 _RARELY = 600.0
 
@@ -43,21 +44,16 @@ def say(revision: int) -> None:
 
 def agent(hosts: str, root: str, node: str) -> None:
     """Be a node of lunmapd, until standard input ends."""
-    bell, stops = Bell(), threading.Event()
     with tempfile.TemporaryDirectory() as directory, Session(hosts, root, deadline=60.0) as session:
         member = Member(session, node, Identity(node, node), utc_now())
         follower = Follower(session, LocalSnapshot(Path(directory)), Policy())
         local = Local(Claims(Path(directory, "claims.json")))
-        run = Agent(member, follower, FakeLio(), local, Policy()).run
-        loop = threading.Thread(target=run, args=(bell, stops.is_set, _said, lambda: (_RARELY, _RARELY)))
-        loop.start()
-        sys.stdin.read()
-        stops.set()
-        bell.ring()
-        loop.join()
+        policy = Policy(resync=_RARELY, retry=_RARELY)
+        with running(Agent(member, follower, FakeLio(), local, policy), _said):
+            sys.stdin.read()
 
 
-def _said(turn: Turn) -> None:
+def _said(turn: Turn, _status: NodeStatus, _seconds: float) -> None:
     if turn.converged and turn.at is not None:
         say(turn.at.revision)
 

@@ -14,7 +14,10 @@ from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.watch import watch_head
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lab import Ensemble
+    from lunmapd.core.base.events import WakeCause
 
 _SIZES = (100, 1000, 10_000)
 _FOLLOWERS = 3
@@ -41,7 +44,7 @@ def _at(size: int) -> tuple[float, int]:
         for session, ring in zip(sessions, rings, strict=True):
             session.start()
             known.append(read_tree(session))
-            watch_head(session, ring.set)
+            watch_head(session, _setter(ring))
             ring.clear()
         now = read_tree(admin)
         revision = commit(admin, now, grown(now.lunmap, lun_name(0)), terms())
@@ -54,6 +57,10 @@ def _at(size: int) -> tuple[float, int]:
         for session in sessions:
             session.close()
     return total / _FOLLOWERS, read
+
+
+def _setter(ring: threading.Event) -> Callable[[WakeCause], None]:
+    return lambda _: ring.set()
 
 
 def _count(servers: Ensemble) -> int:

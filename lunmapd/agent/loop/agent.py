@@ -1,5 +1,6 @@
 """The loop: read the map, make a pass, say how it went; woken by anything, told nothing by the waking."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,6 @@ from lunmapd.agent.loop.isolation import Contact
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.registration import Member
 from lunmapd.agent.loop.report import Turn, first_status, next_status
-from lunmapd.agent.loop.wakeup import Bell
 from lunmapd.agent.reconcile.incremental import Memory
 from lunmapd.agent.reconcile.orders import Orders, RemovalHeldError
 from lunmapd.agent.reconcile.reconcile import Kernel, reconcile
@@ -22,6 +22,7 @@ from lunmapd.agent.reconcile.result import Result
 from lunmapd.agent.reconcile.transition_log import Voice
 from lunmapd.agent.state.seen_file import Past, PastUnwritableError, Terms
 from lunmapd.core.base.errors import ConditionError, LunmapdError
+from lunmapd.core.base.events import Event, Timer, WakeCause
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import At, Verdict
 from lunmapd.core.planning.disruption_limit import allowed
@@ -30,6 +31,9 @@ from lunmapd.core.planning.impact import Logins
 from lunmapd.core.secrets.sealing import Keyring, Vault
 from lunmapd.store.session.errors import NoAccessError, NodeNameTakenError, StoreError
 from lunmapd.store.tree.snapshot import Snapshot
+from lunmapd.trace import trace
+
+log = logging.getLogger(__name__)
 
 
 class NodeUnknownError(ConditionError, reason=Reason.NODE_UNKNOWN):
@@ -58,7 +62,7 @@ class Agent:
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Bring the parts together; nothing is done before `turn` or `run`. `now` is a monotonic clock."""
+        """Bring the parts together; nothing is done before `turn`. `now` is a monotonic clock."""
         self._member = member
         self._follower = follower
         self._kernel = kernel
@@ -72,30 +76,31 @@ class Agent:
         self._changed = threading.Event()
         self.status = first_status(member.boot, utc_now())
 
-    def run(
-        self,
-        bell: Bell,
-        stopping: Callable[[], bool],
-        said: Callable[[Turn], None],
-        waits: Callable[[], tuple[float, float]],
-    ) -> None:
-        """Turn until `stopping`; between turns wait for the bell, at most `waits()` seconds (at rest, while failing)."""
-        self._follower.watch(bell.ring)
-        while not stopping():
-            bell.wait(self._take_turn(said, waits))
+    def watch(self, notify: Callable[[WakeCause], None]) -> None:
+        """Call `notify`, from another thread, when a cycle may find something new in the tree."""
+        self._follower.watch(notify)
 
-    def _take_turn(self, said: Callable[[Turn], None], waits: Callable[[], tuple[float, float]]) -> float:
-        """Make a turn and say how it went; return how long to wait for the next one, before which all that this one found is let go."""
-        turn = self.turn()
-        said(turn)
+    def tidy(self) -> None:
+        """Do what can wait until a cycle is reported: compact the local snapshot."""
         self._follower.tidy()
-        return self._rest(turn, *waits())
 
-    def _rest(self, turn: Turn, rest: float, retry: float) -> float:
-        if turn.result is None and not isinstance(turn.error, RemovalHeldError):
-            return self._contact.shorten(retry)
-        seconds = rest if turn.store_error is None else retry
-        return self._contact.shorten(min(seconds, self._memory.wait()))
+    def pause(self, turn: Turn) -> float:
+        """Return the seconds until the next cycle, if nothing starts it earlier."""
+        timers = dict(self._timers(turn))
+        timer = min(timers, key=lambda name: timers[name])
+        trace(log, Event.PAUSED, seconds=timers[timer], timer=timer)
+        return timers[timer]
+
+    def _timers(self, turn: Turn) -> Iterator[tuple[Timer, float]]:
+        """Yield each timer that is set after a cycle, and the seconds until it ends."""
+        passed = turn.result is not None or isinstance(turn.error, RemovalHeldError)
+        if passed and turn.store_error is None:
+            yield Timer.RESYNC, self._policy.resync
+        else:
+            yield Timer.RETRY, self._policy.retry
+        if passed:
+            yield from self._memory.timers()
+        yield Timer.ISOLATION, self._contact.until_isolated()
 
     def adopt(self, policy: Policy) -> None:
         """Go by another policy from now on, but for `isolate_after`, and read everything at the next turn."""
@@ -111,7 +116,7 @@ class Agent:
         """Read, make one pass, report. Whatever lunmapd raises on purpose becomes a condition."""
         self._contact.ask()
         self._keys = self._read_keys()
-        reading = self._follower.read(self._member.join)
+        reading = self._read()
         self._contact.answered(reading.error)
         self._note_changes()
         offer = self._contact.offer()
@@ -120,6 +125,14 @@ class Agent:
         self._report(turn)
         self._keep()
         return turn
+
+    def _read(self) -> Reading:
+        """Register the node, then read the tree: a node that reads the map is one that others can see."""
+        try:
+            self._member.join()
+        except StoreError as error:
+            return self._follower.unread(error)
+        return self._follower.read()
 
     def _note_changes(self) -> None:
         if self._changed.is_set() or self._member.is_new_session():

@@ -4,6 +4,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from lunmapd.agent.loop.confirmations import Holds
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.snapshot_fallback import NOT_READ, judge, no_map
 from lunmapd.agent.state.map_snapshot import Kept, LocalSnapshot, SnapshotDamagedError
+from lunmapd.core.base.events import FullRead, WakeCause
 from lunmapd.core.base.messages import Message, fields
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import FRESH, KEPT, UNEDITED, Verdict, bad, good
@@ -56,34 +58,38 @@ class Follower:
         self._policy = policy
         self._now = now
         self._full_at = float("-inf")
+        self._full_reason = FullRead.START
         kept, self._stale = self._load(wall())
         self._known = None if kept is None else kept.snapshot
         self._home = home if local.is_lost else ""
         self._in_force = self._known if self._stale.reason == Reason.FROM_SNAPSHOT else None
         self.holds = Holds(session, local.hold, 0 if kept is None else kept.held or kept.snapshot.revision)
 
-    def read(self, announce: Callable[[], None]) -> Reading:
-        """Look at the tree, after `announce`, which may raise StoreError just as the look may."""
+    def read(self) -> Reading:
+        """Read the tree; the result of a read that fails is `unread`."""
         try:
-            announce()
             found = self._look()
         except StoreError as error:
-            return Reading(self._in_force, error, (self._stale, self._kept()))
+            return self.unread(error)
         self._know(found)
         fresh = good(FRESH, Reason.READ, "the map in force is the newest in ZooKeeper")
         return Reading(found, None, (fresh, self._kept(), _edits(found)))
 
-    def adopt(self, policy: Policy) -> None:
-        """Go by another policy from now on, and read everything at the next look."""
-        self._policy = policy
-        self._full_at = float("-inf")
+    def unread(self, error: StoreError) -> Reading:
+        """Return the map to follow while the tree can't be read because of `error`."""
+        return Reading(self._in_force, error, (self._stale, self._kept()))
 
-    def watch(self, wake: Callable[[], None]) -> None:
-        """Call `wake`, from a foreign thread, when there may be something new to read."""
-        watch_head(self._session, wake)
+    def adopt(self, policy: Policy) -> None:
+        """Use another policy from now on; the next read is a full one."""
+        self._policy = policy
+        self._full_at, self._full_reason = float("-inf"), FullRead.RELOADED
+
+    def watch(self, notify: Callable[[WakeCause], None]) -> None:
+        """Call `notify`, from another thread, when there may be something new to read."""
+        watch_head(self._session, notify)
 
     def tidy(self) -> None:
-        """Do what can wait until a turn is over."""
+        """Compact the local snapshot if it has grown too large."""
         self._local.tidy()
 
     def _load(self, now: float) -> tuple[Kept | None, Verdict]:
@@ -103,12 +109,12 @@ class Follower:
         if now < self._full_at:
             return self._accepted(refresh)
         try:
-            found = self._accepted(read_again)
+            found = self._accepted(partial(read_again, reason=self._full_reason))
         except UnsteadyError:
             # So much is committed just now that only the changes can be read.
             found = self._accepted(refresh)
         spread = random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 - nothing secret about it
-        self._full_at = now + self._policy.full_read * spread
+        self._full_at, self._full_reason = now + self._policy.full_read * spread, FullRead.DUE
         return found
 
     def _accepted(self, read: Read) -> Snapshot:

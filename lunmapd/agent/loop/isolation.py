@@ -47,11 +47,11 @@ class Contact:
             return Offer.NONE
         return Offer.ALL if self._met else Offer.KEPT
 
-    def shorten(self, seconds: float) -> float:
-        """Return how long to wait for the next look: no longer than `seconds`, nor than until the node is isolated."""
+    def until_isolated(self) -> float:
+        """Return the seconds until the node is isolated if nothing answers; infinity if it is, or never will be."""
         if self._limit is None or not self._silent or self.offer() is Offer.NONE:
-            return seconds
-        return max(0.0, min(seconds, self._silent_since + self._limit - self._now()))
+            return float("inf")
+        return max(0.0, self._silent_since + self._limit - self._now())
 
     def verdicts(self, offer: Offer) -> tuple[Verdict, ...]:
         """Say what the offer means; nothing where isolation isn't set."""

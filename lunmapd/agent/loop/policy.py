@@ -27,5 +27,6 @@ class Policy(Struct, frozen=True):
     audit: float = 0.0
     beat: float = BEAT
     allow: Disruption = Disruption.DATA_UNREACHABLE
+    resync: float = 60.0
     retry: float = 5.0
     report: frozenset[str] = frozenset()

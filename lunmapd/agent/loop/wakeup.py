@@ -1,41 +1,32 @@
-"""The one way to wake the loop: a watch, a timer, a signal and a lost session all ring, and none of them says more."""
+"""What ends the wait between two cycles: a watch, a device, a signal, a new session, or nothing but the time."""
 
 import queue
-import time
-from collections.abc import Callable
+
+from lunmapd.core.base.events import WakeCause
 
 
-class Bell:
-    """Rings are counted as one. `ring` may be called from any thread and from a signal handler.
+class Wakeup:
+    """Collects causes to start a cycle. `notify` may be called from any thread and from a signal handler.
 
-    An Event would not do: a signal that arrives while the main thread holds the event's lock would wait for itself.
-    SimpleQueue.put is reentrant (Python library reference, queue).
+    A cycle reads everything that it needs, so causes are only logged: several of them start one cycle. An Event would
+    not do: a signal that arrives while the main thread holds the event's lock would wait for itself. SimpleQueue.put
+    is reentrant (Python library reference, queue).
     """
 
-    def __init__(self, beat: Callable[[], None] = lambda: None, every: float = 60.0) -> None:
-        """Start silent. Whoever waits calls `beat` at least every so many seconds: it waits, but it lives."""
-        self._beat = beat
-        self._every = every
-        self._rings: queue.SimpleQueue[None] = queue.SimpleQueue()
+    def __init__(self) -> None:
+        """Start without a cause."""
+        self._causes: queue.SimpleQueue[WakeCause] = queue.SimpleQueue()
 
-    def ring(self) -> None:
-        """Wake whoever waits, now or next."""
-        self._rings.put(None)
+    def notify(self, cause: WakeCause) -> None:
+        """End the wait that is going on, or the next one."""
+        self._causes.put(cause)
 
-    def wait(self, timeout: float) -> bool:
-        """Wait for a ring, at most `timeout` seconds; return whether there was one, and forget all that there were."""
-        until = time.monotonic() + timeout
-        while not self._heard(until - time.monotonic()):
-            if time.monotonic() >= until:
-                return False
-        while not self._rings.empty():
-            self._rings.get()
-        return True
-
-    def _heard(self, seconds: float) -> bool:
-        self._beat()
+    def wait(self, seconds: float) -> frozenset[WakeCause]:
+        """Wait for a cause, at most `seconds`; return all causes since the last call, empty after a timeout."""
+        causes: set[WakeCause] = set()
         try:
-            self._rings.get(timeout=max(0.0, min(self._every, seconds)))
+            causes.add(self._causes.get(timeout=max(0.0, seconds)))
+            while True:
+                causes.add(self._causes.get_nowait())
         except queue.Empty:
-            return False
-        return True
+            return frozenset(causes)

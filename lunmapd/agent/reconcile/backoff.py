@@ -1,6 +1,6 @@
 """When what fails is tried again: each object has a time of its own, later each time that it fails."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -71,6 +71,13 @@ class Backoff:
     def wait(self) -> float:
         """Return how many seconds it is until the first time comes, infinity if none does."""
         return max(0.0, min((entry.due for entry in self._late.values()), default=float("inf")) - self._now())
+
+    def deferred(self) -> Iterator[tuple[lio_objects.Key, Failure, float]]:
+        """Yield each step that is deferred: its object, its failure, and the seconds until it is tried again."""
+        now = self._now()
+        for key, entry in self._late.items():
+            if entry.tried and now < entry.due:
+                yield key, entry.failure, entry.due - now
 
     def hasten(self) -> None:
         """Let everything be tried now; what fails again waits as long as it would have."""

@@ -1,7 +1,8 @@
 """What the passes so far have found, so that the next one can go by the change of the map alone, and tells drift from it."""
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
@@ -11,6 +12,7 @@ from lunmapd.agent.reconcile.orders import Orders
 from lunmapd.agent.reconcile.result import Result
 from lunmapd.agent.state.seen_file import recalled, refused
 from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.base.events import Event, FullPass, Timer
 from lunmapd.core.base.reasons import OF_BACKINGS, Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desire
@@ -24,9 +26,16 @@ from lunmapd.core.planning.enablement import Offer
 from lunmapd.core.planning.outcome import Report
 from lunmapd.core.planning.plan import Disruption, Plan
 from lunmapd.core.planning.withhold import bears
+from lunmapd.trace import first_few, trace, tracing
+
+log = logging.getLogger(__name__)
 
 _TOLD = OF_BACKINGS | {Reason.FOREIGN_TARGET}
 """Why something of the map can't be had, while all that is wanted can be told."""
+
+
+_AT_ONCE = {FullPass.FIRST, FullPass.RELOADED, FullPass.NO_AUDIT}
+"""Reasons for a full pass that are more to the point than the audit, which is due then too."""
 
 
 class Rest(Struct, frozen=True):
@@ -81,6 +90,7 @@ class Memory:
         self.refused: AbstractSet[lio_objects.Key] = frozenset()
         self.observed = Observed()
         self.adopt(audit, retry)
+        self._reason = FullPass.FIRST
 
     def adopt(self, audit: float, retry: float) -> None:
         """Go by other times, look at everything in the next pass, and try at once what fails."""
@@ -88,55 +98,77 @@ class Memory:
         self._audit_at = float("-inf")
         self._is_audit = True
         self._view: View | None = None
+        self._reason = FullPass.RELOADED
         self._pending: tuple[View, Part] | None = None
         self.backoff = Backoff(retry, audit, self._now)
 
     def try_again(self) -> None:
         """Let a whole pass try at once what fails, if anything does: something has changed that may help."""
         if self.backoff.wait() < float("inf"):
-            self._view = None
+            self._view, self._reason = None, FullPass.CHANGED_OUTSIDE
         self.backoff.forget()
 
-    def wait(self) -> float:
-        """Return how many seconds it is until the next pass has something to do, if nothing happens."""
-        audit = self._audit_at if self._audit else float("inf")
-        return max(0.0, min(self.backoff.wait(), audit - self._now()))
+    def timers(self) -> Iterator[tuple[Timer, float]]:
+        """Yield what a pass will have to do if nothing happens, and in how many seconds."""
+        yield Timer.BACK_OFF, self.backoff.wait()
+        if self._audit:
+            yield Timer.AUDIT, max(0.0, self._audit_at - self._now())
 
     def recall(self, orders: Orders, want: Desire) -> None:
         """Take up what a former daemon saw of this same map."""
         if self.known is None and orders.past is not None:
             self.known = recalled(orders.past, want)
 
-    def part(self, orders: Orders) -> Part | None:
-        """Return the part of the objects that these orders concern; None when a whole pass must be made.
+    def part(self, orders: Orders) -> Part | FullPass:
+        """Return the part of the objects that these orders concern, or why a full pass must be made.
 
-        All is forgotten unless `settle` tells that this part is as it is wanted.
+        All is forgotten unless `settle` records that this part is as it is wanted.
         """
         view, self._view = self._view, None
         last, self._last = self._last, orders
-        part: Part | None = None
         self._is_audit = self._now() >= self._audit_at
+        part = self._due(view) or self._follow(view, orders)
+        self._reason = FullPass.INTERRUPTED
         if self._is_audit:
             self.backoff.hasten()
-        elif view is not None and self.backoff.wait():
-            part = self._follow(view, orders)
-        if part is None and last is not None and _is_news(last, orders):
+        if isinstance(part, FullPass) and last is not None and _is_news(last, orders):
             self.backoff.forget()
-        self._pending = None if view is None or part is None else (view, part)
+        self._pending = None if view is None or isinstance(part, FullPass) else (view, part)
         return part
+
+    def _due(self, view: View | None) -> FullPass | None:
+        """Return why a full pass must be made whatever the orders are, None if it need not."""
+        if self._is_audit:
+            return self._reason if self._reason in _AT_ONCE else FullPass.AUDIT
+        if view is None:
+            return self._reason
+        return None if self.backoff.wait() else FullPass.RETRY
 
     def _end(self, failures: Mapping[lio_objects.Key, Failure]) -> None:
         """Note the end of a whole pass, from which times count."""
         self.backoff.settle(failures)
+        if tracing(log):
+            self._trace_deferred()
         if self._is_audit:
             self._audit_at = self._now() + self._audit
 
-    def _follow(self, view: View, orders: Orders) -> Part | None:
+    def _trace_deferred(self) -> None:
+        deferred = [
+            f"{lio_objects.show_key(key)} for {seconds:.1f} s ({failure.reason})"
+            for key, failure, seconds in self.backoff.deferred()
+        ]
+        if deferred:
+            seconds, objects = self.backoff.wait(), first_few(deferred)
+            trace(log, Event.BACK_OFF, count=len(deferred), seconds=seconds, objects=objects)
+
+    def _follow(self, view: View | None, orders: Orders) -> Part | FullPass:
         rest = self._rest
-        if rest is None or not _is_alike(orders, view, rest):
-            return None
+        assert view is not None, "_due() gives the reason"
+        assert rest is not None, "a view is made after a full pass"
+        if (reason := _difference(orders, view, rest)) is not None:
+            return reason
         part = view.follow(orders.lunmap)
-        return None if part is None or rest.concerns(part) else part
+        return FullPass.UNFINISHED if isinstance(part, Part) and rest.concerns(part) else part
 
     def begin(self, steps: Plan) -> None:
         """Note that these steps are to be done: where they end is no drift, until it was seen as it is wanted."""
@@ -172,13 +204,17 @@ class Memory:
         self.refused = refused(want)
         self._end({**_remaining(result.left), **result.failures})
         self._rest = _rest(result, orders.allow)
-        if self._audit and _can_be_followed(orders, want, result):
+        self._reason = _obstacle(orders, want, result) or FullPass.INTERRUPTED
+        if not self._audit:
+            self._reason = FullPass.NO_AUDIT
+        elif self._reason is FullPass.INTERRUPTED:
             self._view = View(orders.lunmap, orders.node, orders.vault, seen.foreign, known.wanted)
             self.known = Known(self._view.wanted, self.known.open)
             self.observed = seen
 
     def held(self, why: LunmapdError) -> None:
         """Note a pass that was held."""
+        self._reason = FullPass.HELD
         self._end({("pass",): Failure(Reason.REMOVAL_HELD, str(why))})
 
 
@@ -186,23 +222,29 @@ def _remaining(left: Plan) -> Mapping[lio_objects.Key, Failure]:
     return {lio_objects.key(step.item): Failure(Reason.REMAINING, str(step)) for step in left}
 
 
-def _can_be_followed(orders: Orders, want: Desire, result: Result) -> bool:
-    """Tell whether parts may stand on the pass: all that is wanted could be told, and little of it is not so."""
+def _obstacle(orders: Orders, want: Desire, result: Result) -> FullPass | None:
+    """Return why no partial pass may follow a full one, None if it may."""
     causes = [failure for failure in result.failures.values() if failure.reason != Reason.WAITING]
-    return (
-        orders.offer is Offer.ALL
-        and not orders.unreadable
-        and all(failure.reason in _TOLD for failure in want.failures.values())
-        and len(causes) <= MOST
-        and not any(isinstance(step.item, lio_objects.Leftover) for step in result.left)
-    )
+    obstacles = {
+        FullPass.NOT_FULLY_ENABLED: orders.offer is not Offer.ALL,
+        FullPass.UNREADABLE: orders.unreadable,
+        FullPass.UNKNOWN_DESIRED: any(failure.reason not in _TOLD for failure in want.failures.values()),
+        FullPass.MANY_FAILURES: len(causes) > MOST,
+        FullPass.LEFTOVERS: any(isinstance(step.item, lio_objects.Leftover) for step in result.left),
+    }
+    return next((reason for reason, is_there in obstacles.items() if is_there), None)
 
 
-def _is_alike(orders: Orders, view: View, rest: Rest) -> bool:
-    trusted = not orders.unreadable and not judge(orders.lunmap, orders.edited).failures
-    plain = orders.offer is Offer.ALL and trusted
+def _difference(orders: Orders, view: View, rest: Rest) -> FullPass | None:
+    """Return what but the map differs from the last full pass, None if nothing does."""
+    if orders.offer is not Offer.ALL:
+        return FullPass.ISOLATION
+    if orders.unreadable:
+        return FullPass.DOCUMENTS
+    if judge(orders.lunmap, orders.edited).failures:
+        return FullPass.OUT_OF_BAND
     same = (orders.vault, orders.decided, orders.allow) == (view.vault, rest.decided, rest.allow)
-    return plain and same
+    return None if same else FullPass.POLICY
 
 
 def _is_news(last: Orders, orders: Orders) -> bool:

@@ -1,5 +1,6 @@
 """One pass: observe, desire, plan, apply, observe again. Level-based: killed anywhere, the next pass converges."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
@@ -12,6 +13,7 @@ from lunmapd.agent.reconcile.orders import Orders, RemovalHeldError
 from lunmapd.agent.reconcile.result import Result
 from lunmapd.agent.reconcile.transition_log import logged
 from lunmapd.agent.state.claims import Claims
+from lunmapd.core.base.events import Event, FullPass
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desire, desire
@@ -27,6 +29,9 @@ from lunmapd.core.planning.impact import Felt, Ways, felt
 from lunmapd.core.planning.outcome import Report, failures
 from lunmapd.core.planning.plan import Plan, plan
 from lunmapd.core.planning.withhold import created, sift
+from lunmapd.trace import trace
+
+log = logging.getLogger(__name__)
 
 
 class Kernel(Protocol):
@@ -49,34 +54,38 @@ def reconcile(kernel: Kernel, claims: Claims, orders: Orders, memory: Memory) ->
     kernel can't be read or the claims not be written.
     """
     part = memory.part(orders)
-    result = None if part is None else _follow(kernel, orders, memory, part)
-    return result or _reconcile_all(kernel, claims, orders, memory)
+    result = part if isinstance(part, FullPass) else _follow(kernel, orders, memory, part)
+    if isinstance(result, FullPass):
+        trace(log, Event.FULL_RECONCILE, revision=orders.revision, reason=result)
+        return _reconcile_all(kernel, claims, orders, memory)
+    return result
 
 
-def _follow(kernel: Kernel, orders: Orders, memory: Memory, part: Part) -> Result | None:
-    """Make one part of the kernel as the map says, all else being as it was; None when a whole pass must tell."""
+def _follow(kernel: Kernel, orders: Orders, memory: Memory, part: Part) -> Result | FullPass:
+    """Make one part of the kernel as the map says, all else being as it was; or return why a full pass must do it."""
+    trace(log, Event.PARTIAL_RECONCILE, revision=orders.revision, count=len(part.keys), luns=len(part.luns))
     seen = _observe_some(kernel, part, memory.observed.objects, part.wanted)
     if seen is None:
-        return None
+        return FullPass.NOT_OBSERVED
     memory.see(part, seen)
     chosen = drift.judge(plan(part.wanted, seen), part.wanted, seen, memory.known, orders.report)
     if chosen.held:
-        return None
+        return FullPass.DRIFT
     steps = chosen.steps
     reports: tuple[Report, ...] = ()
     if steps:
         if guard.check(steps, memory.observed.objects, orders.limits, lambda: None) is not None:
-            return None
+            return FullPass.REMOVALS
         if may_exceed(steps, orders.allow):
             # Who is logged in is known as of the last whole pass only.
-            return None
+            return FullPass.DISRUPTION
         memory.begin(steps)
         noticed = felt(steps, Observed(seen), _ways_around(part, steps, orders, memory.known), looked=False)
         reports = _apply(kernel, orders, steps, noticed)
         memory.backoff.tried(reports)
         seen = _observe_some(kernel, part, part.wanted, seen)
         if seen is None or plan(part.wanted, seen):
-            return None
+            return FullPass.NOT_CONVERGED
         memory.see(part, seen)
     return memory.settle(reports)
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base import names
 from lunmapd.core.base.backings import Block, RamDisk, source
+from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Lunmap, source_on
 from lunmapd.core.history.changes import differing
 from lunmapd.core.node import lio_objects
@@ -64,14 +65,19 @@ class View:
             for kind, what in _identities(lunmap, name, self._node):
                 self._owners[kind][what] = name
 
-    def follow(self, lunmap: Lunmap) -> Part | None:
-        """Tell what another map concerns; None when only a whole pass can tell. `take` goes on to it."""
+    def follow(self, lunmap: Lunmap) -> Part | FullPass:
+        """Return the part of the objects that another map concerns, or why only a full pass can tell.
+
+        `take` moves the view to that map.
+        """
         changed = _changed_luns(self.lunmap, lunmap)
-        if changed is None or not self._is_alone(lunmap, changed) or self._is_resized(lunmap, changed):
-            return None
+        if isinstance(changed, FullPass):
+            return changed
+        if (reason := self._conflict(lunmap, changed)) is not None:
+            return reason
         before, after = self._objects(self.lunmap, changed), self._objects(lunmap, changed)
         if any(self._is_taken(item, changed) for item in after.values()):
-            return None
+            return FullPass.LUN_NUMBER
         maps = self._counted(before, after)
         wanted: dict[lio_objects.Key, lio_objects.Object] = {
             name: item for name, item in after.items() if not isinstance(item, lio_objects.NodeAcl)
@@ -85,7 +91,7 @@ class View:
         }
         wanted, failures = admit(wanted, {}, lunmap, self._node, self.vault)
         if failures:
-            return None
+            return FullPass.CHAP
         return Part(before.keys() | after.keys(), wanted, lunmap, changed, maps)
 
     def take(self, part: Part) -> None:
@@ -107,17 +113,19 @@ class View:
         found = (project_lun(lunmap, name, self._node, serves) for name in there)
         return lio_objects.keyed(chain.from_iterable(found))
 
-    def _is_alone(self, lunmap: Lunmap, changed: AbstractSet[str]) -> bool:
-        """Tell whether the changed Luns keep every rule by themselves, and have identities of their own."""
+    def _conflict(self, lunmap: Lunmap, changed: AbstractSet[str]) -> FullPass | None:
+        """Return why the changed Luns can't be judged without the others, None if they can."""
         some = {name: lunmap.luns[name] for name in changed if name in lunmap.luns}
         if suspects(replace(lunmap, luns=some)):
-            return False
+            return FullPass.RULES
         owners = (
             self._owners[kind].get(what)
             for name in some
             for kind, what in _identities(lunmap, name, self._node)
         )
-        return all(owner is None or owner in changed for owner in owners)
+        if any(owner is not None and owner not in changed for owner in owners):
+            return FullPass.IDENTITY
+        return FullPass.SIZE if self._is_resized(lunmap, changed) else None
 
     def _is_resized(self, lunmap: Lunmap, changed: AbstractSet[str]) -> bool:
         """Tell whether a device must have another size: only a whole look tells what it has."""
@@ -150,14 +158,14 @@ def _identities(lunmap: Lunmap, name: str, node: str) -> tuple[tuple[str, str], 
     return (naa, ("backing", source(lun.backing)), ("here", source_on(lun, node, lunmap.nodes[node])))
 
 
-def _changed_luns(before: Lunmap, after: Lunmap) -> AbstractSet[str] | None:
-    """Return the Luns that differ, None when too much else does."""
+def _changed_luns(before: Lunmap, after: Lunmap) -> AbstractSet[str] | FullPass:
+    """Return the names of the Luns that differ, or why these are not all that matters."""
     if (before.targets, before.groups, before.nodes) != (after.targets, after.groups, after.nodes):
-        return None
+        return FullPass.OTHER_OBJECTS
     if differing(before.initiators, after.initiators) & before.initiators.keys() & after.initiators.keys():
-        return None
+        return FullPass.INITIATOR
     changed = differing(before.luns, after.luns)
-    return changed if len(changed) <= MOST else None
+    return changed if len(changed) <= MOST else FullPass.MANY_LUNS
 
 
 def _acl(item: lio_objects.MappedLun) -> lio_objects.Key:

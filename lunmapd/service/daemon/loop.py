@@ -1,4 +1,4 @@
-"""The daemon's life between the agent, the service manager and the signals."""
+"""The daemon's loop: cycle after cycle until a signal ends it; the settings are read again when one asks for it."""
 
 import logging
 import time
@@ -9,14 +9,16 @@ from typing import NamedTuple
 from lunmapd import __version__
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.report import Turn
-from lunmapd.agent.loop.wakeup import Bell
+from lunmapd.agent.loop.wakeup import Wakeup
 from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.base.events import Event, WakeCause
 from lunmapd.core.base.messages import Message, fields
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.reload import take_over
 from lunmapd.service.daemon.signals import Signals
 from lunmapd.service.settings import Settings, load
+from lunmapd.trace import trace
 
 log = logging.getLogger(__name__)
 
@@ -30,51 +32,79 @@ class Given(NamedTuple):
     settings: Settings
 
 
+class Process(NamedTuple):
+    """What ties the loop to its process: the service manager, the signals, and the causes that start a cycle."""
+
+    manager: Manager
+    signals: Signals
+    wakeup: Wakeup
+
+
 class Loop:
     """Runs the agent until a signal stops it; reads the settings again when one asks for it."""
 
-    def __init__(self, agent: Agent, manager: Manager, signals: Signals, note: Note, given: Given) -> None:
-        """Bring the parts together; `note` is told of each turn, `given` is what the agent was made by."""
-        self._agent = agent
-        self._manager = manager
-        self._signals = signals
-        self._path, self._settings = given
-        self._trouble: LunmapdError | None = None
-        self._note = note
-        self._began = time.monotonic()
+    def __init__(self, agent: Agent, process: Process, note: Note, given: Given) -> None:
+        """Prepare. `note` is called after each cycle with its result, the status and the seconds that it took.
 
-    def run(self, bell: Bell) -> None:
-        """Turn until a signal stops it."""
+        `given` are the settings that the agent was made with.
+        """
+        self._agent = agent
+        self._manager, self._signals, self._wakeup = process
+        self._path, self._settings = given
+        self._error: LunmapdError | None = None
+        self._note = note
+
+    def run(self) -> None:
+        """Run cycles until a signal stops the loop."""
         log.info(
             "lunmapd %s starts as node %s", __version__, self._settings.node, extra=fields(Message.STARTED)
         )
-        self._agent.run(bell, self._attend, self._said, self._waits)
+        self._agent.watch(self._wakeup.notify)
+        causes = frozenset({WakeCause.START})
+        while self._goes_on():
+            trace(log, Event.WOKEN, causes=", ".join(sorted(causes)))
+            causes = self._wait(self._cycle())
         self._manager.stopping()
         log.info("stopped; LIO is left as it is", extra=fields(Message.STOPPED))
 
-    def _attend(self) -> bool:
-        """Do what signals asked for, between two turns; return whether it is time to stop."""
+    def _goes_on(self) -> bool:
+        """Do what signals asked for; return whether another cycle is to be run."""
         self._manager.beat()
         if self._signals.reload():
             self._manager.reloading()
             self._reload()
             self._manager.ready(self._status())
-        self._began = time.monotonic()
-        return self._signals.stopping()
+        return not self._signals.stopping()
 
-    def _said(self, turn: Turn) -> None:
-        """Tell that the first pass is done, or is held for a reason that the status gives."""
-        self._trouble = turn.store_error or turn.error
-        self._note(turn, self._agent.status, time.monotonic() - self._began)
+    def _cycle(self) -> float:
+        """Run one cycle and report it; return the seconds to wait.
+
+        A function of its own so that the objects of this cycle are freed before the wait.
+        """
+        began = time.monotonic()
+        turn = self._agent.turn()
+        self._error = turn.store_error or turn.error
+        self._note(turn, self._agent.status, time.monotonic() - began)
         self._manager.ready(self._status())
+        self._agent.tidy()
+        return self._agent.pause(turn)
 
-    def _waits(self) -> tuple[float, float]:
-        return self._settings.resync, self._settings.retry
+    def _wait(self, seconds: float) -> frozenset[WakeCause]:
+        """Wait for a cause to start the next cycle, at most `seconds`; the watchdog is pinged meanwhile."""
+        until = time.monotonic() + seconds
+        while True:
+            self._manager.beat()
+            left = until - time.monotonic()
+            causes = self._wakeup.wait(min(self._manager.every, left))
+            if causes:
+                return causes
+            if time.monotonic() >= until:
+                return frozenset({WakeCause.TIMER})
 
     def _status(self) -> str:
         applied = self._agent.status.applied
         revision = "none" if applied is None else str(applied.revision)
-        tail = f"; {self._trouble}" if self._trouble else ""
+        tail = f"; {self._error}" if self._error else ""
         return f"applied revision {revision}, {self._agent.status.failing_count} failing{tail}"
 
     def _reload(self) -> None:

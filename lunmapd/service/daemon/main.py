@@ -14,17 +14,18 @@ from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.registration import Member
 from lunmapd.agent.loop.report import Turn
 from lunmapd.agent.loop.targetctl import Rival
-from lunmapd.agent.loop.wakeup import Bell
+from lunmapd.agent.loop.wakeup import Wakeup
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.directory import state_directory
 from lunmapd.agent.state.machine_id import read_identity
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
 from lunmapd.agent.state.seen_file import PastFile
 from lunmapd.core.base.errors import Exit
+from lunmapd.core.base.events import WakeCause
 from lunmapd.lio.worker.kernel import Deadlines, Kernel
 from lunmapd.service import zookeeper
 from lunmapd.service.daemon import devices, logs
-from lunmapd.service.daemon.loop import Given, Loop, Note
+from lunmapd.service.daemon.loop import Given, Loop, Note, Process
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals
 from lunmapd.service.daemon.watchdog import Attended
@@ -63,20 +64,20 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
     logs.set_up(log_level, settings.node)
     faulthandler.enable()  # the watchdog's SIGABRT shows where it hangs
     manager = Manager(max(Deadlines().longest, settings.zookeeper.deadline))
-    bell = Bell(manager.beat, manager.every)
-    signals = Signals(bell.ring)
+    wakeup = Wakeup()
+    process = Process(manager, Signals(wakeup.notify), wakeup)
     session = zookeeper.session(settings.zookeeper, manager.beat)
-    with _agent(settings, session, manager, signals) as agent:
+    with _agent(settings, session, process) as agent:
         if once:
             sys.exit(_exit_code(agent.turn()))
-        signals.listen()
+        process.signals.listen()
 
-        def came() -> None:
+        def devices_changed() -> None:
             agent.try_again()
-            bell.ring()
+            wakeup.notify(WakeCause.DEVICE)
 
-        with devices.watched(came), _told(settings, lambda: session.connected) as note:
-            Loop(agent, manager, signals, note, Given(config, settings)).run(bell)
+        with devices.watched(devices_changed), _told(settings, lambda: session.connected) as note:
+            Loop(agent, process, note, Given(config, settings)).run()
 
 
 @daemon.command("plan")
@@ -148,12 +149,12 @@ def _told(settings: Settings, connected: Callable[[], bool]) -> Iterator[Note]:
 
 
 @contextmanager
-def _agent(settings: Settings, session: Session, manager: Manager, signals: Signals) -> Iterator[Agent]:
+def _agent(settings: Settings, session: Session, process: Process) -> Iterator[Agent]:
     """Bring the parts together, and take them apart in the opposite order."""
     policy = settings.policy()
     member = Member(session, settings.node, read_identity(), utc_now())
     kernel = Kernel()
-    attended = Attended(kernel, manager.beat, signals.stopping)
+    attended = Attended(kernel, process.manager.beat, process.signals.stopping)
     with state_directory(Path(settings.state_dir)) as directory:
         past = PastFile(directory)
         follower = Follower(session, LocalSnapshot(directory), policy, home=past.cluster)

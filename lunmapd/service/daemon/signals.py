@@ -1,36 +1,43 @@
-"""What a signal asks for, kept until the loop comes to it."""
+"""The signals of the daemon: each is kept until the loop handles it."""
 
 import signal
 from collections.abc import Callable
 from types import FrameType
 
+from lunmapd.core.base.events import WakeCause
+
 
 class Signals:
-    """TERM and INT ask to stop, HUP to reload. Each rings, so that nobody sleeps on it."""
+    """TERM and INT ask to stop, HUP to reload. Each calls `notify`, so that the loop does not wait on."""
 
-    def __init__(self, ring: Callable[[], None]) -> None:
-        """Begin with nothing asked for; `ring` must be fit for a signal handler."""
-        self._ring = ring
+    def __init__(self, notify: Callable[[WakeCause], None]) -> None:
+        """Start with no signal received; `notify` must be reentrant, since a signal handler calls it."""
+        self._notify = notify
         self._stop = False
         self._reload = False
 
     def listen(self) -> None:
-        """Take the signals; in the main thread only."""
+        """Install the signal handlers; in the main thread only."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._take)
 
+    def stop(self) -> None:
+        """Ask to stop, as TERM does."""
+        self._stop = True
+        self._notify(WakeCause.STOP)
+
     def stopping(self) -> bool:
-        """Tell whether the daemon was asked to stop."""
+        """Return whether a signal asked to stop."""
         return self._stop
 
     def reload(self) -> bool:
-        """Tell whether a reload was asked for since the last time."""
+        """Return whether a signal asked for a reload since the last call."""
         asked, self._reload = self._reload, False
         return asked
 
     def _take(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGHUP:
             self._reload = True
+            self._notify(WakeCause.RELOAD)
         else:
-            self._stop = True
-        self._ring()
+            self.stop()

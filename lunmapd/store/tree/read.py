@@ -1,10 +1,12 @@
 """Reading the tree: everything at once, or what changed since the last look."""
 
+import logging
 from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from lunmapd.core.base.documents import DocumentError
+from lunmapd.core.base.events import Event, FullRead
 from lunmapd.core.base.lunmap import EMPTY_MAP, Lunmap
 from lunmapd.core.history.changes import Head
 from lunmapd.core.history.spans import objects_at, span
@@ -31,6 +33,9 @@ from lunmapd.store.tree.snapshot import (
     sections_of,
 )
 from lunmapd.store.tree.znodes import Top, read_revisions, read_top, read_znodes, request_children, sync
+from lunmapd.trace import trace
+
+log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
 MAX_DELTAS = 100
@@ -123,18 +128,20 @@ def refresh(session: Session, known: Snapshot | None) -> Snapshot:
     tree goes on from None.
     """
     if known is None:
-        return read_tree(session)
+        return read_again(session, None, FullRead.NOTHING_KNOWN)
     top = _top_since(session, known)
     if top.head.revision == known.revision and (not known.has_edits or top.version == known.head_version):
         return _with_head(known, top)
-    advanced = None if known.has_edits else _advance(session, known, top)
-    if advanced is not None:
-        return advanced
-    return read_again(session, known)
+    advanced = FullRead.OUT_OF_BAND if known.has_edits else _advance(session, known, top)
+    return read_again(session, known, advanced) if isinstance(advanced, FullRead) else advanced
 
 
-def read_again(session: Session, known: Snapshot | None) -> Snapshot:
-    """Read everything, though `known` may be the newest: it shows edits around the tools. Raises as `refresh` does."""
+def read_again(session: Session, known: Snapshot | None, reason: FullRead = FullRead.DUE) -> Snapshot:
+    """Read everything, though `known` may be the newest: it shows edits around the tools. Raises as `refresh` does.
+
+    `reason` is only logged.
+    """
+    trace(log, Event.READ_FULL, reason=reason)
     if known is None:
         return read_tree(session)
     # Before the read, since a frozen node comes here at each try; and after it, since it is what was read that counts.
@@ -149,7 +156,9 @@ def read_again(session: Session, known: Snapshot | None) -> Snapshot:
 def _with_head(known: Snapshot, top: Top) -> Snapshot:
     """Take over what head says besides its revision."""
     if top.version == known.head_version:
+        trace(log, Event.READ_NOTHING, revision=known.revision)
         return known
+    trace(log, Event.READ_HEAD, revision=known.revision)
     head = top.head
     return replace(
         known,
@@ -204,14 +213,19 @@ def _is_accepted(meta: Meta, head: Head) -> bool:
     return 0 < head.confirmed >= meta.restored
 
 
-def _advance(session: Session, known: Snapshot, top: Top) -> Snapshot | None:
+def _advance(session: Session, known: Snapshot, top: Top) -> Snapshot | FullRead:
+    """Return the newest snapshot at the cost of the changes, or the reason why everything must be read."""
     missing = range(known.revision + 1, top.head.revision + 1)
     if len(missing) > MAX_DELTAS:
-        return None
+        return FullRead.MANY
     revisions = read_revisions(session, missing)
     if len(revisions) < len(missing):
-        return None
+        return FullRead.REVISION_MISSING
     try:
-        return advance(known, top.head, top.version, revisions)
+        advanced = advance(known, top.head, top.version, revisions)
     except DocumentError:
-        return None
+        return FullRead.REVISION_UNFIT
+    if advanced is None:
+        return FullRead.REVISION_UNFIT
+    trace(log, Event.READ_DELTA, count=len(missing), since=known.revision, revision=top.head.revision)
+    return advanced

@@ -1,8 +1,5 @@
 """The agent between a real ZooKeeper and a strict fake of LIO."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -10,8 +7,7 @@ from msgspec.structs import replace
 from fakes.lio import FakeLio
 from lab import Ensemble
 from lab.wait import wait_until
-from lunmapd.agent.loop.agent import Agent
-from lunmapd.agent.loop.wakeup import Bell
+from lunmapd.agent.loop.policy import Policy
 from lunmapd.core.base.lunmap import Authentication, Chap, Initiator
 from lunmapd.core.base.password import Secret
 from lunmapd.core.fleet.status import APPLIED, STORE
@@ -24,8 +20,11 @@ from lunmapd.store.tree.members import read_fleet
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
 from support.agents import MAP, A, B, H, Nodes, T, applied, conditions, put
+from support.daemon import running
 from support.plain_client import Shell
 from support.sessions import Connect, expire
+
+NO_TIMERS = Policy(resync=3600.0, retry=3600.0)
 
 
 def test_a_committed_map_is_applied_and_reported(session: Session, kernel: FakeLio, make: Nodes) -> None:
@@ -226,29 +225,12 @@ def test_without_zookeeper_the_last_map_is_kept_in_force(
     wait_until("the node is registered", lambda: read_fleet(patient)["n1"].live is not None)
 
 
-@contextmanager
-def looping(agent: Agent) -> Iterator[None]:
-    """Run an agent's loop with timers that never fire, and stop it at the end."""
-    bell, stops = Bell(), threading.Event()
-    loop = threading.Thread(
-        target=agent.run, args=(bell, stops.is_set, lambda _: None, lambda: (3600.0, 3600.0))
-    )
-    loop.start()
-    try:
-        yield
-    finally:
-        stops.set()
-        bell.ring()
-        loop.join(120)
-    assert not loop.is_alive()
-
-
 def test_the_loop_follows_commits_by_its_watch(
     session: Session, connect: Connect, kernel: FakeLio, make: Nodes
 ) -> None:
     """With timers that never fire, a commit alone makes the loop apply it, and a stop ends it."""
-    agent = make(connect())
-    with looping(agent):
+    agent = make(connect(), policy=NO_TIMERS)
+    with running(agent):
         put(session, MAP)
         wait_until("revision 1 is applied", lambda: applied(agent) == 1)
         put(session, replace(MAP, luns={"b": B}))
@@ -259,8 +241,8 @@ def test_the_loop_follows_commits_by_its_watch(
 def test_an_expired_session_is_replaced_at_once(session: Session, connect: Connect, make: Nodes) -> None:
     """When the servers expire a node's session, the loop registers the node again without waiting for a timer."""
     mine = connect()
-    agent = make(mine)
-    with looping(agent), Shell(session) as shell:
+    agent = make(mine, policy=NO_TIMERS)
+    with running(agent), Shell(session) as shell:
         put(session, MAP)
         wait_until("revision 1 is applied", lambda: applied(agent) == 1)
         old = mine.session_id

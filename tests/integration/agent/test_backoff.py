@@ -1,7 +1,5 @@
 """Objects that fail: each is tried again ever more seldom, and costs the others nothing meanwhile."""
 
-import threading
-
 import pytest
 from msgspec.structs import replace
 
@@ -9,7 +7,6 @@ from fakes.clock import Clock
 from lab.wait import wait_until
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
-from lunmapd.agent.loop.wakeup import Bell
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED
@@ -17,6 +14,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.store.session.session import Session
 from support.agents import Nodes, applied, conditions, confirm, many, put, shown
+from support.daemon import running
 from support.sessions import expire
 
 pytestmark = pytest.mark.integration
@@ -138,54 +136,25 @@ def _shows(item: lio_objects.Object, name: str) -> bool:
 
 def test_a_held_removal_is_looked_at_ever_more_seldom(session: Session, make: Nodes) -> None:
     """A node that waits for a person wakes after 5, 10, 20 seconds, and at once when he has confirmed it."""
-    clock, bell = Clock(1000.0), _Waits()
+    clock, pauses = Clock(1000.0), []
     put(session, MAP)
     agent = make(policy=POLICY, now=clock)
     agent.turn()
     put(session, many(0, 1))
     for _ in range(4):
-        agent.run(bell, bell.once, lambda _: None, lambda: (AUDIT, RETRY))
-        clock.now += bell.waited[-1]
-    assert bell.waited == [5.0, 10.0, 20.0, 25.0]
+        pauses.append(agent.pause(agent.turn()))
+        clock.now += pauses[-1]
+    assert pauses == [5.0, 10.0, 20.0, 25.0]
     confirm(session, 2)
     assert agent.turn().converged
-
-
-class _Waits(Bell):
-    """Tells how long it was to wait, and doesn't."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waited: list[float] = []
-        self._turns = 0
-
-    def once(self) -> bool:
-        """End the loop after one turn."""
-        self._turns += 1
-        return self._turns % 2 == 0
-
-    def wait(self, timeout: float) -> bool:
-        """Note it."""
-        self.waited.append(timeout)
-        return False
 
 
 def test_the_loop_wakes_when_the_time_has_come(session: Session, make: Nodes) -> None:
     """With timers of an hour the failing object alone wakes it."""
     put(session, MAP)
     make.kernel.missing.add("/dev/l3")
-    agent = make(policy=Policy(audit=3600.0, retry=0.05))
-    bell, stops = Bell(), threading.Event()
-    loop = threading.Thread(
-        target=agent.run, args=(bell, stops.is_set, lambda _: None, lambda: (3600.0, 3600.0))
-    )
-    loop.start()
-    try:
+    agent = make(policy=Policy(resync=3600.0, audit=3600.0, retry=0.05))
+    with running(agent):
         wait_until("an object fails", lambda: bool(agent.status.failing))
         make.kernel.missing.clear()
         wait_until("revision 1 is applied", lambda: applied(agent) == 1)
-    finally:
-        stops.set()
-        bell.ring()
-        loop.join(120)
-    assert not loop.is_alive()

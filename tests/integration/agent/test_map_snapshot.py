@@ -98,9 +98,9 @@ def test_a_snapshot_that_may_not_get_old_is_fresh_as_long_as_the_daemon_turns(
 
     running = follower(session)
     for _ in range(4):
-        assert running.read(lambda: None).error is None
+        assert running.read().error is None
         clock.now += 60
-    found = follower(cut_off).read(lambda: None)
+    found = follower(cut_off).read()
     assert found.snapshot is not None
     assert found.snapshot.lunmap == MAP
 

@@ -59,7 +59,7 @@ def test_the_session_outlives_its_server(trio: Ensemble, connect: Connect) -> No
     initialise(session)
     register(session, "n1", LIVE)
     woken: list[None] = []
-    watch_head(session, lambda: woken.append(None))
+    watch_head(session, lambda _: woken.append(None))
     before = session.session_id
     known = read_tree(session)
     trio.servers[0].kill()

@@ -81,7 +81,7 @@ def test_a_refused_login_is_tried_at_a_slow_pace(
     woken: list[None] = []
     with Relay(servers.ensemble.hosts, asked) as relay:
         session = open_session(stack, relay.hosts, root, Credentials(sasl=login))
-        watch_head(session, lambda: woken.append(None))
+        watch_head(session, lambda _: woken.append(None))
         wait_until("four attempts to connect", lambda: len(asked) == 4)
         assert asked[3] - asked[0] > 2.0
         login.password.write_text(USERS["n1"] + "\n")

@@ -38,7 +38,7 @@ def test_a_session_moves_in_time(trio: Ensemble, connect: Connect, harm: Callabl
     session = connect(trio.hosts, timeout=15.0, deadline=60.0)
     initialise(session)
     woken: list[None] = []
-    watch_head(session, lambda: woken.append(None))
+    watch_head(session, lambda _: woken.append(None))
     known, before = read_tree(session), session.session_id
     harm(served_by(trio, session))
     assert refresh(session, known) == known

@@ -10,6 +10,7 @@ import pytest
 
 from lab.wait import wait_until
 from lunmapd.core.base.access import MEMBERS
+from lunmapd.core.base.events import WakeCause
 from lunmapd.core.fleet.status import Live
 from lunmapd.store.session.errors import (
     NoAccessError,
@@ -40,7 +41,7 @@ class Rings:
         self._counter = count()
         self.seen = 0
 
-    def ring(self) -> None:
+    def ring(self, _: WakeCause) -> None:
         """Count one."""
         self.seen = next(self._counter) + 1
 

@@ -1,4 +1,4 @@
-"""The small parts of the agent: claims, bell, identity, and the status that it makes of a turn."""
+"""The small parts of the agent: claims, wakeup, identity, and the status that it makes of a turn."""
 
 import signal
 import threading
@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from lunmapd.agent.loop.report import Turn, first_status, next_status
-from lunmapd.agent.loop.wakeup import Bell
+from lunmapd.agent.loop.wakeup import Wakeup
 from lunmapd.agent.reconcile.result import Result
 from lunmapd.agent.state.claims import Claims, ClaimsUnreadableError, ClaimsUnwritableError
 from lunmapd.agent.state.machine_id import NoIdentityError, read_identity
+from lunmapd.core.base.events import WakeCause
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED, MAX_FAILING, MAX_LOGINS, STORE, At
 from lunmapd.core.node import lio_objects
@@ -51,26 +52,26 @@ def test_claims_that_the_disk_refuses_are_not_taken_for_none(tmp_path: Path) -> 
             call()
 
 
-def test_rings_are_counted_as_one() -> None:
-    """However often it rang, one wait takes them all."""
-    bell = Bell()
-    bell.ring()
-    bell.ring()
-    assert bell.wait(0)
-    assert not bell.wait(0)
+def test_one_wait_returns_all_causes() -> None:
+    """Causes that came since the last wait start one cycle, and the next wait starts without any."""
+    wakeup = Wakeup()
+    for cause in (WakeCause.WATCH, WakeCause.DEVICE, WakeCause.WATCH):
+        wakeup.notify(cause)
+    assert wakeup.wait(0) == {WakeCause.WATCH, WakeCause.DEVICE}
+    assert wakeup.wait(0) == frozenset()
 
 
-def test_a_ring_from_another_thread_or_a_signal_wakes() -> None:
-    """A wait ends when another thread or a signal handler rings."""
-    bell = Bell()
-    thread = threading.Thread(target=bell.ring)
+def test_a_cause_from_another_thread_or_a_signal_ends_a_wait() -> None:
+    """A wait ends when another thread or a signal handler calls `notify`."""
+    wakeup = Wakeup()
+    thread = threading.Thread(target=wakeup.notify, args=(WakeCause.WATCH,))
     thread.start()
-    assert bell.wait(10)
+    assert wakeup.wait(10) == {WakeCause.WATCH}
     thread.join()
-    before = signal.signal(signal.SIGUSR1, lambda _number, _frame: bell.ring())
+    before = signal.signal(signal.SIGUSR1, lambda _number, _frame: wakeup.notify(WakeCause.RELOAD))
     try:
         signal.raise_signal(signal.SIGUSR1)
-        assert bell.wait(10)
+        assert wakeup.wait(10) == {WakeCause.RELOAD}
     finally:
         signal.signal(signal.SIGUSR1, before)
 

@@ -38,7 +38,7 @@ def test_without_the_setting_a_node_keeps_serving(clock: Clock) -> None:
     contact = Contact(None, clock)
     assert look(contact, clock, SILENCE, 1e6) is Offer.ALL
     assert contact.verdicts(Offer.ALL) == ()
-    assert contact.shorten(60.0) == 60.0
+    assert contact.until_isolated() == float("inf")
 
 
 def test_the_limit_counts_from_the_first_look_that_failed(clock: Clock) -> None:
@@ -80,15 +80,14 @@ def test_before_the_first_answer_nothing_new_is_opened(clock: Clock) -> None:
 
 
 def test_the_wait_ends_when_the_node_is_isolated(clock: Clock) -> None:
-    """The next look comes when the time is over, and as usual before and after."""
+    """The time without contact ends in a cycle at the moment of isolation; before and after it sets no timer."""
     contact = Contact(30.0, clock)
     look(contact, clock, None)
-    assert contact.shorten(60.0) == 60.0
+    assert contact.until_isolated() == float("inf")
     look(contact, clock, SILENCE, 10)
-    assert contact.shorten(5.0) == 5.0
-    assert contact.shorten(60.0) == 20.0
+    assert contact.until_isolated() == 20.0
     clock.now += 20
-    assert contact.shorten(5.0) == 5.0
+    assert contact.until_isolated() == float("inf")
 
 
 @pytest.mark.parametrize(

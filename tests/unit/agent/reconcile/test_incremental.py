@@ -10,11 +10,12 @@ from lunmapd.agent.reconcile.result import Result
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import desire
-from lunmapd.core.node.desired_delta import MOST
+from lunmapd.core.node.desired_delta import MOST, Part
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.enablement import Offer
@@ -63,7 +64,7 @@ def learned(
 ) -> Memory:
     """Return a memory of a whole pass by these orders after which that was seen, and that failed."""
     memory = Memory(AUDIT, RETRY, clock)
-    assert memory.part(orders) is None
+    assert isinstance(memory.part(orders), FullPass)
     want = desire(orders.lunmap, {}, "n1", Observed(), orders.vault)
     found = Observed(want.objects if seen is None else seen)
     rest = plan(want.objects, found.objects) if left is None else left
@@ -73,14 +74,19 @@ def learned(
 
 def follows(memory: Memory, orders: Orders) -> bool:
     """Tell whether the memory answers for other orders."""
-    return memory.part(orders) is not None
+    return isinstance(memory.part(orders), Part)
+
+
+def waits(memory: Memory) -> float:
+    """Return the seconds until the first timer of the memory."""
+    return min(seconds for _, seconds in memory.timers())
 
 
 def test_a_part_is_known_until_the_audit() -> None:
     """For the time between two audits the change is enough; after it everything is looked at."""
     clock = Clock(1000.0)
     memory = learned(ORDERS, clock)
-    assert memory.wait() == AUDIT
+    assert waits(memory) == AUDIT
     clock.now += 59.9
     assert follows(memory, ORDERS)
     memory.settle(())
@@ -92,11 +98,11 @@ def test_the_next_audit_counts_from_the_end_of_the_last_one() -> None:
     """A node that is slower than its audits has its rest between them."""
     clock = Clock(1000.0)
     memory = Memory(AUDIT, RETRY, clock)
-    assert memory.part(ORDERS) is None
+    assert isinstance(memory.part(ORDERS), FullPass)
     clock.now += 2 * AUDIT
     want = desire(LUNMAP, {}, "n1", Observed(), ORDERS.vault)
     memory.learn(ORDERS, want, want.objects, Result(Observed(want.objects), {}, ()))
-    assert memory.wait() == AUDIT
+    assert waits(memory) == AUDIT
 
 
 def test_a_part_that_was_not_settled_is_forgotten() -> None:
@@ -110,10 +116,10 @@ def test_without_an_audit_each_pass_is_a_whole_one() -> None:
     """Nothing is gone by, and no audit is waited for."""
     memory = Memory(0.0, RETRY, Clock(1000.0))
     for _ in range(2):
-        assert memory.part(ORDERS) is None
+        assert isinstance(memory.part(ORDERS), FullPass)
         want = desire(LUNMAP, {}, "n1", Observed(), ORDERS.vault)
         memory.learn(ORDERS, want, want.objects, Result(Observed(want.objects), {}, ()))
-    assert memory.wait() == float("inf")
+    assert waits(memory) == float("inf")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +144,7 @@ def test_what_fails_stays_out_of_the_parts_and_stays_reported() -> None:
     failures = {LUN_1: BUSY}
     memory = learned(ORDERS, Clock(1000.0), without(LUN_1), failures)
     part = memory.part(replace(ORDERS, lunmap=MORE))
-    assert part is not None
+    assert isinstance(part, Part)
     assert LUN_1 not in part.keys
     result = memory.settle(())
     assert (result.failures, {lio_objects.key(step.item)[0] for step in result.left}) == (
@@ -218,11 +224,11 @@ def test_a_held_pass_is_put_off_like_an_object() -> None:
     clock = Clock(1000.0)
     memory = learned(ORDERS, clock)
     memory.held(LunmapdError("x"))
-    assert memory.wait() == RETRY
+    assert waits(memory) == RETRY
     memory.held(LunmapdError("x"))
     clock.now += RETRY
     memory.held(LunmapdError("x"))
-    assert memory.wait() == 2 * RETRY
+    assert waits(memory) == 2 * RETRY
 
 
 def test_a_report_puts_its_step_off() -> None:

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block, RamDisk
+from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import (
     Authentication,
     Chap,
@@ -17,7 +18,7 @@ from lunmapd.core.base.lunmap import (
 )
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node.desire import desire, suspects
-from lunmapd.core.node.desired_delta import MOST, View
+from lunmapd.core.node.desired_delta import MOST, Part, View
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.secrets.sealing import Keyring, Vault
 
@@ -53,28 +54,31 @@ def with_lun(new: Lun, name: str = "new") -> Lunmap:
 def test_a_lun_of_its_own_is_followed() -> None:
     """A Lun that clashes with nothing is a matter of its own objects."""
     part = view().follow(with_lun(lun(9)))
-    assert part is not None
+    assert isinstance(part, Part)
     assert {name[0] for name in part.keys} == {"storage_object", "lun", "acl", "mapped_lun"}
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("other", "reason"),
     [
-        with_lun(lun(9, path="/dev/1")),
-        with_lun(replace(lun(9), serial=lun(1).serial)),
-        with_lun(lun(9, lun_number=1)),
-        with_lun(replace(lun(9), serial="no serial!")),
-        with_lun(replace(lun(9), maps=(Map(T, 9, "iqn.2026-01.org.example:nobody"),))),
-        with_lun(replace(lun(1), size=1 << 30), "l1"),
-        replace(MAP, nodes={"n1": Node(1, ("10.0.0.2:3260",))}),
-        replace(MAP, targets={T: Target({"n1": PortalGroup(1)}, alias="x")}),
-        replace(MAP, initiators={H: Initiator(chap=Chap("u", "v1:k:x"))}),
-        replace(MAP, luns={f"l{number}": lun(number) for number in range(10, 11 + MOST)}),
+        (with_lun(lun(9, path="/dev/1")), FullPass.IDENTITY),
+        (with_lun(replace(lun(9), serial=lun(1).serial)), FullPass.IDENTITY),
+        (with_lun(lun(9, lun_number=1)), FullPass.LUN_NUMBER),
+        (with_lun(replace(lun(9), serial="no serial!")), FullPass.RULES),
+        (with_lun(replace(lun(9), maps=(Map(T, 9, "iqn.2026-01.org.example:nobody"),))), FullPass.RULES),
+        (with_lun(replace(lun(1), size=1 << 30), "l1"), FullPass.SIZE),
+        (replace(MAP, nodes={"n1": Node(1, ("10.0.0.2:3260",))}), FullPass.OTHER_OBJECTS),
+        (replace(MAP, targets={T: Target({"n1": PortalGroup(1)}, alias="x")}), FullPass.OTHER_OBJECTS),
+        (replace(MAP, initiators={H: Initiator(chap=Chap("u", "v1:k:x"))}), FullPass.INITIATOR),
+        (
+            replace(MAP, luns={f"l{number}": lun(number) for number in range(10, 11 + MOST)}),
+            FullPass.MANY_LUNS,
+        ),
     ],
 )
-def test_what_may_concern_more_is_left_to_a_whole_pass(other: Lunmap) -> None:
-    """Clashes, broken rules, everything but Luns, and many Luns at once: none of these is told from the change alone."""
-    assert view().follow(other) is None
+def test_what_may_concern_more_needs_a_full_pass(other: Lunmap, reason: FullPass) -> None:
+    """Conflicts, broken rules, everything but Luns, and many Luns at once are named as the reason."""
+    assert view().follow(other) is reason
 
 
 def test_an_initiator_whose_secret_fails_is_left_to_a_whole_pass() -> None:
@@ -85,4 +89,4 @@ def test_an_initiator_whose_secret_fails_is_left_to_a_whole_pass() -> None:
     sealed = stranger.seal(f"initiators/{H}", "chap.password", Secret("a long password"), bytes(12))
     chap = Initiator(chap=Chap("user", sealed))
     assert not suspects(replace(before, luns={"new": lun(9)}, initiators={H: chap}))
-    assert view(before).follow(replace(before, luns={"new": lun(9)}, initiators={H: chap})) is None
+    assert view(before).follow(replace(before, luns={"new": lun(9)}, initiators={H: chap})) is FullPass.CHAP

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lunmapd.agent.loop.wakeup import Bell
+from lunmapd.agent.loop.wakeup import Wakeup
+from lunmapd.core.base.events import WakeCause
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals
 
@@ -82,28 +83,24 @@ def test_without_a_manager_nobody_is_told(systemd: socket.socket, monkeypatch: p
     assert silent(systemd)
 
 
-def test_who_waits_lives() -> None:
-    """Waiting for the bell gives signs of life, one at once and one after each interval."""
-    beats: list[None] = []
-    bell = Bell(lambda: beats.append(None), every=0.02)
-    assert not bell.wait(0.1)
-    assert len(beats) >= 3
-
-
 @pytest.mark.parametrize(
     ("number", "asked"),
-    [(signal.SIGTERM, (True, False)), (signal.SIGINT, (True, False)), (signal.SIGHUP, (False, True))],
+    [
+        (signal.SIGTERM, (True, False, WakeCause.STOP)),
+        (signal.SIGINT, (True, False, WakeCause.STOP)),
+        (signal.SIGHUP, (False, True, WakeCause.RELOAD)),
+    ],
 )
-def test_signals_ask_and_ring(number: signal.Signals, asked: tuple[bool, bool]) -> None:
-    """TERM and INT ask to stop, HUP asks once to reload, and each wakes who waits."""
-    bell = Bell()
-    signals = Signals(bell.ring)
+def test_a_signal_asks_and_ends_the_wait(number: signal.Signals, asked: tuple[bool, bool, WakeCause]) -> None:
+    """TERM and INT ask to stop, HUP asks once to reload, and each ends the wait between cycles."""
+    wakeup = Wakeup()
+    signals = Signals(wakeup.notify)
     before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     signals.listen()
     try:
         os.kill(os.getpid(), number)
-        assert bell.wait(10)
-        assert (signals.stopping(), signals.reload()) == asked
+        (cause,) = wakeup.wait(10)
+        assert (signals.stopping(), signals.reload(), cause) == asked
         assert not signals.reload()
     finally:
         for each, handler in before.items():

@@ -1,0 +1,122 @@
+"""The vocabulary of the debug log: what is logged at each choice of the daemon, and the reasons that it gives.
+
+docs/operations.md shows each event to people; tests/unit/service/test_debugging_docs.py keeps the two in step.
+"""
+
+from enum import Enum, StrEnum, unique
+from string import Formatter
+
+
+@unique
+class Event(Enum):
+    """The choices that are logged; the value is the line, and each name in braces is a journal field too."""
+
+    WOKEN = "cycle starts: {causes}"
+    PAUSED = "waits at most {seconds:.1f} s, until {timer}"
+    READ_NOTHING = "read of the tree: nothing new after revision {revision}"
+    READ_HEAD = "read of the tree: revision {revision} stays, its confirmation or allowance changed"
+    READ_DELTA = "delta read of the tree: {count} revisions, from {since} to {revision}"
+    READ_FULL = "full read of the tree: {reason}"
+    PARTIAL_RECONCILE = "partial pass by revision {revision}: {count} objects of {luns} Luns"
+    FULL_RECONCILE = "full pass by revision {revision}: {reason}"
+    RECONCILED = "{kind} pass done: {done} steps done, {failing} objects fail, {remaining} steps remain"
+    WITHHELD = "{count} objects are not as desired: {reasons}"
+    BACK_OFF = "{count} objects are deferred, the next one for {seconds:.1f} s: {objects}"
+    STATUS_WRITTEN = "status written: {reason}"
+    STATUS_UNCHANGED = "status not written: it is unchanged, its heartbeat is due in {seconds:.1f} s"
+    STATUS_FAILED = "status not written: {reason}"
+    SNAPSHOT_WRITTEN = "local snapshot: {entry} written, the file has {size} bytes"
+    SNAPSHOT_FAILED = "local snapshot: {entry} not written: {reason}"
+    WORKER_STARTED = "worker {pid} started"
+    WORKER_LOST = "worker {pid} is lost and left behind: {reason}"
+    WORKER_ENDED = "worker {pid}, which was left behind, has ended: its directory is read again"
+    CONNECTING = "ZooKeeper: connects to {server}"
+    CONNECT_FAILED = "ZooKeeper: no connection to {server}: {reason}"
+    SESSION_NEW = "ZooKeeper: new session {session} through {server}"
+    SESSION_RESUMED = "ZooKeeper: session {session} resumed through {server}"
+    SESSION_SUSPENDED = "ZooKeeper: connection to {server} lost, session {session} is suspended"
+    SESSION_LOST = "ZooKeeper: session {session} ended: {reason}"
+    CLIENT_REBUILT = (
+        "ZooKeeper: a new client replaces the old one: {reason}; the next in {seconds:.1f} s at least"
+    )
+
+    @property
+    def line(self) -> str:
+        """The line, with the names of its fields in braces."""
+        return self.value
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of the fields in the line, in order."""
+        return tuple(name for _, name, _, _ in Formatter().parse(self.value) if name)
+
+
+class WakeCause(StrEnum):
+    """Why a cycle starts: `causes` of WOKEN."""
+
+    START = "start"
+    WATCH = "watch"
+    SESSION = "session"
+    DEVICE = "device"
+    RELOAD = "SIGHUP"
+    STOP = "SIGTERM"
+    TIMER = "timer"
+
+
+class Timer(StrEnum):
+    """Which timer starts the next cycle, if nothing else does: `timer` of PAUSED."""
+
+    RESYNC = "resync"
+    RETRY = "retry"
+    BACK_OFF = "back-off"
+    AUDIT = "audit"
+    ISOLATION = "isolation"
+
+
+class FullRead(StrEnum):
+    """Why the whole tree is read: `reason` of READ_FULL."""
+
+    START = "the daemon has just started"
+    RELOADED = "the settings were read again"
+    DUE = "full_read is due"
+    NOTHING_KNOWN = "no earlier read to build on"
+    OUT_OF_BAND = "the last read found out-of-band edits, and head changed"
+    MANY = "too many revisions are new"
+    REVISION_MISSING = "a new revision is missing from the history"
+    REVISION_UNFIT = "a new revision does not lead to its digest"
+
+
+class FullPass(StrEnum):
+    """Why a pass is a full one: `reason` of FULL_RECONCILE."""
+
+    FIRST = "the first one"
+    NO_AUDIT = "partial passes are off, since resync is 0"
+    AUDIT = "the audit is due"
+    RETRY = "a deferred object is due"
+    RELOADED = "the settings were read again"
+    CHANGED_OUTSIDE = "a device or a session is new while objects fail"
+    INTERRUPTED = "the last pass did not complete"
+    HELD = "the last pass was held until the removal is confirmed"
+    NOT_FULLY_ENABLED = "the last full pass left TPGs disabled (isolation)"
+    UNREADABLE = "a document of the map could not be read in the last full pass"
+    UNKNOWN_DESIRED = "the last full pass could not compute all desired objects"
+    MANY_FAILURES = "too many objects failed in the last full pass"
+    LEFTOVERS = "leftovers of a crash remain from the last full pass"
+    ISOLATION = "isolation changes what is enabled"
+    DOCUMENTS = "a document of the map can't be read"
+    OUT_OF_BAND = "an out-of-band edit is refused"
+    POLICY = "keys, confirmed removals or the disruption limit changed"
+    OTHER_OBJECTS = "targets, groups or nodes changed"
+    INITIATOR = "an initiator changed"
+    MANY_LUNS = "too many Luns changed"
+    RULES = "a changed Lun breaks a rule of the map"
+    IDENTITY = "a changed Lun has an identity of another Lun"
+    SIZE = "the size of a Lun on a block device changed"
+    LUN_NUMBER = "a changed Lun takes the LUN number of another Lun"
+    CHAP = "CHAP credentials of a new ACL can't be opened"
+    UNFINISHED = "the change concerns objects that are not as desired yet"
+    NOT_OBSERVED = "the worker can't observe the changed objects alone"
+    DRIFT = "the changed objects have drifted"
+    REMOVALS = "the change removes much"
+    DISRUPTION = "the change may disrupt initiators"
+    NOT_CONVERGED = "the changed objects are not as desired after the steps"
