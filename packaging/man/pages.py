@@ -63,7 +63,9 @@ def _command(context: click.Context) -> Iterator[str]:
 
 
 def _options(context: click.Context) -> Iterator[str]:
-    for parameter in context.command.get_params(context):
+    # Arguments are in the usage; newer releases of click list them too, without a text.
+    options = (item for item in context.command.get_params(context) if isinstance(item, click.Option))
+    for parameter in options:
         record = parameter.get_help_record(context)
         if record is not None:
             yield from (f"`{record[0]}`", f":   {_escaped(record[1])}", "")

@@ -109,3 +109,9 @@ def test_nothing_is_left_to_be_filled_in() -> None:
     """Every page has what belongs into it."""
     for source in MAN.glob("*.md"):
         assert not re.search(r"@[A-Z]+@", page(source)), source
+
+
+def test_each_definition_has_a_text() -> None:
+    """No page lists an option or a field without saying what it means."""
+    for source in MAN.glob("*.md"):
+        assert not re.search(r"^: *$", page(source), re.MULTILINE), source
