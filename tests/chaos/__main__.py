@@ -14,10 +14,10 @@ from collections import Counter
 from itertools import cycle
 from pathlib import Path
 
-from chaos.campaign import Campaign, fight, judge
-from chaos.field import Field
-from chaos.history import Blow, History, Violation
-from chaos.nemesis import Nemesis
+from chaos.campaign import Campaign, check_history, run_campaign
+from chaos.fault_injector import FaultInjector
+from chaos.history import FaultRecord, History, Violation
+from chaos.testbed import Testbed
 from lab import Ensemble, Lab
 from lab.errors import WaitTimeout
 from lab.wait import wait_until
@@ -43,7 +43,7 @@ class Soak:
         self._edits = edits
         self._began = self._told = time.monotonic()
         self._outcomes: Counter[str] = Counter()
-        self._blows: list[Blow] = []
+        self._faults: list[FaultRecord] = []
         self._revisions = 0
         self.found: tuple[Violation, ...] = ()
 
@@ -62,32 +62,32 @@ class Soak:
     def _round(self, number: int, plan: Campaign, directory: Path) -> None:
         """Fight one round; at its end every server loses its data, and nobody may follow that."""
         root, seed = f"/{uuid.uuid4().hex}/lunmap", f"{self._seed}/{number}"
-        with Field(self._ensemble, root, seed, directory, _SESSION_TIMEOUT) as field:
+        with Testbed(self._ensemble, root, seed, directory, _SESSION_TIMEOUT) as testbed:
             try:
-                fight(field, plan, lambda nemesis: self._tell(number, plan, field, nemesis))
-                tree = field.wipe()
-                wait_until("all find no tree", lambda: field.all_meet(NotInitialisedError))
+                run_campaign(testbed, plan, lambda injector: self._tell(number, plan, testbed, injector))
+                tree = testbed.wipe()
+                wait_until("all find no tree", lambda: testbed.all_fail_with(NotInitialisedError))
             except WaitTimeout as stuck:
-                field.stop_writers()
-                self._note(number, plan, field.history(), Violation("all recover", str(stuck)))
+                testbed.stop_writers()
+                self._note(number, plan, testbed.history(), Violation("all recover", str(stuck)))
             else:
-                self._note(number, plan, field.history(tree))
+                self._note(number, plan, testbed.history(tree))
 
-    def _tell(self, number: int, plan: Campaign, field: Field, nemesis: Nemesis) -> None:
+    def _tell(self, number: int, plan: Campaign, testbed: Testbed, injector: FaultInjector) -> None:
         if time.monotonic() < self._told + _TELL_EVERY:
             return
         self._told = time.monotonic()
-        struck = len(self._blows) + len(field.recorder.blows)
-        now = f", now {nemesis.striking}" if nemesis.striking else ""
+        count = len(self._faults) + len(testbed.recorder.faults)
+        now = f", now {injector.injecting}" if injector.injecting else ""
         self._say(
-            f"round {number}, {plan.writers} writers: {field.committed} of {plan.edits} edits, {struck} faults{now}"
+            f"round {number}, {plan.writers} writers: {testbed.committed} of {plan.edits} edits, {count} faults{now}"
         )
 
     def _note(self, number: int, plan: Campaign, history: History, *stuck: Violation) -> None:
         self._outcomes.update(attempt.outcome for attempt in history.attempts)
-        self._blows += history.blows
+        self._faults += history.faults
         self._revisions += history.tree.head.revision
-        self.found = judge(history, BUILD / f"{self._seed}-{number}", stuck)
+        self.found = check_history(history, BUILD / f"{self._seed}-{number}", stuck)
         verdict = "all promises kept" if not self.found else f"{len(self.found)} promises broken"
         self._say(
             f"round {number}, {plan.writers} writers: {history.tree.head.revision} revisions, {verdict}"
@@ -105,9 +105,9 @@ class Soak:
         print(f"\nseed       {self._seed}")
         print(f"edits      {self._edits} asked for, {self._revisions} revisions")
         print(f"attempts   {outcomes}")
-        print(f"faults     {len(self._blows)}: {faults}")
-        if self._blows:
-            slowest = max(self._blows, key=lambda blow: blow.settled - blow.healed)
+        print(f"faults     {len(self._faults)}: {faults}")
+        if self._faults:
+            slowest = max(self._faults, key=lambda fault: fault.settled - fault.healed)
             print(
                 f"converged  at most {slowest.settled - slowest.healed:.1f} s after a fault was healed ({slowest.fault})"
             )
@@ -118,7 +118,7 @@ class Soak:
         )
 
     def _by_fault(self) -> Counter[str]:
-        return Counter(blow.fault for blow in self._blows)
+        return Counter(fault.fault for fault in self._faults)
 
 
 def main() -> int:

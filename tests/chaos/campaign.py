@@ -7,9 +7,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from chaos.checker import violations
-from chaos.field import Field
-from chaos.history import History, Violation, piece
-from chaos.nemesis import Nemesis
+from chaos.fault_injector import FaultInjector
+from chaos.history import History, Violation, records_around
+from chaos.testbed import Testbed
 from lunmapd.core.base.documents import encode
 
 _POLL = 0.05
@@ -23,9 +23,11 @@ class Campaign(Struct, frozen=True):
     think: float
 
 
-def fight(field: Field, plan: Campaign, tell: Callable[[Nemesis], None] = lambda _: None) -> History:
+def run_campaign(
+    testbed: Testbed, plan: Campaign, tell: Callable[[FaultInjector], None] = lambda _: None
+) -> History:
     """Let the writers make their edits under the nemesis, `tell` while it goes on, and return what happened."""
-    nemesis = Nemesis(field, f"{field.seed}/nemesis")
+    injector = FaultInjector(testbed, f"{testbed.seed}/faults")
     left = iter(range(plan.edits))
 
     def another() -> bool:
@@ -33,16 +35,16 @@ def fight(field: Field, plan: Campaign, tell: Callable[[Nemesis], None] = lambda
 
     def pause(seconds: float) -> bool:
         until = time.monotonic() + seconds
-        while field.writing and time.monotonic() < until:
+        while testbed.writing and time.monotonic() < until:
             time.sleep(_POLL)
-            tell(nemesis)
-        return not field.writing
+            tell(injector)
+        return not testbed.writing
 
-    field.start_writers(plan.writers, another, plan.think)
-    nemesis.rage(pause)
-    field.join_writers()
-    field.settle()
-    return field.history()
+    testbed.start_writers(plan.writers, another, plan.think)
+    injector.run(pause)
+    testbed.join_writers()
+    testbed.settle()
+    return testbed.history()
 
 
 def save(history: History, found: tuple[Violation, ...], directory: Path) -> None:
@@ -52,10 +54,12 @@ def save(history: History, found: tuple[Violation, ...], directory: Path) -> Non
     with (directory / "violations.txt").open("wb") as file:
         for violation in found:
             file.write(f"{violation}\n".encode())
-            file.writelines(b"    " + encode(record) + b"\n" for record in piece(history, violation))
+            file.writelines(b"    " + encode(record) + b"\n" for record in records_around(history, violation))
 
 
-def judge(history: History, directory: Path, known: tuple[Violation, ...] = ()) -> tuple[Violation, ...]:
+def check_history(
+    history: History, directory: Path, known: tuple[Violation, ...] = ()
+) -> tuple[Violation, ...]:
     """Check a history, with what is known of it to be wrong; one that breaks a promise is saved, another leaves nothing."""
     found = (*known, *violations(history))
     if found:

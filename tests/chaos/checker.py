@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from chaos.history import Attempt, History, Outcome, Sighting, Violation, released, shown, text
+from chaos.history import Attempt, FollowerState, History, Outcome, Violation, released, shown, text
 from chaos.model import Model
 from lunmapd.core.base.documents import DocumentError
 from lunmapd.core.base.lunmap import Lunmap
@@ -143,14 +143,14 @@ def _maps(history: History) -> Iterator[tuple[int, Lunmap | DocumentError]]:
 
 def _followed(history: History, model: Model) -> Iterator[Violation]:
     """Expect each follower to pass only through released revisions, as they were, and never back."""
-    last: dict[str, Sighting] = {}
+    last: dict[str, FollowerState] = {}
     tried, seen = _tried(history), released(history.tree.revisions)
-    for sighting in history.sightings:
-        before = last.get(sighting.follower)
-        if before is not None and not _is_onward(before, sighting):
-            yield _seen("followers go forward", f"after revision {before.revision}", sighting)
-        yield from _is_real(model, sighting, tried, seen)
-        last[sighting.follower] = sighting
+    for followed in history.follower_states:
+        before = last.get(followed.follower)
+        if before is not None and not _is_onward(before, followed):
+            yield _seen("followers go forward", f"after revision {before.revision}", followed)
+        yield from _is_real(model, followed, tried, seen)
+        last[followed.follower] = followed
 
 
 def _tried(history: History) -> dict[int, float]:
@@ -162,7 +162,7 @@ def _tried(history: History) -> dict[int, float]:
     }
 
 
-def _is_onward(before: Sighting, after: Sighting) -> bool:
+def _is_onward(before: FollowerState, after: FollowerState) -> bool:
     """Within a life the revision grows, or the same map is read with other documents written around the tools."""
     if before.life == after.life and before.digest == after.digest:
         return after.revision > before.revision
@@ -170,34 +170,34 @@ def _is_onward(before: Sighting, after: Sighting) -> bool:
 
 
 def _is_real(
-    model: Model, sighting: Sighting, tried: dict[int, float], seen: frozenset[int]
+    model: Model, followed: FollowerState, tried: dict[int, float], seen: frozenset[int]
 ) -> Iterator[Violation]:
-    number = sighting.revision
+    number = followed.revision
     if number not in model.digests:
-        yield _seen("followers see what was committed", "which is no revision", sighting)
+        yield _seen("followers see what was committed", "which is no revision", followed)
         return
     if number not in seen:
-        yield _seen("followers see what was released", "which was not released", sighting)
-    if not model.may_be(number, sighting.digest, sighting.at):
-        what = f"with digest {sighting.digest}, it has {digests.show(model.digests[number])}"
-        yield _seen("followers see each revision as it is", what, sighting)
-    if sighting.at < tried.get(number, -math.inf):
-        yield _seen("followers see what was committed", "before anybody tried it", sighting)
+        yield _seen("followers see what was released", "which was not released", followed)
+    if not model.may_be(number, followed.digest, followed.at):
+        what = f"with digest {followed.digest}, it has {digests.show(model.digests[number])}"
+        yield _seen("followers see each revision as it is", what, followed)
+    if followed.at < tried.get(number, -math.inf):
+        yield _seen("followers see what was committed", "before anybody tried it", followed)
 
 
-def _seen(promise: str, what: str, sighting: Sighting) -> Violation:
+def _seen(promise: str, what: str, followed: FollowerState) -> Violation:
     return Violation(
         promise,
-        f"{sighting.follower} saw revision {sighting.revision}, {what}",
-        (sighting.revision,),
-        follower=sighting.follower,
+        f"{followed.follower} saw revision {followed.revision}, {what}",
+        (followed.revision,),
+        follower=followed.follower,
     )
 
 
 def _converged(history: History, _: Model) -> Iterator[Violation]:
     """Expect every follower to be where head is, when all is over."""
     head = history.tree.head
-    last = {sighting.follower: sighting for sighting in history.sightings}
+    last = {followed.follower: followed for followed in history.follower_states}
     for name in sorted(history.kernels.keys() | last.keys()):
         seen = last.get(name)
         if seen is None or (seen.revision, seen.digest) != (head.revision, head.digest):
@@ -221,9 +221,9 @@ def _applied(history: History, _: Model) -> Iterator[Violation]:
 
 def _frozen(history: History, _: Model) -> Iterator[Violation]:
     """Expect nobody to follow anything once the tree is gone; that nothing was committed follows from what is there."""
-    for sighting in history.sightings:
-        if history.gone is not None and sighting.at > history.gone:
-            yield _seen("without the tree nothing moves", "after the tree was gone", sighting)
+    for followed in history.follower_states:
+        if history.wiped_at is not None and followed.at > history.wiped_at:
+            yield _seen("without the tree nothing moves", "after the tree was gone", followed)
 
 
 _PROMISES: tuple[Promise, ...] = (

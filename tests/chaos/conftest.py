@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.field import Field
+from chaos.testbed import Testbed
 from lab import Ensemble, Lab
 from lab.pytest_plugin import NewLab
 
@@ -41,7 +41,7 @@ def root() -> str:
 
 
 @pytest.fixture
-def field(trio: Ensemble, root: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Field]:
+def testbed(trio: Ensemble, root: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Testbed]:
     """Give a tree of the test's own with three followers; the test's name is the seed."""
-    with Field(trio, root, request.node.name, tmp_path) as made:
+    with Testbed(trio, root, request.node.name, tmp_path) as made:
         yield made

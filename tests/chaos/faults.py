@@ -11,9 +11,9 @@ from kazoo.handlers.threading import KazooTimeoutError
 from msgspec.structs import replace
 
 from chaos.edits import with_lun
-from chaos.field import Field
-from chaos.history import Smear
+from chaos.history import Overwrite
 from chaos.recorder import now
+from chaos.testbed import Testbed
 from chaos.tree import bare
 from lab import Server
 from lab.wait import wait_until
@@ -22,33 +22,33 @@ from lunmapd.core.base.lunmap import Lun, Lunmap
 from lunmapd.store.session.session import Session
 
 Heal = Callable[[], None]
-Fault = Callable[[Field, Random], Heal]
+Fault = Callable[[Testbed, Random], Heal]
 
 _OVERSIZED = 300_000  # above what a commit may write, below what ZooKeeper takes
 _LARGEST = 1_000_000
 
 
-def leader_killed(field: Field, _: Random) -> Heal:
+def leader_killed(testbed: Testbed, _: Random) -> Heal:
     """Kill the leader."""
-    victim = field.ensemble.leader
+    victim = testbed.ensemble.leader
     victim.kill()
     return victim.start
 
 
-def all_killed(field: Field, _: Random) -> Heal:
+def all_killed(testbed: Testbed, _: Random) -> Heal:
     """Kill every server, as when the power fails."""
-    field.ensemble.kill()
-    return field.ensemble.start
+    testbed.ensemble.kill()
+    return testbed.ensemble.start
 
 
-def minority_cut(field: Field, dice: Random) -> Heal:
+def minority_cut(testbed: Testbed, dice: Random) -> Heal:
     """Pull the cable of one server."""
-    return _cut([dice.choice(field.ensemble.servers)])
+    return _cut([dice.choice(testbed.ensemble.servers)])
 
 
-def majority_cut(field: Field, dice: Random) -> Heal:
+def majority_cut(testbed: Testbed, dice: Random) -> Heal:
     """Pull the cables of two servers, so that nobody has a majority."""
-    return _cut(dice.sample(field.ensemble.servers, 2))
+    return _cut(dice.sample(testbed.ensemble.servers, 2))
 
 
 def _cut(victims: list[Server]) -> Heal:
@@ -62,10 +62,10 @@ def _cut(victims: list[Server]) -> Heal:
     return heal
 
 
-def leader_parted(field: Field, _: Random) -> Heal:
+def leader_parted(testbed: Testbed, _: Random) -> Heal:
     """Part the leader from the other servers, while clients still reach all; the others choose a new one."""
-    leader = field.ensemble.leader
-    others = [server for server in field.ensemble.servers if server is not leader]
+    leader = testbed.ensemble.leader
+    others = [server for server in testbed.ensemble.servers if server is not leader]
     for other in others:
         leader.part(other)
     wait_until("the parted leader steps down", lambda: leader.mode() != "leader")
@@ -77,13 +77,13 @@ def leader_parted(field: Field, _: Random) -> Heal:
     return heal
 
 
-def all_parted(field: Field, _: Random) -> Heal:
+def all_parted(testbed: Testbed, _: Random) -> Heal:
     """Part all servers from one another, while clients reach all."""
-    one, two, three = field.ensemble.servers
+    one, two, three = testbed.ensemble.servers
     pairs = ((one, two), (two, three), (one, three))
     for left, right in pairs:
         left.part(right)
-    wait_until("nobody serves", lambda: not any(server.mode() for server in field.ensemble.servers))
+    wait_until("nobody serves", lambda: not any(server.mode() for server in testbed.ensemble.servers))
 
     def heal() -> None:
         for left, right in pairs:
@@ -92,16 +92,16 @@ def all_parted(field: Field, _: Random) -> Heal:
     return heal
 
 
-def server_paused(field: Field, dice: Random) -> Heal:
+def server_paused(testbed: Testbed, dice: Random) -> Heal:
     """Stop a server with its connections open; later it goes on where it was."""
-    victim = dice.choice(field.ensemble.servers)
+    victim = dice.choice(testbed.ensemble.servers)
     victim.pause()
     return victim.resume
 
 
-def server_slow(field: Field, dice: Random) -> Heal:
+def server_slow(testbed: Testbed, dice: Random) -> Heal:
     """Let a server run a fifth of the time, in slices, so that everything it is asked for comes late."""
-    victim = dice.choice(field.ensemble.servers)
+    victim = dice.choice(testbed.ensemble.servers)
     stops = threading.Event()
 
     def starve() -> None:
@@ -121,9 +121,9 @@ def server_slow(field: Field, dice: Random) -> Heal:
     return heal
 
 
-def disk_full(field: Field, dice: Random) -> Heal:
+def disk_full(testbed: Testbed, dice: Random) -> Heal:
     """Fill the disk of a server, so that it can't log what it should acknowledge."""
-    victim = dice.choice(field.ensemble.servers)
+    victim = dice.choice(testbed.ensemble.servers)
     victim.fill()
 
     def heal() -> None:
@@ -140,17 +140,17 @@ def _serves(server: Server) -> bool:
     return bool(server.mode())
 
 
-def server_wiped(field: Field, dice: Random) -> Heal:
+def server_wiped(testbed: Testbed, dice: Random) -> Heal:
     """Kill a server, which then comes back without any data."""
-    victim = dice.choice(field.ensemble.servers)
+    victim = dice.choice(testbed.ensemble.servers)
     victim.kill()
     victim.wipe()
     return victim.start
 
 
-def sessions_expired(field: Field, dice: Random) -> Heal:
+def sessions_expired(testbed: Testbed, dice: Random) -> Heal:
     """Let sessions of writers and followers expire."""
-    sessions = field.sessions()
+    sessions = testbed.sessions()
     for session in dice.sample(sessions, dice.randint(1, len(sessions))):
         expire(session)
     return _nothing
@@ -166,9 +166,9 @@ def expire(session: Session) -> None:
     double.close()
 
 
-def follower_restarted(field: Field, dice: Random) -> Heal:
+def follower_restarted(testbed: Testbed, dice: Random) -> Heal:
     """End a node's daemon, and start it anew."""
-    field.restart(dice.choice(field.followers))
+    testbed.restart(dice.choice(testbed.followers))
     return _nothing
 
 
@@ -176,37 +176,37 @@ def _nothing() -> None:
     pass
 
 
-def garbage(field: Field, dice: Random) -> Heal:
+def garbage(testbed: Testbed, dice: Random) -> Heal:
     """Write what is no document over a Lun, as somebody might with zkCli."""
-    return _smear(field, dice, lambda data: data[: len(data) // 2])
+    return _overwrite(testbed, dice, lambda data: data[: len(data) // 2])
 
 
-def oversized(field: Field, dice: Random) -> Heal:
+def oversized(testbed: Testbed, dice: Random) -> Heal:
     """Write a document over a Lun that is larger than any commit may write, a good one or not."""
     size = dice.choice((_OVERSIZED, _LARGEST))
     if dice.random() < 0.5:
-        return _smear(field, dice, lambda data: b"{" + b" " * size + data[1:])
-    return _smear(field, dice, lambda _: b"x" * size)
+        return _overwrite(testbed, dice, lambda data: b"{" + b" " * size + data[1:])
+    return _overwrite(testbed, dice, lambda _: b"x" * size)
 
 
-def _smear(field: Field, dice: Random, spoil: Callable[[bytes], bytes]) -> Heal:
+def _overwrite(testbed: Testbed, dice: Random, spoil: Callable[[bytes], bytes]) -> Heal:
     """Overwrite a Lun; to heal it an admin commits the map that is read then, with a Lun of that name in it."""
-    with bare(field.ensemble.hosts) as client:
-        wait_until("the writers make a Lun", lambda: bool(client.get_children(f"{field.root}/luns")))
-        name = dice.choice(sorted(client.get_children(f"{field.root}/luns")))
-        path = f"{field.root}/luns/{name}"
+    with bare(testbed.ensemble.hosts) as client:
+        wait_until("the writers make a Lun", lambda: bool(client.get_children(f"{testbed.root}/luns")))
+        name = dice.choice(sorted(client.get_children(f"{testbed.root}/luns")))
+        path = f"{testbed.root}/luns/{name}"
         good = client.get(path)[0]
         spoilt, began = spoil(good), now()
         client.set(path, spoilt)
-        field.recorder.smears.append(Smear(f"luns/{name}", spoilt, began, now()))
+        testbed.recorder.overwrites.append(Overwrite(f"luns/{name}", spoilt, began, now()))
     lun = replace(decode(good, Lun), maps=())
 
     def repaired(lunmap: Lunmap) -> Lunmap:
         return lunmap if name in lunmap.luns else with_lun(lunmap, name, lun)
 
     def heal() -> None:
-        field.admin.forget()
-        field.admin.make(repaired)
+        testbed.admin.forget()
+        testbed.admin.make(repaired)
 
     return heal
 

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from chaos.history import Sighting
+from chaos.history import FollowerState
 from chaos.recorder import Recorder, now
 from fakes.lio import FakeLio
 from lunmapd.agent.loop.agent import Agent, utc_now
@@ -69,4 +69,4 @@ class Follower:
         if turn.at is None or self._seen == (turn.at.revision, turn.at.digest):
             return
         self._seen = (turn.at.revision, turn.at.digest)
-        self._recorder.sightings.append(Sighting(self.name, self._life, now(), *self._seen))
+        self._recorder.follower_states.append(FollowerState(self.name, self._life, now(), *self._seen))

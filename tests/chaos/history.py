@@ -44,7 +44,7 @@ class Attempt(Struct, frozen=True):
     error: str = ""
 
 
-class Sighting(Struct, frozen=True):
+class FollowerState(Struct, frozen=True):
     """A follower, in one of its lives, had the whole map in this state."""
 
     follower: str
@@ -54,7 +54,7 @@ class Sighting(Struct, frozen=True):
     digest: str
 
 
-class Smear(Struct, frozen=True):
+class Overwrite(Struct, frozen=True):
     """An object that was overwritten around the tools, some time between `began` and `ended`."""
 
     path: str
@@ -63,7 +63,7 @@ class Smear(Struct, frozen=True):
     ended: float
 
 
-class Blow(Struct, frozen=True):
+class FaultRecord(Struct, frozen=True):
     """One fault, from its begin until it was healed; `settled` is when every follower had what head then was."""
 
     fault: str
@@ -89,11 +89,11 @@ class History(Struct, frozen=True):
 
     tree: Tree
     attempts: tuple[Attempt, ...] = ()
-    sightings: tuple[Sighting, ...] = ()
-    smears: tuple[Smear, ...] = ()
-    blows: tuple[Blow, ...] = ()
+    follower_states: tuple[FollowerState, ...] = ()
+    overwrites: tuple[Overwrite, ...] = ()
+    faults: tuple[FaultRecord, ...] = ()
     kernels: Mapping[str, tuple[str, ...]] = {}
-    gone: float | None = None
+    wiped_at: float | None = None
 
 
 class Violation(Struct, frozen=True):
@@ -127,7 +127,7 @@ def text(data: bytes | None) -> str | None:
     return None if data is None else data.decode(errors="backslashreplace")
 
 
-def piece(history: History, found: Violation) -> Iterator[Struct]:
+def records_around(history: History, found: Violation) -> Iterator[Struct]:
     """Yield the records around a violation: its revisions with their neighbours, its attempts, the follower's sightings."""
     near = {number + step for number in found.revisions for step in (-1, 0, 1)}
     revisions = [revision for revision in history.tree.revisions if revision.revision in near]
@@ -135,9 +135,9 @@ def piece(history: History, found: Violation) -> Iterator[Struct]:
     yield from revisions
     yield from (attempt for attempt in history.attempts if attempt.token in tokens)
     yield from (
-        sighting
-        for sighting in history.sightings
-        if sighting.follower == found.follower and sighting.revision in near
+        followed
+        for followed in history.follower_states
+        if followed.follower == found.follower and followed.revision in near
     )
     paths = {change.path for revision in revisions for change in revision.changes}
-    yield from (smear for smear in history.smears if smear.path in paths)
+    yield from (overwrite for overwrite in history.overwrites if overwrite.path in paths)

@@ -9,11 +9,11 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
-from chaos.history import Attempt, History, Outcome, Smear, Violation
+from chaos.history import Attempt, History, Outcome, Overwrite, Violation
 from lunmapd.core.history import digest as digests
 from lunmapd.core.history.changes import Change, Revision, as_bytes
 
-_MAX_SMEARS = 6  # all sets of those that stand at one time are tried
+_MAX_OVERWRITES = 6  # all sets of those that stand at one time are tried
 
 
 class Model:
@@ -21,11 +21,11 @@ class Model:
 
     def __init__(self, history: History) -> None:
         """Replay the history."""
-        self._smears = history.smears
+        self._overwrites = history.overwrites
         self._attempts = {attempt.token: attempt for attempt in history.attempts}
         self._began: dict[int, float] = {}
         self._past: dict[str, list[tuple[int, bytes | None]]] = {}
-        self._smeared: set[str] = set()
+        self._taken_in: set[str] = set()
         self.digests: dict[int, int] = {0: digests.EMPTY}
         self.state: dict[str, bytes] = {}
         self.violations: tuple[Violation, ...] = tuple(
@@ -37,8 +37,12 @@ class Model:
 
     def may_be(self, number: int, digest: str, at: float) -> bool:
         """Tell whether a reader at this time could find the map with this digest while head stood at the revision."""
-        standing = [smear for smear in self._smears if smear.began <= at and not self._is_over(smear, number)]
-        return digest in self._with_some(self.digests[number], number, standing)
+        standing = [
+            overwrite
+            for overwrite in self._overwrites
+            if overwrite.began <= at and not self._is_over(overwrite, number)
+        ]
+        return digest in self._digests_with_some(self.digests[number], number, standing)
 
     def _follow(self, revision: Revision) -> Iterator[Violation]:
         number = revision.revision
@@ -46,10 +50,10 @@ class Model:
         self._began[number] = attempt.began if attempt is not None else -math.inf
         value = self.digests[max(self.digests)]
         for change in revision.changes:
-            if as_bytes(change.before) != self.state.get(change.path) and change.path not in self._smeared:
+            if as_bytes(change.before) != self.state.get(change.path) and change.path not in self._taken_in:
                 yield self._broken(revision, change)
             value = self._set(number, value, change.path, as_bytes(change.after))
-            self._smeared.discard(change.path)
+            self._taken_in.discard(change.path)
         self.digests[number] = value
         if digests.show(value) != revision.digest and not self._adopts(revision):
             what = (
@@ -78,27 +82,29 @@ class Model:
         """Find the smears that this revision took in as they are, and let them be part of the state."""
         number = revision.revision
         standing = [
-            smear
-            for smear in self._smears
-            if smear.began <= _ended(self._attempts.get(revision.message))
-            and not self._is_over(smear, number)
+            overwrite
+            for overwrite in self._overwrites
+            if overwrite.began <= _ended(self._attempts.get(revision.message))
+            and not self._is_over(overwrite, number)
         ]
         for chosen in _subsets(standing):
-            if digests.show(self._smeared_digest(self.digests[number], number, chosen)) == revision.digest:
-                for smear in chosen:
-                    self.digests[number] = self._set(number, self.digests[number], smear.path, smear.data)
-                    self._smeared.add(smear.path)
+            if digests.show(self._digest_with(self.digests[number], number, chosen)) == revision.digest:
+                for overwrite in chosen:
+                    self.digests[number] = self._set(
+                        number, self.digests[number], overwrite.path, overwrite.data
+                    )
+                    self._taken_in.add(overwrite.path)
                 return True
         return False
 
-    def _with_some(self, value: int, number: int, smears: Sequence[Smear]) -> set[str]:
+    def _digests_with_some(self, value: int, number: int, overwrites: Sequence[Overwrite]) -> set[str]:
         return {
-            digests.show(self._smeared_digest(value, number, chosen)) for chosen in ((), *_subsets(smears))
+            digests.show(self._digest_with(value, number, chosen)) for chosen in ((), *_subsets(overwrites))
         }
 
-    def _smeared_digest(self, value: int, number: int, chosen: Iterable[Smear]) -> int:
-        for smear in chosen:
-            value = digests.replace(value, smear.path, self.at(number, smear.path), smear.data)
+    def _digest_with(self, value: int, number: int, chosen: Iterable[Overwrite]) -> int:
+        for overwrite in chosen:
+            value = digests.replace(value, overwrite.path, self.at(number, overwrite.path), overwrite.data)
         return value
 
     def at(self, number: int, path: str) -> bytes | None:
@@ -107,10 +113,10 @@ class Model:
         index = bisect_right(past, number, key=lambda entry: entry[0])
         return past[index - 1][1] if index else None
 
-    def _is_over(self, smear: Smear, number: int) -> bool:
+    def _is_over(self, overwrite: Overwrite, number: int) -> bool:
         """Tell whether a revision up to `number`, tried after the smear, has replaced it or taken it in."""
-        setters = (setter for setter, _ in self._past.get(smear.path, []))
-        return any(setter <= number and self._began[setter] > smear.ended for setter in setters)
+        setters = (setter for setter, _ in self._past.get(overwrite.path, []))
+        return any(setter <= number and self._began[setter] > overwrite.ended for setter in setters)
 
 
 def _ended(attempt: Attempt | None) -> float:
@@ -118,10 +124,10 @@ def _ended(attempt: Attempt | None) -> float:
     return math.inf if attempt is None or attempt.outcome is Outcome.UNKNOWN else attempt.ended
 
 
-def _subsets(smears: Sequence[Smear]) -> Iterator[tuple[Smear, ...]]:
+def _subsets(overwrites: Sequence[Overwrite]) -> Iterator[tuple[Overwrite, ...]]:
     """Yield every choice of smears, at most one of each path."""
-    newest = smears[-_MAX_SMEARS:]
+    newest = overwrites[-_MAX_OVERWRITES:]
     for size in range(1, len(newest) + 1):
         for chosen in itertools.combinations(newest, size):
-            if len({smear.path for smear in chosen}) == size:
+            if len({overwrite.path for overwrite in chosen}) == size:
                 yield chosen

@@ -2,7 +2,7 @@
 
 import time
 
-from chaos.history import Attempt, Blow, History, Sighting, Smear, Tree
+from chaos.history import Attempt, FaultRecord, FollowerState, History, Overwrite, Tree
 
 
 class Recorder:
@@ -10,21 +10,21 @@ class Recorder:
 
     def __init__(self) -> None:
         self.attempts: list[Attempt] = []
-        self.sightings: list[Sighting] = []
-        self.smears: list[Smear] = []
-        self.blows: list[Blow] = []
-        self.gone: float | None = None
+        self.follower_states: list[FollowerState] = []
+        self.overwrites: list[Overwrite] = []
+        self.faults: list[FaultRecord] = []
+        self.wiped_at: float | None = None
 
     def history(self, tree: Tree, kernels: dict[str, tuple[str, ...]]) -> History:
         """Return all that was recorded, with what was found at the end."""
         return History(
             tree,
             tuple(self.attempts),
-            tuple(self.sightings),
-            tuple(self.smears),
-            tuple(self.blows),
+            tuple(self.follower_states),
+            tuple(self.overwrites),
+            tuple(self.faults),
             kernels=kernels,
-            gone=self.gone,
+            wiped_at=self.wiped_at,
         )
 
 

@@ -9,7 +9,18 @@ from msgspec.structs import replace
 
 from chaos.checker import violations
 from chaos.edits import SHARED, edit, first_map, with_lun
-from chaos.history import Attempt, History, Outcome, Sighting, Smear, Tree, effect_of, piece, shown, text
+from chaos.history import (
+    Attempt,
+    FollowerState,
+    History,
+    Outcome,
+    Overwrite,
+    Tree,
+    effect_of,
+    records_around,
+    shown,
+    text,
+)
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lun, Lunmap, Map
@@ -22,7 +33,7 @@ NODE = "n1"
 TARGET, INITIATOR = "iqn.2026-01.org.example:t0", "iqn.2026-01.org.example:h0"
 SMEARED = "luns/l0"
 GARBAGE = b"{garbage"
-SMEAR = Smear(SMEARED, GARBAGE, 6.7, 6.8)
+SMEAR = Overwrite(SMEARED, GARBAGE, 6.7, 6.8)
 
 
 def maps() -> list[Lunmap]:
@@ -60,9 +71,9 @@ def attempt(number: int) -> Attempt:
     return Attempt(f"w1/{number}/1", number, number + 0.5, Outcome.COMMITTED, effect, number)
 
 
-def sighting(number: int, digest: str = "") -> Sighting:
+def followed(number: int, digest: str = "") -> FollowerState:
     """Return a look at a revision, just after it was committed."""
-    return Sighting(NODE, 1, number + 0.6, number, digest or REVISIONS[number - 1].digest)
+    return FollowerState(NODE, 1, number + 0.6, number, digest or REVISIONS[number - 1].digest)
 
 
 GOOD = History(
@@ -72,7 +83,7 @@ GOOD = History(
         {f"{section}/{name}": encode(document) for section, name, document in MAPS[-1].documents()},
     ),
     tuple(attempt(number) for number in range(1, LAST + 1)),
-    tuple(sighting(number) for number in range(1, LAST + 1)),
+    tuple(followed(number) for number in range(1, LAST + 1)),
     kernels={NODE: tuple(map(shown, project(MAPS[-1], NODE, {PORT_ID}).values()))},
 )
 
@@ -108,9 +119,9 @@ def with_attempt(number: int, **changed: object) -> History:
     return replace(GOOD, attempts=tuple(attempts))
 
 
-def with_sightings(*sightings: Sighting) -> History:
+def with_sightings(*follower_states: FollowerState) -> History:
     """Return the history with other sightings before the last one."""
-    return replace(GOOD, sightings=(*sightings, sighting(LAST)))
+    return replace(GOOD, follower_states=(*follower_states, followed(LAST)))
 
 
 def test_nothing_is_found_where_nothing_is_wrong() -> None:
@@ -183,23 +194,23 @@ WRONG: dict[str, tuple[Callable[[], History], str]] = {
         "revisions are in the order of time",
     ),
     "a follower that goes back": (
-        lambda: with_sightings(sighting(4), sighting(3)),
+        lambda: with_sightings(followed(4), followed(3)),
         "followers go forward",
     ),
     "a follower that starts anew from an older revision": (
-        lambda: with_sightings(sighting(4), replace(sighting(3), life=2)),
+        lambda: with_sightings(followed(4), replace(followed(3), life=2)),
         "followers go forward",
     ),
     "a follower at no revision": (
-        lambda: with_sightings(replace(sighting(LAST), revision=LAST + 1)),
+        lambda: with_sightings(replace(followed(LAST), revision=LAST + 1)),
         "followers see what was committed",
     ),
     "a follower that is ahead of its time": (
-        lambda: with_sightings(replace(sighting(4), at=3.9)),
+        lambda: with_sightings(replace(followed(4), at=3.9)),
         "followers see what was committed",
     ),
     "a follower with a map that never was": (
-        lambda: with_sightings(sighting(4, REVISIONS[4].digest)),
+        lambda: with_sightings(followed(4, REVISIONS[4].digest)),
         "followers see each revision as it is",
     ),
     "a follower at an unreleased revision": (
@@ -207,11 +218,11 @@ WRONG: dict[str, tuple[Callable[[], History], str]] = {
         "followers see what was released",
     ),
     "a follower that stays behind": (
-        lambda: replace(GOOD, sightings=GOOD.sightings[:-1]),
+        lambda: replace(GOOD, follower_states=GOOD.follower_states[:-1]),
         "every follower comes to head",
     ),
     "a follower that saw nothing": (
-        lambda: replace(GOOD, sightings=()),
+        lambda: replace(GOOD, follower_states=()),
         "every follower comes to head",
     ),
     "a follower whose LIO lacks something": (
@@ -219,7 +230,7 @@ WRONG: dict[str, tuple[Callable[[], History], str]] = {
         "every LIO is as the map says",
     ),
     "a follower that moves without a tree": (
-        lambda: replace(GOOD, gone=4.0),
+        lambda: replace(GOOD, wiped_at=4.0),
         "without the tree nothing moves",
     ),
 }
@@ -254,15 +265,15 @@ def test_an_unknown_outcome_may_be_either(outcome: Outcome) -> None:
 
 def test_revisions_that_were_not_released_may_be_passed_over() -> None:
     """A follower that saw only the released revisions kept its promise."""
-    history = replace(in_parts(4), sightings=tuple(sighting(number) for number in (1, 3, 5, LAST)))
+    history = replace(in_parts(4), follower_states=tuple(followed(number) for number in (1, 3, 5, LAST)))
     assert violations(history) == ()
 
 
 def test_a_new_life_may_begin_where_the_last_ended() -> None:
     """A daemon that was started again sees the same revision once more; in one life that is no step forward."""
-    again = sighting(4)
-    assert violations(with_sightings(sighting(4), replace(again, life=2))) == ()
-    assert promises(with_sightings(sighting(4), again)) == {"followers go forward"}
+    again = followed(4)
+    assert violations(with_sightings(followed(4), replace(again, life=2))) == ()
+    assert promises(with_sightings(followed(4), again)) == {"followers go forward"}
 
 
 def with_garbage(number: int) -> str:
@@ -276,8 +287,11 @@ def adopted() -> History:
     """Return the history in which revisions 7 and 8 were made over the garbage, and left it there."""
     revisions = (*REVISIONS[:6], *(replace(r, digest=with_garbage(r.revision)) for r in REVISIONS[6:]))
     tree = Tree(Head(LAST, with_garbage(LAST)), revisions, {**GOOD.tree.objects, SMEARED: GARBAGE})
-    sightings = (*GOOD.sightings[:6], *(sighting(number, with_garbage(number)) for number in (7, 8)))
-    return replace(GOOD, tree=tree, sightings=sightings, smears=(SMEAR,))
+    follower_states = (
+        *GOOD.follower_states[:6],
+        *(followed(number, with_garbage(number)) for number in (7, 8)),
+    )
+    return replace(GOOD, tree=tree, follower_states=follower_states, overwrites=(SMEAR,))
 
 
 def repaired() -> History:
@@ -294,14 +308,14 @@ def repaired() -> History:
             *before.attempts,
             Attempt(token, 9, 9.5, Outcome.COMMITTED, effect_of(changes), LAST + 1),
         ),
-        sightings=(*before.sightings, Sighting(NODE, 1, 9.6, LAST + 1, digest)),
+        follower_states=(*before.follower_states, FollowerState(NODE, 1, 9.6, LAST + 1, digest)),
     )
 
 
 def test_garbage_that_a_commit_left_alone_is_part_of_the_map() -> None:
     """A revision made over garbage has a digest with it; that is right only if somebody did write the garbage."""
     assert violations(adopted()) == ()
-    assert "each digest is that of the state" in promises(replace(adopted(), smears=()))
+    assert "each digest is that of the state" in promises(replace(adopted(), overwrites=()))
 
 
 def test_garbage_may_be_replaced() -> None:
@@ -311,24 +325,24 @@ def test_garbage_may_be_replaced() -> None:
 
 def test_a_follower_may_see_garbage_only_while_it_is_there() -> None:
     """Who reads everything finds what was written around the tools, not before that and not after it was replaced."""
-    during = replace(with_sightings(sighting(6, with_garbage(6))), smears=(SMEAR,))
+    during = replace(with_sightings(followed(6, with_garbage(6))), overwrites=(SMEAR,))
     assert promises(during) == {"followers see each revision as it is"}
-    late = replace(sighting(6, with_garbage(6)), at=6.9)
-    assert violations(replace(during, sightings=(late, sighting(LAST)))) == ()
+    late = replace(followed(6, with_garbage(6)), at=6.9)
+    assert violations(replace(during, follower_states=(late, followed(LAST)))) == ()
     after = repaired()
-    again = Sighting(NODE, 1, 9.7, LAST + 1, with_garbage(LAST))
-    seen = promises(replace(after, sightings=(*after.sightings, again)))
+    again = FollowerState(NODE, 1, 9.7, LAST + 1, with_garbage(LAST))
+    seen = promises(replace(after, follower_states=(*after.follower_states, again)))
     assert "followers see each revision as it is" in seen
 
 
 def test_the_offending_piece_is_what_is_around() -> None:
     """Of a violation are shown its revisions with their neighbours, their attempts, and what the follower saw of them."""
-    history = with_sightings(sighting(4, REVISIONS[5].digest))
+    history = with_sightings(followed(4, REVISIONS[5].digest))
     (found,) = violations(history)
-    shown = list(piece(history, found))
+    shown = list(records_around(history, found))
     assert [record.revision for record in shown if isinstance(record, Revision)] == [3, 4, 5]
     assert [record.revision for record in shown if isinstance(record, Attempt)] == [3, 4, 5]
-    assert [record.revision for record in shown if isinstance(record, Sighting)] == [4]
+    assert [record.revision for record in shown if isinstance(record, FollowerState)] == [4]
 
 
 def test_edits_follow_from_their_seed() -> None:

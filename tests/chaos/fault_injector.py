@@ -4,9 +4,9 @@ from collections.abc import Callable
 from random import Random
 
 from chaos.faults import FAULTS
-from chaos.field import Field
-from chaos.history import Blow
+from chaos.history import FaultRecord
 from chaos.recorder import now
+from chaos.testbed import Testbed
 
 _PAUSE = (0.2, 1.0)
 _SERVERS = 3
@@ -15,23 +15,23 @@ Pause = Callable[[float], bool]
 """Waits for seconds, or until it is time to end; tells whether it is."""
 
 
-class Nemesis:
+class FaultInjector:
     """Chooses faults, their victims and times by its dice."""
 
-    def __init__(self, field: Field, seed: str, lasts: tuple[float, float] = (0.3, 4.0)) -> None:
-        self._field = field
+    def __init__(self, testbed: Testbed, seed: str, lasts: tuple[float, float] = (0.3, 4.0)) -> None:
+        self._field = testbed
         self._lasts = lasts
         self._dice = Random(seed)
-        self.striking = ""
+        self.injecting = ""
 
-    def rage(self, pause: Pause) -> None:
+    def run(self, pause: Pause) -> None:
         """Strike until it is time to end, and leave everything healed."""
         while not pause(self._dice.uniform(*_PAUSE)):
-            self.strike(self._dice.choice(sorted(FAULTS)), pause)
+            self.inject(self._dice.choice(sorted(FAULTS)), pause)
 
-    def strike(self, name: str, pause: Pause) -> None:
+    def inject(self, name: str, pause: Pause) -> None:
         """Do one fault, let it last, heal it, and wait until everybody has got over it. Raises WaitTimeout."""
-        self.striking = name
+        self.injecting = name
         lasts = self._dice.uniform(*self._lasts)
         began = now()
         heal = FAULTS[name](self._field, self._dice)
@@ -40,5 +40,5 @@ class Nemesis:
         healed = now()
         self._field.ensemble.wait(_SERVERS)
         self._field.settle()
-        self._field.recorder.blows.append(Blow(name, began, healed, now()))
-        self.striking = ""
+        self._field.recorder.faults.append(FaultRecord(name, began, healed, now()))
+        self.injecting = ""

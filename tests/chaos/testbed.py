@@ -24,7 +24,7 @@ from lunmapd.store.upkeep.init import initialise
 _DEADLINE = 5.0
 
 
-class Field:
+class Testbed:
     """A new tree at `root` with followers n1, n2, n3; writers come and go. Use it as a context manager."""
 
     def __init__(
@@ -128,11 +128,11 @@ class Field:
     def wipe(self) -> Tree:
         """Let every server lose all its data; returns what there was. Nobody may be writing."""
         tree = self.tree()
-        self.recorder.gone = now()
+        self.recorder.wiped_at = now()
         self.ensemble.renew()
         return tree
 
-    def all_meet(self, error: type[StoreError]) -> bool:
+    def all_fail_with(self, error: type[StoreError]) -> bool:
         """Tell whether this is what keeps every follower from reading the map."""
         return all(isinstance(follower.turn.store_error, error) for follower in self.followers)
 
