@@ -1,11 +1,11 @@
-"""Every contract test runs on both sides; the real one needs the lab."""
+"""Every contract test runs on both implementations; the real one needs the lab."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from contract import maps
-from contract.sides import FakeSide, RealSide, Side
+from contract.implementations import FakeImplementation, Implementation, RealImplementation
 from lab import Initiator, Lab, Machine
 from lab.pytest_plugin import NewLab
 
@@ -20,9 +20,13 @@ def machine(new_lab: NewLab) -> Iterator[Machine]:
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.kernel)])
-def side(request: pytest.FixtureRequest) -> Iterator[Side]:
-    """Return one side with nothing configured."""
-    chosen: Side = FakeSide() if request.param == "fake" else RealSide(request.getfixturevalue("machine"))
+def implementation(request: pytest.FixtureRequest) -> Iterator[Implementation]:
+    """Return one implementation with nothing configured."""
+    chosen: Implementation = (
+        FakeImplementation()
+        if request.param == "fake"
+        else RealImplementation(request.getfixturevalue("machine"))
+    )
     yield chosen
     chosen.close()
 
@@ -38,11 +42,11 @@ def pair(new_lab: NewLab) -> Iterator[tuple[Machine, Initiator]]:
 
 
 @pytest.fixture
-def real(pair: tuple[Machine, Initiator]) -> Iterator[RealSide]:
+def real(pair: tuple[Machine, Initiator]) -> Iterator[RealImplementation]:
     """Return that node's LIO with nothing configured."""
-    side = RealSide(pair[0])
-    yield side
-    side.close()
+    implementation = RealImplementation(pair[0])
+    yield implementation
+    implementation.close()
 
 
 def _boot(lab: Lab) -> tuple[Machine, Initiator]:

@@ -1,8 +1,8 @@
-"""Desired objects to try on LIO, and how to try them."""
+"""Desired objects to apply to LIO, and the ways to apply them."""
 
 from msgspec import structs
 
-from contract.sides import Side
+from contract.implementations import Implementation
 from lab import Initiator, Machine, wait_for
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
@@ -37,7 +37,7 @@ def storage_object(
 
 
 def block(name: str, path: str, declared: int = 0) -> lio_objects.StorageObject:
-    """Return a storage object on a device, which must have so many bytes if the map says so."""
+    """Return a storage object on a device, which needs at least `declared` bytes."""
     attributes = tuple((attribute, "1") for attribute in STORAGE_ATTRIBUTES["iblock"])
     item = lio_objects.StorageObject(name, "iblock", path, 0, name.encode().hex().ljust(32, "0"), attributes)
     return structs.replace(item, declared=lio_objects.Declared(declared))
@@ -50,7 +50,7 @@ def ramdisk(name: str, size: int = SIZE) -> lio_objects.StorageObject:
 
 
 def program(name: str, config: str = "none/such") -> lio_objects.StorageObject:
-    """Return a storage object behind a program, which need not be there."""
+    """Return a storage object of a tcmu program, which need not exist."""
     attributes = tuple((attribute, "0") for attribute in STORAGE_ATTRIBUTES["user"])
     return lio_objects.StorageObject(
         name, "user", config, SIZE, name.encode().hex().ljust(32, "0"), attributes
@@ -86,13 +86,13 @@ def mapped(
 def secret(
     item: lio_objects.NodeAcl, *, mutual: bool = False, word: str = "a password"
 ) -> lio_objects.NodeAcl:
-    """Return the ACL with CHAP, also with the target's own answer."""
+    """Return the ACL with CHAP credentials, with `mutual` also those of the target."""
     answer = ("san", Secret("the answer of it")) if mutual else ()
     return structs.replace(item, credentials=lio_objects.Credentials("bob", Secret(word), *answer))
 
 
 def only(*items: lio_objects.Object) -> dict[lio_objects.Key, lio_objects.Object]:
-    """Return just these."""
+    """Return these objects by their keys."""
     return lio_objects.keyed(items)
 
 
@@ -110,35 +110,38 @@ def served(address: str, *items: lio_objects.Object) -> dict[lio_objects.Key, li
     return whole | only(lio_objects.Portal(IQN, TAG, f"{address}:3260"), *items)
 
 
-def observed(side: Side) -> lio_objects.Objects:
-    """Look."""
-    return side.kernel.observe(CLAIMS).objects
+def observed(implementation: Implementation) -> lio_objects.Objects:
+    """Return the objects that are observed."""
+    return implementation.kernel.observe(CLAIMS).objects
 
 
-def apply(side: Side, desired: lio_objects.Objects) -> list[Report]:
+def apply(implementation: Implementation, desired: lio_objects.Objects) -> list[Report]:
     """Do one pass; return all reports."""
-    return list(side.kernel.apply(plan(desired, observed(side))))
+    return list(implementation.kernel.apply(plan(desired, observed(implementation))))
 
 
-def converge(side: Side, desired: lio_objects.Objects) -> None:
+def converge(implementation: Implementation, desired: lio_objects.Objects) -> None:
     """Do one pass that must not fail, and must leave nothing to do."""
-    failed = failures(apply(side, desired))
+    failed = failures(apply(implementation, desired))
     assert not failed, failed
-    left = plan(desired, observed(side))
+    left = plan(desired, observed(implementation))
     assert not left, left
 
 
-def files(side: Side, *names: str) -> None:
+def files(implementation: Implementation, *names: str) -> None:
     """Make the backing files of these storage objects."""
     for name in names:
-        side.file(f"/srv/{name}", SIZE)
+        implementation.file(f"/srv/{name}", SIZE)
 
 
 def attempt(
-    side: Side, action: Action, item: lio_objects.Object, before: lio_objects.Object | None = None
+    implementation: Implementation,
+    action: Action,
+    item: lio_objects.Object,
+    before: lio_objects.Object | None = None,
 ) -> str | None:
     """Do one step outside any plan; return the reason of its failure."""
-    (report,) = side.kernel.apply([Step(action, item, "try", before)])
+    (report,) = implementation.kernel.apply([Step(action, item, "try", before)])
     return report.failure.reason if report.failure else None
 
 
@@ -150,7 +153,7 @@ def reasons(found: dict[lio_objects.Key, Failure]) -> dict[lio_objects.Key, str]
 def log_out(node: Machine, initiator: Initiator) -> None:
     """Log out everywhere, and wait until the node's kernel has closed all sessions.
 
-    It does so a little later, and may wait for ever for one of them when its TPG is disabled just then.
+    The kernel closes them some time after the logout, and waits for ever for one whose TPG is disabled meanwhile.
     """
     initiator.machine.run("multipath -F; iscsiadm -m node -u; iscsiadm -m node -o delete", check=False)
     told = "cat /sys/kernel/config/target/iscsi/iqn*/tpgt_*/acls/*/info 2>/dev/null || true"

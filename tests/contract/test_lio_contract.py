@@ -3,6 +3,7 @@
 import pytest
 
 from contract import maps
+from contract.implementations import DEVICE, Implementation
 from contract.maps import (
     CLAIMS,
     HOST,
@@ -18,7 +19,6 @@ from contract.maps import (
     observed,
     only,
 )
-from contract.sides import DEVICE, Side
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.plan import Action, plan
@@ -26,42 +26,42 @@ from lunmapd.core.planning.plan import Action, plan
 GLANCED = ("storage_object", "lun", "acl", "mapped_lun")
 
 
-def test_a_full_map_is_made_and_seen_as_it_was_meant(side: Side) -> None:
+def test_a_full_map_is_made_and_seen_as_it_was_meant(implementation: Implementation) -> None:
     """One pass over an empty kernel makes every kind of object, and the next look finds nothing to do."""
-    files(side, "a", "b")
-    converge(side, full("a", "b"))
+    files(implementation, "a", "b")
+    converge(implementation, full("a", "b"))
 
 
-def test_a_glance_sees_what_a_look_sees(side: Side) -> None:
+def test_a_glance_sees_what_a_look_sees(implementation: Implementation) -> None:
     """Some objects are found as in a look at everything, whether they are there, changed, gone, or new."""
-    files(side, "a", "b", "c")
-    converge(side, full("a", "b"))
+    files(implementation, "a", "b", "c")
+    converge(implementation, full("a", "b"))
     wanted = full("b", "c")
     concerned = {name: item for name, item in {**full("a"), **full("c")}.items() if name[0] in GLANCED}
-    before = side.kernel.observe(frozenset()).objects
-    assert side.kernel.observe_some([before.get(name, item) for name, item in concerned.items()]) == {
-        name: before[name] for name in concerned if name in before
-    }
-    assert not [report for report in side.kernel.apply(plan(wanted, before)) if report.failure]
-    found = side.kernel.observe_some([wanted.get(name, item) for name, item in concerned.items()])
-    after = side.kernel.observe(frozenset()).objects
+    before = implementation.kernel.observe(frozenset()).objects
+    assert implementation.kernel.observe_some(
+        [before.get(name, item) for name, item in concerned.items()]
+    ) == {name: before[name] for name in concerned if name in before}
+    assert not [report for report in implementation.kernel.apply(plan(wanted, before)) if report.failure]
+    found = implementation.kernel.observe_some([wanted.get(name, item) for name, item in concerned.items()])
+    after = implementation.kernel.observe(frozenset()).objects
     assert found == {name: after[name] for name in concerned if name in after}
     assert found == {name: wanted[name] for name in concerned if name in wanted}
 
 
-def test_a_glance_leaves_surprises_to_a_look(side: Side) -> None:
+def test_a_glance_leaves_surprises_to_a_look(implementation: Implementation) -> None:
     """Half an object, where one is looked for, is nothing that a glance could tell of."""
-    files(side, "a")
-    converge(side, full("a"))
+    files(implementation, "a")
+    converge(implementation, full("a"))
     mapped = maps.mapped("a", 7)
-    side.half(mapped)
-    assert side.kernel.observe_some([mapped]) is None
+    implementation.half(mapped)
+    assert implementation.kernel.observe_some([mapped]) is None
 
 
-def test_a_target_port_group_is_made_changed_and_removed(side: Side) -> None:
+def test_a_target_port_group_is_made_changed_and_removed(implementation: Implementation) -> None:
     """State and preference change in place, and a LUN gets a group, or goes back to the kernel's, while it is exported."""
-    files(side, "a")
-    converge(side, full("a"))
+    files(implementation, "a")
+    converge(implementation, full("a"))
     for alua in (
         lio_objects.Alua(TAG, AluaState.OPTIMIZED, preferred=True),
         lio_objects.Alua(TAG, AluaState.NON_OPTIMIZED),
@@ -71,24 +71,26 @@ def test_a_target_port_group_is_made_changed_and_removed(side: Side) -> None:
         None,
     ):
         wanted = {**full("a"), **only(*maps.grouped("a", alua))}
-        steps = plan(wanted, observed(side))
+        steps = plan(wanted, observed(implementation))
         assert {step.action for step in steps} == {Action.UPDATE}
-        converge(side, wanted)
-    converge(side, {**full("a"), **only(*maps.grouped("a", lio_objects.Alua(TAG, AluaState.STANDBY)))})
-    converge(side, {})
+        converge(implementation, wanted)
+    converge(
+        implementation, {**full("a"), **only(*maps.grouped("a", lio_objects.Alua(TAG, AluaState.STANDBY)))}
+    )
+    converge(implementation, {})
 
 
-def test_a_lun_is_never_in_the_wrong_group(side: Side) -> None:
+def test_a_lun_is_never_in_the_wrong_group(implementation: Implementation) -> None:
     """A LUN whose group is not there is refused as a whole, and leaves nothing behind."""
-    files(side, "a")
-    converge(side, only(maps.storage_object("a"), TARGET, TPG))
-    assert attempt(side, Action.CREATE, lio_objects.TpgLun(IQN, TAG, "a", TAG)) == "KernelRefused"
-    converge(side, only(maps.storage_object("a"), TARGET, TPG))
+    files(implementation, "a")
+    converge(implementation, only(maps.storage_object("a"), TARGET, TPG))
+    assert attempt(implementation, Action.CREATE, lio_objects.TpgLun(IQN, TAG, "a", TAG)) == "KernelRefused"
+    converge(implementation, only(maps.storage_object("a"), TARGET, TPG))
 
 
-def test_a_tpg_stands_for_another_node(side: Side) -> None:
+def test_a_tpg_stands_for_another_node(implementation: Implementation) -> None:
     """It is never enabled, has portals that are not of this machine, and is told of by discovery."""
-    files(side, "a")
+    files(implementation, "a")
     attributes = (*TPG.attributes[:-1], ("tpg_enabled_sendtargets", "0"))
     other = (
         lio_objects.Tpg(IQN, TAG + 1, attributes, TPG.parameters),
@@ -96,68 +98,70 @@ def test_a_tpg_stands_for_another_node(side: Side) -> None:
         lio_objects.Portal(IQN, TAG + 1, "[2001:db8::7]:3260"),
         lio_objects.NodeAcl(IQN, TAG + 1, HOST),
     )
-    converge(side, {**full("a"), **only(*other)})
-    converge(side, full("a"))
+    converge(implementation, {**full("a"), **only(*other)})
+    converge(implementation, full("a"))
 
 
-def test_a_backing_that_goes_away_is_told_of(side: Side) -> None:
+def test_a_backing_that_goes_away_is_told_of(implementation: Implementation) -> None:
     """The storage object stays as it is, and the look names it as long as its file or device is not there."""
-    files(side, "a", "b")
-    converge(side, full("a", "b"))
-    side.missing("/srv/a")
-    assert side.kernel.observe(CLAIMS).missing == {"a"}
-    assert not plan(full("a", "b"), observed(side))
-    side.file("/srv/a", SIZE)
-    assert side.kernel.observe(CLAIMS).missing == frozenset()
+    files(implementation, "a", "b")
+    converge(implementation, full("a", "b"))
+    implementation.missing("/srv/a")
+    assert implementation.kernel.observe(CLAIMS).missing == {"a"}
+    assert not plan(full("a", "b"), observed(implementation))
+    implementation.file("/srv/a", SIZE)
+    assert implementation.kernel.observe(CLAIMS).missing == frozenset()
 
 
-def test_a_file_shrinks_in_place(side: Side) -> None:
+def test_a_file_shrinks_in_place(implementation: Implementation) -> None:
     """Where somebody insisted, the kernel takes a smaller size while the file is exported."""
-    side.file("/srv/a", 2 * SIZE)
-    converge(side, {**full("a"), **only(maps.storage_object("a", 2 * SIZE))})
-    converge(side, full("a"))
+    implementation.file("/srv/a", 2 * SIZE)
+    converge(implementation, {**full("a"), **only(maps.storage_object("a", 2 * SIZE))})
+    converge(implementation, full("a"))
 
 
-def test_everything_is_removed(side: Side) -> None:
+def test_everything_is_removed(implementation: Implementation) -> None:
     """From a full map to none, one pass leaves nothing of ours."""
-    files(side, "a", "b")
-    converge(side, full("a", "b"))
-    converge(side, {})
+    files(implementation, "a", "b")
+    converge(implementation, full("a", "b"))
+    converge(implementation, {})
 
 
-def test_a_block_device_is_exported(side: Side) -> None:
+def test_a_block_device_is_exported(implementation: Implementation) -> None:
     """A device has its own size, and all else as a file."""
-    converge(side, only(maps.block("disk", DEVICE)))
+    converge(implementation, only(maps.block("disk", DEVICE)))
 
 
 @pytest.mark.parametrize("item", [maps.ramdisk("a"), maps.program("a")], ids=lambda item: item.plugin)
-def test_memory_and_programs_are_exported(side: Side, item: lio_objects.StorageObject) -> None:
+def test_memory_and_programs_are_exported(
+    implementation: Implementation, item: lio_objects.StorageObject
+) -> None:
     """What is neither a device nor a file is made, seen as it was meant, and removed."""
-    converge(side, full() | only(item, maps.lun("a"), maps.mapped("a", 0)))
-    converge(side, {})
+    converge(implementation, full() | only(item, maps.lun("a"), maps.mapped("a", 0)))
+    converge(implementation, {})
 
 
-def test_a_replaced_storage_object_takes_its_dependents_along(side: Side) -> None:
+def test_a_replaced_storage_object_takes_its_dependents_along(implementation: Implementation) -> None:
     """A new serial needs a new storage object, so LUN and mapping are made anew, and nothing else is."""
-    files(side, "a", "b")
-    converge(side, full("a", "b"))
-    converge(side, full("a", "b") | only(maps.storage_object("a", serial="f" * 32)))
+    files(implementation, "a", "b")
+    converge(implementation, full("a", "b"))
+    converge(implementation, full("a", "b") | only(maps.storage_object("a", serial="f" * 32)))
 
 
-def test_mapped_luns_swap_their_numbers(side: Side) -> None:
+def test_mapped_luns_swap_their_numbers(implementation: Implementation) -> None:
     """The kernel takes a number again in the same pass that frees it."""
-    files(side, "a", "b")
-    converge(side, full("a", "b"))
-    converge(side, full("a", "b") | only(maps.mapped("b", 0), maps.mapped("a", 1)))
+    files(implementation, "a", "b")
+    converge(implementation, full("a", "b"))
+    converge(implementation, full("a", "b") | only(maps.mapped("b", 0), maps.mapped("a", 1)))
 
 
-def test_large_lun_numbers_are_taken(side: Side) -> None:
+def test_large_lun_numbers_are_taken(implementation: Implementation) -> None:
     """A LUN number may be anything up to 16383."""
-    files(side, "a")
-    converge(side, full() | only(maps.storage_object("a"), maps.lun("a"), maps.mapped("a", 16383)))
+    files(implementation, "a")
+    converge(implementation, full() | only(maps.storage_object("a"), maps.lun("a"), maps.mapped("a", 16383)))
 
 
-def test_names_that_rtslib_would_change_are_kept(side: Side) -> None:
+def test_names_that_rtslib_would_change_are_kept(implementation: Implementation) -> None:
     """Short IQNs and every NAA name are used exactly as written."""
     iqn, initiator = "naa.6001405000000001", "naa.60014050000000000000000000000001"
     short = "iqn.2020-01.local"
@@ -169,13 +173,13 @@ def test_names_that_rtslib_would_change_are_kept(side: Side) -> None:
         lio_objects.Tpg(short, 1, TPG.attributes, TPG.parameters),
         lio_objects.NodeAcl(short, 1, short),
     )
-    converge(side, desired)
+    converge(implementation, desired)
 
 
-def test_nobody_is_logged_in(side: Side) -> None:
+def test_nobody_is_logged_in(implementation: Implementation) -> None:
     """An ACL alone is no session."""
-    converge(side, full())
-    assert side.kernel.observe(CLAIMS).sessions == ()
+    converge(implementation, full())
+    assert implementation.kernel.observe(CLAIMS).sessions == ()
     assert HOST in {
-        item.initiator for item in observed(side).values() if isinstance(item, lio_objects.NodeAcl)
+        item.initiator for item in observed(implementation).values() if isinstance(item, lio_objects.NodeAcl)
     }

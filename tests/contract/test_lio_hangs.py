@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from contract import maps
+from contract.implementations import RealImplementation
 from contract.maps import IQN, TAG, converge, log_out
-from contract.sides import RealSide
 from lab import Initiator, Machine, wait_for
 from lab.wait import PATIENCE
 from lunmapd.core.node import lio_objects
@@ -28,7 +28,7 @@ LUN, ACL, TPG, ENABLED = (
 
 
 @pytest.fixture
-def hanging(pair: tuple[Machine, Initiator], real: RealSide) -> Iterator["Hang"]:
+def hanging(pair: tuple[Machine, Initiator], real: RealImplementation) -> Iterator["Hang"]:
     """Give a node that serves a LUN whose device is suspended while the initiator reads from it."""
     node, initiator = pair
     for path in ("/srv/new", "/srv/b"):
@@ -183,7 +183,7 @@ def test_a_tpg_costs_itself_only(hanging: Hang) -> None:
     assert end == {"last": {}, "left": []}
 
 
-def test_a_login_that_hangs_costs_the_closing_of_other_tpgs(hanging: Hang, real: RealSide) -> None:
+def test_a_login_that_hangs_costs_the_closing_of_other_tpgs(hanging: Hang, real: RealImplementation) -> None:
     """An initiator that comes back while its I/O hangs holds up the portal for all; what does not close or open there goes on."""
     node, address = hanging.node, hanging.node.address
     other, third = hanging.other(), f"{IQN}-3"

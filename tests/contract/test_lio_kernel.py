@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from contract import maps
+from contract.implementations import PARALLEL, RealImplementation
 from contract.maps import CLAIMS, IQN, TAG, converge, full, log_out, observed
-from contract.sides import PARALLEL, RealSide
 from lab import Initiator, Machine, wait_for
 from lab.wait import PATIENCE
 from lunmapd.core.base.lunmap import AluaState
@@ -21,7 +21,9 @@ from lunmapd.lio.worker import wire
 pytestmark = pytest.mark.kernel
 
 
-def test_a_mapping_is_read_only_until_it_is_written(pair: tuple[Machine, Initiator], real: RealSide) -> None:
+def test_a_mapping_is_read_only_until_it_is_written(
+    pair: tuple[Machine, Initiator], real: RealImplementation
+) -> None:
     """The link of a mapping takes its TPG's prod_mode_write_protect: there is no instant of write access."""
     real.file("/srv/a", maps.SIZE)
     converge(real, full() | maps.only(maps.storage_object("a"), maps.lun("a")))
@@ -31,7 +33,7 @@ def test_a_mapping_is_read_only_until_it_is_written(pair: tuple[Machine, Initiat
     assert shown.stdout.strip() == "1"
 
 
-def test_a_scsi_device_is_passed_through(pair: tuple[Machine, Initiator], real: RealSide) -> None:
+def test_a_scsi_device_is_passed_through(pair: tuple[Machine, Initiator], real: RealImplementation) -> None:
     """A SCSI device of the node is exported as it is, and known again by what is noted on it."""
     pair[0].run(
         "modprobe sd_mod; modprobe scsi_debug dev_size_mb=8; until [ -b /dev/sda ]; do sleep 0.1; done"
@@ -42,7 +44,7 @@ def test_a_scsi_device_is_passed_through(pair: tuple[Machine, Initiator], real: 
 
 
 def test_a_group_that_was_altered_by_hand_is_put_right(
-    pair: tuple[Machine, Initiator], real: RealSide
+    pair: tuple[Machine, Initiator], real: RealImplementation
 ) -> None:
     """Neither may an initiator set a state that one node alone would know, nor does the kernel answer late."""
     real.file("/srv/a", maps.SIZE)
@@ -59,7 +61,7 @@ def test_a_group_that_was_altered_by_hand_is_put_right(
 
 
 def test_what_was_put_beside_a_storage_object_is_seen(
-    pair: tuple[Machine, Initiator], real: RealSide
+    pair: tuple[Machine, Initiator], real: RealImplementation
 ) -> None:
     """The link count of an HBA's directory in configfs is that of the storage objects in it, so one more is noticed, and one instead of it."""
     real.file("/srv/a", maps.SIZE)
@@ -78,21 +80,21 @@ def test_what_was_put_beside_a_storage_object_is_seen(
 def test_luns_are_made_and_removed_side_by_side(pair: tuple[Machine, Initiator]) -> None:
     """Many at a time get numbers of their own; one that the kernel refuses costs itself only, and is made in the next pass."""
     names, late = [f"lun{number}" for number in range(40)], ["late", "later", "last"]
-    side = RealSide(pair[0], PARALLEL)
+    implementation = RealImplementation(pair[0], PARALLEL)
     pair[0].run(f"truncate -s {maps.SIZE} " + " ".join(f"/srv/{name}" for name in names + late))
-    converge(side, full(*names))
-    seen = observed(side)
+    converge(implementation, full(*names))
+    seen = observed(implementation)
     pair[0].run(f"mkdir /sys/kernel/config/target/iscsi/{IQN}/tpgt_{TAG}/lun/lun_40")
-    failed = failures(side.kernel.apply(plan(full(*names, *late), seen)))
+    failed = failures(implementation.kernel.apply(plan(full(*names, *late), seen)))
     assert [failure.reason for failure in failed.values()] == ["KernelRefused", "Waiting"]
-    assert {lio_objects.lun_of(item) for item in observed(side).values()} >= {*names, *late[1:]}
-    converge(side, full(*names, *late))
-    converge(side, {})
-    side.close()
+    assert {lio_objects.lun_of(item) for item in observed(implementation).values()} >= {*names, *late[1:]}
+    converge(implementation, full(*names, *late))
+    converge(implementation, {})
+    implementation.close()
 
 
 def test_a_tpg_that_was_opened_by_hand_is_closed_at_once(
-    pair: tuple[Machine, Initiator], real: RealSide
+    pair: tuple[Machine, Initiator], real: RealImplementation
 ) -> None:
     """The kernel turns cache_dynamic_acls on with generate_node_acls, and leaves it on as long as that is."""
     wanted = full()
@@ -105,7 +107,9 @@ def test_a_tpg_that_was_opened_by_hand_is_closed_at_once(
     assert pair[0].run(show).stdout.split() == ["0", "0"]
 
 
-def test_a_session_is_seen_with_its_address(pair: tuple[Machine, Initiator], real: RealSide) -> None:
+def test_a_session_is_seen_with_its_address(
+    pair: tuple[Machine, Initiator], real: RealImplementation
+) -> None:
     """An initiator that logs in is told by name, state and address, and no longer when it has gone."""
     node, initiator = pair
     converge(real, maps.served(node.address))
@@ -117,7 +121,9 @@ def test_a_session_is_seen_with_its_address(pair: tuple[Machine, Initiator], rea
     wait_for("a logout", lambda: real.kernel.observe(CLAIMS).sessions, lambda seen: seen == ())
 
 
-def test_a_lun_0_that_is_not_mapped_answers(pair: tuple[Machine, Initiator], real: RealSide) -> None:
+def test_a_lun_0_that_is_not_mapped_answers(
+    pair: tuple[Machine, Initiator], real: RealImplementation
+) -> None:
     """LIO is ready in its place and reads something else, so that no path checker notices; any other number is refused."""
     node, initiator = pair
     names = ("a", "b", "c")
@@ -141,7 +147,9 @@ def test_a_lun_0_that_is_not_mapped_answers(pair: tuple[Machine, Initiator], rea
     log_out(node, initiator)
 
 
-def test_a_kill_at_any_operation_is_put_right(pair: tuple[Machine, Initiator], real: RealSide) -> None:
+def test_a_kill_at_any_operation_is_put_right(
+    pair: tuple[Machine, Initiator], real: RealImplementation
+) -> None:
     """Killed before each single change of configfs, while making, changing or removing a map, the next pass leaves nothing to do."""
     for name in ("a", "b", "c"):
         real.file(f"/srv/{name}", 2 * maps.SIZE)

@@ -3,6 +3,7 @@
 import pytest
 
 from contract import maps
+from contract.implementations import DEVICE, Implementation
 from contract.maps import (
     ACL,
     CLAIMS,
@@ -21,7 +22,6 @@ from contract.maps import (
     only,
     reasons,
 )
-from contract.sides import DEVICE, Side
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.outcome import failures
@@ -33,21 +33,21 @@ from lunmapd.core.planning.plan import Action, plan
     [TARGET, TPG, ACL, maps.storage_object("a"), maps.lun("a")],
     ids=lambda item: type(item).__name__,
 )
-def test_what_is_stood_on_is_not_removed(side: Side, item: lio_objects.Object) -> None:
+def test_what_is_stood_on_is_not_removed(implementation: Implementation, item: lio_objects.Object) -> None:
     """A deletion out of order is refused and changes nothing."""
-    files(side, "a")
-    converge(side, full("a"))
-    assert attempt(side, Action.DELETE, item) == "InUse"
-    assert observed(side) == full("a")
+    files(implementation, "a")
+    converge(implementation, full("a"))
+    assert attempt(implementation, Action.DELETE, item) == "InUse"
+    assert observed(implementation) == full("a")
 
 
 @pytest.mark.parametrize("item", full("a").values(), ids=lambda item: type(item).__name__)
-def test_nothing_is_made_twice(side: Side, item: lio_objects.Object) -> None:
+def test_nothing_is_made_twice(implementation: Implementation, item: lio_objects.Object) -> None:
     """Making what exists is refused and changes nothing."""
-    files(side, "a")
-    converge(side, full("a"))
-    assert attempt(side, Action.CREATE, item) == "KernelRefused"
-    assert observed(side) == full("a")
+    files(implementation, "a")
+    converge(implementation, full("a"))
+    assert attempt(implementation, Action.CREATE, item) == "KernelRefused"
+    assert observed(implementation) == full("a")
 
 
 @pytest.mark.parametrize(
@@ -55,84 +55,86 @@ def test_nothing_is_made_twice(side: Side, item: lio_objects.Object) -> None:
     [TPG, ENABLED, ACL, maps.PORTAL, maps.lun("a"), maps.mapped("a", 0)],
     ids=lambda item: type(item).__name__,
 )
-def test_nothing_is_made_without_its_parents(side: Side, item: lio_objects.Object) -> None:
+def test_nothing_is_made_without_its_parents(
+    implementation: Implementation, item: lio_objects.Object
+) -> None:
     """An object whose parent is missing is refused."""
-    observed(side)
-    assert attempt(side, Action.CREATE, item) == "KernelRefused"
-    assert observed(side) == {}
+    observed(implementation)
+    assert attempt(implementation, Action.CREATE, item) == "KernelRefused"
+    assert observed(implementation) == {}
 
 
 @pytest.mark.parametrize("item", full("a").values(), ids=lambda item: type(item).__name__)
-def test_removing_what_is_gone_is_done(side: Side, item: lio_objects.Object) -> None:
+def test_removing_what_is_gone_is_done(implementation: Implementation, item: lio_objects.Object) -> None:
     """A deletion whose object has vanished is no failure."""
-    observed(side)
-    assert attempt(side, Action.DELETE, item) is None
+    observed(implementation)
+    assert attempt(implementation, Action.DELETE, item) is None
 
 
-def test_an_enabled_tpg_is_not_removed(side: Side) -> None:
+def test_an_enabled_tpg_is_not_removed(implementation: Implementation) -> None:
     """Closing a TPG is a step of its own."""
-    converge(side, only(TARGET, TPG, ENABLED))
-    assert attempt(side, Action.DELETE, TPG) == "InUse"
+    converge(implementation, only(TARGET, TPG, ENABLED))
+    assert attempt(implementation, Action.DELETE, TPG) == "InUse"
 
 
-def test_a_number_is_mapped_once(side: Side) -> None:
+def test_a_number_is_mapped_once(implementation: Implementation) -> None:
     """A second mapping under a number that the initiator has is refused."""
-    files(side, "a", "b")
-    converge(side, full("a", "b"))
-    assert attempt(side, Action.CREATE, maps.mapped("b", 0)) == "KernelRefused"
+    files(implementation, "a", "b")
+    converge(implementation, full("a", "b"))
+    assert attempt(implementation, Action.CREATE, maps.mapped("b", 0)) == "KernelRefused"
 
 
-def test_a_port_id_is_taken_once_on_a_node(side: Side) -> None:
+def test_a_port_id_is_taken_once_on_a_node(implementation: Implementation) -> None:
     """Two enabled TPGs of one kernel can't have the same relative target port id, whatever their targets are."""
-    converge(side, full())
+    converge(implementation, full())
     other = f"{IQN}-2"
     enabled = lio_objects.Enabled(other, TAG, TAG)
     second = only(
         lio_objects.Target(other), lio_objects.Tpg(other, TAG, TPG.attributes, TPG.parameters), enabled
     )
-    (failure,) = failures(apply(side, full() | second)).values()
+    (failure,) = failures(apply(implementation, full() | second)).values()
     assert (failure.reason, IQN in failure.message) == ("PortIdTaken", True)
 
 
-def test_a_missing_file_stops_only_what_stands_on_it(side: Side) -> None:
+def test_a_missing_file_stops_only_what_stands_on_it(implementation: Implementation) -> None:
     """The other Lun is served; LUN and mapping of the missing one wait; and nobody makes the file."""
-    files(side, "b")
-    side.missing("/srv/a")
-    told = reasons(failures(apply(side, full("a", "b"))))
+    files(implementation, "b")
+    implementation.missing("/srv/a")
+    told = reasons(failures(apply(implementation, full("a", "b"))))
     assert told == {
         ("storage_object", "a"): "BackingDeviceMissing",
         lio_objects.key(maps.lun("a")): Reason.WAITING,
         lio_objects.key(maps.mapped("a", 0)): Reason.WAITING,
     }
-    assert observed(side) == {
+    assert observed(implementation) == {
         name: item for name, item in full("a", "b").items() if lio_objects.lun_of(item) != "a"
     }
-    files(side, "a")
-    converge(side, full("a", "b"))
+    files(implementation, "a")
+    converge(implementation, full("a", "b"))
 
 
-def test_a_short_file_is_not_exported(side: Side) -> None:
+def test_a_short_file_is_not_exported(implementation: Implementation) -> None:
     """A file shorter than the Lun would fail reads past its end, so it is refused; growing it later is refused too."""
-    files(side, "a")
-    assert attempt(side, Action.CREATE, maps.storage_object("a", SIZE + 512)) == "SizeMismatch"
-    converge(side, full("a"))
+    files(implementation, "a")
+    assert attempt(implementation, Action.CREATE, maps.storage_object("a", SIZE + 512)) == "SizeMismatch"
+    converge(implementation, full("a"))
     assert (
-        attempt(side, Action.UPDATE, maps.storage_object("a", SIZE + 512), maps.storage_object("a"))
+        attempt(implementation, Action.UPDATE, maps.storage_object("a", SIZE + 512), maps.storage_object("a"))
         == "SizeMismatch"
     )
 
 
-def test_a_short_device_is_not_exported(side: Side) -> None:
+def test_a_short_device_is_not_exported(implementation: Implementation) -> None:
     """A device with fewer bytes than the map says is not what is meant; one with as many, or more, is, and its size is seen."""
-    size = side.size(DEVICE)
-    assert attempt(side, Action.CREATE, maps.block("disk", DEVICE, size + 512)) == "SizeMismatch"
-    assert observed(side) == {}
-    converge(side, only(maps.block("disk", DEVICE, size)))
-    assert side.kernel.observe(CLAIMS).sizes == {"disk": size}
-    assert plan(only(maps.block("disk", DEVICE, size + 512)), observed(side)) == ()
+    size = implementation.size(DEVICE)
+    assert attempt(implementation, Action.CREATE, maps.block("disk", DEVICE, size + 512)) == "SizeMismatch"
+    assert observed(implementation) == {}
+    converge(implementation, only(maps.block("disk", DEVICE, size)))
+    assert implementation.kernel.observe(CLAIMS).sizes == {"disk": size}
+    assert plan(only(maps.block("disk", DEVICE, size + 512)), observed(implementation)) == ()
 
 
-def test_a_device_is_exported_once(side: Side) -> None:
+def test_a_device_is_exported_once(implementation: Implementation) -> None:
     """A device that something holds is refused."""
-    converge(side, only(maps.block("disk", DEVICE)))
-    assert attempt(side, Action.CREATE, maps.block("again", DEVICE)) == "InUse"
+    converge(implementation, only(maps.block("disk", DEVICE)))
+    assert attempt(implementation, Action.CREATE, maps.block("again", DEVICE)) == "InUse"

@@ -3,6 +3,7 @@
 import pytest
 
 from contract import maps
+from contract.implementations import Implementation
 from contract.maps import (
     ACL,
     CLAIMS,
@@ -19,30 +20,29 @@ from contract.maps import (
     only,
     reasons,
 )
-from contract.sides import Side
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.outcome import failures
 from lunmapd.core.planning.plan import Action, plan
 
 
-def test_settings_are_changed_in_place(side: Side) -> None:
+def test_settings_are_changed_in_place(implementation: Implementation) -> None:
     """Size, attributes, TPG settings and write protection change without replacing anything."""
-    files(side, "a")
-    converge(side, full("a"))
-    side.file("/srv/a", 2 * SIZE)
+    files(implementation, "a")
+    converge(implementation, full("a"))
+    implementation.file("/srv/a", 2 * SIZE)
     changed: list[lio_objects.Object] = [
         maps.storage_object("a", 2 * SIZE, shared="1"),
         maps.mapped("a", 0, read_only=True),
     ]
     tpg = lio_objects.Tpg(IQN, TAG, tuple((name, "1") for name, _ in TPG.attributes), TPG.parameters)
     desired = full("a") | only(*changed, tpg)
-    assert {step.action for step in plan(desired, observed(side))} == {Action.UPDATE}
-    converge(side, desired)
+    assert {step.action for step in plan(desired, observed(implementation))} == {Action.UPDATE}
+    converge(implementation, desired)
 
 
-def test_settings_of_the_map_are_set_and_go_back(side: Side) -> None:
+def test_settings_of_the_map_are_set_and_go_back(implementation: Implementation) -> None:
     """Attributes that the map sets are changed live; those that it sets no more go back to the kernel's default."""
-    files(side, "a")
+    files(implementation, "a")
     bare = maps.storage_object("a")
     for item in (
         bare,
@@ -53,16 +53,16 @@ def test_settings_of_the_map_are_set_and_go_back(side: Side) -> None:
         maps.given(bare, emulate_rsoc=1),
     ):
         desired = full("a") | only(item)
-        assert {step.action for step in plan(desired, observed(side)) if step.item == item} <= {
+        assert {step.action for step in plan(desired, observed(implementation)) if step.item == item} <= {
             Action.UPDATE,
             Action.CREATE,
         }
-        converge(side, desired)
+        converge(implementation, desired)
 
 
-def test_what_initiators_have_read_is_set_before_the_export(side: Side) -> None:
+def test_what_initiators_have_read_is_set_before_the_export(implementation: Implementation) -> None:
     """Vendor, product, block size and the like are there from the start; another value makes the storage object anew."""
-    files(side, "a")
+    files(implementation, "a")
     bare = maps.storage_object("a")
     for item in (
         maps.given(bare, "ACME Co", "A disk of 16 ch.", block_size=4096, emulate_tas=0, queue_depth=8),
@@ -70,12 +70,12 @@ def test_what_initiators_have_read_is_set_before_the_export(side: Side) -> None:
         maps.given(bare, "ACME Co"),
         bare,
     ):
-        steps = plan(full("a") | only(item), observed(side))
+        steps = plan(full("a") | only(item), observed(implementation))
         assert Action.UPDATE not in {step.action for step in steps}
-        converge(side, full("a") | only(item))
+        converge(implementation, full("a") | only(item))
 
 
-def test_targets_have_the_settings_of_the_map(side: Side) -> None:
+def test_targets_have_the_settings_of_the_map(implementation: Implementation) -> None:
     """Attributes and parameters of a TPG change in place, and go back to LIO's own."""
     for attributes, parameters in (
         (
@@ -86,66 +86,70 @@ def test_targets_have_the_settings_of_the_map(side: Side) -> None:
         ((), ()),
     ):
         tpg = lio_objects.Tpg(IQN, TAG, (*TPG.attributes, *attributes), (*TPG.parameters, *parameters))
-        converge(side, full() | only(tpg))
+        converge(implementation, full() | only(tpg))
 
 
-def test_without_rdma_a_portal_listens_all_the_same(side: Side) -> None:
+def test_without_rdma_a_portal_listens_all_the_same(implementation: Implementation) -> None:
     """Where the kernel can't do iSER that is a failure of the portal, which then serves TCP alone."""
-    converge(side, full())
+    converge(implementation, full())
     desired = full() | only(
         lio_objects.Portal(IQN, TAG, maps.PORTAL.address, iser=True),
         lio_objects.Portal(IQN, TAG, "10.9.8.9:3260", iser=True),
     )
     names = {("portal", IQN, TAG, maps.PORTAL.address), ("portal", IQN, TAG, "10.9.8.9:3260")}
-    assert reasons(failures(apply(side, desired))) == dict.fromkeys(names, "KernelRefused")
-    assert observed(side) == full() | only(lio_objects.Portal(IQN, TAG, "10.9.8.9:3260"))
+    assert reasons(failures(apply(implementation, desired))) == dict.fromkeys(names, "KernelRefused")
+    assert observed(implementation) == full() | only(lio_objects.Portal(IQN, TAG, "10.9.8.9:3260"))
 
 
-def test_credentials_are_set_changed_and_taken_away(side: Side) -> None:
+def test_credentials_are_set_changed_and_taken_away(implementation: Implementation) -> None:
     """CHAP of an ACL, both ways or one, changes in place; spaces and quotes in a password are kept."""
-    converge(side, full())
+    converge(implementation, full())
     for item in (
         maps.secret(ACL),
         maps.secret(ACL, mutual=True, word="p \"'$%\\~ w"),
         maps.secret(ACL, word="x" * 255),
         ACL,
     ):
-        steps = plan(full() | only(item), observed(side))
+        steps = plan(full() | only(item), observed(implementation))
         assert [step.action for step in steps] == [Action.UPDATE]
-        converge(side, full() | only(item))
-    converge(side, only())
-    converge(side, full() | only(maps.secret(ACL, mutual=True)))
+        converge(implementation, full() | only(item))
+    converge(implementation, only())
+    converge(implementation, full() | only(maps.secret(ACL, mutual=True)))
 
 
-def test_discovery_asks_for_credentials_while_claimed(side: Side) -> None:
+def test_discovery_asks_for_credentials_while_claimed(implementation: Implementation) -> None:
     """What discovery asks for is made, changed and removed like an object, and seen only by its claim."""
     claims = CLAIMS | {lio_objects.DISCOVERY_CLAIM}
     for credentials in (maps.secret(ACL).credentials, maps.secret(ACL, mutual=True).credentials):
         desired = only(lio_objects.DiscoveryAuth(credentials))
-        assert not failures(side.kernel.apply(plan(desired, side.kernel.observe(claims).objects)))
-        assert side.kernel.observe(claims).objects == desired
-        assert side.kernel.observe(CLAIMS).objects == {}
-    assert attempt(side, Action.CREATE, lio_objects.DiscoveryAuth()) is None
-    assert not failures(side.kernel.apply(plan({}, side.kernel.observe(claims).objects)))
-    assert side.kernel.observe(claims).objects == {}
+        assert not failures(
+            implementation.kernel.apply(plan(desired, implementation.kernel.observe(claims).objects))
+        )
+        assert implementation.kernel.observe(claims).objects == desired
+        assert implementation.kernel.observe(CLAIMS).objects == {}
+    assert attempt(implementation, Action.CREATE, lio_objects.DiscoveryAuth()) is None
+    assert not failures(implementation.kernel.apply(plan({}, implementation.kernel.observe(claims).objects)))
+    assert implementation.kernel.observe(claims).objects == {}
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-def test_a_mapping_has_its_write_protection(side: Side, read_only: bool) -> None:  # noqa: FBT001
+def test_a_mapping_has_its_write_protection(implementation: Implementation, read_only: bool) -> None:  # noqa: FBT001
     """A new mapping is read-only or not, as desired."""
-    files(side, "a")
-    converge(side, full("a") | only(maps.mapped("a", 0, read_only=read_only)))
+    files(implementation, "a")
+    converge(implementation, full("a") | only(maps.mapped("a", 0, read_only=read_only)))
 
 
-def test_a_port_id_is_changed_by_closing_the_tpg(side: Side) -> None:
+def test_a_port_id_is_changed_by_closing_the_tpg(implementation: Implementation) -> None:
     """The id can't be changed while the TPG is enabled, so the plan disables it in between."""
-    converge(side, full())
-    converge(side, full() | only(lio_objects.Enabled(IQN, TAG, 9)))
+    converge(implementation, full())
+    converge(implementation, full() | only(lio_objects.Enabled(IQN, TAG, 9)))
 
 
-def test_an_unknown_attribute_is_reported(side: Side) -> None:
+def test_an_unknown_attribute_is_reported(implementation: Implementation) -> None:
     """An attribute that this kernel does not have is a condition of its own; no object is left without it, to be made anew at each try."""
-    files(side, "a")
+    files(implementation, "a")
     bad = lio_objects.StorageObject("a", "fileio", "/srv/a", SIZE, "a" * 32, (("emulate_magic", "1"),))
-    assert reasons(failures(apply(side, only(bad)))) == {lio_objects.key(bad): "AttributeUnsupported"}
-    assert observed(side) == {}
+    assert reasons(failures(apply(implementation, only(bad)))) == {
+        lio_objects.key(bad): "AttributeUnsupported"
+    }
+    assert observed(implementation) == {}

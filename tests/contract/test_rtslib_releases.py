@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from contract import maps
+from contract.implementations import WORKER, RealImplementation
 from contract.maps import ACL, CLAIMS, IQN, TAG, converge, full, only
-from contract.sides import WORKER, RealSide
 from lab import Machine
 from lab.cache import build_once, cache_directory
 from lunmapd.core.base.lunmap import AluaState
@@ -39,7 +39,7 @@ def _unpacked(release: str) -> Path:
 
 
 @pytest.fixture(params=RELEASES)
-def side(request: pytest.FixtureRequest, machine: Machine) -> RealSide:
+def implementation(request: pytest.FixtureRequest, machine: Machine) -> RealImplementation:
     """Return the machine's LIO through a worker with another release of rtslib."""
     archive, place = io.BytesIO(), f"/opt/rtslib-{request.param}"
     with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -47,25 +47,27 @@ def side(request: pytest.FixtureRequest, machine: Machine) -> RealSide:
     machine.run(f"mkdir -p {place}; tar -x -C {place}", input=archive.getvalue())
     found = machine.run(f"PYTHONPATH={place} python3 -c 'import rtslib_fb; print(rtslib_fb.__file__)'")
     assert found.stdout.startswith(place)
-    return RealSide(machine, f"export PYTHONPATH={place}; {WORKER}")
+    return RealImplementation(machine, f"export PYTHONPATH={place}; {WORKER}")
 
 
-def test_everything_is_made_changed_and_removed(side: RealSide) -> None:
+def test_everything_is_made_changed_and_removed(implementation: RealImplementation) -> None:
     """Each kind of object that goes through rtslib comes, changes in place and goes; its errors are understood."""
     for name in ("a", "b"):
-        side.file(f"/srv/{name}", 2 * maps.SIZE)
+        implementation.file(f"/srv/{name}", 2 * maps.SIZE)
     group = maps.grouped("b", lio_objects.Alua(TAG, AluaState.NON_OPTIMIZED))
     kinds = (maps.ramdisk("ram"), maps.lun("ram"), maps.mapped("ram", 300), maps.program("tcmu"), *group)
-    converge(side, full("a", "b") | only(*kinds, maps.secret(ACL, mutual=True)))
+    converge(implementation, full("a", "b") | only(*kinds, maps.secret(ACL, mutual=True)))
     tpg = lio_objects.Tpg(IQN, TAG, (*maps.TPG.attributes, ("login_timeout", "20")), maps.TPG.parameters)
     grown = maps.given(maps.storage_object("a", 2 * maps.SIZE), emulate_tpu=1)
     changed = full("a", "b") | only(*kinds, grown, tpg, maps.mapped("a", 0, read_only=True), ACL)
-    converge(side, changed)
+    converge(implementation, changed)
     missing = changed | only(maps.storage_object("c"), maps.ramdisk("too-large", 1 << 60))
-    failed = failures(side.kernel.apply(plan(missing, side.kernel.observe(CLAIMS).objects)))
+    failed = failures(
+        implementation.kernel.apply(plan(missing, implementation.kernel.observe(CLAIMS).objects))
+    )
     assert {key[1]: failure.reason for key, failure in failed.items()} == {
         "c": "BackingDeviceMissing",
         "too-large": "KernelRefused",
     }
-    converge(side, {})
-    side.close()
+    converge(implementation, {})
+    implementation.close()

@@ -1,4 +1,4 @@
-"""The two sides of the contract: the strict fake, and LIO in a machine's kernel."""
+"""The two implementations that the contract tests compare: the strict fake, and LIO in a machine's kernel."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,23 +23,23 @@ WORKER = "echo $$ >/run/lunmapd-worker; exec python3 -m lunmapd.lio.worker.worke
 
 
 class Lio(Protocol):
-    """What the daemon needs of LIO."""
+    """The methods that the daemon calls on LIO."""
 
     def observe(self, claims: AbstractSet[str]) -> Observed:
-        """Look."""
+        """Observe the claimed and own objects."""
 
     def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
-        """Look at some."""
+        """Observe these objects only."""
 
     def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
-        """Do."""
+        """Apply the steps, and yield the outcome of each."""
 
     def close(self) -> None:
-        """End."""
+        """End the worker, if there is one."""
 
 
-class Side(Protocol):
-    """LIO, and what a test does to it behind the daemon's back."""
+class Implementation(Protocol):
+    """LIO, and the changes that a test makes to it without the daemon."""
 
     kernel: Lio
 
@@ -53,23 +53,23 @@ class Side(Protocol):
         """Return how many bytes a device has."""
 
     def half(self, item: lio_objects.Object) -> None:
-        """Leave what a crash in the middle of making the object leaves."""
+        """Leave the leftover of a crash in the middle of making the object."""
 
     def crash_during(self, step: Step) -> None:
-        """Kill what applies the steps while it is about to do this one."""
+        """Kill the process that applies the steps, just before it does this one."""
 
     def make_foreign(self) -> None:
         """Make a target, a storage object and a LUN as another tool would."""
 
     def foreign(self) -> object:
-        """Return the state of what make_foreign made."""
+        """Return the state of the objects that make_foreign made."""
 
     def close(self) -> None:
         """Clean up."""
 
 
-class FakeSide:
-    """The fake."""
+class FakeImplementation:
+    """The fake LIO, in this process."""
 
     def __init__(self) -> None:
         """Start with a fresh fake."""
@@ -77,24 +77,24 @@ class FakeSide:
         self.kernel: Lio = self._fake
 
     def file(self, path: str, size: int) -> None:
-        """See Side."""
+        """See Implementation."""
         self._fake.sizes[path] = size
         self._fake.missing.discard(path)
 
     def missing(self, path: str) -> None:
-        """See Side."""
+        """See Implementation."""
         self._fake.missing.add(path)
 
     def size(self, path: str) -> int:
-        """See Side."""
+        """See Implementation."""
         return self._fake.sizes.setdefault(path, 1 << 26)
 
     def half(self, item: lio_objects.Object) -> None:
-        """See Side."""
+        """See Implementation."""
         self.crash_during(Step(Action.CREATE, item, "half"))
 
     def crash_during(self, step: Step) -> None:
-        """See Side."""
+        """See Implementation."""
         self._fake.crash_after = 0
         try:
             list(self._fake.apply([step]))
@@ -103,19 +103,19 @@ class FakeSide:
         raise AssertionError(step)
 
     def make_foreign(self) -> None:
-        """See Side."""
+        """See Implementation."""
         self._fake.foreign.add(FOREIGN)
 
     def foreign(self) -> object:
-        """See Side."""
+        """See Implementation."""
         return frozenset(self._fake.foreign)
 
     def close(self) -> None:
-        """See Side."""
+        """See Implementation."""
         self._fake.close()
 
 
-class RealSide:
+class RealImplementation:
     """LIO in a machine, through a worker that runs there."""
 
     def __init__(self, machine: Machine, worker: str = WORKER) -> None:
@@ -125,19 +125,19 @@ class RealSide:
         self.kernel: Lio = Kernel(machine.ssh.command(script=worker), Deadlines(step=20.0))
 
     def file(self, path: str, size: int) -> None:
-        """See Side."""
+        """See Implementation."""
         self._machine.run(f"truncate -s {size} {path}")
 
     def missing(self, path: str) -> None:
-        """See Side."""
+        """See Implementation."""
         self._machine.run(f"rm -f {path}")
 
     def size(self, path: str) -> int:
-        """See Side."""
+        """See Implementation."""
         return int(self._machine.run(f"blockdev --getsize64 {path}").stdout)
 
     def half(self, item: lio_objects.Object) -> None:
-        """See Side."""
+        """See Implementation."""
         self._machine.run(f"mkdir {_ROOT}/{_half_path(item)}")
 
     def crash_during(self, step: Step) -> None:
@@ -148,15 +148,15 @@ class RealSide:
         assert report.failure.reason == "WorkerDied"
 
     def make_foreign(self) -> None:
-        """See Side."""
+        """See Implementation."""
         self._script("foreign", FOREIGN)
 
     def foreign(self) -> object:
-        """See Side."""
+        """See Implementation."""
         return json.loads(self._script("show", FOREIGN))
 
     def close(self) -> None:
-        """See Side."""
+        """See Implementation."""
         self.kernel.close()
 
     def _script(self, *arguments: str) -> str:
