@@ -1,4 +1,4 @@
-"""What can go wrong between a session and servers that ask who it is."""
+"""Errors of TLS, authentication and permissions between a session and the servers."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,10 @@ from lunmapd.store.session.errors import NoAccessError, TreeError, UnreachableEr
 
 
 class TlsFailedError(UnreachableError, reason=Reason.TLS_FAILED):
-    """Servers were reached, but TLS with them failed; `reasons` tells why, by server."""
+    """Servers were reached, but the TLS handshake failed.
+
+    `reasons` maps each server (`host:port`) to its reason.
+    """
 
     def __init__(self, hosts: str, deadline: float, reasons: Mapping[str, str]) -> None:
         self.reasons = reasons
@@ -25,7 +28,7 @@ class TlsFailedError(UnreachableError, reason=Reason.TLS_FAILED):
 
 
 class CredentialsError(NoAccessError, reason=Reason.CREDENTIALS):
-    """A certificate, key or password file can't be used; `problem` says why."""
+    """A certificate, key or password file at `path` can't be used; `reason` says why."""
 
     exit_code = Exit.UNUSABLE
 
@@ -35,7 +38,7 @@ class CredentialsError(NoAccessError, reason=Reason.CREDENTIALS):
 
 
 class SaslMissingError(TreeError, reason=Reason.SASL_MISSING):
-    """The settings ask for SASL, and the library for it is not installed."""
+    """The settings ask for SASL, but the SASL library is not installed."""
 
     exit_code = Exit.INVALID
 
@@ -46,41 +49,52 @@ class SaslMissingError(TreeError, reason=Reason.SASL_MISSING):
 
 
 class NotAuthenticatedError(NoAccessError, reason=Reason.NOT_AUTHENTICATED):
-    """The servers were reached and refuse who we say we are; `login` is the setting that says it, empty if none does."""
+    """The servers were reached, but refused to authenticate this client.
+
+    `login` is the setting below `zookeeper` that holds the refused login; it is empty if no login is set.
+    """
 
     def __init__(self, hosts: str, login: str) -> None:
-        said = (
-            f"does not accept the login of zookeeper.{login}" if login else "wants a login, and there is none"
+        problem = (
+            f"does not accept the login of zookeeper.{login}"
+            if login
+            else "requires a login, and the settings have none"
         )
         advice = (
-            f"check user and password_file of zookeeper.{login} in the settings, and the same in the servers' JAAS file"
+            f"check user and password_file of zookeeper.{login} in the settings, and compare them with "
+            "the servers' JAAS file"
             if login
             else "set zookeeper.sasl in the settings"
         )
-        super().__init__(f"ZooKeeper at {hosts} {said}: {advice}; a running lunmapd tries again by itself")
+        super().__init__(f"ZooKeeper at {hosts} {problem}: {advice}; a running lunmapd retries by itself")
 
 
 class UnknownIdentityError(TreeError, reason=Reason.UNKNOWN_IDENTITY):
-    """The servers don't take an identity for an ACL."""
+    """The servers do not accept a principal of an ACL (ZooKeeper's InvalidACL)."""
 
     exit_code = Exit.INVALID
 
     def __init__(self) -> None:
         super().__init__(
-            "the servers don't take this ACL: either they have no provider for the identity's scheme (authProvider.sasl or "
-            "authProvider.x509 in zoo.cfg), or an x509 subject is not a name such as CN=n1,O=Example, or it is to name "
-            "you, and you are anonymous"
+            "the servers do not accept this ACL. Either they have no provider for the principal's scheme "
+            "(set authProvider.sasl or authProvider.x509 in zoo.cfg), or an x509 subject is not a name such "
+            "as CN=n1,O=Example, or the ACL is to name this client, which is anonymous (set zookeeper.tls or "
+            "zookeeper.sasl in the settings)"
         )
 
 
 class NotPermittedError(NoAccessError, reason=Reason.NOT_PERMITTED):
-    """The ACL of a znode forbids it. `who` is what the servers take us for; a `role`, or being `node`, would allow it."""
+    """The ACL of a znode forbids the request.
+
+    `who` lists the principals that the servers authenticated this client as. The `role`, or being the node
+    `node`, would allow the request.
+    """
 
     def __init__(self, znode: str, who: Sequence[str], role: Role, node: str = "") -> None:
         self.znode, self.who = znode, tuple(who)
-        us = " with ".join(who) or "anonymous"
+        client = " with ".join(who) or "anonymous"
         identity = who[0] if len(who) == 1 else "IDENTITY"
         grant = f"node {node}={identity}" if node else f"{role} {identity}"
         super().__init__(
-            f"{us} has no permission for {znode}: an admin grants it with 'lunmapctl acl grant {grant}'"
+            f"{client} has no permission for {znode}: an admin grants it with 'lunmapctl acl grant {grant}'"
         )

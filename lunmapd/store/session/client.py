@@ -1,4 +1,4 @@
-"""kazoo's client: made with our settings, and stopped without waiting for it."""
+"""The KazooClient: created with lunmapd's settings, and stopped without waiting for it."""
 
 import contextlib
 import threading
@@ -12,23 +12,26 @@ from lunmapd.store.session.handler import WatchedHandler
 
 
 class _LoginRequiredError(ZookeeperError):
-    """The server answers nobody who has not logged in (KeeperException.Code.SESSIONCLOSEDREQUIRESASLAUTH)."""
+    """The server requires a login (KeeperException.Code.SESSIONCLOSEDREQUIRESASLAUTH)."""
 
     code = -124
 
 
-# kazoo ends its connection thread at a code that it doesn't know, and before 2.10 it didn't know this one.
+# An unknown error code ends kazoo's connection thread; kazoo before 2.10 does not know this code.
 LoginRequiredError = EXCEPTIONS.setdefault(_LoginRequiredError.code, _LoginRequiredError)
 
 
 def make_client(hosts: str, timeout: float, handler: WatchedHandler, credentials: Credentials) -> KazooClient:
-    """Make a client; the passwords are read now. Raises CredentialsError, SaslMissingError."""
+    """Create a client that is not started; the password files are read now.
+
+    Raises CredentialsError, SaslMissingError.
+    """
     sasl, digest = credentials.sasl, credentials.digest
     return KazooClient(
         hosts=hosts,
         timeout=timeout,
         handler=handler,
-        # Between two rounds of all servers. kazoo's own default begins with 0.1 s for all clients, and ends with an hour.
+        # Between two rounds over all servers. kazoo's default starts at 0.1 s and grows to 1 h.
         connection_retry=KazooRetry(
             max_tries=-1, delay=timeout / 20, backoff=2, max_jitter=0.8, max_delay=3.0
         ),
@@ -38,14 +41,14 @@ def make_client(hosts: str, timeout: float, handler: WatchedHandler, credentials
 
 
 def discard(client: KazooClient) -> threading.Thread:
-    """Stop a client in a thread of its own, since kazoo may wait for longer than anyone would."""
+    """Stop a client in a thread of its own, and return the thread. `KazooClient.stop` can block for long."""
     thread = threading.Thread(target=_stop, args=(client,), name="zookeeper-close", daemon=True)
     thread.start()
     return thread
 
 
 def _stop(client: KazooClient) -> None:
-    # kazoo stumbles over a client that was started by half, or is stopped already, and raises anything.
+    # kazoo raises various exceptions for a client that is stopped already or whose start failed half-way.
     for act in (client.stop, client.close):
         with contextlib.suppress(Exception):
             act()

@@ -1,6 +1,6 @@
-"""How a session proves who it is, and how the servers prove it to the session.
+"""The credentials of a session: how it authenticates itself, and how it verifies the servers.
 
-All files are read anew with each client or connection, so that what was renewed or corrected is taken up.
+The files are read again for each client or connection, so that a renewed or corrected file takes effect.
 """
 
 import importlib.util
@@ -14,7 +14,11 @@ from lunmapd.store.session.secret_files import NOT_OTHERS, check_private, read_s
 
 
 class Tls(Struct, frozen=True):
-    """The files of TLS: who signs the servers' certificates, and our own certificate with its key, or neither."""
+    """The files of TLS: the CA certificates, and the client's certificate and key.
+
+    The servers' certificates must chain to a certificate in `ca`. `certificate` and `key` are both set or
+    both None. `key_password` is a file with the password of `key`.
+    """
 
     ca: Path
     certificate: Path | None = None
@@ -24,14 +28,14 @@ class Tls(Struct, frozen=True):
 
 
 class PasswordLogin(Struct, frozen=True):
-    """A user, and the file with the password."""
+    """A user name, and the file with the password."""
 
     user: str
     password: Path
 
 
 class Credentials(Struct, frozen=True):
-    """What a session shows to the servers; all of it at once, when several are given."""
+    """The credentials that a session presents to the servers; several may be given, and all are used."""
 
     tls: Tls | None = None
     sasl: PasswordLogin | None = None
@@ -42,12 +46,12 @@ ANONYMOUS = Credentials()
 
 
 def has_sasl() -> bool:
-    """Tell whether the library is installed that SASL needs."""
+    """Return whether the library for SASL is installed."""
     return importlib.util.find_spec("puresasl") is not None
 
 
 def sasl_options(login: PasswordLogin) -> dict[str, str]:
-    """Make what kazoo wants for SASL (kazoo.client.KazooClient). Raises CredentialsError, SaslMissingError."""
+    """Return the SASL options of kazoo.client.KazooClient. Raises CredentialsError, SaslMissingError."""
     if not has_sasl():
         raise SaslMissingError
     return {
@@ -58,12 +62,12 @@ def sasl_options(login: PasswordLogin) -> dict[str, str]:
 
 
 def digest_auth(login: PasswordLogin) -> str:
-    """Make what ZooKeeper's scheme `digest` wants. Raises CredentialsError."""
+    """Return the auth data of ZooKeeper's scheme `digest`. Raises CredentialsError."""
     return f"{login.user}:{read_secret(login.password).text}"
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
-    """Make what opens TLS connections. Raises CredentialsError for a file that can't be used."""
+    """Return the SSL context for connections to servers. Raises CredentialsError if a file can't be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = tls.verify_hostname
@@ -78,16 +82,16 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
 
 def _load_own(context: ssl.SSLContext, certificate: Path, key: Path, key_password: Path | None) -> None:
     check_private(key, NOT_OTHERS)
-    # Without a password at hand OpenSSL would ask for one on the terminal.
+    # Without a password callback OpenSSL would prompt on the terminal.
     password = "" if key_password is None else read_secret(key_password).text
     try:
         context.load_cert_chain(certificate, key, password=lambda: password)
     except OSError as error:
         raise CredentialsError(
-            certificate, _why(error, f"it, the key {key} and its password don't fit")
+            certificate, _why(error, f"it, the key {key} and the key's password do not match")
         ) from None
 
 
 def _why(error: OSError, otherwise: str) -> str:
-    """Say what is wrong with a file; OpenSSL's own words for it help nobody."""
+    """Return why a file can't be used; OpenSSL's own text does not name the file or the remedy."""
     return otherwise if isinstance(error, ssl.SSLError) else (error.strerror or str(error)).lower()

@@ -1,7 +1,7 @@
-"""Making the connection to a server in kazoo's place: TCP, then TLS.
+"""Connecting to a server, instead of kazoo: TCP, then TLS.
 
-Debian 13's kazoo (2.9) doesn't compare the name in the servers' certificates, and no kazoo tells why a connection failed. So it is done
-here, and what went wrong last is kept for each server.
+kazoo 2.9 (Debian 13) does not verify the name in the servers' certificates, and no version of kazoo reports
+why a connection failed. This module does both, and keeps the last problem of each server.
 """
 
 import contextlib
@@ -21,13 +21,13 @@ from lunmapd.store.session.pauses import Losses, dial_timeout
 
 Address = tuple[str, int]
 
-# OpenSSL's names of what the other side says or is (openssl/sslerr.h); those not here are plain enough.
+# Texts for reasons of OpenSSL (openssl/sslerr.h); a reason that is missing here is shown by its name.
 _REASONS = {
     "WRONG_VERSION_NUMBER": "it speaks no TLS at this port",
     "RECORD_LAYER_FAILURE": "it speaks no TLS at this port",
-    "UNEXPECTED_EOF_WHILE_READING": "it hung up in the handshake, as a port without TLS does",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a certificate of ours",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "it wants a certificate of ours, or has no cipher in common",
+    "UNEXPECTED_EOF_WHILE_READING": "it closed the connection in the handshake, as a port without TLS does",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it requires a client certificate",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "it requires a client certificate, or has no cipher in common",
     "SSLV3_ALERT_BAD_CERTIFICATE": "it refuses our certificate",
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it refuses our certificate",
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "it refuses our certificate, which has expired",
@@ -36,20 +36,20 @@ _REASONS = {
 
 
 class ConnectProblem(Struct, frozen=True):
-    """Why there is no session with a server: a sentence, and whether it is a matter of TLS."""
+    """Why there is no session with a server: the reason, and whether TLS failed."""
 
     reason: str
     tls: bool = False
 
 
-_NO_SESSION = ConnectProblem("it took the connection and gave no session")
+_NO_SESSION = ConnectProblem("it accepted the connection but gave no session")
 
 
 class Dialler:
     """Connects to the servers of `hosts` (`host:port,...`), for a session timeout of `timeout` seconds.
 
-    `problems` has the last one of each server, by address, until `connected` says that there is a session. `answer_timeout` is how
-    long one server may take to answer; `closing` ends a pause between two connections.
+    `problems` maps each server (`host:port`) to its last problem, and is emptied when a session is
+    established. `closing` ends the pause between two connections.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Dialler:
         self.problems: Mapping[str, ConnectProblem] = {}
 
     def connected(self) -> None:
-        """Note that there is a session, and forget the problems."""
+        """Record that a session is established, and forget the problems."""
         self.problems = {}
         if self._waiting is not None:
             address, self._current = self._waiting
@@ -73,20 +73,22 @@ class Dialler:
             self._losses.connected(address, time.monotonic())
 
     def silent(self, ready: Collection[object]) -> bool:
-        """Note which sockets are `ready` to be read; tell whether the server's has been silent for too long."""
+        """Return whether the server has been silent for too long; `ready` are the readable sockets."""
         now = time.monotonic()
         if self._current in ready:
             self._losses.heard(now)
         return self._current is not None and self._losses.silent(now)
 
     def answer_timeout(self, timeout: float | None) -> float | None:
-        """Shorten a time to wait for a server's answer while there is no session with it yet."""
+        """Limit a timeout (seconds) to what one server may take to answer, while it has given no session."""
         return timeout if timeout is None or self._waiting is None else min(timeout, self._answer_timeout)
 
     def connect(self, address: Address, hostname: str | None) -> socket.socket:
-        """Connect to an address, to which `hostname` (None: look it up) was resolved. Raises OSError, which kazoo expects.
+        """Connect to `address`. Raises OSError, as kazoo expects.
 
-        After a loss it waits for a random while first, since all other clients may have lost the same server.
+        `hostname` is the name that was resolved to the address (None: it is looked up in `hosts`). After a
+        lost connection it first waits for a random time, since all other clients may have lost the same
+        server.
         """
         if self._waiting is not None:
             self._note(format_address(self._waiting[0]), _NO_SESSION)
@@ -94,7 +96,7 @@ class Dialler:
         self._closing.wait(self._losses.pause(time.monotonic(), random.random()))  # noqa: S311 - no secret
         server = format_address(address)
         if self._losses.avoids(address):
-            raise OSError(f"{server} fell silent a moment ago: the others first")
+            raise OSError(f"{server} stopped answering a moment ago: the other servers are tried first")
         found = self._dial(address, hostname, server)
         self._waiting = address, found
         return found
@@ -109,7 +111,7 @@ class Dialler:
             self._note(server, _problem_of(error))
             raise
         if not self.problems.get(server, _NO_SESSION).tls:
-            # Whoever asks meanwhile is told what TLS failed with before.
+            # A TLS problem is kept until there is a session, since it is what an admin must mend.
             self._note(server, _NO_SESSION)
         return found
 
@@ -127,7 +129,7 @@ class Dialler:
         return wrapped
 
     def _name(self, address: Address) -> str:
-        """Find the name in `hosts` that leads to an address."""
+        """Return the name in `hosts` that resolves to an address."""
         for entry in self._hosts.split(","):
             host, _, port = entry.strip().rpartition(":")
             host = host.strip("[]")
@@ -146,7 +148,10 @@ class Dialler:
 
 
 class _NotingSocket(ssl.SSLSocket):
-    """Tells `note` of errors: with TLS 1.3 a server refuses a certificate only after the handshake."""
+    """A TLS socket that reports errors to `note`.
+
+    With TLS 1.3 a server refuses a certificate only after the handshake.
+    """
 
     note: Callable[[ssl.SSLError], None]
 
@@ -161,7 +166,7 @@ class _NotingSocket(ssl.SSLSocket):
 
 
 def format_address(address: Address) -> str:
-    """Print an address as it is written in the settings."""
+    """Return an address as it is written in the settings."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

@@ -1,4 +1,4 @@
-"""kazoo's thread handler, made to connect in our way and to tell whether its threads are alive."""
+"""kazoo's thread handler, which connects by the Dialler and reports whether its threads are alive."""
 
 import socket
 import ssl
@@ -12,7 +12,10 @@ from lunmapd.store.session.dial import Address, Dialler
 
 
 class WatchedHandler(SequentialThreadingHandler):
-    """Remembers the threads that kazoo starts: the connection and two workers. Any that ended is a dead client."""
+    """Keeps the threads that kazoo starts: the connection and two workers.
+
+    If any of them ended, the client is dead.
+    """
 
     def __init__(self, dialler: Dialler) -> None:
         super().__init__()
@@ -20,11 +23,14 @@ class WatchedHandler(SequentialThreadingHandler):
         self._spawned: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Start the workers, all or none (kazoo.interfaces.IHandler)."""
+        """Start the workers, all or none (kazoo.interfaces.IHandler).
+
+        Raises RuntimeError if a thread can't be started.
+        """
         try:
             super().start()
         except RuntimeError:
-            # kazoo stops none unless all were started.
+            # kazoo stops no worker unless all were started.
             self._running = True
             self.stop()
             raise
@@ -36,26 +42,26 @@ class WatchedHandler(SequentialThreadingHandler):
         return thread
 
     def create_connection(self, address: Address, hostname: str | None = None, **_: object) -> socket.socket:
-        """Connect to a server (kazoo.interfaces.IHandler); kazoo before 2.10 doesn't give the name."""
+        """Connect to a server (kazoo.interfaces.IHandler); kazoo before 2.10 does not pass `hostname`."""
         return self.dialler.connect(address, hostname)
 
     def select(
         self, rlist: Sequence[Any], wlist: Sequence[Any], xlist: Sequence[Any], timeout: float | None = None
     ) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
-        """Wait for sockets (kazoo.interfaces.IHandler).
+        """Wait until sockets are ready (kazoo.interfaces.IHandler); `timeout` is in seconds.
 
-        What TLS has deciphered already is to be read, while the socket beneath has nothing more: two answers
-        in one record would else wait for the next one. And kazoo doesn't notice that a server is silent as long as
-        there are requests to send to it.
+        A TLS socket with deciphered bytes is ready, even if the socket below has no more: otherwise the
+        second of two replies in one record would wait for the next record. kazoo does not notice that a
+        server is silent as long as it has requests to send; this method raises KazooTimeoutError then.
         """
-        held = [item for item in rlist if isinstance(item, ssl.SSLSocket) and item.pending()]
-        if held:
-            return held, [], []
+        deciphered = [item for item in rlist if isinstance(item, ssl.SSLSocket) and item.pending()]
+        if deciphered:
+            return deciphered, [], []
         found = super().select(rlist, wlist, xlist, self.dialler.answer_timeout(timeout))
         if self.dialler.silent(found[0]):
             raise KazooTimeoutError("the server is silent")
         return found
 
     def alive(self) -> bool:
-        """Whether every thread still runs."""
+        """Return whether every thread still runs."""
         return all(thread.is_alive() for thread in self._spawned)

@@ -1,4 +1,7 @@
-"""What one znode may hold; a larger one would make ZooKeeper drop the connection."""
+"""The limit on the size of one document.
+
+ZooKeeper drops the connection of a client that sends more than jute.maxbuffer (1 MiB by default).
+"""
 
 from lunmapd.core.base.errors import Exit
 from lunmapd.store.session.errors import StoreError
@@ -7,7 +10,7 @@ MAX_DOCUMENT = 256 * 1024
 
 
 class TooLargeError(StoreError):
-    """More than ZooKeeper takes at once. `size` and `limit` in `unit`."""
+    """More than one request to ZooKeeper may hold. `size` and `limit` are counted in `unit`."""
 
     exit_code = Exit.INVALID
 
@@ -17,6 +20,6 @@ class TooLargeError(StoreError):
 
 
 def check_document(path: str, data: bytes) -> None:
-    """Refuse a document that is too large. Raises TooLargeError."""
+    """Check the size of a document, in bytes. Raises TooLargeError."""
     if len(data) > MAX_DOCUMENT:
         raise TooLargeError(path, len(data), MAX_DOCUMENT, "bytes")

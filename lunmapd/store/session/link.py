@@ -1,7 +1,7 @@
-"""The way to the servers: one supervised client of kazoo's.
+"""The connection to the servers: one supervised KazooClient.
 
-kazoo queues requests while it has no connection, and its connection thread ends for good at an unexpected error or a
-refused login. So a client is handed out only while connected, and is replaced when it is dead.
+kazoo queues requests while it has no connection, and its connection thread ends for good at an unexpected
+error or a refused login. So a client is handed out only while it is connected, and a dead client is replaced.
 """
 
 import random
@@ -26,7 +26,10 @@ _REBUILD_AFTER = 12  # session timeouts without a connection
 
 
 class Link:
-    """Keeps a client connected to `hosts`; `timeout` is the session timeout, `deadline` is for messages only. In seconds."""
+    """Keeps a client connected to `hosts`.
+
+    `timeout` is the session timeout, `deadline` is for messages only; both are in seconds.
+    """
 
     def __init__(self, hosts: str, timeout: float, deadline: float, credentials: Credentials) -> None:
         self._hosts = hosts
@@ -53,7 +56,7 @@ class Link:
         self._supervisor.start()
 
     def close(self, timeout: float) -> None:
-        """End the session; gives up waiting after `timeout`."""
+        """End the session; wait at most `timeout` seconds for it."""
         until = time.monotonic() + timeout
         self._closing.set()
         with self._news:
@@ -64,17 +67,21 @@ class Link:
         self._end.join(max(0.0, until - time.monotonic()))
 
     def subscribe(self, callback: Callable[[], None]) -> None:
-        """Call `callback` after each change of the connection, from a foreign thread: it must not wait or raise."""
+        """Call `callback` after each change of the connection.
+
+        Another thread calls it: it must not block or raise.
+        """
         self._subscribers.append(callback)
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not beyond the end of the session."""
+        """Wait for `seconds`, but not longer than until `close`."""
         self._closing.wait(seconds)
 
     def client(self, until: float) -> KazooClient:
-        """Return a client that is connected, waiting until this time of the monotonic clock.
+        """Return a connected client; wait for one until the time `until` of the monotonic clock (seconds).
 
-        Raises UnreachableError, TlsFailedError; NotAuthenticatedError or CredentialsError without waiting.
+        Raises UnreachableError or TlsFailedError at `until`, and NotAuthenticatedError, CredentialsError,
+        SaslMissingError or NoClientError at once.
         """
         with self._news:
             self._news.wait_for(self._decided, max(0.0, until - time.monotonic()))
@@ -86,11 +93,11 @@ class Link:
         return self.current
 
     def answered(self) -> None:
-        """Note that a server answered a request: whatever was wrong is over."""
+        """Record that a server answered a request: earlier failures are over."""
         self._failures, self._refusal = 0, None
 
     def not_authenticated(self) -> NotAuthenticatedError:
-        """Make the error that says that the servers don't know us."""
+        """Return the error for servers that do not accept this client's login."""
         login = "sasl" if self._credentials.sasl else "digest" if self._credentials.digest else ""
         return NotAuthenticatedError(self._hosts, login)
 
@@ -119,7 +126,7 @@ class Link:
             self._handler.dialler.connected()
         else:
             self._down_since = time.monotonic()
-        # kazoo says that it's connected before it logs in.
+        # kazoo reports CONNECTED before the login.
         refused = client.client_state == KeeperState.AUTH_FAILED
         self._tell(
             up=state == KazooState.CONNECTED, refusal=self.not_authenticated() if refused else self._refusal
@@ -137,7 +144,7 @@ class Link:
         while not self._closing.wait(_CHECK_EVERY):
             before, clock = clock, _clock()
             if abs(clock - before) > _CHECK_EVERY and self.current.connected:
-                # Before 2.10 kazoo times its pings by the clock on the wall; a request lets it begin anew.
+                # kazoo before 2.10 times its pings by the wall clock; a request makes it start over.
                 self.current.exists_async("/")
             if not self._healthy() and time.monotonic() >= self._rebuild_at:
                 self._rebuild()
@@ -147,7 +154,7 @@ class Link:
         return self._started and self._handler.alive() and down < _REBUILD_AFTER * self._timeout
 
     def _rebuild(self) -> None:
-        pause = rebuild_pause(self._failures, self._timeout, random.random())  # noqa: S311 - nothing secret about a pause
+        pause = rebuild_pause(self._failures, self._timeout, random.random())  # noqa: S311 - no secret
         self._rebuild_at = time.monotonic() + pause
         self._failures += 1
         try:
@@ -155,11 +162,11 @@ class Link:
         except StoreError as error:
             self._tell(up=False, refusal=error)
         except (KazooException, OSError, RuntimeError) as error:
-            # As without files or threads to spare: nobody else would try again.
+            # For example when no file or thread is left: nothing else would retry.
             self._tell(up=False, refusal=NoClientError(self._hosts, error))
 
     def _replace(self) -> None:
-        """Put a new client in the place of the one that there is; one that can't be started is as good as dead."""
+        """Put a new client in place of the current one; a client that can't be started counts as dead."""
         client, handler = self._build()
         discard(self.current)
         self._tell(up=False, refusal=None)
@@ -170,5 +177,8 @@ class Link:
 
 
 def _clock() -> float:
-    """Return what the clock on the wall is ahead of the monotonic one; it changes only when it is set."""
+    """Return the difference of the wall clock and the monotonic clock.
+
+    It changes only when the wall clock is set.
+    """
     return time.time() - time.monotonic()

@@ -1,4 +1,4 @@
-"""The tree below the chroot; every path here is relative to it (docs/znodes.md)."""
+"""The paths of znodes, relative to the chroot (docs/znodes.md)."""
 
 import re
 from collections.abc import Iterable
@@ -19,49 +19,50 @@ _NUMBER = re.compile(r"[0-9]{10}|[1-9][0-9]{10,17}")
 
 
 def tree_id(cluster: str, incarnation: int) -> str:
-    """Path of the empty znode that exists in the tree of this cluster and incarnation only, for transactions to check.
+    """Return the path of the empty znode that exists only in the tree of this cluster and incarnation.
 
-    A version would not do: in a tree that was made anew, versions start again.
+    Transactions check that it exists. A version would not do: in a tree that was replaced, versions start
+    again at 0.
     """
     return f"{META}/{cluster}.{incarnation}"
 
 
 def revision(number: int) -> str:
-    """Path of a revision; ten digits, so that a sorted listing is in the order of the commits."""
+    """Return the path of a revision; ten digits, so that a sorted listing is in the order of the commits."""
     return f"{REVISIONS}/{number:010d}"
 
 
 def checkpoint(number: int) -> str:
-    """Path of the checkpoint at a revision."""
+    """Return the path of the checkpoint at a revision."""
     return f"{CHECKPOINTS}/{number:010d}"
 
 
 def chunk(number: int, index: int) -> str:
-    """Path of one chunk of a checkpoint; four digits, so that a sorted listing is in order."""
+    """Return the path of one chunk of a checkpoint; four digits, so that a sorted listing is in order."""
     return f"{checkpoint(number)}/{index:04d}"
 
 
 def numbers_in(names: Iterable[str]) -> list[int]:
-    """Return the numbers of revisions or checkpoints that are named as they are here, in order; other names are passed over."""
+    """Return the numbers of the revisions or checkpoints among `names`, in order; other names are ignored."""
     return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
 
 
 def member_of(node: str) -> str:
-    """Path of the only part of the tree that a node writes."""
+    """Return the path of the only branch of the tree that a node writes."""
     return f"{MEMBERS}/{node}"
 
 
 def live_of(node: str) -> str:
-    """Path of the ephemeral of a node."""
+    """Return the path of the ephemeral of a node."""
     return f"{member_of(node)}/live"
 
 
 def status_of(node: str) -> str:
-    """Path of the status of a node."""
+    """Return the path of the status of a node."""
     return f"{member_of(node)}/status"
 
 
 def owner(path: str) -> str:
-    """Return the node to which a path belongs; empty when it is no node's own."""
+    """Return the node that owns a path, or the empty string if no node owns it."""
     section, _, below = path.partition("/")
     return below.partition("/")[0] if section == MEMBERS else ""

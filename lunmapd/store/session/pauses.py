@@ -1,39 +1,44 @@
-"""When and where to try again. No clock and no dice: `now` (monotonic) and `chance` (0 to 1) are passed in. Times are in seconds."""
+"""When to connect again, and to which server. Pure: `now` (monotonic) and `chance` (0 to 1) are passed in.
+
+All times are in seconds.
+"""
 
 from typing import Generic, TypeVar
 
 _A = TypeVar("_A")
 
-_DOUBLINGS = 16  # more make no difference, but numbers too large to compute with
+_DOUBLINGS = 16  # a limit, since 2.0**n overflows for a large n
 _SHORTEST_DIAL = 1.0
 
 
 def rebuild_pause(failures: int, timeout: float, chance: float) -> float:
-    """Wait for a second before a client is made anew, twice as long after each failure, about three session timeouts at most.
+    """Return the pause before a dead client is replaced.
 
-    A refused password is such a failure: many nodes that ask every second would keep the servers busy refusing.
+    It is about 1 s, doubled by each failure, at most about 3 session timeouts. A refused password is such a
+    failure: many nodes that retried every second would keep the servers busy.
     """
     return min(2.0 ** min(failures, _DOUBLINGS), 3 * timeout) * (0.5 + chance)
 
 
 def reconnect_pause(early: int, timeout: float, chance: float) -> float:
-    """Spread the clients of a server that went away over a quarter of the session timeout.
+    """Return a pause that spreads the clients of a lost server over a quarter of the session timeout.
 
-    Over half of it when connections were lost `early`, within a session timeout, several times in a row.
+    After several connections in a row that were lost `early`, within a session timeout, it spreads them over
+    half of it.
     """
     return min(2.0 ** min(early, _DOUBLINGS) * timeout / 4, timeout / 2) * chance
 
 
 def dial_timeout(timeout: float, servers: int) -> float:
-    """Give up a server that doesn't answer early enough to try another before the session expires.
+    """Return how long to wait for one server, so that another one can be tried before the session expires.
 
-    A server's silence is noticed after two thirds of the session timeout (kazoo.protocol.connection).
+    The client notices a silent server after two thirds of the session timeout (kazoo.protocol.connection).
     """
     return max(_SHORTEST_DIAL, timeout / (servers + 2))
 
 
 class Losses(Generic[_A]):
-    """What is remembered of the last connection, for the next one. A is an address, `timeout` the session timeout."""
+    """State of the last connection that the next one depends on. `timeout` is the session timeout."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
@@ -43,21 +48,22 @@ class Losses(Generic[_A]):
         self._avoided: _A | None = None
 
     def connected(self, address: _A, now: float) -> None:
-        """Note that there is a session through a server."""
+        """Record that there is a session through the server at `address`."""
         self._last, self._made, self._heard = address, now, now
 
     def heard(self, now: float) -> None:
-        """Note that the server said something, if only goodbye."""
+        """Record that the server sent something, or closed the connection."""
         self._heard = now
 
     def silent(self, now: float) -> bool:
-        """Tell whether the server has said nothing for so long that it must be lost."""
+        """Return whether the server has been silent for so long that the connection must be lost."""
         return self._last is not None and now - self._heard > self._timeout * 2 / 3
 
     def pause(self, now: float, chance: float) -> float:
-        """Return how long to wait before an attempt to connect: after a loss, only before the first one.
+        """Return the pause before an attempt to connect.
 
-        Not after a server's silence: nobody else need have lost it, and the session has little time left.
+        Only the first attempt after a lost connection waits. It does not wait after a server's silence: other
+        clients need not have lost that server, and the session has little time left.
         """
         last, self._last = self._last, None
         if last is None:
@@ -69,7 +75,10 @@ class Losses(Generic[_A]):
         return reconnect_pause(self._early, self._timeout, chance)
 
     def avoids(self, address: _A) -> bool:
-        """Tell, once, that a server fell silent just now, so that the others are tried first."""
+        """Return, once, whether the server at `address` fell silent just now.
+
+        The other servers are tried first then.
+        """
         avoided = address == self._avoided
         if avoided:
             self._avoided = None

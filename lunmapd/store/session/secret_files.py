@@ -1,4 +1,4 @@
-"""Files that hold secrets: read only when nobody else could have read or written them."""
+"""Files that hold secrets: read only if no other user can read or write them."""
 
 import os
 import stat
@@ -26,14 +26,17 @@ def read_secret(path: Path) -> Secret:
 
 
 def read_private(path: Path) -> bytes:
-    """Read a file of at most 64 KiB that only its owner may read. Raises CredentialsError."""
+    """Read at most 64 KiB of a file that only its owner may read. Raises CredentialsError."""
     with _opened(path) as descriptor:
         check_owner(path, os.fstat(descriptor), OWNER_ONLY)
         return os.read(descriptor, _MAX_SIZE)
 
 
 def check_private(path: Path, forbidden: int) -> None:
-    """Refuse a file that can't be read, and as `check_owner` does. Raises CredentialsError."""
+    """Check that a file can be opened, and its owner and mode (see `check_owner`).
+
+    Raises CredentialsError.
+    """
     with _opened(path) as descriptor:
         check_owner(path, os.fstat(descriptor), forbidden)
 
@@ -51,9 +54,9 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def check_owner(path: Path, status: os.stat_result, forbidden: int) -> None:
-    """Refuse what is no file, and if any mode bits are `forbidden`, one that has them or is a stranger's.
+    """Check that a file is a regular file and has none of the `forbidden` mode bits.
 
-    Raises CredentialsError.
+    Unless `forbidden` is 0, root or this process's user must own it. Raises CredentialsError.
     """
     if not stat.S_ISREG(status.st_mode):
         raise CredentialsError(path, "it is not a regular file")
@@ -62,5 +65,5 @@ def check_owner(path: Path, status: os.stat_result, forbidden: int) -> None:
     if status.st_mode & forbidden:
         mode = stat.S_IMODE(status.st_mode)
         raise CredentialsError(
-            path, f"its mode {mode:04o} lets others at it: chmod {mode & ~forbidden:04o} it"
+            path, f"its mode {mode:04o} gives others access: chmod {mode & ~forbidden:04o} it"
         )

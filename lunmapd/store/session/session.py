@@ -1,4 +1,4 @@
-"""The session with ZooKeeper: requests that always end, by an answer or by an error that says what to do."""
+"""The session with ZooKeeper: each request ends within a deadline, with a reply or a typed error."""
 
 import random
 import time
@@ -35,17 +35,17 @@ _T_co = TypeVar("_T_co", covariant=True)
 
 
 class Reply(Protocol[_T_co]):
-    """What kazoo's asynchronous calls return (kazoo.interfaces.IAsyncResult)."""
+    """A pending reply, as kazoo's asynchronous calls return it (kazoo.interfaces.IAsyncResult)."""
 
-    def get(self, block: bool = ..., timeout: float | None = ...) -> _T_co:  # noqa: FBT001 - kazoo's signature
-        """Wait for the answer; raises what it says, or KazooTimeoutError."""
+    def get(self, block: bool = ..., timeout: float | None = ...) -> _T_co:  # noqa: FBT001 - as kazoo
+        """Wait for the reply at most `timeout` seconds; raises its error, or KazooTimeoutError."""
 
 
-Request = Callable[[KazooClient], Reply[_T]]
+KazooCall = Callable[[KazooClient], Reply[_T]]
 
 DEFAULT_CHROOT = "/lunmap"
 WINDOW = 256
-# RuntimeError is what kazoo hands out when an answer doesn't belong to the oldest request.
+# kazoo raises RuntimeError when a reply does not belong to the oldest request.
 _LOST = (
     ConnectionLoss,
     SessionExpiredError,
@@ -61,10 +61,12 @@ _NOT_AUTHENTICATED = (AuthFailedError, LoginRequiredError)
 class Session:
     """A session on `hosts` (`host:port,...`) for the tree at `chroot`. Times are in seconds.
 
-    Every call raises UnreachableError after `deadline` (TlsFailedError if that is why), NotAuthenticatedError at once,
-    NotPermittedError, UnknownIdentityError, ServerRefusedError for any other unexpected answer, and lets pass kazoo's NoNodeError, NodeExistsError and
-    BadVersionError. Where a call has `at`, that is the znode that errors name, by its path in the tree.
-    Close it, or use it as a context manager.
+    Every request raises UnreachableError after `deadline` (TlsFailedError if TLS is the cause);
+    NotAuthenticatedError, CredentialsError, SaslMissingError and NoClientError at once; NotPermittedError and
+    UnknownIdentityError; and ServerRefusedError for any other unexpected answer. kazoo's NoNodeError,
+    NodeExistsError and BadVersionError are passed on. `at` is the path in the tree of the znode that errors
+    name. `beat` is called before each request, since it may take as long as the deadline. Use the session as
+    a context manager, or close it.
     """
 
     def __init__(  # noqa: PLR0913 - all but the hosts are options
@@ -95,7 +97,7 @@ class Session:
         self.close()
 
     def close(self, timeout: float = 5.0) -> None:
-        """End the session and its ephemerals; gives up waiting after `timeout`."""
+        """End the session and its ephemerals; wait at most `timeout` seconds for it."""
         self.link.close(timeout)
 
     @property
@@ -105,51 +107,57 @@ class Session:
 
     @property
     def session_id(self) -> int | None:
-        """Id of the session, the owner of its ephemerals; None without a connection."""
+        """The id of the session, which owns its ephemerals; None without a connection."""
         found = self.link.current.client_id
         return None if found is None else found[0]
 
     def subscribe(self, callback: Callable[[], None]) -> None:
-        """Call `callback` after each change of the connection, from a foreign thread: it must not wait or raise."""
+        """Call `callback` after each change of the connection.
+
+        Another thread calls it: it must not block or raise.
+        """
         self.link.subscribe(callback)
 
     def path(self, relative: str) -> str:
-        """Return the absolute path of a path of the tree; "" is its root."""
+        """Return the absolute path of the znode at `relative` in the tree; "" is the root of the tree."""
         return f"{self.root.rstrip('/')}/{relative}".rstrip("/") or "/"
 
     def whoami(self) -> tuple[Identity, ...]:
-        """Return who we are to the servers, without password hashes; nobody if they can't tell."""
+        """Return the principals that the servers authenticated this client as, without password hashes.
+
+        Empty if the request fails, as with ZooKeeper before 3.7.
+        """
         try:
             return tuple(self.repeat(ask_who))
         except StoreError:
             return ()
 
-    def once(self, ask: Request[_T], at: str = "") -> _T:
-        """Make one request. Raises LostError when it is unknown whether it was done."""
+    def once(self, ask: KazooCall[_T], at: str = "") -> _T:
+        """Make one request. Raises LostError if it is unknown whether the request was done."""
         self._beat()
         until = time.monotonic() + self.deadline
         return self._settle(ask(self.link.client(until)), until, at, Role.ADMIN)
 
-    def repeat(self, ask: Request[_T], at: str = "") -> _T:
-        """Make one request, again after a lost connection, within the deadline; only for what may be done twice."""
+    def repeat(self, ask: KazooCall[_T], at: str = "") -> _T:
+        """Make one idempotent request, and again after a lost connection, within the deadline."""
         return self._repeat(lambda client, until: self._settle(ask(client), until, at))
 
-    def gather(self, asks: Sequence[Request[_T]], at: Sequence[str] = ()) -> list[_T | None]:
+    def gather(self, asks: Sequence[KazooCall[_T]], at: Sequence[str] = ()) -> list[_T | None]:
         """Make many requests at once, each window within the deadline; None stands for a missing znode."""
         places = at or [""] * len(asks)
         both = list(zip(asks, places, strict=True))
         windows = [both[start : start + WINDOW] for start in range(0, len(asks), WINDOW)]
         return [result for window in windows for result in self._gather(window)]
 
-    def _gather(self, window: Sequence[tuple[Request[_T], str]]) -> list[_T | None]:
+    def _gather(self, window: Sequence[tuple[KazooCall[_T], str]]) -> list[_T | None]:
         def attempt(client: KazooClient, until: float) -> list[_T | None]:
             results = [(ask(client), at) for ask, at in window]
             return [self._settle_one(result, until, at) for result, at in results]
 
         return self._repeat(attempt)
 
-    def send(self, ask: Request[_T]) -> None:
-        """Hand over a request without waiting for the answer; it is dropped when there is no connection."""
+    def send(self, ask: KazooCall[_T]) -> None:
+        """Send a request without waiting for the reply; it is dropped if there is no connection."""
         client = self.link.current
         if client.connected:
             ask(client)
@@ -162,7 +170,7 @@ class Session:
             try:
                 return attempt(client, until)
             except LostError:
-                # An oversized or poisonous request drops every connection at once; don't hammer the ensemble with it.
+                # Each server drops the connection at an oversized request; do not repeat it at once.
                 self.link.pause(min(_jitter(), max(0.0, until - time.monotonic())))
 
     def _settle(self, result: Reply[_T], until: float, at: str, role: Role = Role.READER) -> _T:
@@ -191,7 +199,7 @@ class Session:
             return None
 
     def not_permitted(self, at: str, role: Role) -> NotPermittedError:
-        """Make the error for a request that the ACL of a znode forbids; `role` is what would allow it."""
+        """Return the error for a request that the ACL of the znode `at` forbids; `role` would allow it."""
         node = paths.owner(at)
         return NotPermittedError(self.path(at), [str(who) for who in self.whoami()], role, node)
 

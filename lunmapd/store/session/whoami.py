@@ -1,4 +1,7 @@
-"""Asking the servers who we are to them, which kazoo can't (ZooKeeper 3.7, zookeeper.jute: WhoAmIResponse)."""
+"""Asking the servers which principals they authenticated this client as, which kazoo has no call for.
+
+ZooKeeper 3.7, zookeeper.jute: WhoAmIResponse.
+"""
 
 import struct
 from collections.abc import Iterator
@@ -21,16 +24,19 @@ class _Request(NamedTuple):
 
     @classmethod
     def deserialize(cls, data: bytes, offset: int) -> tuple[Identity, ...]:
-        """Read the identities, which have no password hashes; where the request came from is none."""
+        """Return the principals, which have no password hashes.
+
+        The scheme `ip`, the client's address, is left out.
+        """
         found = list(_strings(data, offset))
         pairs = zip(found[::2], found[1::2], strict=True)
         return tuple(Identity(scheme, user) for scheme, user in pairs if scheme != "ip")
 
 
 def ask_who(client: KazooClient) -> Any:
-    """Ask; the answer is a tuple of identities."""
+    """Send the request; the reply is a tuple of principals."""
     result = client.handler.async_result()
-    client._call(_Request(), result)  # noqa: SLF001 - the one way to a request that kazoo doesn't know
+    client._call(_Request(), result)  # noqa: SLF001 - the only way to send a request that kazoo does not know
     return result
 
 

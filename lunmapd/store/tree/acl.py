@@ -12,7 +12,7 @@ from kazoo.security import ACL, Id
 from msgspec import Struct
 
 from lunmapd.core.base.access import Acl, Identity, May
-from lunmapd.store.session.session import WINDOW, Reply, Request, Session
+from lunmapd.store.session.session import WINDOW, KazooCall, Reply, Session
 from lunmapd.store.tree.znodes import request_children
 
 # ZooKeeper replaces this id with all principals that the session has authenticated as (scheme "auth").
@@ -60,14 +60,14 @@ def read_znode_acls(session: Session, paths: Sequence[str]) -> list[ZnodeAcl | N
     ]
 
 
-def _request_acls(path: str) -> Request[tuple[Sequence[ACL], ZnodeStat]]:
+def _request_acls(path: str) -> KazooCall[tuple[Sequence[ACL], ZnodeStat]]:
     def ask(client: KazooClient) -> Reply[tuple[Sequence[ACL], ZnodeStat]]:
         return client.get_acls_async(path)
 
     return ask
 
 
-def request_set_acls(path: str, acl: Acl) -> Request[ZnodeStat]:
+def request_set_acls(path: str, acl: Acl) -> KazooCall[ZnodeStat]:
     """Return the request that sets the ACL of the znode at the absolute `path`."""
 
     def ask(client: KazooClient) -> Reply[ZnodeStat]:

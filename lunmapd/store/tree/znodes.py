@@ -10,7 +10,7 @@ from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.history.changes import Head, Revision
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, NewerSchemaError, NotInitialisedError
-from lunmapd.store.session.session import WINDOW, Reply, Request, Session
+from lunmapd.store.session.session import WINDOW, KazooCall, Reply, Session
 from lunmapd.store.tree.snapshot import MIN_SCHEMA, SCHEMA, Meta, Raw
 
 _T = TypeVar("_T")
@@ -43,7 +43,7 @@ def _read_window(session: Session, window: Sequence[str]) -> list[Raw | None]:
     ]
 
 
-def request_znode(session: Session, path: str) -> Request[tuple[bytes | None, ZnodeStat]]:
+def request_znode(session: Session, path: str) -> KazooCall[tuple[bytes | None, ZnodeStat]]:
     """Make the request that reads one znode of the tree."""
 
     def ask(client: KazooClient) -> Reply[tuple[bytes | None, ZnodeStat]]:
@@ -101,7 +101,7 @@ def list_children(session: Session, path: str) -> list[str] | None:
     return found
 
 
-def request_children(session: Session, path: str) -> Request[list[str]]:
+def request_children(session: Session, path: str) -> KazooCall[list[str]]:
     """Make the request for the children of a znode."""
 
     def ask(client: KazooClient) -> Reply[list[str]]:

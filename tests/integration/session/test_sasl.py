@@ -142,7 +142,7 @@ def test_a_server_that_wants_a_login_says_so(lab: Lab, root: str, stack: ExitSta
     found = secure(lab, config={"enforce.auth.enabled": "true", "enforce.auth.schemes": "sasl"})
     with Relay(found.ensemble.hosts, asked) as relay:
         session = open_session(stack, relay.hosts, root, ANONYMOUS)
-        with pytest.raises(NotAuthenticatedError, match=r"wants a login.*set zookeeper\.sasl"):
+        with pytest.raises(NotAuthenticatedError, match=r"requires a login.*set zookeeper\.sasl"):
             initialise(session)
         session.close()
     initialise(open_session(stack, found.ensemble.hosts, root, Credentials(sasl=found.login("n1"))))

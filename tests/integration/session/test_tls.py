@@ -97,7 +97,7 @@ def test_a_certificate_for_another_address_is_refused(servers: Secure, dial: Dia
 
 def test_a_client_without_a_certificate_is_told_so(servers: Secure, dial: Dial) -> None:
     """A server that wants a certificate refuses us after the handshake; the error still says so."""
-    assert "it wants a certificate of ours" in failure(dial(servers.tls(None)))
+    assert "it requires a client certificate" in failure(dial(servers.tls(None)))
 
 
 def test_a_refused_certificate_is_said(servers: Secure, dial: Dial, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_refused_certificate_is_said(servers: Secure, dial: Dial, tmp_path: Pa
 def test_a_port_without_tls_is_named(servers: Secure, dial: Dial) -> None:
     """TLS at a port that has none fails with a word on it, and so does plain text at a port with TLS."""
     assert "as a port without TLS does" in failure(dial(servers.tls(), servers.ensemble.hosts))
-    with pytest.raises(UnreachableError, match="it took the connection and gave no session"):
+    with pytest.raises(UnreachableError, match="it accepted the connection but gave no session"):
         read_tree(dial(ANONYMOUS))
 
 

@@ -236,7 +236,7 @@ def test_check_config_accepts_the_example_and_refuses_a_bad_file(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "mode", "sentence"),
     [
-        (b"", 0o644, "its mode 0644 lets others at it"),
+        (b"", 0o644, "its mode 0644 gives others access"),
         (b"hello\n", 0o600, "secrets.key:1: not a key: expected 32 bytes in base64"),
     ],
 )

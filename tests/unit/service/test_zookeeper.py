@@ -59,8 +59,8 @@ def test_each_missing_or_open_file_has_its_line(directory: Path) -> None:
     )
     assert problems(path) == [
         "settings.yaml:4: zookeeper.tls.ca: can't use no: no such file or directory",
-        "settings.yaml:6: zookeeper.tls.key: can't use n1.key: its mode 0644 lets others at it: chmod 0640 it",
-        "settings.yaml:7: zookeeper.tls.key_password_file: can't use password: its mode 0640 lets others at it: chmod 0600 it",
+        "settings.yaml:6: zookeeper.tls.key: can't use n1.key: its mode 0644 gives others access: chmod 0640 it",
+        "settings.yaml:7: zookeeper.tls.key_password_file: can't use password: its mode 0640 gives others access: chmod 0600 it",
     ]
 
 
