@@ -30,7 +30,7 @@ from lunmapd.core.base.lunmap import (
     Target,
 )
 from lunmapd.core.base.password import Secret
-from lunmapd.core.fleet.lag import Lag, Missed
+from lunmapd.core.fleet.lag import Lag, UnappliedRevision
 from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
 from lunmapd.core.fleet.status import Live, NodeStatus
 from lunmapd.core.history.backup import BackupError, Title
@@ -123,7 +123,6 @@ __all__ = [
     "LunmapdError",
     "Map",
     "Meta",
-    "Missed",
     "NeverRegisteredError",
     "NoClientError",
     "NoSuchRevisionError",
@@ -169,6 +168,7 @@ __all__ = [
     "TooLargeError",
     "TreeExistsError",
     "Trimmed",
+    "UnappliedRevision",
     "UnexpectedRevisionError",
     "UnknownIdentityError",
     "UnreachableError",

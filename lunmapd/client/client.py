@@ -18,8 +18,8 @@ from lunmapd.client.fleet import Fleet, read_with_history, wait_applied
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.backup import Title
-from lunmapd.core.history.changes import Allowance, Change, Revision, diff, split
-from lunmapd.core.history.migrate import to_schema_2
+from lunmapd.core.history.changes import Allowance, Change, Revision, diff_maps, split_path
+from lunmapd.core.history.migrate import migrate_to_schema_2
 from lunmapd.core.map.fill_in import with_identity
 from lunmapd.core.planning.disruption_limit import WORDS
 from lunmapd.store.commit.acts import accept_rewound, confirm, edited_changes, override, repair
@@ -151,7 +151,7 @@ class Client:
         after = with_identity(target, map_with_identities(before), _new_serial)
         if found := commit_rules(frozenset(note.shrink))(effective_map(before), after):
             raise InvalidInputError(found)
-        return Proposal(before, after, diff(before.lunmap, after))
+        return Proposal(before, after, diff_maps(before.lunmap, after))
 
     def apply(self, target: Lunmap | Proposal, note: Note = NOTE) -> Revision | None:
         """Make the map equal to `target`, in one commit; None when it already is.
@@ -183,7 +183,7 @@ class Client:
     def log(self, path: str | None = None) -> Iterator[Revision]:
         """Yield the revisions, newest first; only those that changed the object at `path`, such as `luns/db1`, if given."""
         if path is not None:
-            split(path)
+            split_path(path)
         for revision in walk_revisions(self._session, read_newest(self._session)):
             if path is None or any(change.path == path for change in revision.changes):
                 yield revision
@@ -200,7 +200,7 @@ class Client:
         """Say what changed from one revision to another, by default to the newest. Raises as `map_at` does."""
         now = self.read()
         after = map_at(self._session, now, now.revision if newer is None else newer)
-        return diff(map_at(self._session, now, older), after)
+        return diff_maps(map_at(self._session, now, older), after)
 
     def rollback(self, revision: int, note: Note = NOTE) -> Revision | None:
         """Commit the map as it was at `revision`, as a new revision; None when nothing would change.
@@ -209,7 +209,7 @@ class Client:
         """
         now = self.read()
         check_released(self._session, revision, now.revision)
-        then = convert_map(map_at(self._session, now, revision), to_schema_2)
+        then = convert_map(map_at(self._session, now, revision), migrate_to_schema_2)
         return self._tidied(commit(self._session, now, then, self._options(note)))
 
     def confirm(self, revision: int | None = None, note: Note = NOTE) -> Revision | None:
@@ -268,8 +268,8 @@ class Client:
         options = self._options(replace(note, message=note.message or "migrate to schema 2"))
         staged = self._read_staged() if resume else None
         if staged is not None:
-            return resume_migration(self._session, staged, to_schema_2, options)
-        return migrate(self._session, to_schema_2, options)
+            return resume_migration(self._session, staged, migrate_to_schema_2, options)
+        return migrate(self._session, migrate_to_schema_2, options)
 
     def backup(self, path: Path) -> Title:
         """Write the map and its history into a file that only its owner can read; returns what the file says of itself.

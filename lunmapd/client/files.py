@@ -14,7 +14,7 @@ class BackupFileError(LunmapdError):
 def save_backup(path: Path, found: backup.Backup) -> None:
     """Write a backup, in place of the file that there is only when it is on disk. Raises BackupFileError."""
     try:
-        replace_file(path, backup.write(found))
+        replace_file(path, backup.write_backup(found))
     except OSError as error:
         raise BackupFileError(f"can't write the backup: {error}") from error
 
@@ -26,4 +26,4 @@ def load_backup(path: Path) -> backup.Backup:
             lines = file.readlines()
     except OSError as error:
         raise BackupFileError(f"can't read the backup: {error}") from error
-    return backup.read(lines)
+    return backup.read_backup(lines)

@@ -8,10 +8,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.errors import Exit, LunmapdError
-from lunmapd.core.fleet.lag import Lag, Missed, Recent, lag
-from lunmapd.core.fleet.lun_paths import LunPaths, lun_paths
-from lunmapd.core.fleet.path_state import Said
-from lunmapd.core.fleet.status import At
+from lunmapd.core.fleet.lag import Lag, RecentHistory, UnappliedRevision, compute_lag
+from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths
+from lunmapd.core.fleet.path_state import NodeView
+from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.behind import read_missed
 from lunmapd.store.tree.members import FleetNode, read_fleet
@@ -39,7 +39,7 @@ class Fleet(Struct, frozen=True):
 
     snapshot: Snapshot
     nodes: Mapping[str, FleetNode]
-    missed: Mapping[int, Missed] = {}
+    missed: Mapping[int, UnappliedRevision] = {}
 
     def behind(self, revision: int) -> tuple[str, ...]:
         """Name the live nodes that have not applied this revision of the map."""
@@ -49,20 +49,20 @@ class Fleet(Struct, frozen=True):
 
     def lag(self, name: str) -> Lag | None:
         """Tell how far a node is behind the map; None if it has applied nothing that this history knows."""
-        return lag(self.nodes[name].status, self._recent)
+        return compute_lag(self.nodes[name].status, self._recent)
 
     def lun_paths(self, now: datetime) -> tuple[LunPaths, ...]:
         """Say of each Lun which paths there are to it, in the order of their names; `now` has a time zone."""
         said = {
-            name: Said(node.live is not None, is_silent(node, now), node.status)
+            name: NodeView(node.live is not None, is_silent(node, now), node.status)
             for name, node in self.nodes.items()
         }
-        return lun_paths(self.snapshot.lunmap, said, self._recent)
+        return find_lun_paths(self.snapshot.lunmap, said, self._recent)
 
     @property
-    def _recent(self) -> Recent:
+    def _recent(self) -> RecentHistory:
         snapshot = self.snapshot
-        return Recent(snapshot.cluster, snapshot.revision, snapshot.head_digest, self.missed)
+        return RecentHistory(snapshot.cluster, snapshot.revision, snapshot.head_digest, self.missed)
 
     def _applied(self, name: str) -> int:
         """Return the revision of this map that a node has applied, 0 for none."""
@@ -70,7 +70,7 @@ class Fleet(Struct, frozen=True):
         return 0 if behind is None else self.snapshot.revision - behind.revisions
 
 
-def _applied_at(node: FleetNode) -> At | None:
+def _applied_at(node: FleetNode) -> HistoryPoint | None:
     return node.status.applied if node.status else None
 
 

@@ -13,7 +13,14 @@ from bench.tree import HOST, TARGET, ensemble, luns, terms, tree
 from lunmapd.client import Client
 from lunmapd.core.base.lunmap import Node, PortalGroup, Target
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import APPLIED, At, Live, NodeStatus, condition, good
+from lunmapd.core.fleet.status import (
+    APPLIED,
+    HistoryPoint,
+    Live,
+    NodeStatus,
+    true_condition,
+    update_condition,
+)
 from lunmapd.core.node.observed import Login
 from lunmapd.service.ctl.summary import summary
 from lunmapd.store.commit.commit import commit
@@ -47,8 +54,8 @@ def _map() -> Lunmap:
 def _come(session: Session) -> None:
     """Let all nodes but one be there, and say that they are well."""
     snapshot = read_tree(session)
-    now = At(snapshot.cluster, snapshot.revision, snapshot.digest)
-    conditions = condition((), good(APPLIED, Reason.SEEN, ""), "")
+    now = HistoryPoint(snapshot.cluster, snapshot.revision, snapshot.digest)
+    conditions = update_condition((), true_condition(APPLIED, Reason.SEEN, ""), "")
     for name in _NODES[1:]:
         register(session, name, Live(name, "b", "1", ""))
         write_status(

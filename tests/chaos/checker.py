@@ -8,8 +8,8 @@ from chaos.history import Attempt, FollowerState, History, Outcome, Violation, r
 from chaos.model import Model
 from lunmapd.core.base.documents import DocumentError
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history import digest as digests
-from lunmapd.core.history.changes import Revision, patch
+from lunmapd.core.history.changes import Revision, patch_map
+from lunmapd.core.history.digest import show_digest
 from lunmapd.core.map.rules import problems
 from lunmapd.core.node.project import PORT_ID, project
 
@@ -134,7 +134,7 @@ def _maps(history: History) -> Iterator[tuple[int, Lunmap | DocumentError]]:
     lunmap = Lunmap()
     for revision in sorted(history.tree.revisions, key=lambda revision: revision.revision):
         try:
-            lunmap = patch(lunmap, revision.changes)
+            lunmap = patch_map(lunmap, revision.changes)
         except DocumentError as error:
             yield revision.revision, error
         else:
@@ -179,7 +179,7 @@ def _is_real(
     if number not in seen:
         yield _seen("followers see what was released", "which was not released", followed)
     if not model.may_be(number, followed.digest, followed.at):
-        what = f"with digest {followed.digest}, it has {digests.show(model.digests[number])}"
+        what = f"with digest {followed.digest}, it has {show_digest(model.digests[number])}"
         yield _seen("followers see each revision as it is", what, followed)
     if followed.at < tried.get(number, -math.inf):
         yield _seen("followers see what was committed", "before anybody tried it", followed)

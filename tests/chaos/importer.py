@@ -11,7 +11,7 @@ from chaos.history import Attempt, Outcome, effect_of
 from chaos.recorder import Recorder, now
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, PortalGroup, Target
-from lunmapd.core.history.changes import Revision, diff
+from lunmapd.core.history.changes import Revision, diff_maps
 from lunmapd.store.commit.commit import edit
 from lunmapd.store.commit.commit_errors import NothingStagedError, StagedError
 from lunmapd.store.commit.commit_options import CommitOptions, CommitProgress, commit_rules, ignore_progress
@@ -85,7 +85,7 @@ class Importer:
             except StoreError:
                 self._record(terms, began, Outcome.UNKNOWN)
                 continue
-            effect = effect_of(diff(halfway.tip.lunmap, meant(halfway.released.lunmap)))
+            effect = effect_of(diff_maps(halfway.tip.lunmap, meant(halfway.released.lunmap)))
             self._record(terms, began, Outcome.COMMITTED, effect, made.revision)
 
     def _terms(self, progress: CommitProgress = ignore_progress) -> CommitOptions:

@@ -10,8 +10,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from chaos.history import Attempt, History, Outcome, Overwrite, Violation
-from lunmapd.core.history import digest as digests
 from lunmapd.core.history.changes import Change, Revision, as_bytes
+from lunmapd.core.history.digest import EMPTY_DIGEST, replace_document, show_digest
 
 _MAX_OVERWRITES = 6  # all sets of those that stand at one time are tried
 
@@ -26,7 +26,7 @@ class Model:
         self._began: dict[int, float] = {}
         self._past: dict[str, list[tuple[int, bytes | None]]] = {}
         self._taken_in: set[str] = set()
-        self.digests: dict[int, int] = {0: digests.EMPTY}
+        self.digests: dict[int, int] = {0: EMPTY_DIGEST}
         self.state: dict[str, bytes] = {}
         self.violations: tuple[Violation, ...] = tuple(
             violation
@@ -55,9 +55,9 @@ class Model:
             value = self._set(number, value, change.path, as_bytes(change.after))
             self._taken_in.discard(change.path)
         self.digests[number] = value
-        if digests.show(value) != revision.digest and not self._adopts(revision):
+        if show_digest(value) != revision.digest and not self._adopts(revision):
             what = (
-                f"revision {number} says digest {revision.digest}, its changes lead to {digests.show(value)}"
+                f"revision {number} says digest {revision.digest}, its changes lead to {show_digest(value)}"
             )
             yield Violation("each digest is that of the state", what, (number,))
 
@@ -66,7 +66,7 @@ class Model:
         if after is not None:
             self.state[path] = after
         self._past.setdefault(path, []).append((number, after))
-        return digests.replace(value, path, before, after)
+        return replace_document(value, path, before, after)
 
     def _broken(self, revision: Revision, change: Change) -> Violation:
         return Violation(
@@ -88,7 +88,7 @@ class Model:
             and not self._is_over(overwrite, number)
         ]
         for chosen in _subsets(standing):
-            if digests.show(self._digest_with(self.digests[number], number, chosen)) == revision.digest:
+            if show_digest(self._digest_with(self.digests[number], number, chosen)) == revision.digest:
                 for overwrite in chosen:
                     self.digests[number] = self._set(
                         number, self.digests[number], overwrite.path, overwrite.data
@@ -99,12 +99,12 @@ class Model:
 
     def _digests_with_some(self, value: int, number: int, overwrites: Sequence[Overwrite]) -> set[str]:
         return {
-            digests.show(self._digest_with(value, number, chosen)) for chosen in ((), *_subsets(overwrites))
+            show_digest(self._digest_with(value, number, chosen)) for chosen in ((), *_subsets(overwrites))
         }
 
     def _digest_with(self, value: int, number: int, chosen: Iterable[Overwrite]) -> int:
         for overwrite in chosen:
-            value = digests.replace(value, overwrite.path, self.at(number, overwrite.path), overwrite.data)
+            value = replace_document(value, overwrite.path, self.at(number, overwrite.path), overwrite.data)
         return value
 
     def at(self, number: int, path: str) -> bytes | None:

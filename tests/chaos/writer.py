@@ -11,7 +11,7 @@ from chaos.edits import edit
 from chaos.history import Attempt, Outcome, effect_of
 from chaos.recorder import Recorder, now
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history.changes import diff
+from lunmapd.core.history.changes import diff_maps
 from lunmapd.store.commit.commit import commit
 from lunmapd.store.commit.commit_errors import ConflictError, EditedMeanwhileError, OutcomeUnknownError
 from lunmapd.store.commit.commit_options import CommitOptions, commit_rules
@@ -74,7 +74,7 @@ class Writer:
         try:
             before = self._read()
             after = wish(before.lunmap)
-            effect = effect_of(diff(before.lunmap, after))
+            effect = effect_of(diff_maps(before.lunmap, after))
             signature = Signature(self.name, token, datetime.now(UTC))
             made = commit(self.session, before, after, CommitOptions(signature, commit_rules()))
         except StoreError as raised:

@@ -8,9 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lunmapd.core.base.documents import encode
-from lunmapd.core.history.backup import FORMAT, NUMBER, Backup, BackupError, Title, read, write
+from lunmapd.core.history.backup import (
+    BACKUP_FORMAT,
+    BACKUP_FORMAT_NUMBER,
+    Backup,
+    BackupError,
+    Title,
+    read_backup,
+    write_backup,
+)
 
-TITLE = Title(FORMAT, NUMBER, "c", 7, "2025-01-31T12:00:00Z", "0.1")
+TITLE = Title(BACKUP_FORMAT, BACKUP_FORMAT_NUMBER, "c", 7, "2025-01-31T12:00:00Z", "0.1")
 PATHS = ("meta", "head", "luns/db1", "initiators/iqn.2026-01.org.example:h1", "revisions/0000000007")
 DOCUMENTS = st.one_of(
     st.binary(max_size=40),
@@ -31,26 +39,26 @@ def signed(*lines: bytes) -> list[bytes]:
 def test_a_backup_survives_its_file(znodes: dict[str, bytes]) -> None:
     """Every byte of every znode comes back, documents or garbage, and each znode is one line."""
     found = Backup(TITLE, znodes)
-    lines = list(write(found))
-    assert read(lines) == found
+    lines = list(write_backup(found))
+    assert read_backup(lines) == found
     assert b"".join(lines).splitlines(keepends=True) == lines
 
 
 @given(ZNODES, st.data())
 def test_a_file_that_was_damaged_is_refused(znodes: dict[str, bytes], data: st.DataObject) -> None:
     """A byte that changed, or an end that is cut, is noticed wherever it is."""
-    whole = b"".join(write(Backup(TITLE, znodes)))
+    whole = b"".join(write_backup(Backup(TITLE, znodes)))
     place = data.draw(st.integers(0, len(whole) - 2))
     bad = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
     for damaged in (bad, whole[:place]):
         with pytest.raises(BackupError):
-            read(damaged.splitlines(keepends=True))
+            read_backup(damaged.splitlines(keepends=True))
 
 
 def test_documents_can_be_read_in_the_file() -> None:
     """A document stands in the file as it is in the tree, other bytes in base64."""
     znodes = {"luns/a": b'{"size":1}', "luns/b": b"\xff"}
-    text = b"".join(write(Backup(TITLE, znodes)))
+    text = b"".join(write_backup(Backup(TITLE, znodes)))
     assert b'{"path":"luns/a","json":{"size":1}}' in text
     assert base64.b64encode(b"\xff") in text
 
@@ -73,9 +81,9 @@ def test_documents_can_be_read_in_the_file() -> None:
 def test_what_is_no_backup_is_refused(lines: tuple[bytes, ...], sentence: str) -> None:
     """A file that is something else, or of another format, is refused with the line."""
     with pytest.raises(BackupError, match=sentence):
-        read(signed(*lines))
+        read_backup(signed(*lines))
 
 
 def test_a_line_without_content_is_an_empty_znode() -> None:
     """A znode may be empty."""
-    assert read(signed(encode(TITLE), b'{"path":"meta"}')).znodes == {"meta": b""}
+    assert read_backup(signed(encode(TITLE), b'{"path":"meta"}')).znodes == {"meta": b""}

@@ -7,7 +7,7 @@ from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.base.lunmap import SECTIONS, Lun, Lunmap
 from lunmapd.core.base.names import naa, parse_portal
-from lunmapd.core.history.changes import diff, map_digest, patch, patch_digest
+from lunmapd.core.history.changes import diff_maps, map_digest, patch_map, patch_map_digest
 from lunmapd.core.map.mapfile import parse, parse_size, show, show_size
 from support.strategies import lunmaps
 
@@ -69,15 +69,15 @@ def test_odd_yaml_raises_only_the_maps_error(text: str) -> None:
 @given(lunmaps(), lunmaps())
 def test_a_difference_leads_from_one_to_the_other(before: Lunmap, after: Lunmap) -> None:
     """Patching with the difference gives the other map, and the digest kept along the way is its digest."""
-    changes = diff(before, after)
-    assert patch(before, changes) == after
-    assert patch_digest(map_digest(before), changes) == map_digest(after)
+    changes = diff_maps(before, after)
+    assert patch_map(before, changes) == after
+    assert patch_map_digest(map_digest(before), changes) == map_digest(after)
 
 
 @given(lunmaps())
 def test_no_difference_to_itself(lunmap: Lunmap) -> None:
     """A map differs from itself in nothing, so a second apply makes no revision."""
-    assert diff(lunmap, lunmap) == ()
+    assert diff_maps(lunmap, lunmap) == ()
 
 
 @given(st.integers(1, 1 << 60))

@@ -21,7 +21,7 @@ from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.seen_file import Past, Terms
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import At
+from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.project import PORT_ID, project
@@ -83,7 +83,7 @@ class Node:
     def _keep(self) -> None:
         known = self._memory.known
         if known is not None and self._went_by is not None:
-            terms = Terms(At("c", 1, "d"), self._name, "boot", ())
+            terms = Terms(HistoryPoint("c", 1, "d"), self._name, "boot", ())
             self._kept = Past(terms, tuple(known.open), tuple(self._memory.refused)), self._went_by
 
     def crash(self, lunmap: Lunmap, report: AbstractSet[str], steps: int) -> None:

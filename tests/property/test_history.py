@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history.changes import Revision, diff, map_digest, patch, patch_digest
-from lunmapd.core.history.digest import show
-from lunmapd.core.history.spans import inverse, objects_at, span
+from lunmapd.core.history.changes import Revision, diff_maps, map_digest, patch_map, patch_map_digest
+from lunmapd.core.history.digest import show_digest
+from lunmapd.core.history.spans import invert_changes, objects_at, span_of
 from support.strategies import lunmaps
 
 
@@ -17,7 +17,7 @@ def history(maps: list[Lunmap]) -> list[Revision]:
     """Make the revisions that lead from each map to the next one, newest first."""
     pairs = pairwise(maps)
     return [
-        Revision(number, show(map_digest(after)), "ann", "", "", diff(before, after))
+        Revision(number, show_digest(map_digest(after)), "ann", "", "", diff_maps(before, after))
         for number, (before, after) in enumerate(pairs, 1)
     ][::-1]
 
@@ -26,16 +26,16 @@ def history(maps: list[Lunmap]) -> list[Revision]:
 def test_revisions_put_together_lead_there_and_back(maps: list[Lunmap]) -> None:
     """All revisions as one change lead from the first map to the last, and their inverse back, in content and in digest."""
     newer = history(maps)
-    found = span(len(newer), newer)
+    found = span_of(len(newer), newer)
     assert found.oldest == 1
-    assert patch(maps[0], found.changes) == maps[-1]
-    assert patch(maps[-1], inverse(found.changes)) == maps[0]
-    assert patch_digest(map_digest(maps[-1]), inverse(found.changes)) == map_digest(maps[0])
+    assert patch_map(maps[0], found.changes) == maps[-1]
+    assert patch_map(maps[-1], invert_changes(found.changes)) == maps[0]
+    assert patch_map_digest(map_digest(maps[-1]), invert_changes(found.changes)) == map_digest(maps[0])
 
 
 def test_no_revisions_are_no_change() -> None:
     """A span of nothing begins after the newest revision."""
-    assert (span(7, []).oldest, span(7, []).changes) == (8, ())
+    assert (span_of(7, []).oldest, span_of(7, []).changes) == (8, ())
 
 
 @given(st.lists(lunmaps(), min_size=1, max_size=4), st.data())
@@ -51,5 +51,5 @@ def test_what_revisions_touched_is_told_as_it_was(maps: list[Lunmap], data: st.D
 @given(lunmaps(), lunmaps())
 def test_the_inverse_of_an_inverse_is_the_change(before: Lunmap, after: Lunmap) -> None:
     """Turning changes round twice gives them back in their order."""
-    changes = diff(before, after)
-    assert inverse(inverse(changes)) == changes
+    changes = diff_maps(before, after)
+    assert invert_changes(invert_changes(changes)) == changes

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from lunmapd.core.base.attributes import PARAMETERS, STORAGE
 from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap, Section
-from lunmapd.core.fleet.lag import Recent
-from lunmapd.core.fleet.lun_paths import lun_paths, troubles
-from lunmapd.core.history.changes import build
+from lunmapd.core.fleet.lag import RecentHistory
+from lunmapd.core.fleet.lun_paths import find_lun_paths, find_path_problems
+from lunmapd.core.history.changes import build_map
 from lunmapd.core.map import rules
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import desire
@@ -101,7 +101,7 @@ def documents(draw: st.DrawFn) -> tuple[Lunmap, dict[str, str]]:
             )
         except DocumentError as error:
             unreadable[f"{section}/{called}"] = str(error)
-    return build(sections), unreadable
+    return build_map(sections), unreadable
 
 
 @given(documents(), lunmaps(), st.sampled_from(NODES))
@@ -120,7 +120,7 @@ def test_no_document_ends_a_pass(read: tuple[Lunmap, dict[str, str]], before: Lu
     )
     assert all(audience.impact(step) for step in plan({}, want.objects))
     plan(want.objects, was)
-    troubles(lun_paths(lunmap, {}, Recent("cluster", 1, "")))
+    find_path_problems(find_lun_paths(lunmap, {}, RecentHistory("cluster", 1, "")))
 
 
 def test_a_document_of_a_thousand_times_the_same_is_judged_at_once() -> None:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from lunmapd.agent.state.journal import JournalDamagedError, parse, seal
 from lunmapd.agent.state.map_snapshot import FILE, LocalSnapshot, SnapshotDamagedError
-from lunmapd.core.history import digest
 from lunmapd.core.history.changes import map_digest
+from lunmapd.core.history.digest import show_digest
 from lunmapd.store.tree.snapshot import Snapshot
 from support.strategies import lunmaps
 
@@ -79,7 +79,7 @@ def test_garbage_is_torn_or_damage(data: bytes) -> None:
 def histories(draw: st.DrawFn) -> list[Snapshot]:
     """Draw the states of a map that a node reads one after the other."""
     maps = draw(st.lists(lunmaps(), min_size=1, max_size=4))
-    digests = [digest.show(map_digest(lunmap)) for lunmap in maps]
+    digests = [show_digest(map_digest(lunmap)) for lunmap in maps]
     return [
         Snapshot("c", revision, value, value, revision, lunmap)
         for revision, (lunmap, value) in enumerate(zip(maps, digests, strict=True), 1)

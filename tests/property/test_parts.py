@@ -5,29 +5,29 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmapd.core.history.batching import Size, pack
+from lunmapd.core.history.batching import TransactionSize, split_into_batches
 
-SIZES = st.builds(Size, st.integers(0, 5), st.integers(0, 50))
-LIMIT = Size(10, 100)
+SIZES = st.builds(TransactionSize, st.integers(0, 5), st.integers(0, 50))
+LIMIT = TransactionSize(10, 100)
 
 
-def total(part: tuple[Size, ...]) -> Size:
+def total(part: tuple[TransactionSize, ...]) -> TransactionSize:
     """Return the size of a part."""
-    return Size(sum(size.operations for size in part), sum(size.bytes for size in part))
+    return TransactionSize(sum(size.operations for size in part), sum(size.bytes for size in part))
 
 
 @given(st.lists(SIZES))
-def test_parts_are_the_whole_in_order(items: list[Size]) -> None:
+def test_parts_are_the_whole_in_order(items: list[TransactionSize]) -> None:
     """No item is lost, doubled or moved, and no part is empty."""
-    parts = list(pack(items, lambda item: item, LIMIT))
+    parts = list(split_into_batches(items, lambda item: item, LIMIT))
     assert [item for part in parts for item in part] == items
     assert all(parts)
 
 
 @given(st.lists(SIZES))
-def test_parts_fit_and_are_not_too_many(items: list[Size]) -> None:
+def test_parts_fit_and_are_not_too_many(items: list[TransactionSize]) -> None:
     """Each part fits the limit, and no two neighbours would fit into one by their first item."""
-    parts = list(pack(items, lambda item: item, LIMIT))
+    parts = list(split_into_batches(items, lambda item: item, LIMIT))
     assert all(total(part).fits(LIMIT) for part in parts)
     for part, following in pairwise(parts):
         assert not total((*part, following[0])).fits(LIMIT)
@@ -35,5 +35,9 @@ def test_parts_fit_and_are_not_too_many(items: list[Size]) -> None:
 
 def test_what_is_too_large_is_a_part_of_its_own() -> None:
     """An item above the limit stands alone, for the caller to refuse."""
-    small, huge = Size(1, 1), Size(1, 1000)
-    assert list(pack([small, huge, small], lambda item: item, LIMIT)) == [(small,), (huge,), (small,)]
+    small, huge = TransactionSize(1, 1), TransactionSize(1, 1000)
+    assert list(split_into_batches([small, huge, small], lambda item: item, LIMIT)) == [
+        (small,),
+        (huge,),
+        (small,),
+    ]

@@ -6,8 +6,8 @@ from kazoo.client import KazooClient
 
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history.changes import Revision, diff, map_digest
-from lunmapd.core.history.digest import show
+from lunmapd.core.history.changes import Revision, diff_maps, map_digest
+from lunmapd.core.history.digest import show_digest
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
 from support.commits import NOW
@@ -81,7 +81,7 @@ def owns(session: Session, node: str) -> bool:
 
 def make_former_tree(session: Session, lunmap: Lunmap) -> None:
     """Make a tree as version 1 of the schema had it: empty, or with a map that revision 1 brought."""
-    digest, changes = show(map_digest(lunmap)), diff(Lunmap(), lunmap)
+    digest, changes = show_digest(map_digest(lunmap)), diff_maps(Lunmap(), lunmap)
     content = {
         "meta": b'{"schema":1,"cluster":"former"}',
         "head": encode({"revision": len(changes) and 1, "digest": digest}),

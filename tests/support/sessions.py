@@ -7,7 +7,7 @@ from typing import TypeVar
 from kazoo.client import KazooClient
 
 from lab.wait import PATIENCE
-from lunmapd.core.fleet.status import At, Live, NodeStatus
+from lunmapd.core.fleet.status import HistoryPoint, Live, NodeStatus
 from lunmapd.store.session.errors import UnreachableError
 from lunmapd.store.session.session import Session
 from support.commits import NOW
@@ -16,7 +16,7 @@ T = TypeVar("T")
 Connect = Callable[..., Session]
 """Opens a session on the test's chroot."""
 LIVE = Live(machine="m1", boot="b1", version="1", since=NOW)
-STATUS = NodeStatus(boot="b1", version="1", time=NOW, observed=At("c", 1, "d"))
+STATUS = NodeStatus(boot="b1", version="1", time=NOW, observed=HistoryPoint("c", 1, "d"))
 
 
 def expire(session: Session) -> None:

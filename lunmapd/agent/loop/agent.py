@@ -24,7 +24,7 @@ from lunmapd.agent.state.seen_file import Past, PastUnwritableError, Terms
 from lunmapd.core.base.errors import ConditionError, LunmapdError
 from lunmapd.core.base.events import Event, Timer, WakeCause
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import At, Verdict
+from lunmapd.core.fleet.status import ConditionUpdate, HistoryPoint
 from lunmapd.core.planning.disruption_limit import allowed
 from lunmapd.core.planning.enablement import Offer
 from lunmapd.core.planning.impact import Logins
@@ -149,18 +149,18 @@ class Agent:
         self._voice.keyless(None)
         return keys
 
-    def _contested(self, snapshot: Snapshot | None) -> Iterator[Verdict]:
+    def _contested(self, snapshot: Snapshot | None) -> Iterator[ConditionUpdate]:
         if self._local.rival is not None and snapshot is not None:
             yield self._local.rival.verdict(snapshot.lunmap, self._member.node)
 
-    def _pass(self, reading: Reading, offer: Offer, verdicts: tuple[Verdict, ...]) -> Turn:
+    def _pass(self, reading: Reading, offer: Offer, verdicts: tuple[ConditionUpdate, ...]) -> Turn:
         snapshot = reading.snapshot
         if isinstance(reading.error, NodeNameTakenError):
             return Turn(store_error=reading.error, verdicts=verdicts)
         if snapshot is None:
             nothing = NoMapError("there is no map to follow; LIO is left as it is")
             return Turn(store_error=reading.error, error=nothing, verdicts=verdicts)
-        at = At(snapshot.cluster, snapshot.revision, snapshot.digest)
+        at = HistoryPoint(snapshot.cluster, snapshot.revision, snapshot.digest)
         try:
             result = self._reconcile(snapshot, at, offer, self._logins(reading.error))
             return Turn(at, result, reading.error, None, verdicts)
@@ -171,7 +171,9 @@ class Agent:
         """Give what tells who is logged in at other nodes: read once, and not where a look has just had no answer."""
         return dict if isinstance(error, NoAccessError) else cache(self._member.logins)
 
-    def _reconcile(self, snapshot: Snapshot, at: At, offer: Offer, logins: Callable[[], Logins]) -> Result:
+    def _reconcile(
+        self, snapshot: Snapshot, at: HistoryPoint, offer: Offer, logins: Callable[[], Logins]
+    ) -> Result:
         node, holds = self._member.node, self._follower.holds
         if node not in snapshot.lunmap.nodes and f"nodes/{node}" not in snapshot.unreadable:
             raise NodeUnknownError(

@@ -16,7 +16,7 @@ from lunmapd.agent.state.map_snapshot import Kept, LocalSnapshot, SnapshotDamage
 from lunmapd.core.base.events import FullRead, WakeCause
 from lunmapd.core.base.messages import Message, fields
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import FRESH, KEPT, UNEDITED, Verdict, bad, good
+from lunmapd.core.fleet.status import FRESH, KEPT, UNEDITED, ConditionUpdate, false_condition, true_condition
 from lunmapd.store.session.errors import ForeignClusterError, RestoredError, StoreError, UnsteadyError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.out_of_band import describe_edits
@@ -36,7 +36,7 @@ class Reading(Struct, frozen=True):
 
     snapshot: Snapshot | None
     error: StoreError | None
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[ConditionUpdate, ...]
 
 
 class Follower:
@@ -72,7 +72,7 @@ class Follower:
         except StoreError as error:
             return self.unread(error)
         self._know(found)
-        fresh = good(FRESH, Reason.READ, "the map in force is the newest in ZooKeeper")
+        fresh = true_condition(FRESH, Reason.READ, "the map in force is the newest in ZooKeeper")
         return Reading(found, None, (fresh, self._kept(), _edits(found)))
 
     def unread(self, error: StoreError) -> Reading:
@@ -92,7 +92,7 @@ class Follower:
         """Compact the local snapshot if it has grown too large."""
         self._local.tidy()
 
-    def _load(self, now: float) -> tuple[Kept | None, Verdict]:
+    def _load(self, now: float) -> tuple[Kept | None, ConditionUpdate]:
         try:
             kept = self._local.load()
         except SnapshotDamagedError as error:
@@ -139,14 +139,14 @@ class Follower:
         else:
             self._local.keep(found)
 
-    def _kept(self) -> Verdict:
+    def _kept(self) -> ConditionUpdate:
         if self._local.trouble:
-            return bad(KEPT, Reason.UNWRITABLE, self._local.trouble)
-        return good(KEPT, Reason.KEPT, "the last map read would survive a restart")
+            return false_condition(KEPT, Reason.UNWRITABLE, self._local.trouble)
+        return true_condition(KEPT, Reason.KEPT, "the last map read would survive a restart")
 
 
-def _edits(snapshot: Snapshot) -> Verdict:
+def _edits(snapshot: Snapshot) -> ConditionUpdate:
     if not snapshot.has_edits:
-        return good(UNEDITED, Reason.AS_COMMITTED, "every object is as the revisions say")
+        return true_condition(UNEDITED, Reason.AS_COMMITTED, "every object is as the revisions say")
     text = f"changed around the tools, and followed unless a commit would refuse it: {describe_edits(snapshot)}; the next 'lunmapctl apply' takes it in or puts it right"
-    return bad(UNEDITED, Reason.EDITED_AROUND, text)
+    return false_condition(UNEDITED, Reason.EDITED_AROUND, text)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import OFFERED, Verdict, bad, good
+from lunmapd.core.fleet.status import OFFERED, ConditionUpdate, false_condition, true_condition
 from lunmapd.core.planning.enablement import Offer
 from lunmapd.store.session.errors import NoAccessError, StoreError
 
@@ -53,16 +53,16 @@ class Contact:
             return float("inf")
         return max(0.0, self._silent_since + self._limit - self._now())
 
-    def verdicts(self, offer: Offer) -> tuple[Verdict, ...]:
+    def verdicts(self, offer: Offer) -> tuple[ConditionUpdate, ...]:
         """Say what the offer means; nothing where isolation isn't set."""
         if self._limit is None:
             return ()
         match offer:
             case Offer.ALL:
-                return (good(OFFERED, Reason.OFFERED, "TPGs are enabled as the map says"),)
+                return (true_condition(OFFERED, Reason.OFFERED, "TPGs are enabled as the map says"),)
             case Offer.KEPT:
                 text = "no TPG is enabled that wasn't before ZooKeeper has answered for the first time since the daemon started"
-                return (bad(OFFERED, Reason.NO_CONTACT_YET, text),)
+                return (false_condition(OFFERED, Reason.NO_CONTACT_YET, text),)
             case Offer.NONE:
                 text = f"ZooKeeper was silent for {self._limit:g} s: no TPG is enabled, so that initiators use other nodes"
-                return (bad(OFFERED, Reason.ISOLATED, text),)
+                return (false_condition(OFFERED, Reason.ISOLATED, text),)

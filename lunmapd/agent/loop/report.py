@@ -13,13 +13,13 @@ from lunmapd.core.fleet.status import (
     MAX_FAILING,
     MAX_LOGINS,
     STORE,
-    At,
+    ConditionUpdate,
+    HistoryPoint,
     NodeStatus,
-    Verdict,
-    bad,
-    condition,
     describe_failures,
-    good,
+    false_condition,
+    true_condition,
+    update_condition,
 )
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import LOGGED_IN, Login, Session
@@ -31,11 +31,11 @@ class Turn(Struct, frozen=True):
     `store_error` says why the map is not fresh, `error` why no pass was made, `verdicts` what else was found.
     """
 
-    at: At | None = None
+    at: HistoryPoint | None = None
     result: Result | None = None
     store_error: LunmapdError | None = None
     error: LunmapdError | None = None
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: tuple[ConditionUpdate, ...] = ()
 
     @property
     def converged(self) -> bool:
@@ -57,12 +57,12 @@ def next_status(before: NodeStatus, turn: Turn, now: str) -> NodeStatus:
     """Return the status after a turn; equal to `before` but for `time` when nothing changed."""
     conditions = before.conditions
     for verdict in (*_verdicts(turn), *turn.verdicts):
-        conditions = condition(conditions, verdict, now)
+        conditions = update_condition(conditions, verdict, now)
     status = structs.replace(before, time=now, conditions=conditions, observed=turn.at or before.observed)
     return status if turn.result is None else _with_result(status, turn.at, turn.result)
 
 
-def _with_result(status: NodeStatus, at: At | None, result: Result) -> NodeStatus:
+def _with_result(status: NodeStatus, at: HistoryPoint | None, result: Result) -> NodeStatus:
     steps = (*(report.step for report in result.done), *result.left)
     luns = {lio_objects.key(step.item): lio_objects.lun_of(step.item) or "" for step in steps}
     failing = describe_failures(dict(result.failures), luns)
@@ -83,35 +83,41 @@ def _logins(sessions: Iterable[Session]) -> tuple[Login, ...]:
     return tuple(sorted(found)) if len(found) <= MAX_LOGINS else ()
 
 
-def _verdicts(turn: Turn) -> Iterator[Verdict]:
+def _verdicts(turn: Turn) -> Iterator[ConditionUpdate]:
     if turn.store_error is not None:
         yield _false(STORE, turn.store_error)
     else:
-        yield good(STORE, Reason.READ, "the map was read")
+        yield true_condition(STORE, Reason.READ, "the map was read")
     if turn.error is not None:
         yield _false(APPLIED, turn.error)
     elif turn.result is not None:
         yield _applied(turn.result)
 
 
-def _false(kind: str, error: LunmapdError) -> Verdict:
-    return bad(kind, reason_of(error), str(error))
+def _false(kind: str, error: LunmapdError) -> ConditionUpdate:
+    return false_condition(kind, reason_of(error), str(error))
 
 
-def _applied(result: Result) -> Verdict:
+def _applied(result: Result) -> ConditionUpdate:
     if result.converged:
-        return good(APPLIED, Reason.SEEN, "the kernel was seen to be as the map says")
+        return true_condition(APPLIED, Reason.SEEN, "the kernel was seen to be as the map says")
     reasons = {failure.reason for failure in result.failures.values()}
     if Reason.HELD in reasons and reasons <= {Reason.HELD, Reason.DRIFTED, Reason.WAITING}:
         held = next(failure.message for failure in result.failures.values() if failure.reason == Reason.HELD)
-        return bad(APPLIED, Reason.HELD, f"{len(result.failures)} objects are held or wait: {held}")
+        return false_condition(
+            APPLIED, Reason.HELD, f"{len(result.failures)} objects are held or wait: {held}"
+        )
     if Reason.DRIFTED in reasons and reasons <= {Reason.DRIFTED, Reason.WAITING}:
-        return bad(APPLIED, Reason.DRIFTED, _drifted(result))
+        return false_condition(APPLIED, Reason.DRIFTED, _drifted(result))
     if result.failures:
-        return bad(APPLIED, Reason.FAILING, f"{len(result.failures)} objects are not as the map says")
+        return false_condition(
+            APPLIED, Reason.FAILING, f"{len(result.failures)} objects are not as the map says"
+        )
     if result.left:
-        return bad(APPLIED, Reason.REMAINING, f"{len(result.left)} steps are left: {result.left[0]}")
-    return bad(
+        return false_condition(
+            APPLIED, Reason.REMAINING, f"{len(result.left)} steps are left: {result.left[0]}"
+        )
+    return false_condition(
         APPLIED, Reason.WITHHELD, f"{result.withheld} TPGs are not enabled, all else is as the map says"
     )
 

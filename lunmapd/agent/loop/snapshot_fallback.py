@@ -4,19 +4,19 @@ from datetime import UTC, datetime
 
 from lunmapd.agent.state.map_snapshot import Kept
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import FRESH, Verdict, bad
+from lunmapd.core.fleet.status import FRESH, ConditionUpdate, false_condition
 
-NOT_READ = bad(
+NOT_READ = false_condition(
     FRESH, Reason.NOT_READ, "the map in force is the last one that was read; StoreReadable says why"
 )
 
 
-def no_map(reason: Reason, why: str) -> Verdict:
+def no_map(reason: Reason, why: str) -> ConditionUpdate:
     """Say that there is nothing to follow, and why."""
-    return bad(FRESH, reason, f"no map is in force, LIO is left as it is: {why}")
+    return false_condition(FRESH, reason, f"no map is in force, LIO is left as it is: {why}")
 
 
-def judge(kept: Kept | None, limit: float, now: float) -> Verdict:
+def judge(kept: Kept | None, limit: float, now: float) -> ConditionUpdate:
     """Say whether what was kept may be followed at `now` (Unix time); if so, the reason is Reason.FROM_SNAPSHOT.
 
     An age below 0 comes of a clock that was set back, as on a machine without a battery: it counts as 0, since a map
@@ -26,7 +26,7 @@ def judge(kept: Kept | None, limit: float, now: float) -> Verdict:
         return no_map(Reason.NO_SNAPSHOT, "none was ever read on this machine")
     if not limit or now - kept.seen > limit:
         return no_map(Reason.SNAPSHOT_TOO_OLD, f"{_describe(kept, now)}; snapshot_max_age is {limit:g} s")
-    return bad(FRESH, Reason.FROM_SNAPSHOT, f"the map in force is {_describe(kept, now)}")
+    return false_condition(FRESH, Reason.FROM_SNAPSHOT, f"the map in force is {_describe(kept, now)}")
 
 
 def _describe(kept: Kept, now: float) -> str:

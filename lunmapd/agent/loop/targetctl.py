@@ -5,7 +5,7 @@ from pathlib import Path
 from lunmapd.core.adoption.saveconfig import NotSaveconfigError, SavedTarget, targets
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import UNCONTESTED, Verdict, bad, good
+from lunmapd.core.fleet.status import UNCONTESTED, ConditionUpdate, false_condition, true_condition
 
 # rtslib's own place, and Debian's.
 _FILES = ("etc/target/saveconfig.json", "etc/rtslib-fb-target/saveconfig.json")
@@ -23,7 +23,7 @@ class Rival:
         self._root = root
         self._known: dict[str, tuple[Stamp, tuple[SavedTarget, ...]]] = {}
 
-    def verdict(self, lunmap: Lunmap, node: str) -> Verdict:
+    def verdict(self, lunmap: Lunmap, node: str) -> ConditionUpdate:
         """Say whether a boot leaves to us the targets that the map wants on this node, and those that have our mark."""
         for file in _FILES:
             names = [
@@ -32,8 +32,10 @@ class Rival:
                 if one.marked or (one.iqn in lunmap.targets and node in lunmap.targets[one.iqn].nodes)
             ]
             if names and (unit := self._started()):
-                return bad(UNCONTESTED, Reason.SAVED_ELSEWHERE, _sentence(unit, f"/{file}", names))
-        return good(UNCONTESTED, Reason.ALONE, "no other tool makes this node's targets at a boot")
+                return false_condition(
+                    UNCONTESTED, Reason.SAVED_ELSEWHERE, _sentence(unit, f"/{file}", names)
+                )
+        return true_condition(UNCONTESTED, Reason.ALONE, "no other tool makes this node's targets at a boot")
 
     def _saved(self, file: str) -> tuple[SavedTarget, ...]:
         """Return the targets in the file; one that can't be read is of no use to targetctl either."""

@@ -15,8 +15,8 @@ from lunmapd.agent.state.journal import Journal, JournalDamagedError
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history import digest
-from lunmapd.core.history.changes import Change, diff, patch, patch_digest
+from lunmapd.core.history.changes import Change, diff_maps, patch_map, patch_map_digest
+from lunmapd.core.history.digest import show_digest
 from lunmapd.store.tree.snapshot import Snapshot
 
 FILE = "map.journal"
@@ -87,9 +87,9 @@ def _snapshot(base: Snapshot, entries: Sequence[Entry]) -> Snapshot:
         return base
     last = advances[-1].snapshot
     changes = [change for entry in advances for change in entry.changes]
-    if digest.show(patch_digest(int(base.digest, 16), changes)) != last.digest:
+    if show_digest(patch_map_digest(int(base.digest, 16), changes)) != last.digest:
         raise SnapshotDamagedError("its changes don't lead to its digest")
-    return replace(last, lunmap=patch(base.lunmap, changes))
+    return replace(last, lunmap=patch_map(base.lunmap, changes))
 
 
 def _seen(base: Base, entries: Sequence[Entry]) -> int:
@@ -160,7 +160,7 @@ class LocalSnapshot:
         if before is None or before.snapshot.raw or snapshot.raw:
             self._begin()
         else:
-            changes = diff(before.snapshot.lunmap, snapshot.lunmap)
+            changes = diff_maps(before.snapshot.lunmap, snapshot.lunmap)
             self._add(Advance(replace(snapshot, lunmap=Lunmap()), changes, now))
 
     def touch(self, limit: float) -> None:

@@ -8,7 +8,7 @@ from lunmapd import __version__
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.reasons import OF_BACKINGS
-from lunmapd.core.fleet.status import At
+from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desire
 from lunmapd.core.planning.drift import Known
@@ -24,7 +24,7 @@ class PastUnwritableError(LunmapdError):
 class Terms(Struct, frozen=True):
     """By what the node went: the same map wants the same objects only of the same node, program and keys, and a boot empties the kernel."""
 
-    at: At
+    at: HistoryPoint
     node: str
     boot: str
     keys: tuple[str, ...]

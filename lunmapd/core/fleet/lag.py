@@ -6,14 +6,14 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import STORE, UNEDITED, At, NodeStatus
+from lunmapd.core.fleet.status import STORE, UNEDITED, HistoryPoint, NodeStatus
 from lunmapd.core.history.changes import Revision
 
 # The node has looked at the tree, and does not follow it.
 _OTHER_HISTORY = {Reason.FOREIGN_CLUSTER, Reason.WENT_BACK, Reason.RESTORED}
 
 
-class Missed(Struct, frozen=True):
+class UnappliedRevision(Struct, frozen=True):
     """What is kept of a revision that a node has not applied: when it was committed, and what it changed.
 
     `part` is that of the revision.
@@ -24,13 +24,13 @@ class Missed(Struct, frozen=True):
     part: int = 0
 
 
-class Recent(Struct, frozen=True):
+class RecentHistory(Struct, frozen=True):
     """The newest revision of a cluster's map and its digest, and of those up to it the ones that were read because a node lacks them."""
 
     cluster: str
     revision: int
     digest: str
-    missed: Mapping[int, Missed] = {}
+    missed: Mapping[int, UnappliedRevision] = {}
 
 
 class Lag(Struct, frozen=True):
@@ -43,34 +43,36 @@ class Lag(Struct, frozen=True):
     since: str = ""
 
 
-def missed(revision: Revision) -> Missed:
+def unapplied_revision(revision: Revision) -> UnappliedRevision:
     """Keep what is needed of a revision."""
-    return Missed(revision.time, frozenset(change.path for change in revision.changes), revision.part)
+    return UnappliedRevision(
+        revision.time, frozenset(change.path for change in revision.changes), revision.part
+    )
 
 
-def lag(status: NodeStatus | None, recent: Recent) -> Lag | None:
+def compute_lag(status: NodeStatus | None, recent: RecentHistory) -> Lag | None:
     """Tell how far a node is behind; None where that can't be told, since it has applied nothing of this history."""
     applied = None if status is None else status.applied
-    if status is None or applied is None or not is_within(status, applied, recent):
+    if status is None or applied is None or not is_in_history(status, applied, recent):
         return None
     behind = recent.revision - applied.revision
     return Lag(behind, _followable(applied.revision + 1, recent.missed)) if behind else Lag(0)
 
 
-def is_within(status: NodeStatus, at: At, recent: Recent) -> bool:
+def is_in_history(status: NodeStatus, at: HistoryPoint, recent: RecentHistory) -> bool:
     """Tell whether a point that a node names is one of this history, as far as can be told.
 
     Of the newest revision the digest tells, unless the node saw edits around the tools: what it read is as no revision has it.
     """
-    troubles = status.troubles
-    if at.cluster != recent.cluster or troubles.get(STORE) in _OTHER_HISTORY:
+    false_conditions = status.false_conditions
+    if at.cluster != recent.cluster or false_conditions.get(STORE) in _OTHER_HISTORY:
         return False
     if at.revision == recent.revision:
-        return at.digest == recent.digest or UNEDITED in troubles
+        return at.digest == recent.digest or UNEDITED in false_conditions
     return at.revision < recent.revision
 
 
-def changed_since(revision: int, recent: Recent) -> AbstractSet[str] | None:
+def changed_since(revision: int, recent: RecentHistory) -> AbstractSet[str] | None:
     """Return the paths of all objects that were changed after a revision; None when the history does not tell."""
     since = range(revision + 1, recent.revision + 1)
     if any(number not in recent.missed for number in since):
@@ -78,7 +80,7 @@ def changed_since(revision: int, recent: Recent) -> AbstractSet[str] | None:
     return frozenset().union(*(recent.missed[number].paths for number in since))
 
 
-def _followable(number: int, known: Mapping[int, Missed]) -> str:
+def _followable(number: int, known: Mapping[int, UnappliedRevision]) -> str:
     """Return when nodes could first follow a revision: of a commit in parts they see all with the last one."""
     if number not in known:
         return ""

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from lunmapd.core.base.lunmap import Lun, Lunmap, Map, initiators_of, reporting_nodes
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.lag import Recent
-from lunmapd.core.fleet.path_state import BEHIND, DRAINED, OK, Said, Witness, scopes, witness
+from lunmapd.core.fleet.lag import RecentHistory
+from lunmapd.core.fleet.path_state import BEHIND, DRAINED, OK, NodeView, PathState, path_state_of, scopes_of
 from lunmapd.core.fleet.status import MAX_LOGINS, NodeStatus
 
 _AS_BEFORE = {BEHIND, Reason.HELD}
@@ -53,7 +53,7 @@ class LunPaths(Struct, frozen=True):
         return not self.initiators or 0 < self.usable >= self.intended
 
 
-class Trouble(Struct, frozen=True):
+class PathProblem(Struct, frozen=True):
     """Luns that lack the same paths for the same reasons: `paths` are those."""
 
     luns: tuple[str, ...]
@@ -82,10 +82,12 @@ class LostLogin(Struct, frozen=True):
     luns: int
 
 
-def lun_paths(lunmap: Lunmap, said: Mapping[str, Said], recent: Recent) -> tuple[LunPaths, ...]:
+def find_lun_paths(
+    lunmap: Lunmap, said: Mapping[str, NodeView], recent: RecentHistory
+) -> tuple[LunPaths, ...]:
     """Say of each Lun of the map which paths there are to it; a node that is not in `said` is a dead one."""
     nodes = lunmap.nodes.keys() | {node for target in lunmap.targets.values() for node in target.nodes}
-    witnesses = {node: witness(lunmap, node, said.get(node, Said()), recent) for node in nodes}
+    witnesses = {node: path_state_of(lunmap, node, said.get(node, NodeView()), recent) for node in nodes}
     current = {
         name: node.status for name, node in said.items() if node.is_current and node.status is not None
     }
@@ -94,9 +96,9 @@ def lun_paths(lunmap: Lunmap, said: Mapping[str, Said], recent: Recent) -> tuple
 
 
 def _of_lun(
-    lunmap: Lunmap, name: str, lun: Lun, witnesses: Mapping[str, Witness], hosts: "_Hosts"
+    lunmap: Lunmap, name: str, lun: Lun, witnesses: Mapping[str, PathState], hosts: "_Hosts"
 ) -> LunPaths:
-    concerned = scopes(lunmap, name, lun)
+    concerned = scopes_of(lunmap, name, lun)
     paths = tuple(NodePath(node, witnesses[node].state(concerned)) for node in reporting_nodes(lunmap, lun))
     return LunPaths(
         name,
@@ -157,7 +159,7 @@ def _logins(current: Mapping[str, NodeStatus]) -> dict[tuple[str, str], Abstract
     return dict(found)
 
 
-def troubles(found: Iterable[LunPaths]) -> tuple[Trouble, ...]:
+def find_path_problems(found: Iterable[LunPaths]) -> tuple[PathProblem, ...]:
     """Put the Luns that lack paths together, those with the fewest first."""
     alike = defaultdict[tuple[int, int, tuple[NodePath, ...]], list[str]](list)
     for each in found:
@@ -165,12 +167,13 @@ def troubles(found: Iterable[LunPaths]) -> tuple[Trouble, ...]:
             lacking = tuple(path for path in each.paths if path.state != OK)
             alike[each.usable, each.intended, lacking].append(each.lun)
     made = (
-        Trouble(tuple(luns), usable, intended, lacking) for (usable, intended, lacking), luns in alike.items()
+        PathProblem(tuple(luns), usable, intended, lacking)
+        for (usable, intended, lacking), luns in alike.items()
     )
     return tuple(sorted(made, key=lambda trouble: (trouble.usable, -len(trouble.luns), trouble.luns)))
 
 
-def lost_logins(found: Iterable[LunPaths]) -> tuple[LostLogin, ...]:
+def find_lost_logins(found: Iterable[LunPaths]) -> tuple[LostLogin, ...]:
     """List the initiators that are logged in at some nodes, and at others not. One that is nowhere may be switched off."""
     lost = defaultdict[tuple[str, str], list[Host]](list)
     for each in found:

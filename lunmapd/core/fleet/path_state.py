@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from lunmapd.core.base.lunmap import Lun, Lunmap, NodeState, initiators_of
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.lag import Recent, changed_since, is_within
-from lunmapd.core.fleet.status import APPLIED, OFFERED, Failing, NodeStatus, lun_named
+from lunmapd.core.fleet.lag import RecentHistory, changed_since, is_in_history
+from lunmapd.core.fleet.status import APPLIED, OFFERED, Failing, NodeStatus, lun_in_key
 
 OK = "ok"
 DRAINED = "drained"
@@ -23,7 +23,7 @@ _LISTED = {Reason.FAILING, Reason.HELD, Reason.DRIFTED}
 _BLIND = {Reason.NO_MAP, Reason.NODE_UNKNOWN, Reason.KERNEL_UNREADABLE, Reason.WITHHELD}
 
 
-class Said(Struct, frozen=True):
+class NodeView(Struct, frozen=True):
     """A node seen from outside: whether its session lives, whether it has long said nothing though it should, its status."""
 
     live: bool = False
@@ -36,7 +36,7 @@ class Said(Struct, frozen=True):
         return self.live and not self.silent and self.status is not None
 
 
-class Witness(Struct, frozen=True):
+class PathState(Struct, frozen=True):
     """What is known of the paths through one node: `all` is the state of every one, or "" where it depends on the Lun.
 
     `failing` are the reasons, and `changed` what the node may not have followed yet (None: anything), by scope; see `scopes`. When
@@ -59,7 +59,7 @@ class Witness(Struct, frozen=True):
         return OK if self.complete else UNKNOWN
 
 
-def scopes(lunmap: Lunmap, name: str, lun: Lun) -> AbstractSet[str]:
+def scopes_of(lunmap: Lunmap, name: str, lun: Lun) -> AbstractSet[str]:
     """Return what a Lun's paths stand on: paths in the map, and `acl TARGET INITIATOR`."""
     found = {f"luns/{name}"}
     for entry in lun.maps:
@@ -70,33 +70,39 @@ def scopes(lunmap: Lunmap, name: str, lun: Lun) -> AbstractSet[str]:
     return found
 
 
-def witness(lunmap: Lunmap, node: str, said: Said, recent: Recent) -> Witness:
+def path_state_of(lunmap: Lunmap, node: str, said: NodeView, recent: RecentHistory) -> PathState:
     """Take a node's words for what they are worth."""
     itself = lunmap.nodes.get(node)
     if itself is not None and itself.state is NodeState.DRAINED:
-        return Witness(DRAINED)
+        return PathState(DRAINED)
     if not said.live:
-        return Witness(DEAD)
+        return PathState(DEAD)
     if said.silent:
-        return Witness(SILENT)
+        return PathState(SILENT)
     if said.status is None:
-        return Witness(UNKNOWN)
+        return PathState(UNKNOWN)
     return _of_status(node, None if itself is None else itself.tpg_tag, said.status, recent)
 
 
-def _of_status(node: str, tag: int | None, status: NodeStatus, recent: Recent) -> Witness:
-    troubles = status.troubles
+def _of_status(node: str, tag: int | None, status: NodeStatus, recent: RecentHistory) -> PathState:
+    false_conditions = status.false_conditions
     failing = _failing(status, tag)
-    applied = troubles.get(APPLIED, "")
-    blind = troubles.get(OFFERED) or failing.get(f"nodes/{node}") or (applied if applied in _BLIND else "")
+    applied = false_conditions.get(APPLIED, "")
+    blind = (
+        false_conditions.get(OFFERED)
+        or failing.get(f"nodes/{node}")
+        or (applied if applied in _BLIND else "")
+    )
     if blind:
-        return Witness(blind)
+        return PathState(blind)
     # What was seen by a pass that could not do all of it is as good as applied, but for what the pass has listed.
     at = status.observed if applied in _LISTED else status.applied
-    changed = changed_since(at.revision, recent) if at is not None and is_within(status, at, recent) else None
+    changed = (
+        changed_since(at.revision, recent) if at is not None and is_in_history(status, at, recent) else None
+    )
     if changed is not None and f"nodes/{node}" in changed:
         changed = None
-    return Witness("", failing, changed, status.failing_count <= len(status.failing))
+    return PathState("", failing, changed, status.failing_count <= len(status.failing))
 
 
 def _failing(status: NodeStatus, tag: int | None) -> dict[str, str]:
@@ -111,7 +117,7 @@ def _failing(status: NodeStatus, tag: int | None) -> dict[str, str]:
 def _scope(failing: Failing, tag: str) -> str:
     """Return what a failing object concerns, "" for nothing that leads to a Lun, such as a TPG that stands for another node's."""
     words = tuple(failing.object.split())
-    if name := failing.lun or lun_named(words):
+    if name := failing.lun or lun_in_key(words):
         return f"luns/{name}"
     match words:
         case ("document", path):

@@ -32,7 +32,7 @@ class Live(Struct, frozen=True):
     since: str
 
 
-class At(Struct, frozen=True):
+class HistoryPoint(Struct, frozen=True):
     """A point in the history of one cluster. Neither a zxid nor a znode version would survive a rebuilt ensemble."""
 
     cluster: str
@@ -53,7 +53,7 @@ class Condition(Struct, frozen=True):
     since: str
 
 
-class Verdict(Struct, frozen=True):
+class ConditionUpdate(Struct, frozen=True):
     """A condition as one turn found it, before it is known since when."""
 
     type: str
@@ -62,14 +62,14 @@ class Verdict(Struct, frozen=True):
     message: str
 
 
-def good(kind: str, reason: Reason, message: str) -> Verdict:
+def true_condition(kind: str, reason: Reason, message: str) -> ConditionUpdate:
     """Say that a condition holds."""
-    return Verdict(kind, status=True, reason=reason, message=message)
+    return ConditionUpdate(kind, status=True, reason=reason, message=message)
 
 
-def bad(kind: str, reason: Reason, message: str) -> Verdict:
+def false_condition(kind: str, reason: Reason, message: str) -> ConditionUpdate:
     """Say that a condition does not hold."""
-    return Verdict(kind, status=False, reason=reason, message=message)
+    return ConditionUpdate(kind, status=False, reason=reason, message=message)
 
 
 class Failing(Struct, frozen=True):
@@ -96,8 +96,8 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     boot: str
     version: str
     time: str
-    observed: At | None = None
-    applied: At | None = None
+    observed: HistoryPoint | None = None
+    applied: HistoryPoint | None = None
     conditions: tuple[Condition, ...] = ()
     failing: tuple[Failing, ...] = ()
     failing_count: int = 0
@@ -108,7 +108,7 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     logins: tuple[Login, ...] = ()
 
     @property
-    def troubles(self) -> dict[str, str]:
+    def false_conditions(self) -> dict[str, str]:
         """The reasons of the conditions that do not hold, by type."""
         return {entry.type: entry.reason for entry in self.conditions if not entry.status}
 
@@ -134,14 +134,14 @@ def describe_failures(
             lio_objects.show_key(name),
             failure.reason,
             failure.message,
-            lun_names.get(name) or lun_named(name),
+            lun_names.get(name) or lun_in_key(name),
         )
         for name, failure in sorted(failures.items(), key=lambda item: lio_objects.show_key(item[0]))
         if failure.reason != Reason.WAITING
     )
 
 
-def lun_named(name: lio_objects.Key) -> str:
+def lun_in_key(name: lio_objects.Key) -> str:
     """Return the Lun that a key names, also that of its document; "" where it names none, as that of a mapped LUN."""
     match name:
         case ("storage_object", str(lun)) | ("lun", _, _, str(lun)):
@@ -152,7 +152,7 @@ def lun_named(name: lio_objects.Key) -> str:
             return ""
 
 
-def condition(before: tuple[Condition, ...], new: Verdict, now: str) -> tuple[Condition, ...]:
+def update_condition(before: tuple[Condition, ...], new: ConditionUpdate, now: str) -> tuple[Condition, ...]:
     """Put `new` in place of the condition of its type, keeping `since` while its status and reason stay."""
     same = next((old for old in before if old.type == new.type), None)
     kept = same is not None and (same.status, same.reason) == (new.status, new.reason)
@@ -162,15 +162,15 @@ def condition(before: tuple[Condition, ...], new: Verdict, now: str) -> tuple[Co
     return tuple(sorted((*others, entry), key=lambda entry: entry.type))
 
 
-def standing(status: NodeStatus | None) -> Standing:
+def standing_of(status: NodeStatus | None) -> Standing:
     """Put a node's status into one word."""
     if status is None:
         return Standing.PENDING
-    troubles = status.troubles
-    if STORE in troubles or troubles.get(APPLIED) in {Reason.REMOVAL_HELD, Reason.HELD}:
+    false_conditions = status.false_conditions
+    if STORE in false_conditions or false_conditions.get(APPLIED) in {Reason.REMOVAL_HELD, Reason.HELD}:
         return Standing.HELD
     if status.observed is None:
         return Standing.PENDING
-    if status.failing_count or troubles:
+    if status.failing_count or false_conditions:
         return Standing.DEGRADED
     return Standing.CONVERGED if status.applied == status.observed else Standing.PENDING

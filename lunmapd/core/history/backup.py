@@ -13,10 +13,10 @@ from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import SECTIONS
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
-FORMAT = "lunmap-backup"
-NUMBER = 1
+BACKUP_FORMAT = "lunmap-backup"
+BACKUP_FORMAT_NUMBER = 1
 _PATH = re.compile(
     rf"meta|head|(?:{'|'.join(SECTIONS)})/[^/]+|revisions/\d{{10}}|checkpoints/\d{{10}}(?:/\d{{4}})?"
 )
@@ -63,7 +63,7 @@ class Backup(Struct, frozen=True):
     znodes: Mapping[str, bytes]
 
 
-def write(backup: Backup) -> Iterator[bytes]:
+def write_backup(backup: Backup) -> Iterator[bytes]:
     """Yield the lines of the file."""
     digest = hashlib.sha256()
     for line in _lines(backup):
@@ -88,7 +88,7 @@ def _znode(path: str, data: bytes) -> _Znode:
     return _Znode(path, base64=base64.b64encode(data).decode())
 
 
-def read(lines: Sequence[bytes]) -> Backup:
+def read_backup(lines: Sequence[bytes]) -> Backup:
     """Read the lines of a file, each with its end of line. Raises BackupError."""
     if len(lines) < 2:  # noqa: PLR2004 - title and end
         raise BackupError(len(lines), "not a whole backup")
@@ -107,14 +107,15 @@ def read(lines: Sequence[bytes]) -> Backup:
 
 def _title(line: bytes) -> Title:
     title = _decode(1, line, Title)
-    if title.format != FORMAT or title.number != NUMBER:
+    if title.format != BACKUP_FORMAT or title.number != BACKUP_FORMAT_NUMBER:
         raise BackupError(
-            1, f"it is {title.format} number {title.number}, this version reads {FORMAT} number {NUMBER}"
+            1,
+            f"it is {title.format} number {title.number}, this version reads {BACKUP_FORMAT} number {BACKUP_FORMAT_NUMBER}",
         )
     return title
 
 
-def _decode(number: int, line: bytes, kind: type[T]) -> T:
+def _decode(number: int, line: bytes, kind: type[_T]) -> _T:
     try:
         return decode(line, kind)
     except DocumentError as error:

@@ -3,33 +3,35 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
-class Size(NamedTuple):
+class TransactionSize(NamedTuple):
     """How much of a transaction something takes."""
 
     operations: int
     bytes: int
 
-    def plus(self, other: "Size") -> "Size":
+    def plus(self, other: "TransactionSize") -> "TransactionSize":
         """Return the size of both together."""
-        return Size(self.operations + other.operations, self.bytes + other.bytes)
+        return TransactionSize(self.operations + other.operations, self.bytes + other.bytes)
 
-    def fits(self, limit: "Size") -> bool:
+    def fits(self, limit: "TransactionSize") -> bool:
         """Tell whether neither number is above the limit's."""
         return self.operations <= limit.operations and self.bytes <= limit.bytes
 
 
-def pack(items: Iterable[T], measure: Callable[[T], Size], limit: Size) -> Iterator[tuple[T, ...]]:
+def split_into_batches(
+    items: Iterable[_T], measure: Callable[[_T], TransactionSize], limit: TransactionSize
+) -> Iterator[tuple[_T, ...]]:
     """Divide items, in their order, into as few parts as fit the limit; one that is too large is a part of its own."""
-    part: list[T] = []
-    used = Size(0, 0)
+    part: list[_T] = []
+    used = TransactionSize(0, 0)
     for item in items:
         size = measure(item)
         if part and not used.plus(size).fits(limit):
             yield tuple(part)
-            part, used = [], Size(0, 0)
+            part, used = [], TransactionSize(0, 0)
         part.append(item)
         used = used.plus(size)
     if part:

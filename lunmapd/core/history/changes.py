@@ -7,7 +7,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.lunmap import SECTIONS, Document, Lunmap, Section
-from lunmapd.core.history import digest
+from lunmapd.core.history.digest import digest_documents, replace_document
 
 
 class Change(Struct, frozen=True, omit_defaults=True):
@@ -78,7 +78,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
         return self.staged.revision if self.staged else self.revision
 
 
-def split(path: str) -> tuple[Section, str]:
+def split_path(path: str) -> tuple[Section, str]:
     """Split `luns/db1` into section and name. Raises DocumentError for a path outside the map."""
     section, _, name = path.partition("/")
     if section not in SECTIONS or not name:
@@ -86,18 +86,18 @@ def split(path: str) -> tuple[Section, str]:
     return cast("Section", section), name
 
 
-def diff(before: Lunmap, after: Lunmap) -> tuple[Change, ...]:
+def diff_maps(before: Lunmap, after: Lunmap) -> tuple[Change, ...]:
     """List what changed, ordered by section and name; empty when the maps are equal."""
     return tuple(change for section in SECTIONS for change in _diff_section(section, before, after))
 
 
 def _diff_section(section: Section, before: Lunmap, after: Lunmap) -> Iterator[Change]:
     old, new = before.section(section), after.section(section)
-    for name in sorted(differing(old, new)):
-        yield Change(f"{section}/{name}", as_raw(_bytes(old.get(name))), as_raw(_bytes(new.get(name))))
+    for name in sorted(differing_names(old, new)):
+        yield Change(f"{section}/{name}", as_raw(_encoded(old.get(name))), as_raw(_encoded(new.get(name))))
 
 
-def differing(before: Mapping[str, Document], after: Mapping[str, Document]) -> set[str]:
+def differing_names(before: Mapping[str, Document], after: Mapping[str, Document]) -> set[str]:
     """Return the names whose documents are not the same in both."""
     # A patched map shares what did not change, so that identity tells most of it without a look inside.
     touched = {name for name, now in after.items() if before.get(name) is not now}
@@ -105,13 +105,13 @@ def differing(before: Mapping[str, Document], after: Mapping[str, Document]) -> 
     return {name for name in touched if before.get(name) != after.get(name)}
 
 
-def data_at(lunmap: Lunmap, path: str) -> bytes | None:
+def document_at(lunmap: Lunmap, path: str) -> bytes | None:
     """Return the canonical bytes of the object at `luns/db1` or the like, None when there is none."""
-    section, name = split(path)
-    return _bytes(lunmap.section(section).get(name))
+    section, name = split_path(path)
+    return _encoded(lunmap.section(section).get(name))
 
 
-def _bytes(document: Document | None) -> bytes | None:
+def _encoded(document: Document | None) -> bytes | None:
     return None if document is None else encode(document)
 
 
@@ -125,32 +125,32 @@ def as_bytes(raw: Raw | UnsetType) -> bytes | None:
     return None if raw is UNSET else bytes(raw)
 
 
-def patch(lunmap: Lunmap, changes: Iterable[Change]) -> Lunmap:
+def patch_map(lunmap: Lunmap, changes: Iterable[Change]) -> Lunmap:
     """Return the map with the changes made. Raises DocumentError when a document can't be decoded."""
     sections = {section: dict(lunmap.section(section)) for section in SECTIONS}
     for change in changes:
-        section, name = split(change.path)
+        section, name = split_path(change.path)
         if change.after is UNSET:
             sections[section].pop(name, None)
         else:
             sections[section][name] = decode(bytes(change.after), SECTIONS[section], (section, name))
-    return build(sections)
+    return build_map(sections)
 
 
-def build(sections: dict[Section, dict[str, Document]]) -> Lunmap:
+def build_map(sections: dict[Section, dict[str, Document]]) -> Lunmap:
     """Make a Lunmap of its sections."""
     return Lunmap(**cast("dict[str, dict[str, object]]", sections))  # type: ignore[arg-type]
 
 
-def patch_digest(value: int, changes: Iterable[Change]) -> int:
+def patch_map_digest(value: int, changes: Iterable[Change]) -> int:
     """Return the digest after the changes, at the cost of the changes."""
     for change in changes:
-        value = digest.replace(value, change.path, as_bytes(change.before), as_bytes(change.after))
+        value = replace_document(value, change.path, as_bytes(change.before), as_bytes(change.after))
     return value
 
 
 def map_digest(lunmap: Lunmap) -> int:
     """Return the digest of a whole map."""
-    return digest.total(
+    return digest_documents(
         (f"{section}/{name}", encode(document)) for section, name, document in lunmap.documents()
     )

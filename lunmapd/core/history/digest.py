@@ -7,29 +7,29 @@ It detects edits and lost updates; it is not meant to withstand a forger, who co
 import hashlib
 from collections.abc import Iterable
 
-EMPTY = 0
+EMPTY_DIGEST = 0
 _MODULUS = 1 << 256
 
 
-def fingerprint(path: str, data: bytes) -> int:
+def document_digest(path: str, data: bytes) -> int:
     """Hash one document with the path under which it stands."""
     return int.from_bytes(hashlib.sha256(path.encode() + b"\0" + data).digest())
 
 
-def total(documents: Iterable[tuple[str, bytes]]) -> int:
+def digest_documents(documents: Iterable[tuple[str, bytes]]) -> int:
     """Digest of a set of documents, as (path, bytes)."""
-    return sum(fingerprint(path, data) for path, data in documents) % _MODULUS
+    return sum(document_digest(path, data) for path, data in documents) % _MODULUS
 
 
-def replace(digest: int, path: str, before: bytes | None, after: bytes | None) -> int:
+def replace_document(digest: int, path: str, before: bytes | None, after: bytes | None) -> int:
     """Digest after one document went from `before` to `after`; None stands for absent."""
     if before is not None:
-        digest -= fingerprint(path, before)
+        digest -= document_digest(path, before)
     if after is not None:
-        digest += fingerprint(path, after)
+        digest += document_digest(path, after)
     return digest % _MODULUS
 
 
-def show(digest: int) -> str:
+def show_digest(digest: int) -> str:
     """Print a digest as 64 hex digits."""
     return f"{digest:064x}"

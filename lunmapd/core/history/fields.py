@@ -11,7 +11,7 @@ from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.history.changes import Change, as_bytes
 
 HIDDEN = "(secret)"
-SECRETS = frozenset({"password"})
+SECRET_FIELDS = frozenset({"password"})
 _PLAIN = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -26,7 +26,7 @@ class FieldChange(Struct, frozen=True, omit_defaults=True):
     after: Any = UNSET
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """What became of an object."""
 
     ADDED = "added"
@@ -38,27 +38,27 @@ class Difference(Struct, frozen=True):
     """What changed in one object of the map, at `path` such as `luns/db1`."""
 
     path: str
-    kind: Kind
+    kind: ChangeKind
     fields: tuple[FieldChange, ...]
 
 
 def differences(changes: Iterable[Change]) -> tuple[Difference, ...]:
     """Tell changes by their fields."""
-    return tuple(Difference(change.path, _kind(change), fields(change)) for change in changes)
+    return tuple(Difference(change.path, _kind(change), changed_fields(change)) for change in changes)
 
 
-def _kind(change: Change) -> Kind:
+def _kind(change: Change) -> ChangeKind:
     if change.before is UNSET:
-        return Kind.ADDED
-    return Kind.REMOVED if change.after is UNSET else Kind.CHANGED
+        return ChangeKind.ADDED
+    return ChangeKind.REMOVED if change.after is UNSET else ChangeKind.CHANGED
 
 
-def fields(change: Change) -> tuple[FieldChange, ...]:
+def changed_fields(change: Change) -> tuple[FieldChange, ...]:
     """List the fields in which the two states of an object differ."""
     return tuple(_differences("", _value(as_bytes(change.before)), _value(as_bytes(change.after))))
 
 
-def field_names(change: Change) -> tuple[str, ...]:
+def changed_field_names(change: Change) -> tuple[str, ...]:
     """Name the topmost fields in which the two states of an object differ."""
     old, new = _value(as_bytes(change.before)), _value(as_bytes(change.after))
     return tuple(name for name in {**old, **new} if old.get(name, UNSET) != new.get(name, UNSET))
@@ -101,7 +101,7 @@ def _join(place: str, name: str) -> str:
 def _masked(place: str, value: Any) -> Any:
     if value is UNSET:
         return UNSET
-    if place.rpartition(".")[2] in SECRETS:
+    if place.rpartition(".")[2] in SECRET_FIELDS:
         return HIDDEN
     if isinstance(value, dict):
         return {name: _masked(name, inner) for name, inner in value.items()}

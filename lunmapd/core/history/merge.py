@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history.changes import Change, diff, patch
+from lunmapd.core.history.changes import Change, diff_maps, patch_map
 
 
 class Merge(Struct, frozen=True):
@@ -16,15 +16,15 @@ class Merge(Struct, frozen=True):
     clashes: tuple[str, ...]
 
 
-def merge(base: Lunmap, ours: Lunmap, theirs: Lunmap) -> Merge:
+def merge_maps(base: Lunmap, ours: Lunmap, theirs: Lunmap) -> Merge:
     """Make the changes from `base` to `ours` in `theirs`, which was made of `base` as well."""
-    their_changes = {change.path: change for change in diff(base, theirs)}
+    their_changes = {change.path: change for change in diff_maps(base, theirs)}
     safe: list[Change] = []
     clashes: list[str] = []
-    for change in diff(base, ours):
+    for change in diff_maps(base, ours):
         their = their_changes.get(change.path)
         if their is None:
             safe.append(change)
         elif their != change:
             clashes.append(change.path)
-    return Merge(patch(theirs, safe), tuple(clashes))
+    return Merge(patch_map(theirs, safe), tuple(clashes))

@@ -7,7 +7,7 @@ from msgspec import Struct
 from lunmapd.core.history.changes import Change, Revision, as_bytes
 
 
-def inverse(changes: Iterable[Change]) -> tuple[Change, ...]:
+def invert_changes(changes: Iterable[Change]) -> tuple[Change, ...]:
     """Return what undoes the changes."""
     return tuple(Change(change.path, change.after, change.before) for change in reversed(tuple(changes)))
 
@@ -19,7 +19,7 @@ class Span(Struct, frozen=True):
     changes: tuple[Change, ...]
 
 
-def span(newest: int, newest_first: Iterable[Revision]) -> Span:
+def span_of(newest: int, newest_first: Iterable[Revision]) -> Span:
     """Put revisions together, of which the first is number `newest`; without any, the span begins after it."""
     oldest = newest + 1
     found: dict[str, Change] = {}

@@ -6,7 +6,7 @@ from msgspec import structs
 
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.lunmap import Chap, Discovery, Document, Initiator, Lunmap, Node
-from lunmapd.core.history.changes import split
+from lunmapd.core.history.changes import split_path
 from lunmapd.core.secrets.sealing import NONCE_BYTES, SecretError, Vault
 
 Change = Callable[[str, str, Chap], Chap]
@@ -40,7 +40,7 @@ def node_path(name: str) -> str:
 
 def put(lunmap: Lunmap, path: str, field: str, chap: Chap | None) -> Lunmap:
     """Return the map with credentials set, or removed. Raises NoSuchObjectError, NoFirstPasswordError."""
-    section, name = split(path)
+    section, name = split_path(path)
     item = lunmap.section(section).get(name)
     if isinstance(item, Node):
         new: Document = structs.replace(item, discovery=_discovery(path, item.discovery, field, chap))

@@ -11,7 +11,7 @@ from lunmapd.core.base.documents import DocumentError, convert
 from lunmapd.core.base.errors import InvalidInputError, Place, Problem
 from lunmapd.core.base.lunmap import SECTIONS, Document, Lunmap, Section
 from lunmapd.core.base.names import parse_portal
-from lunmapd.core.history.changes import build
+from lunmapd.core.history.changes import build_map
 from lunmapd.core.map.source import Source
 
 _SIZE = re.compile(r"(\d{1,20})\s*([KMGTP]i?)?B?", re.IGNORECASE)
@@ -54,7 +54,7 @@ def parse(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, Source]:
                 problems.append(source.problem(error.place, error.reason))
     if problems:
         raise InvalidInputError(problems)
-    return build(sections), source
+    return build_map(sections), source
 
 
 def _sections(source: Source, problems: list[Problem]) -> dict[Section, dict[str, Any]]:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.history.changes import build
+from lunmapd.core.history.changes import build_map
 from lunmapd.core.map.rules import faults
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.chap import admit
@@ -62,7 +62,7 @@ def _document(path: str) -> lio_objects.Key:
 def _without(lunmap: Lunmap, bad: AbstractSet[str]) -> Lunmap:
     if not bad:
         return lunmap
-    return build(
+    return build_map(
         {
             section: {
                 name: item for name, item in lunmap.section(section).items() if f"{section}/{name}" not in bad

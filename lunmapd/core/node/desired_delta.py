@@ -16,7 +16,7 @@ from lunmapd.core.base import names
 from lunmapd.core.base.backings import Block, RamDisk, source
 from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Lunmap, source_on
-from lunmapd.core.history.changes import differing
+from lunmapd.core.history.changes import differing_names
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.chap import admit
 from lunmapd.core.node.desire import suspects
@@ -162,9 +162,13 @@ def _changed_luns(before: Lunmap, after: Lunmap) -> AbstractSet[str] | FullPass:
     """Return the names of the Luns that differ, or why these are not all that matters."""
     if (before.targets, before.groups, before.nodes) != (after.targets, after.groups, after.nodes):
         return FullPass.OTHER_OBJECTS
-    if differing(before.initiators, after.initiators) & before.initiators.keys() & after.initiators.keys():
+    if (
+        differing_names(before.initiators, after.initiators)
+        & before.initiators.keys()
+        & after.initiators.keys()
+    ):
         return FullPass.INITIATOR
-    changed = differing(before.luns, after.luns)
+    changed = differing_names(before.luns, after.luns)
     return changed if len(changed) <= MOST else FullPass.MANY_LUNS
 
 

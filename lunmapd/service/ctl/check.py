@@ -6,7 +6,7 @@ from enum import IntEnum
 import click
 
 from lunmapd.core.base.errors import Exit, LunmapdError
-from lunmapd.core.fleet.lun_paths import Trouble
+from lunmapd.core.fleet.lun_paths import PathProblem
 from lunmapd.core.fleet.status import Standing
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.path_lines import trouble_lines
@@ -51,7 +51,7 @@ def _level(fleet_status: FleetStatus) -> Level:
     return Level.OK if all_well(fleet_status) else Level.WARNING
 
 
-def _outages(fleet_status: FleetStatus) -> list[Trouble]:
+def _outages(fleet_status: FleetStatus) -> list[PathProblem]:
     return [trouble for trouble in fleet_status.lun_troubles if trouble.is_outage]
 
 

@@ -6,10 +6,10 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from lunmapd.client import Allowance, Difference, FieldChange, Revision, differences
-from lunmapd.core.history.fields import Kind
+from lunmapd.core.history.fields import ChangeKind
 from lunmapd.service.ctl.tables import table
 
-_SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
+_SIGNS = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "-", ChangeKind.CHANGED: "~"}
 
 
 class RevisionReport(Struct, frozen=True, omit_defaults=True):
@@ -45,7 +45,7 @@ def difference_lines(changed: Iterable[Difference], *, whole: bool) -> Iterator[
     """Yield a line for each object and changed field; with `whole` also fields of new or removed objects."""
     for difference in changed:
         yield f"{_SIGNS[difference.kind]} {difference.path}"
-        if whole or difference.kind is Kind.CHANGED:
+        if whole or difference.kind is ChangeKind.CHANGED:
             yield from (f"    {_field_line(field)}" for field in difference.fields)
 
 

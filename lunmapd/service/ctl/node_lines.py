@@ -8,7 +8,7 @@ from msgspec import Struct
 from lunmapd.client import Fleet, FleetNode
 from lunmapd.client.fleet import is_silent, seconds_since
 from lunmapd.core.fleet.lag import Lag
-from lunmapd.core.fleet.status import Standing, standing
+from lunmapd.core.fleet.status import Standing, standing_of
 from lunmapd.service.ctl.tables import table
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -68,7 +68,7 @@ def _lag(behind: Lag | None, now: datetime) -> float | None:
 def _standing(node: FleetNode, now: datetime) -> Standing:
     if (node.live is None and node.status is not None) or is_silent(node, now):
         return Standing.UNKNOWN
-    return standing(node.status)
+    return standing_of(node.status)
 
 
 def _retired(name: str, fleet: Fleet) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, Trouble
+from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, PathProblem
 from lunmapd.core.fleet.path_state import DEAD
 from lunmapd.service.ctl.tables import table
 
@@ -46,7 +46,7 @@ def _some(texts: Sequence[str]) -> tuple[str, ...]:
     return (*texts[:_MAX_NAMED], *((f"{more} more",) if more > 0 else ()))
 
 
-def trouble_lines(troubles: Sequence[Trouble]) -> Iterator[str]:
+def trouble_lines(troubles: Sequence[PathProblem]) -> Iterator[str]:
     """Yield which Luns lack paths and why, in a bounded number of lines."""
     for trouble in troubles[:_MAX_LINES]:
         yield f"{_named([f'luns/{lun}' for lun in trouble.luns])}: {_lack(trouble)}"
@@ -59,7 +59,7 @@ def _named(names: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _lack(trouble: Trouble) -> str:
+def _lack(trouble: PathProblem) -> str:
     count = "no path" if trouble.is_cut_off else f"{trouble.usable} of {trouble.intended} paths"
     return f"{count}: {_nodes(trouble.paths) or 'no node serves its targets'}"
 

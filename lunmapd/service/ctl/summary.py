@@ -7,7 +7,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.client import Fleet
-from lunmapd.core.fleet.lun_paths import LostLogin, LunPaths, Trouble, lost_logins, troubles
+from lunmapd.core.fleet.lun_paths import (
+    LostLogin,
+    LunPaths,
+    PathProblem,
+    find_lost_logins,
+    find_path_problems,
+)
 from lunmapd.core.fleet.status import Standing
 from lunmapd.core.history.changes import Staged
 from lunmapd.service.ctl.node_lines import NodeLine, node_line
@@ -25,7 +31,7 @@ class FleetStatus(Struct, frozen=True):
     staged: Staged | None = None
     edited: tuple[str, ...] = ()
     lun_count: int = 0
-    lun_troubles: tuple[Trouble, ...] = ()
+    lun_troubles: tuple[PathProblem, ...] = ()
     lost_logins: tuple[LostLogin, ...] = ()
     luns: tuple[LunPaths, ...] | None = None
 
@@ -43,8 +49,8 @@ def summary(fleet: Fleet, *, luns: bool = False) -> FleetStatus:
         snapshot.staged,
         tuple(snapshot.edited),
         len(paths),
-        troubles(paths),
-        lost_logins(paths),
+        find_path_problems(paths),
+        find_lost_logins(paths),
         paths if luns else None,
     )
 

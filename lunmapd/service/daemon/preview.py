@@ -18,7 +18,7 @@ from lunmapd.agent.state.map_snapshot import FILE, Kept, replay
 from lunmapd.agent.state.seen_file import PastFile, Terms, recalled
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import At
+from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desire, desire
 from lunmapd.core.node.failure import Failure
@@ -113,7 +113,7 @@ def preview(settings: Settings) -> Preview:
 
 def _known(directory: Path, node: str, snapshot: Snapshot, vault: Vault, want: Desire) -> Known | None:
     """Return what the daemon saw of this same map, None when it has seen none of it."""
-    at = At(snapshot.cluster, snapshot.revision, snapshot.digest)
+    at = HistoryPoint(snapshot.cluster, snapshot.revision, snapshot.digest)
     past = PastFile(directory).recall(Terms(at, node, read_identity().boot, vault.keyring.ids))
     return None if past is None else recalled(past, want)
 

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history.changes import Revision, diff
-from lunmapd.core.history.fields import field_names
-from lunmapd.core.history.merge import merge
+from lunmapd.core.history.changes import Revision, diff_maps
+from lunmapd.core.history.fields import changed_field_names
+from lunmapd.core.history.merge import merge_maps
 from lunmapd.store.commit.commit_errors import (
     BusyError,
     Clash,
@@ -107,7 +107,7 @@ def _rebase(
     if latest.digest == before.digest:
         return after
     there = effective_map(latest)
-    merged = merge(effective_map(before), after, there)
+    merged = merge_maps(effective_map(before), after, there)
     if merged.clashes:
         raise ConflictError(latest.revision, list(_clashes(session, before, latest, merged.clashes)))
     if found := check(there, merged.lunmap):
@@ -124,7 +124,9 @@ def _clashes(
     for revision in read_revisions(session, range(latest.revision, oldest, -1)):
         for change in revision.changes:
             authors.setdefault(change.path, revision)
-    changes = {change.path: change for change in diff(effective_map(before), effective_map(latest))}
+    changes = {change.path: change for change in diff_maps(effective_map(before), effective_map(latest))}
     for path in clashing:
         by = authors.get(path)
-        yield Clash(path, field_names(changes[path]), by.author if by else "", by.revision if by else 0)
+        yield Clash(
+            path, changed_field_names(changes[path]), by.author if by else "", by.revision if by else 0
+        )

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap
-from lunmapd.core.history import digest as digests
 from lunmapd.core.history.changes import (
     Allowance,
     Change,
@@ -16,11 +15,12 @@ from lunmapd.core.history.changes import (
     Revision,
     Staged,
     as_raw,
-    data_at,
-    diff,
-    patch_digest,
-    split,
+    diff_maps,
+    document_at,
+    patch_map_digest,
+    split_path,
 )
+from lunmapd.core.history.digest import replace_document, show_digest
 from lunmapd.store.session import paths
 from lunmapd.store.tree.snapshot import Snapshot, edits_explained
 
@@ -109,8 +109,8 @@ def content_from_map(before: Snapshot, after: Lunmap) -> Content | None:
     Changes that were made around the tools are taken in: they stay unless `after` says otherwise, in canonical
     form, and are recorded. An unreadable object stays unless `after` has one of its name.
     """
-    touched = {change.path for change in diff(before.lunmap, after)} | before.edited.keys()
-    wanted = {path: data_at(after, path) for path in touched}
+    touched = {change.path for change in diff_maps(before.lunmap, after)} | before.edited.keys()
+    wanted = {path: document_at(after, path) for path in touched}
     return content_from_documents(
         before, {path: data for path, data in wanted.items() if data or path not in before.unreadable}
     )
@@ -126,7 +126,7 @@ def content_from_documents(before: Snapshot, wanted: Mapping[str, bytes | None])
 
 def _ordered(found: Iterable[str]) -> list[str]:
     order = tuple(SECTIONS)
-    return sorted(found, key=lambda path: (order.index(split(path)[0]), path))
+    return sorted(found, key=lambda path: (order.index(split_path(path)[0]), path))
 
 
 def _step(before: Snapshot, path: str, new: bytes | None) -> WriteStep | None:
@@ -189,10 +189,10 @@ def _writes(what: Content) -> Iterator[Write]:
 def _record(tip: Tip, what: Content, signature: Signature, part: int = 0) -> Revision:
     changes = tuple(step.change for step in what.steps if step.change is not None)
     value = int(tip.digest, 16)
-    value = patch_digest(value, changes) if tip.known else _digest(value, _writes(what))
+    value = patch_map_digest(value, changes) if tip.known else _digest(value, _writes(what))
     return Revision(
         tip.revision + 1,
-        digests.show(value),
+        show_digest(value),
         signature.author,
         signature.time(),
         signature.message,
@@ -205,5 +205,5 @@ def _record(tip: Tip, what: Content, signature: Signature, part: int = 0) -> Rev
 
 def _digest(value: int, writes: Iterable[Write]) -> int:
     for write in writes:
-        value = digests.replace(value, write.path, write.before, write.after)
+        value = replace_document(value, write.path, write.before, write.after)
     return value

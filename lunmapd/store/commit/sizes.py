@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from lunmapd.core.base.documents import encode
-from lunmapd.core.history.batching import Size, pack
+from lunmapd.core.history.batching import TransactionSize, split_into_batches
 from lunmapd.core.history.changes import as_bytes
 from lunmapd.store.commit.draft import Content, Draft, Signature, Write, WriteStep
 from lunmapd.store.session.limits import TooLargeError, check_document
@@ -15,7 +15,7 @@ MAX_OPERATIONS = 1000
 MAX_NOTE = 8 * 1024
 _OVERHEAD = 64  # an upper bound of what each operation adds: header, lengths and version
 _CHANGE = 64  # an upper bound of what the record of a change adds to its path and documents
-_FRAME = Size(3, 2048)  # identity, head and revision, without the note
+_FRAME = TransactionSize(3, 2048)  # identity, head and revision, without the note
 
 
 class WriteOverhead(Struct, frozen=True):
@@ -38,36 +38,36 @@ def check_content(what: Content, signature: Signature) -> None:
 def fits(prepared: Draft, extra: WriteOverhead) -> bool:
     """Tell whether a draft goes into one transaction."""
     operations = prepared.all_writes()
-    size = Size(len(operations) + 1, sum(_write(write, extra) for write in operations))
-    return size.fits(Size(MAX_OPERATIONS, MAX_COMMIT))
+    size = TransactionSize(len(operations) + 1, sum(_write(write, extra) for write in operations))
+    return size.fits(TransactionSize(MAX_OPERATIONS, MAX_COMMIT))
 
 
 def batches(writes: Iterable[Write], extra: WriteOverhead) -> Iterator[tuple[Write, ...]]:
     """Divide writes into transactions, each with room for a check."""
-    limit = Size(MAX_OPERATIONS - 1, MAX_COMMIT - _OVERHEAD - extra.root)
-    return pack(writes, lambda write: Size(1, _write(write, extra)), limit)
+    limit = TransactionSize(MAX_OPERATIONS - 1, MAX_COMMIT - _OVERHEAD - extra.root)
+    return split_into_batches(writes, lambda write: TransactionSize(1, _write(write, extra)), limit)
 
 
 def divide(
     steps: Iterable[WriteStep], signature: Signature, extra: WriteOverhead
 ) -> list[tuple[WriteStep, ...]]:
     """Divide the steps of a large commit into parts that go into one transaction each."""
-    frame = _FRAME.plus(Size(0, 2 * _note(signature) + _FRAME.operations * extra.root + extra.acl))
-    limit = Size(MAX_OPERATIONS - frame.operations, MAX_COMMIT - frame.bytes)
-    return list(pack(steps, lambda step: _step(step, extra), limit))
+    frame = _FRAME.plus(TransactionSize(0, 2 * _note(signature) + _FRAME.operations * extra.root + extra.acl))
+    limit = TransactionSize(MAX_OPERATIONS - frame.operations, MAX_COMMIT - frame.bytes)
+    return list(split_into_batches(steps, lambda step: _step(step, extra), limit))
 
 
 def _note(signature: Signature) -> int:
     return len(encode((signature.author, signature.message)))
 
 
-def _step(step: WriteStep, extra: WriteOverhead) -> Size:
+def _step(step: WriteStep, extra: WriteOverhead) -> TransactionSize:
     written = _write(step.write, extra) if step.write else 0
     recorded = 0
     if step.change:
         states = (as_bytes(step.change.before), as_bytes(step.change.after))
         recorded = _CHANGE + len(step.change.path) + sum(len(state or b"") for state in states)
-    return Size(1 if step.write else 0, written + recorded)
+    return TransactionSize(1 if step.write else 0, written + recorded)
 
 
 def _write(write: Write, extra: WriteOverhead) -> int:

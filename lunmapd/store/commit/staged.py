@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap
-from lunmapd.core.history.changes import Head, Revision, build
+from lunmapd.core.history.changes import Head, Revision, build_map
 from lunmapd.core.history.spans import objects_at
 from lunmapd.store.commit.commit_errors import NothingStagedError, StagedError, TakenOverError
 from lunmapd.store.commit.commit_options import CommitOptions
@@ -36,7 +36,7 @@ class StagedCommit(Struct, frozen=True):
             }
             for section in SECTIONS
         }
-        return build(sections)
+        return build_map(sections)
 
 
 def read_staged(session: Session) -> StagedCommit:

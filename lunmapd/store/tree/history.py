@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from lunmapd.core.base.documents import DocumentError
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history import digest as digests
-from lunmapd.core.history.changes import Revision, as_bytes, patch, patch_digest
+from lunmapd.core.history.changes import Revision, as_bytes, patch_map, patch_map_digest
 from lunmapd.core.history.checkpoint import Checkpoint
-from lunmapd.core.history.spans import Span, inverse, span
+from lunmapd.core.history.digest import EMPTY_DIGEST, show_digest
+from lunmapd.core.history.spans import Span, invert_changes, span_of
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError
 from lunmapd.store.session.session import Session
@@ -59,15 +59,15 @@ def map_at(session: Session, snapshot: Snapshot, revision: int) -> Lunmap:
     """
     if not 0 <= revision <= snapshot.revision:
         raise NoSuchRevisionError(revision, snapshot.revision)
-    changes = inverse(_span_since(session, snapshot, revision).changes)
+    changes = invert_changes(_span_since(session, snapshot, revision).changes)
     now = recorded_map(snapshot)
     if now is None:
         raise HistoryUnknownError
-    then = digests.show(patch_digest(int(snapshot.head_digest, 16), changes))
+    then = show_digest(patch_map_digest(int(snapshot.head_digest, 16), changes))
     if then != _digest_at(session, revision, snapshot.revision):
         raise _not_leading_back(session, revision)
     try:
-        return patch(now, changes)
+        return patch_map(now, changes)
     except DocumentError as error:
         raise DamagedError(session.path(paths.REVISIONS), str(error)) from None
 
@@ -89,7 +89,7 @@ def checkpoint_at(session: Session, snapshot: Snapshot, revision: int) -> Checkp
 
 def _span_since(session: Session, snapshot: Snapshot, revision: int) -> Span:
     newest = snapshot.revision
-    found = span(newest, walk_revisions(session, newest, revision + 1))
+    found = span_of(newest, walk_revisions(session, newest, revision + 1))
     if found.oldest != revision + 1:
         raise _trimmed(session, revision, newest)
     return found
@@ -101,7 +101,7 @@ def _not_leading_back(session: Session, revision: int) -> DamagedError:
 
 def _digest_at(session: Session, revision: int, newest: int) -> str:
     if revision == 0:
-        return digests.show(digests.EMPTY)
+        return show_digest(EMPTY_DIGEST)
     return read_revision(session, revision, newest).digest
 
 

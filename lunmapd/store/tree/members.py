@@ -8,7 +8,7 @@ from kazoo.protocol.states import ZnodeStat
 
 from lunmapd.core.base.access import MEMBERS, Role
 from lunmapd.core.base.documents import DocumentError, decode, encode
-from lunmapd.core.fleet.status import Live, NodeStatus, Standing, standing
+from lunmapd.core.fleet.status import Live, NodeStatus, Standing, standing_of
 from lunmapd.core.node.observed import Login
 from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError
@@ -162,7 +162,7 @@ def read_logins(session: Session) -> dict[str, frozenset[Login]]:
     return {
         name: frozenset(found.status.logins)
         for name, found in read_fleet(session).items()
-        if found.live and found.status and standing(found.status) in _SERVING
+        if found.live and found.status and standing_of(found.status) in _SERVING
     }
 
 

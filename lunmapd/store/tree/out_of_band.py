@@ -1,7 +1,7 @@
 """What was changed around the tools, in words."""
 
 from lunmapd.core.history.changes import Change, as_raw
-from lunmapd.core.history.fields import field_names
+from lunmapd.core.history.fields import changed_field_names
 from lunmapd.store.tree.snapshot import Snapshot
 
 _MAX_NAMED = 20
@@ -22,5 +22,5 @@ def _describe(snapshot: Snapshot, path: str) -> str:
         return f"{path} added"
     if found is None:
         return f"{path} removed"
-    names = field_names(Change(path, as_raw(recorded), as_raw(found)))
+    names = changed_field_names(Change(path, as_raw(recorded), as_raw(found)))
     return f"{path} edited ({', '.join(names) or 'its spelling'})"

@@ -9,7 +9,7 @@ from lunmapd.core.base.documents import DocumentError
 from lunmapd.core.base.events import Event, FullRead
 from lunmapd.core.base.lunmap import EMPTY_MAP, Lunmap
 from lunmapd.core.history.changes import Head
-from lunmapd.core.history.spans import objects_at, span
+from lunmapd.core.history.spans import objects_at, span_of
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import (
     DamagedError,
@@ -116,7 +116,7 @@ def _with_edits(session: Session, snapshot: Snapshot) -> Snapshot:
     if not snapshot.has_edits:
         return snapshot
     base = newest_checkpoint(session, snapshot.revision)
-    newer = span(snapshot.revision, walk_revisions(session, snapshot.revision, base.revision + 1))
+    newer = span_of(snapshot.revision, walk_revisions(session, snapshot.revision, base.revision + 1))
     return replace(snapshot, edited=find_edits(snapshot, newer, base))
 
 

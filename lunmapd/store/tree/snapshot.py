@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap, Section
-from lunmapd.core.history import digest as digests
 from lunmapd.core.history.changes import (
     Allowance,
     Change,
@@ -16,13 +15,14 @@ from lunmapd.core.history.changes import (
     Staged,
     as_bytes,
     as_raw,
-    build,
-    data_at,
-    patch,
-    patch_digest,
-    split,
+    build_map,
+    document_at,
+    patch_map,
+    patch_map_digest,
+    split_path,
 )
 from lunmapd.core.history.checkpoint import Checkpoint
+from lunmapd.core.history.digest import digest_documents, replace_document, show_digest
 from lunmapd.core.history.spans import Span
 from lunmapd.core.node.out_of_band import judge, recorded_luns
 
@@ -92,7 +92,7 @@ class Snapshot(Struct, frozen=True):
         """Return the bytes of an object as they are in the tree, None when there is none."""
         if path in self.raw:
             return self.raw[path]
-        return data_at(self.lunmap, path)
+        return document_at(self.lunmap, path)
 
     def paths(self) -> set[str]:
         """Return the paths of all objects in the tree, readable or not."""
@@ -115,7 +115,7 @@ def assemble(
     unreadable: dict[str, str] = {}
     raw: dict[str, bytes] = {}
     for path, found in objects.items():
-        section, name = split(path)
+        section, name = split_path(path)
         try:
             document = decode(found.data, SECTIONS[section], (section, name))
         except DocumentError as error:
@@ -129,10 +129,10 @@ def assemble(
     return Snapshot(
         cluster=meta.cluster,
         revision=head.revision,
-        digest=digests.show(digests.total((path, found.data) for path, found in objects.items())),
+        digest=show_digest(digest_documents((path, found.data) for path, found in objects.items())),
         head_digest=head.digest,
         head_version=head_version,
-        lunmap=build(sections),
+        lunmap=build_map(sections),
         unreadable=unreadable,
         raw=raw,
         versions={path: found.version for path, found in objects.items() if found.version != ANY_VERSION},
@@ -162,8 +162,8 @@ def edits_explained(snapshot: Snapshot) -> bool:
     """Whether `edited` explains all of the difference between what there is and what head says."""
     value = int(snapshot.digest, 16)
     for path, data in snapshot.edited.items():
-        value = digests.replace(value, path, snapshot.data(path), data)
-    return digests.show(value) == snapshot.head_digest
+        value = replace_document(value, path, snapshot.data(path), data)
+    return show_digest(value) == snapshot.head_digest
 
 
 def recorded_map(snapshot: Snapshot) -> Lunmap | None:
@@ -171,7 +171,7 @@ def recorded_map(snapshot: Snapshot) -> Lunmap | None:
     if not edits_explained(snapshot):
         return None
     edits = (Change(path, after=as_raw(data)) for path, data in snapshot.edited.items())
-    return patch(snapshot.lunmap, edits) if snapshot.edited else snapshot.lunmap
+    return patch_map(snapshot.lunmap, edits) if snapshot.edited else snapshot.lunmap
 
 
 def effective_map(snapshot: Snapshot) -> Lunmap:
@@ -191,8 +191,8 @@ def map_with_identities(snapshot: Snapshot) -> Lunmap:
 def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[Revision]) -> Snapshot | None:
     """Bring a clean Snapshot forward by revisions; None when they don't lead to `head`. Raises DocumentError."""
     changes = [change for revision in revisions for change in revision.changes]
-    value = patch_digest(int(known.digest, 16), changes)
-    if digests.show(value) != head.digest:
+    value = patch_map_digest(int(known.digest, 16), changes)
+    if show_digest(value) != head.digest:
         return None
     changed = {change.path for change in changes}
     return replace(
@@ -201,7 +201,7 @@ def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[
         digest=head.digest,
         head_digest=head.digest,
         head_version=head_version,
-        lunmap=patch(known.lunmap, changes),
+        lunmap=patch_map(known.lunmap, changes),
         versions={path: version for path, version in known.versions.items() if path not in changed},
         confirmed=head.confirmed,
         staged=head.staged,

@@ -2,7 +2,7 @@
 
 from lunmapd import __version__
 from lunmapd.core.base.documents import encode
-from lunmapd.core.history.backup import FORMAT, NUMBER, Backup, Title
+from lunmapd.core.history.backup import BACKUP_FORMAT, BACKUP_FORMAT_NUMBER, Backup, Title
 from lunmapd.core.history.changes import Head
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import UnsteadyError
@@ -24,7 +24,9 @@ def read_backup(session: Session, time: str) -> Backup:
         snapshot = read_tree(session)
         history = _history(session, snapshot.revision)
         if history is not None:
-            title = Title(FORMAT, NUMBER, snapshot.cluster, snapshot.revision, time, __version__)
+            title = Title(
+                BACKUP_FORMAT, BACKUP_FORMAT_NUMBER, snapshot.cluster, snapshot.revision, time, __version__
+            )
             return Backup(title, {**_map(snapshot), **history})
     raise UnsteadyError(_ATTEMPTS)
 

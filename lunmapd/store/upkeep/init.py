@@ -7,8 +7,8 @@ from kazoo.security import ACL
 
 from lunmapd.core.base.access import WORLD, Identity, May
 from lunmapd.core.base.documents import encode
-from lunmapd.core.history import digest as digests
 from lunmapd.core.history.changes import Head
+from lunmapd.core.history.digest import EMPTY_DIGEST, show_digest
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.commit.send import SendFailure, submit
 from lunmapd.store.session import paths
@@ -39,7 +39,7 @@ def initialise(session: Session, *, closed: bool = False) -> str:
     writes = (
         Write(paths.META, None, encode(meta)),
         Write(paths.tree_id(meta.cluster, meta.incarnation), None, b""),
-        Write(paths.HEAD, None, encode(Head(0, digests.show(digests.EMPTY)))),
+        Write(paths.HEAD, None, encode(Head(0, show_digest(EMPTY_DIGEST)))),
         *(Write(parent, None, b"") for parent in paths.PARENTS),
     )
     for _ in range(_ATTEMPTS):

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history.changes import Change, Revision, as_raw, patch
+from lunmapd.core.history.changes import Change, Revision, as_raw, patch_map
 from lunmapd.store.commit.commit_errors import StagedError
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import Content, Write, content_from_documents, tip_of
@@ -70,7 +70,7 @@ def convert_map(lunmap: Lunmap, convert: Converter) -> Lunmap:
     """Return a map of any schema as one of this schema."""
     documents = {f"{section}/{name}": encode(document) for section, name, document in lunmap.documents()}
     changes = (Change(path, after=as_raw(data)) for path, data in convert(documents).items())
-    return patch(lunmap, changes)
+    return patch_map(lunmap, changes)
 
 
 def _refuse_old_nodes(session: Session) -> None:

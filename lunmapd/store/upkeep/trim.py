@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from lunmapd.core.base.documents import encode
-from lunmapd.core.history.checkpoint import Checkpoint, Header, pack
+from lunmapd.core.history.checkpoint import Checkpoint, CheckpointHeader, pack_checkpoint
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.commit.send import submit_in_tree
 from lunmapd.store.session import paths
@@ -60,8 +60,8 @@ def write_checkpoint(session: Session, tree_id: str, checkpoint: Checkpoint) -> 
     Chunks are only ever made, never changed, and the header comes last: whoever writes the same one at the same time,
     or wrote a part of it before, does no harm.
     """
-    chunks = pack(checkpoint)
-    header = Header(checkpoint.revision, checkpoint.digest, len(chunks))
+    chunks = pack_checkpoint(checkpoint)
+    header = CheckpointHeader(checkpoint.revision, checkpoint.digest, len(chunks))
     path = paths.checkpoint(checkpoint.revision)
     submit_in_tree(session, tree_id, (Write(path, None, b""),))
     for index, chunk in enumerate(chunks):

@@ -15,9 +15,9 @@ from lunmapd.agent.reconcile.reconcile import reconcile
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
 from lunmapd.core.base.documents import decode, encode
-from lunmapd.core.fleet.status import At
-from lunmapd.core.history import digest
-from lunmapd.core.history.changes import Head, Revision, diff, map_digest, patch_digest
+from lunmapd.core.fleet.status import HistoryPoint
+from lunmapd.core.history.changes import Head, Revision, diff_maps, map_digest, patch_map_digest
+from lunmapd.core.history.digest import show_digest
 from lunmapd.core.secrets.sealing import Keyring, Vault
 from lunmapd.lio.worker.kernel import Kernel
 from lunmapd.store.tree.snapshot import Snapshot, advance
@@ -45,13 +45,13 @@ class Node:
         """Return the revision that leads from the map that is followed to this one, as it lies in ZooKeeper."""
         known = self.snapshot
         assert known is not None
-        changes = diff(known.lunmap, lunmap)
-        value = digest.show(patch_digest(int(known.digest, 16), changes))
+        changes = diff_maps(known.lunmap, lunmap)
+        value = show_digest(patch_map_digest(int(known.digest, 16), changes))
         return encode(Revision(known.revision + 1, value, "bench", _TIME, "", changes))
 
     def start(self, lunmap: Lunmap) -> None:
         """Follow a map as it was read as a whole."""
-        value = digest.show(map_digest(lunmap))
+        value = show_digest(map_digest(lunmap))
         self._turn(Snapshot("bench", 1, value, value, 1, lunmap))
 
     def follow(self, record: bytes) -> None:
@@ -76,7 +76,7 @@ class Node:
             NODE, snapshot.revision, snapshot.lunmap, {}, Vault("bench", Keyring()), confirmed=lambda: None
         )
         result = reconcile(self.kernel, self._claims, orders, self._memory)
-        at = At("bench", snapshot.revision, snapshot.digest)
+        at = HistoryPoint("bench", snapshot.revision, snapshot.digest)
         self._status = next_status(self._status, Turn(at, result), _TIME)
         assert result.converged, (result.failures, result.left[:1])
 

@@ -13,7 +13,7 @@ from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.state.machine_id import Identity
 from lunmapd.core.base.messages import Message
-from lunmapd.core.fleet.status import APPLIED, Standing, standing
+from lunmapd.core.fleet.status import APPLIED, Standing, standing_of
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Session as Login
 from lunmapd.core.planning.drift import CLASSES
@@ -94,7 +94,7 @@ def test_with_report_it_stays_and_the_map_is_carried_out(
         f"somebody changed 1 objects by hand, and they stay so, since the setting 'drift' says report: {lio_objects.show_key(key)}"
         in message(reporting_agent, APPLIED)
     )
-    assert standing(reporting_agent.status) is Standing.DEGRADED
+    assert standing_of(reporting_agent.status) is Standing.DEGRADED
     looks = make.kernel.looks
     put(session, many(*range(2, 12)))
     reporting_agent.turn()

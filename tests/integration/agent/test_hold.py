@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.core.base.lunmap import Initiator, NodeState
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import APPLIED, STORE, Standing, standing
+from lunmapd.core.fleet.status import APPLIED, STORE, Standing, standing_of
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.guard import Limits
@@ -33,7 +33,7 @@ def test_a_mass_removal_waits_for_a_confirmation(session: Session, make: Nodes) 
     assert make.kernel.done == []
     assert conditions(agent)[APPLIED] == "RemovalHeld"
     assert "revision 2 would remove 8 of 10 mapped LUNs of this node" in message(agent, APPLIED)
-    assert standing(agent.status) is Standing.HELD
+    assert standing_of(agent.status) is Standing.HELD
     assert (agent.status.observed, applied(agent)) != (None, 2)
     confirm(session, 2)
     assert agent.turn().converged

@@ -9,7 +9,7 @@ from lunmapd.agent.loop.registration import Member
 from lunmapd.agent.state.machine_id import Identity
 from lunmapd.client import Client, InvalidInputError, Note, UnexpectedRevisionError
 from lunmapd.core.base.lunmap import Lunmap, Node, NodeState, PortalGroup, Scope, Shared, Target
-from lunmapd.core.fleet.status import APPLIED, At, NodeStatus, Standing, standing
+from lunmapd.core.fleet.status import APPLIED, HistoryPoint, NodeStatus, Standing, standing_of
 from lunmapd.core.node.observed import Login as Seen
 from lunmapd.core.node.observed import Session as Login
 from lunmapd.core.planning.plan import Disruption
@@ -40,7 +40,7 @@ def test_a_lun_in_use_stays_until_its_initiator_is_gone(session: Session, make: 
     assert shown(make.kernel) == {"l1", "l2", "l3"}
     assert conditions(agent)[APPLIED] == "Held"
     assert f"data-unreachable for {H}, logged in now" in message(agent, APPLIED)
-    assert standing(agent.status) is Standing.HELD
+    assert standing_of(agent.status) is Standing.HELD
     assert {(failing.lun, failing.reason) for failing in agent.status.failing} >= {("l1", "Held")}
     make.kernel.sessions = ()
     assert agent.turn().converged
@@ -120,7 +120,7 @@ def test_another_node_is_a_way_out_for_who_is_logged_in_there(
     make.kernel.sessions = LOGGED_IN
     other = Member(session, "n2", Identity("m2", "b2"), utc_now())
     other.join()
-    at, logins = At("c", 1, "d"), (Seen(T, H),) if there else ()
+    at, logins = HistoryPoint("c", 1, "d"), (Seen(T, H),) if there else ()
     other.report(NodeStatus("b2", "1", utc_now(), at, at, logins=logins))
     drained = _two_nodes()
     put(

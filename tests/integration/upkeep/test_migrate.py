@@ -9,7 +9,7 @@ from lunmapd.client import Client, Note, OlderSchemaError, OldNodesError
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target
 from lunmapd.core.fleet.status import Live
-from lunmapd.core.history.migrate import to_schema_2
+from lunmapd.core.history.migrate import migrate_to_schema_2
 from lunmapd.store.commit.commit_errors import StagedError, TakenOverError
 from lunmapd.store.commit.commit_options import CommitOptions, CommitProgress, ignore_progress
 from lunmapd.store.commit.draft import Signature
@@ -79,7 +79,7 @@ def leave(session: Session) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        migrate(session, to_schema_2, terms(stop))
+        migrate(session, migrate_to_schema_2, terms(stop))
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_tree_is_migrated_in_one_commit(tree: Session) -> None:
     """Documents, schema, and the places of the nodes change together, and the history goes on."""
     known = read_tree(tree)
-    made = migrate(tree, to_schema_2, terms())
+    made = migrate(tree, migrate_to_schema_2, terms())
     assert made is not None
     assert (made.revision, len(made.changes)) == (2, COUNT)
     now = read_tree(tree)
@@ -101,7 +101,7 @@ def test_a_tree_is_migrated_in_one_commit(tree: Session) -> None:
     with Shell(tree) as shell:
         assert shell.children("") == sorted((paths.META, paths.HEAD, *paths.PARENTS))
         assert shell.children(paths.META) == [f"{now.cluster}.0"]
-    assert migrate(tree, to_schema_2, terms()) is None
+    assert migrate(tree, migrate_to_schema_2, terms()) is None
     assert Client(tree).map_at(1) == former_map()
 
 
@@ -119,7 +119,7 @@ def test_only_a_migrated_tree_is_committed_to(tree: Session) -> None:
 
 def test_a_tree_without_anything_to_convert_is_migrated(former: Session) -> None:
     """An empty map changes its schema, by a revision that changes no object."""
-    made = migrate(former, to_schema_2, terms())
+    made = migrate(former, migrate_to_schema_2, terms())
     assert made is not None
     assert (made.revision, made.changes) == (1, ())
     assert read_tree(former).schema == 2
@@ -131,17 +131,17 @@ def test_nodes_of_the_former_version_stop_it(tree: Session) -> None:
     with Shell(tree) as shell:
         shell.create("live/n2", b"{}", ephemeral=True)
         with pytest.raises(OldNodesError, match="n2") as caught:
-            migrate(tree, to_schema_2, terms())
+            migrate(tree, migrate_to_schema_2, terms())
     assert caught.value.nodes == ["n2"]
     assert read_tree(tree).schema == 1
-    assert migrate(tree, to_schema_2, terms()) is not None
+    assert migrate(tree, migrate_to_schema_2, terms()) is not None
 
 
 def test_upgraded_nodes_stay_registered(tree: Session) -> None:
     """Nodes that run this version already are as alive after the migration as before."""
     live = Live("m", "b", "2", NOW)
     register(tree, "n1", live)
-    migrate(tree, to_schema_2, terms())
+    migrate(tree, migrate_to_schema_2, terms())
     assert read_fleet(tree)["n1"].live == live
 
 
@@ -149,7 +149,7 @@ def test_a_document_that_cant_be_read_stays(tree: Session) -> None:
     """Garbage is nobody's reason not to migrate; it is still there to be mended."""
     with Shell(tree) as shell:
         shell.set("luns/l7", b"garbage")
-    migrate(tree, to_schema_2, terms())
+    migrate(tree, migrate_to_schema_2, terms())
     now = read_tree(tree)
     assert (now.schema, set(now.unreadable)) == (2, {"luns/l7"})
     assert now.lunmap.luns["l8"].shared == CHOICE
@@ -163,7 +163,7 @@ def test_half_a_migration_is_seen_by_nobody(tree: Session, connect: Connect) -> 
     for found in (read_tree(connect()), refresh(tree, known)):
         assert (found.schema, found.lunmap, found.has_edits) == (1, former_map(), False)
     with pytest.raises(StagedError):
-        migrate(tree, to_schema_2, terms())
+        migrate(tree, migrate_to_schema_2, terms())
 
 
 @pytest.mark.usefixtures("small")
@@ -172,11 +172,11 @@ def test_a_migration_is_resumed(tree: Session, connect: Connect) -> None:
     leave(tree)
     late = read_staged(tree)
     other = connect()
-    assert resume_migration(other, read_staged(other), to_schema_2, terms()).part == 3
+    assert resume_migration(other, read_staged(other), migrate_to_schema_2, terms()).part == 3
     now = read_tree(tree)
     assert (now.schema, now.lunmap, now.staged, now.has_edits) == (2, today(), None, False)
     with pytest.raises(TakenOverError):
-        resume_migration(tree, late, to_schema_2, terms())
+        resume_migration(tree, late, migrate_to_schema_2, terms())
 
 
 @pytest.mark.usefixtures("small")
@@ -186,7 +186,7 @@ def test_a_migration_is_undone(tree: Session) -> None:
     undo_commit(tree, read_staged(tree), terms())
     now = read_tree(tree)
     assert (now.schema, now.lunmap, now.staged, now.has_edits) == (1, former_map(), None, False)
-    assert migrate(tree, to_schema_2, terms()) is not None
+    assert migrate(tree, migrate_to_schema_2, terms()) is not None
     assert read_tree(tree).lunmap == today()
 
 
@@ -199,7 +199,7 @@ def test_a_lost_connection_migrates_once(tree: Session, connect: Connect, broken
         through = connect(relay.hosts)
         read_tree(through)
         relay.next_break, relay.spare = broken, passed
-        assert migrate(through, to_schema_2, terms()) is not None
+        assert migrate(through, migrate_to_schema_2, terms()) is not None
         through.close()
     now = read_tree(tree)
     assert (now.schema, now.revision, now.lunmap) == (2, 4, today())
@@ -211,10 +211,10 @@ def test_of_two_migrations_one_is_made(tree: Session, connect: Connect) -> None:
 
     def meanwhile(_done: int, _total: int) -> None:
         with suppress(StagedError):
-            migrate(other, to_schema_2, terms())
+            migrate(other, migrate_to_schema_2, terms())
 
-    assert migrate(tree, to_schema_2, terms(meanwhile)) is not None
-    assert migrate(other, to_schema_2, terms()) is None
+    assert migrate(tree, migrate_to_schema_2, terms(meanwhile)) is not None
+    assert migrate(other, migrate_to_schema_2, terms()) is None
     assert (read_tree(tree).revision, read_tree(tree).lunmap) == (2, today())
 
 

@@ -43,7 +43,7 @@ def expected(number: int) -> Lunmap:
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a checkpoint of several chunks, and remove revisions by threes."""
-    monkeypatch.setattr("lunmapd.core.history.checkpoint.CHUNK", 80)
+    monkeypatch.setattr("lunmapd.core.history.checkpoint.CHUNK_SIZE", 80)
     monkeypatch.setattr("lunmapd.store.upkeep.trim.MAX_BATCH", 3)
 
 

@@ -24,8 +24,8 @@ from chaos.history import (
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lun, Lunmap, Map
-from lunmapd.core.history import digest as digests
-from lunmapd.core.history.changes import Change, Head, Revision, as_bytes, as_raw, diff, map_digest
+from lunmapd.core.history.changes import Change, Head, Revision, as_bytes, as_raw, diff_maps, map_digest
+from lunmapd.core.history.digest import replace_document, show_digest
 from lunmapd.core.node.project import PORT_ID, project
 
 LAST = 8
@@ -57,8 +57,8 @@ MAPS = maps()
 
 def revision(number: int) -> Revision:
     """Return the revision that leads to the map of this number."""
-    changes = diff(MAPS[number - 1], MAPS[number])
-    digest = digests.show(map_digest(MAPS[number]))
+    changes = diff_maps(MAPS[number - 1], MAPS[number])
+    digest = show_digest(map_digest(MAPS[number]))
     return Revision(number, digest, "w1", "2026-01-01T00:00:00Z", f"w1/{number}/1", changes)
 
 
@@ -246,8 +246,8 @@ def test_what_is_wrong_is_found(wrong: str) -> None:
 def test_a_map_that_breaks_a_rule_is_found() -> None:
     """A commit of a map that could not be served is found, though it is recorded as it should be."""
     bad = replace(MAPS[LAST], nodes={})
-    changes = diff(MAPS[LAST], bad)
-    digest = digests.show(map_digest(bad))
+    changes = diff_maps(MAPS[LAST], bad)
+    digest = show_digest(map_digest(bad))
     added = Revision(LAST + 1, digest, "w1", "2026-01-01T00:00:00Z", "w1/9/1", changes)
     history = replace(GOOD, tree=replace(GOOD.tree, revisions=(*REVISIONS, added)))
     assert "each state keeps the rules" in promises(history)
@@ -279,8 +279,8 @@ def test_a_new_life_may_begin_where_the_last_ended() -> None:
 def with_garbage(number: int) -> str:
     """Return the digest of a revision's map with the garbage in it; the Lun is what revision 6 made it."""
     good = encode(MAPS[6].luns["l0"])
-    value = digests.replace(int(REVISIONS[number - 1].digest, 16), SMEARED, good, GARBAGE)
-    return digests.show(value)
+    value = replace_document(int(REVISIONS[number - 1].digest, 16), SMEARED, good, GARBAGE)
+    return show_digest(value)
 
 
 def adopted() -> History:

@@ -14,7 +14,7 @@ from lunmapd.agent.state.claims import Claims, ClaimsUnreadableError, ClaimsUnwr
 from lunmapd.agent.state.machine_id import NoIdentityError, read_identity
 from lunmapd.core.base.events import WakeCause
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import APPLIED, MAX_FAILING, MAX_LOGINS, STORE, At
+from lunmapd.core.fleet.status import APPLIED, MAX_FAILING, MAX_LOGINS, STORE, HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import LOGGED_IN, Login, Observed, Session
@@ -22,7 +22,7 @@ from lunmapd.core.planning.plan import Action, Step
 from lunmapd.store.session.errors import UnreachableError
 
 T = "iqn.2026-01.org.example:t"
-AT = At("c", 3, "d")
+AT = HistoryPoint("c", 3, "d")
 
 
 def test_claims_survive_a_restart(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_failures_are_listed_with_a_limit_and_counted() -> None:
     }
     failures |= {("tpg", T, 1): Failure(Reason.WAITING, "waits")}
     before = next_status(first_status("b", "t0"), Turn(AT, Result(observed(), {}, ())), "t1")
-    status = next_status(before, Turn(At("c", 4, "e"), Result(observed(), failures, ())), "t2")
+    status = next_status(before, Turn(HistoryPoint("c", 4, "e"), Result(observed(), failures, ())), "t2")
     assert (len(status.failing), status.failing_count, status.waiting) == (MAX_FAILING, MAX_FAILING + 5, 1)
     assert status.applied == AT
     assert status.conditions[0].reason == "Failing"

@@ -12,8 +12,8 @@ from lunmapd.agent.state.journal import Journal, JournalDamagedError, parse
 from lunmapd.agent.state.map_snapshot import FILE, TOUCH_EVERY, Kept, LocalSnapshot, SnapshotDamagedError
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Lun, Lunmap
-from lunmapd.core.history import digest as digests
 from lunmapd.core.history.changes import map_digest
+from lunmapd.core.history.digest import show_digest
 from lunmapd.store.tree.snapshot import Snapshot
 
 CLUSTER = "3f1d6c1e-0000-4f0b-9f3e-7a51c2d40000"
@@ -27,7 +27,7 @@ def lunmap(*numbers: int) -> Lunmap:
 def snapshot(revision: int, *numbers: int) -> Snapshot:
     """Make a snapshot of such a map."""
     content = lunmap(*numbers)
-    digest = digests.show(map_digest(content))
+    digest = show_digest(map_digest(content))
     return Snapshot(CLUSTER, revision, digest, digest, revision, content, versions={"luns/l1": 3})
 
 

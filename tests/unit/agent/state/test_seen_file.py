@@ -7,13 +7,13 @@ from msgspec.structs import replace
 
 from lunmapd.agent.state.seen_file import FILE, Past, PastFile, PastUnwritableError, Terms, recalled
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import At
+from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desire
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.drift import Known
 
-TERMS = Terms(At("c", 3, "d"), "n1", "boot", ("k1",))
+TERMS = Terms(HistoryPoint("c", 3, "d"), "n1", "boot", ("k1",))
 OPEN: tuple[lio_objects.Key, ...] = (("mapped_lun", "t", 1, "h", 0), ("tpg", "t", 1))
 PAST = Past(TERMS, OPEN, (("target", "other"),))
 
@@ -28,9 +28,9 @@ def test_it_is_found_again_by_the_same_terms(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "terms",
     [
-        replace(TERMS, at=At("c", 4, "d")),
-        replace(TERMS, at=At("c", 3, "e")),
-        replace(TERMS, at=At("x", 3, "d")),
+        replace(TERMS, at=HistoryPoint("c", 4, "d")),
+        replace(TERMS, at=HistoryPoint("c", 3, "e")),
+        replace(TERMS, at=HistoryPoint("x", 3, "d")),
         replace(TERMS, node="n2"),
         replace(TERMS, boot="another"),
         replace(TERMS, keys=()),

@@ -7,9 +7,9 @@ from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.errors import show_place
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, PortalGroup, Scope, Shared, Target
-from lunmapd.core.history.changes import Change, patch, split
-from lunmapd.core.history.digest import fingerprint, replace, show, total
-from lunmapd.core.history.migrate import to_schema_2
+from lunmapd.core.history.changes import Change, patch_map, split_path
+from lunmapd.core.history.digest import digest_documents, document_digest, replace_document, show_digest
+from lunmapd.core.history.migrate import migrate_to_schema_2
 from lunmapd.core.map.fill_in import with_identity
 from support.small_map import LUN, MAP, H, T
 
@@ -46,21 +46,21 @@ def test_places_print_as_paths() -> None:
 def test_foreign_paths_are_refused(path: str) -> None:
     """A change outside the map's sections is refused."""
     with pytest.raises(DocumentError, match="not the path"):
-        split(path)
+        split_path(path)
 
 
 def test_patching_removes_and_tolerates_what_is_gone() -> None:
     """A change without a document removes the object, also when it is gone already."""
     gone = Change("luns/a", msgspec.Raw(b"{}"))
-    assert patch(patch(MAP, [gone]), [gone]).luns == {}
+    assert patch_map(patch_map(MAP, [gone]), [gone]).luns == {}
 
 
 def test_the_digest_ignores_order_and_forgets_what_left() -> None:
     """Documents may come in any order, and adding then removing one gives the digest back."""
     documents = [("luns/a", b"1"), ("luns/b", b"2")]
-    assert total(documents) == total(reversed(documents))
-    assert replace(replace(7, "x", None, b"1"), "x", b"1", None) == 7
-    assert show(fingerprint("a", b"b")) == f"{fingerprint('a', b'b'):064x}"
+    assert digest_documents(documents) == digest_documents(reversed(documents))
+    assert replace_document(replace_document(7, "x", None, b"1"), "x", b"1", None) == 7
+    assert show_digest(document_digest("a", b"b")) == f"{document_digest('a', b'b'):064x}"
 
 
 def test_luns_of_schema_1_say_that_they_are_shared() -> None:
@@ -70,10 +70,10 @@ def test_luns_of_schema_1_say_that_they_are_shared() -> None:
     lunmap = msgspec.structs.replace(MAP, luns={"a": LUN, "b": other}, targets=alone)
     documents = {f"{section}/{name}": encode(item) for section, name, item in lunmap.documents()}
     documents["luns/c"] = b"{"
-    (changed,) = to_schema_2(documents).items()
+    (changed,) = migrate_to_schema_2(documents).items()
     assert changed[0] == "luns/a"
     assert decode(changed[1], Lun) == msgspec.structs.replace(LUN, shared=Shared(Scope.OFF, Scope.OFF))
-    assert to_schema_2(documents | dict([changed])) == {}
+    assert migrate_to_schema_2(documents | dict([changed])) == {}
 
 
 def test_identity_is_filled_in_and_kept() -> None:

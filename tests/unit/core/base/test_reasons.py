@@ -9,7 +9,7 @@ from lunmapd.agent.state.claims import ClaimsUnreadableError, ClaimsUnwritableEr
 from lunmapd.core.base.documents import decode
 from lunmapd.core.base.errors import ConditionError, LunmapdError
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import APPLIED, Condition, Failing, NodeStatus, standing
+from lunmapd.core.fleet.status import APPLIED, Condition, Failing, NodeStatus, standing_of
 from lunmapd.lio.worker.kernel import KernelUnreadableError
 from lunmapd.store.session import access_errors, errors
 
@@ -102,5 +102,5 @@ def test_a_status_of_another_version_may_have_other_reasons() -> None:
     )
     assert status.conditions == (Condition(APPLIED, status=False, reason="New", message="", since=""),)
     assert status.failing == (Failing("target t", "Newer", ""),)
-    assert status.troubles == {APPLIED: "New"}
-    assert standing(status) == "degraded"
+    assert status.false_conditions == {APPLIED: "New"}
+    assert standing_of(status) == "degraded"

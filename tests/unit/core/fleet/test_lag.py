@@ -4,30 +4,47 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.lag import Lag, Missed, Recent, changed_since, is_within, lag, missed
-from lunmapd.core.fleet.status import STORE, UNEDITED, At, Condition, NodeStatus, Verdict, bad, good
+from lunmapd.core.fleet.lag import (
+    Lag,
+    RecentHistory,
+    UnappliedRevision,
+    changed_since,
+    compute_lag,
+    is_in_history,
+    unapplied_revision,
+)
+from lunmapd.core.fleet.status import (
+    STORE,
+    UNEDITED,
+    Condition,
+    ConditionUpdate,
+    HistoryPoint,
+    NodeStatus,
+    false_condition,
+    true_condition,
+)
 from lunmapd.core.history.changes import Change, Revision
 
-RECENT = Recent(
+RECENT = RecentHistory(
     "c",
     9,
     "d",
     {
-        5: Missed("05:00", {"luns/a"}),
-        6: Missed("06:00", {"luns/b"}, 1),
-        7: Missed("07:00", {"luns/b", "luns/c"}, 2),
-        8: Missed("08:00", {"targets/t"}),
-        9: Missed("09:00", {"luns/d"}),
+        5: UnappliedRevision("05:00", {"luns/a"}),
+        6: UnappliedRevision("06:00", {"luns/b"}, 1),
+        7: UnappliedRevision("07:00", {"luns/b", "luns/c"}, 2),
+        8: UnappliedRevision("08:00", {"targets/t"}),
+        9: UnappliedRevision("09:00", {"luns/d"}),
     },
 )
 
 
-def at(revision: int, cluster: str = "c", digest: str = "d") -> At:
+def at(revision: int, cluster: str = "c", digest: str = "d") -> HistoryPoint:
     """Return a point of the history."""
-    return At(cluster, revision, digest)
+    return HistoryPoint(cluster, revision, digest)
 
 
-def status(applied: At | None, *verdicts: Verdict) -> NodeStatus:
+def status(applied: HistoryPoint | None, *verdicts: ConditionUpdate) -> NodeStatus:
     """Return what a node says that has applied this."""
     conditions = tuple(Condition(v.type, v.status, v.reason, v.message, "") for v in verdicts)
     return NodeStatus("boot", "1", "", applied, applied, conditions)
@@ -48,19 +65,19 @@ def status(applied: At | None, *verdicts: Verdict) -> NodeStatus:
     ],
 )
 def test_a_node_is_behind_since_the_first_revision_that_it_lacks(
-    applied: At | None, behind: Lag | None
+    applied: HistoryPoint | None, behind: Lag | None
 ) -> None:
     """It counts revisions, and from when the oldest of them was made if that is known; of another history nothing is told."""
-    assert lag(status(applied), RECENT) == behind
+    assert compute_lag(status(applied), RECENT) == behind
 
 
 def test_a_commit_in_parts_could_be_followed_when_its_last_part_was_made() -> None:
     """Until then nodes see nothing of it; where the parts end is told by their numbers."""
-    assert lag(status(at(5)), RECENT) == Lag(4, "07:00")
+    assert compute_lag(status(at(5)), RECENT) == Lag(4, "07:00")
     alone = replace(RECENT, missed={6: RECENT.missed[6]})
-    assert lag(status(at(5)), alone) == Lag(4, "06:00")
-    again = replace(RECENT, missed={**RECENT.missed, 7: Missed("07:00", frozenset(), 1)})
-    assert lag(status(at(5)), again) == Lag(4, "06:00")
+    assert compute_lag(status(at(5)), alone) == Lag(4, "06:00")
+    again = replace(RECENT, missed={**RECENT.missed, 7: UnappliedRevision("07:00", frozenset(), 1)})
+    assert compute_lag(status(at(5)), again) == Lag(4, "06:00")
 
 
 def test_what_changed_since_is_told_if_no_revision_is_missing() -> None:
@@ -73,30 +90,35 @@ def test_what_changed_since_is_told_if_no_revision_is_missing() -> None:
 def test_a_point_is_within_a_history_up_to_its_newest_revision() -> None:
     """A newer revision, another one of the newest number, or another cluster's, is not."""
     points = (at(9), at(10), at(9, digest="x"), at(1, "x"))
-    assert [is_within(status(point), point, RECENT) for point in points] == [True, False, False, False]
+    assert [is_in_history(status(point), point, RECENT) for point in points] == [True, False, False, False]
 
 
 @pytest.mark.parametrize("reason", [Reason.FOREIGN_CLUSTER, Reason.WENT_BACK, Reason.RESTORED])
 def test_a_node_that_refuses_the_tree_has_applied_nothing_of_it(reason: Reason) -> None:
     """Whatever the number of what it has; one that could not read the tree has what it had of it."""
-    assert lag(status(at(8), bad(STORE, reason, "")), RECENT) is None
-    assert lag(status(at(8), bad(STORE, Reason.UNREACHABLE, "")), RECENT) == Lag(1, "09:00")
+    assert compute_lag(status(at(8), false_condition(STORE, reason, "")), RECENT) is None
+    assert compute_lag(status(at(8), false_condition(STORE, Reason.UNREACHABLE, "")), RECENT) == Lag(
+        1, "09:00"
+    )
 
 
 def test_who_has_said_nothing_has_no_lag() -> None:
     """Nothing is known of it."""
-    assert lag(None, RECENT) is None
+    assert compute_lag(None, RECENT) is None
 
 
 def test_a_node_that_saw_edits_is_told_by_the_number() -> None:
     """What it read has a digest that no revision has, and that no other reader need have seen; one that saw none is held to its digest."""
-    edited, clean = bad(UNEDITED, Reason.EDITED_AROUND, ""), good(UNEDITED, Reason.AS_COMMITTED, "")
-    assert lag(status(at(9, digest="x"), edited), RECENT) == Lag(0)
-    assert lag(status(at(10, digest="x"), edited), RECENT) is None
-    assert lag(status(at(9, digest="x"), clean), RECENT) is None
+    edited, clean = (
+        false_condition(UNEDITED, Reason.EDITED_AROUND, ""),
+        true_condition(UNEDITED, Reason.AS_COMMITTED, ""),
+    )
+    assert compute_lag(status(at(9, digest="x"), edited), RECENT) == Lag(0)
+    assert compute_lag(status(at(10, digest="x"), edited), RECENT) is None
+    assert compute_lag(status(at(9, digest="x"), clean), RECENT) is None
 
 
 def test_of_a_revision_its_time_and_its_objects_are_kept() -> None:
     """That is all that a lag is told by."""
     revision = Revision(3, "d", "ann", "03:00", "why", (Change("luns/a"), Change("luns/b")), part=2)
-    assert missed(revision) == Missed("03:00", {"luns/a", "luns/b"}, 2)
+    assert unapplied_revision(revision) == UnappliedRevision("03:00", {"luns/a", "luns/b"}, 2)

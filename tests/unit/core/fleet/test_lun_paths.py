@@ -5,19 +5,27 @@ from msgspec.structs import replace
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Group, Initiator, Lun, Lunmap, Map, Node, NodeState, PortalGroup, Target
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.lag import Recent
+from lunmapd.core.fleet.lag import RecentHistory
 from lunmapd.core.fleet.lun_paths import (
     Host,
     LostLogin,
     LunPaths,
     NodePath,
-    Trouble,
-    lost_logins,
-    lun_paths,
-    troubles,
+    PathProblem,
+    find_lost_logins,
+    find_lun_paths,
+    find_path_problems,
 )
-from lunmapd.core.fleet.path_state import Said
-from lunmapd.core.fleet.status import APPLIED, MAX_LOGINS, At, Failing, NodeStatus, condition, good
+from lunmapd.core.fleet.path_state import NodeView
+from lunmapd.core.fleet.status import (
+    APPLIED,
+    MAX_LOGINS,
+    Failing,
+    HistoryPoint,
+    NodeStatus,
+    true_condition,
+    update_condition,
+)
 from lunmapd.core.node.observed import Login
 
 T, U = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:u"
@@ -34,24 +42,24 @@ MAP = Lunmap(
     {"both": Group((H, G))},
     {name: Node(number, (f"10.0.0.{number}:3260",)) for number, name in enumerate(ALL, 1)},
 )
-RECENT = Recent("c", 9, "d")
+RECENT = RecentHistory("c", 9, "d")
 
 
-def well(*logins: Login, failing: tuple[Failing, ...] = (), sessions: int | None = None) -> Said:
+def well(*logins: Login, failing: tuple[Failing, ...] = (), sessions: int | None = None) -> NodeView:
     """Return a node that lives, has applied the newest revision, and has these logins."""
-    conditions = condition((), good(APPLIED, Reason.SEEN, ""), "")
-    now = At("c", 9, "d")
+    conditions = update_condition((), true_condition(APPLIED, Reason.SEEN, ""), "")
+    now = HistoryPoint("c", 9, "d")
     count = len(logins) if sessions is None else sessions
     status = NodeStatus(
         "boot", "1", "", now, now, conditions, failing, len(failing), sessions=count, logins=logins
     )
-    return Said(live=True, status=status)
+    return NodeView(live=True, status=status)
 
 
-def found(lunmap: Lunmap = MAP, **said: Said) -> dict[str, LunPaths]:
+def found(lunmap: Lunmap = MAP, **said: NodeView) -> dict[str, LunPaths]:
     """Return what is found, by Lun; nodes of which nothing is given are well."""
     every = {name: well() for name in ALL} | said
-    return {each.lun: each for each in lun_paths(lunmap, every, RECENT)}
+    return {each.lun: each for each in find_lun_paths(lunmap, every, RECENT)}
 
 
 def test_all_is_well() -> None:
@@ -60,35 +68,35 @@ def test_all_is_well() -> None:
     assert luns["a"].paths == tuple(NodePath(name, "ok") for name in ALL)
     assert [(each.usable, each.intended) for each in luns.values()] == [(3, 3), (2, 2), (0, 0)]
     assert all(each.is_whole for each in luns.values())
-    assert troubles(luns.values()) == ()
-    assert lost_logins(luns.values()) == ()
+    assert find_path_problems(luns.values()) == ()
+    assert find_lost_logins(luns.values()) == ()
 
 
 def test_each_path_has_its_own_reason() -> None:
     """A dead node, and a device that is missing on another, leave one of three paths."""
     missing = Failing("storage_object a", "BackingDeviceMissing", "", "a")
-    luns = found(n2=Said(), n3=well(failing=(missing,)))
+    luns = found(n2=NodeView(), n3=well(failing=(missing,)))
     assert luns["a"].paths == (
         NodePath("n1", "ok"),
         NodePath("n2", "dead"),
         NodePath("n3", "BackingDeviceMissing"),
     )
-    assert troubles(luns.values()) == (
-        Trouble(("a",), 1, 3, luns["a"].paths[1:]),
-        Trouble(("b",), 1, 2, (NodePath("n2", "dead"),)),
+    assert find_path_problems(luns.values()) == (
+        PathProblem(("a",), 1, 3, luns["a"].paths[1:]),
+        PathProblem(("b",), 1, 2, (NodePath("n2", "dead"),)),
     )
 
 
 def test_a_node_of_which_nothing_is_known_is_dead() -> None:
     """It never came."""
-    (first, *_) = lun_paths(MAP, {}, RECENT)
+    (first, *_) = find_lun_paths(MAP, {}, RECENT)
     assert {path.state for path in first.paths} == {"dead"}
 
 
 def test_luns_that_lack_the_same_are_told_together_the_worst_first() -> None:
     """However many they are, there is one entry for each kind of trouble."""
     luns = {f"l{number}": MAP.luns["a"] for number in range(5)} | {"b": MAP.luns["b"]}
-    (one, other) = troubles(found(replace(MAP, luns=luns), n1=Said(), n2=Said()).values())
+    (one, other) = find_path_problems(found(replace(MAP, luns=luns), n1=NodeView(), n2=NodeView()).values())
     assert (one.luns, one.usable, one.intended) == (("b",), 0, 2)
     assert (other.luns, other.usable) == (("l0", "l1", "l2", "l3", "l4"), 1)
 
@@ -98,20 +106,20 @@ def test_a_drained_node_is_not_asked_for() -> None:
     drained = {name: replace(node, state=NodeState.DRAINED) for name, node in MAP.nodes.items()}
     some = found(replace(MAP, nodes={**MAP.nodes, "n3": drained["n3"]}))
     assert (some["a"].usable, some["a"].intended, some["a"].is_whole) == (2, 2, True)
-    (trouble, *_) = troubles(found(replace(MAP, nodes=drained)).values())
+    (trouble, *_) = find_path_problems(found(replace(MAP, nodes=drained)).values())
     assert (trouble.usable, trouble.intended) == (0, 0)
     assert (trouble.is_cut_off, trouble.is_outage) == (True, False)
 
 
 def test_a_lun_whose_target_no_node_serves_has_no_path() -> None:
     """Whoever it is mapped to can't reach it."""
-    (trouble, *_) = troubles(found(replace(MAP, targets={})).values())
-    assert trouble == Trouble(("a", "b"), 0, 0, ())
+    (trouble, *_) = find_path_problems(found(replace(MAP, targets={})).values())
+    assert trouble == PathProblem(("a", "b"), 0, 0, ())
 
 
 def test_an_outage_is_more_than_a_node_at_work() -> None:
     """A Lun that nodes are about to make, or have left as it was, has no path as the map says either, and is none."""
-    nobody = Trouble(("a",), 0, 2, (NodePath("n1", "dead"), NodePath("n2", "Stuck")))
+    nobody = PathProblem(("a",), 0, 2, (NodePath("n1", "dead"), NodePath("n2", "Stuck")))
     assert nobody.is_outage
     for word in ("behind", "Held"):
         assert not replace(nobody, paths=(NodePath("n1", "dead"), NodePath("n2", word))).is_cut_off
@@ -124,14 +132,14 @@ def test_an_initiator_that_is_logged_in_everywhere_lacks_nothing() -> None:
     luns = found(n1=inside, n2=inside, n3=inside)
     assert luns["a"].initiators == (Host(H, T, ALL),)
     assert luns["b"].initiators == (Host(G, T, (), ("n1", "n2")), Host(H, T, ("n1", "n2")))
-    assert lost_logins(luns.values()) == ()
+    assert find_lost_logins(luns.values()) == ()
 
 
 def test_an_initiator_that_is_logged_in_at_some_nodes_has_lost_a_path() -> None:
     """It is told once for a target, with the nodes and the number of Luns; one that is logged in nowhere may be off."""
     luns = found(n1=well(Login(T, H)), n3=well(Login(T, H)))
     assert luns["a"].initiators == (Host(H, T, ("n1", "n3"), ("n2",)),)
-    assert lost_logins(luns.values()) == (LostLogin(H, T, ("n1", "n3"), ("n2",), 2),)
+    assert find_lost_logins(luns.values()) == (LostLogin(H, T, ("n1", "n3"), ("n2",), 2),)
 
 
 def test_a_login_is_missed_where_it_would_be_of_use_only() -> None:
@@ -143,7 +151,7 @@ def test_a_login_is_missed_where_it_would_be_of_use_only() -> None:
         n3=well(failing=(missing,)),
     )
     assert luns["a"].initiators == (Host(H, T, ("n1",)),)
-    assert lost_logins(luns.values()) == ()
+    assert find_lost_logins(luns.values()) == ()
 
 
 def test_a_node_that_does_not_say_who_is_logged_in_is_not_accused() -> None:

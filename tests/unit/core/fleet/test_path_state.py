@@ -8,21 +8,21 @@ from msgspec.structs import replace
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Group, Initiator, Lun, Lunmap, Map, Node, NodeState, PortalGroup, Target
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.lag import Missed, Recent
-from lunmapd.core.fleet.path_state import Said, Witness, scopes, witness
+from lunmapd.core.fleet.lag import RecentHistory, UnappliedRevision
+from lunmapd.core.fleet.path_state import NodeView, PathState, path_state_of, scopes_of
 from lunmapd.core.fleet.status import (
     APPLIED,
     OFFERED,
     STORE,
-    At,
     Condition,
     Failing,
+    HistoryPoint,
     NodeStatus,
-    bad,
-    condition,
     describe_failures,
-    good,
-    lun_named,
+    false_condition,
+    lun_in_key,
+    true_condition,
+    update_condition,
 )
 from lunmapd.core.node.failure import Failure
 
@@ -38,7 +38,9 @@ MAP = Lunmap(
     {"both": Group((H, G))},
     {"n1": Node(7, ("10.0.0.1:3260",))},
 )
-RECENT = Recent("c", 9, "d", {8: Missed("", {"luns/a"}), 9: Missed("", {f"targets/{U}"})})
+RECENT = RecentHistory(
+    "c", 9, "d", {8: UnappliedRevision("", {"luns/a"}), 9: UnappliedRevision("", {f"targets/{U}"})}
+)
 
 
 def status(
@@ -50,26 +52,33 @@ def status(
     count: int | None = None,
 ) -> NodeStatus:
     """Return a status in which each of the objects fails for the reason Why."""
-    conditions: tuple[Condition, ...] = condition((), good(APPLIED, Reason.SEEN, ""), "")
+    conditions: tuple[Condition, ...] = update_condition((), true_condition(APPLIED, Reason.SEEN, ""), "")
     for kind, reason in (trouble or {}).items():
-        conditions = condition(conditions, bad(kind, Reason(reason), ""), "")
+        conditions = update_condition(conditions, false_condition(kind, Reason(reason), ""), "")
     listed = tuple(Failing(name, "Why", "") for name in failing)
-    point = None if applied is None else At("c", applied, "d")
+    point = None if applied is None else HistoryPoint("c", applied, "d")
     total = len(listed) if count is None else count
     return NodeStatus(
-        "boot", "1", "", At("c", observed, "d"), point, conditions, failing=listed, failing_count=total
+        "boot",
+        "1",
+        "",
+        HistoryPoint("c", observed, "d"),
+        point,
+        conditions,
+        failing=listed,
+        failing_count=total,
     )
 
 
-def states(said: Said, lunmap: Lunmap = MAP, recent: Recent = RECENT) -> list[str]:
+def states(said: NodeView, lunmap: Lunmap = MAP, recent: RecentHistory = RECENT) -> list[str]:
     """Return the states of the paths of both Luns."""
-    found = witness(lunmap, "n1", said, recent)
-    return [found.state(scopes(lunmap, name, lun)) for name, lun in lunmap.luns.items()]
+    found = path_state_of(lunmap, "n1", said, recent)
+    return [found.state(scopes_of(lunmap, name, lun)) for name, lun in lunmap.luns.items()]
 
 
-def told(found: NodeStatus, recent: Recent = RECENT) -> list[str]:
+def told(found: NodeStatus, recent: RecentHistory = RECENT) -> list[str]:
     """Return the states when a node that lives has said this."""
-    return states(Said(live=True, status=found), recent=recent)
+    return states(NodeView(live=True, status=found), recent=recent)
 
 
 def test_a_node_that_has_applied_the_newest_revision_is_believed() -> None:
@@ -80,13 +89,13 @@ def test_a_node_that_has_applied_the_newest_revision_is_believed() -> None:
 @pytest.mark.parametrize(
     ("said", "word"),
     [
-        (Said(), "dead"),
-        (Said(status=status()), "dead"),
-        (Said(live=True, silent=True, status=status()), "silent"),
-        (Said(live=True), "unknown"),
+        (NodeView(), "dead"),
+        (NodeView(status=status()), "dead"),
+        (NodeView(live=True, silent=True, status=status()), "silent"),
+        (NodeView(live=True), "unknown"),
     ],
 )
-def test_who_does_not_speak_now_is_not_believed(said: Said, word: str) -> None:
+def test_who_does_not_speak_now_is_not_believed(said: NodeView, word: str) -> None:
     """What a dead or silent node said once does not count, nor is nothing said a good sign."""
     assert states(said) == [word, word]
 
@@ -94,8 +103,8 @@ def test_who_does_not_speak_now_is_not_believed(said: Said, word: str) -> None:
 def test_a_drained_node_is_drained_whatever_it_says() -> None:
     """It offers no paths, as the map wants it."""
     drained = replace(MAP, nodes={"n1": replace(MAP.nodes["n1"], state=NodeState.DRAINED)})
-    assert states(Said(live=True, status=status()), drained) == ["drained", "drained"]
-    assert states(Said(), drained) == ["drained", "drained"]
+    assert states(NodeView(live=True, status=status()), drained) == ["drained", "drained"]
+    assert states(NodeView(), drained) == ["drained", "drained"]
 
 
 @pytest.mark.parametrize(
@@ -169,7 +178,7 @@ def test_a_list_that_is_cut_leaves_the_others_unknown() -> None:
         (status(None, 9, trouble={APPLIED: "RemovalHeld"}), ["behind", "behind"]),
         (status(10, 10), ["behind", "behind"]),
         (status(8, 8, trouble={STORE: "Restored"}), ["behind", "behind"]),
-        (replace(status(9, 9), applied=At("c", 9, "other")), ["behind", "behind"]),
+        (replace(status(9, 9), applied=HistoryPoint("c", 9, "other")), ["behind", "behind"]),
     ],
 )
 def test_a_node_that_is_behind_has_what_did_not_change(found: NodeStatus, expected: list[str]) -> None:
@@ -179,23 +188,23 @@ def test_a_node_that_is_behind_has_what_did_not_change(found: NodeStatus, expect
 
 def test_a_node_whose_own_document_changed_is_behind_in_all() -> None:
     """Its portals or its tag may be others now."""
-    recent = Recent("c", 9, "d", {9: Missed("", {"nodes/n1"})})
+    recent = RecentHistory("c", 9, "d", {9: UnappliedRevision("", {"nodes/n1"})})
     assert told(status(8, 8), recent) == ["behind", "behind"]
 
 
 def test_a_node_that_the_map_does_not_have_is_taken_by_its_words() -> None:
     """Its document may be unreadable: then it has said so, or lives by what it had."""
     without = replace(MAP, nodes={})
-    assert states(Said(live=True, status=status()), without) == ["ok", "ok"]
+    assert states(NodeView(live=True, status=status()), without) == ["ok", "ok"]
     assert (
-        states(Said(live=True, status=status(trouble={APPLIED: "NodeUnknown"})), without)
+        states(NodeView(live=True, status=status(trouble={APPLIED: "NodeUnknown"})), without)
         == ["NodeUnknown"] * 2
     )
 
 
 def test_a_witness_of_nothing_bad_is_a_good_one() -> None:
     """Without anything else known, a path is usable."""
-    assert Witness().state(set()) == "ok"
+    assert PathState().state(set()) == "ok"
 
 
 @pytest.mark.parametrize(
@@ -210,6 +219,6 @@ def test_a_witness_of_nothing_bad_is_a_good_one() -> None:
 )
 def test_a_failing_object_without_a_step_has_its_lun(key: tuple[str | int, ...], lun: str) -> None:
     """A document or a device that is gone is no step of a plan, and its Lun is told all the same."""
-    assert lun_named(key) == lun
+    assert lun_in_key(key) == lun
     (listed,) = describe_failures({key: Failure(Reason.IN_USE, "")}, {})
     assert listed.lun == lun

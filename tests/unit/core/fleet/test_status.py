@@ -7,16 +7,16 @@ from lunmapd.core.fleet.status import (
     APPLIED,
     STORE,
     UNEDITED,
-    At,
     Condition,
     Failing,
+    HistoryPoint,
     NodeStatus,
     Standing,
-    bad,
-    condition,
     describe_failures,
-    good,
-    standing,
+    false_condition,
+    standing_of,
+    true_condition,
+    update_condition,
 )
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
@@ -25,7 +25,7 @@ from support.small_map import H, T
 TPG = lio_objects.Tpg(T, 1)
 ACL = lio_objects.NodeAcl(T, 1, H)
 FAILURE = Failure(Reason.IN_USE, "busy")
-AT = At("c", 4, "d")
+AT = HistoryPoint("c", 4, "d")
 
 
 def test_a_status_lists_causes_only() -> None:
@@ -38,11 +38,11 @@ def test_a_status_lists_causes_only() -> None:
 
 def test_a_condition_keeps_since_while_it_lasts() -> None:
     """`since` moves only when status or reason change."""
-    first = condition((), good(APPLIED, Reason.SEEN, "r1"), "t1")
-    same = condition(first, good(APPLIED, Reason.SEEN, "r2"), "t2")
+    first = update_condition((), true_condition(APPLIED, Reason.SEEN, "r1"), "t1")
+    same = update_condition(first, true_condition(APPLIED, Reason.SEEN, "r2"), "t2")
     assert same == (Condition(APPLIED, True, "Seen", "r2", "t1"),)
-    other = condition(
-        (*same, Condition(STORE, True, "Read", "", "t0")), bad(APPLIED, Reason.FAILING, ""), "t3"
+    other = update_condition(
+        (*same, Condition(STORE, True, "Read", "", "t0")), false_condition(APPLIED, Reason.FAILING, ""), "t3"
     )
     assert [entry.since for entry in other] == ["t3", "t0"]
 
@@ -53,7 +53,7 @@ def test_a_condition_keeps_since_while_it_lasts() -> None:
         (None, Standing.PENDING),
         (NodeStatus("b", "v", "t"), Standing.PENDING),
         (NodeStatus("b", "v", "t", AT, AT), Standing.CONVERGED),
-        (NodeStatus("b", "v", "t", AT, At("c", 3, "d")), Standing.PENDING),
+        (NodeStatus("b", "v", "t", AT, HistoryPoint("c", 3, "d")), Standing.PENDING),
         (NodeStatus("b", "v", "t", AT, AT, failing_count=1), Standing.DEGRADED),
         (NodeStatus("b", "v", "t", AT, AT, (Condition(APPLIED, False, "r", "", "t"),)), Standing.DEGRADED),
         (NodeStatus("b", "v", "t", AT, AT, (Condition(UNEDITED, False, "r", "", "t"),)), Standing.DEGRADED),
@@ -67,4 +67,4 @@ def test_a_condition_keeps_since_while_it_lasts() -> None:
 )
 def test_a_nodes_standing_is_one_word(status: NodeStatus | None, word: Standing) -> None:
     """The worst condition gives the word for the table."""
-    assert standing(status) is word
+    assert standing_of(status) is word

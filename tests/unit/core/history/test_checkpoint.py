@@ -10,7 +10,13 @@ from msgspec.structs import replace
 from lunmapd.core.base.documents import DocumentError, encode
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history import checkpoint
-from lunmapd.core.history.checkpoint import EMPTY, Checkpoint, Header, pack, unpack
+from lunmapd.core.history.checkpoint import (
+    EMPTY_CHECKPOINT,
+    Checkpoint,
+    CheckpointHeader,
+    pack_checkpoint,
+    unpack_checkpoint,
+)
 from support.strategies import lunmaps
 
 
@@ -19,9 +25,9 @@ def checkpoint_of(lunmap: Lunmap) -> Checkpoint:
     return Checkpoint(3, {f"{section}/{name}": encode(value) for section, name, value in lunmap.documents()})
 
 
-def header(found: Checkpoint, chunks: list[bytes]) -> Header:
+def header(found: Checkpoint, chunks: list[bytes]) -> CheckpointHeader:
     """Make the header that fits."""
-    return Header(found.revision, found.digest, len(chunks))
+    return CheckpointHeader(found.revision, found.digest, len(chunks))
 
 
 @given(lunmaps(), st.integers(1, 300))
@@ -29,17 +35,19 @@ def test_a_checkpoint_survives_its_chunks(lunmap: Lunmap, size: int) -> None:
     """What was packed into chunks of any size reads back equal, and no chunk is larger."""
     found = checkpoint_of(lunmap)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(checkpoint, "CHUNK", size)
-        chunks = pack(found)
-    assert unpack(header(found, chunks), chunks) == found
+        patched.setattr(checkpoint, "CHUNK_SIZE", size)
+        chunks = pack_checkpoint(found)
+    assert unpack_checkpoint(header(found, chunks), chunks) == found
     assert all(0 < len(chunk) <= size for chunk in chunks)
 
 
 def test_the_same_map_gives_the_same_chunks() -> None:
     """The order in which documents were read does not matter."""
     documents = {"luns/a": b"{}", "luns/b": b"{}"}
-    assert pack(Checkpoint(1, documents)) == pack(Checkpoint(1, dict(reversed(documents.items()))))
-    assert EMPTY.digest == "0" * 64
+    assert pack_checkpoint(Checkpoint(1, documents)) == pack_checkpoint(
+        Checkpoint(1, dict(reversed(documents.items())))
+    )
+    assert EMPTY_CHECKPOINT.digest == "0" * 64
 
 
 @pytest.mark.parametrize(
@@ -49,21 +57,21 @@ def test_what_is_not_the_checkpoint_is_refused(chunks: list[bytes]) -> None:
     """Chunks that are missing, no data, no documents or other documents are not taken for it."""
     found = Checkpoint(1, {"luns/a": b'{"x":1}'})
     with pytest.raises(DocumentError):
-        unpack(header(found, chunks), chunks)
+        unpack_checkpoint(header(found, chunks), chunks)
 
 
 def test_a_checkpoint_that_would_fill_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little that unpacks to very much, as somebody could write around the tools, is not unpacked."""
     found = Checkpoint(1, {"luns/a": encode({"x": "y" * 1000})})
-    chunks = pack(found)
-    monkeypatch.setattr(checkpoint, "MOST", 1000)
+    chunks = pack_checkpoint(found)
+    monkeypatch.setattr(checkpoint, "MAX_CHECKPOINT_SIZE", 1000)
     with pytest.raises(DocumentError, match="no end within 1000 bytes"):
-        unpack(header(found, chunks), chunks)
+        unpack_checkpoint(header(found, chunks), chunks)
 
 
 def test_a_chunk_too_few_is_refused() -> None:
     """A checkpoint without its last chunk is none."""
     found = Checkpoint(1, {"luns/a": encode({"x": "y" * 1000})})
-    (chunk,) = pack(found)
+    (chunk,) = pack_checkpoint(found)
     with pytest.raises(DocumentError):
-        unpack(replace(header(found, [chunk]), chunks=2), [chunk[:-3]])
+        unpack_checkpoint(replace(header(found, [chunk]), chunks=2), [chunk[:-3]])

@@ -8,7 +8,13 @@ from msgspec import UNSET, Raw
 
 from lunmapd.core.base.documents import encode
 from lunmapd.core.history.changes import Change
-from lunmapd.core.history.fields import FieldChange, Kind, differences, field_names, fields
+from lunmapd.core.history.fields import (
+    ChangeKind,
+    FieldChange,
+    changed_field_names,
+    changed_fields,
+    differences,
+)
 
 
 def change(before: Any, after: Any) -> Change:
@@ -33,7 +39,7 @@ def change(before: Any, after: Any) -> Change:
 )
 def test_fields_are_compared(before: Any, after: Any, expected: list[FieldChange]) -> None:
     """Each field that differs is named with both values, elements of lists one by one."""
-    assert list(fields(change(before, after))) == expected
+    assert list(changed_fields(change(before, after))) == expected
 
 
 @pytest.mark.parametrize(
@@ -47,28 +53,28 @@ def test_fields_are_compared(before: Any, after: Any, expected: list[FieldChange
 )
 def test_passwords_are_not_shown(before: Any, after: Any) -> None:
     """That a password changed is said, but neither state of it, wherever it stands."""
-    text = msgspec.json.encode(fields(change(before, after)))
+    text = msgspec.json.encode(changed_fields(change(before, after)))
     assert b"sealed" not in text
     assert b"(secret)" in text
 
 
 def test_top_fields_are_named() -> None:
     """In short an object's change is the names of its topmost fields."""
-    assert field_names(change({"a": {"b": 1}, "c": 1}, {"a": {"b": 2}, "c": 1, "d": 0})) == ("a", "d")
+    assert changed_field_names(change({"a": {"b": 1}, "c": 1}, {"a": {"b": 2}, "c": 1, "d": 0})) == ("a", "d")
 
 
 def test_what_is_no_document_has_no_fields() -> None:
     """A state that can't be decoded counts as one without fields."""
     broken = Change("luns/a", Raw(b"garbage"), Raw(b'{"size":1}'))
-    assert fields(broken) == (FieldChange("size", after=1),)
+    assert changed_fields(broken) == (FieldChange("size", after=1),)
 
 
 @pytest.mark.parametrize(
     ("before", "after", "kind"),
-    [(None, {}, Kind.ADDED), ({}, None, Kind.REMOVED), ({"a": 1}, {"a": 2}, Kind.CHANGED)],
+    [(None, {}, ChangeKind.ADDED), ({}, None, ChangeKind.REMOVED), ({"a": 1}, {"a": 2}, ChangeKind.CHANGED)],
 )
-def test_a_difference_says_what_became_of_the_object(before: Any, after: Any, kind: Kind) -> None:
+def test_a_difference_says_what_became_of_the_object(before: Any, after: Any, kind: ChangeKind) -> None:
     """An object was added, removed or changed, and its fields are told with it."""
     (found,) = differences([change(before, after)])
     assert (found.path, found.kind) == ("luns/a", kind)
-    assert found.fields == fields(change(before, after))
+    assert found.fields == changed_fields(change(before, after))

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.client import Fleet, FleetNode, Live, Lunmap, Missed, NodeStatus, Snapshot
+from lunmapd.client import Fleet, FleetNode, Live, Lunmap, NodeStatus, Snapshot, UnappliedRevision
 from lunmapd.client.fleet import is_silent, seconds_since
-from lunmapd.core.fleet.status import At
+from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.service.ctl.node_lines import NodeLine, node_line, node_status_table, show_seconds
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -16,16 +16,19 @@ STATUS = NodeStatus(
     "b",
     "1",
     "2026-01-01T23:59:30Z",
-    At("c", 9, "d"),
-    At("c", 7, "d"),
+    HistoryPoint("c", 9, "d"),
+    HistoryPoint("c", 7, "d"),
     failing_count=2,
     sessions=4,
     beat=60.0,
 )
-MISSED = {8: Missed("2026-01-01T23:57:53Z", frozenset()), 9: Missed("2026-01-01T23:59:00Z", frozenset())}
+MISSED = {
+    8: UnappliedRevision("2026-01-01T23:57:53Z", frozenset()),
+    9: UnappliedRevision("2026-01-01T23:59:00Z", frozenset()),
+}
 
 
-def line(node: FleetNode, missed: dict[int, Missed] | None = None, head: int = 9) -> NodeLine:
+def line(node: FleetNode, missed: dict[int, UnappliedRevision] | None = None, head: int = 9) -> NodeLine:
     """Return what is told of a node when the map is at revision 9."""
     snapshot = Snapshot("c", head, "d", "d", 1, Lunmap())
     return node_line("n1", Fleet(snapshot, {"n1": node}, MISSED if missed is None else missed), NOW)

@@ -1,6 +1,6 @@
 """What people are told of the paths of Luns."""
 
-from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, Trouble
+from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, PathProblem
 from lunmapd.service.ctl.path_lines import lost_lines, paths_table, trouble_lines
 
 T = "iqn.2026-01.org.example:t"
@@ -47,10 +47,10 @@ def test_luns_with_the_same_trouble_are_one_line() -> None:
     assert list(
         trouble_lines(
             [
-                Trouble(("db1",), 0, 2, (N2, N3)),
-                Trouble(("db2", "db3"), 0, 0, ()),
-                Trouble(many, 1, 2, (N2,)),
-                Trouble(("db4",), 0, 2, (N2, NodePath("n3", "Held"))),
+                PathProblem(("db1",), 0, 2, (N2, N3)),
+                PathProblem(("db2", "db3"), 0, 0, ()),
+                PathProblem(many, 1, 2, (N2,)),
+                PathProblem(("db4",), 0, 2, (N2, NodePath("n3", "Held"))),
             ]
         )
     ) == [
@@ -63,7 +63,7 @@ def test_luns_with_the_same_trouble_are_one_line() -> None:
 
 def test_many_kinds_of_trouble_are_cut() -> None:
     """Ten lines are shown, and how many Luns there are besides."""
-    troubles = [Trouble((f"l{number}", "x"), 1, 2, (N2,)) for number in range(12)]
+    troubles = [PathProblem((f"l{number}", "x"), 1, 2, (N2,)) for number in range(12)]
     lines = list(trouble_lines(troubles))
     assert len(lines) == 11
     assert lines[-1] == "4 more Luns lack paths; see 'lunmapctl status --luns'"

@@ -16,7 +16,7 @@ from fakes.clock import Clock
 from lunmapd.agent.loop.report import Turn, first_status
 from lunmapd.agent.reconcile.result import Result
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import APPLIED, At, Failing, bad, condition
+from lunmapd.core.fleet.status import APPLIED, Failing, HistoryPoint, false_condition, update_condition
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
@@ -32,13 +32,13 @@ STEP = Step(Action.CREATE, lio_objects.Target("iqn.2026-01.org.example:t"), "in 
 DONE = Result(Observed(), {}, (), (Report(STEP), Report(STEP, Failure(Reason.IN_USE, "busy"))))
 STATUS = replace(
     first_status("boot", "2026-01-01T00:00:00Z"),
-    observed=At("c", 7, "d"),
-    applied=At("c", 6, "d"),
+    observed=HistoryPoint("c", 7, "d"),
+    applied=HistoryPoint("c", 6, "d"),
     sessions=3,
     beat=90.0,
     failing=(Failing("target t", "InUse", "busy"),),
     failing_count=1,
-    conditions=condition((), bad(APPLIED, Reason.FAILING, "x"), "2026-01-01T00:00:00Z"),
+    conditions=update_condition((), false_condition(APPLIED, Reason.FAILING, "x"), "2026-01-01T00:00:00Z"),
 )
 
 
@@ -52,7 +52,7 @@ def scraped(metrics: Metrics) -> dict[str, float]:
 def full() -> Metrics:
     """Return figures of a node that has a bit of everything."""
     metrics = Metrics("n1", lambda: True)
-    metrics.note(Turn(At("c", 7, "d"), DONE), STATUS, 0.5)
+    metrics.note(Turn(HistoryPoint("c", 7, "d"), DONE), STATUS, 0.5)
     return metrics
 
 
@@ -91,7 +91,7 @@ def test_each_node_tells_its_cluster_and_when_a_turn_is_due() -> None:
     metrics = full()
     found = scraped(metrics)
     assert (found['lunmapd_cluster_info{cluster="c"}'], found["lunmapd_beat_seconds"]) == (1, 90)
-    metrics.note(Turn(), replace(STATUS, observed=At("d", 1, "d"), beat=600.0), 0.1)
+    metrics.note(Turn(), replace(STATUS, observed=HistoryPoint("d", 1, "d"), beat=600.0), 0.1)
     found = scraped(metrics)
     assert {name for name in found if name.startswith("lunmapd_cluster_info")} == {
         'lunmapd_cluster_info{cluster="d"}'

@@ -10,9 +10,9 @@ from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lun, Lunmap
 from lunmapd.core.history.changes import Head, Revision, as_bytes, map_digest
-from lunmapd.core.history.checkpoint import EMPTY, Checkpoint
-from lunmapd.core.history.digest import show
-from lunmapd.core.history.spans import span
+from lunmapd.core.history.checkpoint import EMPTY_CHECKPOINT, Checkpoint
+from lunmapd.core.history.digest import show_digest
+from lunmapd.core.history.spans import span_of
 from lunmapd.store.commit.draft import (
     Content,
     Draft,
@@ -48,7 +48,7 @@ def objects(lunmap: Lunmap) -> dict[str, Raw]:
 
 def snapshot(lunmap: Lunmap, revision: int = 0) -> Snapshot:
     """Make the snapshot of a map that was committed as it is."""
-    return assemble(META, Head(revision, show(map_digest(lunmap))), revision, objects(lunmap))
+    return assemble(META, Head(revision, show_digest(map_digest(lunmap))), revision, objects(lunmap))
 
 
 def lun(number: int, size: int = 512) -> Lun:
@@ -78,7 +78,7 @@ def test_a_draft_leads_from_one_map_to_the_other(before: Lunmap, after: Lunmap) 
     assert (content_from_map(known, after) is None) == (before == after)
     prepared = prepare(known, after)
     head = Head(1, prepared.revision.digest)
-    assert head.digest == show(map_digest(after))
+    assert head.digest == show_digest(map_digest(after))
     advanced = advance(known, head, 1, [prepared.revision])
     assert advanced is not None
     assert replace(advanced, versions={}) == replace(snapshot(after, 1), versions={})
@@ -108,13 +108,13 @@ def test_objects_that_were_edited_are_told_from_the_history() -> None:
     first = revision_of(snapshot(Lunmap()), luns(1, 2))
     second = replace(revision_of(snapshot(luns(1, 2), 1), luns(1)), revision=2)
     there = snapshot(Lunmap(luns={"l1": lun(1, 1024), "l2": lun(2), "l3": lun(3)}))
-    assert find_edits(there, span(2, [second, first]), EMPTY) == {
+    assert find_edits(there, span_of(2, [second, first]), EMPTY_CHECKPOINT) == {
         "luns/l1": encode(lun(1)),
         "luns/l2": None,
         "luns/l3": None,
     }
-    assert find_edits(there, span(2, [second]), EMPTY) == {"luns/l2": None}
-    assert find_edits(snapshot(luns(1)), span(2, [second, first]), EMPTY) == {}
+    assert find_edits(there, span_of(2, [second]), EMPTY_CHECKPOINT) == {"luns/l2": None}
+    assert find_edits(snapshot(luns(1)), span_of(2, [second, first]), EMPTY_CHECKPOINT) == {}
 
 
 def test_objects_that_were_edited_are_told_from_a_checkpoint() -> None:
@@ -122,13 +122,13 @@ def test_objects_that_were_edited_are_told_from_a_checkpoint() -> None:
     base = Checkpoint(1, {"luns/l1": encode(lun(1)), "luns/l2": encode(lun(2))})
     second = replace(revision_of(snapshot(luns(1, 2), 1), luns(1)), revision=2)
     there = snapshot(Lunmap(luns={"l1": lun(1, 1024), "l2": lun(2), "l3": lun(3)}))
-    assert find_edits(there, span(2, [second]), base) == {
+    assert find_edits(there, span_of(2, [second]), base) == {
         "luns/l1": encode(lun(1)),
         "luns/l2": None,
         "luns/l3": None,
     }
-    assert find_edits(there, span(3, [replace(second, revision=3)]), base) == {"luns/l2": None}
-    assert find_edits(snapshot(luns(1, 2)), span(1, []), base) == {}
+    assert find_edits(there, span_of(3, [replace(second, revision=3)]), base) == {"luns/l2": None}
+    assert find_edits(snapshot(luns(1, 2)), span_of(1, []), base) == {}
 
 
 def test_an_edit_is_recorded_by_the_next_commit() -> None:
@@ -146,7 +146,7 @@ def test_an_unreadable_object_stays_until_it_is_given_anew() -> None:
     prepared = prepare(known, luns(1))
     (write,) = prepared.writes
     assert (write.before, write.version) == (b"garbage", 7)
-    assert prepared.revision.digest == show(map_digest(luns(1)))
+    assert prepared.revision.digest == show_digest(map_digest(luns(1)))
 
 
 def test_the_limits_themselves_are_allowed() -> None:
@@ -210,7 +210,7 @@ def test_the_parts_of_a_large_commit_fit(size: int, message: str) -> None:
         assert prepared.head.revision == 0
         tip = tip_after(tip, prepared)
     assert tip.part == len(parts)
-    assert tip.digest == show(map_digest(after_all))
+    assert tip.digest == show_digest(map_digest(after_all))
     assert [step for part in parts for step in part] == list(what.steps)
 
 
@@ -218,7 +218,7 @@ def test_edits_that_no_history_explains_count_from_then_on() -> None:
     """Where the revisions can't tell what was edited, a commit takes what there is as the truth."""
     strange = replace(snapshot(luns(1)), head_digest="0" * 64)
     prepared = prepare(strange, luns(1, 2))
-    assert prepared.revision.digest == show(map_digest(luns(1, 2)))
+    assert prepared.revision.digest == show_digest(map_digest(luns(1, 2)))
 
 
 def test_an_unreadable_object_is_not_forgotten_by_a_commit() -> None:
@@ -228,4 +228,4 @@ def test_an_unreadable_object_is_not_forgotten_by_a_commit() -> None:
     broken = replace(assemble(META, Head(1, clean.head_digest), 1, there), edited={"luns/l1": encode(lun(1))})
     prepared = prepare(broken, luns(2))
     assert [change.path for change in prepared.revision.changes] == ["luns/l2"]
-    assert prepared.revision.digest == show(map_digest(luns(1, 2)))
+    assert prepared.revision.digest == show_digest(map_digest(luns(1, 2)))

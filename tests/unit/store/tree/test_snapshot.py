@@ -3,7 +3,7 @@
 from lunmapd.core.base.documents import decode, encode
 from lunmapd.core.base.lunmap import Lun, Lunmap, Map
 from lunmapd.core.history.changes import Head, map_digest
-from lunmapd.core.history.digest import show
+from lunmapd.core.history.digest import show_digest
 from lunmapd.store.tree.snapshot import assemble
 from unit.store.commit.test_draft import META, lun, luns, objects
 
@@ -11,7 +11,7 @@ from unit.store.commit.test_draft import META, lun, luns, objects
 def test_what_is_known_stays_the_same_object() -> None:
     """A map that is read again shares with the one before what did not change, and nothing else."""
     before, now = luns(1, 2, 3), Lunmap(luns={"l1": lun(1), "l2": lun(2, size=1024), "l4": lun(4)})
-    found = assemble(META, Head(1, show(map_digest(now))), 1, objects(now), before)
+    found = assemble(META, Head(1, show_digest(map_digest(now))), 1, objects(now), before)
     assert found.lunmap == now
     assert found.digest == found.head_digest
     assert found.lunmap.luns["l1"] is before.luns["l1"]
