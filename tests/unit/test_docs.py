@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import lunmapd
+from layers import LAYERS
 from lunmapd.client import Lunmap, parse_map
 from lunmapd.core.map.fill_in import with_identity
 from lunmapd.core.map.rules import problems, warnings
@@ -101,6 +102,13 @@ def test_the_map_of_the_readme_is_that_of_the_example() -> None:
     assert {name: (node.tpg_tag, node.portals) for name, node in shown.nodes.items()} == {
         name: (node.tpg_tag, node.portals) for name, node in example.nodes.items()
     }
+
+
+@pytest.mark.parametrize("path", ["README.md", "docs/testing.md"])
+def test_each_layer_of_tests_is_named(path: str) -> None:
+    """What `make test` runs is in the README and in the table of docs/testing.md."""
+    text = Path(path).read_text()
+    assert [layer.name for layer in LAYERS if not re.search(rf"\b{layer.name}\b", text)] == []
 
 
 def test_the_changelog_has_the_version() -> None:
