@@ -1,13 +1,15 @@
 """Runs the tests layer by layer and says of each what it found.
 
-`python -m layers` runs all; `--fast` only what needs neither root nor the lab; `--only NAME` only that layer (it can be
-repeated). A layer that can't run on this machine is named and counts as a failure, and so does a skipped test: a layer that was
-not run proved nothing.
+`python -m layers` runs all; `--fast` only what needs neither root nor the lab; `--only NAME` only that layer
+(it can be repeated). A layer that can't run on this machine is named and counts as a failure, and so does a
+skipped test: a layer that was not run proved nothing.
 
-The system layer mostly waits: for machines, timeouts, sessions. So the others run beside it, one after the other, cheapest first.
+The system layer mostly waits: for machines, timeouts, sessions. So the others run beside it, one after the
+other, cheapest first.
 
-When all of them are over, a few tests that failed are run once more, with nothing beside them. One that passes then is not what the
-change at hand broke: it is told of as unsteady, with its error, and is a race to be looked for.
+When all of them are over, a few tests that failed are run once more, with nothing beside them. One that
+passes then is not what the change at hand broke: it is told of as unsteady, with its error, and is a race to
+be looked for.
 """
 
 import argparse

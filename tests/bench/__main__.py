@@ -1,6 +1,7 @@
 """`make bench`: measures every figure, prints a table and writes build/bench.json, `{figure: value}`.
 
-`--only NAME...` measures some. A goal that is missed is shown and is no error; a figure that can't be measured is one.
+`--only NAME...` measures some. A goal that is missed is shown and is no error; a figure that can't be
+measured is one.
 """
 
 from __future__ import annotations

@@ -51,7 +51,8 @@ class Measured:
 class Figure:
     """One figure: its name in build/bench.json, a sentence for people, its goal, and how it is measured.
 
-    `measure` is called once and takes at most a few minutes; it raises LabError or AssertionError if it can't be measured.
+    `measure` is called once and takes at most a few minutes; it raises LabError or AssertionError if it can't
+    be measured.
     """
 
     name: str

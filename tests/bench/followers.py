@@ -1,7 +1,7 @@
 """Nodes that follow, each a process of its own: `python -m bench.followers agent|bare HOSTS ROOT NODE`.
 
-Each prints a line for each revision: one of lunmapd's once it is applied (on the fake LIO), a bare one once head and the
-revision are read.
+Each prints a line for each revision: one of lunmapd's once it is applied (on the fake LIO), a bare one once
+head and the revision are read.
 """
 
 from __future__ import annotations

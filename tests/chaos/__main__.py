@@ -1,7 +1,7 @@
 """The long form: thousands of random edits under random faults, each history checked. `make soak` runs it.
 
-The seed decides the edits, the faults, their victims and times. Threads, servers and the clock decide the rest, so the
-same seed strikes in the same way but need not find the same race again.
+The seed decides the edits, the faults, their victims and times. Threads, servers and the clock decide the
+rest, so the same seed strikes in the same way but need not find the same race again.
 """
 
 import argparse
@@ -16,8 +16,8 @@ from pathlib import Path
 
 from chaos.campaign import Campaign, check_history, run_campaign
 from chaos.fault_injector import FaultInjector
+from chaos.harness import Harness
 from chaos.history import FaultRecord, History, Violation
-from chaos.testbed import Testbed
 from lab import Ensemble, Lab
 from lab.errors import WaitTimeout
 from lab.wait import wait_until
@@ -62,25 +62,25 @@ class Soak:
     def _round(self, number: int, plan: Campaign, directory: Path) -> None:
         """Fight one round; at its end every server loses its data, and nobody may follow that."""
         root, seed = f"/{uuid.uuid4().hex}/lunmap", f"{self._seed}/{number}"
-        with Testbed(self._ensemble, root, seed, directory, _SESSION_TIMEOUT) as testbed:
+        with Harness(self._ensemble, root, seed, directory, _SESSION_TIMEOUT) as harness:
             try:
-                run_campaign(testbed, plan, lambda injector: self._tell(number, plan, testbed, injector))
-                tree = testbed.wipe()
-                wait_until("all find no tree", lambda: testbed.all_fail_with(NotInitialisedError))
+                run_campaign(harness, plan, lambda injector: self._tell(number, plan, harness, injector))
+                tree = harness.wipe()
+                wait_until("all find no tree", lambda: harness.all_fail_with(NotInitialisedError))
             except WaitTimeout as stuck:
-                testbed.stop_writers()
-                self._note(number, plan, testbed.history(), Violation("all recover", str(stuck)))
+                harness.stop_writers()
+                self._note(number, plan, harness.history(), Violation("all recover", str(stuck)))
             else:
-                self._note(number, plan, testbed.history(tree))
+                self._note(number, plan, harness.history(tree))
 
-    def _tell(self, number: int, plan: Campaign, testbed: Testbed, injector: FaultInjector) -> None:
+    def _tell(self, number: int, plan: Campaign, harness: Harness, injector: FaultInjector) -> None:
         if time.monotonic() < self._told + _TELL_EVERY:
             return
         self._told = time.monotonic()
-        count = len(self._faults) + len(testbed.recorder.faults)
+        count = len(self._faults) + len(harness.recorder.faults)
         now = f", now {injector.injecting}" if injector.injecting else ""
         self._say(
-            f"round {number}, {plan.writers} writers: {testbed.committed} of {plan.edits} edits, {count} faults{now}"
+            f"round {number}, {plan.writers} writers: {harness.committed} of {plan.edits} edits, {count} faults{now}"
         )
 
     def _note(self, number: int, plan: Campaign, history: History, *stuck: Violation) -> None:

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from chaos.checker import violations
 from chaos.fault_injector import FaultInjector
+from chaos.harness import Harness
 from chaos.history import History, Violation, records_around
-from chaos.testbed import Testbed
 from lunmapd.core.base.documents import encode
 
 _POLL = 0.05
@@ -24,10 +24,10 @@ class Campaign(Struct, frozen=True):
 
 
 def run_campaign(
-    testbed: Testbed, plan: Campaign, tell: Callable[[FaultInjector], None] = lambda _: None
+    harness: Harness, plan: Campaign, tell: Callable[[FaultInjector], None] = lambda _: None
 ) -> History:
     """Let the writers make their edits under the nemesis, `tell` while it goes on, and return what happened."""
-    injector = FaultInjector(testbed, f"{testbed.seed}/faults")
+    injector = FaultInjector(harness, f"{harness.seed}/faults")
     left = iter(range(plan.edits))
 
     def another() -> bool:
@@ -35,16 +35,16 @@ def run_campaign(
 
     def pause(seconds: float) -> bool:
         until = time.monotonic() + seconds
-        while testbed.writing and time.monotonic() < until:
+        while harness.writing and time.monotonic() < until:
             time.sleep(_POLL)
             tell(injector)
-        return not testbed.writing
+        return not harness.writing
 
-    testbed.start_writers(plan.writers, another, plan.think)
+    harness.start_writers(plan.writers, another, plan.think)
     injector.run(pause)
-    testbed.join_writers()
-    testbed.settle()
-    return testbed.history()
+    harness.join_writers()
+    harness.settle()
+    return harness.history()
 
 
 def save(history: History, found: tuple[Violation, ...], directory: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.testbed import Testbed
+from chaos.harness import Harness
 from lab import Ensemble, Lab
 from lab.pytest_plugin import NewLab
 
@@ -41,7 +41,7 @@ def root() -> str:
 
 
 @pytest.fixture
-def testbed(trio: Ensemble, root: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Testbed]:
+def harness(trio: Ensemble, root: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Harness]:
     """Give a tree of the test's own with three followers; the test's name is the seed."""
-    with Testbed(trio, root, request.node.name, tmp_path) as made:
+    with Harness(trio, root, request.node.name, tmp_path) as made:
         yield made

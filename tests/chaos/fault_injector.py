@@ -4,9 +4,9 @@ from collections.abc import Callable
 from random import Random
 
 from chaos.faults import FAULTS
+from chaos.harness import Harness
 from chaos.history import FaultRecord
 from chaos.recorder import now
-from chaos.testbed import Testbed
 
 _PAUSE = (0.2, 1.0)
 _SERVERS = 3
@@ -18,8 +18,8 @@ Pause = Callable[[float], bool]
 class FaultInjector:
     """Chooses faults, their victims and times by its dice."""
 
-    def __init__(self, testbed: Testbed, seed: str, lasts: tuple[float, float] = (0.3, 4.0)) -> None:
-        self._field = testbed
+    def __init__(self, harness: Harness, seed: str, lasts: tuple[float, float] = (0.3, 4.0)) -> None:
+        self._field = harness
         self._lasts = lasts
         self._dice = Random(seed)
         self.injecting = ""

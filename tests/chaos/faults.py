@@ -11,9 +11,9 @@ from kazoo.handlers.threading import KazooTimeoutError
 from msgspec.structs import replace
 
 from chaos.edits import with_lun
+from chaos.harness import Harness
 from chaos.history import Overwrite
 from chaos.recorder import now
-from chaos.testbed import Testbed
 from chaos.tree import bare
 from lab import Server
 from lab.wait import wait_until
@@ -22,33 +22,33 @@ from lunmapd.core.base.lunmap import Lun, Lunmap
 from lunmapd.store.session.session import Session
 
 Heal = Callable[[], None]
-Fault = Callable[[Testbed, Random], Heal]
+Fault = Callable[[Harness, Random], Heal]
 
 _OVERSIZED = 300_000  # above what a commit may write, below what ZooKeeper takes
 _LARGEST = 1_000_000
 
 
-def leader_killed(testbed: Testbed, _: Random) -> Heal:
+def leader_killed(harness: Harness, _: Random) -> Heal:
     """Kill the leader."""
-    victim = testbed.ensemble.leader
+    victim = harness.ensemble.leader
     victim.kill()
     return victim.start
 
 
-def all_killed(testbed: Testbed, _: Random) -> Heal:
+def all_killed(harness: Harness, _: Random) -> Heal:
     """Kill every server, as when the power fails."""
-    testbed.ensemble.kill()
-    return testbed.ensemble.start
+    harness.ensemble.kill()
+    return harness.ensemble.start
 
 
-def minority_cut(testbed: Testbed, dice: Random) -> Heal:
+def minority_cut(harness: Harness, dice: Random) -> Heal:
     """Pull the cable of one server."""
-    return _cut([dice.choice(testbed.ensemble.servers)])
+    return _cut([dice.choice(harness.ensemble.servers)])
 
 
-def majority_cut(testbed: Testbed, dice: Random) -> Heal:
+def majority_cut(harness: Harness, dice: Random) -> Heal:
     """Pull the cables of two servers, so that nobody has a majority."""
-    return _cut(dice.sample(testbed.ensemble.servers, 2))
+    return _cut(dice.sample(harness.ensemble.servers, 2))
 
 
 def _cut(victims: list[Server]) -> Heal:
@@ -62,10 +62,10 @@ def _cut(victims: list[Server]) -> Heal:
     return heal
 
 
-def leader_parted(testbed: Testbed, _: Random) -> Heal:
+def leader_parted(harness: Harness, _: Random) -> Heal:
     """Part the leader from the other servers, while clients still reach all; the others choose a new one."""
-    leader = testbed.ensemble.leader
-    others = [server for server in testbed.ensemble.servers if server is not leader]
+    leader = harness.ensemble.leader
+    others = [server for server in harness.ensemble.servers if server is not leader]
     for other in others:
         leader.part(other)
     wait_until("the parted leader steps down", lambda: leader.mode() != "leader")
@@ -77,13 +77,13 @@ def leader_parted(testbed: Testbed, _: Random) -> Heal:
     return heal
 
 
-def all_parted(testbed: Testbed, _: Random) -> Heal:
+def all_parted(harness: Harness, _: Random) -> Heal:
     """Part all servers from one another, while clients reach all."""
-    one, two, three = testbed.ensemble.servers
+    one, two, three = harness.ensemble.servers
     pairs = ((one, two), (two, three), (one, three))
     for left, right in pairs:
         left.part(right)
-    wait_until("nobody serves", lambda: not any(server.mode() for server in testbed.ensemble.servers))
+    wait_until("nobody serves", lambda: not any(server.mode() for server in harness.ensemble.servers))
 
     def heal() -> None:
         for left, right in pairs:
@@ -92,16 +92,16 @@ def all_parted(testbed: Testbed, _: Random) -> Heal:
     return heal
 
 
-def server_paused(testbed: Testbed, dice: Random) -> Heal:
+def server_paused(harness: Harness, dice: Random) -> Heal:
     """Stop a server with its connections open; later it goes on where it was."""
-    victim = dice.choice(testbed.ensemble.servers)
+    victim = dice.choice(harness.ensemble.servers)
     victim.pause()
     return victim.resume
 
 
-def server_slow(testbed: Testbed, dice: Random) -> Heal:
+def server_slow(harness: Harness, dice: Random) -> Heal:
     """Let a server run a fifth of the time, in slices, so that everything it is asked for comes late."""
-    victim = dice.choice(testbed.ensemble.servers)
+    victim = dice.choice(harness.ensemble.servers)
     stops = threading.Event()
 
     def starve() -> None:
@@ -121,9 +121,9 @@ def server_slow(testbed: Testbed, dice: Random) -> Heal:
     return heal
 
 
-def disk_full(testbed: Testbed, dice: Random) -> Heal:
+def disk_full(harness: Harness, dice: Random) -> Heal:
     """Fill the disk of a server, so that it can't log what it should acknowledge."""
-    victim = dice.choice(testbed.ensemble.servers)
+    victim = dice.choice(harness.ensemble.servers)
     victim.fill()
 
     def heal() -> None:
@@ -140,17 +140,17 @@ def _serves(server: Server) -> bool:
     return bool(server.mode())
 
 
-def server_wiped(testbed: Testbed, dice: Random) -> Heal:
+def server_wiped(harness: Harness, dice: Random) -> Heal:
     """Kill a server, which then comes back without any data."""
-    victim = dice.choice(testbed.ensemble.servers)
+    victim = dice.choice(harness.ensemble.servers)
     victim.kill()
     victim.wipe()
     return victim.start
 
 
-def sessions_expired(testbed: Testbed, dice: Random) -> Heal:
+def sessions_expired(harness: Harness, dice: Random) -> Heal:
     """Let sessions of writers and followers expire."""
-    sessions = testbed.sessions()
+    sessions = harness.sessions()
     for session in dice.sample(sessions, dice.randint(1, len(sessions))):
         expire(session)
     return _nothing
@@ -166,9 +166,9 @@ def expire(session: Session) -> None:
     double.close()
 
 
-def follower_restarted(testbed: Testbed, dice: Random) -> Heal:
+def follower_restarted(harness: Harness, dice: Random) -> Heal:
     """End a node's daemon, and start it anew."""
-    testbed.restart(dice.choice(testbed.followers))
+    harness.restart(dice.choice(harness.followers))
     return _nothing
 
 
@@ -176,37 +176,37 @@ def _nothing() -> None:
     pass
 
 
-def garbage(testbed: Testbed, dice: Random) -> Heal:
+def garbage(harness: Harness, dice: Random) -> Heal:
     """Write what is no document over a Lun, as somebody might with zkCli."""
-    return _overwrite(testbed, dice, lambda data: data[: len(data) // 2])
+    return _overwrite(harness, dice, lambda data: data[: len(data) // 2])
 
 
-def oversized(testbed: Testbed, dice: Random) -> Heal:
+def oversized(harness: Harness, dice: Random) -> Heal:
     """Write a document over a Lun that is larger than any commit may write, a good one or not."""
     size = dice.choice((_OVERSIZED, _LARGEST))
     if dice.random() < 0.5:
-        return _overwrite(testbed, dice, lambda data: b"{" + b" " * size + data[1:])
-    return _overwrite(testbed, dice, lambda _: b"x" * size)
+        return _overwrite(harness, dice, lambda data: b"{" + b" " * size + data[1:])
+    return _overwrite(harness, dice, lambda _: b"x" * size)
 
 
-def _overwrite(testbed: Testbed, dice: Random, spoil: Callable[[bytes], bytes]) -> Heal:
+def _overwrite(harness: Harness, dice: Random, spoil: Callable[[bytes], bytes]) -> Heal:
     """Overwrite a Lun; to heal it an admin commits the map that is read then, with a Lun of that name in it."""
-    with bare(testbed.ensemble.hosts) as client:
-        wait_until("the writers make a Lun", lambda: bool(client.get_children(f"{testbed.root}/luns")))
-        name = dice.choice(sorted(client.get_children(f"{testbed.root}/luns")))
-        path = f"{testbed.root}/luns/{name}"
+    with bare(harness.ensemble.hosts) as client:
+        wait_until("the writers make a Lun", lambda: bool(client.get_children(f"{harness.root}/luns")))
+        name = dice.choice(sorted(client.get_children(f"{harness.root}/luns")))
+        path = f"{harness.root}/luns/{name}"
         good = client.get(path)[0]
         spoilt, began = spoil(good), now()
         client.set(path, spoilt)
-        testbed.recorder.overwrites.append(Overwrite(f"luns/{name}", spoilt, began, now()))
+        harness.recorder.overwrites.append(Overwrite(f"luns/{name}", spoilt, began, now()))
     lun = replace(decode(good, Lun), maps=())
 
     def repaired(lunmap: Lunmap) -> Lunmap:
         return lunmap if name in lunmap.luns else with_lun(lunmap, name, lun)
 
     def heal() -> None:
-        testbed.admin.forget()
-        testbed.admin.make(repaired)
+        harness.admin.forget()
+        harness.admin.make(repaired)
 
     return heal
 

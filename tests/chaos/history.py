@@ -83,8 +83,8 @@ class Tree(Struct, frozen=True):
 class History(Struct, frozen=True):
     """All of it.
 
-    `kernels` has the LIO objects of each follower when all was over, each as text. `gone` is when the tree was
-    wiped, if it was; `tree` is then what it was before.
+    `kernels` has the LIO objects of each follower when all was over, each as text. `gone` is when the tree
+    was wiped, if it was; `tree` is then what it was before.
     """
 
     tree: Tree

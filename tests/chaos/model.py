@@ -1,7 +1,8 @@
 """What the map must have been at each revision, by the revisions alone. Pure; knows nothing of the code under test but the digest.
 
-Documents written around the tools are no revisions. The next commit takes them into its digest, recorded as a change or,
-if they can't be decoded, as they are. So a state may hold the smears that stood in the tree when it was committed.
+Documents written around the tools are no revisions. The next commit takes them into its digest, recorded as a
+change or, if they can't be decoded, as they are. So a state may hold the smears that stood in the tree when
+it was committed.
 """
 
 import itertools

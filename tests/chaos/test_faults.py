@@ -9,9 +9,9 @@ import pytest
 from chaos.campaign import Campaign, check_history, run_campaign
 from chaos.fault_injector import FaultInjector
 from chaos.faults import FAULTS
+from chaos.harness import Harness
 from chaos.history import History, Outcome, released
 from chaos.importer import Importer
-from chaos.testbed import Testbed
 from lab import Ensemble
 from lab.wait import wait_until
 from lunmapd.store.session.errors import ForeignClusterError, NotInitialisedError
@@ -38,51 +38,51 @@ def pause(seconds: float) -> bool:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_two_writers_and_three_nodes_get_over_it(
-    testbed: Testbed, fault: str, request: pytest.FixtureRequest
+    harness: Harness, fault: str, request: pytest.FixtureRequest
 ) -> None:
     """Two writers commit before, during and after one fault; the history is whole and every node ends where head is."""
-    testbed.start_writers(2)
-    testbed.await_commits(10)
-    FaultInjector(testbed, fault, _LASTS).inject(fault, pause)
-    testbed.await_commits(10)
-    testbed.stop_writers()
-    testbed.settle()
-    assert_kept(testbed.history(), request)
+    harness.start_writers(2)
+    harness.await_commits(10)
+    FaultInjector(harness, fault, _LASTS).inject(fault, pause)
+    harness.await_commits(10)
+    harness.stop_writers()
+    harness.settle()
+    assert_kept(harness.history(), request)
 
 
-def serves_import(testbed: Testbed) -> bool:
+def serves_import(harness: Harness) -> bool:
     """Tell whether any node serves a Lun of the import."""
-    return any("import-" in str(item) for node in testbed.followers for item in node.kernel.objects.values())
+    return any("import-" in str(item) for node in harness.followers for item in node.kernel.objects.values())
 
 
 @pytest.mark.parametrize("ends", [Importer.resume, Importer.undo])
 def test_an_import_that_dies_in_the_middle_is_seen_as_a_whole_or_not_at_all(
-    testbed: Testbed,
+    harness: Harness,
     ends: Callable[[Importer], None],
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of an import that died nodes see nothing, through a fault; once it is resumed they see all of it, undone none of it."""
     monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 23)
-    testbed.start_writers(2)
-    testbed.await_commits(10)
-    importer = testbed.importer()
+    harness.start_writers(2)
+    harness.await_commits(10)
+    importer = harness.importer()
     importer.leave(parts=2)
-    FaultInjector(testbed, "import", _LASTS).inject("leader_killed", pause)
-    testbed.settle()
-    assert not serves_import(testbed)
-    testbed.stop_writers()
+    FaultInjector(harness, "import", _LASTS).inject("leader_killed", pause)
+    harness.settle()
+    assert not serves_import(harness)
+    harness.stop_writers()
     ends(importer)
-    testbed.settle()
-    assert serves_import(testbed) == (ends is Importer.resume)
-    history = testbed.history()
+    harness.settle()
+    assert serves_import(harness) == (ends is Importer.resume)
+    history = harness.history()
     assert_kept(history, request)
     assert len(released(history.tree.revisions)) < len(history.tree.revisions)
 
 
-def test_twenty_writers_under_random_faults(testbed: Testbed, request: pytest.FixtureRequest) -> None:
+def test_twenty_writers_under_random_faults(harness: Harness, request: pytest.FixtureRequest) -> None:
     """Twenty writers make 200 random edits, each exactly once, while one fault follows the other."""
-    history = run_campaign(testbed, Campaign(writers=20, edits=200, think=1.0))
+    history = run_campaign(harness, Campaign(writers=20, edits=200, think=1.0))
     assert_kept(history, request)
     done = {Outcome.COMMITTED, Outcome.UNKNOWN}
     assert sum(attempt.outcome in done for attempt in history.attempts) >= 200
@@ -92,17 +92,18 @@ def test_a_tree_that_is_gone_or_new_is_not_followed(
     trio: Ensemble, root: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """When all servers lost their data nothing is committed and every LIO stays as it is; also when a new tree is made there."""
-    # A client that knew a newer state is refused by servers that lost it; it's replaced after twelve session timeouts.
-    with Testbed(trio, root, "wiped", tmp_path, session_timeout=1.0) as testbed:
-        testbed.start_writers(2)
-        testbed.await_commits(20)
-        testbed.stop_writers()
-        testbed.settle()
-        tree = testbed.wipe()
-        testbed.start_writers(2)
-        wait_until("all find no tree", lambda: testbed.all_fail_with(NotInitialisedError))
-        testbed.stop_writers()
+    # A client that knew a newer state is refused by servers that lost it; it's replaced after twelve session
+    # timeouts.
+    with Harness(trio, root, "wiped", tmp_path, session_timeout=1.0) as harness:
+        harness.start_writers(2)
+        harness.await_commits(20)
+        harness.stop_writers()
+        harness.settle()
+        tree = harness.wipe()
+        harness.start_writers(2)
+        wait_until("all find no tree", lambda: harness.all_fail_with(NotInitialisedError))
+        harness.stop_writers()
         with Session(trio.hosts, root) as session:
             initialise(session)
-            wait_until("all find a foreign tree", lambda: testbed.all_fail_with(ForeignClusterError))
-        assert_kept(testbed.history(tree), request)
+            wait_until("all find a foreign tree", lambda: harness.all_fail_with(ForeignClusterError))
+        assert_kept(harness.history(tree), request)

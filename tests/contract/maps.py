@@ -153,7 +153,8 @@ def reasons(found: dict[lio_objects.Key, Failure]) -> dict[lio_objects.Key, str]
 def log_out(node: Machine, initiator: Initiator) -> None:
     """Log out everywhere, and wait until the node's kernel has closed all sessions.
 
-    The kernel closes them some time after the logout, and waits for ever for one whose TPG is disabled meanwhile.
+    The kernel closes them some time after the logout, and waits for ever for one whose TPG is disabled
+    meanwhile.
     """
     initiator.machine.run("multipath -F; iscsiadm -m node -u; iscsiadm -m node -o delete", check=False)
     told = "cat /sys/kernel/config/target/iscsi/iqn*/tpgt_*/acls/*/info 2>/dev/null || true"

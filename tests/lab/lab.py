@@ -36,8 +36,9 @@ _STORE_SIZE = "2G"
 class Lab:
     """Machines, servers and disks on a network of their own: a context that leaves nothing behind.
 
-    `keep`: leave everything running at the end. `artifacts`: where to copy logs if the context ends with an exception.
-    `tree`: the working tree to install into the machines (None: nothing). `driver`: what runs the kernels.
+    `keep`: leave everything running at the end. `artifacts`: where to copy logs if the context ends with an
+    exception. `tree`: the working tree to install into the machines (None: nothing). `driver`: what runs the
+    kernels.
     """
 
     def __init__(
@@ -108,7 +109,8 @@ class Lab:
 
         With User-Mode Linux it has one processor, whatever `cpus` says.
 
-        A `persistent` machine keeps its whole file system (except /run, /tmp, /dev) when it is killed and started again.
+        A `persistent` machine keeps its whole file system (except /run, /tmp, /dev) when it is killed and
+        started again.
         """
         assert name not in self.machines, f"there is a machine {name} already"
         place = self.network.place(1 + len(self.machines))
@@ -157,8 +159,9 @@ class Lab:
     ) -> Ensemble:
         """Make ZooKeeper servers and (unless `start` is False) wait until all serve.
 
-        `config` adds lines to the servers' configuration, `jvm` options to Java's command line; `disk` is the size of
-        a disk of its own for the data of each, such as "64m", which can be filled. Raises StartFailed.
+        `config` adds lines to the servers' configuration, `jvm` options to Java's command line; `disk` is the
+        size of a disk of its own for the data of each, such as "64m", which can be filled. Raises
+        StartFailed.
         """
         first = _SERVERS_FROM + sum(len(e.servers) for e in self.ensembles)
         members = [self._server(first + n, n + 1, jvm) for n in range(servers)]

@@ -134,7 +134,8 @@ class Machine:
     ) -> Result:
         """Run a shell script or an argument list as root; commands can run at the same time.
 
-        Raises CommandFailed (unless `check` is False), CommandTimeout (the command has been killed), MachineUnreachable.
+        Raises CommandFailed (unless `check` is False), CommandTimeout (the command has been killed),
+        MachineUnreachable.
         """
         stdin = input.encode() if isinstance(input, str) else input
         status, out, err = self._capture(script_of(cmd), timeout, stdin)

@@ -1,7 +1,8 @@
 """The networks of one lab, all in its own namespace.
 
-`data` carries iSCSI and ZooKeeper and can be cut for each participant; `mgmt` carries the lab's own ssh and is never cut.
-The host takes part in `data` through one veth pair, so that test code on the host reaches machines and servers.
+`data` carries iSCSI and ZooKeeper and can be cut for each participant; `mgmt` carries the lab's own ssh and
+is never cut. The host takes part in `data` through one veth pair, so that test code on the host reaches
+machines and servers.
 """
 
 from __future__ import annotations

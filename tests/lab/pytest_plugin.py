@@ -1,7 +1,8 @@
 """Fixtures for tests in the lab, and the logs of what fails.
 
-`lab` is a lab for one test; `new_lab` makes further ones or one for a whole module (`with new_lab() as lab`). When a test
-fails, the logs of every open lab are copied to build/lab-artifacts/TEST before anything is torn down.
+`lab` is a lab for one test; `new_lab` makes further ones or one for a whole module (`with new_lab() as lab`).
+When a test fails, the logs of every open lab are copied to build/lab-artifacts/TEST before anything is torn
+down.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A lab's own mount, network and PID namespaces, and the processes in them.
 
-The namespaces have no name on the host and belong to one process (`holder.py`). When it ends, whether told to or
-because its owner died in any way, the kernel kills every process of the lab and drops its mounts, bridges and taps. So
-there is nothing to clean up by hand, and nothing that a crash could leave behind.
+The namespaces have no name on the host and belong to one process (`holder.py`). When it ends, whether told to
+or because its owner died in any way, the kernel kills every process of the lab and drops its mounts, bridges
+and taps. So there is nothing to clean up by hand, and nothing that a crash could leave behind.
 """
 
 from __future__ import annotations

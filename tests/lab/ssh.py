@@ -60,7 +60,8 @@ class Ssh:
             try:
                 run(self.command("-M", "-N", "-f"), where="ssh", timeout=seconds)
             except CommandFailed as err:
-                # sshd goes into the background a moment before it listens, and on a busy machine nobody answers ARP for some seconds.
+                # sshd goes into the background a moment before it listens, and on a busy machine nobody
+                # answers ARP for some seconds.
                 soon = any(words in err.result.stderr for words in ("refused", "No route to host"))
                 if not soon or time.monotonic() > deadline:
                     raise

@@ -29,7 +29,8 @@ def edited(draw: st.DrawFn) -> tuple[Lunmap, Lunmap]:
     luns = st.sets(st.sampled_from(sorted(after.luns))) if after.luns else st.just(set())
     few, changed = draw(luns), draw(luns)
     before = {
-        # A node that the Lun names must serve what is left of its maps: a view stands on no map that breaks a rule.
+        # A node that the Lun names must serve what is left of its maps: a view stands on no map that breaks a
+        # rule.
         name: replace(lun, maps=lun.maps[1:]) if name in changed and not (lun.nodes or lun.preferred) else lun
         for name, lun in after.luns.items()
         if name not in few

@@ -166,8 +166,8 @@ class Cluster:
     def paths(self, wwid: str, *nodes: StorageNode) -> Map:
         """Wait until the initiator has the volume by a usable path through each of these nodes and no other one, and return its map.
 
-        Without nodes named it is all of them. The number alone would not tell which: a node's path is usable for some
-        seconds after its end, and another one's not yet.
+        Without nodes named it is all of them. The number alone would not tell which: a node's path is usable
+        for some seconds after its end, and another one's not yet.
         """
         wanted = sorted(node.machine.address for node in nodes or self.nodes)
 

@@ -28,8 +28,8 @@ class Break(Enum):
 class Relay:
     """Relays to `host:port` from a port of its own; use it as a context manager.
 
-    The transaction at which `next_break` happens is the next one, but for `spare` others that pass before. `asked` gets the
-    time of each connection.
+    The transaction at which `next_break` happens is the next one, but for `spare` others that pass before.
+    `asked` gets the time of each connection.
     """
 
     def __init__(self, target: str, asked: list[float] | None = None) -> None:

@@ -71,7 +71,8 @@ targets:
 class Change:
     """What is replaced in the map, and the class that the plan of node `node` must have, there and back.
 
-    `drops` are the targets whose sessions at that node end; `reach` the nodes through which LUN 1 is written when it is changed.
+    `drops` are the targets whose sessions at that node end; `reach` the nodes through which LUN 1 is written
+    when it is changed.
     """
 
     old: str

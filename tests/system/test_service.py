@@ -26,7 +26,8 @@ WORD = "a word for the host"
 _DEVICES = "mkdir -p /dev/vg0 && ln -sf /dev/disk/lab/db1 /dev/disk/lab/logs /dev/vg0/ && truncate -s 64M /srv/scratch.img"
 # Soon enough for a test; the daemon would ask for the time that its own deadlines need.
 _WATCHDOG = "[Service]\nWatchdogSec=15\nUnsetEnvironment=WATCHDOG_USEC\n"
-# Stops the main thread of a process, and no other one, by ptrace(2), asks for its figures meanwhile, and waits for its end.
+# Stops the main thread of a process, and no other one, by ptrace(2), asks for its figures meanwhile, and
+# waits for its end.
 _HANG = f"""
 import ctypes, os, sys, urllib.request
 attach, all_threads, main = 16, 0x40000000, int(sys.argv[1])

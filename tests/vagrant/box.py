@@ -14,8 +14,8 @@ from lab.root import box as box_root
 
 NAME = "lunmapd/trixie"
 _GIB = 8
-# The image has no boot loader: the kernel and its arguments come with the box. tsc=reliable: emulated, the clock is watched
-# in vain; lsm=capability: no AppArmor, whose start costs seconds.
+# The image has no boot loader: the kernel and its arguments come with the box. tsc=reliable: emulated, the
+# clock is watched in vain; lsm=capability: no AppArmor, whose start costs seconds.
 _VAGRANTFILE = """\
 Vagrant.configure("2") do |config|
   config.vm.provider :libvirt do |libvirt|

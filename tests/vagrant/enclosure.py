@@ -1,7 +1,8 @@
 """A libvirt of our own: mount, network and PID namespaces in which libvirtd, its machines and Vagrant run.
 
-Nothing of the host's libvirt is seen or touched, nothing leaves by the network, and the kernel kills everything inside when the
-first process goes: it waits on a pipe from this process, so it goes with us in any case.
+Nothing of the host's libvirt is seen or touched, nothing leaves by the network, and the kernel kills
+everything inside when the first process goes: it waits on a pipe from this process, so it goes with us in any
+case.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ cgroup_controllers = []
 namespaces = []
 remember_owner = 0
 """
-# $1 has what libvirt would write elsewhere. A fresh /sys is that of the new network namespace. Process 1 ignores
-# SIGCHLD, so that the kernel reaps what libvirtd leaves to it; a machine that isn't reaped can't be stopped.
+# $1 has what libvirt would write elsewhere. A fresh /sys is that of the new network namespace. Process 1
+# ignores SIGCHLD, so that the kernel reaps what libvirtd leaves to it; a machine that isn't reaped can't be
+# stopped.
 _FIRST = """
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run

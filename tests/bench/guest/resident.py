@@ -20,7 +20,8 @@ _PATIENCE = 600.0  # seconds for one turn
 def measure(luns: int, initiators: int, rounds: int) -> dict[str, float]:
     """Return the most that there was at rest, in MB: after making everything, and after each further look at all of it.
 
-    Such a look reads the whole map and the whole kernel. `shared` counts pages that both processes have once (PSS).
+    Such a look reads the whole map and the whole kernel. `shared` counts pages that both processes have once
+    (PSS).
     """
     make_files(Shape(luns, initiators))
     clean()

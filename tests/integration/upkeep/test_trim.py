@@ -115,8 +115,8 @@ def test_a_young_history_is_left_alone(session: Session) -> None:
     assert list_checkpoints(session) == []
 
 
-# A checkpoint takes one transaction, one for each of its chunks and one for its header; then two of revisions go, and
-# the checkpoint before.
+# A checkpoint takes one transaction, one for each of its chunks and one for its header; then two of revisions
+# go, and the checkpoint before.
 @pytest.mark.parametrize("passed", range(8))
 def test_who_stops_in_the_middle_leaves_a_whole_history(long: Session, connect: Connect, passed: int) -> None:
     """Wherever trimming ends, every revision that is kept can be told, edits are found, and the next one goes on."""
@@ -247,5 +247,5 @@ def test_a_commit_does_not_fail_by_trimming(session: Session, caplog: pytest.Log
 def test_the_command_line_trims(long: Session) -> None:
     """Lunmapctl says how many revisions went and which is the oldest now."""
     ctl = Ctl(long.hosts, long.root)
-    assert ctl("trim", "--keep", "4").out == "removed 6 revisions, the oldest one kept is 7\n"
+    assert ctl("trim", "--keep", "4").out == "removed 6 revisions; the oldest kept revision is 7\n"
     assert "does not go back to revision 2" in ctl("show", "2", expect=1).err

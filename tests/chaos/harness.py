@@ -24,7 +24,7 @@ from lunmapd.store.upkeep.init import initialise
 _DEADLINE = 5.0
 
 
-class Testbed:
+class Harness:
     """A new tree at `root` with followers n1, n2, n3; writers come and go. Use it as a context manager."""
 
     def __init__(
