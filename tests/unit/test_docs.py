@@ -54,6 +54,16 @@ def test_each_link_leads_somewhere(path: Path) -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize("path", TEXTS, ids=str)
+def test_each_file_that_is_named_exists(path: Path) -> None:
+    """A path of the repository in backquotes, or of the package below lunmapd/, is where the document says."""
+    top = r"(?:lunmapd|tests|packaging|config|docs|requirements)/[\w./-]+"
+    rooms = r"(?:core|store|lio|agent|client|service)/[\w./-]+"
+    named = [Path(name) for name in re.findall(f"`({top})`", path.read_text())]
+    named += [Path("lunmapd") / name for name in re.findall(f"`({rooms})`", path.read_text())]
+    assert [str(name) for name in named if not name.exists()] == []
+
+
 @pytest.mark.parametrize(
     ("index", "files"),
     [
