@@ -11,7 +11,7 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import Revision, patch_map
 from lunmapd.core.history.digest import show_digest
 from lunmapd.core.map.rules import problems
-from lunmapd.core.node.project import PORT_ID, project
+from lunmapd.core.node.project import PORT_ID, project_map
 
 Promise = Callable[[History, Model], Iterator[Violation]]
 
@@ -211,7 +211,7 @@ def _applied(history: History, _: Model) -> Iterator[Violation]:
     maps = [lunmap for _, lunmap in _maps(history) if isinstance(lunmap, Lunmap)]
     lunmap = maps[-1] if maps else Lunmap()
     for name, found in sorted(history.kernels.items()):
-        wanted = {shown(item) for item in project(lunmap, name, {PORT_ID}).values()}
+        wanted = {shown(item) for item in project_map(lunmap, name, {PORT_ID}).values()}
         for item in sorted(wanted ^ set(found)):
             what = f"{name} {'lacks' if item in wanted else 'has'} {item}"
             yield Violation(

@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 def shown(item: lio_objects.Object) -> str:
     """Show an object as text, without what is no state of it."""
     return str(
-        replace(item, declared=lio_objects.UNDECLARED)
+        replace(item, declared=lio_objects.UNDECLARED_SIZE)
         if isinstance(item, lio_objects.StorageObject)
         else item
     )

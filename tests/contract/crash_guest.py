@@ -25,7 +25,7 @@ def main() -> None:
     prepare_kernel()
     kills = [0] * len(states)
     for number in count():
-        alive = [_killed(claims.foreign, lio_objects.keyed(list(state.objects)), number) for state in states]
+        alive = [_killed(claims.foreign, lio_objects.by_key(list(state.objects)), number) for state in states]
         kills = [kill + (not lives) for kill, lives in zip(kills, alive, strict=True)]
         if all(alive):
             break
@@ -94,7 +94,7 @@ def _plan(worker: Worker, claims: tuple[str, ...], desired: lio_objects.Objects)
             continue  # says where the look is, should it hang there
         assert isinstance(answer, wire.ObjectsAnswer | wire.ObservedAnswer), answer
         seen += answer.objects
-    return plan(desired, lio_objects.keyed(seen))
+    return plan(desired, lio_objects.by_key(seen))
 
 
 main()

@@ -21,7 +21,7 @@ def main(states: Path, go: Path) -> None:
     kernel, passes = _kernel(), list[object]()
     for state in msgspec.json.decode(states.read_bytes(), type=list[wire.ObservedAnswer]):
         kernel.close()
-        kernel, desired = _kernel(), lio_objects.keyed(list(state.objects))
+        kernel, desired = _kernel(), lio_objects.by_key(list(state.objects))
         passes += [_one_pass(kernel, desired), _one_pass(kernel, desired)]
     sys.stdout.write(json.dumps(passes) + "\n")
     sys.stdout.flush()
@@ -48,7 +48,7 @@ def _one_pass(kernel: Kernel, desired: lio_objects.Objects) -> dict[str, object]
     reports = list(kernel.apply(plan(desired, found)))
     return {
         "failures": {
-            lio_objects.show_key(lio_objects.key(report.step.item)): [
+            lio_objects.show_key(lio_objects.key_of(report.step.item)): [
                 report.failure.reason,
                 report.failure.message,
             ]

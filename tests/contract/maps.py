@@ -40,7 +40,7 @@ def block(name: str, path: str, declared: int = 0) -> lio_objects.StorageObject:
     """Return a storage object on a device, which needs at least `declared` bytes."""
     attributes = tuple((attribute, "1") for attribute in STORAGE_ATTRIBUTES["iblock"])
     item = lio_objects.StorageObject(name, "iblock", path, 0, name.encode().hex().ljust(32, "0"), attributes)
-    return structs.replace(item, declared=lio_objects.Declared(declared))
+    return structs.replace(item, declared=lio_objects.DeclaredSize(declared))
 
 
 def ramdisk(name: str, size: int = SIZE) -> lio_objects.StorageObject:
@@ -88,12 +88,12 @@ def secret(
 ) -> lio_objects.NodeAcl:
     """Return the ACL with CHAP credentials, with `mutual` also those of the target."""
     answer = ("san", Secret("the answer of it")) if mutual else ()
-    return structs.replace(item, credentials=lio_objects.Credentials("bob", Secret(word), *answer))
+    return structs.replace(item, credentials=lio_objects.ChapCredentials("bob", Secret(word), *answer))
 
 
 def only(*items: lio_objects.Object) -> dict[lio_objects.Key, lio_objects.Object]:
     """Return these objects by their keys."""
-    return lio_objects.keyed(items)
+    return lio_objects.by_key(items)
 
 
 def full(*names: str) -> dict[lio_objects.Key, lio_objects.Object]:
@@ -101,7 +101,7 @@ def full(*names: str) -> dict[lio_objects.Key, lio_objects.Object]:
     objects: list[lio_objects.Object] = [TARGET, TPG, ACL, PORTAL, PORTAL6, ENABLED]
     for number, name in enumerate(names):
         objects += [storage_object(name), lun(name), mapped(name, number)]
-    return lio_objects.keyed(objects)
+    return lio_objects.by_key(objects)
 
 
 def served(address: str, *items: lio_objects.Object) -> dict[lio_objects.Key, lio_objects.Object]:

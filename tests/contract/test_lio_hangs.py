@@ -23,7 +23,7 @@ OTHER = f"{IQN}-2"
 SLOW = (maps.block("slow", maps.SLOW), maps.lun("slow"), maps.mapped("slow", 0))
 NEW = (maps.storage_object("new"), maps.lun("new"))
 LUN, ACL, TPG, ENABLED = (
-    lio_objects.show_key(lio_objects.key(item)) for item in (SLOW[1], maps.ACL, maps.TPG, maps.ENABLED)
+    lio_objects.show_key(lio_objects.key_of(item)) for item in (SLOW[1], maps.ACL, maps.TPG, maps.ENABLED)
 )
 
 
@@ -82,7 +82,7 @@ class Hang:
             lambda text: text.count("\n") == 1 or guest.poll() is not None,
             2 * PATIENCE,
         )
-        if lio_objects.key(lio_objects.Enabled(OTHER, TAG, TAG + 1)) in states[-1]:
+        if lio_objects.key_of(lio_objects.Enabled(OTHER, TAG, TAG + 1)) in states[-1]:
             self._use_other()
         self.node.run("touch /run/go")
         done = guest.wait(4 * PATIENCE)
@@ -144,10 +144,10 @@ def test_an_acl_costs_the_acls_of_its_tpg(hanging: Hang) -> None:
     """Nobody can list the TPG's ACLs while one is removed; LUNs, and all of another target on the same portal, are made and used."""
     fresh = lio_objects.NodeAcl(IQN, TAG, OTHER_HOST)
     desired = maps.served(hanging.node.address, *SLOW[:2], *NEW, fresh, *hanging.other())
-    del desired[lio_objects.key(maps.ACL)]
+    del desired[lio_objects.key_of(maps.ACL)]
     first, second, end = hanging.run(desired)
     for found in (first, second):
-        assert _reasons(found) == {ACL: "Stuck", lio_objects.show_key(lio_objects.key(fresh)): "Stuck"}
+        assert _reasons(found) == {ACL: "Stuck", lio_objects.show_key(lio_objects.key_of(fresh)): "Stuck"}
     assert "core_tpg_del_initiator_node_acl" in first["failures"][ACL][1].partition("waits in")[2]
     assert second == {**first, "done": []}
     assert end == {"last": {}, "left": []}
@@ -156,7 +156,7 @@ def test_an_acl_costs_the_acls_of_its_tpg(hanging: Hang) -> None:
 def test_a_new_daemon_leaves_alone_what_it_can_not_read(hanging: Hang) -> None:
     """Started anew while an ACL is removed, it does not know what that is: its first look hangs there, the next leave out the TPG, and all else goes on."""
     less = maps.served(hanging.node.address, *SLOW[:2])
-    del less[lio_objects.key(maps.ACL)]
+    del less[lio_objects.key_of(maps.ACL)]
     more = less | maps.only(*NEW, *hanging.other())
     first, _, unread, third, end = hanging.run(less, more)
     assert _reasons(first) == {ACL: "Stuck"}
@@ -164,7 +164,9 @@ def test_a_new_daemon_leaves_alone_what_it_can_not_read(hanging: Hang) -> None:
     assert f"reading LIO iscsi/{IQN}/tpgt_{TAG}:" in unread["failures"]["LIO"][1]
     waiting = {lio_objects.show_key(name): "Waiting" for name in more if name[1:3] == (IQN, TAG)}
     assert _reasons(third) == waiting | {TPG: "Stuck"}
-    fresh = {f"create {lio_objects.show_key(lio_objects.key(item))}:" for item in (NEW[0], *hanging.other())}
+    fresh = {
+        f"create {lio_objects.show_key(lio_objects.key_of(item))}:" for item in (NEW[0], *hanging.other())
+    }
     assert all(any(step.startswith(name) for step in third["done"]) for name in fresh), third
     assert end == {"last": {}, "left": []}
 
@@ -174,7 +176,7 @@ def test_a_tpg_costs_itself_only(hanging: Hang) -> None:
     attributes = (*maps.TPG.attributes, ("login_timeout", "30"))
     tpg = lio_objects.Tpg(IQN, TAG, attributes, maps.TPG.parameters)
     desired = maps.served(hanging.node.address, *SLOW, tpg, *hanging.other())
-    del desired[lio_objects.key(maps.ENABLED)]
+    del desired[lio_objects.key_of(maps.ENABLED)]
     first, second, end = hanging.run(desired)
     for found in (first, second):
         assert _reasons(found) == {ENABLED: "Stuck", TPG: "Stuck"}
@@ -196,13 +198,13 @@ def test_a_login_that_hangs_costs_the_closing_of_other_tpgs(hanging: Hang, real:
         lio_objects.Enabled(third, TAG, TAG + 2),
     )
     desired = maps.served(address, *SLOW, *other, *NEW, lio_objects.Target(third), *tpg, here, there)
-    closing = lio_objects.key(lio_objects.Enabled(OTHER, TAG, TAG + 1))
+    closing = lio_objects.key_of(lio_objects.Enabled(OTHER, TAG, TAG + 1))
     del desired[closing]
     first, second, end = hanging.run(desired)
     for found in (first, second):
         assert _reasons(found) == {
             lio_objects.show_key(closing): "Stuck",
-            lio_objects.show_key(lio_objects.key(here)): "KernelRefused",
+            lio_objects.show_key(lio_objects.key_of(here)): "KernelRefused",
         }
     assert (
         "iscsit_reset_np_thread"

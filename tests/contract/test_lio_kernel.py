@@ -13,7 +13,7 @@ from lab import Initiator, Machine, wait_for
 from lab.wait import PATIENCE
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Session
+from lunmapd.core.node.observed import IscsiSession
 from lunmapd.core.planning.outcome import failures
 from lunmapd.core.planning.plan import plan
 from lunmapd.lio.worker import wire
@@ -87,7 +87,10 @@ def test_luns_are_made_and_removed_side_by_side(pair: tuple[Machine, Initiator])
     pair[0].run(f"mkdir /sys/kernel/config/target/iscsi/{IQN}/tpgt_{TAG}/lun/lun_40")
     failed = failures(implementation.kernel.apply(plan(full(*names, *late), seen)))
     assert [failure.reason for failure in failed.values()] == ["KernelRefused", "Waiting"]
-    assert {lio_objects.lun_of(item) for item in observed(implementation).values()} >= {*names, *late[1:]}
+    assert {lio_objects.lun_served_by(item) for item in observed(implementation).values()} >= {
+        *names,
+        *late[1:],
+    }
     converge(implementation, full(*names, *late))
     converge(implementation, {})
     implementation.close()
@@ -115,7 +118,7 @@ def test_a_session_is_seen_with_its_address(
     converge(real, maps.served(node.address))
     initiator.discover(node.address)
     initiator.login()
-    session = Session(IQN, TAG, maps.HOST, "LOGGED_IN", initiator.machine.address)
+    session = IscsiSession(IQN, TAG, maps.HOST, "LOGGED_IN", initiator.machine.address)
     wait_for("a login", lambda: real.kernel.observe(CLAIMS).sessions, lambda seen: seen == (session,))
     initiator.logout()
     wait_for("a logout", lambda: real.kernel.observe(CLAIMS).sessions, lambda seen: seen == ())

@@ -28,7 +28,7 @@ def test_an_unmarked_target_is_ours_only_if_claimed(implementation: Implementati
     assert observed(implementation) == only(TARGET)
     implementation.half(TPG)
     assert implementation.kernel.observe(frozenset()).foreign == {IQN}
-    assert set(observed(implementation)) == {lio_objects.key(TARGET), lio_objects.key(TPG)}
+    assert set(observed(implementation)) == {lio_objects.key_of(TARGET), lio_objects.key_of(TPG)}
     converge(implementation, full())
     assert implementation.kernel.observe(frozenset()).objects == full()
 
@@ -60,8 +60,8 @@ def _half_after(implementation: Implementation, item: lio_objects.Object) -> Non
 
 def _below(item: lio_objects.Object) -> set[lio_objects.Key]:
     everything = full("a", "b")
-    found = set(lio_objects.parents(item))
-    for parent in lio_objects.parents(item):
+    found = set(lio_objects.parents_of(item))
+    for parent in lio_objects.parents_of(item):
         found |= _below(everything[parent])
     return found
 

@@ -103,11 +103,11 @@ def test_a_missing_file_stops_only_what_stands_on_it(implementation: Implementat
     told = reasons(failures(apply(implementation, full("a", "b"))))
     assert told == {
         ("storage_object", "a"): "BackingDeviceMissing",
-        lio_objects.key(maps.lun("a")): Reason.WAITING,
-        lio_objects.key(maps.mapped("a", 0)): Reason.WAITING,
+        lio_objects.key_of(maps.lun("a")): Reason.WAITING,
+        lio_objects.key_of(maps.mapped("a", 0)): Reason.WAITING,
     }
     assert observed(implementation) == {
-        name: item for name, item in full("a", "b").items() if lio_objects.lun_of(item) != "a"
+        name: item for name, item in full("a", "b").items() if lio_objects.lun_served_by(item) != "a"
     }
     files(implementation, "a")
     converge(implementation, full("a", "b"))

@@ -150,6 +150,6 @@ def test_an_unknown_attribute_is_reported(implementation: Implementation) -> Non
     files(implementation, "a")
     bad = lio_objects.StorageObject("a", "fileio", "/srv/a", SIZE, "a" * 32, (("emulate_magic", "1"),))
     assert reasons(failures(apply(implementation, only(bad)))) == {
-        lio_objects.key(bad): "AttributeUnsupported"
+        lio_objects.key_of(bad): "AttributeUnsupported"
     }
     assert observed(implementation) == {}

@@ -10,7 +10,7 @@ from lunmapd.core.base.attributes import STORAGE, TPG
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.observed import Observed, Session
+from lunmapd.core.node.observed import IscsiSession, Observed
 from lunmapd.core.node.project import MARK, PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
 from lunmapd.core.planning.outcome import Ledger, Report
 from lunmapd.core.planning.plan import Action, Step, follow
@@ -33,7 +33,7 @@ class FakeLio:
         self.features = features
         self.objects: dict[lio_objects.Key, lio_objects.Object] = {}
         self.foreign: set[str] = set()
-        self.sessions: tuple[Session, ...] = ()
+        self.sessions: tuple[IscsiSession, ...] = ()
         self.missing: set[str] = set()
         self.sizes: dict[str, int] = {}
         self.failures: dict[lio_objects.Key, Failure] = {}
@@ -64,7 +64,7 @@ class FakeLio:
         """Look at some; see Kernel.glance."""
         if any(isinstance(item, lio_objects.Leftover) for item in self.objects.values()):
             return None
-        return {name: self.objects[name] for name in map(lio_objects.key, items) if name in self.objects}
+        return {name: self.objects[name] for name in map(lio_objects.key_of, items) if name in self.objects}
 
     def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
         """Do the steps; see Kernel.apply. Raises CrashedError when `crash_after` steps were begun."""
@@ -86,7 +86,7 @@ class FakeLio:
                 self.crash_after = None
                 self._leave_half(step)
                 raise CrashedError(str(step))
-        failure = self.failures.get(lio_objects.key(step.item)) or self._refusal(step)
+        failure = self.failures.get(lio_objects.key_of(step.item)) or self._refusal(step)
         if failure is None and not self._is_gone(step):
             self.objects = follow(self.objects, [step])
             self._release(step)
@@ -101,10 +101,10 @@ class FakeLio:
                     self.objects[name] = replace(item, group=0)
 
     def _is_gone(self, step: Step) -> bool:
-        return step.action is Action.DELETE and lio_objects.key(step.item) not in self.objects
+        return step.action is Action.DELETE and lio_objects.key_of(step.item) not in self.objects
 
     def _refusal(self, step: Step) -> Failure | None:
-        exists = lio_objects.key(step.item) in self.objects
+        exists = lio_objects.key_of(step.item) in self.objects
         match step.action:
             case Action.DELETE:
                 used = exists and any(self._dependents(step.item))
@@ -118,7 +118,7 @@ class FakeLio:
 
     def _bad_item(self, step: Step) -> Failure | None:
         item = step.item
-        if any(parent not in self.objects for parent in lio_objects.parents(item)):
+        if any(parent not in self.objects for parent in lio_objects.parents_of(item)):
             return Failure(Reason.KERNEL_REFUSED, f"{step}: No such file or directory")
         unknown = [name for name, _ in getattr(item, "attributes", ()) if name not in _known_attributes(item)]
         if isinstance(item, lio_objects.StorageObject) and (bad := self._bad_backing(item, step)):
@@ -133,7 +133,9 @@ class FakeLio:
 
     def _bad_portal(self, item: lio_objects.Portal, step: Step) -> Failure:
         """Refuse iSER as a kernel without RDMA does: the portal is made, and can't listen for it."""
-        self.objects.setdefault(lio_objects.key(item), lio_objects.Portal(item.iqn, item.tag, item.address))
+        self.objects.setdefault(
+            lio_objects.key_of(item), lio_objects.Portal(item.iqn, item.tag, item.address)
+        )
         return Failure(Reason.KERNEL_REFUSED, f"{step}: Invalid argument")
 
     def _has_group(self, item: lio_objects.TpgLun) -> bool:
@@ -168,14 +170,14 @@ class FakeLio:
 
     def _dependents(self, item: lio_objects.Object) -> Iterator[lio_objects.Object]:
         """Yield what the kernel counts as children or users."""
-        name, inside = lio_objects.key(item), _directory(item)
+        name, inside = lio_objects.key_of(item), _directory(item)
         for other in self.objects.values():
             within = (
                 isinstance(other, lio_objects.Leftover)
                 and inside is not None
                 and other.path.startswith(f"{inside}/")
             )
-            if within or name in lio_objects.parents(other):
+            if within or name in lio_objects.parents_of(other):
                 yield other
 
     def _targets(self) -> set[str]:
@@ -201,8 +203,8 @@ class FakeLio:
         if half is None:
             return
         if step.action is Action.DELETE:
-            del self.objects[lio_objects.key(step.item)]
-        self.objects[lio_objects.key(half)] = half
+            del self.objects[lio_objects.key_of(step.item)]
+        self.objects[lio_objects.key_of(half)] = half
 
 
 def _is_marked(tpg: lio_objects.Tpg) -> bool:

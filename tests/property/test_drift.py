@@ -8,7 +8,7 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.password import Secret
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import PORT_ID, project
+from lunmapd.core.node.project import PORT_ID, project_map
 from lunmapd.core.planning.drift import CLASSES, Known, find, judge, learn
 from lunmapd.core.planning.plan import causes, follow, plan, with_dependents
 from property.test_plan import strictly
@@ -17,7 +17,7 @@ from support.strategies import NODES, lunmaps
 Objects = dict[lio_objects.Key, lio_objects.Object]
 
 STRANGER = "iqn.2026-01.org.example:stranger"
-OTHER = lio_objects.Credentials("u", Secret("another password"))
+OTHER = lio_objects.ChapCredentials("u", Secret("another password"))
 
 
 def _altered(item: lio_objects.Object) -> lio_objects.Object:  # noqa: C901, PLR0911 - one arm a kind
@@ -66,8 +66,8 @@ def handled(draw: st.DrawFn, kernel: Objects) -> Objects:
     for name in sorted(draw(some) & result.keys(), key=str):
         result[name] = _altered(result[name])
     for item in _additions(result):
-        if draw(st.booleans()) and all(parent in result for parent in lio_objects.parents(item)):
-            result[lio_objects.key(item)] = item
+        if draw(st.booleans()) and all(parent in result for parent in lio_objects.parents_of(item)):
+            result[lio_objects.key_of(item)] = item
     return result
 
 
@@ -80,10 +80,10 @@ def sites(draw: st.DrawFn) -> Site:
     """Draw what was wanted and seen, the kernel after hands were at it, and what is wanted now."""
     before = draw(lunmaps())
     # The node that has most to lose.
-    node = max(NODES, key=lambda name: len(project(before, name)))
+    node = max(NODES, key=lambda name: len(project_map(before, name)))
     after = draw(st.one_of(st.just(before), lunmaps(), _fewer(before)))
-    was = project(before, node, {PORT_ID})
-    return was, draw(handled(was)), project(after, node, {PORT_ID})
+    was = project_map(before, node, {PORT_ID})
+    return was, draw(handled(was)), project_map(after, node, {PORT_ID})
 
 
 def _fewer(lunmap: Lunmap) -> st.SearchStrategy[Lunmap]:

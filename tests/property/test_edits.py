@@ -8,8 +8,8 @@ from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lun, Lunmap
 from lunmapd.core.map.rules import change_problems
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.out_of_band import judge
-from lunmapd.core.node.project import project
+from lunmapd.core.node.out_of_band import accept_edits
+from lunmapd.core.node.project import project_map
 from support.strategies import MIB, NODES, lunmaps
 
 
@@ -33,11 +33,11 @@ def test_no_edit_does_more_than_a_commit(maps: tuple[Lunmap, Lunmap], node: str)
     """The map to go by is one that a commit could have made; no volume is put in place of another, and no file gets smaller."""
     before, after = maps
     recorded = {f"luns/{name}": encode(lun) for name, lun in before.luns.items() if lun != after.luns[name]}
-    judged = judge(after, recorded)
+    judged = accept_edits(after, recorded)
     event("refused" if judged.failures else "followed")
     assert change_problems(before, judged.lunmap) == ()
-    assert judge(judged.lunmap, recorded).failures == {}
-    was, now = project(before, node), project(judged.lunmap, node)
+    assert accept_edits(judged.lunmap, recorded).failures == {}
+    was, now = project_map(before, node), project_map(judged.lunmap, node)
     for name in was.keys() & now.keys():
         old, new = was[name], now[name]
         if isinstance(old, lio_objects.StorageObject) and isinstance(new, lio_objects.StorageObject):

@@ -24,7 +24,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.project import PORT_ID, project
+from lunmapd.core.node.project import PORT_ID, project_map
 from lunmapd.core.planning.drift import CLASSES
 from lunmapd.core.planning.guard import Limits
 from lunmapd.core.secrets.sealing import Vault
@@ -120,8 +120,8 @@ Case = tuple[str, list[Lunmap], list[lio_objects.Key]]
 def cases(draw: st.DrawFn) -> Case:
     """Draw maps, the node that has most of the first, and what fails there."""
     maps = draw(chains())
-    node = max(NODES, key=lambda name: len(project(maps[0], name)))
-    names = sorted({name for lunmap in maps for name in project(lunmap, node, {PORT_ID})}, key=str)
+    node = max(NODES, key=lambda name: len(project_map(maps[0], name)))
+    names = sorted({name for lunmap in maps for name in project_map(lunmap, node, {PORT_ID})}, key=str)
     failing = draw(st.lists(st.sampled_from(names), max_size=3)) if names else []
     return node, maps, failing
 
@@ -130,7 +130,7 @@ def _told(
     result: Result,
 ) -> tuple[dict[lio_objects.Key, Reason], set[tuple[str, lio_objects.Key]], frozenset[lio_objects.Key]]:
     reasons = {name: failure.reason for name, failure in result.failures.items()}
-    left = {(step.action.value, lio_objects.key(step.item)) for step in result.left}
+    left = {(step.action.value, lio_objects.key_of(step.item)) for step in result.left}
     return reasons, left, frozenset(result.decided)
 
 
@@ -181,7 +181,7 @@ def test_what_failed_is_never_taken_for_drift(case: Case, audit: float) -> None:
         node.clock.now += AUDIT
         node.follow(maps[-1])
         assert node.follow(maps[-1]).converged
-        assert node.kernel.objects == project(maps[-1], name, {PORT_ID})
+        assert node.kernel.objects == project_map(maps[-1], name, {PORT_ID})
 
 
 @given(case=cases(), steps=st.integers(0, 12), restarts=st.booleans())
@@ -197,7 +197,7 @@ def test_what_a_crash_left_is_never_taken_for_drift(case: Case, steps: int, *, r
                 node.restart()
         for _ in range(3):
             node.follow(maps[-1])
-        assert node.kernel.objects == project(maps[-1], name, {PORT_ID})
+        assert node.kernel.objects == project_map(maps[-1], name, {PORT_ID})
 
 
 @given(case=cases(), steps=st.integers(0, 12), restarts=st.booleans(), report=REPORTED, data=st.data())

@@ -15,9 +15,9 @@ from lunmapd.core.fleet.lun_paths import find_lun_paths, find_path_problems
 from lunmapd.core.history.changes import build_map
 from lunmapd.core.map import rules
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import desire
+from lunmapd.core.node.desire import compute_desired
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.observed import LOGGED_IN, Login, Observed, Session
+from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login, Observed
 from lunmapd.core.planning.impact import Audience, Ways
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
@@ -53,11 +53,11 @@ SPOILT: dict[Section, st.SearchStrategy[dict[str, Any]]] = {
 """What may stand in documents besides, by section."""
 
 
-def sessions(objects: lio_objects.Objects) -> Iterator[Session]:
+def sessions(objects: lio_objects.Objects) -> Iterator[IscsiSession]:
     """Let everybody be logged in who may."""
     for item in objects.values():
         if isinstance(item, lio_objects.NodeAcl):
-            yield Session(item.iqn, item.tag, item.initiator, LOGGED_IN)
+            yield IscsiSession(item.iqn, item.tag, item.initiator, LOGGED_IN)
 
 
 def leaves(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
@@ -111,8 +111,8 @@ def test_no_document_ends_a_pass(read: tuple[Lunmap, dict[str, str]], before: Lu
     for found in (rules.problems(lunmap), rules.faults(lunmap), rules.warnings(lunmap)):
         assert all(str(problem) for problem in found)
     assert all(str(problem) for problem in rules.change_problems(before, lunmap))
-    was = desire(before, {}, node, Observed(), VAULT).objects
-    want = desire(lunmap, unreadable, node, Observed(was), VAULT)
+    was = compute_desired(before, {}, node, Observed(), VAULT).objects
+    want = compute_desired(lunmap, unreadable, node, Observed(was), VAULT)
     assert all(isinstance(failure, Failure) for failure in want.failures.values())
     assert plan(want.objects, want.objects) == ()
     audience = Audience(

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from lunmapd.core.base.lunmap import Lunmap, initiators_of
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import keep, suspects
-from lunmapd.core.node.project import PORT_ID, project
+from lunmapd.core.node.desire import broken_documents, keep_observed
+from lunmapd.core.node.project import PORT_ID, project_map
 from lunmapd.core.planning.plan import Action, Plan, disruption, follow, plan
 from support.strategies import NODES, kernels, lunmaps
 
@@ -18,18 +18,18 @@ def strictly(objects: lio_objects.Objects, steps: Plan) -> Objects:
     """Follow the steps as a kernel would: nothing without its parents, nothing removed from under a child."""
     result = dict(objects)
     for step in steps:
-        name = lio_objects.key(step.item)
+        name = lio_objects.key_of(step.item)
         if step.action is Action.CREATE:
             assert name not in result, f"created twice: {step}"
         else:
             assert name in result, f"not there: {step}"
         if step.action is Action.DELETE:
-            children = [other for other, item in result.items() if name in lio_objects.parents(item)]
+            children = [other for other, item in result.items() if name in lio_objects.parents_of(item)]
             assert not children, f"{step} under {children}"
         else:
-            assert all(parent in result for parent in lio_objects.parents(step.item)), f"no parent: {step}"
+            assert all(parent in result for parent in lio_objects.parents_of(step.item)), f"no parent: {step}"
         if step.action is Action.UPDATE:
-            assert lio_objects.fixed(result[name]) == lio_objects.fixed(step.item), (
+            assert lio_objects.fixed_fields(result[name]) == lio_objects.fixed_fields(step.item), (
                 f"can't change in place: {step}"
             )
         result = follow(result, [step])
@@ -46,7 +46,7 @@ def test_nothing_to_do_when_equal(objects: Objects) -> None:
 @given(lunmaps(), st.sampled_from(NODES), kernels())
 def test_following_the_plan_reaches_the_desired(lunmap: Lunmap, node: str, observed: Objects) -> None:
     """Applied in its order, each step being one that the kernel accepts, the plan gives exactly the desired objects."""
-    desired = project(lunmap, node, {PORT_ID})
+    desired = project_map(lunmap, node, {PORT_ID})
     assert strictly(observed, plan(desired, observed)) == desired
 
 
@@ -55,23 +55,23 @@ def test_a_crash_anywhere_then_another_map_converges(
     first: Lunmap, second: Lunmap, node: str, observed: Objects, data: st.DataObject
 ) -> None:
     """Killed after any number of steps and then given another map, the next plan still reaches that map."""
-    steps = plan(project(first, node), observed)
+    steps = plan(project_map(first, node), observed)
     crashed = strictly(observed, steps[: data.draw(st.integers(0, len(steps)))])
-    desired = project(second, node)
+    desired = project_map(second, node)
     assert strictly(crashed, plan(desired, crashed)) == desired
 
 
 @given(lunmaps(), st.sampled_from(NODES))
 def test_what_is_projected_stands(lunmap: Lunmap, node: str) -> None:
     """Every parent of a projected object is projected too, so a valid map can always be built from nothing."""
-    desired = project(lunmap, node)
-    assert all(parent in desired for item in desired.values() for parent in lio_objects.parents(item))
+    desired = project_map(lunmap, node)
+    assert all(parent in desired for item in desired.values() for parent in lio_objects.parents_of(item))
 
 
 @given(lunmaps(), st.sampled_from(NODES), kernels())
 def test_every_step_says_why(lunmap: Lunmap, node: str, observed: Objects) -> None:
     """Each step has a reason and a disruption, and prints as one line."""
-    for step in plan(project(lunmap, node), observed):
+    for step in plan(project_map(lunmap, node), observed):
         assert step.reason
         assert disruption(step) >= 0
         assert "\n" not in str(step)
@@ -82,11 +82,11 @@ def test_what_is_unreadable_stays(lunmap: Lunmap, node: str, observed: Objects, 
     """Objects of a document that can't be read are not touched by any step, and the plan still ends."""
     paths = [f"{section}/{name}" for section, name, _ in lunmap.documents()]
     bad = data.draw(st.sets(st.sampled_from(paths))) if paths else set()
-    desired = keep(project(lunmap, node), observed, bad, node)
+    desired = keep_observed(project_map(lunmap, node), observed, bad, node)
     steps = plan(desired, observed)
     frozen = {f"luns/{name}" for name in lunmap.luns} & bad
     touched = {
-        f"luns/{lio_objects.lun_of(step.item)}"
+        f"luns/{lio_objects.lun_served_by(step.item)}"
         for step in steps
         if not isinstance(step.item, lio_objects.Leftover)
     }
@@ -97,7 +97,7 @@ def test_what_is_unreadable_stays(lunmap: Lunmap, node: str, observed: Objects, 
 @given(lunmaps())
 def test_a_valid_map_has_no_suspects(lunmap: Lunmap) -> None:
     """The node's own check of the rules accepts every map that the writer accepts."""
-    assert suspects(lunmap) == {}
+    assert broken_documents(lunmap) == {}
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -110,6 +110,6 @@ def test_nobody_sees_what_is_not_mapped(node: str, lunmap: Lunmap) -> None:
         for entry in lun.maps
         for initiator in initiators_of(lunmap, entry)
     }
-    for item in project(lunmap, node).values():
+    for item in project_map(lunmap, node).values():
         if isinstance(item, lio_objects.MappedLun):
             assert (item.iqn, item.initiator, item.lun) in allowed

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import desire
-from lunmapd.core.node.desired_delta import Part, View
+from lunmapd.core.node.desire import compute_desired
+from lunmapd.core.node.desired_delta import Delta, DesiredView
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import PORT_ID
 from lunmapd.core.planning.plan import follow, plan
@@ -19,7 +19,7 @@ VAULT = Vault("cluster")
 
 def wanted(lunmap: Lunmap, node: str) -> lio_objects.Objects:
     """Return what a whole pass wants."""
-    return desire(lunmap, {}, node, Observed(features={PORT_ID}), VAULT).objects
+    return compute_desired(lunmap, {}, node, Observed(features={PORT_ID}), VAULT).objects
 
 
 @st.composite
@@ -45,24 +45,24 @@ def test_following_a_change_is_as_good_as_looking_at_everything(
 ) -> None:
     """What is wanted after the change, and the kernel after the steps for it, are those of a whole pass."""
     before, after = maps
-    view = View(before, node, VAULT, frozenset(), wanted(before, node))
-    part = view.follow(after)
-    event("followed" if isinstance(part, Part) else "left to a full pass")
-    assert view.wanted == wanted(before, node)
-    if not isinstance(part, Part):
+    view = DesiredView(before, node, VAULT, frozenset(), wanted(before, node))
+    part = view.delta_to(after)
+    event("followed" if isinstance(part, Delta) else "left to a full pass")
+    assert view.desired == wanted(before, node)
+    if not isinstance(part, Delta):
         return
-    view.take(part)
-    assert view.wanted == wanted(after, node)
+    view.advance(part)
+    assert view.desired == wanted(after, node)
     kernel = wanted(before, node)
     concerned = {name: item for name, item in kernel.items() if name in part.keys}
-    assert follow(kernel, plan(part.wanted, concerned)) == wanted(after, node)
+    assert follow(kernel, plan(part.desired, concerned)) == wanted(after, node)
 
 
 @given(lunmaps(), lunmaps(), st.sampled_from(NODES))
 def test_any_other_map_is_followed_rightly_or_not_at_all(before: Lunmap, after: Lunmap, node: str) -> None:
     """A map that has nothing to do with the one before is left to a whole pass, unless the change can be told."""
-    view = View(before, node, VAULT, frozenset(), wanted(before, node))
-    part = view.follow(after)
-    if isinstance(part, Part):
-        view.take(part)
-    assert view.wanted == wanted(after if isinstance(part, Part) else before, node)
+    view = DesiredView(before, node, VAULT, frozenset(), wanted(before, node))
+    part = view.delta_to(after)
+    if isinstance(part, Delta):
+        view.advance(part)
+    assert view.desired == wanted(after if isinstance(part, Delta) else before, node)

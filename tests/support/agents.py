@@ -16,7 +16,7 @@ from lunmapd.agent.state.seen_file import PastFile
 from lunmapd.core.base.backings import Block, FileIO
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import PORT_ID, project
+from lunmapd.core.node.project import PORT_ID, project_map
 from lunmapd.service.keyfile import read_keys
 from lunmapd.store.commit import acts
 from lunmapd.store.commit.commit import commit
@@ -74,7 +74,7 @@ class Nodes:
 
     def serves(self, lunmap: Lunmap) -> bool:
         """Tell whether the kernel is exactly as the map says."""
-        return self.kernel.objects == project(lunmap, "n1", {PORT_ID})
+        return self.kernel.objects == project_map(lunmap, "n1", {PORT_ID})
 
 
 def many(*numbers: int) -> Lunmap:

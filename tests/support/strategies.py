@@ -161,7 +161,7 @@ def _storage_objects() -> st.SearchStrategy[lio_objects.Object]:
 def kernels(draw: st.DrawFn) -> dict[lio_objects.Key, lio_objects.Object]:
     """Draw our objects in a kernel: any set that stands, with leftovers and settings that somebody changed."""
     items: list[lio_objects.Object] = draw(
-        st.lists(_storage_objects(), max_size=4, unique_by=lio_objects.key)
+        st.lists(_storage_objects(), max_size=4, unique_by=lio_objects.key_of)
     )
     items += [
         lio_objects.Leftover(kind, f"core/iblock_1/{kind}")
@@ -173,7 +173,7 @@ def kernels(draw: st.DrawFn) -> dict[lio_objects.Key, lio_objects.Object]:
             items += draw(
                 _tpgs(iqn, tag, [item.name for item in items if isinstance(item, lio_objects.StorageObject)])
             )
-    return lio_objects.keyed(items)
+    return lio_objects.by_key(items)
 
 
 @st.composite

@@ -16,7 +16,7 @@ from lunmapd.client import Chap, Client, Lunmap, Note, parse_map
 from lunmapd.core.base.password import Secret
 from lunmapd.core.map.credentials import change_credentials
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import desire
+from lunmapd.core.node.desire import compute_desired
 from lunmapd.core.planning.impact import Audience, Impact, Ways
 from lunmapd.core.planning.plan import Action, Disruption, Step, plan
 from lunmapd.core.secrets.sealing import KEY_BYTES, NONCE_BYTES, Vault, keyring
@@ -180,7 +180,7 @@ class Scene:
         """Plan as `lunmapd plan` does, before the map is committed."""
         after = self._client.propose(lunmap, Note(shrink=shrink)).after
         name, observed = self.node(number).name, self._kernels[number - 1].observe(frozenset())
-        want = desire(after, {}, name, observed, self._vault)
+        want = compute_desired(after, {}, name, observed, self._vault)
         assert not want.failures
         fleet = self._client.fleet().nodes.items()
         logins = {other: frozenset(said.status.logins) for other, said in fleet if said.status}

@@ -181,7 +181,7 @@ def test_the_plan_command_says_the_same(scene: Scene) -> None:
     predicted = [
         (
             step.action,
-            lio_objects.show_key(lio_objects.key(step.item)),
+            lio_objects.show_key(lio_objects.key_of(step.item)),
             effect.worst.word,
             effect.now.word,
             len(effect.sessions),

@@ -22,7 +22,7 @@ from lunmapd.core.fleet.status import (
     update_condition,
 )
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import LOGGED_IN, Login, Session
+from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login
 
 
 class Turn(Struct, frozen=True):
@@ -64,7 +64,7 @@ def next_status(before: NodeStatus, turn: Turn, now: str) -> NodeStatus:
 
 def _with_result(status: NodeStatus, at: HistoryPoint | None, result: Result) -> NodeStatus:
     steps = (*(report.step for report in result.done), *result.left)
-    luns = {lio_objects.key(step.item): lio_objects.lun_of(step.item) or "" for step in steps}
+    luns = {lio_objects.key_of(step.item): lio_objects.lun_served_by(step.item) or "" for step in steps}
     failing = describe_failures(dict(result.failures), luns)
     waiting = sum(failure.reason == Reason.WAITING for failure in result.failures.values())
     return structs.replace(
@@ -78,7 +78,7 @@ def _with_result(status: NodeStatus, at: HistoryPoint | None, result: Result) ->
     )
 
 
-def _logins(sessions: Iterable[Session]) -> tuple[Login, ...]:
+def _logins(sessions: Iterable[IscsiSession]) -> tuple[Login, ...]:
     found = {Login(session.iqn, session.initiator) for session in sessions if session.state == LOGGED_IN}
     return tuple(sorted(found)) if len(found) <= MAX_LOGINS else ()
 

@@ -39,14 +39,14 @@ class Backoff:
         """Return the steps whose time has not come, each with its former failure."""
         now = self._now()
         late = {name: entry for name, entry in self._late.items() if entry.tried and now < entry.due}
-        named = ((step.action, lio_objects.key(step.item)) for step in steps) if late else ()
+        named = ((step.action, lio_objects.key_of(step.item)) for step in steps) if late else ()
         return {(action, name): late[name].failure for action, name in named if name in late}
 
     def tried(self, reports: Iterable[Report]) -> None:
         """Put off the steps that have failed just now."""
         for report in reports:
             if report.failure is not None and report.failure.reason not in _NOT_TRIED:
-                name = lio_objects.key(report.step.item)
+                name = lio_objects.key_of(report.step.item)
                 self._put_off(name, report.failure, tried=True)
                 self._new.add(name)
 

@@ -15,11 +15,11 @@ from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, FullPass, Timer
 from lunmapd.core.base.reasons import OF_BACKINGS, Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import Desire
-from lunmapd.core.node.desired_delta import MOST, Part, View
+from lunmapd.core.node.desire import Desired
+from lunmapd.core.node.desired_delta import MAX_CHANGED_LUNS, Delta, DesiredView
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.out_of_band import judge
+from lunmapd.core.node.out_of_band import accept_edits
 from lunmapd.core.planning import drift
 from lunmapd.core.planning.drift import Known
 from lunmapd.core.planning.enablement import Offer
@@ -54,23 +54,23 @@ class Rest(Struct, frozen=True):
     luns: AbstractSet[str | None]
     allow: Disruption
 
-    def concerns(self, part: Part) -> bool:
+    def concerns(self, part: Delta) -> bool:
         """Tell whether a part has anything to do with what is left, so that only a whole pass can tell."""
-        parents = {parent for item in part.wanted.values() for parent in lio_objects.parents(item)}
-        going = part.keys - part.wanted.keys()
+        parents = {parent for item in part.desired.values() for parent in lio_objects.parents_of(item)}
+        going = part.keys - part.desired.keys()
         return bool(
             part.keys & self.open or part.luns & self.luns or parents & self.missing or going & self.on
         )
 
 
 def _rest(result: Result, allow: Disruption) -> Rest:
-    left = {lio_objects.key(step.item): step for step in result.left}
+    left = {lio_objects.key_of(step.item): step for step in result.left}
     failing = ((name, step, result.failures.get(name)) for name, step in left.items())
     bearing = {name for name, step, failure in failing if failure is not None and bears(step, failure)}
     names = result.failures.keys() | left.keys()
     items = [step.item for step in left.values()]
-    on = {parent for item in items for parent in lio_objects.parents(item)}
-    luns = {lio_objects.lun_of(item) for item in items}
+    on = {parent for item in items for parent in lio_objects.parents_of(item)}
+    luns = {lio_objects.lun_served_by(item) for item in items}
     return Rest(result.failures, result.left, result.decided, names, names - bearing, on, luns, allow)
 
 
@@ -97,9 +97,9 @@ class Memory:
         self._audit = audit
         self._audit_at = float("-inf")
         self._is_audit = True
-        self._view: View | None = None
+        self._view: DesiredView | None = None
         self._reason = FullPass.RELOADED
-        self._pending: tuple[View, Part] | None = None
+        self._pending: tuple[DesiredView, Delta] | None = None
         self.backoff = Backoff(retry, audit, self._now)
 
     def try_again(self) -> None:
@@ -114,12 +114,12 @@ class Memory:
         if self._audit:
             yield Timer.AUDIT, max(0.0, self._audit_at - self._now())
 
-    def recall(self, orders: Orders, want: Desire) -> None:
+    def recall(self, orders: Orders, want: Desired) -> None:
         """Take up what a former daemon saw of this same map."""
         if self.known is None and orders.past is not None:
             self.known = recalled(orders.past, want)
 
-    def part(self, orders: Orders) -> Part | FullPass:
+    def part(self, orders: Orders) -> Delta | FullPass:
         """Return the part of the objects that these orders concern, or why a full pass must be made.
 
         All is forgotten unless `settle` records that this part is as it is wanted.
@@ -136,7 +136,7 @@ class Memory:
         self._pending = None if view is None or isinstance(part, FullPass) else (view, part)
         return part
 
-    def _due(self, view: View | None) -> FullPass | None:
+    def _due(self, view: DesiredView | None) -> FullPass | None:
         """Return why a full pass must be made whatever the orders are, None if it need not."""
         if self._is_audit:
             return self._reason if self._reason in _AT_ONCE else FullPass.AUDIT
@@ -161,22 +161,22 @@ class Memory:
             seconds, objects = self.backoff.wait(), first_few(deferred)
             trace(log, Event.BACK_OFF, count=len(deferred), seconds=seconds, objects=objects)
 
-    def _follow(self, view: View | None, orders: Orders) -> Part | FullPass:
+    def _follow(self, view: DesiredView | None, orders: Orders) -> Delta | FullPass:
         rest = self._rest
         assert view is not None, "_due() gives the reason"
         assert rest is not None, "a view is made after a full pass"
         if (reason := _difference(orders, view, rest)) is not None:
             return reason
-        part = view.follow(orders.lunmap)
-        return FullPass.UNFINISHED if isinstance(part, Part) and rest.concerns(part) else part
+        part = view.delta_to(orders.lunmap)
+        return FullPass.UNFINISHED if isinstance(part, Delta) and rest.concerns(part) else part
 
     def begin(self, steps: Plan) -> None:
         """Note that these steps are to be done: where they end is no drift, until it was seen as it is wanted."""
         if self.known is not None:
-            ours = {lio_objects.key(step.item) for step in steps if not step.drift}
+            ours = {lio_objects.key_of(step.item) for step in steps if not step.drift}
             self.known = Known(self.known.wanted, self.known.open | ours)
 
-    def see(self, part: Part, found: lio_objects.Objects) -> None:
+    def see(self, part: Delta, found: lio_objects.Objects) -> None:
         """Note how the objects concerned were found."""
         objects = self.observed.objects
         assert isinstance(objects, dict), "what was observed is the pass's own"
@@ -190,12 +190,12 @@ class Memory:
         assert self._rest is not None, "it stands on a whole pass"
         assert self.known is not None, "so is that"
         self._view, part = self._pending
-        self._view.take(part)
-        self.known = Known(self._view.wanted, self.known.open - part.keys)
+        self._view.advance(part)
+        self.known = Known(self._view.desired, self.known.open - part.keys)
         rest = self._rest
         return Result(self.observed, rest.failures, rest.left, reports, decided=rest.decided)
 
-    def learn(self, orders: Orders, want: Desire, desired: lio_objects.Objects, result: Result) -> None:
+    def learn(self, orders: Orders, want: Desired, desired: lio_objects.Objects, result: Result) -> None:
         """Remember a whole pass; `desired` is what it was to bring about of what is wanted."""
         seen = result.observed
         known = drift.learn(self.known, desired, seen.objects, result.left)
@@ -208,8 +208,8 @@ class Memory:
         if not self._audit:
             self._reason = FullPass.NO_AUDIT
         elif self._reason is FullPass.INTERRUPTED:
-            self._view = View(orders.lunmap, orders.node, orders.vault, seen.foreign, known.wanted)
-            self.known = Known(self._view.wanted, self.known.open)
+            self._view = DesiredView(orders.lunmap, orders.node, orders.vault, seen.foreign, known.wanted)
+            self.known = Known(self._view.desired, self.known.open)
             self.observed = seen
 
     def held(self, why: LunmapdError) -> None:
@@ -219,29 +219,29 @@ class Memory:
 
 
 def _remaining(left: Plan) -> Mapping[lio_objects.Key, Failure]:
-    return {lio_objects.key(step.item): Failure(Reason.REMAINING, str(step)) for step in left}
+    return {lio_objects.key_of(step.item): Failure(Reason.REMAINING, str(step)) for step in left}
 
 
-def _obstacle(orders: Orders, want: Desire, result: Result) -> FullPass | None:
+def _obstacle(orders: Orders, want: Desired, result: Result) -> FullPass | None:
     """Return why no partial pass may follow a full one, None if it may."""
     causes = [failure for failure in result.failures.values() if failure.reason != Reason.WAITING]
     obstacles = {
         FullPass.NOT_FULLY_ENABLED: orders.offer is not Offer.ALL,
         FullPass.UNREADABLE: orders.unreadable,
         FullPass.UNKNOWN_DESIRED: any(failure.reason not in _TOLD for failure in want.failures.values()),
-        FullPass.MANY_FAILURES: len(causes) > MOST,
+        FullPass.MANY_FAILURES: len(causes) > MAX_CHANGED_LUNS,
         FullPass.LEFTOVERS: any(isinstance(step.item, lio_objects.Leftover) for step in result.left),
     }
     return next((reason for reason, is_there in obstacles.items() if is_there), None)
 
 
-def _difference(orders: Orders, view: View, rest: Rest) -> FullPass | None:
+def _difference(orders: Orders, view: DesiredView, rest: Rest) -> FullPass | None:
     """Return what but the map differs from the last full pass, None if nothing does."""
     if orders.offer is not Offer.ALL:
         return FullPass.ISOLATION
     if orders.unreadable:
         return FullPass.DOCUMENTS
-    if judge(orders.lunmap, orders.edited).failures:
+    if accept_edits(orders.lunmap, orders.edited).failures:
         return FullPass.OUT_OF_BAND
     same = (orders.vault, orders.decided, orders.allow) == (view.vault, rest.decided, rest.allow)
     return None if same else FullPass.POLICY

@@ -10,7 +10,7 @@ from lunmapd.core.base.errors import ConditionError, Exit
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.out_of_band import Edited
+from lunmapd.core.node.out_of_band import RecordedDocuments
 from lunmapd.core.planning import guard
 from lunmapd.core.planning.enablement import Offer
 from lunmapd.core.planning.guard import Limits
@@ -46,7 +46,7 @@ class Orders(Struct, frozen=True):
     unreadable: Mapping[str, str]
     vault: Vault
     confirmed: Callable[[], Lunmap | None]
-    edited: Edited = {}
+    edited: RecordedDocuments = {}
     decided: AbstractSet[lio_objects.Key] = frozenset()
     limits: Limits = Limits()
     offer: Offer = Offer.ALL

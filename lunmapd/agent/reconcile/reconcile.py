@@ -16,11 +16,11 @@ from lunmapd.agent.state.claims import Claims
 from lunmapd.core.base.events import Event, FullPass
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import Desire, desire
-from lunmapd.core.node.desired_delta import Part
+from lunmapd.core.node.desire import Desired, compute_desired
+from lunmapd.core.node.desired_delta import Delta
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.out_of_band import judge
+from lunmapd.core.node.out_of_band import accept_edits
 from lunmapd.core.planning import drift, guard
 from lunmapd.core.planning.disruption_limit import may_exceed, permit
 from lunmapd.core.planning.drift import Known
@@ -61,14 +61,14 @@ def reconcile(kernel: Kernel, claims: Claims, orders: Orders, memory: Memory) ->
     return result
 
 
-def _follow(kernel: Kernel, orders: Orders, memory: Memory, part: Part) -> Result | FullPass:
+def _follow(kernel: Kernel, orders: Orders, memory: Memory, part: Delta) -> Result | FullPass:
     """Make one part of the kernel as the map says, all else being as it was; or return why a full pass must do it."""
     trace(log, Event.PARTIAL_RECONCILE, revision=orders.revision, count=len(part.keys), luns=len(part.luns))
-    seen = _observe_some(kernel, part, memory.observed.objects, part.wanted)
+    seen = _observe_some(kernel, part, memory.observed.objects, part.desired)
     if seen is None:
         return FullPass.NOT_OBSERVED
     memory.see(part, seen)
-    chosen = drift.judge(plan(part.wanted, seen), part.wanted, seen, memory.known, orders.report)
+    chosen = drift.judge(plan(part.desired, seen), part.desired, seen, memory.known, orders.report)
     if chosen.held:
         return FullPass.DRIFT
     steps = chosen.steps
@@ -83,20 +83,20 @@ def _follow(kernel: Kernel, orders: Orders, memory: Memory, part: Part) -> Resul
         noticed = felt(steps, Observed(seen), _ways_around(part, steps, orders, memory.known), looked=False)
         reports = _apply(kernel, orders, steps, noticed)
         memory.backoff.tried(reports)
-        seen = _observe_some(kernel, part, part.wanted, seen)
-        if seen is None or plan(part.wanted, seen):
+        seen = _observe_some(kernel, part, part.desired, seen)
+        if seen is None or plan(part.desired, seen):
             return FullPass.NOT_CONVERGED
         memory.see(part, seen)
     return memory.settle(reports)
 
 
-def _ways_around(part: Part, steps: Plan, orders: Orders, known: Known | None) -> Ways:
+def _ways_around(part: Delta, steps: Plan, orders: Orders, known: Known | None) -> Ways:
     """Return what leads to the Luns of a part: of what is wanted besides only whether the TPGs of a LUN 0 are, which no part changes."""
     before = {} if known is None else known.wanted
-    closing = (lio_objects.answered_until(step.item) for step in steps)
+    closing = (lio_objects.answering_tpg(step.item) for step in steps)
     beside = {name: before[name] for name in closing if name is not None and name in before}
     # A part is followed only where no edit is refused, so the map is the one to go by.
-    return _ways(orders.lunmap, orders, {**part.wanted, **beside})
+    return _ways(orders.lunmap, orders, {**part.desired, **beside})
 
 
 def _ways(lunmap: Lunmap, orders: Orders, wanted: lio_objects.Objects) -> Ways:
@@ -108,7 +108,7 @@ def _apply(kernel: Kernel, orders: Orders, steps: Plan, noticed: Felt) -> tuple[
 
 
 def _observe_some(
-    kernel: Kernel, part: Part, likely: lio_objects.Objects, otherwise: lio_objects.Objects
+    kernel: Kernel, part: Delta, likely: lio_objects.Objects, otherwise: lio_objects.Objects
 ) -> lio_objects.Objects | None:
     """Look at the objects of a part, which are as `likely` has them, or else may be as `otherwise`."""
     items = [likely.get(name) or otherwise.get(name) for name in part.keys]
@@ -121,15 +121,15 @@ class Look(Struct, frozen=True):
 
     observed: Observed
     lunmap: Lunmap
-    want: Desire
+    want: Desired
     desired: lio_objects.Objects
     steps: Plan
 
 
 def _look(kernel: Kernel, claims: AbstractSet[str], orders: Orders) -> Look:
     observed = kernel.observe(claims)
-    judged = judge(orders.lunmap, orders.edited)
-    want = desire(judged.lunmap, orders.unreadable, orders.node, observed, orders.vault)
+    judged = accept_edits(orders.lunmap, orders.edited)
+    want = compute_desired(judged.lunmap, orders.unreadable, orders.node, observed, orders.vault)
     want = replace(want, failures={**want.failures, **judged.failures})
     desired = offered(want.objects, observed.objects, orders.offer)
     return Look(observed, judged.lunmap, want, desired, plan(desired, observed.objects))
@@ -194,7 +194,11 @@ def _guard(kernel: Kernel, orders: Orders, memory: Memory, look: Look, steps: Pl
 
     def confirmed() -> lio_objects.Objects | None:
         lunmap = orders.confirmed()
-        return None if lunmap is None else desire(lunmap, {}, orders.node, observed, orders.vault).objects
+        return (
+            None
+            if lunmap is None
+            else compute_desired(lunmap, {}, orders.node, observed, orders.vault).objects
+        )
 
     held = guard.check(steps, observed.objects, orders.limits, confirmed, orders.decided)
     if held is None:
@@ -208,6 +212,6 @@ def _guard(kernel: Kernel, orders: Orders, memory: Memory, look: Look, steps: Pl
     raise error
 
 
-def _claims(want: Desire) -> frozenset[str]:
+def _claims(want: Desired) -> frozenset[str]:
     targets = frozenset(item.iqn for item in want.objects.values() if isinstance(item, lio_objects.Target))
     return targets | {lio_objects.DISCOVERY_CLAIM} if lio_objects.DISCOVERY_AUTH in want.objects else targets

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 def logged(report: Report, revision: int, noticed: Felt) -> Report:
     """Log one line for each change that was made; failures stay, so the loop says them once."""
     if report.failure is None:
-        step, name = report.step, lio_objects.key(report.step.item)
+        step, name = report.step, lio_objects.key_of(report.step.item)
         effect = noticed.get((step.action, name), Disruption.NONE).word
         extra = fields(
             Message.REPAIRED if step.drift else Message.CHANGED,

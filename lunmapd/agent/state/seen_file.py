@@ -10,7 +10,7 @@ from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.reasons import OF_BACKINGS
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import Desire
+from lunmapd.core.node.desire import Desired
 from lunmapd.core.planning.drift import Known
 from lunmapd.files import replace_file
 
@@ -42,12 +42,12 @@ class Past(Struct, frozen=True):
     refused: tuple[lio_objects.Key, ...] = ()
 
 
-def refused(want: Desire) -> frozenset[lio_objects.Key]:
+def refused(want: Desired) -> frozenset[lio_objects.Key]:
     """Return what of the map can't even be wanted."""
     return frozenset(name for name, failure in want.failures.items() if failure.reason not in OF_BACKINGS)
 
 
-def recalled(past: Past, want: Desire) -> Known | None:
+def recalled(past: Past, want: Desired) -> Known | None:
     """Return what is known of the last look, None when the map could be carried out in another measure then."""
     return Known(want.objects, frozenset(past.open)) if frozenset(past.refused) == refused(want) else None
 

@@ -119,7 +119,7 @@ def _acl_reasons(acl: FoundAcl, tpg: FoundTpg) -> Iterator[str]:
 
 def _disagreeing(found: Found, refused: AbstractSet[str] | Refused) -> Refused:
     """Find targets for which an initiator has other credentials than for an earlier one: in a map it has one pair."""
-    known: dict[str, tuple[str, lio_objects.Credentials]] = {}
+    known: dict[str, tuple[str, lio_objects.ChapCredentials]] = {}
     bad: Refused = {}
     for tpg in found.tpgs:
         for acl in tpg.acls if tpg.iqn not in refused else ():
@@ -252,11 +252,11 @@ def _authentication(tpg: FoundTpg) -> Authentication:
     return Authentication.MUTUAL_CHAP if mutual else Authentication.CHAP
 
 
-def _initiator(known: lio_objects.Credentials) -> Initiator:
+def _initiator(known: lio_objects.ChapCredentials) -> Initiator:
     return Initiator(chap=_chap(known.userid), mutual_chap=_chap(known.userid_mutual))
 
 
-def _discovery(known: lio_objects.Credentials | None) -> Discovery | None:
+def _discovery(known: lio_objects.ChapCredentials | None) -> Discovery | None:
     chap = _chap(known.userid) if known else None
     return Discovery(chap, _chap(known.userid_mutual)) if known and chap else None
 

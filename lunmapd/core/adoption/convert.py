@@ -113,7 +113,7 @@ def as_ours(found: Found, wanted: lio_objects.Objects) -> dict[lio_objects.Key, 
         objects.extend(_tpg(tpg, found))
     if found.discovery is not None:
         objects.append(lio_objects.DiscoveryAuth(found.discovery))
-    return lio_objects.keyed(objects)
+    return lio_objects.by_key(objects)
 
 
 def _storage(item: FoundStorage, wanted: lio_objects.Objects) -> lio_objects.StorageObject:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Session
+from lunmapd.core.node.observed import IscsiSession
 
 
 class FoundStorage(Struct, frozen=True):
@@ -34,7 +34,7 @@ class FoundAcl(Struct, frozen=True):
     """An initiator of a TPG. `trouble` as in FoundStorage."""
 
     initiator: str
-    credentials: lio_objects.Credentials = lio_objects.NO_CREDENTIALS
+    credentials: lio_objects.ChapCredentials = lio_objects.NO_CREDENTIALS
     maps: tuple[FoundMap, ...] = ()
     trouble: str = ""
 
@@ -61,5 +61,5 @@ class Found(Struct, frozen=True):
 
     storage: Mapping[str, FoundStorage] = {}
     tpgs: tuple[FoundTpg, ...] = ()
-    discovery: lio_objects.Credentials | None = None
-    sessions: tuple[Session, ...] = ()
+    discovery: lio_objects.ChapCredentials | None = None
+    sessions: tuple[IscsiSession, ...] = ()

@@ -51,14 +51,14 @@ class _Chap(Struct):
     chap_mutual_userid: str | None = None
     chap_mutual_password: str | None = None
 
-    def credentials(self) -> lio_objects.Credentials:
+    def credentials(self) -> lio_objects.ChapCredentials:
         """Return them; half of a pair is none, as LIO takes it."""
         if not self.chap_userid or not self.chap_password:
             return lio_objects.NO_CREDENTIALS
         one = self.chap_userid, Secret(self.chap_password)
         if not self.chap_mutual_userid or not self.chap_mutual_password:
-            return lio_objects.Credentials(*one)
-        return lio_objects.Credentials(*one, self.chap_mutual_userid, Secret(self.chap_mutual_password))
+            return lio_objects.ChapCredentials(*one)
+        return lio_objects.ChapCredentials(*one, self.chap_mutual_userid, Secret(self.chap_mutual_password))
 
 
 class _Acl(_Chap):
@@ -207,7 +207,7 @@ def _address(portal: _Portal) -> str:
     return f"[{host}]:{portal.port}" if ":" in host else f"{host}:{portal.port}"
 
 
-def _discovery(fabrics: list[_Fabric]) -> Iterator[lio_objects.Credentials]:
+def _discovery(fabrics: list[_Fabric]) -> Iterator[lio_objects.ChapCredentials]:
     for fabric in fabrics:
         if fabric.name == "iscsi" and fabric.discovery_enable_auth:
             yield _Chap(

@@ -11,55 +11,56 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.history.changes import build_map
 from lunmapd.core.map.rules import faults
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.chap import admit
+from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import is_remote, project
+from lunmapd.core.node.project import is_remote, project_map
 from lunmapd.core.secrets.sealing import Vault
 
-_MOST = 500
+_MAX_MESSAGE = 500
 
 
-class Desire(Struct, frozen=True):
+class Desired(Struct, frozen=True):
     """The objects that a node must have, and what can't be had, by key; such things stay as they are observed."""
 
     objects: lio_objects.Objects
     failures: Mapping[lio_objects.Key, Failure]
 
 
-def desire(
+def compute_desired(
     lunmap: Lunmap, unreadable: Mapping[str, str], node: str, observed: Observed, vault: Vault
-) -> Desire:
+) -> Desired:
     """Return what `node` must have. `unreadable` are the paths of documents that can't be decoded, with the reason.
 
     `vault` opens the secrets. Documents are trusted one by one: what belongs to an unreadable one, or to one that breaks a rule, stays.
     """
-    broken = suspects(lunmap)
+    broken = broken_documents(lunmap)
     bad = unreadable.keys() | broken.keys()
-    trusted = _without(lunmap, broken.keys())
-    projected = project(trusted, node, observed.features, observed.foreign, observed.objects)
-    wanted, refused = admit(projected, observed.objects, trusted, node, vault)
+    trusted = _without_documents(lunmap, broken.keys())
+    projected = project_map(trusted, node, observed.features, observed.foreign, observed.objects)
+    wanted, refused = add_credentials(projected, observed.objects, trusted, node, vault)
     failures = {
-        _document(path): _failure(Reason.DOCUMENT_UNREADABLE, reason) for path, reason in unreadable.items()
+        _document_key(path): _failure(Reason.DOCUMENT_UNREADABLE, reason)
+        for path, reason in unreadable.items()
     }
     failures |= {
-        _document(path): _failure(Reason.DOCUMENT_INVALID, reason) for path, reason in broken.items()
+        _document_key(path): _failure(Reason.DOCUMENT_INVALID, reason) for path, reason in broken.items()
     }
-    failures |= _foreign(lunmap, node, observed.foreign) | _short(trusted, wanted, observed)
-    failures |= _gone(wanted, observed) | refused
-    return Desire(keep(wanted, observed.objects, bad, node) if bad else wanted, failures)
+    failures |= _foreign_targets(lunmap, node, observed.foreign) | _short_devices(trusted, wanted, observed)
+    failures |= _missing_backings(wanted, observed) | refused
+    return Desired(keep_observed(wanted, observed.objects, bad, node) if bad else wanted, failures)
 
 
 def _failure(reason: Reason, sentence: str) -> Failure:
     """Make a failure of a sentence that may quote whatever somebody wrote, in a length that many of them have room for."""
-    return Failure(reason, sentence if len(sentence) <= _MOST else f"{sentence[:_MOST]}...")
+    return Failure(reason, sentence if len(sentence) <= _MAX_MESSAGE else f"{sentence[:_MAX_MESSAGE]}...")
 
 
-def _document(path: str) -> lio_objects.Key:
+def _document_key(path: str) -> lio_objects.Key:
     return ("document", path)
 
 
-def _without(lunmap: Lunmap, bad: AbstractSet[str]) -> Lunmap:
+def _without_documents(lunmap: Lunmap, bad: AbstractSet[str]) -> Lunmap:
     if not bad:
         return lunmap
     return build_map(
@@ -72,7 +73,7 @@ def _without(lunmap: Lunmap, bad: AbstractSet[str]) -> Lunmap:
     )
 
 
-def _foreign(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> dict[lio_objects.Key, Failure]:
+def _foreign_targets(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> dict[lio_objects.Key, Failure]:
     sentence = (
         "this target was made by another tool and is left alone; remove it there, or choose another name"
     )
@@ -83,7 +84,7 @@ def _foreign(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> dict[lio_o
     }
 
 
-def _gone(wanted: lio_objects.Objects, observed: Observed) -> dict[lio_objects.Key, Failure]:
+def _missing_backings(wanted: lio_objects.Objects, observed: Observed) -> dict[lio_objects.Key, Failure]:
     """Tell of backings that went away under a storage object, which stays as it is: its device may come back."""
     names = (("storage_object", name) for name in sorted(observed.missing))
     sentence = (
@@ -92,7 +93,9 @@ def _gone(wanted: lio_objects.Objects, observed: Observed) -> dict[lio_objects.K
     return {name: Failure(Reason.BACKING_MISSING, sentence) for name in names if name in wanted}
 
 
-def _short(lunmap: Lunmap, wanted: lio_objects.Objects, observed: Observed) -> dict[lio_objects.Key, Failure]:
+def _short_devices(
+    lunmap: Lunmap, wanted: lio_objects.Objects, observed: Observed
+) -> dict[lio_objects.Key, Failure]:
     """Tell of devices that have less than the map says; they stay exported with what they have."""
     found = dict[lio_objects.Key, Failure]()
     for name, size in observed.sizes.items():
@@ -103,16 +106,16 @@ def _short(lunmap: Lunmap, wanted: lio_objects.Objects, observed: Observed) -> d
     return found
 
 
-def suspects(lunmap: Lunmap) -> dict[str, str]:
+def broken_documents(lunmap: Lunmap) -> dict[str, str]:
     """Return the objects that break a rule, as path and first sentence; only edits around the tools make such."""
     found: dict[str, str] = {}
     for problem in faults(lunmap):
         section, name = problem.place[:2]
         found.setdefault(f"{section}/{name}", str(problem))
-    return _of_groups(lunmap, found) | found
+    return _luns_of_broken_groups(lunmap, found) | found
 
 
-def _of_groups(lunmap: Lunmap, bad: Mapping[str, str]) -> dict[str, str]:
+def _luns_of_broken_groups(lunmap: Lunmap, bad: Mapping[str, str]) -> dict[str, str]:
     """Return the Luns that are mapped to a group that can't be trusted: who sees them is not known."""
     return {
         f"luns/{name}": f"it is mapped to a group that can't be served: {bad[f'groups/{entry.group}']}"
@@ -122,28 +125,28 @@ def _of_groups(lunmap: Lunmap, bad: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def keep(
+def keep_observed(
     desired: lio_objects.Objects, observed: lio_objects.Objects, bad: AbstractSet[str], node: str
 ) -> dict[lio_objects.Key, lio_objects.Object]:
     """Let what belongs to the `bad` paths (such as `luns/db1`) stay as it is observed, with all it stands on.
 
     Unreadable is not absent: neither removed nor changed.
     """
-    result = {name: item for name, item in desired.items() if not _belongs(item, bad, node)}
-    waiting = [item for item in observed.values() if _belongs(item, bad, node)]
-    waiting += _of_other_nodes(observed, bad)
+    result = {name: item for name, item in desired.items() if not _belongs_to(item, bad, node)}
+    waiting = [item for item in observed.values() if _belongs_to(item, bad, node)]
+    waiting += _remote_objects(observed, bad)
     while waiting:
         item = waiting.pop()
-        result[lio_objects.key(item)] = item
+        result[lio_objects.key_of(item)] = item
         waiting.extend(
             observed[parent]
-            for parent in lio_objects.parents(item)
+            for parent in lio_objects.parents_of(item)
             if parent in observed and parent not in result
         )
     return result
 
 
-def _of_other_nodes(observed: lio_objects.Objects, bad: AbstractSet[str]) -> list[lio_objects.Object]:
+def _remote_objects(observed: lio_objects.Objects, bad: AbstractSet[str]) -> list[lio_objects.Object]:
     """Return all that stands for other nodes, if one of these can't be read: whose it is can't be told by its tag."""
     if not any(path.startswith("nodes/") for path in bad):
         return []
@@ -159,12 +162,12 @@ def _of_other_nodes(observed: lio_objects.Objects, bad: AbstractSet[str]) -> lis
     ]
 
 
-def _belongs(item: lio_objects.Object, bad: AbstractSet[str], node: str) -> bool:
+def _belongs_to(item: lio_objects.Object, bad: AbstractSet[str], node: str) -> bool:
     if isinstance(item, lio_objects.Leftover):
         return False
     return (
         f"nodes/{node}" in bad
-        or f"luns/{lio_objects.lun_of(item)}" in bad
+        or f"luns/{lio_objects.lun_served_by(item)}" in bad
         or f"targets/{getattr(item, 'iqn', None)}" in bad
         or f"initiators/{getattr(item, 'initiator', None)}" in bad
     )

@@ -18,54 +18,54 @@ from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Lunmap, source_on
 from lunmapd.core.history.changes import differing_names
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.chap import admit
-from lunmapd.core.node.desire import suspects
-from lunmapd.core.node.project import project_lun, served
+from lunmapd.core.node.chap import add_credentials
+from lunmapd.core.node.desire import broken_documents
+from lunmapd.core.node.project import project_lun, served_targets
 from lunmapd.core.secrets.sealing import Vault
 
-MOST = 100
+MAX_CHANGED_LUNS = 100
 """More Luns than these are a matter of a whole pass."""
 
 
-class Part(Struct, frozen=True):
+class Delta(Struct, frozen=True):
     """The part of a node's objects that a change to `lunmap` concerns: their keys, and what of them is wanted.
 
     `luns` are the Luns that changed; `maps` counts the mapped LUNs of each ACL after it.
     """
 
     keys: AbstractSet[lio_objects.Key]
-    wanted: lio_objects.Objects
+    desired: lio_objects.Objects
     lunmap: Lunmap
     luns: AbstractSet[str]
     maps: Counter[lio_objects.Key]
 
 
-class View:
+class DesiredView:
     """The objects that a node must have, and what tells that a change touches nothing else."""
 
     def __init__(
-        self, lunmap: Lunmap, node: str, vault: Vault, foreign: AbstractSet[str], wanted: lio_objects.Objects
+        self, lunmap: Lunmap, node: str, vault: Vault, foreign: AbstractSet[str], desired: lio_objects.Objects
     ) -> None:
         """Stand on a whole pass: `wanted` is all that `node` must have by `lunmap`, but for targets that are `foreign`."""
         self.lunmap = lunmap
-        self.wanted = dict(wanted)
+        self.desired = dict(desired)
         self._node = node
         self.vault = vault
         self._foreign = foreign
         # By kind, for the tuples of a kind and an identity would take more memory than the identities.
         self._owners: dict[str, dict[str, str]] = {"naa": {}, "backing": {}, "here": {}}
-        self._own(lunmap, lunmap.luns)
+        self._record_owners(lunmap, lunmap.luns)
         self._maps = Counter(
-            _acl(item) for item in wanted.values() if isinstance(item, lio_objects.MappedLun)
+            _acl_key(item) for item in desired.values() if isinstance(item, lio_objects.MappedLun)
         )
 
-    def _own(self, lunmap: Lunmap, luns: Iterable[str]) -> None:
+    def _record_owners(self, lunmap: Lunmap, luns: Iterable[str]) -> None:
         """Note whose each identity of these Luns is."""
         for name in luns:
-            for kind, what in _identities(lunmap, name, self._node):
+            for kind, what in _unique_values(lunmap, name, self._node):
                 self._owners[kind][what] = name
 
-    def follow(self, lunmap: Lunmap) -> Part | FullPass:
+    def delta_to(self, lunmap: Lunmap) -> Delta | FullPass:
         """Return the part of the objects that another map concerns, or why only a full pass can tell.
 
         `take` moves the view to that map.
@@ -76,58 +76,58 @@ class View:
         if (reason := self._conflict(lunmap, changed)) is not None:
             return reason
         before, after = self._objects(self.lunmap, changed), self._objects(lunmap, changed)
-        if any(self._is_taken(item, changed) for item in after.values()):
+        if any(self._takes_lun_number(item, changed) for item in after.values()):
             return FullPass.LUN_NUMBER
-        maps = self._counted(before, after)
-        wanted: dict[lio_objects.Key, lio_objects.Object] = {
+        maps = self._count_maps(before, after)
+        desired: dict[lio_objects.Key, lio_objects.Object] = {
             name: item for name, item in after.items() if not isinstance(item, lio_objects.NodeAcl)
         }
         # An ACL, here and in the TPGs that stand for other nodes, stays as long as any Lun is mapped by it.
         tag = lunmap.nodes[self._node].tpg_tag
-        wanted |= {
+        desired |= {
             name: item
             for name, item in (before | after).items()
-            if isinstance(item, lio_objects.NodeAcl) and maps[lio_objects.key(replace(item, tag=tag))]
+            if isinstance(item, lio_objects.NodeAcl) and maps[lio_objects.key_of(replace(item, tag=tag))]
         }
-        wanted, failures = admit(wanted, {}, lunmap, self._node, self.vault)
+        desired, failures = add_credentials(desired, {}, lunmap, self._node, self.vault)
         if failures:
             return FullPass.CHAP
-        return Part(before.keys() | after.keys(), wanted, lunmap, changed, maps)
+        return Delta(before.keys() | after.keys(), desired, lunmap, changed, maps)
 
-    def take(self, part: Part) -> None:
+    def advance(self, delta: Delta) -> None:
         """Go on to the map of a part that `follow` gave."""
-        for name in part.luns & self.lunmap.luns.keys():
-            for kind, what in _identities(self.lunmap, name, self._node):
+        for name in delta.luns & self.lunmap.luns.keys():
+            for kind, what in _unique_values(self.lunmap, name, self._node):
                 self._owners[kind].pop(what, None)
-        self._own(part.lunmap, part.luns & part.lunmap.luns.keys())
-        for key in part.keys:
-            self.wanted.pop(key, None)
-        self.wanted |= part.wanted
-        self.lunmap, self._maps = part.lunmap, part.maps
+        self._record_owners(delta.lunmap, delta.luns & delta.lunmap.luns.keys())
+        for key in delta.keys:
+            self.desired.pop(key, None)
+        self.desired |= delta.desired
+        self.lunmap, self._maps = delta.lunmap, delta.maps
 
     def _objects(
         self, lunmap: Lunmap, changed: AbstractSet[str]
     ) -> dict[lio_objects.Key, lio_objects.Object]:
-        serves = served(lunmap, self._node, self._foreign)
+        serves = served_targets(lunmap, self._node, self._foreign)
         there = (name for name in changed if name in lunmap.luns)
         found = (project_lun(lunmap, name, self._node, serves) for name in there)
-        return lio_objects.keyed(chain.from_iterable(found))
+        return lio_objects.by_key(chain.from_iterable(found))
 
     def _conflict(self, lunmap: Lunmap, changed: AbstractSet[str]) -> FullPass | None:
         """Return why the changed Luns can't be judged without the others, None if they can."""
         some = {name: lunmap.luns[name] for name in changed if name in lunmap.luns}
-        if suspects(replace(lunmap, luns=some)):
+        if broken_documents(replace(lunmap, luns=some)):
             return FullPass.RULES
         owners = (
             self._owners[kind].get(what)
             for name in some
-            for kind, what in _identities(lunmap, name, self._node)
+            for kind, what in _unique_values(lunmap, name, self._node)
         )
         if any(owner is not None and owner not in changed for owner in owners):
             return FullPass.IDENTITY
-        return FullPass.SIZE if self._is_resized(lunmap, changed) else None
+        return FullPass.SIZE if self._has_resized_device(lunmap, changed) else None
 
-    def _is_resized(self, lunmap: Lunmap, changed: AbstractSet[str]) -> bool:
+    def _has_resized_device(self, lunmap: Lunmap, changed: AbstractSet[str]) -> bool:
         """Tell whether a device must have another size: only a whole look tells what it has."""
         both = changed & lunmap.luns.keys() & self.lunmap.luns.keys()
         return any(
@@ -136,20 +136,22 @@ class View:
             for name in both
         )
 
-    def _is_taken(self, item: lio_objects.Object, changed: AbstractSet[str]) -> bool:
+    def _takes_lun_number(self, item: lio_objects.Object, changed: AbstractSet[str]) -> bool:
         """Tell whether it would take the LUN number of a Lun that stays."""
-        other = self.wanted.get(lio_objects.key(item))
+        other = self.desired.get(lio_objects.key_of(item))
         return isinstance(other, lio_objects.MappedLun) and other.storage_object not in changed
 
-    def _counted(self, before: lio_objects.Objects, after: lio_objects.Objects) -> Counter[lio_objects.Key]:
+    def _count_maps(
+        self, before: lio_objects.Objects, after: lio_objects.Objects
+    ) -> Counter[lio_objects.Key]:
         """Count the mapped LUNs of each ACL after the change."""
         found = Counter(self._maps)
-        found.subtract(_acl(item) for item in before.values() if isinstance(item, lio_objects.MappedLun))
-        found.update(_acl(item) for item in after.values() if isinstance(item, lio_objects.MappedLun))
+        found.subtract(_acl_key(item) for item in before.values() if isinstance(item, lio_objects.MappedLun))
+        found.update(_acl_key(item) for item in after.values() if isinstance(item, lio_objects.MappedLun))
         return found
 
 
-def _identities(lunmap: Lunmap, name: str, node: str) -> tuple[tuple[str, str], ...]:
+def _unique_values(lunmap: Lunmap, name: str, node: str) -> tuple[tuple[str, str], ...]:
     """Return what no other Lun may have: its NAA identifier, its backing, and that on this node."""
     lun = lunmap.luns[name]
     naa = ("naa", names.naa(lun.serial))
@@ -169,8 +171,8 @@ def _changed_luns(before: Lunmap, after: Lunmap) -> AbstractSet[str] | FullPass:
     ):
         return FullPass.INITIATOR
     changed = differing_names(before.luns, after.luns)
-    return changed if len(changed) <= MOST else FullPass.MANY_LUNS
+    return changed if len(changed) <= MAX_CHANGED_LUNS else FullPass.MANY_LUNS
 
 
-def _acl(item: lio_objects.MappedLun) -> lio_objects.Key:
-    return lio_objects.parents(item)[0]
+def _acl_key(item: lio_objects.MappedLun) -> lio_objects.Key:
+    return lio_objects.parents_of(item)[0]

@@ -14,7 +14,7 @@ from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.password import Secret
 
 Key = tuple[str | int, ...]
-Settings = tuple[tuple[str, str], ...]
+AttributeValues = tuple[tuple[str, str], ...]
 
 
 class Alua(Struct, frozen=True, gc=False):
@@ -33,7 +33,7 @@ class Alua(Struct, frozen=True, gc=False):
         return f"{self.state}{' and preferred' if self.preferred else ''}, as group {self.id}{altered}"
 
 
-class Declared(Struct, frozen=True, gc=False, array_like=True):
+class DeclaredSize(Struct, frozen=True, gc=False, array_like=True):
     """How many bytes the map says that a device has, at least; 0 where it does not say.
 
     It is asked for when a storage object is made, and is no part of what it then is: so one is as good as another.
@@ -43,14 +43,14 @@ class Declared(Struct, frozen=True, gc=False, array_like=True):
 
     def __eq__(self, other: object) -> bool:
         """Tell that it makes no difference."""
-        return isinstance(other, Declared)
+        return isinstance(other, DeclaredSize)
 
     def __hash__(self) -> int:
         """Go with that."""
         return 0
 
 
-UNDECLARED = Declared()
+UNDECLARED_SIZE = DeclaredSize()
 
 
 class StorageObject(Struct, frozen=True, tag=True, gc=False, omit_defaults=True):
@@ -66,11 +66,11 @@ class StorageObject(Struct, frozen=True, tag=True, gc=False, omit_defaults=True)
     path: str
     size: int
     serial: str
-    attributes: Settings = ()
+    attributes: AttributeValues = ()
     vendor: str = ""
     product: str = ""
     alua: Alua | None = None
-    declared: Declared = UNDECLARED
+    declared: DeclaredSize = UNDECLARED_SIZE
 
 
 class Target(Struct, frozen=True, tag=True, gc=False):
@@ -87,8 +87,8 @@ class Tpg(Struct, frozen=True, tag=True, gc=False):
 
     iqn: str
     tag: int
-    attributes: Settings = ()
-    parameters: Settings = ()
+    attributes: AttributeValues = ()
+    parameters: AttributeValues = ()
 
 
 class TpgLun(Struct, frozen=True, tag=True, gc=False):
@@ -103,7 +103,7 @@ class TpgLun(Struct, frozen=True, tag=True, gc=False):
     group: int = 0
 
 
-class Credentials(Struct, frozen=True, gc=False):
+class ChapCredentials(Struct, frozen=True, gc=False):
     """What an initiator proves, and what the target proves to it: CHAP users and passwords, empty where nothing is asked."""
 
     userid: str = ""
@@ -112,7 +112,7 @@ class Credentials(Struct, frozen=True, gc=False):
     password_mutual: Secret = Secret("")
 
 
-NO_CREDENTIALS = Credentials()
+NO_CREDENTIALS = ChapCredentials()
 
 
 class NodeAcl(Struct, frozen=True, tag=True, gc=False):
@@ -121,13 +121,13 @@ class NodeAcl(Struct, frozen=True, tag=True, gc=False):
     iqn: str
     tag: int
     initiator: str
-    credentials: Credentials = NO_CREDENTIALS
+    credentials: ChapCredentials = NO_CREDENTIALS
 
 
 class DiscoveryAuth(Struct, frozen=True, tag=True, gc=False):
     """That discovery on this node asks for CHAP; LIO has one for all of its targets."""
 
-    credentials: Credentials = NO_CREDENTIALS
+    credentials: ChapCredentials = NO_CREDENTIALS
 
 
 class MappedLun(Struct, frozen=True, tag=True, gc=False):
@@ -177,20 +177,20 @@ Object = (
 )
 Objects = Mapping[Key, Object]
 
-NOTHING: Objects = {}
+NO_OBJECTS: Objects = {}
 
 DISCOVERY_CLAIM = "discovery_auth"
 """The claim that says that what discovery asks for is ours; it stands among names of targets, and is none."""
 
 DISCOVERY_AUTH: Key = (DISCOVERY_CLAIM,)
 
-RANKS: Mapping[type, int] = {
+CREATION_RANKS: Mapping[type, int] = {
     DiscoveryAuth: 0, StorageObject: 1, Target: 2, Tpg: 3, TpgLun: 4, NodeAcl: 5, MappedLun: 6, Portal: 7,
     Enabled: 8,
 }  # fmt: skip
 
 
-def key(item: Object) -> Key:  # noqa: C901, PLR0911 - one arm a kind
+def key_of(item: Object) -> Key:  # noqa: C901, PLR0911 - one arm a kind
     """Return what the object is known by."""
     match item:
         case StorageObject():
@@ -217,7 +217,7 @@ def key(item: Object) -> Key:  # noqa: C901, PLR0911 - one arm a kind
             assert_never(item)
 
 
-def parents(item: Object) -> tuple[Key, ...]:
+def parents_of(item: Object) -> tuple[Key, ...]:
     """Return the keys of what must exist before the object can."""
     match item:
         case StorageObject() | Target() | DiscoveryAuth() | Leftover():
@@ -237,7 +237,7 @@ def parents(item: Object) -> tuple[Key, ...]:
             assert_never(item)
 
 
-def fixed(item: Object) -> object:
+def fixed_fields(item: Object) -> object:
     """Return what can't change in place: where this differs, the object is replaced.
 
     The size of a file grows in place (fd_dev_size is accepted while exported), credentials count for the next login,
@@ -263,7 +263,7 @@ def _is_early(plugin: str, name: str) -> bool:
     return known is not None and known.when is When.BEFORE_EXPORT
 
 
-def answered_until(item: Object) -> Key | None:
+def answering_tpg(item: Object) -> Key | None:
     """Return the Enabled in whose time LIO answers in place of a mapped LUN that is gone: of a LUN 0; None for all else.
 
     It is ready then, refuses writes and reads zeros, which no path checker notices (transport_lookup_cmd_lun in
@@ -274,7 +274,7 @@ def answered_until(item: Object) -> Key | None:
     return None
 
 
-def lun_of(item: Object) -> str | None:
+def lun_served_by(item: Object) -> str | None:
     """Return the name of the Lun that the object serves, None for what Luns share."""
     match item:
         case StorageObject():
@@ -285,9 +285,9 @@ def lun_of(item: Object) -> str | None:
             return None
 
 
-def keyed(items: Iterable[Object]) -> dict[Key, Object]:
+def by_key(items: Iterable[Object]) -> dict[Key, Object]:
     """Index objects by key."""
-    return {key(item): item for item in items}
+    return {key_of(item): item for item in items}
 
 
 def show_key(name: Key) -> str:

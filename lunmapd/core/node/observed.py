@@ -11,7 +11,7 @@ LOGGED_IN = "LOGGED_IN"
 """The kernel's word for a session that can do I/O (drivers/target/iscsi/iscsi_target_configfs.c, lio_target_nacl_info_show)."""
 
 
-class Session(Struct, frozen=True, gc=False):
+class IscsiSession(Struct, frozen=True, gc=False):
     """An initiator that is logged in; `state` is the kernel's word, `address` where it came from."""
 
     iqn: str
@@ -38,6 +38,6 @@ class Observed(Struct, frozen=True):
     objects: Mapping[lio_objects.Key, lio_objects.Object] = {}
     foreign: AbstractSet[str] = frozenset()
     features: AbstractSet[str] = frozenset()
-    sessions: tuple[Session, ...] = ()
+    sessions: tuple[IscsiSession, ...] = ()
     missing: AbstractSet[str] = frozenset()
     sizes: Mapping[str, int] = {}

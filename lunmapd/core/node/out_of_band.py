@@ -13,18 +13,18 @@ from lunmapd.core.map.rules import change_problems
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 
-Edited = Mapping[str, bytes | None]
+RecordedDocuments = Mapping[str, bytes | None]
 """What the revisions say of each object that was edited around the tools, by path; None: it should not be."""
 
 
-class Judged(Struct, frozen=True):
+class EffectiveMap(Struct, frozen=True):
     """The map to go by, and why it is not in all as the tree has it, by the keys of the documents."""
 
     lunmap: Lunmap
     failures: Mapping[lio_objects.Key, Failure] = {}
 
 
-def judge(lunmap: Lunmap, edited: Edited) -> Judged:
+def accept_edits(lunmap: Lunmap, edited: RecordedDocuments) -> EffectiveMap:
     """Return the map in which each Lun is as the revisions have it that was edited in a way that a commit refuses.
 
     A Lun that was removed and made anew under its name by revisions is another one, and not judged here.
@@ -34,15 +34,15 @@ def judge(lunmap: Lunmap, edited: Edited) -> Judged:
     for problem in change_problems(Lunmap(luns=recorded), lunmap):
         refused.setdefault(str(problem.place[1]), _failure(problem))
     if not refused:
-        return Judged(lunmap)
+        return EffectiveMap(lunmap)
     luns = {name: recorded[name] if name in refused else lun for name, lun in lunmap.luns.items()}
     failures: dict[lio_objects.Key, Failure] = {
         ("document", f"luns/{name}"): failure for name, failure in refused.items()
     }
-    return Judged(replace(lunmap, luns=luns), failures)
+    return EffectiveMap(replace(lunmap, luns=luns), failures)
 
 
-def recorded_luns(edited: Edited) -> Iterator[tuple[str, Lun]]:
+def recorded_luns(edited: RecordedDocuments) -> Iterator[tuple[str, Lun]]:
     """Yield the Luns that were edited, or can't be read any more, as the revisions have them."""
     for path, data in edited.items():
         section, _, name = path.partition("/")

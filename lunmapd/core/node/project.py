@@ -23,7 +23,7 @@ from lunmapd.core.base.lunmap import (
     state_on,
 )
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.interning import Shelf
+from lunmapd.core.node.interning import ObjectPool
 
 MARK = "lunmapd"
 """The TargetAlias of every TPG that lunmapd made: it tells our targets from those of other tools."""
@@ -31,7 +31,7 @@ MARK = "lunmapd"
 PORT_ID = "rtpi"
 """The kernel feature of a settable relative target port id: a file of this name in each TPG."""
 
-TPG_ATTRIBUTES: lio_objects.Settings = (
+TPG_ATTRIBUTES: lio_objects.AttributeValues = (
     # Whether logins need CHAP; what a target asks for comes in its place.
     ("authentication", "0"),
     ("cache_dynamic_acls", "0"),
@@ -45,16 +45,16 @@ TPG_ATTRIBUTES: lio_objects.Settings = (
     ("tpg_enabled_sendtargets", "1"),
 )
 
-TPG_PARAMETERS: lio_objects.Settings = (("TargetAlias", MARK),)
+TPG_PARAMETERS: lio_objects.AttributeValues = (("TargetAlias", MARK),)
 
-_PER_NODE_STATE = ("emulate_3pc", "emulate_caw", "emulate_pr")
+_PER_NODE_ATTRIBUTES = ("emulate_3pc", "emulate_caw", "emulate_pr")
 
-_WITH_ALUA = ("fileio", "iblock", "rd_mcp")
+_PLUGINS_WITH_ALUA = ("fileio", "iblock", "rd_mcp")
 
 STORAGE_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
-    "fileio": (*_PER_NODE_STATE, "emulate_write_cache"),
-    "iblock": _PER_NODE_STATE,
-    "rd_mcp": _PER_NODE_STATE,
+    "fileio": (*_PER_NODE_ATTRIBUTES, "emulate_write_cache"),
+    "iblock": _PER_NODE_ATTRIBUTES,
+    "rd_mcp": _PER_NODE_ATTRIBUTES,
     # These hand the other commands on to the device or the program.
     "pscsi": ("emulate_pr",),
     "user": ("emulate_pr",),
@@ -62,12 +62,12 @@ STORAGE_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 """The attributes of a storage object that lunmapd governs, by plugin, in the order of StorageObject.attributes."""
 
 
-def project(
+def project_map(
     lunmap: Lunmap,
     node: str,
     features: AbstractSet[str] = frozenset(),
     foreign: AbstractSet[str] = frozenset(),
-    known: lio_objects.Objects = lio_objects.NOTHING,
+    known: lio_objects.Objects = lio_objects.NO_OBJECTS,
 ) -> dict[lio_objects.Key, lio_objects.Object]:
     """Return the objects that `node` must have. `features` are those of its kernel, such as PORT_ID.
 
@@ -77,26 +77,28 @@ def project(
     itself = lunmap.nodes.get(node)
     if itself is None:
         return {}
-    serves = served(lunmap, node, foreign)
+    serves = served_targets(lunmap, node, foreign)
     targets = (_target(iqn, lunmap.targets[iqn], node, itself, features) for iqn in serves)
     remote = (_remote(lunmap, iqn, node) for iqn in serves)
     luns = (project_lun(lunmap, name, node, serves) for name in lunmap.luns)
     discovery = () if itself.discovery is None else (lio_objects.DiscoveryAuth(),)
-    shelf = Shelf(known)
-    shelf.add(chain(discovery, chain.from_iterable(chain(targets, remote, luns))))
-    return shelf.objects()
+    pool = ObjectPool(known)
+    pool.add(chain(discovery, chain.from_iterable(chain(targets, remote, luns))))
+    return pool.objects()
 
 
-def served(lunmap: Lunmap, node: str, foreign: AbstractSet[str] = frozenset()) -> dict[str, tuple[int, ...]]:
+def served_targets(
+    lunmap: Lunmap, node: str, foreign: AbstractSet[str] = frozenset()
+) -> dict[str, tuple[int, ...]]:
     """Return the targets that `node` serves, with the TPG tags of the other nodes that offer them."""
     return {
-        iqn: tuple(lunmap.nodes[other].tpg_tag for other in _others(lunmap, target, node))
+        iqn: tuple(lunmap.nodes[other].tpg_tag for other in _other_active_nodes(lunmap, target, node))
         for iqn, target in lunmap.targets.items()
         if node in target.nodes and iqn not in foreign
     }
 
 
-def _others(lunmap: Lunmap, target: Target, node: str) -> Iterator[str]:
+def _other_active_nodes(lunmap: Lunmap, target: Target, node: str) -> Iterator[str]:
     for other in target.nodes:
         if other != node and other in lunmap.nodes and lunmap.nodes[other].state is NodeState.ACTIVE:
             yield other
@@ -112,7 +114,7 @@ def _remote(lunmap: Lunmap, iqn: str, name: str) -> Iterator[lio_objects.Object]
         (attribute, "0" if attribute == "tpg_enabled_sendtargets" else value)
         for attribute, value in tpg_attributes(target)
     )
-    for other in _others(lunmap, target, name):
+    for other in _other_active_nodes(lunmap, target, name):
         node = lunmap.nodes[other]
         yield lio_objects.Tpg(iqn, node.tpg_tag, attributes, TPG_PARAMETERS)
         for portal in target.nodes[other].portals or (*node.portals, *node.iser_portals):
@@ -137,7 +139,7 @@ def _target(
         yield lio_objects.Enabled(iqn, tag, group.port_id if PORT_ID in features else 0)
 
 
-def tpg_attributes(target: Target) -> lio_objects.Settings:
+def tpg_attributes(target: Target) -> lio_objects.AttributeValues:
     """Return the attributes that a target's TPGs must have."""
     asks = "0" if target.authentication is Authentication.NONE else "1"
     governed = ((name, asks if name == "authentication" else value) for name, value in TPG_ATTRIBUTES)
@@ -145,7 +147,7 @@ def tpg_attributes(target: Target) -> lio_objects.Settings:
     return (*governed, *((name, str(value)) for name, value in given))
 
 
-def tpg_parameters(target: Target) -> lio_objects.Settings:
+def tpg_parameters(target: Target) -> lio_objects.AttributeValues:
     """Return the parameters that a target's TPGs must have."""
     given = sorted(target.parameters.items())
     return (*TPG_PARAMETERS, *((name, text) for name, text in given if text != PARAMETERS[name].default))
@@ -178,7 +180,7 @@ def _mapping(name: str, entry: Map, tag: int, initiator: str) -> Iterator[lio_ob
 
 def _alua(lun: Lun, node: str, tag: int) -> lio_objects.Alua | None:
     """Say how this node shows a Lun that others show too; None where the device or program behind it does."""
-    if plugin_of(lun.backing) not in _WITH_ALUA:
+    if plugin_of(lun.backing) not in _PLUGINS_WITH_ALUA:
         return None
     return lio_objects.Alua(tag, state_on(lun, node), lun.preferred == node)
 
@@ -187,20 +189,20 @@ def _storage_object(
     name: str, lun: Lun, path: str, alua: lio_objects.Alua | None, *, several: bool
 ) -> lio_objects.StorageObject:
     plugin = plugin_of(lun.backing)
-    values = _state(lun, several=several) | {"emulate_write_cache": "0"}
+    values = _shared_state_attributes(lun, several=several) | {"emulate_write_cache": "0"}
     governed = ((attribute, values[attribute]) for attribute in STORAGE_ATTRIBUTES[plugin])
     given = ((attribute, str(value)) for attribute, value in sorted(lun.attributes.items()))
     device = isinstance(lun.backing, Block)
-    size, declared = 0 if device else lun.size or 0, lio_objects.UNDECLARED
+    size, declared = 0 if device else lun.size or 0, lio_objects.UNDECLARED_SIZE
     if device and lun.size:
-        declared = lio_objects.Declared(lun.size)
+        declared = lio_objects.DeclaredSize(lun.size)
     settings = (*governed, *given)
     return lio_objects.StorageObject(
         name, plugin, path, size, lun.serial, settings, lun.vendor, lun.product, alua, declared
     )
 
 
-def _state(lun: Lun, *, several: bool) -> dict[str, str]:
+def _shared_state_attributes(lun: Lun, *, several: bool) -> dict[str, str]:
     """Say what of the state that LIO keeps in each node by itself is offered: with several nodes it would lie.
 
     EXTENDED COPY knows only the devices of one node, and nobody can choose it for several.

@@ -53,12 +53,12 @@ def permit(steps: Plan, observed: Observed, ways: Ways, allow: Disruption) -> Pe
     for step in steps:
         effect = audience.impact(step)
         if effect.now > allow and not _isolates(step, made, ways):
-            refused[step.action, lio_objects.key(step.item)] = _failure(effect)
+            refused[step.action, lio_objects.key_of(step.item)] = _failure(effect)
     return sift(steps, refused)
 
 
 def _isolates(step: Step, made: AbstractSet[lio_objects.Key], ways: Ways) -> bool:
-    key = lio_objects.key(step.item)
+    key = lio_objects.key_of(step.item)
     closes = step.action is Action.DELETE and isinstance(step.item, lio_objects.Enabled)
     return closes and key in ways.wanted and key not in made
 

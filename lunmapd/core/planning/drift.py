@@ -48,7 +48,7 @@ def find(
     """Return what has drifted, but for what goes or is made anew for another reason anyway."""
     if known is None:
         return frozenset()
-    names = {lio_objects.key(step.item) for step in steps}
+    names = {lio_objects.key_of(step.item) for step in steps}
     found = {name for name in names if known.has_drifted(name, desired.get(name), observed.get(name))}
     if not found:
         return found
@@ -78,7 +78,7 @@ def judge(
     kept: list[Step] = []
     refused, rest = dict[tuple[Action, lio_objects.Key], Failure](), dict[lio_objects.Key, Failure]()
     for step in steps:
-        name = lio_objects.key(step.item)
+        name = lio_objects.key_of(step.item)
         marked = replace(step, drift=True) if name in found else step
         kept.append(marked)
         if name in left:
@@ -126,7 +126,7 @@ def learn(
     before: Known | None, desired: lio_objects.Objects, observed: lio_objects.Objects, left: Plan
 ) -> Known:
     """Return what is known after a look that `left` these steps; what had drifted before is no less known for it."""
-    differ = {lio_objects.key(step.item) for step in left}
+    differ = {lio_objects.key_of(step.item) for step in left}
     differ = {name for name in differ if desired.get(name) != observed.get(name)}
     # What is seen as it is wanted is in memory once.
     wanted = {name: item for name, item in observed.items() if name not in differ}

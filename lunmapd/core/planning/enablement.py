@@ -35,6 +35,6 @@ def unchanged(
         for name, item in offered(desired, observed, offer).items()
         if isinstance(item, lio_objects.Enabled)
         and name not in observed
-        and lio_objects.parents(item)[0] in observed
+        and lio_objects.parents_of(item)[0] in observed
     }
     return {**observed, **closed}

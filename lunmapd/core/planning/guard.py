@@ -36,7 +36,7 @@ class Held(Struct, frozen=True):
 
 def removals(steps: Plan) -> AbstractSet[lio_objects.Key]:
     """Return what a plan takes away, for good or to make it anew."""
-    return frozenset(lio_objects.key(step.item) for step in steps if step.action is Action.DELETE)
+    return frozenset(lio_objects.key_of(step.item) for step in steps if step.action is Action.DELETE)
 
 
 def check(
@@ -71,6 +71,6 @@ def _excess(
             continue
         total = sum(isinstance(item, kind) for item in observed.values())
         if len(names) > limits.share * total:
-            made = {lio_objects.key(step.item) for step in steps if step.action is Action.CREATE}
+            made = {lio_objects.key_of(step.item) for step in steps if step.action is Action.CREATE}
             return Held(words, len(names), total, len(names & made))
     return None

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from lunmapd.core.base.lunmap import CLOSED, Lunmap, NodeState, initiators_of, reporting_nodes, state_on
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Login, Observed, Session
+from lunmapd.core.node.observed import IscsiSession, Login, Observed
 from lunmapd.core.planning.plan import Action, Disruption, Plan, Step, disruption, shrinks
 
 Acl = tuple[str, int, str]
@@ -23,7 +23,7 @@ class Impact(Struct, frozen=True):
 
     worst: Disruption
     now: Disruption = Disruption.NONE
-    sessions: tuple[Session, ...] = ()
+    sessions: tuple[IscsiSession, ...] = ()
 
 
 class Ways(Struct, frozen=True):
@@ -45,7 +45,7 @@ class Audience:
     def __init__(self, observed: Observed, ways: Ways) -> None:
         """Look at what was observed, and at what leads to the Luns beside it."""
         self._ways = ways
-        self._sessions: dict[Acl, list[Session]] = defaultdict(list)
+        self._sessions: dict[Acl, list[IscsiSession]] = defaultdict(list)
         for session in observed.sessions:
             self._sessions[session.iqn, session.tag, session.initiator].append(session)
         self._by_name: dict[str, list[lio_objects.MappedLun]] = defaultdict(list)
@@ -71,7 +71,7 @@ class Audience:
         now = worst if sessions else Disruption.NONE
         if worst < Disruption.PATH_LOSS:
             return Impact(worst, now, sessions)
-        nowhere = self._is_everywhere(step) or lio_objects.answered_until(step.item) in self._ways.wanted
+        nowhere = self._is_everywhere(step) or lio_objects.answering_tpg(step.item) in self._ways.wanted
         lost = [item for item in over if nowhere or not self._elsewhere(item)]
         if any(_acl(item) in self._sessions for item in lost):
             now = Disruption.DATA_UNREACHABLE
@@ -91,11 +91,11 @@ class Audience:
                 there = self._by_name.get(item.storage_object, [])
                 return [mapped for mapped in there if (mapped.iqn, mapped.tag) == (item.iqn, item.tag)]
             case _:
-                return self._by_name.get(lio_objects.lun_of(item) or "", [])
+                return self._by_name.get(lio_objects.lun_served_by(item) or "", [])
 
     def _logged_in(
         self, item: lio_objects.Object, over: Iterable[lio_objects.MappedLun]
-    ) -> Iterable[Session]:
+    ) -> Iterable[IscsiSession]:
         if isinstance(item, lio_objects.Enabled):
             return [
                 session
@@ -118,7 +118,7 @@ class Audience:
         return (
             shrinks(step)
             if isinstance(item, lio_objects.StorageObject)
-            else lio_objects.key(item) in self._ways.wanted
+            else lio_objects.key_of(item) in self._ways.wanted
         )
 
     @cached_property
@@ -163,5 +163,5 @@ def felt(steps: Plan, observed: Observed, ways: Ways, *, looked: bool) -> Felt:
     if not noticed:
         return {}
     audience = Audience(observed, ways)
-    effects = (((step.action, lio_objects.key(step.item)), audience.impact(step)) for step in noticed)
+    effects = (((step.action, lio_objects.key_of(step.item)), audience.impact(step)) for step in noticed)
     return {name: effect.now if looked else effect.worst for name, effect in effects}

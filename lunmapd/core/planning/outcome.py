@@ -31,20 +31,20 @@ class Ledger:
 
     def record(self, step: Step) -> None:
         """Note that the step failed or was left out: its object, and below a removal also what it stands on."""
-        self._failed.add(lio_objects.key(step.item))
+        self._failed.add(lio_objects.key_of(step.item))
         if step.action is Action.DELETE:
-            names = (lio_objects.key(step.item), *lio_objects.parents(step.item))
+            names = (lio_objects.key_of(step.item), *lio_objects.parents_of(step.item))
             self._failed.update(("removal of", *name) for name in names)
 
 
 def _needs(step: Step) -> Iterator[lio_objects.Key]:
-    yield lio_objects.key(step.item)
+    yield lio_objects.key_of(step.item)
     if step.action is Action.DELETE:
-        yield ("removal of", *lio_objects.key(step.item))
-        if closing := lio_objects.answered_until(step.item):
+        yield ("removal of", *lio_objects.key_of(step.item))
+        if closing := lio_objects.answering_tpg(step.item):
             yield ("removal of", *closing)
     else:
-        yield from lio_objects.parents(step.item)
+        yield from lio_objects.parents_of(step.item)
 
 
 def failures(reports: Iterable[Report]) -> dict[lio_objects.Key, Failure]:
@@ -52,5 +52,5 @@ def failures(reports: Iterable[Report]) -> dict[lio_objects.Key, Failure]:
     found: dict[lio_objects.Key, Failure] = {}
     for report in reports:
         if report.failure is not None:
-            found.setdefault(lio_objects.key(report.step.item), report.failure)
+            found.setdefault(lio_objects.key_of(report.step.item), report.failure)
     return found

@@ -50,7 +50,7 @@ class Step(Struct, frozen=True, omit_defaults=True):
     drift: bool = False
 
     def __str__(self) -> str:
-        return f"{self.action} {lio_objects.show_key(lio_objects.key(self.item))}: {self.reason}"
+        return f"{self.action} {lio_objects.show_key(lio_objects.key_of(self.item))}: {self.reason}"
 
 
 Plan = tuple[Step, ...]
@@ -105,7 +105,7 @@ def causes(desired: lio_objects.Objects, observed: lio_objects.Objects) -> dict[
             doomed[name] = f"left half-made ({item.kind})"
         elif wanted is None:
             doomed[name] = "not in the map"
-        elif lio_objects.fixed(item) != lio_objects.fixed(wanted):
+        elif lio_objects.fixed_fields(item) != lio_objects.fixed_fields(wanted):
             doomed[name] = f"replaced: {difference(item, wanted)}"
     return doomed
 
@@ -117,7 +117,7 @@ def with_dependents(
     doomed = dict(causes)
     children: dict[lio_objects.Key, list[lio_objects.Key]] = {}
     for name, item in observed.items():
-        for parent in lio_objects.parents(item):
+        for parent in lio_objects.parents_of(item):
             children.setdefault(parent, []).append(name)
     waiting = list(doomed)
     while waiting:
@@ -147,18 +147,18 @@ def _change(before: object, after: object) -> str:
     return f"{before} -> {after}"
 
 
-def _settings(ones: lio_objects.Settings, others: lio_objects.Settings) -> str:
+def _settings(ones: lio_objects.AttributeValues, others: lio_objects.AttributeValues) -> str:
     return "{" + ", ".join(f"{name}={value}" for name, value in ones if (name, value) not in others) + "}"
 
 
 def _rank(step: Step) -> int:
-    return lio_objects.RANKS[type(step.item)]
+    return lio_objects.CREATION_RANKS[type(step.item)]
 
 
 def _removal_order(item: lio_objects.Object, closing: AbstractSet[lio_objects.Key]) -> tuple[int, int]:
     if isinstance(item, lio_objects.Leftover):
         return _REMOVAL[lio_objects.Leftover], _LEFTOVERS.index(item.kind)
-    if lio_objects.answered_until(item) in closing:
+    if lio_objects.answering_tpg(item) in closing:
         return _REMOVAL[lio_objects.Enabled], 1
     return _REMOVAL[type(item)], 0
 
@@ -212,7 +212,7 @@ def follow(objects: lio_objects.Objects, steps: Iterable[Step]) -> dict[lio_obje
     result = dict(objects)
     for step in steps:
         if step.action is Action.DELETE:
-            del result[lio_objects.key(step.item)]
+            del result[lio_objects.key_of(step.item)]
         else:
-            result[lio_objects.key(step.item)] = step.item
+            result[lio_objects.key_of(step.item)] = step.item
     return result

@@ -23,7 +23,7 @@ class Permitted(Struct, frozen=True):
 
 def created(steps: Iterable[Step]) -> set[lio_objects.Key]:
     """Return what a plan makes, for the first time or anew."""
-    return {lio_objects.key(step.item) for step in steps if step.action is Action.CREATE}
+    return {lio_objects.key_of(step.item) for step in steps if step.action is Action.CREATE}
 
 
 def sift(steps: Plan, refused: Refused) -> Permitted:
@@ -43,11 +43,11 @@ def _sift(steps: Plan, refused: Refused) -> Permitted:
     ledger, held = Ledger(), dict[lio_objects.Key, Failure]()
     kept: list[Step] = []
     for step in steps:
-        failure = refused.get((step.action, lio_objects.key(step.item))) or ledger.waits(step)
+        failure = refused.get((step.action, lio_objects.key_of(step.item))) or ledger.waits(step)
         if failure is None:
             kept.append(step)
             continue
-        held.setdefault(lio_objects.key(step.item), failure)
+        held.setdefault(lio_objects.key_of(step.item), failure)
         if not bears(step, failure):
             ledger.record(step)
     return Permitted(tuple(kept), held)
@@ -67,5 +67,5 @@ def bears(step: Step, failure: Failure) -> bool:
 
 def _stranded(steps: Plan, kept: Plan) -> AbstractSet[lio_objects.Key]:
     """Find what would be removed and not made again, though it is to be."""
-    gone = {lio_objects.key(step.item) for step in kept if step.action is Action.DELETE}
+    gone = {lio_objects.key_of(step.item) for step in kept if step.action is Action.DELETE}
     return gone & created(steps) - created(kept)

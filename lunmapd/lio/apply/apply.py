@@ -12,7 +12,7 @@ from lunmapd.lio.observe import auth
 
 def apply_step(step: Step, index: KernelIndex) -> None:
     """Do the step and note in `places` what it made or removed. Raises RefusedError."""
-    with attempt(f"{step.action} {lio_objects.show_key(lio_objects.key(step.item))}"):
+    with attempt(f"{step.action} {lio_objects.show_key(lio_objects.key_of(step.item))}"):
         match step.action:
             case Action.CREATE:
                 _create(step.item, index)

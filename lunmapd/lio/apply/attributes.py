@@ -24,20 +24,20 @@ def write_tpg(item: lio_objects.Tpg, before: lio_objects.Object | None = None) -
     write_attributes(tpg, _default_attributes(_gone(was.attributes, item.attributes)))
 
 
-def _gone(before: lio_objects.Settings, after: lio_objects.Settings) -> list[str]:
+def _gone(before: lio_objects.AttributeValues, after: lio_objects.AttributeValues) -> list[str]:
     kept = {name for name, _ in after}
     return [name for name, _ in before if name not in kept]
 
 
-def _default_parameters(names: Iterable[str]) -> lio_objects.Settings:
+def _default_parameters(names: Iterable[str]) -> lio_objects.AttributeValues:
     return tuple((name, attributes.PARAMETERS[name].default) for name in names)
 
 
-def _default_attributes(names: Iterable[str]) -> lio_objects.Settings:
+def _default_attributes(names: Iterable[str]) -> lio_objects.AttributeValues:
     return tuple((name, str(attributes.TPG[name].default)) for name in names)
 
 
-def default_storage_attributes(plugin: str, names: Iterable[str]) -> lio_objects.Settings:
+def default_storage_attributes(plugin: str, names: Iterable[str]) -> lio_objects.AttributeValues:
     """Return the defaults of storage attributes; those that the kernel takes from the device stay as they are."""
     defaults = ((name, attributes.STORAGE[plugin, name].default) for name in names)
     return tuple((name, str(value)) for name, value in defaults if value is not None)

@@ -18,7 +18,7 @@ from lunmapd.lio.observe import alua
 
 _ROOT = str(rts.ROOT)
 
-NEW_ATTRIBUTES: lio_objects.Settings = (
+NEW_ATTRIBUTES: lio_objects.AttributeValues = (
     ("emulate_3pc", "1"), ("emulate_caw", "1"), ("emulate_pr", "1"), ("emulate_write_cache", "0"),
 )  # fmt: skip
 """What governed attributes are in a new storage object (DA_EMULATE_* in include/target/target_core_base.h)."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Session
+from lunmapd.core.node.observed import IscsiSession
 from lunmapd.core.node.project import MARK
 from lunmapd.lio.base import files
 from lunmapd.lio.base.index import KernelIndex
@@ -51,7 +51,7 @@ class Observation:
         self.expected = {hba: name for name, hba in hints.hbas.items()}
         self.objects: dict[lio_objects.Key, lio_objects.Object] = {}
         self.with_alua_group: set[str] = set()
-        self.sessions = list[Session]()
+        self.sessions = list[IscsiSession]()
         self.foreign: set[str] = set()
         self.features = set(hints.features)
         self.missing: set[str] = set()
@@ -78,13 +78,13 @@ class Observation:
         """Return where the link in a directory points to, None if there is none."""
         return files.read_link(f"{self.root}/{path}", MARK)
 
-    def read_settings(self, path: str, names: Iterable[str]) -> lio_objects.Settings:
+    def read_settings(self, path: str, names: Iterable[str]) -> lio_objects.AttributeValues:
         """Read files of a directory as the settings that they are."""
         return tuple(self.read_files(path, names).items())
 
     def add(self, item: lio_objects.Object) -> None:
         """Note an object."""
-        self.objects[lio_objects.key(item)] = item
+        self.objects[lio_objects.key_of(item)] = item
         if isinstance(item, lio_objects.StorageObject) and item.alua is not None:
             self.with_alua_group.add(item.name)
         if self._emit is not None and len(self.objects) >= _BATCH:

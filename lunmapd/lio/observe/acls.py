@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Session
+from lunmapd.core.node.observed import IscsiSession
 from lunmapd.lio.base.index import tpg_path
 from lunmapd.lio.base.observation import Observation
 from lunmapd.lio.base.parse import parse_directory_number, parse_dynamic_sessions, parse_session
@@ -37,13 +37,13 @@ def observe_acl(observation: Observation, item: lio_objects.NodeAcl) -> None:
     )
     found = parse_session(observation.read(f"{path}/info") or "")
     if found:
-        observation.sessions.append(Session(item.iqn, item.tag, item.initiator, *found))
+        observation.sessions.append(IscsiSession(item.iqn, item.tag, item.initiator, *found))
 
 
 def observe_dynamic_sessions(observation: Observation, iqn: str, tag: int) -> None:
     """Note the initiators that are logged in without an ACL."""
     names = parse_dynamic_sessions(observation.read(f"{tpg_path(iqn, tag)}/dynamic_sessions") or "")
-    observation.sessions.extend(Session(iqn, tag, name, "LOGGED_IN") for name in names)
+    observation.sessions.extend(IscsiSession(iqn, tag, name, "LOGGED_IN") for name in names)
 
 
 def observe_mapped_luns(

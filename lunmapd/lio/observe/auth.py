@@ -6,26 +6,26 @@ An unset field is an empty line, a cleared one reads NULL, and any value that st
 
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.lio_objects import Credentials
+from lunmapd.core.node.lio_objects import ChapCredentials
 from lunmapd.lio.base import rts
 from lunmapd.lio.base.observation import Observation
 
 DISCOVERY = "iscsi/discovery_auth"
 
 
-def observe_credentials(observation: Observation, path: str) -> Credentials:
+def observe_credentials(observation: Observation, path: str) -> ChapCredentials:
     """Read the credentials in a directory; half of a pair counts as none, for LIO takes it so."""
     userid = _read(observation, f"{path}/userid")
     password = _read(observation, f"{path}/password") if userid else ""
     if not password:
         return lio_objects.NO_CREDENTIALS
     if observation.read(f"{path}/authenticate_target") != "1":
-        return Credentials(userid, Secret(password))
+        return ChapCredentials(userid, Secret(password))
     mutual = (
         _read(observation, f"{path}/userid_mutual"),
         Secret(_read(observation, f"{path}/password_mutual")),
     )
-    return Credentials(userid, Secret(password), *mutual)
+    return ChapCredentials(userid, Secret(password), *mutual)
 
 
 def observe_discovery(observation: Observation) -> None:
@@ -48,7 +48,7 @@ def write_acl_credentials(item: lio_objects.NodeAcl) -> None:
     acl.chap_mutual_password = known.password_mutual.text
 
 
-def write_discovery_credentials(known: Credentials, *, enforced: bool) -> None:
+def write_discovery_credentials(known: ChapCredentials, *, enforced: bool) -> None:
     """Let discovery ask for credentials, or for none."""
     fabric = rts.open_fabric()
     if not enforced:

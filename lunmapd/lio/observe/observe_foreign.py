@@ -9,7 +9,7 @@ from lunmapd.core.adoption.convert import PRODUCTS
 from lunmapd.core.adoption.foreign import Found, FoundAcl, FoundMap, FoundStorage, FoundTpg
 from lunmapd.core.adoption.saveconfig import OWN_GROUPS, acl_trouble, file_troubles
 from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
-from lunmapd.core.node.observed import Session
+from lunmapd.core.node.observed import IscsiSession
 from lunmapd.core.node.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
 from lunmapd.lio.base.alias import parse_alias
 from lunmapd.lio.base.index import FIRST_INDEX, parse_hba_index, tpg_path
@@ -134,7 +134,7 @@ def _acl(observation: Observation, iqn: str, tag: int, initiator: str) -> FoundA
     path = f"{tpg_path(iqn, tag)}/acls/{initiator}"
     logged_in = parse_session(observation.read(f"{path}/info") or "")
     if logged_in:
-        observation.sessions.append(Session(iqn, tag, initiator, *logged_in))
+        observation.sessions.append(IscsiSession(iqn, tag, initiator, *logged_in))
     maps = tuple(
         FoundMap(number, _lun(link), observation.read(f"{path}/lun_{number}/write_protect") == "1")
         for number, link in sorted(_links(observation, path))

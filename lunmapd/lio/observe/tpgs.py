@@ -44,11 +44,13 @@ def observe_tpg(observation: Observation, iqn: str, tag: int) -> None:
         observation.add(lio_objects.Enabled(iqn, tag, int(observation.read(f"{path}/rtpi") or "0", 16)))
 
 
-def _names(settings: lio_objects.Settings) -> tuple[str, ...]:
+def _names(settings: lio_objects.AttributeValues) -> tuple[str, ...]:
     return tuple(name for name, _ in settings)
 
 
-def _changed(settings: lio_objects.Settings, defaults: Mapping[str, str]) -> lio_objects.Settings:
+def _changed(
+    settings: lio_objects.AttributeValues, defaults: Mapping[str, str]
+) -> lio_objects.AttributeValues:
     """Leave out what is at its default, as what the map does not set is left out of what is desired."""
     return tuple((name, value) for name, value in settings if defaults.get(name) != value)
 

@@ -11,12 +11,11 @@ from lunmapd.core.base.errors import ConditionError
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.interning import Shelf
+from lunmapd.core.node.interning import ObjectPool, ValuePool
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.outcome import Ledger, Report
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.base.index import target_or_tpg_at
-from lunmapd.lio.base.interning import Texts
 from lunmapd.lio.worker import wire
 from lunmapd.lio.worker.batches import Batches
 from lunmapd.lio.worker.process import WorkerGoneError, WorkerLateError, WorkerProcess
@@ -72,12 +71,12 @@ class Kernel:
         self._claims = claims
         self._check_not_blocked()
         self._worker = self._worker or WorkerProcess(self._command)
-        shelf = Shelf(self._objects, Texts().share)
+        pool = ObjectPool(self._objects, ValuePool().share)
         request = wire.Observe(tuple(claims), self._quarantine.directories(self._objects.values()))
-        answer = self._ask(self._worker, request, shelf.add)
+        answer = self._ask(self._worker, request, pool.add)
         if isinstance(answer, wire.FailedAnswer):
             raise KernelUnreadableError(answer.failure)
-        observed = wire.unpack_observed(answer, shelf.objects())
+        observed = wire.unpack_observed(answer, pool.objects())
         self._objects = dict(observed.objects)
         return observed
 
@@ -92,8 +91,8 @@ class Kernel:
         answer = self._ask(self._worker, wire.PartialObserve(tuple(items)), seen.extend)
         if isinstance(answer, wire.FailedAnswer):
             return None
-        found = lio_objects.keyed(seen)
-        for name in map(lio_objects.key, items):
+        found = lio_objects.by_key(seen)
+        for name in map(lio_objects.key_of, items):
             self._objects.pop(name, None)
         self._objects |= found
         return found
@@ -174,14 +173,14 @@ class Kernel:
 
     def _record(self, step: Step, failure: Failure | None) -> Report:
         if failure is None and step.action is Action.DELETE:
-            self._objects.pop(lio_objects.key(step.item), None)
+            self._objects.pop(lio_objects.key_of(step.item), None)
         elif failure is None:
-            self._objects[lio_objects.key(step.item)] = step.item
+            self._objects[lio_objects.key_of(step.item)] = step.item
         return Report(step, failure)
 
     def _is_applied(self, step: Step) -> bool:
         """Tell whether what was last seen is as after the step."""
-        found = self._objects.get(lio_objects.key(step.item))
+        found = self._objects.get(lio_objects.key_of(step.item))
         return found is None if step.action is Action.DELETE else found == step.item
 
     def _ask(

@@ -37,7 +37,7 @@ class StuckStep(Struct, frozen=True):
             case lio_objects.Target():
                 return _tpg(item)[0] == self.item.iqn
             case _:
-                return lio_objects.key(item) == lio_objects.key(self.item)
+                return lio_objects.key_of(item) == lio_objects.key_of(self.item)
 
     def directory(self, objects: Iterable[lio_objects.Object]) -> StuckDirectory:
         """Return what was last seen in the directory that is blocked."""

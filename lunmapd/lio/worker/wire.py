@@ -10,7 +10,7 @@ from msgspec import Struct, json
 
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.observed import Observed, Session
+from lunmapd.core.node.observed import IscsiSession, Observed
 from lunmapd.core.planning.plan import Step
 from lunmapd.lio.base.observation import StuckDirectory
 
@@ -46,7 +46,7 @@ class ObservedAnswer(Struct, frozen=True, tag=True):
     objects: tuple[lio_objects.Object, ...]
     foreign: tuple[str, ...]
     features: tuple[str, ...]
-    sessions: tuple[Session, ...]
+    sessions: tuple[IscsiSession, ...]
     missing: tuple[str, ...] = ()
     sizes: Mapping[str, int] = {}
 

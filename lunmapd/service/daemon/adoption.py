@@ -19,7 +19,7 @@ from lunmapd.core.base.lunmap import Chap, Lunmap
 from lunmapd.core.map import mapfile
 from lunmapd.core.map.credentials import CHAP, DISCOVERY_CHAP, change_credentials
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import desire
+from lunmapd.core.node.desire import compute_desired
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
 from lunmapd.core.planning.plan import Action, Plan, Step, plan
@@ -92,9 +92,9 @@ def check(settings: Settings) -> Check:
     lunmap = _only(snapshot.lunmap, settings.node, foreign)
     vault = Vault(snapshot.cluster, read_keys(Path(settings.key_file)))
     features = kernel_features()
-    first = desire(lunmap, {}, settings.node, Observed(features=features), vault)
+    first = compute_desired(lunmap, {}, settings.node, Observed(features=features), vault)
     ours = as_ours(found, first.objects)
-    want = desire(lunmap, {}, settings.node, Observed(ours, features=features), vault)
+    want = compute_desired(lunmap, {}, settings.node, Observed(ours, features=features), vault)
     steps = plan(want.objects, as_ours(found, want.objects))
     blocking = [str(step) for step in steps if not _only_settings(step)]
     blocking += [

@@ -125,7 +125,7 @@ class Metrics:
 
     def _note_drift(self, result: Result) -> None:
         repaired = {
-            lio_objects.key(report.step.item)
+            lio_objects.key_of(report.step.item)
             for report in result.done
             if report.step.drift and report.failure is None
         }

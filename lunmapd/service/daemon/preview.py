@@ -20,9 +20,9 @@ from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import Desire, desire
+from lunmapd.core.node.desire import Desired, compute_desired
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.out_of_band import judge
+from lunmapd.core.node.out_of_band import accept_edits
 from lunmapd.core.planning import drift, guard
 from lunmapd.core.planning.disruption_limit import allowed, permit
 from lunmapd.core.planning.drift import Known
@@ -93,8 +93,8 @@ def preview(settings: Settings) -> Preview:
     finally:
         kernel.close()
     vault = Vault(snapshot.cluster, read_keys(Path(settings.key_file)))
-    judged = judge(snapshot.lunmap, snapshot.edited)
-    want = desire(judged.lunmap, snapshot.unreadable, settings.node, observed, vault)
+    judged = accept_edits(snapshot.lunmap, snapshot.edited)
+    want = compute_desired(judged.lunmap, snapshot.unreadable, settings.node, observed, vault)
     want = replace(want, failures={**want.failures, **judged.failures})
     policy = settings.policy()
     steps = plan(want.objects, observed.objects)
@@ -111,7 +111,7 @@ def preview(settings: Settings) -> Preview:
     return Preview(settings.node, snapshot.revision, found.source, lines, failing, why)
 
 
-def _known(directory: Path, node: str, snapshot: Snapshot, vault: Vault, want: Desire) -> Known | None:
+def _known(directory: Path, node: str, snapshot: Snapshot, vault: Vault, want: Desired) -> Known | None:
     """Return what the daemon saw of this same map, None when it has seen none of it."""
     at = HistoryPoint(snapshot.cluster, snapshot.revision, snapshot.digest)
     past = PastFile(directory).recall(Terms(at, node, read_identity().boot, vault.keyring.ids))
@@ -144,8 +144,8 @@ def _kept(directory: Path) -> Kept | None:
 def _steps(
     steps: Plan, audience: Audience, done: Plan, drifted: AbstractSet[lio_objects.Key]
 ) -> tuple[StepLine, ...]:
-    doing = {(step.action, lio_objects.key(step.item)) for step in done}
-    found = ((step, lio_objects.key(step.item), audience.impact(step)) for step in steps)
+    doing = {(step.action, lio_objects.key_of(step.item)) for step in done}
+    found = ((step, lio_objects.key_of(step.item), audience.impact(step)) for step in steps)
     return tuple(
         StepLine(
             step.action,

@@ -24,7 +24,7 @@ from lunmapd.core.history.changes import (
 from lunmapd.core.history.checkpoint import Checkpoint
 from lunmapd.core.history.digest import digest_documents, replace_document, show_digest
 from lunmapd.core.history.spans import Span
-from lunmapd.core.node.out_of_band import judge, recorded_luns
+from lunmapd.core.node.out_of_band import accept_edits, recorded_luns
 
 SCHEMA = 2
 MIN_SCHEMA = 1
@@ -176,7 +176,7 @@ def recorded_map(snapshot: Snapshot) -> Lunmap | None:
 
 def effective_map(snapshot: Snapshot) -> Lunmap:
     """Return the map that nodes go by, on top of which commits are made, and which they must not change against the rules (see core/node/out_of_band.py)."""
-    return judge(snapshot.lunmap, snapshot.edited).lunmap
+    return accept_edits(snapshot.lunmap, snapshot.edited).lunmap
 
 
 def map_with_identities(snapshot: Snapshot) -> Lunmap:

@@ -12,7 +12,7 @@ from lunmapd.core.base.lunmap import Authentication, Chap, Initiator
 from lunmapd.core.base.password import Secret
 from lunmapd.core.fleet.status import APPLIED, STORE
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import PORT_ID, project
+from lunmapd.core.node.project import PORT_ID, project_map
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.service.keyfile import add_key, read_keys
 from lunmapd.store.session.session import Session
@@ -32,7 +32,7 @@ def test_a_committed_map_is_applied_and_reported(session: Session, kernel: FakeL
     put(session, MAP)
     agent = make()
     assert agent.turn().converged
-    assert kernel.objects == project(MAP, "n1", {PORT_ID})
+    assert kernel.objects == project_map(MAP, "n1", {PORT_ID})
     node = read_fleet(session)["n1"]
     assert node.live is not None
     assert node.live.machine == "m1"
@@ -81,7 +81,7 @@ def test_a_key_that_comes_later_opens_the_secrets(
     path.chmod(0o600)
     assert agent.turn().converged
     assert kernel.objects["acl", T, 1, H] == lio_objects.NodeAcl(
-        T, 1, H, lio_objects.Credentials("bob", Secret("a password"))
+        T, 1, H, lio_objects.ChapCredentials("bob", Secret("a password"))
     )
     status = read_fleet(session)["n1"].status
     assert status is not None
@@ -126,7 +126,7 @@ def test_an_unknown_node_changes_nothing(session: Session, kernel: FakeLio, make
     turn = agent.turn()
     assert not turn.converged
     assert conditions(agent)[APPLIED] == "NodeUnknown"
-    assert kernel.objects == project(MAP, "n1", {PORT_ID})
+    assert kernel.objects == project_map(MAP, "n1", {PORT_ID})
 
 
 def test_one_missing_device_harms_only_its_lun(session: Session, kernel: FakeLio, make: Nodes) -> None:
@@ -158,7 +158,7 @@ def test_garbage_in_a_document_takes_nothing_away(session: Session, kernel: Fake
         shell.set("luns/a", b"{garbage")
     agent = make()
     agent.turn()
-    assert lio_objects.key(lio_objects.TpgLun(T, 1, "a")) in kernel.objects
+    assert lio_objects.key_of(lio_objects.TpgLun(T, 1, "a")) in kernel.objects
     assert [failing.reason for failing in agent.status.failing] == ["DocumentUnreadable"]
     unmapped = replace(read_tree(session).lunmap, luns={"b": replace(B, maps=())})
     put(session, unmapped)
@@ -187,7 +187,7 @@ def test_a_wiped_tree_removes_nothing(session: Session, kernel: FakeLio, make: N
         for part in ("head", "luns", "targets", "nodes", "initiators", "revisions", "meta"):
             shell.delete(part)
     agent.turn()
-    assert kernel.objects == project(MAP, "n1", {PORT_ID})
+    assert kernel.objects == project_map(MAP, "n1", {PORT_ID})
     assert conditions(agent)[STORE] == "NotInitialised"
 
 
@@ -200,7 +200,7 @@ def test_a_tree_made_anew_removes_nothing(session: Session, kernel: FakeLio, mak
         shell.delete("")
     initialise(session)
     agent.turn()
-    assert kernel.objects == project(MAP, "n1", {PORT_ID})
+    assert kernel.objects == project_map(MAP, "n1", {PORT_ID})
     assert conditions(agent)[STORE] == "ForeignCluster"
 
 
@@ -218,7 +218,7 @@ def test_without_zookeeper_the_last_map_is_kept_in_force(
     kernel.objects.clear()
     turn = agent.turn()
     assert turn.store_error is not None
-    assert kernel.objects == project(MAP, "n1", {PORT_ID})
+    assert kernel.objects == project_map(MAP, "n1", {PORT_ID})
     assert (conditions(agent)[STORE], applied(agent)) == ("Unreachable", 1)
     trio.start()
     wait_until("the agent converges", lambda: agent.turn().converged)
@@ -235,7 +235,7 @@ def test_the_loop_follows_commits_by_its_watch(
         wait_until("revision 1 is applied", lambda: applied(agent) == 1)
         put(session, replace(MAP, luns={"b": B}))
         wait_until("revision 2 is applied", lambda: applied(agent) == 2)
-        assert lio_objects.key(lio_objects.TpgLun(T, 1, "a")) not in kernel.objects
+        assert lio_objects.key_of(lio_objects.TpgLun(T, 1, "a")) not in kernel.objects
 
 
 def test_an_expired_session_is_replaced_at_once(session: Session, connect: Connect, make: Nodes) -> None:

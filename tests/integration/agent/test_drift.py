@@ -15,7 +15,7 @@ from lunmapd.agent.state.machine_id import Identity
 from lunmapd.core.base.messages import Message
 from lunmapd.core.fleet.status import APPLIED, Standing, standing_of
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Session as Login
+from lunmapd.core.node.observed import IscsiSession as Login
 from lunmapd.core.planning.drift import CLASSES
 from lunmapd.store.session.session import Session
 from support.agents import H, Nodes, T, applied, conditions, many, message, put, shown
@@ -47,7 +47,7 @@ def mapping(make: Nodes, name: str) -> lio_objects.MappedLun:
 
 def unmap(make: Nodes, name: str) -> lio_objects.Key:
     """Take a Lun from the host by hand; returns the key of its mapping."""
-    key = lio_objects.key(mapping(make, name))
+    key = lio_objects.key_of(mapping(make, name))
     del make.kernel.objects[key]
     return key
 
@@ -189,7 +189,7 @@ def test_a_tpg_that_was_opened_to_everybody_is_closed(
     opened = tuple(
         (name, "1" if name == "generate_node_acls" else value) for name, value in before.attributes
     )
-    make.kernel.objects[lio_objects.key(before)] = replace(before, attributes=opened)
+    make.kernel.objects[lio_objects.key_of(before)] = replace(before, attributes=opened)
     clock.now += AUDIT
     assert reporting_agent.turn().converged
     assert tpg(make) == before
@@ -201,7 +201,7 @@ def test_what_is_only_reported_is_nothing_to_be_confirmed(
     """Many mappings added by hand don't hold a pass that would not remove them, and are not removed unasked when they are to be repaired."""
     first = mapping(make, "l0")
     added = [replace(first, lun=100 + number) for number in range(10)]
-    make.kernel.objects |= lio_objects.keyed([*added])
+    make.kernel.objects |= lio_objects.by_key([*added])
     clock.now += AUDIT
     reporting_agent.turn()
     assert conditions(reporting_agent)[APPLIED] == "Drifted"
@@ -211,7 +211,7 @@ def test_what_is_only_reported_is_nothing_to_be_confirmed(
     reporting_agent.adopt(REPAIRS)
     reporting_agent.turn()
     assert conditions(reporting_agent)[APPLIED] == "RemovalHeld"
-    assert lio_objects.key(added[0]) in make.kernel.objects
+    assert lio_objects.key_of(added[0]) in make.kernel.objects
 
 
 @pytest.mark.parametrize("restart", [False, True])

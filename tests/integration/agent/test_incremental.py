@@ -79,7 +79,7 @@ def test_what_fails_is_looked_at_as_a_whole_and_then_put_off(
 def test_a_surprise_is_left_to_a_whole_pass(session: Session, make: Nodes, converged_agent: Agent) -> None:
     """Half an object where the change is makes the node look at everything, and put it right."""
     half = lio_objects.Leftover("hba", "core/fileio_10777")
-    make.kernel.objects[lio_objects.key(half)] = half
+    make.kernel.objects[lio_objects.key_of(half)] = half
     put(session, many(*range(11)))
     assert converged_agent.turn().converged
     assert make.kernel.looks == 2

@@ -14,8 +14,8 @@ from lunmapd.core.base.lunmap import Lunmap, Node, PortalGroup, Scope, Shared
 from lunmapd.core.base.messages import Message
 from lunmapd.core.fleet.status import STORE, HistoryPoint, NodeStatus
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.observed import IscsiSession as Login
 from lunmapd.core.node.observed import Login as Seen
-from lunmapd.core.node.observed import Session as Login
 from lunmapd.store.session.session import Session
 from support.agents import H, Nodes, T, conditions, many, put
 from support.sessions import Connect

@@ -22,7 +22,7 @@ from lunmapd.core.base.lunmap import (
     Target,
 )
 from lunmapd.core.fleet.status import MAX_LOGINS
-from lunmapd.core.node.observed import Session as Seen
+from lunmapd.core.node.observed import IscsiSession as Seen
 from lunmapd.service.ctl.summary import summary, without_clock
 from lunmapd.store.session.session import Session
 from support.agents import MAP, A, B, H, Nodes, T, put

@@ -26,7 +26,7 @@ from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lun, Lunmap, Map
 from lunmapd.core.history.changes import Change, Head, Revision, as_bytes, as_raw, diff_maps, map_digest
 from lunmapd.core.history.digest import replace_document, show_digest
-from lunmapd.core.node.project import PORT_ID, project
+from lunmapd.core.node.project import PORT_ID, project_map
 
 LAST = 8
 NODE = "n1"
@@ -84,7 +84,7 @@ GOOD = History(
     ),
     tuple(attempt(number) for number in range(1, LAST + 1)),
     tuple(followed(number) for number in range(1, LAST + 1)),
-    kernels={NODE: tuple(map(shown, project(MAPS[-1], NODE, {PORT_ID}).values()))},
+    kernels={NODE: tuple(map(shown, project_map(MAPS[-1], NODE, {PORT_ID}).values()))},
 )
 
 

@@ -17,7 +17,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED, MAX_FAILING, MAX_LOGINS, STORE, HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.observed import LOGGED_IN, Login, Observed, Session
+from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login, Observed
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.store.session.errors import UnreachableError
 
@@ -92,7 +92,9 @@ def test_identity(tmp_path: Path) -> None:
 def observed(sessions: int = 0) -> Observed:
     """Make an observation with so many sessions."""
     return Observed(
-        sessions=tuple(Session(T, 1, f"iqn.2026-01.org.example:h{n}", "LOGGED_IN") for n in range(sessions))
+        sessions=tuple(
+            IscsiSession(T, 1, f"iqn.2026-01.org.example:h{n}", "LOGGED_IN") for n in range(sessions)
+        )
     )
 
 
@@ -138,13 +140,13 @@ def test_an_unreachable_store_keeps_what_is_applied() -> None:
 def test_logins_are_listed_up_to_a_limit() -> None:
     """Who is logged in is listed once and in order, who is only on the way is not, and of too many nobody is."""
 
-    def listed(*sessions: Session) -> tuple[Login, ...]:
+    def listed(*sessions: IscsiSession) -> tuple[Login, ...]:
         result = Result(Observed(sessions=sessions), {}, ())
         return next_status(first_status("b", "t0"), Turn(AT, result), "t1").logins
 
-    both = [Session(T, 1, initiator, LOGGED_IN) for initiator in ("b", "a", "a")]
-    assert listed(*both, Session(T, 1, "c", "FREE")) == (Login(T, "a"), Login(T, "b"))
-    assert listed(*(Session(T, 1, str(number), LOGGED_IN) for number in range(MAX_LOGINS + 1))) == ()
+    both = [IscsiSession(T, 1, initiator, LOGGED_IN) for initiator in ("b", "a", "a")]
+    assert listed(*both, IscsiSession(T, 1, "c", "FREE")) == (Login(T, "a"), Login(T, "b"))
+    assert listed(*(IscsiSession(T, 1, str(number), LOGGED_IN) for number in range(MAX_LOGINS + 1))) == ()
 
 
 def test_a_turn_without_a_pass_keeps_the_counts() -> None:

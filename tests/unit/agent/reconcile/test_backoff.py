@@ -12,7 +12,7 @@ from lunmapd.core.planning.plan import Action, Step
 
 BUSY = Failure(Reason.IN_USE, "busy")
 A, B = (Step(Action.CREATE, lio_objects.Target(name), "in the map") for name in "ab")
-KEY_A, KEY_B = lio_objects.key(A.item), lio_objects.key(B.item)
+KEY_A, KEY_B = lio_objects.key_of(A.item), lio_objects.key_of(B.item)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def backoff(clock: Clock) -> Backoff:
 def fail(backoff: Backoff, *steps: Step, failure: Failure = BUSY) -> None:
     """Let a pass try these steps in vain."""
     backoff.tried([Report(step, failure) for step in steps])
-    backoff.settle({lio_objects.key(step.item): failure for step in steps})
+    backoff.settle({lio_objects.key_of(step.item): failure for step in steps})
 
 
 def test_each_failure_doubles_the_time_up_to_the_most(backoff: Backoff, clock: Clock) -> None:

@@ -14,8 +14,8 @@ from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import desire
-from lunmapd.core.node.desired_delta import MOST, Part
+from lunmapd.core.node.desire import compute_desired
+from lunmapd.core.node.desired_delta import MAX_CHANGED_LUNS, Delta
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.enablement import Offer
@@ -46,7 +46,7 @@ LUN_1: lio_objects.Key = ("storage_object", "l1")
 
 def wanted(orders: Orders = ORDERS) -> lio_objects.Objects:
     """Return all that these orders want."""
-    return desire(orders.lunmap, {}, "n1", Observed(), orders.vault).objects
+    return compute_desired(orders.lunmap, {}, "n1", Observed(), orders.vault).objects
 
 
 def without(*names: lio_objects.Key) -> lio_objects.Objects:
@@ -65,7 +65,7 @@ def learned(
     """Return a memory of a whole pass by these orders after which that was seen, and that failed."""
     memory = Memory(AUDIT, RETRY, clock)
     assert isinstance(memory.part(orders), FullPass)
-    want = desire(orders.lunmap, {}, "n1", Observed(), orders.vault)
+    want = compute_desired(orders.lunmap, {}, "n1", Observed(), orders.vault)
     found = Observed(want.objects if seen is None else seen)
     rest = plan(want.objects, found.objects) if left is None else left
     memory.learn(orders, want, want.objects, Result(found, failures or {}, rest))
@@ -74,7 +74,7 @@ def learned(
 
 def follows(memory: Memory, orders: Orders) -> bool:
     """Tell whether the memory answers for other orders."""
-    return isinstance(memory.part(orders), Part)
+    return isinstance(memory.part(orders), Delta)
 
 
 def waits(memory: Memory) -> float:
@@ -100,7 +100,7 @@ def test_the_next_audit_counts_from_the_end_of_the_last_one() -> None:
     memory = Memory(AUDIT, RETRY, clock)
     assert isinstance(memory.part(ORDERS), FullPass)
     clock.now += 2 * AUDIT
-    want = desire(LUNMAP, {}, "n1", Observed(), ORDERS.vault)
+    want = compute_desired(LUNMAP, {}, "n1", Observed(), ORDERS.vault)
     memory.learn(ORDERS, want, want.objects, Result(Observed(want.objects), {}, ()))
     assert waits(memory) == AUDIT
 
@@ -117,7 +117,7 @@ def test_without_an_audit_each_pass_is_a_whole_one() -> None:
     memory = Memory(0.0, RETRY, Clock(1000.0))
     for _ in range(2):
         assert isinstance(memory.part(ORDERS), FullPass)
-        want = desire(LUNMAP, {}, "n1", Observed(), ORDERS.vault)
+        want = compute_desired(LUNMAP, {}, "n1", Observed(), ORDERS.vault)
         memory.learn(ORDERS, want, want.objects, Result(Observed(want.objects), {}, ()))
     assert waits(memory) == float("inf")
 
@@ -144,10 +144,10 @@ def test_what_fails_stays_out_of_the_parts_and_stays_reported() -> None:
     failures = {LUN_1: BUSY}
     memory = learned(ORDERS, Clock(1000.0), without(LUN_1), failures)
     part = memory.part(replace(ORDERS, lunmap=MORE))
-    assert isinstance(part, Part)
+    assert isinstance(part, Delta)
     assert LUN_1 not in part.keys
     result = memory.settle(())
-    assert (result.failures, {lio_objects.key(step.item)[0] for step in result.left}) == (
+    assert (result.failures, {lio_objects.key_of(step.item)[0] for step in result.left}) == (
         failures,
         {"storage_object", "lun", "mapped_lun"},
     )
@@ -202,15 +202,17 @@ def test_a_change_that_may_help_asks_for_a_whole_pass_only_where_something_fails
 def test_halves_and_many_failures_are_left_to_whole_passes() -> None:
     """With half an object in the kernel, or more than a few causes, nobody can tell by the change alone."""
     half = lio_objects.Leftover("lun", "iscsi/x")
-    assert not follows(learned(ORDERS, Clock(1000.0), {**wanted(), lio_objects.key(half): half}), ORDERS)
-    many: dict[lio_objects.Key, Failure] = {("portal", T, 1, str(number)): BUSY for number in range(MOST + 1)}
+    assert not follows(learned(ORDERS, Clock(1000.0), {**wanted(), lio_objects.key_of(half): half}), ORDERS)
+    many: dict[lio_objects.Key, Failure] = {
+        ("portal", T, 1, str(number)): BUSY for number in range(MAX_CHANGED_LUNS + 1)
+    }
     assert not follows(learned(ORDERS, Clock(1000.0), failures=many), ORDERS)
 
 
 def test_what_was_closed_by_ourselves_is_nobodys_drift() -> None:
     """A TPG that isolation closed is opened again by the map, also under a daemon that reports what hands do."""
     memory = Memory(AUDIT, RETRY, Clock(1000.0))
-    want = desire(LUNMAP, {}, "n1", Observed(), ORDERS.vault)
+    want = compute_desired(LUNMAP, {}, "n1", Observed(), ORDERS.vault)
     closed = {name: item for name, item in want.objects.items() if not isinstance(item, lio_objects.Enabled)}
     memory.learn(ORDERS, want, closed, Result(Observed(closed), {}, ()))
     assert memory.known is not None

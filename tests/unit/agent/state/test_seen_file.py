@@ -9,7 +9,7 @@ from lunmapd.agent.state.seen_file import FILE, Past, PastFile, PastUnwritableEr
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import Desire
+from lunmapd.core.node.desire import Desired
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.drift import Known
 
@@ -86,5 +86,5 @@ def test_what_the_map_could_not_have_then_decides() -> None:
     other: dict[lio_objects.Key, Failure] = {("target", "other"): Failure(Reason.FOREIGN_TARGET, "x")}
     missing: dict[lio_objects.Key, Failure] = {("storage_object", "a"): Failure(Reason.BACKING_MISSING, "x")}
     objects: lio_objects.Objects = {("target", "t"): lio_objects.Target("t")}
-    assert recalled(PAST, Desire(objects, {**other, **missing})) == Known(objects, frozenset(OPEN))
-    assert recalled(PAST, Desire(objects, {})) is None
+    assert recalled(PAST, Desired(objects, {**other, **missing})) == Known(objects, frozenset(OPEN))
+    assert recalled(PAST, Desired(objects, {})) is None

@@ -16,7 +16,7 @@ from lunmapd.core.base.lunmap import Authentication, Scope, Shared
 from lunmapd.core.base.password import Secret
 from lunmapd.core.map import rules
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import project
+from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.plan import plan
 from support.saveconfigs import DISK, FILE, HOST, MEMORY, OTHER, PASSED, PROGRAM, A, B, acl, saved, target
 
@@ -227,7 +227,7 @@ def _running() -> Found:
 def test_what_was_adopted_differs_only_in_what_lunmapd_governs() -> None:
     """Between the map's objects and those that run, taken as ours, there is only one update, of the TPG's attributes."""
     running = _running()
-    wanted = project(adopt(running, NODE).lunmap, NODE, frozenset({"rtpi"}))
+    wanted = project_map(adopt(running, NODE).lunmap, NODE, frozenset({"rtpi"}))
     (step,) = plan(wanted, as_ours(running, wanted))
     assert str(step).startswith(f"update tpg {A} 1: attributes")
 
@@ -235,9 +235,9 @@ def test_what_was_adopted_differs_only_in_what_lunmapd_governs() -> None:
 def test_what_the_map_does_not_have_shows_in_the_plan() -> None:
     """A LUN that the map lacks would be removed, so it is seen before anything is taken over; half a LUN too, and discovery."""
     running = _running()
-    wanted = project(adopt(running, NODE).lunmap, NODE, frozenset({"rtpi"}))
-    less = {name: item for name, item in wanted.items() if lio_objects.lun_of(item) != "logs"}
-    known = lio_objects.Credentials("d", Secret("e"))
+    wanted = project_map(adopt(running, NODE).lunmap, NODE, frozenset({"rtpi"}))
+    less = {name: item for name, item in wanted.items() if lio_objects.lun_served_by(item) != "logs"}
+    known = lio_objects.ChapCredentials("d", Secret("e"))
     odd = FoundAcl(HOST, maps=(FoundMap(4, 99),))
     tpg = structs.replace(
         running.tpgs[0],

@@ -30,8 +30,8 @@ AT = HistoryPoint("c", 4, "d")
 
 def test_a_status_lists_causes_only() -> None:
     """Objects that merely wait are not listed among the failing ones."""
-    found = {lio_objects.key(ACL): FAILURE, lio_objects.key(TPG): Failure(Reason.WAITING, "")}
-    assert describe_failures(found, {lio_objects.key(ACL): "a"}) == (
+    found = {lio_objects.key_of(ACL): FAILURE, lio_objects.key_of(TPG): Failure(Reason.WAITING, "")}
+    assert describe_failures(found, {lio_objects.key_of(ACL): "a"}) == (
         Failing(f"acl {T} 1 {H}", "InUse", "busy", "a"),
     )
 

@@ -19,7 +19,7 @@ from lunmapd.core.base.lunmap import (
 from lunmapd.core.base.password import Secret
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import Desire, desire
+from lunmapd.core.node.desire import Desired, compute_desired
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault, key_id, keyring
@@ -29,8 +29,8 @@ H, H2 = "iqn.2026-01.org.example:h", "iqn.2026-01.org.example:h2"
 KEY = b"k" * 32
 VAULT, KEYLESS = Vault("c", keyring([KEY])), Vault("c")
 ACL = lio_objects.NodeAcl(T, 1, H)
-BOB = lio_objects.Credentials("bob", Secret("the word of bob"))
-BOTH = lio_objects.Credentials("bob", Secret("the word of bob"), "san", Secret("the word of san"))
+BOB = lio_objects.ChapCredentials("bob", Secret("the word of bob"))
+BOTH = lio_objects.ChapCredentials("bob", Secret("the word of bob"), "san", Secret("the word of san"))
 
 
 def sealed(field: str, user: str, path: str = f"initiators/{H}", word: str = "") -> Chap:
@@ -57,19 +57,19 @@ def asking(authentication: Authentication, initiator: Initiator = INITIATOR) -> 
     )
 
 
-def wanted(lunmap: Lunmap, vault: Vault = VAULT, observed: lio_objects.Objects | None = None) -> Desire:
+def wanted(lunmap: Lunmap, vault: Vault = VAULT, observed: lio_objects.Objects | None = None) -> Desired:
     """Return what n1 must have."""
-    return desire(lunmap, {}, "n1", Observed(observed or {}), vault)
+    return compute_desired(lunmap, {}, "n1", Observed(observed or {}), vault)
 
 
-def credentials(want: Desire, initiator: str = H) -> lio_objects.Credentials:
+def credentials(want: Desired, initiator: str = H) -> lio_objects.ChapCredentials:
     """Return those of an ACL."""
     acl = want.objects["acl", T, 1, initiator]
     assert isinstance(acl, lio_objects.NodeAcl)
     return acl.credentials
 
 
-def authentication(want: Desire) -> str:
+def authentication(want: Desired) -> str:
     """Return the attribute of the TPG."""
     tpg = want.objects["tpg", T, 1]
     assert isinstance(tpg, lio_objects.Tpg)
@@ -105,13 +105,15 @@ def test_a_new_acl_without_its_secret_is_not_made() -> None:
     wrong = replace(INITIATOR, chap=Chap("bob", sealed("mutual_chap", "bob").password))
     want = wanted(asking(Authentication.CHAP, wrong))
     assert {name: failure.reason for name, failure in want.failures.items()} == {
-        lio_objects.key(ACL): Reason.SECRET_UNDECODABLE,
+        lio_objects.key_of(ACL): Reason.SECRET_UNDECODABLE,
         ("mapped_lun", T, 1, H, 0): Reason.WAITING,
         ("mapped_lun", T, 1, H, 1): Reason.WAITING,
     }
     missing = wanted(asking(Authentication.CHAP)).objects.keys() - want.objects.keys()
     assert missing == want.failures.keys()
-    assert key_id(KEY) in wanted(asking(Authentication.CHAP), KEYLESS).failures[lio_objects.key(ACL)].message
+    assert (
+        key_id(KEY) in wanted(asking(Authentication.CHAP), KEYLESS).failures[lio_objects.key_of(ACL)].message
+    )
 
 
 def test_an_acl_without_its_secret_stays_as_it_is() -> None:
@@ -121,10 +123,10 @@ def test_an_acl_without_its_secret_stays_as_it_is() -> None:
     fewer = replace(lunmap, luns={"a": lunmap.luns["a"]})
     want = wanted(fewer, KEYLESS, before)
     assert credentials(want) == BOB
-    touched = [lio_objects.key(step.item) for step in plan(want.objects, before)]
+    touched = [lio_objects.key_of(step.item) for step in plan(want.objects, before)]
     assert touched == [("mapped_lun", T, 1, H, 1), ("lun", T, 1, "b"), ("storage_object", "b")]
     assert {name: failure.reason for name, failure in want.failures.items()} == {
-        lio_objects.key(ACL): Reason.SECRET_UNDECODABLE,
+        lio_objects.key_of(ACL): Reason.SECRET_UNDECODABLE,
         ("acl", T, 1, H2): Reason.SECRET_UNDECODABLE,
     }
 
@@ -137,7 +139,7 @@ def test_passwords_that_can_not_be_used_are_said() -> None:
         (same, Authentication.MUTUAL_CHAP, "must differ"),
         (null, Authentication.CHAP, "NULL"),
     ):
-        failure = wanted(asking(asked, initiator)).failures[lio_objects.key(ACL)]
+        failure = wanted(asking(asked, initiator)).failures[lio_objects.key_of(ACL)]
         assert failure.reason == Reason.SECRET_UNFIT
         assert sentence in failure.message
         assert "void" not in failure.message
@@ -161,8 +163,8 @@ def test_discovery_asks_for_what_the_node_says() -> None:
 def test_changed_credentials_do_not_show_themselves() -> None:
     """A plan that changes a password tells that, and not which."""
     (step,) = plan(
-        lio_objects.keyed([lio_objects.NodeAcl(T, 1, H, BOTH)]),
-        lio_objects.keyed([lio_objects.NodeAcl(T, 1, H, BOB)]),
+        lio_objects.by_key([lio_objects.NodeAcl(T, 1, H, BOTH)]),
+        lio_objects.by_key([lio_objects.NodeAcl(T, 1, H, BOB)]),
     )
     assert step.reason == "credentials"
     assert "the word" not in f"{step}{step!r}"
@@ -175,6 +177,6 @@ def test_a_group_that_breaks_a_rule_keeps_what_its_members_see() -> None:
     good = replace(lunmap, luns=luns, groups={"g": Group((H, H2))})
     before = wanted(good).objects
     for groups, unreadable in (({"g": Group((H, "nobody"))}, {}), ({}, {"groups/g": "not JSON"})):
-        want = desire(replace(good, groups=groups), unreadable, "n1", Observed(before), VAULT)
+        want = compute_desired(replace(good, groups=groups), unreadable, "n1", Observed(before), VAULT)
         assert plan(want.objects, before) == ()
         assert {name[1] for name in want.failures} == {"luns/a", "groups/g"}

@@ -5,9 +5,9 @@ import msgspec
 from lunmapd.core.base.backings import Block, FileIO
 from lunmapd.core.base.lunmap import Map, PortalGroup, Target
 from lunmapd.core.map.rules import faults
-from lunmapd.core.node.desire import desire, keep, suspects
+from lunmapd.core.node.desire import broken_documents, compute_desired, keep_observed
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import project
+from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
 from support.small_map import LUN, MAP, H, T
@@ -16,15 +16,15 @@ from support.small_map import LUN, MAP, H, T
 def test_suspects_name_the_object() -> None:
     """An object that breaks a rule is named by its path, with the first thing that is wrong."""
     broken = msgspec.structs.replace(MAP, initiators={})
-    assert list(suspects(broken)) == ["luns/a"]
-    assert "there is no initiator" in suspects(broken)["luns/a"]
+    assert list(broken_documents(broken)) == ["luns/a"]
+    assert "there is no initiator" in broken_documents(broken)["luns/a"]
 
 
 def test_an_unreadable_target_keeps_its_luns() -> None:
     """All below a target whose document can't be read stays, with the storage objects under it."""
-    observed = project(MAP, "n1")
+    observed = project_map(MAP, "n1")
     without = msgspec.structs.replace(MAP, targets={})
-    assert plan(keep(project(without, "n1"), observed, {f"targets/{T}"}, "n1"), observed) == ()
+    assert plan(keep_observed(project_map(without, "n1"), observed, {f"targets/{T}"}, "n1"), observed) == ()
 
 
 def test_nothing_observed_is_nothing_ours() -> None:
@@ -34,19 +34,19 @@ def test_nothing_observed_is_nothing_ours() -> None:
 
 def test_a_foreign_target_is_left_alone_and_said() -> None:
     """A target of another tool gives nothing to do and one failure; a target of other nodes is no concern."""
-    want = desire(MAP, {}, "n1", Observed(foreign={T}), Vault(""))
+    want = compute_desired(MAP, {}, "n1", Observed(foreign={T}), Vault(""))
     assert want.objects == {}
     assert want.failures[("target", T)].reason == "ForeignTarget"
     elsewhere = msgspec.structs.replace(MAP, targets={T: Target({"n2": PortalGroup(7)})})
-    assert desire(elsewhere, {}, "n1", Observed(foreign={T}), Vault("")).failures == {}
+    assert compute_desired(elsewhere, {}, "n1", Observed(foreign={T}), Vault("")).failures == {}
 
 
 def test_an_object_that_breaks_a_rule_is_not_served_but_others_are() -> None:
     """A Lun whose document is wrong or unreadable is reported and left as it is; the others are projected."""
     wrong = msgspec.structs.replace(LUN, serial="x", backing=Block("/dev/b"), maps=(Map(T, 4, H),))
     lunmap = msgspec.structs.replace(MAP, luns={"a": LUN, "b": wrong})
-    want = desire(lunmap, {"luns/c": "not JSON"}, "n1", Observed(), Vault(""))
-    assert want.objects == project(MAP, "n1")
+    want = compute_desired(lunmap, {"luns/c": "not JSON"}, "n1", Observed(), Vault(""))
+    assert want.objects == project_map(MAP, "n1")
     assert {name[1]: failure.reason for name, failure in want.failures.items()} == {
         "luns/b": "DocumentInvalid",
         "luns/c": "DocumentUnreadable",
@@ -65,7 +65,7 @@ def test_a_sentence_about_a_document_is_as_long_as_a_status_can_hold() -> None:
     """However long what somebody wrote is, what is said of it fits into a status with many of its kind."""
     wrong = msgspec.structs.replace(LUN, serial="x" * 100_000)
     lunmap = msgspec.structs.replace(MAP, luns={"a": wrong})
-    want = desire(lunmap, {"luns/c": "y" * 100_000}, "n1", Observed(), Vault(""))
+    want = compute_desired(lunmap, {"luns/c": "y" * 100_000}, "n1", Observed(), Vault(""))
     assert all(len(failure.message) < 1000 for failure in want.failures.values())
     assert want.failures["document", "luns/a"].message.startswith("luns[a].serial: 'xxx")
 
@@ -74,12 +74,12 @@ def test_a_device_that_is_too_small_is_told_of() -> None:
     """A Lun stays on a device that has less than the map says, and is reported; as much or more is as good, and so is no word of it."""
     lun = msgspec.structs.replace(LUN, backing=Block("/dev/a"), size=1 << 30)
     lunmap = msgspec.structs.replace(MAP, luns={"a": lun})
-    was = project(lunmap, "n1")
+    was = project_map(lunmap, "n1")
     for size in ((1 << 30) - 512, 1 << 30, 1 << 31):
-        want = desire(lunmap, {}, "n1", Observed(was, sizes={"a": size, "gone": 0}), Vault(""))
+        want = compute_desired(lunmap, {}, "n1", Observed(was, sizes={"a": size, "gone": 0}), Vault(""))
         assert plan(want.objects, was) == ()
         told = {name: failure.reason for name, failure in want.failures.items()}
         assert told == ({("storage_object", "a"): "SizeMismatch"} if size < 1 << 30 else {})
     for other in (msgspec.structs.replace(lun, size=None), msgspec.structs.replace(lun, maps=()), LUN):
         changed = msgspec.structs.replace(MAP, luns={"a": other})
-        assert desire(changed, {}, "n1", Observed(was, sizes={"a": 512}), Vault("")).failures == {}
+        assert compute_desired(changed, {}, "n1", Observed(was, sizes={"a": 512}), Vault("")).failures == {}

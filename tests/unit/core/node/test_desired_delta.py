@@ -17,8 +17,8 @@ from lunmapd.core.base.lunmap import (
     Target,
 )
 from lunmapd.core.base.password import Secret
-from lunmapd.core.node.desire import desire, suspects
-from lunmapd.core.node.desired_delta import MOST, Part, View
+from lunmapd.core.node.desire import broken_documents, compute_desired
+from lunmapd.core.node.desired_delta import MAX_CHANGED_LUNS, Delta, DesiredView
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.secrets.sealing import Keyring, Vault
 
@@ -40,10 +40,10 @@ MAP = Lunmap(
 )
 
 
-def view(lunmap: Lunmap = MAP) -> View:
+def view(lunmap: Lunmap = MAP) -> DesiredView:
     """Return a view of a map."""
-    wanted = desire(lunmap, {}, "n1", Observed(), VAULT).objects
-    return View(lunmap, "n1", VAULT, frozenset(), wanted)
+    wanted = compute_desired(lunmap, {}, "n1", Observed(), VAULT).objects
+    return DesiredView(lunmap, "n1", VAULT, frozenset(), wanted)
 
 
 def with_lun(new: Lun, name: str = "new") -> Lunmap:
@@ -53,8 +53,8 @@ def with_lun(new: Lun, name: str = "new") -> Lunmap:
 
 def test_a_lun_of_its_own_is_followed() -> None:
     """A Lun that clashes with nothing is a matter of its own objects."""
-    part = view().follow(with_lun(lun(9)))
-    assert isinstance(part, Part)
+    part = view().delta_to(with_lun(lun(9)))
+    assert isinstance(part, Delta)
     assert {name[0] for name in part.keys} == {"storage_object", "lun", "acl", "mapped_lun"}
 
 
@@ -71,14 +71,14 @@ def test_a_lun_of_its_own_is_followed() -> None:
         (replace(MAP, targets={T: Target({"n1": PortalGroup(1)}, alias="x")}), FullPass.OTHER_OBJECTS),
         (replace(MAP, initiators={H: Initiator(chap=Chap("u", "v1:k:x"))}), FullPass.INITIATOR),
         (
-            replace(MAP, luns={f"l{number}": lun(number) for number in range(10, 11 + MOST)}),
+            replace(MAP, luns={f"l{number}": lun(number) for number in range(10, 11 + MAX_CHANGED_LUNS)}),
             FullPass.MANY_LUNS,
         ),
     ],
 )
 def test_what_may_concern_more_needs_a_full_pass(other: Lunmap, reason: FullPass) -> None:
     """Conflicts, broken rules, everything but Luns, and many Luns at once are named as the reason."""
-    assert view().follow(other) is reason
+    assert view().delta_to(other) is reason
 
 
 def test_an_initiator_whose_secret_fails_is_left_to_a_whole_pass() -> None:
@@ -88,5 +88,5 @@ def test_an_initiator_whose_secret_fails_is_left_to_a_whole_pass() -> None:
     stranger = Vault("c", Keyring({"01234567": bytes(32)}))
     sealed = stranger.seal(f"initiators/{H}", "chap.password", Secret("a long password"), bytes(12))
     chap = Initiator(chap=Chap("user", sealed))
-    assert not suspects(replace(before, luns={"new": lun(9)}, initiators={H: chap}))
-    assert view(before).follow(replace(before, luns={"new": lun(9)}, initiators={H: chap})) is FullPass.CHAP
+    assert not broken_documents(replace(before, luns={"new": lun(9)}, initiators={H: chap}))
+    assert view(before).delta_to(replace(before, luns={"new": lun(9)}, initiators={H: chap})) is FullPass.CHAP

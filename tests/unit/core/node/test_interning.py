@@ -1,10 +1,10 @@
 """Objects that are kept once."""
 
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.interning import Shelf
+from lunmapd.core.node.interning import ObjectPool
 
 T, U, V = (f"iqn.2026-01.org.example:{letter}" for letter in "tuv")
-BEFORE: lio_objects.Objects = lio_objects.keyed(
+BEFORE: lio_objects.Objects = lio_objects.by_key(
     [lio_objects.Tpg(T, 1), lio_objects.Tpg(U, 1), lio_objects.Tpg(V, 1)]
 )
 
@@ -16,12 +16,12 @@ def alike(iqn: str, *attributes: tuple[str, str]) -> lio_objects.Tpg:
 
 def test_what_is_as_it_was_is_the_same_object_under_the_same_key() -> None:
     """Equal objects and their keys are those from before, changed and new ones are taken in, and others are gone."""
-    shelf = Shelf(BEFORE)
+    pool = ObjectPool(BEFORE)
     changed, new = alike(U, ("authentication", "1")), lio_objects.Target(T)
-    shelf.add([alike(T), changed])
-    shelf.add([new])
-    found = shelf.objects()
-    assert found == lio_objects.keyed([lio_objects.Tpg(T, 1), changed, new])
+    pool.add([alike(T), changed])
+    pool.add([new])
+    found = pool.objects()
+    assert found == lio_objects.by_key([lio_objects.Tpg(T, 1), changed, new])
     assert found["tpg", T, 1] is BEFORE["tpg", T, 1]
     keys = {name: name for name in BEFORE}
     assert all(name is keys.get(name, name) for name in found)
@@ -35,8 +35,8 @@ def test_only_what_is_new_is_put_in_another_form() -> None:
         asked.append(item)
         return item
 
-    shelf = Shelf(BEFORE, keep)
+    pool = ObjectPool(BEFORE, keep)
     first, last = alike(U, ("authentication", "1")), alike(U, ("authentication", "2"))
-    shelf.add([alike(T), first, last])
+    pool.add([alike(T), first, last])
     assert asked == [first, last]
-    assert shelf.objects() == lio_objects.keyed([lio_objects.Tpg(T, 1), last])
+    assert pool.objects() == lio_objects.by_key([lio_objects.Tpg(T, 1), last])

@@ -7,10 +7,10 @@ from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lun, Lunmap
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.node.desire import desire
+from lunmapd.core.node.desire import compute_desired
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.out_of_band import Judged, judge
-from lunmapd.core.node.project import project
+from lunmapd.core.node.out_of_band import EffectiveMap, accept_edits
+from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
 from support.small_map import LUN, MAP
@@ -39,7 +39,7 @@ def edited(lun: Lun) -> Lunmap:
 )
 def test_what_a_commit_refuses_is_not_followed(lun: Lun, reason: str, sentence: str) -> None:
     """A Lun of which somebody edited what must stay is wanted as the revisions have it, and told with what to do."""
-    judged = judge(edited(lun), RECORDED)
+    judged = accept_edits(edited(lun), RECORDED)
     assert judged.lunmap == MAP
     (failure,) = judged.failures.values()
     assert failure.reason == reason
@@ -49,9 +49,9 @@ def test_what_a_commit_refuses_is_not_followed(lun: Lun, reason: str, sentence: 
 
 def test_a_node_does_nothing_for_such_an_edit() -> None:
     """What initiators use stays as it is, with its serial and its size."""
-    judged = judge(edited(replace(LUN, serial="2" * 32, size=512)), RECORDED)
-    was = project(MAP, "n1")
-    assert plan(desire(judged.lunmap, {}, "n1", Observed(was), Vault("")).objects, was) == ()
+    judged = accept_edits(edited(replace(LUN, serial="2" * 32, size=512)), RECORDED)
+    was = project_map(MAP, "n1")
+    assert plan(compute_desired(judged.lunmap, {}, "n1", Observed(was), Vault("")).objects, was) == ()
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_node_does_nothing_for_such_an_edit() -> None:
 )
 def test_what_a_commit_takes_is_followed(lun: Lun) -> None:
     """An edit that could have been a commit is as good as one."""
-    assert judge(edited(lun), RECORDED) == Judged(edited(lun))
+    assert accept_edits(edited(lun), RECORDED) == EffectiveMap(edited(lun))
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_what_a_commit_takes_is_followed(lun: Lun) -> None:
 def test_a_lun_that_the_revisions_made_anew_is_another_one(recorded: dict[str, bytes | None]) -> None:
     """Where no edit stands between the revisions and the map, any serial and size is the one that is meant."""
     other = edited(replace(LUN, serial="2" * 32, size=512))
-    assert judge(other, recorded) == Judged(other)
+    assert accept_edits(other, recorded) == EffectiveMap(other)

@@ -19,7 +19,7 @@ from lunmapd.core.base.lunmap import (
     source_on,
 )
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS, project
+from lunmapd.core.node.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS, project_map
 from support.small_map import LUN, MAP, H, T
 
 
@@ -27,7 +27,7 @@ def test_a_lun_on_several_nodes_has_no_state_that_one_node_keeps() -> None:
     """Reservations, COMPARE AND WRITE and EXTENDED COPY are off where several nodes export the Lun, on elsewhere."""
     alone = msgspec.structs.replace(MAP, targets={T: Target({"n1": PortalGroup(1)})})
     for lunmap, value in ((MAP, "0"), (alone, "1")):
-        item = project(lunmap, "n1")["storage_object", "a"]
+        item = project_map(lunmap, "n1")["storage_object", "a"]
         assert isinstance(item, lio_objects.StorageObject)
         assert dict(item.attributes)["emulate_pr"] == value
         assert dict(item.attributes)["emulate_write_cache"] == "0"
@@ -37,7 +37,7 @@ def test_a_lun_on_several_nodes_has_no_state_that_one_node_keeps() -> None:
 def test_what_is_chosen_for_a_shared_lun_is_offered(scope: Scope) -> None:
     """Reservations and COMPARE AND WRITE are as chosen; EXTENDED COPY is never offered by several nodes."""
     lun = msgspec.structs.replace(LUN, shared=Shared(reservations=scope, compare_and_write=Scope.OFF))
-    item = project(msgspec.structs.replace(MAP, luns={"a": lun}), "n1")["storage_object", "a"]
+    item = project_map(msgspec.structs.replace(MAP, luns={"a": lun}), "n1")["storage_object", "a"]
     assert isinstance(item, lio_objects.StorageObject)
     values = dict(item.attributes)
     offered = "1" if scope is Scope.PER_NODE else "0"
@@ -54,7 +54,7 @@ def test_settings_of_the_map_follow_those_that_are_governed() -> None:
         attributes={"t10_pi": 0, "login_timeout": 20},
         parameters={"MaxConnections": "1", "InitialR2T": "No"},
     )
-    objects = project(msgspec.structs.replace(MAP, luns={"a": lun}, targets={T: target}), "n1")
+    objects = project_map(msgspec.structs.replace(MAP, luns={"a": lun}, targets={T: target}), "n1")
     item, tpg = objects["storage_object", "a"], objects["tpg", T, 1]
     assert isinstance(item, lio_objects.StorageObject)
     assert item.attributes[-2:] == (("block_size", "512"), ("emulate_tpu", "1"))
@@ -67,7 +67,7 @@ def test_settings_of_the_map_follow_those_that_are_governed() -> None:
 def test_a_node_may_serve_by_rdma_too() -> None:
     """The portals for iSER are portals of every target of the node."""
     node = msgspec.structs.replace(MAP.nodes["n1"], iser_portals=("10.1.0.1:3260",))
-    objects = project(msgspec.structs.replace(MAP, nodes={"n1": node}), "n1")
+    objects = project_map(msgspec.structs.replace(MAP, nodes={"n1": node}), "n1")
     assert {item.address: item.iser for item in objects.values() if isinstance(item, lio_objects.Portal)} == {
         "10.0.0.1:3260": False,
         "10.1.0.1:3260": True,
@@ -77,28 +77,28 @@ def test_a_node_may_serve_by_rdma_too() -> None:
 def test_a_block_device_has_its_own_size() -> None:
     """The size of a block Lun is the device's, so the storage object does not set one."""
     lunmap = msgspec.structs.replace(MAP, luns={"a": Lun(Block("/dev/a"), "1" * 32, 1 << 20, maps=LUN.maps)})
-    item = project(lunmap, "n1")["storage_object", "a"]
+    item = project_map(lunmap, "n1")["storage_object", "a"]
     assert isinstance(item, lio_objects.StorageObject)
     assert (item.plugin, item.size) == ("iblock", 0)
 
 
 def test_a_node_that_is_not_in_the_map_has_nothing() -> None:
     """An unknown node gets no objects, nor does a node that serves no target of the Lun."""
-    assert project(MAP, "n9") == {}
+    assert project_map(MAP, "n9") == {}
     elsewhere = msgspec.structs.replace(MAP, targets={T: Target({"n2": PortalGroup(7)})})
-    assert project(elsewhere, "n1") == {}
+    assert project_map(elsewhere, "n1") == {}
 
 
 def test_the_port_id_is_that_of_the_map_where_the_kernel_has_one() -> None:
     """Nodes differ in their relative port id where the kernel lets it be set."""
-    assert lio_objects.Enabled(T, 2, 7) in project(MAP, "n2", {PORT_ID}).values()
-    assert lio_objects.Enabled(T, 2, 0) in project(MAP, "n2").values()
+    assert lio_objects.Enabled(T, 2, 7) in project_map(MAP, "n2", {PORT_ID}).values()
+    assert lio_objects.Enabled(T, 2, 0) in project_map(MAP, "n2").values()
 
 
 def test_read_only_maps_are_write_protected() -> None:
     """Access ro gives a write-protected mapped LUN."""
     lun = msgspec.structs.replace(LUN, maps=(Map(T, 3, H, access=Access.READ_ONLY),))
-    objects = project(msgspec.structs.replace(MAP, luns={"a": lun}), "n1")
+    objects = project_map(msgspec.structs.replace(MAP, luns={"a": lun}), "n1")
     assert lio_objects.MappedLun(T, 1, H, 3, "a", write_protect=True) in objects.values()
 
 
@@ -107,18 +107,20 @@ def test_a_group_is_each_of_its_initiators() -> None:
     lun = msgspec.structs.replace(LUN, maps=(Map(T, 3, group="g"),))
     lunmap = msgspec.structs.replace(MAP, luns={"a": lun}, groups={"g": Group((H, H + "2"))})
     seen = {
-        item.initiator for item in project(lunmap, "n1").values() if isinstance(item, lio_objects.MappedLun)
+        item.initiator
+        for item in project_map(lunmap, "n1").values()
+        if isinstance(item, lio_objects.MappedLun)
     }
     assert seen == {H, H + "2"}
-    without = project(msgspec.structs.replace(lunmap, groups={}), "n1")
+    without = project_map(msgspec.structs.replace(lunmap, groups={}), "n1")
     assert not any(isinstance(item, lio_objects.NodeAcl | lio_objects.MappedLun) for item in without.values())
 
 
 def test_a_lun_may_name_the_nodes_that_report_it() -> None:
     """Nodes that a Lun does not name have nothing of it."""
     lunmap = msgspec.structs.replace(MAP, luns={"a": msgspec.structs.replace(LUN, nodes=("n2",))})
-    assert ("storage_object", "a") not in project(lunmap, "n1")
-    item = project(lunmap, "n2")["storage_object", "a"]
+    assert ("storage_object", "a") not in project_map(lunmap, "n1")
+    item = project_map(lunmap, "n2")["storage_object", "a"]
     assert isinstance(item, lio_objects.StorageObject)
     assert dict(item.attributes)["emulate_pr"] == "1"
 
@@ -127,15 +129,15 @@ def test_what_stands_for_another_node_asks_for_no_rdma() -> None:
     """A node without RDMA lists the iSER portals of another one, and need not listen for iSER there."""
     rdma = msgspec.structs.replace(MAP.nodes["n2"], portals=(), iser_portals=("10.0.0.2:3260",))
     lunmap = msgspec.structs.replace(MAP, nodes={**MAP.nodes, "n2": rdma})
-    assert lio_objects.Portal(T, 2, "10.0.0.2:3260", iser=False) in project(lunmap, "n1").values()
-    assert lio_objects.Portal(T, 2, "10.0.0.2:3260", iser=True) in project(lunmap, "n2").values()
+    assert lio_objects.Portal(T, 2, "10.0.0.2:3260", iser=False) in project_map(lunmap, "n1").values()
+    assert lio_objects.Portal(T, 2, "10.0.0.2:3260", iser=True) in project_map(lunmap, "n2").values()
 
 
 def test_a_drained_node_has_all_but_the_open_door() -> None:
     """The TPGs of a drained node are not enabled, and nothing else differs."""
     drained = msgspec.structs.replace(MAP.nodes["n1"], state=NodeState.DRAINED)
     lunmap = msgspec.structs.replace(MAP, nodes={**MAP.nodes, "n1": drained})
-    assert project(MAP, "n1").keys() - project(lunmap, "n1").keys() == {("enabled", T, 1)}
+    assert project_map(MAP, "n1").keys() - project_map(lunmap, "n1").keys() == {("enabled", T, 1)}
 
 
 def test_a_target_may_use_some_portals_of_a_node() -> None:
@@ -144,7 +146,7 @@ def test_a_target_may_use_some_portals_of_a_node() -> None:
     target = Target({"n1": PortalGroup(1, ("10.1.0.1:3260",))})
     lunmap = msgspec.structs.replace(MAP, targets={T: target}, nodes={"n1": node})
     portals = [
-        item.address for item in project(lunmap, "n1").values() if isinstance(item, lio_objects.Portal)
+        item.address for item in project_map(lunmap, "n1").values() if isinstance(item, lio_objects.Portal)
     ]
     assert portals == ["10.1.0.1:3260"]
 
@@ -179,7 +181,7 @@ def test_each_backing_has_one_source() -> None:
 def test_the_size_of_a_device_is_asked_for_and_no_state_of_it() -> None:
     """A storage object on a device knows what the device must have; that alone makes no other object of it."""
     small, large = (
-        project(replace(MAP, luns={"a": replace(LUN, backing=Block("/dev/a"), size=size)}), "n1")
+        project_map(replace(MAP, luns={"a": replace(LUN, backing=Block("/dev/a"), size=size)}), "n1")
         for size in (None, 1 << 30)
     )
     (old,), (new,) = (

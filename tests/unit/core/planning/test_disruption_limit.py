@@ -5,7 +5,7 @@ import pytest
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import Allowance
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Observed, Session
+from lunmapd.core.node.observed import IscsiSession, Observed
 from lunmapd.core.planning.disruption_limit import allowed, permit
 from lunmapd.core.planning.impact import Ways
 from lunmapd.core.planning.plan import Disruption, follow, plan
@@ -35,8 +35,8 @@ def _permit(
     observed: list[lio_objects.Object], wanted: list[lio_objects.Object], allow: Disruption, *logged_in: str
 ) -> tuple[Permitted, lio_objects.Objects]:
     """Return what is permitted, and what there is after it."""
-    sessions = tuple(Session(T, 1, initiator, "LOGGED_IN") for initiator in logged_in)
-    before, want = lio_objects.keyed(observed), lio_objects.keyed(wanted)
+    sessions = tuple(IscsiSession(T, 1, initiator, "LOGGED_IN") for initiator in logged_in)
+    before, want = lio_objects.by_key(observed), lio_objects.by_key(wanted)
     ways = Ways(Lunmap(), "n1", want, dict)
     permitted = permit(plan(want, before), Observed(before, sessions=sessions), ways, allow)
     return permitted, follow(before, permitted.steps)
@@ -46,7 +46,7 @@ def test_what_would_disturb_is_held_and_all_else_is_done() -> None:
     """An unmapping waits as long as the initiator is logged in, with what lies under it; another Lun comes all the same."""
     old, new = _lun("a", "1", H), _lun("b", "2", OTHER)
     permitted, after = _permit([*THERE, *old], [*THERE, *new], Disruption.SESSION_DROP, H)
-    assert after == lio_objects.keyed([*THERE, *old, *new])
+    assert after == lio_objects.by_key([*THERE, *old, *new])
     held = permitted.held["mapped_lun", T, 1, H, 0]
     assert held.reason == "Held"
     assert held.message.startswith(f"data-unreachable for {H}, logged in now")
@@ -60,32 +60,32 @@ def test_what_would_disturb_is_held_and_all_else_is_done() -> None:
 def test_who_is_not_logged_in_can_not_be_disturbed(allow: Disruption) -> None:
     """Whatever is allowed, with nobody logged in the whole plan is carried out."""
     wanted = [*THERE, *_lun("a", "2", H)]
-    assert _permit([*THERE, *_lun("a", "1", H)], wanted, allow)[1] == lio_objects.keyed(wanted)
+    assert _permit([*THERE, *_lun("a", "1", H)], wanted, allow)[1] == lio_objects.by_key(wanted)
 
 
 def test_a_class_that_is_allowed_is_carried_out() -> None:
     """The usual one lets pass everything that the map says."""
     wanted = [*THERE, *_lun("a", "2", H)]
     permitted, after = _permit([*THERE, *_lun("a", "1", H)], wanted, Disruption.DATA_UNREACHABLE, H)
-    assert (after, permitted.held) == (lio_objects.keyed(wanted), {})
+    assert (after, permitted.held) == (lio_objects.by_key(wanted), {})
 
 
 def test_nothing_is_removed_that_could_not_be_made_again() -> None:
     """A Lun that must be made anew stays whole for those that are not logged in, too."""
     before = [*THERE, *_lun("a", "1", H, OTHER)]
     permitted, after = _permit(before, [*THERE, *_lun("a", "2", H, OTHER)], Disruption.SESSION_DROP, H)
-    assert after == lio_objects.keyed(before)
+    assert after == lio_objects.by_key(before)
     assert permitted.held["mapped_lun", T, 1, OTHER, 0].reason == "Waiting"
 
 
 def test_isolation_is_never_held() -> None:
     """That an isolated node lets nobody in is not in the map, and is what the admin asked for."""
     before = [*THERE, *_lun("a", "1", H)]
-    observed, want = lio_objects.keyed(before), lio_objects.keyed(before)
+    observed, want = lio_objects.by_key(before), lio_objects.by_key(before)
     closed = {name: item for name, item in want.items() if item != ENABLED}
     ways = Ways(Lunmap(), "n1", want, dict)
     steps = plan(closed, observed)
-    seen = Observed(observed, sessions=(Session(T, 1, H, "LOGGED_IN"),))
+    seen = Observed(observed, sessions=(IscsiSession(T, 1, H, "LOGGED_IN"),))
     assert permit(steps, seen, ways, Disruption.NONE) == Permitted(steps)
     drained = Ways(Lunmap(), "n1", closed, dict)
     assert permit(steps, seen, drained, Disruption.NONE).steps == ()

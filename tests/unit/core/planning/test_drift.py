@@ -21,15 +21,15 @@ STORAGE = lio_objects.StorageObject("a", "iblock", "/dev/a", 0, "1", (("emulate_
 LUN = lio_objects.TpgLun(T, 1, "a")
 ACL = lio_objects.NodeAcl(T, 1, H)
 MAPPED = lio_objects.MappedLun(T, 1, H, 0, "a", write_protect=False)
-WANTED = lio_objects.keyed([STORAGE, lio_objects.Target(T), TPG, LUN, ACL, MAPPED, PORTAL, ENABLED])
+WANTED = lio_objects.by_key([STORAGE, lio_objects.Target(T), TPG, LUN, ACL, MAPPED, PORTAL, ENABLED])
 KNOWN = Known(WANTED)
 EXTRA = lio_objects.MappedLun(T, 1, H, 5, "a", write_protect=False)
 
 
 def changed(*items: lio_objects.Object, gone: tuple[lio_objects.Object, ...] = ()) -> lio_objects.Objects:
     """Return what is wanted, as it is after a hand was at it."""
-    removed = {lio_objects.key(item) for item in gone}
-    return {name: item for name, item in WANTED.items() if name not in removed} | lio_objects.keyed([*items])
+    removed = {lio_objects.key_of(item) for item in gone}
+    return {name: item for name, item in WANTED.items() if name not in removed} | lio_objects.by_key([*items])
 
 
 def found(
@@ -83,7 +83,7 @@ def test_the_message_says_what_was_done() -> None:
     def told(observed: lio_objects.Objects) -> str:
         return next(iter(found(observed).held.values())).message.partition(":")[0]
 
-    password = lio_objects.Credentials("u", Secret("a password"))
+    password = lio_objects.ChapCredentials("u", Secret("a password"))
     assert told(HANDS["changed"]) == "somebody changed it (attributes {emulate_pr=1} -> {emulate_pr=0})"
     assert told(HANDS["removed"]) == "somebody removed it"
     assert told(HANDS["added"]) == "somebody added it"
@@ -101,7 +101,7 @@ def test_each_class_is_judged_by_itself(name: str) -> None:
 def test_a_change_of_the_map_is_no_drift() -> None:
     """What the map adds, changes and takes away is done, marked as nobody's drift, also where a hand was at it."""
     more = lio_objects.MappedLun(T, 1, H, 9, "a", write_protect=True)
-    desired = {name: item for name, item in WANTED.items() if item != PORTAL} | lio_objects.keyed(
+    desired = {name: item for name, item in WANTED.items() if item != PORTAL} | lio_objects.by_key(
         [replace(MAPPED, write_protect=True), more]
     )
     for observed in (WANTED, changed(replace(PORTAL, iser=True), gone=(MAPPED,))):
@@ -111,7 +111,7 @@ def test_a_change_of_the_map_is_no_drift() -> None:
 
 
 @pytest.mark.parametrize(
-    "known", [None, Known(WANTED, frozenset({lio_objects.key(MAPPED), lio_objects.key(EXTRA)}))]
+    "known", [None, Known(WANTED, frozenset({lio_objects.key_of(MAPPED), lio_objects.key_of(EXTRA)}))]
 )
 def test_what_was_never_seen_as_wanted_has_not_drifted(known: Known | None) -> None:
     """Nothing is drift for a daemon that knows of no look, nor what failed at the last one."""
@@ -135,7 +135,7 @@ def test_what_stands_on_a_drifted_object_waits_and_stays() -> None:
     """A storage object that was made another one keeps its LUN and mappings, and gets no new ones."""
     observed = changed(replace(STORAGE, path="/dev/b"))
     second = lio_objects.MappedLun(T, 1, H, 9, "a", write_protect=False)
-    permitted = found(observed, {**WANTED, lio_objects.key(second): second})
+    permitted = found(observed, {**WANTED, lio_objects.key_of(second): second})
     assert permitted.steps == ()
     assert {name[0]: failure.reason for name, failure in permitted.held.items()} == {
         "storage_object": Reason.DRIFTED,
@@ -148,15 +148,15 @@ def test_a_tpg_with_a_changed_setting_bears_what_the_map_adds() -> None:
     """A whole target does not wait for a parameter that somebody set."""
     observed = changed(replace(TPG, parameters=(*TPG.parameters, ("ImmediateData", "No"))))
     acl = lio_objects.NodeAcl(T, 1, OTHER)
-    permitted = found(observed, {**WANTED, lio_objects.key(acl): acl})
+    permitted = found(observed, {**WANTED, lio_objects.key_of(acl): acl})
     assert [step.item for step in permitted.steps] == [acl]
-    assert permitted.held.keys() == {lio_objects.key(TPG)}
+    assert permitted.held.keys() == {lio_objects.key_of(TPG)}
 
 
 def test_what_was_added_goes_with_what_it_stands_on() -> None:
     """A Lun that the map takes away, or makes anew, takes along what a hand hung on it."""
     without = {name: item for name, item in WANTED.items() if item not in {STORAGE, LUN, MAPPED}}
-    anew = {**WANTED, lio_objects.key(STORAGE): replace(STORAGE, serial="2")}
+    anew = {**WANTED, lio_objects.key_of(STORAGE): replace(STORAGE, serial="2")}
     for desired in (without, anew):
         permitted = found(HANDS["added"], desired)
         assert follow(HANDS["added"], permitted.steps) == desired
@@ -196,13 +196,13 @@ def test_of_an_opened_tpg_only_that_is_closed() -> None:
     (step,) = permitted.steps
     assert step.reason == "attributes {generate_node_acls=1} -> {generate_node_acls=0}"
     assert step.item == replace(tpg(tpg_enabled_sendtargets="0"), parameters=())
-    assert permitted.held[lio_objects.key(TPG)].reason == Reason.DRIFTED
+    assert permitted.held[lio_objects.key_of(TPG)].reason == Reason.DRIFTED
     assert found(follow(observed, permitted.steps)).steps == ()
 
 
 def test_discovery_is_never_left_open() -> None:
     """That it asks for nothing any more is put right; that it asks for something else is told."""
-    asks = lio_objects.DiscoveryAuth(lio_objects.Credentials("u", Secret("a password")))
+    asks = lio_objects.DiscoveryAuth(lio_objects.ChapCredentials("u", Secret("a password")))
     desired = {**WANTED, lio_objects.DISCOVERY_AUTH: asks}
     known = Known(desired)
     permitted = found(WANTED, desired, known)
@@ -210,7 +210,7 @@ def test_discovery_is_never_left_open() -> None:
     other = {
         **WANTED,
         lio_objects.DISCOVERY_AUTH: lio_objects.DiscoveryAuth(
-            lio_objects.Credentials("u", Secret("another one"))
+            lio_objects.ChapCredentials("u", Secret("another one"))
         ),
     }
     assert found(other, desired, known).held.keys() == {lio_objects.DISCOVERY_AUTH}
@@ -221,8 +221,8 @@ def test_what_is_known_is_what_was_seen_as_wanted() -> None:
     observed = changed(replace(PORTAL, iser=True), EXTRA, gone=(MAPPED,))
     known = learn(None, WANTED, observed, plan(WANTED, observed))
     assert known.wanted == WANTED
-    assert known.open == {lio_objects.key(PORTAL), lio_objects.key(EXTRA), lio_objects.key(MAPPED)}
-    assert known.wanted[lio_objects.key(ACL)] is observed[lio_objects.key(ACL)]
+    assert known.open == {lio_objects.key_of(PORTAL), lio_objects.key_of(EXTRA), lio_objects.key_of(MAPPED)}
+    assert known.wanted[lio_objects.key_of(ACL)] is observed[lio_objects.key_of(ACL)]
 
 
 def test_drift_stays_drift_until_it_is_settled() -> None:

@@ -7,7 +7,7 @@ from lunmapd.core.planning.enablement import Offer, offered, unchanged
 from lunmapd.core.planning.plan import Action, plan
 
 T, U = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:u"
-TPGS = lio_objects.keyed(
+TPGS = lio_objects.by_key(
     [
         lio_objects.Target(T),
         lio_objects.Tpg(T, 1),
@@ -17,8 +17,8 @@ TPGS = lio_objects.keyed(
     ]
 )
 OPEN_T, OPEN_U = (
-    lio_objects.keyed([lio_objects.Enabled(T, 1, 0)]),
-    lio_objects.keyed([lio_objects.Enabled(U, 1, 0)]),
+    lio_objects.by_key([lio_objects.Enabled(T, 1, 0)]),
+    lio_objects.by_key([lio_objects.Enabled(U, 1, 0)]),
 )
 DESIRED = {**TPGS, **OPEN_T, **OPEN_U}
 
@@ -33,8 +33,8 @@ def test_an_offer_decides_on_enabling_only(offer: Offer, expected: lio_objects.O
 
 def test_closed_tpgs_are_opened_and_nothing_else() -> None:
     """Where nothing may change, what is missing of enabling is made up for the TPGs that are there, and no more."""
-    extra = lio_objects.keyed([lio_objects.NodeAcl(T, 1, "old")])
-    observed = {**lio_objects.keyed([lio_objects.Target(T), lio_objects.Tpg(T, 1)]), **extra}
+    extra = lio_objects.by_key([lio_objects.NodeAcl(T, 1, "old")])
+    observed = {**lio_objects.by_key([lio_objects.Target(T), lio_objects.Tpg(T, 1)]), **extra}
     steps = plan(unchanged(DESIRED, observed, Offer.ALL), observed)
     assert [(step.action, step.item) for step in steps] == [(Action.CREATE, lio_objects.Enabled(T, 1, 0))]
     assert unchanged(DESIRED, observed, Offer.KEPT) == observed

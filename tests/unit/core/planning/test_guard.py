@@ -5,7 +5,7 @@ import pytest
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import project
+from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.guard import Held, Limits, check, removals
 from lunmapd.core.planning.plan import plan
 
@@ -24,7 +24,7 @@ def objects(*numbers: int, hosts: int = 1, disk: str = "l", tag: int = 1) -> lio
         for number in numbers
     }
     nodes = {"n1": Node(tag, ("10.0.0.1:3260",))}
-    return project(
+    return project_map(
         Lunmap(luns, {T: Target({"n1": PortalGroup(1)})}, dict.fromkeys(HOSTS, Initiator()), nodes=nodes),
         "n1",
     )

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import AluaState, Lun, Lunmap, Map, Node, NodeState, PortalGroup, Target
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Login, Observed, Session
+from lunmapd.core.node.observed import IscsiSession, Login, Observed
 from lunmapd.core.planning.impact import Audience, Impact, Logins, Ways, felt
 from lunmapd.core.planning.plan import Action, Disruption, Step
 
@@ -21,9 +21,9 @@ PREFERRED = lio_objects.StorageObject(
 LUN, ACL = lio_objects.TpgLun(T, 1, "a"), lio_objects.NodeAcl(T, 1, H)
 MAPPED = lio_objects.MappedLun(T, 1, H, 0, "a", write_protect=False)
 ENABLED = lio_objects.Enabled(T, 1, 1)
-ONE, TWO = Session(T, 1, H, "LOGGED_IN"), Session(T, 1, OTHER, "LOGGED_IN")
-ELSEWHERE = Session(T, 2, H, "LOGGED_IN")
-OBSERVED = Observed(lio_objects.keyed([BACKING, LUN, ACL, MAPPED, ENABLED]), sessions=(ONE, TWO, ELSEWHERE))
+ONE, TWO = IscsiSession(T, 1, H, "LOGGED_IN"), IscsiSession(T, 1, OTHER, "LOGGED_IN")
+ELSEWHERE = IscsiSession(T, 2, H, "LOGGED_IN")
+OBSERVED = Observed(lio_objects.by_key([BACKING, LUN, ACL, MAPPED, ENABLED]), sessions=(ONE, TWO, ELSEWHERE))
 
 
 THERE = Login(T, H)
@@ -60,7 +60,7 @@ def impact(
         (Step(Action.DELETE, lio_objects.TpgLun(T, 1, "b"), ""), Disruption.PATH_LOSS, ()),
     ],
 )  # fmt: skip
-def test_who_is_logged_in_notices(step: Step, worst: Disruption, sessions: tuple[Session, ...]) -> None:
+def test_who_is_logged_in_notices(step: Step, worst: Disruption, sessions: tuple[IscsiSession, ...]) -> None:
     """A step concerns those that are logged in where it happens; with nobody there it disrupts nobody."""
     found = impact(step)
     assert (found.worst, found.sessions) == (worst, sessions)
@@ -69,7 +69,7 @@ def test_who_is_logged_in_notices(step: Step, worst: Disruption, sessions: tuple
 
 def test_a_step_that_nobody_sees_concerns_nobody() -> None:
     """What is not seen by initiators can't disrupt them, whatever the class of it."""
-    unseen = Observed(lio_objects.keyed([BACKING]), sessions=(ONE,))
+    unseen = Observed(lio_objects.by_key([BACKING]), sessions=(ONE,))
     assert impact(Step(Action.UPDATE, PREFERRED, "", BACKING), unseen).now is Disruption.NONE
 
 
@@ -85,7 +85,7 @@ def test_a_step_that_nobody_sees_concerns_nobody() -> None:
         (SHARED, {}, {"n1": {THERE}}),
         (SHARED, {}, {"n2": {Login(T, OTHER)}}),
         (SHARED, {}, {"n2": {Login("iqn.2026-01.org.example:other-target", H)}}),
-        (SHARED, lio_objects.keyed([lio_objects.MappedLun(T, 1, H, 7, "a", write_protect=False)]), WELL),
+        (SHARED, lio_objects.by_key([lio_objects.MappedLun(T, 1, H, 7, "a", write_protect=False)]), WELL),
     ],
     ids=[
         "no Lun",
@@ -112,9 +112,9 @@ def test_the_last_way_to_data_leaves_them_unreachable(
 def test_a_lun_0_has_no_way_out(number: int, *, lost: bool) -> None:
     """LIO answers in its place, so that an initiator goes on using the path, which no longer leads to the data; a closed TPG answers nobody."""
     item = replace(MAPPED, lun=number)
-    observed = replace(OBSERVED, objects=lio_objects.keyed([BACKING, LUN, ACL, item, ENABLED]))
+    observed = replace(OBSERVED, objects=lio_objects.by_key([BACKING, LUN, ACL, item, ENABLED]))
     step = Step(Action.DELETE, item, "")
-    found = impact(step, observed, wanted=lio_objects.keyed([ENABLED]))
+    found = impact(step, observed, wanted=lio_objects.by_key([ENABLED]))
     assert found.now is (Disruption.DATA_UNREACHABLE if lost else Disruption.PATH_LOSS)
     assert impact(step, observed).now is Disruption.PATH_LOSS
 
@@ -130,7 +130,7 @@ def test_nobody_loses_what_nobody_uses() -> None:
 def test_what_is_made_anew_is_made_anew_everywhere(item: lio_objects.Object) -> None:
     """Other nodes are no way out: they do the same at the same time."""
     assert (
-        impact(Step(Action.DELETE, item, ""), wanted=lio_objects.keyed([item])).now
+        impact(Step(Action.DELETE, item, ""), wanted=lio_objects.by_key([item])).now
         is Disruption.DATA_UNREACHABLE
     )
 
@@ -161,7 +161,7 @@ def test_a_path_through_which_no_io_goes_is_lost(
 ) -> None:
     """Standby and unavailable refuse reads and writes; LIO's initiators can't activate such a path, only the map can."""
     step = Step(Action.UPDATE, after, "", before)
-    found = impact(step, wanted=lio_objects.keyed([after]), lunmap=_lun("n2"))
+    found = impact(step, wanted=lio_objects.by_key([after]), lunmap=_lun("n2"))
     assert (found.worst, found.now, found.sessions) == (worst, worst, (ONE,))
 
 
@@ -194,13 +194,13 @@ def test_what_is_refused_on_every_path_is_unreachable(
     before: lio_objects.Object, after: lio_objects.Object
 ) -> None:
     """Writes to a LUN that becomes read-only, or beyond its new end, fail through whichever node; the way back disturbs nobody."""
-    there = impact(Step(Action.UPDATE, after, "", before), wanted=lio_objects.keyed([after]))
+    there = impact(Step(Action.UPDATE, after, "", before), wanted=lio_objects.by_key([after]))
     assert (there.worst, there.now, there.sessions) == (
         Disruption.DATA_UNREACHABLE,
         Disruption.DATA_UNREACHABLE,
         (ONE,),
     )
-    assert impact(Step(Action.UPDATE, before, "", after), wanted=lio_objects.keyed([before])) == Impact(
+    assert impact(Step(Action.UPDATE, before, "", after), wanted=lio_objects.by_key([before])) == Impact(
         Disruption.NONE
     )
 
@@ -217,7 +217,7 @@ def test_a_class_has_one_word() -> None:
 
 
 UNMAP, REMAP = Step(Action.DELETE, replace(MAPPED, lun=1), ""), Step(Action.CREATE, LUN, "")
-UNMAPPED = ("delete", lio_objects.key(replace(MAPPED, lun=1)))
+UNMAPPED = ("delete", lio_objects.key_of(replace(MAPPED, lun=1)))
 
 
 @pytest.mark.parametrize(
@@ -233,14 +233,14 @@ UNMAPPED = ("delete", lio_objects.key(replace(MAPPED, lun=1)))
 )
 def test_a_plan_is_felt_by_those_that_are_there(
     steps: tuple[Step, ...],
-    sessions: tuple[Session, ...],
+    sessions: tuple[IscsiSession, ...],
     *,
     looked: bool,
     noticed: dict[object, Disruption],
 ) -> None:
     """Of a look just made those that are logged in count; without one everybody does. Nobody is asked where nobody is here."""
     observed = Observed(
-        lio_objects.keyed([BACKING, LUN, ACL, replace(MAPPED, lun=1), ENABLED]), sessions=sessions
+        lio_objects.by_key([BACKING, LUN, ACL, replace(MAPPED, lun=1), ENABLED]), sessions=sessions
     )
 
     def logins() -> Logins:

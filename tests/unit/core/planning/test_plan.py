@@ -6,9 +6,9 @@ import pytest
 from lunmapd.core.base.backings import FileIO
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import keep
+from lunmapd.core.node.desire import keep_observed
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.project import project
+from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.outcome import Ledger, Report, failures
 from lunmapd.core.planning.plan import Action, Disruption, Step, disruption, plan
 from support.small_map import LUN, MAP, H, T
@@ -21,15 +21,15 @@ FAILURE = Failure(Reason.IN_USE, "busy")
 def test_leftovers_are_removed_even_when_all_is_frozen() -> None:
     """Half-made things never stay, since rtslib fails on them everywhere."""
     left = lio_objects.Leftover("hba", "core/iblock_10000")
-    observed = lio_objects.keyed([left])
-    assert [step.item for step in plan(keep({}, observed, {"nodes/n1"}, "n1"), observed)] == [left]
+    observed = lio_objects.by_key([left])
+    assert [step.item for step in plan(keep_observed({}, observed, {"nodes/n1"}, "n1"), observed)] == [left]
 
 
 def test_a_replaced_storage_object_takes_its_luns_along() -> None:
     """A changed path removes mapped LUN, LUN and storage object in this order, and makes them again in reverse."""
-    observed = project(MAP, "n1")
+    observed = project_map(MAP, "n1")
     moved = msgspec.structs.replace(LUN, backing=FileIO("/srv/b"))
-    steps = plan(project(msgspec.structs.replace(MAP, luns={"a": moved}), "n1"), observed)
+    steps = plan(project_map(msgspec.structs.replace(MAP, luns={"a": moved}), "n1"), observed)
     assert [(step.action, type(step.item)) for step in steps] == [
         (Action.DELETE, lio_objects.MappedLun),
         (Action.DELETE, lio_objects.TpgLun),
@@ -46,15 +46,15 @@ def test_sessions_end_before_their_lun_0_is_taken() -> None:
     """LIO answers for a LUN 0 that is not mapped. So one goes after its TPG is closed; other LUNs go first, as always."""
     maps = [lio_objects.MappedLun(T, 1, H, number, f"l{number}", write_protect=False) for number in (0, 1)]
     other = lio_objects.MappedLun(T, 2, H, 0, "l0", write_protect=False)
-    observed = lio_objects.keyed([*maps, other, lio_objects.Enabled(T, 1, 1), lio_objects.Enabled(T, 2, 2)])
-    steps = plan(lio_objects.keyed([lio_objects.Enabled(T, 2, 2)]), observed)
+    observed = lio_objects.by_key([*maps, other, lio_objects.Enabled(T, 1, 1), lio_objects.Enabled(T, 2, 2)])
+    steps = plan(lio_objects.by_key([lio_objects.Enabled(T, 2, 2)]), observed)
     assert [step.item for step in steps] == [maps[1], other, lio_objects.Enabled(T, 1, 1), maps[0]]
 
 
 def test_settings_change_in_place() -> None:
     """A changed attribute is one update that names the difference."""
-    observed = lio_objects.keyed([lio_objects.Target(T), lio_objects.Tpg(T, 1, (("authentication", "1"),))])
-    desired = lio_objects.keyed([lio_objects.Target(T), lio_objects.Tpg(T, 1, (("authentication", "0"),))])
+    observed = lio_objects.by_key([lio_objects.Target(T), lio_objects.Tpg(T, 1, (("authentication", "1"),))])
+    desired = lio_objects.by_key([lio_objects.Target(T), lio_objects.Tpg(T, 1, (("authentication", "0"),))])
     (step,) = plan(desired, observed)
     assert step.action is Action.UPDATE
     assert step.reason == "attributes {authentication=1} -> {authentication=0}"
@@ -86,12 +86,12 @@ def test_what_stands_on_a_failure_waits() -> None:
     ledger.record(Step(Action.CREATE, TPG, "x"))
     acl = Step(Action.CREATE, ACL, "x")
     assert ledger.waits(acl) == Failure(
-        Reason.WAITING, f"waits for {lio_objects.show_key(lio_objects.key(TPG))}"
+        Reason.WAITING, f"waits for {lio_objects.show_key(lio_objects.key_of(TPG))}"
     )
     ledger.record(acl)
     mapped = Step(Action.CREATE, lio_objects.MappedLun(T, 1, H, 0, "a", write_protect=False), "x")
     assert ledger.waits(mapped) == Failure(
-        Reason.WAITING, f"waits for {lio_objects.show_key(lio_objects.key(ACL))}"
+        Reason.WAITING, f"waits for {lio_objects.show_key(lio_objects.key_of(ACL))}"
     )
     assert ledger.waits(Step(Action.CREATE, lio_objects.Target(T + "2"), "x")) is None
 
@@ -121,7 +121,7 @@ def test_failures_keep_the_first_of_each_object() -> None:
     """An object that fails twice in a plan is reported once, with the first failure."""
     steps = [Step(Action.DELETE, ACL, "x"), Step(Action.CREATE, ACL, "x"), Step(Action.CREATE, TPG, "x")]
     reports = [Report(steps[0], FAILURE), Report(steps[1], Failure(Reason.WAITING, "")), Report(steps[2])]
-    assert failures(reports) == {lio_objects.key(ACL): FAILURE}
+    assert failures(reports) == {lio_objects.key_of(ACL): FAILURE}
 
 
 def test_kinds_have_their_own_keys_and_luns() -> None:
@@ -131,9 +131,9 @@ def test_kinds_have_their_own_keys_and_luns() -> None:
         lio_objects.Portal(T, 1, "10.0.0.1:3260"),
         lio_objects.TpgLun(T, 1, "a"),
     ]
-    assert [lio_objects.show_key(lio_objects.key(item)) for item in items] == [
+    assert [lio_objects.show_key(lio_objects.key_of(item)) for item in items] == [
         "leftover core/x",
         f"portal {T} 1 10.0.0.1:3260",
         f"lun {T} 1 a",
     ]
-    assert [lio_objects.lun_of(item) for item in items] == [None, None, "a"]
+    assert [lio_objects.lun_served_by(item) for item in items] == [None, None, "a"]

@@ -3,7 +3,7 @@
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
-from lunmapd.lio.base.interning import Texts
+from lunmapd.core.node.interning import ValuePool
 from lunmapd.lio.worker import wire
 
 IQN = "iqn.2026-01.org.example:t"
@@ -14,7 +14,7 @@ ITEMS = (
     lio_objects.StorageObject("b", "fileio", "/b", 2, "2", (("emulate_pr", "1"),)),
     lio_objects.Tpg(IQN, 1),
     lio_objects.TpgLun(IQN, 1, "a"),
-    lio_objects.NodeAcl(IQN, 1, "host", lio_objects.Credentials("bob", Secret("x"))),
+    lio_objects.NodeAcl(IQN, 1, "host", lio_objects.ChapCredentials("bob", Secret("x"))),
     lio_objects.MappedLun(IQN, 1, "host", 1, "a", write_protect=True),
     lio_objects.Portal(IQN, 1, "10.0.0.1:3260", iser=True),
     lio_objects.Enabled(IQN, 1, 1),
@@ -25,7 +25,7 @@ def test_objects_stay_what_they_are_and_share_their_texts() -> None:
     """Each object is equal to what it was, down to numbers and flags, and a name or setting of several objects is one text."""
     answer = wire.decode_answer(wire.encode_message(wire.ObjectsAnswer(ITEMS)))
     assert isinstance(answer, wire.ObjectsAnswer)
-    texts = Texts()
+    texts = ValuePool()
     found = tuple(texts.share(item) for item in answer.objects)
     assert found == ITEMS
     assert [repr(item) for item in found] == [repr(item) for item in ITEMS]

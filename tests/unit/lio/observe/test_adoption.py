@@ -7,7 +7,7 @@ import pytest
 from lunmapd.core.adoption.adopt import adopt
 from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import project
+from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.plan import plan
 from lunmapd.lio.apply.mark import mark_adopted
 from lunmapd.lio.base.refusal import RefusedError
@@ -45,7 +45,7 @@ def tree(tmp_path: Path) -> Tree:
 def _wanted(tree: Tree) -> lio_objects.Objects:
     made = adopt(observe_foreign(tree.root), "n1")
     assert made.refused == {"b": "this storage object is exported by no target; it is left alone"}
-    return project(made.lunmap, "n1")
+    return project_map(made.lunmap, "n1")
 
 
 def test_what_is_taken_is_ours_and_as_it_was_read(tree: Tree) -> None:

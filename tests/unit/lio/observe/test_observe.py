@@ -55,7 +55,7 @@ def test_half_a_pair_of_credentials_is_none(
         tree.write(f"{TPGT}/acls/host/auth/{name}", text)
     acl = observe(tree.root, NOBODY).objects["acl", IQN, 1, "host"]
     assert acl == lio_objects.NodeAcl(
-        IQN, 1, "host", lio_objects.Credentials(expected[0], Secret(expected[1]))
+        IQN, 1, "host", lio_objects.ChapCredentials(expected[0], Secret(expected[1]))
     )
 
 
@@ -72,7 +72,7 @@ def test_discovery_is_looked_at_only_when_claimed(tree: Tree) -> None:
         tree.write(f"iscsi/discovery_auth/{name}", text)
     assert observe(tree.root, NOBODY).objects == {}
     (found,) = observe(tree.root, {lio_objects.DISCOVERY_CLAIM}).objects.values()
-    assert found == lio_objects.DiscoveryAuth(lio_objects.Credentials("a", Secret("b"), "c", Secret("d")))
+    assert found == lio_objects.DiscoveryAuth(lio_objects.ChapCredentials("a", Secret("b"), "c", Secret("d")))
     tree.write("iscsi/discovery_auth/enforce_discovery_auth", "0")
     assert observe(tree.root, {lio_objects.DISCOVERY_CLAIM}).objects == {}
 

@@ -53,8 +53,8 @@ def test_what_comes_in_parts_is_one_observation(make_kernel: MakeKernel) -> None
     kernel = make_kernel()
     before = kernel.observe(frozenset({"iqn.a", "iqn.b"})).objects
     after = kernel.observe(frozenset({"iqn.b", "iqn.c"})).objects
-    assert before == lio_objects.keyed([*_of("iqn.a"), *_of("iqn.b")])
-    assert after == lio_objects.keyed([*_of("iqn.b"), *_of("iqn.c")])
+    assert before == lio_objects.by_key([*_of("iqn.a"), *_of("iqn.b")])
+    assert after == lio_objects.by_key([*_of("iqn.b"), *_of("iqn.c")])
     assert after["target", "iqn.b"] is before["target", "iqn.b"]
 
 
