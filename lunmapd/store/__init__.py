@@ -1,1 +1,1 @@
-"""The map in ZooKeeper: the only importer of kazoo."""
+"""The map in ZooKeeper; the only package that imports kazoo."""

@@ -1,1 +1,1 @@
-"""Reading the tree: maps, revisions, members, ACLs."""
+"""Reading the tree: maps, revisions, members and ACLs."""

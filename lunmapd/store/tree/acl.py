@@ -1,7 +1,7 @@
 """The ACLs of znodes: read, walked, and translated to and from kazoo's types.
 
-ZooKeeper keeps one ACL per znode; nothing is inherited (ZooKeeper Programmer's Guide, "ZooKeeper access control
-using ACLs").
+ZooKeeper keeps one ACL per znode; nothing is inherited (ZooKeeper Programmer's Guide, "ZooKeeper access
+control using ACLs").
 """
 
 from collections.abc import Callable, Iterator, Sequence

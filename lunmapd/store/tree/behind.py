@@ -1,4 +1,4 @@
-"""The revisions that nodes have not applied, as far as they are needed to tell how far these are behind, and in what."""
+"""Reading the revisions that nodes have not applied, from which the lag of each node is computed."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -8,7 +8,7 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.znodes import read_revisions
 
 MAX_BEHIND = 256
-"""Of a node that is further behind it is only told since when."""
+"""A node that is further behind is reported only with the time since when it is."""
 
 
 def read_missed(
@@ -18,26 +18,29 @@ def read_missed(
     dead: AbstractSet[int],
     known: Mapping[int, UnappliedRevision],
 ) -> Mapping[int, UnappliedRevision]:
-    """Read what nodes miss that have applied these revisions, all older than `head`, as far as it is not `known`.
+    """Read the revisions that nodes have not applied, by number; those in `known` are not read again.
 
-    The revision after each of them tells since when a node is behind; all since those of live nodes tell in what.
+    `live` and `dead` are the revisions, all older than `head`, that live and dead nodes have applied. The
+    revision after each of them says since when a node is behind. For live nodes at most MAX_BEHIND revisions
+    behind, all newer revisions are read, since they say what the node has not applied.
     """
     oldest = min((revision for revision in live if head - revision <= MAX_BEHIND), default=head)
     wanted = {revision + 1 for revision in live | dead} | set(range(oldest + 1, head + 1))
-    found = {number: known[number] for number in known if number >= min(wanted, default=head + 1)}
-    missing = wanted - found.keys()
+    read = {number: known[number] for number in known if number >= min(wanted, default=head + 1)}
+    missing = wanted - read.keys()
     while missing:
-        # Newest first, since reading ends at the first that is missing, and the oldest are those that are trimmed.
+        # Newest first: reading stops at the first missing revision, and the oldest ones are trimmed.
         revisions = read_revisions(session, sorted(missing, reverse=True))
         new = {revision.revision: unapplied_revision(revision) for revision in revisions}
-        found |= new
-        missing = (
-            {number + 1 for number in new if _goes_on(number, found, wanted)} - found.keys() - {head + 1}
-        )
-    return found
+        read |= new
+        missing = {number + 1 for number in new if _goes_on(number, read, wanted)} - read.keys() - {head + 1}
+    return read
 
 
-def _goes_on(number: int, found: Mapping[int, UnappliedRevision], wanted: AbstractSet[int]) -> bool:
-    """Tell whether the next revision may be a further part of the same commit, which says when nodes could follow it."""
-    part = found[number].part
-    return bool(part) and (number in wanted or part == found[number - 1].part + 1)
+def _goes_on(number: int, read: Mapping[int, UnappliedRevision], wanted: AbstractSet[int]) -> bool:
+    """Return whether the next revision may be a further part of the same commit.
+
+    Its last part says since when nodes could follow the commit.
+    """
+    part = read[number].part
+    return bool(part) and (number in wanted or part == read[number - 1].part + 1)

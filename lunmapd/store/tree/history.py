@@ -1,4 +1,4 @@
-"""The history of the map: its revisions, and the map as it was."""
+"""The history of the map: its revisions, and the map at an older revision."""
 
 from collections.abc import Iterator
 
@@ -24,17 +24,17 @@ _BATCH = 64
 
 
 def walk_revisions(session: Session, newest: int, oldest: int = 1) -> Iterator[Revision]:
-    """Yield the revisions from `newest` back to `oldest`, as far as they are there without a gap."""
+    """Yield the revisions from `newest` back to `oldest`; end at the first gap."""
     for start in range(newest, oldest - 1, -_BATCH):
-        wanted = range(start, max(start - _BATCH, oldest - 1), -1)
-        found = read_revisions(session, wanted)
-        yield from found
-        if len(found) < len(wanted):
+        numbers = range(start, max(start - _BATCH, oldest - 1), -1)
+        revisions = read_revisions(session, numbers)
+        yield from revisions
+        if len(revisions) < len(numbers):
             return
 
 
 def read_revision(session: Session, number: int, newest: int) -> Revision:
-    """Read one revision of a map whose newest one is `newest`. Raises NoSuchRevisionError, HistoryTrimmedError."""
+    """Read one revision of a map at revision `newest`. Raises NoSuchRevisionError, HistoryTrimmedError."""
     if not 0 < number <= newest:
         raise NoSuchRevisionError(number, newest)
     for revision in read_revisions(session, (number,)):
@@ -43,19 +43,22 @@ def read_revision(session: Session, number: int, newest: int) -> Revision:
 
 
 def check_released(session: Session, number: int, newest: int) -> None:
-    """Refuse a revision that nodes never followed by itself. Raises PartOnlyError."""
+    """Check that nodes could follow the revision `number` by itself.
+
+    Raises PartOnlyError for a part of a large commit.
+    """
     if 0 < number < newest:
-        found = read_revisions(session, (number, number + 1))
-        if len(found) > 1 and found[0].part and found[1].part == found[0].part + 1:
+        pair = read_revisions(session, (number, number + 1))
+        if len(pair) > 1 and pair[0].part and pair[1].part == pair[0].part + 1:
             raise PartOnlyError(number)
 
 
 def map_at(session: Session, snapshot: Snapshot, revision: int) -> Lunmap:
-    """Return the map as it was at `revision`, by undoing all newer revisions that led to `snapshot`.
+    """Return the map at `revision`: the recorded map of `snapshot` with all newer revisions undone.
 
-    Objects that were edited around the tools count as the revisions have them. The result is checked by its digest.
-    Raises NoSuchRevisionError, HistoryTrimmedError, HistoryUnknownError when the edits can't be told from the history,
-    and DamagedError when the revisions don't lead back.
+    Out-of-band edits do not count. The digest of `revision` verifies the result. Raises NoSuchRevisionError,
+    HistoryTrimmedError, HistoryUnknownError if the revisions do not explain the out-of-band edits, and
+    DamagedError if the revisions do not lead back.
     """
     if not 0 <= revision <= snapshot.revision:
         raise NoSuchRevisionError(revision, snapshot.revision)
@@ -81,18 +84,18 @@ def checkpoint_at(session: Session, snapshot: Snapshot, revision: int) -> Checkp
     }
     now = {path: snapshot.data(path) for path in snapshot.paths()}
     then = {**now, **snapshot.edited, **newer}
-    found = Checkpoint(revision, {path: data for path, data in then.items() if data is not None})
-    if found.digest != _digest_at(session, revision, snapshot.revision):
+    checkpoint = Checkpoint(revision, {path: data for path, data in then.items() if data is not None})
+    if checkpoint.digest != _digest_at(session, revision, snapshot.revision):
         raise _not_leading_back(session, revision)
-    return found
+    return checkpoint
 
 
 def _span_since(session: Session, snapshot: Snapshot, revision: int) -> Span:
     newest = snapshot.revision
-    found = span_of(newest, walk_revisions(session, newest, revision + 1))
-    if found.oldest != revision + 1:
+    newer = span_of(newest, walk_revisions(session, newest, revision + 1))
+    if newer.oldest != revision + 1:
         raise _trimmed(session, revision, newest)
-    return found
+    return newer
 
 
 def _not_leading_back(session: Session, revision: int) -> DamagedError:
@@ -106,9 +109,9 @@ def _digest_at(session: Session, revision: int, newest: int) -> str:
 
 
 def _trimmed(session: Session, number: int, newest: int) -> HistoryTrimmedError:
-    """Name the oldest revision from which there is no gap up to the newest one."""
-    there = set(list_revisions(session))
+    """Return the error that names the oldest revision from which there is no gap up to `newest`."""
+    numbers = set(list_revisions(session))
     oldest = newest + 1
-    while oldest - 1 in there:
+    while oldest - 1 in numbers:
         oldest -= 1
     return HistoryTrimmedError(number, oldest)

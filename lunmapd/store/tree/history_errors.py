@@ -1,4 +1,4 @@
-"""What can't be told of the history."""
+"""Errors of reading the history; each message says what to do next."""
 
 from lunmapd.core.base.errors import Exit
 from lunmapd.store.session.errors import StoreError
@@ -13,33 +13,34 @@ class NoSuchRevisionError(StoreError):
 
 
 class HistoryTrimmedError(StoreError):
-    """The history does not go back to `revision`; `oldest` is the first that it has."""
+    """The history does not reach back to `revision`; `oldest` is its first revision."""
 
     def __init__(self, revision: int, oldest: int) -> None:
         self.revision, self.oldest = revision, oldest
         super().__init__(
-            f"the history does not go back to revision {revision}: the oldest one kept is {oldest}; older ones are in backups only"
+            f"the history does not go back to revision {revision}: the oldest one kept is {oldest}; "
+            "older ones are in backups only"
         )
 
 
 class PartOnlyError(StoreError):
-    """The revision is a part of a large commit, which nodes never followed by itself."""
+    """The revision is a part of a large commit; nodes never followed it by itself."""
 
     def __init__(self, revision: int) -> None:
         self.revision = revision
         super().__init__(
-            f"revision {revision} is only a part of a large commit: choose the one before its first part, or its last part; "
-            "see 'lunmapctl log'"
+            f"revision {revision} is only a part of a large commit: choose the one before its first part, "
+            "or its last part; see 'lunmapctl log'"
         )
 
 
 class HistoryUnknownError(StoreError):
-    """Objects were edited around the tools, and the revisions do not say what they should be."""
+    """Objects were edited out of band, and the revisions do not say what these objects should be."""
 
     exit_code = Exit.CONFLICT
 
     def __init__(self) -> None:
         super().__init__(
-            "objects were edited around the tools, and the history does not go back far enough to tell what they were: "
-            "take them in with 'lunmapctl apply' first"
+            "objects were edited out of band, and the history does not go back far enough to show what they "
+            "were: record the edits with 'lunmapctl apply' first"
         )

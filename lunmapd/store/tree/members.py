@@ -1,10 +1,11 @@
-"""What a node says of itself: its ephemeral and its status, and the look at all of them."""
+"""The znodes of nodes: registration, status, and reading them for the whole fleet."""
 
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError, NoNodeError
 from kazoo.protocol.states import ZnodeStat
+from msgspec import Struct
 
 from lunmapd.core.base.access import MEMBERS, Role
 from lunmapd.core.base.documents import DocumentError, decode, encode
@@ -23,12 +24,12 @@ from lunmapd.store.tree.znodes import list_children, read_top, read_znodes, requ
 _T = TypeVar("_T")
 _ATTEMPTS = 5
 _UNREADABLE = "(unreadable)"
-# A node that still has a commit to carry out, as all have at first, offers what it did.
+# A node that has not yet applied the newest commit keeps serving what it applied before.
 _SERVING = {Standing.CONVERGED, Standing.PENDING}
 
 
-class FleetNode(NamedTuple):
-    """One node as seen from outside: what it says of itself, and what of that can't be read."""
+class FleetNode(Struct, frozen=True):
+    """One node as another client sees it. `problems` says which of its znodes can't be decoded, and why."""
 
     live: Live | None = None
     status: NodeStatus | None = None
@@ -36,11 +37,12 @@ class FleetNode(NamedTuple):
 
 
 def register(session: Session, node: str, live: Live, *, held: bool = False) -> None:
-    """Make sure that the ephemeral of `node` is there and belongs to this session.
+    """Make sure that the ephemeral of `node` exists and belongs to this session.
 
-    One that an earlier session of this machine left behind is replaced; members/<node> is made if missing. When this run of
-    the daemon has `held` the name before, what another run has made is no more of the past: it is a clone's.
-    Raises NodeNameTakenError when it is another machine's, NotInitialisedError when there is no tree.
+    The ephemeral of an earlier session of this machine is replaced. `members/<node>` is created if it is
+    missing. `held` says that this run of the daemon has been registered before: then an ephemeral of another
+    run is not an old one, but a clone's. Raises NodeNameTakenError if the ephemeral belongs to another
+    machine, NotInitialisedError if there is no tree, and UnreachableError.
     """
     for _ in range(_ATTEMPTS):
         try:
@@ -70,14 +72,14 @@ def _try_register(session: Session, node: str, live: Live, *, held: bool) -> boo
 
 
 def _read_member(session: Session, node: str) -> list[MemberZnode | None]:
-    """Read a node's znode, then its ephemeral, in this order."""
+    """Read the member znode of a node, then its ephemeral, in this order."""
     both = (paths.member_of(node), paths.live_of(node))
     return session.gather([request_znode(session, path) for path in both], both)
 
 
-def _check_machine(node: str, live: Live, found: Raw, *, held: bool) -> None:
-    """Raise NodeNameTakenError unless an ephemeral is of this machine, and if `held` of this run."""
-    other = _try_decode(found, Live)
+def _check_machine(node: str, live: Live, raw: Raw, *, held: bool) -> None:
+    """Raise NodeNameTakenError unless the ephemeral belongs to this machine, and with `held` to this run."""
+    other = _try_decode(raw, Live)
     if not isinstance(other, Live):
         raise NodeNameTakenError(node, _UNREADABLE, _UNREADABLE)
     if other.machine != live.machine:
@@ -87,10 +89,11 @@ def _check_machine(node: str, live: Live, found: Raw, *, held: bool) -> None:
 
 
 def _create_ephemeral(session: Session, node: str, live: Live, version: int, replaced: int | None) -> bool:
-    """Make the ephemeral, in place of the one of version `replaced` if there is one; False when something changed meanwhile.
+    """Create the ephemeral, in place of the one of version `replaced` if there is one.
 
-    Whoever registers sets the node's znode too, with the version that it had before the ephemeral was looked at. Else
-    another machine's ephemeral could be removed that has followed the one that was found: both are of version 0.
+    Returns False if something changed meanwhile. The same transaction sets the member znode, with the version
+    that it had before the ephemeral was read. Otherwise the transaction could delete the ephemeral that
+    another machine created after the read: both have version 0.
     """
     member, path = session.path(paths.member_of(node)), session.path(paths.live_of(node))
     (acl,) = read_acls(session, (paths.member_of(node),))
@@ -110,7 +113,10 @@ def _create_ephemeral(session: Session, node: str, live: Live, version: int, rep
 
 
 def _make_member(session: Session, node: str) -> None:
-    """Make members/<node>, and in a tree of schema 1 members itself; nothing where there is no tree."""
+    """Create `members/<node>`, and in a tree of schema 1 `members` itself.
+
+    Raises NotInitialisedError if there is no tree.
+    """
     try:
         (meta,) = read_znodes(session, (paths.META,))
         if meta is None:
@@ -123,7 +129,10 @@ def _make_member(session: Session, node: str) -> None:
 
 
 def write_status(session: Session, node: str, status: NodeStatus) -> None:
-    """Write the status of `node`. Raises TooLargeError, and NotInitialisedError when there is no tree."""
+    """Write the status of `node`.
+
+    Raises TooLargeError, NotInitialisedError if there is no tree, and UnreachableError.
+    """
     path, data = session.path(paths.status_of(node)), encode(status)
     check_document(paths.status_of(node), data)
     for _ in range(_ATTEMPTS):
@@ -145,29 +154,35 @@ def _create_status(session: Session, node: str, data: bytes) -> bool:
 
 
 def read_fleet(session: Session) -> dict[str, FleetNode]:
-    """Read what every node says of itself, by node; garbage is a problem of that node only.
+    """Read the registration and the status of every node, by node.
 
-    Raises NotInitialisedError when there is no tree.
+    Undecodable data is a problem of that node only. Raises NotInitialisedError if there is no tree.
     """
     names = _members(session)
-    found = read_znodes(
+    raws = read_znodes(
         session, [path for name in names for path in (paths.live_of(name), paths.status_of(name))]
     )
-    pairs = zip(names, found[::2], found[1::2], strict=True)
+    pairs = zip(names, raws[::2], raws[1::2], strict=True)
     return {name: _fleet_node(name, live, status) for name, live, status in pairs if live or status}
 
 
 def read_logins(session: Session) -> dict[str, frozenset[Login]]:
-    """Read of each node that lives and is in order who is logged in there, by what it last said. Raises as `read_fleet` does."""
+    """Read the iSCSI logins that each live, healthy node last reported, by node.
+
+    Raises as `read_fleet` does.
+    """
     return {
-        name: frozenset(found.status.logins)
-        for name, found in read_fleet(session).items()
-        if found.live and found.status and standing_of(found.status) in _SERVING
+        name: frozenset(node.status.logins)
+        for name, node in read_fleet(session).items()
+        if node.live and node.status and standing_of(node.status) in _SERVING
     }
 
 
 def _members(session: Session) -> list[str]:
-    """List the nodes that ever registered; a tree of schema 1 has none as long as no node made members."""
+    """Return the nodes that ever registered, in order. Raises NotInitialisedError if there is no tree.
+
+    In a tree of schema 1 `members` is missing until a node creates it.
+    """
     names = list_children(session, MEMBERS)
     if names is None:
         read_top(session)
@@ -190,7 +205,7 @@ def _fleet_node(name: str, live_raw: Raw | None, status_raw: Raw | None) -> Flee
 
 
 def _try_decode(raw: Raw | None, kind: type[_T]) -> _T | str | None:
-    """Decode a document; a string is the reason why it can't be."""
+    """Decode a document; a string is the reason why it can't be decoded."""
     if raw is None:
         return None
     try:

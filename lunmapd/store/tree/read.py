@@ -1,4 +1,4 @@
-"""Reading the tree: everything at once, or what changed since the last look."""
+"""Reading the tree: all of it (a full read), or what changed since the last read (a delta read)."""
 
 import logging
 from collections.abc import Callable
@@ -42,7 +42,7 @@ MAX_DELTAS = 100
 
 
 def read_tree(session: Session, known: Lunmap = EMPTY_MAP) -> Snapshot:
-    """Read the whole tree as it was at one released revision; `known` is as in `assemble`.
+    """Read the whole tree at one released revision; objects of `known` are reused (see `assemble`).
 
     Raises the errors of `read_top`, and UnsteadyError.
     """
@@ -50,7 +50,7 @@ def read_tree(session: Session, known: Lunmap = EMPTY_MAP) -> Snapshot:
 
 
 def read_tip(session: Session) -> Snapshot:
-    """Read the whole tree as it is with all parts of a large commit that is under way, as if they were released.
+    """Read the whole tree as if all parts of a large commit that is under way were released.
 
     Raises as `read_tree` does.
     """
@@ -77,7 +77,7 @@ def _read_at(session: Session, choose: Callable[[Head], Head], known: Lunmap) ->
 
 
 def _read_objects(session: Session, schema: int) -> dict[str, Raw]:
-    """Read every object; commits that are made meanwhile may be seen or not, each object by itself."""
+    """Read every object by path; each object may be read before or after a commit that is made meanwhile."""
     sections = sections_of(schema)
     names = session.gather([request_children(session, section) for section in sections], sections)
     listed: list[str] = []
@@ -93,17 +93,18 @@ def _read_objects(session: Session, schema: int) -> dict[str, Raw]:
 def _snapshot_at(
     session: Session, before: Top, chosen: Top, objects: dict[str, Raw], known: Lunmap
 ) -> Snapshot | None:
-    """Put the objects together as of the chosen head; None when it can't be told how they were then.
+    """Return the objects as of the head of `chosen`; None if the revisions do not show how they were then.
 
-    They were read while the newest revision, released or not, went from that of `before` to that of `chosen`. What the
-    revisions in between touched, and those that are not released, is taken from these revisions.
+    The objects were read while the newest revision, released or not, went from that of `before` to that of
+    `chosen`. Objects that the revisions in between changed, and those that are not released, are taken from
+    these revisions.
     """
     if before.meta != chosen.meta:
         return None
     target, newest = chosen.head.revision, chosen.head.tip
-    wanted = range(min(before.head.tip, target) + 1, newest + 1)
-    revisions = read_revisions(session, wanted)
-    if len(revisions) < len(wanted):
+    numbers = range(min(before.head.tip, target) + 1, newest + 1)
+    revisions = read_revisions(session, numbers)
+    if len(revisions) < len(numbers):
         return None
     for path, data in objects_at(target, revisions).items():
         objects.pop(path, None)
@@ -121,11 +122,12 @@ def _with_edits(session: Session, snapshot: Snapshot) -> Snapshot:
 
 
 def refresh(session: Session, known: Snapshot | None) -> Snapshot:
-    """Read what is new since `known`, at the cost of the changes; everything if that can't be done.
+    """Read what is new since `known`, at the cost of the changes.
 
-    Raises ForeignClusterError for another cluster, RestoredError for a tree that was restored since, and WentBackError
-    for one that is older than `known` or has another history; besides the errors of `read_tree`. Who accepts a restored
-    tree goes on from None.
+    Reads everything if the revisions do not lead to the newest map. Raises ForeignClusterError for another
+    cluster, RestoredError for a tree that was restored since, and WentBackError for a tree that is older than
+    `known` or has another history, besides the errors of `read_tree`. A caller that accepts a restored tree
+    continues from None.
     """
     if known is None:
         return read_again(session, None, FullRead.NOTHING_KNOWN)
@@ -137,14 +139,14 @@ def refresh(session: Session, known: Snapshot | None) -> Snapshot:
 
 
 def read_again(session: Session, known: Snapshot | None, reason: FullRead = FullRead.DUE) -> Snapshot:
-    """Read everything, though `known` may be the newest: it shows edits around the tools. Raises as `refresh` does.
+    """Read everything, though `known` may be the newest: this shows out-of-band edits.
 
-    `reason` is only logged.
+    Raises as `refresh` does.
     """
     trace(log, Event.READ_FULL, reason=reason)
     if known is None:
         return read_tree(session)
-    # Before the read, since a frozen node comes here at each try; and after it, since it is what was read that counts.
+    # Before the read, since a frozen node would repeat it at each try; after it, for the head that was read.
     _check_past(session, known, _top_since(session, known).head)
     snapshot = read_tree(session, known.lunmap)
     top = _top_of(snapshot)
@@ -154,7 +156,7 @@ def read_again(session: Session, known: Snapshot | None, reason: FullRead = Full
 
 
 def _with_head(known: Snapshot, top: Top) -> Snapshot:
-    """Take over what head says besides its revision."""
+    """Return `known` with what head says besides its revision."""
     if top.version == known.head_version:
         trace(log, Event.READ_NOTHING, revision=known.revision)
         return known
@@ -172,7 +174,7 @@ def _with_head(known: Snapshot, top: Top) -> Snapshot:
 def _top_since(session: Session, known: Snapshot) -> Top:
     top = read_top(session)
     if (top.meta.incarnation, top.head.revision) < (known.incarnation, known.revision):
-        # A server that lags behind shows an older tree to a new session.
+        # A server that lags behind the leader shows an older tree to a new session.
         sync(session)
         top = read_top(session)
     _check_lineage(known, top)
@@ -198,18 +200,20 @@ def _check_lineage(known: Snapshot, top: Top) -> None:
 
 
 def _check_past(session: Session, known: Snapshot, head: Head) -> None:
-    """Refuse a tree that was put back and has come further since: it has another revision of the known number.
+    """Check that the tree still has the revision of `known`, not another one of that number.
 
-    Where that one was trimmed nothing can be told, and the tree is followed; else whoever was away for long would be lost.
+    Raises WentBackError. This finds a tree that went back and has new commits since. Where that revision was
+    trimmed nothing can be proven, and the tree is followed: otherwise a node that was away for long could
+    never follow it again.
     """
     if head.revision > known.revision:
-        for recorded in read_revisions(session, (known.revision,)):
-            if recorded.digest != known.head_digest:
-                raise WentBackError(known.revision, recorded.revision)
+        for revision in read_revisions(session, (known.revision,)):
+            if revision.digest != known.head_digest:
+                raise WentBackError(known.revision, revision.revision)
 
 
 def _is_accepted(meta: Meta, head: Head) -> bool:
-    """Tell whether somebody has confirmed the tree since it was restored; a restore leaves nothing confirmed."""
+    """Return whether the tree was confirmed since it was restored; a restore leaves nothing confirmed."""
     return 0 < head.confirmed >= meta.restored
 
 

@@ -49,8 +49,8 @@ def inherited_acls(
 ) -> dict[str, Acl]:
     """Return the ACL, by path, of each znode that one transaction is about to create: the ACL of its parent.
 
-    `parent_acls` (by path) need not be read again. A znode directly below the root gets the ACL that follows from
-    the roles, since nodes may not read the root. A znode whose parent is missing is left out.
+    `parent_acls` (by path) need not be read again. A znode directly below the root gets the ACL that follows
+    from the roles, since nodes may not read the root. A znode whose parent is missing is left out.
     """
     parents = {path: _existing_parent(path, created) for path in created}
     missing = set(parents.values()) - parent_acls.keys() - {""}
@@ -87,9 +87,9 @@ def create_znode(session: Session, path: str, data: bytes = b"", acl: Acl | None
 def set_roles(session: Session, roles: Roles, progress: ScanProgress) -> int:
     """Give every znode the ACL that follows from `roles`; return the number of znodes that were changed.
 
-    The root and the member znodes, from which the roles are read, come first: a later call completes the work of one
-    that was interrupted. The walk is repeated until it changes nothing, since a commit that is made meanwhile may
-    create znodes with an inherited older ACL.
+    The root and the member znodes, from which the roles are read, come first: a later call completes the work
+    of one that was interrupted. The walk is repeated until it changes nothing, since a commit that is made
+    meanwhile may create znodes with an inherited older ACL.
     """
     changed = _set(session, roles, read_znode_acls(session, ("",))) + _set_members(session, roles)
     for _ in range(_PASSES):

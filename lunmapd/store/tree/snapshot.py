@@ -1,4 +1,4 @@
-"""What was read from the tree, as one immutable value; pure."""
+"""What was read from the tree, as one immutable value. Pure."""
 
 from collections.abc import Iterable, Mapping
 
@@ -32,12 +32,15 @@ _SECTIONS_1: tuple[Section, ...] = ("luns", "targets", "initiators", "nodes")
 
 
 def sections_of(schema: int) -> tuple[Section, ...]:
-    """List the sections that a tree of this schema has."""
+    """Return the sections of a tree of this schema."""
     return _SECTIONS_1 if schema == 1 else tuple(SECTIONS)
 
 
 class Meta(Struct, frozen=True, omit_defaults=True):
-    """`meta`: the schema of the tree, the uuid of its cluster, how often the tree was restored, and the revision then."""
+    """The document `meta`: the schema of the tree, and the uuid of its cluster.
+
+    `incarnation` counts the restores of the tree; `restored` is the revision that the last restore made.
+    """
 
     schema: int
     cluster: str
@@ -49,21 +52,25 @@ ANY_VERSION = -1
 
 
 class Raw(Struct, frozen=True):
-    """The bytes of a znode and its version, ANY_VERSION when they are from a revision."""
+    """The bytes of a znode and its version; ANY_VERSION if the bytes were taken from a revision."""
 
     data: bytes
     version: int
 
 
 class Snapshot(Struct, frozen=True):
-    """The whole map at one revision.
+    """The whole map at one revision. All mappings are by the path of an object, such as `luns/db1`.
 
-    `digest` is that of what was read, `head_digest` the one that head gives. The mappings are by path:
-    `unreadable` says why an object can't be decoded, `raw` has the bytes of each object that is not in canonical
-    form, `edited` what the revisions say of each object that was changed around the tools (None: it should not be),
-    `versions` the znode version of each object that was read itself, not through a revision. `incarnation` counts the
-    restores of the tree, the last of which gave the revision `restored`; removals are confirmed up to the revision
-    `confirmed`, `staged` tells of a large commit under way, and `allowance` is the override of this revision. A Snapshot survives JSON.
+    - `digest` is the digest of the objects that were read, `head_digest` the one in head.
+    - `unreadable`: why the object can't be decoded.
+    - `raw`: the bytes of each object that is not in canonical form.
+    - `edited`: for each object that was edited out of band, the bytes that the revisions have, or None.
+    - `versions`: the znode version of each object that was read itself, not taken from a revision.
+    - `incarnation` and `restored` are those of meta, `head_version` is the znode version of head.
+    - Removals are confirmed up to the revision `confirmed`.
+    - `staged` describes a large commit under way, `allowance` is the override of this revision.
+
+    A Snapshot survives JSON.
     """
 
     cluster: str
@@ -85,11 +92,11 @@ class Snapshot(Struct, frozen=True):
 
     @property
     def has_edits(self) -> bool:
-        """Whether objects were changed by other means than a commit."""
+        """Whether objects were edited out of band, by other means than a commit."""
         return self.digest != self.head_digest
 
     def data(self, path: str) -> bytes | None:
-        """Return the bytes of an object as they are in the tree, None when there is none."""
+        """Return the bytes of the object at `path` in the tree; None if there is none."""
         if path in self.raw:
             return self.raw[path]
         return document_at(self.lunmap, path)
@@ -100,42 +107,43 @@ class Snapshot(Struct, frozen=True):
 
 
 def meta_of(snapshot: Snapshot) -> Meta:
-    """Return meta as this snapshot was read with it."""
+    """Return the meta that this snapshot was read with."""
     return Meta(snapshot.schema, snapshot.cluster, snapshot.incarnation, snapshot.restored)
 
 
 def assemble(
     meta: Meta, head: Head, head_version: int, objects: Mapping[str, Raw], known: Lunmap = EMPTY_MAP
 ) -> Snapshot:
-    """Make a Snapshot of raw objects by path; an object that can't be decoded is named in `unreadable`.
+    """Make a Snapshot of raw objects by path; an object that can't be decoded is listed in `unreadable`.
 
-    What is as in the `known` map is the same object in both, so that memory holds it once and no look inside tells them apart.
+    An object that is equal to the one of `known` is the same Python object in both maps: memory holds it
+    once, and a comparison is cheap.
     """
     sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
     unreadable: dict[str, str] = {}
     raw: dict[str, bytes] = {}
-    for path, found in objects.items():
+    for path, item in objects.items():
         section, name = split_path(path)
         try:
-            document = decode(found.data, SECTIONS[section], (section, name))
+            document = decode(item.data, SECTIONS[section], (section, name))
         except DocumentError as error:
             unreadable[path] = str(error)
-            raw[path] = found.data
+            raw[path] = item.data
             continue
         before = known.section(section).get(name)
         sections[section][name] = before if before is not None and before == document else document
-        if encode(document) != found.data:
-            raw[path] = found.data
+        if encode(document) != item.data:
+            raw[path] = item.data
     return Snapshot(
         cluster=meta.cluster,
         revision=head.revision,
-        digest=show_digest(digest_documents((path, found.data) for path, found in objects.items())),
+        digest=show_digest(digest_documents((path, item.data) for path, item in objects.items())),
         head_digest=head.digest,
         head_version=head_version,
         lunmap=build_map(sections),
         unreadable=unreadable,
         raw=raw,
-        versions={path: found.version for path, found in objects.items() if found.version != ANY_VERSION},
+        versions={path: item.version for path, item in objects.items() if item.version != ANY_VERSION},
         schema=meta.schema,
         incarnation=meta.incarnation,
         restored=meta.restored,
@@ -146,10 +154,10 @@ def assemble(
 
 
 def find_edits(snapshot: Snapshot, newer: Span, base: Checkpoint) -> dict[str, bytes | None]:
-    """List the objects that differ from what the history says, with the bytes that it gives.
+    """Return what the history has for each object that differs from it: bytes by path, None for no object.
 
-    `newer` is what the revisions since `base` changed. As far as there is a gap between the two, nothing is known of
-    objects that no revision names.
+    `newer` are the changes of the revisions since `base`. If there is a gap between the two, nothing is known
+    of objects that no revision changed.
     """
     recorded = {change.path: as_bytes(change.after) for change in newer.changes}
     if newer.oldest == base.revision + 1:
@@ -159,7 +167,7 @@ def find_edits(snapshot: Snapshot, newer: Span, base: Checkpoint) -> dict[str, b
 
 
 def edits_explained(snapshot: Snapshot) -> bool:
-    """Whether `edited` explains all of the difference between what there is and what head says."""
+    """Return whether `edited` explains the whole difference between the objects that were read and head."""
     value = int(snapshot.digest, 16)
     for path, data in snapshot.edited.items():
         value = replace_document(value, path, snapshot.data(path), data)
@@ -167,7 +175,7 @@ def edits_explained(snapshot: Snapshot) -> bool:
 
 
 def recorded_map(snapshot: Snapshot) -> Lunmap | None:
-    """Return the map as the revisions have it, without edits around the tools; None when that is not known."""
+    """Return the map as the revisions have it, without out-of-band edits; None if that is not known."""
     if not edits_explained(snapshot):
         return None
     edits = (Change(path, after=as_raw(data)) for path, data in snapshot.edited.items())
@@ -175,21 +183,31 @@ def recorded_map(snapshot: Snapshot) -> Lunmap | None:
 
 
 def effective_map(snapshot: Snapshot) -> Lunmap:
-    """Return the map that nodes go by, on top of which commits are made, and which they must not change against the rules (see core/node/out_of_band.py)."""
+    """Return the effective map, which nodes apply and which commits are based on.
+
+    It is the map in the tree, but with the recorded document for each Lun whose out-of-band edit a commit
+    would have refused (lunmapd.core.node.out_of_band).
+    """
     return accept_edits(snapshot.lunmap, snapshot.edited).lunmap
 
 
 def map_with_identities(snapshot: Snapshot) -> Lunmap:
-    """Return what is known of identities: the map that nodes go by, with the Luns that can't be read as the revisions have them."""
-    there = effective_map(snapshot)
-    lost = {
+    """Return the map that serials and port ids are taken from.
+
+    It is the effective map, with each Lun that can't be decoded as the revisions have it.
+    """
+    effective = effective_map(snapshot)
+    unreadable = {
         name: lun for name, lun in recorded_luns(snapshot.edited) if f"luns/{name}" in snapshot.unreadable
     }
-    return replace(there, luns={**there.luns, **lost}) if lost else there
+    return replace(effective, luns={**effective.luns, **unreadable}) if unreadable else effective
 
 
 def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[Revision]) -> Snapshot | None:
-    """Bring a clean Snapshot forward by revisions; None when they don't lead to `head`. Raises DocumentError."""
+    """Return a Snapshot without edits, brought forward by revisions; None if they do not lead to `head`.
+
+    Raises DocumentError.
+    """
     changes = [change for revision in revisions for change in revision.changes]
     value = patch_map_digest(int(known.digest, 16), changes)
     if show_digest(value) != head.digest:

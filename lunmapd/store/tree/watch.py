@@ -1,4 +1,4 @@
-"""The one watch of a node: on head."""
+"""The one watch of a node, on `head`."""
 
 from collections.abc import Callable
 
@@ -10,10 +10,11 @@ from lunmapd.store.session.session import Session
 
 
 def watch_head(session: Session, wake: Callable[[WakeCause], None]) -> None:
-    """Call `wake` with WATCH when head may have changed, and with SESSION after each change of the connection.
+    """Call `wake` when head may have changed, and after each change of the connection.
 
-    ZooKeeper's watches are good for one event and don't outlive kazoo's connection, so it is set again after
-    each. An exists watch, since that is set on a missing head too. `wake` comes from a foreign thread.
+    Another thread calls it. A watch of ZooKeeper fires once (ZooKeeper Programmer's Guide, "ZooKeeper
+    Watches") and kazoo does not keep it over a reconnect, so it is set again after each event. It is an
+    exists watch, since that can be set on a missing head too.
     """
 
     def seen(_: WatchedEvent) -> None:

@@ -1,4 +1,4 @@
-"""The single znodes of the tree: what all reading is made of."""
+"""Reading single znodes of the tree: the primitives of all other reads."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 
 class Top(NamedTuple):
-    """What stands at the top of the tree: meta, and head with its version."""
+    """The documents at the top of the tree: meta, and head with its znode version."""
 
     meta: Meta
     head: Head
@@ -25,26 +25,26 @@ class Top(NamedTuple):
 
 
 def sync(session: Session) -> None:
-    """Let the server that is asked catch up with the leader."""
+    """Make the server of this session catch up with the leader."""
     session.repeat(lambda client: client.sync_async(session.path(paths.HEAD)))
 
 
 def read_znodes(session: Session, relative: Sequence[str]) -> list[Raw | None]:
-    """Read many znodes at once; None stands for a missing one."""
-    # What kazoo tells beside the data is more than the data, and not kept for longer than a window.
+    """Read many znodes at once, in the order of `relative`; None stands for a missing znode."""
+    # The ZnodeStat of a reply is larger than most data: only those of one window are in memory at a time.
     windows = (relative[start : start + WINDOW] for start in range(0, len(relative), WINDOW))
     return [raw for window in windows for raw in _read_window(session, window)]
 
 
 def _read_window(session: Session, window: Sequence[str]) -> list[Raw | None]:
     return [
-        None if found is None else Raw(found[0] or b"", found[1].version)
-        for found in session.gather([request_znode(session, path) for path in window], window)
+        None if reply is None else Raw(reply[0] or b"", reply[1].version)
+        for reply in session.gather([request_znode(session, path) for path in window], window)
     ]
 
 
 def request_znode(session: Session, path: str) -> KazooCall[tuple[bytes | None, ZnodeStat]]:
-    """Make the request that reads one znode of the tree."""
+    """Return the request that reads one znode of the tree."""
 
     def ask(client: KazooClient) -> Reply[tuple[bytes | None, ZnodeStat]]:
         return client.get_async(session.path(path))
@@ -53,7 +53,7 @@ def request_znode(session: Session, path: str) -> KazooCall[tuple[bytes | None, 
 
 
 def read_top(session: Session) -> Top:
-    """Read meta and head with head's version. Raises NotInitialisedError, NewerSchemaError, DamagedError."""
+    """Read meta and head. Raises NotInitialisedError, NewerSchemaError, DamagedError."""
     meta_raw, head_raw = read_znodes(session, (paths.META, paths.HEAD))
     if meta_raw is None:
         raise NotInitialisedError(session.path(paths.META))
@@ -75,17 +75,17 @@ def _decode(session: Session, path: str, raw: Raw, kind: type[_T]) -> _T:
 
 
 def read_revisions(session: Session, numbers: Iterable[int]) -> list[Revision]:
-    """Read revisions in the order asked for, up to the first that is missing or can't be read."""
-    wanted = tuple(numbers)
-    found: list[Revision] = []
+    """Read revisions in the order of `numbers`; stop at the first that is missing or can't be decoded."""
+    ordered = tuple(numbers)
+    revisions: list[Revision] = []
     for number, raw in zip(
-        wanted, read_znodes(session, [paths.revision(number) for number in wanted]), strict=True
+        ordered, read_znodes(session, [paths.revision(number) for number in ordered]), strict=True
     ):
         revision = None if raw is None else _revision(raw)
         if revision is None or revision.revision != number:
             break
-        found.append(revision)
-    return found
+        revisions.append(revision)
+    return revisions
 
 
 def _revision(raw: Raw) -> Revision | None:
@@ -96,13 +96,13 @@ def _revision(raw: Raw) -> Revision | None:
 
 
 def list_children(session: Session, path: str) -> list[str] | None:
-    """List the children of a znode; None when it is missing."""
-    (found,) = session.gather([request_children(session, path)], (path,))
-    return found
+    """Return the names of the children of a znode, in no order; None if the znode is missing."""
+    (names,) = session.gather([request_children(session, path)], (path,))
+    return names
 
 
 def request_children(session: Session, path: str) -> KazooCall[list[str]]:
-    """Make the request for the children of a znode."""
+    """Return the request for the names of the children of a znode."""
 
     def ask(client: KazooClient) -> Reply[list[str]]:
         return client.get_children_async(session.path(path))
@@ -111,7 +111,7 @@ def request_children(session: Session, path: str) -> KazooCall[list[str]]:
 
 
 def list_revisions(session: Session) -> list[int]:
-    """List the numbers of all revisions that there are, in order. Raises NotInitialisedError when there is no tree."""
+    """Return the numbers of all revisions, in order. Raises NotInitialisedError if there is no tree."""
     names = list_children(session, paths.REVISIONS)
     if names is None:
         raise NotInitialisedError(session.path(paths.REVISIONS))

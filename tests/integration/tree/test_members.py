@@ -132,9 +132,9 @@ def test_garbage_of_one_node_hides_no_other(session: Session) -> None:
         shell.create(paths.live_of("bad"), encode({"machine": 3}))
     fleet = read_fleet(session)
     assert fleet["good"] == FleetNode(None, STATUS)
-    live, status, problems = fleet["bad"]
-    assert (live, status) == (None, None)
-    assert [problem.split(":")[0] for problem in problems] == ["members/bad/live", "members/bad/status"]
+    bad = fleet["bad"]
+    assert (bad.live, bad.status) == (None, None)
+    assert [problem.split(":")[0] for problem in bad.problems] == ["members/bad/live", "members/bad/status"]
 
 
 def test_a_node_registers_in_a_tree_of_the_former_schema(former: Session) -> None:
