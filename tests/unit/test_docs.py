@@ -140,3 +140,12 @@ def test_each_error_of_tls_in_the_table_can_happen() -> None:
 def test_each_picture_was_drawn_from_its_source(source: Path) -> None:
     """The SVG beside it has the digest of the source: `make pictures` draws it anew."""
     assert stamp(source.read_bytes()) in source.with_suffix(".svg").read_text().splitlines()
+
+
+def test_each_picture_is_shown() -> None:
+    """Every SVG has a source, and a document that shows it."""
+    shown = {target for path in TEXTS for target, _ in links(path)}
+    drawings = sorted(DOCS.glob("pictures/*.svg"))
+    assert [
+        str(path) for path in drawings if path not in shown or not path.with_suffix(".dot").exists()
+    ] == []
