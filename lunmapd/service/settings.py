@@ -10,12 +10,12 @@ from msgspec import Struct, field
 from lunmapd.agent.loop.policy import BEAT, DAY, Policy
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Place, Problem, UnusableFilesError
 from lunmapd.core.base.names import check_name
-from lunmapd.core.map.source import Source
+from lunmapd.core.base.plain_values import read_values, related
+from lunmapd.core.map.source import Source, line_of
 from lunmapd.core.planning.disruption_limit import WORDS
 from lunmapd.core.planning.guard import Limits
 from lunmapd.core.planning.plan import Disruption
 from lunmapd.service import keyfile, zookeeper
-from lunmapd.service.mistakes import read, related
 from lunmapd.service.zookeeper import ZooKeeper, check_seconds
 
 DEFAULT_PATH = Path("/etc/lunmapd/lunmapd.yaml")
@@ -148,28 +148,23 @@ def _text(data: bytes, name: str) -> str:
 def _parse(text: str, name: str, of_files: Judge) -> Settings:
     """Read settings and find all that is wrong, of files too, but not what follows from something else that is."""
     source = Source(text, name)
-    settings, wrong = read({} if source.value is None else source.value, Settings)
-    known = [mistake.about for mistake in wrong]
+    settings, wrong = read_values({} if source.value is None else source.value, Settings)
+    known = [*source.unusable, *(problem.about for problem in wrong)]
     values = _unrelated(_values(settings), known)
     files = _unrelated(of_files(settings), [*known, *(place for place, _ in values)])
     problems = [
-        *source.problems,
-        *(source.problem(mistake.place, mistake.sentence) for mistake in wrong),
+        *source.with_form(wrong),
         *(source.problem(place, sentence) for place, sentence in (*values, *files)),
     ]
     if problems:
         kind = UnusableFilesError if len(problems) == len(files) else InvalidInputError
-        raise kind(sorted(problems, key=_line))
+        raise kind(sorted(problems, key=line_of))
     assert isinstance(settings, Settings), "nothing is wrong with it"
     return settings
 
 
 def _unrelated(found: Iterable[Found], known: Sequence[Place]) -> list[Found]:
     return [(place, text) for place, text in found if not any(related(place, old) for old in known)]
-
-
-def _line(problem: Problem) -> int:
-    return int(problem.source.rpartition(":")[2])
 
 
 def _files(settings: Settings) -> Iterator[Found]:

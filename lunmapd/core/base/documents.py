@@ -4,7 +4,6 @@ The canonical form is JSON with fields in the order of the type and without defa
 schema adds leaves the bytes (and with them the digest) of an untouched document as they were.
 """
 
-import difflib
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from lunmapd.core.base.errors import LunmapdError, Place, show_place
+from lunmapd.core.base.text import nearest, suggestion
 
 T = TypeVar("T")
 
@@ -53,18 +53,16 @@ def _explain(error: Exception, kind: type, place: Place) -> DocumentError:
     what, where = match["what"], match["where"] or ""
     steps = tuple(int(index) if index else name for index, name in _STEP.findall(where))
     if unknown := _UNKNOWN.match(what):
-        return DocumentError((*place, *steps, unknown[1]), f"unknown field{_nearest(unknown[1], kind)}")
+        return DocumentError(
+            (*place, *steps, unknown[1]),
+            f"unknown field{suggestion(nearest(unknown[1], _field_names(kind)))}",
+        )
     return DocumentError((*place, *steps), _plain(what))
 
 
 def _plain(what: str) -> str:
     text = what.replace("Object missing required field", "missing required field").replace("`", "'")
     return text[:1].lower() + text[1:]
-
-
-def _nearest(name: str, kind: type) -> str:
-    near = difflib.get_close_matches(name, sorted(_field_names(kind)), n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _field_names(kind: type) -> set[str]:

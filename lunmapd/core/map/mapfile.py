@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import yaml
 
-from lunmapd.core.base.documents import DocumentError, convert
-from lunmapd.core.base.errors import InvalidInputError, Place, Problem
+from lunmapd.core.base.errors import InvalidInputError, Place
 from lunmapd.core.base.lunmap import SECTIONS, Document, Lunmap, Section
 from lunmapd.core.base.names import parse_portal
+from lunmapd.core.base.plain_values import FormProblem, read_values
 from lunmapd.core.history.changes import build_map
 from lunmapd.core.map.source import Source
 
@@ -36,34 +36,21 @@ def show_size(size: int) -> str:
 
 
 def parse(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, Source]:
-    """Read a map from YAML. Raises InvalidInputError with every problem of form and its `file:line`.
+    """Read a map from YAML. Raises InvalidInputError with every problem of form and its `file:line`, in the order of the lines.
 
     The rules between objects are not checked here (see `rules`); the Source gives the line for their problems.
     """
     source = Source(text, name)
-    if source.problems:
-        raise InvalidInputError(source.problems)
-    problems: list[Problem] = []
+    top, found = read_values({} if source.value is None else source.value, _Sections)
     sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
-    for section, members in _sections(source, problems).items():
-        for key, value in members.items():
-            try:
-                spelled = _spell_out((section, key), value)
-                sections[section][key] = convert(spelled, SECTIONS[section], (section, key))
-            except DocumentError as error:
-                problems.append(source.problem(error.place, error.reason))
-    if problems:
+    for section, kind in SECTIONS.items():
+        for key, value in (getattr(top, section) or {}).items():
+            spelled, misspelled = _spell_out((section, key), value)
+            sections[section][key], wrong = read_values(spelled, kind, (section, key))
+            found += [*misspelled, *wrong]
+    if problems := source.with_form(found):
         raise InvalidInputError(problems)
     return build_map(sections), source
-
-
-def _sections(source: Source, problems: list[Problem]) -> dict[Section, dict[str, Any]]:
-    try:
-        top = convert(source.value if source.value is not None else {}, _Sections)
-    except DocumentError as error:
-        problems.append(source.problem(error.place, error.reason))
-        return {}
-    return {section: getattr(top, section) or {} for section in SECTIONS}
 
 
 class _Sections(msgspec.Struct, forbid_unknown_fields=True):
@@ -74,45 +61,54 @@ class _Sections(msgspec.Struct, forbid_unknown_fields=True):
     nodes: dict[str, Any] | None = None
 
 
-def _spell_out(place: Place, value: Any) -> Any:
+_Spelled = tuple[Any, list[FormProblem]]
+
+
+def _spell_out(place: Place, value: Any) -> _Spelled:
     """Turn the short spellings of a file into those of a document; other odd values are the decoder's to refuse."""
     if value is None:
-        return {}
+        return {}, []
     if not isinstance(value, dict):
-        return value
+        return value, []
     if place[0] == "luns" and isinstance(value.get("size"), str):
-        return {**value, "size": _size((*place, "size"), value["size"])}
+        return _with_size(place, value)
     if place[0] == "targets":
-        return {**value, **_target_nodes((*place, "nodes"), value.get("nodes"))}
+        nodes, problems = _target_nodes((*place, "nodes"), value.get("nodes"))
+        return {**value, **nodes}, problems
     if place[0] == "nodes":
-        return {**value, **_portals(value)}
-    return value
+        return {**value, **_portals(value)}, []
+    return value, []
 
 
-def _size(place: Place, text: str) -> int:
+def _with_size(place: Place, lun: dict[str, Any]) -> _Spelled:
     try:
-        return parse_size(text)
+        return {**lun, "size": parse_size(lun["size"])}, []
     except ValueError as error:
-        raise DocumentError(place, str(error)) from None
+        inner = (*place, "size")
+        return {**lun, "size": None}, [FormProblem(inner, str(error), inner)]
 
 
-def _target_nodes(place: Place, nodes: Any) -> dict[str, Any]:
+def _target_nodes(place: Place, nodes: Any) -> _Spelled:
     if isinstance(nodes, list):
-        return {"nodes": _by_name(place, nodes)}
+        groups, problems = _by_name(place, nodes)
+        return {"nodes": groups}, problems
     if isinstance(nodes, dict):
-        return {"nodes": {name: _portal_group(group) for name, group in nodes.items()}}
-    return {}
+        return {"nodes": {name: _portal_group(group) for name, group in nodes.items()}}, []
+    return {}, []
 
 
-def _by_name(place: Place, nodes: list[Any]) -> dict[str, Any]:
+def _by_name(place: Place, nodes: list[Any]) -> _Spelled:
     groups: dict[str, Any] = {}
+    problems: list[FormProblem] = []
     for index, name in enumerate(nodes):
+        inner = (*place, index)
         if not isinstance(name, str):
-            raise DocumentError((*place, index), "expected the name of a node")
-        if name in groups:
-            raise DocumentError((*place, index), f"node {name!r} is given twice")
-        groups[name] = {}
-    return groups
+            problems.append(FormProblem(inner, "expected the name of a node", inner))
+        elif name in groups:
+            problems.append(FormProblem(inner, f"node {name!r} is given twice", inner))
+        else:
+            groups[name] = {}
+    return groups, problems
 
 
 def _portal_group(group: Any) -> Any:

@@ -4,22 +4,33 @@ YAML is read as a tree of nodes, which keeps the lines and shows duplicate keys;
 silently keep the last of two Luns with one name.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
 from lunmapd.core.base.errors import InvalidInputError, Place, Problem
+from lunmapd.core.base.plain_values import FormProblem, related
 
 _TAB = repr("\t")
 
 
+def line_of(problem: Problem) -> int:
+    """Return the line of a problem whose source is `file:line`."""
+    return int(problem.source.rpartition(":")[2])
+
+
 class Source:
-    """A YAML text read into plain values, which remembers the line of each place and every duplicate key."""
+    """A YAML text read into plain values, which remembers the line of each place and every duplicate key.
+
+    `problems` are those of the text itself; `unusable` are the places of values that can't be judged further.
+    """
 
     def __init__(self, text: str, name: str) -> None:
         """Read `text`; `name` stands for it in messages. Raises InvalidInputError for text that is not YAML."""
         self.name = name
         self.problems: list[Problem] = []
+        self.unusable: list[Place] = []
         self._lines: dict[Place, int] = {}
         try:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -40,6 +51,19 @@ class Source:
             near = near[:-1]
         return Problem(place, message, f"{self.name}:{self._lines.get(near, 1)}")
 
+    def with_form(self, found: Iterable[FormProblem]) -> list[Problem]:
+        """Return the problems of the text and those that were found in its values, in the order of their lines."""
+        of_values = (
+            self.problem(one.place, one.message)
+            for one in found
+            if not any(related(one.about, place) for place in self.unusable)
+        )
+        return sorted((*self.problems, *of_values), key=line_of)
+
+    def _refuse(self, place: Place, message: str) -> None:
+        self.problems.append(self.problem(place, message))
+        self.unusable.append(place)
+
     def _syntax(self, error: yaml.YAMLError, text: str) -> Problem:
         if isinstance(error, yaml.reader.ReaderError):
             line = text.count("\n", 0, error.position) + 1
@@ -55,7 +79,7 @@ class Source:
     def _read(self, node: yaml.Node, place: Place, around: tuple[yaml.Node, ...]) -> Any:
         self._lines.setdefault(place, node.start_mark.line + 1)
         if node in around:
-            self.problems.append(self.problem(place, "an alias that contains itself"))
+            self._refuse(place, "an alias that contains itself")
             return None
         if isinstance(node, yaml.MappingNode):
             return self._read_mapping(node, place, (*around, node))
@@ -74,7 +98,8 @@ class Source:
             return None
         text = str(node.value)
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-            self.problems.append(self.problem(place, "half a character: UTF-8 has no surrogates"))
+            self._refuse(place, "half a character: UTF-8 has no surrogates")
+            return None
         return text
 
     def _read_mapping(

@@ -39,7 +39,7 @@ BAD = [
         "m.yaml:2: nodes[n1].portals[0]: expected 'str', got 'array'",
     ),
     ("targets:\n  t: {nodes: [n1, n1]}", "m.yaml:2: targets[t].nodes[1]: node 'n1' is given twice"),
-    ("targets:\n  t: {nodes: {n1: 3}}", "m.yaml:2: targets[t].nodes: expected 'object', got 'str'"),
+    ("targets:\n  t: {nodes: {n1: 3}}", "m.yaml:2: targets[t].nodes.n1: expected 'object', got 'str'"),
     ("targets:\n  t: {nodes: 3}", "m.yaml:2: targets[t].nodes: expected 'object', got 'str'"),
     ("targets:\n  t:\n    nodes:\n      - []", "m.yaml:4: targets[t].nodes[0]: expected the name of a node"),
     ("luns: &a\n  b: *a", "m.yaml:2: luns[b]: an alias that contains itself"),
@@ -153,3 +153,50 @@ def test_odd_sizes_print_in_bytes() -> None:
     """A size that no unit divides prints as bytes, and zero as zero."""
     assert show_size(513) == "513"
     assert show_size(0) == "0"
+
+
+def test_all_problems_of_one_object_come_at_once() -> None:
+    """Wrong keys, wrong types and wrong words are all told, each with its line and the nearest key; none hides another."""
+    text = """\
+luns:
+  db1:
+    backing: {type: block, path: /dev/a, overide: {}}
+    sise: 1GiB
+    size: big
+    product: [7]
+    others: fast
+    attributes: {queue_depth: x, is_nonrot: 1}
+    maps:
+      - {target: t, lun: one}
+      - {targte: t, lun: 1, acces: ro}
+      - {lun: 2}
+targets:
+  t: {nodes: {n1: 3, n2: {port_id: x}}}
+  u: {nodes: [n1, [], n1]}
+  v: {nodes: [n1], nodes: [n2], aliass: a}
+nodees: {}
+nodes: {n1: {tpg_tag: x}, n2: }
+"""
+    with pytest.raises(InvalidInputError) as caught:
+        parse(text, "m")
+    assert [str(problem) for problem in caught.value.problems] == [
+        "m:3: luns[db1].backing.overide: unknown field; did you mean 'overrides'?",
+        "m:4: luns[db1].sise: unknown field; did you mean 'size'?",
+        "m:5: luns[db1].size: 'big' is not a size: use bytes or KiB, MiB, GiB, TiB, PiB, such as 64MiB",
+        "m:6: luns[db1].product: expected 'str', got 'array'",
+        "m:7: luns[db1].others: invalid enum value 'fast'",
+        "m:8: luns[db1].attributes.queue_depth: expected 'int', got 'str'",
+        "m:10: luns[db1].maps[0].lun: expected 'int', got 'str'",
+        "m:11: luns[db1].maps[1].targte: unknown field; did you mean 'target'?",
+        "m:11: luns[db1].maps[1].acces: unknown field; did you mean 'access'?",
+        "m:12: luns[db1].maps[2]: missing required field 'target'",
+        "m:14: targets[t].nodes.n1: expected 'object', got 'str'",
+        "m:14: targets[t].nodes.n2.port_id: expected 'int', got 'str'",
+        "m:15: targets[u].nodes[1]: expected the name of a node",
+        "m:15: targets[u].nodes[2]: node 'n1' is given twice",
+        "m:16: targets[v].nodes: is already given in line 16",
+        "m:16: targets[v].aliass: unknown field; did you mean 'alias'?",
+        "m:17: nodees: unknown field; did you mean 'nodes'?",
+        "m:18: nodes[n1].tpg_tag: expected 'int', got 'str'",
+        "m:18: nodes[n2]: missing required field 'tpg_tag'",
+    ]

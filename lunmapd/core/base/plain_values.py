@@ -1,0 +1,139 @@
+"""Plain values, as a file holds them, to structs: with every problem of form at once, so that a first one hides no other."""
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from types import UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+from lunmapd.core.base.documents import DocumentError, convert
+from lunmapd.core.base.errors import Place
+from lunmapd.core.base.text import nearest, suggestion
+
+
+class FormProblem(NamedTuple):
+    """A value that is not of its field's type, an unknown key or a missing one.
+
+    `about` is the place that can't be judged any further; it may be that of a key that is absent, which a misspelt one stands for.
+    """
+
+    place: Place
+    message: str
+    about: Place
+
+
+def read_values(value: object, kind: Any, place: Place = ()) -> tuple[Any, list[FormProblem]]:
+    """Return `value` (dict, list, text, None) as a `kind`, and its problems; `place` is where the value stands.
+
+    Each bad value is replaced by its field's default, or by an empty value of its type.
+    """
+    if isinstance(value, dict):
+        struct = _struct_for(kind, value)
+        if struct is not None:
+            return _read_struct(value, struct, place)
+        if (values := _element(kind, Mapping)) is not None:
+            return _read_members({name: (value[name], values, (*place, name)) for name in value})
+    if isinstance(value, list) and (item := _element(kind, tuple)) is not None:
+        found, problems = _read_members({n: (one, item, (*place, n)) for n, one in enumerate(value)})
+        return tuple(found.values()), problems
+    try:
+        return convert(value, kind, place), []
+    except DocumentError as error:
+        return _empty(kind), [FormProblem(error.place, error.reason, place)]
+
+
+def related(one: Place, other: Place) -> bool:
+    """Return whether one of two places is within the other, or they are the same."""
+    return all(left == right for left, right in zip(one, other, strict=False))
+
+
+def _read_members(
+    members: Mapping[Any, tuple[object, Any, Place]],
+) -> tuple[dict[Any, Any], list[FormProblem]]:
+    read = {name: read_values(*member) for name, member in members.items()}
+    return {name: value for name, (value, _) in read.items()}, [
+        one for _, some in read.values() for one in some
+    ]
+
+
+def _read_struct(
+    value: Mapping[str, object], kind: type[Struct], place: Place
+) -> tuple[Struct, list[FormProblem]]:
+    known = {field.name: field for field in fields(kind)}
+    tag = kind.__struct_config__.tag_field
+    meant = {name: _nearest_key(name, kind) for name in value if name not in known and name != tag}
+    problems = [
+        FormProblem(
+            (*place, name), f"unknown field{suggestion(near)}", (*place, name if near in value else near)
+        )
+        for name, near in meant.items()
+    ]
+    made: dict[str, object] = {}
+    for name, field in known.items():
+        inner = (*place, name)
+        if name in value:
+            made[name], wrong = read_values(value[name], field.type, inner)
+            if wrong and wrong[0].about == inner and not field.required:
+                del made[name]
+            problems += wrong
+        elif field.required:
+            made[name] = _empty(field.type)
+            if name not in meant.values():
+                problems.append(FormProblem(place, f"missing required field '{name}'", inner))
+    return kind(**made), problems
+
+
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
+
+
+def _structs(kind: Any) -> list[type[Struct]]:
+    return [part for part in _alternatives(kind) if isinstance(part, type) and issubclass(part, Struct)]
+
+
+def _struct_for(kind: Any, value: Mapping[str, object]) -> type[Struct] | None:
+    """Return the struct for a value: of several the one that its tag names, None where it names none of them."""
+    structs = _structs(kind)
+    if len(structs) > 1:
+        configs = [(struct, struct.__struct_config__) for struct in structs]
+        structs = [one for one, config in configs if value.get(str(config.tag_field)) == config.tag]
+    return structs[0] if structs else None
+
+
+def _element(kind: Any, container: type) -> Any:
+    """Return the type of the values of a Mapping, or of the items of a tuple; None if the kind is no such container."""
+    for part in _alternatives(kind):
+        origin = get_origin(part)
+        if isinstance(origin, type) and issubclass(origin, container):
+            return get_args(part)[1 if container is Mapping else 0]
+    return None
+
+
+def _empty(kind: Any) -> object:
+    """Return an empty value of a kind, to stand in for a bad one."""
+    if type(None) in _alternatives(kind):
+        return None
+    if structs := _structs(kind):
+        return structs[0](
+            **{field.name: _empty(field.type) for field in fields(structs[0]) if field.required}
+        )
+    plain = get_origin(kind) or kind
+    if plain is Mapping:
+        return {}
+    return next(iter(plain)) if issubclass(plain, Enum) else plain()
+
+
+def _nearest_key(name: str, kind: type[Struct]) -> str:
+    """Return the key that was meant: one of this struct, else one below it, with dots; "" if nothing is near."""
+    below = {inner: path for path, inner in reversed([*_keys_below(kind)])}
+    return nearest(name, [field.name for field in fields(kind)]) or below.get(nearest(name, below), "")
+
+
+def _keys_below(kind: type[Struct], above: str = "") -> Iterator[tuple[str, str]]:
+    for field in fields(kind):
+        if above:
+            yield f"{above}{field.name}", field.name
+        for struct in _structs(_element(field.type, tuple) or field.type):
+            yield from _keys_below(struct, f"{above}{field.name}.")
