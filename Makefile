@@ -7,6 +7,16 @@ PYTEST := $(BIN)/pytest
 PIP    := pip install --quiet --disable-pip-version-check
 # Nothing is taken but what requirements/ names by hash: build backends too, so no build is isolated.
 LOCKED := $(PIP) --require-hashes --no-build-isolation --use-pep517
+# For other versions than the locked ones: the layers that depend on them most, and on no kernel.
+NEWEST   := .venv-newest
+PORTABLE := --only unit --only property --only integration
+
+define linters
+	@$(1)/ruff check .
+	@$(1)/ruff format --check .
+	@$(1)/mypy
+	@$(1)/lint-imports
+endef
 
 # What the host needs: a compiler for systemd-python, and for the lab (see tests/lab/README.md) a way to make
 # a Debian root and a network of its own.
@@ -19,7 +29,7 @@ VAGRANT_PACKAGES := $(BOX_PACKAGES) vagrant-libvirt libvirt-daemon libvirt-daemo
 # Graphviz measures text with this font.
 PICTURE_PACKAGES := graphviz fonts-dejavu-core
 
-.PHONY: help demo test test-fast soak bench lint lab deb dist lock pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
+.PHONY: help demo test test-fast test-newest test-debian soak bench lint lab deb dist lock pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +43,18 @@ test: $(VENV)/ready lab-packages ## Every test: unit, property, contract, integr
 test-fast: $(VENV)/ready ## Only the tests that need neither root nor the lab
 	@PYTHONPATH=tests $(BIN)/python -m layers --fast
 
+test-newest: lab-packages ## Some layers and the linters with the newest releases on PyPI, not the locked ones
+	@$(PYTHON) -m venv --clear $(NEWEST)
+	@$(NEWEST)/bin/$(PIP) --upgrade pip
+	@$(NEWEST)/bin/$(PIP) --editable '.[dev]'
+	@$(NEWEST)/bin/pip freeze --disable-pip-version-check --exclude-editable
+	@PYTHONPATH=tests $(NEWEST)/bin/python -m layers $(PORTABLE)
+	$(call linters,$(NEWEST)/bin)
+
+test-debian: $(VENV)/ready lab-packages ## The same layers with Debian 13's Python and packages
+	@PYTHONPATH=tests $(BIN)/python -m lab debian sh -c "dpkg-query --show 'python3*' | grep '[0-9]$$'"
+	@PYTHONPATH=tests $(BIN)/python -m lab debian python3 -m layers $(PORTABLE)
+
 soak: $(VENV)/ready lab-packages ## Random edits under random faults, the history checked, about 20 minutes (SEED=, EDITS=)
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(EDITS),--edits $(EDITS))
 
@@ -40,10 +62,7 @@ bench: $(VENV)/ready lab-packages ## What it costs beside the bare price of the 
 	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 lint: $(VENV)/ready ## ruff, mypy --strict and the layers of the architecture
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	$(call linters,$(BIN))
 
 lab: $(VENV)/ready lab-packages ## Build the lab's root and find its kernel, which demo and test do by themselves
 	@PYTHONPATH=tests $(BIN)/python -m lab build
@@ -67,7 +86,7 @@ vagrant-test: $(VENV)/ready vagrant-packages deb ## The Vagrantfile on emulated 
 	@$(PYTEST) --durations=0 -v -s tests/vagrant
 
 clean: ## Remove what was built here; the lab's cached root stays
-	rm -rf $(VENV) .venv-lock build dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-lock $(NEWEST) build dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 packages:
 	@packaging/install-host-packages $(FAST_PACKAGES)

@@ -1,4 +1,4 @@
-"""The lab's command line: python -m lab build | check | deb DIRECTORY | list | reap [LAB | --all] | shell [LAB/]NAME [COMMAND...]."""
+"""The lab's command line: python -m lab VERB, with the verbs build, check, deb, debian, list, reap and shell."""
 
 from __future__ import annotations
 
@@ -9,17 +9,27 @@ import shutil
 import sys
 from pathlib import Path
 
-from lab import kernel
+from lab import debian, kernel
 from lab.check import HOST_PACKAGES, unfit
 from lab.errors import LabError
 from lab.lab import trial
 from lab.leftovers import Record, labs, reap
 from lab.project import package
 
+_TREE = Path(__file__).parents[2]
+
 
 def main() -> int:
     """Run one verb; returns the exit code."""
-    verbs = {"build": _build, "check": _check, "deb": _deb, "list": _list, "reap": _reap, "shell": _shell}
+    verbs = {
+        "build": _build,
+        "check": _check,
+        "deb": _deb,
+        "debian": _debian,
+        "list": _list,
+        "reap": _reap,
+        "shell": _shell,
+    }
     args = _parser().parse_args()
     try:
         return verbs[args.verb](args)
@@ -37,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("check", help="say whether this host can run the lab, and what it lacks")
     building = verbs.add_parser("deb", help="build the Debian package of this tree, in a root of its own")
     building.add_argument("directory", type=Path)
+    hosting = verbs.add_parser("debian", help="run a command of this tree with Debian 13 as its host")
+    hosting.add_argument("command", nargs=argparse.REMAINDER)
     verbs.add_parser("list", help="list the labs that run, and their machines")
     ending = verbs.add_parser("reap", help="remove what labs with dead owners have left")
     ending.add_argument("lab", nargs="?", default="", help="also end this lab")
@@ -68,8 +80,16 @@ def _check(_: argparse.Namespace) -> int:
 
 def _deb(args: argparse.Namespace) -> int:
     args.directory.mkdir(parents=True, exist_ok=True)
-    print(shutil.copy(package(Path(__file__).parents[2]), args.directory))
+    print(shutil.copy(package(_TREE), args.directory))
     return 0
+
+
+def _debian(args: argparse.Namespace) -> int:
+    if _check(args):
+        return 1
+    argv = debian.command(_TREE, args.command)
+    os.execvpe(argv[0], argv, debian.environment())  # noqa: S606 - it replaces this process
+    return 1
 
 
 def _list(_: argparse.Namespace) -> int:

@@ -36,14 +36,20 @@ def box() -> Path:
     )
 
 
-def _root(lists: list[str], finish: Path, what: str) -> Path:
+def testbed() -> Path:
+    """Return the root of Debian's Python packages for tests (recipe/packages.tests), as `root` does."""
+    return _root(["packages.tests"], None, "the tests' root (Debian 13)")
+
+
+def _root(lists: list[str], finish: Path | None, what: str) -> Path:
     packages = [package for name in lists for package in _packages(name)]
     place = cache_directory() / "roots" / _digest(packages, finish)
     return build_once(place, lambda target: _build(target, packages, finish), what)
 
 
-def _digest(packages: list[str], finish: Path) -> str:
-    recipe = [repr((_SUITE, _LEFT_OUT, _ESSENTIAL, packages)).encode(), finish.read_bytes()]
+def _digest(packages: list[str], finish: Path | None) -> str:
+    recipe = [repr((_SUITE, _LEFT_OUT, _ESSENTIAL, packages)).encode()]
+    recipe += [finish.read_bytes()] if finish else []
     return hashlib.sha256(b"\0".join(recipe)).hexdigest()[:16]
 
 
@@ -52,7 +58,8 @@ def _packages(name: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def _build(target: Path, packages: list[str], finish: Path) -> None:
+def _build(target: Path, packages: list[str], finish: Path | None) -> None:
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
-    options += ["--variant=minbase", f"--essential-hook={_ESSENTIAL}", f"--customize-hook={finish}"]
+    options += ["--variant=minbase", f"--essential-hook={_ESSENTIAL}"]
+    options += [f"--customize-hook={finish}"] if finish else []
     bootstrap(target, _SUITE, packages, options)

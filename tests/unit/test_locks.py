@@ -47,7 +47,7 @@ def pins(name: str) -> Mapping[str, list[Pin]]:
 
 
 def project() -> Mapping[str, list[str]]:
-    """Return the requirements of pyproject.toml: of the package as "", of its extras, and of its build as "build"."""
+    """Return the requirements of pyproject.toml: of the package as "", of each extra, of the build as "build"."""
     text = tomllib.loads((TREE / "pyproject.toml").read_text())
     extras: Mapping[str, list[str]] = text["project"]["optional-dependencies"]
     return {"": text["project"]["dependencies"], **extras, "build": text["build-system"]["requires"]}
@@ -71,7 +71,7 @@ def test_every_lock_is_checked() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_lock_has_one_version_and_hashes_for_each_package(name: str) -> None:
-    """Each entry is NAME==VERSION with at least one SHA-256, and no entry is an option or an address of an index."""
+    """Each entry is NAME==VERSION with at least one SHA-256; none is an option or the address of an index."""
     found = [pin for each in pins(name).values() for pin in each]
     assert found
     for pin in found:
