@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from layers import Layer, Outcome, run, run_again
+from layers import LAYERS, Layer, Outcome, chosen, run, run_again
 
 ONCE = """
 from pathlib import Path
@@ -82,3 +82,15 @@ def test_a_layer_that_does_not_get_to_its_tests_fails(layer: Layer) -> None:
     """A module that can't be imported is a failure, also when it is tried again."""
     _, found = both(layer, ONCE, "import nothing_of_that_name")
     assert not found.good
+
+
+def test_chosen_layers_run_in_the_order_of_all() -> None:
+    """Names choose layers and nothing else; their order is that of the whole run."""
+    assert [layer.name for layer in chosen(["integration", "unit"])] == ["unit", "integration"]
+    assert chosen([layer.name for layer in LAYERS]) == list(LAYERS)
+
+
+def test_a_fast_run_leaves_out_chosen_layers_that_need_the_lab() -> None:
+    """A layer that is all in the lab has nothing to run without it; the fake's half of the contract has."""
+    names = [layer.name for layer in LAYERS]
+    assert [layer.name for layer in chosen(names, fast=True)] == ["unit", "property", "contract"]
