@@ -6,7 +6,7 @@ from lunmapd.core.base import attributes
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.lio.base import files, rts
-from lunmapd.lio.base.refusal import RefusedError
+from lunmapd.lio.base.refusal import KernelRefusedError
 
 
 def write_tpg(item: lio_objects.Tpg, before: lio_objects.Object | None = None) -> None:
@@ -53,5 +53,7 @@ def write_attributes(node: rts.ConfigfsNode, wanted: Iterable[tuple[str, str]]) 
 def _must_write(node: rts.ConfigfsNode, group: str, name: str, value: str) -> bool:
     current = files.read_file(f"{node.path}/{group}/{name}")
     if current is None:
-        raise RefusedError(Reason.ATTRIBUTE_UNSUPPORTED, f"this kernel has no {group}/{name} in {node.path}")
+        raise KernelRefusedError(
+            Reason.ATTRIBUTE_UNSUPPORTED, f"this kernel has no {group}/{name} in {node.path}"
+        )
     return current != value

@@ -7,7 +7,7 @@ import stat
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.lio.base import rts
-from lunmapd.lio.base.refusal import RefusedError
+from lunmapd.lio.base.refusal import KernelRefusedError
 
 
 def check_backing(item: lio_objects.StorageObject) -> None:
@@ -28,18 +28,20 @@ def _status(path: str) -> os.stat_result:
     try:
         return os.stat(path)  # noqa: PTH116 - one call, on a path that is a string everywhere
     except FileNotFoundError:
-        raise RefusedError(Reason.BACKING_MISSING, f"{path} does not exist on this node") from None
+        raise KernelRefusedError(Reason.BACKING_MISSING, f"{path} does not exist on this node") from None
     except OSError as error:
-        raise RefusedError(Reason.BACKING_UNUSABLE, f"{path} can't be used: {error.strerror}") from error
+        raise KernelRefusedError(
+            Reason.BACKING_UNUSABLE, f"{path} can't be used: {error.strerror}"
+        ) from error
 
 
 def _check_file(item: lio_objects.StorageObject, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise RefusedError(
+        raise KernelRefusedError(
             Reason.BACKING_UNUSABLE, f"{item.path} is not a regular file; give a device as type block"
         )
     if status.st_size < item.size:
-        raise RefusedError(
+        raise KernelRefusedError(
             Reason.SIZE_MISMATCH,
             f"{item.path} has {status.st_size} bytes, the Lun {item.size}: enlarge the file on this node first",
         )
@@ -47,21 +49,21 @@ def _check_file(item: lio_objects.StorageObject, status: os.stat_result) -> None
 
 def _check_scsi(path: str, status: os.stat_result) -> None:
     if not stat.S_ISBLK(status.st_mode) and not stat.S_ISCHR(status.st_mode):
-        raise RefusedError(Reason.BACKING_UNUSABLE, f"{path} is not a device")
+        raise KernelRefusedError(Reason.BACKING_UNUSABLE, f"{path} is not a device")
 
 
 def _check_device(path: str, status: os.stat_result, declared: int) -> None:
     if not stat.S_ISBLK(status.st_mode):
-        raise RefusedError(
+        raise KernelRefusedError(
             Reason.BACKING_UNUSABLE, f"{path} is not a block device; give a file as type fileio"
         )
     if not rts.is_disk(path):
-        raise RefusedError(
+        raise KernelRefusedError(
             Reason.BACKING_UNUSABLE, f"{path} is no disk; give a SCSI device of another kind as type pscsi"
         )
     size = _free_size(path)
     if size < declared:
-        raise RefusedError(
+        raise KernelRefusedError(
             Reason.SIZE_MISMATCH,
             f"{path} has {size} bytes, the Lun {declared}: enlarge the device on this node first, or correct the size of the Lun",
         )
@@ -73,10 +75,12 @@ def _free_size(path: str) -> int:
         descriptor = os.open(path, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK)
     except OSError as error:
         if error.errno == errno.EBUSY:
-            raise RefusedError(
+            raise KernelRefusedError(
                 Reason.IN_USE, f"{path} is held by a mount, a RAID, a volume group or another target"
             ) from None
-        raise RefusedError(Reason.BACKING_MISSING, f"{path} can't be opened: {error.strerror}") from error
+        raise KernelRefusedError(
+            Reason.BACKING_MISSING, f"{path} can't be opened: {error.strerror}"
+        ) from error
     try:
         return os.lseek(descriptor, 0, os.SEEK_END)
     finally:

@@ -11,7 +11,7 @@ from lunmapd.lio.apply import fast_path
 from lunmapd.lio.base import files, rts
 from lunmapd.lio.base.index import KernelIndex, NumberPool, tpg_path
 from lunmapd.lio.base.parse import parse_directory_number
-from lunmapd.lio.base.refusal import RefusedError
+from lunmapd.lio.base.refusal import KernelRefusedError
 from lunmapd.lio.observe import alua
 
 
@@ -63,7 +63,9 @@ def _create_tpg_lun(item: lio_objects.TpgLun, index: KernelIndex) -> None:
     number = index.reserved_numbers.pop((*tpg, item.storage_object))
     with _freed_on_failure(number, index.lun_numbers[tpg]):
         if item.storage_object in index.luns[tpg]:
-            raise RefusedError(Reason.KERNEL_REFUSED, f"{item.storage_object} is a LUN of this TPG already")
+            raise KernelRefusedError(
+                Reason.KERNEL_REFUSED, f"{item.storage_object} is a LUN of this TPG already"
+            )
         fast_path.link_lun(item, number, _hba(item, index))
     index.luns[tpg][item.storage_object] = number
 
@@ -72,7 +74,7 @@ def _create_tpg_lun(item: lio_objects.TpgLun, index: KernelIndex) -> None:
 def _freed_on_failure(number: int, numbers: NumberPool) -> Iterator[None]:
     try:
         yield
-    except (OSError, RefusedError):
+    except (OSError, KernelRefusedError):
         numbers.free(number)
         raise
 
@@ -80,7 +82,7 @@ def _freed_on_failure(number: int, numbers: NumberPool) -> Iterator[None]:
 def _hba(item: lio_objects.TpgLun, index: KernelIndex) -> str:
     hba = index.hbas.get(item.storage_object)
     if hba is None:
-        raise RefusedError(Reason.KERNEL_REFUSED, f"there is no storage object {item.storage_object}")
+        raise KernelRefusedError(Reason.KERNEL_REFUSED, f"there is no storage object {item.storage_object}")
     return hba
 
 
@@ -91,7 +93,7 @@ def _delete_tpg_lun(item: lio_objects.TpgLun, index: KernelIndex) -> None:
     if number is None:
         return
     if item.storage_object in index.mapped_luns[tpg]:
-        raise RefusedError(Reason.IN_USE, f"{item.storage_object} is mapped to an initiator")
+        raise KernelRefusedError(Reason.IN_USE, f"{item.storage_object} is mapped to an initiator")
     files.remove_directory(rts.ROOT / tpg_path(*tpg) / "lun" / f"lun_{number}")
     del index.luns[tpg][item.storage_object]
     index.lun_numbers[tpg].free(number)
@@ -100,5 +102,5 @@ def _delete_tpg_lun(item: lio_objects.TpgLun, index: KernelIndex) -> None:
 def _lun_number(item: lio_objects.TpgLun | lio_objects.MappedLun, index: KernelIndex) -> int:
     number = index.luns[item.iqn, item.tag].get(item.storage_object)
     if number is None:
-        raise RefusedError(Reason.KERNEL_REFUSED, f"{item.storage_object} is not a LUN of this TPG")
+        raise KernelRefusedError(Reason.KERNEL_REFUSED, f"{item.storage_object} is not a LUN of this TPG")
     return number

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lunmapd.core.base.reasons import Reason
 from lunmapd.lio.base import rts
-from lunmapd.lio.base.refusal import RefusedError, attempt
+from lunmapd.lio.base.refusal import KernelRefusedError, attempt
 
 _CONFIGFS = Path("/sys/kernel/config")
 _MODULES = ("target_core_mod", "target_core_file", "target_core_iblock", "iscsi_target_mod")
@@ -39,4 +39,4 @@ def prepare_kernel() -> None:
 def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT)
     if done.returncode:
-        raise RefusedError(Reason.KERNEL_REFUSED, f"{' '.join(command)} failed: {done.stderr.strip()}")
+        raise KernelRefusedError(Reason.KERNEL_REFUSED, f"{' '.join(command)} failed: {done.stderr.strip()}")

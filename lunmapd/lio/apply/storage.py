@@ -12,7 +12,7 @@ from lunmapd.lio.apply.backing import check_backing
 from lunmapd.lio.base import files, rts
 from lunmapd.lio.base.alias import Alias, alias_of, merge_aliases, show_alias
 from lunmapd.lio.base.index import FIRST_INDEX, KernelIndex, parse_hba_index
-from lunmapd.lio.base.refusal import RefusedError
+from lunmapd.lio.base.refusal import KernelRefusedError
 from lunmapd.lio.observe.alua import write_group
 
 _FAST_PLUGINS = ("fileio", "iblock")
@@ -21,7 +21,7 @@ _FAST_PLUGINS = ("fileio", "iblock")
 def create_storage_object(item: lio_objects.StorageObject, index: KernelIndex) -> None:
     """Make the storage object under the lowest free index of ours; without a setting that the kernel refuses there is none."""
     if item.name in index.hbas:
-        raise RefusedError(Reason.KERNEL_REFUSED, f"there is a storage object {item.name} already")
+        raise KernelRefusedError(Reason.KERNEL_REFUSED, f"there is a storage object {item.name} already")
     check_backing(item)
     hba_index = index.hba_indexes.lowest()
     index.hba_indexes.take(hba_index)
@@ -29,7 +29,7 @@ def create_storage_object(item: lio_objects.StorageObject, index: KernelIndex) -
     index.hbas[item.name] = f"{item.plugin}_{hba_index}"
     try:
         _configure(item, hba_index, path)
-    except (OSError, rts.RtsError, RefusedError):
+    except (OSError, rts.RtsError, KernelRefusedError):
         with contextlib.suppress(OSError, rts.RtsError):
             delete_storage_object(item, index)
         raise
@@ -93,5 +93,5 @@ def delete_storage_object(item: lio_objects.StorageObject, index: KernelIndex) -
 def _hba_index(item: lio_objects.StorageObject, index: KernelIndex) -> int:
     hba = index.hbas.get(item.name)
     if hba is None:
-        raise RefusedError(Reason.KERNEL_REFUSED, f"there is no storage object {item.name}")
+        raise KernelRefusedError(Reason.KERNEL_REFUSED, f"there is no storage object {item.name}")
     return parse_hba_index(hba)

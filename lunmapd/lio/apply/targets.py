@@ -7,7 +7,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.lio.apply.attributes import write_tpg
 from lunmapd.lio.base import files, rts
 from lunmapd.lio.base.index import tpg_path
-from lunmapd.lio.base.refusal import RefusedError
+from lunmapd.lio.base.refusal import KernelRefusedError
 from lunmapd.lio.observe import auth
 
 TargetObject = (
@@ -68,7 +68,7 @@ def _enable(item: lio_objects.Enabled) -> None:
     except (OSError, rts.RtsError):
         for owner in _owners(item.port_id):
             sentence = f"port id {item.port_id} is that of {owner} on this node: give one of the two another"
-            raise RefusedError(
+            raise KernelRefusedError(
                 Reason.PORT_ID_TAKEN, f"{sentence} ('port_id' in the target's nodes)"
             ) from None
         raise
@@ -86,7 +86,7 @@ def _delete_tpg(item: lio_objects.Tpg) -> None:
     """Remove a disabled TPG; the kernel would remove an enabled one too."""
     tpg = rts.open_tpg(item.iqn, item.tag, "lookup")
     if tpg.enable:
-        raise RefusedError(Reason.IN_USE, f"TPG {item.tag} of {item.iqn} is enabled")
+        raise KernelRefusedError(Reason.IN_USE, f"TPG {item.tag} of {item.iqn} is enabled")
     rts.remove_alone(tpg)
 
 

@@ -12,7 +12,7 @@ from lunmapd.lio.base import rts
 _IN_USE = (errno.EBUSY, errno.ENOTEMPTY)
 
 
-class RefusedError(Exception):
+class KernelRefusedError(Exception):
     """A step that was not done; carries the Failure."""
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -29,7 +29,7 @@ def attempt(what: str) -> Iterator[None]:
     except (OSError, rts.RtsError) as error:
         number = _errno(error)
         reason = Reason.IN_USE if number in _IN_USE else Reason.KERNEL_REFUSED
-        raise RefusedError(reason, f"could not {what}: {_text(error, number)}") from error
+        raise KernelRefusedError(reason, f"could not {what}: {_text(error, number)}") from error
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from lunmapd.lio.apply.prepare import prepare_kernel
 from lunmapd.lio.base import rts
 from lunmapd.lio.base.index import KernelIndex, blocking_directory
 from lunmapd.lio.base.observation import ObservationHints
-from lunmapd.lio.base.refusal import RefusedError, attempt
+from lunmapd.lio.base.refusal import KernelRefusedError, attempt
 from lunmapd.lio.observe.observe import kernel_features, observe_lio
 from lunmapd.lio.observe.observe_some import UnexpectedStateError, observe_some
 from lunmapd.lio.worker import wire
@@ -112,7 +112,7 @@ def _must_wait(ledger: Ledger, reporter: ProgressReporter, number: int, step: St
 def _guarded(work: Callable[[], None]) -> Failure | None:
     try:
         work()
-    except RefusedError as error:
+    except KernelRefusedError as error:
         return error.failure
     except UnexpectedStateError:
         return Failure(Reason.SURPRISED, "something is not where it was left")

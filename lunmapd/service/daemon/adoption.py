@@ -26,7 +26,7 @@ from lunmapd.core.planning.plan import Action, Plan, Step, plan
 from lunmapd.core.secrets.sealing import NONCE_BYTES, Vault
 from lunmapd.lio.apply.mark import mark_adopted
 from lunmapd.lio.base import rts
-from lunmapd.lio.base.refusal import RefusedError
+from lunmapd.lio.base.refusal import KernelRefusedError
 from lunmapd.lio.observe.observe import kernel_features
 from lunmapd.lio.observe.observe_foreign import observe_foreign
 from lunmapd.lio.worker.kernel import Kernel
@@ -120,7 +120,7 @@ def take_over(settings: Settings) -> Check:
             claims.write(claims.read() | {lio_objects.DISCOVERY_CLAIM})
         try:
             mark_adopted(rts.ROOT, checked.found, checked.wanted)
-        except RefusedError as error:
+        except KernelRefusedError as error:
             raise NotAdoptableError(f"{error}; run this again") from error
         _settle(checked, claims)
     return checked

@@ -10,7 +10,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.plan import plan
 from lunmapd.lio.apply.mark import mark_adopted
-from lunmapd.lio.base.refusal import RefusedError
+from lunmapd.lio.base.refusal import KernelRefusedError
 from lunmapd.lio.observe.observe import observe
 from lunmapd.lio.observe.observe_foreign import observe_foreign
 from support.configfs_tree import Tree
@@ -66,7 +66,7 @@ def test_a_target_is_marked_after_its_storage_objects(tree: Tree) -> None:
     alias = tree.root / TPGT / "param/TargetAlias"
     alias.unlink()
     alias.mkdir()
-    with pytest.raises(RefusedError, match="mark"):
+    with pytest.raises(KernelRefusedError, match="mark"):
         mark_adopted(tree.root, found, wanted)
     alias.rmdir()
     assert (tree.root / "core/fileio_0/a/alias").read_text() == "lunmapd emulate_tpu adopted"
