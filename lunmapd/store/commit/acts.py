@@ -1,4 +1,4 @@
-"""Commits that change no desired object: confirming removals, overriding, repairing, accepting a rewound tree."""
+"""Commits that record no change of the map: confirming, overriding, repairing, accepting a rewound tree."""
 
 from msgspec.structs import replace
 
@@ -17,8 +17,8 @@ from lunmapd.store.tree.snapshot import ANY_VERSION, Snapshot, edits_explained, 
 def confirm(session: Session, before: Snapshot, revision: int, options: CommitOptions) -> Revision | None:
     """Confirm the removals of every revision up to `revision`, by a new revision; None if they are confirmed.
 
-    Nodes that hold these removals then apply them. Raises NoSuchRevisionError, PartOnlyError, and the errors of
-    `commit`.
+    Nodes that hold these removals then apply them. Raises NoSuchRevisionError, PartOnlyError, and the errors
+    of `commit`.
     """
 
     def make(latest: Snapshot) -> Content | None:
@@ -31,10 +31,10 @@ def confirm(session: Session, before: Snapshot, revision: int, options: CommitOp
 
 
 def override(session: Session, before: Snapshot, allowance: Allowance, options: CommitOptions) -> Revision:
-    """Allow nodes to apply the steps of the newest revision that they hold, by a new revision; the next one ends it.
+    """Let nodes apply the steps of the newest revision that they hold, by a new revision.
 
-    The override is committed only on top of `before`, because nobody has reviewed a newer map. Raises
-    UnexpectedRevisionError, and the errors of `commit`.
+    The next revision ends it. The override is committed only on top of `before`, because nobody has reviewed
+    a newer map. Raises UnexpectedRevisionError, and the errors of `commit`.
     """
     bound = replace(options, expect=before.revision if options.expect is None else options.expect)
     revision = commit_on_newest(session, before, lambda _: Content(allows=allowance), bound)
@@ -52,8 +52,8 @@ def edited_changes(snapshot: Snapshot) -> tuple[Change, ...]:
 def repair(session: Session, before: Snapshot, options: CommitOptions) -> Revision | None:
     """Set every object that was edited out of band back to what the revisions say; None if there is none.
 
-    The new revision records no change; it makes the nodes read the tree. Raises HistoryUnknownError, and the errors
-    of `commit`.
+    The new revision records no change; it makes the nodes read the tree. Raises HistoryUnknownError, and the
+    errors of `commit`.
     """
 
     def make(latest: Snapshot) -> Content | None:
@@ -72,10 +72,10 @@ def _write_back(latest: Snapshot, path: str, data: bytes | None) -> WriteStep:
 
 
 def accept_rewound(session: Session, before: Snapshot, options: CommitOptions) -> Revision | None:
-    """Make the tree a new incarnation and confirm it, so that nodes follow it although they knew a newer revision.
+    """Make the tree a new incarnation and confirm it, so that nodes that knew a newer revision follow it.
 
-    For a tree that went back together with ZooKeeper's own data, such as a copy of its data directory. Raises the
-    errors of `commit`.
+    For a tree that went back together with ZooKeeper's own data, such as a copy of its data directory. Raises
+    the errors of `commit`.
     """
 
     def make(latest: Snapshot) -> Content:

@@ -1,4 +1,4 @@
-"""Committing a map as one revision, on top of whatever others have committed meanwhile."""
+"""Committing a map as one revision, rebased on the commits that other clients made meanwhile."""
 
 import random
 import time
@@ -30,58 +30,63 @@ _LONGEST_PAUSE = 0.4
 _MAX_SEARCHED = 1000
 
 MakeContent = Callable[[Snapshot], Content | None]
-"""Gets what is there now and returns what to commit on top of it, None when there is nothing to do."""
+"""Takes the newest snapshot; returns what to commit on top of it, or None if there is nothing to do."""
 
 
 def commit(session: Session, before: Snapshot, after: Lunmap, options: CommitOptions) -> Revision | None:
-    """Commit the changes from `before` to `after`; None when there is nothing to do.
+    """Commit the changes from `before` to `after`; return None if there is nothing to do.
 
-    What others committed since `before` stays: the changes are made on top of it, object by object.
+    Commits that other clients made since `before` stay: the changes are rebased on them, object by object.
 
-    Raises InvalidInputError for a map that breaks a rule; ConflictError when somebody else changed the same objects, or
-    when both changes together break a rule; UnexpectedRevisionError; BusyError when others were always faster;
-    EditedMeanwhileError for a change around the tools; StagedError while a large commit is under way; StoppedError when
-    this one is large and stopped in the middle; TooLargeError; OlderSchemaError; OutcomeUnknownError when it can't be told
-    whether it was done. After any other error nothing was committed.
+    Raises InvalidInputError for a map that breaks a rule; ConflictError if another client changed the same
+    objects, or if both changes together break a rule; UnexpectedRevisionError; BusyError if other clients
+    were faster each time; EditedMeanwhileError for an out-of-band edit of an object that is to be written;
+    StagedError while a large commit is under way; StoppedError if this commit is large and stopped half-way;
+    TooLargeError; OlderSchemaError; and OutcomeUnknownError if it is unknown whether the commit was made.
+    After any other error nothing was committed.
     """
     options.check_map(effective_map(before), after)
 
-    def wanted(latest: Snapshot) -> Content | None:
+    def make(latest: Snapshot) -> Content | None:
         return content_from_map(latest, _rebase(session, before, after, latest, options.check))
 
-    return commit_on_newest(session, before, wanted, options)
+    return commit_on_newest(session, before, make, options)
 
 
 def edit(
     session: Session, before: Snapshot, change: Callable[[Lunmap], Lunmap], options: CommitOptions
 ) -> Revision | None:
-    """Commit what `change` makes of the newest map; it is run again when others were faster.
+    """Commit what `change` makes of the newest map; `change` runs again if another client was faster.
 
-    `before` is what was read last, however old. Raises the errors of `commit`, but no ConflictError.
+    `before` is the last snapshot that was read, however old. Raises the errors of `commit` except
+    ConflictError.
     """
 
-    def wanted(latest: Snapshot) -> Content | None:
-        there = effective_map(latest)
-        after = change(there)
-        options.check_map(there, after)
+    def make(latest: Snapshot) -> Content | None:
+        effective = effective_map(latest)
+        after = change(effective)
+        options.check_map(effective, after)
         return content_from_map(latest, after)
 
-    return commit_on_newest(session, before, wanted, options)
+    return commit_on_newest(session, before, make, options)
 
 
 def commit_on_newest(
-    session: Session, latest: Snapshot, wanted: MakeContent, options: CommitOptions
+    session: Session, latest: Snapshot, make: MakeContent, options: CommitOptions
 ) -> Revision | None:
-    """Commit what is wanted on top of the newest map, which may be newer than `latest`. Raises as `commit` does."""
+    """Commit what `make` returns for the newest map, which may be newer than `latest`.
+
+    Raises as `commit` does.
+    """
     for attempt in range(MAX_ATTEMPTS):
-        # A look first: it shows what has become of the tree, such as another one in its place.
+        # The read comes first: it finds out whether the tree was replaced or restored.
         latest = refresh(session, latest)
         _check_writable(latest, options.expect)
-        found = wanted(latest)
-        if found is None:
+        content = make(latest)
+        if content is None:
             return None
         try:
-            return publish(session, latest, tip_of(latest), found, options)
+            return publish(session, latest, tip_of(latest), content, options)
         except OvertakenError:
             time.sleep(_pause(attempt))
     raise BusyError(MAX_ATTEMPTS)
@@ -97,8 +102,8 @@ def _check_writable(latest: Snapshot, expect: int | None) -> None:
 
 
 def _pause(attempt: int) -> float:
-    """Return how long to wait, in seconds: writers who lost together must not come back together."""
-    return random.uniform(0, min(_LONGEST_PAUSE, _PAUSE * 2**attempt))  # noqa: S311 - nothing secret about a pause
+    """Return a random pause in seconds, so that clients that lost together do not retry together."""
+    return random.uniform(0, min(_LONGEST_PAUSE, _PAUSE * 2**attempt))  # noqa: S311 - no secret
 
 
 def _rebase(
@@ -106,19 +111,19 @@ def _rebase(
 ) -> Lunmap:
     if latest.digest == before.digest:
         return after
-    there = effective_map(latest)
-    merged = merge_maps(effective_map(before), after, there)
+    effective = effective_map(latest)
+    merged = merge_maps(effective_map(before), after, effective)
     if merged.clashes:
         raise ConflictError(latest.revision, list(_clashes(session, before, latest, merged.clashes)))
-    if found := check(there, merged.lunmap):
-        raise ConflictError(latest.revision, (), found)
+    if problems := check(effective, merged.lunmap):
+        raise ConflictError(latest.revision, (), problems)
     return merged.lunmap
 
 
 def _clashes(
     session: Session, before: Snapshot, latest: Snapshot, clashing: Sequence[str]
 ) -> Iterator[Clash]:
-    """Tell who changed these objects last since `before`, and in which fields they are different now."""
+    """Yield for each object who changed it last since `before`, and which of its fields differ now."""
     oldest = max(before.revision, latest.revision - _MAX_SEARCHED)
     authors: dict[str, Revision] = {}
     for revision in read_revisions(session, range(latest.revision, oldest, -1)):

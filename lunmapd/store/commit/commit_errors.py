@@ -1,4 +1,4 @@
-"""Why a commit was not made, or can't be told to have been made; each says what to do next."""
+"""Errors of a commit; each message says whether something was committed, and what to do next."""
 
 from collections.abc import Sequence
 
@@ -12,22 +12,23 @@ _MAX_NAMED = 10
 
 
 class OutcomeUnknownError(StoreError):
-    """A commit was sent and neither confirmed nor found again: ZooKeeper may or may not have it."""
+    """A commit was sent, but neither confirmed nor found afterwards: ZooKeeper may or may not have it."""
 
     exit_code = Exit.UNREACHABLE
 
     def __init__(self, hosts: str, revision: int) -> None:
         self.revision = revision
         super().__init__(
-            f"the connection to ZooKeeper at {hosts} was lost in the middle of the commit: it's unknown whether revision {revision} "
-            "was committed; look at 'lunmapctl log' before you repeat it"
+            f"the connection to ZooKeeper at {hosts} was lost during the commit: it is unknown whether "
+            f"revision {revision} was committed; check 'lunmapctl log' before you repeat the commit"
         )
 
 
 class Clash(Struct, frozen=True):
-    """An object that somebody else changed meanwhile: in which fields, and by whom in which revision.
+    """An object that another client changed meanwhile.
 
-    An object that was changed around the tools has no author and revision 0.
+    `fields` are the changed fields, `author` and `revision` are those of the last change. An out-of-band edit
+    has no author, and revision 0.
     """
 
     path: str
@@ -37,14 +38,15 @@ class Clash(Struct, frozen=True):
 
     def __str__(self) -> str:
         what = f"{self.path} ({', '.join(self.fields)})" if self.fields else self.path
-        who = f"by {self.author} in revision {self.revision}" if self.revision else "around the tools"
+        who = f"by {self.author} in revision {self.revision}" if self.revision else "out of band"
         return f"{what} was changed {who}"
 
 
 class ConflictError(StoreError):
-    """Somebody else committed meanwhile, up to `revision`, and both changes can't be.
+    """Another client committed meanwhile, up to `revision`, and this commit does not fit on top of it.
 
-    `clashes` are the objects that both changed; without any, `problems` are the rules that the map with both breaks.
+    `clashes` are the objects that both changed. If it is empty, `problems` are the rules that the map with
+    both changes breaks.
     """
 
     exit_code = Exit.CONFLICT
@@ -53,13 +55,13 @@ class ConflictError(StoreError):
         self.revision, self.clashes, self.problems = revision, tuple(clashes), tuple(problems)
         reasons = [str(reason) for reason in (*clashes, *problems)]
         super().__init__(
-            f"nothing was committed, since others were faster (revision {revision}): {some(reasons)}; "
-            "look at the map and try again"
+            f"nothing was committed, since another client was faster (revision {revision}): {some(reasons)}; "
+            "check the map and try again"
         )
 
 
 class UnexpectedRevisionError(StoreError):
-    """The commit was meant for the revision `expected` only, and the map is at `found`."""
+    """The commit was bound to the revision `expected`, and the map is at `found`."""
 
     exit_code = Exit.CONFLICT
 
@@ -72,18 +74,21 @@ class UnexpectedRevisionError(StoreError):
 
 
 class BusyError(StoreError):
-    """Other writers were faster each time."""
+    """Other clients were faster each time."""
 
     exit_code = Exit.CONFLICT
 
     def __init__(self, attempts: int) -> None:
         super().__init__(
-            f"nothing was committed: other writers were faster {attempts} times in a row; try again"
+            f"nothing was committed: other clients were faster {attempts} times in a row; try again"
         )
 
 
 class StagedError(StoreError):
-    """Somebody's large commit is under way, or was left behind, so that no other commit can be made."""
+    """A large commit of another client is under way, or was left behind.
+
+    Until it ends no other commit can be made.
+    """
 
     exit_code = Exit.CONFLICT
 
@@ -91,32 +96,35 @@ class StagedError(StoreError):
         self.staged = staged
         why = f" ({staged.message!r})" if staged.message else ""
         super().__init__(
-            f"nothing was committed: a large commit by {staged.author}{why} is under way, its last part is revision "
-            f"{staged.revision} of {staged.time}; wait for it; if it was left behind, go on with it (the same command "
-            "with --resume) or undo it ('lunmapctl import undo')"
+            f"nothing was committed: a large commit by {staged.author}{why} is under way, its last part is "
+            f"revision {staged.revision} of {staged.time}; wait for it. If it was left behind, resume it "
+            "(the same command with --resume) or undo it ('lunmapctl import undo')"
         )
 
 
 class TakenOverError(StoreError):
-    """Another client went on with the large commit that this one was making, or undid it."""
+    """Another client resumed or undid the large commit that this client was making."""
 
     exit_code = Exit.CONFLICT
 
     def __init__(self) -> None:
         super().__init__(
-            "another client went on with this large commit, or undid it; see 'lunmapctl log' and 'lunmapctl status'"
+            "another client resumed or undid this large commit; see 'lunmapctl log' and 'lunmapctl status'"
         )
 
 
 class StoppedError(StoreError):
-    """A large commit stopped in the middle; `cause` says why. No node sees anything of it."""
+    """A large commit stopped half-way because of `cause`; `done` of `total` parts are written.
+
+    No node sees any of them.
+    """
 
     def __init__(self, cause: StoreError, done: int, total: int) -> None:
         self.cause, self.done, self.total = cause, done, total
         self.exit_code = cause.exit_code
         super().__init__(
-            f"{cause}; it stopped after {done} of {total} parts, and no node sees any of them: go on with the same "
-            "command and --resume, or undo it with 'lunmapctl import undo'"
+            f"{cause}; the commit stopped after {done} of {total} parts, and no node sees any of them: "
+            "resume it with the same command and --resume, or undo it with 'lunmapctl import undo'"
         )
 
 
@@ -134,12 +142,13 @@ def some(items: Sequence[str]) -> str:
 
 
 class EditedMeanwhileError(StoreError):
-    """An object was changed around the tools since the map was read."""
+    """The object at `path` was edited out of band after the map was read."""
 
     exit_code = Exit.CONFLICT
 
     def __init__(self, path: str) -> None:
         self.path = path
         super().__init__(
-            f"{path} was changed around the tools after it was read, nothing was committed; look at the map and try again"
+            f"{path} was edited out of band after it was read, nothing was committed; "
+            "check the map and try again"
         )

@@ -1,4 +1,4 @@
-"""What a commit is bound to."""
+"""The options of a commit: its signature, its rules, and the revision that it is bound to."""
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
@@ -11,17 +11,20 @@ from lunmapd.core.map import rules
 from lunmapd.store.commit.draft import Signature
 
 Precondition = Callable[[Lunmap, Lunmap], Sequence[Problem]]
-"""Gets the map that there is and the one to commit; returns the rules that this would break."""
+"""Takes the current map and the one to commit; returns the rules that the new map would break."""
 CommitProgress = Callable[[int, int], None]
-"""Gets how many parts of a large commit are done, and how many there are."""
+"""Called with the number of parts of a large commit that are written, and the number of all parts."""
 
 
 def ignore_progress(_done: int, _total: int) -> None:
-    """Say nothing of the progress."""
+    """Do nothing; the default of `CommitOptions.progress`."""
 
 
 class CommitOptions(Struct, frozen=True):
-    """Who signs a commit, the rules, the one revision on top of which it may be, if not on any, and who hears of its progress."""
+    """The options of a commit: who signs it, the rules, and the only revision that it may follow (None: any).
+
+    `progress` is called for a large commit only.
+    """
 
     signature: Signature
     check: Precondition
@@ -29,13 +32,13 @@ class CommitOptions(Struct, frozen=True):
     progress: CommitProgress = ignore_progress
 
     def check_map(self, before: Lunmap, after: Lunmap) -> None:
-        """Refuse a map that breaks a rule. Raises InvalidInputError."""
-        if found := self.check(before, after):
-            raise InvalidInputError(found)
+        """Check a map against the rules. Raises InvalidInputError."""
+        if problems := self.check(before, after):
+            raise InvalidInputError(problems)
 
 
 def commit_rules(shrink: AbstractSet[str] = frozenset()) -> Precondition:
-    """Return the rules for a commit that may make the named Luns smaller."""
+    """Return the rules of a commit that may make the Luns named in `shrink` smaller."""
 
     def check(before: Lunmap, after: Lunmap) -> Sequence[Problem]:
         return (*rules.problems(after), *rules.change_problems(before, after, shrink))

@@ -1,4 +1,4 @@
-"""A commit before it is sent: which znodes it writes and what its revision says; pure."""
+"""A commit before it is sent: the znodes that it writes, and its revision. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -33,12 +33,12 @@ class Signature(Struct, frozen=True):
     now: datetime
 
     def time(self) -> str:
-        """Print the time as RFC 3339 in UTC."""
+        """Return the time as RFC 3339 in UTC."""
         return self.now.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class Write(Struct, frozen=True):
-    """One znode goes from `before` to `after`; `version` is the one that it must have, -1 for any."""
+    """One znode changes from `before` to `after` (None: no znode); it must have `version`, -1 for any."""
 
     path: str
     before: bytes | None
@@ -47,14 +47,21 @@ class Write(Struct, frozen=True):
 
 
 class WriteStep(Struct, frozen=True):
-    """What a commit does to one object: what is written, if it is not there already, and what is recorded, if it is not."""
+    """What a commit does to one object.
+
+    `change` is recorded in the revision, `write` is made in the tree; each may be None.
+    """
 
     change: Change | None = None
     write: Write | None = None
 
 
 class Content(Struct, frozen=True):
-    """What a commit is made of: its steps, other writes that go with its release, which removals it confirms, and what it allows, if anything."""
+    """The content of a commit, without its signature and place.
+
+    `confirms` is the revision up to which it confirms removals (0: none), `writes` are written together with
+    its release, and `allows` is the override that it brings.
+    """
 
     steps: tuple[WriteStep, ...] = ()
     confirms: int = 0
@@ -63,10 +70,11 @@ class Content(Struct, frozen=True):
 
 
 class Tip(Struct, frozen=True):
-    """Where the next revision goes: after `revision`, which gave `digest`; `head` and its version as they are in the tree.
+    """The place of the next revision: after `revision`, whose digest is `digest`.
 
-    `known` tells that the digest is that of the history. If edits around the tools can't be told from the history, it is
-    that of what there is, which counts from then on.
+    `head` and its `version` are as in the tree. `known` says that the digest is that of the history. If the
+    revisions do not explain all out-of-band edits, it is the digest of the objects in the tree, which the
+    history continues from.
     """
 
     tree_id: str
@@ -78,15 +86,15 @@ class Tip(Struct, frozen=True):
 
     @property
     def part(self) -> int:
-        """How many parts of a large commit there are already."""
+        """The number of parts of a large commit that are written."""
         return self.revision - self.head.revision
 
 
 class Draft(Struct, frozen=True):
-    """Everything that one multi() writes: head, with the version that it must have, the objects, and the revision.
+    """Everything that one multi() writes: head, the objects, and the revision.
 
-    `tree_id` must be there, so that nothing is written into a tree that was made anew since. A draft that does not
-    record its revision releases it.
+    Head must have `head_version`. The znode `tree_id` must exist, so that nothing is written into a tree that
+    was replaced. A draft that does not record its revision releases it.
     """
 
     tree_id: str
@@ -97,36 +105,42 @@ class Draft(Struct, frozen=True):
     records: bool = True
 
     def all_writes(self) -> tuple[Write, ...]:
-        """List the writes in the order in which they are sent; head first, so that it is what a late writer fails at."""
+        """Return the writes in the order in which they are sent.
+
+        Head comes first, so that an overtaken draft fails there.
+        """
         number = self.revision.revision
         record = (Write(paths.revision(number), None, encode(self.revision)),) if self.records else ()
         return (Write(paths.HEAD, b"", encode(self.head), self.head_version), *self.writes, *record)
 
 
 def content_from_map(before: Snapshot, after: Lunmap) -> Content | None:
-    """Say what makes `after` of `before`, in the order of the map; None when there is nothing to do.
+    """Return what changes the map of `before` to `after`, in the order of the map; None for nothing.
 
-    Changes that were made around the tools are taken in: they stay unless `after` says otherwise, in canonical
-    form, and are recorded. An unreadable object stays unless `after` has one of its name.
+    Out-of-band edits are recorded: they stay unless `after` has the object otherwise, and are written in
+    canonical form. An undecodable object stays unless `after` has an object of its name.
     """
     touched = {change.path for change in diff_maps(before.lunmap, after)} | before.edited.keys()
-    wanted = {path: document_at(after, path) for path in touched}
+    documents = {path: document_at(after, path) for path in touched}
     return content_from_documents(
-        before, {path: data for path, data in wanted.items() if data or path not in before.unreadable}
+        before, {path: data for path, data in documents.items() if data or path not in before.unreadable}
     )
 
 
-def content_from_documents(before: Snapshot, wanted: Mapping[str, bytes | None]) -> Content | None:
-    """Say what makes these objects as they are wanted, in the order of the map; None when there is nothing to do."""
+def content_from_documents(before: Snapshot, documents: Mapping[str, bytes | None]) -> Content | None:
+    """Return what changes these objects to the given documents (None: no object), in the order of the map.
+
+    None if there is nothing to do.
+    """
     steps = tuple(
-        step for path in _ordered(wanted) if (step := _step(before, path, wanted[path])) is not None
+        step for path in _ordered(documents) if (step := _step(before, path, documents[path])) is not None
     )
     return Content(steps) if steps else None
 
 
-def _ordered(found: Iterable[str]) -> list[str]:
+def _ordered(object_paths: Iterable[str]) -> list[str]:
     order = tuple(SECTIONS)
-    return sorted(found, key=lambda path: (order.index(split_path(path)[0]), path))
+    return sorted(object_paths, key=lambda path: (order.index(split_path(path)[0]), path))
 
 
 def _step(before: Snapshot, path: str, new: bytes | None) -> WriteStep | None:
@@ -139,7 +153,10 @@ def _step(before: Snapshot, path: str, new: bytes | None) -> WriteStep | None:
 
 
 def tip_of(snapshot: Snapshot, head: Head | None = None) -> Tip:
-    """Say where the revision after this snapshot goes; `head` is the one in the tree, if another than the snapshot's."""
+    """Return the place of the revision after this snapshot.
+
+    `head` is the one in the tree, if it is not the snapshot's.
+    """
     known = edits_explained(snapshot)
     return Tip(
         paths.tree_id(snapshot.cluster, snapshot.incarnation),
@@ -151,28 +168,35 @@ def tip_of(snapshot: Snapshot, head: Head | None = None) -> Tip:
     )
 
 
-def draft_commit(tip: Tip, what: Content, signature: Signature) -> Draft:
+def draft_commit(tip: Tip, content: Content, signature: Signature) -> Draft:
     """Prepare a commit in one piece."""
-    revision = _record(tip, what, signature)
-    head = Head(revision.revision, revision.digest, max(tip.head.confirmed, what.confirms), None, what.allows)
-    return Draft(tip.tree_id, head, tip.version, (*_writes(what), *what.writes), revision)
+    revision = _record(tip, content, signature)
+    head = Head(
+        revision.revision, revision.digest, max(tip.head.confirmed, content.confirms), None, content.allows
+    )
+    return Draft(tip.tree_id, head, tip.version, (*_writes(content), *content.writes), revision)
 
 
-def draft_part(tip: Tip, what: Content, signature: Signature) -> Draft:
-    """Prepare one part of a large commit, which no node follows before it is released."""
-    revision = _record(tip, what, signature, tip.part + 1)
+def draft_part(tip: Tip, content: Content, signature: Signature) -> Draft:
+    """Prepare one part of a large commit, which no node follows before the release."""
+    revision = _record(tip, content, signature, tip.part + 1)
     staged = Staged(revision.revision, revision.digest, revision.author, revision.time, revision.message)
-    return Draft(tip.tree_id, replace(tip.head, staged=staged), tip.version, tuple(_writes(what)), revision)
+    return Draft(
+        tip.tree_id, replace(tip.head, staged=staged), tip.version, tuple(_writes(content)), revision
+    )
 
 
-def draft_release(tip: Tip, newest: Revision, what: Content) -> Draft:
-    """Prepare the release of all parts up to `newest`, where `tip` is."""
+def draft_release(tip: Tip, newest: Revision, content: Content) -> Draft:
+    """Prepare the release of all parts up to `newest`, the revision of `tip`."""
     head = Head(newest.revision, newest.digest, tip.head.confirmed)
-    return Draft(tip.tree_id, head, tip.version, what.writes, newest, records=False)
+    return Draft(tip.tree_id, head, tip.version, content.writes, newest, records=False)
 
 
 def tip_after(tip: Tip, done: Draft) -> Tip:
-    """Say where the next revision goes once this draft is done: a multi raises the version of head by one."""
+    """Return the place of the revision after a draft that was written.
+
+    A multi() raises the version of head by one.
+    """
     return replace(
         tip,
         head=done.head,
@@ -182,14 +206,14 @@ def tip_after(tip: Tip, done: Draft) -> Tip:
     )
 
 
-def _writes(what: Content) -> Iterator[Write]:
-    return (step.write for step in what.steps if step.write is not None)
+def _writes(content: Content) -> Iterator[Write]:
+    return (step.write for step in content.steps if step.write is not None)
 
 
-def _record(tip: Tip, what: Content, signature: Signature, part: int = 0) -> Revision:
-    changes = tuple(step.change for step in what.steps if step.change is not None)
+def _record(tip: Tip, content: Content, signature: Signature, part: int = 0) -> Revision:
+    changes = tuple(step.change for step in content.steps if step.change is not None)
     value = int(tip.digest, 16)
-    value = patch_map_digest(value, changes) if tip.known else _digest(value, _writes(what))
+    value = patch_map_digest(value, changes) if tip.known else _digest(value, _writes(content))
     return Revision(
         tip.revision + 1,
         show_digest(value),
@@ -197,9 +221,9 @@ def _record(tip: Tip, what: Content, signature: Signature, part: int = 0) -> Rev
         signature.time(),
         signature.message,
         changes,
-        what.confirms,
+        content.confirms,
         part,
-        what.allows,
+        content.allows,
     )
 
 

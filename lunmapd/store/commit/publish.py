@@ -24,42 +24,45 @@ from lunmapd.store.tree.snapshot import Snapshot
 
 
 class OvertakenError(StoreError):
-    """Another commit was made meanwhile, and nothing of this one."""
+    """Another client committed first, and nothing of this commit was made."""
 
     exit_code = Exit.CONFLICT
 
     def __init__(self) -> None:
-        super().__init__("another commit was made meanwhile; try again")
+        super().__init__("another client committed meanwhile, and nothing of this commit was made; try again")
 
 
 class _Tree(Struct, frozen=True):
-    """Where a commit goes: the session, what was read there last, and the ACLs that new znodes take over."""
+    """Where a commit is written: the session, the last snapshot, and the ACLs that new znodes inherit."""
 
     session: Session
     latest: Snapshot
-    handed: Mapping[str, Acl] = {}
+    parent_acls: Mapping[str, Acl] = {}
 
     def extra(self) -> WriteOverhead:
-        """Return what comes to each write."""
-        return WriteOverhead(len(self.session.root), max(map(acl_size, self.handed.values()), default=0))
+        """Return what each write adds to the size of a transaction."""
+        return WriteOverhead(len(self.session.root), max(map(acl_size, self.parent_acls.values()), default=0))
 
 
-def publish(session: Session, latest: Snapshot, tip: Tip, what: Content, options: CommitOptions) -> Revision:
-    """Commit `what` at the tip, in as many parts as it takes; returns the last revision.
+def publish(
+    session: Session, latest: Snapshot, tip: Tip, content: Content, options: CommitOptions
+) -> Revision:
+    """Commit `content` at the tip, in as many parts as needed; return the last revision.
 
-    Raises OvertakenError, StoppedError when the first part was made, and the errors of `commit`.
+    Raises OvertakenError; StoppedError or TakenOverError once the first part is written; and the errors of
+    `commit`.
     """
-    check_content(what, options.signature)
-    whole = draft_commit(tip, what, options.signature)
+    check_content(content, options.signature)
+    whole = draft_commit(tip, content, options.signature)
     tree = _Tree(session, latest, read_parent_acls(session, (paths.META, *SECTIONS, paths.REVISIONS)))
     if fits(whole, tree.extra()) and not tip.part:
         _send(tree, whole)
         return whole.revision
-    return _in_parts(tree, tip, what, options)
+    return _in_parts(tree, tip, content, options)
 
 
-def _in_parts(tree: _Tree, tip: Tip, what: Content, options: CommitOptions) -> Revision:
-    parts = divide(what.steps, options.signature, tree.extra())
+def _in_parts(tree: _Tree, tip: Tip, content: Content, options: CommitOptions) -> Revision:
+    parts = divide(content.steps, options.signature, tree.extra())
     newest = None
     for done, part in enumerate(parts, 1):
         prepared = draft_part(tip, Content(part), options.signature)
@@ -69,12 +72,12 @@ def _in_parts(tree: _Tree, tip: Tip, what: Content, options: CommitOptions) -> R
         options.progress(done, len(parts))
     assert newest is not None, "a commit without steps needs no parts"
     with _stopping(tip, len(parts), len(parts)):
-        return release(tree.session, tree.latest, tip, newest, what)
+        return release(tree.session, tree.latest, tip, newest, content)
 
 
 @contextmanager
 def _stopping(tip: Tip, done: int, total: int) -> Iterator[None]:
-    """Tell of an error what it leaves behind, once a part is made."""
+    """Translate an error once a part is written: into TakenOverError or StoppedError."""
     try:
         yield
     except StoreError as error:
@@ -85,14 +88,14 @@ def _stopping(tip: Tip, done: int, total: int) -> Iterator[None]:
         raise StoppedError(error, done, total) from error
 
 
-def release(session: Session, latest: Snapshot, tip: Tip, newest: Revision, what: Content) -> Revision:
-    """Let nodes follow all parts up to `newest`, where the tip is. Raises OvertakenError."""
-    _send(_Tree(session, latest), draft_release(tip, newest, what))
+def release(session: Session, latest: Snapshot, tip: Tip, newest: Revision, content: Content) -> Revision:
+    """Let nodes follow all parts up to `newest`, the revision of `tip`. Raises OvertakenError."""
+    _send(_Tree(session, latest), draft_release(tip, newest, content))
     return newest
 
 
 def _send(tree: _Tree, prepared: Draft) -> None:
-    failure = send_draft(tree.session, prepared, tree.handed)
+    failure = send_draft(tree.session, prepared, tree.parent_acls)
     if failure is not None:
         raise _reason(tree.session, prepared, tree.latest, failure)
 
@@ -104,7 +107,7 @@ def _reason(session: Session, prepared: Draft, latest: Snapshot, failure: SendFa
         case paths.HEAD, NoNodeError():
             return NotInitialisedError(session.path(paths.HEAD))
         case path, NoNodeError() if path == prepared.tree_id:
-            # Says so if there is no tree any more, or another one.
+            # Raises the error if there is no tree any more, or another one.
             refresh(session, latest)
             return DamagedError(session.path(path), "it is missing")
         case path, NodeExistsError() if path == paths.revision(prepared.revision.revision):

@@ -1,4 +1,4 @@
-"""Sending transactions, until it is known what became of them."""
+"""Sending transactions, until their outcome is known."""
 
 from collections.abc import Mapping, Sequence
 
@@ -31,22 +31,24 @@ _BY_OTHERS = (NodeExistsError, NoNodeError, BadVersionError)
 
 
 class SendFailure(Struct, frozen=True):
-    """The operation of a transaction at which it failed, and the error."""
+    """The first operation of a transaction that failed: the path of its znode, and the error."""
 
     path: str
     error: Exception
 
 
-def send_draft(session: Session, prepared: Draft, handed: Mapping[str, Acl] = NO_ACLS) -> SendFailure | None:
-    """Send a commit until the outcome is known; returns what it failed at. For `handed` see `submit`.
+def send_draft(
+    session: Session, prepared: Draft, parent_acls: Mapping[str, Acl] = NO_ACLS
+) -> SendFailure | None:
+    """Send a draft until the outcome is known; return what it failed at. For `parent_acls` see `submit`.
 
-    The version of head lets no second attempt through, if the first was done. Raises OutcomeUnknownError, and
-    UnreachableError when nothing was committed.
+    The version of head makes a second attempt fail if the first one was done. Raises OutcomeUnknownError, and
+    UnreachableError if nothing was committed.
     """
     lost = False
     for _ in range(_ATTEMPTS):
         try:
-            failure = submit(session, prepared.all_writes(), (prepared.tree_id,), handed)
+            failure = submit(session, prepared.all_writes(), (prepared.tree_id,), parent_acls)
         except LostError:
             lost = True
             if _is_committed(session, prepared):
@@ -62,14 +64,17 @@ def _is_committed(session: Session, prepared: Draft) -> bool:
         sync(session)
         if not prepared.records:
             return _is_released(session, prepared.revision)
-        (found,) = read_znodes(session, (paths.revision(number),))
+        (raw,) = read_znodes(session, (paths.revision(number),))
     except UnreachableError as error:
         raise OutcomeUnknownError(session.hosts, number) from error
-    return found is not None and found.data == encode(prepared.revision)
+    return raw is not None and raw.data == encode(prepared.revision)
 
 
 def _is_released(session: Session, last: Revision) -> bool:
-    """Tell whether nodes may follow `last`; not so if more parts came behind it, which may have undone it."""
+    """Return whether nodes may follow `last`.
+
+    They may not if further parts of the same commit follow, which may have undone it.
+    """
     if read_top(session).head.revision < last.revision:
         return False
     following = read_revisions(session, (last.revision + 1,))
@@ -79,10 +84,11 @@ def _is_released(session: Session, last: Revision) -> bool:
 def submit_repeatable(
     session: Session, writes: Sequence[Write], existing: Sequence[str]
 ) -> SendFailure | None:
-    """Make all writes or none, again when the connection is lost; for what may be done twice, or by others too.
+    """Make all writes or none, and again if the connection is lost.
 
-    Returns at what it failed, which after a lost connection may be because it was done. Raises ServerRefusedError for what no
-    other client can have caused.
+    For writes that may be made twice, or by another client. Returns what failed, which after a lost
+    connection may be because the writes were made. Raises ServerRefusedError for an error that no other
+    client can have caused, and UnreachableError.
     """
     for _ in range(_ATTEMPTS):
         try:
@@ -96,13 +102,13 @@ def submit_repeatable(
 
 
 def submit_in_tree(session: Session, tree_id: str, writes: Sequence[Write]) -> bool:
-    """Do what `submit_repeatable` does in the tree of this `tree_id`; returns whether this very call did it.
+    """Make the writes as `submit_repeatable` does, in the tree of this `tree_id`.
 
-    Raises DamagedError when the tree is not there any more.
+    Returns whether this call made them. Raises DamagedError if that tree is gone.
     """
     failure = submit_repeatable(session, writes, (tree_id,))
     if failure is not None and failure.path == tree_id:
-        raise DamagedError(session.path(tree_id), "it is missing, as when the tree was made anew")
+        raise DamagedError(session.path(tree_id), "it is missing, as after the tree was replaced")
     return failure is None
 
 
@@ -110,15 +116,15 @@ def submit(
     session: Session,
     writes: Sequence[Write],
     existing: Sequence[str] = (),
-    handed: Mapping[str, Acl] = NO_ACLS,
+    parent_acls: Mapping[str, Acl] = NO_ACLS,
 ) -> SendFailure | None:
-    """Make all writes or none, provided that the `existing` znodes are there; returns what it failed at.
+    """Make all writes or none, if the `existing` znodes exist; return what failed.
 
-    New znodes get the ACLs of `inherited_acls`.
-    Raises LostError when it is unknown whether it was done, and the errors of `Session.once`.
+    New znodes get the ACLs of `inherited_acls`. Raises LostError if it is unknown whether the writes were
+    made, and the errors of `Session.once`.
     """
     made = {write.path for write in writes if write.before is None and write.after is not None}
-    acls = inherited_acls(session, made, handed)
+    acls = inherited_acls(session, made, parent_acls)
 
     def ask(client: KazooClient) -> Reply[list[object]]:
         transaction = client.transaction()
@@ -130,7 +136,7 @@ def submit(
 
     order = (*existing, *(write.path for write in writes))
     results = session.once(ask)
-    # kazoo raises nothing for a transaction that failed: the one real error stands among placeholders.
+    # kazoo returns the results of a failed transaction: one real error among placeholders.
     failures = [
         SendFailure(path, result)
         for path, result in zip(order, results, strict=True)

@@ -1,4 +1,8 @@
-"""What ZooKeeper takes at once: it drops the connection, without a word, of who sends more than 1 MiB; pure."""
+"""The size of a transaction. ZooKeeper drops the connection of a client that sends more than 1 MiB. Pure.
+
+The limit is jute.maxbuffer (ZooKeeper Administrator's Guide, "Unsafe Options"); no reply says that it was
+exceeded.
+"""
 
 from collections.abc import Iterable, Iterator
 
@@ -13,37 +17,37 @@ from lunmapd.store.session.limits import TooLargeError, check_document
 MAX_COMMIT = 900_000
 MAX_OPERATIONS = 1000
 MAX_NOTE = 8 * 1024
-_OVERHEAD = 64  # an upper bound of what each operation adds: header, lengths and version
-_CHANGE = 64  # an upper bound of what the record of a change adds to its path and documents
-_FRAME = TransactionSize(3, 2048)  # identity, head and revision, without the note
+_OVERHEAD = 64  # an upper bound for the header, lengths and version of one operation
+_CHANGE = 64  # an upper bound for a recorded change, without its path and documents
+_FRAME = TransactionSize(3, 2048)  # the check of tree_id, head and the revision, without author and message
 
 
 class WriteOverhead(Struct, frozen=True):
-    """What comes to every write, in bytes: the path of the tree's root; and to every znode that is made, its ACL."""
+    """What each write adds, in bytes: the path of the root, and for each znode that is created its ACL."""
 
     root: int
     acl: int = 0
 
 
-def check_content(what: Content, signature: Signature) -> None:
-    """Refuse what could not even be divided. Raises TooLargeError."""
+def check_content(content: Content, signature: Signature) -> None:
+    """Check that a content can be divided into transactions. Raises TooLargeError."""
     note = _note(signature)
     if note > MAX_NOTE:
         raise TooLargeError("the message, with the author,", note, MAX_NOTE, "bytes")
-    for step in what.steps:
+    for step in content.steps:
         if step.write is not None:
             check_document(step.write.path, step.write.after or b"")
 
 
 def fits(prepared: Draft, extra: WriteOverhead) -> bool:
-    """Tell whether a draft goes into one transaction."""
+    """Return whether a draft fits into one transaction."""
     operations = prepared.all_writes()
     size = TransactionSize(len(operations) + 1, sum(_write(write, extra) for write in operations))
     return size.fits(TransactionSize(MAX_OPERATIONS, MAX_COMMIT))
 
 
 def batches(writes: Iterable[Write], extra: WriteOverhead) -> Iterator[tuple[Write, ...]]:
-    """Divide writes into transactions, each with room for a check."""
+    """Divide writes into transactions, each with room for one check."""
     limit = TransactionSize(MAX_OPERATIONS - 1, MAX_COMMIT - _OVERHEAD - extra.root)
     return split_into_batches(writes, lambda write: TransactionSize(1, _write(write, extra)), limit)
 
@@ -51,7 +55,7 @@ def batches(writes: Iterable[Write], extra: WriteOverhead) -> Iterator[tuple[Wri
 def divide(
     steps: Iterable[WriteStep], signature: Signature, extra: WriteOverhead
 ) -> list[tuple[WriteStep, ...]]:
-    """Divide the steps of a large commit into parts that go into one transaction each."""
+    """Divide the steps of a large commit into parts that fit into one transaction each."""
     frame = _FRAME.plus(TransactionSize(0, 2 * _note(signature) + _FRAME.operations * extra.root + extra.acl))
     limit = TransactionSize(MAX_OPERATIONS - frame.operations, MAX_COMMIT - frame.bytes)
     return list(split_into_batches(steps, lambda step: _step(step, extra), limit))

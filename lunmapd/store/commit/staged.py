@@ -1,4 +1,4 @@
-"""A large commit that was left behind in the middle: going on with it, or undoing it."""
+"""A large commit that was left behind half-way: resuming or undoing it."""
 
 from msgspec import Struct
 
@@ -21,14 +21,14 @@ _ATTEMPTS = 3
 
 
 class StagedCommit(Struct, frozen=True):
-    """A large commit under way: the map that nodes follow, and the one with all parts that there are."""
+    """A large commit under way: the map that nodes follow, and the map with all parts that are written."""
 
     released: Snapshot
     tip: Snapshot
 
     @property
     def all_objects(self) -> Lunmap:
-        """Every object that either map has, as the newer one has it: what is known of their identities."""
+        """Every object of either map, in its newer form: serials and port ids are taken from these."""
         sections = {
             section: {
                 **map_with_identities(self.released).section(section),
@@ -40,7 +40,10 @@ class StagedCommit(Struct, frozen=True):
 
 
 def read_staged(session: Session) -> StagedCommit:
-    """Read both maps. Raises NothingStagedError, and StagedError when somebody is at work on it right now."""
+    """Read both maps.
+
+    Raises NothingStagedError, and StagedError if another client is writing parts right now.
+    """
     for _ in range(_ATTEMPTS):
         released, tip = read_tree(session), read_tip(session)
         if released.staged is None:
@@ -52,18 +55,18 @@ def read_staged(session: Session) -> StagedCommit:
 
 
 def resume_commit(session: Session, staged: StagedCommit, after: Lunmap, options: CommitOptions) -> Revision:
-    """Go on until the map is `after`, and release it; returns the last revision.
+    """Write the rest until the map is `after`, and release it; return the last revision.
 
-    Raises InvalidInputError, TakenOverError when somebody else was faster, and the errors of `publish`.
+    Raises InvalidInputError, TakenOverError if another client was faster, and the errors of `publish`.
     """
     options.check_map(effective_map(staged.released), after)
     return finish_commit(session, staged, content_from_map(staged.tip, after) or Content(), options)
 
 
 def undo_commit(session: Session, staged: StagedCommit, options: CommitOptions) -> Revision:
-    """Bring the map back to what nodes follow, and release that; returns the last revision.
+    """Change the map back to the one that nodes follow, and release that; return the last revision.
 
-    Raises TakenOverError when somebody else was faster, and the errors of `publish`.
+    Raises TakenOverError if another client was faster, and the errors of `publish`.
     """
     first, last = staged.released.revision + 1, staged.tip.revision
     parts = read_revisions(session, range(first, last + 1))
@@ -73,18 +76,20 @@ def undo_commit(session: Session, staged: StagedCommit, options: CommitOptions) 
     return finish_commit(session, staged, back, options)
 
 
-def finish_commit(session: Session, staged: StagedCommit, what: Content, options: CommitOptions) -> Revision:
-    """Do the rest, and release all of it; returns the last revision.
+def finish_commit(
+    session: Session, staged: StagedCommit, content: Content, options: CommitOptions
+) -> Revision:
+    """Write the rest of a large commit, and release all of it; return the last revision.
 
-    Raises TakenOverError when somebody else was faster, and the errors of `publish`.
+    Raises TakenOverError if another client was faster, and the errors of `publish`.
     """
     released, tip = staged.released, staged.tip
     head = Head(released.revision, released.head_digest, released.confirmed, tip.staged)
     place = tip_of(tip, head)
     try:
-        if what.steps:
-            return publish(session, released, place, what, options)
+        if content.steps:
+            return publish(session, released, place, content, options)
         newest = read_revision(session, tip.revision, tip.revision)
-        return release(session, released, place, newest, what)
+        return release(session, released, place, newest, content)
     except OvertakenError:
         raise TakenOverError from None

@@ -56,7 +56,7 @@ def test_a_clash_with_an_edit_around_the_tools_names_no_author(session: Session)
     put(session, with_lun(read_tree(session).lunmap, "l2", lun(2)))
     with Shell(session) as shell:
         shell.delete("revisions/0000000002")
-    with pytest.raises(ConflictError, match="around the tools"):
+    with pytest.raises(ConflictError, match="out of band"):
         put(session, with_lun(base.lunmap, "l1", lun(1, 3 * GIB)), base)
 
 
