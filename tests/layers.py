@@ -31,7 +31,7 @@ _FEW = 3
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: its tests, what it proves, whether it needs the lab, and whether it runs beside the others."""
+    """One layer: its tests, its purpose, and whether it needs the lab or runs beside the others."""
 
     name: str
     proves: str
@@ -70,7 +70,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a layer. `passed` are also the `unsteady` ones, which passed when they were run again."""
+    """The outcome of a layer. `passed` includes the `unsteady` tests, which passed in the second run."""
 
     layer: Layer
     passed: int
@@ -97,13 +97,16 @@ def main() -> int:
 
 
 def chosen(names: Sequence[str], *, fast: bool = False) -> list[Layer]:
-    """Return the layers of these names; with `fast` those that have tests which need neither root nor the lab."""
+    """Return the layers of these names; with `fast` those with tests that need neither root nor the lab."""
     layers = [layer for layer in LAYERS if layer.name in names]
     return [layer for layer in layers if not layer.needs_lab or layer.name == "contract" or not fast]
 
 
 def run_all(wanted: Sequence[Layer], *, fast: bool) -> int:
-    """Run these layers, and report the coverage of the core if all that measure it are among them; returns the exit code."""
+    """Run these layers; returns the exit code.
+
+    The coverage of the core is reported if all layers that measure it are among them.
+    """
     reasons = [] if fast or not any(layer.needs_lab for layer in wanted) else unfit()
     layers = [layer for layer in wanted if _can_run(layer, fast=fast, reasons=reasons)]
     lanes = [[layer for layer in layers if layer.beside is beside] for beside in (False, True)]
@@ -146,7 +149,10 @@ def _pytest(layer: Layer) -> list[str]:
 
 
 def run_again(first: Outcome, *, fast: bool = False) -> Outcome:
-    """Run what has failed once more, unless that is much or something was skipped, and take from the failures what passes now."""
+    """Run the failed tests once more, unless they are many or a test was skipped.
+
+    Tests that pass now are removed from the failures.
+    """
     if first.skipped or not 0 < first.failed <= _FEW:
         return first
     second = run(first.layer, fast=fast, failed_only=True)
@@ -181,7 +187,7 @@ def _count(layer: Layer, report: Path, seconds: float) -> Outcome:
 
 
 def _failures(root: ET.Element) -> Iterator[Failure]:
-    """Tell each test that did not pass, with what pytest marks as its error (lines that begin with "E") and where it was."""
+    """Yield each test that did not pass, with the lines that pytest marks with "E" and its place."""
     for case in root.iter("testcase"):
         for fault in (*case.iter("failure"), *case.iter("error"), *case.iter("skipped")):
             lines = (fault.text or "").strip().splitlines()

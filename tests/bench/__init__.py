@@ -1,1 +1,1 @@
-"""The benchmark: what lunmapd costs, each figure beside the bare price of the same thing on the same machine in the same run."""
+"""The benchmark: the cost of lunmapd beside the bare price of the same work in the same run."""

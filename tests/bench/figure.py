@@ -39,7 +39,10 @@ class AtLeast:
 
 @dataclass(frozen=True)
 class Measured:
-    """One figure as it came out. `value` is what the goal is about; `ours` and `bare` are for people, with their units."""
+    """One measured figure.
+
+    `value` is compared with the goal; `ours` and `bare` are for people, with their units.
+    """
 
     value: float
     ours: str

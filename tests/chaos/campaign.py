@@ -26,7 +26,7 @@ class Campaign(Struct, frozen=True):
 def run_campaign(
     harness: Harness, plan: Campaign, tell: Callable[[FaultInjector], None] = lambda _: None
 ) -> History:
-    """Let the writers make their edits under the nemesis, `tell` while it goes on, and return what happened."""
+    """Let the writers make their edits under random faults, call `tell` meanwhile, and return the history."""
     injector = FaultInjector(harness, f"{harness.seed}/faults")
     left = iter(range(plan.edits))
 
@@ -60,7 +60,10 @@ def save(history: History, found: tuple[Violation, ...], directory: Path) -> Non
 def check_history(
     history: History, directory: Path, known: tuple[Violation, ...] = ()
 ) -> tuple[Violation, ...]:
-    """Check a history, with what is known of it to be wrong; one that breaks a promise is saved, another leaves nothing."""
+    """Check a history, and return its violations together with the `known` ones.
+
+    The history is saved only if there is a violation.
+    """
     found = (*known, *violations(history))
     if found:
         save(history, found, directory)

@@ -56,7 +56,7 @@ def _objects(history: History, model: Model) -> Iterator[Violation]:
 
 
 def _acknowledged(history: History, model: Model) -> Iterator[Violation]:
-    """Expect what was acknowledged to be there, what failed not to be, and what is there to be what somebody wanted."""
+    """Expect acknowledged commits in the tree, failed ones not, and no commit that nobody tried."""
     by_token = _by_token(history)
     for attempt in history.attempts:
         yield from _accounted(attempt, by_token.pop(attempt.token, []), model)
@@ -92,7 +92,10 @@ def _accounted(attempt: Attempt, found: list[Revision], model: Model) -> Iterato
 
 
 def _as_wanted(attempt: Attempt, found: list[Revision], model: Model) -> Iterator[Violation]:
-    """Expect each object to be as it was wanted; a revision leaves out what somebody else had already made so."""
+    """Expect each object as its writer wanted it.
+
+    A revision leaves out the objects that another writer had already set so.
+    """
     for revision in found:
         for path, wanted in attempt.effect.items():
             became = text(model.at(revision.revision, path))
@@ -163,7 +166,10 @@ def _tried(history: History) -> dict[int, float]:
 
 
 def _is_onward(before: FollowerState, after: FollowerState) -> bool:
-    """Within a life the revision grows, or the same map is read with other documents written around the tools."""
+    """Return whether the follower moved forward.
+
+    Within one run the revision grows, or the same revision is read with other out-of-band edits.
+    """
     if before.life == after.life and before.digest == after.digest:
         return after.revision > before.revision
     return after.revision >= before.revision
@@ -220,7 +226,10 @@ def _applied(history: History, _: Model) -> Iterator[Violation]:
 
 
 def _frozen(history: History, _: Model) -> Iterator[Violation]:
-    """Expect nobody to follow anything once the tree is gone; that nothing was committed follows from what is there."""
+    """Expect nobody to follow anything after the tree was wiped.
+
+    The checks of the tree itself prove that nothing was committed.
+    """
     for followed in history.follower_states:
         if history.wiped_at is not None and followed.at > history.wiped_at:
             yield _seen("without the tree nothing moves", "after the tree was gone", followed)

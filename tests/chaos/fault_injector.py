@@ -30,7 +30,7 @@ class FaultInjector:
             self.inject(self._dice.choice(sorted(FAULTS)), pause)
 
     def inject(self, name: str, pause: Pause) -> None:
-        """Do one fault, let it last, heal it, and wait until everybody has got over it. Raises WaitTimeout."""
+        """Inject a fault, let it last, heal it, and wait until all have recovered. Raises WaitTimeout."""
         self.injecting = name
         lasts = self._dice.uniform(*self._lasts)
         began = now()

@@ -1,4 +1,7 @@
-"""What can happen to an ensemble and to those who use it. Each fault returns once it bites, and gives what heals it."""
+"""The faults of an ensemble and its clients.
+
+Each returns once it has effect, with the function that heals it.
+"""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -134,7 +137,10 @@ def disk_full(harness: Harness, dice: Random) -> Heal:
 
 
 def _serves(server: Server) -> bool:
-    """Tell whether it serves; one that gave up for want of space is started again, as a service manager would."""
+    """Return whether it serves.
+
+    A server that ended for want of disk space is started again, as a service manager would.
+    """
     if not server.running():
         server.start()
     return bool(server.mode())
@@ -157,7 +163,7 @@ def sessions_expired(harness: Harness, dice: Random) -> Heal:
 
 
 def expire(session: Session) -> None:
-    """Let the server end a session, by opening it a second time and closing it there; it may be gone by itself."""
+    """Let the server end a session: open it a second time and close it. It may have expired already."""
     double = KazooClient(session.hosts, client_id=session.link.current.client_id)
     with suppress(KazooTimeoutError):
         double.start(30)
@@ -190,7 +196,10 @@ def oversized(harness: Harness, dice: Random) -> Heal:
 
 
 def _overwrite(harness: Harness, dice: Random, spoil: Callable[[bytes], bytes]) -> Heal:
-    """Overwrite a Lun; to heal it an admin commits the map that is read then, with a Lun of that name in it."""
+    """Overwrite a Lun out of band.
+
+    To heal it, an admin commits the map that is read then, with a Lun of that name.
+    """
     with bare(harness.ensemble.hosts) as client:
         wait_until("the writers make a Lun", lambda: bool(client.get_children(f"{harness.root}/luns")))
         name = dice.choice(sorted(client.get_children(f"{harness.root}/luns")))

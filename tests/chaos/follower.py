@@ -1,4 +1,4 @@
-"""Followers: storage nodes with the agent of lunmapd on a fake LIO, which record each state of the map that they had."""
+"""Followers: the agent of lunmapd on a fake LIO. They record each state of the map that they had."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,7 +28,7 @@ _POLICY = Policy(
 
 
 class Follower:
-    """One node: a kernel and a directory that stay, and a daemon that lives from `start` to `stop`, again and again."""
+    """One node: a persistent kernel and directory, and a daemon that runs between `start` and `stop`."""
 
     def __init__(self, name: str, directory: Path, recorder: Recorder) -> None:
         self.name = name
@@ -42,7 +42,7 @@ class Follower:
         self._running = ExitStack()
 
     def start(self, session: Session) -> None:
-        """Begin a life that knows nothing but what lies in the kernel and in the directory; `session` is its own."""
+        """Start a daemon that knows only the kernel and the directory; `session` is its own."""
         self._life += 1
         self._seen = None
         self.session = session

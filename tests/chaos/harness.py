@@ -64,7 +64,10 @@ class Harness:
     def start_writers(
         self, number: int, another: Callable[[], bool] = lambda: True, think: float = 0.03
     ) -> None:
-        """Let writers commit random edits, for as long as `another` says so; they think up to `think` seconds between two."""
+        """Let writers commit random edits while `another()` is true.
+
+        A writer waits up to `think` seconds between two edits.
+        """
         for _ in range(number):
             writer = self._writer(f"w{next(self._names)}", think)
             thread = threading.Thread(target=writer.run, args=(another,), name=writer.name, daemon=True)

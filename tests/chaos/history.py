@@ -1,4 +1,4 @@
-"""What is recorded while the cluster is harmed: plain values for the checker. Times are seconds of one monotonic clock."""
+"""The records of a run: plain values for the checker. Times are seconds of one monotonic clock."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -30,7 +30,9 @@ def shown(item: lio_objects.Object) -> str:
 
 
 class Attempt(Struct, frozen=True):
-    """One attempt to commit. `token` is the revision's message and unique; `revision` is the one that was acknowledged.
+    """One attempt to commit.
+
+    `token` is the revision's message and unique; `revision` is the one that was acknowledged.
 
     `effect` is what the writer wanted of each object, as text, None for no such object.
     """
@@ -64,7 +66,10 @@ class Overwrite(Struct, frozen=True):
 
 
 class FaultRecord(Struct, frozen=True):
-    """One fault, from its begin until it was healed; `settled` is when every follower had what head then was."""
+    """One fault, from its start until it was healed.
+
+    `settled` is the time at which every follower had the revision that head had then.
+    """
 
     fault: str
     began: float
@@ -110,7 +115,10 @@ class Violation(Struct, frozen=True):
 
 
 def released(revisions: Iterable[Revision]) -> frozenset[int]:
-    """Return the revisions at which head ever stood: a part that another one follows was never let go to the nodes."""
+    """Return the released revisions.
+
+    A part that another part follows was never visible to the nodes.
+    """
     parts = {revision.revision: revision.part for revision in revisions}
     return frozenset(
         number for number, part in parts.items() if not part or parts.get(number + 1) != part + 1
@@ -128,7 +136,10 @@ def text(data: bytes | None) -> str | None:
 
 
 def records_around(history: History, found: Violation) -> Iterator[Struct]:
-    """Yield the records around a violation: its revisions with their neighbours, its attempts, the follower's sightings."""
+    """Yield the records around a violation.
+
+    These are its revisions with their neighbours, its attempts, and the states of its follower.
+    """
     near = {number + step for number in found.revisions for step in (-1, 0, 1)}
     revisions = [revision for revision in history.tree.revisions if revision.revision in near]
     tokens = {*found.tokens, *(revision.message for revision in revisions)}

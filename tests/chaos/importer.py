@@ -1,4 +1,4 @@
-"""Imports that are larger than a transaction: each is left behind in the middle, and brought to one of its two ends."""
+"""Imports larger than a transaction: each is abandoned in the middle, then resumed or undone."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -72,7 +72,10 @@ class Importer:
     def _end(
         self, way: Callable[[StagedCommit, CommitOptions], Revision], meant: Callable[[Lunmap], Lunmap]
     ) -> None:
-        """Go one way until nothing is left behind; an attempt that failed may have made some parts, or all."""
+        """Resume or undo (`way`) until nothing staged is left.
+
+        An attempt that failed may have written some of the parts, or all.
+        """
         while True:
             began, terms = now(), self._terms()
             try:

@@ -1,4 +1,4 @@
-"""What the map must have been at each revision, by the revisions alone. Pure; knows nothing of the code under test but the digest.
+"""The map at each revision, computed from the revisions alone.
 
 Documents written around the tools are no revisions. The next commit takes them into its digest, recorded as a
 change or, if they can't be decoded, as they are. So a state may hold the smears that stood in the tree when
@@ -18,7 +18,7 @@ _MAX_OVERWRITES = 6  # all sets of those that stand at one time are tried
 
 
 class Model:
-    """The states from the empty map to the last revision, and what in the revisions does not lead from one to the next."""
+    """The states from the empty map to the last revision, and the revisions that don't follow."""
 
     def __init__(self, history: History) -> None:
         """Replay the history."""
@@ -37,7 +37,7 @@ class Model:
         self.last = max(self.digests)
 
     def may_be(self, number: int, digest: str, at: float) -> bool:
-        """Tell whether a reader at this time could find the map with this digest while head stood at the revision."""
+        """Return whether a reader at this time could find this digest while head was at the revision."""
         standing = [
             overwrite
             for overwrite in self._overwrites

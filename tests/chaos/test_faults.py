@@ -1,4 +1,4 @@
-"""Under each fault nothing is lost, nothing done twice, nothing seen that was not committed, and all recover."""
+"""Under each fault no commit is lost, doubled or seen uncommitted, and all nodes recover."""
 
 import time
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def pause(seconds: float) -> bool:
 def test_two_writers_and_three_nodes_get_over_it(
     harness: Harness, fault: str, request: pytest.FixtureRequest
 ) -> None:
-    """Two writers commit before, during and after one fault; the history is whole and every node ends where head is."""
+    """With commits before, during and after a fault, the history is complete and every node reaches head."""
     harness.start_writers(2)
     harness.await_commits(10)
     FaultInjector(harness, fault, _LASTS).inject(fault, pause)
@@ -62,7 +62,10 @@ def test_an_import_that_dies_in_the_middle_is_seen_as_a_whole_or_not_at_all(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of an import that died nodes see nothing, through a fault; once it is resumed they see all of it, undone none of it."""
+    """Nodes see nothing of an abandoned import.
+
+    Once it is resumed they see all of it, once undone nothing.
+    """
     monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 23)
     harness.start_writers(2)
     harness.await_commits(10)
@@ -91,7 +94,7 @@ def test_twenty_writers_under_random_faults(harness: Harness, request: pytest.Fi
 def test_a_tree_that_is_gone_or_new_is_not_followed(
     trio: Ensemble, root: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """When all servers lost their data nothing is committed and every LIO stays as it is; also when a new tree is made there."""
+    """After all servers lost their data nothing is committed and no LIO changes, even with a new tree."""
     # A client that knew a newer state is refused by servers that lost it; it's replaced after twelve session
     # timeouts.
     with Harness(trio, root, "wiped", tmp_path, session_timeout=1.0) as harness:

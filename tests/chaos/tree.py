@@ -1,4 +1,4 @@
-"""Looking at the tree, and writing into it around the tools, with a bare client and nothing but the documented layout."""
+"""Reading and writing the tree with a plain ZooKeeper client and the documented layout only."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -26,7 +26,7 @@ _PAUSE = 0.02
 
 
 class Writer:
-    """Commits one edit after the other as long as there are any; each until it is committed, or its outcome unknown.
+    """Commits edits one after the other, each until it is committed or its outcome is unknown.
 
     Between two edits it thinks, for at most `think` seconds.
     """

@@ -1,4 +1,4 @@
-"""Runs in the storage node: kills a worker at each of its configfs operations, and looks whether the next one puts all right."""
+"""Runs in the storage node: kills a worker at each configfs operation; the next one must recover."""
 
 import os
 import signal
@@ -20,7 +20,10 @@ _CHANGES = ("os.mkdir", "os.rmdir", "os.symlink", "os.remove")
 
 
 def main() -> None:
-    """Go round through the given states, in each round killed one operation later; print how many kills each step to a state took."""
+    """Go through the states repeatedly, killed one operation later each time.
+
+    Print the kills for each step.
+    """
     claims, *states = json.decode(sys.stdin.buffer.read(), type=list[wire.ObservedAnswer])
     prepare_kernel()
     kills = [0] * len(states)
@@ -33,7 +36,10 @@ def main() -> None:
 
 
 def _killed(claims: tuple[str, ...], desired: lio_objects.Objects, number: int) -> bool:
-    """Try to get to the desired state, killed before operation `number`; then get there. Tell whether the first one got there."""
+    """Apply the state, killed before operation `number`, and apply it again.
+
+    Return whether the first run completed.
+    """
     child = os.fork()
     if child == 0:
         sys.addaudithook(_Killer(number))
@@ -51,7 +57,7 @@ def _killed(claims: tuple[str, ...], desired: lio_objects.Objects, number: int) 
 
 
 class _Killer:
-    """Counts the operations that change configfs, and ends the process with the one that is its turn still to be done."""
+    """Counts the operations that change configfs, and ends the process before a chosen one."""
 
     def __init__(self, number: int) -> None:
         self._left = number

@@ -1,4 +1,7 @@
-"""Runs in the machine: cleans LIO, makes and shows what another tool has made. Bare configfs, for it is the judge."""
+"""Runs in the machine: cleans LIO, makes and shows a foreign target.
+
+It uses configfs directly, as a reference.
+"""
 
 import json
 import sys

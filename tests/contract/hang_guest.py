@@ -1,4 +1,4 @@
-"""Runs in the storage node: goes to some states while the I/O on a device hangs, each with a kernel of its own, and says what came of it."""
+"""Runs in the storage node: applies states during a device's I/O hang, each with its own kernel object."""
 
 import json
 import subprocess
@@ -17,7 +17,10 @@ _PATIENCE = 300.0
 
 
 def main(states: Path, go: Path) -> None:
-    """Do two passes for each state while it hangs, wait for a file, and do more until nothing hangs any more; print both halves as JSON."""
+    """Do two passes for each state during the hang, wait for a file, then pass until nothing hangs.
+
+    Prints both halves as JSON.
+    """
     kernel, passes = _kernel(), list[object]()
     for state in msgspec.json.decode(states.read_bytes(), type=list[wire.ObservedAnswer]):
         kernel.close()

@@ -59,7 +59,7 @@ def test_a_glance_leaves_surprises_to_a_look(implementation: Implementation) -> 
 
 
 def test_a_target_port_group_is_made_changed_and_removed(implementation: Implementation) -> None:
-    """State and preference change in place, and a LUN gets a group, or goes back to the kernel's, while it is exported."""
+    """State and preference change in place; the group of an exported LUN is set and reset in place."""
     files(implementation, "a")
     converge(implementation, full("a"))
     for alua in (

@@ -1,4 +1,4 @@
-"""Calls that hang in a real kernel because the I/O of a device does: what each costs, and what goes on beside it."""
+"""Calls that hang in a real kernel because a device's I/O hangs: their cost, and the work that goes on."""
 
 import json
 from collections.abc import Iterator
@@ -70,7 +70,7 @@ class Hang:
         )
 
     def run(self, *states: dict[lio_objects.Key, lio_objects.Object]) -> list[dict[str, Any]]:
-        """Go to each state: two passes while it hangs, as if started anew, then a login to the other target, then until it hangs no more."""
+        """Apply each state: two passes during the hang, a login to the other target, then more passes."""
         script = Path(__file__).with_name("hang_guest.py").read_text(encoding="utf-8")
         self.node.put("/run/hang.py", script)
         self.node.put("/run/desired", msgspec.json.encode([_seen(state) for state in states]))
@@ -131,7 +131,7 @@ def _reasons(found: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_lun_costs_itself_only(hanging: Hang) -> None:
-    """Its removal waits in the kernel; another LUN is added meanwhile; when the I/O goes on, so does the removal."""
+    """The removal of a LUN waits in the kernel while another LUN is added, and ends after the hang."""
     first, second, end = hanging.run(maps.served(hanging.node.address, *NEW))
     for found in (first, second):
         assert _reasons(found) == {LUN: "Stuck", "storage_object slow": "Waiting"}
@@ -141,7 +141,10 @@ def test_a_lun_costs_itself_only(hanging: Hang) -> None:
 
 
 def test_an_acl_costs_the_acls_of_its_tpg(hanging: Hang) -> None:
-    """Nobody can list the TPG's ACLs while one is removed; LUNs, and all of another target on the same portal, are made and used."""
+    """While an ACL's removal hangs, LUNs and another target on the same portal are still made and used.
+
+    The kernel lists the ACLs of such a TPG to nobody.
+    """
     fresh = lio_objects.NodeAcl(IQN, TAG, OTHER_HOST)
     desired = maps.served(hanging.node.address, *SLOW[:2], *NEW, fresh, *hanging.other())
     del desired[lio_objects.key_of(maps.ACL)]
@@ -154,7 +157,7 @@ def test_an_acl_costs_the_acls_of_its_tpg(hanging: Hang) -> None:
 
 
 def test_a_new_daemon_leaves_alone_what_it_can_not_read(hanging: Hang) -> None:
-    """Started anew while an ACL is removed, it does not know what that is: its first look hangs there, the next leave out the TPG, and all else goes on."""
+    """A worker started while an ACL's removal hangs leaves out that TPG after one hanging observation."""
     less = maps.served(hanging.node.address, *SLOW[:2])
     del less[lio_objects.key_of(maps.ACL)]
     more = less | maps.only(*NEW, *hanging.other())
@@ -172,7 +175,10 @@ def test_a_new_daemon_leaves_alone_what_it_can_not_read(hanging: Hang) -> None:
 
 
 def test_a_tpg_costs_itself_only(hanging: Hang) -> None:
-    """A TPG that is disabled waits for its sessions' I/O, and nothing of it can be changed; another target on the same portal can."""
+    """Disabling a TPG waits for its sessions' I/O and locks it.
+
+    A target on the same portal can still change.
+    """
     attributes = (*maps.TPG.attributes, ("login_timeout", "30"))
     tpg = lio_objects.Tpg(IQN, TAG, attributes, maps.TPG.parameters)
     desired = maps.served(hanging.node.address, *SLOW, tpg, *hanging.other())
@@ -186,7 +192,10 @@ def test_a_tpg_costs_itself_only(hanging: Hang) -> None:
 
 
 def test_a_login_that_hangs_costs_the_closing_of_other_tpgs(hanging: Hang, real: RealImplementation) -> None:
-    """An initiator that comes back while its I/O hangs holds up the portal for all; what does not close or open there goes on."""
+    """An initiator that logs in again during the hang blocks the portal.
+
+    All other objects are still applied.
+    """
     node, address = hanging.node, hanging.node.address
     other, third = hanging.other(), f"{IQN}-3"
     converge(real, maps.served(address, *SLOW, *other))

@@ -1,4 +1,4 @@
-"""What only a real kernel can show: sessions, kills in the middle, and the instant at which a mapping becomes writable."""
+"""Behaviour that only a real kernel shows: sessions, kills in the middle, and when a mapping is writable."""
 
 import json
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_a_scsi_device_is_passed_through(pair: tuple[Machine, Initiator], real: 
 def test_a_group_that_was_altered_by_hand_is_put_right(
     pair: tuple[Machine, Initiator], real: RealImplementation
 ) -> None:
-    """Neither may an initiator set a state that one node alone would know, nor does the kernel answer late."""
+    """Initiators can't set an ALUA state, and the kernel adds no delay to its answers."""
     real.file("/srv/a", maps.SIZE)
     wanted = full("a") | maps.only(*maps.grouped("a", lio_objects.Alua(TAG, AluaState.NON_OPTIMIZED)))
     converge(real, wanted)
@@ -63,7 +63,10 @@ def test_a_group_that_was_altered_by_hand_is_put_right(
 def test_what_was_put_beside_a_storage_object_is_seen(
     pair: tuple[Machine, Initiator], real: RealImplementation
 ) -> None:
-    """The link count of an HBA's directory in configfs is that of the storage objects in it, so one more is noticed, and one instead of it."""
+    """The link count of an HBA's configfs directory counts its storage objects.
+
+    So an added object is noticed, but not one that replaces another.
+    """
     real.file("/srv/a", maps.SIZE)
     converge(real, full("a"))
     hba = pair[0].run("echo /sys/kernel/config/target/core/fileio_*").stdout.strip()
@@ -78,7 +81,7 @@ def test_what_was_put_beside_a_storage_object_is_seen(
 
 
 def test_luns_are_made_and_removed_side_by_side(pair: tuple[Machine, Initiator]) -> None:
-    """Many at a time get numbers of their own; one that the kernel refuses costs itself only, and is made in the next pass."""
+    """Storage objects made in parallel get numbers of their own. A refused one is made in the next pass."""
     names, late = [f"lun{number}" for number in range(40)], ["late", "later", "last"]
     implementation = RealImplementation(pair[0], PARALLEL)
     pair[0].run(f"truncate -s {maps.SIZE} " + " ".join(f"/srv/{name}" for name in names + late))
@@ -127,7 +130,10 @@ def test_a_session_is_seen_with_its_address(
 def test_a_lun_0_that_is_not_mapped_answers(
     pair: tuple[Machine, Initiator], real: RealImplementation
 ) -> None:
-    """LIO is ready in its place and reads something else, so that no path checker notices; any other number is refused."""
+    """LIO answers in place of the device and reads other data, so no path checker notices.
+
+    Other numbers are refused.
+    """
     node, initiator = pair
     names = ("a", "b", "c")
     for name in names:
@@ -153,7 +159,7 @@ def test_a_lun_0_that_is_not_mapped_answers(
 def test_a_kill_at_any_operation_is_put_right(
     pair: tuple[Machine, Initiator], real: RealImplementation
 ) -> None:
-    """Killed before each single change of configfs, while making, changing or removing a map, the next pass leaves nothing to do."""
+    """Killed before any single change of configfs, the next pass leaves nothing to do."""
     for name in ("a", "b", "c"):
         real.file(f"/srv/{name}", 2 * maps.SIZE)
     kinds = (maps.block("slow", maps.SLOW), maps.lun("slow"), maps.mapped("slow", 9, read_only=True))

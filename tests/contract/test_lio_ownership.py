@@ -11,7 +11,7 @@ from lunmapd.core.planning.plan import plan
 
 
 def test_what_others_made_is_left_alone(implementation: Implementation) -> None:
-    """A target and a storage object of another tool are not among our objects and survive our coming and going."""
+    """A foreign target and storage object are not observed as our objects, and survive all our changes."""
     implementation.make_foreign()
     before = implementation.foreign()
     files(implementation, "a")
@@ -22,7 +22,7 @@ def test_what_others_made_is_left_alone(implementation: Implementation) -> None:
 
 
 def test_an_unmarked_target_is_ours_only_if_claimed(implementation: Implementation) -> None:
-    """A crash between mkdir and mark leaves an inert target: ours if recorded before, else somebody else's."""
+    """A crash between mkdir and mark leaves an inert target: ours if it was claimed before, else foreign."""
     implementation.half(TARGET)
     assert implementation.kernel.observe(frozenset()).foreign == {IQN}
     assert observed(implementation) == only(TARGET)

@@ -85,7 +85,7 @@ def test_a_number_is_mapped_once(implementation: Implementation) -> None:
 
 
 def test_a_port_id_is_taken_once_on_a_node(implementation: Implementation) -> None:
-    """Two enabled TPGs of one kernel can't have the same relative target port id, whatever their targets are."""
+    """Two enabled TPGs of one kernel can't have the same relative target port id, even in two targets."""
     converge(implementation, full())
     other = f"{IQN}-2"
     enabled = lio_objects.Enabled(other, TAG, TAG)
@@ -114,7 +114,7 @@ def test_a_missing_file_stops_only_what_stands_on_it(implementation: Implementat
 
 
 def test_a_short_file_is_not_exported(implementation: Implementation) -> None:
-    """A file shorter than the Lun would fail reads past its end, so it is refused; growing it later is refused too."""
+    """A file shorter than the Lun is refused, since reads past its end would fail; so is growing it later."""
     files(implementation, "a")
     assert attempt(implementation, Action.CREATE, maps.storage_object("a", SIZE + 512)) == "SizeMismatch"
     converge(implementation, full("a"))
@@ -125,7 +125,7 @@ def test_a_short_file_is_not_exported(implementation: Implementation) -> None:
 
 
 def test_a_short_device_is_not_exported(implementation: Implementation) -> None:
-    """A device with fewer bytes than the map says is not what is meant; one with as many, or more, is, and its size is seen."""
+    """A device with fewer bytes than the map declares is refused; one with as many or more shows its size."""
     size = implementation.size(DEVICE)
     assert attempt(implementation, Action.CREATE, maps.block("disk", DEVICE, size + 512)) == "SizeMismatch"
     assert observed(implementation) == {}

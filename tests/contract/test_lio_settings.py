@@ -41,7 +41,7 @@ def test_settings_are_changed_in_place(implementation: Implementation) -> None:
 
 
 def test_settings_of_the_map_are_set_and_go_back(implementation: Implementation) -> None:
-    """Attributes that the map sets are changed live; those that it sets no more go back to the kernel's default."""
+    """Attributes of the map are changed live; an attribute that leaves the map gets the kernel's default."""
     files(implementation, "a")
     bare = maps.storage_object("a")
     for item in (
@@ -61,7 +61,7 @@ def test_settings_of_the_map_are_set_and_go_back(implementation: Implementation)
 
 
 def test_what_initiators_have_read_is_set_before_the_export(implementation: Implementation) -> None:
-    """Vendor, product, block size and the like are there from the start; another value makes the storage object anew."""
+    """Vendor, product, block size and the like are set at creation; another value recreates the object."""
     files(implementation, "a")
     bare = maps.storage_object("a")
     for item in (
@@ -146,7 +146,7 @@ def test_a_port_id_is_changed_by_closing_the_tpg(implementation: Implementation)
 
 
 def test_an_unknown_attribute_is_reported(implementation: Implementation) -> None:
-    """An attribute that this kernel does not have is a condition of its own; no object is left without it, to be made anew at each try."""
+    """An attribute that this kernel lacks is a failure of its own; no pass recreates the object for it."""
     files(implementation, "a")
     bad = lio_objects.StorageObject("a", "fileio", "/srv/a", SIZE, "a" * 32, (("emulate_magic", "1"),))
     assert reasons(failures(apply(implementation, only(bad)))) == {

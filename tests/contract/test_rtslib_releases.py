@@ -1,4 +1,4 @@
-"""The releases of rtslib-fb that lunmapd supports, beside Debian 13's own, which all other contract tests use."""
+"""The supported releases of rtslib-fb, beside that of Debian 13 which all other contract tests use."""
 
 import hashlib
 import io
@@ -51,7 +51,7 @@ def implementation(request: pytest.FixtureRequest, machine: Machine) -> RealImpl
 
 
 def test_everything_is_made_changed_and_removed(implementation: RealImplementation) -> None:
-    """Each kind of object that goes through rtslib comes, changes in place and goes; its errors are understood."""
+    """Each kind of object that needs rtslib is made, updated and removed; rtslib's errors are understood."""
     for name in ("a", "b"):
         implementation.file(f"/srv/{name}", 2 * maps.SIZE)
     group = maps.grouped("b", lio_objects.Alua(TAG, AluaState.NON_OPTIMIZED))

@@ -1,4 +1,4 @@
-"""`make demo`: three storage nodes, an initiator and three ZooKeeper servers; everything that matters, step by step."""
+"""`make demo`: three storage nodes, an initiator and three ZooKeeper servers, shown step by step."""
 
 from __future__ import annotations
 

@@ -26,7 +26,10 @@ class CrashedError(Exception):
 
 
 class FakeLio:
-    """What `lunmapd.lio.worker.kernel.Kernel` is, without a kernel. The public attributes are the test's levers."""
+    """The methods of `lunmapd.lio.worker.kernel.Kernel`, without a kernel.
+
+    Tests set its public attributes.
+    """
 
     def __init__(self, features: AbstractSet[str] = frozenset({PORT_ID})) -> None:
         """Start with nothing configured."""

@@ -1,4 +1,4 @@
-"""The lab's command line: python -m lab VERB, with the verbs build, check, deb, debian, list, reap and shell."""
+"""The lab's commands: build, check, deb DIRECTORY, list, reap [LAB | --all], shell [LAB/]NAME [COMMAND]."""
 
 from __future__ import annotations
 

@@ -55,7 +55,10 @@ def extract(package: str, target: Path) -> None:
 
 
 def bootstrap(target: Path, suite: str, packages: Sequence[str], options: Sequence[str]) -> None:
-    """Make a tree of `suite` with `packages` in `target`; mmdebstrap's log goes beside it. Raises BuildFailed."""
+    """Make a tree of `suite` with `packages` in `target`, with mmdebstrap's log beside it.
+
+    Raises BuildFailed.
+    """
     if not shutil.which("mmdebstrap"):
         raise HostUnfit("mmdebstrap is missing: apt install mmdebstrap")
     reach = [f"--aptopt={line}" for line in settings()]

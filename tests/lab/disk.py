@@ -15,7 +15,10 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk that machines see as /dev/disk/lab/NAME; several at once only if it is `shared` (then it is synchronous)."""
+    """A disk at /dev/disk/lab/NAME of machines.
+
+    Several machines may have it only if it is `shared` (then it is synchronous).
+    """
 
     name: str
     path: Path

@@ -214,7 +214,7 @@ class Ensemble:
         self.wait(len(self.servers))
 
     def renew(self) -> None:
-        """Let every server lose its data and start anew, on a network and a disk that nothing is wrong with."""
+        """Let every server lose its data and start again, with its network and disk repaired."""
         self.kill()
         for number, server in enumerate(self.servers):
             server.wipe()

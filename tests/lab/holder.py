@@ -30,7 +30,7 @@ def bind(source: str, target: Path, *, writable: bool) -> None:
 
 
 def lay_out(root: Path, binds: list[list[str]], memory: str) -> None:
-    """Build the lab's view: the shared root, kernel interfaces, and under /lab what the machines boot from."""
+    """Build the lab's root: the shared root, kernel interfaces, and the boot files below /lab."""
     bind(str(root), root, writable=False)
     mount("--rbind", "/dev", str(root / "dev"))
     for directory in ("dev/shm", "run", "tmp", "lab"):

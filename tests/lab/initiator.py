@@ -125,7 +125,10 @@ class Initiator:
         ).stdout.splitlines()
 
     def chap(self, **settings: str) -> None:
-        """Set CHAP for all that was discovered: username, password, username_in, password_in; what is not given is unset."""
+        """Set CHAP for all discovered targets.
+
+        Keys: username, password, username_in, password_in; a missing one is unset.
+        """
         names = ("username", "password", "username_in", "password_in")
         values = {"authmethod": "CHAP" if settings else "None"} | {
             name: settings.get(name, "") for name in names
@@ -183,7 +186,7 @@ class Initiator:
         return pattern(self.machine, "verify", device, (seed, offset, length))
 
     def end_io(self) -> None:
-        """End what `verified_io` has begun and a failed test has not stopped: it would meddle with the next one's."""
+        """End the I/O that a failed test left running, so that it doesn't disturb the next test."""
         self.machine.run("while pkill -x lab-pattern; do sleep 0.1; done")
 
     def _node(self, verb: str, target: str | None, portal: str | None) -> None:

@@ -26,7 +26,7 @@ class Entry:
 
 
 def write(target: Path, root: Path, kernel: str, modules: Sequence[str], init: Path) -> None:
-    """Write an initramfs with busybox, `init`, and `modules` of `kernel` in loading order, all from `root`."""
+    """Write an initramfs of `root` with busybox, `init`, and `modules` of `kernel` in loading order."""
     entries = [Entry(name, stat.S_IFDIR | 0o755) for name in ("bin", "dev", "modules", "sandbox")]
     entries.append(Entry("bin/busybox", stat.S_IFREG | 0o755, (root / "usr/bin/busybox").read_bytes()))
     entries.append(Entry("init", stat.S_IFREG | 0o755, init.read_bytes()))

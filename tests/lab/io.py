@@ -48,7 +48,7 @@ class VerifiedIO:
         return self.command.poll() is None
 
     def stop(self, timeout: float = PATIENCE) -> Progress:
-        """Finish the current operation and return the final counts. Raises CommandTimeout if it never ends."""
+        """Finish the current operation and return the final counts. Raises CommandTimeout."""
         self.command.signal("TERM")
         self.command.wait(timeout)
         return self.progress
@@ -57,7 +57,10 @@ class VerifiedIO:
 def start_verified_io(
     machine: Machine, device: str, numbers: tuple[int, int, int], rest: float
 ) -> VerifiedIO:
-    """Write and read random blocks of (seed, offset, length) until stopped; each is compared with what was last written."""
+    """Write and read random blocks until stopped; each block read is compared with the last one written.
+
+    `numbers` are the seed, the offset and the length of the area, in bytes; `rest` is a pause in seconds.
+    """
     return VerifiedIO(machine.spawn([_PROGRAM, "loop", device, *map(str, (*numbers, rest))]))
 
 

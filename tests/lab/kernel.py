@@ -22,7 +22,10 @@ Trial = Callable[[Driver], str | None]
 
 
 def driver(trial: Trial) -> Driver:
-    """Return the driver named by LUNMAPD_LAB_DRIVER; without that, UML if it runs here, else QEMU. Raises HostUnfit."""
+    """Return the driver named by LUNMAPD_LAB_DRIVER, else UML if it runs here, else QEMU.
+
+    Raises HostUnfit.
+    """
     wanted = os.environ.get("LUNMAPD_LAB_DRIVER", "")
     if wanted not in {"", "uml", "qemu"}:
         raise HostUnfit(f"LUNMAPD_LAB_DRIVER={wanted}: there is no such driver (uml, qemu)")
@@ -37,7 +40,7 @@ def driver(trial: Trial) -> Driver:
 
 
 def _chosen(trial: Trial) -> Kernel | None:
-    """Return the first kernel that boots here, None if none does; tried only once for a processor and a root."""
+    """Return the first kernel that boots here, or None; tried once for each processor and root."""
     note = cache_directory() / "kernels" / f"choice-{_processor()}-{root().name}"
     if not note.exists():
         choice = next((name for name, kernel in _CANDIDATES.items() if _runs(kernel(), trial)), "none")

@@ -1,4 +1,4 @@
-"""The project, built from a working tree: a layer that machines see over the shared root, and the Debian package."""
+"""The project built from a working tree: a layer over the shared root, and the Debian package."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ install -D -m 644 -t /lab/build/out/usr/lib/systemd/system packaging/systemd/*.s
 
 
 def layer(tree: Path, root: Path) -> Path:
-    """Return a directory with the project of `tree` installed as under `/`; built once for each content. Raises BuildFailed."""
+    """Return a directory with the project of `tree` installed as below `/`. Raises BuildFailed.
+
+    It is built once for each content.
+    """
     return _built("layers", tree, (*_SOURCES, "packaging/systemd"), root, _INSTALL)
 
 
 def package(tree: Path) -> Path:
-    """Return the Debian package of `tree`, built in a Debian 13 and checked by lintian; once for each content.
+    """Return the Debian package of `tree`, built in a Debian 13 and checked by lintian.
 
     Raises BuildFailed.
     """

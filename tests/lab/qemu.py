@@ -44,7 +44,7 @@ class Qemu:
         return [Bind(self.boot, "/lab/kernel")]
 
     def command(self, spec: Spec) -> list[str]:
-        """Return the emulator's command line: no devices but those of the lab, the console on standard output."""
+        """Return the emulator's command line: only the devices of the lab, the console on standard output."""
         machine = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
         accelerator = (
             ["-accel", "kvm", "-cpu", "host"] if self.kvm else ["-accel", "tcg", "-cpu", "max,cx16=off"]

@@ -36,7 +36,10 @@ def capture(
     stdin: bytes | None = None,
     timeout: float = PATIENCE,
 ) -> tuple[int, bytes, bytes]:
-    """Run `argv` on the host; return status, stdout, stderr. Raises CommandTimeout (`shown` stands for argv)."""
+    """Run `argv` on the host; return status, stdout, stderr. Raises CommandTimeout.
+
+    `shown` replaces argv in messages.
+    """
     stdin_or_null: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
     options: dict[str, Any] = {"capture_output": True, "timeout": timeout, "start_new_session": True}
     try:

@@ -1,4 +1,7 @@
-"""Root file systems of Debian 13, each built once: the one that all machines share, read-only, the package's workshop, and the Vagrant box's."""
+"""Root file systems of Debian 13, each built once.
+
+They are the machines' shared read-only root, the package's workshop, and the root of the Vagrant box.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _ESSENTIAL = 'mkdir -p "$1/usr/share/man/man1"'
 
 
 def root(extra: str = "") -> Path:
-    """Return the root for this recipe; build it if it isn't there (about a minute). Raises BuildFailed, HostUnfit.
+    """Return the root for this recipe, built if it is missing. Raises BuildFailed, HostUnfit.
 
     With `extra`, also the packages of recipe/packages.EXTRA are in it.
     """
@@ -25,12 +28,12 @@ def root(extra: str = "") -> Path:
 
 
 def workshop() -> Path:
-    """Return the root in which the Debian package is built, with the packages of recipe/packages.build, as `root` does."""
+    """Return the root in which the Debian package is built, with recipe/packages.build, as `root` does."""
     return _root(["packages.build"], _RECIPE / "customize.build", "the package's workshop (Debian 13)")
 
 
 def box() -> Path:
-    """Return the root of the Vagrant box, with the packages of recipe/packages and packages.box, as `root` does."""
+    """Return the root of the Vagrant box, with recipe/packages and packages.box, as `root` does."""
     return _root(
         ["packages", "packages.box"], _RECIPE / "customize.box", "the Vagrant box's root (Debian 13)"
     )

@@ -61,7 +61,10 @@ class Process:
         self.alive = -1
 
     def pause(self) -> None:
-        """Stop the main process of the tree; return when each of its threads has: one that runs may go on until the processor is taken from it."""
+        """Stop the main process of the tree, and return when each of its threads has stopped.
+
+        A running thread may go on until it is preempted.
+        """
         self._signal(signal.SIGSTOP)
         wait_for(f"{self.name} stops", self._states, lambda seen: seen <= {"T"})
 

@@ -54,7 +54,7 @@ class Ssh:
         return self.sandbox.inside([*ssh, "-o", "ProxyCommand=false", self.place.mgmt_address, "--", script])
 
     def connect(self, seconds: float) -> None:
-        """Open the connection that later commands share, as a process of the lab. Raises CommandFailed, CommandTimeout."""
+        """Open the connection that later commands share. Raises CommandFailed, CommandTimeout."""
         deadline = time.monotonic() + seconds
         while True:
             try:

@@ -35,7 +35,7 @@ class Uml:
     slowness: float = 1.0
 
     def binds(self) -> Sequence[Bind]:
-        """Show the kernel and, where modprobe looks for them, its modules (in the sandbox and in the machines' root)."""
+        """Bind the kernel into the sandbox, and its modules also into the machines' root for modprobe."""
         places = ("/usr/lib/modules", "/lab/root/usr/lib/modules")
         return [Bind(self.kernel.programs, "/lab/kernel"), *(Bind(self.kernel.modules, p) for p in places)]
 

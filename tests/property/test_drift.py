@@ -56,7 +56,7 @@ def _additions(kernel: Objects) -> list[lio_objects.Object]:
 
 @st.composite
 def handled(draw: st.DrawFn, kernel: Objects) -> Objects:
-    """Draw a kernel after hands were at it: objects removed with all that stood on them, altered, and added."""
+    """Draw a kernel after manual changes: objects removed with their dependants, altered, and added."""
     names = sorted(kernel, key=str)
     some = (
         st.sets(st.sampled_from(names), min_size=1, max_size=3) if names else st.just(set[lio_objects.Key]())
@@ -132,7 +132,7 @@ def test_with_report_nothing_that_drifted_is_touched(site: Site, reported: set[s
 
 @given(sites(), REPORTED)
 def test_with_report_everything_of_a_change_of_the_map_is_done(site: Site, reported: set[str]) -> None:
-    """What the map adds, changes or takes away is as it says, but for what stands on something that is left."""
+    """Every change of the map is applied, except for dependants of drift that is left."""
     was, kernel, desired = site
     permitted = judge(plan(desired, kernel), desired, kernel, Known(was), reported)
     after = follow(kernel, permitted.steps)
@@ -144,7 +144,7 @@ def test_with_report_everything_of_a_change_of_the_map_is_done(site: Site, repor
 
 @given(sites())
 def test_a_hand_in_what_the_map_leaves_alone_is_drift(site: Site) -> None:
-    """Every difference of what the map wants as before is found, if the map does not make it anew; nothing else is."""
+    """Drift is every difference that the map doesn't explain, unless the map recreates the object."""
     was, kernel, desired = site
     found = find(plan(desired, kernel), desired, kernel, Known(was))
     for name in found:

@@ -30,7 +30,7 @@ def edited(draw: st.DrawFn) -> tuple[Lunmap, Lunmap]:
 
 @given(edited(), st.sampled_from(NODES))
 def test_no_edit_does_more_than_a_commit(maps: tuple[Lunmap, Lunmap], node: str) -> None:
-    """The map to go by is one that a commit could have made; no volume is put in place of another, and no file gets smaller."""
+    """The effective map could have been committed: no volume replaces another, and no file shrinks."""
     before, after = maps
     recorded = {f"luns/{name}": encode(lun) for name, lun in before.luns.items() if lun != after.luns[name]}
     judged = accept_edits(after, recorded)

@@ -1,4 +1,4 @@
-"""A node that goes by the change alone, while some objects fail or have drifted, comes to what whole passes come to."""
+"""Partial passes, with failing and drifted objects, lead to the same state as full passes."""
 
 import uuid
 from collections.abc import Sequence
@@ -138,7 +138,7 @@ def _told(
 def test_parts_beside_what_fails_are_as_good_as_whole_passes(
     case: Case, data: st.DataObject, *, by_hand: bool
 ) -> None:
-    """Kernel, failures, what is left and what is decided are the same after each map, whatever fails, and whatever hands did before."""
+    """With any failures and drift, kernel, failures, withheld steps and decisions are the same."""
     name, maps, failing = case
     with TemporaryDirectory() as place:
         parts, whole = (Node(name, Path(place), audit, failing) for audit in (AUDIT, 0.0))
@@ -168,7 +168,7 @@ def _made_anew(lunmap: Lunmap) -> Lunmap:
 
 @given(case=cases(), audit=st.sampled_from([0.0, AUDIT]))
 def test_what_failed_is_never_taken_for_drift(case: Case, audit: float) -> None:
-    """Where hands are only reported and there were none, everything is done as soon as nothing fails any more."""
+    """With `report` and without drift, everything is applied as soon as nothing fails any more."""
     name, maps, failing = case
     with TemporaryDirectory() as place:
         node = Node(name, Path(place), audit)
@@ -186,7 +186,7 @@ def test_what_failed_is_never_taken_for_drift(case: Case, audit: float) -> None:
 
 @given(case=cases(), steps=st.integers(0, 12), restarts=st.booleans())
 def test_what_a_crash_left_is_never_taken_for_drift(case: Case, steps: int, *, restarts: bool) -> None:
-    """A pass that was cut short anywhere is gone on with, by the same daemon or the next one, also where hands are only reported."""
+    """An interrupted pass is completed by the same daemon or the next one, also with `report`."""
     name, maps, _ = case
     with TemporaryDirectory() as place:
         node = Node(name, Path(place), AUDIT)
@@ -204,7 +204,7 @@ def test_what_a_crash_left_is_never_taken_for_drift(case: Case, steps: int, *, r
 def test_a_repair_that_was_cut_short_is_gone_on_with(
     case: Case, steps: int, report: set[str], data: st.DataObject, *, restarts: bool
 ) -> None:
-    """What lunmapd took away itself to put right what hands did is made again, and what hands did to the rest stays."""
+    """Objects that lunmapd removed to repair drift are made again, and other drift stays."""
     name, maps, _ = case
     with TemporaryDirectory() as place:
         straight, crashed = (Node(name, Path(place), 0.0) for _ in range(2))

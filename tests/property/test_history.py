@@ -24,7 +24,7 @@ def history(maps: list[Lunmap]) -> list[Revision]:
 
 @given(st.lists(lunmaps(), min_size=1, max_size=4))
 def test_revisions_put_together_lead_there_and_back(maps: list[Lunmap]) -> None:
-    """All revisions as one change lead from the first map to the last, and their inverse back, in content and in digest."""
+    """All revisions merged lead from the first map to the last, and their inverse back, with the digests."""
     newer = history(maps)
     found = span_of(len(newer), newer)
     assert found.oldest == 1

@@ -106,7 +106,7 @@ def documents(draw: st.DrawFn) -> tuple[Lunmap, dict[str, str]]:
 
 @given(documents(), lunmaps(), st.sampled_from(NODES))
 def test_no_document_ends_a_pass(read: tuple[Lunmap, dict[str, str]], before: Lunmap, node: str) -> None:
-    """The rules find sentences for whatever can be decoded, and a node plans for the rest, from any map before."""
+    """The rules accept any decodable document, and a node plans for the rest, from any map before."""
     lunmap, unreadable = read
     for found in (rules.problems(lunmap), rules.faults(lunmap), rules.warnings(lunmap)):
         assert all(str(problem) for problem in found)
@@ -124,7 +124,7 @@ def test_no_document_ends_a_pass(read: tuple[Lunmap, dict[str, str]], before: Lu
 
 
 def test_a_document_of_a_thousand_times_the_same_is_judged_at_once() -> None:
-    """What is given again and again is told for each time, at a cost that goes with how often, not with its square."""
+    """Repeated values are reported for each repetition, at a cost linear in their number."""
     names = b"[" + b",".join([b'""'] * 200_000) + b"]"
     group = decode(b'{"initiators": ' + names + b"}", SECTIONS["groups"])
     lunmap = msgspec.structs.replace(EMPTY_MAP, groups={"g": group})

@@ -1,4 +1,4 @@
-"""The law of the journal: whatever happens to its bytes, it tells what was written, in order, or that it is damaged."""
+"""The law of the journal: whatever happens to its bytes, it returns the entries in order, or damage."""
 
 import tempfile
 from pathlib import Path
@@ -88,7 +88,7 @@ def histories(draw: st.DrawFn) -> list[Snapshot]:
 
 @given(histories(), st.data())
 def test_a_damaged_snapshot_never_gives_another_map(states: list[Snapshot], data: st.DataObject) -> None:
-    """After any cut, flip or replacement of its bytes a snapshot is a map that was read, or it is said to be damaged."""
+    """After any cut, flip or replacement of its bytes, a snapshot is a map that was read, or damaged."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name, FILE)
         local = LocalSnapshot(path.parent)

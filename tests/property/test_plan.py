@@ -45,7 +45,7 @@ def test_nothing_to_do_when_equal(objects: Objects) -> None:
 
 @given(lunmaps(), st.sampled_from(NODES), kernels())
 def test_following_the_plan_reaches_the_desired(lunmap: Lunmap, node: str, observed: Objects) -> None:
-    """Applied in its order, each step being one that the kernel accepts, the plan gives exactly the desired objects."""
+    """Applied in its order, with steps that a kernel accepts, the plan gives exactly the desired objects."""
     desired = project_map(lunmap, node, {PORT_ID})
     assert strictly(observed, plan(desired, observed)) == desired
 
@@ -63,7 +63,7 @@ def test_a_crash_anywhere_then_another_map_converges(
 
 @given(lunmaps(), st.sampled_from(NODES))
 def test_what_is_projected_stands(lunmap: Lunmap, node: str) -> None:
-    """Every parent of a projected object is projected too, so a valid map can always be built from nothing."""
+    """Every parent of a projected object is projected too, so a valid map can be built from nothing."""
     desired = project_map(lunmap, node)
     assert all(parent in desired for item in desired.values() for parent in lio_objects.parents_of(item))
 

@@ -60,7 +60,7 @@ def test_following_a_change_is_as_good_as_looking_at_everything(
 
 @given(lunmaps(), lunmaps(), st.sampled_from(NODES))
 def test_any_other_map_is_followed_rightly_or_not_at_all(before: Lunmap, after: Lunmap, node: str) -> None:
-    """A map that has nothing to do with the one before is left to a whole pass, unless the change can be told."""
+    """A map unrelated to the one before needs a full pass, unless the delta is known."""
     view = DesiredView(before, node, VAULT, frozenset(), wanted(before, node))
     part = view.delta_to(after)
     if isinstance(part, Delta):

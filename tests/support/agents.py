@@ -43,7 +43,7 @@ Clock = Callable[[], float]
 
 
 class Nodes:
-    """Makes agents of node n1 on one kernel and one state directory: each is a daemon that was started again."""
+    """Makes agents of node n1 on one kernel and one state directory: each is a restarted daemon."""
 
     def __init__(self, session: Session, kernel: FakeLio, directory: Path) -> None:
         self.kernel = kernel

@@ -94,7 +94,7 @@ class StorageNode:
         return self.machine.name
 
     def configure(self, hosts: str, more: str = "") -> None:
-        """Write the settings, with `more` lines, give the machine an id of its own, and make the example map's backings."""
+        """Write the settings with `more` lines, a machine id, and the backings of the example map."""
         identity = hashlib.md5(self.name.encode(), usedforsecurity=False).hexdigest()
         self.machine.put("/etc/machine-id", identity + "\n")
         self.machine.put(SETTINGS, settings(self.name, hosts) + more)
@@ -109,7 +109,7 @@ class StorageNode:
         self.machine.run(f"pid=$(cat {PID}); kill -{signal} $pid; {_ENDED}", timeout=PATIENCE)
 
     def restore(self, hosts: str, more: str = "") -> None:
-        """Let it run with the settings that `configure` writes, whatever has become of the machine and its daemon."""
+        """Let the machine and its daemon run with the settings of `configure`, in whatever state they are."""
         if not self.machine.running():
             self.machine.start()
         told = self.machine.run(f"kill -CONT $(cat {PID}) && cat {SETTINGS}", check=False)
@@ -134,7 +134,7 @@ class StorageNode:
         return "InitiatorName" in self.machine.run(told).stdout
 
     def lio(self) -> str:
-        """Return all of LIO's objects and links in configfs, one a line, with the settings that lunmapd manages."""
+        """Return LIO's objects and links in configfs, one a line, without statistics."""
         return self.machine.run(
             "cd /sys/kernel/config/target && find core iscsi -mindepth 1 \\( -type d -o -type l \\) "
             "-not -path '*/statistics*' -not -path '*/fabric_statistics*' -printf '%p %l\\n' | sort"
@@ -164,7 +164,7 @@ class Cluster:
         return "\n".join(line for line in text.splitlines() if not line.startswith("  n3:")) + "\n"
 
     def paths(self, wwid: str, *nodes: StorageNode) -> Map:
-        """Wait until the initiator has the volume by a usable path through each of these nodes and no other one, and return its map.
+        """Wait until the initiator has a usable path through exactly these nodes, and return its map.
 
         Without nodes named it is all of them. The number alone would not tell which: a node's path is usable
         for some seconds after its end, and another one's not yet.
@@ -181,7 +181,7 @@ class Cluster:
         return self.ctl("status", expect=None).status == 0
 
     def restore(self, text: str, more: str = "") -> None:
-        """Bring about what a test begins with, whatever one before has left: all run with `more` settings, and as this map says."""
+        """Restore the start of a test: all run with `more` settings, and the map is applied."""
         self.ensemble.start()
         for node in self.nodes:
             node.restore(self.ensemble.hosts, more)

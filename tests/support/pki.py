@@ -43,7 +43,7 @@ class Authority:
     def issue(
         self, name: str, places: Sequence[str] = (), *, days: int = 30, password: str | None = None
     ) -> Pair:
-        """Issue a certificate for CN=`name`, good at the addresses and names `places`, for `days` from yesterday."""
+        """Issue a certificate for CN=`name` and the hosts `places`, for `days` from yesterday."""
         key = ec.generate_private_key(ec.SECP256R1())
         built = self._builder(_name(name), key.public_key(), days * _DAY)
         built = built.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -1,4 +1,4 @@
-"""A plain ZooKeeper client on the tree of a session, as zkCli would be used: what lunmapd does not do itself."""
+"""A plain ZooKeeper client on the tree of a session, for changes that lunmapd itself never makes."""
 
 from typing import Self
 

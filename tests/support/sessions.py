@@ -29,7 +29,7 @@ def expire(session: Session) -> None:
 
 
 def at_last(call: Callable[[], T]) -> T:
-    """Return what a call gives, made again as long as a session with a short deadline has not found its server."""
+    """Repeat a call until a session with a short deadline has reached its server, and return the result."""
     until = time.monotonic() + PATIENCE
     while True:
         try:

@@ -159,7 +159,7 @@ def _storage_objects() -> st.SearchStrategy[lio_objects.Object]:
 
 @st.composite
 def kernels(draw: st.DrawFn) -> dict[lio_objects.Key, lio_objects.Object]:
-    """Draw our objects in a kernel: any set that stands, with leftovers and settings that somebody changed."""
+    """Draw our objects in a kernel: any consistent set, with leftovers and manually changed settings."""
     items: list[lio_objects.Object] = draw(
         st.lists(_storage_objects(), max_size=4, unique_by=lio_objects.key_of)
     )

@@ -10,7 +10,7 @@ _ROOT = "/sys/kernel/config/target/"
 
 
 class _Killer:
-    """Counts the files of configfs that are opened to be written, and ends the process with the one whose turn it is."""
+    """Counts the configfs files that are opened for writing, and ends the process at a chosen one."""
 
     def __init__(self, number: int) -> None:
         self._left = number

@@ -1,4 +1,4 @@
-"""Runs in the storage node: makes a target as another tool would, and shows every file of it. Bare configfs, for it is the judge."""
+"""Runs in the storage node: makes a foreign target, and shows every file of it, with configfs alone."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ HOST = "iqn.2026-01.org.example:host1"
 
 
 def make(address: str) -> None:
-    """Make a storage object with settings of its own, and a target that serves it with CHAP on the portal that ours have too."""
+    """Make a storage object with its own settings, and a target with CHAP for it on the common portal."""
     acl = TPG / "acls" / HOST
     portal = TPG / f"np/{address}:3260"
     for directory in (DEVICE.parent, DEVICE, TARGET.parent, TARGET, TPG, TPG / "lun/lun_4", portal):

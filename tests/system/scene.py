@@ -1,4 +1,4 @@
-"""A cluster that serves an initiator's verified I/O while its map is changed: what is predicted, and what the initiator notices."""
+"""A cluster that serves verified I/O while its map is changed: predictions, and the initiator's view."""
 
 import base64
 import hashlib
@@ -56,7 +56,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Noticed:
-    """The initiator's sessions, each with the count of unit attentions so far, and the addresses through which LUN 1 is written."""
+    """The initiator's sessions with unit attention counts, and the addresses that write LUN 1."""
 
     attentions: Mapping[Login, int]
     written: frozenset[str]
@@ -94,7 +94,7 @@ class Prediction:
 
 
 class Scene:
-    """Two nodes; the initiator writes to LUN 0 of the common target through n1 alone, and over both by multipath.
+    """Two nodes under I/O: on LUN 0 of the common target through n1 alone, and over both by multipath.
 
     In the text of the map ADDRESS1 and ADDRESS2 are the nodes', and passwords are in the clear.
     """
@@ -120,7 +120,7 @@ class Scene:
         )
 
     def restore(self, told: Mapping[str, int]) -> None:
-        """Bring about what a test begins with, whatever one before has left: map, sessions, what is told of them, and I/O."""
+        """Restore the start of a test: map, sessions, reported sessions, and I/O."""
         for node in self.cluster.nodes:
             node.machine.run(f"kill -CONT $(cat {PID})")
         revision = self._client.apply(self.map(), Note(shrink=_FILES))
@@ -163,7 +163,7 @@ class Scene:
         self._client.wait_applied(revision.revision, PATIENCE)
 
     def plan(self, number: int, lunmap: Lunmap) -> str:
-        """Commit a map while the daemon of a node sleeps, and return what `lunmapd plan -o json` says there before it is applied."""
+        """Commit a map while a node's daemon is stopped, and return its `lunmapd plan -o json`."""
         machine = self.node(number).machine
         machine.run(f"kill -STOP $(cat {PID})")
         revision = self._client.apply(lunmap)

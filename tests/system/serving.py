@@ -58,7 +58,7 @@ def _volume(site: Site) -> list[Map]:
 
 @contextmanager
 def undisturbed(site: Site) -> Iterator[None]:
-    """Keep verified I/O going on a LUN of the node meanwhile; it must see no error, and LIO be the same afterwards."""
+    """Keep verified I/O going on a LUN: it must see no error, and LIO must be the same afterwards."""
     before = site.node.lio()
     device = wait_for("the multipath map of db1", lambda: _volume(site), bool)[0].device
     site.initiator.machine.run(f"until [ -b {device} ]; do sleep 0.1; done")

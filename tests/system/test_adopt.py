@@ -58,7 +58,10 @@ def targetcli_cluster(lab: Lab) -> Cluster:
 
 
 def test_a_target_of_another_tool_is_taken_over_under_io(targetcli_cluster: Cluster) -> None:
-    """Its map is printed, committed, proved by an empty plan and taken over; no session and no I/O notices, and then it is ours."""
+    """The printed map is committed, its plan is empty, and it is taken over.
+
+    No session and no I/O notices.
+    """
     (node,) = targetcli_cluster.nodes
     node.machine.run("truncate -s 64M /srv/logs.img")
     node.machine.run("targetcli", input=_MADE)
@@ -99,7 +102,7 @@ def test_a_target_of_another_tool_is_taken_over_under_io(targetcli_cluster: Clus
 
 
 def started_io(cluster: Cluster, target: str) -> VerifiedIO:
-    """Start I/O on LUN 0 of a target: the kernel tells of its disk, and udev names it, some time after the login."""
+    """Start I/O on LUN 0 of a target, once the kernel and udev have named its disk after the login."""
     disk = f"/dev/disk/by-path/ip-{cluster.nodes[0].machine.address}:3260-iscsi-{target}-lun-0"
     machine = cluster.initiator.machine
     wait_until("the disk is there", lambda: machine.run(f"[ -b {disk} ]", check=False).status == 0)
@@ -109,7 +112,7 @@ def started_io(cluster: Cluster, target: str) -> VerifiedIO:
 
 
 def _contest(cluster: Cluster) -> None:
-    """See that the node tells of a targetctl that would restore the target from what targetcli has saved, until it is masked."""
+    """Assert that the node reports a targetctl that would restore the target, until its unit is masked."""
     machine = cluster.nodes[0].machine
     machine.run(
         f"mkdir -p {LINKS}/multi-user.target.wants; ln -s /usr/lib/systemd/system/{UNIT} {LINKS}/multi-user.target.wants/"
@@ -120,7 +123,7 @@ def _contest(cluster: Cluster) -> None:
 
 
 def test_a_taking_over_that_is_killed_is_done_again(targetcli_cluster: Cluster, tmp_path: Path) -> None:
-    """With CHAP sealed into the map, killed between any two marks, and with a daemon in between: no session notices, and then all is ours."""
+    """With sealed CHAP, killed between any two marks and with a daemon in between, no session notices."""
     (node,) = targetcli_cluster.nodes
     key = tmp_path / "secrets.key"
     targetcli_cluster.ctl("secret", "--key-file", str(key), "new-key")

@@ -1,4 +1,4 @@
-"""Every kind of change under verified I/O: what `lunmapd plan` says beforehand is what the initiator notices, and no more."""
+"""Every kind of change under verified I/O: the initiator notices exactly the prediction of `plan`."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -151,7 +151,7 @@ def scene(busy_scene: Scene) -> Scene:
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_a_change_is_noticed_as_predicted(scene: Scene, change: Change) -> None:
-    """The class that the plan tells beforehand is true there and back: for sessions, for the LUN concerned, and for all other I/O."""
+    """The predicted class is right there and back: for sessions, the changed LUN, and all other I/O."""
     before, base = scene.notice(), scene.map()
     there = scene.map((change.old, change.new))
     assert scene.predict(change.node, there) == Prediction(change.there, change.drops)
@@ -175,7 +175,7 @@ def test_a_change_is_noticed_as_predicted(scene: Scene, change: Change) -> None:
 
 
 def test_the_plan_command_says_the_same(scene: Scene) -> None:
-    """`lunmapd plan` names the steps, their classes and who notices, as the prediction did before the commit."""
+    """`lunmapd plan` names steps, classes and affected initiators, like the prediction."""
     change, before = CHANGES["a node is drained"], scene.notice()
     there = scene.map((change.old, change.new))
     predicted = [
@@ -200,7 +200,7 @@ def test_the_plan_command_says_the_same(scene: Scene) -> None:
 
 
 def test_quiet_changes_are_noticed_by_nobody(scene: Scene) -> None:
-    """Each is predicted to be so by itself, there and back; made all together, they cause no unit attention and end no session."""
+    """Each change is predicted to be silent; all together cause no unit attention and end no session."""
     before, base, there = scene.notice(), scene.map(), scene.map(*QUIET.values())
     quiet = Prediction("none")
     assert {name: scene.predict(1, scene.map(edit)) for name, edit in QUIET.items()} == dict.fromkeys(
@@ -217,7 +217,7 @@ def test_quiet_changes_are_noticed_by_nobody(scene: Scene) -> None:
 
 
 def test_what_initiators_have_read_changes_while_it_is_unmapped(scene: Scene) -> None:
-    """It is refused for a Lun that is mapped; unmapped, changed and mapped again, it is read anew, and nobody else notices."""
+    """It is refused for a mapped Lun; unmapped, changed and mapped again, it is read again by nobody else."""
     before, settings = scene.notice(), ("    product: another\n", "    attributes: {queue_depth: 16}\n")
     for setting in settings:
         with pytest.raises(InvalidInputError, match="unmap the Lun first"):

@@ -36,7 +36,10 @@ def refused(cluster: Cluster, **chap: str) -> bool:
 
 
 def test_only_who_knows_the_password_gets_in(one_node: Cluster, tmp_path: Path) -> None:
-    """CHAP and mutual CHAP let in who knows the passwords and nobody else; a node without the key is told in advance."""
+    """Only initiators with the passwords log in with CHAP and mutual CHAP.
+
+    A node without the key is reported.
+    """
     key_file, (node,) = tmp_path / "secrets.key", one_node.nodes
 
     def secret(*args: str, word: str = "", expect: int | None = 0) -> int:

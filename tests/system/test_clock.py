@@ -13,7 +13,7 @@ pytestmark = pytest.mark.kernel
 
 
 def test_a_clock_that_jumps_costs_no_session(lab: Lab) -> None:
-    """Set back or ahead, the clock changes nothing: a node at rest keeps its session, and follows the map as before."""
+    """Set back or ahead, the clock changes nothing: a node keeps its session and follows the map."""
     ensemble = lab.ensemble(1, start=False)
     node = StorageNode(lab.machine("n1", start=False))
     lab.start(ensemble, node.machine)

@@ -46,7 +46,7 @@ _INTERFACE = (
 
 @dataclass(frozen=True)
 class Site:
-    """A cluster of one node, every byte of another tool's target as it was before lunmapd did anything, and the keys of our secrets.
+    """A cluster of one node, every byte of a foreign target before lunmapd ran, and the keys of our secrets.
 
     The password of HOST is sealed with the `good` key, that of BAD with the `lost` one.
     """
@@ -72,7 +72,10 @@ class Site:
         return {int(number): disk for number, disk in map(str.split, lines)}
 
     def await_disks(self, numbers: AbstractSet[int]) -> None:
-        """Wait until these can be read and no other one; the kernel looks at a new disk beside what has told of it."""
+        """Wait until exactly these LUNs can be read.
+
+        The kernel probes a new disk after it has announced it.
+        """
         wait_until(f"the disks can be read: {numbers}", lambda: self.disks().keys() == numbers)
 
 
@@ -85,7 +88,7 @@ def _lun(number: int, more: str = "", *, mapped: bool = True) -> str:
 
 @pytest.fixture(scope="module")
 def foreign_node(one_node: Cluster) -> tuple[Cluster, dict[str, str]]:
-    """Give a node with a foreign target, that target's content, and an initiator without multipath and udev."""
+    """Give a node with a foreign target, its content, and an initiator without multipath and udev."""
     one_node.initiator.machine.run(_ALONE)
     foreign(one_node, "make")
     return one_node, json.loads(foreign(one_node, "show"))
@@ -133,7 +136,10 @@ def secret(ctl: Ctl, file: Path, *words: str, word: str = "") -> None:
 
 
 def test_three_bad_luns_harm_no_other_and_are_mended(site: Site) -> None:
-    """47 of 50 serve while a device, a secret's key and an attribute are wrong; each is named with its reason, mended, and served."""
+    """47 of 50 LUNs serve while a device, a secret's key and an attribute are wrong.
+
+    Each is named with its reason, and served once it is mended.
+    """
     cluster, (node,) = site.cluster, site.cluster.nodes
     node.machine.put(KEYS, site.good, mode=0o600)
     cluster.ctl.apply(site.map(unfit=UNFIT), wait=None)
@@ -170,7 +176,10 @@ def test_three_bad_luns_harm_no_other_and_are_mended(site: Site) -> None:
 
 
 def test_another_tools_target_is_as_it_was_byte_for_byte(site: Site) -> None:
-    """Ours come on the same portal, clash, change and go again; each file of theirs has the content that it had, and it serves."""
+    """Our target comes, clashes, changes and goes on the same portal.
+
+    Every file of the foreign one is unchanged.
+    """
     cluster = site.cluster
     (node,) = cluster.nodes
     node.machine.put(KEYS, site.good + site.lost, mode=0o600)

@@ -48,7 +48,7 @@ def cluster(two_nodes: Cluster) -> Iterator[Cluster]:
 
 
 def sessions(cluster: Cluster) -> list[tuple[int, str]]:
-    """Return the initiator's sessions by id and state: a session that was dropped comes back with another id or state."""
+    """Return the initiator's sessions by id and state; a session that was dropped comes back with others."""
     return [(session.sid, session.state) for session in cluster.initiator.sessions()]
 
 
@@ -75,7 +75,7 @@ def disks(cluster: Cluster, number: int) -> list[str]:
 
 
 def test_what_is_written_on_one_path_is_read_on_the_other(cluster: Cluster) -> None:
-    """A Lun committed to ZooKeeper is one volume with a path through each node, and its data are the same on both."""
+    """A committed Lun is one volume with a path through each node, and its data are the same on both."""
     cluster.login()
     one, other = cluster.paths(DB1).paths
     assert {one.address, other.address} == {node.machine.address for node in cluster.nodes}
@@ -114,7 +114,7 @@ def used_first(cluster: Cluster) -> set[str]:
 
 
 def test_the_preferred_node_is_used_and_can_change_under_io(cluster: Cluster) -> None:
-    """Initiators learn by ALUA which node to use, and when the map prefers another one, without an error or a new login."""
+    """Initiators learn the preferred node by ALUA, also after a change, without an error or a new login."""
     one, other = cluster.nodes
     cluster.ctl.apply(preferring(cluster, one))
     cluster.login()
@@ -133,7 +133,7 @@ def test_the_preferred_node_is_used_and_can_change_under_io(cluster: Cluster) ->
 
 
 def test_a_late_device_is_exported_when_it_comes(cluster: Cluster) -> None:
-    """A device that is missed is served as soon as the kernel tells of it, though no retry is due for an hour."""
+    """A missing device is served as soon as the kernel announces it, though no retry is due for an hour."""
     node = cluster.nodes[1]
     patient = settings(node.name, cluster.ensemble.hosts).replace("retry: 1", "retry: 3600")
     reload(node, patient.replace("resync: 10", "resync: 3600"))
@@ -149,7 +149,7 @@ def test_a_late_device_is_exported_when_it_comes(cluster: Cluster) -> None:
 
 
 def test_a_plan_is_told_and_not_done(cluster: Cluster) -> None:
-    """`lunmapd plan` names each step and who would notice it, beside the daemon or without it, and changes nothing."""
+    """`lunmapd plan` names steps and affected initiators, with and without a daemon; nothing changes."""
     node = cluster.nodes[1]
     cluster.login()
     cluster.paths(DB1)
@@ -205,7 +205,7 @@ def test_an_initiator_that_is_not_in_the_map_sees_nothing(cluster: Cluster) -> N
 
 
 def by_hand(node: StorageNode) -> None:
-    """Do in configfs what somebody could do with targetcli: unmap LUN 0, add a portal, open the TPG, set a parameter."""
+    """Unmap LUN 0, add a portal, open the TPG and set a parameter, as an admin with targetcli might."""
     tpg = f"/sys/kernel/config/target/iscsi/{SAN}/tpgt_2"
     node.machine.run(
         f"set -e; cd {tpg}; find acls/{HOST}/lun_0 -type l -delete; rmdir acls/{HOST}/lun_0; mkdir np/127.0.0.1:3261; "
@@ -214,7 +214,7 @@ def by_hand(node: StorageNode) -> None:
 
 
 def kept(node: StorageNode) -> str:
-    """Return how what was done by hand looks now: who is let in, the parameter, and which of LUN 0 and the portal are there."""
+    """Return the manual changes: who may log in, the parameter, and whether LUN 0 and portal exist."""
     tpg = f"/sys/kernel/config/target/iscsi/{SAN}/tpgt_2"
     return node.machine.run(
         f"cd {tpg}; cat attrib/generate_node_acls param/DefaultTime2Wait; ls -d acls/{HOST}/lun_0 np/127.0.0.1:3261 2>&-",
@@ -229,7 +229,10 @@ def failing(cluster: Cluster, node: StorageNode) -> tuple[int, int]:
 
 
 def test_what_a_hand_changed_is_reported_and_then_repaired(cluster: Cluster) -> None:
-    """With `drift: report` it stays, over a restart, while the map is carried out and nobody is let in; then it is put right, and told."""
+    """With `drift: report` drift stays over a restart while the map is applied.
+
+    With `repair` it is repaired.
+    """
     node, left = cluster.nodes[1], "0\n7\nnp/127.0.0.1:3261\n"
     usual = settings(node.name, cluster.ensemble.hosts)
     reload(node, f"{usual}drift: report\n")
@@ -269,7 +272,7 @@ def test_what_a_hand_changed_is_reported_and_then_repaired(cluster: Cluster) -> 
 
 
 def test_a_second_apply_and_a_restart_change_nothing(cluster: Cluster) -> None:
-    """Applying the same file makes no revision, and restarting a daemon leaves every object of LIO as it was."""
+    """Applying the same file makes no revision, and restarting a daemon leaves every LIO object as it was."""
     node = cluster.nodes[0]
     revision, before = cluster.ctl.status()["revision"], node.lio()
     assert cluster.ctl.apply(cluster.for_two()).out.startswith("nothing to change")
@@ -285,7 +288,10 @@ def test_a_second_apply_and_a_restart_change_nothing(cluster: Cluster) -> None:
 
 
 def test_moving_and_unmapping_and_removing(cluster: Cluster) -> None:
-    """A LUN moves to another number, loses its mapping, and goes; another LUN's sessions and data don't notice."""
+    """A LUN moves to another number, loses its mapping, and goes.
+
+    Other LUNs' sessions and data don't notice.
+    """
     cluster.login()
     other = cluster.paths(LOGS)
     before = sessions(cluster)
@@ -329,7 +335,7 @@ def test_stopping_and_killing_the_daemon_harms_no_io(cluster: Cluster) -> None:
 
 
 def test_losing_zookeeper_harms_no_io(cluster: Cluster) -> None:
-    """With every ZooKeeper server dead for longer than a session, LIO and its sessions stay, and the nodes come back."""
+    """With all ZooKeeper servers dead for longer than a session, LIO's sessions stay, and nodes return."""
     cluster.login()
     io = cluster.initiator.verified_io(cluster.paths(DB1).device, offset=MIB)
     before, objects = sessions(cluster), [node.lio() for node in cluster.nodes]
@@ -349,7 +355,7 @@ def test_losing_zookeeper_harms_no_io(cluster: Cluster) -> None:
 
 
 def test_a_dead_node_is_seen_and_catches_up(cluster: Cluster) -> None:
-    """A node that dies is shown dead while the I/O goes on over the other, and has the newest map when it returns."""
+    """A dead node is shown dead while the I/O uses the other one, and has the newest map when it returns."""
     cluster.login()
     io = cluster.initiator.verified_io(cluster.paths(DB1).device, offset=MIB)
     node = cluster.nodes[1]
@@ -369,7 +375,7 @@ def test_a_dead_node_is_seen_and_catches_up(cluster: Cluster) -> None:
 
 
 def test_a_missing_device_harms_only_its_lun(cluster: Cluster) -> None:
-    """A Lun without its device is reported by name; the others are served, and it too as soon as the device is there."""
+    """A Lun without its device is reported by name; it is served as soon as the device is there."""
     node = cluster.nodes[0]
     text = cluster.for_two().replace("/srv/scratch.img", "/srv/later.img")
     cluster.ctl.apply(text, wait=None)
@@ -408,7 +414,10 @@ def test_targets_of_other_tools_are_left_alone(cluster: Cluster) -> None:
 
 
 def test_one_pass_and_its_exit_codes(cluster: Cluster) -> None:
-    """`lunmapd --once` is 0 when all is applied, 6 when something fails, 5 without ZooKeeper; --check-config is 0 or 3."""
+    """`lunmapd --once` exits with 0 (applied), 6 (failures) or 5 (no ZooKeeper).
+
+    --check-config with 0 or 3.
+    """
     node = cluster.nodes[0]
     node.stop()
     assert node.once() == 0

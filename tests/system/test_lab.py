@@ -156,7 +156,7 @@ def test_a_machine_with_systemd_runs_units(lab: Lab) -> None:
 
 
 def test_an_ensemble_goes_on_when_its_leader_dies(lab: Lab) -> None:
-    """Two of three servers elect a new leader, test code on the host reaches it, and the old one comes back."""
+    """Two of three servers elect a new leader that the host reaches, and the old one comes back."""
     ensemble = lab.ensemble(3)
     old = ensemble.leader
     old.kill()
@@ -169,7 +169,7 @@ def test_an_ensemble_goes_on_when_its_leader_dies(lab: Lab) -> None:
 
 
 def test_a_paused_server_is_still_at_once(lab: Lab) -> None:
-    """When a pause returns no thread of the server runs any more, however busy the machine is; then it goes on where it was."""
+    """After `pause` returns no thread of the server runs, however busy the machine is; then it goes on."""
     (server,) = lab.ensemble().servers
     for _ in range(5):
         server.pause()

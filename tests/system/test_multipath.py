@@ -25,7 +25,7 @@ def _logged_in(lab: Lab) -> tuple[Machine, Machine, Initiator]:
 
 
 def test_io_survives_the_death_of_a_node(lab: Lab) -> None:
-    """One volume through two nodes is one map with two paths, and no I/O is lost when a node dies and returns."""
+    """One volume through two nodes is one map with two paths; no I/O is lost when a node dies and returns."""
     a, b, initiator = _logged_in(lab)
     device = initiator.wait_multipaths(_both_paths)[0].device
     assert initiator.write_pattern(device, 7, 0, 1 << 20).errors == 0

@@ -1,4 +1,4 @@
-"""Steps that would disturb an initiator are held on real nodes, under its I/O, and go on when it can bear them."""
+"""Steps that would disturb an initiator are held on real nodes under its I/O, until they are allowed."""
 
 import json
 from functools import partial
@@ -45,7 +45,7 @@ def _without(cluster: Cluster, *nodes: int) -> str:
 
 
 def test_the_last_way_to_the_data_is_held_until_there_is_another(cluster: Cluster) -> None:
-    """One node may be drained and the other one not, until the initiator is back at the first; no I/O is lost over all this."""
+    """One node may be drained and the other not, until the initiator is back at the first; no I/O is lost."""
     first, second = cluster.nodes
     io = cluster.initiator.verified_io(cluster.paths(WWID).device, offset=1 << 20)
     cluster.ctl.apply(_without(cluster, 1))
@@ -72,7 +72,7 @@ def test_the_last_way_to_the_data_is_held_until_there_is_another(cluster: Cluste
 
 
 def test_a_lun_in_use_is_unmapped_by_an_override_only(cluster: Cluster) -> None:
-    """It stays as long as somebody uses it, and goes on all nodes once somebody has said so; sessions and other LUNs stay."""
+    """A removal is held while the LUN is in use, and done on all nodes after an override; other LUNs stay."""
     sessions = cluster.initiator.sessions()
     first, rest = cluster.for_two().split("  logs:\n", 1)
     less = first + rest[rest.index("  scratch:\n") :]

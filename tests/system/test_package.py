@@ -56,7 +56,7 @@ def machine(new_lab: NewLab) -> Iterator[Machine]:
 
 
 def test_it_has_all_that_it_should(machine: Machine) -> None:
-    """Commands, unit, catalogue, manual pages, completions, documents and examples are where Debian has them."""
+    """Commands, unit, catalogue, manual pages, completions, documents and examples are in Debian's places."""
     listed = set(machine.run("dpkg -L lunmapd").stdout.split())
     assert set(_FILES.split()) - listed == set()
 
@@ -96,7 +96,7 @@ def test_systemd_has_nothing_to_say_against_the_unit(machine: Machine) -> None:
 
 
 def test_wrong_settings_end_the_service_at_once(machine: Machine) -> None:
-    """It fails, is not started again and again, and each problem is in the journal with its line; LIO is not touched."""
+    """The unit fails without restarts, LIO is unchanged, and the journal has each problem with its line."""
     machine.put(SETTINGS, "nodee: n1\nzookeeper: {hosts: [10.0.0.1]}\n")
     assert machine.run("systemctl start lunmapd", check=False).status != 0
     shown = machine.run("systemctl show lunmapd --value -p ActiveState -p NRestarts -p ExecMainStatus")

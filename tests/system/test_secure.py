@@ -38,7 +38,7 @@ def configure(node: StorageNode, servers: Secure) -> None:
 
 
 def test_a_node_serves_from_a_closed_tree(lab: Lab, tmp_path: Path) -> None:
-    """With its certificate, and a key that comes as a credential of systemd, a node follows a map that only it may read.
+    """With a certificate, and a key as a credential of systemd, a node follows a map that only it may read.
 
     A reload finds the credential too.
     """

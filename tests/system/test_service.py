@@ -1,4 +1,4 @@
-"""The Debian package under a real systemd and on a real kernel, with an initiator that notices every disturbance."""
+"""The Debian package under a real systemd and kernel, with an initiator that notices every disturbance."""
 
 import json
 import re
@@ -84,7 +84,7 @@ def installed(new_lab: NewLab) -> Iterator[Site]:
 
 @pytest.fixture
 def site(installed: Site) -> Iterator[Site]:
-    """Give the site with the package installed, configured, running, and as the map says, whatever a test before has left."""
+    """Give the site with the package installed and configured, running, with the map applied."""
     installed.ensemble.start()
     installed.ctl.apply(installed.map(), wait=None)
     installed.machine.put("/root/settings", settings("n1", installed.ensemble.hosts))
@@ -118,7 +118,10 @@ def test_stop_start_restart_and_kill_disturb_nobody(site: Site) -> None:
 
 
 def test_figures_are_served_for_prometheus(site: Site) -> None:
-    """The hardened service answers a scrape on loopback with what it has applied, and nobody else can reach the port."""
+    """The hardened service answers a scrape on loopback with the applied revision.
+
+    Other hosts can't connect.
+    """
     scrape = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9810/metrics').read().decode())"
     found = site.machine.run(["python3", "-c", scrape]).stdout.splitlines()
     assert f"lunmapd_applied_revision {site.ctl.status()['revision']}.0" in found
@@ -128,7 +131,7 @@ def test_figures_are_served_for_prometheus(site: Site) -> None:
 
 
 def test_the_watchdog_restarts_a_daemon_whose_loop_hangs(site: Site) -> None:
-    """Though its other threads go on, it is ended, shows where it hung, and is started again, and no I/O is lost."""
+    """A daemon whose loop hangs is ended with a trace and started again, and no I/O is lost."""
     site.machine.put(_DROP_IN, _WATCHDOG)
     site.machine.put(SETTINGS, settings("n1", site.ensemble.hosts).replace("resync: 10", "resync: 1"))
     site.machine.put("/root/hang.py", _HANG)
@@ -146,7 +149,7 @@ def test_the_watchdog_restarts_a_daemon_whose_loop_hangs(site: Site) -> None:
 
 
 def test_settings_are_reloaded_or_refused_as_a_whole(site: Site) -> None:
-    """A reload takes over what can change, names what can't, and refuses a file with a mistake; the daemon goes on."""
+    """A reload applies the settings that can change, names the others, and refuses a wrong file."""
     before = site.show("MainPID")
     good = settings("n1", site.ensemble.hosts).replace("resync: 10", "resync: 20")
     site.machine.put(SETTINGS, good.replace(f"session_timeout: {SESSION_TIMEOUT:g}", "session_timeout: 5"))
@@ -182,7 +185,7 @@ def test_a_removed_package_leaves_lio(site: Site) -> None:
 
 
 def test_the_journal_explains_itself(site: Site) -> None:
-    """Lines have the node's name and the kind of message as fields, and `journalctl -x` tells what they mean."""
+    """Lines have the node and the kind of message as fields, and `journalctl -x` explains them."""
     assert "The daemon compares the cluster's map" in site.journal(
         "-x", "LUNMAPD_NODE=n1", f"MESSAGE_ID={Message.STARTED}"
     )
@@ -208,7 +211,7 @@ def test_each_change_is_a_line_with_its_fields(site: Site) -> None:
 
 
 def test_the_service_may_do_little_and_hides_no_mount(site: Site) -> None:
-    """It is as exposed as its unit says, and shares the host's mounts: a file system with a LUN's file on it stays busy."""
+    """The service is hardened as declared, and shares the host's mounts: a LUN's file system stays busy."""
     said = re.search(r"`systemd-analyze security lunmapd` says ([\d.]+)", UNIT.read_text())
     assert said is not None
     assert f": {said[1]} " in site.machine.run("systemd-analyze security lunmapd | tail -n 1").stdout
@@ -222,7 +225,7 @@ def test_the_service_may_do_little_and_hides_no_mount(site: Site) -> None:
 
 
 def test_no_secret_is_seen(site: Site, tmp_path: Path) -> None:
-    """A CHAP password reaches LIO, and neither the journal, a process list, the status nor the disk, also when it can't be used."""
+    """A CHAP password reaches LIO but no journal, process list, status or disk, even if it is unusable."""
     key_file = tmp_path / "secrets.key"
 
     def secret(*args: str) -> int:
@@ -260,7 +263,7 @@ def _seen(site: Site, words: list[str]) -> list[str]:
 
 
 def test_a_password_file_that_comes_late_is_taken_up(site: Site) -> None:
-    """Without it the daemon ends with an exit code of its own, and systemd starts it again until the file is there."""
+    """Without it the daemon ends with its own exit code; systemd starts it again until the file exists."""
     late = "/run/late.password"
     given = settings("n1", site.ensemble.hosts)
     site.machine.put(SETTINGS, f"{given}  digest: {{user: n1, password_file: {late}}}\n")
@@ -274,7 +277,7 @@ def test_a_password_file_that_comes_late_is_taken_up(site: Site) -> None:
 
 
 def test_a_node_boots_before_zookeeper_and_its_devices(site: Site) -> None:
-    """At a boot without ZooKeeper the service is up, serves the last map, each device as it comes, and says what it misses."""
+    """At a boot without ZooKeeper the service serves the last map, and each device as it comes."""
     site.ensemble.kill()
     site.machine.run("sync")
     site.machine.restart()

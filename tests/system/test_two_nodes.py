@@ -1,4 +1,4 @@
-"""Two nodes that an initiator uses all the time: they die one after the other, and calls into their kernels hang."""
+"""Two nodes in use by an initiator: they die one after the other, and calls into their kernels hang."""
 
 import re
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ STATES = {"0x00": "optimized", "0x01": "non-optimized"}
 
 @pytest.fixture(scope="module")
 def logged_in(two_nodes: Cluster) -> Cluster:
-    """Give two nodes that serve one volume, preferred on the first, and an initiator that is logged in to both."""
+    """Give two nodes that serve one volume, preferred on the first, and an initiator with both sessions."""
     two_nodes.restore(filled(two_nodes, MAP))
     two_nodes.login()
     return two_nodes
@@ -110,7 +110,10 @@ def _state(cluster: Cluster, device: str) -> str:
 
 
 def test_the_volume_outlives_either_node(cluster: Cluster, io: VerifiedIO) -> None:
-    """Nodes die one after the other under I/O; the path that is left keeps its state, and both have theirs when the dead one is back."""
+    """Nodes die one after the other under I/O.
+
+    The other path keeps its state, and both return as the map says.
+    """
     for victim, other in (cluster.nodes, cluster.nodes[::-1]):
         victim.machine.kill()
         wanted = {other.name: AT_REST[other.name]}
@@ -126,7 +129,7 @@ def test_the_volume_outlives_either_node(cluster: Cluster, io: VerifiedIO) -> No
 
 
 def test_a_path_on_standby_is_left_to_the_other(cluster: Cluster, io: VerifiedIO) -> None:
-    """A path that the map closes fails over like a lost one, without an error, and is used again when the map opens it."""
+    """A path that the map closes fails over without an error, and is used again when it opens."""
     cluster.ctl.apply(filled(cluster, MAP.replace("preferred: n1", "preferred: n1\n    others: standby")))
     wait_until("the path is left", partial(shows, cluster, {"n1": AT_REST["n1"]}))
     goes_on(io)
@@ -146,7 +149,7 @@ def with_luns(cluster: Cluster, luns: str, *targets: str) -> str:
 
 
 def hang_io(cluster: Cluster, node: StorageNode, target: str) -> None:
-    """Let the initiator log in to a target whose device is suspended while it reads from it, and be patient."""
+    """Log in to a target, suspend its device, and read from it with a SCSI timeout of 600 s."""
     machine, disk = cluster.initiator.machine, disk_of(node, target, 0)
     cluster.initiator.discover(node.machine.address)
     cluster.initiator.login(target)
@@ -167,14 +170,17 @@ def disk_of(node: StorageNode, target: str, lun: int) -> str:
 
 
 def stuck(cluster: Cluster, node: str, what: str, where: str) -> bool:
-    """Tell whether a node says that something is stuck, and where in the kernel; until then it must be alive."""
+    """Return whether a node reports a stuck operation with its place in the kernel.
+
+    It must be alive meanwhile.
+    """
     found = cluster.ctl.status()["nodes"][node]
     assert found["alive"]
     return any(what in line and "Stuck" in line and where in line for line in found["problems"])
 
 
 def test_calls_that_hang_cost_their_own_objects(cluster: Cluster, io: VerifiedIO) -> None:
-    """One daemon hangs in the removal of an ACL, the other one in closing a TPG: both live, say so, do all else, and go on when they can."""
+    """Daemons that hang in removing an ACL or closing a TPG report it, do all else, and go on later."""
     one, two = cluster.nodes
     slow = SLOW.format(number=1, target=ONE, initiator=HOST) + SLOW.format(
         number=2, target=TWO, initiator=HOST

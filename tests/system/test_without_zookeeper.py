@@ -1,4 +1,4 @@
-"""Storage nodes that ZooKeeper can't be reached from: a reboot, and isolation, under an initiator's verified I/O."""
+"""Storage nodes without ZooKeeper: a reboot, and isolation, under an initiator's verified I/O."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -28,7 +28,7 @@ def logged_in(new_lab: NewLab) -> Iterator[Cluster]:
 
 @pytest.fixture
 def cluster(logged_in: Cluster) -> Cluster:
-    """Give them with both nodes at the map, both within reach of the server, and the volume usable through both."""
+    """Give both nodes at the map, within reach of the server, with the volume usable through both."""
     (server,) = logged_in.ensemble.servers
     for node in logged_in.nodes:
         server.heed(node.machine.spec.place)
@@ -64,7 +64,7 @@ def boot(node: StorageNode, hosts: str) -> None:
 
 
 def test_a_reboot_without_zookeeper_serves_from_the_snapshot(cluster: Cluster) -> None:
-    """With ZooKeeper down, a node whose plug is pulled serves the last map again, alone even; no I/O is lost."""
+    """With ZooKeeper down, a node that lost power serves the last map again, even alone; no I/O is lost."""
     io = cluster.initiator.verified_io(cluster.paths(DB1).device, offset=MIB)
     first, second = cluster.nodes
     cluster.ensemble.kill()
@@ -85,7 +85,10 @@ def test_a_reboot_without_zookeeper_serves_from_the_snapshot(cluster: Cluster) -
 
 
 def test_an_isolated_node_leaves_the_io_to_the_other(cluster: Cluster) -> None:
-    """A node that loses ZooKeeper alone closes its paths after the set time; the I/O goes on without an error."""
+    """A node that alone loses ZooKeeper disables its TPGs after the set time.
+
+    The I/O goes on without an error.
+    """
     io = cluster.initiator.verified_io(cluster.paths(DB1).device, offset=MIB)
     lonely, other = cluster.nodes
     for node in cluster.nodes:

@@ -29,7 +29,7 @@ def prose(path: Path) -> str:
 
 
 def links(path: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the file and the anchor (empty for none) of each link of a document to a file of the repository."""
+    """Yield file and anchor (may be empty) of each link of a document to a file of the repository."""
     for link in _LINK.findall(prose(path)):
         if not re.match(r"[a-z]+:", link):
             name, _, anchor = link.partition("#")
@@ -37,7 +37,7 @@ def links(path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def anchors(path: Path) -> set[str]:
-    """Return the anchors that a forge makes of the headings: lower case, no punctuation, hyphens for spaces."""
+    """Return the anchors that a forge makes of headings: lower case, no punctuation, hyphens for spaces."""
     headings = re.findall(r"^#+ (.*)$", prose(path), re.MULTILINE)
     texts = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading) for heading in headings)
     return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in texts}
@@ -81,7 +81,7 @@ def test_each_document_is_in_its_index(index: Path, files: list[Path]) -> None:
 
 
 def test_each_document_that_the_package_names_is_in_it() -> None:
-    """The journal, the manual and the documents name files of /usr/share/doc/lunmapd where the package has them."""
+    """The journal, the manual and the documents name files of /usr/share/doc/lunmapd that the package has."""
     texts = [*TEXTS, Path("packaging/journal/lunmapd.catalog"), *Path("packaging/man").glob("*.md")]
     named = {
         name
@@ -128,7 +128,7 @@ def test_the_changelog_has_the_version() -> None:
 
 
 def test_each_error_of_tls_in_the_table_can_happen() -> None:
-    """docs/security.md quotes the words of the code, as far as they are the same for every certificate and server."""
+    """docs/security.md quotes the messages of the code, where they are the same for every certificate."""
     table = Path("docs/security.md").read_text().partition("| message | cause |\n|---|---|\n")[2]
     quoted = [row.split("|")[1] for row in table.partition("\n\n")[0].splitlines()]
     assert len(quoted) > 5

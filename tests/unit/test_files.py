@@ -19,7 +19,7 @@ KEY, OTHER = b"\x01" * 32, b"\x02" * 32
 
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
-    """Let this process write no file beyond `size` bytes (setrlimit(2), RLIMIT_FSIZE): EFBIG, as ENOSPC of a full disk."""
+    """Limit files of this process to `size` bytes (RLIMIT_FSIZE of setrlimit(2)), to get EFBIG."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

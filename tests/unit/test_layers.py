@@ -72,7 +72,7 @@ def test_many_failures_are_not_run_again(layer: Layer) -> None:
 
 
 def test_a_skipped_test_is_not_made_good(layer: Layer) -> None:
-    """Beside a skipped test nothing is run again: it counts as failed whatever the others do, and is named."""
+    """If a test was skipped nothing is run again: it counts as failed, and is named."""
     first, found = both(layer, ONCE, SKIPPED)
     assert (first.failed, first.skipped, found) == (1, 1, first)
     assert "test_1::test_is_skipped" in [failure.test for failure in found.failures]

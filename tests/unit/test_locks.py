@@ -47,7 +47,7 @@ def pins(name: str) -> Mapping[str, list[Pin]]:
 
 
 def project() -> Mapping[str, list[str]]:
-    """Return the requirements of pyproject.toml: of the package as "", of each extra, of the build as "build"."""
+    """Return the requirements of pyproject.toml: the package as "", its extras, and its build as "build"."""
     text = tomllib.loads((TREE / "pyproject.toml").read_text())
     extras: Mapping[str, list[str]] = text["project"]["optional-dependencies"]
     return {"": text["project"]["dependencies"], **extras, "build": text["build-system"]["requires"]}

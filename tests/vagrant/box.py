@@ -1,4 +1,4 @@
-"""A Vagrant box of Debian 13 with all that the cluster's machines need, for libvirt, where there is no catalogue of boxes."""
+"""A Vagrant box of Debian 13 for libvirt with all packages of the cluster's machines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ end
 
 
 def build(directory: Path) -> Path:
-    """Return the box, made in `directory`; its root is built once. Raises BuildFailed, HostUnfit, CommandFailed."""
+    """Return the box in `directory`; its root is built once. Raises BuildFailed, HostUnfit, CommandFailed."""
     root = box_root()
     directory.mkdir(parents=True, exist_ok=True)
     box = directory / "lunmapd-trixie.box"

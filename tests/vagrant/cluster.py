@@ -39,7 +39,7 @@ class Cluster:
         return [f"n{number}" for number in range(1, NODES + 1)]
 
     def vagrant(self, *words: str, timeout: float = STEP) -> None:
-        """Run a command of Vagrant in the tree, its output to a log. Raises AssertionError, subprocess.TimeoutExpired."""
+        """Run a Vagrant command in the tree, logged. Raises AssertionError, subprocess.TimeoutExpired."""
         began = time.monotonic()
         log = self.logs / f"vagrant-{'-'.join(words)}.log"
         argv = self.enclosed.inside(["vagrant", *words, "--no-tty", "--no-color"], TREE)
@@ -77,7 +77,7 @@ def _quoted(script: str) -> str:
 
 @contextmanager
 def cluster(build: Path, box: Path) -> Iterator[Cluster]:
-    """Make an enclosure below `build` with the box in it, and nothing up yet. Its disks are removed at the end."""
+    """Make an enclosure below `build` with the box and no machine. Its disks are removed at the end."""
     work, logs = build / "run", build / "logs"
     for directory in (work, logs):
         shutil.rmtree(directory, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The Vagrantfile, for real: one `vagrant up` of machines with the Debian package. The tests go on from one to the next."""
+"""The Vagrantfile for real: one `vagrant up` with the Debian package. The tests build on each other."""
 
 import hashlib
 import secrets
@@ -47,7 +47,7 @@ def _map(machines: Cluster) -> Any:
 
 
 def _check_lio(machines: Cluster, node: str) -> None:
-    """Compare a node's LIO with the map: storage object, target, portal, LUN, ACL and mapped LUN, and nothing else."""
+    """Compare a node's LIO with the map: storage object, target, portal, LUN, ACL and mapped LUN only."""
     wanted, found = _map(machines), _lio(machines, node)
     lun = wanted["luns"][f"disk-{node}"]
     (storage,) = found["storage_objects"]
@@ -102,7 +102,7 @@ def test_lio_on_every_node_is_as_the_map_says(machines: Cluster) -> None:
 
 
 def test_the_initiator_sees_every_lun(machines: Cluster) -> None:
-    """There is one disk for each Lun, with its serial and product; what is written to it is in the node's file."""
+    """There is one disk for each Lun, with serial and product; written data is in the node's file."""
     luns = _map(machines)["luns"]
     _keep(machines, "host1", "lsscsi")
     for node in machines.nodes:
@@ -126,7 +126,7 @@ def test_provisioning_again_changes_nothing(machines: Cluster) -> None:
 
 
 def test_a_node_that_reboots_serves_again(machines: Cluster) -> None:
-    """By itself: the unit starts at boot, LIO is as the map says, and the initiator reads what it had written."""
+    """After a boot the unit is running, LIO is as the map says, and the initiator reads its data."""
     read = f"dd if={_device(machines, 'n1')} bs=4096 count=1 iflag=direct 2>/dev/null | sha256sum"
     written, booted = (machines.run(name, what).stdout for name, what in (("host1", read), ("n1", _BOOT)))
     machines.vagrant("reload", "n1")

@@ -1,4 +1,4 @@
-"""The bare price: plain system calls on configfs in the order that suits the kernel best, with nothing checked.
+"""The bare price: plain system calls on configfs, in the order that is fastest, without any check.
 
 What it makes is what lunmapd makes of the map of `shape.py`, down to the last attribute.
 """

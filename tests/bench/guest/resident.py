@@ -1,4 +1,4 @@
-"""What the daemon and all the processes under it have in memory: as it is installed, with the environment of its unit."""
+"""The memory of the daemon and its child processes, with the installation and environment of its unit."""
 
 import os
 import re
@@ -18,7 +18,7 @@ _PATIENCE = 600.0  # seconds for one turn
 
 
 def measure(luns: int, initiators: int, rounds: int) -> dict[str, float]:
-    """Return the most that there was at rest, in MB: after making everything, and after each further look at all of it.
+    """Return the highest memory use at rest, in MB: after making everything, and after each full pass.
 
     Such a look reads the whole map and the whole kernel. `shared` counts pages that both processes have once
     (PSS).

@@ -1,4 +1,4 @@
-"""The map that is measured: some LUNs on sparse files, each mapped to some initiators through one target of one node."""
+"""The map that is measured: LUNs on sparse files, mapped to initiators through one target of one node."""
 
 import os
 from pathlib import Path

@@ -42,7 +42,7 @@ class Node:
         self._status = first_status("boot", _TIME)
 
     def record(self, lunmap: Lunmap) -> bytes:
-        """Return the revision that leads from the map that is followed to this one, as it lies in ZooKeeper."""
+        """Return the revision from the followed map to this one, as it is stored in ZooKeeper."""
         known = self.snapshot
         assert known is not None
         changes = diff_maps(known.lunmap, lunmap)

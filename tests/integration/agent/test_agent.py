@@ -64,7 +64,10 @@ def test_a_status_that_says_the_same_is_not_written(session: Session, make: Node
 def test_a_key_that_comes_later_opens_the_secrets(
     session: Session, kernel: FakeLio, make: Nodes, tmp_path: Path
 ) -> None:
-    """Without the key only the ACL that needs it fails; the key file is read anew each turn, and its ids are reported."""
+    """Without the key only the ACL that needs it fails.
+
+    The key file is read again each cycle, and its ids are reported.
+    """
     agent, path = make(), tmp_path / "secrets.key"
     key = add_key(path, b"k" * 32)
     vault = Vault(read_tree(session).cluster, read_keys(path))
@@ -106,7 +109,7 @@ def test_removals_are_followed(session: Session, kernel: FakeLio, make: Nodes) -
 
 
 def test_claims_that_cannot_be_read_stop_a_pass(session: Session, kernel: FakeLio, make: Nodes) -> None:
-    """With a disk that refuses the claims LIO is left as it is, the status says why, and the next turn goes on."""
+    """If the claims can't be written, LIO stays as it is with a reason, and the next cycle goes on."""
     put(session, MAP)
     claims = make.directory / "claims.json"
     claims.mkdir()
@@ -130,7 +133,7 @@ def test_an_unknown_node_changes_nothing(session: Session, kernel: FakeLio, make
 
 
 def test_one_missing_device_harms_only_its_lun(session: Session, kernel: FakeLio, make: Nodes) -> None:
-    """The other Luns are served, the status names cause and Lun, and the device is taken up when it appears."""
+    """The other Luns are served, the status names cause and Lun, and the device is used once it appears."""
     kernel.missing = {"/dev/a"}
     put(session, MAP)
     agent = make()
@@ -151,7 +154,7 @@ def test_one_missing_device_harms_only_its_lun(session: Session, kernel: FakeLio
 
 
 def test_garbage_in_a_document_takes_nothing_away(session: Session, kernel: FakeLio, make: Nodes) -> None:
-    """A Lun whose document was overwritten with garbage stays served, is reported, and others still change."""
+    """A Lun whose document was overwritten with garbage stays served and is reported; others still change."""
     put(session, MAP)
     make().turn()
     with Shell(session) as shell:
@@ -207,7 +210,7 @@ def test_a_tree_made_anew_removes_nothing(session: Session, kernel: FakeLio, mak
 def test_without_zookeeper_the_last_map_is_kept_in_force(
     trio: Ensemble, connect: Connect, kernel: FakeLio, make: Nodes
 ) -> None:
-    """With every server dead the node still repairs LIO by the last map, and reports the outage once it is over."""
+    """With all servers dead the node repairs LIO from the last map, and reports the outage afterwards."""
     patient, session = connect(trio.hosts), connect(trio.hosts, timeout=4.0, deadline=2.0)
     initialise(patient)
     put(patient, MAP)
@@ -239,7 +242,7 @@ def test_the_loop_follows_commits_by_its_watch(
 
 
 def test_an_expired_session_is_replaced_at_once(session: Session, connect: Connect, make: Nodes) -> None:
-    """When the servers expire a node's session, the loop registers the node again without waiting for a timer."""
+    """When the servers expire a node's session, the loop registers the node again at once."""
     mine = connect()
     agent = make(mine, policy=NO_TIMERS)
     with running(agent), Shell(session) as shell:

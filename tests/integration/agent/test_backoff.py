@@ -44,7 +44,7 @@ def reasons(agent: Agent) -> dict[str, str]:
 def test_others_are_followed_by_their_change_alone(
     session: Session, make: Nodes, failing_agent: Agent
 ) -> None:
-    """Beside a Lun that fails a commit of others costs no look at everything; the one that fails stays reported."""
+    """While a Lun fails, a commit of other Luns causes a partial pass, and the failure stays reported."""
     put(session, many(*range(2, 12)))
     turn = failing_agent.turn()
     assert shown(make.kernel) == {f"l{number}" for number in range(2, 12)} - {"l3"}
@@ -115,7 +115,7 @@ def test_a_restart_tries_at_once(make: Nodes, failing_agent: Agent) -> None:
 def test_a_removal_that_failed_stays_decided(
     session: Session, make: Nodes, clock: Clock, failing_agent: Agent
 ) -> None:
-    """What was let pass and could not be done is neither asked for again nor a reason to look at everything."""
+    """An override whose step failed is neither asked for again nor a reason for a full pass."""
     gone = next(name for name, item in make.kernel.objects.items() if _shows(item, "l5"))
     make.kernel.failures = {gone: Failure(Reason.IN_USE, "busy")}
     put(session, many(*(number for number in range(10) if number != 5)))

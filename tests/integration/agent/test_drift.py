@@ -1,4 +1,4 @@
-"""What somebody changes in LIO by hand: put right and told, or reported and left, over changes of the map and restarts."""
+"""Drift: repaired and reported, or reported and left, across changes of the map and restarts."""
 
 import logging
 
@@ -85,7 +85,7 @@ def test_by_default_it_is_put_right_and_told(
 def test_with_report_it_stays_and_the_map_is_carried_out(
     session: Session, make: Nodes, clock: Clock, reporting_agent: Agent
 ) -> None:
-    """What was changed is named with its Lun; a new revision is done but for that, also by the change alone."""
+    """Drift is named with its Lun; a new revision is applied except for the drift, also by a partial pass."""
     key = unmap(make, "l3")
     clock.now += AUDIT
     assert not reporting_agent.turn().converged
@@ -198,7 +198,7 @@ def test_a_tpg_that_was_opened_to_everybody_is_closed(
 def test_what_is_only_reported_is_nothing_to_be_confirmed(
     session: Session, make: Nodes, clock: Clock, reporting_agent: Agent
 ) -> None:
-    """Many mappings added by hand don't hold a pass that would not remove them, and are not removed unasked when they are to be repaired."""
+    """Many mappings added by hand cause no hold, and `repair` doesn't remove them without confirmation."""
     first = mapping(make, "l0")
     added = [replace(first, lun=100 + number) for number in range(10)]
     make.kernel.objects |= lio_objects.by_key([*added])
@@ -216,7 +216,7 @@ def test_what_is_only_reported_is_nothing_to_be_confirmed(
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_repair_that_was_cut_short_is_no_drift(session: Session, make: Nodes, *, restart: bool) -> None:
-    """What lunmapd took away itself, to make a storage object anew, is made again, though its class is only reported."""
+    """Objects that lunmapd removed itself, to recreate a storage object, are made again despite `report`."""
     policy = Policy(report=frozenset(CLASSES) - {"storage_object"})
     put(session, MAP)
     agent = make(policy=policy)
@@ -238,7 +238,7 @@ def test_a_repair_that_was_cut_short_is_no_drift(session: Session, make: Nodes, 
 def test_isolation_closes_and_opens_whatever_the_setting(
     session: Session, ensemble: Ensemble, connect: Connect, make: Nodes, *, restart: bool
 ) -> None:
-    """What an isolated node has closed itself is opened again when it hears of ZooKeeper, also by the next daemon."""
+    """TPGs that an isolated node disabled are enabled again after contact, also by a new daemon."""
     policy = Policy(isolate_after=0.5, report=frozenset(CLASSES))
     put(session, MAP)
     with Relay(ensemble.servers[0].host) as relay:

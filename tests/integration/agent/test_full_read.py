@@ -24,7 +24,7 @@ EVERY = Policy(full_read=100.0)
 
 
 def test_edits_around_the_tools_are_found_followed_and_named(session: Session, make: Nodes) -> None:
-    """A full read when it is due finds what was edited, added and removed; the node follows it and names each."""
+    """A full read that is due finds edited, added and removed documents; the node applies and names each."""
     put(session, MAP)
     clock = Clock()
     agent = make(policy=EVERY, now=clock)
@@ -99,7 +99,7 @@ def test_an_edited_tree_is_not_read_again_and_again(
 def test_an_edit_that_no_commit_may_make_is_not_followed(
     session: Session, make: Nodes, *, kept: bool
 ) -> None:
-    """Another serial or a smaller file, written around the tools, changes nothing in LIO until it is put back."""
+    """An out-of-band edit of a serial, or to a smaller file, changes nothing in LIO until it is repaired."""
     put(session, MAP)
     clock = Clock()
     agent = make(policy=EVERY, now=clock)
@@ -119,7 +119,7 @@ def test_an_edit_that_no_commit_may_make_is_not_followed(
 
 
 def test_no_commit_takes_in_what_it_may_not_change(session: Session, make: Nodes) -> None:
-    """Whatever is committed on top of such an edit puts it right, and a Lun that is meant to shrink is said to."""
+    """The next commit repairs such an edit, and a Lun that is to shrink is refused."""
     put(session, MAP)
     agent = make(policy=EVERY, now=Clock())
     agent.turn()

@@ -23,7 +23,7 @@ TEN, TWO = many(*range(10)), many(8, 9)
 
 
 def test_a_mass_removal_waits_for_a_confirmation(session: Session, make: Nodes) -> None:
-    """A revision that would take most of a node's LUNs is held as a whole, said, and goes on once it is confirmed."""
+    """A revision that would remove most of a node's LUNs is held, reported, and applied once confirmed."""
     put(session, TEN)
     agent = make()
     agent.turn()
@@ -72,7 +72,7 @@ def test_a_little_at_once_is_never_held(session: Session, make: Nodes) -> None:
 
 
 def test_a_hold_and_its_confirmation_survive_restarts(session: Session, make: Nodes) -> None:
-    """A node that was started again during a hold holds on, and takes the confirmation of the revision it held."""
+    """A node that restarts during a hold keeps it, and accepts the confirmation of the held revision."""
     put(session, TEN)
     make().turn()
     put(session, TWO)
@@ -140,7 +140,7 @@ def test_what_could_not_be_removed_is_not_asked_for_again(session: Session, make
 
 
 def test_the_kernel_alone_is_enough_to_hold(session: Session, make: Nodes) -> None:
-    """A node without a snapshot judges by what its kernel has: a daemon that is new here removes no more than another."""
+    """A node without a snapshot compares with its kernel, so a new daemon removes no more than an old one."""
     put(session, TEN)
     make().turn()
     for path in make.directory.iterdir():
@@ -186,7 +186,7 @@ def test_limits_are_settings(session: Session, make: Nodes) -> None:
 
 
 def test_a_restored_tree_is_followed_once_it_is_confirmed(session: Session, make: Nodes) -> None:
-    """A node that knew the tree before keeps its last map over restarts, and takes over what was restored when confirmed."""
+    """A node that knew the old tree keeps its map over restarts, and applies the new one once confirmed."""
     put(session, TEN)
     taken, cluster = read_backup(session, NOW), read_tree(session).cluster
     put(session, many(*range(12)))
@@ -208,7 +208,7 @@ def test_a_restored_tree_is_followed_once_it_is_confirmed(session: Session, make
 
 
 def test_what_a_confirmed_restore_takes_away_is_confirmed(session: Session, make: Nodes) -> None:
-    """The confirmation of a restored tree is also that of what it no longer has, though its revisions are older."""
+    """The confirmation of a restored tree also allows its removals, though its revisions are older."""
     put(session, many(0))
     taken, cluster = read_backup(session, NOW), read_tree(session).cluster
     put(session, TEN)

@@ -51,7 +51,7 @@ def test_nothing_is_looked_at_when_nothing_changed(
 
 
 def test_what_somebody_changed_by_hand_is_found_by_the_audit(make: Nodes, converged_agent: Agent) -> None:
-    """What a hand did elsewhere is not noticed at once; new settings, like the audit, make the node look at everything."""
+    """A change by hand elsewhere is not noticed at once; new settings, like the audit, cause a full pass."""
     name = next(name for name, item in make.kernel.objects.items() if isinstance(item, lio_objects.MappedLun))
     del make.kernel.objects[name]
     assert converged_agent.turn().converged
@@ -64,7 +64,10 @@ def test_what_somebody_changed_by_hand_is_found_by_the_audit(make: Nodes, conver
 def test_what_fails_is_looked_at_as_a_whole_and_then_put_off(
     session: Session, make: Nodes, converged_agent: Agent
 ) -> None:
-    """A Lun that can't be made is reported and the others are served; it is tried again as soon as something may help."""
+    """A Lun that can't be made is reported and the others are served.
+
+    It is tried again after a relevant change.
+    """
     make.kernel.missing.add("/dev/l10")
     put(session, many(*range(11)))
     assert not converged_agent.turn().converged
@@ -116,7 +119,7 @@ def _unreadable(*_: object) -> None:
 def test_a_device_grows_before_its_lun_or_is_told_of(
     session: Session, make: Nodes, converged_agent: Agent
 ) -> None:
-    """A size that the device has not is reported at once, and no more when it has; nothing is done in LIO for either."""
+    """A size that the device lacks is reported until the device has it; LIO is not changed for either."""
     make.kernel.sizes["/dev/l1"] = 1 << 20
     grown = many(*range(10))
     grown = replace(grown, luns={**grown.luns, "l1": replace(grown.luns["l1"], size=1 << 21)})

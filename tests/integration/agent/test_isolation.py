@@ -51,7 +51,10 @@ def cut(relay: Relay) -> None:
 def test_an_isolated_node_closes_its_paths_and_opens_them_on_return(
     through: Session, relay: Relay, make: Nodes, clock: Clock
 ) -> None:
-    """After so long without contact no TPG is enabled, all else stays ready; with contact the node is open again."""
+    """After the set time without contact no TPG is enabled and all else is kept.
+
+    Contact enables them again.
+    """
     agent = make(through, policy=ISOLATES, now=clock)
     wait_until("the agent converges", lambda: agent.turn().converged)
     assert conditions(agent)[OFFERED] == "Offered"
@@ -122,7 +125,10 @@ def test_a_restarted_daemon_leaves_open_what_is_open(
 def test_a_held_node_is_isolated_and_opened_all_the_same(
     session: Session, through: Session, relay: Relay, make: Nodes, clock: Clock
 ) -> None:
-    """Neither does a hold keep an isolated node open, nor does isolation end what was held: on return it serves as before."""
+    """A hold doesn't keep an isolated node enabled, and isolation doesn't end a hold.
+
+    On return it serves as before.
+    """
     put(session, many(*range(10)))
     agent = make(through, policy=ISOLATES, now=clock)
     wait_until("the agent converges", lambda: agent.turn().converged)

@@ -46,7 +46,7 @@ def unmapping(caplog: pytest.LogCaptureFixture) -> str:
 def test_who_is_logged_in_and_loses_data_is_told(
     session: Session, make: Nodes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A pass that has just looked tells what those that are logged in lose: their data, or nothing when there are none."""
+    """A full pass logs the loss of each logged-in initiator: its data, or nothing if none is logged in."""
     put(session, many(0, 1, 2))
     agent = make()
     agent.turn()
@@ -75,7 +75,7 @@ def test_another_way_makes_it_a_lost_path(  # noqa: PLR0913 - fixtures
     there: bool,
     noticed: str,
 ) -> None:
-    """A pass by the change alone, which takes everybody to be logged in here, tells the same as one that looked."""
+    """A partial pass, which assumes that every initiator is logged in, logs the same as a full pass."""
     put(session, shared(0, 1, 2))
     agent = make(policy=policy)
     make.kernel.sessions = LOGGED_IN

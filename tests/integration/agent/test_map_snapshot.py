@@ -40,7 +40,7 @@ def reboot(make: Nodes) -> None:
 def test_a_reboot_without_zookeeper_serves_the_last_map(
     session: Session, cut_off: Session, make: Nodes
 ) -> None:
-    """With ZooKeeper unreachable at boot the last map read is applied, and said to be from the snapshot with its age."""
+    """With ZooKeeper unreachable at boot the last map is applied, and reported as a snapshot with its age."""
     put(session, MAP)
     make().turn()
     reboot(make)
@@ -114,7 +114,7 @@ def test_without_a_snapshot_nothing_is_applied(cut_off: Session, make: Nodes) ->
 
 
 def test_a_damaged_snapshot_is_not_applied(session: Session, cut_off: Session, make: Nodes) -> None:
-    """A damaged file is put aside and named, nothing is applied from it, and the tree is followed as if it had not been."""
+    """A damaged file is put aside and named, not applied, and the tree is followed as without it."""
     put(session, MAP)
     make().turn()
     reboot(make)
@@ -131,7 +131,10 @@ def test_a_damaged_snapshot_is_not_applied(session: Session, cut_off: Session, m
 
 
 def test_a_clock_that_was_set_back_is_said(session: Session, cut_off: Session, make: Nodes) -> None:
-    """A snapshot from the future counts as new, since many machines boot with a wrong clock, and the condition says so."""
+    """A snapshot from the future counts as new, since many machines boot with a wrong clock.
+
+    A condition tells so.
+    """
     put(session, MAP)
     make().turn()
     reboot(make)
@@ -142,7 +145,7 @@ def test_a_clock_that_was_set_back_is_said(session: Session, cut_off: Session, m
 
 
 def test_a_disk_that_refuses_stops_no_pass(session: Session, make: Nodes) -> None:
-    """Where the snapshot can't be written, the map is followed and a condition says that it would not survive."""
+    """If the snapshot can't be written, the map is followed and a condition warns that it would be lost."""
     put(session, MAP)
     agent = make()
     agent.turn()
@@ -177,7 +180,7 @@ def damage(make: Nodes) -> None:
 
 
 def test_a_node_whose_snapshot_is_damaged_still_knows_its_cluster(session: Session, make: Nodes) -> None:
-    """Another cluster's tree is refused by what the node last saw in LIO, at each start, until what is left of the snapshot is removed."""
+    """The seen file makes a node refuse another cluster's tree, until the snapshot's rest is removed."""
     put(session, MAP)
     make().turn()
     damage(make)
@@ -196,7 +199,10 @@ def test_a_node_whose_snapshot_is_damaged_still_knows_its_cluster(session: Sessi
 
 
 def test_a_snapshot_that_was_damaged_once_hinders_nothing(session: Session, make: Nodes) -> None:
-    """Once the right tree was read, the snapshot kept since counts, and what was put aside lies there for people only."""
+    """Once the right tree was read, the new snapshot counts.
+
+    A file that was put aside is never read again.
+    """
     put(session, MAP)
     make().turn()
     damage(make)
@@ -228,7 +234,10 @@ HARM = [
 def test_a_tree_that_is_not_what_it_was_freezes_the_node(
     session: Session, make: Nodes, harm: Callable[[Shell], None], reason: str
 ) -> None:
-    """Whatever becomes of the tree, the last map stays in force, is repaired, and survives a restart; the reason is said."""
+    """If the tree is lost or replaced, the last map stays effective, also after a restart.
+
+    The reason is reported.
+    """
     put(session, replace(MAP, luns={}))
     put(session, MAP)
     running = make(policy=Policy(full_read=0.0))
@@ -243,7 +252,7 @@ def test_a_tree_that_is_not_what_it_was_freezes_the_node(
 
 
 def test_a_frozen_node_follows_a_tree_that_was_mended(session: Session, make: Nodes) -> None:
-    """When the right tree is back, newer by a commit, a node that was frozen and started again goes on with it."""
+    """When the right tree is back with a newer commit, a frozen and restarted node follows it."""
     put(session, MAP)
     make().turn()
     with Shell(session) as shell:

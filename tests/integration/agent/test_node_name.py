@@ -32,7 +32,7 @@ def test_a_name_that_belongs_to_another_machine_changes_nothing(
 def test_a_clone_and_its_original_do_not_take_turns(
     session: Session, connect: Connect, make: Nodes, kernel: FakeLio
 ) -> None:
-    """Of two machines with one machine id and one name the first stands back and says so once, until the other is gone."""
+    """Of two machines with one machine id and name, the first stops and reports it once."""
     put(session, MAP)
     first, clone = make(), make(other := connect(), identity=Identity("m1", "b2"))
     assert first.turn().converged

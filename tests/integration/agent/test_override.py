@@ -30,7 +30,7 @@ def client(session: Session) -> Client:
 
 
 def test_a_lun_in_use_stays_until_its_initiator_is_gone(session: Session, make: Nodes) -> None:
-    """The unmapping is held and says for whom, what else the revision brings is done, and a logout ends the hold."""
+    """The unmapping is held for the named initiator until its logout; the rest of the revision is applied."""
     put(session, many(1, 2))
     agent = make(policy=CAREFUL)
     agent.turn()
@@ -58,7 +58,7 @@ def test_by_default_the_map_is_carried_out(session: Session, make: Nodes) -> Non
 
 
 def test_an_override_lets_a_held_step_pass(session: Session, make: Nodes) -> None:
-    """It is a revision of its own, so it is known who allowed what; the node goes on as soon as it sees it."""
+    """An override is a revision, so its author is recorded; the node goes on as soon as it reads it."""
     agent = _held(session, make)
     made = client(session).override("data-unreachable", 60, note=Note("window 7", "ann"))
     assert (made.revision, made.author, made.changes) == (3, "ann", ())
@@ -91,7 +91,7 @@ def test_the_next_commit_ends_an_override(session: Session, make: Nodes) -> None
 
 
 def test_an_override_is_for_what_was_looked_at(session: Session, make: Nodes) -> None:
-    """With the revision that was looked at it is refused on top of a newer one, and for nodes that there are not."""
+    """It is refused if a newer revision than the expected one exists, and for nodes that don't exist."""
     _held(session, make)
     with pytest.raises(UnexpectedRevisionError):
         client(session).override("data-unreachable", 60, note=Note(expect=1))
@@ -113,7 +113,7 @@ def test_a_restarted_node_knows_of_an_override_and_of_its_end(session: Session, 
 def test_another_node_is_a_way_out_for_who_is_logged_in_there(
     session: Session, make: Nodes, *, there: bool
 ) -> None:
-    """A drained node ends its sessions only if the initiator is logged in at another one that leads to the same Luns."""
+    """Draining a node ends its sessions only if the initiator reaches the same Luns at another node."""
     put(session, _two_nodes())
     agent = make(policy=CAREFUL)
     agent.turn()

@@ -108,7 +108,7 @@ def test_an_edit_between_read_and_commit_is_not_overwritten(session: Session) ->
 
 
 def test_a_tree_that_was_made_anew_is_not_written(session: Session) -> None:
-    """A commit to a tree that was wiped and made anew since it was read is refused, although all versions fit."""
+    """A commit to a tree that was made again since it was read is refused, although versions match."""
     base = read_tree(session)
     with Shell(session) as shell:
         shell.delete("")
@@ -149,7 +149,7 @@ def test_a_commit_to_no_tree_says_so(session: Session) -> None:
 
 @pytest.mark.parametrize("broken", Break)
 def test_a_lost_connection_commits_once(session: Session, connect: Connect, broken: Break) -> None:
-    """A connection that breaks in the middle of a commit leaves exactly one revision, done before or after."""
+    """A connection lost during a commit leaves exactly one revision, written before or after the loss."""
     with Relay(session.hosts) as relay:
         through = connect(relay.hosts)
         base = read_tree(through)
@@ -177,7 +177,7 @@ def test_an_outcome_that_cant_be_learnt_is_not_invented(session: Session, connec
 
 
 def test_an_init_that_is_lost_is_found_again(connect: Connect) -> None:
-    """A connection that breaks in the middle of init gives the cluster that was made, not an error that there is one."""
+    """A connection lost during init returns the cluster that was made, not an error that one exists."""
     direct = connect()
     with Relay(direct.hosts) as relay:
         relay.next_break = Break.AFTER

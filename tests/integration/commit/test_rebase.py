@@ -25,7 +25,10 @@ WRITERS = 20
 
 
 def test_a_late_writer_goes_on_top(session: Session) -> None:
-    """A writer who was late, with other objects, is committed on the newest map, and nothing of it is lost."""
+    """A writer that read an old map and changes other objects is committed on the newest map.
+
+    Nothing is lost.
+    """
     base = read_tree(session)
     put(session, luns(1), base, author="bob")
     revision = put(session, luns(2), base, check=commit_rules())
@@ -36,7 +39,7 @@ def test_a_late_writer_goes_on_top(session: Session) -> None:
 
 
 def test_the_slower_writer_learns_what_clashes(session: Session) -> None:
-    """Of two writers of one object the second is told object, fields, author and revision, and changes nothing."""
+    """The second writer of an object changes nothing, and gets object, fields, author and revision."""
     put(session, luns(1, 2))
     base = read_tree(session)
     put(session, with_lun(base.lunmap, "l1", lun(1, 2 * GIB)), base, author="bob")

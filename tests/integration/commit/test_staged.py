@@ -44,7 +44,7 @@ PARTS = 3
 
 @pytest.fixture(autouse=True)
 def small_transactions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a transaction take 20 objects, so that 50 are a large commit; but for the test of the real limits."""
+    """Limit a transaction to 20 objects, so that 50 are a large commit, except to test the real limits."""
     if "real_limits" not in request.keywords:
         monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 23)
 
@@ -92,7 +92,7 @@ def test_a_large_map_is_committed_in_parts(session: Session, large: Lunmap) -> N
 
 
 def test_what_is_left_behind_is_seen_by_nobody(session: Session, connect: Connect) -> None:
-    """After an import that died in the middle, nodes that follow and nodes that start see the map without it."""
+    """After an import that ended in the middle, running and starting nodes see the map without it."""
     put(session, with_lun(luns(1, 2, 900), "l1", lun(1)))
     known = read_tree(session)
     leave(session, with_lun(LARGE, "l1", lun(1, 2 * GIB)))
@@ -260,7 +260,7 @@ def test_who_undoes_stops_who_goes_on(session: Session, connect: Connect) -> Non
 def test_a_lost_connection_makes_each_part_once(
     session: Session, connect: Connect, broken: Break, part: int
 ) -> None:
-    """A connection that breaks at the first part, at a later one, or at the release, costs nothing and doubles nothing."""
+    """A connection lost at the first part, a later part or the release loses nothing and doubles nothing."""
     with Relay(session.hosts) as relay:
         through = connect(relay.hosts)
 
@@ -312,7 +312,7 @@ def test_an_edit_in_the_middle_stops_the_import(session: Session) -> None:
 
 
 def test_edits_are_taken_in_by_parts(session: Session) -> None:
-    """A large commit over objects that were edited records the edits, and undoing leaves what the history says."""
+    """A large commit over edited objects records the edits, and its undo leaves the map of the history."""
     put(session, luns(1, 2, 48))
     with Shell(session) as shell:
         shell.set("luns/l48", encode(lun(48, 5 * GIB)))

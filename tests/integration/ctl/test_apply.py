@@ -1,4 +1,4 @@
-"""lunmapctl against a real ZooKeeper: what it prints, its exit codes, and that a refused file changes nothing."""
+"""lunmapctl on a real ZooKeeper: output, exit codes, and that a refused file changes nothing."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_the_example_is_applied_once(ctl: Ctl) -> None:
 
 
 def test_an_edit_around_the_tools_is_taken_in(ctl: Ctl, ensemble: Ensemble, root: str) -> None:
-    """After a plain set of a znode the next apply records a revision, and the one after it has nothing to do."""
+    """After an out-of-band edit the next apply records a revision, and the one after it has nothing to do."""
     ctl.apply(EXAMPLE, wait=None)
     client = KazooClient(ensemble.hosts)
     client.start(30)
@@ -96,7 +96,7 @@ BAD = [
 
 @pytest.mark.parametrize(("text", "status", "message"), BAD, ids=[row[2] for row in BAD])
 def test_bad_files_commit_nothing(ctl: Ctl, text: str, status: int, message: str) -> None:
-    """Malformed YAML, an unknown field, a wrong IQN, a duplicate LUN number, a missing target: one error each."""
+    """Malformed YAML, unknown field, wrong IQN, duplicate LUN number, missing target: one error each."""
     answer = ctl.apply(text, wait=None, expect=status)
     assert message in answer.err
     assert answer.err.startswith("lunmapctl: <stdin>:")

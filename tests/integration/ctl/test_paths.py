@@ -142,7 +142,7 @@ def test_a_lag_is_told_though_the_history_is_cut(pair: Pair) -> None:
 
 
 def test_of_a_node_far_behind_little_is_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The revision that tells since when, and not all that it has missed; so in all of its paths it counts as behind."""
+    """A node far behind is compared with one revision only, so all of its paths count as behind."""
     monkeypatch.setattr("lunmapd.store.tree.behind.MAX_BEHIND", 1)
     put(pair._session, RENAMED)
     put(pair._session, TWO)
@@ -188,7 +188,10 @@ def test_an_import_in_parts_is_missed_since_its_last_part(
 
 
 def test_only_what_changed_is_behind(pair: Pair) -> None:
-    """A Lun that the missed revisions don't touch has its paths, and a new one has none yet, which is no outage."""
+    """A Lun that the missed revisions don't touch has its paths.
+
+    A new one has none yet, which is no outage.
+    """
     more = {**TWO.luns, "c": replace(A, serial="c" * 32, backing=replace(A.backing, path="/dev/c"))}
     more["c"] = replace(more["c"], shared=SHARED, maps=(replace(A.maps[0], lun=7),))
     put(pair._session, replace(TWO, luns=more))
@@ -199,7 +202,10 @@ def test_only_what_changed_is_behind(pair: Pair) -> None:
 
 
 def test_a_device_that_is_missing_costs_its_path_only(pair: Pair) -> None:
-    """The Lun is named with the node and the reason; while another node has it, a check warns, and then it is critical."""
+    """The Lun is named with node and reason.
+
+    A check warns while another node serves it, and is critical after that.
+    """
     wanted = replace(
         TWO, luns={**TWO.luns, "a": replace(TWO.luns["a"], backing=replace(A.backing, path="/dev/x"))}
     )
@@ -231,7 +237,10 @@ def test_a_dead_node_costs_all_its_paths(pair: Pair, session: Session) -> None:
 
 
 def test_a_lost_login_is_noted_and_is_no_alarm(pair: Pair) -> None:
-    """An initiator that is logged in at one of two nodes is named, one that is nowhere may be off; the exit code stays 0."""
+    """An initiator with a session at one of two nodes is named.
+
+    One without any may be off: the exit code is 0.
+    """
     pair.follow(replace(TWO, luns={"a": replace(TWO.luns["a"], maps=())}))
     seen = {"a": replace(TWO.luns["a"], maps=(replace(A.maps[0], initiator="", group="both"),))}
     initiators = {H: Initiator(), G: Initiator()}

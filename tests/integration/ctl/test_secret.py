@@ -1,4 +1,4 @@
-"""lunmapctl secret against a real ZooKeeper: passwords come in sealed, and never without a key that the nodes have."""
+"""lunmapctl secret on a real ZooKeeper: passwords are sealed, and only with a key that the nodes have."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,10 @@ def desk(ensemble: Ensemble, root: str, tmp_path: Path) -> Desk:
 
 
 def test_a_password_comes_in_sealed(desk: Desk) -> None:
-    """Set from standard input, a password is in the tree only under the current key; files and `get` keep it sealed."""
+    """A password from standard input is in the tree only under the current key.
+
+    Files and `get` keep it sealed.
+    """
     assert desk("set", HOST, "--user", "bob", password=PASSWORD).out == "committed revision 2\n"
     text = desk.ctl("get").out
     assert PASSWORD not in text
@@ -105,7 +108,7 @@ def test_short_passwords_are_warned_of(desk: Desk) -> None:
 
 
 def test_credentials_are_cleared(desk: Desk) -> None:
-    """Cleared credentials are gone: the mutual ones alone, or all of an initiator's or of a node's discovery."""
+    """Credentials are cleared: the mutual ones alone, or all of an initiator's or of a node's discovery."""
     desk("set", HOST, "--user", "bob", password=PASSWORD)
     desk("set", HOST, "--user", "san", "--mutual", password="another 16 bytes")
     desk("set-discovery", "n1", "--user", "d", password=PASSWORD)
@@ -122,7 +125,10 @@ def test_credentials_are_cleared(desk: Desk) -> None:
 
 
 def test_rotation_waits_for_the_nodes(desk: Desk, connect: Connect) -> None:
-    """Neither rotation nor a new secret uses a key that a live node does not report; then one revision seals all anew."""
+    """Neither rotation nor a new secret uses a key that a live node lacks.
+
+    Then one revision seals all again.
+    """
     desk("set", HOST, "--user", "bob", password=PASSWORD)
     (old,) = read_keys(desk.key_file).ids
     desk("new-key")
@@ -142,7 +148,7 @@ def test_rotation_waits_for_the_nodes(desk: Desk, connect: Connect) -> None:
 
 
 def test_without_the_old_key_nothing_is_rotated(desk: Desk, tmp_path: Path) -> None:
-    """A secret that this machine can't open keeps all of them as they are, and is named; --force does not help."""
+    """A secret that this machine can't open is named and blocks the rotation of all, also with --force."""
     desk("set", HOST, "--user", "bob", password=PASSWORD)
     other = Desk(desk.ctl, tmp_path / "other.key")
     assert "secret new-key" in other("rotate", expect=1).err

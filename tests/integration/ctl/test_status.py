@@ -55,7 +55,7 @@ def test_a_dead_node_is_critical(session: Session, make: Nodes, ctl: Ctl) -> Non
 def test_a_node_that_is_left_with_what_it_had_before_a_restore_has_applied_nothing_of_it(
     session: Session, make: Nodes, ctl: Ctl, tmp_path: Path, more: int
 ) -> None:
-    """As long as the restored map is not confirmed, a node at a higher number, or at the same one of the old history, counts as behind."""
+    """Until a restored map is confirmed, a node at any revision of the old history counts as behind."""
     client = Client(session)
     put(session, MAP)
     client.backup(tmp_path / "backup")
@@ -79,7 +79,7 @@ def test_a_node_that_is_left_with_what_it_had_before_a_restore_has_applied_nothi
 
 
 def test_a_node_that_saw_edits_is_not_behind(session: Session, make: Nodes, ctl: Ctl) -> None:
-    """Edits around the tools are no other history: a node is held to the number of what it has applied, whether it saw them or not."""
+    """Out-of-band edits are no other history: a node is compared by the revision that it has applied."""
     put(session, MAP)
     make().turn()
     with Shell(session) as shell:
@@ -102,7 +102,7 @@ def _nowhere() -> Path:
 
 
 def test_watching_prints_what_changes(session: Session, make: Nodes) -> None:
-    """Not on a terminal each change is printed once, and Ctrl-C ends it with the exit code of the last look."""
+    """Without a terminal each change is printed once, and Ctrl-C ends with the last state's exit code."""
     put(session, MAP)
     agent = make()
     agent.turn()

@@ -1,4 +1,7 @@
-"""A program that lets a socket for block devices overflow twice, to be run in a network namespace where nobody else listens."""
+"""A program that lets a socket for block devices overflow twice.
+
+It needs a network namespace where nobody else listens.
+"""
 
 import socket
 import sys

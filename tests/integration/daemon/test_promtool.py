@@ -41,7 +41,7 @@ scrape_configs:
 
 @pytest.fixture(scope="module")
 def tools() -> Path:
-    """Give Debian's prometheus and promtool, which are not installed, since their package would start a server."""
+    """Give Debian's prometheus and promtool, only unpacked: an installation would start a server."""
     tree = build_once(
         cache_directory() / "tools/prometheus", lambda target: extract("prometheus", target), "promtool"
     )
@@ -77,7 +77,7 @@ class Prometheus:
     address: str
 
     def ask(self, path: str) -> Any:
-        """Return the data of an answer, None as long as the server is not up. Raises HTTPError for what it refuses."""
+        """Return the data of an answer, None until the server is up. Raises HTTPError."""
         try:
             with urlopen(f"http://{self.address}/api/v1/{path}", timeout=PATIENCE) as answer:
                 return json.load(answer)["data"]
@@ -127,7 +127,7 @@ def prometheus(session: Session, make: Nodes, tools: Path, tmp_path: Path) -> It
 
 
 def test_rules_and_dashboard_fit_a_real_scrape(prometheus: Prometheus) -> None:
-    """Prometheus scrapes a node, evaluates every alert, and has an answer to each question of the dashboard."""
+    """Prometheus scrapes a node, evaluates every alert, and answers each query of the dashboard."""
     wait_for("the node is scraped", lambda: prometheus.query('up{job="lunmapd"} == 1'), bool)
     panels = json.loads(DASHBOARD.read_text())["panels"]
     for expression in [target["expr"] for panel in panels for target in panel["targets"]]:

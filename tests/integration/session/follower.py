@@ -1,4 +1,4 @@
-"""A program that follows a tree, for tests that need a process of its own: prints the revision and the session at each change."""
+"""A program that follows a tree in a process of its own: prints revision and session at each change."""
 
 import sys
 import time

@@ -160,7 +160,10 @@ def test_a_node_owns_its_own_only(admin: Session, connect_as: Open) -> None:
 
 
 def test_a_node_cannot_fake_another(admin: Session, connect_as: Open) -> None:
-    """A node can't register, report, or take over as another one; the error names znode, identity and the verb."""
+    """A node can't register or report as another one.
+
+    The error names znode, principal and the verb to use.
+    """
     expected = (
         r"x509:CN=n1 has no permission for /\S+/members/n2\S*: .* 'lunmapctl acl grant node n2=x509:CN=n1'"
     )
@@ -176,7 +179,7 @@ def test_a_node_cannot_fake_another(admin: Session, connect_as: Open) -> None:
 
 
 def test_what_is_forbidden_is_said(admin: Session, connect_as: Open) -> None:
-    """Reading and committing without permission name the znode, who was asking, and the verb that grants it."""
+    """Reading and committing without permission name the znode, the principal and the granting verb."""
     with pytest.raises(NotPermittedError, match=r"anonymous has no permission .*acl grant reader IDENTITY"):
         read_tree(connect_as())
     with pytest.raises(
@@ -187,7 +190,7 @@ def test_what_is_forbidden_is_said(admin: Session, connect_as: Open) -> None:
 
 
 def test_new_objects_are_as_closed_as_their_section(admin: Session, connect_as: Open) -> None:
-    """What later commits make has the ACL of its section, so that nodes and readers follow and strangers don't."""
+    """Objects of later commits get the ACL of their section: nodes and readers follow, strangers don't."""
     put(admin, luns(1, 2, 3))
     register(connect_as("n2"), "n2", LIVE)
     assert Permissions(admin).strays() == 0
@@ -195,7 +198,7 @@ def test_new_objects_are_as_closed_as_their_section(admin: Session, connect_as: 
 
 
 def test_imports_and_checkpoints_are_closed_too(admin: Session, connect_as: Open) -> None:
-    """What is written in parts, and the checkpoint of a trimmed history, can be read by nodes and by no stranger."""
+    """Parts of a large commit and the checkpoint of a history are readable for nodes, not for strangers."""
     put(admin, luns(*range(1200)))
     trim(admin, 1)
     assert Permissions(admin).strays() == 0
@@ -205,7 +208,7 @@ def test_imports_and_checkpoints_are_closed_too(admin: Session, connect_as: Open
 def test_a_restored_tree_keeps_its_roles(
     admin: Session, connect_as: Open, servers: Secure, tmp_path: Path
 ) -> None:
-    """What a restore makes in place of a closed tree is as closed as that was; in an empty chroot it is closed if asked for."""
+    """A restore keeps a closed tree closed; in an empty chroot it closes the tree on request."""
     client, file = Client(admin), tmp_path / "backup"
     title = client.backup(file)
     client.restore(file, replaced=title.cluster)
@@ -307,7 +310,7 @@ def test_nobody_in_particular_closes_no_tree(connect_as: Open) -> None:
 def test_a_digest_is_granted_by_its_hash(
     admin: Session, connect_as: Open, servers: Secure, root: str
 ) -> None:
-    """A reader by digest reads everything, also what a node makes after the grant, though nodes are not shown hashes."""
+    """A digest reader reads everything, also later znodes of a node, though nodes can't read hashes."""
     bob = with_password(parse_identity("digest:bob"), Secret("bob's secret"))
     Permissions(admin).grant(Role.READER, bob)
     node = connect_as("n2")
@@ -329,7 +332,7 @@ def test_a_session_proves_all_that_it_has(servers: Secure, root: str) -> None:
 
 
 def test_a_node_that_follows_an_ephemeral_that_went_is_not_removed(connect_as: Open) -> None:
-    """Between looking at a stale ephemeral and replacing it another machine may register: it stays, and the name is taken."""
+    """If another machine registers while a stale ephemeral is replaced, the name is taken."""
     past, late, other = connect_as(), connect_as(), connect_as()
     initialise(past)
     register(past, "n1", LIVE)
@@ -347,7 +350,7 @@ def test_a_node_that_follows_an_ephemeral_that_went_is_not_removed(connect_as: O
 
 
 def test_a_node_does_all_its_work_in_a_closed_tree(admin: Session, connect_as: Open, tmp_path: Path) -> None:
-    """The agent registers, applies and reports with its own rights, and again after its session has expired."""
+    """The agent registers, applies and reports with its own rights, also after its session has expired."""
     session = connect_as("n2")
     put(admin, replace(luns(1), nodes={"n2": Node(2, ("10.0.0.2:3260",))}))
     agent = Nodes(session, FakeLio(), tmp_path)(node="n2", identity=MachineIdentity("m1", "b2"))
@@ -437,12 +440,15 @@ def test_digests_are_granted_with_a_password_file(ctl_as: Callable[..., Answer],
     ],
 )
 def test_wrong_usage_is_said(ctl_as: Callable[..., Answer], args: tuple[str, ...], message: str) -> None:
-    """What is not an identity, a node or a role is refused as wrong usage before anything is asked of the servers."""
+    """An invalid identity, node or role is refused as wrong usage before a server is asked."""
     assert message in ctl_as("admin", "acl", *args, expect=2).err
 
 
 def test_a_node_is_forgotten_by_admins_and_without_its_role(admin: Session, connect_as: Open) -> None:
-    """As long as somebody may write as the node it is refused; then readers and nodes may not, and an admin leaves nothing behind."""
+    """Forgetting is refused while a principal may write as the node, and to readers and nodes.
+
+    An admin removes all.
+    """
     permissions = Permissions(admin)
     permissions.grant(Role.NODE, N2, "n3")
     with pytest.raises(NodeInUseError, match="lunmapctl acl revoke node n3"):

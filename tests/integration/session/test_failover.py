@@ -23,7 +23,7 @@ pytestmark = pytest.mark.integration
 
 
 def commit_each(session: Session, numbers: range, harm: Callable[[], None]) -> None:
-    """Commit one Lun after the other, with harm done before the third; repeat what is not known to be done."""
+    """Commit one Lun after the other, with the fault before the third; repeat commits of unknown outcome."""
     known = read_tree(session)
     for step, number in enumerate(numbers):
         if step == 2:
@@ -39,7 +39,7 @@ def commit_each(session: Session, numbers: range, harm: Callable[[], None]) -> N
 def test_the_loss_of_the_leader_loses_and_doubles_nothing(
     trio: Ensemble, connect: Connect, harm: Callable[[Server], None]
 ) -> None:
-    """While the leader is killed, stopped or cut off, commits go on, and each one is in the history exactly once."""
+    """Commits go on while the leader is killed, stopped or cut off; each is in the history exactly once."""
     session = connect(trio.hosts, timeout=4.0, deadline=60.0)
     initialise(session)
     leader = trio.leader
@@ -54,7 +54,7 @@ def test_the_loss_of_the_leader_loses_and_doubles_nothing(
 
 
 def test_the_session_outlives_its_server(trio: Ensemble, connect: Connect) -> None:
-    """A node whose server is killed keeps its session and its ephemeral, and its watch works at the next one."""
+    """A node whose server is killed keeps its session, its ephemeral and its watch on the next server."""
     session = connect(trio.servers[0].host + "," + trio.servers[1].host, timeout=20.0, deadline=60.0)
     initialise(session)
     register(session, "n1", LIVE)
@@ -77,7 +77,7 @@ def test_the_session_outlives_its_server(trio: Ensemble, connect: Connect) -> No
 
 
 def test_without_a_majority_every_call_ends(trio: Ensemble, connect: Connect) -> None:
-    """With all servers gone every call ends as unreachable, and once they are back everything goes on where it was."""
+    """With all servers gone every call raises UnreachableError; once they are back everything goes on."""
     patient, session = connect(trio.hosts), connect(trio.hosts, timeout=4.0, deadline=1.0)
     initialise(patient)
     put(patient, luns(1))
@@ -99,7 +99,7 @@ def test_without_a_majority_every_call_ends(trio: Ensemble, connect: Connect) ->
 
 
 def test_a_silent_server_ends_every_call(trio: Ensemble, connect: Connect) -> None:
-    """A server that is stopped, with its connections open, is noticed by the deadline; nothing is half done after."""
+    """A server that is stopped with open connections is noticed by the deadline; nothing is half written."""
     only = trio.followers[0]
     session = connect(only.host, timeout=4.0, deadline=1.0)
     initialise(connect(trio.hosts))

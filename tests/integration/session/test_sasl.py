@@ -75,7 +75,10 @@ def test_a_wrong_password_is_said_at_once(
 def test_a_refused_login_is_tried_at_a_slow_pace(
     servers: Secure, root: str, stack: ExitStack, tmp_path: Path
 ) -> None:
-    """Servers are asked a few times in many seconds, and a corrected file lets the running session in, watch and all."""
+    """Servers get few connections during failed logins.
+
+    A corrected file lets the session in, with its watch.
+    """
     login = wrong(servers, tmp_path)
     asked: list[float] = []
     woken: list[None] = []
@@ -99,7 +102,7 @@ def test_a_refused_login_is_tried_at_a_slow_pace(
 def test_a_password_file_that_vanishes_is_said(
     servers: Secure, root: str, stack: ExitStack, tmp_path: Path
 ) -> None:
-    """A session whose login was refused and whose file is gone says so, and recovers when it is there again."""
+    """A session with a refused login and a missing file reports it, and recovers when the file is back."""
     login = wrong(servers, tmp_path)
     session = open_session(stack, servers.ensemble.hosts, root, Credentials(sasl=login))
     login.password.unlink()
@@ -137,7 +140,7 @@ def test_a_login_corrected_at_the_server_is_taken_up(lab: Lab, root: str, stack:
 
 
 def test_a_server_that_wants_a_login_says_so(lab: Lab, root: str, stack: ExitStack) -> None:
-    """Whoever comes without a login to a server that wants one is told to set it, and is no nuisance to the server."""
+    """A client without a login is told to set one by a server that requires it, and connects rarely."""
     asked: list[float] = []
     found = secure(lab, config={"enforce.auth.enabled": "true", "enforce.auth.schemes": "sasl"})
     with Relay(found.ensemble.hosts, asked) as relay:
@@ -152,7 +155,7 @@ def test_a_server_that_wants_a_login_says_so(lab: Lab, root: str, stack: ExitSta
 def test_no_password_is_ever_logged(
     servers: Secure, root: str, stack: ExitStack, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """With everything logged that the daemon's own settings let through, no line holds a password, right or wrong."""
+    """With every log level that the daemon can enable, no line holds a password, right or wrong."""
     caplog.set_level(logging.WARNING)
     both = Credentials(sasl=servers.login("admin"), digest=servers.login("n2"))
     initialise(open_session(stack, servers.ensemble.hosts, root, both))

@@ -34,7 +34,7 @@ def served_by(ensemble: Ensemble, session: Session) -> Server:
 
 @pytest.mark.parametrize("harm", [Server.pause, Server.cut, Server.kill])
 def test_a_session_moves_in_time(trio: Ensemble, connect: Connect, harm: Callable[[Server], None]) -> None:
-    """When its server is stopped, cut off or killed, the session is taken to another before it expires, watch and all."""
+    """When its server is stopped, cut off or killed, the session moves before it expires, with its watch."""
     session = connect(trio.hosts, timeout=15.0, deadline=60.0)
     initialise(session)
     woken: list[None] = []
@@ -68,7 +68,10 @@ def test_many_sessions_survive_a_restart(lab: Lab, root: str) -> None:
 
 @contextmanager
 def following(names: Path, hosts: str, root: str) -> Iterator[Callable[[], tuple[int, int]]]:
-    """Run the follower with a hosts file of its own; gives what waits for its next line: revision and session."""
+    """Run the follower with its own hosts file.
+
+    Give a function that waits for its next revision and session.
+    """
     command = f'mount --bind "{names}" /etc/hosts && exec "$@"'
     argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", command, "sh"]
     follower = [sys.executable, str(FOLLOWER), hosts, root]
@@ -88,7 +91,10 @@ def following(names: Path, hosts: str, root: str) -> Iterator[Callable[[], tuple
 
 
 def test_a_server_that_moves_is_followed(lab: Lab, root: str, tmp_path: Path) -> None:
-    """When the only server gets another address, and its name leads there, a session keeps to it; the old address is dead."""
+    """When the server's name leads to another address, the session continues there.
+
+    The old address is dead.
+    """
     ensemble = lab.ensemble()
     (server,) = ensemble.servers
     old, new = server.place.address, str(lab.network.subnet[250])

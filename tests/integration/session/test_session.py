@@ -110,7 +110,7 @@ def test_the_watch_outlives_the_session(session: Session, connect: Connect) -> N
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_dead_client_is_replaced(session: Session, connect: Connect) -> None:
-    """When kazoo's connection thread ends at an answer that makes no sense, calls and the watch go on with a new client."""
+    """When kazoo's connection thread ends at a malformed answer, calls and watches use a new client."""
     rings = Rings()
     with Relay(session.hosts) as relay:
         victim = connect(relay.hosts)
@@ -149,7 +149,10 @@ def test_without_a_server_every_call_ends(connect: Connect, call: object) -> Non
 
 
 def test_a_lost_server_ends_every_call(session: Session, connect: Connect) -> None:
-    """With the server gone in mid-use a refresh and a commit end at their deadline; nothing of the commit is left queued."""
+    """With the server gone a refresh and a commit end at their deadline.
+
+    Nothing of the commit stays queued.
+    """
     with Relay(session.hosts) as relay:
         through = connect(relay.hosts, deadline=1.0)
         base = at_last(lambda: read_tree(through))
@@ -225,7 +228,10 @@ def answer(session: Session) -> str:
 def test_a_client_that_cannot_be_made_is_made_later(
     session: Session, connect: Connect, harm: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    """While the process may open no files or threads, calls say so at once; the client is made when it may again, and none is left over."""
+    """Without file descriptors or threads calls fail at once.
+
+    Later the client is replaced, and none is left over.
+    """
     with Relay(session.hosts) as relay:
         victim = connect(relay.hosts, timeout=0.2, deadline=1.0)
         wait_until("the session is connected", lambda: victim.connected)

@@ -59,7 +59,7 @@ def tls_of(credentials: Credentials) -> Tls:
 
 
 def test_a_session_over_tls_does_all(servers: Secure, dial: Dial) -> None:
-    """A tree is made, a commit of many objects written and read with hundreds of requests under way at once."""
+    """A tree is made, and a commit of many objects written and read with hundreds of requests in flight."""
     session = dial(servers.tls(), deadline=30.0)
     initialise(session)
     lunmap = luns(*range(600))

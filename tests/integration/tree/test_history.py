@@ -79,7 +79,7 @@ def test_what_is_to_come_and_what_was_trimmed_is_said(session: Session) -> None:
 
 
 def test_edits_around_the_tools_are_not_history(session: Session) -> None:
-    """The map of an earlier revision has no edits in it, and without the revisions that tell, none is given."""
+    """The map of an earlier revision holds no edits; without the revisions in between there is none."""
     put(session, luns(1, 2))
     put(session, luns(1, 2, 3))
     with Shell(session) as shell:

@@ -46,7 +46,7 @@ def test_another_machine_of_the_same_name_is_refused(session: Session, connect: 
 
 
 def test_a_twin_is_no_past_of_ones_own(session: Session, connect: Connect) -> None:
-    """Who has held the name in this run, and finds it held by another run of this machine id, leaves it, and says that this is a clone."""
+    """A node replaced by another run of its machine id leaves the registration and reports a clone."""
     other = connect()
     register(session, "n1", LIVE)
     register(other, "n1", replace(LIVE, boot="b2", since="later"))

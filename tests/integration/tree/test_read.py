@@ -74,7 +74,7 @@ def test_an_edit_is_still_found_after_the_next_commit_is_read(session: Session) 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_deltas_lead_to_what_is_there(session: Session, seed: int) -> None:
-    """After random commits, following each revision, some at once, and reading everything give the same map."""
+    """Following each revision or several at once, and reading everything, give the same map."""
     dice = random.Random(seed)
     each = some = full = read_tree(session)
     for _ in range(30):
@@ -218,7 +218,7 @@ def test_a_tree_of_the_former_schema_is_read(connect: Connect) -> None:
 
 
 def test_a_restore_and_a_confirmation_are_seen(session: Session) -> None:
-    """What meta and head say of restores and confirmations is part of what was read, also by way of a revision."""
+    """Restores and confirmations of meta and head are part of each read, also of a delta read."""
     known = read_tree(session)
     assert (known.schema, known.incarnation, known.confirmed) == (SCHEMA, 0, 0)
     digest = known.head_digest
@@ -240,7 +240,7 @@ def test_a_restore_and_a_confirmation_are_seen(session: Session) -> None:
 
 
 def test_a_head_that_says_more_costs_no_full_read(session: Session) -> None:
-    """A large commit that begins, or a confirmation, changes what is said of the known revision, nothing else."""
+    """A large commit that begins, or a confirmation, changes the known snapshot's head only."""
     put(session, luns(1))
     known = read_tree(session)
     staged = Staged(2, known.head_digest, "ann", "2025-01-31T12:00:00Z", "")

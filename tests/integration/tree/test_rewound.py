@@ -32,7 +32,7 @@ def commit_each(session: Session, *maps: Lunmap) -> None:
 
 
 def overtake(session: Session, *after: Lunmap) -> Snapshot:
-    """Return what was known at revision 4, of a tree that was put back to revision 2 and has gone another way since."""
+    """Return the state read at revision 4 of a tree that was rewound to revision 2 and changed since."""
     commit_each(session, luns(1), luns(1, 2))
     with Shell(session) as shell:
         old = shell.copy()
@@ -46,7 +46,10 @@ def overtake(session: Session, *after: Lunmap) -> Snapshot:
 @pytest.mark.parametrize("read", [refresh, read_again])
 @pytest.mark.parametrize("more", [3, MAX_DELTAS + 3])
 def test_an_overtaken_tree_is_not_followed(session: Session, read: Read, more: int) -> None:
-    """However far ahead, a tree that has another revision of the known number is refused, and the way out is told."""
+    """A tree that has another revision of the known number is refused however new it is.
+
+    The error tells what to do.
+    """
     known = overtake(session, *(luns(9, number) for number in range(10, 10 + more)))
     with pytest.raises(WentBackError, match=r"another revision 4 .*--rewound") as caught:
         read(session, known)
@@ -54,14 +57,14 @@ def test_an_overtaken_tree_is_not_followed(session: Session, read: Read, more: i
 
 
 def test_another_way_to_the_same_map_is_followed(session: Session) -> None:
-    """A tree that was put back and brought to the very same map again, and then on, leaves nothing to be afraid of."""
+    """A rewound tree that came to the same map and revisions again is followed without an error."""
     known = overtake(session, luns(1, 2, 4), luns(1, 2, 3, 4), luns(5))
     assert refresh(session, known).lunmap == luns(5)
     assert read_again(session, known).lunmap == luns(5)
 
 
 def test_the_next_commit_does_not_thaw_a_node(session: Session, make: Nodes) -> None:
-    """A node that is frozen by an older tree stays so when that goes on, over restarts too, until somebody accepts it."""
+    """A node frozen by an older tree stays frozen while that goes on, over restarts, until it is accepted."""
     put_by_the_rules(session, MAP)
     with Shell(session) as shell:
         old = shell.copy()
@@ -92,7 +95,7 @@ def test_who_was_away_while_the_history_was_trimmed_goes_on(session: Session) ->
 
 
 def test_a_head_of_the_known_version_is_not_taken_for_the_known_one(session: Session) -> None:
-    """Versions of znodes start again in data that were put back: only the same revision too is nothing new."""
+    """Versions of znodes restart in restored data, so equal versions need an equal revision too."""
     known = overtake(session, luns(9), luns(8), luns(7))
     with Shell(session) as shell:
         for _ in range(known.head_version - read_tree(session).head_version):

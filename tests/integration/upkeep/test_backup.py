@@ -92,7 +92,7 @@ def test_a_tree_survives_its_backup(full: Session) -> None:
 
 
 def test_a_node_that_knew_the_tree_is_told(full: Session) -> None:
-    """Who has read the tree before learns that it was restored, with what is there, and follows once it accepts that."""
+    """A client that read the tree before learns of the restore, and follows once it accepts it."""
     known, taken = read_tree(full), read_backup(full, NOW)
     put(full, luns(100, 9))
     later = read_tree(full)
@@ -110,7 +110,7 @@ def test_a_node_that_knew_the_tree_is_told(full: Session) -> None:
 
 
 def test_a_tree_is_not_replaced_unless_it_is_named(full: Session) -> None:
-    """A tree that is there stays, whatever the backup, until its cluster is given; then its incarnation counts."""
+    """An existing tree is never replaced unless its cluster is given; then its incarnation grows."""
     taken = read_backup(full, NOW)
     cluster = read_tree(full).cluster
     with pytest.raises(TreeExistsError, match=f"--replace {cluster}") as caught:
@@ -179,7 +179,7 @@ def test_a_backup_of_the_former_schema_is_restored_as_such(former: Session) -> N
 def test_a_restore_that_stops_leaves_no_tree(
     full: Session, connect: Connect, passed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever a restore ends, nodes find either no tree or the whole one, and restoring again completes it."""
+    """Interrupted at any step, a restore leaves no tree or a whole one, and another restore completes it."""
     monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 12)
     before, taken = read_tree(full), read_backup(full, NOW)
     with Relay(full.hosts) as relay:
@@ -310,7 +310,7 @@ def test_a_backup_is_a_private_file(full: Session, tmp_path: Path) -> None:
 
 
 def test_the_command_line_takes_and_restores_backups(full: Session, tmp_path: Path) -> None:
-    """Lunmapctl says what it wrote and what to do next, and asks for the cluster before it replaces a tree."""
+    """The command line prints the result and the next step, and asks for the cluster to replace a tree."""
     ctl, file, cluster = Ctl(full.hosts, full.root), str(tmp_path / "b"), read_tree(full).cluster
     assert ctl("backup", file).out == f"wrote revision 7 of cluster {cluster} to {file}\n"
     ctl("apply", "-f", "-", stdin="{}")
@@ -323,7 +323,7 @@ def test_the_command_line_takes_and_restores_backups(full: Session, tmp_path: Pa
 
 
 def test_a_tree_that_went_back_is_frozen_until_that_is_accepted(full: Session) -> None:
-    """Nodes that knew a newer tree refuse an older one of the same incarnation; --rewound makes it a new one."""
+    """Nodes that know a newer tree refuse an older one of the same incarnation; --rewound makes a new one."""
     with Shell(full) as shell:
         old = {path: shell.get(path) for path in (paths.HEAD, "luns/l6")}
         put(full, luns(100, 8))
@@ -346,7 +346,7 @@ def test_a_tree_that_went_back_is_frozen_until_that_is_accepted(full: Session) -
 
 
 def test_edits_are_put_back(full: Session) -> None:
-    """A repair makes every object what the history says, by a revision that changes nothing, so that nodes look."""
+    """A repair restores every object of the history by a revision without changes, so that nodes read it."""
     known = read_tree(full)
     with Shell(full) as shell:
         shell.set("luns/l100", encode(lun(100, 5 * GIB)))

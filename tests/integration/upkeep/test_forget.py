@@ -44,7 +44,10 @@ STATUS = NodeStatus(boot="b2", version="1", time=NOW)
 def test_a_node_is_retired_as_the_document_says(
     session: Session, connect: Connect, make: Nodes, ctl: Ctl
 ) -> None:
-    """Drained, without targets, out of the map, stopped: at each step it is refused with what is to be done, and then all is well."""
+    """Each missing step (drain, targets, map, stop) refuses it with the next step.
+
+    Then the node is removed.
+    """
     put(session, BOTH)
     one, through = make(), connect()
     two = Nodes(through, FakeLio(), make.directory / "n2")
@@ -91,7 +94,7 @@ def test_garbage_is_forgotten_too(session: Session, ctl: Ctl) -> None:
 
 
 def test_a_node_that_comes_back_meanwhile_stays(session: Session, connect: Connect) -> None:
-    """What was to remove a node does not, once it has registered after it was looked at; nor when it has left again."""
+    """A node that registered after it was read is not removed, not even when it has left again."""
     found, coming = forgetting._find_member(session, "n2"), connect()
     assert found is None
     register(coming, "n2", LIVE)

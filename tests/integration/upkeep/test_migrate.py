@@ -106,7 +106,10 @@ def test_a_tree_is_migrated_in_one_commit(tree: Session) -> None:
 
 
 def test_only_a_migrated_tree_is_committed_to(tree: Session) -> None:
-    """Before it a commit is refused with the advice to migrate, after it commits and rollbacks work, also to before."""
+    """Before migration a commit is refused with the advice to migrate.
+
+    Afterwards commits and rollbacks work.
+    """
     client = Client(tree)
     with pytest.raises(OlderSchemaError, match="lunmapctl migrate"):
         client.apply(today(), NOTE)
@@ -157,7 +160,7 @@ def test_a_document_that_cant_be_read_stays(tree: Session) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_half_a_migration_is_seen_by_nobody(tree: Session, connect: Connect) -> None:
-    """When it died in the middle nodes of this version see the former map, and it can't be begun a second time."""
+    """When a migration ended in the middle, nodes see the former map, and a second migration is refused."""
     known = read_tree(tree)
     leave(tree)
     for found in (read_tree(connect()), refresh(tree, known)):
@@ -194,7 +197,7 @@ def test_a_migration_is_undone(tree: Session) -> None:
 @pytest.mark.parametrize("broken", Break)
 @pytest.mark.parametrize("passed", [0, 8, 9, 11])
 def test_a_lost_connection_migrates_once(tree: Session, connect: Connect, broken: Break, passed: int) -> None:
-    """A connection that breaks while the tree is prepared, at a part or at the release changes nothing of the outcome."""
+    """A connection lost during preparation, at a part or at the release leaves the same result."""
     with Relay(tree.hosts) as relay:
         through = connect(relay.hosts)
         read_tree(through)

@@ -73,7 +73,7 @@ def check(session: Session, oldest: int) -> None:
 
 
 def test_old_revisions_go_and_nothing_is_lost(long: Session) -> None:
-    """After trimming the last revisions are there, with all that they tell; older ones are said to be gone."""
+    """After trimming the last revisions are complete; an older one is reported as trimmed."""
     assert trim(long, KEEP) == Trimmed(OLDEST, NEWEST - KEEP)
     assert list_revisions(long) == list(range(OLDEST, NEWEST + 1))
     assert list_checkpoints(long) == [OLDEST]
@@ -119,7 +119,7 @@ def test_a_young_history_is_left_alone(session: Session) -> None:
 # go, and the checkpoint before.
 @pytest.mark.parametrize("passed", range(8))
 def test_who_stops_in_the_middle_leaves_a_whole_history(long: Session, connect: Connect, passed: int) -> None:
-    """Wherever trimming ends, every revision that is kept can be told, edits are found, and the next one goes on."""
+    """Interrupted at any step, trimming leaves every kept revision readable; the next one completes it."""
     trim(long, NEWEST - 2)
     with Relay(long.hosts) as relay:
         through = connect(relay.hosts, deadline=1.0)

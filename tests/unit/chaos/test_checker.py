@@ -37,7 +37,7 @@ SMEAR = Overwrite(SMEARED, GARBAGE, 6.7, 6.8)
 
 
 def maps() -> list[Lunmap]:
-    """Return the empty map and one for each revision: nodes first, then l2, l0, l1 by turns, each larger than before."""
+    """Return the empty map and one for each revision: nodes first, then l2, l0, l1 in turn, each larger."""
     found = [Lunmap(), first_map()]
     for number in range(2, LAST + 1):
         index = number % 3
@@ -130,7 +130,7 @@ def test_nothing_is_found_where_nothing_is_wrong() -> None:
 
 
 def lost_update() -> History:
-    """Return a history whose revision 6 sets a Lun from what it was at revision 2, before revision 3 set it."""
+    """Return a history whose revision 6 sets a Lun from its value of revision 2, before revision 3 set it."""
     (change,) = REVISIONS[5].changes
     return with_revision(6, replace(REVISIONS[5], changes=(replace(change, before=UNSET),)))
 
@@ -255,7 +255,7 @@ def test_a_map_that_breaks_a_rule_is_found() -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, Outcome.COMMITTED])
 def test_an_unknown_outcome_may_be_either(outcome: Outcome) -> None:
-    """A commit whose outcome was not known may be there, or not; one that was acknowledged may not be missing."""
+    """A commit of unknown outcome may be there or not; an acknowledged one may not be missing."""
     assert violations(with_attempt(LAST, outcome=Outcome.UNKNOWN)) == ()
     missing = Attempt("w2/1/1", 4, 5, outcome, {}, 4)
     assert bool(violations(replace(GOOD, attempts=(*GOOD.attempts, missing)))) == (
@@ -270,7 +270,7 @@ def test_revisions_that_were_not_released_may_be_passed_over() -> None:
 
 
 def test_a_new_life_may_begin_where_the_last_ended() -> None:
-    """A daemon that was started again sees the same revision once more; in one life that is no step forward."""
+    """A restarted daemon may see the same revision again; within one run that is no progress."""
     again = followed(4)
     assert violations(with_sightings(followed(4), replace(again, life=2))) == ()
     assert promises(with_sightings(followed(4), again)) == {"followers go forward"}
@@ -313,7 +313,7 @@ def repaired() -> History:
 
 
 def test_garbage_that_a_commit_left_alone_is_part_of_the_map() -> None:
-    """A revision made over garbage has a digest with it; that is right only if somebody did write the garbage."""
+    """A revision over garbage has a digest with it, which is right only if the garbage was written."""
     assert violations(adopted()) == ()
     assert "each digest is that of the state" in promises(replace(adopted(), overwrites=()))
 
@@ -324,7 +324,7 @@ def test_garbage_may_be_replaced() -> None:
 
 
 def test_a_follower_may_see_garbage_only_while_it_is_there() -> None:
-    """Who reads everything finds what was written around the tools, not before that and not after it was replaced."""
+    """A full read finds out-of-band edits, not before they were made and not after they were replaced."""
     during = replace(with_sightings(followed(6, with_garbage(6))), overwrites=(SMEAR,))
     assert promises(during) == {"followers see each revision as it is"}
     late = replace(followed(6, with_garbage(6)), at=6.9)
@@ -336,7 +336,7 @@ def test_a_follower_may_see_garbage_only_while_it_is_there() -> None:
 
 
 def test_the_offending_piece_is_what_is_around() -> None:
-    """Of a violation are shown its revisions with their neighbours, their attempts, and what the follower saw of them."""
+    """The records of a violation are its revisions with neighbours, attempts, and states of the follower."""
     history = with_sightings(followed(4, REVISIONS[5].digest))
     (found,) = violations(history)
     shown = list(records_around(history, found))

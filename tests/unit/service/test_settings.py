@@ -27,7 +27,7 @@ def test_the_example_is_valid_and_shows_the_defaults() -> None:
 
 
 def test_what_the_example_leaves_out_is_valid() -> None:
-    """The lines that are commented out, all but one of the two ways of a password, are settings as they stand."""
+    """The commented lines, except one of two alternatives for a password, are valid settings as they are."""
     text = re.sub(r"^( *)#(?! \S)(?!digest)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
     settings = parse(text, str(EXAMPLE))
     zookeeper = settings.zookeeper
@@ -35,7 +35,7 @@ def test_what_the_example_leaves_out_is_valid() -> None:
 
 
 def test_servers_are_names_or_addresses() -> None:
-    """Names, IPv4 addresses and IPv6 addresses in brackets are taken as servers, with any port that there can be."""
+    """Names, IPv4 addresses and IPv6 addresses in brackets are accepted as servers, with any valid port."""
     hosts = ("zk1.example.org:1", "10.0.0.1:65535", "[fd00::1]:2181")
     assert parse(f"zookeeper: {{hosts: {list(hosts)}}}", "x").zookeeper.hosts == hosts
 
@@ -150,7 +150,7 @@ def test_bad_settings_are_refused_with_their_line(text: str, message: str) -> No
 
 
 def test_all_mistakes_come_at_once_in_the_order_of_their_lines() -> None:
-    """Wrong keys, wrong types, wrong values and what is given twice are all told, each with its line, none hidden by another."""
+    """Wrong keys, types and values, and duplicates are all reported with their lines, none hides another."""
     text = """\
 nodee: n1
 zookeeper:
@@ -241,7 +241,7 @@ def test_check_config_accepts_the_example_and_refuses_a_bad_file(tmp_path: Path)
     ],
 )
 def test_check_config_reads_the_keys(tmp_path: Path, text: bytes, mode: int, sentence: str) -> None:
-    """A key file that can't be used is told by the check, with its line; an absent one is none, as for the daemon."""
+    """An unusable key file is reported by the check, with its line; a missing one is no problem."""
     key_file, path = tmp_path / "secrets.key", tmp_path / "lunmapd.yaml"
     path.write_text(f"{GOOD}key_file: {key_file}\n")
     assert CliRunner().invoke(daemon, ["--check-config", "-c", str(path)]).exit_code == 0
@@ -279,7 +279,7 @@ def test_bad_settings_end_every_command_before_it_begins(tmp_path: Path, options
 def test_files_that_cannot_be_used_have_an_exit_code_of_their_own(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    """A file that is not there yet may come: the exit code is 7, but 3 as soon as the settings themselves are wrong."""
+    """A missing file may come later: the exit code is 7, but 3 if the settings themselves are wrong."""
     path = tmp_path / "lunmapd.yaml"
     late = f"{GOOD}  tls: {{ca: {tmp_path}/ca.pem}}\n  digest: {{user: n1, password_file: {tmp_path}/no}}\n"
     path.write_text(f"{late}state_dir: {tmp_path}/state\n")
@@ -298,7 +298,7 @@ def test_the_service_manager_restarts_for_a_file_that_may_come() -> None:
 
 
 def test_check_config_tells_by_its_exit_code(tmp_path: Path) -> None:
-    """0 for a good file, whose node and servers it prints, 1 for one that can't be read, 2 for wrong usage."""
+    """0 for a good file, whose node and servers it prints, 1 for an unreadable one, 2 for wrong usage."""
     good = run_daemon("--check-config", "-c", str(EXAMPLE))
     assert (good.returncode, good.stderr) == (0, "")
     assert good.stdout.startswith(f"{EXAMPLE}: node n1, ZooKeeper at 10.0.0.11:2181,")

@@ -65,7 +65,7 @@ def test_each_missing_or_open_file_has_its_line(directory: Path) -> None:
 
 
 def test_files_that_do_not_fit_are_said(directory: Path) -> None:
-    """A foreign key, a missing or wrong key password, and a CA that is none are found before anything starts."""
+    """An unrelated key, a missing or wrong key password, and an invalid CA are found before the start."""
     d = directory
     n1 = {"ca": f"{d}/ca.pem", "certificate": f"{d}/n1.pem"}
     unfit = "settings.yaml:5: zookeeper.tls.certificate: can't use"
@@ -101,7 +101,7 @@ def test_bad_values_have_their_line(tmp_path: Path, files: dict[str, str], messa
 
 
 def test_a_credential_of_systemd_is_found(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`credentials:NAME` is a file of $CREDENTIALS_DIRECTORY, and without that variable a problem that says so."""
+    """`credentials:NAME` is a file of $CREDENTIALS_DIRECTORY; without that variable it is a problem."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     path = write(directory, ca="credentials:ca.pem")
     (problem,) = problems(path)
@@ -113,7 +113,7 @@ def test_a_credential_of_systemd_is_found(directory: Path, monkeypatch: pytest.M
 
 
 def test_logins_are_checked(directory: Path) -> None:
-    """A password file that is open to others, or a user that can't be one, has its line; a good login passes."""
+    """A password file that is open to others, or an invalid user, has its line; a good login passes."""
     path = directory / "settings.yaml"
     head = "zookeeper:\n  hosts: [10.0.0.1:2181]\n"
     login = f"{{user: n1, password_file: {directory}/password}}"

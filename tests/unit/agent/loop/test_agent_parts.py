@@ -45,7 +45,7 @@ def test_claims_that_cant_be_kept_are_an_error(tmp_path: Path) -> None:
 
 
 def test_claims_that_the_disk_refuses_are_not_taken_for_none(tmp_path: Path) -> None:
-    """What can't be read is an error with the file's name, as it is of another kind than a file that isn't there."""
+    """An unreadable file is an error with its name, distinct from a missing file."""
     (tmp_path / "claims.json").mkdir()
     for call in (Claims(tmp_path / "claims.json").read, partial(Claims(tmp_path / "claims.json").write, {T})):
         with pytest.raises(ClaimsUnreadableError, match=r"claims\.json.*left as it is"):
@@ -138,7 +138,7 @@ def test_an_unreachable_store_keeps_what_is_applied() -> None:
 
 
 def test_logins_are_listed_up_to_a_limit() -> None:
-    """Who is logged in is listed once and in order, who is only on the way is not, and of too many nobody is."""
+    """Logged-in initiators are listed once and sorted, without sessions in progress; too many become none."""
 
     def listed(*sessions: IscsiSession) -> tuple[Login, ...]:
         result = Result(Observed(sessions=sessions), {}, ())
@@ -157,7 +157,7 @@ def test_a_turn_without_a_pass_keeps_the_counts() -> None:
 
 
 def test_a_clock_set_back_harms_no_condition() -> None:
-    """Times are shown, never compared: after a step back a new condition has the new time, an old one keeps its own."""
+    """Times are shown, never compared: after a clock step back a new condition has the new time."""
     fine = Turn(AT, Result(observed(), {}, ()))
     before = next_status(first_status("b", "2026-01-01T12:00:00Z"), fine, "2026-01-01T12:00:00Z")
     earlier = "2026-01-01T11:00:00Z"

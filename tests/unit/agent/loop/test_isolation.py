@@ -42,7 +42,7 @@ def test_without_the_setting_a_node_keeps_serving(clock: Clock) -> None:
 
 
 def test_the_limit_counts_from_the_first_look_that_failed(clock: Clock) -> None:
-    """The time between the last answer and that look doesn't count: the connection was not known to be lost."""
+    """The time between the last answer and that read doesn't count: the loss was not known."""
     contact = Contact(30.0, clock)
     assert look(contact, clock, None) is Offer.ALL
     clock.now += 1000
@@ -65,14 +65,14 @@ def test_the_limit_counts_from_the_first_look_that_failed(clock: Clock) -> None:
     ],
 )
 def test_any_answer_is_contact(clock: Clock, error: StoreError, offer: Offer) -> None:
-    """A tree that can't be followed is an answer all the same; a broken connection, or to be refused, is none."""
+    """A tree that can't be followed is an answer; a broken connection or a refused login is none."""
     contact = Contact(30.0, clock)
     look(contact, clock, None)
     assert look(contact, clock, error, 31) is offer
 
 
 def test_before_the_first_answer_nothing_new_is_opened(clock: Clock) -> None:
-    """A daemon that starts without contact keeps what is open for as long as the setting says, and opens no more."""
+    """A daemon that starts without contact keeps enabled TPGs for the set time, and enables no others."""
     contact = Contact(30.0, clock)
     assert look(contact, clock, SILENCE, 10) is Offer.KEPT
     assert look(contact, clock, SILENCE, 20) is Offer.NONE
@@ -80,7 +80,10 @@ def test_before_the_first_answer_nothing_new_is_opened(clock: Clock) -> None:
 
 
 def test_the_wait_ends_when_the_node_is_isolated(clock: Clock) -> None:
-    """The time without contact ends in a cycle at the moment of isolation; before and after it sets no timer."""
+    """The time without contact ends in a cycle at the moment of isolation.
+
+    Before and after it sets no timer.
+    """
     contact = Contact(30.0, clock)
     look(contact, clock, None)
     assert contact.until_isolated() == float("inf")

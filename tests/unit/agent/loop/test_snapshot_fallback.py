@@ -23,7 +23,7 @@ KEPT = Kept(Snapshot("c", 12, "d", "d", 1, Lunmap()), SEEN)
     ],
 )
 def test_the_age_decides(limit: float, age: float, reason: str) -> None:
-    """A snapshot may be followed up to the limit, never with a limit of 0, and one of the future counts as new."""
+    """A snapshot may be used up to the limit, never with limit 0, and one from the future counts as new."""
     assert judge(KEPT, limit, SEEN + age).reason == reason
 
 

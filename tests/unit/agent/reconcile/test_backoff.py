@@ -45,7 +45,7 @@ def test_each_failure_doubles_the_time_up_to_the_most(backoff: Backoff, clock: C
 
 
 def test_each_object_has_its_own_time(backoff: Backoff, clock: Clock) -> None:
-    """One that failed later is tried later, and one that still waits keeps its time while others are tried."""
+    """A step that failed later is retried later, and one that waits keeps its time while others are tried."""
     fail(backoff, A)
     clock.now += 4
     backoff.tried([Report(B, BUSY)])

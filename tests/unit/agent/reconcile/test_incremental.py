@@ -133,14 +133,17 @@ def test_without_an_audit_each_pass_is_a_whole_one() -> None:
     ],
 )
 def test_other_orders_ask_for_a_whole_pass(other: Orders) -> None:
-    """Isolation, unreadable documents, removals that are due, overrides and other keys are not a change of some Luns."""
+    """Isolation, unreadable documents, due removals, overrides and other keys need a full pass."""
     assert not follows(learned(ORDERS, Clock(1000.0)), other)
     if other.offer is not Offer.ALL or other.unreadable:
         assert not follows(learned(other, Clock(1000.0)), other)
 
 
 def test_what_fails_stays_out_of_the_parts_and_stays_reported() -> None:
-    """Another Lun is followed while one fails; what failed and what was left is told as before, and its removals stay decided."""
+    """Another Lun is applied while one fails.
+
+    Failures and withheld steps stay as reported, removals as decided.
+    """
     failures = {LUN_1: BUSY}
     memory = learned(ORDERS, Clock(1000.0), without(LUN_1), failures)
     part = memory.part(replace(ORDERS, lunmap=MORE))
@@ -166,7 +169,7 @@ def test_a_change_of_what_fails_asks_for_a_whole_pass_and_all_is_tried(lunmap: L
 
 @pytest.mark.parametrize(("failure", "followed"), [(BUSY, False), (Failure(Reason.DRIFTED, "x"), True)])
 def test_nothing_is_built_on_what_fails(failure: Failure, followed: bool) -> None:  # noqa: FBT001
-    """A new Lun stands on its TPG: it waits where that can't be as it must, but not for a reported change by hand."""
+    """A new Lun waits if its TPG can't be made as desired, but not for drift that is only reported."""
     tpg = lio_objects.Tpg(T, 1)
     seen = {**wanted(), ("tpg", T, 1): tpg}
     memory = learned(ORDERS, Clock(1000.0), seen, {("tpg", T, 1): failure})
@@ -210,7 +213,7 @@ def test_halves_and_many_failures_are_left_to_whole_passes() -> None:
 
 
 def test_what_was_closed_by_ourselves_is_nobodys_drift() -> None:
-    """A TPG that isolation closed is opened again by the map, also under a daemon that reports what hands do."""
+    """A TPG that isolation disabled is enabled again by the map, also with `drift: report`."""
     memory = Memory(AUDIT, RETRY, Clock(1000.0))
     want = compute_desired(LUNMAP, {}, "n1", Observed(), ORDERS.vault)
     closed = {name: item for name, item in want.objects.items() if not isinstance(item, lio_objects.Enabled)}

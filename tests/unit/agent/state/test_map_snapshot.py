@@ -50,7 +50,7 @@ def test_nothing_was_kept_at_first(tmp_path: Path) -> None:
 
 
 def test_what_was_kept_is_found_again(tmp_path: Path) -> None:
-    """Another instance finds the newest map with the time and the hold, in a file that only its owner can read."""
+    """Another instance finds the newest map with the time and the hold, in a file of mode 0600."""
     clock = Clock(1_000_000.0)
     states = keep_three(local := LocalSnapshot(tmp_path, clock))
     local.hold(3)
@@ -130,7 +130,7 @@ def test_the_time_is_written_now_and_then(tmp_path: Path) -> None:
 def test_the_time_is_written_often_enough_for_the_greatest_age(
     tmp_path: Path, limit: float, every: int
 ) -> None:
-    """A snapshot that may not get old is noted to be the newest three times within that age, so that a fresh one does not look too old."""
+    """A snapshot with an age limit is confirmed three times within it, so a fresh one never looks old."""
     clock = Clock(1_000_000.0)
     local = LocalSnapshot(tmp_path, clock)
     local.keep(snapshot(1, 1))
@@ -233,7 +233,7 @@ def test_changes_that_dont_lead_to_the_digest_are_damage(tmp_path: Path) -> None
 
 
 def test_a_disk_that_refuses_is_said_and_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk is a trouble and no exception, spoils nothing that was kept, and the next touch writes all."""
+    """A full disk is a problem and no exception, keeps the stored map, and the next touch writes all."""
     local = LocalSnapshot(tmp_path, Clock(1_000_000.0))
     keep_three(local)
     later = snapshot(4, 3)
@@ -257,7 +257,7 @@ def test_a_disk_that_refuses_is_said_and_made_up_for(tmp_path: Path, monkeypatch
 
 
 def test_a_file_that_was_removed_comes_back(tmp_path: Path) -> None:
-    """When somebody removes the file under a running daemon, that is a trouble, and the next touch writes all."""
+    """When the file is removed under a running daemon, that is a problem, and the next touch writes all."""
     local = LocalSnapshot(tmp_path, Clock(1_000_000.0))
     keep_three(local)
     (tmp_path / FILE).unlink()

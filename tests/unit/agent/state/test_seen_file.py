@@ -82,7 +82,7 @@ def test_a_directory_that_is_gone_is_one_error(tmp_path: Path) -> None:
 
 
 def test_what_the_map_could_not_have_then_decides() -> None:
-    """A target that was another tool's then and is ours now was never seen as wanted; a missing device changes nothing in what is wanted."""
+    """A foreign target that was adopted since was never seen as desired; a missing device changes nothing."""
     other: dict[lio_objects.Key, Failure] = {("target", "other"): Failure(Reason.FOREIGN_TARGET, "x")}
     missing: dict[lio_objects.Key, Failure] = {("storage_object", "a"): Failure(Reason.BACKING_MISSING, "x")}
     objects: lio_objects.Objects = {("target", "t"): lio_objects.Target("t")}

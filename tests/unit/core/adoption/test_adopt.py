@@ -43,7 +43,7 @@ def usual() -> Saved:
 
 
 def test_a_usual_configuration_becomes_a_map() -> None:
-    """Names, serials, numbers, portals and what is not LIO's default are taken over, and no rule is broken."""
+    """Names, serials, numbers, portals and non-default settings are converted, and no rule is broken."""
     made = adopted(usual())
     assert made.refused == {}
     lunmap = made.lunmap
@@ -151,7 +151,7 @@ def test_what_no_map_can_say_is_left_out_with_its_reason(
 
 
 def test_targets_are_judged_one_by_one_and_by_what_they_share() -> None:
-    """A target goes its own way, unless it has another tag, other passwords or a storage object of one that stays."""
+    """Targets are adopted independently, unless a tag, passwords or a storage object tie them together."""
     good = target(A, {0: "block/db1"}, acl(HOST, (0, 0)))
     other = target(B, {0: "fileio/logs"}, acl(HOST, (0, 0)))
     assert adopted(saved(good, other)).refused == {}
@@ -225,7 +225,7 @@ def _running() -> Found:
 
 
 def test_what_was_adopted_differs_only_in_what_lunmapd_governs() -> None:
-    """Between the map's objects and those that run, taken as ours, there is only one update, of the TPG's attributes."""
+    """Between the map's objects and the adopted ones there is only one update, of the TPG's attributes."""
     running = _running()
     wanted = project_map(adopt(running, NODE).lunmap, NODE, frozenset({"rtpi"}))
     (step,) = plan(wanted, as_ours(running, wanted))
@@ -233,7 +233,7 @@ def test_what_was_adopted_differs_only_in_what_lunmapd_governs() -> None:
 
 
 def test_what_the_map_does_not_have_shows_in_the_plan() -> None:
-    """A LUN that the map lacks would be removed, so it is seen before anything is taken over; half a LUN too, and discovery."""
+    """A LUN that the map lacks would be removed, so it is found before the adoption; so are leftovers."""
     running = _running()
     wanted = project_map(adopt(running, NODE).lunmap, NODE, frozenset({"rtpi"}))
     less = {name: item for name, item in wanted.items() if lio_objects.lun_served_by(item) != "logs"}

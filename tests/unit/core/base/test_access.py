@@ -72,12 +72,12 @@ def test_roles_are_read_back_from_the_acls(drawn: Roles) -> None:
     ],
 )
 def test_each_has_what_the_role_needs(path: str, who: Identity, may: May | None) -> None:
-    """Admins have all, readers read all, a node reads the map and owns its members/ only, strangers have nothing."""
+    """Admins have all, readers read all, a node reads the map and owns its members/, others have nothing."""
     assert acl_at(ROLES, path).get(who) == may
 
 
 def test_a_node_sees_the_hashes_that_it_must_copy() -> None:
-    """Where a digest is named, the node has ADMIN on its own znodes, for ZooKeeper hides the hash from others."""
+    """With a digest the node has ADMIN on its own znodes, since ZooKeeper hides the hash otherwise."""
     acl = acl_at(replace(ROLES, readers=frozenset({BOB})), "members/n1")
     assert acl[N1] == May.OWN | May.ADMIN
     assert acl[BOB] == May.READ

@@ -64,7 +64,7 @@ def test_the_digest_ignores_order_and_forgets_what_left() -> None:
 
 
 def test_luns_of_schema_1_say_that_they_are_shared() -> None:
-    """Migration writes down what schema 1 did by itself, for Luns of several nodes; all else stays as it is."""
+    """Migration writes down the defaults of schema 1 for Luns of several nodes; all else stays as it is."""
     other = Lun(Block("/dev/b"), "2" * 32, maps=(Map(T + "2", 0, H),))
     alone = {T: MAP.targets[T], T + "2": Target({"n1": PortalGroup(3)})}
     lunmap = msgspec.structs.replace(MAP, luns={"a": LUN, "b": other}, targets=alone)
@@ -77,7 +77,7 @@ def test_luns_of_schema_1_say_that_they_are_shared() -> None:
 
 
 def test_identity_is_filled_in_and_kept() -> None:
-    """A missing serial or port id is the one that there was, else a new one; what a file gives is left alone."""
+    """A missing serial or port id is the existing one, else a new one; a given value is kept."""
     bare = msgspec.structs.replace(LUN, serial="")
     wanted = Lunmap(
         {"a": bare, "b": bare, "c": LUN},

@@ -94,7 +94,7 @@ def test_an_unexpected_error_is_internal() -> None:
 
 
 def test_a_status_of_another_version_may_have_other_reasons() -> None:
-    """They are read as they are, and count as what they are: conditions that do not hold, objects that fail."""
+    """Unknown reasons are decoded, and count like known ones: false conditions and failing objects."""
     status = decode(
         b'{"boot":"b","version":"9","time":"","observed":{"cluster":"c","revision":1,"digest":"d"},"conditions":[{"type":"Applied","status":false,"reason":"New",'
         b'"message":"","since":""}],"failing":[{"object":"target t","reason":"Newer","message":""}],"failing_count":1}',

@@ -67,7 +67,7 @@ def status(applied: HistoryPoint | None, *verdicts: ConditionUpdate) -> NodeStat
 def test_a_node_is_behind_since_the_first_revision_that_it_lacks(
     applied: HistoryPoint | None, behind: Lag | None
 ) -> None:
-    """It counts revisions, and from when the oldest of them was made if that is known; of another history nothing is told."""
+    """The lag counts revisions, and starts when the oldest was made, if known; another history has no lag."""
     assert compute_lag(status(applied), RECENT) == behind
 
 
@@ -108,7 +108,7 @@ def test_who_has_said_nothing_has_no_lag() -> None:
 
 
 def test_a_node_that_saw_edits_is_told_by_the_number() -> None:
-    """What it read has a digest that no revision has, and that no other reader need have seen; one that saw none is held to its digest."""
+    """An edit that it read gives a digest of no revision; without edits the digest must be the revision's."""
     edited, clean = (
         false_condition(UNEDITED, Reason.EDITED_AROUND, ""),
         true_condition(UNEDITED, Reason.AS_COMMITTED, ""),

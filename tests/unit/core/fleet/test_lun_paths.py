@@ -118,7 +118,7 @@ def test_a_lun_whose_target_no_node_serves_has_no_path() -> None:
 
 
 def test_an_outage_is_more_than_a_node_at_work() -> None:
-    """A Lun that nodes are about to make, or have left as it was, has no path as the map says either, and is none."""
+    """A Lun that nodes are about to make, or withheld, has no path as the map says, and counts as none."""
     nobody = PathProblem(("a",), 0, 2, (NodePath("n1", "dead"), NodePath("n2", "Stuck")))
     assert nobody.is_outage
     for word in ("behind", "Held"):
@@ -136,7 +136,10 @@ def test_an_initiator_that_is_logged_in_everywhere_lacks_nothing() -> None:
 
 
 def test_an_initiator_that_is_logged_in_at_some_nodes_has_lost_a_path() -> None:
-    """It is told once for a target, with the nodes and the number of Luns; one that is logged in nowhere may be off."""
+    """A target's problem is reported once, with nodes and Luns.
+
+    An initiator without any session may be off.
+    """
     luns = found(n1=well(Login(T, H)), n3=well(Login(T, H)))
     assert luns["a"].initiators == (Host(H, T, ("n1", "n3"), ("n2",)),)
     assert find_lost_logins(luns.values()) == (LostLogin(H, T, ("n1", "n3"), ("n2",), 2),)

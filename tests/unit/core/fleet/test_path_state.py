@@ -146,7 +146,7 @@ def test_a_node_that_offers_nothing_or_knows_nothing_has_no_path(
     ],
 )
 def test_what_fails_costs_the_luns_that_stand_on_it(failing: str, expected: list[str]) -> None:
-    """An object leads to no Lun, to some, or to all of the node; what stands for other nodes leads nowhere."""
+    """An object concerns no Lun, some, or all of the node; objects for other nodes concern none."""
     assert told(status(7, 9, (failing,), trouble={APPLIED: "Failing"})) == expected
 
 
@@ -182,7 +182,7 @@ def test_a_list_that_is_cut_leaves_the_others_unknown() -> None:
     ],
 )
 def test_a_node_that_is_behind_has_what_did_not_change(found: NodeStatus, expected: list[str]) -> None:
-    """Only what newer revisions changed is not believed, from the last pass on that listed what it could not do."""
+    """Only objects that newer revisions changed are unknown, from the last pass that listed its failures."""
     assert told(found) == expected
 
 

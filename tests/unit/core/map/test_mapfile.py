@@ -85,7 +85,7 @@ def test_a_target_names_its_nodes_or_gives_their_port_ids() -> None:
 
 
 def test_portals_have_one_spelling_everywhere() -> None:
-    """Portals of nodes, of a target's nodes and those for iSER may leave out the port; an empty node of a target is one."""
+    """Portals of nodes, of a target's nodes and for iSER may leave out the port; an empty node is valid."""
     text = "nodes:\n  n1: {tpg_tag: 1, iser_portals: [10.0.0.1]}\ntargets:\n  a: {nodes: {n1: {portals: [fd00::1]}, n2: }}\n"
     lunmap, _ = parse(text)
     assert lunmap.nodes["n1"].iser_portals == ("10.0.0.1:3260",)

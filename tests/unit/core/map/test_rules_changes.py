@@ -26,7 +26,7 @@ CHANGES = [
 
 @pytest.mark.parametrize(("old", "new", "field", "sentence"), CHANGES, ids=[row[1] for row in CHANGES])
 def test_changes_of_a_mapped_lun(old: str, new: str, field: str | None, sentence: str | None) -> None:
-    """What initiators rely on stays as long as the Lun is mapped; all else may change, or is other rules' business."""
+    """Values that initiators rely on are fixed while the Lun is mapped; other values may change."""
     before, after = parse(edited("", ""))[0], parse(edited(old, new))[0]
     found = [str(problem) for problem in change_problems(before, after)]
     if field is None:
@@ -39,7 +39,7 @@ def test_changes_of_a_mapped_lun(old: str, new: str, field: str | None, sentence
 
 
 def test_an_attribute_without_a_known_default_stays_given() -> None:
-    """What the device itself would say can't be had back live; where the kernel's default is known, it can."""
+    """The device's own value can't be restored live; the kernel's default can where it is known."""
     after = parse(edited("", ""))[0]
     for name, count in (("max_write_same_len", 1), ("emulate_tpu", 0)):
         before = parse(edited(FILE, FILE + f"\n    attributes: {{{name}: 1}}"))[0]

@@ -123,7 +123,7 @@ def test_what_the_model_offers_is_accepted(old: str, new: str) -> None:
 
 
 def test_targets_that_ask_for_chap_take_initiators_that_have_it() -> None:
-    """With credentials of both kinds an initiator may be mapped through any target; a target that is missing asks nothing."""
+    """With both kinds of credentials an initiator may use any target; a missing target requires nothing."""
     text = edited(f"  {H}: {{}}", f"  {H}: {{{CHAP}, mutual_{CHAP}}}")
     assert problems_of(text.replace(BOTH, f"{BOTH[:-1]}, authentication: mutual-chap}}")) == []
     assert all("authentication" not in line for line in problems_of(text.replace(BOTH, "")))

@@ -77,7 +77,7 @@ def authentication(want: Desired) -> str:
 
 
 def test_a_target_asks_for_what_the_map_says() -> None:
-    """CHAP has the initiator's password, mutual CHAP the target's too; a target that asks for nothing still takes CHAP."""
+    """CHAP has the initiator's password, mutual CHAP the target's too; an open target still accepts CHAP."""
     for asked, attribute, expected in (
         (Authentication.NONE, "0", BOB),
         (Authentication.CHAP, "1", BOB),
@@ -132,7 +132,7 @@ def test_an_acl_without_its_secret_stays_as_it_is() -> None:
 
 
 def test_passwords_that_can_not_be_used_are_said() -> None:
-    """One password for both ways, or one that LIO would not keep, is a failure of its own that does not show it."""
+    """One password for both ways, or one that LIO would not keep, is a failure that doesn't show it."""
     same = Initiator("", sealed("chap", "bob"), sealed("mutual_chap", "san", word="the word of bob"))
     null = Initiator("", sealed("chap", "bob", word="NULL and void"))
     for initiator, asked, sentence in (

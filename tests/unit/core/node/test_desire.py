@@ -54,7 +54,7 @@ def test_an_object_that_breaks_a_rule_is_not_served_but_others_are() -> None:
 
 
 def test_a_path_on_a_node_that_is_missing_is_a_problem_of_its_lun() -> None:
-    """A Lun that has a path of its own on a node whose document is not there is told of, and ends nobody's pass."""
+    """A Lun with its own path for a node without a document is reported, and ends no pass."""
     lun = msgspec.structs.replace(LUN, backing=FileIO("/srv/a", {"n2": "/srv/b"}))
     lunmap = msgspec.structs.replace(MAP, luns={"a": lun}, nodes={"n1": MAP.nodes["n1"]})
     places = [problem.place for problem in faults(lunmap)]
@@ -71,7 +71,7 @@ def test_a_sentence_about_a_document_is_as_long_as_a_status_can_hold() -> None:
 
 
 def test_a_device_that_is_too_small_is_told_of() -> None:
-    """A Lun stays on a device that has less than the map says, and is reported; as much or more is as good, and so is no word of it."""
+    """A Lun stays on a device that is smaller than the map declares, and is reported; otherwise it isn't."""
     lun = msgspec.structs.replace(LUN, backing=Block("/dev/a"), size=1 << 30)
     lunmap = msgspec.structs.replace(MAP, luns={"a": lun})
     was = project_map(lunmap, "n1")

@@ -1,4 +1,4 @@
-"""What a view leaves to a whole pass; that it is right when it answers is the business of tests/property/test_view.py."""
+"""Changes that a view leaves to a full pass; tests/property/test_view.py proves its other answers."""
 
 import pytest
 from msgspec.structs import replace

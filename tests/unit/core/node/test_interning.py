@@ -15,7 +15,10 @@ def alike(iqn: str, *attributes: tuple[str, str]) -> lio_objects.Tpg:
 
 
 def test_what_is_as_it_was_is_the_same_object_under_the_same_key() -> None:
-    """Equal objects and their keys are those from before, changed and new ones are taken in, and others are gone."""
+    """Equal objects and their keys stay the same instances.
+
+    Changed and new ones are added, others dropped.
+    """
     pool = ObjectPool(BEFORE)
     changed, new = alike(U, ("authentication", "1")), lio_objects.Target(T)
     pool.add([alike(T), changed])
@@ -28,7 +31,10 @@ def test_what_is_as_it_was_is_the_same_object_under_the_same_key() -> None:
 
 
 def test_only_what_is_new_is_put_in_another_form() -> None:
-    """The form to keep objects in is asked for what was not there before; of two objects with one key the last counts."""
+    """Only new objects are converted to the form that is kept.
+
+    Of two objects with one key the last counts.
+    """
     asked: list[lio_objects.Object] = []
 
     def keep(item: lio_objects.Object) -> lio_objects.Object:

@@ -38,7 +38,7 @@ def edited(lun: Lun) -> Lunmap:
     ],
 )
 def test_what_a_commit_refuses_is_not_followed(lun: Lun, reason: str, sentence: str) -> None:
-    """A Lun of which somebody edited what must stay is wanted as the revisions have it, and told with what to do."""
+    """A Lun with an edited fixed value is desired as the revisions have it, and reported with the remedy."""
     judged = accept_edits(edited(lun), RECORDED)
     assert judged.lunmap == MAP
     (failure,) = judged.failures.values()
@@ -66,6 +66,6 @@ def test_what_a_commit_takes_is_followed(lun: Lun) -> None:
     "recorded", [{}, {"luns/a": None}, {"luns/a": b"x"}, {"luns/b": encode(LUN)}, {"targets/a": b"{}"}]
 )
 def test_a_lun_that_the_revisions_made_anew_is_another_one(recorded: dict[str, bytes | None]) -> None:
-    """Where no edit stands between the revisions and the map, any serial and size is the one that is meant."""
+    """Without an edit between the revisions and the map, any serial and size is accepted."""
     other = edited(replace(LUN, serial="2" * 32, size=512))
     assert accept_edits(other, recorded) == EffectiveMap(other)

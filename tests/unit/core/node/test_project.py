@@ -24,7 +24,7 @@ from support.small_map import LUN, MAP, H, T
 
 
 def test_a_lun_on_several_nodes_has_no_state_that_one_node_keeps() -> None:
-    """Reservations, COMPARE AND WRITE and EXTENDED COPY are off where several nodes export the Lun, on elsewhere."""
+    """Reservations, COMPARE AND WRITE and EXTENDED COPY are off where several nodes export the Lun."""
     alone = msgspec.structs.replace(MAP, targets={T: Target({"n1": PortalGroup(1)})})
     for lunmap, value in ((MAP, "0"), (alone, "1")):
         item = project_map(lunmap, "n1")["storage_object", "a"]
@@ -179,7 +179,7 @@ def test_each_backing_has_one_source() -> None:
 
 
 def test_the_size_of_a_device_is_asked_for_and_no_state_of_it() -> None:
-    """A storage object on a device knows what the device must have; that alone makes no other object of it."""
+    """A storage object on a device knows the declared size; that alone makes no other object of it."""
     small, large = (
         project_map(replace(MAP, luns={"a": replace(LUN, backing=Block("/dev/a"), size=size)}), "n1")
         for size in (None, 1 << 30)

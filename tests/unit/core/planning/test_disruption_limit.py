@@ -43,7 +43,7 @@ def _permit(
 
 
 def test_what_would_disturb_is_held_and_all_else_is_done() -> None:
-    """An unmapping waits as long as the initiator is logged in, with what lies under it; another Lun comes all the same."""
+    """An unmapping waits while the initiator is logged in, with the objects below it; another Lun is made."""
     old, new = _lun("a", "1", H), _lun("b", "2", OTHER)
     permitted, after = _permit([*THERE, *old], [*THERE, *new], Disruption.SESSION_DROP, H)
     assert after == lio_objects.by_key([*THERE, *old, *new])
@@ -124,5 +124,8 @@ def test_a_held_mapping_does_not_stop_a_step_of_a_lower_class() -> None:
     ],
 )
 def test_an_override_allows_more_for_a_while(allowance: Allowance | None, expected: Disruption) -> None:
-    """It holds on its nodes until it ends, and never takes away what is allowed anyway; what isn't understood allows nothing."""
+    """An override applies to its nodes until it ends, never lowers the limit.
+
+    An unknown class allows nothing.
+    """
     assert allowed(Disruption.PATH_LOSS, allowance, "n1", NOW) is expected

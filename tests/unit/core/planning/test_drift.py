@@ -99,7 +99,7 @@ def test_each_class_is_judged_by_itself(name: str) -> None:
 
 
 def test_a_change_of_the_map_is_no_drift() -> None:
-    """What the map adds, changes and takes away is done, marked as nobody's drift, also where a hand was at it."""
+    """Every change of the map is applied and marked as no drift, also where a manual change was made."""
     more = lio_objects.MappedLun(T, 1, H, 9, "a", write_protect=True)
     desired = {name: item for name, item in WANTED.items() if item != PORTAL} | lio_objects.by_key(
         [replace(MAPPED, write_protect=True), more]
@@ -217,7 +217,7 @@ def test_discovery_is_never_left_open() -> None:
 
 
 def test_what_is_known_is_what_was_seen_as_wanted() -> None:
-    """After a look at which something was not so, that is open; all else is known, and shared with what was seen."""
+    """After a pass that left a difference, that object is open; all others are known, and shared."""
     observed = changed(replace(PORTAL, iser=True), EXTRA, gone=(MAPPED,))
     known = learn(None, WANTED, observed, plan(WANTED, observed))
     assert known.wanted == WANTED

@@ -32,7 +32,7 @@ def test_an_offer_decides_on_enabling_only(offer: Offer, expected: lio_objects.O
 
 
 def test_closed_tpgs_are_opened_and_nothing_else() -> None:
-    """Where nothing may change, what is missing of enabling is made up for the TPGs that are there, and no more."""
+    """Where nothing may change, only missing enablements of existing TPGs are made."""
     extra = lio_objects.by_key([lio_objects.NodeAcl(T, 1, "old")])
     observed = {**lio_objects.by_key([lio_objects.Target(T), lio_objects.Tpg(T, 1)]), **extra}
     steps = plan(unchanged(DESIRED, observed, Offer.ALL), observed)

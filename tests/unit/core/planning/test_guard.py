@@ -68,7 +68,7 @@ def test_the_sentence_counts_what_goes() -> None:
 
 
 def test_what_is_replaced_counts_as_gone() -> None:
-    """Luns whose device or group of portals changes are lost to their users, and their successors may fail."""
+    """Luns whose device or ALUA group changes count as removed, since their successors may fail."""
     assert judge(objects(*range(6)), objects(*range(6), disk="x")) is not None
     assert judge(objects(*range(6)), objects(*range(6), tag=2)) is not None
 
@@ -82,7 +82,10 @@ def test_luns_that_nobody_sees_count_too() -> None:
 
 
 def test_what_the_confirmed_map_takes_away_is_meant() -> None:
-    """A removal that the confirmed map makes too goes on, what later revisions take besides is judged by itself."""
+    """A removal that the confirmed map makes too goes on.
+
+    Further removals of later revisions are judged anew.
+    """
     before = objects(*range(50))
     assert judge(before, objects(), confirmed=objects()) is None
     assert judge(before, objects(), confirmed=objects(*range(10))) is None

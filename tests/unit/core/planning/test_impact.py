@@ -103,14 +103,17 @@ def test_a_step_that_nobody_sees_concerns_nobody() -> None:
 def test_the_last_way_to_data_leaves_them_unreachable(
     lunmap: Lunmap, wanted: lio_objects.Objects, logins: Logins
 ) -> None:
-    """Unless the initiator is logged in at another node that leads there for good, it loses its data, and not a path."""
+    """An initiator loses data, not a path, unless it has a lasting session at another node with the Lun."""
     found = impact(Step(Action.DELETE, MAPPED, ""), lunmap=lunmap, wanted=wanted, logins=logins)
     assert (found.worst, found.now) == (Disruption.DATA_UNREACHABLE, Disruption.DATA_UNREACHABLE)
 
 
 @pytest.mark.parametrize(("number", "lost"), [(0, True), (1, False)])
 def test_a_lun_0_has_no_way_out(number: int, *, lost: bool) -> None:
-    """LIO answers in its place, so that an initiator goes on using the path, which no longer leads to the data; a closed TPG answers nobody."""
+    """LIO answers in its place, so the initiator keeps using the path without the data.
+
+    A closed TPG doesn't.
+    """
     item = replace(MAPPED, lun=number)
     observed = replace(OBSERVED, objects=lio_objects.by_key([BACKING, LUN, ACL, item, ENABLED]))
     step = Step(Action.DELETE, item, "")
@@ -159,7 +162,7 @@ def _state(state: AluaState) -> lio_objects.StorageObject:
 def test_a_path_through_which_no_io_goes_is_lost(
     before: lio_objects.StorageObject, after: lio_objects.StorageObject, worst: Disruption
 ) -> None:
-    """Standby and unavailable refuse reads and writes; LIO's initiators can't activate such a path, only the map can."""
+    """Standby and unavailable refuse reads and writes; LIO's initiators can't activate such a path."""
     step = Step(Action.UPDATE, after, "", before)
     found = impact(step, wanted=lio_objects.by_key([after]), lunmap=_lun("n2"))
     assert (found.worst, found.now, found.sessions) == (worst, worst, (ONE,))
@@ -193,7 +196,10 @@ def test_a_path_that_takes_no_io_is_no_way_out(step: Step, lunmap: Lunmap, *, re
 def test_what_is_refused_on_every_path_is_unreachable(
     before: lio_objects.Object, after: lio_objects.Object
 ) -> None:
-    """Writes to a LUN that becomes read-only, or beyond its new end, fail through whichever node; the way back disturbs nobody."""
+    """Writes to a read-only LUN, or beyond its new end, fail through every node.
+
+    The way back disturbs nobody.
+    """
     there = impact(Step(Action.UPDATE, after, "", before), wanted=lio_objects.by_key([after]))
     assert (there.worst, there.now, there.sessions) == (
         Disruption.DATA_UNREACHABLE,
@@ -238,7 +244,7 @@ def test_a_plan_is_felt_by_those_that_are_there(
     looked: bool,
     noticed: dict[object, Disruption],
 ) -> None:
-    """Of a look just made those that are logged in count; without one everybody does. Nobody is asked where nobody is here."""
+    """With a fresh observation logged-in initiators are affected; without one all are; without maps none."""
     observed = Observed(
         lio_objects.by_key([BACKING, LUN, ACL, replace(MAPPED, lun=1), ENABLED]), sessions=sessions
     )

@@ -26,7 +26,7 @@ def test_leftovers_are_removed_even_when_all_is_frozen() -> None:
 
 
 def test_a_replaced_storage_object_takes_its_luns_along() -> None:
-    """A changed path removes mapped LUN, LUN and storage object in this order, and makes them again in reverse."""
+    """A changed path removes mapped LUN, LUN and storage object in this order, and makes them in reverse."""
     observed = project_map(MAP, "n1")
     moved = msgspec.structs.replace(LUN, backing=FileIO("/srv/b"))
     steps = plan(project_map(msgspec.structs.replace(MAP, luns={"a": moved}), "n1"), observed)
@@ -43,7 +43,10 @@ def test_a_replaced_storage_object_takes_its_luns_along() -> None:
 
 
 def test_sessions_end_before_their_lun_0_is_taken() -> None:
-    """LIO answers for a LUN 0 that is not mapped. So one goes after its TPG is closed; other LUNs go first, as always."""
+    """LIO answers for an unmapped LUN 0, so a LUN 0 is removed after its TPG is closed.
+
+    Other LUNs go first.
+    """
     maps = [lio_objects.MappedLun(T, 1, H, number, f"l{number}", write_protect=False) for number in (0, 1)]
     other = lio_objects.MappedLun(T, 2, H, 0, "l0", write_protect=False)
     observed = lio_objects.by_key([*maps, other, lio_objects.Enabled(T, 1, 1), lio_objects.Enabled(T, 2, 2)])

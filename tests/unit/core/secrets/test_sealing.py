@@ -42,7 +42,7 @@ OLD_VAULT, BOTH, NEW_VAULT = (Vault("c1", keyring(keys)) for keys in ([OLD], [NE
 
 
 def test_what_is_sealed_opens() -> None:
-    """A sealed text names its key, and opens where it was sealed, also when another key is the current one."""
+    """A sealed text names its key, and opens where it was sealed, also when another key is current."""
     sealed = OLD_VAULT.seal(PATH, "chap", WORD, NONCE)
     assert is_sealed(sealed)
     assert sealed_with(sealed) == key_id(OLD)

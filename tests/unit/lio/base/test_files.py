@@ -26,7 +26,7 @@ def numbers(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.mark.usefixtures("numbers")
 def test_nothing_stays_open(tmp_path: Path) -> None:
-    """Each file is read, those that are absent left out; afterwards no file of theirs is open, and all others are."""
+    """Each file is read, missing ones are left out; afterwards only the files from before are open."""
     for name in ("a", "b", "c"):
         (tmp_path / name).write_text(f"{name}\n")
     before = _open()

@@ -46,7 +46,10 @@ def test_a_directory_is_that_of_a_target_or_a_tpg() -> None:
 
 
 def test_a_storage_object_is_seen_as_long_as_anybody_sees_it() -> None:
-    """Noting a mapped LUN twice, or once more what is gone, changes nothing; a number that is used anew counts for its new LUN."""
+    """Recording a mapped LUN twice, or a removed one, changes nothing.
+
+    A reused number counts for its new LUN.
+    """
     maps = MappedLuns()
     for item in (_mapped(0, "a"), _mapped(0, "a"), _mapped(1, "a")):
         maps.add(item)

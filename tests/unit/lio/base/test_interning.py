@@ -22,7 +22,7 @@ ITEMS = (
 
 
 def test_objects_stay_what_they_are_and_share_their_texts() -> None:
-    """Each object is equal to what it was, down to numbers and flags, and a name or setting of several objects is one text."""
+    """Each object is equal to the original, and a name or setting of several objects is one string."""
     answer = wire.decode_answer(wire.encode_message(wire.ObjectsAnswer(ITEMS)))
     assert isinstance(answer, wire.ObjectsAnswer)
     texts = ValuePool()

@@ -49,7 +49,7 @@ def _wanted(tree: Tree) -> lio_objects.Objects:
 
 
 def test_what_is_taken_is_ours_and_as_it_was_read(tree: Tree) -> None:
-    """Before it is marked nothing is ours; afterwards a look finds what the survey said, and the rest still isn't."""
+    """Nothing is ours before it is marked; afterwards it is observed as surveyed, and the rest isn't."""
     wanted, found = _wanted(tree), observe_foreign(tree.root)
     assert observe(tree.root, NOBODY).objects == {}
     mark_adopted(tree.root, found, wanted)
@@ -74,7 +74,7 @@ def test_a_target_is_marked_after_its_storage_objects(tree: Tree) -> None:
 
 
 def test_a_taking_over_that_was_killed_is_done_again(tree: Tree) -> None:
-    """With the storage objects marked and the target not, the survey says what it said before, and the rest is marked."""
+    """With storage objects marked and the target not, the survey is the same, and the rest is marked."""
     wanted, found = _wanted(tree), observe_foreign(tree.root)
     tree.write("core/fileio_0/a/alias", "lunmapd emulate_tpu adopted")
     assert observe_foreign(tree.root) == found

@@ -101,7 +101,7 @@ def test_halves_are_leftovers(tree: Tree) -> None:
 
 
 def test_what_was_expected_in_a_directory_is_looked_for_first(tree: Tree) -> None:
-    """It is seen as without knowing; so is what stands there instead of it, beside it, or under its name elsewhere."""
+    """An object is observed as without hints; so are objects instead of it, beside it, or elsewhere."""
     served(tree)
     known = ObservationHints(hbas={"a": "fileio_10000", "gone": "fileio_10001", "half": "fileio_10002"})
 
@@ -204,7 +204,7 @@ def test_the_port_id_is_known_where_the_kernel_has_one(
 
 
 def test_a_look_hands_on_what_it_finds() -> None:
-    """Who takes objects as they come gets all of them but the last few, and none of these stays behind; groups are remembered."""
+    """A consumer of objects gets all but the last few before the end, none is kept; groups are remembered."""
     handed: list[lio_objects.Object] = []
     look = Observation(Path("/nowhere"), emit=handed.extend)
     grouped = lio_objects.StorageObject(
@@ -239,7 +239,7 @@ def test_what_the_note_names_is_read(tree: Tree) -> None:
 
 
 def test_a_passed_through_device_has_its_serial_in_the_note(tree: Tree) -> None:
-    """The device keeps its own serial, so the Lun's stands in the note; without it the storage object is not whole."""
+    """The device keeps its own serial, so the Lun's is in the alias; without it the object is incomplete."""
     path = "core/pscsi_10000/a"
     tree.write(f"{path}/wwn/vpd_unit_serial", "T10 VPD Unit Serial Number: 2000")
     tree.write(f"{path}/info", "Status: ACTIVATED")

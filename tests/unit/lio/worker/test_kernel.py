@@ -49,7 +49,10 @@ def test_steps_are_done_in_order_and_reported(make_kernel: MakeKernel) -> None:
 
 
 def test_what_comes_in_parts_is_one_observation(make_kernel: MakeKernel) -> None:
-    """A worker may tell of objects as it finds them; what is seen again unchanged is the same object, and what is gone is gone."""
+    """A worker may send objects as it finds them.
+
+    Unchanged ones stay the same instance, others are dropped.
+    """
     kernel = make_kernel()
     before = kernel.observe(frozenset({"iqn.a", "iqn.b"})).objects
     after = kernel.observe(frozenset({"iqn.b", "iqn.c"})).objects
@@ -93,7 +96,7 @@ def test_a_dying_worker_costs_its_step_only(make_kernel: MakeKernel) -> None:
 
 
 def test_a_worker_that_dies_again_and_again_costs_no_other_step(make_kernel: MakeKernel) -> None:
-    """After a death the steps of the batch are sent one by one; those that were done before are not done twice."""
+    """After a death the steps of the batch are sent one by one; steps that were done are not repeated."""
     reports = list(make_kernel().apply(_create("a", "die-1", "refuse", "die-2", "b")))
     assert _reasons(reports) == [None, "WorkerDied", "KernelRefused", "WorkerDied", None]
     assert [str(report.step) for report in reports] == [

@@ -22,7 +22,7 @@ def _luns(*names: str) -> list[Step]:
 
 
 def test_only_luns_in_a_row_are_taken_together() -> None:
-    """What others stand on is done alone and in its turn; LUNs that are removed and LUNs that are made don't mix."""
+    """Steps that others depend on are done alone and in order; removals and creations of LUNs don't mix."""
     gone = _step(lio_objects.TpgLun(IQN, 1, "gone"), Action.DELETE)
     steps = [
         gone,
@@ -36,7 +36,7 @@ def test_only_luns_in_a_row_are_taken_together() -> None:
 
 
 def test_a_run_is_done_side_by_side() -> None:
-    """Each step of a run begins before any of them has ended, and the outcomes are in the order of the steps."""
+    """Each step of a run begins before any of them has ended, and outcomes are in the order of steps."""
     together = threading.Barrier(3)
 
     def do(number: int, _: Step) -> Failure | None:
@@ -50,7 +50,7 @@ def test_a_run_is_done_side_by_side() -> None:
 
 @pytest.mark.parametrize("parallel", [True, False])
 def test_without_lanes_and_alone_a_step_needs_no_thread(*, parallel: bool) -> None:
-    """A step that has no company, and any step on a machine with one processor, is done where it is asked for."""
+    """A single step, and any step on a machine with one processor, is done in the calling thread."""
     seen: list[tuple[int, str]] = []
 
     def do(number: int, _: Step) -> Failure | None:

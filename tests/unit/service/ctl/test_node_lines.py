@@ -70,7 +70,7 @@ def test_a_status_that_is_cut_says_so() -> None:
 
 
 def test_a_clock_that_is_ahead_makes_no_negative_time() -> None:
-    """Nor does a text that is no time, or has no zone, make an error: ZooKeeper's data may be edited by anybody."""
+    """A text that is no time, or has no zone, causes no error, since ZooKeeper's data can be edited."""
     assert seconds_since("2026-01-02T00:00:05Z", NOW) == 0.0
     assert seconds_since("2026-01-01T00:00:00Z", NOW) == 86400.0
     assert [seconds_since(text, NOW) for text in ("", "soon", "2026-01-01T00:00:00")] == [None] * 3

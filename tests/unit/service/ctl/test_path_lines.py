@@ -15,7 +15,7 @@ def rows(*found: LunPaths) -> list[list[str]]:
 
 
 def test_each_lun_is_a_line() -> None:
-    """It has the count of its paths, each path with its state, and how many of its initiators are logged in."""
+    """A Lun has the count of its paths, each path's state, and the number of logged-in initiators."""
     hosts = Host("h1", T, ("n1",)), Host("h2", T, (), ("n1",))
     assert rows(
         LunPaths("db1", 1, 3, (N1, N2, N3), hosts),

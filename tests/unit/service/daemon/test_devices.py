@@ -10,7 +10,7 @@ from lunmapd.service.daemon.devices import watch
 
 
 class Feed:
-    """Stands for pyudev's monitor: gives what it was made with, an error by raising it, and then ends the watch."""
+    """Replaces pyudev's monitor: yields its values, raises its errors, and then ends the watch."""
 
     def __init__(self, *said: object) -> None:
         self._said = iter(said)

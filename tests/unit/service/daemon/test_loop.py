@@ -58,7 +58,7 @@ def run(nodes: Nodes, policy: Policy, pings: int, *causes: WakeCause) -> Watchdo
 
 
 def test_a_loop_that_waits_pings_the_watchdog(nodes: Nodes) -> None:
-    """A wait of an hour is cut into slices, with a ping before each, so that waiting is not taken for hanging."""
+    """A wait of an hour is cut into slices with a ping before each, so waiting isn't taken for hanging."""
     assert run(nodes, RARELY, 20).pings >= 20
 
 

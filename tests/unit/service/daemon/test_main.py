@@ -14,7 +14,7 @@ NEVER = {
 
 @pytest.mark.parametrize("module", NEVER)
 def test_a_process_loads_no_library_before_it_needs_it(module: str) -> None:
-    """Each of these takes megabytes on each node; they come with the first secret, with figures that are asked for, or not at all."""
+    """These modules take megabytes; they are imported with the first secret or metrics, or not at all."""
     script = f"import sys, {module}; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True

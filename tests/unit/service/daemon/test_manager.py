@@ -41,7 +41,7 @@ def silent(systemd: socket.socket) -> bool:
 
 
 def test_a_beat_asks_for_more_time_until_ready(systemd: socket.socket) -> None:
-    """A first pass or a reload may take as long as it goes on; a daemon that is ready gives plain signs of life."""
+    """A first pass or a reload may take long; a ready daemon sends plain pings."""
     manager = Manager(90)
     manager.beat()
     assert said(systemd) == "WATCHDOG=1\nEXTEND_TIMEOUT_USEC=180000000"
@@ -56,7 +56,7 @@ def test_a_beat_asks_for_more_time_until_ready(systemd: socket.socket) -> None:
 
 
 def test_a_watchdog_that_is_too_quick_is_told_so(systemd: socket.socket) -> None:
-    """A daemon whose own deadlines are longer than the unit's watchdog asks for twice the longest; else for nothing."""
+    """If a deadline is longer than the unit's watchdog, twice the longest is requested, else nothing."""
     assert Manager(300).every == 150
     assert said(systemd) == "WATCHDOG_USEC=600000000"
     assert Manager(90).every == 45

@@ -63,7 +63,7 @@ def test_each_kind_of_object_has_its_label() -> None:
 
 
 def test_a_turn_is_counted() -> None:
-    """Turns by their result, steps by action, kind and result, revisions, sessions, failures and conditions."""
+    """Cycles by result, steps by action, kind and result, revisions, sessions, failures and conditions."""
     found = scraped(full())
     assert found['lunmapd_turns_total{result="converged"}'] == 1
     assert found['lunmapd_actions_total{action="create",kind="Target",result="done"}'] == 1
@@ -87,7 +87,7 @@ def test_a_failed_turn_is_no_converged_one() -> None:
 
 
 def test_each_node_tells_its_cluster_and_when_a_turn_is_due() -> None:
-    """Revisions are comparable within a cluster, and a time without a turn with the beat; both change while the daemon runs."""
+    """Metrics name the cluster and the heartbeat; both change while the daemon runs."""
     metrics = full()
     found = scraped(metrics)
     assert (found['lunmapd_cluster_info{cluster="c"}'], found["lunmapd_beat_seconds"]) == (1, 90)
@@ -100,7 +100,7 @@ def test_each_node_tells_its_cluster_and_when_a_turn_is_due() -> None:
 
 
 def test_a_first_turn_that_hangs_is_seen() -> None:
-    """Before any turn has ended, the time since then counts from the start, against the beat of the settings."""
+    """Before the first cycle has ended, time counts from the start, with the heartbeat of the settings."""
     before = time.time()
     found = scraped(Metrics("n1", lambda: True, beat=300.0))
     assert before <= found["lunmapd_last_turn_timestamp_seconds"] <= time.time()
@@ -125,7 +125,10 @@ def test_the_connection_is_that_of_the_scrape() -> None:
 
 
 def test_what_hands_did_is_counted_once() -> None:
-    """An object that is put right counts by its class, however many steps it takes; one that is left, when it is first seen so."""
+    """A repaired object counts once by its class, however many steps it takes.
+
+    A reported one when first seen.
+    """
     metrics = Metrics("n1", lambda: True)
     acl = lio_objects.NodeAcl("t", 1, "h")
     steps = [Step(action, acl, "x", drift=True) for action in (Action.DELETE, Action.CREATE)]

@@ -7,7 +7,7 @@ BASE = "node: n1\nzookeeper:\n  hosts: ['a:1']\n"
 
 
 def test_what_can_change_changes_and_the_rest_is_named() -> None:
-    """Times between passes and limits are taken over; the others stay, each named by its place in the file."""
+    """Intervals and limits are applied; other settings stay, each named by its place in the file."""
     old = parse(BASE, "x")
     new = parse(
         BASE.replace("n1", "n2")

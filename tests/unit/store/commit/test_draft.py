@@ -104,7 +104,10 @@ def test_revisions_that_lead_elsewhere_are_not_followed() -> None:
 
 
 def test_objects_that_were_edited_are_told_from_the_history() -> None:
-    """What differs from the newest change of each object is an edit; a stranger only when the history is whole."""
+    """A difference from the newest change of an object is an edit.
+
+    An unknown object only if history is complete.
+    """
     first = revision_of(snapshot(Lunmap()), luns(1, 2))
     second = replace(revision_of(snapshot(luns(1, 2), 1), luns(1)), revision=2)
     there = snapshot(Lunmap(luns={"l1": lun(1, 1024), "l2": lun(2), "l3": lun(3)}))
@@ -164,7 +167,7 @@ def test_a_commit_is_measured_with_its_record() -> None:
 
 
 def test_a_commit_is_measured_with_the_acls_of_what_it_makes() -> None:
-    """The ACL of a new object goes over the wire with it, that of an old one doesn't; parts are made smaller by it."""
+    """The ACL of a new object is part of its request, that of an old one isn't; it makes parts smaller."""
     acl = {Identity("x509", f"CN=node-{number},O=Example"): May.READ for number in range(300)}
     closed = replace(ROOT, acl=acl_size(acl))
     for before, good in ((Lunmap(), False), (luns(*range(100)), True)):
@@ -197,7 +200,7 @@ def test_what_can_not_be_divided_is_refused() -> None:
 @pytest.mark.parametrize("size", [10, 2_000, 80_000, 250_000])
 @pytest.mark.parametrize("message", ["", "x" * 4000])
 def test_the_parts_of_a_large_commit_fit(size: int, message: str) -> None:
-    """Each part of a large commit goes into one transaction, and the digest of the last is that of the whole."""
+    """Each part of a large commit fits one transaction, and the last digest is that of the whole."""
     before = snapshot(Lunmap(luns={f"l{n}": Lun(Block("y" * size)) for n in range(30)}))
     after_all = Lunmap(luns={f"l{n}": Lun(Block("x" * size)) for n in range(10, 2000 if size < 100 else 40)})
     what, signature = content_from_map(before, after_all), replace(SIGNATURE, message=message)

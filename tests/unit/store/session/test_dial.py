@@ -25,7 +25,10 @@ def authority(tmp_path: Path) -> Authority:
 def serving(
     pair: Pair, talk: Callable[[ssl.SSLSocket], None], port: int = 0, clients: Path | None = None
 ) -> Iterator[int]:
-    """Serve one TLS connection with `talk`, to those with a certificate of the CA `clients` if it is given; gives the port."""
+    """Serve one TLS connection with `talk`; give the port.
+
+    With `clients` it requires a certificate of that CA.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
     if clients is not None:
@@ -88,7 +91,7 @@ def test_troubles_are_told_by_server_until_there_is_a_session() -> None:
 
 
 def test_a_refusal_is_known_while_the_server_is_asked_again(authority: Authority) -> None:
-    """What TLS failed with after the handshake is told until the next attempt has ended, and then what that one ended with."""
+    """A TLS failure after the handshake is reported until the next attempt ends, then that one's result."""
     pair, over = authority.issue("server", ["localhost"]), threading.Event()
 
     def wait(_: ssl.SSLSocket) -> None:
@@ -114,7 +117,7 @@ def test_addresses_are_shown_as_in_the_settings() -> None:
 
 
 def test_what_tls_holds_is_ready_to_be_read(authority: Authority) -> None:
-    """Two answers in one TLS record are both read at once, though the socket beneath falls silent after the first."""
+    """Two answers in one TLS record are both read at once, though the socket is silent after the first."""
     pair = authority.issue("server", ["localhost"])
     done = threading.Event()
 

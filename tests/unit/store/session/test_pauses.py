@@ -32,7 +32,10 @@ def test_fifty_clients_come_back_evenly() -> None:
 
 @given(st.integers(0, 10_000), st.floats(0.1, 86400), st.floats(0, 1))
 def test_no_pause_outlasts_the_session(count: int, timeout: float, chance: float) -> None:
-    """However often a connection was lost, the session has half its time left; a client is made anew within five timeouts."""
+    """After any number of lost connections half the session time is left.
+
+    A client is replaced within five.
+    """
     assert 0 <= reconnect_pause(count, timeout, chance) <= timeout / 2
     assert 0 < rebuild_pause(count, timeout, chance) <= 5 * timeout
 

@@ -18,7 +18,7 @@ def test_what_is_known_stays_the_same_object() -> None:
 
 
 def test_maps_share_their_names() -> None:
-    """The names of targets and initiators, which most maps have in common, are one text wherever a map comes from."""
+    """Names of targets and initiators, which most maps share, are one string whatever the map's source."""
     entry = Map("iqn.2026-01.org.example:t", 1, "iqn.2026-01.org.example:h")
     one, other = (decode(encode(Lun(lun(1).backing, maps=(entry,))), Lun).maps[0] for _ in range(2))
     assert one == entry
