@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Draw the pictures of the documents: `pictures.py` makes docs/pictures/NAME.svg from each NAME.dot with Graphviz.
+"""Draw the pictures of the documents: docs/pictures/NAME.svg from each NAME.dot, with Graphviz.
 
-Each SVG has the SHA-256 of its source in a comment, so that a test can find a picture that is older than its source
+Each SVG has the SHA-256 of its source in a comment, so that a test finds a picture older than its source
 without Graphviz, whose output differs from release to release.
 """
 
@@ -18,7 +18,7 @@ def stamp(source: bytes) -> str:
 
 
 def draw(source: bytes) -> str:
-    """Return the SVG that Graphviz draws, stamped. Raises CalledProcessError for a source that it can't read."""
+    """Return the stamped SVG of Graphviz. Raises CalledProcessError for a source that it can't read."""
     drawn = subprocess.run(["dot", "-Tsvg"], input=source, capture_output=True, check=True).stdout.decode()
     declaration, _, rest = drawn.partition("\n")
     return f"{declaration}\n{stamp(source)}\n{rest}"

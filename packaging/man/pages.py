@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Make the manual pages: `pages.py DIRECTORY`.
 
-The pages beside this file are text for people, in Markdown. Where they say `@OPTIONS@`, `@COMMANDS@`, `@EXITS@` or `@MAP@`, what
-the commands, docs/exit-codes.md and docs/map.md say is put in, so that it stays true.
+The pages beside this file are text for people, in Markdown. `@OPTIONS@`, `@COMMANDS@`, `@EXITS@` and `@MAP@` in
+them stand for the text of the commands, docs/exit-codes.md and docs/map.md, so that it stays true.
 """
 
 import re
@@ -80,7 +80,7 @@ def _exits() -> Iterator[str]:
 
 
 def _map() -> Iterator[str]:
-    """Yield the document about the map: sections one level higher, no links, and definitions for tables, which are too wide."""
+    """Yield docs/map.md with sections one level higher, without links, and with definitions for its wide tables."""
     _, *lines = (DOCS / "map.md").read_text().splitlines()
     header: list[str] = []
     for line in lines:

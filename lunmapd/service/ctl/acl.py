@@ -19,7 +19,7 @@ _PROGRESS_INTERVAL = 1.0  # seconds
 
 
 class RolesReport(Struct, frozen=True):
-    """The JSON of `acl show`. `strays` counts znodes whose ACL is not that of the roles; None without --check."""
+    """The JSON of `acl show`. `strays` counts znodes whose ACL is not the roles' (None without --check)."""
 
     open: bool
     admins: list[str]
@@ -121,9 +121,10 @@ def revoke(connection: Connection, role: str, who: str) -> None:
     node, identity = _parse(Role(role), who)
     with connection.client() as client:
         changed = client.permissions.revoke(Role(role), identity, node, WalkProgress())
-    click.echo(
-        f"{identity or 'nobody'} is {'' if identity is None else 'not '}{_describe(role, node)}, {changed} znodes changed"
+    removed = (
+        f"every principal of node {node}" if identity is None else f"{identity} from {_describe(role, node)}"
     )
+    click.echo(f"removed {removed} ({changed} znodes changed)")
 
 
 def _describe(role: str, node: str) -> str:

@@ -163,7 +163,7 @@ def rollback(
 @click.option(
     "--rewound",
     is_flag=True,
-    help="Also let nodes follow this tree although they know a newer one: for a ZooKeeper restored to older data.",
+    help="Also let nodes follow this tree although they know a newer one: after ZooKeeper was put back.",
 )
 @note_options
 @output_option

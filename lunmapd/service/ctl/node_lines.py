@@ -81,8 +81,8 @@ def _problems(node: FleetNode, now: datetime) -> Iterator[str]:
     assert status is not None, "the caller checks that there is a status"
     if is_silent(node, now):
         yield (
-            f"no status since {status.time}, though one is due every {status.beat:g} s: its loop is busy or hangs, "
-            "or a clock is wrong"
+            f"no status since {status.time}, though one is due every {status.beat:g} s: "
+            "its loop is busy or hangs, or a clock is wrong"
         )
     for entry in status.conditions:
         if not entry.status:

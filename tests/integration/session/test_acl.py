@@ -1,5 +1,6 @@
 """Permissions in a real ZooKeeper: what each role may do, and that nothing else is possible."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -399,8 +400,10 @@ def test_the_command_line_closes_a_tree(ctl_as: Callable[..., Answer]) -> None:
         ["node", "n1", "x509:CN=n1,O=Example"],
     ]
     assert shown.out.endswith("0 znodes have another ACL\n")
-    ctl_as("admin", "acl", "revoke", "node", "n1")
-    ctl_as("admin", "acl", "revoke", "reader", "sasl:reader")
+    revoked = ctl_as("admin", "acl", "revoke", "node", "n1")
+    assert re.fullmatch(r"removed every principal of node n1 \(\d+ znodes changed\)\n", revoked.out)
+    revoked = ctl_as("admin", "acl", "revoke", "reader", "sasl:reader")
+    assert revoked.out.startswith("removed sasl:reader from reader (")
     assert '"readers": []' in ctl_as("admin", "acl", "show", "-o", "json").out
     assert (
         "you (sasl:admin) would be no admin"
