@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from lunmapd.agent.loop.disk import Local
 from lunmapd.agent.loop.follow import Follower, Reading
 from lunmapd.agent.loop.isolation import Contact
+from lunmapd.agent.loop.pass_log import trace_result
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.registration import Member
-from lunmapd.agent.loop.report import Turn, first_status, next_status
+from lunmapd.agent.loop.report import Turn, first_status, next_status, reason_of
 from lunmapd.agent.reconcile.incremental import Memory
 from lunmapd.agent.reconcile.orders import Orders, RemovalHeldError
 from lunmapd.agent.reconcile.reconcile import Kernel, reconcile
@@ -201,9 +202,11 @@ class Agent:
         )
         try:
             result = reconcile(self._kernel, self._local.claims, orders, self._memory)
-        except RemovalHeldError:
+        except RemovalHeldError as error:
+            trace(log, Event.RECONCILE_HELD, revision=snapshot.revision, reason=error.held)
             holds.held(snapshot.revision)
             raise
+        trace_result(snapshot.revision, result)
         self._terms = terms
         holds.passed(snapshot.revision, result.decided)
         self._voice.failures(result.failures)
@@ -219,6 +222,7 @@ class Agent:
         try:
             self._member.report(self.status)
         except StoreError as error:
+            trace(log, Event.STATUS_FAILED, reason=reason_of(error))
             self._voice.unwritten(error)
         else:
             self._voice.unwritten(None)

@@ -1,5 +1,6 @@
 """The node as a member of its cluster: its ephemeral, and the status that it writes."""
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -7,11 +8,15 @@ from msgspec import structs
 
 from lunmapd import __version__
 from lunmapd.agent.state.machine_id import Identity
+from lunmapd.core.base.events import Event
 from lunmapd.core.fleet.status import Live, NodeStatus
 from lunmapd.core.planning.impact import Logins
 from lunmapd.store.session.errors import StoreError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_logins, register, write_status
+from lunmapd.trace import trace
+
+log = logging.getLogger(__name__)
 
 
 class Member:
@@ -58,6 +63,8 @@ class Member:
         """Write the status, unless the last one written says the same and is younger than its beat. Raises StoreError."""
         same = self._written is not None and structs.replace(self._written, time=status.time) == status
         if same and self._now() < self._due:
+            trace(log, Event.STATUS_UNCHANGED, seconds=self._due - self._now())
             return
         write_status(self._session, self.node, status)
+        trace(log, Event.STATUS_WRITTEN, reason="the heartbeat is due" if same else "it changed")
         self._written, self._due = status, self._now() + status.beat

@@ -4,6 +4,7 @@ A journal: the whole map first, then one line for the changes that each look at 
 costs what the change costs. Secrets are sealed in the map itself, and only root can read the file.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,10 +15,14 @@ from msgspec.structs import replace
 from lunmapd.agent.state.journal import Journal, JournalDamagedError
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.base.events import Event
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import Change, diff_maps, patch_map, patch_map_digest
 from lunmapd.core.history.digest import show_digest
 from lunmapd.store.tree.snapshot import Snapshot
+from lunmapd.trace import trace
+
+log = logging.getLogger(__name__)
 
 FILE = "map.journal"
 FORMAT = 1
@@ -186,20 +191,23 @@ class LocalSnapshot:
 
     def _add(self, entry: Entry) -> None:
         if self._whole:
-            self._write(self._journal.append, encode(entry))
+            self._write(self._journal.append, entry)
         else:
             self._begin()
 
     def _begin(self) -> None:
         assert self._kept is not None, "only what is kept is written"
         kept = self._kept
-        self._write(self._journal.replace, encode(Base(FORMAT, kept.snapshot, kept.seen, kept.held)))
+        self._write(self._journal.replace, Base(FORMAT, kept.snapshot, kept.seen, kept.held))
         self._base_size = self._journal.size
 
-    def _write(self, how: Callable[[bytes], None], line: bytes) -> None:
+    def _write(self, how: Callable[[bytes], None], entry: Base | Entry) -> None:
+        kind = entry.__struct_config__.tag
         try:
-            how(line)
+            how(encode(entry))
             self._whole, self.trouble = True, ""
+            trace(log, Event.SNAPSHOT_WRITTEN, entry=kind, size=self._journal.size)
         except OSError as error:
+            trace(log, Event.SNAPSHOT_FAILED, entry=kind, reason=error)
             self._whole = False
             self.trouble = f"can't keep the map in {self._path}: {error}; it is followed, but would not survive a restart"

@@ -1,5 +1,6 @@
 """LIO as the daemon sees it: through a worker that is replaced when it hangs or dies, and never waited for."""
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from lunmapd.core.base.errors import ConditionError
+from lunmapd.core.base.events import Event
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
@@ -20,6 +22,9 @@ from lunmapd.lio.worker import wire
 from lunmapd.lio.worker.batches import Batches
 from lunmapd.lio.worker.process import WorkerGoneError, WorkerLateError, WorkerProcess
 from lunmapd.lio.worker.quarantine import Quarantine, StuckStep
+from lunmapd.trace import trace
+
+_log = logging.getLogger(__name__)
 
 _KILL_TIME = 0.1  # seconds; what is not stuck in the kernel dies of SIGKILL at once
 # -P: nothing that lies in the working directory is run.
@@ -70,7 +75,7 @@ class Kernel:
         """
         self._claims = claims
         self._check_not_blocked()
-        self._worker = self._worker or WorkerProcess(self._command)
+        self._worker = self._worker or self._start()
         pool = ObjectPool(self._objects, ValuePool().share)
         request = wire.Observe(tuple(claims), self._quarantine.directories(self._objects.values()))
         answer = self._ask(self._worker, request, pool.add)
@@ -228,7 +233,13 @@ class Kernel:
             raise KernelUnreadableError(Failure(Reason.STUCK, message))
         self._blocked = None
 
+    def _start(self) -> WorkerProcess:
+        worker = WorkerProcess(self._command)
+        trace(_log, Event.WORKER_STARTED, pid=worker.pid)
+        return worker
+
     def _lose(self, worker: WorkerProcess, failure: Failure) -> Failure:
+        trace(_log, Event.WORKER_LOST, pid=worker.pid, reason=failure.message)
         worker.leave_behind()
         self._abandoned = [left for left in (*self._abandoned, worker) if left.alive]
         self._worker = None

@@ -1,14 +1,19 @@
 """Which objects must be left alone because a step on one of them hangs in the kernel."""
 
+import logging
 from collections.abc import Iterable
 
 from msgspec import Struct
 
+from lunmapd.core.base.events import Event
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.lio.base.observation import StuckDirectory
 from lunmapd.lio.worker.process import WorkerProcess
+from lunmapd.trace import trace
+
+_log = logging.getLogger(__name__)
 
 
 class StuckStep(Struct, frozen=True):
@@ -66,6 +71,8 @@ class Quarantine:
     def directories(self, objects: Iterable[lio_objects.Object]) -> tuple[StuckDirectory, ...]:
         """Forget what has ended; return the directories that a look must not touch, with what was last seen there."""
         seen = tuple(objects)
+        for pid in {worker.pid for worker, _ in self._stuck if not worker.alive}:
+            trace(_log, Event.WORKER_ENDED, pid=pid)
         self._stuck = [(worker, stuck) for worker, stuck in self._stuck if worker.alive]
         return tuple(stuck.directory(seen) for _, stuck in self._stuck if stuck.path)
 

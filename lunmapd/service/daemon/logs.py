@@ -6,8 +6,6 @@ import sys
 
 from systemd import journal
 
-_QUIET = ("kazoo",)
-
 
 def set_up(level: str, node: str) -> None:
     """Send records of `level` and above to the journal, each with the node's name, or to standard error."""
@@ -21,8 +19,9 @@ def set_up(level: str, node: str) -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    # kazoo repeats at INFO what the conditions say.
+    own = logging.getLogger().level
+    logging.getLogger("kazoo").setLevel(own if own <= logging.DEBUG else max(logging.WARNING, own))
 
 
 def _send(message: str, /, **fields: object) -> None:

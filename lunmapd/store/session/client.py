@@ -1,6 +1,7 @@
 """The KazooClient: created with lunmapd's settings, and stopped without waiting for it."""
 
 import contextlib
+import logging
 import threading
 
 from kazoo.client import KazooClient
@@ -21,12 +22,26 @@ class _LoginRequiredError(ZookeeperError):
 LoginRequiredError = EXCEPTIONS.setdefault(_LoginRequiredError.code, _LoginRequiredError)
 
 
+_kazoo_log = logging.getLogger("kazoo.client")
+_SAFE = ("Received EVENT",)
+
+
+def _is_safe(record: logging.LogRecord) -> bool:
+    """Return whether a record of kazoo's may be logged; also at level debug, whatever program runs this.
+
+    At that level kazoo logs each request, and one of them holds the password of a `digest` login, another one the
+    session's; and there are thousands of them for one read of a large tree.
+    """
+    return record.levelno >= logging.INFO or str(record.msg).startswith(_SAFE)
+
+
 def make_client(hosts: str, timeout: float, handler: WatchedHandler, credentials: Credentials) -> KazooClient:
     """Create a client that is not started; the password files are read now.
 
     Raises CredentialsError, SaslMissingError.
     """
     sasl, digest = credentials.sasl, credentials.digest
+    _kazoo_log.addFilter(_is_safe)
     return KazooClient(
         hosts=hosts,
         timeout=timeout,

@@ -5,6 +5,7 @@ why a connection failed. This module does both, and keeps the last problem of ea
 """
 
 import contextlib
+import logging
 import random
 import socket
 import ssl
@@ -15,9 +16,13 @@ from typing import Any
 
 from msgspec import Struct
 
+from lunmapd.core.base.events import Event
 from lunmapd.store.session.access_errors import CredentialsError
 from lunmapd.store.session.credentials import Tls, tls_context
 from lunmapd.store.session.pauses import Losses, dial_timeout
+from lunmapd.trace import trace
+
+_log = logging.getLogger(__name__)
 
 Address = tuple[str, int]
 
@@ -63,13 +68,14 @@ class Dialler:
         self._current: socket.socket | None = None
         self._answer_timeout = dial_timeout(timeout, hosts.count(",") + 1)
         self.problems: Mapping[str, ConnectProblem] = {}
+        self.server = ""
 
     def connected(self) -> None:
         """Record that a session is established, and forget the problems."""
         self.problems = {}
         if self._waiting is not None:
             address, self._current = self._waiting
-            self._waiting = None
+            self._waiting, self.server = None, format_address(address)
             self._losses.connected(address, time.monotonic())
 
     def silent(self, ready: Collection[object]) -> bool:
@@ -91,7 +97,7 @@ class Dialler:
         server.
         """
         if self._waiting is not None:
-            self._note(format_address(self._waiting[0]), _NO_SESSION)
+            self._failed(format_address(self._waiting[0]), _NO_SESSION)
         self._waiting = self._current = None
         self._closing.wait(self._losses.pause(time.monotonic(), random.random()))  # noqa: S311 - no secret
         server = format_address(address)
@@ -105,10 +111,10 @@ class Dialler:
         try:
             found = self._open(address, hostname, server)
         except CredentialsError as error:
-            self._note(server, ConnectProblem(str(error), tls=True))
+            self._failed(server, ConnectProblem(str(error), tls=True))
             raise OSError(str(error)) from None
         except OSError as error:
-            self._note(server, _problem_of(error))
+            self._failed(server, _problem_of(error))
             raise
         if not self.problems.get(server, _NO_SESSION).tls:
             # A TLS problem is kept until there is a session, since it is what an admin must mend.
@@ -141,7 +147,11 @@ class Dialler:
 
     def _refused(self, server: str, error: ssl.SSLError) -> None:
         self._waiting = None
-        self._note(server, _problem_of(error))
+        self._failed(server, _problem_of(error))
+
+    def _failed(self, server: str, problem: ConnectProblem) -> None:
+        trace(_log, Event.CONNECT_FAILED, server=server, reason=problem.reason)
+        self._note(server, problem)
 
     def _note(self, server: str, problem: ConnectProblem) -> None:
         self.problems = {**self.problems, server: problem}

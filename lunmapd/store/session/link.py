@@ -4,6 +4,7 @@ kazoo queues requests while it has no connection, and its connection thread ends
 error or a refused login. So a client is handed out only while it is connected, and a dead client is replaced.
 """
 
+import logging
 import random
 import threading
 import time
@@ -13,6 +14,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
 from kazoo.protocol.states import KazooState, KeeperState
 
+from lunmapd.core.base.events import Event
 from lunmapd.store.session.access_errors import NotAuthenticatedError, TlsFailedError
 from lunmapd.store.session.client import discard, make_client
 from lunmapd.store.session.credentials import Credentials
@@ -20,6 +22,10 @@ from lunmapd.store.session.dial import Dialler
 from lunmapd.store.session.errors import NoClientError, StoreError, UnreachableError
 from lunmapd.store.session.handler import WatchedHandler
 from lunmapd.store.session.pauses import rebuild_pause
+from lunmapd.store.session.session_log import SessionLog
+from lunmapd.trace import trace
+
+_log = logging.getLogger(__name__)
 
 _CHECK_EVERY = 1.0
 _REBUILD_AFTER = 12  # session timeouts without a connection
@@ -46,6 +52,7 @@ class Link:
         self._refusal: StoreError | None = None
         self._end: threading.Thread | None = None
         self._subscribers: list[Callable[[], None]] = []
+        self._session_log = SessionLog()
         self.current, self._handler = self._build()
         self._supervisor = threading.Thread(target=self._supervise, name="zookeeper-supervisor", daemon=True)
 
@@ -126,6 +133,7 @@ class Link:
             self._handler.dialler.connected()
         else:
             self._down_since = time.monotonic()
+        self._session_log.changed(client, state, self._handler.dialler.server)
         # kazoo reports CONNECTED before the login.
         refused = client.client_state == KeeperState.AUTH_FAILED
         self._tell(
@@ -146,17 +154,24 @@ class Link:
             if abs(clock - before) > _CHECK_EVERY and self.current.connected:
                 # kazoo before 2.10 times its pings by the wall clock; a request makes it start over.
                 self.current.exists_async("/")
-            if not self._healthy() and time.monotonic() >= self._rebuild_at:
-                self._rebuild()
+            problem = self._problem()
+            if problem and time.monotonic() >= self._rebuild_at:
+                self._rebuild(problem)
 
-    def _healthy(self) -> bool:
+    def _problem(self) -> str:
+        """Return why the client must be replaced, "" if it need not."""
+        if not self._started:
+            return "the last one could not be started"
+        if not self._handler.alive():
+            return "a thread of kazoo's has ended"
         down = 0.0 if self.current.connected else time.monotonic() - self._down_since
-        return self._started and self._handler.alive() and down < _REBUILD_AFTER * self._timeout
+        return f"no connection for {down:.0f} s" if down >= _REBUILD_AFTER * self._timeout else ""
 
-    def _rebuild(self) -> None:
+    def _rebuild(self, problem: str) -> None:
         pause = rebuild_pause(self._failures, self._timeout, random.random())  # noqa: S311 - no secret
         self._rebuild_at = time.monotonic() + pause
         self._failures += 1
+        trace(_log, Event.CLIENT_REBUILT, reason=problem, seconds=pause)
         try:
             self._replace()
         except StoreError as error:

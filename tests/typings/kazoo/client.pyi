@@ -1,4 +1,5 @@
 from collections.abc import Callable, Collection, Sequence
+from logging import Logger
 from typing import Any
 
 from kazoo.handlers.threading import SequentialThreadingHandler
@@ -20,6 +21,7 @@ class KazooClient:
         auth_data: Collection[tuple[str, str]] | None = ...,
     ) -> None: ...
     handler: SequentialThreadingHandler
+    logger: Logger
     chroot: str
     def _call(self, request: object, async_object: IAsyncResult[Any]) -> object: ...
     @property

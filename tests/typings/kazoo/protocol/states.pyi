@@ -1,8 +1,10 @@
 class KazooState:
     CONNECTED: str
+    SUSPENDED: str
 
 class KeeperState:
     AUTH_FAILED: str
+    EXPIRED_SESSION: str
 
 class ZnodeStat:
     version: int

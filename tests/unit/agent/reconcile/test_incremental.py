@@ -1,5 +1,7 @@
 """How long a pass may go by the change of the map alone, and what it leaves out meanwhile."""
 
+import logging
+
 import pytest
 from msgspec.structs import replace
 
@@ -10,11 +12,11 @@ from lunmapd.agent.reconcile.result import Result
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import LunmapdError
-from lunmapd.core.base.events import FullPass
+from lunmapd.core.base.events import Event, FullPass
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import compute_desired
+from lunmapd.core.node.desire import Desired, compute_desired
 from lunmapd.core.node.desired_delta import MAX_CHANGED_LUNS, Delta
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
@@ -22,6 +24,7 @@ from lunmapd.core.planning.enablement import Offer
 from lunmapd.core.planning.outcome import Report
 from lunmapd.core.planning.plan import Disruption, Plan, plan, with_dependents
 from lunmapd.core.secrets.sealing import Keyring, Vault
+from support.debug_log import lines
 
 T, H = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:h"
 AUDIT, RETRY = 60.0, 5.0
@@ -77,6 +80,13 @@ def follows(memory: Memory, orders: Orders) -> bool:
     return isinstance(memory.part(orders), Delta)
 
 
+def reason(memory: Memory, orders: Orders) -> FullPass:
+    """Return why the memory does not answer for these orders."""
+    part = memory.part(orders)
+    assert isinstance(part, FullPass)
+    return part
+
+
 def waits(memory: Memory) -> float:
     """Return the seconds until the first timer of the memory."""
     return min(seconds for _, seconds in memory.timers())
@@ -91,7 +101,7 @@ def test_a_part_is_known_until_the_audit() -> None:
     assert follows(memory, ORDERS)
     memory.settle(())
     clock.now += 0.1
-    assert not follows(memory, ORDERS)
+    assert reason(memory, ORDERS) is FullPass.AUDIT
 
 
 def test_the_next_audit_counts_from_the_end_of_the_last_one() -> None:
@@ -109,34 +119,50 @@ def test_a_part_that_was_not_settled_is_forgotten() -> None:
     """When it is not known how a part ended, the next pass is a whole one."""
     memory = learned(ORDERS, Clock(1000.0))
     assert follows(memory, ORDERS)
-    assert not follows(memory, ORDERS)
+    assert reason(memory, ORDERS) is FullPass.INTERRUPTED
 
 
 def test_without_an_audit_each_pass_is_a_whole_one() -> None:
     """Nothing is gone by, and no audit is waited for."""
     memory = Memory(0.0, RETRY, Clock(1000.0))
-    for _ in range(2):
-        assert isinstance(memory.part(ORDERS), FullPass)
+    for why in (FullPass.FIRST, FullPass.NO_AUDIT):
+        assert reason(memory, ORDERS) is why
         want = compute_desired(LUNMAP, {}, "n1", Observed(), ORDERS.vault)
         memory.learn(ORDERS, want, want.objects, Result(Observed(want.objects), {}, ()))
     assert waits(memory) == float("inf")
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("other", "why"),
     [
-        replace(ORDERS, offer=Offer.NONE),
-        replace(ORDERS, unreadable={"luns/a": "garbage"}),
-        replace(ORDERS, decided=frozenset({("target", "t")})),
-        replace(ORDERS, allow=Disruption.NONE),
-        replace(ORDERS, vault=Vault("c", Keyring({"k": bytes(32)}))),
+        (replace(ORDERS, offer=Offer.NONE), FullPass.ISOLATION),
+        (replace(ORDERS, unreadable={"luns/a": "garbage"}), FullPass.DOCUMENTS),
+        (replace(ORDERS, decided=frozenset({("target", "t")})), FullPass.POLICY),
+        (replace(ORDERS, allow=Disruption.NONE), FullPass.POLICY),
+        (replace(ORDERS, vault=Vault("c", Keyring({"k": bytes(32)}))), FullPass.POLICY),
     ],
 )
-def test_other_orders_ask_for_a_whole_pass(other: Orders) -> None:
+def test_other_orders_ask_for_a_full_pass(other: Orders, why: FullPass) -> None:
     """Isolation, unreadable documents, due removals, overrides and other keys need a full pass."""
-    assert not follows(learned(ORDERS, Clock(1000.0)), other)
-    if other.offer is not Offer.ALL or other.unreadable:
-        assert not follows(learned(other, Clock(1000.0)), other)
+    assert reason(learned(ORDERS, Clock(1000.0)), other) is why
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        (replace(ORDERS, offer=Offer.NONE), FullPass.NOT_FULLY_ENABLED),
+        (replace(ORDERS, unreadable={"luns/a": "garbage"}), FullPass.UNREADABLE),
+        (replace(ORDERS, node="n9"), FullPass.UNKNOWN_DESIRED),
+    ],
+)
+def test_after_a_full_pass_that_knows_too_little_comes_another(other: Orders, why: FullPass) -> None:
+    """Where not all that is desired is known, no partial pass may follow."""
+    memory = Memory(AUDIT, RETRY, Clock(1000.0))
+    memory.part(other)
+    failures: dict[lio_objects.Key, Failure] = {("target", T): BUSY} if other.node != "n1" else {}
+    want = Desired({}, failures)
+    memory.learn(other, want, {}, Result(Observed(), {}, ()))
+    assert reason(memory, other) is why
 
 
 def test_what_fails_stays_out_of_the_parts_and_stays_reported() -> None:
@@ -163,7 +189,7 @@ def test_a_change_of_what_fails_asks_for_a_whole_pass_and_all_is_tried(lunmap: L
     """The Lun that failed may be right now, so nothing is put off any longer."""
     memory = learned(ORDERS, Clock(1000.0), without(LUN_1), {LUN_1: BUSY})
     assert memory.backoff.wait() == RETRY
-    assert not follows(memory, replace(ORDERS, lunmap=lunmap))
+    assert reason(memory, replace(ORDERS, lunmap=lunmap)) is FullPass.UNFINISHED
     assert memory.backoff.wait() == float("inf")
 
 
@@ -188,7 +214,7 @@ def test_what_is_due_asks_for_a_whole_pass() -> None:
     clock = Clock(1000.0)
     memory = learned(ORDERS, clock, without(LUN_1), {LUN_1: BUSY})
     clock.now += RETRY
-    assert not follows(memory, ORDERS)
+    assert reason(memory, ORDERS) is FullPass.RETRY
 
 
 def test_a_change_that_may_help_asks_for_a_whole_pass_only_where_something_fails() -> None:
@@ -198,18 +224,19 @@ def test_a_change_that_may_help_asks_for_a_whole_pass_only_where_something_fails
     assert follows(memory, ORDERS)
     memory = learned(ORDERS, Clock(1000.0), without(LUN_1), {LUN_1: BUSY})
     memory.try_again()
-    assert not follows(memory, ORDERS)
+    assert reason(memory, ORDERS) is FullPass.CHANGED_OUTSIDE
     assert memory.backoff.wait() == float("inf")
 
 
 def test_halves_and_many_failures_are_left_to_whole_passes() -> None:
     """With half an object in the kernel, or more than a few causes, nobody can tell by the change alone."""
     half = lio_objects.Leftover("lun", "iscsi/x")
-    assert not follows(learned(ORDERS, Clock(1000.0), {**wanted(), lio_objects.key_of(half): half}), ORDERS)
+    memory = learned(ORDERS, Clock(1000.0), {**wanted(), lio_objects.key_of(half): half})
+    assert reason(memory, ORDERS) is FullPass.LEFTOVERS
     many: dict[lio_objects.Key, Failure] = {
         ("portal", T, 1, str(number)): BUSY for number in range(MAX_CHANGED_LUNS + 1)
     }
-    assert not follows(learned(ORDERS, Clock(1000.0), failures=many), ORDERS)
+    assert reason(learned(ORDERS, Clock(1000.0), failures=many), ORDERS) is FullPass.MANY_FAILURES
 
 
 def test_what_was_closed_by_ourselves_is_nobodys_drift() -> None:
@@ -228,6 +255,7 @@ def test_a_held_pass_is_put_off_like_an_object() -> None:
     """What waits for a person is not looked at every few seconds all night."""
     clock = Clock(1000.0)
     memory = learned(ORDERS, clock)
+    memory.part(ORDERS)
     memory.held(LunmapdError("x"))
     assert waits(memory) == RETRY
     memory.held(LunmapdError("x"))
@@ -252,5 +280,29 @@ def test_an_edit_that_is_not_followed_is_left_to_a_whole_pass() -> None:
         replace(LUNMAP, luns={**LUNMAP.luns, "l1": lun})
         for lun in (replace(one, serial="9" * 32), replace(one, maps=()))
     )
-    assert not follows(learned(ORDERS, Clock(1000.0)), replace(ORDERS, lunmap=another, edited=recorded))
+    edited = replace(ORDERS, lunmap=another, edited=recorded)
+    assert reason(learned(ORDERS, Clock(1000.0)), edited) is FullPass.OUT_OF_BAND
     assert follows(learned(ORDERS, Clock(1000.0)), replace(ORDERS, lunmap=fewer, edited=recorded))
+
+
+def test_a_held_pass_and_new_settings_ask_for_a_full_pass() -> None:
+    """A pass that was held is made again as a whole, and so is one with other settings."""
+    memory = learned(ORDERS, Clock(1000.0))
+    memory.part(ORDERS)
+    memory.held(LunmapdError("x"))
+    assert reason(memory, ORDERS) is FullPass.HELD
+    memory.adopt(AUDIT, RETRY)
+    assert reason(memory, ORDERS) is FullPass.RELOADED
+
+
+def test_what_is_deferred_is_in_the_debug_log(caplog: pytest.LogCaptureFixture) -> None:
+    """At the end of a full pass the objects whose step failed are named, each with its reason and the time until it is tried."""
+    memory = Memory(AUDIT, RETRY, Clock(1000.0))
+    memory.part(ORDERS)
+    (step, *_) = plan(wanted(), without(LUN_1))
+    memory.backoff.tried([Report(step, BUSY)])
+    want = compute_desired(LUNMAP, {}, "n1", Observed(), ORDERS.vault)
+    with caplog.at_level(logging.DEBUG):
+        memory.learn(ORDERS, want, want.objects, Result(Observed(without(LUN_1)), {LUN_1: BUSY}, ()))
+    (line,) = lines(caplog.records, Event.BACK_OFF)
+    assert line == "1 objects are deferred, the next one for 5.0 s: storage_object l1 for 5.0 s (InUse)"

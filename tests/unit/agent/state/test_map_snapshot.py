@@ -1,6 +1,7 @@
 """The local snapshot: what was kept is found again, and what is found was kept."""
 
 import errno
+import logging
 import os
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from fakes.clock import Clock
 from lunmapd.agent.state.journal import Journal, JournalDamagedError, parse
 from lunmapd.agent.state.map_snapshot import FILE, TOUCH_EVERY, Kept, LocalSnapshot, SnapshotDamagedError
 from lunmapd.core.base.backings import Block
+from lunmapd.core.base.events import Event
 from lunmapd.core.base.lunmap import Lun, Lunmap
 from lunmapd.core.history.changes import map_digest
 from lunmapd.core.history.digest import show_digest
 from lunmapd.store.tree.snapshot import Snapshot
+from support.debug_log import lines, values
 
 CLUSTER = "3f1d6c1e-0000-4f0b-9f3e-7a51c2d40000"
 
@@ -280,3 +283,16 @@ def test_an_empty_file_is_damage() -> None:
     assert parse(b"").contents == ()
     with pytest.raises(JournalDamagedError):
         parse(b"x\ny\n")
+
+
+def test_each_write_is_in_the_debug_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The kind of the line and the size of the file are logged, and why a write failed."""
+    with caplog.at_level(logging.DEBUG):
+        local = LocalSnapshot(tmp_path)
+        keep_three(local)
+        local.hold(3)
+        (tmp_path / FILE).unlink()
+        local.hold(0)
+    assert values(caplog.records, Event.SNAPSHOT_WRITTEN, "entry") == ["base", "advance", "advance", "held"]
+    (line,) = lines(caplog.records, Event.SNAPSHOT_FAILED)
+    assert line.startswith("local snapshot: held not written: [Errno 2]")

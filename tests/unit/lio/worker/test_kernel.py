@@ -1,5 +1,6 @@
 """The parent's side: deadlines, and workers that hang or die. The worker is a script in worker.py."""
 
+import logging
 import os
 import sys
 import time
@@ -8,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from lab.wait import wait_until
+from lunmapd.core.base.events import Event
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.outcome import Report
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.worker.kernel import Deadlines, Kernel, KernelUnreadableError
+from support.debug_log import lines, values
 
 QUICK = Deadlines(observe=60.0, step=2.0, close=5.0, max_lost_workers=3)
 MakeKernel = Callable[..., Kernel]
@@ -151,3 +155,32 @@ def test_closing_ends_the_worker(make_kernel: MakeKernel) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(worker.pid, 0)
     assert kernel.observe(frozenset({"again"})).features == {"again"}
+
+
+def test_each_worker_that_starts_or_is_lost_is_in_the_debug_log(
+    make_kernel: MakeKernel, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The pid is logged when it starts; when it is lost also why, and where it waits in the kernel."""
+    with caplog.at_level(logging.DEBUG):
+        kernel = make_kernel()
+        list(kernel.apply(_create("a", "hang", "b", "die")))
+        kernel.observe(frozenset())
+    started = values(caplog.records, Event.WORKER_STARTED, "pid")
+    assert values(caplog.records, Event.WORKER_LOST, "pid") == started[:-1]
+    hung, *_, died = lines(caplog.records, Event.WORKER_LOST)
+    assert f"no answer from the kernel for 2 s; worker {started[0]} waits in " in hung
+    assert "status 3" in died
+
+
+def test_a_worker_that_was_left_behind_and_ends_is_in_the_debug_log(
+    make_kernel: MakeKernel, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From then on the directory that it blocked is read again."""
+    with caplog.at_level(logging.DEBUG):
+        kernel = make_kernel()
+        list(kernel.apply(_create("hang")))
+        wait_until("the worker has ended", lambda: not kernel._abandoned or not kernel._abandoned[0].alive)
+        kernel.observe(frozenset())
+    assert values(caplog.records, Event.WORKER_ENDED, "pid") == values(
+        caplog.records, Event.WORKER_LOST, "pid"
+    )

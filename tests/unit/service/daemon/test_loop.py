@@ -9,7 +9,7 @@ import pytest
 from fakes.lio import FakeLio
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.wakeup import Wakeup
-from lunmapd.core.base.events import WakeCause
+from lunmapd.core.base.events import Event, WakeCause
 from lunmapd.service.daemon.loop import Given, Loop, Process
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals
@@ -17,6 +17,7 @@ from lunmapd.service.settings import Settings
 from lunmapd.service.zookeeper import ZooKeeper
 from lunmapd.store.session.session import Session
 from support.agents import NOWHERE, Nodes
+from support.debug_log import lines
 
 RARELY = Policy(resync=3600.0, retry=3600.0)
 
@@ -62,21 +63,16 @@ def test_a_loop_that_waits_pings_the_watchdog(nodes: Nodes) -> None:
     assert run(nodes, RARELY, 20).pings >= 20
 
 
-def lines(caplog: pytest.LogCaptureFixture, event: str) -> list[str]:
-    """Return the lines of one event."""
-    return [record.getMessage() for record in caplog.records if getattr(record, "LUNMAPD_EVENT", "") == event]
-
-
 def test_each_cycle_names_what_started_it(nodes: Nodes, caplog: pytest.LogCaptureFixture) -> None:
     """The first one, several causes at once, and a timer each have a line."""
     with caplog.at_level(logging.DEBUG):
         run(nodes, Policy(retry=0.05), 30, WakeCause.DEVICE, WakeCause.WATCH)
-    assert lines(caplog, "WOKEN")[:3] == [
+    assert lines(caplog.records, Event.WOKEN)[:3] == [
         "cycle starts: start",
         "cycle starts: device, watch",
         "cycle starts: timer",
     ]
-    assert lines(caplog, "PAUSED")[0] == "waits at most 0.1 s, until retry"
+    assert lines(caplog.records, Event.PAUSED)[0] == "waits at most 0.1 s, until retry"
 
 
 def test_at_level_info_nothing_is_traced(nodes: Nodes, caplog: pytest.LogCaptureFixture) -> None:

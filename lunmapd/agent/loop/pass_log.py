@@ -1,0 +1,32 @@
+"""The debug log of a pass: how many steps were done, and what is not as desired, by reason."""
+
+import logging
+from collections import defaultdict
+
+from lunmapd.agent.reconcile.result import Result
+from lunmapd.core.base.events import Event
+from lunmapd.core.node import lio_objects
+from lunmapd.trace import first_few, trace, tracing
+
+log = logging.getLogger(__name__)
+
+
+def trace_result(revision: int, result: Result) -> None:
+    """Log the result of a pass in at most two lines, whatever the number of objects."""
+    if not tracing(log):
+        return
+    done = sum(report.failure is None for report in result.done)
+    failing, remaining = len(result.failures), len(result.left)
+    trace(log, Event.RECONCILED, revision=revision, done=done, failing=failing, remaining=remaining)
+    if result.failures:
+        trace(log, Event.WITHHELD, count=failing, reasons=_by_reason(result))
+
+
+def _by_reason(result: Result) -> str:
+    """Return the number of objects and the first few for each reason."""
+    objects: dict[str, list[str]] = defaultdict(list)
+    for key, failure in result.failures.items():
+        objects[failure.reason].append(lio_objects.show_key(key))
+    return "; ".join(
+        f"{reason} {len(objects[reason])}: {first_few(sorted(objects[reason]))}" for reason in sorted(objects)
+    )
