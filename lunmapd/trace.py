@@ -20,9 +20,3 @@ def trace(log: logging.Logger, event: Event, /, **values: object) -> None:
 def tracing(log: logging.Logger) -> bool:
     """Return whether events of this logger are logged."""
     return log.isEnabledFor(logging.DEBUG)
-
-
-def first_few(names: list[str], most: int = 3) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -15,8 +15,10 @@ from msgspec.structs import replace
 from lunmapd.client.access import Permissions
 from lunmapd.client.files import load_backup, save_backup
 from lunmapd.client.fleet import Fleet, read_with_history, wait_applied
+from lunmapd.clock import rfc3339
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
 from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.text import first_of
 from lunmapd.core.history.backup import Title
 from lunmapd.core.history.changes import Allowance, Change, Revision, diff_maps, split_path
 from lunmapd.core.history.migrate import migrate_to_schema_2
@@ -237,7 +239,7 @@ class Client:
                 [Problem(("nodes", name), "the map has no such node") for name in unknown]
             )
         until = datetime.now(UTC) + timedelta(seconds=seconds)
-        allowance = Allowance(disruption, until.strftime("%Y-%m-%dT%H:%M:%SZ"), nodes)
+        allowance = Allowance(disruption, rfc3339(until), nodes)
         return self._tidied(override(self._session, now, allowance, self._options(note)))
 
     def trim(self, keep: int = KEEP) -> Trimmed:
@@ -255,9 +257,7 @@ class Client:
     def repair(self, note: Note = NOTE) -> Revision | None:
         """Put back what was edited around the tools; None when nothing was. Raises HistoryUnknownError."""
         now = self.read()
-        signed = replace(
-            note, message=note.message or f"put back {', '.join(sorted(now.edited)[:_MAX_NAMED])}"
-        )
+        signed = replace(note, message=note.message or f"put back {first_of(sorted(now.edited), _MAX_NAMED)}")
         return self._tidied(repair(self._session, now, self._options(signed)))
 
     def migrate(self, note: Note = NOTE, *, resume: bool = False) -> Revision | None:

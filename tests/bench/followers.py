@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from kazoo.client import KazooClient
 
 from fakes.lio import FakeLio
-from lunmapd.agent.loop.agent import Agent, utc_now
+from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.disk import Local
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.policy import Policy
@@ -23,6 +23,7 @@ from lunmapd.agent.loop.registration import Member
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.machine_id import Identity
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
+from lunmapd.clock import utc_now
 from lunmapd.store.session.session import Session
 from support.daemon import running
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from chaos.history import FollowerState
 from chaos.recorder import Recorder, now
 from fakes.lio import FakeLio
-from lunmapd.agent.loop.agent import Agent, utc_now
+from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.disk import Local
 from lunmapd.agent.loop.follow import Follower as MapFollower
 from lunmapd.agent.loop.policy import Policy
@@ -15,6 +15,7 @@ from lunmapd.agent.loop.report import Turn
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.machine_id import Identity
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
+from lunmapd.clock import utc_now
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.core.planning.guard import Limits
 from lunmapd.store.session.session import Session

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fakes.lio import FakeLio
-from lunmapd.agent.loop.agent import Agent, utc_now
+from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.disk import Local
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.policy import Policy
@@ -13,6 +13,7 @@ from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.machine_id import Identity
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
 from lunmapd.agent.state.seen_file import PastFile
+from lunmapd.clock import utc_now
 from lunmapd.core.base.backings import Block, FileIO
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.node import lio_objects

@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from functools import cache, partial
 
 from msgspec.structs import replace
@@ -22,6 +21,7 @@ from lunmapd.agent.reconcile.reconcile import Kernel, reconcile
 from lunmapd.agent.reconcile.result import Result
 from lunmapd.agent.reconcile.transition_log import Voice
 from lunmapd.agent.state.seen_file import Past, PastUnwritableError, Terms
+from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import ConditionError, LunmapdError
 from lunmapd.core.base.events import Event, Timer, WakeCause
 from lunmapd.core.base.reasons import Reason
@@ -43,11 +43,6 @@ class NodeUnknownError(ConditionError, reason=Reason.NODE_UNKNOWN):
 
 class NoMapError(ConditionError, reason=Reason.NO_MAP):
     """There is no map that could be followed."""
-
-
-def utc_now() -> str:
-    """Return the time as RFC 3339 in UTC, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Agent:

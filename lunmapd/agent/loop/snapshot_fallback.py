@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from lunmapd.agent.state.map_snapshot import Kept
+from lunmapd.clock import rfc3339
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import FRESH, ConditionUpdate, false_condition
 
@@ -30,7 +31,7 @@ def judge(kept: Kept | None, limit: float, now: float) -> ConditionUpdate:
 
 
 def _describe(kept: Kept, now: float) -> str:
-    seen = datetime.fromtimestamp(kept.seen, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    seen = rfc3339(datetime.fromtimestamp(kept.seen, UTC))
     return (
         f"revision {kept.snapshot.revision} of the local snapshot, last known to be the newest at {seen}, "
         f"{_show_age(now - kept.seen)}"

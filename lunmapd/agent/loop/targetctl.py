@@ -5,6 +5,7 @@ from pathlib import Path
 from lunmapd.core.adoption.saveconfig import NotSaveconfigError, SavedTarget, targets
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.status import UNCONTESTED, ConditionUpdate, false_condition, true_condition
 
 # rtslib's own place, and Debian's.
@@ -61,8 +62,7 @@ class Rival:
 
 
 def _sentence(unit: str, file: str, names: list[str]) -> str:
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return (
-        f"at the next boot {unit} would make {names[0]}{more} from {file}, without lunmapd's marks and maybe old: "
+        f"at the next boot {unit} would make {first_of(names, 1)} from {file}, without lunmapd's marks and maybe old: "
         f"'systemctl mask {unit}' (not --now: stopping it clears LIO), or take them out of that file"
     )

@@ -14,6 +14,7 @@ from lunmapd.agent.state.seen_file import recalled, refused
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, FullPass, Timer
 from lunmapd.core.base.reasons import OF_BACKINGS, Reason
+from lunmapd.core.base.text import first_of
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desired
 from lunmapd.core.node.desired_delta import MAX_CHANGED_LUNS, Delta, DesiredView
@@ -26,7 +27,7 @@ from lunmapd.core.planning.enablement import Offer
 from lunmapd.core.planning.outcome import Report
 from lunmapd.core.planning.plan import Disruption, Plan
 from lunmapd.core.planning.withhold import bears
-from lunmapd.trace import first_few, trace, tracing
+from lunmapd.trace import trace, tracing
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +159,7 @@ class Memory:
             for key, failure, seconds in self.backoff.deferred()
         ]
         if deferred:
-            seconds, objects = self.backoff.wait(), first_few(deferred)
+            seconds, objects = self.backoff.wait(), first_of(deferred, 3)
             trace(log, Event.BACK_OFF, count=len(deferred), seconds=seconds, objects=objects)
 
     def _follow(self, view: DesiredView | None, orders: Orders) -> Delta | FullPass:

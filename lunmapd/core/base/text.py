@@ -15,6 +15,6 @@ def suggestion(near: str) -> str:
 
 
 def first_of(items: Sequence[object], most: int, separator: str = ", ") -> str:
-    """Join the first `most` items; `and 3 more` follows where some are left out."""
+    """Join the first `most` items; ` and 3 more` follows if there are more."""
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return separator.join(str(item) for item in items[:most]) + more

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.base.text import first_of
 from lunmapd.core.history.changes import Allowance
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
@@ -65,8 +66,7 @@ def _isolates(step: Step, made: AbstractSet[lio_objects.Key], ways: Ways) -> boo
 
 def _failure(effect: Impact) -> Failure:
     names = sorted({session.initiator for session in effect.sessions})
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    who = ", ".join(names[:_MOST_NAMED]) + more
+    who = first_of(names, _MOST_NAMED)
     return Failure(
         Reason.HELD,
         f"{effect.now.word} for {who}, logged in now: held until they log out, or 'lunmapctl override {effect.now.word}' allows it",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from lunmapd.agent.loop.agent import Agent, utc_now
+from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.disk import Local
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.registration import Member
@@ -20,6 +20,7 @@ from lunmapd.agent.state.directory import state_directory
 from lunmapd.agent.state.machine_id import read_identity
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
 from lunmapd.agent.state.seen_file import PastFile
+from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.events import WakeCause
 from lunmapd.lio.worker.kernel import Deadlines, Kernel

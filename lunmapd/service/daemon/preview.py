@@ -10,12 +10,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 from tabulate import tabulate
 
-from lunmapd.agent.loop.agent import NodeUnknownError, NoMapError, utc_now
+from lunmapd.agent.loop.agent import NodeUnknownError, NoMapError
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.journal import Journal
 from lunmapd.agent.state.machine_id import read_identity
 from lunmapd.agent.state.map_snapshot import FILE, Kept, replay
 from lunmapd.agent.state.seen_file import PastFile, Terms, recalled
+from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from lunmapd.core.base.errors import Exit, Problem
+from lunmapd.core.base.text import first_of
 from lunmapd.core.history.changes import Staged
 from lunmapd.store.session.errors import StoreError
 
@@ -55,7 +56,7 @@ class ConflictError(StoreError):
         self.revision, self.clashes, self.problems = revision, tuple(clashes), tuple(problems)
         reasons = [str(reason) for reason in (*clashes, *problems)]
         super().__init__(
-            f"nothing was committed, since another client was faster (revision {revision}): {some(reasons)}; "
+            f"nothing was committed, since another client was faster (revision {revision}): {first_of(reasons, _MAX_NAMED, '; ')}; "
             "check the map and try again"
         )
 
@@ -133,12 +134,6 @@ class NothingStagedError(StoreError):
 
     def __init__(self) -> None:
         super().__init__("there is nothing to undo: no large commit is under way")
-
-
-def some(items: Sequence[str]) -> str:
-    """List the first few of many."""
-    more = f"; and {len(items) - _MAX_NAMED} more" if len(items) > _MAX_NAMED else ""
-    return "; ".join(items[:_MAX_NAMED]) + more
 
 
 class EditedMeanwhileError(StoreError):

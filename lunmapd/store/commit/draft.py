@@ -1,11 +1,12 @@
 """A commit before it is sent: the znodes that it writes, and its revision. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lunmapd.clock import rfc3339
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap
 from lunmapd.core.history.changes import (
@@ -33,8 +34,8 @@ class Signature(Struct, frozen=True):
     now: datetime
 
     def time(self) -> str:
-        """Return the time as RFC 3339 in UTC."""
-        return self.now.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        """Return the time as RFC 3339 in UTC, with microseconds."""
+        return rfc3339(self.now, "auto")
 
 
 class Write(Struct, frozen=True):

@@ -1,5 +1,6 @@
 """Out-of-band edits in words."""
 
+from lunmapd.core.base.text import first_of
 from lunmapd.core.history.changes import Change, as_raw
 from lunmapd.core.history.fields import changed_field_names
 from lunmapd.store.tree.snapshot import Snapshot
@@ -15,8 +16,7 @@ def describe_edits(snapshot: Snapshot) -> str:
     descriptions = [_describe(snapshot, path) for path in sorted(snapshot.edited)]
     if not descriptions:
         return "the digest differs from that of head, and the revisions do not show which objects differ"
-    more = f" and {len(descriptions) - _MAX_NAMED} more" if len(descriptions) > _MAX_NAMED else ""
-    return ", ".join(descriptions[:_MAX_NAMED]) + more
+    return first_of(descriptions, _MAX_NAMED)
 
 
 def _describe(snapshot: Snapshot, path: str) -> str:

@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from lab.wait import wait_until
-from lunmapd.agent.loop.agent import utc_now
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.registration import Member
 from lunmapd.agent.state.machine_id import Identity
+from lunmapd.clock import utc_now
 from lunmapd.core.base.lunmap import Lunmap, Node, PortalGroup, Scope, Shared
 from lunmapd.core.base.messages import Message
 from lunmapd.core.fleet.status import STORE, HistoryPoint, NodeStatus

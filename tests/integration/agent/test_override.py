@@ -3,11 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.agent.loop.agent import Agent, utc_now
+from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.registration import Member
 from lunmapd.agent.state.machine_id import Identity
 from lunmapd.client import Client, InvalidInputError, Note, UnexpectedRevisionError
+from lunmapd.clock import utc_now
 from lunmapd.core.base.lunmap import Lunmap, Node, NodeState, PortalGroup, Scope, Shared, Target
 from lunmapd.core.fleet.status import APPLIED, HistoryPoint, NodeStatus, Standing, standing_of
 from lunmapd.core.node.observed import IscsiSession as Login
