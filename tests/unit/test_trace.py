@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from lunmapd.core.base.events import Event
-from lunmapd.trace import first_few, trace
+from lunmapd.trace import trace
 
 LOG = logging.getLogger("test.trace")
 
@@ -33,9 +33,3 @@ def test_without_debug_an_event_costs_no_text(caplog: pytest.LogCaptureFixture) 
     with caplog.at_level(logging.INFO):
         trace(LOG, Event.READ_FULL, reason=Costly())
     assert not caplog.records
-
-
-def test_a_list_is_cut_after_a_few_names() -> None:
-    """A line stays short however many objects there are."""
-    assert first_few(["a", "b", "c"]) == "a, b, c"
-    assert first_few(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"

@@ -5,8 +5,9 @@ from collections import defaultdict
 
 from lunmapd.agent.reconcile.result import Result
 from lunmapd.core.base.events import Event
+from lunmapd.core.base.text import first_of
 from lunmapd.core.node import lio_objects
-from lunmapd.trace import first_few, trace, tracing
+from lunmapd.trace import trace, tracing
 
 log = logging.getLogger(__name__)
 
@@ -28,5 +29,6 @@ def _by_reason(result: Result) -> str:
     for key, failure in result.failures.items():
         objects[failure.reason].append(lio_objects.show_key(key))
     return "; ".join(
-        f"{reason} {len(objects[reason])}: {first_few(sorted(objects[reason]))}" for reason in sorted(objects)
+        f"{reason} {len(objects[reason])}: {first_of(sorted(objects[reason]), 3)}"
+        for reason in sorted(objects)
     )
