@@ -14,17 +14,17 @@ from msgspec.structs import replace
 from fakes.clock import Clock
 from fakes.lio import CrashedError, FakeLio
 from lunmapd.agent.reconcile.incremental import Memory
-from lunmapd.agent.reconcile.orders import Orders
-from lunmapd.agent.reconcile.reconcile import reconcile
+from lunmapd.agent.reconcile.reconcile import Edges, reconcile
 from lunmapd.agent.reconcile.result import Result
 from lunmapd.agent.state.claims import Claims
-from lunmapd.agent.state.seen_file import Past, Terms
+from lunmapd.agent.state.seen_file import PastFile, Terms
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.project import PORT_ID, project_map
+from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.drift import CLASSES
 from lunmapd.core.planning.guard import Limits
 from lunmapd.core.secrets.sealing import Vault
@@ -47,44 +47,37 @@ class Node:
         self.clock = Clock(1000.0)
         self._name = name
         self._audit = audit
-        self._claims = Claims(directory / f"claims-{uuid.uuid4()}")
-        self._kept: tuple[Past, Lunmap] | None = None
+        self._directory = directory / str(uuid.uuid4())
+        self._directory.mkdir()
+        self._revisions: dict[int, int] = {}
         self.restart()
 
     def restart(self) -> None:
         """Begin anew, with what a daemon keeps on its disk."""
         self._memory = Memory(self._audit, 60.0, self.clock)
         self._decided: frozenset[lio_objects.Key] = frozenset()
-        self._went_by: Lunmap | None = None
+        self._seen = PastFile(self._directory)
 
     def follow(self, lunmap: Lunmap, report: AbstractSet[str] = ALL) -> Result:
         """Make a pass."""
-        past = self._kept[0] if self._kept is not None and self._kept[1] is lunmap else None
-        self._went_by = self._went_by if past is None else lunmap
-        orders = Orders(
+        revision = self._revisions.setdefault(id(lunmap), len(self._revisions))
+        given = PassInput(
             self._name,
-            1,
+            revision,
             lunmap,
             {},
             Vault("c"),
-            confirmed=lambda: None,
             decided=self._decided,
             limits=Limits(share=1.0),
             report=report,
-            past=past,
-            keep=self._keep,
         )
-        result = reconcile(self.kernel, self._claims, orders, self._memory)
+        edges = Edges(self.kernel, Claims(self._directory / "claims.json"), seen=self._seen)
+        result = reconcile(
+            edges, given, self._memory, Terms(HistoryPoint("c", revision, "d"), self._name, "boot", ())
+        )
         self._decided = frozenset(result.decided)
-        self._went_by = lunmap
-        self._keep()
+        self._memory.keep(self._seen)
         return result
-
-    def _keep(self) -> None:
-        known = self._memory.known
-        if known is not None and self._went_by is not None:
-            terms = Terms(HistoryPoint("c", 1, "d"), self._name, "boot", ())
-            self._kept = Past(terms, tuple(known.open), tuple(self._memory.refused)), self._went_by
 
     def crash(self, lunmap: Lunmap, report: AbstractSet[str], steps: int) -> None:
         """Make a pass that may be cut short after so many steps."""

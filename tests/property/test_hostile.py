@@ -116,7 +116,7 @@ def test_no_document_ends_a_pass(read: tuple[Lunmap, dict[str, str]], before: Lu
     assert all(isinstance(failure, Failure) for failure in want.failures.values())
     assert plan(want.objects, want.objects) == ()
     audience = Audience(
-        Observed(want.objects, sessions=tuple(sessions(want.objects))), Ways(lunmap, node, {}, lambda: LOGINS)
+        Observed(want.objects, sessions=tuple(sessions(want.objects))), Ways(lunmap, node, {}, LOGINS)
     )
     assert all(audience.impact(step) for step in plan({}, want.objects))
     plan(want.objects, was)

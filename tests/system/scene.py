@@ -16,9 +16,9 @@ from lunmapd.client import Chap, Client, Lunmap, Note, parse_map
 from lunmapd.core.base.password import Secret
 from lunmapd.core.map.credentials import change_credentials
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import compute_desired
-from lunmapd.core.planning.impact import Audience, Impact, Ways
-from lunmapd.core.planning.plan import Action, Disruption, Step, plan
+from lunmapd.core.planning.decide import PassInput, compare, impacts
+from lunmapd.core.planning.impact import Impact
+from lunmapd.core.planning.plan import Action, Disruption, Step
 from lunmapd.core.secrets.sealing import KEY_BYTES, NONCE_BYTES, Vault, keyring
 from lunmapd.lio.worker.kernel import Kernel
 from support.cluster import DB1, PID, SAN, Cluster, StorageNode
@@ -180,12 +180,12 @@ class Scene:
         """Plan as `lunmapd plan` does, before the map is committed."""
         after = self._client.propose(lunmap, Note(shrink=shrink)).after
         name, observed = self.node(number).name, self._kernels[number - 1].observe(frozenset())
-        want = compute_desired(after, {}, name, observed, self._vault)
-        assert not want.failures
+        given = PassInput(name, 0, after, {}, self._vault)
+        comparison = compare(given, observed)
+        assert not comparison.desire.failures
         fleet = self._client.fleet().nodes.items()
         logins = {other: frozenset(said.status.logins) for other, said in fleet if said.status}
-        audience = Audience(observed, Ways(after, name, want.objects, lambda: logins))
-        return [(step, audience.impact(step)) for step in plan(want.objects, observed.objects)]
+        return list(impacts(given, comparison, logins))
 
     def look_anew(self) -> None:
         """Let the daemons look at everything at once."""

@@ -4,45 +4,33 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import cache, partial
 
 from msgspec.structs import replace
 
 from lunmapd.agent.loop.disk import Local
 from lunmapd.agent.loop.follow import Follower, Reading
 from lunmapd.agent.loop.isolation import Contact
+from lunmapd.agent.loop.pass_input import Circumstances, NoMapError, pass_input
 from lunmapd.agent.loop.pass_log import trace_result
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.registration import Member
 from lunmapd.agent.loop.report import Turn, first_status, next_status, reason_of
 from lunmapd.agent.reconcile.incremental import Memory
-from lunmapd.agent.reconcile.orders import Orders, RemovalHeldError
-from lunmapd.agent.reconcile.reconcile import Kernel, reconcile
-from lunmapd.agent.reconcile.result import Result
+from lunmapd.agent.reconcile.reconcile import Edges, Kernel, reconcile
+from lunmapd.agent.reconcile.result import RemovalHeldError, Result
 from lunmapd.agent.reconcile.transition_log import Voice
-from lunmapd.agent.state.seen_file import Past, PastUnwritableError, Terms
+from lunmapd.agent.state.seen_file import Terms
 from lunmapd.clock import utc_now
-from lunmapd.core.base.errors import ConditionError, LunmapdError
+from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, Timer, WakeCause
-from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import ConditionUpdate, HistoryPoint
-from lunmapd.core.planning.disruption_limit import allowed
 from lunmapd.core.planning.enablement import Offer
-from lunmapd.core.planning.impact import Logins
-from lunmapd.core.secrets.sealing import Keyring, Vault
+from lunmapd.core.secrets.sealing import Keyring
 from lunmapd.store.session.errors import NoAccessError, NodeNameTakenError, StoreError
 from lunmapd.store.tree.snapshot import Snapshot
 from lunmapd.trace import trace
 
 log = logging.getLogger(__name__)
-
-
-class NodeUnknownError(ConditionError, reason=Reason.NODE_UNKNOWN):
-    """The map has no node of this name, which may be a typing error as well as a removal: nothing is changed."""
-
-
-class NoMapError(ConditionError, reason=Reason.NO_MAP):
-    """There is no map that could be followed."""
 
 
 class Agent:
@@ -68,7 +56,6 @@ class Agent:
         self._contact = Contact(policy.isolate_after, now)
         self._voice = Voice()
         self._memory = Memory(policy.audit, policy.retry, now)
-        self._terms: Terms | None = None
         self._changed = threading.Event()
         self.status = first_status(member.boot, utc_now())
 
@@ -158,51 +145,29 @@ class Agent:
             return Turn(store_error=reading.error, error=nothing, verdicts=verdicts)
         at = HistoryPoint(snapshot.cluster, snapshot.revision, snapshot.digest)
         try:
-            result = self._reconcile(snapshot, at, offer, self._logins(reading.error))
+            result = self._reconcile(snapshot, at, offer, reading.error)
             return Turn(at, result, reading.error, None, verdicts)
         except LunmapdError as error:
             return Turn(at, None, reading.error, error, verdicts)
 
-    def _logins(self, error: StoreError | None) -> Callable[[], Logins]:
-        """Give what tells who is logged in at other nodes: read once, and not where a look has just had no answer."""
-        return dict if isinstance(error, NoAccessError) else cache(self._member.logins)
-
     def _reconcile(
-        self, snapshot: Snapshot, at: HistoryPoint, offer: Offer, logins: Callable[[], Logins]
+        self, snapshot: Snapshot, at: HistoryPoint, offer: Offer, error: StoreError | None
     ) -> Result:
-        node, holds = self._member.node, self._follower.holds
-        if node not in snapshot.lunmap.nodes and f"nodes/{node}" not in snapshot.unreadable:
-            raise NodeUnknownError(
-                f"the map has no node {node!r}: LIO is left as it is; add the node, or correct 'node' in the settings"
-            )
+        node, holds, local = self._member.node, self._follower.holds, self._local
+        # What has just had no answer is not asked again.
+        is_heard = not isinstance(error, NoAccessError)
+        confirmed = holds.confirmed(snapshot) if is_heard else None
+        circumstances = Circumstances(confirmed, holds.decided, offer)
+        given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
+        edges = Edges(self._kernel, local.claims, self._member if is_heard else None, local.past)
         terms = Terms(at, node, self._member.boot, self._keys.ids)
-        past = None if self._local.past is None else self._local.past.recall(terms)
-        self._terms = terms if past is not None else self._terms
-        orders = Orders(
-            node=node,
-            revision=snapshot.revision,
-            lunmap=snapshot.lunmap,
-            unreadable=snapshot.unreadable,
-            edited=snapshot.edited,
-            vault=Vault(snapshot.cluster, self._keys),
-            confirmed=partial(holds.confirmed, snapshot),
-            decided=holds.decided,
-            limits=self._policy.limits,
-            offer=offer,
-            allow=allowed(self._policy.allow, snapshot.allowance, node, utc_now()),
-            logins=logins,
-            report=self._policy.report,
-            past=past,
-            keep=self._keep,
-        )
         try:
-            result = reconcile(self._kernel, self._local.claims, orders, self._memory)
-        except RemovalHeldError as error:
-            trace(log, Event.RECONCILE_HELD, revision=snapshot.revision, reason=error.held)
+            result = reconcile(edges, given, self._memory, terms)
+        except RemovalHeldError as held:
+            trace(log, Event.RECONCILE_HELD, revision=snapshot.revision, reason=held.held)
             holds.held(snapshot.revision)
             raise
         trace_result(snapshot.revision, result)
-        self._terms = terms
         holds.passed(snapshot.revision, result.decided)
         self._voice.failures(result.failures)
         return result
@@ -224,12 +189,6 @@ class Agent:
 
     def _keep(self) -> None:
         """Keep on disk what was seen, so that a restart knows drift from what it has still to do."""
-        known, past = self._memory.known, self._local.past
-        if known is None or self._terms is None or past is None:
-            return
-        try:
-            past.keep(Past(self._terms, tuple(sorted(known.open)), tuple(sorted(self._memory.refused))))
-        except PastUnwritableError as error:
-            self._voice.forgetful(error)
-        else:
-            self._voice.forgetful(None)
+        self._memory.keep(self._local.past)
+        if self._local.past is not None:
+            self._voice.forgetful(self._local.past.trouble)

@@ -11,6 +11,20 @@ from lunmapd.store.tree.history import map_at
 from lunmapd.store.tree.snapshot import Snapshot
 
 
+def confirmed_map(session: Session, snapshot: Snapshot, first: int) -> Lunmap | None:
+    """Return the map up to which removals are confirmed.
+
+    None when the confirmation is older than revision `first` (0: than the snapshot's), when there is none, or when
+    the confirmed map can't be read.
+    """
+    if not snapshot.confirmed or snapshot.confirmed < (first or snapshot.revision):
+        return None
+    try:
+        return map_at(session, snapshot, snapshot.confirmed)
+    except StoreError:
+        return None
+
+
 class Holds:
     """Judges confirmations by when they were made.
 
@@ -27,13 +41,8 @@ class Holds:
         self.decided: AbstractSet[lio_objects.Key] = frozenset()
 
     def confirmed(self, snapshot: Snapshot) -> Lunmap | None:
-        """Return the confirmed map, None when nothing that matters is confirmed, or when it can't be read."""
-        if not snapshot.confirmed or snapshot.confirmed < (self._first or snapshot.revision):
-            return None
-        try:
-            return map_at(self._session, snapshot, snapshot.confirmed)
-        except StoreError:
-            return None
+        """Return the confirmed map; see `confirmed_map`."""
+        return confirmed_map(self._session, snapshot, self._first)
 
     def passed(self, revision: int, left: AbstractSet[lio_objects.Key]) -> None:
         """Note that a pass by this revision was made, and what of it is `left` to be taken away."""

@@ -8,9 +8,8 @@ from msgspec.structs import replace
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.planning.decide import Deferred
 from lunmapd.core.planning.outcome import Report
-from lunmapd.core.planning.plan import Plan
-from lunmapd.core.planning.withhold import Refused
 
 _NOT_TRIED = {Reason.WAITING, Reason.DRIFTED}
 
@@ -35,12 +34,10 @@ class Backoff:
         self._late: dict[lio_objects.Key, Late] = {}
         self._new: set[lio_objects.Key] = set()
 
-    def refused(self, steps: Plan) -> Refused:
-        """Return the steps whose time has not come, each with its former failure."""
+    def deferred(self) -> Deferred:
+        """Return the objects whose next attempt is not due, each with its last failure."""
         now = self._now()
-        late = {name: entry for name, entry in self._late.items() if entry.tried and now < entry.due}
-        named = ((step.action, lio_objects.key_of(step.item)) for step in steps) if late else ()
-        return {(action, name): late[name].failure for action, name in named if name in late}
+        return {key: entry.failure for key, entry in self._late.items() if entry.tried and now < entry.due}
 
     def tried(self, reports: Iterable[Report]) -> None:
         """Put off the steps that have failed just now."""
@@ -72,7 +69,7 @@ class Backoff:
         """Return how many seconds it is until the first time comes, infinity if none does."""
         return max(0.0, min((entry.due for entry in self._late.values()), default=float("inf")) - self._now())
 
-    def deferred(self) -> Iterator[tuple[lio_objects.Key, Failure, float]]:
+    def pauses(self) -> Iterator[tuple[lio_objects.Key, Failure, float]]:
         """Yield each step that is deferred: its object, its failure, and the seconds until it is tried again."""
         now = self._now()
         for key, entry in self._late.items():

@@ -8,9 +8,8 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from lunmapd.agent.reconcile.backoff import Backoff
-from lunmapd.agent.reconcile.orders import Orders
 from lunmapd.agent.reconcile.result import Result
-from lunmapd.agent.state.seen_file import recalled, refused
+from lunmapd.agent.state.seen_file import Past, PastFile, Terms, recalled, refused
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, FullPass, Timer
 from lunmapd.core.base.reasons import OF_BACKINGS, Reason
@@ -22,6 +21,7 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import accept_edits
 from lunmapd.core.planning import drift
+from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.drift import Known
 from lunmapd.core.planning.enablement import Offer
 from lunmapd.core.planning.outcome import Report
@@ -85,9 +85,10 @@ class Memory:
     def __init__(self, audit: float, retry: float = 5.0, now: Callable[[], float] = time.monotonic) -> None:
         """Begin with nothing; with an `audit` of 0 each pass is a whole one."""
         self._now = now
-        self._last: Orders | None = None
+        self._last: PassInput | None = None
         self._rest: Rest | None = None
         self.known: Known | None = None
+        self.known_by: Terms | None = None
         self.refused: AbstractSet[lio_objects.Key] = frozenset()
         self.observed = Observed()
         self.adopt(audit, retry)
@@ -115,12 +116,18 @@ class Memory:
         if self._audit:
             yield Timer.AUDIT, max(0.0, self._audit_at - self._now())
 
-    def recall(self, orders: Orders, want: Desired) -> None:
-        """Take up what a former daemon saw of this same map."""
-        if self.known is None and orders.past is not None:
-            self.known = recalled(orders.past, want)
+    def recall(self, seen: PastFile | None, terms: Terms | None, want: Desired) -> None:
+        """Take up what a former daemon saw under the same terms."""
+        past = None if self.known is not None or seen is None or terms is None else seen.recall(terms)
+        if past is not None:
+            self.known, self.known_by = recalled(past, want), terms
 
-    def part(self, orders: Orders) -> Delta | FullPass:
+    def keep(self, seen: PastFile | None) -> None:
+        """Write what was seen to the seen file, so that a restart tells drift from what there is still to do."""
+        if seen is not None and self.known is not None and self.known_by is not None:
+            seen.keep(Past(self.known_by, tuple(sorted(self.known.open)), tuple(sorted(self.refused))))
+
+    def part(self, orders: PassInput) -> Delta | FullPass:
         """Return the part of the objects that these orders concern, or why a full pass must be made.
 
         All is forgotten unless `settle` records that this part is as it is wanted.
@@ -156,13 +163,13 @@ class Memory:
     def _trace_deferred(self) -> None:
         deferred = [
             f"{lio_objects.show_key(key)} for {seconds:.1f} s ({failure.reason})"
-            for key, failure, seconds in self.backoff.deferred()
+            for key, failure, seconds in self.backoff.pauses()
         ]
         if deferred:
             seconds, objects = self.backoff.wait(), first_of(deferred, 3)
             trace(log, Event.BACK_OFF, count=len(deferred), seconds=seconds, objects=objects)
 
-    def _follow(self, view: DesiredView | None, orders: Orders) -> Delta | FullPass:
+    def _follow(self, view: DesiredView | None, orders: PassInput) -> Delta | FullPass:
         rest = self._rest
         assert view is not None, "_due() gives the reason"
         assert rest is not None, "a view is made after a full pass"
@@ -196,7 +203,7 @@ class Memory:
         rest = self._rest
         return Result(self.observed, rest.failures, rest.left, reports, decided=rest.decided)
 
-    def learn(self, orders: Orders, want: Desired, desired: lio_objects.Objects, result: Result) -> None:
+    def learn(self, orders: PassInput, want: Desired, desired: lio_objects.Objects, result: Result) -> None:
         """Remember a whole pass; `desired` is what it was to bring about of what is wanted."""
         seen = result.observed
         known = drift.learn(self.known, desired, seen.objects, result.left)
@@ -223,7 +230,7 @@ def _remaining(left: Plan) -> Mapping[lio_objects.Key, Failure]:
     return {lio_objects.key_of(step.item): Failure(Reason.REMAINING, str(step)) for step in left}
 
 
-def _obstacle(orders: Orders, want: Desired, result: Result) -> FullPass | None:
+def _obstacle(orders: PassInput, want: Desired, result: Result) -> FullPass | None:
     """Return why no partial pass may follow a full one, None if it may."""
     causes = [failure for failure in result.failures.values() if failure.reason != Reason.WAITING]
     obstacles = {
@@ -236,7 +243,7 @@ def _obstacle(orders: Orders, want: Desired, result: Result) -> FullPass | None:
     return next((reason for reason, is_there in obstacles.items() if is_there), None)
 
 
-def _difference(orders: Orders, view: DesiredView, rest: Rest) -> FullPass | None:
+def _difference(orders: PassInput, view: DesiredView, rest: Rest) -> FullPass | None:
     """Return what but the map differs from the last full pass, None if nothing does."""
     if orders.offer is not Offer.ALL:
         return FullPass.ISOLATION
@@ -248,6 +255,6 @@ def _difference(orders: Orders, view: DesiredView, rest: Rest) -> FullPass | Non
     return None if same else FullPass.POLICY
 
 
-def _is_news(last: Orders, orders: Orders) -> bool:
+def _is_news(last: PassInput, orders: PassInput) -> bool:
     """Tell whether the orders may help what fails."""
     return orders.lunmap is not last.lunmap or orders.vault != last.vault

@@ -59,6 +59,7 @@ class PastFile:
         """Read what is there; a missing or damaged file tells nothing, and then nothing counts as drift."""
         self._path = directory / FILE
         self._past = self._read()
+        self.trouble: PastUnwritableError | None = None
 
     def recall(self, terms: Terms) -> Past | None:
         """Return the past if it went by the same terms."""
@@ -70,17 +71,23 @@ class PastFile:
         return "" if self._past is None else self._past.terms.at.cluster
 
     def keep(self, past: Past) -> None:
-        """Replace what is kept. Raises PastUnwritableError, and then tells nothing rather than what is no longer so."""
+        """Replace what is kept.
+
+        Does not raise: to reconcile matters more. An error of the disk is in `trouble` until the next success, and
+        then the file is removed rather than left with what is no longer so.
+        """
         if past == self._past:
             return
+        self.trouble = None
         try:
             replace_file(self._path, (encode(past),))
         except OSError as error:
             self._forget()
-            raise PastUnwritableError(
+            self.trouble = PastUnwritableError(
                 f"can't write {self._path}: {error}; after a restart, what was changed by hand meanwhile is not told from the rest"
-            ) from error
-        self._past = past
+            )
+        else:
+            self._past = past
 
     def _read(self) -> Past | None:
         try:

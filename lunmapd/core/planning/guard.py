@@ -3,13 +3,13 @@
 One wrong file, an edit in the wrong tree or a mistake in this program could otherwise unmap a whole SAN in a second.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
 from lunmapd.core.node import lio_objects
-from lunmapd.core.planning.plan import Action, Plan, going
+from lunmapd.core.planning.plan import Action, Plan
 
 _COUNTED: Mapping[type, str] = {lio_objects.MappedLun: "mapped LUNs", lio_objects.TpgLun: "LUNs"}
 
@@ -43,28 +43,15 @@ def check(
     steps: Plan,
     observed: lio_objects.Objects,
     limits: Limits,
-    confirmed: Callable[[], lio_objects.Objects | None],
-    decided: AbstractSet[lio_objects.Key] = frozenset(),
+    excused: AbstractSet[lio_objects.Key] = frozenset(),
 ) -> Held | None:
-    """Return what is too much to take away unasked, None if nothing is. `steps` start from `observed`.
+    """Return the mass removal among `steps`, which start from `observed`; None if there is none.
 
-    What is `decided` was let pass before and not done yet, as when something held it in use: it is not judged again.
-    `confirmed` gives what the confirmed map wants of this node, None when nothing is confirmed; what that map takes
-    away too is confirmed. It is asked only when it matters, since it may have to be read. An object that is
-    replaced counts as taken away: whoever uses it loses it, and its successor may fail.
+    The removals of the keys that are `excused` don't count: those that are confirmed, and those that an earlier
+    pass decided and could not finish, as when the kernel had an object in use. An object that is replaced counts
+    as removed: its users lose it, and its successor may fail.
     """
-    gone = removals(steps) - decided
-    if _excess(gone, steps, observed, limits) is None:
-        return None
-    meant = confirmed()
-    if meant is not None:
-        gone -= going(meant, observed).keys()
-    return _excess(gone, steps, observed, limits)
-
-
-def _excess(
-    gone: AbstractSet[lio_objects.Key], steps: Plan, observed: lio_objects.Objects, limits: Limits
-) -> Held | None:
+    gone = removals(steps) - excused
     for kind, words in _COUNTED.items():
         names = {name for name in gone if isinstance(observed[name], kind)}
         if len(names) <= limits.minimum:

@@ -1,7 +1,7 @@
 """Who notices a step: the disruption that it has at worst, and the initiators that are logged in where it happens."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 
@@ -29,14 +29,13 @@ class Impact(Struct, frozen=True):
 class Ways(Struct, frozen=True):
     """Through what initiators reach their Luns: what is `wanted` on this node, and what the map gives them on others.
 
-    `logins` tells of each node that lives and is in order who is logged in there, as it last said; it is asked only when it
-    matters, since it may have to be read.
+    `logins` maps each node that is alive and healthy to the initiators that are logged in there, as it last reported.
     """
 
     lunmap: Lunmap
     node: str
     wanted: lio_objects.Objects
-    logins: Callable[[], Logins]
+    logins: Logins = {}
 
 
 class Audience:
@@ -128,10 +127,6 @@ class Audience:
             (*_acl(item), item.storage_object) for item in items if isinstance(item, lio_objects.MappedLun)
         }
 
-    @cached_property
-    def _logins(self) -> Logins:
-        return self._ways.logins()
-
     def _elsewhere(self, item: lio_objects.MappedLun) -> bool:
         """Tell whether another node offers the Lun to the initiator, which is logged in there, and takes its I/O."""
         lunmap, lun = self._ways.lunmap, self._ways.lunmap.luns.get(item.storage_object)
@@ -147,7 +142,7 @@ class Audience:
         }
         targets = {entry.target for entry in lun.maps if item.initiator in initiators_of(lunmap, entry)}
         return any(
-            Login(iqn, item.initiator) in self._logins.get(node, ())
+            Login(iqn, item.initiator) in self._ways.logins.get(node, ())
             for iqn in targets & lunmap.targets.keys()
             for node in others & lunmap.targets[iqn].nodes.keys()
         )

@@ -19,9 +19,9 @@ from lunmapd.core.base.lunmap import Chap, Lunmap
 from lunmapd.core.map import mapfile
 from lunmapd.core.map.credentials import CHAP, DISCOVERY_CHAP, change_credentials
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import compute_desired
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
+from lunmapd.core.planning.decide import PassInput, compare
 from lunmapd.core.planning.plan import Action, Plan, Step, plan
 from lunmapd.core.secrets.sealing import NONCE_BYTES, Vault
 from lunmapd.lio.apply.mark import mark_adopted
@@ -34,7 +34,7 @@ from lunmapd.service import zookeeper
 from lunmapd.service.keyfile import read_keys
 from lunmapd.service.settings import Settings
 from lunmapd.store.tree.read import read_tree
-from lunmapd.store.tree.snapshot import Snapshot
+from lunmapd.store.tree.snapshot import Snapshot, effective_map
 
 _NOTHING = (
     "there is nothing to take over: the map has no target that another tool serves here; what a 'lunmapd adopt --take' that was "
@@ -89,13 +89,14 @@ def check(settings: Settings) -> Check:
     """Compare what runs, taken as ours, with what the map in ZooKeeper wants of it. Raises LunmapdError."""
     snapshot, found = _snapshot(settings), _survey()
     foreign = {tpg.iqn for tpg in found.tpgs}
-    lunmap = _only(snapshot.lunmap, settings.node, foreign)
+    lunmap = _only(effective_map(snapshot), settings.node, foreign)
     vault = Vault(snapshot.cluster, read_keys(Path(settings.key_file)))
     features = kernel_features()
-    first = compute_desired(lunmap, {}, settings.node, Observed(features=features), vault)
-    ours = as_ours(found, first.objects)
-    want = compute_desired(lunmap, {}, settings.node, Observed(ours, features=features), vault)
-    steps = plan(want.objects, as_ours(found, want.objects))
+    given = PassInput(settings.node, snapshot.revision, lunmap, snapshot.unreadable, vault)
+    # Which object of the other tool is which of ours depends on what is desired.
+    desired = compare(given, Observed(features=features)).desire.objects
+    comparison = compare(given, Observed(as_ours(found, desired), features=features))
+    want, steps = comparison.desire, comparison.steps
     blocking = [str(step) for step in steps if not _only_settings(step)]
     blocking += [
         f"{lio_objects.show_key(name)}: {failure.message}" for name, failure in want.failures.items()

@@ -1,34 +1,33 @@
 """`lunmapd plan`: what a pass would do now, without doing it; beside a daemon that runs, or without one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import click
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 from tabulate import tabulate
 
-from lunmapd.agent.loop.agent import NodeUnknownError, NoMapError
+from lunmapd.agent.loop.confirmations import confirmed_map
+from lunmapd.agent.loop.pass_input import Circumstances, NoMapError, pass_input
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.journal import Journal
 from lunmapd.agent.state.machine_id import read_identity
 from lunmapd.agent.state.map_snapshot import FILE, Kept, replay
 from lunmapd.agent.state.seen_file import PastFile, Terms, recalled
-from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import Exit
+from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import Desired, compute_desired
+from lunmapd.core.node.desire import Desired
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.out_of_band import accept_edits
-from lunmapd.core.planning import drift, guard
-from lunmapd.core.planning.disruption_limit import allowed, permit
+from lunmapd.core.planning import drift
+from lunmapd.core.planning.decide import Decision, compare, decide, impacts
 from lunmapd.core.planning.drift import Known
-from lunmapd.core.planning.impact import Audience, Logins, Ways
-from lunmapd.core.planning.plan import Plan, plan
+from lunmapd.core.planning.impact import Impact, Logins
+from lunmapd.core.planning.plan import Step
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.lio.worker.kernel import Kernel
 from lunmapd.service import zookeeper
@@ -85,29 +84,20 @@ def preview(settings: Settings) -> Preview:
     """Look at the map and at LIO, and plan. Raises LunmapdError."""
     directory = Path(settings.state_dir)
     found = _map(settings, directory)
-    snapshot = found.snapshot
-    if settings.node not in snapshot.lunmap.nodes:
-        raise NodeUnknownError(f"the map has no node {settings.node!r}, so nothing would be done")
+    snapshot, keys = found.snapshot, read_keys(Path(settings.key_file))
+    given = pass_input(settings.node, snapshot, settings.policy(), keys, Circumstances(found.confirmed))
     kernel = Kernel()
     try:
-        observed = kernel.observe(Claims(directory / "claims.json").read())
+        comparison = compare(given, kernel.observe(Claims(directory / "claims.json").read()))
     finally:
         kernel.close()
-    vault = Vault(snapshot.cluster, read_keys(Path(settings.key_file)))
-    judged = accept_edits(snapshot.lunmap, snapshot.edited)
-    want = compute_desired(judged.lunmap, snapshot.unreadable, settings.node, observed, vault)
-    want = replace(want, failures={**want.failures, **judged.failures})
-    policy = settings.policy()
-    steps = plan(want.objects, observed.objects)
-    known = _known(directory, settings.node, snapshot, vault, want)
-    drifted = drift.find(steps, want.objects, observed.objects, known)
-    chosen = drift.judge(steps, want.objects, observed.objects, known, policy.report)
-    ways = Ways(judged.lunmap, settings.node, want.objects, lambda: found.logins)
-    allow = allowed(policy.allow, snapshot.allowance, settings.node, utc_now())
-    permitted = permit(chosen.steps, observed, ways, allow)
-    lines = _steps(steps, Audience(observed, ways), permitted.steps, drifted)
-    failing = _failing({**want.failures, **permitted.held, **chosen.held})
-    held = guard.check(chosen.steps, observed.objects, policy.limits, lambda: None)
+    want = comparison.desire
+    known = _known(directory, settings.node, snapshot, given.vault, want)
+    decision = decide(given, comparison, known, {}, found.logins)
+    drifted = drift.find(comparison.steps, comparison.desired, comparison.observed.objects, known)
+    lines = _steps(tuple(impacts(given, comparison, found.logins)), decision, drifted)
+    failing = _failing({**want.failures, **decision.held})
+    held = decision.blocked
     why = f"unless it is confirmed, the daemon would do nothing: the pass would {held}" if held else ""
     return Preview(settings.node, snapshot.revision, found.source, lines, failing, why)
 
@@ -123,15 +113,19 @@ class _Found(Struct, frozen=True):
     snapshot: Snapshot
     source: str
     logins: Logins = {}
+    confirmed: Lunmap | None = None
 
 
 def _map(settings: Settings, directory: Path) -> _Found:
     """Return the newest map and where it is from; the one that the daemon keeps when ZooKeeper can't be read."""
+    kept = _kept(directory)
+    first = 0 if kept is None else kept.held or kept.snapshot.revision
     try:
         with zookeeper.session(settings.zookeeper) as session:
-            return _Found(read_tree(session), "ZooKeeper", read_logins(session))
+            snapshot = read_tree(session)
+            confirmed = confirmed_map(session, snapshot, first)
+            return _Found(snapshot, "ZooKeeper", read_logins(session), confirmed)
     except StoreError as error:
-        kept = _kept(directory)
         if kept is None:
             raise NoMapError(f"{error}; and the daemon has kept no map in {directory}") from error
         return _Found(kept.snapshot, f"the local snapshot, since ZooKeeper can't be read: {error}")
@@ -143,22 +137,22 @@ def _kept(directory: Path) -> Kept | None:
 
 
 def _steps(
-    steps: Plan, audience: Audience, done: Plan, drifted: AbstractSet[lio_objects.Key]
+    effects: Iterable[tuple[Step, Impact]], decision: Decision, drifted: AbstractSet[lio_objects.Key]
 ) -> tuple[StepLine, ...]:
-    doing = {(step.action, lio_objects.key_of(step.item)) for step in done}
-    found = ((step, lio_objects.key_of(step.item), audience.impact(step)) for step in steps)
+    doing = {(step.action, lio_objects.key_of(step.item)) for step in decision.steps}
+    keyed = ((step, lio_objects.key_of(step.item), effect) for step, effect in effects)
     return tuple(
         StepLine(
             step.action,
-            lio_objects.show_key(name),
+            lio_objects.show_key(key),
             step.reason,
             effect.worst.word,
             effect.now.word,
             tuple(sorted({session.initiator for session in effect.sessions})),
-            (step.action, name) not in doing,
-            name in drifted,
+            (step.action, key) not in doing,
+            key in drifted,
         )
-        for step, name, effect in found
+        for step, key, effect in keyed
     )
 
 

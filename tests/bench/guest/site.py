@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from bench.guest.shape import NODE
 from lunmapd.agent.loop.report import Turn, first_status, next_status
 from lunmapd.agent.reconcile.incremental import Memory
-from lunmapd.agent.reconcile.orders import Orders
-from lunmapd.agent.reconcile.reconcile import reconcile
+from lunmapd.agent.reconcile.reconcile import Edges, reconcile
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
 from lunmapd.core.base.documents import decode, encode
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.history.changes import Head, Revision, diff_maps, map_digest, patch_map_digest
 from lunmapd.core.history.digest import show_digest
+from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.secrets.sealing import Keyring, Vault
 from lunmapd.lio.worker.kernel import Kernel
 from lunmapd.store.tree.snapshot import Snapshot, advance
@@ -72,10 +72,8 @@ class Node:
         if snapshot is not self.snapshot:
             self._local.keep(snapshot)
         self.snapshot = snapshot
-        orders = Orders(
-            NODE, snapshot.revision, snapshot.lunmap, {}, Vault("bench", Keyring()), confirmed=lambda: None
-        )
-        result = reconcile(self.kernel, self._claims, orders, self._memory)
+        given = PassInput(NODE, snapshot.revision, snapshot.lunmap, {}, Vault("bench", Keyring()))
+        result = reconcile(Edges(self.kernel, self._claims), given, self._memory)
         at = HistoryPoint("bench", snapshot.revision, snapshot.digest)
         self._status = next_status(self._status, Turn(at, result), _TIME)
         assert result.converged, (result.failures, result.left[:1])

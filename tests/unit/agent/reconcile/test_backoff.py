@@ -39,9 +39,9 @@ def test_each_failure_doubles_the_time_up_to_the_most(backoff: Backoff, clock: C
         fail(backoff, A)
         assert backoff.wait() == delay
         clock.now += delay - 0.1
-        assert backoff.refused((A, B)) == {(Action.CREATE, KEY_A): BUSY}
+        assert backoff.deferred() == {KEY_A: BUSY}
         clock.now += 0.1
-        assert (backoff.refused((A, B)), backoff.wait()) == ({}, 0.0)
+        assert (backoff.deferred(), backoff.wait()) == ({}, 0.0)
 
 
 def test_each_object_has_its_own_time(backoff: Backoff, clock: Clock) -> None:
@@ -52,7 +52,7 @@ def test_each_object_has_its_own_time(backoff: Backoff, clock: Clock) -> None:
     backoff.settle({KEY_A: BUSY, KEY_B: BUSY})
     assert backoff.wait() == 1.0
     clock.now += 1
-    assert backoff.refused((A, B)).keys() == {(Action.CREATE, KEY_B)}
+    assert backoff.deferred().keys() == {KEY_B}
 
 
 def test_what_fails_no_more_is_forgotten(backoff: Backoff) -> None:
@@ -69,7 +69,7 @@ def test_what_merely_waits_or_drifts_has_no_time(backoff: Backoff) -> None:
     backoff.tried([Report(A, Failure(Reason.WAITING, "x")), Report(B)])
     backoff.settle({KEY_A: Failure(Reason.WAITING, "x"), KEY_B: Failure(Reason.DRIFTED, "x")})
     assert backoff.wait() == float("inf")
-    assert backoff.refused((A, B)) == {}
+    assert backoff.deferred() == {}
 
 
 def test_what_costs_a_look_only_is_never_refused(backoff: Backoff, clock: Clock) -> None:
@@ -77,7 +77,7 @@ def test_what_costs_a_look_only_is_never_refused(backoff: Backoff, clock: Clock)
     for delay in (5.0, 10.0):
         backoff.settle({KEY_A: Failure(Reason.HELD, "x")})
         backoff.settle({KEY_A: Failure(Reason.HELD, "x")})
-        assert (backoff.wait(), backoff.refused((A,))) == (delay, {})
+        assert (backoff.wait(), backoff.deferred()) == (delay, {})
         clock.now += delay
 
 
@@ -93,7 +93,7 @@ def test_an_audit_tries_everything_and_keeps_the_pace(backoff: Backoff) -> None:
     """What fails at an audit too waits as long as it would have."""
     fail(backoff, A)
     backoff.hasten()
-    assert (backoff.wait(), backoff.refused((A,))) == (0.0, {})
+    assert (backoff.wait(), backoff.deferred()) == (0.0, {})
     fail(backoff, A)
     assert backoff.wait() == 10.0
 
@@ -102,6 +102,6 @@ def test_after_a_change_that_may_help_all_begins_anew(backoff: Backoff) -> None:
     """A device that came, new settings: everything is tried at once, and soon again."""
     fail(backoff, A)
     backoff.forget()
-    assert (backoff.wait(), backoff.refused((A,))) == (float("inf"), {})
+    assert (backoff.wait(), backoff.deferred()) == (float("inf"), {})
     fail(backoff, A)
     assert backoff.wait() == 5.0

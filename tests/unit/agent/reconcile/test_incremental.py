@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from fakes.clock import Clock
 from lunmapd.agent.reconcile.incremental import Memory
-from lunmapd.agent.reconcile.orders import Orders
 from lunmapd.agent.reconcile.result import Result
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
@@ -20,6 +19,7 @@ from lunmapd.core.node.desire import Desired, compute_desired
 from lunmapd.core.node.desired_delta import MAX_CHANGED_LUNS, Delta
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
+from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.enablement import Offer
 from lunmapd.core.planning.outcome import Report
 from lunmapd.core.planning.plan import Disruption, Plan, plan, with_dependents
@@ -42,12 +42,12 @@ def with_luns(*numbers: int) -> Lunmap:
 
 LUNMAP = with_luns(1, 2, 3)
 MORE = with_luns(1, 2, 3, 4)
-ORDERS = Orders("n1", 1, LUNMAP, {}, Vault("c"), confirmed=lambda: None)
+ORDERS = PassInput("n1", 1, LUNMAP, {}, Vault("c"))
 BUSY = Failure(Reason.IN_USE, "busy")
 LUN_1: lio_objects.Key = ("storage_object", "l1")
 
 
-def wanted(orders: Orders = ORDERS) -> lio_objects.Objects:
+def wanted(orders: PassInput = ORDERS) -> lio_objects.Objects:
     """Return all that these orders want."""
     return compute_desired(orders.lunmap, {}, "n1", Observed(), orders.vault).objects
 
@@ -59,7 +59,7 @@ def without(*names: lio_objects.Key) -> lio_objects.Objects:
 
 
 def learned(
-    orders: Orders,
+    orders: PassInput,
     clock: Clock,
     seen: lio_objects.Objects | None = None,
     failures: dict[lio_objects.Key, Failure] | None = None,
@@ -75,12 +75,12 @@ def learned(
     return memory
 
 
-def follows(memory: Memory, orders: Orders) -> bool:
+def follows(memory: Memory, orders: PassInput) -> bool:
     """Tell whether the memory answers for other orders."""
     return isinstance(memory.part(orders), Delta)
 
 
-def reason(memory: Memory, orders: Orders) -> FullPass:
+def reason(memory: Memory, orders: PassInput) -> FullPass:
     """Return why the memory does not answer for these orders."""
     part = memory.part(orders)
     assert isinstance(part, FullPass)
@@ -142,7 +142,7 @@ def test_without_an_audit_each_pass_is_a_whole_one() -> None:
         (replace(ORDERS, vault=Vault("c", Keyring({"k": bytes(32)}))), FullPass.POLICY),
     ],
 )
-def test_other_orders_ask_for_a_full_pass(other: Orders, why: FullPass) -> None:
+def test_other_orders_ask_for_a_full_pass(other: PassInput, why: FullPass) -> None:
     """Isolation, unreadable documents, due removals, overrides and other keys need a full pass."""
     assert reason(learned(ORDERS, Clock(1000.0)), other) is why
 
@@ -155,7 +155,7 @@ def test_other_orders_ask_for_a_full_pass(other: Orders, why: FullPass) -> None:
         (replace(ORDERS, node="n9"), FullPass.UNKNOWN_DESIRED),
     ],
 )
-def test_after_a_full_pass_that_knows_too_little_comes_another(other: Orders, why: FullPass) -> None:
+def test_after_a_full_pass_that_knows_too_little_comes_another(other: PassInput, why: FullPass) -> None:
     """Where not all that is desired is known, no partial pass may follow."""
     memory = Memory(AUDIT, RETRY, Clock(1000.0))
     memory.part(other)
@@ -269,7 +269,7 @@ def test_a_report_puts_its_step_off() -> None:
     memory = learned(ORDERS, Clock(1000.0), without(LUN_1))
     (step, *_) = plan(wanted(), without(LUN_1))
     memory.backoff.tried([Report(step, BUSY)])
-    assert memory.backoff.refused((step,)) == {(step.action, LUN_1): BUSY}
+    assert memory.backoff.deferred() == {LUN_1: BUSY}
 
 
 def test_an_edit_that_is_not_followed_is_left_to_a_whole_pass() -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from lunmapd.agent.loop.agent import NodeUnknownError, NoMapError
+from lunmapd.agent.loop.pass_input import NodeUnknownError, NoMapError
 from lunmapd.agent.loop.report import reason_of
-from lunmapd.agent.reconcile.orders import RemovalHeldError
+from lunmapd.agent.reconcile.result import RemovalHeldError
 from lunmapd.agent.state.claims import ClaimsUnreadableError, ClaimsUnwritableError
 from lunmapd.core.base.documents import decode
 from lunmapd.core.base.errors import ConditionError, LunmapdError

@@ -37,7 +37,7 @@ def _permit(
     """Return what is permitted, and what there is after it."""
     sessions = tuple(IscsiSession(T, 1, initiator, "LOGGED_IN") for initiator in logged_in)
     before, want = lio_objects.by_key(observed), lio_objects.by_key(wanted)
-    ways = Ways(Lunmap(), "n1", want, dict)
+    ways = Ways(Lunmap(), "n1", want)
     permitted = permit(plan(want, before), Observed(before, sessions=sessions), ways, allow)
     return permitted, follow(before, permitted.steps)
 
@@ -83,11 +83,11 @@ def test_isolation_is_never_held() -> None:
     before = [*THERE, *_lun("a", "1", H)]
     observed, want = lio_objects.by_key(before), lio_objects.by_key(before)
     closed = {name: item for name, item in want.items() if item != ENABLED}
-    ways = Ways(Lunmap(), "n1", want, dict)
+    ways = Ways(Lunmap(), "n1", want)
     steps = plan(closed, observed)
     seen = Observed(observed, sessions=(IscsiSession(T, 1, H, "LOGGED_IN"),))
     assert permit(steps, seen, ways, Disruption.NONE) == Permitted(steps)
-    drained = Ways(Lunmap(), "n1", closed, dict)
+    drained = Ways(Lunmap(), "n1", closed)
     assert permit(steps, seen, drained, Disruption.NONE).steps == ()
 
 

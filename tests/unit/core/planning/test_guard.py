@@ -33,11 +33,10 @@ def objects(*numbers: int, hosts: int = 1, disk: str = "l", tag: int = 1) -> lio
 def judge(
     before: lio_objects.Objects,
     after: lio_objects.Objects,
-    confirmed: lio_objects.Objects | None = None,
     limits: Limits = Limits(),  # noqa: B008 - it is immutable
 ) -> Held | None:
     """Judge the pass from one to the other."""
-    return check(plan(after, before), before, limits, lambda: confirmed)
+    return check(plan(after, before), before, limits)
 
 
 def test_nothing_that_goes_is_never_held() -> None:
@@ -81,35 +80,12 @@ def test_luns_that_nobody_sees_count_too() -> None:
     assert judge(bare, objects()) == Held("LUNs", 8, 8)
 
 
-def test_what_the_confirmed_map_takes_away_is_meant() -> None:
-    """A removal that the confirmed map makes too goes on.
-
-    Further removals of later revisions are judged anew.
-    """
-    before = objects(*range(50))
-    assert judge(before, objects(), confirmed=objects()) is None
-    assert judge(before, objects(), confirmed=objects(*range(10))) is None
-    assert judge(before, objects(), confirmed=objects(*range(20))) == Held("mapped LUNs", 20, 50)
-    assert judge(before, objects(), confirmed=before) == Held("mapped LUNs", 50, 50)
-
-
-def test_the_confirmed_map_is_asked_only_when_it_matters() -> None:
-    """Nobody pays for reading the confirmed map while little goes."""
-    before, after = objects(*range(50)), objects(*range(1, 50))
-
-    def confirmed() -> None:
-        raise AssertionError("not needed")
-
-    assert check(plan(after, before), before, Limits(), confirmed) is None
-
-
 def test_what_was_decided_is_not_judged_again() -> None:
     """Removals that were let pass and could not be done yet don't add to those of the next revision."""
     before, after = objects(*range(20)), objects(*range(8, 20))
-    held = check(plan(after, before), before, Limits(), lambda: None)
-    assert held == Held("mapped LUNs", 8, 20)
+    assert judge(before, after) == Held("mapped LUNs", 8, 20)
     decided = removals(plan(objects(*range(4, 20)), before))
-    assert check(plan(after, before), before, Limits(), lambda: None, decided) is None
+    assert check(plan(after, before), before, Limits(), decided) is None
 
 
 def test_limits_are_settings() -> None:

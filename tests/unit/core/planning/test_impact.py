@@ -45,7 +45,7 @@ def impact(
     logins: Logins = MappingProxyType({"n2": {THERE}}),
 ) -> Impact:
     """Tell who notices a step on n1."""
-    return Audience(observed, Ways(lunmap, "n1", wanted, lambda: logins)).impact(step)
+    return Audience(observed, Ways(lunmap, "n1", wanted, logins)).impact(step)
 
 
 @pytest.mark.parametrize(
@@ -244,13 +244,9 @@ def test_a_plan_is_felt_by_those_that_are_there(
     looked: bool,
     noticed: dict[object, Disruption],
 ) -> None:
-    """With a fresh observation logged-in initiators are affected; without one all are; without maps none."""
+    """With a fresh observation logged-in initiators are affected; without one all are."""
     observed = Observed(
         lio_objects.by_key([BACKING, LUN, ACL, replace(MAPPED, lun=1), ENABLED]), sessions=sessions
     )
-
-    def logins() -> Logins:
-        assert noticed, "nobody is to be asked"
-        return {"n2": {THERE}}
-
-    assert felt(steps, observed, Ways(SHARED, "n1", {}, logins), looked=looked) == noticed
+    ways = Ways(SHARED, "n1", {}, {"n2": {THERE}})
+    assert felt(steps, observed, ways, looked=looked) == noticed

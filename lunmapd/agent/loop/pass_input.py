@@ -1,0 +1,57 @@
+"""The input of a pass, from the map, the settings and what is confirmed: the same for the daemon and `lunmapd plan`."""
+
+from collections.abc import Set as AbstractSet
+
+from msgspec import Struct
+
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.clock import utc_now
+from lunmapd.core.base.errors import ConditionError
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.reasons import Reason
+from lunmapd.core.node import lio_objects
+from lunmapd.core.planning.decide import PassInput
+from lunmapd.core.planning.disruption_limit import allowed
+from lunmapd.core.planning.enablement import Offer
+from lunmapd.core.secrets.sealing import Keyring, Vault
+from lunmapd.store.tree.snapshot import Snapshot
+
+
+class NodeUnknownError(ConditionError, reason=Reason.NODE_UNKNOWN):
+    """The map has no node of this name, which may be a typing error as well as a removal: nothing is changed."""
+
+
+class NoMapError(ConditionError, reason=Reason.NO_MAP):
+    """There is no map that could be followed."""
+
+
+class Circumstances(Struct, frozen=True):
+    """What earlier cycles and the contact with ZooKeeper mean for a pass; all fields are as in PassInput."""
+
+    confirmed: Lunmap | None = None
+    decided: AbstractSet[lio_objects.Key] = frozenset()
+    offer: Offer = Offer.ALL
+
+
+def pass_input(
+    node: str, snapshot: Snapshot, policy: Policy, keys: Keyring, circumstances: Circumstances
+) -> PassInput:
+    """Return the input of a pass of `node`. Raises NodeUnknownError."""
+    if node not in snapshot.lunmap.nodes and f"nodes/{node}" not in snapshot.unreadable:
+        raise NodeUnknownError(
+            f"the map has no node {node!r}: LIO is left as it is; add the node, or correct 'node' in the settings"
+        )
+    return PassInput(
+        node=node,
+        revision=snapshot.revision,
+        lunmap=snapshot.lunmap,
+        unreadable=snapshot.unreadable,
+        vault=Vault(snapshot.cluster, keys),
+        edited=snapshot.edited,
+        confirmed=circumstances.confirmed,
+        decided=circumstances.decided,
+        limits=policy.limits,
+        offer=circumstances.offer,
+        allow=allowed(policy.allow, snapshot.allowance, node, utc_now()),
+        report=policy.report,
+    )

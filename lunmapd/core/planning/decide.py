@@ -1,0 +1,197 @@
+"""The decision of a reconcile pass: the steps that it executes now, and why it withholds the others. Pure.
+
+The daemon, `lunmapd plan`, `lunmapd adopt --check` and the tests call these functions, so that they agree.
+`compare` returns the plan from the observed objects to the desired ones. `decide` removes steps from it,
+in an order on which safety depends; each check sees only the steps that the one before it left:
+
+1. drift (drift.py): changes made outside lunmapd, of the classes that are only reported, are not repaired;
+2. mass removal (guard.py): if too much would be removed without a confirmation, only isolation goes on;
+3. back-off: steps that failed recently are withheld until they are due;
+4. disruption (disruption_limit.py): steps that disrupt initiators more than allowed are withheld.
+"""
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.desire import Desired, compute_desired
+from lunmapd.core.node.desired_delta import Delta
+from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.out_of_band import RecordedDocuments, accept_edits
+from lunmapd.core.planning import drift, guard
+from lunmapd.core.planning.disruption_limit import permit
+from lunmapd.core.planning.drift import Known
+from lunmapd.core.planning.enablement import Offer, offered, unchanged
+from lunmapd.core.planning.guard import Held, Limits
+from lunmapd.core.planning.impact import Audience, Felt, Impact, Logins, Ways, felt
+from lunmapd.core.planning.plan import Disruption, Plan, Step, disruption, going, plan
+from lunmapd.core.planning.withhold import Permitted, sift
+from lunmapd.core.secrets.sealing import Vault
+
+Deferred = Mapping[lio_objects.Key, Failure]
+"""The objects whose next attempt is not due yet, each with its last failure."""
+
+
+class PassInput(Struct, frozen=True):
+    """What a pass of one node works from, besides the kernel and what earlier passes left.
+
+    `lunmap` is the map at `revision`; `unreadable` maps the path of each document that can't be decoded to
+    the reason; `edited` is as in core/node/out_of_band.py. `vault` decrypts the secrets. `confirmed` is the
+    map up to which removals are confirmed, None without a confirmation. `decided` are the keys of the
+    objects whose removal an earlier pass decided and could not finish. `limits`, `allow` and `report` are
+    settings: what counts as a mass removal, the highest class of disruption, and the classes of objects
+    (drift.CLASSES) whose drift is only reported. `offer` says which TPGs may be enabled.
+    """
+
+    node: str
+    revision: int
+    lunmap: Lunmap
+    unreadable: Mapping[str, str]
+    vault: Vault
+    edited: RecordedDocuments = {}
+    confirmed: Lunmap | None = None
+    decided: AbstractSet[lio_objects.Key] = frozenset()
+    limits: Limits = Limits()
+    offer: Offer = Offer.ALL
+    allow: Disruption = Disruption.DATA_UNREACHABLE
+    report: AbstractSet[str] = frozenset()
+
+
+class Comparison(Struct, frozen=True):
+    """The desired and the observed objects of a full or a partial pass, and the plan between them.
+
+    `lunmap` is the effective map, `desire` what it asks of the node, with the failures of what it can't have;
+    `desired` is `desire.objects` without the TPGs that isolation keeps disabled. `observed` are the objects
+    compared. `total` are all objects of the node, against which the removals are measured: the same ones in a
+    full pass, those of the last full pass in a partial one, which also does not observe the sessions.
+    """
+
+    lunmap: Lunmap
+    desire: Desired
+    desired: lio_objects.Objects
+    observed: Observed
+    steps: Plan
+    total: lio_objects.Objects
+    is_full: bool = True
+
+    @property
+    def withheld(self) -> AbstractSet[lio_objects.Key]:
+        """The keys of the Enabled objects that the map asks for and isolation keeps away."""
+        return self.desire.objects.keys() - self.desired.keys()
+
+
+class Decision(Struct, frozen=True):
+    """What a pass executes, and why it leaves out the rest of the plan.
+
+    `steps` are executed, in order. `held` gives the reason for each object that has a step withheld.
+    `blocked` is the mass removal that needs a confirmation; then `steps` only enable or disable TPGs, as
+    isolation demands. `removals` are the keys of what the pass was permitted to remove, whether it can do it
+    now or not. `disruptions` is the class of disruption of each step that is executed, 0 if it is not in it.
+    """
+
+    steps: Plan = ()
+    held: Mapping[lio_objects.Key, Failure] = {}
+    blocked: Held | None = None
+    removals: AbstractSet[lio_objects.Key] = frozenset()
+    disruptions: Felt = {}
+
+
+def compare(given: PassInput, observed: Observed) -> Comparison:
+    """Compare everything that the map asks of the node with everything that was observed there."""
+    accepted = accept_edits(given.lunmap, given.edited)
+    want = compute_desired(accepted.lunmap, given.unreadable, given.node, observed, given.vault)
+    want = replace(want, failures={**want.failures, **accepted.failures})
+    desired = offered(want.objects, observed.objects, given.offer)
+    steps = plan(desired, observed.objects)
+    return Comparison(accepted.lunmap, want, desired, observed, steps, observed.objects)
+
+
+def compare_part(
+    given: PassInput,
+    part: Delta,
+    observed: lio_objects.Objects,
+    baseline: Known | None,
+    total: lio_objects.Objects,
+) -> Comparison:
+    """Compare the objects that a change of the map concerns; `baseline` holds what is desired beside them.
+
+    A partial pass is made only where no out-of-band edit is rejected, so the map is the effective one.
+    """
+    steps = plan(part.desired, observed)
+    before = {} if baseline is None else baseline.wanted
+    # Whether initiators turn away from a LUN 0 depends on whether its TPG stays enabled (impact.py).
+    closing = (lio_objects.answering_tpg(step.item) for step in steps)
+    beside = {key: before[key] for key in closing if key is not None and key in before}
+    want = Desired({**part.desired, **beside}, {})
+    return Comparison(given.lunmap, want, part.desired, Observed(observed), steps, total, is_full=False)
+
+
+def asks_for_logins(comparison: Comparison) -> bool:
+    """Return whether the decision depends on who is logged in at other nodes; to read that costs two znodes a node."""
+    is_anyone_here = bool(comparison.observed.sessions) or not comparison.is_full
+    return is_anyone_here and any(disruption(step) >= Disruption.PATH_LOSS for step in comparison.steps)
+
+
+def decide(
+    given: PassInput, comparison: Comparison, baseline: Known | None, deferred: Deferred, logins: Logins
+) -> Decision:
+    """Return which steps of the plan are executed now.
+
+    `baseline` is what was last observed as desired, None if that is not known; `logins` are the initiators
+    that are logged in at each other node, which may be empty unless `asks_for_logins`.
+    """
+    ways = _ways(given, comparison, logins)
+    repaired = _without_reported_drift(given, comparison, comparison.desired, baseline)
+    blocked = _mass_removal(given, comparison, repaired.steps)
+    if blocked is not None:
+        still = unchanged(comparison.desire.objects, comparison.observed.objects, given.offer)
+        isolating = _without_reported_drift(given, comparison, still, baseline)
+        noticed = felt(isolating.steps, comparison.observed, ways, looked=comparison.is_full)
+        return Decision(isolating.steps, isolating.held, blocked, disruptions=noticed)
+    due = sift(
+        repaired.steps,
+        {
+            (step.action, key): deferred[key]
+            for step in repaired.steps
+            if (key := lio_objects.key_of(step.item)) in deferred
+        },
+    )
+    permitted = permit(due.steps, comparison.observed, ways, given.allow)
+    held = {**permitted.held, **due.held, **repaired.held}
+    noticed = felt(permitted.steps, comparison.observed, ways, looked=comparison.is_full)
+    return Decision(permitted.steps, held, None, guard.removals(repaired.steps), noticed)
+
+
+def impacts(given: PassInput, comparison: Comparison, logins: Logins) -> Iterator[tuple[Step, Impact]]:
+    """Yield each step of the plan, executed or not, with what initiators notice of it."""
+    audience = Audience(comparison.observed, _ways(given, comparison, logins))
+    return ((step, audience.impact(step)) for step in comparison.steps)
+
+
+def _ways(given: PassInput, comparison: Comparison, logins: Logins) -> Ways:
+    return Ways(comparison.lunmap, given.node, comparison.desire.objects, logins)
+
+
+def _without_reported_drift(
+    given: PassInput, comparison: Comparison, desired: lio_objects.Objects, baseline: Known | None
+) -> Permitted:
+    observed = comparison.observed.objects
+    steps = comparison.steps if desired is comparison.desired else plan(desired, observed)
+    return drift.judge(steps, desired, observed, baseline, given.report)
+
+
+def _mass_removal(given: PassInput, comparison: Comparison, steps: Plan) -> Held | None:
+    """Return the removals that need a confirmation and lack it; a partial pass leaves confirmations to a full one."""
+    if not comparison.is_full:
+        return guard.check(steps, comparison.total, given.limits)
+    unasked = guard.check(steps, comparison.total, given.limits, given.decided)
+    if unasked is None or given.confirmed is None:
+        return unasked
+    meant = compute_desired(given.confirmed, {}, given.node, comparison.observed, given.vault)
+    excused = given.decided | going(meant.objects, comparison.total).keys()
+    return guard.check(steps, comparison.total, given.limits, excused)
