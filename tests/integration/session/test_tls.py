@@ -74,7 +74,9 @@ def test_a_key_may_be_encrypted(servers: Secure, dial: Dial, tmp_path: Path) -> 
     password.touch(mode=0o600)
     password.write_text("open sesame\n")
     tls = Tls(servers.authority.ca, pair.certificate, pair.key, password)
-    initialise(dial(Credentials(tls), deadline=30.0))
+    session = dial(Credentials(tls), deadline=30.0)
+    initialise(session)
+    assert read_tree(session).revision == 0
 
 
 def test_an_unknown_ca_is_named(servers: Secure, dial: Dial, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -60,8 +60,11 @@ def dialler(port: int, ca: Path, host: str = "localhost") -> Dialler:
 def test_a_name_that_kazoo_does_not_give_is_looked_up(authority: Authority) -> None:
     """With a kazoo that gives only the address, the certificate is held against the name in the settings."""
     pair = authority.issue("server", ["localhost"])
-    with serving(pair, lambda _: None) as port:
-        dialler(port, authority.ca).connect(("127.0.0.1", port), None).close()
+    with serving(pair, lambda connection: connection.sendall(b"welcome")) as port:
+        used = dialler(port, authority.ca)
+        with closing(used.connect(("127.0.0.1", port), None)) as connection:
+            assert connection.recv(7) == b"welcome"
+    assert not used.problems
 
 
 def test_an_address_without_a_name_stands_for_itself(authority: Authority) -> None:
