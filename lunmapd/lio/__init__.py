@@ -1,1 +1,1 @@
-"""The edge to LIO: configfs and rtslib, touched only by a worker process that can be left behind."""
+"""Access to LIO through configfs and rtslib, made by a worker process that can be abandoned when it is stuck."""

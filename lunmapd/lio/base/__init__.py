@@ -1,1 +1,1 @@
-"""What observing and applying share: rtslib, configfs files, names of kernel objects."""
+"""Shared by observe and apply: rtslib, configfs files, the index of kernel numbers, refusals."""

@@ -1,7 +1,11 @@
-"""What lunmapd notes on a storage object in the kernel: which of its settings come from the map.
+"""The alias file of a storage object: the record, in the kernel, of the settings that come from the map.
 
-The kernel keeps a free text for each storage object, `alias`. What is named there is read back with each look, and goes
-back to the kernel's default when the map does not set it any more; all else is not looked at, which keeps looks cheap.
+The kernel keeps a free text for each storage object in its configfs file `alias`. Each observation reads the
+attributes that the text names. An attribute that the text names and the map no longer sets is written back to
+the kernel's default. Other attributes are not read, which keeps observations cheap.
+
+The text consists of words: `lunmapd`, then the names of attributes, `vendor`, `product`, `alua`, `adopted`
+and `serial=SERIAL`, each if it applies.
 """
 
 from msgspec import Struct
@@ -16,18 +20,27 @@ _VENDOR, _PRODUCT, _ALUA, _ADOPTED = "vendor", "product", "alua", "adopted"
 
 
 class Alias(Struct, frozen=True):
-    """The names of the attributes, whether vendor and product are set and there is a target port group of ours, a serial that the kernel can't keep, and whether it was another tool's."""
+    """The content of an alias file; see each field."""
 
     attributes: tuple[str, ...] = ()
+    """Names of the attributes that the map sets, sorted."""
     vendor: bool = False
+    """Whether the map sets the vendor."""
     product: bool = False
+    """Whether the map sets the product."""
     serial: str = ""
+    """The serial in the map, for a plugin whose serial the kernel can't set (pscsi); else empty."""
     alua: bool = False
+    """Whether lunmapd made a target port group for the storage object."""
     adopted: bool = False
+    """Whether another tool made the storage object, and it was adopted."""
 
 
 def parse_alias(plugin: str, text: str) -> Alias:
-    """Read a note; words that are not known are not ours."""
+    """Parse the text of an alias file.
+
+    Unknown words are ignored; a text without lunmapd's mark gives an empty Alias.
+    """
     words = text.split()
     if words[:1] != [MARK]:
         return Alias()
@@ -37,7 +50,10 @@ def parse_alias(plugin: str, text: str) -> Alias:
 
 
 def alias_of(item: lio_objects.StorageObject) -> Alias:
-    """Return the note for a storage object. The serial of a passed through device is the device's own business."""
+    """Return the alias of a desired storage object.
+
+    A pscsi device reports its own serial to initiators, so the map's serial is kept in the alias only.
+    """
     governed = STORAGE_ATTRIBUTES[item.plugin]
     names = tuple(name for name, _ in item.attributes if name not in governed)
     serial = item.serial if item.plugin == "pscsi" else ""
@@ -45,7 +61,7 @@ def alias_of(item: lio_objects.StorageObject) -> Alias:
 
 
 def merge_aliases(one: Alias, other: Alias) -> Alias:
-    """Return a note that names what either of them names."""
+    """Return an alias with everything that either alias has."""
     names = tuple(sorted({*one.attributes, *other.attributes}))
     return Alias(
         names,
@@ -58,7 +74,7 @@ def merge_aliases(one: Alias, other: Alias) -> Alias:
 
 
 def show_alias(alias: Alias) -> str:
-    """Write a note in the words that `parse` reads."""
+    """Return the text that `parse_alias` parses."""
     words = [MARK, *alias.attributes]
     words += [_VENDOR] if alias.vendor else []
     words += [_PRODUCT] if alias.product else []
@@ -66,5 +82,5 @@ def show_alias(alias: Alias) -> str:
     words += [_ADOPTED] if alias.adopted else []
     words += [_SERIAL + alias.serial] if alias.serial else []
     text = " ".join(words)
-    assert len(text) <= _MAX_LENGTH, "every name there is, and the longest serial, fit"
+    assert len(text) <= _MAX_LENGTH, "all attribute names and the longest serial fit"
     return text

@@ -1,6 +1,7 @@
-"""Reading and writing configfs with as few system calls as it takes: every file is small and comes in one read.
+"""Reading and writing configfs with as few system calls as possible: each file fits into one read.
 
-What is absent, or vanishes while it is read (ENOENT, ENODEV), gives nothing; other errors are raised as OSError.
+A file or directory that is absent, or vanishes while it is read (ENOENT, ENODEV, ENOTDIR), counts as empty.
+All functions raise OSError for other errors.
 """
 
 import errno
@@ -10,40 +11,43 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 _PAGE = 4096  # configfs attributes are at most one page
-_LINKS_OF_ONE = 3  # its name, its own ".", and the ".." of the one in it
+_LINKS_WITH_ONE_CHILD = 3  # the directory's name, its ".", and the ".." of its child
 _ABSENT = (errno.ENOENT, errno.ENODEV, errno.ENOTDIR)
 
 
 def read_file(path: str) -> str | None:
-    """Return a file's text, stripped; None where it is absent."""
+    """Return a file's text, stripped; None if the file is absent."""
     directory, _, name = path.rpartition("/")
     return read_files(directory, (name,)).get(name)
 
 
 def read_files(directory: str, names: Iterable[str]) -> dict[str, str]:
-    """Return the text of each of these files below a directory, stripped; absent ones are left out."""
-    found: dict[str, str] = {}
+    """Return file name to text, stripped, of files below a directory; absent files are left out."""
+    texts: dict[str, str] = {}
     descriptors: list[int] = []
     try:
         for name in names:
             try:
                 descriptors.append(os.open(f"{directory}/{name}", os.O_RDONLY))
-                found[name] = os.read(descriptors[-1], _PAGE).decode(errors="replace").strip()
+                texts[name] = os.read(descriptors[-1], _PAGE).decode(errors="replace").strip()
             except OSError as error:
                 _raise_unless_absent(error)
     finally:
         _close(descriptors)
-    return found
+    return texts
 
 
 def write_file(path: str, text: str) -> None:
-    """Write a file in one go, as configfs wants it. Raises OSError."""
+    """Write a file in one write(2), as configfs requires. Raises OSError."""
     directory, _, name = path.rpartition("/")
     write_files(directory, {name: text})
 
 
 def write_files(directory: str, texts: Mapping[str, str]) -> None:
-    """Write files below a directory in this order, each in one go. Raises OSError at the first one that is refused."""
+    """Write `texts`, file name to text, below a directory, in this order, each in one write(2).
+
+    Raises OSError at the first write that the kernel refuses; the files after it are not written.
+    """
     descriptors: list[int] = []
     try:
         for name, text in texts.items():
@@ -54,7 +58,7 @@ def write_files(directory: str, texts: Mapping[str, str]) -> None:
 
 
 def _close(descriptors: Sequence[int]) -> None:
-    """Close them, in one call where they are in a row: then all between the first and the last are among them."""
+    """Close the descriptors, in one system call if their numbers are consecutive."""
     for first in descriptors[:1]:
         end = first + len(descriptors)
         if list(range(first, end)) == descriptors:
@@ -65,7 +69,7 @@ def _close(descriptors: Sequence[int]) -> None:
 
 
 def is_directory(path: str) -> bool:
-    """Tell whether there is such a directory."""
+    """Return whether the directory exists."""
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)
     except OSError as error:
@@ -74,16 +78,19 @@ def is_directory(path: str) -> bool:
 
 
 def has_one_directory(path: str) -> bool:
-    """Tell whether a directory has exactly one in it, by its link count (configfs_create_dir in fs/configfs/dir.c)."""
+    """Return whether a directory has exactly one subdirectory, by its link count.
+
+    Source: configfs_create_dir in fs/configfs/dir.c.
+    """
     try:
-        return os.lstat(path).st_nlink == _LINKS_OF_ONE
+        return os.lstat(path).st_nlink == _LINKS_WITH_ONE_CHILD
     except OSError as error:
         _raise_unless_absent(error)
         return False
 
 
 def list_directories(path: str) -> list[str]:
-    """Return the names of the directories in a directory; none where it is absent."""
+    """Return the names of the subdirectories of a directory; none if it is absent."""
     try:
         with os.scandir(path) as entries:
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
@@ -93,7 +100,10 @@ def list_directories(path: str) -> list[str]:
 
 
 def read_link(path: str, usual: str) -> str | None:
-    """Return where the link in a directory points to, None if there is none. `usual` is the name to try first."""
+    """Return the target of the symlink in a directory, None if it has none.
+
+    `usual` is the name that is tried first.
+    """
     try:
         return os.readlink(f"{path}/{usual}")  # noqa: PTH115
     except OSError as error:
@@ -102,7 +112,10 @@ def read_link(path: str, usual: str) -> str | None:
 
 
 def remove_directory(path: Path) -> None:
-    """Remove a configfs directory, first the symlinks in it."""
+    """Remove the symlinks in a configfs directory, then the directory.
+
+    An absent directory counts as removed.
+    """
     for name in _links(str(path)):
         (path / name).unlink(missing_ok=True)
     try:
@@ -114,7 +127,8 @@ def remove_directory(path: Path) -> None:
 def _links(path: str) -> dict[str, str]:
     try:
         with os.scandir(path) as entries:
-            return {entry.name: os.readlink(entry.path) for entry in entries if entry.is_symlink()}  # noqa: PTH115
+            links = [entry for entry in entries if entry.is_symlink()]
+            return {entry.name: os.readlink(entry.path) for entry in links}  # noqa: PTH115
     except OSError as error:
         _raise_unless_absent(error)
         return {}

@@ -1,4 +1,4 @@
-"""Where the objects of LIO are kept: the numbers that only the kernel cares about."""
+"""The index of kernel numbers: HBA indexes and TPG LUN numbers, which are in no key of an object."""
 
 from collections import Counter, defaultdict
 from threading import Lock
@@ -9,26 +9,30 @@ from lunmapd.core.node import lio_objects
 from lunmapd.lio.base.parse import parse_directory_number
 
 FIRST_INDEX = 10_000
-"""The HBA indexes from here on are lunmapd's, so that the mkdir itself marks a storage object as ours."""
+"""The lowest HBA index of lunmapd's range: the mkdir itself marks a storage object as lunmapd's."""
 
 TpgId = tuple[str, int]
+"""The target's name and the TPG's tag."""
 
 
 class NumberPool:
-    """Numbers in use, and the lowest one that is free, found in constant time while filling up. Several threads may free some."""
+    """The numbers in use, and the lowest free one, in amortised constant time.
+
+    Threads may free numbers concurrently.
+    """
 
     def __init__(self, first: int = 0) -> None:
-        """Start with all free from `first` on."""
+        """Start with all numbers from `first` on free."""
         self._first = first
         self._taken: set[int] = set()
         self._lock = Lock()
 
     def take(self, number: int) -> None:
-        """Note that the number is in use."""
+        """Mark a number as in use."""
         self._taken.add(number)
 
     def free(self, number: int) -> None:
-        """Note that the number is free again."""
+        """Mark a number as free."""
         with self._lock:
             self._taken.discard(number)
             self._first = min(self._first, number)
@@ -41,67 +45,69 @@ class NumberPool:
 
 
 class MappedLuns:
-    """The mapped LUNs of a TPG: what each initiator sees under each number, and so how often a storage object is seen."""
+    """The mapped LUNs of a TPG, and the number of mapped LUNs of each storage object."""
 
     def __init__(self) -> None:
         """Start with none."""
-        self._seen: dict[str, dict[int, str]] = defaultdict(dict)
-        self._times = Counter[str]()
+        self._storage_objects: dict[str, dict[int, str]] = defaultdict(dict)
+        self._counts = Counter[str]()
 
     def add(self, item: lio_objects.MappedLun) -> None:
-        """Note a mapped LUN; it may be known."""
+        """Record a mapped LUN; it replaces one under the same number."""
         self.discard(item)
-        self._seen[item.initiator][item.lun] = item.storage_object
-        self._times[item.storage_object] += 1
+        self._storage_objects[item.initiator][item.lun] = item.storage_object
+        self._counts[item.storage_object] += 1
 
     def discard(self, item: lio_objects.MappedLun) -> None:
-        """Note that an initiator sees nothing any more under this number."""
-        name = self._seen.get(item.initiator, {}).pop(item.lun, None)
+        """Remove the mapped LUN under this initiator and number, if there is one."""
+        name = self._storage_objects.get(item.initiator, {}).pop(item.lun, None)
         if name is not None:
-            self._times[name] -= 1
+            self._counts[name] -= 1
 
     def __contains__(self, name: str) -> bool:
-        """Tell whether anybody sees this storage object."""
-        return self._times[name] > 0
+        """Return whether a mapped LUN shows this storage object."""
+        return self._counts[name] > 0
 
 
 class KernelIndex(Struct):
-    """Found by each look at the kernel and kept up to date by the steps that follow it."""
+    """Built by each observation, and kept up to date by the steps after it."""
 
     hbas: dict[str, str] = field(default_factory=dict)
-    """Storage object to its HBA directory, such as `fileio_10000`."""
+    """Name of a storage object to its HBA directory, such as `fileio_10000`."""
     hba_indexes: NumberPool = field(default_factory=lambda: NumberPool(FIRST_INDEX))
+    """HBA indexes of lunmapd's range."""
     luns: dict[TpgId, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
-    """TPG to storage object to TPG LUN."""
+    """TPG to name of a storage object to the number of its LUN."""
     lun_numbers: dict[TpgId, NumberPool] = field(default_factory=lambda: defaultdict(NumberPool))
-    """TPG to the numbers of its LUN directories, whatever is in them."""
+    """TPG to the numbers of its LUN directories, leftovers included."""
     reserved_numbers: dict[tuple[str, int, str], int] = field(default_factory=dict)
-    """The numbers that LUNs will have which are about to be made, by TPG and storage object."""
+    """Target, TPG tag and storage object of a LUN that is about to be created, to its number."""
     mapped_luns: dict[TpgId, MappedLuns] = field(default_factory=lambda: defaultdict(MappedLuns))
     """TPG to its mapped LUNs."""
 
 
 def parse_hba_index(hba: str) -> int:
-    """Return the index of an HBA directory such as `rd_mcp_3`, -1 for another directory."""
+    """Return the index in the name of an HBA directory such as `rd_mcp_3`, -1 for another directory."""
     number = hba.rpartition("_")[2]
     return int(number) if number.isascii() and number.isdigit() else -1
 
 
 def tpg_path(iqn: str, tag: int) -> str:
-    """Return a TPG's directory below configfs' target directory."""
+    """Return the directory of a TPG, relative to configfs' target directory."""
     return f"iscsi/{iqn}/tpgt_{tag}"
 
 
 def blocking_directory(item: lio_objects.Object, index: KernelIndex) -> str:  # noqa: PLR0911 - one arm a kind
-    """Return the smallest directory that nobody can list while a step on the object hangs in the kernel.
+    """Return the smallest directory that can't be listed while a step on the object is stuck in the kernel.
 
-    A rmdir of an ACL blocks its TPG's `acls`, disabling blocks the TPG's attributes, an unlink of a LUN only its
-    own directory: each holds the lock of the directory that it works in (fs/configfs/dir.c).
+    The path is relative to configfs' target directory. Each system call holds the lock of the directory that
+    it works in (fs/configfs/dir.c): a rmdir of an ACL blocks the TPG's `acls`, disabling a TPG blocks its
+    attributes, an unlink of a LUN blocks only the LUN's own directory.
     """
     match item:
         case lio_objects.StorageObject():
-            fresh = f"{item.plugin}_{index.hba_indexes.lowest()}"
-            return f"core/{index.hbas.get(item.name, fresh)}"
+            created = f"{item.plugin}_{index.hba_indexes.lowest()}"
+            return f"core/{index.hbas.get(item.name, created)}"
         case lio_objects.TpgLun():
             tpg = (item.iqn, item.tag)
             return f"{tpg_path(*tpg)}/lun/lun_{_lun_number(item, index)}"
@@ -118,7 +124,7 @@ def blocking_directory(item: lio_objects.Object, index: KernelIndex) -> str:  # 
 
 
 def target_or_tpg_at(path: str) -> lio_objects.Target | lio_objects.Tpg | None:
-    """Return the target or TPG whose directory this is, so far as its name tells; None for another directory."""
+    """Return the target or TPG with this directory, judged by the path alone; None for another directory."""
     match path.split("/"):
         case ["iscsi", iqn]:
             return lio_objects.Target(iqn)

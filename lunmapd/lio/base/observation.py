@@ -1,4 +1,4 @@
-"""The notebook of one look at the kernel."""
+"""The state of one observation of the kernel while it is made."""
 
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -13,19 +13,25 @@ from lunmapd.lio.base import files
 from lunmapd.lio.base.index import KernelIndex
 
 EmitObjects = Callable[[tuple[lio_objects.Object, ...]], None]
+"""Receives some of the objects while an observation goes on."""
 
-_BATCH = 256
+_BATCH = 256  # objects that are emitted at a time
 
 
 class StuckDirectory(Struct, frozen=True):
-    """A directory that must not be touched, for a step hangs in it, and the objects last seen there."""
+    """A directory that must not be read, since a step is stuck in it, and the objects last observed in it."""
 
     path: str
     objects: tuple[lio_objects.Object, ...] = ()
 
 
 class ObservationHints(Struct, frozen=True):
-    """What is known before a look: directories that are held, features that no TPG has shown yet, and each storage object's HBA directory as of the last look and the steps since."""
+    """What an observation knows before it starts.
+
+    `stuck` are the directories that must not be read. `features` are kernel features that may not be visible
+    in any TPG yet. `hbas` has the HBA directory of each storage object by its name, as of the last
+    observation and the steps since; the observation checks it.
+    """
 
     stuck: tuple[StuckDirectory, ...] = ()
     features: AbstractSet[str] = frozenset()
@@ -33,17 +39,19 @@ class ObservationHints(Struct, frozen=True):
 
 
 class Observation:
-    """Collects what is found; paths are relative to configfs' target directory.
+    """Collects the observed objects. All paths are relative to configfs' target directory.
 
-    With `hand_on` it keeps only some of the objects at a time: it hands them on as they come, for all of them would
-    be the largest thing in the worker's memory. `with_group` are the storage objects that have a target port group of ours,
-    `expected` are HBA directories, each with the storage object that was in it.
+    With `emit`, objects are handed out in batches and then dropped: all objects together would be most of the
+    worker's memory. `with_alua_group` names the storage objects with a target port group of lunmapd.
+    `expected` maps an HBA directory to the storage object that was last observed in it. `stuck` maps the path
+    of a stuck directory to the objects last observed in it. `missing`, `sizes`, `foreign` and `features` are
+    as in Observed.
     """
 
     def __init__(
         self, root: Path, hints: ObservationHints | None = None, emit: EmitObjects | None = None
     ) -> None:
-        """Start with what is known before."""
+        """Start with `hints`, without any object."""
         hints = hints or ObservationHints()
         self._emit = emit
         self.root = str(root)
@@ -59,31 +67,31 @@ class Observation:
         self.index = KernelIndex()
 
     def read(self, path: str) -> str | None:
-        """Read one file, None if it is absent."""
+        """Return the text of a file, None if it is absent."""
         return files.read_file(f"{self.root}/{path}")
 
     def read_files(self, path: str, names: Iterable[str]) -> dict[str, str]:
-        """Read files below a directory; absent ones are left out."""
+        """Return file name to text of files below a directory; absent files are left out."""
         return files.read_files(f"{self.root}/{path}", names)
 
     def has_one_directory(self, path: str) -> bool:
-        """Tell whether there is exactly one directory in a directory."""
+        """Return whether a directory has exactly one subdirectory."""
         return files.has_one_directory(f"{self.root}/{path}")
 
     def list_directories(self, path: str) -> list[str]:
-        """List the directories in a directory."""
+        """Return the names of the subdirectories of a directory."""
         return files.list_directories(f"{self.root}/{path}")
 
     def read_link(self, path: str) -> str | None:
-        """Return where the link in a directory points to, None if there is none."""
+        """Return the target of the symlink in a directory, None if there is none."""
         return files.read_link(f"{self.root}/{path}", MARK)
 
     def read_settings(self, path: str, names: Iterable[str]) -> lio_objects.AttributeValues:
-        """Read files of a directory as the settings that they are."""
+        """Return files of a directory as pairs of name and value; absent files are left out."""
         return tuple(self.read_files(path, names).items())
 
     def add(self, item: lio_objects.Object) -> None:
-        """Note an object."""
+        """Record an object."""
         self.objects[lio_objects.key_of(item)] = item
         if isinstance(item, lio_objects.StorageObject) and item.alua is not None:
             self.with_alua_group.add(item.name)
@@ -92,11 +100,11 @@ class Observation:
             self.objects.clear()
 
     def add_leftover(self, kind: str, path: str) -> None:
-        """Note half an object."""
+        """Record a leftover of `kind`."""
         self.add(lio_objects.Leftover(kind, path))
 
     def skip_stuck(self, path: str) -> bool:
-        """If the directory must not be touched, note what was last seen in it and return True."""
+        """Return whether the directory is stuck; if so, record the objects last observed in it."""
         for item in self.stuck.get(path, ()):
             self.add(item)
         return path in self.stuck

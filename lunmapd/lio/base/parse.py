@@ -1,4 +1,4 @@
-"""What the kernel's text files say."""
+"""Parsers for the text files of configfs."""
 
 import re
 
@@ -12,12 +12,15 @@ _ADDRESS = re.compile(r"Address (\S+)")
 
 
 def backing_info_file(plugin: str) -> str:
-    """Return the name of a storage object's file that tells what is behind it: of a device passed through, `info` says only where it is on its bus."""
+    """Return the name of the file of a storage object that names its backing.
+
+    For pscsi, `info` has only the address of the device on its bus, so `udev_path` is used.
+    """
     return "udev_path" if plugin == "pscsi" else "info"
 
 
 def parse_backing(plugin: str, text: str) -> tuple[str, int] | None:
-    """Return path and size in bytes (0 for a device) from the text of that file, None if unusable.
+    """Return path and size in bytes (0 for a device) from the text of that file, None if it names no backing.
 
     Sources: the functions *_show_configfs_dev_params of the plugins in drivers/target.
     """
@@ -25,8 +28,8 @@ def parse_backing(plugin: str, text: str) -> tuple[str, int] | None:
         case "pscsi":
             return (text, 0) if text else None
         case "fileio":
-            found = _FILE.search(text)
-            return (found[1], int(found[2])) if found else None
+            file = _FILE.search(text)
+            return (file[1], int(file[2])) if file else None
         case "rd_mcp":
             pages = _PAGES.search(text)
             return ("", int(pages[1]) * int(pages[2])) if pages else None
@@ -39,9 +42,12 @@ def parse_backing(plugin: str, text: str) -> tuple[str, int] | None:
 
 
 def parse_device_numbers(info: str) -> str | None:
-    """Return the numbers of the device behind a storage object as sysfs has them, `253:0`, None if it tells none (iblock_show_configfs_dev_params)."""
-    found = _NUMBERS.search(info)
-    return f"{found[1]}:{found[2]}" if found else None
+    """Return the device numbers of an iblock backing in the form of sysfs, `253:0`; None if `info` has none.
+
+    Source: iblock_show_configfs_dev_params.
+    """
+    numbers = _NUMBERS.search(info)
+    return f"{numbers[1]}:{numbers[2]}" if numbers else None
 
 
 def parse_serial(text: str) -> str:
@@ -50,9 +56,10 @@ def parse_serial(text: str) -> str:
 
 
 def parse_session(info: str) -> tuple[str, str] | None:
-    """Return state and address of the session in an ACL's `info`, None if nobody is logged in.
+    """Return state and address of the session in an ACL's `info`, None without a session.
 
-    With several sessions the kernel shows the last one (lio_target_nacl_info_show in iscsi_target_configfs.c).
+    With several sessions the kernel shows the last one (lio_target_nacl_info_show in
+    iscsi_target_configfs.c).
     """
     state = _STATE.search(info)
     if state is None:
@@ -62,21 +69,24 @@ def parse_session(info: str) -> tuple[str, str] | None:
 
 
 def parse_dynamic_sessions(text: str) -> list[str]:
-    """Return the initiators without an ACL of `dynamic_sessions`, whose lines end with a NUL."""
+    """Return the initiators in `dynamic_sessions`, which are logged in without an ACL.
+
+    Its lines end with a NUL.
+    """
     return [name for name in re.split(r"[\0\s]+", text) if name]
 
 
 def parse_directory_number(name: str, prefix: str) -> int | None:
-    """Return the number of a directory such as `lun_3` or `tpgt_1`, None if it is none."""
+    """Return the number of a directory such as `lun_3` or `tpgt_1`, None for another name."""
     number = name.removeprefix(prefix)
     return int(number) if number != name and number.isascii() and number.isdigit() else None
 
 
 def writes_back(info: str) -> bool:
-    """Tell from a file's `info` whether it was opened without O_DSYNC (fd_show_configfs_dev_params)."""
+    """Return whether the `info` of a fileio shows a file without O_DSYNC (fd_show_configfs_dev_params)."""
     return "Mode: Buffered-WCE" in info
 
 
 def discards_writes(info: str) -> bool:
-    """Tell from a ramdisk's `info` whether it keeps nothing (rd_show_configfs_dev_params)."""
+    """Return whether the `info` of a rd_mcp shows that it stores nothing (rd_show_configfs_dev_params)."""
     return "nullio: 1" in info

@@ -1,4 +1,4 @@
-"""Turning what the kernel and rtslib say into a reason for programs and a sentence for people."""
+"""From errors of the kernel and of rtslib to failures with a reason and a message."""
 
 import errno
 import os
@@ -13,17 +13,20 @@ _IN_USE = (errno.EBUSY, errno.ENOTEMPTY)
 
 
 class KernelRefusedError(Exception):
-    """A step that was not done; carries the Failure."""
+    """The kernel, rtslib or a check before them refused a step; `failure` has the reason and the message."""
 
     def __init__(self, reason: Reason, message: str) -> None:
-        """Build from the Failure's parts."""
+        """Build the Failure of `reason` and `message`."""
         super().__init__(message)
         self.failure = Failure(reason, message)
 
 
 @contextmanager
 def attempt(what: str) -> Iterator[None]:
-    """Raise RefusedError for an error inside; `what` says what was attempted, as in `create target x`."""
+    """Raise KernelRefusedError in place of an OSError or RtsError.
+
+    `what` names the attempt for the message: "could not create target x: ...".
+    """
     try:
         yield
     except (OSError, rts.RtsError) as error:
@@ -34,7 +37,7 @@ def attempt(what: str) -> Iterator[None]:
 
 @contextmanager
 def ignore_absent() -> Iterator[None]:
-    """Let a deletion succeed whose object is not there any more."""
+    """Treat the deletion of an absent object as done."""
     try:
         yield
     except (FileNotFoundError, rts.NotInConfigfs):
@@ -42,7 +45,7 @@ def ignore_absent() -> Iterator[None]:
 
 
 def _errno(error: BaseException | None) -> int | None:
-    """Find the kernel's answer: rtslib wraps it, 2.1 without its text."""
+    """Return the kernel's errno, which rtslib wraps (2.1 without its text); None if there is none."""
     while error is not None:
         if isinstance(error, OSError):
             return error.errno
@@ -51,6 +54,6 @@ def _errno(error: BaseException | None) -> int | None:
 
 
 def _text(error: Exception, number: int | None) -> str:
-    words = str(error)
+    text = str(error)
     meaning = os.strerror(number) if number else ""
-    return words if meaning in words else f"{words} ({meaning})"
+    return text if meaning in text else f"{text} ({meaning})"

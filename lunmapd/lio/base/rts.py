@@ -1,8 +1,13 @@
-"""The only importer of rtslib: its objects, made so that none of them scans and none changes a name.
+"""The only module that imports rtslib.
 
-rtslib keeps LIO's names, checks and life cycles. Where a class lists everything for each object, or knows fewer
-names than the kernel, that one step is replaced here; the contract tests on a real kernel pin each of them.
-Supports rtslib-fb 2.1.75, 2.1.76 and 2.2: the package `rtslib_fb` is in all of them.
+Its objects are opened so that none lists configfs and none changes a name.
+
+
+rtslib has LIO's names, checks and life cycles. Where one of its classes lists all objects for each object, or
+accepts fewer names than the kernel, that one step is replaced here; the contract tests hold each replacement
+to a real kernel. Supports rtslib-fb 2.1.75, 2.1.76 and 2.2: all of them have the package `rtslib_fb`.
+
+Every `open_` function raises RtsError, and NotInConfigfs if the object is looked up and absent.
 """
 
 import warnings
@@ -30,7 +35,7 @@ Mode = Literal["create", "lookup"]
 RtsError = RTSLibError
 ConfigfsNode = CFSNode
 ROOT = Path(CFSNode.configfs_dir)
-PREFERRED_DATABASE = Path(RTSRoot._preferred_dbroot)  # noqa: SLF001 - RTSRoot() raises unless this directory exists
+PREFERRED_DATABASE = Path(RTSRoot._preferred_dbroot)  # noqa: SLF001 - RTSRoot() needs it to exist
 
 # 2.2 renamed the exception.
 _names = vars(utils)
@@ -38,7 +43,7 @@ NotInConfigfs: type[RTSLibError] = _names.get("RTSLibNotInCFSError") or _names["
 
 
 class _Target(Target):
-    """A target by exactly its name: rtslib turns naa.6 into naa.5 and refuses iqn.2020-01.local."""
+    """A target under exactly its name: rtslib turns naa.6 into naa.5 and refuses iqn.2020-01.local."""
 
     def __init__(self, iqn: str, mode: Mode) -> None:
         CFSNode.__init__(self)
@@ -49,7 +54,7 @@ class _Target(Target):
 
 
 class _Acl(NodeACL):
-    """A node ACL by exactly its name, as for _Target."""
+    """A node ACL under exactly its name, as for _Target."""
 
     def __init__(self, parent: TPG, initiator: str, mode: Mode) -> None:
         CFSNode.__init__(self)
@@ -60,53 +65,56 @@ class _Acl(NodeACL):
 
 
 class _MappedLun(MappedLUN):
-    """A mapped LUN whose number may be above the 255 of rtslib 2.1.75; the kernel takes all of SAM's."""
+    """A mapped LUN with any number of SAM, as the kernel accepts it; rtslib 2.1.75 stops at 255."""
 
     MAX_LUN = MAX_LUN_NUMBER
 
 
 def database_directory() -> Path:
-    """Return LIO's database directory; rtslib moves it to the preferred one as long as there is no storage object."""
+    """Return LIO's database directory.
+
+    While there is no storage object, rtslib moves it to PREFERRED_DATABASE.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return Path(RTSRoot().dbroot)
 
 
 def open_fabric() -> FabricModule:
-    """Return iSCSI as a whole, which has what discovery asks for."""
+    """Return the iSCSI fabric, which has the credentials of discovery."""
     return FabricModule("iscsi")
 
 
 def open_target(iqn: str, mode: Mode) -> Target:
-    """Make or find a target. All of these raise Error, and NotInConfigfs for what is not there."""
+    """Create or look up a target."""
     return _Target(iqn, mode)
 
 
 def open_tpg(iqn: str, tag: int, mode: Mode) -> TPG:
-    """Make or find a TPG."""
+    """Create or look up a TPG."""
     return TPG(_Target(iqn, "lookup"), tag, mode)
 
 
 def open_acl(iqn: str, tag: int, initiator: str, mode: Mode) -> NodeACL:
-    """Make or find the ACL of an initiator."""
+    """Create or look up the ACL of an initiator."""
     return _Acl(open_tpg(iqn, tag, "lookup"), initiator, mode)
 
 
 def open_portal(item: lio_objects.Portal, mode: Mode) -> NetworkPortal:
-    """Make or find a portal."""
+    """Create or look up a portal."""
     address, _, port = item.address.rpartition(":")
     return NetworkPortal(open_tpg(item.iqn, item.tag, "lookup"), address, int(port), mode)
 
 
 def open_mapped_lun(item: lio_objects.MappedLun) -> MappedLUN:
-    """Find a mapped LUN."""
+    """Look up a mapped LUN."""
     return _MappedLun(open_acl(item.iqn, item.tag, item.initiator, "lookup"), item.lun)
 
 
 def create_with_rtslib(item: lio_objects.StorageObject, index: int) -> str:
-    """Make a storage object in an HBA of its own; returns its directory. The serial is the last thing written.
+    """Create a rd_mcp, user or pscsi storage object in its own HBA, and return its directory.
 
-    Those of files and block devices are made in lean.py.
+    The serial is written last. fast_path.py creates fileio and iblock. Raises RtsError.
     """
     match item.plugin:
         case "rd_mcp":
@@ -122,7 +130,7 @@ def create_with_rtslib(item: lio_objects.StorageObject, index: int) -> str:
 
 
 def is_disk(path: str) -> bool:
-    """Tell whether a block device is of the type TYPE_DISK, which alone may be an iblock."""
+    """Return whether a block device is of the type TYPE_DISK, the only one that iblock accepts."""
     return utils.get_blockdev_type(path) == 0
 
 
@@ -132,9 +140,12 @@ def _reservations_directory() -> Path:
 
 
 def restore_reservations(item: lio_objects.StorageObject, index: int) -> None:
-    """Give the kernel the reservations that an initiator asked to have kept through a power loss (APTPL), if there are any."""
+    """Restore persistent reservations from before a power loss (APTPL), if the database has some.
+
+    Raises RtsError and OSError.
+    """
     if (_reservations_directory() / f"aptpl_{item.serial}").exists():
-        open_storage_object(item.plugin, item.name, index)._config_pr_aptpl()  # noqa: SLF001 - rtslib knows the format
+        open_storage_object(item.plugin, item.name, index)._config_pr_aptpl()  # noqa: SLF001 - rtslib's format
 
 
 _CLASSES: Mapping[str, Callable[..., StorageObject]] = {
@@ -147,17 +158,23 @@ _CLASSES: Mapping[str, Callable[..., StorageObject]] = {
 
 
 def open_storage_object(plugin: str, name: str, index: int) -> StorageObject:
-    """Find a storage object. Its delete() doesn't look for LUNs: the kernel refuses (EBUSY) while it is exported."""
-    found = _CLASSES[plugin](name, index=index)
-    found._gen_attached_luns = lambda: iter(())  # noqa: SLF001 - listing every LUN of every target is quadratic
-    return found
+    """Look up a storage object under an HBA index. Its delete() does not list LUNs.
+
+    The kernel itself refuses the deletion of an exported storage object (EBUSY).
+    """
+    storage = _CLASSES[plugin](name, index=index)
+    storage._gen_attached_luns = lambda: iter(())  # noqa: SLF001 - listing all LUNs is quadratic
+    return storage
 
 
 def resize_file(item: lio_objects.StorageObject, index: int) -> None:
-    """Set the size of a file in place; LIO takes it while exported, rtslib has no call for it."""
+    """Set the size of a fileio in place, in bytes.
+
+    LIO accepts it while exported; rtslib has no call for it.
+    """
     open_storage_object(item.plugin, item.name, index)._control(f"fd_dev_size={item.size}")  # noqa: SLF001
 
 
 def remove_alone(node: CFSNode) -> None:
-    """Remove the object alone: the delete() of rtslib's classes would take along what the plan did not name."""
+    """Remove the object alone: the delete() of rtslib's classes also removes objects below it."""
     CFSNode.delete(node)
