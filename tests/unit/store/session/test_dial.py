@@ -60,11 +60,11 @@ def dialler(port: int, ca: Path, host: str = "localhost") -> Dialler:
 def test_a_name_that_kazoo_does_not_give_is_looked_up(authority: Authority) -> None:
     """With a kazoo that gives only the address, the certificate is held against the name in the settings."""
     pair = authority.issue("server", ["localhost"])
-    with serving(pair, lambda connection: connection.sendall(b"welcome")) as port:
-        used = dialler(port, authority.ca)
-        with closing(used.connect(("127.0.0.1", port), None)) as connection:
-            assert connection.recv(7) == b"welcome"
-    assert not used.problems
+    with (
+        serving(pair, lambda connection: connection.sendall(b"welcome")) as port,
+        closing(dialler(port, authority.ca).connect(("127.0.0.1", port), None)) as connection,
+    ):
+        assert connection.recv(7) == b"welcome"
 
 
 def test_an_address_without_a_name_stands_for_itself(authority: Authority) -> None:
