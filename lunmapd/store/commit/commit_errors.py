@@ -54,10 +54,10 @@ class ConflictError(StoreError):
 
     def __init__(self, revision: int, clashes: Sequence[Clash], problems: Sequence[Problem] = ()) -> None:
         self.revision, self.clashes, self.problems = revision, tuple(clashes), tuple(problems)
-        reasons = [str(reason) for reason in (*clashes, *problems)]
+        reasons = (*clashes, *problems)
         super().__init__(
-            f"nothing was committed, since another client was faster (revision {revision}): {first_of(reasons, _MAX_NAMED, '; ')}; "
-            "check the map and try again"
+            f"nothing was committed, since another client was faster (revision {revision}): "
+            f"{first_of(reasons, _MAX_NAMED, '; ')}; check the map and try again"
         )
 
 

@@ -1,1 +1,1 @@
-"""Making, backing up, restoring, migrating and trimming a tree."""
+"""Upkeep of the tree: making, backing up, restoring, migrating and trimming it, and forgetting nodes."""

@@ -1,4 +1,4 @@
-"""Taking a backup of the tree: all but what the nodes say of themselves."""
+"""Reading a backup of the tree: everything except the znodes of the nodes."""
 
 from lunmapd import __version__
 from lunmapd.core.base.documents import encode
@@ -16,9 +16,10 @@ _ATTEMPTS = 3
 
 
 def read_backup(session: Session, time: str) -> Backup:
-    """Read the tree as it is at its newest revision, with its history; `time` is RFC 3339 in UTC.
+    """Read the tree at its newest revision, with its history; `time` (RFC 3339 in UTC) goes into the title.
 
-    What is staged is left out. Raises UnsteadyError when the history is trimmed during each attempt.
+    Staged parts are left out. Raises UnsteadyError if the history was trimmed during each attempt, and the
+    errors of `read_tree`.
     """
     for _ in range(_ATTEMPTS):
         snapshot = read_tree(session)
@@ -33,17 +34,17 @@ def read_backup(session: Session, time: str) -> Backup:
 
 def _map(snapshot: Snapshot) -> dict[str, bytes]:
     head = Head(snapshot.revision, snapshot.head_digest, snapshot.confirmed)
-    found = {path: snapshot.data(path) for path in sorted(snapshot.paths())}
-    objects = {path: data for path, data in found.items() if data is not None}
+    documents = {path: snapshot.data(path) for path in sorted(snapshot.paths())}
+    objects = {path: data for path, data in documents.items() if data is not None}
     return {paths.META: encode(meta_of(snapshot)), paths.HEAD: encode(head), **objects}
 
 
 def _history(session: Session, newest: int) -> dict[str, bytes] | None:
-    """Read the revisions and the checkpoint that stands before them; None when some went meanwhile."""
+    """Read the revisions and the checkpoint before them, by path; None if some were trimmed meanwhile."""
     wanted = [paths.revision(number) for number in list_revisions(session) if number <= newest]
     base = newest_checkpoint(session, newest).revision
     if base:
         below = list_children(session, paths.checkpoint(base)) or ()
         wanted += [paths.checkpoint(base), *(f"{paths.checkpoint(base)}/{name}" for name in sorted(below))]
-    found = {path: raw.data for path, raw in zip(wanted, read_znodes(session, wanted), strict=True) if raw}
-    return found if len(found) == len(wanted) else None
+    znodes = {path: raw.data for path, raw in zip(wanted, read_znodes(session, wanted), strict=True) if raw}
+    return znodes if len(znodes) == len(wanted) else None

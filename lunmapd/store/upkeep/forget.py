@@ -1,4 +1,4 @@
-"""Forgetting a node that was retired: all that it ever said of itself goes."""
+"""Forgetting a retired node: its member znode and everything below it are deleted."""
 
 from msgspec import Struct
 
@@ -18,11 +18,14 @@ from lunmapd.store.tree.znodes import read_znodes
 from lunmapd.store.upkeep.remove import deletions
 
 _ATTEMPTS = 5
-_MAPPED = "it is in the map: take it out of its targets, wait until it has applied that, and take it out of the map first"
+_MAPPED = (
+    "it is in the map: remove it from its targets, wait until it has applied that, and remove it "
+    "from the map first"
+)
 
 
 class Forgotten(Struct, frozen=True):
-    """The node that was forgotten, and when it had said something last; empty if that can't be told."""
+    """The node that was forgotten, and the time of its last status (RFC 3339; empty if it is unknown)."""
 
     node: str
     last_said: str
@@ -39,7 +42,7 @@ class NodeInUseError(StoreError):
 
 
 class NeverRegisteredError(StoreError):
-    """No node of this name has ever said anything."""
+    """No node of this name has ever registered."""
 
     def __init__(self, node: str) -> None:
         self.node = node
@@ -47,9 +50,10 @@ class NeverRegisteredError(StoreError):
 
 
 def forget(session: Session, snapshot: Snapshot, node: str) -> Forgotten:
-    """Remove `members/<node>`, for a node that is not in the map of `snapshot`.
+    """Delete `members/<node>`, for a node that is not in the map of `snapshot`.
 
-    Raises NodeInUseError for one that is there, lives or has a role, NeverRegisteredError, and OlderSchemaError.
+    Raises NodeInUseError for a node that is in the map, is live or has a role, NeverRegisteredError, and
+    OlderSchemaError.
     """
     if snapshot.schema < SCHEMA:
         raise OlderSchemaError(snapshot.schema, SCHEMA)
@@ -57,39 +61,45 @@ def forget(session: Session, snapshot: Snapshot, node: str) -> Forgotten:
         raise NodeInUseError(node, _MAPPED)
     if check_name(node):
         raise NeverRegisteredError(node)
-    gone = None
+    forgotten = None
     for _ in range(_ATTEMPTS):
         found = _find_member(session, node)
         if found is None:
             break
-        gone, writes = found
+        forgotten, writes = found
         if submit_in_tree(session, paths.tree_id(snapshot.cluster, snapshot.incarnation), writes):
-            return gone
+            return forgotten
     else:
-        raise NodeInUseError(node, "it changes all the time; see 'lunmapctl status'")
-    if gone is None:
+        raise NodeInUseError(node, "its znodes changed during each attempt; see 'lunmapctl status'")
+    if forgotten is None:
         raise NeverRegisteredError(node)
-    return gone
+    return forgotten
 
 
 def _find_member(session: Session, node: str) -> tuple[Forgotten, list[Write]] | None:
-    """Return what is known of a node and the writes that remove it, None when there is nothing. Raises NodeInUseError."""
+    """Return what is forgotten of a node, and the writes that delete it; None if there is nothing.
+
+    Raises NodeInUseError.
+    """
     member = paths.member_of(node)
-    # Whoever registers sets the znode before he is seen to live: if the node comes back after this, it has another version.
+    # A node that registers sets its member znode: if it does so after this read, the version differs.
     own, live, status = read_znodes(session, (member, paths.live_of(node), paths.status_of(node)))
     if own is None:
         return None
     if live is not None:
-        raise NodeInUseError(node, "it lives: stop its daemon first, 'systemctl disable --now lunmapd' there")
+        raise NodeInUseError(
+            node, "it is live: stop its daemon first, with 'systemctl disable --now lunmapd' there"
+        )
     if read_roles(session).of(Role.NODE, node):
         raise NodeInUseError(
-            node, f"it may still write here: take that from it first, 'lunmapctl acl revoke node {node}'"
+            node,
+            f"it may still write to the tree: revoke that first, with 'lunmapctl acl revoke node {node}'",
         )
     below = [write for write in deletions(session, member) if write.path != member]
-    return Forgotten(node, _said(status)), [*below, Write(member, b"", None, own.version)]
+    return Forgotten(node, _status_time(status)), [*below, Write(member, b"", None, own.version)]
 
 
-def _said(status: Raw | None) -> str:
+def _status_time(status: Raw | None) -> str:
     try:
         return "" if status is None else decode(status.data, NodeStatus).time
     except DocumentError:

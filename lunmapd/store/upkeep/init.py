@@ -30,9 +30,10 @@ _ATTEMPTS = 3
 
 
 def initialise(session: Session, *, closed: bool = False) -> str:
-    """Make the chroot and an empty tree at revision 0; returns the uuid of the new cluster. For `closed` see `make_chroot`.
+    """Make the chroot and an empty tree at revision 0; return the uuid of the new cluster.
 
-    Raises AlreadyInitialisedError, or DamagedError when a part of a tree is there.
+    For `closed` see `make_chroot`. Raises AlreadyInitialisedError, DamagedError if a part of a tree exists,
+    and UnreachableError.
     """
     make_chroot(session, closed=closed)
     meta = Meta(SCHEMA, str(uuid.uuid4()))
@@ -52,32 +53,36 @@ def initialise(session: Session, *, closed: bool = False) -> str:
 
 
 def _initialised(session: Session, ours: Meta, failure: SendFailure) -> str:
-    """Tell why the tree could not be made: it's that of a lost attempt of our own, another's, or half a tree."""
+    """Return the cluster if the existing tree was made by a lost attempt of this call.
+
+    Raises AlreadyInitialisedError for another tree, and DamagedError for a part of one.
+    """
     try:
-        found = read_top(session).meta
+        existing = read_top(session).meta
     except NotInitialisedError:
         raise DamagedError(failure.path, "it exists without meta or head") from None
-    if found == ours:
+    if existing == ours:
         return ours.cluster
-    raise AlreadyInitialisedError(session.root, found.cluster)
+    raise AlreadyInitialisedError(session.root, existing.cluster)
 
 
 def make_chroot(session: Session, *, closed: bool = False) -> None:
-    """Make the chroot and what is above it, where they are missing.
+    """Create the chroot and its missing ancestors.
 
-    A `closed` one, in which there is no tree yet, is for those only as whom this session has authenticated itself, and
-    so is what is made in it. Raises UnknownIdentityError when that is nobody.
+    With `closed`, a chroot without a tree gets an ACL for the principals of this session only, and so does
+    everything that is made in it. Raises UnknownIdentityError if this session is anonymous, and
+    ServerRefusedError without permission to create a znode.
     """
     steps = session.root.strip("/").split("/")
     for depth in range(1, len(steps)):
         _make(session, "/" + "/".join(steps[:depth]), WORLD)
-    made = _make(session, session.root, CREATOR if closed else WORLD)
-    if closed and not made and read_znodes(session, (paths.META,)) == [None]:
+    created = _make(session, session.root, CREATOR if closed else WORLD)
+    if closed and not created and read_znodes(session, (paths.META,)) == [None]:
         session.repeat(lambda client: client.set_acls_async(session.root, _all(CREATOR)))
 
 
 def _make(session: Session, path: str, owner: Identity) -> bool:
-    """Make a znode by its absolute path; False when it is there already."""
+    """Create a znode by its absolute path; return False if it exists."""
     try:
         session.repeat(lambda client: client.create_async(path, b"", acl=_all(owner)))
     except NodeExistsError:

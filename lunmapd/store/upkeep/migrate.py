@@ -1,4 +1,4 @@
-"""Bringing a tree of the former schema to this one, as one commit that nodes see all at once."""
+"""Migrating a tree of the former schema to the current one, as one commit that nodes see all at once."""
 
 from collections.abc import Callable, Mapping
 
@@ -24,25 +24,27 @@ from lunmapd.store.tree.znodes import list_children
 from lunmapd.store.upkeep.remove import deletions
 
 Converter = Callable[[Mapping[str, bytes]], dict[str, bytes]]
-"""Gets all documents by path, and returns those that must change; nothing for documents that were converted already."""
+"""Takes all documents by path; returns those that must change. Converted documents need no change."""
 
 
 class OldNodesError(StoreError):
-    """Nodes that run the former version are alive; they could not read the new schema."""
+    """Nodes that run the former version are live; they could not read the new schema."""
 
     exit_code = Exit.CONFLICT
 
     def __init__(self, nodes: list[str]) -> None:
         self.nodes = nodes
         super().__init__(
-            f"these nodes still run a version that knows only the former schema: {', '.join(nodes)}; upgrade lunmapd there first"
+            f"these nodes still run a version that knows only the former schema: {', '.join(nodes)}; "
+            "upgrade lunmapd there first"
         )
 
 
 def migrate(session: Session, convert: Converter, options: CommitOptions) -> Revision | None:
-    """Convert the documents and set the schema, in one commit; None when the tree has this schema already.
+    """Convert the documents and set the schema, in one commit; return None if the tree has this schema.
 
-    Raises OldNodesError, StagedError, OvertakenError when somebody committed meanwhile, and the errors of `publish`.
+    Raises OldNodesError, StagedError, OvertakenError if another client committed meanwhile, and the errors of
+    `publish`.
     """
     latest = read_tree(session)
     if latest.schema == SCHEMA:
@@ -59,7 +61,7 @@ def migrate(session: Session, convert: Converter, options: CommitOptions) -> Rev
 def resume_migration(
     session: Session, staged: StagedCommit, convert: Converter, options: CommitOptions
 ) -> Revision:
-    """Go on with a migration that stopped in the middle. Raises as `migrate` does, and TakenOverError."""
+    """Resume a migration that stopped half-way. Raises TakenOverError, and the errors of `migrate`."""
     _refuse_old_nodes(session)
     revision = finish_commit(session, staged, _content(staged.tip, convert), options)
     _remove_former(session, staged.tip)
@@ -67,7 +69,7 @@ def resume_migration(
 
 
 def convert_map(lunmap: Lunmap, convert: Converter) -> Lunmap:
-    """Return a map of any schema as one of this schema."""
+    """Return a map of any schema as a map of the current schema."""
     documents = {f"{section}/{name}": encode(document) for section, name, document in lunmap.documents()}
     changes = (Change(path, after=as_raw(data)) for path, data in convert(documents).items())
     return patch_map(lunmap, changes)
@@ -79,20 +81,20 @@ def _refuse_old_nodes(session: Session) -> None:
 
 
 def _prepare(session: Session, latest: Snapshot) -> None:
-    """Make what the new schema has besides documents; until the release nobody minds it."""
+    """Create the znodes that the new schema has besides documents; they change nothing until the release."""
     for path in (*paths.PARENTS, paths.tree_id(latest.cluster, latest.incarnation)):
         submit_repeatable(session, (Write(path, None, b""),), (paths.META,))
 
 
 def _content(latest: Snapshot, convert: Converter) -> Content:
     documents = {path: data for path in latest.paths() if (data := latest.data(path)) is not None}
-    found = content_from_documents(latest, convert(documents)) or Content()
+    content = content_from_documents(latest, convert(documents)) or Content()
     meta = meta_of(latest)
-    return replace(found, writes=(Write(paths.META, encode(meta), encode(replace(meta, schema=SCHEMA))),))
+    return replace(content, writes=(Write(paths.META, encode(meta), encode(replace(meta, schema=SCHEMA))),))
 
 
 def _remove_former(session: Session, latest: Snapshot) -> None:
-    """Remove what the nodes of the former version wrote; what can't be removed does no harm."""
+    """Delete what the nodes of the former version wrote; a znode that can't be deleted does no harm."""
     tree_id = paths.tree_id(latest.cluster, latest.incarnation)
     for name in paths.FORMER:
         for batch in batches(deletions(session, name), WriteOverhead(len(session.root))):

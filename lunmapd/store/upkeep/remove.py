@@ -1,4 +1,4 @@
-"""Removing a branch of the tree."""
+"""Deleting a branch of the tree."""
 
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.session.session import Session
@@ -6,6 +6,9 @@ from lunmapd.store.tree.acl import walk_znodes
 
 
 def deletions(session: Session, top: str) -> list[Write]:
-    """Return the writes that delete the znode `top` and all znodes below it, children first; none if it is missing."""
+    """Return the writes that delete the znode `top` and all znodes below it, children first.
+
+    Empty if it is missing.
+    """
     znodes = [znode for window in walk_znodes(session, top) for znode in window]
     return [Write(znode.path, b"", None) for znode in reversed(znodes)]

@@ -1,7 +1,7 @@
-"""Putting a backup back as a new incarnation of its tree, which nodes accept only once that is confirmed.
+"""Restoring a backup as a new incarnation of its tree, which nodes accept only after a confirmation.
 
-The tree's head goes first and comes last, so that a restore that stops in the middle leaves no tree at all, and nodes go
-on with what they have.
+The head is deleted first and created last: a restore that stops half-way leaves no tree, and nodes keep their
+effective map.
 """
 
 from collections.abc import Iterator
@@ -37,26 +37,26 @@ def restore(
     *,
     closed: bool = False,
 ) -> Meta:
-    """Make the tree of a backup, with a new incarnation, in an empty chroot or in place of the tree that there is.
+    """Make the tree of a backup, with a new incarnation, in an empty chroot or in place of the existing tree.
 
-    To replace a tree, `replaced` must be the uuid of its cluster. What the nodes say of themselves stays. The restore is
-    recorded as a revision after those of the backup. Its znodes get the ACLs that the roles ask for which the chroot has; for
-    `closed` see `make_chroot`. Raises BadBackupError, NewerSchemaError, TreeExistsError, and
-    RestoreBusyError when somebody else is at work.
+    To replace a tree, `replaced` must be the uuid of its cluster. The znodes of the nodes stay. The restore
+    is recorded as a revision after those of the backup. New znodes get the ACLs that follow from the roles of
+    the chroot; for `closed` see `make_chroot`. Raises BadBackupError, NewerSchemaError, TreeExistsError, and
+    RestoreBusyError if another client writes meanwhile.
     """
     meta, head = _read(backup)
     make_chroot(session, closed=closed)
-    there = _read_existing(session)
-    _check_replaceable(session, there, meta, replaced)
-    known = there.meta.incarnation if there.meta else 0
+    existing = _read_existing(session)
+    _check_replaceable(session, existing, meta, replaced)
+    known = existing.meta.incarnation if existing.meta else 0
     meta = replace(meta, incarnation=max(meta.incarnation, known) + 1, restored=head.revision)
-    claim = RestoreLock(session)
-    claim.take(there.head_version)
-    claim.clear()
+    lock = RestoreLock(session)
+    lock.take(existing.head_version)
+    lock.clear()
     acl = acl_at(read_roles(session), paths.HEAD)
     for batch in batches(_content(session, meta, backup), WriteOverhead(len(session.root), acl_size(acl))):
-        claim.do(batch)
-    _finish(session, claim, there, meta, _recorded(head, signature))
+        lock.write(batch)
+    _finish(session, lock, existing, meta, _recorded(head, signature))
     return meta
 
 
@@ -77,9 +77,9 @@ def _document(backup: Backup, path: str, kind: type[_T]) -> _T:
 
 
 class _Existing(Struct, frozen=True):
-    """What stands at the top now: the bytes of meta and what they say, and the version of head; None what is missing.
+    """The existing top of the tree: the bytes of meta, the decoded meta, and the version of head.
 
-    A tree that is not whole has no head.
+    Each is None if missing; `meta` also if it can't be decoded. A tree that is not whole has no head.
     """
 
     data: bytes | None
@@ -90,21 +90,24 @@ class _Existing(Struct, frozen=True):
 def _read_existing(session: Session) -> _Existing:
     meta, head = read_znodes(session, (paths.META, paths.HEAD))
     try:
-        known = None if meta is None else decode(meta.data, Meta)
+        decoded = None if meta is None else decode(meta.data, Meta)
     except DocumentError:
-        known = None
-    return _Existing(None if meta is None else meta.data, known, None if head is None else head.version)
+        decoded = None
+    return _Existing(None if meta is None else meta.data, decoded, None if head is None else head.version)
 
 
-def _check_replaceable(session: Session, there: _Existing, meta: Meta, replaced: str | None) -> None:
-    """Refuse to take away what is there, unless its cluster was named."""
-    cluster = (there.meta or meta).cluster
+def _check_replaceable(session: Session, existing: _Existing, meta: Meta, replaced: str | None) -> None:
+    """Check that the chroot holds only `members`, or that `replaced` is its cluster.
+
+    Raises TreeExistsError.
+    """
+    cluster = (existing.meta or meta).cluster
     if replaced != cluster and set(list_children(session, "") or ()) - {MEMBERS}:
-        raise TreeExistsError(session.root, cluster, whole=there.head_version is not None)
+        raise TreeExistsError(session.root, cluster, whole=existing.head_version is not None)
 
 
 def _content(session: Session, meta: Meta, backup: Backup) -> Iterator[Write]:
-    """List all but meta and head, each parent before what is below it."""
+    """Yield the writes of everything except meta and head, parents first."""
     parents = {*sections_of(meta.schema), paths.REVISIONS, paths.CHECKPOINTS, MEMBERS}
     if meta.schema < SCHEMA:
         parents |= set(paths.FORMER)
@@ -118,12 +121,12 @@ def _recorded(head: Head, signature: Signature) -> Revision:
     return Revision(head.revision + 1, head.digest, signature.author, signature.time(), signature.message, ())
 
 
-def _finish(session: Session, claim: RestoreLock, there: _Existing, meta: Meta, record: Revision) -> None:
-    """Make meta and head. Nothing is confirmed in the new incarnation, whatever was in the old one."""
-    failure = claim.finish(
+def _finish(session: Session, lock: RestoreLock, existing: _Existing, meta: Meta, record: Revision) -> None:
+    """Create meta and head. Nothing is confirmed in the new incarnation."""
+    failure = lock.finish(
         (
             Write(paths.revision(record.revision), None, encode(record)),
-            Write(paths.META, there.data, encode(meta)),
+            Write(paths.META, existing.data, encode(meta)),
             Write(paths.tree_id(meta.cluster, meta.incarnation), None, b""),
             Write(paths.HEAD, None, encode(Head(record.revision, record.digest))),
         )

@@ -1,11 +1,14 @@
-"""Why a backup is not restored; each says what to do next."""
+"""Errors of a restore; each message says what to do next."""
 
 from lunmapd.core.base.errors import Exit
 from lunmapd.store.session.errors import StoreError
 
 
 class TreeExistsError(StoreError):
-    """There is a tree already, or a part of one, of this cluster as far as it can be told."""
+    """The chroot holds a tree or a part of one.
+
+    `cluster` is its cluster, or that of the backup if it is unknown.
+    """
 
     exit_code = Exit.CONFLICT
 
@@ -15,24 +18,25 @@ class TreeExistsError(StoreError):
             f"the map of cluster {cluster}" if whole else "parts of a tree, as after a restore that stopped"
         )
         super().__init__(
-            f"{root} holds {what}; nothing was restored: choose another chroot, or replace it with '--replace {cluster}'"
+            f"{root} holds {what}; nothing was restored: choose another chroot, or replace it with "
+            f"'--replace {cluster}'"
         )
 
 
 class RestoreBusyError(StoreError):
-    """Somebody else changed the tree while the backup was restored."""
+    """Another client wrote to the tree during the restore."""
 
     exit_code = Exit.CONFLICT
 
     def __init__(self, path: str) -> None:
         super().__init__(
             f"another client wrote {path} meanwhile; the restore is not complete and no node follows it: "
-            "see that nobody else is at work, and restore again"
+            "stop the other client, and restore again"
         )
 
 
 class BadBackupError(StoreError):
-    """The file is whole, but what it holds is not a tree of this version."""
+    """The file is whole, but its content is not a tree of this version."""
 
     exit_code = Exit.INVALID
 

@@ -1,4 +1,4 @@
-"""Taking a chroot for a restore: whose work it is, and nobody else's."""
+"""The lock of a restore on its chroot."""
 
 import uuid
 from collections.abc import Sequence
@@ -15,52 +15,59 @@ from lunmapd.store.upkeep.restore_errors import RestoreBusyError
 
 
 class RestoreLock:
-    """The right to fill a chroot, as long as the znode `mark` is there, which has a name that nobody else knows."""
+    """Lets one restore at a time write to a chroot: the one whose znode `mark`, of a unique name, exists."""
 
     def __init__(self, session: Session) -> None:
-        """Prepare a claim; nothing is done before `take`."""
+        """Prepare the lock; `take` writes to the chroot."""
         self._session = session
         self.mark = f"{paths.RESTORING}/{uuid.uuid4()}"
 
     def take(self, head_version: int | None) -> None:
-        """Take the chroot, and with it the tree that is there or what another restore left, whose claim then ends.
+        """Lock the chroot: delete the head of its tree, and the lock of another restore, which then fails.
 
-        `head_version` is that of the tree's head, None when there is none. From then on there is no tree, though meta stays
-        for what it tells, and because new znodes take after it. Raises RestoreBusyError.
+        `head_version` is the version of head, None without a head. From now on there is no tree, but meta
+        stays: it holds the cluster and the incarnation, and new znodes inherit its ACL. Raises
+        RestoreBusyError.
         """
-        gone = [] if head_version is None else [Write(paths.HEAD, b"", None, head_version)]
-        gone += [write for write in deletions(self._session, paths.META) if write.path != paths.META]
-        gone += deletions(self._session, paths.RESTORING)
-        made = (Write(paths.RESTORING, None, b""), Write(self.mark, None, b""))
-        failure = submit_repeatable(self._session, (*gone, *made), ())
+        deleted = [] if head_version is None else [Write(paths.HEAD, b"", None, head_version)]
+        deleted += [write for write in deletions(self._session, paths.META) if write.path != paths.META]
+        deleted += deletions(self._session, paths.RESTORING)
+        created = (Write(paths.RESTORING, None, b""), Write(self.mark, None, b""))
+        failure = submit_repeatable(self._session, (*deleted, *created), ())
         if failure is not None and not self._is_there(self.mark):
             raise RestoreBusyError(failure.path)
 
-    def do(self, writes: Sequence[Write]) -> None:
-        """Make all writes or none. Raises RestoreBusyError when they can't be made, or the claim was taken by another."""
+    def write(self, writes: Sequence[Write]) -> None:
+        """Make all writes or none.
+
+        Raises RestoreBusyError if they can't be made, or if another restore took the lock.
+        """
         failure = submit_repeatable(self._session, writes, (self.mark,))
         if failure is not None and (failure.path == self.mark or not self._are_done(writes)):
             raise RestoreBusyError(failure.path)
 
     def finish(self, writes: Sequence[Write]) -> SendFailure | None:
-        """Make the last writes and give the claim up, at once; returns at what that failed."""
+        """Make the last writes and delete the lock, in one transaction; return what failed."""
         ends = (Write(self.mark, b"", None), Write(paths.RESTORING, b"", None))
         return submit_repeatable(self._session, (*ends, *writes), (self.mark,))
 
     def clear(self) -> None:
-        """Remove whatever is in the tree, but what the nodes wrote; the parents stay. Raises as `do` does."""
+        """Delete everything except meta and the znodes of the nodes; the parents stay.
+
+        Raises RestoreBusyError.
+        """
         for name in list_children(self._session, "") or ():
             if name not in {paths.META, MEMBERS, paths.RESTORING}:
                 below = [write for write in deletions(self._session, name) if write.path != name]
                 for batch in batches(below, WriteOverhead(len(self._session.root))):
-                    self.do(batch)
+                    self.write(batch)
 
     def _are_done(self, writes: Sequence[Write]) -> bool:
-        """Tell whether the writes are there already, as after a lost answer."""
-        found = read_znodes(self._session, [write.path for write in writes])
+        """Return whether the writes are made already, as after a lost reply."""
+        raws = read_znodes(self._session, [write.path for write in writes])
         return all(
             (None if raw is None else raw.data) == write.after
-            for raw, write in zip(found, writes, strict=True)
+            for raw, write in zip(raws, writes, strict=True)
         )
 
     def _is_there(self, path: str) -> bool:

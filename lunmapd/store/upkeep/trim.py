@@ -1,7 +1,7 @@
-"""Keeping the history short: a checkpoint, and then the older revisions go.
+"""Trimming the history: a checkpoint is written, then the older revisions are deleted.
 
-At every moment the history is whole from its oldest revision on, or from the newest checkpoint on, so whoever stops in
-the middle leaves nothing to be mended; the next one goes on.
+At every moment the history is whole from its oldest revision on, or from the newest checkpoint on. A trim
+that stops half-way leaves nothing to repair; the next trim continues it.
 """
 
 from collections.abc import Sequence
@@ -25,40 +25,40 @@ MAX_BATCH = 500
 
 
 class Trimmed(Struct, frozen=True):
-    """What was done: the oldest revision that is kept, and how many older ones were removed."""
+    """The result of a trim: the oldest revision that is kept, and the number of deleted revisions."""
 
     oldest: int
     removed: int
 
 
 def trim(session: Session, keep: int) -> Trimmed:
-    """Keep the last `keep` revisions, at least one, and write down the whole map at the oldest of them.
+    """Keep the last `keep` revisions, at least one, and a checkpoint of the whole map at the oldest of them.
 
-    Raises HistoryTrimmedError, HistoryUnknownError and DamagedError when the history can't give that map; nothing is
-    removed then.
+    Raises HistoryTrimmedError, HistoryUnknownError and DamagedError if the history does not lead to that map;
+    nothing is deleted then.
     """
     snapshot = read_tree(session)
     oldest = snapshot.revision - max(keep, 1) + 1
-    doomed = [number for number in list_revisions(session) if number < oldest]
+    old = [number for number in list_revisions(session) if number < oldest]
     tree_id = paths.tree_id(snapshot.cluster, snapshot.incarnation)
-    if doomed:
+    if old:
         write_checkpoint(session, tree_id, checkpoint_at(session, snapshot, oldest))
-        _remove(session, tree_id, [paths.revision(number) for number in doomed])
+        _remove(session, tree_id, [paths.revision(number) for number in old])
     _remove_checkpoints(session, tree_id, newest_checkpoint(session, snapshot.revision).revision)
-    return Trimmed(max(oldest, 1), len(doomed))
+    return Trimmed(max(oldest, 1), len(old))
 
 
 def trim_if_long(session: Session, keep: int = KEEP) -> None:
-    """Trim when there is twice as much as is kept; so most commits pay nothing, and few pay for many."""
+    """Trim if there are more than twice as many revisions as `keep`, so that few commits pay for a trim."""
     if len(list_revisions(session)) > 2 * keep:
         trim(session, keep)
 
 
 def write_checkpoint(session: Session, tree_id: str, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, and read it back. Raises DamagedError when what is there is something else.
+    """Write a checkpoint, and read it back. Raises DamagedError if another content is read.
 
-    Chunks are only ever made, never changed, and the header comes last: whoever writes the same one at the same time,
-    or wrote a part of it before, does no harm.
+    Chunks are only created, never changed, and the header comes last. So another client that writes the same
+    checkpoint, or wrote a part of it before, does no harm.
     """
     chunks = pack_checkpoint(checkpoint)
     header = CheckpointHeader(checkpoint.revision, checkpoint.digest, len(chunks))
@@ -68,14 +68,14 @@ def write_checkpoint(session: Session, tree_id: str, checkpoint: Checkpoint) -> 
         submit_in_tree(session, tree_id, (Write(paths.chunk(checkpoint.revision, index), None, chunk),))
     submit_in_tree(session, tree_id, (Write(path, b"", encode(header), version=0),))
     if read_checkpoint(session, checkpoint.revision) != checkpoint:
-        raise DamagedError(session.path(path), "it is not what was written; remove it and trim again")
+        raise DamagedError(session.path(path), "it differs from what was written; delete it and trim again")
 
 
 def _remove(session: Session, tree_id: str, oldest_first: Sequence[str]) -> None:
     for start in range(0, len(oldest_first), MAX_BATCH):
         batch = oldest_first[start : start + MAX_BATCH]
         if not submit_in_tree(session, tree_id, [Write(path, b"", None) for path in batch]):
-            # Another client removes some of them at the same time.
+            # Another client deletes some of them at the same time.
             for path in batch:
                 submit_in_tree(session, tree_id, (Write(path, b"", None),))
 

@@ -243,7 +243,7 @@ def test_two_restores_do_not_mix(full: Session, connect: Connect) -> None:
     slow.take(None)
     restore(connect(), taken, SIGNATURE, cluster)
     with pytest.raises(RestoreBusyError):
-        slow.do([Write("luns/l55", None, b"{}")])
+        slow.write([Write("luns/l55", None, b"{}")])
     assert slow.finish([Write("luns/l55", None, b"{}")]) is not None
     assert read_tree(full).lunmap == luns(100, 6)
 
@@ -265,7 +265,7 @@ def test_what_is_in_the_way_stops_the_restore(full: Session) -> None:
     with Shell(full) as shell:
         shell.create("luns/l1", b"theirs")
     with pytest.raises(RestoreBusyError, match="luns/l1"):
-        claim.do([Write("luns/l1", None, b"ours")])
+        claim.write([Write("luns/l1", None, b"ours")])
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_a_node_that_comes_back_meanwhile_stays(session: Session, connect: Conne
     register(again, "n2", LIVE)
     snapshot = read_tree(session)
     assert not submit_in_tree(session, tree_id(snapshot.cluster, snapshot.incarnation), found[1])
-    with pytest.raises(NodeInUseError, match="it lives"):
+    with pytest.raises(NodeInUseError, match="it is live"):
         forget(session, snapshot, "n2")
     again.close()
     assert not submit_in_tree(session, tree_id(snapshot.cluster, snapshot.incarnation), found[1])
