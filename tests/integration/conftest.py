@@ -13,7 +13,7 @@ from lab import Ensemble, Lab
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.store.session.session import Session
 from lunmapd.store.upkeep.init import initialise
-from support.agents import Nodes
+from support.agents import AgentFactory
 from support.cluster import Ctl
 from support.plain_client import make_former_tree
 from support.sessions import Connect
@@ -88,9 +88,9 @@ def kernel() -> FakeLio:
 
 
 @pytest.fixture
-def make(session: Session, kernel: FakeLio, tmp_path: Path) -> Nodes:
+def make_agent(session: Session, kernel: FakeLio, tmp_path: Path) -> AgentFactory:
     """Give what makes an agent of node n1."""
-    return Nodes(session, kernel, tmp_path)
+    return AgentFactory(session, kernel, tmp_path)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ NOWHERE = "127.0.0.1:9"
 Clock = Callable[[], float]
 
 
-class Nodes:
+class AgentFactory:
     """Makes agents of node n1 on one kernel and one state directory: each is a restarted daemon."""
 
     def __init__(self, session: Session, kernel: FakeLio, directory: Path) -> None:
@@ -78,7 +78,7 @@ class Nodes:
         return self.kernel.objects == project_map(lunmap, "n1", {PORT_ID})
 
 
-def many(*numbers: int) -> Lunmap:
+def mapped_luns(*numbers: int) -> Lunmap:
     """Make a map that shows host H the Luns l<number>."""
     luns = {
         f"l{number}": Lun(Block(f"/dev/l{number}"), f"{number:04x}" * 8, maps=(Map(T, number, H),))
@@ -87,7 +87,7 @@ def many(*numbers: int) -> Lunmap:
     return Lunmap(luns, MAP.targets, MAP.initiators, nodes=MAP.nodes)
 
 
-def put(session: Session, lunmap: Lunmap) -> None:
+def put_checked(session: Session, lunmap: Lunmap) -> None:
     """Commit a map on top of what is there."""
     commit(session, read_tree(session), lunmap, terms(check=commit_rules()))
 

@@ -13,7 +13,7 @@ from lunmapd.store.session.session import Session
 from support.commits import NOW
 
 
-class Shell:
+class PlainClient:
     """A plain client on the same tree, as zkCli would be used around the tools."""
 
     def __init__(self, session: Session) -> None:
@@ -90,7 +90,7 @@ def make_former_tree(session: Session, lunmap: Lunmap) -> None:
     }
     if changes:
         content["revisions/0000000001"] = encode(Revision(1, digest, "ann", NOW, "", changes))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.client.create(session.root, makepath=True)
         for path, data in content.items():
             shell.create(path, data)

@@ -28,7 +28,7 @@ def expire(session: Session) -> None:
     double.close()
 
 
-def at_last(call: Callable[[], T]) -> T:
+def until_reachable(call: Callable[[], T]) -> T:
     """Repeat a call until a session with a short deadline has reached its server, and return the result."""
     until = time.monotonic() + PATIENCE
     while True:

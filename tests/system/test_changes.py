@@ -11,7 +11,7 @@ from lab.pytest_plugin import NewLab
 from lunmapd.client import Client, InvalidInputError
 from lunmapd.core.node import lio_objects
 from support.cluster import HOST, SAN, SCRATCH, bring_up
-from system.scene import Noticed, Prediction, Scene
+from system.experiment import Experiment, Noticed, Prediction
 
 pytestmark = pytest.mark.kernel
 
@@ -51,7 +51,7 @@ nodes:
   n1: {{tpg_tag: 1, portals: [ADDRESS1]}}
   n2: {{tpg_tag: 2, portals: [ADDRESS2]}}
 """
-TOLD = {"n1": 2, "n2": 1}
+REPORTED = {"n1": 2, "n2": 1}
 BACKING = "    backing: {type: block, path: /dev/vg0/db2}\n"
 SHARED = "    shared: {reservations: off, compare_and_write: off}\n"
 REST = f'{SHARED}    maps: [{{target: "{SAN}", lun: 1, initiator: "{HOST}"}}]\n'
@@ -130,54 +130,54 @@ QUIET = {
 
 
 @pytest.fixture(scope="module")
-def busy_scene(new_lab: NewLab) -> Iterator[Scene]:
+def module_experiment(new_lab: NewLab) -> Iterator[Experiment]:
     """Give one cluster of two nodes to all tests of this module, with I/O that never stops."""
     with new_lab() as lab:
         cluster = bring_up(lab, nodes=2)
         with Client.connect(cluster.ensemble.hosts) as client:
-            found = Scene(cluster, client, MAP)
-            found.look_anew()
-            found.await_told(TOLD)
+            found = Experiment(cluster, client, MAP)
+            found.reload_all()
+            found.await_reported(REPORTED)
             yield found
             found.close()
 
 
 @pytest.fixture
-def scene(busy_scene: Scene) -> Scene:
+def experiment(module_experiment: Experiment) -> Experiment:
     """Give it as a test finds it that comes first."""
-    busy_scene.restore(TOLD)
-    return busy_scene
+    module_experiment.restore(REPORTED)
+    return module_experiment
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_a_change_is_noticed_as_predicted(scene: Scene, change: Change) -> None:
+def test_a_change_is_noticed_as_predicted(experiment: Experiment, change: Change) -> None:
     """The predicted class is right there and back: for sessions, the changed LUN, and all other I/O."""
-    before, base = scene.notice(), scene.map()
-    there = scene.map((change.old, change.new))
-    assert scene.predict(change.node, there) == Prediction(change.there, change.drops)
-    scene.commit(there)
-    scene.check_io()
-    away = _await(scene, "the drops", lambda found: _dropped(before, found) == change.drops)
-    assert {number for number in (1, 2) if scene.address(number) in away.written} == set(change.reach)
-    assert change.there != "none" or not _told(before, away, scene.address(change.node))
+    before, base = experiment.notice(), experiment.map()
+    there = experiment.map((change.old, change.new))
+    assert experiment.predict(change.node, there) == Prediction(change.there, change.drops)
+    experiment.commit(there)
+    experiment.check_io()
+    away = _await(experiment, "the drops", lambda found: _dropped(before, found) == change.drops)
+    assert {number for number in (1, 2) if experiment.address(number) in away.written} == set(change.reach)
+    assert change.there != "none" or not _reported(before, away, experiment.address(change.node))
     if change.drops:
-        scene.look_anew()
-        scene.await_told(_fewer(change))
-    assert scene.predict(change.node, base, *change.shrinks) == Prediction(change.back)
-    scene.commit(base, *change.shrinks)
-    scene.check_io()
-    after = _await(scene, "all that was", lambda found: _same(before, found))
+        experiment.reload_all()
+        experiment.await_reported(_fewer(change))
+    assert experiment.predict(change.node, base, *change.shrinks) == Prediction(change.back)
+    experiment.commit(base, *change.shrinks)
+    experiment.check_io()
+    after = _await(experiment, "all that was", lambda found: _same(before, found))
     assert _dropped(before, after) == change.drops
-    assert change.back != "none" or not _told(away, after, scene.address(change.node))
+    assert change.back != "none" or not _reported(away, after, experiment.address(change.node))
     if change.drops:
-        scene.look_anew()
-    scene.await_told(TOLD)
+        experiment.reload_all()
+    experiment.await_reported(REPORTED)
 
 
-def test_the_plan_command_says_the_same(scene: Scene) -> None:
+def test_the_plan_command_says_the_same(experiment: Experiment) -> None:
     """`lunmapd plan` names steps, classes and affected initiators, like the prediction."""
-    change, before = CHANGES["a node is drained"], scene.notice()
-    there = scene.map((change.old, change.new))
+    change, before = CHANGES["a node is drained"], experiment.notice()
+    there = experiment.map((change.old, change.new))
     predicted = [
         (
             step.action,
@@ -186,70 +186,70 @@ def test_the_plan_command_says_the_same(scene: Scene) -> None:
             effect.now.word,
             len(effect.sessions),
         )
-        for step, effect in scene.effects(change.node, there)
+        for step, effect in experiment.effects(change.node, there)
     ]
-    told = json.loads(scene.plan(change.node, there))["steps"]
+    reported = json.loads(experiment.plan(change.node, there))["steps"]
     assert predicted == [
         (line["action"], line["object"], line["disruption"], line["now"], len(line["initiators"]))
-        for line in told
+        for line in reported
     ]
-    _await(scene, "the drops", lambda found: _dropped(before, found) == change.drops)
-    scene.commit(scene.map())
-    _await(scene, "all that was", lambda found: _same(before, found))
-    scene.check_io()
+    _await(experiment, "the drops", lambda found: _dropped(before, found) == change.drops)
+    experiment.commit(experiment.map())
+    _await(experiment, "all that was", lambda found: _same(before, found))
+    experiment.check_io()
 
 
-def test_quiet_changes_are_noticed_by_nobody(scene: Scene) -> None:
+def test_quiet_changes_are_noticed_by_nobody(experiment: Experiment) -> None:
     """Each change is predicted to be silent; all together cause no unit attention and end no session."""
-    before, base, there = scene.notice(), scene.map(), scene.map(*QUIET.values())
+    before, base, there = experiment.notice(), experiment.map(), experiment.map(*QUIET.values())
     quiet = Prediction("none")
-    assert {name: scene.predict(1, scene.map(edit)) for name, edit in QUIET.items()} == dict.fromkeys(
-        QUIET, quiet
-    )
-    scene.commit(there)
-    assert scene.predict(1, base) == quiet
-    scene.check_io()
-    assert scene.notice() == before
-    scene.commit(base)
-    scene.check_io()
-    assert scene.notice() == before
-    scene.await_told(TOLD)
+    assert {
+        name: experiment.predict(1, experiment.map(edit)) for name, edit in QUIET.items()
+    } == dict.fromkeys(QUIET, quiet)
+    experiment.commit(there)
+    assert experiment.predict(1, base) == quiet
+    experiment.check_io()
+    assert experiment.notice() == before
+    experiment.commit(base)
+    experiment.check_io()
+    assert experiment.notice() == before
+    experiment.await_reported(REPORTED)
 
 
-def test_what_initiators_have_read_changes_while_it_is_unmapped(scene: Scene) -> None:
+def test_what_initiators_have_read_changes_while_it_is_unmapped(experiment: Experiment) -> None:
     """It is refused for a mapped Lun; unmapped, changed and mapped again, it is read again by nobody else."""
-    before, settings = scene.notice(), ("    product: another\n", "    attributes: {queue_depth: 16}\n")
+    before, settings = experiment.notice(), ("    product: another\n", "    attributes: {queue_depth: 16}\n")
     for setting in settings:
         with pytest.raises(InvalidInputError, match="unmap the Lun first"):
-            scene.commit(scene.map((BACKING, BACKING + setting)))
+            experiment.commit(experiment.map((BACKING, BACKING + setting)))
     given = BACKING + "".join(settings)
-    scene.commit(scene.map((BACKING + REST, BACKING + SHARED)))
-    scene.commit(scene.map((BACKING + REST, given + SHARED)))
-    changed = scene.map((BACKING, given))
-    assert scene.predict(1, changed) == Prediction("unit-attention")
-    scene.commit(changed)
-    after = scene.notice()
+    experiment.commit(experiment.map((BACKING + REST, BACKING + SHARED)))
+    experiment.commit(experiment.map((BACKING + REST, given + SHARED)))
+    changed = experiment.map((BACKING, given))
+    assert experiment.predict(1, changed) == Prediction("unit-attention")
+    experiment.commit(changed)
+    after = experiment.notice()
     assert (after.logins, after.written) == (before.logins, before.written)
-    scene.commit(scene.map((BACKING + REST, BACKING + SHARED)))
-    scene.commit(scene.map())
-    assert scene.notice().logins == before.logins
-    scene.check_io()
+    experiment.commit(experiment.map((BACKING + REST, BACKING + SHARED)))
+    experiment.commit(experiment.map())
+    assert experiment.notice().logins == before.logins
+    experiment.check_io()
 
 
-def _await(scene: Scene, what: str, wanted: Callable[[Noticed], bool]) -> Noticed:
-    return wait_for(what, scene.notice, wanted)
+def _await(experiment: Experiment, what: str, wanted: Callable[[Noticed], bool]) -> Noticed:
+    return wait_for(what, experiment.notice, wanted)
 
 
 def _same(before: Noticed, after: Noticed) -> bool:
     """Tell whether the initiator is logged in as before, be it anew, and writes as before."""
-    return (before.ways, before.written) == (after.ways, after.written)
+    return (before.portals, before.written) == (after.portals, after.written)
 
 
 def _dropped(before: Noticed, after: Noticed) -> frozenset[str]:
     return frozenset(login.target for login in before.logins - after.logins)
 
 
-def _told(before: Noticed, after: Noticed, address: str) -> int:
+def _reported(before: Noticed, after: Noticed, address: str) -> int:
     """Count the unit attentions of a node that came meanwhile in the sessions that stayed."""
     both = before.logins & after.logins
     return sum(
@@ -258,4 +258,4 @@ def _told(before: Noticed, after: Noticed, address: str) -> int:
 
 
 def _fewer(change: Change) -> dict[str, int]:
-    return {**TOLD, f"n{change.node}": TOLD[f"n{change.node}"] - len(change.drops)}
+    return {**REPORTED, f"n{change.node}": REPORTED[f"n{change.node}"] - len(change.drops)}

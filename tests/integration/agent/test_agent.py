@@ -19,18 +19,20 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
-from support.agents import MAP, A, B, H, Nodes, T, applied, conditions, put
+from support.agents import MAP, A, AgentFactory, B, H, T, applied, conditions, put_checked
 from support.daemon import running
-from support.plain_client import Shell
+from support.plain_client import PlainClient
 from support.sessions import Connect, expire
 
 NO_TIMERS = Policy(resync=3600.0, retry=3600.0)
 
 
-def test_a_committed_map_is_applied_and_reported(session: Session, kernel: FakeLio, make: Nodes) -> None:
+def test_a_committed_map_is_applied_and_reported(
+    session: Session, kernel: FakeLio, make_agent: AgentFactory
+) -> None:
     """One turn brings the kernel to the map, registers the node, and writes a status with that revision."""
-    put(session, MAP)
-    agent = make()
+    put_checked(session, MAP)
+    agent = make_agent()
     assert agent.turn().converged
     assert kernel.objects == project_map(MAP, "n1", {PORT_ID})
     node = read_fleet(session)["n1"]
@@ -41,39 +43,39 @@ def test_a_committed_map_is_applied_and_reported(session: Session, kernel: FakeL
     assert node.status.applied.revision == 1
 
 
-def test_a_second_agent_changes_nothing(session: Session, kernel: FakeLio, make: Nodes) -> None:
+def test_a_second_agent_changes_nothing(session: Session, kernel: FakeLio, make_agent: AgentFactory) -> None:
     """Restarting the daemon does no step in the kernel."""
-    put(session, MAP)
-    make().turn()
+    put_checked(session, MAP)
+    make_agent().turn()
     kernel.done.clear()
-    assert make().turn().converged
+    assert make_agent().turn().converged
     assert kernel.done == []
 
 
-def test_a_status_that_says_the_same_is_not_written(session: Session, make: Nodes) -> None:
+def test_a_status_that_says_the_same_is_not_written(session: Session, make_agent: AgentFactory) -> None:
     """Turns in which nothing changes write nothing to ZooKeeper."""
-    put(session, MAP)
-    agent = make()
+    put_checked(session, MAP)
+    agent = make_agent()
     agent.turn()
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         before = shell.get("members/n1/status")
         agent.turn()
         assert shell.get("members/n1/status") == before
 
 
 def test_a_key_that_comes_later_opens_the_secrets(
-    session: Session, kernel: FakeLio, make: Nodes, tmp_path: Path
+    session: Session, kernel: FakeLio, make_agent: AgentFactory, tmp_path: Path
 ) -> None:
     """Without the key only the ACL that needs it fails.
 
     The key file is read again each cycle, and its ids are reported.
     """
-    agent, path = make(), tmp_path / "secrets.key"
+    agent, path = make_agent(), tmp_path / "secrets.key"
     key = add_key(path, b"k" * 32)
     vault = Vault(read_tree(session).cluster, read_keys(path))
     password = vault.seal(f"initiators/{H}", "chap", Secret("a password"), b"n" * 12)
     targets = {T: replace(MAP.targets[T], authentication=Authentication.CHAP)}
-    put(session, replace(MAP, targets=targets, initiators={H: Initiator("", Chap("bob", password))}))
+    put_checked(session, replace(MAP, targets=targets, initiators={H: Initiator("", Chap("bob", password))}))
     path.chmod(0o644)
     assert not agent.turn().converged
     assert [(entry.object.split()[0], entry.reason) for entry in agent.status.failing] == [
@@ -91,29 +93,31 @@ def test_a_key_that_comes_later_opens_the_secrets(
     assert status.keys == (key,)
 
 
-def test_removals_are_followed(session: Session, kernel: FakeLio, make: Nodes) -> None:
+def test_removals_are_followed(session: Session, kernel: FakeLio, make_agent: AgentFactory) -> None:
     """A map that loses its Luns and targets leaves nothing of them in the kernel."""
-    put(session, MAP)
-    agent = make()
+    put_checked(session, MAP)
+    agent = make_agent()
     agent.turn()
-    put(session, replace(MAP, luns={"a": replace(A, maps=())}))
+    put_checked(session, replace(MAP, luns={"a": replace(A, maps=())}))
     agent.turn()
     assert [
         item
         for item in kernel.objects.values()
         if isinstance(item, lio_objects.StorageObject | lio_objects.NodeAcl)
     ] == []
-    put(session, replace(MAP, luns={}, targets={}))
+    put_checked(session, replace(MAP, luns={}, targets={}))
     assert agent.turn().converged
     assert kernel.objects == {}
 
 
-def test_claims_that_cannot_be_read_stop_a_pass(session: Session, kernel: FakeLio, make: Nodes) -> None:
+def test_claims_that_cannot_be_read_stop_a_pass(
+    session: Session, kernel: FakeLio, make_agent: AgentFactory
+) -> None:
     """If the claims can't be written, LIO stays as it is with a reason, and the next cycle goes on."""
-    put(session, MAP)
-    claims = make.directory / "claims.json"
+    put_checked(session, MAP)
+    claims = make_agent.directory / "claims.json"
     claims.mkdir()
-    agent = make()
+    agent = make_agent()
     agent.turn()
     assert conditions(agent)["Applied"] == "ClaimsUnreadable"
     assert kernel.done == []
@@ -121,22 +125,24 @@ def test_claims_that_cannot_be_read_stop_a_pass(session: Session, kernel: FakeLi
     assert agent.turn().converged
 
 
-def test_an_unknown_node_changes_nothing(session: Session, kernel: FakeLio, make: Nodes) -> None:
+def test_an_unknown_node_changes_nothing(session: Session, kernel: FakeLio, make_agent: AgentFactory) -> None:
     """A node whose name is not in the map leaves LIO as it is, and says so in its status."""
-    put(session, MAP)
-    make().turn()
-    agent = make(node="n11")
+    put_checked(session, MAP)
+    make_agent().turn()
+    agent = make_agent(node="n11")
     turn = agent.turn()
     assert not turn.converged
     assert conditions(agent)[APPLIED] == "NodeUnknown"
     assert kernel.objects == project_map(MAP, "n1", {PORT_ID})
 
 
-def test_one_missing_device_harms_only_its_lun(session: Session, kernel: FakeLio, make: Nodes) -> None:
+def test_one_missing_device_harms_only_its_lun(
+    session: Session, kernel: FakeLio, make_agent: AgentFactory
+) -> None:
     """The other Luns are served, the status names cause and Lun, and the device is used once it appears."""
     kernel.missing = {"/dev/a"}
-    put(session, MAP)
-    agent = make()
+    put_checked(session, MAP)
+    agent = make_agent()
     assert not agent.turn().converged
     assert {
         item.storage_object for item in kernel.objects.values() if isinstance(item, lio_objects.MappedLun)
@@ -153,40 +159,42 @@ def test_one_missing_device_harms_only_its_lun(session: Session, kernel: FakeLio
     assert (applied(agent), agent.status.failing) == (1, ())
 
 
-def test_garbage_in_a_document_takes_nothing_away(session: Session, kernel: FakeLio, make: Nodes) -> None:
+def test_garbage_in_a_document_takes_nothing_away(
+    session: Session, kernel: FakeLio, make_agent: AgentFactory
+) -> None:
     """A Lun whose document was overwritten with garbage stays served and is reported; others still change."""
-    put(session, MAP)
-    make().turn()
-    with Shell(session) as shell:
+    put_checked(session, MAP)
+    make_agent().turn()
+    with PlainClient(session) as shell:
         shell.set("luns/a", b"{garbage")
-    agent = make()
+    agent = make_agent()
     agent.turn()
     assert lio_objects.key_of(lio_objects.TpgLun(T, 1, "a")) in kernel.objects
     assert [failing.reason for failing in agent.status.failing] == ["DocumentUnreadable"]
     unmapped = replace(read_tree(session).lunmap, luns={"b": replace(B, maps=())})
-    put(session, unmapped)
+    put_checked(session, unmapped)
     agent.turn()
     assert {item.name for item in kernel.objects.values() if isinstance(item, lio_objects.StorageObject)} == {
         "a"
     }
 
 
-def test_a_foreign_target_is_left_alone(session: Session, kernel: FakeLio, make: Nodes) -> None:
+def test_a_foreign_target_is_left_alone(session: Session, kernel: FakeLio, make_agent: AgentFactory) -> None:
     """A target that another tool made under a desired name is not touched, and the status says why."""
     kernel.foreign = {T}
-    put(session, MAP)
-    agent = make()
+    put_checked(session, MAP)
+    agent = make_agent()
     agent.turn()
     assert [failing.reason for failing in agent.status.failing] == ["ForeignTarget"]
     assert not any(getattr(item, "iqn", None) == T for item in kernel.objects.values())
 
 
-def test_a_wiped_tree_removes_nothing(session: Session, kernel: FakeLio, make: Nodes) -> None:
+def test_a_wiped_tree_removes_nothing(session: Session, kernel: FakeLio, make_agent: AgentFactory) -> None:
     """When the tree is gone the node keeps its last map and says that there is none."""
-    put(session, MAP)
-    agent = make()
+    put_checked(session, MAP)
+    agent = make_agent()
     agent.turn()
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         for part in ("head", "luns", "targets", "nodes", "initiators", "revisions", "meta"):
             shell.delete(part)
     agent.turn()
@@ -194,12 +202,14 @@ def test_a_wiped_tree_removes_nothing(session: Session, kernel: FakeLio, make: N
     assert conditions(agent)[STORE] == "NotInitialised"
 
 
-def test_a_tree_made_anew_removes_nothing(session: Session, kernel: FakeLio, make: Nodes) -> None:
+def test_a_tree_made_anew_removes_nothing(
+    session: Session, kernel: FakeLio, make_agent: AgentFactory
+) -> None:
     """A fresh tree under the same chroot is another cluster's: the node keeps its last map."""
-    put(session, MAP)
-    agent = make()
+    put_checked(session, MAP)
+    agent = make_agent()
     agent.turn()
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.delete("")
     initialise(session)
     agent.turn()
@@ -208,13 +218,13 @@ def test_a_tree_made_anew_removes_nothing(session: Session, kernel: FakeLio, mak
 
 
 def test_without_zookeeper_the_last_map_is_kept_in_force(
-    trio: Ensemble, connect: Connect, kernel: FakeLio, make: Nodes
+    trio: Ensemble, connect: Connect, kernel: FakeLio, make_agent: AgentFactory
 ) -> None:
     """With all servers dead the node repairs LIO from the last map, and reports the outage afterwards."""
     patient, session = connect(trio.hosts), connect(trio.hosts, timeout=4.0, deadline=2.0)
     initialise(patient)
-    put(patient, MAP)
-    agent = make(session)
+    put_checked(patient, MAP)
+    agent = make_agent(session)
     wait_until("the agent converges", lambda: agent.turn().converged)
     for server in trio.servers:
         server.kill()
@@ -229,24 +239,26 @@ def test_without_zookeeper_the_last_map_is_kept_in_force(
 
 
 def test_the_loop_follows_commits_by_its_watch(
-    session: Session, connect: Connect, kernel: FakeLio, make: Nodes
+    session: Session, connect: Connect, kernel: FakeLio, make_agent: AgentFactory
 ) -> None:
     """With timers that never fire, a commit alone makes the loop apply it, and a stop ends it."""
-    agent = make(connect(), policy=NO_TIMERS)
+    agent = make_agent(connect(), policy=NO_TIMERS)
     with running(agent):
-        put(session, MAP)
+        put_checked(session, MAP)
         wait_until("revision 1 is applied", lambda: applied(agent) == 1)
-        put(session, replace(MAP, luns={"b": B}))
+        put_checked(session, replace(MAP, luns={"b": B}))
         wait_until("revision 2 is applied", lambda: applied(agent) == 2)
         assert lio_objects.key_of(lio_objects.TpgLun(T, 1, "a")) not in kernel.objects
 
 
-def test_an_expired_session_is_replaced_at_once(session: Session, connect: Connect, make: Nodes) -> None:
+def test_an_expired_session_is_replaced_at_once(
+    session: Session, connect: Connect, make_agent: AgentFactory
+) -> None:
     """When the servers expire a node's session, the loop registers the node again at once."""
     mine = connect()
-    agent = make(mine, policy=NO_TIMERS)
-    with running(agent), Shell(session) as shell:
-        put(session, MAP)
+    agent = make_agent(mine, policy=NO_TIMERS)
+    with running(agent), PlainClient(session) as shell:
+        put_checked(session, MAP)
         wait_until("revision 1 is applied", lambda: applied(agent) == 1)
         old = mine.session_id
         expire(mine)
@@ -254,5 +266,5 @@ def test_an_expired_session_is_replaced_at_once(session: Session, connect: Conne
             "the node is registered by another session",
             lambda: shell.owner("members/n1/live") not in {None, old},
         )
-        put(session, replace(MAP, luns={"b": B}))
+        put_checked(session, replace(MAP, luns={"b": B}))
         wait_until("revision 2 is applied", lambda: applied(agent) == 2)

@@ -13,7 +13,7 @@ from lunmapd.core.fleet.status import APPLIED
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.store.session.session import Session
-from support.agents import Nodes, applied, conditions, confirm, many, put, shown
+from support.agents import AgentFactory, applied, conditions, confirm, mapped_luns, put_checked, shown
 from support.daemon import running
 from support.sessions import expire
 
@@ -21,18 +21,18 @@ pytestmark = pytest.mark.integration
 
 RETRY, AUDIT = 5.0, 60.0
 POLICY = Policy(audit=AUDIT, retry=RETRY)
-MAP = many(*range(10))
+MAP = mapped_luns(*range(10))
 
 
 @pytest.fixture
-def failing_agent(session: Session, make: Nodes, clock: Clock) -> Agent:
+def failing_agent(session: Session, make_agent: AgentFactory, clock: Clock) -> Agent:
     """Give a node with ten Luns, of which one has no device."""
-    put(session, MAP)
-    make.kernel.missing.add("/dev/l3")
-    found = make(policy=POLICY, now=clock)
+    put_checked(session, MAP)
+    make_agent.kernel.missing.add("/dev/l3")
+    found = make_agent(policy=POLICY, now=clock)
     assert not found.turn().converged
     assert reasons(found) == {"l3": "BackingDeviceMissing"}
-    make.kernel.looks = 0
+    make_agent.kernel.looks = 0
     return found
 
 
@@ -42,13 +42,13 @@ def reasons(agent: Agent) -> dict[str, str]:
 
 
 def test_others_are_followed_by_their_change_alone(
-    session: Session, make: Nodes, failing_agent: Agent
+    session: Session, make_agent: AgentFactory, failing_agent: Agent
 ) -> None:
     """While a Lun fails, a commit of other Luns causes a partial pass, and the failure stays reported."""
-    put(session, many(*range(2, 12)))
+    put_checked(session, mapped_luns(*range(2, 12)))
     turn = failing_agent.turn()
-    assert shown(make.kernel) == {f"l{number}" for number in range(2, 12)} - {"l3"}
-    assert (make.kernel.looks, reasons(failing_agent), failing_agent.status.waiting) == (
+    assert shown(make_agent.kernel) == {f"l{number}" for number in range(2, 12)} - {"l3"}
+    assert (make_agent.kernel.looks, reasons(failing_agent), failing_agent.status.waiting) == (
         0,
         {"l3": "BackingDeviceMissing"},
         2,
@@ -58,40 +58,44 @@ def test_others_are_followed_by_their_change_alone(
     assert conditions(failing_agent)[APPLIED] == "Failing"
 
 
-def test_it_is_tried_when_its_time_has_come(make: Nodes, clock: Clock, failing_agent: Agent) -> None:
+def test_it_is_tried_when_its_time_has_come(
+    make_agent: AgentFactory, clock: Clock, failing_agent: Agent
+) -> None:
     """Not before, each time later, and at least as often as everything is looked at."""
-    make.kernel.done.clear()
+    make_agent.kernel.done.clear()
     for delay in (RETRY, 2 * RETRY, 4 * RETRY):
         clock.now += delay - 0.1
         failing_agent.turn()
-        assert make.kernel.looks == 0
+        assert make_agent.kernel.looks == 0
         clock.now += 0.1
         failing_agent.turn()
-        assert make.kernel.looks == 2
-        make.kernel.looks = 0
-    make.kernel.missing.clear()
+        assert make_agent.kernel.looks == 2
+        make_agent.kernel.looks = 0
+    make_agent.kernel.missing.clear()
     clock.now += AUDIT
     assert failing_agent.turn().converged
-    assert make.serves(MAP)
+    assert make_agent.serves(MAP)
 
 
-def test_a_device_that_came_is_taken_at_once(make: Nodes, failing_agent: Agent) -> None:
+def test_a_device_that_came_is_taken_at_once(make_agent: AgentFactory, failing_agent: Agent) -> None:
     """An event of udev lets everything be tried."""
-    make.kernel.missing.clear()
+    make_agent.kernel.missing.clear()
     failing_agent.try_again()
     assert failing_agent.turn().converged
 
 
-def test_new_settings_try_at_once(make: Nodes, failing_agent: Agent) -> None:
+def test_new_settings_try_at_once(make_agent: AgentFactory, failing_agent: Agent) -> None:
     """So does SIGHUP."""
-    make.kernel.missing.clear()
+    make_agent.kernel.missing.clear()
     failing_agent.adopt(POLICY)
     assert failing_agent.turn().converged
 
 
-def test_a_new_session_tries_at_once(session: Session, make: Nodes, failing_agent: Agent) -> None:
+def test_a_new_session_tries_at_once(
+    session: Session, make_agent: AgentFactory, failing_agent: Agent
+) -> None:
     """So does a session that had to be made anew."""
-    make.kernel.missing.clear()
+    make_agent.kernel.missing.clear()
     old = session.session_id
     expire(session)
     wait_until("a new session", lambda: session.session_id not in {None, old})
@@ -101,31 +105,35 @@ def test_a_new_session_tries_at_once(session: Session, make: Nodes, failing_agen
 def test_a_lun_that_was_put_right_in_the_map_is_tried_at_once(session: Session, failing_agent: Agent) -> None:
     """The path was wrong, the map has another one now."""
     right = replace(MAP.luns["l3"], backing=Block("/dev/right"))
-    put(session, replace(MAP, luns={**MAP.luns, "l3": right}))
+    put_checked(session, replace(MAP, luns={**MAP.luns, "l3": right}))
     assert failing_agent.turn().converged
 
 
-def test_a_restart_tries_at_once(make: Nodes, failing_agent: Agent) -> None:
+def test_a_restart_tries_at_once(make_agent: AgentFactory, failing_agent: Agent) -> None:
     """What the former daemon has put off is not put off by the next one."""
     assert reasons(failing_agent)
-    make.kernel.missing.clear()
-    assert make(policy=POLICY).turn().converged
+    make_agent.kernel.missing.clear()
+    assert make_agent(policy=POLICY).turn().converged
 
 
 def test_a_removal_that_failed_stays_decided(
-    session: Session, make: Nodes, clock: Clock, failing_agent: Agent
+    session: Session, make_agent: AgentFactory, clock: Clock, failing_agent: Agent
 ) -> None:
     """An override whose step failed is neither asked for again nor a reason for a full pass."""
-    gone = next(name for name, item in make.kernel.objects.items() if _shows(item, "l5"))
-    make.kernel.failures = {gone: Failure(Reason.IN_USE, "busy")}
-    put(session, many(*(number for number in range(10) if number != 5)))
+    gone = next(name for name, item in make_agent.kernel.objects.items() if _shows(item, "l5"))
+    make_agent.kernel.failures = {gone: Failure(Reason.IN_USE, "busy")}
+    put_checked(session, mapped_luns(*(number for number in range(10) if number != 5)))
     failing_agent.turn()
     assert reasons(failing_agent) == {"l3": "BackingDeviceMissing", "l5": "InUse"}
-    make.kernel.looks = 0
-    put(session, many(*(number for number in range(11) if number != 5)))
+    make_agent.kernel.looks = 0
+    put_checked(session, mapped_luns(*(number for number in range(11) if number != 5)))
     failing_agent.turn()
-    assert (make.kernel.looks, "l10" in shown(make.kernel), gone in make.kernel.objects) == (0, True, True)
-    make.kernel.failures, make.kernel.missing = {}, set()
+    assert (
+        make_agent.kernel.looks,
+        "l10" in shown(make_agent.kernel),
+        gone in make_agent.kernel.objects,
+    ) == (0, True, True)
+    make_agent.kernel.failures, make_agent.kernel.missing = {}, set()
     clock.now += AUDIT
     assert failing_agent.turn().converged
 
@@ -134,13 +142,13 @@ def _shows(item: lio_objects.Object, name: str) -> bool:
     return isinstance(item, lio_objects.MappedLun) and item.storage_object == name
 
 
-def test_a_held_removal_is_looked_at_ever_more_seldom(session: Session, make: Nodes) -> None:
+def test_a_held_removal_is_looked_at_ever_more_seldom(session: Session, make_agent: AgentFactory) -> None:
     """A node that waits for a person wakes after 5, 10, 20 seconds, and at once when he has confirmed it."""
     clock, pauses = Clock(1000.0), []
-    put(session, MAP)
-    agent = make(policy=POLICY, now=clock)
+    put_checked(session, MAP)
+    agent = make_agent(policy=POLICY, now=clock)
     agent.turn()
-    put(session, many(0, 1))
+    put_checked(session, mapped_luns(0, 1))
     for _ in range(4):
         pauses.append(agent.pause(agent.turn()))
         clock.now += pauses[-1]
@@ -149,12 +157,12 @@ def test_a_held_removal_is_looked_at_ever_more_seldom(session: Session, make: No
     assert agent.turn().converged
 
 
-def test_the_loop_wakes_when_the_time_has_come(session: Session, make: Nodes) -> None:
+def test_the_loop_wakes_when_the_time_has_come(session: Session, make_agent: AgentFactory) -> None:
     """With timers of an hour the failing object alone wakes it."""
-    put(session, MAP)
-    make.kernel.missing.add("/dev/l3")
-    agent = make(policy=Policy(resync=3600.0, audit=3600.0, retry=0.05))
+    put_checked(session, MAP)
+    make_agent.kernel.missing.add("/dev/l3")
+    agent = make_agent(policy=Policy(resync=3600.0, audit=3600.0, retry=0.05))
     with running(agent):
         wait_until("an object fails", lambda: bool(agent.status.failing))
-        make.kernel.missing.clear()
+        make_agent.kernel.missing.clear()
         wait_until("revision 1 is applied", lambda: applied(agent) == 1)

@@ -18,7 +18,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import IscsiSession as Login
 from lunmapd.core.planning.drift import CLASSES
 from lunmapd.store.session.session import Session
-from support.agents import H, Nodes, T, applied, conditions, many, message, put, shown
+from support.agents import AgentFactory, H, T, applied, conditions, mapped_luns, message, put_checked, shown
 from support.relay import Relay
 from support.sessions import Connect
 
@@ -27,34 +27,34 @@ pytestmark = pytest.mark.integration
 AUDIT = 60.0
 REPAIRS = Policy(audit=AUDIT)
 REPORTS = Policy(audit=AUDIT, report=frozenset(CLASSES))
-MAP = many(*range(10))
+MAP = mapped_luns(*range(10))
 
 
 @pytest.fixture
-def reporting_agent(session: Session, make: Nodes, clock: Clock) -> Agent:
+def reporting_agent(session: Session, make_agent: AgentFactory, clock: Clock) -> Agent:
     """Give a node that reports what hands do, and has applied a map of ten Luns."""
-    put(session, MAP)
-    found = make(policy=REPORTS, now=clock)
+    put_checked(session, MAP)
+    found = make_agent(policy=REPORTS, now=clock)
     assert found.turn().converged
     return found
 
 
-def mapping(make: Nodes, name: str) -> lio_objects.MappedLun:
+def mapping(make_agent: AgentFactory, name: str) -> lio_objects.MappedLun:
     """Return what shows a Lun to the host."""
-    items = (item for item in make.kernel.objects.values() if isinstance(item, lio_objects.MappedLun))
+    items = (item for item in make_agent.kernel.objects.values() if isinstance(item, lio_objects.MappedLun))
     return next(item for item in items if item.storage_object == name)
 
 
-def unmap(make: Nodes, name: str) -> lio_objects.Key:
+def unmap(make_agent: AgentFactory, name: str) -> lio_objects.Key:
     """Take a Lun from the host by hand; returns the key of its mapping."""
-    key = lio_objects.key_of(mapping(make, name))
-    del make.kernel.objects[key]
+    key = lio_objects.key_of(mapping(make_agent, name))
+    del make_agent.kernel.objects[key]
     return key
 
 
-def tpg(make: Nodes) -> lio_objects.Tpg:
+def tpg(make_agent: AgentFactory) -> lio_objects.Tpg:
     """Return the node's TPG."""
-    (found,) = (item for item in make.kernel.objects.values() if isinstance(item, lio_objects.Tpg))
+    (found,) = (item for item in make_agent.kernel.objects.values() if isinstance(item, lio_objects.Tpg))
     return found
 
 
@@ -64,29 +64,29 @@ def failing(agent: Agent) -> dict[str, str]:
 
 
 def test_by_default_it_is_put_right_and_told(
-    session: Session, make: Nodes, clock: Clock, caplog: pytest.LogCaptureFixture
+    session: Session, make_agent: AgentFactory, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The audit finds it, repairs it, and the journal says that it was no change of the map."""
     caplog.set_level(logging.INFO)
-    put(session, MAP)
-    agent = make(policy=REPAIRS, now=clock)
+    put_checked(session, MAP)
+    agent = make_agent(policy=REPAIRS, now=clock)
     agent.turn()
     assert not [record for record in caplog.records if "drift" in record.getMessage()]
-    key = unmap(make, "l3")
-    make.kernel.sessions = (Login(T, 1, H, "LOGGED_IN"),)
+    key = unmap(make_agent, "l3")
+    make_agent.kernel.sessions = (Login(T, 1, H, "LOGGED_IN"),)
     clock.now += AUDIT
     assert agent.turn().converged
-    assert key in make.kernel.objects
+    assert key in make_agent.kernel.objects
     (record,) = (record for record in caplog.records if "drift" in record.getMessage())
     assert record.getMessage().endswith("(unit attention, repairs drift)")
     assert record.__dict__["MESSAGE_ID"] == Message.REPAIRED
 
 
 def test_with_report_it_stays_and_the_map_is_carried_out(
-    session: Session, make: Nodes, clock: Clock, reporting_agent: Agent
+    session: Session, make_agent: AgentFactory, clock: Clock, reporting_agent: Agent
 ) -> None:
     """Drift is named with its Lun; a new revision is applied except for the drift, also by a partial pass."""
-    key = unmap(make, "l3")
+    key = unmap(make_agent, "l3")
     clock.now += AUDIT
     assert not reporting_agent.turn().converged
     assert (conditions(reporting_agent)[APPLIED], failing(reporting_agent)) == ("Drifted", {"l3": "Drifted"})
@@ -95,40 +95,40 @@ def test_with_report_it_stays_and_the_map_is_carried_out(
         in message(reporting_agent, APPLIED)
     )
     assert standing_of(reporting_agent.status) is Standing.DEGRADED
-    looks = make.kernel.looks
-    put(session, many(*range(2, 12)))
+    looks = make_agent.kernel.looks
+    put_checked(session, mapped_luns(*range(2, 12)))
     reporting_agent.turn()
-    assert (make.kernel.looks, applied(reporting_agent)) == (looks, 1)
-    assert shown(make.kernel) == {f"l{number}" for number in range(2, 12)} - {"l3"}
+    assert (make_agent.kernel.looks, applied(reporting_agent)) == (looks, 1)
+    assert shown(make_agent.kernel) == {f"l{number}" for number in range(2, 12)} - {"l3"}
     assert failing(reporting_agent) == {"l3": "Drifted"}
 
 
 def test_what_was_reported_is_repaired_when_the_setting_changes(
-    make: Nodes, clock: Clock, reporting_agent: Agent, caplog: pytest.LogCaptureFixture
+    make_agent: AgentFactory, clock: Clock, reporting_agent: Agent, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A reload with another setting is enough, and it is still known for what it is."""
     caplog.set_level(logging.INFO)
-    unmap(make, "l3")
+    unmap(make_agent, "l3")
     clock.now += AUDIT
     reporting_agent.turn()
     reporting_agent.adopt(REPAIRS)
     assert reporting_agent.turn().converged
-    assert make.serves(MAP)
+    assert make_agent.serves(MAP)
     assert "repairs drift" in caplog.text
 
 
 def test_a_lun_that_was_handled_and_changes_in_the_map_is_made_as_the_map_says(
-    session: Session, make: Nodes, clock: Clock, reporting_agent: Agent
+    session: Session, make_agent: AgentFactory, clock: Clock, reporting_agent: Agent
 ) -> None:
     """Before any audit has found the hand's work, too, and without touching what the map leaves as it was."""
     changed = replace(MAP.luns["l3"], attributes={"emulate_tpu": 1})
-    key = unmap(make, "l3")
-    put(session, replace(MAP, luns={**MAP.luns, "l3": changed}))
+    key = unmap(make_agent, "l3")
+    put_checked(session, replace(MAP, luns={**MAP.luns, "l3": changed}))
     reporting_agent.turn()
-    (found,) = (item for name, item in make.kernel.objects.items() if name == ("storage_object", "l3"))
+    (found,) = (item for name, item in make_agent.kernel.objects.items() if name == ("storage_object", "l3"))
     assert isinstance(found, lio_objects.StorageObject)
     assert ("emulate_tpu", "1") in found.attributes
-    assert key not in make.kernel.objects
+    assert key not in make_agent.kernel.objects
     assert failing(reporting_agent) == {"l3": "Drifted"}
     clock.now += AUDIT
     reporting_agent.turn()
@@ -137,122 +137,124 @@ def test_a_lun_that_was_handled_and_changes_in_the_map_is_made_as_the_map_says(
 
 @pytest.mark.parametrize("whole", [True, False], ids=["after an audit", "before it"])
 def test_a_restart_in_the_same_boot_knows_it(
-    make: Nodes, clock: Clock, reporting_agent: Agent, *, whole: bool
+    make_agent: AgentFactory, clock: Clock, reporting_agent: Agent, *, whole: bool
 ) -> None:
     """The daemon may have been down when it happened; what it had not done itself is not taken for it."""
-    key = unmap(make, "l3")
+    key = unmap(make_agent, "l3")
     if whole:
         clock.now += AUDIT
         reporting_agent.turn()
-    again = make(policy=REPORTS)
+    again = make_agent(policy=REPORTS)
     again.turn()
-    assert key not in make.kernel.objects
+    assert key not in make_agent.kernel.objects
     assert failing(again) == {"l3": "Drifted"}
 
 
 def test_a_restart_goes_on_with_what_had_failed(
-    session: Session, make: Nodes, clock: Clock, reporting_agent: Agent
+    session: Session, make_agent: AgentFactory, clock: Clock, reporting_agent: Agent
 ) -> None:
     """What was never done is no drift, however often the daemon starts."""
-    make.kernel.missing.add("/dev/l10")
-    put(session, many(*range(11)))
+    make_agent.kernel.missing.add("/dev/l10")
+    put_checked(session, mapped_luns(*range(11)))
     reporting_agent.turn()
-    make.kernel.missing.clear()
-    assert make(policy=REPORTS, now=clock).turn().converged
-    assert make.serves(many(*range(11)))
+    make_agent.kernel.missing.clear()
+    assert make_agent(policy=REPORTS, now=clock).turn().converged
+    assert make_agent.serves(mapped_luns(*range(11)))
 
 
-def test_an_empty_kernel_after_a_boot_is_no_drift(make: Nodes, reporting_agent: Agent) -> None:
+def test_an_empty_kernel_after_a_boot_is_no_drift(make_agent: AgentFactory, reporting_agent: Agent) -> None:
     """All is made as the map says, whatever the setting."""
     assert conditions(reporting_agent)[APPLIED] == "Seen"
-    make.kernel.objects.clear()
-    assert make(policy=REPORTS, identity=Identity("m1", "b2")).turn().converged
-    assert make.serves(MAP)
+    make_agent.kernel.objects.clear()
+    assert make_agent(policy=REPORTS, identity=Identity("m1", "b2")).turn().converged
+    assert make_agent.serves(MAP)
 
 
 def test_a_map_that_changed_meanwhile_is_carried_out_as_a_whole(
-    session: Session, make: Nodes, reporting_agent: Agent
+    session: Session, make_agent: AgentFactory, reporting_agent: Agent
 ) -> None:
     """A daemon that was down can't tell a hand's work from the new map's."""
     assert applied(reporting_agent) == 1
-    unmap(make, "l3")
-    put(session, many(*range(11)))
-    assert make(policy=REPORTS).turn().converged
-    assert make.serves(many(*range(11)))
+    unmap(make_agent, "l3")
+    put_checked(session, mapped_luns(*range(11)))
+    assert make_agent(policy=REPORTS).turn().converged
+    assert make_agent.serves(mapped_luns(*range(11)))
 
 
 def test_a_tpg_that_was_opened_to_everybody_is_closed(
-    make: Nodes, clock: Clock, reporting_agent: Agent
+    make_agent: AgentFactory, clock: Clock, reporting_agent: Agent
 ) -> None:
     """Demo mode lets in who is not in the map: that is closed whatever the setting says."""
-    before = tpg(make)
+    before = tpg(make_agent)
     opened = tuple(
         (name, "1" if name == "generate_node_acls" else value) for name, value in before.attributes
     )
-    make.kernel.objects[lio_objects.key_of(before)] = replace(before, attributes=opened)
+    make_agent.kernel.objects[lio_objects.key_of(before)] = replace(before, attributes=opened)
     clock.now += AUDIT
     assert reporting_agent.turn().converged
-    assert tpg(make) == before
+    assert tpg(make_agent) == before
 
 
 def test_what_is_only_reported_is_nothing_to_be_confirmed(
-    session: Session, make: Nodes, clock: Clock, reporting_agent: Agent
+    session: Session, make_agent: AgentFactory, clock: Clock, reporting_agent: Agent
 ) -> None:
     """Many mappings added by hand cause no hold, and `repair` doesn't remove them without confirmation."""
-    first = mapping(make, "l0")
+    first = mapping(make_agent, "l0")
     added = [replace(first, lun=100 + number) for number in range(10)]
-    make.kernel.objects |= lio_objects.by_key([*added])
+    make_agent.kernel.objects |= lio_objects.by_key([*added])
     clock.now += AUDIT
     reporting_agent.turn()
     assert conditions(reporting_agent)[APPLIED] == "Drifted"
-    put(session, many(*range(11)))
+    put_checked(session, mapped_luns(*range(11)))
     reporting_agent.turn()
-    assert "l10" in shown(make.kernel)
+    assert "l10" in shown(make_agent.kernel)
     reporting_agent.adopt(REPAIRS)
     reporting_agent.turn()
     assert conditions(reporting_agent)[APPLIED] == "RemovalHeld"
-    assert lio_objects.key_of(added[0]) in make.kernel.objects
+    assert lio_objects.key_of(added[0]) in make_agent.kernel.objects
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_a_repair_that_was_cut_short_is_no_drift(session: Session, make: Nodes, *, restart: bool) -> None:
+def test_a_repair_that_was_cut_short_is_no_drift(
+    session: Session, make_agent: AgentFactory, *, restart: bool
+) -> None:
     """Objects that lunmapd removed itself, to recreate a storage object, are made again despite `report`."""
     policy = Policy(report=frozenset(CLASSES) - {"storage_object"})
-    put(session, MAP)
-    agent = make(policy=policy)
+    put_checked(session, MAP)
+    agent = make_agent(policy=policy)
     agent.turn()
-    before = make.kernel.objects["storage_object", "l3"]
+    before = make_agent.kernel.objects["storage_object", "l3"]
     assert isinstance(before, lio_objects.StorageObject)
-    make.kernel.objects["storage_object", "l3"] = replace(before, path="/dev/other")
-    make.kernel.crash_after = 4  # all is gone, and only the storage object is there again
+    make_agent.kernel.objects["storage_object", "l3"] = replace(before, path="/dev/other")
+    make_agent.kernel.crash_after = 4  # all is gone, and only the storage object is there again
     with pytest.raises(CrashedError):
         agent.turn()
-    assert "l3" not in shown(make.kernel)
+    assert "l3" not in shown(make_agent.kernel)
     if restart:
-        agent = make(policy=policy)
+        agent = make_agent(policy=policy)
     wait_until("the agent converges", lambda: agent.turn().converged)
-    assert make.serves(MAP)
+    assert make_agent.serves(MAP)
 
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_isolation_closes_and_opens_whatever_the_setting(
-    session: Session, ensemble: Ensemble, connect: Connect, make: Nodes, *, restart: bool
+    session: Session, ensemble: Ensemble, connect: Connect, make_agent: AgentFactory, *, restart: bool
 ) -> None:
     """TPGs that an isolated node disabled are enabled again after contact, also by a new daemon."""
     policy = Policy(isolate_after=0.5, report=frozenset(CLASSES))
-    put(session, MAP)
+    put_checked(session, MAP)
     with Relay(ensemble.servers[0].host) as relay:
         through = connect(relay.hosts, timeout=4.0, deadline=0.3)
-        agent = make(through, policy=policy)
+        agent = make_agent(through, policy=policy)
         wait_until("the agent converges", lambda: agent.turn().converged)
         relay.shut = True
         relay.drop()
         wait_until("the confirmation is read", lambda: _makes(agent, APPLIED) == "Withheld")
         relay.shut = False
         if restart:
-            agent = make(through, policy=policy)
+            agent = make_agent(through, policy=policy)
         wait_until("the agent converges", lambda: agent.turn().converged)
-    assert make.serves(MAP)
+    assert make_agent.serves(MAP)
 
 
 def _makes(agent: Agent, kind: str) -> str:

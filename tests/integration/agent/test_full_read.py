@@ -14,22 +14,35 @@ from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.commit.commit_options import commit_rules
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
-from support.agents import MAP, A, B, Nodes, conditions, failing, many, message, put, shown
+from support.agents import (
+    MAP,
+    A,
+    AgentFactory,
+    B,
+    conditions,
+    failing,
+    mapped_luns,
+    message,
+    put_checked,
+    shown,
+)
 from support.commits import terms
-from support.plain_client import Shell
+from support.plain_client import PlainClient
 
 pytestmark = pytest.mark.integration
 
 EVERY = Policy(full_read=100.0)
 
 
-def test_edits_around_the_tools_are_found_followed_and_named(session: Session, make: Nodes) -> None:
+def test_edits_around_the_tools_are_found_followed_and_named(
+    session: Session, make_agent: AgentFactory
+) -> None:
     """A full read that is due finds edited, added and removed documents; the node applies and names each."""
-    put(session, MAP)
+    put_checked(session, MAP)
     clock = Clock()
-    agent = make(policy=EVERY, now=clock)
+    agent = make_agent(policy=EVERY, now=clock)
     agent.turn()
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set("luns/a", encode(replace(A, maps=())))
         shell.create(
             "luns/c", encode(replace(B, serial="c" * 32, backing=replace(B.backing, path="/c"), maps=()))
@@ -38,50 +51,50 @@ def test_edits_around_the_tools_are_found_followed_and_named(session: Session, m
         shell.delete("initiators/" + shell.children("initiators")[0])
         clock.now = 80
         assert agent.turn().converged
-        assert shown(make.kernel) == {"a", "b"}
+        assert shown(make_agent.kernel) == {"a", "b"}
         clock.now = 120
         agent.turn()
-    assert "a" not in shown(make.kernel)
+    assert "a" not in shown(make_agent.kernel)
     assert conditions(agent)[UNEDITED] == "EditedAround"
     for words in ("luns/a edited (maps)", "luns/b edited (its spelling)", "luns/c added", ":h removed"):
         assert words in message(agent, UNEDITED)
-    put(session, MAP)
+    put_checked(session, MAP)
     assert agent.turn().converged
     assert conditions(agent)[UNEDITED] == "AsCommitted"
-    assert make.serves(MAP)
+    assert make_agent.serves(MAP)
 
 
-def test_a_restart_reads_everything(session: Session, make: Nodes) -> None:
+def test_a_restart_reads_everything(session: Session, make_agent: AgentFactory) -> None:
     """What was edited while a node was down is found when it starts."""
-    put(session, MAP)
-    make().turn()
-    with Shell(session) as shell:
+    put_checked(session, MAP)
+    make_agent().turn()
+    with PlainClient(session) as shell:
         shell.set("luns/a", encode(replace(A, maps=())))
-    agent = make()
+    agent = make_agent()
     agent.turn()
-    assert shown(make.kernel) == {"b"}
+    assert shown(make_agent.kernel) == {"b"}
     assert conditions(agent)[UNEDITED] == "EditedAround"
 
 
-def test_an_edit_that_cant_be_named_is_said_all_the_same(session: Session, make: Nodes) -> None:
+def test_an_edit_that_cant_be_named_is_said_all_the_same(session: Session, make_agent: AgentFactory) -> None:
     """Where the revisions are gone, the condition still says that the digest differs."""
-    put(session, MAP)
-    with Shell(session) as shell:
+    put_checked(session, MAP)
+    with PlainClient(session) as shell:
         shell.delete("revisions/0000000001")
         shell.set("luns/a", encode(replace(A, maps=())))
-    agent = make()
+    agent = make_agent()
     agent.turn()
     assert "don't tell which objects differ" in message(agent, UNEDITED)
 
 
 def test_an_edited_tree_is_not_read_again_and_again(
-    session: Session, ensemble: Ensemble, make: Nodes
+    session: Session, ensemble: Ensemble, make_agent: AgentFactory
 ) -> None:
     """While the tree stays edited a turn costs the same few requests, whatever the size of the map."""
-    put(session, many(*range(200)))
-    with Shell(session) as shell:
+    put_checked(session, mapped_luns(*range(200)))
+    with PlainClient(session) as shell:
         shell.set("luns/l0", encode(replace(A, maps=())))
-    agent = make(policy=EVERY, now=Clock())
+    agent = make_agent(policy=EVERY, now=Clock())
     agent.turn()
     assert read_tree(session).has_edits
 
@@ -97,38 +110,38 @@ def test_an_edited_tree_is_not_read_again_and_again(
 
 @pytest.mark.parametrize("kept", [True, False], ids=["while it runs", "while it is down"])
 def test_an_edit_that_no_commit_may_make_is_not_followed(
-    session: Session, make: Nodes, *, kept: bool
+    session: Session, make_agent: AgentFactory, *, kept: bool
 ) -> None:
     """An out-of-band edit of a serial, or to a smaller file, changes nothing in LIO until it is repaired."""
-    put(session, MAP)
+    put_checked(session, MAP)
     clock = Clock()
-    agent = make(policy=EVERY, now=clock)
+    agent = make_agent(policy=EVERY, now=clock)
     agent.turn()
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set("luns/a", encode(replace(A, serial="c" * 32)))
         shell.set("luns/b", encode(replace(B, size=512)))
     clock.now = 120
-    agent = agent if kept else make(policy=EVERY, now=clock)
+    agent = agent if kept else make_agent(policy=EVERY, now=clock)
     for _ in range(2):
         agent.turn()
-        assert make.serves(MAP)
+        assert make_agent.serves(MAP)
         assert failing(agent) == {"document luns/a": "SerialImmutable", "document luns/b": "EditRefused"}
     repair(session, read_tree(session), terms())
     assert agent.turn().converged
-    assert make.serves(MAP)
+    assert make_agent.serves(MAP)
 
 
-def test_no_commit_takes_in_what_it_may_not_change(session: Session, make: Nodes) -> None:
+def test_no_commit_takes_in_what_it_may_not_change(session: Session, make_agent: AgentFactory) -> None:
     """The next commit repairs such an edit, and a Lun that is to shrink is refused."""
-    put(session, MAP)
-    agent = make(policy=EVERY, now=Clock())
+    put_checked(session, MAP)
+    agent = make_agent(policy=EVERY, now=Clock())
     agent.turn()
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set("luns/a", encode(replace(A, serial="c" * 32)))
         shell.set("luns/b", encode(replace(B, size=512)))
     smaller = replace(MAP, luns={"a": A, "b": replace(B, size=512)})
     with pytest.raises(InvalidInputError, match="can't shrink"):
-        put(session, smaller)
+        put_checked(session, smaller)
     edit(
         session,
         read_tree(session),
@@ -138,17 +151,17 @@ def test_no_commit_takes_in_what_it_may_not_change(session: Session, make: Nodes
     assert read_tree(session).lunmap.luns == {"a": replace(A, maps=()), "b": B}
     commit(session, read_tree(session), smaller, terms(check=commit_rules({"b"})))
     assert agent.turn().converged
-    assert make.serves(smaller)
+    assert make_agent.serves(smaller)
 
 
-def test_a_lun_made_anew_under_its_name_is_another_one(session: Session, make: Nodes) -> None:
+def test_a_lun_made_anew_under_its_name_is_another_one(session: Session, make_agent: AgentFactory) -> None:
     """Removed by one revision and made by another while the node was down, it comes with its own serial."""
-    put(session, MAP)
-    make().turn()
-    put(session, replace(MAP, luns={"b": B}))
+    put_checked(session, MAP)
+    make_agent().turn()
+    put_checked(session, replace(MAP, luns={"b": B}))
     anew = replace(MAP, luns={"a": replace(A, serial="c" * 32), "b": B})
-    put(session, anew)
-    with Shell(session) as shell:
+    put_checked(session, anew)
+    with PlainClient(session) as shell:
         shell.set("luns/a", encode(anew.luns["a"]) + b" ")
-    make().turn()
-    assert make.serves(anew)
+    make_agent().turn()
+    assert make_agent.serves(anew)

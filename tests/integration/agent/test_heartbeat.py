@@ -8,7 +8,7 @@ from lunmapd.core.base.errors import Exit
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
-from support.agents import MAP, SELF, put
+from support.agents import MAP, SELF, put_checked
 from support.cluster import Ctl
 
 pytestmark = pytest.mark.integration
@@ -38,7 +38,7 @@ def test_a_status_is_written_when_it_changes_and_at_each_beat(session: Session) 
 
 def test_a_node_that_lives_and_says_nothing_is_not_well(session: Session) -> None:
     """A session without a beat for long is a problem of that node, and of the exit code."""
-    put(session, MAP)
+    put_checked(session, MAP)
     member = Member(session, "n1", SELF, STATUS.time)
     member.join()
     member.report(STATUS)

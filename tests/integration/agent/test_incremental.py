@@ -10,7 +10,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.lio.worker.kernel import KernelUnreadableError
 from lunmapd.store.session.session import Session
-from support.agents import Nodes, applied, conditions, confirm, many, put, shown
+from support.agents import AgentFactory, applied, conditions, confirm, mapped_luns, put_checked, shown
 
 pytestmark = pytest.mark.integration
 
@@ -18,98 +18,106 @@ SELDOM = Policy(audit=3600.0)
 
 
 @pytest.fixture
-def converged_agent(session: Session, make: Nodes) -> Agent:
+def converged_agent(session: Session, make_agent: AgentFactory) -> Agent:
     """Give a node that has ten Luns and has looked at all of them."""
-    put(session, many(*range(10)))
-    agent = make(policy=SELDOM)
+    put_checked(session, mapped_luns(*range(10)))
+    agent = make_agent(policy=SELDOM)
     assert agent.turn().converged
-    make.kernel.looks = 0
+    make_agent.kernel.looks = 0
     return agent
 
 
 def test_a_change_is_followed_without_a_look_at_everything(
-    session: Session, make: Nodes, converged_agent: Agent
+    session: Session, make_agent: AgentFactory, converged_agent: Agent
 ) -> None:
     """Luns that come, change and go are made so and seen so, and nothing else is looked at."""
-    lunmap = many(0, 1, 3, 4, 5, 6, 7, 8, 9, 10)
+    lunmap = mapped_luns(0, 1, 3, 4, 5, 6, 7, 8, 9, 10)
     lunmap = replace(
         lunmap, luns={**lunmap.luns, "l1": replace(lunmap.luns["l1"], attributes={"emulate_tpu": 1})}
     )
-    put(session, lunmap)
+    put_checked(session, lunmap)
     assert converged_agent.turn().converged
-    assert make.serves(lunmap)
-    assert (applied(converged_agent), make.kernel.looks) == (2, 0)
+    assert make_agent.serves(lunmap)
+    assert (applied(converged_agent), make_agent.kernel.looks) == (2, 0)
 
 
 def test_nothing_is_looked_at_when_nothing_changed(
-    session: Session, make: Nodes, converged_agent: Agent
+    session: Session, make_agent: AgentFactory, converged_agent: Agent
 ) -> None:
     """A confirmation wakes every node, and costs none of them a look."""
     confirm(session, 1)
     assert converged_agent.turn().converged
-    assert (applied(converged_agent), make.kernel.looks) == (2, 0)
+    assert (applied(converged_agent), make_agent.kernel.looks) == (2, 0)
 
 
-def test_what_somebody_changed_by_hand_is_found_by_the_audit(make: Nodes, converged_agent: Agent) -> None:
+def test_what_somebody_changed_by_hand_is_found_by_the_audit(
+    make_agent: AgentFactory, converged_agent: Agent
+) -> None:
     """A change by hand elsewhere is not noticed at once; new settings, like the audit, cause a full pass."""
-    name = next(name for name, item in make.kernel.objects.items() if isinstance(item, lio_objects.MappedLun))
-    del make.kernel.objects[name]
+    name = next(
+        name for name, item in make_agent.kernel.objects.items() if isinstance(item, lio_objects.MappedLun)
+    )
+    del make_agent.kernel.objects[name]
     assert converged_agent.turn().converged
-    assert name not in make.kernel.objects
+    assert name not in make_agent.kernel.objects
     converged_agent.adopt(SELDOM)
     assert converged_agent.turn().converged
-    assert name in make.kernel.objects
+    assert name in make_agent.kernel.objects
 
 
 def test_what_fails_is_looked_at_as_a_whole_and_then_put_off(
-    session: Session, make: Nodes, converged_agent: Agent
+    session: Session, make_agent: AgentFactory, converged_agent: Agent
 ) -> None:
     """A Lun that can't be made is reported and the others are served.
 
     It is tried again after a relevant change.
     """
-    make.kernel.missing.add("/dev/l10")
-    put(session, many(*range(11)))
+    make_agent.kernel.missing.add("/dev/l10")
+    put_checked(session, mapped_luns(*range(11)))
     assert not converged_agent.turn().converged
     assert [failing.reason for failing in converged_agent.status.failing] == ["BackingDeviceMissing"]
-    make.kernel.missing.clear()
+    make_agent.kernel.missing.clear()
     assert not converged_agent.turn().converged
     converged_agent.try_again()
     assert converged_agent.turn().converged
-    assert make.serves(many(*range(11)))
+    assert make_agent.serves(mapped_luns(*range(11)))
 
 
-def test_a_surprise_is_left_to_a_whole_pass(session: Session, make: Nodes, converged_agent: Agent) -> None:
+def test_a_surprise_is_left_to_a_whole_pass(
+    session: Session, make_agent: AgentFactory, converged_agent: Agent
+) -> None:
     """Half an object where the change is makes the node look at everything, and put it right."""
     half = lio_objects.Leftover("hba", "core/fileio_10777")
-    make.kernel.objects[lio_objects.key_of(half)] = half
-    put(session, many(*range(11)))
+    make_agent.kernel.objects[lio_objects.key_of(half)] = half
+    put_checked(session, mapped_luns(*range(11)))
     assert converged_agent.turn().converged
-    assert make.kernel.looks == 2
-    assert make.serves(many(*range(11)))
+    assert make_agent.kernel.looks == 2
+    assert make_agent.serves(mapped_luns(*range(11)))
 
 
-def test_much_at_once_is_held_as_ever(session: Session, make: Nodes, converged_agent: Agent) -> None:
+def test_much_at_once_is_held_as_ever(
+    session: Session, make_agent: AgentFactory, converged_agent: Agent
+) -> None:
     """A change that takes away much waits for a confirmation, whichever way it is followed."""
-    put(session, many(0, 1))
+    put_checked(session, mapped_luns(0, 1))
     assert not converged_agent.turn().converged
     assert conditions(converged_agent)["Applied"] == "RemovalHeld"
-    assert shown(make.kernel) == {f"l{number}" for number in range(10)}
+    assert shown(make_agent.kernel) == {f"l{number}" for number in range(10)}
     confirm(session, 2)
     assert converged_agent.turn().converged
-    assert shown(make.kernel) == {"l0", "l1"}
+    assert shown(make_agent.kernel) == {"l0", "l1"}
 
 
 def test_a_change_that_was_cut_short_is_taken_up_again(
-    session: Session, make: Nodes, converged_agent: Agent, monkeypatch: pytest.MonkeyPatch
+    session: Session, make_agent: AgentFactory, converged_agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the kernel stops answering in the middle, the next turn doesn't take the change for done."""
-    put(session, many(*range(11)))
-    monkeypatch.setattr(make.kernel, "apply", _unreadable)
+    put_checked(session, mapped_luns(*range(11)))
+    monkeypatch.setattr(make_agent.kernel, "apply", _unreadable)
     assert not converged_agent.turn().converged
     monkeypatch.undo()
     assert converged_agent.turn().converged
-    assert make.serves(many(*range(11)))
+    assert make_agent.serves(mapped_luns(*range(11)))
 
 
 def _unreadable(*_: object) -> None:
@@ -117,32 +125,32 @@ def _unreadable(*_: object) -> None:
 
 
 def test_a_device_grows_before_its_lun_or_is_told_of(
-    session: Session, make: Nodes, converged_agent: Agent
+    session: Session, make_agent: AgentFactory, converged_agent: Agent
 ) -> None:
     """A size that the device lacks is reported until the device has it; LIO is not changed for either."""
-    make.kernel.sizes["/dev/l1"] = 1 << 20
-    grown = many(*range(10))
+    make_agent.kernel.sizes["/dev/l1"] = 1 << 20
+    grown = mapped_luns(*range(10))
     grown = replace(grown, luns={**grown.luns, "l1": replace(grown.luns["l1"], size=1 << 21)})
-    before = len(make.kernel.done)
-    put(session, grown)
+    before = len(make_agent.kernel.done)
+    put_checked(session, grown)
     assert not converged_agent.turn().converged
     assert [(failing.lun, failing.reason) for failing in converged_agent.status.failing] == [
         ("l1", "SizeMismatch")
     ]
-    make.kernel.sizes["/dev/l1"] = 1 << 21
+    make_agent.kernel.sizes["/dev/l1"] = 1 << 21
     converged_agent.try_again()
     assert converged_agent.turn().converged
-    assert len(make.kernel.done) == before
-    assert make.serves(grown)
+    assert len(make_agent.kernel.done) == before
+    assert make_agent.serves(grown)
 
 
 def test_a_device_that_is_too_small_is_not_exported(
-    session: Session, make: Nodes, converged_agent: Agent
+    session: Session, make_agent: AgentFactory, converged_agent: Agent
 ) -> None:
     """A new Lun on a device that has less than it says is not made, and the others are served."""
-    make.kernel.sizes["/dev/l10"] = 1 << 20
-    more = many(*range(11))
-    put(session, replace(more, luns={**more.luns, "l10": replace(more.luns["l10"], size=1 << 40)}))
+    make_agent.kernel.sizes["/dev/l10"] = 1 << 20
+    more = mapped_luns(*range(11))
+    put_checked(session, replace(more, luns={**more.luns, "l10": replace(more.luns["l10"], size=1 << 40)}))
     assert not converged_agent.turn().converged
     assert [failing.reason for failing in converged_agent.status.failing] == ["SizeMismatch"]
-    assert make.serves(many(*range(10)))
+    assert make_agent.serves(mapped_luns(*range(10)))

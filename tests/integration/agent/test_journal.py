@@ -17,7 +17,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import IscsiSession as Login
 from lunmapd.core.node.observed import Login as Seen
 from lunmapd.store.session.session import Session
-from support.agents import H, Nodes, T, conditions, many, put
+from support.agents import AgentFactory, H, T, conditions, mapped_luns, put_checked
 from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
@@ -44,17 +44,17 @@ def unmapping(caplog: pytest.LogCaptureFixture) -> str:
 
 
 def test_who_is_logged_in_and_loses_data_is_told(
-    session: Session, make: Nodes, caplog: pytest.LogCaptureFixture
+    session: Session, make_agent: AgentFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A full pass logs the loss of each logged-in initiator: its data, or nothing if none is logged in."""
-    put(session, many(0, 1, 2))
-    agent = make()
+    put_checked(session, mapped_luns(0, 1, 2))
+    agent = make_agent()
     agent.turn()
-    put(session, many(0, 1))
+    put_checked(session, mapped_luns(0, 1))
     agent.turn()
     assert unmapping(caplog) == "none"
-    make.kernel.sessions = LOGGED_IN
-    put(session, many(0))
+    make_agent.kernel.sessions = LOGGED_IN
+    put_checked(session, mapped_luns(0))
     agent.turn()
     assert unmapping(caplog) == "data-unreachable"
 
@@ -67,7 +67,7 @@ def test_who_is_logged_in_and_loses_data_is_told(
 @pytest.mark.parametrize("policy", [SELDOM, Policy()], ids=["by the change", "whole"])
 def test_another_way_makes_it_a_lost_path(  # noqa: PLR0913 - fixtures
     session: Session,
-    make: Nodes,
+    make_agent: AgentFactory,
     caplog: pytest.LogCaptureFixture,
     *,
     policy: Policy,
@@ -76,30 +76,30 @@ def test_another_way_makes_it_a_lost_path(  # noqa: PLR0913 - fixtures
     noticed: str,
 ) -> None:
     """A partial pass, which assumes that every initiator is logged in, logs the same as a full pass."""
-    put(session, shared(0, 1, 2))
-    agent = make(policy=policy)
-    make.kernel.sessions = LOGGED_IN
+    put_checked(session, shared(0, 1, 2))
+    agent = make_agent(policy=policy)
+    make_agent.kernel.sessions = LOGGED_IN
     agent.turn()
     offers(session, logged_in=there)
-    make.kernel.looks = 0
-    put(session, elsewhere(shared(0, 1, 2), f"l{number}"))
+    make_agent.kernel.looks = 0
+    put_checked(session, elsewhere(shared(0, 1, 2), f"l{number}"))
     assert agent.turn().converged
     assert unmapping(caplog) == noticed
-    assert (make.kernel.looks == 0) is (policy == SELDOM)
+    assert (make_agent.kernel.looks == 0) is (policy == SELDOM)
 
 
 def test_without_zookeeper_other_nodes_are_no_way_out(
-    session: Session, connect: Connect, make: Nodes, caplog: pytest.LogCaptureFixture
+    session: Session, connect: Connect, make_agent: AgentFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nobody knows then who is logged in there, so a repair that takes a path tells of the worst."""
-    put(session, shared(0, 1))
+    put_checked(session, shared(0, 1))
     offers(session, logged_in=True)
     through = connect(deadline=0.5)
-    agent = make(through)
+    agent = make_agent(through)
     wait_until("the agent converges", lambda: agent.turn().converged)
     through.close()
-    make.kernel.sessions = LOGGED_IN
-    make.kernel.objects["mapped_lun", T, 1, H, 9] = lio_objects.MappedLun(
+    make_agent.kernel.sessions = LOGGED_IN
+    make_agent.kernel.objects["mapped_lun", T, 1, H, 9] = lio_objects.MappedLun(
         T, 1, H, 9, "l1", write_protect=True
     )
     agent.turn()
@@ -122,7 +122,7 @@ def elsewhere(lunmap: Lunmap, name: str) -> Lunmap:
 
 def shared(*numbers: int) -> Lunmap:
     """Make a map whose Luns two nodes serve."""
-    lunmap = many(*numbers)
+    lunmap = mapped_luns(*numbers)
     target = replace(lunmap.targets[T], nodes={"n1": PortalGroup(1), "n2": PortalGroup(2)})
     luns = {name: replace(lun, shared=Shared(Scope.OFF, Scope.OFF)) for name, lun in lunmap.luns.items()}
     nodes = {**lunmap.nodes, "n2": Node(2, ("10.0.0.2:3260",))}

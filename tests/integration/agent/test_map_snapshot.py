@@ -14,8 +14,8 @@ from lunmapd.agent.state.map_snapshot import FILE, LocalSnapshot
 from lunmapd.core.fleet.status import APPLIED, FRESH, KEPT, STORE
 from lunmapd.store.session.session import Session
 from lunmapd.store.upkeep.init import initialise
-from support.agents import MAP, NOWHERE, Nodes, applied, conditions, many, message, put
-from support.plain_client import Shell
+from support.agents import MAP, NOWHERE, AgentFactory, applied, conditions, mapped_luns, message, put_checked
+from support.plain_client import PlainClient
 from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
@@ -32,22 +32,22 @@ def in_days(days: float) -> Callable[[], float]:
     return lambda: time.time() + days * DAY
 
 
-def reboot(make: Nodes) -> None:
+def reboot(make_agent: AgentFactory) -> None:
     """Lose what the kernel holds, as a reboot does."""
-    make.kernel.objects.clear()
+    make_agent.kernel.objects.clear()
 
 
 def test_a_reboot_without_zookeeper_serves_the_last_map(
-    session: Session, cut_off: Session, make: Nodes
+    session: Session, cut_off: Session, make_agent: AgentFactory
 ) -> None:
     """With ZooKeeper unreachable at boot the last map is applied, and reported as a snapshot with its age."""
-    put(session, MAP)
-    make().turn()
-    reboot(make)
-    agent = make(cut_off, wall=in_days(0.5))
+    put_checked(session, MAP)
+    make_agent().turn()
+    reboot(make_agent)
+    agent = make_agent(cut_off, wall=in_days(0.5))
     turn = agent.turn()
     assert not turn.converged
-    assert make.serves(MAP)
+    assert make_agent.serves(MAP)
     assert applied(agent) == 1
     assert conditions(agent) == {
         APPLIED: "Seen", FRESH: "FromSnapshot", KEPT: "Kept", STORE: "Unreachable"
@@ -56,41 +56,43 @@ def test_a_reboot_without_zookeeper_serves_the_last_map(
     assert "12.0 hours ago" in message(agent, FRESH)
 
 
-def test_the_newest_revision_is_what_survives(session: Session, cut_off: Session, make: Nodes) -> None:
+def test_the_newest_revision_is_what_survives(
+    session: Session, cut_off: Session, make_agent: AgentFactory
+) -> None:
     """Revisions that were read one by one are all in the snapshot."""
-    put(session, MAP)
-    agent = make()
+    put_checked(session, MAP)
+    agent = make_agent()
     agent.turn()
     later = replace(MAP, luns={"b": MAP.luns["b"]})
-    put(session, later)
+    put_checked(session, later)
     agent.turn()
-    reboot(make)
-    make(cut_off).turn()
-    assert make.serves(later)
+    reboot(make_agent)
+    make_agent(cut_off).turn()
+    assert make_agent.serves(later)
 
 
 @pytest.mark.parametrize(("days", "limit"), [(8.0, 7 * DAY), (0.0, 0.0)])
 def test_a_snapshot_that_is_too_old_is_not_applied(
-    session: Session, cut_off: Session, make: Nodes, days: float, limit: float
+    session: Session, cut_off: Session, make_agent: AgentFactory, days: float, limit: float
 ) -> None:
     """Beyond snapshot_max_age, or with 0, LIO is left as it is until the tree can be read; both are said."""
-    put(session, MAP)
-    make().turn()
-    reboot(make)
-    agent = make(cut_off, policy=Policy(snapshot_max_age=limit), wall=in_days(days))
+    put_checked(session, MAP)
+    make_agent().turn()
+    reboot(make_agent)
+    agent = make_agent(cut_off, policy=Policy(snapshot_max_age=limit), wall=in_days(days))
     agent.turn()
-    assert make.kernel.objects == {}
+    assert make_agent.kernel.objects == {}
     assert conditions(agent)[FRESH] == "SnapshotTooOld"
     assert conditions(agent)[APPLIED] == "NoMap"
-    assert make().turn().converged
-    assert make.serves(MAP)
+    assert make_agent().turn().converged
+    assert make_agent.serves(MAP)
 
 
 def test_a_snapshot_that_may_not_get_old_is_fresh_as_long_as_the_daemon_turns(
     session: Session, cut_off: Session, tmp_path: Path, clock: Clock
 ) -> None:
     """With a small snapshot_max_age a restart right after a look at the tree still has a map."""
-    put(session, MAP)
+    put_checked(session, MAP)
     policy = Policy(snapshot_max_age=90)
 
     def follower(through: Session) -> Follower:
@@ -105,111 +107,117 @@ def test_a_snapshot_that_may_not_get_old_is_fresh_as_long_as_the_daemon_turns(
     assert found.snapshot.lunmap == MAP
 
 
-def test_without_a_snapshot_nothing_is_applied(cut_off: Session, make: Nodes) -> None:
+def test_without_a_snapshot_nothing_is_applied(cut_off: Session, make_agent: AgentFactory) -> None:
     """A new node that can't reach ZooKeeper leaves LIO as it is."""
-    agent = make(cut_off)
+    agent = make_agent(cut_off)
     agent.turn()
     assert (conditions(agent)[FRESH], conditions(agent)[APPLIED]) == ("NoSnapshot", "NoMap")
-    assert make.kernel.done == []
+    assert make_agent.kernel.done == []
 
 
-def test_a_damaged_snapshot_is_not_applied(session: Session, cut_off: Session, make: Nodes) -> None:
+def test_a_damaged_snapshot_is_not_applied(
+    session: Session, cut_off: Session, make_agent: AgentFactory
+) -> None:
     """A damaged file is put aside and named, not applied, and the tree is followed as without it."""
-    put(session, MAP)
-    make().turn()
-    reboot(make)
-    damage(make)
-    agent = make(cut_off)
+    put_checked(session, MAP)
+    make_agent().turn()
+    reboot(make_agent)
+    damage(make_agent)
+    agent = make_agent(cut_off)
     agent.turn()
-    assert make.kernel.objects == {}
+    assert make_agent.kernel.objects == {}
     assert conditions(agent)[FRESH] == "SnapshotDamaged"
     assert f"{FILE}.damaged" in message(agent, FRESH)
-    assert make().turn().converged
-    reboot(make)
-    make(cut_off).turn()
-    assert make.serves(MAP)
+    assert make_agent().turn().converged
+    reboot(make_agent)
+    make_agent(cut_off).turn()
+    assert make_agent.serves(MAP)
 
 
-def test_a_clock_that_was_set_back_is_said(session: Session, cut_off: Session, make: Nodes) -> None:
+def test_a_clock_that_was_set_back_is_said(
+    session: Session, cut_off: Session, make_agent: AgentFactory
+) -> None:
     """A snapshot from the future counts as new, since many machines boot with a wrong clock.
 
     A condition tells so.
     """
-    put(session, MAP)
-    make().turn()
-    reboot(make)
-    agent = make(cut_off, wall=in_days(-3000))
+    put_checked(session, MAP)
+    make_agent().turn()
+    reboot(make_agent)
+    agent = make_agent(cut_off, wall=in_days(-3000))
     agent.turn()
-    assert make.serves(MAP)
+    assert make_agent.serves(MAP)
     assert "the clock was set back" in message(agent, FRESH)
 
 
-def test_a_disk_that_refuses_stops_no_pass(session: Session, make: Nodes) -> None:
+def test_a_disk_that_refuses_stops_no_pass(session: Session, make_agent: AgentFactory) -> None:
     """If the snapshot can't be written, the map is followed and a condition warns that it would be lost."""
-    put(session, MAP)
-    agent = make()
+    put_checked(session, MAP)
+    agent = make_agent()
     agent.turn()
-    (make.directory / FILE).unlink()
-    (make.directory / FILE).mkdir()
+    (make_agent.directory / FILE).unlink()
+    (make_agent.directory / FILE).mkdir()
     later = replace(MAP, luns={"b": MAP.luns["b"]})
-    put(session, later)
+    put_checked(session, later)
     assert agent.turn().converged
-    assert make.serves(later)
+    assert make_agent.serves(later)
     assert conditions(agent)[KEPT] == "Unwritable"
-    (make.directory / FILE).rmdir()
+    (make_agent.directory / FILE).rmdir()
     agent.turn()
     assert conditions(agent)[KEPT] == "Kept"
 
 
-def wipe(shell: Shell) -> None:
+def wipe(shell: PlainClient) -> None:
     """Remove all of the tree but its root."""
     for part in shell.children(""):
         shell.delete(part)
 
 
-def make_anew(shell: Shell) -> None:
+def make_anew(shell: PlainClient) -> None:
     """Remove the tree and make another."""
     shell.delete("")
     initialise(shell.session)
 
 
-def damage(make: Nodes) -> None:
+def damage(make_agent: AgentFactory) -> None:
     """Spoil the local snapshot."""
-    path = make.directory / FILE
+    path = make_agent.directory / FILE
     path.write_bytes(path.read_bytes().replace(b"/dev/a", b"/dev/x"))
 
 
-def test_a_node_whose_snapshot_is_damaged_still_knows_its_cluster(session: Session, make: Nodes) -> None:
+def test_a_node_whose_snapshot_is_damaged_still_knows_its_cluster(
+    session: Session, make_agent: AgentFactory
+) -> None:
     """The seen file makes a node refuse another cluster's tree, until the snapshot's rest is removed."""
-    put(session, MAP)
-    make().turn()
-    damage(make)
-    with Shell(session) as shell:
+    put_checked(session, MAP)
+    make_agent().turn()
+    damage(make_agent)
+    with PlainClient(session) as shell:
         make_anew(shell)
-    put(session, many(7, 8))
+    put_checked(session, mapped_luns(7, 8))
     for _ in range(2):
-        agent = make()
+        agent = make_agent()
         agent.turn()
         assert conditions(agent)[STORE] == "ForeignCluster"
-        assert make.serves(MAP)
-    (make.directory / f"{FILE}.damaged").unlink()
-    agent = make()
+        assert make_agent.serves(MAP)
+    (make_agent.directory / f"{FILE}.damaged").unlink()
+    agent = make_agent()
     agent.turn()
     assert conditions(agent)[STORE] == "Read"
 
 
-def test_a_snapshot_that_was_damaged_once_hinders_nothing(session: Session, make: Nodes) -> None:
+def test_a_snapshot_that_was_damaged_once_hinders_nothing(session: Session, make_agent: AgentFactory) -> None:
     """Once the right tree was read, the new snapshot counts.
 
     A file that was put aside is never read again.
     """
-    put(session, MAP)
-    make().turn()
-    damage(make)
-    assert make().turn().converged
-    assert make().turn().converged
-    (make.directory / FILE).unlink()
-    assert make().turn().converged
+    put_checked(session, MAP)
+    make_agent().turn()
+    damage(make_agent)
+    assert make_agent().turn().converged
+    assert make_agent().turn().converged
+    (make_agent.directory / FILE).unlink()
+    assert make_agent().turn().converged
 
 
 HARM = [
@@ -232,36 +240,36 @@ HARM = [
 
 @pytest.mark.parametrize(("harm", "reason"), HARM)
 def test_a_tree_that_is_not_what_it_was_freezes_the_node(
-    session: Session, make: Nodes, harm: Callable[[Shell], None], reason: str
+    session: Session, make_agent: AgentFactory, harm: Callable[[PlainClient], None], reason: str
 ) -> None:
     """If the tree is lost or replaced, the last map stays effective, also after a restart.
 
     The reason is reported.
     """
-    put(session, replace(MAP, luns={}))
-    put(session, MAP)
-    running = make(policy=Policy(full_read=0.0))
+    put_checked(session, replace(MAP, luns={}))
+    put_checked(session, MAP)
+    running = make_agent(policy=Policy(full_read=0.0))
     running.turn()
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         harm(shell)
-    for agent in (running, running, make(), make()):
-        reboot(make)
+    for agent in (running, running, make_agent(), make_agent()):
+        reboot(make_agent)
         assert not agent.turn().converged
         assert conditions(agent)[STORE] == reason
-        assert make.serves(MAP)
+        assert make_agent.serves(MAP)
 
 
-def test_a_frozen_node_follows_a_tree_that_was_mended(session: Session, make: Nodes) -> None:
+def test_a_frozen_node_follows_a_tree_that_was_mended(session: Session, make_agent: AgentFactory) -> None:
     """When the right tree is back with a newer commit, a frozen and restarted node follows it."""
-    put(session, MAP)
-    make().turn()
-    with Shell(session) as shell:
+    put_checked(session, MAP)
+    make_agent().turn()
+    with PlainClient(session) as shell:
         head = shell.get("head")
         shell.set("head", b"garbage")
-        frozen = make()
+        frozen = make_agent()
         frozen.turn()
         shell.set("head", head)
     later = replace(MAP, luns={"b": MAP.luns["b"]})
-    put(session, later)
+    put_checked(session, later)
     assert frozen.turn().converged
-    assert make.serves(later)
+    assert make_agent.serves(later)

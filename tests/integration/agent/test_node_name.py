@@ -6,35 +6,35 @@ from fakes.lio import FakeLio
 from lunmapd.agent.state.machine_id import Identity
 from lunmapd.core.fleet.status import STORE
 from lunmapd.store.session.session import Session
-from support.agents import MAP, Nodes, conditions, message, put
-from support.plain_client import Shell
+from support.agents import MAP, AgentFactory, conditions, message, put_checked
+from support.plain_client import PlainClient
 from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
 
 
 def test_a_name_that_belongs_to_another_machine_changes_nothing(
-    session: Session, connect: Connect, kernel: FakeLio, make: Nodes
+    session: Session, connect: Connect, kernel: FakeLio, make_agent: AgentFactory
 ) -> None:
     """A second machine with the name of a live node does no step and does not touch that node's status."""
-    put(session, MAP)
-    make().turn()
+    put_checked(session, MAP)
+    make_agent().turn()
     kernel.objects.clear()
     kernel.done.clear()
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         before = shell.get("members/n1/status")
-        second = make(connect(), identity=Identity("m2", "b2"))
+        second = make_agent(connect(), identity=Identity("m2", "b2"))
         assert type(second.turn().store_error).__name__ == "NodeNameTakenError"
         assert shell.get("members/n1/status") == before
     assert kernel.done == []
 
 
 def test_a_clone_and_its_original_do_not_take_turns(
-    session: Session, connect: Connect, make: Nodes, kernel: FakeLio
+    session: Session, connect: Connect, make_agent: AgentFactory, kernel: FakeLio
 ) -> None:
     """Of two machines with one machine id and name, the first stops and reports it once."""
-    put(session, MAP)
-    first, clone = make(), make(other := connect(), identity=Identity("m1", "b2"))
+    put_checked(session, MAP)
+    first, clone = make_agent(), make_agent(other := connect(), identity=Identity("m1", "b2"))
     assert first.turn().converged
     assert clone.turn().converged
     kernel.done.clear()

@@ -16,7 +16,18 @@ from lunmapd.core.node.observed import Login as Seen
 from lunmapd.core.planning.plan import Disruption
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
-from support.agents import MAP, H, Nodes, T, applied, conditions, many, message, put, shown
+from support.agents import (
+    MAP,
+    AgentFactory,
+    H,
+    T,
+    applied,
+    conditions,
+    mapped_luns,
+    message,
+    put_checked,
+    shown,
+)
 from support.cluster import Ctl
 
 pytestmark = pytest.mark.integration
@@ -30,37 +41,37 @@ def client(session: Session) -> Client:
     return Client(session)
 
 
-def test_a_lun_in_use_stays_until_its_initiator_is_gone(session: Session, make: Nodes) -> None:
+def test_a_lun_in_use_stays_until_its_initiator_is_gone(session: Session, make_agent: AgentFactory) -> None:
     """The unmapping is held for the named initiator until its logout; the rest of the revision is applied."""
-    put(session, many(1, 2))
-    agent = make(policy=CAREFUL)
+    put_checked(session, mapped_luns(1, 2))
+    agent = make_agent(policy=CAREFUL)
     agent.turn()
-    make.kernel.sessions = LOGGED_IN
-    put(session, many(2, 3))
+    make_agent.kernel.sessions = LOGGED_IN
+    put_checked(session, mapped_luns(2, 3))
     assert not agent.turn().converged
-    assert shown(make.kernel) == {"l1", "l2", "l3"}
+    assert shown(make_agent.kernel) == {"l1", "l2", "l3"}
     assert conditions(agent)[APPLIED] == "Held"
     assert f"data-unreachable for {H}, logged in now" in message(agent, APPLIED)
     assert standing_of(agent.status) is Standing.HELD
     assert {(failing.lun, failing.reason) for failing in agent.status.failing} >= {("l1", "Held")}
-    make.kernel.sessions = ()
+    make_agent.kernel.sessions = ()
     assert agent.turn().converged
-    assert make.serves(many(2, 3))
+    assert make_agent.serves(mapped_luns(2, 3))
 
 
-def test_by_default_the_map_is_carried_out(session: Session, make: Nodes) -> None:
+def test_by_default_the_map_is_carried_out(session: Session, make_agent: AgentFactory) -> None:
     """Without the setting a node does what the map says, whoever is logged in."""
-    put(session, many(1, 2))
-    agent = make()
+    put_checked(session, mapped_luns(1, 2))
+    agent = make_agent()
     agent.turn()
-    make.kernel.sessions = LOGGED_IN
-    put(session, many(2))
+    make_agent.kernel.sessions = LOGGED_IN
+    put_checked(session, mapped_luns(2))
     assert agent.turn().converged
 
 
-def test_an_override_lets_a_held_step_pass(session: Session, make: Nodes) -> None:
+def test_an_override_lets_a_held_step_pass(session: Session, make_agent: AgentFactory) -> None:
     """An override is a revision, so its author is recorded; the node goes on as soon as it reads it."""
-    agent = _held(session, make)
+    agent = _held(session, make_agent)
     made = client(session).override("data-unreachable", 60, note=Note("window 7", "ann"))
     assert (made.revision, made.author, made.changes) == (3, "ann", ())
     assert agent.turn().converged
@@ -73,27 +84,27 @@ def test_an_override_lets_a_held_step_pass(session: Session, make: Nodes) -> Non
     ids=["too little", "none", "over"],
 )
 def test_an_override_is_no_more_than_it_says(
-    session: Session, make: Nodes, disruption: str, seconds: float
+    session: Session, make_agent: AgentFactory, disruption: str, seconds: float
 ) -> None:
     """Of a lower class, or over: the step stays held."""
-    agent = _held(session, make)
+    agent = _held(session, make_agent)
     client(session).override(disruption, seconds)
     assert not agent.turn().converged
     assert conditions(agent)[APPLIED] == "Held"
 
 
-def test_the_next_commit_ends_an_override(session: Session, make: Nodes) -> None:
+def test_the_next_commit_ends_an_override(session: Session, make_agent: AgentFactory) -> None:
     """What somebody else commits on top of it was looked at by nobody."""
-    agent = _held(session, make)
+    agent = _held(session, make_agent)
     client(session).override("data-unreachable", 60)
-    put(session, _with_alias(session))
+    put_checked(session, _with_alias(session))
     assert read_tree(session).allowance is None
     assert not agent.turn().converged
 
 
-def test_an_override_is_for_what_was_looked_at(session: Session, make: Nodes) -> None:
+def test_an_override_is_for_what_was_looked_at(session: Session, make_agent: AgentFactory) -> None:
     """It is refused if a newer revision than the expected one exists, and for nodes that don't exist."""
-    _held(session, make)
+    _held(session, make_agent)
     with pytest.raises(UnexpectedRevisionError):
         client(session).override("data-unreachable", 60, note=Note(expect=1))
     with pytest.raises(InvalidInputError, match="no such node"):
@@ -103,28 +114,30 @@ def test_an_override_is_for_what_was_looked_at(session: Session, make: Nodes) ->
     assert read_tree(session).revision == 2
 
 
-def test_a_restarted_node_knows_of_an_override_and_of_its_end(session: Session, make: Nodes) -> None:
+def test_a_restarted_node_knows_of_an_override_and_of_its_end(
+    session: Session, make_agent: AgentFactory
+) -> None:
     """It is read with the map, and by the local snapshot it lasts no longer than it says."""
-    _held(session, make)
+    _held(session, make_agent)
     client(session).override("data-unreachable", 60)
-    assert make(policy=CAREFUL).turn().converged
+    assert make_agent(policy=CAREFUL).turn().converged
 
 
 @pytest.mark.parametrize("there", [True, False])
 def test_another_node_is_a_way_out_for_who_is_logged_in_there(
-    session: Session, make: Nodes, *, there: bool
+    session: Session, make_agent: AgentFactory, *, there: bool
 ) -> None:
     """Draining a node ends its sessions only if the initiator reaches the same Luns at another node."""
-    put(session, _two_nodes())
-    agent = make(policy=CAREFUL)
+    put_checked(session, _two_nodes())
+    agent = make_agent(policy=CAREFUL)
     agent.turn()
-    make.kernel.sessions = LOGGED_IN
+    make_agent.kernel.sessions = LOGGED_IN
     other = Member(session, "n2", Identity("m2", "b2"), utc_now())
     other.join()
     at, logins = HistoryPoint("c", 1, "d"), (Seen(T, H),) if there else ()
     other.report(NodeStatus("b2", "1", utc_now(), at, at, logins=logins))
     drained = _two_nodes()
-    put(
+    put_checked(
         session,
         replace(
             drained, nodes={**drained.nodes, "n1": replace(drained.nodes["n1"], state=NodeState.DRAINED)}
@@ -133,9 +146,9 @@ def test_another_node_is_a_way_out_for_who_is_logged_in_there(
     assert agent.turn().converged is there
 
 
-def test_overrides_are_told_of(session: Session, make: Nodes) -> None:
+def test_overrides_are_told_of(session: Session, make_agent: AgentFactory) -> None:
     """The command line makes one, and the log and the revision tell of it."""
-    _held(session, make)
+    _held(session, make_agent)
     ctl = Ctl(session.hosts, session.root)
     assert (
         ctl("override", "path-loss", "--for", "5", "--node", "n1", "-m", "why").out
@@ -148,12 +161,12 @@ def test_overrides_are_told_of(session: Session, make: Nodes) -> None:
     assert "is not one of" in ctl("override", "everything", expect=2).err
 
 
-def _held(session: Session, make: Nodes) -> Agent:
-    put(session, many(1, 2))
-    agent = make(policy=CAREFUL)
+def _held(session: Session, make_agent: AgentFactory) -> Agent:
+    put_checked(session, mapped_luns(1, 2))
+    agent = make_agent(policy=CAREFUL)
     agent.turn()
-    make.kernel.sessions = LOGGED_IN
-    put(session, many(2))
+    make_agent.kernel.sessions = LOGGED_IN
+    put_checked(session, mapped_luns(2))
     assert not agent.turn().converged
     return agent
 
@@ -164,7 +177,7 @@ def _with_alias(session: Session) -> Lunmap:
 
 
 def _two_nodes() -> Lunmap:
-    lunmap = many(1)
+    lunmap = mapped_luns(1)
     luns = {name: replace(item, shared=Shared(Scope.OFF, Scope.OFF)) for name, item in lunmap.luns.items()}
     nodes = {**MAP.nodes, "n2": Node(2, ("10.0.0.2:3260",))}
     return replace(

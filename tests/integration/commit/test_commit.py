@@ -20,9 +20,9 @@ from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
 from support.commits import NOW, put, terms
 from support.maps import GIB, lun, luns, with_lun
-from support.plain_client import Shell
+from support.plain_client import PlainClient
 from support.relay import Break, Relay
-from support.sessions import Connect, at_last
+from support.sessions import Connect, until_reachable
 
 pytestmark = pytest.mark.integration
 
@@ -40,7 +40,7 @@ def test_a_tree_is_made_once(connect: Connect) -> None:
 
 def test_half_a_tree_is_not_completed(session: Session) -> None:
     """An init over the rest of a tree refuses, since the objects in it would become the map."""
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.delete(paths.META)
     with pytest.raises(DamagedError, match="without meta or head"):
         initialise(session)
@@ -100,7 +100,7 @@ def test_an_edit_between_read_and_commit_is_not_overwritten(session: Session) ->
     """A commit over an object that was set around the tools meanwhile is refused, and names it."""
     put(session, luns(1, 2))
     base = read_tree(session)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set("luns/l1", b"{}")
     with pytest.raises(EditedMeanwhileError) as caught:
         put(session, luns(2), base)
@@ -110,7 +110,7 @@ def test_an_edit_between_read_and_commit_is_not_overwritten(session: Session) ->
 def test_a_tree_that_was_made_anew_is_not_written(session: Session) -> None:
     """A commit to a tree that was made again since it was read is refused, although versions match."""
     base = read_tree(session)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.delete("")
     initialise(session)
     with pytest.raises(ForeignClusterError):
@@ -126,7 +126,7 @@ def test_a_tree_without_its_identity_is_damaged(session: Session) -> None:
     """Without the znode that tells this tree from another one nothing is committed."""
     base = read_tree(session)
     identity = paths.tree_id(base.cluster, base.incarnation)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.delete(identity)
     with pytest.raises(DamagedError, match=identity):
         put(session, luns(1), base)
@@ -141,7 +141,7 @@ def test_a_tree_of_the_former_schema_is_not_written(former: Session) -> None:
 def test_a_commit_to_no_tree_says_so(session: Session) -> None:
     """A commit after the tree was wiped is refused and makes nothing."""
     base = read_tree(session)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.delete(paths.META)
     with pytest.raises(NotInitialisedError):
         put(session, luns(1), base)
@@ -158,7 +158,7 @@ def test_a_lost_connection_commits_once(session: Session, connect: Connect, brok
         assert revision is not None
         assert relay.next_break is None
         through.close()
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         assert shell.children(paths.REVISIONS) == ["0000000001"]
     assert read_tree(session).lunmap == luns(1)
 
@@ -167,7 +167,7 @@ def test_an_outcome_that_cant_be_learnt_is_not_invented(session: Session, connec
     """When ZooKeeper stays away after the break, the commit neither claims success nor failure."""
     with Relay(session.hosts) as relay:
         through = connect(relay.hosts, deadline=4.0)
-        base = at_last(lambda: read_tree(through))
+        base = until_reachable(lambda: read_tree(through))
         relay.next_break, relay.shut_at_break = Break.AFTER, True
         with pytest.raises(OutcomeUnknownError) as caught:
             put(through, luns(1), base)
@@ -190,7 +190,7 @@ def test_an_init_that_is_lost_is_found_again(connect: Connect) -> None:
 def test_a_commit_takes_in_what_was_edited(session: Session) -> None:
     """The next commit records the edits made around the tools, and the tree is in order again."""
     put(session, luns(1, 2))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set("luns/l1", shell.get("luns/l1").replace(b":", b": "))
         shell.delete("luns/l2")
     base = read_tree(session)
@@ -207,7 +207,7 @@ def test_a_commit_takes_in_what_was_edited(session: Session) -> None:
 def test_a_commit_replaces_what_is_unreadable(session: Session) -> None:
     """An unreadable object stays as it is through other commits, until one gives it a new document."""
     put(session, luns(1))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set("luns/l1", b"garbage")
     put(session, luns(2))
     assert set(read_tree(session).unreadable) == {"luns/l1"}
@@ -219,7 +219,7 @@ def test_a_commit_replaces_what_is_unreadable(session: Session) -> None:
 def test_a_lun_that_can_not_be_read_is_who_it_was(session: Session) -> None:
     """What replaces garbage, and leaves the serial out, has the one that the revisions know."""
     put(session, luns(1))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set("luns/l1", b"garbage")
     Client(session).apply(with_lun(luns(1), "l1", replace(lun(1), serial="")))
     found = read_tree(session)

@@ -15,7 +15,7 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
 from support.commits import put, terms
 from support.maps import GIB, lun, luns, with_lun
-from support.plain_client import Shell
+from support.plain_client import PlainClient
 from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
@@ -54,10 +54,10 @@ def test_a_clash_with_an_edit_around_the_tools_names_no_author(session: Session)
     """An object that was edited by hand since it was read is named as such."""
     put(session, luns(1))
     base = read_tree(session)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set("luns/l1", encode(lun(1, 2 * GIB)))
     put(session, with_lun(read_tree(session).lunmap, "l2", lun(2)))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.delete("revisions/0000000002")
     with pytest.raises(ConflictError, match="out of band"):
         put(session, with_lun(base.lunmap, "l1", lun(1, 3 * GIB)), base)

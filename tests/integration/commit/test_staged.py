@@ -32,9 +32,9 @@ from lunmapd.store.tree.snapshot import Snapshot
 from support.cluster import Ctl
 from support.commits import put, terms
 from support.maps import GIB, lun, luns, with_lun
-from support.plain_client import Shell
+from support.plain_client import PlainClient
 from support.relay import Break, Relay
-from support.sessions import Connect, at_last
+from support.sessions import Connect, until_reachable
 
 pytestmark = pytest.mark.integration
 
@@ -272,7 +272,7 @@ def test_a_lost_connection_makes_each_part_once(
         assert commit(through, base, LARGE, replace(terms(), progress=break_at)) is not None
         assert relay.next_break is None
         through.close()
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         assert shell.children(paths.REVISIONS) == [f"{number:010d}" for number in range(1, PARTS + 1)]
     assert read_tree(session).lunmap == LARGE
 
@@ -281,7 +281,7 @@ def test_an_import_that_stops_says_what_it_left(session: Session, connect: Conne
     """When ZooKeeper goes away in the middle, the error says how far it came and how to go on."""
     with Relay(session.hosts) as relay:
         through = connect(relay.hosts, deadline=4.0)
-        base = at_last(lambda: read_tree(through))
+        base = until_reachable(lambda: read_tree(through))
 
         def shut(done: int, _total: int) -> None:
             if done == 1:
@@ -299,7 +299,7 @@ def test_an_edit_in_the_middle_stops_the_import(session: Session) -> None:
 
     def edited(done: int, _total: int) -> None:
         if done == 2:
-            with Shell(session) as shell:
+            with PlainClient(session) as shell:
                 shell.create("luns/l9", encode(lun(9, 5 * GIB)))
 
     with pytest.raises(StoppedError) as caught:
@@ -314,7 +314,7 @@ def test_an_edit_in_the_middle_stops_the_import(session: Session) -> None:
 def test_edits_are_taken_in_by_parts(session: Session) -> None:
     """A large commit over edited objects records the edits, and its undo leaves the map of the history."""
     put(session, luns(1, 2, 48))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set("luns/l48", encode(lun(48, 5 * GIB)))
         shell.delete("luns/l2")
     assert read_tree(session).has_edits
@@ -330,7 +330,7 @@ def test_edits_are_taken_in_by_parts(session: Session) -> None:
 def test_parts_that_were_tampered_with_are_damage(session: Session) -> None:
     """Without the record of a part it can't be told what nodes follow, and nothing is guessed."""
     leave(session, LARGE)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.delete(paths.revision(1))
     with pytest.raises(DamagedError, match="record of a large commit"):
         read_tree(session)

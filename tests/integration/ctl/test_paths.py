@@ -25,10 +25,10 @@ from lunmapd.core.fleet.status import MAX_LOGINS
 from lunmapd.core.node.observed import IscsiSession as Seen
 from lunmapd.service.ctl.summary import summary, without_clock
 from lunmapd.store.session.session import Session
-from support.agents import MAP, A, B, H, Nodes, T, put
+from support.agents import MAP, A, AgentFactory, B, H, T, put_checked
 from support.cluster import Ctl
 from support.commits import NOW
-from support.plain_client import Shell
+from support.plain_client import PlainClient
 
 pytestmark = pytest.mark.integration
 
@@ -50,7 +50,7 @@ class Pair:
         self._session = session
         self.kernels = FakeLio(), FakeLio()
         self.agents = [
-            Nodes(session, kernel, place)(node=place.name)
+            AgentFactory(session, kernel, place)(node=place.name)
             for kernel, place in zip(self.kernels, _places(directory), strict=True)
         ]
         self.ctl = Ctl(session.hosts, session.root)
@@ -58,7 +58,7 @@ class Pair:
     def follow(self, lunmap: Lunmap | None = None) -> None:
         """Commit a map, and let both nodes follow it."""
         if lunmap is not None:
-            put(self._session, lunmap)
+            put_checked(self._session, lunmap)
         for agent in self.agents:
             agent.turn()
 
@@ -116,8 +116,8 @@ def test_with_all_paths_the_status_is_short(pair: Pair) -> None:
 
 def test_a_node_that_does_not_follow_lags(pair: Pair) -> None:
     """It is behind by the revisions that it lacks, since the first of them was committed."""
-    put(pair._session, RENAMED)
-    put(pair._session, TWO)
+    put_checked(pair._session, RENAMED)
+    put_checked(pair._session, TWO)
     pair.agents[0].turn()
     one, other = pair.told()["nodes"]
     assert (one["behind"], one["behind_since"], one["lag"]) == (0, "", 0.0)
@@ -133,7 +133,7 @@ def test_a_node_that_does_not_follow_lags(pair: Pair) -> None:
 def test_a_lag_is_told_though_the_history_is_cut(pair: Pair) -> None:
     """Since when is not known then, and by how much is."""
     for lunmap in (RENAMED, TWO, RENAMED):
-        put(pair._session, lunmap)
+        put_checked(pair._session, lunmap)
     Client(pair._session).trim(keep=1)
     one, _ = pair.told()["nodes"]
     assert (one["behind"], one["behind_since"], one["lag"]) == (3, "", None)
@@ -144,8 +144,8 @@ def test_a_lag_is_told_though_the_history_is_cut(pair: Pair) -> None:
 def test_of_a_node_far_behind_little_is_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node far behind is compared with one revision only, so all of its paths count as behind."""
     monkeypatch.setattr("lunmapd.store.tree.behind.MAX_BEHIND", 1)
-    put(pair._session, RENAMED)
-    put(pair._session, TWO)
+    put_checked(pair._session, RENAMED)
+    put_checked(pair._session, TWO)
     fleet = Client(pair._session).fleet()
     assert set(fleet.missed) == {2}
     assert fleet.lag("n1") == Lag(2, NOW)
@@ -156,7 +156,7 @@ def test_of_a_node_far_behind_little_is_read(pair: Pair, monkeypatch: pytest.Mon
 def test_a_node_of_another_history_has_no_lag(pair: Pair, session: Session) -> None:
     """What a node has applied of another tree, or of one that was put back, can't be compared."""
     status = pair.agents[1].status
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         text = shell.get("members/n2/status").decode()
         assert status.applied is not None
         shell.set("members/n2/status", text.replace(status.applied.cluster, "another").encode())
@@ -172,15 +172,15 @@ def test_an_import_in_parts_is_missed_since_its_last_part(
 ) -> None:
     """Nodes could not follow it before, however long ago it was begun."""
     monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 8)
-    many = {f"{G}{number}": Initiator() for number in range(12)}
-    later = replace(TWO, initiators={**TWO.initiators, **many})
-    put(session, later)
-    with Shell(session) as shell:
+    mapped_luns = {f"{G}{number}": Initiator() for number in range(12)}
+    later = replace(TWO, initiators={**TWO.initiators, **mapped_luns})
+    put_checked(session, later)
+    with PlainClient(session) as shell:
         newest = Client(session).newest()
         assert newest > 2
         first = "revisions/0000000002"
         shell.set(first, shell.get(first).replace(NOW.encode(), b"2020-01-01T00:00:00Z"))
-        put(session, TWO)
+        put_checked(session, TWO)
         one, _ = pair.told()["nodes"]
     assert (one["behind"], one["behind_since"]) == (Client(session).newest() - 1, NOW)
     known = Client(session).fleet()
@@ -194,7 +194,7 @@ def test_only_what_changed_is_behind(pair: Pair) -> None:
     """
     more = {**TWO.luns, "c": replace(A, serial="c" * 32, backing=replace(A.backing, path="/dev/c"))}
     more["c"] = replace(more["c"], shared=SHARED, maps=(replace(A.maps[0], lun=7),))
-    put(pair._session, replace(TWO, luns=more))
+    put_checked(pair._session, replace(TWO, luns=more))
     assert pair.lines(expect=6) == ["luns/c: 0 of 2 paths: n1 behind, n2 behind"]
     assert "luns_degraded=1 luns_without_path=0" in pair.ctl("check", expect=1).out
     pair.agents[0].turn()
@@ -226,11 +226,11 @@ def test_a_device_that_is_missing_costs_its_path_only(pair: Pair) -> None:
 
 def test_a_dead_node_costs_all_its_paths(pair: Pair, session: Session) -> None:
     """The Luns that it reports are told together; a drained one is not missed."""
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.delete("members/n2/live")
     assert pair.lines(expect=6) == ["luns/a: 1 of 2 paths: n2 DEAD"]
     drained = replace(TWO.nodes["n2"], state=NodeState.DRAINED)
-    put(session, replace(TWO, nodes={**TWO.nodes, "n2": drained}))
+    put_checked(session, replace(TWO, nodes={**TWO.nodes, "n2": drained}))
     pair.agents[0].turn()
     assert pair.lines(expect=6) == []
     assert "1/1" in pair.lines("--luns", expect=6)[1]
@@ -268,7 +268,7 @@ def test_too_many_logins_are_not_known(pair: Pair) -> None:
 
 def test_the_time_alone_is_no_change(pair: Pair) -> None:
     """Who watches is not told again and again that a lag has grown."""
-    put(pair._session, RENAMED)
+    put_checked(pair._session, RENAMED)
     fleet = Client(pair._session).fleet()
     first, second = summary(fleet), summary(fleet)
     assert first != second
@@ -277,7 +277,7 @@ def test_the_time_alone_is_no_change(pair: Pair) -> None:
 
 def test_garbage_for_a_time_is_no_error(pair: Pair, session: Session) -> None:
     """Whatever a plain client has put there, the status is told."""
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         status = shell.get("members/n2/status").decode()
         time = json.loads(status)["time"]
         shell.set("members/n2/status", status.replace(time, "soon").encode())

@@ -13,17 +13,17 @@ from msgspec.structs import replace
 from lunmapd.client import Client, NotAppliedError
 from lunmapd.core.base.lunmap import Initiator, Node
 from lunmapd.store.session.session import Session
-from support.agents import MAP, H, Nodes, put
+from support.agents import MAP, AgentFactory, H, put_checked
 from support.cluster import Ctl
-from support.plain_client import Shell
+from support.plain_client import PlainClient
 
 pytestmark = pytest.mark.integration
 
 
-def test_a_check_says_that_all_is_well(session: Session, make: Nodes, ctl: Ctl) -> None:
+def test_a_check_says_that_all_is_well(session: Session, make_agent: AgentFactory, ctl: Ctl) -> None:
     """With every node at the newest revision it is OK, with figures."""
-    put(session, MAP)
-    make().turn()
+    put_checked(session, MAP)
+    make_agent().turn()
     answer = ctl("check", expect=0)
     assert (
         answer.out
@@ -32,11 +32,11 @@ def test_a_check_says_that_all_is_well(session: Session, make: Nodes, ctl: Ctl) 
     )
 
 
-def test_a_check_tells_what_fails(session: Session, make: Nodes, ctl: Ctl) -> None:
+def test_a_check_tells_what_fails(session: Session, make_agent: AgentFactory, ctl: Ctl) -> None:
     """It is told in one line; that it leaves a Lun without any path is critical, and comes first."""
-    make.kernel.missing.add("/dev/a")
-    put(session, MAP)
-    make().turn()
+    make_agent.kernel.missing.add("/dev/a")
+    put_checked(session, MAP)
+    make_agent().turn()
     answer = ctl("check", expect=2)
     begin = "LUNMAP CRITICAL - luns/a: no path: n1 BackingDeviceMissing; n1: Applied: Failing"
     assert answer.out.startswith(begin)
@@ -44,28 +44,28 @@ def test_a_check_tells_what_fails(session: Session, make: Nodes, ctl: Ctl) -> No
     assert "behind=1 lag=U failing=1" in answer.out
 
 
-def test_a_dead_node_is_critical(session: Session, make: Nodes, ctl: Ctl) -> None:
+def test_a_dead_node_is_critical(session: Session, make_agent: AgentFactory, ctl: Ctl) -> None:
     """A node of the map that does not live is told first."""
-    put(session, replace(MAP, nodes={**MAP.nodes, "n2": Node(2, ("10.0.0.2:3260",))}))
-    make().turn()
+    put_checked(session, replace(MAP, nodes={**MAP.nodes, "n2": Node(2, ("10.0.0.2:3260",))}))
+    make_agent().turn()
     assert ctl("check", expect=2).out.startswith("LUNMAP CRITICAL - n2 is dead")
 
 
 @pytest.mark.parametrize("more", [0, 2, 3, 4])
 def test_a_node_that_is_left_with_what_it_had_before_a_restore_has_applied_nothing_of_it(
-    session: Session, make: Nodes, ctl: Ctl, tmp_path: Path, more: int
+    session: Session, make_agent: AgentFactory, ctl: Ctl, tmp_path: Path, more: int
 ) -> None:
     """Until a restored map is confirmed, a node at any revision of the old history counts as behind."""
     client = Client(session)
-    put(session, MAP)
+    put_checked(session, MAP)
     client.backup(tmp_path / "backup")
     for name in "abab":
-        put(session, replace(MAP, luns={name: MAP.luns[name]}))
-    assert make().turn().converged
+        put_checked(session, replace(MAP, luns={name: MAP.luns[name]}))
+    assert make_agent().turn().converged
     client.restore(tmp_path / "backup", replaced=client.read().cluster)
     for number in range(more):
-        put(session, replace(MAP, initiators={H: Initiator(alias=str(number))}))
-    make().turn()
+        put_checked(session, replace(MAP, initiators={H: Initiator(alias=str(number))}))
+    make_agent().turn()
     newest = client.newest()
     assert newest == 2 + more
     with pytest.raises(NotAppliedError, match="n1"):
@@ -73,19 +73,19 @@ def test_a_node_that_is_left_with_what_it_had_before_a_restore_has_applied_nothi
     assert " behind=1 lag=U " in ctl("check", expect=1).out
     assert client.fleet().lag("n1") is None
     client.confirm()
-    assert make().turn().converged
+    assert make_agent().turn().converged
     assert client.wait_applied(client.newest(), 0.0).behind(newest) == ()
     assert " behind=0 lag=0s " in ctl("check", expect=0).out
 
 
-def test_a_node_that_saw_edits_is_not_behind(session: Session, make: Nodes, ctl: Ctl) -> None:
+def test_a_node_that_saw_edits_is_not_behind(session: Session, make_agent: AgentFactory, ctl: Ctl) -> None:
     """Out-of-band edits are no other history: a node is compared by the revision that it has applied."""
-    put(session, MAP)
-    make().turn()
-    with Shell(session) as shell:
+    put_checked(session, MAP)
+    make_agent().turn()
+    with PlainClient(session) as shell:
         shell.set("luns/a", shell.get("luns/a").replace(b"/dev/a", b"/dev/x"))
         assert " behind=0 lag=0s " in ctl("check", expect=None).out
-        make().turn()
+        make_agent().turn()
         shell.set("luns/a", shell.get("luns/a").replace(b"/dev/x", b"/dev/y"))
     assert " behind=0 lag=0s " in ctl("check", expect=None).out
 
@@ -101,16 +101,16 @@ def _nowhere() -> Path:
     return Path("/nonexistent/lunmapd.yaml")
 
 
-def test_watching_prints_what_changes(session: Session, make: Nodes) -> None:
+def test_watching_prints_what_changes(session: Session, make_agent: AgentFactory) -> None:
     """Without a terminal each change is printed once, and Ctrl-C ends with the last state's exit code."""
-    put(session, MAP)
-    agent = make()
+    put_checked(session, MAP)
+    agent = make_agent()
     agent.turn()
     words = ("--hosts", session.hosts, "--chroot", session.root, "status", "-w", "0.1", "-o", "json")
     with subprocess.Popen((sys.executable, "-c", _WATCH, *words), stdout=subprocess.PIPE, text=True) as watch:
         assert watch.stdout is not None
         assert _document(watch.stdout)["revision"] == 1
-        put(session, replace(MAP, luns={}))
+        put_checked(session, replace(MAP, luns={}))
         assert _document(watch.stdout)["revision"] == 2
         watch.send_signal(signal.SIGINT)
         assert watch.wait(120) == 6

@@ -22,7 +22,7 @@ from lab.cache import build_once, cache_directory
 from lab.wait import PATIENCE
 from lunmapd.service.daemon.metrics import Metrics, served
 from lunmapd.store.session.session import Session
-from support.agents import MAP, Nodes, put
+from support.agents import MAP, AgentFactory, put_checked
 from unit.service.daemon.test_metrics import full
 
 pytestmark = pytest.mark.integration
@@ -103,11 +103,13 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def prometheus(session: Session, make: Nodes, tools: Path, tmp_path: Path) -> Iterator[Prometheus]:
+def prometheus(
+    session: Session, make_agent: AgentFactory, tools: Path, tmp_path: Path
+) -> Iterator[Prometheus]:
     """Give Prometheus with our rules, which scrapes a node that follows a map and lacks a device."""
-    put(session, MAP)
-    make.kernel.missing.add("/dev/a")
-    agent, metrics = make(), Metrics("n1", lambda: session.connected)
+    put_checked(session, MAP)
+    make_agent.kernel.missing.add("/dev/a")
+    agent, metrics = make_agent(), Metrics("n1", lambda: session.connected)
     metrics.note(agent.turn(), agent.status, 0.1)
     target, address = f"{HOST}:{free_port()}", f"{HOST}:{free_port()}"
     config = tmp_path / "prometheus.yml"

@@ -40,7 +40,7 @@ from lunmapd.store.tree.members import read_fleet, register, write_status
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
 from lunmapd.store.upkeep.trim import trim
-from support.agents import Nodes
+from support.agents import AgentFactory
 from support.cluster import Answer, Ctl
 from support.commits import NOW, put
 from support.maps import luns
@@ -354,7 +354,7 @@ def test_a_node_does_all_its_work_in_a_closed_tree(admin: Session, connect_as: O
     """The agent registers, applies and reports with its own rights, also after its session has expired."""
     session = connect_as("n2")
     put(admin, replace(luns(1), nodes={"n2": Node(2, ("10.0.0.2:3260",))}))
-    agent = Nodes(session, FakeLio(), tmp_path)(node="n2", identity=MachineIdentity("m1", "b2"))
+    agent = AgentFactory(session, FakeLio(), tmp_path)(node="n2", identity=MachineIdentity("m1", "b2"))
     assert agent.turn().converged
     assert read_fleet(admin)["n2"].status == agent.status
     old = session.session_id

@@ -17,7 +17,7 @@ from lunmapd.store.upkeep.init import initialise
 from support.commits import put
 from support.maps import lun, luns, with_lun
 from support.plain_client import owns
-from support.sessions import LIVE, STATUS, Connect, at_last
+from support.sessions import LIVE, STATUS, Connect, until_reachable
 
 pytestmark = pytest.mark.integration
 
@@ -81,7 +81,7 @@ def test_without_a_majority_every_call_ends(trio: Ensemble, connect: Connect) ->
     patient, session = connect(trio.hosts), connect(trio.hosts, timeout=4.0, deadline=1.0)
     initialise(patient)
     put(patient, luns(1))
-    known = at_last(lambda: read_tree(session))
+    known = until_reachable(lambda: read_tree(session))
     trio.kill()
     for call in (
         lambda: refresh(session, known),
@@ -95,7 +95,7 @@ def test_without_a_majority_every_call_ends(trio: Ensemble, connect: Connect) ->
             call()
     trio.start()
     wait_until("the session is connected", lambda: session.connected)
-    assert at_last(lambda: refresh(session, known)).lunmap == luns(1)
+    assert until_reachable(lambda: refresh(session, known)).lunmap == luns(1)
 
 
 def test_a_silent_server_ends_every_call(trio: Ensemble, connect: Connect) -> None:
@@ -103,7 +103,7 @@ def test_a_silent_server_ends_every_call(trio: Ensemble, connect: Connect) -> No
     only = trio.followers[0]
     session = connect(only.host, timeout=4.0, deadline=1.0)
     initialise(connect(trio.hosts))
-    known = at_last(lambda: read_tree(session))
+    known = until_reachable(lambda: read_tree(session))
     only.pause()
     with pytest.raises(UnreachableError):
         refresh(session, known)

@@ -25,9 +25,9 @@ from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.upkeep.init import initialise
 from support.commits import put
 from support.maps import luns
-from support.plain_client import Shell
+from support.plain_client import PlainClient
 from support.relay import Relay
-from support.sessions import LIVE, STATUS, Connect, at_last, expire
+from support.sessions import LIVE, STATUS, Connect, expire, until_reachable
 
 pytestmark = pytest.mark.integration
 
@@ -155,7 +155,7 @@ def test_a_lost_server_ends_every_call(session: Session, connect: Connect) -> No
     """
     with Relay(session.hosts) as relay:
         through = connect(relay.hosts, deadline=1.0)
-        base = at_last(lambda: read_tree(through))
+        base = until_reachable(lambda: read_tree(through))
         relay.shut = True
         relay.drop()
         wait_until("the connection is lost", lambda: not through.connected)
@@ -165,7 +165,7 @@ def test_a_lost_server_ends_every_call(session: Session, connect: Connect) -> No
             put(through, luns(1), base)
         relay.shut = False
         wait_until("the session is connected", lambda: through.connected)
-        assert at_last(lambda: read_tree(through)).revision == 0
+        assert until_reachable(lambda: read_tree(through)).revision == 0
         through.close()
 
 
@@ -282,7 +282,7 @@ def test_an_oversized_request_ends_at_the_deadline(session: Session, connect: Co
     path = clumsy.path("members/n1/status")
     with pytest.raises(UnreachableError):
         clumsy.repeat(lambda client: client.create_async(path, b"x" * 1_100_000))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         assert shell.children(MEMBERS) == []
 
 

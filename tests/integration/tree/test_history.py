@@ -18,7 +18,7 @@ from lunmapd.store.tree.history_errors import HistoryTrimmedError, HistoryUnknow
 from lunmapd.store.tree.read import read_tree, refresh
 from support.commits import put, terms
 from support.maps import GIB, lun, luns, mutate, with_lun
-from support.plain_client import Shell
+from support.plain_client import PlainClient
 
 pytestmark = pytest.mark.integration
 
@@ -59,7 +59,7 @@ def test_what_is_to_come_and_what_was_trimmed_is_said(session: Session) -> None:
     """Neither a revision of the future nor one that is gone is guessed."""
     for number in range(1, 5):
         put(session, luns(number))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.delete(paths.revision(2))
     now = read_tree(session)
     assert map_at(session, now, 3) == luns(3)
@@ -82,7 +82,7 @@ def test_edits_around_the_tools_are_not_history(session: Session) -> None:
     """The map of an earlier revision holds no edits; without the revisions in between there is none."""
     put(session, luns(1, 2))
     put(session, luns(1, 2, 3))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set("luns/l1", encode(lun(1, 5 * GIB)))
         shell.delete("luns/l2")
         now = read_tree(session)
@@ -100,7 +100,7 @@ def test_revisions_that_lie_are_not_believed(session: Session, lie: tuple[bytes,
     """Revisions that were altered don't lead to the digest of the one asked for."""
     put(session, luns(1))
     put(session, Lunmap())
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set(paths.revision(2), shell.get(paths.revision(2)).replace(*lie))
     with pytest.raises(DamagedError):
         map_at(session, read_tree(session), 1)

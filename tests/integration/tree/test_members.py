@@ -9,7 +9,7 @@ from lunmapd.store.session.limits import TooLargeError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import FleetNode, read_fleet, register, write_status
 from support.commits import NOW
-from support.plain_client import Shell, owns
+from support.plain_client import PlainClient, owns
 from support.sessions import LIVE, STATUS, Connect, expire
 
 pytestmark = pytest.mark.integration
@@ -70,7 +70,7 @@ def test_what_one_made_in_an_earlier_session_of_this_run_is_taken_back(
 
 def test_garbage_under_the_name_is_not_taken_over(session: Session) -> None:
     """An ephemeral that can't be read may be anybody's and is left alone."""
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.create(paths.member_of("n1"), b"")
         shell.create(paths.live_of("n1"), b"garbage")
         with pytest.raises(NodeNameTakenError, match="unreadable"):
@@ -95,7 +95,7 @@ def test_an_expired_session_registers_again(session: Session, connect: Connect) 
     wait_until("a new session", lambda: expiring.session_id not in {None, old})
     assert not owns(expiring, "n1")
     register(expiring, "n1", LIVE)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         assert shell.owner(paths.live_of("n1")) == expiring.session_id
 
 
@@ -126,7 +126,7 @@ def test_a_status_that_is_too_large_is_refused(session: Session) -> None:
 def test_garbage_of_one_node_hides_no_other(session: Session) -> None:
     """What one node wrote wrongly is a problem of that node, and the others are read."""
     write_status(session, "good", STATUS)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.create(paths.member_of("bad"), b"")
         shell.create(paths.status_of("bad"), b"{}")
         shell.create(paths.live_of("bad"), encode({"machine": 3}))

@@ -24,7 +24,7 @@ from lunmapd.store.tree.snapshot import SCHEMA, Meta, Snapshot
 from lunmapd.store.upkeep.init import initialise
 from support.commits import put
 from support.maps import GIB, lun, luns, mutate, with_lun
-from support.plain_client import Shell, make_former_tree
+from support.plain_client import PlainClient, make_former_tree
 from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
@@ -38,7 +38,7 @@ def content(snapshot: Snapshot) -> Snapshot:
 def test_garbage_harms_only_itself(session: Session) -> None:
     """An object that can't be decoded is named with its reason, and the others are there."""
     put(session, luns(1, 2))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set("luns/l1", b"\xff{")
     found = read_tree(session)
     assert set(found.unreadable) == {"luns/l1"}
@@ -50,7 +50,7 @@ def test_edits_around_the_tools_are_found(session: Session) -> None:
     """Objects that were set, made or deleted without a commit show in the digest and are named."""
     put(session, luns(1, 2, 3))
     clean = read_tree(session)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set("luns/l1", encode(lun(1, 5 * GIB)))
         shell.delete("luns/l2")
         shell.create("luns/l9", encode(lun(9)))
@@ -65,7 +65,7 @@ def test_an_edit_is_still_found_after_the_next_commit_is_read(session: Session) 
     """A node that follows revisions notices an edit at the next commit, and reads everything."""
     put(session, luns(1, 2))
     known = read_tree(session)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set("luns/l1", encode(lun(1, 5 * GIB)))
     base = read_tree(session)
     put(session, with_lun(base.lunmap, "l3", lun(3)), base)
@@ -128,7 +128,7 @@ def test_a_gap_is_bridged_by_a_full_read(session: Session, data: bytes | None) -
     known = read_tree(session)
     put(session, luns(1))
     put(session, luns(1, 2))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         if data is None:
             shell.delete(paths.revision(1))
         else:
@@ -140,7 +140,7 @@ def test_a_revision_that_lies_is_not_believed(session: Session) -> None:
     """A revision that was altered doesn't lead to head's digest, so everything is read."""
     known = read_tree(session)
     put(session, luns(1))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set(paths.revision(1), shell.get(paths.revision(1)).replace(b"l1", b"l2"))
     assert refresh(session, known).lunmap == luns(1)
 
@@ -161,7 +161,7 @@ def test_a_wiped_tree_is_not_an_empty_map(session: Session, gone: str) -> None:
     """Without meta or head there is no map, known before or not."""
     put(session, luns(1))
     known = read_tree(session)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.delete(gone)
     for before in (known, None):
         with pytest.raises(NotInitialisedError):
@@ -178,7 +178,7 @@ def test_a_chroot_that_never_was_is_not_an_empty_map(connect: Connect) -> None:
 def test_a_missing_section_is_not_empty(session: Session, section: str) -> None:
     """A section that was deleted is damage, not a map without these objects."""
     put(session, luns(1))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.delete(section)
     with pytest.raises(DamagedError, match=section):
         read_tree(session)
@@ -187,7 +187,7 @@ def test_a_missing_section_is_not_empty(session: Session, section: str) -> None:
 @pytest.mark.parametrize("path", [paths.META, paths.HEAD])
 def test_garbage_at_the_top_is_damage(session: Session, path: str) -> None:
     """An unreadable meta or head is damage, and names the znode."""
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set(path, b"garbage")
     with pytest.raises(DamagedError, match=path):
         read_tree(session)
@@ -195,7 +195,7 @@ def test_garbage_at_the_top_is_damage(session: Session, path: str) -> None:
 
 def test_a_newer_schema_is_left_alone(session: Session) -> None:
     """A tree of a later schema is not interpreted."""
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set(paths.META, encode({"schema": SCHEMA + 1, "cluster": "c", "more": 1}))
     with pytest.raises(NewerSchemaError, match="upgrade"):
         read_tree(session)
@@ -203,7 +203,7 @@ def test_a_newer_schema_is_left_alone(session: Session) -> None:
 
 def test_a_schema_that_never_was_is_damage(session: Session) -> None:
     """A schema below the first is no tree of ours."""
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set(paths.META, encode({"schema": 0, "cluster": "c"}))
     with pytest.raises(DamagedError, match="never was"):
         read_tree(session)
@@ -223,7 +223,7 @@ def test_a_restore_and_a_confirmation_are_seen(session: Session) -> None:
     assert (known.schema, known.incarnation, known.confirmed) == (SCHEMA, 0, 0)
     digest = known.head_digest
     confirmation = Revision(1, digest, "ann", "2025-01-31T12:00:00Z", "", (), confirms=1)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.create(paths.revision(1), encode(confirmation))
         shell.set(paths.HEAD, encode(Head(1, digest, confirmed=1)))
         assert refresh(session, known).confirmed == 1
@@ -233,7 +233,7 @@ def test_a_restore_and_a_confirmation_are_seen(session: Session) -> None:
     with pytest.raises(RestoredError, match="incarnation 3") as caught:
         refresh(session, known)
     assert (caught.value.known, caught.value.found) == (0, 3)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set(paths.META, encode(Meta(SCHEMA, known.cluster, incarnation=2)))
     with pytest.raises(WentBackError):
         refresh(session, restored)
@@ -244,7 +244,7 @@ def test_a_head_that_says_more_costs_no_full_read(session: Session) -> None:
     put(session, luns(1))
     known = read_tree(session)
     staged = Staged(2, known.head_digest, "ann", "2025-01-31T12:00:00Z", "")
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set(paths.HEAD, encode(Head(1, known.head_digest, 1, staged)))
     found = refresh(session, known)
     assert (found.confirmed, found.staged, found.head_version) == (1, staged, known.head_version + 1)
@@ -254,7 +254,7 @@ def test_a_head_that_says_more_costs_no_full_read(session: Session) -> None:
 def test_another_cluster_is_not_followed(session: Session) -> None:
     """A tree with another uuid than the known one is refused, even at the same revision."""
     known = read_tree(session)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set(paths.META, encode(Meta(1, "another")))
     with pytest.raises(ForeignClusterError) as caught:
         refresh(session, known)
@@ -263,7 +263,7 @@ def test_another_cluster_is_not_followed(session: Session) -> None:
 
 def test_an_older_tree_is_not_followed(session: Session) -> None:
     """A tree at an older revision than the known one is refused."""
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         old = shell.get(paths.HEAD)
         put(session, luns(1))
         known = read_tree(session)
@@ -277,7 +277,7 @@ def test_another_history_is_not_followed(session: Session) -> None:
     """The known revision with another digest is a restored tree that went another way, and is refused."""
     put(session, luns(1))
     known = read_tree(session)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set(paths.HEAD, shell.get(paths.HEAD).replace(known.head_digest[:8].encode(), b"00000000"))
     with pytest.raises(WentBackError, match="another revision 1"):
         refresh(session, known)
@@ -287,7 +287,7 @@ def test_a_new_tree_in_place_of_the_known_one_is_foreign(session: Session) -> No
     """Wiping and making the tree anew is noticed, although it's a good tree."""
     put(session, luns(1))
     known = read_tree(session)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.delete("")
     initialise(session)
     with pytest.raises(ForeignClusterError):

@@ -14,11 +14,10 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import MAX_DELTAS, read_again, read_tree, refresh
 from lunmapd.store.tree.snapshot import Snapshot
 from lunmapd.store.upkeep.trim import trim
-from support.agents import MAP, Nodes, conditions
-from support.agents import put as put_by_the_rules
+from support.agents import MAP, AgentFactory, conditions, put_checked
 from support.commits import put, terms
 from support.maps import luns
-from support.plain_client import Shell
+from support.plain_client import PlainClient
 
 pytestmark = pytest.mark.integration
 
@@ -34,7 +33,7 @@ def commit_each(session: Session, *maps: Lunmap) -> None:
 def overtake(session: Session, *after: Lunmap) -> Snapshot:
     """Return the state read at revision 4 of a tree that was rewound to revision 2 and changed since."""
     commit_each(session, luns(1), luns(1, 2))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         old = shell.copy()
         commit_each(session, luns(1, 2, 3), luns(1, 2, 3, 4))
         known = read_tree(session)
@@ -63,25 +62,25 @@ def test_another_way_to_the_same_map_is_followed(session: Session) -> None:
     assert read_again(session, known).lunmap == luns(5)
 
 
-def test_the_next_commit_does_not_thaw_a_node(session: Session, make: Nodes) -> None:
+def test_the_next_commit_does_not_thaw_a_node(session: Session, make_agent: AgentFactory) -> None:
     """A node frozen by an older tree stays frozen while that goes on, over restarts, until it is accepted."""
-    put_by_the_rules(session, MAP)
-    with Shell(session) as shell:
+    put_checked(session, MAP)
+    with PlainClient(session) as shell:
         old = shell.copy()
-        put_by_the_rules(session, replace(MAP, luns={"b": MAP.luns["b"]}))
-        put_by_the_rules(session, MAP)
-        running = make()
+        put_checked(session, replace(MAP, luns={"b": MAP.luns["b"]}))
+        put_checked(session, MAP)
+        running = make_agent()
         assert running.turn().converged
         shell.put_back(old)
     for name in ("a", "b", "a"):
-        put_by_the_rules(session, replace(MAP, luns={name: MAP.luns[name]}))
-        for agent in (running, make()):
+        put_checked(session, replace(MAP, luns={name: MAP.luns[name]}))
+        for agent in (running, make_agent()):
             agent.turn()
             assert conditions(agent)[STORE] == "WentBack"
-            assert make.serves(MAP)
+            assert make_agent.serves(MAP)
     accept_rewound(session, read_tree(session), terms())
     assert running.turn().converged
-    assert make.serves(replace(MAP, luns={"a": MAP.luns["a"]}))
+    assert make_agent.serves(replace(MAP, luns={"a": MAP.luns["a"]}))
 
 
 def test_who_was_away_while_the_history_was_trimmed_goes_on(session: Session) -> None:
@@ -97,7 +96,7 @@ def test_who_was_away_while_the_history_was_trimmed_goes_on(session: Session) ->
 def test_a_head_of_the_known_version_is_not_taken_for_the_known_one(session: Session) -> None:
     """Versions of znodes restart in restored data, so equal versions need an equal revision too."""
     known = overtake(session, luns(9), luns(8), luns(7))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         for _ in range(known.head_version - read_tree(session).head_version):
             shell.set(paths.HEAD, shell.get(paths.HEAD))
     assert read_tree(session).head_version == known.head_version

@@ -42,9 +42,9 @@ from lunmapd.store.upkeep.trim import trim
 from support.cluster import Ctl
 from support.commits import NOON, NOW, put, terms
 from support.maps import GIB, lun, luns
-from support.plain_client import Shell, owns
+from support.plain_client import PlainClient, owns
 from support.relay import Break, Relay
-from support.sessions import Connect, at_last
+from support.sessions import Connect, until_reachable
 
 pytestmark = pytest.mark.integration
 
@@ -70,7 +70,7 @@ def content(snapshot: Snapshot) -> Snapshot:
 
 def wipe(session: Session) -> None:
     """Remove the whole tree."""
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.delete("")
 
 
@@ -87,7 +87,7 @@ def test_a_tree_survives_its_backup(full: Session) -> None:
     assert client.map_at(3) == luns(100, 3)
     assert (client.revision(8).author, client.revision(8).changes) == ("ann", ())
     assert client.apply(luns(1), NOTE) is not None
-    with Shell(full) as shell:
+    with PlainClient(full) as shell:
         assert shell.children("") == sorted((*paths.PARENTS, paths.HEAD, paths.META))
 
 
@@ -154,7 +154,7 @@ def test_what_is_staged_is_not_in_a_backup(session: Session, monkeypatch: pytest
 
 def test_edits_and_garbage_are_kept(full: Session) -> None:
     """What was edited around the tools comes back as it was, and is still told from the history."""
-    with Shell(full) as shell:
+    with PlainClient(full) as shell:
         shell.set("luns/l100", b"\xff garbage")
         shell.create("luns/l7", encode(lun(7)))
     before, taken = read_tree(full), read_backup(full, NOW)
@@ -171,7 +171,7 @@ def test_a_backup_of_the_former_schema_is_restored_as_such(former: Session) -> N
     wipe(former)
     restore(former, taken, SIGNATURE)
     assert read_tree(former).schema == 1
-    with Shell(former) as shell:
+    with PlainClient(former) as shell:
         assert {"live", "status"} <= set(shell.children(""))
 
 
@@ -184,7 +184,7 @@ def test_a_restore_that_stops_leaves_no_tree(
     before, taken = read_tree(full), read_backup(full, NOW)
     with Relay(full.hosts) as relay:
         through = connect(relay.hosts, deadline=1.0)
-        at_last(lambda: read_tree(through))
+        until_reachable(lambda: read_tree(through))
         relay.next_break, relay.spare, relay.shut_at_break = Break.BEFORE, passed, True
         with suppress(StoreError):
             restore(through, taken, SIGNATURE, before.cluster)
@@ -226,7 +226,7 @@ def test_the_incarnation_is_not_forgotten_by_a_restore_that_stopped(full: Sessio
 def test_garbage_in_place_of_a_tree_is_replaced_too(full: Session) -> None:
     """A tree whose meta can't be read is taken for one of the backup's cluster."""
     taken, cluster = read_backup(full, NOW), read_tree(full).cluster
-    with Shell(full) as shell:
+    with PlainClient(full) as shell:
         shell.set(paths.META, b"garbage")
     with pytest.raises(TreeExistsError):
         restore(full, taken, SIGNATURE)
@@ -262,7 +262,7 @@ def test_what_is_in_the_way_stops_the_restore(full: Session) -> None:
     claim = RestoreLock(full)
     claim.take(read_top(full).version)
     claim.clear()
-    with Shell(full) as shell:
+    with PlainClient(full) as shell:
         shell.create("luns/l1", b"theirs")
     with pytest.raises(RestoreBusyError, match="luns/l1"):
         claim.write([Write("luns/l1", None, b"ours")])
@@ -324,7 +324,7 @@ def test_the_command_line_takes_and_restores_backups(full: Session, tmp_path: Pa
 
 def test_a_tree_that_went_back_is_frozen_until_that_is_accepted(full: Session) -> None:
     """Nodes that know a newer tree refuse an older one of the same incarnation; --rewound makes a new one."""
-    with Shell(full) as shell:
+    with PlainClient(full) as shell:
         old = {path: shell.get(path) for path in (paths.HEAD, "luns/l6")}
         put(full, luns(100, 8))
         known = read_tree(full)
@@ -348,7 +348,7 @@ def test_a_tree_that_went_back_is_frozen_until_that_is_accepted(full: Session) -
 def test_edits_are_put_back(full: Session) -> None:
     """A repair restores every object of the history by a revision without changes, so that nodes read it."""
     known = read_tree(full)
-    with Shell(full) as shell:
+    with PlainClient(full) as shell:
         shell.set("luns/l100", encode(lun(100, 5 * GIB)))
         shell.delete("luns/l6")
         shell.create("luns/l7", b"garbage")
@@ -368,7 +368,7 @@ def test_a_repair_needs_the_history(session: Session) -> None:
     """Without the revisions that tell what objects were, nothing is put back."""
     put(session, luns(1))
     put(session, luns(1, 2))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.delete(paths.revision(1))
         shell.set("luns/l1", encode(lun(1, 5 * GIB)))
     with pytest.raises(HistoryUnknownError, match="lunmapctl apply"):
@@ -378,7 +378,7 @@ def test_a_repair_needs_the_history(session: Session) -> None:
 def test_a_large_repair_is_made_in_parts(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """Objects that were deleted by the hundred around the tools come back all at once."""
     put(session, luns(*range(1, 60)))
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         for number in range(1, 60):
             shell.delete(f"luns/l{number}")
     monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 23)
@@ -394,7 +394,7 @@ def test_the_command_line_repairs(full: Session) -> None:
     """Lunmapctl shows what was edited and how, takes it for a fault in status and check, and puts it back."""
     ctl = Ctl(full.hosts, full.root)
     assert ctl("repair").out == "there are no out-of-band edits\n"
-    with Shell(full) as shell:
+    with PlainClient(full) as shell:
         shell.set("luns/l100", encode(lun(100, 5 * GIB)))
     assert "luns/l100 has an out-of-band edit" in ctl("status", expect=Exit.DEGRADED).out
     assert ctl("check", expect=1).out.startswith("LUNMAP WARNING - luns/l100 has an out-of-band edit")

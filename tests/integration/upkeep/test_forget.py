@@ -17,10 +17,10 @@ from lunmapd.store.tree.members import read_fleet, register, write_status
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep import forget as forgetting
 from lunmapd.store.upkeep.forget import Forgotten, NodeInUseError, forget
-from support.agents import MAP, Nodes, T, put
+from support.agents import MAP, AgentFactory, T, put_checked
 from support.cluster import Ctl
 from support.commits import NOW
-from support.plain_client import Shell
+from support.plain_client import PlainClient
 from support.relay import Break, Relay
 from support.sessions import Connect
 
@@ -42,23 +42,23 @@ STATUS = NodeStatus(boot="b2", version="1", time=NOW)
 
 
 def test_a_node_is_retired_as_the_document_says(
-    session: Session, connect: Connect, make: Nodes, ctl: Ctl
+    session: Session, connect: Connect, make_agent: AgentFactory, ctl: Ctl
 ) -> None:
     """Each missing step (drain, targets, map, stop) refuses it with the next step.
 
     Then the node is removed.
     """
-    put(session, BOTH)
-    one, through = make(), connect()
-    two = Nodes(through, FakeLio(), make.directory / "n2")
+    put_checked(session, BOTH)
+    one, through = make_agent(), connect()
+    two = AgentFactory(through, FakeLio(), make_agent.directory / "n2")
     two.directory.mkdir()
     other = two(node="n2", identity=Identity("m2", "b2"))
     for step in (BOTH, DRAINED, WITHOUT_PATHS):
-        put(session, step)
+        put_checked(session, step)
         assert (one.turn().converged, other.turn().converged) == (True, True)
         assert "it is in the map" in ctl("forget", "n2", expect=4).err
     assert not two.kernel.objects
-    put(session, ALONE)
+    put_checked(session, ALONE)
     one.turn()
     other.turn()
     assert "stop its daemon first" in ctl("forget", "n2", expect=4).err
@@ -75,7 +75,7 @@ def test_a_node_is_retired_as_the_document_says(
 @pytest.mark.parametrize("name", ["", "n2/status", "..", "."])
 def test_what_is_no_name_removes_nothing(session: Session, ctl: Ctl, name: str) -> None:
     """A path in place of a name is a node that never registered."""
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.create(paths.member_of("n2"), b"")
         shell.create(paths.status_of("n2"), b"garbage")
         assert ctl("forget", name, expect=1).out == ""
@@ -84,7 +84,7 @@ def test_what_is_no_name_removes_nothing(session: Session, ctl: Ctl, name: str) 
 
 def test_garbage_is_forgotten_too(session: Session, ctl: Ctl) -> None:
     """What a node wrote need not be readable, nor known to this version."""
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.create(paths.member_of("n2"), b"")
         shell.create(paths.status_of("n2"), b"garbage")
         shell.create("members/n2/more", b"")

@@ -21,7 +21,7 @@ from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.upkeep.migrate import migrate, resume_migration
 from support.cluster import Ctl
 from support.commits import NOON, NOW, any_map, put
-from support.plain_client import Shell, make_former_tree
+from support.plain_client import PlainClient, make_former_tree
 from support.relay import Break, Relay
 from support.sessions import Connect
 
@@ -61,7 +61,7 @@ def tree(connect: Connect) -> Session:
     """Give a session on a tree of the former schema, whose nodes left their states and are gone."""
     session = connect()
     make_former_tree(session, former_map())
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.create("status/n1", b"{}")
     return session
 
@@ -98,7 +98,7 @@ def test_a_tree_is_migrated_in_one_commit(tree: Session) -> None:
     assert (now.schema, now.lunmap, now.has_edits) == (2, today(), False)
     assert (now.cluster, now.incarnation) == (known.cluster, 0)
     assert refresh(tree, known).lunmap == today()
-    with Shell(tree) as shell:
+    with PlainClient(tree) as shell:
         assert shell.children("") == sorted((paths.META, paths.HEAD, *paths.PARENTS))
         assert shell.children(paths.META) == [f"{now.cluster}.0"]
     assert migrate(tree, migrate_to_schema_2, terms()) is None
@@ -131,7 +131,7 @@ def test_a_tree_without_anything_to_convert_is_migrated(former: Session) -> None
 
 def test_nodes_of_the_former_version_stop_it(tree: Session) -> None:
     """While a node lives that could not read the new schema, nothing is changed, and it is named."""
-    with Shell(tree) as shell:
+    with PlainClient(tree) as shell:
         shell.create("live/n2", b"{}", ephemeral=True)
         with pytest.raises(OldNodesError, match="n2") as caught:
             migrate(tree, migrate_to_schema_2, terms())
@@ -150,7 +150,7 @@ def test_upgraded_nodes_stay_registered(tree: Session) -> None:
 
 def test_a_document_that_cant_be_read_stays(tree: Session) -> None:
     """Garbage is nobody's reason not to migrate; it is still there to be mended."""
-    with Shell(tree) as shell:
+    with PlainClient(tree) as shell:
         shell.set("luns/l7", b"garbage")
     migrate(tree, migrate_to_schema_2, terms())
     now = read_tree(tree)

@@ -23,9 +23,9 @@ from lunmapd.store.upkeep.trim import Trimmed, trim
 from support.cluster import Ctl
 from support.commits import put
 from support.maps import GIB, lun, luns
-from support.plain_client import Shell
+from support.plain_client import PlainClient
 from support.relay import Break, Relay
-from support.sessions import Connect, at_last
+from support.sessions import Connect, until_reachable
 
 pytestmark = pytest.mark.integration
 
@@ -63,7 +63,7 @@ def check(session: Session, oldest: int) -> None:
     assert (now.lunmap, now.has_edits) == (expected(NEWEST), False)
     for number in range(oldest, NEWEST + 1):
         assert map_at(session, now, number) == expected(number)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         before = shell.get("luns/l1000")
         shell.set("luns/l1000", encode(lun(1000, 5 * GIB)))
         shell.create("luns/l77", encode(lun(77)))
@@ -87,7 +87,7 @@ def test_old_revisions_go_and_nothing_is_lost(long: Session) -> None:
 def test_the_checkpoint_is_in_chunks(long: Session) -> None:
     """The map at the oldest revision lies in chunks of the largest size and reads back by its digest."""
     trim(long, KEEP)
-    with Shell(long) as shell:
+    with PlainClient(long) as shell:
         names = shell.children(paths.checkpoint(OLDEST))
         sizes = [len(shell.get(f"{paths.checkpoint(OLDEST)}/{name}")) for name in names]
     assert names[:2] == ["0000", "0001"]
@@ -123,7 +123,7 @@ def test_who_stops_in_the_middle_leaves_a_whole_history(long: Session, connect: 
     trim(long, NEWEST - 2)
     with Relay(long.hosts) as relay:
         through = connect(relay.hosts, deadline=1.0)
-        at_last(lambda: read_tree(through))
+        until_reachable(lambda: read_tree(through))
         relay.next_break, relay.spare, relay.shut_at_break = Break.BEFORE, passed, True
         with suppress(UnreachableError):
             trim(through, KEEP)
@@ -145,7 +145,7 @@ def test_two_may_trim_at_the_same_time(long: Session, connect: Connect) -> None:
 
 def test_a_checkpoint_that_is_not_ours_stops_trimming(long: Session) -> None:
     """When something else lies where the checkpoint goes, nothing is removed."""
-    with Shell(long) as shell:
+    with PlainClient(long) as shell:
         shell.create(paths.checkpoint(OLDEST), b"")
         shell.create(paths.chunk(OLDEST, 1), b"something else")
     with pytest.raises(DamagedError, match="differs from what was written"):
@@ -166,7 +166,7 @@ def test_a_checkpoint_that_is_not_ours_stops_trimming(long: Session) -> None:
 def test_a_broken_checkpoint_is_not_believed(long: Session, harm: bytes) -> None:
     """A checkpoint with a wrong header is none; then edits before the oldest revision can't be told."""
     trim(long, KEEP)
-    with Shell(long) as shell:
+    with PlainClient(long) as shell:
         shell.set(paths.checkpoint(OLDEST), harm)
         shell.set("luns/l1000", encode(lun(1000, 5 * GIB)))
     assert newest_checkpoint(long, NEWEST).revision == 0
@@ -178,7 +178,7 @@ def test_a_broken_checkpoint_is_not_believed(long: Session, harm: bytes) -> None
 @pytest.mark.parametrize("name", ["9" * 5000, "7", "00000000007", "\u0967\u0966", "x"])
 def test_a_name_that_is_no_number_of_ours_is_passed_over(long: Session, name: str) -> None:
     """What somebody made beside revisions and checkpoints counts as none of them, and stops nothing."""
-    with Shell(long) as shell:
+    with PlainClient(long) as shell:
         for parent in (paths.REVISIONS, paths.CHECKPOINTS):
             shell.create(f"{parent}/{name}", b"")
     assert (list_revisions(long), list_checkpoints(long)) == (list(range(1, NEWEST + 1)), [])
@@ -188,7 +188,7 @@ def test_a_name_that_is_no_number_of_ours_is_passed_over(long: Session, name: st
 
 def test_edits_are_not_written_into_a_checkpoint(long: Session) -> None:
     """What was edited around the tools is kept out of the history by trimming, and still found after it."""
-    with Shell(long) as shell:
+    with PlainClient(long) as shell:
         shell.set("luns/l1000", encode(lun(1000, 5 * GIB)))
     trim(long, KEEP)
     found = newest_checkpoint(long, NEWEST)
@@ -198,7 +198,7 @@ def test_edits_are_not_written_into_a_checkpoint(long: Session) -> None:
 
 def test_revisions_that_are_gone_already_stop_trimming(long: Session) -> None:
     """Without the revisions that lead back no checkpoint can be made, and nothing is removed."""
-    with Shell(long) as shell:
+    with PlainClient(long) as shell:
         shell.delete(paths.revision(8))
     with pytest.raises(HistoryTrimmedError):
         trim(long, KEEP)
@@ -208,7 +208,7 @@ def test_revisions_that_are_gone_already_stop_trimming(long: Session) -> None:
 def test_a_tree_that_was_made_anew_is_not_trimmed(long: Session) -> None:
     """Who began to trim a tree removes nothing from another one that took its place."""
     now = read_tree(long)
-    with Shell(long) as shell:
+    with PlainClient(long) as shell:
         shell.delete("")
     initialise(long)
     put(long, luns(1))
@@ -235,7 +235,7 @@ def test_a_commit_does_not_fail_by_trimming(session: Session, caplog: pytest.Log
     client = Client(session, keep=2)
     for number in range(1, 5):
         client.apply(luns(number), NOTE)
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.delete(paths.revision(4))
         shell.create(paths.revision(99), b"")
     with caplog.at_level(logging.WARNING):

@@ -28,7 +28,7 @@ def make_kernel() -> Iterator[MakeKernel]:
     made: list[Kernel] = []
 
     def make(observation: str = "answer", deadlines: Deadlines = QUICK) -> Kernel:
-        script = Path(__file__).with_name("stand_in.py")
+        script = Path(__file__).with_name("scripted_worker.py")
         made.append(Kernel([sys.executable, str(script), observation], deadlines))
         return made[-1]
 

@@ -16,7 +16,7 @@ from lunmapd.service.daemon.signals import Signals
 from lunmapd.service.settings import Settings
 from lunmapd.service.zookeeper import ZooKeeper
 from lunmapd.store.session.session import Session
-from support.agents import NOWHERE, Nodes
+from support.agents import NOWHERE, AgentFactory
 from support.debug_log import lines
 
 RARELY = Policy(resync=3600.0, retry=3600.0)
@@ -40,13 +40,13 @@ class Watchdog(Manager):
 
 
 @pytest.fixture
-def nodes(tmp_path: Path) -> Iterator[Nodes]:
+def nodes(tmp_path: Path) -> Iterator[AgentFactory]:
     """Give nodes that reach no server."""
     with Session(NOWHERE, deadline=0.01) as session:
-        yield Nodes(session, FakeLio(), tmp_path)
+        yield AgentFactory(session, FakeLio(), tmp_path)
 
 
-def run(nodes: Nodes, policy: Policy, pings: int, *causes: WakeCause) -> Watchdog:
+def run(nodes: AgentFactory, policy: Policy, pings: int, *causes: WakeCause) -> Watchdog:
     """Run the loop until so many pings, with these causes before the first wait."""
     wakeup = Wakeup()
     signals = Signals(wakeup.notify)
@@ -58,12 +58,12 @@ def run(nodes: Nodes, policy: Policy, pings: int, *causes: WakeCause) -> Watchdo
     return manager
 
 
-def test_a_loop_that_waits_pings_the_watchdog(nodes: Nodes) -> None:
+def test_a_loop_that_waits_pings_the_watchdog(nodes: AgentFactory) -> None:
     """A wait of an hour is cut into slices with a ping before each, so waiting isn't taken for hanging."""
     assert run(nodes, RARELY, 20).pings >= 20
 
 
-def test_each_cycle_names_what_started_it(nodes: Nodes, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_cycle_names_what_started_it(nodes: AgentFactory, caplog: pytest.LogCaptureFixture) -> None:
     """The first one, several causes at once, and a timer each have a line."""
     with caplog.at_level(logging.DEBUG):
         run(nodes, Policy(retry=0.05), 30, WakeCause.DEVICE, WakeCause.WATCH)
@@ -75,7 +75,7 @@ def test_each_cycle_names_what_started_it(nodes: Nodes, caplog: pytest.LogCaptur
     assert lines(caplog.records, Event.PAUSED)[0] == "waits at most 0.1 s, until retry"
 
 
-def test_at_level_info_nothing_is_traced(nodes: Nodes, caplog: pytest.LogCaptureFixture) -> None:
+def test_at_level_info_nothing_is_traced(nodes: AgentFactory, caplog: pytest.LogCaptureFixture) -> None:
     """Events are debug lines only."""
     with caplog.at_level(logging.INFO):
         run(nodes, RARELY, 5, WakeCause.DEVICE)

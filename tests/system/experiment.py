@@ -67,7 +67,7 @@ class Noticed:
         return frozenset(self.attentions)
 
     @property
-    def ways(self) -> frozenset[tuple[str, str]]:
+    def portals(self) -> frozenset[tuple[str, str]]:
         """Where somebody is logged in, be it anew."""
         return frozenset((login.target, login.address) for login in self.attentions)
 
@@ -93,7 +93,7 @@ class Prediction:
         return cls(max((effect.now for _, effect in seen), default=Disruption.NONE).word, frozenset(ends))
 
 
-class Scene:
+class Experiment:
     """Two nodes under I/O: on LUN 0 of the common target through n1 alone, and over both by multipath.
 
     In the text of the map ADDRESS1 and ADDRESS2 are the nodes', and passwords are in the clear.
@@ -110,7 +110,7 @@ class Scene:
         self.commit(self.map())
         cluster.login(scratch=True)
         self._io = self._start_io()
-        self._ways = self.notice().ways
+        self._portals = self.notice().portals
 
     def _start_io(self) -> tuple[VerifiedIO, VerifiedIO]:
         steady, initiator = self.cluster.paths(DB1).device, self.cluster.initiator
@@ -119,22 +119,22 @@ class Scene:
             initiator.verified_io(self._disk(1, 0), offset=MIB, rest=_REST),
         )
 
-    def restore(self, told: Mapping[str, int]) -> None:
+    def restore(self, reported: Mapping[str, int]) -> None:
         """Restore the start of a test: map, sessions, reported sessions, and I/O."""
         for node in self.cluster.nodes:
             node.machine.run(f"kill -CONT $(cat {PID})")
         revision = self._client.apply(self.map(), Note(shrink=_FILES))
         if revision is not None:
             self._client.wait_applied(revision.revision, PATIENCE)
-            self.look_anew()
+            self.reload_all()
         wait_for("the initiator's sessions and ways", self.notice, self._is_whole)
-        self.await_told(told)
+        self.await_reported(reported)
         if not all(_is_sound(io) for io in self._io):
             self.cluster.initiator.end_io()
             self._io = self._start_io()
 
     def _is_whole(self, found: Noticed) -> bool:
-        return found.ways == self._ways and len(found.written) == len(self.cluster.nodes)
+        return found.portals == self._portals and len(found.written) == len(self.cluster.nodes)
 
     def close(self) -> None:
         """End what looks at the nodes."""
@@ -168,9 +168,9 @@ class Scene:
         machine.run(f"kill -STOP $(cat {PID})")
         revision = self._client.apply(lunmap)
         assert revision is not None, "something changes"
-        told = machine.run(f"lunmapd plan -o json; kill -CONT $(cat {PID})").stdout
+        reported = machine.run(f"lunmapd plan -o json; kill -CONT $(cat {PID})").stdout
         self._client.wait_applied(revision.revision, PATIENCE)
-        return told
+        return reported
 
     def predict(self, number: int, lunmap: Lunmap, *shrink: str) -> Prediction:
         """Say how a map that is not committed yet would be noticed on a node."""
@@ -187,7 +187,7 @@ class Scene:
         logins = {other: frozenset(said.status.logins) for other, said in fleet if said.status}
         return list(impacts(given, comparison, logins))
 
-    def look_anew(self) -> None:
+    def reload_all(self) -> None:
         """Let the daemons look at everything at once."""
         for node in self.cluster.nodes:
             node.machine.run(f"kill -HUP $(cat {PID})")
@@ -214,11 +214,11 @@ class Scene:
             frozenset(disks[rest[0]] for kind, *rest in words if kind == "written"),
         )
 
-    def await_told(self, wanted: Mapping[str, int]) -> None:
+    def await_reported(self, wanted: Mapping[str, int]) -> None:
         """Wait until `lunmapctl status` shows so many sessions of each node."""
-        wait_until(f"the nodes tell of the sessions: {wanted}", lambda: self._told() == wanted)
+        wait_until(f"the nodes tell of the sessions: {wanted}", lambda: self._reported() == wanted)
 
-    def _told(self) -> dict[str, int]:
+    def _reported(self) -> dict[str, int]:
         return {name: node["sessions"] for name, node in self.cluster.ctl.status()["nodes"].items()}
 
     def check_io(self) -> None:
