@@ -1,1 +1,1 @@
-"""Carrying out the steps of a plan in LIO."""
+"""Applying the steps of a plan to LIO."""

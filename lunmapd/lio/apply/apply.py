@@ -1,4 +1,4 @@
-"""One step of a plan, done through rtslib objects. Deleting what is gone is done; updating writes only differences."""
+"""Applying one step of a plan. Deleting an absent object succeeds; an update writes only differences."""
 
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.plan import Action, Step
@@ -11,7 +11,10 @@ from lunmapd.lio.observe import auth
 
 
 def apply_step(step: Step, index: KernelIndex) -> None:
-    """Do the step and note in `places` what it made or removed. Raises RefusedError."""
+    """Apply the step, and record in `index` the objects that it created or removed.
+
+    Raises KernelRefusedError.
+    """
     with attempt(f"{step.action} {lio_objects.show_key(lio_objects.key_of(step.item))}"):
         match step.action:
             case Action.CREATE:
@@ -72,7 +75,7 @@ def _delete_leftover(item: lio_objects.Leftover, index: KernelIndex) -> None:
     files.remove_directory(path)
     match item.kind:
         case "storage_object":
-            # One that somebody made beside ours goes alone.
+            # A second storage object in an HBA of lunmapd is removed without the HBA.
             if not files.list_directories(str(path.parent)):
                 path.parent.rmdir()
                 index.hba_indexes.free(parse_hba_index(path.parent.name))

@@ -1,4 +1,4 @@
-"""Attributes and parameters: read, compared, written only where they differ."""
+"""Attributes and parameters of LIO objects: read, compared, and written only where they differ."""
 
 from collections.abc import Iterable
 
@@ -10,18 +10,20 @@ from lunmapd.lio.base.refusal import KernelRefusedError
 
 
 def write_tpg(item: lio_objects.Tpg, before: lio_objects.Object | None = None) -> None:
-    """Bring the TPG's parameters, first of them the mark, and attributes to what they must be.
+    """Write the TPG's parameters, the mark first, and its attributes where they differ.
 
-    What `before` has besides goes back to its default.
+    Those that only `before` has are written back to their default. Raises RtsError, and KernelRefusedError
+    for an attribute or parameter that this kernel does not have.
     """
     tpg = rts.open_tpg(item.iqn, item.tag, "lookup")
-    was = before if isinstance(before, lio_objects.Tpg) else item
-    for name, value in (*item.parameters, *_default_parameters(_gone(was.parameters, item.parameters))):
+    old = before if isinstance(before, lio_objects.Tpg) else item
+    for name, value in (*item.parameters, *_default_parameters(_gone(old.parameters, item.parameters))):
         if _must_write(tpg, "param", name, value):
             tpg.set_parameter(name, value)
-    # As long as generate_node_acls is on, the kernel drops cache_dynamic_acls=0 without a word (iscsit_ta_cache_dynamic_acls).
+    # While generate_node_acls is on, the kernel silently ignores cache_dynamic_acls=0
+    # (iscsit_ta_cache_dynamic_acls).
     write_attributes(tpg, sorted(item.attributes, key=lambda setting: setting[0] != "generate_node_acls"))
-    write_attributes(tpg, _default_attributes(_gone(was.attributes, item.attributes)))
+    write_attributes(tpg, _default_attributes(_gone(old.attributes, item.attributes)))
 
 
 def _gone(before: lio_objects.AttributeValues, after: lio_objects.AttributeValues) -> list[str]:
@@ -38,14 +40,17 @@ def _default_attributes(names: Iterable[str]) -> lio_objects.AttributeValues:
 
 
 def default_storage_attributes(plugin: str, names: Iterable[str]) -> lio_objects.AttributeValues:
-    """Return the defaults of storage attributes; those that the kernel takes from the device stay as they are."""
+    """Return the defaults of storage attributes; those whose default comes from the device are left out."""
     defaults = ((name, attributes.STORAGE[plugin, name].default) for name in names)
     return tuple((name, str(value)) for name, value in defaults if value is not None)
 
 
-def write_attributes(node: rts.ConfigfsNode, wanted: Iterable[tuple[str, str]]) -> None:
-    """Bring attributes to what they must be. Raises RefusedError where this kernel has no such attribute."""
-    for name, value in wanted:
+def write_attributes(node: rts.ConfigfsNode, desired: Iterable[tuple[str, str]]) -> None:
+    """Write attributes where they differ, as pairs of name and value.
+
+    Raises RtsError, and KernelRefusedError for an attribute that this kernel does not have.
+    """
+    for name, value in desired:
         if _must_write(node, "attrib", name, value):
             node.set_attribute(name, value)
 

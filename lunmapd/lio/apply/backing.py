@@ -1,4 +1,4 @@
-"""Checks of a backing file or device before LIO opens it: the kernel itself would create a missing file."""
+"""Checks of a backing file or device before LIO opens it: the kernel would create a missing file."""
 
 import errno
 import os
@@ -11,9 +11,10 @@ from lunmapd.lio.base.refusal import KernelRefusedError
 
 
 def check_backing(item: lio_objects.StorageObject) -> None:
-    """Raise RefusedError unless the backing is there, of the right kind, long enough and free.
+    """Raise KernelRefusedError unless the backing exists, has the right kind and size, and is free.
 
-    Of a program behind tcmu nothing is known here, and rtslib asks for a SCSI device itself.
+    The backing of a tcmu handler (user) can't be checked here. Whether a SCSI device is free is checked by
+    rtslib.
     """
     match item.plugin:
         case "fileio":
@@ -43,7 +44,8 @@ def _check_file(item: lio_objects.StorageObject, status: os.stat_result) -> None
     if status.st_size < item.size:
         raise KernelRefusedError(
             Reason.SIZE_MISMATCH,
-            f"{item.path} has {status.st_size} bytes, the Lun {item.size}: enlarge the file on this node first",
+            f"{item.path} has {status.st_size} bytes, the Lun needs {item.size}: "
+            "enlarge the file on this node first",
         )
 
 
@@ -59,24 +61,25 @@ def _check_device(path: str, status: os.stat_result, declared: int) -> None:
         )
     if not rts.is_disk(path):
         raise KernelRefusedError(
-            Reason.BACKING_UNUSABLE, f"{path} is no disk; give a SCSI device of another kind as type pscsi"
+            Reason.BACKING_UNUSABLE, f"{path} is not a disk; give a SCSI device of another kind as type pscsi"
         )
     size = _free_size(path)
     if size < declared:
         raise KernelRefusedError(
             Reason.SIZE_MISMATCH,
-            f"{path} has {size} bytes, the Lun {declared}: enlarge the device on this node first, or correct the size of the Lun",
+            f"{path} has {size} bytes, the Lun needs {declared}: "
+            "enlarge the device on this node first, or correct the size of the Lun",
         )
 
 
 def _free_size(path: str) -> int:
-    """Return how many bytes a device has that nothing holds."""
+    """Return the size of a device in bytes. Raises KernelRefusedError if the device is in use."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK)
     except OSError as error:
         if error.errno == errno.EBUSY:
             raise KernelRefusedError(
-                Reason.IN_USE, f"{path} is held by a mount, a RAID, a volume group or another target"
+                Reason.IN_USE, f"{path} is in use by a mount, a RAID, a volume group or another target"
             ) from None
         raise KernelRefusedError(
             Reason.BACKING_MISSING, f"{path} can't be opened: {error.strerror}"

@@ -1,9 +1,11 @@
-"""The steps that are plain system calls, because measurement asks for it. This is the one room for them.
+"""The most frequent steps as plain system calls, for speed. All such steps are in this module.
 
-rtslib's classes look at each directory on the way down for each object and each of its properties: a storage object
-takes some 90 system calls, a LUN 20, a mapped LUN 40, and a whole map ten times what the kernel asks for it
-(docs/performance.md). Here they take 15, 2 and 5. What they leave in configfs is what rtslib leaves; the contract tests
-hold them to the kernel. All raise OSError, and leave nothing half-made unless the process is killed.
+rtslib's classes check each parent directory for each object and each of its properties. With them a storage
+object takes some 90 system calls, a LUN 20, a mapped LUN 40, and a whole map ten times the time that the
+kernel needs (docs/performance.md). Here the objects take 15, 2 and 5 calls. The result in configfs is the
+same as rtslib's, and the contract tests hold it to the kernel.
+
+All functions raise OSError, and leave no incomplete object behind unless the process is killed.
 """
 
 import os
@@ -21,22 +23,22 @@ _ROOT = str(rts.ROOT)
 NEW_ATTRIBUTES: lio_objects.AttributeValues = (
     ("emulate_3pc", "1"), ("emulate_caw", "1"), ("emulate_pr", "1"), ("emulate_write_cache", "0"),
 )  # fmt: skip
-"""What governed attributes are in a new storage object (DA_EMULATE_* in include/target/target_core_base.h)."""
+"""The governed attributes of a new storage object (DA_EMULATE_* in include/target/target_core_base.h)."""
 
 
 def create_fileio_or_iblock(item: lio_objects.StorageObject, index: int) -> str:
-    """Make a `fileio` or `iblock` storage object in an HBA of its own; returns its directory.
+    """Create a fileio or iblock storage object in its own HBA with this index, and return its directory.
 
-    The serial is the last thing written.
+    The serial is written last, so that a storage object with a serial is complete.
     """
     hba = f"{_ROOT}/core/{item.plugin}_{index}"
     device = f"{hba}/{item.name}"
     with _made_directory(hba), _made_directory(device):
-        known = f"fd_dev_name={item.path},fd_dev_size={item.size}"
+        control = f"fd_dev_name={item.path},fd_dev_size={item.size}"
         files.write_files(
             device,
             {
-                "control": known if item.plugin == "fileio" else f"udev_path={item.path}",
+                "control": control if item.plugin == "fileio" else f"udev_path={item.path}",
                 "udev_path": item.path,
                 "enable": "1",
                 "wwn/vpd_unit_serial": item.serial,
@@ -46,9 +48,9 @@ def create_fileio_or_iblock(item: lio_objects.StorageObject, index: int) -> str:
 
 
 def link_lun(item: lio_objects.TpgLun, number: int, hba: str) -> None:
-    """Export the storage object in `hba`, such as `fileio_10000`, as LUN `number` of a TPG, in its target port group.
+    """Export the storage object in `hba` (`fileio_10000`) as LUN `number` of a TPG, in its target port group.
 
-    The link's name is always the same: one readlink finds it.
+    The symlink's name is always the same, so that one readlink finds it.
     """
     directory = f"{_ROOT}/{tpg_path(item.iqn, item.tag)}/lun/lun_{number}"
     with (
@@ -60,7 +62,10 @@ def link_lun(item: lio_objects.TpgLun, number: int, hba: str) -> None:
 
 
 def link_mapped_lun(item: lio_objects.MappedLun, number: int) -> None:
-    """Map LUN `number` of the TPG to the initiator; the flag is written whatever it is at the link."""
+    """Map LUN `number` of the TPG to the initiator.
+
+    The write protection is always written, since its value after the symlink depends on the TPG.
+    """
     tpg = f"{_ROOT}/{tpg_path(item.iqn, item.tag)}"
     directory = f"{tpg}/acls/{item.initiator}/lun_{item.lun}"
     with _made_directory(directory), _made_link(f"{tpg}/lun/lun_{number}", f"{directory}/{MARK}"):
@@ -69,7 +74,7 @@ def link_mapped_lun(item: lio_objects.MappedLun, number: int) -> None:
 
 @contextmanager
 def _made_link(target: str, link: str) -> Iterator[None]:
-    """Make a link, and remove it again if what comes after it fails."""
+    """Make a symlink, and remove it again if the block raises OSError."""
     os.symlink(target, link)  # noqa: PTH211
     try:
         yield
@@ -81,7 +86,7 @@ def _made_link(target: str, link: str) -> Iterator[None]:
 
 @contextmanager
 def _made_directory(directory: str) -> Iterator[None]:
-    """Make a directory, and remove it again if what is done in it fails."""
+    """Make a directory, and remove it again if the block raises OSError."""
     os.mkdir(directory)  # noqa: PTH102
     try:
         yield

@@ -1,4 +1,4 @@
-"""Making and removing TPG LUNs and mapped LUNs."""
+"""Creating, changing and removing TPG LUNs and mapped LUNs."""
 
 import contextlib
 from collections.abc import Iterator
@@ -16,7 +16,11 @@ from lunmapd.lio.observe import alua
 
 
 def create_lun(item: lio_objects.TpgLun | lio_objects.MappedLun, index: KernelIndex) -> None:
-    """Export a storage object in a TPG, or map such a LUN to an initiator."""
+    """Export a storage object in a TPG, or map a LUN of a TPG to an initiator.
+
+    The number of a TPG LUN was chosen by `reserve_lun_number`. Raises OSError, and KernelRefusedError if the
+    storage object or LUN does not exist, or is a LUN of the TPG already.
+    """
     if isinstance(item, lio_objects.TpgLun):
         _create_tpg_lun(item, index)
     else:
@@ -25,13 +29,19 @@ def create_lun(item: lio_objects.TpgLun | lio_objects.MappedLun, index: KernelIn
 
 
 def update_lun(item: lio_objects.TpgLun, index: KernelIndex) -> None:
-    """Let a LUN belong to another target port group."""
+    """Put a LUN into another target port group.
+
+    Raises OSError, and KernelRefusedError if it does not exist.
+    """
     number = _lun_number(item, index)
     alua.set_lun_group(f"{rts.ROOT}/{tpg_path(item.iqn, item.tag)}/lun/lun_{number}", item.group)
 
 
 def delete_lun(item: lio_objects.TpgLun | lio_objects.MappedLun, index: KernelIndex) -> None:
-    """Remove a LUN or a mapped LUN."""
+    """Remove a TPG LUN or a mapped LUN.
+
+    Raises OSError and RtsError, and KernelRefusedError if a LUN is mapped.
+    """
     if isinstance(item, lio_objects.TpgLun):
         _delete_tpg_lun(item, index)
     else:
@@ -41,7 +51,7 @@ def delete_lun(item: lio_objects.TpgLun | lio_objects.MappedLun, index: KernelIn
 
 
 def free_lun_number(path: str, index: KernelIndex) -> None:
-    """Note that the LUN directory at `path` is gone."""
+    """Free the number of the removed LUN directory at `path`."""
     _, iqn, tpgt, _, lun = Path(path).parts
     tag, number = parse_directory_number(tpgt, "tpgt_"), parse_directory_number(lun, "lun_")
     if tag is not None and number is not None:
@@ -49,7 +59,7 @@ def free_lun_number(path: str, index: KernelIndex) -> None:
 
 
 def reserve_lun_number(step: Step, index: KernelIndex) -> None:
-    """Choose the number of a LUN that is about to be made, before others are made beside it."""
+    """Choose the number of a LUN that is about to be created, before steps run in parallel."""
     item = step.item
     if step.action is Action.CREATE and isinstance(item, lio_objects.TpgLun):
         numbers = index.lun_numbers[item.iqn, item.tag]
@@ -87,7 +97,10 @@ def _hba(item: lio_objects.TpgLun, index: KernelIndex) -> str:
 
 
 def _delete_tpg_lun(item: lio_objects.TpgLun, index: KernelIndex) -> None:
-    """Unlink and remove. The kernel would unmap a mapped LUN and leave half of each mapping, so refuse before."""
+    """Remove the symlink and the directory.
+
+    A mapped LUN is refused: the kernel would leave half of each mapping.
+    """
     tpg = (item.iqn, item.tag)
     number = index.luns[tpg].get(item.storage_object)
     if number is None:

@@ -1,4 +1,4 @@
-"""Marking what another tool has made as ours. Nothing else changes, so no initiator notices."""
+"""Marking the objects of another tool as lunmapd's. Nothing else changes, so no initiator is affected."""
 
 from pathlib import Path
 
@@ -13,23 +13,24 @@ from lunmapd.lio.base.index import tpg_path
 from lunmapd.lio.base.refusal import attempt
 
 
-def mark_adopted(root: Path, found: Found, wanted: lio_objects.Objects) -> None:
-    """Mark the wanted targets, each after the storage objects that it exports. Raises RefusedError; can be done again.
+def mark_adopted(root: Path, found: Found, desired: lio_objects.Objects) -> None:
+    """Mark the desired targets, each after the storage objects that it exports. Can be repeated.
 
-    The other way round a crash would leave a target of ours with LUNs that are not, which the next pass would remove.
+    In the opposite order a crash would leave a marked target with LUNs of unmarked storage objects, which the
+    next pass would remove. Raises KernelRefusedError.
     """
-    targets = {item.iqn for item in wanted.values() if isinstance(item, lio_objects.Target)}
+    targets = {item.iqn for item in desired.values() if isinstance(item, lio_objects.Target)}
     for tpg in found.tpgs:
         if tpg.iqn not in targets:
             continue
         with attempt(f"mark {tpg.iqn} as lunmapd's"):
             for key in tpg.luns.values():
-                _mark_storage(root, key, wanted)
+                _mark_storage(root, key, desired)
             files.write_file(f"{root}/{tpg_path(tpg.iqn, tpg.tag)}/param/TargetAlias", MARK)
 
 
-def _mark_storage(root: Path, key: str, wanted: lio_objects.Objects) -> None:
-    item = wanted["storage_object", key.rpartition("/")[2]]
-    assert isinstance(item, lio_objects.StorageObject), "the key says so"
-    mine = replace(alias_of(item), adopted=True, alua=False)
-    files.write_file(f"{root}/core/{key}/alias", show_alias(mine))
+def _mark_storage(root: Path, key: str, desired: lio_objects.Objects) -> None:
+    item = desired["storage_object", key.rpartition("/")[2]]
+    assert isinstance(item, lio_objects.StorageObject), "its key is of the kind storage_object"
+    alias = replace(alias_of(item), adopted=True, alua=False)
+    files.write_file(f"{root}/core/{key}/alias", show_alias(alias))

@@ -1,4 +1,4 @@
-"""Bringing the kernel to where rtslib can work: configfs, modules, and the directory of LIO's database."""
+"""Preparing the kernel for rtslib: configfs, modules, and the directory of LIO's database."""
 
 import subprocess
 from pathlib import Path
@@ -9,16 +9,17 @@ from lunmapd.lio.base.refusal import KernelRefusedError, attempt
 
 _CONFIGFS = Path("/sys/kernel/config")
 _MODULES = ("target_core_mod", "target_core_file", "target_core_iblock", "iscsi_target_mod")
-# The kernel asks for these too at the first storage object; not each kernel has them.
+# The kernel requests these too at the first storage object; not every kernel has them.
 _OPTIONAL_MODULES = ("target_core_pscsi", "target_core_user")
 _TIMEOUT = 60.0  # seconds for mount and modprobe
 
 
 def prepare_kernel() -> None:
-    """Mount configfs, load LIO's modules and make the directories that rtslib expects. Raises RefusedError.
+    """Mount configfs, load LIO's modules and make the directories that rtslib expects.
 
-    The modules are loaded before they are needed: the kernel would load them within a mkdir, while every other
-    mkdir in configfs waits. The database directory comes first, for LIO looks for it when it is loaded.
+    The modules are loaded in advance: the kernel would load them within a mkdir, while all other mkdirs in
+    configfs wait. The database directory is made first, since LIO looks for it when it is loaded. Raises
+    KernelRefusedError.
     """
     with attempt("prepare LIO"):
         rts.PREFERRED_DATABASE.mkdir(exist_ok=True)
@@ -31,8 +32,8 @@ def prepare_kernel() -> None:
         subprocess.run(("modprobe", "-q", module), check=False, timeout=_TIMEOUT)
     with attempt("prepare LIO"):
         (rts.ROOT / "iscsi").mkdir(exist_ok=True)
-        # Without it LIO answers "not ready" to a reservation that is to survive a power loss. LIO keeps to its own choice,
-        # /var/target, which need not exist, if another tool was there first.
+        # Without it LIO answers "not ready" to a reservation that must survive a power loss. If another tool
+        # loaded LIO first, LIO uses /var/target, which may not exist.
         (rts.database_directory() / "pr").mkdir(parents=True, exist_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""Making, changing and removing storage objects."""
+"""Creating, changing and removing storage objects."""
 
 import contextlib
 
@@ -19,7 +19,11 @@ _FAST_PLUGINS = ("fileio", "iblock")
 
 
 def create_storage_object(item: lio_objects.StorageObject, index: KernelIndex) -> None:
-    """Make the storage object under the lowest free index of ours; without a setting that the kernel refuses there is none."""
+    """Create the storage object under the lowest free HBA index of lunmapd's range.
+
+    If the kernel refuses one of its attributes, the storage object is deleted again. Raises OSError and
+    RtsError, and KernelRefusedError if the name is in use or the backing does not fit.
+    """
     if item.name in index.hbas:
         raise KernelRefusedError(Reason.KERNEL_REFUSED, f"there is a storage object {item.name} already")
     check_backing(item)
@@ -36,9 +40,10 @@ def create_storage_object(item: lio_objects.StorageObject, index: KernelIndex) -
 
 
 def _configure(item: lio_objects.StorageObject, hba_index: int, path: str) -> None:
-    # The note comes before what it names, so that nothing is ever set that it does not name.
-    if (mine := alias_of(item)) != Alias():
-        files.write_file(f"{path}/alias", show_alias(mine))
+    # The alias is written before the attributes that it names, so that every attribute from the map is named
+    # in it.
+    if (alias := alias_of(item)) != Alias():
+        files.write_file(f"{path}/alias", show_alias(alias))
     for name, text in (("vendor_id", item.vendor), ("product_id", item.product)):
         if text:
             files.write_file(f"{path}/wwn/{name}", text)
@@ -59,27 +64,31 @@ def _create(item: lio_objects.StorageObject, hba_index: int) -> str:
 def update_storage_object(
     item: lio_objects.StorageObject, before: lio_objects.Object | None, index: KernelIndex
 ) -> None:
-    """Set size and attributes in place; what the map does not set any more goes back to its default."""
+    """Change size, attributes and target port group in place, from `before` to `item`.
+
+    Attributes that only `before` has are written back to their default. Raises OSError and RtsError, and
+    KernelRefusedError if the storage object does not exist or the backing does not fit.
+    """
     hba_index = _hba_index(item, index)
     before = before if isinstance(before, lio_objects.StorageObject) else item
     if item.size != before.size:
         check_backing(item)
         rts.resize_file(item, hba_index)
     node = rts.open_storage_object(item.plugin, item.name, hba_index)
-    was, now = (replace(alias_of(one), adopted=hba_index < FIRST_INDEX) for one in (before, item))
-    if merge_aliases(was, now) != was:
-        files.write_file(f"{node.path}/alias", show_alias(merge_aliases(was, now)))
+    old, new = (replace(alias_of(one), adopted=hba_index < FIRST_INDEX) for one in (before, item))
+    if merge_aliases(old, new) != old:
+        files.write_file(f"{node.path}/alias", show_alias(merge_aliases(old, new)))
     write_attributes(node, item.attributes)
-    gone = sorted(set(was.attributes) - set(now.attributes))
+    gone = sorted(set(old.attributes) - set(new.attributes))
     write_attributes(node, default_storage_attributes(item.plugin, gone))
     if item.alua != before.alua:
         write_group(node.path, item.alua, before.alua)
-    if merge_aliases(was, now) != now:
-        files.write_file(f"{node.path}/alias", show_alias(now))
+    if merge_aliases(old, new) != new:
+        files.write_file(f"{node.path}/alias", show_alias(new))
 
 
 def delete_storage_object(item: lio_objects.StorageObject, index: KernelIndex) -> None:
-    """Remove the storage object and its HBA."""
+    """Remove the storage object and its HBA. Raises RtsError while it is exported."""
     if item.name not in index.hbas:
         return
     hba_index = _hba_index(item, index)

@@ -1,4 +1,4 @@
-"""Making and removing targets, TPGs with their ACLs, portals and state, and what discovery asks for."""
+"""Creating and removing targets, TPGs, ACLs, portals, enablement and the credentials of discovery."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ TargetObject = (
 
 
 def create_target_object(item: TargetObject) -> None:
-    """Make the object."""
+    """Create the object. Raises OSError, RtsError and KernelRefusedError."""
     match item:
         case lio_objects.Target():
             rts.open_target(item.iqn, "create")
@@ -41,7 +41,7 @@ def create_target_object(item: TargetObject) -> None:
 
 
 def delete_target_object(item: TargetObject) -> None:
-    """Remove the object, and nothing below it."""
+    """Remove the object, and none below it. Raises OSError, RtsError and KernelRefusedError."""
     match item:
         case lio_objects.Target():
             rts.remove_alone(rts.open_target(item.iqn, "lookup"))
@@ -59,7 +59,7 @@ def delete_target_object(item: TargetObject) -> None:
 
 
 def _enable(item: lio_objects.Enabled) -> None:
-    """Open the TPG, first with its port id: the kernel takes that only while disabled."""
+    """Enable the TPG. The port id is written first: the kernel accepts it only while the TPG is disabled."""
     tpg = rts.open_tpg(item.iqn, item.tag, "lookup")
     if item.port_id:
         files.write_file(f"{rts.ROOT}/{tpg_path(item.iqn, item.tag)}/rtpi", str(item.port_id))
@@ -67,23 +67,26 @@ def _enable(item: lio_objects.Enabled) -> None:
         tpg.enable = True
     except (OSError, rts.RtsError):
         for owner in _owners(item.port_id):
-            sentence = f"port id {item.port_id} is that of {owner} on this node: give one of the two another"
+            problem = f"port id {item.port_id} is used by {owner} on this node: give one of the two another"
             raise KernelRefusedError(
-                Reason.PORT_ID_TAKEN, f"{sentence} ('port_id' in the target's nodes)"
+                Reason.PORT_ID_TAKEN, f"{problem} ('port_id' in the target's nodes)"
             ) from None
         raise
 
 
 def _owners(port_id: int) -> Iterator[str]:
-    """Yield the enabled TPGs, of whatever fabric, that have a port id: the kernel takes it once (target_core_tpg.c, core_tpg_enable)."""
+    """Yield the enabled TPGs of any fabric that have the port id, which is unique among them.
+
+    Source: core_tpg_enable in drivers/target/target_core_tpg.c.
+    """
     for path in sorted(rts.ROOT.glob("*/*/tpgt_*")):
-        told = files.read_file(f"{path}/rtpi")
-        if told is not None and files.read_file(f"{path}/enable") == "1" and int(told, 16) == port_id:
+        text = files.read_file(f"{path}/rtpi")
+        if text is not None and files.read_file(f"{path}/enable") == "1" and int(text, 16) == port_id:
             yield f"{path.parent.name}, TPG {path.name.removeprefix('tpgt_')},"
 
 
 def _delete_tpg(item: lio_objects.Tpg) -> None:
-    """Remove a disabled TPG; the kernel would remove an enabled one too."""
+    """Remove a disabled TPG. An enabled one is refused here, since the kernel would remove it too."""
     tpg = rts.open_tpg(item.iqn, item.tag, "lookup")
     if tpg.enable:
         raise KernelRefusedError(Reason.IN_USE, f"TPG {item.tag} of {item.iqn} is enabled")
@@ -98,8 +101,8 @@ def _create_portal(item: lio_objects.Portal) -> None:
 
 
 def _probe(item: lio_objects.Portal) -> None:
-    """Wait here, where a kill helps, for a TPG that is busy closing sessions.
+    """Wait until the TPG has closed its sessions, in a call that a kill ends.
 
-    mkdir of a portal would wait for the same lock while it holds that of all of configfs' targets.
+    The mkdir of a portal would wait for the same lock while it holds the lock of all targets in configfs.
     """
     files.read_file(f"{rts.ROOT}/{tpg_path(item.iqn, item.tag)}/param/TargetAlias")

@@ -1,4 +1,4 @@
-"""Looking at the initiators of a target portal group: ACLs, mapped LUNs and sessions."""
+"""Observing the initiators of a target portal group: ACLs, mapped LUNs and sessions."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,11 +9,14 @@ from lunmapd.lio.base.observation import Observation
 from lunmapd.lio.base.parse import parse_directory_number, parse_dynamic_sessions, parse_session
 from lunmapd.lio.observe.auth import observe_credentials
 
-_TOGETHER = 64  # mapped LUNs whose files are open at the same time
+_MAX_OPEN = 64  # mapped LUNs whose files are open at the same time
 
 
 def observe_acls(observation: Observation, iqn: str, tag: int, luns: Mapping[int, str]) -> None:
-    """Note the TPG's ACLs, mapped LUNs and sessions. `luns` are its whole LUNs, number to storage object."""
+    """Record the TPG's ACLs, mapped LUNs and sessions.
+
+    `luns` are its complete LUNs: number to storage object.
+    """
     path = f"{tpg_path(iqn, tag)}/acls"
     if observation.skip_stuck(path):
         _add_stuck_maps(observation, path)
@@ -22,26 +25,26 @@ def observe_acls(observation: Observation, iqn: str, tag: int, luns: Mapping[int
         observe_acl(observation, lio_objects.NodeAcl(iqn, tag, initiator))
         names = observation.list_directories(f"{path}/{initiator}")
         numbers = [number for name in names if (number := parse_directory_number(name, "lun_")) is not None]
-        for first in range(0, len(numbers), _TOGETHER):
-            some = numbers[first : first + _TOGETHER]
+        for first in range(0, len(numbers), _MAX_OPEN):
+            some = numbers[first : first + _MAX_OPEN]
             observe_mapped_luns(observation, lio_objects.NodeAcl(iqn, tag, initiator), some, luns)
 
 
 def observe_acl(observation: Observation, item: lio_objects.NodeAcl) -> None:
-    """Note an ACL that is there, and its session."""
+    """Record an ACL that exists, and its session."""
     path = f"{tpg_path(item.iqn, item.tag)}/acls/{item.initiator}"
     observation.add(
         lio_objects.NodeAcl(
             item.iqn, item.tag, item.initiator, observe_credentials(observation, f"{path}/auth")
         )
     )
-    found = parse_session(observation.read(f"{path}/info") or "")
-    if found:
-        observation.sessions.append(IscsiSession(item.iqn, item.tag, item.initiator, *found))
+    session = parse_session(observation.read(f"{path}/info") or "")
+    if session:
+        observation.sessions.append(IscsiSession(item.iqn, item.tag, item.initiator, *session))
 
 
 def observe_dynamic_sessions(observation: Observation, iqn: str, tag: int) -> None:
-    """Note the initiators that are logged in without an ACL."""
+    """Record the sessions of initiators without an ACL."""
     names = parse_dynamic_sessions(observation.read(f"{tpg_path(iqn, tag)}/dynamic_sessions") or "")
     observation.sessions.extend(IscsiSession(iqn, tag, name, "LOGGED_IN") for name in names)
 
@@ -49,9 +52,9 @@ def observe_dynamic_sessions(observation: Observation, iqn: str, tag: int) -> No
 def observe_mapped_luns(
     observation: Observation, acl: lio_objects.NodeAcl, numbers: Iterable[int], luns: Mapping[int, str]
 ) -> None:
-    """Note mapped LUNs that are there; one that maps none of `luns` is left over."""
+    """Record mapped LUNs that exist; one that maps none of `luns` is a leftover."""
     path = f"{tpg_path(acl.iqn, acl.tag)}/acls/{acl.initiator}"
-    found: dict[int, str] = {}
+    storage_objects: dict[int, str] = {}
     for number in numbers:
         directory = f"{path}/lun_{number}"
         if observation.skip_stuck(directory):
@@ -60,9 +63,9 @@ def observe_mapped_luns(
         if lun is None or lun not in luns:
             observation.add_leftover("mapped_lun", directory)
         else:
-            found[number] = luns[lun]
-    flags = observation.read_files(path, map(_write_protect, found))
-    for number, name in found.items():
+            storage_objects[number] = luns[lun]
+    flags = observation.read_files(path, map(_write_protect, storage_objects))
+    for number, name in storage_objects.items():
         write_protect = flags.get(_write_protect(number)) == "1"
         _add(observation, lio_objects.MappedLun(acl.iqn, acl.tag, acl.initiator, number, name, write_protect))
 

@@ -1,8 +1,12 @@
-"""The target port group of a storage object: through which ports this node shows it, and in which state (SPC-4, section 5.15).
+"""The target port group of a storage object: this node's ports to it, and their ALUA state.
 
-Each device has a group of id 0, which the kernel made and no state can tell apart between nodes; ours stands beside it. Its
-state is changed by the map alone (implicit): what an initiator asks for (SET TARGET PORT GROUPS) would be known to one node only.
-Source: drivers/target/target_core_alua.c. rtslib's way to bind a LUN gives -1 for a refusal and says nothing, so its files are written here.
+Each device has a group of id 0 that the kernel makes. It has the same id on all nodes, so initiators can't
+tell the states of the nodes apart; lunmapd makes its own group beside it. Only the map changes the state of
+this group (implicit ALUA): a state that an initiator sets (SET TARGET PORT GROUPS) would be known to one node
+only.
+
+Sources: SPC-4, section 5.15; drivers/target/target_core_alua.c. rtslib returns -1 and raises nothing if the
+kernel refuses to put a LUN into a group, so the files are written here.
 """
 
 import os
@@ -21,13 +25,14 @@ _NUMBERS = {
     AluaState.UNAVAILABLE: 3,
 }
 _STATES = {str(number): state for state, number in _NUMBERS.items()}
-# Of each file what is written, and what it shows then. By default the kernel answers 0.1 s late where the state is not optimized.
+# File name to the value that is written and the value that is then read. The default of nonop_delay_msecs
+# delays each command by 0.1 s in a state that is not optimized.
 _COMMON = {"alua_access_type": ("1", "Implicit"), "nonop_delay_msecs": ("0", "0")}
 _ID = re.compile(r"TG Port Group ID: (\d+)")
 
 
 def read_group(observation: Observation, path: str) -> lio_objects.Alua | None:
-    """Read the group of the storage object at `path`; None where there is none, or half of one."""
+    """Read lunmapd's group of the storage object at `path`; None if there is none, or it is incomplete."""
     directory = f"{path}/alua/{MARK}"
     number = observation.read(f"{directory}/tg_pt_gp_id")
     state = _STATES.get(observation.read(f"{directory}/alua_access_state") or "")
@@ -38,15 +43,15 @@ def read_group(observation: Observation, path: str) -> lio_objects.Alua | None:
 
 
 def read_lun_group(observation: Observation, path: str) -> int:
-    """Return the id of the group that the LUN at `path` belongs to, 0 for the kernel's own."""
-    found = _ID.search(observation.read(f"{path}/alua_tg_pt_gp") or "")
-    return int(found[1]) if found else 0
+    """Return the id of the group of the LUN at `path`, 0 for the kernel's own group."""
+    group = _ID.search(observation.read(f"{path}/alua_tg_pt_gp") or "")
+    return int(group[1]) if group else 0
 
 
 def write_group(path: str, now: lio_objects.Alua | None, before: lio_objects.Alua | None) -> None:
-    """Bring the group of the storage object at `path` from what it was to what it must be.
+    """Change the group of the storage object at `path` from `before` to `now`; None means no group.
 
-    LUNs of a group that is removed fall back to the kernel's own.
+    LUNs of a removed group fall back to the kernel's own group. Raises OSError.
     """
     directory = f"{path}/alua/{MARK}"
     known = before if now is not None and before is not None and before.id == now.id else None
@@ -67,5 +72,8 @@ def write_group(path: str, now: lio_objects.Alua | None, before: lio_objects.Alu
 
 
 def set_lun_group(path: str, group: int) -> None:
-    """Let the LUN at `path` belong to our group of its storage object, with 0 to the kernel's own."""
+    """Put the LUN at `path` into lunmapd's group of its storage object, with 0 into the kernel's own group.
+
+    Raises OSError.
+    """
     files.write_file(f"{path}/alua_tg_pt_gp", MARK if group else "NULL")

@@ -1,7 +1,7 @@
 """CHAP credentials in LIO: of an ACL, and of discovery.
 
-An unset field is an empty line, a cleared one reads NULL, and any value that starts with NULL clears it
-(drivers/target/iscsi/iscsi_target_configfs.c). No text here ever has a password in it.
+An unset field reads as an empty line, a cleared one as NULL; writing a value that starts with NULL clears the
+field (drivers/target/iscsi/iscsi_target_configfs.c). No message of this module contains a password.
 """
 
 from lunmapd.core.base.password import Secret
@@ -14,7 +14,7 @@ DISCOVERY = "iscsi/discovery_auth"
 
 
 def observe_credentials(observation: Observation, path: str) -> ChapCredentials:
-    """Read the credentials in a directory; half of a pair counts as none, for LIO takes it so."""
+    """Read the credentials in a directory. As in LIO, a user without a password counts as no credentials."""
     userid = _read(observation, f"{path}/userid")
     password = _read(observation, f"{path}/password") if userid else ""
     if not password:
@@ -29,7 +29,7 @@ def observe_credentials(observation: Observation, path: str) -> ChapCredentials:
 
 
 def observe_discovery(observation: Observation) -> None:
-    """Note that discovery asks for credentials."""
+    """Record DiscoveryAuth if discovery requires credentials."""
     if observation.read(f"{DISCOVERY}/enforce_discovery_auth") == "1":
         observation.add(lio_objects.DiscoveryAuth(observe_credentials(observation, DISCOVERY)))
 
@@ -40,7 +40,7 @@ def _read(observation: Observation, path: str) -> str:
 
 
 def write_acl_credentials(item: lio_objects.NodeAcl) -> None:
-    """Bring the credentials of an ACL to what they must be; they count for the next login."""
+    """Write the credentials of an ACL; LIO uses them from the next login on. Raises RtsError."""
     acl, known = rts.open_acl(item.iqn, item.tag, item.initiator, "lookup"), item.credentials
     acl.chap_userid = known.userid
     acl.chap_password = known.password.text
@@ -49,7 +49,7 @@ def write_acl_credentials(item: lio_objects.NodeAcl) -> None:
 
 
 def write_discovery_credentials(known: ChapCredentials, *, enforced: bool) -> None:
-    """Let discovery ask for credentials, or for none."""
+    """Write the credentials of discovery, and whether it requires them (`enforced`). Raises RtsError."""
     fabric = rts.open_fabric()
     if not enforced:
         fabric.discovery_enable_auth = False

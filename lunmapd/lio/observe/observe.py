@@ -1,6 +1,6 @@
-"""One look at the kernel: a single pass over the configfs files that matter, without rtslib's lists.
+"""Observing LIO: each configfs file that matters is read once, without rtslib's listings.
 
-Half-built objects, vanishing files, missing attributes and other tools' objects are normal input.
+Incomplete objects, vanishing files, missing attributes and other tools' objects are normal input.
 """
 
 import os
@@ -27,19 +27,14 @@ _PORT_ID_SYMBOL = b"target_fabric_tpg_base_rtpi_store"
 
 
 class ObservationResult(Struct):
-    """What one look found, and where it is kept."""
+    """The observed objects, and the index of their kernel numbers."""
 
     observed: Observed
     index: KernelIndex
 
 
 def observe(root: Path, claims: AbstractSet[str]) -> Observed:
-    """Look at LIO below `root`, configfs' target directory. Raises OSError if it can't be read.
-
-    `claims` are the target names that lunmapd recorded before it began to create them: of an unmarked target with
-    such a name whose TPGs are all inert, the crash between mkdir and mark is assumed, and it is ours. What discovery
-    asks for has no mark, so it is ours only by its claim.
-    """
+    """Return `observe_lio(root, claims).observed`."""
     return observe_lio(root, claims).observed
 
 
@@ -50,9 +45,14 @@ def observe_lio(
     emit: EmitObjects | None = None,
     enter: Callable[[str], None] = lambda _: None,
 ) -> ObservationResult:
-    """Look, leaving alone the directories that are held. Objects that went to `hand_on` are not in what is returned.
+    """Observe LIO below `root`, configfs' target directory. Raises OSError if it can't be read.
 
-    `enter` is told of the largest directories, before they are looked at.
+    `claims` are the target names that lunmapd recorded before it began to create the targets. An unmarked
+    target with such a name whose TPGs are all inert is lunmapd's: a crash between its mkdir and its mark is
+    assumed. The credentials of discovery have no mark, so they are lunmapd's only by their claim.
+
+    Stuck directories in `hints` are not read. Objects that went to `emit` are not in the result. `enter` is
+    called with the path of each of the largest directories before it is read.
     """
     observation = Observation(root, hints, emit)
     enter("core")
@@ -78,10 +78,10 @@ def observe_lio(
 
 
 def kernel_features() -> AbstractSet[str]:
-    """Return the features that the loaded modules have, read from the kernel's symbol table.
+    """Return the features of the loaded modules, read from the kernel's symbol table.
 
-    A TPG shows them by its files, but the first TPG must be made knowing them; version numbers would be wrong on
-    distribution kernels with backports.
+    The files of a TPG show the same features, but they must be known before the first TPG is made. The
+    kernel's version can't be used, since distributions backport features.
     """
     try:
         with _SYMBOLS.open("rb") as symbols:

@@ -1,4 +1,4 @@
-"""Looking at what other tools have made: everything that an adoption needs to know. Only reads."""
+"""Observing the objects of other tools, with everything that an adoption needs. Only reads."""
 
 import stat
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ _NO_TARGETS = ("discovery_auth",)
 
 
 def observe_foreign(root: Path) -> Found:
-    """Look below `root`, configfs' target directory, at what is not ours. Raises OSError if it can't be read."""
+    """Read the objects below `root`, configfs' target directory, that are not lunmapd's. Raises OSError."""
     observation = Observation(root)
     tpgs = tuple(_tpgs(observation))
     exported = {key for tpg in tpgs for key in tpg.luns.values()}
@@ -41,7 +41,11 @@ def observe_foreign(root: Path) -> Found:
 
 
 def _storage(observation: Observation, exported: AbstractSet[str]) -> Iterator[tuple[str, FoundStorage]]:
-    """Yield what is not ours, or `exported` by a target that is not: there a taking over was killed before it came to the target."""
+    """Yield the storage objects of other tools by `HBA/NAME`.
+
+    An adopted one counts as another tool's if it is `exported` by a TPG without mark: an earlier `adopt
+    --take` was killed before it marked the TPG.
+    """
     for hba in observation.list_directories("core"):
         plugin = hba.rpartition("_")[0]
         if not 0 <= parse_hba_index(hba) < FIRST_INDEX or plugin not in STORAGE_ATTRIBUTES:
@@ -123,7 +127,7 @@ def _tpg(observation: Observation, iqn: str, tag: int) -> FoundTpg:
 
 
 def _links(observation: Observation, path: str) -> Iterator[tuple[int, str]]:
-    """Yield the numbers of the LUNs in a directory, with the last two parts of where each leads."""
+    """Yield the numbers of the LUNs in a directory, with the last two parts of the target of each link."""
     for name in observation.list_directories(path):
         number = parse_directory_number(name, "lun_")
         if number is not None:

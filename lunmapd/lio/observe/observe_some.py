@@ -1,4 +1,4 @@
-"""A look at some objects only, where they were last seen: what it costs is theirs, not the kernel's whole state."""
+"""Observing some objects only, where the index has them, at a cost that depends on their number alone."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,13 +16,13 @@ from lunmapd.lio.observe.tpgs import exported_storage_object
 
 
 class UnexpectedStateError(Exception):
-    """Something is not as it could be after our own steps: only a whole look tells."""
+    """An object is in a state that lunmapd's own steps can't have produced: a full observation is needed."""
 
 
 def observe_some(root: Path, index: KernelIndex, items: Iterable[lio_objects.Object]) -> Observation:
-    """Look for storage objects, LUNs, ACLs and mapped LUNs, given as they should be; what is not there is not found.
+    """Read storage objects, LUNs, ACLs and mapped LUNs, given as they are desired; absent ones are left out.
 
-    Raises SurprisedError, and OSError.
+    Raises UnexpectedStateError, and OSError.
     """
     observation = Observation(root)
     observation.index = index
@@ -54,11 +54,11 @@ def _storage_object(observation: Observation, item: lio_objects.StorageObject) -
     hba = observation.index.hbas.get(item.name)
     if hba is None:
         return
-    found = read_storage_object(observation, hba, item.name)
-    if found is None:
+    observed = read_storage_object(observation, hba, item.name)
+    if observed is None:
         raise UnexpectedStateError
-    observation.add(found)
-    record_missing_backing(observation, found)
+    observation.add(observed)
+    record_missing_backing(observation, observed)
 
 
 def _lun(observation: Observation, item: lio_objects.TpgLun) -> None:

@@ -1,4 +1,4 @@
-"""Looking at the storage objects in LIO's core."""
+"""Observing the storage objects in LIO's core."""
 
 import os
 from functools import cache
@@ -14,14 +14,15 @@ from lunmapd.lio.observe.alua import read_group
 
 _SERIAL, _VENDOR, _PRODUCT = "wwn/vpd_unit_serial", "wwn/vendor_id", "wwn/product_id"
 _DEVICES = "/sys/dev/block"
-_SECTOR = 512  # whatever the device's own sectors are (Documentation/ABI/stable/sysfs-block)
+_SECTOR = 512  # bytes, for any sector size of the device (Documentation/ABI/stable/sysfs-block)
 _WITH_PATH = ("fileio", "iblock", "pscsi")
 
 
 def observe_storage_objects(observation: Observation) -> None:
-    """Note the storage objects of our HBA indexes, in the order of these: of two with one name, the first counts.
+    """Record lunmapd's storage objects: those in HBA indexes from FIRST_INDEX on, and adopted ones below.
 
-    Below them are other tools', and those of these that were adopted.
+    They are read in the order of the indexes: of two with the same name the first counts, the second is a
+    leftover.
     """
     for number, hba in sorted((parse_hba_index(hba), hba) for hba in observation.list_directories("core")):
         if number >= FIRST_INDEX:
@@ -36,9 +37,9 @@ def observe_storage_objects(observation: Observation) -> None:
 
 def _add_hba(observation: Observation, hba: str) -> None:
     if observation.skip_stuck(f"core/{hba}"):
-        held = observation.stuck[f"core/{hba}"]
+        last = observation.stuck[f"core/{hba}"]
         observation.index.hbas.update(
-            {item.name: hba for item in held if isinstance(item, lio_objects.StorageObject)}
+            {item.name: hba for item in last if isinstance(item, lio_objects.StorageObject)}
         )
     elif not _add_expected(observation, hba):
         names = observation.list_directories(f"core/{hba}")
@@ -50,7 +51,10 @@ def _add_hba(observation: Observation, hba: str) -> None:
 
 
 def _add_expected(observation: Observation, hba: str) -> bool:
-    """Note the one that was there before, if there is no other: listing a directory takes more than asking how many are in it."""
+    """Record the storage object that was last observed in the HBA, if the HBA holds no second one.
+
+    Reading the link count of a directory is cheaper than listing it.
+    """
     name = observation.expected.get(hba)
     return (
         name is not None
@@ -60,7 +64,7 @@ def _add_expected(observation: Observation, hba: str) -> bool:
 
 
 def _add_storage_object(observation: Observation, hba: str, name: str) -> bool:
-    """Note a storage object; return False if it isn't whole, or there is one of this name."""
+    """Record a storage object; return False if it is incomplete, or its name is in use."""
     item = read_storage_object(observation, hba, name)
     if item is None or name in observation.index.hbas:
         return False
@@ -71,7 +75,7 @@ def _add_storage_object(observation: Observation, hba: str, name: str) -> bool:
 
 
 def _add_adopted(observation: Observation, hba: str) -> None:
-    """Note what was adopted; half of an object of another tool is that tool's."""
+    """Record the adopted storage objects of an HBA. Incomplete objects of other tools are left alone."""
     if f"core/{hba}" in observation.stuck:
         return _add_hba(observation, hba)
     for name in observation.list_directories(f"core/{hba}"):
@@ -81,13 +85,13 @@ def _add_adopted(observation: Observation, hba: str) -> None:
 
 
 def record_missing_backing(observation: Observation, item: lio_objects.StorageObject) -> None:
-    """Note if the device or file behind a storage object is not there any more."""
+    """Record the storage object as missing if its device or file no longer exists."""
     if item.plugin in _WITH_PATH and not os.path.lexists(item.path):
         observation.missing.add(item.name)
 
 
 def _record_size(observation: Observation, name: str, info: str) -> None:
-    """Note how many bytes the device behind a storage object has, by the numbers that the kernel claimed it under."""
+    """Record the size in bytes of the device that the kernel has claimed for an iblock."""
     numbers = parse_device_numbers(info)
     sectors = files.read_file(f"{_DEVICES}/{numbers}/size") if numbers else None
     if sectors is not None:
@@ -95,21 +99,21 @@ def _record_size(observation: Observation, name: str, info: str) -> None:
 
 
 def read_storage_object(observation: Observation, hba: str, name: str) -> lio_objects.StorageObject | None:
-    """Read one storage object, None if it isn't whole: its creation writes the serial after it is enabled."""
+    """Read one storage object. Return None if it is incomplete: creation writes the serial last."""
     path, plugin = f"core/{hba}/{name}", hba.rpartition("_")[0]
     texts = observation.read_files(path, _files(plugin))
-    mine = parse_alias(plugin, texts.get("alias", ""))
-    serial = mine.serial or parse_serial(texts.get(_SERIAL, ""))
+    alias = parse_alias(plugin, texts.get("alias", ""))
+    serial = alias.serial or parse_serial(texts.get(_SERIAL, ""))
     backing = parse_backing(plugin, texts.get(backing_info_file(plugin), ""))
-    if not serial or backing is None or (plugin == "pscsi" and not mine.serial):
+    if not serial or backing is None or (plugin == "pscsi" and not alias.serial):
         return None
     if plugin == "iblock":
         _record_size(observation, name, texts["info"])
-    if more := _files_of(mine):
+    if more := _files_of(alias):
         texts |= observation.read_files(path, more)
-    names = (*STORAGE_ATTRIBUTES[plugin], *mine.attributes)
+    names = (*STORAGE_ATTRIBUTES[plugin], *alias.attributes)
     attributes = tuple((name, texts[file]) for name in names if (file := f"attrib/{name}") in texts)
-    alua = read_group(observation, path) if mine.alua else None
+    alua = read_group(observation, path) if alias.alua else None
     vendor, product = texts.get(_VENDOR, ""), texts.get(_PRODUCT, "")
     return lio_objects.StorageObject(name, plugin, *backing, serial, attributes, vendor, product, alua)
 
@@ -120,6 +124,6 @@ def _files(plugin: str) -> tuple[str, ...]:
     return ("alias", _SERIAL, backing_info_file(plugin), *governed)
 
 
-def _files_of(mine: Alias) -> list[str]:
-    names = {_VENDOR: mine.vendor, _PRODUCT: mine.product}
-    return [f"attrib/{name}" for name in mine.attributes] + [file for file, set_ in names.items() if set_]
+def _files_of(alias: Alias) -> list[str]:
+    names = {_VENDOR: alias.vendor, _PRODUCT: alias.product}
+    return [f"attrib/{name}" for name in alias.attributes] + [file for file, set_ in names.items() if set_]

@@ -1,4 +1,4 @@
-"""Looking at a target portal group: its settings, LUNs, portals and state."""
+"""Observing a target portal group: its attributes, parameters, LUNs, portals and state."""
 
 from collections.abc import Mapping
 
@@ -16,12 +16,12 @@ _INSIDE = ("lun", "acls", "np")
 
 
 def is_marked(observation: Observation, iqn: str, tag: int) -> bool:
-    """Say whether lunmapd made the TPG."""
+    """Return whether the TPG has lunmapd's mark."""
     return observation.read(f"{tpg_path(iqn, tag)}/param/TargetAlias") == MARK
 
 
 def is_inert(observation: Observation, iqn: str, tag: int) -> bool:
-    """Say whether the TPG is as mkdir left it: disabled, without LUNs, ACLs and portals."""
+    """Return whether the TPG is as mkdir leaves it: disabled, without LUNs, ACLs and portals."""
     path = tpg_path(iqn, tag)
     return observation.read(f"{path}/enable") != "1" and not any(
         observation.list_directories(f"{path}/{name}") for name in _INSIDE
@@ -29,7 +29,7 @@ def is_inert(observation: Observation, iqn: str, tag: int) -> bool:
 
 
 def observe_tpg(observation: Observation, iqn: str, tag: int) -> None:
-    """Note the TPG with the settings that lunmapd manages, its portals, and whether it accepts logins."""
+    """Record the TPG with the attributes and parameters of lunmapd, its portals and its enablement."""
     path = tpg_path(iqn, tag)
     attributes = observation.read_settings(f"{path}/attrib", (*_names(TPG_ATTRIBUTES), *sorted(TPG)))
     parameters = observation.read_settings(f"{path}/param", (*_names(TPG_PARAMETERS), *sorted(PARAMETERS)))
@@ -51,18 +51,18 @@ def _names(settings: lio_objects.AttributeValues) -> tuple[str, ...]:
 def _changed(
     settings: lio_objects.AttributeValues, defaults: Mapping[str, str]
 ) -> lio_objects.AttributeValues:
-    """Leave out what is at its default, as what the map does not set is left out of what is desired."""
+    """Return the values that differ from their default: a desired TPG has no others either."""
     return tuple((name, value) for name, value in settings if defaults.get(name) != value)
 
 
 def record_features(observation: Observation, iqn: str, tag: int) -> None:
-    """Learn from any TPG, whoever made it, what the kernel offers."""
+    """Record the kernel features that a TPG of any tool shows."""
     if observation.read(f"{tpg_path(iqn, tag)}/rtpi") is not None:
         observation.features.add(PORT_ID)
 
 
 def observe_luns(observation: Observation, iqn: str, tag: int) -> dict[int, str]:
-    """Note the TPG's LUNs; return those that are whole, number to storage object."""
+    """Record the TPG's LUNs, and return the complete ones: number to name of the storage object."""
     path = f"{tpg_path(iqn, tag)}/lun"
     numbers = (parse_directory_number(name, "lun_") for name in observation.list_directories(path))
     whole: dict[int, str] = {}
@@ -86,11 +86,11 @@ def observe_luns(observation: Observation, iqn: str, tag: int) -> dict[int, str]
 
 
 def exported_storage_object(observation: Observation, path: str) -> str | None:
-    """Return the name of the storage object that a LUN exports, None if it isn't one of ours."""
+    """Return the name of the storage object that the LUN at `path` exports, None if it is not lunmapd's."""
     if path in observation.stuck:
-        held = (
+        names = (
             item.storage_object for item in observation.stuck[path] if isinstance(item, lio_objects.TpgLun)
         )
-        return next(held, None)
+        return next(names, None)
     hba, _, name = (observation.read_link(path) or "").rpartition("/")
     return name if name and observation.index.hbas.get(name) == hba.rpartition("/")[2] else None
