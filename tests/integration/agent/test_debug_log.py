@@ -1,0 +1,228 @@
+"""The debug log of a node on a real ZooKeeper: each choice has a line with its cause, and no secret is in it."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from fakes.clock import Clock
+from fakes.lio import FakeLio
+from lab.wait import wait_until
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.core.base.documents import encode
+from lunmapd.core.base.events import Event
+from lunmapd.core.base.lunmap import Authentication, Chap, Initiator
+from lunmapd.core.base.password import Secret
+from lunmapd.core.node import lio_objects
+from lunmapd.core.secrets.sealing import Vault
+from lunmapd.service.keyfile import add_key, read_keys
+from lunmapd.store.session.credentials import Credentials, PasswordLogin
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_tree
+from support.agents import MAP, A, H, Nodes, T, applied, confirm, many, put
+from support.daemon import running
+from support.debug_log import lines, values
+from support.plain_client import Shell
+from support.sessions import Connect, expire
+
+pytestmark = pytest.mark.integration
+
+RARELY = Policy(audit=3600.0, resync=3600.0)
+WORD = "a word for the host"
+
+
+@pytest.fixture(autouse=True)
+def _debug(caplog: pytest.LogCaptureFixture) -> None:
+    """Log at level debug, kazoo too."""
+    caplog.set_level(logging.DEBUG)
+
+
+def test_each_read_says_how_much_it_read_and_why(
+    session: Session, make: Nodes, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A start, new settings and a read that is due read everything; else it is the changes, the head, or nothing."""
+    put(session, MAP)
+    agent = make(policy=Policy(full_read=100.0), now=clock)
+    agent.turn()
+    put(session, replace(MAP, luns={"a": A}))
+    agent.turn()
+    with Shell(session) as shell:
+        shell.set("head", shell.get("head"))
+    agent.turn()
+    agent.turn()
+    clock.now += 120
+    agent.turn()
+    agent.adopt(Policy())
+    agent.turn()
+    assert values(caplog.records, Event.READ_FULL, "reason") == [
+        "the daemon has just started",
+        "full_read is due",
+        "the settings were read again",
+    ]
+    assert lines(caplog.records, Event.READ_DELTA) == ["delta read of the tree: 1 revisions, from 1 to 2"]
+    assert values(caplog.records, Event.READ_HEAD, "revision") == ["2"]
+    assert lines(caplog.records, Event.READ_NOTHING)[-1] == "read of the tree: nothing new after revision 2"
+
+
+def test_a_read_that_needs_everything_names_the_reason(
+    session: Session, make: Nodes, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A revision that is gone, and out-of-band edits below a new revision, are not followed by their changes."""
+    put(session, MAP)
+    agent = make(policy=Policy(full_read=100.0), now=clock)
+    agent.turn()
+    with Shell(session) as shell:
+        put(session, replace(MAP, luns={"a": A}))
+        shell.delete("revisions/0000000002")
+        agent.turn()
+        shell.set("luns/a", encode(replace(A, maps=())))
+    clock.now += 120
+    agent.turn()
+    put(session, MAP)
+    agent.turn()
+    assert values(caplog.records, Event.READ_FULL, "reason")[1:] == [
+        "a new revision is missing from the history",
+        "full_read is due",
+        "the last read found out-of-band edits, and head changed",
+    ]
+
+
+def test_each_pass_says_whether_it_is_full_and_why(
+    session: Session, make: Nodes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A change of Luns is a partial pass; what else changed, failed or drifted is the reason for a full one."""
+    put(session, many(*range(10)))
+    agent = make(policy=RARELY)
+    agent.turn()
+    put(session, many(*range(11)))
+    agent.turn()
+    assert lines(caplog.records, Event.FULL_RECONCILE) == ["full pass by revision 1: the first one"]
+    assert lines(caplog.records, Event.PARTIAL_RECONCILE) == [
+        "partial pass by revision 2: 4 objects of 1 Luns"
+    ]
+    assert lines(caplog.records, Event.RECONCILED)[1:] == [
+        "revision 2: 3 steps done, 0 objects fail, 0 steps remain"
+    ]
+    caplog.clear()
+    put(session, replace(many(*range(11)), initiators={H: Initiator(alias="host")}))
+    agent.turn()
+    half = lio_objects.Leftover("hba", "core/fileio_10777")
+    make.kernel.objects[lio_objects.key_of(half)] = half
+    put(session, replace(many(*range(12)), initiators={H: Initiator(alias="host")}))
+    agent.turn()
+    put(session, many(0, 1))
+    agent.turn()
+    assert values(caplog.records, Event.FULL_RECONCILE, "reason") == [
+        "an initiator changed",
+        "the worker can't observe the changed objects alone",
+        "an initiator changed",
+    ]
+    (held,) = lines(caplog.records, Event.RECONCILE_HELD)
+    assert "is held until it is confirmed: it would" in held
+
+
+def test_a_partial_pass_that_is_not_enough_names_the_reason(
+    session: Session, make: Nodes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Drift in its objects, a mass removal, and a step that did not do what it should lead to a full pass."""
+    put(session, many(*range(10)))
+    agent = make(policy=replace(RARELY, report=frozenset({"mappings"})))
+    agent.turn()
+    put(session, many(0, 1))
+    agent.turn()
+    confirm(session, 2)
+    agent.turn()
+    agent.adopt(RARELY)
+    agent.turn()
+    make.kernel.missing.add("/dev/l3")
+    put(session, many(0, 1, 3))
+    agent.turn()
+    assert values(caplog.records, Event.FULL_RECONCILE, "reason") == [
+        "the first one",
+        "the change removes much",
+        "the last pass was held until the removal is confirmed",
+        "the settings were read again",
+        "the changed objects are not as desired after the steps",
+    ]
+
+
+def test_what_fails_is_named_and_deferred(
+    session: Session, make: Nodes, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Objects that are not as desired are counted by reason, and the pause ends when the first one is tried again."""
+    put(session, MAP)
+    make.kernel.missing.add("/dev/a")
+    agent = make(policy=RARELY, now=clock)
+    turn = agent.turn()
+    assert not turn.converged
+    assert lines(caplog.records, Event.WITHHELD) == [
+        "3 objects are not as desired. BackingDeviceMissing 1: storage_object a; "
+        f"Waiting 2: lun {T} 1 a, mapped_lun {T} 1 {H} 0"
+    ]
+    assert agent.pause(turn) == 5.0
+    assert lines(caplog.records, Event.PAUSED) == ["waits at most 5.0 s, until back-off"]
+
+
+def test_a_status_is_written_or_not_for_a_reason(
+    session: Session, make: Nodes, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is written when it changed; else the log says when the heartbeat is due, or which error prevented it."""
+    put(session, MAP)
+    agent = make(policy=RARELY, now=clock)
+    agent.turn()
+    agent.turn()
+    assert values(caplog.records, Event.STATUS_WRITTEN, "reason") == ["it changed"]
+    (line,) = lines(caplog.records, Event.STATUS_UNCHANGED)
+    assert line.startswith("status not written: it is unchanged, its heartbeat is due in ")
+    session.close()
+    agent.turn()
+    assert values(caplog.records, Event.STATUS_FAILED, "reason") == ["Unreachable"]
+
+
+def test_the_loop_says_what_woke_it_and_which_session_it_has(
+    session: Session, connect: Connect, make: Nodes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A commit wakes it by the watch, a session that expired by its end; ids are those of ZooKeeper's own log."""
+    mine = connect()
+    agent = make(mine, policy=RARELY)
+    with running(agent):
+        put(session, MAP)
+        wait_until("revision 1 is applied", lambda: applied(agent) == 1)
+        old = mine.session_id
+        expire(mine)
+        wait_until("there is another session", lambda: mine.session_id not in {None, old})
+        put(session, replace(MAP, luns={}))
+        wait_until("revision 2 is applied", lambda: applied(agent) == 2)
+    assert old is not None
+    causes = {cause for text in values(caplog.records, Event.WOKEN, "causes") for cause in text.split(", ")}
+    assert {"start", "watch", "session"} <= causes
+    assert f"ZooKeeper: new session {old:#x} through {mine.hosts}" in lines(caplog.records, Event.SESSION_NEW)
+    assert f"ZooKeeper: session {old:#x} ended: it expired" in lines(caplog.records, Event.SESSION_LOST)
+    assert {f"{old:#x}", f"{mine.session_id:#x}"} <= set(values(caplog.records, Event.SESSION_NEW, "session"))
+
+
+def test_no_secret_is_in_the_debug_log(
+    session: Session, kernel: FakeLio, root: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither a CHAP password nor a key nor the password of the node's own login, in lines, fields and arguments, kazoo's too."""
+    login = PasswordLogin("n1", tmp_path / "password")
+    login.password.touch(mode=0o600)
+    login.password.write_text("the node's own word\n")
+    key_file = tmp_path / "secrets.key"
+    add_key(key_file, b"k" * 32)
+    vault = Vault(read_tree(session).cluster, read_keys(key_file))
+    password = vault.seal(f"initiators/{H}", "chap", Secret(WORD), b"n" * 12)
+    targets = {T: replace(MAP.targets[T], authentication=Authentication.CHAP)}
+    put(session, replace(MAP, targets=targets, initiators={H: Initiator("", Chap("bob", password))}))
+    with Session(session.hosts, root, credentials=Credentials(digest=login)) as mine:
+        agent = Nodes(mine, kernel, tmp_path)(policy=RARELY)
+        assert agent.turn().converged
+        sent = mine.link.current.client_id
+    assert sent is not None
+    assert [item for item in kernel.objects.values() if WORD in str(getattr(item, "credentials", ""))] == []
+    assert any(record.name.startswith("kazoo") for record in caplog.records)
+    logged = "\n".join(str(vars(record)) + record.getMessage() for record in caplog.records)
+    keys = [line for line in key_file.read_text().splitlines() if not line.startswith("#")]
+    secrets = [WORD, "the node's own word", *(line.split()[-1] for line in keys), sent[1].hex(), str(sent[1])]
+    assert [secret for secret in secrets if secret in logged] == []
