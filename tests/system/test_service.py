@@ -11,6 +11,7 @@ import pytest
 from lab.project import package
 from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
+from lunmapd.core.base.events import Event, FullPass
 from lunmapd.core.base.messages import Message
 from support.cluster import HOST, METRICS, SAN, SCRATCH, SESSION_TIMEOUT, SETTINGS, Ctl, StorageNode, settings
 from system.serving import Site, converged, undisturbed
@@ -39,12 +40,13 @@ while os.WIFSTOPPED(status):
     _, status = os.waitpid(main, all_threads)
 """
 _DROP_IN = "/run/systemd/system/lunmapd.service.d/watchdog.conf"
+_DEBUG = "/run/systemd/system/lunmapd.service.d/debug.conf"
 # A test that has changed the settings, or how the service is watched, leaves that to the next one.
 _RUN_AS_SET = f"""
 set -e
-if ! cmp -s /root/settings {SETTINGS} || [ -e {_DROP_IN} ]; then
+if ! cmp -s /root/settings {SETTINGS} || [ -e {_DROP_IN} ] || [ -e {_DEBUG} ]; then
     systemctl stop lunmapd
-    rm -f {_DROP_IN}
+    rm -f {_DROP_IN} {_DEBUG}
     mkdir -p /etc/lunmapd
     cp /root/settings {SETTINGS}
     systemctl daemon-reload
@@ -210,6 +212,30 @@ def test_each_change_is_a_line_with_its_fields(site: Site) -> None:
     site.ctl.apply(site.map())
 
 
+def _debug(site: Site) -> None:
+    """Restart the service with the drop-in that the package has as an example."""
+    site.machine.run(
+        f"mkdir -p {Path(_DEBUG).parent}; cp /usr/share/doc/lunmapd/examples/debug.conf {_DEBUG}; "
+        "systemctl daemon-reload; systemctl restart lunmapd"
+    )
+
+
+def test_the_debug_drop_in_shows_each_choice(site: Site) -> None:
+    """With it the journal has what the daemon reads, does and waits for, with fields, and kazoo's connections."""
+    _debug(site)
+    converged(site)
+    full, *_ = site.journal("-o", "json", f"LUNMAPD_EVENT={Event.FULL_RECONCILE.name}").splitlines()
+    fields = json.loads(full)
+    assert (fields["PRIORITY"], fields["LUNMAPD_REASON"], fields["LUNMAPD_NODE"]) == (
+        "7",
+        FullPass.FIRST,
+        "n1",
+    )
+    for event in (Event.WOKEN, Event.READ_FULL, Event.SESSION_NEW, Event.WORKER_STARTED, Event.PAUSED):
+        assert site.journal(f"LUNMAPD_EVENT={event.name}"), event
+    assert "Zookeeper connection established" in site.journal()
+
+
 def test_the_service_may_do_little_and_hides_no_mount(site: Site) -> None:
     """The service is hardened as declared, and shares the host's mounts: a LUN's file system stays busy."""
     said = re.search(r"`systemd-analyze security lunmapd` says ([\d.]+)", UNIT.read_text())
@@ -234,6 +260,7 @@ def test_no_secret_is_seen(site: Site, tmp_path: Path) -> None:
 
     assert secret("new-key") == 0
     site.machine.put(KEYS, key_file.read_text(), mode=0o600)
+    _debug(site)
     wait_until("the node has told of its key", lambda: secret("set", HOST, "--user", "host") == 0)
     site.ctl.apply(
         site.map()

@@ -14,7 +14,9 @@ class Event(Enum):
     WOKEN = "cycle starts: {causes}"
     PAUSED = "waits at most {seconds:.1f} s, until {timer}"
     READ_NOTHING = "read of the tree: nothing new after revision {revision}"
-    READ_HEAD = "read of the tree: still revision {revision}, with another state of an import or a confirmation"
+    READ_HEAD = (
+        "read of the tree: still revision {revision}, with another state of an import or a confirmation"
+    )
     READ_DELTA = "delta read of the tree: {count} revisions, from {since} to {revision}"
     READ_FULL = "full read of the tree: {reason}"
     PARTIAL_RECONCILE = "partial pass by revision {revision}: {count} objects of {luns} Luns"

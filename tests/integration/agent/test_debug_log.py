@@ -20,10 +20,10 @@ from lunmapd.service.keyfile import add_key, read_keys
 from lunmapd.store.session.credentials import Credentials, PasswordLogin
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
-from support.agents import MAP, A, H, Nodes, T, applied, confirm, many, put
+from support.agents import MAP, A, AgentFactory, H, T, applied, confirm, mapped_luns, put_checked
 from support.daemon import running
 from support.debug_log import lines, values
-from support.plain_client import Shell
+from support.plain_client import PlainClient
 from support.sessions import Connect, expire
 
 pytestmark = pytest.mark.integration
@@ -39,15 +39,15 @@ def _debug(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_each_read_says_how_much_it_read_and_why(
-    session: Session, make: Nodes, clock: Clock, caplog: pytest.LogCaptureFixture
+    session: Session, make_agent: AgentFactory, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A start, new settings and a read that is due read everything; else it is the changes, the head, or nothing."""
-    put(session, MAP)
-    agent = make(policy=Policy(full_read=100.0), now=clock)
+    put_checked(session, MAP)
+    agent = make_agent(policy=Policy(full_read=100.0), now=clock)
     agent.turn()
-    put(session, replace(MAP, luns={"a": A}))
+    put_checked(session, replace(MAP, luns={"a": A}))
     agent.turn()
-    with Shell(session) as shell:
+    with PlainClient(session) as shell:
         shell.set("head", shell.get("head"))
     agent.turn()
     agent.turn()
@@ -66,20 +66,20 @@ def test_each_read_says_how_much_it_read_and_why(
 
 
 def test_a_read_that_needs_everything_names_the_reason(
-    session: Session, make: Nodes, clock: Clock, caplog: pytest.LogCaptureFixture
+    session: Session, make_agent: AgentFactory, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A revision that is gone, and out-of-band edits below a new revision, are not followed by their changes."""
-    put(session, MAP)
-    agent = make(policy=Policy(full_read=100.0), now=clock)
+    put_checked(session, MAP)
+    agent = make_agent(policy=Policy(full_read=100.0), now=clock)
     agent.turn()
-    with Shell(session) as shell:
-        put(session, replace(MAP, luns={"a": A}))
+    with PlainClient(session) as shell:
+        put_checked(session, replace(MAP, luns={"a": A}))
         shell.delete("revisions/0000000002")
         agent.turn()
         shell.set("luns/a", encode(replace(A, maps=())))
     clock.now += 120
     agent.turn()
-    put(session, MAP)
+    put_checked(session, MAP)
     agent.turn()
     assert values(caplog.records, Event.READ_FULL, "reason")[1:] == [
         "a new revision is missing from the history",
@@ -89,13 +89,13 @@ def test_a_read_that_needs_everything_names_the_reason(
 
 
 def test_each_pass_says_whether_it_is_full_and_why(
-    session: Session, make: Nodes, caplog: pytest.LogCaptureFixture
+    session: Session, make_agent: AgentFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A change of Luns is a partial pass; what else changed, failed or drifted is the reason for a full one."""
-    put(session, many(*range(10)))
-    agent = make(policy=RARELY)
+    put_checked(session, mapped_luns(*range(10)))
+    agent = make_agent(policy=RARELY)
     agent.turn()
-    put(session, many(*range(11)))
+    put_checked(session, mapped_luns(*range(11)))
     agent.turn()
     assert lines(caplog.records, Event.FULL_RECONCILE) == ["full pass by revision 1: the first one"]
     assert lines(caplog.records, Event.PARTIAL_RECONCILE) == [
@@ -105,13 +105,13 @@ def test_each_pass_says_whether_it_is_full_and_why(
         "revision 2: 3 steps done, 0 objects fail, 0 steps remain"
     ]
     caplog.clear()
-    put(session, replace(many(*range(11)), initiators={H: Initiator(alias="host")}))
+    put_checked(session, replace(mapped_luns(*range(11)), initiators={H: Initiator(alias="host")}))
     agent.turn()
     half = lio_objects.Leftover("hba", "core/fileio_10777")
-    make.kernel.objects[lio_objects.key_of(half)] = half
-    put(session, replace(many(*range(12)), initiators={H: Initiator(alias="host")}))
+    make_agent.kernel.objects[lio_objects.key_of(half)] = half
+    put_checked(session, replace(mapped_luns(*range(12)), initiators={H: Initiator(alias="host")}))
     agent.turn()
-    put(session, many(0, 1))
+    put_checked(session, mapped_luns(0, 1))
     agent.turn()
     assert values(caplog.records, Event.FULL_RECONCILE, "reason") == [
         "an initiator changed",
@@ -123,20 +123,20 @@ def test_each_pass_says_whether_it_is_full_and_why(
 
 
 def test_a_partial_pass_that_is_not_enough_names_the_reason(
-    session: Session, make: Nodes, caplog: pytest.LogCaptureFixture
+    session: Session, make_agent: AgentFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Drift in its objects, a mass removal, and a step that did not do what it should lead to a full pass."""
-    put(session, many(*range(10)))
-    agent = make(policy=replace(RARELY, report=frozenset({"mappings"})))
+    put_checked(session, mapped_luns(*range(10)))
+    agent = make_agent(policy=replace(RARELY, report=frozenset({"mappings"})))
     agent.turn()
-    put(session, many(0, 1))
+    put_checked(session, mapped_luns(0, 1))
     agent.turn()
     confirm(session, 2)
     agent.turn()
     agent.adopt(RARELY)
     agent.turn()
-    make.kernel.missing.add("/dev/l3")
-    put(session, many(0, 1, 3))
+    make_agent.kernel.missing.add("/dev/l3")
+    put_checked(session, mapped_luns(0, 1, 3))
     agent.turn()
     assert values(caplog.records, Event.FULL_RECONCILE, "reason") == [
         "the first one",
@@ -148,28 +148,29 @@ def test_a_partial_pass_that_is_not_enough_names_the_reason(
 
 
 def test_what_fails_is_named_and_deferred(
-    session: Session, make: Nodes, clock: Clock, caplog: pytest.LogCaptureFixture
+    session: Session, make_agent: AgentFactory, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Objects that are not as desired are counted by reason, and the pause ends when the first one is tried again."""
-    put(session, MAP)
-    make.kernel.missing.add("/dev/a")
-    agent = make(policy=RARELY, now=clock)
+    put_checked(session, MAP)
+    make_agent.kernel.missing.add("/dev/a")
+    agent = make_agent(policy=RARELY, now=clock)
     turn = agent.turn()
     assert not turn.converged
-    assert lines(caplog.records, Event.WITHHELD) == [
+    (line,) = lines(caplog.records, Event.WITHHELD)
+    assert line == (
         "3 objects are not as desired. BackingDeviceMissing 1: storage_object a; "
         f"Waiting 2: lun {T} 1 a, mapped_lun {T} 1 {H} 0"
-    ]
+    )
     assert agent.pause(turn) == 5.0
     assert lines(caplog.records, Event.PAUSED) == ["waits at most 5.0 s, until back-off"]
 
 
 def test_a_status_is_written_or_not_for_a_reason(
-    session: Session, make: Nodes, clock: Clock, caplog: pytest.LogCaptureFixture
+    session: Session, make_agent: AgentFactory, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is written when it changed; else the log says when the heartbeat is due, or which error prevented it."""
-    put(session, MAP)
-    agent = make(policy=RARELY, now=clock)
+    put_checked(session, MAP)
+    agent = make_agent(policy=RARELY, now=clock)
     agent.turn()
     agent.turn()
     assert values(caplog.records, Event.STATUS_WRITTEN, "reason") == ["it changed"]
@@ -181,18 +182,18 @@ def test_a_status_is_written_or_not_for_a_reason(
 
 
 def test_the_loop_says_what_woke_it_and_which_session_it_has(
-    session: Session, connect: Connect, make: Nodes, caplog: pytest.LogCaptureFixture
+    session: Session, connect: Connect, make_agent: AgentFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A commit wakes it by the watch, a session that expired by its end; ids are those of ZooKeeper's own log."""
     mine = connect()
-    agent = make(mine, policy=RARELY)
+    agent = make_agent(mine, policy=RARELY)
     with running(agent):
-        put(session, MAP)
+        put_checked(session, MAP)
         wait_until("revision 1 is applied", lambda: applied(agent) == 1)
         old = mine.session_id
         expire(mine)
         wait_until("there is another session", lambda: mine.session_id not in {None, old})
-        put(session, replace(MAP, luns={}))
+        put_checked(session, replace(MAP, luns={}))
         wait_until("revision 2 is applied", lambda: applied(agent) == 2)
     assert old is not None
     causes = {cause for text in values(caplog.records, Event.WOKEN, "causes") for cause in text.split(", ")}
@@ -214,9 +215,9 @@ def test_no_secret_is_in_the_debug_log(
     vault = Vault(read_tree(session).cluster, read_keys(key_file))
     password = vault.seal(f"initiators/{H}", "chap", Secret(WORD), b"n" * 12)
     targets = {T: replace(MAP.targets[T], authentication=Authentication.CHAP)}
-    put(session, replace(MAP, targets=targets, initiators={H: Initiator("", Chap("bob", password))}))
+    put_checked(session, replace(MAP, targets=targets, initiators={H: Initiator("", Chap("bob", password))}))
     with Session(session.hosts, root, credentials=Credentials(digest=login)) as mine:
-        agent = Nodes(mine, kernel, tmp_path)(policy=RARELY)
+        agent = AgentFactory(mine, kernel, tmp_path)(policy=RARELY)
         assert agent.turn().converged
         sent = mine.link.current.client_id
     assert sent is not None

@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -5,6 +6,7 @@ import pytest
 
 from lab import Ensemble, Server
 from lab.wait import wait_until
+from lunmapd.core.base.events import Event
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.store.commit.commit_errors import OutcomeUnknownError
 from lunmapd.store.session.errors import UnreachableError
@@ -15,6 +17,7 @@ from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.tree.znodes import read_revisions
 from lunmapd.store.upkeep.init import initialise
 from support.commits import put
+from support.debug_log import lines, values
 from support.maps import lun, luns, with_lun
 from support.plain_client import owns
 from support.sessions import LIVE, STATUS, Connect, until_reachable
@@ -53,8 +56,14 @@ def test_the_loss_of_the_leader_loses_and_doubles_nothing(
     ]
 
 
-def test_the_session_outlives_its_server(trio: Ensemble, connect: Connect) -> None:
-    """A node whose server is killed keeps its session, its ephemeral and its watch on the next server."""
+def test_the_session_outlives_its_server(
+    trio: Ensemble, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A node whose server is killed keeps its session, its ephemeral and its watch on the next server.
+
+    The debug log has the server, and the id by which ZooKeeper's own log names the session.
+    """
+    caplog.set_level(logging.DEBUG)
     session = connect(trio.servers[0].host + "," + trio.servers[1].host, timeout=20.0, deadline=60.0)
     initialise(session)
     register(session, "n1", LIVE)
@@ -69,6 +78,11 @@ def test_the_session_outlives_its_server(trio: Ensemble, connect: Connect) -> No
     assert refresh(session, known) == known
     assert owns(session, "n1")
     assert session.session_id == before
+    name, first = f"{before:#x}", trio.servers[0].host
+    assert set(values(caplog.records, Event.SESSION_SUSPENDED, "session")) == {name}
+    assert lines(caplog.records, Event.SESSION_RESUMED)[-1] == (
+        f"ZooKeeper: session {name} resumed through {first}"
+    )
     seen = len(woken)
     writer = connect(trio.servers[0].host)
     put(writer, luns(1))

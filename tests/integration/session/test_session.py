@@ -1,3 +1,4 @@
+import logging
 import resource
 import threading
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from lab.wait import wait_until
 from lunmapd.core.base.access import MEMBERS
-from lunmapd.core.base.events import WakeCause
+from lunmapd.core.base.events import Event, WakeCause
 from lunmapd.core.fleet.status import Live
 from lunmapd.store.session.errors import (
     NoAccessError,
@@ -24,6 +25,7 @@ from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.upkeep.init import initialise
 from support.commits import put
+from support.debug_log import values
 from support.maps import luns
 from support.plain_client import PlainClient
 from support.relay import Relay
@@ -109,8 +111,14 @@ def test_the_watch_outlives_the_session(session: Session, connect: Connect) -> N
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_dead_client_is_replaced(session: Session, connect: Connect) -> None:
-    """When kazoo's connection thread ends at a malformed answer, calls and watches use a new client."""
+def test_a_dead_client_is_replaced(
+    session: Session, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When kazoo's connection thread ends at a malformed answer, calls and watches use a new client.
+
+    The debug log has the reason.
+    """
+    caplog.set_level(logging.DEBUG)
     rings = Rings()
     with Relay(session.hosts) as relay:
         victim = connect(relay.hosts)
@@ -120,6 +128,7 @@ def test_a_dead_client_is_replaced(session: Session, connect: Connect) -> None:
         relay.garble = True
         assert read_tree(victim).revision == 0
         assert victim.link.current is not dead
+        assert values(caplog.records, Event.CLIENT_REBUILT, "reason") == ["a thread of kazoo's has ended"]
         before = quiet(victim, rings)
         put(session, luns(1))
         wait_until("the watch fires", lambda: rings.seen > before)

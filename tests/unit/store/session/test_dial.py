@@ -1,5 +1,6 @@
 """Connecting to a server, against plain TLS servers on loopback."""
 
+import logging
 import socket
 import ssl
 import threading
@@ -9,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from lunmapd.core.base.events import Event
 from lunmapd.store.session.credentials import Tls
 from lunmapd.store.session.dial import Dialler, format_address
 from lunmapd.store.session.handler import WatchedHandler
+from support.debug_log import lines
 from support.pki import Authority, Pair
 
 
@@ -79,8 +82,9 @@ def test_an_address_without_a_name_stands_for_itself(authority: Authority) -> No
     assert "IP address mismatch" in problem.reason
 
 
-def test_troubles_are_told_by_server_until_there_is_a_session() -> None:
-    """A refused connection is noted under the server's address, and forgotten once connected."""
+def test_problems_are_kept_by_server_until_there_is_a_session(caplog: pytest.LogCaptureFixture) -> None:
+    """A refused connection is recorded under the server's address, logged at debug, and forgotten once connected."""
+    caplog.set_level(logging.DEBUG)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     plain = Dialler(f"127.0.0.1:{port}", 10.0, None)
@@ -89,6 +93,9 @@ def test_troubles_are_told_by_server_until_there_is_a_session() -> None:
     assert {server: problem.reason for server, problem in plain.problems.items()} == {
         f"127.0.0.1:{port}": "connection refused"
     }
+    assert lines(caplog.records, Event.CONNECT_FAILED) == [
+        f"ZooKeeper: no connection to 127.0.0.1:{port}: connection refused"
+    ]
     plain.connected()
     assert plain.problems == {}
 
