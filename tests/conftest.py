@@ -1,4 +1,4 @@
-"""What every layer shares: how long Hypothesis searches."""
+"""Settings of all layers: how long Hypothesis searches."""
 
 import os
 

@@ -1,15 +1,15 @@
-"""Runs the tests layer by layer and says of each what it found.
+"""Runs the tests layer by layer and reports the outcome of each.
 
-`python -m layers` runs all; `--fast` only what needs neither root nor the lab; `--only NAME` only that layer
-(it can be repeated). A layer that can't run on this machine is named and counts as a failure, and so does a
-skipped test: a layer that was not run proved nothing.
+`python -m layers` runs all; `--fast` only the tests that need neither root nor the lab; `--only NAME` only
+that layer (it can be repeated). A layer that can't run on this machine is named and counts as a failure, and
+so does a skipped test: a layer that was not run proved nothing.
 
 The system layer mostly waits: for machines, timeouts, sessions. So the others run beside it, one after the
 other, cheapest first.
 
-When all of them are over, a few tests that failed are run once more, with nothing beside them. One that
-passes then is not what the change at hand broke: it is told of as unsteady, with its error, and is a race to
-be looked for.
+When all of them are over, a few tests that failed are run once more, with nothing beside them. A test that
+passes then is not broken by the change at hand: it is reported as unsteady, with its error, and its race has
+to be found.
 """
 
 import argparse
@@ -59,7 +59,7 @@ LAYERS = (
 
 @dataclass(frozen=True)
 class Failure:
-    """A test that failed or was skipped, and the lines that tell why."""
+    """A test that failed or was skipped, and the lines that show why."""
 
     test: str
     lines: tuple[str, ...]
@@ -82,7 +82,7 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        """Tell whether the layer proved what it is there for."""
+        """Return whether the layer ran completely and passed."""
         return self.passed > 0 and not self.failed and not self.skipped
 
 
@@ -169,7 +169,7 @@ def run_again(first: Outcome, *, fast: bool = False) -> Outcome:
 
 
 def _say(layer: Layer, line: str) -> None:
-    """Print a line of a layer; those of two layers that run at the same time are told apart by its name."""
+    """Print a line of a layer, with the layer's name, since two layers run at the same time."""
     print(f"{layer.name:11} | {line}", flush=True)
 
 

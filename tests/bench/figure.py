@@ -1,4 +1,4 @@
-"""What a figure is: a price, the bare price beside it, and the goal that the ratio of both has."""
+"""A figure: a measured value, the bare price beside it, and the goal for the ratio of both."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AtMost:
-    """A goal that is met from `value` down."""
+    """A goal of at most `value`."""
 
     value: float
 
     def met(self, value: float) -> bool:
-        """Tell whether the goal is met."""
+        """Return whether the goal is met."""
         return value <= self.value
 
     def __str__(self) -> str:
@@ -25,12 +25,12 @@ class AtMost:
 
 @dataclass(frozen=True)
 class AtLeast:
-    """A goal that is met from `value` up."""
+    """A goal of at least `value`."""
 
     value: float
 
     def met(self, value: float) -> bool:
-        """Tell whether the goal is met."""
+        """Return whether the goal is met."""
         return value >= self.value
 
     def __str__(self) -> str:

@@ -39,7 +39,7 @@ _RARELY = 600.0
 
 
 def say(revision: int) -> None:
-    """Tell the parent."""
+    """Send a line to the parent process."""
     print(revision, flush=True)
 
 

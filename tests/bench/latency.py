@@ -58,7 +58,7 @@ def _follower(kind: str, hosts: str, root: str, node: str) -> Iterator[IO[str]]:
 
 
 def _await(followers: Sequence[IO[str]], revision: int) -> None:
-    """Wait until each has said that it has the revision."""
+    """Wait until each follower has printed the revision."""
     for output in followers:
         while (line := output.readline()) != f"{revision}\n":
             assert line, "a follower ended"

@@ -1,4 +1,4 @@
-"""What a node's daemon keeps in memory."""
+"""The memory of a node's daemon at rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What it costs to tell the paths of every Lun, beside the reading of the map."""
+"""The cost of reporting the paths of every Lun, beside the reading of the map."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _map() -> Lunmap:
 
 
 def _come(session: Session) -> None:
-    """Let all nodes but one be there, and say that they are well."""
+    """Register all nodes but one, and write a converged status for each."""
     snapshot = read_tree(session)
     now = HistoryPoint(snapshot.cluster, snapshot.revision, snapshot.digest)
     conditions = update_condition((), true_condition(APPLIED, Reason.SEEN, ""), "")

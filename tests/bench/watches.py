@@ -1,4 +1,4 @@
-"""What following costs the servers: watches, and bytes for each revision."""
+"""The cost of following for the servers: watches, and bytes for each revision."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A cluster under every fault, and a checker over what it did."""
+"""A cluster under faults, and a checker of its history."""

@@ -60,7 +60,7 @@ class Soak:
             left -= plan.edits
 
     def _round(self, number: int, plan: Campaign, directory: Path) -> None:
-        """Fight one round; at its end every server loses its data, and nobody may follow that."""
+        """Run one round; at its end every server loses its data, and no node may follow that."""
         root, seed = f"/{uuid.uuid4().hex}/lunmap", f"{self._seed}/{number}"
         with Harness(self._ensemble, root, seed, directory, _SESSION_TIMEOUT) as harness:
             try:

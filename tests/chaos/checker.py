@@ -45,7 +45,7 @@ def _head(history: History, _: Model) -> Iterator[Violation]:
 
 
 def _objects(history: History, model: Model) -> Iterator[Violation]:
-    """Expect the objects in the tree to be what the revisions lead to."""
+    """Expect the objects in the tree to be the result of the revisions."""
     objects = history.tree.objects
     for path in sorted(objects.keys() | model.state.keys()):
         if objects.get(path) != model.state.get(path):
@@ -213,7 +213,7 @@ def _converged(history: History, _: Model) -> Iterator[Violation]:
 
 
 def _applied(history: History, _: Model) -> Iterator[Violation]:
-    """Expect every follower's LIO to be what the map asks of it, when all is over."""
+    """Expect every follower's LIO to be as the map asks at the end."""
     maps = [lunmap for _, lunmap in _maps(history) if isinstance(lunmap, Lunmap)]
     lunmap = maps[-1] if maps else Lunmap()
     for name, found in sorted(history.kernels.items()):

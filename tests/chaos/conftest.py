@@ -28,7 +28,7 @@ def shared_trio(shared_lab: Lab) -> Ensemble:
 
 @pytest.fixture
 def trio(shared_trio: Ensemble) -> Ensemble:
-    """Give the servers, all of them serving whatever the test before did to them."""
+    """Give the servers, all of them serving in whatever state the test before left them."""
     if not all(server.mode() for server in shared_trio.servers):
         shared_trio.renew()
     return shared_trio

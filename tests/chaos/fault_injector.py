@@ -1,4 +1,4 @@
-"""Strikes with faults, one at a time, and waits after each until everybody is where head is."""
+"""Injects faults, one at a time, and waits after each until every follower has reached head."""
 
 from collections.abc import Callable
 from random import Random

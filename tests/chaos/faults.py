@@ -50,7 +50,7 @@ def minority_cut(harness: Harness, dice: Random) -> Heal:
 
 
 def majority_cut(harness: Harness, dice: Random) -> Heal:
-    """Pull the cables of two servers, so that nobody has a majority."""
+    """Cut two servers off, so that no server has a majority."""
     return _cut(dice.sample(harness.ensemble.servers, 2))
 
 
@@ -183,7 +183,7 @@ def _nothing() -> None:
 
 
 def garbage(harness: Harness, dice: Random) -> Heal:
-    """Write what is no document over a Lun, as somebody might with zkCli."""
+    """Overwrite a Lun with bytes that are no document, as a user of zkCli might."""
     return _overwrite(harness, dice, lambda data: data[: len(data) // 2])
 
 

@@ -61,7 +61,7 @@ class Follower:
         self._running.close()
 
     def has(self, revision: int) -> bool:
-        """Tell whether the kernel was seen to be as this revision, or a later one, says."""
+        """Return whether the kernel was observed at this revision, or a later one."""
         turn = self.turn
         return turn.at is not None and turn.result is not None and turn.at.revision >= revision
 

@@ -1,4 +1,4 @@
-"""The field on which writers, followers and faults meet: one tree on one ensemble."""
+"""The harness of the chaos tests: one tree on one ensemble, with writers, followers and faults."""
 
 import threading
 from collections.abc import Callable
@@ -96,7 +96,7 @@ class Harness:
         return any(thread.is_alive() for thread in self._threads)
 
     def importer(self) -> Importer:
-        """Return somebody who imports."""
+        """Return a client that imports."""
         return Importer(self._open_session(), self.recorder)
 
     def restart(self, follower: Follower) -> None:
@@ -110,17 +110,17 @@ class Harness:
         wait_until(f"{number} more commits", lambda: self.committed >= wanted)
 
     def settle(self) -> None:
-        """Return when every follower has what head says now. Raises WaitTimeout."""
+        """Return when every follower has the revision of head. Raises WaitTimeout."""
         head = read_head(self.ensemble.hosts, self.root)
         for follower in self.followers:
             wait_until(f"{follower.name} at revision {head.revision}", partial(follower.has, head.revision))
 
     def tree(self) -> Tree:
-        """Return what is in ZooKeeper; nobody may be writing."""
+        """Return the content of ZooKeeper; no writer may be running."""
         return read_tree(self.ensemble.hosts, self.root)
 
     def history(self, tree: Tree | None = None) -> History:
-        """Return all that happened; `tree` is what there was before it was wiped."""
+        """Return the recorded history; `tree` is the tree before it was wiped."""
         tree = tree or self.tree()
         kernels = {
             follower.name: tuple(sorted(map(shown, follower.kernel.objects.values())))
@@ -129,14 +129,14 @@ class Harness:
         return self.recorder.history(tree, kernels)
 
     def wipe(self) -> Tree:
-        """Let every server lose all its data; returns what there was. Nobody may be writing."""
+        """Let every server lose all its data; return the tree before. No writer may be running."""
         tree = self.tree()
         self.recorder.wiped_at = now()
         self.ensemble.renew()
         return tree
 
     def all_fail_with(self, error: type[StoreError]) -> bool:
-        """Tell whether this is what keeps every follower from reading the map."""
+        """Return whether this error keeps every follower from reading the map."""
         return all(isinstance(follower.turn.store_error, error) for follower in self.followers)
 
     def sessions(self) -> list[Session]:

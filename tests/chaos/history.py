@@ -11,7 +11,7 @@ from lunmapd.core.node import lio_objects
 
 
 class Outcome(StrEnum):
-    """What a writer was told of its attempt."""
+    """The result of an attempt, as the writer got it."""
 
     COMMITTED = "committed"
     CONFLICT = "conflict"
@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 
 def shown(item: lio_objects.Object) -> str:
-    """Show an object as text, without what is no state of it."""
+    """Return an object as text, without values that are not kernel state."""
     return str(
         replace(item, declared=lio_objects.UNDECLARED_SIZE)
         if isinstance(item, lio_objects.StorageObject)
@@ -34,7 +34,7 @@ class Attempt(Struct, frozen=True):
 
     `token` is the revision's message and unique; `revision` is the one that was acknowledged.
 
-    `effect` is what the writer wanted of each object, as text, None for no such object.
+    `effect` is each object as the writer wanted it, as text, None for no such object.
     """
 
     token: str
@@ -57,7 +57,7 @@ class FollowerState(Struct, frozen=True):
 
 
 class Overwrite(Struct, frozen=True):
-    """An object that was overwritten around the tools, some time between `began` and `ended`."""
+    """An object that was overwritten out of band, at some time between `began` and `ended`."""
 
     path: str
     data: bytes
@@ -78,7 +78,7 @@ class FaultRecord(Struct, frozen=True):
 
 
 class Tree(Struct, frozen=True):
-    """What a bare client found in ZooKeeper when all was over."""
+    """The tree in ZooKeeper at the end, as a plain client read it."""
 
     head: Head
     revisions: tuple[Revision, ...]
@@ -86,10 +86,10 @@ class Tree(Struct, frozen=True):
 
 
 class History(Struct, frozen=True):
-    """All of it.
+    """The whole record.
 
-    `kernels` has the LIO objects of each follower when all was over, each as text. `gone` is when the tree
-    was wiped, if it was; `tree` is then what it was before.
+    `kernels` has the LIO objects of each follower at the end, each as text. `wiped_at` is the time at which
+    the tree was wiped, if it was; `tree` is then the tree before.
     """
 
     tree: Tree
@@ -126,7 +126,7 @@ def released(revisions: Iterable[Revision]) -> frozenset[int]:
 
 
 def effect_of(changes: Iterable[Change]) -> dict[str, str | None]:
-    """Return what a delta makes of each object."""
+    """Return each object that a delta changes, as text."""
     return {change.path: text(as_bytes(change.after)) for change in changes}
 
 

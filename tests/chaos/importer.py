@@ -28,7 +28,7 @@ _MIB = 1 << 20
 
 
 class _KilledError(Exception):
-    """Stands for the end of the importer's process."""
+    """Raised in place of the end of the importer's process."""
 
 
 class Importer:
@@ -57,7 +57,7 @@ class Importer:
         self._record(terms, began, Outcome.UNKNOWN)
 
     def resume(self) -> None:
-        """Go on with what was left behind."""
+        """Resume the abandoned import."""
         self._end(
             lambda halfway, terms: resume_commit(
                 self._session, halfway, imported(halfway.released.lunmap), terms
@@ -66,7 +66,7 @@ class Importer:
         )
 
     def undo(self) -> None:
-        """Undo what was left behind."""
+        """Undo the abandoned import."""
         self._end(lambda halfway, terms: undo_commit(self._session, halfway, terms), lambda lunmap: lunmap)
 
     def _end(

@@ -1,8 +1,8 @@
 """The map at each revision, computed from the revisions alone.
 
-Documents written around the tools are no revisions. The next commit takes them into its digest, recorded as a
-change or, if they can't be decoded, as they are. So a state may hold the smears that stood in the tree when
-it was committed.
+Out-of-band edits are no revisions. The next commit takes them into its digest, recorded as a change or, if
+they can't be decoded, as they are. So a state may hold the overwrites that were in the tree when it was
+committed.
 """
 
 import itertools
@@ -109,13 +109,13 @@ class Model:
         return value
 
     def at(self, number: int, path: str) -> bytes | None:
-        """Return what an object was at a revision, None when there was none."""
+        """Return an object's document at a revision, None if there was none."""
         past = self._past.get(path, [])
         index = bisect_right(past, number, key=lambda entry: entry[0])
         return past[index - 1][1] if index else None
 
     def _is_over(self, overwrite: Overwrite, number: int) -> bool:
-        """Tell whether a revision up to `number`, tried after the smear, has replaced it or taken it in."""
+        """Return whether a revision up to `number`, tried after the overwrite, has replaced or recorded it."""
         setters = (setter for setter, _ in self._past.get(overwrite.path, []))
         return any(setter <= number and self._began[setter] > overwrite.ended for setter in setters)
 

@@ -16,7 +16,7 @@ class Recorder:
         self.wiped_at: float | None = None
 
     def history(self, tree: Tree, kernels: dict[str, tuple[str, ...]]) -> History:
-        """Return all that was recorded, with what was found at the end."""
+        """Return everything that was recorded, with the state at the end."""
         return History(
             tree,
             tuple(self.attempts),

@@ -51,7 +51,7 @@ def test_two_writers_and_three_nodes_get_over_it(
 
 
 def serves_import(harness: Harness) -> bool:
-    """Tell whether any node serves a Lun of the import."""
+    """Return whether any node serves a Lun of the import."""
     return any("import-" in str(item) for node in harness.followers for item in node.kernel.objects.values())
 
 

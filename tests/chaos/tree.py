@@ -33,7 +33,7 @@ def read_head(hosts: str, root: str) -> Head:
 
 
 def read_tree(hosts: str, root: str) -> Tree:
-    """Read everything that commits write, while nobody commits."""
+    """Read everything that commits write; no commit may be running."""
     with bare(hosts) as client:
         client.sync_async(f"{root}/head").get(timeout=_CONNECT)
         head = decode(client.get(f"{root}/head")[0], Head)

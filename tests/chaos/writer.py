@@ -1,4 +1,4 @@
-"""Writers: each commits random edits through a session of its own, and records what it was told."""
+"""Writers: each commits random edits in its own session, and records the results."""
 
 import threading
 from collections.abc import Callable
@@ -44,7 +44,7 @@ class Writer:
         self._stopping = threading.Event()
 
     def run(self, another: Callable[[], bool]) -> None:
-        """Work while `another` says that there is one more edit to make, or until `stop`."""
+        """Commit edits while `another()` is true, until `stop`."""
         while not self._stopping.is_set() and another():
             seed = self._dice.getrandbits(64)
             self.make(partial(edit, seed=seed))
@@ -55,7 +55,7 @@ class Writer:
         self._stopping.set()
 
     def forget(self) -> None:
-        """Read everything before the next attempt, and so see what was written around the tools."""
+        """Read everything before the next attempt, with the out-of-band edits."""
         self._known = None
 
     def make(self, wish: Wish) -> None:

@@ -1,4 +1,4 @@
-"""LIO, the fake one and the kernel's: what is made, changed and removed is seen as it was meant."""
+"""The fake LIO and the kernel: objects are made, changed and removed, and observed as desired."""
 
 import pytest
 
@@ -27,13 +27,13 @@ GLANCED = ("storage_object", "lun", "acl", "mapped_lun")
 
 
 def test_a_full_map_is_made_and_seen_as_it_was_meant(implementation: Implementation) -> None:
-    """One pass over an empty kernel makes every kind of object, and the next look finds nothing to do."""
+    """One pass over an empty kernel makes every kind of object, and a second one has nothing to do."""
     files(implementation, "a", "b")
     converge(implementation, full("a", "b"))
 
 
 def test_a_glance_sees_what_a_look_sees(implementation: Implementation) -> None:
-    """Some objects are found as in a look at everything, whether they are there, changed, gone, or new."""
+    """A partial observation finds the same objects as a full one, unchanged, changed, gone or new."""
     files(implementation, "a", "b", "c")
     converge(implementation, full("a", "b"))
     wanted = full("b", "c")
@@ -50,7 +50,7 @@ def test_a_glance_sees_what_a_look_sees(implementation: Implementation) -> None:
 
 
 def test_a_glance_leaves_surprises_to_a_look(implementation: Implementation) -> None:
-    """Half an object, where one is looked for, is nothing that a glance could tell of."""
+    """A leftover in place of an observed object makes a partial observation return None."""
     files(implementation, "a")
     converge(implementation, full("a"))
     mapped = maps.mapped("a", 7)
@@ -89,7 +89,7 @@ def test_a_lun_is_never_in_the_wrong_group(implementation: Implementation) -> No
 
 
 def test_a_tpg_stands_for_another_node(implementation: Implementation) -> None:
-    """It is never enabled, has portals that are not of this machine, and is told of by discovery."""
+    """A TPG of another node is never enabled, has portals of other machines, and is listed by discovery."""
     files(implementation, "a")
     attributes = (*TPG.attributes[:-1], ("tpg_enabled_sendtargets", "0"))
     other = (
@@ -103,7 +103,7 @@ def test_a_tpg_stands_for_another_node(implementation: Implementation) -> None:
 
 
 def test_a_backing_that_goes_away_is_told_of(implementation: Implementation) -> None:
-    """The storage object stays as it is, and the look names it as long as its file or device is not there."""
+    """The storage object stays, and each observation names it while its file or device is missing."""
     files(implementation, "a", "b")
     converge(implementation, full("a", "b"))
     implementation.missing("/srv/a")
@@ -114,7 +114,7 @@ def test_a_backing_that_goes_away_is_told_of(implementation: Implementation) -> 
 
 
 def test_a_file_shrinks_in_place(implementation: Implementation) -> None:
-    """Where somebody insisted, the kernel takes a smaller size while the file is exported."""
+    """With permission to shrink, the kernel takes a smaller size while the file is exported."""
     implementation.file("/srv/a", 2 * SIZE)
     converge(implementation, {**full("a"), **only(maps.storage_object("a", 2 * SIZE))})
     converge(implementation, full("a"))
@@ -136,7 +136,7 @@ def test_a_block_device_is_exported(implementation: Implementation) -> None:
 def test_memory_and_programs_are_exported(
     implementation: Implementation, item: lio_objects.StorageObject
 ) -> None:
-    """What is neither a device nor a file is made, seen as it was meant, and removed."""
+    """Backings without device or file are made, observed as desired, and removed."""
     converge(implementation, full() | only(item, maps.lun("a"), maps.mapped("a", 0)))
     converge(implementation, {})
 

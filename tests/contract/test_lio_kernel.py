@@ -34,7 +34,7 @@ def test_a_mapping_is_read_only_until_it_is_written(
 
 
 def test_a_scsi_device_is_passed_through(pair: tuple[Machine, Initiator], real: RealImplementation) -> None:
-    """A SCSI device of the node is exported as it is, and known again by what is noted on it."""
+    """A SCSI device of the node is exported unchanged, and recognised by its alias."""
     pair[0].run(
         "modprobe sd_mod; modprobe scsi_debug dev_size_mb=8; until [ -b /dev/sda ]; do sleep 0.1; done"
     )
@@ -116,7 +116,7 @@ def test_a_tpg_that_was_opened_by_hand_is_closed_at_once(
 def test_a_session_is_seen_with_its_address(
     pair: tuple[Machine, Initiator], real: RealImplementation
 ) -> None:
-    """An initiator that logs in is told by name, state and address, and no longer when it has gone."""
+    """A logged-in initiator is listed by name, state and address until it has logged out."""
     node, initiator = pair
     converge(real, maps.served(node.address))
     initiator.discover(node.address)

@@ -1,4 +1,4 @@
-"""LIO, the fake one and the kernel's: what is ours, what is another's, and what a kill leaves behind."""
+"""The fake LIO and the kernel: own and foreign objects, and the leftovers of a kill."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_an_unmarked_target_is_ours_only_if_claimed(implementation: Implementati
 
 @pytest.mark.parametrize("name", ["storage_object", "lun", "mapped_lun"])
 def test_halves_are_cleaned_first(implementation: Implementation, name: str) -> None:
-    """What a crash left half-made is seen as a leftover, removed, and the whole thing is made."""
+    """A leftover of a crash is observed as such, removed, and the whole object is made."""
     files(implementation, "a", "b")
     converge(implementation, full("a"))
     whole: dict[str, lio_objects.Object] = {
@@ -50,7 +50,7 @@ def test_halves_are_cleaned_first(implementation: Implementation, name: str) -> 
 
 
 def _half_after(implementation: Implementation, item: lio_objects.Object) -> None:
-    """Make all that the object stands on, then half of it."""
+    """Make the parents of the object, then half of it."""
     converge(
         implementation,
         {name: other for name, other in full("a", "b").items() if name in _below(item)} | full("a"),
@@ -75,7 +75,7 @@ def test_a_leftover_does_not_block_what_is_below_it(implementation: Implementati
 
 
 def test_killed_after_any_step_the_next_map_is_reached(implementation: Implementation) -> None:
-    """A crash before each step in turn; then one pass reaches a map that is different."""
+    """After a crash before any step, one pass reaches a different map."""
     files(implementation, "a", "b", "c")
     steps = plan(full("a", "b"), {})
     for number, step in enumerate(steps):
@@ -87,7 +87,7 @@ def test_killed_after_any_step_the_next_map_is_reached(implementation: Implement
 
 
 def test_what_is_ours_stays_ours(implementation: Implementation) -> None:
-    """Without any claim, what was made by lunmapd is known by its marks."""
+    """Without any claim, objects of lunmapd are recognised by their marks."""
     files(implementation, "a")
     converge(implementation, full("a"))
     implementation.kernel.close()

@@ -1,4 +1,4 @@
-"""LIO, the fake one and the kernel's: what is refused, and what that costs."""
+"""The fake LIO and the kernel: refused steps, and their cost."""
 
 import pytest
 
@@ -97,7 +97,7 @@ def test_a_port_id_is_taken_once_on_a_node(implementation: Implementation) -> No
 
 
 def test_a_missing_file_stops_only_what_stands_on_it(implementation: Implementation) -> None:
-    """The other Lun is served; LUN and mapping of the missing one wait; and nobody makes the file."""
+    """The other Lun is served; LUN and mapping of the missing one wait; the file is never created."""
     files(implementation, "b")
     implementation.missing("/srv/a")
     told = reasons(failures(apply(implementation, full("a", "b"))))

@@ -118,7 +118,7 @@ def test_credentials_are_set_changed_and_taken_away(implementation: Implementati
 
 
 def test_discovery_asks_for_credentials_while_claimed(implementation: Implementation) -> None:
-    """What discovery asks for is made, changed and removed like an object, and seen only by its claim."""
+    """Discovery credentials are made, changed and removed like an object, and observed only when claimed."""
     claims = CLAIMS | {lio_objects.DISCOVERY_CLAIM}
     for credentials in (maps.secret(ACL).credentials, maps.secret(ACL, mutual=True).credentials):
         desired = only(lio_objects.DiscoveryAuth(credentials))

@@ -1,1 +1,1 @@
-"""The demo: what lunmapd is for, shown on real kernels in a few minutes."""
+"""The demo: lunmapd on real kernels in a few minutes."""

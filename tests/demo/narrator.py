@@ -1,4 +1,4 @@
-"""Says what the demo does, shows the commands, and how long each step took."""
+"""Prints the steps of the demo, its commands, and how long each step took."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Narrator:
-    """Prints numbered steps, and under each what is seen."""
+    """Prints numbered steps, and the output below each."""
 
     def __init__(self) -> None:
         """Start the clock."""
@@ -24,11 +24,11 @@ class Narrator:
         print(f"\n[{time.monotonic() - self._began:5.1f} s] {self._number}. {title}", flush=True)
 
     def say(self, text: str) -> None:
-        """Say something, indented under the step."""
+        """Print a line, indented below the step."""
         print("\n".join(f"    {line}".rstrip() for line in text.splitlines()), flush=True)
 
     def ctl(self, cluster: Cluster, *args: str, expect: int = 0) -> None:
-        """Run lunmapctl, and show the command and what it printed."""
+        """Run lunmapctl, and print the command and its output."""
         self._show(f"lunmapctl {' '.join(args)}", cluster.ctl(*args, expect=expect))
 
     def apply(self, cluster: Cluster, text: str, name: str, message: str) -> None:
@@ -42,10 +42,10 @@ class Narrator:
         print(flush=True)
 
     def command(self, machine: Machine, command: str) -> None:
-        """Run a command in a machine, and show it and what it printed."""
+        """Run a command in a machine, and print it and its output."""
         self.say(f"{machine.name}$ {command}")
         self.say(machine.run(command).stdout.rstrip())
 
     def end(self) -> None:
-        """Say how long it took."""
+        """Print how long the last step took."""
         print(f"\nDone in {time.monotonic() - self._began:.0f} s.", flush=True)

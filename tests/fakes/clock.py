@@ -1,14 +1,14 @@
-"""A clock that a test sets, wherever a function that tells the time is asked for."""
+"""A clock that a test sets, in place of functions that return the time."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Clock:
-    """Tells `now`, in seconds."""
+    """Returns `now`, in seconds."""
 
     now: float = 0.0
 
     def __call__(self) -> float:
-        """Tell it."""
+        """Return the time."""
         return self.now

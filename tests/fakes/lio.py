@@ -1,4 +1,4 @@
-"""A strict LIO in memory: it refuses what the kernel refuses. Held to the real kernel by tests/contract."""
+"""A strict LIO in memory: it refuses the same steps as the kernel, which tests/contract checks."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -47,7 +47,7 @@ class FakeLio:
         self._numbers = count()
 
     def observe(self, claims: AbstractSet[str]) -> Observed:
-        """Look, by the rules of lunmapd.lio.observe.observe."""
+        """Observe, by the rules of lunmapd.lio.observe.observe."""
         self.looks += 1
         ours = {iqn for iqn in self._targets() if self._is_ours(iqn, claims)}
         hidden = set() if lio_objects.DISCOVERY_CLAIM in claims else {lio_objects.DISCOVERY_AUTH}
@@ -64,7 +64,7 @@ class FakeLio:
         return Observed(objects, foreign, self.features, self.sessions, missing, sizes)
 
     def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
-        """Look at some; see Kernel.glance."""
+        """Observe some objects, like the kernel's method."""
         if any(isinstance(item, lio_objects.Leftover) for item in self.objects.values()):
             return None
         return {name: self.objects[name] for name in map(lio_objects.key_of, items) if name in self.objects}
@@ -172,7 +172,7 @@ class FakeLio:
         )
 
     def _dependents(self, item: lio_objects.Object) -> Iterator[lio_objects.Object]:
-        """Yield what the kernel counts as children or users."""
+        """Yield the objects that the kernel counts as children or users."""
         name, inside = lio_objects.key_of(item), _directory(item)
         for other in self.objects.values():
             within = (
@@ -199,7 +199,7 @@ class FakeLio:
         return getattr(item, "iqn", None) in {None, *ours}
 
     def _leave_half(self, step: Step) -> None:
-        """Leave what a kill between two system calls of the step would leave."""
+        """Leave the leftover of a kill between two system calls of the step."""
         if self._refusal(step) is not None or self._is_gone(step):
             return
         half = _half(step, next(self._numbers))

@@ -1,4 +1,4 @@
-"""What a lab builds once and keeps: places, locks, progress, and throwing away what nobody uses."""
+"""Parts that a lab builds once and keeps: directories, locks, progress, and removal of unused ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cache_directory() -> Path:
 
 @contextmanager
 def progress(step: str) -> Iterator[None]:
-    """Say on stderr that a long step has begun, and how long it took."""
+    """Print on stderr that a long step has begun, and how long it took."""
     start = time.monotonic()
     print(f"lab: {step} ...", file=sys.stderr, flush=True)
     yield

@@ -55,11 +55,11 @@ class Running:
         return self.popen.poll()
 
     def output(self) -> str:
-        """Return what it has written to stdout so far."""
+        """Return the command's stdout so far."""
         return _whole(self.stdout)
 
     def errors(self) -> str:
-        """Return what it has written to stderr so far."""
+        """Return the command's stderr so far."""
         return _whole(self.stderr)
 
     def wait(self, timeout: float = PATIENCE) -> Result:

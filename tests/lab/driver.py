@@ -1,4 +1,4 @@
-"""What starts a machine's kernel, and what it is told about the machine."""
+"""Drivers, which start a machine's kernel, and their description of the machine."""
 
 from __future__ import annotations
 

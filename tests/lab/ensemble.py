@@ -89,7 +89,7 @@ class Server:
         self._process = self.sandbox.spawn(self.name, [*enter, *java], self.log)
 
     def running(self) -> bool:
-        """Say whether the process runs."""
+        """Return whether the process runs."""
         return self._process is not None and self._process.running()
 
     def kill(self) -> None:
@@ -115,7 +115,7 @@ class Server:
         self.network.heal(self.place)
 
     def ignore(self, place: Place) -> None:
-        """Answer one participant no more, without a word."""
+        """Drop all packets from one participant, without an answer."""
         self.network.ignore(self.name, place)
 
     def heed(self, place: Place) -> None:

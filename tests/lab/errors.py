@@ -1,4 +1,4 @@
-"""What can go wrong in a lab; each message says what to do next."""
+"""The errors of a lab; each message tells what to do next."""
 
 from __future__ import annotations
 

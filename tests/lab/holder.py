@@ -1,9 +1,9 @@
-"""The first process of a lab's namespaces; everything else in the lab dies with it.
+"""The first process of a lab's namespaces; everything else in the lab ends with it.
 
 Started as a script by `unshare --mount --net --pid --fork`, so it is process 1 of its own PID namespace and
-may not import the rest of the package. It lays out the lab's file system, says `ready PID` (its PID as the
+may not import the rest of the package. It lays out the lab's file system, prints `ready PID` (its PID as the
 host sees it) on stdout, and waits on stdin. End of file there (its owner is gone) ends the lab, unless the
-owner has said `keep` before.
+owner has sent `keep` before.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def lay_out(root: Path, binds: list[list[str]], memory: str) -> None:
 
 
 def hold() -> None:
-    """Wait until the owner goes; for ever if it said `keep`."""
+    """Wait until the owner ends, for ever if it has sent `keep`."""
     for line in sys.stdin:
         if line.strip() == "keep":
             while True:

@@ -65,7 +65,7 @@ class Path:
 
     @property
     def usable(self) -> bool:
-        """Say whether I/O can go this way."""
+        """Return whether I/O can use this path."""
         return self.checker == "ready" and self.kernel == "active"
 
 
@@ -147,7 +147,7 @@ class Initiator:
         self._node("--logout", target, portal)
 
     def rescan(self) -> None:
-        """Look for new and resized LUNs in all sessions."""
+        """Let all sessions find new and resized LUNs."""
         self.machine.run("iscsiadm -m session --rescan")
 
     def sessions(self) -> list[Session]:
@@ -165,7 +165,7 @@ class Initiator:
         return [_map(entry, ways) for entry in json.loads(maps)["maps"]]
 
     def wait_multipaths(self, wanted: Callable[[list[Map]], bool], seconds: float = PATIENCE) -> list[Map]:
-        """Return the maps as soon as `wanted` says that they are as expected. Raises WaitTimeout."""
+        """Return the maps as soon as `wanted` accepts them. Raises WaitTimeout."""
         return wait_for(f"the multipath maps of {self.machine.name}", self.multipaths, wanted, seconds)
 
     def verified_io(

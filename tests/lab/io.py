@@ -27,7 +27,7 @@ class Progress:
 
     @classmethod
     def parse(cls, output: str) -> Progress:
-        """Return what the last whole line of the program's output says."""
+        """Return the counts of the last whole line of the program's output."""
         lines = [line for line in output.splitlines(keepends=True) if line.endswith("\n")]
         return cls(**json.loads(lines[-1])) if lines else cls()
 
@@ -44,7 +44,7 @@ class VerifiedIO:
         return Progress.parse(self.command.output())
 
     def running(self) -> bool:
-        """Say whether it goes on."""
+        """Return whether the program runs."""
         return self.command.poll() is None
 
     def stop(self, timeout: float = PATIENCE) -> Progress:

@@ -107,7 +107,7 @@ class Lab:
     ) -> Machine:
         """Make a machine and (unless `start` is False) boot it. Raises StartFailed.
 
-        With User-Mode Linux it has one processor, whatever `cpus` says.
+        With User-Mode Linux it has one processor, with any value of `cpus`.
 
         A `persistent` machine keeps its whole file system (except /run, /tmp, /dev) when it is killed and
         started again.
@@ -201,7 +201,7 @@ class Lab:
 
     @property
     def driver(self) -> Driver:
-        """What runs the machines' kernels."""
+        """The driver that runs the machines' kernels."""
         assert self._driver is not None, "the lab has not been entered"
         return self._driver
 

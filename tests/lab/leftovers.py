@@ -1,4 +1,4 @@
-"""State directories of labs: made, looked up by name, and removed when their owner has died."""
+"""State directories of labs: made, found by name, and removed when their owner has ended."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Life:
         return cls.of(os.getpid())
 
     def alive(self) -> bool:
-        """Say whether it still runs."""
+        """Return whether it still runs."""
         return bool(self.started) and _start_time(self.pid) == self.started
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a lab's state directory says of it: who made it, its namespaces' first process, ways into it."""
+    """The record in a lab's state directory: owner, first process, and connections to the machines."""
 
     name: str
     owner: Life

@@ -87,18 +87,18 @@ class Machine:
         self._connect(deadline)
 
     def running(self) -> bool:
-        """Say whether the kernel runs."""
+        """Return whether the kernel runs."""
         return self._process is not None and self._process.running()
 
     def kill(self) -> None:
-        """Pull the plug: nothing is written back, nobody is told."""
+        """Cut the power: nothing is written back, and no peer is notified."""
         if self._process is not None:
             self._process.kill()
             self.ssh.disconnect()
             self._process = None
 
     def close(self) -> None:
-        """Let go of all that was started with `spawn`."""
+        """End the connections of all that was started with `spawn`."""
         for command in self._commands:
             command.close()
         self._commands.clear()

@@ -128,7 +128,7 @@ class Network:
         )
 
     def cut(self, place: Place) -> None:
-        """Pull the data cable: frames vanish, nobody is told."""
+        """Cut the data link: frames are lost, and no peer is notified."""
         self._batch(f"link set {place.data_port} nomaster")
 
     def heal(self, place: Place) -> None:
@@ -136,7 +136,7 @@ class Network:
         self._batch(f"link set {place.data_port} master data")
 
     def ignore(self, name: str, place: Place) -> None:
-        """Let nothing of namespace `name` reach `place`; everybody else notices nothing."""
+        """Drop everything from namespace `name` to `place`; others notice nothing."""
         self._batch(f"-n {name} route add blackhole {place.address}/32")
 
     def heed(self, name: str, place: Place) -> None:

@@ -94,7 +94,7 @@ def qemu(root: Path) -> Qemu:
 
 
 def _kvm_usable() -> bool:
-    """Say whether the processor can virtualise; /dev/kvm alone promises nothing."""
+    """Return whether the processor can virtualise; an existing /dev/kvm is no proof."""
     flags = re.search(r"^flags\s*:.*\b(vmx|svm)\b", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     return flags is not None and os.access("/dev/kvm", os.R_OK | os.W_OK)
 

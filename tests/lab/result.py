@@ -24,7 +24,7 @@ class Result:
 
 
 def text(data: bytes | None) -> str:
-    """Return output as text, whatever bytes it holds."""
+    """Return output as text, with any bytes."""
     return (data or b"").decode(errors="replace")
 
 

@@ -1,8 +1,8 @@
 """A lab's own mount, network and PID namespaces, and the processes in them.
 
-The namespaces have no name on the host and belong to one process (`holder.py`). When it ends, whether told to
-or because its owner died in any way, the kernel kills every process of the lab and drops its mounts, bridges
-and taps. So there is nothing to clean up by hand, and nothing that a crash could leave behind.
+The namespaces have no name on the host and belong to one process (`holder.py`). When it ends, on request or
+because its owner ended in any way, the kernel kills every process of the lab and drops its mounts, bridges
+and taps. So nothing needs cleaning up, and a crash leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Process:
     """The reading end of a pipe whose writing end all processes of the tree inherit."""
 
     def running(self) -> bool:
-        """Say whether the tree's first process still runs."""
+        """Return whether the tree's first process still runs."""
         return self.popen.poll() is None
 
     def kill(self) -> None:

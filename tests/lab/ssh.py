@@ -74,7 +74,7 @@ class Ssh:
         capture(self.command("-O", "exit"))
 
     def up(self) -> bool:
-        """Say whether the connection stands."""
+        """Return whether the connection is established."""
         return capture(self.command("-O", "check"))[0] == 0
 
     def shell(self) -> str:

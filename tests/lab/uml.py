@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A UML kernel: where its program's directory and its modules lie on the host."""
+    """A UML kernel: the directories of its program and its modules on the host."""
 
     version: str
     programs: Path

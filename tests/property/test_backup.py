@@ -56,7 +56,7 @@ def test_a_file_that_was_damaged_is_refused(znodes: dict[str, bytes], data: st.D
 
 
 def test_documents_can_be_read_in_the_file() -> None:
-    """A document stands in the file as it is in the tree, other bytes in base64."""
+    """A document is in the file as it is in the tree, other bytes in base64."""
     znodes = {"luns/a": b'{"size":1}', "luns/b": b"\xff"}
     text = b"".join(write_backup(Backup(TITLE, znodes)))
     assert b'{"path":"luns/a","json":{"size":1}}' in text

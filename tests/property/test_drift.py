@@ -1,4 +1,4 @@
-"""What hands do and what the map says, told apart on any kernel."""
+"""Drift and changes of the map are distinguished on any kernel."""
 
 from hypothesis import event, given
 from hypothesis import strategies as st
@@ -21,7 +21,7 @@ OTHER = lio_objects.ChapCredentials("u", Secret("another password"))
 
 
 def _altered(item: lio_objects.Object) -> lio_objects.Object:  # noqa: C901, PLR0911 - one arm a kind
-    """Return what a hand could make of the object in its place; of what has nothing to alter, the same."""
+    """Return the object with manually changed settings; an object without settings is returned unchanged."""
     match item:
         case lio_objects.StorageObject() if item.name.startswith("db"):
             return replace(item, path="/dev/other")
@@ -44,7 +44,7 @@ def _altered(item: lio_objects.Object) -> lio_objects.Object:  # noqa: C901, PLR
 
 
 def _additions(kernel: Objects) -> list[lio_objects.Object]:
-    """Return what a hand could add: portals, ACLs of a stranger, and mappings for him."""
+    """Return objects that an admin could add: portals, ACLs of a stranger, and mappings for it."""
     tpgs = [item for item in kernel.values() if isinstance(item, lio_objects.Tpg)]
     luns = [item for item in kernel.values() if isinstance(item, lio_objects.TpgLun)]
     return [
@@ -77,7 +77,7 @@ Site = tuple[Objects, Objects, Objects]
 
 @st.composite
 def sites(draw: st.DrawFn) -> Site:
-    """Draw what was wanted and seen, the kernel after hands were at it, and what is wanted now."""
+    """Draw the last desired objects, the kernel after manual changes, and the objects desired now."""
     before = draw(lunmaps())
     # The node that has most to lose.
     node = max(NODES, key=lambda name: len(project_map(before, name)))
@@ -98,7 +98,7 @@ def _fewer(lunmap: Lunmap) -> st.SearchStrategy[Lunmap]:
 
 @given(sites())
 def test_what_is_repaired_is_what_a_plan_does(site: Site) -> None:
-    """With nothing to be only reported, the plan is the plan, and ends at what is wanted."""
+    """With `repair` for all classes the decision is the whole plan, and reaches the desired objects."""
     was, kernel, desired = site
     steps = plan(desired, kernel)
     permitted = judge(steps, desired, kernel, Known(was))
@@ -107,7 +107,7 @@ def test_what_is_repaired_is_what_a_plan_does(site: Site) -> None:
 
 
 def _left(site: Site, reported: set[str]) -> set[lio_objects.Key]:
-    """Return what must be left: what drifted of these classes, but for what stands on something that goes."""
+    """Return the drift of these classes that must be left, except for dependants of removed objects."""
     was, kernel, desired = site
     drifted = {
         name for name in find(plan(desired, kernel), desired, kernel, Known(was)) if name[0] in reported
@@ -118,7 +118,7 @@ def _left(site: Site, reported: set[str]) -> set[lio_objects.Key]:
 
 @given(sites(), REPORTED)
 def test_with_report_nothing_that_drifted_is_touched(site: Site, reported: set[str]) -> None:
-    """It stays exactly as hands left it and is told; each step that is done is one that a kernel accepts."""
+    """Drift with `report` stays unchanged and is reported; a kernel accepts each remaining step."""
     was, kernel, desired = site
     permitted = judge(plan(desired, kernel), desired, kernel, Known(was), reported)
     after, left = strictly(kernel, permitted.steps), _left(site, reported)
@@ -155,7 +155,7 @@ def test_a_hand_in_what_the_map_leaves_alone_is_drift(site: Site) -> None:
 
 @given(sites(), REPORTED)
 def test_looking_again_finds_the_same_drift(site: Site, reported: set[str]) -> None:
-    """What was left is left by the next pass too, and one that repairs then ends at what is wanted."""
+    """The next pass leaves the same drift, and a pass with `repair` reaches the desired objects."""
     was, kernel, desired = site
     permitted = judge(plan(desired, kernel), desired, kernel, Known(was), reported)
     after = follow(kernel, permitted.steps)

@@ -1,4 +1,4 @@
-"""Edits around the tools never do more to a Lun than a commit could, whatever they are."""
+"""Any out-of-band edit changes a Lun no further than a commit could."""
 
 from hypothesis import event, given
 from hypothesis import strategies as st

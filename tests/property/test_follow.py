@@ -53,7 +53,7 @@ class Node:
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew, with what a daemon keeps on its disk."""
+        """Start a new daemon, with the state that the old one kept on its disk."""
         self._memory = Memory(self._audit, 60.0, self.clock)
         self._decided: frozenset[lio_objects.Key] = frozenset()
         self._seen = PastFile(self._directory)
@@ -151,7 +151,7 @@ def test_parts_beside_what_fails_are_as_good_as_whole_passes(
 
 
 def _made_anew(lunmap: Lunmap) -> Lunmap:
-    """Return the map with other serials, which make every Lun anew with all that stands on it."""
+    """Return the map with other serials, which recreates every Lun with its dependants."""
     luns = {
         name: replace(lun, serial=f"{number:02x}{'6' * 30}")
         for number, (name, lun) in enumerate(lunmap.luns.items())

@@ -1,4 +1,4 @@
-"""Whatever somebody writes into the tree around the tools, the rules and a node's pass get along with it."""
+"""Any out-of-band edit is handled by the rules and by a node's pass."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -54,7 +54,7 @@ SPOILT: dict[Section, st.SearchStrategy[dict[str, Any]]] = {
 
 
 def sessions(objects: lio_objects.Objects) -> Iterator[IscsiSession]:
-    """Let everybody be logged in who may."""
+    """Log in every initiator that may."""
     for item in objects.values():
         if isinstance(item, lio_objects.NodeAcl):
             yield IscsiSession(item.iqn, item.tag, item.initiator, LOGGED_IN)
@@ -85,7 +85,7 @@ def spoil(draw: st.DrawFn, value: Any, places: list[tuple[str | int, ...]]) -> N
 
 @st.composite
 def documents(draw: st.DrawFn) -> tuple[Lunmap, dict[str, str]]:
-    """Draw what a node reads: a map in which anything that can be decoded may stand, and what can't."""
+    """Draw documents that a node reads: any decodable values of a map, and undecodable bytes."""
     good = draw(lunmaps())
     sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
     unreadable: dict[str, str] = {}

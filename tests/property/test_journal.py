@@ -28,7 +28,7 @@ def written(contents: list[bytes]) -> bytes:
 
 
 def check(data: bytes, contents: list[bytes], at_least: int = 0) -> None:
-    """Check that the bytes read as a beginning of what was written, or as damage."""
+    """Assert that the bytes read as a prefix of the written entries, or as damage."""
     try:
         found = parse(data).contents
     except JournalDamagedError:
@@ -62,7 +62,7 @@ def test_a_flipped_bit_never_gives_another_line(contents: list[bytes], data: st.
 
 @given(CONTENTS, st.data())
 def test_any_bytes_in_the_middle_never_give_another_line(contents: list[bytes], data: st.DataObject) -> None:
-    """Any stretch replaced, removed or inserted gives a beginning of what was written, or damage."""
+    """Any range replaced, removed or inserted gives a prefix of the written entries, or damage."""
     whole = written(contents)
     start = data.draw(st.integers(0, len(whole)))
     end = data.draw(st.integers(start, len(whole)))
@@ -71,7 +71,7 @@ def test_any_bytes_in_the_middle_never_give_another_line(contents: list[bytes], 
 
 @given(st.binary(max_size=400))
 def test_garbage_is_torn_or_damage(data: bytes) -> None:
-    """Bytes that nobody wrote give no line, and raise nothing else."""
+    """Random bytes give no entry, and raise no other error."""
     check(data, [])
 
 

@@ -38,7 +38,7 @@ def test_each_object_is_as_the_one_who_changed_it_made_it(base: Lunmap, ours: Lu
 
 @given(lunmaps(), lunmaps(), lunmaps())
 def test_without_a_clash_the_order_does_not_matter(base: Lunmap, one: Lunmap, other: Lunmap) -> None:
-    """Whoever of two is late, the map is the same."""
+    """With either of two writers as the later one, the map is the same."""
     first, second = merge_maps(base, one, other), merge_maps(base, other, one)
     assert first.clashes == second.clashes
     if not first.clashes:

@@ -1,4 +1,4 @@
-"""Laws of dividing what is too large."""
+"""Laws of dividing a large commit."""
 
 from itertools import pairwise
 
@@ -34,7 +34,7 @@ def test_parts_fit_and_are_not_too_many(items: list[TransactionSize]) -> None:
 
 
 def test_what_is_too_large_is_a_part_of_its_own() -> None:
-    """An item above the limit stands alone, for the caller to refuse."""
+    """An item above the limit is a part of its own, for the caller to refuse."""
     small, huge = TransactionSize(1, 1), TransactionSize(1, 1000)
     assert list(split_into_batches([small, huge, small], lambda item: item, LIMIT)) == [
         (small,),

@@ -22,7 +22,7 @@ def containers(value: Any) -> list[Any]:
 
 @st.composite
 def documents(draw: st.DrawFn) -> tuple[Section, Any]:
-    """Draw the plain values of an object of a map, in up to three places of which something else stands."""
+    """Draw the plain values of an object of a map, with up to three places replaced."""
     section, _, document = draw(st.sampled_from(list(draw(lunmaps()).documents())))
     plain: Any = msgspec.to_builtins(document)
     for _ in range(draw(st.integers(0, 3))):
@@ -38,7 +38,7 @@ def documents(draw: st.DrawFn) -> tuple[Section, Any]:
 
 @given(documents())
 def test_it_accepts_what_msgspec_accepts(drawn: tuple[Section, Any]) -> None:
-    """The same values are accepted and give the same object; refused ones have a sentence, and one of them is in the field that msgspec names."""
+    """It accepts the same values as msgspec with the same result; one of its problems is at msgspec's field."""
     section, plain = drawn
     value, problems = read_values(plain, SECTIONS[section])
     try:

@@ -1,4 +1,4 @@
-"""A pass by the change alone comes to what a whole pass comes to, for any two maps."""
+"""A partial pass has the same result as a full pass, for any two maps."""
 
 from hypothesis import event, given
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ VAULT = Vault("cluster")
 
 
 def wanted(lunmap: Lunmap, node: str) -> lio_objects.Objects:
-    """Return what a whole pass wants."""
+    """Return the desired objects of a full pass."""
     return compute_desired(lunmap, {}, node, Observed(features={PORT_ID}), VAULT).objects
 
 
@@ -43,7 +43,7 @@ def edited(draw: st.DrawFn) -> tuple[Lunmap, Lunmap]:
 def test_following_a_change_is_as_good_as_looking_at_everything(
     maps: tuple[Lunmap, Lunmap], node: str
 ) -> None:
-    """What is wanted after the change, and the kernel after the steps for it, are those of a whole pass."""
+    """After the change the desired objects, and the kernel after its steps, are those of a full pass."""
     before, after = maps
     view = DesiredView(before, node, VAULT, frozenset(), wanted(before, node))
     part = view.delta_to(after)

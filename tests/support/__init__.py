@@ -1,1 +1,1 @@
-"""What tests of several layers share. It may import lab and fakes, which know nothing of it."""
+"""Modules that tests of several layers share. They may import lab and fakes, which import none of them."""

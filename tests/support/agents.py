@@ -1,4 +1,4 @@
-"""What the tests of the agent share: a map, an agent on a fake LIO, and what it says."""
+"""Agents for tests: a map, an agent on a fake LIO, and readers of its status."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -74,7 +74,7 @@ class AgentFactory:
         return Agent(member, follower, self.kernel, local, policy, **own)
 
     def serves(self, lunmap: Lunmap) -> bool:
-        """Tell whether the kernel is exactly as the map says."""
+        """Return whether the kernel is exactly as the map asks."""
         return self.kernel.objects == project_map(lunmap, "n1", {PORT_ID})
 
 
@@ -88,12 +88,12 @@ def mapped_luns(*numbers: int) -> Lunmap:
 
 
 def put_checked(session: Session, lunmap: Lunmap) -> None:
-    """Commit a map on top of what is there."""
+    """Commit a map that keeps the rules, on top of the current one."""
     commit(session, read_tree(session), lunmap, terms(check=commit_rules()))
 
 
 def applied(agent: Agent) -> int | None:
-    """Return the revision that the agent says is applied."""
+    """Return the revision that the agent reports as applied."""
     return agent.status.applied.revision if agent.status.applied else None
 
 
@@ -108,7 +108,7 @@ def failing(agent: Agent) -> dict[str, str]:
 
 
 def message(agent: Agent, kind: str) -> str:
-    """Return what one condition says to people."""
+    """Return the message of one condition."""
     return next(entry.message for entry in agent.status.conditions if entry.type == kind)
 
 
@@ -120,7 +120,7 @@ def shown(kernel: FakeLio) -> set[str]:
 
 
 def is_open(kernel: FakeLio) -> bool:
-    """Tell whether any TPG accepts logins."""
+    """Return whether any TPG accepts logins."""
     return any(isinstance(item, lio_objects.Enabled) for item in kernel.objects.values())
 
 

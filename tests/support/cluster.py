@@ -35,7 +35,7 @@ _BACKINGS = "mkdir -p /dev/vg0; cd /dev/disk/lab; for d in *; do ln -sf $PWD/$d 
 
 @dataclass(frozen=True)
 class Answer:
-    """What lunmapctl said."""
+    """The exit status and output of lunmapctl."""
 
     status: int
     out: str
@@ -84,7 +84,7 @@ def _option(name: str, value: str | None) -> list[str]:
 
 @dataclass(frozen=True)
 class StorageNode:
-    """A machine that runs lunmapd, started by hand where it has no service manager."""
+    """A machine that runs lunmapd, started without a service manager."""
 
     machine: Machine
 
@@ -125,11 +125,11 @@ class StorageNode:
         return self.machine.run("lunmapd --once", check=False, timeout=PATIENCE).status
 
     def log(self) -> str:
-        """Return what the daemon has logged since the machine started."""
+        """Return the daemon's log since the machine started."""
         return self.machine.get(LOG).decode()
 
     def has_sessions(self) -> bool:
-        """Tell whether its kernel has any session, be it one that ends."""
+        """Return whether its kernel has any session, even one that is ending."""
         told = "cat /sys/kernel/config/target/iscsi/iqn*/tpgt_*/acls/*/info 2>/dev/null || true"
         return "InitiatorName" in self.machine.run(told).stdout
 
@@ -166,8 +166,8 @@ class Cluster:
     def paths(self, wwid: str, *nodes: StorageNode) -> Map:
         """Wait until the initiator has a usable path through exactly these nodes, and return its map.
 
-        Without nodes named it is all of them. The number alone would not tell which: a node's path is usable
-        for some seconds after its end, and another one's not yet.
+        Without nodes it is all of them. The number of paths alone is not enough: for some seconds a dead
+        node's path is still usable, and a new one's not yet.
         """
         wanted = sorted(node.machine.address for node in nodes or self.nodes)
 
@@ -177,7 +177,7 @@ class Cluster:
         return fit(self.initiator.wait_multipaths(lambda maps: bool(fit(maps)), PATIENCE))[0]
 
     def all_well(self) -> bool:
-        """Tell whether `lunmapctl status` finds every node alive, as the map says, and nothing wrong."""
+        """Return whether `lunmapctl status` shows every node alive and converged, without a problem."""
         return self.ctl("status", expect=None).status == 0
 
     def restore(self, text: str, more: str = "") -> None:

@@ -17,7 +17,7 @@ NOON = datetime.fromisoformat(NOW)
 
 
 def any_map(_before: Lunmap, _after: Lunmap) -> tuple[Problem, ...]:
-    """Allow every map, where the rules are not what is tested."""
+    """Accept every map, for tests that are not about the rules."""
     return ()
 
 
@@ -34,5 +34,5 @@ def put(
     author: str = "ann",
     check: Precondition = any_map,
 ) -> Revision | None:
-    """Commit a map, on top of what is there unless `before` is given."""
+    """Commit a map, on top of the current one unless `before` is given."""
     return commit(session, before or read_tree(session), after, terms(author, check))

@@ -61,7 +61,7 @@ def served(tree: Tree) -> None:
 
 
 def leftovers(tree: Tree) -> set[lio_objects.Object]:
-    """Return the halves that a look finds."""
+    """Return the leftovers that are observed."""
     return {
         item for item in observe(tree.root, NOBODY).objects.values() if isinstance(item, lio_objects.Leftover)
     }

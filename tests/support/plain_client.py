@@ -14,7 +14,7 @@ from support.commits import NOW
 
 
 class PlainClient:
-    """A plain client on the same tree, as zkCli would be used around the tools."""
+    """A plain client on the same tree, for out-of-band changes as with zkCli."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -51,7 +51,7 @@ class PlainClient:
         return sorted(self.client.get_children(self._path(path).rstrip("/")))
 
     def copy(self, path: str = "") -> dict[str, bytes]:
-        """Copy what lies below a path, parents first, but for what belongs to a session."""
+        """Copy the znodes below a path, parents first, without ephemerals."""
         found: dict[str, bytes] = {}
         for name in self.children(path):
             below = f"{path}/{name}".strip("/")
@@ -60,7 +60,7 @@ class PlainClient:
         return found
 
     def put_back(self, copy: dict[str, bytes]) -> None:
-        """Make the tree what it was when it was copied, as older data of the servers do."""
+        """Rewind the tree to a copy, as servers with older data do."""
         self.delete("")
         self.client.create(self.session.root, makepath=True)
         for path, data in copy.items():
@@ -73,7 +73,7 @@ class PlainClient:
 
 
 def owns(session: Session, node: str) -> bool:
-    """Tell whether the ephemeral of a node belongs to a session."""
+    """Return whether the ephemeral of a node belongs to a session."""
     path = session.path(paths.live_of(node))
     stat = session.repeat(lambda client: client.exists_async(path))
     return stat is not None and stat.ephemeralOwner == session.session_id

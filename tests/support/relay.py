@@ -19,7 +19,7 @@ Pump = Callable[[socket.socket, socket.socket], None]
 
 
 class Break(Enum):
-    """Where the next transaction meets its end."""
+    """The place at which the next transaction is interrupted."""
 
     BEFORE = "it never reaches the server"
     AFTER = "the server does it, the client never hears of it"

@@ -1,4 +1,4 @@
-"""What targetcli saves, as rtslib 2.1.75 and 2.2 write it."""
+"""Saved configurations of targetcli, in the formats of rtslib 2.1.75 and 2.2."""
 
 from copy import deepcopy
 from typing import Any

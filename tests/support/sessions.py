@@ -1,4 +1,4 @@
-"""Sessions of the tests: how they are opened, ended by the server, and what a node registers with."""
+"""Sessions of the tests: opening, expiry by the server, and the documents that a node registers with."""
 
 import time
 from collections.abc import Callable

@@ -68,13 +68,13 @@ class Noticed:
 
     @property
     def portals(self) -> frozenset[tuple[str, str]]:
-        """Where somebody is logged in, be it anew."""
+        """The portals with a session, old or new."""
         return frozenset((login.target, login.address) for login in self.attentions)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a plan does to those who are logged in: the worst class, and the targets whose sessions end."""
+    """The effect of a plan on logged-in initiators: the worst class, and the targets whose sessions end."""
 
     worst: str
     drops: frozenset[str] = frozenset()
@@ -137,7 +137,7 @@ class Experiment:
         return found.portals == self._portals and len(found.written) == len(self.cluster.nodes)
 
     def close(self) -> None:
-        """End what looks at the nodes."""
+        """End the workers that observe the nodes."""
         for kernel in self._kernels:
             kernel.close()
 
@@ -173,7 +173,7 @@ class Experiment:
         return reported
 
     def predict(self, number: int, lunmap: Lunmap, *shrink: str) -> Prediction:
-        """Say how a map that is not committed yet would be noticed on a node."""
+        """Return the effect on a node of a map that is not committed yet."""
         return Prediction.of(self.effects(number, lunmap, *shrink))
 
     def effects(self, number: int, lunmap: Lunmap, *shrink: str) -> list[tuple[Step, Impact]]:
@@ -188,7 +188,7 @@ class Experiment:
         return list(impacts(given, comparison, logins))
 
     def reload_all(self) -> None:
-        """Let the daemons look at everything at once."""
+        """Let all daemons make a full pass at once (SIGHUP)."""
         for node in self.cluster.nodes:
             node.machine.run(f"kill -HUP $(cat {PID})")
 
@@ -205,7 +205,7 @@ class Experiment:
         return f"/dev/disk/by-path/ip-{self.address(number)}:3260-iscsi-{SAN}-lun-{lun}"
 
     def notice(self) -> Noticed:
-        """Look at what the initiator has noticed."""
+        """Return the state that the initiator has now."""
         disks = {self._disk(number, 1): self.address(number) for number in (1, 2)}
         lines = self.cluster.initiator.machine.run(_NOTICED.format(disks=" ".join(disks))).stdout.splitlines()
         words = [line.split() for line in lines]
@@ -232,5 +232,5 @@ class Experiment:
 
 
 def _is_sound(io: VerifiedIO) -> bool:
-    """Tell whether I/O still runs, and none of it has failed."""
+    """Return whether I/O still runs without any failure."""
     return io.running() and (io.progress.errors, io.progress.mismatches) == (0, 0)

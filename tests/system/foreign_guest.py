@@ -37,7 +37,7 @@ def make(address: str) -> None:
 
 
 def show() -> None:
-    """Print what is in each file and link."""
+    """Print the content of each file and link."""
     trees = (DEVICE.parent, TARGET)
     sys.stdout.write(
         json.dumps({str(path): _content(path) for tree in trees for path in _walk(tree)}, indent=1)

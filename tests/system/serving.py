@@ -40,13 +40,13 @@ class Site:
         return self.machine.run(command, timeout=2 * PATIENCE, check=check).status
 
     def journal(self, *options: str) -> str:
-        """Return what the service has logged since the machine's boot, to the last line."""
+        """Return the service's log since the machine's boot, to the last line."""
         self.machine.run("journalctl --sync")
         return self.machine.run(["journalctl", "-b", "-u", "lunmapd", *options]).stdout
 
 
 def converged(site: Site) -> None:
-    """Wait until the node has applied the newest map, and says that nothing fails."""
+    """Wait until the node has applied the newest map without failures."""
     text = f"applied revision {site.ctl.status()['revision']}, 0 failing"
     wait_until("the node has applied the map", lambda: site.show("StatusText") == text)
 

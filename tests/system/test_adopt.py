@@ -168,7 +168,7 @@ def test_a_taking_over_that_is_killed_is_done_again(targetcli_cluster: Cluster, 
 
 
 def without_port_ids(text: str) -> Lunmap:
-    """Read a map, but for what a file of targetcli does not have."""
+    """Read a map, without the values that targetcli doesn't save."""
     lines = (line for line in text.splitlines() if "port_id" not in line)
     return parse_map("\n".join(lines))[0]
 

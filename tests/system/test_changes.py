@@ -69,7 +69,7 @@ targets:
 
 @dataclass(frozen=True)
 class Change:
-    """What is replaced in the map, and the class that the plan of node `node` must have, there and back.
+    """An edit of the map, and the class that the plan of node `node` must have, there and back.
 
     `drops` are the targets whose sessions at that node end; `reach` the nodes through which LUN 1 is written
     when it is changed.
@@ -217,7 +217,10 @@ def test_quiet_changes_are_noticed_by_nobody(experiment: Experiment) -> None:
 
 
 def test_what_initiators_have_read_changes_while_it_is_unmapped(experiment: Experiment) -> None:
-    """It is refused for a mapped Lun; unmapped, changed and mapped again, it is read again by nobody else."""
+    """It is refused for a mapped Lun.
+
+    Unmapped, changed and mapped again, only the Lun's initiators read it again.
+    """
     before, settings = experiment.notice(), ("    product: another\n", "    attributes: {queue_depth: 16}\n")
     for setting in settings:
         with pytest.raises(InvalidInputError, match="unmap the Lun first"):
@@ -241,7 +244,7 @@ def _await(experiment: Experiment, what: str, wanted: Callable[[Noticed], bool])
 
 
 def _same(before: Noticed, after: Noticed) -> bool:
-    """Tell whether the initiator is logged in as before, be it anew, and writes as before."""
+    """Return whether the initiator has the same portals, with old or new sessions, and writes as before."""
     return (before.portals, before.written) == (after.portals, after.written)
 
 

@@ -15,7 +15,7 @@ WORD, ANSWER, DISCOVERED = "the hosts own word", "the answer of san", "who may l
 
 
 def example(cluster: Cluster, authentication: str = "none", chap: str = "", discovery: str = "") -> str:
-    """Return the example map for one node, with what the target and discovery ask for."""
+    """Return the example map for one node, with these settings of target and discovery."""
     text = cluster.example().replace("[n1, n2, n3]", "[n1]")
     text = text.replace("authentication: none", f"authentication: {authentication}")
     text = text.replace("alias: database host", f"alias: database host\n{chap}")
@@ -24,7 +24,7 @@ def example(cluster: Cluster, authentication: str = "none", chap: str = "", disc
 
 
 def refused(cluster: Cluster, **chap: str) -> bool:
-    """Tell whether a login with these credentials fails."""
+    """Return whether a login with these credentials fails."""
     cluster.initiator.chap(**chap)
     try:
         cluster.initiator.login(SAN)

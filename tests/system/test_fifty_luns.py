@@ -62,7 +62,7 @@ class Site:
         return filled(self.cluster, f"luns:\n{luns}{_lun(REFUSED, unfit, mapped=mapped)}{REST}")
 
     def problems(self) -> list[str]:
-        """Return what `lunmapctl status` says of the node's objects."""
+        """Return the problems of the node's objects in `lunmapctl status`."""
         found: list[str] = self.cluster.ctl.status()["nodes"]["n1"]["problems"]
         return [line for line in found if not line.startswith("Applied")]
 
@@ -96,7 +96,7 @@ def foreign_node(one_node: Cluster) -> tuple[Cluster, dict[str, str]]:
 
 @pytest.fixture
 def site(foreign_node: tuple[Cluster, dict[str, str]], tmp_path: Path) -> Site:
-    """Give them with a file for each LUN but one, the secrets set, and nobody logged in."""
+    """Give them with a file for each LUN but one, the secrets set, and no session."""
     cluster, theirs = foreign_node
     files = " ".join(f"/srv/l{number}" for number in LUNS if number != MISSING)
     cluster.nodes[0].machine.run(f"rm -f /srv/l{MISSING}; truncate -s 1M {files}")

@@ -1,4 +1,4 @@
-"""Two storage nodes with lunmapd, an initiator and ZooKeeper, on real kernels: what a user relies on."""
+"""Two storage nodes with lunmapd, an initiator and ZooKeeper, on real kernels: the promises to a user."""
 
 import json
 import time
@@ -40,7 +40,7 @@ ALONE = "iqn.2026-01.org.example:alone"
 
 @pytest.fixture
 def cluster(two_nodes: Cluster) -> Iterator[Cluster]:
-    """Give the cluster with all of it running, the example applied everywhere, and nobody logged in."""
+    """Give the cluster with all of it running, the example applied everywhere, and no session."""
     two_nodes.restore(two_nodes.for_two())
     yield two_nodes
     two_nodes.initiator.end_io()
@@ -53,7 +53,7 @@ def sessions(cluster: Cluster) -> list[tuple[int, str]]:
 
 
 def has_logged(node: StorageNode, what: str, times: int) -> bool:
-    """Tell whether the daemon of a node has logged something more often than so many times."""
+    """Return whether a node's daemon has logged a text more often than a number of times."""
     return node.log().count(what) > times
 
 
@@ -85,14 +85,14 @@ def test_what_is_written_on_one_path_is_read_on_the_other(cluster: Cluster) -> N
 
 
 def test_one_node_tells_of_all_portals(cluster: Cluster) -> None:
-    """Discovery at any node lists the portals of every node, with the tags that tell them apart."""
+    """Discovery at any node lists the portals of every node, with their TPG tags."""
     wanted = {f"{node.machine.address}:3260,{tag} {SAN}" for tag, node in enumerate(cluster.nodes, 1)}
     for node in cluster.nodes:
         assert wanted == {line for line in cluster.initiator.discover(node.machine.address) if SAN in line}
 
 
 def test_a_drained_node_is_not_told_of(cluster: Cluster) -> None:
-    """Who asks while a node is drained is not sent to it."""
+    """Discovery doesn't list a node while it is drained."""
     cluster.ctl.apply(cluster.for_two().replace("{tpg_tag: 2,", "{tpg_tag: 2, state: drained,"))
     found = cluster.initiator.discover(cluster.nodes[0].machine.address)
     assert not [line for line in found if cluster.nodes[1].machine.address in line]
@@ -175,7 +175,7 @@ def test_a_plan_is_told_and_not_done(cluster: Cluster) -> None:
 
 
 def test_a_read_only_mapping_refuses_writes(cluster: Cluster) -> None:
-    """A Lun mapped ro can be read and not written, until the map says rw, without a new login."""
+    """A Lun mapped ro can be read and not written, until the map changes to rw, without a new login."""
     cluster.login()
     device = f"/dev/{cluster.paths(LOGS).paths[0].device}"
     before = sessions(cluster)
@@ -388,7 +388,7 @@ def test_a_missing_device_harms_only_its_lun(cluster: Cluster) -> None:
 
 
 def test_targets_of_other_tools_are_left_alone(cluster: Cluster) -> None:
-    """A target made by hand is neither changed nor removed, whatever the map does."""
+    """A foreign target is neither changed nor removed by any map."""
     machine = cluster.nodes[0].machine
     machine.run(
         "cd /sys/kernel/config/target; mkdir -p core/rd_mcp_0/mine; echo rd_pages=100 >core/rd_mcp_0/mine/control; "

@@ -48,7 +48,7 @@ def test_a_command_returns_its_status_and_both_outputs(pair: tuple[Machine, Mach
 
 
 def test_a_failed_command_raises_with_all_its_output(pair: tuple[Machine, Machine]) -> None:
-    """A status other than 0 is an error that shows what the command said."""
+    """A status other than 0 is an error that shows the command's output."""
     with pytest.raises(CommandFailed) as caught:
         pair[0].run("echo to out; echo to err >&2; false")
     assert "to out" in str(caught.value)
@@ -93,7 +93,7 @@ def test_a_file_comes_back_as_it_was_put(pair: tuple[Machine, Machine]) -> None:
 
 
 def test_machines_do_not_write_into_one_another(pair: tuple[Machine, Machine]) -> None:
-    """What one machine writes to its root, the other doesn't see."""
+    """A machine's writes to its root are invisible to other machines."""
     pair[0].put("/etc/only-here", "x")
     assert pair[1].run("test -e /etc/only-here", check=False).status == 1
 
@@ -190,7 +190,7 @@ def test_a_cut_server_loses_the_others_and_comes_back(lab: Lab) -> None:
 
 
 def _traces() -> tuple[str, str]:
-    """Return what a lab could leave on the host: named namespaces and mounts."""
+    """Return the traces that a lab could leave on the host: named namespaces and mounts."""
     namespaces = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
     return namespaces, Path("/proc/mounts").read_text()
 

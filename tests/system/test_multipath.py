@@ -1,4 +1,4 @@
-"""Two storage nodes and an initiator, on real kernels, without the daemon: what the lab can show of LIO."""
+"""Two storage nodes and an initiator on real kernels, without the daemon: LIO in the lab."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the Debian package brings, on a machine with a real systemd."""
+"""The files of the Debian package, on a machine with a real systemd."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_it_has_all_that_it_should(machine: Machine) -> None:
 
 
 def test_its_version_is_the_programs(machine: Machine) -> None:
-    """The package, both commands and the manual pages say the same."""
+    """The package, both commands and the manual pages have the same version."""
     version = lunmapd.__version__
     assert machine.run("dpkg-query -W -f '${Version}' lunmapd").stdout == f"{version}-1"
     for command in ("lunmapd", "lunmapctl"):
@@ -72,7 +72,7 @@ def test_its_version_is_the_programs(machine: Machine) -> None:
 
 
 def test_a_tab_completes_commands_and_options(machine: Machine) -> None:
-    """The completion that bash loads for each command knows what the command knows."""
+    """The completion of each command in bash offers the command's own verbs and options."""
 
     def tab(command: str, *words: str) -> list[str]:
         script = _TAB.format(command=command, words=" ".join((command, *words)), at=len(words))

@@ -110,7 +110,7 @@ def test_an_installed_package_waits_for_its_settings(installed: Site) -> None:
 
 
 def test_stop_start_restart_and_kill_disturb_nobody(site: Site) -> None:
-    """Whatever becomes of the daemon, an initiator's I/O goes on, and LIO is as it was."""
+    """When the daemon stops, restarts or is killed, an initiator's I/O goes on, and LIO is unchanged."""
     with undisturbed(site):
         for command in ("stop", "start", "restart", "kill -s KILL"):
             site.ctl_on_node(f"systemctl {command} lunmapd")

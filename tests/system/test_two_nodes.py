@@ -59,7 +59,7 @@ def logged_in(two_nodes: Cluster) -> Cluster:
 
 @pytest.fixture
 def cluster(logged_in: Cluster) -> Cluster:
-    """Give them with both nodes at the map, and both paths as it says."""
+    """Give both nodes at the map, and both paths in the states of the map."""
     for node in logged_in.nodes:
         if node.machine.running():
             node.machine.run("for each in /dev/mapper/slow?; do dmsetup resume $each; done", check=False)
@@ -99,7 +99,7 @@ def states(cluster: Cluster) -> dict[str, str]:
 
 
 def shows(cluster: Cluster, wanted: dict[str, str]) -> bool:
-    """Tell whether these are the usable paths, and their states."""
+    """Return whether these are the usable paths, with these states."""
     return states(cluster) == wanted
 
 

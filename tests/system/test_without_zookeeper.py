@@ -44,14 +44,14 @@ def goes_on(io: VerifiedIO) -> None:
 
 
 def enabled(node: StorageNode) -> set[str]:
-    """Return whether the node's own TPGs are enabled; those that stand for other nodes never are."""
+    """Return whether the node's own TPGs are enabled; TPGs of other nodes never are."""
     tag = node.name.removeprefix("n")
     found = node.machine.run(f"cat /sys/kernel/config/target/iscsi/iqn*/tpgt_{tag}/enable").stdout
     return set(found.split())
 
 
 def has_logged(node: StorageNode, what: str) -> bool:
-    """Tell whether the daemon of a node has logged something."""
+    """Return whether the daemon of a node has logged a text."""
     return what in node.log()
 
 

@@ -56,7 +56,7 @@ def test_each_link_leads_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TEXTS, ids=str)
 def test_each_file_that_is_named_exists(path: Path) -> None:
-    """A path of the repository in backquotes, or of the package below lunmapd/, is where the document says."""
+    """A path in backquotes, of the repository or of the package below lunmapd/, exists."""
     top = r"(?:lunmapd|tests|packaging|config|docs|requirements)/[\w./-]+"
     rooms = r"(?:core|store|lio|agent|client|service)/[\w./-]+"
     named = [Path(name) for name in re.findall(f"`({top})`", path.read_text())]

@@ -11,7 +11,7 @@ LOG = logging.getLogger("test.trace")
 
 
 def test_an_event_is_a_line_and_fields(caplog: pytest.LogCaptureFixture) -> None:
-    """The line is for people; the event's name and each value are journal fields; the place is that of the caller."""
+    """A line has the text; the journal fields have the event, each value, and the caller's place."""
     with caplog.at_level(logging.DEBUG):
         trace(LOG, Event.PAUSED, seconds=12.34, timer="retry")
     (record,) = caplog.records

@@ -28,7 +28,7 @@ UP, STEP = 2400.0, 1200.0
 
 @dataclass(frozen=True)
 class Cluster:
-    """What the Vagrantfile makes; logs and outputs worth keeping go to `logs`."""
+    """The machines of the Vagrantfile; logs and outputs worth keeping go to `logs`."""
 
     enclosed: Enclosure
     logs: Path
@@ -61,7 +61,7 @@ class Cluster:
         return run(self.enclosed.inside(ssh), where=machine, timeout=timeout)
 
     def answer(self, machine: str, command: str) -> Any:
-        """Return what a command in a machine prints as JSON; None if it fails."""
+        """Return the JSON output of a command in a machine; None if it fails."""
         with suppress(CommandFailed):
             return json.loads(self.run(machine, command).stdout)
         return None

@@ -50,7 +50,7 @@ exec env --ignore-signal=CHLD cat >/dev/null
 
 @dataclass(frozen=True)
 class Enclosure:
-    """Namespaces whose first process is `pid`, with `environment` for what is run in them."""
+    """Namespaces whose first process is `pid`, with `environment` for programs in them."""
 
     pid: int
     environment: dict[str, str]

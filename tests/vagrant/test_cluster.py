@@ -77,7 +77,7 @@ def _device(machines: Cluster, node: str) -> str:
 
 
 def _keep(machines: Cluster, machine: str, command: str) -> None:
-    """Keep what a command prints, for the documentation and for who looks into a failure."""
+    """Keep the output of a command, for the documentation and for the analysis of a failure."""
     name = f"{machine}-{command.replace(' ', '-')}.txt"
     (machines.logs / name).write_text(machines.run(machine, command).stdout)
 

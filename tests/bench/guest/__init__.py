@@ -1,1 +1,4 @@
-"""What runs inside the machine: the bare scripts, and lunmapd's own passes. Needs only lunmapd and Python."""
+"""The programs inside the machine: the bare scripts, and lunmapd's own passes.
+
+They need only lunmapd and Python.
+"""

@@ -1,6 +1,6 @@
 """The bare price: plain system calls on configfs, in the order that is fastest, without any check.
 
-What it makes is what lunmapd makes of the map of `shape.py`, down to the last attribute.
+It makes the same objects as lunmapd from the map of `shape.py`, with the same attributes.
 """
 
 import os
@@ -83,7 +83,7 @@ def _group() -> None:
 
 
 def read() -> None:
-    """Read what a pass must know of all this: the files and links that lunmapd reads."""
+    """Read the files and links that a pass of lunmapd reads."""
     for hba in directories(f"{ROOT}/core"):
         for device in directories(f"{ROOT}/core/{hba}") if "_" in hba else ():
             for file in _READ:

@@ -1,4 +1,4 @@
-"""Taking everything in LIO away, whoever made it."""
+"""Removing everything from LIO, with any owner."""
 
 import os
 

@@ -12,7 +12,7 @@ from lunmapd.core.base.lunmap import Node as MapNode
 
 
 def measure(luns: int, initiators: int, rounds: int) -> dict[str, float]:
-    """Take the best of some rounds, ours and the bare one in turn."""
+    """Return the best time of some rounds, ours and the bare one in turn."""
     logging.disable()
     shape = Shape(luns, initiators)
     make_files(shape)
@@ -28,7 +28,7 @@ def _bare(shape: Shape) -> float:
 
 
 def apply_cold(shape: Shape) -> float:
-    """Measure the turn of a daemon that runs, and had nothing to serve: with the looks before and after."""
+    """Measure the cycle of a running daemon that had nothing to serve, with both observations."""
     clean()
     whole = lunmap(shape)
     with node() as made:

@@ -12,7 +12,7 @@ from bench.guest.site import node
 
 
 def measure(luns: int, initiators: int, rounds: int) -> dict[str, float]:
-    """Take the median of some passes that look at everything, and of the bare reading in turn."""
+    """Return the median of some full passes without changes, and of the bare reading in turn."""
     logging.disable()
     shape = Shape(luns, initiators)
     make_files(shape)

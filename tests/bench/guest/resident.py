@@ -20,7 +20,7 @@ _PATIENCE = 600.0  # seconds for one turn
 def measure(luns: int, initiators: int, rounds: int) -> dict[str, float]:
     """Return the highest memory use at rest, in MB: after making everything, and after each full pass.
 
-    Such a look reads the whole map and the whole kernel. `shared` counts pages that both processes have once
+    A full pass reads the whole map and the whole kernel. `shared` counts pages that both processes have once
     (PSS).
     """
     make_files(Shape(luns, initiators))
@@ -58,7 +58,7 @@ def _daemon() -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def _await(manager: socket.socket, times: int) -> None:
-    """Wait until the daemon has said so often that it is ready; it must have applied the map."""
+    """Wait until the daemon has reported READY that many times; it must have applied the map."""
     while times:
         message = manager.recv(4096)
         if message.startswith(b"READY=1"):

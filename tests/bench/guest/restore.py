@@ -1,4 +1,4 @@
-"""The same configuration made by lunmapd, and by targetctl from what it has saved of that."""
+"""The same configuration made by lunmapd, and by targetctl from a saved configuration."""
 
 import logging
 import subprocess

@@ -1,4 +1,4 @@
-"""lunmapd on one machine: a node's whole turn, but for the way to ZooKeeper and back."""
+"""lunmapd on one machine: a node's whole cycle, except for the way to ZooKeeper and back."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def open_session(stack: ExitStack, hosts: str, root: str, credentials: Credentia
 
 
 def let_in(session: Session) -> bool:
-    """Tell whether a session gets at the tree, which is at revision 0."""
+    """Return whether a session gets at the tree, which is at revision 0."""
     try:
         return read_tree(session).revision == 0
     except NoAccessError:

@@ -21,7 +21,7 @@ BUSY = Failure(Reason.IN_USE, "busy")
 
 
 def test_a_result_is_counted_and_named_by_reason(caplog: pytest.LogCaptureFixture) -> None:
-    """Steps that were done are counted; objects that are not as desired are counted and named for each reason."""
+    """Steps that were done are counted; failed objects are counted and named for each reason."""
     failures: dict[lio_objects.Key, Failure] = {("target", f"{T}{number}"): BUSY for number in range(10_000)}
     failures["tpg", T, 1] = Failure(Reason.WAITING, "waits")
     result = Result(Observed(), failures, (STEP,), (Report(STEP), Report(STEP, BUSY)))

@@ -76,7 +76,7 @@ def learned(
 
 
 def follows(memory: Memory, orders: PassInput) -> bool:
-    """Tell whether the memory answers for other orders."""
+    """Return whether the memory answers for other orders."""
     return isinstance(memory.part(orders), Delta)
 
 
@@ -296,7 +296,7 @@ def test_a_held_pass_and_new_settings_ask_for_a_full_pass() -> None:
 
 
 def test_what_is_deferred_is_in_the_debug_log(caplog: pytest.LogCaptureFixture) -> None:
-    """At the end of a full pass the objects whose step failed are named, each with its reason and the time until it is tried."""
+    """After a full pass each failed object is logged with its reason and the time until its retry."""
     memory = Memory(AUDIT, RETRY, Clock(1000.0))
     memory.part(ORDERS)
     (step, *_) = plan(wanted(), without(LUN_1))

@@ -67,7 +67,7 @@ def test_good_values_are_read() -> None:
     ],
 )  # fmt: skip
 def test_each_problem_has_its_place(value: object, problems: list[str]) -> None:
-    """One for each bad value, unknown key and missing key; a missing key that was misspelt is not told twice."""
+    """Each bad value, unknown key and missing key is one problem; a misspelt key is reported once."""
     assert sorted(told(value, Outer)) == sorted(problems)
 
 

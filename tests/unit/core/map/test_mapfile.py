@@ -156,7 +156,7 @@ def test_odd_sizes_print_in_bytes() -> None:
 
 
 def test_all_problems_of_one_object_come_at_once() -> None:
-    """Wrong keys, wrong types and wrong words are all told, each with its line and the nearest key; none hides another."""
+    """Wrong keys, types and words are all reported with line and nearest key; none hides another."""
     text = """\
 luns:
   db1:

@@ -32,7 +32,7 @@ def said(systemd: socket.socket) -> str:
 
 
 def silent(systemd: socket.socket) -> bool:
-    """Tell whether there is no further message."""
+    """Return whether there is no further message."""
     try:
         systemd.recv(4096)
     except BlockingIOError:
