@@ -115,7 +115,7 @@ class Model:
         return past[index - 1][1] if index else None
 
     def _is_over(self, overwrite: Overwrite, number: int) -> bool:
-        """Return whether a revision up to `number`, tried after the overwrite, has replaced or recorded it."""
+        """Return whether a revision up to `number`, tried after it, has replaced or recorded it."""
         setters = (setter for setter, _ in self._past.get(overwrite.path, []))
         return any(setter <= number and self._began[setter] > overwrite.ended for setter in setters)
 

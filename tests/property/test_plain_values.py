@@ -38,7 +38,7 @@ def documents(draw: st.DrawFn) -> tuple[Section, Any]:
 
 @given(documents())
 def test_it_accepts_what_msgspec_accepts(drawn: tuple[Section, Any]) -> None:
-    """It accepts the same values as msgspec with the same result; one of its problems is at msgspec's field."""
+    """It accepts the same values as msgspec with the same result; one problem has msgspec's place."""
     section, plain = drawn
     value, problems = read_values(plain, SECTIONS[section])
     try:
