@@ -145,7 +145,8 @@ def restore_reservations(item: lio_objects.StorageObject, index: int) -> None:
     Raises RtsError and OSError.
     """
     if (_reservations_directory() / f"aptpl_{item.serial}").exists():
-        open_storage_object(item.plugin, item.name, index)._config_pr_aptpl()  # noqa: SLF001 - rtslib's format
+        storage = open_storage_object(item.plugin, item.name, index)
+        storage._config_pr_aptpl()  # noqa: SLF001 - rtslib knows the format
 
 
 _CLASSES: Mapping[str, Callable[..., StorageObject]] = {

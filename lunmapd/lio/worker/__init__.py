@@ -1,1 +1,1 @@
-"""The worker process that alone touches configfs, and the daemon's side of it."""
+"""The worker process, which alone touches configfs, and the daemon's side of it."""

@@ -1,4 +1,4 @@
-"""The steps of a plan on their way to the worker, dealt out in batches."""
+"""The queue of the steps of a plan, from which the worker receives batches."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -9,27 +9,28 @@ _MAX_BATCH = 256
 
 
 class Batches:
-    """Deals out many steps at a time, so that the way to the worker and back is paid once for all of them.
+    """Returns many steps at a time, so that the round trip to the worker is paid once for all of them.
 
-    After a worker died nobody knows in which step: what is left of its batch is dealt out one by one, so that the next
-    death names its step. `careful` says that the one which was dealt out may be done already.
+    After a worker has died, the step that killed it is unknown. The rest of its batch is returned one by one,
+    so that the next death is attributed to its step. `careful` is true if the step of the last batch may
+    already be applied.
     """
 
     def __init__(self, steps: Iterable[Step]) -> None:
-        """Deal out `steps` in order."""
+        """Queue `steps` in order."""
         self._steps = deque(steps)
-        self._alone = 0
+        self._single_steps = 0
         self.careful = False
 
     def take(self) -> list[Step]:
-        """Return the next batch, empty at the end."""
-        self.careful = self._alone > 0
+        """Return the next batch, empty at the end of the queue."""
+        self.careful = self._single_steps > 0
         size = min(1 if self.careful else _MAX_BATCH, len(self._steps))
-        self._alone = max(0, self._alone - size)
+        self._single_steps = max(0, self._single_steps - size)
         return [self._steps.popleft() for _ in range(size)]
 
     def put_back(self, steps: Sequence[Step], *, careful: bool = False) -> None:
-        """Take back what comes next, with `careful` since it may be done already."""
+        """Put steps back to the front of the queue. `careful`: each of them may already be applied."""
         self._steps.extendleft(reversed(steps))
         if careful:
-            self._alone = len(steps)
+            self._single_steps = len(steps)

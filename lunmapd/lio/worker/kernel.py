@@ -1,4 +1,4 @@
-"""LIO as the daemon sees it: through a worker that is replaced when it hangs or dies, and never waited for."""
+"""LIO behind a worker process, which is replaced when it is stuck or dies; every call has a deadline."""
 
 import logging
 import sys
@@ -26,13 +26,13 @@ from lunmapd.trace import trace
 
 _log = logging.getLogger(__name__)
 
-_KILL_TIME = 0.1  # seconds; what is not stuck in the kernel dies of SIGKILL at once
-# -P: nothing that lies in the working directory is run.
+_KILL_TIME = 0.1  # seconds; a process that is not stuck in the kernel dies of SIGKILL at once
+# -P: no module is imported from the working directory.
 WORKER_COMMAND = (sys.executable, "-P", "-m", "lunmapd.lio.worker.worker")
 
 
 class Deadlines(Struct, frozen=True):
-    """Seconds that each thing may take, and how many workers one plan may lose before the rest is put off."""
+    """Limits in seconds, and how many workers a plan may lose before its other steps are put off."""
 
     observe: float = 60.0
     step: float = 30.0
@@ -41,12 +41,12 @@ class Deadlines(Struct, frozen=True):
 
     @property
     def longest(self) -> float:
-        """The longest that one answer may take: a step whose worker must be started anew looks first."""
+        """The longest wait in seconds: a step that needs a new worker needs an observation first."""
         return self.observe + self.step
 
 
 class KernelUnreadableError(ConditionError, reason=Reason.KERNEL_UNREADABLE):
-    """LIO could not be read; `failure` says why."""
+    """LIO could not be read; `failure` has the reason."""
 
     def __init__(self, failure: Failure) -> None:
         """Build from the Failure."""
@@ -55,10 +55,13 @@ class KernelUnreadableError(ConditionError, reason=Reason.KERNEL_UNREADABLE):
 
 
 class Kernel:
-    """The kernel's LIO behind deadlines. Not thread-safe: one user at a time."""
+    """LIO behind deadlines. Not thread-safe: one caller at a time.
+
+    `_objects` are the last observed objects, updated by each applied step.
+    """
 
     def __init__(self, command: Sequence[str] = WORKER_COMMAND, deadlines: Deadlines | None = None) -> None:
-        """Prepare; the first observation starts the worker."""
+        """Prepare; the first observation starts the worker process."""
         self._command = command
         self._deadlines = deadlines or Deadlines()
         self._worker: WorkerProcess | None = None
@@ -69,9 +72,9 @@ class Kernel:
         self._objects: dict[lio_objects.Key, lio_objects.Object] = {}
 
     def observe(self, claims: AbstractSet[str]) -> Observed:
-        """Look at the kernel; see observe.py for `claims`. Raises KernelUnreadableError.
+        """Observe LIO; see observe_lio for `claims`. Raises KernelUnreadableError.
 
-        What is in a directory where a step hangs is given as it was last seen.
+        Objects in a directory where a step is stuck are returned as they were last observed.
         """
         self._claims = claims
         self._check_not_blocked()
@@ -86,24 +89,25 @@ class Kernel:
         return observed
 
     def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
-        """Look at these objects only, given as they should be; None when only `observe` tells. Raises KernelUnreadableError.
+        """Observe these objects only, given as they are desired; return those that exist, by key.
 
-        It goes by what the last observation and the steps since have found.
+        Return None if a full observation is needed. The objects are read where the last observation and the
+        steps since have them in the worker's index. Raises KernelUnreadableError.
         """
         if self._worker is None or not self._worker.alive or self._quarantine:
             return None
-        seen: list[lio_objects.Object] = []
-        answer = self._ask(self._worker, wire.PartialObserve(tuple(items)), seen.extend)
+        read: list[lio_objects.Object] = []
+        answer = self._ask(self._worker, wire.PartialObserve(tuple(items)), read.extend)
         if isinstance(answer, wire.FailedAnswer):
             return None
-        found = lio_objects.by_key(seen)
-        for name in map(lio_objects.key_of, items):
-            self._objects.pop(name, None)
-        self._objects |= found
-        return found
+        observed = lio_objects.by_key(read)
+        for key in map(lio_objects.key_of, items):
+            self._objects.pop(key, None)
+        self._objects |= observed
+        return observed
 
     def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
-        """Do the steps, yielding a report as each is done, failed or left out."""
+        """Apply the steps in order, and yield the outcome of each step that is done, failed or left out."""
         ledger, lost, queue = Ledger(), _LostWorkers(self._deadlines.max_lost_workers), Batches(steps)
         while batch := queue.take():
             ready: list[Step] = []
@@ -120,7 +124,7 @@ class Kernel:
                 yield report
 
     def close(self) -> None:
-        """Let the worker finish its step and end it; LIO stays as it is."""
+        """Let the worker finish its step, then end it. LIO stays as it is."""
         if self._worker is not None:
             self._worker.close(self._deadlines.close)
             self._abandoned.append(self._worker)
@@ -128,7 +132,7 @@ class Kernel:
         self._abandoned = [worker for worker in self._abandoned if not worker.wait_ended(_KILL_TIME)]
 
     def _do(self, batch: Sequence[Step], queue: Batches, lost: "_LostWorkers") -> Iterator[Report]:
-        """Do a batch; what is left of it when the worker is lost goes back into the queue."""
+        """Apply a batch. If the worker is lost, the rest of the batch goes back into the queue."""
         if batch and self._worker is None:
             try:
                 self.observe(self._claims)
@@ -149,7 +153,7 @@ class Kernel:
             worker.send(wire.Apply(tuple(batch)), deadline)
             while left:
                 answer = worker.receive(deadline)
-                assert isinstance(answer, wire.ProgressAnswer), "the others answer Observe"
+                assert isinstance(answer, wire.ProgressAnswer), "only an observation has other answers"
                 deadline = time.monotonic() + self._deadlines.step
                 for number, outcome in answer.outcomes:
                     yield self._record(left.pop(number), outcome)
@@ -161,7 +165,7 @@ class Kernel:
             lost.note(self._lose(worker, stuck[-1].failure()))
             queue.put_back(tuple(left.values()))
             yield from (
-                Report(batch[number], held.failure()) for number, held in zip(hanging, stuck, strict=True)
+                Report(batch[number], each.failure()) for number, each in zip(hanging, stuck, strict=True)
             )
         except WorkerGoneError as error:
             step = left[min(left)]
@@ -184,9 +188,9 @@ class Kernel:
         return Report(step, failure)
 
     def _is_applied(self, step: Step) -> bool:
-        """Tell whether what was last seen is as after the step."""
-        found = self._objects.get(lio_objects.key_of(step.item))
-        return found is None if step.action is Action.DELETE else found == step.item
+        """Return whether the last observation shows the state after the step."""
+        observed = self._objects.get(lio_objects.key_of(step.item))
+        return observed is None if step.action is Action.DELETE else observed == step.item
 
     def _ask(
         self,
@@ -194,7 +198,7 @@ class Kernel:
         request: wire.Request,
         take: Callable[[Iterable[lio_objects.Object]], None],
     ) -> wire.ObservedAnswer | wire.FailedAnswer:
-        """Ask for a look; the objects that are seen are given to `take`."""
+        """Request an observation. `take` receives the observed objects. Raises KernelUnreadableError."""
         deadline = time.monotonic() + self._deadlines.observe
         try:
             worker.send(request, deadline)
@@ -212,9 +216,10 @@ class Kernel:
         raise KernelUnreadableError(failure)
 
     def _quarantine_directory(self, worker: WorkerProcess, request: wire.Request) -> Failure:
-        """Let the next look leave out the directory where this one hangs, if all that is in it can be left alone.
+        """Quarantine the directory where an observation is stuck, if it is a target's or a TPG's.
 
-        Where a look at some objects hangs, a look at all of them is next, which tells where.
+        A partial observation reports no directory. The full one after it gets stuck too, and reports it. If
+        no directory can be quarantined, `_blocked` prevents further observations until this worker has ended.
         """
         path = worker.under_way.get(0, "")
         what = f"reading LIO {path}".strip()
@@ -227,9 +232,10 @@ class Kernel:
         return failure
 
     def _check_not_blocked(self) -> None:
-        """Don't send one worker after another into a directory that can't be read."""
+        """Raise KernelUnreadableError while a worker is stuck in a directory that can't be left out."""
         if self._blocked is not None and self._blocked.alive:
-            message = f"worker {self._blocked.pid} still hangs reading LIO, in {self._blocked.kernel_stack()}"
+            stack = self._blocked.kernel_stack()
+            message = f"worker {self._blocked.pid} is still stuck reading LIO, in {stack}"
             raise KernelUnreadableError(Failure(Reason.STUCK, message))
         self._blocked = None
 
@@ -240,17 +246,21 @@ class Kernel:
 
     def _lose(self, worker: WorkerProcess, failure: Failure) -> Failure:
         trace(_log, Event.WORKER_LOST, pid=worker.pid, reason=failure.message)
-        worker.leave_behind()
+        worker.abandon()
         self._abandoned = [left for left in (*self._abandoned, worker) if left.alive]
         self._worker = None
         return failure
 
     def _stuck_message(self, worker: WorkerProcess, what: str, seconds: float) -> str:
-        return f"{what}: no answer from the kernel for {seconds:g} s; worker {worker.pid} waits in {worker.kernel_stack()}"
+        stack = worker.kernel_stack()
+        return f"{what}: no answer from the kernel for {seconds:g} s; worker {worker.pid} waits in {stack}"
 
 
 class _LostWorkers:
-    """Counts the workers lost to one plan; past the limit `final` is what every further step is told."""
+    """Counts the workers that one plan has lost.
+
+    From the limit on, `final` is the failure of every further step.
+    """
 
     def __init__(self, limit: int) -> None:
         self._remaining = limit

@@ -1,9 +1,10 @@
-"""Steps side by side: where the kernel makes a step wait, it waits together with others.
+"""Steps in parallel threads, so that several steps wait for the kernel at the same time.
 
-Linking a LUN, unlinking one and giving it another target port group wait for an RCU grace period each (synchronize_rcu in
-drivers/target/target_core_alua.c), some 10 ms on a kernel with several processors; those of several LUNs pass
-together. LUNs don't stand on one another, and the order of the plan has them in a row. Everything else stays in one lane, so
-that a mkdir that hangs with the lock of all of configfs is noticed before there is a second one.
+Linking a LUN, unlinking it and changing its target port group each wait for an RCU grace period
+(synchronize_rcu in drivers/target/target_core_alua.c), some 10 ms on a kernel with several processors.
+Several LUNs can wait for the same grace period. LUNs don't depend on each other, and they are consecutive in
+the order of the plan. All other steps run one after the other, so that a mkdir that is stuck with the lock of
+all of configfs is noticed before a second one starts.
 """
 
 import os
@@ -19,13 +20,15 @@ from lunmapd.core.planning.plan import Step
 MAX_THREADS = 32
 
 NumberedStep = tuple[int, Step]
+"""A step with its number in the batch."""
+
 DoStep = Callable[[int, Step], Failure | None]
 
 
 def split_into_runs(steps: Iterable[Step]) -> Iterator[tuple[NumberedStep, ...]]:
-    """Yield the steps with their numbers, those together that may be done side by side."""
-    for alike, run in groupby(enumerate(steps), lambda numbered: _parallel_kind(numbered[1])):
-        if alike is None:
+    """Yield the steps with their numbers, in runs of steps that may run in parallel."""
+    for kind, run in groupby(enumerate(steps), lambda numbered: _parallel_kind(numbered[1])):
+        if kind is None:
             yield from ((numbered,) for numbered in run)
         else:
             yield tuple(run)
@@ -36,7 +39,10 @@ def _parallel_kind(step: Step) -> str | None:
 
 
 def has_several_processors() -> bool:
-    """Tell whether there are several processors; with one a grace period is over at once, and lanes would only cost."""
+    """Return whether there are several processors.
+
+    With one, a grace period ends at once and threads only cost time.
+    """
     return len(os.sched_getaffinity(0)) > 1
 
 
@@ -44,11 +50,11 @@ def has_several_processors() -> bool:
 def step_runner(
     do: DoStep, *, parallel: bool
 ) -> Iterator[Callable[[Iterable[NumberedStep]], list[Failure | None]]]:
-    """Give what does a run, and returns what became of each of its steps."""
+    """Yield a function that applies a run of steps and returns their failures, None for a step that is done."""
     if not parallel:
         yield lambda run: [do(*numbered) for numbered in run]
         return
-    with ThreadPoolExecutor(MAX_THREADS, "lane") as pool:
+    with ThreadPoolExecutor(MAX_THREADS, "step") as pool:
         yield lambda run: _run_in_pool(pool, do, tuple(run))
 
 

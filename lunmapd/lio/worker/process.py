@@ -1,4 +1,4 @@
-"""A worker process as its parent sees it: asked with a deadline, and left behind when it does not answer."""
+"""The parent's side of a worker process, which is abandoned when it misses a deadline."""
 
 import os
 import select
@@ -15,7 +15,7 @@ _CHUNK = 1 << 16  # what a pipe holds
 
 
 class WorkerError(Exception):
-    """Root of what can be wrong with a worker."""
+    """Base of the errors of a worker process."""
 
 
 class WorkerLateError(WorkerError):
@@ -27,10 +27,14 @@ class WorkerGoneError(WorkerError):
 
 
 class WorkerProcess:
-    """One worker. Its requests and answers alternate; see wire.py. `under_way` is what it last said of that."""
+    """One worker process. Requests and answers alternate; see wire.py.
+
+    `under_way` maps the numbers of the steps that the worker last reported as under way to the directories
+    they block.
+    """
 
     def __init__(self, command: Sequence[str]) -> None:
-        """Start it in a process group of its own, so that Ctrl-C at the terminal does not reach it."""
+        """Start the process in its own process group, so that Ctrl-C at the terminal does not reach it."""
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, process_group=0
         )
@@ -39,16 +43,19 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """The process id, for people."""
+        """The process id, for messages."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs; reaps it if not."""
+        """Whether the process still runs; an ended process is reaped."""
         return self._process.poll() is None
 
     def send(self, request: wire.Request, deadline: float) -> None:
-        """Ask. `deadline` is by time.monotonic(). Raises WorkerLateError, WorkerGoneError."""
+        """Send a request.
+
+        `deadline` is a time of time.monotonic(). Raises WorkerLateError, WorkerGoneError.
+        """
         self.under_way = {}
         descriptor = _stream(self._process.stdin)
         os.set_blocking(descriptor, False)
@@ -74,7 +81,7 @@ class WorkerProcess:
         return answer
 
     def kernel_stack(self) -> str:
-        """Say where in the kernel it waits, as far as /proc tells."""
+        """Return the kernel stack of the process from /proc, `unknown` if /proc does not show it."""
         for name in ("stack", "wchan"):
             try:
                 text = Path(f"/proc/{self.pid}/{name}").read_text(encoding="utf-8")
@@ -84,19 +91,19 @@ class WorkerProcess:
                 return "; ".join(text.split("\n")).strip("; ")
         return "unknown"
 
-    def leave_behind(self) -> None:
-        """Kill it without waiting: in D state it dies when the kernel returns, and does nothing more."""
+    def abandon(self) -> None:
+        """Kill the process without waiting. In D state it dies when the call into the kernel returns."""
         self._process.kill()
         self._close_pipes()
 
     def close(self, timeout: float) -> None:
-        """Let it finish the step in hand and end, for at most `timeout` seconds; then leave it behind."""
+        """Wait at most `timeout` seconds for the process to finish its step and end; then kill it."""
         self._close_pipes()
         if not self.wait_ended(timeout):
             self._process.kill()
 
     def wait_ended(self, timeout: float) -> bool:
-        """Wait at most `timeout` seconds for its end; return whether it came."""
+        """Wait at most `timeout` seconds for the end of the process, and return whether it has ended."""
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -120,7 +127,7 @@ def _stream(pipe: IO[bytes] | None) -> int:
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-    assert pipe is not None, "both are pipes"
+    assert pipe is not None, "stdin and stdout are pipes"
     return pipe
 
 

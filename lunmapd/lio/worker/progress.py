@@ -1,4 +1,4 @@
-"""Tells the parent how far the worker is with a batch: at its end, and from time to time as long as a step goes on."""
+"""Reports the worker's progress with a batch to the parent: at intervals during the batch, and at its end."""
 
 import threading
 from collections.abc import Callable
@@ -8,18 +8,22 @@ from typing import Self
 from lunmapd.core.node.failure import Failure
 from lunmapd.lio.worker.wire import ProgressAnswer
 
-_INTERVAL = 0.1  # seconds
+_INTERVAL = 0.1  # seconds between two reports
 
 
 class ProgressReporter:
-    """Collects outcomes, from several threads, and sends them; a context manager around one batch.
+    """Collects outcomes from several threads and sends them; a context manager around one batch.
 
-    An answer for each step would cost more than the step. So a thread of its own sends what has come together now and then:
-    also when the step in hand hangs in the kernel, which holds up nobody but the thread that made it.
+    An answer for each step would cost more than the step, so a separate thread sends the collected outcomes
+    at intervals. It also sends while a step is stuck in the kernel, which blocks only the thread of that
+    step.
     """
 
     def __init__(self, send: Callable[[ProgressAnswer], None]) -> None:
-        """Send through `send`, from one thread at a time. `unheard` tells that the parent is gone."""
+        """Send through `send`, from one thread at a time.
+
+        `parent_gone` is set once the pipe to the parent is broken.
+        """
         self._send = send
         self._lock = threading.Lock()
         self._outcomes: list[tuple[int, Failure | None]] = []
@@ -41,12 +45,12 @@ class ProgressReporter:
         self._report()
 
     def begin(self, number: int, path: str) -> None:
-        """Note that a step begins that would block this directory if it hangs."""
+        """Record that step `number` has started; `path` is the directory that it blocks if it is stuck."""
         with self._lock:
             self._under_way[number] = path
 
     def end(self, number: int, outcome: Failure | None) -> None:
-        """Note what became of a step."""
+        """Record the outcome of a step: its failure, None if it is done."""
         with self._lock:
             self._under_way.pop(number, None)
             self._outcomes.append((number, outcome))

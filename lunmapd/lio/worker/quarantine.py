@@ -1,4 +1,4 @@
-"""Which objects must be left alone because a step on one of them hangs in the kernel."""
+"""The objects that are left alone because a step on one of them is stuck in the kernel."""
 
 import logging
 from collections.abc import Iterable
@@ -17,20 +17,21 @@ _log = logging.getLogger(__name__)
 
 
 class StuckStep(Struct, frozen=True):
-    """One hanging step: its object, the directory that it blocks, and the sentence about it."""
+    """A stuck step or observation: its object, the directory that it blocks, and the failure's message."""
 
     item: lio_objects.Object
     path: str
     message: str
 
     def failure(self) -> Failure:
-        """Return what is reported for every object that is blocked by it."""
+        """Return the failure of every object that the stuck step blocks."""
         return Failure(Reason.STUCK, self.message)
 
     def blocks(self, item: lio_objects.Object) -> bool:
-        """Say whether a step on `item` would wait for the same lock.
+        """Return whether a step on `item` would wait for the same lock.
 
-        An ACL blocks all ACLs of its TPG, for they are listed in one directory; a target or TPG all that is in it.
+        An ACL blocks all ACLs of its TPG, since one directory lists them. A target or TPG blocks everything
+        in it.
         """
         match self.item:
             case lio_objects.NodeAcl() | lio_objects.MappedLun():
@@ -45,36 +46,42 @@ class StuckStep(Struct, frozen=True):
                 return lio_objects.key_of(item) == lio_objects.key_of(self.item)
 
     def directory(self, objects: Iterable[lio_objects.Object]) -> StuckDirectory:
-        """Return what was last seen in the directory that is blocked."""
+        """Return the blocked directory, with those of the last observed `objects` that are in it."""
         return StuckDirectory(self.path, tuple(item for item in objects if self.blocks(item)))
 
 
 class Quarantine:
-    """The hanging steps. One ends with its worker, at the next look: only then is known what became of it."""
+    """The stuck steps.
+
+    Each is released by the first observation after its worker has ended: only that shows its outcome.
+    """
 
     def __init__(self) -> None:
         """Start empty."""
         self._stuck: list[tuple[WorkerProcess, StuckStep]] = []
 
     def __bool__(self) -> bool:
-        """Say whether any step hangs."""
+        """Return whether any step is stuck."""
         return bool(self._stuck)
 
     def add(self, worker: WorkerProcess, stuck: StuckStep) -> None:
-        """Note a hanging step and the worker that was left behind in it."""
+        """Record a stuck step and the abandoned worker that is in it."""
         self._stuck.append((worker, stuck))
 
     def failure(self, item: lio_objects.Object) -> Failure | None:
-        """Return why the object must be left alone, None if it need not."""
+        """Return the failure of an object that must be left alone, None for other objects."""
         return next((stuck.failure() for _, stuck in self._stuck if stuck.blocks(item)), None)
 
     def directories(self, objects: Iterable[lio_objects.Object]) -> tuple[StuckDirectory, ...]:
-        """Forget what has ended; return the directories that a look must not touch, with what was last seen there."""
-        seen = tuple(objects)
+        """Release steps whose worker has ended, and return the directories that must not be read.
+
+        `objects` are the last observed objects.
+        """
+        observed = tuple(objects)
         for pid in {worker.pid for worker, _ in self._stuck if not worker.alive}:
             trace(_log, Event.WORKER_ENDED, pid=pid)
         self._stuck = [(worker, stuck) for worker, stuck in self._stuck if worker.alive]
-        return tuple(stuck.directory(seen) for _, stuck in self._stuck if stuck.path)
+        return tuple(stuck.directory(observed) for _, stuck in self._stuck if stuck.path)
 
 
 def _tpg(item: lio_objects.Object) -> tuple[object, object]:

@@ -1,7 +1,8 @@
-"""What the daemon and its worker say to each other: one JSON document a line.
+"""The protocol between the daemon and its worker: one JSON document a line.
 
-The daemon asks one thing at a time and waits for its answers. A worker that is left behind in a step that hangs is killed,
-so that it does nothing more when the kernel lets it go.
+The daemon sends one request at a time and waits for its answers. A worker that is stuck in a step is killed
+and abandoned, so that it makes no further step when the kernel lets it go. Both processes have the same
+version, so the protocol can change with any version.
 """
 
 from collections.abc import Mapping
@@ -16,32 +17,41 @@ from lunmapd.lio.base.observation import StuckDirectory
 
 
 class Observe(Struct, frozen=True, tag=True):
-    """Look at the kernel."""
+    """Observe LIO. `claims` are claimed target names, `stuck` the directories that must not be read."""
 
     claims: tuple[str, ...]
     stuck: tuple[StuckDirectory, ...] = ()
 
 
 class PartialObserve(Struct, frozen=True, tag=True):
-    """Look at these objects only, as they should be; answered by Seen, or by Unseen when there is more to it."""
+    """Observe these objects only, given as they are desired.
+
+    Answered by ObservedAnswer, or by FailedAnswer if a full observation is needed.
+    """
 
     items: tuple[lio_objects.Object, ...]
 
 
 class Apply(Struct, frozen=True, tag=True):
-    """Do these steps in order, LUNs side by side; one that stands on a step that failed is left out."""
+    """Apply these steps in order, LUNs in parallel. A step that depends on a failed step is left out."""
 
     steps: tuple[Step, ...]
 
 
 class ObjectsAnswer(Struct, frozen=True, tag=True):
-    """Comes before Seen, again and again: objects that were found so far. In one line they would take both sides much memory."""
+    """Some of the observed objects, sent any number of times before ObservedAnswer.
+
+    All objects in one line would take much memory on both sides.
+    """
 
     objects: tuple[lio_objects.Object, ...]
 
 
 class ObservedAnswer(Struct, frozen=True, tag=True):
-    """Answers Observe, with the last of the objects. They go without their keys, which JSON could not hold."""
+    """The last answer to Observe, with the rest of the observed objects; the fields are those of Observed.
+
+    Objects are sent without their keys, since a JSON object has no tuples as keys.
+    """
 
     objects: tuple[lio_objects.Object, ...]
     foreign: tuple[str, ...]
@@ -52,16 +62,17 @@ class ObservedAnswer(Struct, frozen=True, tag=True):
 
 
 class FailedAnswer(Struct, frozen=True, tag=True):
-    """Answers a look that failed."""
+    """The answer to an observation that failed."""
 
     failure: Failure
 
 
 class ProgressAnswer(Struct, frozen=True, tag=True):
-    """Answers Apply, again and again until there is an outcome for each step: those since the last answer, by number.
+    """Answers to Apply, until each step has an outcome.
 
-    `under_way` are the numbers of the steps in hand, each with the directory that must be left alone if it hangs. It comes before
-    Seen too: then there is one, the directory that is looked at.
+    `outcomes` are those since the last answer: pairs of the step's number and its failure, None for a step
+    that is done. `under_way` are pairs of the number of a step that goes on and the directory that it blocks
+    if it is stuck. During an observation there is one pair, with number 0 and the directory that is read.
     """
 
     outcomes: tuple[tuple[int, Failure | None], ...]
@@ -77,7 +88,7 @@ decode_answer = json.Decoder(Answer).decode
 
 
 def pack_observed(observed: Observed) -> ObservedAnswer:
-    """Pack an observation."""
+    """Return the answer for an observation."""
     objects = tuple(observed.objects.values())
     return ObservedAnswer(
         objects,
@@ -90,7 +101,7 @@ def pack_observed(observed: Observed) -> ObservedAnswer:
 
 
 def unpack_observed(answer: ObservedAnswer, objects: lio_objects.Objects) -> Observed:
-    """Unpack an observation; `objects` are all that were seen."""
+    """Return the observation of an answer; `objects` are all observed objects, by key."""
     return Observed(
         objects,
         frozenset(answer.foreign),

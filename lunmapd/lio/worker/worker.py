@@ -1,7 +1,7 @@
-"""The process that alone touches configfs: `python -m lunmapd.lio.worker.worker`, requests on stdin, answers on stdout.
+"""The only process that touches configfs: `python -m lunmapd.lio.worker.worker`.
 
-It ends when its stdin closes and at nothing else: signals to the group, such as Ctrl-C or a service manager's
-SIGTERM, must not stop it half-way through a step.
+It reads requests from stdin and writes answers to stdout. It ends only when its stdin closes: signals to the
+process group, such as Ctrl-C or a service manager's SIGTERM, must not stop it in the middle of a step.
 """
 
 import os
@@ -36,7 +36,10 @@ from lunmapd.lio.worker.progress import ProgressReporter
 
 
 class Worker(Struct):
-    """What the worker knows between requests; `send` takes its answers."""
+    """The worker's state between requests. `send` sends its answers.
+
+    `features` are the kernel's features, None before the first observation.
+    """
 
     send: Callable[[wire.Answer], None]
     parallel: bool
@@ -44,7 +47,7 @@ class Worker(Struct):
     features: AbstractSet[str] | None = None
 
     def answer(self, request: wire.Request) -> None:
-        """Do what is asked, and send the answers as they come."""
+        """Carry out a request, and send its answers."""
         match request:
             case wire.Observe():
                 self._answer_or_failure(partial(self._observe, request))
@@ -63,7 +66,7 @@ class Worker(Struct):
             prepare_kernel()
             self.features = kernel_features()
         hints = ObservationHints(request.stuck, self.features, self.index.hbas)
-        # What else was known before is not kept beside what is found.
+        # The old index is dropped before the new one is built: both together would take twice the memory.
         self.index = KernelIndex()
         with attempt("read LIO"), ProgressReporter(self.send) as reporter:
             claims, enter = frozenset(request.claims), partial(reporter.begin, 0)
@@ -76,8 +79,9 @@ class Worker(Struct):
 
     def _observe_some(self, request: wire.PartialObserve) -> None:
         with attempt("read LIO"):
-            found = observe_some(rts.ROOT, self.index, request.items)
-        self.send(wire.ObservedAnswer(tuple(found.objects.values()), (), (), tuple(found.sessions)))
+            observation = observe_some(rts.ROOT, self.index, request.items)
+        objects, sessions = tuple(observation.objects.values()), tuple(observation.sessions)
+        self.send(wire.ObservedAnswer(objects, (), (), sessions))
 
     def _apply(self, steps: Iterable[Step]) -> None:
         ledger = Ledger()
@@ -115,30 +119,30 @@ def _guarded(work: Callable[[], None]) -> Failure | None:
     except KernelRefusedError as error:
         return error.failure
     except UnexpectedStateError:
-        return Failure(Reason.SURPRISED, "something is not where it was left")
-    except Exception as error:  # noqa: BLE001 - a mistake of ours or rtslib's must cost one object, not the node
+        return Failure(Reason.SURPRISED, "an object is not in the state of the last observation")
+    except Exception as error:  # noqa: BLE001 - a bug may cost one object, not the node
         return Failure(Reason.INTERNAL, f"{type(error).__name__}: {error}")
     return None
 
 
 def serve(requests: Iterable[bytes], send: Callable[[bytes], None], *, parallel: bool) -> None:
-    """Answer requests until there are no more."""
+    """Answer requests, one JSON document a line, until there are no more."""
     lock = Lock()
 
-    def answer(what: wire.Answer) -> None:
+    def send_answer(answer: wire.Answer) -> None:
         with lock:
-            send(wire.encode_message(what) + b"\n")
+            send(wire.encode_message(answer) + b"\n")
 
-    worker = Worker(answer, parallel=parallel)
+    worker = Worker(send_answer, parallel=parallel)
     for line in requests:
         worker.answer(wire.decode_request(line))
 
 
 def main(*, parallel: bool) -> None:
-    """Serve stdin and stdout; whatever a library prints goes to stderr."""
+    """Serve stdin and stdout; text that a library prints goes to stderr."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    # rtslib says with every storage object that it did not move LIO's database; that is as it should be.
+    # rtslib warns at each storage object that it did not move LIO's database, which is intended.
     warnings.filterwarnings("ignore", "Cannot set dbroot")
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

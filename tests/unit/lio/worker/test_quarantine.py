@@ -64,7 +64,7 @@ def test_the_end_of_the_worker_ends_the_quarantine(hanging: WorkerProcess) -> No
     """When the kernel lets the worker go, the place is looked at again, and only then touched."""
     quarantine = Quarantine()
     quarantine.add(hanging, StuckStep(LUN, "p", "it hangs"))
-    hanging.leave_behind()
+    hanging.abandon()
     assert hanging.wait_ended(20.0)
     assert quarantine.failure(LUN) is not None
     assert quarantine.directories(EVERYTHING) == ()
