@@ -30,7 +30,7 @@ NO_TIMERS = Policy(resync=3600.0, retry=3600.0)
 def test_a_committed_map_is_applied_and_reported(
     session: Session, kernel: FakeLio, make_agent: AgentFactory
 ) -> None:
-    """One turn brings the kernel to the map, registers the node, and writes a status with that revision."""
+    """One cycle brings the kernel to the map, registers the node, and writes a status with that revision."""
     put_checked(session, MAP)
     agent = make_agent()
     assert agent.turn().converged
@@ -53,7 +53,7 @@ def test_a_second_agent_changes_nothing(session: Session, kernel: FakeLio, make_
 
 
 def test_a_status_that_says_the_same_is_not_written(session: Session, make_agent: AgentFactory) -> None:
-    """Turns in which nothing changes write nothing to ZooKeeper."""
+    """Cycles without a change write nothing to ZooKeeper."""
     put_checked(session, MAP)
     agent = make_agent()
     agent.turn()
@@ -126,7 +126,7 @@ def test_claims_that_cannot_be_read_stop_a_pass(
 
 
 def test_an_unknown_node_changes_nothing(session: Session, kernel: FakeLio, make_agent: AgentFactory) -> None:
-    """A node whose name is not in the map leaves LIO as it is, and says so in its status."""
+    """A node whose name is not in the map leaves LIO as it is, and reports it in its status."""
     put_checked(session, MAP)
     make_agent().turn()
     agent = make_agent(node="n11")
@@ -180,7 +180,7 @@ def test_garbage_in_a_document_takes_nothing_away(
 
 
 def test_a_foreign_target_is_left_alone(session: Session, kernel: FakeLio, make_agent: AgentFactory) -> None:
-    """A target that another tool made under a desired name is not touched, and the status says why."""
+    """A foreign target under a desired name is not touched, and the status gives the reason."""
     kernel.foreign = {T}
     put_checked(session, MAP)
     agent = make_agent()
@@ -190,7 +190,7 @@ def test_a_foreign_target_is_left_alone(session: Session, kernel: FakeLio, make_
 
 
 def test_a_wiped_tree_removes_nothing(session: Session, kernel: FakeLio, make_agent: AgentFactory) -> None:
-    """When the tree is gone the node keeps its last map and says that there is none."""
+    """When the tree is gone the node keeps its last map and reports that there is none."""
     put_checked(session, MAP)
     agent = make_agent()
     agent.turn()

@@ -61,7 +61,7 @@ def test_others_are_followed_by_their_change_alone(
 def test_it_is_tried_when_its_time_has_come(
     make_agent: AgentFactory, clock: Clock, failing_agent: Agent
 ) -> None:
-    """Not before, each time later, and at least as often as everything is looked at."""
+    """A failed step is retried at growing intervals, at most the audit's, and not before."""
     make_agent.kernel.done.clear()
     for delay in (RETRY, 2 * RETRY, 4 * RETRY):
         clock.now += delay - 0.1
@@ -110,7 +110,7 @@ def test_a_lun_that_was_put_right_in_the_map_is_tried_at_once(session: Session, 
 
 
 def test_a_restart_tries_at_once(make_agent: AgentFactory, failing_agent: Agent) -> None:
-    """What the former daemon has put off is not put off by the next one."""
+    """A delay of the former daemon doesn't apply to the next one."""
     assert reasons(failing_agent)
     make_agent.kernel.missing.clear()
     assert make_agent(policy=POLICY).turn().converged
@@ -143,7 +143,7 @@ def _shows(item: lio_objects.Object, name: str) -> bool:
 
 
 def test_a_held_removal_is_looked_at_ever_more_seldom(session: Session, make_agent: AgentFactory) -> None:
-    """A node that waits for a person wakes after 5, 10, 20 seconds, and at once when he has confirmed it."""
+    """A node with a held removal wakes after 5, 10, 20 seconds, and at once when it is confirmed."""
     clock, pauses = Clock(1000.0), []
     put_checked(session, MAP)
     agent = make_agent(policy=POLICY, now=clock)

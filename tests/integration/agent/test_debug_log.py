@@ -125,7 +125,7 @@ def test_each_pass_says_whether_it_is_full_and_why(
 def test_a_partial_pass_that_is_not_enough_names_the_reason(
     session: Session, make_agent: AgentFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Drift in its objects, a mass removal, and a step that did not do what it should lead to a full pass."""
+    """Drift in its objects, a mass removal, and a step with an unexpected result need a full pass."""
     put_checked(session, mapped_luns(*range(10)))
     agent = make_agent(policy=replace(RARELY, report=frozenset({"mappings"})))
     agent.turn()
@@ -168,7 +168,10 @@ def test_what_fails_is_named_and_deferred(
 def test_a_status_is_written_or_not_for_a_reason(
     session: Session, make_agent: AgentFactory, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is written when it changed; else the log says when the heartbeat is due, or which error prevented it."""
+    """A changed status is written.
+
+    Otherwise the log tells when the heartbeat is due, or which error prevented it.
+    """
     put_checked(session, MAP)
     agent = make_agent(policy=RARELY, now=clock)
     agent.turn()

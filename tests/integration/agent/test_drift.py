@@ -32,7 +32,7 @@ MAP = mapped_luns(*range(10))
 
 @pytest.fixture
 def reporting_agent(session: Session, make_agent: AgentFactory, clock: Clock) -> Agent:
-    """Give a node that reports what hands do, and has applied a map of ten Luns."""
+    """Give a node with `drift: report` that has applied a map of ten Luns."""
     put_checked(session, MAP)
     found = make_agent(policy=REPORTS, now=clock)
     assert found.turn().converged
@@ -46,7 +46,7 @@ def mapping(make_agent: AgentFactory, name: str) -> lio_objects.MappedLun:
 
 
 def unmap(make_agent: AgentFactory, name: str) -> lio_objects.Key:
-    """Take a Lun from the host by hand; returns the key of its mapping."""
+    """Remove a mapping of the host from LIO; return the mapping's key."""
     key = lio_objects.key_of(mapping(make_agent, name))
     del make_agent.kernel.objects[key]
     return key
@@ -66,7 +66,7 @@ def failing(agent: Agent) -> dict[str, str]:
 def test_by_default_it_is_put_right_and_told(
     session: Session, make_agent: AgentFactory, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The audit finds it, repairs it, and the journal says that it was no change of the map."""
+    """The audit finds drift, repairs it, and logs that it was no change of the map."""
     caplog.set_level(logging.INFO)
     put_checked(session, MAP)
     agent = make_agent(policy=REPAIRS, now=clock)
@@ -106,7 +106,7 @@ def test_with_report_it_stays_and_the_map_is_carried_out(
 def test_what_was_reported_is_repaired_when_the_setting_changes(
     make_agent: AgentFactory, clock: Clock, reporting_agent: Agent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A reload with another setting is enough, and it is still known for what it is."""
+    """A reload with `repair` repairs drift that was reported, and logs it as drift."""
     caplog.set_level(logging.INFO)
     unmap(make_agent, "l3")
     clock.now += AUDIT
@@ -120,7 +120,7 @@ def test_what_was_reported_is_repaired_when_the_setting_changes(
 def test_a_lun_that_was_handled_and_changes_in_the_map_is_made_as_the_map_says(
     session: Session, make_agent: AgentFactory, clock: Clock, reporting_agent: Agent
 ) -> None:
-    """Before any audit has found the hand's work, too, and without touching what the map leaves as it was."""
+    """A changed Lun with drift is made as the map says before an audit; drift of other Luns stays."""
     changed = replace(MAP.luns["l3"], attributes={"emulate_tpu": 1})
     key = unmap(make_agent, "l3")
     put_checked(session, replace(MAP, luns={**MAP.luns, "l3": changed}))
@@ -139,7 +139,7 @@ def test_a_lun_that_was_handled_and_changes_in_the_map_is_made_as_the_map_says(
 def test_a_restart_in_the_same_boot_knows_it(
     make_agent: AgentFactory, clock: Clock, reporting_agent: Agent, *, whole: bool
 ) -> None:
-    """The daemon may have been down when it happened; what it had not done itself is not taken for it."""
+    """Drift during the daemon's downtime is found; steps that it had not done are no drift."""
     key = unmap(make_agent, "l3")
     if whole:
         clock.now += AUDIT
@@ -153,7 +153,7 @@ def test_a_restart_in_the_same_boot_knows_it(
 def test_a_restart_goes_on_with_what_had_failed(
     session: Session, make_agent: AgentFactory, clock: Clock, reporting_agent: Agent
 ) -> None:
-    """What was never done is no drift, however often the daemon starts."""
+    """Objects that were never made are no drift, after any number of restarts."""
     make_agent.kernel.missing.add("/dev/l10")
     put_checked(session, mapped_luns(*range(11)))
     reporting_agent.turn()
@@ -163,7 +163,7 @@ def test_a_restart_goes_on_with_what_had_failed(
 
 
 def test_an_empty_kernel_after_a_boot_is_no_drift(make_agent: AgentFactory, reporting_agent: Agent) -> None:
-    """All is made as the map says, whatever the setting."""
+    """After a boot all objects are made as the map says, with any setting."""
     assert conditions(reporting_agent)[APPLIED] == "Seen"
     make_agent.kernel.objects.clear()
     assert make_agent(policy=REPORTS, identity=Identity("m1", "b2")).turn().converged
@@ -173,7 +173,7 @@ def test_an_empty_kernel_after_a_boot_is_no_drift(make_agent: AgentFactory, repo
 def test_a_map_that_changed_meanwhile_is_carried_out_as_a_whole(
     session: Session, make_agent: AgentFactory, reporting_agent: Agent
 ) -> None:
-    """A daemon that was down can't tell a hand's work from the new map's."""
+    """A daemon that was down can't distinguish drift from a new map, so it applies the map as a whole."""
     assert applied(reporting_agent) == 1
     unmap(make_agent, "l3")
     put_checked(session, mapped_luns(*range(11)))
@@ -184,7 +184,7 @@ def test_a_map_that_changed_meanwhile_is_carried_out_as_a_whole(
 def test_a_tpg_that_was_opened_to_everybody_is_closed(
     make_agent: AgentFactory, clock: Clock, reporting_agent: Agent
 ) -> None:
-    """Demo mode lets in who is not in the map: that is closed whatever the setting says."""
+    """A TPG in demo mode, which accepts unknown initiators, is closed with any setting."""
     before = tpg(make_agent)
     opened = tuple(
         (name, "1" if name == "generate_node_acls" else value) for name, value in before.attributes

@@ -1,4 +1,4 @@
-"""The periodic full read: edits around the tools are found, followed and named."""
+"""The periodic full read: out-of-band edits are found, followed and named."""
 
 import pytest
 from msgspec.structs import replace
@@ -65,7 +65,7 @@ def test_edits_around_the_tools_are_found_followed_and_named(
 
 
 def test_a_restart_reads_everything(session: Session, make_agent: AgentFactory) -> None:
-    """What was edited while a node was down is found when it starts."""
+    """An edit made while a node was down is found when it starts."""
     put_checked(session, MAP)
     make_agent().turn()
     with PlainClient(session) as shell:
@@ -77,7 +77,7 @@ def test_a_restart_reads_everything(session: Session, make_agent: AgentFactory) 
 
 
 def test_an_edit_that_cant_be_named_is_said_all_the_same(session: Session, make_agent: AgentFactory) -> None:
-    """Where the revisions are gone, the condition still says that the digest differs."""
+    """Without the revisions the condition still reports that the digest differs."""
     put_checked(session, MAP)
     with PlainClient(session) as shell:
         shell.delete("revisions/0000000001")
@@ -90,7 +90,7 @@ def test_an_edit_that_cant_be_named_is_said_all_the_same(session: Session, make_
 def test_an_edited_tree_is_not_read_again_and_again(
     session: Session, ensemble: Ensemble, make_agent: AgentFactory
 ) -> None:
-    """While the tree stays edited a turn costs the same few requests, whatever the size of the map."""
+    """While the tree stays edited a cycle costs the same few requests, with a map of any size."""
     put_checked(session, mapped_luns(*range(200)))
     with PlainClient(session) as shell:
         shell.set("luns/l0", encode(replace(A, maps=())))

@@ -1,4 +1,4 @@
-"""The slow beat of a node that is well, and what is seen of one that has fallen silent."""
+"""The heartbeat of a converged node, and the report about a silent one."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def written(session: Session) -> int:
 
 
 def test_a_status_is_written_when_it_changes_and_at_each_beat(session: Session) -> None:
-    """The same status is not written twice within its beat, and is once that is over."""
+    """The same status is not written twice within a heartbeat interval, and is written after it."""
     clock = Clock()
     member = Member(session, "n1", SELF, STATUS.time, clock)
     member.join()
@@ -37,7 +37,7 @@ def test_a_status_is_written_when_it_changes_and_at_each_beat(session: Session) 
 
 
 def test_a_node_that_lives_and_says_nothing_is_not_well(session: Session) -> None:
-    """A session without a beat for long is a problem of that node, and of the exit code."""
+    """A session with an overdue heartbeat is a problem of that node, and changes the exit code."""
     put_checked(session, MAP)
     member = Member(session, "n1", SELF, STATUS.time)
     member.join()

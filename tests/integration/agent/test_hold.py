@@ -1,4 +1,4 @@
-"""The hold on mass removal, and on a tree that was restored, until somebody confirms."""
+"""The hold on mass removal, and on a restored tree, until it is confirmed."""
 
 import pytest
 from msgspec.structs import replace
@@ -61,7 +61,7 @@ def test_a_hold_exits_with_degraded(session: Session, make_agent: AgentFactory) 
 
 
 def test_putting_the_map_right_ends_a_hold(session: Session, make_agent: AgentFactory) -> None:
-    """A revision that gives back what was removed by mistake is followed at once."""
+    """A revision that restores the removed objects is applied at once."""
     put_checked(session, TEN)
     agent = make_agent()
     agent.turn()
@@ -73,7 +73,7 @@ def test_putting_the_map_right_ends_a_hold(session: Session, make_agent: AgentFa
 
 
 def test_a_little_at_once_is_never_held(session: Session, make_agent: AgentFactory) -> None:
-    """Up to the minimum goes without a word, here the last four."""
+    """Removals up to the minimum are done without a hold, here the last four."""
     put_checked(session, mapped_luns(1, 2, 3, 4))
     agent = make_agent()
     agent.turn()
@@ -98,7 +98,7 @@ def test_a_hold_and_its_confirmation_survive_restarts(session: Session, make_age
 
 
 def test_an_old_confirmation_excuses_nothing(session: Session, make_agent: AgentFactory) -> None:
-    """What was added after the last confirmation and would go now was never meant to go."""
+    """Objects added after the last confirmation are not covered by it."""
     put_checked(session, mapped_luns(0))
     confirm(session, 1)
     agent = make_agent()
@@ -130,7 +130,7 @@ def test_a_later_removal_needs_its_own_confirmation(session: Session, make_agent
 
 
 def test_what_could_not_be_removed_is_not_asked_for_again(session: Session, make_agent: AgentFactory) -> None:
-    """A confirmed removal that is refused by the kernel for a while is finished without another word."""
+    """A confirmed removal that the kernel refuses for a while is finished without another confirmation."""
     put_checked(session, TEN)
     agent = make_agent()
     agent.turn()
@@ -176,7 +176,7 @@ def test_after_a_reboot_there_is_nothing_to_hold(session: Session, make_agent: A
 
 
 def test_draining_a_node_is_no_removal(session: Session, make_agent: AgentFactory) -> None:
-    """A drained node closes its paths at once, whatever it serves, and keeps all of it ready."""
+    """A drained node disables its TPGs at once, with any number of Luns, and keeps all other objects."""
     put_checked(session, TEN)
     agent = make_agent()
     agent.turn()

@@ -1,4 +1,4 @@
-"""A node that goes by the change of the map alone, between two looks at the whole kernel."""
+"""A node with partial passes between two full passes."""
 
 import pytest
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ SELDOM = Policy(audit=3600.0)
 
 @pytest.fixture
 def converged_agent(session: Session, make_agent: AgentFactory) -> Agent:
-    """Give a node that has ten Luns and has looked at all of them."""
+    """Give a node with ten Luns after a full pass."""
     put_checked(session, mapped_luns(*range(10)))
     agent = make_agent(policy=SELDOM)
     assert agent.turn().converged
@@ -30,7 +30,7 @@ def converged_agent(session: Session, make_agent: AgentFactory) -> Agent:
 def test_a_change_is_followed_without_a_look_at_everything(
     session: Session, make_agent: AgentFactory, converged_agent: Agent
 ) -> None:
-    """Luns that come, change and go are made so and seen so, and nothing else is looked at."""
+    """Luns that are added, changed and removed are applied and observed, and no other object is observed."""
     lunmap = mapped_luns(0, 1, 3, 4, 5, 6, 7, 8, 9, 10)
     lunmap = replace(
         lunmap, luns={**lunmap.luns, "l1": replace(lunmap.luns["l1"], attributes={"emulate_tpu": 1})}
@@ -44,7 +44,7 @@ def test_a_change_is_followed_without_a_look_at_everything(
 def test_nothing_is_looked_at_when_nothing_changed(
     session: Session, make_agent: AgentFactory, converged_agent: Agent
 ) -> None:
-    """A confirmation wakes every node, and costs none of them a look."""
+    """A confirmation wakes every node, and causes no observation."""
     confirm(session, 1)
     assert converged_agent.turn().converged
     assert (applied(converged_agent), make_agent.kernel.looks) == (2, 0)
@@ -86,7 +86,7 @@ def test_what_fails_is_looked_at_as_a_whole_and_then_put_off(
 def test_a_surprise_is_left_to_a_whole_pass(
     session: Session, make_agent: AgentFactory, converged_agent: Agent
 ) -> None:
-    """Half an object where the change is makes the node look at everything, and put it right."""
+    """A leftover among the changed objects makes the node do a full pass, which repairs it."""
     half = lio_objects.Leftover("hba", "core/fileio_10777")
     make_agent.kernel.objects[lio_objects.key_of(half)] = half
     put_checked(session, mapped_luns(*range(11)))
@@ -111,7 +111,7 @@ def test_much_at_once_is_held_as_ever(
 def test_a_change_that_was_cut_short_is_taken_up_again(
     session: Session, make_agent: AgentFactory, converged_agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the kernel stops answering in the middle, the next turn doesn't take the change for done."""
+    """When the kernel stops answering in the middle, the next cycle doesn't take the change for done."""
     put_checked(session, mapped_luns(*range(11)))
     monkeypatch.setattr(make_agent.kernel, "apply", _unreadable)
     assert not converged_agent.turn().converged
@@ -147,7 +147,7 @@ def test_a_device_grows_before_its_lun_or_is_told_of(
 def test_a_device_that_is_too_small_is_not_exported(
     session: Session, make_agent: AgentFactory, converged_agent: Agent
 ) -> None:
-    """A new Lun on a device that has less than it says is not made, and the others are served."""
+    """A new Lun on a device smaller than declared is not made, and the others are served."""
     make_agent.kernel.sizes["/dev/l10"] = 1 << 20
     more = mapped_luns(*range(11))
     put_checked(session, replace(more, luns={**more.luns, "l10": replace(more.luns["l10"], size=1 << 40)}))

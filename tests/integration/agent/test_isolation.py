@@ -37,7 +37,7 @@ def through(session: Session, connect: Connect, relay: Relay) -> Session:
 
 
 def reason(agent: Agent, kind: str) -> str:
-    """Make a turn, and return the reason of a condition then."""
+    """Make a cycle, and return the reason of a condition after it."""
     agent.turn()
     return conditions(agent).get(kind, "")
 
@@ -83,7 +83,7 @@ def test_an_isolated_node_closes_its_paths_and_opens_them_on_return(
 def test_without_the_setting_a_node_keeps_serving(
     through: Session, relay: Relay, make_agent: AgentFactory
 ) -> None:
-    """By default losing ZooKeeper changes nothing in what is offered."""
+    """By default the loss of ZooKeeper changes no enablement."""
     agent = make_agent(through)
     wait_until("the agent converges", lambda: agent.turn().converged)
     cut(relay)

@@ -1,4 +1,4 @@
-"""What the journal says of each change: what initiators noticed of it."""
+"""The journal's line of each change, with its effect on initiators."""
 
 import logging
 
@@ -91,7 +91,7 @@ def test_another_way_makes_it_a_lost_path(  # noqa: PLR0913 - fixtures
 def test_without_zookeeper_other_nodes_are_no_way_out(
     session: Session, connect: Connect, make_agent: AgentFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody knows then who is logged in there, so a repair that takes a path tells of the worst."""
+    """Sessions at other nodes are unknown then, so a repair that takes a path logs the worst class."""
     put_checked(session, shared(0, 1))
     offers(session, logged_in=True)
     through = connect(deadline=0.5)

@@ -1,4 +1,4 @@
-"""The local snapshot under an agent: a restart without ZooKeeper, and with a tree that is not what it was."""
+"""The local snapshot under an agent: restarts without ZooKeeper, and with a replaced or rewound tree."""
 
 import time
 from collections.abc import Callable
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def cut_off(connect: Connect) -> Session:
-    """Give a session that never meets a server."""
+    """Give a session that never reaches a server."""
     return connect(NOWHERE, deadline=0.2)
 
 
@@ -33,7 +33,7 @@ def in_days(days: float) -> Callable[[], float]:
 
 
 def reboot(make_agent: AgentFactory) -> None:
-    """Lose what the kernel holds, as a reboot does."""
+    """Empty the kernel, like a reboot."""
     make_agent.kernel.objects.clear()
 
 
@@ -91,7 +91,7 @@ def test_a_snapshot_that_is_too_old_is_not_applied(
 def test_a_snapshot_that_may_not_get_old_is_fresh_as_long_as_the_daemon_turns(
     session: Session, cut_off: Session, tmp_path: Path, clock: Clock
 ) -> None:
-    """With a small snapshot_max_age a restart right after a look at the tree still has a map."""
+    """With a small snapshot_max_age a restart right after a read of the tree still has a map."""
     put_checked(session, MAP)
     policy = Policy(snapshot_max_age=90)
 

@@ -1,4 +1,4 @@
-"""Two machines that go by the same node name."""
+"""Two machines with the same node name."""
 
 import pytest
 

@@ -60,7 +60,7 @@ def test_a_lun_in_use_stays_until_its_initiator_is_gone(session: Session, make_a
 
 
 def test_by_default_the_map_is_carried_out(session: Session, make_agent: AgentFactory) -> None:
-    """Without the setting a node does what the map says, whoever is logged in."""
+    """Without the setting a node applies the map with any initiators logged in."""
     put_checked(session, mapped_luns(1, 2))
     agent = make_agent()
     agent.turn()
@@ -94,7 +94,7 @@ def test_an_override_is_no_more_than_it_says(
 
 
 def test_the_next_commit_ends_an_override(session: Session, make_agent: AgentFactory) -> None:
-    """What somebody else commits on top of it was looked at by nobody."""
+    """The next commit on top of an override ends it."""
     agent = _held(session, make_agent)
     client(session).override("data-unreachable", 60)
     put_checked(session, _with_alias(session))
@@ -117,7 +117,7 @@ def test_an_override_is_for_what_was_looked_at(session: Session, make_agent: Age
 def test_a_restarted_node_knows_of_an_override_and_of_its_end(
     session: Session, make_agent: AgentFactory
 ) -> None:
-    """It is read with the map, and by the local snapshot it lasts no longer than it says."""
+    """An override is read with the map, and with the local snapshot it lasts no longer than it was set."""
     _held(session, make_agent)
     client(session).override("data-unreachable", 60)
     assert make_agent(policy=CAREFUL).turn().converged
@@ -147,7 +147,7 @@ def test_another_node_is_a_way_out_for_who_is_logged_in_there(
 
 
 def test_overrides_are_told_of(session: Session, make_agent: AgentFactory) -> None:
-    """The command line makes one, and the log and the revision tell of it."""
+    """The command line makes one, and the log and the revision show it."""
     _held(session, make_agent)
     ctl = Ctl(session.hosts, session.root)
     assert (

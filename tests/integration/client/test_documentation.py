@@ -1,4 +1,4 @@
-"""The examples of docs/client.md, and what the package promises."""
+"""The examples of docs/client.md, and the exported names of the package."""
 
 import re
 import uuid
@@ -17,7 +17,7 @@ DOCUMENT = Path("docs/client.md")
 
 
 def test_the_examples_run(ensemble: Ensemble, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every example of the document does what it says, one after the other, on a tree of its own."""
+    """Every example of the document runs, one after the other, on a tree of its own."""
     chroot = f"/{uuid.uuid4().hex}"
     connect = Client.connect
     monkeypatch.setattr(Client, "connect", lambda hosts, _root="", **times: connect(hosts, chroot, **times))

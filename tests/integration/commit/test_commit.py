@@ -28,7 +28,7 @@ pytestmark = pytest.mark.integration
 
 
 def test_a_tree_is_made_once(connect: Connect) -> None:
-    """The first init makes a tree at revision 0, a second one says whose it is and changes nothing."""
+    """The first init makes a tree at revision 0; a second one names the cluster and changes nothing."""
     session = connect()
     cluster = initialise(session)
     with pytest.raises(AlreadyInitialisedError) as caught:
@@ -97,7 +97,7 @@ def test_the_largest_commit_is_taken(session: Session) -> None:
 
 
 def test_an_edit_between_read_and_commit_is_not_overwritten(session: Session) -> None:
-    """A commit over an object that was set around the tools meanwhile is refused, and names it."""
+    """A commit over an object with a new out-of-band edit is refused, and names the object."""
     put(session, luns(1, 2))
     base = read_tree(session)
     with PlainClient(session) as shell:
@@ -123,7 +123,7 @@ def test_a_tree_that_was_made_anew_is_not_written(session: Session) -> None:
 
 
 def test_a_tree_without_its_identity_is_damaged(session: Session) -> None:
-    """Without the znode that tells this tree from another one nothing is committed."""
+    """Without the znode of the tree id nothing is committed."""
     base = read_tree(session)
     identity = paths.tree_id(base.cluster, base.incarnation)
     with PlainClient(session) as shell:
@@ -188,7 +188,7 @@ def test_an_init_that_is_lost_is_found_again(connect: Connect) -> None:
 
 
 def test_a_commit_takes_in_what_was_edited(session: Session) -> None:
-    """The next commit records the edits made around the tools, and the tree is in order again."""
+    """The next commit records the out-of-band edits, and the tree is consistent again."""
     put(session, luns(1, 2))
     with PlainClient(session) as shell:
         shell.set("luns/l1", shell.get("luns/l1").replace(b":", b": "))
@@ -217,7 +217,7 @@ def test_a_commit_replaces_what_is_unreadable(session: Session) -> None:
 
 
 def test_a_lun_that_can_not_be_read_is_who_it_was(session: Session) -> None:
-    """What replaces garbage, and leaves the serial out, has the one that the revisions know."""
+    """A document that replaces garbage without a serial gets the serial of the revisions."""
     put(session, luns(1))
     with PlainClient(session) as shell:
         shell.set("luns/l1", b"garbage")

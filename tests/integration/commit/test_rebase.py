@@ -1,4 +1,4 @@
-"""Several writers at a time: who is late goes on top of what is there, or is told what stands against it."""
+"""Several writers at a time: the later one is rebased on the newest map, or gets the clash."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -51,7 +51,7 @@ def test_the_slower_writer_learns_what_clashes(session: Session) -> None:
 
 
 def test_a_clash_with_an_edit_around_the_tools_names_no_author(session: Session) -> None:
-    """An object that was edited by hand since it was read is named as such."""
+    """An object with an out-of-band edit since it was read is named without an author."""
     put(session, luns(1))
     base = read_tree(session)
     with PlainClient(session) as shell:
@@ -83,7 +83,7 @@ def test_both_changes_together_must_keep_the_rules(session: Session) -> None:
 
 
 def test_a_map_that_breaks_a_rule_is_refused_by_the_commit(session: Session) -> None:
-    """Whoever commits, the rules are asked, for the map and for what a change may not do."""
+    """Every commit checks the rules of maps and of changes."""
     with pytest.raises(InvalidInputError, match="serial"):
         put(session, with_lun(Lunmap(), "l1", replace(lun(1), serial="short")), check=commit_rules())
     put(session, luns(1), check=commit_rules())
@@ -130,7 +130,7 @@ def test_an_edit_is_run_again_on_the_newer_map(session: Session, connect: Connec
 
 
 def test_an_edit_is_bound_to_the_rules(session: Session) -> None:
-    """What a function makes of the map is checked as any other map."""
+    """The map that an edit function returns is checked like any other map."""
     with pytest.raises(InvalidInputError, match="serial"):
         edit(
             session,
@@ -141,7 +141,7 @@ def test_an_edit_is_bound_to_the_rules(session: Session) -> None:
 
 
 def test_who_is_always_late_is_told_so(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A writer to whom others are always faster ends with an error that says so."""
+    """A writer that is overtaken at every attempt ends with an error."""
     monkeypatch.setattr("lunmapd.store.commit.commit.MAX_ATTEMPTS", 3)
     numbers = iter(range(1, 9))
 

@@ -50,7 +50,7 @@ def small_transactions(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 
 
 class KilledError(Exception):
-    """Stands for the end of the process in the middle of an import."""
+    """Raised in place of the end of the process in the middle of an import."""
 
 
 def killed_after(parts: int) -> CommitProgress:
@@ -107,7 +107,7 @@ def test_what_is_left_behind_is_seen_by_nobody(session: Session, connect: Connec
 
 
 def test_others_are_told_who_when_and_what_to_do(session: Session) -> None:
-    """While parts lie there, another commit is refused with author, time, and both ways on."""
+    """While parts are staged, another commit is refused with author, time, and both next steps."""
     leave(session, LARGE)
     with pytest.raises(StagedError, match=r"by ann \('a test'\).*2025-01-31T12:00:00Z") as caught:
         put(session, luns(1), author="bob")
@@ -125,7 +125,7 @@ def test_who_is_late_with_a_large_commit_goes_on_top(session: Session) -> None:
 
 
 def test_an_import_is_resumed(session: Session, connect: Connect) -> None:
-    """Somebody else goes on where it stopped, and the nodes see the whole at once."""
+    """Another client resumes the import, and the nodes see the whole at once."""
     known = read_tree(session)
     leave(session, LARGE)
     other = connect()
@@ -144,7 +144,7 @@ def test_an_import_that_lacks_only_its_release_is_resumed(session: Session) -> N
 
 
 def test_an_import_is_resumed_towards_another_map(session: Session) -> None:
-    """The map may be corrected before going on: what lies there already is changed to it."""
+    """A corrected map may be given to resume: the staged parts are changed to it."""
     leave(session, LARGE)
     corrected = with_lun(luns(*range(1, 40)), "l1", lun(1, 7 * GIB))
     resume_commit(session, read_staged(session), corrected, terms(check=commit_rules()))
@@ -163,7 +163,7 @@ def test_only_the_end_of_an_import_must_keep_the_rules(session: Session) -> None
 
 
 def test_an_import_is_undone(session: Session) -> None:
-    """Undoing brings back what nodes follow, by revisions of its own, and others can commit again."""
+    """Undo restores the map that nodes follow, by revisions of its own, and others can commit again."""
     before = luns(1, 2, 900)
     put(session, before)
     known = read_tree(session)
@@ -194,7 +194,7 @@ def test_a_part_is_no_place_to_go_back_to(session: Session) -> None:
 
 
 def test_the_command_line_tells_and_mends(session: Session) -> None:
-    """Lunmapctl says what lies there, refuses to commit, and goes on with it or undoes it."""
+    """The command line shows the staged import, refuses to commit, and resumes or undoes it."""
     ctl = Ctl(session.hosts, session.root)
     ctl("apply", "-f", "-", stdin=show_map(luns(1)))
     leave(session, LARGE)
@@ -216,13 +216,13 @@ def test_the_command_line_tells_and_mends(session: Session) -> None:
 
 
 def test_without_an_import_there_is_nothing_to_undo(session: Session) -> None:
-    """Undoing where nothing lies is refused."""
+    """Undo without a staged import is refused."""
     with pytest.raises(NothingStagedError):
         read_staged(session)
 
 
 def test_of_two_who_resume_one_wins(session: Session, connect: Connect) -> None:
-    """Two clients that go on at the same time leave one whole import; the other one is told."""
+    """Two clients that resume at the same time leave one whole import; the other one gets an error."""
     leave(session, LARGE, 1)
     others = [connect(), connect()]
     halves = [read_staged(other) for other in others]
@@ -278,7 +278,7 @@ def test_a_lost_connection_makes_each_part_once(
 
 
 def test_an_import_that_stops_says_what_it_left(session: Session, connect: Connect) -> None:
-    """When ZooKeeper goes away in the middle, the error says how far it came and how to go on."""
+    """When ZooKeeper is lost in the middle, the error tells the progress and how to resume."""
     with Relay(session.hosts) as relay:
         through = connect(relay.hosts, deadline=4.0)
         base = until_reachable(lambda: read_tree(through))
@@ -295,7 +295,7 @@ def test_an_import_that_stops_says_what_it_left(session: Session, connect: Conne
 
 
 def test_an_edit_in_the_middle_stops_the_import(session: Session) -> None:
-    """An object that appears around the tools is not overwritten; resuming takes it in."""
+    """An object that is added out of band is not overwritten; resume records it."""
 
     def edited(done: int, _total: int) -> None:
         if done == 2:
@@ -328,7 +328,7 @@ def test_edits_are_taken_in_by_parts(session: Session) -> None:
 
 
 def test_parts_that_were_tampered_with_are_damage(session: Session) -> None:
-    """Without the record of a part it can't be told what nodes follow, and nothing is guessed."""
+    """Without the record of a part the map of the nodes is unknown, and the tree counts as damaged."""
     leave(session, LARGE)
     with PlainClient(session) as shell:
         shell.delete(paths.revision(1))
@@ -337,7 +337,7 @@ def test_parts_that_were_tampered_with_are_damage(session: Session) -> None:
 
 
 def test_reading_during_an_import_shows_no_part_of_it(session: Session, connect: Connect) -> None:
-    """Whoever reads everything while parts are written gets the map before or after it, never a part."""
+    """A full read while parts are written returns the map before or after the import."""
     reader, done = connect(), threading.Event()
     put(session, luns(1, 2, 3))
 

@@ -41,7 +41,7 @@ def test_an_edit_around_the_tools_is_taken_in(ctl: Ctl, ensemble: Ensemble, root
 
 
 def test_a_change_names_object_and_field(ctl: Ctl) -> None:
-    """An edit is shown by object and field, a dry run commits nothing, and -o json says the same."""
+    """An edit is shown by object and field, a dry run commits nothing, and -o json has the same content."""
     ctl.apply(EXAMPLE, wait=None)
     changed = EXAMPLE.replace("access: ro", "access: rw").replace("alias: database host", "alias: db")
     dry = ctl("apply", "-f", "-", "--dry-run", stdin=changed)
@@ -104,7 +104,7 @@ def test_bad_files_commit_nothing(ctl: Ctl, text: str, status: int, message: str
 
 
 def test_a_warning_does_not_keep_a_map_from_being_committed(ctl: Ctl) -> None:
-    """What may be meant is committed, and warned of on standard error with its line."""
+    """A map with warnings is committed, and the warnings are on standard error with their lines."""
     answer = ctl.apply(EXAMPLE.replace("lun: 1,", "lun: 300,"), wait=None)
     assert answer.out.endswith("committed revision 1\n")
     assert answer.err.startswith("lunmapctl: warning: <stdin>:")
@@ -140,7 +140,7 @@ def test_a_lun_shrinks_when_somebody_insists(ctl: Ctl) -> None:
 
 
 def test_get_prints_tables_and_objects(ctl: Ctl) -> None:
-    """A section is a table with the WWID that initiators see, an object is YAML, a wrong name is said."""
+    """A section is a table with the WWID that initiators see, an object is YAML, a wrong name is an error."""
     ctl.apply(EXAMPLE, wait=None)
     table = ctl("get", "luns").out.splitlines()
     assert table[0].split() == ["LUN", "SIZE", "TYPE", "PATH", "WWID", "MAPS"]
@@ -153,7 +153,7 @@ def test_get_prints_tables_and_objects(ctl: Ctl) -> None:
 
 
 def test_status_of_a_cluster_without_nodes_alive(ctl: Ctl) -> None:
-    """Nodes that never came are dead and pending, and the exit code says degraded."""
+    """Nodes that never registered are dead and pending, and the exit code is that of a degraded cluster."""
     ctl.apply(EXAMPLE, wait=None)
     answer = ctl("status", expect=6)
     assert [line.split()[:3] for line in answer.out.splitlines()[3:6]] == [
@@ -174,6 +174,6 @@ def test_without_a_tree_every_command_says_how_to_make_one(ensemble: Ensemble, r
 
 
 def test_an_unreachable_ensemble_is_exit_code_5() -> None:
-    """With nobody listening the command ends within its deadline and names the servers."""
+    """Without a server the command ends within its deadline and names the servers."""
     answer = Ctl("127.0.0.1:1")("status", expect=5)
     assert "127.0.0.1:1" in answer.err

@@ -1,4 +1,4 @@
-"""The verbs of lunmapctl that look back and go back, as an admin types them."""
+"""The verbs of lunmapctl for the history, as an admin uses them."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def ctl_with_history(ctl: Ctl) -> Ctl:
 
 
 def asked(ctl: Ctl, *args: str) -> Any:
-    """Return what a verb says to programs."""
+    """Return the JSON output of a verb."""
     return json.loads(ctl(*args, "-o", "json").out)
 
 
@@ -51,7 +51,7 @@ def test_show_says_what_a_revision_changed(ctl_with_history: Ctl) -> None:
 
 
 def test_diff_compares_two_revisions(ctl_with_history: Ctl) -> None:
-    """A..B says what changed between them, B..A the opposite, A.. up to the newest."""
+    """A..B shows the changes between them, B..A the opposite, A.. up to the newest."""
     assert ctl_with_history("diff", "1..2").out.splitlines() == [
         f"~ {HOST}",
         '    alias: "database host" -> "db"',
@@ -65,7 +65,7 @@ def test_diff_compares_two_revisions(ctl_with_history: Ctl) -> None:
 
 
 def test_a_rollback_is_committed_on_top(ctl_with_history: Ctl) -> None:
-    """Going back to a revision makes a new one, with a message; going back to what is there makes none."""
+    """A rollback makes a new revision with a message; a rollback to the current map makes none."""
     answer = ctl_with_history("rollback", "1", "-m", "as it was", "--author", "ann")
     assert answer.out.splitlines()[-1] == "committed revision 4"
     assert asked(ctl_with_history, "diff", "1..4") == []

@@ -1,4 +1,4 @@
-"""What lunmapctl tells of how far nodes are behind, and of the paths of each Lun."""
+"""The lag of nodes and the paths of each Lun in lunmapctl."""
 
 import json
 from datetime import UTC, datetime
@@ -44,7 +44,7 @@ RENAMED = replace(TWO, initiators={H: Initiator(alias="renamed")})
 
 
 class Pair:
-    """Two nodes of one map, each with a kernel of its own, and what is told of them."""
+    """Two nodes of one map, each with a kernel of its own, and lunmapctl."""
 
     def __init__(self, session: Session, directory: Path) -> None:
         self._session = session
@@ -94,7 +94,7 @@ def pair(session: Session, tmp_path: Path) -> Pair:
 
 
 def test_with_all_paths_the_status_is_short(pair: Pair) -> None:
-    """Nothing is said of Luns unless it is asked for: then each is a line, and a node counts as one path."""
+    """Luns are listed only on request: then each is a line, and a node counts as one path."""
     assert pair.lines(expect=0) == []
     assert [line.split("  ")[0] for line in pair.lines("--luns", expect=0)] == ["LUN", "a", "b"]
     assert pair.lines("--luns", expect=0)[1].split() == [
@@ -154,7 +154,7 @@ def test_of_a_node_far_behind_little_is_read(pair: Pair, monkeypatch: pytest.Mon
 
 
 def test_a_node_of_another_history_has_no_lag(pair: Pair, session: Session) -> None:
-    """What a node has applied of another tree, or of one that was put back, can't be compared."""
+    """A revision of another tree, or of a rewound one, has no lag."""
     status = pair.agents[1].status
     with PlainClient(session) as shell:
         text = shell.get("members/n2/status").decode()
@@ -225,7 +225,7 @@ def test_a_device_that_is_missing_costs_its_path_only(pair: Pair) -> None:
 
 
 def test_a_dead_node_costs_all_its_paths(pair: Pair, session: Session) -> None:
-    """The Luns that it reports are told together; a drained one is not missed."""
+    """The missing Luns of a dead node are reported together; a drained node is not."""
     with PlainClient(session) as shell:
         shell.delete("members/n2/live")
     assert pair.lines(expect=6) == ["luns/a: 1 of 2 paths: n2 DEAD"]
@@ -259,7 +259,7 @@ def test_a_lost_login_is_noted_and_is_no_alarm(pair: Pair) -> None:
 
 
 def test_too_many_logins_are_not_known(pair: Pair) -> None:
-    """A node that does not list them is not said to lack one."""
+    """A node that doesn't list its sessions is not reported to lack one."""
     pair.login(1, H)
     pair.login(2, *(f"{G}{number}" for number in range(MAX_LOGINS + 1)))
     assert pair.lines(expect=0) == []
@@ -267,7 +267,7 @@ def test_too_many_logins_are_not_known(pair: Pair) -> None:
 
 
 def test_the_time_alone_is_no_change(pair: Pair) -> None:
-    """Who watches is not told again and again that a lag has grown."""
+    """A watched status is not printed again when only the lag has grown."""
     put_checked(pair._session, RENAMED)
     fleet = Client(pair._session).fleet()
     first, second = summary(fleet), summary(fleet)
@@ -276,7 +276,7 @@ def test_the_time_alone_is_no_change(pair: Pair) -> None:
 
 
 def test_garbage_for_a_time_is_no_error(pair: Pair, session: Session) -> None:
-    """Whatever a plain client has put there, the status is told."""
+    """With any garbage from a plain client the status is printed."""
     with PlainClient(session) as shell:
         status = shell.get("members/n2/status").decode()
         time = json.loads(status)["time"]

@@ -1,4 +1,4 @@
-"""What lunmapctl tells of the nodes: once, again and again, and to monitoring systems."""
+"""The status of nodes in lunmapctl: once, watched, and for monitoring systems."""
 
 import json
 import signal
@@ -33,7 +33,7 @@ def test_a_check_says_that_all_is_well(session: Session, make_agent: AgentFactor
 
 
 def test_a_check_tells_what_fails(session: Session, make_agent: AgentFactory, ctl: Ctl) -> None:
-    """It is told in one line; that it leaves a Lun without any path is critical, and comes first."""
+    """A failure is one line; a failure that leaves a Lun without any path is critical, and comes first."""
     make_agent.kernel.missing.add("/dev/a")
     put_checked(session, MAP)
     make_agent().turn()
@@ -45,7 +45,7 @@ def test_a_check_tells_what_fails(session: Session, make_agent: AgentFactory, ct
 
 
 def test_a_dead_node_is_critical(session: Session, make_agent: AgentFactory, ctl: Ctl) -> None:
-    """A node of the map that does not live is told first."""
+    """A dead node of the map is reported first."""
     put_checked(session, replace(MAP, nodes={**MAP.nodes, "n2": Node(2, ("10.0.0.2:3260",))}))
     make_agent().turn()
     assert ctl("check", expect=2).out.startswith("LUNMAP CRITICAL - n2 is dead")
@@ -91,7 +91,7 @@ def test_a_node_that_saw_edits_is_not_behind(session: Session, make_agent: Agent
 
 
 def test_without_zookeeper_a_check_is_critical_and_without_a_tree_unknown(session: Session) -> None:
-    """Nobody answering is not the same as nothing being there."""
+    """Unreachable servers and a missing tree are different results."""
     assert Ctl(session.hosts, f"{session.root}/none")("check", expect=3).out.startswith("LUNMAP UNKNOWN - ")
     answer = Ctl(None, None, ("-c", str(_nowhere())))("check", expect=3)
     assert answer.out.startswith("LUNMAP UNKNOWN - can't read the settings")

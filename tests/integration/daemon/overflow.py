@@ -22,7 +22,7 @@ def _flood() -> None:
 
 
 def _flooded(rung: threading.Event) -> bool:
-    """Flood until it rings: the other thread may have taken everything in time."""
+    """Flood until the callback is called: the other thread may have taken everything in time."""
     rung.clear()
     for _ in range(100):
         _flood()
@@ -32,7 +32,7 @@ def _flooded(rung: threading.Event) -> bool:
 
 
 def main() -> None:
-    """Exit with 0 when it rang after each overflow."""
+    """Exit with 0 if the callback was called after each overflow."""
     monitor, over, rung = devices.listen(), threading.Event(), threading.Event()
     with devices.socket_of(monitor) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SIZE)

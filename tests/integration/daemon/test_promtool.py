@@ -49,7 +49,7 @@ def tools() -> Path:
 
 
 def run(tools: Path, *words: str, stdin: bytes = b"") -> str:
-    """Run promtool; returns what it printed. Raises CalledProcessError when it finds anything wrong."""
+    """Run promtool; returns its output. Raises CalledProcessError."""
     return subprocess.run(
         [tools / "promtool", *words], input=stdin, capture_output=True, check=True, timeout=PATIENCE
     ).stdout.decode()
@@ -61,7 +61,7 @@ def test_the_rules_are_rules(tools: Path) -> None:
 
 
 def test_the_alerts_come_when_they_should(tools: Path) -> None:
-    """Each alert is raised by the trouble that it is there for, and not before."""
+    """Each alert is raised by its problem, and not before."""
     assert "SUCCESS" in run(tools, "test", "rules", str(RULES / "lunmapd.test.yml"))
 
 
@@ -96,7 +96,7 @@ class Prometheus:
 
 
 def free_port() -> int:
-    """Return a port of an address that only these tests use: nobody takes it before it is used."""
+    """Return a free port of an address that only these tests use."""
     with socket.create_server((HOST, 0)) as server:
         number: int = server.getsockname()[1]
     return number

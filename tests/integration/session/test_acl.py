@@ -1,4 +1,4 @@
-"""Permissions in a real ZooKeeper: what each role may do, and that nothing else is possible."""
+"""Permissions in a real ZooKeeper: the rights of each role, and that nothing else is permitted."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ Open = Callable[..., Session]
 
 @pytest.fixture
 def connect_as(servers: Secure, root: str) -> Iterator[Open]:
-    """Give what opens sessions as somebody: a user, `x509:` and a name, or nobody."""
+    """Give a function that opens sessions as a user, with `x509:` and a name, or anonymously."""
     with ExitStack() as stack:
 
         def opened(who: str = "") -> Session:
@@ -111,7 +111,7 @@ def attempts(client: KazooClient, path: str) -> dict[str, Callable[[], object]]:
 
 
 def forbidden(client: KazooClient, path: str, names: set[str]) -> set[str]:
-    """Try these with a znode; return what was not permitted."""
+    """Try these operations on a znode; return the refused ones."""
     found = set()
     for name in names:
         try:
@@ -225,7 +225,7 @@ def test_a_restored_tree_keeps_its_roles(
 
 
 def test_roles_are_read_back(admin: Session) -> None:
-    """The tree tells everybody's role."""
+    """The tree returns the role of each principal."""
     assert Permissions(admin).roles() == Roles(
         frozenset({ADMIN}), frozenset({READER}), {"n1": frozenset({N1}), "n2": frozenset({N2})}
     )
@@ -272,7 +272,7 @@ def test_who_loses_a_role_loses_all_of_it(admin: Session, connect_as: Open) -> N
 
 
 def test_nobody_locks_himself_out(admin: Session) -> None:
-    """The last admin can't revoke himself, nor is a role given to somebody who has another one."""
+    """The last admin can't revoke itself, and a principal has one role only."""
     permissions = Permissions(admin)
     with pytest.raises(LockedOutError, match="sasl:admin"):
         permissions.revoke(Role.ADMIN, ADMIN)
@@ -303,7 +303,7 @@ def test_an_open_tree_is_closed(connect_as: Open) -> None:
 
 
 def test_nobody_in_particular_closes_no_tree(connect_as: Open) -> None:
-    """A tree can't be made closed by somebody whom the servers don't know."""
+    """A principal that the servers don't know can't make a closed tree."""
     with pytest.raises(UnknownIdentityError, match="you are anonymous"):
         initialise(connect_as(), closed=True)
 
@@ -326,7 +326,7 @@ def test_a_digest_is_granted_by_its_hash(
 
 
 def test_a_session_proves_all_that_it_has(servers: Secure, root: str) -> None:
-    """Certificate, SASL and digest are shown together, and the servers tell who we are."""
+    """Certificate, SASL and digest are used together, and the servers return our principals."""
     both = Credentials(servers.tls("n1").tls, servers.login("n1"), servers.login("bob", "x"))
     with Client.connect(servers.tls_hosts, root, credentials=both) as client:
         assert set(client.permissions.whoami()) == {N1, Identity("sasl", "n1"), Identity("digest", "bob")}
@@ -368,7 +368,7 @@ def test_a_node_does_all_its_work_in_a_closed_tree(admin: Session, connect_as: O
 
 @pytest.fixture
 def ctl_as(servers: Secure, root: str, tmp_path: Path) -> Callable[..., Answer]:
-    """Give lunmapctl as one of the users, with a settings file of his."""
+    """Give lunmapctl as one of the users, with that user's settings file."""
 
     def run(user: str, *args: str, expect: int = 0) -> Answer:
         settings = tmp_path / f"{user}.yaml"
@@ -383,7 +383,7 @@ def ctl_as(servers: Secure, root: str, tmp_path: Path) -> Callable[..., Answer]:
 
 
 def test_the_command_line_closes_a_tree(ctl_as: Callable[..., Answer]) -> None:
-    """From init to a revoked reader by lunmapctl alone, with what everybody is told on the way."""
+    """From init to a revoked reader with lunmapctl alone, with its messages on the way."""
     assert ctl_as("admin", "acl", "whoami").out == "sasl:admin\n"
     ctl_as("admin", "init", "--acl")
     denied = ctl_as("reader", "get", expect=1)
@@ -412,7 +412,7 @@ def test_the_command_line_closes_a_tree(ctl_as: Callable[..., Answer]) -> None:
 
 
 def test_strays_are_found_and_mended(ctl_as: Callable[..., Answer], connect_as: Open) -> None:
-    """A znode that was opened by hand is counted, with exit code 6, and closed by repeating a grant."""
+    """A znode with a manually opened ACL is counted, with exit code 6, and closed by repeating a grant."""
     ctl_as("admin", "init", "--acl")
     session = connect_as("admin")
     wait_until("the session is connected", lambda: session.connected)
@@ -423,7 +423,7 @@ def test_strays_are_found_and_mended(ctl_as: Callable[..., Answer], connect_as: 
 
 
 def test_digests_are_granted_with_a_password_file(ctl_as: Callable[..., Answer], servers: Secure) -> None:
-    """A digest needs its hash or a file with the password, and an open tree is said to be open."""
+    """A digest needs its hash or a file with the password, and an open tree is reported as open."""
     ctl_as("admin", "init")
     assert "needs --password-file" in ctl_as("admin", "acl", "grant", "reader", "digest:bob", expect=2).err
     file = servers.login("bob", "bob's secret").password

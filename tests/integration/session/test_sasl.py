@@ -1,4 +1,4 @@
-"""Logins at a real ZooKeeper: what is proven by them, and what happens when they are refused."""
+"""Logins at a real ZooKeeper: the principals of accepted ones, and the effect of refused ones."""
 
 import logging
 from collections.abc import Iterator

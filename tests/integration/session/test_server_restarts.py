@@ -117,6 +117,6 @@ def test_a_server_that_moves_is_followed(lab: Lab, root: str, tmp_path: Path) ->
 
 
 def move(lab: Lab, server: Server, old: str, new: str) -> None:
-    """Give a server another address instead of the one that it has; nobody answers at the old one."""
+    """Move a server to another address; the old one is dead then."""
     for change, address in (("del", old), ("add", new)):
         lab.sandbox.run(["ip", "-n", server.name, "addr", change, f"{address}/24", "dev", "data0"])

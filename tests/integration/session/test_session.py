@@ -49,14 +49,14 @@ class Rings:
 
 
 def quiet(session: Session, rings: Rings) -> int:
-    """Return the rings so far, after all that is under way: requests and their events come in order."""
+    """Return the callbacks so far, after all pending requests and their events."""
     read_tree(session)
     wait_until("all callbacks have run", lambda: session.link._handler.callback_queue.unfinished_tasks == 0)
     return rings.seen
 
 
 def test_a_commit_wakes_every_watcher(session: Session, connect: Connect) -> None:
-    """Each commit rings, not only the first, since the watch is set again."""
+    """Each commit fires the watch, not only the first, since the watch is set again."""
     rings = Rings()
     watcher = connect()
     watch_head(watcher, rings.ring)
@@ -146,7 +146,7 @@ def test_a_dead_client_is_replaced(
     ],
 )
 def test_without_a_server_every_call_ends(connect: Connect, call: object) -> None:
-    """With nobody there each call ends at its deadline, and says which hosts were tried."""
+    """Without a server each call ends at its deadline, and names the hosts."""
     assert callable(call)
     session = connect(NOBODY, deadline=0.5)
     begin = time.monotonic()
@@ -221,7 +221,7 @@ def out_of_threads(spare: int) -> AbstractContextManager[None]:
 
 
 def answer(session: Session) -> str:
-    """Return how a look at the tree ends."""
+    """Return the result of a read of the tree."""
     try:
         read_tree(session)
     except NoAccessError as error:
@@ -296,7 +296,7 @@ def test_an_oversized_request_ends_at_the_deadline(session: Session, connect: Co
 
 
 def test_an_unexpected_refusal_is_named(session: Session) -> None:
-    """An error that nobody expects comes out as a refusal with its name, not as kazoo's."""
+    """An unknown error of the server is raised as a refusal with its name, not as kazoo's error."""
     register(session, "n1", Live("m1", "b", "1", ""))
     path = session.path("members/n1/live/child")
     with pytest.raises(ServerRefusedError, match="NoChildrenForEphemerals"):

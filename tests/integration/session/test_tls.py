@@ -1,4 +1,4 @@
-"""TLS with a real ZooKeeper: what is trusted, and what is said when something is not."""
+"""TLS with a real ZooKeeper: trusted certificates, and the messages about others."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -80,7 +80,7 @@ def test_a_key_may_be_encrypted(servers: Secure, dial: Dial, tmp_path: Path) -> 
 
 
 def test_an_unknown_ca_is_named(servers: Secure, dial: Dial, tmp_path: Path) -> None:
-    """A server whose certificate another CA signed gets no request, and the error says why."""
+    """A server whose certificate another CA signed gets no request, and the error gives the reason."""
     stranger = Authority(tmp_path / "other")
     tls = replace(tls_of(servers.tls()), ca=stranger.ca)
     text = failure(dial(Credentials(tls)))
@@ -89,7 +89,7 @@ def test_an_unknown_ca_is_named(servers: Secure, dial: Dial, tmp_path: Path) -> 
 
 
 def test_a_certificate_for_another_address_is_refused(servers: Secure, dial: Dial) -> None:
-    """A certificate must name the server as the settings do, unless they say that it needn't."""
+    """A certificate must name the server as the settings do, unless they turn the check off."""
     hosts = f"[{servers.ensemble.servers[0].place.address6}]:2281"
     credentials = servers.tls()
     assert "certificate is not valid for" in failure(dial(credentials, hosts))
@@ -98,7 +98,7 @@ def test_a_certificate_for_another_address_is_refused(servers: Secure, dial: Dia
 
 
 def test_a_client_without_a_certificate_is_told_so(servers: Secure, dial: Dial) -> None:
-    """A server that wants a certificate refuses us after the handshake; the error still says so."""
+    """A server that requires a certificate refuses us after the handshake; the error still tells so."""
     assert "it requires a client certificate" in failure(dial(servers.tls(None)))
 
 
@@ -109,7 +109,7 @@ def test_a_refused_certificate_is_said(servers: Secure, dial: Dial, tmp_path: Pa
 
 
 def test_a_port_without_tls_is_named(servers: Secure, dial: Dial) -> None:
-    """TLS at a port that has none fails with a word on it, and so does plain text at a port with TLS."""
+    """TLS at a plain port fails with a reason, and so does plain text at a port with TLS."""
     assert "as a port without TLS does" in failure(dial(servers.tls(), servers.ensemble.hosts))
     with pytest.raises(UnreachableError, match="it accepted the connection but gave no session"):
         read_tree(dial(ANONYMOUS))

@@ -1,4 +1,4 @@
-"""The history of the map: looking back, and going back by going forward."""
+"""The history of the map: reading it, and rollbacks on top of it."""
 
 import random
 
@@ -32,7 +32,7 @@ def client(session: Session) -> Client:
 
 
 def test_every_revision_is_found_again(session: Session) -> None:
-    """After random commits the map of each revision is what was committed then."""
+    """After random commits the map of each revision is the one that was committed."""
     dice = random.Random(7)
     known = read_tree(session)
     maps = [known.lunmap]

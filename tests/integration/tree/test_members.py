@@ -69,7 +69,7 @@ def test_what_one_made_in_an_earlier_session_of_this_run_is_taken_back(
 
 
 def test_garbage_under_the_name_is_not_taken_over(session: Session) -> None:
-    """An ephemeral that can't be read may be anybody's and is left alone."""
+    """An ephemeral that can't be read may be of any machine and is left alone."""
     with PlainClient(session) as shell:
         shell.create(paths.member_of("n1"), b"")
         shell.create(paths.live_of("n1"), b"garbage")
@@ -124,7 +124,7 @@ def test_a_status_that_is_too_large_is_refused(session: Session) -> None:
 
 
 def test_garbage_of_one_node_hides_no_other(session: Session) -> None:
-    """What one node wrote wrongly is a problem of that node, and the others are read."""
+    """A wrong document of one node is a problem of that node, and the others are read."""
     write_status(session, "good", STATUS)
     with PlainClient(session) as shell:
         shell.create(paths.member_of("bad"), b"")
@@ -138,7 +138,7 @@ def test_garbage_of_one_node_hides_no_other(session: Session) -> None:
 
 
 def test_a_node_registers_in_a_tree_of_the_former_schema(former: Session) -> None:
-    """An upgraded node makes what it needs in a tree that is not migrated yet."""
+    """An upgraded node makes its znodes in a tree that is not migrated yet."""
     assert read_fleet(former) == {}
     register(former, "n1", LIVE)
     write_status(former, "n1", STATUS)

@@ -88,7 +88,7 @@ def test_deltas_lead_to_what_is_there(session: Session, seed: int) -> None:
 
 
 def test_reading_while_others_commit_mixes_no_revisions(session: Session, connect: Connect) -> None:
-    """What is read while commits go on is the map of one revision, never parts of two."""
+    """A read during commits returns the map of one revision, never parts of two."""
     reader, done = connect(), threading.Event()
 
     def write() -> None:
@@ -169,7 +169,7 @@ def test_a_wiped_tree_is_not_an_empty_map(session: Session, gone: str) -> None:
 
 
 def test_a_chroot_that_never_was_is_not_an_empty_map(connect: Connect) -> None:
-    """A chroot without a tree says to make one."""
+    """A chroot without a tree raises an error that tells to make one."""
     with pytest.raises(NotInitialisedError, match="lunmapctl init"):
         read_tree(connect())
 
@@ -210,7 +210,7 @@ def test_a_schema_that_never_was_is_damage(session: Session) -> None:
 
 
 def test_a_tree_of_the_former_schema_is_read(connect: Connect) -> None:
-    """A tree that was not migrated yet gives its map, and says which schema it has."""
+    """A tree of the former schema returns its map and its schema."""
     session = connect()
     make_former_tree(session, luns(1))
     found = read_tree(session)

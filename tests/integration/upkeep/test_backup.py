@@ -63,7 +63,7 @@ def full(session: Session) -> Session:
 
 
 def content(snapshot: Snapshot) -> Snapshot:
-    """Leave out what a restore changes."""
+    """Leave out the znodes that a restore changes."""
     same = replace(snapshot, versions={}, revision=0, head_version=0)
     return replace(same, incarnation=0, restored=0, confirmed=0)
 
@@ -153,7 +153,7 @@ def test_what_is_staged_is_not_in_a_backup(session: Session, monkeypatch: pytest
 
 
 def test_edits_and_garbage_are_kept(full: Session) -> None:
-    """What was edited around the tools comes back as it was, and is still told from the history."""
+    """Out-of-band edits are restored as they were, and still distinguished from the history."""
     with PlainClient(full) as shell:
         shell.set("luns/l100", b"\xff garbage")
         shell.create("luns/l7", encode(lun(7)))
@@ -202,7 +202,7 @@ def test_a_restore_that_stops_leaves_no_tree(
 
 @pytest.mark.parametrize("passed", range(6))
 def test_a_lost_answer_does_not_stop_a_restore(full: Session, connect: Connect, passed: int) -> None:
-    """A connection that breaks after ZooKeeper did what was asked costs nothing."""
+    """A connection lost after ZooKeeper did a request costs nothing."""
     before, taken = read_tree(full), read_backup(full, NOW)
     with Relay(full.hosts) as relay:
         through = connect(relay.hosts)
@@ -235,7 +235,7 @@ def test_garbage_in_place_of_a_tree_is_replaced_too(full: Session) -> None:
 
 
 def test_two_restores_do_not_mix(full: Session, connect: Connect) -> None:
-    """Who takes over a restore stops the other one, which can write nothing any more."""
+    """A client that takes over a restore stops the other one, which can write nothing any more."""
     taken, cluster = read_backup(full, NOW), read_tree(full).cluster
     wipe(full)
     make_chroot(full)
@@ -249,7 +249,7 @@ def test_two_restores_do_not_mix(full: Session, connect: Connect) -> None:
 
 
 def test_a_commit_at_the_last_moment_stops_the_restore(full: Session) -> None:
-    """A tree that changed since it was looked at is not taken away."""
+    """A tree that changed since it was read is not removed."""
     top = read_top(full)
     put(full, luns(5))
     with pytest.raises(RestoreBusyError, match="head"):
@@ -258,7 +258,7 @@ def test_a_commit_at_the_last_moment_stops_the_restore(full: Session) -> None:
 
 
 def test_what_is_in_the_way_stops_the_restore(full: Session) -> None:
-    """An object that somebody makes in the middle is not overwritten."""
+    """An object that appears in the middle of a restore is not overwritten."""
     claim = RestoreLock(full)
     claim.take(read_top(full).version)
     claim.clear()
@@ -289,7 +289,7 @@ def test_a_backup_that_is_no_tree_is_refused(
 
 
 def test_a_backup_is_a_private_file(full: Session, tmp_path: Path) -> None:
-    """The file is for its owner only, replaced as a whole, and what can't be written or read is said."""
+    """The file is for its owner only and replaced as a whole; an unusable file is an error."""
     client, file = Client(full), tmp_path / "lunmap.backup"
     file.write_bytes(b"older")
     title = client.backup(file)
@@ -365,7 +365,7 @@ def test_edits_are_put_back(full: Session) -> None:
 
 
 def test_a_repair_needs_the_history(session: Session) -> None:
-    """Without the revisions that tell what objects were, nothing is put back."""
+    """Without the revisions of the objects nothing is repaired."""
     put(session, luns(1))
     put(session, luns(1, 2))
     with PlainClient(session) as shell:
@@ -376,7 +376,7 @@ def test_a_repair_needs_the_history(session: Session) -> None:
 
 
 def test_a_large_repair_is_made_in_parts(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Objects that were deleted by the hundred around the tools come back all at once."""
+    """Hundreds of objects that were deleted out of band are restored at once."""
     put(session, luns(*range(1, 60)))
     with PlainClient(session) as shell:
         for number in range(1, 60):
@@ -391,7 +391,7 @@ def test_a_large_repair_is_made_in_parts(session: Session, monkeypatch: pytest.M
 
 
 def test_the_command_line_repairs(full: Session) -> None:
-    """Lunmapctl shows what was edited and how, takes it for a fault in status and check, and puts it back."""
+    """The command line shows the edits, reports them in status and check as a fault, and repairs them."""
     ctl = Ctl(full.hosts, full.root)
     assert ctl("repair").out == "there are no out-of-band edits\n"
     with PlainClient(full) as shell:

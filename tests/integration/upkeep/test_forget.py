@@ -1,4 +1,4 @@
-"""Retiring a node: what it said of itself goes, once nothing is left that it serves, and not before."""
+"""Retiring a node: its znodes are removed once it serves nothing, and not before."""
 
 import json
 
@@ -83,7 +83,7 @@ def test_what_is_no_name_removes_nothing(session: Session, ctl: Ctl, name: str) 
 
 
 def test_garbage_is_forgotten_too(session: Session, ctl: Ctl) -> None:
-    """What a node wrote need not be readable, nor known to this version."""
+    """Documents of a node may be unreadable, or unknown to this version."""
     with PlainClient(session) as shell:
         shell.create(paths.member_of("n2"), b"")
         shell.create(paths.status_of("n2"), b"garbage")

@@ -34,7 +34,7 @@ COUNT = 50
 
 
 def former_map() -> Lunmap:
-    """Return a map as schema 1 had it: Luns that two nodes serve, and nothing said of what they share."""
+    """Return a map of schema 1: Luns that two nodes serve, without a `shared` setting."""
     return Lunmap(
         luns={
             f"l{number}": Lun(
@@ -149,7 +149,7 @@ def test_upgraded_nodes_stay_registered(tree: Session) -> None:
 
 
 def test_a_document_that_cant_be_read_stays(tree: Session) -> None:
-    """Garbage is nobody's reason not to migrate; it is still there to be mended."""
+    """Garbage doesn't prevent a migration; it is still there to be repaired."""
     with PlainClient(tree) as shell:
         shell.set("luns/l7", b"garbage")
     migrate(tree, migrate_to_schema_2, terms())
@@ -171,7 +171,7 @@ def test_half_a_migration_is_seen_by_nobody(tree: Session, connect: Connect) -> 
 
 @pytest.mark.usefixtures("small")
 def test_a_migration_is_resumed(tree: Session, connect: Connect) -> None:
-    """Somebody else completes it, documents and schema; who comes too late is told."""
+    """Another client completes it, documents and schema; a later one gets an error."""
     leave(tree)
     late = read_staged(tree)
     other = connect()
@@ -222,7 +222,7 @@ def test_of_two_migrations_one_is_made(tree: Session, connect: Connect) -> None:
 
 
 def test_the_command_line_migrates(tree: Session) -> None:
-    """Lunmapctl says what it made, and that there is nothing to do the second time."""
+    """The command line prints the migration, and that there is nothing to do the second time."""
     ctl = Ctl(tree.hosts, tree.root)
     assert "once every node is upgraded" in ctl("apply", "-f", "-", stdin="{}", expect=1).err
     assert ctl("migrate", "-m", "at last").out.endswith("committed revision 2\n")
@@ -233,7 +233,7 @@ def test_the_command_line_migrates(tree: Session) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_the_command_line_resumes_a_migration(tree: Session) -> None:
-    """Lunmapctl goes on with what somebody left."""
+    """The command line resumes an interrupted migration."""
     leave(tree)
     assert "part 1 of 1 is written" in Ctl(tree.hosts, tree.root)("migrate", "--resume").err
     assert read_tree(tree).lunmap == today()

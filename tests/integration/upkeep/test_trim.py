@@ -1,4 +1,4 @@
-"""Keeping the history short, whatever happens in the middle of it."""
+"""Trimming the history, interrupted at any step."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +58,7 @@ def long(session: Session) -> Session:
 
 
 def check(session: Session, oldest: int) -> None:
-    """Check that the history is whole from `oldest` on, with an edit around the tools found by it."""
+    """Assert that the history is complete from `oldest` on, and that it finds an out-of-band edit."""
     now = read_tree(session)
     assert (now.lunmap, now.has_edits) == (expected(NEWEST), False)
     for number in range(oldest, NEWEST + 1):
@@ -85,7 +85,7 @@ def test_old_revisions_go_and_nothing_is_lost(long: Session) -> None:
 
 
 def test_the_checkpoint_is_in_chunks(long: Session) -> None:
-    """The map at the oldest revision lies in chunks of the largest size and reads back by its digest."""
+    """The map at the oldest revision is stored in chunks of the largest size, with its digest."""
     trim(long, KEEP)
     with PlainClient(long) as shell:
         names = shell.children(paths.checkpoint(OLDEST))
@@ -144,7 +144,7 @@ def test_two_may_trim_at_the_same_time(long: Session, connect: Connect) -> None:
 
 
 def test_a_checkpoint_that_is_not_ours_stops_trimming(long: Session) -> None:
-    """When something else lies where the checkpoint goes, nothing is removed."""
+    """With a foreign znode in the checkpoint's place nothing is removed."""
     with PlainClient(long) as shell:
         shell.create(paths.checkpoint(OLDEST), b"")
         shell.create(paths.chunk(OLDEST, 1), b"something else")
@@ -164,7 +164,7 @@ def test_a_checkpoint_that_is_not_ours_stops_trimming(long: Session) -> None:
     ],
 )
 def test_a_broken_checkpoint_is_not_believed(long: Session, harm: bytes) -> None:
-    """A checkpoint with a wrong header is none; then edits before the oldest revision can't be told."""
+    """A checkpoint with a wrong header is ignored; then edits before the oldest revision are unknown."""
     trim(long, KEEP)
     with PlainClient(long) as shell:
         shell.set(paths.checkpoint(OLDEST), harm)
@@ -177,7 +177,7 @@ def test_a_broken_checkpoint_is_not_believed(long: Session, harm: bytes) -> None
 
 @pytest.mark.parametrize("name", ["9" * 5000, "7", "00000000007", "\u0967\u0966", "x"])
 def test_a_name_that_is_no_number_of_ours_is_passed_over(long: Session, name: str) -> None:
-    """What somebody made beside revisions and checkpoints counts as none of them, and stops nothing."""
+    """A foreign name beside revisions and checkpoints is ignored."""
     with PlainClient(long) as shell:
         for parent in (paths.REVISIONS, paths.CHECKPOINTS):
             shell.create(f"{parent}/{name}", b"")
@@ -187,7 +187,7 @@ def test_a_name_that_is_no_number_of_ours_is_passed_over(long: Session, name: st
 
 
 def test_edits_are_not_written_into_a_checkpoint(long: Session) -> None:
-    """What was edited around the tools is kept out of the history by trimming, and still found after it."""
+    """Trimming keeps out-of-band edits out of the history, and they are still found after it."""
     with PlainClient(long) as shell:
         shell.set("luns/l1000", encode(lun(1000, 5 * GIB)))
     trim(long, KEEP)
@@ -206,7 +206,7 @@ def test_revisions_that_are_gone_already_stop_trimming(long: Session) -> None:
 
 
 def test_a_tree_that_was_made_anew_is_not_trimmed(long: Session) -> None:
-    """Who began to trim a tree removes nothing from another one that took its place."""
+    """A client that began to trim a tree removes nothing from another tree in its place."""
     now = read_tree(long)
     with PlainClient(long) as shell:
         shell.delete("")
@@ -245,7 +245,7 @@ def test_a_commit_does_not_fail_by_trimming(session: Session, caplog: pytest.Log
 
 
 def test_the_command_line_trims(long: Session) -> None:
-    """Lunmapctl says how many revisions went and which is the oldest now."""
+    """The command line prints how many revisions were removed and which is the oldest now."""
     ctl = Ctl(long.hosts, long.root)
     assert ctl("trim", "--keep", "4").out == "removed 6 revisions; the oldest kept revision is 7\n"
     assert "does not go back to revision 2" in ctl("show", "2", expect=1).err
