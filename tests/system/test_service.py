@@ -221,7 +221,7 @@ def _debug(site: Site) -> None:
 
 
 def test_the_debug_drop_in_shows_each_choice(site: Site) -> None:
-    """With it the journal has what the daemon reads, does and waits for, with fields, and kazoo's connections."""
+    """With it the journal has the daemon's reads, steps and waits with fields, and kazoo's connections."""
     _debug(site)
     converged(site)
     full, *_ = site.journal("-o", "json", f"LUNMAPD_EVENT={Event.FULL_RECONCILE.name}").splitlines()

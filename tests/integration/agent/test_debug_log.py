@@ -1,4 +1,4 @@
-"""The debug log of a node on a real ZooKeeper: each choice has a line with its cause, and no secret is in it."""
+"""The debug log of a node on a real ZooKeeper: each choice with its cause, and no secret."""
 
 import logging
 from pathlib import Path
@@ -41,7 +41,7 @@ def _debug(caplog: pytest.LogCaptureFixture) -> None:
 def test_each_read_says_how_much_it_read_and_why(
     session: Session, make_agent: AgentFactory, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A start, new settings and a read that is due read everything; else it is the changes, the head, or nothing."""
+    """A start, new settings and a due full read read everything; others the changes, the head, or nothing."""
     put_checked(session, MAP)
     agent = make_agent(policy=Policy(full_read=100.0), now=clock)
     agent.turn()
@@ -68,7 +68,7 @@ def test_each_read_says_how_much_it_read_and_why(
 def test_a_read_that_needs_everything_names_the_reason(
     session: Session, make_agent: AgentFactory, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A revision that is gone, and out-of-band edits below a new revision, are not followed by their changes."""
+    """A missing revision, or out-of-band edits below a new revision, need a full read."""
     put_checked(session, MAP)
     agent = make_agent(policy=Policy(full_read=100.0), now=clock)
     agent.turn()
@@ -91,7 +91,7 @@ def test_a_read_that_needs_everything_names_the_reason(
 def test_each_pass_says_whether_it_is_full_and_why(
     session: Session, make_agent: AgentFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A change of Luns is a partial pass; what else changed, failed or drifted is the reason for a full one."""
+    """A change of Luns is a partial pass; other changes, failures and drift need a full one."""
     put_checked(session, mapped_luns(*range(10)))
     agent = make_agent(policy=RARELY)
     agent.turn()
@@ -150,7 +150,7 @@ def test_a_partial_pass_that_is_not_enough_names_the_reason(
 def test_what_fails_is_named_and_deferred(
     session: Session, make_agent: AgentFactory, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Objects that are not as desired are counted by reason, and the pause ends when the first one is tried again."""
+    """Failed objects are counted by reason, and the pause ends with the first retry."""
     put_checked(session, MAP)
     make_agent.kernel.missing.add("/dev/a")
     agent = make_agent(policy=RARELY, now=clock)
@@ -187,7 +187,7 @@ def test_a_status_is_written_or_not_for_a_reason(
 def test_the_loop_says_what_woke_it_and_which_session_it_has(
     session: Session, connect: Connect, make_agent: AgentFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A commit wakes it by the watch, a session that expired by its end; ids are those of ZooKeeper's own log."""
+    """A commit wakes it by the watch, an expired session by its end; ids are those of ZooKeeper's log."""
     mine = connect()
     agent = make_agent(mine, policy=RARELY)
     with running(agent):
@@ -209,7 +209,7 @@ def test_the_loop_says_what_woke_it_and_which_session_it_has(
 def test_no_secret_is_in_the_debug_log(
     session: Session, kernel: FakeLio, root: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither a CHAP password nor a key nor the password of the node's own login, in lines, fields and arguments, kazoo's too."""
+    """No CHAP password, key or login password is in any line, field or argument, not even kazoo's."""
     login = PasswordLogin("n1", tmp_path / "password")
     login.password.touch(mode=0o600)
     login.password.write_text("the node's own word\n")

@@ -75,7 +75,7 @@ def test_the_newest_revision_is_what_survives(
 def test_a_snapshot_that_is_too_old_is_not_applied(
     session: Session, cut_off: Session, make_agent: AgentFactory, days: float, limit: float
 ) -> None:
-    """Beyond snapshot_max_age, or with 0, LIO is left as it is until the tree can be read; both are said."""
+    """Beyond snapshot_max_age, or with 0, LIO is left as it is until the tree can be read."""
     put_checked(session, MAP)
     make_agent().turn()
     reboot(make_agent)

@@ -15,7 +15,7 @@ SOURCES = "\n".join(
 
 @pytest.mark.parametrize("event", Event)
 def test_each_event_has_an_example_that_it_could_have_logged(event: Event) -> None:
-    """The table of docs/operations.md has each event, and its example is the event's line with values in it."""
+    """The table of docs/operations.md has each event with an example of its line."""
     pattern = "".join(
         re.escape(part) if number % 2 == 0 else ".+"
         for number, part in enumerate(re.split(r"(\{[^}]*\})", event.line))

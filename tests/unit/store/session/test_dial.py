@@ -83,7 +83,7 @@ def test_an_address_without_a_name_stands_for_itself(authority: Authority) -> No
 
 
 def test_problems_are_kept_by_server_until_there_is_a_session(caplog: pytest.LogCaptureFixture) -> None:
-    """A refused connection is recorded under the server's address, logged at debug, and forgotten once connected."""
+    """A refused connection is recorded by server and logged at debug, until a session is established."""
     caplog.set_level(logging.DEBUG)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
