@@ -4,10 +4,11 @@ from msgspec import structs
 
 from contract.implementations import Implementation
 from lab import Initiator, Machine, wait_for
+from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.node.project import TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.core.planning.outcome import Report, failures
 from lunmapd.core.planning.plan import Action, Step, plan
 
@@ -29,7 +30,7 @@ def storage_object(
     name: str, size: int = SIZE, serial: str = "", shared: str = "0"
 ) -> lio_objects.StorageObject:
     """Return a file-backed storage object, whose file is /srv/<name>."""
-    attributes = dict.fromkeys(STORAGE_ATTRIBUTES["fileio"], shared) | {"emulate_write_cache": "0"}
+    attributes = dict.fromkeys(PLUGINS["fileio"].governed, shared) | {"emulate_write_cache": "0"}
     own = name.encode().hex().ljust(32, "0")
     return lio_objects.StorageObject(
         name, "fileio", f"/srv/{name}", size, serial or own, tuple(attributes.items())
@@ -38,20 +39,20 @@ def storage_object(
 
 def block(name: str, path: str, declared: int = 0) -> lio_objects.StorageObject:
     """Return a storage object on a device, which needs at least `declared` bytes."""
-    attributes = tuple((attribute, "1") for attribute in STORAGE_ATTRIBUTES["iblock"])
+    attributes = tuple((attribute, "1") for attribute in PLUGINS["iblock"].governed)
     item = lio_objects.StorageObject(name, "iblock", path, 0, name.encode().hex().ljust(32, "0"), attributes)
     return structs.replace(item, declared=lio_objects.DeclaredSize(declared))
 
 
 def ramdisk(name: str, size: int = SIZE) -> lio_objects.StorageObject:
     """Return a storage object in memory."""
-    attributes = tuple((attribute, "1") for attribute in STORAGE_ATTRIBUTES["rd_mcp"])
+    attributes = tuple((attribute, "1") for attribute in PLUGINS["rd_mcp"].governed)
     return lio_objects.StorageObject(name, "rd_mcp", "", size, name.encode().hex().ljust(32, "0"), attributes)
 
 
 def program(name: str, config: str = "none/such") -> lio_objects.StorageObject:
     """Return a storage object of a tcmu program, which need not exist."""
-    attributes = tuple((attribute, "0") for attribute in STORAGE_ATTRIBUTES["user"])
+    attributes = tuple((attribute, "0") for attribute in PLUGINS["user"].governed)
     return lio_objects.StorageObject(
         name, "user", config, SIZE, name.encode().hex().ljust(32, "0"), attributes
     )

@@ -7,11 +7,12 @@ from itertools import count
 from msgspec.structs import replace
 
 from lunmapd.core.base.attributes import STORAGE, TPG
+from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import IscsiSession, Observed
-from lunmapd.core.node.project import MARK, PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
+from lunmapd.core.node.project import MARK, PORT_ID, TPG_ATTRIBUTES
 from lunmapd.core.planning.outcome import Ledger, Report
 from lunmapd.core.planning.plan import Action, Step, follow
 
@@ -217,7 +218,7 @@ def _is_marked(tpg: lio_objects.Tpg) -> bool:
 def _known_attributes(item: lio_objects.Object) -> Iterable[str]:
     if isinstance(item, lio_objects.StorageObject):
         return (
-            *STORAGE_ATTRIBUTES[item.plugin],
+            *PLUGINS[item.plugin].governed,
             *(name for plugin, name in STORAGE if plugin == item.plugin),
         )
     return (*(name for name, _ in TPG_ATTRIBUTES), *TPG)

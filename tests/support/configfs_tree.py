@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import MARK, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
+from lunmapd.core.node.project import MARK, TPG_ATTRIBUTES
 from lunmapd.lio.observe.observe import observe
 
 IQN = "iqn.2020-01.org.example:disks"
@@ -33,7 +34,7 @@ class Tree:
             f"Status: ACTIVATED\n  TCM FILEIO ID: 0  File: /srv/{name}  Size: 1  Mode: O_DSYNC",
         )
         self.write(f"{path}/wwn/vpd_unit_serial", f"T10 VPD Unit Serial Number: {serial}")
-        for attribute in STORAGE_ATTRIBUTES["fileio"]:
+        for attribute in PLUGINS["fileio"].governed:
             self.write(f"{path}/attrib/{attribute}", "0")
 
     def tpg(self, path: str, alias: str = MARK, *, enabled: bool = False) -> None:

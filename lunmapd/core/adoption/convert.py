@@ -1,23 +1,15 @@
 """Single objects that another tool has made: as documents of a map, and as objects of ours. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from msgspec import structs
 
 from lunmapd.core.adoption.foreign import Found, FoundStorage, FoundTpg
 from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
-from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi, RamDisk, User
+from lunmapd.core.base.backings import PLUGINS, backing_of
 from lunmapd.core.base.lunmap import Lun, Map, Scope, Shared, Target
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import MARK, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
-
-PRODUCTS: Mapping[str, str] = {
-    "fileio": "FILEIO",
-    "iblock": "IBLOCK",
-    "rd_mcp": "RAMDISK-MCP",
-    "user": "USER",
-}
-"""What LIO says as the product when it is told nothing else (inquiry_prod in drivers/target)."""
+from lunmapd.core.node.project import MARK, TPG_ATTRIBUTES
 
 VENDOR = "LIO-ORG"
 
@@ -33,31 +25,18 @@ _SCOPE = {"0": Scope.OFF, "1": Scope.PER_NODE}
 
 def lun_of(item: FoundStorage, maps: tuple[Map, ...]) -> Lun:
     """Return the Lun that says what a storage object is."""
-    bare = item.plugin == "pscsi"
+    plugin = PLUGINS[item.plugin]
+    bare = plugin.own_inquiry
     return Lun(
-        _backing(item),
+        backing_of(plugin, item.path),
         item.serial,
-        item.size if item.plugin in {"fileio", "rd_mcp", "user"} else None,
+        item.size if plugin.sized else None,
         "" if bare or item.vendor == VENDOR else item.vendor,
-        "" if bare or item.product == PRODUCTS[item.plugin] else item.product,
+        "" if bare or item.product == plugin.product else item.product,
         dict(_attributes(item)),
         shared=_shared(item),
         maps=maps,
     )
-
-
-def _backing(item: FoundStorage) -> Backing:
-    match item.plugin:
-        case "fileio":
-            return FileIO(item.path)
-        case "rd_mcp":
-            return RamDisk(volatile=True)
-        case "pscsi":
-            return Pscsi(item.path)
-        case "user":
-            return User(item.path)
-        case _:
-            return Block(item.path)
 
 
 def _attributes(item: FoundStorage) -> Iterator[tuple[str, int]]:
@@ -75,7 +54,7 @@ def _natural(item: FoundStorage, name: str, default: int | None) -> str:
     if default is not None:
         return str(default)
     told = item.attributes.get(_FROM_DEVICE.get(name, ""))
-    if told is None and name == "block_size" and item.plugin != "iblock":
+    if told is None and name == "block_size" and PLUGINS[item.plugin].sized:
         return _SECTOR
     return told or item.attributes[name]
 
@@ -121,13 +100,13 @@ def _storage(item: FoundStorage, wanted: lio_objects.Objects) -> lio_objects.Sto
     like = wanted.get(("storage_object", item.name))
     if not isinstance(like, lio_objects.StorageObject):
         like = lio_objects.StorageObject(item.name, item.plugin, item.path, item.size, item.serial)
-    names = [name for name, _ in like.attributes] or STORAGE_ATTRIBUTES[item.plugin]
+    names = [name for name, _ in like.attributes] or PLUGINS[item.plugin].governed
     seen = tuple((name, item.attributes[name]) for name in names if name in item.attributes)
     return structs.replace(
         like,
         plugin=item.plugin,
         path=item.path,
-        size=item.size if item.plugin != "iblock" else 0,
+        size=item.size if PLUGINS[item.plugin].sized else 0,
         serial=item.serial or like.serial,
         attributes=seen,
         vendor=item.vendor if like.vendor else "",

@@ -6,12 +6,13 @@ from typing import Any
 from msgspec import DecodeError, Struct, ValidationError, field, json
 
 from lunmapd.core.adoption.foreign import Found, FoundAcl, FoundMap, FoundStorage, FoundTpg
+from lunmapd.core.base.backings import PLUGINS, PluginName
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK
 
-_PLUGINS = {"fileio": "fileio", "block": "iblock", "ramdisk": "rd_mcp", "pscsi": "pscsi", "user": "user"}
+_PLUGINS = {plugin.saved_name: plugin for plugin in PLUGINS.values()}
 _DEFAULT_GROUP = "default_tg_pt_gp"
 
 
@@ -139,12 +140,12 @@ def _decode(text: bytes, name: str) -> _File:
 
 def _storage(item: _Storage) -> FoundStorage:
     attributes = _texts(item.attributes)
-    named = attributes.get("emulate_model_alias") == "1"
+    plugin, named = _PLUGINS.get(item.plugin), attributes.get("emulate_model_alias") == "1"
     return FoundStorage(
         item.name,
-        _PLUGINS.get(item.plugin, item.plugin),
-        item.config if item.plugin == "user" else item.dev,
-        0 if item.plugin == "block" else item.size,
+        item.plugin if plugin is None else plugin.name.value,
+        item.config or item.dev,
+        item.size if plugin is None or plugin.sized else 0,
         item.wwn,
         attributes,
         product=item.name[:16] if named else "",
@@ -155,7 +156,7 @@ def _storage(item: _Storage) -> FoundStorage:
 def _troubles(item: _Storage) -> Iterator[str]:
     if item.plugin not in _PLUGINS:
         yield f"a map knows no {item.plugin} storage objects"
-    if item.plugin == "fileio":
+    if _PLUGINS.get(item.plugin) == PLUGINS[PluginName.FILEIO]:
         yield from file_troubles(item.dev, device=item.dev.startswith("/dev/"), write_back=item.write_back)
     if item.nullio:
         yield "it throws away what is written (nullio)"

@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from lunmapd.core.base.backings import PLUGINS, PluginName
+
 MAX_U32 = (1 << 32) - 1
 _MAX_SEGMENT = (1 << 24) - 1
 _MAX_U16 = (1 << 16) - 1
@@ -79,15 +81,15 @@ class Parameter(Struct, frozen=True):
         return self.range.check(int(text))
 
 
-_SBC = ("fileio", "iblock", "rd_mcp")
-_DISCARDING = ("fileio", "iblock")
-_RESERVING = (*_SBC, "user")
+_SBC = tuple(sorted(plugin.name for plugin in PLUGINS.values() if plugin.emulated))
+_DISCARDING = tuple(sorted(plugin.name for plugin in PLUGINS.values() if plugin.discards))
+_RESERVING = tuple(sorted(plugin.name for plugin in PLUGINS.values() if plugin.reserves))
 _FLAG = Range()
 _NUMBER = Range(0, MAX_U32)
 
 _STORAGE = (
     StorageAttribute("block_size", _SBC, Range(choices=(512, 1024, 2048, 4096)), When.BEFORE_EXPORT, None),
-    StorageAttribute("cmd_time_out", ("user",), Range(0, MAX_U32 // 1000), When.BEFORE_EXPORT, 30),
+    StorageAttribute("cmd_time_out", (PluginName.USER,), Range(0, MAX_U32 // 1000), When.BEFORE_EXPORT, 30),
     StorageAttribute("emulate_fua_write", _SBC, _FLAG, When.LIVE, 1),
     StorageAttribute("emulate_rsoc", _SBC, _FLAG, When.LIVE, 1),
     StorageAttribute("emulate_tas", _SBC, _FLAG, When.BEFORE_EXPORT, 1),
@@ -101,10 +103,12 @@ _STORAGE = (
     StorageAttribute("max_unmap_lba_count", _DISCARDING, _NUMBER, When.LIVE, None),
     StorageAttribute("max_write_same_len", _SBC, _NUMBER, When.LIVE, None),
     StorageAttribute("optimal_sectors", _SBC, _NUMBER, When.BEFORE_EXPORT, None),
-    StorageAttribute("qfull_time_out", ("user",), Range(0, MAX_U32 // 2000), When.LIVE, None),
+    StorageAttribute("qfull_time_out", (PluginName.USER,), Range(0, MAX_U32 // 2000), When.LIVE, None),
     # FD_DEVICE_QUEUE_DEPTH and RD_DEVICE_QUEUE_DEPTH; that of a block device is its request queue's.
-    StorageAttribute("queue_depth", ("fileio", "rd_mcp"), Range(1, 128), When.BEFORE_EXPORT, 128),
-    StorageAttribute("queue_depth", ("iblock",), Range(1, MAX_U32), When.BEFORE_EXPORT, None),
+    StorageAttribute(
+        "queue_depth", (PluginName.FILEIO, PluginName.RD_MCP), Range(1, 128), When.BEFORE_EXPORT, 128
+    ),
+    StorageAttribute("queue_depth", (PluginName.IBLOCK,), Range(1, MAX_U32), When.BEFORE_EXPORT, None),
     StorageAttribute("submit_type", _RESERVING, Range(0, 2), When.LIVE, 0),
     StorageAttribute("unmap_granularity", _DISCARDING, _NUMBER, When.LIVE, None),
     StorageAttribute("unmap_granularity_alignment", _DISCARDING, _NUMBER, When.LIVE, None),

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.backings import Block
+from lunmapd.core.base.backings import SizeSource, plugin_of
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.history.changes import build_map
@@ -100,7 +100,12 @@ def _short_devices(
     found = dict[lio_objects.Key, Failure]()
     for name, size in observed.sizes.items():
         lun, key = lunmap.luns.get(name), ("storage_object", name)
-        if lun is not None and key in wanted and isinstance(lun.backing, Block) and size < (lun.size or 0):
+        if (
+            lun is not None
+            and key in wanted
+            and plugin_of(lun.backing).size is SizeSource.DECLARED
+            and size < (lun.size or 0)
+        ):
             sentence = f"its device has {size} bytes, the Lun {lun.size}: enlarge the device on this node, or correct the size of the Lun"
             found[key] = Failure(Reason.SIZE_MISMATCH, sentence)
     return found

@@ -10,6 +10,7 @@ from typing import assert_never
 from msgspec import Struct
 
 from lunmapd.core.base.attributes import STORAGE, When
+from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.password import Secret
 
@@ -245,7 +246,7 @@ def fixed_fields(item: Object) -> object:
     """
     match item:
         case StorageObject():
-            size = None if item.plugin == "fileio" else item.size
+            size = None if PLUGINS[item.plugin].resizable else item.size
             early = tuple(setting for setting in item.attributes if _is_early(item.plugin, setting[0]))
             return (item.plugin, item.path, size, item.serial, item.vendor, item.product, early)
         case MappedLun():

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from itertools import chain
 
 from lunmapd.core.base.attributes import PARAMETERS, TPG
-from lunmapd.core.base.backings import Block, plugin_of
+from lunmapd.core.base.backings import SizeSource, plugin_of
 from lunmapd.core.base.lunmap import (
     Access,
     Authentication,
@@ -46,20 +46,6 @@ TPG_ATTRIBUTES: lio_objects.AttributeValues = (
 )
 
 TPG_PARAMETERS: lio_objects.AttributeValues = (("TargetAlias", MARK),)
-
-_PER_NODE_ATTRIBUTES = ("emulate_3pc", "emulate_caw", "emulate_pr")
-
-_PLUGINS_WITH_ALUA = ("fileio", "iblock", "rd_mcp")
-
-STORAGE_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
-    "fileio": (*_PER_NODE_ATTRIBUTES, "emulate_write_cache"),
-    "iblock": _PER_NODE_ATTRIBUTES,
-    "rd_mcp": _PER_NODE_ATTRIBUTES,
-    # These hand the other commands on to the device or the program.
-    "pscsi": ("emulate_pr",),
-    "user": ("emulate_pr",),
-}
-"""The attributes of a storage object that lunmapd governs, by plugin, in the order of StorageObject.attributes."""
 
 
 def project_map(
@@ -180,7 +166,7 @@ def _mapping(name: str, entry: Map, tag: int, initiator: str) -> Iterator[lio_ob
 
 def _alua(lun: Lun, node: str, tag: int) -> lio_objects.Alua | None:
     """Say how this node shows a Lun that others show too; None where the device or program behind it does."""
-    if plugin_of(lun.backing) not in _PLUGINS_WITH_ALUA:
+    if not plugin_of(lun.backing).emulated:
         return None
     return lio_objects.Alua(tag, state_on(lun, node), lun.preferred == node)
 
@@ -190,15 +176,14 @@ def _storage_object(
 ) -> lio_objects.StorageObject:
     plugin = plugin_of(lun.backing)
     values = _shared_state_attributes(lun, several=several) | {"emulate_write_cache": "0"}
-    governed = ((attribute, values[attribute]) for attribute in STORAGE_ATTRIBUTES[plugin])
+    governed = ((attribute, values[attribute]) for attribute in plugin.governed)
     given = ((attribute, str(value)) for attribute, value in sorted(lun.attributes.items()))
-    device = isinstance(lun.backing, Block)
-    size, declared = 0 if device else lun.size or 0, lio_objects.UNDECLARED_SIZE
-    if device and lun.size:
+    size, declared = (lun.size or 0) if plugin.sized else 0, lio_objects.UNDECLARED_SIZE
+    if plugin.size is SizeSource.DECLARED and lun.size:
         declared = lio_objects.DeclaredSize(lun.size)
     settings = (*governed, *given)
     return lio_objects.StorageObject(
-        name, plugin, path, size, lun.serial, settings, lun.vendor, lun.product, alua, declared
+        name, plugin.name.value, path, size, lun.serial, settings, lun.vendor, lun.product, alua, declared
     )
 
 

@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 
+from lunmapd.core.base.backings import PluginName
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.lio.base import rts
@@ -17,11 +18,11 @@ def check_backing(item: lio_objects.StorageObject) -> None:
     rtslib.
     """
     match item.plugin:
-        case "fileio":
+        case PluginName.FILEIO:
             _check_file(item, _status(item.path))
-        case "iblock":
+        case PluginName.IBLOCK:
             _check_device(item.path, _status(item.path), item.declared.size)
-        case "pscsi":
+        case PluginName.PSCSI:
             _check_scsi(item.path, _status(item.path))
 
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from lunmapd.core.base.backings import PluginName
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK
 from lunmapd.lio.base import files, rts
@@ -38,7 +39,7 @@ def create_fileio_or_iblock(item: lio_objects.StorageObject, index: int) -> str:
         files.write_files(
             device,
             {
-                "control": control if item.plugin == "fileio" else f"udev_path={item.path}",
+                "control": control if item.plugin == PluginName.FILEIO else f"udev_path={item.path}",
                 "udev_path": item.path,
                 "enable": "1",
                 "wwn/vpd_unit_serial": item.serial,

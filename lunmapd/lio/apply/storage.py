@@ -4,6 +4,7 @@ import contextlib
 
 from msgspec.structs import replace
 
+from lunmapd.core.base.backings import PluginName
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.lio.apply import fast_path
@@ -15,7 +16,7 @@ from lunmapd.lio.base.index import FIRST_INDEX, KernelIndex, parse_hba_index
 from lunmapd.lio.base.refusal import KernelRefusedError
 from lunmapd.lio.observe.alua import write_group
 
-_FAST_PLUGINS = ("fileio", "iblock")
+_FAST_PLUGINS = (PluginName.FILEIO, PluginName.IBLOCK)
 
 
 def create_storage_object(item: lio_objects.StorageObject, index: KernelIndex) -> None:

@@ -11,8 +11,9 @@ and `serial=SERIAL`, each if it applies.
 from msgspec import Struct
 
 from lunmapd.core.base.attributes import STORAGE
+from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import MARK, STORAGE_ATTRIBUTES
+from lunmapd.core.node.project import MARK
 
 _MAX_LENGTH = 511  # SE_UDEV_PATH_LEN and SE_DEV_ALIAS_LEN in include/target/target_core_base.h
 _SERIAL = "serial="
@@ -54,9 +55,9 @@ def alias_of(item: lio_objects.StorageObject) -> Alias:
 
     A pscsi device reports its own serial to initiators, so the map's serial is kept in the alias only.
     """
-    governed = STORAGE_ATTRIBUTES[item.plugin]
+    governed = PLUGINS[item.plugin].governed
     names = tuple(name for name, _ in item.attributes if name not in governed)
-    serial = item.serial if item.plugin == "pscsi" else ""
+    serial = item.serial if PLUGINS[item.plugin].own_inquiry else ""
     return Alias(names, bool(item.vendor), bool(item.product), serial, item.alua is not None)
 
 

@@ -2,6 +2,8 @@
 
 import re
 
+from lunmapd.core.base.backings import PluginName
+
 _FILE = re.compile(r"File: (\S+)\s+Size: (\d+)")
 _PAGES = re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
 _CONFIG = re.compile(r"Config: (\S+) Size: (\d+)")
@@ -16,7 +18,7 @@ def backing_info_file(plugin: str) -> str:
 
     For pscsi, `info` has only the address of the device on its bus, so `udev_path` is used.
     """
-    return "udev_path" if plugin == "pscsi" else "info"
+    return "udev_path" if plugin == PluginName.PSCSI else "info"
 
 
 def parse_backing(plugin: str, text: str) -> tuple[str, int] | None:
@@ -25,15 +27,15 @@ def parse_backing(plugin: str, text: str) -> tuple[str, int] | None:
     Sources: the functions *_show_configfs_dev_params of the plugins in drivers/target.
     """
     match plugin:
-        case "pscsi":
+        case PluginName.PSCSI:
             return (text, 0) if text else None
-        case "fileio":
+        case PluginName.FILEIO:
             file = _FILE.search(text)
             return (file[1], int(file[2])) if file else None
-        case "rd_mcp":
+        case PluginName.RD_MCP:
             pages = _PAGES.search(text)
             return ("", int(pages[1]) * int(pages[2])) if pages else None
-        case "user":
+        case PluginName.USER:
             program = _CONFIG.search(text)
             return (program[1], int(program[2])) if program else None
         case _:

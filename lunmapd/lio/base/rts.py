@@ -28,6 +28,7 @@ from rtslib_fb.tcm import (
 )
 from rtslib_fb.utils import RTSLibError
 
+from lunmapd.core.base.backings import PluginName
 from lunmapd.core.base.names import MAX_LUN_NUMBER
 from lunmapd.core.node import lio_objects
 
@@ -117,13 +118,13 @@ def create_with_rtslib(item: lio_objects.StorageObject, index: int) -> str:
     The serial is written last. fast_path.py creates fileio and iblock. Raises RtsError.
     """
     match item.plugin:
-        case "rd_mcp":
+        case PluginName.RD_MCP:
             return str(RDMCPStorageObject(item.name, item.size, item.serial, index=index).path)
-        case "user":
+        case PluginName.USER:
             return str(
                 UserBackedStorageObject(item.name, item.path, item.size, item.serial, index=index).path
             )
-        case "pscsi":
+        case PluginName.PSCSI:
             return str(PSCSIStorageObject(item.name, item.path, index).path)
         case _:
             raise AssertionError(item)
@@ -150,11 +151,11 @@ def restore_reservations(item: lio_objects.StorageObject, index: int) -> None:
 
 
 _CLASSES: Mapping[str, Callable[..., StorageObject]] = {
-    "fileio": FileIOStorageObject,
-    "iblock": BlockStorageObject,
-    "rd_mcp": RDMCPStorageObject,
-    "pscsi": PSCSIStorageObject,
-    "user": UserBackedStorageObject,
+    PluginName.FILEIO: FileIOStorageObject,
+    PluginName.IBLOCK: BlockStorageObject,
+    PluginName.RD_MCP: RDMCPStorageObject,
+    PluginName.PSCSI: PSCSIStorageObject,
+    PluginName.USER: UserBackedStorageObject,
 }
 
 

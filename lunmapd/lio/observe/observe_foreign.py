@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from lunmapd.core.adoption.convert import PRODUCTS
 from lunmapd.core.adoption.foreign import Found, FoundAcl, FoundMap, FoundStorage, FoundTpg
 from lunmapd.core.adoption.saveconfig import OWN_GROUPS, acl_trouble, file_troubles
 from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
+from lunmapd.core.base.backings import PLUGINS, PluginName
 from lunmapd.core.node.observed import IscsiSession
-from lunmapd.core.node.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
+from lunmapd.core.node.project import TPG_ATTRIBUTES
 from lunmapd.lio.base.alias import parse_alias
 from lunmapd.lio.base.index import FIRST_INDEX, parse_hba_index, tpg_path
 from lunmapd.lio.base.observation import Observation
@@ -48,7 +48,7 @@ def _storage(observation: Observation, exported: AbstractSet[str]) -> Iterator[t
     """
     for hba in observation.list_directories("core"):
         plugin = hba.rpartition("_")[0]
-        if not 0 <= parse_hba_index(hba) < FIRST_INDEX or plugin not in STORAGE_ATTRIBUTES:
+        if not 0 <= parse_hba_index(hba) < FIRST_INDEX or plugin not in PLUGINS:
             continue
         for name in observation.list_directories(f"core/{hba}"):
             path, key = f"core/{hba}/{name}", f"{hba}/{name}"
@@ -61,9 +61,7 @@ def _storage_object(observation: Observation, path: str, plugin: str, name: str)
     backing = observation.read(f"{path}/{backing_info_file(plugin)}") or ""
     source, size = parse_backing(plugin, backing) or ("", 0)
     known = [attribute for kind, attribute in STORAGE if kind == plugin]
-    attributes = observation.read_settings(
-        f"{path}/attrib", {*STORAGE_ATTRIBUTES[plugin], *known, *_HARDWARE}
-    )
+    attributes = observation.read_settings(f"{path}/attrib", {*PLUGINS[plugin].governed, *known, *_HARDWARE})
     return FoundStorage(
         name,
         plugin,
@@ -72,15 +70,15 @@ def _storage_object(observation: Observation, path: str, plugin: str, name: str)
         parse_serial(observation.read(f"{path}/wwn/vpd_unit_serial") or ""),
         dict(attributes),
         observation.read(f"{path}/wwn/vendor_id") or "",
-        observation.read(f"{path}/wwn/product_id") or PRODUCTS.get(plugin, ""),
+        observation.read(f"{path}/wwn/product_id") or PLUGINS[plugin].product,
         next(_troubles(observation, path, plugin, source, info), ""),
     )
 
 
 def _troubles(observation: Observation, path: str, plugin: str, source: str, info: str) -> Iterator[str]:
-    if not source and plugin != "rd_mcp":
+    if not source and plugin != PluginName.RD_MCP:
         yield "it is not configured, or its path has a space"
-    if plugin == "fileio" and source:
+    if plugin == PluginName.FILEIO and source:
         yield from file_troubles(source, device=not _is_file(source), write_back=writes_back(info))
     if discards_writes(info):
         yield "it throws away what is written (nullio)"

@@ -3,8 +3,8 @@
 import os
 from functools import cache
 
+from lunmapd.core.base.backings import PLUGINS, PluginName
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import STORAGE_ATTRIBUTES
 from lunmapd.lio.base import files
 from lunmapd.lio.base.alias import Alias, parse_alias
 from lunmapd.lio.base.index import FIRST_INDEX, parse_hba_index
@@ -15,7 +15,6 @@ from lunmapd.lio.observe.alua import read_group
 _SERIAL, _VENDOR, _PRODUCT = "wwn/vpd_unit_serial", "wwn/vendor_id", "wwn/product_id"
 _DEVICES = "/sys/dev/block"
 _SECTOR = 512  # bytes, for any sector size of the device (Documentation/ABI/stable/sysfs-block)
-_WITH_PATH = ("fileio", "iblock", "pscsi")
 
 
 def observe_storage_objects(observation: Observation) -> None:
@@ -27,7 +26,7 @@ def observe_storage_objects(observation: Observation) -> None:
     for number, hba in sorted((parse_hba_index(hba), hba) for hba in observation.list_directories("core")):
         if number >= FIRST_INDEX:
             observation.index.hba_indexes.take(number)
-        if number < 0 or hba.rpartition("_")[0] not in STORAGE_ATTRIBUTES:
+        if number < 0 or hba.rpartition("_")[0] not in PLUGINS:
             continue
         if number >= FIRST_INDEX:
             _add_hba(observation, hba)
@@ -86,7 +85,7 @@ def _add_adopted(observation: Observation, hba: str) -> None:
 
 def record_missing_backing(observation: Observation, item: lio_objects.StorageObject) -> None:
     """Record the storage object as missing if its device or file no longer exists."""
-    if item.plugin in _WITH_PATH and not os.path.lexists(item.path):
+    if PLUGINS[item.plugin].on_path and not os.path.lexists(item.path):
         observation.missing.add(item.name)
 
 
@@ -105,13 +104,13 @@ def read_storage_object(observation: Observation, hba: str, name: str) -> lio_ob
     alias = parse_alias(plugin, texts.get("alias", ""))
     serial = alias.serial or parse_serial(texts.get(_SERIAL, ""))
     backing = parse_backing(plugin, texts.get(backing_info_file(plugin), ""))
-    if not serial or backing is None or (plugin == "pscsi" and not alias.serial):
+    if not serial or backing is None or (PLUGINS[plugin].own_inquiry and not alias.serial):
         return None
-    if plugin == "iblock":
+    if plugin == PluginName.IBLOCK:
         _record_size(observation, name, texts["info"])
     if more := _files_of(alias):
         texts |= observation.read_files(path, more)
-    names = (*STORAGE_ATTRIBUTES[plugin], *alias.attributes)
+    names = (*PLUGINS[plugin].governed, *alias.attributes)
     attributes = tuple((name, texts[file]) for name in names if (file := f"attrib/{name}") in texts)
     alua = read_group(observation, path) if alias.alua else None
     vendor, product = texts.get(_VENDOR, ""), texts.get(_PRODUCT, "")
@@ -120,7 +119,7 @@ def read_storage_object(observation: Observation, hba: str, name: str) -> lio_ob
 
 @cache
 def _files(plugin: str) -> tuple[str, ...]:
-    governed = (f"attrib/{name}" for name in STORAGE_ATTRIBUTES[plugin])
+    governed = (f"attrib/{name}" for name in PLUGINS[plugin].governed)
     return ("alias", _SERIAL, backing_info_file(plugin), *governed)
 
 

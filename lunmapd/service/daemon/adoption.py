@@ -14,13 +14,14 @@ from lunmapd.core.adoption.adopt import Adoption, adopt
 from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.adoption.foreign import Found
 from lunmapd.core.adoption.saveconfig import read as read_saveconfig
+from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Chap, Lunmap
 from lunmapd.core.map import mapfile
 from lunmapd.core.map.credentials import CHAP, DISCOVERY_CHAP, change_credentials
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import STORAGE_ATTRIBUTES, TPG_ATTRIBUTES
+from lunmapd.core.node.project import TPG_ATTRIBUTES
 from lunmapd.core.planning.decide import PassInput, compare
 from lunmapd.core.planning.plan import Action, Plan, Step, plan
 from lunmapd.core.secrets.sealing import NONCE_BYTES, Vault
@@ -165,7 +166,7 @@ def _only_settings(step: Step) -> bool:
     changed = set(after.attributes) ^ set(getattr(before, "attributes", ()))
     governed = {name for name, _ in TPG_ATTRIBUTES} - {"authentication"}
     if isinstance(after, lio_objects.StorageObject):
-        governed = set(STORAGE_ATTRIBUTES[after.plugin])
+        governed = set(PLUGINS[after.plugin].governed)
     return same and {name for name, _ in changed} <= governed
 
 

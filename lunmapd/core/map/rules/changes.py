@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 from lunmapd.core.base import attributes
 from lunmapd.core.base.attributes import When
-from lunmapd.core.base.backings import RamDisk, User, plugin_of
+from lunmapd.core.base.backings import plugin_of
 from lunmapd.core.base.errors import Place, Problem
 from lunmapd.core.base.lunmap import Lun, Lunmap
 
@@ -40,13 +40,14 @@ def _while_mapped(place: Place, before: Lun, after: Lun) -> Iterator[Problem]:
     if plugin_of(before.backing) != plugin_of(after.backing):
         yield Problem((*place, "backing", "type"), f"can't change while the Lun is mapped: {_MAPPED}")
         return
-    if before.size != after.size and isinstance(after.backing, RamDisk | User):
+    plugin = plugin_of(after.backing)
+    if before.size != after.size and plugin.sized and not plugin.resizable:
         yield Problem((*place, "size"), f"can't change while the Lun is mapped: {_MAPPED}")
     for field in ("vendor", "product"):
         if getattr(before, field) != getattr(after, field):
             yield Problem((*place, field), f"can't change while the Lun is mapped: {_MAPPED}")
     for name in sorted(before.attributes.keys() | after.attributes.keys()):
-        if sentence := _attribute(plugin_of(after.backing), name, before, after):
+        if sentence := _attribute(plugin.name, name, before, after):
             yield Problem((*place, "attributes", name), sentence)
 
 

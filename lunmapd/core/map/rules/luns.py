@@ -3,13 +3,10 @@
 from collections.abc import Iterator
 
 from lunmapd.core.base import attributes, names
-from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi, RamDisk, User, plugin_of, source
+from lunmapd.core.base.backings import Backing, FileIO, RamDisk, SizeSource, User, plugin_of, source
 from lunmapd.core.base.errors import Place, Problem
 from lunmapd.core.base.lunmap import AluaState, Lun, Lunmap, reporting_nodes, serving_nodes
 from lunmapd.core.map.rules.common import check_repeated, check_text
-
-_SECTOR = 512
-_PAGE = 4096
 
 
 def check(lunmap: Lunmap) -> Iterator[Problem]:
@@ -72,12 +69,12 @@ def _ram_disk(place: Place, backing: RamDisk) -> Iterator[Problem]:
 
 def _size(place: Place, lun: Lun) -> Iterator[Problem]:
     place = (*place, "size")
-    kind = lun.backing.__struct_config__.tag
-    if isinstance(lun.backing, Pscsi):
+    kind, plugin = lun.backing.__struct_config__.tag, plugin_of(lun.backing)
+    if plugin.size is SizeSource.DEVICE:
         if lun.size is not None:
-            yield Problem(place, "a pscsi Lun has the size of its device: leave it out")
+            yield Problem(place, f"a {kind} Lun has the size of its device: leave it out")
     elif lun.size is None:
-        if not isinstance(lun.backing, Block):
+        if plugin.sized:
             yield Problem(place, f"a {kind} Lun needs a size")
     elif lun.size > names.MAX_SIZE:
         yield Problem(place, f"{lun.size} bytes are more than any device or file can have, {names.MAX_SIZE}")
@@ -86,9 +83,8 @@ def _size(place: Place, lun: Lun) -> Iterator[Problem]:
 
 
 def _unit(lun: Lun) -> int:
-    """Return what must divide the size: the block size, and a ramdisk is made of pages."""
-    block = max(lun.attributes.get("block_size", _SECTOR), _SECTOR)
-    return max(block, _PAGE) if isinstance(lun.backing, RamDisk) else block
+    """Return what must divide the size: the block size, and the plugin's granule. Both are powers of 2."""
+    return max(lun.attributes.get("block_size", 0), plugin_of(lun.backing).granule)
 
 
 def _inquiry(place: Place, lun: Lun) -> Iterator[Problem]:
@@ -96,14 +92,15 @@ def _inquiry(place: Place, lun: Lun) -> Iterator[Problem]:
         ("vendor", lun.vendor, names.MAX_VENDOR),
         ("product", lun.product, names.MAX_PRODUCT),
     ):
-        if text and isinstance(lun.backing, Pscsi):
-            yield Problem((*place, field), "a pscsi Lun shows what its device says: leave it out")
+        if text and plugin_of(lun.backing).own_inquiry:
+            kind = lun.backing.__struct_config__.tag
+            yield Problem((*place, field), f"a {kind} Lun shows what its device says: leave it out")
         elif sentence := names.check_inquiry(text, length):
             yield Problem((*place, field), sentence)
 
 
 def _attributes(place: Place, lun: Lun) -> Iterator[Problem]:
-    plugin = plugin_of(lun.backing)
+    plugin = plugin_of(lun.backing).name
     for name, value in lun.attributes.items():
         known = attributes.STORAGE.get((plugin, name))
         if name in attributes.STORAGE_ELSEWHERE:
@@ -125,7 +122,7 @@ def _nodes(lunmap: Lunmap, place: Place, lun: Lun) -> Iterator[Problem]:
     reporting = reporting_nodes(lunmap, lun)
     if lun.preferred and lun.preferred not in (reporting if lun.maps else lun.nodes or lunmap.nodes):
         yield Problem((*place, "preferred"), f"node {lun.preferred!r} does not report the Lun")
-    if lun.preferred and isinstance(lun.backing, Pscsi | User):
+    if lun.preferred and not plugin_of(lun.backing).emulated:
         yield Problem((*place, "preferred"), "the states of the paths are what is behind this Lun says")
     if isinstance(lun.backing, RamDisk) and len(reporting) > 1:
         yield Problem(

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import PORT_ID, STORAGE_ATTRIBUTES, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.node.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.lio.base.observation import Observation, ObservationHints
 from lunmapd.lio.observe.observe import observe, observe_lio
 from support.configfs_tree import IQN, NOBODY, TPGT, Tree, leftovers, served
@@ -234,7 +235,7 @@ def test_what_the_note_names_is_read(tree: Tree) -> None:
     tree.write(f"{path}/alias", "something of another tool: block_size")
     item = observe(tree.root, NOBODY).objects["storage_object", "a"]
     assert isinstance(item, lio_objects.StorageObject)
-    assert len(item.attributes) == len(STORAGE_ATTRIBUTES["fileio"])
+    assert len(item.attributes) == len(PLUGINS["fileio"].governed)
     assert item.product == ""
 
 
