@@ -1,8 +1,8 @@
-"""The public Python API: what `lunmapctl` does, typed; docs/client.md has examples.
+"""The public Python API: everything that `lunmapctl` does, typed. docs/client.md has examples.
 
-The names in `__all__`, and the public attributes and methods of what they name, follow Semantic Versioning together with
-the version of the package: within a major version they are kept, and what is added to them has defaults. All else in
-the package may change at any time.
+The names in `__all__`, and the public attributes and methods of the objects that they name, follow Semantic
+Versioning together with the version of the package: they are kept within a major version, and additions to
+them have defaults. Everything else in the package may change at any time.
 """
 
 from lunmapd.client.access import LockedOutError, Permissions, RoleRefusedError

@@ -1,60 +1,69 @@
-"""Who may do what in the tree of a cluster."""
-
-from collections.abc import Callable
+"""The roles of principals in the tree of a cluster."""
 
 from lunmapd.core.base.access import Identity, Role, Roles, granted, is_admin, revoked
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.names import check_name
 from lunmapd.store.session.session import Session
+from lunmapd.store.tree.acl import ScanProgress
 from lunmapd.store.tree.roles import count_strays, read_roles, set_roles
 
 
 class RoleRefusedError(LunmapdError):
-    """A role can't be given or taken as it was asked for."""
+    """A role can't be granted or revoked as requested."""
 
     exit_code = Exit.INVALID
 
 
 class LockedOutError(LunmapdError):
-    """The change would leave us without the right to make another one."""
+    """The change would leave this client without the right to make another change."""
 
     exit_code = Exit.CONFLICT
 
     def __init__(self, who: str) -> None:
         super().__init__(
-            f"after that you ({who}) would be no admin any more: grant yourself the role, or do it as another admin; nothing was changed"
+            f"after this change you ({who}) would not be an admin: grant yourself the role first, "
+            "or make the change as another admin; nothing was changed"
         )
 
 
-def _silent(_: int) -> None:
+def _no_progress(_: int) -> None:
     pass
 
 
 class Permissions:
-    """The roles in one tree. `said`, where there is one, is told now and then how many znodes were looked at.
+    """The roles in one tree.
 
-    Every method raises NotPermittedError for those who are no admins (readers may read the roles, but no hashes).
+    `progress`, if given, is called now and then with the number of znodes read so far. Every method raises
+    NotPermittedError for a principal without the role admin; a reader may read the roles, but no hashes of
+    digests.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def whoami(self) -> tuple[Identity, ...]:
-        """Return who we are to the servers, without hashes of passwords."""
+        """Return the principals that the servers authenticated this client as.
+
+        Hashes of passwords are left out.
+        """
         return self._session.whoami()
 
     def roles(self) -> Roles:
-        """Read everybody's role."""
+        """Read the roles of all principals. Raises NotInitialisedError."""
         return read_roles(self._session)
 
-    def strays(self, said: Callable[[int], None] = _silent) -> int:
-        """Count the znodes whose ACL is not what the roles say; any `grant` or `revoke` mends them."""
-        return count_strays(self._session, self.roles(), said)
+    def strays(self, progress: ScanProgress = _no_progress) -> int:
+        """Return the number of znodes whose ACL does not follow from the roles.
 
-    def grant(self, role: Role, who: Identity, node: str = "", said: Callable[[int], None] = _silent) -> int:
-        """Give somebody a role (as `node`, for Role.NODE), in the whole tree; returns how many znodes were changed.
+        Any `grant` or `revoke` corrects them.
+        """
+        return count_strays(self._session, self.roles(), progress)
 
-        Broken off, it is to be repeated. Raises RoleRefusedError, LockedOutError, UnknownIdentityError.
+    def grant(self, role: Role, who: Identity, node: str = "", progress: ScanProgress = _no_progress) -> int:
+        """Grant a role to a principal in the whole tree; return the number of znodes that were changed.
+
+        `node` names the node for Role.NODE. Repeat a call that was interrupted. Raises RoleRefusedError,
+        LockedOutError, and UnknownIdentityError.
         """
         if role is Role.NODE and (sentence := check_name(node)):
             raise RoleRefusedError(sentence)
@@ -62,16 +71,19 @@ class Permissions:
             roles = granted(self.roles(), role, who, node)
         except ValueError as error:
             raise RoleRefusedError(str(error)) from None
-        return self._set(roles, said)
+        return self._set(roles, progress)
 
     def revoke(
-        self, role: Role, who: Identity | None, node: str = "", said: Callable[[int], None] = _silent
+        self, role: Role, who: Identity | None, node: str = "", progress: ScanProgress = _no_progress
     ) -> int:
-        """Take a role from somebody, or (None) from all who have it; returns as `grant` does. Raises LockedOutError."""
-        return self._set(revoked(self.roles(), role, who, node), said)
+        """Revoke a role from a principal, or (None) from all that have it.
 
-    def _set(self, roles: Roles, said: Callable[[int], None]) -> int:
+        Returns the number of changed znodes. Raises LockedOutError.
+        """
+        return self._set(revoked(self.roles(), role, who, node), progress)
+
+    def _set(self, roles: Roles, progress: ScanProgress) -> int:
         proven = self.whoami()
         if not is_admin(roles, proven):
             raise LockedOutError(" with ".join(map(str, proven)) or "anonymous")
-        return set_roles(self._session, roles, said)
+        return set_roles(self._session, roles, progress)

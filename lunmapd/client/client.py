@@ -1,4 +1,4 @@
-"""The client: everything that can be done to a map, typed."""
+"""The client: every operation on a map, typed."""
 
 import getpass
 import logging
@@ -49,10 +49,10 @@ _Made = TypeVar("_Made", Revision, Revision | None)
 
 
 class Note(Struct, frozen=True):
-    """What the log says of a commit besides what it changed. Without an author it is user@host.
+    """The metadata of a commit: `message` and `author` are shown in the log.
 
-    With `expect` the commit is made only if the map is at that revision. The Luns named in `shrink` may get smaller, which cuts
-    off what initiators have at their ends.
+    Without an author it is `user@host`. With `expect` the commit is made only if the map is at that revision.
+    The Luns named in `shrink` may get smaller, which cuts off the data at their ends.
     """
 
     message: str = ""
@@ -66,7 +66,11 @@ _MAX_NAMED = 20
 
 
 class Proposal(Struct, frozen=True):
-    """A map to be committed: what there is, what is wanted with every identity filled in, and what that changes."""
+    """A map to commit.
+
+    `before` is the current map, `after` the desired one with all serials and port ids, `changes` are those
+    between the two.
+    """
 
     before: Snapshot
     after: Lunmap
@@ -74,20 +78,21 @@ class Proposal(Struct, frozen=True):
 
 
 class Client:
-    """Reads and changes the map of one cluster; safe to be used beside any other client.
+    """Reads and changes the map of one cluster. Several clients may be used at the same time.
 
-    Make it with `connect`, and use it as a context manager; or of a Session that is started, and stays open.
-    Every method raises UnreachableError when ZooKeeper does not answer, and NotInitialisedError when there is no map;
-    those that commit, the errors of `lunmapd.store.commit.commit.commit`. All errors are LunmapdError.
+    Create it with `connect` and use it as a context manager; or create it with a started Session, which stays
+    open. Every method raises UnreachableError if ZooKeeper does not answer, and NotInitialisedError if there
+    is no map; methods that commit also raise the errors of `lunmapd.store.commit.commit.commit`. All errors
+    are LunmapdError.
     """
 
     def __init__(
         self, session: Session, *, progress: CommitProgress = ignore_progress, keep: int = KEEP
     ) -> None:
-        """Use a session that is started, and stays open.
+        """Use a started session, which stays open.
 
-        `progress` hears how many parts of a large commit are done, of how many. When there are twice as many revisions
-        as `keep`, a commit trims them to that number.
+        `progress` is called with the number of parts of a large commit that are written, and the number of
+        all parts. A commit that leaves more than twice `keep` revisions trims them to `keep`.
         """
         self._session = session
         self._progress = progress
@@ -104,7 +109,10 @@ class Client:
         deadline: float = 10.0,
         credentials: Credentials = ANONYMOUS,
     ) -> Self:
-        """Make a client with a session of its own; `hosts` is `address:port,...`, the times are in seconds."""
+        """Create a client with a session of its own.
+
+        `hosts` is `address:port,...`, the times are in seconds.
+        """
         session = Session(hosts, chroot, timeout=timeout, deadline=deadline, credentials=credentials)
         client = cls(session)
         client._owned = True
@@ -126,13 +134,14 @@ class Client:
 
     @property
     def permissions(self) -> Permissions:
-        """Who may do what in the tree."""
+        """The roles in the tree."""
         return Permissions(self._session)
 
     def initialise(self, *, closed: bool = False) -> str:
-        """Make an empty map, open to everybody, or `closed` to all but us; returns the uuid of the new cluster.
+        """Make an empty map; return the uuid of the new cluster.
 
-        Raises AlreadyInitialisedError, and UnknownIdentityError when the servers don't know who we are.
+        The tree is open to everybody, or `closed` to all but this client's principals. Raises
+        AlreadyInitialisedError; with `closed`, UnknownIdentityError if this client is anonymous.
         """
         return initialise(self._session, closed=closed)
 
@@ -145,32 +154,38 @@ class Client:
         return read_newest(self._session)
 
     def propose(self, target: Lunmap, note: Note = NOTE) -> Proposal:
-        """Say what committing `target` would change, without doing it.
+        """Return what committing `target` would change, without committing.
 
-        Serials and port ids that `target` leaves out are those that there are, or new ones. Raises InvalidInputError.
+        Serials and port ids that `target` leaves out are taken from the current map, or are new. Raises
+        InvalidInputError.
         """
         before = self.read()
         after = with_identity(target, map_with_identities(before), _new_serial)
-        if found := commit_rules(frozenset(note.shrink))(effective_map(before), after):
-            raise InvalidInputError(found)
+        if problems := commit_rules(frozenset(note.shrink))(effective_map(before), after):
+            raise InvalidInputError(problems)
         return Proposal(before, after, diff_maps(before.lunmap, after))
 
     def apply(self, target: Lunmap | Proposal, note: Note = NOTE) -> Revision | None:
-        """Make the map equal to `target`, in one commit; None when it already is.
+        """Make the map equal to `target`, in one commit; return None if it already is.
 
-        What others change meanwhile in other objects stays. Raises ConflictError when they changed the same ones.
+        Changes that other clients make meanwhile to other objects stay. Raises ConflictError if they changed
+        the same objects.
         """
         proposal = target if isinstance(target, Proposal) else self.propose(target, note)
         return self._tidied(commit(self._session, proposal.before, proposal.after, self._options(note)))
 
     def edit(self, change: Callable[[Lunmap], Lunmap], note: Note = NOTE) -> Revision | None:
-        """Commit what `change` makes of the map; it is run again on the newer map when others were faster."""
+        """Commit what `change` makes of the map.
+
+        It runs again on the newer map if another client was faster.
+        """
         return self._tidied(edit(self._session, self.read(), change, self._options(note)))
 
     def resume(self, target: Lunmap, note: Note = NOTE) -> Revision | None:
-        """Go on with a large commit that stopped in the middle, until the map is `target`; like `apply` if there is none.
+        """Resume a large commit that stopped half-way, until the map is `target`.
 
-        Raises TakenOverError when another client goes on with it or undoes it at the same time.
+        Without one this is `apply`. Raises TakenOverError if another client resumes or undoes the commit at
+        the same time.
         """
         staged = self._read_staged()
         if staged is None:
@@ -179,11 +194,17 @@ class Client:
         return self._tidied(resume_commit(self._session, staged, after, self._options(note)))
 
     def undo_import(self, note: Note = NOTE) -> Revision:
-        """Undo a large commit that stopped in the middle, so that others can commit. Raises NothingStagedError."""
+        """Undo a large commit that stopped half-way, so that other commits can be made.
+
+        Raises NothingStagedError.
+        """
         return self._tidied(undo_commit(self._session, read_staged(self._session), self._options(note)))
 
     def log(self, path: str | None = None) -> Iterator[Revision]:
-        """Yield the revisions, newest first; only those that changed the object at `path`, such as `luns/db1`, if given."""
+        """Yield the revisions, newest first.
+
+        With `path` (such as `luns/db1`) only those that changed that object.
+        """
         if path is not None:
             split_path(path)
         for revision in walk_revisions(self._session, read_newest(self._session)):
@@ -195,19 +216,23 @@ class Client:
         return read_revision(self._session, number, read_newest(self._session))
 
     def map_at(self, revision: int) -> Lunmap:
-        """Return the map as it was. Raises the errors of `lunmapd.store.tree.history.map_at`."""
+        """Return the map at `revision`. Raises the errors of `lunmapd.store.tree.history.map_at`."""
         return map_at(self._session, self.read(), revision)
 
     def diff(self, older: int, newer: int | None = None) -> tuple[Change, ...]:
-        """Say what changed from one revision to another, by default to the newest. Raises as `map_at` does."""
+        """Return the changes from one revision to another, by default to the newest.
+
+        Raises as `map_at` does.
+        """
         now = self.read()
         after = map_at(self._session, now, now.revision if newer is None else newer)
         return diff_maps(map_at(self._session, now, older), after)
 
     def rollback(self, revision: int, note: Note = NOTE) -> Revision | None:
-        """Commit the map as it was at `revision`, as a new revision; None when nothing would change.
+        """Commit the map at `revision` as a new revision; return None if that changes nothing.
 
-        Raises the errors of `map_at`, PartOnlyError, and InvalidInputError for what the rules forbid, such as another serial.
+        Raises the errors of `map_at`, PartOnlyError, and InvalidInputError for a change that the rules
+        forbid, such as another serial.
         """
         now = self.read()
         check_released(self._session, revision, now.revision)
@@ -215,9 +240,10 @@ class Client:
         return self._tidied(commit(self._session, now, then, self._options(note)))
 
     def confirm(self, revision: int | None = None, note: Note = NOTE) -> Revision | None:
-        """Confirm what the revisions up to this one remove, by default up to the newest; None when that is done.
+        """Confirm the removals of the revisions up to this one, by default up to the newest.
 
-        Nodes that hold back large removals then go on. Raises NoSuchRevisionError.
+        Returns None if they are confirmed already. Nodes that hold large removals then apply them. Raises
+        NoSuchRevisionError.
         """
         now = self.read()
         chosen = now.revision if revision is None else revision
@@ -226,10 +252,11 @@ class Client:
     def override(
         self, disruption: str, seconds: float, nodes: tuple[str, ...] = (), note: Note = NOTE
     ) -> Revision:
-        """Let nodes, all if none are named, do what the newest revision asks for up to this class of disruption, for so long.
+        """Let nodes apply the newest revision up to this class of disruption, for `seconds`.
 
-        The next revision ends it, and so does an override with `none`. It is refused if the map is newer than
-        `note.expect`. Raises InvalidInputError for a class or a node that there is not.
+        It is for all nodes if none is named. The next revision ends the override, and so does an override
+        with `none`. It is refused if the map is newer than `note.expect`. Raises InvalidInputError for an
+        unknown class or node.
         """
         now = self.read()
         if disruption not in WORDS:
@@ -243,27 +270,37 @@ class Client:
         return self._tidied(override(self._session, now, allowance, self._options(note)))
 
     def trim(self, keep: int = KEEP) -> Trimmed:
-        """Keep the last `keep` revisions, and the whole map at the oldest of them. Raises the errors of `map_at`."""
+        """Keep the last `keep` revisions, and the whole map at the oldest of them.
+
+        Raises the errors of `map_at`.
+        """
         return trim(self._session, keep)
 
     def confirm_rewound(self, note: Note = NOTE) -> Revision | None:
-        """Let nodes follow this tree although they knew a newer one, as after ZooKeeper's own data were put back."""
+        """Let nodes follow this tree although they knew a newer one.
+
+        ZooKeeper's own data may have been put back.
+        """
         return self._tidied(accept_rewound(self._session, self.read(), self._options(note)))
 
     def edited(self) -> tuple[Change, ...]:
-        """Say what `repair` would change: what was edited around the tools, from what it is to what it should be."""
+        """Return what `repair` would change: the out-of-band edits, from the tree to the revisions."""
         return edited_changes(self.read())
 
     def repair(self, note: Note = NOTE) -> Revision | None:
-        """Put back what was edited around the tools; None when nothing was. Raises HistoryUnknownError."""
+        """Set objects that were edited out of band back to what the revisions say.
+
+        Returns None if there are none. Raises HistoryUnknownError.
+        """
         now = self.read()
         signed = replace(note, message=note.message or f"put back {first_of(sorted(now.edited), _MAX_NAMED)}")
         return self._tidied(repair(self._session, now, self._options(signed)))
 
     def migrate(self, note: Note = NOTE, *, resume: bool = False) -> Revision | None:
-        """Bring a map of the former schema to this one, once every node is upgraded; None when it already is.
+        """Migrate a map of the former schema to the current one, once every node is upgraded.
 
-        With `resume` it goes on with a migration that stopped in the middle. Raises OldNodesError.
+        Returns None if the map has the current schema. With `resume` it resumes a migration that stopped
+        half-way. Raises OldNodesError.
         """
         options = self._options(replace(note, message=note.message or "migrate to schema 2"))
         staged = self._read_staged() if resume else None
@@ -272,28 +309,32 @@ class Client:
         return migrate(self._session, migrate_to_schema_2, options)
 
     def backup(self, path: Path) -> Title:
-        """Write the map and its history into a file that only its owner can read; returns what the file says of itself.
+        """Write the map and its history into a file that only its owner can read.
 
-        Raises BackupFileError.
+        Returns the title of the file. Raises BackupFileError.
         """
-        found = read_backup(self._session, self._options(NOTE).signature.time())
-        save_backup(path, found)
-        return found.title
+        backup = read_backup(self._session, self._options(NOTE).signature.time())
+        save_backup(path, backup)
+        return backup.title
 
     def restore(
         self, path: Path, note: Note = NOTE, *, replaced: str | None = None, closed: bool = False
     ) -> Meta:
-        """Make the map of a backup in an empty chroot; or in place of the tree of the cluster `replaced`.
+        """Make the map of a backup in an empty chroot, or in place of the tree of the cluster `replaced`.
 
-        The roles of that tree stay; what is made in an empty chroot is open, or `closed` to all but us. Nodes that know the cluster hold what they have until `confirm` is called. Raises BackupFileError, BackupError,
-        BadBackupError, TreeExistsError and RestoreBusyError.
+        The roles of a replaced tree stay; a tree in an empty chroot is open, or `closed` to all but this
+        client's principals. Nodes that know the cluster keep their effective map until `confirm` is called.
+        Raises BackupFileError, BackupError, BadBackupError, TreeExistsError and RestoreBusyError.
         """
         return restore(
             self._session, load_backup(path), self._options(note).signature, replaced, closed=closed
         )
 
     def fleet(self, known: Fleet | None = None) -> Fleet:
-        """Read the map, what every node says of itself, and which revisions nodes miss; after `known` only what is new."""
+        """Read the map, the status of every node, and the revisions that nodes have not applied.
+
+        Of the map and the revisions only what is new since `known` is read.
+        """
         return read_with_history(self._session, known)
 
     def wait_applied(self, revision: int, seconds: float) -> Fleet:
@@ -301,9 +342,9 @@ class Client:
         return wait_applied(self._session, revision, seconds)
 
     def forget(self, node: str) -> Forgotten:
-        """Remove what a retired node said of itself, so that nobody waits for it any more.
+        """Delete the registration and the status of a retired node, so that nothing waits for it.
 
-        Raises NodeInUseError as long as it is in the map, lives, or has a role, and NeverRegisteredError.
+        Raises NodeInUseError while it is in the map, is live or has a role, and NeverRegisteredError.
         """
         return forget(self._session, self.read(), node)
 
@@ -314,7 +355,7 @@ class Client:
             return None
 
     def _tidied(self, made: _Made) -> _Made:
-        """Keep the history short after a commit, which is done whatever comes of that."""
+        """Trim a long history after a commit; the commit counts as made even if this fails."""
         if made is not None:
             try:
                 trim_if_long(self._session, self._keep)

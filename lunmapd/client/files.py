@@ -11,16 +11,16 @@ class BackupFileError(LunmapdError):
     """The file of a backup can't be written or read."""
 
 
-def save_backup(path: Path, found: backup.Backup) -> None:
-    """Write a backup, in place of the file that there is only when it is on disk. Raises BackupFileError."""
+def save_backup(path: Path, content: backup.Backup) -> None:
+    """Write a backup; an existing file is replaced once the new one is on disk. Raises BackupFileError."""
     try:
-        replace_file(path, backup.write_backup(found))
+        replace_file(path, backup.write_backup(content))
     except OSError as error:
         raise BackupFileError(f"can't write the backup: {error}") from error
 
 
 def load_backup(path: Path) -> backup.Backup:
-    """Read a backup. Raises BackupFileError, and BackupError for what is not a whole backup."""
+    """Read a backup. Raises BackupFileError, and BackupError if the file is not a whole backup."""
     try:
         with path.open("rb") as file:
             lines = file.readlines()

@@ -1,4 +1,4 @@
-"""The nodes as they say of themselves."""
+"""The nodes of a cluster: their registration, status and lag."""
 
 import time
 from collections.abc import Mapping
@@ -18,46 +18,50 @@ from lunmapd.store.tree.members import FleetNode, read_fleet
 from lunmapd.store.tree.read import refresh
 from lunmapd.store.tree.snapshot import Snapshot
 
-_POLL = 0.2
-_MAX_MISSED_HEARTBEATS = 3  # so many are waited for
+_POLL = 0.2  # seconds
+_MAX_MISSED_HEARTBEATS = 3
 
 
 class NotAppliedError(LunmapdError):
-    """These live nodes have not applied the revision in time."""
+    """The live nodes `behind` have not applied `revision` in time."""
 
     exit_code = Exit.DEGRADED
 
     def __init__(self, revision: int, behind: tuple[str, ...], seconds: float) -> None:
         self.revision, self.behind = revision, behind
         super().__init__(
-            f"after {seconds:g} seconds not at revision {revision}: {', '.join(behind)}; see 'lunmapctl status'"
+            f"these nodes have not applied revision {revision} within {seconds:g} seconds: "
+            f"{', '.join(behind)}; see 'lunmapctl status'"
         )
 
 
 class Fleet(Struct, frozen=True):
-    """The map, and every node that is in it or has registered, by name; of the history, what some node has not applied."""
+    """The map, and every node that is in it or has registered, by name.
+
+    `missed` has the revisions that some node has not applied, by number.
+    """
 
     snapshot: Snapshot
     nodes: Mapping[str, FleetNode]
     missed: Mapping[int, UnappliedRevision] = {}
 
     def behind(self, revision: int) -> tuple[str, ...]:
-        """Name the live nodes that have not applied this revision of the map."""
+        """Return the names of the live nodes that have not applied this revision of the map."""
         return tuple(
             name for name, node in self.nodes.items() if node.live and self._applied(name) < revision
         )
 
     def lag(self, name: str) -> Lag | None:
-        """Tell how far a node is behind the map; None if it has applied nothing that this history knows."""
+        """Return how far a node is behind the map; None if it has applied nothing that this history has."""
         return compute_lag(self.nodes[name].status, self._recent)
 
     def lun_paths(self, now: datetime) -> tuple[LunPaths, ...]:
-        """Say of each Lun which paths there are to it, in the order of their names; `now` has a time zone."""
-        said = {
+        """Return the paths to each Lun, in the order of their names; `now` has a time zone."""
+        views = {
             name: NodeView(node.live is not None, is_silent(node, now), node.status)
             for name, node in self.nodes.items()
         }
-        return find_lun_paths(self.snapshot.lunmap, said, self._recent)
+        return find_lun_paths(self.snapshot.lunmap, views, self._recent)
 
     @property
     def _recent(self) -> RecentHistory:
@@ -75,7 +79,10 @@ def _applied_at(node: FleetNode) -> HistoryPoint | None:
 
 
 def seconds_since(then: str, now: datetime) -> float | None:
-    """Return how long ago a time was, never less than 0; None for what is no time. Clocks of two machines are compared."""
+    """Return the seconds since a time (RFC 3339), never less than 0; None if it is no time.
+
+    The clocks of two machines are compared.
+    """
     try:
         return max(0.0, (now - datetime.fromisoformat(then)).total_seconds())
     except (ValueError, TypeError):
@@ -83,22 +90,25 @@ def seconds_since(then: str, now: datetime) -> float | None:
 
 
 def is_silent(node: FleetNode, now: datetime) -> bool:
-    """Tell whether a node that lives has long not said anything, by the clocks of both machines."""
+    """Return whether a live node has missed several heartbeats, by the clocks of both machines."""
     if node.live is None or node.status is None or not node.status.beat:
         return False
     return (seconds_since(node.status.time, now) or 0.0) > _MAX_MISSED_HEARTBEATS * node.status.beat
 
 
 def read_nodes(session: Session, known: Snapshot | None = None) -> Fleet:
-    """Read the map, or what is new since `known`, and what every node says of itself."""
+    """Read the map, or what is new since `known`, and the registration and status of every node."""
     # In this order, so that no node is ahead of the map that it is compared with.
-    found, snapshot = read_fleet(session), refresh(session, known)
-    names = sorted(snapshot.lunmap.nodes.keys() | found.keys())
-    return Fleet(snapshot, {name: found.get(name, FleetNode()) for name in names})
+    members, snapshot = read_fleet(session), refresh(session, known)
+    names = sorted(snapshot.lunmap.nodes.keys() | members.keys())
+    return Fleet(snapshot, {name: members.get(name, FleetNode()) for name in names})
 
 
 def read_with_history(session: Session, known: Fleet | None = None) -> Fleet:
-    """Read the same, and which revisions nodes have not applied; of these, too, only what is new since `known`."""
+    """Read the map, the nodes, and the revisions that nodes have not applied.
+
+    Of the map and the revisions only what is new since `known` is read.
+    """
     fleet = read_nodes(session, None if known is None else known.snapshot)
     snapshot = fleet.snapshot
     live, dead = set[int](), set[int]()

@@ -245,7 +245,7 @@ def test_a_crash_in_the_middle_is_mended_by_the_next_one(admin: Session) -> None
         raise InterruptedError(seen)
 
     with pytest.raises(InterruptedError):
-        permissions.grant(Role.READER, Identity("sasl", "n3"), said=crash)
+        permissions.grant(Role.READER, Identity("sasl", "n3"), progress=crash)
     assert permissions.strays() > 300
     permissions.revoke(Role.READER, READER)
     assert permissions.strays() == 0
@@ -304,7 +304,7 @@ def test_an_open_tree_is_closed(connect_as: Open) -> None:
 
 def test_nobody_in_particular_closes_no_tree(connect_as: Open) -> None:
     """A principal that the servers don't know can't make a closed tree."""
-    with pytest.raises(UnknownIdentityError, match="you are anonymous"):
+    with pytest.raises(UnknownIdentityError, match="this client, which is anonymous"):
         initialise(connect_as(), closed=True)
 
 
@@ -406,7 +406,7 @@ def test_the_command_line_closes_a_tree(ctl_as: Callable[..., Answer]) -> None:
     assert revoked.out.startswith("removed sasl:reader from reader (")
     assert '"readers": []' in ctl_as("admin", "acl", "show", "-o", "json").out
     assert (
-        "you (sasl:admin) would be no admin"
+        "you (sasl:admin) would not be an admin"
         in ctl_as("admin", "acl", "revoke", "admin", "sasl:admin", expect=4).err
     )
 

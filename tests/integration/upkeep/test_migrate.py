@@ -227,13 +227,13 @@ def test_the_command_line_migrates(tree: Session) -> None:
     assert "once every node is upgraded" in ctl("apply", "-f", "-", stdin="{}", expect=1).err
     assert ctl("migrate", "-m", "at last").out.endswith("committed revision 2\n")
     assert "at last" in ctl("log").out
-    assert ctl("migrate").out == "nothing to do, the tree has this version's schema\n"
-    assert ctl("migrate", "--resume").out == "nothing to do, the tree has this version's schema\n"
+    assert ctl("migrate").out == "nothing to do: the tree has this version's schema\n"
+    assert ctl("migrate", "--resume").out == "nothing to do: the tree has this version's schema\n"
 
 
 @pytest.mark.usefixtures("small")
 def test_the_command_line_resumes_a_migration(tree: Session) -> None:
     """The command line resumes an interrupted migration."""
     leave(tree)
-    assert "part 1 of 1 is written" in Ctl(tree.hosts, tree.root)("migrate", "--resume").err
+    assert "part 1 of 1 was written" in Ctl(tree.hosts, tree.root)("migrate", "--resume").err
     assert read_tree(tree).lunmap == today()
