@@ -36,7 +36,7 @@ from lunmapd.store.tree.history import check_released, map_at, read_revision, wa
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.tree.snapshot import Meta, Snapshot, effective_map, map_with_identities
 from lunmapd.store.tree.znodes import read_newest
-from lunmapd.store.upkeep.backup import read_backup
+from lunmapd.store.upkeep.backup import take_backup
 from lunmapd.store.upkeep.forget import Forgotten, forget
 from lunmapd.store.upkeep.init import initialise
 from lunmapd.store.upkeep.migrate import convert_map, migrate, resume_migration
@@ -313,7 +313,7 @@ class Client:
 
         Returns the title of the file. Raises BackupFileError.
         """
-        backup = read_backup(self._session, self._options(NOTE).signature.time())
+        backup = take_backup(self._session, self._options(NOTE).signature.time())
         save_backup(path, backup)
         return backup.title
 

@@ -27,10 +27,10 @@ _SAFE = ("Received EVENT",)
 
 
 def _is_safe(record: logging.LogRecord) -> bool:
-    """Return whether a record of kazoo's may be logged; also at level debug, whatever program runs this.
+    """Return whether a record of kazoo may be logged, also at level debug and in any program.
 
-    At that level kazoo logs each request, and one of them holds the password of a `digest` login, another one the
-    session's; and there are thousands of them for one read of a large tree.
+    At that level kazoo logs each request: a read of a large tree makes thousands. One of them holds the
+    password of a `digest` login, another one that of the session.
     """
     return record.levelno >= logging.INFO or str(record.msg).startswith(_SAFE)
 

@@ -16,7 +16,10 @@ _REASONS = {
 
 
 class SessionLog:
-    """Logs the states of one client at level debug. The id is shown as ZooKeeper's own log shows it, in hexadecimal."""
+    """Logs the states of one client at level debug.
+
+    The id is shown in hexadecimal, as ZooKeeper's own log shows it.
+    """
 
     def __init__(self) -> None:
         """Start without a session."""

@@ -35,7 +35,7 @@ from lunmapd.store.tree.snapshot import (
 from lunmapd.store.tree.znodes import Top, read_revisions, read_top, read_znodes, request_children, sync
 from lunmapd.trace import trace
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
 MAX_DELTAS = 100
@@ -143,7 +143,7 @@ def read_again(session: Session, known: Snapshot | None, reason: FullRead = Full
 
     Raises as `refresh` does.
     """
-    trace(log, Event.READ_FULL, reason=reason)
+    trace(_log, Event.READ_FULL, reason=reason)
     if known is None:
         return read_tree(session)
     # Before the read, since a frozen node would repeat it at each try; after it, for the head that was read.
@@ -158,9 +158,9 @@ def read_again(session: Session, known: Snapshot | None, reason: FullRead = Full
 def _with_head(known: Snapshot, top: Top) -> Snapshot:
     """Return `known` with what head says besides its revision."""
     if top.version == known.head_version:
-        trace(log, Event.READ_NOTHING, revision=known.revision)
+        trace(_log, Event.READ_NOTHING, revision=known.revision)
         return known
-    trace(log, Event.READ_HEAD, revision=known.revision)
+    trace(_log, Event.READ_HEAD, revision=known.revision)
     head = top.head
     return replace(
         known,
@@ -231,5 +231,5 @@ def _advance(session: Session, known: Snapshot, top: Top) -> Snapshot | FullRead
         return FullRead.REVISION_UNFIT
     if advanced is None:
         return FullRead.REVISION_UNFIT
-    trace(log, Event.READ_DELTA, count=len(missing), since=known.revision, revision=top.head.revision)
+    trace(_log, Event.READ_DELTA, count=len(missing), since=known.revision, revision=top.head.revision)
     return advanced

@@ -15,7 +15,7 @@ from lunmapd.store.tree.znodes import list_children, list_revisions, read_znodes
 _ATTEMPTS = 3
 
 
-def read_backup(session: Session, time: str) -> Backup:
+def take_backup(session: Session, time: str) -> Backup:
     """Read the tree at its newest revision, with its history; `time` (RFC 3339 in UTC) goes into the title.
 
     Staged parts are left out. Raises UnsteadyError if the history was trimmed during each attempt, and the

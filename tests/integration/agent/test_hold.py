@@ -12,7 +12,7 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.guard import Limits
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
-from lunmapd.store.upkeep.backup import read_backup
+from lunmapd.store.upkeep.backup import take_backup
 from lunmapd.store.upkeep.restore import restore
 from support.agents import (
     AgentFactory,
@@ -200,7 +200,7 @@ def test_limits_are_settings(session: Session, make_agent: AgentFactory) -> None
 def test_a_restored_tree_is_followed_once_it_is_confirmed(session: Session, make_agent: AgentFactory) -> None:
     """A node that knew the old tree keeps its map over restarts, and applies the new one once confirmed."""
     put_checked(session, TEN)
-    taken, cluster = read_backup(session, NOW), read_tree(session).cluster
+    taken, cluster = take_backup(session, NOW), read_tree(session).cluster
     put_checked(session, mapped_luns(*range(12)))
     agent = make_agent()
     agent.turn()
@@ -222,7 +222,7 @@ def test_a_restored_tree_is_followed_once_it_is_confirmed(session: Session, make
 def test_what_a_confirmed_restore_takes_away_is_confirmed(session: Session, make_agent: AgentFactory) -> None:
     """The confirmation of a restored tree also allows its removals, though its revisions are older."""
     put_checked(session, mapped_luns(0))
-    taken, cluster = read_backup(session, NOW), read_tree(session).cluster
+    taken, cluster = take_backup(session, NOW), read_tree(session).cluster
     put_checked(session, TEN)
     put_checked(session, mapped_luns(*range(11)))
     agent = make_agent()

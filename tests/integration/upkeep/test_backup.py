@@ -34,7 +34,7 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet, register
 from lunmapd.store.tree.read import read_tree, refresh
 from lunmapd.store.tree.znodes import list_revisions, read_top
-from lunmapd.store.upkeep.backup import read_backup
+from lunmapd.store.upkeep.backup import take_backup
 from lunmapd.store.upkeep.init import initialise, make_chroot
 from lunmapd.store.upkeep.restore import restore
 from lunmapd.store.upkeep.restore_lock import RestoreLock
@@ -76,7 +76,7 @@ def wipe(session: Session) -> None:
 
 def test_a_tree_survives_its_backup(full: Session) -> None:
     """After the tree was lost the backup brings back map, history and identity, as a new incarnation."""
-    before, taken = read_tree(full), read_backup(full, NOW)
+    before, taken = read_tree(full), take_backup(full, NOW)
     wipe(full)
     meta = restore(full, taken, SIGNATURE)
     now = read_tree(full)
@@ -93,7 +93,7 @@ def test_a_tree_survives_its_backup(full: Session) -> None:
 
 def test_a_node_that_knew_the_tree_is_told(full: Session) -> None:
     """A client that read the tree before learns of the restore, and follows once it accepts it."""
-    known, taken = read_tree(full), read_backup(full, NOW)
+    known, taken = read_tree(full), take_backup(full, NOW)
     put(full, luns(100, 9))
     later = read_tree(full)
     restore(full, taken, SIGNATURE, known.cluster)
@@ -111,7 +111,7 @@ def test_a_node_that_knew_the_tree_is_told(full: Session) -> None:
 
 def test_a_tree_is_not_replaced_unless_it_is_named(full: Session) -> None:
     """An existing tree is never replaced unless its cluster is given; then its incarnation grows."""
-    taken = read_backup(full, NOW)
+    taken = take_backup(full, NOW)
     cluster = read_tree(full).cluster
     with pytest.raises(TreeExistsError, match=f"--replace {cluster}") as caught:
         restore(full, taken, SIGNATURE)
@@ -130,7 +130,7 @@ def test_a_tree_is_not_replaced_unless_it_is_named(full: Session) -> None:
 def test_what_the_nodes_say_stays(full: Session) -> None:
     """A restore in place of a tree does not touch the nodes' ephemerals, so none of them looks dead."""
     register(full, "n1", Live("m", "b", "1", NOW))
-    restore(full, read_backup(full, NOW), SIGNATURE, read_tree(full).cluster)
+    restore(full, take_backup(full, NOW), SIGNATURE, read_tree(full).cluster)
     assert owns(full, "n1")
     assert set(read_fleet(full)) == {"n1"}
 
@@ -145,7 +145,7 @@ def test_what_is_staged_is_not_in_a_backup(session: Session, monkeypatch: pytest
 
     with suppress(KeyboardInterrupt):
         commit(session, read_tree(session), luns(*range(2, 30)), replace(terms(), progress=stop))
-    taken = read_backup(session, NOW)
+    taken = take_backup(session, NOW)
     assert taken.title.revision == 1
     restore(session, taken, SIGNATURE, read_tree(session).cluster)
     now = read_tree(session)
@@ -157,7 +157,7 @@ def test_edits_and_garbage_are_kept(full: Session) -> None:
     with PlainClient(full) as shell:
         shell.set("luns/l100", b"\xff garbage")
         shell.create("luns/l7", encode(lun(7)))
-    before, taken = read_tree(full), read_backup(full, NOW)
+    before, taken = read_tree(full), take_backup(full, NOW)
     wipe(full)
     restore(full, taken, SIGNATURE)
     now = read_tree(full)
@@ -167,7 +167,7 @@ def test_edits_and_garbage_are_kept(full: Session) -> None:
 
 def test_a_backup_of_the_former_schema_is_restored_as_such(former: Session) -> None:
     """A tree that was not migrated comes back as it was, for nodes of either version."""
-    taken = read_backup(former, NOW)
+    taken = take_backup(former, NOW)
     wipe(former)
     restore(former, taken, SIGNATURE)
     assert read_tree(former).schema == 1
@@ -181,7 +181,7 @@ def test_a_restore_that_stops_leaves_no_tree(
 ) -> None:
     """Interrupted at any step, a restore leaves no tree or a whole one, and another restore completes it."""
     monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 12)
-    before, taken = read_tree(full), read_backup(full, NOW)
+    before, taken = read_tree(full), take_backup(full, NOW)
     with Relay(full.hosts) as relay:
         through = connect(relay.hosts, deadline=1.0)
         until_reachable(lambda: read_tree(through))
@@ -203,7 +203,7 @@ def test_a_restore_that_stops_leaves_no_tree(
 @pytest.mark.parametrize("passed", range(6))
 def test_a_lost_answer_does_not_stop_a_restore(full: Session, connect: Connect, passed: int) -> None:
     """A connection lost after ZooKeeper did a request costs nothing."""
-    before, taken = read_tree(full), read_backup(full, NOW)
+    before, taken = read_tree(full), take_backup(full, NOW)
     with Relay(full.hosts) as relay:
         through = connect(relay.hosts)
         read_tree(through)
@@ -215,7 +215,7 @@ def test_a_lost_answer_does_not_stop_a_restore(full: Session, connect: Connect, 
 
 def test_the_incarnation_is_not_forgotten_by_a_restore_that_stopped(full: Session) -> None:
     """A tree that was restored before counts on, even if the next restore has to be repeated."""
-    taken, cluster = read_backup(full, NOW), read_tree(full).cluster
+    taken, cluster = take_backup(full, NOW), read_tree(full).cluster
     assert restore(full, taken, SIGNATURE, cluster).incarnation == 1
     RestoreLock(full).take(read_top(full).version)
     with pytest.raises(NotInitialisedError):
@@ -225,7 +225,7 @@ def test_the_incarnation_is_not_forgotten_by_a_restore_that_stopped(full: Sessio
 
 def test_garbage_in_place_of_a_tree_is_replaced_too(full: Session) -> None:
     """A tree whose meta can't be read is taken for one of the backup's cluster."""
-    taken, cluster = read_backup(full, NOW), read_tree(full).cluster
+    taken, cluster = take_backup(full, NOW), read_tree(full).cluster
     with PlainClient(full) as shell:
         shell.set(paths.META, b"garbage")
     with pytest.raises(TreeExistsError):
@@ -236,7 +236,7 @@ def test_garbage_in_place_of_a_tree_is_replaced_too(full: Session) -> None:
 
 def test_two_restores_do_not_mix(full: Session, connect: Connect) -> None:
     """A client that takes over a restore stops the other one, which can write nothing any more."""
-    taken, cluster = read_backup(full, NOW), read_tree(full).cluster
+    taken, cluster = take_backup(full, NOW), read_tree(full).cluster
     wipe(full)
     make_chroot(full)
     slow = RestoreLock(full)
@@ -281,7 +281,7 @@ def test_a_backup_that_is_no_tree_is_refused(
     full: Session, path: str, data: bytes, error: type[Exception]
 ) -> None:
     """A backup of another schema, or without its top, is refused before anything is touched."""
-    taken = read_backup(full, NOW)
+    taken = take_backup(full, NOW)
     broken = Backup(taken.title, {**taken.znodes, path: data})
     with pytest.raises(error):
         restore(full, broken, SIGNATURE, read_tree(full).cluster)
