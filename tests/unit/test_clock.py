@@ -18,7 +18,7 @@ EARLY = timezone(timedelta(hours=2))
     ],
 )
 def test_times_are_in_utc(time: datetime, seconds: str, auto: str) -> None:
-    """To the second, cut off; `auto` has what there is."""
+    """Times are truncated to seconds; `auto` keeps the fraction."""
     assert (rfc3339(time), rfc3339(time, "auto")) == (seconds, auto)
     assert rfc3339(time) == time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

@@ -1,4 +1,4 @@
-"""The documents lead to one another, and what they show is what there is."""
+"""The documents link to one another, and their examples are true."""
 
 import re
 import runpy
@@ -82,7 +82,7 @@ def test_each_target_of_make_exists(path: Path) -> None:
     ids=["docs", "decisions", "top"],
 )
 def test_each_document_is_in_its_index(index: Path, files: list[Path]) -> None:
-    """Nobody has to know the name of a document to find it."""
+    """Every document is reached from an index."""
     named = {target for target, _ in links(index)}
     assert len(files) > 2
     assert [str(path) for path in files if path not in named | {index}] == []
@@ -124,13 +124,13 @@ def test_the_map_of_the_readme_is_that_of_the_example() -> None:
 
 @pytest.mark.parametrize("path", ["README.md", "docs/testing.md"])
 def test_each_layer_of_tests_is_named(path: str) -> None:
-    """What `make test` runs is in the README and in the table of docs/testing.md."""
+    """The layers of `make test` are in the README and in the table of docs/testing.md."""
     text = Path(path).read_text()
     assert [layer.name for layer in LAYERS if not re.search(rf"\b{layer.name}\b", text)] == []
 
 
 def test_the_changelog_has_the_version() -> None:
-    """Its newest release, below what is not released yet, is the version of the package."""
+    """The newest release of the changelog, below the unreleased section, is the version of the package."""
     unreleased, newest, *_ = re.findall(r"^## \[(.*?)\]", Path("CHANGELOG.md").read_text(), re.MULTILINE)
     assert (unreleased, newest) == ("Unreleased", lunmapd.__version__)
 

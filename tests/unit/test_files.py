@@ -1,4 +1,4 @@
-"""Files are replaced as a whole or not at all, and nobody else can read them on the way."""
+"""Files are replaced as a whole or not at all, and are never readable for others."""
 
 import os
 import resource
@@ -30,7 +30,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 @pytest.fixture
 def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Return what is synced to the disk, in order."""
+    """Return the paths that are synced to the disk, in order."""
     real, found = os.fsync, list[Path]()
 
     def watched(descriptor: int) -> None:
@@ -69,7 +69,7 @@ def test_the_name_is_on_the_disk_too(
 
 @pytest.mark.parametrize("write", WRITERS)
 def test_only_the_owner_can_read_it(tmp_path: Path, write: Callable[[Path], None]) -> None:
-    """Whatever the umask."""
+    """The mode is independent of the umask."""
     before = os.umask(0)
     try:
         write(tmp_path / "file")
@@ -120,7 +120,7 @@ def test_a_failed_backup_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_what_a_crash_left_is_replaced(tmp_path: Path) -> None:
-    """A new file of an earlier attempt is not written to: somebody may have it open."""
+    """The new file of an interrupted attempt is not written to, since another process may have it open."""
     left = tmp_path / "file.new"
     left.write_bytes(b"left")
     with left.open("rb") as reader:
@@ -130,7 +130,7 @@ def test_what_a_crash_left_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
-    """What it leads to stays as it is."""
+    """The file that it leads to stays as it is."""
     other, path = tmp_path / "other", tmp_path / "file"
     other.write_bytes(b"other")
     path.symlink_to(other)

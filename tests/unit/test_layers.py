@@ -66,7 +66,7 @@ def test_what_fails_again_fails(layer: Layer) -> None:
 
 
 def test_many_failures_are_not_run_again(layer: Layer) -> None:
-    """When much fails it is not for want of time, and the first word stands."""
+    """Many failures have no lack of time as their cause, so the first run counts."""
     first, found = both(layer, *4 * (NEVER,))
     assert (first.failed, found) == (4, first)
 

@@ -1,4 +1,4 @@
-"""The checker of the chaos tests finds what it is there for, and nothing where nothing is wrong."""
+"""The checker of the chaos tests finds each kind of violation, and none in a correct history."""
 
 from collections.abc import Callable
 from functools import reduce
@@ -72,7 +72,7 @@ def attempt(number: int) -> Attempt:
 
 
 def followed(number: int, digest: str = "") -> FollowerState:
-    """Return a look at a revision, just after it was committed."""
+    """Return a follower's state at a revision, just after its commit."""
     return FollowerState(NODE, 1, number + 0.6, number, digest or REVISIONS[number - 1].digest)
 
 
@@ -359,7 +359,7 @@ def test_edits_map_luns_too() -> None:
 
 
 def test_what_others_had_already_made_so_is_not_lost() -> None:
-    """A revision need not name an object that somebody else made what its writer wanted."""
+    """A revision need not name an object that another writer already made so."""
     (earlier,) = REVISIONS[4].changes
     effect = {**GOOD.attempts[5].effect, earlier.path: text(as_bytes(earlier.after))}
     assert violations(with_attempt(6, effect=effect)) == ()

@@ -1,4 +1,4 @@
-"""What the tests of lio share."""
+"""Fixtures of the tests of lio."""
 
 from pathlib import Path
 

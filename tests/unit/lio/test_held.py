@@ -1,4 +1,4 @@
-"""A look that leaves directories alone, since a step hangs in them."""
+"""An observation without directories in which a step hangs."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_held_directories_are_not_touched(tree: Tree) -> None:
 
 @pytest.mark.parametrize("path", [f"{TPGT}/acls", TPGT, f"iscsi/{IQN}", "core/fileio_10000"])
 def test_what_is_held_is_given_as_last_seen(tree: Tree, path: str) -> None:
-    """Whatever directory hangs, a look without it gives the same as one before."""
+    """With any directory left out, an observation has the same objects as one before."""
     served(tree)
     before = observe_lio(tree.root, NOBODY).observed.objects
     inside = {

@@ -35,7 +35,7 @@ def test_each_word_of_the_debug_log_is_used(word: Event | FullPass | FullRead | 
 
 
 def test_examples_give_reasons_that_exist() -> None:
-    """What the examples show as causes, timers and reasons are those of the code."""
+    """Causes, timers and reasons of the examples exist in the code."""
     assert ROWS["FULL_RECONCILE"].partition(": ")[2] in set(FullPass)
     assert ROWS["READ_FULL"].partition(": ")[2] in set(FullRead)
     assert ROWS["PAUSED"].rpartition(" ")[2] in set(Timer)

@@ -1,4 +1,4 @@
-"""The documents name every word that a node or lunmapctl can say."""
+"""The documents name every word that a node or lunmapctl can print."""
 
 import re
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def reasons_of(kind: type[ConditionError]) -> Iterator[str]:
 
 @pytest.mark.parametrize("kind", CONDITIONS)
 def test_each_condition_has_a_row(kind: str) -> None:
-    """It says when the condition holds, and why it may not."""
+    """The row has the meaning of true, and the reasons for false."""
     assert len(named(row(kind))) > 2
 
 
@@ -64,13 +64,13 @@ def test_each_reason_for_an_unreadable_tree_is_told() -> None:
 
 
 def test_each_reason_is_told() -> None:
-    """Those of conditions, and those of objects that fail; and the tables tell of no others."""
+    """The tables have the reasons of conditions and of failing objects, and no others."""
     told = failing_rows().union(*(named(row(kind)) - {kind} for kind in CONDITIONS))
     assert {word for word in told if word[0].isupper()} == set(Reason) - NOT_LISTED
 
 
 def test_each_state_of_a_path_is_told() -> None:
-    """The words that are no reasons stand in a table."""
+    """The words that are no reasons are in a table."""
     told = named(Path("docs/monitoring.md").read_text())
     words = {
         path_state.OK,

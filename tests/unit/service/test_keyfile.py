@@ -49,7 +49,7 @@ def test_a_damaged_line_is_named_and_not_shown(tmp_path: Path, line: str) -> Non
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    """A directory is no key file, and what can't be written says why."""
+    """A directory is no key file, and a failed write has its reason."""
     with pytest.raises(KeyFileError, match="key file"):
         add_key(tmp_path / "gone" / "secrets.key", KEY)
     with pytest.raises(KeyFileError, match="not a regular file"):
@@ -57,7 +57,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_key_file_of_another_user_is_refused(tmp_path: Path) -> None:
-    """A key file that belongs to somebody who is neither root nor the reader is refused."""
+    """A key file whose owner is neither root nor the reader is refused."""
     path = tmp_path / "secrets.key"
     add_key(path, KEY)
     os.chown(path, 12345, -1)
@@ -66,7 +66,7 @@ def test_a_key_file_of_another_user_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_can_not_be_looked_at_is_not_absent(tmp_path: Path) -> None:
-    """Who is not let at the file is told why, and not that a secret's key is missing."""
+    """An unreadable file is an error with its reason, and doesn't count as a missing key."""
     path = tmp_path / "secrets.key"
     path.symlink_to(path)
     with pytest.raises(KeyFileError, match="symbolic links"):

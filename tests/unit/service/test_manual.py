@@ -1,4 +1,4 @@
-"""The manual pages say all that there is to say."""
+"""The manual pages are complete."""
 
 import re
 import runpy
@@ -61,14 +61,14 @@ def test_every_command_and_exit_code_is_explained() -> None:
 
 
 def commands(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Yield a command and all below it, by what is typed."""
+    """Yield a command and all commands below it, with their words."""
     yield path, command
     for name, below in command.commands.items() if isinstance(command, click.Group) else ():
         yield from commands(below, f"{path} {name}".strip())
 
 
 def test_every_variable_is_explained() -> None:
-    """lunmapctl(1) has each variable of the environment that stands for an option."""
+    """The page lunmapctl(1) has each environment variable that replaces an option."""
     text = page(MAN / "lunmapctl.1.md").partition("# ENVIRONMENT")[2].partition("\n# ")[0]
     options = [option for _, command in commands(ctl) for option in command.params]
     names = {str(option.envvar) for option in options if option.envvar}
@@ -77,7 +77,7 @@ def test_every_variable_is_explained() -> None:
 
 
 def test_every_command_that_may_be_degraded_is_named() -> None:
-    """The table of exit codes names each command whose help says that it exits with 6."""
+    """The table of exit codes names each command whose help has exit code 6."""
     (row,) = re.findall(r"^\| 6 \|.*$", Path("docs/exit-codes.md").read_text(), re.MULTILINE)
     found = [
         path
@@ -112,6 +112,6 @@ def test_nothing_is_left_to_be_filled_in() -> None:
 
 
 def test_each_definition_has_a_text() -> None:
-    """No page lists an option or a field without saying what it means."""
+    """No page lists an option or a field without an explanation."""
     for source in MAN.glob("*.md"):
         assert not re.search(r"^: *$", page(source), re.MULTILINE), source

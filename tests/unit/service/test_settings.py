@@ -20,7 +20,7 @@ EXAMPLE = Path("config/lunmapd.yaml")
 
 
 def test_the_example_is_valid_and_shows_the_defaults() -> None:
-    """The example file passes the check, and what it sets beyond node and hosts are the defaults."""
+    """The example file passes the check, and its values beyond node and hosts are the defaults."""
     example = load(EXAMPLE)
     minimal = parse(f"node: n1\nzookeeper: {{hosts: {list(example.zookeeper.hosts)}}}", "x")
     assert example == minimal
@@ -208,7 +208,7 @@ def test_files_are_checked_beside_all_else(tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_no_text_have_their_line(tmp_path: Path) -> None:
-    """A file in another encoding than UTF-8 is told with the line of its first wrong byte."""
+    """A file in another encoding than UTF-8 has the line of its first wrong byte."""
     path = tmp_path / "lunmapd.yaml"
     path.write_bytes(GOOD.encode() + "# Gr\u00f6\u00dfe\n".encode("latin-1"))
     with pytest.raises(InvalidInputError) as caught:
@@ -325,12 +325,12 @@ def run_daemon(*words: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_drift_is_one_word_or_one_for_each_class(text: str, reported: set[str]) -> None:
-    """What is not named is repaired, and the classes are those that the core knows."""
+    """A class that is not named is repaired, and the classes are those of the core."""
     assert parse(GOOD + text, "x").policy().report == reported
 
 
 def test_the_settings_become_a_policy() -> None:
-    """What the file says of following the map reaches the agent; without isolation a node keeps serving."""
+    """The file's settings reach the agent; without isolation a node keeps serving."""
     text = (
         "full_read: 60\nsnapshot_max_age: 0\nremoval_limit: 0.5\nremoval_minimum: 9\nisolation: {after: 30}\n"
     )

@@ -95,7 +95,7 @@ def test_files_that_do_not_fit_are_said(directory: Path) -> None:
     ],
 )
 def test_bad_values_have_their_line(tmp_path: Path, files: dict[str, str], message: str) -> None:
-    """What can't be so has its line, beside files that are not there; nothing is told twice."""
+    """Invalid values and missing files have their lines, each once."""
     found = problems(write(tmp_path, **files))
     assert [problem.startswith(message) for problem in found if " can't use " not in problem] == [True]
 

@@ -1,4 +1,4 @@
-"""The small parts of the agent: claims, wakeup, identity, and the status that it makes of a turn."""
+"""The small parts of the agent: claims, wakeup, machine id, and the status of a cycle."""
 
 import signal
 import threading
@@ -26,7 +26,7 @@ AT = HistoryPoint("c", 3, "d")
 
 
 def test_claims_survive_a_restart(tmp_path: Path) -> None:
-    """What was written is read back by another instance."""
+    """Another instance reads the written claims."""
     Claims(tmp_path / "claims.json").write({T, T + "2"})
     assert Claims(tmp_path / "claims.json").read() == {T, T + "2"}
 
@@ -77,7 +77,7 @@ def test_a_cause_from_another_thread_or_a_signal_ends_a_wait() -> None:
 
 
 def test_identity(tmp_path: Path) -> None:
-    """Both ids are read without their newline; a machine without an id is told how to get one."""
+    """Both ids are read without their newline; without a machine id the error tells how to get one."""
     machine, boot = tmp_path / "machine-id", tmp_path / "boot_id"
     boot.write_text("b1\n")
     with pytest.raises(NoIdentityError, match="systemd-machine-id-setup"):
@@ -127,7 +127,7 @@ def test_failures_are_listed_with_a_limit_and_counted() -> None:
 
 
 def test_an_unreachable_store_keeps_what_is_applied() -> None:
-    """Without ZooKeeper the last revision stays applied, and the condition says since when and why."""
+    """Without ZooKeeper the last revision stays applied, and the condition gives time and reason."""
     before = next_status(first_status("b", "t0"), Turn(AT, Result(observed(), {}, ())), "t1")
     turn = Turn(AT, Result(observed(), {}, ()), UnreachableError("h:1", 1))
     once = next_status(before, turn, "t2")
@@ -150,7 +150,7 @@ def test_logins_are_listed_up_to_a_limit() -> None:
 
 
 def test_a_turn_without_a_pass_keeps_the_counts() -> None:
-    """When no pass could be made, what the last one found stays in the status."""
+    """If no pass could be made, the counts of the last one stay in the status."""
     before = next_status(first_status("b", "t0"), Turn(AT, Result(observed(3), {}, ())), "t1")
     status = next_status(before, Turn(AT, error=ClaimsUnwritableError("full")), "t2")
     assert (status.sessions, status.conditions[0].reason) == (3, "ClaimsUnwritable")

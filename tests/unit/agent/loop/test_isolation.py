@@ -1,4 +1,4 @@
-"""How long ZooKeeper was silent, and what a node offers meanwhile."""
+"""Isolation: the time without contact to ZooKeeper, and the enablement during it."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def clock() -> Clock:
 
 
 def look(contact: Contact, clock: Clock, error: StoreError | None, seconds: float = 0.0) -> Offer:
-    """Let one look end so after so many seconds, and return what may be offered then."""
+    """End a read after this time with this result, and return the enablement."""
     contact.ask()
     clock.now += seconds
     contact.answered(error)
@@ -98,6 +98,6 @@ def test_the_wait_ends_when_the_node_is_isolated(clock: Clock) -> None:
     [(Offer.ALL, "Offered", True), (Offer.KEPT, "NoContactYet", False), (Offer.NONE, "Isolated", False)],
 )
 def test_each_offer_is_a_condition(clock: Clock, offer: Offer, reason: str, status: bool) -> None:  # noqa: FBT001
-    """A node says whether it offers its paths, and why not."""
+    """A condition shows whether the node's TPGs are enabled, and why not."""
     (verdict,) = Contact(30.0, clock).verdicts(offer)
     assert (verdict.reason, verdict.status) == (reason, status)

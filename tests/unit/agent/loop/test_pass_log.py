@@ -1,4 +1,4 @@
-"""What the debug log says of the result of a pass."""
+"""The debug log's lines about the result of a pass."""
 
 import logging
 
@@ -47,7 +47,7 @@ def test_a_converged_pass_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_at_level_info_a_result_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is computed for a line that nobody reads."""
+    """Without the level nothing is computed for a line."""
     with caplog.at_level(logging.INFO):
         trace_result(7, Result(Observed(), {("tpg", T, 1): BUSY}, ()))
     assert not caplog.records

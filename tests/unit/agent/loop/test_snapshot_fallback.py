@@ -1,4 +1,4 @@
-"""Whether the local snapshot may stand in for the map, and what is said of it."""
+"""The conditions for using the local snapshot as the map, and their messages."""
 
 import pytest
 
@@ -45,5 +45,5 @@ def test_the_age_is_said(age: float, words: str) -> None:
 
 
 def test_without_a_snapshot_nothing_may_be_followed() -> None:
-    """Where nothing was kept, that is said."""
+    """Without a snapshot nothing is used, and the condition tells so."""
     assert judge(None, 100, SEEN).reason == "NoSnapshot"

@@ -1,4 +1,4 @@
-"""What targetctl would make at the next boot."""
+"""The targets that targetctl would restore at the next boot."""
 
 import os
 from pathlib import Path
@@ -41,7 +41,7 @@ def disk(tmp_path: Path) -> Disk:
 
 
 def test_saved_targets_of_the_map_are_contested_as_long_as_the_service_is_enabled(disk: Disk) -> None:
-    """It is told with the target, the file and the unit, and over as soon as the unit is masked."""
+    """The contest is reported with target, file and unit, and ends when the unit is masked."""
     rival = Rival(disk.root)
     disk.save(OURS)
     found = rival.verdict(MAP, "n1")
@@ -59,7 +59,7 @@ def test_a_service_that_is_not_enabled_contests_nothing(disk: Disk) -> None:
 
 
 def test_other_tools_targets_contest_nothing(disk: Disk) -> None:
-    """What is saved of others, or is another node's in the map, is none of ours."""
+    """Saved targets of other tools, or of another node, are not contested."""
     disk.save(OTHER)
     assert Rival(disk.root).verdict(MAP, "n1").status
 
@@ -71,7 +71,7 @@ def test_a_target_with_our_mark_is_ours_though_the_map_has_it_no_more(disk: Disk
 
 
 def test_a_file_is_read_again_only_when_it_has_changed(disk: Disk) -> None:
-    """What it says is known by its time, size and inode; another time is another file."""
+    """The file is identified by time, size and inode, and read again when one of them differs."""
     rival = Rival(disk.root)
     disk.save(OURS)
     assert not rival.verdict(MAP, "n1").status

@@ -65,7 +65,10 @@ def test_what_fails_no_more_is_forgotten(backoff: Backoff) -> None:
 
 
 def test_what_merely_waits_or_drifts_has_no_time(backoff: Backoff) -> None:
-    """It goes with what it waits for; what is only reported is found by the audits."""
+    """An object that waits for another has no retry time of its own.
+
+    Reported drift is found by the audits.
+    """
     backoff.tried([Report(A, Failure(Reason.WAITING, "x")), Report(B)])
     backoff.settle({KEY_A: Failure(Reason.WAITING, "x"), KEY_B: Failure(Reason.DRIFTED, "x")})
     assert backoff.wait() == float("inf")
@@ -73,7 +76,7 @@ def test_what_merely_waits_or_drifts_has_no_time(backoff: Backoff) -> None:
 
 
 def test_what_costs_a_look_only_is_never_refused(backoff: Backoff, clock: Clock) -> None:
-    """Steps that are held may go on at any look; how soon the next one comes is put off all the same."""
+    """Held steps may be done in any pass; only the time of the next pass backs off."""
     for delay in (5.0, 10.0):
         backoff.settle({KEY_A: Failure(Reason.HELD, "x")})
         backoff.settle({KEY_A: Failure(Reason.HELD, "x")})
@@ -90,7 +93,7 @@ def test_times_count_from_the_end_of_the_pass(backoff: Backoff, clock: Clock) ->
 
 
 def test_an_audit_tries_everything_and_keeps_the_pace(backoff: Backoff) -> None:
-    """What fails at an audit too waits as long as it would have."""
+    """An object that fails at an audit too keeps its back-off interval."""
     fail(backoff, A)
     backoff.hasten()
     assert (backoff.wait(), backoff.deferred()) == (0.0, {})

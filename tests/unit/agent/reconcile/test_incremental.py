@@ -1,4 +1,4 @@
-"""How long a pass may go by the change of the map alone, and what it leaves out meanwhile."""
+"""The conditions for partial passes between two audits, and the steps that they leave out."""
 
 import logging
 
@@ -53,7 +53,7 @@ def wanted(orders: PassInput = ORDERS) -> lio_objects.Objects:
 
 
 def without(*names: lio_objects.Key) -> lio_objects.Objects:
-    """Return what is wanted, as it is without some objects and what stands on them."""
+    """Return the desired objects without some objects and their dependants."""
     gone = with_dependents(dict.fromkeys(names, ""), wanted())
     return {name: item for name, item in wanted().items() if name not in gone}
 
@@ -65,7 +65,7 @@ def learned(
     failures: dict[lio_objects.Key, Failure] | None = None,
     left: Plan | None = None,
 ) -> Memory:
-    """Return a memory of a whole pass by these orders after which that was seen, and that failed."""
+    """Return an incremental state after a full pass with this input, observation and failures."""
     memory = Memory(AUDIT, RETRY, clock)
     assert isinstance(memory.part(orders), FullPass)
     want = compute_desired(orders.lunmap, {}, "n1", Observed(), orders.vault)
@@ -93,7 +93,7 @@ def waits(memory: Memory) -> float:
 
 
 def test_a_part_is_known_until_the_audit() -> None:
-    """For the time between two audits the change is enough; after it everything is looked at."""
+    """Between two audits a partial pass is enough; after that a full pass is due."""
     clock = Clock(1000.0)
     memory = learned(ORDERS, clock)
     assert waits(memory) == AUDIT
@@ -203,14 +203,14 @@ def test_nothing_is_built_on_what_fails(failure: Failure, followed: bool) -> Non
 
 
 def test_what_is_missing_bears_nothing_though_it_is_only_reported() -> None:
-    """A TPG that somebody removed is not there, whatever the setting says."""
+    """A TPG that was removed by hand is missing for the map's changes, with any setting."""
     seen = {name: item for name, item in wanted().items() if name[0] in {"storage_object", "target"}}
     memory = learned(ORDERS, Clock(1000.0), seen, {("tpg", T, 1): Failure(Reason.DRIFTED, "x")})
     assert not follows(memory, replace(ORDERS, lunmap=MORE))
 
 
 def test_what_is_due_asks_for_a_whole_pass() -> None:
-    """Only a whole look tells what a failing step has left behind, so it is not tried in a part."""
+    """Only a full pass finds the leftovers of a failed step, so a partial one doesn't retry it."""
     clock = Clock(1000.0)
     memory = learned(ORDERS, clock, without(LUN_1), {LUN_1: BUSY})
     clock.now += RETRY
@@ -218,7 +218,7 @@ def test_what_is_due_asks_for_a_whole_pass() -> None:
 
 
 def test_a_change_that_may_help_asks_for_a_whole_pass_only_where_something_fails() -> None:
-    """A device that comes is no reason to look at everything on a node that is well."""
+    """A new device causes a full pass only on a node with failures."""
     memory = learned(ORDERS, Clock(1000.0))
     memory.try_again()
     assert follows(memory, ORDERS)
@@ -229,7 +229,7 @@ def test_a_change_that_may_help_asks_for_a_whole_pass_only_where_something_fails
 
 
 def test_halves_and_many_failures_are_left_to_whole_passes() -> None:
-    """With half an object in the kernel, or more than a few causes, nobody can tell by the change alone."""
+    """A leftover in the kernel, or more than a few failures, need full passes."""
     half = lio_objects.Leftover("lun", "iscsi/x")
     memory = learned(ORDERS, Clock(1000.0), {**wanted(), lio_objects.key_of(half): half})
     assert reason(memory, ORDERS) is FullPass.LEFTOVERS
@@ -252,7 +252,7 @@ def test_what_was_closed_by_ourselves_is_nobodys_drift() -> None:
 
 
 def test_a_held_pass_is_put_off_like_an_object() -> None:
-    """What waits for a person is not looked at every few seconds all night."""
+    """A held pass backs off instead of observing every few seconds."""
     clock = Clock(1000.0)
     memory = learned(ORDERS, clock)
     memory.part(ORDERS)
@@ -265,7 +265,7 @@ def test_a_held_pass_is_put_off_like_an_object() -> None:
 
 
 def test_a_report_puts_its_step_off() -> None:
-    """A step that failed is not tried twice in a turn."""
+    """A failed step is not tried twice in a cycle."""
     memory = learned(ORDERS, Clock(1000.0), without(LUN_1))
     (step, *_) = plan(wanted(), without(LUN_1))
     memory.backoff.tried([Report(step, BUSY)])
@@ -273,7 +273,7 @@ def test_a_report_puts_its_step_off() -> None:
 
 
 def test_an_edit_that_is_not_followed_is_left_to_a_whole_pass() -> None:
-    """What was edited around the tools against the rules is not the change to follow; what keeps them is."""
+    """A rejected out-of-band edit needs a full pass; an accepted one is a change of the map."""
     one = LUNMAP.luns["l1"]
     recorded = {"luns/l1": encode(one)}
     another, fewer = (

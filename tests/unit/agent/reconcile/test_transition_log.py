@@ -1,4 +1,4 @@
-"""What the agent logs: each trouble once."""
+"""The agent's log of conditions and failures: each one once."""
 
 import logging
 
@@ -13,7 +13,7 @@ from lunmapd.core.node.failure import Failure
 
 @pytest.fixture
 def voice(caplog: pytest.LogCaptureFixture) -> Voice:
-    """Give a voice that has said nothing."""
+    """Give a log without any line."""
     caplog.set_level(logging.INFO)
     return Voice()
 
@@ -24,7 +24,7 @@ def applied(reason: str, message: str = "m", *, status: bool = False) -> tuple[C
 
 
 def test_a_condition_is_said_when_it_changes(voice: Voice, caplog: pytest.LogCaptureFixture) -> None:
-    """A condition is logged once for as long as it says the same, as a warning unless it is good."""
+    """A condition is logged once until it changes, as a warning unless it is good."""
     for _ in range(3):
         voice.conditions(applied("RemovalHeld"))
     voice.conditions(applied("Seen", status=True))
@@ -42,7 +42,7 @@ def test_another_message_is_news(voice: Voice, caplog: pytest.LogCaptureFixture)
 
 
 def test_failures_are_said_once_and_their_end_too(voice: Voice, caplog: pytest.LogCaptureFixture) -> None:
-    """What fails alike is logged once, what only waits never, and what no longer fails is said."""
+    """The same failure is logged once, a waiting object never, and the end of a failure is logged."""
     failing = {
         ("target", "a"): Failure(Reason.IN_USE, "busy"),
         ("tpg", "a", 1): Failure(Reason.WAITING, "waits"),

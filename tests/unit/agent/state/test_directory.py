@@ -14,7 +14,7 @@ def test_the_directory_is_made_for_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_a_second_daemon_is_refused(tmp_path: Path) -> None:
-    """While one process uses the directory another is told so, and may have it afterwards."""
+    """While one process uses the directory another is refused, and may use it afterwards."""
     with (
         state_directory(tmp_path),
         pytest.raises(StateDirectoryError, match="another lunmapd"),

@@ -1,4 +1,4 @@
-"""The local snapshot: what was kept is found again, and what is found was kept."""
+"""The local snapshot: maps are written and read again, and nothing else is read."""
 
 import errno
 import logging
@@ -62,7 +62,7 @@ def test_what_was_kept_is_found_again(tmp_path: Path) -> None:
 
 
 def test_a_reader_goes_on_where_the_writer_stopped(tmp_path: Path) -> None:
-    """What a new instance adds to a file that it has read is found by the next."""
+    """Lines that a new instance adds to the file are read by the next one."""
     keep_three(LocalSnapshot(tmp_path))
     again = LocalSnapshot(tmp_path, Clock(1_000_000.0))
     again.load()
@@ -72,7 +72,7 @@ def test_a_reader_goes_on_where_the_writer_stopped(tmp_path: Path) -> None:
 
 
 def test_a_change_costs_a_line(tmp_path: Path) -> None:
-    """What one changed Lun adds to the file doesn't grow with the map."""
+    """The line of one changed Lun has the same size with any map."""
     sizes = []
     for count in (10, 1000):
         local, path = LocalSnapshot(tmp_path), tmp_path / FILE
@@ -111,7 +111,7 @@ def test_restarts_dont_put_a_compaction_off(tmp_path: Path) -> None:
 
 
 def test_the_time_is_written_now_and_then(tmp_path: Path) -> None:
-    """Touching writes only when the time written is TOUCH_EVERY seconds old, or lies in the future."""
+    """The time is written again only if it is TOUCH_EVERY seconds old, or in the future."""
     clock, path = Clock(1_000_000.0), tmp_path / FILE
     local = LocalSnapshot(tmp_path, clock)
     local.touch(0)
@@ -210,7 +210,7 @@ def test_lost_moved_and_doubled_lines_are_damage(tmp_path: Path, order: tuple[in
 
 @pytest.mark.parametrize("line", [b"garbage", b"{}", b'{"type":"seen","seen":1}'])
 def test_a_good_line_of_something_else_is_damage(tmp_path: Path, line: bytes) -> None:
-    """A file with right digests that holds no snapshot, as of another version, is said to be damaged."""
+    """A file with right digests but other content, as of another version, counts as damaged."""
     Journal(tmp_path / FILE).replace(line)
     with pytest.raises(SnapshotDamagedError):
         LocalSnapshot(tmp_path).load()
@@ -272,7 +272,7 @@ def test_a_file_that_was_removed_comes_back(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_cant_be_read_is_said(tmp_path: Path) -> None:
-    """Where the file can't even be read, the error says why, and nothing else is raised."""
+    """An unreadable file is one error with its reason."""
     (tmp_path / FILE).mkdir()
     with pytest.raises(SnapshotDamagedError, match="Is a directory"):
         LocalSnapshot(tmp_path).load()

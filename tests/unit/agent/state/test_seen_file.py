@@ -1,4 +1,4 @@
-"""What a restart knows of the last look at LIO."""
+"""The seen file: the state of the last pass that survives a restart."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def test_by_other_terms_nothing_is_known(tmp_path: Path, terms: Terms) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff", b'{"terms":1}'])
 def test_a_damaged_file_tells_nothing(tmp_path: Path, data: bytes) -> None:
-    """It is not worth an error: what is not known is put right as if the map asked for it."""
+    """A damaged file is no error: unknown drift is repaired as if the map asked for it."""
     (tmp_path / FILE).write_bytes(data)
     assert PastFile(tmp_path).recall(TERMS) is None
 
@@ -60,7 +60,7 @@ def test_what_is_kept_already_is_not_written_again(tmp_path: Path) -> None:
 
 
 def test_what_cant_be_written_leaves_nothing_that_is_no_longer_so(tmp_path: Path) -> None:
-    """An old file would take for drift what the daemon itself has not done yet."""
+    """If the file can't be written it is removed, since undone steps would look like drift."""
     kept = PastFile(tmp_path)
     kept.keep(PAST)
     blocker = tmp_path / f"{FILE}.new"
@@ -76,7 +76,7 @@ def test_what_cant_be_written_leaves_nothing_that_is_no_longer_so(tmp_path: Path
 
 
 def test_a_directory_that_is_gone_is_one_error(tmp_path: Path) -> None:
-    """Where the old file can't even be removed, that is said once."""
+    """If even the old file can't be removed, that is one error."""
     (tmp_path / "file").touch()
     nowhere = PastFile(tmp_path / "file")
     nowhere.keep(PAST)

@@ -1,4 +1,4 @@
-"""What another tool has made becomes a map that says the same, or is said not to."""
+"""A foreign configuration becomes an equivalent map, or is refused."""
 
 import json
 from collections.abc import Callable
@@ -88,7 +88,7 @@ def test_every_kind_of_storage_object_is_taken_over() -> None:
 def test_credentials_are_taken_over_without_passwords(
     credentials: Saved, asks: int, expected: Authentication
 ) -> None:
-    """Users are in the map, passwords are not; what the target asks for is what it asked."""
+    """Users are in the map, passwords are not; the target's authentication is unchanged."""
     file = saved(target(A, {0: "block/db1"}, acl(HOST, (0, 0), **credentials)), storage=(DISK,))
     file["targets"][0]["tpgs"][0]["attributes"]["authentication"] = asks
     file["fabric_modules"] = [
@@ -142,7 +142,7 @@ ODD: list[tuple[str, Callable[[Saved], object]]] = [
 def test_what_no_map_can_say_is_left_out_with_its_reason(
     reason: str, change: Callable[[Saved], object]
 ) -> None:
-    """A target that a map can't say wholly is not in there at all, and it is told why."""
+    """A target that no map can express completely is left out, with the reason."""
     file = usual()
     change(file)
     made = adopted(file)
@@ -196,13 +196,13 @@ _LONG = (
     "text", [b"", b"{}", b"[1]", b'{"storage_objects": 1, "targets": []}', b'{"\xff": 1}', _NESTED, _LONG]
 )
 def test_another_file_is_refused(text: bytes) -> None:
-    """What targetcli has not saved is said to be so."""
+    """A file that targetcli did not save is an error."""
     with pytest.raises(NotSaveconfigError, match=r"x\.json is not a saveconfig"):
         read(text, "x.json")
 
 
 def test_a_file_without_anything_is_an_empty_map() -> None:
-    """Nothing made, nothing said."""
+    """An empty configuration gives an empty map without messages."""
     assert adopted(saved(storage=())) == Adoption(adopted(saved(storage=())).lunmap, {})
 
 

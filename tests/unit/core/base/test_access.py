@@ -38,7 +38,7 @@ groups = st.frozensets(identities, max_size=3)
 
 @st.composite
 def roles(draw: st.DrawFn) -> Roles:
-    """Draw roles, nobody in two of them but for nodes, which several may be."""
+    """Draw roles, with one role for each principal; several principals may be a node."""
     admins, readers = draw(groups), draw(groups)
     nodes = draw(st.dictionaries(st.sampled_from(["n1", "n2"]), groups, max_size=2))
     return Roles(admins, readers - admins, {node: members - admins for node, members in nodes.items()})
@@ -46,7 +46,7 @@ def roles(draw: st.DrawFn) -> Roles:
 
 @given(roles())
 def test_roles_are_read_back_from_the_acls(drawn: Roles) -> None:
-    """The root's ACL and those of the member znodes tell everybody's role."""
+    """The root's ACL and those of the member znodes give each principal's role."""
     members = {node: acl_at(drawn, f"members/{node}") for node in drawn.nodes}
     assert roles_of(acl_at(drawn, ""), members) == drawn
 
@@ -93,7 +93,7 @@ def test_roles_are_changed_one_at_a_time() -> None:
 
 
 def test_the_world_opens_a_tree() -> None:
-    """A tree is open when anybody is an admin."""
+    """A tree is open when world is an admin."""
     assert Roles(frozenset({OPS, WORLD})).is_open
     assert not ROLES.is_open
 
@@ -110,7 +110,7 @@ def test_the_world_opens_a_tree() -> None:
     ],
 )
 def test_identities_are_shown_as_they_are_written(text: str, shown: str) -> None:
-    """What is written is shown, but for the hash of a password."""
+    """An identity is shown as it is written, without the hash of a password."""
     assert str(parse_identity(text)) == shown
 
 
@@ -177,13 +177,13 @@ def test_a_new_password_replaces_the_old_one() -> None:
     ],
 )
 def test_nobody_has_two_roles(role: Role, who: Identity, message: str) -> None:
-    """Who has a role must lose it before he gets another one, since roles are read back from permissions."""
+    """A principal must lose its role before it gets another one, since roles are read from permissions."""
     with pytest.raises(ValueError, match=message):
         granted(ROLES, role, who, "n9")
 
 
 def test_admins_know_each_other() -> None:
-    """An admin is who is named as one, everybody in an open tree, and ZooKeeper's superuser always."""
+    """Admins are the named ones, everybody in an open tree, and always ZooKeeper's superuser."""
     assert is_admin(ROLES, [N1, OPS])
     assert is_admin(ROLES, [Identity("super", "")])
     assert is_admin(Roles(frozenset({WORLD})), [])

@@ -1,4 +1,4 @@
-"""Documents as bytes, places in them, patches, the digest, and what is filled in."""
+"""Documents as bytes, places in them, patches, the digest, and filled-in identities."""
 
 import msgspec
 import pytest

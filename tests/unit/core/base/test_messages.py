@@ -18,6 +18,6 @@ def test_every_message_is_explained() -> None:
 
 
 def test_fields_have_the_names_of_the_journal() -> None:
-    """What is said beside the text becomes text fields, under lunmapd's prefix."""
+    """Values beside the text become journal fields, with lunmapd's prefix."""
     found = fields(Message.CHANGED, revision=3, object="lun 1")
     assert found == {"MESSAGE_ID": Message.CHANGED, "LUNMAPD_REVISION": "3", "LUNMAPD_OBJECT": "lun 1"}

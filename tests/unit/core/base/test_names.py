@@ -13,7 +13,7 @@ def test_good_names(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", ".hidden", "a b", "a/b", "é", "a" * 65, "a\n"])
 def test_bad_names(text: str) -> None:
-    """What would not be a znode and a storage object is refused with a sentence that repeats it."""
+    """A name that is invalid for a znode or a storage object is refused with a message that repeats it."""
     assert repr(text) in str(names.check_name(text))
 
 
@@ -95,13 +95,13 @@ def test_portals_are_normalised(text: str, portal: str) -> None:
     ],
 )
 def test_bad_portals(text: str) -> None:
-    """What is no address and port raises ValueError with a sentence."""
+    """A text that is no address and port raises ValueError with a message."""
     with pytest.raises(ValueError, match="is not a portal"):
         names.parse_portal(text)
 
 
 @pytest.mark.parametrize("text", ["[fe80::1%eth0]:3260", "[fe80::1]", "fe80::1%2", "[fd00::1%eth0]:3260"])
 def test_a_portal_has_no_interface(text: str) -> None:
-    """What is an address on one link only is refused with what to give instead."""
+    """A link-local address is refused with a valid alternative."""
     with pytest.raises(ValueError, match="give another address of the node, without '%'"):
         names.parse_portal(text)

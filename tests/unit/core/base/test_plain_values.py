@@ -19,7 +19,7 @@ class Inner(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Outer(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is read here."""
+    """A struct to be read."""
 
     inner: Inner
     state: AluaState

@@ -1,4 +1,4 @@
-"""Reasons are what programs compare: their values stay, whatever the classes of errors are called."""
+"""Reasons are compared by programs: their values stay, with any class names of errors."""
 
 import pytest
 
@@ -55,13 +55,13 @@ ERRORS: list[tuple[type[ConditionError], str]] = [
 
 
 def test_no_value_changes() -> None:
-    """What a program compares today it can compare tomorrow."""
+    """The values of reasons are constant."""
     assert set(Reason) == VALUES
 
 
 @pytest.mark.parametrize(("kind", "value"), ERRORS)
 def test_an_error_declares_its_reason(kind: type[ConditionError], value: str) -> None:
-    """The class says it, not its name."""
+    """The reason is an attribute of the class, independent of its name."""
     assert kind.reason == value
 
 

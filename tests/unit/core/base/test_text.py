@@ -12,6 +12,6 @@ def test_a_long_list_ends_with_how_many_more_there_are() -> None:
 
 
 def test_the_nearest_known_name_is_suggested() -> None:
-    """Where none is near, nothing is said."""
+    """Without a near name there is no suggestion."""
     assert suggestion(nearest("sise", ["serial", "size"])) == "; did you mean 'size'?"
     assert suggestion(nearest("zzz", ["serial", "size"])) == ""

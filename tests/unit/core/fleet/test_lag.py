@@ -45,7 +45,7 @@ def at(revision: int, cluster: str = "c", digest: str = "d") -> HistoryPoint:
 
 
 def status(applied: HistoryPoint | None, *verdicts: ConditionUpdate) -> NodeStatus:
-    """Return what a node says that has applied this."""
+    """Return the status of a node that has applied this."""
     conditions = tuple(Condition(v.type, v.status, v.reason, v.message, "") for v in verdicts)
     return NodeStatus("boot", "1", "", applied, applied, conditions)
 
@@ -72,7 +72,10 @@ def test_a_node_is_behind_since_the_first_revision_that_it_lacks(
 
 
 def test_a_commit_in_parts_could_be_followed_when_its_last_part_was_made() -> None:
-    """Until then nodes see nothing of it; where the parts end is told by their numbers."""
+    """A commit in parts counts from its last part, which the parts' numbers tell.
+
+    Nodes don't see the others.
+    """
     assert compute_lag(status(at(5)), RECENT) == Lag(4, "07:00")
     alone = replace(RECENT, missed={6: RECENT.missed[6]})
     assert compute_lag(status(at(5)), alone) == Lag(4, "06:00")
@@ -81,7 +84,7 @@ def test_a_commit_in_parts_could_be_followed_when_its_last_part_was_made() -> No
 
 
 def test_what_changed_since_is_told_if_no_revision_is_missing() -> None:
-    """With a gap nothing can be said of any object."""
+    """With a missing revision the changed objects are unknown."""
     assert changed_since(9, RECENT) == set()
     assert changed_since(6, RECENT) == {"luns/b", "luns/c", "targets/t", "luns/d"}
     assert changed_since(3, RECENT) is None
@@ -95,7 +98,7 @@ def test_a_point_is_within_a_history_up_to_its_newest_revision() -> None:
 
 @pytest.mark.parametrize("reason", [Reason.FOREIGN_CLUSTER, Reason.WENT_BACK, Reason.RESTORED])
 def test_a_node_that_refuses_the_tree_has_applied_nothing_of_it(reason: Reason) -> None:
-    """Whatever the number of what it has; one that could not read the tree has what it had of it."""
+    """Its number is ignored; a node that only failed to read the tree keeps its revision."""
     assert compute_lag(status(at(8), false_condition(STORE, reason, "")), RECENT) is None
     assert compute_lag(status(at(8), false_condition(STORE, Reason.UNREACHABLE, "")), RECENT) == Lag(
         1, "09:00"
@@ -119,6 +122,6 @@ def test_a_node_that_saw_edits_is_told_by_the_number() -> None:
 
 
 def test_of_a_revision_its_time_and_its_objects_are_kept() -> None:
-    """That is all that a lag is told by."""
+    """A revision is reduced to its time and objects, which the lag needs."""
     revision = Revision(3, "d", "ann", "03:00", "why", (Change("luns/a"), Change("luns/b")), part=2)
     assert unapplied_revision(revision) == UnappliedRevision("03:00", {"luns/a", "luns/b"}, 2)

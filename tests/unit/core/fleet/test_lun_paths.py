@@ -57,13 +57,13 @@ def well(*logins: Login, failing: tuple[Failing, ...] = (), sessions: int | None
 
 
 def found(lunmap: Lunmap = MAP, **said: NodeView) -> dict[str, LunPaths]:
-    """Return what is found, by Lun; nodes of which nothing is given are well."""
+    """Return the path problems by Lun; nodes without a given status are converged."""
     every = {name: well() for name in ALL} | said
     return {each.lun: each for each in find_lun_paths(lunmap, every, RECENT)}
 
 
 def test_all_is_well() -> None:
-    """Each Lun has a path through every node that reports it, and one that nobody sees needs none."""
+    """Each Lun has a path through every node that reports it; an unmapped one needs none."""
     luns = found()
     assert luns["a"].paths == tuple(NodePath(name, "ok") for name in ALL)
     assert [(each.usable, each.intended) for each in luns.values()] == [(3, 3), (2, 2), (0, 0)]
@@ -94,7 +94,7 @@ def test_a_node_of_which_nothing_is_known_is_dead() -> None:
 
 
 def test_luns_that_lack_the_same_are_told_together_the_worst_first() -> None:
-    """However many they are, there is one entry for each kind of trouble."""
+    """There is one entry for each kind of problem, with any number of Luns."""
     luns = {f"l{number}": MAP.luns["a"] for number in range(5)} | {"b": MAP.luns["b"]}
     (one, other) = find_path_problems(found(replace(MAP, luns=luns), n1=NodeView(), n2=NodeView()).values())
     assert (one.luns, one.usable, one.intended) == (("b",), 0, 2)
@@ -102,7 +102,7 @@ def test_luns_that_lack_the_same_are_told_together_the_worst_first() -> None:
 
 
 def test_a_drained_node_is_not_asked_for() -> None:
-    """The other paths are all that the map wants; with every node drained there is none, which is trouble."""
+    """The other paths are those that the map asks for; with every node drained there is a problem."""
     drained = {name: replace(node, state=NodeState.DRAINED) for name, node in MAP.nodes.items()}
     some = found(replace(MAP, nodes={**MAP.nodes, "n3": drained["n3"]}))
     assert (some["a"].usable, some["a"].intended, some["a"].is_whole) == (2, 2, True)
@@ -112,7 +112,7 @@ def test_a_drained_node_is_not_asked_for() -> None:
 
 
 def test_a_lun_whose_target_no_node_serves_has_no_path() -> None:
-    """Whoever it is mapped to can't reach it."""
+    """No initiator can reach it."""
     (trouble, *_) = find_path_problems(found(replace(MAP, targets={})).values())
     assert trouble == PathProblem(("a", "b"), 0, 0, ())
 
@@ -158,7 +158,7 @@ def test_a_login_is_missed_where_it_would_be_of_use_only() -> None:
 
 
 def test_a_node_that_does_not_say_who_is_logged_in_is_not_accused() -> None:
-    """With more logins than a status lists they are unknown; with fewer sessions nobody is logged in."""
+    """With more sessions than a status lists they are unknown; otherwise a missing session is reported."""
     luns = found(n1=well(Login(T, H)), n2=well(sessions=MAX_LOGINS + 1), n3=well(sessions=MAX_LOGINS))
     assert luns["a"].initiators == (Host(H, T, ("n1",), ("n3",), ("n2",)),)
 

@@ -1,4 +1,4 @@
-"""What a node's words are worth for the paths through it."""
+"""The states of paths, from the status of their node."""
 
 from collections.abc import Mapping
 
@@ -77,7 +77,7 @@ def states(said: NodeView, lunmap: Lunmap = MAP, recent: RecentHistory = RECENT)
 
 
 def told(found: NodeStatus, recent: RecentHistory = RECENT) -> list[str]:
-    """Return the states when a node that lives has said this."""
+    """Return the states for a live node with this status."""
     return states(NodeView(live=True, status=found), recent=recent)
 
 
@@ -96,7 +96,7 @@ def test_a_node_that_has_applied_the_newest_revision_is_believed() -> None:
     ],
 )
 def test_who_does_not_speak_now_is_not_believed(said: NodeView, word: str) -> None:
-    """What a dead or silent node said once does not count, nor is nothing said a good sign."""
+    """The status of a dead or silent node doesn't count, and no status is no good sign."""
     assert states(said) == [word, word]
 
 
@@ -151,7 +151,7 @@ def test_what_fails_costs_the_luns_that_stand_on_it(failing: str, expected: list
 
 
 def test_a_failing_object_names_its_lun() -> None:
-    """What has no name of a Lun in it has it in its field, and the first of several failures is told."""
+    """An object without a Lun's name has the Lun in a field, and the first of several failures is shown."""
     listed = (
         Failing(f"mapped_lun {T} 7 {H} 0", "First", "", "a"),
         Failing("storage_object a", "Second", "", "a"),
@@ -160,7 +160,7 @@ def test_a_failing_object_names_its_lun() -> None:
 
 
 def test_a_list_that_is_cut_leaves_the_others_unknown() -> None:
-    """What is not on it may fail, too."""
+    """Luns that are not on a truncated list may fail too."""
     assert told(status(failing=("storage_object a",), count=2)) == ["Why", "unknown"]
 
 
@@ -193,7 +193,7 @@ def test_a_node_whose_own_document_changed_is_behind_in_all() -> None:
 
 
 def test_a_node_that_the_map_does_not_have_is_taken_by_its_words() -> None:
-    """Its document may be unreadable: then it has said so, or lives by what it had."""
+    """A node without a readable document has its status, or lives on its former document."""
     without = replace(MAP, nodes={})
     assert states(NodeView(live=True, status=status()), without) == ["ok", "ok"]
     assert (
@@ -218,7 +218,7 @@ def test_a_witness_of_nothing_bad_is_a_good_one() -> None:
     ],
 )
 def test_a_failing_object_without_a_step_has_its_lun(key: tuple[str | int, ...], lun: str) -> None:
-    """A document or a device that is gone is no step of a plan, and its Lun is told all the same."""
+    """A missing document or device is no step of a plan, and its Lun is reported all the same."""
     assert lun_in_key(key) == lun
     (listed,) = describe_failures({key: Failure(Reason.IN_USE, "")}, {})
     assert listed.lun == lun

@@ -1,4 +1,4 @@
-"""What a node says of itself."""
+"""The status of a node."""
 
 import pytest
 
@@ -66,5 +66,5 @@ def test_a_condition_keeps_since_while_it_lasts() -> None:
     ],
 )
 def test_a_nodes_standing_is_one_word(status: NodeStatus | None, word: Standing) -> None:
-    """The worst condition gives the word for the table."""
+    """The worst condition gives the word of the table."""
     assert standing_of(status) is word

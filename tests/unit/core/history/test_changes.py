@@ -1,4 +1,4 @@
-"""What head and revisions say, and how it is written."""
+"""The content of head and revisions, and its encoding."""
 
 from lunmapd.core.base.documents import encode
 from lunmapd.core.history.changes import Head, Revision, Staged

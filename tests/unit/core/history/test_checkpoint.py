@@ -1,4 +1,4 @@
-"""Checkpoints as they lie in the tree."""
+"""Checkpoints as they are stored in the tree."""
 
 import zlib
 
@@ -32,7 +32,7 @@ def header(found: Checkpoint, chunks: list[bytes]) -> CheckpointHeader:
 
 @given(lunmaps(), st.integers(1, 300))
 def test_a_checkpoint_survives_its_chunks(lunmap: Lunmap, size: int) -> None:
-    """What was packed into chunks of any size reads back equal, and no chunk is larger."""
+    """A checkpoint read from chunks of any size is equal, and no chunk is larger."""
     found = checkpoint_of(lunmap)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(checkpoint, "CHUNK_SIZE", size)
@@ -61,7 +61,7 @@ def test_what_is_not_the_checkpoint_is_refused(chunks: list[bytes]) -> None:
 
 
 def test_a_checkpoint_that_would_fill_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Little that unpacks to very much, as somebody could write around the tools, is not unpacked."""
+    """A small checkpoint that unpacks to a very large map is refused."""
     found = Checkpoint(1, {"luns/a": encode({"x": "y" * 1000})})
     chunks = pack_checkpoint(found)
     monkeypatch.setattr(checkpoint, "MAX_CHECKPOINT_SIZE", 1000)

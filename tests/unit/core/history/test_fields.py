@@ -1,4 +1,4 @@
-"""What is said of a changed object: its fields, never its secrets."""
+"""The description of a changed object: its fields, never its secrets."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ def test_fields_are_compared(before: Any, after: Any, expected: list[FieldChange
     ],
 )
 def test_passwords_are_not_shown(before: Any, after: Any) -> None:
-    """That a password changed is said, but neither state of it, wherever it stands."""
+    """A changed password is shown as changed, but neither value, in any place."""
     text = msgspec.json.encode(changed_fields(change(before, after)))
     assert b"sealed" not in text
     assert b"(secret)" in text
@@ -74,7 +74,7 @@ def test_what_is_no_document_has_no_fields() -> None:
     [(None, {}, ChangeKind.ADDED), ({}, None, ChangeKind.REMOVED), ({"a": 1}, {"a": 2}, ChangeKind.CHANGED)],
 )
 def test_a_difference_says_what_became_of_the_object(before: Any, after: Any, kind: ChangeKind) -> None:
-    """An object was added, removed or changed, and its fields are told with it."""
+    """An object was added, removed or changed, and its changed fields are listed."""
     (found,) = differences([change(before, after)])
     assert (found.path, found.kind) == ("luns/a", kind)
     assert found.fields == changed_fields(change(before, after))

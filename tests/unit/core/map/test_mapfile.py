@@ -1,4 +1,4 @@
-"""Reading the map from YAML: what is refused, and where."""
+"""Reading the map from YAML: refused values, and their places."""
 
 import pytest
 

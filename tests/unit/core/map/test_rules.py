@@ -97,7 +97,7 @@ def test_a_lun_mapped_twice_to_one_initiator() -> None:
 
 
 def test_a_portal_must_have_its_normal_spelling() -> None:
-    """A document written around the tools with another spelling of a portal is refused with the right one."""
+    """An out-of-band document with another spelling of a portal is refused with the right one."""
     lunmap = parse(GOOD)[0]
     node = msgspec.structs.replace(lunmap.nodes["n1"], portals=("10.0.0.1",))
     changed = msgspec.structs.replace(lunmap, nodes={**lunmap.nodes, "n1": node})

@@ -1,4 +1,4 @@
-"""What a commit may not do to a Lun that stays."""
+"""The rules for changes of an existing Lun."""
 
 import pytest
 

@@ -146,7 +146,7 @@ def test_memory_and_single_files_have_nothing_to_clash_and_nothing_to_warn_of() 
 
 
 def test_a_lun_without_maps_may_name_its_nodes_already() -> None:
-    """What nodes shall report a Lun may be said before it is mapped."""
+    """The nodes of a Lun may be set before it is mapped."""
     text = GOOD + "  n3: {tpg_tag: 3, portals: [10.0.0.3]}\n"
     lun = f"luns:\n  new:\n    serial: {'3' * 32}\n    backing: {{type: block, path: /dev/n}}\n    preferred: n3\n"
     assert problems_of(text.replace("luns:\n", lun)) == []
@@ -165,7 +165,7 @@ WARNED = [
 
 @pytest.mark.parametrize(("old", "new", "place", "sentence"), WARNED, ids=[row[2] for row in WARNED])
 def test_what_surprises_is_a_warning(old: str | None, new: str | None, place: str, sentence: str) -> None:
-    """What may be meant is accepted, and warned of."""
+    """An unusual map is accepted with a warning."""
     lunmap = parse(edited(old, new) if old and new else GOOD)[0]
     assert rules.problems(lunmap) == ()
     found = [str(problem) for problem in rules.warnings(lunmap)]

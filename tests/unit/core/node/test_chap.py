@@ -95,7 +95,7 @@ def test_an_initiator_without_credentials_has_none() -> None:
 
 
 def test_a_target_that_asks_for_nothing_needs_no_key() -> None:
-    """Without the key the initiator is let in as before: nobody asks it for a password."""
+    """Without the key the initiator may log in as before, since no password is required."""
     want = wanted(asking(Authentication.NONE), KEYLESS)
     assert (credentials(want), want.failures) == (lio_objects.NO_CREDENTIALS, {})
 
@@ -117,7 +117,7 @@ def test_a_new_acl_without_its_secret_is_not_made() -> None:
 
 
 def test_an_acl_without_its_secret_stays_as_it_is() -> None:
-    """What is observed of the ACL is kept, its mapped LUNs follow the map, and the plan has no step on it."""
+    """The observed ACL is kept, its mapped LUNs follow the map, and the plan has no step for it."""
     before = wanted(asking(Authentication.CHAP)).objects
     lunmap = asking(Authentication.MUTUAL_CHAP)
     fewer = replace(lunmap, luns={"a": lunmap.luns["a"]})
@@ -161,7 +161,7 @@ def test_discovery_asks_for_what_the_node_says() -> None:
 
 
 def test_changed_credentials_do_not_show_themselves() -> None:
-    """A plan that changes a password tells that, and not which."""
+    """A plan with a changed password shows the change, and no password."""
     (step,) = plan(
         lio_objects.by_key([lio_objects.NodeAcl(T, 1, H, BOTH)]),
         lio_objects.by_key([lio_objects.NodeAcl(T, 1, H, BOB)]),
@@ -171,7 +171,7 @@ def test_changed_credentials_do_not_show_themselves() -> None:
 
 
 def test_a_group_that_breaks_a_rule_keeps_what_its_members_see() -> None:
-    """Who belongs to such a group is not known, so the Luns that are mapped to it stay as they are."""
+    """The members of such a group are unknown, so the Luns that are mapped to it stay as they are."""
     lunmap = asking(Authentication.NONE)
     luns = {"a": replace(lunmap.luns["a"], maps=(Map(T, 0, group="g"),)), "b": lunmap.luns["b"]}
     good = replace(lunmap, luns=luns, groups={"g": Group((H, H2))})

@@ -1,4 +1,4 @@
-"""What a node wants of LIO when something can't be read, breaks a rule or is another tool's."""
+"""Desired objects with unreadable documents, broken rules and foreign targets."""
 
 import msgspec
 
@@ -28,7 +28,7 @@ def test_an_unreadable_target_keeps_its_luns() -> None:
 
 
 def test_nothing_observed_is_nothing_ours() -> None:
-    """A look at an empty kernel has no objects, no foreign targets, no features and no sessions."""
+    """The observation of an empty kernel has no objects, foreign targets, features and sessions."""
     assert Observed() == Observed({}, frozenset(), frozenset(), ())
 
 
@@ -62,7 +62,7 @@ def test_a_path_on_a_node_that_is_missing_is_a_problem_of_its_lun() -> None:
 
 
 def test_a_sentence_about_a_document_is_as_long_as_a_status_can_hold() -> None:
-    """However long what somebody wrote is, what is said of it fits into a status with many of its kind."""
+    """A message about a document of any length fits into a status with many of them."""
     wrong = msgspec.structs.replace(LUN, serial="x" * 100_000)
     lunmap = msgspec.structs.replace(MAP, luns={"a": wrong})
     want = compute_desired(lunmap, {"luns/c": "y" * 100_000}, "n1", Observed(), Vault(""))

@@ -1,4 +1,4 @@
-"""Edits around the tools: what of them is followed, and what stays as the revisions have it."""
+"""Out-of-band edits: the accepted ones, and the values that stay as in the revisions."""
 
 import pytest
 from msgspec.structs import replace
@@ -48,7 +48,7 @@ def test_what_a_commit_refuses_is_not_followed(lun: Lun, reason: str, sentence: 
 
 
 def test_a_node_does_nothing_for_such_an_edit() -> None:
-    """What initiators use stays as it is, with its serial and its size."""
+    """A Lun in use keeps its serial and its size."""
     judged = accept_edits(edited(replace(LUN, serial="2" * 32, size=512)), RECORDED)
     was = project_map(MAP, "n1")
     assert plan(compute_desired(judged.lunmap, {}, "n1", Observed(was), Vault("")).objects, was) == ()

@@ -1,4 +1,4 @@
-"""What a map means on one node."""
+"""The projection of a map on one node."""
 
 import msgspec
 import pytest
@@ -45,7 +45,7 @@ def test_what_is_chosen_for_a_shared_lun_is_offered(scope: Scope) -> None:
 
 
 def test_settings_of_the_map_follow_those_that_are_governed() -> None:
-    """Attributes come by name after lunmapd's own; what is at LIO's default is not said of a TPG."""
+    """Attributes are sorted after lunmapd's own; a TPG has none that is LIO's default."""
     lun = msgspec.structs.replace(
         LUN, vendor="A", product="B", attributes={"emulate_tpu": 1, "block_size": 512}
     )
@@ -164,7 +164,10 @@ def test_a_target_may_use_some_portals_of_a_node() -> None:
     ],
 )
 def test_paths_differ_by_node(backing: Backing, path: str) -> None:
-    """A Lun's override wins, then the longest prefix that the node rewrites; what is no path stays."""
+    """A Lun's override has priority, then the longest prefix that the node rewrites.
+
+    A value without path stays.
+    """
     node = Node(1, devices={"/dev/": "/dev/san/", "/dev/special/": "/x/"})
     assert source_on(Lun(backing), "n1", node) == path
 

@@ -1,4 +1,4 @@
-"""What a node does unasked."""
+"""The disruption limit: steps that a node does without an override."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def _lun(name: str, serial: str, *initiators: str) -> list[lio_objects.Object]:
 def _permit(
     observed: list[lio_objects.Object], wanted: list[lio_objects.Object], allow: Disruption, *logged_in: str
 ) -> tuple[Permitted, lio_objects.Objects]:
-    """Return what is permitted, and what there is after it."""
+    """Return the permitted steps, and the objects after them."""
     sessions = tuple(IscsiSession(T, 1, initiator, "LOGGED_IN") for initiator in logged_in)
     before, want = lio_objects.by_key(observed), lio_objects.by_key(wanted)
     ways = Ways(Lunmap(), "n1", want)
@@ -58,13 +58,13 @@ def test_what_would_disturb_is_held_and_all_else_is_done() -> None:
 
 @pytest.mark.parametrize("allow", list(Disruption))
 def test_who_is_not_logged_in_can_not_be_disturbed(allow: Disruption) -> None:
-    """Whatever is allowed, with nobody logged in the whole plan is carried out."""
+    """With nobody logged in the whole plan is applied, at any limit."""
     wanted = [*THERE, *_lun("a", "2", H)]
     assert _permit([*THERE, *_lun("a", "1", H)], wanted, allow)[1] == lio_objects.by_key(wanted)
 
 
 def test_a_class_that_is_allowed_is_carried_out() -> None:
-    """The usual one lets pass everything that the map says."""
+    """The usual limit permits the whole plan."""
     wanted = [*THERE, *_lun("a", "2", H)]
     permitted, after = _permit([*THERE, *_lun("a", "1", H)], wanted, Disruption.DATA_UNREACHABLE, H)
     assert (after, permitted.held) == (lio_objects.by_key(wanted), {})
@@ -79,7 +79,7 @@ def test_nothing_is_removed_that_could_not_be_made_again() -> None:
 
 
 def test_isolation_is_never_held() -> None:
-    """That an isolated node lets nobody in is not in the map, and is what the admin asked for."""
+    """The disabled TPGs of an isolated node are never held, since the admin's setting asks for them."""
     before = [*THERE, *_lun("a", "1", H)]
     observed, want = lio_objects.by_key(before), lio_objects.by_key(before)
     closed = {name: item for name, item in want.items() if item != ENABLED}
@@ -102,7 +102,7 @@ def test_many_initiators_are_named_in_part() -> None:
 
 
 def test_a_held_mapping_does_not_stop_a_step_of_a_lower_class() -> None:
-    """With unit attentions held, a LUN is mapped to nobody that is logged in, and to all others."""
+    """With unit attentions held, a LUN is mapped for initiators without a session only."""
     permitted, after = _permit(list(THERE), [*THERE, *_lun("a", "1", H, OTHER)], Disruption.NONE, H)
     assert ("mapped_lun", T, 1, OTHER, 0) in after
     assert ("mapped_lun", T, 1, H, 0) not in after

@@ -1,4 +1,4 @@
-"""What counts as changed by hand, and what is done about it."""
+"""Drift: changes outside lunmapd, and the reaction to them."""
 
 import pytest
 from msgspec.structs import replace
@@ -27,7 +27,7 @@ EXTRA = lio_objects.MappedLun(T, 1, H, 5, "a", write_protect=False)
 
 
 def changed(*items: lio_objects.Object, gone: tuple[lio_objects.Object, ...] = ()) -> lio_objects.Objects:
-    """Return what is wanted, as it is after a hand was at it."""
+    """Return the desired objects after a manual change."""
     removed = {lio_objects.key_of(item) for item in gone}
     return {name: item for name, item in WANTED.items() if name not in removed} | lio_objects.by_key([*items])
 
@@ -60,7 +60,7 @@ HANDS = {
 
 @pytest.mark.parametrize("observed", HANDS.values(), ids=HANDS)
 def test_what_a_hand_did_is_repaired_and_marked(observed: lio_objects.Objects) -> None:
-    """Every step that puts it right says that it does, and nothing is left out."""
+    """Every repairing step is marked as repair, and nothing is left out."""
     permitted = found(observed, reported=frozenset())
     assert follow(observed, permitted.steps) == WANTED
     assert permitted.held == {}
@@ -69,7 +69,7 @@ def test_what_a_hand_did_is_repaired_and_marked(observed: lio_objects.Objects) -
 
 @pytest.mark.parametrize("observed", HANDS.values(), ids=HANDS)
 def test_what_a_hand_did_is_left_and_told(observed: lio_objects.Objects) -> None:
-    """Where it is only to be reported nothing is done, and one object is named with what was done to it."""
+    """With `report` nothing is done, and the object is named with its change."""
     permitted = found(observed)
     assert permitted.steps == ()
     (failure,) = (failure for failure in permitted.held.values() if failure.reason == Reason.DRIFTED)
@@ -78,7 +78,7 @@ def test_what_a_hand_did_is_left_and_told(observed: lio_objects.Objects) -> None
 
 
 def test_the_message_says_what_was_done() -> None:
-    """From what is wanted to what is there, no secret, and of settings only those that differ."""
+    """The message shows desired and observed values, no secret, and only the settings that differ."""
 
     def told(observed: lio_objects.Objects) -> str:
         return next(iter(found(observed).held.values())).message.partition(":")[0]
@@ -114,13 +114,13 @@ def test_a_change_of_the_map_is_no_drift() -> None:
     "known", [None, Known(WANTED, frozenset({lio_objects.key_of(MAPPED), lio_objects.key_of(EXTRA)}))]
 )
 def test_what_was_never_seen_as_wanted_has_not_drifted(known: Known | None) -> None:
-    """Nothing is drift for a daemon that knows of no look, nor what failed at the last one."""
+    """Without an earlier pass, or after a failure in it, a difference is no drift."""
     for observed in (HANDS["removed"], HANDS["added"], HANDS["made anew"]):
         assert follow(observed, found(observed, known=known).steps) == WANTED
 
 
 def test_halves_and_what_has_our_mark_are_always_removed() -> None:
-    """Half an object is in the way of all others, and nobody but lunmapd marks a TPG as lunmapd's."""
+    """A leftover blocks other objects, and only lunmapd marks a TPG as its own."""
     observed = changed(
         lio_objects.Leftover("lun", "iscsi/x/lun_7"),
         lio_objects.Tpg(T, 9),
@@ -145,7 +145,7 @@ def test_what_stands_on_a_drifted_object_waits_and_stays() -> None:
 
 
 def test_a_tpg_with_a_changed_setting_bears_what_the_map_adds() -> None:
-    """A whole target does not wait for a parameter that somebody set."""
+    """A target does not wait for a TPG parameter with reported drift."""
     observed = changed(replace(TPG, parameters=(*TPG.parameters, ("ImmediateData", "No"))))
     acl = lio_objects.NodeAcl(T, 1, OTHER)
     permitted = found(observed, {**WANTED, lio_objects.key_of(acl): acl})
@@ -154,7 +154,7 @@ def test_a_tpg_with_a_changed_setting_bears_what_the_map_adds() -> None:
 
 
 def test_what_was_added_goes_with_what_it_stands_on() -> None:
-    """A Lun that the map takes away, or makes anew, takes along what a hand hung on it."""
+    """A Lun that the map removes or recreates takes along objects that were added to it."""
     without = {name: item for name, item in WANTED.items() if item not in {STORAGE, LUN, MAPPED}}
     anew = {**WANTED, lio_objects.key_of(STORAGE): replace(STORAGE, serial="2")}
     for desired in (without, anew):
@@ -164,7 +164,7 @@ def test_what_was_added_goes_with_what_it_stands_on() -> None:
 
 
 def test_what_is_repaired_takes_along_what_stands_on_it() -> None:
-    """Where ACLs are repaired and mappings only reported, a stranger's ACL goes with his mapping."""
+    """With ACLs repaired and mappings reported, a foreign ACL is removed with its mapping."""
     stranger, mapped = lio_objects.NodeAcl(T, 1, OTHER), replace(EXTRA, initiator=OTHER)
     observed = changed(stranger, mapped)
     permitted = found(observed, reported=frozenset({"mapped_lun"}))
@@ -182,7 +182,7 @@ def test_what_is_repaired_takes_along_what_stands_on_it() -> None:
     ],
 )
 def test_what_opens_a_tpg_to_everybody_is_always_closed(attributes: dict[str, str]) -> None:
-    """Whatever the setting says, nobody gets in without an ACL, and it is told as a repair."""
+    """With any setting no login without an ACL is possible, and the change is logged as a repair."""
     observed = changed(tpg(**attributes))
     permitted = found(observed)
     assert (follow(observed, permitted.steps), permitted.held) == (WANTED, {})
@@ -190,7 +190,7 @@ def test_what_opens_a_tpg_to_everybody_is_always_closed(attributes: dict[str, st
 
 
 def test_of_an_opened_tpg_only_that_is_closed() -> None:
-    """What else a hand did to it stays, and is told."""
+    """Other drift of the TPG stays, and is reported."""
     observed = changed(replace(tpg(generate_node_acls="1", tpg_enabled_sendtargets="0"), parameters=()))
     permitted = found(observed)
     (step,) = permitted.steps
@@ -201,7 +201,7 @@ def test_of_an_opened_tpg_only_that_is_closed() -> None:
 
 
 def test_discovery_is_never_left_open() -> None:
-    """That it asks for nothing any more is put right; that it asks for something else is told."""
+    """Removed discovery credentials are repaired; changed ones are reported."""
     asks = lio_objects.DiscoveryAuth(lio_objects.ChapCredentials("u", Secret("a password")))
     desired = {**WANTED, lio_objects.DISCOVERY_AUTH: asks}
     known = Known(desired)
@@ -226,7 +226,7 @@ def test_what_is_known_is_what_was_seen_as_wanted() -> None:
 
 
 def test_drift_stays_drift_until_it_is_settled() -> None:
-    """What is left as it is, and what stands on it, is as known at the next look as it was before."""
+    """Drift that is left, and its dependants, are at the next pass as known as before."""
     observed = changed(replace(STORAGE, path="/dev/b"), EXTRA)
     known = learn(KNOWN, WANTED, observed, plan(WANTED, observed))
     assert known == KNOWN

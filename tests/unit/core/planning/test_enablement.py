@@ -1,4 +1,4 @@
-"""What an isolated node offers."""
+"""The enablement of an isolated node."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_closed_tpgs_are_opened_and_nothing_else() -> None:
 
 
 def test_open_tpgs_are_closed_and_nothing_else() -> None:
-    """Where nothing may change, an isolated node still closes what it has open."""
+    """Where nothing may change, an isolated node still disables its enabled TPGs."""
     observed = {**TPGS, **OPEN_U}
     assert unchanged(DESIRED, observed, Offer.NONE) == TPGS
     assert unchanged(TPGS, observed, Offer.ALL) == observed

@@ -14,7 +14,7 @@ HOSTS = ("iqn.2026-01.org.example:h1", "iqn.2026-01.org.example:h2")
 
 
 def objects(*numbers: int, hosts: int = 1, disk: str = "l", tag: int = 1) -> lio_objects.Objects:
-    """Return what a node must have that shows so many hosts the Luns l<number>."""
+    """Return the objects of a node that maps the Luns l<number> to that many hosts."""
     luns = {
         f"l{number}": Lun(
             Block(f"/dev/{disk}{number}"),
@@ -40,7 +40,7 @@ def judge(
 
 
 def test_nothing_that_goes_is_never_held() -> None:
-    """Adding to a node, and the first pass of an empty kernel, ask nobody."""
+    """Additions, and the first pass of an empty kernel, need no confirmation."""
     assert judge({}, objects(*range(50))) is None
     assert judge(objects(1), objects(*range(50))) is None
 

@@ -1,4 +1,4 @@
-"""Who notices a step."""
+"""The initiators that a step affects."""
 
 from types import MappingProxyType
 
@@ -44,7 +44,7 @@ def impact(
     wanted: lio_objects.Objects = MappingProxyType({}),
     logins: Logins = MappingProxyType({"n2": {THERE}}),
 ) -> Impact:
-    """Tell who notices a step on n1."""
+    """Return the impact of a step on n1."""
     return Audience(observed, Ways(lunmap, "n1", wanted, logins)).impact(step)
 
 
@@ -61,14 +61,14 @@ def impact(
     ],
 )  # fmt: skip
 def test_who_is_logged_in_notices(step: Step, worst: Disruption, sessions: tuple[IscsiSession, ...]) -> None:
-    """A step concerns those that are logged in where it happens; with nobody there it disrupts nobody."""
+    """A step affects initiators that are logged in where it happens; without any it disrupts none."""
     found = impact(step)
     assert (found.worst, found.sessions) == (worst, sessions)
     assert found.now is (worst if sessions else Disruption.NONE)
 
 
 def test_a_step_that_nobody_sees_concerns_nobody() -> None:
-    """What is not seen by initiators can't disrupt them, whatever the class of it."""
+    """A step on an object that no initiator sees affects none, with any class."""
     unseen = Observed(lio_objects.by_key([BACKING]), sessions=(ONE,))
     assert impact(Step(Action.UPDATE, PREFERRED, "", BACKING), unseen).now is Disruption.NONE
 

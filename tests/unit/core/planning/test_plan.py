@@ -79,7 +79,7 @@ def test_settings_change_in_place() -> None:
     ],
 )
 def test_disruption(action: Action, item: lio_objects.Object, expected: Disruption) -> None:
-    """Each step says what an initiator may notice at worst."""
+    """Each step has the class of the worst effect on an initiator."""
     assert disruption(Step(action, item, "why")) is expected
 
 
@@ -109,7 +109,7 @@ def test_what_a_failed_removal_stands_on_waits() -> None:
 
 @pytest.mark.parametrize(("number", "waits"), [(0, True), (1, False)])
 def test_a_lun_0_stays_as_long_as_its_tpg_is_open(number: int, *, waits: bool) -> None:
-    """Where closing failed, or is held, somebody may still be logged in."""
+    """If the TPG's disabling failed or is held, an initiator may still be logged in."""
     ledger = Ledger()
     ledger.record(Step(Action.DELETE, lio_objects.Enabled(T, 1, 1), "x"))
     mapped = lio_objects.MappedLun(T, 1, H, number, "a", write_protect=False)

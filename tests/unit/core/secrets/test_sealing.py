@@ -198,7 +198,7 @@ def test_credentials_are_put_and_taken(path: str, field: str) -> None:
 
 
 def test_credentials_need_an_object() -> None:
-    """What the map does not have gets no credentials, and nothing is mutual without a first password."""
+    """An object that the map lacks gets no credentials, and mutual ones need a first password."""
     with pytest.raises(NoSuchObjectError, match="nodes/n9"):
         put(sealed_map(), "nodes/n9", "discovery.chap", CHAP)
     with pytest.raises(NoFirstPasswordError, match="nodes/n3"):

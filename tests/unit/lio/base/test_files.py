@@ -38,7 +38,7 @@ def test_nothing_stays_open(tmp_path: Path) -> None:
 
 
 def test_writing_ends_at_the_first_refusal(tmp_path: Path) -> None:
-    """What comes after a file that can't be written is not written, and nothing stays open."""
+    """Files after a file that can't be written are not written, and no file stays open."""
     for name in ("a", "c"):
         (tmp_path / name).write_text("-")
     before = _open()

@@ -31,7 +31,7 @@ def _mapped(number: int, storage_object: str) -> lio_objects.MappedLun:
 
 
 def test_a_directory_is_that_of_a_target_or_a_tpg() -> None:
-    """So all that stands in it is known; of others it is not."""
+    """Only such a directory's objects are known."""
     assert target_or_tpg_at(f"iscsi/{IQN}") == lio_objects.Target(IQN)
     assert target_or_tpg_at(f"iscsi/{IQN}/tpgt_3") == lio_objects.Tpg(IQN, 3)
     for path in (

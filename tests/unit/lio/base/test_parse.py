@@ -1,4 +1,4 @@
-"""What the kernel's text says."""
+"""Parsing of the kernel's texts."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_memory_has_pages() -> None:
 
 
 def test_a_program_has_its_configuration_and_size() -> None:
-    """A tcmu device's info gives what the program gets, and bytes."""
+    """A tcmu device's info has the program's configuration, and the size in bytes."""
     assert parse_backing("user", "Config: rbd/pool/a Size: 1048576 MaxDataAreaMB: 8") == (
         "rbd/pool/a",
         1 << 20,
@@ -76,12 +76,12 @@ def test_a_session_has_state_and_address() -> None:
 
 
 def test_a_session_that_is_going_has_no_address() -> None:
-    """A session without connections, in the one state whose word is spelled otherwise, is still a session."""
+    """A session without connections, in the state with another spelling, is still a session."""
     assert parse_session("InitiatorName: x\nSession State: TARG_SESS_FREE\n") == ("FREE", "")
 
 
 def test_nobody_is_no_session() -> None:
-    """The kernel says so in words."""
+    """The kernel has a text for no session."""
     assert parse_session("No active iSCSI Session for Initiator Endpoint: iqn.x") is None
 
 
@@ -95,5 +95,5 @@ def test_dynamic_sessions_are_split_at_nul() -> None:
     ("name", "number"), [("lun_3", 3), ("lun_", None), ("statistics", None), ("lun_x", None)]
 )
 def test_only_numbered_directories_count(name: str, number: int | None) -> None:
-    """What else lies beside the numbered directories is not taken for one."""
+    """Other names beside the numbered directories are ignored."""
     assert parse_directory_number(name, "lun_") == number

@@ -1,4 +1,4 @@
-"""What another tool has made is read, marked, and seen as ours from then on."""
+"""Foreign objects are surveyed, marked, and observed as ours from then on."""
 
 from pathlib import Path
 

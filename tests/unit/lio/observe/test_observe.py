@@ -1,4 +1,4 @@
-"""One look at a tree of plain files, in states that a whole LIO is never in for long."""
+"""Observations of a tree of plain files, also in short-lived states of LIO."""
 
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def test_half_a_pair_of_credentials_is_none(
 
 
 def test_discovery_is_looked_at_only_when_claimed(tree: Tree) -> None:
-    """What discovery asks for belongs to whoever set it, so it is ours only when claimed, and enforced."""
+    """Discovery credentials are ours, and enforced, only when claimed."""
     tree.write("iscsi/discovery_auth/enforce_discovery_auth", "1")
     for name, text in (
         ("userid", "a"),
@@ -88,7 +88,7 @@ def test_storage_objects_below_our_indexes_are_not_ours(tree: Tree) -> None:
 
 
 def test_halves_are_leftovers(tree: Tree) -> None:
-    """What a crash leaves in each place is reported for removal, with the kind of the whole."""
+    """The leftover of a crash in each place is reported for removal, with the kind of the whole."""
     served(tree)
     tree.storage_object("b", "fileio_10001", serial="")
     for empty in ("core/fileio_10002", f"{TPGT}/lun/lun_7", f"{TPGT}/acls/host/lun_8"):
@@ -152,7 +152,7 @@ def test_links_may_have_any_name(tree: Tree) -> None:
 
 
 def test_an_unmarked_target_is_foreign(tree: Tree) -> None:
-    """Its name is told, and nothing of it is an object."""
+    """Its name is reported, and none of its parts is an object."""
     tree.tpg(f"{IQN}/tpgt_1", "LIO Target", enabled=True)
     observed = observe(tree.root, frozenset({IQN}))
     assert observed.foreign == {IQN}
@@ -183,7 +183,7 @@ def test_a_foreign_tpg_in_our_target_is_left_alone(tree: Tree) -> None:
 
 
 def test_missing_attributes_are_left_out(tree: Tree) -> None:
-    """A kernel without an attribute shows the difference, and the plan's step then says so."""
+    """An attribute that the kernel lacks is a difference, and the plan's step names it."""
     tree.tpg(f"{IQN}/tpgt_1")
     (tree.root / TPGT / "attrib/authentication").unlink()
     tpg = observe(tree.root, NOBODY).objects["tpg", IQN, 1]
@@ -220,7 +220,7 @@ def test_a_look_hands_on_what_it_finds() -> None:
 
 
 def test_what_the_note_names_is_read(tree: Tree) -> None:
-    """Settings of the map are those that the note in the kernel names; words that nobody knows are not."""
+    """Settings of the map are those that the alias names; unknown names are ignored."""
     tree.storage_object("a")
     path = "core/fileio_10000/a"
     tree.write(f"{path}/alias", "lunmapd product emulate_tpu block_size magic")
@@ -255,7 +255,7 @@ def test_a_passed_through_device_has_its_serial_in_the_note(tree: Tree) -> None:
 
 
 def test_settings_at_their_default_are_left_out(tree: Tree) -> None:
-    """A TPG shows what lunmapd governs, and of the rest what is not as the kernel makes it."""
+    """A TPG has the settings that lunmapd governs, and others that are not the kernel's default."""
     tree.tpg(f"{IQN}/tpgt_1")
     for name, text in (
         ("attrib/login_timeout", "20"),

@@ -1,4 +1,4 @@
-"""A scripted worker: an empty LIO whose steps on a target do what the target's name says."""
+"""A scripted worker: an empty LIO whose steps on a target do the action that is its name."""
 
 import os
 import sys

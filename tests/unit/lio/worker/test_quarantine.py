@@ -45,12 +45,12 @@ def hanging() -> Iterator[WorkerProcess]:
 def test_a_hanging_step_blocks_its_directory(
     item: lio_objects.Object, blocked: set[lio_objects.Object]
 ) -> None:
-    """What is listed in the directory that the kernel holds is blocked, and nothing else."""
+    """Objects of the directory that the kernel locks are blocked, and no others."""
     assert {other for other in EVERYTHING if StuckStep(item, "p", "m").blocks(other)} == blocked
 
 
 def test_what_hangs_is_held_as_last_seen(hanging: WorkerProcess) -> None:
-    """As long as its worker is there, steps on it are refused and a look gives what was there before."""
+    """While the worker hangs, steps on its objects are refused and an observation has the last ones."""
     quarantine = Quarantine()
     quarantine.add(hanging, StuckStep(LUN, "iscsi/x/tpgt_1/lun/lun_0", "it hangs"))
     failure = quarantine.failure(LUN)
@@ -61,7 +61,7 @@ def test_what_hangs_is_held_as_last_seen(hanging: WorkerProcess) -> None:
 
 
 def test_the_end_of_the_worker_ends_the_quarantine(hanging: WorkerProcess) -> None:
-    """When the kernel lets the worker go, the place is looked at again, and only then touched."""
+    """When the worker has ended, the directory is observed again, and only then changed."""
     quarantine = Quarantine()
     quarantine.add(hanging, StuckStep(LUN, "p", "it hangs"))
     hanging.abandon()
@@ -72,7 +72,7 @@ def test_the_end_of_the_worker_ends_the_quarantine(hanging: WorkerProcess) -> No
 
 
 def test_where_a_process_waits_is_told(hanging: WorkerProcess) -> None:
-    """A process that sleeps has a place in the kernel, or at least the word that it is unknown."""
+    """A sleeping process has a place in the kernel, or an unknown one."""
     deadline = time.monotonic() + 20
     while hanging.kernel_stack() == "unknown" and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -41,7 +41,7 @@ def _apply(worker: WorkerProcess, *steps: Step) -> list[Failure | None]:
 
 
 def test_signals_do_not_stop_it(worker: WorkerProcess) -> None:
-    """Ctrl-C, a service manager's SIGTERM and a lost terminal leave it at work until its parent says so."""
+    """Ctrl-C, a service manager's SIGTERM and a lost terminal don't end it before its parent does."""
     remove = Step(Action.DELETE, GONE, "gone")
     assert _apply(worker, remove) == [None]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -50,7 +50,7 @@ def test_signals_do_not_stop_it(worker: WorkerProcess) -> None:
 
 
 def test_nothing_of_the_working_directory_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs lunmapd in a directory of somebody else runs nothing that lies there."""
+    """No file of the working directory is run, whoever owns it."""
     for name in ("msgspec", "lunmapd", "signal"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")
     monkeypatch.chdir(tmp_path)

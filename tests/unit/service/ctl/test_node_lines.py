@@ -1,4 +1,4 @@
-"""What is told of a node: how far it is behind, whether it is silent, what is wrong."""
+"""The status line of a node: lag, silence and problems."""
 
 from datetime import UTC, datetime
 
@@ -29,7 +29,7 @@ MISSED = {
 
 
 def line(node: FleetNode, missed: dict[int, UnappliedRevision] | None = None, head: int = 9) -> NodeLine:
-    """Return what is told of a node when the map is at revision 9."""
+    """Return the status line of a node when the map is at revision 9."""
     snapshot = Snapshot("c", head, "d", "d", 1, Lunmap())
     return node_line("n1", Fleet(snapshot, {"n1": node}, MISSED if missed is None else missed), NOW)
 
@@ -65,7 +65,7 @@ def test_what_is_not_known_of_a_lag_is_a_dash(node: FleetNode, behind: int | Non
 
 
 def test_a_status_that_is_cut_says_so() -> None:
-    """What fails and is not listed is counted."""
+    """Failures that are not listed are counted."""
     assert line(FleetNode(LIVE, STATUS)).problems == ("2 more objects fail",)
 
 

@@ -1,4 +1,4 @@
-"""What people are told of the paths of Luns."""
+"""The text about the paths of Luns."""
 
 from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, PathProblem
 from lunmapd.service.ctl.path_lines import lost_lines, paths_table, trouble_lines
@@ -29,7 +29,7 @@ def test_each_lun_is_a_line() -> None:
 
 
 def test_a_lost_login_and_one_that_is_not_known_are_told() -> None:
-    """At most three initiators are named, and the nodes that don't tell."""
+    """At most three initiators are named, and the nodes with unknown sessions."""
     lost = tuple(Host(f"h{number}", T, ("n1",), ("n4",), ("n5",)) for number in range(5))
     ((*_, told),) = rows(LunPaths("db1", 1, 1, (N1,), lost))
     assert told == "5/5 logged in; h0 not at n4; h1 not at n4; h2 not at n4; 2 more; unknown at n5"
@@ -42,7 +42,7 @@ def test_an_initiator_of_two_targets_counts_once() -> None:
 
 
 def test_luns_with_the_same_trouble_are_one_line() -> None:
-    """Three are named, the others counted; no path at all is said in words, unless one is as it was."""
+    """Three Luns are named, the others counted; a Lun without any path is marked, unless one is left."""
     many = tuple(f"l{number}" for number in range(10_000))
     assert list(
         trouble_lines(

@@ -1,4 +1,4 @@
-"""Watching block devices: nothing that the kernel says or leaves out ends it but an error that stays."""
+"""Watching block devices: only a lasting error ends it."""
 
 import errno
 import logging
@@ -17,7 +17,7 @@ class Feed:
         self.over = threading.Event()
 
     def poll(self, _seconds: float) -> object:
-        """Give what is next, None as when time is up."""
+        """Return the next event, None after a timeout."""
         answer = next(self._said, self)
         if isinstance(answer, OSError):
             raise answer
@@ -38,12 +38,12 @@ def rings(feed: Feed) -> int:
 
 
 def overflow() -> OSError:
-    """Make what the kernel says once when it had to drop events."""
+    """Return the error that the kernel gives once after dropped events."""
     return OSError(errno.ENOBUFS, "No buffer space available")
 
 
 def test_what_comes_in_one_go_rings_once() -> None:
-    """Events that follow each other are one ring, and those after a pause another."""
+    """Events in a row call back once, and those after a pause again."""
     assert rings(Feed("vdb", "vdc", None, None, "vdd")) == 2
 
 
@@ -53,13 +53,13 @@ def test_what_comes_in_one_go_rings_once() -> None:
 def test_an_overflow_rings_and_the_watch_goes_on(
     said: tuple[object, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where the kernel had to drop events, the loop looks by itself, and what comes later rings too."""
+    """After dropped events the callback is called, and later events call it too."""
     assert rings(Feed(*said)) == 2
     assert not caplog.records
 
 
 def test_another_error_is_said_and_ends_the_watch(caplog: pytest.LogCaptureFixture) -> None:
-    """Without a socket there is nothing to go on with: the journal says that the retries find devices."""
+    """Without a socket the watch ends, and the journal tells that the retries find devices."""
     with caplog.at_level(logging.WARNING):
         assert rings(Feed(OSError(errno.EBADF, "Bad file descriptor"), "vdb")) == 0
     assert [record.getMessage() for record in caplog.records] == [

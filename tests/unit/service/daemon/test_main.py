@@ -1,4 +1,4 @@
-"""What the two processes of a node carry with them."""
+"""The modules that the two processes of a node import."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What systemd is told: a sign of life for each thing done, and more time where it is needed."""
+"""Messages to systemd: a ping for each step, and more time where it is needed."""
 
 import os
 import signal
@@ -70,13 +70,13 @@ def test_a_status_is_one_line(systemd: socket.socket) -> None:
 
 
 def test_the_end_is_said(systemd: socket.socket) -> None:
-    """So that whoever waits for the service knows that it is on its way."""
+    """The end is reported, so that systemd waits for it."""
     Manager(1).stopping()
     assert said(systemd) == "STOPPING=1"
 
 
 def test_without_a_manager_nobody_is_told(systemd: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Started by hand, the daemon works and says nothing."""
+    """Without a service manager, the daemon works and sends nothing."""
     monkeypatch.delenv("NOTIFY_SOCKET")
     monkeypatch.delenv("WATCHDOG_USEC")
     Manager(90).beat()

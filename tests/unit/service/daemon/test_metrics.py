@@ -76,7 +76,7 @@ def test_a_turn_is_counted() -> None:
 
 
 def test_a_failed_turn_is_no_converged_one() -> None:
-    """A turn without an answer from ZooKeeper counts as failed, one that left something as incomplete."""
+    """A cycle without an answer from ZooKeeper counts as failed, one with withheld steps as incomplete."""
     metrics = Metrics("n1", lambda: True)
     metrics.note(Turn(store_error=UnreachableError("h", 5.0)), STATUS, 0.1)
     metrics.note(Turn(result=replace(DONE, left=(STEP,))), STATUS, 0.1)
@@ -108,7 +108,7 @@ def test_a_first_turn_that_hangs_is_seen() -> None:
 
 
 def test_without_a_map_in_force_nothing_is_desired() -> None:
-    """What was observed before stays as it was."""
+    """The observed revision stays as it was."""
     metrics = full()
     metrics.note(Turn(store_error=UnreachableError("h", 5.0)), STATUS, 0.1)
     found = scraped(metrics)
@@ -116,7 +116,7 @@ def test_without_a_map_in_force_nothing_is_desired() -> None:
 
 
 def test_the_connection_is_that_of_the_scrape() -> None:
-    """Also before the first turn has ended, which may take long."""
+    """It is current even before the first cycle has ended, which may take long."""
     up = [True]
     metrics = Metrics("n1", lambda: up[0])
     assert scraped(metrics)["lunmapd_zookeeper_connected"] == 1
@@ -164,7 +164,7 @@ def test_the_lag_grows_until_the_newest_map_is_applied() -> None:
 
 @pytest.fixture
 def port() -> int:
-    """Return a port that nobody has."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         number: int = server.getsockname()[1]
     return number
@@ -184,7 +184,7 @@ def test_the_figures_are_served_on_request(port: int) -> None:
 def test_a_silent_client_is_given_up(
     port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One that connects and says nothing holds its thread for a while only, and nobody is told of it."""
+    """A client that sends nothing holds its thread for a limited time, and nothing is logged."""
     monkeypatch.setattr(_Silent, "timeout", 0.05)
     with (
         served(full(), f"127.0.0.1:{port}"),
@@ -195,7 +195,7 @@ def test_a_silent_client_is_given_up(
 
 
 def test_an_address_that_is_taken_costs_the_figures_only(port: int, caplog: pytest.LogCaptureFixture) -> None:
-    """The daemon says that it can't listen there, and goes on."""
+    """The daemon logs that it can't listen there, and goes on."""
     with served(full(), f"127.0.0.1:{port}"), served(full(), f"127.0.0.1:{port}"):
         assert f"can't listen on 127.0.0.1:{port}" in caplog.text
 

@@ -22,5 +22,5 @@ def test_what_can_change_changes_and_the_rest_is_named() -> None:
 
 
 def test_unchanged_settings_name_nothing() -> None:
-    """Reading the same file again changes nothing and says nothing."""
+    """Reading the same file again changes nothing and logs nothing."""
     assert take_over(parse(BASE, "x"), parse(BASE, "x")) == (parse(BASE, "x"), ())

@@ -10,7 +10,7 @@ STEPS = tuple(Step(Action.CREATE, lio_objects.Target(f"{IQN}{number}"), "in the 
 
 
 def test_each_answer_is_a_sign_of_life() -> None:
-    """Looking and each step give one, so that a long pass is not taken for a daemon that hangs."""
+    """An observation and each step send a ping, so that a long pass doesn't look like a hang."""
     beats: list[None] = []
     kernel = Attended(FakeLio(), lambda: beats.append(None), lambda: False)
     kernel.observe(frozenset())

@@ -42,7 +42,7 @@ META = Meta(1, "c")
 
 
 def objects(lunmap: Lunmap) -> dict[str, Raw]:
-    """List a map as it stands in the tree."""
+    """Return a map as it is stored in the tree."""
     return {f"{section}/{name}": Raw(encode(document), 0) for section, name, document in lunmap.documents()}
 
 
@@ -121,7 +121,7 @@ def test_objects_that_were_edited_are_told_from_the_history() -> None:
 
 
 def test_objects_that_were_edited_are_told_from_a_checkpoint() -> None:
-    """A checkpoint stands for all revisions up to it, if those after it are there without a gap."""
+    """A checkpoint replaces all revisions up to it, if those after it are complete."""
     base = Checkpoint(1, {"luns/l1": encode(lun(1)), "luns/l2": encode(lun(2))})
     second = replace(revision_of(snapshot(luns(1, 2), 1), luns(1)), revision=2)
     there = snapshot(Lunmap(luns={"l1": lun(1, 1024), "l2": lun(2), "l3": lun(3)}))
@@ -135,7 +135,7 @@ def test_objects_that_were_edited_are_told_from_a_checkpoint() -> None:
 
 
 def test_an_edit_is_recorded_by_the_next_commit() -> None:
-    """A commit after an edit records the edit as a change from what the history says."""
+    """A commit after an edit records the edit as a change from the history's value."""
     edited = replace(snapshot(luns(1)), head_digest="0" * 64, edited={"luns/l1": encode(lun(1, 1024))})
     (change,) = revision_of(edited, luns(1)).changes
     assert as_bytes(change.before) == encode(lun(1, 1024))
@@ -218,7 +218,7 @@ def test_the_parts_of_a_large_commit_fit(size: int, message: str) -> None:
 
 
 def test_edits_that_no_history_explains_count_from_then_on() -> None:
-    """Where the revisions can't tell what was edited, a commit takes what there is as the truth."""
+    """If the revisions can't explain an edit, a commit takes the current document as the base."""
     strange = replace(snapshot(luns(1)), head_digest="0" * 64)
     prepared = prepare(strange, luns(1, 2))
     assert prepared.revision.digest == show_digest(map_digest(luns(1, 2)))

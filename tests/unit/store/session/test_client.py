@@ -1,4 +1,4 @@
-"""What kazoo may log, whatever level a program has set."""
+"""The log of kazoo, with any level that a program sets."""
 
 import logging
 
@@ -28,7 +28,7 @@ def test_no_request_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_events_and_states_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """What tells of the connection stays, at level debug."""
+    """Lines about the connection stay, at level debug."""
     kazoo = client().logger
     with caplog.at_level(logging.DEBUG):
         kazoo.debug("Received EVENT: %s", "head changed")

@@ -17,7 +17,7 @@ from lunmapd.store.session.limits import TooLargeError
     ],
 )
 def test_errors_have_the_exit_code_of_their_kind(error: StoreError, code: Exit) -> None:
-    """Scripts can tell an unreachable store from a conflict and from input that is too large."""
+    """Scripts can distinguish an unreachable store from a conflict and from too large input."""
     assert error.exit_code is code
 
 
@@ -31,5 +31,5 @@ def test_a_long_list_of_clashes_is_cut() -> None:
 
 @pytest.mark.parametrize(("found", "words"), [(4, "older than 5"), (5, "another revision 5")])
 def test_going_back_says_how(found: int, words: str) -> None:
-    """An older revision and another history are told apart."""
+    """An older revision and another history are different errors."""
     assert words in str(WentBackError(5, found))

@@ -15,7 +15,7 @@ T = 10.0
 def lost(
     made: float, heard: float, now: float, losses: Losses[str] | None = None
 ) -> tuple[Losses[str], float]:
-    """Lose a connection to "a" that was made and last heard from at these times, with the longest pause."""
+    """Lose a connection to "a" with these times of connection and last answer, and the longest pause."""
     found = losses or Losses[str](T)
     found.connected("a", made)
     found.heard(heard)

@@ -1,4 +1,4 @@
-"""Files with secrets: who may have them, and that nothing shows what is in them."""
+"""Files with secrets: their permissions, and that no text shows their content."""
 
 import os
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_a_key_may_be_its_groups(file: Path) -> None:
 
 
 def test_a_strangers_file_is_refused(file: Path) -> None:
-    """Who owns the file may write it, so it must be root or ourselves."""
+    """The owner of the file may write it, so it must be root or ourselves."""
     os.chown(file, 12345, -1)
     with pytest.raises(CredentialsError, match="belongs to user 12345"):
         read_secret(file)

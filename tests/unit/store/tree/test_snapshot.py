@@ -1,4 +1,4 @@
-"""Putting together what was read from the tree."""
+"""Assembling a snapshot from the documents of the tree."""
 
 from lunmapd.core.base.documents import decode, encode
 from lunmapd.core.base.lunmap import Lun, Lunmap, Map
