@@ -7,8 +7,9 @@ from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.base.lunmap import SECTIONS, Lun, Lunmap
 from lunmapd.core.base.names import naa, parse_portal
-from lunmapd.core.history.changes import diff_maps, map_digest, patch_map, patch_map_digest
+from lunmapd.core.history.changes import diff_maps, patch_map, patch_map_digest
 from lunmapd.core.map.mapfile import parse, parse_size, show, show_size
+from support.digests import map_digest
 from support.strategies import lunmaps
 
 

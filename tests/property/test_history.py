@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history.changes import Revision, diff_maps, map_digest, patch_map, patch_map_digest
+from lunmapd.core.history.changes import Revision, diff_maps, patch_map, patch_map_digest
 from lunmapd.core.history.digest import show_digest
 from lunmapd.core.history.spans import invert_changes, objects_at, span_of
+from support.digests import map_digest
 from support.strategies import lunmaps
 
 

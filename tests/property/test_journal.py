@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from lunmapd.agent.state.journal import JournalDamagedError, parse, seal
 from lunmapd.agent.state.map_snapshot import FILE, LocalSnapshot, SnapshotDamagedError
-from lunmapd.core.history.changes import map_digest
 from lunmapd.core.history.digest import show_digest
 from lunmapd.store.tree.snapshot import Snapshot
+from support.digests import map_digest
 from support.strategies import lunmaps
 
 CONTENTS = st.lists(

@@ -5,7 +5,7 @@ from pathlib import Path
 from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK, TPG_ATTRIBUTES
-from lunmapd.lio.observe.observe import observe
+from support.observing import observe
 
 IQN = "iqn.2020-01.org.example:disks"
 TPGT = f"iscsi/{IQN}/tpgt_1"

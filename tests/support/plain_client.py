@@ -6,11 +6,12 @@ from kazoo.client import KazooClient
 
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history.changes import Revision, diff_maps, map_digest
+from lunmapd.core.history.changes import Revision, diff_maps
 from lunmapd.core.history.digest import show_digest
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
 from support.commits import NOW
+from support.digests import map_digest
 
 
 class PlainClient:

@@ -12,7 +12,6 @@ from msgspec import Struct, structs
 
 from lunmapd.core.adoption.convert import lun_of, target_of
 from lunmapd.core.adoption.foreign import Found, FoundAcl, FoundTpg
-from lunmapd.core.base import names
 from lunmapd.core.base.errors import Problem
 from lunmapd.core.base.lunmap import (
     Access,
@@ -30,6 +29,7 @@ from lunmapd.core.base.lunmap import (
 )
 from lunmapd.core.map import rules
 from lunmapd.core.map.credentials import change_credentials
+from lunmapd.core.map.fill_in import with_free_port_ids
 from lunmapd.core.node import lio_objects
 
 _SEALED = "v1:00000000:" + "A" * 38
@@ -177,23 +177,11 @@ def _has(tpg: FoundTpg, lunmap: Lunmap, name: object, rest: list[str | int]) -> 
 def _filled(lunmap: Lunmap) -> Lunmap:
     """Put something in for what a commit fills in, and for passwords, so that only real faults are left."""
     full = change_credentials(lunmap, lambda _path, _field, chap: structs.replace(chap, password=_SEALED))
-    taken = {group.port_id for target in full.targets.values() for group in target.nodes.values()}
-    free = iter(sorted(set(range(1, names.MAX_TAG + 1)) - taken))
-    targets = {
-        iqn: structs.replace(
-            target,
-            nodes={
-                name: structs.replace(group, port_id=group.port_id or next(free))
-                for name, group in target.nodes.items()
-            },
-        )
-        for iqn, target in full.targets.items()
-    }
     luns = {
         name: structs.replace(lun, serial=lun.serial or f"{number:025x}")
         for number, (name, lun) in enumerate(full.luns.items())
     }
-    return structs.replace(full, targets=targets, luns=luns)
+    return structs.replace(full, targets=with_free_port_ids(full.targets), luns=luns)
 
 
 def _unused(found: Found) -> Refused:

@@ -7,7 +7,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.lunmap import SECTIONS, Document, Lunmap, Section
-from lunmapd.core.history.digest import digest_documents, replace_document
+from lunmapd.core.history.digest import replace_document
 
 
 class Change(Struct, frozen=True, omit_defaults=True):
@@ -147,10 +147,3 @@ def patch_map_digest(value: int, changes: Iterable[Change]) -> int:
     for change in changes:
         value = replace_document(value, change.path, as_bytes(change.before), as_bytes(change.after))
     return value
-
-
-def map_digest(lunmap: Lunmap) -> int:
-    """Return the digest of a whole map."""
-    return digest_documents(
-        (f"{section}/{name}", encode(document)) for section, name, document in lunmap.documents()
-    )

@@ -1,6 +1,7 @@
 """What identifies volumes and ports for ever, filled in where a file leaves it out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from itertools import count
 
 from msgspec import structs
 
@@ -24,8 +25,18 @@ def with_identity(after: Lunmap, before: Lunmap, new_serial: Callable[[], str]) 
 
 
 def _with_port_ids(after: Lunmap, before: Lunmap) -> dict[str, Target]:
-    kept = {iqn: _kept(target, before.targets.get(iqn)) for iqn, target in after.targets.items()}
-    free = _free({group.port_id for target in kept.values() for group in target.nodes.values()})
+    return with_free_port_ids(
+        {iqn: _kept(target, before.targets.get(iqn)) for iqn, target in after.targets.items()}
+    )
+
+
+def with_free_port_ids(targets: Mapping[str, Target]) -> dict[str, Target]:
+    """Return the targets with a port id for each node: the lowest free ones where the id is 0.
+
+    More than names.MAX_TAG of them get numbers that the rules refuse.
+    """
+    taken = {group.port_id for target in targets.values() for group in target.nodes.values()}
+    free = (number for number in count(1) if number not in taken)
     return {
         iqn: structs.replace(
             target,
@@ -34,7 +45,7 @@ def _with_port_ids(after: Lunmap, before: Lunmap) -> dict[str, Target]:
                 for name, group in target.nodes.items()
             },
         )
-        for iqn, target in kept.items()
+        for iqn, target in targets.items()
     }
 
 
@@ -45,11 +56,3 @@ def _kept(target: Target, before: Target | None) -> Target:
         for name, group in target.nodes.items()
     }
     return structs.replace(target, nodes=nodes)
-
-
-def _free(taken: set[int]) -> Iterator[int]:
-    number = 0
-    while True:
-        number += 1
-        if number not in taken:
-            yield number

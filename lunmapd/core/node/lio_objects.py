@@ -35,19 +35,20 @@ class Alua(Struct, frozen=True, gc=False):
 
 
 class DeclaredSize(Struct, frozen=True, gc=False, array_like=True):
-    """How many bytes the map says that a device has, at least; 0 where it does not say.
+    """The bytes that a device must have at least, as the map declares; 0 if it declares none.
 
-    It is asked for when a storage object is made, and is no part of what it then is: so one is as good as another.
+    The size is checked once, when the storage object is created. It is no kernel state, so a plan must not see a
+    difference between two storage objects that differ in it alone: all instances are equal.
     """
 
     size: int = 0
 
     def __eq__(self, other: object) -> bool:
-        """Tell that it makes no difference."""
+        """Return True for every other instance."""
         return isinstance(other, DeclaredSize)
 
     def __hash__(self) -> int:
-        """Go with that."""
+        """Return the hash of every instance."""
         return 0
 
 

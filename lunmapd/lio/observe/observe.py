@@ -33,11 +33,6 @@ class ObservationResult(Struct):
     index: KernelIndex
 
 
-def observe(root: Path, claims: AbstractSet[str]) -> Observed:
-    """Return `observe_lio(root, claims).observed`."""
-    return observe_lio(root, claims).observed
-
-
 def observe_lio(
     root: Path,
     claims: AbstractSet[str],

@@ -15,8 +15,8 @@ from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
 from lunmapd.core.base.documents import decode, encode
 from lunmapd.core.fleet.status import HistoryPoint
-from lunmapd.core.history.changes import Head, Revision, diff_maps, map_digest, patch_map_digest
-from lunmapd.core.history.digest import show_digest
+from lunmapd.core.history.changes import Head, Revision, diff_maps, patch_map_digest
+from lunmapd.core.history.digest import digest_documents, show_digest
 from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.secrets.sealing import Keyring, Vault
 from lunmapd.lio.worker.kernel import Kernel
@@ -51,7 +51,11 @@ class Node:
 
     def start(self, lunmap: Lunmap) -> None:
         """Follow a map as it was read as a whole."""
-        value = show_digest(map_digest(lunmap))
+        value = show_digest(
+            digest_documents(
+                (f"{section}/{name}", encode(item)) for section, name, item in lunmap.documents()
+            )
+        )
         self._turn(Snapshot("bench", 1, value, value, 1, lunmap))
 
     def follow(self, record: bytes) -> None:

@@ -24,9 +24,10 @@ from chaos.history import (
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lun, Lunmap, Map
-from lunmapd.core.history.changes import Change, Head, Revision, as_bytes, as_raw, diff_maps, map_digest
+from lunmapd.core.history.changes import Change, Head, Revision, as_bytes, as_raw, diff_maps
 from lunmapd.core.history.digest import replace_document, show_digest
 from lunmapd.core.node.project import PORT_ID, project_map
+from support.digests import map_digest
 
 LAST = 8
 NODE = "n1"

@@ -14,10 +14,10 @@ from lunmapd.agent.state.map_snapshot import FILE, TOUCH_EVERY, Kept, LocalSnaps
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.events import Event
 from lunmapd.core.base.lunmap import Lun, Lunmap
-from lunmapd.core.history.changes import map_digest
 from lunmapd.core.history.digest import show_digest
 from lunmapd.store.tree.snapshot import Snapshot
 from support.debug_log import lines, values
+from support.digests import map_digest
 
 CLUSTER = "3f1d6c1e-0000-4f0b-9f3e-7a51c2d40000"
 

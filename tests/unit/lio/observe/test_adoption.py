@@ -11,9 +11,9 @@ from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.plan import plan
 from lunmapd.lio.apply.mark import mark_adopted
 from lunmapd.lio.base.refusal import KernelRefusedError
-from lunmapd.lio.observe.observe import observe
 from lunmapd.lio.observe.observe_foreign import observe_foreign
 from support.configfs_tree import Tree
+from support.observing import observe
 
 IQN = "iqn.2020-01.org.example:disks"
 HOST = "iqn.2020-01.org.example:host"

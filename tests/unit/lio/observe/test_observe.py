@@ -10,8 +10,9 @@ from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.lio.base.observation import Observation, ObservationHints
-from lunmapd.lio.observe.observe import observe, observe_lio
+from lunmapd.lio.observe.observe import observe_lio
 from support.configfs_tree import IQN, NOBODY, TPGT, Tree, leftovers, served
+from support.observing import observe
 
 
 def test_an_unloaded_lio_is_empty(tmp_path: Path) -> None:

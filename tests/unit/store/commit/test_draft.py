@@ -9,7 +9,7 @@ from lunmapd.core.base.access import Identity, May, acl_size
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lun, Lunmap
-from lunmapd.core.history.changes import Head, Revision, as_bytes, map_digest
+from lunmapd.core.history.changes import Head, Revision, as_bytes
 from lunmapd.core.history.checkpoint import EMPTY_CHECKPOINT, Checkpoint
 from lunmapd.core.history.digest import show_digest
 from lunmapd.core.history.spans import span_of
@@ -34,6 +34,7 @@ from lunmapd.store.commit.sizes import (
 )
 from lunmapd.store.session.limits import MAX_DOCUMENT, TooLargeError
 from lunmapd.store.tree.snapshot import Meta, Raw, Snapshot, advance, assemble, find_edits
+from support.digests import map_digest
 from support.strategies import lunmaps
 
 ROOT = WriteOverhead(len("/lunmap"))

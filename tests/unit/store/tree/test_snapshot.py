@@ -2,9 +2,10 @@
 
 from lunmapd.core.base.documents import decode, encode
 from lunmapd.core.base.lunmap import Lun, Lunmap, Map
-from lunmapd.core.history.changes import Head, map_digest
+from lunmapd.core.history.changes import Head
 from lunmapd.core.history.digest import show_digest
 from lunmapd.store.tree.snapshot import assemble
+from support.digests import map_digest
 from unit.store.commit.test_draft import META, lun, luns, objects
 
 
