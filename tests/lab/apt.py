@@ -21,7 +21,7 @@ def archive() -> str:
     """Return the address of the Debian archive that this host uses. Raises HostUnfit."""
     if not shutil.which("apt-get"):
         raise HostUnfit("the lab needs a Debian host: there is no apt-get here")
-    codename = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+    codename = release()
     made_by = ("--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Created-By: Packages")
     for line in run(["apt-get", "indextargets", *made_by]).stdout.splitlines():
         uri, *suite_and_component = line.split()
@@ -32,6 +32,11 @@ def archive() -> str:
     )
 
 
+def release() -> str:
+    """Return the code name of the host's Debian release, such as "trixie"; empty if it has none."""
+    return platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+
+
 def settings() -> list[str]:
     """Return the host's settings of how to reach the archive, as lines of apt.conf."""
     dump = run(["apt-config", "dump"]).stdout.splitlines()
@@ -40,18 +45,9 @@ def settings() -> list[str]:
 
 def extract(package: str, target: Path) -> None:
     """Unpack a package of the host's release into `target`, without installing it. Raises CommandFailed."""
-    target.mkdir(parents=True)
-    run(
-        [
-            "sh",
-            "-euc",
-            'cd "$1"; apt-get -qq download "$2"; dpkg-deb -x ./*.deb .',
-            "sh",
-            str(target),
-            package,
-        ],
-        timeout=600,
-    )
+    target.mkdir(parents=True, exist_ok=True)
+    script = 'cd "$1"; apt-get -qq download "$2"; dpkg-deb -x ./*.deb .; rm ./*.deb'
+    run(["sh", "-euc", script, "sh", str(target), package], timeout=600)
 
 
 def bootstrap(target: Path, suite: str, packages: Sequence[str], options: Sequence[str]) -> None:

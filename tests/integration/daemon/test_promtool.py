@@ -17,7 +17,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from lab import wait_for
-from lab.apt import extract
+from lab.apt import extract, release
 from lab.cache import build_once, cache_directory
 from lab.wait import PATIENCE
 from lunmapd.service.daemon.metrics import Metrics, served
@@ -42,10 +42,14 @@ scrape_configs:
 @pytest.fixture(scope="module")
 def tools() -> Path:
     """Give Debian's prometheus and promtool, only unpacked: an installation would start a server."""
-    tree = build_once(
-        cache_directory() / "tools/prometheus", lambda target: extract("prometheus", target), "promtool"
-    )
+    tree = build_once(cache_directory() / f"tools/prometheus-{release()}", _unpack, "promtool")
     return tree / "usr/bin"
+
+
+def _unpack(target: Path) -> None:
+    extract("prometheus", target)
+    if not (target / "usr/bin/promtool").exists():  # Debian 13 has it in a package of its own
+        extract("promtool", target)
 
 
 def run(tools: Path, *words: str, stdin: bytes = b"") -> str:
