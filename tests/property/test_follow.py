@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from fakes.clock import Clock
 from fakes.lio import CrashedError, FakeLio
-from lunmapd.agent.reconcile.incremental import Memory
+from lunmapd.agent.reconcile.pass_state import PassState
 from lunmapd.agent.reconcile.reconcile import Edges, reconcile
 from lunmapd.agent.reconcile.result import Result
 from lunmapd.agent.state.claims import Claims
@@ -54,7 +54,7 @@ class Node:
 
     def restart(self) -> None:
         """Start a new daemon, with the state that the old one kept on its disk."""
-        self._memory = Memory(self._audit, 60.0, self.clock)
+        self._state = PassState(self._audit, 60.0, self.clock)
         self._decided: frozenset[lio_objects.Key] = frozenset()
         self._seen = PastFile(self._directory)
 
@@ -73,10 +73,10 @@ class Node:
         )
         edges = Edges(self.kernel, Claims(self._directory / "claims.json"), seen=self._seen)
         result = reconcile(
-            edges, given, self._memory, Terms(HistoryPoint("c", revision, "d"), self._name, "boot", ())
+            edges, given, self._state, Terms(HistoryPoint("c", revision, "d"), self._name, "boot", ())
         )
         self._decided = frozenset(result.decided)
-        self._memory.keep(self._seen)
+        self._state.baseline.save(self._seen)
         return result
 
     def crash(self, lunmap: Lunmap, report: AbstractSet[str], steps: int) -> None:

@@ -15,7 +15,7 @@ from lunmapd.agent.loop.pass_log import trace_result
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.registration import Member
 from lunmapd.agent.loop.report import Turn, first_status, next_status, reason_of
-from lunmapd.agent.reconcile.incremental import Memory
+from lunmapd.agent.reconcile.pass_state import PassState
 from lunmapd.agent.reconcile.reconcile import Edges, Kernel, reconcile
 from lunmapd.agent.reconcile.result import RemovalHeldError, Result
 from lunmapd.agent.reconcile.transition_log import Voice
@@ -55,7 +55,7 @@ class Agent:
         self._policy = policy
         self._contact = Contact(policy.isolate_after, now)
         self._voice = Voice()
-        self._memory = Memory(policy.audit, policy.retry, now)
+        self._state = PassState(policy.audit, policy.retry, now)
         self._changed = threading.Event()
         self.status = first_status(member.boot, utc_now())
 
@@ -82,13 +82,13 @@ class Agent:
         else:
             yield Timer.RETRY, self._policy.retry
         if passed:
-            yield from self._memory.timers()
+            yield from self._state.schedule.timers()
         yield Timer.ISOLATION, self._contact.until_isolated()
 
     def adopt(self, policy: Policy) -> None:
         """Go by another policy from now on, but for `isolate_after`, and read everything at the next turn."""
         self._policy = policy
-        self._memory.adopt(policy.audit, policy.retry)
+        self._state.reload(policy.audit, policy.retry)
         self._follower.adopt(policy)
 
     def try_again(self) -> None:
@@ -120,7 +120,7 @@ class Agent:
     def _note_changes(self) -> None:
         if self._changed.is_set() or self._member.is_new_session():
             self._changed.clear()
-            self._memory.try_again()
+            self._state.try_again()
 
     def _read_keys(self) -> Keyring:
         """Read the keys; without them the secrets fail one by one, and everything else goes on."""
@@ -162,7 +162,7 @@ class Agent:
         edges = Edges(self._kernel, local.claims, self._member if is_heard else None, local.past)
         terms = Terms(at, node, self._member.boot, self._keys.ids)
         try:
-            result = reconcile(edges, given, self._memory, terms)
+            result = reconcile(edges, given, self._state, terms)
         except RemovalHeldError as held:
             trace(log, Event.RECONCILE_HELD, revision=snapshot.revision, reason=held.held)
             holds.held(snapshot.revision)
@@ -189,6 +189,6 @@ class Agent:
 
     def _keep(self) -> None:
         """Keep on disk what was seen, so that a restart knows drift from what it has still to do."""
-        self._memory.keep(self._local.past)
+        self._state.baseline.save(self._local.past)
         if self._local.past is not None:
             self._voice.forgetful(self._local.past.trouble)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
-from lunmapd.agent.reconcile.incremental import Memory
+from lunmapd.agent.reconcile.pass_state import Partial, PassState
 from lunmapd.agent.reconcile.result import RemovalHeldError, Result
 from lunmapd.agent.reconcile.transition_log import logged
 from lunmapd.agent.state.claims import Claims
@@ -71,44 +71,45 @@ class Edges(NamedTuple):
     seen: PastFile | None = None
 
 
-def reconcile(edges: Edges, given: PassInput, memory: Memory, terms: Terms | None = None) -> Result:
-    """Bring the kernel to what the map asks for: a partial pass if `memory` allows one, else a full one.
+def reconcile(edges: Edges, given: PassInput, state: PassState, terms: Terms | None = None) -> Result:
+    """Bring the kernel to what the map asks for: a partial pass if `state` allows one, else a full one.
 
     `terms` are those under which what is seen now is kept in the seen file. Raises RemovalHeldError for a mass
     removal that is not confirmed, and another LunmapdError when the kernel can't be read or the claims can't be
     written; then nothing was changed, but for TPGs that isolation disables.
     """
-    part = memory.part(given)
-    result = part if isinstance(part, FullPass) else _reconcile_part(edges, given, memory, part)
+    partial = state.start(given)
+    result = partial if isinstance(partial, FullPass) else _reconcile_part(edges, given, state, partial)
     if isinstance(result, FullPass):
         trace(log, Event.FULL_RECONCILE, revision=given.revision, reason=result)
-        result = _reconcile_all(edges, given, memory, terms)
-    memory.known_by = terms
+        result = _reconcile_all(edges, given, state, terms)
+    state.baseline.valid_for = terms
     return result
 
 
-def _reconcile_part(edges: Edges, given: PassInput, memory: Memory, part: Delta) -> Result | FullPass:
+def _reconcile_part(edges: Edges, given: PassInput, state: PassState, partial: Partial) -> Result | FullPass:
     """Reconcile the objects of a part, all others being as they were; or return why it takes a full pass."""
+    origin, part = partial
     trace(log, Event.PARTIAL_RECONCILE, revision=given.revision, count=len(part.keys), luns=len(part.luns))
     kernel = edges.kernel
-    seen = _observe_some(kernel, part, memory.observed.objects, part.desired)
+    seen = _observe_some(kernel, part, origin.objects, part.desired)
     if seen is None:
         return FullPass.NOT_OBSERVED
-    memory.see(part, seen)
-    comparison = compare_part(given, part, seen, memory.known, memory.observed.objects)
-    decision = _decide(edges, given, memory, comparison)
+    origin.record(part, seen)
+    comparison = compare_part(given, part, seen, state.baseline.current, origin.objects)
+    decision = _decide(edges, given, state, comparison)
     obstacle = _obstacle(given, decision)
     if obstacle is not None:
         return obstacle
     reports: tuple[Report, ...] = ()
     if decision.steps:
-        reports = _execute(edges, given, memory, decision)
-        memory.backoff.tried(reports)
+        reports = _execute(edges, given, state, decision)
+        state.schedule.backoff.tried(reports)
         seen = _observe_some(kernel, part, part.desired, seen)
         if seen is None or plan(part.desired, seen):
             return FullPass.NOT_CONVERGED
-        memory.see(part, seen)
-    return memory.settle(reports)
+        origin.record(part, seen)
+    return state.finish_partial(partial, reports)
 
 
 def _obstacle(given: PassInput, decision: Decision) -> FullPass | None:
@@ -130,40 +131,40 @@ def _observe_some(
     return kernel.observe_some(expected) if expected else {}
 
 
-def _reconcile_all(edges: Edges, given: PassInput, memory: Memory, terms: Terms | None) -> Result:
+def _reconcile_all(edges: Edges, given: PassInput, state: PassState, terms: Terms | None) -> Result:
     kernel, claims = edges.kernel, edges.claims
     claimed = claims.read()
     comparison = compare(given, kernel.observe(claimed))
-    memory.recall(edges.seen, terms, comparison.desire)
-    decision = _decide(edges, given, memory, comparison)
+    state.baseline.load(edges.seen, terms, comparison.desire)
+    decision = _decide(edges, given, state, comparison)
     if decision.blocked is not None:
         error = RemovalHeldError(given.revision, decision.blocked)
-        _execute(edges, given, memory, decision)
-        memory.held(error)
+        _execute(edges, given, state, decision)
+        state.finish_held(error)
         raise error
     reports: tuple[Report, ...] = ()
     if decision.steps:
         claims.write(claimed | _claims(comparison.desire))
-        reports = _execute(edges, given, memory, decision)
-        memory.backoff.tried(reports)
+        reports = _execute(edges, given, state, decision)
+        state.schedule.backoff.tried(reports)
         comparison = compare(given, kernel.observe(claims.read()))
         claims.write(_claims(comparison.desire))
     result = _result(comparison, decision, reports)
-    memory.learn(given, comparison.desire, comparison.desired, result)
+    state.finish_full(given, comparison, result)
     return result
 
 
-def _decide(edges: Edges, given: PassInput, memory: Memory, comparison: Comparison) -> Decision:
+def _decide(edges: Edges, given: PassInput, state: PassState, comparison: Comparison) -> Decision:
     logins = edges.fleet.logins() if edges.fleet is not None and asks_for_logins(comparison) else {}
-    return decide(given, comparison, memory.known, memory.backoff.deferred(), logins)
+    return decide(given, comparison, state.baseline.current, state.schedule.backoff.deferred(), logins)
 
 
-def _execute(edges: Edges, given: PassInput, memory: Memory, decision: Decision) -> tuple[Report, ...]:
+def _execute(edges: Edges, given: PassInput, state: PassState, decision: Decision) -> tuple[Report, ...]:
     steps, revision = decision.steps, given.revision
-    memory.begin(steps)
+    state.baseline.begin(steps)
     if created(steps) & guard.removals(steps):
         # After a crash the next daemon must not take an object that was removed to be made again for drift.
-        memory.keep(edges.seen)
+        state.baseline.save(edges.seen)
     return tuple(logged(report, revision, decision.disruptions) for report in edges.kernel.apply(steps))
 
 

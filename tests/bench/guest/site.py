@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.guest.shape import NODE
 from lunmapd.agent.loop.report import Turn, first_status, next_status
-from lunmapd.agent.reconcile.incremental import Memory
+from lunmapd.agent.reconcile.pass_state import PassState
 from lunmapd.agent.reconcile.reconcile import Edges, reconcile
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
@@ -31,14 +31,14 @@ _TIME = "2026-01-01T00:00:00Z"
 
 
 class Node:
-    """A node that follows maps; `audit` as in Memory."""
+    """A node that follows maps; `audit` as in Schedule."""
 
     def __init__(self, directory: Path, audit: float) -> None:
         self.kernel = Kernel()
         self.snapshot: Snapshot | None = None
         self._claims = Claims(directory / "claims")
         self._local = LocalSnapshot(directory)
-        self._memory = Memory(audit)
+        self._state = PassState(audit)
         self._status = first_status("boot", _TIME)
 
     def record(self, lunmap: Lunmap) -> bytes:
@@ -77,7 +77,7 @@ class Node:
             self._local.keep(snapshot)
         self.snapshot = snapshot
         given = PassInput(NODE, snapshot.revision, snapshot.lunmap, {}, Vault("bench", Keyring()))
-        result = reconcile(Edges(self.kernel, self._claims), given, self._memory)
+        result = reconcile(Edges(self.kernel, self._claims), given, self._state)
         at = HistoryPoint("bench", snapshot.revision, snapshot.digest)
         self._status = next_status(self._status, Turn(at, result), _TIME)
         assert result.converged, (result.failures, result.left[:1])

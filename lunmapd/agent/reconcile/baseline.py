@@ -1,0 +1,61 @@
+"""The drift baseline from pass to pass, and over a restart in the seen file."""
+
+from collections.abc import Set as AbstractSet
+
+from lunmapd.agent.state.seen_file import Past, PastFile, Terms, recalled, refused
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.desire import Desired
+from lunmapd.core.planning import drift
+from lunmapd.core.planning.decide import Comparison
+from lunmapd.core.planning.drift import Known
+from lunmapd.core.planning.plan import Plan
+
+
+class BaselineStore:
+    """Keeps what was last observed as desired. What differs from it later was changed outside lunmapd.
+
+    `current` is None as long as nothing is known: then no difference counts as drift.
+    """
+
+    def __init__(self) -> None:
+        """Start without a baseline."""
+        self.current: Known | None = None
+        self.valid_for: Terms | None = None
+        self._refused: AbstractSet[lio_objects.Key] = frozenset()
+
+    def load(self, seen: PastFile | None, terms: Terms | None, desired: Desired) -> None:
+        """Take over the baseline of an earlier daemon from the seen file, if it is valid for the same `terms`."""
+        if self.current is not None or seen is None or terms is None:
+            return
+        past = seen.recall(terms)
+        if past is not None:
+            self.current, self.valid_for = recalled(past, desired), terms
+
+    def save(self, seen: PastFile | None) -> None:
+        """Write the baseline to the seen file; without a baseline nothing is written."""
+        if seen is not None and self.current is not None and self.valid_for is not None:
+            seen.keep(Past(self.valid_for, tuple(sorted(self.current.open)), tuple(sorted(self._refused))))
+
+    def begin(self, steps: Plan) -> None:
+        """Record that these steps are going to be executed: what they leave is no drift until it was as desired."""
+        if self.current is not None:
+            ours = {lio_objects.key_of(step.item) for step in steps if not step.drift}
+            self.current = Known(self.current.wanted, self.current.open | ours)
+
+    def record_partial(self, desired: lio_objects.Objects, keys: AbstractSet[lio_objects.Key]) -> None:
+        """Record that the objects with these keys were observed as desired; `desired` are all desired objects."""
+        still_open = frozenset() if self.current is None else self.current.open
+        self.current = Known(desired, still_open - keys)
+
+    def record_full(self, comparison: Comparison, left: Plan) -> lio_objects.Objects:
+        """Record a full pass that left these steps; return the desired objects, each in memory once."""
+        known = drift.learn(self.current, comparison.desired, comparison.observed.objects, left)
+        # A TPG that isolation disabled is not drift when the map enables it again.
+        self.current = Known(known.wanted, known.open | comparison.withheld)
+        self._refused = refused(comparison.desire)
+        return known.wanted
+
+    def share(self, desired: lio_objects.Objects) -> None:
+        """Use this equal mapping of the desired objects from now on, so that it is in memory once."""
+        assert self.current is not None, "it was recorded"
+        self.current = Known(desired, self.current.open)
