@@ -1,1 +1,1 @@
-"""Access to LIO through configfs and rtslib, made by a worker process that can be abandoned when it is stuck."""
+"""LIO through configfs and rtslib, in a worker process that can be abandoned when it is stuck."""

@@ -1,4 +1,4 @@
-"""With which CHAP credentials an initiator may log in to a node: the secrets of the map, opened for its objects."""
+"""CHAP credentials of ACLs and of discovery: the secrets of the map, opened for a node's objects."""
 
 from msgspec import structs
 
@@ -16,62 +16,65 @@ _Failures = dict[lio_objects.Key, Failure]
 def add_credentials(
     objects: lio_objects.Objects, observed: lio_objects.Objects, lunmap: Lunmap, node: str, vault: Vault
 ) -> tuple[dict[lio_objects.Key, lio_objects.Object], _Failures]:
-    """Return the objects with the credentials of their ACLs and of discovery, and what can't have them.
+    """Return the objects with credentials in their ACLs and DiscoveryAuth, and the failures, both by key.
 
-    Where a secret can't be opened, the ACL stays as it is observed, or is not made, and nothing else is concerned.
+    An object whose secret can't be opened stays as observed; if it is not observed, it is left out, and the
+    objects that depend on it fail as waiting. Other objects are not affected.
     """
-    found, failures = dict(objects), _Failures()
-    for name, item in objects.items():
+    result, failures = dict(objects), _Failures()
+    for key, item in objects.items():
         if not isinstance(item, lio_objects.NodeAcl | lio_objects.DiscoveryAuth):
             continue
         try:
-            known = _credentials_of(item, lunmap, node, vault)
+            credentials_ = _credentials_of(item, lunmap, node, vault)
         except SecretError as error:
-            failures[name] = Failure(
+            failures[key] = Failure(
                 Reason.SECRET_UNFIT if isinstance(error, UnfitPasswordError) else Reason.SECRET_UNDECODABLE,
                 str(error),
             )
-            _keep_observed(found, observed, name)
+            _keep_observed(result, observed, key)
         else:
-            if known != lio_objects.NO_CREDENTIALS:
-                found[name] = structs.replace(item, credentials=known)
-    return _without_children(found, failures), failures
+            if credentials_ != lio_objects.NO_CREDENTIALS:
+                result[key] = structs.replace(item, credentials=credentials_)
+    return _without_children(result, failures), failures
 
 
 def _keep_observed(
-    found: dict[lio_objects.Key, lio_objects.Object], observed: lio_objects.Objects, name: lio_objects.Key
+    result: dict[lio_objects.Key, lio_objects.Object], observed: lio_objects.Objects, key: lio_objects.Key
 ) -> None:
-    if name in observed:
-        found[name] = observed[name]
+    if key in observed:
+        result[key] = observed[key]
     else:
-        del found[name]
+        del result[key]
 
 
 def _without_children(
-    found: dict[lio_objects.Key, lio_objects.Object], failures: _Failures
+    result: dict[lio_objects.Key, lio_objects.Object], failures: _Failures
 ) -> dict[lio_objects.Key, lio_objects.Object]:
-    """Leave out, as waiting, what stands on an ACL that can't be made."""
-    missing = failures.keys() - found.keys()
+    """Leave out the children of ACLs that are left out, and add their failures."""
+    missing = failures.keys() - result.keys()
     if not missing:
-        return found
-    for name, item in found.items():
+        return result
+    for key, item in result.items():
         if cause := next((parent for parent in lio_objects.parents_of(item) if parent in missing), None):
-            failures[name] = Failure(Reason.WAITING, f"waits for {lio_objects.show_key(cause)}")
-    return {name: item for name, item in found.items() if missing.isdisjoint(lio_objects.parents_of(item))}
+            failures[key] = Failure(Reason.WAITING, f"waits for {lio_objects.show_key(cause)}")
+    return {key: item for key, item in result.items() if missing.isdisjoint(lio_objects.parents_of(item))}
 
 
 def _credentials_of(
     item: lio_objects.NodeAcl | lio_objects.DiscoveryAuth, lunmap: Lunmap, node: str, vault: Vault
 ) -> lio_objects.ChapCredentials:
     if isinstance(item, lio_objects.NodeAcl) and item.tag != lunmap.nodes[node].tpg_tag:
-        return lio_objects.NO_CREDENTIALS  # nobody logs in to a TPG that stands for another node's
+        return lio_objects.NO_CREDENTIALS  # no initiator can log in to a remote TPG
     if isinstance(item, lio_objects.NodeAcl):
         initiator = lunmap.initiators.get(item.initiator, Initiator())
         return _initiator_credentials(
             vault, item.initiator, initiator, lunmap.targets[item.iqn].authentication
         )
     discovery = lunmap.nodes[node].discovery
-    assert discovery is not None, "project() asks for it where there is one"
+    assert discovery is not None, (
+        "project_map() makes a DiscoveryAuth only if the node has discovery credentials"
+    )
     fields = (credentials.DISCOVERY_CHAP, credentials.DISCOVERY_MUTUAL)
     return _open_pair(vault, credentials.node_path(node), fields, discovery.chap, discovery.mutual_chap)
 
@@ -79,9 +82,13 @@ def _credentials_of(
 def _initiator_credentials(
     vault: Vault, iqn: str, initiator: Initiator, authentication: Authentication
 ) -> lio_objects.ChapCredentials:
-    """Open what the target asks for. One that asks for nothing still takes CHAP, from initiators that offer it."""
+    """Open the secrets that the target requires.
+
+    A target that requires none still accepts CHAP from initiators that offer it, so a secret that can't be
+    opened is no failure there.
+    """
     path, fields = credentials.initiator_path(iqn), (credentials.CHAP, credentials.MUTUAL)
-    # LIO lets nobody in who does not ask it for its own password, once it has one.
+    # Once it has a mutual password, LIO refuses initiators that do not request mutual authentication.
     mutual = initiator.mutual_chap if authentication is Authentication.MUTUAL_CHAP else None
     try:
         return _open_pair(vault, path, fields, initiator.chap, mutual)
@@ -101,7 +108,7 @@ def _open_pair(
         return lio_objects.ChapCredentials(chap.user, password)
     answer = _open_password(vault, path, fields[1], mutual)
     if answer == password:
-        raise UnfitPasswordError("the passwords for the two ways must differ: set one of them again")
+        raise UnfitPasswordError("the passwords of initiator and target must differ: set one of them again")
     return lio_objects.ChapCredentials(chap.user, password, mutual.user, answer)
 
 

@@ -1,4 +1,4 @@
-"""What a node wants, where the map can be trusted; and what stays as it is, where it can't."""
+"""The desired objects of a node: from the map where its documents are valid, else as observed."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -17,11 +17,15 @@ from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import is_remote, project_map
 from lunmapd.core.secrets.sealing import Vault
 
-_MAX_MESSAGE = 500
+_MAX_MESSAGE = 500  # characters
 
 
 class Desired(Struct, frozen=True):
-    """The objects that a node must have, and what can't be had, by key; such things stay as they are observed."""
+    """The desired objects by key, and the failures of those that can't be as the map says, by key.
+
+    Objects of a failed document stay as observed. A failure's key is that of an object, or `("document",
+    path)`.
+    """
 
     objects: lio_objects.Objects
     failures: Mapping[lio_objects.Key, Failure]
@@ -30,15 +34,17 @@ class Desired(Struct, frozen=True):
 def compute_desired(
     lunmap: Lunmap, unreadable: Mapping[str, str], node: str, observed: Observed, vault: Vault
 ) -> Desired:
-    """Return what `node` must have. `unreadable` are the paths of documents that can't be decoded, with the reason.
+    """Return the desired objects of `node`.
 
-    `vault` opens the secrets. Documents are trusted one by one: what belongs to an unreadable one, or to one that breaks a rule, stays.
+    `unreadable` maps the path of each document that can't be decoded (`luns/db1`) to the reason. `vault`
+    opens the secrets. Documents are judged one by one: objects of an unreadable document, or of one that
+    breaks a rule, stay as observed.
     """
     broken = broken_documents(lunmap)
     bad = unreadable.keys() | broken.keys()
     trusted = _without_documents(lunmap, broken.keys())
     projected = project_map(trusted, node, observed.features, observed.foreign, observed.objects)
-    wanted, refused = add_credentials(projected, observed.objects, trusted, node, vault)
+    desired, refused = add_credentials(projected, observed.objects, trusted, node, vault)
     failures = {
         _document_key(path): _failure(Reason.DOCUMENT_UNREADABLE, reason)
         for path, reason in unreadable.items()
@@ -46,13 +52,13 @@ def compute_desired(
     failures |= {
         _document_key(path): _failure(Reason.DOCUMENT_INVALID, reason) for path, reason in broken.items()
     }
-    failures |= _foreign_targets(lunmap, node, observed.foreign) | _short_devices(trusted, wanted, observed)
-    failures |= _missing_backings(wanted, observed) | refused
-    return Desired(keep_observed(wanted, observed.objects, bad, node) if bad else wanted, failures)
+    failures |= _foreign_targets(lunmap, node, observed.foreign) | _short_devices(trusted, desired, observed)
+    failures |= _missing_backings(desired, observed) | refused
+    return Desired(keep_observed(desired, observed.objects, bad, node) if bad else desired, failures)
 
 
 def _failure(reason: Reason, sentence: str) -> Failure:
-    """Make a failure of a sentence that may quote whatever somebody wrote, in a length that many of them have room for."""
+    """Return a failure with a message of at most _MAX_MESSAGE: it may quote any text of a document."""
     return Failure(reason, sentence if len(sentence) <= _MAX_MESSAGE else f"{sentence[:_MAX_MESSAGE]}...")
 
 
@@ -75,7 +81,7 @@ def _without_documents(lunmap: Lunmap, bad: AbstractSet[str]) -> Lunmap:
 
 def _foreign_targets(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> dict[lio_objects.Key, Failure]:
     sentence = (
-        "this target was made by another tool and is left alone; remove it there, or choose another name"
+        "the target was made by another tool and is left alone: remove it there, or choose another name"
     )
     return {
         ("target", iqn): Failure(Reason.FOREIGN_TARGET, sentence)
@@ -84,46 +90,52 @@ def _foreign_targets(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> di
     }
 
 
-def _missing_backings(wanted: lio_objects.Objects, observed: Observed) -> dict[lio_objects.Key, Failure]:
-    """Tell of backings that went away under a storage object, which stays as it is: its device may come back."""
-    names = (("storage_object", name) for name in sorted(observed.missing))
+def _missing_backings(desired: lio_objects.Objects, observed: Observed) -> dict[lio_objects.Key, Failure]:
+    """Report storage objects whose device or file has vanished. They stay, since the device may come back."""
+    keys = (("storage_object", name) for name in sorted(observed.missing))
     sentence = (
-        "what is behind it is not there any more; it stays exported, and what initiators do with it may fail"
+        "its device or file has vanished: it stays exported, and I/O may fail; bring the device or file back"
     )
-    return {name: Failure(Reason.BACKING_MISSING, sentence) for name in names if name in wanted}
+    return {key: Failure(Reason.BACKING_MISSING, sentence) for key in keys if key in desired}
 
 
 def _short_devices(
-    lunmap: Lunmap, wanted: lio_objects.Objects, observed: Observed
+    lunmap: Lunmap, desired: lio_objects.Objects, observed: Observed
 ) -> dict[lio_objects.Key, Failure]:
-    """Tell of devices that have less than the map says; they stay exported with what they have."""
-    found = dict[lio_objects.Key, Failure]()
+    """Report devices that are smaller than the map says. They stay exported with their own size."""
+    failures = dict[lio_objects.Key, Failure]()
     for name, size in observed.sizes.items():
         lun, key = lunmap.luns.get(name), ("storage_object", name)
         if (
             lun is not None
-            and key in wanted
+            and key in desired
             and plugin_of(lun.backing).size is SizeSource.DECLARED
             and size < (lun.size or 0)
         ):
-            sentence = f"its device has {size} bytes, the Lun {lun.size}: enlarge the device on this node, or correct the size of the Lun"
-            found[key] = Failure(Reason.SIZE_MISMATCH, sentence)
-    return found
+            sentence = (
+                f"its device has {size} bytes, the Lun needs {lun.size}: "
+                "enlarge the device on this node, or correct the size of the Lun"
+            )
+            failures[key] = Failure(Reason.SIZE_MISMATCH, sentence)
+    return failures
 
 
 def broken_documents(lunmap: Lunmap) -> dict[str, str]:
-    """Return the objects that break a rule, as path and first sentence; only edits around the tools make such."""
-    found: dict[str, str] = {}
+    """Return the documents that break a rule: path to the first problem.
+
+    Only out-of-band edits can do that.
+    """
+    broken: dict[str, str] = {}
     for problem in faults(lunmap):
         section, name = problem.place[:2]
-        found.setdefault(f"{section}/{name}", str(problem))
-    return _luns_of_broken_groups(lunmap, found) | found
+        broken.setdefault(f"{section}/{name}", str(problem))
+    return _luns_of_broken_groups(lunmap, broken) | broken
 
 
 def _luns_of_broken_groups(lunmap: Lunmap, bad: Mapping[str, str]) -> dict[str, str]:
-    """Return the Luns that are mapped to a group that can't be trusted: who sees them is not known."""
+    """Return the Luns with a map to a broken group, whose initiators are not known: path to reason."""
     return {
-        f"luns/{name}": f"it is mapped to a group that can't be served: {bad[f'groups/{entry.group}']}"
+        f"luns/{name}": f"it is mapped to an invalid group: {bad[f'groups/{entry.group}']}"
         for name, lun in lunmap.luns.items()
         for entry in lun.maps
         if f"groups/{entry.group}" in bad
@@ -133,11 +145,11 @@ def _luns_of_broken_groups(lunmap: Lunmap, bad: Mapping[str, str]) -> dict[str, 
 def keep_observed(
     desired: lio_objects.Objects, observed: lio_objects.Objects, bad: AbstractSet[str], node: str
 ) -> dict[lio_objects.Key, lio_objects.Object]:
-    """Let what belongs to the `bad` paths (such as `luns/db1`) stay as it is observed, with all it stands on.
+    """Return the desired objects, with those of the `bad` paths (`luns/db1`) and their parents as observed.
 
-    Unreadable is not absent: neither removed nor changed.
+    Unreadable is not absent: such objects are neither removed nor changed.
     """
-    result = {name: item for name, item in desired.items() if not _belongs_to(item, bad, node)}
+    result = {key: item for key, item in desired.items() if not _belongs_to(item, bad, node)}
     waiting = [item for item in observed.values() if _belongs_to(item, bad, node)]
     waiting += _remote_objects(observed, bad)
     while waiting:
@@ -152,7 +164,10 @@ def keep_observed(
 
 
 def _remote_objects(observed: lio_objects.Objects, bad: AbstractSet[str]) -> list[lio_objects.Object]:
-    """Return all that stands for other nodes, if one of these can't be read: whose it is can't be told by its tag."""
+    """Return the observed remote TPGs and their contents, if the document of any node is bad.
+
+    The tag of a remote TPG does not identify its node without that node's document.
+    """
     if not any(path.startswith("nodes/") for path in bad):
         return []
     remote = {

@@ -1,7 +1,7 @@
-"""What one node must have of a map, kept so that a change of some Luns costs what these Luns cost, and not the map.
+"""The desired objects of a node, updated at a cost that depends on the changed Luns, not on the map.
 
-A view stands on a whole pass that could tell all that is wanted. It answers for Luns that come, go or change, and for initiators that
-come and go; whatever may concern more than that is left to the next whole pass.
+A DesiredView is built after a full pass with a completely known desired state. It computes the delta for
+added, removed and changed Luns and for added and removed initiators. Any other change needs a full pass.
 """
 
 from collections import Counter
@@ -24,13 +24,15 @@ from lunmapd.core.node.project import project_lun, served_targets
 from lunmapd.core.secrets.sealing import Vault
 
 MAX_CHANGED_LUNS = 100
-"""More Luns than these are a matter of a whole pass."""
+"""A change of more Luns needs a full pass."""
 
 
 class Delta(Struct, frozen=True):
-    """The part of a node's objects that a change to `lunmap` concerns: their keys, and what of them is wanted.
+    """The part of a node's objects that a change to `lunmap` concerns.
 
-    `luns` are the Luns that changed; `maps` counts the mapped LUNs of each ACL after it.
+    `keys` are the keys of these objects before and after the change, `desired` the objects after it, by key.
+    `luns` are the names of the changed Luns. `maps` counts the mapped LUNs after the change by the key of the
+    ACL.
     """
 
     keys: AbstractSet[lio_objects.Key]
@@ -41,18 +43,22 @@ class Delta(Struct, frozen=True):
 
 
 class DesiredView:
-    """The objects that a node must have, and what tells that a change touches nothing else."""
+    """The desired objects of a node, with the indexes that show whether a change affects other Luns.
+
+    `_owners` maps the kind of a unique value (`naa`, `backing`, `here`) to value to the name of the Lun that
+    has it.
+    """
 
     def __init__(
         self, lunmap: Lunmap, node: str, vault: Vault, foreign: AbstractSet[str], desired: lio_objects.Objects
     ) -> None:
-        """Stand on a whole pass: `wanted` is all that `node` must have by `lunmap`, but for targets that are `foreign`."""
+        """Start after a full pass with the `desired` objects of `node`, without those of `foreign` ones."""
         self.lunmap = lunmap
         self.desired = dict(desired)
         self._node = node
         self.vault = vault
         self._foreign = foreign
-        # By kind, for the tuples of a kind and an identity would take more memory than the identities.
+        # A mapping for each kind: tuples of kind and value as keys would take more memory than the values.
         self._owners: dict[str, dict[str, str]] = {"naa": {}, "backing": {}, "here": {}}
         self._record_owners(lunmap, lunmap.luns)
         self._maps = Counter(
@@ -60,15 +66,15 @@ class DesiredView:
         )
 
     def _record_owners(self, lunmap: Lunmap, luns: Iterable[str]) -> None:
-        """Note whose each identity of these Luns is."""
+        """Record the unique values of these Luns."""
         for name in luns:
-            for kind, what in _unique_values(lunmap, name, self._node):
-                self._owners[kind][what] = name
+            for kind, value in _unique_values(lunmap, name, self._node):
+                self._owners[kind][value] = name
 
     def delta_to(self, lunmap: Lunmap) -> Delta | FullPass:
-        """Return the part of the objects that another map concerns, or why only a full pass can tell.
+        """Return the delta to another map, or the reason why a full pass is needed.
 
-        `take` moves the view to that map.
+        `advance` moves the view to that map.
         """
         changed = _changed_luns(self.lunmap, lunmap)
         if isinstance(changed, FullPass):
@@ -80,13 +86,13 @@ class DesiredView:
             return FullPass.LUN_NUMBER
         maps = self._count_maps(before, after)
         desired: dict[lio_objects.Key, lio_objects.Object] = {
-            name: item for name, item in after.items() if not isinstance(item, lio_objects.NodeAcl)
+            key: item for key, item in after.items() if not isinstance(item, lio_objects.NodeAcl)
         }
-        # An ACL, here and in the TPGs that stand for other nodes, stays as long as any Lun is mapped by it.
+        # An ACL, also that of a remote TPG, stays while any Lun is mapped through it.
         tag = lunmap.nodes[self._node].tpg_tag
         desired |= {
-            name: item
-            for name, item in (before | after).items()
+            key: item
+            for key, item in (before | after).items()
             if isinstance(item, lio_objects.NodeAcl) and maps[lio_objects.key_of(replace(item, tag=tag))]
         }
         desired, failures = add_credentials(desired, {}, lunmap, self._node, self.vault)
@@ -95,10 +101,10 @@ class DesiredView:
         return Delta(before.keys() | after.keys(), desired, lunmap, changed, maps)
 
     def advance(self, delta: Delta) -> None:
-        """Go on to the map of a part that `follow` gave."""
+        """Move the view to the map of a delta that `delta_to` returned."""
         for name in delta.luns & self.lunmap.luns.keys():
-            for kind, what in _unique_values(self.lunmap, name, self._node):
-                self._owners[kind].pop(what, None)
+            for kind, value in _unique_values(self.lunmap, name, self._node):
+                self._owners[kind].pop(value, None)
         self._record_owners(delta.lunmap, delta.luns & delta.lunmap.luns.keys())
         for key in delta.keys:
             self.desired.pop(key, None)
@@ -109,9 +115,9 @@ class DesiredView:
         self, lunmap: Lunmap, changed: AbstractSet[str]
     ) -> dict[lio_objects.Key, lio_objects.Object]:
         serves = served_targets(lunmap, self._node, self._foreign)
-        there = (name for name in changed if name in lunmap.luns)
-        found = (project_lun(lunmap, name, self._node, serves) for name in there)
-        return lio_objects.by_key(chain.from_iterable(found))
+        luns = (name for name in changed if name in lunmap.luns)
+        objects = (project_lun(lunmap, name, self._node, serves) for name in luns)
+        return lio_objects.by_key(chain.from_iterable(objects))
 
     def _conflict(self, lunmap: Lunmap, changed: AbstractSet[str]) -> FullPass | None:
         """Return why the changed Luns can't be judged without the others, None if they can."""
@@ -119,16 +125,16 @@ class DesiredView:
         if broken_documents(replace(lunmap, luns=some)):
             return FullPass.RULES
         owners = (
-            self._owners[kind].get(what)
+            self._owners[kind].get(value)
             for name in some
-            for kind, what in _unique_values(lunmap, name, self._node)
+            for kind, value in _unique_values(lunmap, name, self._node)
         )
         if any(owner is not None and owner not in changed for owner in owners):
             return FullPass.IDENTITY
         return FullPass.SIZE if self._has_resized_device(lunmap, changed) else None
 
     def _has_resized_device(self, lunmap: Lunmap, changed: AbstractSet[str]) -> bool:
-        """Tell whether a device must have another size: only a whole look tells what it has."""
+        """Return whether the desired size of a device changes: only a full observation reads its size."""
         both = changed & lunmap.luns.keys() & self.lunmap.luns.keys()
         return any(
             isinstance(lunmap.luns[name].backing, Block)
@@ -137,22 +143,22 @@ class DesiredView:
         )
 
     def _takes_lun_number(self, item: lio_objects.Object, changed: AbstractSet[str]) -> bool:
-        """Tell whether it would take the LUN number of a Lun that stays."""
+        """Return whether the object would take the LUN number of a Lun that does not change."""
         other = self.desired.get(lio_objects.key_of(item))
         return isinstance(other, lio_objects.MappedLun) and other.storage_object not in changed
 
     def _count_maps(
         self, before: lio_objects.Objects, after: lio_objects.Objects
     ) -> Counter[lio_objects.Key]:
-        """Count the mapped LUNs of each ACL after the change."""
-        found = Counter(self._maps)
-        found.subtract(_acl_key(item) for item in before.values() if isinstance(item, lio_objects.MappedLun))
-        found.update(_acl_key(item) for item in after.values() if isinstance(item, lio_objects.MappedLun))
-        return found
+        """Return the number of mapped LUNs after the change by the key of the ACL."""
+        maps = Counter(self._maps)
+        maps.subtract(_acl_key(item) for item in before.values() if isinstance(item, lio_objects.MappedLun))
+        maps.update(_acl_key(item) for item in after.values() if isinstance(item, lio_objects.MappedLun))
+        return maps
 
 
 def _unique_values(lunmap: Lunmap, name: str, node: str) -> tuple[tuple[str, str], ...]:
-    """Return what no other Lun may have: its NAA identifier, its backing, and that on this node."""
+    """Return kind and value of each unique value of a Lun: NAA identifier, backing, backing on this node."""
     lun = lunmap.luns[name]
     naa = ("naa", names.naa(lun.serial))
     if isinstance(lun.backing, RamDisk):
@@ -161,7 +167,7 @@ def _unique_values(lunmap: Lunmap, name: str, node: str) -> tuple[tuple[str, str
 
 
 def _changed_luns(before: Lunmap, after: Lunmap) -> AbstractSet[str] | FullPass:
-    """Return the names of the Luns that differ, or why these are not all that matters."""
+    """Return the names of the Luns that differ, or the reason why a full pass is needed."""
     if (before.targets, before.groups, before.nodes) != (after.targets, after.groups, after.nodes):
         return FullPass.OTHER_OBJECTS
     if (

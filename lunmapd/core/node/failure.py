@@ -1,4 +1,4 @@
-"""Why a step was not done, or a part of the map can't be had."""
+"""The failure of a step, or of a part of the map that can't be applied."""
 
 from msgspec import Struct
 
@@ -6,7 +6,7 @@ from lunmapd.core.base.reasons import Reason
 
 
 class Failure(Struct, frozen=True):
-    """Why a step was not done. `reason` is for programs, `message` a sentence for people."""
+    """Why an object is not as desired. `reason` is for programs, `message` is a sentence for people."""
 
     reason: Reason
     message: str

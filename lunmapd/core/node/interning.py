@@ -1,7 +1,8 @@
-"""Objects by key that were mostly there before.
+"""Interning: equal LIO objects, keys, texts and attribute values are kept in memory once.
 
-What a node wants and what it sees are nearly always the same, and as they were: of 10,000 Luns there are 30,000 objects with as
-many keys. Kept once, and not for each side and each look, they take a fraction of the memory.
+Desired and observed objects are nearly always equal, and equal to those of the last pass. 10,000 Luns have
+30,000 objects with as many keys. JSON decodes each text anew, and most texts of 10,000 Luns are the names of
+a few targets and initiators. Kept once, all of these take a fraction of the memory.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,20 +13,23 @@ from lunmapd.core.node import lio_objects
 
 
 class ObjectPool:
-    """Takes in objects. One that is as it was `before` is that very object, under the very key; others are put in as `keep` gives them."""
+    """Collects objects by key; one that equals the object in `before` is replaced by it, key included.
+
+    Other objects are stored as `intern` returns them.
+    """
 
     def __init__(
         self,
         before: lio_objects.Objects,
         intern: Callable[[lio_objects.Object], lio_objects.Object] = lambda item: item,
     ) -> None:
-        """Begin with nothing taken in."""
+        """Start without objects; `before` is not included."""
         self._before = before
         self._intern = intern
         self._objects: dict[lio_objects.Key, lio_objects.Object | None] = dict.fromkeys(before)
 
     def add(self, items: Iterable[lio_objects.Object]) -> None:
-        """Take in some objects; of two with one key the last counts."""
+        """Add objects; of two with the same key the last counts."""
         for item in items:
             key = lio_objects.key_of(item)
             old = self._before.get(key)
@@ -36,19 +40,19 @@ class ObjectPool:
                 self._objects[lio_objects.key_of(interned)] = interned
 
     def objects(self) -> dict[lio_objects.Key, lio_objects.Object]:
-        """Return what was taken in."""
+        """Return the objects that were added, by key."""
         return {key: item for key, item in self._objects.items() if item is not None}
 
 
 class ValuePool:
-    """The texts and settings of one look."""
+    """The texts and attribute values of one observation."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start empty."""
         self._values: dict[str | lio_objects.AttributeValues, str | lio_objects.AttributeValues] = {}
 
     def share(self, item: lio_objects.Object) -> lio_objects.Object:
-        """Return the object with the texts and settings that others have too."""
+        """Return an equal object whose texts and attribute values are shared with the other objects."""
         fields = zip(item.__struct_fields__, astuple(item), strict=True)
         return replace(
             item,

@@ -1,7 +1,24 @@
-"""The objects of LIO on one node: flat, keyed, immutable. Desired and observed are both made of these.
+"""The objects of LIO on one node: flat, keyed, immutable. Desired and observed state are both made of them.
 
-An object is known by what it means, not by where the kernel keeps it: a LUN by its target and storage object, not
-by its number in the TPG. Numbers that only the kernel cares about (HBA index, TPG LUN) are found at the edge.
+An object's key has names of the map and not the kernel's numbers: a LUN is known by its target and storage
+object, not by its number in the TPG. The kernel's own numbers (HBA index, TPG LUN) are found or chosen in
+lunmapd/lio.
+
+| object | key | configfs, below /sys/kernel/config/target |
+|---|---|---|
+| StorageObject | ("storage_object", name) | core/PLUGIN_INDEX/NAME |
+| Target | ("target", iqn) | iscsi/IQN |
+| Tpg | ("tpg", iqn, tag) | iscsi/IQN/tpgt_TAG, its attrib/ and param/ |
+| TpgLun | ("lun", iqn, tag, storage object) | iscsi/IQN/tpgt_TAG/lun/lun_N |
+| NodeAcl | ("acl", iqn, tag, initiator) | iscsi/IQN/tpgt_TAG/acls/INITIATOR, its auth/ |
+| MappedLun | ("mapped_lun", iqn, tag, initiator, lun) | iscsi/IQN/tpgt_TAG/acls/INITIATOR/lun_LUN |
+| Portal | ("portal", iqn, tag, address) | iscsi/IQN/tpgt_TAG/np/ADDRESS |
+| Enabled | ("enabled", iqn, tag) | iscsi/IQN/tpgt_TAG/enable and rtpi |
+| DiscoveryAuth | ("discovery_auth",) | iscsi/discovery_auth |
+| Leftover | ("leftover", path) | path |
+
+Tags and LUN numbers are integers, all other parts of keys are texts. The kernel's side of these directories
+is drivers/target/target_core_configfs.c, target_core_fabric_configfs.c and iscsi/iscsi_target_configfs.c.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,13 +32,17 @@ from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.password import Secret
 
 Key = tuple[str | int, ...]
+"""The kind of the object, then its identifying fields; see the table above."""
+
 AttributeValues = tuple[tuple[str, str], ...]
+"""Pairs of name and value, each as its file in configfs reads."""
 
 
 class Alua(Struct, frozen=True, gc=False):
-    """The target port group through which this node shows a storage object: its id is the node's TPG tag.
+    """The target port group through which this node shows a storage object.
 
-    `intact` tells whether all else of it is as lunmapd makes every group.
+    `id` is the node's TPG tag, 1 to 65535. `intact` is false if the access type or the delay of the group is
+    not as lunmapd writes it. Source: drivers/target/target_core_alua.c.
     """
 
     id: int
@@ -30,7 +51,7 @@ class Alua(Struct, frozen=True, gc=False):
     intact: bool = True
 
     def __str__(self) -> str:
-        altered = "" if self.intact else ", altered by hand"
+        altered = "" if self.intact else ", changed outside lunmapd"
         return f"{self.state}{' and preferred' if self.preferred else ''}, as group {self.id}{altered}"
 
 
@@ -56,11 +77,14 @@ UNDECLARED_SIZE = DeclaredSize()
 
 
 class StorageObject(Struct, frozen=True, tag=True, gc=False, omit_defaults=True):
-    """A backing in LIO's core; `size` is in bytes, 0 for a device, which has its own and is `declared` to have so much.
+    """A backing in LIO's core.
 
-    `path` is the configuration of a `user` one, and empty for `rd_mcp`. The attributes are those that lunmapd governs,
-    then those that the map sets, by name; vendor and product are empty where they are LIO's own. `alua` is None where the
-    kernel's own target port group will do, since no other node shows it.
+    `plugin` is LIO's name of the kind: iblock, fileio, rd_mcp, pscsi or user. `path` is that of the device or
+    file, the configuration of the handler for `user`, and empty for `rd_mcp`. `size` is in bytes, 0 for a
+    device, which has its own size; `declared` is the minimum that the map gives for it. `serial` is the unit
+    serial (VPD page 0x80). `attributes` are those that lunmapd governs in the order of STORAGE_ATTRIBUTES,
+    then those that the map sets, by name. `vendor` and `product` are empty for LIO's defaults. `alua` is None
+    if no other node shows the Lun: the kernel's own target port group is sufficient.
     """
 
     name: str
@@ -76,15 +100,16 @@ class StorageObject(Struct, frozen=True, tag=True, gc=False, omit_defaults=True)
 
 
 class Target(Struct, frozen=True, tag=True, gc=False):
-    """An iSCSI target name on this node."""
+    """An iSCSI target on this node. `iqn` is its name in any of the three formats (iqn., eui., naa.)."""
 
     iqn: str
 
 
 class Tpg(Struct, frozen=True, tag=True, gc=False):
-    """A target portal group. Made disabled; Enabled opens it.
+    """A target portal group. It is created disabled; an Enabled object enables it.
 
-    The settings are those that lunmapd governs, then by name those others of attributes.py that are not at their default.
+    `tag` is the portal group tag, 1 to 65535. `attributes` and `parameters` are those that lunmapd governs,
+    then the others of attributes.py that differ from their default, by name.
     """
 
     iqn: str
@@ -94,9 +119,9 @@ class Tpg(Struct, frozen=True, tag=True, gc=False):
 
 
 class TpgLun(Struct, frozen=True, tag=True, gc=False):
-    """A storage object exported in a TPG; visible to nobody before it is mapped.
+    """A storage object exported in a TPG. No initiator sees it before it is mapped.
 
-    `group` is the id of its target port group, 0 for the kernel's own.
+    `group` is the id of its target port group, 0 for the kernel's own group.
     """
 
     iqn: str
@@ -106,7 +131,10 @@ class TpgLun(Struct, frozen=True, tag=True, gc=False):
 
 
 class ChapCredentials(Struct, frozen=True, gc=False):
-    """What an initiator proves, and what the target proves to it: CHAP users and passwords, empty where nothing is asked."""
+    """CHAP users and passwords; empty ones are not required.
+
+    `userid` and `password` authenticate the initiator, the mutual ones the target.
+    """
 
     userid: str = ""
     password: Secret = Secret("")
@@ -118,7 +146,7 @@ NO_CREDENTIALS = ChapCredentials()
 
 
 class NodeAcl(Struct, frozen=True, tag=True, gc=False):
-    """An initiator that may log in to a TPG."""
+    """The permission of an initiator to log in to a TPG."""
 
     iqn: str
     tag: int
@@ -127,13 +155,13 @@ class NodeAcl(Struct, frozen=True, tag=True, gc=False):
 
 
 class DiscoveryAuth(Struct, frozen=True, tag=True, gc=False):
-    """That discovery on this node asks for CHAP; LIO has one for all of its targets."""
+    """Discovery on this node requires CHAP. LIO has one setting for all of its targets."""
 
     credentials: ChapCredentials = NO_CREDENTIALS
 
 
 class MappedLun(Struct, frozen=True, tag=True, gc=False):
-    """A TPG's LUN as one initiator sees it, under the number `lun`."""
+    """A TPG's LUN as one initiator sees it, under the LUN number `lun`, 0 to MAX_LUN_NUMBER."""
 
     iqn: str
     tag: int
@@ -144,7 +172,10 @@ class MappedLun(Struct, frozen=True, tag=True, gc=False):
 
 
 class Portal(Struct, frozen=True, tag=True, gc=False):
-    """An address that a TPG listens on, spelled as in configfs; with `iser` for RDMA too."""
+    """An address that a TPG listens on, spelled as in configfs (`10.0.0.1:3260`, `[::1]:3260`).
+
+    `iser` is true if the TPG listens for RDMA too.
+    """
 
     iqn: str
     tag: int
@@ -153,10 +184,10 @@ class Portal(Struct, frozen=True, tag=True, gc=False):
 
 
 class Enabled(Struct, frozen=True, tag=True, gc=False):
-    """That a TPG accepts logins, with the relative target port id that it then has.
+    """A TPG accepts logins, with this relative target port id (SCSI), 1 to 65535.
 
-    `port_id` can be set only while the TPG is disabled (drivers/target/target_core_fabric_configfs.c); 0 where
-    the kernel has no such file.
+    `port_id` can be set only while the TPG is disabled (drivers/target/target_core_fabric_configfs.c). It is
+    0 on kernels without the file `rtpi`.
     """
 
     iqn: str
@@ -165,9 +196,10 @@ class Enabled(Struct, frozen=True, tag=True, gc=False):
 
 
 class Leftover(Struct, frozen=True, tag=True, gc=False):
-    """Half of an object that a crash left behind, or a second copy: never desired, always removed first.
+    """An incomplete object that a crash left behind, or a second copy: never desired, always removed first.
 
-    `kind` is the class of the whole object, `path` its directory below configfs' target directory.
+    `kind` is the kind of the complete object (storage_object, hba, lun or mapped_lun), `path` its directory
+    below configfs' target directory.
     """
 
     kind: str
@@ -182,7 +214,7 @@ Objects = Mapping[Key, Object]
 NO_OBJECTS: Objects = {}
 
 DISCOVERY_CLAIM = "discovery_auth"
-"""The claim that says that what discovery asks for is ours; it stands among names of targets, and is none."""
+"""The claim of discovery's credentials. It is stored among the names of claimed targets, and is not one."""
 
 DISCOVERY_AUTH: Key = (DISCOVERY_CLAIM,)
 
@@ -193,7 +225,7 @@ CREATION_RANKS: Mapping[type, int] = {
 
 
 def key_of(item: Object) -> Key:  # noqa: C901, PLR0911 - one arm a kind
-    """Return what the object is known by."""
+    """Return the key of the object."""
     match item:
         case StorageObject():
             return ("storage_object", item.name)
@@ -220,7 +252,7 @@ def key_of(item: Object) -> Key:  # noqa: C901, PLR0911 - one arm a kind
 
 
 def parents_of(item: Object) -> tuple[Key, ...]:
-    """Return the keys of what must exist before the object can."""
+    """Return the keys of the objects that must exist before this one."""
     match item:
         case StorageObject() | Target() | DiscoveryAuth() | Leftover():
             return ()
@@ -240,10 +272,11 @@ def parents_of(item: Object) -> tuple[Key, ...]:
 
 
 def fixed_fields(item: Object) -> object:
-    """Return what can't change in place: where this differs, the object is replaced.
+    """Return the fields that can't change in place: if they differ, the object is deleted and created again.
 
-    The size of a file grows in place (fd_dev_size is accepted while exported), credentials count for the next login,
-    write protection and most attributes are set live, all else is decided at creation.
+    The size of a file can grow in place, since LIO accepts fd_dev_size while it is exported. Credentials
+    apply from the next login on. Write protection and most attributes are set live. All other fields are set
+    at creation.
     """
     match item:
         case StorageObject():
@@ -266,10 +299,11 @@ def _is_early(plugin: str, name: str) -> bool:
 
 
 def answering_tpg(item: Object) -> Key | None:
-    """Return the Enabled in whose time LIO answers in place of a mapped LUN that is gone: of a LUN 0; None for all else.
+    """Return the key of the Enabled of a mapped LUN 0, None for other objects.
 
-    It is ready then, refuses writes and reads zeros, which no path checker notices (transport_lookup_cmd_lun in
-    drivers/target/target_core_device.c). Other numbers are refused, and the path is lost.
+    While the TPG is enabled, LIO itself answers for a missing LUN 0: it is ready, refuses writes and reads
+    zeros, and no path checker detects that (transport_lookup_cmd_lun in drivers/target/target_core_device.c).
+    Other missing LUNs are refused, so that the path is lost.
     """
     if isinstance(item, MappedLun) and item.lun == 0:
         return ("enabled", item.iqn, item.tag)
@@ -277,7 +311,7 @@ def answering_tpg(item: Object) -> Key | None:
 
 
 def lun_served_by(item: Object) -> str | None:
-    """Return the name of the Lun that the object serves, None for what Luns share."""
+    """Return the name of the Lun that the object belongs to, None for objects that Luns share."""
     match item:
         case StorageObject():
             return item.name
@@ -288,10 +322,10 @@ def lun_served_by(item: Object) -> str | None:
 
 
 def by_key(items: Iterable[Object]) -> dict[Key, Object]:
-    """Index objects by key."""
+    """Return the objects by key."""
     return {key_of(item): item for item in items}
 
 
-def show_key(name: Key) -> str:
-    """Print a key for people and status documents: `mapped_lun iqn... 1 iqn... 0`."""
-    return " ".join(str(part) for part in name)
+def show_key(key: Key) -> str:
+    """Return a key as text, for messages and status documents: `mapped_lun iqn... 1 iqn... 0`."""
+    return " ".join(str(part) for part in key)

@@ -1,4 +1,4 @@
-"""What one look at a node's kernel found."""
+"""The result of one observation of a node's LIO."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -8,11 +8,18 @@ from msgspec import Struct
 from lunmapd.core.node import lio_objects
 
 LOGGED_IN = "LOGGED_IN"
-"""The kernel's word for a session that can do I/O (drivers/target/iscsi/iscsi_target_configfs.c, lio_target_nacl_info_show)."""
+"""The state of a session that can do I/O.
+
+Source: lio_target_nacl_info_show in drivers/target/iscsi/iscsi_target_configfs.c.
+"""
 
 
 class IscsiSession(Struct, frozen=True, gc=False):
-    """An initiator that is logged in; `state` is the kernel's word, `address` where it came from."""
+    """A session of an initiator with a TPG.
+
+    `state` is the kernel's name of the state (LOGGED_IN), `address` the initiator's IP address, empty if
+    unknown.
+    """
 
     iqn: str
     tag: int
@@ -22,17 +29,19 @@ class IscsiSession(Struct, frozen=True, gc=False):
 
 
 class Login(Struct, frozen=True, order=True):
-    """An initiator that is logged in to a target at the node."""
+    """An initiator that is logged in to a target at this node."""
 
     target: str
     initiator: str
 
 
 class Observed(Struct, frozen=True):
-    """Our objects, the target names that other tools made, the kernel's features, and who is logged in to ours.
+    """lunmapd's LIO objects, and the facts about LIO that a pass needs.
 
-    `missing` names the storage objects whose device or file is not there any more; the kernel keeps what it has opened.
-    `sizes` are those of the devices of storage objects, in bytes, by the names of these.
+    `objects` are lunmapd's objects by key. `foreign` are the names of the targets of other tools. `features`
+    are those of the kernel, such as PORT_ID. `sessions` are those with lunmapd's TPGs. `missing` names the
+    storage objects whose device or file no longer exists; the kernel keeps it open. `sizes` maps the name of
+    a storage object to the size of its device in bytes, for block devices only.
     """
 
     objects: Mapping[lio_objects.Key, lio_objects.Object] = {}

@@ -1,4 +1,4 @@
-"""What somebody edited around the tools, and no commit may do to a Lun that stays: nodes and commits go by what the revisions say of it."""
+"""Out-of-band edits of Luns that a commit would refuse: nodes and commits use the last committed document."""
 
 from collections.abc import Iterator, Mapping
 
@@ -14,20 +14,22 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 
 RecordedDocuments = Mapping[str, bytes | None]
-"""What the revisions say of each object that was edited around the tools, by path; None: it should not be."""
+"""Path of each object with an out-of-band edit to its last committed document; None if the revisions have no
+such object."""
 
 
 class EffectiveMap(Struct, frozen=True):
-    """The map to go by, and why it is not in all as the tree has it, by the keys of the documents."""
+    """The effective map, and the failures of the edits that it leaves out, by `("document", path)`."""
 
     lunmap: Lunmap
     failures: Mapping[lio_objects.Key, Failure] = {}
 
 
 def accept_edits(lunmap: Lunmap, edited: RecordedDocuments) -> EffectiveMap:
-    """Return the map in which each Lun is as the revisions have it that was edited in a way that a commit refuses.
+    """Return `lunmap`, the tree's content, with those out-of-band edits undone that a commit would refuse.
 
-    A Lun that was removed and made anew under its name by revisions is another one, and not judged here.
+    Each such Lun has its last committed document. A Lun that revisions removed and created again under the
+    same name is another Lun, and is not compared with the removed one.
     """
     recorded = dict(recorded_luns(edited))
     refused: dict[str, Failure] = {}
@@ -43,7 +45,7 @@ def accept_edits(lunmap: Lunmap, edited: RecordedDocuments) -> EffectiveMap:
 
 
 def recorded_luns(edited: RecordedDocuments) -> Iterator[tuple[str, Lun]]:
-    """Yield the Luns that were edited, or can't be read any more, as the revisions have them."""
+    """Yield name and last committed document of each Lun that was edited, or is unreadable now."""
     for path, data in edited.items():
         section, _, name = path.partition("/")
         if section == "luns" and data is not None:
@@ -56,8 +58,8 @@ def recorded_luns(edited: RecordedDocuments) -> Iterator[tuple[str, Lun]]:
 def _failure(problem: Problem) -> Failure:
     name, field = problem.place[1:3]
     reason = Reason.SERIAL_IMMUTABLE if field == "serial" else Reason.EDIT_REFUSED
-    what = "edited around the tools, which is not followed, the Lun stays as the revisions have it"
-    do = "put it back with 'lunmapctl repair'"
+    what = "out-of-band edit, not applied; nodes keep the last committed value"
+    advice = "undo the edit with 'lunmapctl repair'"
     if reason == Reason.SERIAL_IMMUTABLE:
-        do += ", or make a new Lun under another name and remove this one"
-    return Failure(reason, f"luns[{name}].{field}: {what}; {problem.message}; {do}")
+        advice += ", or make a new Lun under another name and remove this one"
+    return Failure(reason, f"luns[{name}].{field}: {what}; {problem.message}; {advice}")

@@ -1,4 +1,4 @@
-"""From the map to the objects of one node, and what stays as it is where the map can't be trusted."""
+"""From the map to the desired objects of one node."""
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -26,22 +26,22 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.interning import ObjectPool
 
 MARK = "lunmapd"
-"""The TargetAlias of every TPG that lunmapd made: it tells our targets from those of other tools."""
+"""The TargetAlias of each of lunmapd's TPGs: it distinguishes them from those of other tools."""
 
 PORT_ID = "rtpi"
-"""The kernel feature of a settable relative target port id: a file of this name in each TPG."""
+"""The kernel feature of a settable relative target port id: each TPG has a file of this name."""
 
 TPG_ATTRIBUTES: lio_objects.AttributeValues = (
-    # Whether logins need CHAP; what a target asks for comes in its place.
+    # Whether logins need CHAP; replaced by the value for the target's authentication.
     ("authentication", "0"),
     ("cache_dynamic_acls", "0"),
-    # Discovery answers only initiators that have an ACL, and nobody gets one by logging in.
+    # Discovery answers only initiators with an ACL, and a login does not create an ACL.
     ("demo_mode_discovery", "0"),
     ("demo_mode_write_protect", "1"),
     ("generate_node_acls", "0"),
-    # A mapped LUN takes this at its link: it is read-only until its own flag is written, never the other way.
+    # A mapped LUN is read-only from its symlink until its own write protection is written.
     ("prod_mode_write_protect", "1"),
-    # Discovery tells of the portals of a TPG as long as it is enabled, unless this is 0.
+    # Discovery lists the portals of a TPG only while it is enabled, unless this is 0.
     ("tpg_enabled_sendtargets", "1"),
 )
 
@@ -55,10 +55,11 @@ def project_map(
     foreign: AbstractSet[str] = frozenset(),
     known: lio_objects.Objects = lio_objects.NO_OBJECTS,
 ) -> dict[lio_objects.Key, lio_objects.Object]:
-    """Return the objects that `node` must have. `features` are those of its kernel, such as PORT_ID.
+    """Return the desired objects of `node` by key; none if the map has no such node.
 
-    `known` ones that are as they must be are given as they are (see shelf.py).
-    Maps to targets that this node does not serve, that don't exist or that are `foreign` here give nothing.
+    `features` are those of its kernel, such as PORT_ID. Objects that equal one in `known` are that instance
+    (see interning.py). Maps to targets that this node does not serve, that don't exist or that are `foreign`
+    are ignored.
     """
     itself = lunmap.nodes.get(node)
     if itself is None:
@@ -76,7 +77,7 @@ def project_map(
 def served_targets(
     lunmap: Lunmap, node: str, foreign: AbstractSet[str] = frozenset()
 ) -> dict[str, tuple[int, ...]]:
-    """Return the targets that `node` serves, with the TPG tags of the other nodes that offer them."""
+    """Return the targets that `node` serves, each with the TPG tags of the other active nodes serving it."""
     return {
         iqn: tuple(lunmap.nodes[other].tpg_tag for other in _other_active_nodes(lunmap, target, node))
         for iqn, target in lunmap.targets.items()
@@ -91,9 +92,10 @@ def _other_active_nodes(lunmap: Lunmap, target: Target, node: str) -> Iterator[s
 
 
 def _remote(lunmap: Lunmap, iqn: str, name: str) -> Iterator[lio_objects.Object]:
-    """Yield the TPGs of the other nodes, so that discovery here tells of all portals; nobody can log in to them.
+    """Yield the remote TPGs of a target, so that discovery on this node lists the portals of all nodes.
 
-    They are never enabled, have no LUNs, and an ACL only for those who may know of the target (see `project_lun`).
+    No initiator can log in to them: they are never enabled and have no LUNs. `project_lun` gives them ACLs
+    for the initiators that may discover the target.
     """
     target = lunmap.targets[iqn]
     attributes = tuple(
@@ -104,12 +106,12 @@ def _remote(lunmap: Lunmap, iqn: str, name: str) -> Iterator[lio_objects.Object]
         node = lunmap.nodes[other]
         yield lio_objects.Tpg(iqn, node.tpg_tag, attributes, TPG_PARAMETERS)
         for portal in target.nodes[other].portals or (*node.portals, *node.iser_portals):
-            # Discovery lists the address; RDMA is for the node that has it.
+            # Discovery lists the address only; RDMA is enabled on the node that has the address.
             yield lio_objects.Portal(iqn, node.tpg_tag, portal)
 
 
 def is_remote(item: lio_objects.Tpg) -> bool:
-    """Tell whether a TPG stands for another node's."""
+    """Return whether a TPG is a remote TPG."""
     return ("tpg_enabled_sendtargets", "0") in item.attributes
 
 
@@ -126,7 +128,7 @@ def _target(
 
 
 def tpg_attributes(target: Target) -> lio_objects.AttributeValues:
-    """Return the attributes that a target's TPGs must have."""
+    """Return the desired attributes of a target's TPGs."""
     asks = "0" if target.authentication is Authentication.NONE else "1"
     governed = ((name, asks if name == "authentication" else value) for name, value in TPG_ATTRIBUTES)
     given = sorted((name, value) for name, value in target.attributes.items() if value != TPG[name].default)
@@ -134,7 +136,7 @@ def tpg_attributes(target: Target) -> lio_objects.AttributeValues:
 
 
 def tpg_parameters(target: Target) -> lio_objects.AttributeValues:
-    """Return the parameters that a target's TPGs must have."""
+    """Return the desired parameters of a target's TPGs."""
     given = sorted(target.parameters.items())
     return (*TPG_PARAMETERS, *((name, text) for name, text in given if text != PARAMETERS[name].default))
 
@@ -142,7 +144,10 @@ def tpg_parameters(target: Target) -> lio_objects.AttributeValues:
 def project_lun(
     lunmap: Lunmap, name: str, node: str, serves: Mapping[str, tuple[int, ...]]
 ) -> Iterator[lio_objects.Object]:
-    """Yield the objects that `node` must have for one Lun, an ACL once for each map through it; `serves` as `served` gives it."""
+    """Yield the desired objects of `node` for one Lun; an ACL comes once for each map through it.
+
+    `serves` is the result of `served_targets`.
+    """
     lun, itself = lunmap.luns[name], lunmap.nodes[node]
     maps = [entry for entry in lun.maps if entry.target in serves]
     reporting = reporting_nodes(lunmap, lun)
@@ -165,7 +170,7 @@ def _mapping(name: str, entry: Map, tag: int, initiator: str) -> Iterator[lio_ob
 
 
 def _alua(lun: Lun, node: str, tag: int) -> lio_objects.Alua | None:
-    """Say how this node shows a Lun that others show too; None where the device or program behind it does."""
+    """Return the group of a Lun that several nodes show; None if its device or handler does ALUA."""
     if not plugin_of(lun.backing).emulated:
         return None
     return lio_objects.Alua(tag, state_on(lun, node), lun.preferred == node)
@@ -188,9 +193,11 @@ def _storage_object(
 
 
 def _shared_state_attributes(lun: Lun, *, several: bool) -> dict[str, str]:
-    """Say what of the state that LIO keeps in each node by itself is offered: with several nodes it would lie.
+    """Return the attributes that enable commands whose state LIO keeps in each node separately.
 
-    EXTENDED COPY knows only the devices of one node, and nobody can choose it for several.
+    With several nodes that state would be inconsistent: reservations and COMPARE AND WRITE are off unless the
+    Lun's `shared` says otherwise. EXTENDED COPY knows only the devices of one node, so it is always off with
+    several.
     """
     alone = Scope.OFF if several else Scope.PER_NODE
     chosen = lun.shared or Shared(alone, alone)

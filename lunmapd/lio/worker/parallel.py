@@ -50,7 +50,7 @@ def has_several_processors() -> bool:
 def step_runner(
     do: DoStep, *, parallel: bool
 ) -> Iterator[Callable[[Iterable[NumberedStep]], list[Failure | None]]]:
-    """Yield a function that applies a run of steps and returns their failures, None for a step that is done."""
+    """Yield a function that applies a run of steps and returns a failure or None for each."""
     if not parallel:
         yield lambda run: [do(*numbered) for numbered in run]
         return
