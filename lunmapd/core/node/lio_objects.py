@@ -58,8 +58,8 @@ class Alua(Struct, frozen=True, gc=False):
 class DeclaredSize(Struct, frozen=True, gc=False, array_like=True):
     """The bytes that a device must have at least, as the map declares; 0 if it declares none.
 
-    The size is checked once, when the storage object is created. It is no kernel state, so a plan must not see a
-    difference between two storage objects that differ in it alone: all instances are equal.
+    The size is checked once, when the storage object is created. It is no kernel state, so a plan must not
+    see a difference between two storage objects that differ in it alone: all instances are equal.
     """
 
     size: int = 0
