@@ -16,12 +16,12 @@ from kazoo.client import KazooClient
 
 from fakes.lio import FakeLio
 from lunmapd.agent.loop.agent import Agent
-from lunmapd.agent.loop.disk import Local
 from lunmapd.agent.loop.follow import Follower
+from lunmapd.agent.loop.node_files import NodeFiles
 from lunmapd.agent.loop.policy import Policy
-from lunmapd.agent.loop.registration import Member
+from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.state.claims import Claims
-from lunmapd.agent.state.machine_id import Identity
+from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
 from lunmapd.clock import utc_now
 from lunmapd.store.session.session import Session
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from kazoo.protocol.states import WatchedEvent
 
-    from lunmapd.agent.loop.report import Turn
+    from lunmapd.agent.loop.report import CycleResult
     from lunmapd.core.fleet.status import NodeStatus
 
 _RARELY = 600.0
@@ -46,15 +46,15 @@ def say(revision: int) -> None:
 def agent(hosts: str, root: str, node: str) -> None:
     """Be a node of lunmapd, until standard input ends."""
     with tempfile.TemporaryDirectory() as directory, Session(hosts, root, deadline=60.0) as session:
-        member = Member(session, node, Identity(node, node), utc_now())
+        member = Registration(session, node, MachineId(node, node), utc_now())
         follower = Follower(session, LocalSnapshot(Path(directory)), Policy())
-        local = Local(Claims(Path(directory, "claims.json")))
+        local = NodeFiles(Claims(Path(directory, "claims.json")))
         policy = Policy(resync=_RARELY, retry=_RARELY)
         with running(Agent(member, follower, FakeLio(), local, policy), _said):
             sys.stdin.read()
 
 
-def _said(turn: Turn, _status: NodeStatus, _seconds: float) -> None:
+def _said(turn: CycleResult, _status: NodeStatus, _seconds: float) -> None:
     if turn.converged and turn.at is not None:
         say(turn.at.revision)
 

@@ -7,13 +7,13 @@ from chaos.history import FollowerState
 from chaos.recorder import Recorder, now
 from fakes.lio import FakeLio
 from lunmapd.agent.loop.agent import Agent
-from lunmapd.agent.loop.disk import Local
 from lunmapd.agent.loop.follow import Follower as MapFollower
+from lunmapd.agent.loop.node_files import NodeFiles
 from lunmapd.agent.loop.policy import Policy
-from lunmapd.agent.loop.registration import Member
-from lunmapd.agent.loop.report import Turn
+from lunmapd.agent.loop.registration import Registration
+from lunmapd.agent.loop.report import CycleResult
 from lunmapd.agent.state.claims import Claims
-from lunmapd.agent.state.machine_id import Identity
+from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
 from lunmapd.clock import utc_now
 from lunmapd.core.fleet.status import NodeStatus
@@ -35,7 +35,7 @@ class Follower:
         self.name = name
         self.kernel = FakeLio()
         self.session: Session | None = None
-        self.turn = Turn()
+        self.turn = CycleResult()
         self._directory = directory
         self._recorder = recorder
         self._life = 0
@@ -47,11 +47,11 @@ class Follower:
         self._life += 1
         self._seen = None
         self.session = session
-        member = Member(session, self.name, Identity(self.name, str(self._life)), utc_now())
+        member = Registration(session, self.name, MachineId(self.name, str(self._life)), utc_now())
         state = self._directory / self.name
         state.mkdir(exist_ok=True)
         following = MapFollower(session, LocalSnapshot(state), _POLICY)
-        agent = Agent(member, following, self.kernel, Local(Claims(state / "claims.json")), _POLICY)
+        agent = Agent(member, following, self.kernel, NodeFiles(Claims(state / "claims.json")), _POLICY)
         session.start()
         self._running.callback(session.close)
         self._running.enter_context(running(agent, self._said))
@@ -65,7 +65,7 @@ class Follower:
         turn = self.turn
         return turn.at is not None and turn.result is not None and turn.at.revision >= revision
 
-    def _said(self, turn: Turn, _status: NodeStatus, _seconds: float) -> None:
+    def _said(self, turn: CycleResult, _status: NodeStatus, _seconds: float) -> None:
         self.turn = turn
         if turn.at is None or self._seen == (turn.at.revision, turn.at.digest):
             return

@@ -15,9 +15,9 @@ from fakes.clock import Clock
 from fakes.lio import CrashedError, FakeLio
 from lunmapd.agent.reconcile.pass_state import PassState
 from lunmapd.agent.reconcile.reconcile import Edges, reconcile
-from lunmapd.agent.reconcile.result import Result
+from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.agent.state.claims import Claims
-from lunmapd.agent.state.seen_file import PastFile, Terms
+from lunmapd.agent.state.seen_file import SeenFile, ValidityKey
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
@@ -56,9 +56,9 @@ class Node:
         """Start a new daemon, with the state that the old one kept on its disk."""
         self._state = PassState(self._audit, 60.0, self.clock)
         self._decided: frozenset[lio_objects.Key] = frozenset()
-        self._seen = PastFile(self._directory)
+        self._seen = SeenFile(self._directory)
 
-    def follow(self, lunmap: Lunmap, report: AbstractSet[str] = ALL) -> Result:
+    def follow(self, lunmap: Lunmap, report: AbstractSet[str] = ALL) -> PassResult:
         """Make a pass."""
         revision = self._revisions.setdefault(id(lunmap), len(self._revisions))
         given = PassInput(
@@ -73,7 +73,7 @@ class Node:
         )
         edges = Edges(self.kernel, Claims(self._directory / "claims.json"), seen=self._seen)
         result = reconcile(
-            edges, given, self._state, Terms(HistoryPoint("c", revision, "d"), self._name, "boot", ())
+            edges, given, self._state, ValidityKey(HistoryPoint("c", revision, "d"), self._name, "boot", ())
         )
         self._decided = frozenset(result.decided)
         self._state.baseline.save(self._seen)
@@ -120,7 +120,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def _told(
-    result: Result,
+    result: PassResult,
 ) -> tuple[dict[lio_objects.Key, Reason], set[tuple[str, lio_objects.Key]], frozenset[lio_objects.Key]]:
     reasons = {name: failure.reason for name, failure in result.failures.items()}
     left = {(step.action.value, lio_objects.key_of(step.item)) for step in result.left}

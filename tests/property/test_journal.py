@@ -6,8 +6,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmapd.agent.state.journal import JournalDamagedError, parse, seal
-from lunmapd.agent.state.map_snapshot import FILE, LocalSnapshot, SnapshotDamagedError
+from lunmapd.agent.state.journal import JournalDamagedError, chain_digest, parse_journal
+from lunmapd.agent.state.map_snapshot import SNAPSHOT_FILE, LocalSnapshot, SnapshotDamagedError
 from lunmapd.core.history.digest import show_digest
 from lunmapd.store.tree.snapshot import Snapshot
 from support.digests import map_digest
@@ -22,7 +22,7 @@ def written(contents: list[bytes]) -> bytes:
     """Return the bytes of a journal with these lines."""
     lines, last = [], ""
     for content in contents:
-        last = seal(last, content)
+        last = chain_digest(last, content)
         lines.append(f"{last} ".encode() + content + b"\n")
     return b"".join(lines)
 
@@ -30,7 +30,7 @@ def written(contents: list[bytes]) -> bytes:
 def check(data: bytes, contents: list[bytes], at_least: int = 0) -> None:
     """Assert that the bytes read as a prefix of the written entries, or as damage."""
     try:
-        found = parse(data).contents
+        found = parse_journal(data).contents
     except JournalDamagedError:
         return
     assert found == tuple(contents[: len(found)])
@@ -40,7 +40,7 @@ def check(data: bytes, contents: list[bytes], at_least: int = 0) -> None:
 @given(CONTENTS)
 def test_what_was_written_is_read(contents: list[bytes]) -> None:
     """Undamaged bytes give every line."""
-    assert parse(written(contents)).contents == tuple(contents)
+    assert parse_journal(written(contents)).contents == tuple(contents)
 
 
 @given(CONTENTS, st.data())
@@ -48,7 +48,7 @@ def test_any_cut_gives_a_beginning(contents: list[bytes], data: st.DataObject) -
     """A file cut anywhere is never damage: it gives the lines that are whole."""
     whole = written(contents)
     cut = whole[: data.draw(st.integers(0, len(whole)))]
-    assert parse(cut).contents == tuple(contents[: cut.count(b"\n")])
+    assert parse_journal(cut).contents == tuple(contents[: cut.count(b"\n")])
 
 
 @given(CONTENTS, st.data())
@@ -90,7 +90,7 @@ def histories(draw: st.DrawFn) -> list[Snapshot]:
 def test_a_damaged_snapshot_never_gives_another_map(states: list[Snapshot], data: st.DataObject) -> None:
     """After any cut, flip or replacement of its bytes, a snapshot is a map that was read, or damaged."""
     with tempfile.TemporaryDirectory() as name:
-        path = Path(name, FILE)
+        path = Path(name, SNAPSHOT_FILE)
         local = LocalSnapshot(path.parent)
         for state in states:
             local.keep(state)
@@ -101,7 +101,7 @@ def test_a_damaged_snapshot_never_gives_another_map(states: list[Snapshot], data
         try:
             kept = LocalSnapshot(path.parent).load()
         except SnapshotDamagedError as error:
-            assert FILE in str(error)
+            assert SNAPSHOT_FILE in str(error)
         else:
             assert kept is not None
             assert kept.snapshot in states

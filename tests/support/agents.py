@@ -5,14 +5,14 @@ from pathlib import Path
 
 from fakes.lio import FakeLio
 from lunmapd.agent.loop.agent import Agent
-from lunmapd.agent.loop.disk import Local
 from lunmapd.agent.loop.follow import Follower
+from lunmapd.agent.loop.node_files import NodeFiles
 from lunmapd.agent.loop.policy import Policy
-from lunmapd.agent.loop.registration import Member
+from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.state.claims import Claims
-from lunmapd.agent.state.machine_id import Identity
+from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
-from lunmapd.agent.state.seen_file import PastFile
+from lunmapd.agent.state.seen_file import SeenFile
 from lunmapd.clock import utc_now
 from lunmapd.core.base.backings import Block, FileIO
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
@@ -36,7 +36,7 @@ MAP = Lunmap(
     {H: Initiator()},
     nodes={"n1": Node(1, ("10.0.0.1:3260",))},
 )
-SELF = Identity("m1", "b1")
+SELF = MachineId("m1", "b1")
 NOWHERE = "127.0.0.1:9"
 """Where no server is."""
 
@@ -56,16 +56,16 @@ class AgentFactory:
         session: Session | None = None,
         *,
         node: str = "n1",
-        identity: Identity = SELF,
+        identity: MachineId = SELF,
         policy: Policy | None = None,
         **clocks: Clock,
     ) -> Agent:
         """Start a daemon; `clocks` are those of Follower, the monotonic one is that of Agent too."""
         through, policy = session or self._session, policy or Policy()
-        member = Member(through, node, identity, utc_now())
-        past = PastFile(self.directory)
+        member = Registration(through, node, identity, utc_now())
+        past = SeenFile(self.directory)
         follower = Follower(through, LocalSnapshot(self.directory), policy, home=past.cluster, **clocks)
-        local = Local(
+        local = NodeFiles(
             Claims(self.directory / "claims.json"),
             lambda: read_keys(self.directory / "secrets.key"),
             past=past,

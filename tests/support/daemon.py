@@ -8,7 +8,7 @@ from pathlib import Path
 from lab.wait import PATIENCE
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.wakeup import Wakeup
-from lunmapd.service.daemon.loop import Given, Loop, Note, Process
+from lunmapd.service.daemon.loop import CycleListener, Loop, Process, SettingsFile
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals
 from lunmapd.service.settings import Settings
@@ -18,11 +18,11 @@ _LONGEST = 60.0
 
 
 @contextmanager
-def running(agent: Agent, note: Note = lambda *_: None) -> Iterator[Wakeup]:
+def running(agent: Agent, note: CycleListener = lambda *_: None) -> Iterator[Wakeup]:
     """Run cycles of an agent as long as the context lasts; yield what starts one."""
     wakeup = Wakeup()
     signals = Signals(wakeup.notify)
-    given = Given(Path("no settings"), Settings(ZooKeeper(()), "test"))
+    given = SettingsFile(Path("no settings"), Settings(ZooKeeper(()), "test"))
     loop = Loop(agent, Process(Manager(_LONGEST), signals, wakeup), note, given)
     thread = threading.Thread(target=loop.run, name="daemon", daemon=True)
     thread.start()

@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
-from lunmapd.agent.loop.disk import Local
-from lunmapd.agent.loop.follow import Follower, Reading
-from lunmapd.agent.loop.isolation import Contact
+from lunmapd.agent.loop.follow import Follower, ReadResult
+from lunmapd.agent.loop.isolation import ContactTimer
+from lunmapd.agent.loop.node_files import NodeFiles
 from lunmapd.agent.loop.pass_input import Circumstances, NoMapError, pass_input
 from lunmapd.agent.loop.pass_log import trace_result
 from lunmapd.agent.loop.policy import Policy
-from lunmapd.agent.loop.registration import Member
-from lunmapd.agent.loop.report import Turn, first_status, next_status, reason_of
+from lunmapd.agent.loop.registration import Registration
+from lunmapd.agent.loop.report import CycleResult, first_status, next_status, reason_of
 from lunmapd.agent.reconcile.pass_state import PassState
 from lunmapd.agent.reconcile.reconcile import Edges, Kernel, reconcile
-from lunmapd.agent.reconcile.result import RemovalHeldError, Result
+from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
 from lunmapd.agent.reconcile.transition_log import Voice
-from lunmapd.agent.state.seen_file import Terms
+from lunmapd.agent.state.seen_file import ValidityKey
 from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, Timer, WakeCause
@@ -38,10 +38,10 @@ class Agent:
 
     def __init__(  # noqa: PLR0913 - the clock is an option
         self,
-        member: Member,
+        member: Registration,
         follower: Follower,
         kernel: Kernel,
-        local: Local,
+        local: NodeFiles,
         policy: Policy,
         *,
         now: Callable[[], float] = time.monotonic,
@@ -53,7 +53,7 @@ class Agent:
         self._local = local
         self._keys = Keyring()
         self._policy = policy
-        self._contact = Contact(policy.isolate_after, now)
+        self._contact = ContactTimer(policy.isolate_after, now)
         self._voice = Voice()
         self._state = PassState(policy.audit, policy.retry, now)
         self._changed = threading.Event()
@@ -67,14 +67,14 @@ class Agent:
         """Do what can wait until a cycle is reported: compact the local snapshot."""
         self._follower.tidy()
 
-    def pause(self, turn: Turn) -> float:
+    def pause(self, turn: CycleResult) -> float:
         """Return the seconds until the next cycle, if nothing starts it earlier."""
         timers = dict(self._timers(turn))
         timer = min(timers, key=lambda name: timers[name])
         trace(log, Event.PAUSED, seconds=timers[timer], timer=timer)
         return timers[timer]
 
-    def _timers(self, turn: Turn) -> Iterator[tuple[Timer, float]]:
+    def _timers(self, turn: CycleResult) -> Iterator[tuple[Timer, float]]:
         """Yield each timer that is set after a cycle, and the seconds until it ends."""
         passed = turn.result is not None or isinstance(turn.error, RemovalHeldError)
         if passed and turn.store_error is None:
@@ -95,7 +95,7 @@ class Agent:
         """Let the next turn try whatever fails, since something may have changed for it; may be called from any thread."""
         self._changed.set()
 
-    def turn(self) -> Turn:
+    def turn(self) -> CycleResult:
         """Read, make one pass, report. Whatever lunmapd raises on purpose becomes a condition."""
         self._contact.ask()
         self._keys = self._read_keys()
@@ -109,7 +109,7 @@ class Agent:
         self._keep()
         return turn
 
-    def _read(self) -> Reading:
+    def _read(self) -> ReadResult:
         """Register the node, then read the tree: a node that reads the map is one that others can see."""
         try:
             self._member.join()
@@ -136,23 +136,23 @@ class Agent:
         if self._local.rival is not None and snapshot is not None:
             yield self._local.rival.verdict(snapshot.lunmap, self._member.node)
 
-    def _pass(self, reading: Reading, offer: Offer, verdicts: tuple[ConditionUpdate, ...]) -> Turn:
+    def _pass(self, reading: ReadResult, offer: Offer, verdicts: tuple[ConditionUpdate, ...]) -> CycleResult:
         snapshot = reading.snapshot
         if isinstance(reading.error, NodeNameTakenError):
-            return Turn(store_error=reading.error, verdicts=verdicts)
+            return CycleResult(store_error=reading.error, verdicts=verdicts)
         if snapshot is None:
             nothing = NoMapError("there is no map to follow; LIO is left as it is")
-            return Turn(store_error=reading.error, error=nothing, verdicts=verdicts)
+            return CycleResult(store_error=reading.error, error=nothing, verdicts=verdicts)
         at = HistoryPoint(snapshot.cluster, snapshot.revision, snapshot.digest)
         try:
             result = self._reconcile(snapshot, at, offer, reading.error)
-            return Turn(at, result, reading.error, None, verdicts)
+            return CycleResult(at, result, reading.error, None, verdicts)
         except LunmapdError as error:
-            return Turn(at, None, reading.error, error, verdicts)
+            return CycleResult(at, None, reading.error, error, verdicts)
 
     def _reconcile(
         self, snapshot: Snapshot, at: HistoryPoint, offer: Offer, error: StoreError | None
-    ) -> Result:
+    ) -> PassResult:
         node, holds, local = self._member.node, self._follower.holds, self._local
         # What has just had no answer is not asked again.
         is_heard = not isinstance(error, NoAccessError)
@@ -160,7 +160,7 @@ class Agent:
         circumstances = Circumstances(confirmed, holds.decided, offer)
         given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
         edges = Edges(self._kernel, local.claims, self._member if is_heard else None, local.past)
-        terms = Terms(at, node, self._member.boot, self._keys.ids)
+        terms = ValidityKey(at, node, self._member.boot, self._keys.ids)
         try:
             result = reconcile(edges, given, self._state, terms)
         except RemovalHeldError as held:
@@ -172,7 +172,7 @@ class Agent:
         self._voice.failures(result.failures)
         return result
 
-    def _report(self, turn: Turn) -> None:
+    def _report(self, turn: CycleResult) -> None:
         self.status = replace(
             next_status(self.status, turn, utc_now()), keys=self._keys.ids, beat=self._policy.beat
         )

@@ -25,7 +25,7 @@ def confirmed_map(session: Session, snapshot: Snapshot, first: int) -> Lunmap | 
         return None
 
 
-class Holds:
+class Confirmations:
     """Judges confirmations by when they were made.
 
     The kernel has what the revisions before `first` said. Only a confirmation of `first` or a later one knew what it

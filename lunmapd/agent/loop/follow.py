@@ -9,10 +9,10 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.agent.loop.confirmations import Holds
+from lunmapd.agent.loop.confirmations import Confirmations
 from lunmapd.agent.loop.policy import Policy
-from lunmapd.agent.loop.snapshot_fallback import NOT_READ, judge, no_map
-from lunmapd.agent.state.map_snapshot import Kept, LocalSnapshot, SnapshotDamagedError
+from lunmapd.agent.loop.snapshot_fallback import NOT_READ, assess_snapshot, no_map
+from lunmapd.agent.state.map_snapshot import KeptSnapshot, LocalSnapshot, SnapshotDamagedError
 from lunmapd.core.base.events import FullRead, WakeCause
 from lunmapd.core.base.messages import Message, fields
 from lunmapd.core.base.reasons import Reason
@@ -31,7 +31,7 @@ Read = Callable[[Session, Snapshot | None], Snapshot]
 _SPREAD = 0.1  # of the time between full reads, so that nodes that started together don't read together
 
 
-class Reading(Struct, frozen=True):
+class ReadResult(Struct, frozen=True):
     """What a look at the tree came to: the map to follow (None: there is none), and why it is not the newest."""
 
     snapshot: Snapshot | None
@@ -63,9 +63,11 @@ class Follower:
         self._known = None if kept is None else kept.snapshot
         self._home = home if local.is_lost else ""
         self._in_force = self._known if self._stale.reason == Reason.FROM_SNAPSHOT else None
-        self.holds = Holds(session, local.hold, 0 if kept is None else kept.held or kept.snapshot.revision)
+        self.holds = Confirmations(
+            session, local.hold, 0 if kept is None else kept.held or kept.snapshot.revision
+        )
 
-    def read(self) -> Reading:
+    def read(self) -> ReadResult:
         """Read the tree; the result of a read that fails is `unread`."""
         try:
             found = self._look()
@@ -73,11 +75,11 @@ class Follower:
             return self.unread(error)
         self._know(found)
         fresh = true_condition(FRESH, Reason.READ, "the map in force is the newest in ZooKeeper")
-        return Reading(found, None, (fresh, self._kept(), _edits(found)))
+        return ReadResult(found, None, (fresh, self._kept(), _edits(found)))
 
-    def unread(self, error: StoreError) -> Reading:
+    def unread(self, error: StoreError) -> ReadResult:
         """Return the map to follow while the tree can't be read because of `error`."""
-        return Reading(self._in_force, error, (self._stale, self._kept()))
+        return ReadResult(self._in_force, error, (self._stale, self._kept()))
 
     def adopt(self, policy: Policy) -> None:
         """Use another policy from now on; the next read is a full one."""
@@ -92,13 +94,13 @@ class Follower:
         """Compact the local snapshot if it has grown too large."""
         self._local.tidy()
 
-    def _load(self, now: float) -> tuple[Kept | None, ConditionUpdate]:
+    def _load(self, now: float) -> tuple[KeptSnapshot | None, ConditionUpdate]:
         try:
             kept = self._local.load()
         except SnapshotDamagedError as error:
             log.warning("%s", error, extra=fields(Message.SNAPSHOT_DAMAGED))
             return None, no_map(Reason.SNAPSHOT_DAMAGED, str(error))
-        return kept, judge(kept, self._policy.snapshot_max_age, now)
+        return kept, assess_snapshot(kept, self._policy.snapshot_max_age, now)
 
     def _look(self) -> Snapshot:
         """Read what is new; everything at first and now and then, since edits around the tools leave no other trace.

@@ -9,7 +9,7 @@ from lunmapd.core.planning.enablement import Offer
 from lunmapd.store.session.errors import NoAccessError, StoreError
 
 
-class Contact:
+class ContactTimer:
     """Counts from the start of the first look that heard nothing of the tree; an answer that is no map counts as one.
 
     Being refused does not: a node that may not read the map knows as little of it as one that reaches nobody.

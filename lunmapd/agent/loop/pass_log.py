@@ -3,7 +3,7 @@
 import logging
 from collections import defaultdict
 
-from lunmapd.agent.reconcile.result import Result
+from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.events import Event
 from lunmapd.core.base.text import first_of
 from lunmapd.core.node import lio_objects
@@ -12,7 +12,7 @@ from lunmapd.trace import trace, tracing
 log = logging.getLogger(__name__)
 
 
-def trace_result(revision: int, result: Result) -> None:
+def trace_result(revision: int, result: PassResult) -> None:
     """Log the result of a pass in at most two lines, whatever the number of objects."""
     if not tracing(log):
         return
@@ -23,7 +23,7 @@ def trace_result(revision: int, result: Result) -> None:
         trace(log, Event.WITHHELD, count=failing, reasons=_by_reason(result))
 
 
-def _by_reason(result: Result) -> str:
+def _by_reason(result: PassResult) -> str:
     """Return the number of objects and the first few for each reason."""
     objects: dict[str, list[str]] = defaultdict(list)
     for key, failure in result.failures.items():

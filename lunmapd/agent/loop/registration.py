@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec import structs
 
 from lunmapd import __version__
-from lunmapd.agent.state.machine_id import Identity
+from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.core.base.events import Event
 from lunmapd.core.fleet.status import Live, NodeStatus
 from lunmapd.core.planning.impact import Logins
@@ -19,14 +19,14 @@ from lunmapd.trace import trace
 log = logging.getLogger(__name__)
 
 
-class Member:
+class Registration:
     """One node's place in the tree."""
 
     def __init__(
         self,
         session: Session,
         node: str,
-        identity: Identity,
+        identity: MachineId,
         since: str,
         now: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct, structs
 
 from lunmapd import __version__
-from lunmapd.agent.reconcile.result import Result
+from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.errors import ConditionError, LunmapdError
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import (
@@ -25,14 +25,14 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login
 
 
-class Turn(Struct, frozen=True):
+class CycleResult(Struct, frozen=True):
     """What one turn of the loop came to.
 
     `store_error` says why the map is not fresh, `error` why no pass was made, `verdicts` what else was found.
     """
 
     at: HistoryPoint | None = None
-    result: Result | None = None
+    result: PassResult | None = None
     store_error: LunmapdError | None = None
     error: LunmapdError | None = None
     verdicts: tuple[ConditionUpdate, ...] = ()
@@ -53,7 +53,7 @@ def first_status(boot: str, now: str) -> NodeStatus:
     return NodeStatus(boot, __version__, now)
 
 
-def next_status(before: NodeStatus, turn: Turn, now: str) -> NodeStatus:
+def next_status(before: NodeStatus, turn: CycleResult, now: str) -> NodeStatus:
     """Return the status after a turn; equal to `before` but for `time` when nothing changed."""
     conditions = before.conditions
     for verdict in (*_verdicts(turn), *turn.verdicts):
@@ -62,7 +62,7 @@ def next_status(before: NodeStatus, turn: Turn, now: str) -> NodeStatus:
     return status if turn.result is None else _with_result(status, turn.at, turn.result)
 
 
-def _with_result(status: NodeStatus, at: HistoryPoint | None, result: Result) -> NodeStatus:
+def _with_result(status: NodeStatus, at: HistoryPoint | None, result: PassResult) -> NodeStatus:
     steps = (*(report.step for report in result.done), *result.left)
     luns = {lio_objects.key_of(step.item): lio_objects.lun_served_by(step.item) or "" for step in steps}
     failing = describe_failures(dict(result.failures), luns)
@@ -83,7 +83,7 @@ def _logins(sessions: Iterable[IscsiSession]) -> tuple[Login, ...]:
     return tuple(sorted(found)) if len(found) <= MAX_LOGINS else ()
 
 
-def _verdicts(turn: Turn) -> Iterator[ConditionUpdate]:
+def _verdicts(turn: CycleResult) -> Iterator[ConditionUpdate]:
     if turn.store_error is not None:
         yield _false(STORE, turn.store_error)
     else:
@@ -98,7 +98,7 @@ def _false(kind: str, error: LunmapdError) -> ConditionUpdate:
     return false_condition(kind, reason_of(error), str(error))
 
 
-def _applied(result: Result) -> ConditionUpdate:
+def _applied(result: PassResult) -> ConditionUpdate:
     if result.converged:
         return true_condition(APPLIED, Reason.SEEN, "the kernel was seen to be as the map says")
     reasons = {failure.reason for failure in result.failures.values()}
@@ -122,7 +122,7 @@ def _applied(result: Result) -> ConditionUpdate:
     )
 
 
-def _drifted(result: Result) -> str:
+def _drifted(result: PassResult) -> str:
     names = sorted(
         lio_objects.show_key(name) for name, why in result.failures.items() if why.reason == Reason.DRIFTED
     )

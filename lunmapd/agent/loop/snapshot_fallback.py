@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from lunmapd.agent.state.map_snapshot import Kept
+from lunmapd.agent.state.map_snapshot import KeptSnapshot
 from lunmapd.clock import rfc3339
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import FRESH, ConditionUpdate, false_condition
@@ -17,7 +17,7 @@ def no_map(reason: Reason, why: str) -> ConditionUpdate:
     return false_condition(FRESH, reason, f"no map is in force, LIO is left as it is: {why}")
 
 
-def judge(kept: Kept | None, limit: float, now: float) -> ConditionUpdate:
+def assess_snapshot(kept: KeptSnapshot | None, limit: float, now: float) -> ConditionUpdate:
     """Say whether what was kept may be followed at `now` (Unix time); if so, the reason is Reason.FROM_SNAPSHOT.
 
     An age below 0 comes of a clock that was set back, as on a machine without a battery: it counts as 0, since a map
@@ -30,7 +30,7 @@ def judge(kept: Kept | None, limit: float, now: float) -> ConditionUpdate:
     return false_condition(FRESH, Reason.FROM_SNAPSHOT, f"the map in force is {_describe(kept, now)}")
 
 
-def _describe(kept: Kept, now: float) -> str:
+def _describe(kept: KeptSnapshot, now: float) -> str:
     seen = rfc3339(datetime.fromtimestamp(kept.seen, UTC))
     return (
         f"revision {kept.snapshot.revision} of the local snapshot, last known to be the newest at {seen}, "

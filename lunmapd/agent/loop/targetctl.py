@@ -16,7 +16,7 @@ _LINKS = "etc/systemd/system"
 Stamp = tuple[int, int, int]
 
 
-class Rival:
+class Targetctl:
     """Looks at what targetctl has saved and whether a boot starts it; a file is read again only when it has changed."""
 
     def __init__(self, root: Path = Path("/")) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Set as AbstractSet
 
-from lunmapd.agent.state.seen_file import Past, PastFile, Terms, recalled, refused
+from lunmapd.agent.state.seen_file import SeenFile, SeenState, ValidityKey, baseline_from, refused_keys
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desired
 from lunmapd.core.planning import drift
@@ -20,21 +20,23 @@ class BaselineStore:
     def __init__(self) -> None:
         """Start without a baseline."""
         self.current: Known | None = None
-        self.valid_for: Terms | None = None
+        self.valid_for: ValidityKey | None = None
         self._refused: AbstractSet[lio_objects.Key] = frozenset()
 
-    def load(self, seen: PastFile | None, terms: Terms | None, desired: Desired) -> None:
+    def load(self, seen: SeenFile | None, terms: ValidityKey | None, desired: Desired) -> None:
         """Take over the baseline of an earlier daemon from the seen file, if it is valid for the same `terms`."""
         if self.current is not None or seen is None or terms is None:
             return
         past = seen.recall(terms)
         if past is not None:
-            self.current, self.valid_for = recalled(past, desired), terms
+            self.current, self.valid_for = baseline_from(past, desired), terms
 
-    def save(self, seen: PastFile | None) -> None:
+    def save(self, seen: SeenFile | None) -> None:
         """Write the baseline to the seen file; without a baseline nothing is written."""
         if seen is not None and self.current is not None and self.valid_for is not None:
-            seen.keep(Past(self.valid_for, tuple(sorted(self.current.open)), tuple(sorted(self._refused))))
+            seen.keep(
+                SeenState(self.valid_for, tuple(sorted(self.current.open)), tuple(sorted(self._refused)))
+            )
 
     def begin(self, steps: Plan) -> None:
         """Record that these steps are going to be executed: what they leave is no drift until it was as desired."""
@@ -52,7 +54,7 @@ class BaselineStore:
         known = drift.learn(self.current, comparison.desired, comparison.observed.objects, left)
         # A TPG that isolation disabled is not drift when the map enables it again.
         self.current = Known(known.wanted, known.open | comparison.withheld)
-        self._refused = refused(comparison.desire)
+        self._refused = refused_keys(comparison.desire)
         return known.wanted
 
     def share(self, desired: lio_objects.Objects) -> None:

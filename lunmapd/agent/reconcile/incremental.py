@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.agent.reconcile.result import Result
+from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.reasons import OF_BACKINGS, Reason
 from lunmapd.core.node import lio_objects
@@ -30,7 +30,7 @@ _COMPUTABLE = OF_BACKINGS | {Reason.FOREIGN_TARGET}
 class Unfinished(Struct, frozen=True):
     """What the last full pass could not do: partial passes leave it alone and report it again.
 
-    `failures`, `left` and `decided` are as in Result. `open` are the keys of the objects that are not as desired.
+    `failures`, `left` and `decided` are as in PassResult. `open` are the keys of the objects that are not as desired.
     `missing` are those of them that don't exist as their children need them. `needed` are the keys of the parents
     of unfinished objects, which must not be deleted. `luns` are the names of the Luns that unfinished objects
     serve. `allow` is the disruption limit of the pass.
@@ -57,7 +57,7 @@ class Unfinished(Struct, frozen=True):
         )
 
 
-def _unfinished(result: Result, allow: Disruption) -> Unfinished:
+def _unfinished(result: PassResult, allow: Disruption) -> Unfinished:
     left = {lio_objects.key_of(step.item): step for step in result.left}
     failing = ((key, step, result.failures.get(key)) for key, step in left.items())
     usable = {key for key, step, failure in failing if failure is not None and bears(step, failure)}
@@ -113,14 +113,14 @@ class StartingPoint:
         """Move on to the map of a part whose objects were observed as desired."""
         self.view.advance(delta)
 
-    def result(self, outcomes: tuple[Report, ...]) -> Result:
+    def result(self, outcomes: tuple[Report, ...]) -> PassResult:
         """Return the result of a partial pass with these outcomes, including what is still unfinished."""
         last = self._unfinished
-        return Result(self._observed, last.failures, last.left, outcomes, decided=last.decided)
+        return PassResult(self._observed, last.failures, last.left, outcomes, decided=last.decided)
 
 
 def starting_point(
-    given: PassInput, comparison: Comparison, result: Result, desired: lio_objects.Objects
+    given: PassInput, comparison: Comparison, result: PassResult, desired: lio_objects.Objects
 ) -> StartingPoint | FullPass:
     """Return what a partial pass can start from after a full one, or why none can.
 
@@ -133,7 +133,7 @@ def starting_point(
     return StartingPoint(view, observed, dict(observed.objects), _unfinished(result, given.allow))
 
 
-def _obstacle(given: PassInput, comparison: Comparison, result: Result) -> FullPass | None:
+def _obstacle(given: PassInput, comparison: Comparison, result: PassResult) -> FullPass | None:
     failures = comparison.desire.failures.values()
     causes = [failure for failure in result.failures.values() if failure.reason != Reason.WAITING]
     obstacles = {

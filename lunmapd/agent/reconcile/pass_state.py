@@ -47,7 +47,7 @@ from typing import NamedTuple
 
 from lunmapd.agent.reconcile.baseline import BaselineStore
 from lunmapd.agent.reconcile.incremental import StartingPoint, starting_point
-from lunmapd.agent.reconcile.result import Result
+from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.agent.reconcile.schedule import Schedule
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import FullPass
@@ -109,7 +109,7 @@ class PassState:
         self._last = MapAndKeys(given.lunmap, given.vault)
         return partial
 
-    def finish_partial(self, partial: Partial, outcomes: tuple[Report, ...]) -> Result:
+    def finish_partial(self, partial: Partial, outcomes: tuple[Report, ...]) -> PassResult:
         """End a partial pass whose objects were observed as desired; return the result for the whole node."""
         origin, delta = partial
         origin.advance(delta)
@@ -117,7 +117,7 @@ class PassState:
         self._start = origin
         return origin.result(outcomes)
 
-    def finish_full(self, given: PassInput, comparison: Comparison, result: Result) -> None:
+    def finish_full(self, given: PassInput, comparison: Comparison, result: PassResult) -> None:
         """End a full pass; `comparison` is the one after the last observation."""
         desired = self.baseline.record_full(comparison, result.left)
         self.schedule.finish_full({**_remaining(result.left), **result.failures})

@@ -9,10 +9,10 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
 from lunmapd.agent.reconcile.pass_state import Partial, PassState
-from lunmapd.agent.reconcile.result import RemovalHeldError, Result
+from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
 from lunmapd.agent.reconcile.transition_log import logged
 from lunmapd.agent.state.claims import Claims
-from lunmapd.agent.state.seen_file import PastFile, Terms
+from lunmapd.agent.state.seen_file import SeenFile, ValidityKey
 from lunmapd.core.base.events import Event, FullPass
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desired
@@ -68,10 +68,12 @@ class Edges(NamedTuple):
     kernel: Kernel
     claims: Claims
     fleet: Fleet | None = None
-    seen: PastFile | None = None
+    seen: SeenFile | None = None
 
 
-def reconcile(edges: Edges, given: PassInput, state: PassState, terms: Terms | None = None) -> Result:
+def reconcile(
+    edges: Edges, given: PassInput, state: PassState, terms: ValidityKey | None = None
+) -> PassResult:
     """Bring the kernel to what the map asks for: a partial pass if `state` allows one, else a full one.
 
     `terms` are those under which what is seen now is kept in the seen file. Raises RemovalHeldError for a mass
@@ -87,7 +89,9 @@ def reconcile(edges: Edges, given: PassInput, state: PassState, terms: Terms | N
     return result
 
 
-def _reconcile_part(edges: Edges, given: PassInput, state: PassState, partial: Partial) -> Result | FullPass:
+def _reconcile_part(
+    edges: Edges, given: PassInput, state: PassState, partial: Partial
+) -> PassResult | FullPass:
     """Reconcile the objects of a part, all others being as they were; or return why it takes a full pass."""
     origin, part = partial
     trace(log, Event.PARTIAL_RECONCILE, revision=given.revision, count=len(part.keys), luns=len(part.luns))
@@ -131,7 +135,7 @@ def _observe_some(
     return kernel.observe_some(expected) if expected else {}
 
 
-def _reconcile_all(edges: Edges, given: PassInput, state: PassState, terms: Terms | None) -> Result:
+def _reconcile_all(edges: Edges, given: PassInput, state: PassState, terms: ValidityKey | None) -> PassResult:
     kernel, claims = edges.kernel, edges.claims
     claimed = claims.read()
     comparison = compare(given, kernel.observe(claimed))
@@ -168,11 +172,11 @@ def _execute(edges: Edges, given: PassInput, state: PassState, decision: Decisio
     return tuple(logged(report, revision, decision.disruptions) for report in edges.kernel.apply(steps))
 
 
-def _result(comparison: Comparison, decision: Decision, reports: tuple[Report, ...]) -> Result:
+def _result(comparison: Comparison, decision: Decision, reports: tuple[Report, ...]) -> PassResult:
     left = comparison.steps
     failing = {**comparison.desire.failures, **decision.held, **failures(reports)}
     decided = decision.removals & guard.removals(left)
-    return Result(comparison.observed, failing, left, reports, len(comparison.withheld), decided)
+    return PassResult(comparison.observed, failing, left, reports, len(comparison.withheld), decided)
 
 
 def _claims(want: Desired) -> frozenset[str]:

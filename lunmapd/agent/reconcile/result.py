@@ -27,7 +27,7 @@ class RemovalHeldError(ConditionError, reason=Reason.REMOVAL_HELD):
         )
 
 
-class Result(Struct, frozen=True):
+class PassResult(Struct, frozen=True):
     """What one pass found and did. `left` is what it would still have to do: applied means seen.
 
     `withheld` counts the TPGs that the map wants enabled and the orders don't. `decided` is what it was to take away and could not.

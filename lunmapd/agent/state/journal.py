@@ -25,15 +25,15 @@ class Lines(Struct, frozen=True):
 
     contents: tuple[bytes, ...] = ()
     size: int = 0
-    seal: str = ""
+    digest: str = ""
 
 
-def seal(before: str, content: bytes) -> str:
+def chain_digest(before: str, content: bytes) -> str:
     """Return the digest of a line that follows the one with the digest `before` (empty for the first)."""
     return hashlib.sha256(before.encode() + content).hexdigest()
 
 
-def parse(data: bytes) -> Lines:
+def parse_journal(data: bytes) -> Lines:
     """Read the lines. A torn last one is left out: it has no newline, or holes (NUL bytes) where blocks are missing.
 
     Raises JournalDamagedError for anything else that is not as it was written.
@@ -56,7 +56,7 @@ def parse(data: bytes) -> Lines:
 def _content(before: str, line: bytes) -> bytes | None:
     """Return the content of a line, None when it doesn't fit its digest."""
     content = line[_DIGITS + 1 :]
-    return content if line[: _DIGITS + 1] == f"{seal(before, content)} ".encode() else None
+    return content if line[: _DIGITS + 1] == f"{chain_digest(before, content)} ".encode() else None
 
 
 class Journal:
@@ -75,18 +75,18 @@ class Journal:
     def read(self) -> tuple[bytes, ...]:
         """Return the contents; none when there is no file. Raises JournalDamagedError."""
         try:
-            lines = parse(self._path.read_bytes())
+            lines = parse_journal(self._path.read_bytes())
         except FileNotFoundError:
             return ()
         if not lines.contents:
             # The first line comes with the file, in one step, so it can't be torn.
             raise JournalDamagedError("the first line is cut off")
-        self._lines = Lines((), lines.size, lines.seal)
+        self._lines = Lines((), lines.size, lines.digest)
         return lines.contents
 
     def append(self, content: bytes) -> None:
         """Add one line; it is on the disk when this returns, and what was torn before it is cut off."""
-        line, digest = _line(self._lines.seal, content)
+        line, digest = _line(self._lines.digest, content)
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND)
         try:
             os.ftruncate(handle, self._lines.size)
@@ -105,5 +105,5 @@ class Journal:
 
 def _line(before: str, content: bytes) -> tuple[bytes, str]:
     assert b"\n" not in content, "a newline ends a line"
-    digest = seal(before, content)
+    digest = chain_digest(before, content)
     return f"{digest} ".encode() + content + b"\n", digest

@@ -10,25 +10,25 @@ MACHINE_ID = Path("/etc/machine-id")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-class Identity(Struct, frozen=True):
+class MachineId(Struct, frozen=True):
     """`machine` stays for the life of an installation (machine-id(5)), `boot` for one boot of its kernel."""
 
     machine: str
     boot: str
 
 
-class NoIdentityError(LunmapdError):
+class NoMachineIdError(LunmapdError):
     """The machine has no id, so nobody could tell two nodes of one name apart."""
 
 
-def read_identity(machine: Path = MACHINE_ID, boot: Path = BOOT_ID) -> Identity:
-    """Read both ids. Raises NoIdentityError."""
+def read_machine_id(machine: Path = MACHINE_ID, boot: Path = BOOT_ID) -> MachineId:
+    """Read both ids. Raises NoMachineIdError."""
     try:
-        identity = Identity(machine.read_text().strip(), boot.read_text().strip())
+        identity = MachineId(machine.read_text().strip(), boot.read_text().strip())
     except OSError as error:
-        raise NoIdentityError(
+        raise NoMachineIdError(
             f"can't read the machine's id: {error}; run systemd-machine-id-setup"
         ) from error
     if not identity.machine:
-        raise NoIdentityError(f"{machine} is empty; run systemd-machine-id-setup")
+        raise NoMachineIdError(f"{machine} is empty; run systemd-machine-id-setup")
     return identity

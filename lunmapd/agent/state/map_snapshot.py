@@ -24,8 +24,8 @@ from lunmapd.trace import trace
 
 log = logging.getLogger(__name__)
 
-FILE = "map.journal"
-FORMAT = 1
+SNAPSHOT_FILE = "map.journal"
+SNAPSHOT_FORMAT = 1
 TOUCH_EVERY = 600  # seconds; how much older than it is the snapshot may look
 _SPARE = 64 * 1024  # bytes of changes that are never worth a compaction
 
@@ -35,7 +35,7 @@ class SnapshotDamagedError(LunmapdError):
 
 
 class Base(Struct, frozen=True, tag="base"):
-    """The whole map. Times are Unix seconds: at `seen` it was the newest. `held` is as in Kept."""
+    """The whole map. Times are Unix seconds: at `seen` it was the newest. `held` is as in KeptSnapshot."""
 
     format: int
     snapshot: Snapshot
@@ -51,19 +51,19 @@ class Advance(Struct, frozen=True, tag="advance"):
     seen: int
 
 
-class Seen(Struct, frozen=True, tag="seen"):
+class StillNewest(Struct, frozen=True, tag="seen"):
     """At that time the map was still the newest."""
 
     seen: int
 
 
-class Held(Struct, frozen=True, tag="held"):
+class HeldRevision(Struct, frozen=True, tag="held"):
     """From this revision on nothing was done in the kernel; 0: no longer so."""
 
     revision: int
 
 
-class Kept(Struct, frozen=True):
+class KeptSnapshot(Struct, frozen=True):
     """What the file tells. `held` is the first revision that waits for a confirmation, 0 if none does."""
 
     snapshot: Snapshot
@@ -71,17 +71,17 @@ class Kept(Struct, frozen=True):
     held: int = 0
 
 
-Entry = Advance | Seen | Held
+Entry = Advance | StillNewest | HeldRevision
 
 
-def replay(contents: Sequence[bytes]) -> Kept:
+def replay_journal(contents: Sequence[bytes]) -> KeptSnapshot:
     """Read the lines of the journal. Raises SnapshotDamagedError."""
     try:
         base = decode(contents[0], Base)
-        if base.format != FORMAT:
-            raise SnapshotDamagedError(f"it has format {base.format}, this version knows {FORMAT}")
+        if base.format != SNAPSHOT_FORMAT:
+            raise SnapshotDamagedError(f"it has format {base.format}, this version knows {SNAPSHOT_FORMAT}")
         entries: list[Entry] = [decode(content, Entry) for content in contents[1:]]  # type: ignore[arg-type]
-        return Kept(_snapshot(base.snapshot, entries), _seen(base, entries), _held(base, entries))
+        return KeptSnapshot(_snapshot(base.snapshot, entries), _seen(base, entries), _held(base, entries))
     except DocumentError as error:
         raise SnapshotDamagedError(str(error)) from error
 
@@ -98,11 +98,11 @@ def _snapshot(base: Snapshot, entries: Sequence[Entry]) -> Snapshot:
 
 
 def _seen(base: Base, entries: Sequence[Entry]) -> int:
-    return [base.seen, *(entry.seen for entry in entries if not isinstance(entry, Held))][-1]
+    return [base.seen, *(entry.seen for entry in entries if not isinstance(entry, HeldRevision))][-1]
 
 
 def _held(base: Base, entries: Sequence[Entry]) -> int:
-    return [base.held, *(entry.revision for entry in entries if isinstance(entry, Held))][-1]
+    return [base.held, *(entry.revision for entry in entries if isinstance(entry, HeldRevision))][-1]
 
 
 class LocalSnapshot:
@@ -114,22 +114,22 @@ class LocalSnapshot:
 
     def __init__(self, directory: Path, now: Callable[[], float] = time.time) -> None:
         """Prepare; nothing is written before something is kept."""
-        self._path = directory / FILE
+        self._path = directory / SNAPSHOT_FILE
         self._journal = Journal(self._path)
         self._now = now
-        self._kept: Kept | None = None
+        self._kept: KeptSnapshot | None = None
         self._whole = False
         self._base_size = 0
         self.trouble = ""
 
-    def load(self) -> Kept | None:
+    def load(self) -> KeptSnapshot | None:
         """Return what was kept, None when nothing was.
 
         Raises SnapshotDamagedError, and then puts the file aside: what happened to it is for a person to find out.
         """
         try:
             contents = self._journal.read()
-            self._kept = replay(contents) if contents else None
+            self._kept = replay_journal(contents) if contents else None
         except OSError as error:
             raise SnapshotDamagedError(f"the local snapshot can't be read: {error}") from error
         except (JournalDamagedError, SnapshotDamagedError) as error:
@@ -161,7 +161,7 @@ class LocalSnapshot:
         now, before = int(self._now()), self._kept
         # The versions of znodes serve commits, and nobody commits from here.
         snapshot = replace(snapshot, versions={})
-        self._kept = Kept(snapshot, now, 0 if before is None else before.held)
+        self._kept = KeptSnapshot(snapshot, now, 0 if before is None else before.held)
         if before is None or before.snapshot.raw or snapshot.raw:
             self._begin()
         else:
@@ -176,13 +176,13 @@ class LocalSnapshot:
         now, every = int(self._now()), min(TOUCH_EVERY, limit / 3 if limit else TOUCH_EVERY)
         if self._kept is not None and not (self._whole and 0 <= now - self._kept.seen < every):
             self._kept = replace(self._kept, seen=now)
-            self._add(Seen(now))
+            self._add(StillNewest(now))
 
     def hold(self, revision: int) -> None:
         """Keep from which revision on nothing is done in the kernel, 0 for no longer."""
         if self._kept is not None and self._kept.held != revision:
             self._kept = replace(self._kept, held=revision)
-            self._add(Held(revision))
+            self._add(HeldRevision(revision))
 
     def tidy(self) -> None:
         """Write the whole map anew once the changes have outgrown it; to be called at rest, since it costs what the map costs."""
@@ -198,7 +198,7 @@ class LocalSnapshot:
     def _begin(self) -> None:
         assert self._kept is not None, "only what is kept is written"
         kept = self._kept
-        self._write(self._journal.replace, Base(FORMAT, kept.snapshot, kept.seen, kept.held))
+        self._write(self._journal.replace, Base(SNAPSHOT_FORMAT, kept.snapshot, kept.seen, kept.held))
         self._base_size = self._journal.size
 
     def _write(self, how: Callable[[bytes], None], entry: Base | Entry) -> None:

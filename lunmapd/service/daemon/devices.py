@@ -52,7 +52,7 @@ def listen() -> Monitor:
     return monitor
 
 
-class Source(Protocol):
+class DeviceMonitor(Protocol):
     """What tells of devices, as pyudev's Monitor does."""
 
     def poll(self, timeout: float) -> object:
@@ -62,7 +62,7 @@ class Source(Protocol):
         """Return the descriptor of the socket."""
 
 
-def watch(source: Source, ring: Callable[[], None], over: threading.Event) -> None:
+def watch(source: DeviceMonitor, ring: Callable[[], None], over: threading.Event) -> None:
     """Ring for what comes, until it is `over`."""
     while not over.is_set():
         try:
@@ -74,14 +74,14 @@ def watch(source: Source, ring: Callable[[], None], over: threading.Event) -> No
             return
 
 
-def _settle(source: Source) -> None:
+def _settle(source: DeviceMonitor) -> None:
     """Let pass what comes in one go, such as the devices of a volume group."""
     until = time.monotonic() + _MOST
     while time.monotonic() < until and _came(source, _QUIET):
         pass
 
 
-def _came(source: Source, seconds: float) -> bool:
+def _came(source: DeviceMonitor, seconds: float) -> bool:
     """Tell whether something came in time. What the kernel had to drop, since nobody took it soon enough, came too."""
     try:
         return source.poll(seconds) is not None
@@ -91,13 +91,13 @@ def _came(source: Source, seconds: float) -> bool:
         return True
 
 
-def _pending(source: Source) -> int:
+def _pending(source: DeviceMonitor) -> int:
     """Take the number of a socket's error, which pyudev leaves out of those that poll(2) finds."""
     with socket_of(source) as found:
         return found.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
-def socket_of(source: Source) -> socket.socket:
+def socket_of(source: DeviceMonitor) -> socket.socket:
     """Make a socket of its own, of the same kernel's socket."""
     return socket.socket(fileno=os.dup(source.fileno()))
 

@@ -7,7 +7,7 @@ import sys
 from systemd import journal
 
 
-def set_up(level: str, node: str) -> None:
+def set_up_logging(level: str, node: str) -> None:
     """Send records of `level` and above to the journal, each with the node's name, or to standard error."""
     handler: logging.Handler
     if "JOURNAL_STREAM" in os.environ:

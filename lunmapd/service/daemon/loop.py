@@ -8,24 +8,24 @@ from typing import NamedTuple
 
 from lunmapd import __version__
 from lunmapd.agent.loop.agent import Agent
-from lunmapd.agent.loop.report import Turn
+from lunmapd.agent.loop.report import CycleResult
 from lunmapd.agent.loop.wakeup import Wakeup
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, WakeCause
 from lunmapd.core.base.messages import Message, fields
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.service.daemon.manager import Manager
-from lunmapd.service.daemon.reload import take_over
+from lunmapd.service.daemon.reload import merge_settings
 from lunmapd.service.daemon.signals import Signals
 from lunmapd.service.settings import Settings, load
 from lunmapd.trace import trace
 
 log = logging.getLogger(__name__)
 
-Note = Callable[[Turn, NodeStatus, float], None]
+CycleListener = Callable[[CycleResult, NodeStatus, float], None]
 
 
-class Given(NamedTuple):
+class SettingsFile(NamedTuple):
     """The settings, and the file that they are from."""
 
     path: Path
@@ -43,7 +43,7 @@ class Process(NamedTuple):
 class Loop:
     """Runs the agent until a signal stops it; reads the settings again when one asks for it."""
 
-    def __init__(self, agent: Agent, process: Process, note: Note, given: Given) -> None:
+    def __init__(self, agent: Agent, process: Process, note: CycleListener, given: SettingsFile) -> None:
         """Prepare. `note` is called after each cycle with its result, the status and the seconds that it took.
 
         `given` are the settings that the agent was made with.
@@ -113,7 +113,7 @@ class Loop:
         except LunmapdError as error:
             self._refuse(error)
             return
-        self._settings, waiting = take_over(self._settings, new)
+        self._settings, waiting = merge_settings(self._settings, new)
         self._agent.adopt(self._settings.policy())
         for name in waiting:
             log.warning(

@@ -9,27 +9,27 @@ from pathlib import Path
 import click
 
 from lunmapd.agent.loop.agent import Agent
-from lunmapd.agent.loop.disk import Local
 from lunmapd.agent.loop.follow import Follower
-from lunmapd.agent.loop.registration import Member
-from lunmapd.agent.loop.report import Turn
-from lunmapd.agent.loop.targetctl import Rival
+from lunmapd.agent.loop.node_files import NodeFiles
+from lunmapd.agent.loop.registration import Registration
+from lunmapd.agent.loop.report import CycleResult
+from lunmapd.agent.loop.targetctl import Targetctl
 from lunmapd.agent.loop.wakeup import Wakeup
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.directory import state_directory
-from lunmapd.agent.state.machine_id import read_identity
+from lunmapd.agent.state.machine_id import read_machine_id
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
-from lunmapd.agent.state.seen_file import PastFile
+from lunmapd.agent.state.seen_file import SeenFile
 from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.events import WakeCause
 from lunmapd.lio.worker.kernel import Deadlines, Kernel
 from lunmapd.service import zookeeper
 from lunmapd.service.daemon import devices, logs
-from lunmapd.service.daemon.loop import Given, Loop, Note, Process
+from lunmapd.service.daemon.loop import CycleListener, Loop, Process, SettingsFile
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals
-from lunmapd.service.daemon.watchdog import Attended
+from lunmapd.service.daemon.watchdog import WatchedKernel
 from lunmapd.service.errors import reported
 from lunmapd.service.keyfile import read_keys
 from lunmapd.service.options import CONTEXT, config_option, output_option, version_option
@@ -62,7 +62,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
     if check_config:
         click.echo(f"{config}: node {settings.node}, ZooKeeper at {','.join(settings.zookeeper.hosts)}")
         return
-    logs.set_up(log_level, settings.node)
+    logs.set_up_logging(log_level, settings.node)
     faulthandler.enable()  # the watchdog's SIGABRT shows where it hangs
     manager = Manager(max(Deadlines().longest, settings.zookeeper.deadline))
     wakeup = Wakeup()
@@ -78,7 +78,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
             wakeup.notify(WakeCause.DEVICE)
 
         with devices.watched(devices_changed), _told(settings, lambda: session.connected) as note:
-            Loop(agent, process, note, Given(config, settings)).run()
+            Loop(agent, process, note, SettingsFile(config, settings)).run()
 
 
 @daemon.command("plan")
@@ -137,7 +137,7 @@ def adopt_command(
 
 
 @contextmanager
-def _told(settings: Settings, connected: Callable[[], bool]) -> Iterator[Note]:
+def _told(settings: Settings, connected: Callable[[], bool]) -> Iterator[CycleListener]:
     """Give what tells Prometheus of each turn, if anything does: its library takes 4 MB."""
     if settings.metrics is None:
         yield lambda *_: None
@@ -153,16 +153,16 @@ def _told(settings: Settings, connected: Callable[[], bool]) -> Iterator[Note]:
 def _agent(settings: Settings, session: Session, process: Process) -> Iterator[Agent]:
     """Bring the parts together, and take them apart in the opposite order."""
     policy = settings.policy()
-    member = Member(session, settings.node, read_identity(), utc_now())
+    member = Registration(session, settings.node, read_machine_id(), utc_now())
     kernel = Kernel()
-    attended = Attended(kernel, process.manager.beat, process.signals.stopping)
+    attended = WatchedKernel(kernel, process.manager.beat, process.signals.stopping)
     with state_directory(Path(settings.state_dir)) as directory:
-        past = PastFile(directory)
+        past = SeenFile(directory)
         follower = Follower(session, LocalSnapshot(directory), policy, home=past.cluster)
-        local = Local(
+        local = NodeFiles(
             Claims(directory / "claims.json"),
             lambda: read_keys(Path(settings.key_file)),
-            Rival(),
+            Targetctl(),
             past,
         )
         try:
@@ -173,7 +173,7 @@ def _agent(settings: Settings, session: Session, process: Process) -> Iterator[A
             kernel.close()
 
 
-def _exit_code(turn: Turn) -> int:
+def _exit_code(turn: CycleResult) -> int:
     for error in (turn.store_error, turn.error):
         if error is not None:
             return int(error.exit_code)

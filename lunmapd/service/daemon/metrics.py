@@ -22,8 +22,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from lunmapd import __version__
 from lunmapd.agent.loop.policy import BEAT
-from lunmapd.agent.loop.report import Turn
-from lunmapd.agent.reconcile.result import Result
+from lunmapd.agent.loop.report import CycleResult
+from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.messages import Message, fields
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import NodeStatus
@@ -105,7 +105,7 @@ class Metrics:
             self._drift.labels(name, answer)
         self.registry.register(self)
 
-    def note(self, turn: Turn, status: NodeStatus, seconds: float) -> None:
+    def note(self, turn: CycleResult, status: NodeStatus, seconds: float) -> None:
         """Take in a turn that took so long, and what the node says of itself since."""
         self._turns.labels(_result(turn)).inc()
         self._took.observe(seconds)
@@ -123,7 +123,7 @@ class Metrics:
         elif self._behind_since is None:
             self._behind_since = self._now()
 
-    def _note_drift(self, result: Result) -> None:
+    def _note_drift(self, result: PassResult) -> None:
         repaired = {
             lio_objects.key_of(report.step.item)
             for report in result.done
@@ -174,7 +174,7 @@ class Metrics:
         )
 
 
-def _result(turn: Turn) -> str:
+def _result(turn: CycleResult) -> str:
     if turn.store_error is not None or turn.error is not None:
         return "failed"
     return "converged" if turn.converged else "incomplete"

@@ -13,9 +13,9 @@ from lunmapd.agent.loop.confirmations import confirmed_map
 from lunmapd.agent.loop.pass_input import Circumstances, NoMapError, pass_input
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.journal import Journal
-from lunmapd.agent.state.machine_id import read_identity
-from lunmapd.agent.state.map_snapshot import FILE, Kept, replay
-from lunmapd.agent.state.seen_file import PastFile, Terms, recalled
+from lunmapd.agent.state.machine_id import read_machine_id
+from lunmapd.agent.state.map_snapshot import SNAPSHOT_FILE, KeptSnapshot, replay_journal
+from lunmapd.agent.state.seen_file import SeenFile, ValidityKey, baseline_from
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
@@ -105,8 +105,8 @@ def preview(settings: Settings) -> Preview:
 def _known(directory: Path, node: str, snapshot: Snapshot, vault: Vault, want: Desired) -> Known | None:
     """Return what the daemon saw of this same map, None when it has seen none of it."""
     at = HistoryPoint(snapshot.cluster, snapshot.revision, snapshot.digest)
-    past = PastFile(directory).recall(Terms(at, node, read_identity().boot, vault.keyring.ids))
-    return None if past is None else recalled(past, want)
+    past = SeenFile(directory).recall(ValidityKey(at, node, read_machine_id().boot, vault.keyring.ids))
+    return None if past is None else baseline_from(past, want)
 
 
 class _Found(Struct, frozen=True):
@@ -131,9 +131,9 @@ def _map(settings: Settings, directory: Path) -> _Found:
         return _Found(kept.snapshot, f"the local snapshot, since ZooKeeper can't be read: {error}")
 
 
-def _kept(directory: Path) -> Kept | None:
-    contents = Journal(directory / FILE).read()
-    return replay(contents) if contents else None
+def _kept(directory: Path) -> KeptSnapshot | None:
+    contents = Journal(directory / SNAPSHOT_FILE).read()
+    return replay_journal(contents) if contents else None
 
 
 def _steps(

@@ -9,7 +9,7 @@ from lunmapd.service.settings import Settings
 LIVE = frozenset({"allow", "drift", "resync", "retry", "full_read", "removal_limit", "removal_minimum"})
 
 
-def take_over(old: Settings, new: Settings) -> tuple[Settings, tuple[str, ...]]:
+def merge_settings(old: Settings, new: Settings) -> tuple[Settings, tuple[str, ...]]:
     """Return the settings to go on with, and the names of those that changed but keep their old value until a restart."""
     live = {name: getattr(new, name) for name in LIVE}
     merged = structs.replace(old, **live)

@@ -10,7 +10,7 @@ from lunmapd.core.planning.outcome import Report
 from lunmapd.core.planning.plan import Plan
 
 
-class Attended:
+class WatchedKernel:
     """A kernel, with `beat` called before and after all that it does. A plan ends early once `stopping` says so."""
 
     def __init__(self, kernel: Kernel, beat: Callable[[], None], stopping: Callable[[], bool]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.guest.shape import NODE
-from lunmapd.agent.loop.report import Turn, first_status, next_status
+from lunmapd.agent.loop.report import CycleResult, first_status, next_status
 from lunmapd.agent.reconcile.pass_state import PassState
 from lunmapd.agent.reconcile.reconcile import Edges, reconcile
 from lunmapd.agent.state.claims import Claims
@@ -79,7 +79,7 @@ class Node:
         given = PassInput(NODE, snapshot.revision, snapshot.lunmap, {}, Vault("bench", Keyring()))
         result = reconcile(Edges(self.kernel, self._claims), given, self._state)
         at = HistoryPoint("bench", snapshot.revision, snapshot.digest)
-        self._status = next_status(self._status, Turn(at, result), _TIME)
+        self._status = next_status(self._status, CycleResult(at, result), _TIME)
         assert result.converged, (result.failures, result.left[:1])
 
 

@@ -11,7 +11,7 @@ from lab import Ensemble
 from lab.wait import wait_until
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
-from lunmapd.agent.state.machine_id import Identity
+from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.core.base.messages import Message
 from lunmapd.core.fleet.status import APPLIED, Standing, standing_of
 from lunmapd.core.node import lio_objects
@@ -166,7 +166,7 @@ def test_an_empty_kernel_after_a_boot_is_no_drift(make_agent: AgentFactory, repo
     """After a boot all objects are made as the map says, with any setting."""
     assert conditions(reporting_agent)[APPLIED] == "Seen"
     make_agent.kernel.objects.clear()
-    assert make_agent(policy=REPORTS, identity=Identity("m1", "b2")).turn().converged
+    assert make_agent(policy=REPORTS, identity=MachineId("m1", "b2")).turn().converged
     assert make_agent.serves(MAP)
 
 

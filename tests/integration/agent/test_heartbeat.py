@@ -3,7 +3,7 @@
 import pytest
 
 from fakes.clock import Clock
-from lunmapd.agent.loop.registration import Member
+from lunmapd.agent.loop.registration import Registration
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.store.session import paths
@@ -25,7 +25,7 @@ def written(session: Session) -> int:
 def test_a_status_is_written_when_it_changes_and_at_each_beat(session: Session) -> None:
     """The same status is not written twice within a heartbeat interval, and is written after it."""
     clock = Clock()
-    member = Member(session, "n1", SELF, STATUS.time, clock)
+    member = Registration(session, "n1", SELF, STATUS.time, clock)
     member.join()
     member.report(STATUS)
     clock.now = 59.9
@@ -39,7 +39,7 @@ def test_a_status_is_written_when_it_changes_and_at_each_beat(session: Session) 
 def test_a_node_that_lives_and_says_nothing_is_not_well(session: Session) -> None:
     """A session with an overdue heartbeat is a problem of that node, and changes the exit code."""
     put_checked(session, MAP)
-    member = Member(session, "n1", SELF, STATUS.time)
+    member = Registration(session, "n1", SELF, STATUS.time)
     member.join()
     member.report(STATUS)
     found = Ctl(session.hosts, session.root)("status", expect=None)

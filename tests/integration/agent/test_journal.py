@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from lab.wait import wait_until
 from lunmapd.agent.loop.policy import Policy
-from lunmapd.agent.loop.registration import Member
-from lunmapd.agent.state.machine_id import Identity
+from lunmapd.agent.loop.registration import Registration
+from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.clock import utc_now
 from lunmapd.core.base.lunmap import Lunmap, Node, PortalGroup, Scope, Shared
 from lunmapd.core.base.messages import Message
@@ -109,7 +109,7 @@ def test_without_zookeeper_other_nodes_are_no_way_out(
 
 def offers(session: Session, *, logged_in: bool) -> None:
     """Let node n2 live and be in order, with the host logged in there or not."""
-    other, at = Member(session, "n2", Identity("m2", "b2"), utc_now()), HistoryPoint("c", 1, "d")
+    other, at = Registration(session, "n2", MachineId("m2", "b2"), utc_now()), HistoryPoint("c", 1, "d")
     other.join()
     logins = (Seen(T, H),) if logged_in else ()
     other.report(NodeStatus("b2", "1", utc_now(), at, at, logins=logins))

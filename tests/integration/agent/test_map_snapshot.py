@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from fakes.clock import Clock
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.policy import DAY, Policy
-from lunmapd.agent.state.map_snapshot import FILE, LocalSnapshot
+from lunmapd.agent.state.map_snapshot import SNAPSHOT_FILE, LocalSnapshot
 from lunmapd.core.fleet.status import APPLIED, FRESH, KEPT, STORE
 from lunmapd.store.session.session import Session
 from lunmapd.store.upkeep.init import initialise
@@ -127,7 +127,7 @@ def test_a_damaged_snapshot_is_not_applied(
     agent.turn()
     assert make_agent.kernel.objects == {}
     assert conditions(agent)[FRESH] == "SnapshotDamaged"
-    assert f"{FILE}.damaged" in message(agent, FRESH)
+    assert f"{SNAPSHOT_FILE}.damaged" in message(agent, FRESH)
     assert make_agent().turn().converged
     reboot(make_agent)
     make_agent(cut_off).turn()
@@ -155,14 +155,14 @@ def test_a_disk_that_refuses_stops_no_pass(session: Session, make_agent: AgentFa
     put_checked(session, MAP)
     agent = make_agent()
     agent.turn()
-    (make_agent.directory / FILE).unlink()
-    (make_agent.directory / FILE).mkdir()
+    (make_agent.directory / SNAPSHOT_FILE).unlink()
+    (make_agent.directory / SNAPSHOT_FILE).mkdir()
     later = replace(MAP, luns={"b": MAP.luns["b"]})
     put_checked(session, later)
     assert agent.turn().converged
     assert make_agent.serves(later)
     assert conditions(agent)[KEPT] == "Unwritable"
-    (make_agent.directory / FILE).rmdir()
+    (make_agent.directory / SNAPSHOT_FILE).rmdir()
     agent.turn()
     assert conditions(agent)[KEPT] == "Kept"
 
@@ -181,7 +181,7 @@ def make_anew(shell: PlainClient) -> None:
 
 def damage(make_agent: AgentFactory) -> None:
     """Spoil the local snapshot."""
-    path = make_agent.directory / FILE
+    path = make_agent.directory / SNAPSHOT_FILE
     path.write_bytes(path.read_bytes().replace(b"/dev/a", b"/dev/x"))
 
 
@@ -200,7 +200,7 @@ def test_a_node_whose_snapshot_is_damaged_still_knows_its_cluster(
         agent.turn()
         assert conditions(agent)[STORE] == "ForeignCluster"
         assert make_agent.serves(MAP)
-    (make_agent.directory / f"{FILE}.damaged").unlink()
+    (make_agent.directory / f"{SNAPSHOT_FILE}.damaged").unlink()
     agent = make_agent()
     agent.turn()
     assert conditions(agent)[STORE] == "Read"
@@ -216,7 +216,7 @@ def test_a_snapshot_that_was_damaged_once_hinders_nothing(session: Session, make
     damage(make_agent)
     assert make_agent().turn().converged
     assert make_agent().turn().converged
-    (make_agent.directory / FILE).unlink()
+    (make_agent.directory / SNAPSHOT_FILE).unlink()
     assert make_agent().turn().converged
 
 

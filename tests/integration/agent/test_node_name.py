@@ -3,7 +3,7 @@
 import pytest
 
 from fakes.lio import FakeLio
-from lunmapd.agent.state.machine_id import Identity
+from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.core.fleet.status import STORE
 from lunmapd.store.session.session import Session
 from support.agents import MAP, AgentFactory, conditions, message, put_checked
@@ -23,7 +23,7 @@ def test_a_name_that_belongs_to_another_machine_changes_nothing(
     kernel.done.clear()
     with PlainClient(session) as shell:
         before = shell.get("members/n1/status")
-        second = make_agent(connect(), identity=Identity("m2", "b2"))
+        second = make_agent(connect(), identity=MachineId("m2", "b2"))
         assert type(second.turn().store_error).__name__ == "NodeNameTakenError"
         assert shell.get("members/n1/status") == before
     assert kernel.done == []
@@ -34,7 +34,7 @@ def test_a_clone_and_its_original_do_not_take_turns(
 ) -> None:
     """Of two machines with one machine id and name, the first stops and reports it once."""
     put_checked(session, MAP)
-    first, clone = make_agent(), make_agent(other := connect(), identity=Identity("m1", "b2"))
+    first, clone = make_agent(), make_agent(other := connect(), identity=MachineId("m1", "b2"))
     assert first.turn().converged
     assert clone.turn().converged
     kernel.done.clear()

@@ -5,8 +5,8 @@ from msgspec.structs import replace
 
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
-from lunmapd.agent.loop.registration import Member
-from lunmapd.agent.state.machine_id import Identity
+from lunmapd.agent.loop.registration import Registration
+from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.client import Client, InvalidInputError, Note, UnexpectedRevisionError
 from lunmapd.clock import utc_now
 from lunmapd.core.base.lunmap import Lunmap, Node, NodeState, PortalGroup, Scope, Shared, Target
@@ -132,7 +132,7 @@ def test_another_node_is_a_way_out_for_who_is_logged_in_there(
     agent = make_agent(policy=CAREFUL)
     agent.turn()
     make_agent.kernel.sessions = LOGGED_IN
-    other = Member(session, "n2", Identity("m2", "b2"), utc_now())
+    other = Registration(session, "n2", MachineId("m2", "b2"), utc_now())
     other.join()
     at, logins = HistoryPoint("c", 1, "d"), (Seen(T, H),) if there else ()
     other.report(NodeStatus("b2", "1", utc_now(), at, at, logins=logins))

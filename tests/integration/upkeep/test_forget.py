@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.lio import FakeLio
-from lunmapd.agent.state.machine_id import Identity
+from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.core.base.lunmap import Node, NodeState, PortalGroup, Scope, Shared
 from lunmapd.core.fleet.status import Live, NodeStatus
 from lunmapd.store.commit.send import submit_in_tree
@@ -52,7 +52,7 @@ def test_a_node_is_retired_as_the_document_says(
     one, through = make_agent(), connect()
     two = AgentFactory(through, FakeLio(), make_agent.directory / "n2")
     two.directory.mkdir()
-    other = two(node="n2", identity=Identity("m2", "b2"))
+    other = two(node="n2", identity=MachineId("m2", "b2"))
     for step in (BOTH, DRAINED, WITHOUT_PATHS):
         put_checked(session, step)
         assert (one.turn().converged, other.turn().converged) == (True, True)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lunmapd.agent.loop.report import Turn, first_status, next_status
+from lunmapd.agent.loop.report import CycleResult, first_status, next_status
 from lunmapd.agent.loop.wakeup import Wakeup
-from lunmapd.agent.reconcile.result import Result
+from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.agent.state.claims import Claims, ClaimsUnreadableError, ClaimsUnwritableError
-from lunmapd.agent.state.machine_id import NoIdentityError, read_identity
+from lunmapd.agent.state.machine_id import NoMachineIdError, read_machine_id
 from lunmapd.core.base.events import WakeCause
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED, MAX_FAILING, MAX_LOGINS, STORE, HistoryPoint
@@ -80,13 +80,13 @@ def test_identity(tmp_path: Path) -> None:
     """Both ids are read without their newline; without a machine id the error tells how to get one."""
     machine, boot = tmp_path / "machine-id", tmp_path / "boot_id"
     boot.write_text("b1\n")
-    with pytest.raises(NoIdentityError, match="systemd-machine-id-setup"):
-        read_identity(machine, boot)
+    with pytest.raises(NoMachineIdError, match="systemd-machine-id-setup"):
+        read_machine_id(machine, boot)
     machine.write_text("\n")
-    with pytest.raises(NoIdentityError, match="is empty"):
-        read_identity(machine, boot)
+    with pytest.raises(NoMachineIdError, match="is empty"):
+        read_machine_id(machine, boot)
     machine.write_text("m1\n")
-    assert read_identity(machine, boot).machine == "m1"
+    assert read_machine_id(machine, boot).machine == "m1"
 
 
 def observed(sessions: int = 0) -> Observed:
@@ -100,7 +100,7 @@ def observed(sessions: int = 0) -> Observed:
 
 def test_a_converged_turn_is_applied() -> None:
     """Only a pass that was seen to leave nothing to do moves the applied revision."""
-    status = next_status(first_status("b", "t0"), Turn(AT, Result(observed(2), {}, ())), "t1")
+    status = next_status(first_status("b", "t0"), CycleResult(AT, PassResult(observed(2), {}, ())), "t1")
     assert (status.observed, status.applied, status.sessions) == (AT, AT, 2)
     assert {entry.type: entry.status for entry in status.conditions} == {APPLIED: True, STORE: True}
 
@@ -108,7 +108,7 @@ def test_a_converged_turn_is_applied() -> None:
 def test_steps_that_are_left_are_not_applied() -> None:
     """A pass after which the kernel still differs does not move the applied revision."""
     left = (Step(Action.CREATE, lio_objects.Target(T), "in the map"),)
-    status = next_status(first_status("b", "t0"), Turn(AT, Result(observed(), {}, left)), "t1")
+    status = next_status(first_status("b", "t0"), CycleResult(AT, PassResult(observed(), {}, left)), "t1")
     assert (status.observed, status.applied) == (AT, None)
     assert status.conditions[0].reason == "Remaining"
 
@@ -119,8 +119,10 @@ def test_failures_are_listed_with_a_limit_and_counted() -> None:
         ("target", f"{T}{n:03}"): Failure(Reason.KERNEL_REFUSED, "no") for n in range(MAX_FAILING + 5)
     }
     failures |= {("tpg", T, 1): Failure(Reason.WAITING, "waits")}
-    before = next_status(first_status("b", "t0"), Turn(AT, Result(observed(), {}, ())), "t1")
-    status = next_status(before, Turn(HistoryPoint("c", 4, "e"), Result(observed(), failures, ())), "t2")
+    before = next_status(first_status("b", "t0"), CycleResult(AT, PassResult(observed(), {}, ())), "t1")
+    status = next_status(
+        before, CycleResult(HistoryPoint("c", 4, "e"), PassResult(observed(), failures, ())), "t2"
+    )
     assert (len(status.failing), status.failing_count, status.waiting) == (MAX_FAILING, MAX_FAILING + 5, 1)
     assert status.applied == AT
     assert status.conditions[0].reason == "Failing"
@@ -128,8 +130,8 @@ def test_failures_are_listed_with_a_limit_and_counted() -> None:
 
 def test_an_unreachable_store_keeps_what_is_applied() -> None:
     """Without ZooKeeper the last revision stays applied, and the condition gives time and reason."""
-    before = next_status(first_status("b", "t0"), Turn(AT, Result(observed(), {}, ())), "t1")
-    turn = Turn(AT, Result(observed(), {}, ()), UnreachableError("h:1", 1))
+    before = next_status(first_status("b", "t0"), CycleResult(AT, PassResult(observed(), {}, ())), "t1")
+    turn = CycleResult(AT, PassResult(observed(), {}, ()), UnreachableError("h:1", 1))
     once = next_status(before, turn, "t2")
     again = next_status(once, turn, "t3")
     store = next(entry for entry in again.conditions if entry.type == STORE)
@@ -141,8 +143,8 @@ def test_logins_are_listed_up_to_a_limit() -> None:
     """Logged-in initiators are listed once and sorted, without sessions in progress; too many become none."""
 
     def listed(*sessions: IscsiSession) -> tuple[Login, ...]:
-        result = Result(Observed(sessions=sessions), {}, ())
-        return next_status(first_status("b", "t0"), Turn(AT, result), "t1").logins
+        result = PassResult(Observed(sessions=sessions), {}, ())
+        return next_status(first_status("b", "t0"), CycleResult(AT, result), "t1").logins
 
     both = [IscsiSession(T, 1, initiator, LOGGED_IN) for initiator in ("b", "a", "a")]
     assert listed(*both, IscsiSession(T, 1, "c", "FREE")) == (Login(T, "a"), Login(T, "b"))
@@ -151,17 +153,17 @@ def test_logins_are_listed_up_to_a_limit() -> None:
 
 def test_a_turn_without_a_pass_keeps_the_counts() -> None:
     """If no pass could be made, the counts of the last one stay in the status."""
-    before = next_status(first_status("b", "t0"), Turn(AT, Result(observed(3), {}, ())), "t1")
-    status = next_status(before, Turn(AT, error=ClaimsUnwritableError("full")), "t2")
+    before = next_status(first_status("b", "t0"), CycleResult(AT, PassResult(observed(3), {}, ())), "t1")
+    status = next_status(before, CycleResult(AT, error=ClaimsUnwritableError("full")), "t2")
     assert (status.sessions, status.conditions[0].reason) == (3, "ClaimsUnwritable")
 
 
 def test_a_clock_set_back_harms_no_condition() -> None:
     """Times are shown, never compared: after a clock step back a new condition has the new time."""
-    fine = Turn(AT, Result(observed(), {}, ()))
+    fine = CycleResult(AT, PassResult(observed(), {}, ()))
     before = next_status(first_status("b", "2026-01-01T12:00:00Z"), fine, "2026-01-01T12:00:00Z")
     earlier = "2026-01-01T11:00:00Z"
-    after = next_status(before, Turn(store_error=UnreachableError("h", 1.0)), earlier)
+    after = next_status(before, CycleResult(store_error=UnreachableError("h", 1.0)), earlier)
     since = {entry.type: (entry.status, entry.since) for entry in after.conditions}
     assert since == {STORE: (False, earlier), APPLIED: (True, "2026-01-01T12:00:00Z")}
     assert next_status(after, fine, earlier).applied == AT

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fakes.clock import Clock
-from lunmapd.agent.loop.isolation import Contact
+from lunmapd.agent.loop.isolation import ContactTimer
 from lunmapd.core.base.access import Role
 from lunmapd.core.planning.enablement import Offer
 from lunmapd.store.session.access_errors import (
@@ -25,7 +25,7 @@ def clock() -> Clock:
     return Clock(100.0)
 
 
-def look(contact: Contact, clock: Clock, error: StoreError | None, seconds: float = 0.0) -> Offer:
+def look(contact: ContactTimer, clock: Clock, error: StoreError | None, seconds: float = 0.0) -> Offer:
     """End a read after this time with this result, and return the enablement."""
     contact.ask()
     clock.now += seconds
@@ -35,7 +35,7 @@ def look(contact: Contact, clock: Clock, error: StoreError | None, seconds: floa
 
 def test_without_the_setting_a_node_keeps_serving(clock: Clock) -> None:
     """However long the silence, everything is offered, and no condition speaks of it."""
-    contact = Contact(None, clock)
+    contact = ContactTimer(None, clock)
     assert look(contact, clock, SILENCE, 1e6) is Offer.ALL
     assert contact.verdicts(Offer.ALL) == ()
     assert contact.until_isolated() == float("inf")
@@ -43,7 +43,7 @@ def test_without_the_setting_a_node_keeps_serving(clock: Clock) -> None:
 
 def test_the_limit_counts_from_the_first_look_that_failed(clock: Clock) -> None:
     """The time between the last answer and that read doesn't count: the loss was not known."""
-    contact = Contact(30.0, clock)
+    contact = ContactTimer(30.0, clock)
     assert look(contact, clock, None) is Offer.ALL
     clock.now += 1000
     assert look(contact, clock, SILENCE, 10) is Offer.ALL
@@ -66,14 +66,14 @@ def test_the_limit_counts_from_the_first_look_that_failed(clock: Clock) -> None:
 )
 def test_any_answer_is_contact(clock: Clock, error: StoreError, offer: Offer) -> None:
     """A tree that can't be followed is an answer; a broken connection or a refused login is none."""
-    contact = Contact(30.0, clock)
+    contact = ContactTimer(30.0, clock)
     look(contact, clock, None)
     assert look(contact, clock, error, 31) is offer
 
 
 def test_before_the_first_answer_nothing_new_is_opened(clock: Clock) -> None:
     """A daemon that starts without contact keeps enabled TPGs for the set time, and enables no others."""
-    contact = Contact(30.0, clock)
+    contact = ContactTimer(30.0, clock)
     assert look(contact, clock, SILENCE, 10) is Offer.KEPT
     assert look(contact, clock, SILENCE, 20) is Offer.NONE
     assert look(contact, clock, None) is Offer.ALL
@@ -84,7 +84,7 @@ def test_the_wait_ends_when_the_node_is_isolated(clock: Clock) -> None:
 
     Before and after it sets no timer.
     """
-    contact = Contact(30.0, clock)
+    contact = ContactTimer(30.0, clock)
     look(contact, clock, None)
     assert contact.until_isolated() == float("inf")
     look(contact, clock, SILENCE, 10)
@@ -99,5 +99,5 @@ def test_the_wait_ends_when_the_node_is_isolated(clock: Clock) -> None:
 )
 def test_each_offer_is_a_condition(clock: Clock, offer: Offer, reason: str, status: bool) -> None:  # noqa: FBT001
     """A condition shows whether the node's TPGs are enabled, and why not."""
-    (verdict,) = Contact(30.0, clock).verdicts(offer)
+    (verdict,) = ContactTimer(30.0, clock).verdicts(offer)
     assert (verdict.reason, verdict.status) == (reason, status)

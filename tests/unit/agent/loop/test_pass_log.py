@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from lunmapd.agent.loop.pass_log import trace_result
-from lunmapd.agent.reconcile.result import Result
+from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.events import Event
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
@@ -24,7 +24,7 @@ def test_a_result_is_counted_and_named_by_reason(caplog: pytest.LogCaptureFixtur
     """Steps that were done are counted; failed objects are counted and named for each reason."""
     failures: dict[lio_objects.Key, Failure] = {("target", f"{T}{number}"): BUSY for number in range(10_000)}
     failures["tpg", T, 1] = Failure(Reason.WAITING, "waits")
-    result = Result(Observed(), failures, (STEP,), (Report(STEP), Report(STEP, BUSY)))
+    result = PassResult(Observed(), failures, (STEP,), (Report(STEP), Report(STEP, BUSY)))
     with caplog.at_level(logging.DEBUG):
         trace_result(7, result)
     assert lines(caplog.records, Event.RECONCILED) == [
@@ -40,7 +40,7 @@ def test_a_result_is_counted_and_named_by_reason(caplog: pytest.LogCaptureFixtur
 def test_a_converged_pass_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     """Without failures there is nothing to list."""
     with caplog.at_level(logging.DEBUG):
-        trace_result(7, Result(Observed(), {}, ()))
+        trace_result(7, PassResult(Observed(), {}, ()))
     assert [record.getMessage() for record in caplog.records] == [
         "revision 7: 0 steps done, 0 objects fail, 0 steps remain"
     ]
@@ -49,5 +49,5 @@ def test_a_converged_pass_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
 def test_at_level_info_a_result_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Without the level nothing is computed for a line."""
     with caplog.at_level(logging.INFO):
-        trace_result(7, Result(Observed(), {("tpg", T, 1): BUSY}, ()))
+        trace_result(7, PassResult(Observed(), {("tpg", T, 1): BUSY}, ()))
     assert not caplog.records

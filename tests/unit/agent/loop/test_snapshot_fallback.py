@@ -2,13 +2,13 @@
 
 import pytest
 
-from lunmapd.agent.loop.snapshot_fallback import judge
-from lunmapd.agent.state.map_snapshot import Kept
+from lunmapd.agent.loop.snapshot_fallback import assess_snapshot
+from lunmapd.agent.state.map_snapshot import KeptSnapshot
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.store.tree.snapshot import Snapshot
 
 SEEN = 1_800_000_000
-KEPT = Kept(Snapshot("c", 12, "d", "d", 1, Lunmap()), SEEN)
+KEPT = KeptSnapshot(Snapshot("c", 12, "d", "d", 1, Lunmap()), SEEN)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ KEPT = Kept(Snapshot("c", 12, "d", "d", 1, Lunmap()), SEEN)
 )
 def test_the_age_decides(limit: float, age: float, reason: str) -> None:
     """A snapshot may be used up to the limit, never with limit 0, and one from the future counts as new."""
-    assert judge(KEPT, limit, SEEN + age).reason == reason
+    assert assess_snapshot(KEPT, limit, SEEN + age).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def test_the_age_decides(limit: float, age: float, reason: str) -> None:
 )
 def test_the_age_is_said(age: float, words: str) -> None:
     """An admin reads which revision it is, and how old."""
-    text = judge(KEPT, 1e9, SEEN + age).message
+    text = assess_snapshot(KEPT, 1e9, SEEN + age).message
     assert "revision 12 of the local snapshot" in text
     assert words in text
 
 
 def test_without_a_snapshot_nothing_may_be_followed() -> None:
     """Without a snapshot nothing is used, and the condition tells so."""
-    assert judge(None, 100, SEEN).reason == "NoSnapshot"
+    assert assess_snapshot(None, 100, SEEN).reason == "NoSnapshot"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec import json
 
-from lunmapd.agent.loop.targetctl import Rival
+from lunmapd.agent.loop.targetctl import Targetctl
 from lunmapd.core.base.lunmap import Lunmap, PortalGroup, Target
 
 OURS, OTHER = "iqn.2026-01.org.example:ours", "iqn.2026-01.org.example:other"
@@ -42,7 +42,7 @@ def disk(tmp_path: Path) -> Disk:
 
 def test_saved_targets_of_the_map_are_contested_as_long_as_the_service_is_enabled(disk: Disk) -> None:
     """The contest is reported with target, file and unit, and ends when the unit is masked."""
-    rival = Rival(disk.root)
+    rival = Targetctl(disk.root)
     disk.save(OURS)
     found = rival.verdict(MAP, "n1")
     assert (found.status, found.reason) == (False, "SavedElsewhere")
@@ -55,24 +55,24 @@ def test_a_service_that_is_not_enabled_contests_nothing(disk: Disk) -> None:
     """Without a unit that wants it, nothing is restored at a boot."""
     disk.save(OURS)
     (disk.wants / UNIT).unlink()
-    assert Rival(disk.root).verdict(MAP, "n1").status
+    assert Targetctl(disk.root).verdict(MAP, "n1").status
 
 
 def test_other_tools_targets_contest_nothing(disk: Disk) -> None:
     """Saved targets of other tools, or of another node, are not contested."""
     disk.save(OTHER)
-    assert Rival(disk.root).verdict(MAP, "n1").status
+    assert Targetctl(disk.root).verdict(MAP, "n1").status
 
 
 def test_a_target_with_our_mark_is_ours_though_the_map_has_it_no_more(disk: Disk) -> None:
     """It would come back from the file at the next boot."""
     disk.save(OTHER, alias="lunmapd")
-    assert not Rival(disk.root).verdict(MAP, "n1").status
+    assert not Targetctl(disk.root).verdict(MAP, "n1").status
 
 
 def test_a_file_is_read_again_only_when_it_has_changed(disk: Disk) -> None:
     """The file is identified by time, size and inode, and read again when one of them differs."""
-    rival = Rival(disk.root)
+    rival = Targetctl(disk.root)
     disk.save(OURS)
     assert not rival.verdict(MAP, "n1").status
     before = disk.file.stat()
@@ -87,12 +87,12 @@ def test_a_file_is_read_again_only_when_it_has_changed(disk: Disk) -> None:
 def test_a_file_that_is_no_saveconfig_contests_nothing(disk: Disk, text: bytes) -> None:
     """Targetctl can't restore it either."""
     disk.file.write_bytes(text)
-    assert Rival(disk.root).verdict(MAP, "n1").status
+    assert Targetctl(disk.root).verdict(MAP, "n1").status
 
 
 def test_a_removed_file_contests_nothing(disk: Disk) -> None:
     """It is over once the file is gone."""
-    rival = Rival(disk.root)
+    rival = Targetctl(disk.root)
     disk.save(OURS)
     assert not rival.verdict(MAP, "n1").status
     disk.file.unlink()

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from fakes.clock import Clock
 from lunmapd.agent.reconcile.pass_state import Partial, PassState
-from lunmapd.agent.reconcile.result import Result
+from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import LunmapdError
@@ -61,7 +61,7 @@ def without(*names: lio_objects.Key) -> lio_objects.Objects:
 def finish(
     state: PassState,
     given: PassInput,
-    result: Result,
+    result: PassResult,
     desire: Desired | None = None,
     desired: lio_objects.Objects | None = None,
 ) -> None:
@@ -83,7 +83,7 @@ def after_full_pass(
     state = PassState(AUDIT, RETRY, clock)
     assert state.start(given) is FullPass.FIRST
     objects = wanted(given) if seen is None else seen
-    finish(state, given, Result(Observed(objects), failures or {}, plan(wanted(given), objects)))
+    finish(state, given, PassResult(Observed(objects), failures or {}, plan(wanted(given), objects)))
     return state
 
 
@@ -123,7 +123,7 @@ def test_the_next_audit_counts_from_the_end_of_the_last_one() -> None:
     state = PassState(AUDIT, RETRY, clock)
     assert isinstance(state.start(GIVEN), FullPass)
     clock.now += 2 * AUDIT
-    finish(state, GIVEN, Result(Observed(wanted()), {}, ()))
+    finish(state, GIVEN, PassResult(Observed(wanted()), {}, ()))
     assert waits(state) == AUDIT
 
 
@@ -139,7 +139,7 @@ def test_without_an_audit_each_pass_is_a_whole_one() -> None:
     state = PassState(0.0, RETRY, Clock(1000.0))
     for why in (FullPass.FIRST, FullPass.NO_AUDIT):
         assert reason(state, GIVEN) is why
-        finish(state, GIVEN, Result(Observed(wanted()), {}, ()))
+        finish(state, GIVEN, PassResult(Observed(wanted()), {}, ()))
     assert waits(state) == float("inf")
 
 
@@ -171,7 +171,7 @@ def test_after_a_full_pass_that_knows_too_little_comes_another(other: PassInput,
     state = PassState(AUDIT, RETRY, Clock(1000.0))
     state.start(other)
     failures: dict[lio_objects.Key, Failure] = {("target", T): BUSY} if other.node != "n1" else {}
-    finish(state, other, Result(Observed(), {}, ()), Desired({}, failures))
+    finish(state, other, PassResult(Observed(), {}, ()), Desired({}, failures))
     assert reason(state, other) is why
 
 
@@ -252,10 +252,10 @@ def test_what_was_closed_by_ourselves_is_nobodys_drift() -> None:
     """A TPG that isolation disabled is enabled again by the map, also with `drift: report`."""
     state = PassState(AUDIT, RETRY, Clock(1000.0))
     closed = {key: item for key, item in wanted().items() if not isinstance(item, lio_objects.Enabled)}
-    finish(state, GIVEN, Result(Observed(closed), {}, ()), desired=closed)
+    finish(state, GIVEN, PassResult(Observed(closed), {}, ()), desired=closed)
     assert state.baseline.current is not None
     assert state.baseline.current.open == {("enabled", T, 1)}
-    finish(state, GIVEN, Result(Observed(wanted()), {}, ()))
+    finish(state, GIVEN, PassResult(Observed(wanted()), {}, ()))
     assert state.baseline.current.open == frozenset()
 
 
@@ -310,6 +310,6 @@ def test_what_is_deferred_is_in_the_debug_log(caplog: pytest.LogCaptureFixture) 
     (step, *_) = plan(wanted(), without(LUN_1))
     state.schedule.backoff.tried([Report(step, BUSY)])
     with caplog.at_level(logging.DEBUG):
-        finish(state, GIVEN, Result(Observed(without(LUN_1)), {LUN_1: BUSY}, ()))
+        finish(state, GIVEN, PassResult(Observed(without(LUN_1)), {LUN_1: BUSY}, ()))
     (line,) = lines(caplog.records, Event.BACK_OFF)
     assert line == "1 objects are deferred, the next one for 5.0 s: storage_object l1 for 5.0 s (InUse)"

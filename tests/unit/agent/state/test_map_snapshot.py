@@ -9,8 +9,14 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.clock import Clock
-from lunmapd.agent.state.journal import Journal, JournalDamagedError, parse
-from lunmapd.agent.state.map_snapshot import FILE, TOUCH_EVERY, Kept, LocalSnapshot, SnapshotDamagedError
+from lunmapd.agent.state.journal import Journal, JournalDamagedError, parse_journal
+from lunmapd.agent.state.map_snapshot import (
+    SNAPSHOT_FILE,
+    TOUCH_EVERY,
+    KeptSnapshot,
+    LocalSnapshot,
+    SnapshotDamagedError,
+)
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.events import Event
 from lunmapd.core.base.lunmap import Lun, Lunmap
@@ -57,8 +63,8 @@ def test_what_was_kept_is_found_again(tmp_path: Path) -> None:
     clock = Clock(1_000_000.0)
     states = keep_three(local := LocalSnapshot(tmp_path, clock))
     local.hold(3)
-    assert LocalSnapshot(tmp_path).load() == Kept(bare(states[2]), 1_000_000, 3)
-    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+    assert LocalSnapshot(tmp_path).load() == KeptSnapshot(bare(states[2]), 1_000_000, 3)
+    assert (tmp_path / SNAPSHOT_FILE).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_reader_goes_on_where_the_writer_stopped(tmp_path: Path) -> None:
@@ -68,14 +74,14 @@ def test_a_reader_goes_on_where_the_writer_stopped(tmp_path: Path) -> None:
     again.load()
     later = snapshot(4, 3)
     again.keep(later)
-    assert LocalSnapshot(tmp_path).load() == Kept(bare(later), 1_000_000)
+    assert LocalSnapshot(tmp_path).load() == KeptSnapshot(bare(later), 1_000_000)
 
 
 def test_a_change_costs_a_line(tmp_path: Path) -> None:
     """The line of one changed Lun has the same size with any map."""
     sizes = []
     for count in (10, 1000):
-        local, path = LocalSnapshot(tmp_path), tmp_path / FILE
+        local, path = LocalSnapshot(tmp_path), tmp_path / SNAPSHOT_FILE
         before, after = snapshot(1, *range(count)), snapshot(2, *range(count + 1))
         local.keep(before)
         size = path.stat().st_size
@@ -86,7 +92,7 @@ def test_a_change_costs_a_line(tmp_path: Path) -> None:
 
 def test_changes_that_outgrow_the_map_are_compacted(tmp_path: Path) -> None:
     """At rest the file of a map that changes for ever stays small, and holds the last state."""
-    local, path = LocalSnapshot(tmp_path, Clock(1_000_000.0)), tmp_path / FILE
+    local, path = LocalSnapshot(tmp_path, Clock(1_000_000.0)), tmp_path / SNAPSHOT_FILE
     now = snapshot(1, 1)
     local.keep(now)
     for revision in range(2, 500):
@@ -94,7 +100,7 @@ def test_changes_that_outgrow_the_map_are_compacted(tmp_path: Path) -> None:
         local.keep(now)
         local.tidy()
     assert path.stat().st_size < 80_000
-    assert LocalSnapshot(tmp_path).load() == Kept(bare(now), 1_000_000)
+    assert LocalSnapshot(tmp_path).load() == KeptSnapshot(bare(now), 1_000_000)
 
 
 def test_restarts_dont_put_a_compaction_off(tmp_path: Path) -> None:
@@ -107,12 +113,12 @@ def test_restarts_dont_put_a_compaction_off(tmp_path: Path) -> None:
             local = LocalSnapshot(tmp_path)
             local.load()
             local.tidy()
-    assert (tmp_path / FILE).stat().st_size < 120_000
+    assert (tmp_path / SNAPSHOT_FILE).stat().st_size < 120_000
 
 
 def test_the_time_is_written_now_and_then(tmp_path: Path) -> None:
     """The time is written again only if it is TOUCH_EVERY seconds old, or in the future."""
-    clock, path = Clock(1_000_000.0), tmp_path / FILE
+    clock, path = Clock(1_000_000.0), tmp_path / SNAPSHOT_FILE
     local = LocalSnapshot(tmp_path, clock)
     local.touch(0)
     assert not path.exists()
@@ -123,10 +129,12 @@ def test_the_time_is_written_now_and_then(tmp_path: Path) -> None:
     assert path.stat().st_size == size
     clock.now += 1
     local.touch(0)
-    assert LocalSnapshot(tmp_path).load() == Kept(bare(snapshot(1, 1)), 1_000_000 + TOUCH_EVERY)
+    assert LocalSnapshot(tmp_path).load() == KeptSnapshot(bare(snapshot(1, 1)), 1_000_000 + TOUCH_EVERY)
     clock.now -= 5000
     local.touch(0)
-    assert LocalSnapshot(tmp_path).load() == Kept(bare(snapshot(1, 1)), 1_000_000 + TOUCH_EVERY - 5000)
+    assert LocalSnapshot(tmp_path).load() == KeptSnapshot(
+        bare(snapshot(1, 1)), 1_000_000 + TOUCH_EVERY - 5000
+    )
 
 
 @pytest.mark.parametrize(("limit", "every"), [(0.0, TOUCH_EVERY), (1e9, TOUCH_EVERY), (300.0, 100), (1.0, 1)])
@@ -139,10 +147,10 @@ def test_the_time_is_written_often_enough_for_the_greatest_age(
     local.keep(snapshot(1, 1))
     clock.now += every - 1
     local.touch(limit)
-    assert LocalSnapshot(tmp_path).load() == Kept(bare(snapshot(1, 1)), 1_000_000)
+    assert LocalSnapshot(tmp_path).load() == KeptSnapshot(bare(snapshot(1, 1)), 1_000_000)
     clock.now += 1
     local.touch(limit)
-    assert LocalSnapshot(tmp_path).load() == Kept(bare(snapshot(1, 1)), 1_000_000 + every)
+    assert LocalSnapshot(tmp_path).load() == KeptSnapshot(bare(snapshot(1, 1)), 1_000_000 + every)
 
 
 def test_bytes_that_are_no_canonical_document_survive(tmp_path: Path) -> None:
@@ -155,26 +163,26 @@ def test_bytes_that_are_no_canonical_document_survive(tmp_path: Path) -> None:
     )
     local = LocalSnapshot(tmp_path, Clock(1_000_000.0))
     local.keep(whole)
-    assert LocalSnapshot(tmp_path).load() == Kept(bare(whole), 1_000_000)
+    assert LocalSnapshot(tmp_path).load() == KeptSnapshot(bare(whole), 1_000_000)
     local.keep(later := replace(whole, revision=2))
-    assert LocalSnapshot(tmp_path).load() == Kept(bare(later), 1_000_000)
+    assert LocalSnapshot(tmp_path).load() == KeptSnapshot(bare(later), 1_000_000)
 
 
 def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
     """After a crash in the middle of a write the line before counts, and the next write mends the file."""
     states = keep_three(LocalSnapshot(tmp_path, Clock(1_000_000.0)))
-    path = tmp_path / FILE
+    path = tmp_path / SNAPSHOT_FILE
     path.write_bytes(path.read_bytes()[:-10])
     local = LocalSnapshot(tmp_path, Clock(1_000_000.0))
-    assert local.load() == Kept(bare(states[1]), 1_000_000)
+    assert local.load() == KeptSnapshot(bare(states[1]), 1_000_000)
     local.keep(states[2])
-    assert LocalSnapshot(tmp_path).load() == Kept(bare(states[2]), 1_000_000)
+    assert LocalSnapshot(tmp_path).load() == KeptSnapshot(bare(states[2]), 1_000_000)
 
 
 def test_a_last_line_with_holes_is_torn(tmp_path: Path) -> None:
     """Blocks of the last line that never reached the disk read as NUL bytes; the line before counts."""
     states = keep_three(LocalSnapshot(tmp_path))
-    path = tmp_path / FILE
+    path = tmp_path / SNAPSHOT_FILE
     data = path.read_bytes()
     path.write_bytes(data[:-40] + bytes(30) + data[-10:])
     kept = LocalSnapshot(tmp_path).load()
@@ -186,14 +194,14 @@ def test_a_last_line_with_holes_is_torn(tmp_path: Path) -> None:
 def test_a_changed_line_is_damage(tmp_path: Path, line: int) -> None:
     """Any whole line that is not as it was written makes the file worthless, which is put aside and named."""
     keep_three(LocalSnapshot(tmp_path))
-    path = tmp_path / FILE
+    path = tmp_path / SNAPSHOT_FILE
     lines = path.read_bytes().splitlines(keepends=True)
     lines[line] = lines[line].replace(b"luns", b"lans").replace(b"l1", b"l7").replace(b"l3", b"l9")
     path.write_bytes(b"".join(lines))
-    with pytest.raises(SnapshotDamagedError, match=f"line {line + 1} .*{FILE}.damaged"):
+    with pytest.raises(SnapshotDamagedError, match=f"line {line + 1} .*{SNAPSHOT_FILE}.damaged"):
         LocalSnapshot(tmp_path).load()
     assert not path.exists()
-    assert (tmp_path / f"{FILE}.damaged").read_bytes() == b"".join(lines)
+    assert (tmp_path / f"{SNAPSHOT_FILE}.damaged").read_bytes() == b"".join(lines)
     assert LocalSnapshot(tmp_path).load() is None
 
 
@@ -201,7 +209,7 @@ def test_a_changed_line_is_damage(tmp_path: Path, line: int) -> None:
 def test_lost_moved_and_doubled_lines_are_damage(tmp_path: Path, order: tuple[int, ...]) -> None:
     """Each line vouches for the one before it."""
     keep_three(LocalSnapshot(tmp_path))
-    path = tmp_path / FILE
+    path = tmp_path / SNAPSHOT_FILE
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[index] for index in order))
     with pytest.raises(SnapshotDamagedError):
@@ -211,7 +219,7 @@ def test_lost_moved_and_doubled_lines_are_damage(tmp_path: Path, order: tuple[in
 @pytest.mark.parametrize("line", [b"garbage", b"{}", b'{"type":"seen","seen":1}'])
 def test_a_good_line_of_something_else_is_damage(tmp_path: Path, line: bytes) -> None:
     """A file with right digests but other content, as of another version, counts as damaged."""
-    Journal(tmp_path / FILE).replace(line)
+    Journal(tmp_path / SNAPSHOT_FILE).replace(line)
     with pytest.raises(SnapshotDamagedError):
         LocalSnapshot(tmp_path).load()
 
@@ -219,8 +227,8 @@ def test_a_good_line_of_something_else_is_damage(tmp_path: Path, line: bytes) ->
 def test_another_format_is_not_guessed_at(tmp_path: Path) -> None:
     """A file of a format that this version doesn't know is put aside."""
     keep_three(LocalSnapshot(tmp_path))
-    path = tmp_path / FILE
-    (base, *_) = parse(path.read_bytes()).contents
+    path = tmp_path / SNAPSHOT_FILE
+    (base, *_) = parse_journal(path.read_bytes()).contents
     Journal(path).replace(base.replace(b'"format":1', b'"format":2'))
     with pytest.raises(SnapshotDamagedError, match="format 2"):
         LocalSnapshot(tmp_path).load()
@@ -256,33 +264,33 @@ def test_a_disk_that_refuses_is_said_and_made_up_for(tmp_path: Path, monkeypatch
     assert kept.snapshot.revision in {3, 4}
     local.touch(0)
     assert local.trouble == ""
-    assert LocalSnapshot(tmp_path).load() == Kept(bare(later), 1_000_000, 4)
+    assert LocalSnapshot(tmp_path).load() == KeptSnapshot(bare(later), 1_000_000, 4)
 
 
 def test_a_file_that_was_removed_comes_back(tmp_path: Path) -> None:
     """When the file is removed under a running daemon, that is a problem, and the next touch writes all."""
     local = LocalSnapshot(tmp_path, Clock(1_000_000.0))
     keep_three(local)
-    (tmp_path / FILE).unlink()
+    (tmp_path / SNAPSHOT_FILE).unlink()
     later = snapshot(4, 3)
     local.keep(later)
     assert "No such file" in local.trouble
     local.touch(0)
-    assert LocalSnapshot(tmp_path).load() == Kept(bare(later), 1_000_000)
+    assert LocalSnapshot(tmp_path).load() == KeptSnapshot(bare(later), 1_000_000)
 
 
 def test_a_directory_that_cant_be_read_is_said(tmp_path: Path) -> None:
     """An unreadable file is one error with its reason."""
-    (tmp_path / FILE).mkdir()
+    (tmp_path / SNAPSHOT_FILE).mkdir()
     with pytest.raises(SnapshotDamagedError, match="Is a directory"):
         LocalSnapshot(tmp_path).load()
 
 
 def test_an_empty_file_is_damage() -> None:
     """The first line comes with the file in one step, so a file without one was not made by us."""
-    assert parse(b"").contents == ()
+    assert parse_journal(b"").contents == ()
     with pytest.raises(JournalDamagedError):
-        parse(b"x\ny\n")
+        parse_journal(b"x\ny\n")
 
 
 def test_each_write_is_in_the_debug_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -291,7 +299,7 @@ def test_each_write_is_in_the_debug_log(tmp_path: Path, caplog: pytest.LogCaptur
         local = LocalSnapshot(tmp_path)
         keep_three(local)
         local.hold(3)
-        (tmp_path / FILE).unlink()
+        (tmp_path / SNAPSHOT_FILE).unlink()
         local.hold(0)
     assert values(caplog.records, Event.SNAPSHOT_WRITTEN, "entry") == ["base", "advance", "advance", "held"]
     (line,) = lines(caplog.records, Event.SNAPSHOT_FAILED)

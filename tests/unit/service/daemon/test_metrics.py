@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from prometheus_client import generate_latest
 
 from fakes.clock import Clock
-from lunmapd.agent.loop.report import Turn, first_status
-from lunmapd.agent.reconcile.result import Result
+from lunmapd.agent.loop.report import CycleResult, first_status
+from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED, Failing, HistoryPoint, false_condition, update_condition
 from lunmapd.core.node import lio_objects
@@ -29,7 +29,7 @@ KINDS = {
     "DiscoveryAuth", "Enabled", "Leftover", "MappedLun", "NodeAcl", "Portal", "StorageObject", "Target", "Tpg", "TpgLun",
 }  # fmt: skip
 STEP = Step(Action.CREATE, lio_objects.Target("iqn.2026-01.org.example:t"), "in the map")
-DONE = Result(Observed(), {}, (), (Report(STEP), Report(STEP, Failure(Reason.IN_USE, "busy"))))
+DONE = PassResult(Observed(), {}, (), (Report(STEP), Report(STEP, Failure(Reason.IN_USE, "busy"))))
 STATUS = replace(
     first_status("boot", "2026-01-01T00:00:00Z"),
     observed=HistoryPoint("c", 7, "d"),
@@ -52,7 +52,7 @@ def scraped(metrics: Metrics) -> dict[str, float]:
 def full() -> Metrics:
     """Return figures of a node that has a bit of everything."""
     metrics = Metrics("n1", lambda: True)
-    metrics.note(Turn(HistoryPoint("c", 7, "d"), DONE), STATUS, 0.5)
+    metrics.note(CycleResult(HistoryPoint("c", 7, "d"), DONE), STATUS, 0.5)
     return metrics
 
 
@@ -78,8 +78,8 @@ def test_a_turn_is_counted() -> None:
 def test_a_failed_turn_is_no_converged_one() -> None:
     """A cycle without an answer from ZooKeeper counts as failed, one with withheld steps as incomplete."""
     metrics = Metrics("n1", lambda: True)
-    metrics.note(Turn(store_error=UnreachableError("h", 5.0)), STATUS, 0.1)
-    metrics.note(Turn(result=replace(DONE, left=(STEP,))), STATUS, 0.1)
+    metrics.note(CycleResult(store_error=UnreachableError("h", 5.0)), STATUS, 0.1)
+    metrics.note(CycleResult(result=replace(DONE, left=(STEP,))), STATUS, 0.1)
     found = scraped(metrics)
     assert [
         found[f'lunmapd_turns_total{{result="{name}"}}'] for name in ("converged", "incomplete", "failed")
@@ -91,7 +91,7 @@ def test_each_node_tells_its_cluster_and_when_a_turn_is_due() -> None:
     metrics = full()
     found = scraped(metrics)
     assert (found['lunmapd_cluster_info{cluster="c"}'], found["lunmapd_beat_seconds"]) == (1, 90)
-    metrics.note(Turn(), replace(STATUS, observed=HistoryPoint("d", 1, "d"), beat=600.0), 0.1)
+    metrics.note(CycleResult(), replace(STATUS, observed=HistoryPoint("d", 1, "d"), beat=600.0), 0.1)
     found = scraped(metrics)
     assert {name for name in found if name.startswith("lunmapd_cluster_info")} == {
         'lunmapd_cluster_info{cluster="d"}'
@@ -110,7 +110,7 @@ def test_a_first_turn_that_hangs_is_seen() -> None:
 def test_without_a_map_in_force_nothing_is_desired() -> None:
     """The observed revision stays as it was."""
     metrics = full()
-    metrics.note(Turn(store_error=UnreachableError("h", 5.0)), STATUS, 0.1)
+    metrics.note(CycleResult(store_error=UnreachableError("h", 5.0)), STATUS, 0.1)
     found = scraped(metrics)
     assert (found["lunmapd_desired_revision"], found["lunmapd_observed_revision"]) == (0, 7)
 
@@ -138,7 +138,7 @@ def test_what_hands_did_is_counted_once() -> None:
         DONE, done=(Report(replace(STEP, drift=True), Failure(Reason.IN_USE, "busy")),), failures=drifted
     )
     for result in (repaired, failed, None, failed, replace(DONE, failures={}), failed):
-        metrics.note(Turn(result=result), STATUS, 0.1)
+        metrics.note(CycleResult(result=result), STATUS, 0.1)
     found = scraped(metrics)
     counted = {
         name: value for name, value in found.items() if name.startswith("lunmapd_drift_total") and value
@@ -154,11 +154,11 @@ def test_the_lag_grows_until_the_newest_map_is_applied() -> None:
     clock = Clock(100.0)
     metrics = Metrics("n1", lambda: True, clock)
     assert "lunmapd_lag_seconds" not in scraped(metrics)
-    metrics.note(Turn(), STATUS, 0.1)
+    metrics.note(CycleResult(), STATUS, 0.1)
     clock.now += 30
-    metrics.note(Turn(), STATUS, 0.1)
+    metrics.note(CycleResult(), STATUS, 0.1)
     assert scraped(metrics)["lunmapd_lag_seconds"] == 30
-    metrics.note(Turn(), replace(STATUS, applied=STATUS.observed), 0.1)
+    metrics.note(CycleResult(), replace(STATUS, applied=STATUS.observed), 0.1)
     assert scraped(metrics)["lunmapd_lag_seconds"] == 0
 
 

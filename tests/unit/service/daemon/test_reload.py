@@ -1,6 +1,6 @@
 """Reading the settings again: what changes at once, and what waits."""
 
-from lunmapd.service.daemon.reload import take_over
+from lunmapd.service.daemon.reload import merge_settings
 from lunmapd.service.settings import parse
 
 BASE = "node: n1\nzookeeper:\n  hosts: ['a:1']\n"
@@ -14,7 +14,7 @@ def test_what_can_change_changes_and_the_rest_is_named() -> None:
         + "  deadline: 3\nresync: 7\nremoval_limit: 1\nisolation: {after: 60}\ndrift: {lun: report}\n",
         "x",
     )
-    merged, waiting = take_over(old, new)
+    merged, waiting = merge_settings(old, new)
     assert (merged.resync, merged.removal_limit) == (7, 1)
     assert merged.policy().report == {"lun"}
     assert (merged.node, merged.zookeeper, merged.isolation) == ("n1", old.zookeeper, None)
@@ -23,4 +23,4 @@ def test_what_can_change_changes_and_the_rest_is_named() -> None:
 
 def test_unchanged_settings_name_nothing() -> None:
     """Reading the same file again changes nothing and logs nothing."""
-    assert take_over(parse(BASE, "x"), parse(BASE, "x")) == (parse(BASE, "x"), ())
+    assert merge_settings(parse(BASE, "x"), parse(BASE, "x")) == (parse(BASE, "x"), ())

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from lunmapd.agent.loop.targetctl import Rival
+from lunmapd.agent.loop.targetctl import Targetctl
 from lunmapd.agent.state.claims import Claims
-from lunmapd.agent.state.seen_file import PastFile
+from lunmapd.agent.state.seen_file import SeenFile
 from lunmapd.core.secrets.sealing import Keyring
 
 
-class Local(Struct, frozen=True):
+class NodeFiles(Struct, frozen=True):
     """`keys` reads the key file anew each time; it raises LunmapdError for one that must not be used.
 
     Without `rival` nobody else is looked for; without `past` nothing that was there at the start of the daemon counts as drift.
@@ -18,5 +18,5 @@ class Local(Struct, frozen=True):
 
     claims: Claims
     keys: Callable[[], Keyring] = Keyring
-    rival: Rival | None = None
-    past: PastFile | None = None
+    rival: Targetctl | None = None
+    past: SeenFile | None = None
