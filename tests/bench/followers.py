@@ -54,9 +54,9 @@ def agent(hosts: str, root: str, node: str) -> None:
             sys.stdin.read()
 
 
-def _said(turn: CycleResult, _status: NodeStatus, _seconds: float) -> None:
-    if turn.converged and turn.at is not None:
-        say(turn.at.revision)
+def _said(cycle: CycleResult, _status: NodeStatus, _seconds: float) -> None:
+    if cycle.converged and cycle.at is not None:
+        say(cycle.at.revision)
 
 
 def bare(hosts: str, root: str, _node: str) -> None:

@@ -35,7 +35,7 @@ class Follower:
         self.name = name
         self.kernel = FakeLio()
         self.session: Session | None = None
-        self.turn = CycleResult()
+        self.cycle = CycleResult()
         self._directory = directory
         self._recorder = recorder
         self._life = 0
@@ -62,12 +62,12 @@ class Follower:
 
     def has(self, revision: int) -> bool:
         """Return whether the kernel was observed at this revision, or a later one."""
-        turn = self.turn
-        return turn.at is not None and turn.result is not None and turn.at.revision >= revision
+        cycle = self.cycle
+        return cycle.at is not None and cycle.result is not None and cycle.at.revision >= revision
 
-    def _said(self, turn: CycleResult, _status: NodeStatus, _seconds: float) -> None:
-        self.turn = turn
-        if turn.at is None or self._seen == (turn.at.revision, turn.at.digest):
+    def _said(self, cycle: CycleResult, _status: NodeStatus, _seconds: float) -> None:
+        self.cycle = cycle
+        if cycle.at is None or self._seen == (cycle.at.revision, cycle.at.digest):
             return
-        self._seen = (turn.at.revision, turn.at.digest)
+        self._seen = (cycle.at.revision, cycle.at.digest)
         self._recorder.follower_states.append(FollowerState(self.name, self._life, now(), *self._seen))

@@ -137,7 +137,7 @@ class Harness:
 
     def all_fail_with(self, error: type[StoreError]) -> bool:
         """Return whether this error keeps every follower from reading the map."""
-        return all(isinstance(follower.turn.store_error, error) for follower in self.followers)
+        return all(isinstance(follower.cycle.store_error, error) for follower in self.followers)
 
     def sessions(self) -> list[Session]:
         """Return every session of a writer or follower."""

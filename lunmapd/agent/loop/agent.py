@@ -67,17 +67,17 @@ class Agent:
         """Do what can wait until a cycle is reported: compact the local snapshot."""
         self._follower.tidy()
 
-    def pause(self, turn: CycleResult) -> float:
+    def pause(self, cycle: CycleResult) -> float:
         """Return the seconds until the next cycle, if nothing starts it earlier."""
-        timers = dict(self._timers(turn))
+        timers = dict(self._timers(cycle))
         timer = min(timers, key=lambda name: timers[name])
         trace(log, Event.PAUSED, seconds=timers[timer], timer=timer)
         return timers[timer]
 
-    def _timers(self, turn: CycleResult) -> Iterator[tuple[Timer, float]]:
+    def _timers(self, cycle: CycleResult) -> Iterator[tuple[Timer, float]]:
         """Yield each timer that is set after a cycle, and the seconds until it ends."""
-        passed = turn.result is not None or isinstance(turn.error, RemovalHeldError)
-        if passed and turn.store_error is None:
+        passed = cycle.result is not None or isinstance(cycle.error, RemovalHeldError)
+        if passed and cycle.store_error is None:
             yield Timer.RESYNC, self._policy.resync
         else:
             yield Timer.RETRY, self._policy.retry
@@ -86,7 +86,7 @@ class Agent:
         yield Timer.ISOLATION, self._contact.until_isolated()
 
     def adopt(self, policy: Policy) -> None:
-        """Go by another policy from now on, but for `isolate_after`, and read everything at the next turn."""
+        """Go by another policy from now on, but for `isolate_after`, and read everything at the next cycle."""
         self._policy = policy
         self._state.reload(policy.audit, policy.retry)
         self._follower.adopt(policy)
@@ -95,7 +95,7 @@ class Agent:
         """Let the next turn try whatever fails, since something may have changed for it; may be called from any thread."""
         self._changed.set()
 
-    def turn(self) -> CycleResult:
+    def run_cycle(self) -> CycleResult:
         """Read, make one pass, report. Whatever lunmapd raises on purpose becomes a condition."""
         self._contact.ask()
         self._keys = self._read_keys()
@@ -104,10 +104,10 @@ class Agent:
         self._note_changes()
         offer = self._contact.offer()
         verdicts = *reading.verdicts, *self._contact.verdicts(offer), *self._contested(reading.snapshot)
-        turn = self._pass(reading, offer, verdicts)
-        self._report(turn)
+        cycle = self._pass(reading, offer, verdicts)
+        self._report(cycle)
         self._keep()
-        return turn
+        return cycle
 
     def _read(self) -> ReadResult:
         """Register the node, then read the tree: a node that reads the map is one that others can see."""
@@ -172,12 +172,12 @@ class Agent:
         self._voice.failures(result.failures)
         return result
 
-    def _report(self, turn: CycleResult) -> None:
+    def _report(self, cycle: CycleResult) -> None:
         self.status = replace(
-            next_status(self.status, turn, utc_now()), keys=self._keys.ids, beat=self._policy.beat
+            next_status(self.status, cycle, utc_now()), keys=self._keys.ids, beat=self._policy.beat
         )
         self._voice.conditions(self.status.conditions)
-        if isinstance(turn.store_error, NodeNameTakenError):
+        if isinstance(cycle.store_error, NodeNameTakenError):
             return
         try:
             self._member.report(self.status)

@@ -53,13 +53,13 @@ def first_status(boot: str, now: str) -> NodeStatus:
     return NodeStatus(boot, __version__, now)
 
 
-def next_status(before: NodeStatus, turn: CycleResult, now: str) -> NodeStatus:
+def next_status(before: NodeStatus, cycle: CycleResult, now: str) -> NodeStatus:
     """Return the status after a turn; equal to `before` but for `time` when nothing changed."""
     conditions = before.conditions
-    for verdict in (*_verdicts(turn), *turn.verdicts):
+    for verdict in (*_verdicts(cycle), *cycle.verdicts):
         conditions = update_condition(conditions, verdict, now)
-    status = structs.replace(before, time=now, conditions=conditions, observed=turn.at or before.observed)
-    return status if turn.result is None else _with_result(status, turn.at, turn.result)
+    status = structs.replace(before, time=now, conditions=conditions, observed=cycle.at or before.observed)
+    return status if cycle.result is None else _with_result(status, cycle.at, cycle.result)
 
 
 def _with_result(status: NodeStatus, at: HistoryPoint | None, result: PassResult) -> NodeStatus:
@@ -83,15 +83,15 @@ def _logins(sessions: Iterable[IscsiSession]) -> tuple[Login, ...]:
     return tuple(sorted(found)) if len(found) <= MAX_LOGINS else ()
 
 
-def _verdicts(turn: CycleResult) -> Iterator[ConditionUpdate]:
-    if turn.store_error is not None:
-        yield _false(STORE, turn.store_error)
+def _verdicts(cycle: CycleResult) -> Iterator[ConditionUpdate]:
+    if cycle.store_error is not None:
+        yield _false(STORE, cycle.store_error)
     else:
         yield true_condition(STORE, Reason.READ, "the map was read")
-    if turn.error is not None:
-        yield _false(APPLIED, turn.error)
-    elif turn.result is not None:
-        yield _applied(turn.result)
+    if cycle.error is not None:
+        yield _false(APPLIED, cycle.error)
+    elif cycle.result is not None:
+        yield _applied(cycle.result)
 
 
 def _false(kind: str, error: LunmapdError) -> ConditionUpdate:

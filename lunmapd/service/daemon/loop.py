@@ -82,12 +82,12 @@ class Loop:
         A function of its own so that the objects of this cycle are freed before the wait.
         """
         began = time.monotonic()
-        turn = self._agent.turn()
-        self._error = turn.store_error or turn.error
-        self._note(turn, self._agent.status, time.monotonic() - began)
+        cycle = self._agent.run_cycle()
+        self._error = cycle.store_error or cycle.error
+        self._note(cycle, self._agent.status, time.monotonic() - began)
         self._manager.ready(self._status())
         self._agent.tidy()
-        return self._agent.pause(turn)
+        return self._agent.pause(cycle)
 
     def _wait(self, seconds: float) -> frozenset[WakeCause]:
         """Wait for a cause to start the next cycle, at most `seconds`; the watchdog is pinged meanwhile."""

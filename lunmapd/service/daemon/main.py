@@ -70,7 +70,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
     session = zookeeper.session(settings.zookeeper, manager.beat)
     with _agent(settings, session, process) as agent:
         if once:
-            sys.exit(_exit_code(agent.turn()))
+            sys.exit(_exit_code(agent.run_cycle()))
         process.signals.listen()
 
         def devices_changed() -> None:
@@ -138,7 +138,7 @@ def adopt_command(
 
 @contextmanager
 def _told(settings: Settings, connected: Callable[[], bool]) -> Iterator[CycleListener]:
-    """Give what tells Prometheus of each turn, if anything does: its library takes 4 MB."""
+    """Give what tells Prometheus of each cycle, if anything does: its library takes 4 MB."""
     if settings.metrics is None:
         yield lambda *_: None
         return
@@ -173,11 +173,11 @@ def _agent(settings: Settings, session: Session, process: Process) -> Iterator[A
             kernel.close()
 
 
-def _exit_code(turn: CycleResult) -> int:
-    for error in (turn.store_error, turn.error):
+def _exit_code(cycle: CycleResult) -> int:
+    for error in (cycle.store_error, cycle.error):
         if error is not None:
             return int(error.exit_code)
-    return int(Exit.OK if turn.converged else Exit.DEGRADED)
+    return int(Exit.OK if cycle.converged else Exit.DEGRADED)
 
 
 def main() -> None:

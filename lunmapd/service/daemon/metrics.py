@@ -1,4 +1,4 @@
-"""What Prometheus is told: one registry of our own, filled after each turn, and served by a thread that no turn waits for.
+"""What Prometheus is told: one registry of our own, filled after each cycle, and served by a thread that no turn waits for.
 
 Names and units follow https://prometheus.io/docs/practices/naming/. No label is a Lun's, an initiator's or a target's name, so that
 there are as many series with 10,000 Luns as with ten.
@@ -52,7 +52,7 @@ _SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 class Metrics:
     """The figures of one node.
 
-    `connected` tells whether there is a connection with ZooKeeper, `now` is a monotonic clock, a turn is due every `beat` seconds.
+    `connected` tells whether there is a connection with ZooKeeper, `now` is a monotonic clock, a cycle is due every `beat` seconds.
     """
 
     def __init__(
@@ -105,18 +105,18 @@ class Metrics:
             self._drift.labels(name, answer)
         self.registry.register(self)
 
-    def note(self, turn: CycleResult, status: NodeStatus, seconds: float) -> None:
+    def note(self, cycle: CycleResult, status: NodeStatus, seconds: float) -> None:
         """Take in a turn that took so long, and what the node says of itself since."""
-        self._turns.labels(_result(turn)).inc()
+        self._turns.labels(_result(cycle)).inc()
         self._took.observe(seconds)
         self._ended.set_to_current_time()
-        for report in turn.result.done if turn.result is not None else ():
+        for report in cycle.result.done if cycle.result is not None else ():
             step, result = report.step, "failed" if report.failure else "done"
             self._actions.labels(step.action.value, _KINDS[type(step.item)], result).inc()
-        if turn.result is not None:
-            self._note_drift(turn.result)
+        if cycle.result is not None:
+            self._note_drift(cycle.result)
         self._status, self._beat = status, status.beat
-        self._desired = turn.at.revision if turn.at is not None else 0
+        self._desired = cycle.at.revision if cycle.at is not None else 0
         behind = status.observed is not None and status.applied != status.observed
         if not behind:
             self._behind_since = None
@@ -140,7 +140,7 @@ class Metrics:
         yield _gauge(
             "lunmapd_zookeeper_connected", "Whether there is a connection now.", int(self._connected())
         )
-        yield _gauge("lunmapd_beat_seconds", "A turn is due at least every so many seconds.", self._beat)
+        yield _gauge("lunmapd_beat_seconds", "A cycle is due at least every so many seconds.", self._beat)
         if self._status is not None:
             yield from self._of_status(self._status)
 
@@ -174,10 +174,10 @@ class Metrics:
         )
 
 
-def _result(turn: CycleResult) -> str:
-    if turn.store_error is not None or turn.error is not None:
+def _result(cycle: CycleResult) -> str:
+    if cycle.store_error is not None or cycle.error is not None:
         return "failed"
-    return "converged" if turn.converged else "incomplete"
+    return "converged" if cycle.converged else "incomplete"
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

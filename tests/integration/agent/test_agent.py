@@ -33,7 +33,7 @@ def test_a_committed_map_is_applied_and_reported(
     """One cycle brings the kernel to the map, registers the node, and writes a status with that revision."""
     put_checked(session, MAP)
     agent = make_agent()
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert kernel.objects == project_map(MAP, "n1", {PORT_ID})
     node = read_fleet(session)["n1"]
     assert node.live is not None
@@ -46,9 +46,9 @@ def test_a_committed_map_is_applied_and_reported(
 def test_a_second_agent_changes_nothing(session: Session, kernel: FakeLio, make_agent: AgentFactory) -> None:
     """Restarting the daemon does no step in the kernel."""
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     kernel.done.clear()
-    assert make_agent().turn().converged
+    assert make_agent().run_cycle().converged
     assert kernel.done == []
 
 
@@ -56,10 +56,10 @@ def test_a_status_that_says_the_same_is_not_written(session: Session, make_agent
     """Cycles without a change write nothing to ZooKeeper."""
     put_checked(session, MAP)
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     with PlainClient(session) as shell:
         before = shell.get("members/n1/status")
-        agent.turn()
+        agent.run_cycle()
         assert shell.get("members/n1/status") == before
 
 
@@ -77,14 +77,14 @@ def test_a_key_that_comes_later_opens_the_secrets(
     targets = {T: replace(MAP.targets[T], authentication=Authentication.CHAP)}
     put_checked(session, replace(MAP, targets=targets, initiators={H: Initiator("", Chap("bob", password))}))
     path.chmod(0o644)
-    assert not agent.turn().converged
+    assert not agent.run_cycle().converged
     assert [(entry.object.split()[0], entry.reason) for entry in agent.status.failing] == [
         ("acl", "SecretUndecodable")
     ]
     assert agent.status.keys == ()
     assert ("storage_object", "a") in kernel.objects
     path.chmod(0o600)
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert kernel.objects["acl", T, 1, H] == lio_objects.NodeAcl(
         T, 1, H, lio_objects.ChapCredentials("bob", Secret("a password"))
     )
@@ -97,16 +97,16 @@ def test_removals_are_followed(session: Session, kernel: FakeLio, make_agent: Ag
     """A map that loses its Luns and targets leaves nothing of them in the kernel."""
     put_checked(session, MAP)
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, replace(MAP, luns={"a": replace(A, maps=())}))
-    agent.turn()
+    agent.run_cycle()
     assert [
         item
         for item in kernel.objects.values()
         if isinstance(item, lio_objects.StorageObject | lio_objects.NodeAcl)
     ] == []
     put_checked(session, replace(MAP, luns={}, targets={}))
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert kernel.objects == {}
 
 
@@ -118,20 +118,20 @@ def test_claims_that_cannot_be_read_stop_a_pass(
     claims = make_agent.directory / "claims.json"
     claims.mkdir()
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     assert conditions(agent)["Applied"] == "ClaimsUnreadable"
     assert kernel.done == []
     claims.rmdir()
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
 
 
 def test_an_unknown_node_changes_nothing(session: Session, kernel: FakeLio, make_agent: AgentFactory) -> None:
     """A node whose name is not in the map leaves LIO as it is, and reports it in its status."""
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     agent = make_agent(node="n11")
-    turn = agent.turn()
-    assert not turn.converged
+    cycle = agent.run_cycle()
+    assert not cycle.converged
     assert conditions(agent)[APPLIED] == "NodeUnknown"
     assert kernel.objects == project_map(MAP, "n1", {PORT_ID})
 
@@ -143,7 +143,7 @@ def test_one_missing_device_harms_only_its_lun(
     kernel.missing = {"/dev/a"}
     put_checked(session, MAP)
     agent = make_agent()
-    assert not agent.turn().converged
+    assert not agent.run_cycle().converged
     assert {
         item.storage_object for item in kernel.objects.values() if isinstance(item, lio_objects.MappedLun)
     } == {"b"}
@@ -155,7 +155,7 @@ def test_one_missing_device_harms_only_its_lun(
         None,
     )
     kernel.missing = set()
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert (applied(agent), agent.status.failing) == (1, ())
 
 
@@ -164,16 +164,16 @@ def test_garbage_in_a_document_takes_nothing_away(
 ) -> None:
     """A Lun whose document was overwritten with garbage stays served and is reported; others still change."""
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     with PlainClient(session) as shell:
         shell.set("luns/a", b"{garbage")
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     assert lio_objects.key_of(lio_objects.TpgLun(T, 1, "a")) in kernel.objects
     assert [failing.reason for failing in agent.status.failing] == ["DocumentUnreadable"]
     unmapped = replace(read_tree(session).lunmap, luns={"b": replace(B, maps=())})
     put_checked(session, unmapped)
-    agent.turn()
+    agent.run_cycle()
     assert {item.name for item in kernel.objects.values() if isinstance(item, lio_objects.StorageObject)} == {
         "a"
     }
@@ -184,7 +184,7 @@ def test_a_foreign_target_is_left_alone(session: Session, kernel: FakeLio, make_
     kernel.foreign = {T}
     put_checked(session, MAP)
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     assert [failing.reason for failing in agent.status.failing] == ["ForeignTarget"]
     assert not any(getattr(item, "iqn", None) == T for item in kernel.objects.values())
 
@@ -193,11 +193,11 @@ def test_a_wiped_tree_removes_nothing(session: Session, kernel: FakeLio, make_ag
     """When the tree is gone the node keeps its last map and reports that there is none."""
     put_checked(session, MAP)
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     with PlainClient(session) as shell:
         for part in ("head", "luns", "targets", "nodes", "initiators", "revisions", "meta"):
             shell.delete(part)
-    agent.turn()
+    agent.run_cycle()
     assert kernel.objects == project_map(MAP, "n1", {PORT_ID})
     assert conditions(agent)[STORE] == "NotInitialised"
 
@@ -208,11 +208,11 @@ def test_a_tree_made_anew_removes_nothing(
     """A fresh tree under the same chroot is another cluster's: the node keeps its last map."""
     put_checked(session, MAP)
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     with PlainClient(session) as shell:
         shell.delete("")
     initialise(session)
-    agent.turn()
+    agent.run_cycle()
     assert kernel.objects == project_map(MAP, "n1", {PORT_ID})
     assert conditions(agent)[STORE] == "ForeignCluster"
 
@@ -225,16 +225,16 @@ def test_without_zookeeper_the_last_map_is_kept_in_force(
     initialise(patient)
     put_checked(patient, MAP)
     agent = make_agent(session)
-    wait_until("the agent converges", lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: agent.run_cycle().converged)
     for server in trio.servers:
         server.kill()
     kernel.objects.clear()
-    turn = agent.turn()
-    assert turn.store_error is not None
+    cycle = agent.run_cycle()
+    assert cycle.store_error is not None
     assert kernel.objects == project_map(MAP, "n1", {PORT_ID})
     assert (conditions(agent)[STORE], applied(agent)) == ("Unreachable", 1)
     trio.start()
-    wait_until("the agent converges", lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: agent.run_cycle().converged)
     wait_until("the node is registered", lambda: read_fleet(patient)["n1"].live is not None)
 
 

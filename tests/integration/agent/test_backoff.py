@@ -30,7 +30,7 @@ def failing_agent(session: Session, make_agent: AgentFactory, clock: Clock) -> A
     put_checked(session, MAP)
     make_agent.kernel.missing.add("/dev/l3")
     found = make_agent(policy=POLICY, now=clock)
-    assert not found.turn().converged
+    assert not found.run_cycle().converged
     assert reasons(found) == {"l3": "BackingDeviceMissing"}
     make_agent.kernel.looks = 0
     return found
@@ -46,14 +46,14 @@ def test_others_are_followed_by_their_change_alone(
 ) -> None:
     """While a Lun fails, a commit of other Luns causes a partial pass, and the failure stays reported."""
     put_checked(session, mapped_luns(*range(2, 12)))
-    turn = failing_agent.turn()
+    cycle = failing_agent.run_cycle()
     assert shown(make_agent.kernel) == {f"l{number}" for number in range(2, 12)} - {"l3"}
     assert (make_agent.kernel.looks, reasons(failing_agent), failing_agent.status.waiting) == (
         0,
         {"l3": "BackingDeviceMissing"},
         2,
     )
-    assert not turn.converged
+    assert not cycle.converged
     assert applied(failing_agent) is None
     assert conditions(failing_agent)[APPLIED] == "Failing"
 
@@ -65,15 +65,15 @@ def test_it_is_tried_when_its_time_has_come(
     make_agent.kernel.done.clear()
     for delay in (RETRY, 2 * RETRY, 4 * RETRY):
         clock.now += delay - 0.1
-        failing_agent.turn()
+        failing_agent.run_cycle()
         assert make_agent.kernel.looks == 0
         clock.now += 0.1
-        failing_agent.turn()
+        failing_agent.run_cycle()
         assert make_agent.kernel.looks == 2
         make_agent.kernel.looks = 0
     make_agent.kernel.missing.clear()
     clock.now += AUDIT
-    assert failing_agent.turn().converged
+    assert failing_agent.run_cycle().converged
     assert make_agent.serves(MAP)
 
 
@@ -81,14 +81,14 @@ def test_a_device_that_came_is_taken_at_once(make_agent: AgentFactory, failing_a
     """An event of udev lets everything be tried."""
     make_agent.kernel.missing.clear()
     failing_agent.try_again()
-    assert failing_agent.turn().converged
+    assert failing_agent.run_cycle().converged
 
 
 def test_new_settings_try_at_once(make_agent: AgentFactory, failing_agent: Agent) -> None:
     """So does SIGHUP."""
     make_agent.kernel.missing.clear()
     failing_agent.adopt(POLICY)
-    assert failing_agent.turn().converged
+    assert failing_agent.run_cycle().converged
 
 
 def test_a_new_session_tries_at_once(
@@ -99,21 +99,21 @@ def test_a_new_session_tries_at_once(
     old = session.session_id
     expire(session)
     wait_until("a new session", lambda: session.session_id not in {None, old})
-    wait_until("the agent converges", lambda: failing_agent.turn().converged)
+    wait_until("the agent converges", lambda: failing_agent.run_cycle().converged)
 
 
 def test_a_lun_that_was_put_right_in_the_map_is_tried_at_once(session: Session, failing_agent: Agent) -> None:
     """The path was wrong, the map has another one now."""
     right = replace(MAP.luns["l3"], backing=Block("/dev/right"))
     put_checked(session, replace(MAP, luns={**MAP.luns, "l3": right}))
-    assert failing_agent.turn().converged
+    assert failing_agent.run_cycle().converged
 
 
 def test_a_restart_tries_at_once(make_agent: AgentFactory, failing_agent: Agent) -> None:
     """A delay of the former daemon doesn't apply to the next one."""
     assert reasons(failing_agent)
     make_agent.kernel.missing.clear()
-    assert make_agent(policy=POLICY).turn().converged
+    assert make_agent(policy=POLICY).run_cycle().converged
 
 
 def test_a_removal_that_failed_stays_decided(
@@ -123,11 +123,11 @@ def test_a_removal_that_failed_stays_decided(
     gone = next(name for name, item in make_agent.kernel.objects.items() if _shows(item, "l5"))
     make_agent.kernel.failures = {gone: Failure(Reason.IN_USE, "busy")}
     put_checked(session, mapped_luns(*(number for number in range(10) if number != 5)))
-    failing_agent.turn()
+    failing_agent.run_cycle()
     assert reasons(failing_agent) == {"l3": "BackingDeviceMissing", "l5": "InUse"}
     make_agent.kernel.looks = 0
     put_checked(session, mapped_luns(*(number for number in range(11) if number != 5)))
-    failing_agent.turn()
+    failing_agent.run_cycle()
     assert (
         make_agent.kernel.looks,
         "l10" in shown(make_agent.kernel),
@@ -135,7 +135,7 @@ def test_a_removal_that_failed_stays_decided(
     ) == (0, True, True)
     make_agent.kernel.failures, make_agent.kernel.missing = {}, set()
     clock.now += AUDIT
-    assert failing_agent.turn().converged
+    assert failing_agent.run_cycle().converged
 
 
 def _shows(item: lio_objects.Object, name: str) -> bool:
@@ -147,14 +147,14 @@ def test_a_held_removal_is_looked_at_ever_more_seldom(session: Session, make_age
     clock, pauses = Clock(1000.0), []
     put_checked(session, MAP)
     agent = make_agent(policy=POLICY, now=clock)
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, mapped_luns(0, 1))
     for _ in range(4):
-        pauses.append(agent.pause(agent.turn()))
+        pauses.append(agent.pause(agent.run_cycle()))
         clock.now += pauses[-1]
     assert pauses == [5.0, 10.0, 20.0, 25.0]
     confirm(session, 2)
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
 
 
 def test_the_loop_wakes_when_the_time_has_come(session: Session, make_agent: AgentFactory) -> None:

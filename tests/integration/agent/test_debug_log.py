@@ -44,17 +44,17 @@ def test_each_read_says_how_much_it_read_and_why(
     """A start, new settings and a due full read read everything; others the changes, the head, or nothing."""
     put_checked(session, MAP)
     agent = make_agent(policy=Policy(full_read=100.0), now=clock)
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, replace(MAP, luns={"a": A}))
-    agent.turn()
+    agent.run_cycle()
     with PlainClient(session) as shell:
         shell.set("head", shell.get("head"))
-    agent.turn()
-    agent.turn()
+    agent.run_cycle()
+    agent.run_cycle()
     clock.now += 120
-    agent.turn()
+    agent.run_cycle()
     agent.adopt(Policy())
-    agent.turn()
+    agent.run_cycle()
     assert values(caplog.records, Event.READ_FULL, "reason") == [
         "the daemon has just started",
         "full_read is due",
@@ -71,16 +71,16 @@ def test_a_read_that_needs_everything_names_the_reason(
     """A missing revision, or out-of-band edits below a new revision, need a full read."""
     put_checked(session, MAP)
     agent = make_agent(policy=Policy(full_read=100.0), now=clock)
-    agent.turn()
+    agent.run_cycle()
     with PlainClient(session) as shell:
         put_checked(session, replace(MAP, luns={"a": A}))
         shell.delete("revisions/0000000002")
-        agent.turn()
+        agent.run_cycle()
         shell.set("luns/a", encode(replace(A, maps=())))
     clock.now += 120
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, MAP)
-    agent.turn()
+    agent.run_cycle()
     assert values(caplog.records, Event.READ_FULL, "reason")[1:] == [
         "a new revision is missing from the history",
         "full_read is due",
@@ -94,9 +94,9 @@ def test_each_pass_says_whether_it_is_full_and_why(
     """A change of Luns is a partial pass; other changes, failures and drift need a full one."""
     put_checked(session, mapped_luns(*range(10)))
     agent = make_agent(policy=RARELY)
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, mapped_luns(*range(11)))
-    agent.turn()
+    agent.run_cycle()
     assert lines(caplog.records, Event.FULL_RECONCILE) == ["full pass by revision 1: the first one"]
     assert lines(caplog.records, Event.PARTIAL_RECONCILE) == [
         "partial pass by revision 2: 4 objects of 1 Luns"
@@ -106,13 +106,13 @@ def test_each_pass_says_whether_it_is_full_and_why(
     ]
     caplog.clear()
     put_checked(session, replace(mapped_luns(*range(11)), initiators={H: Initiator(alias="host")}))
-    agent.turn()
+    agent.run_cycle()
     half = lio_objects.Leftover("hba", "core/fileio_10777")
     make_agent.kernel.objects[lio_objects.key_of(half)] = half
     put_checked(session, replace(mapped_luns(*range(12)), initiators={H: Initiator(alias="host")}))
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, mapped_luns(0, 1))
-    agent.turn()
+    agent.run_cycle()
     assert values(caplog.records, Event.FULL_RECONCILE, "reason") == [
         "an initiator changed",
         "the worker can't observe the changed objects alone",
@@ -128,16 +128,16 @@ def test_a_partial_pass_that_is_not_enough_names_the_reason(
     """Drift in its objects, a mass removal, and a step with an unexpected result need a full pass."""
     put_checked(session, mapped_luns(*range(10)))
     agent = make_agent(policy=replace(RARELY, report=frozenset({"mappings"})))
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, mapped_luns(0, 1))
-    agent.turn()
+    agent.run_cycle()
     confirm(session, 2)
-    agent.turn()
+    agent.run_cycle()
     agent.adopt(RARELY)
-    agent.turn()
+    agent.run_cycle()
     make_agent.kernel.missing.add("/dev/l3")
     put_checked(session, mapped_luns(0, 1, 3))
-    agent.turn()
+    agent.run_cycle()
     assert values(caplog.records, Event.FULL_RECONCILE, "reason") == [
         "the first one",
         "the change removes much",
@@ -154,14 +154,14 @@ def test_what_fails_is_named_and_deferred(
     put_checked(session, MAP)
     make_agent.kernel.missing.add("/dev/a")
     agent = make_agent(policy=RARELY, now=clock)
-    turn = agent.turn()
-    assert not turn.converged
+    cycle = agent.run_cycle()
+    assert not cycle.converged
     (line,) = lines(caplog.records, Event.WITHHELD)
     assert line == (
         "3 objects are not as desired. BackingDeviceMissing 1: storage_object a; "
         f"Waiting 2: lun {T} 1 a, mapped_lun {T} 1 {H} 0"
     )
-    assert agent.pause(turn) == 5.0
+    assert agent.pause(cycle) == 5.0
     assert lines(caplog.records, Event.PAUSED) == ["waits at most 5.0 s, until back-off"]
 
 
@@ -174,13 +174,13 @@ def test_a_status_is_written_or_not_for_a_reason(
     """
     put_checked(session, MAP)
     agent = make_agent(policy=RARELY, now=clock)
-    agent.turn()
-    agent.turn()
+    agent.run_cycle()
+    agent.run_cycle()
     assert values(caplog.records, Event.STATUS_WRITTEN, "reason") == ["it changed"]
     (line,) = lines(caplog.records, Event.STATUS_UNCHANGED)
     assert line.startswith("status not written: it is unchanged, its heartbeat is due in ")
     session.close()
-    agent.turn()
+    agent.run_cycle()
     assert values(caplog.records, Event.STATUS_FAILED, "reason") == ["Unreachable"]
 
 
@@ -221,7 +221,7 @@ def test_no_secret_is_in_the_debug_log(
     put_checked(session, replace(MAP, targets=targets, initiators={H: Initiator("", Chap("bob", password))}))
     with Session(session.hosts, root, credentials=Credentials(digest=login)) as mine:
         agent = AgentFactory(mine, kernel, tmp_path)(policy=RARELY)
-        assert agent.turn().converged
+        assert agent.run_cycle().converged
         sent = mine.link.current.client_id
     assert sent is not None
     assert [item for item in kernel.objects.values() if WORD in str(getattr(item, "credentials", ""))] == []

@@ -35,7 +35,7 @@ def reporting_agent(session: Session, make_agent: AgentFactory, clock: Clock) ->
     """Give a node with `drift: report` that has applied a map of ten Luns."""
     put_checked(session, MAP)
     found = make_agent(policy=REPORTS, now=clock)
-    assert found.turn().converged
+    assert found.run_cycle().converged
     return found
 
 
@@ -70,12 +70,12 @@ def test_by_default_it_is_put_right_and_told(
     caplog.set_level(logging.INFO)
     put_checked(session, MAP)
     agent = make_agent(policy=REPAIRS, now=clock)
-    agent.turn()
+    agent.run_cycle()
     assert not [record for record in caplog.records if "drift" in record.getMessage()]
     key = unmap(make_agent, "l3")
     make_agent.kernel.sessions = (Login(T, 1, H, "LOGGED_IN"),)
     clock.now += AUDIT
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert key in make_agent.kernel.objects
     (record,) = (record for record in caplog.records if "drift" in record.getMessage())
     assert record.getMessage().endswith("(unit attention, repairs drift)")
@@ -88,7 +88,7 @@ def test_with_report_it_stays_and_the_map_is_carried_out(
     """Drift is named with its Lun; a new revision is applied except for the drift, also by a partial pass."""
     key = unmap(make_agent, "l3")
     clock.now += AUDIT
-    assert not reporting_agent.turn().converged
+    assert not reporting_agent.run_cycle().converged
     assert (conditions(reporting_agent)[APPLIED], failing(reporting_agent)) == ("Drifted", {"l3": "Drifted"})
     assert (
         f"somebody changed 1 objects by hand, and they stay so, since the setting 'drift' says report: {lio_objects.show_key(key)}"
@@ -97,7 +97,7 @@ def test_with_report_it_stays_and_the_map_is_carried_out(
     assert standing_of(reporting_agent.status) is Standing.DEGRADED
     looks = make_agent.kernel.looks
     put_checked(session, mapped_luns(*range(2, 12)))
-    reporting_agent.turn()
+    reporting_agent.run_cycle()
     assert (make_agent.kernel.looks, applied(reporting_agent)) == (looks, 1)
     assert shown(make_agent.kernel) == {f"l{number}" for number in range(2, 12)} - {"l3"}
     assert failing(reporting_agent) == {"l3": "Drifted"}
@@ -110,9 +110,9 @@ def test_what_was_reported_is_repaired_when_the_setting_changes(
     caplog.set_level(logging.INFO)
     unmap(make_agent, "l3")
     clock.now += AUDIT
-    reporting_agent.turn()
+    reporting_agent.run_cycle()
     reporting_agent.adopt(REPAIRS)
-    assert reporting_agent.turn().converged
+    assert reporting_agent.run_cycle().converged
     assert make_agent.serves(MAP)
     assert "repairs drift" in caplog.text
 
@@ -124,14 +124,14 @@ def test_a_lun_that_was_handled_and_changes_in_the_map_is_made_as_the_map_says(
     changed = replace(MAP.luns["l3"], attributes={"emulate_tpu": 1})
     key = unmap(make_agent, "l3")
     put_checked(session, replace(MAP, luns={**MAP.luns, "l3": changed}))
-    reporting_agent.turn()
+    reporting_agent.run_cycle()
     (found,) = (item for name, item in make_agent.kernel.objects.items() if name == ("storage_object", "l3"))
     assert isinstance(found, lio_objects.StorageObject)
     assert ("emulate_tpu", "1") in found.attributes
     assert key not in make_agent.kernel.objects
     assert failing(reporting_agent) == {"l3": "Drifted"}
     clock.now += AUDIT
-    reporting_agent.turn()
+    reporting_agent.run_cycle()
     assert failing(reporting_agent) == {"l3": "Drifted"}
 
 
@@ -143,9 +143,9 @@ def test_a_restart_in_the_same_boot_knows_it(
     key = unmap(make_agent, "l3")
     if whole:
         clock.now += AUDIT
-        reporting_agent.turn()
+        reporting_agent.run_cycle()
     again = make_agent(policy=REPORTS)
-    again.turn()
+    again.run_cycle()
     assert key not in make_agent.kernel.objects
     assert failing(again) == {"l3": "Drifted"}
 
@@ -156,9 +156,9 @@ def test_a_restart_goes_on_with_what_had_failed(
     """Objects that were never made are no drift, after any number of restarts."""
     make_agent.kernel.missing.add("/dev/l10")
     put_checked(session, mapped_luns(*range(11)))
-    reporting_agent.turn()
+    reporting_agent.run_cycle()
     make_agent.kernel.missing.clear()
-    assert make_agent(policy=REPORTS, now=clock).turn().converged
+    assert make_agent(policy=REPORTS, now=clock).run_cycle().converged
     assert make_agent.serves(mapped_luns(*range(11)))
 
 
@@ -166,7 +166,7 @@ def test_an_empty_kernel_after_a_boot_is_no_drift(make_agent: AgentFactory, repo
     """After a boot all objects are made as the map says, with any setting."""
     assert conditions(reporting_agent)[APPLIED] == "Seen"
     make_agent.kernel.objects.clear()
-    assert make_agent(policy=REPORTS, identity=MachineId("m1", "b2")).turn().converged
+    assert make_agent(policy=REPORTS, identity=MachineId("m1", "b2")).run_cycle().converged
     assert make_agent.serves(MAP)
 
 
@@ -177,7 +177,7 @@ def test_a_map_that_changed_meanwhile_is_carried_out_as_a_whole(
     assert applied(reporting_agent) == 1
     unmap(make_agent, "l3")
     put_checked(session, mapped_luns(*range(11)))
-    assert make_agent(policy=REPORTS).turn().converged
+    assert make_agent(policy=REPORTS).run_cycle().converged
     assert make_agent.serves(mapped_luns(*range(11)))
 
 
@@ -191,7 +191,7 @@ def test_a_tpg_that_was_opened_to_everybody_is_closed(
     )
     make_agent.kernel.objects[lio_objects.key_of(before)] = replace(before, attributes=opened)
     clock.now += AUDIT
-    assert reporting_agent.turn().converged
+    assert reporting_agent.run_cycle().converged
     assert tpg(make_agent) == before
 
 
@@ -203,13 +203,13 @@ def test_what_is_only_reported_is_nothing_to_be_confirmed(
     added = [replace(first, lun=100 + number) for number in range(10)]
     make_agent.kernel.objects |= lio_objects.by_key([*added])
     clock.now += AUDIT
-    reporting_agent.turn()
+    reporting_agent.run_cycle()
     assert conditions(reporting_agent)[APPLIED] == "Drifted"
     put_checked(session, mapped_luns(*range(11)))
-    reporting_agent.turn()
+    reporting_agent.run_cycle()
     assert "l10" in shown(make_agent.kernel)
     reporting_agent.adopt(REPAIRS)
-    reporting_agent.turn()
+    reporting_agent.run_cycle()
     assert conditions(reporting_agent)[APPLIED] == "RemovalHeld"
     assert lio_objects.key_of(added[0]) in make_agent.kernel.objects
 
@@ -222,17 +222,17 @@ def test_a_repair_that_was_cut_short_is_no_drift(
     policy = Policy(report=frozenset(CLASSES) - {"storage_object"})
     put_checked(session, MAP)
     agent = make_agent(policy=policy)
-    agent.turn()
+    agent.run_cycle()
     before = make_agent.kernel.objects["storage_object", "l3"]
     assert isinstance(before, lio_objects.StorageObject)
     make_agent.kernel.objects["storage_object", "l3"] = replace(before, path="/dev/other")
     make_agent.kernel.crash_after = 4  # all is gone, and only the storage object is there again
     with pytest.raises(CrashedError):
-        agent.turn()
+        agent.run_cycle()
     assert "l3" not in shown(make_agent.kernel)
     if restart:
         agent = make_agent(policy=policy)
-    wait_until("the agent converges", lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: agent.run_cycle().converged)
     assert make_agent.serves(MAP)
 
 
@@ -246,17 +246,17 @@ def test_isolation_closes_and_opens_whatever_the_setting(
     with Relay(ensemble.servers[0].host) as relay:
         through = connect(relay.hosts, timeout=4.0, deadline=0.3)
         agent = make_agent(through, policy=policy)
-        wait_until("the agent converges", lambda: agent.turn().converged)
+        wait_until("the agent converges", lambda: agent.run_cycle().converged)
         relay.shut = True
         relay.drop()
         wait_until("the confirmation is read", lambda: _makes(agent, APPLIED) == "Withheld")
         relay.shut = False
         if restart:
             agent = make_agent(through, policy=policy)
-        wait_until("the agent converges", lambda: agent.turn().converged)
+        wait_until("the agent converges", lambda: agent.run_cycle().converged)
     assert make_agent.serves(MAP)
 
 
 def _makes(agent: Agent, kind: str) -> str:
-    agent.turn()
+    agent.run_cycle()
     return conditions(agent)[kind]

@@ -41,7 +41,7 @@ def test_edits_around_the_tools_are_found_followed_and_named(
     put_checked(session, MAP)
     clock = Clock()
     agent = make_agent(policy=EVERY, now=clock)
-    agent.turn()
+    agent.run_cycle()
     with PlainClient(session) as shell:
         shell.set("luns/a", encode(replace(A, maps=())))
         shell.create(
@@ -50,16 +50,16 @@ def test_edits_around_the_tools_are_found_followed_and_named(
         shell.set("luns/b", encode(B) + b" ")
         shell.delete("initiators/" + shell.children("initiators")[0])
         clock.now = 80
-        assert agent.turn().converged
+        assert agent.run_cycle().converged
         assert shown(make_agent.kernel) == {"a", "b"}
         clock.now = 120
-        agent.turn()
+        agent.run_cycle()
     assert "a" not in shown(make_agent.kernel)
     assert conditions(agent)[UNEDITED] == "EditedAround"
     for words in ("luns/a edited (maps)", "luns/b edited (its spelling)", "luns/c added", ":h removed"):
         assert words in message(agent, UNEDITED)
     put_checked(session, MAP)
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert conditions(agent)[UNEDITED] == "AsCommitted"
     assert make_agent.serves(MAP)
 
@@ -67,11 +67,11 @@ def test_edits_around_the_tools_are_found_followed_and_named(
 def test_a_restart_reads_everything(session: Session, make_agent: AgentFactory) -> None:
     """An edit made while a node was down is found when it starts."""
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     with PlainClient(session) as shell:
         shell.set("luns/a", encode(replace(A, maps=())))
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     assert shown(make_agent.kernel) == {"b"}
     assert conditions(agent)[UNEDITED] == "EditedAround"
 
@@ -83,7 +83,7 @@ def test_an_edit_that_cant_be_named_is_said_all_the_same(session: Session, make_
         shell.delete("revisions/0000000001")
         shell.set("luns/a", encode(replace(A, maps=())))
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     assert "don't tell which objects differ" in message(agent, UNEDITED)
 
 
@@ -95,7 +95,7 @@ def test_an_edited_tree_is_not_read_again_and_again(
     with PlainClient(session) as shell:
         shell.set("luns/l0", encode(replace(A, maps=())))
     agent = make_agent(policy=EVERY, now=Clock())
-    agent.turn()
+    agent.run_cycle()
     assert read_tree(session).has_edits
 
     def packets() -> int:
@@ -104,7 +104,7 @@ def test_an_edited_tree_is_not_read_again_and_again(
 
     before = packets()
     for _ in range(10):
-        agent.turn()
+        agent.run_cycle()
     assert packets() - before < 100
 
 
@@ -116,18 +116,18 @@ def test_an_edit_that_no_commit_may_make_is_not_followed(
     put_checked(session, MAP)
     clock = Clock()
     agent = make_agent(policy=EVERY, now=clock)
-    agent.turn()
+    agent.run_cycle()
     with PlainClient(session) as shell:
         shell.set("luns/a", encode(replace(A, serial="c" * 32)))
         shell.set("luns/b", encode(replace(B, size=512)))
     clock.now = 120
     agent = agent if kept else make_agent(policy=EVERY, now=clock)
     for _ in range(2):
-        agent.turn()
+        agent.run_cycle()
         assert make_agent.serves(MAP)
         assert failing(agent) == {"document luns/a": "SerialImmutable", "document luns/b": "EditRefused"}
     repair(session, read_tree(session), terms())
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert make_agent.serves(MAP)
 
 
@@ -135,7 +135,7 @@ def test_no_commit_takes_in_what_it_may_not_change(session: Session, make_agent:
     """The next commit repairs such an edit, and a Lun that is to shrink is refused."""
     put_checked(session, MAP)
     agent = make_agent(policy=EVERY, now=Clock())
-    agent.turn()
+    agent.run_cycle()
     with PlainClient(session) as shell:
         shell.set("luns/a", encode(replace(A, serial="c" * 32)))
         shell.set("luns/b", encode(replace(B, size=512)))
@@ -150,18 +150,18 @@ def test_no_commit_takes_in_what_it_may_not_change(session: Session, make_agent:
     )
     assert read_tree(session).lunmap.luns == {"a": replace(A, maps=()), "b": B}
     commit(session, read_tree(session), smaller, terms(check=commit_rules({"b"})))
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert make_agent.serves(smaller)
 
 
 def test_a_lun_made_anew_under_its_name_is_another_one(session: Session, make_agent: AgentFactory) -> None:
     """Removed by one revision and made by another while the node was down, it comes with its own serial."""
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     put_checked(session, replace(MAP, luns={"b": B}))
     anew = replace(MAP, luns={"a": replace(A, serial="c" * 32), "b": B})
     put_checked(session, anew)
     with PlainClient(session) as shell:
         shell.set("luns/a", encode(anew.luns["a"]) + b" ")
-    make_agent().turn()
+    make_agent().run_cycle()
     assert make_agent.serves(anew)

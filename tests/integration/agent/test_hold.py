@@ -36,26 +36,26 @@ def test_a_mass_removal_waits_for_a_confirmation(session: Session, make_agent: A
     """A revision that would remove most of a node's LUNs is held, reported, and applied once confirmed."""
     put_checked(session, TEN)
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     make_agent.kernel.done.clear()
     put_checked(session, mapped_luns(8, 9, 10))
-    assert not agent.turn().converged
+    assert not agent.run_cycle().converged
     assert make_agent.kernel.done == []
     assert conditions(agent)[APPLIED] == "RemovalHeld"
     assert "revision 2 would remove 8 of 10 mapped LUNs of this node" in message(agent, APPLIED)
     assert standing_of(agent.status) is Standing.HELD
     assert (agent.status.observed, applied(agent)) != (None, 2)
     confirm(session, 2)
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert make_agent.serves(mapped_luns(8, 9, 10))
 
 
 def test_a_hold_exits_with_degraded(session: Session, make_agent: AgentFactory) -> None:
     """The error of a held pass has the exit code that `--once` ends with."""
     put_checked(session, TEN)
-    make_agent().turn()
+    make_agent().run_cycle()
     put_checked(session, TWO)
-    error = make_agent().turn().error
+    error = make_agent().run_cycle().error
     assert error is not None
     assert error.exit_code == 6
 
@@ -64,11 +64,11 @@ def test_putting_the_map_right_ends_a_hold(session: Session, make_agent: AgentFa
     """A revision that restores the removed objects is applied at once."""
     put_checked(session, TEN)
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, TWO)
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, mapped_luns(*range(11)))
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert make_agent.serves(mapped_luns(*range(11)))
 
 
@@ -76,24 +76,24 @@ def test_a_little_at_once_is_never_held(session: Session, make_agent: AgentFacto
     """Removals up to the minimum are done without a hold, here the last four."""
     put_checked(session, mapped_luns(1, 2, 3, 4))
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, mapped_luns())
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
 
 
 def test_a_hold_and_its_confirmation_survive_restarts(session: Session, make_agent: AgentFactory) -> None:
     """A node that restarts during a hold keeps it, and accepts the confirmation of the held revision."""
     put_checked(session, TEN)
-    make_agent().turn()
+    make_agent().run_cycle()
     put_checked(session, TWO)
-    make_agent().turn()
+    make_agent().run_cycle()
     put_checked(
         session, replace(TWO, initiators={**TWO.initiators, "iqn.2026-01.org.example:h2": Initiator()})
     )
-    make_agent().turn()
+    make_agent().run_cycle()
     assert len(shown(make_agent.kernel)) == 10
     confirm(session, 2)
-    assert make_agent().turn().converged
+    assert make_agent().run_cycle().converged
     assert len(shown(make_agent.kernel)) == 2
 
 
@@ -102,12 +102,12 @@ def test_an_old_confirmation_excuses_nothing(session: Session, make_agent: Agent
     put_checked(session, mapped_luns(0))
     confirm(session, 1)
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, TEN)
-    agent.turn()
+    agent.run_cycle()
     for late in (agent, make_agent()):
         put_checked(session, mapped_luns(0) if late is agent else mapped_luns(0, 1))
-        late.turn()
+        late.run_cycle()
         assert conditions(late)[APPLIED] == "RemovalHeld"
         assert len(shown(make_agent.kernel)) == 10
 
@@ -116,16 +116,16 @@ def test_a_later_removal_needs_its_own_confirmation(session: Session, make_agent
     """A confirmation covers the revisions up to it, not what comes after."""
     put_checked(session, TEN)
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, mapped_luns(5, 6, 7, 8, 9))
-    agent.turn()
+    agent.run_cycle()
     confirm(session, 2)
     put_checked(session, mapped_luns())
-    agent.turn()
+    agent.run_cycle()
     assert "remove 5 of 10" in message(agent, APPLIED)
     assert len(shown(make_agent.kernel)) == 10
     confirm(session, 4)
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert shown(make_agent.kernel) == set()
 
 
@@ -133,45 +133,45 @@ def test_what_could_not_be_removed_is_not_asked_for_again(session: Session, make
     """A confirmed removal that the kernel refuses for a while is finished without another confirmation."""
     put_checked(session, TEN)
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, TWO)
-    agent.turn()
+    agent.run_cycle()
     confirm(session, 2)
     stuck = [
         name for name, item in make_agent.kernel.objects.items() if isinstance(item, lio_objects.MappedLun)
     ][:7]
     make_agent.kernel.failures = dict.fromkeys(stuck, Failure(Reason.IN_USE, "busy"))
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, mapped_luns(8, 9, 10))
-    agent.turn()
+    agent.run_cycle()
     assert conditions(agent)[APPLIED] == "Failing"
     assert shown(make_agent.kernel) > {"l8", "l9", "l10"}
     make_agent.kernel.failures = {}
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert make_agent.serves(mapped_luns(8, 9, 10))
 
 
 def test_the_kernel_alone_is_enough_to_hold(session: Session, make_agent: AgentFactory) -> None:
     """A node without a snapshot compares with its kernel, so a new daemon removes no more than an old one."""
     put_checked(session, TEN)
-    make_agent().turn()
+    make_agent().run_cycle()
     for path in make_agent.directory.iterdir():
         path.unlink()
     put_checked(session, TWO)
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     assert conditions(agent)[APPLIED] == "RemovalHeld"
     confirm(session, 2)
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
 
 
 def test_after_a_reboot_there_is_nothing_to_hold(session: Session, make_agent: AgentFactory) -> None:
     """An empty kernel loses nothing, so it gets the map as it is."""
     put_checked(session, TEN)
-    make_agent().turn()
+    make_agent().run_cycle()
     put_checked(session, TWO)
     make_agent.kernel.objects.clear()
-    assert make_agent().turn().converged
+    assert make_agent().run_cycle().converged
     assert make_agent.serves(TWO)
 
 
@@ -179,12 +179,12 @@ def test_draining_a_node_is_no_removal(session: Session, make_agent: AgentFactor
     """A drained node disables its TPGs at once, with any number of Luns, and keeps all other objects."""
     put_checked(session, TEN)
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, replace(TEN, nodes={"n1": replace(TEN.nodes["n1"], state=NodeState.DRAINED)}))
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert (is_open(make_agent.kernel), len(shown(make_agent.kernel))) == (False, 10)
     put_checked(session, TEN)
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert make_agent.serves(TEN)
 
 
@@ -192,9 +192,9 @@ def test_limits_are_settings(session: Session, make_agent: AgentFactory) -> None
     """With a limit of 1 nothing is ever held."""
     put_checked(session, TEN)
     agent = make_agent(policy=Policy(Limits(1.0, 0)))
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, mapped_luns())
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
 
 
 def test_a_restored_tree_is_followed_once_it_is_confirmed(session: Session, make_agent: AgentFactory) -> None:
@@ -203,11 +203,11 @@ def test_a_restored_tree_is_followed_once_it_is_confirmed(session: Session, make
     taken, cluster = take_backup(session, NOW), read_tree(session).cluster
     put_checked(session, mapped_luns(*range(12)))
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     restore(session, taken, terms().signature, cluster)
     for each in (agent, make_agent()):
         make_agent.kernel.objects.clear()
-        each.turn()
+        each.run_cycle()
         assert conditions(each)[STORE] == "Restored"
         assert make_agent.serves(mapped_luns(*range(12)))
     late = make_agent()
@@ -215,7 +215,7 @@ def test_a_restored_tree_is_followed_once_it_is_confirmed(session: Session, make
     for number in (12, 13):
         put_checked(session, mapped_luns(*range(10), number))
     for each in (agent, late):
-        assert each.turn().converged
+        assert each.run_cycle().converged
         assert make_agent.serves(mapped_luns(*range(10), 13))
 
 
@@ -226,10 +226,10 @@ def test_what_a_confirmed_restore_takes_away_is_confirmed(session: Session, make
     put_checked(session, TEN)
     put_checked(session, mapped_luns(*range(11)))
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     restore(session, taken, terms().signature, cluster)
-    agent.turn()
+    agent.run_cycle()
     assert len(shown(make_agent.kernel)) == 11
     confirm(session, 2)
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert make_agent.serves(mapped_luns(0))

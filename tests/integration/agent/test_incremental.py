@@ -22,7 +22,7 @@ def converged_agent(session: Session, make_agent: AgentFactory) -> Agent:
     """Give a node with ten Luns after a full pass."""
     put_checked(session, mapped_luns(*range(10)))
     agent = make_agent(policy=SELDOM)
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     make_agent.kernel.looks = 0
     return agent
 
@@ -36,7 +36,7 @@ def test_a_change_is_followed_without_a_look_at_everything(
         lunmap, luns={**lunmap.luns, "l1": replace(lunmap.luns["l1"], attributes={"emulate_tpu": 1})}
     )
     put_checked(session, lunmap)
-    assert converged_agent.turn().converged
+    assert converged_agent.run_cycle().converged
     assert make_agent.serves(lunmap)
     assert (applied(converged_agent), make_agent.kernel.looks) == (2, 0)
 
@@ -46,7 +46,7 @@ def test_nothing_is_looked_at_when_nothing_changed(
 ) -> None:
     """A confirmation wakes every node, and causes no observation."""
     confirm(session, 1)
-    assert converged_agent.turn().converged
+    assert converged_agent.run_cycle().converged
     assert (applied(converged_agent), make_agent.kernel.looks) == (2, 0)
 
 
@@ -58,10 +58,10 @@ def test_what_somebody_changed_by_hand_is_found_by_the_audit(
         name for name, item in make_agent.kernel.objects.items() if isinstance(item, lio_objects.MappedLun)
     )
     del make_agent.kernel.objects[name]
-    assert converged_agent.turn().converged
+    assert converged_agent.run_cycle().converged
     assert name not in make_agent.kernel.objects
     converged_agent.adopt(SELDOM)
-    assert converged_agent.turn().converged
+    assert converged_agent.run_cycle().converged
     assert name in make_agent.kernel.objects
 
 
@@ -74,12 +74,12 @@ def test_what_fails_is_looked_at_as_a_whole_and_then_put_off(
     """
     make_agent.kernel.missing.add("/dev/l10")
     put_checked(session, mapped_luns(*range(11)))
-    assert not converged_agent.turn().converged
+    assert not converged_agent.run_cycle().converged
     assert [failing.reason for failing in converged_agent.status.failing] == ["BackingDeviceMissing"]
     make_agent.kernel.missing.clear()
-    assert not converged_agent.turn().converged
+    assert not converged_agent.run_cycle().converged
     converged_agent.try_again()
-    assert converged_agent.turn().converged
+    assert converged_agent.run_cycle().converged
     assert make_agent.serves(mapped_luns(*range(11)))
 
 
@@ -90,7 +90,7 @@ def test_a_surprise_is_left_to_a_whole_pass(
     half = lio_objects.Leftover("hba", "core/fileio_10777")
     make_agent.kernel.objects[lio_objects.key_of(half)] = half
     put_checked(session, mapped_luns(*range(11)))
-    assert converged_agent.turn().converged
+    assert converged_agent.run_cycle().converged
     assert make_agent.kernel.looks == 2
     assert make_agent.serves(mapped_luns(*range(11)))
 
@@ -100,11 +100,11 @@ def test_much_at_once_is_held_as_ever(
 ) -> None:
     """A change that takes away much waits for a confirmation, whichever way it is followed."""
     put_checked(session, mapped_luns(0, 1))
-    assert not converged_agent.turn().converged
+    assert not converged_agent.run_cycle().converged
     assert conditions(converged_agent)["Applied"] == "RemovalHeld"
     assert shown(make_agent.kernel) == {f"l{number}" for number in range(10)}
     confirm(session, 2)
-    assert converged_agent.turn().converged
+    assert converged_agent.run_cycle().converged
     assert shown(make_agent.kernel) == {"l0", "l1"}
 
 
@@ -114,9 +114,9 @@ def test_a_change_that_was_cut_short_is_taken_up_again(
     """When the kernel stops answering in the middle, the next cycle doesn't take the change for done."""
     put_checked(session, mapped_luns(*range(11)))
     monkeypatch.setattr(make_agent.kernel, "apply", _unreadable)
-    assert not converged_agent.turn().converged
+    assert not converged_agent.run_cycle().converged
     monkeypatch.undo()
-    assert converged_agent.turn().converged
+    assert converged_agent.run_cycle().converged
     assert make_agent.serves(mapped_luns(*range(11)))
 
 
@@ -133,13 +133,13 @@ def test_a_device_grows_before_its_lun_or_is_told_of(
     grown = replace(grown, luns={**grown.luns, "l1": replace(grown.luns["l1"], size=1 << 21)})
     before = len(make_agent.kernel.done)
     put_checked(session, grown)
-    assert not converged_agent.turn().converged
+    assert not converged_agent.run_cycle().converged
     assert [(failing.lun, failing.reason) for failing in converged_agent.status.failing] == [
         ("l1", "SizeMismatch")
     ]
     make_agent.kernel.sizes["/dev/l1"] = 1 << 21
     converged_agent.try_again()
-    assert converged_agent.turn().converged
+    assert converged_agent.run_cycle().converged
     assert len(make_agent.kernel.done) == before
     assert make_agent.serves(grown)
 
@@ -151,6 +151,6 @@ def test_a_device_that_is_too_small_is_not_exported(
     make_agent.kernel.sizes["/dev/l10"] = 1 << 20
     more = mapped_luns(*range(11))
     put_checked(session, replace(more, luns={**more.luns, "l10": replace(more.luns["l10"], size=1 << 40)}))
-    assert not converged_agent.turn().converged
+    assert not converged_agent.run_cycle().converged
     assert [failing.reason for failing in converged_agent.status.failing] == ["SizeMismatch"]
     assert make_agent.serves(mapped_luns(*range(10)))

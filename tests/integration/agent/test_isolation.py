@@ -38,7 +38,7 @@ def through(session: Session, connect: Connect, relay: Relay) -> Session:
 
 def reason(agent: Agent, kind: str) -> str:
     """Make a cycle, and return the reason of a condition after it."""
-    agent.turn()
+    agent.run_cycle()
     return conditions(agent).get(kind, "")
 
 
@@ -56,7 +56,7 @@ def test_an_isolated_node_closes_its_paths_and_opens_them_on_return(
     Contact enables them again.
     """
     agent = make_agent(through, policy=ISOLATES, now=clock)
-    wait_until("the agent converges", lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: agent.run_cycle().converged)
     assert conditions(agent)[OFFERED] == "Offered"
     cut(relay)
     wait_until("ZooKeeper counts as unreachable", lambda: reason(agent, STORE) == "Unreachable")
@@ -72,10 +72,10 @@ def test_an_isolated_node_closes_its_paths_and_opens_them_on_return(
     }
     assert conditions(agent)[APPLIED] == "Withheld"
     make_agent.kernel.objects = dict(list(whole.items())[:3])
-    agent.turn()
+    agent.run_cycle()
     assert make_agent.kernel.objects == whole
     relay.shut = False
-    wait_until("the agent converges", lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: agent.run_cycle().converged)
     assert make_agent.serves(MAP)
     assert conditions(agent)[OFFERED] == "Offered"
 
@@ -85,11 +85,11 @@ def test_without_the_setting_a_node_keeps_serving(
 ) -> None:
     """By default the loss of ZooKeeper changes no enablement."""
     agent = make_agent(through)
-    wait_until("the agent converges", lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: agent.run_cycle().converged)
     cut(relay)
     wait_until("ZooKeeper counts as unreachable", lambda: reason(agent, STORE) == "Unreachable")
     for _ in range(5):
-        agent.turn()
+        agent.run_cycle()
     assert make_agent.serves(MAP)
     assert OFFERED not in conditions(agent)
 
@@ -99,16 +99,16 @@ def test_a_node_that_boots_without_contact_gets_ready_behind_closed_doors(
 ) -> None:
     """With isolation set, the snapshot is applied but no TPG enabled before ZooKeeper has answered."""
     before = make_agent(through)
-    wait_until("the first agent converges", lambda: before.turn().converged)
+    wait_until("the first agent converges", lambda: before.run_cycle().converged)
     make_agent.kernel.objects.clear()
     nowhere = connect(NOWHERE, deadline=0.2)
     agent = make_agent(nowhere, policy=Policy(isolate_after=60.0))
-    agent.turn()
+    agent.run_cycle()
     assert conditions(agent)[OFFERED] == "NoContactYet"
     assert any(isinstance(item, lio_objects.MappedLun) for item in make_agent.kernel.objects.values())
     assert not is_open(make_agent.kernel)
     after = make_agent(through, policy=ISOLATES)
-    wait_until("the second agent converges", lambda: after.turn().converged)
+    wait_until("the second agent converges", lambda: after.run_cycle().converged)
     assert make_agent.serves(MAP)
 
 
@@ -117,9 +117,9 @@ def test_a_restarted_daemon_leaves_open_what_is_open(
 ) -> None:
     """With isolation set, a restart without contact closes nothing before the time is over, and then all."""
     before = make_agent(through)
-    wait_until("the first agent converges", lambda: before.turn().converged)
+    wait_until("the first agent converges", lambda: before.run_cycle().converged)
     agent = make_agent(connect(NOWHERE, deadline=0.2), policy=ISOLATES, now=clock)
-    agent.turn()
+    agent.run_cycle()
     assert make_agent.serves(MAP)
     clock.now += AFTER
     assert reason(agent, OFFERED) == "Isolated"
@@ -135,7 +135,7 @@ def test_a_held_node_is_isolated_and_opened_all_the_same(
     """
     put_checked(session, mapped_luns(*range(10)))
     agent = make_agent(through, policy=ISOLATES, now=clock)
-    wait_until("the agent converges", lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: agent.run_cycle().converged)
     put_checked(session, mapped_luns(0))
     wait_until("the removal is held", lambda: reason(agent, APPLIED) == "RemovalHeld")
     cut(relay)

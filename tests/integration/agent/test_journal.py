@@ -49,13 +49,13 @@ def test_who_is_logged_in_and_loses_data_is_told(
     """A full pass logs the loss of each logged-in initiator: its data, or nothing if none is logged in."""
     put_checked(session, mapped_luns(0, 1, 2))
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     put_checked(session, mapped_luns(0, 1))
-    agent.turn()
+    agent.run_cycle()
     assert unmapping(caplog) == "none"
     make_agent.kernel.sessions = LOGGED_IN
     put_checked(session, mapped_luns(0))
-    agent.turn()
+    agent.run_cycle()
     assert unmapping(caplog) == "data-unreachable"
 
 
@@ -79,11 +79,11 @@ def test_another_way_makes_it_a_lost_path(  # noqa: PLR0913 - fixtures
     put_checked(session, shared(0, 1, 2))
     agent = make_agent(policy=policy)
     make_agent.kernel.sessions = LOGGED_IN
-    agent.turn()
+    agent.run_cycle()
     offers(session, logged_in=there)
     make_agent.kernel.looks = 0
     put_checked(session, elsewhere(shared(0, 1, 2), f"l{number}"))
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert unmapping(caplog) == noticed
     assert (make_agent.kernel.looks == 0) is (policy == SELDOM)
 
@@ -96,13 +96,13 @@ def test_without_zookeeper_other_nodes_are_no_way_out(
     offers(session, logged_in=True)
     through = connect(deadline=0.5)
     agent = make_agent(through)
-    wait_until("the agent converges", lambda: agent.turn().converged)
+    wait_until("the agent converges", lambda: agent.run_cycle().converged)
     through.close()
     make_agent.kernel.sessions = LOGGED_IN
     make_agent.kernel.objects["mapped_lun", T, 1, H, 9] = lio_objects.MappedLun(
         T, 1, H, 9, "l1", write_protect=True
     )
-    agent.turn()
+    agent.run_cycle()
     assert conditions(agent)[STORE] == "Unreachable"
     assert unmapping(caplog) == "data-unreachable"
 

@@ -42,11 +42,11 @@ def test_a_reboot_without_zookeeper_serves_the_last_map(
 ) -> None:
     """With ZooKeeper unreachable at boot the last map is applied, and reported as a snapshot with its age."""
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     reboot(make_agent)
     agent = make_agent(cut_off, wall=in_days(0.5))
-    turn = agent.turn()
-    assert not turn.converged
+    cycle = agent.run_cycle()
+    assert not cycle.converged
     assert make_agent.serves(MAP)
     assert applied(agent) == 1
     assert conditions(agent) == {
@@ -62,12 +62,12 @@ def test_the_newest_revision_is_what_survives(
     """Revisions that were read one by one are all in the snapshot."""
     put_checked(session, MAP)
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     later = replace(MAP, luns={"b": MAP.luns["b"]})
     put_checked(session, later)
-    agent.turn()
+    agent.run_cycle()
     reboot(make_agent)
-    make_agent(cut_off).turn()
+    make_agent(cut_off).run_cycle()
     assert make_agent.serves(later)
 
 
@@ -77,14 +77,14 @@ def test_a_snapshot_that_is_too_old_is_not_applied(
 ) -> None:
     """Beyond snapshot_max_age, or with 0, LIO is left as it is until the tree can be read."""
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     reboot(make_agent)
     agent = make_agent(cut_off, policy=Policy(snapshot_max_age=limit), wall=in_days(days))
-    agent.turn()
+    agent.run_cycle()
     assert make_agent.kernel.objects == {}
     assert conditions(agent)[FRESH] == "SnapshotTooOld"
     assert conditions(agent)[APPLIED] == "NoMap"
-    assert make_agent().turn().converged
+    assert make_agent().run_cycle().converged
     assert make_agent.serves(MAP)
 
 
@@ -110,7 +110,7 @@ def test_a_snapshot_that_may_not_get_old_is_fresh_as_long_as_the_daemon_turns(
 def test_without_a_snapshot_nothing_is_applied(cut_off: Session, make_agent: AgentFactory) -> None:
     """A new node that can't reach ZooKeeper leaves LIO as it is."""
     agent = make_agent(cut_off)
-    agent.turn()
+    agent.run_cycle()
     assert (conditions(agent)[FRESH], conditions(agent)[APPLIED]) == ("NoSnapshot", "NoMap")
     assert make_agent.kernel.done == []
 
@@ -120,17 +120,17 @@ def test_a_damaged_snapshot_is_not_applied(
 ) -> None:
     """A damaged file is put aside and named, not applied, and the tree is followed as without it."""
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     reboot(make_agent)
     damage(make_agent)
     agent = make_agent(cut_off)
-    agent.turn()
+    agent.run_cycle()
     assert make_agent.kernel.objects == {}
     assert conditions(agent)[FRESH] == "SnapshotDamaged"
     assert f"{SNAPSHOT_FILE}.damaged" in message(agent, FRESH)
-    assert make_agent().turn().converged
+    assert make_agent().run_cycle().converged
     reboot(make_agent)
-    make_agent(cut_off).turn()
+    make_agent(cut_off).run_cycle()
     assert make_agent.serves(MAP)
 
 
@@ -142,10 +142,10 @@ def test_a_clock_that_was_set_back_is_said(
     A condition tells so.
     """
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     reboot(make_agent)
     agent = make_agent(cut_off, wall=in_days(-3000))
-    agent.turn()
+    agent.run_cycle()
     assert make_agent.serves(MAP)
     assert "the clock was set back" in message(agent, FRESH)
 
@@ -154,16 +154,16 @@ def test_a_disk_that_refuses_stops_no_pass(session: Session, make_agent: AgentFa
     """If the snapshot can't be written, the map is followed and a condition warns that it would be lost."""
     put_checked(session, MAP)
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     (make_agent.directory / SNAPSHOT_FILE).unlink()
     (make_agent.directory / SNAPSHOT_FILE).mkdir()
     later = replace(MAP, luns={"b": MAP.luns["b"]})
     put_checked(session, later)
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert make_agent.serves(later)
     assert conditions(agent)[KEPT] == "Unwritable"
     (make_agent.directory / SNAPSHOT_FILE).rmdir()
-    agent.turn()
+    agent.run_cycle()
     assert conditions(agent)[KEPT] == "Kept"
 
 
@@ -190,19 +190,19 @@ def test_a_node_whose_snapshot_is_damaged_still_knows_its_cluster(
 ) -> None:
     """The seen file makes a node refuse another cluster's tree, until the snapshot's rest is removed."""
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     damage(make_agent)
     with PlainClient(session) as shell:
         make_anew(shell)
     put_checked(session, mapped_luns(7, 8))
     for _ in range(2):
         agent = make_agent()
-        agent.turn()
+        agent.run_cycle()
         assert conditions(agent)[STORE] == "ForeignCluster"
         assert make_agent.serves(MAP)
     (make_agent.directory / f"{SNAPSHOT_FILE}.damaged").unlink()
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     assert conditions(agent)[STORE] == "Read"
 
 
@@ -212,12 +212,12 @@ def test_a_snapshot_that_was_damaged_once_hinders_nothing(session: Session, make
     A file that was put aside is never read again.
     """
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     damage(make_agent)
-    assert make_agent().turn().converged
-    assert make_agent().turn().converged
+    assert make_agent().run_cycle().converged
+    assert make_agent().run_cycle().converged
     (make_agent.directory / SNAPSHOT_FILE).unlink()
-    assert make_agent().turn().converged
+    assert make_agent().run_cycle().converged
 
 
 HARM = [
@@ -249,12 +249,12 @@ def test_a_tree_that_is_not_what_it_was_freezes_the_node(
     put_checked(session, replace(MAP, luns={}))
     put_checked(session, MAP)
     running = make_agent(policy=Policy(full_read=0.0))
-    running.turn()
+    running.run_cycle()
     with PlainClient(session) as shell:
         harm(shell)
     for agent in (running, running, make_agent(), make_agent()):
         reboot(make_agent)
-        assert not agent.turn().converged
+        assert not agent.run_cycle().converged
         assert conditions(agent)[STORE] == reason
         assert make_agent.serves(MAP)
 
@@ -262,14 +262,14 @@ def test_a_tree_that_is_not_what_it_was_freezes_the_node(
 def test_a_frozen_node_follows_a_tree_that_was_mended(session: Session, make_agent: AgentFactory) -> None:
     """When the right tree is back with a newer commit, a frozen and restarted node follows it."""
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     with PlainClient(session) as shell:
         head = shell.get("head")
         shell.set("head", b"garbage")
         frozen = make_agent()
-        frozen.turn()
+        frozen.run_cycle()
         shell.set("head", head)
     later = replace(MAP, luns={"b": MAP.luns["b"]})
     put_checked(session, later)
-    assert frozen.turn().converged
+    assert frozen.run_cycle().converged
     assert make_agent.serves(later)

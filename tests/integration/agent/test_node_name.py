@@ -18,13 +18,13 @@ def test_a_name_that_belongs_to_another_machine_changes_nothing(
 ) -> None:
     """A second machine with the name of a live node does no step and does not touch that node's status."""
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     kernel.objects.clear()
     kernel.done.clear()
     with PlainClient(session) as shell:
         before = shell.get("members/n1/status")
         second = make_agent(connect(), identity=MachineId("m2", "b2"))
-        assert type(second.turn().store_error).__name__ == "NodeNameTakenError"
+        assert type(second.run_cycle().store_error).__name__ == "NodeNameTakenError"
         assert shell.get("members/n1/status") == before
     assert kernel.done == []
 
@@ -35,14 +35,14 @@ def test_a_clone_and_its_original_do_not_take_turns(
     """Of two machines with one machine id and name, the first stops and reports it once."""
     put_checked(session, MAP)
     first, clone = make_agent(), make_agent(other := connect(), identity=MachineId("m1", "b2"))
-    assert first.turn().converged
-    assert clone.turn().converged
+    assert first.run_cycle().converged
+    assert clone.run_cycle().converged
     kernel.done.clear()
     for _ in range(2):
-        assert not first.turn().converged
+        assert not first.run_cycle().converged
         assert conditions(first)[STORE] == "NodeNameTaken"
         assert "machine-id" in message(first, STORE)
-        assert clone.turn().converged
+        assert clone.run_cycle().converged
     assert kernel.done == []
     other.close()
-    assert first.turn().converged
+    assert first.run_cycle().converged

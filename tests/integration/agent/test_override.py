@@ -45,17 +45,17 @@ def test_a_lun_in_use_stays_until_its_initiator_is_gone(session: Session, make_a
     """The unmapping is held for the named initiator until its logout; the rest of the revision is applied."""
     put_checked(session, mapped_luns(1, 2))
     agent = make_agent(policy=CAREFUL)
-    agent.turn()
+    agent.run_cycle()
     make_agent.kernel.sessions = LOGGED_IN
     put_checked(session, mapped_luns(2, 3))
-    assert not agent.turn().converged
+    assert not agent.run_cycle().converged
     assert shown(make_agent.kernel) == {"l1", "l2", "l3"}
     assert conditions(agent)[APPLIED] == "Held"
     assert f"data-unreachable for {H}, logged in now" in message(agent, APPLIED)
     assert standing_of(agent.status) is Standing.HELD
     assert {(failing.lun, failing.reason) for failing in agent.status.failing} >= {("l1", "Held")}
     make_agent.kernel.sessions = ()
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert make_agent.serves(mapped_luns(2, 3))
 
 
@@ -63,10 +63,10 @@ def test_by_default_the_map_is_carried_out(session: Session, make_agent: AgentFa
     """Without the setting a node applies the map with any initiators logged in."""
     put_checked(session, mapped_luns(1, 2))
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     make_agent.kernel.sessions = LOGGED_IN
     put_checked(session, mapped_luns(2))
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
 
 
 def test_an_override_lets_a_held_step_pass(session: Session, make_agent: AgentFactory) -> None:
@@ -74,7 +74,7 @@ def test_an_override_lets_a_held_step_pass(session: Session, make_agent: AgentFa
     agent = _held(session, make_agent)
     made = client(session).override("data-unreachable", 60, note=Note("window 7", "ann"))
     assert (made.revision, made.author, made.changes) == (3, "ann", ())
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert applied(agent) == 3
 
 
@@ -89,7 +89,7 @@ def test_an_override_is_no_more_than_it_says(
     """Of a lower class, or over: the step stays held."""
     agent = _held(session, make_agent)
     client(session).override(disruption, seconds)
-    assert not agent.turn().converged
+    assert not agent.run_cycle().converged
     assert conditions(agent)[APPLIED] == "Held"
 
 
@@ -99,7 +99,7 @@ def test_the_next_commit_ends_an_override(session: Session, make_agent: AgentFac
     client(session).override("data-unreachable", 60)
     put_checked(session, _with_alias(session))
     assert read_tree(session).allowance is None
-    assert not agent.turn().converged
+    assert not agent.run_cycle().converged
 
 
 def test_an_override_is_for_what_was_looked_at(session: Session, make_agent: AgentFactory) -> None:
@@ -120,7 +120,7 @@ def test_a_restarted_node_knows_of_an_override_and_of_its_end(
     """An override is read with the map, and with the local snapshot it lasts no longer than it was set."""
     _held(session, make_agent)
     client(session).override("data-unreachable", 60)
-    assert make_agent(policy=CAREFUL).turn().converged
+    assert make_agent(policy=CAREFUL).run_cycle().converged
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -130,7 +130,7 @@ def test_another_node_is_a_way_out_for_who_is_logged_in_there(
     """Draining a node ends its sessions only if the initiator reaches the same Luns at another node."""
     put_checked(session, _two_nodes())
     agent = make_agent(policy=CAREFUL)
-    agent.turn()
+    agent.run_cycle()
     make_agent.kernel.sessions = LOGGED_IN
     other = Registration(session, "n2", MachineId("m2", "b2"), utc_now())
     other.join()
@@ -143,7 +143,7 @@ def test_another_node_is_a_way_out_for_who_is_logged_in_there(
             drained, nodes={**drained.nodes, "n1": replace(drained.nodes["n1"], state=NodeState.DRAINED)}
         ),
     )
-    assert agent.turn().converged is there
+    assert agent.run_cycle().converged is there
 
 
 def test_overrides_are_told_of(session: Session, make_agent: AgentFactory) -> None:
@@ -164,10 +164,10 @@ def test_overrides_are_told_of(session: Session, make_agent: AgentFactory) -> No
 def _held(session: Session, make_agent: AgentFactory) -> Agent:
     put_checked(session, mapped_luns(1, 2))
     agent = make_agent(policy=CAREFUL)
-    agent.turn()
+    agent.run_cycle()
     make_agent.kernel.sessions = LOGGED_IN
     put_checked(session, mapped_luns(2))
-    assert not agent.turn().converged
+    assert not agent.run_cycle().converged
     return agent
 
 

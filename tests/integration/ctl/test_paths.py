@@ -60,12 +60,12 @@ class Pair:
         if lunmap is not None:
             put_checked(self._session, lunmap)
         for agent in self.agents:
-            agent.turn()
+            agent.run_cycle()
 
     def login(self, number: int, *initiators: str) -> None:
         """Let a node see who is logged in from now on."""
         self.kernels[number - 1].sessions = tuple(Seen(T, number, name, "LOGGED_IN") for name in initiators)
-        self.agents[number - 1].turn()
+        self.agents[number - 1].run_cycle()
 
     def lines(self, *words: str, expect: int) -> list[str]:
         """Return what `status` prints below its first table, without empty lines."""
@@ -118,7 +118,7 @@ def test_a_node_that_does_not_follow_lags(pair: Pair) -> None:
     """It is behind by the revisions that it lacks, since the first of them was committed."""
     put_checked(pair._session, RENAMED)
     put_checked(pair._session, TWO)
-    pair.agents[0].turn()
+    pair.agents[0].run_cycle()
     one, other = pair.told()["nodes"]
     assert (one["behind"], one["behind_since"], one["lag"]) == (0, "", 0.0)
     assert (other["behind"], other["behind_since"]) == (2, NOW)
@@ -197,7 +197,7 @@ def test_only_what_changed_is_behind(pair: Pair) -> None:
     put_checked(pair._session, replace(TWO, luns=more))
     assert pair.lines(expect=6) == ["luns/c: 0 of 2 paths: n1 behind, n2 behind"]
     assert "luns_degraded=1 luns_without_path=0" in pair.ctl("check", expect=1).out
-    pair.agents[0].turn()
+    pair.agents[0].run_cycle()
     assert pair.lines(expect=6) == ["luns/c: 1 of 2 paths: n2 behind"]
 
 
@@ -217,7 +217,7 @@ def test_a_device_that_is_missing_costs_its_path_only(pair: Pair) -> None:
     assert "n1 ok, n2 BackingDeviceMissing" in row
     assert "luns=2 luns_degraded=1 luns_without_path=0" in pair.ctl("check", expect=1).out
     pair.kernels[0].missing.add("/dev/x")
-    pair.agents[0].turn()
+    pair.agents[0].run_cycle()
     assert "luns/a: no path: n1 BackingDeviceMissing, n2 BackingDeviceMissing" in pair.lines(expect=6)
     answer = pair.ctl("check", expect=2).out
     assert answer.startswith("LUNMAP CRITICAL - ")
@@ -231,7 +231,7 @@ def test_a_dead_node_costs_all_its_paths(pair: Pair, session: Session) -> None:
     assert pair.lines(expect=6) == ["luns/a: 1 of 2 paths: n2 DEAD"]
     drained = replace(TWO.nodes["n2"], state=NodeState.DRAINED)
     put_checked(session, replace(TWO, nodes={**TWO.nodes, "n2": drained}))
-    pair.agents[0].turn()
+    pair.agents[0].run_cycle()
     assert pair.lines(expect=6) == []
     assert "1/1" in pair.lines("--luns", expect=6)[1]
 

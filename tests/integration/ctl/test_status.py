@@ -23,7 +23,7 @@ pytestmark = pytest.mark.integration
 def test_a_check_says_that_all_is_well(session: Session, make_agent: AgentFactory, ctl: Ctl) -> None:
     """With every node at the newest revision it is OK, with figures."""
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     answer = ctl("check", expect=0)
     assert (
         answer.out
@@ -36,7 +36,7 @@ def test_a_check_tells_what_fails(session: Session, make_agent: AgentFactory, ct
     """A failure is one line; a failure that leaves a Lun without any path is critical, and comes first."""
     make_agent.kernel.missing.add("/dev/a")
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     answer = ctl("check", expect=2)
     begin = "LUNMAP CRITICAL - luns/a: no path: n1 BackingDeviceMissing; n1: Applied: Failing"
     assert answer.out.startswith(begin)
@@ -47,7 +47,7 @@ def test_a_check_tells_what_fails(session: Session, make_agent: AgentFactory, ct
 def test_a_dead_node_is_critical(session: Session, make_agent: AgentFactory, ctl: Ctl) -> None:
     """A dead node of the map is reported first."""
     put_checked(session, replace(MAP, nodes={**MAP.nodes, "n2": Node(2, ("10.0.0.2:3260",))}))
-    make_agent().turn()
+    make_agent().run_cycle()
     assert ctl("check", expect=2).out.startswith("LUNMAP CRITICAL - n2 is dead")
 
 
@@ -61,11 +61,11 @@ def test_a_node_that_is_left_with_what_it_had_before_a_restore_has_applied_nothi
     client.backup(tmp_path / "backup")
     for name in "abab":
         put_checked(session, replace(MAP, luns={name: MAP.luns[name]}))
-    assert make_agent().turn().converged
+    assert make_agent().run_cycle().converged
     client.restore(tmp_path / "backup", replaced=client.read().cluster)
     for number in range(more):
         put_checked(session, replace(MAP, initiators={H: Initiator(alias=str(number))}))
-    make_agent().turn()
+    make_agent().run_cycle()
     newest = client.newest()
     assert newest == 2 + more
     with pytest.raises(NotAppliedError, match="n1"):
@@ -73,7 +73,7 @@ def test_a_node_that_is_left_with_what_it_had_before_a_restore_has_applied_nothi
     assert " behind=1 lag=U " in ctl("check", expect=1).out
     assert client.fleet().lag("n1") is None
     client.confirm()
-    assert make_agent().turn().converged
+    assert make_agent().run_cycle().converged
     assert client.wait_applied(client.newest(), 0.0).behind(newest) == ()
     assert " behind=0 lag=0s " in ctl("check", expect=0).out
 
@@ -81,11 +81,11 @@ def test_a_node_that_is_left_with_what_it_had_before_a_restore_has_applied_nothi
 def test_a_node_that_saw_edits_is_not_behind(session: Session, make_agent: AgentFactory, ctl: Ctl) -> None:
     """Out-of-band edits are no other history: a node is compared by the revision that it has applied."""
     put_checked(session, MAP)
-    make_agent().turn()
+    make_agent().run_cycle()
     with PlainClient(session) as shell:
         shell.set("luns/a", shell.get("luns/a").replace(b"/dev/a", b"/dev/x"))
         assert " behind=0 lag=0s " in ctl("check", expect=None).out
-        make_agent().turn()
+        make_agent().run_cycle()
         shell.set("luns/a", shell.get("luns/a").replace(b"/dev/x", b"/dev/y"))
     assert " behind=0 lag=0s " in ctl("check", expect=None).out
 
@@ -105,7 +105,7 @@ def test_watching_prints_what_changes(session: Session, make_agent: AgentFactory
     """Without a terminal each change is printed once, and Ctrl-C ends with the last state's exit code."""
     put_checked(session, MAP)
     agent = make_agent()
-    agent.turn()
+    agent.run_cycle()
     words = ("--hosts", session.hosts, "--chroot", session.root, "status", "-w", "0.1", "-o", "json")
     with subprocess.Popen((sys.executable, "-c", _WATCH, *words), stdout=subprocess.PIPE, text=True) as watch:
         assert watch.stdout is not None

@@ -114,7 +114,7 @@ def prometheus(
     put_checked(session, MAP)
     make_agent.kernel.missing.add("/dev/a")
     agent, metrics = make_agent(), Metrics("n1", lambda: session.connected)
-    metrics.note(agent.turn(), agent.status, 0.1)
+    metrics.note(agent.run_cycle(), agent.status, 0.1)
     target, address = f"{HOST}:{free_port()}", f"{HOST}:{free_port()}"
     config = tmp_path / "prometheus.yml"
     config.write_text(_SETTINGS.format(rules=(RULES / "lunmapd.rules.yml").absolute(), target=target))

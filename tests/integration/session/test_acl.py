@@ -355,12 +355,12 @@ def test_a_node_does_all_its_work_in_a_closed_tree(admin: Session, connect_as: O
     session = connect_as("n2")
     put(admin, replace(luns(1), nodes={"n2": Node(2, ("10.0.0.2:3260",))}))
     agent = AgentFactory(session, FakeLio(), tmp_path)(node="n2", identity=MachineId("m1", "b2"))
-    assert agent.turn().converged
+    assert agent.run_cycle().converged
     assert read_fleet(admin)["n2"].status == agent.status
     old = session.session_id
     expire(session)
     wait_until("a new session", lambda: session.session_id not in {None, old})
-    assert agent.turn().store_error is None
+    assert agent.run_cycle().store_error is None
     live = read_fleet(admin)["n2"].live
     assert live is not None
     assert (live.machine, live.boot) == ("m1", "b2")

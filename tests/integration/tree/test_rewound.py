@@ -70,16 +70,16 @@ def test_the_next_commit_does_not_thaw_a_node(session: Session, make_agent: Agen
         put_checked(session, replace(MAP, luns={"b": MAP.luns["b"]}))
         put_checked(session, MAP)
         running = make_agent()
-        assert running.turn().converged
+        assert running.run_cycle().converged
         shell.put_back(old)
     for name in ("a", "b", "a"):
         put_checked(session, replace(MAP, luns={name: MAP.luns[name]}))
         for agent in (running, make_agent()):
-            agent.turn()
+            agent.run_cycle()
             assert conditions(agent)[STORE] == "WentBack"
             assert make_agent.serves(MAP)
     accept_rewound(session, read_tree(session), terms())
-    assert running.turn().converged
+    assert running.run_cycle().converged
     assert make_agent.serves(replace(MAP, luns={"a": MAP.luns["a"]}))
 
 

@@ -55,15 +55,15 @@ def test_a_node_is_retired_as_the_document_says(
     other = two(node="n2", identity=MachineId("m2", "b2"))
     for step in (BOTH, DRAINED, WITHOUT_PATHS):
         put_checked(session, step)
-        assert (one.turn().converged, other.turn().converged) == (True, True)
+        assert (one.run_cycle().converged, other.run_cycle().converged) == (True, True)
         assert "it is in the map" in ctl("forget", "n2", expect=4).err
     assert not two.kernel.objects
     put_checked(session, ALONE)
-    one.turn()
-    other.turn()
+    one.run_cycle()
+    other.run_cycle()
     assert "stop its daemon first" in ctl("forget", "n2", expect=4).err
     through.close()
-    one.turn()
+    one.run_cycle()
     assert "n2: it is dead and not in the map" in ctl("status", expect=6).out
     said = json.loads(ctl("forget", "n2", "-o", "json").out)
     assert said == {"node": "n2", "last_said": other.status.time}

@@ -131,12 +131,12 @@ def test_failures_are_listed_with_a_limit_and_counted() -> None:
 def test_an_unreachable_store_keeps_what_is_applied() -> None:
     """Without ZooKeeper the last revision stays applied, and the condition gives time and reason."""
     before = next_status(first_status("b", "t0"), CycleResult(AT, PassResult(observed(), {}, ())), "t1")
-    turn = CycleResult(AT, PassResult(observed(), {}, ()), UnreachableError("h:1", 1))
-    once = next_status(before, turn, "t2")
-    again = next_status(once, turn, "t3")
+    cycle = CycleResult(AT, PassResult(observed(), {}, ()), UnreachableError("h:1", 1))
+    once = next_status(before, cycle, "t2")
+    again = next_status(once, cycle, "t3")
     store = next(entry for entry in again.conditions if entry.type == STORE)
     assert (again.applied, store.status, store.reason, store.since) == (AT, False, "Unreachable", "t2")
-    assert not turn.converged
+    assert not cycle.converged
 
 
 def test_logins_are_listed_up_to_a_limit() -> None:
