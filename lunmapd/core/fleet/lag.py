@@ -1,4 +1,4 @@
-"""How far a node is behind the map, as far as that follows from what it last said and from the revisions since."""
+"""How far a node is behind the map, computed from its last status and the revisions since."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -9,14 +9,15 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import STORE, UNEDITED, HistoryPoint, NodeStatus
 from lunmapd.core.history.changes import Revision
 
-# The node has looked at the tree, and does not follow it.
+# The node can read the tree, but does not follow it.
 _OTHER_HISTORY = {Reason.FOREIGN_CLUSTER, Reason.WENT_BACK, Reason.RESTORED}
 
 
 class UnappliedRevision(Struct, frozen=True):
-    """What is kept of a revision that a node has not applied: when it was committed, and what it changed.
+    """A revision that some node has not applied.
 
-    `part` is that of the revision.
+    `time` is that of the commit (RFC 3339, UTC), `paths` the paths of the objects that it changed, `part` its
+    number within a commit in parts, 0 for a commit in one piece.
     """
 
     time: str
@@ -25,7 +26,10 @@ class UnappliedRevision(Struct, frozen=True):
 
 
 class RecentHistory(Struct, frozen=True):
-    """The newest revision of a cluster's map and its digest, and of those up to it the ones that were read because a node lacks them."""
+    """The newest revision of a cluster and its digest, with the revisions that some node lacks.
+
+    `missed` maps the number of such a revision to its content, as far as it was read.
+    """
 
     cluster: str
     revision: int
@@ -34,9 +38,10 @@ class RecentHistory(Struct, frozen=True):
 
 
 class Lag(Struct, frozen=True):
-    """By how many revisions a node is behind, and since when; `since` is "" where the history does not tell.
+    """The number of revisions that a node is behind, and since when.
 
-    That is when nodes could first follow the oldest of them, by the clock of who committed it.
+    `since` is the time when nodes could first apply the oldest of them (RFC 3339, UTC), by the clock of the
+    committing machine; "" if the history does not have it.
     """
 
     revisions: int
@@ -44,14 +49,14 @@ class Lag(Struct, frozen=True):
 
 
 def unapplied_revision(revision: Revision) -> UnappliedRevision:
-    """Keep what is needed of a revision."""
+    """Return the parts of a revision that the lag needs."""
     return UnappliedRevision(
         revision.time, frozenset(change.path for change in revision.changes), revision.part
     )
 
 
 def compute_lag(status: NodeStatus | None, recent: RecentHistory) -> Lag | None:
-    """Tell how far a node is behind; None where that can't be told, since it has applied nothing of this history."""
+    """Return the lag of a node; None if the node has applied no revision of this history."""
     applied = None if status is None else status.applied
     if status is None or applied is None or not is_in_history(status, applied, recent):
         return None
@@ -60,9 +65,10 @@ def compute_lag(status: NodeStatus | None, recent: RecentHistory) -> Lag | None:
 
 
 def is_in_history(status: NodeStatus, at: HistoryPoint, recent: RecentHistory) -> bool:
-    """Tell whether a point that a node names is one of this history, as far as can be told.
+    """Return whether a point in a node's status belongs to this history.
 
-    Of the newest revision the digest tells, unless the node saw edits around the tools: what it read is as no revision has it.
+    For the newest revision the digests are compared, unless the node has read out-of-band edits: its digest
+    then belongs to no revision. Older revisions can't be compared.
     """
     false_conditions = status.false_conditions
     if at.cluster != recent.cluster or false_conditions.get(STORE) in _OTHER_HISTORY:
@@ -73,17 +79,20 @@ def is_in_history(status: NodeStatus, at: HistoryPoint, recent: RecentHistory) -
 
 
 def changed_since(revision: int, recent: RecentHistory) -> AbstractSet[str] | None:
-    """Return the paths of all objects that were changed after a revision; None when the history does not tell."""
+    """Return the paths of all objects that changed after a revision; None if revisions are unknown."""
     since = range(revision + 1, recent.revision + 1)
     if any(number not in recent.missed for number in since):
         return None
     return frozenset().union(*(recent.missed[number].paths for number in since))
 
 
-def _followable(number: int, known: Mapping[int, UnappliedRevision]) -> str:
-    """Return when nodes could first follow a revision: of a commit in parts they see all with the last one."""
-    if number not in known:
+def _followable(number: int, missed: Mapping[int, UnappliedRevision]) -> str:
+    """Return the time when nodes could first apply a revision, "" if unknown.
+
+    A commit in parts can be applied after its last part.
+    """
+    if number not in missed:
         return ""
-    while (following := known.get(number + 1)) and 0 < known[number].part == following.part - 1:
+    while (following := missed.get(number + 1)) and 0 < missed[number].part == following.part - 1:
         number += 1
-    return known[number].time
+    return missed[number].time

@@ -1,6 +1,6 @@
-"""The paths of each Lun, from the map and from what the nodes say of themselves; pure.
+"""The paths of each Lun, computed from the map and the status of each node.
 
-A node that reports a Lun is one path to it, whatever the number of its portals.
+A node that reports a Lun is one path to it, for any number of portals.
 """
 
 from collections import defaultdict
@@ -19,16 +19,17 @@ _AS_BEFORE = {BEHIND, Reason.HELD}
 
 
 class NodePath(Struct, frozen=True, gc=False):
-    """A path to a Lun: the node that reports it, and `ok` or why it does not count, in a word."""
+    """A path to a Lun: the node that reports it, and `ok` or a word for the reason why it is not usable."""
 
     node: str
     state: str
 
 
 class Host(Struct, frozen=True):
-    """An initiator that sees a Lun through a target: the nodes where it is logged in, and the usable ones where it is not.
+    """An initiator that sees a Lun through a target.
 
-    `unknown` are the usable nodes that don't say who is logged in.
+    `at` are the nodes where it is logged in, `missing` the nodes with a usable path where it is not,
+    `unknown` the nodes with a usable path whose status does not list the logins.
     """
 
     initiator: str
@@ -39,7 +40,10 @@ class Host(Struct, frozen=True):
 
 
 class LunPaths(Struct, frozen=True):
-    """A Lun with its paths: how many can be used, how many the map asks for, and who sees it. Drained nodes are not asked for."""
+    """A Lun with its paths and the initiators that see it.
+
+    `usable` is the number of usable paths, `intended` that of the map's, without drained nodes.
+    """
 
     lun: str
     usable: int
@@ -49,12 +53,12 @@ class LunPaths(Struct, frozen=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether all paths can be used that the map asks for, and one at least; a Lun that nobody sees needs none."""
+        """Whether all intended paths are usable, and at least one. A Lun without initiators needs none."""
         return not self.initiators or 0 < self.usable >= self.intended
 
 
 class PathProblem(Struct, frozen=True):
-    """Luns that lack the same paths for the same reasons: `paths` are those."""
+    """Luns that lack the same paths for the same reasons; `paths` are the paths that are not usable."""
 
     luns: tuple[str, ...]
     usable: int
@@ -63,17 +67,20 @@ class PathProblem(Struct, frozen=True):
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether there is no path, not even one that is left as it was before the newest revision."""
+        """Whether no path is usable, not even in its state before the newest revision."""
         return not self.usable and all(path.state not in _AS_BEFORE for path in self.paths)
 
     @property
     def is_outage(self) -> bool:
-        """Whether there is no path though the map asks for some."""
+        """Whether the Luns are cut off although the map intends paths."""
         return self.is_cut_off and bool(self.intended)
 
 
 class LostLogin(Struct, frozen=True):
-    """An initiator that is logged in to a target, but not at every node through which it could use its Luns, so many."""
+    """An initiator that is logged in to a target at some of the nodes that serve its Luns, and not at others.
+
+    `luns` is the number of Luns concerned.
+    """
 
     initiator: str
     target: str
@@ -83,23 +90,23 @@ class LostLogin(Struct, frozen=True):
 
 
 def find_lun_paths(
-    lunmap: Lunmap, said: Mapping[str, NodeView], recent: RecentHistory
+    lunmap: Lunmap, views: Mapping[str, NodeView], recent: RecentHistory
 ) -> tuple[LunPaths, ...]:
-    """Say of each Lun of the map which paths there are to it; a node that is not in `said` is a dead one."""
+    """Return the paths of each Lun of the map, by name. A node that is not in `views` counts as dead."""
     nodes = lunmap.nodes.keys() | {node for target in lunmap.targets.values() for node in target.nodes}
-    witnesses = {node: path_state_of(lunmap, node, said.get(node, NodeView()), recent) for node in nodes}
+    states = {node: path_state_of(lunmap, node, views.get(node, NodeView()), recent) for node in nodes}
     current = {
-        name: node.status for name, node in said.items() if node.is_current and node.status is not None
+        name: node.status for name, node in views.items() if node.is_current and node.status is not None
     }
     hosts = _Hosts(lunmap, current)
-    return tuple(_of_lun(lunmap, name, lun, witnesses, hosts) for name, lun in sorted(lunmap.luns.items()))
+    return tuple(_of_lun(lunmap, name, lun, states, hosts) for name, lun in sorted(lunmap.luns.items()))
 
 
 def _of_lun(
-    lunmap: Lunmap, name: str, lun: Lun, witnesses: Mapping[str, PathState], hosts: "_Hosts"
+    lunmap: Lunmap, name: str, lun: Lun, states: Mapping[str, PathState], hosts: "_Hosts"
 ) -> LunPaths:
     concerned = scopes_of(lunmap, name, lun)
-    paths = tuple(NodePath(node, witnesses[node].state(concerned)) for node in reporting_nodes(lunmap, lun))
+    paths = tuple(NodePath(node, states[node].state(concerned)) for node in reporting_nodes(lunmap, lun))
     return LunPaths(
         name,
         sum(path.state == OK for path in paths),
@@ -110,28 +117,31 @@ def _of_lun(
 
 
 class _Hosts:
-    """Who sees a Lun, and where they are logged in. Most Luns have the same initiators and paths, so answers are kept."""
+    """The initiators of a Lun and their logins.
+
+    Most Luns have the same initiators and paths, so results are cached.
+    """
 
     def __init__(self, lunmap: Lunmap, current: Mapping[str, NodeStatus]) -> None:
-        """Go by the statuses that are of now."""
+        """Start with the current status of each node."""
         self._lunmap = lunmap
-        self._silent = {name for name, status in current.items() if _hides_logins(status)}
+        self._hiding = {name for name, status in current.items() if _hides_logins(status)}
         self._logins = _logins(current)
-        self._known: dict[tuple[str, str, str, tuple[NodePath, ...]], tuple[Host, ...]] = {}
+        self._cache: dict[tuple[str, str, str, tuple[NodePath, ...]], tuple[Host, ...]] = {}
 
     def of(self, lun: Lun, paths: tuple[NodePath, ...]) -> tuple[Host, ...]:
         """Return each initiator of a Lun, once for each target."""
-        found = {host for entry in lun.maps for host in self._by_map(entry, paths)}
-        return tuple(sorted(found, key=lambda host: (host.target, host.initiator)))
+        hosts = {host for entry in lun.maps for host in self._by_map(entry, paths)}
+        return tuple(sorted(hosts, key=lambda host: (host.target, host.initiator)))
 
     def _by_map(self, entry: Map, paths: tuple[NodePath, ...]) -> tuple[Host, ...]:
         key = entry.target, entry.group, entry.initiator, paths
-        found = self._known.get(key)
-        if found is None:
+        hosts = self._cache.get(key)
+        if hosts is None:
             initiators = initiators_of(self._lunmap, entry)
-            found = tuple(self._host(entry.target, initiator, paths) for initiator in initiators)
-            self._known[key] = found
-        return found
+            hosts = tuple(self._host(entry.target, initiator, paths) for initiator in initiators)
+            self._cache[key] = hosts
+        return hosts
 
     def _host(self, target: str, initiator: str, paths: Iterable[NodePath]) -> Host:
         served = self._lunmap.targets.get(target)
@@ -142,8 +152,8 @@ class _Hosts:
             initiator,
             target,
             tuple(path.node for path in there if path.node in at),
-            tuple(node for node in without if node not in self._silent),
-            tuple(node for node in without if node in self._silent),
+            tuple(node for node in without if node not in self._hiding),
+            tuple(node for node in without if node in self._hiding),
         )
 
 
@@ -152,31 +162,34 @@ def _hides_logins(status: NodeStatus) -> bool:
 
 
 def _logins(current: Mapping[str, NodeStatus]) -> dict[tuple[str, str], AbstractSet[str]]:
-    found = defaultdict[tuple[str, str], set[str]](set)
+    logins = defaultdict[tuple[str, str], set[str]](set)
     for name, status in current.items():
         for login in status.logins:
-            found[login.target, login.initiator].add(name)
-    return dict(found)
+            logins[login.target, login.initiator].add(name)
+    return dict(logins)
 
 
-def find_path_problems(found: Iterable[LunPaths]) -> tuple[PathProblem, ...]:
-    """Put the Luns that lack paths together, those with the fewest first."""
+def find_path_problems(luns: Iterable[LunPaths]) -> tuple[PathProblem, ...]:
+    """Return the Luns that lack paths, grouped by these, those with the fewest usable paths first."""
     alike = defaultdict[tuple[int, int, tuple[NodePath, ...]], list[str]](list)
-    for each in found:
+    for each in luns:
         if not each.is_whole:
             lacking = tuple(path for path in each.paths if path.state != OK)
             alike[each.usable, each.intended, lacking].append(each.lun)
-    made = (
-        PathProblem(tuple(luns), usable, intended, lacking)
-        for (usable, intended, lacking), luns in alike.items()
+    problems = (
+        PathProblem(tuple(names), usable, intended, lacking)
+        for (usable, intended, lacking), names in alike.items()
     )
-    return tuple(sorted(made, key=lambda trouble: (trouble.usable, -len(trouble.luns), trouble.luns)))
+    return tuple(sorted(problems, key=lambda problem: (problem.usable, -len(problem.luns), problem.luns)))
 
 
-def find_lost_logins(found: Iterable[LunPaths]) -> tuple[LostLogin, ...]:
-    """List the initiators that are logged in at some nodes, and at others not. One that is nowhere may be switched off."""
+def find_lost_logins(luns: Iterable[LunPaths]) -> tuple[LostLogin, ...]:
+    """Return the initiators that are logged in at some nodes and not at others.
+
+    An initiator without any login may be switched off, so it is not reported.
+    """
     lost = defaultdict[tuple[str, str], list[Host]](list)
-    for each in found:
+    for each in luns:
         for host in each.initiators:
             if host.at and host.missing:
                 lost[host.initiator, host.target].append(host)

@@ -1,4 +1,4 @@
-"""What a node's last words say of the paths through it."""
+"""The state of the paths through a node, judged by its last status."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -17,14 +17,18 @@ SILENT = "silent"
 BEHIND = "behind"
 UNKNOWN = "unknown"
 
-# The pass went over all of the map in force, and what it could not do is listed.
+# A full pass was made, and the objects that it could not make as desired are in the status.
 _LISTED = {Reason.FAILING, Reason.HELD, Reason.DRIFTED}
-# The node does not know, or does not serve, what it served.
+# The node does not know its objects, or does not serve them.
 _BLIND = {Reason.NO_MAP, Reason.NODE_UNKNOWN, Reason.KERNEL_UNREADABLE, Reason.WITHHELD}
 
 
 class NodeView(Struct, frozen=True):
-    """A node seen from outside: whether its session lives, whether it has long said nothing though it should, its status."""
+    """A node as other machines see it.
+
+    `live`: its ZooKeeper session exists. `silent`: its heartbeat is overdue. `status` is its last status,
+    None if there is none.
+    """
 
     live: bool = False
     silent: bool = False
@@ -32,15 +36,17 @@ class NodeView(Struct, frozen=True):
 
     @property
     def is_current(self) -> bool:
-        """Whether what the status says is of now."""
+        """Whether the status describes the present."""
         return self.live and not self.silent and self.status is not None
 
 
 class PathState(Struct, frozen=True):
-    """What is known of the paths through one node: `all` is the state of every one, or "" where it depends on the Lun.
+    """The state of the paths through one node.
 
-    `failing` are the reasons, and `changed` what the node may not have followed yet (None: anything), by scope; see `scopes`. When
-    the list of what fails is not `complete`, what is not on it may fail, too.
+    `all` is the state of every path, or "" if it depends on the Lun. In that case `failing` maps the failing
+    scopes to their reasons, and `changed` are the scopes whose changes the node may not have applied, None
+    for all scopes; see `scopes_of`. If the list of failing objects is not `complete`, objects outside it may
+    fail too.
     """
 
     all: str = ""
@@ -49,39 +55,42 @@ class PathState(Struct, frozen=True):
     complete: bool = True
 
     def state(self, scopes: AbstractSet[str]) -> str:
-        """Return the state of the path of a Lun: OK, another word of this module, or the reason why it fails."""
+        """Return the state of a path with these scopes: a constant of this module, or a failure's reason."""
         if self.all:
             return self.all
-        if found := self.failing.keys() & scopes:
-            return self.failing[min(found)]
+        if failing := self.failing.keys() & scopes:
+            return self.failing[min(failing)]
         if self.changed is None or not self.changed.isdisjoint(scopes):
             return BEHIND
         return OK if self.complete else UNKNOWN
 
 
 def scopes_of(lunmap: Lunmap, name: str, lun: Lun) -> AbstractSet[str]:
-    """Return what a Lun's paths stand on: paths in the map, and `acl TARGET INITIATOR`."""
-    found = {f"luns/{name}"}
+    """Return the scopes that the paths of a Lun depend on.
+
+    A scope is the path of an object of the map (`luns/db1`), or `acl TARGET INITIATOR`.
+    """
+    scopes = {f"luns/{name}"}
     for entry in lun.maps:
-        found.add(f"targets/{entry.target}")
+        scopes.add(f"targets/{entry.target}")
         if entry.group:
-            found.add(f"groups/{entry.group}")
-        found.update(f"acl {entry.target} {initiator}" for initiator in initiators_of(lunmap, entry))
-    return found
+            scopes.add(f"groups/{entry.group}")
+        scopes.update(f"acl {entry.target} {initiator}" for initiator in initiators_of(lunmap, entry))
+    return scopes
 
 
-def path_state_of(lunmap: Lunmap, node: str, said: NodeView, recent: RecentHistory) -> PathState:
-    """Take a node's words for what they are worth."""
+def path_state_of(lunmap: Lunmap, node: str, view: NodeView, recent: RecentHistory) -> PathState:
+    """Return the state of the paths through a node."""
     itself = lunmap.nodes.get(node)
     if itself is not None and itself.state is NodeState.DRAINED:
         return PathState(DRAINED)
-    if not said.live:
+    if not view.live:
         return PathState(DEAD)
-    if said.silent:
+    if view.silent:
         return PathState(SILENT)
-    if said.status is None:
+    if view.status is None:
         return PathState(UNKNOWN)
-    return _of_status(node, None if itself is None else itself.tpg_tag, said.status, recent)
+    return _of_status(node, None if itself is None else itself.tpg_tag, view.status, recent)
 
 
 def _of_status(node: str, tag: int | None, status: NodeStatus, recent: RecentHistory) -> PathState:
@@ -95,7 +104,7 @@ def _of_status(node: str, tag: int | None, status: NodeStatus, recent: RecentHis
     )
     if blind:
         return PathState(blind)
-    # What was seen by a pass that could not do all of it is as good as applied, but for what the pass has listed.
+    # A revision with a full pass counts as applied, except for the failing objects in the status.
     at = status.observed if applied in _LISTED else status.applied
     changed = (
         changed_since(at.revision, recent) if at is not None and is_in_history(status, at, recent) else None
@@ -115,7 +124,7 @@ def _failing(status: NodeStatus, tag: int | None) -> dict[str, str]:
 
 
 def _scope(failing: Failing, tag: str) -> str:
-    """Return what a failing object concerns, "" for nothing that leads to a Lun, such as a TPG that stands for another node's."""
+    """Return the scope of a failing object, "" if it concerns no path, such as a remote TPG."""
     words = tuple(failing.object.split())
     if name := failing.lun or lun_in_key(words):
         return f"luns/{name}"

@@ -1,4 +1,4 @@
-"""What a node says of itself: `members/<node>/live` and `members/<node>/status`, the contract for monitoring.
+"""The documents of a node: `members/<node>/live` and `members/<node>/status`, the contract for monitoring.
 
 Times are RFC 3339 in UTC. The schema is documented in docs/znodes.md.
 """
@@ -14,7 +14,7 @@ from lunmapd.core.node.observed import Login
 
 
 class Standing(StrEnum):
-    """A node's conditions in one word, for tables; the worst one counts. UNKNOWN is that of a dead node."""
+    """A node's conditions in one word, the worst one, for tables. UNKNOWN is for a dead node."""
 
     CONVERGED = "converged"
     DEGRADED = "degraded"
@@ -24,7 +24,11 @@ class Standing(StrEnum):
 
 
 class Live(Struct, frozen=True):
-    """`members/<node>/live`, ephemeral: whose session it is. `machine` is the machine id, `boot` the kernel's boot id."""
+    """The registration `members/<node>/live`, an ephemeral znode.
+
+    `machine` is the machine id, `boot` the kernel's boot id, `version` that of lunmapd, `since` the time of
+    registration.
+    """
 
     machine: str
     boot: str
@@ -33,7 +37,10 @@ class Live(Struct, frozen=True):
 
 
 class HistoryPoint(Struct, frozen=True):
-    """A point in the history of one cluster. Neither a zxid nor a znode version would survive a rebuilt ensemble."""
+    """A point in the history of one cluster: its tree id, a revision and the map's digest at it.
+
+    Zxids and znode versions don't survive a rebuilt ensemble, so they are not used.
+    """
 
     cluster: str
     revision: int
@@ -54,7 +61,7 @@ class Condition(Struct, frozen=True):
 
 
 class ConditionUpdate(Struct, frozen=True):
-    """A condition as one turn found it, before it is known since when."""
+    """A new value of a condition, from one cycle, before its `since` is known."""
 
     type: str
     status: bool
@@ -63,17 +70,20 @@ class ConditionUpdate(Struct, frozen=True):
 
 
 def true_condition(kind: str, reason: Reason, message: str) -> ConditionUpdate:
-    """Say that a condition holds."""
+    """Return a condition of type `kind` that holds."""
     return ConditionUpdate(kind, status=True, reason=reason, message=message)
 
 
 def false_condition(kind: str, reason: Reason, message: str) -> ConditionUpdate:
-    """Say that a condition does not hold."""
+    """Return a condition of type `kind` that does not hold."""
     return ConditionUpdate(kind, status=False, reason=reason, message=message)
 
 
 class Failing(Struct, frozen=True):
-    """One object that is not as desired. `object` is `kind name ...`, `lun` the Lun concerned, if it is one's.
+    """One object that is not as desired.
+
+    `object` is `kind name ...`, `lun` the Lun concerned, if it is one's.
+
 
     `reason` is a Reason, or a word of another version of lunmapd.
     """
@@ -85,12 +95,13 @@ class Failing(Struct, frozen=True):
 
 
 class NodeStatus(Struct, frozen=True, omit_defaults=True):
-    """`members/<node>/status`. `observed` is the newest revision read, `applied` the last one that was seen in the kernel.
+    """The status of a node, `members/<node>/status`.
 
-    `failing` lists at most MAX_FAILING objects, `failing_count` counts them all; those that merely wait for another
-    are counted in `waiting`. It is written at least every `beat` seconds by a daemon that turns; 0 is one that doesn't promise it.
-    `logins` are those of the last look at the kernel, none if there are more than MAX_LOGINS; `sessions` counts all.
-    `keys` are the ids of the node's keys, the current one first (see secrets.py).
+    `observed` is the newest revision that was read, `applied` the last one that was observed in the kernel.
+    `failing` lists at most MAX_FAILING objects, `failing_count` counts all; objects that wait for another are
+    counted in `waiting` only. A running daemon writes the status at least every `beat` seconds; 0 promises
+    nothing. `logins` are those of the last observation, none if there are more than MAX_LOGINS; `sessions`
+    counts all. `keys` are the ids of the node's keys for secrets, the current one first.
     """
 
     boot: str
@@ -128,22 +139,25 @@ UNCONTESTED = "BootUncontested"
 def describe_failures(
     failures: dict[lio_objects.Key, Failure], lun_names: dict[lio_objects.Key, str]
 ) -> tuple[Failing, ...]:
-    """Turn failures into what a status lists, causes only, in the order of their keys."""
+    """Return the failures as a status lists them, ordered by key, without objects that only wait for another.
+
+    `lun_names` maps keys to the names of their Luns.
+    """
     return tuple(
         Failing(
-            lio_objects.show_key(name),
+            lio_objects.show_key(key),
             failure.reason,
             failure.message,
-            lun_names.get(name) or lun_in_key(name),
+            lun_names.get(key) or lun_in_key(key),
         )
-        for name, failure in sorted(failures.items(), key=lambda item: lio_objects.show_key(item[0]))
+        for key, failure in sorted(failures.items(), key=lambda item: lio_objects.show_key(item[0]))
         if failure.reason != Reason.WAITING
     )
 
 
-def lun_in_key(name: lio_objects.Key) -> str:
-    """Return the Lun that a key names, also that of its document; "" where it names none, as that of a mapped LUN."""
-    match name:
+def lun_in_key(key: lio_objects.Key) -> str:
+    """Return the Lun's name in the key of an object or document, "" if it has none, as that of a mapped LUN."""
+    match key:
         case ("storage_object", str(lun)) | ("lun", _, _, str(lun)):
             return lun
         case ("document", str(path)) if path.startswith("luns/"):
@@ -153,7 +167,10 @@ def lun_in_key(name: lio_objects.Key) -> str:
 
 
 def update_condition(before: tuple[Condition, ...], new: ConditionUpdate, now: str) -> tuple[Condition, ...]:
-    """Put `new` in place of the condition of its type, keeping `since` while its status and reason stay."""
+    """Return the conditions with `new` in place of the one of its type, ordered by type.
+
+    `since` becomes `now` (RFC 3339, UTC) if status or reason change, else it stays.
+    """
     same = next((old for old in before if old.type == new.type), None)
     kept = same is not None and (same.status, same.reason) == (new.status, new.reason)
     since = same.since if same is not None and kept else now
@@ -163,7 +180,7 @@ def update_condition(before: tuple[Condition, ...], new: ConditionUpdate, now: s
 
 
 def standing_of(status: NodeStatus | None) -> Standing:
-    """Put a node's status into one word."""
+    """Return a node's status in one word."""
     if status is None:
         return Standing.PENDING
     false_conditions = status.false_conditions

@@ -1,4 +1,7 @@
-"""The file of a backup: one JSON document a line, the last one a checksum of all before it; pure. See docs/history.md."""
+"""The file of a backup: one JSON document a line, the last one a checksum of all lines before it.
+
+See docs/history.md.
+"""
 
 import base64
 import binascii
@@ -23,7 +26,7 @@ _PATH = re.compile(
 
 
 class BackupError(LunmapdError):
-    """A file that is not a whole backup of a format that this version knows."""
+    """The file is incomplete, damaged, or of a format that this version does not know."""
 
     exit_code = Exit.INVALID
 
@@ -32,7 +35,7 @@ class BackupError(LunmapdError):
 
 
 class Title(Struct, frozen=True):
-    """The first line: the format, what the backup is of, and when (RFC 3339, UTC) and by which version it was made."""
+    """The first line: format and its number, cluster, revision, time (RFC 3339, UTC), lunmapd's version."""
 
     format: str
     number: int
@@ -43,7 +46,7 @@ class Title(Struct, frozen=True):
 
 
 class _Znode(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A line in the middle: a path of the tree, and its bytes: as JSON where that gives the same bytes, else in base64."""
+    """A line of one znode: its path and its bytes, as JSON if that gives the same bytes, else in base64."""
 
     path: str
     json: Raw | UnsetType = UNSET
@@ -57,14 +60,14 @@ class _End(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Backup(Struct, frozen=True):
-    """A whole tree but for what the nodes say: the bytes of its znodes by path."""
+    """A whole tree without the znodes of the nodes: path to bytes."""
 
     title: Title
     znodes: Mapping[str, bytes]
 
 
 def write_backup(backup: Backup) -> Iterator[bytes]:
-    """Yield the lines of the file."""
+    """Yield the lines of the file, each with its line end."""
     digest = hashlib.sha256()
     for line in _lines(backup):
         digest.update(line)
@@ -89,19 +92,19 @@ def _znode(path: str, data: bytes) -> _Znode:
 
 
 def read_backup(lines: Sequence[bytes]) -> Backup:
-    """Read the lines of a file, each with its end of line. Raises BackupError."""
+    """Return the backup in the lines of a file, each with its line end. Raises BackupError."""
     if len(lines) < 2:  # noqa: PLR2004 - title and end
         raise BackupError(len(lines), "not a whole backup")
     title = _title(lines[0])
     end = _decode(len(lines), lines[-1], _End)
     if hashlib.sha256(b"".join(lines[:-1])).hexdigest() != end.sha256:
-        raise BackupError(len(lines), "the checksum does not fit: the file was damaged or cut")
+        raise BackupError(len(lines), "the checksum does not match: the file is damaged or cut off")
     znodes: dict[str, bytes] = {}
     for number, line in enumerate(lines[1:-1], 2):
-        found = _decode(number, line, _Znode)
-        if found.path in znodes or not _PATH.fullmatch(found.path):
-            raise BackupError(number, f"{found.path!r} is given twice, or has no place in the tree")
-        znodes[found.path] = _data(number, found)
+        znode = _decode(number, line, _Znode)
+        if znode.path in znodes or not _PATH.fullmatch(znode.path):
+            raise BackupError(number, f"{znode.path!r} occurs twice, or is no path of the tree")
+        znodes[znode.path] = _data(number, znode)
     return Backup(title, znodes)
 
 
@@ -110,7 +113,8 @@ def _title(line: bytes) -> Title:
     if title.format != BACKUP_FORMAT or title.number != BACKUP_FORMAT_NUMBER:
         raise BackupError(
             1,
-            f"it is {title.format} number {title.number}, this version reads {BACKUP_FORMAT} number {BACKUP_FORMAT_NUMBER}",
+            f"it is {title.format} number {title.number}, "
+            f"this version reads {BACKUP_FORMAT} number {BACKUP_FORMAT_NUMBER}",
         )
     return title
 
@@ -122,10 +126,10 @@ def _decode(number: int, line: bytes, kind: type[_T]) -> _T:
         raise BackupError(number, str(error)) from None
 
 
-def _data(number: int, found: _Znode) -> bytes:
-    if found.json is not UNSET:
-        return bytes(found.json)
+def _data(number: int, znode: _Znode) -> bytes:
+    if znode.json is not UNSET:
+        return bytes(znode.json)
     try:
-        return base64.b64decode("" if found.base64 is UNSET else found.base64, validate=True)
+        return base64.b64decode("" if znode.base64 is UNSET else znode.base64, validate=True)
     except (binascii.Error, ValueError):
         raise BackupError(number, "not base64") from None

@@ -1,4 +1,4 @@
-"""Dividing what is too large for one transaction; pure."""
+"""Splitting a commit that is too large for one transaction."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
@@ -7,24 +7,27 @@ _T = TypeVar("_T")
 
 
 class TransactionSize(NamedTuple):
-    """How much of a transaction something takes."""
+    """The number of operations and of bytes in a transaction."""
 
     operations: int
     bytes: int
 
     def plus(self, other: "TransactionSize") -> "TransactionSize":
-        """Return the size of both together."""
+        """Return the sum of two sizes."""
         return TransactionSize(self.operations + other.operations, self.bytes + other.bytes)
 
     def fits(self, limit: "TransactionSize") -> bool:
-        """Tell whether neither number is above the limit's."""
+        """Return whether neither number exceeds the limit's."""
         return self.operations <= limit.operations and self.bytes <= limit.bytes
 
 
 def split_into_batches(
     items: Iterable[_T], measure: Callable[[_T], TransactionSize], limit: TransactionSize
 ) -> Iterator[tuple[_T, ...]]:
-    """Divide items, in their order, into as few parts as fit the limit; one that is too large is a part of its own."""
+    """Yield the items, in their order, in as few parts as fit the limit.
+
+    An item above the limit is a part of its own.
+    """
     part: list[_T] = []
     used = TransactionSize(0, 0)
     for item in items:

@@ -11,9 +11,10 @@ from lunmapd.core.history.digest import replace_document
 
 
 class Change(Struct, frozen=True, omit_defaults=True):
-    """One object went from `before` to `after`: canonical documents, UNSET where it did not or does not exist.
+    """The change of one object from `before` to `after`: canonical documents, UNSET for an absent object.
 
-    UNSET and not None, since msgspec decodes a `Raw | None` only from null.
+    `path` is that of the object, such as `luns/db1`. UNSET is used and not None, since msgspec decodes a `Raw
+    | None` only from null.
     """
 
     path: str
@@ -22,7 +23,11 @@ class Change(Struct, frozen=True, omit_defaults=True):
 
 
 class Allowance(Struct, frozen=True, omit_defaults=True):
-    """Steps up to a class of disruption (plan.Disruption) are let pass until then, RFC 3339 in UTC, on these nodes: none for all."""
+    """An override: steps up to a class of disruption are allowed until a time (RFC 3339, UTC).
+
+    `disruption` is a value of plan.Disruption. The override applies to `nodes`; an empty tuple means all
+    nodes.
+    """
 
     disruption: str
     until: str
@@ -32,10 +37,10 @@ class Allowance(Struct, frozen=True, omit_defaults=True):
 class Revision(Struct, frozen=True, omit_defaults=True):
     """`revisions/<n>`: one commit. `digest` is that of the whole map after it; `time` is RFC 3339 in UTC.
 
-    `confirms` is the newest revision whose removals it confirms, 0 when it confirms none; such a revision may change nothing.
-    `allows` is the override that came with it, if any.
-    `part` numbers the parts of a commit that was too large for one revision, from 1; 0 is a commit in one piece. Nodes
-    see only the last part.
+    `confirms` is the newest revision whose removals it confirms, 0 when it confirms none; such a revision may
+    change nothing. `allows` is the override that came with it, if any. `part` numbers the parts of a commit
+    that was too large for one revision, from 1; 0 is a commit in one piece. Nodes apply it with its last
+    part.
     """
 
     revision: int
@@ -50,7 +55,7 @@ class Revision(Struct, frozen=True, omit_defaults=True):
 
 
 class Staged(Struct, frozen=True):
-    """The tip of a commit in several revisions that is not released yet, and who began it, when and why."""
+    """The tip of a staged commit, with the author, time and message of the commit."""
 
     revision: int
     digest: str
@@ -62,8 +67,8 @@ class Staged(Struct, frozen=True):
 class Head(Struct, frozen=True, omit_defaults=True):
     """`head`: the newest revision that nodes follow, and the digest of the whole map at it.
 
-    Removals are confirmed up to the revision `confirmed`. `staged` is there while a large commit is under way. `allowance` is
-    the override that this revision brought; the next one ends it.
+    Removals are confirmed up to the revision `confirmed`. `staged` is there while a large commit is under
+    way. `allowance` is the override that this revision brought; the next one ends it.
     """
 
     revision: int
@@ -74,7 +79,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
 
     @property
     def tip(self) -> int:
-        """The newest revision that is recorded, released or not."""
+        """The newest recorded revision, released or staged."""
         return self.staged.revision if self.staged else self.revision
 
 
@@ -87,7 +92,7 @@ def split_path(path: str) -> tuple[Section, str]:
 
 
 def diff_maps(before: Lunmap, after: Lunmap) -> tuple[Change, ...]:
-    """List what changed, ordered by section and name; empty when the maps are equal."""
+    """Return the changes between two maps, ordered by section and name; empty if the maps are equal."""
     return tuple(change for section in SECTIONS for change in _diff_section(section, before, after))
 
 
@@ -98,15 +103,18 @@ def _diff_section(section: Section, before: Lunmap, after: Lunmap) -> Iterator[C
 
 
 def differing_names(before: Mapping[str, Document], after: Mapping[str, Document]) -> set[str]:
-    """Return the names whose documents are not the same in both."""
-    # A patched map shares what did not change, so that identity tells most of it without a look inside.
+    """Return the names whose documents differ between two sections of maps."""
+    # A patched map shares its unchanged documents, so that most are found equal by identity.
     touched = {name for name, now in after.items() if before.get(name) is not now}
     touched |= before.keys() - after.keys()
     return {name for name in touched if before.get(name) != after.get(name)}
 
 
 def document_at(lunmap: Lunmap, path: str) -> bytes | None:
-    """Return the canonical bytes of the object at `luns/db1` or the like, None when there is none."""
+    """Return the canonical bytes of the object at a path such as `luns/db1`, None if there is none.
+
+    Raises DocumentError for a path outside the map.
+    """
     section, name = split_path(path)
     return _encoded(lunmap.section(section).get(name))
 
@@ -126,7 +134,7 @@ def as_bytes(raw: Raw | UnsetType) -> bytes | None:
 
 
 def patch_map(lunmap: Lunmap, changes: Iterable[Change]) -> Lunmap:
-    """Return the map with the changes made. Raises DocumentError when a document can't be decoded."""
+    """Return the map with the changes applied. Raises DocumentError if a document can't be decoded."""
     sections = {section: dict(lunmap.section(section)) for section in SECTIONS}
     for change in changes:
         section, name = split_path(change.path)
@@ -138,12 +146,12 @@ def patch_map(lunmap: Lunmap, changes: Iterable[Change]) -> Lunmap:
 
 
 def build_map(sections: dict[Section, dict[str, Document]]) -> Lunmap:
-    """Make a Lunmap of its sections."""
+    """Return the Lunmap of these sections: section to name to document."""
     return Lunmap(**cast("dict[str, dict[str, object]]", sections))  # type: ignore[arg-type]
 
 
 def patch_map_digest(value: int, changes: Iterable[Change]) -> int:
-    """Return the digest after the changes, at the cost of the changes."""
+    """Return the digest after the changes, at a cost that depends only on the changes."""
     for change in changes:
         value = replace_document(value, change.path, as_bytes(change.before), as_bytes(change.after))
     return value

@@ -1,4 +1,4 @@
-"""The content of the whole map at one revision, as compressed chunks; pure."""
+"""The content of the whole map at one revision, as compressed chunks."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,14 @@ from msgspec import Raw, Struct
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.history.digest import digest_documents, show_digest
 
-CHUNK_SIZE = 512 * 1024
+CHUNK_SIZE = 512 * 1024  # bytes
 MAX_CHECKPOINT_SIZE = 1 << 28
-"""Bytes of documents that a checkpoint may have: many times a map of 10,000 Luns, and no more than a node can hold."""
+"""The limit of a checkpoint's documents in bytes: many times a map of 10,000 Luns, and small enough for
+memory."""
 
 
 class CheckpointHeader(Struct, frozen=True):
-    """`checkpoints/<n>`: what its chunks hold, the digest that it must have, and how many chunks there are."""
+    """`checkpoints/<n>`: the revision, the digest of the map and the number of chunks."""
 
     revision: int
     digest: str
@@ -44,16 +45,19 @@ def pack_checkpoint(checkpoint: Checkpoint) -> list[bytes]:
 
 
 def unpack_checkpoint(header: CheckpointHeader, chunks: Sequence[bytes]) -> Checkpoint:
-    """Read what `pack` wrote. Raises DocumentError when it is not whole, or not what the header says."""
+    """Return the checkpoint that `pack_checkpoint` packed.
+
+    Raises DocumentError if it is incomplete or does not fit the header.
+    """
     inflater = zlib.decompressobj()
     try:
         data = inflater.decompress(b"".join(chunks), MAX_CHECKPOINT_SIZE)
     except zlib.error as error:
         raise DocumentError((), f"not a checkpoint: {error}") from None
     if not inflater.eof:
-        raise DocumentError((), f"not a checkpoint: it has no end within {MAX_CHECKPOINT_SIZE} bytes")
+        raise DocumentError((), f"not a checkpoint: it does not end within {MAX_CHECKPOINT_SIZE} bytes")
     content = decode(data, dict[str, Raw])
-    found = Checkpoint(header.revision, {path: bytes(raw) for path, raw in content.items()})
-    if found.digest != header.digest:
-        raise DocumentError((), f"it has the digest {found.digest}, not {header.digest}")
-    return found
+    checkpoint = Checkpoint(header.revision, {path: bytes(raw) for path, raw in content.items()})
+    if checkpoint.digest != header.digest:
+        raise DocumentError((), f"it has the digest {checkpoint.digest}, not {header.digest}")
+    return checkpoint

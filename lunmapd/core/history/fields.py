@@ -1,4 +1,4 @@
-"""The fields in which an object changed, for people and programs; pure. Passwords are never shown, not even sealed."""
+"""The changed fields of an object, for people and programs. Passwords are never shown, not even sealed."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -16,9 +16,9 @@ _PLAIN = re.compile(r"[A-Za-z_]\w*")
 
 
 class FieldChange(Struct, frozen=True, omit_defaults=True):
-    """One field went from `before` to `after`, as plain JSON values; UNSET where it was not, or is not.
+    """The change of one field from `before` to `after`, as JSON values; UNSET if the field is absent.
 
-    An element that a list gained or lost is a change of its own.
+    An added or removed element of a list is a change of its own.
     """
 
     field: str
@@ -27,7 +27,7 @@ class FieldChange(Struct, frozen=True, omit_defaults=True):
 
 
 class ChangeKind(StrEnum):
-    """What became of an object."""
+    """The kind of change of an object."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -35,7 +35,7 @@ class ChangeKind(StrEnum):
 
 
 class Difference(Struct, frozen=True):
-    """What changed in one object of the map, at `path` such as `luns/db1`."""
+    """The changes of one object of the map, at `path` such as `luns/db1`."""
 
     path: str
     kind: ChangeKind
@@ -43,7 +43,7 @@ class Difference(Struct, frozen=True):
 
 
 def differences(changes: Iterable[Change]) -> tuple[Difference, ...]:
-    """Tell changes by their fields."""
+    """Return the changes of objects as changes of their fields."""
     return tuple(Difference(change.path, _kind(change), changed_fields(change)) for change in changes)
 
 
@@ -54,18 +54,18 @@ def _kind(change: Change) -> ChangeKind:
 
 
 def changed_fields(change: Change) -> tuple[FieldChange, ...]:
-    """List the fields in which the two states of an object differ."""
+    """Return the fields in which the two states of an object differ."""
     return tuple(_differences("", _value(as_bytes(change.before)), _value(as_bytes(change.after))))
 
 
 def changed_field_names(change: Change) -> tuple[str, ...]:
-    """Name the topmost fields in which the two states of an object differ."""
+    """Return the names of the top-level fields in which the two states of an object differ."""
     old, new = _value(as_bytes(change.before)), _value(as_bytes(change.after))
     return tuple(name for name in {**old, **new} if old.get(name, UNSET) != new.get(name, UNSET))
 
 
 def _value(data: bytes | None) -> dict[str, Any]:
-    """Decode a document; what can't be decoded has no fields to be compared."""
+    """Decode a document; one that can't be decoded has no fields to compare."""
     if data is None:
         return {}
     try:
@@ -85,10 +85,10 @@ def _differences(place: str, old: Any, new: Any) -> Iterator[FieldChange]:
 
 
 def _in_list(place: str, old: list[Any], new: list[Any]) -> Iterator[FieldChange]:
-    gone, come = [item for item in old if item not in new], [item for item in new if item not in old]
-    yield from (FieldChange(place, before=_masked(place, item)) for item in gone)
-    yield from (FieldChange(place, after=_masked(place, item)) for item in come)
-    if old != new and not gone and not come:
+    removed, added = [item for item in old if item not in new], [item for item in new if item not in old]
+    yield from (FieldChange(place, before=_masked(place, item)) for item in removed)
+    yield from (FieldChange(place, after=_masked(place, item)) for item in added)
+    if old != new and not removed and not added:
         yield FieldChange(place, _masked(place, old), _masked(place, new))
 
 

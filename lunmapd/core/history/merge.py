@@ -1,4 +1,4 @@
-"""Two changes of one map brought together, object by object; pure."""
+"""Merging two changes of the same map, object by object."""
 
 from msgspec import Struct
 
@@ -7,9 +7,9 @@ from lunmapd.core.history.changes import Change, diff_maps, patch_map
 
 
 class Merge(Struct, frozen=True):
-    """What became of a merge: the map with both changes, and the objects that both changed, each in another way.
+    """The map with both changes, and the paths of the objects that both changed differently.
 
-    In `lunmap` the objects that clash are as theirs.
+    In `lunmap` the clashing objects are as in `theirs`.
     """
 
     lunmap: Lunmap
@@ -17,14 +17,14 @@ class Merge(Struct, frozen=True):
 
 
 def merge_maps(base: Lunmap, ours: Lunmap, theirs: Lunmap) -> Merge:
-    """Make the changes from `base` to `ours` in `theirs`, which was made of `base` as well."""
+    """Apply the changes from `base` to `ours` to `theirs`, which is a change of `base` too."""
     their_changes = {change.path: change for change in diff_maps(base, theirs)}
     safe: list[Change] = []
     clashes: list[str] = []
     for change in diff_maps(base, ours):
-        their = their_changes.get(change.path)
-        if their is None:
+        their_change = their_changes.get(change.path)
+        if their_change is None:
             safe.append(change)
-        elif their != change:
+        elif their_change != change:
             clashes.append(change.path)
     return Merge(patch_map(theirs, safe), tuple(clashes))

@@ -1,4 +1,4 @@
-"""From the documents of one schema to those of the next; pure."""
+"""From the documents of one schema to those of the next."""
 
 from collections.abc import Mapping
 
@@ -10,10 +10,11 @@ from lunmapd.core.history.changes import build_map, split_path
 
 
 def migrate_to_schema_2(documents: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return the documents of schema 1, by path, that must change for schema 2, in their new canonical form.
+    """Return the documents that must change from schema 1 to schema 2: path to the new canonical document.
 
-    A Lun that several nodes report says so: schema 1 switched off what LIO keeps for each node, without being asked.
-    A document that can't be decoded stays as it is.
+    A Lun that several nodes report gets an explicit `shared`: schema 1 switched off the commands whose state
+    LIO keeps in each node separately, without a field for it. A document that can't be decoded stays as it
+    is.
     """
     lunmap = _decoded(documents)
     return {

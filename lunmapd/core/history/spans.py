@@ -1,4 +1,4 @@
-"""Going back in the history of a map; pure."""
+"""Going back in the history of a map."""
 
 from collections.abc import Iterable
 
@@ -8,39 +8,43 @@ from lunmapd.core.history.changes import Change, Revision, as_bytes
 
 
 def invert_changes(changes: Iterable[Change]) -> tuple[Change, ...]:
-    """Return what undoes the changes."""
+    """Return the changes that undo these changes."""
     return tuple(Change(change.path, change.after, change.before) for change in reversed(tuple(changes)))
 
 
 class Span(Struct, frozen=True):
-    """What all revisions from `oldest` on changed together, each object once."""
+    """The changes of all revisions from `oldest` on together, each object once."""
 
     oldest: int
     changes: tuple[Change, ...]
 
 
 def span_of(newest: int, newest_first: Iterable[Revision]) -> Span:
-    """Put revisions together, of which the first is number `newest`; without any, the span begins after it."""
+    """Return the span of consecutive revisions, of which the first is number `newest`.
+
+    Without any revision the span begins after `newest`.
+    """
     oldest = newest + 1
-    found: dict[str, Change] = {}
+    changes: dict[str, Change] = {}
     for revision in newest_first:
         oldest = revision.revision
         for change in reversed(revision.changes):
-            after = found[change.path].after if change.path in found else change.after
-            found[change.path] = Change(change.path, change.before, after)
-    return Span(oldest, tuple(found.values()))
+            after = changes[change.path].after if change.path in changes else change.after
+            changes[change.path] = Change(change.path, change.before, after)
+    return Span(oldest, tuple(changes.values()))
 
 
 def objects_at(target: int, oldest_first: Iterable[Revision]) -> dict[str, bytes | None]:
-    """List what these revisions changed, by path, as it was at revision `target`; None where an object was not.
+    """Return the objects that these revisions changed, as they were at revision `target`, by path.
 
-    The revisions follow each other, and the first of them is at most the one after `target`.
+    None means that the object did not exist. The revisions are consecutive, and the first is at most number
+    `target` + 1.
     """
-    found: dict[str, bytes | None] = {}
+    documents: dict[str, bytes | None] = {}
     for revision in oldest_first:
         for change in revision.changes:
             if revision.revision <= target:
-                found[change.path] = as_bytes(change.after)
+                documents[change.path] = as_bytes(change.after)
             else:
-                found.setdefault(change.path, as_bytes(change.before))
-    return found
+                documents.setdefault(change.path, as_bytes(change.before))
+    return documents

@@ -65,7 +65,7 @@ def test_a_checkpoint_that_would_fill_the_memory_is_refused(monkeypatch: pytest.
     found = Checkpoint(1, {"luns/a": encode({"x": "y" * 1000})})
     chunks = pack_checkpoint(found)
     monkeypatch.setattr(checkpoint, "MAX_CHECKPOINT_SIZE", 1000)
-    with pytest.raises(DocumentError, match="no end within 1000 bytes"):
+    with pytest.raises(DocumentError, match="does not end within 1000 bytes"):
         unpack_checkpoint(header(found, chunks), chunks)
 
 
