@@ -20,6 +20,7 @@ pytestmark = pytest.mark.kernel
 
 TREE = Path(__file__).parents[2]
 DEB = "/root/lunmapd.deb"
+DEBUG = TREE / "packaging/systemd/examples/debug.conf"
 UNIT = TREE / "packaging/systemd/lunmapd.service"
 KEYS = "/etc/lunmapd/secrets.key"
 LIO = "/sys/kernel/config/target"
@@ -214,10 +215,8 @@ def test_each_change_is_a_line_with_its_fields(site: Site) -> None:
 
 def _debug(site: Site) -> None:
     """Restart the service with the drop-in that the package has as an example."""
-    site.machine.run(
-        f"mkdir -p {Path(_DEBUG).parent}; cp /usr/share/doc/lunmapd/examples/debug.conf {_DEBUG}; "
-        "systemctl daemon-reload; systemctl restart lunmapd"
-    )
+    site.machine.put(_DEBUG, DEBUG.read_text())
+    site.ctl_on_node("systemctl daemon-reload; systemctl restart lunmapd")
 
 
 def test_the_debug_drop_in_shows_each_choice(site: Site) -> None:
