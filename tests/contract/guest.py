@@ -12,7 +12,8 @@ ROOT = Path("/sys/kernel/config/target")
 
 
 def clean() -> None:
-    """Remove everything, backing files too."""
+    """Remove everything, backing files too, and load the iSCSI fabric if it is missing."""
+    (ROOT / "iscsi").mkdir(exist_ok=True)
     for target in ROOT.glob("iscsi/iqn*"):
         for tpg in target.glob("tpgt_*"):
             (tpg / "enable").write_text("0")
