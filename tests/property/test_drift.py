@@ -5,73 +5,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.base.password import Secret
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import PORT_ID, project_map
-from lunmapd.core.planning.drift import CLASSES, Known, find, judge, learn
+from lunmapd.core.planning.drift import Known, find, judge, learn
 from lunmapd.core.planning.plan import causes, follow, plan, with_dependents
-from property.test_plan import strictly
+from support.drift import REPORTED, apply_strictly, drifted
 from support.strategies import NODES, lunmaps
 
 Objects = dict[lio_objects.Key, lio_objects.Object]
 
-STRANGER = "iqn.2026-01.org.example:stranger"
-OTHER = lio_objects.ChapCredentials("u", Secret("another password"))
 
-
-def _altered(item: lio_objects.Object) -> lio_objects.Object:  # noqa: C901, PLR0911 - one arm a kind
-    """Return the object with manually changed settings; an object without settings is returned unchanged."""
-    match item:
-        case lio_objects.StorageObject() if item.name.startswith("db"):
-            return replace(item, path="/dev/other")
-        case lio_objects.StorageObject():
-            return replace(item, attributes=tuple((name, "7") for name, _ in item.attributes))
-        case lio_objects.Tpg():
-            return replace(item, parameters=(*item.parameters, ("DefaultTime2Wait", "9")))
-        case lio_objects.TpgLun():
-            return replace(item, group=item.group + 1)
-        case lio_objects.NodeAcl():
-            return replace(item, credentials=OTHER)
-        case lio_objects.MappedLun():
-            return replace(item, write_protect=not item.write_protect)
-        case lio_objects.Portal():
-            return replace(item, iser=not item.iser)
-        case lio_objects.Enabled():
-            return replace(item, port_id=item.port_id + 100)
-        case _:
-            return item
-
-
-def _additions(kernel: Objects) -> list[lio_objects.Object]:
-    """Return objects that an admin could add: portals, ACLs of a stranger, and mappings for it."""
-    tpgs = [item for item in kernel.values() if isinstance(item, lio_objects.Tpg)]
-    luns = [item for item in kernel.values() if isinstance(item, lio_objects.TpgLun)]
-    return [
-        *(lio_objects.Portal(tpg.iqn, tpg.tag, "10.9.9.9:3260") for tpg in tpgs),
-        *(lio_objects.NodeAcl(tpg.iqn, tpg.tag, STRANGER) for tpg in tpgs),
-        *(lio_objects.MappedLun(lun.iqn, lun.tag, STRANGER, 99, lun.storage_object, False) for lun in luns),
-    ]
-
-
-@st.composite
-def handled(draw: st.DrawFn, kernel: Objects) -> Objects:
-    """Draw a kernel after manual changes: objects removed with their dependants, altered, and added."""
-    names = sorted(kernel, key=str)
-    some = (
-        st.sets(st.sampled_from(names), min_size=1, max_size=3) if names else st.just(set[lio_objects.Key]())
-    )
-    gone = with_dependents(dict.fromkeys(draw(some), ""), kernel)
-    result = {name: item for name, item in kernel.items() if name not in gone}
-    for name in sorted(draw(some) & result.keys(), key=str):
-        result[name] = _altered(result[name])
-    for item in _additions(result):
-        if draw(st.booleans()) and all(parent in result for parent in lio_objects.parents_of(item)):
-            result[lio_objects.key_of(item)] = item
-    return result
-
-
-REPORTED = st.one_of(st.just(set(CLASSES)), st.sets(st.sampled_from(CLASSES)))
 Site = tuple[Objects, Objects, Objects]
 
 
@@ -83,7 +27,7 @@ def sites(draw: st.DrawFn) -> Site:
     node = max(NODES, key=lambda name: len(project_map(before, name)))
     after = draw(st.one_of(st.just(before), lunmaps(), _fewer(before)))
     was = project_map(before, node, {PORT_ID})
-    return was, draw(handled(was)), project_map(after, node, {PORT_ID})
+    return was, draw(drifted(was)), project_map(after, node, {PORT_ID})
 
 
 def _fewer(lunmap: Lunmap) -> st.SearchStrategy[Lunmap]:
@@ -103,7 +47,7 @@ def test_what_is_repaired_is_what_a_plan_does(site: Site) -> None:
     steps = plan(desired, kernel)
     permitted = judge(steps, desired, kernel, Known(was))
     assert tuple(replace(step, drift=False) for step in permitted.steps) == steps
-    assert strictly(kernel, permitted.steps) == desired
+    assert apply_strictly(kernel, permitted.steps) == desired
 
 
 def _left(site: Site, reported: set[str]) -> set[lio_objects.Key]:
@@ -121,7 +65,7 @@ def test_with_report_nothing_that_drifted_is_touched(site: Site, reported: set[s
     """Drift with `report` stays unchanged and is reported; a kernel accepts each remaining step."""
     was, kernel, desired = site
     permitted = judge(plan(desired, kernel), desired, kernel, Known(was), reported)
-    after, left = strictly(kernel, permitted.steps), _left(site, reported)
+    after, left = apply_strictly(kernel, permitted.steps), _left(site, reported)
     event(f"{min(len(left), 3)} left")
     for name in left:
         assert after.get(name) == kernel.get(name)

@@ -28,7 +28,7 @@ from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.drift import CLASSES
 from lunmapd.core.planning.guard import Limits
 from lunmapd.core.secrets.sealing import Vault
-from property.test_drift import REPORTED, handled
+from support.drift import REPORTED, drifted
 from support.strategies import NODES, lunmaps
 
 AUDIT = 3600.0
@@ -138,7 +138,7 @@ def test_parts_beside_what_fails_are_as_good_as_whole_passes(
         for node in (parts, whole):
             node.follow(maps[0])
         if by_hand:
-            parts.kernel.objects = data.draw(handled(parts.kernel.objects))
+            parts.kernel.objects = data.draw(drifted(parts.kernel.objects))
             whole.kernel.objects = dict(parts.kernel.objects)
             parts.clock.now += AUDIT
         for lunmap in maps:
@@ -203,7 +203,7 @@ def test_a_repair_that_was_cut_short_is_gone_on_with(
         straight, crashed = (Node(name, Path(place), 0.0) for _ in range(2))
         for node in (straight, crashed):
             node.follow(maps[0])
-        straight.kernel.objects = data.draw(handled(straight.kernel.objects))
+        straight.kernel.objects = data.draw(drifted(straight.kernel.objects))
         crashed.kernel.objects = dict(straight.kernel.objects)
         crashed.crash(maps[0], report, steps)
         if restarts:

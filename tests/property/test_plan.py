@@ -8,32 +8,11 @@ from lunmapd.core.base.lunmap import Lunmap, initiators_of
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import broken_documents, keep_observed
 from lunmapd.core.node.project import PORT_ID, project_map
-from lunmapd.core.planning.plan import Action, Plan, disruption, follow, plan
+from lunmapd.core.planning.plan import disruption, plan
+from support.drift import apply_strictly
 from support.strategies import NODES, kernels, lunmaps
 
 Objects = dict[lio_objects.Key, lio_objects.Object]
-
-
-def strictly(objects: lio_objects.Objects, steps: Plan) -> Objects:
-    """Follow the steps as a kernel would: nothing without its parents, nothing removed from under a child."""
-    result = dict(objects)
-    for step in steps:
-        name = lio_objects.key_of(step.item)
-        if step.action is Action.CREATE:
-            assert name not in result, f"created twice: {step}"
-        else:
-            assert name in result, f"not there: {step}"
-        if step.action is Action.DELETE:
-            children = [other for other, item in result.items() if name in lio_objects.parents_of(item)]
-            assert not children, f"{step} under {children}"
-        else:
-            assert all(parent in result for parent in lio_objects.parents_of(step.item)), f"no parent: {step}"
-        if step.action is Action.UPDATE:
-            assert lio_objects.fixed_fields(result[name]) == lio_objects.fixed_fields(step.item), (
-                f"can't change in place: {step}"
-            )
-        result = follow(result, [step])
-    return result
 
 
 @given(kernels())
@@ -47,7 +26,7 @@ def test_nothing_to_do_when_equal(objects: Objects) -> None:
 def test_following_the_plan_reaches_the_desired(lunmap: Lunmap, node: str, observed: Objects) -> None:
     """Applied in its order, with steps that a kernel accepts, the plan gives exactly the desired objects."""
     desired = project_map(lunmap, node, {PORT_ID})
-    assert strictly(observed, plan(desired, observed)) == desired
+    assert apply_strictly(observed, plan(desired, observed)) == desired
 
 
 @given(lunmaps(), lunmaps(), st.sampled_from(NODES), kernels(), st.data())
@@ -56,9 +35,9 @@ def test_a_crash_anywhere_then_another_map_converges(
 ) -> None:
     """Killed after any number of steps and then given another map, the next plan still reaches that map."""
     steps = plan(project_map(first, node), observed)
-    crashed = strictly(observed, steps[: data.draw(st.integers(0, len(steps)))])
+    crashed = apply_strictly(observed, steps[: data.draw(st.integers(0, len(steps)))])
     desired = project_map(second, node)
-    assert strictly(crashed, plan(desired, crashed)) == desired
+    assert apply_strictly(crashed, plan(desired, crashed)) == desired
 
 
 @given(lunmaps(), st.sampled_from(NODES))
@@ -91,7 +70,7 @@ def test_what_is_unreadable_stays(lunmap: Lunmap, node: str, observed: Objects, 
         if not isinstance(step.item, lio_objects.Leftover)
     }
     assert not frozen & touched
-    assert strictly(observed, steps) == desired
+    assert apply_strictly(observed, steps) == desired
 
 
 @given(lunmaps())

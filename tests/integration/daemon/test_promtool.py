@@ -23,7 +23,7 @@ from lab.wait import PATIENCE
 from lunmapd.service.daemon.metrics import Metrics, served
 from lunmapd.store.session.session import Session
 from support.agents import MAP, AgentFactory, put_checked
-from unit.service.daemon.test_metrics import full
+from support.node_metrics import full
 
 pytestmark = pytest.mark.integration
 

@@ -13,33 +13,20 @@ from msgspec.structs import replace
 from prometheus_client import generate_latest
 
 from fakes.clock import Clock
-from lunmapd.agent.loop.report import CycleResult, first_status
-from lunmapd.agent.reconcile.result import PassResult
+from lunmapd.agent.loop.report import CycleResult
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import APPLIED, Failing, HistoryPoint, false_condition, update_condition
+from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.outcome import Report
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.service.daemon.metrics import _KINDS, Metrics, _Silent, served
 from lunmapd.store.session.errors import UnreachableError
+from support.node_metrics import DONE, STATUS, STEP, full
 
 KINDS = {
     "DiscoveryAuth", "Enabled", "Leftover", "MappedLun", "NodeAcl", "Portal", "StorageObject", "Target", "Tpg", "TpgLun",
 }  # fmt: skip
-STEP = Step(Action.CREATE, lio_objects.Target("iqn.2026-01.org.example:t"), "in the map")
-DONE = PassResult(Observed(), {}, (), (Report(STEP), Report(STEP, Failure(Reason.IN_USE, "busy"))))
-STATUS = replace(
-    first_status("boot", "2026-01-01T00:00:00Z"),
-    observed=HistoryPoint("c", 7, "d"),
-    applied=HistoryPoint("c", 6, "d"),
-    sessions=3,
-    beat=90.0,
-    failing=(Failing("target t", "InUse", "busy"),),
-    failing_count=1,
-    conditions=update_condition((), false_condition(APPLIED, Reason.FAILING, "x"), "2026-01-01T00:00:00Z"),
-)
 
 
 def scraped(metrics: Metrics) -> dict[str, float]:
@@ -47,13 +34,6 @@ def scraped(metrics: Metrics) -> dict[str, float]:
     lines = generate_latest(metrics.registry).decode().splitlines()
     samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
     return {name: float(value) for name, _, value in samples}
-
-
-def full() -> Metrics:
-    """Return figures of a node that has a bit of everything."""
-    metrics = Metrics("n1", lambda: True)
-    metrics.note(CycleResult(HistoryPoint("c", 7, "d"), DONE), STATUS, 0.5)
-    return metrics
 
 
 def test_each_kind_of_object_has_its_label() -> None:

@@ -33,33 +33,18 @@ from lunmapd.store.commit.sizes import (
     fits,
 )
 from lunmapd.store.session.limits import MAX_DOCUMENT, TooLargeError
-from lunmapd.store.tree.snapshot import Meta, Raw, Snapshot, advance, assemble, find_edits
+from lunmapd.store.tree.snapshot import Raw, Snapshot, advance, assemble, find_edits
 from support.digests import map_digest
+from support.stored_map import META, lun, luns, objects
 from support.strategies import lunmaps
 
 ROOT = WriteOverhead(len("/lunmap"))
 SIGNATURE = Signature("ann", "why", datetime.fromisoformat("2025-01-31T13:00:00+01:00"))
-META = Meta(1, "c")
-
-
-def objects(lunmap: Lunmap) -> dict[str, Raw]:
-    """Return a map as it is stored in the tree."""
-    return {f"{section}/{name}": Raw(encode(document), 0) for section, name, document in lunmap.documents()}
 
 
 def snapshot(lunmap: Lunmap, revision: int = 0) -> Snapshot:
     """Make the snapshot of a map that was committed as it is."""
     return assemble(META, Head(revision, show_digest(map_digest(lunmap))), revision, objects(lunmap))
-
-
-def lun(number: int, size: int = 512) -> Lun:
-    """Make a Lun."""
-    return Lun(Block(f"/dev/l{number}"), serial=f"{number:032x}", size=size)
-
-
-def luns(*numbers: int) -> Lunmap:
-    """Make a map of Luns."""
-    return Lunmap(luns={f"l{number}": lun(number) for number in numbers})
 
 
 def prepare(before: Snapshot, after: Lunmap) -> Draft:

@@ -6,7 +6,7 @@ from lunmapd.core.history.changes import Head
 from lunmapd.core.history.digest import show_digest
 from lunmapd.store.tree.snapshot import assemble
 from support.digests import map_digest
-from unit.store.commit.test_draft import META, lun, luns, objects
+from support.stored_map import META, lun, luns, objects
 
 
 def test_what_is_known_stays_the_same_object() -> None:
