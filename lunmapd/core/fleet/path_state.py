@@ -115,12 +115,12 @@ def _of_status(node: str, tag: int | None, status: NodeStatus, recent: RecentHis
 
 
 def _failing(status: NodeStatus, tag: int | None) -> dict[str, str]:
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for entry in status.failing:
         scope = _scope(entry, str(tag))
         if scope:
-            found.setdefault(scope, entry.reason)
-    return found
+            reasons.setdefault(scope, entry.reason)
+    return reasons
 
 
 def _scope(failing: Failing, tag: str) -> str:

@@ -156,7 +156,7 @@ def describe_failures(
 
 
 def lun_in_key(key: lio_objects.Key) -> str:
-    """Return the Lun's name in the key of an object or document, "" if it has none, as that of a mapped LUN."""
+    """Return the name of the Lun in the key of an object or document, "" if the key has none."""
     match key:
         case ("storage_object", str(lun)) | ("lun", _, _, str(lun)):
             return lun
