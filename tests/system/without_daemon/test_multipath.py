@@ -3,7 +3,7 @@
 import pytest
 
 from lab import Initiator, Lab, Machine, Map, wait_for
-from system.export import export
+from system.without_daemon.export import export
 
 pytestmark = pytest.mark.kernel
 

@@ -16,7 +16,7 @@ from lab.pytest_plugin import NewLab
 from lab.result import run
 
 pytestmark = pytest.mark.kernel
-TESTS = str(Path(__file__).parents[1])
+TESTS = str(Path(__file__).parents[2])
 
 
 @pytest.fixture(scope="module")
