@@ -9,7 +9,7 @@ from lunmapd.client.access import LockedOutError, Permissions, RoleRefusedError
 from lunmapd.client.client import Client, Note, Proposal
 from lunmapd.client.files import BackupFileError
 from lunmapd.client.fleet import Fleet, NotAppliedError
-from lunmapd.core.base.access import Identity, Role, Roles, parse_identity, with_password
+from lunmapd.core.base.access import Principal, Role, Roles, parse_principal, with_password
 from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi, RamDisk, User
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
 from lunmapd.core.base.lunmap import (
@@ -36,8 +36,8 @@ from lunmapd.core.fleet.status import Live, NodeStatus
 from lunmapd.core.history.backup import BackupError, Title
 from lunmapd.core.history.changes import Allowance, Change, Revision
 from lunmapd.core.history.fields import Difference, FieldChange, differences
-from lunmapd.core.map.mapfile import parse as parse_map
-from lunmapd.core.map.mapfile import show as show_map
+from lunmapd.core.map.mapfile import parse_map as parse_map
+from lunmapd.core.map.mapfile import show_map as show_map
 from lunmapd.store.commit.commit_errors import (
     BusyError,
     ConflictError,
@@ -111,7 +111,6 @@ __all__ = [
     "HistoryTrimmedError",
     "HistoryUnknownError",
     "Host",
-    "Identity",
     "Initiator",
     "InvalidInputError",
     "Lag",
@@ -144,6 +143,7 @@ __all__ = [
     "PasswordLogin",
     "Permissions",
     "PortalGroup",
+    "Principal",
     "Problem",
     "Proposal",
     "Pscsi",
@@ -174,8 +174,8 @@ __all__ = [
     "UnreachableError",
     "User",
     "differences",
-    "parse_identity",
     "parse_map",
+    "parse_principal",
     "show_map",
     "with_password",
 ]

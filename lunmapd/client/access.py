@@ -1,6 +1,6 @@
 """The roles of principals in the tree of a cluster."""
 
-from lunmapd.core.base.access import Identity, Role, Roles, granted, is_admin, revoked
+from lunmapd.core.base.access import Principal, Role, Roles, is_admin, with_grant, without_grant
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.names import check_name
 from lunmapd.store.session.session import Session
@@ -41,7 +41,7 @@ class Permissions:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def whoami(self) -> tuple[Identity, ...]:
+    def whoami(self) -> tuple[Principal, ...]:
         """Return the principals that the servers authenticated this client as.
 
         Hashes of passwords are left out.
@@ -59,7 +59,7 @@ class Permissions:
         """
         return count_strays(self._session, self.roles(), progress)
 
-    def grant(self, role: Role, who: Identity, node: str = "", progress: ScanProgress = _no_progress) -> int:
+    def grant(self, role: Role, who: Principal, node: str = "", progress: ScanProgress = _no_progress) -> int:
         """Grant a role to a principal in the whole tree; return the number of znodes that were changed.
 
         `node` names the node for Role.NODE. Repeat a call that was interrupted. Raises RoleRefusedError,
@@ -68,19 +68,19 @@ class Permissions:
         if role is Role.NODE and (sentence := check_name(node)):
             raise RoleRefusedError(sentence)
         try:
-            roles = granted(self.roles(), role, who, node)
+            roles = with_grant(self.roles(), role, who, node)
         except ValueError as error:
             raise RoleRefusedError(str(error)) from None
         return self._set(roles, progress)
 
     def revoke(
-        self, role: Role, who: Identity | None, node: str = "", progress: ScanProgress = _no_progress
+        self, role: Role, who: Principal | None, node: str = "", progress: ScanProgress = _no_progress
     ) -> int:
         """Revoke a role from a principal, or (None) from all that have it.
 
         Returns the number of changed znodes. Raises LockedOutError.
         """
-        return self._set(revoked(self.roles(), role, who, node), progress)
+        return self._set(without_grant(self.roles(), role, who, node), progress)
 
     def _set(self, roles: Roles, progress: ScanProgress) -> int:
         proven = self.whoami()

@@ -22,7 +22,7 @@ from lunmapd.core.base.text import first_of
 from lunmapd.core.history.backup import Title
 from lunmapd.core.history.changes import Allowance, Change, Revision, diff_maps, split_path
 from lunmapd.core.history.migrate import migrate_to_schema_2
-from lunmapd.core.map.fill_in import with_identity
+from lunmapd.core.map.fill_in import fill_in
 from lunmapd.core.planning.disruption_limit import WORDS
 from lunmapd.store.commit.acts import accept_rewound, confirm, edited_changes, override, repair
 from lunmapd.store.commit.commit import commit, edit
@@ -160,7 +160,7 @@ class Client:
         InvalidInputError.
         """
         before = self.read()
-        after = with_identity(target, map_with_identities(before), _new_serial)
+        after = fill_in(target, map_with_identities(before), _new_serial)
         if problems := commit_rules(frozenset(note.shrink))(effective_map(before), after):
             raise InvalidInputError(problems)
         return Proposal(before, after, diff_maps(before.lunmap, after))
@@ -190,7 +190,7 @@ class Client:
         staged = self._read_staged()
         if staged is None:
             return self.apply(target, note)
-        after = with_identity(target, staged.all_objects, _new_serial)
+        after = fill_in(target, staged.all_objects, _new_serial)
         return self._tidied(resume_commit(self._session, staged, after, self._options(note)))
 
     def undo_import(self, note: Note = NOTE) -> Revision:

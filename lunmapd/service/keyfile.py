@@ -14,7 +14,7 @@ from lunmapd.files import replace_file
 from lunmapd.store.session.access_errors import CredentialsError
 from lunmapd.store.session.secret_files import read_private
 
-DEFAULT_PATH = Path("/etc/lunmapd/secrets.key")
+DEFAULT_KEY_FILE = Path("/etc/lunmapd/secrets.key")
 _HEAD = (
     "# Keys of lunmapd's secrets, the current one first. Whoever reads this can read every CHAP password.\n"
 )

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from lunmapd import __version__
-from lunmapd.service.settings import DEFAULT_PATH
+from lunmapd.service.settings import DEFAULT_SETTINGS_FILE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,7 +34,7 @@ def config_option(text: str) -> Callable[[F], F]:
         "-c",
         "--config",
         type=click.Path(path_type=Path),
-        default=DEFAULT_PATH,
+        default=DEFAULT_SETTINGS_FILE,
         show_default=True,
         help=text,
     )

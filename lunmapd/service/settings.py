@@ -11,27 +11,27 @@ from lunmapd.agent.loop.policy import BEAT, DAY, Policy
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Place, Problem, UnusableFilesError
 from lunmapd.core.base.names import check_name
 from lunmapd.core.base.plain_values import read_values, related
-from lunmapd.core.map.source import Source, line_of
+from lunmapd.core.map.source import YamlSource, line_of
 from lunmapd.core.planning.disruption_limit import WORDS
 from lunmapd.core.planning.guard import Limits
 from lunmapd.core.planning.plan import Disruption
 from lunmapd.service import keyfile, zookeeper
-from lunmapd.service.zookeeper import ZooKeeper, check_seconds
+from lunmapd.service.zookeeper import ZooKeeperSettings, check_seconds
 
-DEFAULT_PATH = Path("/etc/lunmapd/lunmapd.yaml")
+DEFAULT_SETTINGS_FILE = Path("/etc/lunmapd/lunmapd.yaml")
 _TEN_YEARS = 3650 * DAY
 _MANY = 1_000_000
 
-Found = tuple[Place, str]
+PlacedProblem = tuple[Place, str]
 
 
-class Isolation(Struct, frozen=True, forbid_unknown_fields=True):
+class IsolationSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """So many seconds without contact to ZooKeeper, and the node stops offering its paths."""
 
     after: float
 
 
-class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
+class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Where Prometheus finds the node's figures, as `address:port`."""
 
     listen: str
@@ -40,7 +40,7 @@ class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
 REPAIR, REPORT = "repair", "report"
 
 
-class Drift(Struct, frozen=True, forbid_unknown_fields=True):
+class DriftSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """What is done about what somebody changes by hand, for each class of objects: `repair` or `report`."""
 
     storage_object: str = REPAIR
@@ -65,20 +65,20 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     agent/loop/policy.py.
     """
 
-    zookeeper: ZooKeeper
+    zookeeper: ZooKeeperSettings
     node: str = field(default_factory=lambda: socket.gethostname().partition(".")[0])
     state_dir: str = "/var/lib/lunmapd"
-    key_file: str = str(keyfile.DEFAULT_PATH)
+    key_file: str = str(keyfile.DEFAULT_KEY_FILE)
     resync: float = 60.0
     retry: float = 5.0
     full_read: float = 3600.0
     snapshot_max_age: float = 7.0 * DAY
     removal_limit: float = 0.25
     removal_minimum: int = 4
-    isolation: Isolation | None = None
-    metrics: Metrics | None = None
+    isolation: IsolationSettings | None = None
+    metrics: MetricsSettings | None = None
     allow: str = Disruption.DATA_UNREACHABLE.word
-    drift: Drift | str = REPAIR
+    drift: DriftSettings | str = REPAIR
 
     def policy(self) -> Policy:
         """Return what they say of following the map."""
@@ -96,19 +96,23 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-def _classes(drift: Drift | str) -> Drift:
+def _classes(drift: DriftSettings | str) -> DriftSettings:
     """Return what one word for all classes means for each."""
-    return drift if isinstance(drift, Drift) else Drift(*(drift for _ in Drift.__struct_fields__))
+    return (
+        drift
+        if isinstance(drift, DriftSettings)
+        else DriftSettings(*(drift for _ in DriftSettings.__struct_fields__))
+    )
 
 
-Judge = Callable[[Settings], Iterable[Found]]
+FileCheck = Callable[[Settings], Iterable[PlacedProblem]]
 
 
 class SettingsUnreadableError(LunmapdError):
     """The settings file can't be read."""
 
 
-def load(path: Path) -> Settings:
+def load_settings(path: Path) -> Settings:
     """Read the settings, and check the files without which ZooKeeper can't be reached.
 
     Raises SettingsUnreadableError, and InvalidInputError with every problem and its line: UnusableFilesError if all are of files.
@@ -116,12 +120,12 @@ def load(path: Path) -> Settings:
     return _load(path, _files)
 
 
-def load_checked(path: Path) -> Settings:
+def load_checked_settings(path: Path) -> Settings:
     """Read the settings, and check all files that they name, those too that a daemon starts without. Raises as `load` does."""
     return _load(path, lambda settings: (*_files(settings), *_keys(settings)))
 
 
-def _load(path: Path, of_files: Judge) -> Settings:
+def _load(path: Path, of_files: FileCheck) -> Settings:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -131,7 +135,7 @@ def _load(path: Path, of_files: Judge) -> Settings:
     return _parse(_text(data, str(path)), str(path), of_files)
 
 
-def parse(text: str, name: str) -> Settings:
+def parse_settings(text: str, name: str) -> Settings:
     """Read settings from YAML text, no other file. Raises InvalidInputError with every problem and its line."""
     return _parse(text, name, lambda _: ())
 
@@ -145,9 +149,9 @@ def _text(data: bytes, name: str) -> str:
         raise InvalidInputError([Problem((), sentence, f"{name}:{line}")]) from None
 
 
-def _parse(text: str, name: str, of_files: Judge) -> Settings:
+def _parse(text: str, name: str, of_files: FileCheck) -> Settings:
     """Read settings and find all that is wrong, of files too, but not what follows from something else that is."""
-    source = Source(text, name)
+    source = YamlSource(text, name)
     settings, wrong = read_values({} if source.value is None else source.value, Settings)
     known = [*source.unusable, *(problem.about for problem in wrong)]
     values = _unrelated(_values(settings), known)
@@ -163,31 +167,34 @@ def _parse(text: str, name: str, of_files: Judge) -> Settings:
     return settings
 
 
-def _unrelated(found: Iterable[Found], known: Sequence[Place]) -> list[Found]:
+def _unrelated(found: Iterable[PlacedProblem], known: Sequence[Place]) -> list[PlacedProblem]:
     return [(place, text) for place, text in found if not any(related(place, old) for old in known)]
 
 
-def _files(settings: Settings) -> Iterator[Found]:
+def _files(settings: Settings) -> Iterator[PlacedProblem]:
     """Check the files that the part about ZooKeeper names."""
     for place, sentence in zookeeper.file_problems(settings.zookeeper):
         yield ("zookeeper", *place), sentence
 
 
-def _keys(settings: Settings) -> Iterator[Found]:
+def _keys(settings: Settings) -> Iterator[PlacedProblem]:
     try:
         keyfile.read_keys(Path(settings.key_file))
     except keyfile.KeyFileError as error:
         yield ("key_file",), str(error)
 
 
-def _values(settings: Settings) -> list[Found]:
+def _values(settings: Settings) -> list[PlacedProblem]:
     found: list[tuple[Place, str | None]] = [
         (("node",), check_name(settings.node)),
         *(
             ((name,), None if getattr(settings, name).startswith("/") else "must be an absolute path")
             for name in ("state_dir", "key_file")
         ),
-        *((("zookeeper", *place), sentence) for place, sentence in zookeeper.problems(settings.zookeeper)),
+        *(
+            (("zookeeper", *place), sentence)
+            for place, sentence in zookeeper.value_problems(settings.zookeeper)
+        ),
         *(((name,), check_seconds(getattr(settings, name))) for name in ("resync", "retry", "full_read")),
         (("snapshot_max_age",), _check_age(settings)),
         (("removal_limit",), _check_range(settings.removal_limit, 0, 1)),
@@ -200,7 +207,7 @@ def _values(settings: Settings) -> list[Found]:
     return [(place, sentence) for place, sentence in found if sentence]
 
 
-def _check_drift(drift: Drift | str) -> Iterator[tuple[Place, str | None]]:
+def _check_drift(drift: DriftSettings | str) -> Iterator[tuple[Place, str | None]]:
     if isinstance(drift, str):
         yield ("drift",), _check_word(drift)
         return

@@ -15,12 +15,12 @@ from lunmapd.store.session.credentials import Credentials, has_sasl, tls_context
 from lunmapd.store.session.secret_files import NOT_OTHERS, OWNER_ONLY, check_private, read_secret
 from lunmapd.store.session.session import DEFAULT_CHROOT, Session
 
-SHORTEST, LONGEST = 0.1, 86400
+MIN_SECONDS, MAX_SECONDS = 0.1, 86400
 _LAST_PORT = 65535
 _CREDENTIAL = "credentials:"
 
 
-class Tls(Struct, frozen=True, forbid_unknown_fields=True):
+class TlsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """The files for TLS; without `certificate` and `key` no certificate of our own is shown."""
 
     ca: str
@@ -30,26 +30,26 @@ class Tls(Struct, frozen=True, forbid_unknown_fields=True):
     verify_hostname: bool = True
 
 
-class Login(Struct, frozen=True, forbid_unknown_fields=True):
+class LoginSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """A user, and the file that has the password in its first line."""
 
     user: str
     password_file: str
 
 
-class ZooKeeper(Struct, frozen=True, forbid_unknown_fields=True):
+class ZooKeeperSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the ensemble is. Times are in seconds; `deadline` bounds every call, `chroot` holds the cluster's tree."""
 
     hosts: tuple[str, ...]
     chroot: str = DEFAULT_CHROOT
     session_timeout: float = 10.0
     deadline: float = 10.0
-    tls: Tls | None = None
-    sasl: Login | None = None
-    digest: Login | None = None
+    tls: TlsSettings | None = None
+    sasl: LoginSettings | None = None
+    digest: LoginSettings | None = None
 
 
-def session(zookeeper: ZooKeeper, beat: Callable[[], None] = lambda: None) -> Session:
+def create_session(zookeeper: ZooKeeperSettings, beat: Callable[[], None] = lambda: None) -> Session:
     """Make the session, not yet started; `beat` is as Session's. Raises CredentialsError for a file that can't be used."""
     return Session(
         ",".join(zookeeper.hosts),
@@ -61,15 +61,15 @@ def session(zookeeper: ZooKeeper, beat: Callable[[], None] = lambda: None) -> Se
     )
 
 
-def _credentials(zookeeper: ZooKeeper) -> Credentials:
+def _credentials(zookeeper: ZooKeeperSettings) -> Credentials:
     return Credentials(_tls(zookeeper.tls), _login(zookeeper.sasl), _login(zookeeper.digest))
 
 
-def _login(login: Login | None) -> credentials.PasswordLogin | None:
+def _login(login: LoginSettings | None) -> credentials.PasswordLogin | None:
     return None if login is None else credentials.PasswordLogin(login.user, _file(login.password_file))
 
 
-def _tls(tls: Tls | None) -> credentials.Tls | None:
+def _tls(tls: TlsSettings | None) -> credentials.Tls | None:
     if tls is None:
         return None
     return credentials.Tls(
@@ -93,15 +93,15 @@ def _file(text: str) -> Path:
     return Path(directory, name)
 
 
-def check(zookeeper: ZooKeeper) -> None:
+def check_settings(zookeeper: ZooKeeperSettings) -> None:
     """Check values and files that come from no settings file. Raises InvalidInputError, UnusableFilesError."""
-    if found := [Problem(place, sentence) for place, sentence in problems(zookeeper) if sentence]:
+    if found := [Problem(place, sentence) for place, sentence in value_problems(zookeeper) if sentence]:
         raise InvalidInputError(found)
     if found := [Problem(place, sentence) for place, sentence in file_problems(zookeeper)]:
         raise UnusableFilesError(found)
 
 
-def problems(zookeeper: ZooKeeper) -> Iterator[tuple[Place, str | None]]:
+def value_problems(zookeeper: ZooKeeperSettings) -> Iterator[tuple[Place, str | None]]:
     """Check the values: what is wrong (None: nothing) at each place; touches no file."""
     yield ("chroot",), _check_chroot(zookeeper.chroot)
     yield ("hosts",), None if zookeeper.hosts else "name at least one server, such as 10.0.0.1:2181"
@@ -118,7 +118,7 @@ def problems(zookeeper: ZooKeeper) -> Iterator[tuple[Place, str | None]]:
         yield (name, "password_file"), _check_file(login.password_file)
 
 
-def _tls_problems(tls: Tls) -> Iterator[tuple[Place, str | None]]:
+def _tls_problems(tls: TlsSettings) -> Iterator[tuple[Place, str | None]]:
     if bool(tls.certificate) != bool(tls.key):
         missing = "key" if tls.certificate else "certificate"
         yield ("tls",), f"certificate and key belong together: {missing} is missing"
@@ -126,17 +126,17 @@ def _tls_problems(tls: Tls) -> Iterator[tuple[Place, str | None]]:
         yield ("tls", name), _check_file(text)
 
 
-def _tls_files(tls: Tls) -> list[tuple[str, str]]:
+def _tls_files(tls: TlsSettings) -> list[tuple[str, str]]:
     others = ("certificate", "key", "key_password_file")
     return [("ca", tls.ca), *((name, getattr(tls, name)) for name in others if getattr(tls, name))]
 
 
-def _logins(zookeeper: ZooKeeper) -> list[tuple[str, Login]]:
+def _logins(zookeeper: ZooKeeperSettings) -> list[tuple[str, LoginSettings]]:
     both = (("sasl", zookeeper.sasl), ("digest", zookeeper.digest))
     return [(name, login) for name, login in both if login is not None]
 
 
-def file_problems(zookeeper: ZooKeeper) -> Iterator[tuple[Place, str]]:
+def file_problems(zookeeper: ZooKeeperSettings) -> Iterator[tuple[Place, str]]:
     """Check the files that the settings name: each must be there, fit, and be as private as its content."""
     if zookeeper.tls is not None:
         yield from _open_files(zookeeper.tls) or _unfit(zookeeper.tls)
@@ -147,7 +147,7 @@ def file_problems(zookeeper: ZooKeeper) -> Iterator[tuple[Place, str]]:
             yield (name, "password_file"), str(error)
 
 
-def _open_files(tls: Tls) -> list[tuple[Place, str]]:
+def _open_files(tls: TlsSettings) -> list[tuple[Place, str]]:
     """Find the files that can't be read, or can be by too many."""
     forbidden = {"key": NOT_OTHERS, "key_password_file": OWNER_ONLY}
     found: list[tuple[Place, str]] = []
@@ -159,7 +159,7 @@ def _open_files(tls: Tls) -> list[tuple[Place, str]]:
     return found
 
 
-def _unfit(tls: Tls) -> list[tuple[Place, str]]:
+def _unfit(tls: TlsSettings) -> list[tuple[Place, str]]:
     """Check that the files can be used together."""
     try:
         made = _tls(tls)
@@ -207,5 +207,7 @@ def _is_address(text: str) -> bool:
 
 def check_seconds(value: float) -> str | None:
     """Check a time in seconds; None when it is good."""
-    good = SHORTEST <= value <= LONGEST
-    return None if good else f"{value:g} is not a usable time: use seconds, from {SHORTEST} to {LONGEST}"
+    good = MIN_SECONDS <= value <= MAX_SECONDS
+    return (
+        None if good else f"{value:g} is not a usable time: use seconds, from {MIN_SECONDS} to {MAX_SECONDS}"
+    )

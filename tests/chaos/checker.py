@@ -10,7 +10,7 @@ from lunmapd.core.base.documents import DocumentError
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import Revision, patch_map
 from lunmapd.core.history.digest import show_digest
-from lunmapd.core.map.rules import problems
+from lunmapd.core.map.rules import check_map
 from lunmapd.core.node.project import PORT_ID, project_map
 
 Promise = Callable[[History, Model], Iterator[Violation]]
@@ -127,7 +127,7 @@ def _ruled(history: History, _: Model) -> Iterator[Violation]:
     for number, lunmap in _maps(history):
         if number not in seen:
             continue
-        found = (str(lunmap),) if isinstance(lunmap, DocumentError) else problems(lunmap)
+        found = (str(lunmap),) if isinstance(lunmap, DocumentError) else check_map(lunmap)
         for problem in found:
             yield Violation("each state keeps the rules", f"revision {number}: {problem}", (number,))
 

@@ -19,7 +19,7 @@ from lunmapd.core.base.lunmap import (
     Shared,
     Target,
 )
-from lunmapd.core.map.rules import change_problems, problems
+from lunmapd.core.map.rules import check_changes, check_map
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -53,7 +53,7 @@ def edit(lunmap: Lunmap, seed: int) -> Lunmap:
         after = lunmap
         for _ in range(dice.randint(1, _AT_ONCE)):
             after = dice.choice(_EDITS)(after, dice)
-        if after != lunmap and not problems(after) and not change_problems(lunmap, after):
+        if after != lunmap and not check_map(after) and not check_changes(lunmap, after):
             return after
 
 

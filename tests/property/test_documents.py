@@ -8,7 +8,7 @@ from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.base.lunmap import SECTIONS, Lun, Lunmap
 from lunmapd.core.base.names import naa, parse_portal
 from lunmapd.core.history.changes import diff_maps, patch_map, patch_map_digest
-from lunmapd.core.map.mapfile import parse, parse_size, show, show_size
+from lunmapd.core.map.mapfile import parse_map, parse_size, show_map, show_size
 from support.digests import map_digest
 from support.strategies import lunmaps
 
@@ -23,7 +23,7 @@ def test_documents_survive_their_bytes(lunmap: Lunmap) -> None:
 @given(lunmaps())
 def test_files_survive_printing(lunmap: Lunmap) -> None:
     """Reading the printed YAML of any map gives the map back."""
-    assert parse(show(lunmap))[0] == lunmap
+    assert parse_map(show_map(lunmap))[0] == lunmap
 
 
 @given(st.binary())
@@ -39,7 +39,7 @@ def test_garbage_bytes_raise_only_the_codecs_error(data: bytes) -> None:
 def test_garbage_text_raises_only_the_maps_error(text: str) -> None:
     """Any text either reads as a map or raises InvalidInputError with a place for each problem."""
     try:
-        parse(text)
+        parse_map(text)
     except InvalidInputError as error:
         assert error.problems
 
@@ -62,7 +62,7 @@ YAML = st.recursive(
 def test_odd_yaml_raises_only_the_maps_error(text: str) -> None:
     """YAML of any shape either reads as a map or raises InvalidInputError."""
     try:
-        parse(text)
+        parse_map(text)
     except InvalidInputError as error:
         assert error.problems
 

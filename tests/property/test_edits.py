@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lun, Lunmap
-from lunmapd.core.map.rules import change_problems
+from lunmapd.core.map.rules import check_changes
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.out_of_band import accept_edits
 from lunmapd.core.node.project import project_map
@@ -35,7 +35,7 @@ def test_no_edit_does_more_than_a_commit(maps: tuple[Lunmap, Lunmap], node: str)
     recorded = {f"luns/{name}": encode(lun) for name, lun in before.luns.items() if lun != after.luns[name]}
     judged = accept_edits(after, recorded)
     event("refused" if judged.failures else "followed")
-    assert change_problems(before, judged.lunmap) == ()
+    assert check_changes(before, judged.lunmap) == ()
     assert accept_edits(judged.lunmap, recorded).failures == {}
     was, now = project_map(before, node), project_map(judged.lunmap, node)
     for name in was.keys() & now.keys():

@@ -108,9 +108,9 @@ def documents(draw: st.DrawFn) -> tuple[Lunmap, dict[str, str]]:
 def test_no_document_ends_a_pass(read: tuple[Lunmap, dict[str, str]], before: Lunmap, node: str) -> None:
     """The rules accept any decodable document, and a node plans for the rest, from any map before."""
     lunmap, unreadable = read
-    for found in (rules.problems(lunmap), rules.faults(lunmap), rules.warnings(lunmap)):
+    for found in (rules.check_map(lunmap), rules.check_served(lunmap), rules.map_warnings(lunmap)):
         assert all(str(problem) for problem in found)
-    assert all(str(problem) for problem in rules.change_problems(before, lunmap))
+    assert all(str(problem) for problem in rules.check_changes(before, lunmap))
     was = compute_desired(before, {}, node, Observed(), VAULT).objects
     want = compute_desired(lunmap, unreadable, node, Observed(was), VAULT)
     assert all(isinstance(failure, Failure) for failure in want.failures.values())
@@ -128,4 +128,4 @@ def test_a_document_of_a_thousand_times_the_same_is_judged_at_once() -> None:
     names = b"[" + b",".join([b'""'] * 200_000) + b"]"
     group = decode(b'{"initiators": ' + names + b"}", SECTIONS["groups"])
     lunmap = msgspec.structs.replace(EMPTY_MAP, groups={"g": group})
-    assert len(rules.faults(lunmap)) == 2 * 200_000 - 1
+    assert len(rules.check_served(lunmap)) == 2 * 200_000 - 1

@@ -12,7 +12,7 @@ from lunmapd.service.daemon.loop import CycleListener, Loop, Process, SettingsFi
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals
 from lunmapd.service.settings import Settings
-from lunmapd.service.zookeeper import ZooKeeper
+from lunmapd.service.zookeeper import ZooKeeperSettings
 
 _LONGEST = 60.0
 
@@ -22,7 +22,7 @@ def running(agent: Agent, note: CycleListener = lambda *_: None) -> Iterator[Wak
     """Run cycles of an agent as long as the context lasts; yield what starts one."""
     wakeup = Wakeup()
     signals = Signals(wakeup.notify)
-    given = SettingsFile(Path("no settings"), Settings(ZooKeeper(()), "test"))
+    given = SettingsFile(Path("no settings"), Settings(ZooKeeperSettings(()), "test"))
     loop = Loop(agent, Process(Manager(_LONGEST), signals, wakeup), note, given)
     thread = threading.Thread(target=loop.run, name="daemon", daemon=True)
     thread.start()

@@ -1,7 +1,7 @@
 """A map that keeps every rule, as text to be changed."""
 
 from lunmapd.core.map import rules
-from lunmapd.core.map.mapfile import parse
+from lunmapd.core.map.mapfile import parse_map
 
 T = "iqn.2026-01.org.example:t"
 H = "iqn.2026-01.org.example:h"
@@ -40,4 +40,4 @@ def edited(old: str, new: str) -> str:
 
 def problems_of(text: str) -> list[str]:
     """Return the problems of a map, as they are printed."""
-    return [str(problem) for problem in rules.problems(parse(text)[0])]
+    return [str(problem) for problem in rules.check_map(parse_map(text)[0])]

@@ -10,8 +10,8 @@ import pytest
 import lunmapd
 from layers import LAYERS
 from lunmapd.client import Lunmap, parse_map
-from lunmapd.core.map.fill_in import with_identity
-from lunmapd.core.map.rules import problems, warnings
+from lunmapd.core.map.fill_in import fill_in
+from lunmapd.core.map.rules import check_map, map_warnings
 
 ROOT = Path()
 DOCS = ROOT / "docs"
@@ -106,8 +106,8 @@ def test_the_map_of_the_readme_could_be_committed() -> None:
     """It breaks no rule once it has the serials and port ids that a commit fills in, and warns of nothing."""
     (text,) = re.findall(r"^```yaml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     lunmap, _ = parse_map(text)
-    filled = with_identity(lunmap, Lunmap(), lambda: "3f1d6c1e00014f0b9f3e7a51c2d40000")
-    assert (problems(filled), warnings(filled)) == ((), ())
+    filled = fill_in(lunmap, Lunmap(), lambda: "3f1d6c1e00014f0b9f3e7a51c2d40000")
+    assert (check_map(filled), map_warnings(filled)) == ((), ())
 
 
 def test_the_map_of_the_readme_is_that_of_the_example() -> None:

@@ -14,7 +14,7 @@ from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.snapshot_fallback import NOT_READ, assess_snapshot, no_map
 from lunmapd.agent.state.map_snapshot import KeptSnapshot, LocalSnapshot, SnapshotDamagedError
 from lunmapd.core.base.events import FullRead, WakeCause
-from lunmapd.core.base.messages import Message, fields
+from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import FRESH, KEPT, UNEDITED, ConditionUpdate, false_condition, true_condition
 from lunmapd.store.session.errors import ForeignClusterError, RestoredError, StoreError, UnsteadyError
@@ -98,7 +98,7 @@ class Follower:
         try:
             kept = self._local.load()
         except SnapshotDamagedError as error:
-            log.warning("%s", error, extra=fields(Message.SNAPSHOT_DAMAGED))
+            log.warning("%s", error, extra=journal_fields(Message.SNAPSHOT_DAMAGED))
             return None, no_map(Reason.SNAPSHOT_DAMAGED, str(error))
         return kept, assess_snapshot(kept, self._policy.snapshot_max_age, now)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lunmapd.core.adoption.saveconfig import NotSaveconfigError, SavedTarget, targets
+from lunmapd.core.adoption.saveconfig import NotSaveconfigError, SavedTarget, saved_targets
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.base.text import first_of
@@ -45,7 +45,7 @@ class Targetctl:
             found = path.stat()
             stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
             if file not in self._known or self._known[file][0] != stamp:
-                self._known[file] = stamp, targets(path.read_bytes(), str(path))
+                self._known[file] = stamp, saved_targets(path.read_bytes(), str(path))
         except (OSError, NotSaveconfigError):
             self._known.pop(file, None)
             return ()

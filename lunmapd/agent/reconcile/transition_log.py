@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 
 from lunmapd.core.base.errors import LunmapdError
-from lunmapd.core.base.messages import Message, fields
+from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import Condition
 from lunmapd.core.node import lio_objects
@@ -21,7 +21,7 @@ def logged(report: Report, revision: int, noticed: Felt) -> Report:
     if report.failure is None:
         step, name = report.step, lio_objects.key_of(report.step.item)
         effect = noticed.get((step.action, name), Disruption.NONE).word
-        extra = fields(
+        extra = journal_fields(
             Message.REPAIRED if step.drift else Message.CHANGED,
             revision=revision,
             object=lio_objects.show_key(name),
@@ -56,7 +56,7 @@ class Voice:
         causes = {name: failure for name, failure in failures.items() if failure.reason != Reason.WAITING}
         for name in self._failures.keys() - causes.keys():
             shown = lio_objects.show_key(name)
-            log.info("%s no longer fails", shown, extra=fields(Message.RECOVERED, object=shown))
+            log.info("%s no longer fails", shown, extra=journal_fields(Message.RECOVERED, object=shown))
         for name, failure in causes.items():
             if self._failures.get(name) != failure:
                 _warn(lio_objects.show_key(name), failure)
@@ -77,7 +77,7 @@ class Voice:
     def _trouble(self, message: Message, sentence: str, error: LunmapdError | None) -> None:
         text = "" if error is None else str(error)
         if text and text != self._troubles.get(message):
-            log.warning(sentence, text, extra=fields(message))
+            log.warning(sentence, text, extra=journal_fields(message))
         self._troubles[message] = text
 
 
@@ -85,10 +85,10 @@ def _say(entry: Condition) -> None:
     level, message = (
         (logging.INFO, Message.CONDITION_GOOD) if entry.status else (logging.WARNING, Message.CONDITION_BAD)
     )
-    extra = fields(message, condition=entry.type, reason=entry.reason)
+    extra = journal_fields(message, condition=entry.type, reason=entry.reason)
     log.log(level, "%s=%s, %s: %s", entry.type, entry.status, entry.reason, entry.message, extra=extra)
 
 
 def _warn(shown: str, failure: Failure) -> None:
-    extra = fields(Message.FAILING, object=shown, reason=failure.reason)
+    extra = journal_fields(Message.FAILING, object=shown, reason=failure.reason)
     log.warning("%s fails: %s: %s", shown, failure.reason, failure.message, extra=extra)

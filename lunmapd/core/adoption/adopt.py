@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct, structs
 
 from lunmapd.core.adoption.convert import lun_of, target_of
-from lunmapd.core.adoption.foreign import Found, FoundAcl, FoundTpg
+from lunmapd.core.adoption.foreign import ForeignAcl, ForeignConfiguration, ForeignTpg
 from lunmapd.core.base.errors import Problem
 from lunmapd.core.base.lunmap import (
     Access,
@@ -35,7 +35,7 @@ from lunmapd.core.node import lio_objects
 _SEALED = "v1:00000000:" + "A" * 38
 _DEMO = ("generate_node_acls", "cache_dynamic_acls")
 
-Refused = dict[str, str]
+NotAdoptable = dict[str, str]
 
 
 class Adoption(Struct, frozen=True):
@@ -45,7 +45,7 @@ class Adoption(Struct, frozen=True):
     refused: Mapping[str, str]
 
 
-def adopt(found: Found, node: str) -> Adoption:
+def adopt(found: ForeignConfiguration, node: str) -> Adoption:
     """Return the map of one node that says what was found, as far as a map can."""
     refused = _unfit(found)
     while True:
@@ -57,9 +57,9 @@ def adopt(found: Found, node: str) -> Adoption:
         refused |= new
 
 
-def _unfit(found: Found) -> Refused:
+def _unfit(found: ForeignConfiguration) -> NotAdoptable:
     """Find the targets that no map could say, each by itself."""
-    refused: Refused = {}
+    refused: NotAdoptable = {}
     tags = Counter(tpg.tag for tpg in found.tpgs)
     usual = min(tags, key=lambda tag: (-tags[tag], tag), default=0)
     several = Counter(tpg.iqn for tpg in found.tpgs)
@@ -75,7 +75,7 @@ def _unfit(found: Found) -> Refused:
     return refused | _disagreeing(found, refused)
 
 
-def _reasons(tpg: FoundTpg, found: Found) -> Iterator[str]:
+def _reasons(tpg: ForeignTpg, found: ForeignConfiguration) -> Iterator[str]:
     if not tpg.enabled:
         yield "its TPG is disabled: enable it, or remove it"
     if any(tpg.attributes.get(name, "0") != "0" for name in _DEMO):
@@ -87,7 +87,7 @@ def _reasons(tpg: FoundTpg, found: Found) -> Iterator[str]:
         yield from _acl_reasons(acl, tpg)
 
 
-def _lun_reasons(tpg: FoundTpg, found: Found) -> Iterator[str]:
+def _lun_reasons(tpg: ForeignTpg, found: ForeignConfiguration) -> Iterator[str]:
     mapped = {entry.lun for acl in tpg.acls for entry in acl.maps}
     times = Counter(tpg.luns.values())
     alike = Counter(item.name for item in found.storage.values())
@@ -105,7 +105,7 @@ def _lun_reasons(tpg: FoundTpg, found: Found) -> Iterator[str]:
             yield f"{item.name}: {item.trouble}"
 
 
-def _acl_reasons(acl: FoundAcl, tpg: FoundTpg) -> Iterator[str]:
+def _acl_reasons(acl: ForeignAcl, tpg: ForeignTpg) -> Iterator[str]:
     if acl.trouble:
         yield f"ACL of {acl.initiator}: {acl.trouble}"
     if not acl.maps:
@@ -117,10 +117,10 @@ def _acl_reasons(acl: FoundAcl, tpg: FoundTpg) -> Iterator[str]:
         yield f"{acl.initiator} sees one LUN under several numbers"
 
 
-def _disagreeing(found: Found, refused: AbstractSet[str] | Refused) -> Refused:
+def _disagreeing(found: ForeignConfiguration, refused: AbstractSet[str] | NotAdoptable) -> NotAdoptable:
     """Find targets for which an initiator has other credentials than for an earlier one: in a map it has one pair."""
     known: dict[str, tuple[str, lio_objects.ChapCredentials]] = {}
-    bad: Refused = {}
+    bad: NotAdoptable = {}
     for tpg in found.tpgs:
         for acl in tpg.acls if tpg.iqn not in refused else ():
             first, credentials = known.setdefault(acl.initiator, (tpg.iqn, acl.credentials))
@@ -129,7 +129,7 @@ def _disagreeing(found: Found, refused: AbstractSet[str] | Refused) -> Refused:
     return bad
 
 
-def _spread(found: Found, refused: Refused) -> Refused:
+def _spread(found: ForeignConfiguration, refused: NotAdoptable) -> NotAdoptable:
     """Find targets that share a storage object with one that stays another tool's."""
     theirs = {key: tpg.iqn for tpg in found.tpgs if tpg.iqn in refused for key in tpg.luns.values()}
     return {
@@ -141,16 +141,16 @@ def _spread(found: Found, refused: Refused) -> Refused:
     }
 
 
-def _clashes(lunmap: Lunmap, tpgs: list[FoundTpg]) -> Refused:
+def _clashes(lunmap: Lunmap, tpgs: list[ForeignTpg]) -> NotAdoptable:
     """Find the targets that break a rule of maps, by themselves or with what belongs to them."""
     return {
         iqn: f"no map may say it: {problem}"
-        for problem in rules.faults(_filled(lunmap))
+        for problem in rules.check_served(_filled(lunmap))
         for iqn in _concerned(problem, lunmap, tpgs)
     }
 
 
-def _concerned(problem: Problem, lunmap: Lunmap, tpgs: list[FoundTpg]) -> AbstractSet[str]:
+def _concerned(problem: Problem, lunmap: Lunmap, tpgs: list[ForeignTpg]) -> AbstractSet[str]:
     section, name, *rest = problem.place
     match section:
         case "targets":
@@ -170,7 +170,7 @@ def _concerned(problem: Problem, lunmap: Lunmap, tpgs: list[FoundTpg]) -> Abstra
             }
 
 
-def _has(tpg: FoundTpg, lunmap: Lunmap, name: object, rest: list[str | int]) -> bool:
+def _has(tpg: ForeignTpg, lunmap: Lunmap, name: object, rest: list[str | int]) -> bool:
     return lunmap.nodes[str(name)].portals[int(rest[1])] in tpg.portals
 
 
@@ -184,7 +184,7 @@ def _filled(lunmap: Lunmap) -> Lunmap:
     return structs.replace(full, targets=with_free_port_ids(full.targets), luns=luns)
 
 
-def _unused(found: Found) -> Refused:
+def _unused(found: ForeignConfiguration) -> NotAdoptable:
     used = {key for tpg in found.tpgs for key in tpg.luns.values()}
     return {
         item.name: "this storage object is exported by no target; it is left alone"
@@ -193,7 +193,7 @@ def _unused(found: Found) -> Refused:
     }
 
 
-def _lunmap(found: Found, tpgs: list[FoundTpg], node: str) -> Lunmap:
+def _lunmap(found: ForeignConfiguration, tpgs: list[ForeignTpg], node: str) -> Lunmap:
     if not tpgs:
         return Lunmap()
     portals = {address: iser for tpg in tpgs for address, iser in tpg.portals.items()}
@@ -212,7 +212,7 @@ def _lunmap(found: Found, tpgs: list[FoundTpg], node: str) -> Lunmap:
     )
 
 
-def _luns(found: Found, tpgs: list[FoundTpg]) -> dict[str, Lun]:
+def _luns(found: ForeignConfiguration, tpgs: list[ForeignTpg]) -> dict[str, Lun]:
     maps: dict[str, list[Map]] = {}
     for tpg in tpgs:
         for acl in tpg.acls:
@@ -224,7 +224,7 @@ def _luns(found: Found, tpgs: list[FoundTpg]) -> dict[str, Lun]:
     return {found.storage[key].name: lun_of(found.storage[key], tuple(given)) for key, given in maps.items()}
 
 
-def _target(tpg: FoundTpg, node: str, portals: Mapping[str, bool]) -> Target:
+def _target(tpg: ForeignTpg, node: str, portals: Mapping[str, bool]) -> Target:
     chosen = tuple(sorted(tpg.portals)) if tpg.portals.keys() != portals.keys() else ()
     return structs.replace(
         target_of(tpg),
@@ -233,7 +233,7 @@ def _target(tpg: FoundTpg, node: str, portals: Mapping[str, bool]) -> Target:
     )
 
 
-def _authentication(tpg: FoundTpg) -> Authentication:
+def _authentication(tpg: ForeignTpg) -> Authentication:
     mutual = bool(tpg.acls) and all(acl.credentials.userid_mutual for acl in tpg.acls)
     if tpg.attributes.get("authentication", "1") == "0":
         return Authentication.NONE

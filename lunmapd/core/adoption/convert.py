@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from msgspec import structs
 
-from lunmapd.core.adoption.foreign import Found, FoundStorage, FoundTpg
+from lunmapd.core.adoption.foreign import ForeignConfiguration, ForeignStorage, ForeignTpg
 from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
 from lunmapd.core.base.backings import PLUGINS, backing_of
 from lunmapd.core.base.lunmap import Lun, Map, Scope, Shared, Target
@@ -23,7 +23,7 @@ _SECTOR = "512"
 _SCOPE = {"0": Scope.OFF, "1": Scope.PER_NODE}
 
 
-def lun_of(item: FoundStorage, maps: tuple[Map, ...]) -> Lun:
+def lun_of(item: ForeignStorage, maps: tuple[Map, ...]) -> Lun:
     """Return the Lun that says what a storage object is."""
     plugin = PLUGINS[item.plugin]
     bare = plugin.own_inquiry
@@ -39,7 +39,7 @@ def lun_of(item: FoundStorage, maps: tuple[Map, ...]) -> Lun:
     )
 
 
-def _attributes(item: FoundStorage) -> Iterator[tuple[str, int]]:
+def _attributes(item: ForeignStorage) -> Iterator[tuple[str, int]]:
     """Yield what is not at its default; where that comes from the device, only if the kernel tells it."""
     for (plugin, name), known in sorted(STORAGE.items()):
         value = item.attributes.get(name, "")
@@ -49,7 +49,7 @@ def _attributes(item: FoundStorage) -> Iterator[tuple[str, int]]:
             yield name, int(value)
 
 
-def _natural(item: FoundStorage, name: str, default: int | None) -> str:
+def _natural(item: ForeignStorage, name: str, default: int | None) -> str:
     """Return what the attribute would be if nobody had set it; what it is where that is not known."""
     if default is not None:
         return str(default)
@@ -59,7 +59,7 @@ def _natural(item: FoundStorage, name: str, default: int | None) -> str:
     return told or item.attributes[name]
 
 
-def _shared(item: FoundStorage) -> Shared | None:
+def _shared(item: ForeignStorage) -> Shared | None:
     """Say what is offered of the state that LIO keeps in each node, where it is not all."""
     reservations, compare = (item.attributes.get(name, "1") for name in ("emulate_pr", "emulate_caw"))
     if "0" not in {reservations, compare}:
@@ -67,7 +67,7 @@ def _shared(item: FoundStorage) -> Shared | None:
     return Shared(_SCOPE.get(reservations, Scope.OFF), _SCOPE.get(compare, Scope.OFF))
 
 
-def target_of(tpg: FoundTpg) -> Target:
+def target_of(tpg: ForeignTpg) -> Target:
     """Return the settings of a TPG, as those of a target without nodes."""
     attributes = {
         name: int(tpg.attributes[name])
@@ -82,7 +82,9 @@ def target_of(tpg: FoundTpg) -> Target:
     return Target({}, attributes=attributes, parameters=parameters)
 
 
-def as_ours(found: Found, wanted: lio_objects.Objects) -> dict[lio_objects.Key, lio_objects.Object]:
+def as_ours(
+    found: ForeignConfiguration, wanted: lio_objects.Objects
+) -> dict[lio_objects.Key, lio_objects.Object]:
     """Return what was found of the wanted targets as it would be seen if it were marked as ours."""
     targets = {item.iqn for item in wanted.values() if isinstance(item, lio_objects.Target)}
     tpgs = [tpg for tpg in found.tpgs if tpg.iqn in targets]
@@ -95,7 +97,7 @@ def as_ours(found: Found, wanted: lio_objects.Objects) -> dict[lio_objects.Key, 
     return lio_objects.by_key(objects)
 
 
-def _storage(item: FoundStorage, wanted: lio_objects.Objects) -> lio_objects.StorageObject:
+def _storage(item: ForeignStorage, wanted: lio_objects.Objects) -> lio_objects.StorageObject:
     """Look at those settings that the wanted storage object has, as after its note is written."""
     like = wanted.get(("storage_object", item.name))
     if not isinstance(like, lio_objects.StorageObject):
@@ -115,7 +117,7 @@ def _storage(item: FoundStorage, wanted: lio_objects.Objects) -> lio_objects.Sto
     )
 
 
-def _tpg(tpg: FoundTpg, found: Found) -> Iterator[lio_objects.Object]:
+def _tpg(tpg: ForeignTpg, found: ForeignConfiguration) -> Iterator[lio_objects.Object]:
     iqn, tag = tpg.iqn, tpg.tag
     mine = [name for name, _ in TPG_ATTRIBUTES]
     given = sorted(name for name in TPG if tpg.attributes.get(name) not in {None, str(TPG[name].default)})

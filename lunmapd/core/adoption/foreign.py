@@ -8,7 +8,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import IscsiSession
 
 
-class FoundStorage(Struct, frozen=True):
+class ForeignStorage(Struct, frozen=True):
     """A storage object. `attributes` are all that are known; `trouble` says why a map can't say what it is, "" if it can."""
 
     name: str
@@ -22,7 +22,7 @@ class FoundStorage(Struct, frozen=True):
     trouble: str = ""
 
 
-class FoundMap(Struct, frozen=True):
+class ForeignMap(Struct, frozen=True):
     """A mapped LUN: its number, that of the TPG's LUN, and whether it is read-only."""
 
     number: int
@@ -30,16 +30,16 @@ class FoundMap(Struct, frozen=True):
     read_only: bool = False
 
 
-class FoundAcl(Struct, frozen=True):
+class ForeignAcl(Struct, frozen=True):
     """An initiator of a TPG. `trouble` as in FoundStorage."""
 
     initiator: str
     credentials: lio_objects.ChapCredentials = lio_objects.NO_CREDENTIALS
-    maps: tuple[FoundMap, ...] = ()
+    maps: tuple[ForeignMap, ...] = ()
     trouble: str = ""
 
 
-class FoundTpg(Struct, frozen=True):
+class ForeignTpg(Struct, frozen=True):
     """A TPG. `luns` are number to the key of the storage object, `portals` addresses to whether they do iSER.
 
     `port_id` is 0 where it is not known.
@@ -52,14 +52,14 @@ class FoundTpg(Struct, frozen=True):
     attributes: Mapping[str, str] = {}
     parameters: Mapping[str, str] = {}
     luns: Mapping[int, str] = {}
-    acls: tuple[FoundAcl, ...] = ()
+    acls: tuple[ForeignAcl, ...] = ()
     portals: Mapping[str, bool] = {}
 
 
-class Found(Struct, frozen=True):
+class ForeignConfiguration(Struct, frozen=True):
     """All of it; storage objects by a key that is good within it. `discovery` is None where discovery asks for nothing."""
 
-    storage: Mapping[str, FoundStorage] = {}
-    tpgs: tuple[FoundTpg, ...] = ()
+    storage: Mapping[str, ForeignStorage] = {}
+    tpgs: tuple[ForeignTpg, ...] = ()
     discovery: lio_objects.ChapCredentials | None = None
     sessions: tuple[IscsiSession, ...] = ()

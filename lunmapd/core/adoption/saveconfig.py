@@ -5,7 +5,13 @@ from typing import Any
 
 from msgspec import DecodeError, Struct, ValidationError, field, json
 
-from lunmapd.core.adoption.foreign import Found, FoundAcl, FoundMap, FoundStorage, FoundTpg
+from lunmapd.core.adoption.foreign import (
+    ForeignAcl,
+    ForeignConfiguration,
+    ForeignMap,
+    ForeignStorage,
+    ForeignTpg,
+)
 from lunmapd.core.base.backings import PLUGINS, PluginName
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.password import Secret
@@ -105,14 +111,14 @@ class _File(Struct):
     fabric_modules: list[_Fabric] = field(default_factory=list)
 
 
-def read(text: bytes, name: str) -> Found:
+def read_saveconfig(text: bytes, name: str) -> ForeignConfiguration:
     """Return what the file says of iSCSI; `name` is that of the file. Raises NotSaveconfigError, which shows no value."""
     saved = _decode(text, name)
     tpgs = tuple(
         _tpg(target.wwn, tpg) for target in saved.targets if target.fabric == "iscsi" for tpg in target.tpgs
     )
     storage = {f"/backstores/{item.plugin}/{item.name}": _storage(item) for item in saved.storage_objects}
-    return Found(storage, tpgs, next(_discovery(saved.fabric_modules), None))
+    return ForeignConfiguration(storage, tpgs, next(_discovery(saved.fabric_modules), None))
 
 
 class SavedTarget(Struct, frozen=True):
@@ -122,7 +128,7 @@ class SavedTarget(Struct, frozen=True):
     marked: bool
 
 
-def targets(text: bytes, name: str) -> tuple[SavedTarget, ...]:
+def saved_targets(text: bytes, name: str) -> tuple[SavedTarget, ...]:
     """Return the file's iSCSI targets. Raises NotSaveconfigError, which shows no value."""
     return tuple(
         SavedTarget(target.wwn, any(tpg.parameters.get("TargetAlias") == MARK for tpg in target.tpgs))
@@ -138,10 +144,10 @@ def _decode(text: bytes, name: str) -> _File:
         raise NotSaveconfigError(f"{name} is not a saveconfig.json: {error}") from None
 
 
-def _storage(item: _Storage) -> FoundStorage:
+def _storage(item: _Storage) -> ForeignStorage:
     attributes = _texts(item.attributes)
     plugin, named = _PLUGINS.get(item.plugin), attributes.get("emulate_model_alias") == "1"
-    return FoundStorage(
+    return ForeignStorage(
         item.name,
         item.plugin if plugin is None else plugin.name.value,
         item.config or item.dev,
@@ -178,8 +184,8 @@ def file_troubles(path: str, *, device: bool, write_back: bool) -> Iterator[str]
         )
 
 
-def _tpg(iqn: str, tpg: _Tpg) -> FoundTpg:
-    return FoundTpg(
+def _tpg(iqn: str, tpg: _Tpg) -> ForeignTpg:
+    return ForeignTpg(
         iqn,
         tpg.tag,
         tpg.enable,
@@ -191,9 +197,9 @@ def _tpg(iqn: str, tpg: _Tpg) -> FoundTpg:
     )
 
 
-def _acl(acl: _Acl) -> FoundAcl:
-    maps = tuple(FoundMap(entry.index, entry.tpg_lun, entry.write_protect) for entry in acl.mapped_luns)
-    return FoundAcl(acl.node_wwn, acl.credentials(), maps, acl_trouble(_texts(acl.attributes)))
+def _acl(acl: _Acl) -> ForeignAcl:
+    maps = tuple(ForeignMap(entry.index, entry.tpg_lun, entry.write_protect) for entry in acl.mapped_luns)
+    return ForeignAcl(acl.node_wwn, acl.credentials(), maps, acl_trouble(_texts(acl.attributes)))
 
 
 def acl_trouble(attributes: Mapping[str, str]) -> str:

@@ -21,7 +21,7 @@ _HASH = re.compile(r"[A-Za-z0-9+/]{27}=")
 _SUBJECT = re.compile(r"[A-Za-z0-9.]+=.+")
 
 
-class May(IntFlag):
+class Permission(IntFlag):
     """What an ACL may allow (org.apache.zookeeper.ZooDefs.Perms). CREATE and DELETE are about the children."""
 
     READ = 1
@@ -41,7 +41,7 @@ class Role(StrEnum):
     NODE = "node"
 
 
-class Identity(Struct, frozen=True, order=True):
+class Principal(Struct, frozen=True, order=True):
     """Somebody, as ZooKeeper names him: an authentication scheme, and an id of that scheme."""
 
     scheme: str
@@ -58,17 +58,17 @@ class Identity(Struct, frozen=True, order=True):
         return self.id.partition(":")[0] if self.scheme == "digest" else self.id
 
 
-WORLD = Identity("world", "anyone")
+WORLD = Principal("world", "anyone")
 
-Acl = Mapping[Identity, May]
-Members = Mapping[str, frozenset[Identity]]
+AclEntries = Mapping[Principal, Permission]
+Members = Mapping[str, frozenset[Principal]]
 
 
 class Roles(Struct, frozen=True):
     """Everybody's role: admins do everything, readers read everything, nodes read the map and own `members/<node>`."""
 
-    admins: frozenset[Identity] = frozenset()
-    readers: frozenset[Identity] = frozenset()
+    admins: frozenset[Principal] = frozenset()
+    readers: frozenset[Principal] = frozenset()
     nodes: Members = {}
 
     @property
@@ -76,57 +76,58 @@ class Roles(Struct, frozen=True):
         """Whether anybody may do everything."""
         return WORLD in self.admins
 
-    def of(self, role: Role, node: str = "") -> frozenset[Identity]:
+    def of(self, role: Role, node: str = "") -> frozenset[Principal]:
         """Return who has a role; for Role.NODE, who is `node`."""
         if role is Role.NODE:
             return self.nodes.get(node, frozenset())
         return self.admins if role is Role.ADMIN else self.readers
 
-    def with_role(self, role: Role, members: frozenset[Identity], node: str = "") -> "Roles":
+    def with_role(self, role: Role, members: frozenset[Principal], node: str = "") -> "Roles":
         """Return roles in which exactly `members` have one."""
         if role is Role.NODE:
             return replace(self, nodes={**self.nodes, node: members})
         return replace(self, admins=members) if role is Role.ADMIN else replace(self, readers=members)
 
 
-def acl_at(roles: Roles, path: str) -> dict[Identity, May]:
+def acl_at(roles: Roles, path: str) -> dict[Principal, Permission]:
     """Return the ACL of a znode of the tree, by its path below the root (the root's own is "")."""
     section, _, below = path.partition("/")
-    found: dict[Identity, May] = {}
+    found: dict[Principal, Permission] = {}
     if section not in {"", MEMBERS}:
-        _add(found, frozenset[Identity]().union(*roles.nodes.values()), May.READ)
-    _add(found, roles.readers, May.READ)
-    _add(found, roles.admins, May.ALL)
+        _add(found, frozenset[Principal]().union(*roles.nodes.values()), Permission.READ)
+    _add(found, roles.readers, Permission.READ)
+    _add(found, roles.admins, Permission.ALL)
     if section == MEMBERS and below:
-        _add(found, roles.of(Role.NODE, below.partition("/")[0]), May.OWN)
+        _add(found, roles.of(Role.NODE, below.partition("/")[0]), Permission.OWN)
         # ZooKeeper shows the hash of a digest only to those with ADMIN, and the node gives its znodes this same ACL.
         if any(identity.scheme == "digest" for identity in found):
-            _add(found, roles.of(Role.NODE, below.partition("/")[0]), May.ADMIN)
+            _add(found, roles.of(Role.NODE, below.partition("/")[0]), Permission.ADMIN)
     return found
 
 
-def _add(acl: dict[Identity, May], members: Iterable[Identity], may: May) -> None:
+def _add(acl: dict[Principal, Permission], members: Iterable[Principal], may: Permission) -> None:
     for identity in members:
-        acl[identity] = acl.get(identity, May(0)) | may
+        acl[identity] = acl.get(identity, Permission(0)) | may
 
 
-def roles_of(root: Acl, members: Mapping[str, Acl]) -> Roles:
+def roles_of(root: AclEntries, members: Mapping[str, AclEntries]) -> Roles:
     """Read the roles back from the ACL of the root and those of the member znodes, by node."""
-    admins = frozenset(identity for identity, may in root.items() if may == May.ALL)
-    readers = frozenset(identity for identity, may in root.items() if may & May.READ) - admins
+    admins = frozenset(identity for identity, may in root.items() if may == Permission.ALL)
+    readers = frozenset(identity for identity, may in root.items() if may & Permission.READ) - admins
     nodes = {
-        node: frozenset(identity for identity, may in acl.items() if may & May.OWN == May.OWN) - admins
+        node: frozenset(identity for identity, may in acl.items() if may & Permission.OWN == Permission.OWN)
+        - admins
         for node, acl in members.items()
     }
     return Roles(admins, readers, nodes)
 
 
-def acl_size(acl: Acl) -> int:
+def acl_size(acl: AclEntries) -> int:
     """Return an upper bound of the bytes that an ACL takes in a request (zookeeper.jute: permissions, scheme, id)."""
     return 4 + sum(12 + len(identity.scheme.encode()) + len(identity.id.encode()) for identity in acl)
 
 
-def parse_identity(text: str) -> Identity:
+def parse_principal(text: str) -> Principal:
     """Read `sasl:USER`, `x509:SUBJECT`, `digest:USER[:HASH]` or `world`; raises ValueError with a sentence for the admin.
 
     A digest without a hash is good for comparing only, see `with_password`.
@@ -136,11 +137,11 @@ def parse_identity(text: str) -> Identity:
         case "world" if not name:
             return WORLD
         case "sasl" if name and not set(name) & set(": "):
-            return Identity(scheme, name)
+            return Principal(scheme, name)
         case "x509" if _SUBJECT.fullmatch(name):
-            return Identity(scheme, name)
+            return Principal(scheme, name)
         case "digest" if _is_digest(name):
-            return Identity(scheme, name)
+            return Principal(scheme, name)
     raise ValueError(
         f"{text!r} is not an identity: write sasl:USER, x509:SUBJECT (such as x509:CN=n1,O=Example), "
         "digest:USER, digest:USER:HASH or world"
@@ -152,19 +153,19 @@ def _is_digest(name: str) -> bool:
     return bool(user) and " " not in user and (not colon or _HASH.fullmatch(secret) is not None)
 
 
-def with_password(identity: Identity, password: Secret) -> Identity:
+def with_password(identity: Principal, password: Secret) -> Principal:
     """Give a digest the hash of its password (org.apache.zookeeper.server.auth.DigestAuthenticationProvider)."""
     text = f"{identity.user}:{password.text}"
     hashed = base64.b64encode(hashlib.sha1(text.encode(), usedforsecurity=False).digest())
-    return Identity(identity.scheme, f"{identity.user}:{hashed.decode()}")
+    return Principal(identity.scheme, f"{identity.user}:{hashed.decode()}")
 
 
-def same_person(one: Identity, other: Identity) -> bool:
+def same_principal(one: Principal, other: Principal) -> bool:
     """Whether two identities are one, whatever the passwords of digests."""
     return (one.scheme, one.user) == (other.scheme, other.user)
 
 
-def granted(roles: Roles, role: Role, who: Identity, node: str = "") -> Roles:
+def with_grant(roles: Roles, role: Role, who: Principal, node: str = "") -> Roles:
     """Give somebody a role, in place of the same one with another password; raises ValueError if he has another one."""
     others = [held for held in _held(roles, who) if held != role]
     if others:
@@ -174,23 +175,23 @@ def granted(roles: Roles, role: Role, who: Identity, node: str = "") -> Roles:
     return roles.with_role(role, _without(roles.of(role, node), who) | {who}, node)
 
 
-def revoked(roles: Roles, role: Role, who: Identity | None, node: str = "") -> Roles:
+def without_grant(roles: Roles, role: Role, who: Principal | None, node: str = "") -> Roles:
     """Take a role from somebody, or (None) from all who have it."""
-    left = frozenset[Identity]() if who is None else _without(roles.of(role, node), who)
+    left = frozenset[Principal]() if who is None else _without(roles.of(role, node), who)
     return roles.with_role(role, left, node)
 
 
-def _held(roles: Roles, who: Identity) -> list[Role]:
-    nodes = frozenset[Identity]().union(*roles.nodes.values())
+def _held(roles: Roles, who: Principal) -> list[Role]:
+    nodes = frozenset[Principal]().union(*roles.nodes.values())
     held = ((Role.ADMIN, roles.admins), (Role.READER, roles.readers), (Role.NODE, nodes))
     return [role for role, members in held if len(_without(members, who)) < len(members)]
 
 
-def _without(members: frozenset[Identity], who: Identity) -> frozenset[Identity]:
-    return frozenset(member for member in members if not same_person(member, who))
+def _without(members: frozenset[Principal], who: Principal) -> frozenset[Principal]:
+    return frozenset(member for member in members if not same_principal(member, who))
 
 
-def is_admin(roles: Roles, proven: Iterable[Identity]) -> bool:
+def is_admin(roles: Roles, proven: Iterable[Principal]) -> bool:
     """Whether somebody may do everything, by the identities that he has proven; ZooKeeper's superuser may at any time."""
     return roles.is_open or any(
         who.scheme == "super" or len(_without(roles.admins, who)) < len(roles.admins) for who in proven

@@ -13,7 +13,7 @@ import msgspec
 from lunmapd.core.base.errors import LunmapdError, Place, show_place
 from lunmapd.core.base.text import nearest, suggestion
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<where>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\[(\d+)\]|\.([A-Za-z_]\w*)")
@@ -31,7 +31,7 @@ class DocumentError(LunmapdError):
         super().__init__(f"{show_place(place)}: {reason}")
 
 
-def decode(data: bytes, kind: type[T], place: Place = ()) -> T:
+def decode(data: bytes, kind: type[_T], place: Place = ()) -> _T:
     """Decode the JSON bytes of a document of type `kind`; `place` says where it stands. Raises DocumentError."""
     try:
         return msgspec.json.decode(data, type=kind)
@@ -39,7 +39,7 @@ def decode(data: bytes, kind: type[T], place: Place = ()) -> T:
         raise _explain(error, kind, place) from None
 
 
-def convert(value: object, kind: type[T], place: Place = ()) -> T:
+def convert(value: object, kind: type[_T], place: Place = ()) -> _T:
     """Turn plain values (dict, list, text) into a document of type `kind`; numbers may be text. Raises DocumentError."""
     try:
         return msgspec.convert(value, type=kind, strict=False)

@@ -45,8 +45,8 @@ class ConditionError(LunmapdError):
             cls.reason = reason
 
 
-Step = str | int
-Place = tuple[Step, ...]
+PlaceStep = str | int
+Place = tuple[PlaceStep, ...]
 
 
 def show_place(place: Place) -> str:

@@ -28,6 +28,6 @@ class Message(StrEnum):
     UNWATCHED = "5d0c4b7d2f8e4e0f9a6c1b3e7d94a218"
 
 
-def fields(message: Message, **more: object) -> dict[str, str]:
+def journal_fields(message: Message, **more: object) -> dict[str, str]:
     """Return the `extra` of a call of logging; `object=...` becomes the journal's field LUNMAPD_OBJECT."""
     return {"MESSAGE_ID": message.value, **{f"LUNMAPD_{name.upper()}": str(more[name]) for name in more}}

@@ -9,7 +9,7 @@ from lunmapd.core.base.lunmap import Chap, Discovery, Document, Initiator, Lunma
 from lunmapd.core.history.changes import split_path
 from lunmapd.core.secrets.sealing import NONCE_BYTES, SecretError, Vault
 
-Change = Callable[[str, str, Chap], Chap]
+CredentialChange = Callable[[str, str, Chap], Chap]
 """Gets path, field and credentials, gives the new credentials."""
 
 CHAP, MUTUAL = "chap", "mutual_chap"
@@ -38,7 +38,7 @@ def node_path(name: str) -> str:
     return f"nodes/{name}"
 
 
-def put(lunmap: Lunmap, path: str, field: str, chap: Chap | None) -> Lunmap:
+def set_credentials(lunmap: Lunmap, path: str, field: str, chap: Chap | None) -> Lunmap:
     """Return the map with credentials set, or removed. Raises NoSuchObjectError, NoFirstPasswordError."""
     section, name = split_path(path)
     item = lunmap.section(section).get(name)
@@ -73,14 +73,14 @@ def all_credentials(lunmap: Lunmap) -> Iterator[tuple[str, str, Chap]]:
     yield from found
 
 
-def change_credentials(lunmap: Lunmap, change: Change) -> Lunmap:
+def change_credentials(lunmap: Lunmap, change: CredentialChange) -> Lunmap:
     """Return the map with all credentials changed."""
     initiators = {iqn: _initiator(iqn, item, change) for iqn, item in lunmap.initiators.items()}
     nodes = {name: _node(name, item, change) for name, item in lunmap.nodes.items()}
     return structs.replace(lunmap, initiators=initiators, nodes=nodes)
 
 
-def _initiator(iqn: str, item: Initiator, change: Change) -> Initiator:
+def _initiator(iqn: str, item: Initiator, change: CredentialChange) -> Initiator:
     if item.chap is None and item.mutual_chap is None:
         return item
     path = initiator_path(iqn)
@@ -91,7 +91,7 @@ def _initiator(iqn: str, item: Initiator, change: Change) -> Initiator:
     )
 
 
-def _node(name: str, item: Node, change: Change) -> Node:
+def _node(name: str, item: Node, change: CredentialChange) -> Node:
     if item.discovery is None:
         return item
     path, mutual = node_path(name), item.discovery.mutual_chap
@@ -111,7 +111,7 @@ def with_passwords(after: Lunmap, before: Lunmap) -> Lunmap:
     return change_credentials(after, keep)
 
 
-def rotate(lunmap: Lunmap, vault: Vault, new_nonce: Callable[[int], bytes]) -> Lunmap:
+def reseal_all(lunmap: Lunmap, vault: Vault, new_nonce: Callable[[int], bytes]) -> Lunmap:
     """Return the map with every secret sealed with the current key; those that are already stay as they are.
 
     `new_nonce` gives as many random bytes as it is asked for. Raises NotOpenedError for a secret that can't be opened.

@@ -9,7 +9,7 @@ from lunmapd.core.base.lunmap import Lunmap, Target
 from lunmapd.core.map.credentials import with_passwords
 
 
-def with_identity(after: Lunmap, before: Lunmap, new_serial: Callable[[], str]) -> Lunmap:
+def fill_in(after: Lunmap, before: Lunmap, new_serial: Callable[[], str]) -> Lunmap:
     """Return `after` with every serial, port id and password, those that `before` has where they are missing.
 
     `new_serial` gives a fresh serial, such as a random UUID in hex; a new port id is the lowest that is free. A password

@@ -12,7 +12,7 @@ from lunmapd.core.base.lunmap import SECTIONS, Document, Lunmap, Section
 from lunmapd.core.base.names import parse_portal
 from lunmapd.core.base.plain_values import FormProblem, read_values
 from lunmapd.core.history.changes import build_map
-from lunmapd.core.map.source import Source
+from lunmapd.core.map.source import YamlSource
 
 _SIZE = re.compile(r"(\d{1,20})\s*([KMGTP]i?)?B?", re.IGNORECASE)
 _EXPONENT = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
@@ -35,12 +35,12 @@ def show_size(size: int) -> str:
     return str(size)
 
 
-def parse(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, Source]:
+def parse_map(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, YamlSource]:
     """Read a map from YAML. Raises InvalidInputError with every problem of form and its `file:line`, in the order of the lines.
 
     The rules between objects are not checked here (see `rules`); the Source gives the line for their problems.
     """
-    source = Source(text, name)
+    source = YamlSource(text, name)
     top, found = read_values({} if source.value is None else source.value, _Sections)
     sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
     for section, kind in SECTIONS.items():
@@ -133,7 +133,7 @@ def _portal(text: Any) -> Any:
         return text
 
 
-def show(lunmap: Lunmap, only: Sequence[Section] = tuple(SECTIONS)) -> str:
+def show_map(lunmap: Lunmap, only: Sequence[Section] = tuple(SECTIONS)) -> str:
     """Print a map, or some sections of it, as YAML that `parse` reads back."""
     sections = {section: _plain(lunmap.section(section)) for section in only}
     for lun in sections.get("luns", {}).values():

@@ -20,7 +20,7 @@ def line_of(problem: Problem) -> int:
     return int(problem.source.rpartition(":")[2])
 
 
-class Source:
+class YamlSource:
     """A YAML text read into plain values, which remembers the line of each place and every duplicate key.
 
     `problems` are those of the text itself; `unusable` are the places of values that can't be judged further.

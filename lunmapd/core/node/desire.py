@@ -9,7 +9,7 @@ from lunmapd.core.base.backings import SizeSource, plugin_of
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.history.changes import build_map
-from lunmapd.core.map.rules import faults
+from lunmapd.core.map.rules import check_served
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.failure import Failure
@@ -126,7 +126,7 @@ def broken_documents(lunmap: Lunmap) -> dict[str, str]:
     Only out-of-band edits can do that.
     """
     broken: dict[str, str] = {}
-    for problem in faults(lunmap):
+    for problem in check_served(lunmap):
         section, name = problem.place[:2]
         broken.setdefault(f"{section}/{name}", str(problem))
     return _luns_of_broken_groups(lunmap, broken) | broken

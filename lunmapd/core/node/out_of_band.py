@@ -9,7 +9,7 @@ from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.base.errors import Problem
 from lunmapd.core.base.lunmap import Lun, Lunmap
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.map.rules import change_problems
+from lunmapd.core.map.rules import check_changes
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 
@@ -33,7 +33,7 @@ def accept_edits(lunmap: Lunmap, edited: RecordedDocuments) -> EffectiveMap:
     """
     recorded = dict(recorded_luns(edited))
     refused: dict[str, Failure] = {}
-    for problem in change_problems(Lunmap(luns=recorded), lunmap):
+    for problem in check_changes(Lunmap(luns=recorded), lunmap):
         refused.setdefault(str(problem.place[1]), _failure(problem))
     if not refused:
         return EffectiveMap(lunmap)

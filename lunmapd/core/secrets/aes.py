@@ -6,11 +6,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 NotAuthenticError = InvalidTag
 
 
-def seal(key: bytes, nonce: bytes, text: bytes, place: bytes) -> bytes:
+def encrypt(key: bytes, nonce: bytes, text: bytes, place: bytes) -> bytes:
     """Encrypt, bound to a place."""
     return AESGCM(key).encrypt(nonce, text, place)
 
 
-def unseal(key: bytes, nonce: bytes, data: bytes, place: bytes) -> bytes:
+def decrypt(key: bytes, nonce: bytes, data: bytes, place: bytes) -> bytes:
     """Decrypt. Raises NotAuthenticError for what was not sealed with this key for this place."""
     return AESGCM(key).decrypt(nonce, data, place)

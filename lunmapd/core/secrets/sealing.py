@@ -100,7 +100,7 @@ class Vault(Struct, frozen=True):
         from lunmapd.core.secrets import aes  # noqa: PLC0415 - as for `open`
 
         key = self.keyring.current
-        data = aes.seal(self.keyring.keys[key], nonce, secret.text.encode(), self._place(path, field))
+        data = aes.encrypt(self.keyring.keys[key], nonce, secret.text.encode(), self._place(path, field))
         return f"v1:{key}:{base64.urlsafe_b64encode(nonce + data).decode().rstrip('=')}"
 
     def open(self, path: str, field: str, sealed: str) -> Secret:
@@ -112,7 +112,7 @@ class Vault(Struct, frozen=True):
             raise UnknownKeyError(key)
         nonce, rest = data[:NONCE_BYTES], data[NONCE_BYTES:]
         try:
-            return Secret(aes.unseal(self.keyring.keys[key], nonce, rest, self._place(path, field)).decode())
+            return Secret(aes.decrypt(self.keyring.keys[key], nonce, rest, self._place(path, field)).decode())
         except (aes.NotAuthenticError, UnicodeDecodeError):
             raise TamperedError from None
 

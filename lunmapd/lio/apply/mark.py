@@ -4,7 +4,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from lunmapd.core.adoption.foreign import Found
+from lunmapd.core.adoption.foreign import ForeignConfiguration
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK
 from lunmapd.lio.base import files
@@ -13,7 +13,7 @@ from lunmapd.lio.base.index import tpg_path
 from lunmapd.lio.base.refusal import attempt
 
 
-def mark_adopted(root: Path, found: Found, desired: lio_objects.Objects) -> None:
+def mark_adopted(root: Path, found: ForeignConfiguration, desired: lio_objects.Objects) -> None:
     """Mark the desired targets, each after the storage objects that it exports. Can be repeated.
 
     In the opposite order a crash would leave a marked target with LUNs of unmarked storage objects, which the

@@ -5,7 +5,13 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from lunmapd.core.adoption.foreign import Found, FoundAcl, FoundMap, FoundStorage, FoundTpg
+from lunmapd.core.adoption.foreign import (
+    ForeignAcl,
+    ForeignConfiguration,
+    ForeignMap,
+    ForeignStorage,
+    ForeignTpg,
+)
 from lunmapd.core.adoption.saveconfig import OWN_GROUPS, acl_trouble, file_troubles
 from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
 from lunmapd.core.base.backings import PLUGINS, PluginName
@@ -30,17 +36,19 @@ _HARDWARE = ("hw_block_size", "hw_queue_depth", "hw_max_sectors")
 _NO_TARGETS = ("discovery_auth",)
 
 
-def observe_foreign(root: Path) -> Found:
+def observe_foreign(root: Path) -> ForeignConfiguration:
     """Read the objects below `root`, configfs' target directory, that are not lunmapd's. Raises OSError."""
     observation = Observation(root)
     tpgs = tuple(_tpgs(observation))
     exported = {key for tpg in tpgs for key in tpg.luns.values()}
     enforced = observation.read(f"{DISCOVERY}/enforce_discovery_auth") == "1"
     discovery = observe_credentials(observation, DISCOVERY) if enforced else None
-    return Found(dict(_storage(observation, exported)), tpgs, discovery, tuple(observation.sessions))
+    return ForeignConfiguration(
+        dict(_storage(observation, exported)), tpgs, discovery, tuple(observation.sessions)
+    )
 
 
-def _storage(observation: Observation, exported: AbstractSet[str]) -> Iterator[tuple[str, FoundStorage]]:
+def _storage(observation: Observation, exported: AbstractSet[str]) -> Iterator[tuple[str, ForeignStorage]]:
     """Yield the storage objects of other tools by `HBA/NAME`.
 
     An adopted one counts as another tool's if it is `exported` by a TPG without mark: an earlier `adopt
@@ -56,13 +64,13 @@ def _storage(observation: Observation, exported: AbstractSet[str]) -> Iterator[t
                 yield key, _storage_object(observation, path, plugin, name)
 
 
-def _storage_object(observation: Observation, path: str, plugin: str, name: str) -> FoundStorage:
+def _storage_object(observation: Observation, path: str, plugin: str, name: str) -> ForeignStorage:
     info = observation.read(f"{path}/info") or ""
     backing = observation.read(f"{path}/{backing_info_file(plugin)}") or ""
     source, size = parse_backing(plugin, backing) or ("", 0)
     known = [attribute for kind, attribute in STORAGE if kind == plugin]
     attributes = observation.read_settings(f"{path}/attrib", {*PLUGINS[plugin].governed, *known, *_HARDWARE})
-    return FoundStorage(
+    return ForeignStorage(
         name,
         plugin,
         source,
@@ -93,7 +101,7 @@ def _is_file(path: str) -> bool:
         return True
 
 
-def _tpgs(observation: Observation) -> Iterator[FoundTpg]:
+def _tpgs(observation: Observation) -> Iterator[ForeignTpg]:
     for iqn in sorted(observation.list_directories("iscsi")):
         if iqn in _NO_TARGETS:
             continue
@@ -103,10 +111,10 @@ def _tpgs(observation: Observation) -> Iterator[FoundTpg]:
                 yield _tpg(observation, iqn, tag)
 
 
-def _tpg(observation: Observation, iqn: str, tag: int) -> FoundTpg:
+def _tpg(observation: Observation, iqn: str, tag: int) -> ForeignTpg:
     path = tpg_path(iqn, tag)
     governed = [name for name, _ in TPG_ATTRIBUTES]
-    return FoundTpg(
+    return ForeignTpg(
         iqn,
         tag,
         observation.read(f"{path}/enable") == "1",
@@ -132,17 +140,17 @@ def _links(observation: Observation, path: str) -> Iterator[tuple[int, str]]:
             yield number, "/".join((observation.read_link(f"{path}/{name}") or "").split("/")[-2:])
 
 
-def _acl(observation: Observation, iqn: str, tag: int, initiator: str) -> FoundAcl:
+def _acl(observation: Observation, iqn: str, tag: int, initiator: str) -> ForeignAcl:
     path = f"{tpg_path(iqn, tag)}/acls/{initiator}"
     logged_in = parse_session(observation.read(f"{path}/info") or "")
     if logged_in:
         observation.sessions.append(IscsiSession(iqn, tag, initiator, *logged_in))
     maps = tuple(
-        FoundMap(number, _lun(link), observation.read(f"{path}/lun_{number}/write_protect") == "1")
+        ForeignMap(number, _lun(link), observation.read(f"{path}/lun_{number}/write_protect") == "1")
         for number, link in sorted(_links(observation, path))
     )
     attributes = dict(observation.read_settings(f"{path}/attrib", ("authentication",)))
-    return FoundAcl(
+    return ForeignAcl(
         initiator, observe_credentials(observation, f"{path}/auth"), maps, acl_trouble(attributes)
     )
 

@@ -8,7 +8,7 @@ import click
 from msgspec import Struct
 from tabulate import tabulate
 
-from lunmapd.core.base.access import Identity, Role, Roles, parse_identity, with_password
+from lunmapd.core.base.access import Principal, Role, Roles, parse_principal, with_password
 from lunmapd.core.base.errors import Exit
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.output import echo_json
@@ -131,16 +131,16 @@ def _describe(role: str, node: str) -> str:
     return f"{role} {node}" if node else role
 
 
-def _parse(role: Role, text: str) -> tuple[str, Identity | None]:
+def _parse(role: Role, text: str) -> tuple[str, Principal | None]:
     """Split `NODE=PRINCIPAL` or `NODE` for the role node; parse a principal for any other role."""
     node, equals, who = text.partition("=") if role is Role.NODE else ("", "=", text)
     try:
-        return node, parse_identity(who) if equals else None
+        return node, parse_principal(who) if equals else None
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="WHO") from None
 
 
-def _with_hash(identity: Identity, password_file: Path | None) -> Identity:
+def _with_hash(identity: Principal, password_file: Path | None) -> Principal:
     """Add the password's hash to a digest principal: ACLs hold the hash."""
     if identity.scheme != "digest" or identity.id != identity.user:
         return identity

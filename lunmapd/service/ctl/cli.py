@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from lunmapd.client import Client
 from lunmapd.service import settings, zookeeper
 from lunmapd.service.options import CONTEXT, config_option, version_option
-from lunmapd.service.zookeeper import Tls, ZooKeeper
+from lunmapd.service.zookeeper import TlsSettings, ZooKeeperSettings
 from lunmapd.store.session.session import DEFAULT_CHROOT
 
 
@@ -21,21 +21,21 @@ class Connection(Struct, frozen=True):
     config: Path
     chroot: str | None
     hosts: str | None
-    tls: Tls | None
+    tls: TlsSettings | None
 
     @contextmanager
     def client(self) -> Iterator[Client]:
         """Open a client for one command. Raises the errors of the settings and StoreError."""
-        with zookeeper.session(self._endpoint()) as session:
+        with zookeeper.create_session(self._endpoint()) as session:
             yield Client(session, progress=_echo_progress)
 
-    def _endpoint(self) -> ZooKeeper:
+    def _endpoint(self) -> ZooKeeperSettings:
         hosts, chroot = self.hosts, self.chroot
         if hosts is None:
-            endpoint = settings.load(self.config).zookeeper
+            endpoint = settings.load_settings(self.config).zookeeper
             return endpoint if chroot is None else replace(endpoint, chroot=chroot)
-        endpoint = ZooKeeper(tuple(hosts.split(",")), chroot or DEFAULT_CHROOT, tls=self.tls)
-        zookeeper.check(endpoint)
+        endpoint = ZooKeeperSettings(tuple(hosts.split(",")), chroot or DEFAULT_CHROOT, tls=self.tls)
+        zookeeper.check_settings(endpoint)
         return endpoint
 
 
@@ -77,5 +77,5 @@ def ctl(
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid map, 4 conflict, 5 ZooKeeper unreachable,
     6 degraded, 7 a file can't be used.
     """
-    tls = Tls(tls_ca, tls_certificate, tls_key)
-    context.obj = Connection(config, chroot, hosts, None if tls == Tls("") else tls)
+    tls = TlsSettings(tls_ca, tls_certificate, tls_key)
+    context.obj = Connection(config, chroot, hosts, None if tls == TlsSettings("") else tls)

@@ -99,7 +99,7 @@ def _read_file(file: TextIO) -> tuple[Lunmap, Any]:
         text = file.read()
     except UnicodeDecodeError as error:
         raise InvalidInputError([Problem((), f"not UTF-8: {error.reason}", file.name)]) from None
-    return mapfile.parse(text, file.name)
+    return mapfile.parse_map(text, file.name)
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def _located(locate: Callable[..., Problem]) -> Iterator[None]:
 
 
 def _warn(lunmap: Lunmap, locate: Callable[..., Problem]) -> None:
-    for warning in rules.warnings(lunmap):
+    for warning in rules.map_warnings(lunmap):
         click.echo(f"lunmapctl: warning: {locate(warning.place, warning.message)}", err=True)
 
 

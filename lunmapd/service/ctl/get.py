@@ -49,7 +49,7 @@ def get(connection: Connection, section: Section | None, name: str | None, outpu
     elif output == "table":
         click.echo("\n\n".join(_TABLES[part](selected) for part in SECTIONS))
     else:
-        click.echo(mapfile.show(selected, (section,) if section else tuple(SECTIONS)), nl=False)
+        click.echo(mapfile.show_map(selected, (section,) if section else tuple(SECTIONS)), nl=False)
 
 
 def _select(lunmap: Lunmap, section: Section | None, name: str | None) -> Lunmap:

@@ -66,9 +66,9 @@ def secret(context: click.Context, key_file: Path | None) -> None:
 
 def _configured(config: Path) -> Path:
     try:
-        return Path(settings.load(config).key_file)
+        return Path(settings.load_settings(config).key_file)
     except settings.SettingsUnreadableError:
-        return keyfile.DEFAULT_PATH
+        return keyfile.DEFAULT_KEY_FILE
 
 
 @secret.command("new-key")
@@ -113,7 +113,7 @@ def _set(context: SecretContext, path: str, field: str, user: str, *, force: boo
         sealed = vault.seal(path, field, password, os.urandom(NONCE_BYTES))
 
         def put(lunmap: Lunmap) -> Lunmap:
-            after = credentials.put(lunmap, path, field, Chap(user, sealed))
+            after = credentials.set_credentials(lunmap, path, field, Chap(user, sealed))
             _check_pair(after, vault, path, password)
             return after
 
@@ -164,7 +164,7 @@ def clear(context: SecretContext, name: str, *, mutual: bool, discovery: bool) -
 
     def cleared(lunmap: Lunmap) -> Lunmap:
         for field in fields[:1] if mutual else fields:
-            lunmap = credentials.put(lunmap, path, field, None)
+            lunmap = credentials.set_credentials(lunmap, path, field, None)
         return lunmap
 
     with context.connection.client() as client:
@@ -182,7 +182,7 @@ def rotate(context: SecretContext, *, force: bool) -> None:
         check_nodes(client, keys.current, force=force)
         _edit(
             client,
-            lambda lunmap: credentials.rotate(lunmap, vault, os.urandom),
+            lambda lunmap: credentials.reseal_all(lunmap, vault, os.urandom),
             f"seal every secret with key {keys.current}",
         )
 

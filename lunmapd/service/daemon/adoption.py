@@ -12,8 +12,8 @@ from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.directory import state_directory
 from lunmapd.core.adoption.adopt import Adoption, adopt
 from lunmapd.core.adoption.convert import as_ours
-from lunmapd.core.adoption.foreign import Found
-from lunmapd.core.adoption.saveconfig import read as read_saveconfig
+from lunmapd.core.adoption.foreign import ForeignConfiguration
+from lunmapd.core.adoption.saveconfig import read_saveconfig
 from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Chap, Lunmap
@@ -56,7 +56,7 @@ class NotAdoptableError(LunmapdError):
 class Check(Struct, frozen=True):
     """What keeps the map from being what runs, and what taking over would still set in place."""
 
-    found: Found
+    found: ForeignConfiguration
     wanted: lio_objects.Objects
     blocking: tuple[str, ...]
     settings: tuple[str, ...]
@@ -83,7 +83,7 @@ def show(made: Adoption, output: str) -> Iterator[str]:
         yield f"# not taken over: {name}: {reason}"
     if any(item.chap and not item.chap.password for item in made.lunmap.initiators.values()):
         yield "# CHAP passwords are not in here: 'lunmapd adopt --seal' puts them in, sealed with this node's key."
-    yield mapfile.show(made.lunmap)
+    yield mapfile.show_map(made.lunmap)
 
 
 def check(settings: Settings) -> Check:
@@ -182,11 +182,11 @@ def _only(lunmap: Lunmap, node: str, targets: set[str]) -> Lunmap:
 
 
 def _snapshot(settings: Settings) -> Snapshot:
-    with zookeeper.session(settings.zookeeper) as session:
+    with zookeeper.create_session(settings.zookeeper) as session:
         return read_tree(session)
 
 
-def _survey() -> Found:
+def _survey() -> ForeignConfiguration:
     try:
         return observe_foreign(rts.ROOT)
     except OSError as error:
@@ -200,7 +200,7 @@ def _bytes(file: Path) -> bytes:
         raise LioUnreadableError(f"can't read {file}: {error.strerror}") from error
 
 
-def _sealed(lunmap: Lunmap, found: Found, vault: Vault) -> Lunmap:
+def _sealed(lunmap: Lunmap, found: ForeignConfiguration, vault: Vault) -> Lunmap:
     """Seal the passwords that were found. Raises NoKeyError."""
     known = {f"initiators/{acl.initiator}": acl.credentials for tpg in found.tpgs for acl in tpg.acls}
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pyudev import Context, Monitor
 
-from lunmapd.core.base.messages import Message, fields
+from lunmapd.core.base.messages import Message, journal_fields
 
 log = logging.getLogger(__name__)
 
@@ -106,5 +106,5 @@ def _unwatched(error: OSError) -> None:
     log.warning(
         "block devices are not watched: %s; late ones are found by the retries",
         error,
-        extra=fields(Message.UNWATCHED),
+        extra=journal_fields(Message.UNWATCHED),
     )

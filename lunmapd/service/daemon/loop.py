@@ -12,12 +12,12 @@ from lunmapd.agent.loop.report import CycleResult
 from lunmapd.agent.loop.wakeup import Wakeup
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, WakeCause
-from lunmapd.core.base.messages import Message, fields
+from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.reload import merge_settings
 from lunmapd.service.daemon.signals import Signals
-from lunmapd.service.settings import Settings, load
+from lunmapd.service.settings import Settings, load_settings
 from lunmapd.trace import trace
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,10 @@ class Loop:
     def run(self) -> None:
         """Run cycles until a signal stops the loop."""
         log.info(
-            "lunmapd %s starts as node %s", __version__, self._settings.node, extra=fields(Message.STARTED)
+            "lunmapd %s starts as node %s",
+            __version__,
+            self._settings.node,
+            extra=journal_fields(Message.STARTED),
         )
         self._agent.watch(self._wakeup.notify)
         causes = frozenset({WakeCause.START})
@@ -65,7 +68,7 @@ class Loop:
             trace(log, Event.WOKEN, causes=", ".join(sorted(causes)))
             causes = self._wait(self._cycle())
         self._manager.stopping()
-        log.info("stopped; LIO is left as it is", extra=fields(Message.STOPPED))
+        log.info("stopped; LIO is left as it is", extra=journal_fields(Message.STOPPED))
 
     def _goes_on(self) -> bool:
         """Do what signals asked for; return whether another cycle is to be run."""
@@ -109,7 +112,7 @@ class Loop:
 
     def _reload(self) -> None:
         try:
-            new = load(self._path)
+            new = load_settings(self._path)
         except LunmapdError as error:
             self._refuse(error)
             return
@@ -119,10 +122,12 @@ class Loop:
             log.warning(
                 "%s keeps its old value until the daemon is restarted",
                 name,
-                extra=fields(Message.NEEDS_RESTART, setting=name),
+                extra=journal_fields(Message.NEEDS_RESTART, setting=name),
             )
-        log.info("the settings were read again", extra=fields(Message.RELOADED))
+        log.info("the settings were read again", extra=journal_fields(Message.RELOADED))
 
     def _refuse(self, error: LunmapdError) -> None:
         for line in str(error).splitlines():
-            log.error("refused, the old settings stay: %s", line, extra=fields(Message.RELOAD_REFUSED))
+            log.error(
+                "refused, the old settings stay: %s", line, extra=journal_fields(Message.RELOAD_REFUSED)
+            )

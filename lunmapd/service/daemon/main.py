@@ -33,7 +33,7 @@ from lunmapd.service.daemon.watchdog import WatchedKernel
 from lunmapd.service.errors import reported
 from lunmapd.service.keyfile import read_keys
 from lunmapd.service.options import CONTEXT, config_option, output_option, version_option
-from lunmapd.service.settings import Settings, load, load_checked
+from lunmapd.service.settings import Settings, load_checked_settings, load_settings
 from lunmapd.store.session.session import Session
 
 
@@ -55,7 +55,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
 
     Signals: TERM and INT stop it, HUP makes it read the settings again and look at everything at once.
     """
-    settings = load_checked(config) if check_config else load(config)
+    settings = load_checked_settings(config) if check_config else load_settings(config)
     if context.invoked_subcommand is not None:
         context.obj = settings
         return
@@ -67,7 +67,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
     manager = Manager(max(Deadlines().longest, settings.zookeeper.deadline))
     wakeup = Wakeup()
     process = Process(manager, Signals(wakeup.notify), wakeup)
-    session = zookeeper.session(settings.zookeeper, manager.beat)
+    session = zookeeper.create_session(settings.zookeeper, manager.beat)
     with _agent(settings, session, process) as agent:
         if once:
             sys.exit(_exit_code(agent.run_cycle()))

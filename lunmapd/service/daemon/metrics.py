@@ -24,7 +24,7 @@ from lunmapd import __version__
 from lunmapd.agent.loop.policy import BEAT
 from lunmapd.agent.loop.report import CycleResult
 from lunmapd.agent.reconcile.result import PassResult
-from lunmapd.core.base.messages import Message, fields
+from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.core.node import lio_objects
@@ -235,7 +235,10 @@ def served(metrics: Metrics, listen: str) -> Iterator[None]:
         server = make_server(address.strip("[]"), int(port), make_wsgi_app(metrics.registry), kind, _Silent)
     except OSError as error:
         log.warning(
-            "no metrics: can't listen on %s: %s", listen, error, extra=fields(Message.METRICS_UNAVAILABLE)
+            "no metrics: can't listen on %s: %s",
+            listen,
+            error,
+            extra=journal_fields(Message.METRICS_UNAVAILABLE),
         )
         yield
         return

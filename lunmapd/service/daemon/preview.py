@@ -121,7 +121,7 @@ def _map(settings: Settings, directory: Path) -> _Found:
     kept = _kept(directory)
     first = 0 if kept is None else kept.held or kept.snapshot.revision
     try:
-        with zookeeper.session(settings.zookeeper) as session:
+        with zookeeper.create_session(settings.zookeeper) as session:
             snapshot = read_tree(session)
             confirmed = confirmed_map(session, snapshot, first)
             return _Found(snapshot, "ZooKeeper", read_logins(session), confirmed)

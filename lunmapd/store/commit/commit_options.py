@@ -41,6 +41,6 @@ def commit_rules(shrink: AbstractSet[str] = frozenset()) -> Precondition:
     """Return the rules of a commit that may make the Luns named in `shrink` smaller."""
 
     def check(before: Lunmap, after: Lunmap) -> Sequence[Problem]:
-        return (*rules.problems(after), *rules.change_problems(before, after, shrink))
+        return (*rules.check_map(after), *rules.check_changes(before, after, shrink))
 
     return check

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from kazoo.exceptions import BadVersionError, NodeExistsError, NoNodeError
 from msgspec import Struct
 
-from lunmapd.core.base.access import Acl, acl_size
+from lunmapd.core.base.access import AclEntries, acl_size
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import SECTIONS
 from lunmapd.core.history.changes import Revision
@@ -37,7 +37,7 @@ class _Tree(Struct, frozen=True):
 
     session: Session
     latest: Snapshot
-    parent_acls: Mapping[str, Acl] = {}
+    parent_acls: Mapping[str, AclEntries] = {}
 
     def extra(self) -> WriteOverhead:
         """Return what each write adds to the size of a transaction."""

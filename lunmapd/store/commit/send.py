@@ -14,7 +14,7 @@ from kazoo.exceptions import (
 )
 from msgspec import Struct
 
-from lunmapd.core.base.access import Acl, Role
+from lunmapd.core.base.access import AclEntries, Role
 from lunmapd.core.base.documents import encode
 from lunmapd.core.history.changes import Revision
 from lunmapd.store.commit.commit_errors import OutcomeUnknownError
@@ -38,7 +38,7 @@ class SendFailure(Struct, frozen=True):
 
 
 def send_draft(
-    session: Session, prepared: Draft, parent_acls: Mapping[str, Acl] = NO_ACLS
+    session: Session, prepared: Draft, parent_acls: Mapping[str, AclEntries] = NO_ACLS
 ) -> SendFailure | None:
     """Send a draft until the outcome is known; return what it failed at. For `parent_acls` see `submit`.
 
@@ -116,7 +116,7 @@ def submit(
     session: Session,
     writes: Sequence[Write],
     existing: Sequence[str] = (),
-    parent_acls: Mapping[str, Acl] = NO_ACLS,
+    parent_acls: Mapping[str, AclEntries] = NO_ACLS,
 ) -> SendFailure | None:
     """Make all writes or none, if the `existing` znodes exist; return what failed.
 
@@ -150,7 +150,7 @@ def submit(
     return failures[0]
 
 
-def _add(transaction: TransactionRequest, path: str, write: Write, acl: Acl | None) -> None:
+def _add(transaction: TransactionRequest, path: str, write: Write, acl: AclEntries | None) -> None:
     if write.after is None:
         transaction.delete(path, write.version)
     elif write.before is None:

@@ -21,7 +21,7 @@ from kazoo.exceptions import (
 )
 from kazoo.handlers.threading import KazooTimeoutError
 
-from lunmapd.core.base.access import Identity, Role
+from lunmapd.core.base.access import Principal, Role
 from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError, UnknownIdentityError
 from lunmapd.store.session.client import LoginRequiredError
@@ -122,7 +122,7 @@ class Session:
         """Return the absolute path of the znode at `relative` in the tree; "" is the root of the tree."""
         return f"{self.root.rstrip('/')}/{relative}".rstrip("/") or "/"
 
-    def whoami(self) -> tuple[Identity, ...]:
+    def whoami(self) -> tuple[Principal, ...]:
         """Return the principals that the servers authenticated this client as, without password hashes.
 
         Empty if the request fails, as with ZooKeeper before 3.7.

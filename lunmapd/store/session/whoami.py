@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from kazoo.client import KazooClient
 
-from lunmapd.core.base.access import Identity
+from lunmapd.core.base.access import Principal
 
 _INT = struct.Struct(">i")
 
@@ -23,14 +23,14 @@ class _Request(NamedTuple):
         return b""
 
     @classmethod
-    def deserialize(cls, data: bytes, offset: int) -> tuple[Identity, ...]:
+    def deserialize(cls, data: bytes, offset: int) -> tuple[Principal, ...]:
         """Return the principals, which have no password hashes.
 
         The scheme `ip`, the client's address, is left out.
         """
         found = list(_strings(data, offset))
         pairs = zip(found[::2], found[1::2], strict=True)
-        return tuple(Identity(scheme, user) for scheme, user in pairs if scheme != "ip")
+        return tuple(Principal(scheme, user) for scheme, user in pairs if scheme != "ip")
 
 
 def ask_who(client: KazooClient) -> Any:

@@ -11,12 +11,12 @@ from kazoo.protocol.states import ZnodeStat
 from kazoo.security import ACL, Id
 from msgspec import Struct
 
-from lunmapd.core.base.access import Acl, Identity, May
+from lunmapd.core.base.access import AclEntries, Permission, Principal
 from lunmapd.store.session.session import WINDOW, KazooCall, Reply, Session
 from lunmapd.store.tree.znodes import request_children
 
 # ZooKeeper replaces this id with all principals that the session has authenticated as (scheme "auth").
-CREATOR = Identity("auth", "")
+CREATOR = Principal("auth", "")
 
 ScanProgress = Callable[[int], None]
 """Called after each window of a walk with the number of znodes read so far."""
@@ -26,24 +26,24 @@ class ZnodeAcl(Struct, frozen=True):
     """A znode with its path in the tree, its ACL, and whether it has children."""
 
     path: str
-    acl: Acl
+    acl: AclEntries
     has_children: bool
 
 
-def to_kazoo(acl: Acl) -> list[ACL]:
+def to_kazoo(acl: AclEntries) -> list[ACL]:
     """Return an ACL as kazoo's list of entries."""
     return [ACL(may.value, Id(who.scheme, who.id)) for who, may in sorted(acl.items())]
 
 
-def _from_kazoo(entries: Sequence[ACL]) -> Acl:
-    acl: dict[Identity, May] = {}
+def _from_kazoo(entries: Sequence[ACL]) -> AclEntries:
+    acl: dict[Principal, Permission] = {}
     for entry in entries:
-        who = Identity(entry.id.scheme, entry.id.id)
-        acl[who] = acl.get(who, May(0)) | May(entry.perms)
+        who = Principal(entry.id.scheme, entry.id.id)
+        acl[who] = acl.get(who, Permission(0)) | Permission(entry.perms)
     return acl
 
 
-def read_acls(session: Session, paths: Sequence[str]) -> list[Acl | None]:
+def read_acls(session: Session, paths: Sequence[str]) -> list[AclEntries | None]:
     """Read the ACLs of znodes, in the order of `paths`; None stands for a missing znode.
 
     ZooKeeper replaces the hash of a digest by "x" for a principal without ADMIN.
@@ -67,7 +67,7 @@ def _request_acls(path: str) -> KazooCall[tuple[Sequence[ACL], ZnodeStat]]:
     return ask
 
 
-def request_set_acls(path: str, acl: Acl) -> KazooCall[ZnodeStat]:
+def request_set_acls(path: str, acl: AclEntries) -> KazooCall[ZnodeStat]:
     """Return the request that sets the ACL of the znode at the absolute `path`."""
 
     def ask(client: KazooClient) -> Reply[ZnodeStat]:

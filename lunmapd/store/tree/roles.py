@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from kazoo.exceptions import NodeExistsError, NoNodeError
 
-from lunmapd.core.base.access import MEMBERS, Acl, Roles, acl_at, roles_of
+from lunmapd.core.base.access import MEMBERS, AclEntries, Roles, acl_at, roles_of
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NotInitialisedError
 from lunmapd.store.session.session import Session
@@ -24,7 +24,7 @@ from lunmapd.store.tree.znodes import list_children
 
 _PASSES = 5
 
-NO_ACLS: Mapping[str, Acl] = {}
+NO_ACLS: Mapping[str, AclEntries] = {}
 
 
 def read_roles(session: Session) -> Roles:
@@ -37,7 +37,7 @@ def read_roles(session: Session) -> Roles:
     return roles_of(root, {node: acl for node, acl in zip(nodes, acls, strict=True) if acl is not None})
 
 
-def read_parent_acls(session: Session, parents: Collection[str]) -> dict[str, Acl]:
+def read_parent_acls(session: Session, parents: Collection[str]) -> dict[str, AclEntries]:
     """Read the ACLs of the znodes `parents`, by path; a missing znode is left out."""
     distinct = sorted(parents)
     acls = zip(distinct, read_acls(session, distinct), strict=True)
@@ -45,8 +45,8 @@ def read_parent_acls(session: Session, parents: Collection[str]) -> dict[str, Ac
 
 
 def inherited_acls(
-    session: Session, created: Collection[str], parent_acls: Mapping[str, Acl] = NO_ACLS
-) -> dict[str, Acl]:
+    session: Session, created: Collection[str], parent_acls: Mapping[str, AclEntries] = NO_ACLS
+) -> dict[str, AclEntries]:
     """Return the ACL, by path, of each znode that one transaction is about to create: the ACL of its parent.
 
     `parent_acls` (by path) need not be read again. A znode directly below the root gets the ACL that follows
@@ -67,7 +67,7 @@ def _existing_parent(path: str, created: Collection[str]) -> str:
     return _existing_parent(parent, created) if parent in created else parent
 
 
-def create_znode(session: Session, path: str, data: bytes = b"", acl: Acl | None = None) -> bool:
+def create_znode(session: Session, path: str, data: bytes = b"", acl: AclEntries | None = None) -> bool:
     """Create a znode of the tree, with the inherited ACL if `acl` is None; return False if it exists.
 
     Raises NoNodeError if its parent is missing.
@@ -121,7 +121,7 @@ def _set(session: Session, roles: Roles, znodes: Sequence[ZnodeAcl | None]) -> i
     return sum(reply is not None for reply in session.gather(requests, list(strays)))
 
 
-def _strays(roles: Roles, znodes: Sequence[ZnodeAcl | None]) -> Mapping[str, Acl]:
+def _strays(roles: Roles, znodes: Sequence[ZnodeAcl | None]) -> Mapping[str, AclEntries]:
     """Return the ACLs to set, by path."""
     acls = {znode.path: (znode.acl, acl_at(roles, znode.path)) for znode in znodes if znode is not None}
     return {path: desired for path, (observed, desired) in acls.items() if observed != desired}

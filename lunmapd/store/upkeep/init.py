@@ -5,7 +5,7 @@ import uuid
 from kazoo.exceptions import NodeExistsError
 from kazoo.security import ACL
 
-from lunmapd.core.base.access import WORLD, Identity, May
+from lunmapd.core.base.access import WORLD, Permission, Principal
 from lunmapd.core.base.documents import encode
 from lunmapd.core.history.changes import Head
 from lunmapd.core.history.digest import EMPTY_DIGEST, show_digest
@@ -81,7 +81,7 @@ def make_chroot(session: Session, *, closed: bool = False) -> None:
         session.repeat(lambda client: client.set_acls_async(session.root, _all(CREATOR)))
 
 
-def _make(session: Session, path: str, owner: Identity) -> bool:
+def _make(session: Session, path: str, owner: Principal) -> bool:
     """Create a znode by its absolute path; return False if it exists."""
     try:
         session.repeat(lambda client: client.create_async(path, b"", acl=_all(owner)))
@@ -92,5 +92,5 @@ def _make(session: Session, path: str, owner: Identity) -> bool:
     return True
 
 
-def _all(owner: Identity) -> list[ACL]:
-    return to_kazoo({owner: May.ALL})
+def _all(owner: Principal) -> list[ACL]:
+    return to_kazoo({owner: Permission.ALL})

@@ -17,17 +17,17 @@ from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.client import (
     Client,
     Credentials,
-    Identity,
     LockedOutError,
     NodeInUseError,
     NotPermittedError,
     Permissions,
+    Principal,
     Role,
     RoleRefusedError,
     Roles,
     Secret,
     UnknownIdentityError,
-    parse_identity,
+    parse_principal,
     with_password,
 )
 from lunmapd.core.base.lunmap import Node
@@ -51,8 +51,8 @@ pytestmark = pytest.mark.integration
 
 LIVE = Live(machine="m1", boot="b1", version="1", since=NOW)
 STATUS = NodeStatus(boot="b1", version="1", time=NOW)
-ADMIN, READER, N2 = (Identity("sasl", user) for user in ("admin", "reader", "n2"))
-N1 = Identity("x509", "CN=n1")
+ADMIN, READER, N2 = (Principal("sasl", user) for user in ("admin", "reader", "n2"))
+N1 = Principal("x509", "CN=n1")
 
 Open = Callable[..., Session]
 
@@ -245,11 +245,11 @@ def test_a_crash_in_the_middle_is_mended_by_the_next_one(admin: Session) -> None
         raise InterruptedError(seen)
 
     with pytest.raises(InterruptedError):
-        permissions.grant(Role.READER, Identity("sasl", "n3"), progress=crash)
+        permissions.grant(Role.READER, Principal("sasl", "n3"), progress=crash)
     assert permissions.strays() > 300
     permissions.revoke(Role.READER, READER)
     assert permissions.strays() == 0
-    assert permissions.roles().readers == {Identity("sasl", "n3")}
+    assert permissions.roles().readers == {Principal("sasl", "n3")}
 
 
 def test_who_loses_a_role_loses_all_of_it(admin: Session, connect_as: Open) -> None:
@@ -281,7 +281,7 @@ def test_nobody_locks_himself_out(admin: Session) -> None:
     with pytest.raises(RoleRefusedError, match="is not a name"):
         permissions.grant(Role.NODE, N1, "a/b")
     with pytest.raises(UnknownIdentityError):
-        permissions.grant(Role.READER, Identity("x509", "not a subject"))
+        permissions.grant(Role.READER, Principal("x509", "not a subject"))
     assert Permissions(admin).roles().admins == {ADMIN}
     assert permissions.strays() == 0
 
@@ -294,8 +294,8 @@ def test_an_open_tree_is_closed(connect_as: Open) -> None:
     assert Permissions(anyone).roles().is_open
     Permissions(anyone).grant(Role.ADMIN, ADMIN)
     with pytest.raises(LockedOutError, match="anonymous"):
-        Permissions(anyone).revoke(Role.ADMIN, parse_identity("world"))
-    Permissions(admin).revoke(Role.ADMIN, parse_identity("world"))
+        Permissions(anyone).revoke(Role.ADMIN, parse_principal("world"))
+    Permissions(admin).revoke(Role.ADMIN, parse_principal("world"))
     with pytest.raises(NotPermittedError):
         read_tree(anyone)
     assert Permissions(admin).strays() == 0
@@ -312,16 +312,16 @@ def test_a_digest_is_granted_by_its_hash(
     admin: Session, connect_as: Open, servers: Secure, root: str
 ) -> None:
     """A digest reader reads everything, also later znodes of a node, though nodes can't read hashes."""
-    bob = with_password(parse_identity("digest:bob"), Secret("bob's secret"))
+    bob = with_password(parse_principal("digest:bob"), Secret("bob's secret"))
     Permissions(admin).grant(Role.READER, bob)
     node = connect_as("n2")
     register(node, "n2", LIVE)
     login = servers.login("bob", "bob's secret")
     with Session(servers.ensemble.hosts, root, credentials=Credentials(digest=login)) as reader:
         assert read_fleet(reader)["n2"].live == LIVE
-        assert reader.whoami() == (Identity("digest", "bob"),)
+        assert reader.whoami() == (Principal("digest", "bob"),)
     assert Permissions(admin).strays() == 0
-    Permissions(admin).revoke(Role.READER, parse_identity("digest:bob"))
+    Permissions(admin).revoke(Role.READER, parse_principal("digest:bob"))
     assert Permissions(admin).roles().readers == {READER}
 
 
@@ -329,7 +329,7 @@ def test_a_session_proves_all_that_it_has(servers: Secure, root: str) -> None:
     """Certificate, SASL and digest are used together, and the servers return our principals."""
     both = Credentials(servers.tls("n1").tls, servers.login("n1"), servers.login("bob", "x"))
     with Client.connect(servers.tls_hosts, root, credentials=both) as client:
-        assert set(client.permissions.whoami()) == {N1, Identity("sasl", "n1"), Identity("digest", "bob")}
+        assert set(client.permissions.whoami()) == {N1, Principal("sasl", "n1"), Principal("digest", "bob")}
 
 
 def test_a_node_that_follows_an_ephemeral_that_went_is_not_removed(connect_as: Open) -> None:

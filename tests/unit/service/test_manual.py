@@ -16,7 +16,7 @@ from lunmapd.core.base.lunmap import SECTIONS
 from lunmapd.service.ctl.cli import ctl
 from lunmapd.service.daemon.main import daemon
 from lunmapd.service.daemon.reload import LIVE
-from lunmapd.service.settings import Settings, parse
+from lunmapd.service.settings import Settings, parse_settings
 
 MAN = Path("packaging/man")
 page = runpy.run_path(str(MAN / "pages.py"))["page"]
@@ -46,7 +46,7 @@ def test_every_setting_is_explained() -> None:
 def test_the_example_of_the_settings_is_valid() -> None:
     """The example of lunmapd.yaml(5) is a settings file with the three servers that it shows."""
     example = page(MAN / "lunmapd.yaml.5.md").partition("# EXAMPLE\n\n")[2].partition("\n# ")[0]
-    assert len(parse(cleandoc(example), "EXAMPLE").zookeeper.hosts) == 3
+    assert len(parse_settings(cleandoc(example), "EXAMPLE").zookeeper.hosts) == 3
 
 
 def test_every_command_and_exit_code_is_explained() -> None:

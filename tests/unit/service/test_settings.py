@@ -13,7 +13,7 @@ from lunmapd.core.base.errors import Exit, InvalidInputError
 from lunmapd.core.planning.drift import CLASSES
 from lunmapd.core.planning.guard import Limits
 from lunmapd.service.daemon.main import daemon
-from lunmapd.service.settings import SettingsUnreadableError, load, parse
+from lunmapd.service.settings import SettingsUnreadableError, load_settings, parse_settings
 
 GOOD = "node: n1\nzookeeper:\n  hosts: [10.0.0.1:2181]\n"
 EXAMPLE = Path("config/lunmapd.yaml")
@@ -21,15 +21,15 @@ EXAMPLE = Path("config/lunmapd.yaml")
 
 def test_the_example_is_valid_and_shows_the_defaults() -> None:
     """The example file passes the check, and its values beyond node and hosts are the defaults."""
-    example = load(EXAMPLE)
-    minimal = parse(f"node: n1\nzookeeper: {{hosts: {list(example.zookeeper.hosts)}}}", "x")
+    example = load_settings(EXAMPLE)
+    minimal = parse_settings(f"node: n1\nzookeeper: {{hosts: {list(example.zookeeper.hosts)}}}", "x")
     assert example == minimal
 
 
 def test_what_the_example_leaves_out_is_valid() -> None:
     """The commented lines, except one of two alternatives for a password, are valid settings as they are."""
     text = re.sub(r"^( *)#(?! \S)(?!digest)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
-    settings = parse(text, str(EXAMPLE))
+    settings = parse_settings(text, str(EXAMPLE))
     zookeeper = settings.zookeeper
     assert None not in {settings.isolation, settings.metrics, zookeeper.sasl, zookeeper.tls}
 
@@ -37,12 +37,12 @@ def test_what_the_example_leaves_out_is_valid() -> None:
 def test_servers_are_names_or_addresses() -> None:
     """Names, IPv4 addresses and IPv6 addresses in brackets are accepted as servers, with any valid port."""
     hosts = ("zk1.example.org:1", "10.0.0.1:65535", "[fd00::1]:2181")
-    assert parse(f"zookeeper: {{hosts: {list(hosts)}}}", "x").zookeeper.hosts == hosts
+    assert parse_settings(f"zookeeper: {{hosts: {list(hosts)}}}", "x").zookeeper.hosts == hosts
 
 
 def test_the_node_defaults_to_the_host_name() -> None:
     """Without `node` the host's name up to the first dot is taken."""
-    assert "." not in parse("zookeeper: {hosts: [a:1]}", "x").node
+    assert "." not in parse_settings("zookeeper: {hosts: [a:1]}", "x").node
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_the_node_defaults_to_the_host_name() -> None:
 def test_bad_settings_are_refused_with_their_line(text: str, message: str) -> None:
     """Each mistake is one problem that names file, line and key."""
     with pytest.raises(InvalidInputError) as caught:
-        parse(text, "x")
+        parse_settings(text, "x")
     assert str(caught.value).startswith(message)
     assert len(caught.value.problems) == 1
 
@@ -168,7 +168,7 @@ metrics: {listne: 1}
 isolation: {after: x}
 """
     with pytest.raises(InvalidInputError) as caught:
-        parse(text, "x")
+        parse_settings(text, "x")
     told = [str(problem).removeprefix("x:").split(": ")[:2] for problem in caught.value.problems]
     assert [" ".join(words) for words in told] == [
         "1 nodee",
@@ -190,7 +190,7 @@ isolation: {after: x}
 def test_what_is_wrong_is_not_told_twice() -> None:
     """A value that can't be read is not also called missing, out of range or at odds with another."""
     with pytest.raises(InvalidInputError) as caught:
-        parse("zookeeper: {hosts: x, session_timeout: y}\nisolation: {after: 5}\n", "x")
+        parse_settings("zookeeper: {hosts: x, session_timeout: y}\nisolation: {after: 5}\n", "x")
     assert [problem.place for problem in caught.value.problems] == [
         ("zookeeper", "hosts"),
         ("zookeeper", "session_timeout"),
@@ -203,7 +203,7 @@ def test_files_are_checked_beside_all_else(tmp_path: Path) -> None:
     path = tmp_path / "lunmapd.yaml"
     path.write_text(GOOD + f"  tls: {{ca: {tmp_path}/ca.pem}}\nretry: 0\n")
     with pytest.raises(InvalidInputError) as caught:
-        load(path)
+        load_settings(path)
     assert [problem.place for problem in caught.value.problems] == [("zookeeper", "tls", "ca"), ("retry",)]
 
 
@@ -212,14 +212,14 @@ def test_bytes_that_are_no_text_have_their_line(tmp_path: Path) -> None:
     path = tmp_path / "lunmapd.yaml"
     path.write_bytes(GOOD.encode() + "# Gr\u00f6\u00dfe\n".encode("latin-1"))
     with pytest.raises(InvalidInputError) as caught:
-        load(path)
+        load_settings(path)
     assert str(caught.value) == f"{path}:4: (top level): not UTF-8: byte 0xf6"
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     """A file that can't be read is named, with where an example is."""
     with pytest.raises(SettingsUnreadableError, match="no-such"):
-        load(tmp_path / "no-such.yaml")
+        load_settings(tmp_path / "no-such.yaml")
 
 
 def test_check_config_accepts_the_example_and_refuses_a_bad_file(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_key_file_that_cannot_be_used_keeps_nobody_from_the_settings(tmp_path:
     key_file, path = tmp_path / "secrets.key", tmp_path / "lunmapd.yaml"
     key_file.write_text("hello\n")
     path.write_text(f"{GOOD}key_file: {key_file}\n")
-    assert load(path).key_file == str(key_file)
+    assert load_settings(path).key_file == str(key_file)
 
 
 @pytest.mark.parametrize("options", [("--check-config",), (), ("--once",), ("plan",), ("adopt",)])
@@ -326,7 +326,7 @@ def run_daemon(*words: str) -> subprocess.CompletedProcess[str]:
 )
 def test_drift_is_one_word_or_one_for_each_class(text: str, reported: set[str]) -> None:
     """A class that is not named is repaired, and the classes are those of the core."""
-    assert parse(GOOD + text, "x").policy().report == reported
+    assert parse_settings(GOOD + text, "x").policy().report == reported
 
 
 def test_the_settings_become_a_policy() -> None:
@@ -334,6 +334,6 @@ def test_the_settings_become_a_policy() -> None:
     text = (
         "full_read: 60\nsnapshot_max_age: 0\nremoval_limit: 0.5\nremoval_minimum: 9\nisolation: {after: 30}\n"
     )
-    assert parse(GOOD + text, "x").policy() == Policy(Limits(0.5, 9), 30.0, 0.0, 60.0, 60.0)
-    assert parse(GOOD + "retry: 7\n", "x").policy() == Policy(audit=60.0, retry=7.0)
-    assert parse(GOOD, "x").policy() == Policy(audit=60.0)
+    assert parse_settings(GOOD + text, "x").policy() == Policy(Limits(0.5, 9), 30.0, 0.0, 60.0, 60.0)
+    assert parse_settings(GOOD + "retry: 7\n", "x").policy() == Policy(audit=60.0, retry=7.0)
+    assert parse_settings(GOOD, "x").policy() == Policy(audit=60.0)

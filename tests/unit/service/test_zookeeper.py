@@ -7,7 +7,7 @@ import pytest
 
 from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.service import zookeeper
-from lunmapd.service.settings import load
+from lunmapd.service.settings import load_settings
 from support.pki import Authority
 
 HEAD = "zookeeper:\n  hosts: [10.0.0.1:2281]\n  tls:\n"
@@ -36,7 +36,7 @@ def write(directory: Path, **files: str) -> Path:
 def problems(path: Path) -> list[str]:
     """Return the problems of a settings file, without its directory."""
     with pytest.raises(InvalidInputError) as caught:
-        load(path)
+        load_settings(path)
     return [str(problem).replace(f"{path.parent}/", "") for problem in caught.value.problems]
 
 
@@ -45,8 +45,8 @@ def test_good_files_are_taken(directory: Path) -> None:
     d = directory
     for name, more in (("n1", {}), ("locked", {"key_password_file": f"{d}/password"})):
         files = {"ca": f"{d}/ca.pem", "certificate": f"{d}/{name}.pem", "key": f"{d}/{name}.key", **more}
-        settings = load(write(d, **files))
-        assert zookeeper.session(settings.zookeeper).root == "/lunmap"
+        settings = load_settings(write(d, **files))
+        assert zookeeper.create_session(settings.zookeeper).root == "/lunmap"
 
 
 def test_each_missing_or_open_file_has_its_line(directory: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_credential_of_systemd_is_found(directory: Path, monkeypatch: pytest.M
         "settings.yaml:4: zookeeper.tls.ca: can't use credentials:ca.pem: only a service"
     )
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(directory))
-    load(path)
+    load_settings(path)
 
 
 def test_logins_are_checked(directory: Path) -> None:
@@ -118,7 +118,7 @@ def test_logins_are_checked(directory: Path) -> None:
     head = "zookeeper:\n  hosts: [10.0.0.1:2181]\n"
     login = f"{{user: n1, password_file: {directory}/password}}"
     path.write_text(f"{head}  sasl: {login}\n  digest: {login}\n")
-    zookeeper.session(load(path).zookeeper)
+    zookeeper.create_session(load_settings(path).zookeeper)
     path.write_text(head + "  sasl: {user: 'n 1', password_file: secret}\n")
     assert problems(path) == [
         "settings.yaml:3: zookeeper.sasl.user: 'n 1' is not a user: it has no spaces, ':' or '@'",

@@ -12,7 +12,9 @@ from lunmapd.core.base.lunmap import Lun, Lunmap
 _MAPPED = "unmap the Lun first, or make a new one"
 
 
-def check(before: Lunmap, after: Lunmap, shrink: AbstractSet[str] = frozenset()) -> Iterator[Problem]:
+def check_lun_changes(
+    before: Lunmap, after: Lunmap, shrink: AbstractSet[str] = frozenset()
+) -> Iterator[Problem]:
     """Check every Lun that is in both maps; those named in `shrink` may get smaller."""
     for name in sorted(before.luns.keys() & after.luns.keys()):
         place: Place = ("luns", name)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lunmapd.core.base.errors import Place, Problem
 
-Claim = tuple[object, Place, str]
+UniqueValue = tuple[object, Place, str]
 
 
 def check_text(place: Place, checker: Callable[[str], str | None], value: str) -> Iterator[Problem]:
@@ -22,7 +22,7 @@ def check_repeated(place: Place, what: str, values: Sequence[str]) -> Iterator[P
         seen.add(value)
 
 
-def check_clashes(claims: Iterable[Claim], sentence: str) -> Iterator[Problem]:
+def check_clashes(claims: Iterable[UniqueValue], sentence: str) -> Iterator[Problem]:
     """Report each second claim to a value; a claim is (value, place of the claim, who claims it)."""
     first: dict[object, str] = {}
     for value, place, who in claims:

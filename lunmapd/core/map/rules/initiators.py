@@ -9,7 +9,7 @@ from lunmapd.core.map.rules.chap import check_chap
 from lunmapd.core.map.rules.common import check_repeated, check_text
 
 
-def check(lunmap: Lunmap) -> Iterator[Problem]:
+def check_initiators(lunmap: Lunmap) -> Iterator[Problem]:
     """Check every initiator; those that are mapped must have what their targets ask for."""
     asked = _asked(lunmap)
     for iqn, initiator in lunmap.initiators.items():

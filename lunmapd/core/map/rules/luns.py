@@ -9,7 +9,7 @@ from lunmapd.core.base.lunmap import AluaState, Lun, Lunmap, reporting_nodes, se
 from lunmapd.core.map.rules.common import check_repeated, check_text
 
 
-def check(lunmap: Lunmap) -> Iterator[Problem]:
+def check_luns(lunmap: Lunmap) -> Iterator[Problem]:
     """Check every Lun."""
     for name, lun in lunmap.luns.items():
         place: Place = ("luns", name)
@@ -22,7 +22,7 @@ def check(lunmap: Lunmap) -> Iterator[Problem]:
         yield from _nodes(lunmap, place, lun)
 
 
-def choices(lunmap: Lunmap) -> Iterator[Problem]:
+def check_choices(lunmap: Lunmap) -> Iterator[Problem]:
     """Ask for what an admin must choose, rather than learn later."""
     for name, lun in lunmap.luns.items():
         if lun.shared is None and len(reporting_nodes(lunmap, lun)) > 1:
@@ -33,7 +33,7 @@ def choices(lunmap: Lunmap) -> Iterator[Problem]:
             )
 
 
-def warn(lunmap: Lunmap) -> Iterator[Problem]:
+def warn_of_luns(lunmap: Lunmap) -> Iterator[Problem]:
     """Warn of what may be meant, but rarely is."""
     for name, lun in lunmap.luns.items():
         if isinstance(lun.backing, FileIO) and len(reporting_nodes(lunmap, lun)) > 1:

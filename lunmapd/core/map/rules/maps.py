@@ -9,14 +9,14 @@ from lunmapd.core.base.lunmap import Lunmap, Map
 _MOST_TAKEN = 255
 
 
-def check(lunmap: Lunmap) -> Iterator[Problem]:
+def check_maps(lunmap: Lunmap) -> Iterator[Problem]:
     """Check every map."""
     for name, lun in lunmap.luns.items():
         for index, entry in enumerate(lun.maps):
             yield from _map(lunmap, ("luns", name, "maps", index), entry)
 
 
-def warn(lunmap: Lunmap) -> Iterator[Problem]:
+def warn_of_lun_numbers(lunmap: Lunmap) -> Iterator[Problem]:
     """Warn of LUN numbers that not every initiator looks at."""
     for name, lun in lunmap.luns.items():
         for index, entry in enumerate(lun.maps):

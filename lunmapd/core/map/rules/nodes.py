@@ -12,7 +12,7 @@ from lunmapd.core.map.rules.common import check_text
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?")
 
 
-def check(lunmap: Lunmap) -> Iterator[Problem]:
+def check_nodes(lunmap: Lunmap) -> Iterator[Problem]:
     """Check every node."""
     for name, node in lunmap.nodes.items():
         place: Place = ("nodes", name)

@@ -8,7 +8,7 @@ from lunmapd.core.base.lunmap import Lunmap, PortalGroup, Target
 from lunmapd.core.map.rules.common import check_repeated, check_text
 
 
-def check(lunmap: Lunmap) -> Iterator[Problem]:
+def check_targets(lunmap: Lunmap) -> Iterator[Problem]:
     """Check every target."""
     for iqn, target in lunmap.targets.items():
         place: Place = ("targets", iqn)

@@ -6,10 +6,10 @@ from lunmapd.core.base import names
 from lunmapd.core.base.backings import RamDisk, User, source
 from lunmapd.core.base.errors import Problem
 from lunmapd.core.base.lunmap import Lunmap, initiators_of, reporting_nodes, source_on
-from lunmapd.core.map.rules.common import Claim, check_clashes
+from lunmapd.core.map.rules.common import UniqueValue, check_clashes
 
 
-def check(lunmap: Lunmap) -> Iterator[Problem]:
+def check_unique(lunmap: Lunmap) -> Iterator[Problem]:
     """Report every second claim to an identity, a place or a number."""
     yield from check_clashes(_naas(lunmap), "LIO derives the same NAA identifier from it as from")
     yield from check_clashes(_sources(lunmap), "the same backing is already that of")
@@ -25,20 +25,20 @@ def check(lunmap: Lunmap) -> Iterator[Problem]:
     )
 
 
-def _naas(lunmap: Lunmap) -> Iterator[Claim]:
+def _naas(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for name, lun in lunmap.luns.items():
         if names.check_serial(lun.serial) is None:
             yield names.naa(lun.serial), ("luns", name, "serial"), f"luns[{name}]"
 
 
-def _sources(lunmap: Lunmap) -> Iterator[Claim]:
+def _sources(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for name, lun in lunmap.luns.items():
         if not isinstance(lun.backing, RamDisk):
             field = "config" if isinstance(lun.backing, User) else "path"
             yield source(lun.backing), ("luns", name, "backing", field), f"luns[{name}]"
 
 
-def _sources_on_nodes(lunmap: Lunmap) -> Iterator[Claim]:
+def _sources_on_nodes(lunmap: Lunmap) -> Iterator[UniqueValue]:
     """Claim paths on the nodes where they are not the Luns' own; elsewhere _sources finds the clashes."""
     special = {name for name, node in lunmap.nodes.items() if node.devices}
     for lun in lunmap.luns.values():
@@ -54,18 +54,18 @@ def _sources_on_nodes(lunmap: Lunmap) -> Iterator[Claim]:
                 yield (node, path), ("luns", name, "backing", "overrides", node), f"luns[{name}]"
 
 
-def _tags(lunmap: Lunmap) -> Iterator[Claim]:
+def _tags(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for name, node in lunmap.nodes.items():
         yield node.tpg_tag, ("nodes", name, "tpg_tag"), f"nodes[{name}]"
 
 
-def _port_ids(lunmap: Lunmap) -> Iterator[Claim]:
+def _port_ids(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for iqn, target in lunmap.targets.items():
         for name, group in target.nodes.items():
             yield group.port_id, ("targets", iqn, "nodes", name, "port_id"), f"targets[{iqn}].nodes.{name}"
 
 
-def _addresses(lunmap: Lunmap) -> Iterator[Claim]:
+def _addresses(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for name, node in lunmap.nodes.items():
         own = [("portals", index, portal) for index, portal in enumerate(node.portals)]
         own += [("iser_portals", index, portal) for index, portal in enumerate(node.iser_portals)]
@@ -76,7 +76,7 @@ def _addresses(lunmap: Lunmap) -> Iterator[Claim]:
                 yield portal, ("nodes", name, field, index), f"nodes[{name}]"
 
 
-def _numbers(lunmap: Lunmap) -> Iterator[Claim]:
+def _numbers(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for name, lun in lunmap.luns.items():
         for index, entry in enumerate(lun.maps):
             for initiator in dict.fromkeys(initiators_of(lunmap, entry)):
@@ -84,7 +84,7 @@ def _numbers(lunmap: Lunmap) -> Iterator[Claim]:
                 yield value, ("luns", name, "maps", index, "lun"), f"luns[{name}].maps[{index}]"
 
 
-def _mappings(lunmap: Lunmap) -> Iterator[Claim]:
+def _mappings(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for name, lun in lunmap.luns.items():
         for index, entry in enumerate(lun.maps):
             for initiator in dict.fromkeys(initiators_of(lunmap, entry)):

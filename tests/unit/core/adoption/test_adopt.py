@@ -9,8 +9,8 @@ from msgspec import structs
 
 from lunmapd.core.adoption.adopt import Adoption, _filled, adopt
 from lunmapd.core.adoption.convert import as_ours
-from lunmapd.core.adoption.foreign import Found, FoundAcl, FoundMap, FoundTpg
-from lunmapd.core.adoption.saveconfig import NotSaveconfigError, read
+from lunmapd.core.adoption.foreign import ForeignAcl, ForeignConfiguration, ForeignMap, ForeignTpg
+from lunmapd.core.adoption.saveconfig import NotSaveconfigError, read_saveconfig
 from lunmapd.core.base.backings import Block, FileIO, Pscsi, RamDisk, User
 from lunmapd.core.base.lunmap import Authentication, Scope, Shared
 from lunmapd.core.base.password import Secret
@@ -27,9 +27,9 @@ MUTUAL = CHAP | {"chap_mutual_userid": "san", "chap_mutual_password": "an answer
 Saved = dict[str, Any]
 
 
-def found(file: Saved) -> Found:
+def found(file: Saved) -> ForeignConfiguration:
     """Read a file."""
-    return read(json.dumps(file).encode(), "saveconfig.json")
+    return read_saveconfig(json.dumps(file).encode(), "saveconfig.json")
 
 
 def adopted(file: Saved) -> Adoption:
@@ -60,7 +60,7 @@ def test_a_usual_configuration_becomes_a_map() -> None:
     assert lunmap.targets[A].attributes == {"login_timeout": 20}
     assert lunmap.targets[A].parameters == {"MaxConnections": "4"}
     assert (lunmap.nodes[NODE].tpg_tag, lunmap.nodes[NODE].portals) == (1, ("0.0.0.0:3260",))
-    assert rules.problems(_filled(lunmap)) == ()
+    assert rules.check_map(_filled(lunmap)) == ()
 
 
 def test_every_kind_of_storage_object_is_taken_over() -> None:
@@ -198,7 +198,7 @@ _LONG = (
 def test_another_file_is_refused(text: bytes) -> None:
     """A file that targetcli did not save is an error."""
     with pytest.raises(NotSaveconfigError, match=r"x\.json is not a saveconfig"):
-        read(text, "x.json")
+        read_saveconfig(text, "x.json")
 
 
 def test_a_file_without_anything_is_an_empty_map() -> None:
@@ -206,7 +206,7 @@ def test_a_file_without_anything_is_an_empty_map() -> None:
     assert adopted(saved(storage=())) == Adoption(adopted(saved(storage=())).lunmap, {})
 
 
-def _running() -> Found:
+def _running() -> ForeignConfiguration:
     """Return the usual configuration as the kernel shows it."""
     given = found(usual())
     full = {"emulate_3pc": "1", "emulate_caw": "1", "emulate_pr": "1", "emulate_write_cache": "0"}
@@ -238,14 +238,14 @@ def test_what_the_map_does_not_have_shows_in_the_plan() -> None:
     wanted = project_map(adopt(running, NODE).lunmap, NODE, frozenset({"rtpi"}))
     less = {name: item for name, item in wanted.items() if lio_objects.lun_served_by(item) != "logs"}
     known = lio_objects.ChapCredentials("d", Secret("e"))
-    odd = FoundAcl(HOST, maps=(FoundMap(4, 99),))
+    odd = ForeignAcl(HOST, maps=(ForeignMap(4, 99),))
     tpg = structs.replace(
         running.tpgs[0],
         luns={**running.tpgs[0].luns, 9: "gone"},
         acls=(*running.tpgs[0].acls, odd),
         enabled=False,
     )
-    seen = as_ours(structs.replace(running, discovery=known, tpgs=(tpg, FoundTpg(B, 1, True))), less)
+    seen = as_ours(structs.replace(running, discovery=known, tpgs=(tpg, ForeignTpg(B, 1, True))), less)
     steps = [str(step) for step in plan(less, seen)]
     assert any(text.startswith("delete storage_object logs") for text in steps)
     assert any(text.startswith("delete discovery_auth") for text in steps)

@@ -7,31 +7,31 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.access import (
     WORLD,
-    Identity,
-    May,
+    Permission,
+    Principal,
     Role,
     Roles,
     acl_at,
     acl_size,
-    granted,
     is_admin,
-    parse_identity,
-    revoked,
+    parse_principal,
     roles_of,
-    same_person,
+    same_principal,
+    with_grant,
     with_password,
+    without_grant,
 )
 from lunmapd.core.base.password import Secret
 
 HASH = "3OptnM09ILoVSfbZtd3mB0IViII="  # of a:b, by ZooKeeper's own DigestAuthenticationProvider
-OPS, BOB = Identity("sasl", "ops"), Identity("digest", f"bob:{HASH}")
-N1, N2 = Identity("x509", "CN=n1"), Identity("x509", "CN=n2")
+OPS, BOB = Principal("sasl", "ops"), Principal("digest", f"bob:{HASH}")
+N1, N2 = Principal("x509", "CN=n1"), Principal("x509", "CN=n2")
 ROLES = Roles(
-    frozenset({OPS}), frozenset({Identity("sasl", "bob")}), {"n1": frozenset({N1}), "n2": frozenset({N2})}
+    frozenset({OPS}), frozenset({Principal("sasl", "bob")}), {"n1": frozenset({N1}), "n2": frozenset({N2})}
 )
 
 identities = st.sampled_from(
-    [OPS, BOB, N1, N2, WORLD, *(Identity("sasl", str(number)) for number in range(5))]
+    [OPS, BOB, N1, N2, WORLD, *(Principal("sasl", str(number)) for number in range(5))]
 )
 groups = st.frozensets(identities, max_size=3)
 
@@ -54,24 +54,24 @@ def test_roles_are_read_back_from_the_acls(drawn: Roles) -> None:
 @pytest.mark.parametrize(
     ("path", "who", "may"),
     [
-        ("", OPS, May.ALL),
-        ("luns/db1", OPS, May.ALL),
-        ("", Identity("sasl", "bob"), May.READ),
-        ("members/n1/live", Identity("sasl", "bob"), May.READ),
+        ("", OPS, Permission.ALL),
+        ("luns/db1", OPS, Permission.ALL),
+        ("", Principal("sasl", "bob"), Permission.READ),
+        ("members/n1/live", Principal("sasl", "bob"), Permission.READ),
         ("", N1, None),
-        ("head", N1, May.READ),
-        ("luns", N1, May.READ),
-        ("luns/db1", N1, May.READ),
-        ("revisions/0000000001", N1, May.READ),
+        ("head", N1, Permission.READ),
+        ("luns", N1, Permission.READ),
+        ("luns/db1", N1, Permission.READ),
+        ("revisions/0000000001", N1, Permission.READ),
         ("members", N1, None),
-        ("members/n1", N1, May.OWN),
-        ("members/n1/live", N1, May.OWN),
+        ("members/n1", N1, Permission.OWN),
+        ("members/n1/live", N1, Permission.OWN),
         ("members/n2", N1, None),
         ("members/n2/live", N1, None),
         ("head", WORLD, None),
     ],
 )
-def test_each_has_what_the_role_needs(path: str, who: Identity, may: May | None) -> None:
+def test_each_has_what_the_role_needs(path: str, who: Principal, may: Permission | None) -> None:
     """Admins have all, readers read all, a node reads the map and owns its members/, others have nothing."""
     assert acl_at(ROLES, path).get(who) == may
 
@@ -79,8 +79,8 @@ def test_each_has_what_the_role_needs(path: str, who: Identity, may: May | None)
 def test_a_node_sees_the_hashes_that_it_must_copy() -> None:
     """With a digest the node has ADMIN on its own znodes, since ZooKeeper hides the hash otherwise."""
     acl = acl_at(replace(ROLES, readers=frozenset({BOB})), "members/n1")
-    assert acl[N1] == May.OWN | May.ADMIN
-    assert acl[BOB] == May.READ
+    assert acl[N1] == Permission.OWN | Permission.ADMIN
+    assert acl[BOB] == Permission.READ
 
 
 def test_roles_are_changed_one_at_a_time() -> None:
@@ -111,7 +111,7 @@ def test_the_world_opens_a_tree() -> None:
 )
 def test_identities_are_shown_as_they_are_written(text: str, shown: str) -> None:
     """An identity is shown as it is written, without the hash of a password."""
-    assert str(parse_identity(text)) == shown
+    assert str(parse_principal(text)) == shown
 
 
 @pytest.mark.parametrize(
@@ -132,37 +132,39 @@ def test_identities_are_shown_as_they_are_written(text: str, shown: str) -> None
 def test_other_texts_are_no_identities(text: str) -> None:
     """Anything else is refused with the forms that there are."""
     with pytest.raises(ValueError, match="is not an identity: write sasl:USER"):
-        parse_identity(text)
+        parse_principal(text)
 
 
 def test_a_digest_has_the_hash_that_zookeeper_makes() -> None:
     """The hash is that of user and password, and two digests of one user are one person."""
-    alice = with_password(parse_identity("digest:a"), Secret("b"))
-    assert alice == parse_identity(f"digest:a:{HASH}")
-    assert same_person(alice, parse_identity("digest:a"))
-    assert not same_person(alice, parse_identity("sasl:a"))
+    alice = with_password(parse_principal("digest:a"), Secret("b"))
+    assert alice == parse_principal(f"digest:a:{HASH}")
+    assert same_principal(alice, parse_principal("digest:a"))
+    assert not same_principal(alice, parse_principal("sasl:a"))
 
 
 def test_the_size_of_an_acl_counts_names() -> None:
     """Each entry adds its scheme and id and a fixed part."""
     assert acl_size({}) == 4
-    assert acl_size({N1: May.READ}) == 4 + 12 + len("x509CN=n1")
+    assert acl_size({N1: Permission.READ}) == 4 + 12 + len("x509CN=n1")
 
 
 def test_a_role_is_granted_and_revoked() -> None:
     """Granting adds one identity to a role, revoking removes it, or all who are a node."""
-    grown = granted(granted(ROLES, Role.READER, BOB), Role.NODE, N1, "n3")
+    grown = with_grant(with_grant(ROLES, Role.READER, BOB), Role.NODE, N1, "n3")
     assert grown.readers == ROLES.readers | {BOB}
     assert grown.nodes["n3"] == {N1}
-    assert revoked(grown, Role.READER, parse_identity("digest:bob")) == revoked(grown, Role.READER, BOB)
-    assert revoked(grown, Role.NODE, None, "n3").nodes["n3"] == frozenset()
-    assert revoked(ROLES, Role.ADMIN, N1) == ROLES
+    assert without_grant(grown, Role.READER, parse_principal("digest:bob")) == without_grant(
+        grown, Role.READER, BOB
+    )
+    assert without_grant(grown, Role.NODE, None, "n3").nodes["n3"] == frozenset()
+    assert without_grant(ROLES, Role.ADMIN, N1) == ROLES
 
 
 def test_a_new_password_replaces_the_old_one() -> None:
     """A digest granted again with another password is the same reader."""
-    changed = with_password(parse_identity("digest:bob"), Secret("new"))
-    assert granted(granted(ROLES, Role.READER, BOB), Role.READER, changed).readers == ROLES.readers | {
+    changed = with_password(parse_principal("digest:bob"), Secret("new"))
+    assert with_grant(with_grant(ROLES, Role.READER, BOB), Role.READER, changed).readers == ROLES.readers | {
         changed
     }
 
@@ -172,19 +174,19 @@ def test_a_new_password_replaces_the_old_one() -> None:
     [
         (Role.READER, OPS, "sasl:ops is admin already"),
         (Role.ADMIN, N1, "x509:CN=n1 is node already"),
-        (Role.NODE, Identity("sasl", "bob"), "sasl:bob is reader already"),
+        (Role.NODE, Principal("sasl", "bob"), "sasl:bob is reader already"),
         (Role.NODE, WORLD, "can't be a node"),
     ],
 )
-def test_nobody_has_two_roles(role: Role, who: Identity, message: str) -> None:
+def test_nobody_has_two_roles(role: Role, who: Principal, message: str) -> None:
     """A principal must lose its role before it gets another one, since roles are read from permissions."""
     with pytest.raises(ValueError, match=message):
-        granted(ROLES, role, who, "n9")
+        with_grant(ROLES, role, who, "n9")
 
 
 def test_admins_know_each_other() -> None:
     """Admins are the named ones, everybody in an open tree, and always ZooKeeper's superuser."""
     assert is_admin(ROLES, [N1, OPS])
-    assert is_admin(ROLES, [Identity("super", "")])
+    assert is_admin(ROLES, [Principal("super", "")])
     assert is_admin(Roles(frozenset({WORLD})), [])
     assert not is_admin(ROLES, [N1, BOB])

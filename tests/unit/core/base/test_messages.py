@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from lunmapd.core.base.messages import Message, fields
+from lunmapd.core.base.messages import Message, journal_fields
 
 CATALOGUE = Path("packaging/journal/lunmapd.catalog").read_text()
 
@@ -19,5 +19,5 @@ def test_every_message_is_explained() -> None:
 
 def test_fields_have_the_names_of_the_journal() -> None:
     """Values beside the text become journal fields, with lunmapd's prefix."""
-    found = fields(Message.CHANGED, revision=3, object="lun 1")
+    found = journal_fields(Message.CHANGED, revision=3, object="lun 1")
     assert found == {"MESSAGE_ID": Message.CHANGED, "LUNMAPD_REVISION": "3", "LUNMAPD_OBJECT": "lun 1"}

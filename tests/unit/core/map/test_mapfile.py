@@ -5,7 +5,7 @@ import pytest
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.errors import InvalidInputError, Problem
 from lunmapd.core.base.lunmap import Access, Lun, Lunmap, Map, Node, PortalGroup
-from lunmapd.core.map.mapfile import parse, parse_size, show, show_size
+from lunmapd.core.map.mapfile import parse_map, parse_size, show_map, show_size
 
 LUN = "luns:\n  db1:\n    backing: {type: block, path: /dev/a}\n"
 
@@ -54,7 +54,7 @@ BAD = [
 def test_bad_files_are_refused_with_line_and_field(text: str, message: str) -> None:
     """Each mistake is one problem that names file, line and field."""
     with pytest.raises(InvalidInputError) as caught:
-        parse(text, "m.yaml")
+        parse_map(text, "m.yaml")
     assert len(caught.value.problems) == 1
     assert str(caught.value).startswith(message)
 
@@ -62,7 +62,7 @@ def test_bad_files_are_refused_with_line_and_field(text: str, message: str) -> N
 def test_all_problems_of_a_file_come_at_once() -> None:
     """Two wrong objects give two problems."""
     with pytest.raises(InvalidInputError) as caught:
-        parse("luns:\n  a: 1\n  b: 2\nnodes: {n: 3}")
+        parse_map("luns:\n  a: 1\n  b: 2\nnodes: {n: 3}")
     assert len(caught.value.problems) == 3
 
 
@@ -72,7 +72,7 @@ def test_short_spellings() -> None:
         LUN
         + "    size: 1 GiB\ninitiators:\n  iqn.2026-01.org.example:h:\nnodes:\n  n1: {tpg_tag: 1, portals: [10.0.0.1]}\n"
     )
-    lunmap, _ = parse(text)
+    lunmap, _ = parse_map(text)
     assert lunmap.luns["db1"].size == 1 << 30
     assert lunmap.nodes["n1"].portals == ("10.0.0.1:3260",)
     assert "iqn.2026-01.org.example:h" in lunmap.initiators
@@ -80,21 +80,21 @@ def test_short_spellings() -> None:
 
 def test_a_target_names_its_nodes_or_gives_their_port_ids() -> None:
     """The nodes of a target are a list of names, or a mapping that gives port ids."""
-    lunmap, _ = parse("targets:\n  a: {nodes: [n1]}\n  b: {nodes: {n1: {port_id: 4}}}\n")
+    lunmap, _ = parse_map("targets:\n  a: {nodes: [n1]}\n  b: {nodes: {n1: {port_id: 4}}}\n")
     assert {name: target.nodes["n1"].port_id for name, target in lunmap.targets.items()} == {"a": 0, "b": 4}
 
 
 def test_portals_have_one_spelling_everywhere() -> None:
     """Portals of nodes, of a target's nodes and for iSER may leave out the port; an empty node is valid."""
     text = "nodes:\n  n1: {tpg_tag: 1, iser_portals: [10.0.0.1]}\ntargets:\n  a: {nodes: {n1: {portals: [fd00::1]}, n2: }}\n"
-    lunmap, _ = parse(text)
+    lunmap, _ = parse_map(text)
     assert lunmap.nodes["n1"].iser_portals == ("10.0.0.1:3260",)
     assert lunmap.targets["a"].nodes == {"n1": PortalGroup(0, ("[fd00::1]:3260",)), "n2": PortalGroup()}
 
 
 def test_numbers_and_dates_as_names_stay_text() -> None:
     """A name that YAML would take for a number or a date is a name."""
-    lunmap, _ = parse(
+    lunmap, _ = parse_map(
         "nodes:\n  7: {tpg_tag: 1}\n  2026-01-01: {tpg_tag: 2}\ninitiators: {a: {alias: 2026-01-01}}"
     )
     assert set(lunmap.nodes) == {"7", "2026-01-01"}
@@ -104,17 +104,17 @@ def test_numbers_and_dates_as_names_stay_text() -> None:
 def test_a_serial_of_digits_stays_text() -> None:
     """An unquoted serial that YAML would take for a number is kept digit by digit."""
     for serial in ("0" * 31 + "1", "12e4" + "0" * 28, "0x" + "1" * 30):
-        assert parse(LUN + f"    serial: {serial}\n")[0].luns["db1"].serial == serial
+        assert parse_map(LUN + f"    serial: {serial}\n")[0].luns["db1"].serial == serial
 
 
 def test_an_empty_file_is_an_empty_map() -> None:
     """Nothing at all reads as the empty map."""
-    assert parse("")[0] == Lunmap()
+    assert parse_map("")[0] == Lunmap()
 
 
 def test_a_problem_far_inside_names_the_nearest_line() -> None:
     """A rule about a field that the file does not spell out points at the object."""
-    _, source = parse(LUN)
+    _, source = parse_map(LUN)
     assert source.problem(("luns", "db1", "size"), "x") == Problem(
         ("luns", "db1", "size"), "x", "lunmap.yaml:2"
     )
@@ -143,7 +143,7 @@ def test_printing() -> None:
         {"db1": Lun(Block("/dev/a"), "5" * 32, 1 << 30, maps=maps), "x": Lun(Block("/dev/b"))},
         nodes={"n1": Node(1)},
     )
-    text = show(lunmap)
+    text = show_map(lunmap)
     assert text.startswith("luns:\n  db1:\n    backing:\n      type: block\n")
     assert "size: 1GiB" in text
     assert "access: ro" in text
@@ -178,7 +178,7 @@ nodees: {}
 nodes: {n1: {tpg_tag: x}, n2: }
 """
     with pytest.raises(InvalidInputError) as caught:
-        parse(text, "m")
+        parse_map(text, "m")
     assert [str(problem) for problem in caught.value.problems] == [
         "m:3: luns[db1].backing.overide: unknown field; did you mean 'overrides'?",
         "m:4: luns[db1].sise: unknown field; did you mean 'size'?",

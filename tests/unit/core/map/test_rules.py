@@ -6,14 +6,14 @@ import msgspec
 import pytest
 
 from lunmapd.core.base.errors import InvalidInputError
-from lunmapd.core.map.mapfile import parse
-from lunmapd.core.map.rules import change_problems, problems
+from lunmapd.core.map.mapfile import parse_map
+from lunmapd.core.map.rules import check_changes, check_map
 from support.valid_map import GOOD, H, T, edited, problems_of
 
 
 def test_a_good_map_has_no_problems() -> None:
     """A map that keeps the rules is accepted."""
-    assert problems(parse(GOOD)[0]) == ()
+    assert check_map(parse_map(GOOD)[0]) == ()
 
 
 BROKEN = [
@@ -83,14 +83,14 @@ def test_a_broken_rule_is_one_problem_at_its_place(old: str, new: str, place: st
 
 def test_a_clash_is_reported_once() -> None:
     """A duplicate LUN number gives one problem, not one for each side."""
-    lunmap = parse(GOOD.replace("lun: 1", "lun: 0"))[0]
-    assert len(problems(lunmap)) == 1
+    lunmap = parse_map(GOOD.replace("lun: 1", "lun: 0"))[0]
+    assert len(check_map(lunmap)) == 1
 
 
 def test_a_lun_mapped_twice_to_one_initiator() -> None:
     """One Lun under two numbers for one initiator and target is refused."""
     again = f"      - {{target: {T}, lun: 5, initiator: {H}}}\n  db2:"
-    found = problems(parse(GOOD.replace("  db2:", again, 1))[0])
+    found = check_map(parse_map(GOOD.replace("  db2:", again, 1))[0])
     assert [problem.message for problem in found] == [
         "this Lun is already mapped to this initiator through this target in luns[db1].maps[0]"
     ]
@@ -98,10 +98,10 @@ def test_a_lun_mapped_twice_to_one_initiator() -> None:
 
 def test_a_portal_must_have_its_normal_spelling() -> None:
     """An out-of-band document with another spelling of a portal is refused with the right one."""
-    lunmap = parse(GOOD)[0]
+    lunmap = parse_map(GOOD)[0]
     node = msgspec.structs.replace(lunmap.nodes["n1"], portals=("10.0.0.1",))
     changed = msgspec.structs.replace(lunmap, nodes={**lunmap.nodes, "n1": node})
-    assert "must be spelled '10.0.0.1:3260'" in str(problems(changed)[0])
+    assert "must be spelled '10.0.0.1:3260'" in str(check_map(changed)[0])
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,14 @@ def test_a_portal_must_have_its_normal_spelling() -> None:
 )
 def test_identity_is_kept(changes: dict[str, Any], sentence: str | None) -> None:
     """A commit may grow a Lun, but neither shrink it nor change its serial."""
-    before = parse(GOOD)[0]
+    before = parse_map(GOOD)[0]
     lun = msgspec.structs.replace(before.luns["db1"], **changes)
     after = msgspec.structs.replace(before, luns={"db1": lun, "db3": lun})
-    found = [problem.message for problem in change_problems(before, after)]
+    found = [problem.message for problem in check_changes(before, after)]
     assert (found == []) if sentence is None else (len(found) == 1 and sentence in found[0])
 
 
 def test_the_error_prints_every_problem() -> None:
     """The error of an invalid map has one line for each problem."""
-    found = problems(parse(GOOD.replace("lun: 1", "lun: 0").replace("tpg_tag: 2", "tpg_tag: 1"))[0])
+    found = check_map(parse_map(GOOD.replace("lun: 1", "lun: 0").replace("tpg_tag: 2", "tpg_tag: 1"))[0])
     assert str(InvalidInputError(found)).count("\n") == 1

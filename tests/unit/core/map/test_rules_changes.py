@@ -2,8 +2,8 @@
 
 import pytest
 
-from lunmapd.core.map.mapfile import parse
-from lunmapd.core.map.rules import change_problems
+from lunmapd.core.map.mapfile import parse_map
+from lunmapd.core.map.rules import check_changes
 from support.valid_map import edited
 
 FILE = "backing: {type: fileio, path: /srv/db1.img}"
@@ -27,8 +27,8 @@ CHANGES = [
 @pytest.mark.parametrize(("old", "new", "field", "sentence"), CHANGES, ids=[row[1] for row in CHANGES])
 def test_changes_of_a_mapped_lun(old: str, new: str, field: str | None, sentence: str | None) -> None:
     """Values that initiators rely on are fixed while the Lun is mapped; other values may change."""
-    before, after = parse(edited("", ""))[0], parse(edited(old, new))[0]
-    found = [str(problem) for problem in change_problems(before, after)]
+    before, after = parse_map(edited("", ""))[0], parse_map(edited(old, new))[0]
+    found = [str(problem) for problem in check_changes(before, after)]
     if field is None:
         assert found == []
     else:
@@ -40,19 +40,20 @@ def test_changes_of_a_mapped_lun(old: str, new: str, field: str | None, sentence
 
 def test_an_attribute_without_a_known_default_stays_given() -> None:
     """The device's own value can't be restored live; the kernel's default can where it is known."""
-    after = parse(edited("", ""))[0]
+    after = parse_map(edited("", ""))[0]
     for name, count in (("max_write_same_len", 1), ("emulate_tpu", 0)):
-        before = parse(edited(FILE, FILE + f"\n    attributes: {{{name}: 1}}"))[0]
-        assert len(change_problems(before, after)) == count
+        before = parse_map(edited(FILE, FILE + f"\n    attributes: {{{name}: 1}}"))[0]
+        assert len(check_changes(before, after)) == count
 
 
 def test_memory_does_not_grow_while_it_is_mapped() -> None:
     """Neither memory nor a program's Lun changes its size in place."""
     memory = "backing: {type: ramdisk, volatile: true}"
     before, after = (
-        parse(edited(f"{SIZE}\n    {FILE}", f"size: {size}\n    {memory}"))[0] for size in ("64MiB", "128MiB")
+        parse_map(edited(f"{SIZE}\n    {FILE}", f"size: {size}\n    {memory}"))[0]
+        for size in ("64MiB", "128MiB")
     )
-    assert [problem.place[-1] for problem in change_problems(before, after)] == ["size"]
+    assert [problem.place[-1] for problem in check_changes(before, after)] == ["size"]
 
 
 def test_an_unmapped_lun_may_change() -> None:
@@ -61,6 +62,6 @@ def test_an_unmapped_lun_may_change() -> None:
     text = edited("", "")
     start = text.index("    maps:")
     bare = text[:start] + text[text.index("  db2:") :]
-    mapped, unmapped = parse(text)[0], parse(bare.replace(FILE, other))[0]
-    assert change_problems(mapped, unmapped) == ()
-    assert change_problems(unmapped, mapped) == ()
+    mapped, unmapped = parse_map(text)[0], parse_map(bare.replace(FILE, other))[0]
+    assert check_changes(mapped, unmapped) == ()
+    assert check_changes(unmapped, mapped) == ()

@@ -6,7 +6,7 @@ from lunmapd.core.base import attributes
 from lunmapd.core.base.attributes import Range
 from lunmapd.core.base.password import Secret
 from lunmapd.core.map import rules
-from lunmapd.core.map.mapfile import parse
+from lunmapd.core.map.mapfile import parse_map
 from lunmapd.core.secrets.sealing import Vault, keyring
 from support.valid_map import GOOD, H, T, edited, problems_of
 
@@ -142,7 +142,7 @@ def test_memory_and_single_files_have_nothing_to_clash_and_nothing_to_warn_of() 
         "tpg_tag: 1,", "tpg_tag: 1, devices: {/dev/: /x/},"
     )
     assert problems_of(text) == []
-    assert rules.warnings(parse(edited(FILE, FILE + "\n    nodes: [n1]"))[0]) == ()
+    assert rules.map_warnings(parse_map(edited(FILE, FILE + "\n    nodes: [n1]"))[0]) == ()
 
 
 def test_a_lun_without_maps_may_name_its_nodes_already() -> None:
@@ -166,17 +166,17 @@ WARNED = [
 @pytest.mark.parametrize(("old", "new", "place", "sentence"), WARNED, ids=[row[2] for row in WARNED])
 def test_what_surprises_is_a_warning(old: str | None, new: str | None, place: str, sentence: str) -> None:
     """An unusual map is accepted with a warning."""
-    lunmap = parse(edited(old, new) if old and new else GOOD)[0]
-    assert rules.problems(lunmap) == ()
-    found = [str(problem) for problem in rules.warnings(lunmap)]
+    lunmap = parse_map(edited(old, new) if old and new else GOOD)[0]
+    assert rules.check_map(lunmap) == ()
+    found = [str(problem) for problem in rules.map_warnings(lunmap)]
     assert any(text.startswith(f"{place}: ") and sentence in text for text in found), found
 
 
 def test_a_node_serves_what_an_older_schema_did_not_ask_for() -> None:
     """That a choice is missing keeps a map from being committed, not a Lun from being served."""
-    lunmap = parse(GOOD.replace("    shared: {reservations: off, compare_and_write: off}\n", ""))[0]
-    assert rules.problems(lunmap)
-    assert rules.faults(lunmap) == ()
+    lunmap = parse_map(GOOD.replace("    shared: {reservations: off, compare_and_write: off}\n", ""))[0]
+    assert rules.check_map(lunmap)
+    assert rules.check_served(lunmap) == ()
 
 
 def test_every_default_is_a_value_that_is_taken() -> None:

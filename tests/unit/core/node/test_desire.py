@@ -4,7 +4,7 @@ import msgspec
 
 from lunmapd.core.base.backings import Block, FileIO
 from lunmapd.core.base.lunmap import Map, PortalGroup, Target
-from lunmapd.core.map.rules import faults
+from lunmapd.core.map.rules import check_served
 from lunmapd.core.node.desire import broken_documents, compute_desired, keep_observed
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import project_map
@@ -57,7 +57,7 @@ def test_a_path_on_a_node_that_is_missing_is_a_problem_of_its_lun() -> None:
     """A Lun with its own path for a node without a document is reported, and ends no pass."""
     lun = msgspec.structs.replace(LUN, backing=FileIO("/srv/a", {"n2": "/srv/b"}))
     lunmap = msgspec.structs.replace(MAP, luns={"a": lun}, nodes={"n1": MAP.nodes["n1"]})
-    places = [problem.place for problem in faults(lunmap)]
+    places = [problem.place for problem in check_served(lunmap)]
     assert places == [("luns", "a", "backing", "overrides", "n2"), ("targets", T, "nodes", "n2")]
 
 

@@ -11,12 +11,12 @@ from lunmapd.core.map.credentials import (
     NoSuchObjectError,
     NotOpenedError,
     all_credentials,
-    put,
-    rotate,
+    reseal_all,
+    set_credentials,
     with_passwords,
 )
-from lunmapd.core.map.fill_in import with_identity
-from lunmapd.core.map.mapfile import parse
+from lunmapd.core.map.fill_in import fill_in
+from lunmapd.core.map.mapfile import parse_map
 from lunmapd.core.secrets.sealing import (
     Keyring,
     MalformedError,
@@ -132,7 +132,7 @@ def sealed_map() -> Lunmap:
         sealed = OLD_VAULT.seal(path, field, Secret(f"password {field}"), next(numbers).to_bytes(12))
         return Chap("bob", sealed)
 
-    lunmap = parse(GOOD)[0]
+    lunmap = parse_map(GOOD)[0]
     initiator = Initiator("", chap(PATH, "chap"), chap(PATH, "mutual_chap"))
     discovery = Discovery(chap("nodes/n1", "discovery.chap"), chap("nodes/n1", "discovery.mutual_chap"))
     other = Discovery(chap("nodes/n2", "discovery.chap"))
@@ -145,19 +145,19 @@ def test_rotation_seals_everything_anew() -> None:
     """After a rotation every secret opens with the new key alone; a second one has nothing to do."""
     before = sealed_map()
     nonces = count(100)
-    after = rotate(before, BOTH, lambda size: next(nonces).to_bytes(size))
+    after = reseal_all(before, BOTH, lambda size: next(nonces).to_bytes(size))
     opened = [NEW_VAULT.open(path, field, chap.password) for path, field, chap in all_credentials(after)]
     assert opened == [
         OLD_VAULT.open(path, field, chap.password) for path, field, chap in all_credentials(before)
     ]
     assert len(opened) == 6
-    assert rotate(after, BOTH, lambda _: b"") == after
+    assert reseal_all(after, BOTH, lambda _: b"") == after
 
 
 def test_rotation_needs_every_old_key() -> None:
     """A secret that can't be opened stops the rotation, so that none is lost."""
     with pytest.raises(NotOpenedError, match=f"{PATH}, chap: .* key {key_id(OLD)}"):
-        rotate(sealed_map(), NEW_VAULT, lambda size: b"0" * size)
+        reseal_all(sealed_map(), NEW_VAULT, lambda size: b"0" * size)
 
 
 def test_a_file_may_leave_passwords_out() -> None:
@@ -166,7 +166,7 @@ def test_a_file_may_leave_passwords_out() -> None:
     bare = Initiator("new", Chap("alice"), Chap("x", "v1:given"))
     after = Lunmap({}, {}, {H: bare, "new": Initiator("", Chap("carol"))}, {}, before.nodes)
     kept = with_passwords(after, before)
-    assert with_identity(after, before, lambda: "") == kept
+    assert fill_in(after, before, lambda: "") == kept
     known = before.initiators[H].chap
     assert known is not None
     assert kept.initiators[H] == Initiator("new", Chap("alice", known.password), Chap("x", "v1:given"))
@@ -190,17 +190,19 @@ CHAP = Chap("new", "v1:x")
 def test_credentials_are_put_and_taken(path: str, field: str) -> None:
     """Putting credentials changes that place alone, and taking them leaves none there."""
     before = sealed_map()
-    after = put(before, path, field, CHAP)
+    after = set_credentials(before, path, field, CHAP)
     assert [chap for where, name, chap in all_credentials(after) if (where, name) == (path, field)] == [CHAP]
     others = [entry for entry in all_credentials(before) if entry[:2] != (path, field)]
     assert [entry for entry in all_credentials(after) if entry[:2] != (path, field)] == others
-    assert (path, field) not in [entry[:2] for entry in all_credentials(put(after, path, field, None))]
+    assert (path, field) not in [
+        entry[:2] for entry in all_credentials(set_credentials(after, path, field, None))
+    ]
 
 
 def test_credentials_need_an_object() -> None:
     """An object that the map lacks gets no credentials, and mutual ones need a first password."""
     with pytest.raises(NoSuchObjectError, match="nodes/n9"):
-        put(sealed_map(), "nodes/n9", "discovery.chap", CHAP)
+        set_credentials(sealed_map(), "nodes/n9", "discovery.chap", CHAP)
     with pytest.raises(NoFirstPasswordError, match="nodes/n3"):
-        put(sealed_map(), "nodes/n3", "discovery.mutual_chap", CHAP)
-    assert put(sealed_map(), "nodes/n3", "discovery.mutual_chap", None) == sealed_map()
+        set_credentials(sealed_map(), "nodes/n3", "discovery.mutual_chap", CHAP)
+    assert set_credentials(sealed_map(), "nodes/n3", "discovery.mutual_chap", None) == sealed_map()

@@ -14,7 +14,7 @@ from lunmapd.service.daemon.loop import Loop, Process, SettingsFile
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals
 from lunmapd.service.settings import Settings
-from lunmapd.service.zookeeper import ZooKeeper
+from lunmapd.service.zookeeper import ZooKeeperSettings
 from lunmapd.store.session.session import Session
 from support.agents import NOWHERE, AgentFactory
 from support.debug_log import lines
@@ -51,7 +51,7 @@ def run(nodes: AgentFactory, policy: Policy, pings: int, *causes: WakeCause) -> 
     wakeup = Wakeup()
     signals = Signals(wakeup.notify)
     manager = Watchdog(pings, signals)
-    given = SettingsFile(Path("no settings"), Settings(ZooKeeper(()), "n1"))
+    given = SettingsFile(Path("no settings"), Settings(ZooKeeperSettings(()), "n1"))
     for cause in causes:
         wakeup.notify(cause)
     Loop(nodes(policy=policy), Process(manager, signals, wakeup), lambda *_: None, given).run()

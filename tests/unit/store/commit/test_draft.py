@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from lunmapd.core.base.access import Identity, May, acl_size
+from lunmapd.core.base.access import Permission, Principal, acl_size
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lun, Lunmap
@@ -154,7 +154,7 @@ def test_a_commit_is_measured_with_its_record() -> None:
 
 def test_a_commit_is_measured_with_the_acls_of_what_it_makes() -> None:
     """The ACL of a new object is part of its request, that of an old one isn't; it makes parts smaller."""
-    acl = {Identity("x509", f"CN=node-{number},O=Example"): May.READ for number in range(300)}
+    acl = {Principal("x509", f"CN=node-{number},O=Example"): Permission.READ for number in range(300)}
     closed = replace(ROOT, acl=acl_size(acl))
     for before, good in ((Lunmap(), False), (luns(*range(100)), True)):
         changed = Lunmap(luns={f"l{n}": Lun(Block(f"/dev/{n}")) for n in range(100)})
