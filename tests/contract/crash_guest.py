@@ -97,7 +97,7 @@ def _plan(worker: Worker, claims: tuple[str, ...], desired: lio_objects.Objects)
     seen: list[lio_objects.Object] = []
     for answer in answers:
         if isinstance(answer, wire.ProgressAnswer):
-            continue  # says where the look is, should it hang there
+            continue  # reports the directory that is read
         assert isinstance(answer, wire.ObjectsAnswer | wire.ObservedAnswer), answer
         seen += answer.objects
     return plan(desired, lio_objects.by_key(seen))

@@ -1,8 +1,8 @@
 """The digest of a whole map, maintained incrementally: a sum modulo 2^256 over the hash of each document.
 
 A document is added or subtracted in any order, so the cost of checking a revision depends on its changes. The
-digest detects out-of-band edits and lost updates. It does not protect against forgery: whoever can write
-documents can write `head` too.
+digest detects out-of-band edits and lost updates. It does not protect against forgery: a client
+that can write documents can write `head` too.
 """
 
 import hashlib

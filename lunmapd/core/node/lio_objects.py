@@ -294,8 +294,8 @@ def fixed_fields(item: Object) -> object:
 
 
 def _is_early(plugin: str, name: str) -> bool:
-    known = STORAGE.get((plugin, name))
-    return known is not None and known.when is When.BEFORE_EXPORT
+    row = STORAGE.get((plugin, name))
+    return row is not None and row.when is When.BEFORE_EXPORT
 
 
 def answering_tpg(item: Object) -> Key | None:

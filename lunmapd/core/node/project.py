@@ -53,11 +53,11 @@ def project_map(
     node: str,
     features: AbstractSet[str] = frozenset(),
     foreign: AbstractSet[str] = frozenset(),
-    known: lio_objects.Objects = lio_objects.NO_OBJECTS,
+    previous: lio_objects.Objects = lio_objects.NO_OBJECTS,
 ) -> dict[lio_objects.Key, lio_objects.Object]:
     """Return the desired objects of `node` by key; none if the map has no such node.
 
-    `features` are those of its kernel, such as PORT_ID. Objects that equal one in `known` are that instance
+    `features` are those of its kernel, such as PORT_ID. Objects that equal one in `previous` are that instance
     (see interning.py). Maps to targets that this node does not serve, that don't exist or that are `foreign`
     are ignored.
     """
@@ -69,7 +69,7 @@ def project_map(
     remote = (_remote(lunmap, iqn, node) for iqn in serves)
     luns = (project_lun(lunmap, name, node, serves) for name in lunmap.luns)
     discovery = () if itself.discovery is None else (lio_objects.DiscoveryAuth(),)
-    pool = ObjectPool(known)
+    pool = ObjectPool(previous)
     pool.add(chain(discovery, chain.from_iterable(chain(targets, remote, luns))))
     return pool.objects()
 

@@ -41,21 +41,21 @@ def _read(observation: Observation, path: str) -> str:
 
 def write_acl_credentials(item: lio_objects.NodeAcl) -> None:
     """Write the credentials of an ACL; LIO uses them from the next login on. Raises RtsError."""
-    acl, known = rts.open_acl(item.iqn, item.tag, item.initiator, "lookup"), item.credentials
-    acl.chap_userid = known.userid
-    acl.chap_password = known.password.text
-    acl.chap_mutual_userid = known.userid_mutual
-    acl.chap_mutual_password = known.password_mutual.text
+    acl, credentials = rts.open_acl(item.iqn, item.tag, item.initiator, "lookup"), item.credentials
+    acl.chap_userid = credentials.userid
+    acl.chap_password = credentials.password.text
+    acl.chap_mutual_userid = credentials.userid_mutual
+    acl.chap_mutual_password = credentials.password_mutual.text
 
 
-def write_discovery_credentials(known: ChapCredentials, *, enforced: bool) -> None:
+def write_discovery_credentials(credentials: ChapCredentials, *, enforced: bool) -> None:
     """Write the credentials of discovery, and whether it requires them (`enforced`). Raises RtsError."""
     fabric = rts.open_fabric()
     if not enforced:
         fabric.discovery_enable_auth = False
-    fabric.discovery_userid = known.userid
-    fabric.discovery_password = known.password.text
-    fabric.discovery_mutual_userid = known.userid_mutual
-    fabric.discovery_mutual_password = known.password_mutual.text
+    fabric.discovery_userid = credentials.userid
+    fabric.discovery_password = credentials.password.text
+    fabric.discovery_mutual_userid = credentials.userid_mutual
+    fabric.discovery_mutual_password = credentials.password_mutual.text
     if enforced:
         fabric.discovery_enable_auth = True

@@ -105,10 +105,10 @@ def test_halves_are_leftovers(tree: Tree) -> None:
 def test_what_was_expected_in_a_directory_is_looked_for_first(tree: Tree) -> None:
     """An object is observed as without hints; so are objects instead of it, beside it, or elsewhere."""
     served(tree)
-    known = ObservationHints(hbas={"a": "fileio_10000", "gone": "fileio_10001", "half": "fileio_10002"})
+    hints = ObservationHints(hbas={"a": "fileio_10000", "gone": "fileio_10001", "half": "fileio_10002"})
 
     def alike() -> bool:
-        return observe_lio(tree.root, NOBODY, known).observed == observe_lio(tree.root, NOBODY).observed
+        return observe_lio(tree.root, NOBODY, hints).observed == observe_lio(tree.root, NOBODY).observed
 
     assert alike()
     tree.storage_object("instead", "fileio_10001")
@@ -208,16 +208,16 @@ def test_the_port_id_is_known_where_the_kernel_has_one(
 def test_a_look_hands_on_what_it_finds() -> None:
     """A consumer of objects gets all but the last few before the end, none is kept; groups are remembered."""
     handed: list[lio_objects.Object] = []
-    look = Observation(Path("/nowhere"), emit=handed.extend)
+    observation = Observation(Path("/nowhere"), emit=handed.extend)
     grouped = lio_objects.StorageObject(
         "g", "fileio", "/g", 1, "1", alua=lio_objects.Alua(1, AluaState.OPTIMIZED)
     )
     found: list[lio_objects.Object] = [grouped, *(lio_objects.Target(str(number)) for number in range(1000))]
     for item in found:
-        look.add(item)
+        observation.add(item)
     assert len(handed) > 700
-    assert [*handed, *look.objects.values()] == found
-    assert look.with_alua_group == {"g"}
+    assert [*handed, *observation.objects.values()] == found
+    assert observation.with_alua_group == {"g"}
 
 
 def test_what_the_note_names_is_read(tree: Tree) -> None:

@@ -17,14 +17,14 @@ def main() -> None:
         request = wire.decode_request(line)
         if isinstance(request, wire.Observe):
             _misbehave(sys.argv[1])
-            objects = tuple(item for held in request.stuck for item in held.objects)
-            foreign = tuple(held.path for held in request.stuck)
+            objects = tuple(item for directory in request.stuck for item in directory.objects)
+            foreign = tuple(directory.path for directory in request.stuck)
             for claim in request.claims:
                 if claim.startswith("iqn."):
                     _send(wire.ObjectsAnswer((lio_objects.Target(claim), lio_objects.Tpg(claim, 1))))
             _send(wire.ObservedAnswer(objects, foreign, request.claims, ()))
         else:
-            assert isinstance(request, wire.Apply)  # nobody sends it a Glance
+            assert isinstance(request, wire.Apply)  # no test sends a PartialObserve
             for number, step in enumerate(request.steps):
                 assert isinstance(step.item, lio_objects.Target)
                 _send(wire.ProgressAnswer((), ((number, blocking_directory(step.item, KernelIndex())),)))

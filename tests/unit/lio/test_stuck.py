@@ -9,13 +9,13 @@ from support.configfs_tree import IQN, NOBODY, TPGT, Tree, leftovers, served
 
 
 def test_held_directories_are_not_touched(tree: Tree) -> None:
-    """A LUN in which a step hangs is given as last seen, and the mapped LUNs on it are still found."""
+    """A LUN in which a step hangs is given as last seen, and the mapped LUNs on it are still observed."""
     served(tree)
     (tree.root / f"{TPGT}/lun/lun_0/lunmapd").unlink()
-    held = StuckDirectory(f"{TPGT}/lun/lun_0", (lio_objects.TpgLun(IQN, 1, "a"),))
-    found = observe_lio(tree.root, NOBODY, ObservationHints((held,))).observed.objects
-    assert lio_objects.TpgLun(IQN, 1, "a") in found.values()
-    assert lio_objects.MappedLun(IQN, 1, "host", 5, "a", write_protect=True) in found.values()
+    stuck = StuckDirectory(f"{TPGT}/lun/lun_0", (lio_objects.TpgLun(IQN, 1, "a"),))
+    observed = observe_lio(tree.root, NOBODY, ObservationHints((stuck,))).observed.objects
+    assert lio_objects.TpgLun(IQN, 1, "a") in observed.values()
+    assert lio_objects.MappedLun(IQN, 1, "host", 5, "a", write_protect=True) in observed.values()
 
 
 @pytest.mark.parametrize("path", [f"{TPGT}/acls", TPGT, f"iscsi/{IQN}", "core/fileio_10000"])
@@ -35,12 +35,12 @@ def test_what_is_held_is_given_as_last_seen(tree: Tree, path: str) -> None:
         ),
         "core/fileio_10000": (lio_objects.StorageObject,),
     }
-    held = StuckDirectory(path, tuple(item for item in before.values() if isinstance(item, inside[path])))
-    assert observe_lio(tree.root, NOBODY, ObservationHints((held,))).observed.objects == before
+    stuck = StuckDirectory(path, tuple(item for item in before.values() if isinstance(item, inside[path])))
+    assert observe_lio(tree.root, NOBODY, ObservationHints((stuck,))).observed.objects == before
 
 
 @pytest.mark.parametrize(
-    ("kind", "path", "held"),
+    ("kind", "path", "stuck"),
     [
         ("lun", f"{TPGT}/lun/lun_7", f"{TPGT}/lun/lun_7"),
         ("mapped_lun", f"{TPGT}/acls/host/lun_8", f"{TPGT}/acls/host/lun_8"),
@@ -48,16 +48,16 @@ def test_what_is_held_is_given_as_last_seen(tree: Tree, path: str) -> None:
         ("hba", "core/fileio_10002", "core/fileio_10002"),
     ],
 )
-def test_a_leftover_that_hangs_stays_one(tree: Tree, kind: str, path: str, held: str) -> None:
+def test_a_leftover_that_hangs_stays_one(tree: Tree, kind: str, path: str, stuck: str) -> None:
     """A half whose removal hangs is reported as before, and nothing else is made of its directory."""
     served(tree)
     (tree.root / path).mkdir(parents=True)
     leftover = lio_objects.Leftover(kind, path)
     assert leftovers(tree) == {leftover}
-    found = observe_lio(
-        tree.root, NOBODY, ObservationHints((StuckDirectory(held, (leftover,)),))
+    observed = observe_lio(
+        tree.root, NOBODY, ObservationHints((StuckDirectory(stuck, (leftover,)),))
     ).observed.objects
-    assert {item for item in found.values() if isinstance(item, lio_objects.Leftover)} == {leftover}
+    assert {item for item in observed.values() if isinstance(item, lio_objects.Leftover)} == {leftover}
 
 
 def test_a_lun_whose_making_hangs_is_not_seen(tree: Tree) -> None:
