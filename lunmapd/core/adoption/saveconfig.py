@@ -165,7 +165,7 @@ def _troubles(item: _Storage) -> Iterator[str]:
     if _PLUGINS.get(item.plugin) == PLUGINS[PluginName.FILEIO]:
         yield from file_troubles(item.dev, device=item.dev.startswith("/dev/"), write_back=item.write_back)
     if item.nullio:
-        yield "it throws away what is written (nullio)"
+        yield "it discards all writes (nullio)"
     if any(group.get("name") != _DEFAULT_GROUP for group in item.alua_tpgs):
         yield OWN_GROUPS
 

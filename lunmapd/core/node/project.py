@@ -57,9 +57,9 @@ def project_map(
 ) -> dict[lio_objects.Key, lio_objects.Object]:
     """Return the desired objects of `node` by key; none if the map has no such node.
 
-    `features` are those of its kernel, such as PORT_ID. Objects that equal one in `previous` are that instance
-    (see interning.py). Maps to targets that this node does not serve, that don't exist or that are `foreign`
-    are ignored.
+    `features` are those of its kernel, such as PORT_ID. Objects that equal one in `previous` are that
+    instance (see interning.py). Maps to targets that this node does not serve, that don't exist or that are
+    `foreign` are ignored.
     """
     itself = lunmap.nodes.get(node)
     if itself is None:

@@ -59,6 +59,7 @@ def _must_write(node: rts.ConfigfsNode, group: str, name: str, value: str) -> bo
     current = files.read_file(f"{node.path}/{group}/{name}")
     if current is None:
         raise KernelRefusedError(
-            Reason.ATTRIBUTE_UNSUPPORTED, f"this kernel has no {group}/{name} in {node.path}"
+            Reason.ATTRIBUTE_UNSUPPORTED,
+            f"this kernel has no {group}/{name} in {node.path}: remove it from the map, or update the kernel",
         )
     return current != value

@@ -30,7 +30,10 @@ def _status(path: str) -> os.stat_result:
     try:
         return os.stat(path)  # noqa: PTH116 - one call, on a path that is a string everywhere
     except FileNotFoundError:
-        raise KernelRefusedError(Reason.BACKING_MISSING, f"{path} does not exist on this node") from None
+        raise KernelRefusedError(
+            Reason.BACKING_MISSING,
+            f"{path} does not exist on this node: create it, or give this node's path in 'overrides'",
+        ) from None
     except OSError as error:
         raise KernelRefusedError(
             Reason.BACKING_UNUSABLE, f"{path} can't be used: {error.strerror}"
@@ -52,7 +55,9 @@ def _check_file(item: lio_objects.StorageObject, status: os.stat_result) -> None
 
 def _check_scsi(path: str, status: os.stat_result) -> None:
     if not stat.S_ISBLK(status.st_mode) and not stat.S_ISCHR(status.st_mode):
-        raise KernelRefusedError(Reason.BACKING_UNUSABLE, f"{path} is not a device")
+        raise KernelRefusedError(
+            Reason.BACKING_UNUSABLE, f"{path} is not a device: correct the path of the Lun's backing"
+        )
 
 
 def _check_device(path: str, status: os.stat_result, declared: int) -> None:
@@ -80,7 +85,8 @@ def _free_size(path: str) -> int:
     except OSError as error:
         if error.errno == errno.EBUSY:
             raise KernelRefusedError(
-                Reason.IN_USE, f"{path} is in use by a mount, a RAID, a volume group or another target"
+                Reason.IN_USE,
+                f"{path} is in use by a mount, a RAID, a volume group or another target: release it there",
             ) from None
         raise KernelRefusedError(
             Reason.BACKING_MISSING, f"{path} can't be opened: {error.strerror}"

@@ -89,7 +89,7 @@ def _troubles(observation: Observation, path: str, plugin: str, source: str, inf
     if plugin == PluginName.FILEIO and source:
         yield from file_troubles(source, device=not _is_file(source), write_back=writes_back(info))
     if discards_writes(info):
-        yield "it throws away what is written (nullio)"
+        yield "it discards all writes (nullio)"
     if set(observation.list_directories(f"{path}/alua")) - {"default_tg_pt_gp"}:
         yield OWN_GROUPS
 
