@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fakes.lio import FakeLio
 from lunmapd.agent.loop.agent import Agent
+from lunmapd.agent.loop.daemon_state import DaemonFile
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.node_files import NodeFiles
 from lunmapd.agent.loop.policy import Policy
@@ -69,6 +70,7 @@ class AgentFactory:
             Claims(self.directory / "claims.json"),
             lambda: read_keys(self.directory / "secrets.key"),
             past=past,
+            state=DaemonFile(self.directory),
         )
         own = {"now": clocks["now"]} if "now" in clocks else {}
         return Agent(member, follower, self.kernel, local, policy, **own)

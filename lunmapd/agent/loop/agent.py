@@ -4,13 +4,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import starmap
 
 from msgspec.structs import replace
 
+from lunmapd.agent.loop.daemon_state import DaemonState, Deferral
 from lunmapd.agent.loop.follow import Follower, ReadResult
 from lunmapd.agent.loop.isolation import ContactTimer
 from lunmapd.agent.loop.node_files import NodeFiles
-from lunmapd.agent.loop.pass_input import Circumstances, NoMapError, pass_input
+from lunmapd.agent.loop.pass_input import Circumstances, NoMapError, pass_input, point_of
 from lunmapd.agent.loop.pass_log import trace_result
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.registration import Registration
@@ -19,6 +21,7 @@ from lunmapd.agent.reconcile.pass_state import PassState
 from lunmapd.agent.reconcile.reconcile import Edges, Kernel, reconcile
 from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
 from lunmapd.agent.reconcile.transition_log import Voice
+from lunmapd.agent.state.process import this_process
 from lunmapd.agent.state.seen_file import ValidityKey
 from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import LunmapdError
@@ -56,6 +59,7 @@ class Agent:
         self._contact = ContactTimer(policy.isolate_after, now)
         self._voice = Voice()
         self._state = PassState(policy.audit, policy.retry, now)
+        self._point: HistoryPoint | None = None
         self._changed = threading.Event()
         self.status = first_status(member.boot, utc_now())
 
@@ -143,7 +147,7 @@ class Agent:
         if snapshot is None:
             nothing = NoMapError("there is no map to follow; LIO is left as it is")
             return CycleResult(store_error=reading.error, error=nothing, verdicts=verdicts)
-        at = HistoryPoint(snapshot.cluster, snapshot.revision, snapshot.digest)
+        at = point_of(snapshot)
         try:
             result = self._reconcile(snapshot, at, offer, reading.error)
             return CycleResult(at, result, reading.error, None, verdicts)
@@ -161,6 +165,7 @@ class Agent:
         given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
         edges = Edges(self._kernel, local.claims, self._member if is_heard else None, local.past)
         terms = ValidityKey(at, node, self._member.boot, self._keys.ids)
+        self._point = at
         try:
             result = reconcile(edges, given, self._state, terms)
         except RemovalHeldError as held:
@@ -192,3 +197,21 @@ class Agent:
         self._state.baseline.save(self._local.past)
         if self._local.past is not None:
             self._voice.forgetful(self._local.past.trouble)
+        if self._local.state is not None:
+            self._local.state.write(self._daemon_state())
+
+    def _daemon_state(self) -> DaemonState:
+        """Return what `lunmapd plan` can't know without this daemon."""
+        holds = self._follower.holds
+        return DaemonState(
+            process=this_process(self._member.boot),
+            policy=self._policy,
+            has_map=self._follower.has_map,
+            point=self._point,
+            keys=self._keys.ids,
+            first=holds.first,
+            decided=tuple(sorted(holds.decided)),
+            silent_since=self._contact.silent_since,
+            met=self._contact.met,
+            deferrals=tuple(starmap(Deferral, self._state.schedule.deferrals())),
+        )

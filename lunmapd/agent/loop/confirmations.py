@@ -44,6 +44,11 @@ class Confirmations:
         """Return the confirmed map; see `confirmed_map`."""
         return confirmed_map(self._session, snapshot, self._first)
 
+    @property
+    def first(self) -> int:
+        """The oldest revision whose confirmation counts, 0: the newest one."""
+        return self._first
+
     def passed(self, revision: int, left: AbstractSet[lio_objects.Key]) -> None:
         """Note that a pass by this revision was made, and what of it is `left` to be taken away."""
         self._first = revision + 1

@@ -39,6 +39,23 @@ class ReadResult(Struct, frozen=True):
     verdicts: tuple[ConditionUpdate, ...]
 
 
+def read_accepted(session: Session, read: Read, known: Snapshot | None, home: str) -> Snapshot:
+    """Read the tree, which must continue what is `known`; a restored tree only if it was confirmed since.
+
+    Where nothing is known, only the tree of cluster `home` is accepted, "" for any. Raises StoreError.
+    """
+    try:
+        snapshot = read(session, known)
+    except RestoredError as error:
+        if not error.confirmed:
+            raise
+        snapshot = read(session, None)
+    if known is None and home not in {"", snapshot.cluster}:
+        raise ForeignClusterError(home, snapshot.cluster)
+    # The versions of znodes serve commits, and nobody commits from here.
+    return replace(snapshot, versions={}) if snapshot.versions else snapshot
+
+
 class Follower:
     """Keeps the last map read, in memory and on disk, and reads what is new. Clocks can be given."""
 
@@ -81,6 +98,11 @@ class Follower:
         """Return the map to follow while the tree can't be read because of `error`."""
         return ReadResult(self._in_force, error, (self._stale, self._kept()))
 
+    @property
+    def has_map(self) -> bool:
+        """Whether there is a map to follow while the tree can't be read."""
+        return self._in_force is not None
+
     def adopt(self, policy: Policy) -> None:
         """Use another policy from now on; the next read is a full one."""
         self._policy = policy
@@ -120,17 +142,8 @@ class Follower:
         return found
 
     def _accepted(self, read: Read) -> Snapshot:
-        """Read; a tree that was restored only if somebody has said that it is the right one."""
-        try:
-            found = read(self._session, self._known)
-        except RestoredError as error:
-            if not error.confirmed:
-                raise
-            found = read(self._session, None)
-        if self._known is None and self._home not in {"", found.cluster}:
-            raise ForeignClusterError(self._home, found.cluster)
-        # The versions of znodes serve commits, and nobody commits from here.
-        return replace(found, versions={}) if found.versions else found
+        """Read the tree as `read_accepted` does."""
+        return read_accepted(self._session, read, self._known, self._home)
 
     def _know(self, found: Snapshot) -> None:
         before, self._known, self._in_force, self._stale = self._known, found, found, NOT_READ

@@ -9,6 +9,19 @@ from lunmapd.core.planning.enablement import Offer
 from lunmapd.store.session.errors import NoAccessError, StoreError
 
 
+def choose_enablement(limit: float | None, silent_since: float | None, now: float, *, met: bool) -> Offer:
+    """Return which TPGs may be enabled at `now`.
+
+    `limit` is the setting isolation.after, `silent_since` when contact was lost (None: it was not), `met`
+    whether there has been contact since the daemon started.
+    """
+    if limit is None or silent_since is None:
+        return Offer.ALL
+    if now - silent_since >= limit:
+        return Offer.NONE
+    return Offer.ALL if met else Offer.KEPT
+
+
 class ContactTimer:
     """Counts from the start of the first look that heard nothing of the tree; an answer that is no map counts as one.
 
@@ -23,7 +36,12 @@ class ContactTimer:
         self._now = now
         self._asked = self._silent_since = now()
         self._silent = True
-        self._met = False
+        self.met = False
+
+    @property
+    def silent_since(self) -> float | None:
+        """When the silence began, by the clock; None while there is contact."""
+        return self._silent_since if self._silent else None
 
     def ask(self) -> None:
         """Note that a look begins."""
@@ -32,7 +50,7 @@ class ContactTimer:
     def answered(self, error: StoreError | None) -> None:
         """Note how the look ended."""
         if not isinstance(error, NoAccessError):
-            self._silent, self._met = False, True
+            self._silent, self.met = False, True
         elif not self._silent:
             self._silent, self._silent_since = True, self._asked
 
@@ -41,11 +59,7 @@ class ContactTimer:
 
         Before the first answer of this run nothing new is opened: how long the node was alone before, nobody knows.
         """
-        if self._limit is None or not self._silent:
-            return Offer.ALL
-        if self._now() - self._silent_since >= self._limit:
-            return Offer.NONE
-        return Offer.ALL if self._met else Offer.KEPT
+        return choose_enablement(self._limit, self.silent_since, self._now(), met=self.met)
 
     def until_isolated(self) -> float:
         """Return the seconds until the node is isolated if nothing answers; infinity if it is, or never will be."""

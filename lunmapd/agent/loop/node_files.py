@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from lunmapd.agent.loop.daemon_state import DaemonFile
 from lunmapd.agent.loop.targetctl import Targetctl
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.seen_file import SeenFile
@@ -13,10 +14,12 @@ from lunmapd.core.secrets.sealing import Keyring
 class NodeFiles(Struct, frozen=True):
     """`keys` reads the key file anew each time; it raises LunmapdError for one that must not be used.
 
-    Without `rival` nobody else is looked for; without `past` nothing that was there at the start of the daemon counts as drift.
+    Without `rival` nobody else is looked for; without `past` nothing that was there at the start of the daemon counts as drift;
+    without `state` `lunmapd plan` does not know of this daemon.
     """
 
     claims: Claims
     keys: Callable[[], Keyring] = Keyring
     rival: Targetctl | None = None
     past: SeenFile | None = None
+    state: DaemonFile | None = None

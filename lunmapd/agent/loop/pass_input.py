@@ -9,6 +9,7 @@ from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import ConditionError
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.disruption_limit import allowed
@@ -31,6 +32,11 @@ class Circumstances(Struct, frozen=True):
     confirmed: Lunmap | None = None
     decided: AbstractSet[lio_objects.Key] = frozenset()
     offer: Offer = Offer.ALL
+
+
+def point_of(snapshot: Snapshot) -> HistoryPoint:
+    """Return the point of the cluster's history that a snapshot is of."""
+    return HistoryPoint(snapshot.cluster, snapshot.revision, snapshot.digest)
 
 
 def pass_input(

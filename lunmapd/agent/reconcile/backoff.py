@@ -37,7 +37,11 @@ class Backoff:
     def deferred(self) -> Deferred:
         """Return the objects whose next attempt is not due, each with its last failure."""
         now = self._now()
-        return {key: entry.failure for key, entry in self._late.items() if entry.tried and now < entry.due}
+        return {key: failure for key, failure, due in self.schedule() if now < due}
+
+    def schedule(self) -> Iterator[tuple[lio_objects.Key, Failure, float]]:
+        """Yield each object whose step has failed, with the failure, and the time from which it is tried again."""
+        return ((key, entry.failure, entry.due) for key, entry in self._late.items() if entry.tried)
 
     def tried(self, reports: Iterable[Report]) -> None:
         """Put off the steps that have failed just now."""
@@ -72,9 +76,9 @@ class Backoff:
     def pauses(self) -> Iterator[tuple[lio_objects.Key, Failure, float]]:
         """Yield each step that is deferred: its object, its failure, and the seconds until it is tried again."""
         now = self._now()
-        for key, entry in self._late.items():
-            if entry.tried and now < entry.due:
-                yield key, entry.failure, entry.due - now
+        for key, failure, due in self.schedule():
+            if now < due:
+                yield key, failure, due - now
 
     def hasten(self) -> None:
         """Let everything be tried now; what fails again waits as long as it would have."""

@@ -41,6 +41,11 @@ class Schedule:
         if self.has_audits:
             yield Timer.AUDIT, max(0.0, self._audit_at - self._now())
 
+    def deferrals(self) -> Iterator[tuple[lio_objects.Key, Failure, float]]:
+        """Yield each object whose step has failed, the failure, and when a pass tries it again; an audit tries all."""
+        for key, failure, due in self.backoff.schedule():
+            yield key, failure, max(0.0, min(due, self._audit_at))
+
     def start_pass(self) -> FullPass | None:
         """Return what is due now: AUDIT, RETRY or nothing. An audit tries everything that is deferred."""
         self._is_audit = self._now() >= self._audit_at

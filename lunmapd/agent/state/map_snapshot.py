@@ -105,6 +105,20 @@ def _held(base: Base, entries: Sequence[Entry]) -> int:
     return [base.held, *(entry.revision for entry in entries if isinstance(entry, HeldRevision))][-1]
 
 
+def load_kept(directory: Path) -> KeptSnapshot | None:
+    """Return what is kept in a directory, None if nothing usable is; nothing is written."""
+    try:
+        contents = Journal(directory / SNAPSHOT_FILE).read()
+        return replay_journal(contents) if contents else None
+    except (OSError, JournalDamagedError, SnapshotDamagedError):
+        return None
+
+
+def is_lost(directory: Path) -> bool:
+    """Return whether a directory holds a local snapshot, usable or not, or one that was put aside as damaged."""
+    return any((directory / name).exists() for name in (SNAPSHOT_FILE, f"{SNAPSHOT_FILE}.damaged"))
+
+
 class LocalSnapshot:
     """The snapshot in a file of `directory`; `now` tells Unix time.
 

@@ -63,6 +63,11 @@ class SeenFile:
         self._past = self._read()
         self.trouble: SeenFileUnwritableError | None = None
 
+    @property
+    def past(self) -> SeenState | None:
+        """What is kept, None if nothing is."""
+        return self._past
+
     def recall(self, terms: ValidityKey) -> SeenState | None:
         """Return the past if it went by the same terms."""
         return self._past if self._past is not None and self._past.terms == terms else None

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from lunmapd.agent.loop.agent import Agent
+from lunmapd.agent.loop.daemon_state import DaemonFile
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.node_files import NodeFiles
 from lunmapd.agent.loop.registration import Registration
@@ -85,15 +86,16 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
 @output_option
 @click.pass_obj
 def plan_command(settings: Settings, output: str) -> None:
-    """Print what a pass would do now, and who would notice, without doing it; exit 6 if there is anything.
+    """Print the next pass of the daemon, with the affected initiators, without executing it; exit 6 if there is any step.
 
-    Beside a running daemon it says what that is about to do, or can't. With ZooKeeper down it goes by the map that the daemon kept.
+    Beside a running daemon it is that daemon's next full pass, else the first one of a daemon started now. Without
+    ZooKeeper it uses the local snapshot, as the daemon does.
     """
     from lunmapd.service.daemon import preview  # noqa: PLC0415 - the daemon has no use for it
 
-    found = preview.preview(settings)
-    preview.show(found, output)
-    sys.exit(found.exit_code)
+    shown = preview.preview(settings)
+    preview.show(shown, output)
+    sys.exit(shown.exit_code)
 
 
 @daemon.command("adopt")
@@ -164,6 +166,7 @@ def _agent(settings: Settings, session: Session, process: Process) -> Iterator[A
             lambda: read_keys(Path(settings.key_file)),
             Targetctl(),
             past,
+            DaemonFile(directory),
         )
         try:
             session.start()

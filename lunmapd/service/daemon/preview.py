@@ -1,7 +1,6 @@
-"""`lunmapd plan`: what a pass would do now, without doing it; beside a daemon that runs, or without one."""
+"""`lunmapd plan`: the next pass of this node's daemon, decided without executing it."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -9,41 +8,28 @@ import msgspec
 from msgspec import Struct
 from tabulate import tabulate
 
-from lunmapd.agent.loop.confirmations import confirmed_map
-from lunmapd.agent.loop.pass_input import Circumstances, NoMapError, pass_input
-from lunmapd.agent.state.claims import Claims
-from lunmapd.agent.state.journal import Journal
+from lunmapd.agent.loop.next_pass import NextPass, Site, decide_next_pass
 from lunmapd.agent.state.machine_id import read_machine_id
-from lunmapd.agent.state.map_snapshot import SNAPSHOT_FILE, KeptSnapshot, replay_journal
-from lunmapd.agent.state.seen_file import SeenFile, ValidityKey, baseline_from
 from lunmapd.core.base.errors import Exit
-from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import Desired
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning import drift
-from lunmapd.core.planning.decide import Decision, compare, decide, impacts
-from lunmapd.core.planning.drift import Known
-from lunmapd.core.planning.impact import Impact, Logins
+from lunmapd.core.planning.decide import impacts
+from lunmapd.core.planning.impact import Impact
 from lunmapd.core.planning.plan import Step
-from lunmapd.core.secrets.sealing import Vault
 from lunmapd.lio.worker.kernel import Kernel
 from lunmapd.service import zookeeper
 from lunmapd.service.keyfile import read_keys
 from lunmapd.service.settings import Settings
-from lunmapd.store.session.errors import StoreError
-from lunmapd.store.tree.members import read_logins
-from lunmapd.store.tree.read import read_tree
-from lunmapd.store.tree.snapshot import Snapshot
 
 
 class StepLine(Struct, frozen=True):
-    """One step. `disruption` is what initiators notice at worst, `now` what those that are logged in do: `initiators`.
+    """One step. `disruption` is its class at worst, `now` that for the `initiators` that are logged in.
 
-    A step that is `held` waits for them to log out, for an override, or for another step that does. One for `drift` puts right what
-    somebody changed by hand; if it is `held`, that is only reported.
+    A step that is `held` is not executed, and `why` says why not: it waits for a confirmation, a logout, an override,
+    the end of a back-off, or another step. A step for `drift` repairs an out-of-band change of LIO; if it is held,
+    the change is only reported.
     """
 
     action: str
@@ -54,6 +40,7 @@ class StepLine(Struct, frozen=True):
     initiators: tuple[str, ...]
     held: bool = False
     drift: bool = False
+    why: str = ""
 
 
 class FailureLine(Struct, frozen=True):
@@ -65,7 +52,11 @@ class FailureLine(Struct, frozen=True):
 
 
 class Preview(Struct, frozen=True):
-    """What `lunmapd plan -o json` prints. `source` is where the map is from, `held` why the pass would be held ("": it would not)."""
+    """What `lunmapd plan -o json` prints.
+
+    `source` says where the map is from, `held` why the pass would be held ("": it would not). `daemon` is "running"
+    or "stopped"; `withheld` are the TPGs that isolation keeps disabled; `notes` say what else the plan depends on.
+    """
 
     node: str
     revision: int
@@ -73,95 +64,95 @@ class Preview(Struct, frozen=True):
     steps: tuple[StepLine, ...]
     failing: tuple[FailureLine, ...]
     held: str = ""
+    daemon: str = ""
+    withheld: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> Exit:
-        """OK when there is nothing to do and nothing fails."""
-        return Exit.DEGRADED if self.steps or self.failing else Exit.OK
+        """OK when there is nothing to do, nothing fails and no TPG is kept disabled."""
+        return Exit.DEGRADED if self.steps or self.failing or self.withheld else Exit.OK
 
 
 def preview(settings: Settings) -> Preview:
-    """Look at the map and at LIO, and plan. Raises LunmapdError."""
-    directory = Path(settings.state_dir)
-    found = _map(settings, directory)
-    snapshot, keys = found.snapshot, read_keys(Path(settings.key_file))
-    given = pass_input(settings.node, snapshot, settings.policy(), keys, Circumstances(found.confirmed))
+    """Decide the next pass of the daemon with these settings. Raises LunmapdError."""
+    site = Site(
+        settings.node,
+        Path(settings.state_dir),
+        settings.policy(),
+        lambda: read_keys(Path(settings.key_file)),
+        read_machine_id(),
+    )
     kernel = Kernel()
     try:
-        comparison = compare(given, kernel.observe(Claims(directory / "claims.json").read()))
+        with zookeeper.create_session(settings.zookeeper) as session:
+            return describe(decide_next_pass(site, session, kernel))
     finally:
         kernel.close()
-    want = comparison.desire
-    known = _known(directory, settings.node, snapshot, given.vault, want)
-    decision = decide(given, comparison, known, {}, found.logins)
-    drifted = drift.find(comparison.steps, comparison.desired, comparison.observed.objects, known)
-    lines = _steps(tuple(impacts(given, comparison, found.logins)), decision, drifted)
-    failing = _failing({**want.failures, **decision.held})
+
+
+def describe(coming: NextPass) -> Preview:
+    """Return what is printed of a pass."""
+    comparison, decision = coming.comparison, coming.decision
+    failures = {**comparison.desire.failures, **decision.held}
     held = decision.blocked
-    why = f"unless it is confirmed, the daemon would do nothing: the pass would {held}" if held else ""
-    return Preview(settings.node, snapshot.revision, found.source, lines, failing, why)
-
-
-def _known(directory: Path, node: str, snapshot: Snapshot, vault: Vault, want: Desired) -> Known | None:
-    """Return what the daemon saw of this same map, None when it has seen none of it."""
-    at = HistoryPoint(snapshot.cluster, snapshot.revision, snapshot.digest)
-    past = SeenFile(directory).recall(ValidityKey(at, node, read_machine_id().boot, vault.keyring.ids))
-    return None if past is None else baseline_from(past, want)
-
-
-class _Found(Struct, frozen=True):
-    snapshot: Snapshot
-    source: str
-    logins: Logins = {}
-    confirmed: Lunmap | None = None
-
-
-def _map(settings: Settings, directory: Path) -> _Found:
-    """Return the newest map and where it is from; the one that the daemon keeps when ZooKeeper can't be read."""
-    kept = _kept(directory)
-    first = 0 if kept is None else kept.held or kept.snapshot.revision
-    try:
-        with zookeeper.create_session(settings.zookeeper) as session:
-            snapshot = read_tree(session)
-            confirmed = confirmed_map(session, snapshot, first)
-            return _Found(snapshot, "ZooKeeper", read_logins(session), confirmed)
-    except StoreError as error:
-        if kept is None:
-            raise NoMapError(f"{error}; and the daemon has kept no map in {directory}") from error
-        return _Found(kept.snapshot, f"the local snapshot, since ZooKeeper can't be read: {error}")
-
-
-def _kept(directory: Path) -> KeptSnapshot | None:
-    contents = Journal(directory / SNAPSHOT_FILE).read()
-    return replay_journal(contents) if contents else None
-
-
-def _steps(
-    effects: Iterable[tuple[Step, Impact]], decision: Decision, drifted: AbstractSet[lio_objects.Key]
-) -> tuple[StepLine, ...]:
-    doing = {(step.action, lio_objects.key_of(step.item)) for step in decision.steps}
-    keyed = ((step, lio_objects.key_of(step.item), effect) for step, effect in effects)
-    return tuple(
-        StepLine(
-            step.action,
-            lio_objects.show_key(key),
-            step.reason,
-            effect.worst.word,
-            effect.now.word,
-            tuple(sorted({session.initiator for session in effect.sessions})),
-            (step.action, key) not in doing,
-            key in drifted,
-        )
-        for step, key, effect in keyed
+    return Preview(
+        node=coming.given.node,
+        revision=coming.given.revision,
+        source=coming.source,
+        steps=tuple(_steps(coming)),
+        failing=tuple(
+            FailureLine(lio_objects.show_key(key), failure.reason, _message(coming, key, failure))
+            for key, failure in failures.items()
+            if failure.reason != Reason.WAITING
+        ),
+        held=f"unless it is confirmed, the daemon would do nothing: the pass would {held}" if held else "",
+        daemon="running" if coming.is_running else "stopped",
+        withheld=tuple(sorted(map(lio_objects.show_key, comparison.withheld))),
+        notes=coming.notes,
     )
 
 
-def _failing(failures: Mapping[lio_objects.Key, Failure]) -> tuple[FailureLine, ...]:
-    return tuple(
-        FailureLine(lio_objects.show_key(name), failure.reason, failure.message)
-        for name, failure in failures.items()
-        if failure.reason != Reason.WAITING
+def _steps(coming: NextPass) -> Iterator[StepLine]:
+    """Yield the whole plan: each step that is executed as it is executed, all others as held."""
+    comparison = coming.comparison
+    executed = {(step.action, lio_objects.key_of(step.item)): step for step in coming.decision.steps}
+    observed = comparison.observed.objects
+    drifted = drift.find(comparison.steps, comparison.desired, observed, coming.baseline)
+    for planned, impact in impacts(coming.given, comparison, coming.logins):
+        key = lio_objects.key_of(planned.item)
+        step = executed.get((planned.action, key))
+        why = "" if step else _why(coming, key)
+        yield _line(step or planned, impact, why, is_held=step is None, is_drift=key in drifted)
+
+
+def _line(step: Step, impact: Impact, why: str, *, is_held: bool, is_drift: bool) -> StepLine:
+    return StepLine(
+        step.action,
+        lio_objects.show_key(lio_objects.key_of(step.item)),
+        step.reason,
+        impact.worst.word,
+        impact.now.word,
+        tuple(sorted({session.initiator for session in impact.sessions})),
+        is_held,
+        is_drift,
+        why,
     )
+
+
+def _why(coming: NextPass, key: lio_objects.Key) -> str:
+    failure = coming.decision.held.get(key)
+    if failure is not None:
+        return _message(coming, key, failure)
+    return "the pass is held: see 'lunmapctl confirm'" if coming.decision.blocked else ""
+
+
+def _message(coming: NextPass, key: lio_objects.Key, failure: Failure) -> str:
+    """Return the message of a failure; for one that is not tried yet, with the time until it is."""
+    deferral = coming.deferrals.get(key)
+    if deferral is None or deferral.failure != failure:
+        return failure.message
+    return f"{failure.message}; it is tried again in {deferral.due - coming.now:.0f} s"
 
 
 def show(found: Preview, output: str) -> None:
@@ -174,7 +165,7 @@ def show(found: Preview, output: str) -> None:
 
 
 def _lines(found: Preview) -> Iterator[str]:
-    yield f"node {found.node}, revision {found.revision} from {found.source}"
+    yield f"node {found.node}, revision {found.revision} from {found.source} (daemon {found.daemon})"
     if found.steps:
         rows = [
             (
@@ -187,12 +178,15 @@ def _lines(found: Preview) -> Iterator[str]:
             for line in found.steps
         ]
         yield tabulate(rows, ("ACTION", "OBJECT", "DISRUPTION", "LOGGED IN", "REASON"), tablefmt="plain")
-    elif not found.failing:
+    elif not (found.failing or found.withheld):
         yield "nothing to do"
     for failure in found.failing:
         yield f"{failure.object} fails: {failure.reason}: {failure.message}"
+    for name in found.withheld:
+        yield f"{name} is not made: isolation"
     if found.held:
         yield found.held
+    yield from (f"note: {note}" for note in found.notes)
 
 
 def _remark(line: StepLine) -> str:

@@ -71,6 +71,13 @@ def _try_register(session: Session, node: str, live: Live, *, held: bool) -> boo
     )
 
 
+def check_node_name(session: Session, node: str, machine: str) -> None:
+    """Check that no other machine than `machine` is registered as `node`. Raises NodeNameTakenError."""
+    (raw,) = read_znodes(session, (paths.live_of(node),))
+    if raw is not None:
+        _check_machine(node, Live(machine, "", "", ""), raw, held=False)
+
+
 def _read_member(session: Session, node: str) -> list[MemberZnode | None]:
     """Read the member znode of a node, then its ephemeral, in this order."""
     both = (paths.member_of(node), paths.live_of(node))

@@ -1,0 +1,141 @@
+"""The decision of a pass: what is executed, and what is withheld, by which check."""
+
+import pytest
+from msgspec.structs import replace
+
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.reasons import Reason
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.desired_delta import Delta, DesiredView
+from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Observed
+from lunmapd.core.planning.decide import (
+    Decision,
+    Deferred,
+    PassInput,
+    asks_for_logins,
+    compare,
+    compare_part,
+    decide,
+    impacts,
+)
+from lunmapd.core.planning.drift import CLASSES, Known
+from lunmapd.core.planning.enablement import Offer
+from lunmapd.core.planning.guard import Held, Limits
+from lunmapd.core.planning.plan import Action, Disruption
+from lunmapd.core.secrets.sealing import Vault
+from support.agents import H, T, mapped_luns
+
+TEN, TWO = mapped_luns(*range(10)), mapped_luns(8, 9)
+HERE = (IscsiSession(T, 1, H, LOGGED_IN),)
+ENABLED: lio_objects.Key = ("enabled", T, 1)
+
+
+def given(lunmap: Lunmap, **fields: object) -> PassInput:
+    """Return the input of a pass of n1."""
+    return replace(PassInput("n1", 1, lunmap, {}, Vault("c")), **fields)
+
+
+def observed(lunmap: Lunmap, *sessions: IscsiSession) -> Observed:
+    """Return the kernel as a map asks for it."""
+    return Observed(compare(given(lunmap), Observed()).desired, sessions=sessions)
+
+
+def decision(
+    by: PassInput, kernel: Observed, known: Known | None = None, deferred: Deferred | None = None
+) -> Decision:
+    """Decide a pass."""
+    return decide(by, compare(by, kernel), known, deferred or {}, {})
+
+
+def test_what_the_confirmed_map_removes_is_executed() -> None:
+    """Removals that the confirmed map makes too go on; further ones of later revisions are judged anew."""
+    kernel = observed(TEN)
+    assert decision(given(TWO), kernel).blocked == Held("mapped LUNs", 8, 10)
+    assert decision(given(TWO, confirmed=TWO), kernel).blocked is None
+    assert decision(given(TWO, confirmed=mapped_luns(*range(4, 10))), kernel).blocked is None
+    assert decision(given(TWO, confirmed=TEN), kernel).blocked == Held("mapped LUNs", 8, 10)
+
+
+def test_what_an_earlier_pass_decided_is_not_asked_for_again() -> None:
+    """Removals that it could not finish don't count."""
+    kernel = observed(TEN)
+    gone = decision(given(mapped_luns(*range(4, 10))), kernel).removals
+    assert decision(given(TWO, decided=gone), kernel).blocked is None
+
+
+def test_while_a_removal_is_held_only_isolation_goes_on() -> None:
+    """Then no step is executed but those that disable TPGs."""
+    kernel = observed(TEN)
+    assert decision(given(TWO), kernel).steps == ()
+    isolated = decision(given(TWO, offer=Offer.NONE), kernel)
+    assert isolated.blocked is not None
+    assert [(step.action, lio_objects.key_of(step.item)) for step in isolated.steps] == [
+        (Action.DELETE, ENABLED)
+    ]
+
+
+def test_isolation_is_not_a_failure_but_what_is_withheld() -> None:
+    """The Enabled objects are no step of the plan, and named apart."""
+    comparison = compare(given(TEN, offer=Offer.KEPT), Observed())
+    assert comparison.withheld == {ENABLED}
+    assert ENABLED not in {lio_objects.key_of(step.item) for step in comparison.steps}
+
+
+def test_a_deferred_object_is_withheld_with_its_failure() -> None:
+    """What is built on it waits, and all else is executed."""
+    busy = Failure(Reason.IN_USE, "busy")
+    chosen = decision(given(TWO), Observed(), deferred={("storage_object", "l8"): busy})
+    assert chosen.held["storage_object", "l8"] == busy
+    assert chosen.held["lun", T, 1, "l8"].reason == Reason.WAITING
+    assert ("storage_object", "l9") in {lio_objects.key_of(step.item) for step in chosen.steps}
+
+
+def test_drift_goes_before_the_guard() -> None:
+    """What somebody has added by hand, and is only reported, is no removal to be confirmed."""
+    kernel, known = observed(TEN), Known(observed(TWO).objects)
+    reported = decision(given(TWO, report=frozenset(CLASSES)), kernel, known)
+    assert (reported.blocked, reported.steps) == (None, ())
+    assert {failure.reason for failure in reported.held.values()} <= {Reason.DRIFTED, Reason.WAITING}
+
+
+@pytest.mark.parametrize(
+    ("after", "sessions", "asks"),
+    [(mapped_luns(1), HERE, True), (mapped_luns(1), (), False), (mapped_luns(1, 2, 3), HERE, False)],
+)
+def test_logins_are_asked_for_where_they_matter(
+    after: Lunmap, sessions: tuple[IscsiSession, ...], *, asks: bool
+) -> None:
+    """Only somebody who is logged in here and loses a path may need one through another node."""
+    assert asks_for_logins(compare(given(after), observed(mapped_luns(1, 2), *sessions))) is asks
+
+
+def test_a_step_above_the_allowed_class_is_withheld() -> None:
+    """The same map, kernel and settings say of each step whom it affects, executed or not."""
+    by, kernel = given(mapped_luns(1), allow=Disruption.NONE), observed(mapped_luns(1, 2), *HERE)
+    comparison = compare(by, kernel)
+    chosen = decide(by, comparison, None, {}, {})
+    assert chosen.steps == ()
+    assert {
+        impact.now
+        for step, impact in impacts(by, comparison, {})
+        if isinstance(step.item, lio_objects.MappedLun)
+    } == {Disruption.DATA_UNREACHABLE}
+
+
+def test_a_partial_pass_leaves_confirmations_to_a_full_one() -> None:
+    """Its removals are measured against all objects of the node, and neither confirmed nor excused."""
+    kernel, known = observed(TEN), Known(observed(TEN).objects)
+    view = DesiredView(TEN, "n1", Vault("c"), frozenset(), known.wanted)
+    delta = view.delta_to(TWO)
+    assert isinstance(delta, Delta)
+    part = {key: item for key, item in kernel.objects.items() if key in delta.keys}
+    by = given(TWO, confirmed=TWO)
+    comparison = compare_part(by, delta, part, known, kernel.objects)
+    assert asks_for_logins(comparison)
+    assert decide(by, comparison, known, {}, {}).blocked == Held("mapped LUNs", 8, 10)
+    # It does not observe who is logged in, so any initiator with an ACL counts as affected.
+    few = given(TWO, limits=Limits(1.0, 0))
+    chosen = decide(few, comparison, known, {}, {})
+    assert chosen.steps == comparison.steps
+    assert max(chosen.disruptions.values()) is Disruption.DATA_UNREACHABLE
