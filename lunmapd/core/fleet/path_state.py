@@ -104,7 +104,7 @@ def _of_status(node: str, tag: int | None, status: NodeStatus, recent: RecentHis
     )
     if blind:
         return PathState(blind)
-    # A revision with a full pass counts as applied, except for the failing objects in the status.
+    # The observed revision of such a pass counts as applied, except for the failing objects in the status.
     at = status.observed if applied in _LISTED else status.applied
     changed = (
         changed_since(at.revision, recent) if at is not None and is_in_history(status, at, recent) else None

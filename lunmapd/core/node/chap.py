@@ -26,7 +26,7 @@ def add_credentials(
         if not isinstance(item, lio_objects.NodeAcl | lio_objects.DiscoveryAuth):
             continue
         try:
-            credentials_ = _credentials_of(item, lunmap, node, vault)
+            chap = _credentials_of(item, lunmap, node, vault)
         except SecretError as error:
             failures[key] = Failure(
                 Reason.SECRET_UNFIT if isinstance(error, UnfitPasswordError) else Reason.SECRET_UNDECODABLE,
@@ -34,8 +34,8 @@ def add_credentials(
             )
             _keep_observed(result, observed, key)
         else:
-            if credentials_ != lio_objects.NO_CREDENTIALS:
-                result[key] = structs.replace(item, credentials=credentials_)
+            if chap != lio_objects.NO_CREDENTIALS:
+                result[key] = structs.replace(item, credentials=chap)
     return _without_children(result, failures), failures
 
 

@@ -25,11 +25,11 @@ def test_objects_stay_what_they_are_and_share_their_texts() -> None:
     """Each object is equal to the original, and a name or setting of several objects is one string."""
     answer = wire.decode_answer(wire.encode_message(wire.ObjectsAnswer(ITEMS)))
     assert isinstance(answer, wire.ObjectsAnswer)
-    texts = ValuePool()
-    found = tuple(texts.share(item) for item in answer.objects)
-    assert found == ITEMS
-    assert [repr(item) for item in found] == [repr(item) for item in ITEMS]
-    one, other, tpg, lun, *_, mapped = found[:6]
+    pool = ValuePool()
+    shared = tuple(pool.share(item) for item in answer.objects)
+    assert shared == ITEMS
+    assert [repr(item) for item in shared] == [repr(item) for item in ITEMS]
+    one, other, tpg, lun, *_, mapped = shared[:6]
     assert isinstance(one, lio_objects.StorageObject)
     assert isinstance(other, lio_objects.StorageObject)
     assert one.attributes is other.attributes
