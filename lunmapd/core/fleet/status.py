@@ -37,7 +37,7 @@ class Live(Struct, frozen=True):
 
 
 class HistoryPoint(Struct, frozen=True):
-    """A point in the history of one cluster: its tree id, a revision and the map's digest at it.
+    """A point in the history of one cluster: the cluster's uuid, a revision and the map's digest at it.
 
     Zxids and znode versions don't survive a rebuilt ensemble, so they are not used.
     """
