@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab import Lab
-from lab.qemu import qemu
-from lab.root import root
+from lab.build.root import root
+from lab.machines.qemu import qemu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from contract import maps
 from contract.implementations import WORKER, RealImplementation
 from contract.maps import ACL, CLAIMS, IQN, TAG, converge, full, only
 from lab import Machine
-from lab.cache import build_once, cache_directory
+from lab.build.cache import build_once, cache_directory
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.outcome import failures

@@ -15,8 +15,8 @@ from lab.wait import wait_until
 from support.cluster import HOST, SAN, SESSION_TIMEOUT, Cluster, CtlError, bring_up
 
 if TYPE_CHECKING:
-    from lab.initiator import Map
-    from lab.io import VerifiedIO
+    from lab.machines.initiator import Map
+    from lab.machines.io import VerifiedIO
 
 LOGS = Path("build/demo-logs")
 MIB = 1 << 20

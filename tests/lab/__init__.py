@@ -1,6 +1,5 @@
 """The test lab: machines with a real LIO kernel, as processes on this host."""
 
-from lab.disk import Disk
 from lab.ensemble import Ensemble, Server
 from lab.errors import (
     BuildFailed,
@@ -12,10 +11,11 @@ from lab.errors import (
     StartFailed,
     WaitTimeout,
 )
-from lab.initiator import Initiator, Map, Path, Session
-from lab.io import Progress, VerifiedIO
 from lab.lab import Lab
-from lab.machine import Machine
+from lab.machines.disk import Disk
+from lab.machines.initiator import Initiator, Map, Path, Session
+from lab.machines.io import Progress, VerifiedIO
+from lab.machines.machine import Machine
 from lab.result import Result
 from lab.wait import wait_for, wait_until
 

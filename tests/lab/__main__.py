@@ -9,12 +9,13 @@ import shutil
 import sys
 from pathlib import Path
 
-from lab import debian, kernel
+from lab import debian
+from lab.build.project import package
 from lab.check import HOST_PACKAGES, unfit
 from lab.errors import LabError
 from lab.lab import trial
 from lab.leftovers import Record, labs, reap
-from lab.project import package
+from lab.machines import kernel
 
 _TREE = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab.apt import archive
+from lab.build.apt import archive
 from lab.errors import LabError
 
 HOST_PACKAGES = ("mmdebstrap", "iproute2", "debian-archive-keyring", "util-linux")

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from lab.apt import settings
-from lab.cache import cache_directory
-from lab.project import layer
-from lab.root import root, testbed
+from lab.build.apt import settings
+from lab.build.cache import cache_directory
+from lab.build.project import layer
+from lab.build.root import root, testbed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

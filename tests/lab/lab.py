@@ -9,19 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from lab import kernel, project
-from lab.cache import in_use_file
-from lab.disk import Disk, make_sparse
-from lab.driver import Driver, Spec
+from lab.build import project
+from lab.build.cache import in_use_file
 from lab.ensemble import Ensemble, Server, write_config
 from lab.errors import LabError, StartFailed
-from lab.initiator import MODULES as INITIATOR_MODULES
-from lab.initiator import Initiator
 from lab.leftovers import Life, Record, reap, states
-from lab.machine import LIO_MODULES, Init, Machine
+from lab.machines import kernel
+from lab.machines.disk import Disk, make_sparse
+from lab.machines.driver import Driver, Spec
+from lab.machines.initiator import MODULES as INITIATOR_MODULES
+from lab.machines.initiator import Initiator
+from lab.machines.machine import LIO_MODULES, Init, Machine
+from lab.machines.ssh import Ssh, prepare_keys
 from lab.network import Network
 from lab.sandbox import Bind, Sandbox
-from lab.ssh import Ssh, prepare_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

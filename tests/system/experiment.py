@@ -10,7 +10,7 @@ from functools import partial
 from msgspec import structs
 
 from lab import wait_for
-from lab.io import VerifiedIO
+from lab.machines.io import VerifiedIO
 from lab.wait import PATIENCE, wait_until
 from lunmapd.client import Chap, Client, Lunmap, Note, parse_map
 from lunmapd.core.base.password import Secret

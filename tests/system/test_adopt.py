@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab import Lab
-from lab.io import VerifiedIO
+from lab.machines.io import VerifiedIO
 from lab.wait import wait_until
 from lunmapd.client import Lunmap, parse_map
 from support.cluster import HOST, Cluster, StorageNode, bring_up

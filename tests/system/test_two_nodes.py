@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from lab.io import VerifiedIO
+from lab.machines.io import VerifiedIO
 from lab.wait import wait_until
 from support.cluster import DB1, HOST, PID, Cluster, StorageNode
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from lab.io import VerifiedIO
+from lab.machines.io import VerifiedIO
 from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
 from support.cluster import DB1, LOG, Cluster, StorageNode, bring_up

@@ -8,9 +8,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from lab.cache import progress
+from lab.build.cache import progress
+from lab.build.root import box as box_root
 from lab.result import run
-from lab.root import box as box_root
 
 NAME = "lunmapd/trixie"
 _GIB = 8

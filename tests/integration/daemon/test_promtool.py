@@ -17,8 +17,8 @@ import pytest
 from prometheus_client import generate_latest
 
 from lab import wait_for
-from lab.apt import extract, release
-from lab.cache import build_once, cache_directory
+from lab.build.apt import extract, release
+from lab.build.cache import build_once, cache_directory
 from lab.wait import PATIENCE
 from lunmapd.service.daemon.metrics import Metrics, served
 from lunmapd.store.session.session import Session

@@ -7,7 +7,7 @@ import pytest
 
 import lunmapd
 from lab import Machine
-from lab.project import package
+from lab.build.project import package
 from lab.pytest_plugin import NewLab
 from lunmapd.service.ctl.cli import ctl
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.project import package
+from lab.build.project import package
 from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
 from lunmapd.core.base.events import Event, FullPass

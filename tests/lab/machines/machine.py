@@ -10,8 +10,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from lab.command import Running, script_of
 from lab.errors import CommandFailed, CommandTimeout, MachineUnreachable, StartFailed
+from lab.machines.command import Running, script_of
 from lab.result import Result, capture, text
 from lab.wait import PATIENCE
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lab.disk import Disk
-    from lab.driver import Driver, Spec
+    from lab.machines.disk import Disk
+    from lab.machines.driver import Driver, Spec
+    from lab.machines.ssh import Ssh
     from lab.network import Network
     from lab.sandbox import Process, Sandbox
-    from lab.ssh import Ssh
 
 Init = Literal["bare", "systemd"]
 LIO_MODULES = ("target_core_mod", "target_core_file", "target_core_iblock", "iscsi_target_mod")

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.apt import bootstrap
-from lab.cache import build_once, cache_directory, progress
-from lab.driver import Driver
+from lab.build.apt import bootstrap
+from lab.build.cache import build_once, cache_directory, progress
+from lab.build.root import root
 from lab.errors import HostUnfit, LabError
-from lab.qemu import qemu
-from lab.root import root
-from lab.uml import Kernel, Uml
+from lab.machines.driver import Driver
+from lab.machines.qemu import qemu
+from lab.machines.uml import Kernel, Uml
 
 Trial = Callable[[Driver], str | None]
 """Boots a machine with the driver; returns None if that works, else why not."""

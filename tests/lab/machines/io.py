@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from lab.wait import PATIENCE
 
 if TYPE_CHECKING:
-    from lab.command import Running
-    from lab.machine import Machine
+    from lab.machines.command import Running
+    from lab.machines.machine import Machine
 
 _PROGRAM = "/run/lab/lab-pattern"
 

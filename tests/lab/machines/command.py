@@ -15,7 +15,7 @@ from lab.wait import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lab.ssh import Ssh
+    from lab.machines.ssh import Ssh
 
 
 def script_of(cmd: str | Sequence[str]) -> str:

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.cache import build_once, cache_directory
+from lab.build.cache import build_once, cache_directory
+from lab.build.root import workshop
 from lab.errors import BuildFailed, CommandFailed
 from lab.result import run
-from lab.root import workshop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import initramfs
-from lab.cache import build_once, cache_directory
+from lab.build import initramfs
+from lab.build.cache import build_once, cache_directory
 from lab.sandbox import Bind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lab.driver import Spec
+    from lab.machines.driver import Spec
 
-_INIT = Path(__file__).with_name("guest") / "initramfs-init"
+_INIT = Path(__file__).parents[1] / "guest" / "initramfs-init"
 _MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "9p", "9pnet_virtio", "overlay", "ext4", "configfs")
 _TCG_SLOWNESS = 15.0
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from lab.apt import bootstrap
-from lab.cache import build_once, cache_directory
+from lab.build.apt import bootstrap
+from lab.build.cache import build_once, cache_directory
 
 _SUITE = "trixie"
 _RECIPE = Path(__file__).with_name("recipe")

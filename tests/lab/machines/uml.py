@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lab.driver import Spec
+    from lab.machines.driver import Spec
     from lab.network import Place
 
 

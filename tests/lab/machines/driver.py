@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lab.disk import Disk
+    from lab.machines.disk import Disk
     from lab.network import Place
     from lab.sandbox import Bind
 

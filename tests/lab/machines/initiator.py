@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lab.io import Progress, VerifiedIO, pattern, start_verified_io
+from lab.machines.io import Progress, VerifiedIO, pattern, start_verified_io
 from lab.wait import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lab.machine import Machine
+    from lab.machines.machine import Machine
 
 MODULES = ("iscsi_tcp", "sd_mod", "dm_multipath", "dm_service_time", "dm_round_robin", "dm_queue_length")
 _PREPARE = """

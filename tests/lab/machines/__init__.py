@@ -1,0 +1,1 @@
+"""Machines with real kernels: their drivers, connections, disks, and the initiator."""
