@@ -1,8 +1,8 @@
-"""Who may do what in the tree: roles, and the ACL of each znode that follows from them. Pure.
+"""Roles in the tree, and the ACL of each znode that follows from them. Pure.
 
-ZooKeeper has no groups and no inheritance: each znode lists the identities that may do something with it (ZooKeeper programmer's guide,
-"ZooKeeper access control using ACLs"). The roles are written down nowhere else: they are read back from the
-ACLs of the root and of each node's member znode.
+ZooKeeper has no groups and no inheritance: each znode lists the principals with their permissions (ZooKeeper
+programmer's guide, "ZooKeeper access control using ACLs"). The roles are stored nowhere else: they are read
+back from the ACLs of the root and of each node's member znode.
 """
 
 import base64
@@ -22,7 +22,7 @@ _SUBJECT = re.compile(r"[A-Za-z0-9.]+=.+")
 
 
 class Permission(IntFlag):
-    """What an ACL may allow (org.apache.zookeeper.ZooDefs.Perms). CREATE and DELETE are about the children."""
+    """The permissions of an ACL entry (org.apache.zookeeper.ZooDefs.Perms). CREATE and DELETE concern children."""
 
     READ = 1
     WRITE = 2
@@ -34,7 +34,7 @@ class Permission(IntFlag):
 
 
 class Role(StrEnum):
-    """What somebody is for the tree."""
+    """The role of a principal in the tree."""
 
     ADMIN = "admin"
     READER = "reader"
@@ -42,7 +42,7 @@ class Role(StrEnum):
 
 
 class Principal(Struct, frozen=True, order=True):
-    """Somebody, as ZooKeeper names him: an authentication scheme, and an id of that scheme."""
+    """A ZooKeeper principal: an authentication scheme, and an id of that scheme."""
 
     scheme: str
     id: str
@@ -54,7 +54,7 @@ class Principal(Struct, frozen=True, order=True):
 
     @property
     def user(self) -> str:
-        """The id as people know it: without the hash of a digest's password."""
+        """The id without the hash of a digest's password."""
         return self.id.partition(":")[0] if self.scheme == "digest" else self.id
 
 
@@ -65,7 +65,11 @@ Members = Mapping[str, frozenset[Principal]]
 
 
 class Roles(Struct, frozen=True):
-    """Everybody's role: admins do everything, readers read everything, nodes read the map and own `members/<node>`."""
+    """The principals of each role.
+
+    Admins have every permission, readers read everything, nodes read the map and own `members/<node>`.
+    `nodes` maps the name of a node to its principals.
+    """
 
     admins: frozenset[Principal] = frozenset()
     readers: frozenset[Principal] = frozenset()
@@ -73,24 +77,24 @@ class Roles(Struct, frozen=True):
 
     @property
     def is_open(self) -> bool:
-        """Whether anybody may do everything."""
+        """Whether every client has all permissions."""
         return WORLD in self.admins
 
     def of(self, role: Role, node: str = "") -> frozenset[Principal]:
-        """Return who has a role; for Role.NODE, who is `node`."""
+        """Return the principals with a role; for Role.NODE, those of `node`."""
         if role is Role.NODE:
             return self.nodes.get(node, frozenset())
         return self.admins if role is Role.ADMIN else self.readers
 
     def with_role(self, role: Role, members: frozenset[Principal], node: str = "") -> "Roles":
-        """Return roles in which exactly `members` have one."""
+        """Return the roles with exactly `members` in one of them."""
         if role is Role.NODE:
             return replace(self, nodes={**self.nodes, node: members})
         return replace(self, admins=members) if role is Role.ADMIN else replace(self, readers=members)
 
 
 def acl_at(roles: Roles, path: str) -> dict[Principal, Permission]:
-    """Return the ACL of a znode of the tree, by its path below the root (the root's own is "")."""
+    """Return the ACL of the znode at `path` below the root; "" is the root itself."""
     section, _, below = path.partition("/")
     found: dict[Principal, Permission] = {}
     if section not in {"", MEMBERS}:
@@ -100,22 +104,22 @@ def acl_at(roles: Roles, path: str) -> dict[Principal, Permission]:
     if section == MEMBERS and below:
         _add(found, roles.of(Role.NODE, below.partition("/")[0]), Permission.OWN)
         # ZooKeeper shows the hash of a digest only to those with ADMIN, and the node gives its znodes this same ACL.
-        if any(identity.scheme == "digest" for identity in found):
+        if any(principal.scheme == "digest" for principal in found):
             _add(found, roles.of(Role.NODE, below.partition("/")[0]), Permission.ADMIN)
     return found
 
 
 def _add(acl: dict[Principal, Permission], members: Iterable[Principal], may: Permission) -> None:
-    for identity in members:
-        acl[identity] = acl.get(identity, Permission(0)) | may
+    for principal in members:
+        acl[principal] = acl.get(principal, Permission(0)) | may
 
 
 def roles_of(root: AclEntries, members: Mapping[str, AclEntries]) -> Roles:
-    """Read the roles back from the ACL of the root and those of the member znodes, by node."""
-    admins = frozenset(identity for identity, may in root.items() if may == Permission.ALL)
-    readers = frozenset(identity for identity, may in root.items() if may & Permission.READ) - admins
+    """Return the roles that the ACL of the root and those of the member znodes (by node) express."""
+    admins = frozenset(principal for principal, may in root.items() if may == Permission.ALL)
+    readers = frozenset(principal for principal, may in root.items() if may & Permission.READ) - admins
     nodes = {
-        node: frozenset(identity for identity, may in acl.items() if may & Permission.OWN == Permission.OWN)
+        node: frozenset(principal for principal, may in acl.items() if may & Permission.OWN == Permission.OWN)
         - admins
         for node, acl in members.items()
     }
@@ -123,14 +127,15 @@ def roles_of(root: AclEntries, members: Mapping[str, AclEntries]) -> Roles:
 
 
 def acl_size(acl: AclEntries) -> int:
-    """Return an upper bound of the bytes that an ACL takes in a request (zookeeper.jute: permissions, scheme, id)."""
-    return 4 + sum(12 + len(identity.scheme.encode()) + len(identity.id.encode()) for identity in acl)
+    """Return an upper bound of the bytes of an ACL in a request (zookeeper.jute: permissions, scheme, id)."""
+    return 4 + sum(12 + len(principal.scheme.encode()) + len(principal.id.encode()) for principal in acl)
 
 
 def parse_principal(text: str) -> Principal:
-    """Read `sasl:USER`, `x509:SUBJECT`, `digest:USER[:HASH]` or `world`; raises ValueError with a sentence for the admin.
+    """Parse `sasl:USER`, `x509:SUBJECT`, `digest:USER[:HASH]` or `world`.
 
-    A digest without a hash is good for comparing only, see `with_password`.
+    A digest without a hash can only be compared, see `with_password`. Raises ValueError with a sentence for
+    the admin.
     """
     scheme, _, name = text.partition(":")
     match scheme:
@@ -143,7 +148,7 @@ def parse_principal(text: str) -> Principal:
         case "digest" if _is_digest(name):
             return Principal(scheme, name)
     raise ValueError(
-        f"{text!r} is not an identity: write sasl:USER, x509:SUBJECT (such as x509:CN=n1,O=Example), "
+        f"{text!r} is not a principal: write sasl:USER, x509:SUBJECT (such as x509:CN=n1,O=Example), "
         "digest:USER, digest:USER:HASH or world"
     )
 
@@ -153,30 +158,36 @@ def _is_digest(name: str) -> bool:
     return bool(user) and " " not in user and (not colon or _HASH.fullmatch(secret) is not None)
 
 
-def with_password(identity: Principal, password: Secret) -> Principal:
-    """Give a digest the hash of its password (org.apache.zookeeper.server.auth.DigestAuthenticationProvider)."""
-    text = f"{identity.user}:{password.text}"
+def with_password(principal: Principal, password: Secret) -> Principal:
+    """Return a digest principal with the hash of its password.
+
+    The form is that of org.apache.zookeeper.server.auth.DigestAuthenticationProvider.
+    """
+    text = f"{principal.user}:{password.text}"
     hashed = base64.b64encode(hashlib.sha1(text.encode(), usedforsecurity=False).digest())
-    return Principal(identity.scheme, f"{identity.user}:{hashed.decode()}")
+    return Principal(principal.scheme, f"{principal.user}:{hashed.decode()}")
 
 
 def same_principal(one: Principal, other: Principal) -> bool:
-    """Whether two identities are one, whatever the passwords of digests."""
+    """Return whether two principals are the same, apart from the passwords of digests."""
     return (one.scheme, one.user) == (other.scheme, other.user)
 
 
 def with_grant(roles: Roles, role: Role, who: Principal, node: str = "") -> Roles:
-    """Give somebody a role, in place of the same one with another password; raises ValueError if he has another one."""
+    """Return the roles after a grant; it replaces a grant to the same principal with another password.
+
+    Raises ValueError if the principal has another role.
+    """
     others = [held for held in _held(roles, who) if held != role]
     if others:
         raise ValueError(f"{who} is {others[0]} already: revoke that first")
     if who == WORLD and role is Role.NODE:
-        raise ValueError("world is everybody, and so can't be a node")
+        raise ValueError("world stands for every client and can't be a node")
     return roles.with_role(role, _without(roles.of(role, node), who) | {who}, node)
 
 
 def without_grant(roles: Roles, role: Role, who: Principal | None, node: str = "") -> Roles:
-    """Take a role from somebody, or (None) from all who have it."""
+    """Return the roles without that of `who`, or without all principals of that role (None)."""
     left = frozenset[Principal]() if who is None else _without(roles.of(role, node), who)
     return roles.with_role(role, left, node)
 
@@ -192,7 +203,7 @@ def _without(members: frozenset[Principal], who: Principal) -> frozenset[Princip
 
 
 def is_admin(roles: Roles, proven: Iterable[Principal]) -> bool:
-    """Whether somebody may do everything, by the identities that he has proven; ZooKeeper's superuser may at any time."""
+    """Return whether a client with these authenticated principals is an admin; ZooKeeper's superuser is one."""
     return roles.is_open or any(
         who.scheme == "super" or len(_without(roles.admins, who)) < len(roles.admins) for who in proven
     )

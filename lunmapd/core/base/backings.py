@@ -1,4 +1,4 @@
-"""What a Lun's blocks are kept in: the kinds of backing, by their `type`, and LIO's plugins that serve them.
+"""The kinds of backing of a Lun, by their `type`, and LIO's plugins that serve them.
 
 To add a kind: a struct here, its row in PLUGINS, and in lio/ how it is made and read (docs/architecture.md).
 """
@@ -14,7 +14,7 @@ class Block(
 ):
     """A block device, exported through LIO's iblock; `path` is the device node on each storage node.
 
-    `overrides` gives the path on single nodes, by their name; so it does in the other kinds.
+    `overrides` maps names of nodes to their paths, as in the other kinds.
     """
 
     path: str
@@ -24,7 +24,7 @@ class Block(
 class FileIO(
     Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="fileio"
 ):
-    """A file, exported through LIO's fileio, written through; it must exist on each storage node."""
+    """A file, exported through LIO's fileio with write-through; it must exist on each storage node."""
 
     path: str
     overrides: Mapping[str, str] = {}
@@ -33,7 +33,7 @@ class FileIO(
 class RamDisk(
     Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="ramdisk"
 ):
-    """Memory of the storage node, lost when the storage object goes; `volatile` must be true, to have it said."""
+    """Memory of the storage node, lost with the storage object; `volatile` must be set to true."""
 
     volatile: bool = False
 
@@ -48,7 +48,7 @@ class Pscsi(
 
 
 class User(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="user"):
-    """A program in user space behind LIO's tcmu; `config` is what the program gets: its own name, '/', the rest."""
+    """A tcmu program in user space; `config` is its name, '/' and its configuration."""
 
     config: str
     overrides: Mapping[str, str] = {}
@@ -68,7 +68,10 @@ class PluginName(StrEnum):
 
 
 class SizeSource(StrEnum):
-    """Where the size of a Lun comes from: from the Lun; from its device, where the Lun may say how much that must be; from its device."""
+    """The source of a Lun's size.
+
+    LUN: the Lun. DECLARED: the device; the Lun may declare its minimum. DEVICE: the device.
+    """
 
     LUN = "lun"
     DECLARED = "declared"
@@ -76,14 +79,19 @@ class SizeSource(StrEnum):
 
 
 class Plugin(Struct, frozen=True, kw_only=True):
-    """What lunmapd knows of a plugin: one row for each kind of backing.
+    """The properties of a plugin: one row for each kind of backing.
 
-    `saved_name` is its name in saveconfig.json. `product` is LIO's default INQUIRY product (inquiry_prod in drivers/target); it is
-    empty where the device gives its own vendor, product and serial. `emulated`: LIO carries out the SCSI commands, ALUA
-    included; otherwise the device or program does (TRANSPORT_FLAG_PASSTHROUGH). `discards`: UNMAP and WRITE SAME are passed to
-    the backing. `reserves`: LIO keeps persistent reservations. `on_path`: the backing is a path on the node. The size is
-    a multiple of `granule` bytes, and grows while exported if it is `resizable`. `governed` are the storage attributes
-    that lunmapd sets itself, in the order of StorageObject.attributes.
+    - `saved_name`: its name in saveconfig.json.
+    - `product`: LIO's default INQUIRY product (inquiry_prod in drivers/target), empty if the device reports
+      its own vendor, product and serial.
+    - `emulated`: LIO executes the SCSI commands, with ALUA; otherwise the device or program does
+      (TRANSPORT_FLAG_PASSTHROUGH).
+    - `discards`: UNMAP and WRITE SAME reach the backing.
+    - `reserves`: LIO keeps persistent reservations.
+    - `on_path`: the backing is a path on the node.
+    - `granule`: the size in bytes is a multiple of it.
+    - `resizable`: the size can grow while the Lun is exported.
+    - `governed`: the storage attributes that lunmapd sets itself, in the order of StorageObject.attributes.
     """
 
     name: PluginName
@@ -144,14 +152,14 @@ def plugin_of(backing: Backing) -> Plugin:
 
 
 def backing_of(plugin: Plugin, source: str) -> Backing:
-    """Return the backing whose `source` is the given path or configuration."""
+    """Return the backing of a plugin with this path or configuration."""
     if issubclass(plugin.backing, RamDisk):
         return RamDisk(volatile=True)
     return plugin.backing(source)
 
 
 def source(backing: Backing) -> str:
-    """Return the path or the configuration, nothing for a RamDisk."""
+    """Return the path or the configuration, "" for a RamDisk."""
     match backing:
         case RamDisk():
             return ""

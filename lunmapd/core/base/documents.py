@@ -1,7 +1,7 @@
-"""Documents: the canonical bytes of an object, and strict decoding with the place of what is wrong.
+"""Documents: the canonical bytes of an object, and strict decoding that reports the place of a problem.
 
-The canonical form is JSON with fields in the order of the type and without defaults, so a field that a later
-schema adds leaves the bytes (and with them the digest) of an untouched document as they were.
+The canonical form is JSON with the fields in the order of the type and without defaults. So a field that a
+later schema adds does not change the bytes, nor the digest, of an untouched document.
 """
 
 import re
@@ -23,7 +23,7 @@ encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="deterministic").enc
 
 
 class DocumentError(LunmapdError):
-    """A document that can't be decoded: `place` is the path inside it, `reason` the sentence."""
+    """A document can't be decoded: `place` is the path inside it, `reason` a sentence."""
 
     def __init__(self, place: Place, reason: str) -> None:
         self.place = place
@@ -32,7 +32,7 @@ class DocumentError(LunmapdError):
 
 
 def decode(data: bytes, kind: type[_T], place: Place = ()) -> _T:
-    """Decode the JSON bytes of a document of type `kind`; `place` says where it stands. Raises DocumentError."""
+    """Decode the JSON bytes of a document of type `kind` at `place`. Raises DocumentError."""
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -40,7 +40,10 @@ def decode(data: bytes, kind: type[_T], place: Place = ()) -> _T:
 
 
 def convert(value: object, kind: type[_T], place: Place = ()) -> _T:
-    """Turn plain values (dict, list, text) into a document of type `kind`; numbers may be text. Raises DocumentError."""
+    """Convert plain values (dict, list, str) to a document of type `kind`; numbers may be text.
+
+    Raises DocumentError.
+    """
     try:
         return msgspec.convert(value, type=kind, strict=False)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -66,7 +69,7 @@ def _plain(what: str) -> str:
 
 
 def _field_names(kind: type) -> set[str]:
-    """Collect the field names of a document type and of the types inside it, for the nearest right one."""
+    """Return the field names of a document type and of the types inside it."""
     names: set[str] = set()
     waiting: list[Any] = [kind]
     while waiting:

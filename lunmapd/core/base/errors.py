@@ -1,4 +1,4 @@
-"""The errors that people see: each says what is wrong, where, and what to do next."""
+"""The root of the errors that users see: each says what is wrong, where, and what to do next."""
 
 from collections.abc import Sequence
 from enum import IntEnum
@@ -24,16 +24,16 @@ class Exit(IntEnum):
 
 
 class LunmapdError(Exception):
-    """Root of every error that lunmapd raises on purpose; its text is fit to be shown to an admin."""
+    """Root of every error that lunmapd raises on purpose; its text is a message for the admin."""
 
     exit_code = Exit.FAILED
 
 
 class ConditionError(LunmapdError):
-    """Root of the errors that a node's status reports: `reason` is that of the condition.
+    """Root of the errors that a node's status reports; `reason` is the reason of the condition.
 
-    Each class declares its own as in `class LostError(ConditionError, reason=Reason.LOST)`; None is for a class that only
-    groups others and is never raised itself.
+    Each class declares its reason, as in `class LostError(ConditionError, reason=Reason.LOST)`. A class that
+    only groups others, and is never raised itself, declares None.
     """
 
     reason: ClassVar[Reason]
@@ -50,7 +50,10 @@ Place = tuple[PlaceStep, ...]
 
 
 def show_place(place: Place) -> str:
-    """Print a place in a document: `("luns", "db1", "maps", 0)` is `luns[db1].maps[0]`; names of objects have dots."""
+    """Return a place in a document as text: `("luns", "db1", "maps", 0)` is `luns[db1].maps[0]`.
+
+    The name of an object is in brackets, since it may have dots.
+    """
     if not place:
         return "(top level)"
     names_follow = place[0] in SECTIONS
@@ -62,7 +65,10 @@ def show_place(place: Place) -> str:
 
 
 class Problem(Struct, frozen=True, order=True):
-    """One thing that is wrong with one field of a map. `place` is the path to it, `source` is `file:line` if known."""
+    """A problem of one field of a map or of the settings.
+
+    `place` is the path to the field, `source` is `file:line` or "".
+    """
 
     place: Place
     message: str
@@ -74,7 +80,7 @@ class Problem(Struct, frozen=True, order=True):
 
 
 class InvalidInputError(LunmapdError):
-    """A map or settings file that breaks a rule; `problems` holds every one that was found."""
+    """A map or settings file has problems; `problems` are all of them."""
 
     exit_code = Exit.INVALID
 
@@ -84,6 +90,6 @@ class InvalidInputError(LunmapdError):
 
 
 class UnusableFilesError(InvalidInputError):
-    """Nothing is wrong with the settings but files that they name, which may come or be put right without them."""
+    """The settings are valid, but files that they name are missing or unusable; they may be mended later."""
 
     exit_code = Exit.UNUSABLE

@@ -1,6 +1,6 @@
-"""What is said in the journal: an id for each kind of message, and the fields that programs search for.
+"""The messages of the journal: an id for each kind, and the fields that programs search for.
 
-packaging/journal/lunmapd.catalog explains each id to people (`journalctl -x`). An id never changes its meaning.
+packaging/journal/lunmapd.catalog explains each id (`journalctl -x`). An id never changes its meaning.
 """
 
 from enum import StrEnum
@@ -29,5 +29,5 @@ class Message(StrEnum):
 
 
 def journal_fields(message: Message, **more: object) -> dict[str, str]:
-    """Return the `extra` of a call of logging; `object=...` becomes the journal's field LUNMAPD_OBJECT."""
+    """Return `extra` for a logging call: `object=...` becomes the journal field LUNMAPD_OBJECT."""
     return {"MESSAGE_ID": message.value, **{f"LUNMAPD_{name.upper()}": str(more[name]) for name in more}}

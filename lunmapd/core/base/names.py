@@ -1,7 +1,7 @@
-"""Names and identifiers of the field: what is valid, and the one spelling that is kept.
+"""Names and identifiers: which values are valid, and their canonical spelling.
 
-Every checker returns None for a good value and otherwise the sentence that tells what is wrong, so that the
-rules can collect all problems instead of stopping at the first.
+Each checker returns None for a valid value, otherwise a sentence about the problem: the rules collect all
+problems.
 """
 
 import ipaddress
@@ -11,11 +11,14 @@ DEFAULT_PORT = 3260
 MAX_LUN_NUMBER = 16383
 MAX_TAG = 65535
 MAX_SIZE = (1 << 63) - 1
-"""Of a Lun in bytes: the end of what a kernel can address in a file or device (loff_t)."""
+"""Maximum size of a Lun in bytes: the largest offset in a file or device (loff_t)."""
 MAX_VENDOR = 8
 MAX_PRODUCT = 16
 MAX_CHAP = 255
-"""Of a CHAP user name and password (MAX_USER_LEN and MAX_PASS_LEN in drivers/target/iscsi/iscsi_target_core.h)."""
+"""Maximum length of a CHAP user name or password.
+
+MAX_USER_LEN and MAX_PASS_LEN in drivers/target/iscsi/iscsi_target_core.h.
+"""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # rtslib lower-cases names and refuses '_' and spaces; '/' would split a znode path and a configfs path.
@@ -33,56 +36,59 @@ _PATH = re.compile(r"/[^\s,\0]{1,254}")
 
 
 def check_name(text: str) -> str | None:
-    """Check the name of a Lun or node: it becomes a znode and a LIO storage object, so 1-64 plain characters."""
+    """Check the name of a Lun or node: 1-64 plain characters, since it names a znode and a storage object."""
     if _NAME.fullmatch(text):
         return None
     return f"{text!r} is not a name: use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
 
 
 def check_iscsi_name(text: str) -> str | None:
-    """Check an iSCSI name (RFC 7143, section 4.2.7): IQN, EUI-64 or NAA, in the lower case that LIO keeps."""
+    """Check an iSCSI name (RFC 7143, section 4.2.7): IQN, EUI-64 or NAA, in lower case as in LIO."""
     if len(text) <= _MAX_ISCSI_NAME and any(form.fullmatch(text) for form in (_IQN, _EUI, _NAA)):
         return None
     if text != text.lower():
-        return f"{text!r} has upper-case letters: write iSCSI names in lower case, as LIO keeps them"
+        return f"{text!r} has upper-case letters: write iSCSI names in lower case, as in LIO"
     return f"{text!r} is not an iSCSI name: expected iqn.YYYY-MM.reversed.domain:name, eui.<16 hex> or naa.<16 or 32 hex>"
 
 
 def check_path(text: str) -> str | None:
-    """Check the path of a backing device or file: absolute, at most 255 bytes, nothing that LIO would cut at."""
+    """Check the path of a device or file: absolute, at most 255 bytes, without LIO's separators."""
     if _PATH.fullmatch(text):
         return None
     return f"{text!r} is not a usable path: it must be absolute, at most 255 characters, without spaces or commas"
 
 
 def check_path_prefix(text: str) -> str | None:
-    """Check the beginning of a path, which a node rewrites: absolute, nothing that LIO would cut at."""
+    """Check a path prefix that a node rewrites: absolute, without LIO's separators."""
     return None if text == "/" else check_path(text)
 
 
 def check_user_config(text: str) -> str | None:
-    """Check what a program behind tcmu gets: its own name, '/', the rest; rtslib refuses ':', LIO cuts at ','."""
+    """Check the configuration of a tcmu program: its name, '/', the rest.
+
+    rtslib refuses ':', and ',' is a separator of LIO.
+    """
     if _USER_CONFIG.fullmatch(text):
         return None
     return f"{text!r} is not a configuration: expected the program's name, '/' and the rest, without spaces, ',' or ':'"
 
 
 def check_inquiry(text: str, length: int) -> str | None:
-    """Check a field of INQUIRY: printable ASCII (SPC-4, section 4.3.1); LIO strips spaces at the ends."""
+    """Check an INQUIRY field: printable ASCII (SPC-4, section 4.3.1). LIO strips spaces at both ends."""
     if len(text) <= length and text == text.strip() and all(" " <= letter <= "~" for letter in text):
         return None
     return f"{text!r} can't be shown to initiators: use at most {length} ASCII letters, none of them a space at an end"
 
 
 def check_chap_user(text: str) -> str | None:
-    """Check a CHAP user name: printable ASCII. A value that starts with NULL would clear LIO's field."""
+    """Check a CHAP user name: printable ASCII. A value that starts with NULL clears LIO's field."""
     if _WORD.fullmatch(text) and not text.startswith("NULL"):
         return None
     return f"{text!r} is not a CHAP user: use 1 to {MAX_CHAP} ASCII letters without spaces, not starting with NULL"
 
 
 def check_serial(text: str) -> str | None:
-    """Check a unit serial: lower-case hex digits and '-', with at least the 25 digits that LIO puts into the NAA."""
+    """Check a unit serial: lower-case hex digits and '-', with at least the 25 digits of LIO's NAA."""
     if _SERIAL.fullmatch(text) and len(text.replace("-", "")) >= _NAA_DIGITS:
         return None
     return f"{text!r} is not a serial: use at least {_NAA_DIGITS} lower-case hex digits ('-' allowed), such as a UUID"
@@ -91,15 +97,15 @@ def check_serial(text: str) -> str | None:
 def naa(serial: str) -> str:
     """Return the NAA identifier (32 hex digits) that LIO derives from a unit serial.
 
-    `6`, the company id 001405, then the first 25 hex digits of the serial, others skipped, zeros where it is
-    shorter (drivers/target/target_core_spc.c, spc_gen_naa_6h_vendor_specific).
+    It is `6`, the company id 001405, then the first 25 hex digits of the serial, padded with zeros. Other
+    characters are skipped (drivers/target/target_core_spc.c, spc_gen_naa_6h_vendor_specific).
     """
     digits = re.sub(r"[^0-9a-f]", "", serial.lower())[:_NAA_DIGITS]
     return "6001405" + digits.ljust(_NAA_DIGITS, "0")
 
 
 def parse_portal(text: str) -> str:
-    """Return a portal as LIO names it, `address:port` or `[address]:port`; the port defaults to 3260.
+    """Return a portal in LIO's spelling, `address:port` or `[address]:port`; the default port is 3260.
 
     Raises ValueError with a sentence for the admin.
     """
@@ -111,10 +117,10 @@ def parse_portal(text: str) -> str:
             f"{text!r} is not a portal: expected an IP address, '10.0.0.1:3260' or '[fd00::1]:3260'"
         ) from None
     if ip.is_multicast:
-        raise ValueError(f"{text!r} is not a portal: give the address at which initiators find the node")
+        raise ValueError(f"{text!r} is not a portal: give the address of the node")
     if ip.version == 6 and (ip.is_link_local or "%" in address):  # noqa: PLR2004
         raise ValueError(
-            f"{text!r} is not a portal: a link-local address needs an interface, of which discovery can't tell initiators; "
+            f"{text!r} is not a portal: a link-local address needs an interface, which discovery can't report; "
             "give another address of the node, without '%'"
         )
     if not (_PORT.fullmatch(port) and 0 < int(port) <= MAX_TAG):
@@ -123,7 +129,7 @@ def parse_portal(text: str) -> str:
 
 
 def is_every_address(portal: str) -> bool:
-    """Tell whether a portal, spelled as `parse_portal` does, listens on all addresses of its node."""
+    """Return whether a portal, in the spelling of `parse_portal`, listens on all addresses of its node."""
     return portal.startswith(("0.0.0.0:", "[::]:"))
 
 

@@ -1,4 +1,7 @@
-"""A password in the clear. It stands apart from secrets.py, so that the worker can carry one without the memory that AES takes."""
+"""A password in the clear.
+
+It has a module of its own so that the worker, which carries passwords, does not load AES (secrets/aes.py).
+"""
 
 from typing import Any
 
@@ -6,7 +9,7 @@ from msgspec import Struct
 
 
 class Secret(Struct, frozen=True):
-    """A password in the clear. It never shows itself; `text` is read only where it is sealed or handed to the kernel."""
+    """A password in the clear. Its repr hides it; `text` is read only to seal it or to write it to the kernel."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""Plain values, as a file holds them, to structs: with every problem of form at once, so that a first one hides no other."""
+"""Conversion of plain values, as a file holds them, to structs, with every problem of form at once."""
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -16,7 +16,8 @@ from lunmapd.core.base.text import nearest, suggestion
 class FormProblem(NamedTuple):
     """A value that is not of its field's type, an unknown key or a missing one.
 
-    `about` is the place that can't be judged any further; it may be that of a key that is absent, which a misspelt one stands for.
+    No further problem is reported about `about`: the place of the value, of the key that a misspelt one
+    stands for, or of the missing key.
     """
 
     place: Place
@@ -25,7 +26,7 @@ class FormProblem(NamedTuple):
 
 
 def read_values(value: object, kind: Any, place: Place = ()) -> tuple[Any, list[FormProblem]]:
-    """Return `value` (dict, list, text, None) as a `kind`, and its problems; `place` is where the value stands.
+    """Return `value` (dict, list, str, None) at `place` as a `kind`, and its problems.
 
     Each bad value is replaced by its field's default, or by an empty value of its type.
     """
@@ -94,7 +95,7 @@ def _structs(kind: Any) -> list[type[Struct]]:
 
 
 def _struct_for(kind: Any, value: Mapping[str, object]) -> type[Struct] | None:
-    """Return the struct for a value: of several the one that its tag names, None where it names none of them."""
+    """Return the struct for a value, None if there is none: of a union the one that the value's tag names."""
     structs = _structs(kind)
     if len(structs) > 1:
         configs = [(struct, struct.__struct_config__) for struct in structs]
@@ -103,7 +104,7 @@ def _struct_for(kind: Any, value: Mapping[str, object]) -> type[Struct] | None:
 
 
 def _element(kind: Any, container: type) -> Any:
-    """Return the type of the values of a Mapping, or of the items of a tuple; None if the kind is no such container."""
+    """Return the type of a Mapping's values or of a tuple's items; None if the kind is no such container."""
     for part in _alternatives(kind):
         origin = get_origin(part)
         if isinstance(origin, type) and issubclass(origin, container):
@@ -126,7 +127,7 @@ def _empty(kind: Any) -> object:
 
 
 def _nearest_key(name: str, kind: type[Struct]) -> str:
-    """Return the key that was meant: one of this struct, else one below it, with dots; "" if nothing is near."""
+    """Return the known key nearest to `name`: of this struct, else of one below it, with dots; "" if none."""
     below = {inner: path for path, inner in reversed([*_keys_below(kind)])}
     return nearest(name, [field.name for field in fields(kind)]) or below.get(nearest(name, below), "")
 

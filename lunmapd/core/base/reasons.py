@@ -1,7 +1,7 @@
 """The reasons in a node's status: of its conditions, and of the objects that fail.
 
-Programs compare the values, so a value never changes and is never used again for something else. docs/znodes.md explains each.
-A status that another version wrote may hold values that are not listed here: decoded documents have them as `str`.
+Programs compare the values, so a value never changes and is never reused. docs/znodes.md explains each.
+A status of another version may hold values that are not listed here: decoded documents have them as `str`.
 """
 
 from enum import StrEnum
@@ -91,4 +91,7 @@ OF_BACKINGS = frozenset({Reason.BACKING_MISSING, Reason.SIZE_MISMATCH})
 """The reasons that lie with a node's devices and files, not with the map."""
 
 NOT_LISTED = frozenset({Reason.WAITING, Reason.SURPRISED})
-"""The reasons that no status holds: an object that waits is only counted, and a surprise leads to another observation."""
+"""The reasons that no status holds.
+
+An object that waits is only counted; an unexpected state leads to a full observation.
+"""

@@ -1,4 +1,4 @@
-"""Pieces of sentences for people."""
+"""Parts of messages for users."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def suggestion(near: str) -> str:
-    """Return the end of a message about an unknown name: `; did you mean 'size'?`, or "" without a near one."""
+    """Return `; did you mean 'size'?` for the end of a message, or "" if `near` is ""."""
     return f"; did you mean '{near}'?" if near else ""
 
 

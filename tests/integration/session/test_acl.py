@@ -436,9 +436,9 @@ def test_digests_are_granted_with_a_password_file(ctl_as: Callable[..., Answer],
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("grant", "reader", "bob"), "'bob' is not an identity"),
+        (("grant", "reader", "bob"), "'bob' is not a principal"),
         (("grant", "node", "n1"), "write NODE=PRINCIPAL"),
-        (("revoke", "admin", "n1=sasl:n1"), "is not an identity"),
+        (("revoke", "admin", "n1=sasl:n1"), "is not a principal"),
         (("grant", "owner", "sasl:bob"), "'owner' is not one of"),
     ],
 )

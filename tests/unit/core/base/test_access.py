@@ -131,7 +131,7 @@ def test_identities_are_shown_as_they_are_written(text: str, shown: str) -> None
 )
 def test_other_texts_are_no_identities(text: str) -> None:
     """Anything else is refused with the forms that there are."""
-    with pytest.raises(ValueError, match="is not an identity: write sasl:USER"):
+    with pytest.raises(ValueError, match="is not a principal: write sasl:USER"):
         parse_principal(text)
 
 

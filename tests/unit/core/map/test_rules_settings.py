@@ -82,7 +82,7 @@ BROKEN = [
     ("tpg_tag: 1,", "tpg_tag: 1, iser_portals: [10.0.0.1],", "nodes[n1].iser_portals[0]", "given twice"),
     ("tpg_tag: 2,", "tpg_tag: 2, iser_portals: [10.0.0.1],", "nodes[n2].iser_portals[0]", "already that of nodes[n1]"),
     ("[10.0.0.1]", "[0.0.0.0]", f"targets[{T}].nodes.n1", "give the node's own"),
-    ("[10.0.0.1]", "[224.0.0.1]", "nodes[n1].portals[0]", "at which initiators find the node"),
+    ("[10.0.0.1]", "[224.0.0.1]", "nodes[n1].portals[0]", "address of the node"),
     ("tpg_tag: 1,", "tpg_tag: 1, discovery: {chap: {user: a}},", "nodes[n1].discovery.chap.password", "none yet"),
 ]  # fmt: skip
 
