@@ -13,7 +13,7 @@ from lunmapd.store.upkeep.init import initialise
 
 _SHAPE = Shape(10_000, 1)
 _ROUNDS = 4
-# Only signals make it look again.
+# Only signals cause further passes.
 _SETTINGS = "node: {node}\nresync: 86400\nfull_read: 86400\nzookeeper: {{hosts: ['{hosts}']}}\n"
 
 

@@ -129,7 +129,7 @@ def main() -> int:
     )
     parser.add_argument("--edits", type=int, default=EDITS, help="edits to make (default %(default)s)")
     chosen = parser.parse_args()
-    logging.disable(logging.CRITICAL)  # kazoo and the agents tell of every fault that they meet
+    logging.disable(logging.CRITICAL)  # kazoo and the agents log every fault
     print(f"seed {chosen.seed}, {chosen.edits} edits", flush=True)
     with Lab(tree=None) as lab:
         soak = Soak(lab.ensemble(3, disk=DISK), chosen.seed, chosen.edits)

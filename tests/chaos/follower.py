@@ -25,7 +25,7 @@ _NEVER = 3600.0  # at rest only the watch wakes it: a lost watch is a follower t
 _RETRY = 0.2
 _POLICY = Policy(
     limits=Limits(share=1.0), resync=_NEVER, audit=_NEVER, retry=_RETRY
-)  # random maps lose much at once, and nobody is there to confirm it
+)  # random maps remove much at once, without confirmation
 
 
 class Follower:

@@ -14,7 +14,7 @@ from chaos.history import Attempt, History, Outcome, Overwrite, Violation
 from lunmapd.core.history.changes import Change, Revision, as_bytes
 from lunmapd.core.history.digest import EMPTY_DIGEST, replace_document, show_digest
 
-_MAX_OVERWRITES = 6  # all sets of those that stand at one time are tried
+_MAX_OVERWRITES = 6  # all subsets of those at one time are tried
 
 
 class Model:

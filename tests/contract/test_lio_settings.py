@@ -90,7 +90,7 @@ def test_targets_have_the_settings_of_the_map(implementation: Implementation) ->
 
 
 def test_without_rdma_a_portal_listens_all_the_same(implementation: Implementation) -> None:
-    """Where the kernel can't do iSER that is a failure of the portal, which then serves TCP alone."""
+    """Without iSER in the kernel the portal fails, and serves TCP alone."""
     converge(implementation, full())
     desired = full() | only(
         lio_objects.Portal(IQN, TAG, maps.PORTAL.address, iser=True),

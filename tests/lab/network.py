@@ -25,7 +25,7 @@ _HOST_NUMBER = 254
 
 @dataclass(frozen=True)
 class Place:
-    """Where one participant is plugged in: its numbers, addresses and the lab's end of its cables."""
+    """A participant's place in the network: its numbers, addresses and the lab's end of its links."""
 
     number: int
     address: str

@@ -28,8 +28,7 @@ _KEYS = "/etc/lunmapd/secrets.key"
 _REST = 0.01  # seconds; commands go on beside the I/O
 _FILES = ("file",)
 _WORKER = "exec python3 -m lunmapd.lio.worker.worker"
-# Fetches what unit attentions there are, writes to the given disks, and says what the kernel has told of all
-# that.
+# Fetches pending unit attentions, writes to the given disks, and prints the kernel's log of both.
 _NOTICED = """
 for d in /sys/class/scsi_device/*; do sg_turs -n 3 /dev/$(ls $d/device/block) >/dev/null 2>&1; done
 for disk in {disks}; do

@@ -115,7 +115,7 @@ CHANGES = {
     ),
 }  # fmt: skip
 
-# What nobody notices, as what is replaced in the map. One can be done after the other.
+# Edits of the map that no initiator notices. They can be made one after the other.
 QUIET = {
     "an attribute is set live": (BACKING, f"{BACKING}    attributes: {{emulate_fua_write: 0}}\n"),
     "an initiator comes and goes": ("lun: 1,", f'lun: 1, initiator: "{GUEST}"}}, {{target: "{SAN}", lun: 1,'),

@@ -238,7 +238,7 @@ def test_what_a_hand_changed_is_reported_and_then_repaired(cluster: Cluster) -> 
     reload(node, f"{usual}drift: report\n")
     repaired = node.log().count("repairs drift")
     by_hand(node)
-    # A look in the middle of all that tells of the first edits only, and the next one of the rest.
+    # An observation in the middle finds the first edits only, and the next one the rest.
     revision = cluster.ctl.status()["revision"]
     wait_until("it is reported", lambda: failing(cluster, node) == (revision, 3))
     assert "Drifted" in cluster.ctl("status", expect=None).out

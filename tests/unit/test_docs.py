@@ -66,7 +66,7 @@ def test_each_file_that_is_named_exists(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TEXTS, ids=str)
 def test_each_target_of_make_exists(path: Path) -> None:
-    """What a document says to make, in a block or in backquotes, the Makefile can make."""
+    """Each `make` target in a block or in backquotes exists in the Makefile."""
     named = re.findall(r"(?:^|`)make ([a-z][a-z-]*)", path.read_text(), re.MULTILINE)
     targets = re.findall(r"^([a-z][a-z-]*):", Path("Makefile").read_text(), re.MULTILINE)
     assert set(named) - set(targets) == set()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TREE = Path(__file__).parents[2]
 NODES = int(os.environ.get("LUNMAP_NODES") or 3)
 UP, STEP = 2400.0, 1200.0
-"""Seconds for all machines to come up, and for any other command of Vagrant; emulated on two cores."""
+"""Seconds for `vagrant up`, and for any other command of Vagrant; emulated on two cores."""
 
 
 @dataclass(frozen=True)

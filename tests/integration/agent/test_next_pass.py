@@ -1,4 +1,4 @@
-"""`lunmapd plan` beside a daemon and without one: it prints what the next pass then does, and why not the rest."""
+"""`lunmapd plan` with and without a running daemon: the steps of the next pass, and the held ones."""
 
 from collections.abc import Callable, Iterator
 
@@ -98,7 +98,7 @@ def test_a_confirmed_mass_removal_is_planned(
 def test_an_older_confirmation_is_planned_as_the_daemon_judges_it(
     session: Session, make_agent: AgentFactory, clock: Clock, site: Site
 ) -> None:
-    """What was confirmed before the running daemon's last pass confirms no later removal."""
+    """A confirmation before the running daemon's last pass covers no later removal."""
     agent = started(session, make_agent, Policy(audit=60.0), clock)
     confirm(session, 1)
     put_checked(session, TWO)
@@ -167,7 +167,7 @@ def test_isolation_is_planned(
 
 
 def test_a_back_off_is_planned(session: Session, make_agent: AgentFactory, clock: Clock, site: Site) -> None:
-    """A step that failed is held until it is due; a daemon that starts now, and another map, try it at once."""
+    """A failed step is held until it is due; a new daemon and another map try it at once."""
     agent = started(session, make_agent, Policy(audit=60.0, retry=8.0), clock)
     key: lio_objects.Key = ("storage_object", "l10")
     make_agent.kernel.failures[key] = Failure(Reason.IN_USE, "busy")
@@ -196,7 +196,7 @@ def test_a_back_off_is_planned(session: Session, make_agent: AgentFactory, clock
 def test_drift_is_planned_across_a_change_of_the_map(
     session: Session, make_agent: AgentFactory, clock: Clock, site: Site
 ) -> None:
-    """What was removed by hand is left where drift is reported, also by a pass that follows another map."""
+    """An object removed by hand is left with `report`, also by a pass for another map."""
     agent = started(session, make_agent, REPORTS, clock)
     mapped: lio_objects.Key = ("mapped_lun", T, 1, H, 0)
     del make_agent.kernel.objects[mapped]
@@ -212,7 +212,7 @@ def test_drift_is_planned_across_a_change_of_the_map(
 def test_the_drift_of_a_held_pass_is_planned(
     session: Session, make_agent: AgentFactory, clock: Clock, site: Site
 ) -> None:
-    """While a revision waits for its confirmation, drift is told by the map before it, which the history has."""
+    """While a revision is held, drift is compared with the map before it, from the history."""
     agent = started(session, make_agent, REPORTS, clock)
     put_checked(session, TWO)
     agent.run_cycle()

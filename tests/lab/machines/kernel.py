@@ -45,7 +45,7 @@ def _chosen(trial: Trial) -> Kernel | None:
     if not note.exists():
         choice = next((name for name, kernel in _CANDIDATES.items() if _runs(kernel(), trial)), "none")
         note.parent.mkdir(parents=True, exist_ok=True)
-        # In one step: another lab may look for it just then.
+        # In one step: another lab may read it just then.
         new = note.with_name(f".{note.name}.{os.getpid()}")
         new.write_text(choice)
         new.rename(note)

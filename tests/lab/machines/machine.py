@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Init = Literal["bare", "systemd"]
 LIO_MODULES = ("target_core_mod", "target_core_file", "target_core_iblock", "iscsi_target_mod")
-"""What a storage node needs loaded; configfs is always mounted."""
+"""The modules of a storage node; configfs is always mounted."""
 
 _BOOT_SECONDS: dict[str, float] = {"bare": PATIENCE, "systemd": 2 * PATIENCE}
 

@@ -1,4 +1,4 @@
-"""What a running daemon leaves for `lunmapd plan`."""
+"""The file of a running daemon for `lunmapd plan`."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def test_a_state_that_did_not_change_is_not_written_again(tmp_path: Path) -> Non
 
 
 def test_a_full_disk_leaves_no_old_state(tmp_path: Path) -> None:
-    """What can't be written is not known, and written as soon as it can be."""
+    """A file that can't be written is missing, and written as soon as possible."""
     file = DaemonFile(tmp_path)
     file.write(STATE)
     blocker = tmp_path / f"{DAEMON_FILE}.new"

@@ -8,7 +8,7 @@ from lunmapd.agent.state.process import is_running, this_process
 
 
 def test_this_process_runs() -> None:
-    """It does as long as all three ids fit: another boot, or another start under the same id, is another process."""
+    """A process is identified by boot, start time and id."""
     this = this_process("boot")
     assert is_running(this, "boot")
     assert not is_running(this, "another")

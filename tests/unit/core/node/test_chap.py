@@ -88,7 +88,7 @@ def test_a_target_asks_for_what_the_map_says() -> None:
 
 
 def test_an_initiator_without_credentials_has_none() -> None:
-    """Where nothing is asked, nothing is needed."""
+    """Without required authentication no password is needed."""
     assert (
         credentials(wanted(asking(Authentication.NONE, Initiator()), KEYLESS)) == lio_objects.NO_CREDENTIALS
     )

@@ -83,7 +83,7 @@ def test_isolation_is_not_a_failure_but_what_is_withheld() -> None:
 
 
 def test_a_deferred_object_is_withheld_with_its_failure() -> None:
-    """What is built on it waits, and all else is executed."""
+    """Its dependants wait, and all other steps are executed."""
     busy = Failure(Reason.IN_USE, "busy")
     chosen = decision(given(TWO), Observed(), deferred={("storage_object", "l8"): busy})
     assert chosen.held["storage_object", "l8"] == busy
@@ -92,7 +92,7 @@ def test_a_deferred_object_is_withheld_with_its_failure() -> None:
 
 
 def test_drift_goes_before_the_guard() -> None:
-    """What somebody has added by hand, and is only reported, is no removal to be confirmed."""
+    """An object added by hand, with `report`, is no removal to be confirmed."""
     kernel, known = observed(TEN), Known(observed(TWO).objects)
     reported = decision(given(TWO, report=frozenset(CLASSES)), kernel, known)
     assert (reported.blocked, reported.steps) == (None, ())

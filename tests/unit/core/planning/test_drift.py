@@ -93,7 +93,7 @@ def test_the_message_says_what_was_done() -> None:
 
 @pytest.mark.parametrize("name", ["changed", "removed", "added"])
 def test_each_class_is_judged_by_itself(name: str) -> None:
-    """Where another class is to be reported, this one is repaired."""
+    """With `report` for another class only, this one is repaired."""
     concerned = {"changed": "storage_object", "removed": "mapped_lun", "added": "mapped_lun"}[name]
     assert follow(HANDS[name], found(HANDS[name], reported=ALL - {concerned}).steps) == WANTED
 
