@@ -1,4 +1,4 @@
-"""The attributes and parameters of LIO that a map may set: which there are, what they take, and when.
+"""The attributes and parameters of LIO that a map may set: their values, defaults, and when they can be set.
 
 Sources: drivers/target/target_core_configfs.c (storage attributes; which ones are refused while the device is exported),
 target_core_user.c, drivers/target/iscsi/iscsi_target_tpg.c and iscsi_target_parameters.c; the defaults are what Linux
@@ -16,36 +16,36 @@ from lunmapd.core.base.backings import PLUGINS, PluginName
 MAX_U32 = (1 << 32) - 1
 _MAX_SEGMENT = (1 << 24) - 1
 _MAX_U16 = (1 << 16) - 1
-# The kernel keeps the text as it is written: 0512 would never read back as 512. No number of these has more than 10 digits, and
-# Python reads none of more than 4300.
+# The kernel keeps the text as written: 0512 would not read back as 512. No valid number has more than 10
+# digits, and int() refuses more than 4300.
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
 class When(StrEnum):
-    """When the kernel takes a new value: only while no target exports the storage object, or at any time."""
+    """When the kernel accepts a new value: only before a target exports the storage object, or at any time."""
 
     BEFORE_EXPORT = "before export"
     LIVE = "live"
 
 
 class Range(Struct, frozen=True):
-    """The whole numbers that are taken: those of `choices`, or from `minimum` to `maximum` where it is empty."""
+    """The valid whole numbers: `choices`, or from `minimum` to `maximum` if it is empty."""
 
     minimum: int = 0
     maximum: int = 1
     choices: tuple[int, ...] = ()
 
     def check(self, value: int) -> str | None:
-        """Return None for a good value, otherwise the sentence about it."""
+        """Return None for a valid value, otherwise a sentence about it."""
         if self.choices:
             good, wanted = value in self.choices, "one of " + ", ".join(map(str, self.choices))
         else:
             good, wanted = self.minimum <= value <= self.maximum, f"{self.minimum} to {self.maximum}"
-        return None if good else f"{value} is not taken: use {wanted}"
+        return None if good else f"{value} is not valid: use {wanted}"
 
 
 class StorageAttribute(Struct, frozen=True):
-    """One attribute of storage objects. `default` is None where the kernel derives it from the device."""
+    """An attribute of storage objects. `default` is None if the kernel derives it from the device."""
 
     name: str
     plugins: tuple[str, ...]
@@ -55,7 +55,7 @@ class StorageAttribute(Struct, frozen=True):
 
 
 class TpgAttribute(Struct, frozen=True):
-    """One attribute of TPGs; all of them are taken at any time and count for the next login."""
+    """An attribute of TPGs. It can be set at any time and is effective from the next login."""
 
     name: str
     range: Range
@@ -63,7 +63,7 @@ class TpgAttribute(Struct, frozen=True):
 
 
 class Parameter(Struct, frozen=True):
-    """One iSCSI parameter (RFC 7143, section 13): its numbers, or its words."""
+    """An iSCSI parameter (RFC 7143, section 13) with its valid numbers or words."""
 
     name: str
     default: str
@@ -71,10 +71,10 @@ class Parameter(Struct, frozen=True):
     words: tuple[str, ...] = ()
 
     def check(self, text: str) -> str | None:
-        """Return None for a good value, otherwise the sentence about it."""
+        """Return None for a valid value, otherwise a sentence about it."""
         if self.range is None:
             return (
-                None if text in self.words else f"{text!r} is not taken: use one of {', '.join(self.words)}"
+                None if text in self.words else f"{text!r} is not valid: use one of {', '.join(self.words)}"
             )
         if _WHOLE.fullmatch(text) is None:
             return f"{text!r} is not a whole number of at most 10 digits"
@@ -118,17 +118,17 @@ _STORAGE = (
 STORAGE: Mapping[tuple[str, str], StorageAttribute] = {
     (plugin, row.name): row for row in _STORAGE for plugin in row.plugins
 }
-"""By plugin and name."""
+"""The storage attributes by plugin and name."""
 
 STORAGE_ELSEWHERE: Mapping[str, str] = {
-    "emulate_3pc": "it follows from the nodes that report the Lun",
+    "emulate_3pc": "it depends on the nodes that report the Lun",
     "emulate_caw": "use 'shared'",
     "emulate_model_alias": "use 'product'",
     "emulate_pr": "use 'shared'",
-    "emulate_write_cache": "lunmapd always writes through, for what a node caches is lost with it",
+    "emulate_write_cache": "lunmapd always writes through, since a node's cache is lost with the node",
     "pgr_support": "use 'shared'",
 }
-"""What lunmapd governs itself, with the sentence about it."""
+"""The storage attributes that lunmapd governs itself, with a sentence about each."""
 
 TPG: Mapping[str, TpgAttribute] = {
     row.name: row
@@ -142,7 +142,7 @@ TPG: Mapping[str, TpgAttribute] = {
     )
 }
 
-_NOBODY = "nobody gets in who has no mapping"
+_NOBODY = "only mapped initiators can log in"
 TPG_ELSEWHERE: Mapping[str, str] = {
     "authentication": "use the target's 'authentication'",
     "cache_dynamic_acls": _NOBODY,
@@ -151,7 +151,7 @@ TPG_ELSEWHERE: Mapping[str, str] = {
     "demo_mode_write_protect": _NOBODY,
     "generate_node_acls": _NOBODY,
     "prod_mode_write_protect": "use the 'access' of the maps",
-    "tpg_enabled_sendtargets": "it follows from the nodes of the target",
+    "tpg_enabled_sendtargets": "it depends on the nodes of the target",
 }
 
 _DIGESTS = ("None", "CRC32C", "CRC32C,None", "None,CRC32C")

@@ -1,7 +1,7 @@
-"""The Lunmap as admins mean it: Luns with their maps, targets, initiators, groups and nodes.
+"""The Lunmap: Luns with their maps, targets, initiators, groups and nodes.
 
-Every object is one document and one znode. An object does not hold its own name: the name is the key under which
-it stands, so the two can't disagree. A Lun holds its maps; the views by target or by initiator are computed.
+Every object is one document and one znode. An object does not hold its own name: the name is its key, so the
+two can't disagree. A Lun holds its maps; the views by target or by initiator are computed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from lunmapd.core.base.backings import Backing, RamDisk, User, source
 
 
 class Access(StrEnum):
-    """What an initiator may do with a mapped LUN."""
+    """The access of an initiator to a mapped LUN."""
 
     READ_WRITE = "rw"
     READ_ONLY = "ro"
@@ -32,18 +32,21 @@ class AluaState(StrEnum):
 
 
 CLOSED = frozenset({AluaState.STANDBY, AluaState.UNAVAILABLE})
-"""The states in which a path takes no reads and writes, until the map says otherwise: initiators can't activate one of ours."""
+"""The states in which a path accepts no reads and writes.
+
+Only a change of the map ends them: initiators can't activate a path of lunmapd.
+"""
 
 
 class Scope(StrEnum):
-    """Whether initiators may use what LIO keeps in each node by itself: not at all, or knowing that nodes don't share it."""
+    """Whether initiators are offered a state that LIO keeps in each node separately: never, or on each node."""
 
     OFF = "off"
     PER_NODE = "per-node"
 
 
 class Authentication(StrEnum):
-    """What a target asks of those who log in: nothing but their name, CHAP, or CHAP both ways (RFC 7143, section 12.1)."""
+    """The authentication that a target requires: none, CHAP, or CHAP both ways (RFC 7143, section 12.1)."""
 
     NONE = "none"
     CHAP = "chap"
@@ -51,7 +54,7 @@ class Authentication(StrEnum):
 
 
 class NodeState(StrEnum):
-    """Whether a node's TPGs accept logins; a drained node keeps everything else as it is."""
+    """Whether a node's TPGs accept logins; a drained node keeps all other objects."""
 
     ACTIVE = "active"
     DRAINED = "drained"
@@ -67,26 +70,27 @@ class Map(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     access: Access = Access.READ_WRITE
 
     def __post_init__(self) -> None:
-        """Have one text for each name: JSON gives each map texts of its own, and many maps have a few names."""
+        """Share the texts of equal names: JSON decodes new texts for each map, and many maps have few names."""
         for name in ("target", "initiator", "group"):
             force_setattr(self, name, intern(str(getattr(self, name))))
 
 
 class Shared(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The explicit choice for a Lun that several nodes report: what of LIO's state for each node is offered."""
+    """The choice for a Lun that several nodes report: which per-node state of LIO is offered."""
 
     reservations: Scope
     compare_and_write: Scope
 
 
 class Lun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A volume and its masking. `size` is in bytes; None, for devices only, takes what the device has.
+    """A volume and its masking.
 
-    `serial` is the identity of the volume on every node and never changes. A file may leave it out: the
-    commit then keeps the serial that the Lun has, or gives it a new one. `vendor` and `product` are those of
-    INQUIRY, LIO's own where they are empty; `attributes` are LIO's storage attributes (see attributes.py).
-    `nodes` are those that report the Lun, all of its targets' where it is empty; `preferred` is the one whose paths
-    initiators should use, and `others` the state of the remaining ones.
+    `serial` identifies the volume on every node and never changes. If a file omits it, the commit keeps the
+    Lun's serial, or creates one. `size` is in bytes; None, for devices only, is the size of the device.
+    `vendor` and `product` are those of INQUIRY, "" for LIO's own. `attributes` maps names of LIO's storage
+    attributes to values (see attributes.py). `nodes` are the nodes that report the Lun; empty for all nodes
+    of its targets. `preferred` is the node whose paths initiators should use, `others` the state of all other
+    paths.
     """
 
     backing: Backing
@@ -103,10 +107,10 @@ class Lun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class PortalGroup(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A target's presence on one node. `port_id` (1-65535) is the relative target port id, unique in the cluster.
+    """A target on one node. `port_id` (1-65535) is the relative target port id, unique in the cluster.
 
-    A file may leave it out: the commit then keeps the one that there is, or gives the lowest free one. `portals` are
-    some of the node's, all of them where it is empty.
+    If a file omits the id, the commit keeps the present one, or takes the lowest free one. `portals` are
+    some of the node's portals; empty for all of them.
     """
 
     port_id: int = 0
@@ -114,9 +118,9 @@ class PortalGroup(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
 
 
 class Target(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """An iSCSI target: each node in `nodes` serves it through its portals, in a TPG of its own.
+    """An iSCSI target: each node in `nodes` serves it through its portals, in one TPG for each node.
 
-    `attributes` and `parameters` are those of its TPGs (see attributes.py).
+    `attributes` and `parameters` are those of its TPGs, by name (see attributes.py).
     """
 
     nodes: Mapping[str, PortalGroup]
@@ -127,9 +131,9 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
 
 
 class Chap(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A user name and the sealed text of its password (see secrets.py).
+    """A user name and its sealed password (see core/secrets/sealing.py).
 
-    A file may leave the password out: the commit then keeps the one that there is.
+    If a file omits the password, the commit keeps the present one.
     """
 
     user: str
@@ -137,7 +141,7 @@ class Chap(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class Initiator(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A host that may log in: `chap` is what it proves to the target, `mutual_chap` what the target proves to it."""
+    """A host that may log in: it proves `chap` to the target, and the target proves `mutual_chap` to it."""
 
     alias: str = ""
     chap: Chap | None = None
@@ -145,14 +149,14 @@ class Initiator(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
 
 
 class Group(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Initiators that see the same Luns, such as the hosts of a cluster."""
+    """Initiators with the same Luns, such as the hosts of a cluster."""
 
     initiators: tuple[str, ...] = ()
     alias: str = ""
 
 
 class Discovery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """CHAP for discovery sessions, one for the whole node."""
+    """CHAP for discovery sessions; a node has one for all targets."""
 
     chap: Chap
     mutual_chap: Chap | None = None
@@ -161,7 +165,8 @@ class Discovery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
 class Node(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A storage node. `tpg_tag` (1-65535) is unique in the cluster; portals are `address:port`.
 
-    `devices` rewrites the beginnings of the Luns' paths on this node, the longest that fits; a Lun's own override wins.
+    `devices` maps prefixes of the Luns' paths to their replacements on this node. The longest matching prefix
+    is replaced, unless the Lun has an override for the node.
     """
 
     tpg_tag: int
@@ -209,7 +214,7 @@ EMPTY_MAP = Lunmap()
 
 
 def initiators_of(lunmap: Lunmap, entry: Map) -> tuple[str, ...]:
-    """Return who sees the Lun by this map: the initiator, or those of the group; none where there is no such group."""
+    """Return the initiators of a map: its initiator, or those of its group; none if the group is missing."""
     if not entry.group:
         return (entry.initiator,)
     group = lunmap.groups.get(entry.group)
@@ -227,18 +232,18 @@ def serving_nodes(lunmap: Lunmap, lun: Lun) -> set[str]:
 
 
 def reporting_nodes(lunmap: Lunmap, lun: Lun) -> tuple[str, ...]:
-    """Return the nodes that report the Lun to anybody, sorted: those that serve it, and are named if it names some."""
+    """Return the nodes that report the Lun, sorted: those that serve it, limited to `nodes` of the Lun if set."""
     serving = serving_nodes(lunmap, lun)
     return tuple(sorted(serving.intersection(lun.nodes) if lun.nodes else serving))
 
 
 def state_on(lun: Lun, node: str) -> AluaState:
-    """Return the state in which a node shows a Lun that others show too."""
+    """Return the ALUA state of a Lun on a node, if other nodes report the Lun too."""
     return AluaState.OPTIMIZED if lun.preferred in {"", node} else lun.others
 
 
 def source_on(lun: Lun, name: str, node: Node) -> str:
-    """Return the path (or configuration) of the Lun on the node `name`: its own override, else rewritten by `devices`."""
+    """Return the path or configuration of the Lun on the node `name`: its override, else rewritten by `devices`."""
     if isinstance(lun.backing, RamDisk):
         return ""
     override = lun.backing.overrides.get(name)

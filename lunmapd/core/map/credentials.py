@@ -1,4 +1,4 @@
-"""Where a map has CHAP credentials, and how all of them are changed at once; pure."""
+"""The CHAP credentials of a map: where they are, and how to change all of them at once. Pure."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ from lunmapd.core.history.changes import split_path
 from lunmapd.core.secrets.sealing import NONCE_BYTES, SecretError, Vault
 
 CredentialChange = Callable[[str, str, Chap], Chap]
-"""Gets path, field and credentials, gives the new credentials."""
+"""Takes path, field and credentials; returns the new credentials."""
 
 CHAP, MUTUAL = "chap", "mutual_chap"
 DISCOVERY_CHAP, DISCOVERY_MUTUAL = f"discovery.{CHAP}", f"discovery.{MUTUAL}"
@@ -21,25 +21,28 @@ class NoSuchObjectError(LunmapdError):
 
 
 class NoFirstPasswordError(LunmapdError):
-    """A mutual password is to be set where there is none to be mutual with."""
+    """A mutual password was given for an initiator or node that has no first one."""
 
 
 class NotOpenedError(LunmapdError):
-    """A secret can't be opened, so it can't be sealed anew; the text names its place."""
+    """A secret can't be opened, so it can't be resealed; the text names its place."""
 
 
 def initiator_path(iqn: str) -> str:
-    """Return the path to which the secrets of an initiator are bound."""
+    """Return the path that the secrets of an initiator are bound to."""
     return f"initiators/{iqn}"
 
 
 def node_path(name: str) -> str:
-    """Return the path to which the secrets of a node are bound."""
+    """Return the path that the secrets of a node are bound to."""
     return f"nodes/{name}"
 
 
 def set_credentials(lunmap: Lunmap, path: str, field: str, chap: Chap | None) -> Lunmap:
-    """Return the map with credentials set, or removed. Raises NoSuchObjectError, NoFirstPasswordError."""
+    """Return the map with the credentials of `path` and `field` set, or removed (None).
+
+    Raises NoSuchObjectError, NoFirstPasswordError.
+    """
     section, name = split_path(path)
     item = lunmap.section(section).get(name)
     if isinstance(item, Node):
@@ -62,7 +65,7 @@ def _discovery(path: str, before: Discovery | None, field: str, chap: Chap | Non
 
 
 def all_credentials(lunmap: Lunmap) -> Iterator[tuple[str, str, Chap]]:
-    """Yield path, field and credentials, in the order of the map."""
+    """Yield path, field and credentials of all that the map has, in its order."""
     found: list[tuple[str, str, Chap]] = []
 
     def note(path: str, field: str, chap: Chap) -> Chap:
@@ -74,7 +77,7 @@ def all_credentials(lunmap: Lunmap) -> Iterator[tuple[str, str, Chap]]:
 
 
 def change_credentials(lunmap: Lunmap, change: CredentialChange) -> Lunmap:
-    """Return the map with all credentials changed."""
+    """Return the map with `change` applied to all credentials."""
     initiators = {iqn: _initiator(iqn, item, change) for iqn, item in lunmap.initiators.items()}
     nodes = {name: _node(name, item, change) for name, item in lunmap.nodes.items()}
     return structs.replace(lunmap, initiators=initiators, nodes=nodes)
@@ -102,7 +105,7 @@ def _node(name: str, item: Node, change: CredentialChange) -> Node:
 
 
 def with_passwords(after: Lunmap, before: Lunmap) -> Lunmap:
-    """Return `after` with the passwords that `before` has where `after` leaves them out."""
+    """Return `after` with the passwords of `before` for those that `after` omits."""
     known = {(path, field): chap.password for path, field, chap in all_credentials(before)}
 
     def keep(path: str, field: str, chap: Chap) -> Chap:
@@ -112,9 +115,10 @@ def with_passwords(after: Lunmap, before: Lunmap) -> Lunmap:
 
 
 def reseal_all(lunmap: Lunmap, vault: Vault, new_nonce: Callable[[int], bytes]) -> Lunmap:
-    """Return the map with every secret sealed with the current key; those that are already stay as they are.
+    """Return the map with every secret sealed with the current key.
 
-    `new_nonce` gives as many random bytes as it is asked for. Raises NotOpenedError for a secret that can't be opened.
+    A secret that is sealed with it already is not resealed. `new_nonce(count)` returns so many random bytes.
+    Raises NotOpenedError.
     """
 
     def reseal(path: str, field: str, chap: Chap) -> Chap:

@@ -1,4 +1,4 @@
-"""What identifies volumes and ports for ever, filled in where a file leaves it out."""
+"""Filling in the serials, port ids and passwords that a map file omits."""
 
 from collections.abc import Callable, Mapping
 from itertools import count
@@ -10,10 +10,10 @@ from lunmapd.core.map.credentials import with_passwords
 
 
 def fill_in(after: Lunmap, before: Lunmap, new_serial: Callable[[], str]) -> Lunmap:
-    """Return `after` with every serial, port id and password, those that `before` has where they are missing.
+    """Return `after` with every serial, port id and password; missing ones are taken from `before`.
 
-    `new_serial` gives a fresh serial, such as a random UUID in hex; a new port id is the lowest that is free. A password
-    that neither has stays empty, for the rules to refuse.
+    `new_serial` returns a new serial, such as a random UUID in hex. A new port id is the lowest free one. A
+    password that neither map has stays empty, and the rules refuse it.
     """
     luns = dict(after.luns)
     for name, lun in after.luns.items():
@@ -31,9 +31,9 @@ def _with_port_ids(after: Lunmap, before: Lunmap) -> dict[str, Target]:
 
 
 def with_free_port_ids(targets: Mapping[str, Target]) -> dict[str, Target]:
-    """Return the targets with a port id for each node: the lowest free ones where the id is 0.
+    """Return the targets with the lowest free port ids in place of 0.
 
-    More than names.MAX_TAG of them get numbers that the rules refuse.
+    If all ids up to names.MAX_TAG are used, the ids exceed it, and the rules refuse them.
     """
     taken = {group.port_id for target in targets.values() for group in target.nodes.values()}
     free = (number for number in count(1) if number not in taken)

@@ -1,4 +1,4 @@
-"""The map as a YAML file: reading with the line of every problem, and printing."""
+"""The map as a YAML file: reading it with the line of every problem, and printing it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ def parse_size(text: str) -> int:
 
 
 def show_size(size: int) -> str:
-    """Print a size in the largest unit that divides it; `parse_size` reads it back."""
+    """Return a size in the largest unit that divides it; `parse_size` is the inverse."""
     for exponent, unit in zip(range(5, 0, -1), _UNITS, strict=True):
         if size and size % (1 << (10 * exponent)) == 0:
             return f"{size >> (10 * exponent)}{unit}"
@@ -36,9 +36,10 @@ def show_size(size: int) -> str:
 
 
 def parse_map(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, YamlSource]:
-    """Read a map from YAML. Raises InvalidInputError with every problem of form and its `file:line`, in the order of the lines.
+    """Return the map of a YAML text, and the source, which knows the line of each place.
 
-    The rules between objects are not checked here (see `rules`); the Source gives the line for their problems.
+    Raises InvalidInputError with every problem of form and its `file:line`, in the order of the lines. The
+    rules of the map are not checked here (see `rules`).
     """
     source = YamlSource(text, name)
     top, found = read_values({} if source.value is None else source.value, _Sections)
@@ -65,7 +66,10 @@ _Spelled = tuple[Any, list[FormProblem]]
 
 
 def _spell_out(place: Place, value: Any) -> _Spelled:
-    """Turn the short spellings of a file into those of a document; other odd values are the decoder's to refuse."""
+    """Return a value with the short spellings of a file replaced by those of a document, and the problems.
+
+    Any other wrong value is left to the decoder.
+    """
     if value is None:
         return {}, []
     if not isinstance(value, dict):
@@ -126,7 +130,7 @@ def _portals(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _portal(text: Any) -> Any:
-    """Give a portal its one spelling; what is none stays, for the rules to refuse with the others."""
+    """Return a portal in its canonical spelling; any other text unchanged, and the rules refuse it."""
     try:
         return parse_portal(text) if isinstance(text, str) else text
     except ValueError:
@@ -134,7 +138,7 @@ def _portal(text: Any) -> Any:
 
 
 def show_map(lunmap: Lunmap, only: Sequence[Section] = tuple(SECTIONS)) -> str:
-    """Print a map, or some sections of it, as YAML that `parse` reads back."""
+    """Return a map, or some of its sections, as YAML; `parse_map` is the inverse."""
     sections = {section: _plain(lunmap.section(section)) for section in only}
     for lun in sections.get("luns", {}).values():
         if "size" in lun:

@@ -1,7 +1,7 @@
-"""YAML text as plain values that remember their lines.
+"""YAML text as plain values with the line of each.
 
-YAML is read as a tree of nodes, which keeps the lines and shows duplicate keys; a plain `yaml.safe_load` would
-silently keep the last of two Luns with one name.
+The text is parsed to YAML nodes, which have lines and show duplicate keys; `yaml.safe_load` would silently
+keep the last of two Luns with one name.
 """
 
 from collections.abc import Iterable
@@ -21,13 +21,14 @@ def line_of(problem: Problem) -> int:
 
 
 class YamlSource:
-    """A YAML text read into plain values, which remembers the line of each place and every duplicate key.
+    """A YAML text as plain values, with the line of each place.
 
-    `problems` are those of the text itself; `unusable` are the places of values that can't be judged further.
+    `value` is a dict, list, str or None. `problems` are those of the text itself, such as duplicate keys;
+    `unusable` are the places of values for which no further problem is reported.
     """
 
     def __init__(self, text: str, name: str) -> None:
-        """Read `text`; `name` stands for it in messages. Raises InvalidInputError for text that is not YAML."""
+        """Parse `text`; `name` is its file in messages. Raises InvalidInputError for a text that is not YAML."""
         self.name = name
         self.problems: list[Problem] = []
         self.unusable: list[Place] = []
@@ -45,14 +46,14 @@ class YamlSource:
             raise InvalidInputError([Problem((), "nested too deeply", name)]) from None
 
     def problem(self, place: Place, message: str) -> Problem:
-        """Make a problem that names the line of `place`, or of the nearest thing around it."""
+        """Return a problem with the line of `place`, or of the nearest place around it."""
         near = place
         while near and near not in self._lines:
             near = near[:-1]
         return Problem(place, message, f"{self.name}:{self._lines.get(near, 1)}")
 
     def with_form(self, found: Iterable[FormProblem]) -> list[Problem]:
-        """Return the problems of the text and those that were found in its values, in the order of their lines."""
+        """Return the problems of the text and the given ones of its values, in the order of their lines."""
         of_values = (
             self.problem(one.place, one.message)
             for one in found
@@ -90,9 +91,9 @@ class YamlSource:
         return self._read_scalar(node, place)
 
     def _read_scalar(self, node: yaml.Node, place: Place) -> str | None:
-        """Read a scalar as its text, or None for an empty one; the type of the field decides what the text means.
+        """Return a scalar as its text, None for an empty one; the type of the field decides its meaning.
 
-        Left to YAML, an unquoted serial of digits would be a number, and one such as 12e4... infinity.
+        YAML's own types would turn an unquoted serial of digits into a number, and 12e4... into infinity.
         """
         if node.tag == "tag:yaml.org,2002:null":
             return None

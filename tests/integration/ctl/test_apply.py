@@ -123,7 +123,7 @@ def test_a_changed_serial_and_a_shrunken_lun_are_refused(ctl: Ctl) -> None:
     ctl.apply(EXAMPLE, wait=None)
     answer = ctl.apply(EXAMPLE.replace("64MiB", "32MiB").replace("0001", "00a1"), wait=None, expect=3)
     assert "luns[scratch].size: a Lun can't shrink" in answer.err
-    assert "if that is meant: --shrink scratch" in answer.err
+    assert "to allow it: --shrink scratch" in answer.err
     assert "luns[db1].serial: a serial never changes" in answer.err
 
 

@@ -1,7 +1,7 @@
-"""The rules of a map: everything is checked, every problem reported with the object and field it concerns.
+"""The rules of a map. Every problem is reported, with its object and field.
 
-One module for each kind of object, `unique` for what no two objects may share, `changes` for what a commit may not do
-to an object that stays.
+There is one module for each kind of object, `unique` for values that no two objects may share, and `changes`
+for changes of a Lun that a commit may not make.
 """
 
 import itertools
@@ -28,24 +28,30 @@ _WARNINGS: tuple[Rule, ...] = (luns.warn_of_luns, maps.warn_of_lun_numbers)
 
 
 def check_map(lunmap: Lunmap) -> tuple[Problem, ...]:
-    """Check a whole map; returns every problem in the order of the map, empty when it may be committed."""
+    """Return every problem of a map, in its order; a map without problems may be committed."""
     return _all((*_ALWAYS, *_CHOICES), lunmap)
 
 
 def check_served(lunmap: Lunmap) -> tuple[Problem, ...]:
-    """Check what a node must not serve; unlike a commit it does not ask for choices that an older schema had not."""
+    """Return the problems for which a node does not serve an object.
+
+    Unlike `check_map` it does not require the choices that an older schema lacked.
+    """
     return _all(_ALWAYS, lunmap)
 
 
 def map_warnings(lunmap: Lunmap) -> tuple[Problem, ...]:
-    """Return what may be committed, but is likely to surprise."""
+    """Return the warnings: such a map may be committed, but its effect may be unexpected."""
     return _all(_WARNINGS, lunmap)
 
 
 def check_changes(
     before: Lunmap, after: Lunmap, shrink: AbstractSet[str] = frozenset()
 ) -> tuple[Problem, ...]:
-    """Check what a commit may not do to a Lun that stays, such as changing its serial; those of `shrink` may get smaller."""
+    """Return the changes of Luns that a commit may not make, such as that of a serial.
+
+    The Luns named in `shrink` may become smaller.
+    """
     return tuple(changes.check_lun_changes(before, after, shrink))
 
 

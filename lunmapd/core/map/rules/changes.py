@@ -1,4 +1,4 @@
-"""What a commit may not do to a Lun that stays."""
+"""Changes of a Lun that a commit may not make."""
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
@@ -15,7 +15,7 @@ _MAPPED = "unmap the Lun first, or make a new one"
 def check_lun_changes(
     before: Lunmap, after: Lunmap, shrink: AbstractSet[str] = frozenset()
 ) -> Iterator[Problem]:
-    """Check every Lun that is in both maps; those named in `shrink` may get smaller."""
+    """Check every Lun that is in both maps; those named in `shrink` may become smaller."""
     for name in sorted(before.luns.keys() & after.luns.keys()):
         place: Place = ("luns", name)
         was, now = before.luns[name], after.luns[name]
@@ -24,7 +24,7 @@ def check_lun_changes(
         if was.size and now.size and now.size < was.size and name not in shrink:
             yield Problem(
                 (*place, "size"),
-                f"a Lun can't shrink: it has {was.size} bytes; initiators would lose data; if that is meant: --shrink {name}",
+                f"a Lun can't shrink: it has {was.size} bytes; initiators would lose data; to allow it: --shrink {name}",
             )
         if was != now and was.maps and now.maps:
             yield from _while_mapped(place, was, now)
@@ -38,7 +38,7 @@ def _identity(place: Place, before: Lun, after: Lun) -> Iterator[Problem]:
 
 
 def _while_mapped(place: Place, before: Lun, after: Lun) -> Iterator[Problem]:
-    """Check what initiators have read when they logged in; LIO refuses to change it while the Lun is exported."""
+    """Check the properties that initiators read at login; LIO can't change them while the Lun is exported."""
     if plugin_of(before.backing) != plugin_of(after.backing):
         yield Problem((*place, "backing", "type"), f"can't change while the Lun is mapped: {_MAPPED}")
         return
@@ -61,5 +61,5 @@ def _attribute(plugin: str, name: str, before: Lun, after: Lun) -> str | None:
     if known.when is When.BEFORE_EXPORT:
         return f"can be set only before the Lun is exported: {_MAPPED}"
     if now is None and known.default is None:
-        return "can't go back to what the device says while the Lun is mapped: give the value"
+        return "can't go back to the device's value while the Lun is mapped: give a value"
     return None

@@ -1,14 +1,15 @@
-"""What the modules of the rules share."""
+"""Checks that several modules of the rules use."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lunmapd.core.base.errors import Place, Problem
 
 UniqueValue = tuple[object, Place, str]
+"""A value that only one object may have, its place, and the object in words."""
 
 
 def check_text(place: Place, checker: Callable[[str], str | None], value: str) -> Iterator[Problem]:
-    """Report what a checker of names.py says."""
+    """Report the sentence of a checker of names.py."""
     if sentence := checker(value):
         yield Problem(place, sentence)
 
@@ -23,7 +24,7 @@ def check_repeated(place: Place, what: str, values: Sequence[str]) -> Iterator[P
 
 
 def check_clashes(claims: Iterable[UniqueValue], sentence: str) -> Iterator[Problem]:
-    """Report each second claim to a value; a claim is (value, place of the claim, who claims it)."""
+    """Report each second use of a value."""
     first: dict[object, str] = {}
     for value, place, who in claims:
         if value in first:

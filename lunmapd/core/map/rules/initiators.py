@@ -10,7 +10,7 @@ from lunmapd.core.map.rules.common import check_repeated, check_text
 
 
 def check_initiators(lunmap: Lunmap) -> Iterator[Problem]:
-    """Check every initiator; those that are mapped must have what their targets ask for."""
+    """Check every initiator; a mapped one must have the credentials that its targets require."""
     asked = _asked(lunmap)
     for iqn, initiator in lunmap.initiators.items():
         place: Place = ("initiators", iqn)
@@ -36,7 +36,7 @@ def check_groups(lunmap: Lunmap) -> Iterator[Problem]:
 
 
 def _asked(lunmap: Lunmap) -> dict[str, dict[Authentication, str]]:
-    """Find which initiators are mapped through a target that asks for CHAP: by initiator, the first target for each way."""
+    """Return the initiators that need CHAP, with the first target that requires each kind of it."""
     asked: dict[str, dict[Authentication, str]] = {}
     for lun in lunmap.luns.values():
         for entry in lun.maps:
@@ -59,6 +59,6 @@ def _credentials(place: Place, initiator: Initiator, asked: dict[Authentication,
 
 def _needed(target: str, iqn: object, option: str) -> str:
     return (
-        f"target {target!r} asks for it, and the initiator is mapped through that target: "
+        f"target {target!r} requires it, and the initiator is mapped through that target: "
         f"use 'lunmapctl secret set{option} {iqn}'"
     )

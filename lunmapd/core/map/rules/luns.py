@@ -1,4 +1,4 @@
-"""Rules of a Lun by itself: its backing, size, identity, attributes, and who reports it."""
+"""Rules of a single Lun: its backing, size, serial, attributes and nodes."""
 
 from collections.abc import Iterator
 
@@ -23,23 +23,23 @@ def check_luns(lunmap: Lunmap) -> Iterator[Problem]:
 
 
 def check_choices(lunmap: Lunmap) -> Iterator[Problem]:
-    """Ask for what an admin must choose, rather than learn later."""
+    """Check the choices that an admin must make explicitly."""
     for name, lun in lunmap.luns.items():
         if lun.shared is None and len(reporting_nodes(lunmap, lun)) > 1:
             yield Problem(
                 ("luns", name, "shared"),
-                "several nodes report this Lun, and LIO keeps reservations and COMPARE AND WRITE in each node by itself: "
-                "say {reservations: off, compare_and_write: off}, or per-node for what initiators use on one node only",
+                "several nodes report this Lun, and LIO keeps reservations and the locks of COMPARE AND WRITE in each node: "
+                "set {reservations: off, compare_and_write: off}, or per-node for a command that initiators use on one node only",
             )
 
 
 def warn_of_luns(lunmap: Lunmap) -> Iterator[Problem]:
-    """Warn of what may be meant, but rarely is."""
+    """Warn of Luns that are probably not meant so."""
     for name, lun in lunmap.luns.items():
         if isinstance(lun.backing, FileIO) and len(reporting_nodes(lunmap, lun)) > 1:
             yield Problem(
                 ("luns", name, "backing"),
-                "several nodes serve this file: only a cluster file system keeps what they cache equal",
+                "several nodes serve this file: only a cluster file system keeps their caches consistent",
             )
         if lun.others is not AluaState.NON_OPTIMIZED and not lun.preferred:
             yield Problem(("luns", name, "others"), "has no effect without 'preferred'")
@@ -63,7 +63,7 @@ def _ram_disk(place: Place, backing: RamDisk) -> Iterator[Problem]:
     if not backing.volatile:
         yield Problem(
             (*place, "volatile"),
-            "a ramdisk loses its data with the storage object: say 'volatile: true' if that is meant",
+            "a ramdisk loses its data with the storage object: set 'volatile: true' to accept that",
         )
 
 
@@ -72,7 +72,7 @@ def _size(place: Place, lun: Lun) -> Iterator[Problem]:
     kind, plugin = lun.backing.__struct_config__.tag, plugin_of(lun.backing)
     if plugin.size is SizeSource.DEVICE:
         if lun.size is not None:
-            yield Problem(place, f"a {kind} Lun has the size of its device: leave it out")
+            yield Problem(place, f"a {kind} Lun has the size of its device: omit this field")
     elif lun.size is None:
         if plugin.sized:
             yield Problem(place, f"a {kind} Lun needs a size")
@@ -83,7 +83,7 @@ def _size(place: Place, lun: Lun) -> Iterator[Problem]:
 
 
 def _unit(lun: Lun) -> int:
-    """Return what must divide the size: the block size, and the plugin's granule. Both are powers of 2."""
+    """Return the divisor of the size: the larger of block size and granule, both powers of 2."""
     return max(lun.attributes.get("block_size", 0), plugin_of(lun.backing).granule)
 
 
@@ -94,7 +94,9 @@ def _inquiry(place: Place, lun: Lun) -> Iterator[Problem]:
     ):
         if text and plugin_of(lun.backing).own_inquiry:
             kind = lun.backing.__struct_config__.tag
-            yield Problem((*place, field), f"a {kind} Lun shows what its device says: leave it out")
+            yield Problem(
+                (*place, field), f"a {kind} Lun has the INQUIRY data of its device: omit this field"
+            )
         elif sentence := names.check_inquiry(text, length):
             yield Problem((*place, field), sentence)
 
@@ -123,9 +125,11 @@ def _nodes(lunmap: Lunmap, place: Place, lun: Lun) -> Iterator[Problem]:
     if lun.preferred and lun.preferred not in (reporting if lun.maps else lun.nodes or lunmap.nodes):
         yield Problem((*place, "preferred"), f"node {lun.preferred!r} does not report the Lun")
     if lun.preferred and not plugin_of(lun.backing).emulated:
-        yield Problem((*place, "preferred"), "the states of the paths are what is behind this Lun says")
+        yield Problem(
+            (*place, "preferred"), "ALUA states come from the device or the tcmu program: omit this field"
+        )
     if isinstance(lun.backing, RamDisk) and len(reporting) > 1:
         yield Problem(
             (*place, "backing"),
-            f"a ramdisk is another one on each node: name one in 'nodes', not {', '.join(reporting)}",
+            f"each node would have a separate ramdisk: name exactly one in 'nodes', not {', '.join(reporting)}",
         )

@@ -1,4 +1,4 @@
-"""Rules of the maps of Luns: what they refer to."""
+"""Rules of the maps of Luns: their references."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from lunmapd.core.base import names
 from lunmapd.core.base.errors import Place, Problem
 from lunmapd.core.base.lunmap import Lunmap, Map
 
-_MOST_TAKEN = 255
+_MAX_SCANNED = 255
 
 
 def check_maps(lunmap: Lunmap) -> Iterator[Problem]:
@@ -17,13 +17,13 @@ def check_maps(lunmap: Lunmap) -> Iterator[Problem]:
 
 
 def warn_of_lun_numbers(lunmap: Lunmap) -> Iterator[Problem]:
-    """Warn of LUN numbers that not every initiator looks at."""
+    """Warn of LUN numbers that some initiators do not scan."""
     for name, lun in lunmap.luns.items():
         for index, entry in enumerate(lun.maps):
-            if _MOST_TAKEN < entry.lun <= names.MAX_LUN_NUMBER:
+            if _MAX_SCANNED < entry.lun <= names.MAX_LUN_NUMBER:
                 yield Problem(
                     ("luns", name, "maps", index, "lun"),
-                    f"{entry.lun} is above {_MOST_TAKEN}: some initiators don't look there",
+                    f"{entry.lun} is above {_MAX_SCANNED}: some initiators do not scan it",
                 )
 
 

@@ -1,4 +1,4 @@
-"""Rules of targets: where they are served, and the settings of their TPGs."""
+"""Rules of targets: their nodes, and the settings of their TPGs."""
 
 from collections.abc import Iterator
 
@@ -32,7 +32,10 @@ def _portal_group(lunmap: Lunmap, place: Place, name: str, group: PortalGroup) -
     yield from check_repeated((*place, "portals"), "portal", group.portals)
     if len(lunmap.targets[str(place[1])].nodes) > 1:
         for portal in filter(names.is_every_address, group.portals or there):
-            yield Problem(place, f"{portal} tells initiators of other nodes no address: give the node's own")
+            yield Problem(
+                place,
+                f"{portal} is no address that discovery on other nodes can report: give the node's own address",
+            )
     for index, portal in enumerate(group.portals):
         if portal not in there:
             yield Problem((*place, "portals", index), f"{portal!r} is not a portal of node {name!r}")
@@ -65,7 +68,7 @@ def _parameters(place: Place, target: Target) -> Iterator[Problem]:
 
 
 def _bursts(place: Place, parameters: dict[str, str]) -> Iterator[Problem]:
-    """Refuse a first burst that is longer than any burst may be (RFC 7143, section 13.14)."""
+    """Check that the first burst is not longer than MaxBurstLength (RFC 7143, section 13.14)."""
     first, most = (
         int(parameters.get(name, attributes.PARAMETERS[name].default))
         for name in ("FirstBurstLength", "MaxBurstLength")

@@ -1,4 +1,4 @@
-"""What no two objects of a map may share."""
+"""Values that no two objects of a map may share."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from lunmapd.core.map.rules.common import UniqueValue, check_clashes
 
 
 def check_unique(lunmap: Lunmap) -> Iterator[Problem]:
-    """Report every second claim to an identity, a place or a number."""
+    """Report every second use of an identifier, a backing, an address or a number."""
     yield from check_clashes(_naas(lunmap), "LIO derives the same NAA identifier from it as from")
     yield from check_clashes(_sources(lunmap), "the same backing is already that of")
     yield from check_clashes(_sources_on_nodes(lunmap), "on this node the same backing is already that of")
@@ -39,11 +39,11 @@ def _sources(lunmap: Lunmap) -> Iterator[UniqueValue]:
 
 
 def _sources_on_nodes(lunmap: Lunmap) -> Iterator[UniqueValue]:
-    """Claim paths on the nodes where they are not the Luns' own; elsewhere _sources finds the clashes."""
+    """Yield the paths on the nodes that rewrite or override them; `_sources` covers all other nodes."""
     special = {name for name, node in lunmap.nodes.items() if node.devices}
     for lun in lunmap.luns.values():
         special.update(getattr(lun.backing, "overrides", ()))
-    # A node may be missing here: its document can't be read, or was removed by hand.
+    # A node may be missing: its document can't be read, or was removed out of band.
     special &= lunmap.nodes.keys()
     if not special:
         return
@@ -69,7 +69,7 @@ def _addresses(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for name, node in lunmap.nodes.items():
         own = [("portals", index, portal) for index, portal in enumerate(node.portals)]
         own += [("iser_portals", index, portal) for index, portal in enumerate(node.iser_portals)]
-        # What a node gives twice is said by its own rules.
+        # A portal that a node has twice is reported by the rules of nodes.
         first = {portal: (field, index) for field, index, portal in reversed(own)}
         for portal, (field, index) in first.items():
             if not names.is_every_address(portal):

@@ -24,8 +24,8 @@ BROKEN = [
     (FILE, "backing: {type: fileio, path: /srv/a, overrides: {n1: x}}", "luns[db1].backing.overrides.n1", "absolute"),
     (FILE, "backing: {type: user, config: rbd}", "luns[db1].backing.config", "program's name, '/' and the rest"),
     (FILE, 'backing: {type: user, config: rbd/a, overrides: {n1: "rbd/a:b"}}', "luns[db1].backing.overrides.n1", "without"),
-    (FILE, "backing: {type: ramdisk}", "luns[db1].backing.volatile", "say 'volatile: true'"),
-    (FILE, "backing: {type: ramdisk, volatile: true}", "luns[db1].backing", "name one in 'nodes', not n1, n2"),
+    (FILE, "backing: {type: ramdisk}", "luns[db1].backing.volatile", "set 'volatile: true'"),
+    (FILE, "backing: {type: ramdisk, volatile: true}", "luns[db1].backing", "name exactly one in 'nodes', not n1, n2"),
     (FILE, "backing: {type: pscsi, path: /dev/sg1}", "luns[db1].size", "size of its device"),
     (
         FILE,
@@ -41,7 +41,7 @@ BROKEN = [
     (DISK, DISK + "\n    vendor: ninechars", "luns[db2].vendor", "at most 8"),
     (DISK, DISK + "\n    product: ümlaut", "luns[db2].product", "ASCII"),
     (DISK, DISK + "\n    product: ' x'", "luns[db2].product", "space at an end"),
-    (DISK, "backing: {type: pscsi, path: /dev/sg1}\n    vendor: x", "luns[db2].vendor", "shows what its device says"),
+    (DISK, "backing: {type: pscsi, path: /dev/sg1}\n    vendor: x", "luns[db2].vendor", "has the INQUIRY data of its device"),
     # attributes
     (DISK, DISK + "\n    attributes: {emulate_pr: 1}", "luns[db2].attributes.emulate_pr", "lunmapd's own: use 'shared'"),
     (DISK, DISK + "\n    attributes: {blocksize: 512}", "luns[db2].attributes.blocksize", "not an attribute that a iblock"),
@@ -54,11 +54,11 @@ BROKEN = [
     (BOTH, ALONE, "luns[db2].nodes[0]", "serves no target of the Lun's maps"),
     (DISK, DISK + "\n    nodes: [n1]\n    preferred: n2", "luns[db2].preferred", "'n2' does not report the Lun"),
     ("    shared: {reservations: off, compare_and_write: off}\n", "", "luns[db1].shared", "several nodes report this Lun"),
-    (DISK, "backing: {type: pscsi, path: /dev/sg1}\n    preferred: n1", "luns[db2].preferred", "what is behind this Lun says"),
+    (DISK, "backing: {type: pscsi, path: /dev/sg1}\n    preferred: n1", "luns[db2].preferred", "come from the device or the tcmu program"),
     # targets
     ("{port_id: 1}", "{port_id: 1, portals: [10.0.0.9]}", f"targets[{T}].nodes.n1.portals[0]", "not a portal of node 'n1'"),
     ("{port_id: 1}", "{port_id: 1, portals: [10.0.0.1, 10.0.0.1]}", f"targets[{T}].nodes.n1.portals[1]", "given twice"),
-    (BOTH, f"{ALONE[:-1]}, attributes: {{generate_node_acls: 1}}}}", f"targets[{T}].attributes.generate_node_acls", "nobody"),
+    (BOTH, f"{ALONE[:-1]}, attributes: {{generate_node_acls: 1}}}}", f"targets[{T}].attributes.generate_node_acls", "only mapped initiators"),
     (BOTH, f"{ALONE[:-1]}, attributes: {{x: 1}}}}", f"targets[{T}].attributes.x", "not an attribute"),
     (BOTH, f"{ALONE[:-1]}, attributes: {{login_timeout: 31}}}}", f"targets[{T}].attributes.login_timeout", "5 to 30"),
     (BOTH, f"{ALONE[:-1]}, parameters: {{TargetAlias: x}}}}", f"targets[{T}].parameters.TargetAlias", "the mark"),
