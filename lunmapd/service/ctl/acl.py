@@ -45,13 +45,13 @@ def whoami(connection: Connection) -> None:
             click.echo(str(who))
 
 
-@acl.command()
+@acl.command("show")
 @click.option(
     "--check", is_flag=True, help="Check the ACL of every znode; exit code 6 if one differs from the roles."
 )
 @output_option
 @click.pass_obj
-def show(connection: Connection, check: bool, output: str) -> None:
+def show_roles(connection: Connection, check: bool, output: str) -> None:
     """Show the principals of each role."""
     with connection.client() as client:
         roles = client.permissions.roles()

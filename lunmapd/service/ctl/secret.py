@@ -26,7 +26,7 @@ from lunmapd.core.secrets.sealing import (
 )
 from lunmapd.service import keyfile, settings
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.secret_keys import check_nodes, echo_listing, list_secrets
+from lunmapd.service.ctl.secret_keys import check_key_on_nodes, echo_listing, list_secrets
 
 
 class SecretContext(Struct, frozen=True):
@@ -109,7 +109,7 @@ def _set(context: SecretContext, path: str, field: str, user: str, *, force: boo
     current, password = keys.current, _read_password()
     with context.connection.client() as client:
         vault = Vault(client.read().cluster, keys)
-        check_nodes(client, current, force=force)
+        check_key_on_nodes(client, current, force=force)
         sealed = vault.seal(path, field, password, os.urandom(NONCE_BYTES))
 
         def put(lunmap: Lunmap) -> Lunmap:
@@ -179,7 +179,7 @@ def rotate(context: SecretContext, *, force: bool) -> None:
     keys = context.keys()
     with context.connection.client() as client:
         vault = Vault(client.read().cluster, keys)
-        check_nodes(client, keys.current, force=force)
+        check_key_on_nodes(client, keys.current, force=force)
         _edit(
             client,
             lambda lunmap: credentials.reseal_all(lunmap, vault, os.urandom),

@@ -91,7 +91,7 @@ def keys_of_live_nodes(fleet: Fleet) -> dict[str, tuple[str, ...]]:
     }
 
 
-def check_nodes(client: Client, key: str, *, force: bool) -> None:
+def check_key_on_nodes(client: Client, key: str, *, force: bool) -> None:
     """Check that every live node reports the key. Raises KeyMissingError unless `force` is set."""
     lacking = [name for name, keys in keys_of_live_nodes(client.fleet()).items() if key not in keys]
     if lacking and not force:
