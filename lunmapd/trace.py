@@ -8,8 +8,9 @@ from lunmapd.core.base.events import Event
 def trace(log: logging.Logger, event: Event, /, **values: object) -> None:
     """Log one event at level debug; `values` are the fields of its line.
 
-    LUNMAPD_EVENT and a field for each value are added to the record: `seconds=5` becomes LUNMAPD_SECONDS. Values that are
-    costly to compute go behind `tracing`. A value must hold no secret: names, counts, times and reasons only.
+    LUNMAPD_EVENT and a field for each value are added to the record: `seconds=5` becomes LUNMAPD_SECONDS.
+    Values that are costly to compute go behind `tracing`. A value must hold no secret: names, counts, times
+    and reasons only.
     """
     if tracing(log):
         fields = {f"LUNMAPD_{name.upper()}": str(values[name]) for name in values}

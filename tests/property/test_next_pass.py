@@ -116,9 +116,9 @@ class Daemon:
         state, seen = self._read(), SeenFile(self._directory)
         comparison = compare(given, self.kernel.observe(self._claims().read()))
         known: Known | None = None
-        if seen.past is not None:
-            then = self.input_of(seen.past.terms.at.revision, given.node)
-            known = baseline_from(seen.past, compare(then, comparison.observed).desire)
+        if seen.content is not None:
+            then = self.input_of(seen.content.terms.at.revision, given.node)
+            known = baseline_from(seen.content, compare(then, comparison.observed).desire)
         due = state.due(_point(given.revision), (), self.clock.now)
         deferred = {key: entry.failure for key, entry in due.items()}
         return decide(given, comparison, known, deferred, logins).steps

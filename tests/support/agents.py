@@ -57,20 +57,20 @@ class AgentFactory:
         session: Session | None = None,
         *,
         node: str = "n1",
-        identity: MachineId = SELF,
+        ids: MachineId = SELF,
         policy: Policy | None = None,
         **clocks: Clock,
     ) -> Agent:
         """Start a daemon; `clocks` are those of Follower, the monotonic one is that of Agent too."""
         through, policy = session or self._session, policy or Policy()
-        member = Registration(through, node, identity, utc_now())
-        past = SeenFile(self.directory)
-        follower = Follower(through, LocalSnapshot(self.directory), policy, home=past.cluster, **clocks)
+        member = Registration(through, node, ids, utc_now())
+        seen = SeenFile(self.directory)
+        follower = Follower(through, LocalSnapshot(self.directory), policy, home=seen.cluster, **clocks)
         local = NodeFiles(
             Claims(self.directory / "claims.json"),
             lambda: read_keys(self.directory / "secrets.key"),
-            past=past,
             state=DaemonFile(self.directory),
+            seen=seen,
         )
         own = {"now": clocks["now"]} if "now" in clocks else {}
         return Agent(member, follower, self.kernel, local, policy, **own)

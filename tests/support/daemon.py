@@ -8,7 +8,7 @@ from pathlib import Path
 from lab.wait import PATIENCE
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.wakeup import Wakeup
-from lunmapd.service.daemon.loop import CycleListener, Loop, Process, SettingsFile
+from lunmapd.service.daemon.loop import CycleListener, Loop, ProcessContext, SettingsFile
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals
 from lunmapd.service.settings import Settings
@@ -23,7 +23,7 @@ def running(agent: Agent, note: CycleListener = lambda *_: None) -> Iterator[Wak
     wakeup = Wakeup()
     signals = Signals(wakeup.notify)
     given = SettingsFile(Path("no settings"), Settings(ZooKeeperSettings(()), "test"))
-    loop = Loop(agent, Process(Manager(_LONGEST), signals, wakeup), note, given)
+    loop = Loop(agent, ProcessContext(Manager(_LONGEST), signals, wakeup), note, given)
     thread = threading.Thread(target=loop.run, name="daemon", daemon=True)
     thread.start()
     try:

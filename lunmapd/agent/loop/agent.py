@@ -1,4 +1,7 @@
-"""The loop: read the map, make a pass, say how it went; woken by anything, told nothing by the waking."""
+"""One cycle of a node: register, read the map, reconcile LIO with it, report the status, save what was seen.
+
+The daemon's loop (service/daemon/loop.py) runs the cycles and waits between them.
+"""
 
 import logging
 import threading
@@ -37,23 +40,23 @@ log = logging.getLogger(__name__)
 
 
 class Agent:
-    """One node's agent: it brings the map, the kernel and the status together."""
+    """Runs the cycles of one node."""
 
     def __init__(  # noqa: PLR0913 - the clock is an option
         self,
-        member: Registration,
+        registration: Registration,
         follower: Follower,
         kernel: Kernel,
-        local: NodeFiles,
+        files: NodeFiles,
         policy: Policy,
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Bring the parts together; nothing is done before `turn`. `now` is a monotonic clock."""
-        self._member = member
+        """Prepare; nothing is read or written before `run_cycle`. `now` is a monotonic clock, in seconds."""
+        self._registration = registration
         self._follower = follower
         self._kernel = kernel
-        self._local = local
+        self._files = files
         self._keys = Keyring()
         self._policy = policy
         self._contact = ContactTimer(policy.isolate_after, now)
@@ -61,7 +64,7 @@ class Agent:
         self._state = PassState(policy.audit, policy.retry, now)
         self._point: HistoryPoint | None = None
         self._changed = threading.Event()
-        self.status = first_status(member.boot, utc_now())
+        self.status = first_status(registration.boot, utc_now())
 
     def watch(self, notify: Callable[[WakeCause], None]) -> None:
         """Call `notify`, from another thread, when a cycle may find something new in the tree."""
@@ -90,90 +93,100 @@ class Agent:
         yield Timer.ISOLATION, self._contact.until_isolated()
 
     def adopt(self, policy: Policy) -> None:
-        """Go by another policy from now on, but for `isolate_after`, and read everything at the next cycle."""
+        """Use another policy, except for its `isolate_after`; the next read and pass are full ones."""
         self._policy = policy
         self._state.reload(policy.audit, policy.retry)
         self._follower.adopt(policy)
 
     def try_again(self) -> None:
-        """Let the next turn try whatever fails, since something may have changed for it; may be called from any thread."""
+        """Let the next cycle try all that fails, because something outside has changed.
+
+        Callable from any thread.
+        """
         self._changed.set()
 
     def run_cycle(self) -> CycleResult:
-        """Read, make one pass, report. Whatever lunmapd raises on purpose becomes a condition."""
-        self._contact.ask()
+        """Run one cycle. Each LunmapdError becomes a condition of the status; nothing else is caught."""
+        self._contact.read_begins()
         self._keys = self._read_keys()
         reading = self._read()
-        self._contact.answered(reading.error)
-        self._note_changes()
+        self._contact.read_ended(reading.error)
+        self._handle_changes()
         offer = self._contact.offer()
-        verdicts = *reading.verdicts, *self._contact.verdicts(offer), *self._contested(reading.snapshot)
-        cycle = self._pass(reading, offer, verdicts)
+        conditions = (
+            *reading.conditions,
+            *self._contact.conditions(offer),
+            *self._contention(reading.snapshot),
+        )
+        cycle = self._pass(reading, offer, conditions)
         self._report(cycle)
-        self._keep()
+        self._save_seen()
         return cycle
 
     def _read(self) -> ReadResult:
-        """Register the node, then read the tree: a node that reads the map is one that others can see."""
+        """Register the node, then read the tree: a node that follows the map is one that others can see."""
         try:
-            self._member.join()
+            self._registration.register()
         except StoreError as error:
             return self._follower.unread(error)
         return self._follower.read()
 
-    def _note_changes(self) -> None:
-        if self._changed.is_set() or self._member.is_new_session():
+    def _handle_changes(self) -> None:
+        if self._changed.is_set() or self._registration.is_new_session():
             self._changed.clear()
             self._state.try_again()
 
     def _read_keys(self) -> Keyring:
-        """Read the keys; without them the secrets fail one by one, and everything else goes on."""
+        """Return the keys; none if the key file can't be used: then only the objects with secrets fail."""
         try:
-            keys = self._local.keys()
+            keys = self._files.keys()
         except LunmapdError as error:
             self._voice.keyless(error)
             return Keyring()
         self._voice.keyless(None)
         return keys
 
-    def _contested(self, snapshot: Snapshot | None) -> Iterator[ConditionUpdate]:
-        if self._local.rival is not None and snapshot is not None:
-            yield self._local.rival.verdict(snapshot.lunmap, self._member.node)
+    def _contention(self, snapshot: Snapshot | None) -> Iterator[ConditionUpdate]:
+        if self._files.targetctl is not None and snapshot is not None:
+            yield self._files.targetctl.condition(snapshot.lunmap, self._registration.node)
 
-    def _pass(self, reading: ReadResult, offer: Offer, verdicts: tuple[ConditionUpdate, ...]) -> CycleResult:
+    def _pass(
+        self, reading: ReadResult, offer: Offer, conditions: tuple[ConditionUpdate, ...]
+    ) -> CycleResult:
         snapshot = reading.snapshot
         if isinstance(reading.error, NodeNameTakenError):
-            return CycleResult(store_error=reading.error, verdicts=verdicts)
+            return CycleResult(store_error=reading.error, conditions=conditions)
         if snapshot is None:
-            nothing = NoMapError("there is no map to follow; LIO is left as it is")
-            return CycleResult(store_error=reading.error, error=nothing, verdicts=verdicts)
+            no_map = NoMapError("there is no map to follow; LIO is left as it is")
+            return CycleResult(store_error=reading.error, error=no_map, conditions=conditions)
         at = point_of(snapshot)
         try:
             result = self._reconcile(snapshot, at, offer, reading.error)
-            return CycleResult(at, result, reading.error, None, verdicts)
+            return CycleResult(at, result, reading.error, None, conditions)
         except LunmapdError as error:
-            return CycleResult(at, None, reading.error, error, verdicts)
+            return CycleResult(at, None, reading.error, error, conditions)
 
     def _reconcile(
         self, snapshot: Snapshot, at: HistoryPoint, offer: Offer, error: StoreError | None
     ) -> PassResult:
-        node, holds, local = self._member.node, self._follower.holds, self._local
-        # What has just had no answer is not asked again.
-        is_heard = not isinstance(error, NoAccessError)
-        confirmed = holds.confirmed(snapshot) if is_heard else None
-        circumstances = Circumstances(confirmed, holds.decided, offer)
+        node, files = self._registration.node, self._files
+        confirmations = self._follower.confirmations
+        # A tree that has just not answered is not read again in this cycle.
+        is_readable = not isinstance(error, NoAccessError)
+        confirmed = confirmations.confirmed(snapshot) if is_readable else None
+        circumstances = Circumstances(confirmed, confirmations.decided, offer)
         given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
-        edges = Edges(self._kernel, local.claims, self._member if is_heard else None, local.past)
-        terms = ValidityKey(at, node, self._member.boot, self._keys.ids)
+        edges = Edges(self._kernel, files.claims, self._registration if is_readable else None, files.seen)
+        valid_for = ValidityKey(at, node, self._registration.boot, self._keys.ids)
         self._point = at
         try:
-            result = reconcile(edges, given, self._state, terms)
+            result = reconcile(edges, given, self._state, valid_for)
         except RemovalHeldError as held:
             trace(log, Event.RECONCILE_HELD, revision=snapshot.revision, reason=held.held)
-            holds.held(snapshot.revision)
+            confirmations.held(snapshot.revision)
             raise
         trace_result(snapshot.revision, result)
-        holds.passed(snapshot.revision, result.decided)
+        confirmations.passed(snapshot.revision, result.decided)
         self._voice.failures(result.failures)
         return result
 
@@ -185,32 +198,32 @@ class Agent:
         if isinstance(cycle.store_error, NodeNameTakenError):
             return
         try:
-            self._member.report(self.status)
+            self._registration.report(self.status)
         except StoreError as error:
             trace(log, Event.STATUS_FAILED, reason=reason_of(error))
             self._voice.unwritten(error)
         else:
             self._voice.unwritten(None)
 
-    def _keep(self) -> None:
-        """Keep on disk what was seen, so that a restart knows drift from what it has still to do."""
-        self._state.baseline.save(self._local.past)
-        if self._local.past is not None:
-            self._voice.forgetful(self._local.past.trouble)
-        if self._local.state is not None:
-            self._local.state.write(self._daemon_state())
+    def _save_seen(self) -> None:
+        """Write the drift baseline to the seen file: a restart then tells drift from unfinished work."""
+        self._state.baseline.save(self._files.seen)
+        if self._files.seen is not None:
+            self._voice.forgetful(self._files.seen.problem)
+        if self._files.state is not None:
+            self._files.state.write(self._daemon_state())
 
     def _daemon_state(self) -> DaemonState:
         """Return what `lunmapd plan` can't know without this daemon."""
-        holds = self._follower.holds
+        confirmations = self._follower.confirmations
         return DaemonState(
-            process=this_process(self._member.boot),
+            process=this_process(self._registration.boot),
             policy=self._policy,
             has_map=self._follower.has_map,
             point=self._point,
             keys=self._keys.ids,
-            first=holds.first,
-            decided=tuple(sorted(holds.decided)),
+            first=confirmations.first,
+            decided=tuple(sorted(confirmations.decided)),
             silent_since=self._contact.silent_since,
             met=self._contact.met,
             deferrals=tuple(starmap(Deferral, self._state.schedule.deferrals())),

@@ -1,4 +1,4 @@
-"""Which removals are confirmed, and since when the node waits for a confirmation."""
+"""Which mass removals are confirmed, and since which revision the node waits for a confirmation."""
 
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
@@ -14,8 +14,8 @@ from lunmapd.store.tree.snapshot import Snapshot
 def confirmed_map(session: Session, snapshot: Snapshot, first: int) -> Lunmap | None:
     """Return the map up to which removals are confirmed.
 
-    None when the confirmation is older than revision `first` (0: than the snapshot's), when there is none, or when
-    the confirmed map can't be read.
+    None when the confirmation is older than revision `first` (0: than the snapshot's), when there is none, or
+    when the confirmed map can't be read.
     """
     if not snapshot.confirmed or snapshot.confirmed < (first or snapshot.revision):
         return None
@@ -26,17 +26,21 @@ def confirmed_map(session: Session, snapshot: Snapshot, first: int) -> Lunmap | 
 
 
 class Confirmations:
-    """Judges confirmations by when they were made.
+    """Decides which confirmation of the tree counts.
 
-    The kernel has what the revisions before `first` said. Only a confirmation of `first` or a later one knew what it
-    takes away: an older one confirmed a map that had never heard of what was added since. `decided` is what a pass was
-    to take away and could not; nobody has to be asked for it again.
+    LIO is as the revisions before `first` ask for. Only a confirmation of `first` or of a later revision was
+    made by somebody who could know what it removes: an older one confirmed a map without the objects that
+    were added since. `decided` are the keys of the objects whose removal a pass decided and could not finish;
+    it needs no further confirmation.
     """
 
-    def __init__(self, session: Session, keep: Callable[[int], None], first: int = 0) -> None:
-        """Begin with the revision that was known before this run, 0 for none; `keep` keeps `first` of a hold on disk."""
+    def __init__(self, session: Session, save: Callable[[int], None], first: int = 0) -> None:
+        """Start with the revision `first` that was known before the daemon started, 0 for none.
+
+        `save` is called with the first revision that waits for a confirmation, 0 when none does any more.
+        """
         self._session = session
-        self._keep = keep
+        self._save = save
         self._first = first
         self.decided: AbstractSet[lio_objects.Key] = frozenset()
 
@@ -50,16 +54,16 @@ class Confirmations:
         return self._first
 
     def passed(self, revision: int, left: AbstractSet[lio_objects.Key]) -> None:
-        """Note that a pass by this revision was made, and what of it is `left` to be taken away."""
+        """Record a pass by this revision; `left` are the keys of the objects that it has still to remove."""
         self._first = revision + 1
         self.decided = left
-        self._keep(0)
+        self._save(0)
 
     def held(self, revision: int) -> None:
-        """Note that a pass by this revision was held."""
+        """Record that the pass by this revision was held."""
         self._first = self._first or revision
-        self._keep(self._first)
+        self._save(self._first)
 
     def restart(self) -> None:
-        """Forget what was before: the tree has been restored, and its revisions count anew."""
+        """Start over: the tree was restored, and its revisions are counted anew."""
         self._first = 1

@@ -1,4 +1,4 @@
-"""Following the map: what is read from the tree, and what stands in for it when it can't be read."""
+"""Following the map: reading the tree, and the local snapshot when the tree can't be read."""
 
 import logging
 import random
@@ -28,15 +28,15 @@ log = logging.getLogger(__name__)
 
 Read = Callable[[Session, Snapshot | None], Snapshot]
 
-_SPREAD = 0.1  # of the time between full reads, so that nodes that started together don't read together
+_SPREAD = 0.1  # share of `full_read`, so that nodes that started together don't read together
 
 
 class ReadResult(Struct, frozen=True):
-    """What a look at the tree came to: the map to follow (None: there is none), and why it is not the newest."""
+    """The result of a read: the map to follow, None for none, and the error if that is not the newest map."""
 
     snapshot: Snapshot | None
     error: StoreError | None
-    verdicts: tuple[ConditionUpdate, ...]
+    conditions: tuple[ConditionUpdate, ...]
 
 
 def read_accepted(session: Session, read: Read, known: Snapshot | None, home: str) -> Snapshot:
@@ -52,12 +52,15 @@ def read_accepted(session: Session, read: Read, known: Snapshot | None, home: st
         snapshot = read(session, None)
     if known is None and home not in {"", snapshot.cluster}:
         raise ForeignClusterError(home, snapshot.cluster)
-    # The versions of znodes serve commits, and nobody commits from here.
+    # Only a commit needs the versions of znodes, and a node makes none.
     return replace(snapshot, versions={}) if snapshot.versions else snapshot
 
 
 class Follower:
-    """Keeps the last map read, in memory and on disk, and reads what is new. Clocks can be given."""
+    """Reads the tree, and keeps the last map in memory and in the local snapshot.
+
+    `now` is a monotonic clock and `wall` a Unix clock, both in seconds.
+    """
 
     def __init__(  # noqa: PLR0913 - clocks and home are options
         self,
@@ -69,7 +72,10 @@ class Follower:
         *,
         home: str = "",
     ) -> None:
-        """Take up what the local snapshot holds. If it is damaged, only the cluster `home` is followed, "" for any."""
+        """Load the local snapshot.
+
+        If it is damaged, only the tree of the cluster `home` is followed, "" for any.
+        """
         self._session = session
         self._local = local
         self._policy = policy
@@ -79,29 +85,29 @@ class Follower:
         kept, self._stale = self._load(wall())
         self._known = None if kept is None else kept.snapshot
         self._home = home if local.is_lost else ""
-        self._in_force = self._known if self._stale.reason == Reason.FROM_SNAPSHOT else None
-        self.holds = Confirmations(
+        self._effective = self._known if self._stale.reason == Reason.FROM_SNAPSHOT else None
+        self.confirmations = Confirmations(
             session, local.hold, 0 if kept is None else kept.held or kept.snapshot.revision
         )
 
     def read(self) -> ReadResult:
         """Read the tree; the result of a read that fails is `unread`."""
         try:
-            found = self._look()
+            snapshot = self._read_newest()
         except StoreError as error:
             return self.unread(error)
-        self._know(found)
-        fresh = true_condition(FRESH, Reason.READ, "the map in force is the newest in ZooKeeper")
-        return ReadResult(found, None, (fresh, self._kept(), _edits(found)))
+        self._store(snapshot)
+        fresh = true_condition(FRESH, Reason.READ, "the effective map is the newest in ZooKeeper")
+        return ReadResult(snapshot, None, (fresh, self._kept(), _edits(snapshot)))
 
     def unread(self, error: StoreError) -> ReadResult:
         """Return the map to follow while the tree can't be read because of `error`."""
-        return ReadResult(self._in_force, error, (self._stale, self._kept()))
+        return ReadResult(self._effective, error, (self._stale, self._kept()))
 
     @property
     def has_map(self) -> bool:
         """Whether there is a map to follow while the tree can't be read."""
-        return self._in_force is not None
+        return self._effective is not None
 
     def adopt(self, policy: Policy) -> None:
         """Use another policy from now on; the next read is a full one."""
@@ -124,44 +130,48 @@ class Follower:
             return None, no_map(Reason.SNAPSHOT_DAMAGED, str(error))
         return kept, assess_snapshot(kept, self._policy.snapshot_max_age, now)
 
-    def _look(self) -> Snapshot:
-        """Read what is new; everything at first and now and then, since edits around the tools leave no other trace.
+    def _read_newest(self) -> Snapshot:
+        """Read the changes; at first and every `full_read` seconds everything, to find out-of-band edits.
 
-        A full read that fails stays due, so that what it found is said until it is mended.
+        A full read that fails stays due, so that its error is reported until the tree is repaired.
         """
         now = self._now()
         if now < self._full_at:
             return self._accepted(refresh)
         try:
-            found = self._accepted(partial(read_again, reason=self._full_reason))
+            snapshot = self._accepted(partial(read_again, reason=self._full_reason))
         except UnsteadyError:
-            # So much is committed just now that only the changes can be read.
-            found = self._accepted(refresh)
+            # Commits follow each other too fast for a full read; the changes can be read.
+            snapshot = self._accepted(refresh)
         spread = random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 - nothing secret about it
         self._full_at, self._full_reason = now + self._policy.full_read * spread, FullRead.DUE
-        return found
+        return snapshot
 
     def _accepted(self, read: Read) -> Snapshot:
         """Read the tree as `read_accepted` does."""
         return read_accepted(self._session, read, self._known, self._home)
 
-    def _know(self, found: Snapshot) -> None:
-        before, self._known, self._in_force, self._stale = self._known, found, found, NOT_READ
-        if before is not None and before.incarnation != found.incarnation:
-            self.holds.restart()
-        if before is not None and found == before:
+    def _store(self, snapshot: Snapshot) -> None:
+        before, self._known, self._effective = self._known, snapshot, snapshot
+        self._stale = NOT_READ
+        if before is not None and before.incarnation != snapshot.incarnation:
+            self.confirmations.restart()
+        if before is not None and snapshot == before:
             self._local.touch(self._policy.snapshot_max_age)
         else:
-            self._local.keep(found)
+            self._local.keep(snapshot)
 
     def _kept(self) -> ConditionUpdate:
-        if self._local.trouble:
-            return false_condition(KEPT, Reason.UNWRITABLE, self._local.trouble)
+        if self._local.problem:
+            return false_condition(KEPT, Reason.UNWRITABLE, self._local.problem)
         return true_condition(KEPT, Reason.KEPT, "the last map read would survive a restart")
 
 
 def _edits(snapshot: Snapshot) -> ConditionUpdate:
     if not snapshot.has_edits:
-        return true_condition(UNEDITED, Reason.AS_COMMITTED, "every object is as the revisions say")
-    text = f"changed around the tools, and followed unless a commit would refuse it: {describe_edits(snapshot)}; the next 'lunmapctl apply' takes it in or puts it right"
+        return true_condition(UNEDITED, Reason.AS_COMMITTED, "every object is as it was committed")
+    text = (
+        f"out-of-band edits, which are followed unless a commit would refuse them: {describe_edits(snapshot)}; "
+        "the next 'lunmapctl apply' includes or reverts them"
+    )
     return false_condition(UNEDITED, Reason.EDITED_AROUND, text)

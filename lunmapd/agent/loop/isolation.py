@@ -1,4 +1,4 @@
-"""How long ZooKeeper has been silent, and what the node may offer meanwhile."""
+"""How long the node has been without contact to ZooKeeper, and which TPGs it may enable meanwhile."""
 
 import time
 from collections.abc import Callable
@@ -23,18 +23,20 @@ def choose_enablement(limit: float | None, silent_since: float | None, now: floa
 
 
 class ContactTimer:
-    """Counts from the start of the first look that heard nothing of the tree; an answer that is no map counts as one.
+    """Measures the time without contact, from the start of the first read that got no answer.
 
-    Being refused does not: a node that may not read the map knows as little of it as one that reaches nobody.
-
-    `isolate_after` is in seconds, None for never. `now` is a monotonic clock.
+    An answer without a usable map counts as contact. A refused authentication does not: a node that may not
+    read the map knows as little of it as one that reaches no server.
     """
 
     def __init__(self, isolate_after: float | None = None, now: Callable[[], float] = time.monotonic) -> None:
-        """Count from now, since nobody knows what was before."""
+        """Measure from now, since the time without contact before the start is not known.
+
+        The node is isolated after `isolate_after` seconds, None for never. `now` is a monotonic clock.
+        """
         self._limit = isolate_after
         self._now = now
-        self._asked = self._silent_since = now()
+        self._read_at = self._silent_since = now()
         self._silent = True
         self.met = False
 
@@ -43,40 +45,41 @@ class ContactTimer:
         """When the silence began, by the clock; None while there is contact."""
         return self._silent_since if self._silent else None
 
-    def ask(self) -> None:
-        """Note that a look begins."""
-        self._asked = self._now()
+    def read_begins(self) -> None:
+        """Record that a read begins."""
+        self._read_at = self._now()
 
-    def answered(self, error: StoreError | None) -> None:
-        """Note how the look ended."""
+    def read_ended(self, error: StoreError | None) -> None:
+        """Record how the read ended: `error` is None for a map."""
         if not isinstance(error, NoAccessError):
             self._silent, self.met = False, True
         elif not self._silent:
-            self._silent, self._silent_since = True, self._asked
+            self._silent, self._silent_since = True, self._read_at
 
     def offer(self) -> Offer:
-        """Return what the node may offer.
+        """Return which TPGs the node may enable.
 
-        Before the first answer of this run nothing new is opened: how long the node was alone before, nobody knows.
+        Before the first contact of this daemon it is no further ones: the node may be isolated for long
+        already.
         """
         return choose_enablement(self._limit, self.silent_since, self._now(), met=self.met)
 
     def until_isolated(self) -> float:
-        """Return the seconds until the node is isolated if nothing answers; infinity if it is, or never will be."""
+        """Return the seconds until isolation without contact; infinity if the node is isolated or never is."""
         if self._limit is None or not self._silent or self.offer() is Offer.NONE:
             return float("inf")
         return max(0.0, self._silent_since + self._limit - self._now())
 
-    def verdicts(self, offer: Offer) -> tuple[ConditionUpdate, ...]:
-        """Say what the offer means; nothing where isolation isn't set."""
+    def conditions(self, offer: Offer) -> tuple[ConditionUpdate, ...]:
+        """Return the condition PathsOffered; none if `isolation` is not set."""
         if self._limit is None:
             return ()
         match offer:
             case Offer.ALL:
-                return (true_condition(OFFERED, Reason.OFFERED, "TPGs are enabled as the map says"),)
+                return (true_condition(OFFERED, Reason.OFFERED, "TPGs are enabled as in the map"),)
             case Offer.KEPT:
-                text = "no TPG is enabled that wasn't before ZooKeeper has answered for the first time since the daemon started"
+                text = "no further TPG is enabled until ZooKeeper answers for the first time since the daemon started"
                 return (false_condition(OFFERED, Reason.NO_CONTACT_YET, text),)
             case Offer.NONE:
-                text = f"ZooKeeper was silent for {self._limit:g} s: no TPG is enabled, so that initiators use other nodes"
+                text = f"no contact to ZooKeeper for {self._limit:g} s: TPGs are disabled, so that initiators use other nodes"
                 return (false_condition(OFFERED, Reason.ISOLATED, text),)

@@ -225,9 +225,9 @@ def _baseline(
         terms = ValidityKey(
             point_of(current.snapshot), site.node, site.identity.boot, given.vault.keyring.ids
         )
-        past = node.seen.recall(terms)
+        past = node.seen.load(terms)
         return None if past is None else baseline_from(past, comparison.desire), ()
-    past = node.seen.past
+    past = node.seen.content
     if past is None or (past.terms.node, past.terms.boot) != (site.node, site.identity.boot):
         return None, ()
     then = _given_at(past.terms.at, node, session, current, given)

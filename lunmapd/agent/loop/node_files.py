@@ -1,4 +1,4 @@
-"""What a node has on its own disk: its claims, its past, the keys that open the secrets of the map, and what another tool keeps there."""
+"""The files on a node's own disk that a cycle uses, besides the local snapshot."""
 
 from collections.abc import Callable
 
@@ -12,14 +12,14 @@ from lunmapd.core.secrets.sealing import Keyring
 
 
 class NodeFiles(Struct, frozen=True):
-    """`keys` reads the key file anew each time; it raises LunmapdError for one that must not be used.
+    """Each call of `keys` reads the key file; it raises LunmapdError for a file that must not be used.
 
-    Without `rival` nobody else is looked for; without `past` nothing that was there at the start of the daemon counts as drift;
-    without `state` `lunmapd plan` does not know of this daemon.
+    Without `targetctl` its files are not read. Without `seen`, nothing counts as drift that was there when
+    the daemon started. Without `state`, `lunmapd plan` does not know of this daemon.
     """
 
     claims: Claims
     keys: Callable[[], Keyring] = Keyring
-    rival: Targetctl | None = None
-    past: SeenFile | None = None
+    targetctl: Targetctl | None = None
+    seen: SeenFile | None = None
     state: DaemonFile | None = None

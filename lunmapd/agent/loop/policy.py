@@ -1,4 +1,4 @@
-"""What the settings say of following the map; times in seconds."""
+"""The settings of a node for following the map. Times are in seconds."""
 
 from msgspec import Struct
 
@@ -12,12 +12,13 @@ BEAT = 60.0
 class Policy(Struct, frozen=True):
     """How a node follows the map.
 
-    `limits`: how much a pass may take away unasked. `isolate_after`: so long without contact to ZooKeeper, and the node
-    stops offering its paths; None: never. `snapshot_max_age`: up to which age the local snapshot stands in for the
-    map; 0: never. `full_read`: how often everything is read again and compared. `audit`: so long a pass goes by the change
-    of the map alone, before the kernel is looked at as a whole again. `retry`: what fails is tried again after that, then ever
-    more seldom, up to `audit`. `beat`: how often the node says at least that it is well. `allow`: steps that disrupt initiators
-    more than that are held. `report`: the classes of objects (drift.CLASSES) where drift is left as it is.
+    `limits`: what counts as a mass removal. `isolate_after`: time without contact to ZooKeeper after which
+    the node is isolated, None for never. `snapshot_max_age`: age up to which the local snapshot may replace
+    the map, 0 for never. `full_read`: interval of full reads. `audit`: interval of audits, 0 if every pass is
+    a full one. `resync`: longest wait between two cycles. `retry`: wait after a read or a step that failed;
+    further failures of a step double it, up to `audit`. `beat`: longest time between two writes of the
+    status. `allow`: class of disruption above which steps are held. `report`: the classes of objects
+    (drift.CLASSES) whose drift is reported and not repaired.
     """
 
     limits: Limits = Limits()

@@ -1,4 +1,4 @@
-"""The node as a member of its cluster: its ephemeral, and the status that it writes."""
+"""The node in the tree: its registration in live/, and the status that it writes."""
 
 import logging
 import time
@@ -20,47 +20,50 @@ log = logging.getLogger(__name__)
 
 
 class Registration:
-    """One node's place in the tree."""
+    """Registers one node and writes its status."""
 
     def __init__(
         self,
         session: Session,
         node: str,
-        identity: MachineId,
+        ids: MachineId,
         since: str,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare; nothing is written yet. `since` is when the daemon started, as RFC 3339; `now` a monotonic clock."""
+        """Prepare; nothing is written yet.
+
+        `since` is when the daemon started, in RFC 3339; `now` is a monotonic clock, in seconds.
+        """
         self._now = now
         self._due = float("-inf")
         self.node = node
-        self.boot = identity.boot
+        self.boot = ids.boot
         self._session = session
-        self._live = Live(identity.machine, identity.boot, __version__, since)
-        self._joined = False
+        self._live = Live(ids.machine, ids.boot, __version__, since)
+        self._registered = False
         self._written: NodeStatus | None = None
-        self._known_session: int | None = None
+        self._last_session: int | None = None
 
-    def join(self) -> None:
-        """Make sure that the node is seen to live. Raises StoreError, as NodeNameTakenError."""
-        register(self._session, self.node, self._live, held=self._joined)
-        self._joined = True
+    def register(self) -> None:
+        """Make sure that the node is registered by this session. Raises StoreError, as NodeNameTakenError."""
+        register(self._session, self.node, self._live, held=self._registered)
+        self._registered = True
 
     def is_new_session(self) -> bool:
-        """Tell whether there is another session with ZooKeeper than at the last time."""
-        before, now = self._known_session, self._session.session_id
-        self._known_session = before if now is None else now
-        return self._known_session != before
+        """Return whether the session with ZooKeeper is another one than at the last call."""
+        before, now = self._last_session, self._session.session_id
+        self._last_session = before if now is None else now
+        return self._last_session != before
 
     def logins(self) -> Logins:
-        """Tell of each node that lives and is in order who is logged in there; of none when that can't be read."""
+        """Return the logins at each node that is alive and healthy, by node; {} when they can't be read."""
         try:
             return read_logins(self._session)
         except StoreError:
             return {}
 
     def report(self, status: NodeStatus) -> None:
-        """Write the status, unless the last one written says the same and is younger than its beat. Raises StoreError."""
+        """Write the status if it differs from the last one, or if its heartbeat is due. Raises StoreError."""
         same = self._written is not None and structs.replace(self._written, time=status.time) == status
         if same and self._now() < self._due:
             trace(log, Event.STATUS_UNCHANGED, seconds=self._due - self._now())

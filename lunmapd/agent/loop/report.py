@@ -1,4 +1,4 @@
-"""From what a pass found to what the node says of itself. Pure; the time is passed in, as RFC 3339 text."""
+"""From the result of a cycle to the status of the node. Pure; times are passed in, in RFC 3339."""
 
 from collections.abc import Iterable, Iterator
 
@@ -26,20 +26,22 @@ from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login
 
 
 class CycleResult(Struct, frozen=True):
-    """What one turn of the loop came to.
+    """The result of one cycle.
 
-    `store_error` says why the map is not fresh, `error` why no pass was made, `verdicts` what else was found.
+    `at` is the point of the history that was reconciled, `result` that of the pass. `store_error` is why the
+    map is not the newest, `error` why no pass was made. `conditions` are those that the cycle found besides
+    these two.
     """
 
     at: HistoryPoint | None = None
     result: PassResult | None = None
     store_error: LunmapdError | None = None
     error: LunmapdError | None = None
-    verdicts: tuple[ConditionUpdate, ...] = ()
+    conditions: tuple[ConditionUpdate, ...] = ()
 
     @property
     def converged(self) -> bool:
-        """Whether the newest map was read and seen in the kernel."""
+        """Whether the newest map was read, and LIO was observed to be as it asks for."""
         return self.store_error is None and self.result is not None and self.result.converged
 
 
@@ -49,15 +51,15 @@ def reason_of(error: LunmapdError) -> Reason:
 
 
 def first_status(boot: str, now: str) -> NodeStatus:
-    """Return the status of a node that has done nothing yet."""
+    """Return the status of a node before its first cycle."""
     return NodeStatus(boot, __version__, now)
 
 
 def next_status(before: NodeStatus, cycle: CycleResult, now: str) -> NodeStatus:
-    """Return the status after a turn; equal to `before` but for `time` when nothing changed."""
+    """Return the status after a cycle; equal to `before` except for `time` when nothing changed."""
     conditions = before.conditions
-    for verdict in (*_verdicts(cycle), *cycle.verdicts):
-        conditions = update_condition(conditions, verdict, now)
+    for update in (*_conditions(cycle), *cycle.conditions):
+        conditions = update_condition(conditions, update, now)
     status = structs.replace(before, time=now, conditions=conditions, observed=cycle.at or before.observed)
     return status if cycle.result is None else _with_result(status, cycle.at, cycle.result)
 
@@ -83,7 +85,7 @@ def _logins(sessions: Iterable[IscsiSession]) -> tuple[Login, ...]:
     return tuple(sorted(found)) if len(found) <= MAX_LOGINS else ()
 
 
-def _verdicts(cycle: CycleResult) -> Iterator[ConditionUpdate]:
+def _conditions(cycle: CycleResult) -> Iterator[ConditionUpdate]:
     if cycle.store_error is not None:
         yield _false(STORE, cycle.store_error)
     else:

@@ -1,4 +1,7 @@
-"""Whether the local snapshot may stand in for the map while that can't be read, and what is said of it; pure."""
+"""Whether the local snapshot replaces the map while the tree can't be read, as the condition MapFresh.
+
+Pure.
+"""
 
 from datetime import UTC, datetime
 
@@ -8,26 +11,26 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import FRESH, ConditionUpdate, false_condition
 
 NOT_READ = false_condition(
-    FRESH, Reason.NOT_READ, "the map in force is the last one that was read; StoreReadable says why"
+    FRESH, Reason.NOT_READ, "the effective map is the last one that was read; StoreReadable says why"
 )
 
 
 def no_map(reason: Reason, why: str) -> ConditionUpdate:
-    """Say that there is nothing to follow, and why."""
-    return false_condition(FRESH, reason, f"no map is in force, LIO is left as it is: {why}")
+    """Return MapFresh for a node without a map to follow."""
+    return false_condition(FRESH, reason, f"there is no effective map, LIO is left as it is: {why}")
 
 
 def assess_snapshot(kept: KeptSnapshot | None, limit: float, now: float) -> ConditionUpdate:
-    """Say whether what was kept may be followed at `now` (Unix time); if so, the reason is Reason.FROM_SNAPSHOT.
+    """Return MapFresh, with the reason FROM_SNAPSHOT if the snapshot may be followed at `now`.
 
-    An age below 0 comes of a clock that was set back, as on a machine without a battery: it counts as 0, since a map
-    that is kept for nothing helps nobody, and it is said.
+    `limit` is the highest age in seconds, 0 for never; `now` is a Unix time. A negative age comes from a
+    clock that was set back, as on a machine without a battery. It counts as 0 and is in the message.
     """
     if kept is None:
         return no_map(Reason.NO_SNAPSHOT, "none was ever read on this machine")
     if not limit or now - kept.seen > limit:
         return no_map(Reason.SNAPSHOT_TOO_OLD, f"{_describe(kept, now)}; snapshot_max_age is {limit:g} s")
-    return false_condition(FRESH, Reason.FROM_SNAPSHOT, f"the map in force is {_describe(kept, now)}")
+    return false_condition(FRESH, Reason.FROM_SNAPSHOT, f"the effective map is {_describe(kept, now)}")
 
 
 def _describe(kept: KeptSnapshot, now: float) -> str:

@@ -1,4 +1,4 @@
-"""Whether targetctl would make targets of ours at the next boot: without our marks, and as they were when it saved them."""
+"""Whether targetctl would restore targets of lunmapd at the next boot, without marks and maybe old."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.status import UNCONTESTED, ConditionUpdate, false_condition, true_condition
 
-# rtslib's own place, and Debian's.
+# Where rtslib-fb saves by default, and where Debian's package does.
 _FILES = ("etc/target/saveconfig.json", "etc/rtslib-fb-target/saveconfig.json")
 _UNITS = ("target.service", "rtslib-fb-targetctl.service")
 _LINKS = "etc/systemd/system"
@@ -17,15 +17,18 @@ Stamp = tuple[int, int, int]
 
 
 class Targetctl:
-    """Looks at what targetctl has saved and whether a boot starts it; a file is read again only when it has changed."""
+    """Reads what targetctl has saved, and whether it is started at boot.
+
+    A file is read again when it has changed.
+    """
 
     def __init__(self, root: Path = Path("/")) -> None:
-        """Look below `root`."""
+        """Read the files below `root`."""
         self._root = root
         self._known: dict[str, tuple[Stamp, tuple[SavedTarget, ...]]] = {}
 
-    def verdict(self, lunmap: Lunmap, node: str) -> ConditionUpdate:
-        """Say whether a boot leaves to us the targets that the map wants on this node, and those that have our mark."""
+    def condition(self, lunmap: Lunmap, node: str) -> ConditionUpdate:
+        """Return BootUncontested: false if a boot restores a target of `node`, or one with lunmapd's mark."""
         for file in _FILES:
             names = [
                 one.iqn
@@ -39,7 +42,7 @@ class Targetctl:
         return true_condition(UNCONTESTED, Reason.ALONE, "no other tool makes this node's targets at a boot")
 
     def _saved(self, file: str) -> tuple[SavedTarget, ...]:
-        """Return the targets in the file; one that can't be read is of no use to targetctl either."""
+        """Return the targets in a file; none if it can't be read, since targetctl can't read it either."""
         path = self._root / file
         try:
             found = path.stat()
@@ -52,7 +55,7 @@ class Targetctl:
         return self._known[file][1]
 
     def _started(self) -> str:
-        """Return the unit that a boot starts, "" for none: it is wanted by something, and not masked."""
+        """Return the unit that is started at boot, wanted by another one and not masked; "" for none."""
         links = self._root / _LINKS
         for unit in _UNITS:
             masked = (links / unit).is_symlink() and (links / unit).readlink() == Path("/dev/null")

@@ -1,4 +1,4 @@
-"""What ends the wait between two cycles: a watch, a device, a signal, a new session, or nothing but the time."""
+"""The wait between two cycles, and what ends it: a watch, a device, a signal, or another session."""
 
 import queue
 
@@ -8,9 +8,9 @@ from lunmapd.core.base.events import WakeCause
 class Wakeup:
     """Collects causes to start a cycle. `notify` may be called from any thread and from a signal handler.
 
-    A cycle reads everything that it needs, so causes are only logged: several of them start one cycle. An Event would
-    not do: a signal that arrives while the main thread holds the event's lock would wait for itself. SimpleQueue.put
-    is reentrant (Python library reference, queue).
+    A cycle reads everything that it needs, so causes are only logged: several of them start one cycle. An
+    Event would not do: a signal that arrives while the main thread holds the event's lock would wait for
+    itself. SimpleQueue.put is reentrant (Python library reference, queue).
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Wakeup:
         self._causes.put(cause)
 
     def wait(self, seconds: float) -> frozenset[WakeCause]:
-        """Wait for a cause, at most `seconds`; return all causes since the last call, empty after a timeout."""
+        """Wait at most `seconds` for a cause; return all causes since the last call, none after a timeout."""
         causes: set[WakeCause] = set()
         try:
             causes.add(self._causes.get(timeout=max(0.0, seconds)))

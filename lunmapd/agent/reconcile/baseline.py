@@ -24,28 +24,28 @@ class BaselineStore:
         self._refused: AbstractSet[lio_objects.Key] = frozenset()
 
     def load(self, seen: SeenFile | None, terms: ValidityKey | None, desired: Desired) -> None:
-        """Take over the baseline of an earlier daemon from the seen file, if it is valid for the same `terms`."""
+        """Load the baseline of an earlier daemon from the seen file, if it is valid for these `terms`."""
         if self.current is not None or seen is None or terms is None:
             return
-        past = seen.recall(terms)
-        if past is not None:
-            self.current, self.valid_for = baseline_from(past, desired), terms
+        state = seen.load(terms)
+        if state is not None:
+            self.current, self.valid_for = baseline_from(state, desired), terms
 
     def save(self, seen: SeenFile | None) -> None:
         """Write the baseline to the seen file; without a baseline nothing is written."""
         if seen is not None and self.current is not None and self.valid_for is not None:
-            seen.keep(
+            seen.save(
                 SeenState(self.valid_for, tuple(sorted(self.current.open)), tuple(sorted(self._refused)))
             )
 
     def begin(self, steps: Plan) -> None:
-        """Record that these steps are going to be executed: what they leave is no drift until it was as desired."""
+        """Record that these steps will be executed: what they leave is no drift until it was as desired."""
         if self.current is not None:
             ours = {lio_objects.key_of(step.item) for step in steps if not step.drift}
             self.current = Known(self.current.wanted, self.current.open | ours)
 
     def record_partial(self, desired: lio_objects.Objects, keys: AbstractSet[lio_objects.Key]) -> None:
-        """Record that the objects with these keys were observed as desired; `desired` are all desired objects."""
+        """Record that objects with these keys were observed as desired; `desired` are all desired objects."""
         still_open = frozenset() if self.current is None else self.current.open
         self.current = Known(desired, still_open - keys)
 

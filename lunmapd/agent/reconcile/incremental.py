@@ -24,16 +24,16 @@ from lunmapd.core.planning.plan import Disruption, Plan
 from lunmapd.core.planning.withhold import bears
 
 _COMPUTABLE = OF_BACKINGS | {Reason.FOREIGN_TARGET}
-"""Reasons of failures with which all desired objects are known: the node can't have some, for reasons on the node."""
+"""Failures with which all desired objects are known, though the node can't have some of them."""
 
 
 class Unfinished(Struct, frozen=True):
     """What the last full pass could not do: partial passes leave it alone and report it again.
 
-    `failures`, `left` and `decided` are as in PassResult. `open` are the keys of the objects that are not as desired.
-    `missing` are those of them that don't exist as their children need them. `needed` are the keys of the parents
-    of unfinished objects, which must not be deleted. `luns` are the names of the Luns that unfinished objects
-    serve. `allow` is the disruption limit of the pass.
+    `failures`, `left` and `decided` are as in PassResult. `open` are the keys of the objects that are not as
+    desired. `missing` are those of them that don't exist as their children need them. `needed` are the keys
+    of the parents of unfinished objects, which must not be deleted. `luns` are the names of the Luns that
+    unfinished objects serve. `allow` is the disruption limit of the pass.
     """
 
     failures: Mapping[lio_objects.Key, Failure]
@@ -78,7 +78,7 @@ class StartingPoint:
         objects: dict[lio_objects.Key, lio_objects.Object],
         unfinished: Unfinished,
     ) -> None:
-        """Start from a full pass: `objects` are those that it observed, and belong to this object from now on."""
+        """Start from a full pass: `objects` are those that it observed, for this object alone to change."""
         self.view = view
         self.objects = objects
         self._observed = replace(observed, objects=objects)

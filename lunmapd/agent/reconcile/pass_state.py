@@ -3,42 +3,47 @@
 Theory of operation
 ===================
 
-A full pass observes all of LIO and plans for the whole map. With 10,000 Luns that takes seconds, and most commits
-change one Lun. So a partial pass observes and plans only the objects that a change of the map concerns. It may do
-so while everything else is known to be as the last full pass left it.
+A full pass observes all of LIO and plans for the whole map. With 10,000 Luns that takes seconds, and most
+commits change one Lun. So a partial pass observes and plans only the objects that a change of the map
+concerns. It may do so while everything else is known to be as the last full pass left it.
 
-States. `_start` is one of two things:
+States: `_start` is one of two things.
 
-- a `StartingPoint`: the map, the desired and the observed objects after the last pass. The next pass may be partial.
+- a `StartingPoint`: the map, the desired and the observed objects after the last pass. The next pass may be
+  partial.
 - a `FullPass`: the reason why the next pass must be full. The first one is FIRST.
 
 Transitions:
 
-    start()           any state      -> INTERRUPTED, and returns a Partial or the reason for a full pass
+    start()           any state      -> INTERRUPTED; returns a Partial, or why the pass must be full
     finish_partial()  INTERRUPTED    -> the starting point of that Partial, moved to the new map
-    finish_full()     INTERRUPTED    -> a new starting point, or the reason why partial passes can't start from it
+    finish_full()     INTERRUPTED    -> a new starting point, or why partial passes can't start here
     finish_held()     INTERRUPTED    -> HELD
     reload()          any state      -> RELOADED
-    try_again()       StartingPoint  -> CHANGED_OUTSIDE, if anything is deferred
+    try_again()       any state      -> CHANGED_OUTSIDE, if anything fails
 
-A pass that raises, is killed in the middle or is not enough reaches no `finish_...`: the state stays INTERRUPTED.
-So a starting point is never used after a pass whose end is unknown, and a partial pass may change it in place.
+A pass that raises, is killed in the middle or is not enough reaches no `finish_...`: the state stays
+INTERRUPTED. So a starting point is never used after a pass whose end is unknown, and a partial pass may
+change it in place.
 
-`start` returns a full pass if, in this order: the audit is due or there is no starting point; a deferred object is
-due; something besides Luns and initiators differs from the last pass; the change of the map concerns objects that
-are not as desired yet. core/base/events.py names each reason, and the debug log has it (FULL_RECONCILE).
+`start` returns a full pass if, in this order: the audit is due or there is no starting point; a deferred
+object is due; something besides Luns and initiators differs from the last pass; the change of the map
+concerns objects that are not as desired yet. core/base/events.py names each reason, and the debug log has it
+(FULL_RECONCILE).
 
 Invariants of a starting point:
 
 1. Its observed objects are those of LIO, except for changes made outside lunmapd. The audit finds those.
 2. Its desired objects are all that the map asks for; what the node can't have is in `unfinished`.
-3. An object in `unfinished` is tried again by full passes only, since only they see what a failed step left behind.
+3. An object in `unfinished` is tried again by full passes only, since only they see what a failed step left
+   behind.
 
 Three more things outlive a pass, whether it was full or partial:
 
 - the drift baseline (baseline.py) tells changes made outside lunmapd from what the daemon has still to do;
 - the schedule (schedule.py) knows when the audit and each deferred object are due;
-- the map and the keys of the last pass: when they change, a deferred object may be right now, and is tried at once.
+- the map and the keys of the last pass: when they change, a deferred object may be right now, and is tried at
+  once.
 """
 
 import time
@@ -83,7 +88,10 @@ class PassState:
     """What passes leave for the passes after them; see the theory of operation above."""
 
     def __init__(self, audit: float, retry: float = 5.0, now: Callable[[], float] = time.monotonic) -> None:
-        """Start without a pass. `audit` and `retry` are in seconds, as in Schedule; `now` is a monotonic clock."""
+        """Start without a pass.
+
+        `audit` and `retry` are in seconds, as in Schedule; `now` is a monotonic clock.
+        """
         self._now = now
         self._start: StartingPoint | FullPass = FullPass.FIRST
         self._last: MapAndKeys | None = None
@@ -96,12 +104,12 @@ class PassState:
         self._start = FullPass.RELOADED
 
     def try_again(self) -> None:
-        """Let the next pass try everything that fails, because something outside has changed that may help."""
+        """Let the next pass try everything that fails, because something outside has changed."""
         if self.schedule.forget_failures():
             self._start = FullPass.CHANGED_OUTSIDE
 
     def start(self, given: PassInput) -> Partial | FullPass:
-        """Begin a pass: return the partial pass that is enough for this input, or why a full one must be made."""
+        """Begin a pass: return the partial pass that is enough, or why a full one must be made."""
         origin, self._start = self._start, FullPass.INTERRUPTED
         partial = self._choose(origin, self.schedule.start_pass(), given)
         if isinstance(partial, FullPass) and self._is_news(given):

@@ -1,4 +1,4 @@
-"""What one pass came to: its result, or the error of a mass removal that nobody has confirmed."""
+"""The result of a pass, or the error of a pass that was held."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -16,21 +16,26 @@ from lunmapd.core.planning.plan import Plan
 
 
 class RemovalHeldError(ConditionError, reason=Reason.REMOVAL_HELD):
-    """A pass would remove much at once, and nobody has confirmed it."""
+    """A pass would make a mass removal that is not confirmed."""
 
     exit_code = Exit.DEGRADED
 
     def __init__(self, revision: int, held: Held) -> None:
         self.held = held
         super().__init__(
-            f"revision {revision} would {held}: nothing is changed; put the map right, or say that it is meant with 'lunmapctl confirm'"
+            f"revision {revision} would {held}: nothing is changed; "
+            "correct the map, or confirm the removal with 'lunmapctl confirm'"
         )
 
 
 class PassResult(Struct, frozen=True):
-    """What one pass found and did. `left` is what it would still have to do: applied means seen.
+    """The result of one pass.
 
-    `withheld` counts the TPGs that the map wants enabled and the orders don't. `decided` is what it was to take away and could not.
+    `observed` is LIO after the pass. `failures` has a failure for each object that is not as desired. `left`
+    is the plan from `observed` to the desired objects: a step is applied only once its effect was observed.
+    `done` are the outcomes of the steps that were executed. `withheld` is the number of TPGs that the map
+    enables and isolation does not. `decided` are the keys of the objects whose removal was permitted and
+    could not be done.
     """
 
     observed: Observed
@@ -42,5 +47,5 @@ class PassResult(Struct, frozen=True):
 
     @property
     def converged(self) -> bool:
-        """Whether the kernel was seen to be as the map says, with nothing failing."""
+        """Whether LIO was observed to be as the map asks for, without a failure."""
         return not self.left and not self.failures and not self.withheld

@@ -18,8 +18,8 @@ _NEVER = float("inf")
 class Schedule:
     """A full pass every `audit` seconds, and a new attempt `retry` seconds after a failure.
 
-    Each further failure doubles the delay, up to `audit`. With an `audit` of 0 every pass is an audit. The first
-    pass is one too. Times count from the end of a pass; `now` is a monotonic clock.
+    Each further failure doubles the delay, up to `audit`. With an `audit` of 0 every pass is an audit. The
+    first pass is one too. Times count from the end of a pass; `now` is a monotonic clock.
     """
 
     def __init__(self, audit: float, retry: float, now: Callable[[], float]) -> None:

@@ -1,7 +1,7 @@
-"""The target names that this node is about to make, kept on disk before the first of them is made.
+"""Claims: the names of the targets that this node is about to make, written to disk before it makes them.
 
-A target carries our mark only once its TPG has a TargetAlias. A crash in between leaves a bare directory with a
-name that any tool could have given; a claim, written before, tells that it is ours.
+A target has lunmapd's mark only once its TPG has a TargetAlias. A crash before that leaves a bare directory
+with a name that any tool could have given. The claim shows that it is lunmapd's.
 """
 
 import json
@@ -14,29 +14,34 @@ from lunmapd.files import replace_file
 
 
 class ClaimsUnreadableError(ConditionError, reason=Reason.CLAIMS_UNREADABLE):
-    """The disk doesn't say which names are claimed, so nobody knows what is ours."""
+    """The claims can't be read, so half-made targets of lunmapd can't be told from foreign ones."""
 
 
 class ClaimsUnwritableError(ConditionError, reason=Reason.CLAIMS_UNWRITABLE):
-    """The claims can't be kept, so nothing new may be made."""
+    """The claims can't be written, so no new target may be made."""
 
 
 class Claims:
-    """A small set of target names in a file, replaced as a whole."""
+    """A set of target names in a file, which is replaced as a whole."""
 
     def __init__(self, path: Path) -> None:
-        """Keep the claims in `path`; its directory must exist."""
+        """Use the file `path`, whose directory exists."""
         self._path = path
 
     def read(self) -> frozenset[str]:
-        """Return the claims; a missing or damaged file claims nothing, which is the safe side. Raises ClaimsUnreadableError."""
+        """Return the claims.
+
+        A missing or damaged file has none, which is safe: then nothing is taken for lunmapd's.
+
+        Raises ClaimsUnreadableError.
+        """
         try:
             names = json.loads(self._path.read_bytes())
         except (FileNotFoundError, ValueError):
             return frozenset()
         except OSError as error:
             raise ClaimsUnreadableError(
-                f"can't read {self._path}: {error}; LIO is left as it is: mend the disk, or the file's owner and mode"
+                f"can't read {self._path}: {error}; LIO is left as it is: repair the disk, or the file's owner and mode"
             ) from error
         return (
             frozenset(name for name in names if isinstance(name, str))
@@ -45,7 +50,7 @@ class Claims:
         )
 
     def write(self, names: AbstractSet[str]) -> None:
-        """Replace the claims on disk, surviving a power cut. Raises ClaimsUnwritableError, ClaimsUnreadableError."""
+        """Replace the claims durably. Raises ClaimsUnwritableError, ClaimsUnreadableError."""
         if names == self.read():
             return
         try:

@@ -1,4 +1,4 @@
-"""The state directory: what must survive a restart, used by one process at a time."""
+"""The state directory: the files that survive a restart, used by one process at a time."""
 
 import fcntl
 import os
@@ -15,7 +15,10 @@ class StateDirectoryError(LunmapdError):
 
 @contextmanager
 def state_directory(path: Path) -> Iterator[Path]:
-    """Make the directory if need be, and keep every other lunmapd out of it. Raises StateDirectoryError."""
+    """Make the directory if it is missing, and lock it against other lunmapd processes.
+
+    Raises StateDirectoryError.
+    """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

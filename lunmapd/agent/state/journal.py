@@ -1,7 +1,8 @@
-"""An append-only file of checked lines, which tells a torn end from damage.
+"""An append-only file of lines with checksums, which tells a torn end from damage.
 
-Each line is the SHA-256 of the line before it (its hex digits) and of its own content, a space, the content, and a
-newline. So a line that was changed, lost, doubled or moved shows, and what follows it is not believed either.
+A line is a digest, a space, the content, and a newline. The digest is the SHA-256 of the hex digits of the
+line before and of the content. So a line that was changed, lost, doubled or moved is found, and all lines
+after it are invalid.
 """
 
 import hashlib
@@ -17,11 +18,11 @@ _DIGITS = 64
 
 
 class JournalDamagedError(LunmapdError):
-    """The file holds something else than what was written to it."""
+    """The file does not hold what was written to it."""
 
 
 class Lines(Struct, frozen=True):
-    """The good lines of a journal, how many bytes they take, and the digest that the next line continues."""
+    """The valid lines of a journal: their contents, their size in bytes, and the digest of the last one."""
 
     contents: tuple[bytes, ...] = ()
     size: int = 0
@@ -34,9 +35,11 @@ def chain_digest(before: str, content: bytes) -> str:
 
 
 def parse_journal(data: bytes) -> Lines:
-    """Read the lines. A torn last one is left out: it has no newline, or holes (NUL bytes) where blocks are missing.
+    """Return the valid lines.
 
-    Raises JournalDamagedError for anything else that is not as it was written.
+    A torn last line is left out: without a newline, or with NUL bytes for missing blocks.
+
+    Raises JournalDamagedError for any other difference to what was written.
     """
     contents: list[bytes] = []
     before, start = "", 0
@@ -60,32 +63,32 @@ def _content(before: str, line: bytes) -> bytes | None:
 
 
 class Journal:
-    """A journal in a file. Contents hold no newline. Every call raises OSError when the disk refuses."""
+    """A journal in a file. A content has no newline. Every call may raise OSError."""
 
     def __init__(self, path: Path) -> None:
-        """Keep the journal in `path`; read or replace it first, its directory must exist."""
+        """Use the file `path`, whose directory exists; call `read` or `replace` first."""
         self._path = path
         self._lines = Lines()
 
     @property
     def size(self) -> int:
-        """How many bytes the good lines take."""
+        """The size of the valid lines, in bytes."""
         return self._lines.size
 
     def read(self) -> tuple[bytes, ...]:
-        """Return the contents; none when there is no file. Raises JournalDamagedError."""
+        """Return the contents of the valid lines; none if there is no file. Raises JournalDamagedError."""
         try:
             lines = parse_journal(self._path.read_bytes())
         except FileNotFoundError:
             return ()
         if not lines.contents:
-            # The first line comes with the file, in one step, so it can't be torn.
+            # The file appears with its first line, by a rename, so that line can't be torn.
             raise JournalDamagedError("the first line is cut off")
         self._lines = Lines((), lines.size, lines.digest)
         return lines.contents
 
     def append(self, content: bytes) -> None:
-        """Add one line; it is on the disk when this returns, and what was torn before it is cut off."""
+        """Append a line, after cutting off a torn one; the line is on the disk when this returns."""
         line, digest = _line(self._lines.digest, content)
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND)
         try:
@@ -97,7 +100,7 @@ class Journal:
         self._lines = Lines((), self._lines.size + len(line), digest)
 
     def replace(self, content: bytes) -> None:
-        """Begin anew with one line, in one step: after a crash either the old lines are there or the new one."""
+        """Replace all lines by one, atomically: after a crash the file has the old lines or the new one."""
         line, digest = _line("", content)
         replace_file(self._path, (line,))
         self._lines = Lines((), len(line), digest)

@@ -1,4 +1,4 @@
-"""Who this machine is: the two ids that the kernel and systemd give it."""
+"""The ids of this machine: that of its installation and that of its boot."""
 
 from pathlib import Path
 
@@ -11,24 +11,24 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class MachineId(Struct, frozen=True):
-    """`machine` stays for the life of an installation (machine-id(5)), `boot` for one boot of its kernel."""
+    """`machine` lasts as long as the installation (machine-id(5)), `boot` as long as one boot."""
 
     machine: str
     boot: str
 
 
 class NoMachineIdError(LunmapdError):
-    """The machine has no id, so nobody could tell two nodes of one name apart."""
+    """The machine has no id, so two machines with one node name can't be told apart."""
 
 
 def read_machine_id(machine: Path = MACHINE_ID, boot: Path = BOOT_ID) -> MachineId:
     """Read both ids. Raises NoMachineIdError."""
     try:
-        identity = MachineId(machine.read_text().strip(), boot.read_text().strip())
+        ids = MachineId(machine.read_text().strip(), boot.read_text().strip())
     except OSError as error:
         raise NoMachineIdError(
             f"can't read the machine's id: {error}; run systemd-machine-id-setup"
         ) from error
-    if not identity.machine:
+    if not ids.machine:
         raise NoMachineIdError(f"{machine} is empty; run systemd-machine-id-setup")
-    return identity
+    return ids

@@ -1,6 +1,6 @@
-"""The local snapshot: the last map read, kept on this machine's disk so that it survives a restart.
+"""The local snapshot: the last effective map, on the node's disk so that it survives a restart.
 
-A journal: the whole map first, then one line for the changes that each look at the tree brought, so that keeping a change
+The file is a journal: the whole map first, then one line for the changes that each read brought. So a write
 costs what the change costs. Secrets are sealed in the map itself, and only root can read the file.
 """
 
@@ -26,16 +26,19 @@ log = logging.getLogger(__name__)
 
 SNAPSHOT_FILE = "map.journal"
 SNAPSHOT_FORMAT = 1
-TOUCH_EVERY = 600  # seconds; how much older than it is the snapshot may look
-_SPARE = 64 * 1024  # bytes of changes that are never worth a compaction
+TOUCH_EVERY = 600  # seconds; by how much the age of the snapshot may be overestimated
+_SPARE = 64 * 1024  # bytes; a journal with fewer bytes of changes is not compacted
 
 
 class SnapshotDamagedError(LunmapdError):
-    """The local snapshot can't be believed."""
+    """The local snapshot can't be used."""
 
 
 class Base(Struct, frozen=True, tag="base"):
-    """The whole map. Times are Unix seconds: at `seen` it was the newest. `held` is as in KeptSnapshot."""
+    """The whole map.
+
+    `seen` is the Unix time at which it was last known to be the newest. `held` is as in KeptSnapshot.
+    """
 
     format: int
     snapshot: Snapshot
@@ -44,7 +47,7 @@ class Base(Struct, frozen=True, tag="base"):
 
 
 class Advance(Struct, frozen=True, tag="advance"):
-    """The changes that follow; `snapshot` is the one after them, without its map."""
+    """The changes since the line before; `snapshot` is the one after them, with an empty map."""
 
     snapshot: Snapshot
     changes: tuple[Change, ...]
@@ -52,19 +55,23 @@ class Advance(Struct, frozen=True, tag="advance"):
 
 
 class StillNewest(Struct, frozen=True, tag="seen"):
-    """At that time the map was still the newest."""
+    """The map was still the newest at this Unix time."""
 
     seen: int
 
 
 class HeldRevision(Struct, frozen=True, tag="held"):
-    """From this revision on nothing was done in the kernel; 0: no longer so."""
+    """Passes are held from this revision on; 0: no longer."""
 
     revision: int
 
 
 class KeptSnapshot(Struct, frozen=True):
-    """What the file tells. `held` is the first revision that waits for a confirmation, 0 if none does."""
+    """The content of the file.
+
+    `seen` is the Unix time at which the map was last known to be the newest. `held` is the first revision
+    that waits for a confirmation, 0 if none does.
+    """
 
     snapshot: Snapshot
     seen: int
@@ -75,7 +82,7 @@ Entry = Advance | StillNewest | HeldRevision
 
 
 def replay_journal(contents: Sequence[bytes]) -> KeptSnapshot:
-    """Read the lines of the journal. Raises SnapshotDamagedError."""
+    """Return the snapshot after all lines of the journal. Raises SnapshotDamagedError."""
     try:
         base = decode(contents[0], Base)
         if base.format != SNAPSHOT_FORMAT:
@@ -120,26 +127,27 @@ def is_lost(directory: Path) -> bool:
 
 
 class LocalSnapshot:
-    """The snapshot in a file of `directory`; `now` tells Unix time.
+    """The local snapshot in a file of `directory`; `now` is a Unix clock, in seconds.
 
-    Nothing that writes raises: following the map goes before keeping it. `trouble` says what the disk refused, ""
-    when all is kept; what was on the disk before stays there, and the next call writes all.
+    A write does not raise, because following the map matters more. `problem` is the error of the disk, "" if
+    the file is complete. After an error the file stays as it was, and the next write writes the whole map.
     """
 
     def __init__(self, directory: Path, now: Callable[[], float] = time.time) -> None:
-        """Prepare; nothing is written before something is kept."""
+        """Prepare; nothing is read or written yet."""
         self._path = directory / SNAPSHOT_FILE
         self._journal = Journal(self._path)
         self._now = now
         self._kept: KeptSnapshot | None = None
         self._whole = False
         self._base_size = 0
-        self.trouble = ""
+        self.problem = ""
 
     def load(self) -> KeptSnapshot | None:
-        """Return what was kept, None when nothing was.
+        """Return the content of the file, None if there is none.
 
-        Raises SnapshotDamagedError, and then puts the file aside: what happened to it is for a person to find out.
+        Raises SnapshotDamagedError; then the file is renamed, so that a person can find out what happened to
+        it.
         """
         try:
             contents = self._journal.read()
@@ -156,7 +164,7 @@ class LocalSnapshot:
 
     @property
     def is_lost(self) -> bool:
-        """Whether what was kept could not be believed, now or at an earlier start, and nothing has been kept since."""
+        """Whether the file was damaged at this or an earlier start, and no map has been stored since."""
         return self._kept is None and (self._path.exists() or self._aside.exists())
 
     @property
@@ -171,9 +179,9 @@ class LocalSnapshot:
         return self._aside
 
     def keep(self, snapshot: Snapshot) -> None:
-        """Keep what was just read."""
+        """Store a snapshot that was just read."""
         now, before = int(self._now()), self._kept
-        # The versions of znodes serve commits, and nobody commits from here.
+        # Only a commit needs the versions of znodes, and a node makes none.
         snapshot = replace(snapshot, versions={})
         self._kept = KeptSnapshot(snapshot, now, 0 if before is None else before.held)
         if before is None or before.snapshot.raw or snapshot.raw:
@@ -183,9 +191,10 @@ class LocalSnapshot:
             self._add(Advance(replace(snapshot, lunmap=Lunmap()), changes, now))
 
     def touch(self, limit: float) -> None:
-        """Keep that the map is still the newest: once in TOUCH_EVERY seconds, or in a third of `limit`, and when the clock was set back.
+        """Store that the map is still the newest, if the stored time is too old or in the future.
 
-        `limit` is up to which age the snapshot is of use, in seconds; 0: it never is.
+        Too old is older than TOUCH_EVERY, or than a third of `limit`: the age in seconds up to which the
+        snapshot may be followed, 0 for never.
         """
         now, every = int(self._now()), min(TOUCH_EVERY, limit / 3 if limit else TOUCH_EVERY)
         if self._kept is not None and not (self._whole and 0 <= now - self._kept.seen < every):
@@ -193,13 +202,16 @@ class LocalSnapshot:
             self._add(StillNewest(now))
 
     def hold(self, revision: int) -> None:
-        """Keep from which revision on nothing is done in the kernel, 0 for no longer."""
+        """Store the first revision that waits for a confirmation, 0 if none does any more."""
         if self._kept is not None and self._kept.held != revision:
             self._kept = replace(self._kept, held=revision)
             self._add(HeldRevision(revision))
 
     def tidy(self) -> None:
-        """Write the whole map anew once the changes have outgrown it; to be called at rest, since it costs what the map costs."""
+        """Compact the journal once its changes are larger than the map.
+
+        It takes time: call it between cycles.
+        """
         if self._whole and self._journal.size > 2 * self._base_size + _SPARE:
             self._begin()
 
@@ -210,7 +222,7 @@ class LocalSnapshot:
             self._begin()
 
     def _begin(self) -> None:
-        assert self._kept is not None, "only what is kept is written"
+        assert self._kept is not None, "only a stored snapshot is written"
         kept = self._kept
         self._write(self._journal.replace, Base(SNAPSHOT_FORMAT, kept.snapshot, kept.seen, kept.held))
         self._base_size = self._journal.size
@@ -219,9 +231,9 @@ class LocalSnapshot:
         kind = entry.__struct_config__.tag
         try:
             how(encode(entry))
-            self._whole, self.trouble = True, ""
+            self._whole, self.problem = True, ""
             trace(log, Event.SNAPSHOT_WRITTEN, entry=kind, size=self._journal.size)
         except OSError as error:
             trace(log, Event.SNAPSHOT_FAILED, entry=kind, reason=error)
             self._whole = False
-            self.trouble = f"can't keep the map in {self._path}: {error}; it is followed, but would not survive a restart"
+            self.problem = f"can't keep the map in {self._path}: {error}; it is followed, but would not survive a restart"

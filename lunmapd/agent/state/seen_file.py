@@ -1,4 +1,4 @@
-"""What a restart of the daemon must know of the last look at LIO, to tell drift from what it never did: a small file."""
+"""The seen file: what was last observed as desired, so that a restart tells drift from unfinished work."""
 
 from pathlib import Path
 
@@ -18,11 +18,15 @@ SEEN_FILE = "seen.json"
 
 
 class SeenFileUnwritableError(LunmapdError):
-    """What was seen can't be kept."""
+    """The seen file can't be written."""
 
 
 class ValidityKey(Struct, frozen=True):
-    """By what the node went: the same map wants the same objects only of the same node, program and keys, and a boot empties the kernel."""
+    """Validity of a seen file: point of the history, node, boot id, key ids and version of lunmapd.
+
+    With the same values the map asks for the same objects. A boot invalidates the file, because configfs is
+    then empty.
+    """
 
     at: HistoryPoint
     node: str
@@ -32,9 +36,11 @@ class ValidityKey(Struct, frozen=True):
 
 
 class SeenState(Struct, frozen=True):
-    """The terms of the last look, and the objects that were not seen as they are wanted, as in drift.Known.
+    """The content of the seen file.
 
-    `refused` names what of the map could not even be wanted, such as a target that another tool has made.
+    `terms` are what it is valid for. `open` are the keys of the objects that were not observed as desired, as
+    in drift.Known. `refused` are the keys of what the map asks for and the node can't have, such as a foreign
+    target.
     """
 
     terms: ValidityKey
@@ -43,58 +49,62 @@ class SeenState(Struct, frozen=True):
 
 
 def refused_keys(want: Desired) -> frozenset[lio_objects.Key]:
-    """Return what of the map can't even be wanted."""
+    """Return the keys of what the map asks for and the node can't have, except for missing backings."""
     return frozenset(name for name, failure in want.failures.items() if failure.reason not in OF_BACKINGS)
 
 
-def baseline_from(past: SeenState, want: Desired) -> Known | None:
-    """Return what is known of the last look, None when the map could be carried out in another measure then."""
+def baseline_from(state: SeenState, want: Desired) -> Known | None:
+    """Return the drift baseline of the seen file.
+
+    None if a different part of the map was applicable at that time, for instance because other targets were
+    foreign.
+    """
     return (
-        Known(want.objects, frozenset(past.open)) if frozenset(past.refused) == refused_keys(want) else None
+        Known(want.objects, frozenset(state.open)) if frozenset(state.refused) == refused_keys(want) else None
     )
 
 
 class SeenFile:
-    """The past in a file of `directory`."""
+    """The seen file in `directory`."""
 
     def __init__(self, directory: Path) -> None:
-        """Read what is there; a missing or damaged file tells nothing, and then nothing counts as drift."""
+        """Read the file. A missing or damaged one counts as empty: then nothing counts as drift."""
         self._path = directory / SEEN_FILE
-        self._past = self._read()
-        self.trouble: SeenFileUnwritableError | None = None
+        self._state = self._read()
+        self.problem: SeenFileUnwritableError | None = None
 
     @property
-    def past(self) -> SeenState | None:
-        """What is kept, None if nothing is."""
-        return self._past
+    def content(self) -> SeenState | None:
+        """The content, None if there is none."""
+        return self._state
 
-    def recall(self, terms: ValidityKey) -> SeenState | None:
-        """Return the past if it went by the same terms."""
-        return self._past if self._past is not None and self._past.terms == terms else None
+    def load(self, valid_for: ValidityKey) -> SeenState | None:
+        """Return the content if it is valid, else None."""
+        return self._state if self._state is not None and self._state.terms == valid_for else None
 
     @property
     def cluster(self) -> str:
-        """The cluster whose map was last seen in LIO, "" when that is not known."""
-        return "" if self._past is None else self._past.terms.at.cluster
+        """The cluster whose map was last observed in LIO, "" when that is not known."""
+        return "" if self._state is None else self._state.terms.at.cluster
 
-    def keep(self, past: SeenState) -> None:
-        """Replace what is kept.
+    def save(self, state: SeenState) -> None:
+        """Replace the content.
 
-        Does not raise: to reconcile matters more. An error of the disk is in `trouble` until the next success, and
-        then the file is removed rather than left with what is no longer so.
+        Does not raise, because reconciling matters more: an error of the disk is in `problem` until a write
+        succeeds, and the file is removed, since its content is no longer true.
         """
-        if past == self._past:
+        if state == self._state:
             return
-        self.trouble = None
+        self.problem = None
         try:
-            replace_file(self._path, (encode(past),))
+            replace_file(self._path, (encode(state),))
         except OSError as error:
             self._forget()
-            self.trouble = SeenFileUnwritableError(
-                f"can't write {self._path}: {error}; after a restart, what was changed by hand meanwhile is not told from the rest"
+            self.problem = SeenFileUnwritableError(
+                f"can't write {self._path}: {error}; after a restart, drift can't be told from unfinished work"
             )
         else:
-            self._past = past
+            self._state = state
 
     def _read(self) -> SeenState | None:
         try:
@@ -103,7 +113,7 @@ class SeenFile:
             return None
 
     def _forget(self) -> None:
-        self._past = None
+        self._state = None
         try:
             self._path.unlink(missing_ok=True)
         except OSError:

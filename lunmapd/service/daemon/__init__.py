@@ -1,1 +1,1 @@
-"""The `lunmapd` program: its loop, systemd, journal, metrics, `plan` and `adopt`."""
+"""The program `lunmapd`: its loop, systemd, journal, metrics, `plan` and `adopt`."""

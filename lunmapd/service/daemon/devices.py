@@ -1,4 +1,4 @@
-"""Wakes the loop when block devices come, change or go, so that a late one is exported at once and not at the next retry."""
+"""Starts a cycle when block devices appear, change or go: a late one is exported before the next retry."""
 
 import errno
 import logging
@@ -16,16 +16,19 @@ from lunmapd.core.base.messages import Message, journal_fields
 
 log = logging.getLogger(__name__)
 
-_TICK = 1.0  # seconds between two looks whether it is time to end
-_QUIET = 0.2  # seconds without an event, after which what came together is told
-_MOST = 2.0  # seconds of events, after which they are told though more are coming
-_BUFFER = 1 << 20  # bytes of events that may wait to be taken; the kernel gives up to net.core.rmem_max
+_TICK = 1.0  # seconds between two checks whether to end
+_QUIET = 0.2  # seconds without an event that end a burst of events
+_MAX_BURST = 2.0  # seconds; a longer burst is reported before its end
+_BUFFER = 1 << 20  # bytes of unread events; the kernel limits it to net.core.rmem_max
 _UDEVD = "/run/udev/control"
 
 
 @contextmanager
-def watched(ring: Callable[[], None]) -> Iterator[None]:
-    """Ring for block devices as long as the context lasts. Without events the loop's own timers find everything."""
+def watched_devices(notify: Callable[[], None]) -> Iterator[None]:
+    """Call `notify` for block devices as long as the context lasts.
+
+    Without events the loop's timers find everything.
+    """
     over = threading.Event()
     try:
         monitor = listen()
@@ -33,7 +36,7 @@ def watched(ring: Callable[[], None]) -> Iterator[None]:
         _unwatched(error)
         yield
         return
-    thread = threading.Thread(target=watch, args=(monitor, ring, over), name="devices", daemon=True)
+    thread = threading.Thread(target=watch_devices, args=(monitor, notify, over), name="devices", daemon=True)
     thread.start()
     try:
         yield
@@ -43,46 +46,49 @@ def watched(ring: Callable[[], None]) -> Iterator[None]:
 
 
 def listen() -> Monitor:
-    """Listen to udevd, which tells of a device once its names are there; to the kernel where there is no udevd. Raises OSError."""
+    """Return a monitor of udevd's events, sent once a device has its names; of the kernel's without udevd.
+
+    Raises OSError.
+    """
     monitor = Monitor.from_netlink(Context(), "udev" if os.path.exists(_UDEVD) else "kernel")  # noqa: PTH110
     monitor.filter_by("block")
     monitor.start()
-    with socket_of(monitor) as found:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+    with socket_of(monitor) as events:
+        events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
     return monitor
 
 
 class DeviceMonitor(Protocol):
-    """What tells of devices, as pyudev's Monitor does."""
+    """A source of device events, such as pyudev's Monitor."""
 
     def poll(self, timeout: float) -> object:
-        """Return a device of which something is told in time, None if there is none."""
+        """Wait at most that long for an event; return its device, None without an event."""
 
     def fileno(self) -> int:
         """Return the descriptor of the socket."""
 
 
-def watch(source: DeviceMonitor, ring: Callable[[], None], over: threading.Event) -> None:
-    """Ring for what comes, until it is `over`."""
+def watch_devices(source: DeviceMonitor, notify: Callable[[], None], over: threading.Event) -> None:
+    """Call `notify` after each burst of events, until `over` is set."""
     while not over.is_set():
         try:
             if _came(source, _TICK):
                 _settle(source)
-                ring()
+                notify()
         except OSError as error:
             _unwatched(error)
             return
 
 
 def _settle(source: DeviceMonitor) -> None:
-    """Let pass what comes in one go, such as the devices of a volume group."""
-    until = time.monotonic() + _MOST
+    """Wait for the end of a burst of events, such as those of a volume group."""
+    until = time.monotonic() + _MAX_BURST
     while time.monotonic() < until and _came(source, _QUIET):
         pass
 
 
 def _came(source: DeviceMonitor, seconds: float) -> bool:
-    """Tell whether something came in time. What the kernel had to drop, since nobody took it soon enough, came too."""
+    """Return whether an event came in time; those that the kernel dropped from a full buffer count too."""
     try:
         return source.poll(seconds) is not None
     except OSError as error:
@@ -92,13 +98,13 @@ def _came(source: DeviceMonitor, seconds: float) -> bool:
 
 
 def _pending(source: DeviceMonitor) -> int:
-    """Take the number of a socket's error, which pyudev leaves out of those that poll(2) finds."""
-    with socket_of(source) as found:
-        return found.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    """Return the errno of the socket, which pyudev omits for the errors that poll(2) reports."""
+    with socket_of(source) as events:
+        return events.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
 def socket_of(source: DeviceMonitor) -> socket.socket:
-    """Make a socket of its own, of the same kernel's socket."""
+    """Return a socket object on a duplicate of the monitor's descriptor."""
     return socket.socket(fileno=os.dup(source.fileno()))
 
 

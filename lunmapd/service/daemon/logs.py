@@ -1,4 +1,4 @@
-"""Where log lines go: to the journal when systemd started us, otherwise to standard error."""
+"""Logging of the daemon: to the journal when systemd started it, otherwise to standard error."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from systemd import journal
 
 
 def set_up_logging(level: str, node: str) -> None:
-    """Send records of `level` and above to the journal, each with the node's name, or to standard error."""
+    """Send records from `level` up to the journal, with the node's name as a field, or to standard error."""
     handler: logging.Handler
     if "JOURNAL_STREAM" in os.environ:
         handler = journal.JournalHandler(
@@ -19,11 +19,11 @@ def set_up_logging(level: str, node: str) -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # kazoo repeats at INFO what the conditions say.
+    # At INFO kazoo only repeats what the conditions show.
     own = logging.getLogger().level
     logging.getLogger("kazoo").setLevel(own if own <= logging.DEBUG else max(logging.WARNING, own))
 
 
 def _send(message: str, /, **fields: object) -> None:
-    """Send what are fields of the journal: the handler adds all that a record has, its arguments twice."""
+    """Send the upper-case fields only: the handler adds all attributes of a record, its arguments twice."""
     journal.send(message, **{name: fields[name] for name in fields if name.isupper() and name != "CODE_ARGS"})

@@ -1,4 +1,4 @@
-"""The daemon's loop: cycle after cycle until a signal ends it; the settings are read again when one asks for it."""
+"""The daemon's loop: cycle after cycle until a signal ends it; another signal reloads the settings."""
 
 import logging
 import time
@@ -32,8 +32,8 @@ class SettingsFile(NamedTuple):
     settings: Settings
 
 
-class Process(NamedTuple):
-    """What ties the loop to its process: the service manager, the signals, and the causes that start a cycle."""
+class ProcessContext(NamedTuple):
+    """What ties the loop to its process: the service manager, the signals, and the causes of cycles."""
 
     manager: Manager
     signals: Signals
@@ -43,8 +43,12 @@ class Process(NamedTuple):
 class Loop:
     """Runs the agent until a signal stops it; reads the settings again when one asks for it."""
 
-    def __init__(self, agent: Agent, process: Process, note: CycleListener, given: SettingsFile) -> None:
-        """Prepare. `note` is called after each cycle with its result, the status and the seconds that it took.
+    def __init__(
+        self, agent: Agent, process: ProcessContext, note: CycleListener, given: SettingsFile
+    ) -> None:
+        """Prepare.
+
+        `note` is called after each cycle with its result, the status and the seconds that it took.
 
         `given` are the settings that the agent was made with.
         """

@@ -27,7 +27,7 @@ from lunmapd.core.base.events import WakeCause
 from lunmapd.lio.worker.kernel import Deadlines, Kernel
 from lunmapd.service import zookeeper
 from lunmapd.service.daemon import devices, logs
-from lunmapd.service.daemon.loop import CycleListener, Loop, Process, SettingsFile
+from lunmapd.service.daemon.loop import CycleListener, Loop, ProcessContext, SettingsFile
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals
 from lunmapd.service.daemon.watchdog import WatchedKernel
@@ -67,7 +67,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
     faulthandler.enable()  # the watchdog's SIGABRT shows where it hangs
     manager = Manager(max(Deadlines().longest, settings.zookeeper.deadline))
     wakeup = Wakeup()
-    process = Process(manager, Signals(wakeup.notify), wakeup)
+    process = ProcessContext(manager, Signals(wakeup.notify), wakeup)
     session = zookeeper.create_session(settings.zookeeper, manager.beat)
     with _agent(settings, session, process) as agent:
         if once:
@@ -78,7 +78,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
             agent.try_again()
             wakeup.notify(WakeCause.DEVICE)
 
-        with devices.watched(devices_changed), _told(settings, lambda: session.connected) as note:
+        with devices.watched_devices(devices_changed), _told(settings, lambda: session.connected) as note:
             Loop(agent, process, note, SettingsFile(config, settings)).run()
 
 
@@ -152,10 +152,10 @@ def _told(settings: Settings, connected: Callable[[], bool]) -> Iterator[CycleLi
 
 
 @contextmanager
-def _agent(settings: Settings, session: Session, process: Process) -> Iterator[Agent]:
+def _agent(settings: Settings, session: Session, process: ProcessContext) -> Iterator[Agent]:
     """Bring the parts together, and take them apart in the opposite order."""
     policy = settings.policy()
-    member = Registration(session, settings.node, read_machine_id(), utc_now())
+    registration = Registration(session, settings.node, read_machine_id(), utc_now())
     kernel = Kernel()
     attended = WatchedKernel(kernel, process.manager.beat, process.signals.stopping)
     with state_directory(Path(settings.state_dir)) as directory:
@@ -170,7 +170,7 @@ def _agent(settings: Settings, session: Session, process: Process) -> Iterator[A
         )
         try:
             session.start()
-            yield Agent(member, follower, attended, local, policy)
+            yield Agent(registration, follower, attended, local, policy)
         finally:
             session.close()
             kernel.close()

@@ -1,4 +1,4 @@
-"""What the service manager is told, by sd_notify(3); where there is none, nobody is told."""
+"""Messages to the service manager, by sd_notify(3); without a manager they go nowhere."""
 
 import os
 import time
@@ -6,19 +6,19 @@ import time
 from systemd.daemon import notify
 
 _MICRO = 1_000_000
-_UNWATCHED = 60.0  # seconds between two signs of life that nobody waits for
+_UNWATCHED = 60.0  # seconds between two pings without a watchdog
 
 
 class Manager:
-    """systemd, if it started us.
+    """systemd, if it started the daemon.
 
-    A sign of life (`beat`) comes from the loop that does the work, between two things that have a deadline each. A thread
-    that gives it would go on while the work hangs. So that slow is not taken for hanging, the manager is asked for twice
-    the time of the longest of these things.
+    The watchdog's ping (`beat`) comes from the loop that does the work, between two operations that have a
+    deadline each. A thread for it would go on while the work hangs. The watchdog's timeout must be at least
+    twice the longest deadline, so that a slow daemon is not taken for one that hangs.
     """
 
     def __init__(self, longest: float) -> None:
-        """Ask for the time that is needed; `longest` is in seconds."""
+        """Extend the watchdog's timeout if it is too short; `longest` is the longest deadline, in seconds."""
         self._patience = 2 * longest
         self._busy = True
         watched = int(os.environ.get("WATCHDOG_USEC", "0")) / _MICRO
@@ -28,20 +28,20 @@ class Manager:
         self.every = watched / 4 or _UNWATCHED
 
     def beat(self) -> None:
-        """Give a sign of life; while starting or reloading, ask for more time to do so."""
+        """Ping the watchdog; while starting or reloading, extend the timeout of that too."""
         more = f"\nEXTEND_TIMEOUT_USEC={self._patience * _MICRO:.0f}" if self._busy else ""
         notify(f"WATCHDOG=1{more}")
 
     def ready(self, status: str) -> None:
-        """Say that starting or reloading is done, and how things are."""
+        """Report that starting or reloading is done, with one line of status."""
         self._busy = False
         notify(f"READY=1\nSTATUS={' '.join(status.splitlines())}")
 
     def reloading(self) -> None:
-        """Say that the settings are being read again."""
+        """Report that the settings are being read again."""
         self._busy = True
         notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Say that the end has begun."""
+        """Report that the daemon stops."""
         notify("STOPPING=1")

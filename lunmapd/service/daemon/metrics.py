@@ -1,7 +1,7 @@
-"""What Prometheus is told: one registry of our own, filled after each cycle, and served by a thread that no turn waits for.
+"""Metrics for Prometheus: a registry that each cycle fills, served by a thread for which no cycle waits.
 
-Names and units follow https://prometheus.io/docs/practices/naming/. No label is a Lun's, an initiator's or a target's name, so that
-there are as many series with 10,000 Luns as with ten.
+Names and units follow https://prometheus.io/docs/practices/naming/. No label has the name of a Lun, an
+initiator or a target, so that 10,000 Luns have as many series as ten.
 """
 
 import logging
@@ -44,15 +44,16 @@ _KINDS: Mapping[type, str] = {
     lio_objects.DiscoveryAuth: "DiscoveryAuth",
     lio_objects.Leftover: "Leftover",
 }
-"""The label `kind` of each class of objects: dashboards name it, so it does not follow the names of the classes."""
+"""The label `kind` of each class of objects. Dashboards use it, so it does not follow the class names."""
 
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 class Metrics:
-    """The figures of one node.
+    """The metrics of one node.
 
-    `connected` tells whether there is a connection with ZooKeeper, `now` is a monotonic clock, a cycle is due every `beat` seconds.
+    `connected` returns whether there is a connection to ZooKeeper, `now` is a monotonic clock in seconds, and
+    a cycle is due every `beat` seconds.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Metrics:
         *,
         beat: float = BEAT,
     ) -> None:
-        """Begin with nothing done."""
+        """Register all metrics, with values of a daemon that has not run a cycle yet."""
         self.registry = CollectorRegistry()
         self._connected = connected
         self._now = now
@@ -93,7 +94,7 @@ class Metrics:
             "When the last turn ended, or the daemon began.",
             registry=self.registry,
         )
-        # A first turn that hangs is to be seen, too.
+        # Set at the start too, so that a first cycle that hangs shows.
         self._ended.set_to_current_time()
         info = Gauge(
             "lunmapd_build_info", "The version, and the node.", ["version", "node"], registry=self.registry
@@ -106,7 +107,7 @@ class Metrics:
         self.registry.register(self)
 
     def note(self, cycle: CycleResult, status: NodeStatus, seconds: float) -> None:
-        """Take in a turn that took so long, and what the node says of itself since."""
+        """Record a cycle that took so many seconds, and the status after it."""
         self._turns.labels(_result(cycle)).inc()
         self._took.observe(seconds)
         self._ended.set_to_current_time()
@@ -136,7 +137,7 @@ class Metrics:
         self._reported = reported
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what follows from the connection and the status, as the registry asks for it."""
+        """Yield the metrics of the connection and of the status, as the registry asks for them."""
         yield _gauge(
             "lunmapd_zookeeper_connected", "Whether there is a connection now.", int(self._connected())
         )
@@ -197,13 +198,13 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def server_bind(self) -> None:
-        """Listen, without asking DNS for a name of the address as HTTPServer does: no start may wait for that."""
+        """Bind without the DNS lookup of HTTPServer, for which the start of the daemon must not wait."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
         self.setup_environ()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Leave a client alone that says nothing or goes away; all else is a mistake of ours, and told."""
+        """Ignore a client that goes away; log any other error."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
@@ -215,19 +216,19 @@ class _Server6(_Server):
 
 
 class _Silent(WSGIRequestHandler):
-    """Does not log each scrape, and gives up on a client that says nothing for so many seconds."""
+    """Logs no scrape; `timeout` is how many seconds a client may stay silent."""
 
     timeout = 10
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def served(metrics: Metrics, listen: str) -> Iterator[None]:
     """Serve the metrics at `address:port` as long as the context lasts.
 
-    An address that can't be had is told, and the daemon does its work without.
+    If the address can't be used, a warning is logged and the daemon runs without metrics.
     """
     address, _, port = listen.rpartition(":")
     kind = _Server6 if address.startswith("[") else _Server

@@ -1,4 +1,4 @@
-"""Reading the settings again: what may change while the daemon runs, and what waits for a restart."""
+"""Reading the settings again: which may change while the daemon runs, and which need a restart."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ LIVE = frozenset({"allow", "drift", "resync", "retry", "full_read", "removal_lim
 
 
 def merge_settings(old: Settings, new: Settings) -> tuple[Settings, tuple[str, ...]]:
-    """Return the settings to go on with, and the names of those that changed but keep their old value until a restart."""
+    """Return the settings to use now, and the names of those that keep their old value until a restart."""
     live = {name: getattr(new, name) for name in LIVE}
     merged = structs.replace(old, **live)
     return merged, tuple(_differences(merged, new))

@@ -1,4 +1,4 @@
-"""The kernel as the service sees it: each answer is a sign of life, and no further step is begun when it is time to stop."""
+"""The kernel as the service uses it: each answer pings the watchdog, and a stop ends a plan early."""
 
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -11,16 +11,16 @@ from lunmapd.core.planning.plan import Plan
 
 
 class WatchedKernel:
-    """A kernel, with `beat` called before and after all that it does. A plan ends early once `stopping` says so."""
+    """A kernel that calls `beat` around each operation, and ends a plan once `stopping` returns true."""
 
     def __init__(self, kernel: Kernel, beat: Callable[[], None], stopping: Callable[[], bool]) -> None:
-        """Wrap a kernel."""
+        """Wrap `kernel`."""
         self._kernel = kernel
         self._beat = beat
         self._stopping = stopping
 
     def observe(self, claims: AbstractSet[str]) -> Observed:
-        """Look at the kernel."""
+        """Observe all objects of lunmapd; see Kernel."""
         self._beat()
         return self._kernel.observe(claims)
 
@@ -30,7 +30,7 @@ class WatchedKernel:
         return self._kernel.observe_some(items)
 
     def apply(self, plan: Plan) -> Iterator[Report]:
-        """Do the steps in order; those that are left out when it is time to stop are left for the next daemon."""
+        """Execute the steps in order; after a stop the rest is left to the next daemon."""
         self._beat()
         for report in self._kernel.apply(plan):
             self._beat()

@@ -166,7 +166,7 @@ def test_an_empty_kernel_after_a_boot_is_no_drift(make_agent: AgentFactory, repo
     """After a boot all objects are made as the map says, with any setting."""
     assert conditions(reporting_agent)[APPLIED] == "Seen"
     make_agent.kernel.objects.clear()
-    assert make_agent(policy=REPORTS, identity=MachineId("m1", "b2")).run_cycle().converged
+    assert make_agent(policy=REPORTS, ids=MachineId("m1", "b2")).run_cycle().converged
     assert make_agent.serves(MAP)
 
 

@@ -25,23 +25,23 @@ def written(session: Session) -> int:
 def test_a_status_is_written_when_it_changes_and_at_each_beat(session: Session) -> None:
     """The same status is not written twice within a heartbeat interval, and is written after it."""
     clock = Clock()
-    member = Registration(session, "n1", SELF, STATUS.time, clock)
-    member.join()
-    member.report(STATUS)
+    registration = Registration(session, "n1", SELF, STATUS.time, clock)
+    registration.register()
+    registration.report(STATUS)
     clock.now = 59.9
-    member.report(STATUS)
+    registration.report(STATUS)
     assert written(session) == 0
     clock.now = 60.0
-    member.report(STATUS)
+    registration.report(STATUS)
     assert written(session) == 1
 
 
 def test_a_node_that_lives_and_says_nothing_is_not_well(session: Session) -> None:
     """A session with an overdue heartbeat is a problem of that node, and changes the exit code."""
     put_checked(session, MAP)
-    member = Registration(session, "n1", SELF, STATUS.time)
-    member.join()
-    member.report(STATUS)
+    registration = Registration(session, "n1", SELF, STATUS.time)
+    registration.register()
+    registration.report(STATUS)
     found = Ctl(session.hosts, session.root)("status", expect=None)
     assert found.status == Exit.DEGRADED
     assert "n1: no status since 2026-01-01T00:00:00Z, though one is due every 60 s" in found.out

@@ -110,7 +110,7 @@ def test_without_zookeeper_other_nodes_are_no_way_out(
 def offers(session: Session, *, logged_in: bool) -> None:
     """Let node n2 live and be in order, with the host logged in there or not."""
     other, at = Registration(session, "n2", MachineId("m2", "b2"), utc_now()), HistoryPoint("c", 1, "d")
-    other.join()
+    other.register()
     logins = (Seen(T, H),) if logged_in else ()
     other.report(NodeStatus("b2", "1", utc_now(), at, at, logins=logins))
 

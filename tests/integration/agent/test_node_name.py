@@ -23,7 +23,7 @@ def test_a_name_that_belongs_to_another_machine_changes_nothing(
     kernel.done.clear()
     with PlainClient(session) as shell:
         before = shell.get("members/n1/status")
-        second = make_agent(connect(), identity=MachineId("m2", "b2"))
+        second = make_agent(connect(), ids=MachineId("m2", "b2"))
         assert type(second.run_cycle().store_error).__name__ == "NodeNameTakenError"
         assert shell.get("members/n1/status") == before
     assert kernel.done == []
@@ -34,7 +34,7 @@ def test_a_clone_and_its_original_do_not_take_turns(
 ) -> None:
     """Of two machines with one machine id and name, the first stops and reports it once."""
     put_checked(session, MAP)
-    first, clone = make_agent(), make_agent(other := connect(), identity=MachineId("m1", "b2"))
+    first, clone = make_agent(), make_agent(other := connect(), ids=MachineId("m1", "b2"))
     assert first.run_cycle().converged
     assert clone.run_cycle().converged
     kernel.done.clear()

@@ -133,7 +133,7 @@ def test_another_node_is_a_way_out_for_who_is_logged_in_there(
     agent.run_cycle()
     make_agent.kernel.sessions = LOGGED_IN
     other = Registration(session, "n2", MachineId("m2", "b2"), utc_now())
-    other.join()
+    other.register()
     at, logins = HistoryPoint("c", 1, "d"), (Seen(T, H),) if there else ()
     other.report(NodeStatus("b2", "1", utc_now(), at, at, logins=logins))
     drained = _two_nodes()

@@ -354,7 +354,7 @@ def test_a_node_does_all_its_work_in_a_closed_tree(admin: Session, connect_as: O
     """The agent registers, applies and reports with its own rights, also after its session has expired."""
     session = connect_as("n2")
     put(admin, replace(luns(1), nodes={"n2": Node(2, ("10.0.0.2:3260",))}))
-    agent = AgentFactory(session, FakeLio(), tmp_path)(node="n2", identity=MachineId("m1", "b2"))
+    agent = AgentFactory(session, FakeLio(), tmp_path)(node="n2", ids=MachineId("m1", "b2"))
     assert agent.run_cycle().converged
     assert read_fleet(admin)["n2"].status == agent.status
     old = session.session_id

@@ -52,7 +52,7 @@ def test_a_node_is_retired_as_the_document_says(
     one, through = make_agent(), connect()
     two = AgentFactory(through, FakeLio(), make_agent.directory / "n2")
     two.directory.mkdir()
-    other = two(node="n2", identity=MachineId("m2", "b2"))
+    other = two(node="n2", ids=MachineId("m2", "b2"))
     for step in (BOTH, DRAINED, WITHOUT_PATHS):
         put_checked(session, step)
         assert (one.run_cycle().converged, other.run_cycle().converged) == (True, True)

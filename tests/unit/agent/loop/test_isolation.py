@@ -27,9 +27,9 @@ def clock() -> Clock:
 
 def look(contact: ContactTimer, clock: Clock, error: StoreError | None, seconds: float = 0.0) -> Offer:
     """End a read after this time with this result, and return the enablement."""
-    contact.ask()
+    contact.read_begins()
     clock.now += seconds
-    contact.answered(error)
+    contact.read_ended(error)
     return contact.offer()
 
 
@@ -37,7 +37,7 @@ def test_without_the_setting_a_node_keeps_serving(clock: Clock) -> None:
     """However long the silence, everything is offered, and no condition speaks of it."""
     contact = ContactTimer(None, clock)
     assert look(contact, clock, SILENCE, 1e6) is Offer.ALL
-    assert contact.verdicts(Offer.ALL) == ()
+    assert contact.conditions(Offer.ALL) == ()
     assert contact.until_isolated() == float("inf")
 
 
@@ -99,5 +99,5 @@ def test_the_wait_ends_when_the_node_is_isolated(clock: Clock) -> None:
 )
 def test_each_offer_is_a_condition(clock: Clock, offer: Offer, reason: str, status: bool) -> None:  # noqa: FBT001
     """A condition shows whether the node's TPGs are enabled, and why not."""
-    (verdict,) = ContactTimer(30.0, clock).verdicts(offer)
-    assert (verdict.reason, verdict.status) == (reason, status)
+    (condition,) = ContactTimer(30.0, clock).conditions(offer)
+    assert (condition.reason, condition.status) == (reason, status)

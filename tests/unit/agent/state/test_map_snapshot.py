@@ -258,12 +258,12 @@ def test_a_disk_that_refuses_is_said_and_made_up_for(tmp_path: Path, monkeypatch
         local.touch(0)
         local.hold(4)
         local.tidy()
-        assert "No space left" in local.trouble
+        assert "No space left" in local.problem
     kept = LocalSnapshot(tmp_path).load()
     assert kept is not None
     assert kept.snapshot.revision in {3, 4}
     local.touch(0)
-    assert local.trouble == ""
+    assert local.problem == ""
     assert LocalSnapshot(tmp_path).load() == KeptSnapshot(bare(later), 1_000_000, 4)
 
 
@@ -274,7 +274,7 @@ def test_a_file_that_was_removed_comes_back(tmp_path: Path) -> None:
     (tmp_path / SNAPSHOT_FILE).unlink()
     later = snapshot(4, 3)
     local.keep(later)
-    assert "No such file" in local.trouble
+    assert "No such file" in local.problem
     local.touch(0)
     assert LocalSnapshot(tmp_path).load() == KeptSnapshot(bare(later), 1_000_000)
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from lunmapd.service.daemon.devices import watch
+from lunmapd.service.daemon.devices import watch_devices
 
 
 class Feed:
@@ -33,7 +33,7 @@ class Feed:
 def rings(feed: Feed) -> int:
     """Watch to the end, and return how often was rung."""
     rung: list[None] = []
-    watch(feed, lambda: rung.append(None), feed.over)
+    watch_devices(feed, lambda: rung.append(None), feed.over)
     return len(rung)
 
 

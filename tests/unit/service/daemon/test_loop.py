@@ -10,7 +10,7 @@ from fakes.lio import FakeLio
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.wakeup import Wakeup
 from lunmapd.core.base.events import Event, WakeCause
-from lunmapd.service.daemon.loop import Loop, Process, SettingsFile
+from lunmapd.service.daemon.loop import Loop, ProcessContext, SettingsFile
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals
 from lunmapd.service.settings import Settings
@@ -54,7 +54,7 @@ def run(nodes: AgentFactory, policy: Policy, pings: int, *causes: WakeCause) -> 
     given = SettingsFile(Path("no settings"), Settings(ZooKeeperSettings(()), "n1"))
     for cause in causes:
         wakeup.notify(cause)
-    Loop(nodes(policy=policy), Process(manager, signals, wakeup), lambda *_: None, given).run()
+    Loop(nodes(policy=policy), ProcessContext(manager, signals, wakeup), lambda *_: None, given).run()
     return manager
 
 
