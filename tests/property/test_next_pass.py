@@ -21,6 +21,7 @@ from lunmapd.agent.reconcile.result import RemovalHeldError
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.process import this_process
 from lunmapd.agent.state.seen_file import SeenFile, ValidityKey, baseline_from
+from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
@@ -127,9 +128,11 @@ class Daemon:
         return Claims(self._directory / "claims.json")
 
     def reconcile(self, given: PassInput, logins: Logins) -> Plan:
-        """Make a pass, and return the steps that it executed."""
+        """Make a full pass, and return the steps that it executed."""
         self.kernel.given, self._point = (), _point(given.revision)
         edges = Edges(self.kernel, self._claims(), Peers(logins), self._seen)
+        # A partial pass of no objects would observe nothing, and so find no drift.
+        self._state._start = FullPass.INTERRUPTED
         with suppress(RemovalHeldError):
             result = reconcile(edges, given, self._state, ValidityKey(self._point, given.node, BOOT, ()))
             self._decided = result.decided

@@ -8,6 +8,7 @@ from lunmapd import __version__
 from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.errors import ConditionError, LunmapdError
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.status import (
     APPLIED,
     MAX_FAILING,
@@ -128,4 +129,4 @@ def _drifted(result: PassResult) -> str:
     names = sorted(
         lio_objects.show_key(name) for name, why in result.failures.items() if why.reason == Reason.DRIFTED
     )
-    return f"somebody changed {len(names)} objects by hand, and they stay so, since the setting 'drift' says report: {names[0]}"
+    return f"changed outside lunmapd, left unchanged (drift: report): {first_of(names, 1)}"

@@ -1,6 +1,6 @@
-"""The vocabulary of the debug log: what is logged at each choice of the daemon, and the reasons that it gives.
+"""The vocabulary of the debug log: the events that are logged, and the reasons that they give.
 
-docs/operations.md shows each event to people; tests/unit/service/test_debugging_docs.py keeps the two in step.
+docs/operations.md shows each event by an example; tests/unit/service/test_debugging_docs.py compares the two.
 """
 
 from enum import Enum, StrEnum, unique

@@ -90,9 +90,8 @@ def test_with_report_it_stays_and_the_map_is_carried_out(
     clock.now += AUDIT
     assert not reporting_agent.run_cycle().converged
     assert (conditions(reporting_agent)[APPLIED], failing(reporting_agent)) == ("Drifted", {"l3": "Drifted"})
-    assert (
-        f"somebody changed 1 objects by hand, and they stay so, since the setting 'drift' says report: {lio_objects.show_key(key)}"
-        in message(reporting_agent, APPLIED)
+    assert f"changed outside lunmapd, left unchanged (drift: report): {lio_objects.show_key(key)}" in message(
+        reporting_agent, APPLIED
     )
     assert standing_of(reporting_agent.status) is Standing.DEGRADED
     looks = make_agent.kernel.looks
