@@ -1,6 +1,6 @@
-"""The key file: the keys that seal the secrets in the tree, one in base64 on each line, the current one first.
+"""The key file: the keys of the secrets in the tree, one in base64 on each line, the current one first.
 
-It is the one file that must not be readable by others, so it is refused, not mended, where it is.
+A key file that others can read is refused; its mode is not corrected, since the keys may be known already.
 """
 
 import base64
@@ -15,17 +15,18 @@ from lunmapd.store.session.access_errors import CredentialsError
 from lunmapd.store.session.secret_files import read_private
 
 DEFAULT_KEY_FILE = Path("/etc/lunmapd/secrets.key")
-_HEAD = (
-    "# Keys of lunmapd's secrets, the current one first. Whoever reads this can read every CHAP password.\n"
-)
+_HEAD = "# Keys of lunmapd's secrets, the current one first. A reader of this file can read every CHAP password.\n"
 
 
 class KeyFileError(LunmapdError):
-    """The key file can't be read or written, or others could have done it; no text of this tells a key."""
+    """The key file can't be read or written, or others have access to it; the text never contains a key."""
 
 
 def read_keys(path: Path) -> Keyring:
-    """Read the key file; an absent one has no keys. Raises KeyFileError for one that can't be read or is not only its owner's."""
+    """Read the key file; an absent file has no keys.
+
+    Raises KeyFileError for a file that can't be read, or to which others have access.
+    """
     if _is_absent(path):
         return Keyring()
     try:
@@ -36,7 +37,7 @@ def read_keys(path: Path) -> Keyring:
 
 
 def _is_absent(path: Path) -> bool:
-    """Tell whether there is no such file, which is not the same as not being let at it."""
+    """Return whether there is no such file; a file without permission to look at it is not absent."""
     try:
         path.stat()
     except OSError as error:
@@ -59,9 +60,9 @@ def _keys(path: Path, data: bytes) -> Iterator[bytes]:
 
 
 def add_key(path: Path, key: bytes) -> str:
-    """Put a key first in the key file, which is made if there is none; returns its id.
+    """Put a key first in the key file, which is created if it is absent; return the key's id.
 
-    Raises KeyFileError; then the file is as it was.
+    Raises KeyFileError; the file is then unchanged.
     """
     keys = {key_id(key): key} | dict(read_keys(path).keys)
     text = _HEAD + "".join(f"{base64.b64encode(value).decode()}\n" for value in keys.values())

@@ -1,4 +1,4 @@
-"""The settings file, /etc/lunmapd/lunmapd.yaml: every key checked, unknown keys refused, each problem with its line."""
+"""The settings file, /etc/lunmapd/lunmapd.yaml. Unknown keys are refused; each problem has its line."""
 
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,20 +19,20 @@ from lunmapd.service import keyfile, zookeeper
 from lunmapd.service.zookeeper import ZooKeeperSettings, check_seconds
 
 DEFAULT_SETTINGS_FILE = Path("/etc/lunmapd/lunmapd.yaml")
-_TEN_YEARS = 3650 * DAY
-_MANY = 1_000_000
+_MAX_AGE = 3650 * DAY
+_MAX_MINIMUM = 1_000_000
 
 PlacedProblem = tuple[Place, str]
 
 
 class IsolationSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """So many seconds without contact to ZooKeeper, and the node stops offering its paths."""
+    """The node disables its TPGs `after` so many seconds without contact to ZooKeeper."""
 
     after: float
 
 
 class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where Prometheus finds the node's figures, as `address:port`."""
+    """The `address:port` at which Prometheus scrapes the node's metrics."""
 
     listen: str
 
@@ -41,7 +41,7 @@ REPAIR, REPORT = "repair", "report"
 
 
 class DriftSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is done about what somebody changes by hand, for each class of objects: `repair` or `report`."""
+    """What lunmapd does about drift, for each class of LIO objects: `repair` or `report`."""
 
     storage_object: str = REPAIR
     target: str = REPAIR
@@ -54,15 +54,15 @@ class DriftSettings(Struct, frozen=True, forbid_unknown_fields=True):
     discovery_auth: str = REPAIR
 
     def reported(self) -> frozenset[str]:
-        """Return the classes that are reported only."""
+        """Return the classes whose drift is only reported."""
         return frozenset(name for name in self.__struct_fields__ if getattr(self, name) == REPORT)
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a node needs to know; times are in seconds. An absent key file has no keys.
+    """The settings of a node; times are in seconds. An absent key file has no keys.
 
-    `resync` and `retry` are the times between passes: at rest, and while something fails. The others are told in
-    agent/loop/policy.py.
+    `resync` and `retry` are the times between passes: when converged, and while objects fail. The others are
+    explained in agent/loop/policy.py and in lunmapd.yaml(5).
     """
 
     zookeeper: ZooKeeperSettings
@@ -81,7 +81,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     drift: DriftSettings | str = REPAIR
 
     def policy(self) -> Policy:
-        """Return what they say of following the map."""
+        """Return the policy of the agent."""
         return Policy(
             limits=Limits(self.removal_limit, self.removal_minimum),
             isolate_after=None if self.isolation is None else self.isolation.after,
@@ -97,7 +97,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _classes(drift: DriftSettings | str) -> DriftSettings:
-    """Return what one word for all classes means for each."""
+    """Return the settings of all classes; one word stands for all of them."""
     return (
         drift
         if isinstance(drift, DriftSettings)
@@ -113,15 +113,19 @@ class SettingsUnreadableError(LunmapdError):
 
 
 def load_settings(path: Path) -> Settings:
-    """Read the settings, and check the files without which ZooKeeper can't be reached.
+    """Read the settings, and check the files that the session with ZooKeeper needs.
 
-    Raises SettingsUnreadableError, and InvalidInputError with every problem and its line: UnusableFilesError if all are of files.
+    Raises SettingsUnreadableError; InvalidInputError with every problem and its line; UnusableFilesError if
+    all problems are of files.
     """
     return _load(path, _files)
 
 
 def load_checked_settings(path: Path) -> Settings:
-    """Read the settings, and check all files that they name, those too that a daemon starts without. Raises as `load` does."""
+    """Read the settings, and check all files that they name, also the key file.
+
+    Raises as `load_settings` does.
+    """
     return _load(path, lambda settings: (*_files(settings), *_keys(settings)))
 
 
@@ -136,7 +140,10 @@ def _load(path: Path, of_files: FileCheck) -> Settings:
 
 
 def parse_settings(text: str, name: str) -> Settings:
-    """Read settings from YAML text, no other file. Raises InvalidInputError with every problem and its line."""
+    """Parse settings from a YAML text; their files are not read.
+
+    Raises InvalidInputError with every problem and its line.
+    """
     return _parse(text, name, lambda _: ())
 
 
@@ -150,7 +157,10 @@ def _text(data: bytes, name: str) -> str:
 
 
 def _parse(text: str, name: str, of_files: FileCheck) -> Settings:
-    """Read settings and find all that is wrong, of files too, but not what follows from something else that is."""
+    """Parse settings and check their values and files.
+
+    A problem that another one causes is not reported.
+    """
     source = YamlSource(text, name)
     settings, wrong = read_values({} if source.value is None else source.value, Settings)
     known = [*source.unusable, *(problem.about for problem in wrong)]
@@ -172,7 +182,7 @@ def _unrelated(found: Iterable[PlacedProblem], known: Sequence[Place]) -> list[P
 
 
 def _files(settings: Settings) -> Iterator[PlacedProblem]:
-    """Check the files that the part about ZooKeeper names."""
+    """Yield the problems of the files of the zookeeper section."""
     for place, sentence in zookeeper.file_problems(settings.zookeeper):
         yield ("zookeeper", *place), sentence
 
@@ -198,7 +208,7 @@ def _values(settings: Settings) -> list[PlacedProblem]:
         *(((name,), check_seconds(getattr(settings, name))) for name in ("resync", "retry", "full_read")),
         (("snapshot_max_age",), _check_age(settings)),
         (("removal_limit",), _check_range(settings.removal_limit, 0, 1)),
-        (("removal_minimum",), _check_range(settings.removal_minimum, 0, _MANY)),
+        (("removal_minimum",), _check_range(settings.removal_minimum, 0, _MAX_MINIMUM)),
         (("allow",), None if settings.allow in WORDS else f"must be one of {', '.join(WORDS)}"),
         *_check_drift(settings.drift),
         (("isolation", "after"), _check_isolation(settings)),
@@ -234,15 +244,15 @@ def _check_isolation(settings: Settings) -> str | None:
         return None
     after, timeout = settings.isolation.after, settings.zookeeper.session_timeout
     if after <= timeout:
-        return f"{after:g} is not more than the session_timeout of {timeout:g}: a server that fails would isolate the node"
+        return f"{after:g} is not more than the session_timeout of {timeout:g}: a failing server would isolate the node"
     return check_seconds(after)
 
 
 def _check_age(settings: Settings) -> str | None:
     age, resync = settings.snapshot_max_age, settings.resync
     if 0 < age <= resync:
-        return f"{age:g} is not more than the resync of {resync:g}: a snapshot is noted to be the newest at each pass; use 0 for never"
-    return _check_range(age, 0, _TEN_YEARS)
+        return f"{age:g} is not more than the resync of {resync:g}: the age of a snapshot is updated at each pass only; use 0 for never"
+    return _check_range(age, 0, _MAX_AGE)
 
 
 def _check_range(value: float, least: int, most: int) -> str | None:

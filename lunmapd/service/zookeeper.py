@@ -1,4 +1,4 @@
-"""The `zookeeper` part of the settings: what it may say, the files that it names, and the session that it asks for."""
+"""The `zookeeper` section of the settings: its values, its files, and the session with these settings."""
 
 import os
 import re
@@ -21,7 +21,7 @@ _CREDENTIAL = "credentials:"
 
 
 class TlsSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """The files for TLS; without `certificate` and `key` no certificate of our own is shown."""
+    """The files for TLS; without `certificate` and `key` the client presents no certificate."""
 
     ca: str
     certificate: str = ""
@@ -31,14 +31,14 @@ class TlsSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LoginSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """A user, and the file that has the password in its first line."""
+    """A user, and a file with the password in its first line."""
 
     user: str
     password_file: str
 
 
 class ZooKeeperSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the ensemble is. Times are in seconds; `deadline` bounds every call, `chroot` holds the cluster's tree."""
+    """The ensemble. Times are in seconds; `deadline` limits every call, the tree is below `chroot`."""
 
     hosts: tuple[str, ...]
     chroot: str = DEFAULT_CHROOT
@@ -50,7 +50,7 @@ class ZooKeeperSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def create_session(zookeeper: ZooKeeperSettings, beat: Callable[[], None] = lambda: None) -> Session:
-    """Make the session, not yet started; `beat` is as Session's. Raises CredentialsError for a file that can't be used."""
+    """Return the session, not yet started; `beat` is that of Session. Raises CredentialsError."""
     return Session(
         ",".join(zookeeper.hosts),
         zookeeper.chroot,
@@ -82,19 +82,19 @@ def _tls(tls: TlsSettings | None) -> credentials.Tls | None:
 
 
 def _file(text: str) -> Path:
-    """Find a file; `credentials:NAME` is the one that systemd passes to the service under that name (systemd.exec(5))."""
+    """Return the path of a file; `credentials:NAME` is a credential of the systemd service (systemd.exec(5))."""
     name = text.removeprefix(_CREDENTIAL)
     if name == text:
         return Path(text)
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if directory is None:
-        reason = "only a service of systemd with LoadCredential= has it (CREDENTIALS_DIRECTORY is not set)"
+        reason = "only a systemd service with LoadCredential= has it (CREDENTIALS_DIRECTORY is not set)"
         raise CredentialsError(Path(text), reason)
     return Path(directory, name)
 
 
 def check_settings(zookeeper: ZooKeeperSettings) -> None:
-    """Check values and files that come from no settings file. Raises InvalidInputError, UnusableFilesError."""
+    """Check settings that are not from a file. Raises InvalidInputError, UnusableFilesError."""
     if found := [Problem(place, sentence) for place, sentence in value_problems(zookeeper) if sentence]:
         raise InvalidInputError(found)
     if found := [Problem(place, sentence) for place, sentence in file_problems(zookeeper)]:
@@ -102,7 +102,7 @@ def check_settings(zookeeper: ZooKeeperSettings) -> None:
 
 
 def value_problems(zookeeper: ZooKeeperSettings) -> Iterator[tuple[Place, str | None]]:
-    """Check the values: what is wrong (None: nothing) at each place; touches no file."""
+    """Yield each place with its problem (None: no problem); no file is read."""
     yield ("chroot",), _check_chroot(zookeeper.chroot)
     yield ("hosts",), None if zookeeper.hosts else "name at least one server, such as 10.0.0.1:2181"
     for index, host in enumerate(zookeeper.hosts):
@@ -137,7 +137,7 @@ def _logins(zookeeper: ZooKeeperSettings) -> list[tuple[str, LoginSettings]]:
 
 
 def file_problems(zookeeper: ZooKeeperSettings) -> Iterator[tuple[Place, str]]:
-    """Check the files that the settings name: each must be there, fit, and be as private as its content."""
+    """Yield the problems of the files that the settings name: absent, unusable, or readable by others."""
     if zookeeper.tls is not None:
         yield from _open_files(zookeeper.tls) or _unfit(zookeeper.tls)
     for name, login in _logins(zookeeper):
@@ -148,7 +148,7 @@ def file_problems(zookeeper: ZooKeeperSettings) -> Iterator[tuple[Place, str]]:
 
 
 def _open_files(tls: TlsSettings) -> list[tuple[Place, str]]:
-    """Find the files that can't be read, or can be by too many."""
+    """Return the problems of files that can't be read, or that others can read."""
     forbidden = {"key": NOT_OTHERS, "key_password_file": OWNER_ONLY}
     found: list[tuple[Place, str]] = []
     for name, text in _tls_files(tls):
@@ -160,7 +160,7 @@ def _open_files(tls: TlsSettings) -> list[tuple[Place, str]]:
 
 
 def _unfit(tls: TlsSettings) -> list[tuple[Place, str]]:
-    """Check that the files can be used together."""
+    """Return the problems of files that can't be used together."""
     try:
         made = _tls(tls)
         assert made is not None
@@ -196,7 +196,7 @@ def _check_host(text: str) -> str | None:
 
 
 def _is_address(text: str) -> bool:
-    """Tell whether this is a name or an IPv4 address, or an IPv6 address in brackets."""
+    """Return whether a text is a host name or an IPv4 address, or an IPv6 address in brackets."""
     if not text.startswith("["):
         return bool(text) and text.isprintable() and not set(text) & set(" ,:/?#@[]")
     try:
@@ -206,7 +206,7 @@ def _is_address(text: str) -> bool:
 
 
 def check_seconds(value: float) -> str | None:
-    """Check a time in seconds; None when it is good."""
+    """Return None for a valid time in seconds, otherwise a sentence."""
     good = MIN_SECONDS <= value <= MAX_SECONDS
     return (
         None if good else f"{value:g} is not a usable time: use seconds, from {MIN_SECONDS} to {MAX_SECONDS}"

@@ -1,7 +1,7 @@
-"""From what another tool has made to a map that says the same, and what no map can say. Pure.
+"""Adoption: the map that describes a foreign configuration, and the parts that no map can describe. Pure.
 
-Targets are taken as a whole or not at all, and with them every storage object that they export: what is ours and not
-in the map is removed, so nothing may become ours that the map does not have.
+A target is adopted as a whole or not at all, with every storage object that it exports. lunmapd removes its
+objects that are not in the map, so it must not adopt an object without an entry in the map.
 """
 
 from collections import Counter
@@ -39,14 +39,14 @@ NotAdoptable = dict[str, str]
 
 
 class Adoption(Struct, frozen=True):
-    """The map, and by target or storage object why it is not in there."""
+    """The map, and by target or storage object the reason why the map has no entry for it."""
 
     lunmap: Lunmap
     refused: Mapping[str, str]
 
 
 def adopt(found: ForeignConfiguration, node: str) -> Adoption:
-    """Return the map of one node that says what was found, as far as a map can."""
+    """Return the map that describes the foreign configuration of one node, as far as a map can."""
     refused = _unfit(found)
     while True:
         tpgs = [tpg for tpg in found.tpgs if tpg.iqn not in refused]
@@ -58,7 +58,7 @@ def adopt(found: ForeignConfiguration, node: str) -> Adoption:
 
 
 def _unfit(found: ForeignConfiguration) -> NotAdoptable:
-    """Find the targets that no map could say, each by itself."""
+    """Return the targets that no map can describe, each considered alone."""
     refused: NotAdoptable = {}
     tags = Counter(tpg.tag for tpg in found.tpgs)
     usual = min(tags, key=lambda tag: (-tags[tag], tag), default=0)
@@ -79,7 +79,7 @@ def _reasons(tpg: ForeignTpg, found: ForeignConfiguration) -> Iterator[str]:
     if not tpg.enabled:
         yield "its TPG is disabled: enable it, or remove it"
     if any(tpg.attributes.get(name, "0") != "0" for name in _DEMO):
-        yield "demo mode lets in who has no ACL: make an ACL for each initiator, then set generate_node_acls=0 and cache_dynamic_acls=0"
+        yield "demo mode admits initiators without an ACL: make an ACL for each initiator, then set generate_node_acls=0 and cache_dynamic_acls=0"
     if not tpg.portals:
         yield "it has no portal"
     yield from _lun_reasons(tpg, found)
@@ -118,7 +118,10 @@ def _acl_reasons(acl: ForeignAcl, tpg: ForeignTpg) -> Iterator[str]:
 
 
 def _disagreeing(found: ForeignConfiguration, refused: AbstractSet[str] | NotAdoptable) -> NotAdoptable:
-    """Find targets for which an initiator has other credentials than for an earlier one: in a map it has one pair."""
+    """Return the targets for which an initiator has other credentials than for an earlier target.
+
+    In a map an initiator has one pair.
+    """
     known: dict[str, tuple[str, lio_objects.ChapCredentials]] = {}
     bad: NotAdoptable = {}
     for tpg in found.tpgs:
@@ -130,7 +133,7 @@ def _disagreeing(found: ForeignConfiguration, refused: AbstractSet[str] | NotAdo
 
 
 def _spread(found: ForeignConfiguration, refused: NotAdoptable) -> NotAdoptable:
-    """Find targets that share a storage object with one that stays another tool's."""
+    """Return the targets that share a storage object with a target that stays foreign."""
     theirs = {key: tpg.iqn for tpg in found.tpgs if tpg.iqn in refused for key in tpg.luns.values()}
     return {
         tpg.iqn: f"it shares {found.storage[key].name} with {theirs[key]}, which can't be adopted"
@@ -142,9 +145,9 @@ def _spread(found: ForeignConfiguration, refused: NotAdoptable) -> NotAdoptable:
 
 
 def _clashes(lunmap: Lunmap, tpgs: list[ForeignTpg]) -> NotAdoptable:
-    """Find the targets that break a rule of maps, by themselves or with what belongs to them."""
+    """Return the targets that break a rule of the map, or whose Luns, initiators or nodes do."""
     return {
-        iqn: f"no map may say it: {problem}"
+        iqn: f"it breaks a rule of the map: {problem}"
         for problem in rules.check_served(_filled(lunmap))
         for iqn in _concerned(problem, lunmap, tpgs)
     }
@@ -175,7 +178,7 @@ def _has(tpg: ForeignTpg, lunmap: Lunmap, name: object, rest: list[str | int]) -
 
 
 def _filled(lunmap: Lunmap) -> Lunmap:
-    """Put something in for what a commit fills in, and for passwords, so that only real faults are left."""
+    """Return the map with placeholders for passwords and for the values that a commit fills in."""
     full = change_credentials(lunmap, lambda _path, _field, chap: structs.replace(chap, password=_SEALED))
     luns = {
         name: structs.replace(lun, serial=lun.serial or f"{number:025x}")

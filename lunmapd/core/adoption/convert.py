@@ -1,4 +1,4 @@
-"""Single objects that another tool has made: as documents of a map, and as objects of ours. Pure."""
+"""Single foreign objects, as documents of a map and as objects of lunmapd. Pure."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from lunmapd.core.node.project import MARK, TPG_ATTRIBUTES
 
 VENDOR = "LIO-ORG"
 
-# A default that the kernel takes from the device, beside the attribute that tells it (target_core_device.c).
+# Attributes whose default is the device's value, with the attribute that reports it (target_core_device.c).
 _FROM_DEVICE = {
     "block_size": "hw_block_size",
     "queue_depth": "hw_queue_depth",
@@ -24,7 +24,7 @@ _SCOPE = {"0": Scope.OFF, "1": Scope.PER_NODE}
 
 
 def lun_of(item: ForeignStorage, maps: tuple[Map, ...]) -> Lun:
-    """Return the Lun that says what a storage object is."""
+    """Return the Lun that describes a storage object."""
     plugin = PLUGINS[item.plugin]
     bare = plugin.own_inquiry
     return Lun(
@@ -40,7 +40,10 @@ def lun_of(item: ForeignStorage, maps: tuple[Map, ...]) -> Lun:
 
 
 def _attributes(item: ForeignStorage) -> Iterator[tuple[str, int]]:
-    """Yield what is not at its default; where that comes from the device, only if the kernel tells it."""
+    """Yield the attributes that are not at their default.
+
+    A default that depends on the device is known only if the kernel reports it.
+    """
     for (plugin, name), known in sorted(STORAGE.items()):
         value = item.attributes.get(name, "")
         if plugin != item.plugin or not value.isdigit():
@@ -50,7 +53,7 @@ def _attributes(item: ForeignStorage) -> Iterator[tuple[str, int]]:
 
 
 def _natural(item: ForeignStorage, name: str, default: int | None) -> str:
-    """Return what the attribute would be if nobody had set it; what it is where that is not known."""
+    """Return the default of an attribute; its present value if the default is not known."""
     if default is not None:
         return str(default)
     told = item.attributes.get(_FROM_DEVICE.get(name, ""))
@@ -60,7 +63,7 @@ def _natural(item: ForeignStorage, name: str, default: int | None) -> str:
 
 
 def _shared(item: ForeignStorage) -> Shared | None:
-    """Say what is offered of the state that LIO keeps in each node, where it is not all."""
+    """Return which per-node state of LIO is offered; None if all of it is."""
     reservations, compare = (item.attributes.get(name, "1") for name in ("emulate_pr", "emulate_caw"))
     if "0" not in {reservations, compare}:
         return None
@@ -68,7 +71,7 @@ def _shared(item: ForeignStorage) -> Shared | None:
 
 
 def target_of(tpg: ForeignTpg) -> Target:
-    """Return the settings of a TPG, as those of a target without nodes."""
+    """Return a target without nodes that has the settings of a TPG."""
     attributes = {
         name: int(tpg.attributes[name])
         for name, known in sorted(TPG.items())
@@ -85,7 +88,7 @@ def target_of(tpg: ForeignTpg) -> Target:
 def as_ours(
     found: ForeignConfiguration, wanted: lio_objects.Objects
 ) -> dict[lio_objects.Key, lio_objects.Object]:
-    """Return what was found of the wanted targets as it would be seen if it were marked as ours."""
+    """Return the foreign objects of the desired targets as they would be observed with lunmapd's mark."""
     targets = {item.iqn for item in wanted.values() if isinstance(item, lio_objects.Target)}
     tpgs = [tpg for tpg in found.tpgs if tpg.iqn in targets]
     exported = {key for tpg in tpgs for key in tpg.luns.values()} & found.storage.keys()
@@ -98,7 +101,7 @@ def as_ours(
 
 
 def _storage(item: ForeignStorage, wanted: lio_objects.Objects) -> lio_objects.StorageObject:
-    """Look at those settings that the wanted storage object has, as after its note is written."""
+    """Return a storage object with the settings that the desired one has, as if it had its alias."""
     like = wanted.get(("storage_object", item.name))
     if not isinstance(like, lio_objects.StorageObject):
         like = lio_objects.StorageObject(item.name, item.plugin, item.path, item.size, item.serial)

@@ -1,4 +1,4 @@
-"""What another tool has made in LIO, as it stands in the kernel or in a saveconfig.json: what an adoption starts from."""
+"""The foreign configuration: objects of another tool, read from the kernel or from a saveconfig.json."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,10 @@ from lunmapd.core.node.observed import IscsiSession
 
 
 class ForeignStorage(Struct, frozen=True):
-    """A storage object. `attributes` are all that are known; `trouble` says why a map can't say what it is, "" if it can."""
+    """A storage object; `attributes` are all known ones, by name.
+
+    `trouble` is the reason why a map can't describe it, "" if it can.
+    """
 
     name: str
     plugin: str
@@ -23,7 +26,7 @@ class ForeignStorage(Struct, frozen=True):
 
 
 class ForeignMap(Struct, frozen=True):
-    """A mapped LUN: its number, that of the TPG's LUN, and whether it is read-only."""
+    """A mapped LUN: its number, the number of the TPG's LUN, and whether it is read-only."""
 
     number: int
     lun: int
@@ -40,9 +43,9 @@ class ForeignAcl(Struct, frozen=True):
 
 
 class ForeignTpg(Struct, frozen=True):
-    """A TPG. `luns` are number to the key of the storage object, `portals` addresses to whether they do iSER.
+    """A TPG. `luns` maps LUN numbers to keys of storage objects, `portals` addresses to whether they use iSER.
 
-    `port_id` is 0 where it is not known.
+    `port_id` is 0 if it is not known.
     """
 
     iqn: str
@@ -57,7 +60,10 @@ class ForeignTpg(Struct, frozen=True):
 
 
 class ForeignConfiguration(Struct, frozen=True):
-    """All of it; storage objects by a key that is good within it. `discovery` is None where discovery asks for nothing."""
+    """The whole foreign configuration. The keys of `storage` are those of ForeignTpg.luns.
+
+    `discovery` is None if discovery requires no CHAP.
+    """
 
     storage: Mapping[str, ForeignStorage] = {}
     tpgs: tuple[ForeignTpg, ...] = ()

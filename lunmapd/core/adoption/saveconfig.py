@@ -23,7 +23,7 @@ _DEFAULT_GROUP = "default_tg_pt_gp"
 
 
 class NotSaveconfigError(LunmapdError):
-    """The file is not what targetcli saves."""
+    """The file is not a saveconfig.json of targetcli."""
 
     exit_code = Exit.INVALID
 
@@ -59,7 +59,7 @@ class _Chap(Struct):
     chap_mutual_password: str | None = None
 
     def credentials(self) -> lio_objects.ChapCredentials:
-        """Return them; half of a pair is none, as LIO takes it."""
+        """Return the credentials; an incomplete pair counts as none, as in LIO."""
         if not self.chap_userid or not self.chap_password:
             return lio_objects.NO_CREDENTIALS
         one = self.chap_userid, Secret(self.chap_password)
@@ -112,7 +112,10 @@ class _File(Struct):
 
 
 def read_saveconfig(text: bytes, name: str) -> ForeignConfiguration:
-    """Return what the file says of iSCSI; `name` is that of the file. Raises NotSaveconfigError, which shows no value."""
+    """Return the iSCSI configuration of a saveconfig.json; `name` is its path.
+
+    Raises NotSaveconfigError, whose text has no value of the file.
+    """
     saved = _decode(text, name)
     tpgs = tuple(
         _tpg(target.wwn, tpg) for target in saved.targets if target.fabric == "iscsi" for tpg in target.tpgs
@@ -129,7 +132,10 @@ class SavedTarget(Struct, frozen=True):
 
 
 def saved_targets(text: bytes, name: str) -> tuple[SavedTarget, ...]:
-    """Return the file's iSCSI targets. Raises NotSaveconfigError, which shows no value."""
+    """Return the iSCSI targets of a saveconfig.json.
+
+    Raises NotSaveconfigError, whose text has no value of the file.
+    """
     return tuple(
         SavedTarget(target.wwn, any(tpg.parameters.get("TargetAlias") == MARK for tpg in target.tpgs))
         for target in _decode(text, name).targets
@@ -174,12 +180,12 @@ OWN_GROUPS = "it has target port groups of its own: lunmapd makes those itself; 
 
 
 def file_troubles(path: str, *, device: bool, write_back: bool) -> Iterator[str]:
-    """Say what lunmapd does not take of a file."""
+    """Yield the reasons why lunmapd can't adopt a fileio storage object."""
     if device:
         yield f"it is a fileio on the device {path}: lunmapd serves devices through block only"
     if write_back:
         yield (
-            "it was opened with a write-back cache, which LIO can't end while it is exported; lunmapd always writes through: "
+            "it was opened with a write-back cache, which LIO can't disable while it is exported; lunmapd always writes through: "
             "make it anew with write_back=false"
         )
 
@@ -203,9 +209,9 @@ def _acl(acl: _Acl) -> ForeignAcl:
 
 
 def acl_trouble(attributes: Mapping[str, str]) -> str:
-    """Say what a map can't say of an ACL, "" for nothing."""
+    """Return why a map can't describe an ACL, "" if it can."""
     if attributes.get("authentication", "-1") != "-1":
-        return "it asks for CHAP or not by itself: set its attribute authentication to -1"
+        return "it has its own setting for CHAP: set its attribute authentication to -1"
     return ""
 
 

@@ -22,7 +22,7 @@ _SUBJECT = re.compile(r"[A-Za-z0-9.]+=.+")
 
 
 class Permission(IntFlag):
-    """The permissions of an ACL entry (org.apache.zookeeper.ZooDefs.Perms). CREATE and DELETE concern children."""
+    """The permissions of an ACL entry (org.apache.zookeeper.ZooDefs.Perms); CREATE, DELETE are of children."""
 
     READ = 1
     WRITE = 2
@@ -103,7 +103,7 @@ def acl_at(roles: Roles, path: str) -> dict[Principal, Permission]:
     _add(found, roles.admins, Permission.ALL)
     if section == MEMBERS and below:
         _add(found, roles.of(Role.NODE, below.partition("/")[0]), Permission.OWN)
-        # ZooKeeper shows the hash of a digest only to those with ADMIN, and the node gives its znodes this same ACL.
+        # ZooKeeper shows the hash of a digest only with ADMIN, and the node gives its znodes the same ACL.
         if any(principal.scheme == "digest" for principal in found):
             _add(found, roles.of(Role.NODE, below.partition("/")[0]), Permission.ADMIN)
     return found
@@ -203,7 +203,7 @@ def _without(members: frozenset[Principal], who: Principal) -> frozenset[Princip
 
 
 def is_admin(roles: Roles, proven: Iterable[Principal]) -> bool:
-    """Return whether a client with these authenticated principals is an admin; ZooKeeper's superuser is one."""
+    """Return whether a client with these principals is an admin; ZooKeeper's superuser always is."""
     return roles.is_open or any(
         who.scheme == "super" or len(_without(roles.admins, who)) < len(roles.admins) for who in proven
     )

@@ -1,8 +1,8 @@
 """The attributes and parameters of LIO that a map may set: their values, defaults, and when they can be set.
 
-Sources: drivers/target/target_core_configfs.c (storage attributes; which ones are refused while the device is exported),
-target_core_user.c, drivers/target/iscsi/iscsi_target_tpg.c and iscsi_target_parameters.c; the defaults are what Linux
-6.12 shows.
+Sources: drivers/target/target_core_configfs.c (storage attributes, and those that are refused while the device
+is exported), target_core_user.c, drivers/target/iscsi/iscsi_target_tpg.c and iscsi_target_parameters.c. The
+defaults are those of Linux 6.12.
 """
 
 import re
@@ -22,7 +22,7 @@ _WHOLE = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
 class When(StrEnum):
-    """When the kernel accepts a new value: only before a target exports the storage object, or at any time."""
+    """When the kernel accepts a new value: before a target exports the storage object, or at any time."""
 
     BEFORE_EXPORT = "before export"
     LIVE = "live"

@@ -39,7 +39,7 @@ Only a change of the map ends them: initiators can't activate a path of lunmapd.
 
 
 class Scope(StrEnum):
-    """Whether initiators are offered a state that LIO keeps in each node separately: never, or on each node."""
+    """Whether initiators are offered a state that LIO keeps in each node: never, or on each node."""
 
     OFF = "off"
     PER_NODE = "per-node"
@@ -70,7 +70,7 @@ class Map(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     access: Access = Access.READ_WRITE
 
     def __post_init__(self) -> None:
-        """Share the texts of equal names: JSON decodes new texts for each map, and many maps have few names."""
+        """Share the texts of equal names: JSON decodes new texts for each map; many maps have few names."""
         for name in ("target", "initiator", "group"):
             force_setattr(self, name, intern(str(getattr(self, name))))
 
@@ -232,7 +232,7 @@ def serving_nodes(lunmap: Lunmap, lun: Lun) -> set[str]:
 
 
 def reporting_nodes(lunmap: Lunmap, lun: Lun) -> tuple[str, ...]:
-    """Return the nodes that report the Lun, sorted: those that serve it, limited to `nodes` of the Lun if set."""
+    """Return the nodes that report the Lun, sorted: those that serve it, limited to its `nodes` if set."""
     serving = serving_nodes(lunmap, lun)
     return tuple(sorted(serving.intersection(lun.nodes) if lun.nodes else serving))
 
@@ -243,7 +243,7 @@ def state_on(lun: Lun, node: str) -> AluaState:
 
 
 def source_on(lun: Lun, name: str, node: Node) -> str:
-    """Return the path or configuration of the Lun on the node `name`: its override, else rewritten by `devices`."""
+    """Return the Lun's path or configuration on the node `name`: its override, else as `devices` rewrites it."""
     if isinstance(lun.backing, RamDisk):
         return ""
     override = lun.backing.overrides.get(name)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class Secret(Struct, frozen=True):
-    """A password in the clear. Its repr hides it; `text` is read only to seal it or to write it to the kernel."""
+    """A password in the clear. Its repr hides it; `text` is read only to seal it or to write it to LIO."""
 
     text: str
 

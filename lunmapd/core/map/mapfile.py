@@ -20,7 +20,10 @@ _UNITS = ("PiB", "TiB", "GiB", "MiB", "KiB")
 
 
 def parse_size(text: str) -> int:
-    """Return bytes for `64MiB`, `1 TiB`, `10G` (powers of 1024) or `65536`. Raises ValueError with a sentence."""
+    """Return the bytes of `64MiB`, `1 TiB`, `10G` (powers of 1024) or `65536`.
+
+    Raises ValueError with a sentence.
+    """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a size: use bytes or KiB, MiB, GiB, TiB, PiB, such as 64MiB")

@@ -28,7 +28,7 @@ class YamlSource:
     """
 
     def __init__(self, text: str, name: str) -> None:
-        """Parse `text`; `name` is its file in messages. Raises InvalidInputError for a text that is not YAML."""
+        """Parse `text` of the file `name`. Raises InvalidInputError for a text that is not YAML."""
         self.name = name
         self.problems: list[Problem] = []
         self.unusable: list[Place] = []

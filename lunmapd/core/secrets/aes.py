@@ -1,4 +1,7 @@
-"""AES-256-GCM, apart from what needs it now and then: the library behind it is the largest of all that lunmapd loads."""
+"""AES-256-GCM.
+
+It has a module of its own so that it can be imported late: its library is the largest that lunmapd loads.
+"""
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -7,10 +10,10 @@ NotAuthenticError = InvalidTag
 
 
 def encrypt(key: bytes, nonce: bytes, text: bytes, place: bytes) -> bytes:
-    """Encrypt, bound to a place."""
+    """Encrypt a text, bound to a place."""
     return AESGCM(key).encrypt(nonce, text, place)
 
 
 def decrypt(key: bytes, nonce: bytes, data: bytes, place: bytes) -> bytes:
-    """Decrypt. Raises NotAuthenticError for what was not sealed with this key for this place."""
+    """Decrypt a text. Raises NotAuthenticError if it was not encrypted with this key for this place."""
     return AESGCM(key).decrypt(nonce, data, place)

@@ -1,7 +1,7 @@
-"""Secrets in the tree: sealed texts that only who has the key can open, each bound to the place where it stands.
+"""Secrets in the tree: sealed texts, each bound to its place and opened with a key of the key file.
 
-A sealed text is `v1:<key id>:<base64url of nonce and ciphertext>`, AES-256-GCM (NIST SP 800-38D) with a nonce of 96 bits;
-the additional data are cluster, path and field, so a sealed text that is copied elsewhere does not open.
+A sealed text is `v1:<key id>:<base64url of nonce and ciphertext>`, AES-256-GCM (NIST SP 800-38D) with a nonce
+of 96 bits. The additional data are cluster, path and field, so a copy at another place can't be opened.
 """
 
 import base64
@@ -21,11 +21,11 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 _ID_DIGITS = 8
 _SEALED = re.compile(r"v1:([0-9a-f]{8}):([A-Za-z0-9_-]{38,})")
-_SHORTEST, _LONGEST = 12, 16
+_MIN_SAFE, _MAX_PORTABLE = 12, 16
 
 
 class SecretError(LunmapdError):
-    """Root of what keeps a secret from being sealed or opened; no text of these tells the secret."""
+    """Root of the errors of sealing and opening; their texts never contain the secret."""
 
 
 class NoKeyError(SecretError):
@@ -38,7 +38,7 @@ class NoKeyError(SecretError):
 
 
 class UnknownKeyError(SecretError):
-    """A secret is sealed with a key that is not there; `key` is its id."""
+    """A secret is sealed with a key that the keyring lacks; `key` is its id."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -46,25 +46,25 @@ class UnknownKeyError(SecretError):
 
 
 class TamperedError(SecretError):
-    """A sealed text does not open with the key that it names: it was changed, or copied from another place."""
+    """A sealed text can't be opened with its key: it was changed, or copied from another place."""
 
     def __init__(self) -> None:
         super().__init__("the sealed text was changed, or copied from elsewhere: set the secret again")
 
 
 class MalformedError(SecretError):
-    """It is no sealed text at all."""
+    """The text has not the form of a sealed text."""
 
     def __init__(self) -> None:
         super().__init__("this is not a sealed text: set the secret with 'lunmapctl secret set'")
 
 
 class UnfitPasswordError(SecretError):
-    """A password that LIO can't keep, or that is no protection; the text says why."""
+    """A password that LIO can't store, or that gives no protection; the text says why."""
 
 
 class Keyring(Struct, frozen=True):
-    """Keys of 32 bytes by their id, the current one first; shows only the ids."""
+    """Keys of 32 bytes by their id, the current one first; its repr has only the ids."""
 
     keys: Mapping[str, bytes] = {}
 
@@ -83,14 +83,14 @@ class Keyring(Struct, frozen=True):
 
     @property
     def current(self) -> str:
-        """The id of the key to seal with. Raises NoKeyError."""
+        """The id of the key for sealing. Raises NoKeyError."""
         if not self.keys:
             raise NoKeyError
         return self.ids[0]
 
 
 class Vault(Struct, frozen=True):
-    """Seals and opens the secrets of one cluster, by its uuid. `path` is `initiators/<iqn>` or the like."""
+    """Seals and opens the secrets of the cluster with this uuid. A `path` is such as `initiators/<iqn>`."""
 
     cluster: str
     keyring: Keyring = Keyring()
@@ -121,22 +121,22 @@ class Vault(Struct, frozen=True):
 
 
 def key_id(key: bytes) -> str:
-    """Return the id of a key: the first digits of its hash, which tell nothing of it."""
+    """Return the id of a key: the first digits of its SHA-256, which do not reveal it."""
     return hashlib.sha256(key).hexdigest()[:_ID_DIGITS]
 
 
 def keyring(keys: Iterable[bytes]) -> Keyring:
-    """Make a Keyring of keys, the current one first."""
+    """Return a Keyring of these keys, the current one first."""
     return Keyring({key_id(key): key for key in keys})
 
 
 def is_sealed(text: str) -> bool:
-    """Tell whether this has the form of a sealed text."""
+    """Return whether a text has the form of a sealed text."""
     return _SEALED.fullmatch(text) is not None
 
 
 def sealed_with(sealed: str) -> str:
-    """Return the id of the key that a sealed text was made with. Raises MalformedError."""
+    """Return the id of the key of a sealed text. Raises MalformedError."""
     return _parts(sealed)[0]
 
 
@@ -153,20 +153,20 @@ def _parts(sealed: str) -> tuple[str, bytes]:
 
 
 def check_password(secret: Secret) -> str | None:
-    """Check what LIO can keep: None, or the sentence; it does not quote the password.
+    """Return None for a password that LIO can store, otherwise a sentence, which does not quote it.
 
-    LIO takes a value that starts with NULL as an order to clear the field (drivers/target/iscsi/iscsi_target_configfs.c).
+    A value that starts with NULL clears LIO's field (drivers/target/iscsi/iscsi_target_configfs.c).
     """
     text = secret.text
     if not all(" " <= letter <= "~" for letter in text) or text != text.strip():
         return "a password must be ASCII without control characters, and without spaces at its ends"
     if not 0 < len(text) <= names.MAX_CHAP:
         return f"a password has 1 to {names.MAX_CHAP} letters"
-    return "LIO can't keep a password that starts with NULL" if text.startswith("NULL") else None
+    return "LIO can't store a password that starts with NULL" if text.startswith("NULL") else None
 
 
 def warn_password(secret: Secret) -> str | None:
-    """Return a sentence about a length that is not safe, or that some initiators refuse."""
-    if _SHORTEST <= len(secret.text) <= _LONGEST:
+    """Return a warning about a length that is unsafe or that some initiators refuse, None for any other."""
+    if _MIN_SAFE <= len(secret.text) <= _MAX_PORTABLE:
         return None
-    return f"a CHAP password should have {_SHORTEST} to {_LONGEST} letters: shorter ones can be guessed, and some initiators refuse others"
+    return f"a CHAP password should have {_MIN_SAFE} to {_MAX_PORTABLE} letters: shorter ones can be guessed, and some initiators refuse others"

@@ -3,9 +3,9 @@
 Each module holds one group of verbs; `cli` holds the click group and the connection.
 """
 
+from lunmapd.service.cli import run_command
 from lunmapd.service.ctl import acl, check, edit, forget, get, history, override, secret, status, upkeep
 from lunmapd.service.ctl.cli import ctl
-from lunmapd.service.errors import reported
 
 _VERBS = (
     edit.init,
@@ -35,4 +35,4 @@ for _verb in _VERBS:
 
 def main() -> None:
     """Run the command line. Each line of an error goes to standard error."""
-    reported("lunmapctl", ctl)
+    run_command("lunmapctl", ctl)

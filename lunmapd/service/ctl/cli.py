@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from lunmapd.client import Client
 from lunmapd.service import settings, zookeeper
-from lunmapd.service.options import CONTEXT, config_option, version_option
+from lunmapd.service.cli import CONTEXT, config_option, version_option
 from lunmapd.service.zookeeper import TlsSettings, ZooKeeperSettings
 from lunmapd.store.session.session import DEFAULT_CHROOT
 

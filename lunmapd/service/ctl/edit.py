@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from lunmapd.client import Client, InvalidInputError, Lunmap, Note, Problem, Proposal, Revision
 from lunmapd.core.map import mapfile, rules
+from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.output import echo_committed, note_options
-from lunmapd.service.options import output_option
 
 wait_option = click.option(
     "--wait",

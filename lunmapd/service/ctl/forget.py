@@ -2,9 +2,9 @@
 
 import click
 
+from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.output import echo_json
-from lunmapd.service.options import output_option
 
 
 @click.command()

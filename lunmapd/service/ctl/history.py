@@ -5,10 +5,10 @@ from itertools import islice
 import click
 
 from lunmapd.client import differences
+from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.differences import difference_lines, log_table, revision_lines, revision_report
 from lunmapd.service.ctl.output import echo_json
-from lunmapd.service.options import output_option
 
 
 def parse_span(text: str) -> tuple[int, int | None]:

@@ -4,9 +4,9 @@ import click
 
 from lunmapd.client import Note
 from lunmapd.core.planning.disruption_limit import WORDS
+from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.output import echo_committed, note_options
-from lunmapd.service.options import output_option
 
 _DAY = 86400.0
 

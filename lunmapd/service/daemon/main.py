@@ -26,14 +26,13 @@ from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.events import WakeCause
 from lunmapd.lio.worker.kernel import Deadlines, Kernel
 from lunmapd.service import zookeeper
+from lunmapd.service.cli import CONTEXT, config_option, output_option, run_command, version_option
 from lunmapd.service.daemon import devices, logs
 from lunmapd.service.daemon.loop import CycleListener, Loop, ProcessContext, SettingsFile
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals
 from lunmapd.service.daemon.watchdog import WatchedKernel
-from lunmapd.service.errors import reported
 from lunmapd.service.keyfile import read_keys
-from lunmapd.service.options import CONTEXT, config_option, output_option, version_option
 from lunmapd.service.settings import Settings, load_checked_settings, load_settings
 from lunmapd.store.session.session import Session
 
@@ -185,4 +184,4 @@ def _exit_code(cycle: CycleResult) -> int:
 
 def main() -> None:
     """Run the daemon; errors are one line each on standard error."""
-    reported("lunmapd", daemon)
+    run_command("lunmapd", daemon)

@@ -77,7 +77,7 @@ def test_the_node_defaults_to_the_host_name() -> None:
         (GOOD + "snapshot_max_age: -1\n", "x:4: snapshot_max_age: -1 is out of range: use 0 to 315360000"),
         (
             GOOD + "resync: 90\nsnapshot_max_age: 90\n",
-            "x:5: snapshot_max_age: 90 is not more than the resync of 90: a snapshot is noted to be the newest at each pass",
+            "x:5: snapshot_max_age: 90 is not more than the resync of 90: the age of a snapshot is updated at each pass only",
         ),
         (GOOD + "removal_limit: 25\n", "x:4: removal_limit: 25 is out of range: use 0 to 1"),
         (GOOD + "removal_limit: nan\n", "x:4: removal_limit: nan is out of range"),

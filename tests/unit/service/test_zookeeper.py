@@ -106,7 +106,7 @@ def test_a_credential_of_systemd_is_found(directory: Path, monkeypatch: pytest.M
     path = write(directory, ca="credentials:ca.pem")
     (problem,) = problems(path)
     assert problem.startswith(
-        "settings.yaml:4: zookeeper.tls.ca: can't use credentials:ca.pem: only a service"
+        "settings.yaml:4: zookeeper.tls.ca: can't use credentials:ca.pem: only a systemd service"
     )
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(directory))
     load_settings(path)
