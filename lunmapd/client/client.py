@@ -23,7 +23,7 @@ from lunmapd.core.history.backup import Title
 from lunmapd.core.history.changes import Allowance, Change, Revision, diff_maps, split_path
 from lunmapd.core.history.migrate import migrate_to_schema_2
 from lunmapd.core.map.fill_in import fill_in
-from lunmapd.core.planning.disruption_limit import WORDS
+from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
 from lunmapd.store.commit.acts import accept_rewound, confirm, edited_changes, override, repair
 from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.commit.commit_errors import NothingStagedError
@@ -259,8 +259,8 @@ class Client:
         unknown class or node.
         """
         now = self.read()
-        if disruption not in WORDS:
-            raise InvalidInputError([Problem((), f"{disruption!r} is none of {', '.join(WORDS)}")])
+        if disruption not in DISRUPTION_WORDS:
+            raise InvalidInputError([Problem((), f"{disruption!r} is none of {', '.join(DISRUPTION_WORDS)}")])
         if unknown := sorted(set(nodes) - now.lunmap.nodes.keys()):
             raise InvalidInputError(
                 [Problem(("nodes", name), "the map has no such node") for name in unknown]

@@ -12,8 +12,8 @@ from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Place, Pro
 from lunmapd.core.base.names import check_name
 from lunmapd.core.base.plain_values import read_values, related
 from lunmapd.core.map.source import YamlSource, line_of
-from lunmapd.core.planning.disruption_limit import WORDS
-from lunmapd.core.planning.guard import Limits
+from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
+from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.planning.plan import Disruption
 from lunmapd.service import keyfile, zookeeper
 from lunmapd.service.zookeeper import ZooKeeperSettings, check_seconds
@@ -83,14 +83,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     def policy(self) -> Policy:
         """Return the policy of the agent."""
         return Policy(
-            limits=Limits(self.removal_limit, self.removal_minimum),
+            limits=RemovalLimits(self.removal_limit, self.removal_minimum),
             isolate_after=None if self.isolation is None else self.isolation.after,
             snapshot_max_age=self.snapshot_max_age,
             full_read=self.full_read,
             resync=self.resync,
             audit=self.resync,
             beat=max(BEAT, self.resync),
-            allow=WORDS[self.allow],
+            allow=DISRUPTION_WORDS[self.allow],
             retry=self.retry,
             report=_classes(self.drift).reported(),
         )
@@ -209,7 +209,10 @@ def _values(settings: Settings) -> list[PlacedProblem]:
         (("snapshot_max_age",), _check_age(settings)),
         (("removal_limit",), _check_range(settings.removal_limit, 0, 1)),
         (("removal_minimum",), _check_range(settings.removal_minimum, 0, _MAX_MINIMUM)),
-        (("allow",), None if settings.allow in WORDS else f"must be one of {', '.join(WORDS)}"),
+        (
+            ("allow",),
+            None if settings.allow in DISRUPTION_WORDS else f"must be one of {', '.join(DISRUPTION_WORDS)}",
+        ),
         *_check_drift(settings.drift),
         (("isolation", "after"), _check_isolation(settings)),
         (("metrics", "listen"), None if settings.metrics is None else _check_listen(settings.metrics.listen)),

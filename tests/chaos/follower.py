@@ -17,14 +17,14 @@ from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
 from lunmapd.clock import utc_now
 from lunmapd.core.fleet.status import NodeStatus
-from lunmapd.core.planning.guard import Limits
+from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.store.session.session import Session
 from support.daemon import running
 
 _NEVER = 3600.0  # at rest only the watch wakes it: a lost watch is a follower that stays behind
 _RETRY = 0.2
 _POLICY = Policy(
-    limits=Limits(share=1.0), resync=_NEVER, audit=_NEVER, retry=_RETRY
+    limits=RemovalLimits(share=1.0), resync=_NEVER, audit=_NEVER, retry=_RETRY
 )  # random maps remove much at once, without confirmation
 
 

@@ -10,7 +10,7 @@ from fakes.lio import CrashedError, FakeLio
 from lab import Machine
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.base.index import tpg_path
 from lunmapd.lio.worker.kernel import Deadlines, Kernel
@@ -31,7 +31,7 @@ class Lio(Protocol):
     def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
         """Observe these objects only."""
 
-    def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
+    def apply(self, steps: Iterable[Step]) -> Iterator[StepOutcome]:
         """Apply the steps, and yield the outcome of each."""
 
     def close(self) -> None:

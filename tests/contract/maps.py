@@ -9,7 +9,7 @@ from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.project import TPG_ATTRIBUTES, TPG_PARAMETERS
-from lunmapd.core.planning.outcome import Report, failures
+from lunmapd.core.planning.outcome import StepOutcome, failures_of
 from lunmapd.core.planning.plan import Action, Step, plan
 
 IQN = "iqn.2020-01.org.example:disks"
@@ -116,14 +116,14 @@ def observed(implementation: Implementation) -> lio_objects.Objects:
     return implementation.kernel.observe(CLAIMS).objects
 
 
-def apply(implementation: Implementation, desired: lio_objects.Objects) -> list[Report]:
+def apply(implementation: Implementation, desired: lio_objects.Objects) -> list[StepOutcome]:
     """Do one pass; return all reports."""
     return list(implementation.kernel.apply(plan(desired, observed(implementation))))
 
 
 def converge(implementation: Implementation, desired: lio_objects.Objects) -> None:
     """Do one pass that must not fail, and must leave nothing to do."""
-    failed = failures(apply(implementation, desired))
+    failed = failures_of(apply(implementation, desired))
     assert not failed, failed
     left = plan(desired, observed(implementation))
     assert not left, left

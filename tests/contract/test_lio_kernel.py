@@ -14,7 +14,7 @@ from lab.wait import PATIENCE
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import IscsiSession
-from lunmapd.core.planning.outcome import failures
+from lunmapd.core.planning.outcome import failures_of
 from lunmapd.core.planning.plan import plan
 from lunmapd.lio.worker import wire
 
@@ -88,7 +88,7 @@ def test_luns_are_made_and_removed_side_by_side(pair: tuple[Machine, Initiator])
     converge(implementation, full(*names))
     seen = observed(implementation)
     pair[0].run(f"mkdir /sys/kernel/config/target/iscsi/{IQN}/tpgt_{TAG}/lun/lun_40")
-    failed = failures(implementation.kernel.apply(plan(full(*names, *late), seen)))
+    failed = failures_of(implementation.kernel.apply(plan(full(*names, *late), seen)))
     assert [failure.reason for failure in failed.values()] == ["KernelRefused", "Waiting"]
     assert {lio_objects.lun_served_by(item) for item in observed(implementation).values()} >= {
         *names,

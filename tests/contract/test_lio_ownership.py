@@ -6,7 +6,7 @@ from contract import maps
 from contract.implementations import FOREIGN, Implementation
 from contract.maps import CLAIMS, IQN, TARGET, TPG, converge, files, full, observed, only
 from lunmapd.core.node import lio_objects
-from lunmapd.core.planning.outcome import failures
+from lunmapd.core.planning.outcome import failures_of
 from lunmapd.core.planning.plan import plan
 
 
@@ -80,7 +80,7 @@ def test_killed_after_any_step_the_next_map_is_reached(implementation: Implement
     steps = plan(full("a", "b"), {})
     for number, step in enumerate(steps):
         observed(implementation)
-        assert not failures(implementation.kernel.apply(steps[:number]))
+        assert not failures_of(implementation.kernel.apply(steps[:number]))
         implementation.crash_during(step)
         converge(implementation, full("c", "b"))
         converge(implementation, {})

@@ -24,7 +24,7 @@ from contract.maps import (
 )
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.planning.outcome import failures
+from lunmapd.core.planning.outcome import failures_of
 from lunmapd.core.planning.plan import Action, plan
 
 
@@ -92,7 +92,7 @@ def test_a_port_id_is_taken_once_on_a_node(implementation: Implementation) -> No
     second = only(
         lio_objects.Target(other), lio_objects.Tpg(other, TAG, TPG.attributes, TPG.parameters), enabled
     )
-    (failure,) = failures(apply(implementation, full() | second)).values()
+    (failure,) = failures_of(apply(implementation, full() | second)).values()
     assert (failure.reason, IQN in failure.message) == ("PortIdTaken", True)
 
 
@@ -100,7 +100,7 @@ def test_a_missing_file_stops_only_what_stands_on_it(implementation: Implementat
     """The other Lun is served; LUN and mapping of the missing one wait; the file is never created."""
     files(implementation, "b")
     implementation.missing("/srv/a")
-    told = reasons(failures(apply(implementation, full("a", "b"))))
+    told = reasons(failures_of(apply(implementation, full("a", "b"))))
     assert told == {
         ("storage_object", "a"): "BackingDeviceMissing",
         lio_objects.key_of(maps.lun("a")): Reason.WAITING,

@@ -21,7 +21,7 @@ from contract.maps import (
     reasons,
 )
 from lunmapd.core.node import lio_objects
-from lunmapd.core.planning.outcome import failures
+from lunmapd.core.planning.outcome import failures_of
 from lunmapd.core.planning.plan import Action, plan
 
 
@@ -97,7 +97,7 @@ def test_without_rdma_a_portal_listens_all_the_same(implementation: Implementati
         lio_objects.Portal(IQN, TAG, "10.9.8.9:3260", iser=True),
     )
     names = {("portal", IQN, TAG, maps.PORTAL.address), ("portal", IQN, TAG, "10.9.8.9:3260")}
-    assert reasons(failures(apply(implementation, desired))) == dict.fromkeys(names, "KernelRefused")
+    assert reasons(failures_of(apply(implementation, desired))) == dict.fromkeys(names, "KernelRefused")
     assert observed(implementation) == full() | only(lio_objects.Portal(IQN, TAG, "10.9.8.9:3260"))
 
 
@@ -122,13 +122,15 @@ def test_discovery_asks_for_credentials_while_claimed(implementation: Implementa
     claims = CLAIMS | {lio_objects.DISCOVERY_CLAIM}
     for credentials in (maps.secret(ACL).credentials, maps.secret(ACL, mutual=True).credentials):
         desired = only(lio_objects.DiscoveryAuth(credentials))
-        assert not failures(
+        assert not failures_of(
             implementation.kernel.apply(plan(desired, implementation.kernel.observe(claims).objects))
         )
         assert implementation.kernel.observe(claims).objects == desired
         assert implementation.kernel.observe(CLAIMS).objects == {}
     assert attempt(implementation, Action.CREATE, lio_objects.DiscoveryAuth()) is None
-    assert not failures(implementation.kernel.apply(plan({}, implementation.kernel.observe(claims).objects)))
+    assert not failures_of(
+        implementation.kernel.apply(plan({}, implementation.kernel.observe(claims).objects))
+    )
     assert implementation.kernel.observe(claims).objects == {}
 
 
@@ -149,7 +151,7 @@ def test_an_unknown_attribute_is_reported(implementation: Implementation) -> Non
     """An attribute that this kernel lacks is a failure of its own; no pass recreates the object for it."""
     files(implementation, "a")
     bad = lio_objects.StorageObject("a", "fileio", "/srv/a", SIZE, "a" * 32, (("emulate_magic", "1"),))
-    assert reasons(failures(apply(implementation, only(bad)))) == {
+    assert reasons(failures_of(apply(implementation, only(bad)))) == {
         lio_objects.key_of(bad): "AttributeUnsupported"
     }
     assert observed(implementation) == {}

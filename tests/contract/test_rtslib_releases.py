@@ -16,7 +16,7 @@ from lab import Machine
 from lab.build.cache import build_once, cache_directory
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
-from lunmapd.core.planning.outcome import failures
+from lunmapd.core.planning.outcome import failures_of
 from lunmapd.core.planning.plan import plan
 
 pytestmark = pytest.mark.kernel
@@ -62,7 +62,7 @@ def test_everything_is_made_changed_and_removed(implementation: RealImplementati
     changed = full("a", "b") | only(*kinds, grown, tpg, maps.mapped("a", 0, read_only=True), ACL)
     converge(implementation, changed)
     missing = changed | only(maps.storage_object("c"), maps.ramdisk("too-large", 1 << 60))
-    failed = failures(
+    failed = failures_of(
         implementation.kernel.apply(plan(missing, implementation.kernel.observe(CLAIMS).objects))
     )
     assert {key[1]: failure.reason for key, failure in failed.items()} == {

@@ -13,8 +13,8 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import IscsiSession, Observed
 from lunmapd.core.node.project import MARK, PORT_ID, TPG_ATTRIBUTES
-from lunmapd.core.planning.outcome import Ledger, Report
-from lunmapd.core.planning.plan import Action, Step, follow
+from lunmapd.core.planning.outcome import FailureTracker, StepOutcome
+from lunmapd.core.planning.plan import Action, Step, objects_after
 
 _FRESH_ATTRIBUTES = {
     "authentication": "0", "cache_dynamic_acls": "0", "demo_mode_discovery": "1", "demo_mode_write_protect": "1",
@@ -70,14 +70,14 @@ class FakeLio:
             return None
         return {name: self.objects[name] for name in map(lio_objects.key_of, items) if name in self.objects}
 
-    def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
+    def apply(self, steps: Iterable[Step]) -> Iterator[StepOutcome]:
         """Do the steps; see Kernel.apply. Raises CrashedError when `crash_after` steps were begun."""
-        ledger = Ledger()
+        ledger = FailureTracker()
         for step in steps:
             failure = ledger.waits(step) or self._do(step)
             if failure is not None:
                 ledger.record(step)
-            yield Report(step, failure)
+            yield StepOutcome(step, failure)
 
     def close(self) -> None:
         """Note that it was closed; the configuration stays."""
@@ -92,7 +92,7 @@ class FakeLio:
                 raise CrashedError(str(step))
         failure = self.failures.get(lio_objects.key_of(step.item)) or self._refusal(step)
         if failure is None and not self._is_gone(step):
-            self.objects = follow(self.objects, [step])
+            self.objects = objects_after(self.objects, [step])
             self._release(step)
             self.done.append(step)
         return failure

@@ -8,8 +8,8 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import PORT_ID, project_map
-from lunmapd.core.planning.drift import Known, find, judge, learn
-from lunmapd.core.planning.plan import causes, follow, plan, with_dependents
+from lunmapd.core.planning.drift import DriftBaseline, find_drift, update_baseline, withhold_drift
+from lunmapd.core.planning.plan import find_root_removals, objects_after, plan, with_dependents
 from support.drift import REPORTED, apply_strictly, drifted
 from support.strategies import NODES, lunmaps
 
@@ -45,7 +45,7 @@ def test_what_is_repaired_is_what_a_plan_does(site: Site) -> None:
     """With `repair` for all classes the decision is the whole plan, and reaches the desired objects."""
     was, kernel, desired = site
     steps = plan(desired, kernel)
-    permitted = judge(steps, desired, kernel, Known(was))
+    permitted = withhold_drift(steps, desired, kernel, DriftBaseline(was))
     assert tuple(replace(step, drift=False) for step in permitted.steps) == steps
     assert apply_strictly(kernel, permitted.steps) == desired
 
@@ -54,9 +54,11 @@ def _left(site: Site, reported: set[str]) -> set[lio_objects.Key]:
     """Return the drift of these classes that must be left, except for dependants of removed objects."""
     was, kernel, desired = site
     drifted = {
-        name for name in find(plan(desired, kernel), desired, kernel, Known(was)) if name[0] in reported
+        name
+        for name in find_drift(plan(desired, kernel), desired, kernel, DriftBaseline(was))
+        if name[0] in reported
     }
-    others = {name: "" for name in causes(desired, kernel) if name not in drifted}
+    others = {name: "" for name in find_root_removals(desired, kernel) if name not in drifted}
     return drifted - with_dependents(others, kernel).keys()
 
 
@@ -64,7 +66,7 @@ def _left(site: Site, reported: set[str]) -> set[lio_objects.Key]:
 def test_with_report_nothing_that_drifted_is_touched(site: Site, reported: set[str]) -> None:
     """Drift with `report` stays unchanged and is reported; a kernel accepts each remaining step."""
     was, kernel, desired = site
-    permitted = judge(plan(desired, kernel), desired, kernel, Known(was), reported)
+    permitted = withhold_drift(plan(desired, kernel), desired, kernel, DriftBaseline(was), reported)
     after, left = apply_strictly(kernel, permitted.steps), _left(site, reported)
     event(f"{min(len(left), 3)} left")
     for name in left:
@@ -78,8 +80,8 @@ def test_with_report_nothing_that_drifted_is_touched(site: Site, reported: set[s
 def test_with_report_everything_of_a_change_of_the_map_is_done(site: Site, reported: set[str]) -> None:
     """Every change of the map is applied, except for dependants of drift that is left."""
     was, kernel, desired = site
-    permitted = judge(plan(desired, kernel), desired, kernel, Known(was), reported)
-    after = follow(kernel, permitted.steps)
+    permitted = withhold_drift(plan(desired, kernel), desired, kernel, DriftBaseline(was), reported)
+    after = objects_after(kernel, permitted.steps)
     waiting = with_dependents(dict.fromkeys(_left(site, reported), ""), {**was, **kernel, **desired})
     for name in was.keys() | kernel.keys() | desired.keys():
         if name not in waiting:
@@ -90,7 +92,7 @@ def test_with_report_everything_of_a_change_of_the_map_is_done(site: Site, repor
 def test_a_hand_in_what_the_map_leaves_alone_is_drift(site: Site) -> None:
     """Drift is every difference that the map doesn't explain, unless the map recreates the object."""
     was, kernel, desired = site
-    found = find(plan(desired, kernel), desired, kernel, Known(was))
+    found = find_drift(plan(desired, kernel), desired, kernel, DriftBaseline(was))
     for name in found:
         assert was.get(name) == desired.get(name) != kernel.get(name)
     if was == desired:
@@ -101,11 +103,11 @@ def test_a_hand_in_what_the_map_leaves_alone_is_drift(site: Site) -> None:
 def test_looking_again_finds_the_same_drift(site: Site, reported: set[str]) -> None:
     """The next pass leaves the same drift, and a pass with `repair` reaches the desired objects."""
     was, kernel, desired = site
-    permitted = judge(plan(desired, kernel), desired, kernel, Known(was), reported)
-    after = follow(kernel, permitted.steps)
+    permitted = withhold_drift(plan(desired, kernel), desired, kernel, DriftBaseline(was), reported)
+    after = objects_after(kernel, permitted.steps)
     left = plan(desired, after)
-    known = learn(Known(was), desired, after, left)
-    again = judge(left, desired, after, known, reported)
+    known = update_baseline(DriftBaseline(was), desired, after, left)
+    again = withhold_drift(left, desired, after, known, reported)
     assert again.steps == ()
     assert again.held.keys() == permitted.held.keys()
-    assert follow(after, judge(left, desired, after, known).steps) == desired
+    assert objects_after(after, withhold_drift(left, desired, after, known).steps) == desired

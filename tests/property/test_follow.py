@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from fakes.clock import Clock
 from fakes.lio import CrashedError, FakeLio
 from lunmapd.agent.reconcile.pass_state import PassState
-from lunmapd.agent.reconcile.reconcile import Edges, reconcile
+from lunmapd.agent.reconcile.reconcile import PassPorts, reconcile
 from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.seen_file import SeenFile, ValidityKey
@@ -26,7 +26,7 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.project import PORT_ID, project_map
 from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.drift import CLASSES
-from lunmapd.core.planning.guard import Limits
+from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.secrets.sealing import Vault
 from support.drift import REPORTED, drifted
 from support.strategies import NODES, lunmaps
@@ -68,10 +68,10 @@ class Node:
             {},
             Vault("c"),
             decided=self._decided,
-            limits=Limits(share=1.0),
+            limits=RemovalLimits(share=1.0),
             report=report,
         )
-        edges = Edges(self.kernel, Claims(self._directory / "claims.json"), seen=self._seen)
+        edges = PassPorts(self.kernel, Claims(self._directory / "claims.json"), seen=self._seen)
         result = reconcile(
             edges, given, self._state, ValidityKey(HistoryPoint("c", revision, "d"), self._name, "boot", ())
         )

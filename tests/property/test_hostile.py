@@ -18,7 +18,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import compute_desired
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login, Observed
-from lunmapd.core.planning.impact import Audience, Ways
+from lunmapd.core.planning.impact import AccessPaths, Audience
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
 from support.strategies import INITIATORS, NODES, TARGETS, lunmaps
@@ -116,7 +116,7 @@ def test_no_document_ends_a_pass(read: tuple[Lunmap, dict[str, str]], before: Lu
     assert all(isinstance(failure, Failure) for failure in want.failures.values())
     assert plan(want.objects, want.objects) == ()
     audience = Audience(
-        Observed(want.objects, sessions=tuple(sessions(want.objects))), Ways(lunmap, node, {}, LOGINS)
+        Observed(want.objects, sessions=tuple(sessions(want.objects))), AccessPaths(lunmap, node, {}, LOGINS)
     )
     assert all(audience.impact(step) for step in plan({}, want.objects))
     plan(want.objects, was)

@@ -16,7 +16,7 @@ from fakes.lio import FakeLio
 from lunmapd.agent.loop.daemon_state import DaemonFile, DaemonState, Deferral
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.reconcile.pass_state import PassState
-from lunmapd.agent.reconcile.reconcile import Edges, reconcile
+from lunmapd.agent.reconcile.reconcile import PassPorts, reconcile
 from lunmapd.agent.reconcile.result import RemovalHeldError
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.process import this_process
@@ -28,10 +28,10 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login, Observed
 from lunmapd.core.node.project import PORT_ID, project_map
 from lunmapd.core.planning.decide import PassInput, compare, decide
-from lunmapd.core.planning.enablement import Offer
-from lunmapd.core.planning.guard import Limits
+from lunmapd.core.planning.enablement import Enablement
+from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.planning.impact import Logins
-from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Disruption, Plan
 from lunmapd.core.secrets.sealing import Vault
 from property.test_follow import FAILS, chains
@@ -39,7 +39,7 @@ from support.drift import REPORTED, drifted
 from support.strategies import NODES
 
 if TYPE_CHECKING:
-    from lunmapd.core.planning.drift import Known
+    from lunmapd.core.planning.drift import DriftBaseline
 
 BOOT = "boot"
 
@@ -58,7 +58,7 @@ class Kernel:
     def observe_some(self, _items: Sequence[lio_objects.Object]) -> None:
         """Leave it to a full pass."""
 
-    def apply(self, plan: Plan) -> Iterator[Report]:
+    def apply(self, plan: Plan) -> Iterator[StepOutcome]:
         """Record the steps, and execute them."""
         self.given = plan
         return self.lio.apply(plan)
@@ -116,7 +116,7 @@ class Daemon:
         """Decide the next pass from the files alone."""
         state, seen = self._read(), SeenFile(self._directory)
         comparison = compare(given, self.kernel.observe(self._claims().read()))
-        known: Known | None = None
+        known: DriftBaseline | None = None
         if seen.content is not None:
             then = self.input_of(seen.content.terms.at.revision, given.node)
             known = baseline_from(seen.content, compare(then, comparison.observed).desire)
@@ -130,7 +130,7 @@ class Daemon:
     def reconcile(self, given: PassInput, logins: Logins) -> Plan:
         """Make a full pass, and return the steps that it executed."""
         self.kernel.given, self._point = (), _point(given.revision)
-        edges = Edges(self.kernel, self._claims(), Peers(logins), self._seen)
+        edges = PassPorts(self.kernel, self._claims(), Peers(logins), self._seen)
         # A partial pass of no objects would observe nothing, and so find no drift.
         self._state._start = FullPass.INTERRUPTED
         with suppress(RemovalHeldError):
@@ -179,8 +179,8 @@ def test_a_plan_is_what_the_next_pass_executes(
                 number,
                 name,
                 confirmed=data.draw(st.sampled_from((None, *maps))),
-                limits=Limits(data.draw(st.sampled_from((1.0, 1.0, 0.0))), 0),
-                offer=data.draw(st.sampled_from((Offer.ALL, Offer.ALL, *Offer))),
+                limits=RemovalLimits(data.draw(st.sampled_from((1.0, 1.0, 0.0))), 0),
+                offer=data.draw(st.sampled_from((Enablement.ALL, Enablement.ALL, *Enablement))),
                 allow=data.draw(
                     st.sampled_from((Disruption.DATA_UNREACHABLE, Disruption.PATH_LOSS, Disruption.NONE))
                 ),

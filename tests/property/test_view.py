@@ -10,7 +10,7 @@ from lunmapd.core.node.desire import compute_desired
 from lunmapd.core.node.desired_delta import Delta, DesiredView
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import PORT_ID
-from lunmapd.core.planning.plan import follow, plan
+from lunmapd.core.planning.plan import objects_after, plan
 from lunmapd.core.secrets.sealing import Vault
 from support.strategies import NODES, lunmaps
 
@@ -55,7 +55,7 @@ def test_following_a_change_is_as_good_as_looking_at_everything(
     assert view.desired == wanted(after, node)
     kernel = wanted(before, node)
     concerned = {name: item for name, item in kernel.items() if name in part.keys}
-    assert follow(kernel, plan(part.desired, concerned)) == wanted(after, node)
+    assert objects_after(kernel, plan(part.desired, concerned)) == wanted(after, node)
 
 
 @given(lunmaps(), lunmaps(), st.sampled_from(NODES))

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.drift import CLASSES
-from lunmapd.core.planning.plan import Action, Plan, follow, with_dependents
+from lunmapd.core.planning.plan import Action, Plan, objects_after, with_dependents
 
 Objects = dict[lio_objects.Key, lio_objects.Object]
 STRANGER = "iqn.2026-01.org.example:stranger"
@@ -32,7 +32,7 @@ def apply_strictly(objects: lio_objects.Objects, steps: Plan) -> Objects:
             assert lio_objects.fixed_fields(result[name]) == lio_objects.fixed_fields(step.item), (
                 f"can't change in place: {step}"
             )
-        result = follow(result, [step])
+        result = objects_after(result, [step])
     return result
 
 

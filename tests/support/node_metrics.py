@@ -9,12 +9,12 @@ from lunmapd.core.fleet.status import APPLIED, Failing, HistoryPoint, false_cond
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.service.daemon.metrics import Metrics
 
 STEP = Step(Action.CREATE, lio_objects.Target("iqn.2026-01.org.example:t"), "in the map")
-DONE = PassResult(Observed(), {}, (), (Report(STEP), Report(STEP, Failure(Reason.IN_USE, "busy"))))
+DONE = PassResult(Observed(), {}, (), (StepOutcome(STEP), StepOutcome(STEP, Failure(Reason.IN_USE, "busy"))))
 STATUS = replace(
     first_status("boot", "2026-01-01T00:00:00Z"),
     observed=HistoryPoint("c", 7, "d"),

@@ -21,16 +21,16 @@ from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.loop.report import CycleResult, first_status, next_status, reason_of
 from lunmapd.agent.reconcile.pass_state import PassState
-from lunmapd.agent.reconcile.reconcile import Edges, Kernel, reconcile
+from lunmapd.agent.reconcile.reconcile import LioKernel, PassPorts, reconcile
 from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
-from lunmapd.agent.reconcile.transition_log import Voice
+from lunmapd.agent.reconcile.transition_log import TransitionLog
 from lunmapd.agent.state.process import this_process
 from lunmapd.agent.state.seen_file import ValidityKey
 from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, Timer, WakeCause
 from lunmapd.core.fleet.status import ConditionUpdate, HistoryPoint
-from lunmapd.core.planning.enablement import Offer
+from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.secrets.sealing import Keyring
 from lunmapd.store.session.errors import NoAccessError, NodeNameTakenError, StoreError
 from lunmapd.store.tree.snapshot import Snapshot
@@ -46,7 +46,7 @@ class Agent:
         self,
         registration: Registration,
         follower: Follower,
-        kernel: Kernel,
+        kernel: LioKernel,
         files: NodeFiles,
         policy: Policy,
         *,
@@ -60,7 +60,7 @@ class Agent:
         self._keys = Keyring()
         self._policy = policy
         self._contact = ContactTimer(policy.isolate_after, now)
-        self._voice = Voice()
+        self._voice = TransitionLog()
         self._state = PassState(policy.audit, policy.retry, now)
         self._point: HistoryPoint | None = None
         self._changed = threading.Event()
@@ -151,7 +151,7 @@ class Agent:
             yield self._files.targetctl.condition(snapshot.lunmap, self._registration.node)
 
     def _pass(
-        self, reading: ReadResult, offer: Offer, conditions: tuple[ConditionUpdate, ...]
+        self, reading: ReadResult, offer: Enablement, conditions: tuple[ConditionUpdate, ...]
     ) -> CycleResult:
         snapshot = reading.snapshot
         if isinstance(reading.error, NodeNameTakenError):
@@ -167,7 +167,7 @@ class Agent:
             return CycleResult(at, None, reading.error, error, conditions)
 
     def _reconcile(
-        self, snapshot: Snapshot, at: HistoryPoint, offer: Offer, error: StoreError | None
+        self, snapshot: Snapshot, at: HistoryPoint, offer: Enablement, error: StoreError | None
     ) -> PassResult:
         node, files = self._registration.node, self._files
         confirmations = self._follower.confirmations
@@ -176,7 +176,7 @@ class Agent:
         confirmed = confirmations.confirmed(snapshot) if is_readable else None
         circumstances = Circumstances(confirmed, confirmations.decided, offer)
         given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
-        edges = Edges(self._kernel, files.claims, self._registration if is_readable else None, files.seen)
+        edges = PassPorts(self._kernel, files.claims, self._registration if is_readable else None, files.seen)
         valid_for = ValidityKey(at, node, self._registration.boot, self._keys.ids)
         self._point = at
         try:

@@ -5,21 +5,23 @@ from collections.abc import Callable
 
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import OFFERED, ConditionUpdate, false_condition, true_condition
-from lunmapd.core.planning.enablement import Offer
+from lunmapd.core.planning.enablement import Enablement
 from lunmapd.store.session.errors import NoAccessError, StoreError
 
 
-def choose_enablement(limit: float | None, silent_since: float | None, now: float, *, met: bool) -> Offer:
+def choose_enablement(
+    limit: float | None, silent_since: float | None, now: float, *, met: bool
+) -> Enablement:
     """Return which TPGs may be enabled at `now`.
 
     `limit` is the setting isolation.after, `silent_since` when contact was lost (None: it was not), `met`
     whether there has been contact since the daemon started.
     """
     if limit is None or silent_since is None:
-        return Offer.ALL
+        return Enablement.ALL
     if now - silent_since >= limit:
-        return Offer.NONE
-    return Offer.ALL if met else Offer.KEPT
+        return Enablement.NONE
+    return Enablement.ALL if met else Enablement.KEPT
 
 
 class ContactTimer:
@@ -56,7 +58,7 @@ class ContactTimer:
         elif not self._silent:
             self._silent, self._silent_since = True, self._read_at
 
-    def offer(self) -> Offer:
+    def offer(self) -> Enablement:
         """Return which TPGs the node may enable.
 
         Before the first contact of this daemon it is no further ones: the node may be isolated for long
@@ -66,20 +68,20 @@ class ContactTimer:
 
     def until_isolated(self) -> float:
         """Return the seconds until isolation without contact; infinity if it is isolated, or never will be."""
-        if self._limit is None or not self._silent or self.offer() is Offer.NONE:
+        if self._limit is None or not self._silent or self.offer() is Enablement.NONE:
             return float("inf")
         return max(0.0, self._silent_since + self._limit - self._now())
 
-    def conditions(self, offer: Offer) -> tuple[ConditionUpdate, ...]:
+    def conditions(self, offer: Enablement) -> tuple[ConditionUpdate, ...]:
         """Return the condition PathsOffered; none if `isolation` is not set."""
         if self._limit is None:
             return ()
         match offer:
-            case Offer.ALL:
+            case Enablement.ALL:
                 return (true_condition(OFFERED, Reason.OFFERED, "TPGs are enabled as in the map"),)
-            case Offer.KEPT:
+            case Enablement.KEPT:
                 text = "no further TPG is enabled until ZooKeeper answers for the first time since the daemon started"
                 return (false_condition(OFFERED, Reason.NO_CONTACT_YET, text),)
-            case Offer.NONE:
+            case Enablement.NONE:
                 text = f"no contact to ZooKeeper for {self._limit:g} s: TPGs are disabled, so that initiators use other nodes"
                 return (false_condition(OFFERED, Reason.ISOLATED, text),)

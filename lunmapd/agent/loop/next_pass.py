@@ -20,7 +20,7 @@ from lunmapd.agent.loop.isolation import choose_enablement
 from lunmapd.agent.loop.pass_input import Circumstances, NoMapError, pass_input, point_of
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.snapshot_fallback import assess_snapshot
-from lunmapd.agent.reconcile.reconcile import Kernel
+from lunmapd.agent.reconcile.reconcile import LioKernel
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.agent.state.map_snapshot import KeptSnapshot, is_lost, load_kept
@@ -30,8 +30,8 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import ConditionUpdate, HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.decide import Comparison, Decision, PassInput, compare, decide
-from lunmapd.core.planning.drift import Known
-from lunmapd.core.planning.enablement import Offer
+from lunmapd.core.planning.drift import DriftBaseline
+from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.planning.impact import Logins
 from lunmapd.core.secrets.sealing import Keyring
 from lunmapd.store.session.errors import NoAccessError, NodeNameTakenError, StoreError
@@ -69,7 +69,7 @@ class NextPass(Struct, frozen=True):
     decision: Decision
     source: str
     logins: Logins
-    baseline: Known | None
+    baseline: DriftBaseline | None
     deferrals: Mapping[lio_objects.Key, Deferral]
     now: float
     is_running: bool
@@ -104,7 +104,7 @@ class _Node(NamedTuple):
     seen: SeenFile
 
 
-def decide_next_pass(site: Site, session: Session, kernel: Kernel) -> NextPass:
+def decide_next_pass(site: Site, session: Session, kernel: LioKernel) -> NextPass:
     """Decide the next pass of the site's daemon. Raises LunmapdError where that daemon would make no pass."""
     began = site.now()
     state = DaemonFile(site.directory).read(site.identity.boot)
@@ -181,24 +181,24 @@ def _fallback(node: _Node) -> ConditionUpdate:
     return assess_snapshot(node.kept, node.site.policy.snapshot_max_age, node.site.wall())
 
 
-def _offer(node: _Node, current: _Map, began: float) -> Offer:
+def _offer(node: _Node, current: _Map, began: float) -> Enablement:
     limit, state = _policy(node).isolate_after, node.state
     if current.is_reachable:
-        return Offer.ALL
+        return Enablement.ALL
     if state is None:
         return choose_enablement(limit, began, node.site.now(), met=False)
     since = began if state.silent_since is None else state.silent_since
     return choose_enablement(limit, since, node.site.now(), met=state.met)
 
 
-def _offer_notes(node: _Node, offer: Offer) -> Iterator[str]:
-    if offer is Offer.NONE:
+def _offer_notes(node: _Node, offer: Enablement) -> Iterator[str]:
+    if offer is Enablement.NONE:
         yield f"isolated: ZooKeeper was silent for {_policy(node).isolate_after:g} s, so every TPG is disabled"
-    elif offer is Offer.KEPT:
+    elif offer is Enablement.KEPT:
         yield "ZooKeeper has not answered since the daemon started: no TPG is enabled that is not enabled now"
 
 
-def _circumstances(node: _Node, session: Session, current: _Map, offer: Offer) -> Circumstances:
+def _circumstances(node: _Node, session: Session, current: _Map, offer: Enablement) -> Circumstances:
     confirmed = (
         confirmed_map(session, current.snapshot, _first(node, current)) if current.is_reachable else None
     )
@@ -218,7 +218,7 @@ def _first(node: _Node, current: _Map) -> int:
 
 def _baseline(
     node: _Node, session: Session, current: _Map, given: PassInput, comparison: Comparison
-) -> tuple[Known | None, tuple[str, ...]]:
+) -> tuple[DriftBaseline | None, tuple[str, ...]]:
     """Return what the daemon tells drift by, and a note if that is not known here but to the daemon."""
     site = node.site
     if node.state is None:

@@ -12,8 +12,8 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.decide import PassInput
-from lunmapd.core.planning.disruption_limit import allowed
-from lunmapd.core.planning.enablement import Offer
+from lunmapd.core.planning.disruption_limit import allowed_disruption
+from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.secrets.sealing import Keyring, Vault
 from lunmapd.store.tree.snapshot import Snapshot
 
@@ -31,7 +31,7 @@ class Circumstances(Struct, frozen=True):
 
     confirmed: Lunmap | None = None
     decided: AbstractSet[lio_objects.Key] = frozenset()
-    offer: Offer = Offer.ALL
+    offer: Enablement = Enablement.ALL
 
 
 def point_of(snapshot: Snapshot) -> HistoryPoint:
@@ -58,6 +58,6 @@ def pass_input(
         decided=circumstances.decided,
         limits=policy.limits,
         offer=circumstances.offer,
-        allow=allowed(policy.allow, snapshot.allowance, node, utc_now()),
+        allow=allowed_disruption(policy.allow, snapshot.allowance, node, utc_now()),
         report=policy.report,
     )

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from lunmapd.core.planning.guard import Limits
+from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.planning.plan import Disruption
 
 DAY = 86400
@@ -21,7 +21,7 @@ class Policy(Struct, frozen=True):
     (drift.CLASSES) whose drift is reported and not repaired.
     """
 
-    limits: Limits = Limits()
+    limits: RemovalLimits = RemovalLimits()
     isolate_after: float | None = None
     snapshot_max_age: float = 7 * DAY
     full_read: float = 3600

@@ -9,12 +9,12 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.decide import Deferred
-from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.outcome import StepOutcome
 
 _NOT_TRIED = {Reason.WAITING, Reason.DRIFTED}
 
 
-class Late(Struct, frozen=True):
+class FailedStep(Struct, frozen=True):
     """What failed, and when its time comes. Only a step that was `tried` is put off; all else costs a look, and is found by it."""
 
     failure: Failure
@@ -31,7 +31,7 @@ class Backoff:
         self._first = first
         self._most = max(first, most)
         self._now = now
-        self._late: dict[lio_objects.Key, Late] = {}
+        self._late: dict[lio_objects.Key, FailedStep] = {}
         self._new: set[lio_objects.Key] = set()
 
     def deferred(self) -> Deferred:
@@ -43,7 +43,7 @@ class Backoff:
         """Yield each object whose step has failed, with the failure, and the time from which it is tried again."""
         return ((key, entry.failure, entry.due) for key, entry in self._late.items() if entry.tried)
 
-    def tried(self, reports: Iterable[Report]) -> None:
+    def tried(self, reports: Iterable[StepOutcome]) -> None:
         """Put off the steps that have failed just now."""
         for report in reports:
             if report.failure is not None and report.failure.reason not in _NOT_TRIED:
@@ -67,7 +67,7 @@ class Backoff:
     def _put_off(self, name: lio_objects.Key, failure: Failure, *, tried: bool) -> None:
         before = self._late.get(name)
         delay = self._first if before is None else min(2 * before.delay, self._most)
-        self._late[name] = Late(failure, delay, self._now() + delay, tried)
+        self._late[name] = FailedStep(failure, delay, self._now() + delay, tried)
 
     def wait(self) -> float:
         """Return how many seconds it is until the first time comes, infinity if none does."""

@@ -7,7 +7,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desired
 from lunmapd.core.planning import drift
 from lunmapd.core.planning.decide import Comparison
-from lunmapd.core.planning.drift import Known
+from lunmapd.core.planning.drift import DriftBaseline
 from lunmapd.core.planning.plan import Plan
 
 
@@ -19,7 +19,7 @@ class BaselineStore:
 
     def __init__(self) -> None:
         """Start without a baseline."""
-        self.current: Known | None = None
+        self.current: DriftBaseline | None = None
         self.valid_for: ValidityKey | None = None
         self._refused: AbstractSet[lio_objects.Key] = frozenset()
 
@@ -42,22 +42,22 @@ class BaselineStore:
         """Record that these steps will be executed: what they leave is no drift until it was as desired."""
         if self.current is not None:
             ours = {lio_objects.key_of(step.item) for step in steps if not step.drift}
-            self.current = Known(self.current.wanted, self.current.open | ours)
+            self.current = DriftBaseline(self.current.wanted, self.current.open | ours)
 
     def record_partial(self, desired: lio_objects.Objects, keys: AbstractSet[lio_objects.Key]) -> None:
         """Record that objects with these keys were observed as desired; `desired` are all desired objects."""
         still_open = frozenset() if self.current is None else self.current.open
-        self.current = Known(desired, still_open - keys)
+        self.current = DriftBaseline(desired, still_open - keys)
 
     def record_full(self, comparison: Comparison, left: Plan) -> lio_objects.Objects:
         """Record a full pass that left these steps; return the desired objects, each in memory once."""
-        known = drift.learn(self.current, comparison.desired, comparison.observed.objects, left)
+        known = drift.update_baseline(self.current, comparison.desired, comparison.observed.objects, left)
         # A TPG that isolation disabled is not drift when the map enables it again.
-        self.current = Known(known.wanted, known.open | comparison.withheld)
+        self.current = DriftBaseline(known.wanted, known.open | comparison.withheld)
         self._refused = refused_keys(comparison.desire)
         return known.wanted
 
     def share(self, desired: lio_objects.Objects) -> None:
         """Use this equal mapping of the desired objects from now on, so that it is in memory once."""
         assert self.current is not None, "it was recorded"
-        self.current = Known(desired, self.current.open)
+        self.current = DriftBaseline(desired, self.current.open)

@@ -18,10 +18,10 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import accept_edits
 from lunmapd.core.planning.decide import Comparison, PassInput
-from lunmapd.core.planning.enablement import Offer
-from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.enablement import Enablement
+from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Disruption, Plan
-from lunmapd.core.planning.withhold import bears
+from lunmapd.core.planning.withhold import lets_children_proceed
 
 _COMPUTABLE = OF_BACKINGS | {Reason.FOREIGN_TARGET}
 """Failures with which all desired objects are known, though the node can't have some of them."""
@@ -60,7 +60,9 @@ class Unfinished(Struct, frozen=True):
 def _unfinished(result: PassResult, allow: Disruption) -> Unfinished:
     left = {lio_objects.key_of(step.item): step for step in result.left}
     failing = ((key, step, result.failures.get(key)) for key, step in left.items())
-    usable = {key for key, step, failure in failing if failure is not None and bears(step, failure)}
+    usable = {
+        key for key, step, failure in failing if failure is not None and lets_children_proceed(step, failure)
+    }
     keys = result.failures.keys() | left.keys()
     items = [step.item for step in left.values()]
     needed = {parent for item in items for parent in lio_objects.parents_of(item)}
@@ -93,7 +95,7 @@ class StartingPoint:
 
     def _difference(self, given: PassInput) -> FullPass | None:
         """Return what besides the map differs from the last full pass, None if nothing does."""
-        if given.offer is not Offer.ALL:
+        if given.offer is not Enablement.ALL:
             return FullPass.ISOLATION
         if given.unreadable:
             return FullPass.DOCUMENTS
@@ -113,7 +115,7 @@ class StartingPoint:
         """Move on to the map of a part whose objects were observed as desired."""
         self.view.advance(delta)
 
-    def result(self, outcomes: tuple[Report, ...]) -> PassResult:
+    def result(self, outcomes: tuple[StepOutcome, ...]) -> PassResult:
         """Return the result of a partial pass with these outcomes, including what is still unfinished."""
         last = self._unfinished
         return PassResult(self._observed, last.failures, last.left, outcomes, decided=last.decided)
@@ -137,7 +139,7 @@ def _obstacle(given: PassInput, comparison: Comparison, result: PassResult) -> F
     failures = comparison.desire.failures.values()
     causes = [failure for failure in result.failures.values() if failure.reason != Reason.WAITING]
     obstacles = {
-        FullPass.NOT_FULLY_ENABLED: given.offer is not Offer.ALL,
+        FullPass.NOT_FULLY_ENABLED: given.offer is not Enablement.ALL,
         FullPass.UNREADABLE: given.unreadable,
         FullPass.UNKNOWN_DESIRED: any(failure.reason not in _COMPUTABLE for failure in failures),
         FullPass.MANY_FAILURES: len(causes) > MAX_CHANGED_LUNS,

@@ -62,7 +62,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desired_delta import Delta
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.decide import Comparison, PassInput
-from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Plan
 from lunmapd.core.secrets.sealing import Vault
 
@@ -117,7 +117,7 @@ class PassState:
         self._last = MapAndKeys(given.lunmap, given.vault)
         return partial
 
-    def finish_partial(self, partial: Partial, outcomes: tuple[Report, ...]) -> PassResult:
+    def finish_partial(self, partial: Partial, outcomes: tuple[StepOutcome, ...]) -> PassResult:
         """End a partial pass whose objects were observed as desired; return the result for the whole node."""
         origin, delta = partial
         origin.advance(delta)

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from lunmapd.agent.reconcile.pass_state import Partial, PassState
 from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
-from lunmapd.agent.reconcile.transition_log import logged
+from lunmapd.agent.reconcile.transition_log import log_outcome
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.seen_file import SeenFile, ValidityKey
 from lunmapd.core.base.events import Event, FullPass
@@ -30,15 +30,15 @@ from lunmapd.core.planning.decide import (
 )
 from lunmapd.core.planning.disruption_limit import may_exceed
 from lunmapd.core.planning.impact import Logins
-from lunmapd.core.planning.outcome import Report, failures
+from lunmapd.core.planning.outcome import StepOutcome, failures_of
 from lunmapd.core.planning.plan import Plan, plan
-from lunmapd.core.planning.withhold import created
+from lunmapd.core.planning.withhold import created_keys
 from lunmapd.trace import trace
 
 log = logging.getLogger(__name__)
 
 
-class Kernel(Protocol):
+class LioKernel(Protocol):
     """The node's kernel, real or fake."""
 
     def observe(self, claims: AbstractSet[str]) -> Observed:
@@ -47,7 +47,7 @@ class Kernel(Protocol):
     def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
         """Observe these objects only, given as they should be; None when only `observe` can. Raises LunmapdError."""
 
-    def apply(self, plan: Plan) -> Iterator[Report]:
+    def apply(self, plan: Plan) -> Iterator[StepOutcome]:
         """Execute the steps in order; yield each when it is done or has failed."""
 
 
@@ -58,21 +58,21 @@ class Fleet(Protocol):
         """Read which initiators are logged in at each node that is alive and healthy; {} when that can't be read."""
 
 
-class Edges(NamedTuple):
+class PassPorts(NamedTuple):
     """What a pass reads and writes.
 
     Without a `fleet`, as while ZooKeeper does not answer, nobody counts as logged in at another node. Without a
     `seen` file, a restart of the daemon can't tell drift from what the daemon had still to do.
     """
 
-    kernel: Kernel
+    kernel: LioKernel
     claims: Claims
     fleet: Fleet | None = None
     seen: SeenFile | None = None
 
 
 def reconcile(
-    edges: Edges, given: PassInput, state: PassState, terms: ValidityKey | None = None
+    edges: PassPorts, given: PassInput, state: PassState, terms: ValidityKey | None = None
 ) -> PassResult:
     """Bring the kernel to what the map asks for: a partial pass if `state` allows one, else a full one.
 
@@ -90,7 +90,7 @@ def reconcile(
 
 
 def _reconcile_part(
-    edges: Edges, given: PassInput, state: PassState, partial: Partial
+    edges: PassPorts, given: PassInput, state: PassState, partial: Partial
 ) -> PassResult | FullPass:
     """Reconcile the objects of a part, all others being as they were; or return why it takes a full pass."""
     origin, part = partial
@@ -105,7 +105,7 @@ def _reconcile_part(
     obstacle = _obstacle(given, decision)
     if obstacle is not None:
         return obstacle
-    reports: tuple[Report, ...] = ()
+    reports: tuple[StepOutcome, ...] = ()
     if decision.steps:
         reports = _execute(edges, given, state, decision)
         state.schedule.backoff.tried(reports)
@@ -127,7 +127,7 @@ def _obstacle(given: PassInput, decision: Decision) -> FullPass | None:
 
 
 def _observe_some(
-    kernel: Kernel, part: Delta, likely: lio_objects.Objects, otherwise: lio_objects.Objects
+    kernel: LioKernel, part: Delta, likely: lio_objects.Objects, otherwise: lio_objects.Objects
 ) -> lio_objects.Objects | None:
     """Observe the objects of a part, which are as in `likely`, or else may be as in `otherwise`."""
     items = [likely.get(key) or otherwise.get(key) for key in part.keys]
@@ -135,7 +135,9 @@ def _observe_some(
     return kernel.observe_some(expected) if expected else {}
 
 
-def _reconcile_all(edges: Edges, given: PassInput, state: PassState, terms: ValidityKey | None) -> PassResult:
+def _reconcile_all(
+    edges: PassPorts, given: PassInput, state: PassState, terms: ValidityKey | None
+) -> PassResult:
     kernel, claims = edges.kernel, edges.claims
     claimed = claims.read()
     comparison = compare(given, kernel.observe(claimed))
@@ -146,7 +148,7 @@ def _reconcile_all(edges: Edges, given: PassInput, state: PassState, terms: Vali
         _execute(edges, given, state, decision)
         state.finish_held(error)
         raise error
-    reports: tuple[Report, ...] = ()
+    reports: tuple[StepOutcome, ...] = ()
     if decision.steps:
         claims.write(claimed | _claims(comparison.desire))
         reports = _execute(edges, given, state, decision)
@@ -158,24 +160,26 @@ def _reconcile_all(edges: Edges, given: PassInput, state: PassState, terms: Vali
     return result
 
 
-def _decide(edges: Edges, given: PassInput, state: PassState, comparison: Comparison) -> Decision:
+def _decide(edges: PassPorts, given: PassInput, state: PassState, comparison: Comparison) -> Decision:
     logins = edges.fleet.logins() if edges.fleet is not None and asks_for_logins(comparison) else {}
     return decide(given, comparison, state.baseline.current, state.schedule.backoff.deferred(), logins)
 
 
-def _execute(edges: Edges, given: PassInput, state: PassState, decision: Decision) -> tuple[Report, ...]:
+def _execute(
+    edges: PassPorts, given: PassInput, state: PassState, decision: Decision
+) -> tuple[StepOutcome, ...]:
     steps, revision = decision.steps, given.revision
     state.baseline.begin(steps)
-    if created(steps) & guard.removals(steps):
+    if created_keys(steps) & guard.removed_keys(steps):
         # After a crash the next daemon must not take an object that was removed to be made again for drift.
         state.baseline.save(edges.seen)
-    return tuple(logged(report, revision, decision.disruptions) for report in edges.kernel.apply(steps))
+    return tuple(log_outcome(report, revision, decision.disruptions) for report in edges.kernel.apply(steps))
 
 
-def _result(comparison: Comparison, decision: Decision, reports: tuple[Report, ...]) -> PassResult:
+def _result(comparison: Comparison, decision: Decision, reports: tuple[StepOutcome, ...]) -> PassResult:
     left = comparison.steps
-    failing = {**comparison.desire.failures, **decision.held, **failures(reports)}
-    decided = decision.removals & guard.removals(left)
+    failing = {**comparison.desire.failures, **decision.held, **failures_of(reports)}
+    decided = decision.removals & guard.removed_keys(left)
     return PassResult(comparison.observed, failing, left, reports, len(comparison.withheld), decided)
 
 

@@ -10,8 +10,8 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.planning.guard import Held
-from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.guard import MassRemoval
+from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Plan
 
 
@@ -20,7 +20,7 @@ class RemovalHeldError(ConditionError, reason=Reason.REMOVAL_HELD):
 
     exit_code = Exit.DEGRADED
 
-    def __init__(self, revision: int, held: Held) -> None:
+    def __init__(self, revision: int, held: MassRemoval) -> None:
         self.held = held
         super().__init__(
             f"revision {revision} would {held}: nothing is changed; "
@@ -41,7 +41,7 @@ class PassResult(Struct, frozen=True):
     observed: Observed
     failures: Mapping[lio_objects.Key, Failure]
     left: Plan
-    done: tuple[Report, ...] = ()
+    done: tuple[StepOutcome, ...] = ()
     withheld: int = 0
     decided: AbstractSet[lio_objects.Key] = frozenset()
 

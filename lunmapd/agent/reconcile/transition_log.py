@@ -9,14 +9,14 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import Condition
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.planning.impact import Felt
-from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.impact import Disruptions
+from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Disruption
 
 log = logging.getLogger(__name__)
 
 
-def logged(report: Report, revision: int, noticed: Felt) -> Report:
+def log_outcome(report: StepOutcome, revision: int, noticed: Disruptions) -> StepOutcome:
     """Log one line for each change that was made; failures stay, so the loop says them once."""
     if report.failure is None:
         step, name = report.step, lio_objects.key_of(report.step.item)
@@ -34,7 +34,7 @@ def logged(report: Report, revision: int, noticed: Felt) -> Report:
     return report
 
 
-class Voice:
+class TransitionLog:
     """Remembers what was said."""
 
     def __init__(self) -> None:

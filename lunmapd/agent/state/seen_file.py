@@ -11,7 +11,7 @@ from lunmapd.core.base.reasons import OF_BACKINGS
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desired
-from lunmapd.core.planning.drift import Known
+from lunmapd.core.planning.drift import DriftBaseline
 from lunmapd.files import replace_file
 
 SEEN_FILE = "seen.json"
@@ -53,14 +53,16 @@ def refused_keys(want: Desired) -> frozenset[lio_objects.Key]:
     return frozenset(name for name, failure in want.failures.items() if failure.reason not in OF_BACKINGS)
 
 
-def baseline_from(state: SeenState, want: Desired) -> Known | None:
+def baseline_from(state: SeenState, want: Desired) -> DriftBaseline | None:
     """Return the drift baseline of the seen file.
 
     None if a different part of the map was applicable at that time, for instance because other targets were
     foreign.
     """
     return (
-        Known(want.objects, frozenset(state.open)) if frozenset(state.refused) == refused_keys(want) else None
+        DriftBaseline(want.objects, frozenset(state.open))
+        if frozenset(state.refused) == refused_keys(want)
+        else None
     )
 
 

@@ -24,13 +24,13 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import RecordedDocuments, accept_edits
 from lunmapd.core.planning import drift, guard
-from lunmapd.core.planning.disruption_limit import permit
-from lunmapd.core.planning.drift import Known
-from lunmapd.core.planning.enablement import Offer, offered, unchanged
-from lunmapd.core.planning.guard import Held, Limits
-from lunmapd.core.planning.impact import Audience, Felt, Impact, Logins, Ways, felt
-from lunmapd.core.planning.plan import Disruption, Plan, Step, disruption, going, plan
-from lunmapd.core.planning.withhold import Permitted, sift
+from lunmapd.core.planning.disruption_limit import limit_disruption
+from lunmapd.core.planning.drift import DriftBaseline
+from lunmapd.core.planning.enablement import Enablement, change_enablement_only, limit_enablement
+from lunmapd.core.planning.guard import MassRemoval, RemovalLimits
+from lunmapd.core.planning.impact import AccessPaths, Audience, Disruptions, Impact, Logins, find_disruptions
+from lunmapd.core.planning.plan import Disruption, Plan, Step, disruption, find_removals, plan
+from lunmapd.core.planning.withhold import Permitted, withhold_steps
 from lunmapd.core.secrets.sealing import Vault
 
 Deferred = Mapping[lio_objects.Key, Failure]
@@ -56,8 +56,8 @@ class PassInput(Struct, frozen=True):
     edited: RecordedDocuments = {}
     confirmed: Lunmap | None = None
     decided: AbstractSet[lio_objects.Key] = frozenset()
-    limits: Limits = Limits()
-    offer: Offer = Offer.ALL
+    limits: RemovalLimits = RemovalLimits()
+    offer: Enablement = Enablement.ALL
     allow: Disruption = Disruption.DATA_UNREACHABLE
     report: AbstractSet[str] = frozenset()
 
@@ -96,9 +96,9 @@ class Decision(Struct, frozen=True):
 
     steps: Plan = ()
     held: Mapping[lio_objects.Key, Failure] = {}
-    blocked: Held | None = None
+    blocked: MassRemoval | None = None
     removals: AbstractSet[lio_objects.Key] = frozenset()
-    disruptions: Felt = {}
+    disruptions: Disruptions = {}
 
 
 def compare(given: PassInput, observed: Observed) -> Comparison:
@@ -106,7 +106,7 @@ def compare(given: PassInput, observed: Observed) -> Comparison:
     accepted = accept_edits(given.lunmap, given.edited)
     want = compute_desired(accepted.lunmap, given.unreadable, given.node, observed, given.vault)
     want = replace(want, failures={**want.failures, **accepted.failures})
-    desired = offered(want.objects, observed.objects, given.offer)
+    desired = limit_enablement(want.objects, observed.objects, given.offer)
     steps = plan(desired, observed.objects)
     return Comparison(accepted.lunmap, want, desired, observed, steps, observed.objects)
 
@@ -115,7 +115,7 @@ def compare_part(
     given: PassInput,
     part: Delta,
     observed: lio_objects.Objects,
-    baseline: Known | None,
+    baseline: DriftBaseline | None,
     total: lio_objects.Objects,
 ) -> Comparison:
     """Compare the objects that a change of the map concerns; `baseline` holds what is desired beside them.
@@ -138,7 +138,11 @@ def asks_for_logins(comparison: Comparison) -> bool:
 
 
 def decide(
-    given: PassInput, comparison: Comparison, baseline: Known | None, deferred: Deferred, logins: Logins
+    given: PassInput,
+    comparison: Comparison,
+    baseline: DriftBaseline | None,
+    deferred: Deferred,
+    logins: Logins,
 ) -> Decision:
     """Return which steps of the plan are executed now.
 
@@ -149,11 +153,11 @@ def decide(
     repaired = _without_reported_drift(given, comparison, comparison.desired, baseline)
     blocked = _mass_removal(given, comparison, repaired.steps)
     if blocked is not None:
-        still = unchanged(comparison.desire.objects, comparison.observed.objects, given.offer)
+        still = change_enablement_only(comparison.desire.objects, comparison.observed.objects, given.offer)
         isolating = _without_reported_drift(given, comparison, still, baseline)
-        noticed = felt(isolating.steps, comparison.observed, ways, looked=comparison.is_full)
+        noticed = find_disruptions(isolating.steps, comparison.observed, ways, looked=comparison.is_full)
         return Decision(isolating.steps, isolating.held, blocked, disruptions=noticed)
-    due = sift(
+    due = withhold_steps(
         repaired.steps,
         {
             (step.action, key): deferred[key]
@@ -161,10 +165,10 @@ def decide(
             if (key := lio_objects.key_of(step.item)) in deferred
         },
     )
-    permitted = permit(due.steps, comparison.observed, ways, given.allow)
+    permitted = limit_disruption(due.steps, comparison.observed, ways, given.allow)
     held = {**permitted.held, **due.held, **repaired.held}
-    noticed = felt(permitted.steps, comparison.observed, ways, looked=comparison.is_full)
-    return Decision(permitted.steps, held, None, guard.removals(repaired.steps), noticed)
+    noticed = find_disruptions(permitted.steps, comparison.observed, ways, looked=comparison.is_full)
+    return Decision(permitted.steps, held, None, guard.removed_keys(repaired.steps), noticed)
 
 
 def impacts(given: PassInput, comparison: Comparison, logins: Logins) -> Iterator[tuple[Step, Impact]]:
@@ -173,25 +177,25 @@ def impacts(given: PassInput, comparison: Comparison, logins: Logins) -> Iterato
     return ((step, audience.impact(step)) for step in comparison.steps)
 
 
-def _ways(given: PassInput, comparison: Comparison, logins: Logins) -> Ways:
-    return Ways(comparison.lunmap, given.node, comparison.desire.objects, logins)
+def _ways(given: PassInput, comparison: Comparison, logins: Logins) -> AccessPaths:
+    return AccessPaths(comparison.lunmap, given.node, comparison.desire.objects, logins)
 
 
 def _without_reported_drift(
-    given: PassInput, comparison: Comparison, desired: lio_objects.Objects, baseline: Known | None
+    given: PassInput, comparison: Comparison, desired: lio_objects.Objects, baseline: DriftBaseline | None
 ) -> Permitted:
     observed = comparison.observed.objects
     steps = comparison.steps if desired is comparison.desired else plan(desired, observed)
-    return drift.judge(steps, desired, observed, baseline, given.report)
+    return drift.withhold_drift(steps, desired, observed, baseline, given.report)
 
 
-def _mass_removal(given: PassInput, comparison: Comparison, steps: Plan) -> Held | None:
+def _mass_removal(given: PassInput, comparison: Comparison, steps: Plan) -> MassRemoval | None:
     """Return the removals that need a confirmation and lack it; a partial pass leaves confirmations to a full one."""
     if not comparison.is_full:
-        return guard.check(steps, comparison.total, given.limits)
-    unasked = guard.check(steps, comparison.total, given.limits, given.decided)
+        return guard.find_mass_removal(steps, comparison.total, given.limits)
+    unasked = guard.find_mass_removal(steps, comparison.total, given.limits, given.decided)
     if unasked is None or given.confirmed is None:
         return unasked
     meant = compute_desired(given.confirmed, {}, given.node, comparison.observed, given.vault)
-    excused = given.decided | going(meant.objects, comparison.total).keys()
-    return guard.check(steps, comparison.total, given.limits, excused)
+    excused = given.decided | find_removals(meant.objects, comparison.total).keys()
+    return guard.find_mass_removal(steps, comparison.total, given.limits, excused)

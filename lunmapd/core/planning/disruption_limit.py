@@ -10,17 +10,17 @@ from lunmapd.core.history.changes import Allowance
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.planning.impact import Audience, Impact, Ways
+from lunmapd.core.planning.impact import AccessPaths, Audience, Impact
 from lunmapd.core.planning.plan import Action, Disruption, Plan, Step, disruption
-from lunmapd.core.planning.withhold import Permitted, created, sift
+from lunmapd.core.planning.withhold import Permitted, created_keys, withhold_steps
 
-WORDS: Mapping[str, Disruption] = {each.word: each for each in Disruption}
+DISRUPTION_WORDS: Mapping[str, Disruption] = {each.word: each for each in Disruption}
 
 _MOST_NAMED = 5
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
-def allowed(usual: Disruption, allowance: Allowance | None, node: str, now: str) -> Disruption:
+def allowed_disruption(usual: Disruption, allowance: Allowance | None, node: str, now: str) -> Disruption:
     """Return the class that is allowed on the node: what the override says as long as it lasts, if it is more than usual.
 
     `now` is RFC 3339 in UTC, to the second.
@@ -29,7 +29,7 @@ def allowed(usual: Disruption, allowance: Allowance | None, node: str, now: str)
         return usual
     # Texts of one form are in the order of their times.
     lasts = _TIME.fullmatch(allowance.until) is not None and now < allowance.until
-    return max(usual, WORDS.get(allowance.disruption, usual)) if lasts else usual
+    return max(usual, DISRUPTION_WORDS.get(allowance.disruption, usual)) if lasts else usual
 
 
 def may_exceed(steps: Plan, allow: Disruption) -> bool:
@@ -42,23 +42,23 @@ def _at_most(step: Step) -> Disruption:
     return worst if worst < Disruption.PATH_LOSS else Disruption.DATA_UNREACHABLE
 
 
-def permit(steps: Plan, observed: Observed, ways: Ways, allow: Disruption) -> Permitted:
+def limit_disruption(steps: Plan, observed: Observed, ways: AccessPaths, allow: Disruption) -> Permitted:
     """Leave out what is above the allowed class, what stands on it, and the removal of what could then not be made again.
 
     That a TPG is disabled though the map wants it enabled is the doing of isolation, and never held.
     """
     if not may_exceed(steps, allow):
         return Permitted(steps)
-    audience, made = Audience(observed, ways), created(steps)
+    audience, made = Audience(observed, ways), created_keys(steps)
     refused = dict[tuple[Action, lio_objects.Key], Failure]()
     for step in steps:
         effect = audience.impact(step)
         if effect.now > allow and not _isolates(step, made, ways):
             refused[step.action, lio_objects.key_of(step.item)] = _failure(effect)
-    return sift(steps, refused)
+    return withhold_steps(steps, refused)
 
 
-def _isolates(step: Step, made: AbstractSet[lio_objects.Key], ways: Ways) -> bool:
+def _isolates(step: Step, made: AbstractSet[lio_objects.Key], ways: AccessPaths) -> bool:
     key = lio_objects.key_of(step.item)
     closes = step.action is Action.DELETE and isinstance(step.item, lio_objects.Enabled)
     return closes and key in ways.wanted and key not in made

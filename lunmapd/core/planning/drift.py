@@ -12,8 +12,15 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.project import TPG_ATTRIBUTES
-from lunmapd.core.planning.plan import Action, Plan, Step, causes, difference, with_dependents
-from lunmapd.core.planning.withhold import Permitted, sift
+from lunmapd.core.planning.plan import (
+    Action,
+    Plan,
+    Step,
+    describe_difference,
+    find_root_removals,
+    with_dependents,
+)
+from lunmapd.core.planning.withhold import Permitted, withhold_steps
 
 CLASSES = (
     "storage_object", "target", "tpg", "lun", "acl", "mapped_lun", "portal", "enabled", "discovery_auth",
@@ -24,7 +31,7 @@ _ADMITTING = frozenset(name for name, _ in TPG_ATTRIBUTES) - {"tpg_enabled_sendt
 """The attributes of a TPG that decide who gets in, and whether he may write."""
 
 
-class Known(Struct, frozen=True):
+class DriftBaseline(Struct, frozen=True):
     """What was wanted at the last look, and the keys, wanted or not, that were not seen so then: they are still `open`."""
 
     wanted: lio_objects.Objects
@@ -42,8 +49,8 @@ class Known(Struct, frozen=True):
         )
 
 
-def find(
-    steps: Plan, desired: lio_objects.Objects, observed: lio_objects.Objects, known: Known | None
+def find_drift(
+    steps: Plan, desired: lio_objects.Objects, observed: lio_objects.Objects, known: DriftBaseline | None
 ) -> AbstractSet[lio_objects.Key]:
     """Return what has drifted, but for what goes or is made anew for another reason anyway."""
     if known is None:
@@ -59,19 +66,19 @@ def _staying(
     names: AbstractSet[lio_objects.Key], desired: lio_objects.Objects, observed: lio_objects.Objects
 ) -> AbstractSet[lio_objects.Key]:
     """Leave out what goes, or is made anew, with something else that is not among them."""
-    others = {name: why for name, why in causes(desired, observed).items() if name not in names}
+    others = {name: why for name, why in find_root_removals(desired, observed).items() if name not in names}
     return names - with_dependents(others, observed).keys()
 
 
-def judge(
+def withhold_drift(
     steps: Plan,
     desired: lio_objects.Objects,
     observed: lio_objects.Objects,
-    known: Known | None,
+    known: DriftBaseline | None,
     reported: AbstractSet[str] = frozenset(),
 ) -> Permitted:
     """Mark the steps that put right what has drifted, and leave out those for the classes that are only `reported`."""
-    found = find(steps, desired, observed, known)
+    found = find_drift(steps, desired, observed, known)
     if not found:
         return Permitted(steps)
     left = _staying({name for name in found if name[0] in reported}, desired, observed)
@@ -89,7 +96,7 @@ def judge(
             else:
                 kept[-1] = closing
                 rest |= {} if closing.item == step.item else {name: failure}
-    permitted = sift(tuple(kept), refused)
+    permitted = withhold_steps(tuple(kept), refused)
     return Permitted(permitted.steps, {**permitted.held, **rest})
 
 
@@ -99,7 +106,7 @@ def _sentence(wanted: lio_objects.Object | None, seen: lio_objects.Object | None
     elif wanted is None:
         what = "added it"
     else:
-        what = f"changed it ({difference(wanted, seen)})"
+        what = f"changed it ({describe_difference(wanted, seen)})"
     return f"somebody {what}: it stays so, since the setting 'drift' says report"
 
 
@@ -111,7 +118,9 @@ def _closing(step: Step) -> Step | None:
         return None
     closed = _closed(step.before, dict(step.item.attributes))
     return (
-        None if closed == step.before else replace(step, item=closed, reason=difference(step.before, closed))
+        None
+        if closed == step.before
+        else replace(step, item=closed, reason=describe_difference(step.before, closed))
     )
 
 
@@ -122,9 +131,9 @@ def _closed(tpg: lio_objects.Tpg, wanted: dict[str, str]) -> lio_objects.Tpg:
     return replace(tpg, attributes=tuple(attributes))
 
 
-def learn(
-    before: Known | None, desired: lio_objects.Objects, observed: lio_objects.Objects, left: Plan
-) -> Known:
+def update_baseline(
+    before: DriftBaseline | None, desired: lio_objects.Objects, observed: lio_objects.Objects, left: Plan
+) -> DriftBaseline:
     """Return what is known after a look that `left` these steps; what had drifted before is no less known for it."""
     differ = {lio_objects.key_of(step.item) for step in left}
     differ = {name for name in differ if desired.get(name) != observed.get(name)}
@@ -136,4 +145,4 @@ def learn(
         for name in differ
         if before is not None and before.has_drifted(name, desired.get(name), observed.get(name))
     }
-    return Known(wanted, frozenset(differ - drifted))
+    return DriftBaseline(wanted, frozenset(differ - drifted))

@@ -5,7 +5,7 @@ from enum import Enum
 from lunmapd.core.node import lio_objects
 
 
-class Offer(Enum):
+class Enablement(Enum):
     """How far TPGs are enabled."""
 
     ALL = "as the map says"
@@ -13,26 +13,28 @@ class Offer(Enum):
     NONE = "none"
 
 
-def offered(desired: lio_objects.Objects, observed: lio_objects.Objects, offer: Offer) -> lio_objects.Objects:
+def limit_enablement(
+    desired: lio_objects.Objects, observed: lio_objects.Objects, offer: Enablement
+) -> lio_objects.Objects:
     """Return what is desired without the Enabled objects that are not to be offered; all else stays ready behind them."""
-    if offer is Offer.ALL:
+    if offer is Enablement.ALL:
         return desired
     return {
         name: item
         for name, item in desired.items()
-        if not isinstance(item, lio_objects.Enabled) or (offer is Offer.KEPT and name in observed)
+        if not isinstance(item, lio_objects.Enabled) or (offer is Enablement.KEPT and name in observed)
     }
 
 
-def unchanged(
-    desired: lio_objects.Objects, observed: lio_objects.Objects, offer: Offer
+def change_enablement_only(
+    desired: lio_objects.Objects, observed: lio_objects.Objects, offer: Enablement
 ) -> lio_objects.Objects:
     """Return what is observed, changed in what is offered only: closed for NONE, else opened as far as is desired."""
-    if offer is Offer.NONE:
-        return offered(observed, observed, offer)
+    if offer is Enablement.NONE:
+        return limit_enablement(observed, observed, offer)
     closed = {
         name: item
-        for name, item in offered(desired, observed, offer).items()
+        for name, item in limit_enablement(desired, observed, offer).items()
         if isinstance(item, lio_objects.Enabled)
         and name not in observed
         and lio_objects.parents_of(item)[0] in observed

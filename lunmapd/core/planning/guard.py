@@ -14,14 +14,14 @@ from lunmapd.core.planning.plan import Action, Plan
 _COUNTED: Mapping[type, str] = {lio_objects.MappedLun: "mapped LUNs", lio_objects.TpgLun: "LUNs"}
 
 
-class Limits(Struct, frozen=True):
+class RemovalLimits(Struct, frozen=True):
     """More than `share` (0-1) of a node's LUNs or mapped LUNs is much at once; up to `minimum` of them never is."""
 
     share: float = 0.25
     minimum: int = 4
 
 
-class Held(Struct, frozen=True):
+class MassRemoval(Struct, frozen=True):
     """What would be taken away: `gone` of the `total` objects of a kind, `anew` of them to be made again at once."""
 
     kind: str
@@ -34,24 +34,24 @@ class Held(Struct, frozen=True):
         return f"remove {self.gone} of {self.total} {self.kind} of this node{anew}"
 
 
-def removals(steps: Plan) -> AbstractSet[lio_objects.Key]:
+def removed_keys(steps: Plan) -> AbstractSet[lio_objects.Key]:
     """Return what a plan takes away, for good or to make it anew."""
     return frozenset(lio_objects.key_of(step.item) for step in steps if step.action is Action.DELETE)
 
 
-def check(
+def find_mass_removal(
     steps: Plan,
     observed: lio_objects.Objects,
-    limits: Limits,
+    limits: RemovalLimits,
     excused: AbstractSet[lio_objects.Key] = frozenset(),
-) -> Held | None:
+) -> MassRemoval | None:
     """Return the mass removal among `steps`, which start from `observed`; None if there is none.
 
     The removals of the keys that are `excused` don't count: those that are confirmed, and those that an earlier
     pass decided and could not finish, as when the kernel had an object in use. An object that is replaced counts
     as removed: its users lose it, and its successor may fail.
     """
-    gone = removals(steps) - excused
+    gone = removed_keys(steps) - excused
     for kind, words in _COUNTED.items():
         names = {name for name in gone if isinstance(observed[name], kind)}
         if len(names) <= limits.minimum:
@@ -59,5 +59,5 @@ def check(
         total = sum(isinstance(item, kind) for item in observed.values())
         if len(names) > limits.share * total:
             made = {lio_objects.key_of(step.item) for step in steps if step.action is Action.CREATE}
-            return Held(words, len(names), total, len(names & made))
+            return MassRemoval(words, len(names), total, len(names & made))
     return None

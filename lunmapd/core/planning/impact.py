@@ -12,9 +12,9 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import IscsiSession, Login, Observed
 from lunmapd.core.planning.plan import Action, Disruption, Plan, Step, disruption, shrinks
 
-Acl = tuple[str, int, str]
+AclKey = tuple[str, int, str]
 Logins = Mapping[str, AbstractSet[Login]]
-Felt = Mapping[tuple[Action, lio_objects.Key], Disruption]
+Disruptions = Mapping[tuple[Action, lio_objects.Key], Disruption]
 """What initiators notice of the steps of a plan; nothing of those that are left out."""
 
 
@@ -26,7 +26,7 @@ class Impact(Struct, frozen=True):
     sessions: tuple[IscsiSession, ...] = ()
 
 
-class Ways(Struct, frozen=True):
+class AccessPaths(Struct, frozen=True):
     """Through what initiators reach their Luns: what is `wanted` on this node, and what the map gives them on others.
 
     `logins` maps each node that is alive and healthy to the initiators that are logged in there, as it last reported.
@@ -41,10 +41,10 @@ class Ways(Struct, frozen=True):
 class Audience:
     """Who sees what on this node. Built once for a plan, so that a step costs what it concerns."""
 
-    def __init__(self, observed: Observed, ways: Ways) -> None:
+    def __init__(self, observed: Observed, ways: AccessPaths) -> None:
         """Look at what was observed, and at what leads to the Luns beside it."""
         self._ways = ways
-        self._sessions: dict[Acl, list[IscsiSession]] = defaultdict(list)
+        self._sessions: dict[AclKey, list[IscsiSession]] = defaultdict(list)
         for session in observed.sessions:
             self._sessions[session.iqn, session.tag, session.initiator].append(session)
         self._by_name: dict[str, list[lio_objects.MappedLun]] = defaultdict(list)
@@ -148,11 +148,11 @@ class Audience:
         )
 
 
-def _acl(item: lio_objects.MappedLun) -> Acl:
+def _acl(item: lio_objects.MappedLun) -> AclKey:
     return item.iqn, item.tag, item.initiator
 
 
-def felt(steps: Plan, observed: Observed, ways: Ways, *, looked: bool) -> Felt:
+def find_disruptions(steps: Plan, observed: Observed, ways: AccessPaths, *, looked: bool) -> Disruptions:
     """Tell what initiators notice of a plan: those that are logged in, or if nobody has just `looked` who is, all that may be."""
     noticed = [step for step in steps if disruption(step) and (observed.sessions or not looked)]
     if not noticed:

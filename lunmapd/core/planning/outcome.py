@@ -10,14 +10,14 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.plan import Action, Step
 
 
-class Report(Struct, frozen=True):
+class StepOutcome(Struct, frozen=True):
     """One step and what became of it; no failure means done."""
 
     step: Step
     failure: Failure | None = None
 
 
-class Ledger:
+class FailureTracker:
     """Keeps which objects failed during one plan, so that only what stands on them waits and all else goes on."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ def _needs(step: Step) -> Iterator[lio_objects.Key]:
         yield from lio_objects.parents_of(step.item)
 
 
-def failures(reports: Iterable[Report]) -> dict[lio_objects.Key, Failure]:
+def failures_of(reports: Iterable[StepOutcome]) -> dict[lio_objects.Key, Failure]:
     """Return the failing objects with the first failure of each."""
     found: dict[lio_objects.Key, Failure] = {}
     for report in reports:

@@ -66,7 +66,7 @@ _LEFTOVERS = ("mapped_lun", "acl", "lun", "tpg", "target", "storage_object", "hb
 
 def plan(desired: lio_objects.Objects, observed: lio_objects.Objects) -> Plan:
     """Return the steps from `observed` to `desired`, in order; empty when nothing is left to do."""
-    doomed = going(desired, observed)
+    doomed = find_removals(desired, observed)
     deletes = [Step(Action.DELETE, observed[name], reason) for name, reason in doomed.items()]
     creates = [
         Step(Action.CREATE, item, doomed.get(name, "in the map"))
@@ -87,16 +87,18 @@ def _updates(
     for name, item in desired.items():
         before = observed.get(name)
         if before is not None and name not in doomed and before != item:
-            yield Step(Action.UPDATE, item, difference(before, item), before)
+            yield Step(Action.UPDATE, item, describe_difference(before, item), before)
 
 
-def going(desired: lio_objects.Objects, observed: lio_objects.Objects) -> dict[lio_objects.Key, str]:
+def find_removals(desired: lio_objects.Objects, observed: lio_objects.Objects) -> dict[lio_objects.Key, str]:
     """Find what must go and why: not desired, replaced, or standing on something that goes."""
-    doomed = causes(desired, observed)
+    doomed = find_root_removals(desired, observed)
     return with_dependents(doomed, observed) if doomed else doomed
 
 
-def causes(desired: lio_objects.Objects, observed: lio_objects.Objects) -> dict[lio_objects.Key, str]:
+def find_root_removals(
+    desired: lio_objects.Objects, observed: lio_objects.Objects
+) -> dict[lio_objects.Key, str]:
     """Find what must go for its own sake, and why."""
     doomed: dict[lio_objects.Key, str] = {}
     for name, item in observed.items():
@@ -106,7 +108,7 @@ def causes(desired: lio_objects.Objects, observed: lio_objects.Objects) -> dict[
         elif wanted is None:
             doomed[name] = "not in the map"
         elif lio_objects.fixed_fields(item) != lio_objects.fixed_fields(wanted):
-            doomed[name] = f"replaced: {difference(item, wanted)}"
+            doomed[name] = f"replaced: {describe_difference(item, wanted)}"
     return doomed
 
 
@@ -129,7 +131,7 @@ def with_dependents(
     return doomed
 
 
-def difference(before: lio_objects.Object, after: lio_objects.Object) -> str:
+def describe_difference(before: lio_objects.Object, after: lio_objects.Object) -> str:
     """Tell which fields of two objects of a kind differ, and how; no secret."""
     changed = (
         field
@@ -207,7 +209,9 @@ def _takes_io(item: lio_objects.Object | None) -> bool:
     return alua is None or alua.state not in CLOSED
 
 
-def follow(objects: lio_objects.Objects, steps: Iterable[Step]) -> dict[lio_objects.Key, lio_objects.Object]:
+def objects_after(
+    objects: lio_objects.Objects, steps: Iterable[Step]
+) -> dict[lio_objects.Key, lio_objects.Object]:
     """Return the objects after the steps, if the kernel does as told."""
     result = dict(objects)
     for step in steps:

@@ -8,10 +8,10 @@ from msgspec import Struct
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.planning.outcome import Ledger
+from lunmapd.core.planning.outcome import FailureTracker
 from lunmapd.core.planning.plan import Action, Plan, Step
 
-Refused = Mapping[tuple[Action, lio_objects.Key], Failure]
+Withheld = Mapping[tuple[Action, lio_objects.Key], Failure]
 
 
 class Permitted(Struct, frozen=True):
@@ -21,12 +21,12 @@ class Permitted(Struct, frozen=True):
     held: Mapping[lio_objects.Key, Failure] = {}
 
 
-def created(steps: Iterable[Step]) -> set[lio_objects.Key]:
+def created_keys(steps: Iterable[Step]) -> set[lio_objects.Key]:
     """Return what a plan makes, for the first time or anew."""
     return {lio_objects.key_of(step.item) for step in steps if step.action is Action.CREATE}
 
 
-def sift(steps: Plan, refused: Refused) -> Permitted:
+def withhold_steps(steps: Plan, refused: Withheld) -> Permitted:
     """Leave out what is refused, what stands on it, and the removal of what could then not be made again."""
     if not refused:
         return Permitted(steps)
@@ -39,8 +39,8 @@ def sift(steps: Plan, refused: Refused) -> Permitted:
         refused = {**refused, **{(Action.DELETE, name): again for name in stranded}}
 
 
-def _sift(steps: Plan, refused: Refused) -> Permitted:
-    ledger, held = Ledger(), dict[lio_objects.Key, Failure]()
+def _sift(steps: Plan, refused: Withheld) -> Permitted:
+    ledger, held = FailureTracker(), dict[lio_objects.Key, Failure]()
     kept: list[Step] = []
     for step in steps:
         failure = refused.get((step.action, lio_objects.key_of(step.item))) or ledger.waits(step)
@@ -48,12 +48,12 @@ def _sift(steps: Plan, refused: Refused) -> Permitted:
             kept.append(step)
             continue
         held.setdefault(lio_objects.key_of(step.item), failure)
-        if not bears(step, failure):
+        if not lets_children_proceed(step, failure):
             ledger.record(step)
     return Permitted(tuple(kept), held)
 
 
-def bears(step: Step, failure: Failure) -> bool:
+def lets_children_proceed(step: Step, failure: Failure) -> bool:
     """Tell whether what stands on the object need not wait: a whole target must not, for a setting that somebody changed in its TPG.
 
     Settings that decide who gets in are put right all the same, see drift.py.
@@ -68,4 +68,4 @@ def bears(step: Step, failure: Failure) -> bool:
 def _stranded(steps: Plan, kept: Plan) -> AbstractSet[lio_objects.Key]:
     """Find what would be removed and not made again, though it is to be."""
     gone = {lio_objects.key_of(step.item) for step in kept if step.action is Action.DELETE}
-    return gone & created(steps) - created(kept)
+    return gone & created_keys(steps) - created_keys(kept)

@@ -15,7 +15,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.interning import ObjectPool, ValuePool
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.planning.outcome import Ledger, Report
+from lunmapd.core.planning.outcome import FailureTracker, StepOutcome
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.base.index import target_or_tpg_at
 from lunmapd.lio.worker import wire
@@ -106,9 +106,9 @@ class Kernel:
         self._objects |= observed
         return observed
 
-    def apply(self, steps: Iterable[Step]) -> Iterator[Report]:
+    def apply(self, steps: Iterable[Step]) -> Iterator[StepOutcome]:
         """Apply the steps in order, and yield the outcome of each step that is done, failed or left out."""
-        ledger, lost, queue = Ledger(), _LostWorkers(self._deadlines.max_lost_workers), Batches(steps)
+        ledger, lost, queue = FailureTracker(), _LostWorkers(self._deadlines.max_lost_workers), Batches(steps)
         while batch := queue.take():
             ready: list[Step] = []
             for step in batch:
@@ -117,7 +117,7 @@ class Kernel:
                     ready.append(step)
                 else:
                     ledger.record(step)
-                    yield Report(step, failure)
+                    yield StepOutcome(step, failure)
             for report in self._do(ready, queue, lost):
                 if report.failure is not None:
                     ledger.record(report.step)
@@ -131,21 +131,21 @@ class Kernel:
         self._worker = None
         self._abandoned = [worker for worker in self._abandoned if not worker.wait_ended(_KILL_TIME)]
 
-    def _do(self, batch: Sequence[Step], queue: Batches, lost: "_LostWorkers") -> Iterator[Report]:
+    def _do(self, batch: Sequence[Step], queue: Batches, lost: "_LostWorkers") -> Iterator[StepOutcome]:
         """Apply a batch. If the worker is lost, the rest of the batch goes back into the queue."""
         if batch and self._worker is None:
             try:
                 self.observe(self._claims)
             except KernelUnreadableError as error:
                 lost.final = error.failure
-                yield from (Report(step, error.failure) for step in batch)
+                yield from (StepOutcome(step, error.failure) for step in batch)
                 return
         if batch and queue.careful and self._is_applied(batch[0]):
-            yield Report(batch[0])
+            yield StepOutcome(batch[0])
         elif batch:
             yield from self._send(batch, queue, lost)
 
-    def _send(self, batch: Sequence[Step], queue: Batches, lost: "_LostWorkers") -> Iterator[Report]:
+    def _send(self, batch: Sequence[Step], queue: Batches, lost: "_LostWorkers") -> Iterator[StepOutcome]:
         assert self._worker is not None, "an observation starts one"
         worker, left = self._worker, dict(enumerate(batch))
         deadline = time.monotonic() + self._deadlines.step
@@ -165,13 +165,14 @@ class Kernel:
             lost.note(self._lose(worker, stuck[-1].failure()))
             queue.put_back(tuple(left.values()))
             yield from (
-                Report(batch[number], each.failure()) for number, each in zip(hanging, stuck, strict=True)
+                StepOutcome(batch[number], each.failure())
+                for number, each in zip(hanging, stuck, strict=True)
             )
         except WorkerGoneError as error:
             step = left[min(left)]
             failure = self._lose(worker, Failure(Reason.WORKER_DIED, f"{error} during: {step}"))
             if len(batch) == 1:
-                yield Report(step, lost.note(failure))
+                yield StepOutcome(step, lost.note(failure))
             else:
                 queue.put_back(tuple(left.values()), careful=True)
 
@@ -180,12 +181,12 @@ class Kernel:
         self._quarantine.add(worker, stuck)
         return stuck
 
-    def _record(self, step: Step, failure: Failure | None) -> Report:
+    def _record(self, step: Step, failure: Failure | None) -> StepOutcome:
         if failure is None and step.action is Action.DELETE:
             self._objects.pop(lio_objects.key_of(step.item), None)
         elif failure is None:
             self._objects[lio_objects.key_of(step.item)] = step.item
-        return Report(step, failure)
+        return StepOutcome(step, failure)
 
     def _is_applied(self, step: Step) -> bool:
         """Return whether the last observation shows the state after the step."""

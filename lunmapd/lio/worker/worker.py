@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.planning.outcome import Ledger
+from lunmapd.core.planning.outcome import FailureTracker
 from lunmapd.core.planning.plan import Step
 from lunmapd.files import write_all
 from lunmapd.lio.apply import luns
@@ -84,7 +84,7 @@ class Worker(Struct):
         self.send(wire.ObservedAnswer(objects, (), (), sessions))
 
     def _apply(self, steps: Iterable[Step]) -> None:
-        ledger = Ledger()
+        ledger = FailureTracker()
         reporter = ProgressReporter(self.send)
         do_one = partial(self._do, reporter)
         with reporter, step_runner(do_one, parallel=self.parallel) as do:
@@ -105,7 +105,7 @@ class Worker(Struct):
         return failure
 
 
-def _must_wait(ledger: Ledger, reporter: ProgressReporter, number: int, step: Step) -> bool:
+def _must_wait(ledger: FailureTracker, reporter: ProgressReporter, number: int, step: Step) -> bool:
     failure = ledger.waits(step)
     if failure is not None:
         ledger.record(step)

@@ -3,7 +3,7 @@
 import click
 
 from lunmapd.client import Note
-from lunmapd.core.planning.disruption_limit import WORDS
+from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.output import echo_committed, note_options
@@ -12,7 +12,9 @@ _DAY = 86400.0
 
 
 @click.command()
-@click.argument("disruption", type=click.Choice(list(WORDS)), metavar=f"[{'|'.join(WORDS)}]")
+@click.argument(
+    "disruption", type=click.Choice(list(DISRUPTION_WORDS)), metavar=f"[{'|'.join(DISRUPTION_WORDS)}]"
+)
 @click.option(
     "--for",
     "seconds",

@@ -53,7 +53,7 @@ class NotAdoptableError(LunmapdError):
     exit_code = Exit.DEGRADED
 
 
-class Check(Struct, frozen=True):
+class AdoptionCheck(Struct, frozen=True):
     """What keeps the map from being what runs, and what taking over would still set in place."""
 
     found: ForeignConfiguration
@@ -62,7 +62,7 @@ class Check(Struct, frozen=True):
     settings: tuple[str, ...]
 
 
-def draft(settings: Settings, file: Path | None, *, seal: bool) -> Adoption:
+def draft_map(settings: Settings, file: Path | None, *, seal: bool) -> Adoption:
     """Make the map of what runs, or of what a saveconfig.json holds. Raises LunmapdError."""
     found = _survey() if file is None else read_saveconfig(_bytes(file), str(file))
     made = adopt(found, settings.node)
@@ -72,7 +72,7 @@ def draft(settings: Settings, file: Path | None, *, seal: bool) -> Adoption:
     return Adoption(_sealed(made.lunmap, found, vault), made.refused)
 
 
-def show(made: Adoption, output: str) -> Iterator[str]:
+def format_draft(made: Adoption, output: str) -> Iterator[str]:
     """Print a draft as a map file, or as JSON."""
     if output == "json":
         shown = {"map": msgspec.to_builtins(made.lunmap), "not_adopted": dict(made.refused)}
@@ -86,7 +86,7 @@ def show(made: Adoption, output: str) -> Iterator[str]:
     yield mapfile.show_map(made.lunmap)
 
 
-def check(settings: Settings) -> Check:
+def check_adoption(settings: Settings) -> AdoptionCheck:
     """Compare what runs, taken as ours, with what the map in ZooKeeper wants of it. Raises LunmapdError."""
     snapshot, found = _snapshot(settings), _survey()
     foreign = {tpg.iqn for tpg in found.tpgs}
@@ -104,15 +104,15 @@ def check(settings: Settings) -> Check:
     ]
     refused = adopt(found, settings.node).refused
     blocking += [f"{iqn}: {refused[iqn]}" for iqn in sorted(foreign & lunmap.targets.keys() & refused.keys())]
-    return Check(
+    return AdoptionCheck(
         found, want.objects, tuple(blocking), tuple(str(step) for step in steps if _only_settings(step))
     )
 
 
-def take_over(settings: Settings) -> Check:
+def take_over(settings: Settings) -> AdoptionCheck:
     """Mark what the map has as ours, and bring it wholly to the map. Raises LunmapdError; the daemon must not run."""
     with state_directory(Path(settings.state_dir)) as directory:
-        checked = check(settings)
+        checked = check_adoption(settings)
         if checked.blocking:
             raise NotAdoptableError("nothing is taken over: 'lunmapd adopt --check' says why")
         if not checked.wanted:
@@ -128,7 +128,7 @@ def take_over(settings: Settings) -> Check:
     return checked
 
 
-def _settle(checked: Check, claims: Claims) -> None:
+def _settle(checked: AdoptionCheck, claims: Claims) -> None:
     """Set what is left to set, and see that nothing is left, and that nobody was logged out."""
     kernel = Kernel()
     try:
@@ -145,7 +145,7 @@ def _settle(checked: Check, claims: Claims) -> None:
         raise NotAdoptableError(f"taken over; {len(gone)} sessions have ended meanwhile")
 
 
-def _left(kernel: Kernel, checked: Check, claims: Claims) -> Plan:
+def _left(kernel: Kernel, checked: AdoptionCheck, claims: Claims) -> Plan:
     """Plan for what was taken, leaving alone what was ours before."""
     observed = kernel.observe(claims.read()).objects
     mine = as_ours(checked.found, checked.wanted).keys() | checked.wanted.keys()
@@ -213,7 +213,7 @@ def _sealed(lunmap: Lunmap, found: ForeignConfiguration, vault: Vault) -> Lunmap
     return change_credentials(lunmap, sealed)
 
 
-def say(checked: Check, *, taken: bool) -> None:
+def print_check(checked: AdoptionCheck, *, taken: bool) -> None:
     """Say how a check or a taking over went."""
     for line in checked.blocking:
         click.echo(f"differs: {line}")

@@ -130,10 +130,10 @@ def adopt_command(
     from lunmapd.service.daemon import adoption  # noqa: PLC0415 - the daemon has no use for it, nor for rtslib
 
     if check or take:
-        checked = adoption.take_over(settings) if take else adoption.check(settings)
-        adoption.say(checked, taken=take)
+        checked = adoption.take_over(settings) if take else adoption.check_adoption(settings)
+        adoption.print_check(checked, taken=take)
         sys.exit(Exit.DEGRADED if checked.blocking else Exit.OK)
-    for line in adoption.show(adoption.draft(settings, file, seal=seal), output):
+    for line in adoption.format_draft(adoption.draft_map(settings, file, seal=seal), output):
         click.echo(line)
 
 

@@ -118,7 +118,7 @@ def _steps(coming: NextPass) -> Iterator[StepLine]:
     comparison = coming.comparison
     executed = {(step.action, lio_objects.key_of(step.item)): step for step in coming.decision.steps}
     observed = comparison.observed.objects
-    drifted = drift.find(comparison.steps, comparison.desired, observed, coming.baseline)
+    drifted = drift.find_drift(comparison.steps, comparison.desired, observed, coming.baseline)
     for planned, impact in impacts(coming.given, comparison, coming.logins):
         key = lio_objects.key_of(planned.item)
         step = executed.get((planned.action, key))

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
-from lunmapd.agent.reconcile.reconcile import Kernel
+from lunmapd.agent.reconcile.reconcile import LioKernel
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Plan
 
 
 class WatchedKernel:
     """A kernel that calls `beat` around each operation, and ends a plan once `stopping` returns true."""
 
-    def __init__(self, kernel: Kernel, beat: Callable[[], None], stopping: Callable[[], bool]) -> None:
+    def __init__(self, kernel: LioKernel, beat: Callable[[], None], stopping: Callable[[], bool]) -> None:
         """Wrap `kernel`."""
         self._kernel = kernel
         self._beat = beat
@@ -29,7 +29,7 @@ class WatchedKernel:
         self._beat()
         return self._kernel.observe_some(items)
 
-    def apply(self, plan: Plan) -> Iterator[Report]:
+    def apply(self, plan: Plan) -> Iterator[StepOutcome]:
         """Execute the steps in order; after a stop the rest is left to the next daemon."""
         self._beat()
         for report in self._kernel.apply(plan):

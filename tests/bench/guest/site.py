@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bench.guest.shape import NODE
 from lunmapd.agent.loop.report import CycleResult, first_status, next_status
 from lunmapd.agent.reconcile.pass_state import PassState
-from lunmapd.agent.reconcile.reconcile import Edges, reconcile
+from lunmapd.agent.reconcile.reconcile import PassPorts, reconcile
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
 from lunmapd.core.base.documents import decode, encode
@@ -77,7 +77,7 @@ class Node:
             self._local.keep(snapshot)
         self.snapshot = snapshot
         given = PassInput(NODE, snapshot.revision, snapshot.lunmap, {}, Vault("bench", Keyring()))
-        result = reconcile(Edges(self.kernel, self._claims), given, self._state)
+        result = reconcile(PassPorts(self.kernel, self._claims), given, self._state)
         at = HistoryPoint("bench", snapshot.revision, snapshot.digest)
         self._status = next_status(self._status, CycleResult(at, result), _TIME)
         assert result.converged, (result.failures, result.left[:1])

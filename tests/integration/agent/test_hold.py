@@ -9,7 +9,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED, STORE, Standing, standing_of
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.planning.guard import Limits
+from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.backup import take_backup
@@ -191,7 +191,7 @@ def test_draining_a_node_is_no_removal(session: Session, make_agent: AgentFactor
 def test_limits_are_settings(session: Session, make_agent: AgentFactory) -> None:
     """With a limit of 1 nothing is ever held."""
     put_checked(session, TEN)
-    agent = make_agent(policy=Policy(Limits(1.0, 0)))
+    agent = make_agent(policy=Policy(RemovalLimits(1.0, 0)))
     agent.run_cycle()
     put_checked(session, mapped_luns())
     assert agent.run_cycle().converged

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.core.base.errors import Exit, InvalidInputError
 from lunmapd.core.planning.drift import CLASSES
-from lunmapd.core.planning.guard import Limits
+from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.service.daemon.main import daemon
 from lunmapd.service.settings import SettingsUnreadableError, load_settings, parse_settings
 
@@ -334,6 +334,6 @@ def test_the_settings_become_a_policy() -> None:
     text = (
         "full_read: 60\nsnapshot_max_age: 0\nremoval_limit: 0.5\nremoval_minimum: 9\nisolation: {after: 30}\n"
     )
-    assert parse_settings(GOOD + text, "x").policy() == Policy(Limits(0.5, 9), 30.0, 0.0, 60.0, 60.0)
+    assert parse_settings(GOOD + text, "x").policy() == Policy(RemovalLimits(0.5, 9), 30.0, 0.0, 60.0, 60.0)
     assert parse_settings(GOOD + "retry: 7\n", "x").policy() == Policy(audit=60.0, retry=7.0)
     assert parse_settings(GOOD, "x").policy() == Policy(audit=60.0)

@@ -7,7 +7,7 @@ import pytest
 from fakes.clock import Clock
 from lunmapd.agent.loop.isolation import ContactTimer
 from lunmapd.core.base.access import Role
-from lunmapd.core.planning.enablement import Offer
+from lunmapd.core.planning.enablement import Enablement
 from lunmapd.store.session.access_errors import (
     CredentialsError,
     NotAuthenticatedError,
@@ -25,7 +25,7 @@ def clock() -> Clock:
     return Clock(100.0)
 
 
-def look(contact: ContactTimer, clock: Clock, error: StoreError | None, seconds: float = 0.0) -> Offer:
+def look(contact: ContactTimer, clock: Clock, error: StoreError | None, seconds: float = 0.0) -> Enablement:
     """End a read after this time with this result, and return the enablement."""
     contact.read_begins()
     clock.now += seconds
@@ -36,35 +36,35 @@ def look(contact: ContactTimer, clock: Clock, error: StoreError | None, seconds:
 def test_without_the_setting_a_node_keeps_serving(clock: Clock) -> None:
     """However long the silence, everything is offered, and no condition speaks of it."""
     contact = ContactTimer(None, clock)
-    assert look(contact, clock, SILENCE, 1e6) is Offer.ALL
-    assert contact.conditions(Offer.ALL) == ()
+    assert look(contact, clock, SILENCE, 1e6) is Enablement.ALL
+    assert contact.conditions(Enablement.ALL) == ()
     assert contact.until_isolated() == float("inf")
 
 
 def test_the_limit_counts_from_the_first_look_that_failed(clock: Clock) -> None:
     """The time between the last answer and that read doesn't count: the loss was not known."""
     contact = ContactTimer(30.0, clock)
-    assert look(contact, clock, None) is Offer.ALL
+    assert look(contact, clock, None) is Enablement.ALL
     clock.now += 1000
-    assert look(contact, clock, SILENCE, 10) is Offer.ALL
-    assert look(contact, clock, SILENCE, 19) is Offer.ALL
-    assert look(contact, clock, SILENCE, 1) is Offer.NONE
-    assert look(contact, clock, None) is Offer.ALL
-    assert look(contact, clock, SILENCE, 29) is Offer.ALL
+    assert look(contact, clock, SILENCE, 10) is Enablement.ALL
+    assert look(contact, clock, SILENCE, 19) is Enablement.ALL
+    assert look(contact, clock, SILENCE, 1) is Enablement.NONE
+    assert look(contact, clock, None) is Enablement.ALL
+    assert look(contact, clock, SILENCE, 29) is Enablement.ALL
 
 
 @pytest.mark.parametrize(
     ("error", "offer"),
     [
-        (NotInitialisedError("/x"), Offer.ALL),
-        (LostError("h:1", 1), Offer.NONE),
-        (TlsFailedError("h:1", 1, {}), Offer.NONE),
-        (NotAuthenticatedError("h:1", "sasl"), Offer.NONE),
-        (CredentialsError(Path("/x"), "missing"), Offer.NONE),
-        (NotPermittedError("/x", ["sasl:n1"], Role.READER), Offer.NONE),
+        (NotInitialisedError("/x"), Enablement.ALL),
+        (LostError("h:1", 1), Enablement.NONE),
+        (TlsFailedError("h:1", 1, {}), Enablement.NONE),
+        (NotAuthenticatedError("h:1", "sasl"), Enablement.NONE),
+        (CredentialsError(Path("/x"), "missing"), Enablement.NONE),
+        (NotPermittedError("/x", ["sasl:n1"], Role.READER), Enablement.NONE),
     ],
 )
-def test_any_answer_is_contact(clock: Clock, error: StoreError, offer: Offer) -> None:
+def test_any_answer_is_contact(clock: Clock, error: StoreError, offer: Enablement) -> None:
     """A tree that can't be followed is an answer; a broken connection or a refused login is none."""
     contact = ContactTimer(30.0, clock)
     look(contact, clock, None)
@@ -74,9 +74,9 @@ def test_any_answer_is_contact(clock: Clock, error: StoreError, offer: Offer) ->
 def test_before_the_first_answer_nothing_new_is_opened(clock: Clock) -> None:
     """A daemon that starts without contact keeps enabled TPGs for the set time, and enables no others."""
     contact = ContactTimer(30.0, clock)
-    assert look(contact, clock, SILENCE, 10) is Offer.KEPT
-    assert look(contact, clock, SILENCE, 20) is Offer.NONE
-    assert look(contact, clock, None) is Offer.ALL
+    assert look(contact, clock, SILENCE, 10) is Enablement.KEPT
+    assert look(contact, clock, SILENCE, 20) is Enablement.NONE
+    assert look(contact, clock, None) is Enablement.ALL
 
 
 def test_the_wait_ends_when_the_node_is_isolated(clock: Clock) -> None:
@@ -95,9 +95,13 @@ def test_the_wait_ends_when_the_node_is_isolated(clock: Clock) -> None:
 
 @pytest.mark.parametrize(
     ("offer", "reason", "status"),
-    [(Offer.ALL, "Offered", True), (Offer.KEPT, "NoContactYet", False), (Offer.NONE, "Isolated", False)],
+    [
+        (Enablement.ALL, "Offered", True),
+        (Enablement.KEPT, "NoContactYet", False),
+        (Enablement.NONE, "Isolated", False),
+    ],
 )
-def test_each_offer_is_a_condition(clock: Clock, offer: Offer, reason: str, status: bool) -> None:  # noqa: FBT001
+def test_each_offer_is_a_condition(clock: Clock, offer: Enablement, reason: str, status: bool) -> None:  # noqa: FBT001
     """A condition shows whether the node's TPGs are enabled, and why not."""
     (condition,) = ContactTimer(30.0, clock).conditions(offer)
     assert (condition.reason, condition.status) == (reason, status)

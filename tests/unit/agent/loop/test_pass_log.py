@@ -11,7 +11,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Action, Step
 from support.debug_log import lines
 
@@ -24,7 +24,7 @@ def test_a_result_is_counted_and_named_by_reason(caplog: pytest.LogCaptureFixtur
     """Steps that were done are counted; failed objects are counted and named for each reason."""
     failures: dict[lio_objects.Key, Failure] = {("target", f"{T}{number}"): BUSY for number in range(10_000)}
     failures["tpg", T, 1] = Failure(Reason.WAITING, "waits")
-    result = PassResult(Observed(), failures, (STEP,), (Report(STEP), Report(STEP, BUSY)))
+    result = PassResult(Observed(), failures, (STEP,), (StepOutcome(STEP), StepOutcome(STEP, BUSY)))
     with caplog.at_level(logging.DEBUG):
         trace_result(7, result)
     assert lines(caplog.records, Event.RECONCILED) == [

@@ -7,7 +7,7 @@ from lunmapd.agent.reconcile.backoff import Backoff
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Action, Step
 
 BUSY = Failure(Reason.IN_USE, "busy")
@@ -29,7 +29,7 @@ def backoff(clock: Clock) -> Backoff:
 
 def fail(backoff: Backoff, *steps: Step, failure: Failure = BUSY) -> None:
     """Let a pass try these steps in vain."""
-    backoff.tried([Report(step, failure) for step in steps])
+    backoff.tried([StepOutcome(step, failure) for step in steps])
     backoff.settle({lio_objects.key_of(step.item): failure for step in steps})
 
 
@@ -48,7 +48,7 @@ def test_each_object_has_its_own_time(backoff: Backoff, clock: Clock) -> None:
     """A step that failed later is retried later, and one that waits keeps its time while others are tried."""
     fail(backoff, A)
     clock.now += 4
-    backoff.tried([Report(B, BUSY)])
+    backoff.tried([StepOutcome(B, BUSY)])
     backoff.settle({KEY_A: BUSY, KEY_B: BUSY})
     assert backoff.wait() == 1.0
     clock.now += 1
@@ -69,7 +69,7 @@ def test_what_merely_waits_or_drifts_has_no_time(backoff: Backoff) -> None:
 
     Reported drift is found by the audits.
     """
-    backoff.tried([Report(A, Failure(Reason.WAITING, "x")), Report(B)])
+    backoff.tried([StepOutcome(A, Failure(Reason.WAITING, "x")), StepOutcome(B)])
     backoff.settle({KEY_A: Failure(Reason.WAITING, "x"), KEY_B: Failure(Reason.DRIFTED, "x")})
     assert backoff.wait() == float("inf")
     assert backoff.deferred() == {}
@@ -86,7 +86,7 @@ def test_what_costs_a_look_only_is_never_refused(backoff: Backoff, clock: Clock)
 
 def test_times_count_from_the_end_of_the_pass(backoff: Backoff, clock: Clock) -> None:
     """After a pass that took long the kernel has its rest, too."""
-    backoff.tried([Report(A, BUSY)])
+    backoff.tried([StepOutcome(A, BUSY)])
     clock.now += 40
     backoff.settle({KEY_A: BUSY})
     assert backoff.wait() == 5.0

@@ -20,8 +20,8 @@ from lunmapd.core.node.desired_delta import MAX_CHANGED_LUNS
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.decide import Comparison, PassInput
-from lunmapd.core.planning.enablement import Offer
-from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.enablement import Enablement
+from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Disruption, plan, with_dependents
 from lunmapd.core.secrets.sealing import Keyring, Vault
 from support.debug_log import lines
@@ -146,7 +146,7 @@ def test_without_an_audit_each_pass_is_a_whole_one() -> None:
 @pytest.mark.parametrize(
     ("other", "why"),
     [
-        (replace(GIVEN, offer=Offer.NONE), FullPass.ISOLATION),
+        (replace(GIVEN, offer=Enablement.NONE), FullPass.ISOLATION),
         (replace(GIVEN, unreadable={"luns/a": "garbage"}), FullPass.DOCUMENTS),
         (replace(GIVEN, decided=frozenset({("target", "t")})), FullPass.POLICY),
         (replace(GIVEN, allow=Disruption.NONE), FullPass.POLICY),
@@ -161,7 +161,7 @@ def test_other_orders_ask_for_a_full_pass(other: PassInput, why: FullPass) -> No
 @pytest.mark.parametrize(
     ("other", "why"),
     [
-        (replace(GIVEN, offer=Offer.NONE), FullPass.NOT_FULLY_ENABLED),
+        (replace(GIVEN, offer=Enablement.NONE), FullPass.NOT_FULLY_ENABLED),
         (replace(GIVEN, unreadable={"luns/a": "garbage"}), FullPass.UNREADABLE),
         (replace(GIVEN, node="n9"), FullPass.UNKNOWN_DESIRED),
     ],
@@ -276,7 +276,7 @@ def test_a_report_puts_its_step_off() -> None:
     """A step that failed is not tried twice in a turn."""
     state = after_full_pass(GIVEN, Clock(1000.0), without(LUN_1))
     (step, *_) = plan(wanted(), without(LUN_1))
-    state.schedule.backoff.tried([Report(step, BUSY)])
+    state.schedule.backoff.tried([StepOutcome(step, BUSY)])
     assert state.schedule.backoff.deferred() == {LUN_1: BUSY}
 
 
@@ -308,7 +308,7 @@ def test_what_is_deferred_is_in_the_debug_log(caplog: pytest.LogCaptureFixture) 
     state = PassState(AUDIT, RETRY, Clock(1000.0))
     state.start(GIVEN)
     (step, *_) = plan(wanted(), without(LUN_1))
-    state.schedule.backoff.tried([Report(step, BUSY)])
+    state.schedule.backoff.tried([StepOutcome(step, BUSY)])
     with caplog.at_level(logging.DEBUG):
         finish(state, GIVEN, PassResult(Observed(without(LUN_1)), {LUN_1: BUSY}, ()))
     (line,) = lines(caplog.records, Event.BACK_OFF)

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from lunmapd.agent.reconcile.transition_log import Voice
+from lunmapd.agent.reconcile.transition_log import TransitionLog
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED, Condition
@@ -12,10 +12,10 @@ from lunmapd.core.node.failure import Failure
 
 
 @pytest.fixture
-def voice(caplog: pytest.LogCaptureFixture) -> Voice:
+def voice(caplog: pytest.LogCaptureFixture) -> TransitionLog:
     """Give a log without any line."""
     caplog.set_level(logging.INFO)
-    return Voice()
+    return TransitionLog()
 
 
 def applied(reason: str, message: str = "m", *, status: bool = False) -> tuple[Condition, ...]:
@@ -23,7 +23,7 @@ def applied(reason: str, message: str = "m", *, status: bool = False) -> tuple[C
     return (Condition(APPLIED, status, reason, message, "t"),)
 
 
-def test_a_condition_is_said_when_it_changes(voice: Voice, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_condition_is_said_when_it_changes(voice: TransitionLog, caplog: pytest.LogCaptureFixture) -> None:
     """A condition is logged once until it changes, as a warning unless it is good."""
     for _ in range(3):
         voice.conditions(applied("RemovalHeld"))
@@ -34,14 +34,16 @@ def test_a_condition_is_said_when_it_changes(voice: Voice, caplog: pytest.LogCap
     ]
 
 
-def test_another_message_is_news(voice: Voice, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_message_is_news(voice: TransitionLog, caplog: pytest.LogCaptureFixture) -> None:
     """The same reason with other words, such as another object, is logged again."""
     voice.conditions(applied("EditedAround", "luns/a"))
     voice.conditions(applied("EditedAround", "luns/a, luns/b"))
     assert len(caplog.records) == 2
 
 
-def test_failures_are_said_once_and_their_end_too(voice: Voice, caplog: pytest.LogCaptureFixture) -> None:
+def test_failures_are_said_once_and_their_end_too(
+    voice: TransitionLog, caplog: pytest.LogCaptureFixture
+) -> None:
     """The same failure is logged once, a waiting object never, and the end of a failure is logged."""
     failing = {
         ("target", "a"): Failure(Reason.IN_USE, "busy"),
@@ -56,7 +58,7 @@ def test_failures_are_said_once_and_their_end_too(voice: Voice, caplog: pytest.L
     ]
 
 
-def test_an_unwritten_status_is_said_once(voice: Voice, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unwritten_status_is_said_once(voice: TransitionLog, caplog: pytest.LogCaptureFixture) -> None:
     """The status that can't be written is logged once until one was written again."""
     for error in (LunmapdError("no"), LunmapdError("no"), None, LunmapdError("no")):
         voice.unwritten(error)

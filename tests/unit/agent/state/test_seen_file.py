@@ -18,7 +18,7 @@ from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desired
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.planning.drift import Known
+from lunmapd.core.planning.drift import DriftBaseline
 
 TERMS = ValidityKey(HistoryPoint("c", 3, "d"), "n1", "boot", ("k1",))
 OPEN: tuple[lio_objects.Key, ...] = (("mapped_lun", "t", 1, "h", 0), ("tpg", "t", 1))
@@ -95,5 +95,7 @@ def test_what_the_map_could_not_have_then_decides() -> None:
     other: dict[lio_objects.Key, Failure] = {("target", "other"): Failure(Reason.FOREIGN_TARGET, "x")}
     missing: dict[lio_objects.Key, Failure] = {("storage_object", "a"): Failure(Reason.BACKING_MISSING, "x")}
     objects: lio_objects.Objects = {("target", "t"): lio_objects.Target("t")}
-    assert baseline_from(PAST, Desired(objects, {**other, **missing})) == Known(objects, frozenset(OPEN))
+    assert baseline_from(PAST, Desired(objects, {**other, **missing})) == DriftBaseline(
+        objects, frozenset(OPEN)
+    )
     assert baseline_from(PAST, Desired(objects, {})) is None

@@ -19,9 +19,9 @@ from lunmapd.core.planning.decide import (
     decide,
     impacts,
 )
-from lunmapd.core.planning.drift import CLASSES, Known
-from lunmapd.core.planning.enablement import Offer
-from lunmapd.core.planning.guard import Held, Limits
+from lunmapd.core.planning.drift import CLASSES, DriftBaseline
+from lunmapd.core.planning.enablement import Enablement
+from lunmapd.core.planning.guard import MassRemoval, RemovalLimits
 from lunmapd.core.planning.plan import Action, Disruption
 from lunmapd.core.secrets.sealing import Vault
 from support.agents import H, T, mapped_luns
@@ -42,7 +42,7 @@ def observed(lunmap: Lunmap, *sessions: IscsiSession) -> Observed:
 
 
 def decision(
-    by: PassInput, kernel: Observed, known: Known | None = None, deferred: Deferred | None = None
+    by: PassInput, kernel: Observed, known: DriftBaseline | None = None, deferred: Deferred | None = None
 ) -> Decision:
     """Decide a pass."""
     return decide(by, compare(by, kernel), known, deferred or {}, {})
@@ -51,10 +51,10 @@ def decision(
 def test_what_the_confirmed_map_removes_is_executed() -> None:
     """Removals that the confirmed map makes too go on; further ones of later revisions are judged anew."""
     kernel = observed(TEN)
-    assert decision(given(TWO), kernel).blocked == Held("mapped LUNs", 8, 10)
+    assert decision(given(TWO), kernel).blocked == MassRemoval("mapped LUNs", 8, 10)
     assert decision(given(TWO, confirmed=TWO), kernel).blocked is None
     assert decision(given(TWO, confirmed=mapped_luns(*range(4, 10))), kernel).blocked is None
-    assert decision(given(TWO, confirmed=TEN), kernel).blocked == Held("mapped LUNs", 8, 10)
+    assert decision(given(TWO, confirmed=TEN), kernel).blocked == MassRemoval("mapped LUNs", 8, 10)
 
 
 def test_what_an_earlier_pass_decided_is_not_asked_for_again() -> None:
@@ -68,7 +68,7 @@ def test_while_a_removal_is_held_only_isolation_goes_on() -> None:
     """Then no step is executed but those that disable TPGs."""
     kernel = observed(TEN)
     assert decision(given(TWO), kernel).steps == ()
-    isolated = decision(given(TWO, offer=Offer.NONE), kernel)
+    isolated = decision(given(TWO, offer=Enablement.NONE), kernel)
     assert isolated.blocked is not None
     assert [(step.action, lio_objects.key_of(step.item)) for step in isolated.steps] == [
         (Action.DELETE, ENABLED)
@@ -77,7 +77,7 @@ def test_while_a_removal_is_held_only_isolation_goes_on() -> None:
 
 def test_isolation_is_not_a_failure_but_what_is_withheld() -> None:
     """The Enabled objects are no step of the plan, and named apart."""
-    comparison = compare(given(TEN, offer=Offer.KEPT), Observed())
+    comparison = compare(given(TEN, offer=Enablement.KEPT), Observed())
     assert comparison.withheld == {ENABLED}
     assert ENABLED not in {lio_objects.key_of(step.item) for step in comparison.steps}
 
@@ -93,7 +93,7 @@ def test_a_deferred_object_is_withheld_with_its_failure() -> None:
 
 def test_drift_goes_before_the_guard() -> None:
     """An object added by hand, with `report`, is no removal to be confirmed."""
-    kernel, known = observed(TEN), Known(observed(TWO).objects)
+    kernel, known = observed(TEN), DriftBaseline(observed(TWO).objects)
     reported = decision(given(TWO, report=frozenset(CLASSES)), kernel, known)
     assert (reported.blocked, reported.steps) == (None, ())
     assert {failure.reason for failure in reported.held.values()} <= {Reason.DRIFTED, Reason.WAITING}
@@ -125,7 +125,7 @@ def test_a_step_above_the_allowed_class_is_withheld() -> None:
 
 def test_a_partial_pass_leaves_confirmations_to_a_full_one() -> None:
     """Its removals are measured against all objects of the node, and neither confirmed nor excused."""
-    kernel, known = observed(TEN), Known(observed(TEN).objects)
+    kernel, known = observed(TEN), DriftBaseline(observed(TEN).objects)
     view = DesiredView(TEN, "n1", Vault("c"), frozenset(), known.wanted)
     delta = view.delta_to(TWO)
     assert isinstance(delta, Delta)
@@ -133,9 +133,9 @@ def test_a_partial_pass_leaves_confirmations_to_a_full_one() -> None:
     by = given(TWO, confirmed=TWO)
     comparison = compare_part(by, delta, part, known, kernel.objects)
     assert asks_for_logins(comparison)
-    assert decide(by, comparison, known, {}, {}).blocked == Held("mapped LUNs", 8, 10)
+    assert decide(by, comparison, known, {}, {}).blocked == MassRemoval("mapped LUNs", 8, 10)
     # It does not observe who is logged in, so any initiator with an ACL counts as affected.
-    few = given(TWO, limits=Limits(1.0, 0))
+    few = given(TWO, limits=RemovalLimits(1.0, 0))
     chosen = decide(few, comparison, known, {}, {})
     assert chosen.steps == comparison.steps
     assert max(chosen.disruptions.values()) is Disruption.DATA_UNREACHABLE

@@ -6,9 +6,9 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import Allowance
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import IscsiSession, Observed
-from lunmapd.core.planning.disruption_limit import allowed, permit
-from lunmapd.core.planning.impact import Ways
-from lunmapd.core.planning.plan import Disruption, follow, plan
+from lunmapd.core.planning.disruption_limit import allowed_disruption, limit_disruption
+from lunmapd.core.planning.impact import AccessPaths
+from lunmapd.core.planning.plan import Disruption, objects_after, plan
 from lunmapd.core.planning.withhold import Permitted
 
 T = "iqn.2026-01.org.example:t"
@@ -37,9 +37,9 @@ def _permit(
     """Return the permitted steps, and the objects after them."""
     sessions = tuple(IscsiSession(T, 1, initiator, "LOGGED_IN") for initiator in logged_in)
     before, want = lio_objects.by_key(observed), lio_objects.by_key(wanted)
-    ways = Ways(Lunmap(), "n1", want)
-    permitted = permit(plan(want, before), Observed(before, sessions=sessions), ways, allow)
-    return permitted, follow(before, permitted.steps)
+    ways = AccessPaths(Lunmap(), "n1", want)
+    permitted = limit_disruption(plan(want, before), Observed(before, sessions=sessions), ways, allow)
+    return permitted, objects_after(before, permitted.steps)
 
 
 def test_what_would_disturb_is_held_and_all_else_is_done() -> None:
@@ -83,12 +83,12 @@ def test_isolation_is_never_held() -> None:
     before = [*THERE, *_lun("a", "1", H)]
     observed, want = lio_objects.by_key(before), lio_objects.by_key(before)
     closed = {name: item for name, item in want.items() if item != ENABLED}
-    ways = Ways(Lunmap(), "n1", want)
+    ways = AccessPaths(Lunmap(), "n1", want)
     steps = plan(closed, observed)
     seen = Observed(observed, sessions=(IscsiSession(T, 1, H, "LOGGED_IN"),))
-    assert permit(steps, seen, ways, Disruption.NONE) == Permitted(steps)
-    drained = Ways(Lunmap(), "n1", closed)
-    assert permit(steps, seen, drained, Disruption.NONE).steps == ()
+    assert limit_disruption(steps, seen, ways, Disruption.NONE) == Permitted(steps)
+    drained = AccessPaths(Lunmap(), "n1", closed)
+    assert limit_disruption(steps, seen, drained, Disruption.NONE).steps == ()
 
 
 def test_many_initiators_are_named_in_part() -> None:
@@ -128,4 +128,4 @@ def test_an_override_allows_more_for_a_while(allowance: Allowance | None, expect
 
     An unknown class allows nothing.
     """
-    assert allowed(Disruption.PATH_LOSS, allowance, "n1", NOW) is expected
+    assert allowed_disruption(Disruption.PATH_LOSS, allowance, "n1", NOW) is expected

@@ -7,8 +7,8 @@ from lunmapd.core.base.password import Secret
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK, TPG_ATTRIBUTES
-from lunmapd.core.planning.drift import CLASSES, Known, judge, learn
-from lunmapd.core.planning.plan import Action, follow, plan
+from lunmapd.core.planning.drift import CLASSES, DriftBaseline, update_baseline, withhold_drift
+from lunmapd.core.planning.plan import Action, objects_after, plan
 from lunmapd.core.planning.withhold import Permitted
 
 T = "iqn.2026-01.org.example:t"
@@ -22,7 +22,7 @@ LUN = lio_objects.TpgLun(T, 1, "a")
 ACL = lio_objects.NodeAcl(T, 1, H)
 MAPPED = lio_objects.MappedLun(T, 1, H, 0, "a", write_protect=False)
 WANTED = lio_objects.by_key([STORAGE, lio_objects.Target(T), TPG, LUN, ACL, MAPPED, PORTAL, ENABLED])
-KNOWN = Known(WANTED)
+KNOWN = DriftBaseline(WANTED)
 EXTRA = lio_objects.MappedLun(T, 1, H, 5, "a", write_protect=False)
 
 
@@ -35,11 +35,11 @@ def changed(*items: lio_objects.Object, gone: tuple[lio_objects.Object, ...] = (
 def found(
     observed: lio_objects.Objects,
     desired: lio_objects.Objects = WANTED,
-    known: Known | None = KNOWN,
+    known: DriftBaseline | None = KNOWN,
     reported: frozenset[str] = ALL,
 ) -> Permitted:
     """Judge the plan between the two."""
-    return judge(plan(desired, observed), desired, observed, known, reported)
+    return withhold_drift(plan(desired, observed), desired, observed, known, reported)
 
 
 def tpg(**attributes: str) -> lio_objects.Tpg:
@@ -62,7 +62,7 @@ HANDS = {
 def test_what_a_hand_did_is_repaired_and_marked(observed: lio_objects.Objects) -> None:
     """Every repairing step is marked as repair, and nothing is left out."""
     permitted = found(observed, reported=frozenset())
-    assert follow(observed, permitted.steps) == WANTED
+    assert objects_after(observed, permitted.steps) == WANTED
     assert permitted.held == {}
     assert all(step.drift for step in permitted.steps)
 
@@ -95,7 +95,7 @@ def test_the_message_says_what_was_done() -> None:
 def test_each_class_is_judged_by_itself(name: str) -> None:
     """With `report` for another class only, this one is repaired."""
     concerned = {"changed": "storage_object", "removed": "mapped_lun", "added": "mapped_lun"}[name]
-    assert follow(HANDS[name], found(HANDS[name], reported=ALL - {concerned}).steps) == WANTED
+    assert objects_after(HANDS[name], found(HANDS[name], reported=ALL - {concerned}).steps) == WANTED
 
 
 def test_a_change_of_the_map_is_no_drift() -> None:
@@ -106,17 +106,17 @@ def test_a_change_of_the_map_is_no_drift() -> None:
     )
     for observed in (WANTED, changed(replace(PORTAL, iser=True), gone=(MAPPED,))):
         permitted = found(observed, desired)
-        assert follow(observed, permitted.steps) == desired
+        assert objects_after(observed, permitted.steps) == desired
         assert not any(step.drift for step in permitted.steps)
 
 
 @pytest.mark.parametrize(
-    "known", [None, Known(WANTED, frozenset({lio_objects.key_of(MAPPED), lio_objects.key_of(EXTRA)}))]
+    "known", [None, DriftBaseline(WANTED, frozenset({lio_objects.key_of(MAPPED), lio_objects.key_of(EXTRA)}))]
 )
-def test_what_was_never_seen_as_wanted_has_not_drifted(known: Known | None) -> None:
+def test_what_was_never_seen_as_wanted_has_not_drifted(known: DriftBaseline | None) -> None:
     """Without an earlier pass, or after a failure in it, a difference is no drift."""
     for observed in (HANDS["removed"], HANDS["added"], HANDS["made anew"]):
-        assert follow(observed, found(observed, known=known).steps) == WANTED
+        assert objects_after(observed, found(observed, known=known).steps) == WANTED
 
 
 def test_halves_and_what_has_our_mark_are_always_removed() -> None:
@@ -127,7 +127,7 @@ def test_halves_and_what_has_our_mark_are_always_removed() -> None:
         lio_objects.Portal(T, 9, "10.0.0.9:3260"),
     )
     permitted = found(observed)
-    assert follow(observed, permitted.steps) == WANTED
+    assert objects_after(observed, permitted.steps) == WANTED
     assert not any(step.drift for step in permitted.steps)
 
 
@@ -159,7 +159,7 @@ def test_what_was_added_goes_with_what_it_stands_on() -> None:
     anew = {**WANTED, lio_objects.key_of(STORAGE): replace(STORAGE, serial="2")}
     for desired in (without, anew):
         permitted = found(HANDS["added"], desired)
-        assert follow(HANDS["added"], permitted.steps) == desired
+        assert objects_after(HANDS["added"], permitted.steps) == desired
         assert permitted.held == {}
 
 
@@ -168,7 +168,7 @@ def test_what_is_repaired_takes_along_what_stands_on_it() -> None:
     stranger, mapped = lio_objects.NodeAcl(T, 1, OTHER), replace(EXTRA, initiator=OTHER)
     observed = changed(stranger, mapped)
     permitted = found(observed, reported=frozenset({"mapped_lun"}))
-    assert (follow(observed, permitted.steps), permitted.held) == (WANTED, {})
+    assert (objects_after(observed, permitted.steps), permitted.held) == (WANTED, {})
     assert [step.drift for step in permitted.steps] == [True, True]
 
 
@@ -185,7 +185,7 @@ def test_what_opens_a_tpg_to_everybody_is_always_closed(attributes: dict[str, st
     """With any setting no login without an ACL is possible, and the change is logged as a repair."""
     observed = changed(tpg(**attributes))
     permitted = found(observed)
-    assert (follow(observed, permitted.steps), permitted.held) == (WANTED, {})
+    assert (objects_after(observed, permitted.steps), permitted.held) == (WANTED, {})
     assert [step.drift for step in permitted.steps] == [True]
 
 
@@ -197,14 +197,14 @@ def test_of_an_opened_tpg_only_that_is_closed() -> None:
     assert step.reason == "attributes {generate_node_acls=1} -> {generate_node_acls=0}"
     assert step.item == replace(tpg(tpg_enabled_sendtargets="0"), parameters=())
     assert permitted.held[lio_objects.key_of(TPG)].reason == Reason.DRIFTED
-    assert found(follow(observed, permitted.steps)).steps == ()
+    assert found(objects_after(observed, permitted.steps)).steps == ()
 
 
 def test_discovery_is_never_left_open() -> None:
     """Removed discovery credentials are repaired; changed ones are reported."""
     asks = lio_objects.DiscoveryAuth(lio_objects.ChapCredentials("u", Secret("a password")))
     desired = {**WANTED, lio_objects.DISCOVERY_AUTH: asks}
-    known = Known(desired)
+    known = DriftBaseline(desired)
     permitted = found(WANTED, desired, known)
     assert [(step.action, step.drift) for step in permitted.steps] == [(Action.CREATE, True)]
     other = {
@@ -219,7 +219,7 @@ def test_discovery_is_never_left_open() -> None:
 def test_what_is_known_is_what_was_seen_as_wanted() -> None:
     """After a pass that left a difference, that object is open; all others are known, and shared."""
     observed = changed(replace(PORTAL, iser=True), EXTRA, gone=(MAPPED,))
-    known = learn(None, WANTED, observed, plan(WANTED, observed))
+    known = update_baseline(None, WANTED, observed, plan(WANTED, observed))
     assert known.wanted == WANTED
     assert known.open == {lio_objects.key_of(PORTAL), lio_objects.key_of(EXTRA), lio_objects.key_of(MAPPED)}
     assert known.wanted[lio_objects.key_of(ACL)] is observed[lio_objects.key_of(ACL)]
@@ -228,5 +228,5 @@ def test_what_is_known_is_what_was_seen_as_wanted() -> None:
 def test_drift_stays_drift_until_it_is_settled() -> None:
     """Drift that is left, and its dependants, are at the next pass as known as before."""
     observed = changed(replace(STORAGE, path="/dev/b"), EXTRA)
-    known = learn(KNOWN, WANTED, observed, plan(WANTED, observed))
+    known = update_baseline(KNOWN, WANTED, observed, plan(WANTED, observed))
     assert known == KNOWN

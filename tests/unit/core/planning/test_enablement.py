@@ -3,7 +3,7 @@
 import pytest
 
 from lunmapd.core.node import lio_objects
-from lunmapd.core.planning.enablement import Offer, offered, unchanged
+from lunmapd.core.planning.enablement import Enablement, change_enablement_only, limit_enablement
 from lunmapd.core.planning.plan import Action, plan
 
 T, U = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:u"
@@ -24,24 +24,25 @@ DESIRED = {**TPGS, **OPEN_T, **OPEN_U}
 
 
 @pytest.mark.parametrize(
-    ("offer", "expected"), [(Offer.ALL, {**OPEN_T, **OPEN_U}), (Offer.KEPT, OPEN_T), (Offer.NONE, {})]
+    ("offer", "expected"),
+    [(Enablement.ALL, {**OPEN_T, **OPEN_U}), (Enablement.KEPT, OPEN_T), (Enablement.NONE, {})],
 )
-def test_an_offer_decides_on_enabling_only(offer: Offer, expected: lio_objects.Objects) -> None:
+def test_an_offer_decides_on_enabling_only(offer: Enablement, expected: lio_objects.Objects) -> None:
     """With one TPG open the node keeps all, that one, or none enabled; everything else stays ready."""
-    assert offered(DESIRED, {**TPGS, **OPEN_T}, offer) == {**TPGS, **expected}
+    assert limit_enablement(DESIRED, {**TPGS, **OPEN_T}, offer) == {**TPGS, **expected}
 
 
 def test_closed_tpgs_are_opened_and_nothing_else() -> None:
     """Where nothing may change, only missing enablements of existing TPGs are made."""
     extra = lio_objects.by_key([lio_objects.NodeAcl(T, 1, "old")])
     observed = {**lio_objects.by_key([lio_objects.Target(T), lio_objects.Tpg(T, 1)]), **extra}
-    steps = plan(unchanged(DESIRED, observed, Offer.ALL), observed)
+    steps = plan(change_enablement_only(DESIRED, observed, Enablement.ALL), observed)
     assert [(step.action, step.item) for step in steps] == [(Action.CREATE, lio_objects.Enabled(T, 1, 0))]
-    assert unchanged(DESIRED, observed, Offer.KEPT) == observed
+    assert change_enablement_only(DESIRED, observed, Enablement.KEPT) == observed
 
 
 def test_open_tpgs_are_closed_and_nothing_else() -> None:
     """Where nothing may change, an isolated node still disables its enabled TPGs."""
     observed = {**TPGS, **OPEN_U}
-    assert unchanged(DESIRED, observed, Offer.NONE) == TPGS
-    assert unchanged(TPGS, observed, Offer.ALL) == observed
+    assert change_enablement_only(DESIRED, observed, Enablement.NONE) == TPGS
+    assert change_enablement_only(TPGS, observed, Enablement.ALL) == observed

@@ -6,7 +6,7 @@ from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import project_map
-from lunmapd.core.planning.guard import Held, Limits, check, removals
+from lunmapd.core.planning.guard import MassRemoval, RemovalLimits, find_mass_removal, removed_keys
 from lunmapd.core.planning.plan import plan
 
 T = "iqn.2026-01.org.example:t"
@@ -33,10 +33,10 @@ def objects(*numbers: int, hosts: int = 1, disk: str = "l", tag: int = 1) -> lio
 def judge(
     before: lio_objects.Objects,
     after: lio_objects.Objects,
-    limits: Limits = Limits(),  # noqa: B008 - it is immutable
-) -> Held | None:
+    limits: RemovalLimits = RemovalLimits(),  # noqa: B008 - it is immutable
+) -> MassRemoval | None:
     """Judge the pass from one to the other."""
-    return check(plan(after, before), before, limits)
+    return find_mass_removal(plan(after, before), before, limits)
 
 
 def test_nothing_that_goes_is_never_held() -> None:
@@ -77,20 +77,20 @@ def test_luns_that_nobody_sees_count_too() -> None:
     bare = {
         name: item for name, item in objects(*range(8)).items() if not isinstance(item, lio_objects.MappedLun)
     }
-    assert judge(bare, objects()) == Held("LUNs", 8, 8)
+    assert judge(bare, objects()) == MassRemoval("LUNs", 8, 8)
 
 
 def test_what_was_decided_is_not_judged_again() -> None:
     """Removals that were let pass and could not be done yet don't add to those of the next revision."""
     before, after = objects(*range(20)), objects(*range(8, 20))
-    assert judge(before, after) == Held("mapped LUNs", 8, 20)
-    decided = removals(plan(objects(*range(4, 20)), before))
-    assert check(plan(after, before), before, Limits(), decided) is None
+    assert judge(before, after) == MassRemoval("mapped LUNs", 8, 20)
+    decided = removed_keys(plan(objects(*range(4, 20)), before))
+    assert find_mass_removal(plan(after, before), before, RemovalLimits(), decided) is None
 
 
 def test_limits_are_settings() -> None:
     """A share of 1 holds nothing, one of 0 with a minimum of 0 every removal."""
     before = objects(*range(10), hosts=2)
-    assert judge(before, {}, limits=Limits(1.0, 0)) is None
-    held = judge(before, objects(*range(1, 10), hosts=2), limits=Limits(0.0, 0))
-    assert held == Held("mapped LUNs", 2, 20)
+    assert judge(before, {}, limits=RemovalLimits(1.0, 0)) is None
+    held = judge(before, objects(*range(1, 10), hosts=2), limits=RemovalLimits(0.0, 0))
+    assert held == MassRemoval("mapped LUNs", 2, 20)

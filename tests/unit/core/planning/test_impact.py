@@ -9,7 +9,7 @@ from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import AluaState, Lun, Lunmap, Map, Node, NodeState, PortalGroup, Target
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import IscsiSession, Login, Observed
-from lunmapd.core.planning.impact import Audience, Impact, Logins, Ways, felt
+from lunmapd.core.planning.impact import AccessPaths, Audience, Impact, Logins, find_disruptions
 from lunmapd.core.planning.plan import Action, Disruption, Step
 
 T = "iqn.2026-01.org.example:t"
@@ -45,7 +45,7 @@ def impact(
     logins: Logins = MappingProxyType({"n2": {THERE}}),
 ) -> Impact:
     """Return the impact of a step on n1."""
-    return Audience(observed, Ways(lunmap, "n1", wanted, logins)).impact(step)
+    return Audience(observed, AccessPaths(lunmap, "n1", wanted, logins)).impact(step)
 
 
 @pytest.mark.parametrize(
@@ -248,5 +248,5 @@ def test_a_plan_is_felt_by_those_that_are_there(
     observed = Observed(
         lio_objects.by_key([BACKING, LUN, ACL, replace(MAPPED, lun=1), ENABLED]), sessions=sessions
     )
-    ways = Ways(SHARED, "n1", {}, {"n2": {THERE}})
-    assert felt(steps, observed, ways, looked=looked) == noticed
+    ways = AccessPaths(SHARED, "n1", {}, {"n2": {THERE}})
+    assert find_disruptions(steps, observed, ways, looked=looked) == noticed

@@ -9,7 +9,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import keep_observed
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.project import project_map
-from lunmapd.core.planning.outcome import Ledger, Report, failures
+from lunmapd.core.planning.outcome import FailureTracker, StepOutcome, failures_of
 from lunmapd.core.planning.plan import Action, Disruption, Step, disruption, plan
 from support.small_map import LUN, MAP, H, T
 
@@ -85,7 +85,7 @@ def test_disruption(action: Action, item: lio_objects.Object, expected: Disrupti
 
 def test_what_stands_on_a_failure_waits() -> None:
     """After a failed creation its children wait, transitively, and others go on."""
-    ledger = Ledger()
+    ledger = FailureTracker()
     ledger.record(Step(Action.CREATE, TPG, "x"))
     acl = Step(Action.CREATE, ACL, "x")
     assert ledger.waits(acl) == Failure(
@@ -101,7 +101,7 @@ def test_what_stands_on_a_failure_waits() -> None:
 
 def test_what_a_failed_removal_stands_on_waits() -> None:
     """After a failed removal nothing below it is removed, though it may still be used."""
-    ledger = Ledger()
+    ledger = FailureTracker()
     ledger.record(Step(Action.DELETE, ACL, "x"))
     assert ledger.waits(Step(Action.DELETE, TPG, "x")) is not None
     assert ledger.waits(Step(Action.CREATE, lio_objects.Portal(T, 1, "10.0.0.1:3260"), "x")) is None
@@ -110,7 +110,7 @@ def test_what_a_failed_removal_stands_on_waits() -> None:
 @pytest.mark.parametrize(("number", "waits"), [(0, True), (1, False)])
 def test_a_lun_0_stays_as_long_as_its_tpg_is_open(number: int, *, waits: bool) -> None:
     """If the TPG's disabling failed or is held, an initiator may still be logged in."""
-    ledger = Ledger()
+    ledger = FailureTracker()
     ledger.record(Step(Action.DELETE, lio_objects.Enabled(T, 1, 1), "x"))
     mapped = lio_objects.MappedLun(T, 1, H, number, "a", write_protect=False)
     assert (ledger.waits(Step(Action.DELETE, mapped, "x")) is not None) is waits
@@ -123,8 +123,12 @@ def test_a_lun_0_stays_as_long_as_its_tpg_is_open(number: int, *, waits: bool) -
 def test_failures_keep_the_first_of_each_object() -> None:
     """An object that fails twice in a plan is reported once, with the first failure."""
     steps = [Step(Action.DELETE, ACL, "x"), Step(Action.CREATE, ACL, "x"), Step(Action.CREATE, TPG, "x")]
-    reports = [Report(steps[0], FAILURE), Report(steps[1], Failure(Reason.WAITING, "")), Report(steps[2])]
-    assert failures(reports) == {lio_objects.key_of(ACL): FAILURE}
+    reports = [
+        StepOutcome(steps[0], FAILURE),
+        StepOutcome(steps[1], Failure(Reason.WAITING, "")),
+        StepOutcome(steps[2]),
+    ]
+    assert failures_of(reports) == {lio_objects.key_of(ACL): FAILURE}
 
 
 def test_kinds_have_their_own_keys_and_luns() -> None:

@@ -13,7 +13,7 @@ from lab.wait import wait_until
 from lunmapd.core.base.events import Event
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.worker.kernel import Deadlines, Kernel, KernelUnreadableError
 from support.debug_log import lines, values
@@ -41,7 +41,7 @@ def _create(*names: str) -> list[Step]:
     return [Step(Action.CREATE, lio_objects.Target(name), "try") for name in names]
 
 
-def _reasons(reports: list[Report]) -> list[str | None]:
+def _reasons(reports: list[StepOutcome]) -> list[str | None]:
     return [report.failure.reason if report.failure else None for report in reports]
 
 

@@ -18,7 +18,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.planning.outcome import Report
+from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.service.daemon.metrics import _KINDS, Metrics, _Silent, served
 from lunmapd.store.session.errors import UnreachableError
@@ -113,9 +113,9 @@ def test_what_hands_did_is_counted_once() -> None:
     acl = lio_objects.NodeAcl("t", 1, "h")
     steps = [Step(action, acl, "x", drift=True) for action in (Action.DELETE, Action.CREATE)]
     drifted: dict[lio_objects.Key, Failure] = {("portal", "t", 1, "a"): Failure(Reason.DRIFTED, "x")}
-    repaired = replace(DONE, done=tuple(map(Report, steps)), failures=drifted)
+    repaired = replace(DONE, done=tuple(map(StepOutcome, steps)), failures=drifted)
     failed = replace(
-        DONE, done=(Report(replace(STEP, drift=True), Failure(Reason.IN_USE, "busy")),), failures=drifted
+        DONE, done=(StepOutcome(replace(STEP, drift=True), Failure(Reason.IN_USE, "busy")),), failures=drifted
     )
     for result in (repaired, failed, None, failed, replace(DONE, failures={}), failed):
         metrics.note(CycleResult(result=result), STATUS, 0.1)
