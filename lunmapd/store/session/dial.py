@@ -117,7 +117,7 @@ class Dialler:
             self._failed(server, _problem_of(error))
             raise
         if not self.problems.get(server, _NO_SESSION).tls:
-            # A TLS problem is kept until there is a session, since it is what an admin must mend.
+            # A TLS problem is kept until there is a session, since an admin must correct it.
             self._note(server, _NO_SESSION)
         return found
 
