@@ -36,7 +36,7 @@ from lunmapd.store.session.errors import NoAccessError, NodeNameTakenError, Stor
 from lunmapd.store.tree.snapshot import Snapshot
 from lunmapd.trace import trace
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Agent:
@@ -78,7 +78,7 @@ class Agent:
         """Return the seconds until the next cycle, if nothing starts it earlier."""
         timers = dict(self._timers(cycle))
         timer = min(timers, key=lambda name: timers[name])
-        trace(log, Event.PAUSED, seconds=timers[timer], timer=timer)
+        trace(_log, Event.PAUSED, seconds=timers[timer], timer=timer)
         return timers[timer]
 
     def _timers(self, cycle: CycleResult) -> Iterator[tuple[Timer, float]]:
@@ -182,7 +182,7 @@ class Agent:
         try:
             result = reconcile(edges, given, self._state, valid_for)
         except RemovalHeldError as held:
-            trace(log, Event.RECONCILE_HELD, revision=snapshot.revision, reason=held.held)
+            trace(_log, Event.RECONCILE_HELD, revision=snapshot.revision, reason=held.held)
             confirmations.held(snapshot.revision)
             raise
         trace_result(snapshot.revision, result)
@@ -200,7 +200,7 @@ class Agent:
         try:
             self._registration.report(self.status)
         except StoreError as error:
-            trace(log, Event.STATUS_FAILED, reason=reason_of(error))
+            trace(_log, Event.STATUS_FAILED, reason=reason_of(error))
             self._voice.unwritten(error)
         else:
             self._voice.unwritten(None)

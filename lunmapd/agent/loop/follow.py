@@ -24,7 +24,7 @@ from lunmapd.store.tree.read import read_again, refresh
 from lunmapd.store.tree.snapshot import Snapshot
 from lunmapd.store.tree.watch import watch_head
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 Read = Callable[[Session, Snapshot | None], Snapshot]
 
@@ -126,7 +126,7 @@ class Follower:
         try:
             kept = self._local.load()
         except SnapshotDamagedError as error:
-            log.warning("%s", error, extra=journal_fields(Message.SNAPSHOT_DAMAGED))
+            _log.warning("%s", error, extra=journal_fields(Message.SNAPSHOT_DAMAGED))
             return None, no_map(Reason.SNAPSHOT_DAMAGED, str(error))
         return kept, assess_snapshot(kept, self._policy.snapshot_max_age, now)
 

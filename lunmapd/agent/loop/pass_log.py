@@ -9,18 +9,18 @@ from lunmapd.core.base.text import first_of
 from lunmapd.core.node import lio_objects
 from lunmapd.trace import trace, tracing
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def trace_result(revision: int, result: PassResult) -> None:
     """Log the result of a pass in at most two lines, whatever the number of objects."""
-    if not tracing(log):
+    if not tracing(_log):
         return
     done = sum(report.failure is None for report in result.done)
     failing, remaining = len(result.failures), len(result.left)
-    trace(log, Event.RECONCILED, revision=revision, done=done, failing=failing, remaining=remaining)
+    trace(_log, Event.RECONCILED, revision=revision, done=done, failing=failing, remaining=remaining)
     if result.failures:
-        trace(log, Event.WITHHELD, count=failing, reasons=_by_reason(result))
+        trace(_log, Event.WITHHELD, count=failing, reasons=_by_reason(result))
 
 
 def _by_reason(result: PassResult) -> str:

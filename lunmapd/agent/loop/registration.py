@@ -16,7 +16,7 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_logins, register, write_status
 from lunmapd.trace import trace
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Registration:
@@ -66,8 +66,8 @@ class Registration:
         """Write the status if it differs from the last one, or if its heartbeat is due. Raises StoreError."""
         same = self._written is not None and structs.replace(self._written, time=status.time) == status
         if same and self._now() < self._due:
-            trace(log, Event.STATUS_UNCHANGED, seconds=self._due - self._now())
+            trace(_log, Event.STATUS_UNCHANGED, seconds=self._due - self._now())
             return
         write_status(self._session, self.node, status)
-        trace(log, Event.STATUS_WRITTEN, reason="the heartbeat is due" if same else "it changed")
+        trace(_log, Event.STATUS_WRITTEN, reason="the heartbeat is due" if same else "it changed")
         self._written, self._due = status, self._now() + status.beat

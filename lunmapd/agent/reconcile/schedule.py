@@ -10,7 +10,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.trace import trace, tracing
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _NEVER = float("inf")
 
@@ -57,7 +57,7 @@ class Schedule:
     def finish_full(self, failures: Mapping[lio_objects.Key, Failure]) -> None:
         """Record what fails at the end of a full pass."""
         self.backoff.settle(failures)
-        if tracing(log):
+        if tracing(_log):
             self._trace_deferred()
         if self._is_audit:
             self._audit_at = self._now() + self._audit
@@ -75,4 +75,4 @@ class Schedule:
         ]
         if deferred:
             seconds, objects = self.backoff.wait(), first_of(deferred, 3)
-            trace(log, Event.BACK_OFF, count=len(deferred), seconds=seconds, objects=objects)
+            trace(_log, Event.BACK_OFF, count=len(deferred), seconds=seconds, objects=objects)

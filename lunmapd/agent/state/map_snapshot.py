@@ -22,7 +22,7 @@ from lunmapd.core.history.digest import show_digest
 from lunmapd.store.tree.snapshot import Snapshot
 from lunmapd.trace import trace
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 SNAPSHOT_FILE = "map.journal"
 SNAPSHOT_FORMAT = 1
@@ -232,8 +232,8 @@ class LocalSnapshot:
         try:
             how(encode(entry))
             self._whole, self.problem = True, ""
-            trace(log, Event.SNAPSHOT_WRITTEN, entry=kind, size=self._journal.size)
+            trace(_log, Event.SNAPSHOT_WRITTEN, entry=kind, size=self._journal.size)
         except OSError as error:
-            trace(log, Event.SNAPSHOT_FAILED, entry=kind, reason=error)
+            trace(_log, Event.SNAPSHOT_FAILED, entry=kind, reason=error)
             self._whole = False
             self.problem = f"can't keep the map in {self._path}: {error}; it is followed, but would not survive a restart"

@@ -14,7 +14,7 @@ from pyudev import Context, Monitor
 
 from lunmapd.core.base.messages import Message, journal_fields
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _TICK = 1.0  # seconds between two checks whether to end
 _QUIET = 0.2  # seconds without an event that end a burst of events
@@ -109,7 +109,7 @@ def socket_of(source: DeviceMonitor) -> socket.socket:
 
 
 def _unwatched(error: OSError) -> None:
-    log.warning(
+    _log.warning(
         "block devices are not watched: %s; late ones are found by the retries",
         error,
         extra=journal_fields(Message.UNWATCHED),

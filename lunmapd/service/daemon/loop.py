@@ -20,7 +20,7 @@ from lunmapd.service.daemon.signals import Signals
 from lunmapd.service.settings import Settings, load_settings
 from lunmapd.trace import trace
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 CycleListener = Callable[[CycleResult, NodeStatus, float], None]
 
@@ -60,7 +60,7 @@ class Loop:
 
     def run(self) -> None:
         """Run cycles until a signal stops the loop."""
-        log.info(
+        _log.info(
             "lunmapd %s starts as node %s",
             __version__,
             self._settings.node,
@@ -69,10 +69,10 @@ class Loop:
         self._agent.watch(self._wakeup.notify)
         causes = frozenset({WakeCause.START})
         while self._goes_on():
-            trace(log, Event.WOKEN, causes=", ".join(sorted(causes)))
+            trace(_log, Event.WOKEN, causes=", ".join(sorted(causes)))
             causes = self._wait(self._cycle())
         self._manager.stopping()
-        log.info("stopped; LIO is left as it is", extra=journal_fields(Message.STOPPED))
+        _log.info("stopped; LIO is left as it is", extra=journal_fields(Message.STOPPED))
 
     def _goes_on(self) -> bool:
         """Do what signals asked for; return whether another cycle is to be run."""
@@ -123,15 +123,15 @@ class Loop:
         self._settings, waiting = merge_settings(self._settings, new)
         self._agent.adopt(self._settings.policy())
         for name in waiting:
-            log.warning(
+            _log.warning(
                 "%s keeps its old value until the daemon is restarted",
                 name,
                 extra=journal_fields(Message.NEEDS_RESTART, setting=name),
             )
-        log.info("the settings were read again", extra=journal_fields(Message.RELOADED))
+        _log.info("the settings were read again", extra=journal_fields(Message.RELOADED))
 
     def _refuse(self, error: LunmapdError) -> None:
         for line in str(error).splitlines():
-            log.error(
+            _log.error(
                 "refused, the old settings stay: %s", line, extra=journal_fields(Message.RELOAD_REFUSED)
             )

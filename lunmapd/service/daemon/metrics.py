@@ -30,7 +30,7 @@ from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.drift import CLASSES
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _KINDS: Mapping[type, str] = {
     lio_objects.StorageObject: "StorageObject",
@@ -149,7 +149,7 @@ class Metrics:
         observed, applied = status.observed, status.applied
         if observed is not None:
             yield _by("lunmapd_cluster_info", "The cluster of the map.", "cluster", {observed.cluster: 1})
-        yield _gauge("lunmapd_desired_revision", "Revision of the map in force, 0 for none.", self._desired)
+        yield _gauge("lunmapd_desired_revision", "Revision of the effective map, 0 for none.", self._desired)
         yield _gauge(
             "lunmapd_observed_revision", "Newest revision read.", observed.revision if observed else 0
         )
@@ -169,7 +169,7 @@ class Metrics:
         )
         yield _by(
             "lunmapd_condition",
-            "1 where the condition holds, 0 where there is trouble.",
+            "1 where the condition is true, 0 where it is false.",
             "type",
             {entry.type: int(entry.status) for entry in status.conditions},
         )
@@ -235,7 +235,7 @@ def served(metrics: Metrics, listen: str) -> Iterator[None]:
     try:
         server = make_server(address.strip("[]"), int(port), make_wsgi_app(metrics.registry), kind, _Silent)
     except OSError as error:
-        log.warning(
+        _log.warning(
             "no metrics: can't listen on %s: %s",
             listen,
             error,

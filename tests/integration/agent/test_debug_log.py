@@ -165,6 +165,17 @@ def test_what_fails_is_named_and_deferred(
     assert lines(caplog.records, Event.PAUSED) == ["waits at most 5.0 s, until back-off"]
 
 
+def test_a_cycle_logs_a_few_lines_whatever_the_number_of_luns(
+    session: Session, make_agent: AgentFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At level debug there is no line for each object, neither of what is read nor of what fails."""
+    put_checked(session, mapped_luns(*range(200)))
+    make_agent.kernel.missing |= {f"/dev/l{number}" for number in range(200)}
+    caplog.clear()
+    make_agent(policy=RARELY).run_cycle()
+    assert len([record for record in caplog.records if record.levelno == logging.DEBUG]) < 15
+
+
 def test_a_status_is_written_or_not_for_a_reason(
     session: Session, make_agent: AgentFactory, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -84,7 +84,7 @@ def test_an_edit_that_cant_be_named_is_said_all_the_same(session: Session, make_
         shell.set("luns/a", encode(replace(A, maps=())))
     agent = make_agent()
     agent.run_cycle()
-    assert "don't tell which objects differ" in message(agent, UNEDITED)
+    assert "do not show which objects differ" in message(agent, UNEDITED)
 
 
 def test_an_edited_tree_is_not_read_again_and_again(
