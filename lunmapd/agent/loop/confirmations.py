@@ -29,7 +29,7 @@ class Confirmations:
     """Decides which confirmation of the tree counts.
 
     LIO is as the revisions before `first` ask for. Only a confirmation of `first` or of a later revision was
-    made by somebody who could know what it removes: an older one confirmed a map without the objects that
+    made with knowledge of what it removes: an older one confirmed a map without the objects that
     were added since. `decided` are the keys of the objects whose removal a pass decided and could not finish;
     it needs no further confirmation.
     """

@@ -103,7 +103,7 @@ def _false(kind: str, error: LunmapdError) -> ConditionUpdate:
 
 def _applied(result: PassResult) -> ConditionUpdate:
     if result.converged:
-        return true_condition(APPLIED, Reason.SEEN, "the kernel was seen to be as the map says")
+        return true_condition(APPLIED, Reason.SEEN, "LIO was observed to be as the map says")
     reasons = {failure.reason for failure in result.failures.values()}
     if Reason.HELD in reasons and reasons <= {Reason.HELD, Reason.DRIFTED, Reason.WAITING}:
         held = next(failure.message for failure in result.failures.values() if failure.reason == Reason.HELD)

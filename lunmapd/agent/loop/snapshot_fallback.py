@@ -11,7 +11,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import FRESH, ConditionUpdate, false_condition
 
 NOT_READ = false_condition(
-    FRESH, Reason.NOT_READ, "the effective map is the last one that was read; StoreReadable says why"
+    FRESH, Reason.NOT_READ, "the effective map is the last one that was read; see StoreReadable"
 )
 
 

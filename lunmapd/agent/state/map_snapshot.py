@@ -113,7 +113,7 @@ def _held(base: Base, entries: Sequence[Entry]) -> int:
 
 
 def load_kept(directory: Path) -> KeptSnapshot | None:
-    """Return what is kept in a directory, None if nothing usable is; nothing is written."""
+    """Return the local snapshot in a directory, None if there is none that can be used; writes nothing."""
     try:
         contents = Journal(directory / SNAPSHOT_FILE).read()
         return replay_journal(contents) if contents else None

@@ -11,7 +11,10 @@ _START_TIME = 22
 
 
 class Process(Struct, frozen=True):
-    """A process: its id, its start in clock ticks since the boot, and the id of the boot. No other one has all three."""
+    """A process: its id, its start in clock ticks since the boot, and the id of the boot.
+
+    No other one has all three.
+    """
 
     pid: int
     start: int

@@ -84,7 +84,7 @@ class Metrics:
         )
         self._drift = Counter(
             "lunmapd_drift",
-            "Objects that somebody changed by hand.",
+            "Objects that were changed outside lunmapd.",
             ["class", "answer"],
             registry=self.registry,
         )
@@ -154,12 +154,14 @@ class Metrics:
             "lunmapd_observed_revision", "Newest revision read.", observed.revision if observed else 0
         )
         yield _gauge(
-            "lunmapd_applied_revision", "Last revision seen in LIO.", applied.revision if applied else 0
+            "lunmapd_applied_revision",
+            "Last revision that was observed in LIO.",
+            applied.revision if applied else 0,
         )
         behind = self._behind_since
         lag = 0.0 if behind is None else self._now() - behind
-        yield _gauge("lunmapd_lag_seconds", "Since when LIO is not as the newest revision says.", lag)
-        yield _gauge("lunmapd_sessions", "Sessions at the last look at all of LIO.", status.sessions)
+        yield _gauge("lunmapd_lag_seconds", "How long LIO has not been as the newest revision says.", lag)
+        yield _gauge("lunmapd_sessions", "Sessions at the last full pass.", status.sessions)
         yield _gauge("lunmapd_failing_objects", "Objects that are not as the map says.", status.failing_count)
         yield _by(
             "lunmapd_failing_reasons",
