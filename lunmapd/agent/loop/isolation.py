@@ -67,7 +67,7 @@ class ContactTimer:
         return choose_enablement(self._limit, self.silent_since, self._now(), met=self.met)
 
     def until_isolated(self) -> float:
-        """Return the seconds until isolation without contact; infinity if it is isolated, or never will be."""
+        """Return the seconds until isolation without contact; infinity if it is isolated or never will be."""
         if self._limit is None or not self._silent or self.offer() is Enablement.NONE:
             return float("inf")
         return max(0.0, self._silent_since + self._limit - self._now())

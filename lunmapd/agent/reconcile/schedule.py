@@ -42,7 +42,7 @@ class Schedule:
             yield Timer.AUDIT, max(0.0, self._audit_at - self._now())
 
     def deferrals(self) -> Iterator[tuple[lio_objects.Key, Failure, float]]:
-        """Yield each object whose step has failed, the failure, and when a pass tries it again; an audit tries all."""
+        """Yield each deferred object, its failure, and the time of its next attempt; an audit tries all."""
         for key, failure, due in self.backoff.schedule():
             yield key, failure, max(0.0, min(due, self._audit_at))
 

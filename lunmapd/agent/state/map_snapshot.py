@@ -122,7 +122,7 @@ def load_kept(directory: Path) -> KeptSnapshot | None:
 
 
 def is_lost(directory: Path) -> bool:
-    """Return whether a directory holds a local snapshot, usable or not, or one that was put aside as damaged."""
+    """Return whether a directory holds a local snapshot, usable or not, or one renamed as damaged."""
     return any((directory / name).exists() for name in (SNAPSHOT_FILE, f"{SNAPSHOT_FILE}.damaged"))
 
 
