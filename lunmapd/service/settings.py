@@ -163,9 +163,9 @@ def _parse(text: str, name: str, of_files: FileCheck) -> Settings:
     """
     source = YamlSource(text, name)
     settings, wrong = read_values({} if source.value is None else source.value, Settings)
-    known = [*source.unusable, *(problem.about for problem in wrong)]
-    values = _unrelated(_values(settings), known)
-    files = _unrelated(of_files(settings), [*known, *(place for place, _ in values)])
+    reported = [*source.unusable, *(problem.about for problem in wrong)]
+    values = _unrelated(_values(settings), reported)
+    files = _unrelated(of_files(settings), [*reported, *(place for place, _ in values)])
     problems = [
         *source.with_form(wrong),
         *(source.problem(place, sentence) for place, sentence in (*values, *files)),
@@ -177,8 +177,8 @@ def _parse(text: str, name: str, of_files: FileCheck) -> Settings:
     return settings
 
 
-def _unrelated(found: Iterable[PlacedProblem], known: Sequence[Place]) -> list[PlacedProblem]:
-    return [(place, text) for place, text in found if not any(related(place, old) for old in known)]
+def _unrelated(problems: Iterable[PlacedProblem], reported: Sequence[Place]) -> list[PlacedProblem]:
+    return [(place, text) for place, text in problems if not any(related(place, old) for old in reported)]
 
 
 def _files(settings: Settings) -> Iterator[PlacedProblem]:
@@ -195,7 +195,7 @@ def _keys(settings: Settings) -> Iterator[PlacedProblem]:
 
 
 def _values(settings: Settings) -> list[PlacedProblem]:
-    found: list[tuple[Place, str | None]] = [
+    problems: list[tuple[Place, str | None]] = [
         (("node",), check_name(settings.node)),
         *(
             ((name,), None if getattr(settings, name).startswith("/") else "must be an absolute path")
@@ -217,7 +217,7 @@ def _values(settings: Settings) -> list[PlacedProblem]:
         (("isolation", "after"), _check_isolation(settings)),
         (("metrics", "listen"), None if settings.metrics is None else _check_listen(settings.metrics.listen)),
     ]
-    return [(place, sentence) for place, sentence in found if sentence]
+    return [(place, sentence) for place, sentence in problems if sentence]
 
 
 def _check_drift(drift: DriftSettings | str) -> Iterator[tuple[Place, str | None]]:

@@ -95,10 +95,10 @@ def _file(text: str) -> Path:
 
 def check_settings(zookeeper: ZooKeeperSettings) -> None:
     """Check settings that are not from a file. Raises InvalidInputError, UnusableFilesError."""
-    if found := [Problem(place, sentence) for place, sentence in value_problems(zookeeper) if sentence]:
-        raise InvalidInputError(found)
-    if found := [Problem(place, sentence) for place, sentence in file_problems(zookeeper)]:
-        raise UnusableFilesError(found)
+    if problems := [Problem(place, sentence) for place, sentence in value_problems(zookeeper) if sentence]:
+        raise InvalidInputError(problems)
+    if problems := [Problem(place, sentence) for place, sentence in file_problems(zookeeper)]:
+        raise UnusableFilesError(problems)
 
 
 def value_problems(zookeeper: ZooKeeperSettings) -> Iterator[tuple[Place, str | None]]:
@@ -150,13 +150,13 @@ def file_problems(zookeeper: ZooKeeperSettings) -> Iterator[tuple[Place, str]]:
 def _open_files(tls: TlsSettings) -> list[tuple[Place, str]]:
     """Return the problems of files that can't be read, or that others can read."""
     forbidden = {"key": NOT_OTHERS, "key_password_file": OWNER_ONLY}
-    found: list[tuple[Place, str]] = []
+    problems: list[tuple[Place, str]] = []
     for name, text in _tls_files(tls):
         try:
             check_private(_file(text), forbidden.get(name, 0))
         except CredentialsError as error:
-            found.append((("tls", name), str(error)))
-    return found
+            problems.append((("tls", name), str(error)))
+    return problems
 
 
 def _unfit(tls: TlsSettings) -> list[tuple[Place, str]]:

@@ -1,5 +1,6 @@
 """The decoder that collects problems agrees with msgspec's, which stops at the first."""
 
+from copy import deepcopy
 from typing import Any
 
 import msgspec
@@ -30,7 +31,7 @@ def documents(draw: st.DrawFn) -> tuple[Section, Any]:
         keys: list[Any] = sorted(inside) if isinstance(inside, dict) else list(range(len(inside)))
         names = [*keys, "sise", "type"] if isinstance(inside, dict) else keys
         if names:
-            inside[draw(st.sampled_from(names))] = draw(st.sampled_from(ODD))
+            inside[draw(st.sampled_from(names))] = deepcopy(draw(st.sampled_from(ODD)))
         if draw(st.booleans()) and isinstance(inside, dict) and keys:
             inside.pop(draw(st.sampled_from(keys)))
     return section, plain

@@ -45,54 +45,54 @@ class Adoption(Struct, frozen=True):
     refused: Mapping[str, str]
 
 
-def adopt(found: ForeignConfiguration, node: str) -> Adoption:
+def adopt(foreign: ForeignConfiguration, node: str) -> Adoption:
     """Return the map that describes the foreign configuration of one node, as far as a map can."""
-    refused = _unfit(found)
+    refused = _unfit(foreign)
     while True:
-        tpgs = [tpg for tpg in found.tpgs if tpg.iqn not in refused]
-        lunmap = _lunmap(found, tpgs, node)
-        new = _spread(found, refused) or _clashes(lunmap, tpgs)
+        tpgs = [tpg for tpg in foreign.tpgs if tpg.iqn not in refused]
+        lunmap = _lunmap(foreign, tpgs, node)
+        new = _spread(foreign, refused) or _clashes(lunmap, tpgs)
         if not new:
-            return Adoption(lunmap, refused | _unused(found))
+            return Adoption(lunmap, refused | _unused(foreign))
         refused |= new
 
 
-def _unfit(found: ForeignConfiguration) -> NotAdoptable:
+def _unfit(foreign: ForeignConfiguration) -> NotAdoptable:
     """Return the targets that no map can describe, each considered alone."""
     refused: NotAdoptable = {}
-    tags = Counter(tpg.tag for tpg in found.tpgs)
+    tags = Counter(tpg.tag for tpg in foreign.tpgs)
     usual = min(tags, key=lambda tag: (-tags[tag], tag), default=0)
-    several = Counter(tpg.iqn for tpg in found.tpgs)
-    for tpg in found.tpgs:
+    several = Counter(tpg.iqn for tpg in foreign.tpgs)
+    for tpg in foreign.tpgs:
         if several[tpg.iqn] > 1:
             refused[tpg.iqn] = f"it has {several[tpg.iqn]} TPGs on this node; a map has one for each node"
         elif tpg.tag != usual:
             refused[tpg.iqn] = (
                 f"its TPG has tag {tpg.tag}, the others {usual}; a node has one tag for all targets"
             )
-        elif reason := next(_reasons(tpg, found), None):
+        elif reason := next(_reasons(tpg, foreign), None):
             refused[tpg.iqn] = reason
-    return refused | _disagreeing(found, refused)
+    return refused | _disagreeing(foreign, refused)
 
 
-def _reasons(tpg: ForeignTpg, found: ForeignConfiguration) -> Iterator[str]:
+def _reasons(tpg: ForeignTpg, foreign: ForeignConfiguration) -> Iterator[str]:
     if not tpg.enabled:
         yield "its TPG is disabled: enable it, or remove it"
     if any(tpg.attributes.get(name, "0") != "0" for name in _DEMO):
         yield "demo mode admits initiators without an ACL: make an ACL for each initiator, then set generate_node_acls=0 and cache_dynamic_acls=0"
     if not tpg.portals:
         yield "it has no portal"
-    yield from _lun_reasons(tpg, found)
+    yield from _lun_reasons(tpg, foreign)
     for acl in tpg.acls:
         yield from _acl_reasons(acl, tpg)
 
 
-def _lun_reasons(tpg: ForeignTpg, found: ForeignConfiguration) -> Iterator[str]:
+def _lun_reasons(tpg: ForeignTpg, foreign: ForeignConfiguration) -> Iterator[str]:
     mapped = {entry.lun for acl in tpg.acls for entry in acl.maps}
     times = Counter(tpg.luns.values())
-    alike = Counter(item.name for item in found.storage.values())
+    alike = Counter(item.name for item in foreign.storage.values())
     for number, key in tpg.luns.items():
-        item = found.storage.get(key)
+        item = foreign.storage.get(key)
         if item is None:
             yield f"its LUN {number} is half-made, or of a storage object that is not known"
         elif times[key] > 1:
@@ -101,13 +101,13 @@ def _lun_reasons(tpg: ForeignTpg, found: ForeignConfiguration) -> Iterator[str]:
             yield f"its LUN {number} ({item.name}) is mapped to nobody: map it, or delete the LUN"
         elif alike[item.name] > 1:
             yield f"there are several storage objects named {item.name}"
-        elif item.trouble:
-            yield f"{item.name}: {item.trouble}"
+        elif item.problem:
+            yield f"{item.name}: {item.problem}"
 
 
 def _acl_reasons(acl: ForeignAcl, tpg: ForeignTpg) -> Iterator[str]:
-    if acl.trouble:
-        yield f"ACL of {acl.initiator}: {acl.trouble}"
+    if acl.problem:
+        yield f"ACL of {acl.initiator}: {acl.problem}"
     if not acl.maps:
         yield f"the ACL of {acl.initiator} has no mapped LUN: map one, or delete the ACL"
     for entry in acl.maps:
@@ -117,27 +117,27 @@ def _acl_reasons(acl: ForeignAcl, tpg: ForeignTpg) -> Iterator[str]:
         yield f"{acl.initiator} sees one LUN under several numbers"
 
 
-def _disagreeing(found: ForeignConfiguration, refused: AbstractSet[str] | NotAdoptable) -> NotAdoptable:
+def _disagreeing(foreign: ForeignConfiguration, refused: AbstractSet[str] | NotAdoptable) -> NotAdoptable:
     """Return the targets for which an initiator has other credentials than for an earlier target.
 
     In a map an initiator has one pair.
     """
-    known: dict[str, tuple[str, lio_objects.ChapCredentials]] = {}
+    earlier: dict[str, tuple[str, lio_objects.ChapCredentials]] = {}
     bad: NotAdoptable = {}
-    for tpg in found.tpgs:
+    for tpg in foreign.tpgs:
         for acl in tpg.acls if tpg.iqn not in refused else ():
-            first, credentials = known.setdefault(acl.initiator, (tpg.iqn, acl.credentials))
+            first, credentials = earlier.setdefault(acl.initiator, (tpg.iqn, acl.credentials))
             if credentials != acl.credentials:
                 bad[tpg.iqn] = f"{acl.initiator} has other CHAP credentials here than for {first}"
     return bad
 
 
-def _spread(found: ForeignConfiguration, refused: NotAdoptable) -> NotAdoptable:
+def _spread(foreign: ForeignConfiguration, refused: NotAdoptable) -> NotAdoptable:
     """Return the targets that share a storage object with a target that stays foreign."""
-    theirs = {key: tpg.iqn for tpg in found.tpgs if tpg.iqn in refused for key in tpg.luns.values()}
+    theirs = {key: tpg.iqn for tpg in foreign.tpgs if tpg.iqn in refused for key in tpg.luns.values()}
     return {
-        tpg.iqn: f"it shares {found.storage[key].name} with {theirs[key]}, which can't be adopted"
-        for tpg in found.tpgs
+        tpg.iqn: f"it shares {foreign.storage[key].name} with {theirs[key]}, which can't be adopted"
+        for tpg in foreign.tpgs
         if tpg.iqn not in refused
         for key in tpg.luns.values()
         if key in theirs
@@ -187,21 +187,21 @@ def _filled(lunmap: Lunmap) -> Lunmap:
     return structs.replace(full, targets=with_free_port_ids(full.targets), luns=luns)
 
 
-def _unused(found: ForeignConfiguration) -> NotAdoptable:
-    used = {key for tpg in found.tpgs for key in tpg.luns.values()}
+def _unused(foreign: ForeignConfiguration) -> NotAdoptable:
+    used = {key for tpg in foreign.tpgs for key in tpg.luns.values()}
     return {
         item.name: "this storage object is exported by no target; it is left alone"
-        for key, item in found.storage.items()
+        for key, item in foreign.storage.items()
         if key not in used
     }
 
 
-def _lunmap(found: ForeignConfiguration, tpgs: list[ForeignTpg], node: str) -> Lunmap:
+def _lunmap(foreign: ForeignConfiguration, tpgs: list[ForeignTpg], node: str) -> Lunmap:
     if not tpgs:
         return Lunmap()
     portals = {address: iser for tpg in tpgs for address, iser in tpg.portals.items()}
     return Lunmap(
-        luns=_luns(found, tpgs),
+        luns=_luns(foreign, tpgs),
         targets={tpg.iqn: _target(tpg, node, portals) for tpg in tpgs},
         initiators={acl.initiator: _initiator(acl.credentials) for tpg in tpgs for acl in tpg.acls},
         nodes={
@@ -209,13 +209,13 @@ def _lunmap(found: ForeignConfiguration, tpgs: list[ForeignTpg], node: str) -> L
                 tpgs[0].tag,
                 tuple(sorted(address for address, iser in portals.items() if not iser)),
                 tuple(sorted(address for address, iser in portals.items() if iser)),
-                discovery=_discovery(found.discovery),
+                discovery=_discovery(foreign.discovery),
             )
         },
     )
 
 
-def _luns(found: ForeignConfiguration, tpgs: list[ForeignTpg]) -> dict[str, Lun]:
+def _luns(foreign: ForeignConfiguration, tpgs: list[ForeignTpg]) -> dict[str, Lun]:
     maps: dict[str, list[Map]] = {}
     for tpg in tpgs:
         for acl in tpg.acls:
@@ -224,7 +224,9 @@ def _luns(found: ForeignConfiguration, tpgs: list[ForeignTpg]) -> dict[str, Lun]
                 maps.setdefault(tpg.luns[entry.lun], []).append(
                     Map(tpg.iqn, entry.number, acl.initiator, access=access)
                 )
-    return {found.storage[key].name: lun_of(found.storage[key], tuple(given)) for key, given in maps.items()}
+    return {
+        foreign.storage[key].name: lun_of(foreign.storage[key], tuple(given)) for key, given in maps.items()
+    }
 
 
 def _target(tpg: ForeignTpg, node: str, portals: Mapping[str, bool]) -> Target:
@@ -243,13 +245,13 @@ def _authentication(tpg: ForeignTpg) -> Authentication:
     return Authentication.MUTUAL_CHAP if mutual else Authentication.CHAP
 
 
-def _initiator(known: lio_objects.ChapCredentials) -> Initiator:
-    return Initiator(chap=_chap(known.userid), mutual_chap=_chap(known.userid_mutual))
+def _initiator(credentials: lio_objects.ChapCredentials) -> Initiator:
+    return Initiator(chap=_chap(credentials.userid), mutual_chap=_chap(credentials.userid_mutual))
 
 
-def _discovery(known: lio_objects.ChapCredentials | None) -> Discovery | None:
-    chap = _chap(known.userid) if known else None
-    return Discovery(chap, _chap(known.userid_mutual)) if known and chap else None
+def _discovery(credentials: lio_objects.ChapCredentials | None) -> Discovery | None:
+    chap = _chap(credentials.userid) if credentials else None
+    return Discovery(chap, _chap(credentials.userid_mutual)) if credentials and chap else None
 
 
 def _chap(user: str) -> Chap | None:

@@ -44,11 +44,11 @@ def _attributes(item: ForeignStorage) -> Iterator[tuple[str, int]]:
 
     A default that depends on the device is known only if the kernel reports it.
     """
-    for (plugin, name), known in sorted(STORAGE.items()):
+    for (plugin, name), row in sorted(STORAGE.items()):
         value = item.attributes.get(name, "")
         if plugin != item.plugin or not value.isdigit():
             continue
-        if value != _natural(item, name, known.default):
+        if value != _natural(item, name, row.default):
             yield name, int(value)
 
 
@@ -56,10 +56,10 @@ def _natural(item: ForeignStorage, name: str, default: int | None) -> str:
     """Return the default of an attribute; its present value if the default is not known."""
     if default is not None:
         return str(default)
-    told = item.attributes.get(_FROM_DEVICE.get(name, ""))
-    if told is None and name == "block_size" and PLUGINS[item.plugin].sized:
+    device_value = item.attributes.get(_FROM_DEVICE.get(name, ""))
+    if device_value is None and name == "block_size" and PLUGINS[item.plugin].sized:
         return _SECTOR
-    return told or item.attributes[name]
+    return device_value or item.attributes[name]
 
 
 def _shared(item: ForeignStorage) -> Shared | None:
@@ -74,29 +74,29 @@ def target_of(tpg: ForeignTpg) -> Target:
     """Return a target without nodes that has the settings of a TPG."""
     attributes = {
         name: int(tpg.attributes[name])
-        for name, known in sorted(TPG.items())
-        if tpg.attributes.get(name, str(known.default)) != str(known.default)
+        for name, row in sorted(TPG.items())
+        if tpg.attributes.get(name, str(row.default)) != str(row.default)
     }
     parameters = {
         name: tpg.parameters[name]
-        for name, known in sorted(PARAMETERS.items())
-        if tpg.parameters.get(name, known.default) != known.default
+        for name, row in sorted(PARAMETERS.items())
+        if tpg.parameters.get(name, row.default) != row.default
     }
     return Target({}, attributes=attributes, parameters=parameters)
 
 
 def as_ours(
-    found: ForeignConfiguration, wanted: lio_objects.Objects
+    foreign: ForeignConfiguration, wanted: lio_objects.Objects
 ) -> dict[lio_objects.Key, lio_objects.Object]:
     """Return the foreign objects of the desired targets as they would be observed with lunmapd's mark."""
     targets = {item.iqn for item in wanted.values() if isinstance(item, lio_objects.Target)}
-    tpgs = [tpg for tpg in found.tpgs if tpg.iqn in targets]
-    exported = {key for tpg in tpgs for key in tpg.luns.values()} & found.storage.keys()
-    objects: list[lio_objects.Object] = [_storage(found.storage[key], wanted) for key in sorted(exported)]
+    tpgs = [tpg for tpg in foreign.tpgs if tpg.iqn in targets]
+    exported = {key for tpg in tpgs for key in tpg.luns.values()} & foreign.storage.keys()
+    objects: list[lio_objects.Object] = [_storage(foreign.storage[key], wanted) for key in sorted(exported)]
     for tpg in tpgs:
-        objects.extend(_tpg(tpg, found))
-    if found.discovery is not None:
-        objects.append(lio_objects.DiscoveryAuth(found.discovery))
+        objects.extend(_tpg(tpg, foreign))
+    if foreign.discovery is not None:
+        objects.append(lio_objects.DiscoveryAuth(foreign.discovery))
     return lio_objects.by_key(objects)
 
 
@@ -120,19 +120,19 @@ def _storage(item: ForeignStorage, wanted: lio_objects.Objects) -> lio_objects.S
     )
 
 
-def _tpg(tpg: ForeignTpg, found: ForeignConfiguration) -> Iterator[lio_objects.Object]:
+def _tpg(tpg: ForeignTpg, foreign: ForeignConfiguration) -> Iterator[lio_objects.Object]:
     iqn, tag = tpg.iqn, tpg.tag
-    mine = [name for name, _ in TPG_ATTRIBUTES]
+    governed = [name for name, _ in TPG_ATTRIBUTES]
     given = sorted(name for name in TPG if tpg.attributes.get(name) not in {None, str(TPG[name].default)})
     parameters = sorted(
         name for name in PARAMETERS if tpg.parameters.get(name) not in {None, PARAMETERS[name].default}
     )
-    attributes = tuple((name, tpg.attributes[name]) for name in (*mine, *given) if name in tpg.attributes)
+    attributes = tuple((name, tpg.attributes[name]) for name in (*governed, *given) if name in tpg.attributes)
     yield lio_objects.Target(iqn)
     marked = (("TargetAlias", MARK), *((name, tpg.parameters[name]) for name in parameters))
     yield lio_objects.Tpg(iqn, tag, attributes, marked)
     yield from (lio_objects.Portal(iqn, tag, address, iser) for address, iser in tpg.portals.items())
-    names = {number: found.storage[key].name for number, key in tpg.luns.items() if key in found.storage}
+    names = {number: foreign.storage[key].name for number, key in tpg.luns.items() if key in foreign.storage}
     yield from (lio_objects.TpgLun(iqn, tag, name) for name in names.values())
     for acl in tpg.acls:
         yield lio_objects.NodeAcl(iqn, tag, acl.initiator, acl.credentials)

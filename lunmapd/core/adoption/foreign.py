@@ -11,7 +11,7 @@ from lunmapd.core.node.observed import IscsiSession
 class ForeignStorage(Struct, frozen=True):
     """A storage object; `attributes` are all known ones, by name.
 
-    `trouble` is the reason why a map can't describe it, "" if it can.
+    `problem` is the reason why a map can't describe it, "" if it can.
     """
 
     name: str
@@ -22,7 +22,7 @@ class ForeignStorage(Struct, frozen=True):
     attributes: Mapping[str, str] = {}
     vendor: str = ""
     product: str = ""
-    trouble: str = ""
+    problem: str = ""
 
 
 class ForeignMap(Struct, frozen=True):
@@ -34,12 +34,12 @@ class ForeignMap(Struct, frozen=True):
 
 
 class ForeignAcl(Struct, frozen=True):
-    """An initiator of a TPG. `trouble` as in FoundStorage."""
+    """An initiator of a TPG. `problem` as in ForeignStorage."""
 
     initiator: str
     credentials: lio_objects.ChapCredentials = lio_objects.NO_CREDENTIALS
     maps: tuple[ForeignMap, ...] = ()
-    trouble: str = ""
+    problem: str = ""
 
 
 class ForeignTpg(Struct, frozen=True):

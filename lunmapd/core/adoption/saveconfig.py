@@ -161,15 +161,15 @@ def _storage(item: _Storage) -> ForeignStorage:
         item.wwn,
         attributes,
         product=item.name[:16] if named else "",
-        trouble=next(_troubles(item), ""),
+        problem=next(_problems(item), ""),
     )
 
 
-def _troubles(item: _Storage) -> Iterator[str]:
+def _problems(item: _Storage) -> Iterator[str]:
     if item.plugin not in _PLUGINS:
         yield f"a map knows no {item.plugin} storage objects"
     if _PLUGINS.get(item.plugin) == PLUGINS[PluginName.FILEIO]:
-        yield from file_troubles(item.dev, device=item.dev.startswith("/dev/"), write_back=item.write_back)
+        yield from fileio_problems(item.dev, device=item.dev.startswith("/dev/"), write_back=item.write_back)
     if item.nullio:
         yield "it discards all writes (nullio)"
     if any(group.get("name") != _DEFAULT_GROUP for group in item.alua_tpgs):
@@ -179,7 +179,7 @@ def _troubles(item: _Storage) -> Iterator[str]:
 OWN_GROUPS = "it has target port groups of its own: lunmapd makes those itself; delete them first"
 
 
-def file_troubles(path: str, *, device: bool, write_back: bool) -> Iterator[str]:
+def fileio_problems(path: str, *, device: bool, write_back: bool) -> Iterator[str]:
     """Yield the reasons why lunmapd can't adopt a fileio storage object."""
     if device:
         yield f"it is a fileio on the device {path}: lunmapd serves devices through block only"
@@ -205,10 +205,10 @@ def _tpg(iqn: str, tpg: _Tpg) -> ForeignTpg:
 
 def _acl(acl: _Acl) -> ForeignAcl:
     maps = tuple(ForeignMap(entry.index, entry.tpg_lun, entry.write_protect) for entry in acl.mapped_luns)
-    return ForeignAcl(acl.node_wwn, acl.credentials(), maps, acl_trouble(_texts(acl.attributes)))
+    return ForeignAcl(acl.node_wwn, acl.credentials(), maps, acl_problem(_texts(acl.attributes)))
 
 
-def acl_trouble(attributes: Mapping[str, str]) -> str:
+def acl_problem(attributes: Mapping[str, str]) -> str:
     """Return why a map can't describe an ACL, "" if it can."""
     if attributes.get("authentication", "-1") != "-1":
         return "it has its own setting for CHAP: set its attribute authentication to -1"

@@ -96,17 +96,17 @@ class Roles(Struct, frozen=True):
 def acl_at(roles: Roles, path: str) -> dict[Principal, Permission]:
     """Return the ACL of the znode at `path` below the root; "" is the root itself."""
     section, _, below = path.partition("/")
-    found: dict[Principal, Permission] = {}
+    acl: dict[Principal, Permission] = {}
     if section not in {"", MEMBERS}:
-        _add(found, frozenset[Principal]().union(*roles.nodes.values()), Permission.READ)
-    _add(found, roles.readers, Permission.READ)
-    _add(found, roles.admins, Permission.ALL)
+        _add(acl, frozenset[Principal]().union(*roles.nodes.values()), Permission.READ)
+    _add(acl, roles.readers, Permission.READ)
+    _add(acl, roles.admins, Permission.ALL)
     if section == MEMBERS and below:
-        _add(found, roles.of(Role.NODE, below.partition("/")[0]), Permission.OWN)
+        _add(acl, roles.of(Role.NODE, below.partition("/")[0]), Permission.OWN)
         # ZooKeeper shows the hash of a digest only with ADMIN, and the node gives its znodes the same ACL.
-        if any(principal.scheme == "digest" for principal in found):
-            _add(found, roles.of(Role.NODE, below.partition("/")[0]), Permission.ADMIN)
-    return found
+        if any(principal.scheme == "digest" for principal in acl):
+            _add(acl, roles.of(Role.NODE, below.partition("/")[0]), Permission.ADMIN)
+    return acl
 
 
 def _add(acl: dict[Principal, Permission], members: Iterable[Principal], may: Permission) -> None:

@@ -200,8 +200,8 @@ class Lunmap(Struct, frozen=True):
 
     def section(self, section: Section) -> Mapping[str, Document]:
         """Return one section by its name."""
-        found: Mapping[str, Document] = getattr(self, section)
-        return found
+        documents: Mapping[str, Document] = getattr(self, section)
+        return documents
 
     def documents(self) -> Iterator[tuple[Section, str, Document]]:
         """Yield every object with its section and name."""

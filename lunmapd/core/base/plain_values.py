@@ -37,8 +37,8 @@ def read_values(value: object, kind: Any, place: Place = ()) -> tuple[Any, list[
         if (values := _element(kind, Mapping)) is not None:
             return _read_members({name: (value[name], values, (*place, name)) for name in value})
     if isinstance(value, list) and (item := _element(kind, tuple)) is not None:
-        found, problems = _read_members({n: (one, item, (*place, n)) for n, one in enumerate(value)})
-        return tuple(found.values()), problems
+        items, problems = _read_members({n: (one, item, (*place, n)) for n, one in enumerate(value)})
+        return tuple(items.values()), problems
     try:
         return convert(value, kind, place), []
     except DocumentError as error:
@@ -62,17 +62,19 @@ def _read_members(
 def _read_struct(
     value: Mapping[str, object], kind: type[Struct], place: Place
 ) -> tuple[Struct, list[FormProblem]]:
-    known = {field.name: field for field in fields(kind)}
+    known_fields = {field.name: field for field in fields(kind)}
     tag = kind.__struct_config__.tag_field
-    meant = {name: _nearest_key(name, kind) for name in value if name not in known and name != tag}
+    nearest_keys = {
+        name: _nearest_key(name, kind) for name in value if name not in known_fields and name != tag
+    }
     problems = [
         FormProblem(
             (*place, name), f"unknown field{suggestion(near)}", (*place, name if near in value else near)
         )
-        for name, near in meant.items()
+        for name, near in nearest_keys.items()
     ]
     made: dict[str, object] = {}
-    for name, field in known.items():
+    for name, field in known_fields.items():
         inner = (*place, name)
         if name in value:
             made[name], wrong = read_values(value[name], field.type, inner)
@@ -81,7 +83,7 @@ def _read_struct(
             problems += wrong
         elif field.required:
             made[name] = _empty(field.type)
-            if name not in meant.values():
+            if name not in nearest_keys.values():
                 problems.append(FormProblem(place, f"missing required field '{name}'", inner))
     return kind(**made), problems
 

@@ -66,14 +66,14 @@ def _discovery(path: str, before: Discovery | None, field: str, chap: Chap | Non
 
 def all_credentials(lunmap: Lunmap) -> Iterator[tuple[str, str, Chap]]:
     """Yield path, field and credentials of all that the map has, in its order."""
-    found: list[tuple[str, str, Chap]] = []
+    credentials: list[tuple[str, str, Chap]] = []
 
     def note(path: str, field: str, chap: Chap) -> Chap:
-        found.append((path, field, chap))
+        credentials.append((path, field, chap))
         return chap
 
     change_credentials(lunmap, note)
-    yield from found
+    yield from credentials
 
 
 def change_credentials(lunmap: Lunmap, change: CredentialChange) -> Lunmap:
@@ -106,10 +106,10 @@ def _node(name: str, item: Node, change: CredentialChange) -> Node:
 
 def with_passwords(after: Lunmap, before: Lunmap) -> Lunmap:
     """Return `after` with the passwords of `before` for those that `after` omits."""
-    known = {(path, field): chap.password for path, field, chap in all_credentials(before)}
+    passwords = {(path, field): chap.password for path, field, chap in all_credentials(before)}
 
     def keep(path: str, field: str, chap: Chap) -> Chap:
-        return structs.replace(chap, password=chap.password or known.get((path, field), ""))
+        return structs.replace(chap, password=chap.password or passwords.get((path, field), ""))
 
     return change_credentials(after, keep)
 

@@ -18,8 +18,8 @@ def fill_in(after: Lunmap, before: Lunmap, new_serial: Callable[[], str]) -> Lun
     luns = dict(after.luns)
     for name, lun in after.luns.items():
         if not lun.serial:
-            known = before.luns.get(name)
-            luns[name] = structs.replace(lun, serial=known.serial if known else new_serial())
+            old = before.luns.get(name)
+            luns[name] = structs.replace(lun, serial=old.serial if old else new_serial())
     filled = structs.replace(after, luns=luns, targets=_with_port_ids(after, before))
     return with_passwords(filled, before)
 
@@ -50,9 +50,9 @@ def with_free_port_ids(targets: Mapping[str, Target]) -> dict[str, Target]:
 
 
 def _kept(target: Target, before: Target | None) -> Target:
-    known = before.nodes if before is not None else {}
+    old_groups = before.nodes if before is not None else {}
     nodes = {
-        name: structs.replace(group, port_id=group.port_id or known.get(name, group).port_id)
+        name: structs.replace(group, port_id=group.port_id or old_groups.get(name, group).port_id)
         for name, group in target.nodes.items()
     }
     return structs.replace(target, nodes=nodes)

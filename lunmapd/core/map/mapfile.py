@@ -45,15 +45,15 @@ def parse_map(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, YamlSource]
     rules of the map are not checked here (see `rules`).
     """
     source = YamlSource(text, name)
-    top, found = read_values({} if source.value is None else source.value, _Sections)
+    top, problems = read_values({} if source.value is None else source.value, _Sections)
     sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
     for section, kind in SECTIONS.items():
         for key, value in (getattr(top, section) or {}).items():
             spelled, misspelled = _spell_out((section, key), value)
             sections[section][key], wrong = read_values(spelled, kind, (section, key))
-            found += [*misspelled, *wrong]
-    if problems := source.with_form(found):
-        raise InvalidInputError(problems)
+            problems += [*misspelled, *wrong]
+    if located := source.with_form(problems):
+        raise InvalidInputError(located)
     return build_map(sections), source
 
 

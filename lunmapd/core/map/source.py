@@ -52,11 +52,11 @@ class YamlSource:
             near = near[:-1]
         return Problem(place, message, f"{self.name}:{self._lines.get(near, 1)}")
 
-    def with_form(self, found: Iterable[FormProblem]) -> list[Problem]:
+    def with_form(self, form_problems: Iterable[FormProblem]) -> list[Problem]:
         """Return the problems of the text and the given ones of its values, in the order of their lines."""
         of_values = (
             self.problem(one.place, one.message)
-            for one in found
+            for one in form_problems
             if not any(related(one.about, place) for place in self.unusable)
         )
         return sorted((*self.problems, *of_values), key=line_of)

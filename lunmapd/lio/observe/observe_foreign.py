@@ -12,7 +12,7 @@ from lunmapd.core.adoption.foreign import (
     ForeignStorage,
     ForeignTpg,
 )
-from lunmapd.core.adoption.saveconfig import OWN_GROUPS, acl_trouble, file_troubles
+from lunmapd.core.adoption.saveconfig import OWN_GROUPS, acl_problem, fileio_problems
 from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
 from lunmapd.core.base.backings import PLUGINS, PluginName
 from lunmapd.core.node.observed import IscsiSession
@@ -79,15 +79,15 @@ def _storage_object(observation: Observation, path: str, plugin: str, name: str)
         dict(attributes),
         observation.read(f"{path}/wwn/vendor_id") or "",
         observation.read(f"{path}/wwn/product_id") or PLUGINS[plugin].product,
-        next(_troubles(observation, path, plugin, source, info), ""),
+        next(_problems(observation, path, plugin, source, info), ""),
     )
 
 
-def _troubles(observation: Observation, path: str, plugin: str, source: str, info: str) -> Iterator[str]:
+def _problems(observation: Observation, path: str, plugin: str, source: str, info: str) -> Iterator[str]:
     if not source and plugin != PluginName.RD_MCP:
         yield "it is not configured, or its path has a space"
     if plugin == PluginName.FILEIO and source:
-        yield from file_troubles(source, device=not _is_file(source), write_back=writes_back(info))
+        yield from fileio_problems(source, device=not _is_file(source), write_back=writes_back(info))
     if discards_writes(info):
         yield "it discards all writes (nullio)"
     if set(observation.list_directories(f"{path}/alua")) - {"default_tg_pt_gp"}:
@@ -151,7 +151,7 @@ def _acl(observation: Observation, iqn: str, tag: int, initiator: str) -> Foreig
     )
     attributes = dict(observation.read_settings(f"{path}/attrib", ("authentication",)))
     return ForeignAcl(
-        initiator, observe_credentials(observation, f"{path}/auth"), maps, acl_trouble(attributes)
+        initiator, observe_credentials(observation, f"{path}/auth"), maps, acl_problem(attributes)
     )
 
 

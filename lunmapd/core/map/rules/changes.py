@@ -54,12 +54,12 @@ def _while_mapped(place: Place, before: Lun, after: Lun) -> Iterator[Problem]:
 
 
 def _attribute(plugin: str, name: str, before: Lun, after: Lun) -> str | None:
-    known = attributes.STORAGE.get((plugin, name))
+    row = attributes.STORAGE.get((plugin, name))
     was, now = before.attributes.get(name), after.attributes.get(name)
-    if known is None or was == now:
+    if row is None or was == now:
         return None
-    if known.when is When.BEFORE_EXPORT:
+    if row.when is When.BEFORE_EXPORT:
         return f"can be set only before the Lun is exported: {_MAPPED}"
-    if now is None and known.default is None:
+    if now is None and row.default is None:
         return "can't go back to the device's value while the Lun is mapped: give a value"
     return None

@@ -104,12 +104,12 @@ def _inquiry(place: Place, lun: Lun) -> Iterator[Problem]:
 def _attributes(place: Place, lun: Lun) -> Iterator[Problem]:
     plugin = plugin_of(lun.backing).name
     for name, value in lun.attributes.items():
-        known = attributes.STORAGE.get((plugin, name))
+        row = attributes.STORAGE.get((plugin, name))
         if name in attributes.STORAGE_ELSEWHERE:
             yield Problem((*place, name), f"is lunmapd's own: {attributes.STORAGE_ELSEWHERE[name]}")
-        elif known is None:
+        elif row is None:
             yield Problem((*place, name), f"is not an attribute that a {plugin} storage object can be given")
-        elif sentence := known.range.check(value):
+        elif sentence := row.range.check(value):
             yield Problem((*place, name), sentence)
 
 

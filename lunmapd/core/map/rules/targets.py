@@ -43,24 +43,24 @@ def _portal_group(lunmap: Lunmap, place: Place, name: str, group: PortalGroup) -
 
 def _attributes(place: Place, target: Target) -> Iterator[Problem]:
     for name, value in target.attributes.items():
-        known = attributes.TPG.get(name)
+        row = attributes.TPG.get(name)
         if name in attributes.TPG_ELSEWHERE:
             yield Problem((*place, name), f"is lunmapd's own: {attributes.TPG_ELSEWHERE[name]}")
-        elif known is None:
+        elif row is None:
             yield Problem((*place, name), "is not an attribute that a target can be given")
-        elif sentence := known.range.check(value):
+        elif sentence := row.range.check(value):
             yield Problem((*place, name), sentence)
 
 
 def _parameters(place: Place, target: Target) -> Iterator[Problem]:
     good: dict[str, str] = {}
     for name, text in target.parameters.items():
-        known = attributes.PARAMETERS.get(name)
+        row = attributes.PARAMETERS.get(name)
         if name in attributes.PARAMETERS_ELSEWHERE:
             yield Problem((*place, name), f"is lunmapd's own: {attributes.PARAMETERS_ELSEWHERE[name]}")
-        elif known is None:
+        elif row is None:
             yield Problem((*place, name), "is not a parameter that a target can be given")
-        elif sentence := known.check(text):
+        elif sentence := row.check(text):
             yield Problem((*place, name), sentence)
         else:
             good[name] = text
