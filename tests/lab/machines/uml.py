@@ -73,9 +73,9 @@ class Uml:
 
 
 # With one alarm for each event, the kernel drops the one that comes while it handles the one before with
-# interrupts off (unblock_signals in arch/um/os-Linux/signal.c). No other follows it, and a process that waits for a
-# time waits for ever: seen in machines on busy hosts, whose daemons fell silent for good. An alarm a tick is
-# followed by the next one.
+# interrupts off (unblock_signals in arch/um/os-Linux/signal.c). No other follows it, and a process that waits
+# for a time waits for ever: seen in machines on busy hosts, whose daemons fell silent for good. An alarm a
+# tick is followed by the next one.
 _STEADY_CLOCK = ("nohz=off", "highres=off")
 
 
