@@ -70,10 +70,10 @@ def test_documents_can_be_read_in_the_file() -> None:
         ((b'{"x":1}',), "line 1"),
         ((encode(TITLE).replace(b'"number":1', b'"number":9'),), "number 9, this version reads"),
         ((encode(TITLE), b'{"path":"luns/a"'), "line 2"),
-        ((encode(TITLE), b'{"path":"members/n1/live","json":{}}'), "has no place in the tree"),
+        ((encode(TITLE), b'{"path":"members/n1/live","json":{}}'), "is no path of the tree"),
         (
             (encode(TITLE), b'{"path":"meta","json":{}}', b'{"path":"meta","json":{}}'),
-            "line 3: 'meta' is given twice",
+            "line 3: 'meta' occurs twice",
         ),
         ((encode(TITLE), b'{"path":"meta","base64":"%%%"}'), "line 2: not base64"),
     ],
