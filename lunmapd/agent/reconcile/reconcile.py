@@ -35,7 +35,7 @@ from lunmapd.core.planning.plan import Plan, plan
 from lunmapd.core.planning.withhold import created_keys
 from lunmapd.trace import trace
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class LioKernel(Protocol):
@@ -51,7 +51,7 @@ class LioKernel(Protocol):
         """Execute the steps in order; yield each when it is done or has failed."""
 
 
-class Fleet(Protocol):
+class FleetLogins(Protocol):
     """The other nodes."""
 
     def logins(self) -> Logins:
@@ -67,7 +67,7 @@ class PassPorts(NamedTuple):
 
     kernel: LioKernel
     claims: Claims
-    fleet: Fleet | None = None
+    fleet: FleetLogins | None = None
     seen: SeenFile | None = None
 
 
@@ -83,7 +83,7 @@ def reconcile(
     partial = state.start(given)
     result = partial if isinstance(partial, FullPass) else _reconcile_part(edges, given, state, partial)
     if isinstance(result, FullPass):
-        trace(log, Event.FULL_RECONCILE, revision=given.revision, reason=result)
+        trace(_log, Event.FULL_RECONCILE, revision=given.revision, reason=result)
         result = _reconcile_all(edges, given, state, terms)
     state.baseline.valid_for = terms
     return result
@@ -94,7 +94,7 @@ def _reconcile_part(
 ) -> PassResult | FullPass:
     """Reconcile the objects of a part, all others being as they were; or return why it takes a full pass."""
     origin, part = partial
-    trace(log, Event.PARTIAL_RECONCILE, revision=given.revision, count=len(part.keys), luns=len(part.luns))
+    trace(_log, Event.PARTIAL_RECONCILE, revision=given.revision, count=len(part.keys), luns=len(part.luns))
     kernel = edges.kernel
     seen = _observe_some(kernel, part, origin.objects, part.desired)
     if seen is None:

@@ -13,7 +13,7 @@ from lunmapd.core.planning.impact import Disruptions
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Disruption
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def log_outcome(report: StepOutcome, revision: int, noticed: Disruptions) -> StepOutcome:
@@ -30,7 +30,7 @@ def log_outcome(report: StepOutcome, revision: int, noticed: Disruptions) -> Ste
             disruption=effect,
         )
         repairs = ", repairs drift" if step.drift else ""
-        log.info("%s (%s%s)", step, effect.replace("-", " "), repairs, extra=extra)
+        _log.info("%s (%s%s)", step, effect.replace("-", " "), repairs, extra=extra)
     return report
 
 
@@ -56,7 +56,7 @@ class TransitionLog:
         causes = {name: failure for name, failure in failures.items() if failure.reason != Reason.WAITING}
         for name in self._failures.keys() - causes.keys():
             shown = lio_objects.show_key(name)
-            log.info("%s no longer fails", shown, extra=journal_fields(Message.RECOVERED, object=shown))
+            _log.info("%s no longer fails", shown, extra=journal_fields(Message.RECOVERED, object=shown))
         for name, failure in causes.items():
             if self._failures.get(name) != failure:
                 _warn(lio_objects.show_key(name), failure)
@@ -77,7 +77,7 @@ class TransitionLog:
     def _trouble(self, message: Message, sentence: str, error: LunmapdError | None) -> None:
         text = "" if error is None else str(error)
         if text and text != self._troubles.get(message):
-            log.warning(sentence, text, extra=journal_fields(message))
+            _log.warning(sentence, text, extra=journal_fields(message))
         self._troubles[message] = text
 
 
@@ -86,9 +86,9 @@ def _say(entry: Condition) -> None:
         (logging.INFO, Message.CONDITION_GOOD) if entry.status else (logging.WARNING, Message.CONDITION_BAD)
     )
     extra = journal_fields(message, condition=entry.type, reason=entry.reason)
-    log.log(level, "%s=%s, %s: %s", entry.type, entry.status, entry.reason, entry.message, extra=extra)
+    _log.log(level, "%s=%s, %s: %s", entry.type, entry.status, entry.reason, entry.message, extra=extra)
 
 
 def _warn(shown: str, failure: Failure) -> None:
     extra = journal_fields(Message.FAILING, object=shown, reason=failure.reason)
-    log.warning("%s fails: %s: %s", shown, failure.reason, failure.message, extra=extra)
+    _log.warning("%s fails: %s: %s", shown, failure.reason, failure.message, extra=extra)

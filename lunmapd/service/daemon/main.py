@@ -93,7 +93,7 @@ def plan_command(settings: Settings, output: str) -> None:
     from lunmapd.service.daemon import preview  # noqa: PLC0415 - the daemon has no use for it
 
     shown = preview.preview(settings)
-    preview.show(shown, output)
+    preview.print_preview(shown, output)
     sys.exit(shown.exit_code)
 
 

@@ -155,7 +155,7 @@ def _message(coming: NextPass, key: lio_objects.Key, failure: Failure) -> str:
     return f"{failure.message}; it is tried again in {deferral.due - coming.now:.0f} s"
 
 
-def show(found: Preview, output: str) -> None:
+def print_preview(found: Preview, output: str) -> None:
     """Print it, for people or for programs."""
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
