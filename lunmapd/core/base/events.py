@@ -4,7 +4,6 @@ docs/operations.md shows each event by an example; tests/unit/service/test_debug
 """
 
 from enum import Enum, StrEnum, unique
-from string import Formatter
 
 
 @unique
@@ -46,11 +45,6 @@ class Event(Enum):
     def line(self) -> str:
         """The line, with the names of its fields in braces."""
         return self.value
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The names of the fields in the line, in order."""
-        return tuple(name for _, name, _, _ in Formatter().parse(self.value) if name)
 
 
 class WakeCause(StrEnum):

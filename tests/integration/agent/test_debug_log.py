@@ -15,6 +15,7 @@ from lunmapd.core.base.events import Event
 from lunmapd.core.base.lunmap import Authentication, Chap, Initiator
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
+from lunmapd.core.planning.plan import Disruption
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.service.keyfile import add_key, read_keys
 from lunmapd.store.session.credentials import Credentials, PasswordLogin
@@ -127,7 +128,7 @@ def test_a_partial_pass_that_is_not_enough_names_the_reason(
 ) -> None:
     """Drift in its objects, a mass removal, and a step with an unexpected result need a full pass."""
     put_checked(session, mapped_luns(*range(10)))
-    agent = make_agent(policy=replace(RARELY, report=frozenset({"mappings"})))
+    agent = make_agent(policy=RARELY)
     agent.run_cycle()
     put_checked(session, mapped_luns(0, 1))
     agent.run_cycle()
@@ -144,6 +145,31 @@ def test_a_partial_pass_that_is_not_enough_names_the_reason(
         "the last pass was held until the removal is confirmed",
         "the settings were read again",
         "the changed objects are not as desired after the steps",
+    ]
+
+
+def test_drift_and_disruption_are_reasons_for_a_full_pass(
+    session: Session, make_agent: AgentFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A changed Lun whose mapping has drifted, and a removal that may disrupt more than is allowed, need a full pass."""
+    put_checked(session, mapped_luns(*range(10)))
+    agent = make_agent(policy=replace(RARELY, allow=Disruption.NONE, report=frozenset({"mapped_lun"})))
+    agent.run_cycle()
+    del make_agent.kernel.objects["mapped_lun", T, 1, H, 1]
+    lunmap = mapped_luns(*range(10))
+    changed = replace(lunmap.luns["l1"], attributes={"emulate_tpu": 1})
+    put_checked(session, replace(lunmap, luns={**lunmap.luns, "l1": changed}))
+    agent.run_cycle()
+    put_checked(session, mapped_luns(0, 1, 2, 3, 4, 5, 6, 7, 8))
+    agent.adopt(replace(RARELY, allow=Disruption.NONE))
+    agent.run_cycle()
+    put_checked(session, mapped_luns(0, 1, 2, 3, 4, 5, 6, 7))
+    agent.run_cycle()
+    assert values(caplog.records, Event.FULL_RECONCILE, "reason") == [
+        "the first one",
+        "the changed objects have drifted",
+        "the settings were read again",
+        "the change may disrupt initiators",
     ]
 
 
