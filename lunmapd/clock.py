@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 
 def rfc3339(time: datetime, timespec: str = "seconds") -> str:
-    """Print a time that has a zone; `timespec` is as in datetime.isoformat: `auto` adds microseconds unless they are 0."""
+    """Format a time with a zone; `timespec` as in datetime.isoformat (`auto` adds microseconds unless 0)."""
     return time.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 

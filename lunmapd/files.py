@@ -1,4 +1,4 @@
-"""Files that survive a power cut: replaced as a whole or not at all. Used by the daemon, the client and the command line."""
+"""Files that survive a power cut: a file is replaced as a whole or not at all."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -9,9 +9,9 @@ from pathlib import Path
 def replace_file(path: Path, parts: Iterable[bytes]) -> None:
     """Replace `path` by a file of these parts that only its owner can read; its directory must exist.
 
-    The parts go to `NAME.new`, which has mode 0600 from the start, and which is removed if anything fails: then the old file
-    stays. A symbolic link is replaced, not followed. The directory is synced too: otherwise the rename may not be on the
-    disk (fsync(2)). Raises OSError.
+    The parts go to `NAME.new`, which has mode 0600 from the start, and which is removed if anything fails:
+    then the old file stays. A symbolic link is replaced, not followed. The directory is synced too:
+    otherwise the rename may not be on the disk (fsync(2)). Raises OSError.
     """
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
@@ -43,7 +43,7 @@ def _sync_directory(path: Path) -> None:
 
 
 def write_all(descriptor: int, data: bytes, wait: Callable[[], None] = lambda: None) -> None:
-    """Write every byte; write(2) may write fewer, as on a full disk or to a pipe. `wait` is called before each write.
+    """Write every byte: write(2) may write fewer, as to a pipe. `wait` is called before each write.
 
     Raises OSError.
     """

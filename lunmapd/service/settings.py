@@ -247,14 +247,20 @@ def _check_isolation(settings: Settings) -> str | None:
         return None
     after, timeout = settings.isolation.after, settings.zookeeper.session_timeout
     if after <= timeout:
-        return f"{after:g} is not more than the session_timeout of {timeout:g}: a failing server would isolate the node"
+        return (
+            f"{after:g} is not more than the session_timeout of {timeout:g}: a failing server would "
+            "isolate the node"
+        )
     return check_seconds(after)
 
 
 def _check_age(settings: Settings) -> str | None:
     age, resync = settings.snapshot_max_age, settings.resync
     if 0 < age <= resync:
-        return f"{age:g} is not more than the resync of {resync:g}: the age of a snapshot is updated at each pass only; use 0 for never"
+        return (
+            f"{age:g} is not more than the resync of {resync:g}: the age of a snapshot is updated at each "
+            "pass only; use 0 for never"
+        )
     return _check_range(age, 0, _MAX_AGE)
 
 

@@ -82,7 +82,7 @@ def _tls(tls: TlsSettings | None) -> credentials.Tls | None:
 
 
 def _file(text: str) -> Path:
-    """Return the path of a file; `credentials:NAME` is a credential of the systemd service (systemd.exec(5))."""
+    """Return the path of a file; `credentials:NAME` is a credential of the service (systemd.exec(5))."""
     name = text.removeprefix(_CREDENTIAL)
     if name == text:
         return Path(text)
@@ -192,7 +192,10 @@ def _check_host(text: str) -> str | None:
     address, _, port = text.rpartition(":")
     if _is_address(address) and re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) <= _LAST_PORT:
         return None
-    return f"{text!r} is not a server: expected address:port with a port from 1 to {_LAST_PORT}, such as 10.0.0.1:2181"
+    return (
+        f"{text!r} is not a server: expected address:port with a port from 1 to {_LAST_PORT}, such as "
+        "10.0.0.1:2181"
+    )
 
 
 def _is_address(text: str) -> bool:

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Make the manual pages: `pages.py DIRECTORY`.
 
-The pages beside this file are text for people, in Markdown. `@OPTIONS@`, `@COMMANDS@`, `@EXITS@` and `@MAP@` in
-them stand for the text of the commands, docs/exit-codes.md and docs/map.md, so that it stays true.
+The pages beside this file are text for people, in Markdown. `@OPTIONS@`, `@COMMANDS@`, `@EXITS@` and
+`@MAP@` in them stand for the text of the commands, docs/exit-codes.md and docs/map.md, so that it stays
+true.
 """
 
 import re
@@ -80,7 +81,7 @@ def _exits() -> Iterator[str]:
 
 
 def _map() -> Iterator[str]:
-    """Yield docs/map.md with sections one level higher, without links, and with definitions for its wide tables."""
+    """Yield docs/map.md: sections one level higher, no links, definitions for its wide tables."""
     _, *lines = (DOCS / "map.md").read_text().splitlines()
     header: list[str] = []
     for line in lines:

@@ -171,7 +171,8 @@ def _edits(snapshot: Snapshot) -> ConditionUpdate:
     if not snapshot.has_edits:
         return true_condition(UNEDITED, Reason.AS_COMMITTED, "every object is as it was committed")
     text = (
-        f"out-of-band edits, which are followed unless a commit would refuse them: {describe_edits(snapshot)}; "
+        "out-of-band edits, which are followed unless a commit would refuse them: "
+        f"{describe_edits(snapshot)}; "
         "the next 'lunmapctl apply' includes or reverts them"
     )
     return false_condition(UNEDITED, Reason.EDITED_AROUND, text)

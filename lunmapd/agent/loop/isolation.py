@@ -80,8 +80,14 @@ class ContactTimer:
             case Enablement.ALL:
                 return (true_condition(OFFERED, Reason.OFFERED, "TPGs are enabled as in the map"),)
             case Enablement.KEPT:
-                text = "no further TPG is enabled until ZooKeeper answers for the first time since the daemon started"
+                text = (
+                    "no further TPG is enabled until ZooKeeper answers for the first time since the daemon "
+                    "started"
+                )
                 return (false_condition(OFFERED, Reason.NO_CONTACT_YET, text),)
             case Enablement.NONE:
-                text = f"no contact to ZooKeeper for {self._limit:g} s: TPGs are disabled, so that initiators use other nodes"
+                text = (
+                    f"no contact to ZooKeeper for {self._limit:g} s: TPGs are disabled, so that initiators "
+                    "use other nodes"
+                )
                 return (false_condition(OFFERED, Reason.ISOLATED, text),)

@@ -66,6 +66,7 @@ class Targetctl:
 
 def _sentence(unit: str, file: str, names: list[str]) -> str:
     return (
-        f"at the next boot {unit} would make {first_of(names, 1)} from {file}, without lunmapd's marks and maybe old: "
+        f"at the next boot {unit} would make {first_of(names, 1)} from {file}, without lunmapd's marks and "
+        "maybe old: "
         f"'systemctl mask {unit}' (not --now: stopping it clears LIO), or take them out of that file"
     )

@@ -41,7 +41,8 @@ class Claims:
             return frozenset()
         except OSError as error:
             raise ClaimsUnreadableError(
-                f"can't read {self._path}: {error}; LIO is left as it is: repair the disk, or the file's owner and mode"
+                f"can't read {self._path}: {error}; LIO is left as it is: repair the disk, or the file's "
+                "owner and mode"
             ) from error
         return (
             frozenset(name for name in names if isinstance(name, str))

@@ -236,4 +236,7 @@ class LocalSnapshot:
         except OSError as error:
             trace(_log, Event.SNAPSHOT_FAILED, entry=kind, reason=error)
             self._whole = False
-            self.problem = f"can't keep the map in {self._path}: {error}; it is followed, but would not survive a restart"
+            self.problem = (
+                f"can't keep the map in {self._path}: {error}; it is followed, but would not survive a "
+                "restart"
+            )

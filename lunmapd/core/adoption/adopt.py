@@ -79,7 +79,10 @@ def _reasons(tpg: ForeignTpg, foreign: ForeignConfiguration) -> Iterator[str]:
     if not tpg.enabled:
         yield "its TPG is disabled: enable it, or remove it"
     if any(tpg.attributes.get(name, "0") != "0" for name in _DEMO):
-        yield "demo mode admits initiators without an ACL: make an ACL for each initiator, then set generate_node_acls=0 and cache_dynamic_acls=0"
+        yield (
+            "demo mode admits initiators without an ACL: make an ACL for each initiator, then set "
+            "generate_node_acls=0 and cache_dynamic_acls=0"
+        )
     if not tpg.portals:
         yield "it has no portal"
     yield from _lun_reasons(tpg, foreign)

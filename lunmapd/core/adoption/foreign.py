@@ -43,7 +43,7 @@ class ForeignAcl(Struct, frozen=True):
 
 
 class ForeignTpg(Struct, frozen=True):
-    """A TPG. `luns` maps LUN numbers to keys of storage objects, `portals` addresses to whether they use iSER.
+    """A TPG. `luns` maps LUN numbers to keys of storage objects, `portals` maps addresses to iSER or not.
 
     `port_id` is 0 if it is not known.
     """

@@ -185,7 +185,8 @@ def fileio_problems(path: str, *, device: bool, write_back: bool) -> Iterator[st
         yield f"it is a fileio on the device {path}: lunmapd serves devices through block only"
     if write_back:
         yield (
-            "it was opened with a write-back cache, which LIO can't disable while it is exported; lunmapd always writes through: "
+            "it was opened with a write-back cache, which LIO can't disable while it is exported; lunmapd "
+            "always writes through: "
             "make it anew with write_back=false"
         )
 

@@ -22,7 +22,7 @@ _SUBJECT = re.compile(r"[A-Za-z0-9.]+=.+")
 
 
 class Permission(IntFlag):
-    """The permissions of an ACL entry (org.apache.zookeeper.ZooDefs.Perms); CREATE, DELETE are of children."""
+    """The permissions of an ACL entry (ZooKeeper's ZooDefs.Perms); CREATE and DELETE concern children."""
 
     READ = 1
     WRITE = 2

@@ -1,8 +1,8 @@
 """The attributes and parameters of LIO that a map may set: their values, defaults, and when they can be set.
 
-Sources: drivers/target/target_core_configfs.c (storage attributes, and those that are refused while the device
-is exported), target_core_user.c, drivers/target/iscsi/iscsi_target_tpg.c and iscsi_target_parameters.c. The
-defaults are those of Linux 6.12.
+Sources: drivers/target/target_core_configfs.c (storage attributes, and those that are refused while the
+device is exported), target_core_user.c, drivers/target/iscsi/iscsi_target_tpg.c and
+iscsi_target_parameters.c. The defaults are those of Linux 6.12.
 """
 
 import re

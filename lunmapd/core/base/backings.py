@@ -124,23 +124,50 @@ PLUGINS: Mapping[str, Plugin] = {
     plugin.name: plugin
     for plugin in (
         Plugin(
-            name=PluginName.FILEIO, backing=FileIO, saved_name="fileio", product="FILEIO", size=SizeSource.LUN,
-            emulated=True, discards=True, resizable=True, governed=(*_PER_NODE, "emulate_write_cache"),
+            name=PluginName.FILEIO,
+            backing=FileIO,
+            saved_name="fileio",
+            product="FILEIO",
+            size=SizeSource.LUN,
+            emulated=True,
+            discards=True,
+            resizable=True,
+            governed=(*_PER_NODE, "emulate_write_cache"),
         ),
         Plugin(
-            name=PluginName.IBLOCK, backing=Block, saved_name="block", product="IBLOCK", size=SizeSource.DECLARED,
-            emulated=True, discards=True, governed=_PER_NODE,
+            name=PluginName.IBLOCK,
+            backing=Block,
+            saved_name="block",
+            product="IBLOCK",
+            size=SizeSource.DECLARED,
+            emulated=True,
+            discards=True,
+            governed=_PER_NODE,
         ),
         Plugin(
-            name=PluginName.RD_MCP, backing=RamDisk, saved_name="ramdisk", product="RAMDISK-MCP", size=SizeSource.LUN,
-            emulated=True, on_path=False, granule=4096, governed=_PER_NODE,
+            name=PluginName.RD_MCP,
+            backing=RamDisk,
+            saved_name="ramdisk",
+            product="RAMDISK-MCP",
+            size=SizeSource.LUN,
+            emulated=True,
+            on_path=False,
+            granule=4096,
+            governed=_PER_NODE,
         ),
-        Plugin(name=PluginName.PSCSI, backing=Pscsi, saved_name="pscsi", size=SizeSource.DEVICE, reserves=False),
         Plugin(
-            name=PluginName.USER, backing=User, saved_name="user", product="USER", size=SizeSource.LUN, on_path=False,
+            name=PluginName.PSCSI, backing=Pscsi, saved_name="pscsi", size=SizeSource.DEVICE, reserves=False
+        ),
+        Plugin(
+            name=PluginName.USER,
+            backing=User,
+            saved_name="user",
+            product="USER",
+            size=SizeSource.LUN,
+            on_path=False,
         ),
     )
-}  # fmt: skip
+}
 """Every plugin that a map can use, by its name in configfs."""
 
 _BY_BACKING: Mapping[type, Plugin] = {plugin.backing: plugin for plugin in PLUGINS.values()}

@@ -243,7 +243,7 @@ def state_on(lun: Lun, node: str) -> AluaState:
 
 
 def source_on(lun: Lun, name: str, node: Node) -> str:
-    """Return the Lun's path or configuration on the node `name`: its override, else as `devices` rewrites it."""
+    """Return the Lun's path or configuration on node `name`: its override, or as `devices` rewrites it."""
     if isinstance(lun.backing, RamDisk):
         return ""
     override = lun.backing.overrides.get(name)

@@ -39,7 +39,10 @@ def check_name(text: str) -> str | None:
     """Check the name of a Lun or node: 1-64 plain characters, since it names a znode and a storage object."""
     if _NAME.fullmatch(text):
         return None
-    return f"{text!r} is not a name: use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
+    return (
+        f"{text!r} is not a name: use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or "
+        "digit"
+    )
 
 
 def check_iscsi_name(text: str) -> str | None:
@@ -48,14 +51,20 @@ def check_iscsi_name(text: str) -> str | None:
         return None
     if text != text.lower():
         return f"{text!r} has upper-case letters: write iSCSI names in lower case, as in LIO"
-    return f"{text!r} is not an iSCSI name: expected iqn.YYYY-MM.reversed.domain:name, eui.<16 hex> or naa.<16 or 32 hex>"
+    return (
+        f"{text!r} is not an iSCSI name: expected iqn.YYYY-MM.reversed.domain:name, eui.<16 hex> or "
+        "naa.<16 or 32 hex>"
+    )
 
 
 def check_path(text: str) -> str | None:
     """Check the path of a device or file: absolute, at most 255 bytes, without LIO's separators."""
     if _PATH.fullmatch(text):
         return None
-    return f"{text!r} is not a usable path: it must be absolute, at most 255 characters, without spaces or commas"
+    return (
+        f"{text!r} is not a usable path: it must be absolute, at most 255 characters, without spaces or "
+        "commas"
+    )
 
 
 def check_path_prefix(text: str) -> str | None:
@@ -70,28 +79,40 @@ def check_user_config(text: str) -> str | None:
     """
     if _USER_CONFIG.fullmatch(text):
         return None
-    return f"{text!r} is not a configuration: expected the program's name, '/' and the rest, without spaces, ',' or ':'"
+    return (
+        f"{text!r} is not a configuration: expected the program's name, '/' and the rest, without spaces, "
+        "',' or ':'"
+    )
 
 
 def check_inquiry(text: str, length: int) -> str | None:
     """Check an INQUIRY field: printable ASCII (SPC-4, section 4.3.1). LIO strips spaces at both ends."""
     if len(text) <= length and text == text.strip() and all(" " <= letter <= "~" for letter in text):
         return None
-    return f"{text!r} can't be shown to initiators: use at most {length} ASCII letters, none of them a space at an end"
+    return (
+        f"{text!r} can't be shown to initiators: use at most {length} ASCII letters, none of them a space "
+        "at an end"
+    )
 
 
 def check_chap_user(text: str) -> str | None:
     """Check a CHAP user name: printable ASCII. A value that starts with NULL clears LIO's field."""
     if _WORD.fullmatch(text) and not text.startswith("NULL"):
         return None
-    return f"{text!r} is not a CHAP user: use 1 to {MAX_CHAP} ASCII letters without spaces, not starting with NULL"
+    return (
+        f"{text!r} is not a CHAP user: use 1 to {MAX_CHAP} ASCII letters without spaces, not starting with "
+        "NULL"
+    )
 
 
 def check_serial(text: str) -> str | None:
     """Check a unit serial: lower-case hex digits and '-', with at least the 25 digits of LIO's NAA."""
     if _SERIAL.fullmatch(text) and len(text.replace("-", "")) >= _NAA_DIGITS:
         return None
-    return f"{text!r} is not a serial: use at least {_NAA_DIGITS} lower-case hex digits ('-' allowed), such as a UUID"
+    return (
+        f"{text!r} is not a serial: use at least {_NAA_DIGITS} lower-case hex digits ('-' allowed), such "
+        "as a UUID"
+    )
 
 
 def naa(serial: str) -> str:
@@ -120,7 +141,8 @@ def parse_portal(text: str) -> str:
         raise ValueError(f"{text!r} is not a portal: give the address of the node")
     if ip.version == 6 and (ip.is_link_local or "%" in address):  # noqa: PLR2004
         raise ValueError(
-            f"{text!r} is not a portal: a link-local address needs an interface, which discovery can't report; "
+            f"{text!r} is not a portal: a link-local address needs an interface, which discovery can't "
+            "report; "
             "give another address of the node, without '%'"
         )
     if not (_PORT.fullmatch(port) and 0 < int(port) <= MAX_TAG):

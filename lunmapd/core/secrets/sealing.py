@@ -169,4 +169,7 @@ def warn_password(secret: Secret) -> str | None:
     """Return a warning about a length that is unsafe or that some initiators refuse, None for any other."""
     if _MIN_SAFE <= len(secret.text) <= _MAX_PORTABLE:
         return None
-    return f"a CHAP password should have {_MIN_SAFE} to {_MAX_PORTABLE} letters: shorter ones can be guessed, and some initiators refuse others"
+    return (
+        f"a CHAP password should have {_MIN_SAFE} to {_MAX_PORTABLE} letters: shorter ones can be guessed, "
+        "and some initiators refuse others"
+    )

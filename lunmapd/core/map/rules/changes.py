@@ -24,7 +24,8 @@ def check_lun_changes(
         if was.size and now.size and now.size < was.size and name not in shrink:
             yield Problem(
                 (*place, "size"),
-                f"a Lun can't shrink: it has {was.size} bytes; initiators would lose data; to allow it: --shrink {name}",
+                f"a Lun can't shrink: it has {was.size} bytes; initiators would lose data; to allow it: "
+                f"--shrink {name}",
             )
         if was != now and was.maps and now.maps:
             yield from _while_mapped(place, was, now)

@@ -28,8 +28,10 @@ def check_choices(lunmap: Lunmap) -> Iterator[Problem]:
         if lun.shared is None and len(reporting_nodes(lunmap, lun)) > 1:
             yield Problem(
                 ("luns", name, "shared"),
-                "several nodes report this Lun, and LIO keeps reservations and the locks of COMPARE AND WRITE in each node: "
-                "set {reservations: off, compare_and_write: off}, or per-node for a command that initiators use on one node only",
+                "several nodes report this Lun, and LIO keeps reservations and the locks of COMPARE AND "
+                "WRITE in each node: "
+                "set {reservations: off, compare_and_write: off}, or per-node for a command that "
+                "initiators use on one node only",
             )
 
 
@@ -131,5 +133,6 @@ def _nodes(lunmap: Lunmap, place: Place, lun: Lun) -> Iterator[Problem]:
     if isinstance(lun.backing, RamDisk) and len(reporting) > 1:
         yield Problem(
             (*place, "backing"),
-            f"each node would have a separate ramdisk: name exactly one in 'nodes', not {', '.join(reporting)}",
+            "each node would have a separate ramdisk: name exactly one in 'nodes', not "
+            f"{', '.join(reporting)}",
         )

@@ -50,7 +50,8 @@ def _labels(place: Place, node: Node) -> Iterator[Problem]:
         if not _LABEL.fullmatch(key) or (value and not _LABEL.fullmatch(value)):
             yield Problem(
                 (*place, key),
-                f"{key}={value} is not a label: use 1 to 63 letters, digits, '.', '_', '/' or '-' on both sides",
+                f"{key}={value} is not a label: use 1 to 63 letters, digits, '.', '_', '/' or '-' on both "
+                "sides",
             )
 
 

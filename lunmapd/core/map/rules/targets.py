@@ -34,7 +34,8 @@ def _portal_group(lunmap: Lunmap, place: Place, name: str, group: PortalGroup) -
         for portal in filter(names.is_every_address, group.portals or there):
             yield Problem(
                 place,
-                f"{portal} is no address that discovery on other nodes can report: give the node's own address",
+                f"{portal} is no address that discovery on other nodes can report: give the node's own "
+                "address",
             )
     for index, portal in enumerate(group.portals):
         if portal not in there:
