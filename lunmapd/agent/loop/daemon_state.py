@@ -18,7 +18,10 @@ DAEMON_FILE = "daemon.json"
 
 
 class Deferral(Struct, frozen=True):
-    """An object whose last step failed, and when it is tried again at the latest: a back-off may end, or an audit come."""
+    """An object whose last step failed, and when it is tried again at the latest.
+
+    A back-off may end, or an audit come.
+    """
 
     key: lio_objects.Key
     failure: Failure
@@ -26,12 +29,13 @@ class Deferral(Struct, frozen=True):
 
 
 class DaemonState(Struct, frozen=True):
-    """What the daemon `process` will base its next pass on. Times are those of its monotonic clock, in seconds.
+    """What the daemon `process` will base its next pass on.
 
-    `policy` are the settings that it uses, which may be older than the file. `has_map`: it can go on without
-    ZooKeeper. `point` and `keys` are the map and the ids of the keys of the last pass: with others the back-off ends.
-    `first` and `decided` are as in Confirmations (confirmations.py). `silent_since` is when contact with ZooKeeper
-    was lost, None while there is contact; `met`: there has been contact since the daemon started.
+    Times are those of its monotonic clock, in seconds. `policy` are the settings that it uses, which may be
+    older than the file. `has_map`: it can go on without ZooKeeper. `point` and `keys` are the map and the ids
+    of the keys of the last pass: with others the back-off ends. `first` and `decided` are as in Confirmations
+    (confirmations.py). `silent_since` is when contact with ZooKeeper was lost, None while there is contact;
+    `met`: there has been contact since the daemon started.
     """
 
     process: Process
@@ -74,7 +78,10 @@ class DaemonFile:
             self._written = state
 
     def read(self, boot: str) -> DaemonState | None:
-        """Return the state of the daemon that runs in this boot; None if none runs, or none has ended its first cycle."""
+        """Return the state of the daemon that runs in this boot.
+
+        None if none runs, or none has ended its first cycle.
+        """
         try:
             state = decode(self._path.read_bytes(), DaemonState)
         except (OSError, DocumentError):

@@ -1,8 +1,9 @@
 """The next pass of a node's daemon, decided without executing it, and without writing anything.
 
-Beside a running daemon this is its next full pass, if that began now; else the first pass of a daemon started now,
-which knows no back-off and no removals decided earlier. It follows one cycle of agent.py: which map, which TPGs may
-be enabled, which removals are confirmed, what is drift. What only the running daemon knows is in its DaemonFile.
+Beside a running daemon this is its next full pass, if that began now; else the first pass of a daemon started
+now, which knows no back-off and no removals decided earlier. It follows one cycle of agent.py: which map,
+which TPGs may be enabled, which removals are confirmed, what is drift. What only the running daemon knows is
+in its DaemonFile.
 """
 
 import time
@@ -61,7 +62,8 @@ class NextPass(Struct, frozen=True):
     """A pass that is not made: what it compares and decides, and what that is based on.
 
     `source` says where the map is from. `baseline` is what drift is told by. `deferrals` are the objects that
-    are not tried yet, with monotonic times; `now` is the time of the decision. `notes` are sentences for people.
+    are not tried yet, with monotonic times; `now` is the time of the decision. `notes` are sentences for
+    people.
     """
 
     given: PassInput
@@ -153,7 +155,10 @@ def _policy_notes(node: _Node) -> Iterator[str]:
 
 
 def _read_map(node: _Node, session: Session) -> _Map:
-    """Return the map that the daemon would use. Raises NodeNameTakenError, and NoMapError where there is none."""
+    """Return the map that the daemon would use.
+
+    Raises NodeNameTakenError, and NoMapError where there is none.
+    """
     site, kept = node.site, node.kept
     known = None if kept is None else kept.snapshot
     home = node.seen.cluster if kept is None and is_lost(site.directory) else ""
@@ -165,7 +170,8 @@ def _read_map(node: _Node, session: Session) -> _Map:
     except StoreError as error:
         if known is None or not _may_follow(node):
             raise NoMapError(
-                f"{error}; and the local snapshot in {site.directory} can't be used: {_fallback(node).message}"
+                f"{error}; and the local snapshot in {site.directory} can't be used: "
+                f"{_fallback(node).message}"
             ) from error
         return _Map(known, error)
 
@@ -193,7 +199,8 @@ def _offer(node: _Node, current: _Map, began: float) -> Enablement:
 
 def _offer_notes(node: _Node, offer: Enablement) -> Iterator[str]:
     if offer is Enablement.NONE:
-        yield f"isolated: ZooKeeper was silent for {_policy(node).isolate_after:g} s, so every TPG is disabled"
+        seconds = f"{_policy(node).isolate_after:g} s"
+        yield f"isolated: ZooKeeper was silent for {seconds}, so every TPG is disabled"
     elif offer is Enablement.KEPT:
         yield "ZooKeeper has not answered since the daemon started: no TPG is enabled that is not enabled now"
 

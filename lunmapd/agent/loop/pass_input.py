@@ -1,4 +1,7 @@
-"""The input of a pass, from the map, the settings and what is confirmed: the same for the daemon and `lunmapd plan`."""
+"""The input of a pass, from the map, the settings and what is confirmed.
+
+The same for the daemon and `lunmapd plan`.
+"""
 
 from collections.abc import Set as AbstractSet
 
@@ -19,7 +22,10 @@ from lunmapd.store.tree.snapshot import Snapshot
 
 
 class NodeUnknownError(ConditionError, reason=Reason.NODE_UNKNOWN):
-    """The map has no node of this name, which may be a typing error as well as a removal: nothing is changed."""
+    """The map has no node of this name, which may be a typing error as well as a removal.
+
+    Nothing is changed.
+    """
 
 
 class NoMapError(ConditionError, reason=Reason.NO_MAP):
@@ -45,7 +51,8 @@ def pass_input(
     """Return the input of a pass of `node`. Raises NodeUnknownError."""
     if node not in snapshot.lunmap.nodes and f"nodes/{node}" not in snapshot.unreadable:
         raise NodeUnknownError(
-            f"the map has no node {node!r}: LIO is left as it is; add the node, or correct 'node' in the settings"
+            f"the map has no node {node!r}: LIO is left as it is; "
+            "add the node, or correct 'node' in the settings"
         )
     return PassInput(
         node=node,

@@ -1,4 +1,7 @@
-"""When what fails is tried again: each object has a time of its own, later each time that it fails."""
+"""Back-off: when the step of a failed object is tried again.
+
+Each further failure doubles the delay of that object.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -15,7 +18,11 @@ _NOT_TRIED = {Reason.WAITING, Reason.DRIFTED}
 
 
 class FailedStep(Struct, frozen=True):
-    """What failed, and when its time comes. Only a step that was `tried` is put off; all else costs a look, and is found by it."""
+    """The failure of an object, and when the object is due again.
+
+    `delay` is in seconds, `due` a monotonic time. Only a step that was `tried` is deferred. Other failures,
+    such as a held step, only decide when the next full pass is made: to observe them again executes nothing.
+    """
 
     failure: Failure
     delay: float
@@ -24,14 +31,17 @@ class FailedStep(Struct, frozen=True):
 
 
 class Backoff:
-    """Puts off from `first` seconds to `most`, twice as long each time. `now` is a monotonic clock."""
+    """Defers failed steps, from `first` seconds up to `most`, doubled each time.
+
+    `now` is a monotonic clock.
+    """
 
     def __init__(self, first: float, most: float, now: Callable[[], float]) -> None:
-        """Begin with nothing put off."""
+        """Start without a failure."""
         self._first = first
         self._most = max(first, most)
         self._now = now
-        self._late: dict[lio_objects.Key, FailedStep] = {}
+        self._failed: dict[lio_objects.Key, FailedStep] = {}
         self._new: set[lio_objects.Key] = set()
 
     def deferred(self) -> Deferred:
@@ -40,51 +50,59 @@ class Backoff:
         return {key: failure for key, failure, due in self.schedule() if now < due}
 
     def schedule(self) -> Iterator[tuple[lio_objects.Key, Failure, float]]:
-        """Yield each object whose step has failed, with the failure, and the time from which it is tried again."""
-        return ((key, entry.failure, entry.due) for key, entry in self._late.items() if entry.tried)
+        """Yield each object whose step has failed, the failure, and the time from which it is tried again."""
+        return ((key, entry.failure, entry.due) for key, entry in self._failed.items() if entry.tried)
 
-    def tried(self, reports: Iterable[StepOutcome]) -> None:
-        """Put off the steps that have failed just now."""
-        for report in reports:
-            if report.failure is not None and report.failure.reason not in _NOT_TRIED:
-                name = lio_objects.key_of(report.step.item)
-                self._put_off(name, report.failure, tried=True)
-                self._new.add(name)
+    def tried(self, outcomes: Iterable[StepOutcome]) -> None:
+        """Defer the steps that have just failed."""
+        for outcome in outcomes:
+            if outcome.failure is not None and outcome.failure.reason not in _NOT_TRIED:
+                key = lio_objects.key_of(outcome.step.item)
+                self._defer(key, outcome.failure, tried=True)
+                self._new.add(key)
 
     def settle(self, failures: Mapping[lio_objects.Key, Failure]) -> None:
-        """Note at the end of a pass what fails, for whatever reason; all else is forgotten. Times count from now."""
-        causes = {name: failure for name, failure in failures.items() if failure.reason not in _NOT_TRIED}
-        self._late = {name: entry for name, entry in self._late.items() if name in causes}
+        """Record all failures at the end of a pass, and forget the others. Delays count from now."""
+        causes = {key: failure for key, failure in failures.items() if failure.reason not in _NOT_TRIED}
+        self._failed = {key: entry for key, entry in self._failed.items() if key in causes}
         now = self._now()
-        for name, failure in causes.items():
-            entry = self._late.get(name)
-            if entry is not None and name in self._new:
-                self._late[name] = replace(entry, due=now + entry.delay)
+        for key, failure in causes.items():
+            entry = self._failed.get(key)
+            if entry is not None and key in self._new:
+                self._failed[key] = replace(entry, due=now + entry.delay)
             elif entry is None or entry.due <= now:
-                self._put_off(name, failure, tried=False)
+                self._defer(key, failure, tried=False)
         self._new = set()
 
-    def _put_off(self, name: lio_objects.Key, failure: Failure, *, tried: bool) -> None:
-        before = self._late.get(name)
+    def _defer(self, key: lio_objects.Key, failure: Failure, *, tried: bool) -> None:
+        before = self._failed.get(key)
         delay = self._first if before is None else min(2 * before.delay, self._most)
-        self._late[name] = FailedStep(failure, delay, self._now() + delay, tried)
+        self._failed[key] = FailedStep(failure, delay, self._now() + delay, tried)
 
     def wait(self) -> float:
-        """Return how many seconds it is until the first time comes, infinity if none does."""
-        return max(0.0, min((entry.due for entry in self._late.values()), default=float("inf")) - self._now())
+        """Return the seconds until the first failed object is due, infinity if none has failed."""
+        return max(
+            0.0, min((entry.due for entry in self._failed.values()), default=float("inf")) - self._now()
+        )
 
     def pauses(self) -> Iterator[tuple[lio_objects.Key, Failure, float]]:
-        """Yield each step that is deferred: its object, its failure, and the seconds until it is tried again."""
+        """Yield each step that is deferred.
+
+        Its object, its failure, and the seconds until it is tried again.
+        """
         now = self._now()
         for key, failure, due in self.schedule():
             if now < due:
                 yield key, failure, due - now
 
     def hasten(self) -> None:
-        """Let everything be tried now; what fails again waits as long as it would have."""
+        """Make everything due now; a step that fails again gets the delay that it would have had next."""
         now = self._now()
-        self._late = {name: replace(entry, due=now) for name, entry in self._late.items()}
+        self._failed = {key: replace(entry, due=now) for key, entry in self._failed.items()}
 
     def forget(self) -> None:
-        """Let everything be tried now, and begin anew: something has changed that may help."""
-        self._late = {}
+        """Forget all failures, because something has changed that may help.
+
+        Delays start from `first` again.
+        """
+        self._failed = {}

@@ -42,7 +42,7 @@ class BaselineStore:
         """Record that these steps will be executed: what they leave is no drift until it was as desired."""
         if self.current is not None:
             ours = {lio_objects.key_of(step.item) for step in steps if not step.drift}
-            self.current = DriftBaseline(self.current.wanted, self.current.open | ours)
+            self.current = DriftBaseline(self.current.desired, self.current.open | ours)
 
     def record_partial(self, desired: lio_objects.Objects, keys: AbstractSet[lio_objects.Key]) -> None:
         """Record that objects with these keys were observed as desired; `desired` are all desired objects."""
@@ -53,9 +53,9 @@ class BaselineStore:
         """Record a full pass that left these steps; return the desired objects, each in memory once."""
         known = drift.update_baseline(self.current, comparison.desired, comparison.observed.objects, left)
         # A TPG that isolation disabled is not drift when the map enables it again.
-        self.current = DriftBaseline(known.wanted, known.open | comparison.withheld)
+        self.current = DriftBaseline(known.desired, known.open | comparison.withheld)
         self._refused = refused_keys(comparison.desire)
-        return known.wanted
+        return known.desired
 
     def share(self, desired: lio_objects.Objects) -> None:
         """Use this equal mapping of the desired objects from now on, so that it is in memory once."""

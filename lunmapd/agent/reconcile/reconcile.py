@@ -45,7 +45,10 @@ class LioKernel(Protocol):
         """Observe all objects of lunmapd. Raises LunmapdError when the kernel can't be read."""
 
     def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
-        """Observe these objects only, given as they should be; None when only `observe` can. Raises LunmapdError."""
+        """Observe these objects only, given as they should be; None when only `observe` can.
+
+        Raises LunmapdError.
+        """
 
     def apply(self, plan: Plan) -> Iterator[StepOutcome]:
         """Execute the steps in order; yield each when it is done or has failed."""
@@ -55,14 +58,17 @@ class FleetLogins(Protocol):
     """The other nodes."""
 
     def logins(self) -> Logins:
-        """Read which initiators are logged in at each node that is alive and healthy; {} when that can't be read."""
+        """Read which initiators are logged in at each node that is alive and healthy.
+
+        {} when that can't be read.
+        """
 
 
 class PassPorts(NamedTuple):
     """What a pass reads and writes.
 
-    Without a `fleet`, as while ZooKeeper does not answer, nobody counts as logged in at another node. Without a
-    `seen` file, a restart of the daemon can't tell drift from what the daemon had still to do.
+    Without a `fleet`, as while ZooKeeper does not answer, nobody counts as logged in at another node. Without
+    a `seen` file, a restart of the daemon can't tell drift from what the daemon had still to do.
     """
 
     kernel: LioKernel
@@ -76,9 +82,9 @@ def reconcile(
 ) -> PassResult:
     """Bring the kernel to what the map asks for: a partial pass if `state` allows one, else a full one.
 
-    `terms` are those under which what is seen now is kept in the seen file. Raises RemovalHeldError for a mass
-    removal that is not confirmed, and another LunmapdError when the kernel can't be read or the claims can't be
-    written; then nothing was changed, but for TPGs that isolation disables.
+    `terms` are those under which what is seen now is kept in the seen file. Raises RemovalHeldError for a
+    mass removal that is not confirmed, and another LunmapdError when the kernel can't be read or the claims
+    can't be written; then nothing was changed, but for TPGs that isolation disables.
     """
     partial = state.start(given)
     result = partial if isinstance(partial, FullPass) else _reconcile_part(edges, given, state, partial)

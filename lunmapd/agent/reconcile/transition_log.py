@@ -1,4 +1,4 @@
-"""What the agent says in the log: each trouble once for as long as it stays the same, and its end."""
+"""The log of transitions: each problem once when it starts or changes, and once when it ends."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -16,35 +16,35 @@ from lunmapd.core.planning.plan import Disruption
 _log = logging.getLogger(__name__)
 
 
-def log_outcome(report: StepOutcome, revision: int, noticed: Disruptions) -> StepOutcome:
-    """Log one line for each change that was made; failures stay, so the loop says them once."""
-    if report.failure is None:
-        step, name = report.step, lio_objects.key_of(report.step.item)
-        effect = noticed.get((step.action, name), Disruption.NONE).word
+def log_outcome(outcome: StepOutcome, revision: int, disruptions: Disruptions) -> StepOutcome:
+    """Log a step that was executed. TransitionLog logs failures, because they may last for many passes."""
+    if outcome.failure is None:
+        step, key = outcome.step, lio_objects.key_of(outcome.step.item)
+        disruption = disruptions.get((step.action, key), Disruption.NONE).word
         extra = journal_fields(
             Message.REPAIRED if step.drift else Message.CHANGED,
             revision=revision,
-            object=lio_objects.show_key(name),
+            object=lio_objects.show_key(key),
             action=step.action,
             reason=step.reason,
-            disruption=effect,
+            disruption=disruption,
         )
         repairs = ", repairs drift" if step.drift else ""
-        _log.info("%s (%s%s)", step, effect.replace("-", " "), repairs, extra=extra)
-    return report
+        _log.info("%s (%s%s)", step, disruption.replace("-", " "), repairs, extra=extra)
+    return outcome
 
 
 class TransitionLog:
-    """Remembers what was said."""
+    """Remembers what was logged last, so that only changes are logged."""
 
     def __init__(self) -> None:
-        """Begin with nothing said."""
+        """Start with nothing logged."""
         self._conditions: dict[str, tuple[bool, str, str]] = {}
         self._failures: dict[lio_objects.Key, Failure] = {}
-        self._troubles: dict[Message, str] = {}
+        self._problems: dict[Message, str] = {}
 
     def conditions(self, conditions: Iterable[Condition]) -> None:
-        """Say each condition that changed."""
+        """Log each condition that changed."""
         for entry in conditions:
             now = entry.status, entry.reason, entry.message
             if self._conditions.get(entry.type) != now:
@@ -52,33 +52,36 @@ class TransitionLog:
             self._conditions[entry.type] = now
 
     def failures(self, failures: Mapping[lio_objects.Key, Failure]) -> None:
-        """Say which objects fail, and which do no more."""
-        causes = {name: failure for name, failure in failures.items() if failure.reason != Reason.WAITING}
-        for name in self._failures.keys() - causes.keys():
-            shown = lio_objects.show_key(name)
+        """Log which objects fail, and which no longer do."""
+        causes = {key: failure for key, failure in failures.items() if failure.reason != Reason.WAITING}
+        for key in self._failures.keys() - causes.keys():
+            shown = lio_objects.show_key(key)
             _log.info("%s no longer fails", shown, extra=journal_fields(Message.RECOVERED, object=shown))
-        for name, failure in causes.items():
-            if self._failures.get(name) != failure:
-                _warn(lio_objects.show_key(name), failure)
+        for key, failure in causes.items():
+            if self._failures.get(key) != failure:
+                _warn(lio_objects.show_key(key), failure)
         self._failures = causes
 
     def keyless(self, error: LunmapdError | None) -> None:
-        """Say that the key file can't be used."""
-        self._trouble(Message.KEYS_UNUSABLE, "the key file is not used: %s", error)
+        """Log that the key file can't be used; None: it can."""
+        self._log_problem(Message.KEYS_UNUSABLE, "the key file is not used: %s", error)
 
     def forgetful(self, error: LunmapdError | None) -> None:
-        """Say that a restart will not know what was seen."""
-        self._trouble(Message.SEEN_UNWRITTEN, "%s", error)
+        """Log that the seen file can't be written, so that a restart does not recognise drift; None.
+
+        It can.
+        """
+        self._log_problem(Message.SEEN_UNWRITTEN, "%s", error)
 
     def unwritten(self, error: LunmapdError | None) -> None:
-        """Say that the status could not be written."""
-        self._trouble(Message.STATUS_UNWRITTEN, "the status was not written: %s", error)
+        """Log that the status could not be written; None: it was."""
+        self._log_problem(Message.STATUS_UNWRITTEN, "the status was not written: %s", error)
 
-    def _trouble(self, message: Message, sentence: str, error: LunmapdError | None) -> None:
+    def _log_problem(self, message: Message, sentence: str, error: LunmapdError | None) -> None:
         text = "" if error is None else str(error)
-        if text and text != self._troubles.get(message):
+        if text and text != self._problems.get(message):
             _log.warning(sentence, text, extra=journal_fields(message))
-        self._troubles[message] = text
+        self._problems[message] = text
 
 
 def _say(entry: Condition) -> None:

@@ -123,7 +123,7 @@ def compare_part(
     A partial pass is made only where no out-of-band edit is rejected, so the map is the effective one.
     """
     steps = plan(part.desired, observed)
-    before = {} if baseline is None else baseline.wanted
+    before = {} if baseline is None else baseline.desired
     # Whether initiators turn away from a LUN 0 depends on whether its TPG stays enabled (impact.py).
     closing = (lio_objects.answering_tpg(step.item) for step in steps)
     beside = {key: before[key] for key in closing if key is not None and key in before}
@@ -132,7 +132,10 @@ def compare_part(
 
 
 def asks_for_logins(comparison: Comparison) -> bool:
-    """Return whether the decision depends on who is logged in at other nodes; to read that costs two znodes a node."""
+    """Return whether the decision depends on who is logged in at other nodes.
+
+    To read that costs two znodes a node.
+    """
     is_anyone_here = bool(comparison.observed.sessions) or not comparison.is_full
     return is_anyone_here and any(disruption(step) >= Disruption.PATH_LOSS for step in comparison.steps)
 
@@ -190,7 +193,10 @@ def _without_reported_drift(
 
 
 def _mass_removal(given: PassInput, comparison: Comparison, steps: Plan) -> MassRemoval | None:
-    """Return the removals that need a confirmation and lack it; a partial pass leaves confirmations to a full one."""
+    """Return the removals that need a confirmation and lack it.
+
+    A partial pass leaves confirmations to a full one.
+    """
     if not comparison.is_full:
         return guard.find_mass_removal(steps, comparison.total, given.limits)
     unasked = guard.find_mass_removal(steps, comparison.total, given.limits, given.decided)

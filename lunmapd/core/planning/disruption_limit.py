@@ -1,4 +1,4 @@
-"""What a node does unasked: steps above the allowed class of disruption are held, with all that can't be done without them."""
+"""The disruption limit: steps above the allowed class are held while an affected initiator is logged in."""
 
 import re
 from collections.abc import Mapping
@@ -16,24 +16,25 @@ from lunmapd.core.planning.withhold import Permitted, created_keys, withhold_ste
 
 DISRUPTION_WORDS: Mapping[str, Disruption] = {each.word: each for each in Disruption}
 
-_MOST_NAMED = 5
+_MAX_NAMED = 5
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 def allowed_disruption(usual: Disruption, allowance: Allowance | None, node: str, now: str) -> Disruption:
-    """Return the class that is allowed on the node: what the override says as long as it lasts, if it is more than usual.
+    """Return the highest class that is allowed on the node.
 
+    The setting, or a higher one of an override that lasts. `usual` is the setting, `allowance` the override;
     `now` is RFC 3339 in UTC, to the second.
     """
     if allowance is None or (allowance.nodes and node not in allowance.nodes):
         return usual
-    # Texts of one form are in the order of their times.
+    # Times in this form sort as text.
     lasts = _TIME.fullmatch(allowance.until) is not None and now < allowance.until
     return max(usual, DISRUPTION_WORDS.get(allowance.disruption, usual)) if lasts else usual
 
 
 def may_exceed(steps: Plan, allow: Disruption) -> bool:
-    """Tell whether any of the steps could be above the class, whoever is logged in."""
+    """Return whether any step could be above the class, for some set of logged-in initiators."""
     return any(_at_most(step) > allow for step in steps)
 
 
@@ -42,32 +43,33 @@ def _at_most(step: Step) -> Disruption:
     return worst if worst < Disruption.PATH_LOSS else Disruption.DATA_UNREACHABLE
 
 
-def limit_disruption(steps: Plan, observed: Observed, ways: AccessPaths, allow: Disruption) -> Permitted:
-    """Leave out what is above the allowed class, what stands on it, and the removal of what could then not be made again.
+def limit_disruption(steps: Plan, observed: Observed, paths: AccessPaths, allow: Disruption) -> Permitted:
+    """Withhold the steps above the allowed class, with the steps that depend on them.
 
-    That a TPG is disabled though the map wants it enabled is the doing of isolation, and never held.
+    Isolation alone disables a TPG that the map asks to be enabled; such a step is never withheld.
     """
     if not may_exceed(steps, allow):
         return Permitted(steps)
-    audience, made = Audience(observed, ways), created_keys(steps)
-    refused = dict[tuple[Action, lio_objects.Key], Failure]()
+    audience, created = Audience(observed, paths), created_keys(steps)
+    withheld = dict[tuple[Action, lio_objects.Key], Failure]()
     for step in steps:
-        effect = audience.impact(step)
-        if effect.now > allow and not _isolates(step, made, ways):
-            refused[step.action, lio_objects.key_of(step.item)] = _failure(effect)
-    return withhold_steps(steps, refused)
+        impact = audience.impact(step)
+        if impact.now > allow and not _isolates(step, created, paths):
+            withheld[step.action, lio_objects.key_of(step.item)] = _failure(impact)
+    return withhold_steps(steps, withheld)
 
 
-def _isolates(step: Step, made: AbstractSet[lio_objects.Key], ways: AccessPaths) -> bool:
+def _isolates(step: Step, created: AbstractSet[lio_objects.Key], paths: AccessPaths) -> bool:
     key = lio_objects.key_of(step.item)
-    closes = step.action is Action.DELETE and isinstance(step.item, lio_objects.Enabled)
-    return closes and key in ways.wanted and key not in made
+    disables = step.action is Action.DELETE and isinstance(step.item, lio_objects.Enabled)
+    return disables and key in paths.desired and key not in created
 
 
-def _failure(effect: Impact) -> Failure:
-    names = sorted({session.initiator for session in effect.sessions})
-    who = first_of(names, _MOST_NAMED)
+def _failure(impact: Impact) -> Failure:
+    names = sorted({session.initiator for session in impact.sessions})
+    who = first_of(names, _MAX_NAMED)
     return Failure(
         Reason.HELD,
-        f"{effect.now.word} for {who}, logged in now: held until they log out, or 'lunmapctl override {effect.now.word}' allows it",
+        f"{impact.now.word} for {who}, logged in now: held until they log out, "
+        f"or 'lunmapctl override {impact.now.word}' allows it",
     )

@@ -1,6 +1,6 @@
-"""What somebody has changed in LIO by hand: told apart from changes of the map, put right, or left as it is and reported.
+"""Drift: out-of-band changes of LIO, which are repaired, or left and reported.
 
-docs/adr/0016-drift.md tells what counts as such, and what is never left.
+docs/adr/0016-drift.md defines what counts as drift, and which drift is always repaired.
 """
 
 from collections.abc import Set as AbstractSet
@@ -25,93 +25,101 @@ from lunmapd.core.planning.withhold import Permitted, withhold_steps
 CLASSES = (
     "storage_object", "target", "tpg", "lun", "acl", "mapped_lun", "portal", "enabled", "discovery_auth",
 )  # fmt: skip
-"""The first words of the keys of what may drift."""
+"""The first words of the keys of objects that can drift."""
 
 _ADMITTING = frozenset(name for name, _ in TPG_ATTRIBUTES) - {"tpg_enabled_sendtargets"}
-"""The attributes of a TPG that decide who gets in, and whether he may write."""
+"""The attributes of a TPG that decide which initiators get access, and whether they may write."""
 
 
 class DriftBaseline(Struct, frozen=True):
-    """What was wanted at the last look, and the keys, wanted or not, that were not seen so then: they are still `open`."""
+    """The desired objects of the last pass, and the keys, desired or not, that were not observed as desired.
 
-    wanted: lio_objects.Objects
+    `open`.
+    """
+
+    desired: lio_objects.Objects
     open: AbstractSet[lio_objects.Key] = frozenset()
 
     def has_drifted(
-        self, name: lio_objects.Key, wanted: lio_objects.Object | None, seen: lio_objects.Object | None
+        self,
+        key: lio_objects.Key,
+        desired: lio_objects.Object | None,
+        observed: lio_objects.Object | None,
     ) -> bool:
-        """Tell whether what is wanted as it was, if at all, and was seen so, is seen otherwise now."""
-        if wanted == seen or name in self.open or self.wanted.get(name) != wanted:
+        """Return whether an object observed as desired, and desired as before, is now observed otherwise."""
+        if desired == observed or key in self.open or self.desired.get(key) != desired:
             return False
-        # Half an object may be what a crash left. What has our mark and is not in the map was ours once, since no tool sets it.
-        return wanted is not None or not isinstance(
-            seen, lio_objects.Leftover | lio_objects.Target | lio_objects.Tpg
+        # A crash may have left half an object. An object with our mark that is not in the map was ours: no
+        # other tool sets the mark.
+        return desired is not None or not isinstance(
+            observed, lio_objects.Leftover | lio_objects.Target | lio_objects.Tpg
         )
 
 
 def find_drift(
-    steps: Plan, desired: lio_objects.Objects, observed: lio_objects.Objects, known: DriftBaseline | None
+    steps: Plan, desired: lio_objects.Objects, observed: lio_objects.Objects, baseline: DriftBaseline | None
 ) -> AbstractSet[lio_objects.Key]:
-    """Return what has drifted, but for what goes or is made anew for another reason anyway."""
-    if known is None:
+    """Return the keys that have drifted, without those that another change deletes or replaces."""
+    if baseline is None:
         return frozenset()
-    names = {lio_objects.key_of(step.item) for step in steps}
-    found = {name for name in names if known.has_drifted(name, desired.get(name), observed.get(name))}
-    if not found:
-        return found
-    return _staying(found, desired, observed)
+    keys = {lio_objects.key_of(step.item) for step in steps}
+    drifted = {key for key in keys if baseline.has_drifted(key, desired.get(key), observed.get(key))}
+    return _staying(drifted, desired, observed) if drifted else drifted
 
 
 def _staying(
-    names: AbstractSet[lio_objects.Key], desired: lio_objects.Objects, observed: lio_objects.Objects
+    keys: AbstractSet[lio_objects.Key], desired: lio_objects.Objects, observed: lio_objects.Objects
 ) -> AbstractSet[lio_objects.Key]:
-    """Leave out what goes, or is made anew, with something else that is not among them."""
-    others = {name: why for name, why in find_root_removals(desired, observed).items() if name not in names}
-    return names - with_dependents(others, observed).keys()
+    """Return the keys without those that are deleted or replaced because of an object not among them."""
+    others = {key: reason for key, reason in find_root_removals(desired, observed).items() if key not in keys}
+    return keys - with_dependents(others, observed).keys()
 
 
 def withhold_drift(
     steps: Plan,
     desired: lio_objects.Objects,
     observed: lio_objects.Objects,
-    known: DriftBaseline | None,
+    baseline: DriftBaseline | None,
     reported: AbstractSet[str] = frozenset(),
 ) -> Permitted:
-    """Mark the steps that put right what has drifted, and leave out those for the classes that are only `reported`."""
-    found = find_drift(steps, desired, observed, known)
-    if not found:
+    """Mark the steps that repair drift, and withhold those of the classes whose drift is only `reported`."""
+    drifted = find_drift(steps, desired, observed, baseline)
+    if not drifted:
         return Permitted(steps)
-    left = _staying({name for name in found if name[0] in reported}, desired, observed)
+    left = _staying({key for key in drifted if key[0] in reported}, desired, observed)
     kept: list[Step] = []
-    refused, rest = dict[tuple[Action, lio_objects.Key], Failure](), dict[lio_objects.Key, Failure]()
+    withheld, partly = dict[tuple[Action, lio_objects.Key], Failure](), dict[lio_objects.Key, Failure]()
     for step in steps:
-        name = lio_objects.key_of(step.item)
-        marked = replace(step, drift=True) if name in found else step
+        key = lio_objects.key_of(step.item)
+        marked = replace(step, drift=True) if key in drifted else step
         kept.append(marked)
-        if name in left:
-            failure = Failure(Reason.DRIFTED, _sentence(desired.get(name), observed.get(name)))
-            closing = _closing(marked)
+        if key in left:
+            failure = Failure(Reason.DRIFTED, _message(desired.get(key), observed.get(key)))
+            closing = _closing_step(marked)
             if closing is None:
-                refused[step.action, name] = failure
+                withheld[step.action, key] = failure
             else:
                 kept[-1] = closing
-                rest |= {} if closing.item == step.item else {name: failure}
-    permitted = withhold_steps(tuple(kept), refused)
-    return Permitted(permitted.steps, {**permitted.held, **rest})
+                partly |= {} if closing.item == step.item else {key: failure}
+    permitted = withhold_steps(tuple(kept), withheld)
+    return Permitted(permitted.steps, {**permitted.held, **partly})
 
 
-def _sentence(wanted: lio_objects.Object | None, seen: lio_objects.Object | None) -> str:
-    if seen is None:
-        what = "removed it"
-    elif wanted is None:
-        what = "added it"
+def _message(desired: lio_objects.Object | None, observed: lio_objects.Object | None) -> str:
+    if observed is None:
+        change = "removed"
+    elif desired is None:
+        change = "added"
     else:
-        what = f"changed it ({describe_difference(wanted, seen)})"
-    return f"somebody {what}: it stays so, since the setting 'drift' says report"
+        change = f"changed ({describe_difference(desired, observed)})"
+    return f"{change} outside lunmapd; left so (drift: report)"
 
 
-def _closing(step: Step) -> Step | None:
-    """Return what of the step must be done though it is only reported: what hands opened for everybody is closed."""
+def _closing_step(step: Step) -> Step | None:
+    """Return the part of a withheld step that is executed in any case, None if there is none.
+
+    It closes opened access.
+    """
     if step.action is Action.CREATE and isinstance(step.item, lio_objects.DiscoveryAuth):
         return step
     if not isinstance(step.before, lio_objects.Tpg) or not isinstance(step.item, lio_objects.Tpg):
@@ -134,15 +142,18 @@ def _closed(tpg: lio_objects.Tpg, wanted: dict[str, str]) -> lio_objects.Tpg:
 def update_baseline(
     before: DriftBaseline | None, desired: lio_objects.Objects, observed: lio_objects.Objects, left: Plan
 ) -> DriftBaseline:
-    """Return what is known after a look that `left` these steps; what had drifted before is no less known for it."""
+    """Return the baseline after a pass whose last observation `left` these steps.
+
+    Earlier drift stays drift.
+    """
     differ = {lio_objects.key_of(step.item) for step in left}
-    differ = {name for name in differ if desired.get(name) != observed.get(name)}
-    # What is seen as it is wanted is in memory once.
-    wanted = {name: item for name, item in observed.items() if name not in differ}
-    wanted |= {name: desired[name] for name in differ if name in desired}
+    differ = {key for key in differ if desired.get(key) != observed.get(key)}
+    # Objects that were observed as desired are in memory once.
+    wanted = {key: item for key, item in observed.items() if key not in differ}
+    wanted |= {key: desired[key] for key in differ if key in desired}
     drifted = {
-        name
-        for name in differ
-        if before is not None and before.has_drifted(name, desired.get(name), observed.get(name))
+        key
+        for key in differ
+        if before is not None and before.has_drifted(key, desired.get(key), observed.get(key))
     }
     return DriftBaseline(wanted, frozenset(differ - drifted))

@@ -1,4 +1,4 @@
-"""Whether a node offers its paths: what an isolated node takes out of its plan, so that initiators use other nodes."""
+"""Which TPGs a node enables. An isolated node disables all, so that initiators use other nodes."""
 
 from enum import Enum
 
@@ -6,7 +6,7 @@ from lunmapd.core.node import lio_objects
 
 
 class Enablement(Enum):
-    """How far TPGs are enabled."""
+    """Which TPGs may be enabled."""
 
     ALL = "as the map says"
     KEPT = "those that are, and no more"
@@ -14,29 +14,35 @@ class Enablement(Enum):
 
 
 def limit_enablement(
-    desired: lio_objects.Objects, observed: lio_objects.Objects, offer: Enablement
+    desired: lio_objects.Objects, observed: lio_objects.Objects, enablement: Enablement
 ) -> lio_objects.Objects:
-    """Return what is desired without the Enabled objects that are not to be offered; all else stays ready behind them."""
-    if offer is Enablement.ALL:
+    """Return the desired objects without the Enabled objects that `enablement` excludes.
+
+    Nothing else changes.
+    """
+    if enablement is Enablement.ALL:
         return desired
     return {
-        name: item
-        for name, item in desired.items()
-        if not isinstance(item, lio_objects.Enabled) or (offer is Enablement.KEPT and name in observed)
+        key: item
+        for key, item in desired.items()
+        if not isinstance(item, lio_objects.Enabled) or (enablement is Enablement.KEPT and key in observed)
     }
 
 
 def change_enablement_only(
-    desired: lio_objects.Objects, observed: lio_objects.Objects, offer: Enablement
+    desired: lio_objects.Objects, observed: lio_objects.Objects, enablement: Enablement
 ) -> lio_objects.Objects:
-    """Return what is observed, changed in what is offered only: closed for NONE, else opened as far as is desired."""
-    if offer is Enablement.NONE:
-        return limit_enablement(observed, observed, offer)
-    closed = {
-        name: item
-        for name, item in limit_enablement(desired, observed, offer).items()
+    """Return the observed objects with the changes of enablement alone.
+
+    For NONE all TPGs are disabled; otherwise the desired ones that exist and are disabled are enabled.
+    """
+    if enablement is Enablement.NONE:
+        return limit_enablement(observed, observed, enablement)
+    disabled = {
+        key: item
+        for key, item in limit_enablement(desired, observed, enablement).items()
         if isinstance(item, lio_objects.Enabled)
-        and name not in observed
+        and key not in observed
         and lio_objects.parents_of(item)[0] in observed
     }
-    return {**observed, **closed}
+    return {**observed, **disabled}

@@ -1,6 +1,7 @@
-"""The guard against mass removal: a pass that would take away much at once waits until somebody says that it is meant.
+"""The guard against mass removal.
 
-One wrong file, an edit in the wrong tree or a mistake in this program could otherwise unmap a whole SAN in a second.
+A pass that would remove much at once is held until the removal is confirmed. Otherwise one wrong file, an
+edit in the wrong tree or a bug in lunmapd could unmap a whole SAN within a second.
 """
 
 from collections.abc import Mapping
@@ -15,14 +16,17 @@ _COUNTED: Mapping[type, str] = {lio_objects.MappedLun: "mapped LUNs", lio_object
 
 
 class RemovalLimits(Struct, frozen=True):
-    """More than `share` (0-1) of a node's LUNs or mapped LUNs is much at once; up to `minimum` of them never is."""
+    """What counts as a mass removal.
+
+    More than `share` (0 to 1) of the node's LUNs or mapped LUNs, and more than `minimum`.
+    """
 
     share: float = 0.25
     minimum: int = 4
 
 
 class MassRemoval(Struct, frozen=True):
-    """What would be taken away: `gone` of the `total` objects of a kind, `anew` of them to be made again at once."""
+    """The removal of `gone` of the `total` objects of a kind; the pass creates `anew` of them again."""
 
     kind: str
     gone: int
@@ -35,7 +39,7 @@ class MassRemoval(Struct, frozen=True):
 
 
 def removed_keys(steps: Plan) -> AbstractSet[lio_objects.Key]:
-    """Return what a plan takes away, for good or to make it anew."""
+    """Return the keys of the objects that a plan deletes, for good or to create them again."""
     return frozenset(lio_objects.key_of(step.item) for step in steps if step.action is Action.DELETE)
 
 
@@ -47,17 +51,17 @@ def find_mass_removal(
 ) -> MassRemoval | None:
     """Return the mass removal among `steps`, which start from `observed`; None if there is none.
 
-    The removals of the keys that are `excused` don't count: those that are confirmed, and those that an earlier
-    pass decided and could not finish, as when the kernel had an object in use. An object that is replaced counts
-    as removed: its users lose it, and its successor may fail.
+    The removals of the keys that are `excused` don't count: those that are confirmed, and those that an
+    earlier pass decided and could not finish, as when the kernel had an object in use. An object that is
+    replaced counts as removed: its users lose it, and its successor may fail.
     """
     gone = removed_keys(steps) - excused
     for kind, words in _COUNTED.items():
-        names = {name for name in gone if isinstance(observed[name], kind)}
-        if len(names) <= limits.minimum:
+        removed = {key for key in gone if isinstance(observed[key], kind)}
+        if len(removed) <= limits.minimum:
             continue
         total = sum(isinstance(item, kind) for item in observed.values())
-        if len(names) > limits.share * total:
-            made = {lio_objects.key_of(step.item) for step in steps if step.action is Action.CREATE}
-            return MassRemoval(words, len(names), total, len(names & made))
+        if len(removed) > limits.share * total:
+            created = {lio_objects.key_of(step.item) for step in steps if step.action is Action.CREATE}
+            return MassRemoval(words, len(removed), total, len(removed & created))
     return None

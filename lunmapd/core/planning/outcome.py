@@ -1,4 +1,4 @@
-"""What became of the steps of a plan: failures, and the steps that must wait for them."""
+"""The outcomes of the steps of a plan: failures, and the steps that wait for a failed object."""
 
 from collections.abc import Iterable, Iterator
 
@@ -11,30 +11,33 @@ from lunmapd.core.planning.plan import Action, Step
 
 
 class StepOutcome(Struct, frozen=True):
-    """One step and what became of it; no failure means done."""
+    """A step and its outcome: done if there is no failure."""
 
     step: Step
     failure: Failure | None = None
 
 
 class FailureTracker:
-    """Keeps which objects failed during one plan, so that only what stands on them waits and all else goes on."""
+    """Records which objects failed in one plan, so that only the objects that depend on them wait."""
 
     def __init__(self) -> None:
-        """Start with nothing failed."""
+        """Start without a failure."""
         self._failed: set[lio_objects.Key] = set()
 
     def waits(self, step: Step) -> Failure | None:
-        """Return why this step must wait for an object that failed, None when it may be done."""
-        name = next((name for name in _needs(step) if name in self._failed), None)
-        return None if name is None else Failure(Reason.WAITING, f"waits for {lio_objects.show_key(name)}")
+        """Return why this step must wait for a failed object, None if it need not wait."""
+        key = next((key for key in _needs(step) if key in self._failed), None)
+        return None if key is None else Failure(Reason.WAITING, f"waits for {lio_objects.show_key(key)}")
 
     def record(self, step: Step) -> None:
-        """Note that the step failed or was left out: its object, and below a removal also what it stands on."""
+        """Record that the step failed or was withheld.
+
+        If it is a removal, the object's parents can't be deleted either.
+        """
         self._failed.add(lio_objects.key_of(step.item))
         if step.action is Action.DELETE:
-            names = (lio_objects.key_of(step.item), *lio_objects.parents_of(step.item))
-            self._failed.update(("removal of", *name) for name in names)
+            keys = (lio_objects.key_of(step.item), *lio_objects.parents_of(step.item))
+            self._failed.update(("removal of", *key) for key in keys)
 
 
 def _needs(step: Step) -> Iterator[lio_objects.Key]:
@@ -47,10 +50,10 @@ def _needs(step: Step) -> Iterator[lio_objects.Key]:
         yield from lio_objects.parents_of(step.item)
 
 
-def failures_of(reports: Iterable[StepOutcome]) -> dict[lio_objects.Key, Failure]:
-    """Return the failing objects with the first failure of each."""
-    found: dict[lio_objects.Key, Failure] = {}
-    for report in reports:
-        if report.failure is not None:
-            found.setdefault(lio_objects.key_of(report.step.item), report.failure)
-    return found
+def failures_of(outcomes: Iterable[StepOutcome]) -> dict[lio_objects.Key, Failure]:
+    """Return the first failure of each object that has one, by its key."""
+    failures: dict[lio_objects.Key, Failure] = {}
+    for outcome in outcomes:
+        if outcome.failure is not None:
+            failures.setdefault(lio_objects.key_of(outcome.step.item), outcome.failure)
+    return failures

@@ -1,7 +1,8 @@
-"""The plan: which steps turn the observed objects into the desired ones, in an order that the kernel accepts.
+"""The plan: the steps from the observed objects to the desired ones, in an order that the kernel accepts.
 
-An object that can't change in place is replaced, and takes with it all that depends on it; a set difference in
-rank order would try to remove a storage object from under its LUN. Killed after any step, the next plan converges.
+An object that can't change in place is replaced together with everything that depends on it. A set difference
+sorted by rank would try to delete a storage object that a LUN still uses. If the process is killed after any
+step, the next plan converges.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +24,7 @@ class Action(StrEnum):
 
 
 class Disruption(IntEnum):
-    """What initiators may notice of a step, at worst."""
+    """The class of disruption of a step: what an initiator may notice at worst."""
 
     NONE = 0
     UNIT_ATTENTION = 1
@@ -38,9 +39,10 @@ class Disruption(IntEnum):
 
 
 class Step(Struct, frozen=True, omit_defaults=True):
-    """One step. `item` is the object to make, its new form, or the one to remove; `before` only for an update.
+    """One step.
 
-    `drift` tells that it puts right what somebody changed by hand.
+    `item` is the object to create, the new form of the object to update, or the object to delete. `before` is
+    the observed form, for an update only. With `drift` the step repairs an out-of-band change of LIO.
     """
 
     action: Action
@@ -55,25 +57,27 @@ class Step(Struct, frozen=True, omit_defaults=True):
 
 Plan = tuple[Step, ...]
 
-# Unmapping goes first: it is quick, never waits for I/O and revokes access. What may wait goes last. Only a LUN 0 whose TPG closes
-# goes after that, for LIO answers in its place as long as somebody is logged in (target_core_device.c, transport_lookup_cmd_lun).
+# Mapped LUNs are deleted first: that is quick, never waits for I/O and revokes access. Steps that may wait
+# come last. A LUN 0 whose TPG is disabled is deleted after that, because LIO answers in place of a missing
+# LUN 0 as long as an initiator is logged in (target_core_device.c, transport_lookup_cmd_lun).
 _REMOVAL: Mapping[type, int] = {
-    lio_objects.Leftover: 0, lio_objects.MappedLun: 1, lio_objects.Enabled: 2, lio_objects.Portal: 3, lio_objects.NodeAcl: 4, lio_objects.TpgLun: 5,
+    lio_objects.Leftover: 0, lio_objects.MappedLun: 1, lio_objects.Enabled: 2, lio_objects.Portal: 3,
+    lio_objects.NodeAcl: 4, lio_objects.TpgLun: 5,
     lio_objects.Tpg: 6, lio_objects.Target: 7, lio_objects.StorageObject: 8, lio_objects.DiscoveryAuth: 9,
 }  # fmt: skip
 _LEFTOVERS = ("mapped_lun", "acl", "lun", "tpg", "target", "storage_object", "hba")
 
 
 def plan(desired: lio_objects.Objects, observed: lio_objects.Objects) -> Plan:
-    """Return the steps from `observed` to `desired`, in order; empty when nothing is left to do."""
+    """Return the steps from `observed` to `desired`, in order; empty if nothing differs."""
     doomed = find_removals(desired, observed)
-    deletes = [Step(Action.DELETE, observed[name], reason) for name, reason in doomed.items()]
+    deletes = [Step(Action.DELETE, observed[key], reason) for key, reason in doomed.items()]
     creates = [
-        Step(Action.CREATE, item, doomed.get(name, "in the map"))
-        for name, item in desired.items()
-        if name not in observed or name in doomed
+        Step(Action.CREATE, item, doomed.get(key, "in the map"))
+        for key, item in desired.items()
+        if key not in observed or key in doomed
     ]
-    closing = {name for name in doomed if isinstance(observed[name], lio_objects.Enabled)}
+    closing = {key for key in doomed if isinstance(observed[key], lio_objects.Enabled)}
     return (
         *sorted(deletes, key=lambda step: _removal_order(step.item, closing)),
         *_updates(desired, observed, doomed),
@@ -84,14 +88,17 @@ def plan(desired: lio_objects.Objects, observed: lio_objects.Objects) -> Plan:
 def _updates(
     desired: lio_objects.Objects, observed: lio_objects.Objects, doomed: Mapping[lio_objects.Key, str]
 ) -> Iterator[Step]:
-    for name, item in desired.items():
-        before = observed.get(name)
-        if before is not None and name not in doomed and before != item:
+    for key, item in desired.items():
+        before = observed.get(key)
+        if before is not None and key not in doomed and before != item:
             yield Step(Action.UPDATE, item, describe_difference(before, item), before)
 
 
 def find_removals(desired: lio_objects.Objects, observed: lio_objects.Objects) -> dict[lio_objects.Key, str]:
-    """Find what must go and why: not desired, replaced, or standing on something that goes."""
+    """Return the keys to delete, each with the reason.
+
+    Not desired, replaced, or dependent on such an object.
+    """
     doomed = find_root_removals(desired, observed)
     return with_dependents(doomed, observed) if doomed else doomed
 
@@ -99,40 +106,40 @@ def find_removals(desired: lio_objects.Objects, observed: lio_objects.Objects) -
 def find_root_removals(
     desired: lio_objects.Objects, observed: lio_objects.Objects
 ) -> dict[lio_objects.Key, str]:
-    """Find what must go for its own sake, and why."""
+    """Return the keys to delete that do not depend on another deleted object, each with the reason."""
     doomed: dict[lio_objects.Key, str] = {}
-    for name, item in observed.items():
-        wanted = desired.get(name)
+    for key, item in observed.items():
+        wanted = desired.get(key)
         if isinstance(item, lio_objects.Leftover):
-            doomed[name] = f"left half-made ({item.kind})"
+            doomed[key] = f"left half-made ({item.kind})"
         elif wanted is None:
-            doomed[name] = "not in the map"
+            doomed[key] = "not in the map"
         elif lio_objects.fixed_fields(item) != lio_objects.fixed_fields(wanted):
-            doomed[name] = f"replaced: {describe_difference(item, wanted)}"
+            doomed[key] = f"replaced: {describe_difference(item, wanted)}"
     return doomed
 
 
 def with_dependents(
     causes: Mapping[lio_objects.Key, str], observed: lio_objects.Objects
 ) -> dict[lio_objects.Key, str]:
-    """Add all that stands on what goes, with the reason."""
+    """Add every object that depends on one of `causes`, with the reason."""
     doomed = dict(causes)
     children: dict[lio_objects.Key, list[lio_objects.Key]] = {}
-    for name, item in observed.items():
+    for key, item in observed.items():
         for parent in lio_objects.parents_of(item):
-            children.setdefault(parent, []).append(name)
+            children.setdefault(parent, []).append(key)
     waiting = list(doomed)
     while waiting:
         parent = waiting.pop()
-        for name in children.get(parent, ()):
-            if name not in doomed:
-                doomed[name] = f"stands on {lio_objects.show_key(parent)}, which goes"
-                waiting.append(name)
+        for key in children.get(parent, ()):
+            if key not in doomed:
+                doomed[key] = f"depends on {lio_objects.show_key(parent)}, which is deleted"
+                waiting.append(key)
     return doomed
 
 
 def describe_difference(before: lio_objects.Object, after: lio_objects.Object) -> str:
-    """Tell which fields of two objects of a kind differ, and how; no secret."""
+    """Describe which fields of two objects of one kind differ, and how; secrets are not shown."""
     changed = (
         field
         if field == "credentials"
@@ -166,12 +173,14 @@ def _removal_order(item: lio_objects.Object, closing: AbstractSet[lio_objects.Ke
 
 
 def disruption(step: Step) -> Disruption:
-    """Return what an initiator that is logged in may notice, whether or not one is; core/planning/impact.py tells whether its data stay in reach.
+    """Return what a logged-in initiator may notice of a step, whether or not one is logged in.
 
-    Sources: drivers/target/target_core_device.c (unit attention REPORTED LUNS DATA HAS CHANGED on map and unmap),
-    target_core_alua.c (unit attention ASYMMETRIC ACCESS STATE CHANGED, and INQUIRY DATA HAS CHANGED for a LUN in another group),
-    target_core_tpg.c (removing an ACL or disabling a TPG closes its sessions). What is refused from then on, as writes to a LUN
-    that becomes read-only are, is lost on this path.
+    Whether an initiator still reaches its data is computed in impact.py. Sources:
+    drivers/target/target_core_device.c (unit attention REPORTED LUNS DATA HAS CHANGED on map and unmap),
+    target_core_alua.c (unit attention ASYMMETRIC ACCESS STATE CHANGED, and INQUIRY DATA HAS CHANGED for a LUN
+    in another group), target_core_tpg.c (deleting an ACL or disabling a TPG closes its sessions). I/O that
+    the kernel refuses after the step, such as writes to a LUN that becomes read-only, counts as lost on this
+    path.
     """
     match step.action, step.item:
         case Action.DELETE, lio_objects.Enabled() | lio_objects.NodeAcl():
@@ -191,14 +200,14 @@ def disruption(step: Step) -> Disruption:
 
 
 def shrinks(step: Step) -> bool:
-    """Tell whether a storage object gets smaller: what lies beyond its new end is out of reach."""
+    """Return whether the step makes a storage object smaller: data behind its new end are out of reach."""
     return isinstance(step.before, lio_objects.StorageObject) and step.before.size > getattr(
         step.item, "size", 0
     )
 
 
 def _refuses(step: Step) -> bool:
-    """Tell whether the kernel refuses I/O after an update that it took before."""
+    """Return whether the kernel refuses I/O after the update that it accepted before."""
     if isinstance(step.item, lio_objects.MappedLun):
         return step.item.write_protect
     return shrinks(step) or (_takes_io(step.before) and not _takes_io(step.item))
@@ -212,7 +221,7 @@ def _takes_io(item: lio_objects.Object | None) -> bool:
 def objects_after(
     objects: lio_objects.Objects, steps: Iterable[Step]
 ) -> dict[lio_objects.Key, lio_objects.Object]:
-    """Return the objects after the steps, if the kernel does as told."""
+    """Return the objects after the steps, if the kernel executes all of them."""
     result = dict(objects)
     for step in steps:
         if step.action is Action.DELETE:

@@ -1,4 +1,4 @@
-"""Leaving steps out of a plan, each with all that can't be done without it."""
+"""Withhold steps of a plan, together with the steps that can't be executed without them."""
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -12,51 +12,56 @@ from lunmapd.core.planning.outcome import FailureTracker
 from lunmapd.core.planning.plan import Action, Plan, Step
 
 Withheld = Mapping[tuple[Action, lio_objects.Key], Failure]
+"""The steps to withhold, each with the reason."""
 
 
 class Permitted(Struct, frozen=True):
-    """The steps that may be done, and why the others may not."""
+    """The steps that may be executed, and the reason for each object that has a step withheld."""
 
     steps: Plan
     held: Mapping[lio_objects.Key, Failure] = {}
 
 
 def created_keys(steps: Iterable[Step]) -> set[lio_objects.Key]:
-    """Return what a plan makes, for the first time or anew."""
+    """Return the keys of the objects that a plan creates, for the first time or again."""
     return {lio_objects.key_of(step.item) for step in steps if step.action is Action.CREATE}
 
 
-def withhold_steps(steps: Plan, refused: Withheld) -> Permitted:
-    """Leave out what is refused, what stands on it, and the removal of what could then not be made again."""
-    if not refused:
+def withhold_steps(steps: Plan, withheld: Withheld) -> Permitted:
+    """Return the plan without the `withheld` steps and the steps that depend on them.
+
+    An object that is replaced is not deleted if the step that creates it again is withheld.
+    """
+    if not withheld:
         return Permitted(steps)
     while True:
-        permitted = _sift(steps, refused)
+        permitted = _withhold(steps, withheld)
         stranded = _stranded(steps, permitted.steps)
         if not stranded:
             return permitted
         again = Failure(Reason.WAITING, "could not be made again")
-        refused = {**refused, **{(Action.DELETE, name): again for name in stranded}}
+        withheld = {**withheld, **{(Action.DELETE, key): again for key in stranded}}
 
 
-def _sift(steps: Plan, refused: Withheld) -> Permitted:
-    ledger, held = FailureTracker(), dict[lio_objects.Key, Failure]()
+def _withhold(steps: Plan, withheld: Withheld) -> Permitted:
+    tracker, held = FailureTracker(), dict[lio_objects.Key, Failure]()
     kept: list[Step] = []
     for step in steps:
-        failure = refused.get((step.action, lio_objects.key_of(step.item))) or ledger.waits(step)
+        failure = withheld.get((step.action, lio_objects.key_of(step.item))) or tracker.waits(step)
         if failure is None:
             kept.append(step)
             continue
         held.setdefault(lio_objects.key_of(step.item), failure)
         if not lets_children_proceed(step, failure):
-            ledger.record(step)
+            tracker.record(step)
     return Permitted(tuple(kept), held)
 
 
 def lets_children_proceed(step: Step, failure: Failure) -> bool:
-    """Tell whether what stands on the object need not wait: a whole target must not, for a setting that somebody changed in its TPG.
+    """Return whether objects that depend on a withheld one need not wait for it.
 
-    Settings that decide who gets in are put right all the same, see drift.py.
+    Reported drift of the settings of a TPG does not stop the whole target. Settings that decide who gets
+    access are repaired in any case (drift.py).
     """
     return (
         failure.reason == Reason.DRIFTED
@@ -66,6 +71,6 @@ def lets_children_proceed(step: Step, failure: Failure) -> bool:
 
 
 def _stranded(steps: Plan, kept: Plan) -> AbstractSet[lio_objects.Key]:
-    """Find what would be removed and not made again, though it is to be."""
+    """Return the keys of replaced objects that would be deleted and not created again."""
     gone = {lio_objects.key_of(step.item) for step in kept if step.action is Action.DELETE}
     return gone & created_keys(steps) - created_keys(kept)

@@ -1,4 +1,7 @@
-"""`lunmapd adopt`: a map of what another tool has made, the proof that it says the same, and taking it over."""
+"""`lunmapd adopt`.
+
+A map of the objects of another tool, the check that the map describes them exactly, and taking them over.
+"""
 
 import secrets
 from collections.abc import Iterator
@@ -44,17 +47,20 @@ _NOTHING = (
 
 
 class LioUnreadableError(LunmapdError):
-    """LIO can't be read; only root can, and only where its modules are loaded."""
+    """LIO can't be read: that takes root, and loaded modules."""
 
 
 class NotAdoptableError(LunmapdError):
-    """What runs is not what the map says, so nothing is taken over."""
+    """The running configuration differs from the map, so nothing is taken over."""
 
     exit_code = Exit.DEGRADED
 
 
 class AdoptionCheck(Struct, frozen=True):
-    """What keeps the map from being what runs, and what taking over would still set in place."""
+    """The differences between the running configuration and the map.
+
+    `blocking` are those that prevent taking over, `settings` those that taking over sets in place.
+    """
 
     found: ForeignConfiguration
     wanted: lio_objects.Objects
@@ -63,7 +69,7 @@ class AdoptionCheck(Struct, frozen=True):
 
 
 def draft_map(settings: Settings, file: Path | None, *, seal: bool) -> Adoption:
-    """Make the map of what runs, or of what a saveconfig.json holds. Raises LunmapdError."""
+    """Return the map of the running configuration, or of a saveconfig.json. Raises LunmapdError."""
     found = _survey() if file is None else read_saveconfig(_bytes(file), str(file))
     made = adopt(found, settings.node)
     if not seal:
@@ -73,7 +79,7 @@ def draft_map(settings: Settings, file: Path | None, *, seal: bool) -> Adoption:
 
 
 def format_draft(made: Adoption, output: str) -> Iterator[str]:
-    """Print a draft as a map file, or as JSON."""
+    """Yield the lines of a draft, as a map file or as JSON."""
     if output == "json":
         shown = {"map": msgspec.to_builtins(made.lunmap), "not_adopted": dict(made.refused)}
         yield msgspec.json.format(msgspec.json.encode(shown)).decode()
@@ -87,7 +93,7 @@ def format_draft(made: Adoption, output: str) -> Iterator[str]:
 
 
 def check_adoption(settings: Settings) -> AdoptionCheck:
-    """Compare what runs, taken as ours, with what the map in ZooKeeper wants of it. Raises LunmapdError."""
+    """Compare the running configuration, as if it were ours, with the effective map. Raises LunmapdError."""
     snapshot, found = _snapshot(settings), _survey()
     foreign = {tpg.iqn for tpg in found.tpgs}
     lunmap = _only(effective_map(snapshot), settings.node, foreign)
@@ -110,7 +116,10 @@ def check_adoption(settings: Settings) -> AdoptionCheck:
 
 
 def take_over(settings: Settings) -> AdoptionCheck:
-    """Mark what the map has as ours, and bring it wholly to the map. Raises LunmapdError; the daemon must not run."""
+    """Mark the objects that the map describes as ours, and set what differs. Raises LunmapdError.
+
+    The daemon must not run.
+    """
     with state_directory(Path(settings.state_dir)) as directory:
         checked = check_adoption(settings)
         if checked.blocking:
@@ -129,7 +138,7 @@ def take_over(settings: Settings) -> AdoptionCheck:
 
 
 def _settle(checked: AdoptionCheck, claims: Claims) -> None:
-    """Set what is left to set, and see that nothing is left, and that nobody was logged out."""
+    """Execute the remaining settings, and check that nothing differs and that no session has ended."""
     kernel = Kernel()
     try:
         for report in kernel.apply(_left(kernel, checked, claims)):
@@ -146,14 +155,14 @@ def _settle(checked: AdoptionCheck, claims: Claims) -> None:
 
 
 def _left(kernel: Kernel, checked: AdoptionCheck, claims: Claims) -> Plan:
-    """Plan for what was taken, leaving alone what was ours before."""
+    """Return the plan for the objects that were taken over, without those that were ours before."""
     observed = kernel.observe(claims.read()).objects
     mine = as_ours(checked.found, checked.wanted).keys() | checked.wanted.keys()
     return plan(checked.wanted, {name: item for name, item in observed.items() if name in mine})
 
 
 def _only_settings(step: Step) -> bool:
-    """Tell whether a step only sets in place what lunmapd governs, which no session notices."""
+    """Return whether a step only changes settings in place that lunmapd governs, which affects no session."""
     before, after = step.before, step.item
     if step.action is not Action.UPDATE or not isinstance(after, lio_objects.Tpg | lio_objects.StorageObject):
         return False
@@ -171,7 +180,7 @@ def _only_settings(step: Step) -> bool:
 
 
 def _only(lunmap: Lunmap, node: str, targets: set[str]) -> Lunmap:
-    """Return the map of those of the targets that the node serves, with nothing else."""
+    """Return the part of the map with those of the targets that the node serves, and their Luns."""
     kept = {iqn: item for iqn, item in lunmap.targets.items() if iqn in targets and node in item.nodes}
     luns = {
         name: msgspec.structs.replace(lun, maps=tuple(entry for entry in lun.maps if entry.target in kept))
@@ -201,7 +210,7 @@ def _bytes(file: Path) -> bytes:
 
 
 def _sealed(lunmap: Lunmap, found: ForeignConfiguration, vault: Vault) -> Lunmap:
-    """Seal the passwords that were found. Raises NoKeyError."""
+    """Return the map with the passwords of the running configuration, sealed. Raises NoKeyError."""
     known = {f"initiators/{acl.initiator}": acl.credentials for tpg in found.tpgs for acl in tpg.acls}
 
     def sealed(path: str, field: str, chap: Chap) -> Chap:
@@ -214,7 +223,7 @@ def _sealed(lunmap: Lunmap, found: ForeignConfiguration, vault: Vault) -> Lunmap
 
 
 def print_check(checked: AdoptionCheck, *, taken: bool) -> None:
-    """Say how a check or a taking over went."""
+    """Print the result of a check, or of taking over."""
     for line in checked.blocking:
         click.echo(f"differs: {line}")
     for line in checked.settings:

@@ -85,10 +85,10 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
 @output_option
 @click.pass_obj
 def plan_command(settings: Settings, output: str) -> None:
-    """Print the next pass of the daemon, with the affected initiators, without executing it; exit 6 if there is any step.
+    """Print the next pass of the daemon, with the affected initiators, without executing it.
 
-    Beside a running daemon it is that daemon's next full pass, else the first one of a daemon started now. Without
-    ZooKeeper it uses the local snapshot, as the daemon does.
+    Exit 6 if there is any step. Beside a running daemon it is that daemon's next full pass, else the first
+    one of a daemon started now. Without ZooKeeper it uses the local snapshot, as the daemon does.
     """
     from lunmapd.service.daemon import preview  # noqa: PLC0415 - the daemon has no use for it
 
@@ -139,7 +139,7 @@ def adopt_command(
 
 @contextmanager
 def _told(settings: Settings, connected: Callable[[], bool]) -> Iterator[CycleListener]:
-    """Give what tells Prometheus of each cycle, if anything does: its library takes 4 MB."""
+    """Yield the listener that updates the metrics, if they are on: their library takes 4 MB."""
     if settings.metrics is None:
         yield lambda *_: None
         return
@@ -152,7 +152,7 @@ def _told(settings: Settings, connected: Callable[[], bool]) -> Iterator[CycleLi
 
 @contextmanager
 def _agent(settings: Settings, session: Session, process: ProcessContext) -> Iterator[Agent]:
-    """Bring the parts together, and take them apart in the opposite order."""
+    """Yield the agent with all its parts, and close them in the opposite order."""
     policy = settings.policy()
     registration = Registration(session, settings.node, read_machine_id(), utc_now())
     kernel = Kernel()

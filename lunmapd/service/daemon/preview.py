@@ -27,9 +27,9 @@ from lunmapd.service.settings import Settings
 class StepLine(Struct, frozen=True):
     """One step. `disruption` is its class at worst, `now` that for the `initiators` that are logged in.
 
-    A step that is `held` is not executed, and `why` says why not: it waits for a confirmation, a logout, an override,
-    the end of a back-off, or another step. A step for `drift` repairs an out-of-band change of LIO; if it is held,
-    the change is only reported.
+    A step that is `held` is not executed, and `why` says why not: it waits for a confirmation, a logout, an
+    override, the end of a back-off, or another step. A step for `drift` repairs an out-of-band change of LIO;
+    if it is held, the change is only reported.
     """
 
     action: str
@@ -54,8 +54,9 @@ class FailureLine(Struct, frozen=True):
 class Preview(Struct, frozen=True):
     """What `lunmapd plan -o json` prints.
 
-    `source` says where the map is from, `held` why the pass would be held ("": it would not). `daemon` is "running"
-    or "stopped"; `withheld` are the TPGs that isolation keeps disabled; `notes` say what else the plan depends on.
+    `source` says where the map is from, `held` why the pass would be held ("": it would not). `daemon` is
+    "running" or "stopped"; `withheld` are the TPGs that isolation keeps disabled; `notes` say what else the
+    plan depends on.
     """
 
     node: str
@@ -155,18 +156,18 @@ def _message(coming: NextPass, key: lio_objects.Key, failure: Failure) -> str:
     return f"{failure.message}; it is tried again in {deferral.due - coming.now:.0f} s"
 
 
-def print_preview(found: Preview, output: str) -> None:
-    """Print it, for people or for programs."""
+def print_preview(plan: Preview, output: str) -> None:
+    """Print a plan, as a table or as JSON."""
     if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(found)))
+        click.echo(msgspec.json.format(msgspec.json.encode(plan)))
     else:
-        for line in _lines(found):
+        for line in _lines(plan):
             click.echo(line)
 
 
-def _lines(found: Preview) -> Iterator[str]:
-    yield f"node {found.node}, revision {found.revision} from {found.source} (daemon {found.daemon})"
-    if found.steps:
+def _lines(plan: Preview) -> Iterator[str]:
+    yield f"node {plan.node}, revision {plan.revision} from {plan.source} (daemon {plan.daemon})"
+    if plan.steps:
         rows = [
             (
                 f"{line.action}{_remark(line)}",
@@ -175,20 +176,20 @@ def _lines(found: Preview) -> Iterator[str]:
                 ", ".join(line.initiators) or "-",
                 line.reason,
             )
-            for line in found.steps
+            for line in plan.steps
         ]
         yield tabulate(rows, ("ACTION", "OBJECT", "DISRUPTION", "LOGGED IN", "REASON"), tablefmt="plain")
-    elif not (found.failing or found.withheld):
+    elif not (plan.failing or plan.withheld):
         yield "nothing to do"
-    for failure in found.failing:
+    for failure in plan.failing:
         yield f"{failure.object} fails: {failure.reason}: {failure.message}"
-    for name in found.withheld:
+    for name in plan.withheld:
         yield f"{name} is not made: isolation"
-    if found.held:
-        yield found.held
-    yield from (f"note: {note}" for note in found.notes)
+    if plan.held:
+        yield plan.held
+    yield from (f"note: {note}" for note in plan.notes)
 
 
 def _remark(line: StepLine) -> str:
-    words = [word for word, said in (("drift", line.drift), ("held", line.held)) if said]
+    words = [word for word, applies in (("drift", line.drift), ("held", line.held)) if applies]
     return f" ({', '.join(words)})" if words else ""

@@ -126,7 +126,7 @@ def test_a_step_above_the_allowed_class_is_withheld() -> None:
 def test_a_partial_pass_leaves_confirmations_to_a_full_one() -> None:
     """Its removals are measured against all objects of the node, and neither confirmed nor excused."""
     kernel, known = observed(TEN), DriftBaseline(observed(TEN).objects)
-    view = DesiredView(TEN, "n1", Vault("c"), frozenset(), known.wanted)
+    view = DesiredView(TEN, "n1", Vault("c"), frozenset(), known.desired)
     delta = view.delta_to(TWO)
     assert isinstance(delta, Delta)
     part = {key: item for key, item in kernel.objects.items() if key in delta.keys}

@@ -73,22 +73,22 @@ def test_what_a_hand_did_is_left_and_told(observed: lio_objects.Objects) -> None
     permitted = found(observed)
     assert permitted.steps == ()
     (failure,) = (failure for failure in permitted.held.values() if failure.reason == Reason.DRIFTED)
-    assert failure.message.startswith("somebody ")
-    assert failure.message.endswith("since the setting 'drift' says report")
+    assert " outside lunmapd; " in failure.message
+    assert failure.message.endswith("left so (drift: report)")
 
 
 def test_the_message_says_what_was_done() -> None:
     """The message shows desired and observed values, no secret, and only the settings that differ."""
 
     def told(observed: lio_objects.Objects) -> str:
-        return next(iter(found(observed).held.values())).message.partition(":")[0]
+        return next(iter(found(observed).held.values())).message.partition(" outside lunmapd")[0]
 
     password = lio_objects.ChapCredentials("u", Secret("a password"))
-    assert told(HANDS["changed"]) == "somebody changed it (attributes {emulate_pr=1} -> {emulate_pr=0})"
-    assert told(HANDS["removed"]) == "somebody removed it"
-    assert told(HANDS["added"]) == "somebody added it"
-    assert told(HANDS["made anew"]) == "somebody changed it (storage_object a -> b)"
-    assert told(changed(replace(ACL, credentials=password))) == "somebody changed it (credentials)"
+    assert told(HANDS["changed"]) == "changed (attributes {emulate_pr=1} -> {emulate_pr=0})"
+    assert told(HANDS["removed"]) == "removed"
+    assert told(HANDS["added"]) == "added"
+    assert told(HANDS["made anew"]) == "changed (storage_object a -> b)"
+    assert told(changed(replace(ACL, credentials=password))) == "changed (credentials)"
 
 
 @pytest.mark.parametrize("name", ["changed", "removed", "added"])
@@ -220,9 +220,9 @@ def test_what_is_known_is_what_was_seen_as_wanted() -> None:
     """After a pass that left a difference, that object is open; all others are known, and shared."""
     observed = changed(replace(PORTAL, iser=True), EXTRA, gone=(MAPPED,))
     known = update_baseline(None, WANTED, observed, plan(WANTED, observed))
-    assert known.wanted == WANTED
+    assert known.desired == WANTED
     assert known.open == {lio_objects.key_of(PORTAL), lio_objects.key_of(EXTRA), lio_objects.key_of(MAPPED)}
-    assert known.wanted[lio_objects.key_of(ACL)] is observed[lio_objects.key_of(ACL)]
+    assert known.desired[lio_objects.key_of(ACL)] is observed[lio_objects.key_of(ACL)]
 
 
 def test_drift_stays_drift_until_it_is_settled() -> None:

@@ -39,7 +39,7 @@ def test_a_replaced_storage_object_takes_its_luns_along() -> None:
         (Action.CREATE, lio_objects.MappedLun),
     ]
     assert steps[2].reason == "replaced: path /srv/a -> /srv/b"
-    assert "stands on" in steps[0].reason
+    assert "depends on" in steps[0].reason
 
 
 def test_sessions_end_before_their_lun_0_is_taken() -> None:
