@@ -151,7 +151,7 @@ def test_a_partial_pass_that_is_not_enough_names_the_reason(
 def test_drift_and_disruption_are_reasons_for_a_full_pass(
     session: Session, make_agent: AgentFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A changed Lun whose mapping has drifted, and a removal that may disrupt more than is allowed, need a full pass."""
+    """A changed Lun with a drifted mapping, and a removal above the disruption limit, need a full pass."""
     put_checked(session, mapped_luns(*range(10)))
     agent = make_agent(policy=replace(RARELY, allow=Disruption.NONE, report=frozenset({"mapped_lun"})))
     agent.run_cycle()
