@@ -240,7 +240,7 @@ def test_the_service_may_do_little_and_hides_no_mount(site: Site) -> None:
     said = re.search(r"`systemd-analyze security lunmapd` says ([\d.]+)", UNIT.read_text())
     assert said is not None
     assert f": {said[1]} " in site.machine.run("systemd-analyze security lunmapd | tail -n 1").stdout
-    assert f"says {said[1]}." in (TREE / "docs/adr/0012-service.md").read_text()
+    assert f"rates it {said[1]}." in (TREE / "docs/adr/0012-service.md").read_text()
     assert (
         site.machine.run(
             "readlink /proc/{1,$(systemctl show lunmapd --value -p MainPID)}/ns/mnt | uniq | wc -l"
