@@ -9,7 +9,7 @@ from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.fleet.lun_paths import PathProblem
 from lunmapd.core.fleet.status import Standing
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.path_lines import trouble_lines
+from lunmapd.service.ctl.path_lines import path_problem_lines
 from lunmapd.service.ctl.summary import FleetStatus, all_well, problems_of, summary
 
 
@@ -39,7 +39,11 @@ def check(connection: Connection) -> None:
     text = f"{len(fleet_status.nodes)} nodes have applied revision {fleet_status.revision}"
     if level is not Level.OK:
         sentences = dict.fromkeys(
-            (*_unavailable(fleet_status), *trouble_lines(_outages(fleet_status)), *problems_of(fleet_status))
+            (
+                *_unavailable(fleet_status),
+                *path_problem_lines(_outages(fleet_status)),
+                *problems_of(fleet_status),
+            )
         )
         text = "; ".join(sentences) or f"not all nodes have applied revision {fleet_status.revision}"
     _end(level, f"{text.replace('|', '/')} | {_figures(fleet_status)}")

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, PathProblem
 from lunmapd.core.fleet.path_state import DEAD
 from lunmapd.service.ctl.tables import table
@@ -33,35 +34,25 @@ def _initiators(lun: LunPaths) -> str:
     inside = {host.initiator for host in lun.initiators if host.at}
     lost = [_absent(host) for host in lun.initiators if host.at and host.missing]
     unknown = sorted({node for host in lun.initiators for node in host.unknown})
-    more = (*_some(lost), *((f"unknown at {', '.join(unknown)}",) if unknown else ()))
-    return "; ".join((f"{len(inside)}/{len(names)} logged in", *more))
+    remarks = (first_of(lost, _MAX_NAMED, "; "), f"unknown at {', '.join(unknown)}" if unknown else "")
+    return "; ".join((f"{len(inside)}/{len(names)} logged in", *filter(None, remarks)))
 
 
 def _absent(host: Host) -> str:
     return f"{host.initiator} not at {', '.join(host.missing)}"
 
 
-def _some(texts: Sequence[str]) -> tuple[str, ...]:
-    more = len(texts) - _MAX_NAMED
-    return (*texts[:_MAX_NAMED], *((f"{more} more",) if more > 0 else ()))
-
-
-def trouble_lines(troubles: Sequence[PathProblem]) -> Iterator[str]:
+def path_problem_lines(problems: Sequence[PathProblem]) -> Iterator[str]:
     """Yield which Luns lack paths and why, in a bounded number of lines."""
-    for trouble in troubles[:_MAX_LINES]:
-        yield f"{_named([f'luns/{lun}' for lun in trouble.luns])}: {_lack(trouble)}"
-    if more := sum(len(trouble.luns) for trouble in troubles[_MAX_LINES:]):
+    for problem in problems[:_MAX_LINES]:
+        yield f"{first_of([f'luns/{lun}' for lun in problem.luns], _MAX_NAMED)}: {_lack(problem)}"
+    if more := sum(len(problem.luns) for problem in problems[_MAX_LINES:]):
         yield f"{more} more Luns lack paths; {_SEE}"
 
 
-def _named(names: Sequence[str]) -> str:
-    *first, last = _some(names)
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def _lack(trouble: PathProblem) -> str:
-    count = "no path" if trouble.is_cut_off else f"{trouble.usable} of {trouble.intended} paths"
-    return f"{count}: {_nodes(trouble.paths) or 'no node serves its targets'}"
+def _lack(problem: PathProblem) -> str:
+    count = "no path" if problem.is_cut_off else f"{problem.usable} of {problem.intended} paths"
+    return f"{count}: {_nodes(problem.paths) or 'no node serves its targets'}"
 
 
 def lost_lines(lost: Iterable[LostLogin]) -> Iterator[str]:
@@ -70,7 +61,7 @@ def lost_lines(lost: Iterable[LostLogin]) -> Iterator[str]:
     for each in lost:
         groups[each.target, each.at, each.missing].append(each.initiator)
     lines = [
-        f"{_named(names)}: logged in to {target} at {', '.join(at)}, not at {', '.join(missing)}"
+        f"{first_of(names, _MAX_NAMED)}: logged in to {target} at {', '.join(at)}, not at {', '.join(missing)}"
         for (target, at, missing), names in groups.items()
     ]
     yield from lines[:_MAX_LINES]

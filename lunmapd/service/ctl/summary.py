@@ -17,7 +17,7 @@ from lunmapd.core.fleet.lun_paths import (
 from lunmapd.core.fleet.status import Standing
 from lunmapd.core.history.changes import Staged
 from lunmapd.service.ctl.node_lines import NodeLine, node_line
-from lunmapd.service.ctl.path_lines import lost_lines, trouble_lines
+from lunmapd.service.ctl.path_lines import lost_lines, path_problem_lines
 
 
 class FleetStatus(Struct, frozen=True):
@@ -70,7 +70,7 @@ def problems_of(fleet_status: FleetStatus) -> list[str]:
             for path in fleet_status.edited
         ),
         *_staged(fleet_status.staged),
-        *trouble_lines(fleet_status.lun_troubles),
+        *path_problem_lines(fleet_status.lun_troubles),
     ]
 
 

@@ -1,7 +1,7 @@
 """The text about the paths of Luns."""
 
 from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, PathProblem
-from lunmapd.service.ctl.path_lines import lost_lines, paths_table, trouble_lines
+from lunmapd.service.ctl.path_lines import lost_lines, path_problem_lines, paths_table
 
 T = "iqn.2026-01.org.example:t"
 N1, N2, N3 = NodePath("n1", "ok"), NodePath("n2", "dead"), NodePath("n3", "BackingDeviceMissing")
@@ -32,7 +32,7 @@ def test_a_lost_login_and_one_that_is_not_known_are_told() -> None:
     """At most three initiators are named, and the nodes with unknown sessions."""
     lost = tuple(Host(f"h{number}", T, ("n1",), ("n4",), ("n5",)) for number in range(5))
     ((*_, told),) = rows(LunPaths("db1", 1, 1, (N1,), lost))
-    assert told == "5/5 logged in; h0 not at n4; h1 not at n4; h2 not at n4; 2 more; unknown at n5"
+    assert told == "5/5 logged in; h0 not at n4; h1 not at n4; h2 not at n4 and 2 more; unknown at n5"
 
 
 def test_an_initiator_of_two_targets_counts_once() -> None:
@@ -45,7 +45,7 @@ def test_luns_with_the_same_trouble_are_one_line() -> None:
     """Three Luns are named, the others counted; a Lun without any path is marked, unless one is left."""
     many = tuple(f"l{number}" for number in range(10_000))
     assert list(
-        trouble_lines(
+        path_problem_lines(
             [
                 PathProblem(("db1",), 0, 2, (N2, N3)),
                 PathProblem(("db2", "db3"), 0, 0, ()),
@@ -55,7 +55,7 @@ def test_luns_with_the_same_trouble_are_one_line() -> None:
         )
     ) == [
         "luns/db1: no path: n2 DEAD, n3 BackingDeviceMissing",
-        "luns/db2 and luns/db3: no path: no node serves its targets",
+        "luns/db2, luns/db3: no path: no node serves its targets",
         "luns/l0, luns/l1, luns/l2 and 9997 more: 1 of 2 paths: n2 DEAD",
         "luns/db4: 0 of 2 paths: n2 DEAD, n3 Held",
     ]
@@ -64,7 +64,7 @@ def test_luns_with_the_same_trouble_are_one_line() -> None:
 def test_many_kinds_of_trouble_are_cut() -> None:
     """Ten lines are shown, and how many Luns there are besides."""
     troubles = [PathProblem((f"l{number}", "x"), 1, 2, (N2,)) for number in range(12)]
-    lines = list(trouble_lines(troubles))
+    lines = list(path_problem_lines(troubles))
     assert len(lines) == 11
     assert lines[-1] == "4 more Luns lack paths; see 'lunmapctl status --luns'"
 
