@@ -361,7 +361,7 @@ def test_a_dead_node_is_seen_and_catches_up(cluster: Cluster) -> None:
     node = cluster.nodes[1]
     node.machine.kill()
     wait_until("status shows it dead", lambda: not cluster.ctl.status()["nodes"]["n2"]["alive"])
-    assert "\nluns/db1 and luns/logs: 1 of 2 paths: n2 DEAD\n" in cluster.ctl("status", expect=6).out
+    assert "\nluns/db1, luns/logs: 1 of 2 paths: n2 DEAD\n" in cluster.ctl("status", expect=6).out
     cluster.ctl.apply(cluster.for_two().replace("alias: database host", "alias: renamed"))
     then = io.progress.operations
     wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
