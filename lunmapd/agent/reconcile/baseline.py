@@ -8,7 +8,9 @@ from lunmapd.core.node.desire import Desired
 from lunmapd.core.planning import drift
 from lunmapd.core.planning.decide import Comparison
 from lunmapd.core.planning.drift import DriftBaseline
+from lunmapd.core.planning.guard import removed_keys
 from lunmapd.core.planning.plan import Plan
+from lunmapd.core.planning.withhold import created_keys
 
 
 class BaselineStore:
@@ -39,9 +41,13 @@ class BaselineStore:
             )
 
     def begin(self, steps: Plan) -> None:
-        """Record that these steps will be executed: what they leave is no drift until it was as desired."""
+        """Record that these steps will be executed: what they leave is no drift until it was as desired.
+
+        A repair stays a repair, unless it deletes the object first: lunmapd itself would have removed it then.
+        """
         if self.current is not None:
             ours = {lio_objects.key_of(step.item) for step in steps if not step.drift}
+            ours |= created_keys(steps) & removed_keys(steps)
             self.current = DriftBaseline(self.current.desired, self.current.open | ours)
 
     def record_partial(self, desired: lio_objects.Objects, keys: AbstractSet[lio_objects.Key]) -> None:
