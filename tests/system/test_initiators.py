@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from lab import wait_for
-from lab.io import pattern
+from lab.machines.io import pattern
 from lab.wait import wait_until
 from support.cluster import DB1, HOST, SAN, Cluster
 from system.documented_host import (
