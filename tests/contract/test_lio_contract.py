@@ -1,6 +1,7 @@
 """The fake LIO and the kernel: objects are made, changed and removed, and observed as desired."""
 
 import pytest
+from msgspec.structs import replace
 
 from contract import maps
 from contract.implementations import DEVICE, Implementation
@@ -118,6 +119,16 @@ def test_a_file_shrinks_in_place(implementation: Implementation) -> None:
     implementation.file("/srv/a", 2 * SIZE)
     converge(implementation, {**full("a"), **only(maps.storage_object("a", 2 * SIZE))})
     converge(implementation, full("a"))
+
+
+def test_the_longest_names_of_backings_are_kept_whole(implementation: Implementation) -> None:
+    """The kernel keeps a path, and a tcmu configuration, of 255 bytes in letters of several bytes."""
+    path, config = (text + "\u00e9" * 125 for text in ("/srv/", "none/"))
+    assert [len(text.encode()) for text in (path, config)] == [255, 255]
+    implementation.file(path, SIZE)
+    item = replace(maps.storage_object("a"), path=path)
+    converge(implementation, full() | only(item, maps.lun("a"), maps.mapped("a", 0)))
+    converge(implementation, only(maps.program("b", config)))
 
 
 def test_everything_is_removed(implementation: Implementation) -> None:

@@ -14,6 +14,12 @@ MAX_SIZE = (1 << 63) - 1
 """Maximum size of a Lun in bytes: the largest offset in a file or device (loff_t)."""
 MAX_VENDOR = 8
 MAX_PRODUCT = 16
+MAX_PATH = 255
+"""Maximum length in bytes of a path or of the configuration of a tcmu program; the kernel cuts longer ones.
+
+FD_MAX_DEV_NAME in drivers/target/target_core_file.h, TCMU_CONFIG_LEN in drivers/target/target_core_user.c: 256
+bytes with the NUL at the end.
+"""
 MAX_CHAP = 255
 """Maximum length of a CHAP user name or password.
 
@@ -30,9 +36,9 @@ _NAA_DIGITS = 25
 _SERIAL = re.compile(r"[0-9a-f-]{1,253}")
 # LIO splits its control string at ',' (drivers/target/target_core_file.c, fd_set_configfs_dev_params).
 _WORD = re.compile(r"[!-~]{1,255}")
-_USER_CONFIG = re.compile(r"[A-Za-z0-9_-]+/[^\s,:\0]{1,200}")
+_USER_CONFIG = re.compile(r"[A-Za-z0-9_-]+/[^\s,:\0]+")
 _PORT = re.compile(r"[0-9]{1,5}")
-_PATH = re.compile(r"/[^\s,\0]{1,254}")
+_PATH = re.compile(r"/[^\s,\0]+")
 
 
 def check_name(text: str) -> str | None:
@@ -60,11 +66,8 @@ def check_iscsi_name(text: str) -> str | None:
 def check_path(text: str) -> str | None:
     """Check the path of a device or file: absolute, at most 255 bytes, without LIO's separators."""
     if _PATH.fullmatch(text):
-        return None
-    return (
-        f"{text!r} is not a usable path: it must be absolute, at most 255 characters, without spaces or "
-        "commas"
-    )
+        return _check_length(text)
+    return f"{text!r} is not a usable path: it must be absolute, without spaces or commas"
 
 
 def check_path_prefix(text: str) -> str | None:
@@ -73,15 +76,26 @@ def check_path_prefix(text: str) -> str | None:
 
 
 def check_user_config(text: str) -> str | None:
-    """Check the configuration of a tcmu program: its name, '/', the rest.
+    """Check the configuration of a tcmu program: its name, '/', the rest, at most 255 bytes in all.
 
     rtslib refuses ':', and ',' is a separator of LIO.
     """
     if _USER_CONFIG.fullmatch(text):
-        return None
+        return _check_length(text)
     return (
         f"{text!r} is not a configuration: expected the program's name, '/' and the rest, without spaces, "
         "',' or ':'"
+    )
+
+
+def _check_length(text: str) -> str | None:
+    """Check the length in bytes; half of a surrogate pair, which UTF-8 does not have, counts as three bytes."""
+    length = len(text.encode(errors="surrogatepass"))
+    if length <= MAX_PATH:
+        return None
+    return (
+        f"{text!r} has {length} bytes, and the kernel would cut it: use at most {MAX_PATH} bytes (letters "
+        "outside ASCII have several)"
     )
 
 

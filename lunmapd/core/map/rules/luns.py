@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lunmapd.core.base import attributes, names
 from lunmapd.core.base.backings import Backing, FileIO, RamDisk, SizeSource, User, plugin_of, source
 from lunmapd.core.base.errors import Place, Problem
-from lunmapd.core.base.lunmap import AluaState, Lun, Lunmap, reporting_nodes, serving_nodes
+from lunmapd.core.base.lunmap import AluaState, Lun, Lunmap, reporting_nodes, serving_nodes, source_on
 from lunmapd.core.map.rules.common import check_repeated, check_text
 
 
@@ -20,6 +20,7 @@ def check_luns(lunmap: Lunmap) -> Iterator[Problem]:
         yield from _inquiry(place, lun)
         yield from _attributes((*place, "attributes"), lun)
         yield from _nodes(lunmap, place, lun)
+    yield from _rewritten_paths(lunmap)
 
 
 def check_choices(lunmap: Lunmap) -> Iterator[Problem]:
@@ -59,6 +60,21 @@ def _backing(lunmap: Lunmap, place: Place, backing: Backing) -> Iterator[Problem
         yield from check_text((*place, "overrides", node), checker, path)
         if node not in lunmap.nodes:
             yield Problem((*place, "overrides", node), f"there is no node {node!r}")
+
+
+def _rewritten_paths(lunmap: Lunmap) -> Iterator[Problem]:
+    """Check the paths that the `devices` of nodes make of the Luns' paths."""
+    rewriting = {name for name, node in lunmap.nodes.items() if node.devices}
+    for name, lun in lunmap.luns.items() if rewriting else ():
+        given = source(lun.backing)
+        for node in rewriting.intersection(reporting_nodes(lunmap, lun)):
+            path = source_on(lun, node, lunmap.nodes[node])
+            rewritten = path != given and node not in getattr(lun.backing, "overrides", ())
+            if rewritten and (sentence := names.check_path(path)):
+                yield Problem(
+                    ("luns", name, "backing", "path"),
+                    f"on node {node}, whose 'devices' rewrites it: {sentence}",
+                )
 
 
 def _ram_disk(place: Place, backing: RamDisk) -> Iterator[Problem]:

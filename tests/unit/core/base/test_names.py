@@ -59,6 +59,32 @@ def test_bad_paths(text: str) -> None:
     assert names.check_path("/dev/disk/by-id/wwn-0x5000") is None
 
 
+# 127 letters of two bytes each, and '/': 255 bytes.
+LONGEST = "/" + "\u00e9" * 127
+
+
+def test_a_path_is_counted_in_bytes() -> None:
+    """The kernel keeps 255 bytes of a path: a longer one in letters of several bytes is refused."""
+    assert names.check_path(LONGEST) is None
+    assert names.check_path("/" + "a" * 254) is None
+    for text in (LONGEST + "a", "/" + "\u20ac" * 85, "/" + "a" * 255):
+        assert f"has {len(text.encode())} bytes" in str(names.check_path(text))
+        assert "at most 255 bytes" in str(names.check_path_prefix(text))
+
+
+def test_a_configuration_is_counted_in_bytes() -> None:
+    """The kernel keeps 255 bytes of a tcmu configuration, the program's name included."""
+    assert names.check_user_config("rbd" + LONGEST[:-2] + "a") is None
+    assert names.check_user_config("r" * 100 + "/" + "a" * 154) is None
+    for text in ("rbd" + LONGEST, "r" * 100 + "/" + "a" * 155):
+        assert f"has {len(text.encode())} bytes" in str(names.check_user_config(text))
+
+
+def test_a_half_letter_is_counted_too() -> None:
+    """Half of a surrogate pair, which no file name in UTF-8 has, is counted without an error."""
+    assert names.check_path("/" + "\ud800" * 100)
+
+
 @pytest.mark.parametrize("text", ["", "1234", "G" * 32, "A" * 32, "-" * 30])
 def test_bad_serials(text: str) -> None:
     """A serial that does not fill the NAA's 25 digits is refused."""

@@ -129,6 +129,34 @@ def test_targets_that_ask_for_chap_take_initiators_that_have_it() -> None:
     assert all("authentication" not in line for line in problems_of(text.replace(BOTH, "")))
 
 
+def _rewritten(letters: int) -> list[str]:
+    """Return the problems of a path of so many two-byte letters, which node n1 makes 4 bytes longer."""
+    text = edited(DISK, "backing: {type: block, path: /dev/" + "\u00e9" * letters + "}")
+    return problems_of(text.replace("tpg_tag: 1,", "tpg_tag: 1, devices: {/dev: /dev/san},"))
+
+
+def test_a_rewritten_path_is_counted_in_bytes() -> None:
+    """A path that a node's `devices` makes longer than 255 bytes names the Lun, the node and the path."""
+    assert _rewritten(123) == []  # 9 bytes of /dev/san/, and 246
+    (problem,) = _rewritten(124)
+    assert problem.startswith("luns[db2].backing.path: ")
+    assert "node n1" in problem
+    assert "'devices'" in problem
+    assert "has 257 bytes" in problem
+
+
+def test_only_the_path_that_a_node_uses_is_counted() -> None:
+    """An override replaces the rewritten path, and a node that does not report the Lun has no path for it."""
+    path = f"/dev/{'a' * 250}"
+    rewritten = "tpg_tag: 1, devices: {/dev: /dev/san},"
+    for backing in (
+        f"{{type: block, path: {path}, overrides: {{n1: /dev/b}}}}",
+        f"{{type: block, path: {path}}}\n    nodes: [n2]",
+    ):
+        text = edited(DISK, f"backing: {backing}").replace("tpg_tag: 1,", rewritten)
+        assert problems_of(text) == []
+
+
 def test_a_mistaken_password_is_not_shown() -> None:
     """A password in the clear, where a sealed one belongs, appears in no problem."""
     found = problems_of(edited(f"  {H}: {{}}", f"  {H}: {{chap: {{user: a, password: hunter2hunter2}}}}"))
