@@ -15,7 +15,10 @@ from lunmapd.store.session.access_errors import CredentialsError
 from lunmapd.store.session.secret_files import read_private
 
 DEFAULT_KEY_FILE = Path("/etc/lunmapd/secrets.key")
-_HEAD = "# Keys of lunmapd's secrets, the current one first. A reader of this file can read every CHAP password.\n"
+_HEAD = (
+    "# Keys of lunmapd's secrets, the current one first. "
+    "A reader of this file can read every CHAP password.\n"
+)
 
 
 class KeyFileError(LunmapdError):

@@ -43,7 +43,7 @@ class BaselineStore:
     def begin(self, steps: Plan) -> None:
         """Record that these steps will be executed: what they leave is no drift until it was as desired.
 
-        A repair stays a repair, unless it deletes the object first: lunmapd itself would have removed it then.
+        A repair stays a repair, unless it deletes the object first: then lunmapd itself has removed it.
         """
         if self.current is not None:
             ours = {lio_objects.key_of(step.item) for step in steps if not step.drift}

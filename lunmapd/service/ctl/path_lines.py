@@ -61,8 +61,9 @@ def lost_lines(lost: Iterable[LostLogin]) -> Iterator[str]:
     for each in lost:
         groups[each.target, each.at, each.missing].append(each.initiator)
     lines = [
-        f"{first_of(names, _MAX_NAMED)}: logged in to {target} at {', '.join(at)}, not at {', '.join(missing)}"
-        for (target, at, missing), names in groups.items()
+        f"{first_of(names, _MAX_NAMED)}: "
+        f"logged in to {target} at {', '.join(at)}, not at {', '.join(lacking)}"
+        for (target, at, lacking), names in groups.items()
     ]
     yield from lines[:_MAX_LINES]
     if (more := len(lines) - _MAX_LINES) > 0:

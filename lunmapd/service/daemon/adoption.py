@@ -41,8 +41,8 @@ from lunmapd.store.tree.read import read_tree
 from lunmapd.store.tree.snapshot import Snapshot, effective_map
 
 _NOTHING = (
-    "there is nothing to take over: the map has no target that another tool serves here; what a 'lunmapd adopt --take' that was "
-    "interrupted has taken over stays so: start lunmapd, which does the rest"
+    "there is nothing to take over: the map has no target that another tool serves here; if a "
+    "'lunmapd adopt --take' was interrupted, start lunmapd, which completes it"
 )
 
 
@@ -88,7 +88,7 @@ def format_draft(made: Adoption, output: str) -> Iterator[str]:
     for name, reason in made.refused.items():
         yield f"# not taken over: {name}: {reason}"
     if any(item.chap and not item.chap.password for item in made.lunmap.initiators.values()):
-        yield "# CHAP passwords are not in here: 'lunmapd adopt --seal' puts them in, sealed with this node's key."
+        yield "# CHAP passwords are missing: 'lunmapd adopt --seal' adds them, sealed with this node's key."
     yield mapfile.show_map(made.lunmap)
 
 

@@ -16,7 +16,7 @@ BACKING: lio_objects.Key = ("storage_object", "l1")
 
 
 def test_what_a_repair_removes_to_make_it_again_is_no_drift() -> None:
-    """If the repair is cut short, the object is made again, also where drift of its class is only reported."""
+    """If the repair is cut short, the object is made again, also if drift of its class is only reported."""
     given = PassInput("n1", 1, mapped_luns(1), {}, Vault("c"))
     desired = compare(given, Observed()).desired
     store = BaselineStore()

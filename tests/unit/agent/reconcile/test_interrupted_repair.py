@@ -56,7 +56,7 @@ class Daemon:
 def test_reported_drift_that_a_repair_removes_is_made_again(
     tmp_path: Path, crash_after: int, *, restarts: bool
 ) -> None:
-    """A mapping with reported drift, which a repair deletes with its storage object, comes back after a crash."""
+    """A mapping with reported drift, deleted by the repair of its storage object, returns after a crash."""
     daemon = Daemon(tmp_path)
     daemon.run_pass()
     good = dict(daemon.kernel.objects)
