@@ -1,4 +1,4 @@
-"""A host that is set up with docs/initiators.md: the page's commands and tables, and the host's view of Luns."""
+"""A host set up with docs/initiators.md: the page's commands and tables, and the host's view of Luns."""
 
 import re
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class DocumentedHost:
             self.machine.run(_RECONFIGURE)
 
     def settings(self, section: str) -> dict[str, str]:
-        """Return multipathd's settings of the section `defaults`, or `devices` with those that the host has."""
+        """Return multipathd's settings of `defaults`, or of `devices` with those that the host has."""
         text = "\n" + self.machine.run("multipathd show config local").stdout.replace('"on"', '"yes"')
         text = text.partition(f"\n{section} {{")[2].partition("\n}")[0]
         return dict(re.findall(r'^\s+(\w+) "?(.*?)"?$', text, re.MULTILINE))
@@ -77,7 +77,7 @@ class DocumentedHost:
         return {each.wwid: len(each.usable_paths) for each in self.initiator.multipaths()}
 
     def device(self, wwid: str) -> str:
-        """Return the device of a map, as soon as udev has made it: it does so after each change of the map."""
+        """Return the device of a map as soon as udev has made it, which follows each change of the map."""
         path = f"/dev/mapper/{wwid}"
         wait_until(f"{path} is there", partial(self._succeeds, ["test", "-e", path]))
         return path

@@ -17,8 +17,8 @@ MAX_PRODUCT = 16
 MAX_PATH = 255
 """Maximum length in bytes of a path or of the configuration of a tcmu program; the kernel cuts longer ones.
 
-FD_MAX_DEV_NAME in drivers/target/target_core_file.h, TCMU_CONFIG_LEN in drivers/target/target_core_user.c: 256
-bytes with the NUL at the end.
+FD_MAX_DEV_NAME in drivers/target/target_core_file.h, TCMU_CONFIG_LEN in drivers/target/target_core_user.c:
+256 bytes with the NUL at the end.
 """
 MAX_CHAP = 255
 """Maximum length of a CHAP user name or password.
@@ -89,7 +89,7 @@ def check_user_config(text: str) -> str | None:
 
 
 def _check_length(text: str) -> str | None:
-    """Check the length in bytes; half of a surrogate pair, which UTF-8 does not have, counts as three bytes."""
+    """Check the length in bytes; half of a surrogate pair, which UTF-8 lacks, counts as three bytes."""
     length = len(text.encode(errors="surrogatepass"))
     if length <= MAX_PATH:
         return None
