@@ -165,8 +165,9 @@ class Discovery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
 class Node(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A storage node. `tpg_tag` (1-65535) is unique in the cluster; portals are `address:port`.
 
-    `devices` maps prefixes of the Luns' paths to their replacements on this node. The longest matching prefix
-    is replaced, unless the Lun has an override for the node.
+    `devices` maps prefixes of the Luns' paths to their replacements on this node. A prefix matches whole path
+    components, and '/' at its end makes no difference. The longest matching prefix is replaced, unless the
+    Lun has an override for the node.
     """
 
     tpg_tag: int
@@ -249,7 +250,18 @@ def source_on(lun: Lun, name: str, node: Node) -> str:
     override = lun.backing.overrides.get(name)
     if override is not None or isinstance(lun.backing, User):
         return override or source(lun.backing)
-    path = lun.backing.path
-    fitting = [prefix for prefix in node.devices if path.startswith(prefix)]
-    longest = max(fitting, key=len, default="")
-    return node.devices[longest] + path[len(longest) :] if longest else path
+    return rewrite_path(node.devices, lun.backing.path)
+
+
+def rewrite_path(devices: Mapping[str, str], path: str) -> str:
+    """Return `path` with the longest prefix that matches whole components replaced; `path` if none does."""
+    fitting = [prefix for prefix in devices if has_prefix(path, prefix)]
+    if not fitting:
+        return path
+    longest = max(fitting, key=lambda prefix: len(prefix.rstrip("/")))
+    return devices[longest].rstrip("/") + path[len(longest.rstrip("/")) :] or "/"
+
+
+def has_prefix(path: str, prefix: str) -> bool:
+    """Return whether `path` is `prefix` or lies below it."""
+    return f"{path}/".startswith(f"{prefix.rstrip('/')}/")

@@ -24,7 +24,11 @@ _ALWAYS: tuple[Rule, ...] = (
     unique.check_unique,
 )
 _CHOICES: tuple[Rule, ...] = (luns.check_choices,)
-_WARNINGS: tuple[Rule, ...] = (luns.warn_of_luns, maps.warn_of_lun_numbers)
+_WARNINGS: tuple[Rule, ...] = (
+    luns.warn_of_luns,
+    maps.warn_of_lun_numbers,
+    nodes.warn_of_devices,
+)
 
 
 def check_map(lunmap: Lunmap) -> tuple[Problem, ...]:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 
 from lunmapd.core.base import names
+from lunmapd.core.base.backings import RamDisk, User
 from lunmapd.core.base.errors import Place, Problem
-from lunmapd.core.base.lunmap import Lunmap, Node
+from lunmapd.core.base.lunmap import Lunmap, Node, has_prefix
 from lunmapd.core.map.rules.chap import check_chap
 from lunmapd.core.map.rules.common import check_text
 
@@ -56,6 +57,31 @@ def _labels(place: Place, node: Node) -> Iterator[Problem]:
 
 
 def _devices(place: Place, node: Node) -> Iterator[Problem]:
+    given: dict[str, str] = {}
     for prefix, replacement in node.devices.items():
         yield from check_text((*place, prefix), names.check_path_prefix, prefix)
         yield from check_text((*place, prefix), names.check_path_prefix, replacement)
+        same = given.setdefault(prefix.rstrip("/"), prefix)
+        if same != prefix:
+            yield Problem((*place, prefix), f"is the same as {same!r}: omit one of the two")
+
+
+def warn_of_devices(lunmap: Lunmap) -> Iterator[Problem]:
+    """Warn of prefixes that match letters of paths, but no whole component of any."""
+    for name, node in lunmap.nodes.items():
+        for prefix in node.devices:
+            fitting = [(lun, path) for lun, path in _rewritable(lunmap, name) if path.startswith(prefix)]
+            if fitting and not any(has_prefix(path, prefix) for _, path in fitting):
+                lun, path = fitting[0]
+                yield Problem(
+                    ("nodes", name, "devices", prefix),
+                    f"matches whole parts of a path only, and so no path of this map: {path} of luns[{lun}] "
+                    "stays as it is; give the whole path or a directory, or use the Lun's 'overrides'",
+                )
+
+
+def _rewritable(lunmap: Lunmap, node: str) -> Iterator[tuple[str, str]]:
+    """Yield Lun and path of each path that the `devices` of `node` can rewrite."""
+    for name, lun in lunmap.luns.items():
+        if not isinstance(lun.backing, RamDisk | User) and node not in lun.backing.overrides:
+            yield name, lun.backing.path

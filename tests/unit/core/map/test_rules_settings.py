@@ -79,6 +79,7 @@ BROKEN = [
     ("tpg_tag: 1,", "tpg_tag: 1, labels: {a: -},", "nodes[n1].labels.a", "is not a label"),
     ("tpg_tag: 1,", "tpg_tag: 1, devices: {dev: /x},", "nodes[n1].devices.dev", "absolute"),
     ("tpg_tag: 1,", "tpg_tag: 1, devices: {/dev/: x},", "nodes[n1].devices./dev/", "absolute"),
+    ("tpg_tag: 1,", "tpg_tag: 1, devices: {/dev: /x, /dev/: /y},", "nodes[n1].devices./dev/", "the same as '/dev'"),
     ("tpg_tag: 1,", "tpg_tag: 1, iser_portals: [10.0.0.1],", "nodes[n1].iser_portals[0]", "given twice"),
     ("tpg_tag: 2,", "tpg_tag: 2, iser_portals: [10.0.0.1],", "nodes[n2].iser_portals[0]", "already that of nodes[n1]"),
     ("[10.0.0.1]", "[0.0.0.0]", f"targets[{T}].nodes.n1", "give the node's own"),
@@ -198,6 +199,39 @@ def test_what_surprises_is_a_warning(old: str | None, new: str | None, place: st
     assert rules.check_map(lunmap) == ()
     found = [str(problem) for problem in rules.map_warnings(lunmap)]
     assert any(text.startswith(f"{place}: ") and sentence in text for text in found), found
+
+
+LETTERS = "matches whole parts of a path"
+
+
+@pytest.mark.parametrize(
+    ("devices", "sentences"),
+    [
+        ("{/dev/vg/d: /dev/vg/e}", [LETTERS]),
+        ("{/dev/v: /dev/w, /srv/db: /x}", [LETTERS, LETTERS]),
+        ("{/dev/vg: /dev/w, /srv/: /x, /none: /x}", []),
+        ("{/dev/vg/db2: /dev/e}", []),
+    ],
+)
+def test_a_prefix_of_letters_is_warned_of(devices: str, sentences: list[str]) -> None:
+    """An entry that matches no whole component of any path, but letters of one, names such a Lun and path."""
+    lunmap = parse_map(edited("tpg_tag: 1,", f"tpg_tag: 1, devices: {devices},"))[0]
+    assert rules.check_map(lunmap) == ()
+    found = [problem for problem in rules.map_warnings(lunmap) if problem.place[:2] == ("nodes", "n1")]
+    assert len(found) == len(sentences)
+    for problem, sentence in zip(found, sentences, strict=True):
+        assert problem.place[2] == "devices"
+        assert sentence in problem.message
+        assert "of luns[db" in problem.message
+
+
+def test_a_prefix_concerns_no_path_that_is_overridden() -> None:
+    """A path with an override for the node, memory and a program's configuration are never rewritten."""
+    text = edited("tpg_tag: 1,", "tpg_tag: 1, devices: {/dev/v: /x, /srv/d: /y},")
+    text = text.replace(DISK, "backing: {type: block, path: /dev/vg/db2, overrides: {n1: /dev/b}}")
+    for backing in ("{type: ramdisk, volatile: true}\n    nodes: [n1]", "{type: user, config: srv/db1}"):
+        lunmap = parse_map(text.replace(FILE, f"backing: {backing}"))[0]
+        assert [item for item in rules.map_warnings(lunmap) if item.place[0] == "nodes"] == []
 
 
 def test_a_node_serves_what_an_older_schema_did_not_ask_for() -> None:

@@ -172,6 +172,29 @@ def test_paths_differ_by_node(backing: Backing, path: str) -> None:
     assert source_on(Lun(backing), "n1", node) == path
 
 
+@pytest.mark.parametrize(
+    ("devices", "path", "expected"),
+    [
+        ({"/dev/sdb": "/dev/sdc"}, "/dev/sdb", "/dev/sdc"),
+        ({"/dev/sdb": "/dev/sdc"}, "/dev/sdba", "/dev/sdba"),
+        ({"/dev/vg0": "/dev/vg1"}, "/dev/vg01/x", "/dev/vg01/x"),
+        ({"/dev/vg0": "/dev/vg1"}, "/dev/vg0/x", "/dev/vg1/x"),
+        ({"/dev/vg0/": "/dev/vg1"}, "/dev/vg0/x", "/dev/vg1/x"),
+        ({"/dev/vg0": "/dev/vg1/"}, "/dev/vg0/x", "/dev/vg1/x"),
+        ({"/dev/vg0/": "/dev/vg1/"}, "/dev/vg0", "/dev/vg1"),
+        ({"/": "/san"}, "/dev/a", "/san/dev/a"),
+        ({"/san": "/"}, "/san/dev/a", "/dev/a"),
+        ({"/san": "/"}, "/san", "/"),
+        ({"/dev": "/x", "/dev/vg/": "/y"}, "/dev/vg/a", "/y/a"),
+        ({"/dev": "/x", "/dev/v": "/y"}, "/dev/vg/a", "/x/vg/a"),
+        ({"/dev////": "/x", "/dev/vg": "/y"}, "/dev/vg/a", "/y/a"),
+    ],
+)
+def test_a_node_rewrites_whole_parts_of_a_path(devices: dict[str, str], path: str, expected: str) -> None:
+    """A prefix matches whole path components, and '/' at its end makes no difference."""
+    assert source_on(Lun(Block(path)), "n1", Node(1, devices=devices)) == expected
+
+
 def test_each_backing_has_one_source() -> None:
     """Devices and files are known by their path, programs by their configuration, memory by nothing."""
     assert [source(backing) for backing in (Pscsi("/dev/sg1"), User("rbd/a"), RamDisk())] == [
