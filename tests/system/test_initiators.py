@@ -81,7 +81,7 @@ def host(logged_in: DocumentedHost) -> DocumentedHost:
     resize(logged_in, SECTORS)
     logged_in.configure(CONF)
     if logged_in.usable_paths() != {DB1: 2, VOLUME: 2} or logged_in.sizes(VOLUME) != {SECTORS}:
-        for wwid in (VOLUME, OTHER):
+        for wwid in logged_in.usable_paths().keys() & {VOLUME, OTHER}:
             logged_in.remove(wwid)
         logged_in.run(RESCAN)
         logged_in.await_maps(DB1, VOLUME)
@@ -199,9 +199,13 @@ def test_a_map_grows_after_a_rescan(host: DocumentedHost) -> None:
 def test_a_removed_lun_leaves_nothing(host: DocumentedHost) -> None:
     """Removed on the host before the map it causes no error, and its number then leads to another Lun's data.
 
+    In use, it is not removed.
     Unmapped first, a device stays with failed paths, also after a rescan, until the commands remove it.
     """
     mark_other(host)
+    in_use = f"exec 9<{host.device(VOLUME)}\n{REMOVE}"
+    assert host.machine.run(in_use, check=False).status == 1
+    host.await_maps(DB1, VOLUME)
     host.run(REMOVE)
     commit(host, UNMAPPED)
     host.run(RESCAN)
