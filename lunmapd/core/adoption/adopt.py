@@ -27,6 +27,7 @@ from lunmapd.core.base.lunmap import (
     Target,
     initiators_of,
 )
+from lunmapd.core.base.names import parse_portal
 from lunmapd.core.map import rules
 from lunmapd.core.map.credentials import change_credentials
 from lunmapd.core.map.fill_in import with_free_port_ids
@@ -70,8 +71,8 @@ def _unfit(foreign: ForeignConfiguration) -> NotAdoptable:
             refused[tpg.iqn] = (
                 f"its TPG has tag {tpg.tag}, the others {usual}; a node has one tag for all targets"
             )
-        elif reason := next(_reasons(tpg, foreign), None):
-            refused[tpg.iqn] = reason
+        elif reasons := tuple(dict.fromkeys(_reasons(tpg, foreign))):
+            refused[tpg.iqn] = "; ".join(reasons)
     return refused | _disagreeing(foreign, refused)
 
 
@@ -85,9 +86,34 @@ def _reasons(tpg: ForeignTpg, foreign: ForeignConfiguration) -> Iterator[str]:
         )
     if not tpg.portals:
         yield "it has no portal"
+    if foreign.discovery == lio_objects.NO_CREDENTIALS:
+        yield "discovery requires CHAP, but has no user with a password: give it both, or let it require none"
+    yield from tpg.problems
+    for portal in tpg.portals:
+        yield from _portal_reasons(portal)
     yield from _lun_reasons(tpg, foreign)
+    if _authentication(tpg) is not Authentication.MUTUAL_CHAP:
+        yield from (
+            f"{acl.initiator} has mutual CHAP, which a map can express only if the target requires it from "
+            "all initiators: set authentication=1 and mutual CHAP for each, or clear it"
+            for acl in tpg.acls
+            if acl.credentials.userid_mutual
+        )
     for acl in tpg.acls:
         yield from _acl_reasons(acl, tpg)
+
+
+def _portal_reasons(portal: str) -> Iterator[str]:
+    """Yield a reason if a map has another spelling; a portal that no map can have breaks a rule."""
+    try:
+        spelling = parse_portal(portal)
+    except ValueError:
+        return
+    if spelling != portal:
+        yield (
+            f"its portal {portal} is {spelling} in a map, and LIO can't rename it: remove it and create "
+            f"{spelling} (rmdir and mkdir in its directory np); no session ends, only new logins wait"
+        )
 
 
 def _lun_reasons(tpg: ForeignTpg, foreign: ForeignConfiguration) -> Iterator[str]:
@@ -104,13 +130,12 @@ def _lun_reasons(tpg: ForeignTpg, foreign: ForeignConfiguration) -> Iterator[str
             yield f"its LUN {number} ({item.name}) is mapped to nobody: map it, or delete the LUN"
         elif alike[item.name] > 1:
             yield f"there are several storage objects named {item.name}"
-        elif item.problem:
-            yield f"{item.name}: {item.problem}"
+        else:
+            yield from (f"{item.name}: {problem}" for problem in item.problems)
 
 
 def _acl_reasons(acl: ForeignAcl, tpg: ForeignTpg) -> Iterator[str]:
-    if acl.problem:
-        yield f"ACL of {acl.initiator}: {acl.problem}"
+    yield from (f"ACL of {acl.initiator}: {problem}" for problem in acl.problems)
     if not acl.maps:
         yield f"the ACL of {acl.initiator} has no mapped LUN: map one, or delete the ACL"
     for entry in acl.maps:
@@ -223,10 +248,10 @@ def _luns(foreign: ForeignConfiguration, tpgs: list[ForeignTpg]) -> dict[str, Lu
     for tpg in tpgs:
         for acl in tpg.acls:
             for entry in acl.maps:
-                access = Access.READ_ONLY if entry.read_only else Access.READ_WRITE
-                maps.setdefault(tpg.luns[entry.lun], []).append(
-                    Map(tpg.iqn, entry.number, acl.initiator, access=access)
-                )
+                key = tpg.luns[entry.lun]
+                read_only = entry.read_only or foreign.storage[key].read_only
+                access = Access.READ_ONLY if read_only else Access.READ_WRITE
+                maps.setdefault(key, []).append(Map(tpg.iqn, entry.number, acl.initiator, access=access))
     return {
         foreign.storage[key].name: lun_of(foreign.storage[key], tuple(given)) for key, given in maps.items()
     }

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from msgspec import structs
 
 from lunmapd.core.adoption.foreign import ForeignConfiguration, ForeignStorage, ForeignTpg
+from lunmapd.core.adoption.losses import is_number
 from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
-from lunmapd.core.base.backings import PLUGINS, backing_of
+from lunmapd.core.base.backings import PLUGINS, PluginName, backing_of
 from lunmapd.core.base.lunmap import Lun, Map, Scope, Shared, Target
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK, TPG_ATTRIBUTES
@@ -19,7 +20,27 @@ _FROM_DEVICE = {
     "queue_depth": "hw_queue_depth",
     "optimal_sectors": "hw_max_sectors",
 }
-_SECTOR = "512"
+# The defaults of backings that are no devices: fd_configure_device (FD_MAX_BYTES is 8 MiB), and
+# rd_configure_device with target_configure_device, which rounds the sectors down to whole pages.
+_WITHOUT_DEVICE = {
+    PluginName.FILEIO: {
+        "block_size": "512",
+        "is_nonrot": "0",
+        "max_unmap_block_desc_count": "1",
+        "max_unmap_lba_count": "8192",
+        "max_write_same_len": "4096",
+        "optimal_sectors": "16384",
+        "unmap_granularity": "1",
+        "unmap_granularity_alignment": "0",
+        "unmap_zeroes_data": "0",
+    },
+    PluginName.RD_MCP: {
+        "block_size": "512",
+        "is_nonrot": "1",
+        "max_write_same_len": "0",
+        "optimal_sectors": "4294967288",
+    },
+}
 _SCOPE = {"0": Scope.OFF, "1": Scope.PER_NODE}
 
 
@@ -42,24 +63,22 @@ def lun_of(item: ForeignStorage, maps: tuple[Map, ...]) -> Lun:
 def _attributes(item: ForeignStorage) -> Iterator[tuple[str, int]]:
     """Yield the attributes that are not at their default.
 
-    A default that depends on the device is known only if the kernel reports it.
+    A default that depends on the device is known only if the kernel reports it. Otherwise the map sets the
+    attribute: an initiator must not see another block size because of another node's device.
     """
     for (plugin, name), row in sorted(STORAGE.items()):
         value = item.attributes.get(name, "")
-        if plugin != item.plugin or not value.isdigit():
-            continue
-        if value != _natural(item, name, row.default):
+        if plugin == item.plugin and is_number(value) and value != _natural(item, name, row.default):
             yield name, int(value)
 
 
 def _natural(item: ForeignStorage, name: str, default: int | None) -> str:
-    """Return the default of an attribute; its present value if the default is not known."""
+    """Return the default of an attribute, "" if it is not known."""
     if default is not None:
         return str(default)
-    device_value = item.attributes.get(_FROM_DEVICE.get(name, ""))
-    if device_value is None and name == "block_size" and PLUGINS[item.plugin].sized:
-        return _SECTOR
-    return device_value or item.attributes[name]
+    if (constants := _WITHOUT_DEVICE.get(PluginName(item.plugin))) is not None:
+        return constants[name]
+    return item.attributes.get(_FROM_DEVICE.get(name, ""), "")
 
 
 def _shared(item: ForeignStorage) -> Shared | None:
@@ -88,7 +107,10 @@ def target_of(tpg: ForeignTpg) -> Target:
 def as_ours(
     foreign: ForeignConfiguration, wanted: lio_objects.Objects
 ) -> dict[lio_objects.Key, lio_objects.Object]:
-    """Return the foreign objects of the desired targets as they would be observed with lunmapd's mark."""
+    """Return the foreign objects of the desired targets as they would be observed with lunmapd's mark.
+
+    All mapped LUNs of a read-only storage object are read-only.
+    """
     targets = {item.iqn for item in wanted.values() if isinstance(item, lio_objects.Target)}
     tpgs = [tpg for tpg in foreign.tpgs if tpg.iqn in targets]
     exported = {key for tpg in tpgs for key in tpg.luns.values()} & foreign.storage.keys()
@@ -138,8 +160,9 @@ def _tpg(tpg: ForeignTpg, foreign: ForeignConfiguration) -> Iterator[lio_objects
         yield lio_objects.NodeAcl(iqn, tag, acl.initiator, acl.credentials)
         for entry in acl.maps:
             if entry.lun in names:
+                read_only = entry.read_only or foreign.storage[tpg.luns[entry.lun]].read_only
                 yield lio_objects.MappedLun(
-                    iqn, tag, acl.initiator, entry.number, names[entry.lun], entry.read_only
+                    iqn, tag, acl.initiator, entry.number, names[entry.lun], read_only
                 )
     if tpg.enabled:
         yield lio_objects.Enabled(iqn, tag, tpg.port_id)

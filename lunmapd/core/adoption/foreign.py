@@ -11,7 +11,7 @@ from lunmapd.core.node.observed import IscsiSession
 class ForeignStorage(Struct, frozen=True):
     """A storage object; `attributes` are all known ones, by name.
 
-    `problem` is the reason why a map can't describe it, "" if it can.
+    `read_only` means that LIO itself refuses writes. `problems` are the reasons why a map can't describe it.
     """
 
     name: str
@@ -22,7 +22,8 @@ class ForeignStorage(Struct, frozen=True):
     attributes: Mapping[str, str] = {}
     vendor: str = ""
     product: str = ""
-    problem: str = ""
+    read_only: bool = False
+    problems: tuple[str, ...] = ()
 
 
 class ForeignMap(Struct, frozen=True):
@@ -34,18 +35,18 @@ class ForeignMap(Struct, frozen=True):
 
 
 class ForeignAcl(Struct, frozen=True):
-    """An initiator of a TPG. `problem` as in ForeignStorage."""
+    """An initiator of a TPG. `problems` as in ForeignStorage."""
 
     initiator: str
     credentials: lio_objects.ChapCredentials = lio_objects.NO_CREDENTIALS
     maps: tuple[ForeignMap, ...] = ()
-    problem: str = ""
+    problems: tuple[str, ...] = ()
 
 
 class ForeignTpg(Struct, frozen=True):
     """A TPG. `luns` maps LUN numbers to keys of storage objects, `portals` maps addresses to iSER or not.
 
-    `port_id` is 0 if it is not known.
+    `port_id` is 0 if it is not known; `problems` as in ForeignStorage.
     """
 
     iqn: str
@@ -57,6 +58,7 @@ class ForeignTpg(Struct, frozen=True):
     luns: Mapping[int, str] = {}
     acls: tuple[ForeignAcl, ...] = ()
     portals: Mapping[str, bool] = {}
+    problems: tuple[str, ...] = ()
 
 
 class ForeignConfiguration(Struct, frozen=True):

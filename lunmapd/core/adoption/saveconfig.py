@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from msgspec import DecodeError, Struct, ValidationError, field, json
+from msgspec import DecodeError, Struct, ValidationError, json
 
 from lunmapd.core.adoption.foreign import (
     ForeignAcl,
@@ -12,14 +12,35 @@ from lunmapd.core.adoption.foreign import (
     ForeignStorage,
     ForeignTpg,
 )
+from lunmapd.core.adoption.losses import (
+    acl_losses,
+    control_losses,
+    group_losses,
+    storage_losses,
+    target_losses,
+    tpg_losses,
+)
+from lunmapd.core.adoption.saved_file import (
+    SavedAcl,
+    SavedChap,
+    SavedFabric,
+    SavedFile,
+    SavedPortal,
+    SavedStorage,
+    SavedTpg,
+    SavedWwn,
+)
+from lunmapd.core.adoption.saved_keys import unread_keys
 from lunmapd.core.base.backings import PLUGINS, PluginName
 from lunmapd.core.base.errors import Exit, LunmapdError
-from lunmapd.core.base.password import Secret
+from lunmapd.core.base.names import parse_portal
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK
 
 _PLUGINS = {plugin.saved_name: plugin for plugin in PLUGINS.values()}
 _DEFAULT_GROUP = "default_tg_pt_gp"
+_GROUP_NAMES = {"name", "tg_pt_gp_id"}
+_MODEL = 15
 
 
 class NotSaveconfigError(LunmapdError):
@@ -28,100 +49,27 @@ class NotSaveconfigError(LunmapdError):
     exit_code = Exit.INVALID
 
 
-class _Storage(Struct):
-    name: str
-    plugin: str
-    wwn: str = ""
-    dev: str = ""
-    config: str = ""
-    size: int = 0
-    write_back: bool = False
-    nullio: bool = False
-    attributes: dict[str, Any] = {}
-    alua_tpgs: list[dict[str, Any]] = []
-
-
-class _Lun(Struct):
-    index: int
-    storage_object: str
-
-
-class _MappedLun(Struct):
-    index: int
-    tpg_lun: int
-    write_protect: bool = False
-
-
-class _Chap(Struct):
-    chap_userid: str | None = None
-    chap_password: str | None = None
-    chap_mutual_userid: str | None = None
-    chap_mutual_password: str | None = None
-
-    def credentials(self) -> lio_objects.ChapCredentials:
-        """Return the credentials; an incomplete pair counts as none, as in LIO."""
-        if not self.chap_userid or not self.chap_password:
-            return lio_objects.NO_CREDENTIALS
-        one = self.chap_userid, Secret(self.chap_password)
-        if not self.chap_mutual_userid or not self.chap_mutual_password:
-            return lio_objects.ChapCredentials(*one)
-        return lio_objects.ChapCredentials(*one, self.chap_mutual_userid, Secret(self.chap_mutual_password))
-
-
-class _Acl(_Chap):
-    node_wwn: str = ""
-    mapped_luns: list[_MappedLun] = []
-    attributes: dict[str, Any] = {}
-
-
-class _Portal(Struct):
-    ip_address: str
-    port: int
-    iser: bool = False
-
-
-class _Tpg(Struct):
-    tag: int
-    enable: bool = True
-    attributes: dict[str, Any] = {}
-    parameters: dict[str, Any] = {}
-    luns: list[_Lun] = []
-    node_acls: list[_Acl] = []
-    portals: list[_Portal] = []
-
-
-class _Target(Struct):
-    wwn: str
-    fabric: str
-    tpgs: list[_Tpg] = []
-
-
-class _Fabric(Struct):
-    name: str
-    discovery_enable_auth: bool = False
-    discovery_userid: str = ""
-    discovery_password: str = ""
-    discovery_mutual_userid: str = ""
-    discovery_mutual_password: str = ""
-
-
-class _File(Struct):
-    storage_objects: list[_Storage]
-    targets: list[_Target]
-    fabric_modules: list[_Fabric] = field(default_factory=list)
-
-
 def read_saveconfig(text: bytes, name: str) -> ForeignConfiguration:
     """Return the iSCSI configuration of a saveconfig.json; `name` is its path.
 
     Raises NotSaveconfigError, whose text has no value of the file.
     """
-    saved = _decode(text, name)
+    saved, raw = _decode(text, name), json.decode(text)
     tpgs = tuple(
-        _tpg(target.wwn, tpg) for target in saved.targets if target.fabric == "iscsi" for tpg in target.tpgs
+        _tpg(target, tpg, tuple(unread_keys(mapping, target)))
+        for target, mapping in zip(saved.targets, raw["targets"], strict=True)
+        if target.fabric == "iscsi"
+        for tpg in target.tpgs
     )
-    storage = {f"/backstores/{item.plugin}/{item.name}": _storage(item) for item in saved.storage_objects}
-    return ForeignConfiguration(storage, tpgs, next(_discovery(saved.fabric_modules), None))
+    storage = {
+        f"/backstores/{item.plugin}/{item.name}": _storage(item, tuple(unread_keys(mapping, item)))
+        for item, mapping in zip(saved.storage_objects, raw["storage_objects"], strict=True)
+    }
+    fabrics = [
+        fabric for fabric in saved.fabric_modules if fabric.name == "iscsi" and fabric.discovery_enable_auth
+    ]
+    discovery = next(map(_discovery, fabrics), None)
+    return ForeignConfiguration(storage, tpgs, discovery)
 
 
 class SavedTarget(Struct, frozen=True):
@@ -143,14 +91,14 @@ def saved_targets(text: bytes, name: str) -> tuple[SavedTarget, ...]:
     )
 
 
-def _decode(text: bytes, name: str) -> _File:
+def _decode(text: bytes, name: str) -> SavedFile:
     try:
-        return json.decode(text, type=_File)
+        return json.decode(text, type=SavedFile)
     except (ValidationError, DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotSaveconfigError(f"{name} is not a saveconfig.json: {error}") from None
 
 
-def _storage(item: _Storage) -> ForeignStorage:
+def _storage(item: SavedStorage, unread: tuple[str, ...]) -> ForeignStorage:
     attributes = _texts(item.attributes)
     plugin, named = _PLUGINS.get(item.plugin), attributes.get("emulate_model_alias") == "1"
     return ForeignStorage(
@@ -160,23 +108,60 @@ def _storage(item: _Storage) -> ForeignStorage:
         item.size if plugin is None or plugin.sized else 0,
         item.wwn,
         attributes,
-        product=item.name[:16] if named else "",
-        problem=next(_problems(item), ""),
+        # The kernel cuts the name there (dev_set_t10_wwn_model_alias).
+        product=item.name[:_MODEL] if named else "",
+        read_only=item.readonly,
+        problems=(*_problems(item), *storage_losses(_plugin_name(item), attributes), *unread),
     )
 
 
-def _problems(item: _Storage) -> Iterator[str]:
+def _plugin_name(item: SavedStorage) -> str:
+    return _PLUGINS[item.plugin].name if item.plugin in _PLUGINS else ""
+
+
+def _problems(item: SavedStorage) -> Iterator[str]:
     if item.plugin not in _PLUGINS:
         yield f"a map knows no {item.plugin} storage objects"
     if _PLUGINS.get(item.plugin) == PLUGINS[PluginName.FILEIO]:
         yield from fileio_problems(item.dev, device=item.dev.startswith("/dev/"), write_back=item.write_back)
     if item.nullio:
         yield "it discards all writes (nullio)"
+    if item.aio:
+        yield ASYNCHRONOUS
+    if not item.exclusive:
+        yield SHARED_DEVICE
+    yield from control_losses(_control(item))
+    yield from _group_problems(item)
+
+
+def _group_problems(item: SavedStorage) -> Iterator[str]:
     if any(group.get("name") != _DEFAULT_GROUP for group in item.alua_tpgs):
         yield OWN_GROUPS
+    for group in item.alua_tpgs:
+        if group.get("name") == _DEFAULT_GROUP:
+            known = {
+                key: value for key, value in group.items() if key not in _GROUP_NAMES and value is not None
+            }
+            yield from group_losses(_texts(known))
+
+
+def _control(item: SavedStorage) -> dict[str, str]:
+    """Return the settings that a program's device was made with."""
+    pairs = (pair.strip().partition("=") for pair in (item.control or "").split(",") if pair.strip())
+    sectors = {} if item.hw_max_sectors is None else {"hw_max_sectors": str(item.hw_max_sectors)}
+    return {name: value for name, _, value in pairs} | sectors
 
 
 OWN_GROUPS = "it has target port groups of its own: lunmapd makes those itself; delete them first"
+ASYNCHRONOUS = (
+    "it was opened for asynchronous I/O (aio), and lunmapd opens files without: make it anew with aio=false"
+)
+SHARED_DEVICE = (
+    "its device was not opened exclusively, and lunmapd opens devices so: make it anew with exclusive=true"
+)
+TPG_CHAP = "its TPG has CHAP credentials of its own, which only demo mode uses: clear them"
+ACL_TAG = "it has a tag, which a map has not: clear it"
+OFFLOAD = "it is offloaded to a network card, which lunmapd does not do: set offload=false"
 
 
 def fileio_problems(path: str, *, device: bool, write_back: bool) -> Iterator[str]:
@@ -191,45 +176,60 @@ def fileio_problems(path: str, *, device: bool, write_back: bool) -> Iterator[st
         )
 
 
-def _tpg(iqn: str, tpg: _Tpg) -> ForeignTpg:
+def _tpg(target: SavedWwn, tpg: SavedTpg, unread: tuple[str, ...]) -> ForeignTpg:
+    attributes, parameters = _texts(tpg.attributes), _texts(tpg.parameters)
     return ForeignTpg(
-        iqn,
+        target.wwn,
         tpg.tag,
         tpg.enable,
-        attributes=_texts(tpg.attributes),
-        parameters=_texts(tpg.parameters),
+        attributes=attributes,
+        parameters=parameters,
         luns={lun.index: lun.storage_object for lun in tpg.luns},
-        acls=tuple(_acl(acl) for acl in tpg.node_acls),
+        acls=tuple(_acl(acl, attributes) for acl in tpg.node_acls),
         portals={_address(portal): portal.iser for portal in tpg.portals},
+        problems=(
+            *_tpg_problems(tpg),
+            *target_losses(_texts(target.parameters)),
+            *tpg_losses(attributes, parameters),
+            *unread,
+        ),
     )
 
 
-def _acl(acl: _Acl) -> ForeignAcl:
+def _tpg_problems(tpg: SavedTpg) -> Iterator[str]:
+    if tpg.chap_userid or tpg.chap_mutual_userid:
+        yield TPG_CHAP
+    yield from (f"portal {_address(portal)}: {OFFLOAD}" for portal in tpg.portals if portal.offload)
+    if any(lun.alua_tg_pt_gp_name not in {None, "", _DEFAULT_GROUP} for lun in tpg.luns):
+        yield OWN_GROUPS
+
+
+def _acl(acl: SavedAcl, tpg_attributes: Mapping[str, str]) -> ForeignAcl:
     maps = tuple(ForeignMap(entry.index, entry.tpg_lun, entry.write_protect) for entry in acl.mapped_luns)
-    return ForeignAcl(acl.node_wwn, acl.credentials(), maps, acl_problem(_texts(acl.attributes)))
+    problems = (*((ACL_TAG,) if acl.tag else ()), *acl_losses(_texts(acl.attributes), tpg_attributes))
+    return ForeignAcl(acl.node_wwn, acl.credentials(), maps, problems)
 
 
-def acl_problem(attributes: Mapping[str, str]) -> str:
-    """Return why a map can't describe an ACL, "" if it can."""
-    if attributes.get("authentication", "-1") != "-1":
-        return "it has its own setting for CHAP: set its attribute authentication to -1"
-    return ""
+def _address(portal: SavedPortal) -> str:
+    """Return a portal as a map has it; unchanged if no map can have it.
 
-
-def _address(portal: _Portal) -> str:
+    targetcli's `::0` is `::`.
+    """
     host = portal.ip_address.strip("[]")
-    return f"[{host}]:{portal.port}" if ":" in host else f"{host}:{portal.port}"
+    address = f"[{host}]:{portal.port}" if ":" in host else f"{host}:{portal.port}"
+    try:
+        return parse_portal(address)
+    except ValueError:
+        return address
 
 
-def _discovery(fabrics: list[_Fabric]) -> Iterator[lio_objects.ChapCredentials]:
-    for fabric in fabrics:
-        if fabric.name == "iscsi" and fabric.discovery_enable_auth:
-            yield _Chap(
-                fabric.discovery_userid,
-                fabric.discovery_password,
-                fabric.discovery_mutual_userid,
-                fabric.discovery_mutual_password,
-            ).credentials()
+def _discovery(fabric: SavedFabric) -> lio_objects.ChapCredentials:
+    return SavedChap(
+        fabric.discovery_userid,
+        fabric.discovery_password,
+        fabric.discovery_mutual_userid,
+        fabric.discovery_mutual_password,
+    ).credentials()
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:

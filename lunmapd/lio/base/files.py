@@ -68,6 +68,18 @@ def _close(descriptors: Sequence[int]) -> None:
         os.close(descriptor)
 
 
+def list_writable(directory: str) -> list[str]:
+    """Return the names of the files of a directory that can be written and read, sorted."""
+    try:
+        with os.scandir(directory) as entries:
+            modes = {entry.name: entry.stat(follow_symlinks=False).st_mode for entry in entries}
+    except OSError as error:
+        _raise_unless_absent(error)
+        return []
+    both = stat.S_IWUSR | stat.S_IRUSR
+    return sorted(name for name, mode in modes.items() if stat.S_ISREG(mode) and mode & both == both)
+
+
 def is_directory(path: str) -> bool:
     """Return whether the directory exists."""
     try:

@@ -84,6 +84,12 @@ def parse_directory_number(name: str, prefix: str) -> int | None:
     return int(number) if number != name and number.isascii() and number.isdigit() else None
 
 
+def parse_info(info: str, name: str) -> str | None:
+    """Return the word after `name: ` in the `info` of a storage object, None if `info` has no such name."""
+    match = re.search(rf"\b{re.escape(name)}: (\S+)", info)
+    return match[1] if match else None
+
+
 def writes_back(info: str) -> bool:
     """Return whether the `info` of a fileio shows a file without O_DSYNC (fd_show_configfs_dev_params)."""
     return "Mode: Buffered-WCE" in info

@@ -1,7 +1,7 @@
 """Observing the objects of other tools, with everything that an adoption needs. Only reads."""
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -12,11 +12,29 @@ from lunmapd.core.adoption.foreign import (
     ForeignStorage,
     ForeignTpg,
 )
-from lunmapd.core.adoption.saveconfig import OWN_GROUPS, acl_problem, fileio_problems
-from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
+from lunmapd.core.adoption.losses import (
+    GROUP_SETTINGS,
+    acl_losses,
+    control_losses,
+    depth_losses,
+    group_losses,
+    identity_losses,
+    storage_losses,
+    target_losses,
+    tpg_losses,
+)
+from lunmapd.core.adoption.saveconfig import (
+    ACL_TAG,
+    ASYNCHRONOUS,
+    OFFLOAD,
+    OWN_GROUPS,
+    SHARED_DEVICE,
+    TPG_CHAP,
+    fileio_problems,
+)
 from lunmapd.core.base.backings import PLUGINS, PluginName
 from lunmapd.core.node.observed import IscsiSession
-from lunmapd.core.node.project import TPG_ATTRIBUTES
+from lunmapd.lio.base import files
 from lunmapd.lio.base.alias import parse_alias
 from lunmapd.lio.base.index import FIRST_INDEX, parse_hba_index, tpg_path
 from lunmapd.lio.base.observation import Observation
@@ -24,7 +42,9 @@ from lunmapd.lio.base.parse import (
     backing_info_file,
     discards_writes,
     parse_backing,
+    parse_device_numbers,
     parse_directory_number,
+    parse_info,
     parse_serial,
     parse_session,
     writes_back,
@@ -33,22 +53,37 @@ from lunmapd.lio.observe.auth import DISCOVERY, observe_credentials
 from lunmapd.lio.observe.tpgs import is_marked
 
 _HARDWARE = ("hw_block_size", "hw_queue_depth", "hw_max_sectors")
+_DEVICES = "/sys/dev/block"
+_DEFAULT_LU_GROUP = "default_lu_gp"
+# The settings of a program's device, and their names in `info` (tcmu_show_configfs_dev_params and
+# transport_dump_dev_state).
+_CONTROL = {
+    "max_data_area_mb": "MaxDataAreaMB",
+    "data_pages_per_blk": "DataPagesPerBlk",
+    "hw_max_sectors": "HwMaxSectors",
+}
+_DEFAULT_GROUP = "default_tg_pt_gp"
 _NO_TARGETS = ("discovery_auth",)
 
 
-def observe_foreign(root: Path) -> ForeignConfiguration:
-    """Read the objects below `root`, configfs' target directory, that are not lunmapd's. Raises OSError."""
+def observe_foreign(root: Path, devices: str = _DEVICES) -> ForeignConfiguration:
+    """Read the objects below `root`, configfs' target directory, that are not lunmapd's. Raises OSError.
+
+    `devices` is the directory of sysfs that has a block device at its numbers.
+    """
     observation = Observation(root)
     tpgs = tuple(_tpgs(observation))
     exported = {key for tpg in tpgs for key in tpg.luns.values()}
     enforced = observation.read(f"{DISCOVERY}/enforce_discovery_auth") == "1"
     discovery = observe_credentials(observation, DISCOVERY) if enforced else None
     return ForeignConfiguration(
-        dict(_storage(observation, exported)), tpgs, discovery, tuple(observation.sessions)
+        dict(_storage(observation, exported, devices)), tpgs, discovery, tuple(observation.sessions)
     )
 
 
-def _storage(observation: Observation, exported: AbstractSet[str]) -> Iterator[tuple[str, ForeignStorage]]:
+def _storage(
+    observation: Observation, exported: AbstractSet[str], devices: str
+) -> Iterator[tuple[str, ForeignStorage]]:
     """Yield the storage objects of other tools by `HBA/NAME`.
 
     An adopted one counts as another tool's if it is `exported` by a TPG without mark: an earlier `adopt
@@ -61,25 +96,40 @@ def _storage(observation: Observation, exported: AbstractSet[str]) -> Iterator[t
         for name in observation.list_directories(f"core/{hba}"):
             path, key = f"core/{hba}/{name}", f"{hba}/{name}"
             if key in exported or not parse_alias(plugin, observation.read(f"{path}/alias") or "").adopted:
-                yield key, _storage_object(observation, path, plugin, name)
+                yield key, _storage_object(observation, path, plugin, name, devices)
 
 
-def _storage_object(observation: Observation, path: str, plugin: str, name: str) -> ForeignStorage:
+def _storage_object(
+    observation: Observation, path: str, plugin: str, name: str, devices: str
+) -> ForeignStorage:
     info = observation.read(f"{path}/info") or ""
     backing = observation.read(f"{path}/{backing_info_file(plugin)}") or ""
     source, size = parse_backing(plugin, backing) or ("", 0)
-    known = [attribute for kind, attribute in STORAGE if kind == plugin]
-    attributes = observation.read_settings(f"{path}/attrib", {*PLUGINS[plugin].governed, *known, *_HARDWARE})
+    attributes = _settings(observation, f"{path}/attrib", _HARDWARE)
     return ForeignStorage(
         name,
         plugin,
         source,
         size,
         parse_serial(observation.read(f"{path}/wwn/vpd_unit_serial") or ""),
-        dict(attributes),
+        attributes,
         observation.read(f"{path}/wwn/vendor_id") or "",
         observation.read(f"{path}/wwn/product_id") or PLUGINS[plugin].product,
-        next(_problems(observation, path, plugin, source, info), ""),
+        read_only=parse_info(info, "readonly") == "1",
+        problems=(
+            *_problems(observation, path, plugin, source, info),
+            *_losses(observation, path, plugin, attributes, info),
+            *(_device_problems(source, info, devices) if plugin == PluginName.IBLOCK else ()),
+        ),
+    )
+
+
+def _settings(observation: Observation, path: str, more: Iterable[str] = ()) -> dict[str, str]:
+    """Read the files of a directory that can be written, and `more` of it; a tool could have set each."""
+    return dict(
+        observation.read_settings(
+            path, dict.fromkeys((*files.list_writable(f"{observation.root}/{path}"), *more))
+        )
     )
 
 
@@ -90,8 +140,35 @@ def _problems(observation: Observation, path: str, plugin: str, source: str, inf
         yield from fileio_problems(source, device=not _is_file(source), write_back=writes_back(info))
     if discards_writes(info):
         yield "it discards all writes (nullio)"
-    if set(observation.list_directories(f"{path}/alua")) - {"default_tg_pt_gp"}:
+    if parse_info(info, "Async") == "1":
+        yield ASYNCHRONOUS
+    if parse_info(info, "exclusive") == "0":
+        yield SHARED_DEVICE
+    if set(observation.list_directories(f"{path}/alua")) - {_DEFAULT_GROUP}:
         yield OWN_GROUPS
+
+
+def _losses(
+    observation: Observation, path: str, plugin: str, attributes: Mapping[str, str], info: str
+) -> Iterator[str]:
+    yield from storage_losses(plugin, attributes)
+    yield from identity_losses(
+        plugin, observation.read(f"{path}/wwn/company_id"), observation.read(f"{path}/wwn/revision")
+    )
+    yield from group_losses(dict(observation.read_settings(f"{path}/alua/{_DEFAULT_GROUP}", GROUP_SETTINGS)))
+    if _DEFAULT_LU_GROUP not in (observation.read(f"{path}/alua_lu_gp") or _DEFAULT_LU_GROUP):
+        yield "it is in a logical unit group of its own: put it back into default_lu_gp"
+    if observation.read(f"{path}/lba_map"):
+        yield "it has referrals (lba_map), which a map can't express"
+    if plugin == PluginName.USER:
+        given = {name: parse_info(info, word) for name, word in _CONTROL.items()}
+        given["hw_block_size"] = attributes.get("hw_block_size")
+        yield from control_losses({name: value for name, value in given.items() if value})
+
+
+def _device_problems(source: str, info: str, devices: str) -> Iterator[str]:
+    if files.read_file(f"{devices}/{parse_device_numbers(info)}/ro") == "1":
+        yield f"the device {source} is read-only, and lunmapd opens devices for writing"
 
 
 def _is_file(path: str) -> bool:
@@ -113,23 +190,42 @@ def _tpgs(observation: Observation) -> Iterator[ForeignTpg]:
 
 def _tpg(observation: Observation, iqn: str, tag: int) -> ForeignTpg:
     path = tpg_path(iqn, tag)
-    governed = [name for name, _ in TPG_ATTRIBUTES]
+    attributes = _settings(observation, f"{path}/attrib")
+    parameters = _settings(observation, f"{path}/param")
     return ForeignTpg(
         iqn,
         tag,
         observation.read(f"{path}/enable") == "1",
         int(observation.read(f"{path}/rtpi") or "0", 16),
-        dict(observation.read_settings(f"{path}/attrib", {*governed, *TPG})),
-        dict(observation.read_settings(f"{path}/param", PARAMETERS)),
+        attributes,
+        parameters,
         dict(_links(observation, f"{path}/lun")),
         tuple(
-            _acl(observation, iqn, tag, name) for name in sorted(observation.list_directories(f"{path}/acls"))
+            _acl(observation, iqn, tag, name, attributes)
+            for name in sorted(observation.list_directories(f"{path}/acls"))
         ),
         {
             address: observation.read(f"{path}/np/{address}/iser") == "1"
             for address in observation.list_directories(f"{path}/np")
         },
+        (
+            *target_losses(_settings(observation, f"iscsi/{iqn}/param")),
+            *tpg_losses(attributes, parameters),
+            *_tpg_problems(observation, path),
+        ),
     )
+
+
+def _tpg_problems(observation: Observation, path: str) -> Iterator[str]:
+    users = observation.read_files(f"{path}/auth", ("userid", "userid_mutual")).values()
+    if any(user and not user.startswith("NULL") for user in users):
+        yield TPG_CHAP
+    for address in observation.list_directories(f"{path}/np"):
+        if observation.read(f"{path}/np/{address}/cxgbit") == "1":
+            yield f"portal {address}: {OFFLOAD}"
+    for name in observation.list_directories(f"{path}/lun"):
+        if observation.read(f"{path}/lun/{name}/alua_tg_pt_offline") == "1":
+            yield f"{name} is offline (alua_tg_pt_offline): set it to 0"
 
 
 def _links(observation: Observation, path: str) -> Iterator[tuple[int, str]]:
@@ -140,7 +236,9 @@ def _links(observation: Observation, path: str) -> Iterator[tuple[int, str]]:
             yield number, "/".join((observation.read_link(f"{path}/{name}") or "").split("/")[-2:])
 
 
-def _acl(observation: Observation, iqn: str, tag: int, initiator: str) -> ForeignAcl:
+def _acl(
+    observation: Observation, iqn: str, tag: int, initiator: str, tpg_attributes: Mapping[str, str]
+) -> ForeignAcl:
     path = f"{tpg_path(iqn, tag)}/acls/{initiator}"
     logged_in = parse_session(observation.read(f"{path}/info") or "")
     if logged_in:
@@ -149,10 +247,12 @@ def _acl(observation: Observation, iqn: str, tag: int, initiator: str) -> Foreig
         ForeignMap(number, _lun(link), observation.read(f"{path}/lun_{number}/write_protect") == "1")
         for number, link in sorted(_links(observation, path))
     )
-    attributes = dict(observation.read_settings(f"{path}/attrib", ("authentication",)))
-    return ForeignAcl(
-        initiator, observe_credentials(observation, f"{path}/auth"), maps, acl_problem(attributes)
+    problems = (
+        *((ACL_TAG,) if observation.read(f"{path}/tag") else ()),
+        *acl_losses(_settings(observation, f"{path}/attrib"), tpg_attributes),
+        *depth_losses(observation.read(f"{path}/cmdsn_depth"), tpg_attributes),
     )
+    return ForeignAcl(initiator, observe_credentials(observation, f"{path}/auth"), maps, problems)
 
 
 def _lun(link: str) -> int:

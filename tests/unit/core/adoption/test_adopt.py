@@ -49,7 +49,7 @@ def test_a_usual_configuration_becomes_a_map() -> None:
     lunmap = made.lunmap
     disk, logs = lunmap.luns["db1"], lunmap.luns["logs"]
     assert (disk.backing, disk.serial) == (Block("/dev/vg0/db1"), DISK["wwn"])
-    assert (disk.size, disk.product, disk.attributes) == (None, "db1", {"emulate_tpu": 1})
+    assert (disk.size, disk.product, disk.attributes) == (None, "db1", {"block_size": 512, "emulate_tpu": 1})
     assert (logs.backing, logs.size, logs.attributes) == (
         FileIO("/srv/logs.img"),
         1 << 30,
@@ -82,7 +82,7 @@ def test_every_kind_of_storage_object_is_taken_over() -> None:
     [
         (CHAP, 1, Authentication.CHAP),
         (MUTUAL, 1, Authentication.MUTUAL_CHAP),
-        (MUTUAL, 0, Authentication.NONE),
+        (CHAP, 0, Authentication.NONE),
     ],
 )
 def test_credentials_are_taken_over_without_passwords(
@@ -129,6 +129,7 @@ ODD: list[tuple[str, Callable[[Saved], object]]] = [
     ("nullio", lambda file: file["storage_objects"][0].update(nullio=True)),
     ("target port groups", lambda file: file["storage_objects"][0]["alua_tpgs"].append({"name": "ao"})),
     ("several storage objects named", lambda file: file["storage_objects"].append(FILE | {"plugin": "block", "name": "db1", "dev": "/dev/x"}) or file["storage_objects"].append(MEMORY | {"name": "db1"})),
+    ("mutual CHAP", lambda file: _tpg(file)["node_acls"][0].update(MUTUAL)),
     ("attribute authentication", lambda file: _tpg(file)["node_acls"][0]["attributes"].update(authentication=1)),
     ("is not a serial", lambda file: file["storage_objects"][0].update(wwn="short")),
     ("is not an iSCSI name", lambda file: file["targets"][0].update(wwn="iqn.2020-01.a_b:c")),

@@ -34,7 +34,7 @@ def tree(tmp_path: Path) -> Tree:
             made.write(f"core/fileio_{index}/{name}/attrib/{attribute}", "1")
         size = "Status: ACTIVATED\n File: /srv/a  Size: 4096  Mode: O_DSYNC Async: 0"
         made.write(f"core/fileio_{index}/{name}/info", size)
-    made.tpg(f"{IQN}/tpgt_1", "LIO", enabled=True)
+    made.tpg(f"{IQN}/tpgt_1", "", enabled=True)
     made.link(f"{TPGT}/lun/lun_3", "core/fileio_0/a", "0c9e8f0a1b")
     made.link(f"{TPGT}/acls/{HOST}/lun_5", f"{TPGT}/lun/lun_3", "7d1c")
     made.write(f"{TPGT}/acls/{HOST}/lun_5/write_protect", "0")
@@ -92,9 +92,78 @@ def test_a_taking_over_that_was_killed_is_done_again(tree: Tree) -> None:
         ("core/fileio_0/a/alua/ao/members", "", "target port groups"),
         (f"{TPGT}/enable", "0", "disabled"),
         (f"{TPGT}/acls/{HOST}/attrib/authentication", "1", "attribute authentication"),
+        ("core/fileio_0/a/info", "File: /srv/a  Size: 4096  Mode: O_DSYNC Async: 1", "aio"),
+        ("core/fileio_0/a/info", "File: /srv/a  Size: 4096  exclusive: 0", "exclusive"),
+        ("core/fileio_0/a/wwn/company_id", "0x6589cf", "company_id"),
+        ("core/fileio_0/a/wwn/revision", "1.0", "revision"),
+        ("core/fileio_0/a/attrib/pi_prot_type", "1", "pi_prot_type"),
+        ("core/fileio_0/a/attrib/of_a_later_kernel", "1", "of_a_later_kernel"),
+        ("core/fileio_0/a/alua/default_tg_pt_gp/alua_access_state", "1", "alua_access_state"),
+        ("core/fileio_0/a/alua_lu_gp", "LU Group Alias: own", "logical unit group"),
+        ("core/fileio_0/a/lba_map", "1 0 1", "referrals"),
+        (f"{TPGT}/attrib/of_a_later_kernel", "1", "of_a_later_kernel"),
+        (f"{TPGT}/param/of_a_later_kernel", "1", "of_a_later_kernel"),
+        (f"iscsi/{IQN}/param/cmd_completion_affinity", "2", "cmd_completion_affinity"),
+        (f"{TPGT}/auth/userid", "bob", "CHAP credentials of its own"),
+        (f"{TPGT}/np/10.0.0.1:3260/cxgbit", "1", "offload"),
+        (f"{TPGT}/np/[::0]:3260/iser", "0", "rmdir and mkdir"),
+        (f"{TPGT}/lun/lun_3/alua_tg_pt_offline", "1", "offline"),
+        (f"{TPGT}/acls/{HOST}/tag", "web", "tag"),
+        (f"{TPGT}/acls/{HOST}/attrib/nopin_timeout", "5", "nopin_timeout"),
     ],
 )
 def test_what_no_map_can_say_is_noticed(tree: Tree, path: str, text: str, reason: str) -> None:
     """The kernel shows it, and the target stays another tool's."""
     tree.write(path, text)
     assert reason in adopt(observe_foreign(tree.root), "n1").refused[IQN]
+
+
+def test_the_kernels_defaults_are_no_reason(tree: Tree) -> None:
+    """A configuration that shows all its files is adopted, as long as they are at their defaults."""
+    for path, text in (
+        ("core/fileio_0/a/wwn/company_id", "0x001405"),
+        ("core/fileio_0/a/wwn/revision", "4.0"),
+        ("core/fileio_0/a/attrib/max_unmap_lba_count", "8192"),
+        ("core/fileio_0/a/alua/default_tg_pt_gp/alua_access_type", "Implicit and Explicit"),
+        ("core/fileio_0/a/alua_lu_gp", "LU Group Alias: default_lu_gp\nLU Group ID: 0"),
+        (f"iscsi/{IQN}/param/cmd_completion_affinity", "-1"),
+        (f"{TPGT}/auth/userid", "NULL"),
+        (f"{TPGT}/acls/{HOST}/attrib/nopin_timeout", "15"),
+        (f"{TPGT}/acls/{HOST}/cmdsn_depth", "64"),
+    ):
+        tree.write(path, text)
+    assert IQN not in adopt(observe_foreign(tree.root), "n1").refused
+
+
+def test_a_write_protected_storage_object_is_mapped_read_only(tree: Tree) -> None:
+    """Each map of a read-only storage object is read-only, also where its mapped LUN is not."""
+    size = "Status: ACTIVATED\n File: /srv/a  Size: 4096  Mode: O_DSYNC Async: 0 readonly: 1"
+    tree.write("core/fileio_0/a/info", size)
+    found = observe_foreign(tree.root)
+    wanted = project_map(adopt(found, "n1").lunmap, "n1")
+    (mapped,) = (item for item in wanted.values() if isinstance(item, lio_objects.MappedLun))
+    assert mapped.write_protect
+    mark_adopted(tree.root, found, wanted)
+    (step,) = plan(wanted, observe(tree.root, NOBODY).objects)
+    assert (step.item, str(step.action)) == (mapped, "update")
+
+
+def test_a_read_only_device_is_left_alone(tree: Tree, tmp_path: Path) -> None:
+    """A device is opened for writing, so lunmapd could not open this one after a reboot."""
+    devices = tmp_path / "devices"
+    (devices / "253:0").mkdir(parents=True)
+    (devices / "253:0/ro").write_text("1\n")
+    info = (
+        "Status: ACTIVATED\n iBlock device: dm-0  UDEV PATH: /dev/vg0/gold  readonly: 1\n Major: 253 Minor: 0"
+    )
+    tree.write("core/iblock_2/gold/info", info)
+    found = observe_foreign(tree.root, str(devices))
+    assert any("is read-only" in text for text in found.storage["iblock_2/gold"].problems)
+
+
+def test_a_programs_device_is_read_with_its_settings(tree: Tree) -> None:
+    """The area of a program's device is named if it is not the kernel's default."""
+    info = "Status: ACTIVATED  SectorSize: 512  HwMaxSectors: 128\n Config: rbd/a Size: 4096 MaxDataAreaMB: 256 DataPagesPerBlk: 1"
+    tree.write("core/user_2/p/info", info)
+    (problem,) = observe_foreign(tree.root).storage["user_2/p"].problems
+    assert problem.startswith("max_data_area_mb is 256")

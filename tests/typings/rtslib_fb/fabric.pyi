@@ -1,0 +1,3 @@
+from rtslib_fb.node import CFSNode
+
+class _BaseFabricModule(CFSNode): ...
