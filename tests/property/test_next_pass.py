@@ -180,7 +180,7 @@ def test_a_plan_is_what_the_next_pass_executes(
                 name,
                 confirmed=data.draw(st.sampled_from((None, *maps))),
                 limits=RemovalLimits(data.draw(st.sampled_from((1.0, 1.0, 0.0))), 0),
-                offer=data.draw(st.sampled_from((Enablement.ALL, Enablement.ALL, *Enablement))),
+                enablement=data.draw(st.sampled_from((Enablement.ALL, Enablement.ALL, *Enablement))),
                 allow=data.draw(
                     st.sampled_from((Disruption.DATA_UNREACHABLE, Disruption.PATH_LOSS, Disruption.NONE))
                 ),

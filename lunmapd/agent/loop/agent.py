@@ -1,4 +1,4 @@
-"""One cycle of a node: register, read the map, reconcile LIO with it, report the status, save what was seen.
+"""One cycle of a node: register, read the map, reconcile LIO with it, report the status, save the seen file.
 
 The daemon's loop (service/daemon/loop.py) runs the cycles and waits between them.
 """
@@ -60,7 +60,7 @@ class Agent:
         self._keys = Keyring()
         self._policy = policy
         self._contact = ContactTimer(policy.isolate_after, now)
-        self._voice = TransitionLog()
+        self._transitions = TransitionLog()
         self._state = PassState(policy.audit, policy.retry, now)
         self._point: HistoryPoint | None = None
         self._changed = threading.Event()
@@ -112,13 +112,13 @@ class Agent:
         reading = self._read()
         self._contact.read_ended(reading.error)
         self._handle_changes()
-        offer = self._contact.offer()
+        enablement = self._contact.enablement()
         conditions = (
             *reading.conditions,
-            *self._contact.conditions(offer),
+            *self._contact.conditions(enablement),
             *self._contention(reading.snapshot),
         )
-        cycle = self._pass(reading, offer, conditions)
+        cycle = self._pass(reading, enablement, conditions)
         self._report(cycle)
         self._save_seen()
         return cycle
@@ -141,9 +141,9 @@ class Agent:
         try:
             keys = self._files.keys()
         except LunmapdError as error:
-            self._voice.keyless(error)
+            self._transitions.keys_unusable(error)
             return Keyring()
-        self._voice.keyless(None)
+        self._transitions.keys_unusable(None)
         return keys
 
     def _contention(self, snapshot: Snapshot | None) -> Iterator[ConditionUpdate]:
@@ -151,7 +151,7 @@ class Agent:
             yield self._files.targetctl.condition(snapshot.lunmap, self._registration.node)
 
     def _pass(
-        self, reading: ReadResult, offer: Enablement, conditions: tuple[ConditionUpdate, ...]
+        self, reading: ReadResult, enablement: Enablement, conditions: tuple[ConditionUpdate, ...]
     ) -> CycleResult:
         snapshot = reading.snapshot
         if isinstance(reading.error, NodeNameTakenError):
@@ -161,20 +161,20 @@ class Agent:
             return CycleResult(store_error=reading.error, error=no_map, conditions=conditions)
         at = point_of(snapshot)
         try:
-            result = self._reconcile(snapshot, at, offer, reading.error)
+            result = self._reconcile(snapshot, at, enablement, reading.error)
             return CycleResult(at, result, reading.error, None, conditions)
         except LunmapdError as error:
             return CycleResult(at, None, reading.error, error, conditions)
 
     def _reconcile(
-        self, snapshot: Snapshot, at: HistoryPoint, offer: Enablement, error: StoreError | None
+        self, snapshot: Snapshot, at: HistoryPoint, enablement: Enablement, error: StoreError | None
     ) -> PassResult:
         node, files = self._registration.node, self._files
         confirmations = self._follower.confirmations
         # A tree that has just not answered is not read again in this cycle.
         is_readable = not isinstance(error, NoAccessError)
         confirmed = confirmations.confirmed(snapshot) if is_readable else None
-        circumstances = Circumstances(confirmed, confirmations.decided, offer)
+        circumstances = Circumstances(confirmed, confirmations.decided, enablement)
         given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
         edges = PassPorts(self._kernel, files.claims, self._registration if is_readable else None, files.seen)
         valid_for = ValidityKey(at, node, self._registration.boot, self._keys.ids)
@@ -187,29 +187,29 @@ class Agent:
             raise
         trace_result(snapshot.revision, result)
         confirmations.passed(snapshot.revision, result.decided)
-        self._voice.failures(result.failures)
+        self._transitions.failures(result.failures)
         return result
 
     def _report(self, cycle: CycleResult) -> None:
         self.status = replace(
             next_status(self.status, cycle, utc_now()), keys=self._keys.ids, beat=self._policy.beat
         )
-        self._voice.conditions(self.status.conditions)
+        self._transitions.conditions(self.status.conditions)
         if isinstance(cycle.store_error, NodeNameTakenError):
             return
         try:
             self._registration.report(self.status)
         except StoreError as error:
             trace(_log, Event.STATUS_FAILED, reason=reason_of(error))
-            self._voice.unwritten(error)
+            self._transitions.status_unwritten(error)
         else:
-            self._voice.unwritten(None)
+            self._transitions.status_unwritten(None)
 
     def _save_seen(self) -> None:
-        """Write the drift baseline to the seen file: a restart then tells drift from unfinished work."""
+        """Write the seen file, by which a restart recognises drift, and the daemon file."""
         self._state.baseline.save(self._files.seen)
         if self._files.seen is not None:
-            self._voice.forgetful(self._files.seen.problem)
+            self._transitions.seen_unwritten(self._files.seen.problem)
         if self._files.state is not None:
             self._files.state.write(self._daemon_state())
 

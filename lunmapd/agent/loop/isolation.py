@@ -58,25 +58,25 @@ class ContactTimer:
         elif not self._silent:
             self._silent, self._silent_since = True, self._read_at
 
-    def offer(self) -> Enablement:
+    def enablement(self) -> Enablement:
         """Return which TPGs the node may enable.
 
-        Before the first contact of this daemon it is no further ones: the node may be isolated for long
-        already.
+        Before this daemon's first contact they are those that are enabled now: the node may have been
+        isolated before the daemon started.
         """
         return choose_enablement(self._limit, self.silent_since, self._now(), met=self.met)
 
     def until_isolated(self) -> float:
         """Return the seconds until isolation without contact; infinity if it is isolated or never will be."""
-        if self._limit is None or not self._silent or self.offer() is Enablement.NONE:
+        if self._limit is None or not self._silent or self.enablement() is Enablement.NONE:
             return float("inf")
         return max(0.0, self._silent_since + self._limit - self._now())
 
-    def conditions(self, offer: Enablement) -> tuple[ConditionUpdate, ...]:
+    def conditions(self, enablement: Enablement) -> tuple[ConditionUpdate, ...]:
         """Return the condition PathsOffered; none if `isolation` is not set."""
         if self._limit is None:
             return ()
-        match offer:
+        match enablement:
             case Enablement.ALL:
                 return (true_condition(OFFERED, Reason.OFFERED, "TPGs are enabled as in the map"),)
             case Enablement.KEPT:

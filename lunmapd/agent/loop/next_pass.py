@@ -61,7 +61,7 @@ class Site(NamedTuple):
 class NextPass(Struct, frozen=True):
     """A pass that is not made: what it compares and decides, and what that is based on.
 
-    `source` says where the map is from. `baseline` is what drift is told by. `deferrals` are the objects that
+    `source` says where the map is from. `baseline` is the drift baseline. `deferrals` are the objects that
     are not tried yet, with monotonic times; `now` is the time of the decision. `notes` are sentences for
     people.
     """
@@ -86,7 +86,7 @@ class _Map(Struct, frozen=True):
 
     @property
     def is_reachable(self) -> bool:
-        """Whether more can be read: what has just had no answer is not asked again."""
+        """Whether ZooKeeper can be read further: servers that have just not answered are not asked again."""
         return not isinstance(self.error, NoAccessError)
 
     @property
@@ -113,8 +113,8 @@ def decide_next_pass(site: Site, session: Session, kernel: LioKernel) -> NextPas
     node = _Node(site, state, load_kept(site.directory), SeenFile(site.directory))
     keys, key_notes = _read_keys(site)
     current = _read_map(node, session)
-    offer = _offer(node, current, began)
-    circumstances = _circumstances(node, session, current, offer)
+    enablement = _enablement(node, current, began)
+    circumstances = _circumstances(node, session, current, enablement)
     given = pass_input(site.node, current.snapshot, _policy(node), keys, circumstances)
     comparison = compare(given, kernel.observe(Claims(site.directory / "claims.json").read()))
     baseline, drift_notes = _baseline(node, session, current, given, comparison)
@@ -131,7 +131,7 @@ def decide_next_pass(site: Site, session: Session, kernel: LioKernel) -> NextPas
         deferrals=deferrals,
         now=site.now(),
         is_running=state is not None,
-        notes=(*key_notes, *_policy_notes(node), *_offer_notes(node, offer), *drift_notes),
+        notes=(*key_notes, *_policy_notes(node), *_enablement_notes(node, enablement), *drift_notes),
     )
 
 
@@ -187,7 +187,7 @@ def _fallback(node: _Node) -> ConditionUpdate:
     return assess_snapshot(node.kept, node.site.policy.snapshot_max_age, node.site.wall())
 
 
-def _offer(node: _Node, current: _Map, began: float) -> Enablement:
+def _enablement(node: _Node, current: _Map, began: float) -> Enablement:
     limit, state = _policy(node).isolate_after, node.state
     if current.is_reachable:
         return Enablement.ALL
@@ -197,20 +197,20 @@ def _offer(node: _Node, current: _Map, began: float) -> Enablement:
     return choose_enablement(limit, since, node.site.now(), met=state.met)
 
 
-def _offer_notes(node: _Node, offer: Enablement) -> Iterator[str]:
-    if offer is Enablement.NONE:
+def _enablement_notes(node: _Node, enablement: Enablement) -> Iterator[str]:
+    if enablement is Enablement.NONE:
         seconds = f"{_policy(node).isolate_after:g} s"
         yield f"isolated: ZooKeeper was silent for {seconds}, so every TPG is disabled"
-    elif offer is Enablement.KEPT:
+    elif enablement is Enablement.KEPT:
         yield "ZooKeeper has not answered since the daemon started: no TPG is enabled that is not enabled now"
 
 
-def _circumstances(node: _Node, session: Session, current: _Map, offer: Enablement) -> Circumstances:
+def _circumstances(node: _Node, session: Session, current: _Map, enablement: Enablement) -> Circumstances:
     confirmed = (
         confirmed_map(session, current.snapshot, _first(node, current)) if current.is_reachable else None
     )
     decided = frozenset[lio_objects.Key]() if node.state is None else frozenset(node.state.decided)
-    return Circumstances(confirmed, decided, offer)
+    return Circumstances(confirmed, decided, enablement)
 
 
 def _first(node: _Node, current: _Map) -> int:
@@ -226,7 +226,7 @@ def _first(node: _Node, current: _Map) -> int:
 def _baseline(
     node: _Node, session: Session, current: _Map, given: PassInput, comparison: Comparison
 ) -> tuple[DriftBaseline | None, tuple[str, ...]]:
-    """Return what the daemon tells drift by, and a note if that is not known here but to the daemon."""
+    """Return the daemon's drift baseline, and a note if only the running daemon knows it."""
     site = node.site
     if node.state is None:
         terms = ValidityKey(
@@ -241,7 +241,7 @@ def _baseline(
     known = None if then is None else baseline_from(past, compare(then, comparison.observed).desire)
     if known is None and given.report:
         return None, (
-            "what the running daemon saw last is not known here: it may leave some of these steps as drift",
+            "the running daemon's drift baseline is not known here: it may withhold some of these steps",
         )
     return known, ()
 

@@ -37,7 +37,7 @@ class Circumstances(Struct, frozen=True):
 
     confirmed: Lunmap | None = None
     decided: AbstractSet[lio_objects.Key] = frozenset()
-    offer: Enablement = Enablement.ALL
+    enablement: Enablement = Enablement.ALL
 
 
 def point_of(snapshot: Snapshot) -> HistoryPoint:
@@ -64,7 +64,7 @@ def pass_input(
         confirmed=circumstances.confirmed,
         decided=circumstances.decided,
         limits=policy.limits,
-        offer=circumstances.offer,
+        enablement=circumstances.enablement,
         allow=allowed_disruption(policy.allow, snapshot.allowance, node, utc_now()),
         report=policy.report,
     )

@@ -87,7 +87,7 @@ class StartingPoint:
         self._unfinished = unfinished
 
     def delta_to(self, given: PassInput) -> Delta | FullPass:
-        """Return the part of the objects that the input concerns, or why only a full pass can tell."""
+        """Return the part of the objects that the input concerns, or why a full pass is needed."""
         if (difference := self._difference(given)) is not None:
             return difference
         delta = self.view.delta_to(given.lunmap)
@@ -95,7 +95,7 @@ class StartingPoint:
 
     def _difference(self, given: PassInput) -> FullPass | None:
         """Return what besides the map differs from the last full pass, None if nothing does."""
-        if given.offer is not Enablement.ALL:
+        if given.enablement is not Enablement.ALL:
             return FullPass.ISOLATION
         if given.unreadable:
             return FullPass.DOCUMENTS
@@ -139,7 +139,7 @@ def _obstacle(given: PassInput, comparison: Comparison, result: PassResult) -> F
     failures = comparison.desire.failures.values()
     causes = [failure for failure in result.failures.values() if failure.reason != Reason.WAITING]
     obstacles = {
-        FullPass.NOT_FULLY_ENABLED: given.offer is not Enablement.ALL,
+        FullPass.NOT_FULLY_ENABLED: given.enablement is not Enablement.ALL,
         FullPass.UNREADABLE: given.unreadable,
         FullPass.UNKNOWN_DESIRED: any(failure.reason not in _COMPUTABLE for failure in failures),
         FullPass.MANY_FAILURES: len(causes) > MAX_CHANGED_LUNS,

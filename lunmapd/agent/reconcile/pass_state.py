@@ -40,7 +40,7 @@ Invariants of a starting point:
 
 Three more things outlive a pass, whether it was full or partial:
 
-- the drift baseline (baseline.py) tells changes made outside lunmapd from what the daemon has still to do;
+- the drift baseline (baseline.py) distinguishes out-of-band changes from steps that are still to be done;
 - the schedule (schedule.py) knows when the audit and each deferred object are due;
 - the map and the keys of the last pass: when they change, a deferred object may be right now, and is tried at
   once.

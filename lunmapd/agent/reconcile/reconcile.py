@@ -68,7 +68,7 @@ class PassPorts(NamedTuple):
     """What a pass reads and writes.
 
     Without a `fleet`, as while ZooKeeper does not answer, nobody counts as logged in at another node. Without
-    a `seen` file, a restart of the daemon can't tell drift from what the daemon had still to do.
+    a `seen` file, a restart of the daemon can't distinguish drift from steps that were still to be done.
     """
 
     kernel: LioKernel

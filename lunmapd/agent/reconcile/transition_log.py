@@ -48,7 +48,7 @@ class TransitionLog:
         for entry in conditions:
             now = entry.status, entry.reason, entry.message
             if self._conditions.get(entry.type) != now:
-                _say(entry)
+                _log_condition(entry)
             self._conditions[entry.type] = now
 
     def failures(self, failures: Mapping[lio_objects.Key, Failure]) -> None:
@@ -59,21 +59,18 @@ class TransitionLog:
             _log.info("%s no longer fails", shown, extra=journal_fields(Message.RECOVERED, object=shown))
         for key, failure in causes.items():
             if self._failures.get(key) != failure:
-                _warn(lio_objects.show_key(key), failure)
+                _log_failure(lio_objects.show_key(key), failure)
         self._failures = causes
 
-    def keyless(self, error: LunmapdError | None) -> None:
+    def keys_unusable(self, error: LunmapdError | None) -> None:
         """Log that the key file can't be used; None: it can."""
         self._log_problem(Message.KEYS_UNUSABLE, "the key file is not used: %s", error)
 
-    def forgetful(self, error: LunmapdError | None) -> None:
-        """Log that the seen file can't be written, so that a restart does not recognise drift; None.
-
-        It can.
-        """
+    def seen_unwritten(self, error: LunmapdError | None) -> None:
+        """Log that the seen file can't be written, so a restart does not recognise drift. None: it can."""
         self._log_problem(Message.SEEN_UNWRITTEN, "%s", error)
 
-    def unwritten(self, error: LunmapdError | None) -> None:
+    def status_unwritten(self, error: LunmapdError | None) -> None:
         """Log that the status could not be written; None: it was."""
         self._log_problem(Message.STATUS_UNWRITTEN, "the status was not written: %s", error)
 
@@ -84,7 +81,7 @@ class TransitionLog:
         self._problems[message] = text
 
 
-def _say(entry: Condition) -> None:
+def _log_condition(entry: Condition) -> None:
     level, message = (
         (logging.INFO, Message.CONDITION_GOOD) if entry.status else (logging.WARNING, Message.CONDITION_BAD)
     )
@@ -92,6 +89,6 @@ def _say(entry: Condition) -> None:
     _log.log(level, "%s=%s, %s: %s", entry.type, entry.status, entry.reason, entry.message, extra=extra)
 
 
-def _warn(shown: str, failure: Failure) -> None:
+def _log_failure(shown: str, failure: Failure) -> None:
     extra = journal_fields(Message.FAILING, object=shown, reason=failure.reason)
     _log.warning("%s fails: %s: %s", shown, failure.reason, failure.message, extra=extra)

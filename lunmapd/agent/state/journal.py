@@ -1,4 +1,4 @@
-"""An append-only file of lines with checksums, which tells a torn end from damage.
+"""An append-only file of lines with checksums, which distinguishes a torn end from damage.
 
 A line is a digest, a space, the content, and a newline. The digest is the SHA-256 of the hex digits of the
 line before and of the content. So a line that was changed, lost, doubled or moved is found, and all lines

@@ -1,4 +1,4 @@
-"""The seen file: what was last observed as desired, so that a restart tells drift from unfinished work."""
+"""The seen file: what was last observed as desired, by which a restart recognises drift."""
 
 from pathlib import Path
 

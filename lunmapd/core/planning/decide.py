@@ -38,14 +38,14 @@ Deferred = Mapping[lio_objects.Key, Failure]
 
 
 class PassInput(Struct, frozen=True):
-    """What a pass of one node works from, besides the kernel and what earlier passes left.
+    """The input of a pass of one node, besides the observed objects and the state that earlier passes left.
 
     `lunmap` is the map at `revision`; `unreadable` maps the path of each document that can't be decoded to
     the reason; `edited` is as in core/node/out_of_band.py. `vault` decrypts the secrets. `confirmed` is the
     map up to which removals are confirmed, None without a confirmation. `decided` are the keys of the
     objects whose removal an earlier pass decided and could not finish. `limits`, `allow` and `report` are
     settings: what counts as a mass removal, the highest class of disruption, and the classes of objects
-    (drift.CLASSES) whose drift is only reported. `offer` says which TPGs may be enabled.
+    (drift.CLASSES) whose drift is only reported. `enablement` says which TPGs may be enabled.
     """
 
     node: str
@@ -57,7 +57,7 @@ class PassInput(Struct, frozen=True):
     confirmed: Lunmap | None = None
     decided: AbstractSet[lio_objects.Key] = frozenset()
     limits: RemovalLimits = RemovalLimits()
-    offer: Enablement = Enablement.ALL
+    enablement: Enablement = Enablement.ALL
     allow: Disruption = Disruption.DATA_UNREACHABLE
     report: AbstractSet[str] = frozenset()
 
@@ -106,7 +106,7 @@ def compare(given: PassInput, observed: Observed) -> Comparison:
     accepted = accept_edits(given.lunmap, given.edited)
     want = compute_desired(accepted.lunmap, given.unreadable, given.node, observed, given.vault)
     want = replace(want, failures={**want.failures, **accepted.failures})
-    desired = limit_enablement(want.objects, observed.objects, given.offer)
+    desired = limit_enablement(want.objects, observed.objects, given.enablement)
     steps = plan(desired, observed.objects)
     return Comparison(accepted.lunmap, want, desired, observed, steps, observed.objects)
 
@@ -156,10 +156,14 @@ def decide(
     repaired = _without_reported_drift(given, comparison, comparison.desired, baseline)
     blocked = _mass_removal(given, comparison, repaired.steps)
     if blocked is not None:
-        still = change_enablement_only(comparison.desire.objects, comparison.observed.objects, given.offer)
+        still = change_enablement_only(
+            comparison.desire.objects, comparison.observed.objects, given.enablement
+        )
         isolating = _without_reported_drift(given, comparison, still, baseline)
-        noticed = find_disruptions(isolating.steps, comparison.observed, ways, looked=comparison.is_full)
-        return Decision(isolating.steps, isolating.held, blocked, disruptions=noticed)
+        disruptions = find_disruptions(
+            isolating.steps, comparison.observed, ways, sessions_observed=comparison.is_full
+        )
+        return Decision(isolating.steps, isolating.held, blocked, disruptions=disruptions)
     due = withhold_steps(
         repaired.steps,
         {
@@ -170,8 +174,10 @@ def decide(
     )
     permitted = limit_disruption(due.steps, comparison.observed, ways, given.allow)
     held = {**permitted.held, **due.held, **repaired.held}
-    noticed = find_disruptions(permitted.steps, comparison.observed, ways, looked=comparison.is_full)
-    return Decision(permitted.steps, held, None, guard.removed_keys(repaired.steps), noticed)
+    disruptions = find_disruptions(
+        permitted.steps, comparison.observed, ways, sessions_observed=comparison.is_full
+    )
+    return Decision(permitted.steps, held, None, guard.removed_keys(repaired.steps), disruptions)
 
 
 def impacts(given: PassInput, comparison: Comparison, logins: Logins) -> Iterator[tuple[Step, Impact]]:
@@ -202,6 +208,6 @@ def _mass_removal(given: PassInput, comparison: Comparison, steps: Plan) -> Mass
     unasked = guard.find_mass_removal(steps, comparison.total, given.limits, given.decided)
     if unasked is None or given.confirmed is None:
         return unasked
-    meant = compute_desired(given.confirmed, {}, given.node, comparison.observed, given.vault)
-    excused = given.decided | find_removals(meant.objects, comparison.total).keys()
+    confirmed = compute_desired(given.confirmed, {}, given.node, comparison.observed, given.vault)
+    excused = given.decided | find_removals(confirmed.objects, comparison.total).keys()
     return guard.find_mass_removal(steps, comparison.total, given.limits, excused)

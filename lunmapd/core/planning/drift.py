@@ -32,9 +32,9 @@ _ADMITTING = frozenset(name for name, _ in TPG_ATTRIBUTES) - {"tpg_enabled_sendt
 
 
 class DriftBaseline(Struct, frozen=True):
-    """The desired objects of the last pass, and the keys, desired or not, that were not observed as desired.
+    """The desired objects of the last pass.
 
-    `open`.
+    `open` are the keys, of desired objects or not, that were not observed as desired.
     """
 
     desired: lio_objects.Objects

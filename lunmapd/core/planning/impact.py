@@ -165,14 +165,16 @@ def _acl(item: lio_objects.MappedLun) -> AclKey:
     return item.iqn, item.tag, item.initiator
 
 
-def find_disruptions(steps: Plan, observed: Observed, paths: AccessPaths, *, looked: bool) -> Disruptions:
+def find_disruptions(
+    steps: Plan, observed: Observed, paths: AccessPaths, *, sessions_observed: bool
+) -> Disruptions:
     """Return the disruption of each step of a plan.
 
-    It is that for the observed sessions, or if these were not observed (not `looked`), for all possible ones.
+    It is that for the observed sessions. Without `sessions_observed` it is that for all possible ones.
     """
-    disruptive = [step for step in steps if disruption(step) and (observed.sessions or not looked)]
+    disruptive = [step for step in steps if disruption(step) and (observed.sessions or not sessions_observed)]
     if not disruptive:
         return {}
     audience = Audience(observed, paths)
     impacts = (((step.action, lio_objects.key_of(step.item)), audience.impact(step)) for step in disruptive)
-    return {key: impact.now if looked else impact.worst for key, impact in impacts}
+    return {key: impact.now if sessions_observed else impact.worst for key, impact in impacts}

@@ -77,7 +77,10 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
             agent.try_again()
             wakeup.notify(WakeCause.DEVICE)
 
-        with devices.watched_devices(devices_changed), _told(settings, lambda: session.connected) as note:
+        with (
+            devices.watched_devices(devices_changed),
+            _metrics_listener(settings, lambda: session.connected) as note,
+        ):
             Loop(agent, process, note, SettingsFile(config, settings)).run()
 
 
@@ -138,8 +141,8 @@ def adopt_command(
 
 
 @contextmanager
-def _told(settings: Settings, connected: Callable[[], bool]) -> Iterator[CycleListener]:
-    """Yield the listener that updates the metrics, if they are on: their library takes 4 MB."""
+def _metrics_listener(settings: Settings, connected: Callable[[], bool]) -> Iterator[CycleListener]:
+    """Yield the listener that updates the metrics. If they are off, their library (4 MB) is not loaded."""
     if settings.metrics is None:
         yield lambda *_: None
         return

@@ -136,13 +136,13 @@ class Link:
         self._session_log.changed(client, state, self._handler.dialler.server)
         # kazoo reports CONNECTED before the login.
         refused = client.client_state == KeeperState.AUTH_FAILED
-        self._tell(
+        self._set_state(
             up=state == KazooState.CONNECTED, refusal=self.not_authenticated() if refused else self._refusal
         )
         for callback in self._subscribers:
             callback()
 
-    def _tell(self, *, up: bool, refusal: StoreError | None) -> None:
+    def _set_state(self, *, up: bool, refusal: StoreError | None) -> None:
         with self._news:
             self._up, self._refusal = up, refusal
             self._news.notify_all()
@@ -175,16 +175,16 @@ class Link:
         try:
             self._replace()
         except StoreError as error:
-            self._tell(up=False, refusal=error)
+            self._set_state(up=False, refusal=error)
         except (KazooException, OSError, RuntimeError) as error:
             # For example when no file or thread is left: nothing else would retry.
-            self._tell(up=False, refusal=NoClientError(self._hosts, error))
+            self._set_state(up=False, refusal=NoClientError(self._hosts, error))
 
     def _replace(self) -> None:
         """Put a new client in place of the current one; a client that can't be started counts as dead."""
         client, handler = self._build()
         discard(self.current)
-        self._tell(up=False, refusal=None)
+        self._set_state(up=False, refusal=None)
         self._down_since, self._started = time.monotonic(), False
         self.current, self._handler = client, handler
         client.start_async()

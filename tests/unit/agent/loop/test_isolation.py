@@ -30,7 +30,7 @@ def look(contact: ContactTimer, clock: Clock, error: StoreError | None, seconds:
     contact.read_begins()
     clock.now += seconds
     contact.read_ended(error)
-    return contact.offer()
+    return contact.enablement()
 
 
 def test_without_the_setting_a_node_keeps_serving(clock: Clock) -> None:
@@ -54,7 +54,7 @@ def test_the_limit_counts_from_the_first_look_that_failed(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "offer"),
+    ("error", "enablement"),
     [
         (NotInitialisedError("/x"), Enablement.ALL),
         (LostError("h:1", 1), Enablement.NONE),
@@ -64,11 +64,11 @@ def test_the_limit_counts_from_the_first_look_that_failed(clock: Clock) -> None:
         (NotPermittedError("/x", ["sasl:n1"], Role.READER), Enablement.NONE),
     ],
 )
-def test_any_answer_is_contact(clock: Clock, error: StoreError, offer: Enablement) -> None:
+def test_any_answer_is_contact(clock: Clock, error: StoreError, enablement: Enablement) -> None:
     """A tree that can't be followed is an answer; a broken connection or a refused login is none."""
     contact = ContactTimer(30.0, clock)
     look(contact, clock, None)
-    assert look(contact, clock, error, 31) is offer
+    assert look(contact, clock, error, 31) is enablement
 
 
 def test_before_the_first_answer_nothing_new_is_opened(clock: Clock) -> None:
@@ -94,14 +94,19 @@ def test_the_wait_ends_when_the_node_is_isolated(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("offer", "reason", "status"),
+    ("enablement", "reason", "status"),
     [
         (Enablement.ALL, "Offered", True),
         (Enablement.KEPT, "NoContactYet", False),
         (Enablement.NONE, "Isolated", False),
     ],
 )
-def test_each_offer_is_a_condition(clock: Clock, offer: Enablement, reason: str, status: bool) -> None:  # noqa: FBT001
+def test_enablement_is_a_condition(
+    clock: Clock,
+    enablement: Enablement,
+    reason: str,
+    status: bool,  # noqa: FBT001
+) -> None:
     """A condition shows whether the node's TPGs are enabled, and why not."""
-    (condition,) = ContactTimer(30.0, clock).conditions(offer)
+    (condition,) = ContactTimer(30.0, clock).conditions(enablement)
     assert (condition.reason, condition.status) == (reason, status)

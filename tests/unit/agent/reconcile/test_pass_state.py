@@ -146,7 +146,7 @@ def test_without_an_audit_each_pass_is_a_whole_one() -> None:
 @pytest.mark.parametrize(
     ("other", "why"),
     [
-        (replace(GIVEN, offer=Enablement.NONE), FullPass.ISOLATION),
+        (replace(GIVEN, enablement=Enablement.NONE), FullPass.ISOLATION),
         (replace(GIVEN, unreadable={"luns/a": "garbage"}), FullPass.DOCUMENTS),
         (replace(GIVEN, decided=frozenset({("target", "t")})), FullPass.POLICY),
         (replace(GIVEN, allow=Disruption.NONE), FullPass.POLICY),
@@ -161,7 +161,7 @@ def test_other_orders_ask_for_a_full_pass(other: PassInput, why: FullPass) -> No
 @pytest.mark.parametrize(
     ("other", "why"),
     [
-        (replace(GIVEN, offer=Enablement.NONE), FullPass.NOT_FULLY_ENABLED),
+        (replace(GIVEN, enablement=Enablement.NONE), FullPass.NOT_FULLY_ENABLED),
         (replace(GIVEN, unreadable={"luns/a": "garbage"}), FullPass.UNREADABLE),
         (replace(GIVEN, node="n9"), FullPass.UNKNOWN_DESIRED),
     ],

@@ -12,7 +12,7 @@ from lunmapd.core.node.failure import Failure
 
 
 @pytest.fixture
-def voice(caplog: pytest.LogCaptureFixture) -> TransitionLog:
+def transitions(caplog: pytest.LogCaptureFixture) -> TransitionLog:
     """Give a log without any line."""
     caplog.set_level(logging.INFO)
     return TransitionLog()
@@ -23,43 +23,47 @@ def applied(reason: str, message: str = "m", *, status: bool = False) -> tuple[C
     return (Condition(APPLIED, status, reason, message, "t"),)
 
 
-def test_a_condition_is_said_when_it_changes(voice: TransitionLog, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_condition_is_said_when_it_changes(
+    transitions: TransitionLog, caplog: pytest.LogCaptureFixture
+) -> None:
     """A condition is logged once until it changes, as a warning unless it is good."""
     for _ in range(3):
-        voice.conditions(applied("RemovalHeld"))
-    voice.conditions(applied("Seen", status=True))
+        transitions.conditions(applied("RemovalHeld"))
+    transitions.conditions(applied("Seen", status=True))
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", "Applied=False, RemovalHeld: m"),
         ("INFO", "Applied=True, Seen: m"),
     ]
 
 
-def test_another_message_is_news(voice: TransitionLog, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_message_is_news(transitions: TransitionLog, caplog: pytest.LogCaptureFixture) -> None:
     """The same reason with other words, such as another object, is logged again."""
-    voice.conditions(applied("EditedAround", "luns/a"))
-    voice.conditions(applied("EditedAround", "luns/a, luns/b"))
+    transitions.conditions(applied("EditedAround", "luns/a"))
+    transitions.conditions(applied("EditedAround", "luns/a, luns/b"))
     assert len(caplog.records) == 2
 
 
 def test_failures_are_said_once_and_their_end_too(
-    voice: TransitionLog, caplog: pytest.LogCaptureFixture
+    transitions: TransitionLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The same failure is logged once, a waiting object never, and the end of a failure is logged."""
     failing = {
         ("target", "a"): Failure(Reason.IN_USE, "busy"),
         ("tpg", "a", 1): Failure(Reason.WAITING, "waits"),
     }
-    voice.failures(failing)
-    voice.failures(failing)
-    voice.failures({})
+    transitions.failures(failing)
+    transitions.failures(failing)
+    transitions.failures({})
     assert [record.getMessage() for record in caplog.records] == [
         "target a fails: InUse: busy",
         "target a no longer fails",
     ]
 
 
-def test_an_unwritten_status_is_said_once(voice: TransitionLog, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unwritten_status_is_said_once(
+    transitions: TransitionLog, caplog: pytest.LogCaptureFixture
+) -> None:
     """The status that can't be written is logged once until one was written again."""
     for error in (LunmapdError("no"), LunmapdError("no"), None, LunmapdError("no")):
-        voice.unwritten(error)
+        transitions.status_unwritten(error)
     assert [record.getMessage() for record in caplog.records] == ["the status was not written: no"] * 2

@@ -68,7 +68,7 @@ def test_while_a_removal_is_held_only_isolation_goes_on() -> None:
     """Then no step is executed but those that disable TPGs."""
     kernel = observed(TEN)
     assert decision(given(TWO), kernel).steps == ()
-    isolated = decision(given(TWO, offer=Enablement.NONE), kernel)
+    isolated = decision(given(TWO, enablement=Enablement.NONE), kernel)
     assert isolated.blocked is not None
     assert [(step.action, lio_objects.key_of(step.item)) for step in isolated.steps] == [
         (Action.DELETE, ENABLED)
@@ -77,7 +77,7 @@ def test_while_a_removal_is_held_only_isolation_goes_on() -> None:
 
 def test_isolation_is_not_a_failure_but_what_is_withheld() -> None:
     """The Enabled objects are no step of the plan, and named apart."""
-    comparison = compare(given(TEN, offer=Enablement.KEPT), Observed())
+    comparison = compare(given(TEN, enablement=Enablement.KEPT), Observed())
     assert comparison.withheld == {ENABLED}
     assert ENABLED not in {lio_objects.key_of(step.item) for step in comparison.steps}
 

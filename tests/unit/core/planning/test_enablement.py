@@ -24,12 +24,14 @@ DESIRED = {**TPGS, **OPEN_T, **OPEN_U}
 
 
 @pytest.mark.parametrize(
-    ("offer", "expected"),
+    ("enablement", "expected"),
     [(Enablement.ALL, {**OPEN_T, **OPEN_U}), (Enablement.KEPT, OPEN_T), (Enablement.NONE, {})],
 )
-def test_an_offer_decides_on_enabling_only(offer: Enablement, expected: lio_objects.Objects) -> None:
+def test_enablement_changes_enabled_objects_only(
+    enablement: Enablement, expected: lio_objects.Objects
+) -> None:
     """With one TPG open the node keeps all, that one, or none enabled; everything else stays ready."""
-    assert limit_enablement(DESIRED, {**TPGS, **OPEN_T}, offer) == {**TPGS, **expected}
+    assert limit_enablement(DESIRED, {**TPGS, **OPEN_T}, enablement) == {**TPGS, **expected}
 
 
 def test_closed_tpgs_are_opened_and_nothing_else() -> None:

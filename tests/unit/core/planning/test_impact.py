@@ -227,7 +227,7 @@ UNMAPPED = ("delete", lio_objects.key_of(replace(MAPPED, lun=1)))
 
 
 @pytest.mark.parametrize(
-    ("steps", "sessions", "looked", "noticed"),
+    ("steps", "sessions", "sessions_observed", "noticed"),
     [
         ((UNMAP, REMAP), (ONE,), True, {UNMAPPED: Disruption.PATH_LOSS}),
         ((UNMAP, REMAP), (TWO,), True, {UNMAPPED: Disruption.NONE}),
@@ -241,7 +241,7 @@ def test_a_plan_is_felt_by_those_that_are_there(
     steps: tuple[Step, ...],
     sessions: tuple[IscsiSession, ...],
     *,
-    looked: bool,
+    sessions_observed: bool,
     noticed: dict[object, Disruption],
 ) -> None:
     """With a fresh observation logged-in initiators are affected; without one all are."""
@@ -249,4 +249,4 @@ def test_a_plan_is_felt_by_those_that_are_there(
         lio_objects.by_key([BACKING, LUN, ACL, replace(MAPPED, lun=1), ENABLED]), sessions=sessions
     )
     ways = AccessPaths(SHARED, "n1", {}, {"n2": {THERE}})
-    assert find_disruptions(steps, observed, ways, looked=looked) == noticed
+    assert find_disruptions(steps, observed, ways, sessions_observed=sessions_observed) == noticed
