@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from fakes.clock import Clock
 from fakes.lio import FakeLio
 from lunmapd.agent.loop.daemon_state import DaemonFile, DaemonState, Deferral
+from lunmapd.agent.loop.next_pass import NextPass
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.reconcile.pass_state import PassState
 from lunmapd.agent.reconcile.reconcile import PassPorts, reconcile
@@ -32,8 +33,9 @@ from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.planning.impact import Logins
 from lunmapd.core.planning.outcome import StepOutcome
-from lunmapd.core.planning.plan import Disruption, Plan
+from lunmapd.core.planning.plan import Disruption, Plan, Step
 from lunmapd.core.secrets.sealing import Vault
+from lunmapd.service.daemon.preview import describe
 from property.test_follow import FAILS, chains
 from support.drift import REPORTED, drifted
 from support.strategies import NODES
@@ -112,7 +114,7 @@ class Daemon:
         assert state is not None
         return state
 
-    def foresee(self, given: PassInput, logins: Logins) -> Plan:
+    def foresee(self, given: PassInput, logins: Logins) -> NextPass:
         """Decide the next pass from the files alone."""
         state, seen = self._read(), SeenFile(self._directory)
         comparison = compare(given, self.kernel.observe(self._claims().read()))
@@ -122,7 +124,9 @@ class Daemon:
             known = baseline_from(seen.content, compare(then, comparison.observed).desire)
         due = state.due(_point(given.revision), (), self.clock.now)
         deferred = {key: entry.failure for key, entry in due.items()}
-        return decide(given, comparison, known, deferred, logins).steps
+        decision = decide(given, comparison, known, deferred, logins)
+        now = self.clock.now
+        return NextPass(given, comparison, decision, "ZooKeeper", logins, known, due, now, True, ())
 
     def _claims(self) -> Claims:
         return Claims(self._directory / "claims.json")
@@ -142,6 +146,15 @@ class Daemon:
 
 def _point(revision: int) -> HistoryPoint:
     return HistoryPoint("c", revision, "d")
+
+
+def _shown(step: Step) -> str:
+    return lio_objects.show_key(lio_objects.key_of(step.item))
+
+
+def _printed(coming: NextPass) -> list[tuple[str, str]]:
+    """Return the steps that `lunmapd plan` prints as executed."""
+    return sorted((line.action, line.object) for line in describe(coming).steps if not line.held)
 
 
 def _logged_in(objects: lio_objects.Objects, initiators: Iterable[str]) -> Iterator[IscsiSession]:
@@ -187,5 +200,7 @@ def test_a_plan_is_what_the_next_pass_executes(
                 report=frozenset(report),
             )
             foreseen = daemon.foresee(given, logins)
-            assert daemon.reconcile(given, logins) == foreseen
-            event(f"{min(len(foreseen), 3)} steps")
+            executed = daemon.reconcile(given, logins)
+            assert executed == foreseen.decision.steps
+            assert _printed(foreseen) == sorted((step.action, _shown(step)) for step in executed)
+            event(f"{min(len(executed), 3)} steps")

@@ -90,8 +90,9 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
 def plan_command(settings: Settings, output: str) -> None:
     """Print the next pass of the daemon, with the affected initiators, without executing it.
 
-    Exit 6 if there is any step. Beside a running daemon it is that daemon's next full pass, else the first
-    one of a daemon started now. Without ZooKeeper it uses the local snapshot, as the daemon does.
+    Exit 6 if there is any step, any failing object, or a TPG that isolation keeps disabled. Beside a running
+    daemon it is that daemon's next full pass, else the first one of a daemon started now. Without ZooKeeper
+    it uses the local snapshot, as the daemon does.
     """
     from lunmapd.service.daemon import preview  # noqa: PLC0415 - the daemon has no use for it
 

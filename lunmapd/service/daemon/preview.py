@@ -15,7 +15,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning import drift
-from lunmapd.core.planning.decide import impacts
+from lunmapd.core.planning.decide import Decision, impacts
 from lunmapd.core.planning.impact import Impact
 from lunmapd.core.planning.plan import Step
 from lunmapd.lio.worker.kernel import Kernel
@@ -93,10 +93,9 @@ def preview(settings: Settings) -> Preview:
 
 
 def describe(coming: NextPass) -> Preview:
-    """Return what is printed of a pass."""
+    """Return the part of a pass that is printed."""
     comparison, decision = coming.comparison, coming.decision
     failures = {**comparison.desire.failures, **decision.held}
-    held = decision.blocked
     return Preview(
         node=coming.given.node,
         revision=coming.given.revision,
@@ -107,11 +106,18 @@ def describe(coming: NextPass) -> Preview:
             for key, failure in failures.items()
             if failure.reason != Reason.WAITING
         ),
-        held=f"unless it is confirmed, the daemon would do nothing: the pass would {held}" if held else "",
+        held=_held(decision),
         daemon="running" if coming.is_running else "stopped",
         withheld=tuple(sorted(map(lio_objects.show_key, comparison.withheld))),
         notes=coming.notes,
     )
+
+
+def _held(decision: Decision) -> str:
+    if decision.blocked is None:
+        return ""
+    effect = "only enable or disable TPGs" if decision.steps else "do nothing"
+    return f"unless it is confirmed, the daemon would {effect}: the pass would {decision.blocked}"
 
 
 def _steps(coming: NextPass) -> Iterator[StepLine]:
