@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 
 
 def trace_result(revision: int, result: PassResult) -> None:
-    """Log the result of a pass in at most two lines, whatever the number of objects."""
+    """Log the result of a pass in at most two lines, for any number of objects."""
     if not tracing(_log):
         return
     done = sum(report.failure is None for report in result.done)

@@ -14,7 +14,7 @@ from lunmapd.files import replace_file
 
 
 class ClaimsUnreadableError(ConditionError, reason=Reason.CLAIMS_UNREADABLE):
-    """The claims can't be read, so half-made targets of lunmapd can't be told from foreign ones."""
+    """The claims can't be read, so half-made targets of lunmapd can't be distinguished from foreign ones."""
 
 
 class ClaimsUnwritableError(ConditionError, reason=Reason.CLAIMS_UNWRITABLE):

@@ -18,7 +18,7 @@ class MachineId(Struct, frozen=True):
 
 
 class NoMachineIdError(LunmapdError):
-    """The machine has no id, so two machines with one node name can't be told apart."""
+    """The machine has no id, so two machines with one node name can't be distinguished."""
 
 
 def read_machine_id(machine: Path = MACHINE_ID, boot: Path = BOOT_ID) -> MachineId:

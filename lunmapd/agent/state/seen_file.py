@@ -103,8 +103,8 @@ class SeenFile:
         except OSError as error:
             self._forget()
             self.problem = SeenFileUnwritableError(
-                f"can't write {self._path}: {error}; after a restart, drift can't be told from unfinished "
-                "work"
+                f"can't write {self._path}: {error}; after a restart, drift can't be distinguished from "
+                "unfinished work"
             )
         else:
             self._state = state

@@ -1,7 +1,7 @@
 """The target port group of a storage object: this node's ports to it, and their ALUA state.
 
 Each device has a group of id 0 that the kernel makes. It has the same id on all nodes, so initiators can't
-tell the states of the nodes apart; lunmapd makes its own group beside it. Only the map changes the state of
+distinguish the states of the nodes; lunmapd makes its own group beside it. Only the map changes the state of
 this group (implicit ALUA): a state that an initiator sets (SET TARGET PORT GROUPS) would be known to one node
 only.
 
