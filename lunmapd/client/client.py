@@ -27,7 +27,13 @@ from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
 from lunmapd.store.commit.acts import accept_rewound, confirm, edited_changes, override, repair
 from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.commit.commit_errors import NothingStagedError
-from lunmapd.store.commit.commit_options import CommitOptions, CommitProgress, commit_rules, ignore_progress
+from lunmapd.store.commit.commit_options import (
+    CommitOptions,
+    CommitProgress,
+    Precondition,
+    commit_rules,
+    ignore_progress,
+)
 from lunmapd.store.commit.draft import Signature
 from lunmapd.store.commit.staged import StagedCommit, read_staged, resume_commit, undo_commit
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
@@ -52,13 +58,16 @@ class Note(Struct, frozen=True):
     """The metadata of a commit: `message` and `author` are shown in the log.
 
     Without an author it is `user@host`. With `expect` the commit is made only if the map is at that revision.
-    The Luns named in `shrink` may get smaller, which cuts off the data at their ends.
+    The Luns named in `shrink` may get smaller, which cuts off the data at their ends. Those named in
+    `rebacking` may change the path or configuration that they have on any node, although they are mapped; the
+    data there are not compared.
     """
 
     message: str = ""
     author: str = ""
     expect: int | None = None
     shrink: tuple[str, ...] = ()
+    rebacking: tuple[str, ...] = ()
 
 
 NOTE = Note()
@@ -161,7 +170,7 @@ class Client:
         """
         before = self.read()
         after = fill_in(target, map_with_identities(before), _new_serial)
-        if problems := commit_rules(frozenset(note.shrink))(effective_map(before), after):
+        if problems := _rules_of(note)(effective_map(before), after):
             raise InvalidInputError(problems)
         return Proposal(before, after, diff_maps(before.lunmap, after))
 
@@ -366,7 +375,11 @@ class Client:
     def _options(self, note: Note) -> CommitOptions:
         author = note.author or f"{getpass.getuser()}@{socket.gethostname()}"
         signature = Signature(author, note.message, datetime.now(UTC))
-        return CommitOptions(signature, commit_rules(frozenset(note.shrink)), note.expect, self._progress)
+        return CommitOptions(signature, _rules_of(note), note.expect, self._progress)
+
+
+def _rules_of(note: Note) -> Precondition:
+    return commit_rules(frozenset(note.shrink), frozenset(note.rebacking))
 
 
 def _new_serial() -> str:

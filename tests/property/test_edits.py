@@ -25,7 +25,11 @@ def edited(draw: st.DrawFn) -> tuple[Lunmap, Lunmap]:
         }
         some = {field: changed[field] for field in draw(st.sets(st.sampled_from(sorted(changed))))}
         luns[name] = draw(st.sampled_from((lun, replace(lun, **some), other.luns.get(name, lun))))
-    return before, replace(before, luns=luns)
+    nodes = {
+        name: replace(node, devices=draw(st.sampled_from((node.devices, {}, {"/dev/vg": "/dev/n2"}))))
+        for name, node in before.nodes.items()
+    }
+    return before, replace(before, luns=luns, nodes=nodes)
 
 
 @given(edited(), st.sampled_from(NODES))
@@ -33,6 +37,9 @@ def test_no_edit_does_more_than_a_commit(maps: tuple[Lunmap, Lunmap], node: str)
     """The effective map could have been committed: no volume replaces another, and no file shrinks."""
     before, after = maps
     recorded = {f"luns/{name}": encode(lun) for name, lun in before.luns.items() if lun != after.luns[name]}
+    recorded |= {
+        f"nodes/{name}": encode(item) for name, item in before.nodes.items() if item != after.nodes[name]
+    }
     judged = accept_edits(after, recorded)
     event("refused" if judged.failures else "followed")
     assert check_changes(before, judged.lunmap) == ()
@@ -42,4 +49,4 @@ def test_no_edit_does_more_than_a_commit(maps: tuple[Lunmap, Lunmap], node: str)
         old, new = was[name], now[name]
         if isinstance(old, lio_objects.StorageObject) and isinstance(new, lio_objects.StorageObject):
             assert old.serial == new.serial
-            assert old.plugin != new.plugin or old.size <= new.size
+            assert old.plugin != new.plugin or (old.path == new.path and old.size <= new.size)

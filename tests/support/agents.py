@@ -89,9 +89,9 @@ def mapped_luns(*numbers: int) -> Lunmap:
     return Lunmap(luns, MAP.targets, MAP.initiators, nodes=MAP.nodes)
 
 
-def put_checked(session: Session, lunmap: Lunmap) -> None:
-    """Commit a map that keeps the rules, on top of the current one."""
-    commit(session, read_tree(session), lunmap, terms(check=commit_rules()))
+def put_checked(session: Session, lunmap: Lunmap, *rebacking: str) -> None:
+    """Commit a map that keeps the rules, on top of the current one; some Luns may change their paths."""
+    commit(session, read_tree(session), lunmap, terms(check=commit_rules(rebacking=frozenset(rebacking))))
 
 
 def applied(agent: Agent) -> int | None:

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.wait import PATIENCE, wait_until
+from lunmapd.core.map.mapfile import parse_map
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lab import Ensemble, Initiator, Lab, Machine, Map
 
 CTL = Path(sys.executable).with_name("lunmapctl")
@@ -67,10 +70,18 @@ class Ctl:
             )
         return Answer(done.returncode, done.stdout, done.stderr)
 
-    def apply(self, text: str, *, wait: float | None = PATIENCE, expect: int | None = 0) -> Answer:
-        """Apply a map, and wait until every live node has it."""
-        waiting = [] if wait is None else ["--wait", str(wait)]
-        return self("apply", "-f", "-", *waiting, stdin=text, expect=expect)
+    def apply(
+        self,
+        text: str,
+        *,
+        wait: float | None = PATIENCE,
+        expect: int | None = 0,
+        rebacking: Iterable[str] = (),
+    ) -> Answer:
+        """Apply a map, and wait until every live node has it; the Luns of `rebacking` may get other paths."""
+        options = [] if wait is None else ["--wait", str(wait)]
+        options += [f"--rebacking={name}" for name in rebacking]
+        return self("apply", "-f", "-", *options, stdin=text, expect=expect)
 
     def status(self) -> dict[str, Any]:
         """Return `status -o json`, each node by its name."""
@@ -185,7 +196,7 @@ class Cluster:
         self.ensemble.start()
         for node in self.nodes:
             node.restore(self.ensemble.hosts, more)
-        self.ctl.apply(text, wait=None)
+        self.ctl.apply(text, wait=None, rebacking=parse_map(text)[0].luns)
         wait_until("all is as the map says", self.all_well)
         self.initiator.end_io()
 

@@ -26,7 +26,8 @@ from support.cluster import DB1, PID, SAN, Cluster, StorageNode
 MIB = 1 << 20
 _KEYS = "/etc/lunmapd/secrets.key"
 _REST = 0.01  # seconds; commands go on beside the I/O
-_FILES = ("file",)
+_LUNS = ("file", "touched")
+NOTE = Note()
 _WORKER = "exec python3 -m lunmapd.lio.worker.worker"
 # Fetches pending unit attentions, writes to the given disks, and prints the kernel's log of both.
 _NOTICED = """
@@ -122,7 +123,7 @@ class Experiment:
         """Restore the start of a test: map, sessions, reported sessions, and I/O."""
         for node in self.cluster.nodes:
             node.machine.run(f"kill -CONT $(cat {PID})")
-        revision = self._client.apply(self.map(), Note(shrink=_FILES))
+        revision = self._client.apply(self.map(), Note(shrink=_LUNS, rebacking=_LUNS))
         if revision is not None:
             self._client.wait_applied(revision.revision, PATIENCE)
             self.reload_all()
@@ -155,9 +156,9 @@ class Experiment:
         nonce = hashlib.sha256(f"{path} {field} {chap.password}".encode()).digest()[:NONCE_BYTES]
         return structs.replace(chap, password=self._vault.seal(path, field, Secret(chap.password), nonce))
 
-    def commit(self, lunmap: Lunmap, *shrink: str) -> None:
+    def commit(self, lunmap: Lunmap, note: Note = NOTE) -> None:
         """Commit a map, and wait until all nodes have applied it."""
-        revision = self._client.apply(lunmap, Note(shrink=shrink))
+        revision = self._client.apply(lunmap, note)
         assert revision is not None, "something changes"
         self._client.wait_applied(revision.revision, PATIENCE)
 
@@ -171,13 +172,13 @@ class Experiment:
         self._client.wait_applied(revision.revision, PATIENCE)
         return reported
 
-    def predict(self, number: int, lunmap: Lunmap, *shrink: str) -> Prediction:
+    def predict(self, number: int, lunmap: Lunmap, note: Note = NOTE) -> Prediction:
         """Return the effect on a node of a map that is not committed yet."""
-        return Prediction.of(self.effects(number, lunmap, *shrink))
+        return Prediction.of(self.effects(number, lunmap, note))
 
-    def effects(self, number: int, lunmap: Lunmap, *shrink: str) -> list[tuple[Step, Impact]]:
+    def effects(self, number: int, lunmap: Lunmap, note: Note = NOTE) -> list[tuple[Step, Impact]]:
         """Plan as `lunmapd plan` does, before the map is committed."""
-        after = self._client.propose(lunmap, Note(shrink=shrink)).after
+        after = self._client.propose(lunmap, note).after
         name, observed = self.node(number).name, self._kernels[number - 1].observe(frozenset())
         given = PassInput(name, 0, after, {}, self._vault)
         comparison = compare(given, observed)

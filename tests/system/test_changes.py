@@ -8,10 +8,10 @@ import pytest
 
 from lab import wait_for
 from lab.pytest_plugin import NewLab
-from lunmapd.client import Client, InvalidInputError
+from lunmapd.client import Client, InvalidInputError, Note
 from lunmapd.core.node import lio_objects
 from support.cluster import HOST, SAN, SCRATCH, bring_up
-from system.experiment import Experiment, Noticed, Prediction
+from system.experiment import NOTE, Experiment, Noticed, Prediction
 
 pytestmark = pytest.mark.kernel
 
@@ -72,7 +72,7 @@ class Change:
     """An edit of the map, and the class that the plan of node `node` must have, there and back.
 
     `drops` are the targets whose sessions at that node end; `reach` the nodes through which LUN 1 is written
-    when it is changed.
+    when it is changed. `note` allows the edit.
     """
 
     old: str
@@ -82,7 +82,7 @@ class Change:
     node: int = 1
     drops: frozenset[str] = frozenset()
     reach: tuple[int, ...] = (1, 2)
-    shrinks: tuple[str, ...] = ()
+    note: Note = NOTE
 
 
 CHANGES = {
@@ -94,8 +94,10 @@ CHANGES = {
     "a LUN becomes read-only": Change(
         f'lun: 1, initiator: "{HOST}"', f'lun: 1, initiator: "{HOST}", access: ro', "data-unreachable", "none", reach=(),
     ),
-    "a file grows": Change("size: 32MiB", "size: 64MiB", "none", "data-unreachable", shrinks=("file",)),
-    "a LUN is made anew": Change("/dev/vg0/db2", "/dev/disk/lab/db2", "data-unreachable", "data-unreachable"),
+    "a file grows": Change("size: 32MiB", "size: 64MiB", "none", "data-unreachable", note=Note(shrink=("file",))),
+    "a LUN is made anew": Change(
+        "/dev/vg0/db2", "/dev/disk/lab/db2", "data-unreachable", "data-unreachable", note=Note(rebacking=("touched",)),
+    ),
     "another node is preferred": Change(BACKING, f"{BACKING}    preferred: n2\n", "unit-attention", "unit-attention"),
     "a path goes to standby": Change(
         BACKING, f"{BACKING}    preferred: n2\n    others: standby\n", "path-loss", "unit-attention", reach=(2,),
@@ -154,8 +156,8 @@ def test_a_change_is_noticed_as_predicted(experiment: Experiment, change: Change
     """The predicted class is right there and back: for sessions, the changed LUN, and all other I/O."""
     before, base = experiment.notice(), experiment.map()
     there = experiment.map((change.old, change.new))
-    assert experiment.predict(change.node, there) == Prediction(change.there, change.drops)
-    experiment.commit(there)
+    assert experiment.predict(change.node, there, change.note) == Prediction(change.there, change.drops)
+    experiment.commit(there, change.note)
     experiment.check_io()
     away = _await(experiment, "the drops", lambda found: _dropped(before, found) == change.drops)
     assert {number for number in (1, 2) if experiment.address(number) in away.written} == set(change.reach)
@@ -163,8 +165,8 @@ def test_a_change_is_noticed_as_predicted(experiment: Experiment, change: Change
     if change.drops:
         experiment.reload_all()
         experiment.await_reported(_fewer(change))
-    assert experiment.predict(change.node, base, *change.shrinks) == Prediction(change.back)
-    experiment.commit(base, *change.shrinks)
+    assert experiment.predict(change.node, base, change.note) == Prediction(change.back)
+    experiment.commit(base, change.note)
     experiment.check_io()
     after = _await(experiment, "all that was", lambda found: _same(before, found))
     assert _dropped(before, after) == change.drops

@@ -378,7 +378,7 @@ def test_a_missing_device_harms_only_its_lun(cluster: Cluster) -> None:
     """A Lun without its device is reported by name; it is served as soon as the device is there."""
     node = cluster.nodes[0]
     text = cluster.for_two().replace("/srv/scratch.img", "/srv/later.img")
-    cluster.ctl.apply(text, wait=None)
+    cluster.ctl.apply(text, wait=None, rebacking=["scratch"])
     wait_until("the problem is reported", lambda: cluster.ctl.status()["nodes"]["n1"]["failing"] == 1)
     (problem,) = [line for line in cluster.ctl("status", expect=6).out.splitlines() if "later.img" in line]
     assert "BackingDeviceMissing" in problem
@@ -421,7 +421,8 @@ def test_one_pass_and_its_exit_codes(cluster: Cluster) -> None:
     node = cluster.nodes[0]
     node.stop()
     assert node.once() == 0
-    cluster.ctl.apply(cluster.for_two().replace("/srv/scratch.img", "/srv/none.img"), wait=None)
+    missing = cluster.for_two().replace("/srv/scratch.img", "/srv/none.img")
+    cluster.ctl.apply(missing, wait=None, rebacking=["scratch"])
     assert node.once() == 6
     for server in cluster.ensemble.servers:
         server.kill()

@@ -1,5 +1,6 @@
 """The verbs that initialise the tree and change the map."""
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -41,12 +42,29 @@ def init(connection: Connection, closed: bool) -> None:
         click.echo(f"initialised {client.chroot}: cluster {cluster}, revision 0")
 
 
-shrink_option = click.option(
-    "--shrink",
-    multiple=True,
-    metavar="LUN",
-    help="Allow this Lun to shrink: initiators lose the data at its end. Repeatable.",
-)
+def permission_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that allow what a commit refuses; the command receives them in its `note`."""
+
+    @click.option(
+        "--shrink",
+        multiple=True,
+        metavar="LUN",
+        help="Allow this Lun to shrink: initiators lose the data at its end. Repeatable.",
+    )
+    @click.option(
+        "--rebacking",
+        multiple=True,
+        metavar="LUN",
+        help="Allow this Lun another path or configuration while it is mapped: initiators get the data there "
+        "and don't notice. Repeatable.",
+    )
+    @functools.wraps(command)
+    def wrapped(
+        *args: object, note: Note, shrink: tuple[str, ...], rebacking: tuple[str, ...], **rest: object
+    ) -> None:
+        command(*args, note=replace(note, shrink=shrink, rebacking=rebacking), **rest)
+
+    return wrapped
 
 
 @click.command()
@@ -59,7 +77,7 @@ shrink_option = click.option(
     help="The whole map, as YAML; - for standard input.",
 )
 @note_options
-@shrink_option
+@permission_options
 @click.option("-n", "--dry-run", is_flag=True, help="Show the changes and commit nothing.")
 @resume_option
 @wait_option
@@ -69,7 +87,6 @@ def apply(
     connection: Connection,
     file: TextIO,
     note: Note,
-    shrink: tuple[str, ...],
     dry_run: bool,
     resume: bool,
     wait: float | None,
@@ -81,7 +98,6 @@ def apply(
     is too large for one transaction is written in parts, which nodes apply together once all are written.
     """
     target, source = _read_file(file)
-    note = replace(note, shrink=shrink)
     with connection.client() as client, _located(source.problem):
         if resume:
             revision = client.resume(target, note)
@@ -132,7 +148,7 @@ def _wait(client: Client, revision: Revision | None, head: int, seconds: float |
 @click.command()
 @click.argument("revision", type=click.IntRange(min=0))
 @note_options
-@shrink_option
+@permission_options
 @resume_option
 @wait_option
 @output_option
@@ -141,16 +157,15 @@ def rollback(
     connection: Connection,
     revision: int,
     note: Note,
-    shrink: tuple[str, ...],
     resume: bool,
     wait: float | None,
     output: str,
 ) -> None:
     """Commit the map of REVISION as a new revision.
 
-    A rollback obeys the rules of any commit: it can't give a Lun another serial, for instance.
+    A rollback obeys the rules of any commit: it can't give a Lun another serial, for instance, and a mapped
+    Lun gets its former path back only with --rebacking.
     """
-    note = replace(note, shrink=shrink)
     with connection.client() as client:
         made = client.resume(client.map_at(revision), note) if resume else client.rollback(revision, note)
         head = client.newest()

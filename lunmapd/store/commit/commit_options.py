@@ -37,10 +37,15 @@ class CommitOptions(Struct, frozen=True):
             raise InvalidInputError(problems)
 
 
-def commit_rules(shrink: AbstractSet[str] = frozenset()) -> Precondition:
-    """Return the rules of a commit that may make the Luns named in `shrink` smaller."""
+def commit_rules(
+    shrink: AbstractSet[str] = frozenset(), rebacking: AbstractSet[str] = frozenset()
+) -> Precondition:
+    """Return the rules of a commit.
+
+    It may make the Luns named in `shrink` smaller, and change the paths of those named in `rebacking`.
+    """
 
     def check(before: Lunmap, after: Lunmap) -> Sequence[Problem]:
-        return (*rules.check_map(after), *rules.check_changes(before, after, shrink))
+        return (*rules.check_map(after), *rules.check_changes(before, after, shrink, rebacking))
 
     return check

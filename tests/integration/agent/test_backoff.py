@@ -105,7 +105,7 @@ def test_a_new_session_tries_at_once(
 def test_a_lun_that_was_put_right_in_the_map_is_tried_at_once(session: Session, failing_agent: Agent) -> None:
     """The path was wrong, the map has another one now."""
     right = replace(MAP.luns["l3"], backing=Block("/dev/right"))
-    put_checked(session, replace(MAP, luns={**MAP.luns, "l3": right}))
+    put_checked(session, replace(MAP, luns={**MAP.luns, "l3": right}), "l3")
     assert failing_agent.run_cycle().converged
 
 

@@ -131,6 +131,24 @@ def test_an_edit_that_no_commit_may_make_is_not_followed(
     assert make_agent.serves(MAP)
 
 
+def test_an_edited_path_is_not_followed(session: Session, make_agent: AgentFactory) -> None:
+    """An out-of-band edit of a Lun's path or a node's `devices` changes nothing; a commit undoes it."""
+    put_checked(session, MAP)
+    agent = make_agent(policy=EVERY, now=Clock())
+    agent.run_cycle()
+    with PlainClient(session) as shell:
+        shell.set("luns/a", encode(replace(A, backing=replace(A.backing, path="/dev/x"))))
+        shell.set("nodes/n1", encode(replace(MAP.nodes["n1"], devices={"/": "/x"})))
+    agent = make_agent(policy=EVERY, now=Clock())
+    agent.run_cycle()
+    assert make_agent.serves(MAP)
+    assert failing(agent) == {"document luns/a": "EditRefused", "document nodes/n1": "EditRefused"}
+    b = replace(B, maps=())
+    put_checked(session, replace(MAP, luns={"a": A, "b": b}))
+    assert read_tree(session).lunmap == replace(MAP, luns={"a": A, "b": b})
+    assert agent.run_cycle().converged
+
+
 def test_no_commit_takes_in_what_it_may_not_change(session: Session, make_agent: AgentFactory) -> None:
     """The next commit repairs such an edit, and a Lun that is to shrink is refused."""
     put_checked(session, MAP)

@@ -139,6 +139,25 @@ def test_a_lun_shrinks_when_somebody_insists(ctl: Ctl) -> None:
     ctl("rollback", "2", "--shrink", "scratch")
 
 
+def test_a_mapped_lun_gets_another_path_when_somebody_insists(ctl: Ctl) -> None:
+    """Only the Lun that is named may change its path, also by a node's `devices` and by a rollback."""
+    ctl.apply(EXAMPLE, wait=None)
+    other = EXAMPLE.replace("/srv/scratch.img", "/srv/other.img")
+    assert other != EXAMPLE
+    answer = ctl.apply(other, wait=None, expect=3)
+    assert answer.err.startswith("lunmapctl: <stdin>:")
+    assert "luns[scratch].backing.path: on node n1 Lun scratch would change from" in answer.err
+    assert ctl("apply", "-n", "-f", "-", "--rebacking", "db1", stdin=other, expect=3).out == ""
+    ctl("apply", "-f", "-", "--rebacking", "scratch", "--rebacking", "db1", stdin=other)
+    assert "other.img" in ctl("get").out
+    rewriting = other.replace("{tpg_tag: 1,", "{tpg_tag: 1, devices: {/srv: /x},")
+    answer = ctl.apply(rewriting, wait=None, expect=3)
+    assert "nodes[n1].devices: on node n1 Lun scratch would change from /srv/other.img to /x" in answer.err
+    ctl.apply(other.replace("{tpg_tag: 1,", "{tpg_tag: 1, devices: {/tmp: /x},"), wait=None)
+    assert "--rebacking scratch" in ctl("rollback", "1", expect=3).err
+    ctl("rollback", "1", "--rebacking", "scratch")
+
+
 def test_get_prints_tables_and_objects(ctl: Ctl) -> None:
     """A section is a table with the WWID that initiators see, an object is YAML, a wrong name is an error."""
     ctl.apply(EXAMPLE, wait=None)

@@ -55,10 +55,10 @@ class Pair:
         ]
         self.ctl = Ctl(session.hosts, session.root)
 
-    def follow(self, lunmap: Lunmap | None = None) -> None:
-        """Commit a map, and let both nodes follow it."""
+    def follow(self, lunmap: Lunmap | None = None, *rebacking: str) -> None:
+        """Commit a map, and let both nodes follow it; some Luns may change their paths."""
         if lunmap is not None:
-            put_checked(self._session, lunmap)
+            put_checked(self._session, lunmap, *rebacking)
         for agent in self.agents:
             agent.run_cycle()
 
@@ -210,7 +210,7 @@ def test_a_device_that_is_missing_costs_its_path_only(pair: Pair) -> None:
         TWO, luns={**TWO.luns, "a": replace(TWO.luns["a"], backing=replace(A.backing, path="/dev/x"))}
     )
     pair.kernels[1].missing.add("/dev/x")
-    pair.follow(wanted)
+    pair.follow(wanted, "a")
     assert "luns/a: 1 of 2 paths: n2 BackingDeviceMissing" in pair.lines(expect=6)
     row = pair.lines("--luns", expect=6)[1]
     assert "1/2" in row

@@ -1,7 +1,7 @@
 """The rules of a map. Every problem is reported, with its object and field.
 
 There is one module for each kind of object, `unique` for values that no two objects may share, and `changes`
-for changes of a Lun that a commit may not make.
+and `sources` for changes of a Lun that a commit may not make.
 """
 
 import itertools
@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 
 from lunmapd.core.base.errors import Problem
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.map.rules import changes, initiators, luns, maps, nodes, targets, unique
+from lunmapd.core.map.rules import changes, initiators, luns, maps, nodes, sources, targets, unique
 
 Rule = Callable[[Lunmap], Iterator[Problem]]
 
@@ -50,13 +50,19 @@ def map_warnings(lunmap: Lunmap) -> tuple[Problem, ...]:
 
 
 def check_changes(
-    before: Lunmap, after: Lunmap, shrink: AbstractSet[str] = frozenset()
+    before: Lunmap,
+    after: Lunmap,
+    shrink: AbstractSet[str] = frozenset(),
+    rebacking: AbstractSet[str] = frozenset(),
 ) -> tuple[Problem, ...]:
     """Return the changes of Luns that a commit may not make, such as that of a serial.
 
-    The Luns named in `shrink` may become smaller.
+    The Luns named in `shrink` may become smaller, those named in `rebacking` may change their paths.
     """
-    return tuple(changes.check_lun_changes(before, after, shrink))
+    return (
+        *changes.check_lun_changes(before, after, shrink),
+        *sources.check_sources(before, after, rebacking),
+    )
 
 
 def _all(checks: tuple[Rule, ...], lunmap: Lunmap) -> tuple[Problem, ...]:

@@ -14,7 +14,7 @@ CHANGES = [
     (SIZE, "size: 32MiB", "size", "can't shrink"),
     (SIZE, "size: 1GiB", None, None),
     (f"    {SIZE}\n", "", None, None),
-    (FILE, "backing: {type: fileio, path: /srv/b}", None, None),
+    (FILE, FILE[:-1] + ", overrides: {}}", None, None),
     (FILE, "backing: {type: block, path: /srv/b}", "backing.type", "unmap the Lun first"),
     (FILE, FILE + "\n    vendor: ACME", "vendor", "unmap the Lun first"),
     (FILE, FILE + "\n    product: Disk", "product", "unmap the Lun first"),

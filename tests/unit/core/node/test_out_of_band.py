@@ -3,17 +3,17 @@
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.core.base.backings import Block
+from lunmapd.core.base.backings import Block, FileIO
 from lunmapd.core.base.documents import encode
-from lunmapd.core.base.lunmap import Lun, Lunmap
+from lunmapd.core.base.lunmap import Lun, Lunmap, Node
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node.desire import compute_desired
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.out_of_band import EffectiveMap, accept_edits
+from lunmapd.core.node.out_of_band import EffectiveMap, accept_edits, recorded_luns
 from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
-from support.small_map import LUN, MAP
+from support.small_map import LUN, MAP, T
 
 RECORDED = {"luns/a": encode(LUN)}
 
@@ -35,6 +35,8 @@ def edited(lun: Lun) -> Lunmap:
             "can't change while the Lun is mapped",
         ),
         (replace(LUN, product="other"), Reason.EDIT_REFUSED, "can't change while the Lun is mapped"),
+        (replace(LUN, backing=FileIO("/srv/b")), Reason.EDIT_REFUSED, "from /srv/a to /srv/b"),
+        (replace(LUN, backing=FileIO("/srv/a", {"n2": "/srv/b"})), Reason.EDIT_REFUSED, "--rebacking a"),
     ],
 )
 def test_what_a_commit_refuses_is_not_followed(lun: Lun, reason: str, sentence: str) -> None:
@@ -69,3 +71,54 @@ def test_a_lun_that_the_revisions_made_anew_is_another_one(recorded: dict[str, b
     """Without an edit between the revisions and the map, any serial and size is accepted."""
     other = edited(replace(LUN, serial="2" * 32, size=512))
     assert accept_edits(other, recorded) == EffectiveMap(other)
+
+
+REWRITING = replace(MAP.nodes["n1"], devices={"/srv": "/x"})
+
+
+def _with_nodes(lunmap: Lunmap, **nodes: Node) -> Lunmap:
+    return replace(lunmap, nodes={**lunmap.nodes, **nodes})
+
+
+def test_a_node_does_not_rewrite_the_path_of_a_mapped_lun() -> None:
+    """A node's document that would give a mapped Lun another path stays as recorded, and is reported."""
+    judged = accept_edits(_with_nodes(MAP, n1=REWRITING), {"nodes/n1": encode(MAP.nodes["n1"])})
+    assert judged.lunmap == MAP
+    (failure,) = judged.failures.values()
+    assert list(judged.failures) == [("document", "nodes/n1")]
+    assert failure.reason == Reason.EDIT_REFUSED
+    assert "nodes[n1].devices: out-of-band edit" in failure.message
+    assert "from /srv/a to /x/a" in failure.message
+
+
+@pytest.mark.parametrize(
+    "node", [replace(REWRITING, devices={"/dev": "/x"}), replace(MAP.nodes["n1"], labels={"rack": "r1"})]
+)
+def test_a_node_that_changes_no_path_is_followed(node: Node) -> None:
+    """Any other edit of a node is followed."""
+    other = _with_nodes(MAP, n1=node)
+    assert accept_edits(other, {"nodes/n1": encode(MAP.nodes["n1"])}) == EffectiveMap(other)
+
+
+def test_edits_that_depend_on_each_other_are_refused_together() -> None:
+    """With a Lun's serial, the rewriting is refused that only the Lun's edited path made harmless."""
+    both = replace(LUN, serial="2" * 32, backing=FileIO("/y/a", {"n2": "/srv/a"}))
+    node = replace(MAP.nodes["n1"], devices={"/y": "/srv", "/srv": "/z"})
+    recorded = {**RECORDED, "nodes/n1": encode(MAP.nodes["n1"])}
+    judged = accept_edits(_with_nodes(edited(both), n1=node), recorded)
+    assert judged.lunmap == MAP
+    assert judged.failures.keys() == {("document", "luns/a"), ("document", "nodes/n1")}
+
+
+def test_a_target_edited_as_well_hides_no_other_path() -> None:
+    """A Lun's nodes are those of the recorded target: an edit of both is no way to another path."""
+    alone = replace(MAP.targets[T], nodes={"n1": MAP.targets[T].nodes["n1"]})
+    lunmap = replace(edited(replace(LUN, backing=FileIO("/srv/b"))), targets={T: alone})
+    judged = accept_edits(lunmap, {**RECORDED, f"targets/{T}": encode(MAP.targets[T])})
+    assert judged.lunmap == replace(MAP, targets={T: alone})
+
+
+def test_the_recorded_luns_are_those_that_can_be_read() -> None:
+    """Other objects, Luns that no revision has, and Luns whose document can't be decoded are left out."""
+    edits = {**RECORDED, "luns/b": None, "luns/c": b"x", "nodes/n1": encode(MAP.nodes["n1"])}
+    assert dict(recorded_luns(edits)) == {"a": LUN}
