@@ -1,4 +1,4 @@
-"""The errors of a lab; each message tells what to do next."""
+"""The errors of a lab; each message names the remedy."""
 
 from __future__ import annotations
 

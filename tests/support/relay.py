@@ -1,6 +1,6 @@
 """A relay in front of a server, which breaks the connection at a chosen request.
 
-Requests are told apart by ZooKeeper's framing: a length, then xid and type, each four bytes (zookeeper.jute).
+Requests are distinguished by ZooKeeper's framing: a length, xid and type, each four bytes (zookeeper.jute).
 """
 
 import contextlib

@@ -121,7 +121,7 @@ def _applied(result: PassResult) -> ConditionUpdate:
             APPLIED, Reason.REMAINING, f"{len(result.left)} steps are left: {result.left[0]}"
         )
     return false_condition(
-        APPLIED, Reason.WITHHELD, f"{result.withheld} TPGs are not enabled, all else is as the map says"
+        APPLIED, Reason.WITHHELD, f"{result.kept_disabled} TPGs are not enabled, all else is as the map says"
     )
 
 

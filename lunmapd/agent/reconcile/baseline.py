@@ -59,7 +59,7 @@ class BaselineStore:
         """Record a full pass that left these steps; return the desired objects, each in memory once."""
         known = drift.update_baseline(self.current, comparison.desired, comparison.observed.objects, left)
         # A TPG that isolation disabled is not drift when the map enables it again.
-        self.current = DriftBaseline(known.desired, known.open | comparison.withheld)
+        self.current = DriftBaseline(known.desired, known.open | comparison.kept_disabled)
         self._refused = refused_keys(comparison.desire)
         return known.desired
 

@@ -82,9 +82,9 @@ def reconcile(
 ) -> PassResult:
     """Bring the kernel to what the map asks for: a partial pass if `state` allows one, else a full one.
 
-    `terms` are those under which what is seen now is kept in the seen file. Raises RemovalHeldError for a
+    `terms` are the validity key of the seen file that this pass leaves. Raises RemovalHeldError for a
     mass removal that is not confirmed, and another LunmapdError when the kernel can't be read or the claims
-    can't be written; then nothing was changed, but for TPGs that isolation disables.
+    can't be written; then nothing was changed, except that TPGs were disabled or enabled.
     """
     partial = state.start(given)
     result = partial if isinstance(partial, FullPass) else _reconcile_part(edges, given, state, partial)
@@ -186,7 +186,7 @@ def _result(comparison: Comparison, decision: Decision, reports: tuple[StepOutco
     left = comparison.steps
     failing = {**comparison.desire.failures, **decision.held, **failures_of(reports)}
     decided = decision.removals & guard.removed_keys(left)
-    return PassResult(comparison.observed, failing, left, reports, len(comparison.withheld), decided)
+    return PassResult(comparison.observed, failing, left, reports, len(comparison.kept_disabled), decided)
 
 
 def _claims(want: Desired) -> frozenset[str]:

@@ -33,8 +33,8 @@ class PassResult(Struct, frozen=True):
 
     `observed` is LIO after the pass. `failures` has a failure for each object that is not as desired. `left`
     is the plan from `observed` to the desired objects: a step is applied only once its effect was observed.
-    `done` are the outcomes of the steps that were executed. `withheld` is the number of TPGs that the map
-    enables and isolation does not. `decided` are the keys of the objects whose removal was permitted and
+    `done` are the outcomes of the steps that were executed. `kept_disabled` is the number of TPGs that the
+    map enables and isolation does not. `decided` are the keys of the objects whose removal was permitted and
     could not be done.
     """
 
@@ -42,10 +42,10 @@ class PassResult(Struct, frozen=True):
     failures: Mapping[lio_objects.Key, Failure]
     left: Plan
     done: tuple[StepOutcome, ...] = ()
-    withheld: int = 0
+    kept_disabled: int = 0
     decided: AbstractSet[lio_objects.Key] = frozenset()
 
     @property
     def converged(self) -> bool:
         """Whether LIO was observed to be as the map asks for, without a failure."""
-        return not self.left and not self.failures and not self.withheld
+        return not self.left and not self.failures and not self.kept_disabled

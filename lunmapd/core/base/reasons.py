@@ -1,7 +1,8 @@
 """The reasons in a node's status: of its conditions, and of the objects that fail.
 
-Programs compare the values, so a value never changes and is never reused. docs/znodes.md explains each.
-A status of another version may hold values that are not listed here: decoded documents have them as `str`.
+Programs compare the values, so a value never changes and is never reused. docs/znodes.md explains each that a
+status lists. A status of another version may hold values that are not listed here: decoded documents have
+them as `str`.
 """
 
 from enum import StrEnum

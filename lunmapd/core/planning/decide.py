@@ -80,7 +80,7 @@ class Comparison(Struct, frozen=True):
     is_full: bool = True
 
     @property
-    def withheld(self) -> AbstractSet[lio_objects.Key]:
+    def kept_disabled(self) -> AbstractSet[lio_objects.Key]:
         """The keys of the Enabled objects that the map asks for and isolation keeps away."""
         return self.desire.objects.keys() - self.desired.keys()
 

@@ -108,7 +108,7 @@ def describe(coming: NextPass) -> Preview:
         ),
         held=_held(decision),
         daemon="running" if coming.is_running else "stopped",
-        withheld=tuple(sorted(map(lio_objects.show_key, comparison.withheld))),
+        withheld=tuple(sorted(map(lio_objects.show_key, comparison.kept_disabled))),
         notes=coming.notes,
     )
 

@@ -33,7 +33,7 @@ def path(number: int) -> str:
 
 
 def serial(number: int) -> str:
-    """Return its serial, which fits in the 25 digits that LIO takes to heart."""
+    """Return its serial, which fits in the 25 digits that LIO uses for the NAA identifier."""
     return f"{number:025x}0000000"
 
 

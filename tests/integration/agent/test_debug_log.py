@@ -207,7 +207,7 @@ def test_a_status_is_written_or_not_for_a_reason(
 ) -> None:
     """A changed status is written.
 
-    Otherwise the log tells when the heartbeat is due, or which error prevented it.
+    Otherwise the log says when the heartbeat is due, or which error prevented it.
     """
     put_checked(session, MAP)
     agent = make_agent(policy=RARELY, now=clock)

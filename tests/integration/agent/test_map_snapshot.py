@@ -139,7 +139,7 @@ def test_a_clock_that_was_set_back_is_said(
 ) -> None:
     """A snapshot from the future counts as new, since many machines boot with a wrong clock.
 
-    A condition tells so.
+    A condition reports it.
     """
     put_checked(session, MAP)
     make_agent().run_cycle()

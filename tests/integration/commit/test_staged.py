@@ -278,7 +278,7 @@ def test_a_lost_connection_makes_each_part_once(
 
 
 def test_an_import_that_stops_says_what_it_left(session: Session, connect: Connect) -> None:
-    """When ZooKeeper is lost in the middle, the error tells the progress and how to resume."""
+    """When ZooKeeper is lost in the middle, the error names the progress and the command to resume."""
     with Relay(session.hosts) as relay:
         through = connect(relay.hosts, deadline=4.0)
         base = until_reachable(lambda: read_tree(through))

@@ -271,7 +271,7 @@ def test_who_loses_a_role_loses_all_of_it(admin: Session, connect_as: Open) -> N
     assert permissions.strays() == 0
 
 
-def test_nobody_locks_himself_out(admin: Session) -> None:
+def test_the_last_admin_stays(admin: Session) -> None:
     """The last admin can't revoke itself, and a principal has one role only."""
     permissions = Permissions(admin)
     with pytest.raises(LockedOutError, match="sasl:admin"):

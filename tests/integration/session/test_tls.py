@@ -98,7 +98,7 @@ def test_a_certificate_for_another_address_is_refused(servers: Secure, dial: Dia
 
 
 def test_a_client_without_a_certificate_is_told_so(servers: Secure, dial: Dial) -> None:
-    """A server that requires a certificate refuses us after the handshake; the error still tells so."""
+    """A server that requires a certificate refuses us after the handshake; the error still reports it."""
     assert "it requires a client certificate" in failure(dial(servers.tls(None)))
 
 

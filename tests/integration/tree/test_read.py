@@ -169,7 +169,7 @@ def test_a_wiped_tree_is_not_an_empty_map(session: Session, gone: str) -> None:
 
 
 def test_a_chroot_that_never_was_is_not_an_empty_map(connect: Connect) -> None:
-    """A chroot without a tree raises an error that tells to make one."""
+    """A chroot without a tree raises an error that names the command to make one."""
     with pytest.raises(NotInitialisedError, match="lunmapctl init"):
         read_tree(connect())
 

@@ -47,7 +47,7 @@ def overtake(session: Session, *after: Lunmap) -> Snapshot:
 def test_an_overtaken_tree_is_not_followed(session: Session, read: Read, more: int) -> None:
     """A tree that has another revision of the known number is refused however new it is.
 
-    The error tells what to do.
+    The error names the remedy.
     """
     known = overtake(session, *(luns(9, number) for number in range(10, 10 + more)))
     with pytest.raises(WentBackError, match=r"another revision 4 .*--rewound") as caught:

@@ -77,7 +77,7 @@ def test_a_cause_from_another_thread_or_a_signal_ends_a_wait() -> None:
 
 
 def test_identity(tmp_path: Path) -> None:
-    """Both ids are read without their newline; without a machine id the error tells how to get one."""
+    """Both ids are read without their newline; without a machine id the error names the remedy."""
     machine, boot = tmp_path / "machine-id", tmp_path / "boot_id"
     boot.write_text("b1\n")
     with pytest.raises(NoMachineIdError, match="systemd-machine-id-setup"):

@@ -45,5 +45,5 @@ def test_the_age_is_said(age: float, words: str) -> None:
 
 
 def test_without_a_snapshot_nothing_may_be_followed() -> None:
-    """Without a snapshot nothing is used, and the condition tells so."""
+    """Without a snapshot nothing is used, and the condition reports it."""
     assert assess_snapshot(None, 100, SEEN).reason == "NoSnapshot"

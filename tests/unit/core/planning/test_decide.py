@@ -78,7 +78,7 @@ def test_while_a_removal_is_held_only_isolation_goes_on() -> None:
 def test_isolation_is_not_a_failure_but_what_is_withheld() -> None:
     """The Enabled objects are no step of the plan, and named apart."""
     comparison = compare(given(TEN, enablement=Enablement.KEPT), Observed())
-    assert comparison.withheld == {ENABLED}
+    assert comparison.kept_disabled == {ENABLED}
     assert ENABLED not in {lio_objects.key_of(step.item) for step in comparison.steps}
 
 
