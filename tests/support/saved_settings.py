@@ -73,7 +73,7 @@ STORAGE_KEYS: dict[tuple[str, str], object] = {
 # The kernel refuses a write cache of a block device, so the file's word for it has no effect.
 NO_EFFECT = {("block", "write_back")}
 CHANGES: dict[str, Change] = {
-    "alua_tpgs": lambda file: item_of(file)["alua_tpgs"].append({"name": "own"}),
+    "alua_tpgs": lambda file: item_of(file).setdefault("alua_tpgs", []).append({"name": "own"}),
     "tag": lambda file: tpg_of(file).update(tag=7),
     "enable": lambda file: tpg_of(file).update(enable=False),
     "luns": lambda file: tpg_of(file).update(luns=[]),
@@ -123,7 +123,13 @@ ATTRIBUTES = {
 _ODD_TPG = (
     ("login_timeout", "soon"), ("later", 1), ("generate_node_acls", 1), ("cache_dynamic_acls", 1), ("authentication", 1),
 )  # fmt: skip
-_ODD_PARAMETERS = (("AuthMethod", "CHAP"), ("TargetAlias", "ours"), ("Later", "1"))
+_ODD_PARAMETERS = (
+    ("IFMarker", "Yes"),
+    ("OFMarkInt", "1024~2048"),
+    ("AuthMethod", "CHAP"),
+    ("TargetAlias", "ours"),
+    ("Later", "1"),
+)
 # lunmapd sets it for the nodes that report the Lun, and reports that when it takes over.
 _GOVERNED = {"emulate_3pc"}
 PROGRAM_ATTRIBUTES = {"alua_support": 0, "cmd_time_out": 60, "emulate_pr": 0, "emulate_write_cache": 1, "nl_reply_supported": -1,

@@ -17,10 +17,7 @@ _NO_MAP = "a map can't express that"
 _MAX_DIGITS = 10  # of a number of 32 bits
 
 # Attributes that a kernel ignores when they are written, or that kernels before 6.12 had.
-_WITHOUT_EFFECT = {
-    *("emulate_dpo", "emulate_fua_read", "fabric_max_sectors", "netif_timeout"),
-    *("IFMarkInt", "IFMarker", "OFMarkInt", "OFMarker"),
-}
+_WITHOUT_EFFECT = {"emulate_dpo", "emulate_fua_read", "fabric_max_sectors", "netif_timeout"}
 # They repeat the backing and the size of a program's device.
 _REPEATED = {"dev_config", "dev_size"}
 _OFF = frozenset({"0"})
@@ -41,6 +38,7 @@ _GROUP: Mapping[str, AbstractSet[str]] = {
     "alua_access_type": frozenset({"3", "Implicit and Explicit"}),
     "alua_support_active_nonoptimized": frozenset({"1"}),
     "alua_support_active_optimized": frozenset({"1"}),
+    "alua_support_lba_dependent": _OFF,
     "alua_support_offline": frozenset({"1"}),
     "alua_support_standby": frozenset({"1"}),
     "alua_support_transitioning": frozenset({"1"}),
@@ -53,6 +51,8 @@ _GROUP: Mapping[str, AbstractSet[str]] = {
 }
 GROUP_SETTINGS = frozenset(_GROUP)
 """The settings of the kernel's own target port group."""
+PORT_SETTINGS = ("alua_tg_pt_offline", "alua_tg_pt_status", "alua_tg_pt_write_md")
+"""The settings of a LUN."""
 
 _ACL: Mapping[str, str] = {
     "dataout_timeout": "3",
@@ -67,7 +67,15 @@ _CONTROL = {
     "hw_max_sectors": "128",
 }
 _COMPANY, _REVISION = "0x001405", "4.0"
-_ALIASES = ("LIO Target", MARK, "")
+# Markers are obsolete (RFC 7143, section 13.25), but parameters of kernels up to 6.1 at least.
+_INTERVALS = ("Reject", "2048~65535")
+_USUAL_PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    "IFMarkInt": _INTERVALS,
+    "IFMarker": ("No",),
+    "OFMarkInt": _INTERVALS,
+    "OFMarker": ("No",),
+    "TargetAlias": ("LIO Target", MARK, ""),
+}
 
 
 def is_number(text: str) -> bool:
@@ -120,18 +128,23 @@ def tpg_losses(attributes: Mapping[str, str], parameters: Mapping[str, str]) -> 
             yield _loss(f"attribute {name}", value, str(TPG[name].default) if name in TPG else "0")
     for name, value in sorted(parameters.items()):
         usual = _usual_parameter(name, attributes)
-        if name not in PARAMETERS and name not in _WITHOUT_EFFECT and value not in usual:
+        if name not in PARAMETERS and value not in usual:
             yield _loss(f"parameter {name}", value, usual[0])
 
 
 def _usual_parameter(name: str, attributes: Mapping[str, str]) -> tuple[str, ...]:
     """Return the values that need no map, the default first. LIO sets AuthMethod with `authentication`."""
-    if name == "TargetAlias":
-        return _ALIASES
     if name == "AuthMethod":
         asks = attributes.get("authentication", "1") != "0"
         return ("CHAP", "CHAP,None") if asks else ("CHAP,None",)
-    return ("",)
+    return _USUAL_PARAMETERS.get(name, ("",))
+
+
+def port_losses(settings: Mapping[str, str]) -> Iterator[str]:
+    """Yield the settings of a LUN that a map can't express."""
+    for name, value in sorted(settings.items()):
+        if value != "0":
+            yield _loss(f"setting {name}", value, "0")
 
 
 def identity_losses(plugin: str, company: str | None, revision: str | None) -> Iterator[str]:

@@ -14,11 +14,13 @@ from lunmapd.core.adoption.foreign import (
 )
 from lunmapd.core.adoption.losses import (
     GROUP_SETTINGS,
+    PORT_SETTINGS,
     acl_losses,
     control_losses,
     depth_losses,
     group_losses,
     identity_losses,
+    port_losses,
     storage_losses,
     target_losses,
     tpg_losses,
@@ -224,8 +226,8 @@ def _tpg_problems(observation: Observation, path: str) -> Iterator[str]:
         if observation.read(f"{path}/np/{address}/cxgbit") == "1":
             yield f"portal {address}: {OFFLOAD}"
     for name in observation.list_directories(f"{path}/lun"):
-        if observation.read(f"{path}/lun/{name}/alua_tg_pt_offline") == "1":
-            yield f"{name} is offline (alua_tg_pt_offline): set it to 0"
+        settings = dict(observation.read_settings(f"{path}/lun/{name}", PORT_SETTINGS))
+        yield from (f"{name}: {loss}" for loss in port_losses(settings))
 
 
 def _links(observation: Observation, path: str) -> Iterator[tuple[int, str]]:

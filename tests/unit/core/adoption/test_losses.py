@@ -10,7 +10,7 @@ from rtslib_fb import alua, fabric, target, tcm
 
 from lunmapd.core.adoption.adopt import adopt
 from lunmapd.core.adoption.convert import as_ours
-from lunmapd.core.adoption.losses import depth_losses, identity_losses
+from lunmapd.core.adoption.losses import depth_losses, identity_losses, port_losses
 from lunmapd.core.base.attributes import STORAGE
 from lunmapd.core.base.lunmap import Access
 from lunmapd.core.node.project import project_map
@@ -88,6 +88,9 @@ def test_the_defaults_of_a_group_and_of_a_program_are_no_loss() -> None:
     item_of(file)["alua_tpgs"][0]["alua_support_lba_dependent"] = None
     tpg_of(file)["attributes"].update(netif_timeout=2)
     tpg_of(file)["of_a_later_release"] = False
+    tpg_of(file)["parameters"].update(
+        IFMarker="No", OFMarker="No", IFMarkInt="Reject", OFMarkInt="2048~65535"
+    )
     assert adopted(file).refused == {}
     file = usual("user")
     item_of(file).update(
@@ -180,4 +183,5 @@ def test_what_only_the_kernel_shows_is_named() -> None:
         1,
     ]
     assert list(depth_losses("64", {"default_cmdsn_depth": "64"})) == list(depth_losses(None, {})) == []
+    assert [len(list(port_losses({"alua_tg_pt_status": value}))) for value in ("0", "1")] == [0, 1]
     assert "cmdsn_depth is 32" in next(depth_losses("32", {"default_cmdsn_depth": "64"}))

@@ -1,0 +1,146 @@
+"""Runs in the machine: changes each file of a foreign target in turn, and shows what adoption loses."""
+
+import json
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from lunmapd.core.adoption.adopt import Adoption, adopt
+from lunmapd.lio.observe.observe_foreign import observe_foreign
+
+ROOT = Path("/sys/kernel/config/target")
+IQN, HOST = "iqn.2020-01.org.example:theirs", "iqn.2020-01.org.example:host"
+TPG = ROOT / "iscsi" / IQN / "tpgt_1"
+ACL = TPG / "acls" / HOST
+FILE = Path("/srv/theirs")
+DEVICES = {
+    "fileio_0/disk0": f"fd_dev_name={FILE},fd_dev_size=1048576",
+    "iblock_1/disk1": "udev_path=/dev/disk/lab/d1",
+    "rd_mcp_2/disk2": "rd_pages=256",
+}
+# Notes of tools, a command, and the credentials of an ACL, of which one file alone has no effect.
+_NO_SETTINGS = {"alias", "udev_path", "control", "userid", "password", "userid_mutual", "password_mutual"}
+_VALUES = ("1", "0", "2", "3", "8", "64", "1024", "65536", "No", "Yes", "None", "CRC32C", "word", "0x6589cf")
+
+
+def _directories() -> list[Path]:
+    """Return the directories below which are the settings."""
+    return [*(ROOT / "core" / path for path in DEVICES), TPG]
+
+
+def make_devices(more: str = "") -> None:
+    """Make the storage objects, exported by nobody yet: some files can be written only then.
+
+    `more` is added to the settings of the block device.
+    """
+    FILE.write_bytes(bytes(1 << 20))
+    for number, (path, control) in enumerate(DEVICES.items()):
+        device = ROOT / "core" / path
+        device.parent.mkdir()
+        device.mkdir()
+        (device / "control").write_text(control + more if "udev_path" in control else control)
+        if "udev_path" in control:
+            (device / "udev_path").write_text("/dev/disk/lab/d1")
+        (device / "enable").write_text("1")
+        (device / "wwn/vpd_unit_serial").write_text(f"{number}b1a4bf4-0d26-4b3c-9f6e-1f2a3b4c5d6e")
+
+
+def export() -> None:
+    """Make the target with all devices."""
+    for directory in (TPG.parent, TPG, TPG / "np/127.0.0.1:3260", ACL):
+        directory.mkdir()
+    for number, path in enumerate(DEVICES):
+        lun, mapped = TPG / f"lun/lun_{number}", ACL / f"lun_{number}"
+        lun.mkdir()
+        (lun / "it").symlink_to(ROOT / "core" / path)
+        mapped.mkdir()
+        (mapped / "it").symlink_to(lun)
+        (mapped / "write_protect").write_text("0")
+    (TPG / "attrib/authentication").write_text("0")
+    (TPG / "enable").write_text("1")
+
+
+def remove() -> None:
+    """Remove everything."""
+    if TPG.exists():
+        (TPG / "enable").write_text("0")
+        for link in (*ACL.glob("lun_*/it"), *TPG.glob("lun/lun_*/it")):
+            link.unlink()
+        for directory in (
+            *ACL.glob("lun_*"),
+            ACL,
+            *TPG.glob("lun/lun_*"),
+            *TPG.glob("np/*"),
+            TPG,
+            TPG.parent,
+        ):
+            directory.rmdir()
+    for path in DEVICES:
+        (ROOT / "core" / path).rmdir()
+        (ROOT / "core" / path).parent.rmdir()
+
+
+def adopted() -> Adoption:
+    """Adopt what runs."""
+    return adopt(observe_foreign(ROOT), "n1")
+
+
+def settings() -> list[Path]:
+    """Return the files that can be read and written."""
+    both = stat.S_IRUSR | stat.S_IWUSR
+    files = (file for directory in _directories() for file in sorted(directory.rglob("*")))
+    return [file for file in files if file.is_file() and file.lstat().st_mode & both == both]
+
+
+def change(file: Path) -> bool:
+    """Give the file another value; return False if it takes none."""
+    before = _read(file)
+    return any(value != before and _write(file, value) and _read(file) != before for value in _VALUES)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _write(file: Path, value: str) -> bool:
+    try:
+        file.write_text(value)
+    except OSError:
+        return False
+    return True
+
+
+def changes(files: list[Path], base: Adoption) -> Iterator[tuple[str, bool]]:
+    """Yield each file that takes another value, and whether adoption notices it."""
+    for file in files:
+        make_devices()
+        of_device = "core" in file.relative_to(ROOT).parts
+        changed = change(file) if of_device else False
+        export()
+        if changed or (not of_device and change(file)):
+            made = adopted()
+            yield str(file.relative_to(ROOT)), IQN in made.refused or made.lunmap != base.lunmap
+        remove()
+
+
+make_devices()
+export()
+BASE, FILES = adopted(), [file for file in settings() if file.name not in _NO_SETTINGS]
+remove()
+SEEN = dict(changes(FILES, BASE))
+make_devices(",readonly=1")
+export()
+READ_ONLY = adopted()
+remove()
+shown = {
+    "refused": dict(BASE.refused),
+    "attributes": {name: dict(lun.attributes) for name, lun in BASE.lunmap.luns.items()},
+    "changed": len(SEEN),
+    "access": {name: lun.maps[0].access for name, lun in READ_ONLY.lunmap.luns.items()},
+    "lost": sorted(file for file, noticed in SEEN.items() if not noticed),
+}
+sys.stdout.write(json.dumps(shown))

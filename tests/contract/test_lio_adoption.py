@@ -1,0 +1,44 @@
+"""Adoption on a kernel: every file that can be written below a foreign target, in turn."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.implementations import RealImplementation
+from lab import Machine
+from lunmapd.core.base.attributes import TPG_ELSEWHERE
+from lunmapd.core.base.backings import PLUGINS
+
+pytestmark = pytest.mark.kernel
+
+# lunmapd sets them itself; taking over lists them.
+_GOVERNED = {*TPG_ELSEWHERE, *PLUGINS["fileio"].governed}
+_MIN_CHANGED = 80
+
+
+@pytest.fixture(scope="module")
+def changes(machine: Machine) -> dict[str, Any]:
+    """Return what adoption makes of a target at the kernel's defaults, and of each change of one file."""
+    RealImplementation(machine).close()
+    script = Path(__file__).with_name("adopt_guest.py").read_text(encoding="utf-8")
+    made: dict[str, Any] = json.loads(machine.run("python3 -W ignore -", input=script).stdout)
+    return made
+
+
+def test_a_target_at_the_kernels_defaults_is_adopted(changes: dict[str, Any]) -> None:
+    """None of the defaults is a reason, and those of files and memory are not in the map."""
+    assert changes["refused"] == {}
+    assert (changes["attributes"]["disk0"], changes["attributes"]["disk2"]) == ({}, {})
+
+
+def test_no_file_of_a_target_is_lost_in_silence(changes: dict[str, Any]) -> None:
+    """Each file that takes another value is in the map, or is a reason to leave the target alone."""
+    assert changes["changed"] > _MIN_CHANGED
+    assert [file for file in changes["lost"] if file.rpartition("/")[2] not in _GOVERNED] == []
+
+
+def test_a_read_only_storage_object_stays_read_only(changes: dict[str, Any]) -> None:
+    """Its maps are read-only, also where its mapped LUN is writable in LIO."""
+    assert changes["access"] == {"disk0": "rw", "disk1": "ro", "disk2": "rw"}
