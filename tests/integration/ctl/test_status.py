@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.client import Client, NotAppliedError
+from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Initiator, Node
 from lunmapd.store.session.session import Session
 from support.agents import MAP, AgentFactory, H, put_checked
@@ -83,10 +84,10 @@ def test_a_node_that_saw_edits_is_not_behind(session: Session, make_agent: Agent
     put_checked(session, MAP)
     make_agent().run_cycle()
     with PlainClient(session) as shell:
-        shell.set("luns/a", shell.get("luns/a").replace(b"/dev/a", b"/dev/x"))
+        shell.set("luns/a", encode(replace(MAP.luns["a"], nodes=("n1",))))
         assert " behind=0 lag=0s " in ctl("check", expect=None).out
         make_agent().run_cycle()
-        shell.set("luns/a", shell.get("luns/a").replace(b"/dev/x", b"/dev/y"))
+        shell.set("luns/a", encode(replace(MAP.luns["a"], maps=())))
     assert " behind=0 lag=0s " in ctl("check", expect=None).out
 
 
