@@ -22,7 +22,7 @@ from lunmapd.core.fleet.status import (
     update_condition,
 )
 from lunmapd.core.node.observed import Login
-from lunmapd.service.ctl.summary import summary
+from lunmapd.service.ctl.text.summary import summary
 from lunmapd.store.commit.commit import commit
 from lunmapd.store.tree.members import register, write_status
 from lunmapd.store.tree.read import read_tree

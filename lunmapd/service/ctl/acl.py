@@ -12,7 +12,7 @@ from lunmapd.core.base.access import Principal, Role, Roles, parse_principal, wi
 from lunmapd.core.base.errors import Exit
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.output import echo_json
+from lunmapd.service.ctl.text.output import echo_json
 from lunmapd.store.session.secret_files import read_secret
 
 _PROGRESS_INTERVAL = 1.0  # seconds

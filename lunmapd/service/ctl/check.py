@@ -9,8 +9,8 @@ from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.fleet.lun_paths import PathProblem
 from lunmapd.core.fleet.status import Standing
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.path_lines import path_problem_lines
-from lunmapd.service.ctl.summary import FleetStatus, all_well, problems_of, summary
+from lunmapd.service.ctl.text.path_lines import path_problem_lines
+from lunmapd.service.ctl.text.summary import FleetStatus, all_well, problems_of, summary
 
 
 class Level(IntEnum):

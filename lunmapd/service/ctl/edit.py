@@ -12,7 +12,7 @@ from lunmapd.client import Client, InvalidInputError, Lunmap, Note, Problem, Pro
 from lunmapd.core.map import mapfile, rules
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.output import echo_committed, note_options
+from lunmapd.service.ctl.text.output import echo_committed, note_options
 
 wait_option = click.option(
     "--wait",

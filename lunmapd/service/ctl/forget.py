@@ -4,7 +4,7 @@ import click
 
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.output import echo_json
+from lunmapd.service.ctl.text.output import echo_json
 
 
 @click.command()

@@ -8,9 +8,9 @@ import msgspec
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap, Section
 from lunmapd.core.map import mapfile
-from lunmapd.service.ctl import tables
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.output import echo_json
+from lunmapd.service.ctl.text import tables
+from lunmapd.service.ctl.text.output import echo_json
 
 _TABLES: dict[str, Callable[[Lunmap], str]] = {
     "luns": tables.luns_table,

@@ -7,8 +7,8 @@ import click
 from lunmapd.client import differences
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.differences import difference_lines, log_table, revision_lines, revision_report
-from lunmapd.service.ctl.output import echo_json
+from lunmapd.service.ctl.text.differences import difference_lines, log_table, revision_lines, revision_report
+from lunmapd.service.ctl.text.output import echo_json
 
 
 def parse_span(text: str) -> tuple[int, int | None]:

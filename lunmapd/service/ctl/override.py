@@ -6,7 +6,7 @@ from lunmapd.client import Note
 from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.output import echo_committed, note_options
+from lunmapd.service.ctl.text.output import echo_committed, note_options
 
 _DAY = 86400.0
 

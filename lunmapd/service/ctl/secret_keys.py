@@ -8,7 +8,7 @@ from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Chap
 from lunmapd.core.map import credentials
 from lunmapd.core.secrets.sealing import Keyring, SecretError, sealed_with
-from lunmapd.service.ctl.tables import table
+from lunmapd.service.ctl.text.tables import table
 
 
 class KeyMissingError(LunmapdError):

@@ -9,10 +9,17 @@ from lunmapd.client import Client, Fleet
 from lunmapd.core.base.errors import Exit
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.node_lines import node_status_table
-from lunmapd.service.ctl.output import echo_json
-from lunmapd.service.ctl.path_lines import paths_table
-from lunmapd.service.ctl.summary import FleetStatus, all_well, notes_of, problems_of, summary, without_clock
+from lunmapd.service.ctl.text.node_lines import node_status_table
+from lunmapd.service.ctl.text.output import echo_json
+from lunmapd.service.ctl.text.path_lines import paths_table
+from lunmapd.service.ctl.text.summary import (
+    FleetStatus,
+    all_well,
+    notes_of,
+    problems_of,
+    summary,
+    without_clock,
+)
 from lunmapd.store.session.errors import StoreError
 
 

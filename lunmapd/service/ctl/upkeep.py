@@ -7,7 +7,7 @@ import click
 from lunmapd.client import KEEP, Note
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.output import closed_option, echo_committed, echo_json, note_options
+from lunmapd.service.ctl.text.output import closed_option, echo_committed, echo_json, note_options
 
 file_argument = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 

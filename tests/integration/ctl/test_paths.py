@@ -23,7 +23,7 @@ from lunmapd.core.base.lunmap import (
 )
 from lunmapd.core.fleet.status import MAX_LOGINS
 from lunmapd.core.node.observed import IscsiSession as Seen
-from lunmapd.service.ctl.summary import summary, without_clock
+from lunmapd.service.ctl.text.summary import summary, without_clock
 from lunmapd.store.session.session import Session
 from support.agents import MAP, A, AgentFactory, B, H, T, put_checked
 from support.cluster import Ctl

@@ -16,8 +16,8 @@ from lunmapd.core.fleet.lun_paths import (
 )
 from lunmapd.core.fleet.status import Standing
 from lunmapd.core.history.changes import Staged
-from lunmapd.service.ctl.node_lines import NodeLine, node_line
-from lunmapd.service.ctl.path_lines import lost_lines, path_problem_lines
+from lunmapd.service.ctl.text.node_lines import NodeLine, node_line
+from lunmapd.service.ctl.text.path_lines import lost_lines, path_problem_lines
 
 
 class FleetStatus(Struct, frozen=True):

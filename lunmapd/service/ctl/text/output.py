@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from lunmapd.client import Change, Note, Revision, differences
 from lunmapd.core.history.fields import Difference
-from lunmapd.service.ctl.differences import difference_lines
+from lunmapd.service.ctl.text.differences import difference_lines
 
 closed_option = click.option(
     "--acl",

@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct
 
 from lunmapd.client import Allowance, Difference, FieldChange, Revision, differences
 from lunmapd.core.history.fields import ChangeKind
-from lunmapd.service.ctl.tables import table
+from lunmapd.service.ctl.text.tables import table
 
 _SIGNS = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "-", ChangeKind.CHANGED: "~"}
 

@@ -9,7 +9,7 @@ from lunmapd.client import Fleet, FleetNode
 from lunmapd.client.fleet import is_silent, seconds_since
 from lunmapd.core.fleet.lag import Lag
 from lunmapd.core.fleet.status import Standing, standing_of
-from lunmapd.service.ctl.tables import table
+from lunmapd.service.ctl.text.tables import table
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 

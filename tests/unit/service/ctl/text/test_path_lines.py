@@ -1,7 +1,7 @@
 """The text about the paths of Luns."""
 
 from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, PathProblem
-from lunmapd.service.ctl.path_lines import lost_lines, path_problem_lines, paths_table
+from lunmapd.service.ctl.text.path_lines import lost_lines, path_problem_lines, paths_table
 
 T = "iqn.2026-01.org.example:t"
 N1, N2, N3 = NodePath("n1", "ok"), NodePath("n2", "dead"), NodePath("n3", "BackingDeviceMissing")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, PathProblem
 from lunmapd.core.fleet.path_state import DEAD
-from lunmapd.service.ctl.tables import table
+from lunmapd.service.ctl.text.tables import table
 
 _MAX_NAMED = 3
 _MAX_LINES = 10
