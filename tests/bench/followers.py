@@ -60,7 +60,7 @@ def _said(cycle: CycleResult, _status: NodeStatus, _seconds: float) -> None:
 
 
 def bare(hosts: str, root: str, _node: str) -> None:
-    """Be the least that follows: a watch on head, and a read of the revision that it names."""
+    """Follow with the fewest requests: a watch on head, and a read of the revision that it names."""
     client = KazooClient(hosts)
     client.start(30)
     rung = threading.Semaphore(0)

@@ -35,7 +35,7 @@ _TELL_EVERY = 10.0
 
 
 class Soak:
-    """Rounds of edits on one ensemble, a tree of its own for each, and what came of them."""
+    """Rounds of edits on one ensemble, a tree of its own for each, and their results."""
 
     def __init__(self, ensemble: Ensemble, seed: int, edits: int) -> None:
         self._ensemble = ensemble

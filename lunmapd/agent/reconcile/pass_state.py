@@ -1,4 +1,4 @@
-"""What passes leave for the passes after them.
+"""The state that one pass hands to the next.
 
 Theory of operation
 ===================
@@ -85,7 +85,7 @@ class MapAndKeys(NamedTuple):
 
 
 class PassState:
-    """What passes leave for the passes after them; see the theory of operation above."""
+    """The state that one pass hands to the next; see the theory of operation above."""
 
     def __init__(self, audit: float, retry: float = 5.0, now: Callable[[], float] = time.monotonic) -> None:
         """Start without a pass.

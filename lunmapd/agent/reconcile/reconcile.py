@@ -67,7 +67,7 @@ class FleetLogins(Protocol):
 class PassPorts(NamedTuple):
     """What a pass reads and writes.
 
-    Without a `fleet`, as while ZooKeeper does not answer, nobody counts as logged in at another node. Without
+    Without a `fleet`, as while ZooKeeper does not answer, no initiator counts as logged in at another node. Without
     a `seen` file, a restart of the daemon can't distinguish drift from steps that were still to be done.
     """
 
@@ -98,7 +98,7 @@ def reconcile(
 def _reconcile_part(
     edges: PassPorts, given: PassInput, state: PassState, partial: Partial
 ) -> PassResult | FullPass:
-    """Reconcile the objects of a part, all others being as they were; or return why it takes a full pass."""
+    """Reconcile the objects of a part; the others are unchanged. Return why a full pass is needed, if one is."""
     origin, part = partial
     trace(_log, Event.PARTIAL_RECONCILE, revision=given.revision, count=len(part.keys), luns=len(part.luns))
     kernel = edges.kernel

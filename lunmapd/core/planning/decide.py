@@ -124,7 +124,7 @@ def compare_part(
     """
     steps = plan(part.desired, observed)
     before = {} if baseline is None else baseline.desired
-    # Whether initiators turn away from a LUN 0 depends on whether its TPG stays enabled (impact.py).
+    # Whether initiators stop using a path without LUN 0 depends on whether its TPG stays enabled (impact.py).
     closing = (lio_objects.answering_tpg(step.item) for step in steps)
     beside = {key: before[key] for key in closing if key is not None and key in before}
     want = Desired({**part.desired, **beside}, {})

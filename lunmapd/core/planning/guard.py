@@ -16,9 +16,9 @@ _COUNTED: Mapping[type, str] = {lio_objects.MappedLun: "mapped LUNs", lio_object
 
 
 class RemovalLimits(Struct, frozen=True):
-    """What counts as a mass removal.
+    """The limits of a removal: more than `share` (0 to 1) and more than `minimum` is a mass removal.
 
-    More than `share` (0 to 1) of the node's LUNs or mapped LUNs, and more than `minimum`.
+    Both count the node's LUNs, and its mapped LUNs.
     """
 
     share: float = 0.25

@@ -33,7 +33,7 @@ class SettingsFile(NamedTuple):
 
 
 class ProcessContext(NamedTuple):
-    """What ties the loop to its process: the service manager, the signals, and the causes of cycles."""
+    """The process of the loop: its service manager, its signals, and the causes of cycles."""
 
     manager: Manager
     signals: Signals

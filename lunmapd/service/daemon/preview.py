@@ -55,7 +55,7 @@ class Preview(Struct, frozen=True):
     """What `lunmapd plan -o json` prints.
 
     `source` says where the map is from, `held` why the pass would be held ("": it would not). `daemon` is
-    "running" or "stopped"; `withheld` are the TPGs that isolation keeps disabled; `notes` say what else the
+    "running" or "stopped"; `kept_disabled` are the TPGs that isolation keeps disabled; `notes` say what else the
     plan depends on.
     """
 
@@ -66,13 +66,13 @@ class Preview(Struct, frozen=True):
     failing: tuple[FailureLine, ...]
     held: str = ""
     daemon: str = ""
-    withheld: tuple[str, ...] = ()
+    kept_disabled: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> Exit:
         """OK when there is nothing to do, nothing fails and no TPG is kept disabled."""
-        return Exit.DEGRADED if self.steps or self.failing or self.withheld else Exit.OK
+        return Exit.DEGRADED if self.steps or self.failing or self.kept_disabled else Exit.OK
 
 
 def preview(settings: Settings) -> Preview:
@@ -108,7 +108,7 @@ def describe(coming: NextPass) -> Preview:
         ),
         held=_held(decision),
         daemon="running" if coming.is_running else "stopped",
-        withheld=tuple(sorted(map(lio_objects.show_key, comparison.kept_disabled))),
+        kept_disabled=tuple(sorted(map(lio_objects.show_key, comparison.kept_disabled))),
         notes=coming.notes,
     )
 
@@ -185,11 +185,11 @@ def _lines(plan: Preview) -> Iterator[str]:
             for line in plan.steps
         ]
         yield tabulate(rows, ("ACTION", "OBJECT", "DISRUPTION", "LOGGED IN", "REASON"), tablefmt="plain")
-    elif not (plan.failing or plan.withheld):
+    elif not (plan.failing or plan.kept_disabled):
         yield "nothing to do"
     for failure in plan.failing:
         yield f"{failure.object} fails: {failure.reason}: {failure.message}"
-    for name in plan.withheld:
+    for name in plan.kept_disabled:
         yield f"{name} is not made: isolation"
     if plan.held:
         yield plan.held

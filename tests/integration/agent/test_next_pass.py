@@ -159,10 +159,10 @@ def test_isolation_is_planned(
     agent.run_cycle()
     assert done(make_agent.kernel) == executed(plan)
     again = preview(nowhere, make_agent, site)
-    assert (again.steps, again.withheld, again.exit_code) == ((), (f"enabled {T} 1",), 6)
+    assert (again.steps, again.kept_disabled, again.exit_code) == ((), (f"enabled {T} 1",), 6)
     stop(make_agent)
     fresh = preview(nowhere, make_agent, site)
-    assert (fresh.steps, fresh.withheld) == ((), (f"enabled {T} 1",))
+    assert (fresh.steps, fresh.kept_disabled) == ((), (f"enabled {T} 1",))
     assert fresh.notes[0].startswith("ZooKeeper has not answered since the daemon started")
 
 
