@@ -67,8 +67,9 @@ class FleetLogins(Protocol):
 class PassPorts(NamedTuple):
     """What a pass reads and writes.
 
-    Without a `fleet`, as while ZooKeeper does not answer, no initiator counts as logged in at another node. Without
-    a `seen` file, a restart of the daemon can't distinguish drift from steps that were still to be done.
+    Without a `fleet`, as while ZooKeeper does not answer, no initiator counts as logged in at another node.
+    Without a `seen` file, a restart of the daemon can't distinguish drift from steps that were still to be
+    done.
     """
 
     kernel: LioKernel
@@ -98,7 +99,7 @@ def reconcile(
 def _reconcile_part(
     edges: PassPorts, given: PassInput, state: PassState, partial: Partial
 ) -> PassResult | FullPass:
-    """Reconcile the objects of a part; the others are unchanged. Return why a full pass is needed, if one is."""
+    """Reconcile the objects of a part; the others are unchanged. Or return why a full pass is needed."""
     origin, part = partial
     trace(_log, Event.PARTIAL_RECONCILE, revision=given.revision, count=len(part.keys), luns=len(part.luns))
     kernel = edges.kernel

@@ -23,8 +23,8 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 def allowed_disruption(usual: Disruption, allowance: Allowance | None, node: str, now: str) -> Disruption:
     """Return the highest class that is allowed on the node.
 
-    It is the setting, or the class of a current override if that is higher. `usual` is the setting, `allowance` the override;
-    `now` is RFC 3339 in UTC, to the second.
+    It is the setting, or the class of a current override if that is higher. `usual` is the setting,
+    `allowance` the override; `now` is RFC 3339 in UTC, to the second.
     """
     if allowance is None or (allowance.nodes and node not in allowance.nodes):
         return usual

@@ -93,7 +93,7 @@ def format_draft(made: Adoption, output: str) -> Iterator[str]:
 
 
 def check_adoption(settings: Settings) -> AdoptionCheck:
-    """Compare the running configuration, as if lunmapd had made it, with the effective map. Raises LunmapdError."""
+    """Compare what runs, as if lunmapd had made it, with the effective map. Raises LunmapdError."""
     snapshot, found = _snapshot(settings), _survey()
     foreign = {tpg.iqn for tpg in found.tpgs}
     lunmap = _only(effective_map(snapshot), settings.node, foreign)

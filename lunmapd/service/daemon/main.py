@@ -53,7 +53,8 @@ from lunmapd.store.session.session import Session
 def daemon(context: click.Context, config: Path, check_config: bool, once: bool, log_level: str) -> None:
     """Keep this node's LIO target equal to the map in ZooKeeper. Stopping it changes nothing in LIO.
 
-    Signals: TERM and INT stop it, HUP makes it read the settings again and read the whole map and LIO at once.
+    Signals: TERM and INT stop it, HUP makes it read the settings again and read the whole map and LIO at
+    once.
     """
     settings = load_checked_settings(config) if check_config else load_settings(config)
     if context.invoked_subcommand is not None:

@@ -55,8 +55,8 @@ class Preview(Struct, frozen=True):
     """What `lunmapd plan -o json` prints.
 
     `source` says where the map is from, `held` why the pass would be held ("": it would not). `daemon` is
-    "running" or "stopped"; `kept_disabled` are the TPGs that isolation keeps disabled; `notes` say what else the
-    plan depends on.
+    "running" or "stopped"; `kept_disabled` are the TPGs that isolation keeps disabled; `notes` say what
+    else the plan depends on.
     """
 
     node: str
