@@ -6,8 +6,11 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Protocol
 
+from msgspec import structs
+
 from fakes.lio import CrashedError, FakeLio
 from lab import Machine
+from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.outcome import StepOutcome
@@ -17,6 +20,7 @@ from lunmapd.lio.worker.kernel import Deadlines, Kernel
 
 FOREIGN = "iqn.2020-01.org.example:foreign"
 DEVICE = "/dev/disk/lab/d1"
+_ACCESS_TYPES = ("None", "Implicit", "Explicit", "Implicit and Explicit")
 _ROOT = "/sys/kernel/config/target"
 PARALLEL = "exec python3 -c 'from lunmapd.lio.worker.worker import main; main(parallel=True)'"
 WORKER = "echo $$ >/run/lunmapd-worker; exec python3 -m lunmapd.lio.worker.worker"
@@ -57,6 +61,9 @@ class Implementation(Protocol):
 
     def crash_during(self, step: Step) -> None:
         """Kill the process that applies the steps, just before it does this one."""
+
+    def alter_default_group(self, name: str, group: lio_objects.DefaultGroup) -> None:
+        """Change the default target port group of a storage object, whose access type is implicit."""
 
     def make_foreign(self) -> None:
         """Make a target, a storage object and a LUN as another tool would."""
@@ -102,6 +109,12 @@ class FakeImplementation:
             return
         raise AssertionError(step)
 
+    def alter_default_group(self, name: str, group: lio_objects.DefaultGroup) -> None:
+        """See Implementation."""
+        item = self._fake.objects["storage_object", name]
+        assert isinstance(item, lio_objects.StorageObject)
+        self._fake.objects["storage_object", name] = structs.replace(item, default_group=group)
+
     def make_foreign(self) -> None:
         """See Implementation."""
         self._fake.foreign.add(FOREIGN)
@@ -146,6 +159,16 @@ class RealImplementation:
         (report,) = self.kernel.apply([step])
         assert report.failure is not None
         assert report.failure.reason == "WorkerDied"
+
+    def alter_default_group(self, name: str, group: lio_objects.DefaultGroup) -> None:
+        """See Implementation."""
+        texts = {
+            "alua_access_state": str(list(AluaState).index(AluaState(group.state))),
+            "preferred": str(int(group.preferred)),
+            "alua_access_type": str(_ACCESS_TYPES.index(group.access_type)),
+        }
+        directory = f"{_ROOT}/core/*_*/{name}/alua/default_tg_pt_gp"
+        self._machine.run("; ".join(f"echo {text} >{directory}/{file}" for file, text in texts.items()))
 
     def make_foreign(self) -> None:
         """See Implementation."""

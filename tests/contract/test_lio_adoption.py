@@ -13,8 +13,8 @@ from lunmapd.core.base.backings import PLUGINS
 
 pytestmark = pytest.mark.kernel
 
-# lunmapd sets them itself; taking over lists them.
-_GOVERNED = {*TPG_ELSEWHERE, *PLUGINS["fileio"].governed}
+# lunmapd sets them itself; taking over lists them, except for the access type, which no initiator notices.
+_GOVERNED = {*TPG_ELSEWHERE, *PLUGINS["fileio"].governed, "alua_access_type"}
 _MIN_CHANGED = 80
 
 

@@ -81,6 +81,32 @@ def test_a_target_port_group_is_made_changed_and_removed(implementation: Impleme
     converge(implementation, {})
 
 
+@pytest.mark.parametrize(
+    "group",
+    [
+        lio_objects.DefaultGroup(AluaState.STANDBY.value),
+        lio_objects.DefaultGroup(access_type="Implicit and Explicit"),
+        lio_objects.DefaultGroup(AluaState.UNAVAILABLE.value, preferred=True, access_type="None"),
+        lio_objects.DefaultGroup(AluaState.NON_OPTIMIZED.value, access_type="Explicit"),
+    ],
+)
+def test_an_altered_default_group_is_seen_and_put_right(
+    implementation: Implementation, group: lio_objects.DefaultGroup
+) -> None:
+    """LIO's own group is as desired once created; another state or access type is repaired in place."""
+    files(implementation, "a")
+    wanted = full("a") | only(maps.ramdisk("ram"), maps.lun("ram"))
+    converge(implementation, wanted)
+    for name in ("a", "ram"):
+        implementation.alter_default_group(name, group)
+        key = ("storage_object", name)
+        found = observed(implementation)
+        assert found[key] == replace(wanted[key], default_group=group)
+        assert implementation.kernel.observe_some([wanted[key]]) == {key: found[key]}
+        assert [(step.action, step.item) for step in plan(wanted, found)] == [(Action.UPDATE, wanted[key])]
+        converge(implementation, wanted)
+
+
 def test_a_lun_is_never_in_the_wrong_group(implementation: Implementation) -> None:
     """A LUN whose group is not there is refused as a whole, and leaves nothing behind."""
     files(implementation, "a")

@@ -156,6 +156,40 @@ def test_a_lun_0_that_is_not_mapped_answers(
     log_out(node, initiator)
 
 
+def test_no_initiator_switches_a_lun_to_standby(
+    pair: tuple[Machine, Initiator], real: RealImplementation
+) -> None:
+    """SET TARGET PORT GROUPS for the kernel's own group is refused, but its state is still reported.
+
+    A storage object of which it was accepted before is repaired while it is in use.
+    """
+    node, initiator = pair
+    real.file("/srv/a", maps.SIZE)
+    wanted = maps.served(node.address, maps.storage_object("a"), maps.lun("a"), maps.mapped("a", 0))
+    converge(real, wanted)
+    initiator.discover(node.address)
+    initiator.login()
+    disk = f"/dev/disk/by-path/ip-{node.address}:3260-iscsi-{IQN}-lun-0"
+    named = f"[ -b {disk} ]"
+    wait_for("a disk", lambda: initiator.machine.run(named, check=False).status, lambda status: status == 0)
+    standby = f"sg_stpg --tp=0 --state=s {disk}"
+    assert "Invalid opcode" in initiator.machine.run(standby, check=False).stderr
+    assert "TPGS=1" in initiator.machine.run(f"sg_inq {disk}").stdout
+    assert "active/optimized" in initiator.machine.run(f"sg_rtpg -d {disk}").stdout
+    group = "/sys/kernel/config/target/core/fileio_*/a/alua/default_tg_pt_gp"
+    show = f"cat {group}/alua_access_state"
+    node.run(f"echo 3 >{group}/alua_access_type")
+    initiator.machine.run(standby)
+    assert node.run(show).stdout.strip() == "2"
+    converge(real, wanted)
+    assert node.run(show).stdout.strip() == "0"
+    # The first command gets the unit attention of the change.
+    told = "|| ".join([f"dd if={disk} of=/dev/null bs=4k count=1 iflag=direct "] * 2)
+    initiator.machine.run(told)
+    assert "Invalid opcode" in initiator.machine.run(standby, check=False).stderr
+    log_out(node, initiator)
+
+
 def test_a_kill_at_any_operation_is_put_right(
     pair: tuple[Machine, Initiator], real: RealImplementation
 ) -> None:

@@ -36,6 +36,8 @@ class Tree:
         self.write(f"{path}/wwn/vpd_unit_serial", f"T10 VPD Unit Serial Number: {serial}")
         for attribute in PLUGINS["fileio"].governed:
             self.write(f"{path}/attrib/{attribute}", "0")
+        for file, text in (("alua_access_state", "0"), ("alua_access_type", "Implicit"), ("preferred", "0")):
+            self.write(f"{path}/alua/default_tg_pt_gp/{file}", text)
 
     def tpg(self, path: str, alias: str = MARK, *, enabled: bool = False) -> None:
         """Make a TPG with the attributes that lunmapd sets; `path` is below iscsi."""

@@ -35,7 +35,8 @@ _STORAGE: Mapping[tuple[str, str], AbstractSet[str]] = {
 _GROUP: Mapping[str, AbstractSet[str]] = {
     "alua_access_state": _OFF,
     "alua_access_status": frozenset({"0", "None"}),
-    "alua_access_type": frozenset({"3", "Implicit and Explicit"}),
+    # lunmapd makes the group implicit, and sets that in place in an adopted storage object.
+    "alua_access_type": frozenset({"1", "3", "Implicit", "Implicit and Explicit"}),
     "alua_support_active_nonoptimized": frozenset({"1"}),
     "alua_support_active_optimized": frozenset({"1"}),
     "alua_support_lba_dependent": _OFF,

@@ -11,6 +11,8 @@ from msgspec.structs import astuple, replace
 
 from lunmapd.core.node import lio_objects
 
+_Shared = str | lio_objects.AttributeValues | lio_objects.DefaultGroup
+
 
 class ObjectPool:
     """Collects objects by key; one that equals the object in `before` is replaced by it, key included.
@@ -49,7 +51,7 @@ class ValuePool:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._values: dict[str | lio_objects.AttributeValues, str | lio_objects.AttributeValues] = {}
+        self._values: dict[_Shared, _Shared] = {}
 
     def share(self, item: lio_objects.Object) -> lio_objects.Object:
         """Return an equal object whose texts and attribute values are shared with the other objects."""
@@ -59,6 +61,6 @@ class ValuePool:
             **{
                 name: self._values.setdefault(value, value)
                 for name, value in fields
-                if isinstance(value, str | tuple)
+                if isinstance(value, str | tuple | lio_objects.DefaultGroup)
             },
         )

@@ -55,6 +55,27 @@ class Alua(Struct, frozen=True, gc=False):
         return f"{self.state}{' and preferred' if self.preferred else ''}, as group {self.id}{altered}"
 
 
+class DefaultGroup(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The target port group that the kernel makes with each device, `default_tg_pt_gp`.
+
+    A LUN that is in no other group is in this one. `state` is the name of an AluaState, or the number of a
+    state that has no such name; `access_type` is as its file reads. The default values are the desired ones.
+    The kernel's access type of a new group is `Implicit and Explicit`: then any initiator can set the state
+    of the group for all initiators. Source: drivers/target/target_core_alua.c.
+    """
+
+    state: str = AluaState.OPTIMIZED.value
+    preferred: bool = False
+    access_type: str = "Implicit"
+
+    def __str__(self) -> str:
+        return f"{self.state}{' and preferred' if self.preferred else ''}, access type {self.access_type}"
+
+
+DEFAULT_GROUP = DefaultGroup()
+"""The default group as desired: all storage objects without a difference share this instance."""
+
+
 class DeclaredSize(Struct, frozen=True, gc=False, array_like=True):
     """The bytes that a device must have at least, as the map declares; 0 if it declares none.
 
@@ -84,7 +105,8 @@ class StorageObject(Struct, frozen=True, tag=True, gc=False, omit_defaults=True)
     device, which has its own size; `declared` is the minimum that the map gives for it. `serial` is the unit
     serial (VPD page 0x80). `attributes` are those that lunmapd governs in the order of STORAGE_ATTRIBUTES,
     then those that the map sets, by name. `vendor` and `product` are empty for LIO's defaults. `alua` is None
-    if no other node shows the Lun: the kernel's own target port group is sufficient.
+    if no other node shows the Lun: the kernel's own target port group is sufficient. `default_group` is that
+    group; it is not read for plugins whose device or handler does ALUA.
     """
 
     name: str
@@ -97,6 +119,7 @@ class StorageObject(Struct, frozen=True, tag=True, gc=False, omit_defaults=True)
     product: str = ""
     alua: Alua | None = None
     declared: DeclaredSize = UNDECLARED_SIZE
+    default_group: DefaultGroup = DEFAULT_GROUP
 
 
 class Target(Struct, frozen=True, tag=True, gc=False):

@@ -191,12 +191,21 @@ def disruption(step: Step) -> Disruption:
             return Disruption.PATH_LOSS
         case (Action.CREATE, lio_objects.MappedLun()) | (Action.UPDATE, lio_objects.TpgLun()):
             return Disruption.UNIT_ATTENTION
-        case Action.UPDATE, lio_objects.StorageObject() if (
-            getattr(step.before, "alua", None) != step.item.alua
+        case Action.UPDATE, lio_objects.StorageObject() if _reported_alua(step.before) != _reported_alua(
+            step.item
         ):
             return Disruption.UNIT_ATTENTION
         case _:
             return Disruption.NONE
+
+
+def _reported_alua(item: lio_objects.Object | None) -> tuple[lio_objects.Alua | None, str, bool]:
+    """Return what a storage object reports of its target port groups.
+
+    The access type of the default group is left out: the kernel establishes no unit attention for it.
+    """
+    group = getattr(item, "default_group", lio_objects.DEFAULT_GROUP)
+    return getattr(item, "alua", None), group.state, group.preferred
 
 
 def shrinks(step: Step) -> bool:

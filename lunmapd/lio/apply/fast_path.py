@@ -2,7 +2,7 @@
 
 rtslib's classes check each parent directory for each object and each of its properties. With them a storage
 object takes some 90 system calls, a LUN 20, a mapped LUN 40, and a whole map ten times the time that the
-kernel needs (docs/performance.md). Here the objects take 15, 2 and 5 calls. The result in configfs is the
+kernel needs (docs/performance.md). Here the objects take 17, 2 and 5 calls. The result in configfs is the
 same as rtslib's, and the contract tests hold it to the kernel.
 
 All functions raise OSError, and leave no incomplete object behind unless the process is killed.
@@ -42,6 +42,7 @@ def create_fileio_or_iblock(item: lio_objects.StorageObject, index: int) -> str:
                 "control": control if item.plugin == PluginName.FILEIO else f"udev_path={item.path}",
                 "udev_path": item.path,
                 "enable": "1",
+                **alua.NEW_DEFAULT_GROUP,
                 "wwn/vpd_unit_serial": item.serial,
             },
         )

@@ -4,7 +4,7 @@ import contextlib
 
 from msgspec.structs import replace
 
-from lunmapd.core.base.backings import PluginName
+from lunmapd.core.base.backings import PLUGINS, PluginName
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.lio.apply import fast_path
@@ -14,7 +14,7 @@ from lunmapd.lio.base import files, rts
 from lunmapd.lio.base.alias import Alias, alias_of, merge_aliases, show_alias
 from lunmapd.lio.base.index import FIRST_INDEX, KernelIndex, parse_hba_index
 from lunmapd.lio.base.refusal import KernelRefusedError
-from lunmapd.lio.observe.alua import write_group
+from lunmapd.lio.observe.alua import NEW_DEFAULT_GROUP, write_default_group, write_group
 
 _FAST_PLUGINS = (PluginName.FILEIO, PluginName.IBLOCK)
 
@@ -41,6 +41,8 @@ def create_storage_object(item: lio_objects.StorageObject, index: KernelIndex) -
 
 
 def _configure(item: lio_objects.StorageObject, hba_index: int, path: str) -> None:
+    if PLUGINS[item.plugin].emulated and item.plugin not in _FAST_PLUGINS:
+        files.write_files(path, NEW_DEFAULT_GROUP)
     # The alias is written before the attributes that it names, so that every attribute from the map is named
     # in it.
     if (alias := alias_of(item)) != Alias():
@@ -65,7 +67,7 @@ def _create(item: lio_objects.StorageObject, hba_index: int) -> str:
 def update_storage_object(
     item: lio_objects.StorageObject, before: lio_objects.Object | None, index: KernelIndex
 ) -> None:
-    """Change size, attributes and target port group in place, from `before` to `item`.
+    """Change size, attributes and target port groups in place, from `before` to `item`.
 
     Attributes that only `before` has are written back to their default. Raises OSError and RtsError, and
     KernelRefusedError if the storage object does not exist or the backing does not fit.
@@ -82,6 +84,8 @@ def update_storage_object(
     write_attributes(node, item.attributes)
     gone = sorted(set(old.attributes) - set(new.attributes))
     write_attributes(node, default_storage_attributes(item.plugin, gone))
+    # LUNs fall back to the default group when the other group is removed.
+    write_default_group(node.path, before.default_group)
     if item.alua != before.alua:
         write_group(node.path, item.alua, before.alua)
     if merge_aliases(old, new) != new:

@@ -1,9 +1,9 @@
-"""The target port group of a storage object: this node's ports to it, and their ALUA state.
+"""The target port groups of a storage object: this node's ports to it, and their ALUA state.
 
-Each device has a group of id 0 that the kernel makes. It has the same id on all nodes, so initiators can't
-distinguish the states of the nodes; lunmapd makes its own group beside it. Only the map changes the state of
-this group (implicit ALUA): a state that an initiator sets (SET TARGET PORT GROUPS) would be known to one node
-only.
+Each device has a group of id 0 that the kernel makes, the default group. It has the same id on all nodes, so
+initiators can't distinguish the states of the nodes; for a Lun of several nodes lunmapd makes its own group
+beside it. Only the map changes the states of both groups (implicit ALUA): a state that an initiator sets
+(SET TARGET PORT GROUPS) applies to all initiators, and is known to one node only.
 
 Sources: SPC-4, section 5.15; drivers/target/target_core_alua.c. rtslib returns -1 and raises nothing if the
 kernel refuses to put a LUN into a group, so the files are written here.
@@ -11,6 +11,7 @@ kernel refuses to put a LUN into a group, so the files are written here.
 
 import os
 import re
+from collections.abc import Mapping
 
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
@@ -28,6 +29,15 @@ _STATES = {str(number): state for state, number in _NUMBERS.items()}
 # File name to the value that is written and the value that is then read. The default of nonop_delay_msecs
 # delays each command by 0.1 s in a state that is not optimized.
 _COMMON = {"alua_access_type": ("1", "Implicit"), "nonop_delay_msecs": ("0", "0")}
+_DEFAULT = "alua/default_tg_pt_gp"
+_DEFAULT_STATE, _DEFAULT_PREFERRED, _DEFAULT_TYPE = DEFAULT_GROUP_FILES = (
+    f"{_DEFAULT}/alua_access_state",
+    f"{_DEFAULT}/preferred",
+    f"{_DEFAULT}/alua_access_type",
+)
+"""The files of the default group that `parse_default_group` needs, relative to the storage object."""
+NEW_DEFAULT_GROUP: Mapping[str, str] = {_DEFAULT_TYPE: _COMMON["alua_access_type"][0]}
+"""The files to write for a new device, as in DEFAULT_GROUP_FILES; the others are as desired already."""
 _ID = re.compile(r"TG Port Group ID: (\d+)")
 
 
@@ -40,6 +50,15 @@ def read_group(observation: Observation, path: str) -> lio_objects.Alua | None:
         return None
     intact = all(observation.read(f"{directory}/{file}") == shown for file, (_, shown) in _COMMON.items())
     return lio_objects.Alua(int(number), state, observation.read(f"{directory}/preferred") == "1", intact)
+
+
+def parse_default_group(texts: Mapping[str, str]) -> lio_objects.DefaultGroup:
+    """Return the default group of which `texts` are the files, by path relative to the storage object."""
+    state = texts.get(_DEFAULT_STATE, "")
+    group = lio_objects.DefaultGroup(
+        str(_STATES.get(state, state)), texts.get(_DEFAULT_PREFERRED) == "1", texts.get(_DEFAULT_TYPE, "")
+    )
+    return lio_objects.DEFAULT_GROUP if group == lio_objects.DEFAULT_GROUP else group
 
 
 def read_lun_group(observation: Observation, path: str) -> int:
@@ -69,6 +88,20 @@ def write_group(path: str, now: lio_objects.Alua | None, before: lio_objects.Alu
         files.write_file(f"{directory}/preferred", str(int(now.preferred)))
     if known is None or known.state != now.state:
         files.write_file(f"{directory}/alua_access_state", str(_NUMBERS[now.state]))
+
+
+def write_default_group(path: str, before: lio_objects.DefaultGroup) -> None:
+    """Change the default group of the storage object at `path` from `before` to the desired one.
+
+    The access type is written first: the kernel refuses a state while implicit ALUA is off. Raises OSError.
+    """
+    now = lio_objects.DEFAULT_GROUP
+    if before.access_type != now.access_type:
+        files.write_file(f"{path}/{_DEFAULT_TYPE}", _COMMON["alua_access_type"][0])
+    if before.preferred != now.preferred:
+        files.write_file(f"{path}/{_DEFAULT_PREFERRED}", "0")
+    if before.state != now.state:
+        files.write_file(f"{path}/{_DEFAULT_STATE}", str(_NUMBERS[AluaState.OPTIMIZED]))
 
 
 def set_lun_group(path: str, group: int) -> None:

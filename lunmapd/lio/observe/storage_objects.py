@@ -10,7 +10,7 @@ from lunmapd.lio.base.alias import Alias, parse_alias
 from lunmapd.lio.base.index import FIRST_INDEX, parse_hba_index
 from lunmapd.lio.base.observation import Observation
 from lunmapd.lio.base.parse import backing_info_file, parse_backing, parse_device_numbers, parse_serial
-from lunmapd.lio.observe.alua import read_group
+from lunmapd.lio.observe.alua import DEFAULT_GROUP_FILES, parse_default_group, read_group
 
 _SERIAL, _VENDOR, _PRODUCT = "wwn/vpd_unit_serial", "wwn/vendor_id", "wwn/product_id"
 _DEVICES = "/sys/dev/block"
@@ -113,14 +113,25 @@ def read_storage_object(observation: Observation, hba: str, name: str) -> lio_ob
     names = (*PLUGINS[plugin].governed, *alias.attributes)
     attributes = tuple((name, texts[file]) for name in names if (file := f"attrib/{name}") in texts)
     alua = read_group(observation, path) if alias.alua else None
-    vendor, product = texts.get(_VENDOR, ""), texts.get(_PRODUCT, "")
-    return lio_objects.StorageObject(name, plugin, *backing, serial, attributes, vendor, product, alua)
+    default = parse_default_group(texts) if PLUGINS[plugin].emulated else lio_objects.DEFAULT_GROUP
+    return lio_objects.StorageObject(
+        name,
+        plugin,
+        *backing,
+        serial,
+        attributes,
+        texts.get(_VENDOR, ""),
+        texts.get(_PRODUCT, ""),
+        alua,
+        default_group=default,
+    )
 
 
 @cache
 def _files(plugin: str) -> tuple[str, ...]:
     governed = (f"attrib/{name}" for name in PLUGINS[plugin].governed)
-    return ("alias", _SERIAL, backing_info_file(plugin), *governed)
+    groups = DEFAULT_GROUP_FILES if PLUGINS[plugin].emulated else ()
+    return ("alias", _SERIAL, backing_info_file(plugin), *governed, *groups)
 
 
 def _files_of(alias: Alias) -> list[str]:

@@ -13,7 +13,8 @@ TPG = f"{ROOT}/iscsi/{TARGET}/tpgt_{TAG}"
 _FIRST = 10_000
 _READ = (
     "alias", "info", "wwn/vpd_unit_serial", "attrib/emulate_3pc", "attrib/emulate_caw", "attrib/emulate_pr",
-    "attrib/emulate_write_cache",
+    "attrib/emulate_write_cache", "alua/default_tg_pt_gp/alua_access_state",
+    "alua/default_tg_pt_gp/preferred", "alua/default_tg_pt_gp/alua_access_type",
 )  # fmt: skip
 
 
@@ -54,6 +55,7 @@ def add_storage_object(number: int) -> None:
     write(f"{device}/control", f"fd_dev_name={path(number)},fd_dev_size={SIZE}")
     write(f"{device}/udev_path", path(number))
     write(f"{device}/enable", "1")
+    write(f"{device}/alua/default_tg_pt_gp/alua_access_type", "1")
     write(f"{device}/wwn/vpd_unit_serial", serial(number))
 
 

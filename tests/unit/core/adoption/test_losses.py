@@ -92,6 +92,8 @@ def test_the_defaults_of_a_group_and_of_a_program_are_no_loss() -> None:
         IFMarker="No", OFMarker="No", IFMarkInt="Reject", OFMarkInt="2048~65535"
     )
     assert adopted(file).refused == {}
+    item_of(file)["alua_tpgs"][0]["alua_access_type"] = 1
+    assert adopted(file).refused == {}
     file = usual("user")
     item_of(file).update(
         hw_max_sectors=128, control="max_data_area_mb=1024,hw_block_size=512,data_pages_per_blk=1"

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.backings import Backing, Block, Pscsi, RamDisk, User, source
 from lunmapd.core.base.lunmap import (
     Access,
+    AluaState,
     Group,
     Lun,
     Map,
@@ -31,6 +32,17 @@ def test_a_lun_on_several_nodes_has_no_state_that_one_node_keeps() -> None:
         assert isinstance(item, lio_objects.StorageObject)
         assert dict(item.attributes)["emulate_pr"] == value
         assert dict(item.attributes)["emulate_write_cache"] == "0"
+
+
+def test_the_kernels_own_group_is_desired_alike_for_every_lun() -> None:
+    """It is optimized, not preferred and implicit; a Lun of one node has no other group."""
+    alone = msgspec.structs.replace(MAP, targets={T: Target({"n1": PortalGroup(1)})})
+    for lunmap, group in ((MAP, lio_objects.Alua(1, AluaState.OPTIMIZED)), (alone, None)):
+        item = project_map(lunmap, "n1")["storage_object", "a"]
+        assert isinstance(item, lio_objects.StorageObject)
+        assert item.alua == group
+        assert item.default_group is lio_objects.DEFAULT_GROUP
+        assert item.default_group == lio_objects.DefaultGroup("optimized", False, "Implicit")
 
 
 @pytest.mark.parametrize("scope", list(Scope))

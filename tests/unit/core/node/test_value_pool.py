@@ -12,6 +12,8 @@ ITEMS = (
         "a", "fileio", "/a", 1, "1", (("emulate_pr", "1"),), alua=lio_objects.Alua(1, AluaState.STANDBY)
     ),
     lio_objects.StorageObject("b", "fileio", "/b", 2, "2", (("emulate_pr", "1"),)),
+    lio_objects.StorageObject("c", "fileio", "/c", 3, "3", default_group=lio_objects.DefaultGroup("standby")),
+    lio_objects.StorageObject("d", "fileio", "/d", 4, "4", default_group=lio_objects.DefaultGroup("standby")),
     lio_objects.Tpg(IQN, 1),
     lio_objects.TpgLun(IQN, 1, "a"),
     lio_objects.NodeAcl(IQN, 1, "host", lio_objects.ChapCredentials("bob", Secret("x"))),
@@ -29,10 +31,14 @@ def test_objects_stay_what_they_are_and_share_their_texts() -> None:
     shared = tuple(pool.share(item) for item in answer.objects)
     assert shared == ITEMS
     assert [repr(item) for item in shared] == [repr(item) for item in ITEMS]
-    one, other, tpg, lun, *_, mapped = shared[:6]
+    one, other, third, fourth, tpg, lun, *_, mapped = shared[:8]
     assert isinstance(one, lio_objects.StorageObject)
     assert isinstance(other, lio_objects.StorageObject)
     assert one.attributes is other.attributes
+    assert other.default_group is lio_objects.DEFAULT_GROUP
+    assert isinstance(third, lio_objects.StorageObject)
+    assert isinstance(fourth, lio_objects.StorageObject)
+    assert third.default_group is fourth.default_group
     assert isinstance(tpg, lio_objects.Tpg)
     assert isinstance(lun, lio_objects.TpgLun)
     assert isinstance(mapped, lio_objects.MappedLun)

@@ -51,6 +51,10 @@ def tpg(**attributes: str) -> lio_objects.Tpg:
 
 HANDS = {
     "changed": changed(replace(STORAGE, attributes=(("emulate_pr", "0"),))),
+    "on standby": changed(replace(STORAGE, default_group=lio_objects.DefaultGroup("standby"))),
+    "explicit": changed(
+        replace(STORAGE, default_group=lio_objects.DefaultGroup(access_type="Implicit and Explicit"))
+    ),
     "removed": changed(gone=(MAPPED,)),
     "added": changed(EXTRA),
     "made anew": changed(replace(MAPPED, storage_object="b")),
@@ -85,6 +89,9 @@ def test_the_message_says_what_was_done() -> None:
 
     password = lio_objects.ChapCredentials("u", Secret("a password"))
     assert told(HANDS["changed"]) == "changed (attributes {emulate_pr=1} -> {emulate_pr=0})"
+    assert told(HANDS["on standby"]) == (
+        "changed (default_group optimized, access type Implicit -> standby, access type Implicit)"
+    )
     assert told(HANDS["removed"]) == "removed"
     assert told(HANDS["added"]) == "added"
     assert told(HANDS["made anew"]) == "changed (storage_object a -> b)"

@@ -143,8 +143,20 @@ def _lun(preferred: str = "", others: AluaState = AluaState.NON_OPTIMIZED) -> Lu
     return replace(SHARED, luns={**SHARED.luns, "a": lun})
 
 
+def _default(
+    state: str, access_type: str = "Implicit", *, preferred: bool = False
+) -> lio_objects.StorageObject:
+    return replace(BACKING, default_group=lio_objects.DefaultGroup(state, preferred, access_type))
+
+
 def _state(state: AluaState) -> lio_objects.StorageObject:
     return replace(BACKING, alua=lio_objects.Alua(1, state))
+
+
+def test_hosts_do_not_notice_the_access_type_of_the_default_group() -> None:
+    """The kernel establishes no unit attention for it, so that no setting of `allow` holds the step."""
+    step = Step(Action.UPDATE, BACKING, "", _default("optimized", "Implicit and Explicit"))
+    assert impact(step).worst is Disruption.NONE
 
 
 @pytest.mark.parametrize(
@@ -157,6 +169,8 @@ def _state(state: AluaState) -> lio_objects.StorageObject:
         (_state(AluaState.STANDBY), _state(AluaState.UNAVAILABLE), Disruption.UNIT_ATTENTION),
         (_state(AluaState.UNAVAILABLE), _state(AluaState.OPTIMIZED), Disruption.UNIT_ATTENTION),
         (_state(AluaState.STANDBY), BACKING, Disruption.UNIT_ATTENTION),
+        (_default("standby"), BACKING, Disruption.UNIT_ATTENTION),
+        (_default("optimized", preferred=True), BACKING, Disruption.UNIT_ATTENTION),
     ],
 )
 def test_a_path_through_which_no_io_goes_is_lost(

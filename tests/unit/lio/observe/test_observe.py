@@ -240,13 +240,43 @@ def test_what_the_note_names_is_read(tree: Tree) -> None:
     assert item.product == ""
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "group"),
+    [
+        ("alua_access_state", "0", lio_objects.DEFAULT_GROUP),
+        ("alua_access_state", "2", lio_objects.DefaultGroup("standby")),
+        ("alua_access_state", "15", lio_objects.DefaultGroup("15")),
+        ("preferred", "1", lio_objects.DefaultGroup(preferred=True)),
+        (
+            "alua_access_type",
+            "Implicit and Explicit",
+            lio_objects.DefaultGroup(access_type="Implicit and Explicit"),
+        ),
+    ],
+)
+def test_the_kernels_own_group_is_read(
+    tree: Tree, file: str, text: str, group: lio_objects.DefaultGroup
+) -> None:
+    """Each file of it counts, also for a storage object without alias; unaltered groups are one instance."""
+    tree.storage_object("a")
+    tree.write(f"core/fileio_10000/a/alua/default_tg_pt_gp/{file}", text)
+    item = observe(tree.root, NOBODY).objects["storage_object", "a"]
+    assert isinstance(item, lio_objects.StorageObject)
+    assert item.default_group == group
+    assert (item.default_group is lio_objects.DEFAULT_GROUP) == (group == lio_objects.DEFAULT_GROUP)
+
+
 def test_a_passed_through_device_has_its_serial_in_the_note(tree: Tree) -> None:
-    """The device keeps its own serial, so the Lun's is in the alias; without it the object is incomplete."""
+    """The device keeps its own serial, so the Lun's is in the alias; without it the object is incomplete.
+
+    Its ALUA state is not read.
+    """
     path = "core/pscsi_10000/a"
     tree.write(f"{path}/wwn/vpd_unit_serial", "T10 VPD Unit Serial Number: 2000")
     tree.write(f"{path}/info", "Status: ACTIVATED")
     tree.write(f"{path}/udev_path", "/dev/sdb")
     tree.write(f"{path}/attrib/emulate_pr", "0")
+    tree.write(f"{path}/alua/default_tg_pt_gp/alua_access_state", "2")
     assert leftovers(tree) == {lio_objects.Leftover("storage_object", path)}
     tree.write(f"{path}/alias", "lunmapd serial=abc")
     (item,) = observe(tree.root, NOBODY).objects.values()
