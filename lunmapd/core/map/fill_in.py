@@ -1,7 +1,7 @@
 """Filling in the serials, port ids and passwords that a map file omits."""
 
 from collections.abc import Callable, Mapping
-from itertools import count
+from itertools import count, filterfalse
 
 from msgspec import structs
 
@@ -36,7 +36,7 @@ def with_free_port_ids(targets: Mapping[str, Target]) -> dict[str, Target]:
     If all ids up to names.MAX_TAG are used, the ids exceed it, and the rules refuse them.
     """
     taken = {group.port_id for target in targets.values() for group in target.nodes.values()}
-    free = (number for number in count(1) if number not in taken)
+    free = filterfalse(taken.__contains__, count(1))
     return {
         iqn: structs.replace(
             target,
