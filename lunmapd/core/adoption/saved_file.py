@@ -54,6 +54,12 @@ class SavedChap(Struct):
     chap_mutual_userid: str | None = None
     chap_mutual_password: str | None = None
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
+
     def credentials(self) -> lio_objects.ChapCredentials:
         """Return the credentials; an incomplete pair counts as none, as in LIO."""
         if not self.chap_userid or not self.chap_password:
@@ -112,6 +118,12 @@ class SavedFabric(Struct):
     discovery_password: str = ""
     discovery_mutual_userid: str = ""
     discovery_mutual_password: str = ""
+
+    def __repr__(self) -> str:
+        return f"SavedFabric({self.name!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("name", self.name)]
 
 
 class SavedFile(Struct):
