@@ -94,6 +94,21 @@ class Failing(Struct, frozen=True):
     lun: str = ""
 
 
+class FormerOccupant(Struct, frozen=True):
+    """A Lun that a host may still hold under a LUN address that does not lead to it any more.
+
+    The initiator had a session while number `lun` of the target led to the Lun `name` with this `serial`.
+    `revision` is the first one that the node knew in which the address does not lead to it.
+    """
+
+    target: str
+    initiator: str
+    lun: int
+    name: str
+    serial: str
+    revision: int
+
+
 class NodeStatus(Struct, frozen=True, omit_defaults=True):
     """The status of a node, `members/<node>/status`.
 
@@ -102,6 +117,10 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     counted in `waiting` only. A running daemon writes the status at least every `beat` seconds; 0 promises
     nothing. `logins` are those of the last observation, none if there are more than MAX_LOGINS; `sessions`
     counts all. `keys` are the ids of the node's keys for secrets, the current one first.
+
+    `former` lists at most MAX_FORMER of the Luns that hosts may still hold under LUN addresses that lead
+    elsewhere in the effective map; `former_count` counts all. The node remembers them since revision
+    `former_since`; None: it remembers nothing, as a version of lunmapd that does not have this field.
     """
 
     boot: str
@@ -117,6 +136,9 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     keys: tuple[str, ...] = ()
     beat: float = 0.0
     logins: tuple[Login, ...] = ()
+    former: tuple[FormerOccupant, ...] = ()
+    former_count: int = 0
+    former_since: int | None = None
 
     @property
     def false_conditions(self) -> dict[str, str]:
@@ -126,6 +148,7 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
 
 MAX_FAILING = 50
 MAX_LOGINS = 200
+MAX_FORMER = 200
 
 APPLIED = "Applied"
 FRESH = "MapFresh"

@@ -25,13 +25,15 @@ class Change(Struct, frozen=True, omit_defaults=True):
 class Allowance(Struct, frozen=True, omit_defaults=True):
     """An override: steps up to a class of disruption are allowed until a time (RFC 3339, UTC).
 
-    `disruption` is a value of plan.Disruption. The override applies to `nodes`; an empty tuple means all
-    nodes.
+    `disruption` is a word of plan.Disruption. The override applies to `nodes`; an empty tuple means all
+    nodes. If `luns` is not empty, `disruption` is `other-data`, and the override allows only that class and
+    only for these Luns.
     """
 
     disruption: str
     until: str
     nodes: tuple[str, ...] = ()
+    luns: tuple[str, ...] = ()
 
 
 class Revision(Struct, frozen=True, omit_defaults=True):

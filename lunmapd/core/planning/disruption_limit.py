@@ -24,9 +24,10 @@ def allowed_disruption(usual: Disruption, allowance: Allowance | None, node: str
     """Return the highest class that is allowed on the node.
 
     It is the setting, or the class of a current override if that is higher. `usual` is the setting,
-    `allowance` the override; `now` is RFC 3339 in UTC, to the second.
+    `allowance` the override; `now` is RFC 3339 in UTC, to the second. An override that is limited to Luns
+    raises no class for all of them.
     """
-    if allowance is None or (allowance.nodes and node not in allowance.nodes):
+    if allowance is None or allowance.luns or (allowance.nodes and node not in allowance.nodes):
         return usual
     # Times in this form sort as text.
     lasts = _TIME.fullmatch(allowance.until) is not None and now < allowance.until

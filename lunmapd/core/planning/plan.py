@@ -31,6 +31,7 @@ class Disruption(IntEnum):
     PATH_LOSS = 2
     SESSION_DROP = 3
     DATA_UNREACHABLE = 4
+    OTHER_DATA = 5
 
     @property
     def word(self) -> str:

@@ -121,6 +121,8 @@ def test_a_held_mapping_does_not_stop_a_step_of_a_lower_class() -> None:
         (Allowance("session-drop", "2027-01-01"), Disruption.PATH_LOSS),
         (Allowance("none", LATER), Disruption.PATH_LOSS),
         (Allowance("everything", LATER), Disruption.PATH_LOSS),
+        (Allowance("other-data", LATER), Disruption.OTHER_DATA),
+        (Allowance("other-data", LATER, luns=("db1",)), Disruption.PATH_LOSS),
     ],
 )
 def test_an_override_allows_more_for_a_while(allowance: Allowance | None, expected: Disruption) -> None:

@@ -233,6 +233,7 @@ def test_a_class_has_one_word() -> None:
         "path-loss",
         "session-drop",
         "data-unreachable",
+        "other-data",
     ]
 
 
