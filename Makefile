@@ -37,7 +37,7 @@ help: ## Show this list
 demo: $(VENV)/ready lab-packages ## Three storage nodes, an initiator, ZooKeeper: see it work (KEEP=1 leaves it running)
 	@PYTHONPATH=tests $(BIN)/python -m demo $(if $(KEEP),--keep)
 
-test: $(VENV)/ready lab-packages ## Every test: unit, property, contract, integration, chaos, system
+test: $(VENV)/ready lab-packages ## Every test: unit, property, contract, integration, chaos, package, system
 	@PYTHONPATH=tests $(BIN)/python -m layers
 
 test-fast: $(VENV)/ready ## Only the tests that need neither root nor the lab

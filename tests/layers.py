@@ -4,8 +4,8 @@
 that layer (it can be repeated). A layer that can't run on this machine is named and counts as a failure, and
 so does a skipped test: a layer that was not run proved nothing.
 
-The system layer mostly waits: for machines, timeouts, sessions. So the others run beside it, one after the
-other, cheapest first.
+The layers on machines mostly wait: for boots, timeouts, sessions. So the layers run in three lanes beside
+each other, and the layers of a lane one after the other, cheapest first.
 
 When all of them are over, a few tests that failed are run once more, with nothing beside them. A test that
 passes then is not broken by the change at hand: it is reported as unsteady, with its error, and its race has
@@ -31,29 +31,24 @@ _FEW = 3
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: its tests, its purpose, and whether it needs the lab or runs beside the others."""
+    """One layer: its tests, its purpose, whether it needs the lab, and the lane in which it runs."""
 
     name: str
     proves: str
     path: str
     needs_lab: bool = False
     covers_core: bool = False
-    beside: bool = False
+    lane: int = 0
 
 
 LAYERS = (
     Layer("unit", "single rules", "tests/unit", covers_core=True),
     Layer("property", "laws that hold for any map and any kernel", "tests/property", covers_core=True),
-    Layer("contract", "the fake LIO and the kernel answer alike", "tests/contract", needs_lab=True),
+    Layer("contract", "the fake LIO and the kernel answer alike", "tests/contract", needs_lab=True, lane=1),
     Layer("integration", "a real ZooKeeper ensemble", "tests/integration", needs_lab=True),
     Layer("chaos", "writers and nodes get over every fault of an ensemble", "tests/chaos", needs_lab=True),
-    Layer(
-        "system",
-        "storage nodes and an initiator on real kernels",
-        "tests/system",
-        needs_lab=True,
-        beside=True,
-    ),
+    Layer("package", "the Debian package under a real systemd", "tests/package", needs_lab=True, lane=1),
+    Layer("system", "storage nodes and an initiator on real kernels", "tests/system", needs_lab=True, lane=2),
 )
 
 
@@ -109,7 +104,7 @@ def run_all(wanted: Sequence[Layer], *, fast: bool) -> int:
     """
     reasons = [] if fast or not any(layer.needs_lab for layer in wanted) else unfit()
     layers = [layer for layer in wanted if _can_run(layer, fast=fast, reasons=reasons)]
-    lanes = [[layer for layer in layers if layer.beside is beside] for beside in (False, True)]
+    lanes = [[layer for layer in layers if layer.lane == lane] for lane in {layer.lane for layer in LAYERS}]
     with ThreadPoolExecutor(len(lanes)) as pool:
         results = list(pool.map(lambda lane: [run(layer, fast=fast) for layer in lane], lanes))
     outcomes = [run_again(outcome, fast=fast) for lane in results for outcome in lane]
@@ -144,7 +139,7 @@ def run(layer: Layer, *, fast: bool = False, failed_only: bool = False) -> Outco
 def _pytest(layer: Layer) -> list[str]:
     measured = ["coverage", "run", "--parallel-mode", "-m"] if layer.covers_core else []
     remembers = f"cache_dir={(BUILD / f'pytest-{layer.name}').absolute()}"
-    verbosity = "-v" if layer.beside else "-q"
+    verbosity = "-v" if layer.lane else "-q"
     return [sys.executable, "-m", *measured, "pytest", verbosity, "-o", remembers, layer.path]
 
 
@@ -217,9 +212,7 @@ def _summarise(outcomes: Sequence[Outcome], reasons: list[str]) -> None:
         for failure in outcome.unsteady:
             print(f"  unsteady, it passed alone: {failure}")
     for reason in reasons:
-        print(
-            f"contract, integration, chaos and system can't run here: {reason} (make test-fast runs only the others)"
-        )
+        print(f"the layers that need the lab can't run here: {reason} (make test-fast runs only the others)")
     passed, failed = sum(o.passed for o in outcomes), sum(o.failed + o.skipped for o in outcomes)
     unsteady = sum(len(o.unsteady) for o in outcomes)
     told = f", {unsteady} of them unsteady" if unsteady else ""

@@ -13,12 +13,12 @@ from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
 from lunmapd.core.base.events import Event, FullPass
 from lunmapd.core.base.messages import Message
+from package.serving import Site, converged, undisturbed
 from support.cluster import HOST, METRICS, SAN, SCRATCH, SESSION_TIMEOUT, SETTINGS, Ctl, StorageNode, settings
-from system.package.serving import Site, converged, undisturbed
 
 pytestmark = pytest.mark.kernel
 
-TREE = Path(__file__).parents[3]
+TREE = Path(__file__).parents[2]
 DEB = "/root/lunmapd.deb"
 DEBUG = TREE / "packaging/systemd/examples/debug.conf"
 UNIT = TREE / "packaging/systemd/lunmapd.service"

@@ -13,7 +13,7 @@ from lunmapd.service.ctl.cli import ctl
 
 pytestmark = pytest.mark.kernel
 
-TREE = Path(__file__).parents[3]
+TREE = Path(__file__).parents[2]
 SETTINGS = "/etc/lunmapd/lunmapd.yaml"
 # The lab's machines leave out documents when they install a package.
 UNPACKED = "/root/unpacked"

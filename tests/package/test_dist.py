@@ -7,7 +7,7 @@ from pathlib import Path
 
 import lunmapd
 
-TREE = Path(__file__).parents[3]
+TREE = Path(__file__).parents[2]
 
 
 def test_the_wheel_made_from_the_source_archive_works_in_a_clean_environment(tmp_path: Path) -> None:
