@@ -28,14 +28,21 @@ def main() -> None:
     prepare_kernel()
     kills = [0] * len(states)
     for number in count():
-        alive = [_killed(claims.foreign, lio_objects.by_key(list(state.objects)), number) for state in states]
+        alive = [
+            _killed(
+                claims.foreign,
+                lio_objects.complete_objects({lio_objects.key_of(item): item for item in state.objects}),
+                number,
+            )
+            for state in states
+        ]
         kills = [kill + (not lives) for kill, lives in zip(kills, alive, strict=True)]
         if all(alive):
             break
     sys.stdout.write(json.encode(kills).decode())
 
 
-def _killed(claims: tuple[str, ...], desired: lio_objects.Objects, number: int) -> bool:
+def _killed(claims: tuple[str, ...], desired: lio_objects.DesiredObjects, number: int) -> bool:
     """Apply the state, killed before operation `number`, and apply it again.
 
     Return whether the first run completed.
@@ -81,7 +88,7 @@ def _worker(send: Callable[[wire.Answer], None]) -> Worker:
     return Worker(send, features=frozenset({PORT_ID}), parallel=True)
 
 
-def _go(claims: tuple[str, ...], desired: lio_objects.Objects) -> None:
+def _go(claims: tuple[str, ...], desired: lio_objects.DesiredObjects) -> None:
     outcomes: list[tuple[int, object]] = []
     worker = _worker(lambda answer: outcomes.extend(getattr(answer, "outcomes", ())))
     steps = _plan(worker, claims, desired)
@@ -89,7 +96,7 @@ def _go(claims: tuple[str, ...], desired: lio_objects.Objects) -> None:
     assert sorted(outcomes) == [(number, None) for number in range(len(steps))], outcomes
 
 
-def _plan(worker: Worker, claims: tuple[str, ...], desired: lio_objects.Objects) -> Plan:
+def _plan(worker: Worker, claims: tuple[str, ...], desired: lio_objects.DesiredObjects) -> Plan:
     answers: list[wire.Answer] = []
     send, worker.send = worker.send, answers.append
     worker.answer(wire.Observe(claims))
@@ -100,7 +107,7 @@ def _plan(worker: Worker, claims: tuple[str, ...], desired: lio_objects.Objects)
             continue  # reports the directory that is read
         assert isinstance(answer, wire.ObjectsAnswer | wire.ObservedAnswer), answer
         seen += answer.objects
-    return plan(desired, lio_objects.by_key(seen))
+    return plan(desired, {lio_objects.key_of(item): item for item in seen})
 
 
 main()

@@ -24,7 +24,10 @@ def main(states: Path, go: Path) -> None:
     kernel, passes = _kernel(), list[object]()
     for state in msgspec.json.decode(states.read_bytes(), type=list[wire.ObservedAnswer]):
         kernel.close()
-        kernel, desired = _kernel(), lio_objects.by_key(list(state.objects))
+        kernel, desired = (
+            _kernel(),
+            lio_objects.complete_objects({lio_objects.key_of(item): item for item in state.objects}),
+        )
         passes += [_one_pass(kernel, desired), _one_pass(kernel, desired)]
     sys.stdout.write(json.dumps(passes) + "\n")
     sys.stdout.flush()
@@ -43,7 +46,7 @@ def _kernel() -> Kernel:
     return Kernel(deadlines=Deadlines(step=5.0, observe=20.0))
 
 
-def _one_pass(kernel: Kernel, desired: lio_objects.Objects) -> dict[str, object]:
+def _one_pass(kernel: Kernel, desired: lio_objects.DesiredObjects) -> dict[str, object]:
     try:
         found = kernel.observe(frozenset()).objects
     except KernelUnreadableError as error:

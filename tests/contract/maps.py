@@ -92,20 +92,22 @@ def secret(
     return structs.replace(item, credentials=lio_objects.ChapCredentials("bob", Secret(word), *answer))
 
 
-def only(*items: lio_objects.Object) -> dict[lio_objects.Key, lio_objects.Object]:
+def only(*items: lio_objects.DesiredObject) -> dict[lio_objects.Key, lio_objects.DesiredObject]:
     """Return these objects by their keys."""
     return lio_objects.by_key(items)
 
 
-def full(*names: str) -> dict[lio_objects.Key, lio_objects.Object]:
+def full(*names: str) -> dict[lio_objects.Key, lio_objects.DesiredObject]:
     """Return a whole target with the named LUNs, mapped in this order."""
-    objects: list[lio_objects.Object] = [TARGET, TPG, ACL, PORTAL, PORTAL6, ENABLED]
+    objects: list[lio_objects.DesiredObject] = [TARGET, TPG, ACL, PORTAL, PORTAL6, ENABLED]
     for number, name in enumerate(names):
         objects += [storage_object(name), lun(name), mapped(name, number)]
     return lio_objects.by_key(objects)
 
 
-def served(address: str, *items: lio_objects.Object) -> dict[lio_objects.Key, lio_objects.Object]:
+def served(
+    address: str, *items: lio_objects.DesiredObject
+) -> dict[lio_objects.Key, lio_objects.DesiredObject]:
     """Return a whole target that listens on a node's own address."""
     whole = {name: item for name, item in full().items() if not isinstance(item, lio_objects.Portal)}
     return whole | only(lio_objects.Portal(IQN, TAG, f"{address}:3260"), *items)
@@ -116,12 +118,12 @@ def observed(implementation: Implementation) -> lio_objects.Objects:
     return implementation.kernel.observe(CLAIMS).objects
 
 
-def apply(implementation: Implementation, desired: lio_objects.Objects) -> list[StepOutcome]:
+def apply(implementation: Implementation, desired: lio_objects.DesiredObjects) -> list[StepOutcome]:
     """Do one pass; return all reports."""
     return list(implementation.kernel.apply(plan(desired, observed(implementation))))
 
 
-def converge(implementation: Implementation, desired: lio_objects.Objects) -> None:
+def converge(implementation: Implementation, desired: lio_objects.DesiredObjects) -> None:
     """Do one pass that must not fail, and must leave nothing to do."""
     failed = failures_of(apply(implementation, desired))
     assert not failed, failed
@@ -138,8 +140,8 @@ def files(implementation: Implementation, *names: str) -> None:
 def attempt(
     implementation: Implementation,
     action: Action,
-    item: lio_objects.Object,
-    before: lio_objects.Object | None = None,
+    item: lio_objects.DesiredObject,
+    before: lio_objects.DesiredObject | None = None,
 ) -> str | None:
     """Do one step outside any plan; return the reason of its failure."""
     (report,) = implementation.kernel.apply([Step(action, item, "try", before)])

@@ -50,7 +50,7 @@ class Hang:
         """Take them; `run` does the rest."""
         self.node, self.initiator = node, initiator
 
-    def other(self) -> tuple[lio_objects.Object, ...]:
+    def other(self) -> tuple[lio_objects.DesiredObject, ...]:
         """Return another target on the same portal, with a LUN of its own for the same initiator."""
         tpg = (
             lio_objects.Tpg(OTHER, TAG, maps.TPG.attributes, maps.TPG.parameters),
@@ -69,7 +69,7 @@ class Hang:
             lio_objects.Portal(OTHER, TAG, f"{self.node.address}:3260"),
         )
 
-    def run(self, *states: dict[lio_objects.Key, lio_objects.Object]) -> list[dict[str, Any]]:
+    def run(self, *states: dict[lio_objects.Key, lio_objects.DesiredObject]) -> list[dict[str, Any]]:
         """Apply each state: two passes during the hang, a login to the other target, then more passes."""
         script = Path(__file__).with_name("hang_guest.py").read_text(encoding="utf-8")
         self.node.put("/run/hang.py", script)
@@ -105,7 +105,7 @@ class Hang:
         )
 
 
-def _seen(state: dict[lio_objects.Key, lio_objects.Object]) -> wire.ObservedAnswer:
+def _seen(state: dict[lio_objects.Key, lio_objects.DesiredObject]) -> wire.ObservedAnswer:
     return wire.ObservedAnswer(tuple(state.values()), (), (), ())
 
 

@@ -33,7 +33,9 @@ from lunmapd.core.planning.plan import Action, plan
     [TARGET, TPG, ACL, maps.storage_object("a"), maps.lun("a")],
     ids=lambda item: type(item).__name__,
 )
-def test_what_is_stood_on_is_not_removed(implementation: Implementation, item: lio_objects.Object) -> None:
+def test_what_is_stood_on_is_not_removed(
+    implementation: Implementation, item: lio_objects.DesiredObject
+) -> None:
     """A deletion out of order is refused and changes nothing."""
     files(implementation, "a")
     converge(implementation, full("a"))
@@ -42,7 +44,7 @@ def test_what_is_stood_on_is_not_removed(implementation: Implementation, item: l
 
 
 @pytest.mark.parametrize("item", full("a").values(), ids=lambda item: type(item).__name__)
-def test_nothing_is_made_twice(implementation: Implementation, item: lio_objects.Object) -> None:
+def test_nothing_is_made_twice(implementation: Implementation, item: lio_objects.DesiredObject) -> None:
     """Making what exists is refused and changes nothing."""
     files(implementation, "a")
     converge(implementation, full("a"))
@@ -56,7 +58,7 @@ def test_nothing_is_made_twice(implementation: Implementation, item: lio_objects
     ids=lambda item: type(item).__name__,
 )
 def test_nothing_is_made_without_its_parents(
-    implementation: Implementation, item: lio_objects.Object
+    implementation: Implementation, item: lio_objects.DesiredObject
 ) -> None:
     """An object whose parent is missing is refused."""
     observed(implementation)
@@ -65,7 +67,9 @@ def test_nothing_is_made_without_its_parents(
 
 
 @pytest.mark.parametrize("item", full("a").values(), ids=lambda item: type(item).__name__)
-def test_removing_what_is_gone_is_done(implementation: Implementation, item: lio_objects.Object) -> None:
+def test_removing_what_is_gone_is_done(
+    implementation: Implementation, item: lio_objects.DesiredObject
+) -> None:
     """A deletion whose object has vanished is no failure."""
     observed(implementation)
     assert attempt(implementation, Action.DELETE, item) is None

@@ -30,7 +30,7 @@ def test_settings_are_changed_in_place(implementation: Implementation) -> None:
     files(implementation, "a")
     converge(implementation, full("a"))
     implementation.file("/srv/a", 2 * SIZE)
-    changed: list[lio_objects.Object] = [
+    changed: list[lio_objects.DesiredObject] = [
         maps.storage_object("a", 2 * SIZE, shared="1"),
         maps.mapped("a", 0, read_only=True),
     ]

@@ -13,10 +13,10 @@ from lunmapd.core.planning.plan import find_root_removals, objects_after, plan, 
 from support.drift import REPORTED, apply_strictly, drifted
 from support.strategies import NODES, lunmaps
 
-Objects = dict[lio_objects.Key, lio_objects.Object]
+Objects = dict[lio_objects.Key, lio_objects.DesiredObject]
 
 
-Site = tuple[Objects, Objects, Objects]
+Site = tuple[Objects, lio_objects.Objects, Objects]
 
 
 @st.composite
@@ -27,7 +27,7 @@ def sites(draw: st.DrawFn) -> Site:
     node = max(NODES, key=lambda name: len(project_map(before, name)))
     after = draw(st.one_of(st.just(before), lunmaps(), _fewer(before)))
     was = project_map(before, node, {PORT_ID})
-    return was, draw(drifted(was)), project_map(after, node, {PORT_ID})
+    return was, draw(drifted(dict(was))), project_map(after, node, {PORT_ID})
 
 
 def _fewer(lunmap: Lunmap) -> st.SearchStrategy[Lunmap]:

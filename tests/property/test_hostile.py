@@ -53,7 +53,7 @@ SPOILT: dict[Section, st.SearchStrategy[dict[str, Any]]] = {
 """What may stand in documents besides, by section."""
 
 
-def sessions(objects: lio_objects.Objects) -> Iterator[IscsiSession]:
+def sessions(objects: lio_objects.DesiredObjects) -> Iterator[IscsiSession]:
     """Log in every initiator that may."""
     for item in objects.values():
         if isinstance(item, lio_objects.NodeAcl):

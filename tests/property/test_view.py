@@ -17,7 +17,7 @@ from support.strategies import NODES, lunmaps
 VAULT = Vault("cluster")
 
 
-def wanted(lunmap: Lunmap, node: str) -> lio_objects.Objects:
+def wanted(lunmap: Lunmap, node: str) -> lio_objects.DesiredObjects:
     """Return the desired objects of a full pass."""
     return compute_desired(lunmap, {}, node, Observed(features={PORT_ID}), VAULT).objects
 

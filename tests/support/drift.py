@@ -59,7 +59,7 @@ def _altered(item: lio_objects.Object) -> lio_objects.Object:  # noqa: C901, PLR
             return item
 
 
-def _additions(kernel: Objects) -> list[lio_objects.Object]:
+def _additions(kernel: Objects) -> list[lio_objects.DesiredObject]:
     """Return objects that an admin could add: portals, ACLs of a stranger, and mappings for it."""
     tpgs = [item for item in kernel.values() if isinstance(item, lio_objects.Tpg)]
     luns = [item for item in kernel.values() if isinstance(item, lio_objects.TpgLun)]

@@ -160,9 +160,8 @@ def _storage_objects() -> st.SearchStrategy[lio_objects.Object]:
 @st.composite
 def kernels(draw: st.DrawFn) -> dict[lio_objects.Key, lio_objects.Object]:
     """Draw our objects in a kernel: any consistent set, with leftovers and manually changed settings."""
-    items: list[lio_objects.Object] = draw(
-        st.lists(_storage_objects(), max_size=4, unique_by=lio_objects.key_of)
-    )
+    items: list[lio_objects.Object] = []
+    items += draw(st.lists(_storage_objects(), max_size=4, unique_by=lio_objects.key_of))
     items += [
         lio_objects.Leftover(kind, f"core/iblock_1/{kind}")
         for kind in draw(st.sets(st.sampled_from(("hba", "lun"))))
@@ -173,7 +172,7 @@ def kernels(draw: st.DrawFn) -> dict[lio_objects.Key, lio_objects.Object]:
             items += draw(
                 _tpgs(iqn, tag, [item.name for item in items if isinstance(item, lio_objects.StorageObject)])
             )
-    return lio_objects.by_key(items)
+    return {lio_objects.key_of(item): item for item in items}
 
 
 @st.composite

@@ -50,12 +50,12 @@ class BaselineStore:
             ours |= created_keys(steps) & removed_keys(steps)
             self.current = DriftBaseline(self.current.desired, self.current.open | ours)
 
-    def record_partial(self, desired: lio_objects.Objects, keys: AbstractSet[lio_objects.Key]) -> None:
+    def record_partial(self, desired: lio_objects.DesiredObjects, keys: AbstractSet[lio_objects.Key]) -> None:
         """Record that objects with these keys were observed as desired; `desired` are all desired objects."""
         still_open = frozenset() if self.current is None else self.current.open
         self.current = DriftBaseline(desired, still_open - keys)
 
-    def record_full(self, comparison: Comparison, left: Plan) -> lio_objects.Objects:
+    def record_full(self, comparison: Comparison, left: Plan) -> lio_objects.DesiredObjects:
         """Record a full pass that left these steps; return the desired objects, each in memory once."""
         known = drift.update_baseline(self.current, comparison.desired, comparison.observed.objects, left)
         # A TPG that isolation disabled is not drift when the map enables it again.
@@ -63,7 +63,7 @@ class BaselineStore:
         self._refused = refused_keys(comparison.desire)
         return known.desired
 
-    def share(self, desired: lio_objects.Objects) -> None:
+    def share(self, desired: lio_objects.DesiredObjects) -> None:
         """Use this equal mapping of the desired objects from now on, so that it is in memory once."""
         assert self.current is not None, "it was recorded"
         self.current = DriftBaseline(desired, self.current.open)

@@ -122,7 +122,7 @@ class StartingPoint:
 
 
 def starting_point(
-    given: PassInput, comparison: Comparison, result: PassResult, desired: lio_objects.Objects
+    given: PassInput, comparison: Comparison, result: PassResult, desired: lio_objects.DesiredObjects
 ) -> StartingPoint | FullPass:
     """Return what a partial pass can start from after a full one, or why none can.
 

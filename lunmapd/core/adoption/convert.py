@@ -105,8 +105,8 @@ def target_of(tpg: ForeignTpg) -> Target:
 
 
 def as_ours(
-    foreign: ForeignConfiguration, wanted: lio_objects.Objects
-) -> dict[lio_objects.Key, lio_objects.Object]:
+    foreign: ForeignConfiguration, wanted: lio_objects.DesiredObjects
+) -> dict[lio_objects.Key, lio_objects.DesiredObject]:
     """Return the foreign objects of the desired targets as they would be observed with lunmapd's mark.
 
     All mapped LUNs of a read-only storage object are read-only.
@@ -114,7 +114,9 @@ def as_ours(
     targets = {item.iqn for item in wanted.values() if isinstance(item, lio_objects.Target)}
     tpgs = [tpg for tpg in foreign.tpgs if tpg.iqn in targets]
     exported = {key for tpg in tpgs for key in tpg.luns.values()} & foreign.storage.keys()
-    objects: list[lio_objects.Object] = [_storage(foreign.storage[key], wanted) for key in sorted(exported)]
+    objects: list[lio_objects.DesiredObject] = [
+        _storage(foreign.storage[key], wanted) for key in sorted(exported)
+    ]
     for tpg in tpgs:
         objects.extend(_tpg(tpg, foreign))
     if foreign.discovery is not None:
@@ -122,7 +124,7 @@ def as_ours(
     return lio_objects.by_key(objects)
 
 
-def _storage(item: ForeignStorage, wanted: lio_objects.Objects) -> lio_objects.StorageObject:
+def _storage(item: ForeignStorage, wanted: lio_objects.DesiredObjects) -> lio_objects.StorageObject:
     """Return a storage object with the settings that the desired one has, as if it had its alias."""
     like = wanted.get(("storage_object", item.name))
     if not isinstance(like, lio_objects.StorageObject):
@@ -142,7 +144,7 @@ def _storage(item: ForeignStorage, wanted: lio_objects.Objects) -> lio_objects.S
     )
 
 
-def _tpg(tpg: ForeignTpg, foreign: ForeignConfiguration) -> Iterator[lio_objects.Object]:
+def _tpg(tpg: ForeignTpg, foreign: ForeignConfiguration) -> Iterator[lio_objects.DesiredObject]:
     iqn, tag = tpg.iqn, tpg.tag
     governed = [name for name, _ in TPG_ATTRIBUTES]
     given = sorted(name for name in TPG if tpg.attributes.get(name) not in {None, str(TPG[name].default)})

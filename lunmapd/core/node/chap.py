@@ -14,8 +14,12 @@ _Failures = dict[lio_objects.Key, Failure]
 
 
 def add_credentials(
-    objects: lio_objects.Objects, observed: lio_objects.Objects, lunmap: Lunmap, node: str, vault: Vault
-) -> tuple[dict[lio_objects.Key, lio_objects.Object], _Failures]:
+    objects: lio_objects.DesiredObjects,
+    observed: lio_objects.Objects,
+    lunmap: Lunmap,
+    node: str,
+    vault: Vault,
+) -> tuple[dict[lio_objects.Key, lio_objects.DesiredObject], _Failures]:
     """Return the objects with credentials in their ACLs and DiscoveryAuth, and the failures, both by key.
 
     An object whose secret can't be opened stays as observed; if it is not observed, it is left out, and the
@@ -40,17 +44,20 @@ def add_credentials(
 
 
 def _keep_observed(
-    result: dict[lio_objects.Key, lio_objects.Object], observed: lio_objects.Objects, key: lio_objects.Key
+    result: dict[lio_objects.Key, lio_objects.DesiredObject],
+    observed: lio_objects.Objects,
+    key: lio_objects.Key,
 ) -> None:
-    if key in observed:
-        result[key] = observed[key]
-    else:
+    there = observed.get(key)
+    if there is None or isinstance(there, lio_objects.Leftover):
         del result[key]
+    else:
+        result[key] = there
 
 
 def _without_children(
-    result: dict[lio_objects.Key, lio_objects.Object], failures: _Failures
-) -> dict[lio_objects.Key, lio_objects.Object]:
+    result: dict[lio_objects.Key, lio_objects.DesiredObject], failures: _Failures
+) -> dict[lio_objects.Key, lio_objects.DesiredObject]:
     """Leave out the children of ACLs that are left out, and add their failures."""
     missing = failures.keys() - result.keys()
     if not missing:

@@ -27,7 +27,7 @@ class Desired(Struct, frozen=True):
     path)`.
     """
 
-    objects: lio_objects.Objects
+    objects: lio_objects.DesiredObjects
     failures: Mapping[lio_objects.Key, Failure]
 
 
@@ -90,7 +90,9 @@ def _foreign_targets(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> di
     }
 
 
-def _missing_backings(desired: lio_objects.Objects, observed: Observed) -> dict[lio_objects.Key, Failure]:
+def _missing_backings(
+    desired: lio_objects.DesiredObjects, observed: Observed
+) -> dict[lio_objects.Key, Failure]:
     """Report storage objects whose device or file has vanished. They stay, since the device may come back."""
     keys = (("storage_object", name) for name in sorted(observed.missing))
     sentence = (
@@ -100,7 +102,7 @@ def _missing_backings(desired: lio_objects.Objects, observed: Observed) -> dict[
 
 
 def _short_devices(
-    lunmap: Lunmap, desired: lio_objects.Objects, observed: Observed
+    lunmap: Lunmap, desired: lio_objects.DesiredObjects, observed: Observed
 ) -> dict[lio_objects.Key, Failure]:
     """Report devices that are smaller than the map says. They stay exported with their own size."""
     failures = dict[lio_objects.Key, Failure]()
@@ -143,27 +145,30 @@ def _luns_of_broken_groups(lunmap: Lunmap, bad: Mapping[str, str]) -> dict[str, 
 
 
 def keep_observed(
-    desired: lio_objects.Objects, observed: lio_objects.Objects, bad: AbstractSet[str], node: str
-) -> dict[lio_objects.Key, lio_objects.Object]:
+    desired: lio_objects.DesiredObjects, observed: lio_objects.Objects, bad: AbstractSet[str], node: str
+) -> dict[lio_objects.Key, lio_objects.DesiredObject]:
     """Return the desired objects, with those of the `bad` paths (`luns/db1`) and their parents as observed.
 
-    Unreadable is not absent: such objects are neither removed nor changed.
+    Unreadable is not absent: such objects are neither removed nor changed. Leftovers are not kept.
     """
+    there = lio_objects.complete_objects(observed)
     result = {key: item for key, item in desired.items() if not _belongs_to(item, bad, node)}
-    waiting = [item for item in observed.values() if _belongs_to(item, bad, node)]
-    waiting += _remote_objects(observed, bad)
+    waiting = [item for item in there.values() if _belongs_to(item, bad, node)]
+    waiting += _remote_objects(there, bad)
     while waiting:
         item = waiting.pop()
         result[lio_objects.key_of(item)] = item
         waiting.extend(
-            observed[parent]
+            there[parent]
             for parent in lio_objects.parents_of(item)
-            if parent in observed and parent not in result
+            if parent in there and parent not in result
         )
     return result
 
 
-def _remote_objects(observed: lio_objects.Objects, bad: AbstractSet[str]) -> list[lio_objects.Object]:
+def _remote_objects(
+    observed: lio_objects.DesiredObjects, bad: AbstractSet[str]
+) -> list[lio_objects.DesiredObject]:
     """Return the observed remote TPGs and their contents, if the document of any node is bad.
 
     The tag of a remote TPG does not identify its node without that node's document.
@@ -182,9 +187,7 @@ def _remote_objects(observed: lio_objects.Objects, bad: AbstractSet[str]) -> lis
     ]
 
 
-def _belongs_to(item: lio_objects.Object, bad: AbstractSet[str], node: str) -> bool:
-    if isinstance(item, lio_objects.Leftover):
-        return False
+def _belongs_to(item: lio_objects.DesiredObject, bad: AbstractSet[str], node: str) -> bool:
     return (
         f"nodes/{node}" in bad
         or f"luns/{lio_objects.lun_served_by(item)}" in bad

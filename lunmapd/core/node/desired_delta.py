@@ -36,7 +36,7 @@ class Delta(Struct, frozen=True):
     """
 
     keys: AbstractSet[lio_objects.Key]
-    desired: lio_objects.Objects
+    desired: lio_objects.DesiredObjects
     lunmap: Lunmap
     luns: AbstractSet[str]
     maps: Counter[lio_objects.Key]
@@ -50,7 +50,12 @@ class DesiredView:
     """
 
     def __init__(
-        self, lunmap: Lunmap, node: str, vault: Vault, foreign: AbstractSet[str], desired: lio_objects.Objects
+        self,
+        lunmap: Lunmap,
+        node: str,
+        vault: Vault,
+        foreign: AbstractSet[str],
+        desired: lio_objects.DesiredObjects,
     ) -> None:
         """Start after a full pass with the `desired` objects of `node`, without those of `foreign` ones."""
         self.lunmap = lunmap
@@ -85,7 +90,7 @@ class DesiredView:
         if any(self._takes_lun_number(item, changed) for item in after.values()):
             return FullPass.LUN_NUMBER
         maps = self._count_maps(before, after)
-        desired: dict[lio_objects.Key, lio_objects.Object] = {
+        desired: dict[lio_objects.Key, lio_objects.DesiredObject] = {
             key: item for key, item in after.items() if not isinstance(item, lio_objects.NodeAcl)
         }
         # An ACL, also that of a remote TPG, stays while any Lun is mapped through it.
@@ -113,7 +118,7 @@ class DesiredView:
 
     def _objects(
         self, lunmap: Lunmap, changed: AbstractSet[str]
-    ) -> dict[lio_objects.Key, lio_objects.Object]:
+    ) -> dict[lio_objects.Key, lio_objects.DesiredObject]:
         serves = served_targets(lunmap, self._node, self._foreign)
         luns = (name for name in changed if name in lunmap.luns)
         objects = (project_lun(lunmap, name, self._node, serves) for name in luns)
@@ -142,13 +147,13 @@ class DesiredView:
             for name in both
         )
 
-    def _takes_lun_number(self, item: lio_objects.Object, changed: AbstractSet[str]) -> bool:
+    def _takes_lun_number(self, item: lio_objects.DesiredObject, changed: AbstractSet[str]) -> bool:
         """Return whether the object would take the LUN number of a Lun that does not change."""
         other = self.desired.get(lio_objects.key_of(item))
         return isinstance(other, lio_objects.MappedLun) and other.storage_object not in changed
 
     def _count_maps(
-        self, before: lio_objects.Objects, after: lio_objects.Objects
+        self, before: lio_objects.DesiredObjects, after: lio_objects.DesiredObjects
     ) -> Counter[lio_objects.Key]:
         """Return the number of mapped LUNs after the change by the key of the ACL."""
         maps = Counter(self._maps)

@@ -6,15 +6,17 @@ a few targets and initiators. Kept once, all of these take a fraction of the mem
 """
 
 from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar, cast
 
 from msgspec.structs import astuple, replace
 
 from lunmapd.core.node import lio_objects
 
+_T = TypeVar("_T", bound=lio_objects.Object)
 _Shared = str | lio_objects.AttributeValues | lio_objects.DefaultGroup
 
 
-class ObjectPool:
+class ObjectPool(Generic[_T]):
     """Collects objects by key; one that equals the object in `before` is replaced by it, key included.
 
     Other objects are stored as `intern` returns them.
@@ -23,25 +25,25 @@ class ObjectPool:
     def __init__(
         self,
         before: lio_objects.Objects,
-        intern: Callable[[lio_objects.Object], lio_objects.Object] = lambda item: item,
+        intern: Callable[[_T], _T] = lambda item: item,
     ) -> None:
         """Start without objects; `before` is not included."""
         self._before = before
         self._intern = intern
-        self._objects: dict[lio_objects.Key, lio_objects.Object | None] = dict.fromkeys(before)
+        self._objects: dict[lio_objects.Key, _T | None] = dict.fromkeys(before)
 
-    def add(self, items: Iterable[lio_objects.Object]) -> None:
+    def add(self, items: Iterable[_T]) -> None:
         """Add objects; of two with the same key the last counts."""
         for item in items:
             key = lio_objects.key_of(item)
             old = self._before.get(key)
             if old is not None and old == item:
-                self._objects[key] = old
+                self._objects[key] = cast("_T", old)  # equal objects are of one kind
             else:
                 interned = self._intern(item)
                 self._objects[lio_objects.key_of(interned)] = interned
 
-    def objects(self) -> dict[lio_objects.Key, lio_objects.Object]:
+    def objects(self) -> dict[lio_objects.Key, _T]:
         """Return the objects that were added, by key."""
         return {key: item for key, item in self._objects.items() if item is not None}
 
@@ -53,7 +55,7 @@ class ValuePool:
         """Start empty."""
         self._values: dict[_Shared, _Shared] = {}
 
-    def share(self, item: lio_objects.Object) -> lio_objects.Object:
+    def share(self, item: _T) -> _T:
         """Return an equal object whose texts and attribute values are shared with the other objects."""
         fields = zip(item.__struct_fields__, astuple(item), strict=True)
         return replace(

@@ -229,12 +229,14 @@ class Leftover(Struct, frozen=True, tag=True, gc=False):
     path: str
 
 
-Object = (
-    StorageObject | Target | Tpg | TpgLun | NodeAcl | MappedLun | Portal | Enabled | DiscoveryAuth | Leftover
-)
-Objects = Mapping[Key, Object]
+DesiredObject = StorageObject | Target | Tpg | TpgLun | NodeAcl | MappedLun | Portal | Enabled | DiscoveryAuth
+"""An object that a map can ask for. Not every observed object is one, so the two have types of their own."""
+Object = DesiredObject | Leftover
 
-NO_OBJECTS: Objects = {}
+Objects = Mapping[Key, Object]
+DesiredObjects = Mapping[Key, DesiredObject]
+
+NO_OBJECTS: DesiredObjects = {}
 
 DISCOVERY_CLAIM = "discovery_auth"
 """The claim of discovery's credentials. It is stored among the names of claimed targets, and is not one."""
@@ -245,6 +247,11 @@ CREATION_RANKS: Mapping[type, int] = {
     DiscoveryAuth: 0, StorageObject: 1, Target: 2, Tpg: 3, TpgLun: 4, NodeAcl: 5, MappedLun: 6, Portal: 7,
     Enabled: 8,
 }  # fmt: skip
+
+
+def complete_objects(observed: Objects) -> dict[Key, DesiredObject]:
+    """Return the observed objects without leftovers, so that they can be desired as they are."""
+    return {key: item for key, item in observed.items() if not isinstance(item, Leftover)}
 
 
 def key_of(item: Object) -> Key:  # noqa: C901, PLR0911 - one arm a kind
@@ -344,7 +351,7 @@ def lun_served_by(item: Object) -> str | None:
             return None
 
 
-def by_key(items: Iterable[Object]) -> dict[Key, Object]:
+def by_key(items: Iterable[DesiredObject]) -> dict[Key, DesiredObject]:
     """Return the objects by key."""
     return {key_of(item): item for item in items}
 

@@ -54,7 +54,7 @@ def project_map(
     features: AbstractSet[str] = frozenset(),
     foreign: AbstractSet[str] = frozenset(),
     previous: lio_objects.Objects = lio_objects.NO_OBJECTS,
-) -> dict[lio_objects.Key, lio_objects.Object]:
+) -> dict[lio_objects.Key, lio_objects.DesiredObject]:
     """Return the desired objects of `node` by key; none if the map has no such node.
 
     `features` are those of its kernel, such as PORT_ID. Objects that equal one in `previous` are that
@@ -69,7 +69,7 @@ def project_map(
     remote = (_remote(lunmap, iqn, node) for iqn in serves)
     luns = (project_lun(lunmap, name, node, serves) for name in lunmap.luns)
     discovery = () if itself.discovery is None else (lio_objects.DiscoveryAuth(),)
-    pool = ObjectPool(previous)
+    pool = ObjectPool[lio_objects.DesiredObject](previous)
     pool.add(chain(discovery, chain.from_iterable(chain(targets, remote, luns))))
     return pool.objects()
 
@@ -91,7 +91,7 @@ def _other_active_nodes(lunmap: Lunmap, target: Target, node: str) -> Iterator[s
             yield other
 
 
-def _remote(lunmap: Lunmap, iqn: str, name: str) -> Iterator[lio_objects.Object]:
+def _remote(lunmap: Lunmap, iqn: str, name: str) -> Iterator[lio_objects.DesiredObject]:
     """Yield the remote TPGs of a target, so that discovery on this node lists the portals of all nodes.
 
     No initiator can log in to them: they are never enabled and have no LUNs. `project_lun` gives them ACLs
@@ -117,7 +117,7 @@ def is_remote(item: lio_objects.Tpg) -> bool:
 
 def _target(
     iqn: str, target: Target, name: str, node: Node, features: AbstractSet[str]
-) -> Iterator[lio_objects.Object]:
+) -> Iterator[lio_objects.DesiredObject]:
     tag, group = node.tpg_tag, target.nodes[name]
     yield lio_objects.Target(iqn)
     yield lio_objects.Tpg(iqn, tag, tpg_attributes(target), tpg_parameters(target))
@@ -143,7 +143,7 @@ def tpg_parameters(target: Target) -> lio_objects.AttributeValues:
 
 def project_lun(
     lunmap: Lunmap, name: str, node: str, serves: Mapping[str, tuple[int, ...]]
-) -> Iterator[lio_objects.Object]:
+) -> Iterator[lio_objects.DesiredObject]:
     """Yield the desired objects of `node` for one Lun; an ACL comes once for each map through it.
 
     `serves` is the result of `served_targets`.
@@ -163,7 +163,7 @@ def project_lun(
             yield from (lio_objects.NodeAcl(entry.target, tag, initiator) for tag in serves[entry.target])
 
 
-def _mapping(name: str, entry: Map, tag: int, initiator: str) -> Iterator[lio_objects.Object]:
+def _mapping(name: str, entry: Map, tag: int, initiator: str) -> Iterator[lio_objects.DesiredObject]:
     read_only = entry.access is Access.READ_ONLY
     yield lio_objects.NodeAcl(entry.target, tag, initiator)
     yield lio_objects.MappedLun(entry.target, tag, initiator, entry.lun, name, read_only)

@@ -73,7 +73,7 @@ class Comparison(Struct, frozen=True):
 
     lunmap: Lunmap
     desire: Desired
-    desired: lio_objects.Objects
+    desired: lio_objects.DesiredObjects
     observed: Observed
     steps: Plan
     total: lio_objects.Objects
@@ -160,10 +160,10 @@ def decide(
             comparison.desire.objects, comparison.observed.objects, given.enablement
         )
         isolating = _without_reported_drift(given, comparison, still, baseline)
-        disruptions = find_disruptions(
-            isolating.steps, comparison.observed, ways, sessions_observed=comparison.is_full
-        )
-        return Decision(isolating.steps, isolating.held, blocked, disruptions=disruptions)
+        # Leftovers are removed by the pass that is confirmed.
+        steps = tuple(step for step in isolating.steps if isinstance(step.item, lio_objects.Enabled))
+        disruptions = find_disruptions(steps, comparison.observed, ways, sessions_observed=comparison.is_full)
+        return Decision(steps, isolating.held, blocked, disruptions=disruptions)
     due = withhold_steps(
         repaired.steps,
         {
@@ -191,7 +191,10 @@ def _ways(given: PassInput, comparison: Comparison, logins: Logins) -> AccessPat
 
 
 def _without_reported_drift(
-    given: PassInput, comparison: Comparison, desired: lio_objects.Objects, baseline: DriftBaseline | None
+    given: PassInput,
+    comparison: Comparison,
+    desired: lio_objects.DesiredObjects,
+    baseline: DriftBaseline | None,
 ) -> Permitted:
     observed = comparison.observed.objects
     steps = comparison.steps if desired is comparison.desired else plan(desired, observed)

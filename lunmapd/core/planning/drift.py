@@ -37,7 +37,7 @@ class DriftBaseline(Struct, frozen=True):
     `open` are the keys, of desired objects or not, that were not observed as desired.
     """
 
-    desired: lio_objects.Objects
+    desired: lio_objects.DesiredObjects
     open: AbstractSet[lio_objects.Key] = frozenset()
 
     def has_drifted(
@@ -57,7 +57,10 @@ class DriftBaseline(Struct, frozen=True):
 
 
 def find_drift(
-    steps: Plan, desired: lio_objects.Objects, observed: lio_objects.Objects, baseline: DriftBaseline | None
+    steps: Plan,
+    desired: lio_objects.DesiredObjects,
+    observed: lio_objects.Objects,
+    baseline: DriftBaseline | None,
 ) -> AbstractSet[lio_objects.Key]:
     """Return the keys that have drifted, without those that another change deletes or replaces."""
     if baseline is None:
@@ -68,7 +71,7 @@ def find_drift(
 
 
 def _staying(
-    keys: AbstractSet[lio_objects.Key], desired: lio_objects.Objects, observed: lio_objects.Objects
+    keys: AbstractSet[lio_objects.Key], desired: lio_objects.DesiredObjects, observed: lio_objects.Objects
 ) -> AbstractSet[lio_objects.Key]:
     """Return the keys without those that are deleted or replaced because of an object not among them."""
     others = {key: reason for key, reason in find_root_removals(desired, observed).items() if key not in keys}
@@ -77,7 +80,7 @@ def _staying(
 
 def withhold_drift(
     steps: Plan,
-    desired: lio_objects.Objects,
+    desired: lio_objects.DesiredObjects,
     observed: lio_objects.Objects,
     baseline: DriftBaseline | None,
     reported: AbstractSet[str] = frozenset(),
@@ -140,7 +143,10 @@ def _closed(tpg: lio_objects.Tpg, wanted: dict[str, str]) -> lio_objects.Tpg:
 
 
 def update_baseline(
-    before: DriftBaseline | None, desired: lio_objects.Objects, observed: lio_objects.Objects, left: Plan
+    before: DriftBaseline | None,
+    desired: lio_objects.DesiredObjects,
+    observed: lio_objects.Objects,
+    left: Plan,
 ) -> DriftBaseline:
     """Return the baseline after a pass whose last observation `left` these steps.
 
@@ -149,7 +155,8 @@ def update_baseline(
     differ = {lio_objects.key_of(step.item) for step in left}
     differ = {key for key in differ if desired.get(key) != observed.get(key)}
     # Objects that were observed as desired are in memory once.
-    wanted = {key: item for key, item in observed.items() if key not in differ}
+    whole = lio_objects.complete_objects(observed)
+    wanted = {key: item for key, item in whole.items() if key not in differ}
     wanted |= {key: desired[key] for key in differ if key in desired}
     drifted = {
         key

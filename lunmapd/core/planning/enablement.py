@@ -14,8 +14,8 @@ class Enablement(Enum):
 
 
 def limit_enablement(
-    desired: lio_objects.Objects, observed: lio_objects.Objects, enablement: Enablement
-) -> lio_objects.Objects:
+    desired: lio_objects.DesiredObjects, observed: lio_objects.Objects, enablement: Enablement
+) -> lio_objects.DesiredObjects:
     """Return the desired objects without the Enabled objects that `enablement` excludes.
 
     Nothing else changes.
@@ -30,14 +30,15 @@ def limit_enablement(
 
 
 def change_enablement_only(
-    desired: lio_objects.Objects, observed: lio_objects.Objects, enablement: Enablement
-) -> lio_objects.Objects:
+    desired: lio_objects.DesiredObjects, observed: lio_objects.Objects, enablement: Enablement
+) -> lio_objects.DesiredObjects:
     """Return the observed objects with the changes of enablement alone.
 
     For NONE all TPGs are disabled; otherwise the desired ones that exist and are disabled are enabled.
     """
+    there = lio_objects.complete_objects(observed)
     if enablement is Enablement.NONE:
-        return limit_enablement(observed, observed, enablement)
+        return limit_enablement(there, observed, enablement)
     disabled = {
         key: item
         for key, item in limit_enablement(desired, observed, enablement).items()
@@ -45,4 +46,4 @@ def change_enablement_only(
         and key not in observed
         and lio_objects.parents_of(item)[0] in observed
     }
-    return {**observed, **disabled}
+    return {**there, **disabled}

@@ -40,7 +40,7 @@ class AccessPaths(Struct, frozen=True):
 
     lunmap: Lunmap
     node: str
-    desired: lio_objects.Objects
+    desired: lio_objects.DesiredObjects
     logins: Logins = {}
 
 

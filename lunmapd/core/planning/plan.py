@@ -69,7 +69,7 @@ _REMOVAL: Mapping[type, int] = {
 _LEFTOVERS = ("mapped_lun", "acl", "lun", "tpg", "target", "storage_object", "hba")
 
 
-def plan(desired: lio_objects.Objects, observed: lio_objects.Objects) -> Plan:
+def plan(desired: lio_objects.DesiredObjects, observed: lio_objects.Objects) -> Plan:
     """Return the steps from `observed` to `desired`, in order; empty if nothing differs."""
     doomed = find_removals(desired, observed)
     deletes = [Step(Action.DELETE, observed[key], reason) for key, reason in doomed.items()]
@@ -87,7 +87,7 @@ def plan(desired: lio_objects.Objects, observed: lio_objects.Objects) -> Plan:
 
 
 def _updates(
-    desired: lio_objects.Objects, observed: lio_objects.Objects, doomed: Mapping[lio_objects.Key, str]
+    desired: lio_objects.DesiredObjects, observed: lio_objects.Objects, doomed: Mapping[lio_objects.Key, str]
 ) -> Iterator[Step]:
     for key, item in desired.items():
         before = observed.get(key)
@@ -95,7 +95,9 @@ def _updates(
             yield Step(Action.UPDATE, item, describe_difference(before, item), before)
 
 
-def find_removals(desired: lio_objects.Objects, observed: lio_objects.Objects) -> dict[lio_objects.Key, str]:
+def find_removals(
+    desired: lio_objects.DesiredObjects, observed: lio_objects.Objects
+) -> dict[lio_objects.Key, str]:
     """Return the keys to delete, each with the reason.
 
     Not desired, replaced, or dependent on such an object.
@@ -105,7 +107,7 @@ def find_removals(desired: lio_objects.Objects, observed: lio_objects.Objects) -
 
 
 def find_root_removals(
-    desired: lio_objects.Objects, observed: lio_objects.Objects
+    desired: lio_objects.DesiredObjects, observed: lio_objects.Objects
 ) -> dict[lio_objects.Key, str]:
     """Return the keys to delete that do not depend on another deleted object, each with the reason."""
     doomed: dict[lio_objects.Key, str] = {}

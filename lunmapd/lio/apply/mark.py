@@ -13,7 +13,7 @@ from lunmapd.lio.base.index import tpg_path
 from lunmapd.lio.base.refusal import attempt
 
 
-def mark_adopted(root: Path, found: ForeignConfiguration, desired: lio_objects.Objects) -> None:
+def mark_adopted(root: Path, found: ForeignConfiguration, desired: lio_objects.DesiredObjects) -> None:
     """Mark the desired targets, each after the storage objects that it exports. Can be repeated.
 
     In the opposite order a crash would leave a marked target with LUNs of unmarked storage objects, which the
@@ -29,7 +29,7 @@ def mark_adopted(root: Path, found: ForeignConfiguration, desired: lio_objects.O
             files.write_file(f"{root}/{tpg_path(tpg.iqn, tpg.tag)}/param/TargetAlias", MARK)
 
 
-def _mark_storage(root: Path, key: str, desired: lio_objects.Objects) -> None:
+def _mark_storage(root: Path, key: str, desired: lio_objects.DesiredObjects) -> None:
     item = desired["storage_object", key.rpartition("/")[2]]
     assert isinstance(item, lio_objects.StorageObject), "its key is of the kind storage_object"
     alias = replace(alias_of(item), adopted=True, alua=False)

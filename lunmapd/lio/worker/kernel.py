@@ -79,7 +79,7 @@ class Kernel:
         self._claims = claims
         self._check_not_blocked()
         self._worker = self._worker or self._start()
-        pool = ObjectPool(self._objects, ValuePool().share)
+        pool = ObjectPool[lio_objects.Object](self._objects, ValuePool().share)
         request = wire.Observe(tuple(claims), self._quarantine.directories(self._objects.values()))
         answer = self._ask(self._worker, request, pool.add)
         if isinstance(answer, wire.FailedAnswer):
@@ -100,7 +100,7 @@ class Kernel:
         answer = self._ask(self._worker, wire.PartialObserve(tuple(items)), read.extend)
         if isinstance(answer, wire.FailedAnswer):
             return None
-        observed = lio_objects.by_key(read)
+        observed = {lio_objects.key_of(item): item for item in read}
         for key in map(lio_objects.key_of, items):
             self._objects.pop(key, None)
         self._objects |= observed

@@ -63,7 +63,7 @@ class AdoptionCheck(Struct, frozen=True):
     """
 
     found: ForeignConfiguration
-    wanted: lio_objects.Objects
+    wanted: lio_objects.DesiredObjects
     blocking: tuple[str, ...]
     settings: tuple[str, ...]
 

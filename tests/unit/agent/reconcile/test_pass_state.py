@@ -47,7 +47,7 @@ BUSY = Failure(Reason.IN_USE, "busy")
 LUN_1: lio_objects.Key = ("storage_object", "l1")
 
 
-def wanted(given: PassInput = GIVEN) -> lio_objects.Objects:
+def wanted(given: PassInput = GIVEN) -> lio_objects.DesiredObjects:
     """Return all that these orders want."""
     return compute_desired(given.lunmap, {}, "n1", Observed(), given.vault).objects
 
@@ -63,7 +63,7 @@ def finish(
     given: PassInput,
     result: PassResult,
     desire: Desired | None = None,
-    desired: lio_objects.Objects | None = None,
+    desired: lio_objects.DesiredObjects | None = None,
 ) -> None:
     """End a full pass for this input with this result; by default all that the map asks for is desired."""
     desire = desire or compute_desired(given.lunmap, {}, "n1", Observed(), given.vault)

@@ -94,7 +94,7 @@ def test_what_the_map_could_not_have_then_decides() -> None:
     """A foreign target that was adopted since was never seen as desired; a missing device changes nothing."""
     other: dict[lio_objects.Key, Failure] = {("target", "other"): Failure(Reason.FOREIGN_TARGET, "x")}
     missing: dict[lio_objects.Key, Failure] = {("storage_object", "a"): Failure(Reason.BACKING_MISSING, "x")}
-    objects: lio_objects.Objects = {("target", "t"): lio_objects.Target("t")}
+    objects: lio_objects.DesiredObjects = {("target", "t"): lio_objects.Target("t")}
     assert baseline_from(PAST, Desired(objects, {**other, **missing})) == DriftBaseline(
         objects, frozenset(OPEN)
     )

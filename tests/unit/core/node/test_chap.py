@@ -57,7 +57,9 @@ def asking(authentication: Authentication, initiator: Initiator = INITIATOR) -> 
     )
 
 
-def wanted(lunmap: Lunmap, vault: Vault = VAULT, observed: lio_objects.Objects | None = None) -> Desired:
+def wanted(
+    lunmap: Lunmap, vault: Vault = VAULT, observed: lio_objects.DesiredObjects | None = None
+) -> Desired:
     """Return what n1 must have."""
     return compute_desired(lunmap, {}, "n1", Observed(observed or {}), vault)
 

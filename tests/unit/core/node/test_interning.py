@@ -4,7 +4,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.interning import ObjectPool
 
 T, U, V = (f"iqn.2026-01.org.example:{letter}" for letter in "tuv")
-BEFORE: lio_objects.Objects = lio_objects.by_key(
+BEFORE: lio_objects.DesiredObjects = lio_objects.by_key(
     [lio_objects.Tpg(T, 1), lio_objects.Tpg(U, 1), lio_objects.Tpg(V, 1)]
 )
 
@@ -19,7 +19,7 @@ def test_what_is_as_it_was_is_the_same_object_under_the_same_key() -> None:
 
     Changed and new ones are added, others dropped.
     """
-    pool = ObjectPool(BEFORE)
+    pool = ObjectPool[lio_objects.DesiredObject](BEFORE)
     changed, new = alike(U, ("authentication", "1")), lio_objects.Target(T)
     pool.add([alike(T), changed])
     pool.add([new])
@@ -35,9 +35,9 @@ def test_only_what_is_new_is_put_in_another_form() -> None:
 
     Of two objects with one key the last counts.
     """
-    asked: list[lio_objects.Object] = []
+    asked: list[lio_objects.DesiredObject] = []
 
-    def keep(item: lio_objects.Object) -> lio_objects.Object:
+    def keep(item: lio_objects.DesiredObject) -> lio_objects.DesiredObject:
         asked.append(item)
         return item
 

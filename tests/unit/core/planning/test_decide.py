@@ -36,9 +36,14 @@ def given(lunmap: Lunmap, **fields: object) -> PassInput:
     return replace(PassInput("n1", 1, lunmap, {}, Vault("c")), **fields)
 
 
+def desired(lunmap: Lunmap) -> lio_objects.DesiredObjects:
+    """Return what a map asks for."""
+    return compare(given(lunmap), Observed()).desired
+
+
 def observed(lunmap: Lunmap, *sessions: IscsiSession) -> Observed:
     """Return the kernel as a map asks for it."""
-    return Observed(compare(given(lunmap), Observed()).desired, sessions=sessions)
+    return Observed(desired(lunmap), sessions=sessions)
 
 
 def decision(
@@ -75,6 +80,18 @@ def test_while_a_removal_is_held_only_isolation_goes_on() -> None:
     ]
 
 
+@pytest.mark.parametrize("enablement", list(Enablement))
+def test_a_leftover_waits_with_the_removals_that_are_held(enablement: Enablement) -> None:
+    """A half-made object is never taken for a desired one, and a held pass does not remove it."""
+    left = lio_objects.Leftover("storage_object", "core/fileio_10050/x")
+    kernel = Observed({**observed(TEN).objects, lio_objects.key_of(left): left})
+    chosen = decision(given(TWO, enablement=enablement), kernel)
+    assert chosen.blocked is not None
+    assert all(isinstance(step.item, lio_objects.Enabled) for step in chosen.steps)
+    confirmed = decision(given(TWO, confirmed=TWO), kernel)
+    assert left in [step.item for step in confirmed.steps]
+
+
 def test_isolation_is_not_a_failure_but_what_is_withheld() -> None:
     """The Enabled objects are no step of the plan, and named apart."""
     comparison = compare(given(TEN, enablement=Enablement.KEPT), Observed())
@@ -93,7 +110,7 @@ def test_a_deferred_object_is_withheld_with_its_failure() -> None:
 
 def test_drift_goes_before_the_guard() -> None:
     """An object added by hand, with `report`, is no removal to be confirmed."""
-    kernel, known = observed(TEN), DriftBaseline(observed(TWO).objects)
+    kernel, known = observed(TEN), DriftBaseline(desired(TWO))
     reported = decision(given(TWO, report=frozenset(CLASSES)), kernel, known)
     assert (reported.blocked, reported.steps) == (None, ())
     assert {failure.reason for failure in reported.held.values()} <= {Reason.DRIFTED, Reason.WAITING}
@@ -125,7 +142,7 @@ def test_a_step_above_the_allowed_class_is_withheld() -> None:
 
 def test_a_partial_pass_leaves_confirmations_to_a_full_one() -> None:
     """Its removals are measured against all objects of the node, and neither confirmed nor excused."""
-    kernel, known = observed(TEN), DriftBaseline(observed(TEN).objects)
+    kernel, known = observed(TEN), DriftBaseline(desired(TEN))
     view = DesiredView(TEN, "n1", Vault("c"), frozenset(), known.desired)
     delta = view.delta_to(TWO)
     assert isinstance(delta, Delta)

@@ -20,7 +20,7 @@ ENABLED = lio_objects.Enabled(T, 1, 1)
 THERE = (lio_objects.Target(T), TPG, ENABLED)
 
 
-def _lun(name: str, serial: str, *initiators: str) -> list[lio_objects.Object]:
+def _lun(name: str, serial: str, *initiators: str) -> list[lio_objects.DesiredObject]:
     maps = [lio_objects.MappedLun(T, 1, initiator, 0, name, write_protect=False) for initiator in initiators]
     acls = [lio_objects.NodeAcl(T, 1, initiator) for initiator in initiators]
     return [
@@ -32,7 +32,10 @@ def _lun(name: str, serial: str, *initiators: str) -> list[lio_objects.Object]:
 
 
 def _permit(
-    observed: list[lio_objects.Object], wanted: list[lio_objects.Object], allow: Disruption, *logged_in: str
+    observed: list[lio_objects.DesiredObject],
+    wanted: list[lio_objects.DesiredObject],
+    allow: Disruption,
+    *logged_in: str,
 ) -> tuple[Permitted, lio_objects.Objects]:
     """Return the permitted steps, and the objects after them."""
     sessions = tuple(IscsiSession(T, 1, initiator, "LOGGED_IN") for initiator in logged_in)

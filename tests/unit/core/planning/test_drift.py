@@ -26,7 +26,9 @@ KNOWN = DriftBaseline(WANTED)
 EXTRA = lio_objects.MappedLun(T, 1, H, 5, "a", write_protect=False)
 
 
-def changed(*items: lio_objects.Object, gone: tuple[lio_objects.Object, ...] = ()) -> lio_objects.Objects:
+def changed(
+    *items: lio_objects.DesiredObject, gone: tuple[lio_objects.DesiredObject, ...] = ()
+) -> lio_objects.DesiredObjects:
     """Return the desired objects after a manual change."""
     removed = {lio_objects.key_of(item) for item in gone}
     return {name: item for name, item in WANTED.items() if name not in removed} | lio_objects.by_key([*items])
@@ -34,7 +36,7 @@ def changed(*items: lio_objects.Object, gone: tuple[lio_objects.Object, ...] = (
 
 def found(
     observed: lio_objects.Objects,
-    desired: lio_objects.Objects = WANTED,
+    desired: lio_objects.DesiredObjects = WANTED,
     known: DriftBaseline | None = KNOWN,
     reported: frozenset[str] = ALL,
 ) -> Permitted:
@@ -128,11 +130,9 @@ def test_what_was_never_seen_as_wanted_has_not_drifted(known: DriftBaseline | No
 
 def test_halves_and_what_has_our_mark_are_always_removed() -> None:
     """A leftover blocks other objects, and only lunmapd marks a TPG as its own."""
-    observed = changed(
-        lio_objects.Leftover("lun", "iscsi/x/lun_7"),
-        lio_objects.Tpg(T, 9),
-        lio_objects.Portal(T, 9, "10.0.0.9:3260"),
-    )
+    left = lio_objects.Leftover("lun", "iscsi/x/lun_7")
+    marked = changed(lio_objects.Tpg(T, 9), lio_objects.Portal(T, 9, "10.0.0.9:3260"))
+    observed = {**marked, lio_objects.key_of(left): left}
     permitted = found(observed)
     assert objects_after(observed, permitted.steps) == WANTED
     assert not any(step.drift for step in permitted.steps)

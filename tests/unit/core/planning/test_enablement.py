@@ -28,7 +28,7 @@ DESIRED = {**TPGS, **OPEN_T, **OPEN_U}
     [(Enablement.ALL, {**OPEN_T, **OPEN_U}), (Enablement.KEPT, OPEN_T), (Enablement.NONE, {})],
 )
 def test_enablement_changes_enabled_objects_only(
-    enablement: Enablement, expected: lio_objects.Objects
+    enablement: Enablement, expected: lio_objects.DesiredObjects
 ) -> None:
     """With one TPG open the node keeps all, that one, or none enabled; everything else stays ready."""
     assert limit_enablement(DESIRED, {**TPGS, **OPEN_T}, enablement) == {**TPGS, **expected}

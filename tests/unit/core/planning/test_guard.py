@@ -13,7 +13,7 @@ T = "iqn.2026-01.org.example:t"
 HOSTS = ("iqn.2026-01.org.example:h1", "iqn.2026-01.org.example:h2")
 
 
-def objects(*numbers: int, hosts: int = 1, disk: str = "l", tag: int = 1) -> lio_objects.Objects:
+def objects(*numbers: int, hosts: int = 1, disk: str = "l", tag: int = 1) -> lio_objects.DesiredObjects:
     """Return the objects of a node that maps the Luns l<number> to that many hosts."""
     luns = {
         f"l{number}": Lun(
@@ -31,8 +31,8 @@ def objects(*numbers: int, hosts: int = 1, disk: str = "l", tag: int = 1) -> lio
 
 
 def judge(
-    before: lio_objects.Objects,
-    after: lio_objects.Objects,
+    before: lio_objects.DesiredObjects,
+    after: lio_objects.DesiredObjects,
     limits: RemovalLimits = RemovalLimits(),  # noqa: B008 - it is immutable
 ) -> MassRemoval | None:
     """Judge the pass from one to the other."""

@@ -41,7 +41,7 @@ def impact(
     observed: Observed = OBSERVED,
     *,
     lunmap: Lunmap = SHARED,
-    wanted: lio_objects.Objects = MappingProxyType({}),
+    wanted: lio_objects.DesiredObjects = MappingProxyType({}),
     logins: Logins = MappingProxyType({"n2": {THERE}}),
 ) -> Impact:
     """Return the impact of a step on n1."""
@@ -101,7 +101,7 @@ def test_a_step_that_nobody_sees_concerns_nobody() -> None:
     ],
 )
 def test_the_last_way_to_data_leaves_them_unreachable(
-    lunmap: Lunmap, wanted: lio_objects.Objects, logins: Logins
+    lunmap: Lunmap, wanted: lio_objects.DesiredObjects, logins: Logins
 ) -> None:
     """An initiator loses data, not a path, unless it has a lasting session at another node with the Lun."""
     found = impact(Step(Action.DELETE, MAPPED, ""), lunmap=lunmap, wanted=wanted, logins=logins)
@@ -130,7 +130,7 @@ def test_nobody_loses_what_nobody_uses() -> None:
 
 
 @pytest.mark.parametrize("item", [ENABLED, ACL, LUN])
-def test_what_is_made_anew_is_made_anew_everywhere(item: lio_objects.Object) -> None:
+def test_what_is_made_anew_is_made_anew_everywhere(item: lio_objects.DesiredObject) -> None:
     """Other nodes are no way out: they do the same at the same time."""
     assert (
         impact(Step(Action.DELETE, item, ""), wanted=lio_objects.by_key([item])).now
@@ -208,7 +208,7 @@ def test_a_path_that_takes_no_io_is_no_way_out(step: Step, lunmap: Lunmap, *, re
     ids=["read-only", "smaller"],
 )
 def test_what_is_refused_on_every_path_is_unreachable(
-    before: lio_objects.Object, after: lio_objects.Object
+    before: lio_objects.DesiredObject, after: lio_objects.DesiredObject
 ) -> None:
     """Writes to a read-only LUN, or beyond its new end, fail through every node.
 

@@ -21,7 +21,7 @@ FAILURE = Failure(Reason.IN_USE, "busy")
 def test_leftovers_are_removed_even_when_all_is_frozen() -> None:
     """Half-made things never stay, since rtslib fails on them everywhere."""
     left = lio_objects.Leftover("hba", "core/iblock_10000")
-    observed = lio_objects.by_key([left])
+    observed = {lio_objects.key_of(left): left}
     assert [step.item for step in plan(keep_observed({}, observed, {"nodes/n1"}, "n1"), observed)] == [left]
 
 

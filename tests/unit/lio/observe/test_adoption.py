@@ -42,7 +42,7 @@ def tree(tmp_path: Path) -> Tree:
     return made
 
 
-def _wanted(tree: Tree) -> lio_objects.Objects:
+def _wanted(tree: Tree) -> lio_objects.DesiredObjects:
     made = adopt(observe_foreign(tree.root), "n1")
     assert made.refused == {"b": "this storage object is exported by no target; it is left alone"}
     return project_map(made.lunmap, "n1")

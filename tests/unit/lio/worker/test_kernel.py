@@ -65,7 +65,7 @@ def test_what_comes_in_parts_is_one_observation(make_kernel: MakeKernel) -> None
     assert after["target", "iqn.b"] is before["target", "iqn.b"]
 
 
-def _of(iqn: str) -> tuple[lio_objects.Object, ...]:
+def _of(iqn: str) -> tuple[lio_objects.DesiredObject, ...]:
     return lio_objects.Target(iqn), lio_objects.Tpg(iqn, 1)
 
 

@@ -13,7 +13,7 @@ from lunmapd.lio.worker.parallel import split_into_runs, step_runner
 IQN = "iqn.2020-01.org.example:disks"
 
 
-def _step(item: lio_objects.Object, action: Action = Action.CREATE) -> Step:
+def _step(item: lio_objects.DesiredObject, action: Action = Action.CREATE) -> Step:
     return Step(action, item, "try")
 
 

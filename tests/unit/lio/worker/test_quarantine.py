@@ -43,7 +43,7 @@ def hanging() -> Iterator[WorkerProcess]:
     ids=lambda value: type(value).__name__,
 )
 def test_a_hanging_step_blocks_its_directory(
-    item: lio_objects.Object, blocked: set[lio_objects.Object]
+    item: lio_objects.DesiredObject, blocked: set[lio_objects.DesiredObject]
 ) -> None:
     """Objects of the directory that the kernel locks are blocked, and no others."""
     assert {other for other in EVERYTHING if StuckStep(item, "p", "m").blocks(other)} == blocked
