@@ -97,7 +97,7 @@ def test_without_rdma_a_portal_listens_all_the_same(implementation: Implementati
         lio_objects.Portal(IQN, TAG, "10.9.8.9:3260", iser=True),
     )
     names = {("portal", IQN, TAG, maps.PORTAL.address), ("portal", IQN, TAG, "10.9.8.9:3260")}
-    assert reasons(failures_of(apply(implementation, desired))) == dict.fromkeys(names, "KernelRefused")
+    assert reasons(failures_of(apply(implementation, desired))) == dict.fromkeys(names, "PortalRefused")
     assert observed(implementation) == full() | only(lio_objects.Portal(IQN, TAG, "10.9.8.9:3260"))
 
 

@@ -133,14 +133,14 @@ class FakeLio:
             return Failure(Reason.ATTRIBUTE_UNSUPPORTED, f"this kernel has no {unknown[0]}")
         if isinstance(item, lio_objects.Enabled) and (refused := self._bad_port_id(item, step)):
             return refused
-        return self._bad_portal(item, step) if isinstance(item, lio_objects.Portal) and item.iser else None
+        return self._bad_portal(item) if isinstance(item, lio_objects.Portal) and item.iser else None
 
-    def _bad_portal(self, item: lio_objects.Portal, step: Step) -> Failure:
+    def _bad_portal(self, item: lio_objects.Portal) -> Failure:
         """Refuse iSER as a kernel without RDMA does: the portal is made, and can't listen for it."""
         self.objects.setdefault(
             lio_objects.key_of(item), lio_objects.Portal(item.iqn, item.tag, item.address)
         )
-        return Failure(Reason.KERNEL_REFUSED, f"{step}: Invalid argument")
+        return Failure(Reason.PORTAL_REFUSED, "this node has no RDMA device")
 
     def _has_group(self, item: lio_objects.TpgLun) -> bool:
         backing = self.objects["storage_object", item.storage_object]

@@ -27,7 +27,6 @@ from lunmapd.core.base.lunmap import (
     Target,
     initiators_of,
 )
-from lunmapd.core.base.names import parse_portal
 from lunmapd.core.map import rules
 from lunmapd.core.map.credentials import change_credentials
 from lunmapd.core.map.fill_in import with_free_port_ids
@@ -89,8 +88,6 @@ def _reasons(tpg: ForeignTpg, foreign: ForeignConfiguration) -> Iterator[str]:
     if foreign.discovery == lio_objects.NO_CREDENTIALS:
         yield "discovery requires CHAP, but has no user with a password: give it both, or let it require none"
     yield from tpg.problems
-    for portal in tpg.portals:
-        yield from _portal_reasons(portal)
     yield from _lun_reasons(tpg, foreign)
     if _authentication(tpg) is not Authentication.MUTUAL_CHAP:
         yield from (
@@ -101,19 +98,6 @@ def _reasons(tpg: ForeignTpg, foreign: ForeignConfiguration) -> Iterator[str]:
         )
     for acl in tpg.acls:
         yield from _acl_reasons(acl, tpg)
-
-
-def _portal_reasons(portal: str) -> Iterator[str]:
-    """Yield a reason if a map has another spelling; a portal that no map can have breaks a rule."""
-    try:
-        spelling = parse_portal(portal)
-    except ValueError:
-        return
-    if spelling != portal:
-        yield (
-            f"its portal {portal} is {spelling} in a map, and LIO can't rename it: remove it and create "
-            f"{spelling} (rmdir and mkdir in its directory np); no session ends, only new logins wait"
-        )
 
 
 def _lun_reasons(tpg: ForeignTpg, foreign: ForeignConfiguration) -> Iterator[str]:

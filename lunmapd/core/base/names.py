@@ -38,6 +38,7 @@ _SERIAL = re.compile(r"[0-9a-f-]{1,253}")
 _WORD = re.compile(r"[!-~]{1,255}")
 _USER_CONFIG = re.compile(r"[A-Za-z0-9_-]+/[^\s,:\0]+")
 _PORT = re.compile(r"[0-9]{1,5}")
+_EVERY_IPV4, _EVERY_IPV6 = "0.0.0.0:", "[::]:"
 _PATH = re.compile(r"/[^\s,\0]+")
 
 
@@ -140,8 +141,10 @@ def naa(serial: str) -> str:
 
 
 def parse_portal(text: str) -> str:
-    """Return a portal in LIO's spelling, `address:port` or `[address]:port`; the default port is 3260.
+    """Return the one spelling of a portal, `address:port` or `[address]:port`; the default port is 3260.
 
+    An IPv4 address that is mapped into IPv6 is refused: LIO listens on the IPv4 address
+    (iscsi_target_configfs.c and iscsit_add_np), and versions of Python spell the mapped one differently.
     Raises ValueError with a sentence for the admin.
     """
     address, port = _split_portal(text)
@@ -151,6 +154,8 @@ def parse_portal(text: str) -> str:
         raise ValueError(
             f"{text!r} is not a portal: expected an IP address, '10.0.0.1:3260' or '[fd00::1]:3260'"
         ) from None
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        raise ValueError(f"{text!r} is not a portal: it is an IPv4 address; write {ip.ipv4_mapped}:{port}")
     if ip.is_multicast:
         raise ValueError(f"{text!r} is not a portal: give the address of the node")
     if ip.version == 6 and (ip.is_link_local or "%" in address):  # noqa: PLR2004
@@ -166,7 +171,21 @@ def parse_portal(text: str) -> str:
 
 def is_every_address(portal: str) -> bool:
     """Return whether a portal, in the spelling of `parse_portal`, listens on all addresses of its node."""
-    return portal.startswith(("0.0.0.0:", "[::]:"))
+    return portal.startswith((_EVERY_IPV4, _EVERY_IPV6))
+
+
+def excludes(one: str, other: str) -> bool:
+    """Return whether LIO can't listen on both of two different portals, in the spelling of `parse_portal`.
+
+    `0.0.0.0` takes the port on every IPv4 address, and `[::]` on every address of both kinds, since LIO does
+    not set IPV6_V6ONLY (iscsit_setup_np in iscsi_target_login.c).
+    """
+    if one.rpartition(":")[2] != other.rpartition(":")[2]:
+        return False
+    if one.startswith(_EVERY_IPV6) or other.startswith(_EVERY_IPV6):
+        return True
+    is_ipv4 = not (one.startswith("[") or other.startswith("["))
+    return is_ipv4 and (one.startswith(_EVERY_IPV4) or other.startswith(_EVERY_IPV4))
 
 
 def _split_portal(text: str) -> tuple[str, str]:

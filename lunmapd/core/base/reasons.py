@@ -74,6 +74,9 @@ class Reason(StrEnum):
     IN_USE = "InUse"
     ATTRIBUTE_UNSUPPORTED = "AttributeUnsupported"
     PORT_ID_TAKEN = "PortIdTaken"
+    PORTAL_ADDRESS_MISSING = "PortalAddressMissing"
+    PORTAL_IN_USE = "PortalInUse"
+    PORTAL_REFUSED = "PortalRefused"
     KERNEL_REFUSED = "KernelRefused"
     STUCK = "Stuck"
     SECRET_UNDECODABLE = "SecretUndecodable"  # noqa: S105 - a reason, no password

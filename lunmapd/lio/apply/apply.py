@@ -2,7 +2,7 @@
 
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.plan import Action, Step
-from lunmapd.lio.apply import luns, storage, targets
+from lunmapd.lio.apply import luns, portals, storage, targets
 from lunmapd.lio.apply.attributes import write_tpg
 from lunmapd.lio.base import files, rts
 from lunmapd.lio.base.index import KernelIndex, parse_hba_index
@@ -45,7 +45,7 @@ def _update(step: Step, index: KernelIndex) -> None:
         case lio_objects.Tpg():
             write_tpg(step.item, step.before)
         case lio_objects.Portal():
-            rts.open_portal(step.item, "lookup").iser = step.item.iser
+            portals.update_portal(step.item, index)
         case lio_objects.NodeAcl():
             auth.write_acl_credentials(step.item)
         case lio_objects.DiscoveryAuth():
@@ -67,7 +67,7 @@ def _delete(item: lio_objects.Object, index: KernelIndex) -> None:
         case lio_objects.Leftover():
             _delete_leftover(item, index)
         case _:
-            targets.delete_target_object(item)
+            targets.delete_target_object(item, index)
 
 
 def _delete_leftover(item: lio_objects.Leftover, index: KernelIndex) -> None:

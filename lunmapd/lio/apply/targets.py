@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
+from lunmapd.lio.apply import portals
 from lunmapd.lio.apply.attributes import write_tpg
 from lunmapd.lio.base import files, rts
-from lunmapd.lio.base.index import tpg_path
+from lunmapd.lio.base.index import KernelIndex, tpg_path
 from lunmapd.lio.base.refusal import KernelRefusedError
 from lunmapd.lio.observe import auth
 
@@ -33,14 +34,14 @@ def create_target_object(item: TargetObject) -> None:
             if item.credentials != lio_objects.NO_CREDENTIALS:
                 auth.write_acl_credentials(item)
         case lio_objects.Portal():
-            _create_portal(item)
+            portals.create_portal(item)
         case lio_objects.Enabled():
             _enable(item)
         case lio_objects.DiscoveryAuth():
             auth.write_discovery_credentials(item.credentials, enforced=True)
 
 
-def delete_target_object(item: TargetObject) -> None:
+def delete_target_object(item: TargetObject, index: KernelIndex) -> None:
     """Remove the object, and none below it. Raises OSError, RtsError and KernelRefusedError."""
     match item:
         case lio_objects.Target():
@@ -50,8 +51,7 @@ def delete_target_object(item: TargetObject) -> None:
         case lio_objects.NodeAcl():
             rts.remove_alone(rts.open_acl(item.iqn, item.tag, item.initiator, "lookup"))
         case lio_objects.Portal():
-            _probe(item)
-            rts.remove_alone(rts.open_portal(item, "lookup"))
+            portals.delete_portal(item, index)
         case lio_objects.Enabled():
             rts.open_tpg(item.iqn, item.tag, "lookup").enable = False
         case lio_objects.DiscoveryAuth():
@@ -91,18 +91,3 @@ def _delete_tpg(item: lio_objects.Tpg) -> None:
     if tpg.enable:
         raise KernelRefusedError(Reason.IN_USE, f"TPG {item.tag} of {item.iqn} is enabled")
     rts.remove_alone(tpg)
-
-
-def _create_portal(item: lio_objects.Portal) -> None:
-    _probe(item)
-    portal = rts.open_portal(item, "create")
-    if item.iser:
-        portal.iser = True
-
-
-def _probe(item: lio_objects.Portal) -> None:
-    """Wait until the TPG has closed its sessions, in a call that a kill ends.
-
-    The mkdir of a portal would wait for the same lock while it holds the lock of all targets in configfs.
-    """
-    files.read_file(f"{rts.ROOT}/{tpg_path(item.iqn, item.tag)}/param/TargetAlias")

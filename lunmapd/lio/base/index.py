@@ -82,6 +82,8 @@ class KernelIndex(Struct):
     """TPG to the numbers of its LUN directories, leftovers included."""
     reserved_numbers: dict[tuple[str, int, str], int] = field(default_factory=dict)
     """Target, TPG tag and storage object of a LUN that is about to be created, to its number."""
+    portals: dict[tuple[str, int, str], str] = field(default_factory=dict)
+    """Target, TPG tag and address of a portal to its directory in `np`, if that is spelled in another way."""
     mapped_luns: dict[TpgId, MappedLuns] = field(default_factory=lambda: defaultdict(MappedLuns))
     """TPG to its mapped LUNs."""
 
@@ -95,6 +97,12 @@ def parse_hba_index(hba: str) -> int:
 def tpg_path(iqn: str, tag: int) -> str:
     """Return the directory of a TPG, relative to configfs' target directory."""
     return f"iscsi/{iqn}/tpgt_{tag}"
+
+
+def portal_path(item: lio_objects.Portal, index: KernelIndex) -> str:
+    """Return the directory of a portal, relative to configfs' target directory."""
+    name = index.portals.get((item.iqn, item.tag, item.address), item.address)
+    return f"{tpg_path(item.iqn, item.tag)}/np/{name}"
 
 
 def blocking_directory(item: lio_objects.Object, index: KernelIndex) -> str:  # noqa: PLR0911 - one arm a kind

@@ -3,6 +3,7 @@
 import re
 
 from lunmapd.core.base.backings import PluginName
+from lunmapd.core.base.names import parse_portal
 
 _FILE = re.compile(r"File: (\S+)\s+Size: (\d+)")
 _PAGES = re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
@@ -82,6 +83,17 @@ def parse_directory_number(name: str, prefix: str) -> int | None:
     """Return the number of a directory such as `lun_3` or `tpgt_1`, None for another name."""
     number = name.removeprefix(prefix)
     return int(number) if number != name and number.isascii() and number.isdigit() else None
+
+
+def parse_portal_directory(name: str) -> str:
+    """Return the portal of a directory in `np` as a map spells it; the name itself if no map can have it.
+
+    The kernel keeps the spelling with which the directory was made, such as `[::0]:3260`.
+    """
+    try:
+        return parse_portal(name)
+    except ValueError:
+        return name
 
 
 def parse_info(info: str, name: str) -> str | None:

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from rtslib_fb import TPG, FabricModule, MappedLUN, NetworkPortal, NodeACL, RTSRoot, Target, utils
+from rtslib_fb import TPG, FabricModule, MappedLUN, NodeACL, RTSRoot, Target, utils
 from rtslib_fb.node import CFSNode
 from rtslib_fb.tcm import (
     BlockStorageObject,
@@ -99,12 +99,6 @@ def open_tpg(iqn: str, tag: int, mode: Mode) -> TPG:
 def open_acl(iqn: str, tag: int, initiator: str, mode: Mode) -> NodeACL:
     """Create or look up the ACL of an initiator."""
     return _Acl(open_tpg(iqn, tag, "lookup"), initiator, mode)
-
-
-def open_portal(item: lio_objects.Portal, mode: Mode) -> NetworkPortal:
-    """Create or look up a portal."""
-    address, _, port = item.address.rpartition(":")
-    return NetworkPortal(open_tpg(item.iqn, item.tag, "lookup"), address, int(port), mode)
 
 
 def open_mapped_lun(item: lio_objects.MappedLun) -> MappedLUN:

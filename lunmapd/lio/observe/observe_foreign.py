@@ -47,6 +47,7 @@ from lunmapd.lio.base.parse import (
     parse_device_numbers,
     parse_directory_number,
     parse_info,
+    parse_portal_directory,
     parse_serial,
     parse_session,
     writes_back,
@@ -207,8 +208,8 @@ def _tpg(observation: Observation, iqn: str, tag: int) -> ForeignTpg:
             for name in sorted(observation.list_directories(f"{path}/acls"))
         ),
         {
-            address: observation.read(f"{path}/np/{address}/iser") == "1"
-            for address in observation.list_directories(f"{path}/np")
+            parse_portal_directory(name): observation.read(f"{path}/np/{name}/iser") == "1"
+            for name in observation.list_directories(f"{path}/np")
         },
         (
             *target_losses(_settings(observation, f"iscsi/{iqn}/param")),

@@ -7,7 +7,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK, PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.lio.base.index import tpg_path
 from lunmapd.lio.base.observation import Observation
-from lunmapd.lio.base.parse import parse_directory_number
+from lunmapd.lio.base.parse import parse_directory_number, parse_portal_directory
 from lunmapd.lio.observe.alua import read_lun_group
 
 _ATTRIBUTES = {name: str(row.default) for name, row in TPG.items()}
@@ -36,10 +36,12 @@ def observe_tpg(observation: Observation, iqn: str, tag: int) -> None:
     observation.add(
         lio_objects.Tpg(iqn, tag, _changed(attributes, _ATTRIBUTES), _changed(parameters, _PARAMETERS))
     )
-    for address in observation.list_directories(f"{path}/np"):
-        observation.add(
-            lio_objects.Portal(iqn, tag, address, observation.read(f"{path}/np/{address}/iser") == "1")
-        )
+    for name in observation.list_directories(f"{path}/np"):
+        address = parse_portal_directory(name)
+        if address != name:
+            observation.index.portals[iqn, tag, address] = name
+        iser = observation.read(f"{path}/np/{name}/iser") == "1"
+        observation.add(lio_objects.Portal(iqn, tag, address, iser))
     if observation.read(f"{path}/enable") == "1":
         observation.add(lio_objects.Enabled(iqn, tag, int(observation.read(f"{path}/rtpi") or "0", 16)))
 

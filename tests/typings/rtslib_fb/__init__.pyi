@@ -36,10 +36,6 @@ class LUN(CFSNode):
         alias: str | None = None,
     ) -> None: ...
 
-class NetworkPortal(CFSNode):
-    iser: bool
-    def __init__(self, parent_tpg: TPG, ip_address: str, port: int = 3260, mode: str = "any") -> None: ...
-
 class NodeACL(CFSNode):
     _parent_tpg: TPG
     _node_wwn: str

@@ -10,7 +10,17 @@ from collections.abc import Set as AbstractSet
 
 from lunmapd.core.base.errors import Problem
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.map.rules import changes, initiators, luns, maps, nodes, sources, targets, unique
+from lunmapd.core.map.rules import (
+    changes,
+    initiators,
+    luns,
+    maps,
+    nodes,
+    portals,
+    sources,
+    targets,
+    unique,
+)
 
 Rule = Callable[[Lunmap], Iterator[Problem]]
 
@@ -23,7 +33,7 @@ _ALWAYS: tuple[Rule, ...] = (
     nodes.check_nodes,
     unique.check_unique,
 )
-_CHOICES: tuple[Rule, ...] = (luns.check_choices,)
+_CHOICES: tuple[Rule, ...] = (luns.check_choices, portals.check_overlaps)
 _WARNINGS: tuple[Rule, ...] = (
     luns.warn_of_luns,
     maps.warn_of_lun_numbers,
@@ -39,7 +49,8 @@ def check_map(lunmap: Lunmap) -> tuple[Problem, ...]:
 def check_served(lunmap: Lunmap) -> tuple[Problem, ...]:
     """Return the problems for which a node does not serve an object.
 
-    Unlike `check_map` it does not require the choices that an older schema lacked.
+    Unlike `check_map` it does not require the choices that an older schema lacked. Of two portals that
+    exclude each other the node serves one.
     """
     return _all(_ALWAYS, lunmap)
 

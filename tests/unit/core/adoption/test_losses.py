@@ -147,10 +147,10 @@ def test_a_portal_is_an_address_not_a_spelling() -> None:
 
 @pytest.mark.parametrize(
     ("portal", "reason"),
-    [("[::0]:3260", "remove it and create [::]:3260"), ("[fe80::1%eth0]:3260", "is not a portal")],
+    [("[fe80::1%eth0]:3260", "is not a portal"), ("[::ffff:10.0.0.1]:3260", "write 10.0.0.1:3260")],
 )
-def test_the_spelling_of_a_running_portal_is_named(portal: str, reason: str) -> None:
-    """LIO names a portal as it was created, so another spelling of a map's portal needs another portal."""
+def test_a_portal_that_no_map_can_have_is_named(portal: str, reason: str) -> None:
+    """A running portal that no map can have keeps its target from being adopted, with the reason."""
     running = found(usual())
     (tpg,) = (structs.replace(tpg, portals={portal: False}) for tpg in running.tpgs)
     made = adopt(structs.replace(running, tpgs=(tpg,)), NODE)

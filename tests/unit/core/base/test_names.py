@@ -100,6 +100,8 @@ def test_bad_serials(text: str) -> None:
         ("[FD00:0::1]", "[fd00::1]:3260"),
         ("[fd00::1]:860", "[fd00::1]:860"),
         ("fd00::1", "[fd00::1]:3260"),
+        ("[::0]:3260", "[::]:3260"),
+        ("[2001:DB8:0::1]", "[2001:db8::1]:3260"),
     ],
 )
 def test_portals_are_normalised(text: str, portal: str) -> None:
@@ -124,6 +126,31 @@ def test_bad_portals(text: str) -> None:
     """A text that is no address and port raises ValueError with a message."""
     with pytest.raises(ValueError, match="is not a portal"):
         names.parse_portal(text)
+
+
+@pytest.mark.parametrize("text", ["::ffff:10.0.0.1", "[::FFFF:a00:1]", "[::ffff:10.0.0.1]:3260"])
+def test_an_ipv4_address_is_not_written_as_ipv6(text: str) -> None:
+    """Versions of Python spell such an address differently, and LIO takes it for the IPv4 address."""
+    with pytest.raises(ValueError, match=r"write 10\.0\.0\.1:3260"):
+        names.parse_portal(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("0.0.0.0:3260", "[::]:3260", True),
+        ("0.0.0.0:3260", "10.0.0.1:3260", True),
+        ("[::]:3260", "10.0.0.1:3260", True),
+        ("[::]:3260", "[fd00::1]:3260", True),
+        ("0.0.0.0:3260", "[fd00::1]:3260", False),
+        ("10.0.0.1:3260", "10.0.0.2:3260", False),
+        ("[fd00::1]:3260", "10.0.0.2:3260", False),
+        ("[::]:3260", "10.0.0.1:3261", False),
+    ],
+)
+def test_portals_exclude_each_other(one: str, other: str, *, expected: bool) -> None:
+    """An address that stands for all takes the port on each of them; `[::]` also on those of IPv4."""
+    assert (names.excludes(one, other), names.excludes(other, one)) == (expected, expected)
 
 
 @pytest.mark.parametrize("text", ["[fe80::1%eth0]:3260", "[fe80::1]", "fe80::1%2", "[fd00::1%eth0]:3260"])

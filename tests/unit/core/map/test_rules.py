@@ -7,7 +7,7 @@ import pytest
 
 from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.map.mapfile import parse_map
-from lunmapd.core.map.rules import check_changes, check_map
+from lunmapd.core.map.rules import check_changes, check_map, check_served
 from support.valid_map import GOOD, H, T, edited, problems_of
 
 
@@ -67,6 +67,13 @@ BROKEN = [
     ("tpg_tag: 2", "tpg_tag: 0", "nodes[n2].tpg_tag", "use 1 to 65535"),
     ("tpg_tag: 2", "tpg_tag: 1", "nodes[n2].tpg_tag", "already that of nodes[n1]"),
     ("[10.0.0.1]", "[10.0.0.1, 10.0.0.1]", "nodes[n1].portals[1]", "given twice"),
+    (
+        "[10.0.0.1]",
+        '[10.0.0.1, "[::1]", 0.0.0.0]',
+        "nodes[n1].portals[2]",
+        "0.0.0.0:3260 and 10.0.0.1:3260 exclude each other",
+    ),
+    ("[10.0.0.1]", '[10.0.0.1], iser_portals: ["[::]"]', "nodes[n1].iser_portals[0]", "exclude each other"),
     ("[10.0.0.1]", "[here]", "nodes[n1].portals[0]", "is not a portal"),
     ('"[fd00::2]"', "10.0.0.1", "nodes[n2].portals[0]", "already that of nodes[n1]"),
 ]
@@ -94,6 +101,19 @@ def test_a_lun_mapped_twice_to_one_initiator() -> None:
     assert [problem.message for problem in found] == [
         "this Lun is already mapped to this initiator through this target in luns[db1].maps[0]"
     ]
+
+
+def test_a_node_can_listen_for_the_other_nodes_of_its_targets() -> None:
+    """Discovery reports the portals of a target's other nodes, so the node listens on them as well."""
+    text = edited("n1: {port_id: 1}", "n1: {port_id: 1, portals: [10.0.0.1]}")
+    text = text.replace("[10.0.0.1]}\n", "[10.0.0.1, '0.0.0.0:3261']}\n").replace(
+        '"[fd00::2]"', "'10.0.0.2:3261'"
+    )
+    assert problems_of(text) == []
+    other = f"  {T}-2: {{nodes: {{n1: {{port_id: 3, portals: ['0.0.0.0:3261']}}}}}}\n"
+    (problem,) = problems_of(text.replace("initiators:\n", f"{other}initiators:\n", 1))
+    assert problem.startswith(f"targets[{T}].nodes.n1: for discovery this node listens on 10.0.0.2:3261 too")
+    assert check_served(parse_map(text.replace("initiators:\n", f"{other}initiators:\n", 1))[0]) == ()
 
 
 def test_a_portal_must_have_its_normal_spelling() -> None:

@@ -106,7 +106,7 @@ def test_a_taking_over_that_was_killed_is_done_again(tree: Tree) -> None:
         (f"iscsi/{IQN}/param/cmd_completion_affinity", "2", "cmd_completion_affinity"),
         (f"{TPGT}/auth/userid", "bob", "CHAP credentials of its own"),
         (f"{TPGT}/np/10.0.0.1:3260/cxgbit", "1", "offload"),
-        (f"{TPGT}/np/[::0]:3260/iser", "0", "rmdir and mkdir"),
+        (f"{TPGT}/np/[::ffff:10.0.0.1]:3260/iser", "0", "write 10.0.0.1:3260"),
         (f"{TPGT}/lun/lun_3/alua_tg_pt_offline", "1", "offline"),
         (f"{TPGT}/acls/{HOST}/tag", "web", "tag"),
         (f"{TPGT}/acls/{HOST}/attrib/nopin_timeout", "5", "nopin_timeout"),
@@ -116,6 +116,14 @@ def test_what_no_map_can_say_is_noticed(tree: Tree, path: str, text: str, reason
     """The kernel shows it, and the target stays another tool's."""
     tree.write(path, text)
     assert reason in adopt(observe_foreign(tree.root), "n1").refused[IQN]
+
+
+def test_a_running_portal_is_an_address_not_a_spelling(tree: Tree) -> None:
+    """Targetcli's `[::0]:3260` is `[::]:3260` of the map."""
+    tree.write(f"{TPGT}/np/[::0]:3261/iser", "0")
+    draft = adopt(observe_foreign(tree.root), "n1")
+    assert IQN not in draft.refused
+    assert draft.lunmap.nodes["n1"].portals == ("10.0.0.1:3260", "[::]:3261")
 
 
 def test_the_kernels_defaults_are_no_reason(tree: Tree) -> None:
