@@ -20,7 +20,7 @@ endef
 
 # What the host needs: a compiler for systemd-python, and for the lab (see tests/lab/README.md) a way to make
 # a Debian root and a network of its own.
-FAST_PACKAGES := gcc libsystemd-dev pkg-config python3-dev python3-venv
+FAST_PACKAGES := gcc libiscsi7 libsystemd-dev pkg-config python3-dev python3-venv
 LAB_PACKAGES  := mmdebstrap iproute2
 # A whole emulator and what drives it: installed only when asked, by INSTALL=1.
 BOX_PACKAGES     := mmdebstrap e2fsprogs qemu-utils vagrant
