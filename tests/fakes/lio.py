@@ -22,7 +22,7 @@ _FRESH_ATTRIBUTES = {
 }  # fmt: skip
 
 
-class CrashedError(Exception):
+class CrashedError(BaseException):
     """The daemon was killed in the middle of a plan: the step in progress is half done."""
 
 
@@ -42,6 +42,7 @@ class FakeLio:
         self.sizes: dict[str, int] = {}
         self.failures: dict[lio_objects.Key, Failure] = {}
         self.crash_after: int | None = None
+        self.bug: Exception | None = None
         self.done: list[Step] = []
         self.closed = False
         self.looks = 0
@@ -50,6 +51,8 @@ class FakeLio:
     def observe(self, claims: AbstractSet[str]) -> Observed:
         """Observe, by the rules of lunmapd.lio.observe.observe."""
         self.looks += 1
+        if self.bug is not None:
+            raise type(self.bug)(*self.bug.args)
         ours = {iqn for iqn in self._targets() if self._is_ours(iqn, claims)}
         hidden = set() if lio_objects.DISCOVERY_CLAIM in claims else {lio_objects.DISCOVERY_AUTH}
         objects = {

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import starmap
 
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from lunmapd.agent.loop.pass_log import trace_result
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.loop.report import CycleResult, first_status, next_status, reason_of
+from lunmapd.agent.loop.unexpected import UnexpectedError, UnexpectedLog, UnexpectedReadError
 from lunmapd.agent.reconcile.pass_state import PassState
 from lunmapd.agent.reconcile.reconcile import LioKernel, PassPorts, reconcile
 from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
@@ -64,6 +66,7 @@ class Agent:
         self._state = PassState(policy.audit, policy.retry, now)
         self._point: HistoryPoint | None = None
         self._changed = threading.Event()
+        self._unexpected = UnexpectedLog()
         self.status = first_status(registration.boot, utc_now())
 
     def watch(self, notify: Callable[[WakeCause], None]) -> None:
@@ -106,7 +109,13 @@ class Agent:
         self._changed.set()
 
     def run_cycle(self) -> CycleResult:
-        """Run one cycle. Each LunmapdError becomes a condition of the status; nothing else is caught."""
+        """Run one cycle. Each error becomes a condition of the status, but for those of unexpected.py."""
+        try:
+            return self._run_stages()
+        except Exception as error:  # noqa: BLE001 - see unexpected.py
+            return self._give_up(error)
+
+    def _run_stages(self) -> CycleResult:
         self._contact.read_begins()
         self._keys = self._read_keys()
         reading = self._read()
@@ -127,9 +136,11 @@ class Agent:
         """Register the node, then read the tree: a node that follows the map is one that others can see."""
         try:
             self._registration.register()
+            return self._follower.read()
         except StoreError as error:
             return self._follower.unread(error)
-        return self._follower.read()
+        except Exception as error:  # noqa: BLE001 - the last map is followed on
+            return self._follower.unread(UnexpectedReadError(self._unexpected.record(error)))
 
     def _handle_changes(self) -> None:
         if self._changed.is_set() or self._registration.is_new_session():
@@ -165,6 +176,17 @@ class Agent:
             return CycleResult(at, result, reading.error, None, conditions)
         except LunmapdError as error:
             return CycleResult(at, None, reading.error, error, conditions)
+        except Exception as error:  # noqa: BLE001 - the next pass tries again
+            unexpected = UnexpectedError(self._unexpected.record(error))
+            return CycleResult(at, None, reading.error, unexpected, conditions)
+
+    def _give_up(self, error: Exception) -> CycleResult:
+        """Report a cycle that an unexpected error ended outside of the read and the pass."""
+        cycle = CycleResult(error=UnexpectedError(self._unexpected.record(error)))
+        self.status = next_status(self.status, cycle, utc_now())
+        with suppress(Exception):
+            self._registration.report(self.status)
+        return cycle
 
     def _reconcile(
         self, snapshot: Snapshot, at: HistoryPoint, enablement: Enablement, error: StoreError | None

@@ -25,6 +25,7 @@ class Message(StrEnum):
     NEEDS_RESTART = "cfffcf8252c645b6a8e20800e414535b"
     SEEN_UNWRITTEN = "b54f384c6fa14ddfb3189eb0e7c4d50e"
     METRICS_UNAVAILABLE = "c0a6de5a4f0b4c43b6b6f3f6e0a1c7d2"
+    UNEXPECTED = "73fe9efe37c64cae982f9ced7eb2deab"
     UNWATCHED = "5d0c4b7d2f8e4e0f9a6c1b3e7d94a218"
 
 

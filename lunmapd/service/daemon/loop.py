@@ -9,6 +9,7 @@ from typing import NamedTuple
 from lunmapd import __version__
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.report import CycleResult
+from lunmapd.agent.loop.unexpected import UnexpectedLog
 from lunmapd.agent.loop.wakeup import Wakeup
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, WakeCause
@@ -56,6 +57,7 @@ class Loop:
         self._manager, self._signals, self._wakeup = process
         self._path, self._settings = given
         self._error: LunmapdError | None = None
+        self._unexpected = UnexpectedLog()
         self._note = note
 
     def run(self) -> None:
@@ -91,9 +93,12 @@ class Loop:
         began = time.monotonic()
         cycle = self._agent.run_cycle()
         self._error = cycle.store_error or cycle.error
-        self._note(cycle, self._agent.status, time.monotonic() - began)
         self._manager.ready(self._status())
-        self._agent.tidy()
+        try:
+            self._note(cycle, self._agent.status, time.monotonic() - began)
+            self._agent.tidy()
+        except Exception as error:  # noqa: BLE001 - neither figures nor a tidy disk are worth a restart
+            self._unexpected.record(error)
         return self._agent.pause(cycle)
 
     def _wait(self, seconds: float) -> frozenset[WakeCause]:

@@ -4,6 +4,7 @@ import pytest
 
 from lunmapd.agent.loop.pass_input import NodeUnknownError, NoMapError
 from lunmapd.agent.loop.report import reason_of
+from lunmapd.agent.loop.unexpected import UnexpectedError, UnexpectedReadError
 from lunmapd.agent.reconcile.result import RemovalHeldError
 from lunmapd.agent.state.claims import ClaimsUnreadableError, ClaimsUnwritableError
 from lunmapd.core.base.documents import decode
@@ -32,6 +33,8 @@ ERRORS: list[tuple[type[ConditionError], str]] = [
     (RemovalHeldError, "RemovalHeld"),
     (ClaimsUnreadableError, "ClaimsUnreadable"),
     (ClaimsUnwritableError, "ClaimsUnwritable"),
+    (UnexpectedError, "Internal"),
+    (UnexpectedReadError, "Internal"),
     (KernelUnreadableError, "KernelUnreadable"),
     (errors.UnreachableError, "Unreachable"),
     (errors.LostError, "Lost"),
