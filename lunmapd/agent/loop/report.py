@@ -24,6 +24,7 @@ from lunmapd.core.fleet.status import (
 )
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login
+from lunmapd.core.planning.outcome import kept_objects
 
 
 class CycleResult(Struct, frozen=True):
@@ -68,7 +69,8 @@ def next_status(before: NodeStatus, cycle: CycleResult, now: str) -> NodeStatus:
 def _with_result(status: NodeStatus, at: HistoryPoint | None, result: PassResult) -> NodeStatus:
     steps = (*(report.step for report in result.done), *result.left)
     luns = {lio_objects.key_of(step.item): lio_objects.lun_served_by(step.item) or "" for step in steps}
-    failing = describe_failures(dict(result.failures), luns)
+    kept = kept_objects(result.failures, result.left, result.observed.objects)
+    failing = describe_failures(dict(result.failures), luns, kept)
     waiting = sum(failure.reason == Reason.WAITING for failure in result.failures.values())
     return structs.replace(
         status,

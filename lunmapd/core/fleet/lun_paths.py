@@ -18,11 +18,15 @@ from lunmapd.core.fleet.status import MAX_LOGINS, NodeStatus
 _AS_BEFORE = {BEHIND, Reason.HELD}
 
 
-class NodePath(Struct, frozen=True, gc=False):
-    """A path to a Lun: the node that reports it, and `ok` or a word for the reason why it is not usable."""
+class NodePath(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A path to a Lun: the node that reports it, and `ok` or a word for the reason why it is not usable.
+
+    `change_held`: the path is usable as it was, because the node holds a change of it.
+    """
 
     node: str
     state: str
+    change_held: bool = False
 
 
 class Host(Struct, frozen=True):
@@ -106,7 +110,10 @@ def _of_lun(
     lunmap: Lunmap, name: str, lun: Lun, states: Mapping[str, PathState], hosts: "_Hosts"
 ) -> LunPaths:
     concerned = scopes_of(lunmap, name, lun)
-    paths = tuple(NodePath(node, states[node].state(concerned)) for node in reporting_nodes(lunmap, lun))
+    paths = tuple(
+        NodePath(node, states[node].state(concerned), states[node].is_change_held(concerned))
+        for node in reporting_nodes(lunmap, lun)
+    )
     return LunPaths(
         name,
         sum(path.state == OK for path in paths),

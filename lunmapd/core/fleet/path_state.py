@@ -45,14 +45,16 @@ class PathState(Struct, frozen=True):
 
     `all` is the state of every path, or "" if it depends on the Lun. In that case `failing` maps the failing
     scopes to their reasons, and `changed` are the scopes whose changes the node may not have applied, None
-    for all scopes; see `scopes_of`. If the list of failing objects is not `complete`, objects outside it may
-    fail too.
+    for all scopes; see `scopes_of`. `kept` are the scopes with an object that stays as it was because its
+    change is held: such a path counts. If the list of failing objects is not `complete`, objects outside it
+    may fail too.
     """
 
     all: str = ""
     failing: Mapping[str, str] = {}
     changed: AbstractSet[str] | None = frozenset()
     complete: bool = True
+    kept: AbstractSet[str] = frozenset()
 
     def state(self, scopes: AbstractSet[str]) -> str:
         """Return the state of a path with these scopes: a constant of this module, or a failure's reason."""
@@ -63,6 +65,10 @@ class PathState(Struct, frozen=True):
         if self.changed is None or not self.changed.isdisjoint(scopes):
             return BEHIND
         return OK if self.complete else UNKNOWN
+
+    def is_change_held(self, scopes: AbstractSet[str]) -> bool:
+        """Return whether a path with these scopes counts as it was, because a change of it is held."""
+        return self.state(scopes) == OK and not self.kept.isdisjoint(scopes)
 
 
 def scopes_of(lunmap: Lunmap, name: str, lun: Lun) -> AbstractSet[str]:
@@ -111,13 +117,14 @@ def _of_status(node: str, tag: int | None, status: NodeStatus, recent: RecentHis
     )
     if changed is not None and f"nodes/{node}" in changed:
         changed = None
-    return PathState("", failing, changed, status.failing_count <= len(status.failing))
+    kept = frozenset(scope for entry in status.failing if entry.kept and (scope := _scope(entry, str(tag))))
+    return PathState("", failing, changed, status.failing_count <= len(status.failing), kept)
 
 
 def _failing(status: NodeStatus, tag: int | None) -> dict[str, str]:
     reasons: dict[str, str] = {}
     for entry in status.failing:
-        scope = _scope(entry, str(tag))
+        scope = "" if entry.kept else _scope(entry, str(tag))
         if scope:
             reasons.setdefault(scope, entry.reason)
     return reasons

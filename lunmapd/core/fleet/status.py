@@ -3,6 +3,7 @@
 Times are RFC 3339 in UTC. The schema is documented in docs/znodes.md.
 """
 
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
 from msgspec import Struct
@@ -82,16 +83,16 @@ def false_condition(kind: str, reason: Reason, message: str) -> ConditionUpdate:
 class Failing(Struct, frozen=True):
     """One object that is not as desired.
 
-    `object` is `kind name ...`, `lun` the Lun concerned, if it is one's.
-
-
-    `reason` is a Reason, or a word of another version of lunmapd.
+    `object` is `kind name ...`, `lun` the Lun concerned, if it is one's. `reason` is a Reason, or a word of
+    another version of lunmapd. `kept`: a change of the object is held, and the object stays as it was, so
+    that initiators still use it; an object that is missing because its creation is held is not kept.
     """
 
     object: str
     reason: str
     message: str
     lun: str = ""
+    kept: bool = False
 
 
 class FormerOccupant(Struct, frozen=True):
@@ -160,11 +161,14 @@ UNCONTESTED = "BootUncontested"
 
 
 def describe_failures(
-    failures: dict[lio_objects.Key, Failure], lun_names: dict[lio_objects.Key, str]
+    failures: dict[lio_objects.Key, Failure],
+    lun_names: dict[lio_objects.Key, str],
+    kept: AbstractSet[lio_objects.Key] = frozenset(),
 ) -> tuple[Failing, ...]:
     """Return the failures as a status lists them, ordered by key, without objects that only wait for another.
 
-    `lun_names` maps keys to the names of their Luns.
+    `lun_names` maps keys to the names of their Luns; `kept` are the keys of the objects that stay as they
+    were and are used.
     """
     return tuple(
         Failing(
@@ -172,6 +176,7 @@ def describe_failures(
             failure.reason,
             failure.message,
             lun_names.get(key) or lun_in_key(key),
+            key in kept,
         )
         for key, failure in sorted(failures.items(), key=lambda item: lio_objects.show_key(item[0]))
         if failure.reason != Reason.WAITING

@@ -281,6 +281,11 @@ def key_of(item: Object) -> Key:  # noqa: C901, PLR0911 - one arm a kind
             assert_never(item)
 
 
+def mapping_of(item: MappedLun) -> Key:
+    """Return target, tag, initiator and storage object: what stays when the LUN number changes."""
+    return item.iqn, item.tag, item.initiator, item.storage_object
+
+
 def parents_of(item: Object) -> tuple[Key, ...]:
     """Return the keys of the objects that must exist before this one."""
     match item:

@@ -70,7 +70,7 @@ class Audience:
         initiator has a path through another node. An object that is replaced, becomes read-only or shrinks
         may do so on every node at the same time, so other nodes don't count. An initiator does not leave a
         node whose LUN 0 is gone, unless the TPG was disabled before, so other nodes don't count for that
-        either.
+        either. A Lun that the initiator keeps on this node under another LUN number is not lost.
         """
         worst = disruption(step)
         if worst is Disruption.NONE:
@@ -81,7 +81,11 @@ class Audience:
         if worst < Disruption.PATH_LOSS:
             return Impact(worst, now, sessions)
         nowhere = self._is_everywhere(step) or lio_objects.answering_tpg(step.item) in self._paths.desired
-        lost = [item for item in mapped if nowhere or not self._elsewhere(item)]
+        lost = [
+            item
+            for item in mapped
+            if not self._keeps_another_number(step, item) and (nowhere or not self._elsewhere(item))
+        ]
         if any(_acl(item) in self._sessions for item in lost):
             now = Disruption.DATA_UNREACHABLE
         return Impact(Disruption.DATA_UNREACHABLE if lost else worst, now, sessions)
@@ -131,6 +135,21 @@ class Audience:
             shrinks(step)
             if isinstance(item, lio_objects.StorageObject)
             else lio_objects.key_of(item) in self._paths.desired
+        )
+
+    def _keeps_another_number(self, step: Step, item: lio_objects.MappedLun) -> bool:
+        """Return whether the step deletes one mapped LUN of a Lun that the initiator has under two numbers.
+
+        The other number must be observed here, and desired. LIO answers in place of LUN 0, so a deleted LUN 0
+        is lost while its TPG is enabled.
+        """
+        if step.item != item or lio_objects.answering_tpg(item) in self._paths.desired:
+            return False
+        return any(
+            _acl(other) == _acl(item)
+            and other.lun != item.lun
+            and lio_objects.key_of(other) in self._paths.desired
+            for other in self._by_name[item.storage_object]
         )
 
     @cached_property

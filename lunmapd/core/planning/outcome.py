@@ -1,13 +1,14 @@
 """The outcomes of the steps of a plan: failures, and the steps that wait for a failed object."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.planning.plan import Action, Step
+from lunmapd.core.planning.plan import Action, Plan, Step
 
 
 class StepOutcome(Struct, frozen=True):
@@ -57,3 +58,35 @@ def failures_of(outcomes: Iterable[StepOutcome]) -> dict[lio_objects.Key, Failur
         if outcome.failure is not None:
             failures.setdefault(lio_objects.key_of(outcome.step.item), outcome.failure)
     return failures
+
+
+def kept_objects(
+    failures: Mapping[lio_objects.Key, Failure], left: Plan, observed: lio_objects.Objects
+) -> AbstractSet[lio_objects.Key]:
+    """Return the keys of the objects with a held change that stay as they were, and are used so.
+
+    Objects of a Lun of which something is missing are not among them. `left` are the steps that remain.
+    """
+    mapped = {
+        lio_objects.mapping_of(item) for item in observed.values() if isinstance(item, lio_objects.MappedLun)
+    }
+    lacking = {
+        lio_objects.lun_served_by(step.item) for step in left if _is_missing(step, observed, mapped)
+    } - {None}
+    luns = {lio_objects.key_of(step.item): lio_objects.lun_served_by(step.item) for step in left}
+    return {
+        key
+        for key, failure in failures.items()
+        if failure.reason == Reason.HELD
+        and (item := observed.get(key)) is not None
+        and lio_objects.lun_served_by(item) == luns.get(key)
+        and luns.get(key) not in lacking
+    }
+
+
+def _is_missing(step: Step, observed: lio_objects.Objects, mapped: AbstractSet[lio_objects.Key]) -> bool:
+    """Return whether the step creates an object that is absent, other than another number of a mapped LUN."""
+    item = step.item
+    if step.action is not Action.CREATE or lio_objects.key_of(item) in observed:
+        return False
+    return not isinstance(item, lio_objects.MappedLun) or lio_objects.mapping_of(item) not in mapped

@@ -30,17 +30,20 @@ def created_keys(steps: Iterable[Step]) -> set[lio_objects.Key]:
 def withhold_steps(steps: Plan, withheld: Withheld) -> Permitted:
     """Return the plan without the `withheld` steps and the steps that depend on them.
 
-    An object that is replaced is not deleted if the step that creates it again is withheld.
+    An object that is replaced is not deleted if the step that creates it again is withheld. A Lun that gets
+    another LUN number for an initiator gets both steps or none: without the deletion the initiator would have
+    it under two numbers, without the creation under none.
     """
     if not withheld:
         return Permitted(steps)
     while True:
         permitted = _withhold(steps, withheld)
-        stranded = _stranded(steps, permitted.steps)
-        if not stranded:
-            return permitted
         again = Failure(Reason.WAITING, "could not be made again")
-        withheld = {**withheld, **{(Action.DELETE, key): again for key in stranded}}
+        more = {(Action.DELETE, key): again for key in _stranded(steps, permitted.steps)}
+        more |= _other_halves(steps, permitted.steps)
+        if not more:
+            return permitted
+        withheld = {**withheld, **more}
 
 
 def _withhold(steps: Plan, withheld: Withheld) -> Permitted:
@@ -74,3 +77,28 @@ def _stranded(steps: Plan, kept: Plan) -> AbstractSet[lio_objects.Key]:
     """Return the keys of replaced objects that would be deleted and not created again."""
     gone = {lio_objects.key_of(step.item) for step in kept if step.action is Action.DELETE}
     return gone & created_keys(steps) - created_keys(kept)
+
+
+def _other_halves(steps: Plan, kept: Plan) -> Withheld:
+    """Return the kept steps that change the LUN number of a Lun, and whose other half is withheld."""
+    permitted = {(step.action, lio_objects.key_of(step.item)) for step in kept}
+    halves: dict[lio_objects.Key, dict[tuple[Action, lio_objects.Key], bool]] = {}
+    for step in steps:
+        if isinstance(step.item, lio_objects.MappedLun) and step.action is not Action.UPDATE:
+            this = (step.action, lio_objects.key_of(step.item))
+            halves.setdefault(lio_objects.mapping_of(step.item), {})[this] = this in permitted
+    failure = Failure(Reason.WAITING, "waits for the change of the LUN number, which is held")
+    return {
+        this: failure
+        for both in halves.values()
+        if _is_renumbering(both) and not all(both.values())
+        for this, is_kept in both.items()
+        if is_kept
+    }
+
+
+def _is_renumbering(steps: Iterable[tuple[Action, lio_objects.Key]]) -> bool:
+    """Return whether the steps, all of one Lun and one initiator, delete one number and create another."""
+    deleted = {key for action, key in steps if action is Action.DELETE}
+    created = {key for action, key in steps if action is Action.CREATE}
+    return bool(deleted - created and created - deleted)

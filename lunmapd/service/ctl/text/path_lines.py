@@ -24,7 +24,13 @@ def _count(lun: LunPaths) -> str:
 
 
 def _nodes(paths: Iterable[NodePath]) -> str:
-    return ", ".join(f"{path.node} {'DEAD' if path.state == DEAD else path.state}" for path in paths)
+    return ", ".join(f"{path.node} {_state(path)}" for path in paths)
+
+
+def _state(path: NodePath) -> str:
+    if path.change_held:
+        return f"{path.state} (change held)"
+    return "DEAD" if path.state == DEAD else path.state
 
 
 def _initiators(lun: LunPaths) -> str:

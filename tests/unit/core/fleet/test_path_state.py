@@ -150,6 +150,18 @@ def test_what_fails_costs_the_luns_that_stand_on_it(failing: str, expected: list
     assert told(status(7, 9, (failing,), trouble={APPLIED: "Failing"})) == expected
 
 
+def test_a_held_change_leaves_the_path_as_it_was() -> None:
+    """It counts and is marked; a Lun of which something else fails has that reason."""
+    held = Failing(f"mapped_lun {T} 7 {H} 0", "Held", "", "a", kept=True)
+    other = Failing(f"mapped_lun {T} 7 {G} 0", "Held", "", "a")
+    concerned = scopes_of(MAP, "a", MAP.luns["a"])
+    for failing, state in (((held,), "ok"), ((held, other), "Held")):
+        said = replace(status(trouble={APPLIED: "Held"}), failing=failing, failing_count=len(failing))
+        found = path_state_of(MAP, "n1", NodeView(live=True, status=said), RECENT)
+        assert (found.state(concerned), found.is_change_held(concerned)) == (state, state == "ok")
+        assert not found.is_change_held(scopes_of(MAP, "b", MAP.luns["b"]))
+
+
 def test_a_failing_object_names_its_lun() -> None:
     """An object without a Lun's name has the Lun in a field, and the first of several failures is shown."""
     listed = (

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lunmapd.core.base.documents import decode
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import (
     APPLIED,
@@ -34,6 +35,14 @@ def test_a_status_lists_causes_only() -> None:
     assert describe_failures(found, {lio_objects.key_of(ACL): "a"}) == (
         Failing(f"acl {T} 1 {H}", "InUse", "busy", "a"),
     )
+
+
+def test_a_status_shows_which_objects_stay_as_they_were() -> None:
+    """A reader of another version ignores the field, and takes an entry without it as not kept."""
+    key = lio_objects.key_of(ACL)
+    (entry,) = describe_failures({key: FAILURE}, {}, {key})
+    assert entry.kept
+    assert decode(b'{"object": "o", "reason": "r", "message": "m"}', Failing) == Failing("o", "r", "m")
 
 
 def test_a_condition_keeps_since_while_it_lasts() -> None:

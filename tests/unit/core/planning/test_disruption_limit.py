@@ -3,13 +3,15 @@
 import pytest
 
 from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.history.changes import Allowance
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import IscsiSession, Observed
 from lunmapd.core.planning.disruption_limit import allowed_disruption, limit_disruption
 from lunmapd.core.planning.impact import AccessPaths
-from lunmapd.core.planning.plan import Disruption, objects_after, plan
-from lunmapd.core.planning.withhold import Permitted
+from lunmapd.core.planning.plan import Action, Disruption, objects_after, plan
+from lunmapd.core.planning.withhold import Permitted, Withheld, withhold_steps
 
 T = "iqn.2026-01.org.example:t"
 H, OTHER = "iqn.2026-01.org.example:h", "iqn.2026-01.org.example:other"
@@ -110,6 +112,41 @@ def test_a_held_mapping_does_not_stop_a_step_of_a_lower_class() -> None:
     assert ("mapped_lun", T, 1, OTHER, 0) in after
     assert ("mapped_lun", T, 1, H, 0) not in after
     assert permitted.held.keys() == {("mapped_lun", T, 1, H, 0)}
+
+
+def _numbered(number: int, name: str = "a") -> list[lio_objects.DesiredObject]:
+    return [
+        lio_objects.MappedLun(T, 1, H, number, name, write_protect=False)
+        if isinstance(item, lio_objects.MappedLun)
+        else item
+        for item in _lun(name, name, H)
+    ]
+
+
+def test_a_lun_gets_another_number_whole_or_not_at_all() -> None:
+    """While the old number is held, the new one is not made, so that undoing the change needs no step."""
+    before = [*THERE, *_numbered(5)]
+    permitted, after = _permit(before, [*THERE, *_numbered(7)], Disruption.UNIT_ATTENTION, H)
+    assert after == lio_objects.by_key(before)
+    assert {key[-1]: failure.reason for key, failure in permitted.held.items()} == {5: "Held", 7: "Waiting"}
+
+
+def test_an_old_number_stays_where_the_new_one_is_held() -> None:
+    """A Lun whose new LUN number can't be created keeps the old one."""
+    steps = plan(lio_objects.by_key([*THERE, *_numbered(7)]), lio_objects.by_key([*THERE, *_numbered(5)]))
+    withheld: Withheld = {(Action.CREATE, ("mapped_lun", T, 1, H, 7)): Failure(Reason.HELD, "not yet")}
+    permitted = withhold_steps(steps, withheld)
+    assert permitted.steps == ()
+    assert permitted.held["mapped_lun", T, 1, H, 5].reason == "Waiting"
+
+
+def test_two_luns_swap_numbers_whole_or_not_at_all() -> None:
+    """If one of the two can't be created, both keep their numbers."""
+    before = [*THERE, *_numbered(5), *_numbered(7, "b")]
+    want = [*THERE, *_numbered(7), *_numbered(5, "b")]
+    steps = plan(lio_objects.by_key(want), lio_objects.by_key(before))
+    withheld: Withheld = {(Action.CREATE, ("mapped_lun", T, 1, H, 5)): Failure(Reason.HELD, "not yet")}
+    assert withhold_steps(steps, withheld).steps == ()
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,25 @@ def test_a_lun_0_has_no_way_out(number: int, *, lost: bool) -> None:
     assert impact(step, observed).now is Disruption.PATH_LOSS
 
 
+@pytest.mark.parametrize(
+    ("number", "there", "expected"),
+    [
+        (3, True, Disruption.PATH_LOSS),
+        (3, False, Disruption.DATA_UNREACHABLE),
+        (0, True, Disruption.DATA_UNREACHABLE),
+    ],
+)
+def test_a_lun_under_two_numbers_is_not_lost_with_one(
+    number: int, *, there: bool, expected: Disruption
+) -> None:
+    """The other number must be there already; in place of LUN 0 LIO itself answers."""
+    gone, stays = replace(MAPPED, lun=number), replace(MAPPED, lun=7)
+    mapped = [gone, *([stays] if there else [])]
+    observed = replace(OBSERVED, objects=lio_objects.by_key([BACKING, LUN, ACL, *mapped, ENABLED]))
+    found = impact(Step(Action.DELETE, gone, ""), observed, wanted=lio_objects.by_key([stays, ENABLED]))
+    assert found.now is expected
+
+
 def test_nobody_loses_what_nobody_uses() -> None:
     """Without a session there is nothing to lose, though it would be the last way."""
     away = replace(OBSERVED, sessions=(TWO,))
