@@ -25,7 +25,7 @@ def read_machine_id(machine: Path = MACHINE_ID, boot: Path = BOOT_ID) -> Machine
     """Read both ids. Raises NoMachineIdError."""
     try:
         ids = MachineId(machine.read_text().strip(), boot.read_text().strip())
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise NoMachineIdError(
             f"can't read the machine's id: {error}; run systemd-machine-id-setup"
         ) from error

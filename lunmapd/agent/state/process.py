@@ -33,7 +33,7 @@ def is_running(process: Process, boot: str) -> bool:
 
 def _start(pid: int) -> int | None:
     try:
-        text = (PROC / str(pid) / "stat").read_text()
+        text = (PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:
         return None
     # The second field is the command in parentheses, which may hold spaces and parentheses.

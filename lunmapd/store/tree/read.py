@@ -32,7 +32,15 @@ from lunmapd.store.tree.snapshot import (
     meta_of,
     sections_of,
 )
-from lunmapd.store.tree.znodes import Top, read_revisions, read_top, read_znodes, request_children, sync
+from lunmapd.store.tree.znodes import (
+    Top,
+    check_recorded,
+    read_revisions,
+    read_top,
+    read_znodes,
+    request_children,
+    sync,
+)
 from lunmapd.trace import trace
 
 _log = logging.getLogger(__name__)
@@ -72,6 +80,7 @@ def _read_at(session: Session, choose: Callable[[Head], Head], known: Lunmap) ->
         if snapshot is None and top == before:
             raise DamagedError(session.path(paths.REVISIONS), "the record of a large commit is not complete")
         if snapshot is not None and (top == before or not snapshot.has_edits):
+            check_recorded(session, top.head)
             return _with_edits(session, replace(snapshot, staged=top.head.staged))
     raise UnsteadyError(_ATTEMPTS)
 

@@ -118,7 +118,26 @@ def list_revisions(session: Session) -> list[int]:
     return paths.numbers_in(names)
 
 
+def check_recorded(session: Session, head: Head) -> None:
+    """Check that the revision of head is recorded with the digest of head. Raises DamagedError.
+
+    A commit writes both in one transaction. A head that was set by other means may name a revision that no
+    commit made. A node that followed it could not follow the right one afterwards.
+    """
+    if head.revision == 0:
+        return
+    recorded = read_revisions(session, (head.revision,))
+    if not recorded or recorded[0].digest != head.digest:
+        raise DamagedError(
+            session.path(paths.HEAD),
+            f"it names revision {head.revision}, which is not recorded with its digest: set head to the "
+            "newest recorded revision",
+        )
+
+
 def read_newest(session: Session) -> int:
-    """Read the number of the newest revision. Raises as `read_top` does."""
+    """Read the number of the newest revision. Raises as `read_top` and `check_recorded` do."""
     sync(session)
-    return read_top(session).head.revision
+    head = read_top(session).head
+    check_recorded(session, head)
+    return head.revision

@@ -74,6 +74,7 @@ def test_a_read_that_needs_everything_names_the_reason(
     agent = make_agent(policy=Policy(full_read=100.0), now=clock)
     agent.run_cycle()
     with PlainClient(session) as shell:
+        put_checked(session, replace(MAP, luns={}))
         put_checked(session, replace(MAP, luns={"a": A}))
         shell.delete("revisions/0000000002")
         agent.run_cycle()

@@ -79,6 +79,7 @@ def test_a_restart_reads_everything(session: Session, make_agent: AgentFactory) 
 def test_an_edit_that_cant_be_named_is_said_all_the_same(session: Session, make_agent: AgentFactory) -> None:
     """Without the revisions the condition still reports that the digest differs."""
     put_checked(session, MAP)
+    put_checked(session, replace(MAP, luns={"a": A}))
     with PlainClient(session) as shell:
         shell.delete("revisions/0000000001")
         shell.set("luns/a", encode(replace(A, maps=())))

@@ -56,7 +56,8 @@ def test_a_clash_with_an_edit_around_the_tools_names_no_author(session: Session)
     base = read_tree(session)
     with PlainClient(session) as shell:
         shell.set("luns/l1", encode(lun(1, 2 * GIB)))
-    put(session, with_lun(read_tree(session).lunmap, "l2", lun(2)))
+    for number in (2, 3):
+        put(session, with_lun(read_tree(session).lunmap, f"l{number}", lun(number)))
     with PlainClient(session) as shell:
         shell.delete("revisions/0000000002")
     with pytest.raises(ConflictError, match="out of band"):

@@ -1,6 +1,7 @@
 import random
 import threading
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
@@ -21,6 +22,7 @@ from lunmapd.store.session.errors import (
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import MAX_DELTAS, read_tree, refresh
 from lunmapd.store.tree.snapshot import SCHEMA, Meta, Snapshot
+from lunmapd.store.tree.znodes import read_newest
 from lunmapd.store.upkeep.init import initialise
 from support.commits import put
 from support.maps import GIB, lun, luns, mutate, with_lun
@@ -191,6 +193,29 @@ def test_garbage_at_the_top_is_damage(session: Session, path: str) -> None:
         shell.set(path, b"garbage")
     with pytest.raises(DamagedError, match=path):
         read_tree(session)
+
+
+@pytest.mark.parametrize("change", ["ahead", "another digest", "no records"])
+def test_a_head_without_its_record_is_damage(session: Session, change: str) -> None:
+    """No reader follows a head that no commit can have made, whether it knows the map before or not."""
+    for number in (1, 2):
+        put(session, luns(number))
+    known = read_tree(session)
+    right = Head(2, known.digest)
+    with PlainClient(session) as shell:
+        match change:
+            case "ahead":
+                shell.set(paths.HEAD, encode(replace(right, revision=52)))
+            case "another digest":
+                shell.set(paths.HEAD, encode(replace(right, revision=3, digest="0" * 64)))
+            case _:
+                shell.delete(paths.revision(2))
+        readers = (read_tree, read_newest) + (partial(refresh, known=known),) * (change != "no records")
+        for read in readers:
+            with pytest.raises(DamagedError, match="head"):
+                read(session)
+        shell.set(paths.HEAD, encode(right))
+    assert refresh(session, known).revision == 2
 
 
 def test_a_newer_schema_is_left_alone(session: Session) -> None:

@@ -232,14 +232,14 @@ def test_commits_trim_by_themselves(session: Session) -> None:
 
 def test_a_commit_does_not_fail_by_trimming(session: Session, caplog: pytest.LogCaptureFixture) -> None:
     """When the history can't be trimmed, the commit is done all the same, and the reason is logged."""
-    client = Client(session, keep=2)
-    for number in range(1, 5):
+    client = Client(session, keep=3)
+    for number in range(1, 7):
         client.apply(luns(number), NOTE)
     with PlainClient(session) as shell:
-        shell.delete(paths.revision(4))
+        shell.delete(paths.revision(5))
         shell.create(paths.revision(99), b"")
     with caplog.at_level(logging.WARNING):
-        made = client.apply(luns(5), NOTE)
+        made = client.apply(luns(7), NOTE)
     assert made is not None
     assert "the history was not trimmed" in caplog.text
 

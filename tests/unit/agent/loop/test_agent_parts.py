@@ -85,6 +85,9 @@ def test_identity(tmp_path: Path) -> None:
     machine.write_text("\n")
     with pytest.raises(NoMachineIdError, match="is empty"):
         read_machine_id(machine, boot)
+    machine.write_bytes(b"\xff\xfe")
+    with pytest.raises(NoMachineIdError, match="systemd-machine-id-setup"):
+        read_machine_id(machine, boot)
     machine.write_text("m1\n")
     assert read_machine_id(machine, boot).machine == "m1"
 
