@@ -5,11 +5,12 @@ Versioning together with the version of the package: they are kept within a majo
 them have defaults. Everything else in the package may change at any time.
 """
 
-from lunmapd.client.access import LockedOutError, Permissions, RoleRefusedError
+from lunmapd.client.access import LockedOutError, Permissions, RoleRefusedError, ZnodesLeftError
 from lunmapd.client.client import Client, Note, Proposal
 from lunmapd.client.files import BackupFileError
 from lunmapd.client.fleet import Fleet, NotAppliedError
 from lunmapd.core.base.access import Principal, Role, Roles, parse_principal, with_password
+from lunmapd.core.base.acl_entries import AclDifference
 from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi, RamDisk, User
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
 from lunmapd.core.base.lunmap import (
@@ -83,6 +84,7 @@ from lunmapd.store.upkeep.trim import KEEP, Trimmed
 __all__ = [
     "KEEP",
     "Access",
+    "AclDifference",
     "Allowance",
     "AlreadyInitialisedError",
     "AluaState",
@@ -173,6 +175,7 @@ __all__ = [
     "UnknownIdentityError",
     "UnreachableError",
     "User",
+    "ZnodesLeftError",
     "differences",
     "parse_map",
     "parse_principal",

@@ -1,11 +1,16 @@
 """The roles of principals in the tree of a cluster."""
 
 from lunmapd.core.base.access import Principal, Role, Roles, is_admin, with_grant, without_grant
+from lunmapd.core.base.acl_entries import AclDifference
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.names import check_name
+from lunmapd.core.base.text import first_of
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.acl import ScanProgress
-from lunmapd.store.tree.roles import count_strays, read_roles, set_roles
+from lunmapd.store.tree.roles import read_roles
+from lunmapd.store.tree.set_roles import find_differences, set_roles
+
+_MAX_NAMED = 5
 
 
 class RoleRefusedError(LunmapdError):
@@ -23,6 +28,24 @@ class LockedOutError(LunmapdError):
         super().__init__(
             f"after this change you ({who}) would not be an admin: grant yourself the role first, "
             "or make the change as another admin; nothing was changed"
+        )
+
+
+class ZnodesLeftError(LunmapdError):
+    """The roles were changed, but this client may neither set the ACLs of `left` nor delete these znodes.
+
+    `changed` is the number of znodes that were changed.
+    """
+
+    exit_code = Exit.DEGRADED
+
+    def __init__(self, changed: int, left: tuple[str, ...]) -> None:
+        self.changed, self.left = changed, left
+        super().__init__(
+            f"the change was made ({changed} znodes changed), but these znodes refuse admins: "
+            f"{first_of(left, _MAX_NAMED)}; those below members/ were made by that node and give no access "
+            "to the map. To remove them, repeat the command as ZooKeeper's superuser "
+            "(DigestAuthenticationProvider.superDigest in its administrator's guide)"
         )
 
 
@@ -53,17 +76,21 @@ class Permissions:
         return read_roles(self._session)
 
     def strays(self, progress: ScanProgress = _no_progress) -> int:
-        """Return the number of znodes whose ACL does not follow from the roles.
+        """Return the number of `differences`."""
+        return len(self.differences(progress))
+
+    def differences(self, progress: ScanProgress = _no_progress) -> tuple[AclDifference, ...]:
+        """Return the znodes whose ACL allows something else than follows from the roles, or can't be read.
 
         Any `grant` or `revoke` corrects them.
         """
-        return count_strays(self._session, self.roles(), progress)
+        return find_differences(self._session, self.roles(), progress)
 
     def grant(self, role: Role, who: Principal, node: str = "", progress: ScanProgress = _no_progress) -> int:
         """Grant a role to a principal in the whole tree; return the number of znodes that were changed.
 
         `node` names the node for Role.NODE. Repeat a call that was interrupted. Raises RoleRefusedError,
-        LockedOutError, and UnknownIdentityError.
+        LockedOutError, and UnknownIdentityError; and ZnodesLeftError after the role was granted.
         """
         if role is Role.NODE and (sentence := check_name(node)):
             raise RoleRefusedError(sentence)
@@ -78,7 +105,8 @@ class Permissions:
     ) -> int:
         """Revoke a role from a principal, or (None) from all that have it.
 
-        Returns the number of changed znodes. Raises LockedOutError.
+        The map is closed first, then the znodes of nodes. Returns the number of changed znodes. Raises
+        LockedOutError, and ZnodesLeftError after the role was revoked.
         """
         return self._set(without_grant(self.roles(), role, who, node), progress)
 
@@ -86,4 +114,7 @@ class Permissions:
         proven = self.whoami()
         if not is_admin(roles, proven):
             raise LockedOutError(" with ".join(map(str, proven)) or "anonymous")
-        return set_roles(self._session, roles, progress)
+        done = set_roles(self._session, roles, progress)
+        if done.left:
+            raise ZnodesLeftError(done.changed, done.left)
+        return done.changed

@@ -2,7 +2,7 @@
 
 ZooKeeper has no groups and no inheritance: each znode lists the principals with their permissions (ZooKeeper
 programmer's guide, "ZooKeeper access control using ACLs"). The roles are stored nowhere else: they are read
-back from the ACLs of the root and of each node's member znode.
+back from the ACLs of the root, of meta and of each node's member znode, which only admins can change.
 """
 
 import base64
@@ -103,9 +103,6 @@ def acl_at(roles: Roles, path: str) -> dict[Principal, Permission]:
     _add(acl, roles.admins, Permission.ALL)
     if section == MEMBERS and below:
         _add(acl, roles.of(Role.NODE, below.partition("/")[0]), Permission.OWN)
-        # ZooKeeper shows the hash of a digest only with ADMIN, and the node gives its znodes the same ACL.
-        if any(principal.scheme == "digest" for principal in acl):
-            _add(acl, roles.of(Role.NODE, below.partition("/")[0]), Permission.ADMIN)
     return acl
 
 
@@ -114,16 +111,24 @@ def _add(acl: dict[Principal, Permission], members: Iterable[Principal], may: Pe
         acl[principal] = acl.get(principal, Permission(0)) | may
 
 
-def roles_of(root: AclEntries, members: Mapping[str, AclEntries]) -> Roles:
-    """Return the roles that the ACL of the root and those of the member znodes (by node) express."""
+def roles_of(root: AclEntries, members: Mapping[str, AclEntries], meta: AclEntries | None = None) -> Roles:
+    """Return the roles that the ACLs of the root, of meta and of the member znodes (by node) express.
+
+    A principal of a member znode is a node only if meta lets it read too. Nodes of earlier versions could
+    change the ACL of their member znode, and no node could ever change that of meta. None: there is no meta.
+    """
     admins = frozenset(principal for principal, may in root.items() if may == Permission.ALL)
     readers = frozenset(principal for principal, may in root.items() if may & Permission.READ) - admins
     nodes = {
-        node: frozenset(principal for principal, may in acl.items() if may & Permission.OWN == Permission.OWN)
-        - admins
+        node: frozenset(who for who, may in acl.items() if _is_node(who, may, meta)) - admins
         for node, acl in members.items()
     }
     return Roles(admins, readers, nodes)
+
+
+def _is_node(who: Principal, may: Permission, meta: AclEntries | None) -> bool:
+    reads = meta is None or Permission.READ in meta.get(who, Permission(0))
+    return reads and Permission.OWN in may and who != WORLD
 
 
 def acl_size(acl: AclEntries) -> int:

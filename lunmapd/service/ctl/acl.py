@@ -2,13 +2,15 @@
 
 import sys
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
 from msgspec import Struct
 from tabulate import tabulate
 
-from lunmapd.core.base.access import Principal, Role, Roles, parse_principal, with_password
+from lunmapd.core.base.access import Permission, Principal, Role, Roles, parse_principal, with_password
+from lunmapd.core.base.acl_entries import AclDifference, show_permission
 from lunmapd.core.base.errors import Exit
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
@@ -16,16 +18,30 @@ from lunmapd.service.ctl.text.output import echo_json
 from lunmapd.store.session.secret_files import read_secret
 
 _PROGRESS_INTERVAL = 1.0  # seconds
+_MAX_LINES = 20
+
+
+class DifferenceReport(Struct, frozen=True):
+    """A znode whose ACL differs from the roles: what each principal may do beyond its role, or can't do.
+
+    `refused` is whether this client may not read the ACL or list the children.
+    """
+
+    znode: str
+    more: dict[str, list[str]]
+    less: dict[str, list[str]]
+    refused: bool
 
 
 class RolesReport(Struct, frozen=True):
-    """The JSON of `acl show`. `strays` counts znodes whose ACL is not the roles' (None without --check)."""
+    """The JSON of `acl show`. `strays` counts the `differences` from the roles (None without --check)."""
 
     open: bool
     admins: list[str]
     readers: list[str]
     nodes: dict[str, list[str]]
     strays: int | None
+    differences: list[DifferenceReport] | None
 
 
 @click.group()
@@ -55,32 +71,61 @@ def show_roles(connection: Connection, check: bool, output: str) -> None:
     """Show the principals of each role."""
     with connection.client() as client:
         roles = client.permissions.roles()
-        strays = client.permissions.strays(WalkProgress()) if check else None
+        found = client.permissions.differences(WalkProgress()) if check else None
     if output == "json":
-        echo_json(_roles_report(roles, strays))
+        echo_json(_roles_report(roles, found))
     else:
-        _echo(roles, strays)
-    if strays:
+        _echo(roles, found)
+    if found:
         sys.exit(Exit.DEGRADED)
 
 
-def _roles_report(roles: Roles, strays: int | None) -> RolesReport:
+Found = Sequence[AclDifference] | None
+
+
+def _roles_report(roles: Roles, found: Found) -> RolesReport:
     nodes = {node: list(map(str, sorted(members))) for node, members in sorted(roles.nodes.items())}
     admins, readers = (list(map(str, sorted(members))) for members in (roles.admins, roles.readers))
-    return RolesReport(roles.is_open, admins, readers, nodes, strays)
+    differences = None if found is None else [_difference(each) for each in found]
+    count = None if found is None else len(found)
+    return RolesReport(roles.is_open, admins, readers, nodes, count, differences)
 
 
-def _echo(roles: Roles, strays: int | None) -> None:
-    report = _roles_report(roles, strays)
+def _difference(each: AclDifference) -> DifferenceReport:
+    return DifferenceReport(each.znode, _permissions(each.more), _permissions(each.less), each.refused)
+
+
+def _permissions(by: Mapping[Principal, Permission]) -> dict[str, list[str]]:
+    return {str(who): show_permission(may).split(", ") for who, may in by.items()}
+
+
+def _echo(roles: Roles, found: Found) -> None:
+    report = _roles_report(roles, found)
     rows = [("admin", "-", who) for who in report.admins] + [("reader", "-", who) for who in report.readers]
     rows += [("node", node, who) for node, members in report.nodes.items() for who in members]
     click.echo(tabulate(rows, ("ROLE", "NODE", "PRINCIPAL"), tablefmt="plain"))
     if report.open:
         click.echo("\nthe tree is open: everybody is an admin")
-    if strays is not None:
+    if found is not None:
         click.echo(
-            f"\n{strays} znodes have another ACL" + ("; repeat a grant to repair them" if strays else "")
+            f"\n{len(found)} znodes have another ACL" + ("; repeat a grant to repair them" if found else "")
         )
+        lines = [line for each in found for line in difference_sentences(each)]
+        for line in lines[:_MAX_LINES]:
+            click.echo(line)
+        if (more := len(lines) - _MAX_LINES) > 0:
+            click.echo(f"{more} more lines; -o json has all")
+
+
+def difference_sentences(each: AclDifference) -> Iterator[str]:
+    """Yield how the ACL of one znode differs from the roles."""
+    znode = each.znode or "the root"
+    if each.refused:
+        yield f"{znode}: refuses this client, so its ACL is not known"
+    for who, may in each.more.items():
+        yield f"{znode}: {who} may {show_permission(may)} beyond its role"
+    for who, may in each.less.items():
+        yield f"{znode}: {who} lacks {show_permission(may)}"
 
 
 @acl.command()

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Protocol, Self, TypeVar
 
 from kazoo.client import KazooClient
@@ -14,6 +15,7 @@ from kazoo.exceptions import (
     NoAuthError,
     NodeExistsError,
     NoNodeError,
+    NotEmptyError,
     OperationTimeoutError,
     SessionExpiredError,
     SessionMovedError,
@@ -43,6 +45,15 @@ class Reply(Protocol[_T_co]):
 
 KazooCall = Callable[[KazooClient], Reply[_T]]
 
+
+class Forbidden(Enum):
+    """Stands for the reply to a request that the ACL of its znode forbids."""
+
+    FORBIDDEN = "forbidden"
+
+
+FORBIDDEN = Forbidden.FORBIDDEN
+
 DEFAULT_CHROOT = "/lunmap"
 WINDOW = 256
 # kazoo raises RuntimeError when a reply does not belong to the oldest request.
@@ -54,7 +65,7 @@ _LOST = (
     KazooTimeoutError,
     RuntimeError,
 )
-_EXPECTED = (NoNodeError, NodeExistsError, BadVersionError)
+_EXPECTED = (NoNodeError, NodeExistsError, BadVersionError, NoAuthError, NotEmptyError)
 _NOT_AUTHENTICATED = (AuthFailedError, LoginRequiredError)
 
 
@@ -64,9 +75,9 @@ class Session:
     Every request raises UnreachableError after `deadline` (TlsFailedError if TLS is the cause);
     NotAuthenticatedError, CredentialsError, SaslMissingError and NoClientError at once; NotPermittedError and
     UnknownIdentityError; and ServerRefusedError for any other unexpected answer. kazoo's NoNodeError,
-    NodeExistsError and BadVersionError are passed on. `at` is the path in the tree of the znode that errors
-    name. `beat` is called before each request, since it may take as long as the deadline. Use the session as
-    a context manager, or close it.
+    NodeExistsError, NotEmptyError and BadVersionError are passed on. `at` is the path in the tree of the
+    znode that errors name. `beat` is called before each request, since it may take as long as the deadline.
+    Use the session as a context manager, or close it.
     """
 
     def __init__(  # noqa: PLR0913 - all but the hosts are options
@@ -145,14 +156,21 @@ class Session:
     def gather(self, asks: Sequence[KazooCall[_T]], at: Sequence[str] = ()) -> list[_T | None]:
         """Make many requests at once, each window within the deadline; None stands for a missing znode."""
         places = at or [""] * len(asks)
-        both = list(zip(asks, places, strict=True))
-        windows = [both[start : start + WINDOW] for start in range(0, len(asks), WINDOW)]
+        results = self.gather_permitted(asks)
+        for place, result in zip(places, results, strict=True):
+            if result is FORBIDDEN:
+                raise self.not_permitted(place, Role.READER)
+        return [result for result in results if result is not FORBIDDEN]
+
+    def gather_permitted(self, asks: Sequence[KazooCall[_T]]) -> list[_T | Forbidden | None]:
+        """Make many requests as `gather` does; FORBIDDEN stands for a znode whose ACL forbids the request."""
+        windows = [asks[start : start + WINDOW] for start in range(0, len(asks), WINDOW)]
         return [result for window in windows for result in self._gather(window)]
 
-    def _gather(self, window: Sequence[tuple[KazooCall[_T], str]]) -> list[_T | None]:
-        def attempt(client: KazooClient, until: float) -> list[_T | None]:
-            results = [(ask(client), at) for ask, at in window]
-            return [self._settle_one(result, until, at) for result, at in results]
+    def _gather(self, window: Sequence[KazooCall[_T]]) -> list[_T | Forbidden | None]:
+        def attempt(client: KazooClient, until: float) -> list[_T | Forbidden | None]:
+            results = [ask(client) for ask in window]
+            return [self._settle_one(result, until) for result in results]
 
         return self._repeat(attempt)
 
@@ -175,12 +193,17 @@ class Session:
 
     def _settle(self, result: Reply[_T], until: float, at: str, role: Role = Role.READER) -> _T:
         try:
+            return self._answer(result, until)
+        except NoAuthError:
+            raise self.not_permitted(at, role) from None
+
+    def _answer(self, result: Reply[_T], until: float) -> _T:
+        """Return the reply; passes on NoAuthError too."""
+        try:
             found = result.get(timeout=max(0.0, until - time.monotonic()))
         except _EXPECTED:
             self.link.answered()
             raise
-        except NoAuthError:
-            raise self.not_permitted(at, role) from None
         except InvalidACLError:
             raise UnknownIdentityError from None
         except _NOT_AUTHENTICATED:
@@ -192,11 +215,13 @@ class Session:
         self.link.answered()
         return found
 
-    def _settle_one(self, result: Reply[_T], until: float, at: str) -> _T | None:
+    def _settle_one(self, result: Reply[_T], until: float) -> _T | Forbidden | None:
         try:
-            return self._settle(result, until, at)
+            return self._answer(result, until)
         except NoNodeError:
             return None
+        except NoAuthError:
+            return FORBIDDEN
 
     def not_permitted(self, at: str, role: Role) -> NotPermittedError:
         """Return the error for a request that the ACL of the znode `at` forbids; `role` would allow it."""

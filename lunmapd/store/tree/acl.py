@@ -4,30 +4,32 @@ ZooKeeper keeps one ACL per znode; nothing is inherited (ZooKeeper Programmer's 
 control using ACLs").
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from kazoo.client import KazooClient
 from kazoo.protocol.states import ZnodeStat
 from kazoo.security import ACL, Id
 from msgspec import Struct
 
-from lunmapd.core.base.access import AclEntries, Permission, Principal
-from lunmapd.store.session.session import WINDOW, KazooCall, Reply, Session
-from lunmapd.store.tree.znodes import request_children
-
-# ZooKeeper replaces this id with all principals that the session has authenticated as (scheme "auth").
-CREATOR = Principal("auth", "")
+from lunmapd.core.base.access import AclEntries, Permission, Principal, Role
+from lunmapd.store.session.session import FORBIDDEN, WINDOW, Forbidden, KazooCall, Reply, Session
+from lunmapd.store.tree.znodes import request_children, request_stat
 
 ScanProgress = Callable[[int], None]
 """Called after each window of a walk with the number of znodes read so far."""
 
 
 class ZnodeAcl(Struct, frozen=True):
-    """A znode with its path in the tree, its ACL, and whether it has children."""
+    """A znode with its path in the tree, its ACL, whether it has children, and whether it is an ephemeral.
+
+    `acl` is None if this client may not read it. Then nothing else is known of the znode either: since 3.9.3
+    ZooKeeper hides its metadata too (ZOOKEEPER-2590).
+    """
 
     path: str
-    acl: AclEntries
-    has_children: bool
+    acl: AclEntries | None
+    has_children: bool = False
+    ephemeral: bool = False
 
 
 def to_kazoo(acl: AclEntries) -> list[ACL]:
@@ -46,18 +48,30 @@ def _from_kazoo(entries: Sequence[ACL]) -> AclEntries:
 def read_acls(session: Session, paths: Sequence[str]) -> list[AclEntries | None]:
     """Read the ACLs of znodes, in the order of `paths`; None stands for a missing znode.
 
-    ZooKeeper replaces the hash of a digest by "x" for a principal without ADMIN.
+    ZooKeeper replaces the hash of a digest by "x" for a principal without ADMIN. Raises NotPermittedError.
     """
-    return [None if znode is None else znode.acl for znode in read_znode_acls(session, paths)]
+    replies = session.gather([_request_acls(session.path(path)) for path in paths], paths)
+    return [None if reply is None else _from_kazoo(reply[0]) for reply in replies]
 
 
 def read_znode_acls(session: Session, paths: Sequence[str]) -> list[ZnodeAcl | None]:
     """Read znodes with their ACLs, in the order of `paths`; None stands for a missing znode."""
-    replies = session.gather([_request_acls(session.path(path)) for path in paths], paths)
-    return [
-        None if reply is None else ZnodeAcl(path, _from_kazoo(reply[0]), reply[1].numChildren > 0)
-        for path, reply in zip(paths, replies, strict=True)
-    ]
+    replies = session.gather_permitted([_request_acls(session.path(path)) for path in paths])
+    return [_znode(path, reply) for path, reply in zip(paths, replies, strict=True)]
+
+
+def _znode(path: str, reply: tuple[Sequence[ACL], ZnodeStat] | Forbidden | None) -> ZnodeAcl | None:
+    if reply is None:
+        return None
+    if reply is FORBIDDEN:
+        return ZnodeAcl(path, None)
+    acl, stat = reply
+    return ZnodeAcl(path, _from_kazoo(acl), stat.numChildren > 0, stat.ephemeralOwner != 0)
+
+
+def read_stats(session: Session, paths: Sequence[str]) -> list[ZnodeStat | Forbidden | None]:
+    """Read the metadata of znodes, in the order of `paths`; None stands for a missing znode."""
+    return session.gather_permitted([request_stat(session, path) for path in paths])
 
 
 def _request_acls(path: str) -> KazooCall[tuple[Sequence[ACL], ZnodeStat]]:
@@ -77,30 +91,47 @@ def request_set_acls(path: str, acl: AclEntries) -> KazooCall[ZnodeStat]:
 
 
 def walk_znodes(
-    session: Session, top: str = "", progress: ScanProgress = lambda _: None
+    session: Session,
+    top: str = "",
+    progress: ScanProgress = lambda _: None,
+    *,
+    skip: Collection[str] = (),
+    hidden: Callable[[str], None] | None = None,
 ) -> Iterator[list[ZnodeAcl]]:
     """Yield the znode `top` and all znodes below it, parents first, at most `WINDOW` at a time.
 
-    A znode that is deleted during the walk is left out.
+    The znodes `skip`, and those below them, are left out; so is a znode that is deleted during the walk.
+    `hidden` is called with each znode whose ACL or children this client may not read; without it, such a
+    znode raises NotPermittedError.
     """
     level, count = [top], 0
     while level:
         below: list[str] = []
         for start in range(0, len(level), WINDOW):
-            znodes = read_znode_acls(session, level[start : start + WINDOW])
-            window = [znode for znode in znodes if znode is not None]
+            window = [znode for znode in read_znode_acls(session, level[start : start + WINDOW]) if znode]
+            for znode in window:
+                if znode.acl is None:
+                    _hide(session, znode.path, hidden)
             yield window
-            below += _list_below(session, [znode.path for znode in window if znode.has_children])
+            below += _list_below(session, [znode.path for znode in window if znode.has_children], hidden)
             count += len(window)
             progress(count)
-        level = below
+        level = [path for path in below if path not in skip]
 
 
-def _list_below(session: Session, parents: Sequence[str]) -> list[str]:
-    """Return the paths of all children of `parents`."""
-    replies = session.gather([request_children(session, path) for path in parents], parents)
-    return [
-        f"{parent}/{name}".lstrip("/")
-        for parent, names in zip(parents, replies, strict=True)
-        for name in sorted(names or ())
-    ]
+def _list_below(
+    session: Session, parents: Sequence[str], hidden: Callable[[str], None] | None
+) -> Iterator[str]:
+    """Yield the paths of all children of `parents`."""
+    replies = session.gather_permitted([request_children(session, path) for path in parents])
+    for parent, names in zip(parents, replies, strict=True):
+        if names is FORBIDDEN:
+            _hide(session, parent, hidden)
+        elif names is not None:
+            yield from (f"{parent}/{name}".lstrip("/") for name in sorted(names))
+
+
+def _hide(session: Session, path: str, hidden: Callable[[str], None] | None) -> None:
+    if hidden is None:
+        raise session.not_permitted(path, Role.ADMIN)
+    hidden(path)

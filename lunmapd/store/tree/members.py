@@ -7,7 +7,8 @@ from kazoo.exceptions import NoAuthError, NoNodeError
 from kazoo.protocol.states import ZnodeStat
 from msgspec import Struct
 
-from lunmapd.core.base.access import MEMBERS, Role
+from lunmapd.core.base.access import MEMBERS, Permission, Role
+from lunmapd.core.base.acl_entries import inherit
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.fleet.status import Live, NodeStatus, Standing, standing_of
 from lunmapd.core.node.observed import Login
@@ -15,15 +16,27 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError
 from lunmapd.store.session.errors import LostError, NodeNameTakenError, NotInitialisedError, UnreachableError
 from lunmapd.store.session.limits import check_document
-from lunmapd.store.session.session import Reply, Session
+from lunmapd.store.session.session import FORBIDDEN, Forbidden, Reply, Session
 from lunmapd.store.tree.acl import read_acls, to_kazoo
 from lunmapd.store.tree.roles import create_znode
 from lunmapd.store.tree.snapshot import Raw
-from lunmapd.store.tree.znodes import list_children, read_top, read_znodes, request_znode
+from lunmapd.store.tree.znodes import (
+    list_children,
+    read_permitted,
+    read_top,
+    read_znodes,
+    request_znode,
+)
 
 _T = TypeVar("_T")
 _ATTEMPTS = 5
 _UNREADABLE = "(unreadable)"
+_REFUSED = (
+    "its ACL refuses this client; 'lunmapctl acl show --check' shows what differs, any grant corrects it"
+)
+# A registration that this client may not read. That is no problem: a node does not see the hashes of digests,
+# so it can't let their principals read what it creates.
+_HIDDEN = Live("", "", "", "")
 # A node that has not yet applied the newest commit keeps serving what it applied before.
 _SERVING = {Standing.CONVERGED, Standing.PENDING}
 
@@ -104,13 +117,14 @@ def _create_ephemeral(session: Session, node: str, live: Live, version: int, rep
     """
     member, path = session.path(paths.member_of(node)), session.path(paths.live_of(node))
     (acl,) = read_acls(session, (paths.member_of(node),))
+    own = inherit(acl or {}, Permission.READ)
 
     def ask(client: KazooClient) -> Reply[list[object]]:
         transaction = client.transaction()
         transaction.set_data(member, b"", version)
         if replaced is not None:
             transaction.delete(path, replaced)
-        transaction.create(path, encode(live), to_kazoo(acl or {}), ephemeral=True)
+        transaction.create(path, encode(live), to_kazoo(own), ephemeral=True)
         return transaction.commit_async()
 
     failures = [result for result in session.once(ask, paths.live_of(node)) if isinstance(result, Exception)]
@@ -163,14 +177,17 @@ def _create_status(session: Session, node: str, data: bytes) -> bool:
 def read_fleet(session: Session) -> dict[str, FleetNode]:
     """Read the registration and the status of every node, by node.
 
-    Undecodable data is a problem of that node only. Raises NotInitialisedError if there is no tree.
+    Data that can't be decoded, or that refuse this client, are a problem of that node only. Raises
+    NotInitialisedError if there is no tree.
     """
     names = _members(session)
-    raws = read_znodes(
-        session, [path for name in names for path in (paths.live_of(name), paths.status_of(name))]
-    )
-    pairs = zip(names, raws[::2], raws[1::2], strict=True)
-    return {name: _fleet_node(name, live, status) for name, live, status in pairs if live or status}
+    wanted = [path for name in names for path in (paths.live_of(name), paths.status_of(name))]
+    raws = read_permitted(session, wanted)
+    nodes = {
+        name: _fleet_node(name, live, status)
+        for name, live, status in zip(names, raws[::2], raws[1::2], strict=True)
+    }
+    return {name: node for name, node in nodes.items() if node != FleetNode()}
 
 
 def read_logins(session: Session) -> dict[str, frozenset[Login]]:
@@ -197,8 +214,11 @@ def _members(session: Session) -> list[str]:
     return sorted(names)
 
 
-def _fleet_node(name: str, live_raw: Raw | None, status_raw: Raw | None) -> FleetNode:
-    live, status = _try_decode(live_raw, Live), _try_decode(status_raw, NodeStatus)
+def _fleet_node(name: str, live_raw: Raw | Forbidden | None, status_raw: Raw | Forbidden | None) -> FleetNode:
+    live = _HIDDEN if live_raw is FORBIDDEN else _try_decode(live_raw, Live)
+    # `acl grant` creates the status, so that it has the right ACL; it is empty until the node writes it.
+    empty = isinstance(status_raw, Raw) and not status_raw.data
+    status = None if empty else _try_decode(status_raw, NodeStatus)
     problems = [
         f"{path}: {reason}"
         for path, reason in ((paths.live_of(name), live), (paths.status_of(name), status))
@@ -211,10 +231,12 @@ def _fleet_node(name: str, live_raw: Raw | None, status_raw: Raw | None) -> Flee
     )
 
 
-def _try_decode(raw: Raw | None, kind: type[_T]) -> _T | str | None:
-    """Decode a document; a string is the reason why it can't be decoded."""
+def _try_decode(raw: Raw | Forbidden | None, kind: type[_T]) -> _T | str | None:
+    """Decode a document; a string is the reason why there is none."""
     if raw is None:
         return None
+    if raw is FORBIDDEN:
+        return _REFUSED
     try:
         return decode(raw.data, kind)
     except DocumentError as error:

@@ -1,40 +1,35 @@
-"""The roles of principals: read from the ACLs of the tree, written as ACLs, and inherited by new znodes.
+"""The roles of principals: read from the ACLs of the tree, and inherited by new znodes.
 
 `lunmapd.core.base.access` computes the ACL of each znode from the roles (docs/adr/0008).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from kazoo.exceptions import NodeExistsError, NoNodeError
 
-from lunmapd.core.base.access import MEMBERS, AclEntries, Roles, acl_at, roles_of
+from lunmapd.core.base.access import MEMBERS, AclEntries, Permission, Roles, acl_at, roles_of
+from lunmapd.core.base.acl_entries import inherit
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NotInitialisedError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.acl import (
-    ScanProgress,
-    ZnodeAcl,
-    read_acls,
-    read_znode_acls,
-    request_set_acls,
-    to_kazoo,
-    walk_znodes,
-)
+from lunmapd.store.tree.acl import read_acls, read_znode_acls, to_kazoo
 from lunmapd.store.tree.znodes import list_children
-
-_PASSES = 5
 
 NO_ACLS: Mapping[str, AclEntries] = {}
 
 
 def read_roles(session: Session) -> Roles:
-    """Read the roles of all principals. Raises NotInitialisedError if there is no tree."""
-    (root,) = read_acls(session, ("",))
+    """Read the roles of all principals. Raises NotInitialisedError if there is no tree.
+
+    A node whose member znode refuses this client has no role here.
+    """
+    root, meta = read_acls(session, ("", paths.META))
     if root is None:
         raise NotInitialisedError(session.root)
     nodes = sorted(list_children(session, MEMBERS) or ())
-    acls = read_acls(session, [paths.member_of(node) for node in nodes])
-    return roles_of(root, {node: acl for node, acl in zip(nodes, acls, strict=True) if acl is not None})
+    znodes = read_znode_acls(session, [paths.member_of(node) for node in nodes])
+    members = {paths.owner(znode.path): znode.acl or {} for znode in znodes if znode is not None}
+    return roles_of(root, members, meta)
 
 
 def read_parent_acls(session: Session, parents: Collection[str]) -> dict[str, AclEntries]:
@@ -49,13 +44,17 @@ def inherited_acls(
 ) -> dict[str, AclEntries]:
     """Return the ACL, by path, of each znode that one transaction is about to create: the ACL of its parent.
 
-    `parent_acls` (by path) need not be read again. A znode directly below the root gets the ACL that follows
-    from the roles, since nodes may not read the root. A znode whose parent is missing is left out.
+    See `inherit` for parents with hidden hashes. `parent_acls` (by path) need not be read again. A znode
+    directly below the root gets the ACL that follows from the roles, since nodes may not read the root. A
+    znode whose parent is missing is left out.
     """
     parents = {path: _existing_parent(path, created) for path in created}
     missing = set(parents.values()) - parent_acls.keys() - {""}
     known = {**parent_acls, **read_parent_acls(session, missing)}
-    acls = {path: known[parent] for path, parent in parents.items() if parent in known}
+    own = Permission.READ | Permission.WRITE
+    acls: dict[str, AclEntries] = {
+        path: inherit(known[parent], own) for path, parent in parents.items() if parent in known
+    }
     tops = [path for path, parent in parents.items() if not parent]
     roles = read_roles(session) if tops else Roles()
     return acls | {path: acl_at(roles, path) for path in tops}
@@ -82,46 +81,3 @@ def create_znode(session: Session, path: str, data: bytes = b"", acl: AclEntries
     except NodeExistsError:
         return False
     return True
-
-
-def set_roles(session: Session, roles: Roles, progress: ScanProgress) -> int:
-    """Give every znode the ACL that follows from `roles`; return the number of znodes that were changed.
-
-    The root and the member znodes, from which the roles are read, come first: a later call completes the work
-    of one that was interrupted. The walk is repeated until it changes nothing, since a commit that is made
-    meanwhile may create znodes with an inherited older ACL.
-    """
-    changed = _set(session, roles, read_znode_acls(session, ("",))) + _set_members(session, roles)
-    for _ in range(_PASSES):
-        last = sum(_set(session, roles, window) for window in walk_znodes(session, progress=progress))
-        changed += last
-        if not last:
-            break
-    return changed
-
-
-def count_strays(session: Session, roles: Roles, progress: ScanProgress) -> int:
-    """Return the number of znodes whose ACL differs from the one that follows from `roles`."""
-    return sum(len(_strays(roles, window)) for window in walk_znodes(session, progress=progress))
-
-
-def _set_members(session: Session, roles: Roles) -> int:
-    """Set the ACL of `members/<node>` for each node that has the role, and create missing ones."""
-    wanted = [paths.member_of(node) for node in roles.nodes]
-    znodes = read_znode_acls(session, wanted)
-    missing = [path for path, znode in zip(wanted, znodes, strict=True) if znode is None]
-    for path in missing:
-        create_znode(session, path, acl=acl_at(roles, path))
-    return len(missing) + _set(session, roles, znodes)
-
-
-def _set(session: Session, roles: Roles, znodes: Sequence[ZnodeAcl | None]) -> int:
-    strays = _strays(roles, znodes)
-    requests = [request_set_acls(session.path(path), acl) for path, acl in strays.items()]
-    return sum(reply is not None for reply in session.gather(requests, list(strays)))
-
-
-def _strays(roles: Roles, znodes: Sequence[ZnodeAcl | None]) -> Mapping[str, AclEntries]:
-    """Return the ACLs to set, by path."""
-    acls = {znode.path: (znode.acl, acl_at(roles, znode.path)) for znode in znodes if znode is not None}
-    return {path: desired for path, (observed, desired) in acls.items() if observed != desired}

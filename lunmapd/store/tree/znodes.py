@@ -10,7 +10,7 @@ from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.history.changes import Head, Revision
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, NewerSchemaError, NotInitialisedError
-from lunmapd.store.session.session import WINDOW, KazooCall, Reply, Session
+from lunmapd.store.session.session import FORBIDDEN, WINDOW, Forbidden, KazooCall, Reply, Session
 from lunmapd.store.tree.snapshot import MIN_SCHEMA, SCHEMA, Meta, Raw
 
 _T = TypeVar("_T")
@@ -43,11 +43,29 @@ def _read_window(session: Session, window: Sequence[str]) -> list[Raw | None]:
     ]
 
 
+def read_permitted(session: Session, relative: Sequence[str]) -> list[Raw | Forbidden | None]:
+    """Read znodes as `read_znodes` does; FORBIDDEN stands for one whose ACL forbids it."""
+    replies = session.gather_permitted([request_znode(session, path) for path in relative])
+    return [
+        reply if reply is None or reply is FORBIDDEN else Raw(reply[0] or b"", reply[1].version)
+        for reply in replies
+    ]
+
+
 def request_znode(session: Session, path: str) -> KazooCall[tuple[bytes | None, ZnodeStat]]:
     """Return the request that reads one znode of the tree."""
 
     def ask(client: KazooClient) -> Reply[tuple[bytes | None, ZnodeStat]]:
         return client.get_async(session.path(path))
+
+    return ask
+
+
+def request_stat(session: Session, path: str) -> KazooCall[ZnodeStat | None]:
+    """Return the request for the metadata of a znode; the reply is None if it is missing."""
+
+    def ask(client: KazooClient) -> Reply[ZnodeStat | None]:
+        return client.exists_async(session.path(path))
 
     return ask
 

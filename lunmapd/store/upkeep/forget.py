@@ -6,18 +6,26 @@ from lunmapd.core.base.access import Role
 from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.names import check_name
+from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.commit.send import submit_in_tree
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import OlderSchemaError, StoreError
-from lunmapd.store.session.session import Session
+from lunmapd.store.session.session import FORBIDDEN, Forbidden, Session
+from lunmapd.store.tree.acl import read_stats
 from lunmapd.store.tree.roles import read_roles
 from lunmapd.store.tree.snapshot import SCHEMA, Raw, Snapshot
-from lunmapd.store.tree.znodes import read_znodes
+from lunmapd.store.tree.znodes import read_permitted
 from lunmapd.store.upkeep.remove import deletions
 
 _ATTEMPTS = 5
+_MAX_NAMED = 5
+_REFUSES = (
+    "refuses this client, as the node has made it: repeat 'lunmapctl acl revoke node', and if it remains "
+    "forget the node as ZooKeeper's superuser (DigestAuthenticationProvider.superDigest in its "
+    "administrator's guide)"
+)
 _MAPPED = (
     "it is in the map: remove it from its targets, wait until it has applied that, and remove it "
     "from the map first"
@@ -83,10 +91,11 @@ def _find_member(session: Session, node: str) -> tuple[Forgotten, list[Write]] |
     """
     member = paths.member_of(node)
     # A node that registers sets its member znode: if it does so after this read, the version differs.
-    own, live, status = read_znodes(session, (member, paths.live_of(node), paths.status_of(node)))
+    own, live = read_stats(session, (member, paths.live_of(node)))
     if own is None:
         return None
-    if live is not None:
+    # A znode of that name that is no ephemeral is no registration: the node made it by hand.
+    if live is FORBIDDEN or (live is not None and live.ephemeralOwner):
         raise NodeInUseError(
             node, "it is live: stop its daemon first, with 'systemctl disable --now lunmapd' there"
         )
@@ -95,12 +104,16 @@ def _find_member(session: Session, node: str) -> tuple[Forgotten, list[Write]] |
             node,
             f"it may still write to the tree: revoke that first, with 'lunmapctl acl revoke node {node}'",
         )
-    below = [write for write in deletions(session, member) if write.path != member]
+    hidden: list[str] = []
+    below = [write for write in deletions(session, member, hidden.append) if write.path != member]
+    if own is FORBIDDEN or hidden:
+        raise NodeInUseError(node, f"{first_of(hidden, _MAX_NAMED)} {_REFUSES}")
+    (status,) = read_permitted(session, (paths.status_of(node),))
     return Forgotten(node, _status_time(status)), [*below, Write(member, b"", None, own.version)]
 
 
-def _status_time(status: Raw | None) -> str:
+def _status_time(status: Raw | Forbidden | None) -> str:
     try:
-        return "" if status is None else decode(status.data, NodeStatus).time
+        return decode(status.data, NodeStatus).time if isinstance(status, Raw) else ""
     except DocumentError:
         return ""

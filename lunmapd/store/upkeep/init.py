@@ -6,6 +6,7 @@ from kazoo.exceptions import NodeExistsError
 from kazoo.security import ACL
 
 from lunmapd.core.base.access import WORLD, Permission, Principal
+from lunmapd.core.base.acl_entries import CREATOR
 from lunmapd.core.base.documents import encode
 from lunmapd.core.history.changes import Head
 from lunmapd.core.history.digest import EMPTY_DIGEST, show_digest
@@ -22,7 +23,7 @@ from lunmapd.store.session.errors import (
     UnreachableError,
 )
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.acl import CREATOR, to_kazoo
+from lunmapd.store.tree.acl import to_kazoo
 from lunmapd.store.tree.snapshot import SCHEMA, Meta
 from lunmapd.store.tree.znodes import read_top, read_znodes
 

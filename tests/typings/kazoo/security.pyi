@@ -9,3 +9,16 @@ class ACL(NamedTuple):
     id: Id
 
 OPEN_ACL_UNSAFE: list[ACL]
+
+def make_acl(
+    scheme: str,
+    credential: str,
+    *,
+    read: bool = ...,
+    write: bool = ...,
+    create: bool = ...,
+    delete: bool = ...,
+    admin: bool = ...,
+    all: bool = ...,  # noqa: A002 - as kazoo
+) -> ACL: ...
+def make_digest_acl(username: str, password: str, *, all: bool = ...) -> ACL: ...  # noqa: A002 - as kazoo

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from lunmapd.core.base.access import (
     WORLD,
@@ -41,14 +40,23 @@ def roles(draw: st.DrawFn) -> Roles:
     """Draw roles, with one role for each principal; several principals may be a node."""
     admins, readers = draw(groups), draw(groups)
     nodes = draw(st.dictionaries(st.sampled_from(["n1", "n2"]), groups, max_size=2))
-    return Roles(admins, readers - admins, {node: members - admins for node, members in nodes.items()})
+    own = {node: members - admins - {WORLD} for node, members in nodes.items()}
+    return Roles(admins, readers - admins, own)
 
 
 @given(roles())
 def test_roles_are_read_back_from_the_acls(drawn: Roles) -> None:
-    """The root's ACL and those of the member znodes give each principal's role."""
+    """The root's ACL, meta's and those of the member znodes give each principal's role."""
     members = {node: acl_at(drawn, f"members/{node}") for node in drawn.nodes}
+    assert roles_of(acl_at(drawn, ""), members, acl_at(drawn, "meta")) == drawn
     assert roles_of(acl_at(drawn, ""), members) == drawn
+
+
+def test_an_acl_of_a_member_znode_alone_gives_no_role() -> None:
+    """The world is no node, and a principal that meta does not name is none either."""
+    members = {"n1": {N1: Permission.OWN, N2: Permission.ALL, WORLD: Permission.ALL, BOB: Permission.READ}}
+    meta = acl_at(ROLES.with_role(Role.NODE, frozenset(), "n2"), "meta")
+    assert roles_of(acl_at(ROLES, ""), members, {**meta, WORLD: Permission.READ}).nodes == {"n1": {N1}}
 
 
 @pytest.mark.parametrize(
@@ -76,11 +84,11 @@ def test_each_has_what_the_role_needs(path: str, who: Principal, may: Permission
     assert acl_at(ROLES, path).get(who) == may
 
 
-def test_a_node_sees_the_hashes_that_it_must_copy() -> None:
-    """With a digest the node has ADMIN on its own znodes, since ZooKeeper hides the hash otherwise."""
-    acl = acl_at(replace(ROLES, readers=frozenset({BOB})), "members/n1")
-    assert acl[N1] == Permission.OWN | Permission.ADMIN
-    assert acl[BOB] == Permission.READ
+@given(roles(), st.sampled_from(["", "meta", "luns/a", "members", "members/n1", "members/n2/live"]))
+def test_nobody_but_admins_may_change_an_acl(drawn: Roles, path: str) -> None:
+    """Whatever the schemes of principals are, no ACL gives ADMIN to another role."""
+    may = {who for who, found in acl_at(drawn, path).items() if Permission.ADMIN in found}
+    assert may == drawn.admins
 
 
 def test_roles_are_changed_one_at_a_time() -> None:
