@@ -13,6 +13,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import IscsiSession, Observed
 from lunmapd.core.node.project import MARK, PORT_ID, TPG_ATTRIBUTES
+from lunmapd.core.node.reservations import NO_RESERVATION_FILES
 from lunmapd.core.planning.outcome import FailureTracker, StepOutcome
 from lunmapd.core.planning.plan import Action, Step, objects_after
 
@@ -40,6 +41,7 @@ class FakeLio:
         self.sessions: tuple[IscsiSession, ...] = ()
         self.missing: set[str] = set()
         self.sizes: dict[str, int] = {}
+        self.reservations = NO_RESERVATION_FILES
         self.failures: dict[lio_objects.Key, Failure] = {}
         self.crash_after: int | None = None
         self.bug: Exception | None = None
@@ -65,7 +67,7 @@ class FakeLio:
         devices = (item for item in backings if item.plugin == "iblock" and item.path in self.sizes)
         sizes = {item.name: self.sizes[item.path] for item in devices}
         foreign = self.foreign | self._targets() - ours
-        return Observed(objects, foreign, self.features, self.sessions, missing, sizes)
+        return Observed(objects, foreign, self.features, self.sessions, missing, sizes, self.reservations)
 
     def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
         """Observe some objects, like the kernel's method."""

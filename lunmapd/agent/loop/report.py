@@ -13,6 +13,7 @@ from lunmapd.core.fleet.status import (
     APPLIED,
     MAX_FAILING,
     MAX_LOGINS,
+    RESERVATIONS,
     STORE,
     ConditionUpdate,
     HistoryPoint,
@@ -97,6 +98,7 @@ def _conditions(cycle: CycleResult) -> Iterator[ConditionUpdate]:
         yield _false(APPLIED, cycle.error)
     elif cycle.result is not None:
         yield _applied(cycle.result)
+        yield _reservations(cycle.result)
 
 
 def _false(kind: str, error: LunmapdError) -> ConditionUpdate:
@@ -125,6 +127,23 @@ def _applied(result: PassResult) -> ConditionUpdate:
     return false_condition(
         APPLIED, Reason.WITHHELD, f"{result.kept_disabled} TPGs are not enabled, all else is as the map says"
     )
+
+
+def _reservations(result: PassResult) -> ConditionUpdate:
+    files = result.observed.reservations
+    if result.unrestored or files.damaged:
+        return false_condition(RESERVATIONS, Reason.NOT_RESTORED, _unrestored(result))
+    if files.problem:
+        message = f"{files.problem}: the kernel refuses reservations that must survive a power loss"
+        return false_condition(RESERVATIONS, Reason.UNWRITABLE, message)
+    return true_condition(RESERVATIONS, Reason.KEPT, "all reservations on disk are in effect")
+
+
+def _unrestored(result: PassResult) -> str:
+    parts = [f"on disk only: {first_of(result.unrestored, 1)}"] if result.unrestored else []
+    damaged = result.observed.reservations.damaged
+    parts += [f"cut off: {first_of(damaged, 1)}"] if damaged else []
+    return f"persistent reservations are not in effect, {'; '.join(parts)}; see operations.md, Reservations"
 
 
 def _drifted(result: PassResult) -> str:

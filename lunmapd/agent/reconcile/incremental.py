@@ -17,6 +17,7 @@ from lunmapd.core.node.desired_delta import MAX_CHANGED_LUNS, Delta, DesiredView
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import accept_edits
+from lunmapd.core.node.reservations import ReservationRecord
 from lunmapd.core.planning.decide import Comparison, PassInput
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.planning.outcome import StepOutcome
@@ -33,7 +34,7 @@ class Unfinished(Struct, frozen=True):
     `failures`, `left` and `decided` are as in PassResult. `open` are the keys of the objects that are not as
     desired. `missing` are those of them that don't exist as their children need them. `needed` are the keys
     of the parents of unfinished objects, which must not be deleted. `luns` are the names of the Luns that
-    unfinished objects serve. `allow` is the disruption limit of the pass.
+    unfinished objects serve. `allow` is the disruption limit of the pass. `unrestored` is as in PassResult.
     """
 
     failures: Mapping[lio_objects.Key, Failure]
@@ -44,6 +45,7 @@ class Unfinished(Struct, frozen=True):
     needed: AbstractSet[lio_objects.Key]
     luns: AbstractSet[str | None]
     allow: Disruption
+    unrestored: tuple[ReservationRecord, ...] = ()
 
     def concerns(self, delta: Delta) -> bool:
         """Return whether a change of the map touches an unfinished object, its parents or its Lun."""
@@ -67,7 +69,17 @@ def _unfinished(result: PassResult, allow: Disruption) -> Unfinished:
     items = [step.item for step in left.values()]
     needed = {parent for item in items for parent in lio_objects.parents_of(item)}
     luns = {lio_objects.lun_served_by(item) for item in items}
-    return Unfinished(result.failures, result.left, result.decided, keys, keys - usable, needed, luns, allow)
+    return Unfinished(
+        result.failures,
+        result.left,
+        result.decided,
+        keys,
+        keys - usable,
+        needed,
+        luns,
+        allow,
+        result.unrestored,
+    )
 
 
 class StartingPoint:
@@ -83,7 +95,7 @@ class StartingPoint:
         """Start from a full pass: `objects` are those that it observed, for this object alone to change."""
         self.view = view
         self.objects = objects
-        self._observed = replace(observed, objects=objects)
+        self.observed = replace(observed, objects=objects)
         self._unfinished = unfinished
 
     def delta_to(self, given: PassInput) -> Delta | FullPass:
@@ -118,7 +130,14 @@ class StartingPoint:
     def result(self, outcomes: tuple[StepOutcome, ...]) -> PassResult:
         """Return the result of a partial pass with these outcomes, including what is still unfinished."""
         last = self._unfinished
-        return PassResult(self._observed, last.failures, last.left, outcomes, decided=last.decided)
+        return PassResult(
+            self.observed,
+            last.failures,
+            last.left,
+            outcomes,
+            decided=last.decided,
+            unrestored=last.unrestored,
+        )
 
 
 def starting_point(

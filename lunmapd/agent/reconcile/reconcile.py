@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from lunmapd.agent.reconcile.pass_state import Partial, PassState
 from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
-from lunmapd.agent.reconcile.transition_log import log_outcome
+from lunmapd.agent.reconcile.transition_log import log_ended, log_outcome, log_restored
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.seen_file import SeenFile, ValidityKey
 from lunmapd.core.base.events import Event, FullPass
@@ -32,6 +32,7 @@ from lunmapd.core.planning.disruption_limit import may_exceed
 from lunmapd.core.planning.impact import Logins
 from lunmapd.core.planning.outcome import StepOutcome, failures_of
 from lunmapd.core.planning.plan import Plan, plan
+from lunmapd.core.planning.reservations import find_unrestored, keep_reservations, makes_recorded
 from lunmapd.core.planning.withhold import created_keys
 from lunmapd.trace import trace
 
@@ -110,11 +111,14 @@ def _reconcile_part(
     comparison = compare_part(given, part, seen, state.baseline.current, origin.objects)
     decision = _decide(edges, given, state, comparison)
     obstacle = _obstacle(given, decision)
+    if obstacle is None and makes_recorded(decision.steps, origin.observed.reservations.records):
+        obstacle = FullPass.RESERVATIONS
     if obstacle is not None:
         return obstacle
     reports: tuple[StepOutcome, ...] = ()
     if decision.steps:
-        reports = _execute(edges, given, state, decision)
+        reports = _execute(edges, given, state, decision, comparison)
+        log_ended(origin.observed, reports)
         state.schedule.backoff.tried(reports)
         seen = _observe_some(kernel, part, part.desired, seen)
         if seen is None or plan(part.desired, seen):
@@ -152,15 +156,17 @@ def _reconcile_all(
     decision = _decide(edges, given, state, comparison)
     if decision.blocked is not None:
         error = RemovalHeldError(given.revision, decision.blocked)
-        _execute(edges, given, state, decision)
+        _execute(edges, given, state, decision, comparison)
         state.finish_held(error)
         raise error
     reports: tuple[StepOutcome, ...] = ()
     if decision.steps:
         claims.write(claimed | _claims(comparison.desire))
-        reports = _execute(edges, given, state, decision)
+        reports = _execute(edges, given, state, decision, comparison)
         state.schedule.backoff.tried(reports)
-        comparison = compare(given, kernel.observe(claims.read()))
+        before, comparison = comparison.observed, compare(given, kernel.observe(claims.read()))
+        log_ended(before, reports)
+        log_restored(before, comparison.observed)
         claims.write(_claims(comparison.desire))
     result = _result(comparison, decision, reports)
     state.finish_full(given, comparison, result)
@@ -173,21 +179,26 @@ def _decide(edges: PassPorts, given: PassInput, state: PassState, comparison: Co
 
 
 def _execute(
-    edges: PassPorts, given: PassInput, state: PassState, decision: Decision
+    edges: PassPorts, given: PassInput, state: PassState, decision: Decision, comparison: Comparison
 ) -> tuple[StepOutcome, ...]:
     steps, revision = decision.steps, given.revision
     state.baseline.begin(steps)
     if created_keys(steps) & guard.removed_keys(steps):
         # After a crash the next daemon must not take an object that was removed to be made again for drift.
         state.baseline.save(edges.seen)
-    return tuple(log_outcome(report, revision, decision.disruptions) for report in edges.kernel.apply(steps))
+    keeping = keep_reservations(steps, comparison.desired, comparison.observed)
+    outcomes = edges.kernel.apply(keeping)
+    return tuple(log_outcome(outcome, revision, decision.disruptions) for outcome in outcomes)
 
 
 def _result(comparison: Comparison, decision: Decision, reports: tuple[StepOutcome, ...]) -> PassResult:
     left = comparison.steps
     failing = {**comparison.desire.failures, **decision.held, **failures_of(reports)}
     decided = decision.removals & guard.removed_keys(left)
-    return PassResult(comparison.observed, failing, left, reports, len(comparison.kept_disabled), decided)
+    unrestored = find_unrestored(comparison.desired, comparison.observed)
+    return PassResult(
+        comparison.observed, failing, left, reports, len(comparison.kept_disabled), decided, unrestored
+    )
 
 
 def _claims(want: Desired) -> frozenset[str]:

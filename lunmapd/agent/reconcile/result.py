@@ -10,6 +10,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.reservations import ReservationRecord
 from lunmapd.core.planning.guard import MassRemoval
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Plan
@@ -35,7 +36,7 @@ class PassResult(Struct, frozen=True):
     is the plan from `observed` to the desired objects: a step is applied only once its effect was observed.
     `done` are the outcomes of the steps that were executed. `kept_disabled` is the number of TPGs that the
     map enables and isolation does not. `decided` are the keys of the objects whose removal was permitted and
-    could not be done.
+    could not be done. `unrestored` are the reservation records that the kernel will not restore.
     """
 
     observed: Observed
@@ -44,6 +45,7 @@ class PassResult(Struct, frozen=True):
     done: tuple[StepOutcome, ...] = ()
     kept_disabled: int = 0
     decided: AbstractSet[lio_objects.Key] = frozenset()
+    unrestored: tuple[ReservationRecord, ...] = ()
 
     @property
     def converged(self) -> bool:

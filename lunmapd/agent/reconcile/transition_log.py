@@ -9,9 +9,11 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import Condition
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.impact import Disruptions
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Disruption
+from lunmapd.core.planning.reservations import find_ended, find_restored
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +34,20 @@ def log_outcome(outcome: StepOutcome, revision: int, disruptions: Disruptions) -
         repairs = ", repairs drift" if step.drift else ""
         _log.info("%s (%s%s)", step, disruption.replace("-", " "), repairs, extra=extra)
     return outcome
+
+
+def log_ended(before: Observed, outcomes: Iterable[StepOutcome]) -> None:
+    """Log the persistent reservations that ended because a pass removed their mapped LUNs."""
+    for record in find_ended(before, outcomes):
+        extra = journal_fields(Message.RESERVATION_ENDED, lun=record.storage_object)
+        _log.warning("reservation ended, since its mapped LUN was removed: %s", record, extra=extra)
+
+
+def log_restored(before: Observed, after: Observed) -> None:
+    """Log the persistent reservations that a pass has restored from the disk."""
+    for record in find_restored(before, after):
+        extra = journal_fields(Message.RESERVATION_RESTORED, lun=record.storage_object)
+        _log.info("reservation restored from disk: %s", record, extra=extra)
 
 
 class TransitionLog:

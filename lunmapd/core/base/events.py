@@ -115,4 +115,5 @@ class FullPass(StrEnum):
     DRIFT = "the changed objects have drifted"
     REMOVALS = "the change removes much"
     DISRUPTION = "the change may disrupt initiators"
+    RESERVATIONS = "a new storage object has reservations on disk"
     NOT_CONVERGED = "the changed objects are not as desired after the steps"

@@ -39,7 +39,7 @@ class Reason(StrEnum):
     NOT_PERMITTED = "NotPermitted"
     NODE_NAME_TAKEN = "NodeNameTaken"
 
-    # MapFresh, MapKept, MapUnedited, BootUncontested or PathsOffered is false.
+    # MapFresh, MapKept, MapUnedited, BootUncontested, PathsOffered or ReservationsKept is false.
     NOT_READ = "NotRead"
     FROM_SNAPSHOT = "FromSnapshot"
     SNAPSHOT_TOO_OLD = "SnapshotTooOld"
@@ -50,6 +50,7 @@ class Reason(StrEnum):
     SAVED_ELSEWHERE = "SavedElsewhere"
     ISOLATED = "Isolated"
     NO_CONTACT_YET = "NoContactYet"
+    NOT_RESTORED = "NotRestored"
 
     # Applied is false.
     FAILING = "Failing"

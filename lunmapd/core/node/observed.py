@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.reservations import NO_RESERVATION_FILES, ReservationFiles
 
 LOGGED_IN = "LOGGED_IN"
 """The state of a session that can do I/O.
@@ -41,7 +42,8 @@ class Observed(Struct, frozen=True):
     `objects` are lunmapd's objects by key. `foreign` are the names of the targets of other tools. `features`
     are those of the kernel, such as PORT_ID. `sessions` are those with lunmapd's TPGs. `missing` names the
     storage objects whose device or file no longer exists; the kernel keeps it open. `sizes` maps the name of
-    a storage object to the size of its device in bytes, for block devices only.
+    a storage object to the size of its device in bytes, for block devices only. `reservations` are the files
+    in which the kernel keeps persistent reservations.
     """
 
     objects: Mapping[lio_objects.Key, lio_objects.Object] = {}
@@ -50,3 +52,4 @@ class Observed(Struct, frozen=True):
     sessions: tuple[IscsiSession, ...] = ()
     missing: AbstractSet[str] = frozenset()
     sizes: Mapping[str, int] = {}
+    reservations: ReservationFiles = NO_RESERVATION_FILES

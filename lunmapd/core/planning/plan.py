@@ -43,7 +43,8 @@ class Step(Struct, frozen=True, omit_defaults=True):
     """One step.
 
     `item` is the object to create, the new form of the object to update, or the object to delete. `before` is
-    the observed form, for an update only. With `drift` the step repairs an out-of-band change of LIO.
+    the observed form, for an update only. With `drift` the step repairs an out-of-band change of LIO. `keeps`
+    are the keys of the mapped LUNs whose reservation records on disk the step restores or leaves as they are.
     """
 
     action: Action
@@ -51,6 +52,7 @@ class Step(Struct, frozen=True, omit_defaults=True):
     reason: str
     before: lio_objects.Object | None = None
     drift: bool = False
+    keeps: tuple[lio_objects.Key, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.action} {lio_objects.show_key(lio_objects.key_of(self.item))}: {self.reason}"

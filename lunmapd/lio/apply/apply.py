@@ -2,7 +2,7 @@
 
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.plan import Action, Step
-from lunmapd.lio.apply import luns, portals, storage, targets
+from lunmapd.lio.apply import luns, portals, reservations, storage, targets
 from lunmapd.lio.apply.attributes import write_tpg
 from lunmapd.lio.base import files, rts
 from lunmapd.lio.base.index import KernelIndex, parse_hba_index
@@ -18,23 +18,25 @@ def apply_step(step: Step, index: KernelIndex) -> None:
     with attempt(f"{step.action} {lio_objects.show_key(lio_objects.key_of(step.item))}"):
         match step.action:
             case Action.CREATE:
-                _create(step.item, index)
+                _create(step, index)
             case Action.UPDATE:
                 _update(step, index)
             case Action.DELETE:
                 with ignore_absent():
                     _delete(step.item, index)
+                if isinstance(step.item, lio_objects.MappedLun) and not step.keeps:
+                    reservations.forget_reservations(step.item, index)
 
 
-def _create(item: lio_objects.Object, index: KernelIndex) -> None:
-    match item:
-        case lio_objects.StorageObject():
-            storage.create_storage_object(item, index)
-        case lio_objects.TpgLun() | lio_objects.MappedLun():
+def _create(step: Step, index: KernelIndex) -> None:
+    match step.item:
+        case lio_objects.StorageObject() as item:
+            storage.create_storage_object(item, index, step.keeps)
+        case lio_objects.TpgLun() | lio_objects.MappedLun() as item:
             luns.create_lun(item, index)
         case lio_objects.Leftover():
-            raise AssertionError(item)
-        case _:
+            raise AssertionError(step)
+        case _ as item:
             targets.create_target_object(item)
 
 

@@ -9,7 +9,7 @@ All functions raise OSError, and leave no incomplete object behind unless the pr
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from lunmapd.core.base.backings import PluginName
@@ -27,10 +27,11 @@ NEW_ATTRIBUTES: lio_objects.AttributeValues = (
 """The governed attributes of a new storage object (DA_EMULATE_* in include/target/target_core_base.h)."""
 
 
-def create_fileio_or_iblock(item: lio_objects.StorageObject, index: int) -> str:
+def create_fileio_or_iblock(item: lio_objects.StorageObject, index: int, metadata: Iterable[str] = ()) -> str:
     """Create a fileio or iblock storage object in its own HBA with this index, and return its directory.
 
-    The serial is written last, so that a storage object with a serial is complete.
+    `metadata` are the texts that restore its reservations. The serial is written last, so that a storage
+    object with a serial is complete.
     """
     hba = f"{_ROOT}/core/{item.plugin}_{index}"
     device = f"{hba}/{item.name}"
@@ -43,9 +44,11 @@ def create_fileio_or_iblock(item: lio_objects.StorageObject, index: int) -> str:
                 "udev_path": item.path,
                 "enable": "1",
                 **alua.NEW_DEFAULT_GROUP,
-                "wwn/vpd_unit_serial": item.serial,
             },
         )
+        for text in metadata:
+            files.write_file(f"{device}/{rts.RESERVATION_METADATA}", text)
+        files.write_file(f"{device}/wwn/vpd_unit_serial", item.serial)
     return device
 
 

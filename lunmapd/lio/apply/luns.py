@@ -9,7 +9,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.apply import fast_path
 from lunmapd.lio.base import files, rts
-from lunmapd.lio.base.index import KernelIndex, NumberPool, tpg_path
+from lunmapd.lio.base.index import KernelIndex, NumberPool, take_lun_number, tpg_path
 from lunmapd.lio.base.parse import parse_directory_number
 from lunmapd.lio.base.refusal import KernelRefusedError
 from lunmapd.lio.observe import alua
@@ -62,10 +62,7 @@ def reserve_lun_number(step: Step, index: KernelIndex) -> None:
     """Choose the number of a LUN that is about to be created, before steps run in parallel."""
     item = step.item
     if step.action is Action.CREATE and isinstance(item, lio_objects.TpgLun):
-        numbers = index.lun_numbers[item.iqn, item.tag]
-        number = numbers.lowest()
-        numbers.take(number)
-        index.reserved_numbers[item.iqn, item.tag, item.storage_object] = number
+        take_lun_number(index, (item.iqn, item.tag), item.storage_object)
 
 
 def _create_tpg_lun(item: lio_objects.TpgLun, index: KernelIndex) -> None:

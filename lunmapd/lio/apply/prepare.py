@@ -6,6 +6,7 @@ from pathlib import Path
 from lunmapd.core.base.reasons import Reason
 from lunmapd.lio.base import rts
 from lunmapd.lio.base.refusal import KernelRefusedError, attempt
+from lunmapd.lio.base.reservation_files import keep_synced
 
 _CONFIGFS = Path("/sys/kernel/config")
 _MODULES = ("target_core_mod", "target_core_file", "target_core_iblock", "iscsi_target_mod")
@@ -34,7 +35,9 @@ def prepare_kernel() -> None:
         (rts.ROOT / "iscsi").mkdir(exist_ok=True)
         # Without it LIO answers "not ready" to a reservation that must survive a power loss. If another tool
         # loaded LIO first, LIO uses /var/target, which may not exist.
-        (rts.database_directory() / "pr").mkdir(parents=True, exist_ok=True)
+        directory = rts.reservation_directories()[0]
+        directory.mkdir(parents=True, exist_ok=True)
+        keep_synced(directory)
 
 
 def _run(*command: str) -> None:

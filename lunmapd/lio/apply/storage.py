@@ -1,6 +1,7 @@
 """Creating, changing and removing storage objects."""
 
 import contextlib
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -10,6 +11,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.lio.apply import fast_path
 from lunmapd.lio.apply.attributes import default_storage_attributes, write_attributes
 from lunmapd.lio.apply.backing import check_backing
+from lunmapd.lio.apply.reservations import restored_metadata
 from lunmapd.lio.base import files, rts
 from lunmapd.lio.base.alias import Alias, alias_of, merge_aliases, show_alias
 from lunmapd.lio.base.index import FIRST_INDEX, KernelIndex, parse_hba_index
@@ -19,18 +21,21 @@ from lunmapd.lio.observe.alua import NEW_DEFAULT_GROUP, write_default_group, wri
 _FAST_PLUGINS = (PluginName.FILEIO, PluginName.IBLOCK)
 
 
-def create_storage_object(item: lio_objects.StorageObject, index: KernelIndex) -> None:
+def create_storage_object(
+    item: lio_objects.StorageObject, index: KernelIndex, places: Sequence[lio_objects.Key] = ()
+) -> None:
     """Create the storage object under the lowest free HBA index of lunmapd's range.
 
-    If the kernel refuses one of its attributes, the storage object is deleted again. Raises OSError and
-    RtsError, and KernelRefusedError if the name is in use or the backing does not fit.
+    The reservations on disk of the mapped LUNs `places` are restored. If the kernel refuses one of its
+    attributes, the storage object is deleted again. Raises OSError and RtsError, and KernelRefusedError if
+    the name is in use or the backing does not fit.
     """
     if item.name in index.hbas:
         raise KernelRefusedError(Reason.KERNEL_REFUSED, f"there is a storage object {item.name} already")
     check_backing(item)
     hba_index = index.hba_indexes.lowest()
     index.hba_indexes.take(hba_index)
-    path = _create(item, hba_index)
+    path = _create(item, hba_index, restored_metadata(item, places, index))
     index.hbas[item.name] = f"{item.plugin}_{hba_index}"
     try:
         _configure(item, hba_index, path)
@@ -56,12 +61,9 @@ def _configure(item: lio_objects.StorageObject, hba_index: int, path: str) -> No
         write_group(path, item.alua, None)
 
 
-def _create(item: lio_objects.StorageObject, hba_index: int) -> str:
-    if item.plugin not in _FAST_PLUGINS:
-        return rts.create_with_rtslib(item, hba_index)
-    path = fast_path.create_fileio_or_iblock(item, hba_index)
-    rts.restore_reservations(item, hba_index)
-    return path
+def _create(item: lio_objects.StorageObject, hba_index: int, metadata: Sequence[str]) -> str:
+    create = fast_path.create_fileio_or_iblock if item.plugin in _FAST_PLUGINS else rts.create_with_rtslib
+    return create(item, hba_index, metadata)
 
 
 def update_storage_object(

@@ -18,13 +18,15 @@ TpgId = tuple[str, int]
 class NumberPool:
     """The numbers in use, and the lowest free one, in amortised constant time.
 
-    Threads may free numbers concurrently.
+    A reserved number is for one user only: it is free, but never the lowest one. Threads may free numbers
+    concurrently.
     """
 
     def __init__(self, first: int = 0) -> None:
         """Start with all numbers from `first` on free."""
         self._first = first
         self._taken: set[int] = set()
+        self._reserved: set[int] = set()
         self._lock = Lock()
 
     def take(self, number: int) -> None:
@@ -37,9 +39,17 @@ class NumberPool:
             self._taken.discard(number)
             self._first = min(self._first, number)
 
+    def reserve(self, number: int) -> None:
+        """Reserve a number."""
+        self._reserved.add(number)
+
+    def is_free(self, number: int) -> bool:
+        """Return whether a number is not in use; it may be reserved."""
+        return number not in self._taken
+
     def lowest(self) -> int:
-        """Return the lowest free number, without taking it."""
-        while self._first in self._taken:
+        """Return the lowest free number that is not reserved, without taking it."""
+        while self._first in self._taken or self._first in self._reserved:
             self._first += 1
         return self._first
 
@@ -84,8 +94,37 @@ class KernelIndex(Struct):
     """Target, TPG tag and storage object of a LUN that is about to be created, to its number."""
     portals: dict[tuple[str, int, str], str] = field(default_factory=dict)
     """Target, TPG tag and address of a portal to its directory in `np`, if that is spelled in another way."""
+    recorded_serials: dict[str, str] = field(default_factory=dict)
+    """Name of a storage object with a reservation file to its serial."""
+    recorded_numbers: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    """Target, TPG tag and serial to the number of the LUN in a reservation file."""
     mapped_luns: dict[TpgId, MappedLuns] = field(default_factory=lambda: defaultdict(MappedLuns))
     """TPG to its mapped LUNs."""
+
+
+def record_number(index: KernelIndex, tpg: TpgId, serial: str, number: int) -> None:
+    """Reserve the LUN number that a reservation file has for the storage object with this serial."""
+    index.recorded_numbers[*tpg, serial] = number
+    index.lun_numbers[tpg].reserve(number)
+
+
+def choose_lun_number(index: KernelIndex, tpg: TpgId, name: str) -> int:
+    """Return the number for a new LUN of a TPG: that of the reservation file, or the lowest free one.
+
+    The kernel restores a reservation only into a LUN with the number that it had before.
+    """
+    recorded = index.recorded_numbers.get((*tpg, index.recorded_serials.get(name, "")))
+    numbers = index.lun_numbers[tpg]
+    return recorded if recorded is not None and numbers.is_free(recorded) else numbers.lowest()
+
+
+def take_lun_number(index: KernelIndex, tpg: TpgId, name: str) -> int:
+    """Take the number for a new LUN, and return it; the one taken before if the LUN is not created yet."""
+    key = (*tpg, name)
+    if key not in index.reserved_numbers:
+        index.reserved_numbers[key] = choose_lun_number(index, tpg, name)
+        index.lun_numbers[tpg].take(index.reserved_numbers[key])
+    return index.reserved_numbers[key]
 
 
 def parse_hba_index(hba: str) -> int:
@@ -147,4 +186,5 @@ def _lun_number(item: lio_objects.TpgLun, index: KernelIndex) -> int:
     number = index.luns[tpg].get(item.storage_object)
     if number is not None:
         return number
-    return index.reserved_numbers.get((*tpg, item.storage_object), index.lun_numbers[tpg].lowest())
+    reserved = index.reserved_numbers.get((*tpg, item.storage_object))
+    return choose_lun_number(index, tpg, item.storage_object) if reserved is None else reserved

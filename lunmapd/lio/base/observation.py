@@ -11,11 +11,13 @@ from lunmapd.core.node.observed import IscsiSession
 from lunmapd.core.node.project import MARK
 from lunmapd.lio.base import files
 from lunmapd.lio.base.index import KernelIndex
+from lunmapd.lio.base.reservation_files import list_files
 
 EmitObjects = Callable[[tuple[lio_objects.Object, ...]], None]
 """Receives some of the objects while an observation goes on."""
 
 _BATCH = 256  # objects that are emitted at a time
+_OFFERED = ("emulate_pr", "1")
 
 
 class StuckDirectory(Struct, frozen=True):
@@ -30,12 +32,14 @@ class ObservationHints(Struct, frozen=True):
 
     `stuck` are the directories that must not be read. `features` are kernel features that may not be visible
     in any TPG yet. `hbas` has the HBA directory of each storage object by its name, as of the last
-    observation and the steps since; the observation checks it.
+    observation and the steps since; the observation checks it. `reservations` are the directories of the
+    reservation files, as in reservation_directories; without any, none are read.
     """
 
     stuck: tuple[StuckDirectory, ...] = ()
     features: AbstractSet[str] = frozenset()
     hbas: Mapping[str, str] = {}
+    reservations: tuple[Path, ...] = ()
 
 
 class Observation:
@@ -44,8 +48,9 @@ class Observation:
     With `emit`, objects are handed out in batches and then dropped: all objects together would be most of the
     worker's memory. `with_alua_group` names the storage objects with a target port group of lunmapd.
     `expected` maps an HBA directory to the storage object that was last observed in it. `stuck` maps the path
-    of a stuck directory to the objects last observed in it. `missing`, `sizes`, `foreign` and `features` are
-    as in Observed.
+    of a stuck directory to the objects last observed in it. `reservation_files` maps serials to reservation
+    files. `offers_reservations`: some storage object offers them. `missing`, `sizes`, `foreign` and
+    `features` are as in Observed.
     """
 
     def __init__(
@@ -64,6 +69,9 @@ class Observation:
         self.features = set(hints.features)
         self.missing: set[str] = set()
         self.sizes: dict[str, int] = {}
+        self.reservation_directories = hints.reservations
+        self.reservation_files = list_files(hints.reservations)
+        self.offers_reservations = False
         self.index = KernelIndex()
 
     def read(self, path: str) -> str | None:
@@ -93,11 +101,18 @@ class Observation:
     def add(self, item: lio_objects.Object) -> None:
         """Record an object."""
         self.objects[lio_objects.key_of(item)] = item
-        if isinstance(item, lio_objects.StorageObject) and item.alua is not None:
-            self.with_alua_group.add(item.name)
+        if isinstance(item, lio_objects.StorageObject):
+            self._note(item)
         if self._emit is not None and len(self.objects) >= _BATCH:
             self._emit(tuple(self.objects.values()))
             self.objects.clear()
+
+    def _note(self, item: lio_objects.StorageObject) -> None:
+        if item.alua is not None:
+            self.with_alua_group.add(item.name)
+        if item.serial in self.reservation_files:
+            self.index.recorded_serials[item.name] = item.serial
+        self.offers_reservations = self.offers_reservations or _OFFERED in item.attributes
 
     def add_leftover(self, kind: str, path: str) -> None:
         """Record a leftover of `kind`."""

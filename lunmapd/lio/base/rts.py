@@ -11,7 +11,7 @@ Every `open_` function raises RtsError, and NotInConfigfs if the object is looke
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -36,6 +36,8 @@ Mode = Literal["create", "lookup"]
 RtsError = RTSLibError
 ConfigfsNode = CFSNode
 ROOT = Path(CFSNode.configfs_dir)
+RESERVATION_METADATA = "pr/res_aptpl_metadata"
+_OTHER_DATABASES = ("/etc/target", "/etc/rtslib-fb-target", "/var/target")  # of tools and of the kernel
 PREFERRED_DATABASE = Path(RTSRoot._preferred_dbroot)  # noqa: SLF001 - RTSRoot() needs it to exist
 
 # 2.2 renamed the exception.
@@ -81,6 +83,16 @@ def database_directory() -> Path:
         return Path(RTSRoot().dbroot)
 
 
+@cache
+def reservation_directories() -> tuple[Path, ...]:
+    """Return the directories that may hold reservation files: first the one that the kernel writes to.
+
+    The others may hold files of earlier boots. The kernel's own can't change while there is a storage object.
+    """
+    databases = (database_directory(), *(Path(path) for path in _OTHER_DATABASES))
+    return tuple(path / "pr" for path in dict.fromkeys(databases))
+
+
 def open_fabric() -> FabricModule:
     """Return the iSCSI fabric, which has the credentials of discovery."""
     return FabricModule("iscsi")
@@ -106,18 +118,32 @@ def open_mapped_lun(item: lio_objects.MappedLun) -> MappedLUN:
     return _MappedLun(open_acl(item.iqn, item.tag, item.initiator, "lookup"), item.lun)
 
 
-def create_with_rtslib(item: lio_objects.StorageObject, index: int) -> str:
+class _Restoring(StorageObject):
+    """A storage object that restores the reservations in `metadata`; rtslib would restore all on the disk.
+
+    rtslib calls the method after it has written the serial.
+    """
+
+    metadata: Iterable[str] = ()
+
+    def _config_pr_aptpl(self) -> None:
+        for text in self.metadata:
+            (Path(self.path) / RESERVATION_METADATA).write_text(text)
+
+
+def create_with_rtslib(item: lio_objects.StorageObject, index: int, metadata: Iterable[str] = ()) -> str:
     """Create a rd_mcp, user or pscsi storage object in its own HBA, and return its directory.
 
-    The serial is written last. fast_path.py creates fileio and iblock. Raises RtsError.
+    `metadata` are the texts that restore its reservations. The serial is written last. fast_path.py creates
+    fileio and iblock. Raises RtsError.
     """
     match item.plugin:
         case PluginName.RD_MCP:
-            return str(RDMCPStorageObject(item.name, item.size, item.serial, index=index).path)
+            ramdisk = type("_Ramdisk", (_Restoring, RDMCPStorageObject), {"metadata": metadata})
+            return str(ramdisk(item.name, item.size, item.serial, index=index).path)
         case PluginName.USER:
-            return str(
-                UserBackedStorageObject(item.name, item.path, item.size, item.serial, index=index).path
-            )
+            user = type("_User", (_Restoring, UserBackedStorageObject), {"metadata": metadata})
+            return str(user(item.name, item.path, item.size, item.serial, index=index).path)
         case PluginName.PSCSI:
             return str(PSCSIStorageObject(item.name, item.path, index).path)
         case _:
@@ -127,21 +153,6 @@ def create_with_rtslib(item: lio_objects.StorageObject, index: int) -> str:
 def is_disk(path: str) -> bool:
     """Return whether a block device is of the type TYPE_DISK, the only one that iblock accepts."""
     return utils.get_blockdev_type(path) == 0
-
-
-@cache
-def _reservations_directory() -> Path:
-    return database_directory() / "pr"
-
-
-def restore_reservations(item: lio_objects.StorageObject, index: int) -> None:
-    """Restore persistent reservations from before a power loss (APTPL), if the database has some.
-
-    Raises RtsError and OSError.
-    """
-    if (_reservations_directory() / f"aptpl_{item.serial}").exists():
-        storage = open_storage_object(item.plugin, item.name, index)
-        storage._config_pr_aptpl()  # noqa: SLF001 - rtslib knows the format
 
 
 _CLASSES: Mapping[str, Callable[..., StorageObject]] = {

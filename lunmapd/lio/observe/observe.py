@@ -18,6 +18,7 @@ from lunmapd.lio.base.observation import EmitObjects, Observation, ObservationHi
 from lunmapd.lio.base.parse import parse_directory_number
 from lunmapd.lio.observe.acls import observe_acls, observe_dynamic_sessions
 from lunmapd.lio.observe.auth import observe_discovery
+from lunmapd.lio.observe.reservations import observe_reservations
 from lunmapd.lio.observe.storage_objects import observe_storage_objects
 from lunmapd.lio.observe.tpgs import is_inert, is_marked, observe_luns, observe_tpg, record_features
 
@@ -68,6 +69,7 @@ def observe_lio(
         sessions,
         observation.missing,
         observation.sizes,
+        observe_reservations(observation),
     )
     return ObservationResult(observed, observation.index)
 

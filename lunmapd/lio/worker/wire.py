@@ -12,6 +12,7 @@ from msgspec import Struct, json
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import IscsiSession, Observed
+from lunmapd.core.node.reservations import NO_RESERVATION_FILES, ReservationFiles
 from lunmapd.core.planning.plan import Step
 from lunmapd.lio.base.observation import StuckDirectory
 
@@ -59,6 +60,7 @@ class ObservedAnswer(Struct, frozen=True, tag=True):
     sessions: tuple[IscsiSession, ...]
     missing: tuple[str, ...] = ()
     sizes: Mapping[str, int] = {}
+    reservations: ReservationFiles = NO_RESERVATION_FILES
 
 
 class FailedAnswer(Struct, frozen=True, tag=True):
@@ -97,6 +99,7 @@ def pack_observed(observed: Observed) -> ObservedAnswer:
         observed.sessions,
         tuple(observed.missing),
         observed.sizes,
+        observed.reservations,
     )
 
 
@@ -109,4 +112,5 @@ def unpack_observed(answer: ObservedAnswer, objects: lio_objects.Objects) -> Obs
         answer.sessions,
         frozenset(answer.missing),
         answer.sizes,
+        answer.reservations,
     )

@@ -65,7 +65,7 @@ class Worker(Struct):
         if self.features is None:
             prepare_kernel()
             self.features = kernel_features()
-        hints = ObservationHints(request.stuck, self.features, self.index.hbas)
+        hints = ObservationHints(request.stuck, self.features, self.index.hbas, rts.reservation_directories())
         # The old index is dropped before the new one is built: both together would take twice the memory.
         self.index = KernelIndex()
         with attempt("read LIO"), ProgressReporter(self.send) as reporter:

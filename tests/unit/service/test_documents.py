@@ -20,6 +20,7 @@ CONDITIONS = (
     status.UNEDITED,
     status.UNCONTESTED,
     status.OFFERED,
+    status.RESERVATIONS,
     status.APPLIED,
 )
 

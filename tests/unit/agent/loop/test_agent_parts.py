@@ -14,10 +14,11 @@ from lunmapd.agent.state.claims import Claims, ClaimsUnreadableError, ClaimsUnwr
 from lunmapd.agent.state.machine_id import NoMachineIdError, read_machine_id
 from lunmapd.core.base.events import WakeCause
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import APPLIED, MAX_FAILING, MAX_LOGINS, STORE, HistoryPoint
+from lunmapd.core.fleet.status import APPLIED, MAX_FAILING, MAX_LOGINS, RESERVATIONS, STORE, HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login, Observed
+from lunmapd.core.node.reservations import ReservationFiles, ReservationRecord
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.store.session.errors import UnreachableError
 
@@ -105,7 +106,11 @@ def test_a_converged_turn_is_applied() -> None:
     """Only a pass that was seen to leave nothing to do moves the applied revision."""
     status = next_status(first_status("b", "t0"), CycleResult(AT, PassResult(observed(2), {}, ())), "t1")
     assert (status.observed, status.applied, status.sessions) == (AT, AT, 2)
-    assert {entry.type: entry.status for entry in status.conditions} == {APPLIED: True, STORE: True}
+    assert {entry.type: entry.status for entry in status.conditions} == {
+        APPLIED: True,
+        RESERVATIONS: True,
+        STORE: True,
+    }
 
 
 def test_steps_that_are_left_are_not_applied() -> None:
@@ -168,5 +173,33 @@ def test_a_clock_set_back_harms_no_condition() -> None:
     earlier = "2026-01-01T11:00:00Z"
     after = next_status(before, CycleResult(store_error=UnreachableError("h", 1.0)), earlier)
     since = {entry.type: (entry.status, entry.since) for entry in after.conditions}
+    del since[RESERVATIONS]
     assert since == {STORE: (False, earlier), APPLIED: (True, "2026-01-01T12:00:00Z")}
     assert next_status(after, fine, earlier).applied == AT
+
+
+RECORD = ReservationRecord("5" * 32, "db", "h", "0xabc", T, 1, 4, live=False)
+
+
+@pytest.mark.parametrize(
+    ("files", "unrestored", "expected"),
+    [
+        (ReservationFiles(), (), (True, "Kept", "all reservations on disk are in effect")),
+        (
+            ReservationFiles(problem="can't write to /x/pr: Read-only file system"),
+            (),
+            (False, "Unwritable", "can't write to /x/pr: Read-only file system: the kernel refuses"),
+        ),
+        (ReservationFiles((RECORD,)), (RECORD, RECORD), (False, "NotRestored", f"{RECORD} and 1 more")),
+        (ReservationFiles(damaged=("/x/pr/aptpl_5",)), (), (False, "NotRestored", "cut off: /x/pr/aptpl_5")),
+    ],
+)
+def test_reservations_that_do_not_survive_are_a_condition(
+    files: ReservationFiles, unrestored: tuple[ReservationRecord, ...], expected: tuple[bool, str, str]
+) -> None:
+    """Those that the kernel did not restore, and those that it could not write."""
+    result = PassResult(Observed(reservations=files), {}, (), unrestored=unrestored)
+    status = next_status(first_status("b", "t0"), CycleResult(AT, result), "t1")
+    (condition,) = [entry for entry in status.conditions if entry.type == RESERVATIONS]
+    assert (condition.status, condition.reason) == expected[:2]
+    assert expected[2] in condition.message

@@ -3,12 +3,18 @@
 import logging
 
 import pytest
+from msgspec.structs import replace
 
-from lunmapd.agent.reconcile.transition_log import TransitionLog
+from lunmapd.agent.reconcile.transition_log import TransitionLog, log_ended, log_restored
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED, Condition
+from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.reservations import ReservationFiles, ReservationRecord
+from lunmapd.core.planning.outcome import StepOutcome
+from lunmapd.core.planning.plan import Action, Step
 
 
 @pytest.fixture
@@ -67,3 +73,19 @@ def test_an_unwritten_status_is_said_once(
     for error in (LunmapdError("no"), LunmapdError("no"), None, LunmapdError("no")):
         transitions.status_unwritten(error)
     assert [record.getMessage() for record in caplog.records] == ["the status was not written: no"] * 2
+
+
+def test_reservations_that_end_and_that_are_restored_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The journal has which keys a node restored after a boot, and which it dropped, and why."""
+    caplog.set_level(logging.INFO)
+    live = ReservationRecord("5" * 32, "db", "h", "0xabc", "t", 1, 4)
+    before, after = (
+        Observed(reservations=ReservationFiles((record,))) for record in (replace(live, live=False), live)
+    )
+    log_restored(before, after)
+    unmapped = lio_objects.MappedLun("t", 1, "h", 4, "db", write_protect=False)
+    log_ended(after, (StepOutcome(Step(Action.DELETE, unmapped, "x")),))
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", f"reservation restored from disk: {live}"),
+        ("WARNING", f"reservation ended, since its mapped LUN was removed: {live}"),
+    ]

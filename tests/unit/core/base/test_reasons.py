@@ -20,7 +20,7 @@ VALUES = {
     "ClaimsUnwritable", "Credentials", "Damaged", "DocumentInvalid", "DocumentUnreadable", "Drifted", "EditRefused",
     "EditedAround", "Failing", "ForeignCluster", "ForeignTarget", "FromSnapshot", "Held", "InUse", "Internal", "Isolated",
     "Kept", "KernelRefused", "KernelUnreadable", "Lost", "NewerSchema", "NoClient", "NoContactYet", "NoMap", "NoSnapshot",
-    "NodeNameTaken", "NodeUnknown", "NotAuthenticated", "NotInitialised", "NotPermitted", "NotRead", "Offered",
+    "NodeNameTaken", "NodeUnknown", "NotAuthenticated", "NotInitialised", "NotPermitted", "NotRead", "NotRestored", "Offered",
     "PortIdTaken", "PortalAddressMissing", "PortalInUse", "PortalRefused", "Read", "Refused", "Remaining", "RemovalHeld", "Restored", "SaslMissing", "SavedElsewhere",
     "SecretUndecodable", "SecretUnfit", "Seen", "SerialImmutable", "SizeMismatch", "SnapshotDamaged", "SnapshotTooOld",
     "Stuck", "Surprised", "TlsFailed", "UnknownIdentity", "Unreachable", "Unsteady", "Unwritable", "Waiting", "WentBack",

@@ -8,6 +8,8 @@ from lunmapd.lio.base.index import (
     NumberPool,
     blocking_directory,
     parse_hba_index,
+    record_number,
+    take_lun_number,
     target_or_tpg_at,
 )
 
@@ -24,6 +26,36 @@ def test_the_lowest_free_number_is_given() -> None:
     assert numbers.lowest() == 4
     numbers.free(1)
     assert numbers.lowest() == 1
+
+
+def test_a_reserved_number_is_given_to_its_user_alone() -> None:
+    """It is free, and never the lowest one."""
+    numbers = NumberPool()
+    numbers.reserve(0)
+    assert (numbers.lowest(), numbers.is_free(0)) == (1, True)
+    numbers.take(0)
+    assert (numbers.lowest(), numbers.is_free(0)) == (1, False)
+    numbers.free(0)
+    assert numbers.lowest() == 1
+
+
+def test_a_lun_gets_the_number_of_its_reservation_file() -> None:
+    """Others don't, also while that LUN does not exist; a number is taken once."""
+    index = KernelIndex()
+    index.recorded_serials["db"] = "5" * 32
+    record_number(index, (IQN, 1), "5" * 32, 1)
+    record_number(index, (IQN, 1), "6" * 32, 0)
+    assert [take_lun_number(index, (IQN, 1), name) for name in ("a", "b", "db", "db")] == [2, 3, 1, 1]
+    assert take_lun_number(index, (IQN, 2), "db") == 0
+
+
+def test_of_two_luns_with_one_recorded_number_the_second_gets_another() -> None:
+    """As when one of the files is of an earlier configuration."""
+    index = KernelIndex()
+    for name, serial in (("a", "5" * 32), ("b", "6" * 32)):
+        index.recorded_serials[name] = serial
+        record_number(index, (IQN, 1), serial, 3)
+    assert [take_lun_number(index, (IQN, 1), name) for name in "ab"] == [3, 0]
 
 
 def _mapped(number: int, storage_object: str) -> lio_objects.MappedLun:

@@ -9,7 +9,8 @@ from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
-from lunmapd.lio.base.observation import Observation, ObservationHints
+from lunmapd.lio.base.index import take_lun_number
+from lunmapd.lio.base.observation import Observation, ObservationHints, StuckDirectory
 from lunmapd.lio.observe.observe import observe_lio
 from support.configfs_tree import IQN, NOBODY, TPGT, Tree, leftovers, served
 from support.observing import observe
@@ -299,3 +300,69 @@ def test_settings_at_their_default_are_left_out(tree: Tree) -> None:
     assert item == lio_objects.Tpg(
         IQN, 1, (*TPG_ATTRIBUTES, ("login_timeout", "20")), (*TPG_PARAMETERS, ("ImmediateData", "No"))
     )
+
+
+def _reserved(tree: Tree, directory: Path, memory: str) -> None:
+    """Make a TPG with a LUN, and a reservation file of its storage object and of an absent one."""
+    served(tree)
+    tree.write("core/fileio_10000/a/attrib/emulate_pr", "1")
+    tree.write("core/fileio_10000/a/pr/res_pr_registered_i_pts", memory)
+    directory.mkdir()
+    for serial, number in (("abc", 0), ("def", 1)):
+        lines = (
+            "PR_REG_START: 0", "initiator_node=host", "sa_res_key=17", "mapped_lun=5", f"target_node={IQN}",
+            "tpgt=1", f"target_lun={number}", "PR_REG_END: 0",
+        )  # fmt: skip
+        (directory / f"aptpl_{serial}").write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("memory", "live"), [("iSCSI Node: host Key: 0x11 PRgen: 0x1", True), ("SPC-3 PR Registrations:", False)]
+)
+def test_reservation_files_are_compared_with_the_kernel(tree: Tree, memory: str, live: bool) -> None:  # noqa: FBT001
+    """A record is live if the kernel has it in memory; one of an absent storage object is not."""
+    directory = tree.root / "pr"
+    _reserved(tree, directory, memory)
+    result = observe_lio(tree.root, NOBODY, ObservationHints(reservations=(directory,)))
+    found = result.observed.reservations
+    assert [(one.serial, one.storage_object, one.key, one.live) for one in found.records] == [
+        ("abc", "a", "0x11", live),
+        ("def", "", "0x11", False),
+    ]
+    assert (found.problem, found.damaged) == ("", ())
+    assert take_lun_number(result.index, (IQN, 1), "new") == 2
+
+
+def test_a_reservation_file_that_is_cut_off_is_reported(tree: Tree) -> None:
+    """If it is one of lunmapd's storage objects."""
+    directory = tree.root / "pr"
+    _reserved(tree, directory, "")
+    for serial in ("abc", "def"):
+        (directory / f"aptpl_{serial}").write_text("PR_REG")
+    found = observe_lio(tree.root, NOBODY, ObservationHints(reservations=(directory,))).observed.reservations
+    assert found.damaged == (str(directory / "aptpl_abc"),)
+
+
+def test_a_stuck_storage_object_is_not_asked_for_its_reservations(tree: Tree) -> None:
+    """Its records count as live, as they were last."""
+    directory = tree.root / "pr"
+    _reserved(tree, directory, "")
+    (item,) = (
+        item
+        for item in observe(tree.root, NOBODY).objects.values()
+        if isinstance(item, lio_objects.StorageObject)
+    )
+    hints = ObservationHints((StuckDirectory("core/fileio_10000", (item,)),), reservations=(directory,))
+    found = observe_lio(tree.root, NOBODY, hints).observed.reservations.records
+    assert [one.live for one in found] == [True, False]
+
+
+def test_only_a_node_that_offers_reservations_must_be_able_to_write_them(tree: Tree) -> None:
+    """Without such a storage object, the directory is not written to."""
+    served(tree)
+    file = tree.root / "pr"
+    file.touch()
+    hints = ObservationHints(reservations=(file,))
+    assert observe_lio(tree.root, NOBODY, hints).observed.reservations.problem == ""
+    tree.write("core/fileio_10000/a/attrib/emulate_pr", "1")
+    assert "can't write to" in observe_lio(tree.root, NOBODY, hints).observed.reservations.problem
