@@ -111,7 +111,7 @@ class StartingPoint:
             return FullPass.ISOLATION
         if given.unreadable:
             return FullPass.DOCUMENTS
-        if accept_edits(given.lunmap, given.edited).failures:
+        if accept_edits(given.lunmap, given.edited, given.unreadable.keys()).failures:
             return FullPass.OUT_OF_BAND
         last = self._unfinished
         same = (given.vault, given.decided, given.allow) == (self.view.vault, last.decided, last.allow)

@@ -1,6 +1,6 @@
 """Out-of-band edits that a commit would refuse: nodes and commits use the last committed document."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from msgspec import Struct
@@ -14,6 +14,7 @@ from lunmapd.core.history.changes import build_map, split_path
 from lunmapd.core.map.rules import check_changes
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.needed_documents import restore_needed
 
 RecordedDocuments = Mapping[str, bytes | None]
 """Path of each object with an out-of-band edit to its last committed document; None if the revisions have no
@@ -27,14 +28,17 @@ class EffectiveMap(Struct, frozen=True):
     failures: Mapping[lio_objects.Key, Failure] = {}
 
 
-def accept_edits(lunmap: Lunmap, edited: RecordedDocuments) -> EffectiveMap:
+def accept_edits(lunmap: Lunmap, edited: RecordedDocuments, unreadable: Collection[str] = ()) -> EffectiveMap:
     """Return `lunmap`, the tree's content, with those out-of-band edits undone that a commit would refuse.
 
-    Each such Lun or node has its last committed document. A Lun that revisions removed and created again
-    under the same name is another Lun, and is not compared with the removed one.
+    Each such Lun or node has its last committed document, and so has a removed document that others refer to.
+    `unreadable` are the paths of the documents that can't be decoded; they are not removed. A Lun that
+    revisions removed and created again under the same name is another Lun, and is not compared with the
+    removed one.
     """
+    lunmap, restored = restore_needed(lunmap, edited, unreadable)
     recorded = _recorded_map(lunmap, edited)
-    refused: dict[str, Failure] = {}
+    refused = {path: _removal(path, restored[path]) for path in sorted(restored)}
     # A document that is undone may give a Lun another path again: the documents of Luns and nodes depend on
     # each other. Each round undoes documents that differ from the recorded ones, so the rounds end.
     while problems := check_changes(recorded, lunmap):
@@ -88,6 +92,14 @@ def recorded_luns(edited: RecordedDocuments) -> Iterator[tuple[str, Lun]]:
                 yield name, decode(data, Lun)
             except DocumentError:
                 continue
+
+
+def _removal(path: str, by: str) -> Failure:
+    return Failure(
+        Reason.EDIT_REFUSED,
+        f"{path}: removed out of band, not applied, since {by} refers to it; nodes keep the last committed "
+        "document; put it back with 'lunmapctl repair', or remove what refers to it too",
+    )
 
 
 def _failure(problem: Problem) -> Failure:

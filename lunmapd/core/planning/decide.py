@@ -16,7 +16,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Lunmap, NodeState
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desired, compute_desired
 from lunmapd.core.node.desired_delta import Delta
@@ -103,7 +103,7 @@ class Decision(Struct, frozen=True):
 
 def compare(given: PassInput, observed: Observed) -> Comparison:
     """Compare everything that the map asks of the node with everything that was observed there."""
-    accepted = accept_edits(given.lunmap, given.edited)
+    accepted = accept_edits(given.lunmap, given.edited, given.unreadable.keys())
     want = compute_desired(accepted.lunmap, given.unreadable, given.node, observed, given.vault)
     want = replace(want, failures={**want.failures, **accepted.failures})
     desired = limit_enablement(want.objects, observed.objects, given.enablement)
@@ -208,9 +208,20 @@ def _mass_removal(given: PassInput, comparison: Comparison, steps: Plan) -> Mass
     """
     if not comparison.is_full:
         return guard.find_mass_removal(steps, comparison.total, given.limits)
-    unasked = guard.find_mass_removal(steps, comparison.total, given.limits, given.decided)
+    meant = given.decided | _meant_to_close(given, comparison)
+    unasked = guard.find_mass_removal(steps, comparison.total, given.limits, meant)
     if unasked is None or given.confirmed is None:
         return unasked
     confirmed = compute_desired(given.confirmed, {}, given.node, comparison.observed, given.vault)
-    excused = given.decided | find_removals(confirmed.objects, comparison.total).keys()
+    excused = meant | find_removals(confirmed.objects, comparison.total).keys()
     return guard.find_mass_removal(steps, comparison.total, given.limits, excused)
+
+
+def _meant_to_close(given: PassInput, comparison: Comparison) -> AbstractSet[lio_objects.Key]:
+    """Return the keys of the TPGs that isolation disables, or the state `drained` of the node."""
+    enabled = {
+        key for key, item in comparison.observed.objects.items() if isinstance(item, lio_objects.Enabled)
+    }
+    node = comparison.lunmap.nodes.get(given.node)
+    is_drained = node is not None and node.state is NodeState.DRAINED
+    return enabled if is_drained else enabled & comparison.desire.objects.keys()

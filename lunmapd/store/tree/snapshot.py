@@ -188,7 +188,7 @@ def effective_map(snapshot: Snapshot) -> Lunmap:
     It is the map in the tree, but with the recorded document for each Lun whose out-of-band edit a commit
     would have refused (lunmapd.core.node.out_of_band).
     """
-    return accept_edits(snapshot.lunmap, snapshot.edited).lunmap
+    return accept_edits(snapshot.lunmap, snapshot.edited, snapshot.unreadable.keys()).lunmap
 
 
 def map_with_identities(snapshot: Snapshot) -> Lunmap:

@@ -16,9 +16,12 @@ from lunmapd.store.upkeep.backup import take_backup
 from lunmapd.store.upkeep.restore import restore
 from support.agents import (
     AgentFactory,
+    H,
+    T,
     applied,
     conditions,
     confirm,
+    failing,
     is_open,
     mapped_luns,
     message,
@@ -26,6 +29,7 @@ from support.agents import (
     shown,
 )
 from support.commits import NOW, terms
+from support.plain_client import PlainClient
 
 pytestmark = pytest.mark.integration
 
@@ -233,3 +237,33 @@ def test_what_a_confirmed_restore_takes_away_is_confirmed(session: Session, make
     confirm(session, 2)
     assert agent.run_cycle().converged
     assert make_agent.serves(mapped_luns(0))
+
+
+@pytest.mark.parametrize("path", [f"targets/{T}", f"initiators/{H}"])
+def test_a_needed_document_that_is_deleted_by_hand_costs_nobody_anything(
+    session: Session, make_agent: AgentFactory, path: str
+) -> None:
+    """The target stays open, the deletion is named, and the next commit puts the document back."""
+    put_checked(session, TEN)
+    agent = make_agent(policy=Policy(full_read=0.0))
+    assert agent.run_cycle().converged
+    make_agent.kernel.done.clear()
+    with PlainClient(session) as shell:
+        shell.delete(path)
+    agent.run_cycle()
+    assert make_agent.kernel.done == []
+    assert make_agent.serves(TEN)
+    assert failing(agent) == {f"document {path}": "EditRefused"}
+    put_checked(session, mapped_luns(*range(11)))
+    assert agent.run_cycle().converged
+    assert make_agent.serves(mapped_luns(*range(11)))
+
+
+def test_draining_a_node_needs_no_confirmation(session: Session, make_agent: AgentFactory) -> None:
+    """It takes all LUNs of the node from their initiators, and is meant to."""
+    put_checked(session, TEN)
+    agent = make_agent()
+    agent.run_cycle()
+    put_checked(session, replace(TEN, nodes={"n1": replace(TEN.nodes["n1"], state=NodeState.DRAINED)}))
+    assert agent.run_cycle().converged
+    assert not is_open(make_agent.kernel)

@@ -99,6 +99,7 @@ def test_without_zookeeper_other_nodes_are_no_way_out(
     wait_until("the agent converges", lambda: agent.run_cycle().converged)
     through.close()
     make_agent.kernel.sessions = LOGGED_IN
+    del make_agent.kernel.objects["mapped_lun", T, 1, H, 1]
     make_agent.kernel.objects["mapped_lun", T, 1, H, 9] = lio_objects.MappedLun(
         T, 1, H, 9, "l1", write_protect=True
     )

@@ -5,15 +5,16 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block, FileIO
 from lunmapd.core.base.documents import encode
-from lunmapd.core.base.lunmap import Lun, Lunmap, Node
+from lunmapd.core.base.lunmap import Group, Lun, Lunmap, Map, Node
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.history.changes import Change, as_raw, document_at, patch_map
 from lunmapd.core.node.desire import compute_desired
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import EffectiveMap, accept_edits, recorded_luns
 from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
-from support.small_map import LUN, MAP, T
+from support.small_map import LUN, MAP, H, T
 
 RECORDED = {"luns/a": encode(LUN)}
 
@@ -122,3 +123,47 @@ def test_the_recorded_luns_are_those_that_can_be_read() -> None:
     """Other objects, Luns that no revision has, and Luns whose document can't be decoded are left out."""
     edits = {**RECORDED, "luns/b": None, "luns/c": b"x", "nodes/n1": encode(MAP.nodes["n1"])}
     assert dict(recorded_luns(edits)) == {"a": LUN}
+
+
+WITH_GROUP = replace(MAP, luns={"a": replace(LUN, maps=(Map(T, 3, group="g"),))}, groups={"g": Group((H,))})
+
+
+def _without(lunmap: Lunmap, *paths: str) -> tuple[Lunmap, dict[str, bytes | None]]:
+    """Return the map without these documents, and what the revisions have for them."""
+    recorded = {path: document_at(lunmap, path) for path in paths}
+    return patch_map(lunmap, [Change(path, as_raw(data)) for path, data in recorded.items()]), recorded
+
+
+@pytest.mark.parametrize(
+    ("paths", "by"),
+    [
+        ([f"targets/{T}"], "luns/a"),
+        (["groups/g"], "luns/a"),
+        ([f"initiators/{H}"], "groups/g"),
+        (["nodes/n2"], f"targets/{T}"),
+        (["groups/g", f"initiators/{H}"], "groups/g"),
+        ([f"targets/{T}", "nodes/n1", "nodes/n2"], f"targets/{T}"),
+    ],
+)
+def test_a_removed_document_that_others_refer_to_stays_in_force(paths: list[str], by: str) -> None:
+    """A commit could not have removed it: nodes go on as if it were there, and the edit is named."""
+    left, recorded = _without(WITH_GROUP, *paths)
+    judged = accept_edits(left, recorded)
+    assert judged.lunmap == WITH_GROUP
+    assert judged.failures.keys() == {("document", path) for path in paths}
+    assert {failure.reason for failure in judged.failures.values()} == {Reason.EDIT_REFUSED}
+    assert f"since {by} refers to it" in judged.failures["document", paths[-1]].message
+
+
+def test_what_nobody_refers_to_may_be_removed() -> None:
+    """A commit could have done it, so the removal of a Lun and then of all that it needed is followed."""
+    paths = ("luns/a", "groups/g", f"initiators/{H}", f"targets/{T}", "nodes/n1", "nodes/n2")
+    left, recorded = _without(WITH_GROUP, *paths)
+    assert accept_edits(left, recorded) == EffectiveMap(Lunmap())
+
+
+def test_a_needed_document_that_cannot_be_decoded_is_not_restored() -> None:
+    """One that is there and unreadable is told as unreadable, and one whose record is garbage is lost."""
+    left, recorded = _without(WITH_GROUP, f"targets/{T}")
+    assert accept_edits(left, recorded, {f"targets/{T}"}) == EffectiveMap(left)
+    assert accept_edits(left, {f"targets/{T}": b"{"}) == EffectiveMap(left)

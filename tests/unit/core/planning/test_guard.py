@@ -1,6 +1,7 @@
 """The guard: much at once waits for a confirmation, little never does."""
 
 import pytest
+from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
@@ -94,3 +95,43 @@ def test_limits_are_settings() -> None:
     assert judge(before, {}, limits=RemovalLimits(1.0, 0)) is None
     held = judge(before, objects(*range(1, 10), hosts=2), limits=RemovalLimits(0.0, 0))
     assert held == MassRemoval("mapped LUNs", 2, 20)
+
+
+def opened(*tpgs: int, portals: int = 1) -> lio_objects.DesiredObjects:
+    """Return ten mapped LUNs in each TPG, with portals, and with these TPGs enabled."""
+    items: dict[lio_objects.Key, lio_objects.DesiredObject] = {}
+    for tag in (1, 2):
+        mapped = objects(*range(10), tag=tag).items()
+        items |= {
+            key: item
+            for key, item in mapped
+            if not isinstance(item, lio_objects.Enabled | lio_objects.Portal)
+        }
+        items |= lio_objects.by_key(
+            [lio_objects.Portal(T, tag, f"10.0.{tag}.{index}:3260") for index in range(portals)]
+        )
+    return items | lio_objects.by_key([lio_objects.Enabled(T, tag, tag) for tag in tpgs])
+
+
+def test_what_is_behind_a_closed_tpg_counts_as_gone() -> None:
+    """Initiators lose the LUNs of a TPG that is disabled, or that loses its last portal."""
+    both = opened(1, 2)
+    assert judge(both, opened(1)) == MassRemoval("mapped LUNs", 10, 20, closed=10)
+    without_portal = {key: item for key, item in both.items() if key != ("portal", T, 2, "10.0.2.0:3260")}
+    held = judge(both, without_portal)
+    assert held == MassRemoval("mapped LUNs", 10, 20, closed=10)
+    assert str(held).endswith("10 of them by closing their TPGs")
+
+
+def test_a_tpg_that_stays_open_costs_nobody_a_lun() -> None:
+    """One portal of several, a new port id, another address, and portals of disabled TPGs don't count."""
+    assert judge(opened(1, 2, portals=2), opened(1, 2)) is None
+    another_id = {**opened(1), **lio_objects.by_key([lio_objects.Enabled(T, 2, 9)])}
+    assert judge(opened(1, 2), another_id) is None
+    moved = {
+        key: replace(item, address="10.9.9.9:3260") if isinstance(item, lio_objects.Portal) else item
+        for key, item in opened(1, 2).items()
+    }
+    assert judge(opened(1, 2), lio_objects.by_key(moved.values())) is None
+    silent = {key: item for key, item in opened(1).items() if key != ("portal", T, 2, "10.0.2.0:3260")}
+    assert judge(opened(1), silent) is None
