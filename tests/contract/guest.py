@@ -4,6 +4,7 @@ It uses configfs directly, as a reference.
 """
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,6 +27,7 @@ def clean() -> None:
     # The kernel's own group goes with its device.
     groups = (path for path in ROOT.glob("core/*_*/*/alua/*") if path.name != "default_tg_pt_gp")
     _remove(groups, filter(Path.is_dir, ROOT.glob("core/*_*/*")), ROOT.glob("core/*_*"))
+    subprocess.run(["losetup", "--detach-all"], check=True)
     for file in Path("/srv").iterdir():
         file.unlink()
 

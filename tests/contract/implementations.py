@@ -20,6 +20,7 @@ from lunmapd.lio.worker.kernel import Deadlines, Kernel
 
 FOREIGN = "iqn.2020-01.org.example:foreign"
 DEVICE = "/dev/disk/lab/d1"
+HOT = "/dev/disk/lab/hot"
 _ACCESS_TYPES = ("None", "Implicit", "Explicit", "Implicit and Explicit")
 _ROOT = "/sys/kernel/config/target"
 PARALLEL = "exec python3 -c 'from lunmapd.lio.worker.worker import main; main(parallel=True)'"
@@ -51,7 +52,25 @@ class Implementation(Protocol):
         """Make a backing file of `size` bytes, or change its size."""
 
     def missing(self, path: str) -> None:
-        """Remove a backing file."""
+        """Move a backing file away, until `file` moves it back."""
+
+    def replace(self, path: str) -> None:
+        """Put another file of the same size in place of a backing file."""
+
+    def alias(self, path: str, other: str, how: str) -> None:
+        """Give a backing file another name: `symlink` or `hard link`."""
+
+    def device(self, path: str, size: int, block_size: int = 512, *, read_only: bool = False) -> None:
+        """Make a device; or change whether it is read-only, or its size."""
+
+    def pull(self, path: str) -> None:
+        """Take the disk at HOT away while LIO has it open."""
+
+    def plug(self, path: str) -> None:
+        """Give the disk at HOT, as another device than before if it was taken away while it was open."""
+
+    def lead(self, path: str, other: str) -> None:
+        """Let a name lead to a device."""
 
     def size(self, path: str) -> int:
         """Return how many bytes a device has."""
@@ -91,6 +110,34 @@ class FakeImplementation:
     def missing(self, path: str) -> None:
         """See Implementation."""
         self._fake.missing.add(path)
+
+    def replace(self, path: str) -> None:
+        """See Implementation."""
+        self._fake.identities[path] = f"another file than {self._fake.identities.get(path, path)}"
+
+    def alias(self, path: str, other: str, how: str) -> None:  # noqa: ARG002 - the kernel has two ways
+        """See Implementation."""
+        self._fake.identities[other] = path
+        self._fake.sizes[other] = self._fake.sizes[path]
+
+    def device(self, path: str, size: int, block_size: int = 512, *, read_only: bool = False) -> None:
+        """See Implementation."""
+        self._fake.sizes[path], self._fake.block_sizes[path] = size, block_size
+        self._fake.read_only = self._fake.read_only - {path} | ({path} if read_only else set())
+
+    def pull(self, path: str) -> None:
+        """See Implementation."""
+        self._fake.gone.add(self._fake.identities[path])
+        self._fake.missing.add(path)
+
+    def plug(self, path: str) -> None:
+        """See Implementation."""
+        self._fake.identities[path] = f"disk {len(self._fake.gone)}"
+        self._fake.missing.discard(path)
+
+    def lead(self, path: str, other: str) -> None:
+        """See Implementation."""
+        self._fake.identities[path] = other
 
     def size(self, path: str) -> int:
         """See Implementation."""
@@ -139,11 +186,43 @@ class RealImplementation:
 
     def file(self, path: str, size: int) -> None:
         """See Implementation."""
-        self._machine.run(f"truncate -s {size} {path}")
+        self._machine.run(f"[ ! -e {path}.away ] || mv {path}.away {path}; truncate -s {size} {path}")
 
     def missing(self, path: str) -> None:
         """See Implementation."""
-        self._machine.run(f"rm -f {path}")
+        self._machine.run(f"[ ! -e {path} ] || mv {path} {path}.away")
+
+    def replace(self, path: str) -> None:
+        """See Implementation."""
+        self._machine.run(f"cp {path} {path}.new; mv {path}.new {path}")
+
+    def alias(self, path: str, other: str, how: str) -> None:
+        """See Implementation."""
+        self._machine.run(f"ln {'-s' if how == 'symlink' else ''} {path} {other}")
+
+    def device(self, path: str, size: int, block_size: int = 512, *, read_only: bool = False) -> None:
+        """Make a loop device, whose file is in /srv, or change it."""
+        file, option = f"/srv/{Path(path).name}", "--setro" if read_only else "--setrw"
+        bind = f"losetup -b {block_size} {path} {file}"
+        self._machine.run(
+            f"modprobe loop; truncate -s {size} {file}; losetup -c {path} 2>/dev/null || {bind}; "
+            f"blockdev {option} {path}"
+        )
+
+    def pull(self, path: str) -> None:
+        """Delete the SCSI device, as the kernel does when a disk is pulled."""
+        self._machine.run(f"echo 1 >/sys/block/$(basename $(readlink {path}))/device/delete; rm {path}")
+
+    def plug(self, path: str) -> None:
+        """Let the kernel find the disk of scsi_debug, and link it as udev would."""
+        self._machine.run(
+            "modprobe -a sd_mod scsi_debug; for host in /sys/class/scsi_host/host*; do echo '- - -' >$host/scan; "
+            f"done; until [ -b /dev/sd? ]; do sleep 0.1; done; ln -sf $(echo /dev/sd?) {path}"
+        )
+
+    def lead(self, path: str, other: str) -> None:
+        """See Implementation."""
+        self._machine.run(f"ln -sfn {other} {path}")
 
     def size(self, path: str) -> int:
         """See Implementation."""

@@ -44,6 +44,13 @@ def block(name: str, path: str, declared: int = 0) -> lio_objects.StorageObject:
     return structs.replace(item, declared=lio_objects.DeclaredSize(declared))
 
 
+def scsi(name: str, path: str) -> lio_objects.StorageObject:
+    """Return a storage object that passes a SCSI device through."""
+    return lio_objects.StorageObject(
+        name, "pscsi", path, 0, name.encode().hex().ljust(32, "0"), (("emulate_pr", "0"),)
+    )
+
+
 def ramdisk(name: str, size: int = SIZE) -> lio_objects.StorageObject:
     """Return a storage object in memory."""
     attributes = tuple((attribute, "1") for attribute in PLUGINS["rd_mcp"].governed)

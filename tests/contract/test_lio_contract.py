@@ -134,10 +134,10 @@ def test_a_backing_that_goes_away_is_told_of(implementation: Implementation) -> 
     files(implementation, "a", "b")
     converge(implementation, full("a", "b"))
     implementation.missing("/srv/a")
-    assert implementation.kernel.observe(CLAIMS).missing == {"a"}
+    assert implementation.kernel.observe(CLAIMS).backings["a"].name == "missing"
     assert not plan(full("a", "b"), observed(implementation))
     implementation.file("/srv/a", SIZE)
-    assert implementation.kernel.observe(CLAIMS).missing == frozenset()
+    assert implementation.kernel.observe(CLAIMS).backings["a"].name == "same"
 
 
 def test_a_file_shrinks_in_place(implementation: Implementation) -> None:

@@ -134,7 +134,7 @@ def test_a_short_device_is_not_exported(implementation: Implementation) -> None:
     assert attempt(implementation, Action.CREATE, maps.block("disk", DEVICE, size + 512)) == "SizeMismatch"
     assert observed(implementation) == {}
     converge(implementation, only(maps.block("disk", DEVICE, size)))
-    assert implementation.kernel.observe(CLAIMS).sizes == {"disk": size}
+    assert implementation.kernel.observe(CLAIMS).backings["disk"].size == size
     assert plan(only(maps.block("disk", DEVICE, size + 512)), observed(implementation)) == ()
 
 

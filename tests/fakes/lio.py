@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import count
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -10,6 +11,8 @@ from lunmapd.core.base.attributes import STORAGE, TPG
 from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_facts import BackingFacts, NameState
+from lunmapd.core.node.backing_failures import block_size_problem
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import IscsiSession, Observed
 from lunmapd.core.node.project import MARK, PORT_ID, TPG_ATTRIBUTES
@@ -23,6 +26,19 @@ _FRESH_ATTRIBUTES = {
 }  # fmt: skip
 
 
+_OPENED = {
+    NameState.RETURNED: lio_objects.Opened.GONE,
+    NameState.REPLACED: lio_objects.Opened.OTHER,
+}
+
+
+class OpenedPath(NamedTuple):
+    """What a storage object has opened: its identity, and its size in bytes then (0: unknown)."""
+
+    identity: str
+    size: int
+
+
 class CrashedError(BaseException):
     """The daemon was killed in the middle of a plan: the step in progress is half done."""
 
@@ -30,7 +46,9 @@ class CrashedError(BaseException):
 class FakeLio:
     """The methods of `lunmapd.lio.worker.kernel.Kernel`, without a kernel.
 
-    Tests set its public attributes.
+    Tests set its public attributes. Those of backings are by path: `missing` ones lead to nothing,
+    `identities` name what the others lead to, by default themselves. Devices with an identity in `gone` don't
+    exist any more.
     """
 
     def __init__(self, features: AbstractSet[str] = frozenset({PORT_ID})) -> None:
@@ -41,6 +59,11 @@ class FakeLio:
         self.sessions: tuple[IscsiSession, ...] = ()
         self.missing: set[str] = set()
         self.sizes: dict[str, int] = {}
+        self.block_sizes: dict[str, int] = {}
+        self.read_only: set[str] = set()
+        self.identities: dict[str, str] = {}
+        self.gone: set[str] = set()
+        self.opened: dict[str, OpenedPath] = {}
         self.reservations = NO_RESERVATION_FILES
         self.failures: dict[lio_objects.Key, Failure] = {}
         self.crash_after: int | None = None
@@ -62,16 +85,49 @@ class FakeLio:
             for name, item in self.objects.items()
             if getattr(item, "iqn", None) in {None, *ours} and name not in hidden
         }
-        backings = [item for item in objects.values() if isinstance(item, lio_objects.StorageObject)]
-        missing = {item.name for item in backings if item.path in self.missing}
-        devices = (item for item in backings if item.plugin == "iblock" and item.path in self.sizes)
-        sizes = {item.name: self.sizes[item.path] for item in devices}
+        found = {item.name: item for item in objects.values() if isinstance(item, lio_objects.StorageObject)}
+        backings = {name: self._facts(item) for name, item in found.items() if PLUGINS[item.plugin].on_path}
+        for name, facts in backings.items():
+            opened = _OPENED.get(facts.name, lio_objects.Opened.CURRENT)
+            objects["storage_object", name] = replace(found[name], opened=opened)
         foreign = self.foreign | self._targets() - ours
-        return Observed(objects, foreign, self.features, self.sessions, missing, sizes, self.reservations)
+        return Observed(objects, foreign, self.features, self.sessions, backings, self.reservations)
+
+    def _facts(self, item: lio_objects.StorageObject) -> BackingFacts:
+        opened, there = self.opened.get(item.name), self._identity(item.path)
+        if item.path in self.missing:
+            return BackingFacts(NameState.MISSING)
+        if opened is not None and opened.identity != there:
+            return BackingFacts(NameState.RETURNED if opened.identity in self.gone else NameState.REPLACED)
+        size = self.sizes.get(item.path)
+        shrunk = opened is not None and size is not None and item.plugin == "iblock" and size < opened.size
+        twins = [
+            other
+            for other, its in self.opened.items()
+            if item.plugin == "fileio" and its.identity == there and ("storage_object", other) in self.objects
+        ]
+        return BackingFacts(
+            size=size,
+            block_size=self.block_sizes.get(item.path, 0),
+            read_only=item.path in self.read_only,
+            shrunk_from=opened.size if shrunk and opened is not None else 0,
+            twin=twins[0] if twins and twins[0] != item.name else "",
+        )
+
+    def _identity(self, path: str) -> str:
+        return self.identities.get(path, path)
 
     def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
         """Observe some objects, like the kernel's method."""
         if any(isinstance(item, lio_objects.Leftover) for item in self.objects.values()):
+            return None
+        named = [self.objects.get(lio_objects.key_of(item)) for item in items]
+        on_path = [
+            item
+            for item in named
+            if isinstance(item, lio_objects.StorageObject) and PLUGINS[item.plugin].on_path
+        ]
+        if any(self._facts(item).name is not NameState.SAME for item in on_path):
             return None
         return {name: self.objects[name] for name in map(lio_objects.key_of, items) if name in self.objects}
 
@@ -98,9 +154,23 @@ class FakeLio:
         failure = self.failures.get(lio_objects.key_of(step.item)) or self._refusal(step)
         if failure is None and not self._is_gone(step):
             self.objects = objects_after(self.objects, [step])
+            self._open(step)
             self._release(step)
             self.done.append(step)
         return failure
+
+    def _open(self, step: Step) -> None:
+        """Record what a new storage object has opened, and whether for writing."""
+        item = step.item
+        if not isinstance(item, lio_objects.StorageObject):
+            return
+        if step.action is Action.DELETE:
+            self.opened.pop(item.name, None)
+        elif step.action is Action.CREATE:
+            self.opened[item.name] = OpenedPath(self._identity(item.path), self.sizes.get(item.path, 0))
+            reads = item.plugin == "iblock" and item.path in self.read_only
+            access = lio_objects.READ_ONLY if reads else lio_objects.WRITABLE
+            self.objects[lio_objects.key_of(item)] = replace(item, access=access)
 
     def _release(self, step: Step) -> None:
         """Let the LUNs of a target port group that is gone fall back to the kernel's own."""
@@ -159,10 +229,17 @@ class FakeLio:
         size = max(item.size, item.declared.size)
         if size > self.sizes.get(item.path, size):
             return Failure(Reason.SIZE_MISMATCH, f"{item.path} is too short")
-        devices = {
-            other.path for other in self.objects.values() if isinstance(other, lio_objects.StorageObject)
-        }
-        if item.plugin == "iblock" and item.path in devices:
+        return self._bad_opening(item)
+
+    def _bad_opening(self, item: lio_objects.StorageObject) -> Failure | None:
+        if sentence := block_size_problem(item, self.block_sizes.get(item.path, 0)):
+            return Failure(Reason.BLOCK_SIZE_MISMATCH, sentence)
+        may_read = item.plugin == "iblock" and item.access.mode is not lio_objects.OpenMode.WRITABLE
+        if item.path in self.read_only and not may_read:
+            return Failure(Reason.BACKING_READ_ONLY, f"{item.path} is read-only")
+        identity = self._identity(item.path)
+        taken = any(opened.identity == identity for name, opened in self.opened.items() if name != item.name)
+        if item.plugin in {"iblock", "fileio"} and taken:
             return Failure(Reason.IN_USE, f"{item.path} is held")
         return None
 

@@ -108,6 +108,7 @@ class FullPass(StrEnum):
     RULES = "a changed Lun breaks a rule of the map"
     IDENTITY = "a changed Lun has an identity of another Lun"
     SIZE = "the size of a Lun on a block device changed"
+    READ_ONLY = "a changed Lun is open for reading alone"
     LUN_NUMBER = "a changed Lun takes the LUN number of another Lun"
     CHAP = "CHAP credentials of a new ACL can't be opened"
     UNFINISHED = "the change concerns objects that are not as desired yet"

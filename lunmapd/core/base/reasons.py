@@ -71,7 +71,11 @@ class Reason(StrEnum):
     WAITING = "Waiting"
     BACKING_MISSING = "BackingDeviceMissing"
     BACKING_UNUSABLE = "BackingUnusable"
+    BACKING_REPLACED = "BackingReplaced"
+    BACKING_TRUNCATED = "BackingTruncated"
+    BACKING_READ_ONLY = "BackingReadOnly"
     SIZE_MISMATCH = "SizeMismatch"
+    BLOCK_SIZE_MISMATCH = "BlockSizeMismatch"
     IN_USE = "InUse"
     ATTRIBUTE_UNSUPPORTED = "AttributeUnsupported"
     PORT_ID_TAKEN = "PortIdTaken"
@@ -92,7 +96,19 @@ class Reason(StrEnum):
     SURPRISED = "Surprised"
 
 
-OF_BACKINGS = frozenset({Reason.BACKING_MISSING, Reason.SIZE_MISMATCH})
+OF_BACKINGS = frozenset(
+    {
+        Reason.BACKING_MISSING,
+        Reason.BACKING_UNUSABLE,
+        Reason.BACKING_REPLACED,
+        Reason.BACKING_TRUNCATED,
+        Reason.BACKING_READ_ONLY,
+        Reason.SIZE_MISMATCH,
+        Reason.BLOCK_SIZE_MISMATCH,
+        Reason.IN_USE,
+        Reason.STUCK,
+    }
+)
 """The reasons that lie with a node's devices and files, not with the map."""
 
 NOT_LISTED = frozenset({Reason.WAITING, Reason.SURPRISED})

@@ -5,12 +5,12 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.backings import SizeSource, plugin_of
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.history.changes import build_map
 from lunmapd.core.map.rules import check_served
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_failures import find_backing_failures, keep_read_only
 from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
@@ -52,9 +52,10 @@ def compute_desired(
     failures |= {
         _document_key(path): _failure(Reason.DOCUMENT_INVALID, reason) for path, reason in broken.items()
     }
-    failures |= _foreign_targets(lunmap, node, observed.foreign) | _short_devices(trusted, desired, observed)
-    failures |= _missing_backings(desired, observed) | refused
-    return Desired(keep_observed(desired, observed.objects, bad, node) if bad else desired, failures)
+    failures |= _foreign_targets(lunmap, node, observed.foreign)
+    failures |= find_backing_failures(trusted, desired, observed) | refused
+    wanted = keep_read_only(desired, observed)
+    return Desired(keep_observed(wanted, observed.objects, bad, node) if bad else wanted, failures)
 
 
 def _failure(reason: Reason, sentence: str) -> Failure:
@@ -88,38 +89,6 @@ def _foreign_targets(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> di
         for iqn, target in lunmap.targets.items()
         if iqn in foreign and node in target.nodes
     }
-
-
-def _missing_backings(
-    desired: lio_objects.DesiredObjects, observed: Observed
-) -> dict[lio_objects.Key, Failure]:
-    """Report storage objects whose device or file has vanished. They stay, since the device may come back."""
-    keys = (("storage_object", name) for name in sorted(observed.missing))
-    sentence = (
-        "its device or file has vanished: it stays exported, and I/O may fail; bring the device or file back"
-    )
-    return {key: Failure(Reason.BACKING_MISSING, sentence) for key in keys if key in desired}
-
-
-def _short_devices(
-    lunmap: Lunmap, desired: lio_objects.DesiredObjects, observed: Observed
-) -> dict[lio_objects.Key, Failure]:
-    """Report devices that are smaller than the map says. They stay exported with their own size."""
-    failures = dict[lio_objects.Key, Failure]()
-    for name, size in observed.sizes.items():
-        lun, key = lunmap.luns.get(name), ("storage_object", name)
-        if (
-            lun is not None
-            and key in desired
-            and plugin_of(lun.backing).size is SizeSource.DECLARED
-            and size < (lun.size or 0)
-        ):
-            sentence = (
-                f"its device has {size} bytes, the Lun needs {lun.size}: "
-                "enlarge the device on this node, or correct the size of the Lun"
-            )
-            failures[key] = Failure(Reason.SIZE_MISMATCH, sentence)
-    return failures
 
 
 def broken_documents(lunmap: Lunmap) -> dict[str, str]:

@@ -18,6 +18,7 @@ from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Lunmap, source_on
 from lunmapd.core.history.changes import differing_names
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_failures import is_open_for_reading
 from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.desire import broken_documents
 from lunmapd.core.node.project import project_lun, served_targets
@@ -136,7 +137,16 @@ class DesiredView:
         )
         if any(owner is not None and owner not in changed for owner in owners):
             return FullPass.IDENTITY
+        if any(self._is_open_for_reading(name) for name in changed):
+            return FullPass.READ_ONLY
         return FullPass.SIZE if self._has_resized_device(lunmap, changed) else None
+
+    def _is_open_for_reading(self, name: str) -> bool:
+        """Return whether LIO has the Lun's device open for reading alone.
+
+        Whether the device accepts writes now is known to a full observation only.
+        """
+        return is_open_for_reading(self.desired.get(("storage_object", name)))
 
     def _has_resized_device(self, lunmap: Lunmap, changed: AbstractSet[str]) -> bool:
         """Return whether the desired size of a device changes: only a full observation reads its size."""

@@ -6,6 +6,7 @@ a few targets and initiators. Kept once, all of these take a fraction of the mem
 """
 
 from collections.abc import Callable, Iterable
+from enum import Enum
 from typing import Generic, TypeVar, cast
 
 from msgspec.structs import astuple, replace
@@ -37,7 +38,7 @@ class ObjectPool(Generic[_T]):
         for item in items:
             key = lio_objects.key_of(item)
             old = self._before.get(key)
-            if old is not None and old == item:
+            if old is not None and old == item and _access(old) is _access(item):
                 self._objects[key] = cast("_T", old)  # equal objects are of one kind
             else:
                 interned = self._intern(item)
@@ -46,6 +47,11 @@ class ObjectPool(Generic[_T]):
     def objects(self) -> dict[lio_objects.Key, _T]:
         """Return the objects that were added, by key."""
         return {key: item for key, item in self._objects.items() if item is not None}
+
+
+def _access(item: lio_objects.Object) -> lio_objects.OpenMode | None:
+    """Return how a device is opened, or is to be opened: these may differ in equal objects."""
+    return item.access.mode if isinstance(item, lio_objects.StorageObject) else None
 
 
 class ValuePool:
@@ -63,6 +69,6 @@ class ValuePool:
             **{
                 name: self._values.setdefault(value, value)
                 for name, value in fields
-                if isinstance(value, str | tuple | lio_objects.DefaultGroup)
+                if isinstance(value, str | tuple | lio_objects.DefaultGroup) and not isinstance(value, Enum)
             },
         )

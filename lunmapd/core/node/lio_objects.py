@@ -22,6 +22,7 @@ is drivers/target/target_core_configfs.c, target_core_fabric_configfs.c and iscs
 """
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import assert_never
 
 from msgspec import Struct
@@ -97,6 +98,54 @@ class DeclaredSize(Struct, frozen=True, gc=False, array_like=True):
 UNDECLARED_SIZE = DeclaredSize()
 
 
+class Opened(StrEnum):
+    """What a storage object has opened, compared with what its path leads to.
+
+    CURRENT: the same, and so is every desired storage object. GONE: a device that no longer exists, while the
+    path leads to it again. OTHER: another file or device than the path leads to now.
+    """
+
+    CURRENT = "current"
+    GONE = "gone"
+    OTHER = "other"
+
+
+class OpenMode(StrEnum):
+    """How a device is opened. A desired one is WRITABLE, or ANY if no initiator may write to it."""
+
+    WRITABLE = "writable"
+    READ_ONLY = "read-only"
+    ANY = "any"
+
+
+class DeviceAccess(Struct, frozen=True, gc=False, array_like=True, omit_defaults=True):
+    """How a device is opened. LIO opens a read-only device only if it is told to (readonly=1).
+
+    An instance with ANY equals every other one, so that a plan sees a difference only if a device that is
+    opened for reading must be written to.
+    """
+
+    mode: OpenMode = OpenMode.WRITABLE
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether one of both satisfies the other."""
+        return isinstance(other, DeviceAccess) and (
+            self.mode is other.mode or OpenMode.ANY in {self.mode, other.mode}
+        )
+
+    def __hash__(self) -> int:
+        """Return the hash of every instance, since ANY equals all others."""
+        return 0
+
+    def __str__(self) -> str:
+        return self.mode
+
+
+WRITABLE = DeviceAccess()
+READ_ONLY = DeviceAccess(OpenMode.READ_ONLY)
+ANY_ACCESS = DeviceAccess(OpenMode.ANY)
+
+
 class StorageObject(Struct, frozen=True, tag=True, gc=False, omit_defaults=True):
     """A backing in LIO's core.
 
@@ -106,7 +155,8 @@ class StorageObject(Struct, frozen=True, tag=True, gc=False, omit_defaults=True)
     serial (VPD page 0x80). `attributes` are those that lunmapd governs in the order of STORAGE_ATTRIBUTES,
     then those that the map sets, by name. `vendor` and `product` are empty for LIO's defaults. `alua` is None
     if no other node shows the Lun: the kernel's own target port group is sufficient. `default_group` is that
-    group; it is not read for plugins whose device or handler does ALUA.
+    group; it is not read for plugins whose device or handler does ALUA. `access` is that of a block device;
+    files are always opened for writing. `opened` is always CURRENT in a desired one.
     """
 
     name: str
@@ -120,6 +170,8 @@ class StorageObject(Struct, frozen=True, tag=True, gc=False, omit_defaults=True)
     alua: Alua | None = None
     declared: DeclaredSize = UNDECLARED_SIZE
     default_group: DefaultGroup = DEFAULT_GROUP
+    access: DeviceAccess = WRITABLE
+    opened: Opened = Opened.CURRENT
 
 
 class Target(Struct, frozen=True, tag=True, gc=False):
@@ -317,7 +369,8 @@ def fixed_fields(item: Object) -> object:
         case StorageObject():
             size = None if PLUGINS[item.plugin].resizable else item.size
             early = tuple(setting for setting in item.attributes if _is_early(item.plugin, setting[0]))
-            return (item.plugin, item.path, size, item.serial, item.vendor, item.product, early)
+            identity = (item.serial, item.vendor, item.product)
+            return (item.plugin, item.path, size, *identity, early, item.access, item.opened)
         case MappedLun():
             return item.storage_object
         case Enabled():

@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.reservations import NO_RESERVATION_FILES, ReservationFiles
 
 LOGGED_IN = "LOGGED_IN"
@@ -40,16 +41,14 @@ class Observed(Struct, frozen=True):
     """lunmapd's LIO objects, and the facts about LIO that a pass needs.
 
     `objects` are lunmapd's objects by key. `foreign` are the names of the targets of other tools. `features`
-    are those of the kernel, such as PORT_ID. `sessions` are those with lunmapd's TPGs. `missing` names the
-    storage objects whose device or file no longer exists; the kernel keeps it open. `sizes` maps the name of
-    a storage object to the size of its device in bytes, for block devices only. `reservations` are the files
-    in which the kernel keeps persistent reservations.
+    are those of the kernel, such as PORT_ID. `sessions` are those with lunmapd's TPGs. `backings` maps the
+    name of a storage object whose backing is on a path to the facts about that backing. `reservations` are
+    the files in which the kernel keeps persistent reservations.
     """
 
     objects: Mapping[lio_objects.Key, lio_objects.Object] = {}
     foreign: AbstractSet[str] = frozenset()
     features: AbstractSet[str] = frozenset()
     sessions: tuple[IscsiSession, ...] = ()
-    missing: AbstractSet[str] = frozenset()
-    sizes: Mapping[str, int] = {}
+    backings: Mapping[str, BackingFacts] = {}
     reservations: ReservationFiles = NO_RESERVATION_FILES

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import chain
 
+from msgspec.structs import replace
+
 from lunmapd.core.base.attributes import PARAMETERS, TPG
-from lunmapd.core.base.backings import SizeSource, plugin_of
+from lunmapd.core.base.backings import PluginName, SizeSource, plugin_of
 from lunmapd.core.base.lunmap import (
     Access,
     Authentication,
@@ -187,9 +189,16 @@ def _storage_object(
     if plugin.size is SizeSource.DECLARED and lun.size:
         declared = lio_objects.DeclaredSize(lun.size)
     settings = (*governed, *given)
-    return lio_objects.StorageObject(
+    item = lio_objects.StorageObject(
         name, plugin.name.value, path, size, lun.serial, settings, lun.vendor, lun.product, alua, declared
     )
+    return replace(item, access=lio_objects.ANY_ACCESS) if _is_only_read(lun) else item
+
+
+def _is_only_read(lun: Lun) -> bool:
+    """Return whether no initiator may write to a block device, so that LIO need not open it for writing."""
+    is_device = plugin_of(lun.backing).name is PluginName.IBLOCK
+    return is_device and all(entry.access is Access.READ_ONLY for entry in lun.maps)
 
 
 def _shared_state_attributes(lun: Lun, *, several: bool) -> dict[str, str]:

@@ -5,9 +5,10 @@ The daemon, `lunmapd plan`, `lunmapd adopt --check` and the tests call these fun
 in an order on which safety depends; each check sees only the steps that the one before it left:
 
 1. drift (drift.py): changes made outside lunmapd, of the classes that are only reported, are not repaired;
-2. mass removal (guard.py): if too much would be removed without a confirmation, only isolation goes on;
-3. back-off: steps that failed recently are withheld until they are due;
-4. disruption (disruption_limit.py): steps that disrupt initiators more than allowed are withheld.
+2. other data (backings.py): what was opened is not replaced by other data that came under its path;
+3. mass removal (guard.py): if too much would be removed without a confirmation, only isolation goes on;
+4. back-off: steps that failed recently are withheld until they are due;
+5. disruption (disruption_limit.py): steps that disrupt initiators more than allowed are withheld.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import RecordedDocuments, accept_edits
 from lunmapd.core.planning import drift, guard
+from lunmapd.core.planning.backings import returned_keys, withhold_other_data
 from lunmapd.core.planning.disruption_limit import limit_disruption
 from lunmapd.core.planning.drift import DriftBaseline
 from lunmapd.core.planning.enablement import Enablement, change_enablement_only, limit_enablement
@@ -154,7 +156,8 @@ def decide(
     """
     ways = _ways(given, comparison, logins)
     repaired = _without_reported_drift(given, comparison, comparison.desired, baseline)
-    blocked = _mass_removal(given, comparison, repaired.steps)
+    safe = withhold_other_data(repaired.steps, comparison.observed, given.allow)
+    blocked = _mass_removal(given, comparison, safe.steps)
     if blocked is not None:
         still = change_enablement_only(
             comparison.desire.objects, comparison.observed.objects, given.enablement
@@ -165,19 +168,19 @@ def decide(
         disruptions = find_disruptions(steps, comparison.observed, ways, sessions_observed=comparison.is_full)
         return Decision(steps, isolating.held, blocked, disruptions=disruptions)
     due = withhold_steps(
-        repaired.steps,
+        safe.steps,
         {
             (step.action, key): deferred[key]
-            for step in repaired.steps
+            for step in safe.steps
             if (key := lio_objects.key_of(step.item)) in deferred
         },
     )
     permitted = limit_disruption(due.steps, comparison.observed, ways, given.allow)
-    held = {**permitted.held, **due.held, **repaired.held}
+    held = {**permitted.held, **due.held, **safe.held, **repaired.held}
     disruptions = find_disruptions(
         permitted.steps, comparison.observed, ways, sessions_observed=comparison.is_full
     )
-    return Decision(permitted.steps, held, None, guard.removed_keys(repaired.steps), disruptions)
+    return Decision(permitted.steps, held, None, guard.removed_keys(safe.steps), disruptions)
 
 
 def impacts(given: PassInput, comparison: Comparison, logins: Logins) -> Iterator[tuple[Step, Impact]]:
@@ -209,6 +212,7 @@ def _mass_removal(given: PassInput, comparison: Comparison, steps: Plan) -> Mass
     if not comparison.is_full:
         return guard.find_mass_removal(steps, comparison.total, given.limits)
     meant = given.decided | _meant_to_close(given, comparison)
+    meant |= returned_keys(comparison.desired, comparison.total)
     unasked = guard.find_mass_removal(steps, comparison.total, given.limits, meant)
     if unasked is None or given.confirmed is None:
         return unasked

@@ -49,6 +49,9 @@ class DriftBaseline(Struct, frozen=True):
         """Return whether an object observed as desired, and desired as before, is now observed otherwise."""
         if desired == observed or key in self.open or self.desired.get(key) != desired:
             return False
+        # Not LIO was changed, but the device or file behind it.
+        if getattr(observed, "opened", lio_objects.Opened.CURRENT) is not lio_objects.Opened.CURRENT:
+            return False
         # A crash may have left half an object. An object with our mark that is not in the map was ours: no
         # other tool sets the mark.
         return desired is not None or not isinstance(

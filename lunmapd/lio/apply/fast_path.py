@@ -27,22 +27,35 @@ NEW_ATTRIBUTES: lio_objects.AttributeValues = (
 """The governed attributes of a new storage object (DA_EMULATE_* in include/target/target_core_base.h)."""
 
 
-def create_fileio_or_iblock(item: lio_objects.StorageObject, index: int, metadata: Iterable[str] = ()) -> str:
+def create_fileio_or_iblock(
+    item: lio_objects.StorageObject,
+    index: int,
+    alias: str,
+    metadata: Iterable[str] = (),
+    *,
+    read_only: bool,
+) -> str:
     """Create a fileio or iblock storage object in its own HBA with this index, and return its directory.
 
-    `metadata` are the texts that restore its reservations. The serial is written last, so that a storage
+    `alias` is the text of its alias file. With `read_only` an iblock opens its device for reading only
+    (Opt_readonly in drivers/target/target_core_iblock.c). `metadata` are the texts that restore its
+    reservations. The serial is written last, so that a storage
     object with a serial is complete.
     """
     hba = f"{_ROOT}/core/{item.plugin}_{index}"
     device = f"{hba}/{item.name}"
     with _made_directory(hba), _made_directory(device):
-        control = f"fd_dev_name={item.path},fd_dev_size={item.size}"
+        if item.plugin == PluginName.FILEIO:
+            control = f"fd_dev_name={item.path},fd_dev_size={item.size}"
+        else:
+            control = f"udev_path={item.path}" + (",readonly=1" if read_only else "")
         files.write_files(
             device,
             {
-                "control": control if item.plugin == PluginName.FILEIO else f"udev_path={item.path}",
+                "control": control,
                 "udev_path": item.path,
                 "enable": "1",
+                "alias": alias,
                 **alua.NEW_DEFAULT_GROUP,
             },
         )

@@ -7,9 +7,11 @@ from msgspec.structs import replace
 from lunmapd.core.adoption.foreign import ForeignConfiguration
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK
+from lunmapd.lio.apply.backing import presumed_backing
 from lunmapd.lio.base import files
 from lunmapd.lio.base.alias import alias_of, show_alias
 from lunmapd.lio.base.index import tpg_path
+from lunmapd.lio.base.parse import parse_device_numbers
 from lunmapd.lio.base.refusal import attempt
 
 
@@ -32,5 +34,8 @@ def mark_adopted(root: Path, found: ForeignConfiguration, desired: lio_objects.D
 def _mark_storage(root: Path, key: str, desired: lio_objects.DesiredObjects) -> None:
     item = desired["storage_object", key.rpartition("/")[2]]
     assert isinstance(item, lio_objects.StorageObject), "its key is of the kind storage_object"
-    alias = replace(alias_of(item), adopted=True, alua=False)
-    files.write_file(f"{root}/core/{key}/alias", show_alias(alias))
+    directory = f"{root}/core/{key}"
+    numbers = parse_device_numbers(files.read_file(f"{directory}/info") or "") or ""
+    opened = presumed_backing(item, numbers)
+    alias = replace(alias_of(item), adopted=True, alua=False, opened=opened)
+    files.write_file(f"{directory}/alias", show_alias(alias))

@@ -1,7 +1,7 @@
 """Creating, changing and removing storage objects."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -10,11 +10,12 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.lio.apply import fast_path
 from lunmapd.lio.apply.attributes import default_storage_attributes, write_attributes
-from lunmapd.lio.apply.backing import check_backing
+from lunmapd.lio.apply.backing import CheckedBacking, check_backing, check_opened
 from lunmapd.lio.apply.reservations import restored_metadata
 from lunmapd.lio.base import files, rts
-from lunmapd.lio.base.alias import Alias, alias_of, merge_aliases, show_alias
+from lunmapd.lio.base.alias import Alias, alias_of, merge_aliases, parse_alias, show_alias
 from lunmapd.lio.base.index import FIRST_INDEX, KernelIndex, parse_hba_index
+from lunmapd.lio.base.parse import parse_device_numbers
 from lunmapd.lio.base.refusal import KernelRefusedError
 from lunmapd.lio.observe.alua import NEW_DEFAULT_GROUP, write_default_group, write_group
 
@@ -32,26 +33,43 @@ def create_storage_object(
     """
     if item.name in index.hbas:
         raise KernelRefusedError(Reason.KERNEL_REFUSED, f"there is a storage object {item.name} already")
-    check_backing(item)
+    checked = check_backing(item, index)
     hba_index = index.hba_indexes.lowest()
     index.hba_indexes.take(hba_index)
-    path = _create(item, hba_index, restored_metadata(item, places, index))
+    with _released_on_failure(item, index):
+        path = _create(item, hba_index, checked, restored_metadata(item, places, index))
     index.hbas[item.name] = f"{item.plugin}_{hba_index}"
     try:
-        _configure(item, hba_index, path)
+        _check_opened(item, checked, path)
+        _configure(item, hba_index, path, checked)
     except (OSError, rts.RtsError, KernelRefusedError):
         with contextlib.suppress(OSError, rts.RtsError):
             delete_storage_object(item, index)
         raise
 
 
-def _configure(item: lio_objects.StorageObject, hba_index: int, path: str) -> None:
+@contextlib.contextmanager
+def _released_on_failure(item: lio_objects.StorageObject, index: KernelIndex) -> Iterator[None]:
+    """Let another storage object have the file if this one can't be created."""
+    try:
+        yield
+    except (OSError, rts.RtsError, KernelRefusedError):
+        index.files.release(item.name)
+        raise
+
+
+def _check_opened(item: lio_objects.StorageObject, checked: CheckedBacking, path: str) -> None:
+    if item.plugin in _FAST_PLUGINS:
+        check_opened(item, checked, parse_device_numbers(files.read_file(f"{path}/info") or ""))
+
+
+def _configure(item: lio_objects.StorageObject, hba_index: int, path: str, checked: CheckedBacking) -> None:
     if PLUGINS[item.plugin].emulated and item.plugin not in _FAST_PLUGINS:
         files.write_files(path, NEW_DEFAULT_GROUP)
     # The alias is written before the attributes that it names, so that every attribute from the map is named
-    # in it.
-    if (alias := alias_of(item)) != Alias():
-        files.write_file(f"{path}/alias", show_alias(alias))
+    # in it. The fast path has written it already.
+    if item.plugin not in _FAST_PLUGINS:
+        files.write_file(f"{path}/alias", show_alias(_alias(item, checked)))
     for name, text in (("vendor_id", item.vendor), ("product_id", item.product)):
         if text:
             files.write_file(f"{path}/wwn/{name}", text)
@@ -61,9 +79,17 @@ def _configure(item: lio_objects.StorageObject, hba_index: int, path: str) -> No
         write_group(path, item.alua, None)
 
 
-def _create(item: lio_objects.StorageObject, hba_index: int, metadata: Sequence[str]) -> str:
-    create = fast_path.create_fileio_or_iblock if item.plugin in _FAST_PLUGINS else rts.create_with_rtslib
-    return create(item, hba_index, metadata)
+def _alias(item: lio_objects.StorageObject, checked: CheckedBacking) -> Alias:
+    return replace(alias_of(item), opened=checked.opened)
+
+
+def _create(
+    item: lio_objects.StorageObject, hba_index: int, checked: CheckedBacking, metadata: Sequence[str]
+) -> str:
+    if item.plugin not in _FAST_PLUGINS:
+        return rts.create_with_rtslib(item, hba_index, metadata)
+    alias = show_alias(_alias(item, checked))
+    return fast_path.create_fileio_or_iblock(item, hba_index, alias, metadata, read_only=checked.read_only)
 
 
 def update_storage_object(
@@ -77,10 +103,13 @@ def update_storage_object(
     hba_index = _hba_index(item, index)
     before = before if isinstance(before, lio_objects.StorageObject) else item
     if item.size != before.size:
-        check_backing(item)
+        check_backing(item, index)
         rts.resize_file(item, hba_index)
     node = rts.open_storage_object(item.plugin, item.name, hba_index)
-    old, new = (replace(alias_of(one), adopted=hba_index < FIRST_INDEX) for one in (before, item))
+    opened = parse_alias(item.plugin, files.read_file(f"{node.path}/alias") or "").opened
+    old, new = (
+        replace(alias_of(one), adopted=hba_index < FIRST_INDEX, opened=opened) for one in (before, item)
+    )
     if merge_aliases(old, new) != old:
         files.write_file(f"{node.path}/alias", show_alias(merge_aliases(old, new)))
     write_attributes(node, item.attributes)
@@ -102,6 +131,7 @@ def delete_storage_object(item: lio_objects.StorageObject, index: KernelIndex) -
     with contextlib.suppress(rts.NotInConfigfs):
         rts.open_storage_object(item.plugin, item.name, hba_index).delete()
     del index.hbas[item.name]
+    index.files.release(item.name)
     if hba_index >= FIRST_INDEX:
         index.hba_indexes.free(hba_index)
 

@@ -4,11 +4,17 @@ The kernel keeps a free text for each storage object in its configfs file `alias
 attributes that the text names. An attribute that the text names and the map no longer sets is written back to
 the kernel's default. Other attributes are not read, which keeps observations cheap.
 
-The text consists of words: `lunmapd`, then the names of attributes, `vendor`, `product`, `alua`, `adopted`
-and `serial=SERIAL`, each if it applies.
+The text also records which file or device was opened, because the kernel shows only its path: a path may lead
+to another one later (docs/adr/0023-what-lies-behind-a-lun.md).
+
+The text consists of words: `lunmapd`, then the names of attributes, `vendor`, `product`, `alua`, `adopted`,
+`serial=SERIAL`, and the words of `OpenedBacking`, each if it applies.
 """
 
+from collections.abc import Mapping
+
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from lunmapd.core.base.attributes import STORAGE
 from lunmapd.core.base.backings import PLUGINS
@@ -16,8 +22,24 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK
 
 _MAX_LENGTH = 511  # SE_UDEV_PATH_LEN and SE_DEV_ALIAS_LEN in include/target/target_core_base.h
-_SERIAL = "serial="
+_SERIAL = "serial"
 _VENDOR, _PRODUCT, _ALUA, _ADOPTED = "vendor", "product", "alua", "adopted"
+
+
+class OpenedBacking(Struct, frozen=True):
+    """The file or device that LIO has opened for a storage object; empty where unknown.
+
+    `file` is the device and inode of a file (`file=2049:131`). `device` are the numbers of a block device for
+    a plugin whose `info` lacks them (`device=8:0`). `disk` is the sequence number of the disk (`disk=17`),
+    `identity` the device's own identity (`identity=wwid:0123456789abcdef`); see block_devices.py. `size` is
+    that of a device in bytes when it was opened (`size=1048576`).
+    """
+
+    file: str = ""
+    device: str = ""
+    disk: str = ""
+    identity: str = ""
+    size: int = 0
 
 
 class Alias(Struct, frozen=True):
@@ -35,6 +57,8 @@ class Alias(Struct, frozen=True):
     """Whether lunmapd made a target port group for the storage object."""
     adopted: bool = False
     """Whether another tool made the storage object, and it was adopted."""
+    opened: OpenedBacking = OpenedBacking()
+    """The opened file or device."""
 
 
 def parse_alias(plugin: str, text: str) -> Alias:
@@ -45,9 +69,28 @@ def parse_alias(plugin: str, text: str) -> Alias:
     words = text.split()
     if words[:1] != [MARK]:
         return Alias()
-    serial = next((word.removeprefix(_SERIAL) for word in words if word.startswith(_SERIAL)), "")
+    values = dict(word.split("=", 1) for word in words if "=" in word)
     names = tuple(sorted(word for word in words if (plugin, word) in STORAGE))
-    return Alias(names, _VENDOR in words, _PRODUCT in words, serial, _ALUA in words, _ADOPTED in words)
+    return Alias(
+        names,
+        _VENDOR in words,
+        _PRODUCT in words,
+        values.get(_SERIAL, ""),
+        _ALUA in words,
+        _ADOPTED in words,
+        _parse_opened(values),
+    )
+
+
+def _parse_opened(values: Mapping[str, str]) -> OpenedBacking:
+    size = values.get("size", "")
+    return OpenedBacking(
+        values.get("file", ""),
+        values.get("device", ""),
+        values.get("disk", ""),
+        values.get("identity", ""),
+        int(size) if size.isascii() and size.isdigit() else 0,
+    )
 
 
 def alias_of(item: lio_objects.StorageObject) -> Alias:
@@ -62,7 +105,7 @@ def alias_of(item: lio_objects.StorageObject) -> Alias:
 
 
 def merge_aliases(one: Alias, other: Alias) -> Alias:
-    """Return an alias with everything that either alias has."""
+    """Return an alias with everything that either alias has; both have the same opened backing."""
     names = tuple(sorted({*one.attributes, *other.attributes}))
     return Alias(
         names,
@@ -71,6 +114,7 @@ def merge_aliases(one: Alias, other: Alias) -> Alias:
         one.serial or other.serial,
         one.alua or other.alua,
         one.adopted or other.adopted,
+        one.opened,
     )
 
 
@@ -81,7 +125,9 @@ def show_alias(alias: Alias) -> str:
     words += [_PRODUCT] if alias.product else []
     words += [_ALUA] if alias.alua else []
     words += [_ADOPTED] if alias.adopted else []
-    words += [_SERIAL + alias.serial] if alias.serial else []
+    opened = zip(alias.opened.__struct_fields__, astuple(alias.opened), strict=True)
+    values = {_SERIAL: alias.serial, **dict(opened)}
+    words += [f"{name}={value}" for name, value in values.items() if value]
     text = " ".join(words)
-    assert len(text) <= _MAX_LENGTH, "all attribute names and the longest serial fit"
+    assert len(text) <= _MAX_LENGTH, "all attribute names, the longest serial and an opened device fit"
     return text

@@ -79,6 +79,28 @@ class MappedLuns:
         return self._counts[name] > 0
 
 
+class OpenedFiles:
+    """The opened files, known by device and inode (`2049:131`), since a file may have several names."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._owners: dict[str, str] = {}
+        self._files: dict[str, str] = {}
+
+    def take(self, file: str, name: str) -> str:
+        """Record the file of a storage object, and return the storage object that had it first."""
+        owner = self._owners.setdefault(file, name)
+        if owner == name:
+            self._files[name] = file
+        return owner
+
+    def release(self, name: str) -> None:
+        """Remove the record of a storage object, if there is one."""
+        file = self._files.pop(name, None)
+        if file is not None:
+            del self._owners[file]
+
+
 class KernelIndex(Struct):
     """Built by each observation, and kept up to date by the steps after it."""
 
@@ -100,6 +122,8 @@ class KernelIndex(Struct):
     """Target, TPG tag and serial to the number of the LUN in a reservation file."""
     mapped_luns: dict[TpgId, MappedLuns] = field(default_factory=lambda: defaultdict(MappedLuns))
     """TPG to its mapped LUNs."""
+    files: OpenedFiles = field(default_factory=OpenedFiles)
+    """The files that storage objects have opened."""
 
 
 def record_number(index: KernelIndex, tpg: TpgId, serial: str, number: int) -> None:

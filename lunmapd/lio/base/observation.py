@@ -7,10 +7,12 @@ from pathlib import Path
 from msgspec import Struct
 
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.observed import IscsiSession
 from lunmapd.core.node.project import MARK
 from lunmapd.lio.base import files
 from lunmapd.lio.base.index import KernelIndex
+from lunmapd.lio.base.path_probe import PathProbe
 from lunmapd.lio.base.reservation_files import list_files
 
 EmitObjects = Callable[[tuple[lio_objects.Object, ...]], None]
@@ -33,13 +35,15 @@ class ObservationHints(Struct, frozen=True):
     `stuck` are the directories that must not be read. `features` are kernel features that may not be visible
     in any TPG yet. `hbas` has the HBA directory of each storage object by its name, as of the last
     observation and the steps since; the observation checks it. `reservations` are the directories of the
-    reservation files, as in reservation_directories; without any, none are read.
+    reservation files, as in reservation_directories; without any, none are read. `probe` examines the paths
+    of backings; it knows which file systems did not answer the last time.
     """
 
     stuck: tuple[StuckDirectory, ...] = ()
     features: AbstractSet[str] = frozenset()
     hbas: Mapping[str, str] = {}
     reservations: tuple[Path, ...] = ()
+    probe: PathProbe | None = None
 
 
 class Observation:
@@ -49,8 +53,8 @@ class Observation:
     worker's memory. `with_alua_group` names the storage objects with a target port group of lunmapd.
     `expected` maps an HBA directory to the storage object that was last observed in it. `stuck` maps the path
     of a stuck directory to the objects last observed in it. `reservation_files` maps serials to reservation
-    files. `offers_reservations`: some storage object offers them. `missing`, `sizes`, `foreign` and
-    `features` are as in Observed.
+    files. `offers_reservations`: some storage object offers them. `backings`, `foreign` and `features` are as
+    in Observed.
     """
 
     def __init__(
@@ -67,11 +71,11 @@ class Observation:
         self.sessions = list[IscsiSession]()
         self.foreign: set[str] = set()
         self.features = set(hints.features)
-        self.missing: set[str] = set()
-        self.sizes: dict[str, int] = {}
         self.reservation_directories = hints.reservations
         self.reservation_files = list_files(hints.reservations)
         self.offers_reservations = False
+        self.backings = dict[str, BackingFacts]()
+        self.probe = hints.probe or PathProbe()
         self.index = KernelIndex()
 
     def read(self, path: str) -> str | None:

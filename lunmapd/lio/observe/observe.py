@@ -67,8 +67,7 @@ def observe_lio(
         observation.foreign,
         observation.features,
         sessions,
-        observation.missing,
-        observation.sizes,
+        observation.backings,
         observe_reservations(observation),
     )
     return ObservationResult(observed, observation.index)

@@ -6,12 +6,15 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_facts import NameState
 from lunmapd.lio.base import files
 from lunmapd.lio.base.index import KernelIndex, tpg_path
-from lunmapd.lio.base.observation import Observation
+from lunmapd.lio.base.observation import Observation, ObservationHints
+from lunmapd.lio.base.path_probe import PathProbe
 from lunmapd.lio.observe.acls import observe_acl, observe_mapped_luns
 from lunmapd.lio.observe.alua import read_lun_group
-from lunmapd.lio.observe.storage_objects import read_storage_object, record_missing_backing
+from lunmapd.lio.observe.backings import ReadStorageObject, add_storage_objects
+from lunmapd.lio.observe.storage_objects import read_storage_object
 from lunmapd.lio.observe.tpgs import exported_storage_object
 
 
@@ -19,26 +22,33 @@ class UnexpectedStateError(Exception):
     """An object is in a state that lunmapd's own steps can't have produced: a full observation is needed."""
 
 
-def observe_some(root: Path, index: KernelIndex, items: Iterable[lio_objects.Object]) -> Observation:
+def observe_some(
+    root: Path,
+    index: KernelIndex,
+    items: Iterable[lio_objects.Object],
+    probe: PathProbe | None = None,
+) -> Observation:
     """Read storage objects, LUNs, ACLs and mapped LUNs, given as they are desired; absent ones are left out.
 
-    Raises UnexpectedStateError, and OSError.
+    Raises UnexpectedStateError, also for a backing that is not as LIO has opened it, and OSError.
     """
-    observation = Observation(root)
+    observation = Observation(root, ObservationHints(probe=probe))
     observation.index = index
+    read: list[ReadStorageObject] = []
     for item in items:
-        _find(observation, item)
-    if observation.missing or any(
-        isinstance(item, lio_objects.Leftover) for item in observation.objects.values()
-    ):
+        if isinstance(item, lio_objects.StorageObject):
+            read += _storage_object(observation, item)
+        else:
+            _find(observation, item)
+    add_storage_objects(observation, read)
+    altered = any(facts.name is not NameState.SAME for facts in observation.backings.values())
+    if altered or any(isinstance(item, lio_objects.Leftover) for item in observation.objects.values()):
         raise UnexpectedStateError
     return observation
 
 
 def _find(observation: Observation, item: lio_objects.Object) -> None:
     match item:
-        case lio_objects.StorageObject():
-            _storage_object(observation, item)
         case lio_objects.TpgLun():
             _lun(observation, item)
         case lio_objects.NodeAcl():
@@ -50,15 +60,14 @@ def _find(observation: Observation, item: lio_objects.Object) -> None:
             raise UnexpectedStateError
 
 
-def _storage_object(observation: Observation, item: lio_objects.StorageObject) -> None:
+def _storage_object(observation: Observation, item: lio_objects.StorageObject) -> list[ReadStorageObject]:
     hba = observation.index.hbas.get(item.name)
     if hba is None:
-        return
-    observed = read_storage_object(observation, hba, item.name)
-    if observed is None:
+        return []
+    read = read_storage_object(observation, hba, item.name)
+    if read is None:
         raise UnexpectedStateError
-    observation.add(observed)
-    record_missing_backing(observation, observed)
+    return [read]
 
 
 def _lun(observation: Observation, item: lio_objects.TpgLun) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from msgspec import Struct, json
 
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import IscsiSession, Observed
 from lunmapd.core.node.reservations import NO_RESERVATION_FILES, ReservationFiles
@@ -58,8 +59,7 @@ class ObservedAnswer(Struct, frozen=True, tag=True):
     foreign: tuple[str, ...]
     features: tuple[str, ...]
     sessions: tuple[IscsiSession, ...]
-    missing: tuple[str, ...] = ()
-    sizes: Mapping[str, int] = {}
+    backings: Mapping[str, BackingFacts] = {}
     reservations: ReservationFiles = NO_RESERVATION_FILES
 
 
@@ -97,8 +97,7 @@ def pack_observed(observed: Observed) -> ObservedAnswer:
         tuple(observed.foreign),
         tuple(observed.features),
         observed.sessions,
-        tuple(observed.missing),
-        observed.sizes,
+        observed.backings,
         observed.reservations,
     )
 
@@ -110,7 +109,6 @@ def unpack_observed(answer: ObservedAnswer, objects: lio_objects.Objects) -> Obs
         frozenset(answer.foreign),
         frozenset(answer.features),
         answer.sessions,
-        frozenset(answer.missing),
-        answer.sizes,
+        answer.backings,
         answer.reservations,
     )

@@ -27,6 +27,7 @@ from lunmapd.lio.apply.prepare import prepare_kernel
 from lunmapd.lio.base import rts
 from lunmapd.lio.base.index import KernelIndex, blocking_directory
 from lunmapd.lio.base.observation import ObservationHints
+from lunmapd.lio.base.path_probe import PathProbe
 from lunmapd.lio.base.refusal import KernelRefusedError, attempt
 from lunmapd.lio.observe.observe import kernel_features, observe_lio
 from lunmapd.lio.observe.observe_some import UnexpectedStateError, observe_some
@@ -38,13 +39,15 @@ from lunmapd.lio.worker.progress import ProgressReporter
 class Worker(Struct):
     """The worker's state between requests. `send` sends its answers.
 
-    `features` are the kernel's features, None before the first observation.
+    `features` are the kernel's features, None before the first observation. `probe` examines the paths of
+    backings.
     """
 
     send: Callable[[wire.Answer], None]
     parallel: bool
     index: KernelIndex = field(default_factory=KernelIndex)
     features: AbstractSet[str] | None = None
+    probe: PathProbe = field(default_factory=PathProbe)
 
     def answer(self, request: wire.Request) -> None:
         """Carry out a request, and send its answers."""
@@ -65,7 +68,8 @@ class Worker(Struct):
         if self.features is None:
             prepare_kernel()
             self.features = kernel_features()
-        hints = ObservationHints(request.stuck, self.features, self.index.hbas, rts.reservation_directories())
+        directories = rts.reservation_directories()
+        hints = ObservationHints(request.stuck, self.features, self.index.hbas, directories, self.probe)
         # The old index is dropped before the new one is built: both together would take twice the memory.
         self.index = KernelIndex()
         with attempt("read LIO"), ProgressReporter(self.send) as reporter:
@@ -79,7 +83,7 @@ class Worker(Struct):
 
     def _observe_some(self, request: wire.PartialObserve) -> None:
         with attempt("read LIO"):
-            observation = observe_some(rts.ROOT, self.index, request.items)
+            observation = observe_some(rts.ROOT, self.index, request.items, self.probe)
         objects, sessions = tuple(observation.objects.values()), tuple(observation.sessions)
         self.send(wire.ObservedAnswer(objects, (), (), sessions))
 

@@ -44,6 +44,7 @@ LUNMAP = with_luns(1, 2, 3)
 MORE = with_luns(1, 2, 3, 4)
 GIVEN = PassInput("n1", 1, LUNMAP, {}, Vault("c"))
 BUSY = Failure(Reason.IN_USE, "busy")
+INVALID = Failure(Reason.DOCUMENT_INVALID, "breaks a rule")
 LUN_1: lio_objects.Key = ("storage_object", "l1")
 
 
@@ -170,7 +171,7 @@ def test_after_a_full_pass_that_knows_too_little_comes_another(other: PassInput,
     """Where not all that is desired is known, no partial pass may follow."""
     state = PassState(AUDIT, RETRY, Clock(1000.0))
     state.start(other)
-    failures: dict[lio_objects.Key, Failure] = {("target", T): BUSY} if other.node != "n1" else {}
+    failures: dict[lio_objects.Key, Failure] = {("document", "luns/a"): INVALID} if other.node != "n1" else {}
     finish(state, other, PassResult(Observed(), {}, ()), Desired({}, failures))
     assert reason(state, other) is why
 

@@ -5,6 +5,7 @@ import msgspec
 from lunmapd.core.base.backings import Block, FileIO
 from lunmapd.core.base.lunmap import Map, PortalGroup, Target
 from lunmapd.core.map.rules import check_served
+from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.desire import broken_documents, compute_desired, keep_observed
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import project_map
@@ -76,10 +77,21 @@ def test_a_device_that_is_too_small_is_told_of() -> None:
     lunmap = msgspec.structs.replace(MAP, luns={"a": lun})
     was = project_map(lunmap, "n1")
     for size in ((1 << 30) - 512, 1 << 30, 1 << 31):
-        want = compute_desired(lunmap, {}, "n1", Observed(was, sizes={"a": size, "gone": 0}), Vault(""))
+        want = compute_desired(
+            lunmap,
+            {},
+            "n1",
+            Observed(was, backings={"a": BackingFacts(size=size), "gone": BackingFacts(size=0)}),
+            Vault(""),
+        )
         assert plan(want.objects, was) == ()
         told = {name: failure.reason for name, failure in want.failures.items()}
         assert told == ({("storage_object", "a"): "SizeMismatch"} if size < 1 << 30 else {})
     for other in (msgspec.structs.replace(lun, size=None), msgspec.structs.replace(lun, maps=()), LUN):
         changed = msgspec.structs.replace(MAP, luns={"a": other})
-        assert compute_desired(changed, {}, "n1", Observed(was, sizes={"a": 512}), Vault("")).failures == {}
+        assert (
+            compute_desired(
+                changed, {}, "n1", Observed(was, backings={"a": BackingFacts(size=512)}), Vault("")
+            ).failures
+            == {}
+        )

@@ -17,6 +17,7 @@ from lunmapd.core.base.lunmap import (
     Target,
 )
 from lunmapd.core.base.password import Secret
+from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import broken_documents, compute_desired
 from lunmapd.core.node.desired_delta import MAX_CHANGED_LUNS, Delta, DesiredView
 from lunmapd.core.node.observed import Observed
@@ -44,6 +45,17 @@ def view(lunmap: Lunmap = MAP) -> DesiredView:
     """Return a view of a map."""
     wanted = compute_desired(lunmap, {}, "n1", Observed(), VAULT).objects
     return DesiredView(lunmap, "n1", VAULT, frozenset(), wanted)
+
+
+def test_a_lun_that_is_open_for_reading_needs_a_full_pass() -> None:
+    """Only a full observation shows whether its device accepts writes now; other Luns are followed."""
+    wanted = dict(compute_desired(MAP, {}, "n1", Observed(), VAULT).objects)
+    item = wanted["storage_object", "l1"]
+    assert isinstance(item, lio_objects.StorageObject)
+    wanted["storage_object", "l1"] = replace(item, access=lio_objects.READ_ONLY)
+    viewed = DesiredView(MAP, "n1", VAULT, frozenset(), wanted)
+    assert viewed.delta_to(with_lun(lun(1, lun_number=4), "l1")) is FullPass.READ_ONLY
+    assert isinstance(viewed.delta_to(with_lun(lun(2, lun_number=4), "l2")), Delta)
 
 
 def with_lun(new: Lun, name: str = "new") -> Lunmap:

@@ -1,0 +1,164 @@
+"""The failures of storage objects whose file or device is not as it was opened, or not as the map needs it.
+
+None of them changes the desired objects, with one exception: a Lun whose device is read-only stays read-only.
+"""
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from lunmapd.core.base.backings import SizeSource, plugin_of
+from lunmapd.core.base.lunmap import Lun, Lunmap
+from lunmapd.core.base.reasons import Reason
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_facts import BackingFacts, NameState
+from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.observed import Observed
+
+_STAYS = "it stays exported"
+
+
+def block_size_problem(item: lio_objects.StorageObject, logical: int) -> str | None:
+    """Return a sentence if the map's block_size does not fit a device with logical blocks of that many bytes.
+
+    LIO accepts any block size, and then the device refuses what initiators write. 0 means unknown.
+    """
+    given = next((value for name, value in item.attributes if name == "block_size"), "")
+    if not given or not logical or int(given) % logical == 0:
+        return None
+    return (
+        f"{item.path} has logical blocks of {logical} bytes, so block_size {given} does not work: unmap the "
+        f"Lun and set block_size to a multiple of {logical}, or remove the attribute"
+    )
+
+
+def find_backing_failures(
+    lunmap: Lunmap, desired: lio_objects.DesiredObjects, observed: Observed
+) -> dict[lio_objects.Key, Failure]:
+    """Return the failures of the storage objects that are desired and observed, by key."""
+    failures = dict[lio_objects.Key, Failure]()
+    for name, facts in sorted(observed.backings.items()):
+        key = ("storage_object", name)
+        item, wanted = observed.objects.get(key), desired.get(key)
+        if isinstance(item, lio_objects.StorageObject) and isinstance(wanted, lio_objects.StorageObject):
+            found = _failures(lunmap.luns.get(name), item, wanted, facts)
+            if (first := next(found, None)) is not None:
+                failures[key] = first
+    return failures
+
+
+def _failures(
+    lun: Lun | None, item: lio_objects.StorageObject, wanted: lio_objects.StorageObject, facts: BackingFacts
+) -> Iterator[Failure]:
+    """Yield the failures of one storage object, the worst one first."""
+    yield from _name_failures(item.path, facts)
+    if facts.name is NameState.SAME:
+        yield from _size_failures(lun, item, facts)
+        yield from _access_failures(item, wanted, facts)
+        if sentence := block_size_problem(item, facts.block_size):
+            yield Failure(Reason.BLOCK_SIZE_MISMATCH, f"{sentence}; {_STAYS}")
+    if facts.twin:
+        yield Failure(
+            Reason.IN_USE,
+            f"{item.path} is the file of Lun {facts.twin} too, under another name: two Luns have the same "
+            f"data; {_STAYS}: unmap one of them",
+        )
+
+
+def _name_failures(path: str, facts: BackingFacts) -> Iterator[Failure]:
+    match facts.name:
+        case NameState.MISSING:
+            yield Failure(
+                Reason.BACKING_MISSING,
+                f"its device or file has vanished: {_STAYS}, and I/O may fail; bring the device or file back",
+            )
+        case NameState.DANGLING:
+            yield Failure(
+                Reason.BACKING_MISSING,
+                f"{path} is a symlink to nothing: {_STAYS}, and I/O may fail; bring the device or file back",
+            )
+        case NameState.UNANSWERED:
+            yield Failure(
+                Reason.STUCK,
+                f"{path}: its file system does not answer: {_STAYS}, and I/O may hang; bring the file system "
+                "back",
+            )
+        case NameState.WRONG_KIND:
+            yield Failure(
+                Reason.BACKING_UNUSABLE,
+                f"{path} now leads to {facts.other}: {_STAYS} with the file or device that was opened; put "
+                "that back",
+            )
+
+
+def _size_failures(
+    lun: Lun | None, item: lio_objects.StorageObject, facts: BackingFacts
+) -> Iterator[Failure]:
+    size, declared = facts.size, 0 if lun is None else lun.size or 0
+    if size is None:
+        return
+    if item.size and size < item.size:
+        found = "is empty" if not size else f"has {size} bytes"
+        yield Failure(
+            Reason.BACKING_TRUNCATED,
+            f"{item.path} {found}, and initiators see {item.size}: {_STAYS}, and reads behind the end of the "
+            "file return zeros without an error; restore the data into this same file, or unmap the Lun",
+        )
+    elif lun is not None and plugin_of(lun.backing).size is SizeSource.DECLARED and size < declared:
+        yield Failure(
+            Reason.SIZE_MISMATCH,
+            f"its device has {size} bytes, the Lun needs {declared}: "
+            "enlarge the device on this node, or correct the size of the Lun",
+        )
+    elif facts.shrunk_from and not declared:
+        yield Failure(
+            Reason.SIZE_MISMATCH,
+            f"its device had {facts.shrunk_from} bytes when it was exported, and has {size} now: enlarge the "
+            f"device on this node, or accept {size} as the size of the Lun in the map",
+        )
+
+
+def _access_failures(
+    item: lio_objects.StorageObject, wanted: lio_objects.StorageObject, facts: BackingFacts
+) -> Iterator[Failure]:
+    if not facts.read_only:
+        return
+    if item.access.mode is lio_objects.OpenMode.WRITABLE:
+        yield Failure(
+            Reason.BACKING_READ_ONLY,
+            f"{item.path} has become read-only: {_STAYS}, and writes of initiators fail; make it writable "
+            "again, or unmap the Lun",
+        )
+    elif wanted.access.mode is lio_objects.OpenMode.WRITABLE:
+        yield Failure(
+            Reason.BACKING_READ_ONLY,
+            f"{item.path} is read-only, and a map of the Lun has no 'access: ro': it stays read-only for all "
+            "initiators; make the device writable, or give every map 'access: ro'",
+        )
+
+
+def keep_read_only(desired: lio_objects.DesiredObjects, observed: Observed) -> lio_objects.DesiredObjects:
+    """Return the desired objects, with Luns of read-only devices as they are: open for reading alone.
+
+    Without this such a Lun would be removed to be opened for writing, which the kernel refuses. LIO itself
+    does not refuse writes through a mapped LUN without write protection in this case.
+    """
+    kept = {
+        name
+        for name, facts in observed.backings.items()
+        if facts.read_only and is_open_for_reading(observed.objects.get(("storage_object", name)))
+    }
+    return {key: _kept(item, kept) for key, item in desired.items()} if kept else desired
+
+
+def is_open_for_reading(item: lio_objects.Object | None) -> bool:
+    """Return whether the object is a storage object whose device LIO has open for reading alone."""
+    return isinstance(item, lio_objects.StorageObject) and item.access.mode is lio_objects.OpenMode.READ_ONLY
+
+
+def _kept(item: lio_objects.DesiredObject, names: set[str]) -> lio_objects.DesiredObject:
+    if lio_objects.lun_served_by(item) not in names:
+        return item
+    if isinstance(item, lio_objects.StorageObject):
+        return replace(item, access=lio_objects.READ_ONLY)
+    return replace(item, write_protect=True) if isinstance(item, lio_objects.MappedLun) else item

@@ -1,0 +1,162 @@
+"""The fake LIO and the kernel: files and devices that are not, or no longer, as LIO has opened them."""
+
+import pytest
+from msgspec.structs import replace
+
+from contract import maps
+from contract.implementations import HOT, Implementation
+from contract.maps import CLAIMS, SIZE, attempt, converge, files, full, observed, only
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_facts import BackingFacts
+from lunmapd.core.planning.plan import Action, Step, plan
+
+LOOP, LOOP2 = "/dev/loop1", "/dev/loop2"
+NAME = "/dev/disk/lab/name"
+DISK = maps.block("disk", LOOP)
+READ = replace(DISK, access=lio_objects.ANY_ACCESS)
+
+
+def facts(implementation: Implementation, name: str) -> BackingFacts:
+    """Return the facts about the backing of a storage object."""
+    return implementation.kernel.observe(CLAIMS).backings[name]
+
+
+def opened(implementation: Implementation, name: str) -> lio_objects.Opened:
+    """Return what the storage object has opened, compared with its path."""
+    item = observed(implementation)["storage_object", name]
+    assert isinstance(item, lio_objects.StorageObject)
+    return item.opened
+
+
+def test_a_replaced_file_is_found(implementation: Implementation) -> None:
+    """A file that took the name of an exported one is another file, also for a new worker."""
+    files(implementation, "a", "b")
+    wanted = full("a", "b")
+    converge(implementation, wanted)
+    implementation.replace("/srv/a")
+    item = wanted["storage_object", "a"]
+    assert implementation.kernel.observe_some([item]) is None
+    assert facts(implementation, "a").name == "replaced"
+    assert opened(implementation, "a") == "other"
+    assert opened(implementation, "b") == "current"
+    implementation.crash_during(Step(Action.CREATE, maps.mapped("c", 9), "try"))
+    assert facts(implementation, "a").name == "replaced"
+    steps = plan(wanted, observed(implementation))
+    assert [step.action for step in steps] == [*[Action.DELETE] * 3, *[Action.CREATE] * 3]
+    converge(implementation, wanted)
+    assert facts(implementation, "a").name == "same"
+
+
+def test_a_mark_outlives_changes_in_place(implementation: Implementation) -> None:
+    """Changes of attributes and size keep the record of the opened file."""
+    implementation.file("/srv/a", 2 * SIZE)
+    converge(implementation, full("a"))
+    bigger = maps.given(maps.storage_object("a", 2 * SIZE), emulate_tpu=1)
+    converge(implementation, full("a") | only(bigger))
+    converge(implementation, full("a") | only(maps.storage_object("a", 2 * SIZE)))
+    implementation.replace("/srv/a")
+    assert facts(implementation, "a").name == "replaced"
+
+
+@pytest.mark.parametrize("size", [SIZE - 512, 0])
+def test_a_file_that_becomes_shorter_is_found(implementation: Implementation, size: int) -> None:
+    """The kernel still shows the size of the Lun; the observation has that of the file."""
+    files(implementation, "a")
+    converge(implementation, full("a"))
+    implementation.file("/srv/a", size)
+    assert (facts(implementation, "a").name, facts(implementation, "a").size) == ("same", size)
+    assert observed(implementation) == full("a")
+
+
+@pytest.mark.parametrize("how", ["symlink", "hard link"])
+def test_a_file_is_exported_once(implementation: Implementation, how: str) -> None:
+    """A file that a storage object has is refused under another name, until that one is gone."""
+    files(implementation, "a")
+    implementation.alias("/srv/a", "/srv/b", how)
+    converge(implementation, only(maps.storage_object("a")))
+    assert attempt(implementation, Action.CREATE, maps.storage_object("b")) == "InUse"
+    observed(implementation)
+    assert attempt(implementation, Action.CREATE, maps.storage_object("b")) == "InUse"
+    assert attempt(implementation, Action.DELETE, maps.storage_object("a")) is None
+    converge(implementation, only(maps.storage_object("b")))
+
+
+def test_a_read_only_device_is_opened_for_reading(implementation: Implementation) -> None:
+    """A read-only device is served if nobody may write to it, and refused otherwise."""
+    implementation.device(LOOP, SIZE, read_only=True)
+    assert attempt(implementation, Action.CREATE, DISK) == "BackingReadOnly"
+    converge(implementation, only(READ))
+    item = observed(implementation)["storage_object", "disk"]
+    assert isinstance(item, lio_objects.StorageObject)
+    assert (item.access.mode, facts(implementation, "disk").read_only) == ("read-only", True)
+    implementation.device(LOOP, SIZE)
+    assert not plan(only(READ), observed(implementation))
+    assert [step.action for step in plan(only(DISK), observed(implementation))] == ["delete", "create"]
+    converge(implementation, only(DISK))
+    item = observed(implementation)["storage_object", "disk"]
+    assert isinstance(item, lio_objects.StorageObject)
+    assert item.access.mode == "writable"
+
+
+def test_a_device_that_becomes_read_only_is_found(implementation: Implementation) -> None:
+    """The kernel keeps the device open for writing; the observation shows that it takes no writes."""
+    implementation.device(LOOP, SIZE)
+    converge(implementation, only(DISK))
+    assert not facts(implementation, "disk").read_only
+    implementation.device(LOOP, SIZE, read_only=True)
+    assert facts(implementation, "disk").read_only
+    assert not plan(only(DISK), observed(implementation))
+
+
+def test_a_block_size_below_that_of_the_device_is_refused(implementation: Implementation) -> None:
+    """LIO would take 512 bytes on a device with blocks of 4096, and the device would refuse the writes."""
+    implementation.device(LOOP, SIZE, 4096)
+    small, right = maps.given(DISK, block_size=512), maps.given(DISK, block_size=4096)
+    assert attempt(implementation, Action.CREATE, small) == "BlockSizeMismatch"
+    converge(implementation, only(right))
+    assert facts(implementation, "disk").block_size == 4096
+    implementation.device(LOOP2, SIZE)
+    converge(implementation, only(maps.given(maps.block("disk", LOOP2), block_size=4096)))
+
+
+def test_a_device_that_shrinks_is_found(implementation: Implementation) -> None:
+    """The observation compares the size of a device with that when it was opened; growing is no fault."""
+    implementation.device(LOOP, 2 * SIZE)
+    converge(implementation, only(DISK))
+    implementation.device(LOOP, 3 * SIZE)
+    assert (facts(implementation, "disk").size, facts(implementation, "disk").shrunk_from) == (3 * SIZE, 0)
+    implementation.device(LOOP, SIZE)
+    assert (facts(implementation, "disk").size, facts(implementation, "disk").shrunk_from) == (SIZE, 2 * SIZE)
+
+
+def test_a_name_that_leads_to_another_live_device_is_found(implementation: Implementation) -> None:
+    """While the opened device is there, another device under its name is other data."""
+    implementation.device(LOOP, SIZE)
+    implementation.device(LOOP2, SIZE)
+    implementation.lead(NAME, LOOP)
+    item = maps.block("disk", NAME)
+    converge(implementation, only(item))
+    assert facts(implementation, "disk").name == "same"
+    implementation.lead(NAME, LOOP2)
+    assert facts(implementation, "disk").name == "replaced"
+    assert opened(implementation, "disk") == "other"
+    implementation.lead(NAME, LOOP)
+    assert facts(implementation, "disk").name == "same"
+
+
+@pytest.mark.parametrize("item", [maps.block("disk", HOT), maps.scsi("disk", HOT)], ids=["iblock", "pscsi"])
+def test_a_disk_that_returns_is_opened_again(
+    implementation: Implementation, item: lio_objects.StorageObject
+) -> None:
+    """A disk that was pulled comes back under other numbers. The dead one is replaced by one pass."""
+    implementation.plug(HOT)
+    converge(implementation, only(item))
+    assert facts(implementation, "disk").name == "same"
+    implementation.pull(HOT)
+    assert facts(implementation, "disk").name == "missing"
+    assert not plan(only(item), observed(implementation))
+    implementation.plug(HOT)
+    assert facts(implementation, "disk").name == "returned"
+    assert opened(implementation, "disk") == "gone"
+    converge(implementation, only(item))
+    assert facts(implementation, "disk").name == "same"

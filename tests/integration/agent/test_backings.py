@@ -1,0 +1,81 @@
+"""Backings that are not, or no longer, what was opened: repaired, or reported and left."""
+
+import pytest
+from msgspec.structs import replace
+
+from lunmapd.agent.loop.agent import Agent
+from lunmapd.agent.loop.policy import Policy
+from lunmapd.core.base.lunmap import Access
+from lunmapd.store.session.session import Session
+from support.agents import AgentFactory, failing, mapped_luns, put_checked
+
+LUNMAP = mapped_luns(*range(10))
+
+
+@pytest.fixture
+def converged_agent(session: Session, make_agent: AgentFactory) -> Agent:
+    """Return an agent that serves ten Luns."""
+    put_checked(session, LUNMAP)
+    agent = make_agent()
+    assert agent.run_cycle().converged
+    return agent
+
+
+def audit(agent: Agent) -> bool:
+    """Make a full pass, as after `resync` seconds; return whether the node has converged."""
+    agent.adopt(Policy())
+    return agent.run_cycle().converged
+
+
+def test_a_device_that_returned_is_opened_again_at_the_audit(
+    make_agent: AgentFactory, converged_agent: Agent
+) -> None:
+    """While it is away it is reported; when it is back under other numbers, it is made anew."""
+    kernel, before = make_agent.kernel, len(make_agent.kernel.done)
+    kernel.missing.add("/dev/l3")
+    assert not audit(converged_agent)
+    assert failing(converged_agent) == {"storage_object l3": "BackingDeviceMissing"}
+    kernel.missing.clear()
+    kernel.identities["/dev/l3"], kernel.gone = "l3 again", {"/dev/l3"}
+    assert audit(converged_agent)
+    assert failing(converged_agent) == {}
+    assert len(kernel.done) == before + 6
+    assert make_agent.serves(LUNMAP)
+
+
+def test_other_data_under_a_path_is_reported_until_it_is_put_right(
+    session: Session, make_agent: AgentFactory, converged_agent: Agent
+) -> None:
+    """Nothing of it changes; other Luns are followed; when the device is back, all is well."""
+    kernel, before = make_agent.kernel, len(make_agent.kernel.done)
+    kernel.identities["/dev/l3"] = "another disk"
+    assert not audit(converged_agent)
+    assert failing(converged_agent) == {"storage_object l3": "BackingReplaced"}
+    assert len(kernel.done) == before
+    put_checked(session, mapped_luns(*range(11)))
+    converged_agent.run_cycle()
+    assert failing(converged_agent) == {"storage_object l3": "BackingReplaced"}
+    assert make_agent.serves(mapped_luns(*range(11)))
+    kernel.identities.clear()
+    assert audit(converged_agent)
+
+
+def test_a_lun_on_a_read_only_device_becomes_writable_with_the_device(
+    session: Session, make_agent: AgentFactory, converged_agent: Agent
+) -> None:
+    """It is served for reading; a map that permits writes waits for the device, and nothing is removed."""
+    make_agent.kernel.read_only.add("/dev/l10")
+    writable = mapped_luns(*range(11))
+    lun = writable.luns["l10"]
+    maps = tuple(replace(entry, access=Access.READ_ONLY) for entry in lun.maps)
+    reading = replace(writable, luns={**writable.luns, "l10": replace(lun, maps=maps)})
+    put_checked(session, reading)
+    assert converged_agent.run_cycle().converged
+    assert make_agent.serves(reading)
+    put_checked(session, writable)
+    assert not converged_agent.run_cycle().converged
+    assert failing(converged_agent) == {"storage_object l10": "BackingReadOnly"}
+    assert make_agent.serves(reading)
+    make_agent.kernel.read_only.clear()
+    assert audit(converged_agent)
+    assert make_agent.serves(writable)
