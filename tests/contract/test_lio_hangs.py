@@ -11,6 +11,7 @@ import pytest
 from contract import maps
 from contract.implementations import RealImplementation
 from contract.maps import IQN, TAG, converge, log_out
+from contract.portals import check
 from lab import Initiator, Machine, wait_for
 from lab.wait import PATIENCE
 from lunmapd.core.node import lio_objects
@@ -221,6 +222,16 @@ def test_a_login_that_hangs_costs_the_closing_of_other_tpgs(hanging: Hang, real:
     )
     assert second["done"] == []
     assert end == {"last": {}, "left": []}
+
+
+def test_a_login_thread_that_hangs_is_noticed(hanging: Hang) -> None:
+    """A portal that accepts connections and answers no login has a problem, until the device answers."""
+    node, portal = hanging.node, f"{hanging.node.address}:3260"
+    assert check(node, portal) == {}
+    _come_back(node, hanging.initiator)
+    assert "answers no login within 1 s" in check(node, portal, seconds=1.0)[portal]
+    node.run("dmsetup resume slow")
+    wait_for("an answer", lambda: check(node, portal), lambda found: not found)
 
 
 def _come_back(node: Machine, initiator: Initiator) -> None:

@@ -1,5 +1,6 @@
 """Agents for tests: a map, an agent on a fake LIO, and readers of its status."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from lunmapd.agent.loop.daemon_state import DaemonFile
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.node_files import NodeFiles
 from lunmapd.agent.loop.policy import Policy
+from lunmapd.agent.loop.portal_checks import PortalChecks
 from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.machine_id import MachineId
@@ -59,6 +61,7 @@ class AgentFactory:
         node: str = "n1",
         ids: MachineId = SELF,
         policy: Policy | None = None,
+        portals: PortalChecks | None = None,
         **clocks: Clock,
     ) -> Agent:
         """Start a daemon; `clocks` are those of Follower, the monotonic one is that of Agent too."""
@@ -72,8 +75,8 @@ class AgentFactory:
             state=DaemonFile(self.directory),
             seen=seen,
         )
-        own = {"now": clocks["now"]} if "now" in clocks else {}
-        return Agent(member, follower, self.kernel, local, policy, **own)
+        now = clocks.get("now", time.monotonic)
+        return Agent(member, follower, self.kernel, local, policy, now=now, portals=portals)
 
     def serves(self, lunmap: Lunmap) -> bool:
         """Return whether the kernel is exactly as the map asks."""

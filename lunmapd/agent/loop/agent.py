@@ -19,6 +19,7 @@ from lunmapd.agent.loop.node_files import NodeFiles
 from lunmapd.agent.loop.pass_input import Circumstances, NoMapError, pass_input, point_of
 from lunmapd.agent.loop.pass_log import trace_result
 from lunmapd.agent.loop.policy import Policy
+from lunmapd.agent.loop.portal_checks import NoPortalChecks, PortalChecks
 from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.loop.report import CycleResult, first_status, next_status, reason_of
 from lunmapd.agent.loop.unexpected import UnexpectedError, UnexpectedLog, UnexpectedReadError
@@ -32,6 +33,9 @@ from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, Timer, WakeCause
 from lunmapd.core.fleet.status import ConditionUpdate, HistoryPoint
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.portals import serving_portals
+from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.secrets.sealing import Keyring
 from lunmapd.store.session.errors import NoAccessError, NodeNameTakenError, StoreError
@@ -44,7 +48,7 @@ _log = logging.getLogger(__name__)
 class Agent:
     """Runs the cycles of one node."""
 
-    def __init__(  # noqa: PLR0913 - the clock is an option
+    def __init__(  # noqa: PLR0913 - the clock and the checks of portals are options
         self,
         registration: Registration,
         follower: Follower,
@@ -53,6 +57,7 @@ class Agent:
         policy: Policy,
         *,
         now: Callable[[], float] = time.monotonic,
+        portals: PortalChecks | None = None,
     ) -> None:
         """Prepare; nothing is read or written before `run_cycle`. `now` is a monotonic clock, in seconds."""
         self._registration = registration
@@ -67,6 +72,7 @@ class Agent:
         self._point: HistoryPoint | None = None
         self._changed = threading.Event()
         self._unexpected = UnexpectedLog()
+        self._portals = portals or NoPortalChecks()
         self.status = first_status(registration.boot, utc_now())
 
     def watch(self, notify: Callable[[WakeCause], None]) -> None:
@@ -196,7 +202,9 @@ class Agent:
         # A tree that has just not answered is not read again in this cycle.
         is_readable = not isinstance(error, NoAccessError)
         confirmed = confirmations.confirmed(snapshot) if is_readable else None
-        circumstances = Circumstances(confirmed, confirmations.decided, enablement)
+        circumstances = Circumstances(
+            confirmed, confirmations.decided, enablement, dict(self._portals.problems())
+        )
         given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
         edges = PassPorts(self._kernel, files.claims, self._registration if is_readable else None, files.seen)
         valid_for = ValidityKey(at, node, self._registration.boot, self._keys.ids)
@@ -207,10 +215,21 @@ class Agent:
             trace(_log, Event.RECONCILE_HELD, revision=snapshot.revision, reason=held.held)
             confirmations.held(snapshot.revision)
             raise
+        self._check_portals(given, result)
         trace_result(snapshot.revision, result)
         confirmations.passed(snapshot.revision, result.decided)
         self._transitions.failures(result.failures)
         return result
+
+    def _check_portals(self, given: PassInput, result: PassResult) -> None:
+        objects = result.observed.objects
+        discovery = objects.get(lio_objects.DISCOVERY_AUTH)
+        credentials = (
+            discovery.credentials
+            if isinstance(discovery, lio_objects.DiscoveryAuth)
+            else lio_objects.NO_CREDENTIALS
+        )
+        self._portals.check(serving_portals(given.lunmap, given.node, objects), credentials)
 
     def _report(self, cycle: CycleResult) -> None:
         self.status = replace(
@@ -249,4 +268,5 @@ class Agent:
             silent_since=self._contact.silent_since,
             met=self._contact.met,
             deferrals=tuple(starmap(Deferral, self._state.schedule.deferrals())),
+            portals=dict(self._portals.problems()),
         )

@@ -12,6 +12,7 @@ from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.portals import PortalProblems
 from lunmapd.files import replace_file
 
 DAEMON_FILE = "daemon.json"
@@ -35,7 +36,7 @@ class DaemonState(Struct, frozen=True):
     older than the file. `has_map`: it can go on without ZooKeeper. `point` and `keys` are the map and the ids
     of the keys of the last pass: with others the back-off ends. `first` and `decided` are as in Confirmations
     (confirmations.py). `silent_since` is when contact with ZooKeeper was lost, None while there is contact;
-    `met`: there has been contact since the daemon started.
+    `met`: there has been contact since the daemon started. `portals` are the problems of portals.
     """
 
     process: Process
@@ -48,6 +49,7 @@ class DaemonState(Struct, frozen=True):
     silent_since: float | None = None
     met: bool = False
     deferrals: tuple[Deferral, ...] = ()
+    portals: PortalProblems = {}
 
     def due(self, point: HistoryPoint, keys: Iterable[str], now: float) -> Mapping[lio_objects.Key, Deferral]:
         """Return the objects that a pass by this map, with these keys, does not try yet."""

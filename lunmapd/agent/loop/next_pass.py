@@ -209,8 +209,9 @@ def _circumstances(node: _Node, session: Session, current: _Map, enablement: Ena
     confirmed = (
         confirmed_map(session, current.snapshot, _first(node, current)) if current.is_reachable else None
     )
-    decided = frozenset[lio_objects.Key]() if node.state is None else frozenset(node.state.decided)
-    return Circumstances(confirmed, decided, enablement)
+    if node.state is None:
+        return Circumstances(confirmed, enablement=enablement)
+    return Circumstances(confirmed, frozenset(node.state.decided), enablement, node.state.portals)
 
 
 def _first(node: _Node, current: _Map) -> int:

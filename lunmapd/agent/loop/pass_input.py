@@ -14,6 +14,7 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.portals import PortalProblems
 from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.disruption_limit import allowed_disruption
 from lunmapd.core.planning.enablement import Enablement
@@ -33,11 +34,15 @@ class NoMapError(ConditionError, reason=Reason.NO_MAP):
 
 
 class Circumstances(Struct, frozen=True):
-    """What earlier cycles and the contact with ZooKeeper mean for a pass; all fields are as in PassInput."""
+    """What earlier cycles, the contact with ZooKeeper and the checks of portals mean for a pass.
+
+    All fields are as in PassInput.
+    """
 
     confirmed: Lunmap | None = None
     decided: AbstractSet[lio_objects.Key] = frozenset()
     enablement: Enablement = Enablement.ALL
+    portals: PortalProblems = {}
 
 
 def point_of(snapshot: Snapshot) -> HistoryPoint:
@@ -67,4 +72,5 @@ def pass_input(
         enablement=circumstances.enablement,
         allow=allowed_disruption(policy.allow, snapshot.allowance, node, utc_now()),
         report=policy.report,
+        portals=circumstances.portals,
     )

@@ -11,12 +11,13 @@ from msgspec.structs import replace
 
 from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.events import FullPass
-from lunmapd.core.base.reasons import OF_BACKINGS, Reason
+from lunmapd.core.base.reasons import OF_BACKINGS, OF_PORTALS, Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desired_delta import MAX_CHANGED_LUNS, Delta, DesiredView
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import accept_edits
+from lunmapd.core.node.portals import PortalProblems
 from lunmapd.core.node.reservations import ReservationRecord
 from lunmapd.core.planning.decide import Comparison, PassInput
 from lunmapd.core.planning.enablement import Enablement
@@ -24,7 +25,7 @@ from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Disruption, Plan
 from lunmapd.core.planning.withhold import lets_children_proceed
 
-_COMPUTABLE = OF_BACKINGS | {Reason.FOREIGN_TARGET}
+_COMPUTABLE = OF_BACKINGS | OF_PORTALS | {Reason.FOREIGN_TARGET}
 """Failures with which all desired objects are known, though the node can't have some of them."""
 
 
@@ -34,7 +35,8 @@ class Unfinished(Struct, frozen=True):
     `failures`, `left` and `decided` are as in PassResult. `open` are the keys of the objects that are not as
     desired. `missing` are those of them that don't exist as their children need them. `needed` are the keys
     of the parents of unfinished objects, which must not be deleted. `luns` are the names of the Luns that
-    unfinished objects serve. `allow` is the disruption limit of the pass. `unrestored` is as in PassResult.
+    unfinished objects serve. `allow` is the disruption limit of the pass, `portals` are the problems of
+    portals that it reported. `unrestored` is as in PassResult.
     """
 
     failures: Mapping[lio_objects.Key, Failure]
@@ -45,6 +47,7 @@ class Unfinished(Struct, frozen=True):
     needed: AbstractSet[lio_objects.Key]
     luns: AbstractSet[str | None]
     allow: Disruption
+    portals: PortalProblems
     unrestored: tuple[ReservationRecord, ...] = ()
 
     def concerns(self, delta: Delta) -> bool:
@@ -59,7 +62,7 @@ class Unfinished(Struct, frozen=True):
         )
 
 
-def _unfinished(result: PassResult, allow: Disruption) -> Unfinished:
+def _unfinished(result: PassResult, given: PassInput) -> Unfinished:
     left = {lio_objects.key_of(step.item): step for step in result.left}
     failing = ((key, step, result.failures.get(key)) for key, step in left.items())
     usable = {
@@ -77,7 +80,8 @@ def _unfinished(result: PassResult, allow: Disruption) -> Unfinished:
         keys - usable,
         needed,
         luns,
-        allow,
+        given.allow,
+        given.portals,
         result.unrestored,
     )
 
@@ -114,6 +118,8 @@ class StartingPoint:
         if accept_edits(given.lunmap, given.edited, given.unreadable.keys()).failures:
             return FullPass.OUT_OF_BAND
         last = self._unfinished
+        if given.portals != last.portals:
+            return FullPass.PORTALS
         same = (given.vault, given.decided, given.allow) == (self.view.vault, last.decided, last.allow)
         return None if same else FullPass.POLICY
 
@@ -151,7 +157,7 @@ def starting_point(
         return obstacle
     observed = result.observed
     view = DesiredView(given.lunmap, given.node, given.vault, observed.foreign, desired)
-    return StartingPoint(view, observed, dict(observed.objects), _unfinished(result, given.allow))
+    return StartingPoint(view, observed, dict(observed.objects), _unfinished(result, given))
 
 
 def _obstacle(given: PassInput, comparison: Comparison, result: PassResult) -> FullPass | None:

@@ -222,6 +222,11 @@ def initiators_of(lunmap: Lunmap, entry: Map) -> tuple[str, ...]:
     return group.initiators if group is not None else ()
 
 
+def portals_of(node: Node, group: PortalGroup) -> tuple[str, ...]:
+    """Return the portals of a target on a node: some of the node's, or all of them."""
+    return group.portals or (*node.portals, *node.iser_portals)
+
+
 def serving_nodes(lunmap: Lunmap, lun: Lun) -> set[str]:
     """Return the nodes that serve a target of the Lun's maps."""
     return {

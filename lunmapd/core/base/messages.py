@@ -29,6 +29,7 @@ class Message(StrEnum):
     RESERVATION_RESTORED = "71cb461ee35d4767811cb6da1eb711a3"
     RESERVATION_ENDED = "c340cdba290c4866a72558a37b370392"
     UNWATCHED = "5d0c4b7d2f8e4e0f9a6c1b3e7d94a218"
+    PORTALS_UNWATCHED = "7b3e0b1c5d5f4b6e8c0a4f2d9e6b7a31"
 
 
 def journal_fields(message: Message, **more: object) -> dict[str, str]:

@@ -111,6 +111,9 @@ OF_BACKINGS = frozenset(
 )
 """The reasons that lie with a node's devices and files, not with the map."""
 
+OF_PORTALS = frozenset({Reason.PORTAL_ADDRESS_MISSING, Reason.PORTAL_REFUSED})
+"""The reasons that lie with a node's network or with the kernel's login threads, not with the map."""
+
 NOT_LISTED = frozenset({Reason.WAITING, Reason.SURPRISED})
 """The reasons that no status holds.
 

@@ -12,7 +12,17 @@ from msgspec import Struct
 from lunmapd.core.base.lunmap import Lun, Lunmap, Map, initiators_of, reporting_nodes
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lag import RecentHistory
-from lunmapd.core.fleet.path_state import BEHIND, DRAINED, OK, NodeView, PathState, path_state_of, scopes_of
+from lunmapd.core.fleet.path_state import (
+    BEHIND,
+    DEGRADED,
+    DRAINED,
+    OK,
+    USABLE,
+    NodeView,
+    PathState,
+    path_state_of,
+    scopes_of,
+)
 from lunmapd.core.fleet.status import MAX_LOGINS, NodeStatus
 
 _AS_BEFORE = {BEHIND, Reason.HELD}
@@ -57,12 +67,16 @@ class LunPaths(Struct, frozen=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether all intended paths are usable, and at least one. A Lun without initiators needs none."""
-        return not self.initiators or 0 < self.usable >= self.intended
+        """Whether all intended paths are usable through all portals, and at least one is.
+
+        A Lun without initiators needs none.
+        """
+        is_degraded = any(path.state == DEGRADED for path in self.paths)
+        return not self.initiators or (0 < self.usable >= self.intended and not is_degraded)
 
 
 class PathProblem(Struct, frozen=True):
-    """Luns that lack the same paths for the same reasons; `paths` are the paths that are not usable."""
+    """Luns that lack the same paths for the same reasons; `paths` are the paths that are not `ok`."""
 
     luns: tuple[str, ...]
     usable: int
@@ -116,7 +130,7 @@ def _of_lun(
     )
     return LunPaths(
         name,
-        sum(path.state == OK for path in paths),
+        sum(path.state in USABLE for path in paths),
         sum(path.state != DRAINED for path in paths),
         paths,
         hosts.of(lun, paths),
@@ -154,7 +168,7 @@ class _Hosts:
         served = self._lunmap.targets.get(target)
         there = [path for path in paths if served is not None and path.node in served.nodes]
         at = self._logins.get((target, initiator), frozenset())
-        without = [path.node for path in there if path.state == OK and path.node not in at]
+        without = [path.node for path in there if path.state in USABLE and path.node not in at]
         return Host(
             initiator,
             target,

@@ -5,17 +5,21 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Lun, Lunmap, NodeState, initiators_of
+from lunmapd.core.base.lunmap import Lun, Lunmap, NodeState, initiators_of, portals_of
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lag import RecentHistory, changed_since, is_in_history
 from lunmapd.core.fleet.status import APPLIED, OFFERED, Failing, NodeStatus, lun_in_key
 
 OK = "ok"
+DEGRADED = "degraded"
 DRAINED = "drained"
 DEAD = "dead"
 SILENT = "silent"
 BEHIND = "behind"
 UNKNOWN = "unknown"
+
+USABLE = frozenset({OK, DEGRADED})
+"""The states of paths that initiators can use."""
 
 # A full pass was made, and the objects that it could not make as desired are in the status.
 _LISTED = {Reason.FAILING, Reason.HELD, Reason.DRIFTED}
@@ -44,14 +48,15 @@ class PathState(Struct, frozen=True):
     """The state of the paths through one node.
 
     `all` is the state of every path, or "" if it depends on the Lun. In that case `failing` maps the failing
-    scopes to their reasons, and `changed` are the scopes whose changes the node may not have applied, None
-    for all scopes; see `scopes_of`. `kept` are the scopes with an object that stays as it was because its
-    change is held: such a path counts. If the list of failing objects is not `complete`, objects outside it
-    may fail too.
+    scopes to their reasons, `degraded` are the targets that some of their portals do not serve, and `changed`
+    are the scopes whose changes the node may not have applied, None for all scopes; see `scopes_of`. `kept`
+    are the scopes with an object that stays as it was because its change is held: such a path counts. If the
+    list of failing objects is not `complete`, objects outside it may fail too.
     """
 
     all: str = ""
     failing: Mapping[str, str] = {}
+    degraded: AbstractSet[str] = frozenset()
     changed: AbstractSet[str] | None = frozenset()
     complete: bool = True
     kept: AbstractSet[str] = frozenset()
@@ -64,11 +69,13 @@ class PathState(Struct, frozen=True):
             return self.failing[min(failing)]
         if self.changed is None or not self.changed.isdisjoint(scopes):
             return BEHIND
-        return OK if self.complete else UNKNOWN
+        if not self.complete:
+            return UNKNOWN
+        return OK if self.degraded.isdisjoint(scopes) else DEGRADED
 
     def is_change_held(self, scopes: AbstractSet[str]) -> bool:
         """Return whether a path with these scopes counts as it was, because a change of it is held."""
-        return self.state(scopes) == OK and not self.kept.isdisjoint(scopes)
+        return self.state(scopes) in USABLE and not self.kept.isdisjoint(scopes)
 
 
 def scopes_of(lunmap: Lunmap, name: str, lun: Lun) -> AbstractSet[str]:
@@ -96,12 +103,15 @@ def path_state_of(lunmap: Lunmap, node: str, view: NodeView, recent: RecentHisto
         return PathState(SILENT)
     if view.status is None:
         return PathState(UNKNOWN)
-    return _of_status(node, None if itself is None else itself.tpg_tag, view.status, recent)
+    return _of_status(lunmap, node, view.status, recent)
 
 
-def _of_status(node: str, tag: int | None, status: NodeStatus, recent: RecentHistory) -> PathState:
+def _of_status(lunmap: Lunmap, node: str, status: NodeStatus, recent: RecentHistory) -> PathState:
     false_conditions = status.false_conditions
-    failing = _failing(status, tag)
+    itself = lunmap.nodes.get(node)
+    tag = None if itself is None else itself.tpg_tag
+    lost, degraded = _portals(lunmap, node, status)
+    failing = {**lost, **_failing(status, tag)}
     applied = false_conditions.get(APPLIED, "")
     blind = (
         false_conditions.get(OFFERED)
@@ -118,7 +128,36 @@ def _of_status(node: str, tag: int | None, status: NodeStatus, recent: RecentHis
     if changed is not None and f"nodes/{node}" in changed:
         changed = None
     kept = frozenset(scope for entry in status.failing if entry.kept and (scope := _scope(entry, str(tag))))
-    return PathState("", failing, changed, status.failing_count <= len(status.failing), kept)
+    return PathState("", failing, degraded, changed, status.failing_count <= len(status.failing), kept)
+
+
+def _portals(lunmap: Lunmap, node: str, status: NodeStatus) -> tuple[dict[str, str], AbstractSet[str]]:
+    """Return the targets that no portal of the node serves, with a reason, and those that only some serve."""
+    lost, degraded = dict[str, str](), set[str]()
+    itself = lunmap.nodes.get(node)
+    reasons = {} if itself is None else _failing_portals(status, str(itself.tpg_tag))
+    if itself is None or not reasons:
+        return lost, degraded
+    for iqn, target in lunmap.targets.items():
+        portals = portals_of(itself, target.nodes[node]) if node in target.nodes else ()
+        found = [reasons.get(("", portal)) or reasons.get((iqn, portal), "") for portal in portals]
+        if all(found) and found:
+            lost[f"targets/{iqn}"] = found[0]
+        elif any(found):
+            degraded.add(f"targets/{iqn}")
+    return lost, degraded
+
+
+def _failing_portals(status: NodeStatus, tag: str) -> dict[tuple[str, str], str]:
+    """Return the reasons of failing portals, by target and portal; the target is "" for all targets."""
+    reasons: dict[tuple[str, str], str] = {}
+    for entry in status.failing:
+        match () if entry.kept else entry.object.split():
+            case ("portal", portal):
+                reasons["", portal] = entry.reason
+            case ("portal", iqn, its, portal) if its == tag:
+                reasons[iqn, portal] = entry.reason
+    return reasons
 
 
 def _failing(status: NodeStatus, tag: int | None) -> dict[str, str]:
@@ -131,7 +170,7 @@ def _failing(status: NodeStatus, tag: int | None) -> dict[str, str]:
 
 
 def _scope(failing: Failing, tag: str) -> str:
-    """Return the scope of a failing object, "" if it concerns no path, such as a remote TPG."""
+    """Return the scope of a failing object, "" if it is a portal or concerns no path."""
     words = tuple(failing.object.split())
     if name := failing.lun or lun_in_key(words):
         return f"luns/{name}"
@@ -140,7 +179,7 @@ def _scope(failing: Failing, tag: str) -> str:
             return path
         case ("target", iqn):
             return f"targets/{iqn}"
-        case ("tpg" | "enabled" | "portal", iqn, its, *_) if its == tag:
+        case ("tpg" | "enabled", iqn, its) if its == tag:
             return f"targets/{iqn}"
         case ("acl", iqn, its, initiator) if its == tag:
             return f"acl {iqn} {initiator}"

@@ -20,6 +20,7 @@ from lunmapd.core.base.lunmap import (
     Shared,
     Target,
     initiators_of,
+    portals_of,
     reporting_nodes,
     source_on,
     state_on,
@@ -107,7 +108,7 @@ def _remote(lunmap: Lunmap, iqn: str, name: str) -> Iterator[lio_objects.Desired
     for other in _other_active_nodes(lunmap, target, name):
         node = lunmap.nodes[other]
         yield lio_objects.Tpg(iqn, node.tpg_tag, attributes, TPG_PARAMETERS)
-        for portal in target.nodes[other].portals or (*node.portals, *node.iser_portals):
+        for portal in portals_of(node, target.nodes[other]):
             # Discovery lists the address only; RDMA is enabled on the node that has the address.
             yield lio_objects.Portal(iqn, node.tpg_tag, portal)
 
@@ -123,7 +124,7 @@ def _target(
     tag, group = node.tpg_tag, target.nodes[name]
     yield lio_objects.Target(iqn)
     yield lio_objects.Tpg(iqn, tag, tpg_attributes(target), tpg_parameters(target))
-    for portal in group.portals or (*node.portals, *node.iser_portals):
+    for portal in portals_of(node, group):
         yield lio_objects.Portal(iqn, tag, portal, portal in node.iser_portals)
     if node.state is NodeState.ACTIVE:
         yield lio_objects.Enabled(iqn, tag, group.port_id if PORT_ID in features else 0)

@@ -24,6 +24,7 @@ from lunmapd.core.node.desired_delta import Delta
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import RecordedDocuments, accept_edits
+from lunmapd.core.node.portals import PortalProblems, portal_failures, serving_portals
 from lunmapd.core.planning import drift, guard
 from lunmapd.core.planning.backings import returned_keys, withhold_other_data
 from lunmapd.core.planning.disruption_limit import limit_disruption
@@ -47,7 +48,8 @@ class PassInput(Struct, frozen=True):
     map up to which removals are confirmed, None without a confirmation. `decided` are the keys of the
     objects whose removal an earlier pass decided and could not finish. `limits`, `allow` and `report` are
     settings: what counts as a mass removal, the highest class of disruption, and the classes of objects
-    (drift.CLASSES) whose drift is only reported. `enablement` says which TPGs may be enabled.
+    (drift.CLASSES) whose drift is only reported. `enablement` says which TPGs may be enabled. `portals` are
+    the problems of portals that were found from outside LIO.
     """
 
     node: str
@@ -62,6 +64,7 @@ class PassInput(Struct, frozen=True):
     enablement: Enablement = Enablement.ALL
     allow: Disruption = Disruption.DATA_UNREACHABLE
     report: AbstractSet[str] = frozenset()
+    portals: PortalProblems = {}
 
 
 class Comparison(Struct, frozen=True):
@@ -107,7 +110,9 @@ def compare(given: PassInput, observed: Observed) -> Comparison:
     """Compare everything that the map asks of the node with everything that was observed there."""
     accepted = accept_edits(given.lunmap, given.edited, given.unreadable.keys())
     want = compute_desired(accepted.lunmap, given.unreadable, given.node, observed, given.vault)
-    want = replace(want, failures={**want.failures, **accepted.failures})
+    serving = serving_portals(accepted.lunmap, given.node, observed.objects)
+    unreachable = portal_failures(given.portals, serving)
+    want = replace(want, failures={**want.failures, **accepted.failures, **unreachable})
     desired = limit_enablement(want.objects, observed.objects, given.enablement)
     steps = plan(desired, observed.objects)
     return Comparison(accepted.lunmap, want, desired, observed, steps, observed.objects)

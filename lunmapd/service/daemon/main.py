@@ -12,6 +12,7 @@ from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.daemon_state import DaemonFile
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.node_files import NodeFiles
+from lunmapd.agent.loop.portal_checks import PortalChecks
 from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.loop.report import CycleResult
 from lunmapd.agent.loop.targetctl import Targetctl
@@ -27,7 +28,7 @@ from lunmapd.core.base.events import WakeCause
 from lunmapd.lio.worker.kernel import Deadlines, Kernel
 from lunmapd.service import zookeeper
 from lunmapd.service.cli import CONTEXT, config_option, output_option, run_command, version_option
-from lunmapd.service.daemon import devices, logs
+from lunmapd.service.daemon import devices, logs, portal_watch
 from lunmapd.service.daemon.loop import CycleListener, Loop, ProcessContext, SettingsFile
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals
@@ -69,7 +70,12 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
     wakeup = Wakeup()
     process = ProcessContext(manager, Signals(wakeup.notify), wakeup)
     session = zookeeper.create_session(settings.zookeeper, manager.beat)
-    with _agent(settings, session, process) as agent:
+
+    def portals_changed() -> None:
+        wakeup.notify(WakeCause.PORTAL)
+
+    watch = portal_watch.PortalWatch(portal_watch.check_portals, portals_changed)
+    with _agent(settings, session, process, watch) as agent:
         if once:
             sys.exit(_exit_code(agent.run_cycle()))
         process.signals.listen()
@@ -80,6 +86,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
 
         with (
             devices.watched_devices(devices_changed),
+            portal_watch.watched_portals(watch),
             _metrics_listener(settings, lambda: session.connected) as note,
         ):
             Loop(agent, process, note, SettingsFile(config, settings)).run()
@@ -156,7 +163,9 @@ def _metrics_listener(settings: Settings, connected: Callable[[], bool]) -> Iter
 
 
 @contextmanager
-def _agent(settings: Settings, session: Session, process: ProcessContext) -> Iterator[Agent]:
+def _agent(
+    settings: Settings, session: Session, process: ProcessContext, portals: PortalChecks
+) -> Iterator[Agent]:
     """Yield the agent with all its parts, and close them in the opposite order."""
     policy = settings.policy()
     registration = Registration(session, settings.node, read_machine_id(), utc_now())
@@ -174,7 +183,7 @@ def _agent(settings: Settings, session: Session, process: ProcessContext) -> Ite
         )
         try:
             session.start()
-            yield Agent(registration, follower, attended, local, policy)
+            yield Agent(registration, follower, attended, local, policy, portals=portals)
         finally:
             session.close()
             kernel.close()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from lunmapd.core.base.errors import Place, Problem
-from lunmapd.core.base.lunmap import Lunmap, Node, PortalGroup
+from lunmapd.core.base.lunmap import Lunmap, Node, portals_of
 from lunmapd.core.base.names import excludes
 
 
@@ -23,11 +23,6 @@ def check_overlaps(lunmap: Lunmap) -> Iterator[Problem]:
                 if other not in {name, *(target.nodes.keys() - lunmap.nodes.keys())}:
                     portals = portals_of(lunmap.nodes[other], group)
                     yield from _remote(("targets", iqn, "nodes", name), listening.get(name, set()), portals)
-
-
-def portals_of(node: Node, group: PortalGroup) -> Sequence[str]:
-    """Return the portals of a target on a node."""
-    return group.portals or (*node.portals, *node.iser_portals)
 
 
 def _own(place: Place, node: Node) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from lunmapd.core.base import attributes, names
 from lunmapd.core.base.errors import Place, Problem
-from lunmapd.core.base.lunmap import Lunmap, PortalGroup, Target
+from lunmapd.core.base.lunmap import Lunmap, PortalGroup, Target, portals_of
 from lunmapd.core.map.rules.common import check_repeated, check_text
 
 
@@ -31,7 +31,7 @@ def _portal_group(lunmap: Lunmap, place: Place, name: str, group: PortalGroup) -
         yield Problem(place, f"node {name!r} has no portals to serve a target through")
     yield from check_repeated((*place, "portals"), "portal", group.portals)
     if len(lunmap.targets[str(place[1])].nodes) > 1:
-        for portal in filter(names.is_every_address, group.portals or there):
+        for portal in filter(names.is_every_address, portals_of(node, group)):
             yield Problem(
                 place,
                 f"{portal} is no address that discovery on other nodes can report: give the node's own "

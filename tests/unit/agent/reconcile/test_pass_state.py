@@ -118,6 +118,13 @@ def test_a_part_is_known_until_the_audit() -> None:
     assert reason(state, GIVEN) is FullPass.AUDIT
 
 
+def test_a_portal_that_serves_or_not_is_a_full_pass() -> None:
+    """A partial pass reports the failures of the last full one, so it can't report a new problem."""
+    state = after_full_pass(GIVEN, Clock(1000.0))
+    found = replace(GIVEN, portals={"10.0.0.1:3260": Failure(Reason.PORTAL_REFUSED, "refused")})
+    assert reason(state, found) is FullPass.PORTALS
+
+
 def test_the_next_audit_counts_from_the_end_of_the_last_one() -> None:
     """A node that is slower than its audits has its rest between them."""
     clock = Clock(1000.0)

@@ -101,6 +101,19 @@ def test_luns_that_lack_the_same_are_told_together_the_worst_first() -> None:
     assert (other.luns, other.usable) == (("l0", "l1", "l2", "l3", "l4"), 1)
 
 
+def test_a_path_through_some_portals_is_usable_and_a_problem() -> None:
+    """A Lun lacks no path while a portal of each node serves it, and is reported as degraded."""
+    nodes = {**MAP.nodes, "n1": Node(1, ("10.0.0.1:3260", "10.1.0.1:3260"))}
+    failing = (Failing("portal 10.1.0.1:3260", "PortalAddressMissing", ""),)
+    luns = found(replace(MAP, nodes=nodes), n1=well(failing=failing))
+    assert (luns["a"].usable, luns["a"].intended, luns["a"].is_whole) == (3, 3, False)
+    problems = {problem.luns: problem for problem in find_path_problems(luns.values())}
+    assert set(problems) == {("a",), ("b",)}
+    assert problems["a",].paths == (NodePath("n1", "degraded"),)
+    assert not problems["a",].is_cut_off
+    assert find_lost_logins(found(n1=well(Login(T, H), failing=failing)).values())
+
+
 def test_a_drained_node_is_not_asked_for() -> None:
     """The other paths are those that the map asks for; with every node drained there is a problem."""
     drained = {name: replace(node, state=NodeState.DRAINED) for name, node in MAP.nodes.items()}

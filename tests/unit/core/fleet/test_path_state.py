@@ -204,6 +204,30 @@ def test_a_node_whose_own_document_changed_is_behind_in_all() -> None:
     assert told(status(8, 8), recent) == ["behind", "behind"]
 
 
+@pytest.mark.parametrize(
+    ("failing", "expected"),
+    [
+        (("portal 10.0.0.1:3260",), ["degraded", "degraded"]),
+        (("portal 10.0.0.1:3260", "portal [fd00::1]:3260"), ["Why", "Why"]),
+        ((f"portal {T} 7 10.0.0.1:3260",), ["degraded", "ok"]),
+        ((f"portal {T} 7 10.0.0.1:3260", "portal [fd00::1]:3260"), ["Why", "degraded"]),
+        ((f"portal {T} 8 10.0.0.1:3260", f"portal {T} 7 10.0.0.9:3260"), ["ok", "ok"]),
+        (("portal 10.0.0.1:3260", "storage_object a"), ["Why", "degraded"]),
+    ],
+)
+def test_one_portal_that_serves_is_enough(failing: tuple[str, ...], expected: list[str]) -> None:
+    """A path is lost with the last of its target's portals only; before that it is usable and degraded."""
+    lunmap = replace(MAP, nodes={"n1": Node(7, ("10.0.0.1:3260",), ("[fd00::1]:3260",))})
+    node = NodeView(live=True, status=status(7, 9, failing, trouble={APPLIED: "Failing"}))
+    assert states(node, lunmap) == expected
+
+
+def test_portals_of_a_node_that_the_map_does_not_have_cost_nothing() -> None:
+    """Which targets they serve is not known."""
+    node = NodeView(live=True, status=status(9, 9, ("portal 10.0.0.1:3260",)))
+    assert states(node, replace(MAP, nodes={})) == ["ok", "ok"]
+
+
 def test_a_node_that_the_map_does_not_have_is_taken_by_its_words() -> None:
     """A node without a readable document has its status, or lives on its former document."""
     without = replace(MAP, nodes={})
