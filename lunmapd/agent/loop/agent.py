@@ -179,12 +179,12 @@ class Agent:
         at = point_of(snapshot)
         try:
             result = self._reconcile(snapshot, at, enablement, reading.error)
-            return CycleResult(at, result, reading.error, None, conditions)
+            return CycleResult(at, result, reading.error, None, conditions, snapshot.lunmap)
         except LunmapdError as error:
-            return CycleResult(at, None, reading.error, error, conditions)
+            return CycleResult(at, None, reading.error, error, conditions, snapshot.lunmap)
         except Exception as error:  # noqa: BLE001 - the next pass tries again
             unexpected = UnexpectedError(self._unexpected.record(error))
-            return CycleResult(at, None, reading.error, unexpected, conditions)
+            return CycleResult(at, None, reading.error, unexpected, conditions, snapshot.lunmap)
 
     def _give_up(self, error: Exception) -> CycleResult:
         """Report a cycle that an unexpected error ended outside of the read and the pass."""

@@ -7,6 +7,7 @@ from msgspec import Struct, structs
 from lunmapd import __version__
 from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.errors import ConditionError, LunmapdError
+from lunmapd.core.base.lunmap import EMPTY_MAP, Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.status import (
@@ -33,7 +34,7 @@ class CycleResult(Struct, frozen=True):
 
     `at` is the point of the history that was reconciled, `result` that of the pass. `store_error` is why the
     map is not the newest, `error` why no pass was made. `conditions` are those that the cycle found besides
-    these two.
+    these two. `lunmap` is the map that was reconciled.
     """
 
     at: HistoryPoint | None = None
@@ -41,6 +42,7 @@ class CycleResult(Struct, frozen=True):
     store_error: LunmapdError | None = None
     error: LunmapdError | None = None
     conditions: tuple[ConditionUpdate, ...] = ()
+    lunmap: Lunmap = EMPTY_MAP
 
     @property
     def converged(self) -> bool:

@@ -248,6 +248,12 @@ def state_on(lun: Lun, node: str) -> AluaState:
     return AluaState.OPTIMIZED if lun.preferred in {"", node} else lun.others
 
 
+def closed_nodes(lunmap: Lunmap, lun: Lun) -> frozenset[str]:
+    """Return the reporting nodes through which the Lun accepts no I/O, since the map says so."""
+    nodes = reporting_nodes(lunmap, lun)
+    return frozenset(node for node in nodes if len(nodes) > 1 and state_on(lun, node) in CLOSED)
+
+
 def source_on(lun: Lun, name: str, node: Node) -> str:
     """Return the Lun's path or configuration on node `name`: its override, or as `devices` rewrites it."""
     if isinstance(lun.backing, RamDisk):

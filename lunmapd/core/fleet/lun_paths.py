@@ -9,7 +9,17 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Lun, Lunmap, Map, initiators_of, reporting_nodes
+from lunmapd.core.base.lunmap import (
+    CLOSED,
+    Lun,
+    Lunmap,
+    Map,
+    NodeState,
+    closed_nodes,
+    initiators_of,
+    reporting_nodes,
+    state_on,
+)
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lag import RecentHistory
 from lunmapd.core.fleet.path_state import (
@@ -56,7 +66,8 @@ class Host(Struct, frozen=True):
 class LunPaths(Struct, frozen=True):
     """A Lun with its paths and the initiators that see it.
 
-    `usable` is the number of usable paths, `intended` that of the map's, without drained nodes.
+    `usable` is the number of usable paths, `intended` that of the map's, without drained nodes and paths
+    whose ALUA state accepts no I/O (`others: standby`, `unavailable`).
     """
 
     lun: str
@@ -90,8 +101,8 @@ class PathProblem(Struct, frozen=True):
 
     @property
     def is_outage(self) -> bool:
-        """Whether the Luns are cut off although the map intends paths."""
-        return self.is_cut_off and bool(self.intended)
+        """Whether the Luns are cut off although the map intends paths, or has some that accept no I/O."""
+        return self.is_cut_off and (bool(self.intended) or any(path.state in CLOSED for path in self.paths))
 
 
 class LostLogin(Struct, frozen=True):
@@ -123,17 +134,27 @@ def find_lun_paths(
 def _of_lun(
     lunmap: Lunmap, name: str, lun: Lun, states: Mapping[str, PathState], hosts: "_Hosts"
 ) -> LunPaths:
-    concerned = scopes_of(lunmap, name, lun)
+    concerned, closed = scopes_of(lunmap, name, lun), closed_nodes(lunmap, lun)
     paths = tuple(
-        NodePath(node, states[node].state(concerned), states[node].is_change_held(concerned))
+        _path(node, lun, states[node], concerned, is_closed=node in closed)
         for node in reporting_nodes(lunmap, lun)
     )
     return LunPaths(
         name,
         sum(path.state in USABLE for path in paths),
-        sum(path.state != DRAINED for path in paths),
+        sum(path.state != DRAINED and path.node not in closed for path in paths),
         paths,
         hosts.of(lun, paths),
+    )
+
+
+def _path(
+    node: str, lun: Lun, through: PathState, concerned: AbstractSet[str], *, is_closed: bool
+) -> NodePath:
+    """Return a path; one that would be usable has its ALUA state if hosts can do no I/O in that."""
+    state, is_held = through.state(concerned), through.is_change_held(concerned)
+    return NodePath(
+        node, state_on(lun, node).value if is_closed and state in USABLE and not is_held else state, is_held
     )
 
 
@@ -188,6 +209,18 @@ def _logins(current: Mapping[str, NodeStatus]) -> dict[tuple[str, str], Abstract
         for login in status.logins:
             logins[login.target, login.initiator].add(name)
     return dict(logins)
+
+
+def sole_path_luns(lunmap: Lunmap, node: str) -> int:
+    """Return the number of mapped Luns that have no path when this node fails, judged by the map alone."""
+    return sum(_open_nodes(lunmap, lun) == {node} for lun in lunmap.luns.values() if lun.maps)
+
+
+def _open_nodes(lunmap: Lunmap, lun: Lun) -> set[str]:
+    nodes = set(reporting_nodes(lunmap, lun)) - closed_nodes(lunmap, lun)
+    return {
+        name for name in nodes if name in lunmap.nodes and lunmap.nodes[name].state is not NodeState.DRAINED
+    }
 
 
 def find_path_problems(luns: Iterable[LunPaths]) -> tuple[PathProblem, ...]:

@@ -24,8 +24,10 @@ from lunmapd import __version__
 from lunmapd.agent.loop.policy import BEAT
 from lunmapd.agent.loop.report import CycleResult
 from lunmapd.agent.reconcile.result import PassResult
+from lunmapd.core.base.lunmap import EMPTY_MAP
 from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.fleet.lun_paths import sole_path_luns
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.drift import CLASSES
@@ -66,6 +68,8 @@ class Metrics:
     ) -> None:
         """Register all metrics, with values of a daemon that has not run a cycle yet."""
         self.registry = CollectorRegistry()
+        self._node = node
+        self._lunmap = EMPTY_MAP
         self._connected = connected
         self._now = now
         self._desired = 0
@@ -116,7 +120,7 @@ class Metrics:
             self._actions.labels(step.action.value, _KINDS[type(step.item)], result).inc()
         if cycle.result is not None:
             self._note_drift(cycle.result)
-        self._status, self._beat = status, status.beat
+        self._status, self._beat, self._lunmap = status, status.beat, cycle.lunmap
         self._desired = cycle.at.revision if cycle.at is not None else 0
         behind = status.observed is not None and status.applied != status.observed
         if not behind:
@@ -163,6 +167,11 @@ class Metrics:
         yield _gauge("lunmapd_lag_seconds", "How long LIO has not been as the newest revision says.", lag)
         yield _gauge("lunmapd_sessions", "Sessions at the last full pass.", status.sessions)
         yield _gauge("lunmapd_failing_objects", "Objects that are not as the map says.", status.failing_count)
+        yield _gauge(
+            "lunmapd_sole_path_luns",
+            "Mapped Luns to which the map has no other path that accepts I/O.",
+            sole_path_luns(self._lunmap, self._node),
+        )
         yield _by(
             "lunmapd_failing_reasons",
             "Those that the status lists, by reason.",

@@ -5,7 +5,15 @@ from collections.abc import Iterator
 from lunmapd.core.base import attributes, names
 from lunmapd.core.base.backings import Backing, FileIO, RamDisk, SizeSource, User, plugin_of, source
 from lunmapd.core.base.errors import Place, Problem
-from lunmapd.core.base.lunmap import AluaState, Lun, Lunmap, reporting_nodes, serving_nodes, source_on
+from lunmapd.core.base.lunmap import (
+    AluaState,
+    Lun,
+    Lunmap,
+    closed_nodes,
+    reporting_nodes,
+    serving_nodes,
+    source_on,
+)
 from lunmapd.core.map.rules.common import check_repeated, check_text
 
 
@@ -44,8 +52,22 @@ def warn_of_luns(lunmap: Lunmap) -> Iterator[Problem]:
                 ("luns", name, "backing"),
                 "several nodes serve this file: only a cluster file system keeps their caches consistent",
             )
-        if lun.others is not AluaState.NON_OPTIMIZED and not lun.preferred:
-            yield Problem(("luns", name, "others"), "has no effect without 'preferred'")
+        yield from _warn_of_states(lunmap, name, lun)
+
+
+def _warn_of_states(lunmap: Lunmap, name: str, lun: Lun) -> Iterator[Problem]:
+    """Warn of ALUA states without the effect that their names promise (docs/initiators.md)."""
+    place: Place = ("luns", name, "others")
+    if lun.others is not AluaState.NON_OPTIMIZED and not lun.preferred:
+        yield Problem(place, "has no effect without 'preferred'")
+    elif lun.preferred and lun.others is AluaState.OPTIMIZED:
+        yield Problem(place, "with Linux' default settings 'preferred' has no effect beside it: both get I/O")
+    elif closed_nodes(lunmap, lun):
+        yield Problem(
+            place,
+            f"if node {lun.preferred} fails, the Lun has no path: no host can use a path in "
+            f"{lun.others.value} until a change of the map opens it; non-optimized paths need no change",
+        )
 
 
 def _backing(lunmap: Lunmap, place: Place, backing: Backing) -> Iterator[Problem]:

@@ -1,9 +1,21 @@
 """The paths of each Lun."""
 
+import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block
-from lunmapd.core.base.lunmap import Group, Initiator, Lun, Lunmap, Map, Node, NodeState, PortalGroup, Target
+from lunmapd.core.base.lunmap import (
+    AluaState,
+    Group,
+    Initiator,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    NodeState,
+    PortalGroup,
+    Target,
+)
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lag import RecentHistory
 from lunmapd.core.fleet.lun_paths import (
@@ -15,6 +27,7 @@ from lunmapd.core.fleet.lun_paths import (
     find_lost_logins,
     find_lun_paths,
     find_path_problems,
+    sole_path_luns,
 )
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import (
@@ -112,6 +125,54 @@ def test_a_path_through_some_portals_is_usable_and_a_problem() -> None:
     assert problems["a",].paths == (NodePath("n1", "degraded"),)
     assert not problems["a",].is_cut_off
     assert find_lost_logins(found(n1=well(Login(T, H), failing=failing)).values())
+
+
+@pytest.mark.parametrize("others", [AluaState.STANDBY, AluaState.UNAVAILABLE])
+def test_a_path_that_accepts_no_io_does_not_count(others: AluaState) -> None:
+    """When the only optimized node is gone, the Lun has no path, though other nodes live and serve it."""
+    lun = replace(MAP.luns["a"], preferred="n1", others=others)
+    lunmap = replace(MAP, luns={"a": lun})
+    luns = found(lunmap)
+    assert [path.state for path in luns["a"].paths] == ["ok", others, others]
+    assert (luns["a"].usable, luns["a"].intended, luns["a"].is_whole) == (1, 1, True)
+    (problem,) = find_path_problems(found(lunmap, n1=NodeView()).values())
+    assert (problem.usable, problem.intended, problem.is_outage) == (0, 1, True)
+    assert [path.state for path in problem.paths] == ["dead", others, others]
+
+
+def test_a_drained_node_leaves_no_path_that_accepts_io() -> None:
+    """Paths in standby take over from nobody, so this is an outage, not a drain of all nodes."""
+    lun = replace(MAP.luns["a"], preferred="n1", others=AluaState.STANDBY)
+    drained = {**MAP.nodes, "n1": replace(MAP.nodes["n1"], state=NodeState.DRAINED)}
+    (problem,) = find_path_problems(found(replace(MAP, luns={"a": lun}, nodes=drained)).values())
+    assert (problem.intended, problem.is_outage) == (0, True)
+
+
+def test_a_closed_path_has_its_own_failure_first() -> None:
+    """A path in standby whose node is dead is dead; a single node's Lun has no closed path."""
+    lun = replace(MAP.luns["a"], preferred="n1", others=AluaState.STANDBY)
+    luns = found(replace(MAP, luns={"a": lun}), n2=NodeView())
+    assert [path.state for path in luns["a"].paths] == ["ok", "dead", "standby"]
+    assert luns["a"].is_whole
+    alone = found(replace(MAP, luns={"a": replace(lun, nodes=("n2",))}))
+    assert (alone["a"].paths, alone["a"].is_whole) == ((NodePath("n2", "ok"),), True)
+
+
+def test_a_node_may_be_the_only_path() -> None:
+    """Paths of drained nodes, and paths that accept no I/O, do not take over; unmapped Luns have no path."""
+    lun = replace(MAP.luns["a"], preferred="n1", others=AluaState.STANDBY)
+    lunmap = replace(MAP, luns={**MAP.luns, "a": lun})
+    assert [sole_path_luns(lunmap, name) for name in ALL] == [1, 0, 0]
+    drained = {**MAP.nodes, "n1": replace(MAP.nodes["n1"], state=NodeState.DRAINED)}
+    assert [sole_path_luns(replace(MAP, nodes=drained), name) for name in ALL] == [0, 1, 0]
+
+
+def test_a_path_whose_closing_is_held_counts() -> None:
+    """The node keeps the former state, in which initiators still use the path."""
+    lun = replace(MAP.luns["a"], preferred="n1", others=AluaState.STANDBY)
+    held = (Failing("storage_object a", "Held", "", kept=True),)
+    luns = found(replace(MAP, luns={"a": lun}), n2=well(failing=held))
+    assert [path.state for path in luns["a"].paths] == ["ok", "ok", "standby"]
 
 
 def test_a_drained_node_is_not_asked_for() -> None:

@@ -249,3 +249,29 @@ def test_every_default_is_a_value_that_is_taken() -> None:
     assert [row.name for row in attributes.PARAMETERS.values() if row.check(row.default)] == []
     assert Range(0, 3600).check(-1)
     assert not attributes.STORAGE_ELSEWHERE.keys() & {name for _, name in attributes.STORAGE}
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        ("others: optimized", "has no effect without 'preferred'"),
+        ("preferred: n1, others: optimized", "'preferred' has no effect beside it"),
+        ("preferred: n1, others: standby", "if node n1 fails, the Lun has no path"),
+        ("preferred: n1, others: unavailable", "no host can use a path in unavailable"),
+        ("preferred: n1", ""),
+        ("nodes: [n1], preferred: n1, others: standby", ""),
+    ],
+)
+def test_states_without_the_effect_of_their_name_are_warned_of(choice: str, words: str) -> None:
+    """Hosts share the I/O among optimized paths whatever is preferred, and open no path in standby."""
+    lines = "".join(f"    {part}\n" for part in choice.split(", "))
+    text = edited(
+        "    shared: {reservations: off, compare_and_write: per-node}\n",
+        lines + "    shared: {reservations: off, compare_and_write: per-node}\n",
+    )
+    found = [
+        problem
+        for problem in rules.map_warnings(parse_map(text)[0])
+        if problem.place == ("luns", "db2", "others")
+    ]
+    assert [words in problem.message for problem in found] == ([True] if words else [])
