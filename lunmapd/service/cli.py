@@ -9,6 +9,7 @@ import click
 
 from lunmapd import __version__
 from lunmapd.core.base.errors import LunmapdError
+from lunmapd.service.output import echo
 from lunmapd.service.settings import DEFAULT_SETTINGS_FILE
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -47,6 +48,5 @@ def run_command(program: str, command: click.Command) -> None:
     try:
         command.main(prog_name=program)
     except LunmapdError as error:
-        for line in str(error).splitlines():
-            click.echo(f"{program}: {line}", err=True)
+        echo(*(f"{program}: {line}" for line in error.lines), err=True)
         sys.exit(error.exit_code)

@@ -28,6 +28,11 @@ class LunmapdError(Exception):
 
     exit_code = Exit.FAILED
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message as lines to print; a newline in a text that it quotes does not end a line."""
+        return (str(self),)
+
 
 class ConditionError(LunmapdError):
     """Root of the errors that a node's status reports; `reason` is the reason of the condition.
@@ -87,6 +92,11 @@ class InvalidInputError(LunmapdError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The problems, one a line."""
+        return tuple(str(problem) for problem in self.problems)
 
 
 class UnusableFilesError(InvalidInputError):

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 from msgspec import Struct
-from tabulate import tabulate
 
 from lunmapd.core.base.access import Permission, Principal, Role, Roles, parse_principal, with_password
 from lunmapd.core.base.acl_entries import AclDifference, show_permission
 from lunmapd.core.base.errors import Exit
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.text.output import echo_json
+from lunmapd.service.output import echo, echo_json
+from lunmapd.service.table import table
 from lunmapd.store.session.secret_files import read_secret
 
 _PROGRESS_INTERVAL = 1.0  # seconds
@@ -58,7 +58,7 @@ def whoami(connection: Connection) -> None:
     """Print the principals that the servers see for this client."""
     with connection.client() as client:
         for who in client.permissions.whoami() or ("anonymous",):
-            click.echo(str(who))
+            echo(str(who))
 
 
 @acl.command("show")
@@ -103,18 +103,16 @@ def _echo(roles: Roles, found: Found) -> None:
     report = _roles_report(roles, found)
     rows = [("admin", "-", who) for who in report.admins] + [("reader", "-", who) for who in report.readers]
     rows += [("node", node, who) for node, members in report.nodes.items() for who in members]
-    click.echo(tabulate(rows, ("ROLE", "NODE", "PRINCIPAL"), tablefmt="plain"))
+    echo(*table(("ROLE", "NODE", "PRINCIPAL"), rows))
     if report.open:
-        click.echo("\nthe tree is open: everybody is an admin")
+        echo("", "the tree is open: everybody is an admin")
     if found is not None:
-        click.echo(
-            f"\n{len(found)} znodes have another ACL" + ("; repeat a grant to repair them" if found else "")
-        )
+        echo(f"\n{len(found)} znodes have another ACL" + ("; repeat a grant to repair them" if found else ""))
         lines = [line for each in found for line in difference_sentences(each)]
         for line in lines[:_MAX_LINES]:
-            click.echo(line)
+            echo(line)
         if (more := len(lines) - _MAX_LINES) > 0:
-            click.echo(f"{more} more lines; -o json has all")
+            echo(f"{more} more lines; -o json has all")
 
 
 def difference_sentences(each: AclDifference) -> Iterator[str]:
@@ -149,9 +147,9 @@ def grant(connection: Connection, role: str, who: str, password_file: Path | Non
     with connection.client() as client:
         changed = client.permissions.grant(Role(role), identity, node, WalkProgress())
         still_open = client.permissions.roles().is_open
-    click.echo(f"{identity} is {_describe(role, node)}, {changed} znodes changed")
+    echo(f"{identity} is {_describe(role, node)}, {changed} znodes changed")
     if still_open:
-        click.echo("the tree is open to everybody until 'lunmapctl acl revoke admin world'", err=True)
+        echo("the tree is open to everybody until 'lunmapctl acl revoke admin world'", err=True)
 
 
 @acl.command()
@@ -169,7 +167,7 @@ def revoke(connection: Connection, role: str, who: str) -> None:
     removed = (
         f"every principal of node {node}" if identity is None else f"{identity} from {_describe(role, node)}"
     )
-    click.echo(f"removed {removed} ({changed} znodes changed)")
+    echo(f"removed {removed} ({changed} znodes changed)")
 
 
 def _describe(role: str, node: str) -> str:
@@ -205,5 +203,5 @@ class WalkProgress:
     def __call__(self, visited: int) -> None:
         """Report that the walk has visited `visited` znodes."""
         if time.monotonic() >= self._next:
-            click.echo(f"lunmapctl: {visited} znodes visited", err=True)
+            echo(f"lunmapctl: {visited} znodes visited", err=True)
             self._next = time.monotonic() + _PROGRESS_INTERVAL

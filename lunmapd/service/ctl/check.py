@@ -11,6 +11,7 @@ from lunmapd.core.fleet.status import Standing
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.text.path_lines import path_problem_lines
 from lunmapd.service.ctl.text.summary import FleetStatus, all_well, problems_of, summary
+from lunmapd.service.output import echo
 
 
 class Level(IntEnum):
@@ -34,7 +35,7 @@ def check(connection: Connection) -> None:
             fleet_status = summary(client.fleet())
     except LunmapdError as error:
         level = Level.CRITICAL if error.exit_code == Exit.UNREACHABLE else Level.UNKNOWN
-        _end(level, " ".join(str(error).split()))
+        _end(level, "; ".join(error.lines))
     level = _level(fleet_status)
     text = f"{len(fleet_status.nodes)} nodes have applied revision {fleet_status.revision}"
     if level is not Level.OK:
@@ -46,7 +47,7 @@ def check(connection: Connection) -> None:
             )
         )
         text = "; ".join(sentences) or f"not all nodes have applied revision {fleet_status.revision}"
-    _end(level, f"{text.replace('|', '/')} | {_figures(fleet_status)}")
+    _end(level, text, f" | {_figures(fleet_status)}")
 
 
 def _level(fleet_status: FleetStatus) -> Level:
@@ -92,6 +93,7 @@ def _longest_lag(fleet_status: FleetStatus) -> str:
     return f"{max(known):.0f}s" if known else "U"
 
 
-def _end(level: Level, text: str) -> None:
-    click.echo(f"LUNMAP {level.name} - {text}")
+def _end(level: Level, text: str, figures: str = "") -> None:
+    """Print the line; a bar in the text would begin performance data."""
+    echo(f"LUNMAP {level.name} - {text.replace('|', '/')}{figures}")
     sys.exit(level)

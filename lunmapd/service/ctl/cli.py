@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from lunmapd.client import Client
 from lunmapd.service import settings, zookeeper
 from lunmapd.service.cli import CONTEXT, config_option, version_option
+from lunmapd.service.output import echo
 from lunmapd.service.zookeeper import TlsSettings, ZooKeeperSettings
 from lunmapd.store.session.session import DEFAULT_CHROOT
 
@@ -40,7 +41,7 @@ class Connection(Struct, frozen=True):
 
 
 def _echo_progress(done: int, total: int) -> None:
-    click.echo(f"lunmapctl: part {done} of {total} was written", err=True)
+    echo(f"lunmapctl: part {done} of {total} was written", err=True)
 
 
 @click.group(context_settings=CONTEXT)

@@ -13,6 +13,7 @@ from lunmapd.core.map import mapfile, rules
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.text.output import echo_committed, note_options
+from lunmapd.service.output import echo
 
 wait_option = click.option(
     "--wait",
@@ -39,7 +40,7 @@ def init(connection: Connection, closed: bool) -> None:
     """Create an empty map in ZooKeeper with a new cluster uuid. Without --acl it is open to everybody."""
     with connection.client() as client:
         cluster = client.initialise(closed=closed)
-        click.echo(f"initialised {client.chroot}: cluster {cluster}, revision 0")
+        echo(f"initialised {client.chroot}: cluster {cluster}, revision 0")
 
 
 def permission_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -131,7 +132,7 @@ def _located(locate: Callable[..., Problem]) -> Iterator[None]:
 
 def _warn(lunmap: Lunmap, locate: Callable[..., Problem]) -> None:
     for warning in rules.map_warnings(lunmap):
-        click.echo(f"lunmapctl: warning: {locate(warning.place, warning.message)}", err=True)
+        echo(f"lunmapctl: warning: {locate(warning.place, warning.message)}", err=True)
 
 
 def _nothing(proposal: Proposal, *, dry_run: bool) -> str:

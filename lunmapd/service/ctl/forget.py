@@ -4,7 +4,7 @@ import click
 
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.text.output import echo_json
+from lunmapd.service.output import echo, echo_json
 
 
 @click.command()
@@ -22,4 +22,4 @@ def forget(connection: Connection, node: str, output: str) -> None:
     if output == "json":
         return echo_json(forgotten)
     last_status = f", whose last status is of {forgotten.last_said}" if forgotten.last_said else ""
-    return click.echo(f"forgot {forgotten.node}{last_status}")
+    return echo(f"forgot {forgotten.node}{last_status}")

@@ -10,9 +10,9 @@ from lunmapd.core.base.lunmap import SECTIONS, Lunmap, Section
 from lunmapd.core.map import mapfile
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.text import tables
-from lunmapd.service.ctl.text.output import echo_json
+from lunmapd.service.output import echo, echo_json, echo_paragraphs
 
-_TABLES: dict[str, Callable[[Lunmap], str]] = {
+_TABLES: dict[str, Callable[[Lunmap], list[str]]] = {
     "luns": tables.luns_table,
     "targets": tables.targets_table,
     "initiators": tables.initiators_table,
@@ -40,16 +40,17 @@ def get(connection: Connection, section: Section | None, name: str | None, outpu
     with connection.client() as client:
         snapshot = client.read()
     for path, reason in snapshot.unreadable.items():
-        click.echo(f"lunmapctl: warning: {path} can't be read: {reason}", err=True)
+        echo(f"lunmapctl: warning: {path} can't be read: {reason}", err=True)
     selected = _select(snapshot.lunmap, section, name)
     if output == "json":
         echo_json({part: selected.section(part) for part in SECTIONS if section in {None, part}})
     elif section is not None and (output == "table" or (output is None and name is None)):
-        click.echo(_TABLES[section](selected))
+        echo(*_TABLES[section](selected))
     elif output == "table":
-        click.echo("\n\n".join(_TABLES[part](selected) for part in SECTIONS))
+        echo_paragraphs(*(_TABLES[part](selected) for part in SECTIONS))
     else:
-        click.echo(mapfile.show_map(selected, (section,) if section else tuple(SECTIONS)), nl=False)
+        shown = mapfile.show_map(selected, (section,) if section else tuple(SECTIONS))
+        echo(*shown.removesuffix("\n").split("\n"))
 
 
 def _select(lunmap: Lunmap, section: Section | None, name: str | None) -> Lunmap:

@@ -8,7 +8,7 @@ from lunmapd.client import differences
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.text.differences import difference_lines, log_table, revision_lines, revision_report
-from lunmapd.service.ctl.text.output import echo_json
+from lunmapd.service.output import echo, echo_json
 
 
 def parse_span(text: str) -> tuple[int, int | None]:
@@ -42,7 +42,7 @@ def log(connection: Connection, limit: int, path: str | None, output: str) -> No
     if output == "json":
         echo_json([revision_report(revision) for revision in revisions])
     else:
-        click.echo(log_table(revisions))
+        echo(*log_table(revisions))
 
 
 @click.command()
@@ -56,7 +56,7 @@ def show(connection: Connection, revision: int, output: str) -> None:
     if output == "json":
         echo_json(revision_report(shown))
     else:
-        click.echo("\n".join(revision_lines(shown)))
+        echo(*revision_lines(shown))
 
 
 @click.command()
@@ -70,5 +70,4 @@ def diff(connection: Connection, span: tuple[int, int | None], output: str) -> N
     if output == "json":
         echo_json(changed)
     else:
-        for line in difference_lines(changed, whole=True):
-            click.echo(line)
+        echo(*difference_lines(changed, whole=True))

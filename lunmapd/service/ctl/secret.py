@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 from msgspec import Struct
-from msgspec.json import encode
-from msgspec.json import format as indent
 
 from lunmapd.client import Client, Lunmap, Note
 from lunmapd.core.base.lunmap import Chap
@@ -27,6 +25,7 @@ from lunmapd.core.secrets.sealing import (
 from lunmapd.service import keyfile, settings
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.secret_keys import check_key_on_nodes, echo_listing, list_secrets
+from lunmapd.service.output import echo, echo_json
 
 
 class SecretContext(Struct, frozen=True):
@@ -76,8 +75,8 @@ def _configured(config: Path) -> Path:
 def new_key(context: SecretContext) -> None:
     """Add a new key to this machine's key file and make it the current one."""
     key = keyfile.add_key(context.key_file, os.urandom(KEY_BYTES))
-    click.echo(f"key {key} is now the current one of {context.key_file}")
-    click.echo("copy this file to every node and admin machine, then run 'lunmapctl secret rotate'")
+    echo(f"key {key} is now the current one of {context.key_file}")
+    echo("copy this file to every node and admin machine, then run 'lunmapctl secret rotate'")
 
 
 @secret.command("set")
@@ -129,7 +128,7 @@ def _read_password() -> Secret:
     if sentence := check_password(password):
         raise UnfitPasswordError(sentence)
     if sentence := warn_password(password):
-        click.echo(f"lunmapctl: warning: {sentence}", err=True)
+        echo(f"lunmapctl: warning: {sentence}", err=True)
     return password
 
 
@@ -195,11 +194,11 @@ def list_all(context: SecretContext, output: str) -> None:
     with context.connection.client() as client:
         listing = list_secrets(client, context.keys())
     if output == "json":
-        click.echo(indent(encode(listing)))
+        echo_json(listing)
     else:
         echo_listing(listing)
 
 
 def _edit(client: Client, change: Callable[[Lunmap], Lunmap], message: str) -> None:
     made = client.edit(change, Note(message))
-    click.echo(f"committed revision {made.revision}" if made is not None else "nothing to change")
+    echo(f"committed revision {made.revision}" if made is not None else "nothing to change")

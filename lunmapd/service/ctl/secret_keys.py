@@ -1,6 +1,5 @@
 """The key of each secret, and the nodes that have each key."""
 
-import click
 from msgspec import Struct
 
 from lunmapd.client import Client, Fleet
@@ -8,7 +7,8 @@ from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Chap
 from lunmapd.core.map import credentials
 from lunmapd.core.secrets.sealing import Keyring, SecretError, sealed_with
-from lunmapd.service.ctl.text.tables import table
+from lunmapd.service.output import echo_paragraphs
+from lunmapd.service.table import table
 
 
 class KeyMissingError(LunmapdError):
@@ -76,10 +76,10 @@ def _key_lines(secrets: list[SecretLine], keys: Keyring, nodes: dict[str, tuple[
 def echo_listing(listing: Listing) -> None:
     """Print the secrets and the keys as tables."""
     rows = [(line.object, line.field, line.user, line.key or "-") for line in listing.secrets]
-    click.echo(table(("OBJECT", "FIELD", "USER", "KEY"), rows))
+    secrets = table(("OBJECT", "FIELD", "USER", "KEY"), rows)
     state = {(True, True): "current", (True, False): "here", (False, False): "missing"}
     keys = [(line.key, state[line.here, line.current], ",".join(line.nodes) or "-") for line in listing.keys]
-    click.echo("\n" + table(("KEY", "THIS MACHINE", "LIVE NODES"), keys))
+    echo_paragraphs(secrets, table(("KEY", "THIS MACHINE", "LIVE NODES"), keys))
 
 
 def keys_of_live_nodes(fleet: Fleet) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,6 @@ from lunmapd.core.base.errors import Exit
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.text.node_lines import node_status_table
-from lunmapd.service.ctl.text.output import echo_json
 from lunmapd.service.ctl.text.path_lines import paths_table
 from lunmapd.service.ctl.text.summary import (
     FleetStatus,
@@ -20,6 +19,7 @@ from lunmapd.service.ctl.text.summary import (
     summary,
     without_clock,
 )
+from lunmapd.service.output import echo, echo_json, echo_paragraphs
 from lunmapd.store.session.errors import StoreError
 
 
@@ -83,7 +83,7 @@ def _watch(client: Client, output: str, every: float, *, luns: bool) -> FleetSta
 
 def _print(latest: object, output: str) -> None:
     if not isinstance(latest, FleetStatus):
-        click.echo(f"lunmapctl: {latest}", err=True)
+        echo(f"lunmapctl: {latest}", err=True)
     elif output == "json":
         echo_json(latest)
     else:
@@ -91,14 +91,13 @@ def _print(latest: object, output: str) -> None:
 
 
 def _echo_status(fleet_status: FleetStatus) -> None:
-    parts = [
-        f"cluster {fleet_status.cluster}, revision {fleet_status.revision}",
+    echo_paragraphs(
+        [f"cluster {fleet_status.cluster}, revision {fleet_status.revision}"],
         node_status_table(fleet_status.nodes),
-    ]
-    if fleet_status.luns is not None:
-        parts.append(paths_table(fleet_status.luns))
-    parts += ["\n".join(lines) for lines in (problems_of(fleet_status), _note_lines(fleet_status)) if lines]
-    click.echo("\n\n".join(parts))
+        () if fleet_status.luns is None else paths_table(fleet_status.luns),
+        problems_of(fleet_status),
+        _note_lines(fleet_status),
+    )
 
 
 def _note_lines(fleet_status: FleetStatus) -> list[str]:

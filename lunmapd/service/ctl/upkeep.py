@@ -7,7 +7,8 @@ import click
 from lunmapd.client import KEEP, Note
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.text.output import closed_option, echo_committed, echo_json, note_options
+from lunmapd.service.ctl.text.output import closed_option, echo_committed, note_options
+from lunmapd.service.output import echo, echo_json
 
 file_argument = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 
@@ -27,7 +28,7 @@ def trim(connection: Connection, keep: int, output: str) -> None:
         trimmed = client.trim(keep)
     if output == "json":
         return echo_json(trimmed)
-    return click.echo(f"removed {trimmed.removed} revisions; the oldest kept revision is {trimmed.oldest}")
+    return echo(f"removed {trimmed.removed} revisions; the oldest kept revision is {trimmed.oldest}")
 
 
 @click.command()
@@ -40,7 +41,7 @@ def backup(connection: Connection, file: Path, output: str) -> None:
         title = client.backup(file)
     if output == "json":
         return echo_json(title)
-    return click.echo(f"wrote revision {title.revision} of cluster {title.cluster} to {file}")
+    return echo(f"wrote revision {title.revision} of cluster {title.cluster} to {file}")
 
 
 @click.command()
@@ -70,8 +71,8 @@ def restore(
         revision = client.newest()
     if output == "json":
         return echo_json({"meta": meta, "revision": revision})
-    click.echo(f"restored cluster {meta.cluster}, revision {revision}, incarnation {meta.incarnation}")
-    return click.echo("check it with 'lunmapctl get' and 'lunmapctl status', then run 'lunmapctl confirm'")
+    echo(f"restored cluster {meta.cluster}, revision {revision}, incarnation {meta.incarnation}")
+    return echo("check it with 'lunmapctl get' and 'lunmapctl status', then run 'lunmapctl confirm'")
 
 
 @click.command()

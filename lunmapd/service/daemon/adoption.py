@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import msgspec
 from msgspec import Struct
 
@@ -20,6 +19,7 @@ from lunmapd.core.adoption.saveconfig import read_saveconfig
 from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Chap, Lunmap
+from lunmapd.core.base.text import printable_json
 from lunmapd.core.map import mapfile
 from lunmapd.core.map.credentials import CHAP, DISCOVERY_CHAP, change_credentials
 from lunmapd.core.node import lio_objects
@@ -36,6 +36,7 @@ from lunmapd.lio.observe.observe_foreign import observe_foreign
 from lunmapd.lio.worker.kernel import Kernel
 from lunmapd.service import zookeeper
 from lunmapd.service.keyfile import read_keys
+from lunmapd.service.output import echo
 from lunmapd.service.settings import Settings
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.tree.snapshot import Snapshot, effective_map
@@ -82,14 +83,14 @@ def format_draft(made: Adoption, output: str) -> Iterator[str]:
     """Yield the lines of a draft, as a map file or as JSON."""
     if output == "json":
         shown = {"map": msgspec.to_builtins(made.lunmap), "not_adopted": dict(made.refused)}
-        yield msgspec.json.format(msgspec.json.encode(shown)).decode()
+        yield from printable_json(msgspec.json.format(msgspec.json.encode(shown)).decode()).split("\n")
         return
     yield "# Made by 'lunmapd adopt'. 'lunmapctl apply -f' takes it, together with what the map has already."
     for name, reason in made.refused.items():
         yield f"# not taken over: {name}: {reason}"
     if any(item.chap and not item.chap.password for item in made.lunmap.initiators.values()):
         yield "# CHAP passwords are missing: 'lunmapd adopt --seal' adds them, sealed with this node's key."
-    yield mapfile.show_map(made.lunmap)
+    yield from mapfile.show_map(made.lunmap).removesuffix("\n").split("\n")
 
 
 def check_adoption(settings: Settings) -> AdoptionCheck:
@@ -225,11 +226,11 @@ def _sealed(lunmap: Lunmap, found: ForeignConfiguration, vault: Vault) -> Lunmap
 def print_check(checked: AdoptionCheck, *, taken: bool) -> None:
     """Print the result of a check, or of taking over."""
     for line in checked.blocking:
-        click.echo(f"differs: {line}")
+        echo(f"differs: {line}")
     for line in checked.settings:
-        click.echo(f"{'set' if taken else 'would be set'}: {line}")
+        echo(f"{'set' if taken else 'would be set'}: {line}")
     targets = sum(isinstance(item, lio_objects.Target) for item in checked.wanted.values())
     if taken:
-        click.echo(f"taken over: {targets} targets, no session was dropped; the plan is empty")
+        echo(f"taken over: {targets} targets, no session was dropped; the plan is empty")
     elif not checked.blocking:
-        click.echo(f"the plan is empty: {targets} targets can be taken over with 'lunmapd adopt --take'")
+        echo(f"the plan is empty: {targets} targets can be taken over with 'lunmapd adopt --take'")

@@ -6,6 +6,8 @@ import sys
 
 from systemd import journal
 
+from lunmapd.core.base.text import printable
+
 
 def set_up_logging(level: str, node: str) -> None:
     """Send records from `level` up to the journal, with the node's name as a field, or to standard error."""
@@ -18,10 +20,17 @@ def set_up_logging(level: str, node: str) -> None:
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.addFilter(_escape)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # At INFO kazoo only repeats what the conditions show.
     own = logging.getLogger().level
     logging.getLogger("kazoo").setLevel(own if own <= logging.DEBUG else max(logging.WARNING, own))
+
+
+def _escape(record: logging.LogRecord) -> bool:
+    """Escape control characters: a message may quote what others wrote into the tree or into LIO."""
+    record.msg, record.args = printable(record.getMessage()), ()
+    return True
 
 
 def _send(message: str, /, **fields: object) -> None:

@@ -34,6 +34,7 @@ from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals
 from lunmapd.service.daemon.watchdog import WatchedKernel
 from lunmapd.service.keyfile import read_keys
+from lunmapd.service.output import echo
 from lunmapd.service.settings import Settings, load_checked_settings, load_settings
 from lunmapd.store.session.session import Session
 
@@ -62,7 +63,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
         context.obj = settings
         return
     if check_config:
-        click.echo(f"{config}: node {settings.node}, ZooKeeper at {','.join(settings.zookeeper.hosts)}")
+        echo(f"{config}: node {settings.node}, ZooKeeper at {','.join(settings.zookeeper.hosts)}")
         return
     logs.set_up_logging(log_level, settings.node)
     faulthandler.enable()  # the watchdog's SIGABRT shows where it hangs
@@ -145,8 +146,7 @@ def adopt_command(
         checked = adoption.take_over(settings) if take else adoption.check_adoption(settings)
         adoption.print_check(checked, taken=take)
         sys.exit(Exit.DEGRADED if checked.blocking else Exit.OK)
-    for line in adoption.format_draft(adoption.draft_map(settings, file, seal=seal), output):
-        click.echo(line)
+    echo(*adoption.format_draft(adoption.draft_map(settings, file, seal=seal), output))
 
 
 @contextmanager

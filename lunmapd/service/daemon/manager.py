@@ -5,6 +5,8 @@ import time
 
 from systemd.daemon import notify
 
+from lunmapd.core.base.text import printable
+
 _MICRO = 1_000_000
 _UNWATCHED = 60.0  # seconds between two pings without a watchdog
 
@@ -35,7 +37,7 @@ class Manager:
     def ready(self, status: str) -> None:
         """Report that starting or reloading is done, with one line of status."""
         self._busy = False
-        notify(f"READY=1\nSTATUS={' '.join(status.splitlines())}")
+        notify(f"READY=1\nSTATUS={printable(status)}")
 
     def reloading(self) -> None:
         """Report that the settings are being read again."""

@@ -3,10 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
-import msgspec
 from msgspec import Struct
-from tabulate import tabulate
 
 from lunmapd.agent.loop.next_pass import NextPass, Site, decide_next_pass
 from lunmapd.agent.state.machine_id import read_machine_id
@@ -21,7 +18,9 @@ from lunmapd.core.planning.plan import Step
 from lunmapd.lio.worker.kernel import Kernel
 from lunmapd.service import zookeeper
 from lunmapd.service.keyfile import read_keys
+from lunmapd.service.output import echo, echo_json
 from lunmapd.service.settings import Settings
+from lunmapd.service.table import table
 
 
 class StepLine(Struct, frozen=True):
@@ -165,10 +164,9 @@ def _message(coming: NextPass, key: lio_objects.Key, failure: Failure) -> str:
 def print_preview(plan: Preview, output: str) -> None:
     """Print a plan, as a table or as JSON."""
     if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(plan)))
+        echo_json(plan)
     else:
-        for line in _lines(plan):
-            click.echo(line)
+        echo(*_lines(plan))
 
 
 def _lines(plan: Preview) -> Iterator[str]:
@@ -184,7 +182,7 @@ def _lines(plan: Preview) -> Iterator[str]:
             )
             for line in plan.steps
         ]
-        yield tabulate(rows, ("ACTION", "OBJECT", "DISRUPTION", "LOGGED IN", "REASON"), tablefmt="plain")
+        yield from table(("ACTION", "OBJECT", "DISRUPTION", "LOGGED IN", "REASON"), rows)
     elif not (plan.failing or plan.kept_disabled):
         yield "nothing to do"
     for failure in plan.failing:

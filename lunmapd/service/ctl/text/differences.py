@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct
 
 from lunmapd.client import Allowance, Difference, FieldChange, Revision, differences
 from lunmapd.core.history.fields import ChangeKind
-from lunmapd.service.ctl.text.tables import table
+from lunmapd.service.table import table
 
 _SIGNS = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "-", ChangeKind.CHANGED: "~"}
 
@@ -80,7 +80,7 @@ def _allowed(allowance: Allowance) -> str:
     return f"{allowance.disruption} until {allowance.until} on {', '.join(allowance.nodes) or 'all nodes'}"
 
 
-def log_table(revisions: Sequence[Revision]) -> str:
+def log_table(revisions: Sequence[Revision]) -> list[str]:
     """Return a table of revisions."""
     rows = [
         (entry.revision, entry.time, entry.author, _summary(entry), entry.message.partition("\n")[0] or "-")

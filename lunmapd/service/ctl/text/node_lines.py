@@ -9,7 +9,7 @@ from lunmapd.client import Fleet, FleetNode
 from lunmapd.client.fleet import is_silent, seconds_since
 from lunmapd.core.fleet.lag import Lag
 from lunmapd.core.fleet.status import Standing, standing_of
-from lunmapd.service.ctl.text.tables import table
+from lunmapd.service.table import table
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -93,7 +93,7 @@ def _problems(node: FleetNode, now: datetime) -> Iterator[str]:
         yield f"{missing} more objects fail"
 
 
-def node_status_table(lines: Sequence[NodeLine]) -> str:
+def node_status_table(lines: Sequence[NodeLine]) -> list[str]:
     """Return the table of nodes."""
     rows = [
         (

@@ -4,12 +4,12 @@ import functools
 from collections.abc import Callable
 
 import click
-import msgspec
 from msgspec import Struct
 
 from lunmapd.client import Change, Note, Revision, differences
 from lunmapd.core.history.fields import Difference
 from lunmapd.service.ctl.text.differences import difference_lines
+from lunmapd.service.output import echo, echo_json
 
 closed_option = click.option(
     "--acl",
@@ -52,11 +52,5 @@ def echo_committed(revision: Revision | None, changes: tuple[Change, ...], outpu
     changed = differences(effective)
     if output == "json":
         return echo_json(Committed(revision.revision if revision else None, changed))
-    for line in difference_lines(changed, whole=False):
-        click.echo(line)
-    return click.echo(f"committed revision {revision.revision}" if revision else nothing)
-
-
-def echo_json(value: object) -> None:
-    """Print a value as indented JSON."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value)))
+    echo(*difference_lines(changed, whole=False))
+    return echo(f"committed revision {revision.revision}" if revision else nothing)

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, PathProblem
 from lunmapd.core.fleet.path_state import DEAD
-from lunmapd.service.ctl.text.tables import table
+from lunmapd.service.table import table
 
 _MAX_NAMED = 3
 _MAX_LINES = 10
 _SEE = "see 'lunmapctl status --luns'"
 
 
-def paths_table(luns: Iterable[LunPaths]) -> str:
+def paths_table(luns: Iterable[LunPaths]) -> list[str]:
     """Return the table of Luns with the state of each path and the initiators that are logged in."""
     rows = [(each.lun, _count(each), _nodes(each.paths) or "-", _initiators(each)) for each in luns]
     return table(("LUN", "PATHS", "NODES", "INITIATORS"), rows)

@@ -1,17 +1,14 @@
-"""Tables for people: plain columns without colours or truncation, so that grep finds every value."""
-
-from collections.abc import Sequence
-
-from tabulate import tabulate
+"""The tables of the objects of the map."""
 
 from lunmapd.client import Lunmap
 from lunmapd.core.base.backings import source
 from lunmapd.core.base.lunmap import initiators_of
 from lunmapd.core.base.names import naa
 from lunmapd.core.map.mapfile import show_size
+from lunmapd.service.table import table
 
 
-def luns_table(lunmap: Lunmap) -> str:
+def luns_table(lunmap: Lunmap) -> list[str]:
     """Return the table of Luns with their WWID as udev and multipath print it: "3" and the NAA identifier."""
     rows = [
         (
@@ -27,7 +24,7 @@ def luns_table(lunmap: Lunmap) -> str:
     return table(("LUN", "SIZE", "TYPE", "PATH", "WWID", "MAPS"), rows)
 
 
-def targets_table(lunmap: Lunmap) -> str:
+def targets_table(lunmap: Lunmap) -> list[str]:
     """Return the table of targets with their nodes."""
     rows = [
         (iqn, ",".join(target.nodes) or "-", target.alias or "-")
@@ -36,7 +33,7 @@ def targets_table(lunmap: Lunmap) -> str:
     return table(("TARGET", "NODES", "ALIAS"), rows)
 
 
-def initiators_table(lunmap: Lunmap) -> str:
+def initiators_table(lunmap: Lunmap) -> list[str]:
     """Return the table of initiators: one line for each mapped Lun."""
     rows: list[tuple[object, ...]] = []
     for iqn, initiator in sorted(lunmap.initiators.items()):
@@ -52,7 +49,7 @@ def initiators_table(lunmap: Lunmap) -> str:
     return table(("INITIATOR", "ALIAS", "TARGET", "NUMBER", "LUN", "ACCESS"), rows)
 
 
-def groups_table(lunmap: Lunmap) -> str:
+def groups_table(lunmap: Lunmap) -> list[str]:
     """Return the table of groups: one line for each initiator."""
     rows = [
         (name, iqn, group.alias or "-")
@@ -62,14 +59,9 @@ def groups_table(lunmap: Lunmap) -> str:
     return table(("GROUP", "INITIATOR", "ALIAS"), rows)
 
 
-def nodes_table(lunmap: Lunmap) -> str:
+def nodes_table(lunmap: Lunmap) -> list[str]:
     """Return the table of nodes with TPG tag and portals."""
     rows = [
         (name, node.tpg_tag, ",".join(node.portals) or "-") for name, node in sorted(lunmap.nodes.items())
     ]
     return table(("NODE", "TAG", "PORTALS"), rows)
-
-
-def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a plain table."""
-    return tabulate(rows, headers, tablefmt="plain", disable_numparse=True)

@@ -66,7 +66,7 @@ def test_a_watchdog_that_is_too_quick_is_told_so(systemd: socket.socket) -> None
 def test_a_status_is_one_line(systemd: socket.socket) -> None:
     """An error of several lines can't be taken for further messages to systemd."""
     Manager(1).ready("bad\nSTOPPING=1")
-    assert said(systemd) == "READY=1\nSTATUS=bad STOPPING=1"
+    assert said(systemd) == "READY=1\nSTATUS=bad\\nSTOPPING=1"
 
 
 def test_the_end_is_said(systemd: socket.socket) -> None:

@@ -9,7 +9,7 @@ N1, N2, N3 = NodePath("n1", "ok"), NodePath("n2", "dead"), NodePath("n3", "Backi
 
 def rows(*found: LunPaths) -> list[list[str]]:
     """Return the cells of the table without its head."""
-    lines = paths_table(found).splitlines()
+    lines = paths_table(found)
     assert lines[0].split() == ["LUN", "PATHS", "NODES", "INITIATORS"]
     return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[1:]]
 
