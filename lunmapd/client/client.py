@@ -22,8 +22,10 @@ from lunmapd.core.base.text import first_of
 from lunmapd.core.history.backup import Title
 from lunmapd.core.history.changes import Allowance, Change, Revision, diff_maps, split_path
 from lunmapd.core.history.migrate import migrate_to_schema_2
-from lunmapd.core.map.fill_in import fill_in
+from lunmapd.core.map.fill_in import fill_in, needs_port_ids
+from lunmapd.core.map.used_numbers import UNUSED
 from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
+from lunmapd.core.planning.plan import Disruption
 from lunmapd.store.commit.acts import accept_rewound, confirm, edited_changes, override, repair
 from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.commit.commit_errors import NothingStagedError
@@ -35,6 +37,7 @@ from lunmapd.store.commit.commit_options import (
     ignore_progress,
 )
 from lunmapd.store.commit.draft import Signature
+from lunmapd.store.commit.ledger import find_reuse, read_ids
 from lunmapd.store.commit.staged import StagedCommit, read_staged, resume_commit, undo_commit
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
 from lunmapd.store.session.session import DEFAULT_CHROOT, Session
@@ -60,7 +63,9 @@ class Note(Struct, frozen=True):
     Without an author it is `user@host`. With `expect` the commit is made only if the map is at that revision.
     The Luns named in `shrink` may get smaller, which cuts off the data at their ends. Those named in
     `rebacking` may change the path or configuration that they have on any node, although they are mapped; the
-    data there are not compared.
+    data there are not compared. Those named in `reuse_luns` may take LUN numbers that led a host to another
+    Lun, whose device the host may still have, and nodes may map them for an hour. The nodes named in
+    `reuse_ids` may take port ids and TPG tags that another one had.
     """
 
     message: str = ""
@@ -68,6 +73,8 @@ class Note(Struct, frozen=True):
     expect: int | None = None
     shrink: tuple[str, ...] = ()
     rebacking: tuple[str, ...] = ()
+    reuse_luns: tuple[str, ...] = ()
+    reuse_ids: tuple[str, ...] = ()
 
 
 NOTE = Note()
@@ -78,12 +85,13 @@ class Proposal(Struct, frozen=True):
     """A map to commit.
 
     `before` is the current map, `after` the desired one with all serials and port ids, `changes` are those
-    between the two.
+    between the two. `new_serials` are the serials that were chosen for `after`.
     """
 
     before: Snapshot
     after: Lunmap
     changes: tuple[Change, ...]
+    new_serials: frozenset[str] = frozenset()
 
 
 class Client:
@@ -169,10 +177,13 @@ class Client:
         InvalidInputError.
         """
         before = self.read()
-        after = fill_in(target, map_with_identities(before), _new_serial)
-        if problems := _rules_of(note)(effective_map(before), after):
+        after = self._fill_in(target, map_with_identities(before), before)
+        fresh = _new_serials(target, after, map_with_identities(before))
+        options = replace(self._options(note), new_serials=fresh)
+        options.check_map(effective_map(before), after)
+        if problems := find_reuse(self._session, before, after, options):
             raise InvalidInputError(problems)
-        return Proposal(before, after, diff_maps(before.lunmap, after))
+        return Proposal(before, after, diff_maps(before.lunmap, after), fresh)
 
     def apply(self, target: Lunmap | Proposal, note: Note = NOTE) -> Revision | None:
         """Make the map equal to `target`, in one commit; return None if it already is.
@@ -181,7 +192,8 @@ class Client:
         the same objects.
         """
         proposal = target if isinstance(target, Proposal) else self.propose(target, note)
-        return self._tidied(commit(self._session, proposal.before, proposal.after, self._options(note)))
+        options = replace(self._options(note), new_serials=proposal.new_serials)
+        return self._tidied(commit(self._session, proposal.before, proposal.after, options))
 
     def edit(self, change: Callable[[Lunmap], Lunmap], note: Note = NOTE) -> Revision | None:
         """Commit what `change` makes of the map.
@@ -199,8 +211,10 @@ class Client:
         staged = self._read_staged()
         if staged is None:
             return self.apply(target, note)
-        after = fill_in(target, staged.all_objects, _new_serial)
-        return self._tidied(resume_commit(self._session, staged, after, self._options(note)))
+        after = self._fill_in(target, staged.all_objects, staged.released)
+        fresh = _new_serials(target, after, staged.all_objects)
+        options = replace(self._options(note), new_serials=fresh)
+        return self._tidied(resume_commit(self._session, staged, after, options))
 
     def undo_import(self, note: Note = NOTE) -> Revision:
         """Undo a large commit that stopped half-way, so that other commits can be made.
@@ -259,23 +273,26 @@ class Client:
         return self._tidied(confirm(self._session, now, chosen, self._options(note)))
 
     def override(
-        self, disruption: str, seconds: float, nodes: tuple[str, ...] = (), note: Note = NOTE
+        self,
+        disruption: str,
+        seconds: float,
+        nodes: tuple[str, ...] = (),
+        note: Note = NOTE,
+        *,
+        luns: tuple[str, ...] = (),
     ) -> Revision:
         """Let nodes apply the newest revision up to this class of disruption, for `seconds`.
 
-        It is for all nodes if none is named. The next revision ends the override, and so does an override
-        with `none`. It is refused if the map is newer than `note.expect`. Raises InvalidInputError for an
-        unknown class or node.
+        It is for all nodes if none is named. With `luns` the class is `other-data`, and only these Luns may
+        be mapped under LUN numbers that led to another Lun. An override with `none` ends it, and so does the
+        next revision, unless it is limited to Luns. It is refused if the map is newer than `note.expect`.
+        Raises InvalidInputError for an unknown class, node or Lun.
         """
         now = self.read()
-        if disruption not in DISRUPTION_WORDS:
-            raise InvalidInputError([Problem((), f"{disruption!r} is none of {', '.join(DISRUPTION_WORDS)}")])
-        if unknown := sorted(set(nodes) - now.lunmap.nodes.keys()):
-            raise InvalidInputError(
-                [Problem(("nodes", name), "the map has no such node") for name in unknown]
-            )
+        if problems := _problems_of_override(now.lunmap, disruption, nodes, luns):
+            raise InvalidInputError(problems)
         until = datetime.now(UTC) + timedelta(seconds=seconds)
-        allowance = Allowance(disruption, rfc3339(until), nodes)
+        allowance = Allowance(disruption, rfc3339(until), nodes, luns)
         return self._tidied(override(self._session, now, allowance, self._options(note)))
 
     def trim(self, keep: int = KEEP) -> Trimmed:
@@ -333,11 +350,11 @@ class Client:
 
         The roles of a replaced tree stay; a tree in an empty chroot is open, or `closed` to all but this
         client's principals. Nodes that know the cluster keep their effective map until `confirm` is called.
-        Raises BackupFileError, BackupError, BadBackupError, TreeExistsError and RestoreBusyError.
+        Raises BackupFileError, BackupError, BadBackupError, TreeExistsError, RestoreBusyError, and
+        InvalidInputError if LUN numbers, port ids or TPG tags would lead to something else than in the tree
+        that is replaced; `note` can name them.
         """
-        return restore(
-            self._session, load_backup(path), self._options(note).signature, replaced, closed=closed
-        )
+        return restore(self._session, load_backup(path), self._options(note), replaced, closed=closed)
 
     def fleet(self, known: Fleet | None = None) -> Fleet:
         """Read the map, the status of every node, and the revisions that nodes have not applied.
@@ -357,6 +374,12 @@ class Client:
         """
         return forget(self._session, self.read(), node)
 
+    def _fill_in(self, target: Lunmap, known: Lunmap, released: Snapshot) -> Lunmap:
+        used = UNUSED
+        if needs_port_ids(target, known):
+            used = read_ids(self._session, released).port_ids
+        return fill_in(target, known, _new_serial, used)
+
     def _read_staged(self) -> StagedCommit | None:
         try:
             return read_staged(self._session)
@@ -375,11 +398,46 @@ class Client:
     def _options(self, note: Note) -> CommitOptions:
         author = note.author or f"{getpass.getuser()}@{socket.gethostname()}"
         signature = Signature(author, note.message, datetime.now(UTC))
-        return CommitOptions(signature, _rules_of(note), note.expect, self._progress)
+        return CommitOptions(
+            signature,
+            _rules_of(note),
+            note.expect,
+            self._progress,
+            frozenset(note.reuse_luns),
+            frozenset(note.reuse_ids),
+            frozenset(note.rebacking),
+        )
 
 
 def _rules_of(note: Note) -> Precondition:
     return commit_rules(frozenset(note.shrink), frozenset(note.rebacking))
+
+
+def _problems_of_override(
+    lunmap: Lunmap, disruption: str, nodes: tuple[str, ...], luns: tuple[str, ...]
+) -> list[Problem]:
+    problems = [
+        Problem((section, name), f"the map has no such {kind}")
+        for section, kind, named, known in (
+            ("nodes", "node", nodes, lunmap.nodes),
+            ("luns", "Lun", luns, lunmap.luns),
+        )
+        for name in sorted(set(named) - known.keys())
+    ]
+    if disruption not in DISRUPTION_WORDS:
+        problems.append(Problem((), f"{disruption!r} is none of {', '.join(DISRUPTION_WORDS)}"))
+    elif luns and disruption != Disruption.OTHER_DATA.word:
+        problems.append(Problem((), f"only {Disruption.OTHER_DATA.word} can be limited to Luns"))
+    return problems
+
+
+def _new_serials(target: Lunmap, filled: Lunmap, known: Lunmap) -> frozenset[str]:
+    """Return the serials that `fill_in` chose for `target`."""
+    return frozenset(
+        filled.luns[name].serial
+        for name, lun in target.luns.items()
+        if not lun.serial and name not in known.luns
+    )
 
 
 def _new_serial() -> str:

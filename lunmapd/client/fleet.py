@@ -10,16 +10,15 @@ from msgspec.structs import replace
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.fleet.lag import Lag, RecentHistory, UnappliedRevision, compute_lag
 from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths
-from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.behind import read_missed
+from lunmapd.store.tree.liveness import view_of
 from lunmapd.store.tree.members import FleetNode, read_fleet
 from lunmapd.store.tree.read import refresh
 from lunmapd.store.tree.snapshot import Snapshot
 
 _POLL = 0.2  # seconds
-_MAX_MISSED_HEARTBEATS = 3
 
 
 class NotAppliedError(LunmapdError):
@@ -57,10 +56,7 @@ class Fleet(Struct, frozen=True):
 
     def lun_paths(self, now: datetime) -> tuple[LunPaths, ...]:
         """Return the paths to each Lun, in the order of their names; `now` has a time zone."""
-        views = {
-            name: NodeView(node.live is not None, is_silent(node, now), node.status)
-            for name, node in self.nodes.items()
-        }
+        views = {name: view_of(node, now) for name, node in self.nodes.items()}
         return find_lun_paths(self.snapshot.lunmap, views, self._recent)
 
     @property
@@ -76,24 +72,6 @@ class Fleet(Struct, frozen=True):
 
 def _applied_at(node: FleetNode) -> HistoryPoint | None:
     return node.status.applied if node.status else None
-
-
-def seconds_since(then: str, now: datetime) -> float | None:
-    """Return the seconds since a time (RFC 3339), never less than 0; None if it is no time.
-
-    The clocks of two machines are compared.
-    """
-    try:
-        return max(0.0, (now - datetime.fromisoformat(then)).total_seconds())
-    except (ValueError, TypeError):
-        return None
-
-
-def is_silent(node: FleetNode, now: datetime) -> bool:
-    """Return whether a live node has missed several heartbeats, by the clocks of both machines."""
-    if node.live is None or node.status is None or not node.status.beat:
-        return False
-    return (seconds_since(node.status.time, now) or 0.0) > _MAX_MISSED_HEARTBEATS * node.status.beat
 
 
 def read_nodes(session: Session, known: Snapshot | None = None) -> Fleet:

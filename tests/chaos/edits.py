@@ -28,6 +28,7 @@ NODES = ("n1", "n2", "n3")
 _TARGETS = tuple(f"iqn.2026-01.org.example:t{number}" for number in range(3))
 _INITIATORS = tuple(f"iqn.2026-01.org.example:h{number}" for number in range(6))
 _LUNS = 24
+EVERY_LUN = frozenset(f"l{number}" for number in range(_LUNS))
 _NUMBERS = 32
 _MIB = 1 << 20
 _AT_ONCE = 4

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import count
 from random import Random
 
-from chaos.edits import edit
+from chaos.edits import EVERY_LUN, edit
 from chaos.history import Attempt, Outcome, effect_of
 from chaos.recorder import Recorder, now
 from lunmapd.core.base.lunmap import Lunmap
@@ -76,7 +76,7 @@ class Writer:
             after = wish(before.lunmap)
             effect = effect_of(diff_maps(before.lunmap, after))
             signature = Signature(self.name, token, datetime.now(UTC))
-            made = commit(self.session, before, after, CommitOptions(signature, commit_rules()))
+            made = commit(self.session, before, after, _options(signature, before.lunmap, after))
         except StoreError as raised:
             outcome, error = _outcome(raised), str(raised)
             self._known = None if isinstance(raised, EditedMeanwhileError) else self._known
@@ -91,6 +91,13 @@ class Writer:
     def _read(self) -> Snapshot:
         self._known = read_tree(self.session) if self._known is None else refresh(self.session, self._known)
         return self._known
+
+
+def _options(signature: Signature, before: Lunmap, after: Lunmap) -> CommitOptions:
+    """Return options under which random edits may use every LUN number again: there are no hosts."""
+    known = {lun.serial for lun in before.luns.values()}
+    fresh = frozenset(lun.serial for lun in after.luns.values()) - known
+    return CommitOptions(signature, commit_rules(), reuse_luns=EVERY_LUN, new_serials=fresh)
 
 
 def _outcome(error: StoreError) -> Outcome:

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from fakes.lio import FakeLio
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.daemon_state import DaemonFile
@@ -92,9 +94,16 @@ def mapped_luns(*numbers: int) -> Lunmap:
     return Lunmap(luns, MAP.targets, MAP.initiators, nodes=MAP.nodes)
 
 
-def put_checked(session: Session, lunmap: Lunmap, *rebacking: str) -> None:
-    """Commit a map that keeps the rules, on top of the current one; some Luns may change their paths."""
-    commit(session, read_tree(session), lunmap, terms(check=commit_rules(rebacking=frozenset(rebacking))))
+def put_checked(session: Session, lunmap: Lunmap, *rebacking: str, reuse: tuple[str, ...] = ()) -> None:
+    """Commit a map that keeps the rules, on top of the current one.
+
+    The Luns of `rebacking` may change their paths, those of `reuse` may take LUN numbers of others.
+    """
+    named = frozenset(rebacking)
+    options = replace(
+        terms(check=commit_rules(rebacking=named)), rebacking=named, reuse_luns=frozenset(reuse)
+    )
+    commit(session, read_tree(session), lunmap, options)
 
 
 def applied(agent: Agent) -> int | None:

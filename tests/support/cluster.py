@@ -77,10 +77,15 @@ class Ctl:
         wait: float | None = PATIENCE,
         expect: int | None = 0,
         rebacking: Iterable[str] = (),
+        reuse: Iterable[str] = (),
     ) -> Answer:
-        """Apply a map, and wait until every live node has it; the Luns of `rebacking` may get other paths."""
+        """Apply a map, and wait until every live node has it.
+
+        The Luns of `rebacking` may get other paths, those of `reuse` LUN numbers that led to another Lun.
+        """
         options = [] if wait is None else ["--wait", str(wait)]
         options += [f"--rebacking={name}" for name in rebacking]
+        options += [f"--reuse-lun={name}" for name in reuse]
         return self("apply", "-f", "-", *options, stdin=text, expect=expect)
 
     def status(self) -> dict[str, Any]:
@@ -196,7 +201,8 @@ class Cluster:
         self.ensemble.start()
         for node in self.nodes:
             node.restore(self.ensemble.hosts, more)
-        self.ctl.apply(text, wait=None, rebacking=parse_map(text)[0].luns)
+        luns = parse_map(text)[0].luns
+        self.ctl.apply(text, wait=None, rebacking=luns, reuse=luns)
         wait_until("all is as the map says", self.all_well)
         self.initiator.end_io()
 

@@ -96,12 +96,12 @@ def filled(cluster: Cluster, text: str) -> str:
     return text
 
 
-def commit(host: DocumentedHost, text: str, *edits: tuple[str, str]) -> None:
-    """Apply a map with texts replaced."""
+def commit(host: DocumentedHost, text: str, *edits: tuple[str, str], reuse: tuple[str, ...] = ()) -> None:
+    """Apply a map with texts replaced; the Luns of `reuse` may take LUN numbers of others."""
     for old, new in edits:
         assert old in text, old
         text = text.replace(old, new, 1)
-    host.cluster.ctl.apply(filled(host.cluster, text))
+    host.cluster.ctl.apply(filled(host.cluster, text), reuse=reuse)
 
 
 def another(number: int, more: str = "") -> tuple[str, str]:
@@ -211,7 +211,7 @@ def test_a_removed_lun_leaves_nothing(host: DocumentedHost) -> None:
     host.run(RESCAN)
     host.await_maps(DB1)
     assert "rror" not in host.log()
-    commit(host, UNMAPPED, another(1))
+    commit(host, UNMAPPED, another(1), reuse=("other",))
     host.run(RESCAN)
     host.await_maps(DB1, OTHER)
     assert mismatches(host, OTHER, 2) == 0
@@ -230,7 +230,7 @@ def test_a_number_that_leads_elsewhere_shows_wrong_data(host: DocumentedHost) ->
     """
     mark_other(host)
     assert failed_writes(host, 1) == 0
-    commit(host, MAP, ("lun: 1,", "lun: 9,"), another(1))
+    commit(host, MAP, ("lun: 1,", "lun: 9,"), another(1), reuse=("other",))
     assert mismatches(host, VOLUME, 2) == 0
     host.await_maps(DB1, VOLUME)
     host.run(REMOVE)

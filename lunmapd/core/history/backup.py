@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 BACKUP_FORMAT = "lunmap-backup"
 BACKUP_FORMAT_NUMBER = 1
 _PATH = re.compile(
-    rf"meta|head|(?:{'|'.join(SECTIONS)})/[^/]+|revisions/\d{{10}}|checkpoints/\d{{10}}(?:/\d{{4}})?"
+    rf"meta|head|(?:{'|'.join(SECTIONS)}|addresses)/[^/]+|revisions/\d{{10}}|checkpoints/\d{{10}}(?:/\d{{4}})?"
 )
 
 

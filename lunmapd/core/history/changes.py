@@ -6,7 +6,7 @@ from typing import cast
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from lunmapd.core.base.documents import DocumentError, decode, encode
-from lunmapd.core.base.lunmap import SECTIONS, Document, Lunmap, Section
+from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap, Section
 from lunmapd.core.history.digest import replace_document
 
 
@@ -145,6 +145,15 @@ def patch_map(lunmap: Lunmap, changes: Iterable[Change]) -> Lunmap:
         else:
             sections[section][name] = decode(bytes(change.after), SECTIONS[section], (section, name))
     return build_map(sections)
+
+
+def readable_change(change: Change) -> Change:
+    """Return the change; if its document can't be decoded, the change that removes the object."""
+    try:
+        patch_map(EMPTY_MAP, (change,))
+    except DocumentError:
+        return Change(change.path)
+    return change
 
 
 def build_map(sections: dict[Section, dict[str, Document]]) -> Lunmap:

@@ -12,7 +12,7 @@ from lunmapd.client import Client, InvalidInputError, Lunmap, Note, Problem, Pro
 from lunmapd.core.map import mapfile, rules
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.text.output import echo_committed, note_options
+from lunmapd.service.ctl.text.output import echo_committed, note_options, reuse_options
 from lunmapd.service.output import echo
 
 wait_option = click.option(
@@ -59,6 +59,7 @@ def permission_options(command: Callable[..., None]) -> Callable[..., None]:
         help="Allow this Lun another path or configuration while it is mapped: initiators get the data there "
         "and don't notice. Repeatable.",
     )
+    @reuse_options
     @functools.wraps(command)
     def wrapped(
         *args: object, note: Note, shrink: tuple[str, ...], rebacking: tuple[str, ...], **rest: object

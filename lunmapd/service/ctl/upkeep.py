@@ -3,11 +3,18 @@
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from lunmapd.client import KEEP, Note
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.text.output import closed_option, echo_committed, note_options
+from lunmapd.service.ctl.text.output import (
+    closed_option,
+    echo_committed,
+    note_options,
+    restore_note_options,
+    reuse_options,
+)
 from lunmapd.service.output import echo, echo_json
 
 file_argument = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
@@ -48,8 +55,8 @@ def backup(connection: Connection, file: Path, output: str) -> None:
 @file_argument
 @click.option("--replace", "replaced", metavar="CLUSTER", help="Replace the tree of this cluster uuid.")
 @closed_option
-@click.option("-m", "--message", default="", help="The reason, for the log.")
-@click.option("--author", default="", help="The author, for the log.  [default: user@host]")
+@restore_note_options
+@reuse_options
 @output_option
 @click.pass_obj
 def restore(
@@ -57,15 +64,14 @@ def restore(
     file: Path,
     replaced: str | None,
     closed: bool,
-    message: str,
-    author: str,
+    note: Note,
     output: str,
 ) -> None:
     """Restore the map of a backup into an empty chroot, or with --replace over a tree, whose roles stay.
 
     Nodes that know the cluster keep their state until 'lunmapctl confirm' is run.
     """
-    note = Note(message or f"restored from {file.name}", author)
+    note = replace(note, message=note.message or f"restored from {file.name}")
     with connection.client() as client:
         meta = client.restore(file, note, replaced=replaced, closed=closed)
         revision = client.newest()
@@ -77,6 +83,7 @@ def restore(
 
 @click.command()
 @note_options
+@reuse_options
 @click.option("-n", "--dry-run", is_flag=True, help="Show the changes and commit nothing.")
 @output_option
 @click.pass_obj

@@ -7,6 +7,7 @@ from lunmapd.core.history.changes import Allowance, Change, Revision, as_raw
 from lunmapd.store.commit.commit import commit_on_newest
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import Content, Write, WriteStep
+from lunmapd.store.commit.ledger import known_maps, with_ledger
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.history import check_released
@@ -53,7 +54,7 @@ def repair(session: Session, before: Snapshot, options: CommitOptions) -> Revisi
     """Set every object that was edited out of band back to what the revisions say; None if there is none.
 
     The new revision records no change; it makes the nodes read the tree. Raises HistoryUnknownError, and the
-    errors of `commit`.
+    errors of `commit`: an edit may have led a LUN number to another Lun.
     """
 
     def make(latest: Snapshot) -> Content | None:
@@ -61,7 +62,8 @@ def repair(session: Session, before: Snapshot, options: CommitOptions) -> Revisi
             return None
         if not edits_explained(latest):
             raise HistoryUnknownError
-        return Content(tuple(_write_back(latest, path, data) for path, data in latest.edited.items()))
+        content = Content(tuple(_write_back(latest, path, data) for path, data in latest.edited.items()))
+        return with_ledger(session, latest, known_maps(latest)[0], content, options)
 
     return commit_on_newest(session, before, make, options)
 

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import Revision, diff_maps
 from lunmapd.core.history.fields import changed_field_names
@@ -17,6 +18,7 @@ from lunmapd.store.commit.commit_errors import (
 )
 from lunmapd.store.commit.commit_options import CommitOptions, Precondition
 from lunmapd.store.commit.draft import Content, content_from_map, tip_of
+from lunmapd.store.commit.ledger import with_ledger
 from lunmapd.store.commit.publish import OvertakenError, publish
 from lunmapd.store.session.errors import OlderSchemaError
 from lunmapd.store.session.session import Session
@@ -38,17 +40,24 @@ def commit(session: Session, before: Snapshot, after: Lunmap, options: CommitOpt
 
     Commits that other clients made since `before` stay: the changes are rebased on them, object by object.
 
-    Raises InvalidInputError for a map that breaks a rule; ConflictError if another client changed the same
-    objects, or if both changes together break a rule; UnexpectedRevisionError; BusyError if other clients
-    were faster each time; EditedMeanwhileError for an out-of-band edit of an object that is to be written;
-    StagedError while a large commit is under way; StoppedError if this commit is large and stopped half-way;
-    TooLargeError; OlderSchemaError; and OutcomeUnknownError if it is unknown whether the commit was made.
-    After any other error nothing was committed.
+    Raises InvalidInputError for a map that breaks a rule, such as a LUN number that is used again;
+    ConflictError if another client changed the same objects, or if both changes together break a rule;
+    UnexpectedRevisionError; BusyError if other clients were faster each time; EditedMeanwhileError for an
+    out-of-band edit of an object that is to be written; StagedError while a large commit is under way;
+    StoppedError if this commit is large and stopped half-way; TooLargeError; OlderSchemaError; and
+    OutcomeUnknownError if it is unknown whether the commit was made. After any other error nothing was
+    committed.
     """
     options.check_map(effective_map(before), after)
 
     def make(latest: Snapshot) -> Content | None:
-        return content_from_map(latest, _rebase(session, before, after, latest, options.check))
+        rebased = _rebase(session, before, after, latest, options.check)
+        try:
+            return _content(session, latest, rebased, options)
+        except InvalidInputError as error:
+            if latest.revision == before.revision:
+                raise
+            raise ConflictError(latest.revision, (), error.problems) from None
 
     return commit_on_newest(session, before, make, options)
 
@@ -66,9 +75,14 @@ def edit(
         effective = effective_map(latest)
         after = change(effective)
         options.check_map(effective, after)
-        return content_from_map(latest, after)
+        return _content(session, latest, after, options)
 
     return commit_on_newest(session, before, make, options)
+
+
+def _content(session: Session, latest: Snapshot, after: Lunmap, options: CommitOptions) -> Content | None:
+    content = content_from_map(latest, after)
+    return None if content is None else with_ledger(session, latest, after, content, options)
 
 
 def commit_on_newest(

@@ -23,13 +23,19 @@ def ignore_progress(_done: int, _total: int) -> None:
 class CommitOptions(Struct, frozen=True):
     """The options of a commit: who signs it, the rules, and the only revision that it may follow (None: any).
 
-    `progress` is called for a large commit only.
+    `progress` is called for a large commit only. The Luns named in `reuse_luns` may take LUN numbers that led
+    to another Lun, the nodes named in `reuse_ids` port ids and TPG tags that another one had, and the Luns
+    named in `rebacking` another path under their serial. `new_serials` were chosen at random for this commit.
     """
 
     signature: Signature
     check: Precondition
     expect: int | None = None
     progress: CommitProgress = ignore_progress
+    reuse_luns: AbstractSet[str] = frozenset()
+    reuse_ids: AbstractSet[str] = frozenset()
+    rebacking: AbstractSet[str] = frozenset()
+    new_serials: AbstractSet[str] = frozenset()
 
     def check_map(self, before: Lunmap, after: Lunmap) -> None:
         """Check a map against the rules. Raises InvalidInputError."""

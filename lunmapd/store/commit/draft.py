@@ -60,8 +60,9 @@ class WriteStep(Struct, frozen=True):
 class Content(Struct, frozen=True):
     """The content of a commit, without its signature and place.
 
-    `confirms` is the revision up to which it confirms removals (0: none), `writes` are written together with
-    its release, and `allows` is the override that it brings.
+    `steps` are the changes of the map and of the ledger. `confirms` is the revision up to which it confirms
+    removals (0: none), `writes` are written together with its release, and `allows` is the override that it
+    brings.
     """
 
     steps: tuple[WriteStep, ...] = ()
@@ -153,6 +154,17 @@ def _step(before: Snapshot, path: str, new: bytes | None) -> WriteStep | None:
     return WriteStep(Change(path, as_raw(recorded), as_raw(new)), write)
 
 
+def lasting(allowance: Allowance | None, now: datetime) -> Allowance | None:
+    """Return the override if later commits leave it in effect.
+
+    That is the one for reused LUN numbers: the commit checked each of its Luns, and nodes wait between
+    deleting and creating a mapped LUN. `now` has a time zone.
+    """
+    if allowance is None or not allowance.luns or allowance.until <= rfc3339(now):
+        return None
+    return allowance
+
+
 def tip_of(snapshot: Snapshot, head: Head | None = None) -> Tip:
     """Return the place of the revision after this snapshot.
 
@@ -161,7 +173,7 @@ def tip_of(snapshot: Snapshot, head: Head | None = None) -> Tip:
     known = edits_explained(snapshot)
     return Tip(
         paths.tree_id(snapshot.cluster, snapshot.incarnation),
-        head or Head(snapshot.revision, snapshot.head_digest, snapshot.confirmed),
+        head or head_of(snapshot),
         snapshot.head_version,
         snapshot.revision,
         snapshot.head_digest if known else snapshot.digest,
@@ -169,11 +181,21 @@ def tip_of(snapshot: Snapshot, head: Head | None = None) -> Tip:
     )
 
 
+def head_of(snapshot: Snapshot, staged: Staged | None = None) -> Head:
+    """Return the head that a commit continues from; of the overrides only that for reused LUN numbers."""
+    allowance = snapshot.allowance if snapshot.allowance and snapshot.allowance.luns else None
+    return Head(snapshot.revision, snapshot.head_digest, snapshot.confirmed, staged, allowance)
+
+
 def draft_commit(tip: Tip, content: Content, signature: Signature) -> Draft:
     """Prepare a commit in one piece."""
     revision = _record(tip, content, signature)
     head = Head(
-        revision.revision, revision.digest, max(tip.head.confirmed, content.confirms), None, content.allows
+        revision.revision,
+        revision.digest,
+        max(tip.head.confirmed, content.confirms),
+        None,
+        content.allows or lasting(tip.head.allowance, signature.now),
     )
     return Draft(tip.tree_id, head, tip.version, (*_writes(content), *content.writes), revision)
 
@@ -189,7 +211,9 @@ def draft_part(tip: Tip, content: Content, signature: Signature) -> Draft:
 
 def draft_release(tip: Tip, newest: Revision, content: Content) -> Draft:
     """Prepare the release of all parts up to `newest`, the revision of `tip`."""
-    head = Head(newest.revision, newest.digest, tip.head.confirmed)
+    head = Head(
+        newest.revision, newest.digest, tip.head.confirmed, None, content.allows or tip.head.allowance
+    )
     return Draft(tip.tree_id, head, tip.version, content.writes, newest, records=False)
 
 
@@ -230,5 +254,7 @@ def _record(tip: Tip, content: Content, signature: Signature, part: int = 0) -> 
 
 def _digest(value: int, writes: Iterable[Write]) -> int:
     for write in writes:
+        if write.path.partition("/")[0] not in SECTIONS:
+            continue
         value = replace_document(value, write.path, write.before, write.after)
     return value

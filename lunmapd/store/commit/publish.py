@@ -54,7 +54,9 @@ def publish(
     """
     check_content(content, options.signature)
     whole = draft_commit(tip, content, options.signature)
-    tree = _Tree(session, latest, read_parent_acls(session, (paths.META, *SECTIONS, paths.REVISIONS)))
+    tree = _Tree(
+        session, latest, read_parent_acls(session, (paths.META, *SECTIONS, paths.REVISIONS, paths.ADDRESSES))
+    )
     if fits(whole, tree.extra()) and not tip.part:
         _send(tree, whole)
         return whole.revision
@@ -65,7 +67,8 @@ def _in_parts(tree: _Tree, tip: Tip, content: Content, options: CommitOptions) -
     parts = divide(content.steps, options.signature, tree.extra())
     newest = None
     for done, part in enumerate(parts, 1):
-        prepared = draft_part(tip, Content(part), options.signature)
+        allows = content.allows if done == len(parts) else None
+        prepared = draft_part(tip, Content(part, allows=allows), options.signature)
         with _stopping(tip, done - 1, len(parts)):
             _send(tree, prepared)
         tip, newest = tip_after(tip, prepared), prepared.revision

@@ -2,12 +2,20 @@
 
 from msgspec import Struct
 
+from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap
-from lunmapd.core.history.changes import Head, Revision, build_map
+from lunmapd.core.history.changes import Revision, build_map
 from lunmapd.core.history.spans import objects_at
 from lunmapd.store.commit.commit_errors import NothingStagedError, StagedError, TakenOverError
 from lunmapd.store.commit.commit_options import CommitOptions
-from lunmapd.store.commit.draft import Content, content_from_documents, content_from_map, tip_of
+from lunmapd.store.commit.draft import (
+    Content,
+    content_from_documents,
+    content_from_map,
+    head_of,
+    tip_of,
+)
+from lunmapd.store.commit.ledger import find_reuse, with_rebuilt_ledger, with_reuse_allowance
 from lunmapd.store.commit.publish import OvertakenError, publish, release
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError
@@ -60,7 +68,11 @@ def resume_commit(session: Session, staged: StagedCommit, after: Lunmap, options
     Raises InvalidInputError, TakenOverError if another client was faster, and the errors of `publish`.
     """
     options.check_map(effective_map(staged.released), after)
-    return finish_commit(session, staged, content_from_map(staged.tip, after) or Content(), options)
+    if problems := find_reuse(session, staged.released, after, options):
+        raise InvalidInputError(problems)
+    content = content_from_map(staged.tip, after) or Content()
+    allowed = with_reuse_allowance(content, staged.released, after, options)
+    return finish_commit(session, staged, allowed, after, options)
 
 
 def undo_commit(session: Session, staged: StagedCommit, options: CommitOptions) -> Revision:
@@ -73,19 +85,21 @@ def undo_commit(session: Session, staged: StagedCommit, options: CommitOptions) 
     if len(parts) <= last - first:
         raise DamagedError(session.path(paths.REVISIONS), f"not all of {first} to {last} are there")
     back = content_from_documents(staged.tip, objects_at(first - 1, parts)) or Content()
-    return finish_commit(session, staged, back, options)
+    return finish_commit(session, staged, back, effective_map(staged.released), options)
 
 
 def finish_commit(
-    session: Session, staged: StagedCommit, content: Content, options: CommitOptions
+    session: Session, staged: StagedCommit, content: Content, after: Lunmap, options: CommitOptions
 ) -> Revision:
     """Write the rest of a large commit, and release all of it; return the last revision.
 
-    Raises TakenOverError if another client was faster, and the errors of `publish`.
+    `after` is the map that is released. The commit that stopped may have written a part of a new ledger, so
+    the ledger is compared with all of the history. Raises TakenOverError if another client was faster, and
+    the errors of `publish`.
     """
     released, tip = staged.released, staged.tip
-    head = Head(released.revision, released.head_digest, released.confirmed, tip.staged)
-    place = tip_of(tip, head)
+    place = tip_of(tip, head_of(released, tip.staged))
+    content = with_rebuilt_ledger(session, released, after, content)
     try:
         if content.steps:
             return publish(session, released, place, content, options)

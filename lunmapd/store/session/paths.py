@@ -11,8 +11,10 @@ HEAD = "head"
 REVISIONS = "revisions"
 CHECKPOINTS = "checkpoints"
 RESTORING = "restoring"
+ADDRESSES = "addresses"
+IDS = f"{ADDRESSES}/ids"
 
-PARENTS = (*SECTIONS, REVISIONS, CHECKPOINTS, MEMBERS)
+PARENTS = (*SECTIONS, REVISIONS, CHECKPOINTS, ADDRESSES, MEMBERS)
 FORMER = ("live", "status")
 
 _NUMBER = re.compile(r"[0-9]{10}|[1-9][0-9]{10,17}")
@@ -40,6 +42,11 @@ def checkpoint(number: int) -> str:
 def chunk(number: int, index: int) -> str:
     """Return the path of one chunk of a checkpoint; four digits, so that a sorted listing is in order."""
     return f"{checkpoint(number)}/{index:04d}"
+
+
+def address_record(initiator: str) -> str:
+    """Return the path of the record of the LUN numbers that an initiator had."""
+    return f"{ADDRESSES}/{initiator}"
 
 
 def numbers_in(names: Iterable[str]) -> list[int]:

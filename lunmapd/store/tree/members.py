@@ -1,5 +1,6 @@
 """The znodes of nodes: registration, status, and reading them for the whole fleet."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from kazoo.client import KazooClient
@@ -180,7 +181,11 @@ def read_fleet(session: Session) -> dict[str, FleetNode]:
     Data that can't be decoded, or that refuse this client, are a problem of that node only. Raises
     NotInitialisedError if there is no tree.
     """
-    names = _members(session)
+    return read_members(session, _members(session))
+
+
+def read_members(session: Session, names: Sequence[str]) -> dict[str, FleetNode]:
+    """Read the registration and the status of some nodes, by node; one that has neither is left out."""
     wanted = [path for name in names for path in (paths.live_of(name), paths.status_of(name))]
     raws = read_permitted(session, wanted)
     nodes = {

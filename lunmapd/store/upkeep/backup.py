@@ -8,6 +8,7 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.errors import UnsteadyError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.checkpoint import newest_checkpoint
+from lunmapd.store.tree.ledger import read_whole_ledger
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.tree.snapshot import Snapshot, meta_of
 from lunmapd.store.tree.znodes import list_children, list_revisions, read_znodes
@@ -28,7 +29,7 @@ def take_backup(session: Session, time: str) -> Backup:
             title = Title(
                 BACKUP_FORMAT, BACKUP_FORMAT_NUMBER, snapshot.cluster, snapshot.revision, time, __version__
             )
-            return Backup(title, {**_map(snapshot), **history})
+            return Backup(title, {**_map(snapshot), **history, **_ledger(session)})
     raise UnsteadyError(_ATTEMPTS)
 
 
@@ -37,6 +38,12 @@ def _map(snapshot: Snapshot) -> dict[str, bytes]:
     documents = {path: snapshot.data(path) for path in sorted(snapshot.paths())}
     objects = {path: data for path, data in documents.items() if data is not None}
     return {paths.META: encode(meta_of(snapshot)), paths.HEAD: encode(head), **objects}
+
+
+def _ledger(session: Session) -> dict[str, bytes]:
+    """Read the records of the ledger, by path; commits made meanwhile may have added to them."""
+    stored = read_whole_ledger(session)
+    return {path: raw.data for path, raw in sorted(stored.raws.items()) if path != paths.ADDRESSES}
 
 
 def _history(session: Session, newest: int) -> dict[str, bytes] | None:

@@ -11,6 +11,7 @@ from lunmapd.core.history.changes import Change, Revision, as_raw, patch_map
 from lunmapd.store.commit.commit_errors import StagedError
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import Content, Write, content_from_documents, tip_of
+from lunmapd.store.commit.ledger import with_rebuilt_ledger
 from lunmapd.store.commit.publish import publish
 from lunmapd.store.commit.send import submit_in_tree, submit_repeatable
 from lunmapd.store.commit.sizes import WriteOverhead, batches
@@ -19,7 +20,7 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.errors import StoreError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
-from lunmapd.store.tree.snapshot import SCHEMA, Snapshot, meta_of
+from lunmapd.store.tree.snapshot import SCHEMA, Snapshot, effective_map, meta_of
 from lunmapd.store.tree.znodes import list_children
 from lunmapd.store.upkeep.remove import deletions
 
@@ -53,7 +54,8 @@ def migrate(session: Session, convert: Converter, options: CommitOptions) -> Rev
     if latest.staged is not None:
         raise StagedError(latest.staged)
     _prepare(session, latest)
-    revision = publish(session, latest, tip_of(latest), _content(latest, convert), options)
+    content = with_rebuilt_ledger(session, latest, effective_map(latest), _content(latest, convert))
+    revision = publish(session, latest, tip_of(latest), content, options)
     _remove_former(session, latest)
     return revision
 
@@ -63,7 +65,8 @@ def resume_migration(
 ) -> Revision:
     """Resume a migration that stopped half-way. Raises TakenOverError, and the errors of `migrate`."""
     _refuse_old_nodes(session)
-    revision = finish_commit(session, staged, _content(staged.tip, convert), options)
+    after = effective_map(staged.released)
+    revision = finish_commit(session, staged, _content(staged.tip, convert), after, options)
     _remove_former(session, staged.tip)
     return revision
 
@@ -81,8 +84,12 @@ def _refuse_old_nodes(session: Session) -> None:
 
 
 def _prepare(session: Session, latest: Snapshot) -> None:
-    """Create the znodes that the new schema has besides documents; they change nothing until the release."""
-    for path in (*paths.PARENTS, paths.tree_id(latest.cluster, latest.incarnation)):
+    """Create the znodes that the new schema has besides documents; they change nothing until the release.
+
+    The ledger is created by the commit itself.
+    """
+    parents = (path for path in paths.PARENTS if path != paths.ADDRESSES)
+    for path in (*parents, paths.tree_id(latest.cluster, latest.incarnation)):
         submit_repeatable(session, (Write(path, None, b""),), (paths.META,))
 
 

@@ -14,6 +14,7 @@ from lunmapd.core.base.access import MEMBERS, acl_at, acl_size
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.history.backup import Backup
 from lunmapd.core.history.changes import Head, Revision
+from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import Signature, Write
 from lunmapd.store.commit.sizes import WriteOverhead, batches
 from lunmapd.store.session import paths
@@ -24,6 +25,7 @@ from lunmapd.store.tree.snapshot import MIN_SCHEMA, SCHEMA, Meta, sections_of
 from lunmapd.store.tree.znodes import list_children, read_znodes
 from lunmapd.store.upkeep.init import make_chroot
 from lunmapd.store.upkeep.restore_errors import BadBackupError, RestoreBusyError, TreeExistsError
+from lunmapd.store.upkeep.restore_ledger import RestoredPoint, restored_ledger, try_read
 from lunmapd.store.upkeep.restore_lock import RestoreLock
 
 _T = TypeVar("_T")
@@ -32,7 +34,7 @@ _T = TypeVar("_T")
 def restore(
     session: Session,
     backup: Backup,
-    signature: Signature,
+    options: CommitOptions,
     replaced: str | None = None,
     *,
     closed: bool = False,
@@ -40,9 +42,11 @@ def restore(
     """Make the tree of a backup, with a new incarnation, in an empty chroot or in place of the existing tree.
 
     To replace a tree, `replaced` must be the uuid of its cluster. The znodes of the nodes stay. The restore
-    is recorded as a revision after those of the backup. New znodes get the ACLs that follow from the roles of
-    the chroot; for `closed` see `make_chroot`. Raises BadBackupError, NewerSchemaError, TreeExistsError, and
-    RestoreBusyError if another client writes meanwhile.
+    is recorded as a revision after those of the backup, and the ledger has what either tree had. New znodes
+    get the ACLs that follow from the roles of the chroot; for `closed` see `make_chroot`. Raises
+    BadBackupError, NewerSchemaError, TreeExistsError, InvalidInputError if the backup leads LUN numbers, port
+    ids or TPG tags to something else than the existing tree did, and RestoreBusyError if another client
+    writes meanwhile.
     """
     meta, head = _read(backup)
     make_chroot(session, closed=closed)
@@ -50,13 +54,19 @@ def restore(
     _check_replaceable(session, existing, meta, replaced)
     known = existing.meta.incarnation if existing.meta else 0
     meta = replace(meta, incarnation=max(meta.incarnation, known) + 1, restored=head.revision)
+    tree = None if existing.head_version is None else try_read(session)
+    kept = restored_ledger(session, backup, tree, RestoredPoint(meta.cluster, head.revision), options)
     lock = RestoreLock(session)
     lock.take(existing.head_version)
-    lock.clear()
+    # The ledger comes first, since a restore that stops half-way leaves nothing else of the existing tree.
     acl = acl_at(read_roles(session), paths.HEAD)
-    for batch in batches(_content(session, meta, backup), WriteOverhead(len(session.root), acl_size(acl))):
+    extra = WriteOverhead(len(session.root), acl_size(acl))
+    for batch in batches(kept, extra):
         lock.write(batch)
-    _finish(session, lock, existing, meta, _recorded(head, signature))
+    lock.clear()
+    for batch in batches(_content(session, meta, backup), extra):
+        lock.write(batch)
+    _finish(session, lock, existing, meta, _recorded(head, options.signature))
     return meta
 
 
@@ -113,7 +123,8 @@ def _content(session: Session, meta: Meta, backup: Backup) -> Iterator[Write]:
         parents |= set(paths.FORMER)
     present = set(list_children(session, "") or ())
     yield from (Write(parent, None, b"") for parent in sorted(parents - present))
-    for path in sorted(backup.znodes.keys() - {paths.META, paths.HEAD}):
+    others = (path for path in backup.znodes if not path.startswith(f"{paths.ADDRESSES}/"))
+    for path in sorted(set(others) - {paths.META, paths.HEAD}):
         yield Write(path, None, backup.znodes[path])
 
 

@@ -179,7 +179,7 @@ def test_a_lun_made_anew_under_its_name_is_another_one(session: Session, make_ag
     make_agent().run_cycle()
     put_checked(session, replace(MAP, luns={"b": B}))
     anew = replace(MAP, luns={"a": replace(A, serial="c" * 32), "b": B})
-    put_checked(session, anew)
+    put_checked(session, anew, reuse=("a",))
     with PlainClient(session) as shell:
         shell.set("luns/a", encode(anew.luns["a"]) + b" ")
     make_agent().run_cycle()

@@ -208,7 +208,7 @@ def test_a_restored_tree_is_followed_once_it_is_confirmed(session: Session, make
     put_checked(session, mapped_luns(*range(12)))
     agent = make_agent()
     agent.run_cycle()
-    restore(session, taken, terms().signature, cluster)
+    restore(session, taken, terms(), cluster)
     for each in (agent, make_agent()):
         make_agent.kernel.objects.clear()
         each.run_cycle()
@@ -231,7 +231,7 @@ def test_what_a_confirmed_restore_takes_away_is_confirmed(session: Session, make
     put_checked(session, mapped_luns(*range(11)))
     agent = make_agent()
     agent.run_cycle()
-    restore(session, taken, terms().signature, cluster)
+    restore(session, taken, terms(), cluster)
     agent.run_cycle()
     assert len(shown(make_agent.kernel)) == 11
     confirm(session, 2)

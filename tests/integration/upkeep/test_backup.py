@@ -27,7 +27,7 @@ from lunmapd.core.base.errors import Exit
 from lunmapd.core.fleet.status import Live
 from lunmapd.core.history.backup import Backup
 from lunmapd.store.commit.commit import commit
-from lunmapd.store.commit.draft import Signature, Write
+from lunmapd.store.commit.draft import Write
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, NewerSchemaError, RestoredError, WentBackError
 from lunmapd.store.session.session import Session
@@ -40,7 +40,7 @@ from lunmapd.store.upkeep.restore import restore
 from lunmapd.store.upkeep.restore_lock import RestoreLock
 from lunmapd.store.upkeep.trim import trim
 from support.cluster import Ctl
-from support.commits import NOON, NOW, put, terms
+from support.commits import NOW, put, terms
 from support.maps import GIB, lun, luns
 from support.plain_client import PlainClient, owns
 from support.relay import Break, Relay
@@ -48,7 +48,6 @@ from support.sessions import Connect, until_reachable
 
 pytestmark = pytest.mark.integration
 
-SIGNATURE = Signature("ann", "a test", NOON)
 NOTE = Note("a test", "ann")
 
 
@@ -78,7 +77,7 @@ def test_a_tree_survives_its_backup(full: Session) -> None:
     """After the tree was lost the backup brings back map, history and identity, as a new incarnation."""
     before, taken = read_tree(full), take_backup(full, NOW)
     wipe(full)
-    meta = restore(full, taken, SIGNATURE)
+    meta = restore(full, taken, terms())
     now = read_tree(full)
     assert content(now) == content(before)
     assert (meta.incarnation, now.incarnation, now.revision, now.confirmed) == (1, 1, 8, 0)
@@ -96,7 +95,7 @@ def test_a_node_that_knew_the_tree_is_told(full: Session) -> None:
     known, taken = read_tree(full), take_backup(full, NOW)
     put(full, luns(100, 9))
     later = read_tree(full)
-    restore(full, taken, SIGNATURE, known.cluster)
+    restore(full, taken, terms(), known.cluster)
     for snapshot in (known, later):
         with pytest.raises(RestoredError) as caught:
             refresh(full, snapshot)
@@ -114,23 +113,23 @@ def test_a_tree_is_not_replaced_unless_it_is_named(full: Session) -> None:
     taken = take_backup(full, NOW)
     cluster = read_tree(full).cluster
     with pytest.raises(TreeExistsError, match=f"--replace {cluster}") as caught:
-        restore(full, taken, SIGNATURE)
+        restore(full, taken, terms())
     assert caught.value.cluster == cluster
     with pytest.raises(TreeExistsError):
-        restore(full, taken, SIGNATURE, "another")
-    assert restore(full, taken, SIGNATURE, cluster).incarnation == 1
-    assert restore(full, taken, SIGNATURE, cluster).incarnation == 2
+        restore(full, taken, terms(), "another")
+    assert restore(full, taken, terms(), cluster).incarnation == 1
+    assert restore(full, taken, terms(), cluster).incarnation == 2
     wipe(full)
     other = initialise(full)
     put(full, luns(77))
-    assert restore(full, taken, SIGNATURE, other).cluster == cluster
+    assert restore(full, taken, terms(), other).cluster == cluster
     assert read_tree(full).lunmap == luns(100, 6)
 
 
 def test_what_the_nodes_say_stays(full: Session) -> None:
     """A restore in place of a tree does not touch the nodes' ephemerals, so none of them looks dead."""
     register(full, "n1", Live("m", "b", "1", NOW))
-    restore(full, take_backup(full, NOW), SIGNATURE, read_tree(full).cluster)
+    restore(full, take_backup(full, NOW), terms(), read_tree(full).cluster)
     assert owns(full, "n1")
     assert set(read_fleet(full)) == {"n1"}
 
@@ -147,7 +146,7 @@ def test_what_is_staged_is_not_in_a_backup(session: Session, monkeypatch: pytest
         commit(session, read_tree(session), luns(*range(2, 30)), replace(terms(), progress=stop))
     taken = take_backup(session, NOW)
     assert taken.title.revision == 1
-    restore(session, taken, SIGNATURE, read_tree(session).cluster)
+    restore(session, taken, terms(), read_tree(session).cluster)
     now = read_tree(session)
     assert (now.lunmap, now.staged, now.has_edits) == (luns(1, 2), None, False)
 
@@ -159,7 +158,7 @@ def test_edits_and_garbage_are_kept(full: Session) -> None:
         shell.create("luns/l7", encode(lun(7)))
     before, taken = read_tree(full), take_backup(full, NOW)
     wipe(full)
-    restore(full, taken, SIGNATURE)
+    restore(full, taken, terms())
     now = read_tree(full)
     assert (now.unreadable, now.edited) == (before.unreadable, before.edited)
     assert set(now.edited) == {"luns/l100", "luns/l7"}
@@ -169,7 +168,7 @@ def test_a_backup_of_the_former_schema_is_restored_as_such(former: Session) -> N
     """A tree that was not migrated comes back as it was, for nodes of either version."""
     taken = take_backup(former, NOW)
     wipe(former)
-    restore(former, taken, SIGNATURE)
+    restore(former, taken, terms())
     assert read_tree(former).schema == 1
     with PlainClient(former) as shell:
         assert {"live", "status"} <= set(shell.children(""))
@@ -187,16 +186,16 @@ def test_a_restore_that_stops_leaves_no_tree(
         until_reachable(lambda: read_tree(through))
         relay.next_break, relay.spare, relay.shut_at_break = Break.BEFORE, passed, True
         with suppress(StoreError):
-            restore(through, taken, SIGNATURE, before.cluster)
+            restore(through, taken, terms(), before.cluster)
         through.close()
     try:
         assert content(read_tree(full)) == content(before)
     except NotInitialisedError:
         with pytest.raises(TreeExistsError, match="a restore that stopped"):
-            restore(full, taken, SIGNATURE)
+            restore(full, taken, terms())
         with pytest.raises((DamagedError, AlreadyInitialisedError)):
             initialise(full)
-    restore(full, taken, SIGNATURE, before.cluster)
+    restore(full, taken, terms(), before.cluster)
     assert content(read_tree(full)) == content(before)
 
 
@@ -208,7 +207,7 @@ def test_a_lost_answer_does_not_stop_a_restore(full: Session, connect: Connect, 
         through = connect(relay.hosts)
         read_tree(through)
         relay.next_break, relay.spare = Break.AFTER, passed
-        restore(through, taken, SIGNATURE, before.cluster)
+        restore(through, taken, terms(), before.cluster)
         through.close()
     assert content(read_tree(full)) == content(before)
 
@@ -216,11 +215,11 @@ def test_a_lost_answer_does_not_stop_a_restore(full: Session, connect: Connect, 
 def test_the_incarnation_is_not_forgotten_by_a_restore_that_stopped(full: Session) -> None:
     """A tree that was restored before counts on, even if the next restore has to be repeated."""
     taken, cluster = take_backup(full, NOW), read_tree(full).cluster
-    assert restore(full, taken, SIGNATURE, cluster).incarnation == 1
+    assert restore(full, taken, terms(), cluster).incarnation == 1
     RestoreLock(full).take(read_top(full).version)
     with pytest.raises(NotInitialisedError):
         read_tree(full)
-    assert restore(full, taken, SIGNATURE, cluster).incarnation == 2
+    assert restore(full, taken, terms(), cluster).incarnation == 2
 
 
 def test_garbage_in_place_of_a_tree_is_replaced_too(full: Session) -> None:
@@ -229,8 +228,8 @@ def test_garbage_in_place_of_a_tree_is_replaced_too(full: Session) -> None:
     with PlainClient(full) as shell:
         shell.set(paths.META, b"garbage")
     with pytest.raises(TreeExistsError):
-        restore(full, taken, SIGNATURE)
-    assert restore(full, taken, SIGNATURE, cluster).incarnation == 1
+        restore(full, taken, terms())
+    assert restore(full, taken, terms(), cluster).incarnation == 1
     assert read_tree(full).lunmap == luns(100, 6)
 
 
@@ -241,7 +240,7 @@ def test_two_restores_do_not_mix(full: Session, connect: Connect) -> None:
     make_chroot(full)
     slow = RestoreLock(full)
     slow.take(None)
-    restore(connect(), taken, SIGNATURE, cluster)
+    restore(connect(), taken, terms(), cluster)
     with pytest.raises(RestoreBusyError):
         slow.write([Write("luns/l55", None, b"{}")])
     assert slow.finish([Write("luns/l55", None, b"{}")]) is not None
@@ -284,7 +283,7 @@ def test_a_backup_that_is_no_tree_is_refused(
     taken = take_backup(full, NOW)
     broken = Backup(taken.title, {**taken.znodes, path: data})
     with pytest.raises(error):
-        restore(full, broken, SIGNATURE, read_tree(full).cluster)
+        restore(full, broken, terms(), read_tree(full).cluster)
     assert read_tree(full).lunmap == luns(100, 6)
 
 

@@ -58,6 +58,6 @@ def _place(name: str, was: Lun, now: Lun, node: str, former: Node) -> Place:
 def _sentence(name: str, node: str, old: str, new: str) -> str:
     return (
         f"on node {node} Lun {name} would change from {old} to {new}: other data under the same WWID, which "
-        "no initiator notices; unmap the Lun first, or make a new one; to allow it, such as for another name "
+        "no initiator notices; make a new Lun for other data; to allow it, such as for another name "
         f"of the same device: --rebacking {name}"
     )

@@ -6,10 +6,10 @@ from datetime import datetime
 from msgspec import Struct
 
 from lunmapd.client import Fleet, FleetNode
-from lunmapd.client.fleet import is_silent, seconds_since
 from lunmapd.core.fleet.lag import Lag
 from lunmapd.core.fleet.status import Standing, standing_of
 from lunmapd.service.table import table
+from lunmapd.store.tree.liveness import is_silent, seconds_since
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 

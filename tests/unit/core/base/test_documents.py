@@ -10,7 +10,7 @@ from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, PortalGroup, S
 from lunmapd.core.history.changes import Change, patch_map, split_path
 from lunmapd.core.history.digest import digest_documents, document_digest, replace_document, show_digest
 from lunmapd.core.history.migrate import migrate_to_schema_2
-from lunmapd.core.map.fill_in import fill_in
+from lunmapd.core.map.fill_in import fill_in, needs_port_ids
 from support.small_map import LUN, MAP, H, T
 
 
@@ -86,6 +86,8 @@ def test_identity_is_filled_in_and_kept() -> None:
             T + "2": Target({"n1": PortalGroup(2)}),
         },
     )
+    assert needs_port_ids(wanted, MAP)
+    assert not needs_port_ids(MAP, MAP)
     filled = fill_in(wanted, MAP, lambda: "new")
     assert [lun.serial for lun in filled.luns.values()] == [LUN.serial, "new", LUN.serial]
     assert {name: group.port_id for name, group in filled.targets[T].nodes.items()} == {

@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.client import Fleet, FleetNode, Live, Lunmap, NodeStatus, Snapshot, UnappliedRevision
-from lunmapd.client.fleet import is_silent, seconds_since
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.service.ctl.text.node_lines import NodeLine, node_line, node_status_table, show_seconds
+from lunmapd.store.tree.liveness import is_silent, seconds_since
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 LIVE = Live("m", "b", "1", "2026-01-01T00:00:00Z")

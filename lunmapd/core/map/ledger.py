@@ -1,0 +1,207 @@
+"""The ledger: the LUN numbers, port ids and TPG tags that led to something and do not any more.
+
+It is outside the map, so a commit reads it only when an address changes. `addresses/<initiator>` holds an
+AddressRecord, `addresses/ids` the IdRecord (docs/znodes.md).
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from msgspec import Struct
+
+from lunmapd.core.base.lunmap import Lunmap, Map, initiators_of
+from lunmapd.core.base.names import MAX_LUN_NUMBER
+from lunmapd.core.history.changes import Revision, patch_map, readable_change
+from lunmapd.core.history.spans import invert_changes
+from lunmapd.core.map.addresses import LunAddress, Occupant, left_addresses, new_addresses
+from lunmapd.core.map.target_ids import IdUses, differing_port_ids, differing_tags
+from lunmapd.core.map.used_numbers import (
+    UNUSED,
+    FormerUse,
+    UsedNumbers,
+    unused_numbers,
+    with_ended_uses,
+    with_newest_uses,
+)
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+MAX_NAMED_LUNS = 64
+"""The number of former Luns that the record of one initiator names, so that a group of initiators fits."""
+MAX_NAMED_IDS = 500
+
+
+class AddressRecord(Struct, frozen=True, omit_defaults=True):
+    """The LUN numbers that one initiator had, by target."""
+
+    targets: Mapping[str, UsedNumbers] = {}
+
+
+class IdRecord(Struct, frozen=True, omit_defaults=True):
+    """The port ids and the TPG tags of the cluster."""
+
+    port_ids: UsedNumbers = UNUSED
+    tpg_tags: UsedNumbers = UNUSED
+
+
+class Ledger(Struct, frozen=True):
+    """The records of some or all initiators, by initiator, and of the ids."""
+
+    initiators: Mapping[str, AddressRecord] = {}
+    ids: IdRecord = IdRecord()
+
+    def numbers(self, target: str, initiator: str) -> UsedNumbers:
+        """Return the LUN numbers that an initiator had through a target."""
+        return self.initiators.get(initiator, AddressRecord()).targets.get(target, UNUSED)
+
+
+class MapDifference(Struct, frozen=True):
+    """The differences of a map from several earlier ones that hosts may have seen, the newest of them last.
+
+    `new` are the LUN addresses that one of these maps has with another serial, or that none has with this
+    serial; `left` those that one of them has with another serial than the map, or that the map lacks. The
+    ids are new and left in the same sense.
+    """
+
+    new: Mapping[LunAddress, Occupant] = {}
+    left: Mapping[LunAddress, Occupant] = {}
+    new_port_ids: IdUses = {}
+    left_port_ids: IdUses = {}
+    new_tags: IdUses = {}
+    left_tags: IdUses = {}
+
+    @property
+    def needs_ids(self) -> bool:
+        """Whether port ids or TPG tags differ."""
+        return bool(self.new_port_ids or self.left_port_ids or self.new_tags or self.left_tags)
+
+
+def compare_maps(befores: Sequence[Lunmap], after: Lunmap) -> MapDifference:
+    """Return the differences of `after` from all of `befores`."""
+    left = _in_any([left_addresses(before, after) for before in befores])
+    left_port_ids = _in_any([differing_port_ids(before, after) for before in befores])
+    left_tags = _in_any([differing_tags(before, after) for before in befores])
+    return MapDifference(
+        _new([new_addresses(before, after) for before in befores], left),
+        left,
+        _new([differing_port_ids(after, before) for before in befores], left_port_ids),
+        left_port_ids,
+        _new([differing_tags(after, before) for before in befores], left_tags),
+        left_tags,
+    )
+
+
+def _new(found: Sequence[Mapping[_K, _V]], left: Mapping[_K, object]) -> dict[_K, _V]:
+    every = _in_any(found)
+    return {key: every[key] for key in every if key in left or all(key in each for each in found)}
+
+
+def _in_any(found: Iterable[Mapping[_K, _V]]) -> dict[_K, _V]:
+    return {key: value for each in found for key, value in each.items()}
+
+
+def record_departures(ledger: Ledger, difference: MapDifference, revision: int) -> Ledger:
+    """Return the ledger with everything that `revision` leaves."""
+    ended: dict[str, dict[str, list[FormerUse]]] = {}
+    for (target, initiator, lun), occupant in difference.left.items():
+        use = FormerUse(lun, occupant.name, occupant.serial, revision)
+        ended.setdefault(initiator, {}).setdefault(target, []).append(use)
+    records = {
+        initiator: _with_departures(ledger.initiators.get(initiator, AddressRecord()), targets)
+        for initiator, targets in ended.items()
+    }
+    ids = IdRecord(
+        _with_ids(ledger.ids.port_ids, difference.left_port_ids, revision),
+        _with_ids(ledger.ids.tpg_tags, difference.left_tags, revision),
+    )
+    return Ledger({**ledger.initiators, **records}, ids)
+
+
+def _with_departures(record: AddressRecord, ended: Mapping[str, Iterable[FormerUse]]) -> AddressRecord:
+    changed = {
+        target: with_ended_uses(record.targets.get(target, UNUSED), uses) for target, uses in ended.items()
+    }
+    return AddressRecord(with_newest_uses({**record.targets, **changed}, MAX_NAMED_LUNS))
+
+
+def _with_ids(numbers: UsedNumbers, left: IdUses, revision: int) -> UsedNumbers:
+    if not left:
+        return numbers
+    ended = [FormerUse(number, use.node, use.identity, revision) for number, use in left.items()]
+    return with_newest_uses({"": with_ended_uses(numbers, ended)}, MAX_NAMED_IDS)[""]
+
+
+def merge_ledgers(ledger: Ledger, other: Ledger) -> Ledger:
+    """Return the ledger of everything that either of the two has."""
+    records = {
+        initiator: _merge_records(ledger.initiators.get(initiator, AddressRecord()), record)
+        for initiator, record in other.initiators.items()
+    }
+    ids = IdRecord(
+        _merge_ids(ledger.ids.port_ids, other.ids.port_ids),
+        _merge_ids(ledger.ids.tpg_tags, other.ids.tpg_tags),
+    )
+    return Ledger({**ledger.initiators, **records}, ids)
+
+
+def _merge_ids(numbers: UsedNumbers, other: UsedNumbers) -> UsedNumbers:
+    # The default itself is left out of the document.
+    if other == UNUSED:
+        return numbers
+    return with_newest_uses({"": _merge_numbers(numbers, other)}, MAX_NAMED_IDS)[""]
+
+
+def _merge_records(record: AddressRecord, other: AddressRecord) -> AddressRecord:
+    merged = {
+        target: _merge_numbers(record.targets.get(target, UNUSED), numbers)
+        for target, numbers in other.targets.items()
+    }
+    return AddressRecord(with_newest_uses({**record.targets, **merged}, MAX_NAMED_LUNS))
+
+
+def _merge_numbers(numbers: UsedNumbers, other: UsedNumbers) -> UsedNumbers:
+    return with_ended_uses(UsedNumbers((*numbers.used, *other.used), numbers.former), other.former)
+
+
+def fold_history(now: Lunmap, newest_first: Iterable[Revision]) -> Ledger:
+    """Return the ledger of the revisions, of which the first led to the map `now`.
+
+    The parts of a large commit count as one revision, that of its first part, since no node saw the maps
+    between them. An object whose older document can't be decoded counts as absent.
+    """
+    ledger, after, pending = Ledger(), now, now
+    later: Revision | None = None
+    for revision in newest_first:
+        if later is not None and not 0 < revision.part == later.part - 1:
+            ledger = record_departures(ledger, compare_maps((pending,), after), later.revision)
+            after = pending
+        pending = patch_map(pending, map(readable_change, invert_changes(revision.changes)))
+        later = revision
+    if later is not None:
+        ledger = record_departures(ledger, compare_maps((pending,), after), later.revision)
+    return ledger
+
+
+def unused_lun_number(
+    ledger: Ledger,
+    maps: Iterable[Lunmap],
+    entry: Map,
+    initiators: Collection[str],
+    taken: Collection[int] = (),
+) -> int | None:
+    """Return the lowest LUN number that none of the initiators ever had through the target of `entry`.
+
+    Numbers of `maps` and those in `taken` are left out too. 0 comes last, since LIO itself answers for a
+    missing LUN 0. None if every number was used.
+    """
+    present = {
+        mapped.lun
+        for lunmap in maps
+        for lun in lunmap.luns.values()
+        for mapped in lun.maps
+        if mapped.target == entry.target and not set(initiators_of(lunmap, mapped)).isdisjoint(initiators)
+    }
+    used = [ledger.numbers(entry.target, initiator) for initiator in initiators]
+    candidates = (*range(1, MAX_LUN_NUMBER + 1), 0)
+    return next(unused_numbers(candidates, used, present.union(taken)), None)

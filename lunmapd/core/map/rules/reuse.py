@@ -1,0 +1,113 @@
+"""LUN numbers, port ids and TPG tags that led to something else: a commit must name what may reuse them.
+
+Hosts keep the device of a former LUN (SAM-5, section 4.7: a LUN is an address), and write to the new Lun
+without an error. Port ids and tags identify paths (SPC-4, section 7.8.6).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from lunmapd.core.base.errors import Place, Problem
+from lunmapd.core.base.lunmap import Lunmap, Map, initiators_of
+from lunmapd.core.base.text import first_of
+from lunmapd.core.map.ledger import Ledger, unused_lun_number
+from lunmapd.core.map.reuse import ReusedAddress, ReusedId
+
+_MAX_HOSTS = 3
+
+
+def mapped_entry(after: Lunmap, reused: ReusedAddress) -> tuple[int, Map]:
+    """Return the map of the Lun, with its index, that gives the address in `after`."""
+    target, initiator, lun = reused.address
+    return next(
+        (index, entry)
+        for index, entry in enumerate(after.luns[reused.occupant.name].maps)
+        if (entry.target, entry.lun) == (target, lun) and initiator in initiators_of(after, entry)
+    )
+
+
+def check_reused_addresses(
+    reused: Sequence[ReusedAddress], after: Lunmap, known: Sequence[Lunmap], ledger: Ledger
+) -> Iterator[Problem]:
+    """Report each address, the initiators of one map together, each with a LUN number that was never used.
+
+    `known` are the maps whose numbers are in use; `ledger` has all initiators of the maps concerned.
+    """
+    offered: dict[str, set[int]] = {}
+    ordered = sorted(((_key(after, each), each) for each in reused), key=lambda pair: pair[0])
+    for (name, index, _), group in groupby(ordered, lambda pair: pair[0]):
+        members = [each for _, each in group]
+        entry = after.luns[name].maps[index]
+        taken = offered.setdefault(entry.target, set())
+        free = unused_lun_number(ledger, (*known, after), entry, initiators_of(after, entry), taken)
+        if free is not None:
+            taken.add(free)
+        yield Problem(("luns", name, "maps", index, "lun"), _address_sentence(members, free))
+
+
+def _key(after: Lunmap, reused: ReusedAddress) -> tuple[str, int, tuple[str, bool, str]]:
+    index, _ = mapped_entry(after, reused)
+    return reused.occupant.name, index, (_former(reused), reused.present, reused.doubt)
+
+
+def _former(reused: ReusedAddress) -> str:
+    if reused.former is None:
+        return "a Lun that is not remembered any more"
+    return f"Lun {reused.former.name} (serial {reused.former.identity})"
+
+
+def _address_sentence(members: Sequence[ReusedAddress], free: int | None) -> str:
+    first = members[0]
+    hosts = first_of([each.address.initiator for each in members], _MAX_HOSTS)
+    now = first.occupant.name
+    where = f"through {first.address.target}"
+    if first.present:
+        was = f"LUN {first.address.lun} leads {hosts} to {_former(first)} {where} in revision {first.newest}"
+    elif first.former is None:
+        was = f"LUN {first.address.lun} led {hosts} to {_former(first)} {where}; {first.doubt}"
+    else:
+        was = (
+            f"LUN {first.address.lun} led {hosts} to {_former(first)} {where} until revision {first.newest}; "
+            f"{first.doubt}"
+        )
+    other = (
+        "no number is unused" if free is None else f"the lowest number that was never used there is {free}"
+    )
+    return (
+        f"{was}; a host that still has the device would write into Lun {now} without an error: use another "
+        f"number ({other}), or remove the device on the host and allow it with --reuse-lun {now}"
+    )
+
+
+def check_reused_port_ids(reused: Iterable[ReusedId]) -> Iterator[Problem]:
+    """Report each port id."""
+    for each in reused:
+        target, _, node = each.identity.rpartition(" ")
+        yield Problem(("targets", target, "nodes", node, "port_id"), _id_sentence("port id", each))
+
+
+def check_reused_tags(reused: Iterable[ReusedId]) -> Iterator[Problem]:
+    """Report each TPG tag."""
+    for each in reused:
+        place: Place = ("nodes", each.node, "tpg_tag")
+        yield Problem(place, _id_sentence("TPG tag", each))
+
+
+def _id_sentence(kind: str, reused: ReusedId) -> str:
+    former = reused.former
+    if former is None:
+        was = "was used before"
+    elif reused.present:
+        was = f"belongs to {_holder(former.identity)} in revision {former.revision}"
+    else:
+        was = f"belonged to {_holder(former.identity)} until revision {former.revision}"
+    advice = "omit port_id to get a new one" if kind == "port id" else "give a tag that no node had"
+    return (
+        f"{kind} {reused.number} {was}, and initiators tell paths apart by it: {advice}; "
+        f"to allow it: --reuse-id {reused.node}"
+    )
+
+
+def _holder(identity: str) -> str:
+    target, _, node = identity.rpartition(" ")
+    return f"target {target} on node {node}" if target else f"node {node}"

@@ -1,0 +1,175 @@
+"""The stage of a commit that keeps LUN addresses, port ids and TPG tags from leading to something else.
+
+The ledger is read only if the map gets or loses one of them, and its writes are part of the commit.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lunmapd.clock import rfc3339
+from lunmapd.core.base.documents import DocumentError, encode
+from lunmapd.core.base.errors import InvalidInputError, Problem
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.history.changes import Allowance, Change, as_raw, patch_map
+from lunmapd.core.map.ledger import (
+    IdRecord,
+    Ledger,
+    MapDifference,
+    compare_maps,
+    fold_history,
+    merge_ledgers,
+    record_departures,
+)
+from lunmapd.core.planning.plan import Disruption
+from lunmapd.store.commit.commit_options import CommitOptions
+from lunmapd.store.commit.draft import Content, Write, WriteStep, lasting
+from lunmapd.store.commit.reuse import MapStep, problems_of_reuse
+from lunmapd.store.commit.serials import problems_of_serials
+from lunmapd.store.session import paths
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.history import walk_revisions
+from lunmapd.store.tree.ledger import StoredLedger, is_recorded, read_ledger, read_whole_ledger
+from lunmapd.store.tree.snapshot import Snapshot, effective_map
+
+_REUSE_LASTS = timedelta(hours=1)
+
+
+class _Loaded(Struct, frozen=True):
+    """The part of the ledger that a commit needs: as it is stored, and as it should be."""
+
+    stored: StoredLedger
+    ledger: Ledger
+
+
+def with_ledger(
+    session: Session,
+    latest: Snapshot,
+    after: Lunmap,
+    content: Content,
+    options: CommitOptions,
+) -> Content:
+    """Return the content with the writes of the ledger, and with the override of the Luns named for reuse.
+
+    `after` is the map after the commit. A tree without a ledger gets the one of its history. Raises
+    InvalidInputError for a LUN number, port id, TPG tag or serial that is used again and not named in the
+    options, and DamagedError for a record that can't be decoded.
+    """
+    step = _step_from(latest, after, options)
+    if problems := problems_of_serials(session, step):
+        raise InvalidInputError(problems)
+    content = with_reuse_allowance(content, latest, after, options)
+    difference = compare_maps(step.befores, after)
+    if difference == MapDifference():
+        return content
+    loaded = _load(session, latest, difference)
+    if problems := problems_of_reuse(session, step, difference, loaded.ledger):
+        raise InvalidInputError(problems)
+    return _with_writes(
+        content, loaded.stored, record_departures(loaded.ledger, difference, latest.revision + 1)
+    )
+
+
+def with_rebuilt_ledger(session: Session, latest: Snapshot, after: Lunmap, content: Content) -> Content:
+    """Return the content with the writes of the ledger of all revisions up to `after`, the next one.
+
+    Nothing is refused.
+    """
+    loaded = _rebuild(session, latest)
+    difference = compare_maps(known_maps(latest), after)
+    return _with_writes(
+        content, loaded.stored, record_departures(loaded.ledger, difference, latest.revision + 1)
+    )
+
+
+def find_reuse(
+    session: Session, latest: Snapshot, after: Lunmap, options: CommitOptions
+) -> tuple[Problem, ...]:
+    """Return the problems for which `with_ledger` would refuse the map."""
+    step = _step_from(latest, after, options)
+    problems = problems_of_serials(session, step)
+    difference = compare_maps(step.befores, after)
+    if not (difference.new or difference.new_port_ids or difference.new_tags):
+        return problems
+    loaded = _load(session, latest, difference)
+    return (*problems, *problems_of_reuse(session, step, difference, loaded.ledger))
+
+
+def _step_from(latest: Snapshot, after: Lunmap, options: CommitOptions) -> MapStep:
+    return MapStep(latest.cluster, latest.revision, known_maps(latest), after, options)
+
+
+def read_ids(session: Session, latest: Snapshot) -> IdRecord:
+    """Return the port ids and TPG tags whose use ended. Raises DamagedError."""
+    stored = read_ledger(session, (), ids=True)
+    return stored.ledger.ids if stored.exists else _rebuild(session, latest).ledger.ids
+
+
+def with_reuse_allowance(
+    content: Content, latest: Snapshot, after: Lunmap, options: CommitOptions
+) -> Content:
+    """Return the content with an override for the Luns that the options name for reuse.
+
+    Luns of an earlier override of this kind stay in it.
+    """
+    luns = options.reuse_luns & after.luns.keys()
+    if not luns:
+        return content
+    earlier = lasting(latest.allowance, options.signature.now)
+    until = rfc3339(options.signature.now + _REUSE_LASTS)
+    every = sorted(luns | set(earlier.luns if earlier else ()))
+    return replace(content, allows=Allowance(Disruption.OTHER_DATA.word, until, luns=tuple(every)))
+
+
+def known_maps(latest: Snapshot) -> tuple[Lunmap, ...]:
+    """Return the maps that hosts may have seen: without out-of-band edits, and the effective one."""
+    effective = effective_map(latest)
+    if not latest.edited:
+        return (effective,)
+    recorded = latest.lunmap
+    for path, data in latest.edited.items():
+        with suppress(DocumentError):
+            recorded = patch_map(recorded, (Change(path, after=as_raw(data)),))
+    return (recorded, effective)
+
+
+def _load(session: Session, latest: Snapshot, difference: MapDifference) -> _Loaded:
+    initiators = {address.initiator for each in (difference.new, difference.left) for address in each}
+    stored = read_ledger(session, initiators, ids=difference.needs_ids)
+    return _Loaded(stored, stored.ledger) if stored.exists else _rebuild(session, latest)
+
+
+def _rebuild(session: Session, latest: Snapshot) -> _Loaded:
+    stored = read_whole_ledger(session)
+    return _Loaded(stored, merge_ledgers(stored.ledger, ledger_of_history(session, latest)))
+
+
+def ledger_of_history(session: Session, latest: Snapshot) -> Ledger:
+    """Return the ledger that follows from the kept revisions."""
+    return fold_history(known_maps(latest)[0], walk_revisions(session, latest.revision))
+
+
+def _with_writes(content: Content, stored: StoredLedger, ledger: Ledger) -> Content:
+    steps = (WriteStep(write=write) for write in ledger_writes(stored, ledger))
+    return replace(content, steps=(*content.steps, *steps))
+
+
+def ledger_writes(stored: StoredLedger, ledger: Ledger) -> Iterator[Write]:
+    """Yield the writes that make the stored ledger equal to `ledger`, the parent first."""
+    if not stored.exists:
+        yield Write(paths.ADDRESSES, None, b"")
+    records = {
+        paths.address_record(name): encode(record)
+        for name, record in sorted(ledger.initiators.items())
+        if record.targets and is_recorded(name)
+    }
+    ids = {paths.IDS: encode(ledger.ids)} if ledger.ids != IdRecord() else {}
+    for path, data in {**records, **ids}.items():
+        raw = stored.raws.get(path)
+        if raw is None:
+            yield Write(path, None, data)
+        elif raw.data != data:
+            yield Write(path, raw.data, data, raw.version)

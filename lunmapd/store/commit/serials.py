@@ -1,0 +1,31 @@
+"""Finding the Luns that give a serial another path than the Lun that was mapped with it last."""
+
+from lunmapd.core.base.errors import Problem
+from lunmapd.core.map.rules.serials import check_moved_sources
+from lunmapd.core.map.serials import (
+    current_mappings,
+    last_mappings,
+    moved_sources,
+    touched_luns,
+    unmapped_and_kept,
+)
+from lunmapd.store.commit.reuse import MapStep
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.history import walk_revisions
+
+
+def problems_of_serials(session: Session, step: MapStep) -> tuple[Problem, ...]:
+    """Return the Luns whose serial gets another path, and which the options don't name.
+
+    The history is read only for a serial that the current maps lack, unless it was chosen for this commit,
+    and for an unmapped Lun that gets another path.
+    """
+    names = touched_luns(step.befores, step.after)
+    serials = {step.after.luns[name].serial for name in names}
+    former = current_mappings(step.befores, serials, step.revision)
+    kept = unmapped_and_kept(step.befores, step.after, names)
+    if unknown := serials - former.keys() - kept - step.options.new_serials:
+        newest_first = walk_revisions(session, step.revision)
+        former |= last_mappings(unknown, step.befores[0], newest_first)
+    moved = moved_sources(step.after, names, former)
+    return tuple(check_moved_sources(moved, step.after, step.options.rebacking))

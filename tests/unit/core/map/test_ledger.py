@@ -1,0 +1,143 @@
+"""The ledger: what it names, what it forgets, and the numbers that are offered instead."""
+
+import pytest
+from msgspec.structs import replace
+
+from lunmapd.core.base.lunmap import EMPTY_MAP, Group, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.base.names import MAX_LUN_NUMBER
+from lunmapd.core.history.changes import Change, Revision, as_raw
+from lunmapd.core.map.ledger import (
+    MAX_NAMED_LUNS,
+    AddressRecord,
+    IdRecord,
+    Ledger,
+    compare_maps,
+    fold_history,
+    merge_ledgers,
+    record_departures,
+    unused_lun_number,
+)
+from lunmapd.core.map.used_numbers import FormerUse, UsedNumbers
+from support.small_map import LUN, MAP, H, T
+
+OTHER = "iqn.2026-01.org.example:other"
+
+
+def mapped(*numbers: int) -> Lunmap:
+    """Return the small map with one Lun for each of these LUN numbers."""
+    luns = {
+        f"l{number}": Lun(LUN.backing, f"{number:032x}", LUN.size, maps=(Map(T, number, H),))
+        for number in numbers
+    }
+    return replace(MAP, luns=luns)
+
+
+def left(before: Lunmap, after: Lunmap, revision: int = 7, ledger: Ledger | None = None) -> Ledger:
+    """Return the ledger after this commit."""
+    return record_departures(ledger or Ledger(), compare_maps((before,), after), revision)
+
+
+def test_a_number_that_is_left_is_named_with_its_revision() -> None:
+    """The ledger has the number, the Lun and the revision that ended it; numbers in use are not in it."""
+    record = left(mapped(3, 4), mapped(4)).initiators[H]
+    assert record == AddressRecord({T: UsedNumbers(((3, 3),), (FormerUse(3, "l3", f"{3:032x}", 7),))})
+
+
+def test_only_the_newest_uses_are_named() -> None:
+    """All numbers stay known, of more than the limit the oldest lose their names."""
+    numbers = range(1, MAX_NAMED_LUNS + 11)
+    ledger = left(mapped(1, 2), EMPTY_MAP, 1)
+    numbers_left = left(mapped(*numbers[2:]), EMPTY_MAP, 2, ledger).numbers(T, H)
+    assert numbers_left.used == ((1, MAX_NAMED_LUNS + 10),)
+    assert len(numbers_left.former) == MAX_NAMED_LUNS
+    assert numbers_left.last_use(1) is None
+    last = numbers_left.last_use(MAX_NAMED_LUNS + 10)
+    assert last is not None
+    assert last.revision == 2
+
+
+def test_the_last_use_of_a_number_counts() -> None:
+    """A number that was used again is named with the Lun that had it last."""
+    first = left(mapped(3), EMPTY_MAP, 1)
+    again = replace(MAP, luns={"new": replace(LUN, serial="9" * 32)})
+    last = left(again, EMPTY_MAP, 5, first).numbers(T, H).last_use(3)
+    assert last == FormerUse(3, "new", "9" * 32, 5)
+
+
+def test_ids_of_tpgs_are_remembered() -> None:
+    """A port id is known by target and node, a tag by node."""
+    ids = left(MAP, replace(MAP, targets={}, nodes={"n2": MAP.nodes["n2"]})).ids
+    assert ids == IdRecord(
+        UsedNumbers(((1, 1), (7, 7)), (FormerUse(1, "n1", f"{T} n1", 7), FormerUse(7, "n2", f"{T} n2", 7))),
+        UsedNumbers(((1, 1),), (FormerUse(1, "n1", "n1", 7),)),
+    )
+
+
+def test_an_id_that_is_not_chosen_yet_is_no_id() -> None:
+    """A target whose port id is still to be filled in leaves none."""
+    bare = replace(MAP, targets={T: Target({"n1": PortalGroup()})}, nodes={"n1": Node(1)})
+    assert left(bare, replace(bare, targets={})).ids == IdRecord()
+
+
+def test_what_two_maps_had_is_left() -> None:
+    """Of a map and its out-of-band edits, numbers of either one that the next map lacks are left."""
+    difference = compare_maps((mapped(3), mapped(4)), mapped(5))
+    assert {address.lun for address in difference.left} == {3, 4}
+    assert {address.lun for address in difference.new} == {5}
+    assert not compare_maps((mapped(3), mapped(4)), mapped(4)).new
+    other = replace(MAP, luns={"other": replace(LUN, serial="9" * 32)})
+    assert set(compare_maps((mapped(3), other), mapped(3)).new) == {(T, H, 3)}
+    assert not difference.needs_ids
+
+
+def test_records_of_both_ledgers_are_merged() -> None:
+    """A merged ledger has the numbers and the ids of both."""
+    one, two = left(mapped(3), EMPTY_MAP, 1), left(mapped(5), EMPTY_MAP, 2)
+    merged = merge_ledgers(one, two)
+    assert merged.numbers(T, H).used == ((3, 3), (5, 5))
+    assert merged.ids == merge_ledgers(two, one).ids
+    assert merge_ledgers(one, Ledger()) == one
+
+
+def test_an_older_document_that_can_not_be_decoded_counts_as_absent() -> None:
+    """A history with a document of no known form still gives the rest of the ledger."""
+    changes = (
+        Change("luns/odd", as_raw(b'{"backing":1}')),
+        Change("luns/l3", as_raw(None), as_raw(None)),
+    )
+    assert fold_history(MAP, [Revision(2, "", "", "", "", changes)]) == Ledger()
+    assert fold_history(MAP, []) == Ledger()
+
+
+def test_the_lowest_unused_number_is_offered_and_0_last() -> None:
+    """Numbers of the maps, of the ledger and those offered already are left out; 0 is the last choice."""
+    ledger = left(mapped(1, 2), EMPTY_MAP)
+    assert unused_lun_number(ledger, (mapped(3),), Map(T, 0), (H,)) == 4
+    assert unused_lun_number(ledger, (mapped(3),), Map(T, 0), (H,), (4,)) == 5
+    assert unused_lun_number(ledger, (mapped(3),), Map(T, 0), (OTHER,)) == 1
+    assert unused_lun_number(Ledger(), (MAP,), Map("another", 0), (H,)) == 1
+    every = UsedNumbers(((1, MAX_LUN_NUMBER),))
+    assert unused_lun_number(Ledger({H: AddressRecord({T: every})}), (), Map(T, 0), (H,)) == 0
+
+
+def test_no_number_is_offered_when_all_were_used() -> None:
+    """An initiator that had every number through a target has no unused one."""
+    every = Ledger({H: AddressRecord({T: UsedNumbers(((0, MAX_LUN_NUMBER),))})})
+    assert unused_lun_number(every, (), Map(T, 0), (H,)) is None
+
+
+def test_a_number_for_a_group_is_unused_for_all_members() -> None:
+    """A number that any member had is not offered, nor one that a map gives to another group with it."""
+    ledger = left(mapped(1), EMPTY_MAP)
+    both = replace(
+        MAP,
+        luns={"a": replace(LUN, maps=(Map(T, 2, group="g"),))},
+        groups={"g": Group((OTHER,))},
+    )
+    assert unused_lun_number(ledger, (both,), Map(T, 0, group="all"), (H, OTHER)) == 3
+
+
+@pytest.mark.parametrize("number", ["3", None])
+def test_only_numbers_are_among_the_used(number: object) -> None:
+    """Anything else than a number was never used."""
+    assert number not in UsedNumbers(((1, 5),))
