@@ -16,7 +16,9 @@ from lunmapd.core.map.rules import check_map, map_warnings
 ROOT = Path()
 DOCS = ROOT / "docs"
 TEXTS = sorted(
-    path for at in (".", "docs", "docs/adr", "requirements", "tests/lab") for path in (ROOT / at).glob("*.md")
+    path
+    for at in (".", "docs", "docs/adr", "requirements", "tests/lab", "findings")
+    for path in (ROOT / at).glob("*.md")
 )
 README = Path("README.md").read_text()
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -78,11 +80,12 @@ def test_each_target_of_make_exists(path: Path) -> None:
         (DOCS / "README.md", sorted(DOCS.glob("*.md"))),
         (DOCS / "architecture.md", sorted(DOCS.glob("adr/*.md"))),
         (ROOT / "README.md", sorted(ROOT.glob("*.md"))),
+        (ROOT / "findings/README.md", sorted(ROOT.glob("findings/*"))),
     ],
-    ids=["docs", "decisions", "top"],
+    ids=["docs", "decisions", "top", "findings"],
 )
 def test_each_document_is_in_its_index(index: Path, files: list[Path]) -> None:
-    """Every document is reached from an index."""
+    """Every document, and every script of findings/, is reached from an index."""
     named = {target for target, _ in links(index)}
     assert len(files) > 2
     assert [str(path) for path in files if path not in named | {index}] == []
