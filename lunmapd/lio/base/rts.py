@@ -118,17 +118,18 @@ def open_mapped_lun(item: lio_objects.MappedLun) -> MappedLUN:
     return _MappedLun(open_acl(item.iqn, item.tag, item.initiator, "lookup"), item.lun)
 
 
-class _Restoring(StorageObject):
-    """A storage object that restores the reservations in `metadata`; rtslib would restore all on the disk.
+def _restore_only(storage: StorageObject, metadata: Iterable[str]) -> None:
+    """Let an instance of a class of rtslib, before its __init__, restore only these reservations.
 
-    rtslib calls the method after it has written the serial.
+    rtslib would restore all that are on the disk. It calls the method after it has written the serial. Its
+    tables have the classes themselves, so a subclass is not possible.
     """
 
-    metadata: Iterable[str] = ()
+    def restore() -> None:
+        for text in metadata:
+            (Path(storage.path) / RESERVATION_METADATA).write_text(text)
 
-    def _config_pr_aptpl(self) -> None:
-        for text in self.metadata:
-            (Path(self.path) / RESERVATION_METADATA).write_text(text)
+    storage._config_pr_aptpl = restore  # type: ignore[method-assign]  # noqa: SLF001 - see above
 
 
 def create_with_rtslib(item: lio_objects.StorageObject, index: int, metadata: Iterable[str] = ()) -> str:
@@ -139,11 +140,15 @@ def create_with_rtslib(item: lio_objects.StorageObject, index: int, metadata: It
     """
     match item.plugin:
         case PluginName.RD_MCP:
-            ramdisk = type("_Ramdisk", (_Restoring, RDMCPStorageObject), {"metadata": metadata})
-            return str(ramdisk(item.name, item.size, item.serial, index=index).path)
+            ramdisk = RDMCPStorageObject.__new__(RDMCPStorageObject)
+            _restore_only(ramdisk, metadata)
+            ramdisk.__init__(item.name, item.size, item.serial, index=index)  # type: ignore[misc]
+            return str(ramdisk.path)
         case PluginName.USER:
-            user = type("_User", (_Restoring, UserBackedStorageObject), {"metadata": metadata})
-            return str(user(item.name, item.path, item.size, item.serial, index=index).path)
+            user = UserBackedStorageObject.__new__(UserBackedStorageObject)
+            _restore_only(user, metadata)
+            user.__init__(item.name, item.path, item.size, item.serial, index=index)  # type: ignore[misc]
+            return str(user.path)
         case PluginName.PSCSI:
             return str(PSCSIStorageObject(item.name, item.path, index).path)
         case _:
