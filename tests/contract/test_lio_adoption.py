@@ -42,3 +42,18 @@ def test_no_file_of_a_target_is_lost_in_silence(changes: dict[str, Any]) -> None
 def test_a_read_only_storage_object_stays_read_only(changes: dict[str, Any]) -> None:
     """Its maps are read-only, also where its mapped LUN is writable in LIO."""
     assert changes["access"] == {"disk0": "rw", "disk1": "ro", "disk2": "rw"}
+
+
+def test_a_scsi_device_and_a_programs_device_are_adopted(machine: Machine) -> None:
+    """The plan is empty, also after lunmapd has removed and made them again, as a boot does."""
+    RealImplementation(machine).close()
+    machine.run(
+        "modprobe -a target_core_pscsi target_core_user sd_mod; modprobe scsi_debug dev_size_mb=8; "
+        "until [ -b /dev/sda ]; do sleep 0.1; done"
+    )
+    script = Path(__file__).with_name("adopt_devices_guest.py").read_text(encoding="utf-8")
+    made = json.loads(machine.run("python3 -W ignore -", input=script).stdout)
+    assert (made["refused"], made["backings"]) == ({}, {"disk": "Pscsi", "program": "User"})
+    assert made["before"] == made["settled"]
+    assert [step.split(":")[0] for step in made["before"]] == ["update tpg iqn.2020-01.org.example"]
+    assert made["after"] == []

@@ -141,6 +141,7 @@ def _storage(item: ForeignStorage, wanted: lio_objects.DesiredObjects) -> lio_ob
         vendor=item.vendor if like.vendor else "",
         product=item.product if like.product else "",
         alua=None,
+        default_group=item.default_group,
     )
 
 

@@ -11,7 +11,8 @@ from lunmapd.core.node.observed import IscsiSession
 class ForeignStorage(Struct, frozen=True):
     """A storage object; `attributes` are all known ones, by name.
 
-    `read_only` means that LIO itself refuses writes. `problems` are the reasons why a map can't describe it.
+    `read_only` means that LIO itself refuses writes. `default_group` is the kernel's own target port group,
+    as in StorageObject. `problems` are the reasons why a map can't describe it.
     """
 
     name: str
@@ -23,6 +24,7 @@ class ForeignStorage(Struct, frozen=True):
     vendor: str = ""
     product: str = ""
     read_only: bool = False
+    default_group: lio_objects.DefaultGroup = lio_objects.DEFAULT_GROUP
     problems: tuple[str, ...] = ()
 
 

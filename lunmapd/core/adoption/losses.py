@@ -68,6 +68,7 @@ _CONTROL = {
     "hw_max_sectors": "128",
 }
 _COMPANY, _REVISION = "0x001405", "4.0"
+_IN_MAP = {"vpd_unit_serial", "vendor_id", "product_id", "company_id", "revision"}
 # Markers are obsolete (RFC 7143, section 13.25), but parameters of kernels up to 6.1 at least.
 _INTERVALS = ("Reject", "2048~65535")
 _USUAL_PARAMETERS: Mapping[str, tuple[str, ...]] = {
@@ -148,14 +149,22 @@ def port_losses(settings: Mapping[str, str]) -> Iterator[str]:
             yield _loss(f"setting {name}", value, "0")
 
 
-def identity_losses(plugin: str, company: str | None, revision: str | None) -> Iterator[str]:
-    """Yield the identity of a storage object that a map can't express; None is absent in the kernel."""
+def identity_losses(plugin: str, settings: Mapping[str, str]) -> Iterator[str]:
+    """Yield the identity of a storage object that a map can't express.
+
+    `settings` are the files of its directory `wwn`. An unknown one, such as `pd_text_id_info` of Linux 7
+    (REPORT IDENTIFYING INFORMATION), counts as a setting unless it is empty.
+    """
     if not PLUGINS[plugin].emulated:
         return
-    if company not in {None, _COMPANY}:
+    company, revision = settings.get("company_id", _COMPANY), settings.get("revision", _REVISION)
+    if company != _COMPANY:
         yield f"its company_id is {company}, so initiators see another WWID than lunmapd's disk would have"
-    if revision not in {None, _REVISION}:
+    if revision != _REVISION:
         yield f"its revision is {revision!r}, and lunmapd's disks have {_REVISION!r}: {_NO_MAP}"
+    for name, value in sorted(settings.items()):
+        if name not in _IN_MAP and value:
+            yield _loss(f"wwn/{name}", value, "")
 
 
 def depth_losses(depth: str | None, tpg: Mapping[str, str]) -> Iterator[str]:

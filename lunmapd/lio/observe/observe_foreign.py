@@ -35,6 +35,7 @@ from lunmapd.core.adoption.saveconfig import (
     fileio_problems,
 )
 from lunmapd.core.base.backings import PLUGINS, PluginName
+from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import IscsiSession
 from lunmapd.lio.base import files
 from lunmapd.lio.base.alias import parse_alias
@@ -52,6 +53,7 @@ from lunmapd.lio.base.parse import (
     parse_session,
     writes_back,
 )
+from lunmapd.lio.observe.alua import DEFAULT_GROUP_FILES, parse_default_group
 from lunmapd.lio.observe.auth import DISCOVERY, observe_credentials
 from lunmapd.lio.observe.tpgs import is_marked
 
@@ -114,17 +116,30 @@ def _storage_object(
         plugin,
         source,
         size,
-        parse_serial(observation.read(f"{path}/wwn/vpd_unit_serial") or ""),
+        _serial(observation, path, plugin),
         attributes,
         observation.read(f"{path}/wwn/vendor_id") or "",
         observation.read(f"{path}/wwn/product_id") or PLUGINS[plugin].product,
         read_only=parse_info(info, "readonly") == "1",
+        default_group=_default_group(observation, path, plugin),
         problems=(
             *_problems(observation, path, plugin, source, info),
             *_losses(observation, path, plugin, attributes, info),
             *(_device_problems(source, info, devices) if plugin == PluginName.IBLOCK else ()),
         ),
     )
+
+
+def _serial(observation: Observation, path: str, plugin: str) -> str:
+    """Return the serial, empty for a plugin whose device reports its own: the map gives it any other one."""
+    if PLUGINS[plugin].own_inquiry:
+        return ""
+    return parse_serial(observation.read(f"{path}/wwn/vpd_unit_serial") or "")
+
+
+def _default_group(observation: Observation, path: str, plugin: str) -> lio_objects.DefaultGroup:
+    texts = observation.read_files(path, DEFAULT_GROUP_FILES) if PLUGINS[plugin].emulated else {}
+    return parse_default_group(texts) if texts else lio_objects.DEFAULT_GROUP
 
 
 def _settings(observation: Observation, path: str, more: Iterable[str] = ()) -> dict[str, str]:
@@ -155,9 +170,7 @@ def _losses(
     observation: Observation, path: str, plugin: str, attributes: Mapping[str, str], info: str
 ) -> Iterator[str]:
     yield from storage_losses(plugin, attributes)
-    yield from identity_losses(
-        plugin, observation.read(f"{path}/wwn/company_id"), observation.read(f"{path}/wwn/revision")
-    )
+    yield from identity_losses(plugin, _settings(observation, f"{path}/wwn"))
     yield from group_losses(dict(observation.read_settings(f"{path}/alua/{_DEFAULT_GROUP}", GROUP_SETTINGS)))
     if _DEFAULT_LU_GROUP not in (observation.read(f"{path}/alua_lu_gp") or _DEFAULT_LU_GROUP):
         yield "it is in a logical unit group of its own: put it back into default_lu_gp"

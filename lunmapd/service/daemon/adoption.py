@@ -170,14 +170,20 @@ def _only_settings(step: Step) -> bool:
     same = isinstance(before, type(after)) and all(
         getattr(before, field) == getattr(after, field)
         for field in after.__struct_fields__
-        if field != "attributes"
+        if field not in {"attributes", "default_group"}
     )
     assert before is not None, "an update has it"
     changed = set(after.attributes) ^ set(getattr(before, "attributes", ()))
     governed = {name for name, _ in TPG_ATTRIBUTES} - {"authentication"}
     if isinstance(after, lio_objects.StorageObject):
         governed = set(PLUGINS[after.plugin].governed)
-    return same and {name for name, _ in changed} <= governed
+    return same and _only_access_type(before, after) and {name for name, _ in changed} <= governed
+
+
+def _only_access_type(before: lio_objects.Object, after: lio_objects.Object) -> bool:
+    """Return whether nothing of the kernel's own target port group changes that an initiator is told of."""
+    groups = [getattr(item, "default_group", lio_objects.DEFAULT_GROUP) for item in (before, after)]
+    return groups[0].state == groups[1].state and groups[0].preferred == groups[1].preferred
 
 
 def _only(lunmap: Lunmap, node: str, targets: set[str]) -> Lunmap:

@@ -24,19 +24,28 @@ Trial = Callable[[Driver], str | None]
 def driver(trial: Trial) -> Driver:
     """Return the driver named by LUNMAPD_LAB_DRIVER, else UML if it runs here, else QEMU.
 
-    Raises HostUnfit.
+    LUNMAPD_LAB_KERNEL names the UML kernel; by default it is the first one that boots here. Raises HostUnfit.
     """
     wanted = os.environ.get("LUNMAPD_LAB_DRIVER", "")
     if wanted not in {"", "uml", "qemu"}:
         raise HostUnfit(f"LUNMAPD_LAB_DRIVER={wanted}: there is no such driver (uml, qemu)")
     if wanted == "qemu":
         return qemu(root("qemu"))
-    kernel = _chosen(trial)
+    kernel = _named() or _chosen(trial)
     if kernel is not None:
         return Uml(root(), kernel)
     if wanted == "uml":
         raise HostUnfit("no User-Mode Linux kernel runs on this processor (see above)")
     return qemu(root("qemu"))
+
+
+def _named() -> Kernel | None:
+    """Return the kernel that LUNMAPD_LAB_KERNEL names, None without one. Raises HostUnfit."""
+    name = os.environ.get("LUNMAPD_LAB_KERNEL", "")
+    if name and name not in _CANDIDATES:
+        names = ", ".join(_CANDIDATES)
+        raise HostUnfit(f"LUNMAPD_LAB_KERNEL={name}: there is no such kernel ({names})")
+    return _CANDIDATES[name]() if name else None
 
 
 def _chosen(trial: Trial) -> Kernel | None:

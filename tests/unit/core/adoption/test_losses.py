@@ -177,13 +177,11 @@ def test_a_model_is_cut_where_the_kernel_cuts_it() -> None:
 
 def test_what_only_the_kernel_shows_is_named() -> None:
     """The company id, the revision and the command window have no key in a file."""
-    assert (
-        list(identity_losses("iblock", "0x001405", "4.0")) == list(identity_losses("user", "0x1", "1")) == []
-    )
-    assert [len(list(identity_losses("iblock", *row))) for row in (("0x6589cf", None), (None, "1.0"))] == [
-        1,
-        1,
-    ]
+    usual = {"company_id": "0x001405", "revision": "4.0", "vendor_id": "x", "pd_text_id_info": ""}
+    assert [*identity_losses("iblock", usual), *identity_losses("user", {"company_id": "0x1"})] == []
+    others = {"company_id": "0x6589cf", "revision": "1.0", "pd_text_id_info": "0"}
+    losses = [list(identity_losses("iblock", usual | {name: value})) for name, value in others.items()]
+    assert [name in only for (only,), name in zip(losses, others, strict=True)] == [True, True, True]
     assert list(depth_losses("64", {"default_cmdsn_depth": "64"})) == list(depth_losses(None, {})) == []
     assert [len(list(port_losses({"alua_tg_pt_status": value}))) for value in ("0", "1")] == [0, 1]
     assert "cmdsn_depth is 32" in next(depth_losses("32", {"default_cmdsn_depth": "64"}))

@@ -60,6 +60,15 @@ def test_what_is_taken_is_ours_and_as_it_was_read(tree: Tree) -> None:
     assert observe_foreign(tree.root).tpgs == ()
 
 
+def test_an_access_type_that_will_be_set_is_a_step(tree: Tree) -> None:
+    """With explicit ALUA, the kernel's default, adoption lists that lunmapd makes it implicit."""
+    wanted, found = _wanted(tree), observe_foreign(tree.root)
+    assert plan(wanted, as_ours(found, wanted)) == ()
+    tree.write("core/fileio_0/a/alua/default_tg_pt_gp/alua_access_type", "Implicit and Explicit")
+    (step,) = plan(wanted, as_ours(observe_foreign(tree.root), wanted))
+    assert "access type Implicit and Explicit -> optimized, access type Implicit" in str(step)
+
+
 def test_a_target_is_marked_after_its_storage_objects(tree: Tree) -> None:
     """Killed in between, the target is still another tool's, so no LUN of it can be taken for half-made."""
     wanted, found = _wanted(tree), observe_foreign(tree.root)
@@ -96,6 +105,7 @@ def test_a_taking_over_that_was_killed_is_done_again(tree: Tree) -> None:
         ("core/fileio_0/a/info", "File: /srv/a  Size: 4096  exclusive: 0", "exclusive"),
         ("core/fileio_0/a/wwn/company_id", "0x6589cf", "company_id"),
         ("core/fileio_0/a/wwn/revision", "1.0", "revision"),
+        ("core/fileio_0/a/wwn/pd_text_id_info", "0", "pd_text_id_info"),
         ("core/fileio_0/a/attrib/pi_prot_type", "1", "pi_prot_type"),
         ("core/fileio_0/a/attrib/of_a_later_kernel", "1", "of_a_later_kernel"),
         ("core/fileio_0/a/alua/default_tg_pt_gp/alua_access_state", "1", "alua_access_state"),
