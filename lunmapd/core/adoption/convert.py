@@ -7,12 +7,10 @@ from msgspec import structs
 from lunmapd.core.adoption.foreign import ForeignConfiguration, ForeignStorage, ForeignTpg
 from lunmapd.core.adoption.losses import is_number
 from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
-from lunmapd.core.base.backings import PLUGINS, PluginName, backing_of
+from lunmapd.core.base.backings import DEFAULT_VENDOR, PLUGINS, PluginName, backing_of
 from lunmapd.core.base.lunmap import Lun, Map, Scope, Shared, Target
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK, TPG_ATTRIBUTES
-
-VENDOR = "LIO-ORG"
 
 # Attributes whose default is the device's value, with the attribute that reports it (target_core_device.c).
 _FROM_DEVICE = {
@@ -52,7 +50,7 @@ def lun_of(item: ForeignStorage, maps: tuple[Map, ...]) -> Lun:
         backing_of(plugin, item.path),
         item.serial,
         item.size if plugin.sized else None,
-        "" if bare or item.vendor == VENDOR else item.vendor,
+        "" if bare or item.vendor == DEFAULT_VENDOR else item.vendor,
         "" if bare or item.product == plugin.product else item.product,
         dict(_attributes(item)),
         shared=_shared(item),

@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+DEFAULT_VENDOR = "LIO-ORG"
+"""The INQUIRY vendor of a Lun without one (drivers/target/target_core_configfs.c)."""
+
 
 class Block(
     Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="block"

@@ -141,11 +141,16 @@ class Chap(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class Initiator(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A host that may log in: it proves `chap` to the target, and the target proves `mutual_chap` to it."""
+    """A host that may log in: it proves `chap` to the target, and the target proves `mutual_chap` to it.
+
+    A `probe` is no host: `lunmapctl probe` logs in with this name. It needs `chap`, and gets no Lun that it
+    could write.
+    """
 
     alias: str = ""
     chap: Chap | None = None
     mutual_chap: Chap | None = None
+    probe: bool = False
 
 
 class Group(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

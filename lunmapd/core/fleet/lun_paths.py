@@ -187,9 +187,13 @@ class _Hosts:
 
     def _host(self, target: str, initiator: str, paths: Iterable[NodePath]) -> Host:
         served = self._lunmap.targets.get(target)
+        known = self._lunmap.initiators.get(initiator)
+        is_probe = known is not None and known.probe  # it is logged in at one node after the other
         there = [path for path in paths if served is not None and path.node in served.nodes]
         at = self._logins.get((target, initiator), frozenset())
-        without = [path.node for path in there if path.state in USABLE and path.node not in at]
+        without = [
+            path.node for path in there if path.state in USABLE and path.node not in at and not is_probe
+        ]
         return Host(
             initiator,
             target,

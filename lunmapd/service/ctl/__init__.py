@@ -4,7 +4,20 @@ Each module holds one group of verbs; `cli` holds the click group and the connec
 """
 
 from lunmapd.service.cli import run_command
-from lunmapd.service.ctl import acl, check, edit, forget, get, history, override, secret, status, upkeep
+from lunmapd.service.ctl import (
+    acl,
+    check,
+    edit,
+    forget,
+    get,
+    history,
+    override,
+    probe,
+    probe_setup,
+    secret,
+    status,
+    upkeep,
+)
 from lunmapd.service.ctl.cli import ctl
 
 _VERBS = (
@@ -20,6 +33,8 @@ _VERBS = (
     history.diff,
     status.status,
     check.check,
+    probe.probe,
+    probe_setup.probe_setup,
     forget.forget,
     upkeep.trim,
     upkeep.backup,

@@ -1,26 +1,14 @@
 """`lunmapctl check`: the plugin for Nagios, Icinga and compatible monitoring systems."""
 
-import sys
-from enum import IntEnum
-
 import click
 
-from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.fleet.lun_paths import PathProblem
 from lunmapd.core.fleet.status import Standing
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.plugin import Level, end_with, end_with_error
 from lunmapd.service.ctl.text.path_lines import path_problem_lines
 from lunmapd.service.ctl.text.summary import FleetStatus, all_well, problems_of, summary
-from lunmapd.service.output import echo
-
-
-class Level(IntEnum):
-    """Exit codes of the Monitoring Plugins Development Guidelines."""
-
-    OK = 0
-    WARNING = 1
-    CRITICAL = 2
-    UNKNOWN = 3
 
 
 @click.command()
@@ -34,8 +22,7 @@ def check(connection: Connection) -> None:
         with connection.client() as client:
             fleet_status = summary(client.fleet())
     except LunmapdError as error:
-        level = Level.CRITICAL if error.exit_code == Exit.UNREACHABLE else Level.UNKNOWN
-        _end(level, "; ".join(error.lines))
+        end_with_error("LUNMAP", error)
     level = _level(fleet_status)
     text = f"{len(fleet_status.nodes)} nodes have applied revision {fleet_status.revision}"
     if level is not Level.OK:
@@ -47,7 +34,7 @@ def check(connection: Connection) -> None:
             )
         )
         text = "; ".join(sentences) or f"not all nodes have applied revision {fleet_status.revision}"
-    _end(level, text, f" | {_figures(fleet_status)}")
+    end_with("LUNMAP", level, text, _figures(fleet_status))
 
 
 def _level(fleet_status: FleetStatus) -> Level:
@@ -91,9 +78,3 @@ def _longest_lag(fleet_status: FleetStatus) -> str:
     """Format the longest lag of any node in seconds; U (unknown) while no node's lag is known."""
     known = [line.lag for line in fleet_status.nodes if line.lag is not None]
     return f"{max(known):.0f}s" if known else "U"
-
-
-def _end(level: Level, text: str, figures: str = "") -> None:
-    """Print the line; a bar in the text would begin performance data."""
-    echo(f"LUNMAP {level.name} - {text.replace('|', '/')}{figures}")
-    sys.exit(level)

@@ -22,9 +22,15 @@ from lunmapd.core.secrets.sealing import (
     check_password,
     warn_password,
 )
-from lunmapd.service import keyfile, settings
+from lunmapd.service import keyfile
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.secret_keys import check_key_on_nodes, echo_listing, list_secrets
+from lunmapd.service.ctl.secret_keys import (
+    check_key_on_nodes,
+    configured_key_file,
+    echo_listing,
+    key_file_option,
+    list_secrets,
+)
 from lunmapd.service.output import echo, echo_json
 
 
@@ -47,12 +53,7 @@ user_option = click.option("--user", required=True, help="The CHAP user name.")
 
 
 @click.group()
-@click.option(
-    "--key-file",
-    type=click.Path(path_type=Path),
-    envvar="LUNMAPCTL_KEY_FILE",
-    help="The key file.  [default: that of the settings]",
-)
+@key_file_option
 @click.pass_context
 def secret(context: click.Context, key_file: Path | None) -> None:
     """Set CHAP passwords and manage the keys that seal them.
@@ -60,14 +61,7 @@ def secret(context: click.Context, key_file: Path | None) -> None:
     Passwords are read from the terminal or from standard input, never from arguments.
     """
     connection: Connection = context.obj
-    context.obj = SecretContext(connection, key_file or _configured(connection.config))
-
-
-def _configured(config: Path) -> Path:
-    try:
-        return Path(settings.load_settings(config).key_file)
-    except settings.SettingsUnreadableError:
-        return keyfile.DEFAULT_KEY_FILE
+    context.obj = SecretContext(connection, key_file or configured_key_file(connection.config))
 
 
 @secret.command("new-key")

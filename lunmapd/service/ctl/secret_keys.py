@@ -1,5 +1,8 @@
 """The key of each secret, and the nodes that have each key."""
 
+from pathlib import Path
+
+import click
 from msgspec import Struct
 
 from lunmapd.client import Client, Fleet
@@ -7,14 +10,30 @@ from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Chap
 from lunmapd.core.map import credentials
 from lunmapd.core.secrets.sealing import Keyring, SecretError, sealed_with
+from lunmapd.service import keyfile, settings
 from lunmapd.service.output import echo_paragraphs
 from lunmapd.service.table import table
+
+key_file_option = click.option(
+    "--key-file",
+    type=click.Path(path_type=Path),
+    envvar="LUNMAPCTL_KEY_FILE",
+    help="The key file.  [default: that of the settings]",
+)
 
 
 class KeyMissingError(LunmapdError):
     """Live nodes lack the key, so they could not open secrets that are sealed with it."""
 
     exit_code = Exit.DEGRADED
+
+
+def configured_key_file(config: Path) -> Path:
+    """Return the key file of the settings file, the default one if there are no settings."""
+    try:
+        return Path(settings.load_settings(config).key_file)
+    except settings.SettingsUnreadableError:
+        return keyfile.DEFAULT_KEY_FILE
 
 
 class SecretLine(Struct, frozen=True):

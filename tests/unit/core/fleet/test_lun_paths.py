@@ -250,3 +250,11 @@ def test_a_login_counts_for_its_target_only() -> None:
         Host(H, T, ("n1",)),
         Host(H, U, (), ("n2",)),
     )
+
+
+def test_a_probe_has_no_lost_logins() -> None:
+    """A probe is logged in at one node after the other: it lacks no login at the others."""
+    lunmap = replace(MAP, initiators={H: Initiator(), G: Initiator(probe=True)})
+    views = {name: well(Login(T, H), Login(T, G)) for name in ("n1",)} | {"n2": well()}
+    paths = find_lun_paths(lunmap, views, RECENT)
+    assert [(lost.initiator, lost.missing) for lost in find_lost_logins(paths)] == [(H, ("n2",))]

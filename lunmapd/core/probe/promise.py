@@ -1,0 +1,186 @@
+"""What the map promises to one initiator: portals, targets, and the properties of each LUN on each path."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lunmapd.core.base.backings import DEFAULT_VENDOR, SizeSource, plugin_of
+from lunmapd.core.base.lunmap import (
+    CLOSED,
+    AluaState,
+    Authentication,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    NodeState,
+    initiators_of,
+    reporting_nodes,
+    state_on,
+)
+from lunmapd.core.base.names import is_every_address, naa
+
+_DEFAULT_BLOCK_SIZE = 512
+
+
+class PromisedLun(Struct, frozen=True, kw_only=True):
+    """A LUN of a target on one node.
+
+    `serial` and `naa` are "" if the device or program gives its own. `product` is None if the map has none
+    and no default is known. `size` is in bytes, and the exact size unless it `may_exceed`; None if the map
+    does not have it. `state` is None if the device or program does ALUA; `group` is then 0.
+    """
+
+    lun: str
+    number: int
+    serial: str = ""
+    naa: str = ""
+    vendor: str = ""
+    product: str = ""
+    size: int | None = None
+    may_exceed: bool = False
+    block_size: int | None = None
+    state: AluaState | None = None
+    preferred: bool = False
+    group: int = 0
+    read_only: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether hosts can read and write through this path."""
+        return self.state not in CLOSED
+
+
+class PromisedTarget(Struct, frozen=True):
+    """A target on one node, as the initiator sees it: the LUNs to probe by number.
+
+    `others` are the numbers of its other LUNs.
+    """
+
+    luns: Mapping[int, PromisedLun]
+    others: AbstractSet[int] = frozenset()
+    authentication: Authentication = Authentication.NONE
+
+
+class PromisedPortal(Struct, frozen=True, kw_only=True):
+    """A portal of a node.
+
+    `targets` maps the targets that the initiator sees through this portal. `listed` maps targets to the
+    portals that discovery lists, as `address:port,tag`. A node that is not `active` accepts no login.
+    `asks_password`: discovery on this node needs CHAP.
+    """
+
+    node: str
+    portal: str
+    active: bool
+    asks_password: bool = False
+    targets: Mapping[str, PromisedTarget] = {}
+    listed: Mapping[str, AbstractSet[str]] = {}
+
+
+def promised_portals(lunmap: Lunmap, initiator: str) -> Iterator[PromisedPortal]:
+    """Yield each portal of the map, node by node, with what `initiator` sees there ("" for nobody).
+
+    A portal on all addresses of its node is left out: the map does not have its addresses.
+    """
+    seen = _luns_of(lunmap, initiator)
+    for name, node in sorted(lunmap.nodes.items()):
+        targets = {target: luns[name] for target, luns in seen.items() if name in luns}
+        listed = {target: frozenset(_listed(lunmap, target)) for target in targets}
+        for portal in dict.fromkeys((*node.portals, *node.iser_portals)):
+            if not is_every_address(portal):
+                yield PromisedPortal(
+                    node=name,
+                    portal=portal,
+                    active=node.state is NodeState.ACTIVE,
+                    asks_password=node.discovery is not None,
+                    targets={
+                        target: promised
+                        for target, promised in targets.items()
+                        if portal in _portals(lunmap, target, name, node)
+                    },
+                    listed=listed,
+                )
+
+
+def _luns_of(lunmap: Lunmap, initiator: str) -> dict[str, dict[str, PromisedTarget]]:
+    """Return what the initiator sees: target, then node, to LUNs. Targets without LUNs of it are left out."""
+    seen: dict[str, dict[str, dict[int, PromisedLun]]] = {}
+    for name, lun in lunmap.luns.items():
+        entries = [entry for entry in lun.maps if initiator in initiators_of(lunmap, entry)]
+        reporting = reporting_nodes(lunmap, lun) if entries else ()
+        for entry in entries:
+            served = lunmap.targets[entry.target].nodes if entry.target in lunmap.targets else {}
+            for node in lunmap.nodes.keys() & served.keys() & set(reporting):
+                tag = 0 if len(reporting) == 1 else lunmap.nodes[node].tpg_tag
+                promised = _promised((name, lun), entry, node, tag)
+                seen.setdefault(entry.target, {}).setdefault(node, {})[entry.lun] = promised
+    return {
+        target: {node: _target(lunmap, target, luns) for node, luns in nodes.items()}
+        for target, nodes in seen.items()
+    }
+
+
+def _target(lunmap: Lunmap, target: str, luns: Mapping[int, PromisedLun]) -> PromisedTarget:
+    return PromisedTarget(luns, authentication=lunmap.targets[target].authentication)
+
+
+def _promised(named: tuple[str, Lun], entry: Map, node: str, group: int) -> PromisedLun:
+    """Return a LUN on a node; its target port group is LIO's own (0) if the node alone reports it."""
+    name, lun = named
+    plugin = plugin_of(lun.backing)
+    read_only = entry.access.value == "ro"
+    if not plugin.emulated:
+        # The device or program answers INQUIRY, and does ALUA.
+        size = lun.size if plugin.sized else None
+        return PromisedLun(lun=name, number=entry.lun, size=size, read_only=read_only)
+    default_block = _DEFAULT_BLOCK_SIZE if plugin.sized else None
+    return PromisedLun(
+        lun=name,
+        number=entry.lun,
+        serial=lun.serial,
+        naa=naa(lun.serial),
+        vendor=lun.vendor or DEFAULT_VENDOR,
+        product=lun.product or plugin.product,
+        size=lun.size,
+        may_exceed=plugin.size is SizeSource.DECLARED,
+        block_size=lun.attributes.get("block_size", default_block),
+        state=state_on(lun, node) if group else AluaState.OPTIMIZED,
+        preferred=bool(group) and lun.preferred == node,
+        group=group,
+        read_only=read_only,
+    )
+
+
+def _portals(lunmap: Lunmap, target: str, name: str, node: Node) -> tuple[str, ...]:
+    return lunmap.targets[target].nodes[name].portals or (*node.portals, *node.iser_portals)
+
+
+def _listed(lunmap: Lunmap, target: str) -> Iterator[str]:
+    """Yield what discovery at any node lists of a target: the portals of its active nodes, with tags."""
+    for name in lunmap.targets[target].nodes.keys() & lunmap.nodes.keys():
+        node = lunmap.nodes[name]
+        if node.state is NodeState.ACTIVE:
+            for portal in _portals(lunmap, target, name, node):
+                yield f"{portal},{node.tpg_tag}"
+
+
+def only(
+    portals: Iterable[PromisedPortal], luns: AbstractSet[str] | None, nodes: AbstractSet[str]
+) -> Iterator[PromisedPortal]:
+    """Yield the portals of `nodes` (empty for all) that lead to `luns` (None for all), with these LUNs."""
+    for portal in portals:
+        chosen = portal if luns is None else _with_luns(portal, luns)
+        if (not nodes or portal.node in nodes) and (luns is None or chosen.targets):
+            yield chosen
+
+
+def _with_luns(portal: PromisedPortal, luns: AbstractSet[str]) -> PromisedPortal:
+    targets = {}
+    for name, target in portal.targets.items():
+        chosen = {number: lun for number, lun in target.luns.items() if lun.lun in luns}
+        if chosen:
+            targets[name] = replace(target, luns=chosen, others=target.luns.keys() - chosen.keys())
+    return replace(portal, targets=targets)

@@ -1,0 +1,89 @@
+"""The probe in the map."""
+
+import pytest
+from msgspec.structs import replace
+
+from lunmapd.core.base.lunmap import Access, Chap, Group, Initiator, Map
+from lunmapd.core.map.rules import check_map
+from lunmapd.core.probe.setup import (
+    NoProbeError,
+    UnknownNameError,
+    check_probe,
+    chosen_luns,
+    mapped_luns,
+    with_probe,
+)
+from support.small_map import LUN, MAP, H, T
+
+P = "iqn.2026-01.org.example:probe"
+SEALED = "v1:00000000:" + "A" * 38
+PROBE = Initiator("probe", Chap("probe", SEALED), probe=True)
+TWO = replace(MAP, luns={"a": LUN, "b": replace(LUN, serial="2" * 32, maps=(Map(T, 4, H),))})
+
+
+def test_names_of_luns_and_hosts() -> None:
+    """A Lun stands for itself, an initiator for all its Luns; any other name is refused with the nearest."""
+    assert chosen_luns(TWO, ["b"]) == {"b"}
+    assert chosen_luns(TWO, [H]) == {"a", "b"}
+    assert chosen_luns(TWO, []) == frozenset()
+    with pytest.raises(UnknownNameError, match="no Lun and no initiator 'bb'"):
+        chosen_luns(TWO, ["bb"])
+
+
+def test_a_probe_gets_luns_read_only() -> None:
+    """Each Lun gets one map for each of its targets, with free numbers from 1; a second time adds nothing."""
+    after = with_probe(TWO, P, PROBE, {"a", "b"})
+    assert {name: lun.maps[1:] for name, lun in after.luns.items()} == {
+        "a": (Map(T, 1, P, access=Access.READ_ONLY),),
+        "b": (Map(T, 2, P, access=Access.READ_ONLY),),
+    }
+    assert after.initiators == {H: Initiator(), P: PROBE}
+    assert mapped_luns(after, P) == {"a", "b"}
+    assert with_probe(after, P, PROBE, {"a"}) == after
+    assert [problem.place for problem in check_map(after)] == [problem.place for problem in check_map(TWO)]
+
+
+def test_numbers_of_a_probe_are_its_own() -> None:
+    """A gap is filled, and maps to missing targets are left out."""
+    first = with_probe(TWO, P, PROBE, {"b"})
+    assert with_probe(first, P, PROBE, {"a"}).luns["a"].maps[-1].lun == 2
+    lost = replace(TWO, luns={"a": replace(LUN, maps=(Map("iqn.2026-01.org.example:gone", 1, H),))})
+    assert with_probe(lost, P, PROBE, {"a"}).luns == lost.luns
+
+
+def test_an_unknown_lun_is_refused() -> None:
+    """The error has the nearest name."""
+    with pytest.raises(UnknownNameError, match="no Lun 'aa'"):
+        with_probe(TWO, P, PROBE, {"aa"})
+
+
+def test_who_may_be_a_probe() -> None:
+    """A probe that can write nothing may; a host, a missing initiator and one that could write may not."""
+    good = with_probe(TWO, P, PROBE, {"a"})
+    assert check_probe(good, P) == PROBE
+    with pytest.raises(NoProbeError, match="is not in the map"):
+        check_probe(TWO, P)
+    with pytest.raises(NoProbeError, match="is a host"):
+        check_probe(TWO, H)
+    groups = {"g": Group((P,))}
+    writable = replace(LUN, maps=(Map(T, 3, group="g"),))
+    with pytest.raises(NoProbeError, match=r"could write to luns/a: map it with 'access: ro'"):
+        check_probe(replace(good, groups=groups, luns={"a": writable}), P)
+
+
+def test_the_rules_of_a_probe() -> None:
+    """A probe without a password, or with a map that is not read-only, breaks a rule, also in a group."""
+    bare = replace(MAP, initiators={**MAP.initiators, P: Initiator(probe=True)})
+    assert [str(problem) for problem in check_map(bare) if "probe" in problem.message] == [
+        f"initiators[{P}].chap: a probe needs a password: 'lunmapctl probe-setup {P}' makes both in one commit"
+    ]
+    groups = {"g": Group((P, H))}
+    maps = (Map(T, 1, P), Map(T, 2, P, access=Access.READ_ONLY), Map(T, 3, group="g"))
+    wrong = replace(
+        MAP, initiators={H: Initiator(), P: PROBE}, groups=groups, luns={"a": replace(LUN, maps=maps)}
+    )
+    sentence = f"'{P}' is a probe, which may write nothing: use 'ro'"
+    assert [str(problem) for problem in check_map(wrong) if "is a probe" in problem.message] == [
+        f"luns[a].maps[0].access: {sentence}",
+        f"luns[a].maps[2].access: {sentence}",
+    ]
