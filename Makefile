@@ -29,7 +29,7 @@ VAGRANT_PACKAGES := $(BOX_PACKAGES) vagrant-libvirt libvirt-daemon libvirt-daemo
 # Graphviz measures text with this font.
 PICTURE_PACKAGES := graphviz fonts-dejavu-core
 
-.PHONY: help demo test test-fast test-newest test-debian soak bench lint lab deb dist lock pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
+.PHONY: help demo test test-fast test-newest test-debian test-kernels soak bench lint lab deb dist lock pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,11 @@ test-newest: lab-packages ## Some layers and the linters with the newest release
 test-debian: $(VENV)/ready lab-packages ## The same layers with Debian 13's Python and packages
 	@PYTHONPATH=tests $(BIN)/python -m lab debian sh -c "dpkg-query --show 'python3*' | grep '[0-9]$$'"
 	@PYTHONPATH=tests $(BIN)/python -m lab debian python3 -m layers $(PORTABLE)
+
+test-kernels: $(VENV)/ready lab-packages ## The contract tests on each kernel of the lab: Debian 13's and Debian sid's
+	@for kernel in stable newer; do \
+		LUNMAPD_LAB_KERNEL=$$kernel PYTHONPATH=tests $(BIN)/python -m layers --only contract || exit 1; \
+	done
 
 soak: $(VENV)/ready lab-packages ## Random edits under random faults, the history checked, about 20 minutes (SEED=, EDITS=)
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(EDITS),--edits $(EDITS))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.errors import CommandFailed
 from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
 from support.cluster import HOST, LOG, PID, Cluster, bring_up
@@ -59,6 +60,7 @@ class Scene:
 
     cluster: Cluster
     adopted: dict[str, Any]
+    checked: str
     hosts: Hosts
 
     def apply(self, *names: str, wait: float | None = 60, **numbers: int) -> None:
@@ -99,6 +101,7 @@ class Scene:
         wait_until("it is served", lambda: "storage_object late no longer fails" in nodes[0].log())
 
 
+_LISTED = ("gold", "plain")
 _LATE_DEVICE = f"ln -s $(readlink -f /dev/disk/lab/db1) {LATE}"
 
 
@@ -127,9 +130,10 @@ def scene(new_lab: NewLab) -> Iterator[Scene]:
         first.machine.run(f"{_LATE_DEVICE}; mkdir -p /run/dbus; dbus-daemon --system --fork")
         first.machine.run("targetcli", input=_TARGETCLI.replace("ADDRESS", first.machine.address))
         adopted = yaml.safe_load(first.machine.run("lunmapd adopt").stdout)
-        scene = Scene(cluster, adopted, Hosts(cluster.initiator, (HOST, OTHER)))
-        scene.apply(*_STAY[:-1], "removed", wait=None)
+        hosts = Hosts(cluster.initiator, (HOST, OTHER))
+        Scene(cluster, adopted, "", hosts).apply(*_STAY[:-1], "removed", wait=None)
         first.stop()
+        scene = Scene(cluster, adopted, first.machine.run("lunmapd adopt --check").stdout, hosts)
         first.machine.run("lunmapd adopt --take")
         first.start()
         scene.apply(*_STAY[:-1])
@@ -177,8 +181,15 @@ def test_reservations_survive_a_power_cut(outcome: Outcome) -> None:
     assert outcome.second == dict.fromkeys(("shared", "added"), IN_EFFECT)
 
 
-def test_an_adopted_target_is_the_same_after_a_reboot(outcome: Outcome) -> None:
-    """Identity, block size, limits, access, and everything else that a host reads of a disk."""
+def test_an_adopted_target_is_the_same_after_a_reboot(scene: Scene, outcome: Outcome) -> None:
+    """Identity, block size, limits, access, and everything else that a host reads of a disk.
+
+    What adoption itself sets is listed before: explicit ALUA becomes implicit.
+    """
+    assert scene.checked.count("access type Implicit and Explicit -> optimized, access type Implicit") == len(
+        _LISTED
+    )
+    assert "the plan is empty: 1 targets" in scene.checked
     assert outcome.after == outcome.before
     assert "WP=1" in outcome.after
 
@@ -193,3 +204,20 @@ def test_a_reservation_without_a_place_is_reported(scene: Scene, outcome: Outcom
     serial = _lun("renumbered", 0)["serial"]
     node.machine.run(f"rm $(cat /sys/kernel/config/target/dbroot)/pr/aptpl_{serial}; kill -HUP $(cat {PID})")
     wait_until("nothing is reported", scene.cluster.all_well)
+
+
+def test_a_node_that_cannot_write_reservations_reports_it(scene: Scene, outcome: Outcome) -> None:
+    """The kernel refuses to keep a registration, and the condition is false as long as that is so."""
+    node = scene.cluster.nodes[0]
+    assert outcome.first
+    files = "$(cat /sys/kernel/config/target/dbroot)/pr"
+    reload = f"kill -HUP $(cat {PID})"
+    node.machine.run(f"mount -t tmpfs -o ro none {files}; {reload}")
+    wait_until(
+        "it is reported",
+        lambda: "ReservationsKept: Unwritable" in scene.cluster.ctl("status", expect=None).out,
+    )
+    with pytest.raises(CommandFailed, match="status 2 from"):
+        scene.hosts.reserve({"returned": scene.places(0)["returned"]})
+    node.machine.run(f"umount {files}; {reload}")
+    wait_until("it is over", scene.cluster.all_well)

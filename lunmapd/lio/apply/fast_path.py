@@ -59,8 +59,7 @@ def create_fileio_or_iblock(
                 **alua.NEW_DEFAULT_GROUP,
             },
         )
-        for text in metadata:
-            files.write_file(f"{device}/{rts.RESERVATION_METADATA}", text)
+        rts.restore_reservations(device, metadata)
         files.write_file(f"{device}/wwn/vpd_unit_serial", item.serial)
     return device
 

@@ -7,6 +7,7 @@ The kernel replaces the content at each PERSISTENT RESERVE OUT command, in place
 import fcntl
 import os
 import re
+import time
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lunmapd.files import replace_file
 
@@ -23,6 +25,7 @@ _NEEDED = ("initiator_node", "sa_res_key", "mapped_lun", "target_node", "tpgt", 
 _NUMBERS = _NEEDED[1:3] + _NEEDED[4:]
 _LIVE = re.compile(r"Node: ([^,\s]+)(?:,i,0x(\w+))? Key: (0x[0-9a-fA-F]+)")
 _PAGE = 4096
+_SETTLED = 5.0  # seconds; the kernel truncates a file before it writes it
 _LONGEST_LINE = 384  # of the list of registrations in memory (target_core_configfs.c)
 _GET_FLAGS, _SET_FLAGS, _SYNC = 0x80086601, 0x40086602, 0x08  # FS_IOC_*, FS_SYNC_FL in linux/fs.h
 
@@ -50,10 +53,11 @@ class SavedRegistration(Struct, frozen=True):
 
 
 class SavedRegistrations(Struct, frozen=True):
-    """The content of a file. `damaged`: it is cut off."""
+    """The content of a file. `damaged`: it is cut off. `changing`: it was written a moment ago."""
 
     registrations: tuple[SavedRegistration, ...] = ()
     damaged: bool = False
+    changing: bool = False
 
 
 def list_files(directories: Iterable[Path]) -> dict[str, Path]:
@@ -76,7 +80,8 @@ def find_file(serial: str, directories: Iterable[Path]) -> Path | None:
 def read_registrations(path: Path) -> SavedRegistrations:
     """Read a file. An absent one is empty; one that can't be read counts as damaged."""
     try:
-        return parse_registrations(path.read_bytes().decode(errors="replace"))
+        saved = parse_registrations(path.read_bytes().decode(errors="replace"))
+        return replace(saved, changing=0 <= time.time() - path.stat().st_mtime < _SETTLED)
     except FileNotFoundError:
         return SavedRegistrations()
     except OSError:
@@ -197,7 +202,7 @@ def find_write_problem(directory: Path) -> str:
 def live_flags(
     registrations: Iterable[SavedRegistration], memory: Counter[tuple[str, str, int]] | None
 ) -> Iterator[bool]:
-    """Yield for each registration whether it is in memory too; all of them if that is not known."""
+    """Yield for each registration whether it is in memory too; True for all if that is not known."""
     left = None if memory is None else Counter(memory)
     for one in registrations:
         identity = (one.initiator, one.isid.lower().removeprefix("0x"), one.key)

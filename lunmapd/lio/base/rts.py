@@ -12,6 +12,7 @@ Every `open_` function raises RtsError, and NotInConfigfs if the object is looke
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -31,12 +32,12 @@ from rtslib_fb.utils import RTSLibError
 from lunmapd.core.base.backings import PluginName
 from lunmapd.core.base.names import MAX_LUN_NUMBER
 from lunmapd.core.node import lio_objects
+from lunmapd.lio.base import files
 
 Mode = Literal["create", "lookup"]
 RtsError = RTSLibError
 ConfigfsNode = CFSNode
 ROOT = Path(CFSNode.configfs_dir)
-RESERVATION_METADATA = "pr/res_aptpl_metadata"
 _OTHER_DATABASES = ("/etc/target", "/etc/rtslib-fb-target", "/var/target")  # of tools and of the kernel
 PREFERRED_DATABASE = Path(RTSRoot._preferred_dbroot)  # noqa: SLF001 - RTSRoot() needs it to exist
 
@@ -118,6 +119,16 @@ def open_mapped_lun(item: lio_objects.MappedLun) -> MappedLUN:
     return _MappedLun(open_acl(item.iqn, item.tag, item.initiator, "lookup"), item.lun)
 
 
+def restore_reservations(device: str, metadata: Iterable[str]) -> None:
+    """Restore reservations in the storage object at `device`.
+
+    What the kernel refuses is left out: the Lun is served without it, and the next observation finds that.
+    """
+    for text in metadata:
+        with suppress(OSError):
+            files.write_file(f"{device}/pr/res_aptpl_metadata", text)
+
+
 def _restore_only(storage: StorageObject, metadata: Iterable[str]) -> None:
     """Let an instance of a class of rtslib, before its __init__, restore only these reservations.
 
@@ -126,8 +137,7 @@ def _restore_only(storage: StorageObject, metadata: Iterable[str]) -> None:
     """
 
     def restore() -> None:
-        for text in metadata:
-            (Path(storage.path) / RESERVATION_METADATA).write_text(text)
+        restore_reservations(storage.path, metadata)
 
     storage._config_pr_aptpl = restore  # type: ignore[method-assign]  # noqa: SLF001 - see above
 

@@ -1,13 +1,13 @@
 """Observing the files in which the kernel keeps persistent reservations."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from lunmapd.core.node.reservations import NO_RESERVATION_FILES, ReservationFiles, ReservationRecord
 from lunmapd.lio.base.index import record_number
 from lunmapd.lio.base.observation import Observation
 from lunmapd.lio.base.reservation_files import (
-    SavedRegistration,
+    SavedRegistrations,
     count_live,
     find_write_problem,
     live_flags,
@@ -28,18 +28,20 @@ def observe_reservations(observation: Observation) -> ReservationFiles:
     damaged: list[str] = []
     for serial, path in observation.reservation_files.items():
         saved, name = read_registrations(path), names.get(serial, "")
-        if saved.damaged and name:
+        if saved.damaged and name and not saved.changing:
             damaged.append(str(path))
-        records.extend(_records(observation, serial, name, saved.registrations))
+        records.extend(_records(observation, serial, name, saved))
     problem = find_write_problem(directories[0]) if observation.offers_reservations else ""
     return ReservationFiles(tuple(records), tuple(damaged), problem)
 
 
 def _records(
-    observation: Observation, serial: str, name: str, saved: Sequence[SavedRegistration]
+    observation: Observation, serial: str, name: str, saved: SavedRegistrations
 ) -> Iterator[ReservationRecord]:
-    memory = _in_memory(observation, name) if saved else None
-    for one, live in zip(saved, live_flags(saved, memory), strict=True):
+    """Yield the records of a file; those of one that changes just now count as in memory."""
+    is_known = saved.registrations and not saved.changing
+    memory = _in_memory(observation, name) if is_known else None
+    for one, live in zip(saved.registrations, live_flags(saved.registrations, memory), strict=True):
         record_number(observation.index, (one.iqn, one.tag), serial, one.number)
         yield ReservationRecord(
             serial, name, one.initiator, f"{one.key:#x}", one.iqn, one.tag, one.lun, one.holder, live

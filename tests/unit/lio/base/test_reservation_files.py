@@ -1,5 +1,7 @@
 """The kernel's files of persistent reservations."""
 
+import os
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -136,6 +138,17 @@ def test_a_damaged_file_is_not_removed(directories: tuple[Path, Path]) -> None:
     path.write_text(FIRST[:-30])
     files.forget_registrations("aa", (T, 1, H1), directories)
     assert path.read_text() == FIRST[:-30]
+
+
+def test_a_file_that_was_just_written_is_known_as_such(directories: tuple[Path, Path]) -> None:
+    """The kernel may be about to write it; one from the future, as of a clock set back, is not."""
+    path, now = directories[0] / "aptpl_aa", time.time()
+    path.touch()
+    changing = []
+    for then in (now, now - 60, now + 60):
+        os.utime(path, (then, then))
+        changing.append(files.read_registrations(path).changing)
+    assert changing == [True, False, False]
 
 
 def test_a_file_that_cannot_be_read_is_damaged(directories: tuple[Path, Path]) -> None:

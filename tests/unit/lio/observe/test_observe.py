@@ -1,5 +1,7 @@
 """Observations of a tree of plain files, also in short-lived states of LIO."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -302,6 +304,13 @@ def test_settings_at_their_default_are_left_out(tree: Tree) -> None:
     )
 
 
+def write_before(path: Path, text: str, seconds: float = 60) -> None:
+    """Write a file as if that had been some time ago."""
+    path.write_text(text)
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
 def _reserved(tree: Tree, directory: Path, memory: str) -> None:
     """Make a TPG with a LUN, and a reservation file of its storage object and of an absent one."""
     served(tree)
@@ -313,7 +322,7 @@ def _reserved(tree: Tree, directory: Path, memory: str) -> None:
             "PR_REG_START: 0", "initiator_node=host", "sa_res_key=17", "mapped_lun=5", f"target_node={IQN}",
             "tpgt=1", f"target_lun={number}", "PR_REG_END: 0",
         )  # fmt: skip
-        (directory / f"aptpl_{serial}").write_text("\n".join(lines))
+        write_before(directory / f"aptpl_{serial}", "\n".join(lines))
 
 
 @pytest.mark.parametrize(
@@ -338,9 +347,21 @@ def test_a_reservation_file_that_is_cut_off_is_reported(tree: Tree) -> None:
     directory = tree.root / "pr"
     _reserved(tree, directory, "")
     for serial in ("abc", "def"):
-        (directory / f"aptpl_{serial}").write_text("PR_REG")
+        write_before(directory / f"aptpl_{serial}", "PR_REG")
     found = observe_lio(tree.root, NOBODY, ObservationHints(reservations=(directory,))).observed.reservations
     assert found.damaged == (str(directory / "aptpl_abc"),)
+
+
+def test_a_reservation_file_that_changes_just_now_is_no_problem(tree: Tree) -> None:
+    """The kernel may be writing it, and its list of registrations may already differ."""
+    directory = tree.root / "pr"
+    _reserved(tree, directory, "")
+    text = (directory / "aptpl_abc").read_text()
+    hints = ObservationHints(reservations=(directory,))
+    write_before(directory / "aptpl_abc", text, seconds=0)
+    assert next(iter(observe_lio(tree.root, NOBODY, hints).observed.reservations.records)).live
+    write_before(directory / "aptpl_abc", "PR_REG", seconds=0)
+    assert observe_lio(tree.root, NOBODY, hints).observed.reservations.damaged == ()
 
 
 def test_a_stuck_storage_object_is_not_asked_for_its_reservations(tree: Tree) -> None:
