@@ -8,10 +8,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.fleet.backing_differences import BackingDifference, find_backing_differences
 from lunmapd.core.fleet.lag import Lag, RecentHistory, UnappliedRevision, compute_lag
 from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.store.session.session import Session
+from lunmapd.store.tree.backings import NodeReports, read_backings
 from lunmapd.store.tree.behind import read_missed
 from lunmapd.store.tree.liveness import view_of
 from lunmapd.store.tree.members import FleetNode, read_fleet
@@ -37,12 +39,14 @@ class NotAppliedError(LunmapdError):
 class Fleet(Struct, frozen=True):
     """The map, and every node that is in it or has registered, by name.
 
-    `missed` has the revisions that some node has not applied, by number.
+    `missed` has the revisions that some node has not applied, by number. `backings` has what the nodes report
+    about the files and devices that they have opened, by name of the node.
     """
 
     snapshot: Snapshot
     nodes: Mapping[str, FleetNode]
     missed: Mapping[int, UnappliedRevision] = {}
+    backings: Mapping[str, NodeReports] = {}
 
     def behind(self, revision: int) -> tuple[str, ...]:
         """Return the names of the live nodes that have not applied this revision of the map."""
@@ -58,6 +62,18 @@ class Fleet(Struct, frozen=True):
         """Return the paths to each Lun, in the order of their names; `now` has a time zone."""
         views = {name: view_of(node, now) for name, node in self.nodes.items()}
         return find_lun_paths(self.snapshot.lunmap, views, self._recent)
+
+    def backing_differences(self, now: datetime) -> tuple[BackingDifference, ...]:
+        """Return in what the nodes of each Lun have opened different files or devices.
+
+        Only nodes that live and are not silent count; `now` has a time zone.
+        """
+        current = {
+            name: reports.luns
+            for name, reports in self.backings.items()
+            if view_of(self.nodes[name], now).is_current
+        }
+        return find_backing_differences(self.snapshot.lunmap, current)
 
     @property
     def _recent(self) -> RecentHistory:
@@ -83,9 +99,9 @@ def read_nodes(session: Session, known: Snapshot | None = None) -> Fleet:
 
 
 def read_with_history(session: Session, known: Fleet | None = None) -> Fleet:
-    """Read the map, the nodes, and the revisions that nodes have not applied.
+    """Read the map, the nodes with what they have opened, and the revisions that nodes have not applied.
 
-    Of the map and the revisions only what is new since `known` is read.
+    Of the map, the reports and the revisions only what is new since `known` is read.
     """
     fleet = read_nodes(session, None if known is None else known.snapshot)
     snapshot = fleet.snapshot
@@ -95,7 +111,25 @@ def read_with_history(session: Session, known: Fleet | None = None) -> Fleet:
         if at is not None and at.cluster == snapshot.cluster and at.revision < snapshot.revision:
             (dead if node.live is None else live).add(at.revision)
     before = {} if known is None else known.missed
-    return replace(fleet, missed=read_missed(session, snapshot.revision, live, dead, before))
+    missed = read_missed(session, snapshot.revision, live, dead, before)
+    return replace(fleet, missed=missed, backings=_read_backings(session, fleet, known))
+
+
+def _read_backings(session: Session, fleet: Fleet, known: Fleet | None) -> dict[str, NodeReports]:
+    """Read what the nodes report, where their status says that it is new; a single node has no other."""
+    digests = {name: digest for name, node in fleet.nodes.items() if (digest := _backings_digest(node))}
+    if len(digests) < 2:  # noqa: PLR2004 - one differs from none
+        return {}
+    same = {
+        name: known.backings[name]
+        for name, digest in digests.items()
+        if known is not None and name in known.backings and _backings_digest(known.nodes[name]) == digest
+    }
+    return {**read_backings(session, digests.keys() - same.keys()), **same}
+
+
+def _backings_digest(node: FleetNode) -> str:
+    return node.status.backings if node.status is not None else ""
 
 
 def wait_applied(session: Session, revision: int, seconds: float) -> Fleet:

@@ -12,6 +12,7 @@ from itertools import starmap
 
 from msgspec.structs import replace
 
+from lunmapd.agent.loop.backing_reporter import BackingReporter, DescribeDevice, describe_nothing
 from lunmapd.agent.loop.daemon_state import DaemonState, Deferral
 from lunmapd.agent.loop.follow import Follower, ReadResult
 from lunmapd.agent.loop.isolation import ContactTimer
@@ -58,8 +59,12 @@ class Agent:
         *,
         now: Callable[[], float] = time.monotonic,
         portals: PortalChecks | None = None,
+        describe: DescribeDevice = describe_nothing,
     ) -> None:
-        """Prepare; nothing is read or written before `run_cycle`. `now` is a monotonic clock, in seconds."""
+        """Prepare; nothing is read or written before `run_cycle`.
+
+        `now` is a monotonic clock, in seconds. `describe` describes an opened block device.
+        """
         self._registration = registration
         self._follower = follower
         self._kernel = kernel
@@ -73,6 +78,7 @@ class Agent:
         self._changed = threading.Event()
         self._unexpected = UnexpectedLog()
         self._portals = portals or NoPortalChecks()
+        self._backings = BackingReporter(describe)
         self.status = first_status(registration.boot, utc_now())
 
     def watch(self, notify: Callable[[WakeCause], None]) -> None:
@@ -114,6 +120,14 @@ class Agent:
         """
         self._changed.set()
 
+    def devices_changed(self) -> None:
+        """Let the next cycle try all that fails, and report the names of the opened devices anew.
+
+        Callable from any thread.
+        """
+        self._backings.devices_changed()
+        self.try_again()
+
     def run_cycle(self) -> CycleResult:
         """Run one cycle. Each error becomes a condition of the status, but for those of unexpected.py."""
         try:
@@ -149,7 +163,10 @@ class Agent:
             return self._follower.unread(UnexpectedReadError(self._unexpected.record(error)))
 
     def _handle_changes(self) -> None:
-        if self._changed.is_set() or self._registration.is_new_session():
+        is_new_session = self._registration.is_new_session()
+        if is_new_session:
+            self._backings.forget_written()
+        if self._changed.is_set() or is_new_session:
             self._changed.clear()
             self._state.try_again()
 
@@ -240,11 +257,21 @@ class Agent:
             return
         try:
             self._registration.report(self.status)
+            self._report_backings(cycle)
         except StoreError as error:
             trace(_log, Event.STATUS_FAILED, reason=reason_of(error))
             self._transitions.status_unwritten(error)
         else:
             self._transitions.status_unwritten(None)
+
+    def _report_backings(self, cycle: CycleResult) -> None:
+        """Report what is opened, after the status, which must not wait for it. Raises StoreError."""
+        if cycle.result is None:
+            return
+        self._backings.update(cycle.result.observed)
+        if self._registration.report_backings(self._backings):
+            self.status = replace(self.status, backings=self._backings.digest)
+            self._registration.report(self.status)
 
     def _save_seen(self) -> None:
         """Write the seen file, by which a restart recognises drift, and the daemon file."""

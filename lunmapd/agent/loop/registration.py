@@ -7,12 +7,14 @@ from collections.abc import Callable
 from msgspec import structs
 
 from lunmapd import __version__
+from lunmapd.agent.loop.backing_reporter import BackingReporter
 from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.core.base.events import Event
 from lunmapd.core.fleet.status import Live, NodeStatus
 from lunmapd.core.planning.impact import Logins
 from lunmapd.store.session.errors import StoreError
 from lunmapd.store.session.session import Session
+from lunmapd.store.tree.backings import write_chunk
 from lunmapd.store.tree.members import read_logins, register, write_status
 from lunmapd.trace import trace
 
@@ -61,6 +63,15 @@ class Registration:
             return read_logins(self._session)
         except StoreError:
             return {}
+
+    def report_backings(self, reporter: BackingReporter) -> bool:
+        """Write the chunks that the tree lacks; return whether there were any. Raises StoreError."""
+        written = False
+        for name, data in list(reporter.pending.items()):
+            write_chunk(self._session, self.node, name, data)
+            del reporter.pending[name]
+            written = True
+        return written
 
     def report(self, status: NodeStatus) -> None:
         """Write the status if it differs from the last one, or if its heartbeat is due. Raises StoreError."""

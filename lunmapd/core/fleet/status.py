@@ -119,6 +119,9 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     nothing. `logins` are those of the last observation, none if there are more than MAX_LOGINS; `sessions`
     counts all. `keys` are the ids of the node's keys for secrets, the current one first.
 
+    `backings` is a digest of what the node reports about the files and devices that it has opened, in znodes
+    of their own (`members/<node>/backings`).
+
     `former` lists at most MAX_FORMER of the Luns that hosts may still hold under LUN addresses that lead
     elsewhere in the effective map; `former_count` counts all. The node remembers them since revision
     `former_since`; None: it remembers nothing, as a version of lunmapd that does not have this field.
@@ -140,6 +143,7 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     former: tuple[FormerOccupant, ...] = ()
     former_count: int = 0
     former_since: int | None = None
+    backings: str = ""
 
     @property
     def false_conditions(self) -> dict[str, str]:

@@ -69,6 +69,7 @@ def _figures(fleet_status: FleetStatus) -> str:
         "luns": fleet_status.lun_count,
         "luns_degraded": sum(len(trouble.luns) for trouble in troubles if not trouble.is_cut_off),
         "luns_without_path": sum(len(trouble.luns) for trouble in troubles if trouble.is_cut_off),
+        "luns_different": len({each.lun for each in fleet_status.backing_differences if each.serious}),
         "lost_logins": sum(len(lost.missing) for lost in fleet_status.lost_logins),
     }
     return " ".join(f"{name}={value}" for name, value in figures.items())

@@ -29,6 +29,7 @@ from lunmapd.lio.worker.kernel import Deadlines, Kernel
 from lunmapd.service import zookeeper
 from lunmapd.service.cli import CONTEXT, config_option, output_option, run_command, version_option
 from lunmapd.service.daemon import devices, logs, portal_watch
+from lunmapd.service.daemon.device_names import describe_device
 from lunmapd.service.daemon.loop import CycleListener, Loop, ProcessContext, SettingsFile
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals
@@ -82,7 +83,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
         process.signals.listen()
 
         def devices_changed() -> None:
-            agent.try_again()
+            agent.devices_changed()
             wakeup.notify(WakeCause.DEVICE)
 
         with (
@@ -183,7 +184,9 @@ def _agent(
         )
         try:
             session.start()
-            yield Agent(registration, follower, attended, local, policy, portals=portals)
+            yield Agent(
+                registration, follower, attended, local, policy, portals=portals, describe=describe_device
+            )
         finally:
             session.close()
             kernel.close()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from lunmapd.core.base.access import MEMBERS
+from lunmapd.core.base.backing_reports import CHUNK_NAMES
 from lunmapd.core.base.lunmap import SECTIONS
 
 META = "meta"
@@ -67,6 +68,22 @@ def live_of(node: str) -> str:
 def status_of(node: str) -> str:
     """Return the path of the status of a node."""
     return f"{member_of(node)}/status"
+
+
+def backings_of(node: str) -> str:
+    """Return the path of the parent of the chunks in which a node reports what it has opened."""
+    return f"{member_of(node)}/backings"
+
+
+def backings_chunk(node: str, name: str) -> str:
+    """Return the path of one of these chunks."""
+    return f"{backings_of(node)}/{name}"
+
+
+def owned_by(node: str) -> tuple[str, ...]:
+    """Return the paths of the znodes that a node writes and that are there for good, parents first."""
+    chunks = (backings_chunk(node, name) for name in CHUNK_NAMES)
+    return (member_of(node), status_of(node), backings_of(node), *chunks)
 
 
 def owner(path: str) -> str:

@@ -105,12 +105,12 @@ def _all_znodes(
 
 
 def _make_members(session: Session, roles: Roles) -> int:
-    """Create the missing member znodes of nodes with the role, and their status; return how many.
+    """Create the missing member znodes of nodes with the role, and those below that stay; return how many.
 
     A node could create its status itself, but without the digests that it can't see.
     """
     nodes = [node for node, principals in roles.nodes.items() if principals]
-    wanted = [path for node in nodes for path in (paths.member_of(node), paths.status_of(node))]
+    wanted = [path for node in nodes for path in paths.owned_by(node)]
     stats = read_stats(session, wanted)
     missing = [path for path, stat in zip(wanted, stats, strict=True) if stat is None]
     return sum(create_znode(session, path, acl=acl_at(roles, path)) for path in missing)
@@ -153,6 +153,6 @@ def _replace(session: Session, roles: Roles, path: str) -> bool:
         return True
     except (NotPermittedError, NotEmptyError):
         return False
-    if roles.of(Role.NODE, node) and path in {paths.member_of(node), paths.status_of(node)}:
+    if roles.of(Role.NODE, node) and path in paths.owned_by(node):
         create_znode(session, path, acl=acl_at(roles, path))
     return True

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.lio import FakeLio
+from lunmapd.agent.loop.policy import Policy
 from lunmapd.client import Client, Lag
 from lunmapd.core.base.lunmap import (
     Group,
@@ -62,12 +63,18 @@ class Pair:
         for agent in self.agents:
             agent.run_cycle()
 
+    def audit(self) -> None:
+        """Let both nodes make a full pass, as after `resync` seconds."""
+        for agent in self.agents:
+            agent.adopt(Policy())
+            agent.run_cycle()
+
     def login(self, number: int, *initiators: str) -> None:
         """Let a node see who is logged in from now on."""
         self.kernels[number - 1].sessions = tuple(Seen(T, number, name, "LOGGED_IN") for name in initiators)
         self.agents[number - 1].run_cycle()
 
-    def lines(self, *words: str, expect: int) -> list[str]:
+    def lines(self, *words: str, expect: int | None) -> list[str]:
         """Return what `status` prints below its first table, without empty lines."""
         out = self.ctl("status", *words, expect=expect).out
         return [line for line in out.partition("SINCE\n")[2].splitlines()[2:] if line]
@@ -282,3 +289,30 @@ def test_garbage_for_a_time_is_no_error(pair: Pair, session: Session) -> None:
         time = json.loads(status)["time"]
         shell.set("members/n2/status", status.replace(time, "soon").encode())
     assert pair.ctl("status").out.count("alive") == 2
+
+
+def test_nodes_that_opened_different_devices_are_told_of(pair: Pair) -> None:
+    """Different sizes under one WWID are a problem of the Lun, until they are equal."""
+    for kernel, size in zip(pair.kernels, (96 << 20, 64 << 20), strict=True):
+        kernel.sizes["/dev/a"] = size
+    pair.follow(TWO)
+    line = (
+        "luns/a: its nodes have opened backings of different sizes in bytes, and initiators see one size for "
+        "each path: 100663296 on n1; 67108864 on n2"
+    )
+    assert line in pair.lines(expect=6)
+    assert "luns_different=1" in pair.ctl("check", expect=1).out
+    (told,) = pair.told()["backing_differences"]
+    assert told == {
+        "lun": "a",
+        "kind": "size",
+        "values": {"100663296": ["n1"], "67108864": ["n2"]},
+        "serious": True,
+    }
+    client = Client(pair._session)
+    before = client.fleet()
+    assert client.fleet(before).backings["n1"] is before.backings["n1"]
+    pair.kernels[1].sizes["/dev/a"] = 96 << 20
+    pair.audit()
+    assert line not in pair.lines(expect=None)
+    assert "luns_different=0" in pair.ctl("check", expect=None).out

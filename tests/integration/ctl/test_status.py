@@ -29,7 +29,7 @@ def test_a_check_says_that_all_is_well(session: Session, make_agent: AgentFactor
     assert (
         answer.out
         == "LUNMAP OK - 1 nodes have applied revision 1 | revision=1 nodes=1 alive=1 behind=0 lag=0s failing=0 sessions=0 "
-        "luns=2 luns_degraded=0 luns_without_path=0 lost_logins=0\n"
+        "luns=2 luns_degraded=0 luns_without_path=0 luns_different=0 lost_logins=0\n"
     )
 
 

@@ -30,12 +30,14 @@ from lunmapd.client import (
     parse_principal,
     with_password,
 )
+from lunmapd.core.base.backing_reports import BackingReport, chunk_of, pack_reports
 from lunmapd.core.base.lunmap import Node
 from lunmapd.core.fleet.status import Live, NodeStatus
 from lunmapd.store.session.credentials import ANONYMOUS
 from lunmapd.store.session.errors import NodeNameTakenError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree import members as registration
+from lunmapd.store.tree.backings import read_backings, write_chunk
 from lunmapd.store.tree.members import read_fleet, register, write_status
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
@@ -321,6 +323,9 @@ def test_a_digest_is_granted_by_its_hash(
         found = read_fleet(reader)["n2"]
         assert (found.live, found.status, found.problems) == (Live("", "", "", ""), STATUS, ())
         assert reader.whoami() == (Principal("digest", "bob"),)
+        reports = {"a": BackingReport("/dev/a", 512)}
+        write_chunk(node, "n2", chunk_of("a"), pack_reports(reports))
+        assert read_backings(reader, ["n2"])["n2"].luns == reports
     assert Permissions(admin).strays() == 0
     Permissions(admin).revoke(Role.READER, parse_principal("digest:bob"))
     assert Permissions(admin).roles().readers == {READER}

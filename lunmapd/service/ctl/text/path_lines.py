@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from lunmapd.core.base.text import first_of
+from lunmapd.core.fleet.backing_differences import BackingDifference
 from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, PathProblem
 from lunmapd.core.fleet.path_state import DEAD
 from lunmapd.service.table import table
@@ -74,3 +75,10 @@ def lost_lines(lost: Iterable[LostLogin]) -> Iterator[str]:
     yield from lines[:_MAX_LINES]
     if (more := len(lines) - _MAX_LINES) > 0:
         yield f"{more} more such; {_SEE}"
+
+
+def backing_difference_lines(differences: Sequence[BackingDifference]) -> Iterator[str]:
+    """Yield the Luns whose nodes have opened different files or devices, in a bounded number of lines."""
+    yield from map(str, differences[:_MAX_LINES])
+    if (more := len(differences) - _MAX_LINES) > 0:
+        yield f"{more} more such; see 'lunmapctl status -o json'"

@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.client import Fleet
+from lunmapd.core.fleet.backing_differences import BackingDifference
 from lunmapd.core.fleet.lun_paths import (
     LostLogin,
     LunPaths,
@@ -17,11 +18,15 @@ from lunmapd.core.fleet.lun_paths import (
 from lunmapd.core.fleet.status import Standing
 from lunmapd.core.history.changes import Staged
 from lunmapd.service.ctl.text.node_lines import NodeLine, node_line
-from lunmapd.service.ctl.text.path_lines import lost_lines, path_problem_lines
+from lunmapd.service.ctl.text.path_lines import backing_difference_lines, lost_lines, path_problem_lines
 
 
 class FleetStatus(Struct, frozen=True):
-    """The JSON of `lunmapctl status`. `luns` needs --luns; `lun_troubles` are the Luns that lack a path."""
+    """The JSON of `lunmapctl status`. `luns` needs --luns; `lun_troubles` are the Luns that lack a path.
+
+    `backing_differences` are the Luns whose nodes have opened different files or devices;
+    `backings_unreadable` maps nodes to the reason why their reports of these can't be read.
+    """
 
     cluster: str
     revision: int
@@ -34,6 +39,8 @@ class FleetStatus(Struct, frozen=True):
     lun_troubles: tuple[PathProblem, ...] = ()
     lost_logins: tuple[LostLogin, ...] = ()
     luns: tuple[LunPaths, ...] | None = None
+    backing_differences: tuple[BackingDifference, ...] = ()
+    backings_unreadable: dict[str, str] = {}
 
 
 def summary(fleet: Fleet, *, luns: bool = False) -> FleetStatus:
@@ -52,6 +59,8 @@ def summary(fleet: Fleet, *, luns: bool = False) -> FleetStatus:
         find_path_problems(paths),
         find_lost_logins(paths),
         paths if luns else None,
+        fleet.backing_differences(now),
+        {name: each.problem for name, each in fleet.backings.items() if each.problem},
     )
 
 
@@ -71,6 +80,7 @@ def problems_of(fleet_status: FleetStatus) -> list[str]:
         ),
         *_staged(fleet_status.staged),
         *path_problem_lines(fleet_status.lun_troubles),
+        *backing_difference_lines([each for each in fleet_status.backing_differences if each.serious]),
     ]
 
 
@@ -84,7 +94,14 @@ def _staged(staged: Staged | None) -> Iterator[str]:
 
 def notes_of(fleet_status: FleetStatus) -> list[str]:
     """Return observations that may be intended, one sentence each."""
-    return list(lost_lines(fleet_status.lost_logins))
+    return [
+        *lost_lines(fleet_status.lost_logins),
+        *backing_difference_lines([each for each in fleet_status.backing_differences if not each.serious]),
+        *(
+            f"{name}: its reports of what it has opened can't be read: {reason}"
+            for name, reason in fleet_status.backings_unreadable.items()
+        ),
+    ]
 
 
 def all_well(fleet_status: FleetStatus) -> bool:
@@ -94,6 +111,7 @@ def all_well(fleet_status: FleetStatus) -> bool:
         and not fleet_status.edited
         and not fleet_status.staged
         and not fleet_status.lun_troubles
+        and not any(each.serious for each in fleet_status.backing_differences)
         and all(
             line.alive and line.standing is Standing.CONVERGED and line.behind == 0
             for line in fleet_status.nodes

@@ -1,0 +1,114 @@
+"""The reports of what LIO has opened, computed and written only where something changed.
+
+A Lun is described by a few system calls and, for a device, a look into udev's database. So the reports of a
+chunk are made anew only if the facts about one of its Luns changed, or if udev has changed a device.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
+
+from lunmapd.core.base.backing_reports import (
+    UNDESCRIBED,
+    BackingReport,
+    DeviceDescription,
+    chunk_of,
+    pack_reports,
+)
+from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_facts import BackingFacts
+from lunmapd.core.node.observed import Observed
+
+DescribeDevice = Callable[[str], DeviceDescription]
+"""Takes the numbers of a block device (`253:0`); returns what the node knows about it."""
+
+_DIGITS = 16
+
+
+class _Known(NamedTuple):
+    """What a report is made of, besides the description of the device."""
+
+    path: str
+    size: int
+    facts: BackingFacts
+
+
+def describe_nothing(_: str) -> DeviceDescription:
+    """Return an empty description: for a node that has no database of devices."""
+    return UNDESCRIBED
+
+
+class BackingReporter:
+    """The reports of one node, in chunks.
+
+    `pending` are the chunks that the tree lacks, by name.
+    """
+
+    def __init__(self, describe: DescribeDevice = describe_nothing) -> None:
+        """Start without reports."""
+        self._describe = describe
+        self._seen: Mapping[str, BackingFacts] | None = None
+        self._known: dict[str, _Known] = {}
+        self._digests: dict[str, str] = {}
+        self._stale = False
+        self.pending: dict[str, bytes] = {}
+
+    @property
+    def digest(self) -> str:
+        """A digest of all reports; empty if there are none."""
+        if not self._known:
+            return ""
+        return _digest("".join(f"{name}{text}" for name, text in sorted(self._digests.items())).encode())
+
+    def devices_changed(self) -> None:
+        """Describe all devices anew at the next update. Callable from any thread."""
+        self._stale = True
+
+    def forget_written(self) -> None:
+        """Make all chunks anew at the next update, since the tree may lack them."""
+        self._seen, self._known, self._digests = None, {}, {}
+
+    def update(self, observed: Observed) -> None:
+        """Add to `pending` the chunks that differ from the last ones."""
+        # The flag is cleared first, since another thread sets it.
+        stale, self._stale = self._stale, False
+        if observed.backings is self._seen and not stale:
+            return
+        known = dict(_known(observed))
+        changed = {
+            name for name in known.keys() | self._known.keys() if known.get(name) != self._known.get(name)
+        }
+        if stale:
+            changed |= {name for name, each in known.items() if each.facts.device}
+        self._seen, self._known = observed.backings, known
+        if changed:
+            self._make({chunk_of(lun) for lun in changed})
+
+    def _make(self, chunks: AbstractSet[str]) -> None:
+        luns = defaultdict[str, list[str]](list)
+        for lun in self._known:
+            luns[chunk_of(lun)].append(lun)
+        for chunk in sorted(chunks):
+            data = pack_reports({lun: self._report(self._known[lun]) for lun in luns[chunk]})
+            digest = _digest(data)
+            if self._digests.get(chunk) != digest:
+                self._digests[chunk], self.pending[chunk] = digest, data
+
+    def _report(self, known: _Known) -> BackingReport:
+        facts = known.facts
+        about = self._describe(facts.device) if facts.device else UNDESCRIBED
+        size = known.size or facts.size or 0
+        return BackingReport(known.path, size, facts.block_size, about.identity, about.names)
+
+
+def _known(observed: Observed) -> Iterable[tuple[str, _Known]]:
+    for name, facts in observed.backings.items():
+        item = observed.objects.get(("storage_object", name))
+        if isinstance(item, lio_objects.StorageObject):
+            yield name, _Known(item.path, item.size, facts)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:_DIGITS]
