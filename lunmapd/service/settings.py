@@ -164,7 +164,7 @@ def _parse(text: str, name: str, of_files: FileCheck) -> Settings:
     source = YamlSource(text, name)
     settings, wrong = read_values({} if source.value is None else source.value, Settings)
     reported = [*source.unusable, *(problem.about for problem in wrong)]
-    values = _unrelated(_values(settings), reported)
+    values = _unrelated((*_empty_logins(source.value), *_values(settings)), reported)
     files = _unrelated(of_files(settings), [*reported, *(place for place, _ in values)])
     problems = [
         *source.with_form(wrong),
@@ -175,6 +175,15 @@ def _parse(text: str, name: str, of_files: FileCheck) -> Settings:
         raise kind(sorted(problems, key=line_of))
     assert isinstance(settings, Settings), "nothing is wrong with it"
     return settings
+
+
+def _empty_logins(value: object) -> Iterator[PlacedProblem]:
+    """Yield the sections for TLS and logins that have no keys: a session without them must not follow."""
+    top = value if isinstance(value, dict) else {}
+    section = top.get("zookeeper")
+    for name in ("tls", "sasl", "digest"):
+        if isinstance(section, dict) and section.get(name, "") is None:
+            yield ("zookeeper", name), "it is empty: write its keys, or remove it"
 
 
 def _unrelated(problems: Iterable[PlacedProblem], reported: Sequence[Place]) -> list[PlacedProblem]:

@@ -13,6 +13,9 @@ from lunmapd.core.base.errors import InvalidInputError, Place, Problem
 from lunmapd.core.base.plain_values import FormProblem, related
 
 _TAB = repr("\t")
+# Each value takes at least one character of the text, unless it is read by an alias.
+_VALUES_PER_CHARACTER = 10
+_MIN_VALUES = 100_000
 
 
 def line_of(problem: Problem) -> int:
@@ -33,6 +36,7 @@ class YamlSource:
         self.problems: list[Problem] = []
         self.unusable: list[Place] = []
         self._lines: dict[Place, int] = {}
+        self._limit = self._left = _MIN_VALUES + _VALUES_PER_CHARACTER * len(text)
         try:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
             self.value = None if root is None else self._read(root, (), ())
@@ -79,6 +83,10 @@ class YamlSource:
 
     def _read(self, node: yaml.Node, place: Place, around: tuple[yaml.Node, ...]) -> Any:
         self._lines.setdefault(place, node.start_mark.line + 1)
+        self._left -= 1
+        if self._left < 0:
+            what = f"its aliases stand for more than {self._limit} values: write fewer of them"
+            raise InvalidInputError([self.problem(place, what)])
         if node in around:
             self._refuse(place, "an alias that contains itself")
             return None

@@ -1,5 +1,6 @@
 """The click group of `lunmapctl`, its options, and the connection to the tree."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,39 +45,63 @@ def _echo_progress(done: int, total: int) -> None:
     echo(f"lunmapctl: part {done} of {total} was written", err=True)
 
 
+def _given(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse an empty option or variable, as from an unset variable of a script.
+
+    It would not mean the same as none: the session would be in plain text, or on another tree.
+    """
+    variable = str(option.envvar)
+    if value == "":
+        raise click.BadParameter("it is empty: name a value, or leave the option out", context, option)
+    if value is None and os.environ.get(variable) == "":
+        raise click.UsageError(f"{variable} is empty: give it a value, or unset it", context)
+    return value
+
+
 @click.group(context_settings=CONTEXT)
 @version_option("lunmapctl")
 @config_option("Settings file that names the ensemble.")
 @click.option(
     "--hosts",
     envvar="LUNMAPCTL_HOSTS",
+    callback=_given,
     help="ZooKeeper servers, address:port,...; instead of the settings file.",
 )
-@click.option("--chroot", envvar="LUNMAPCTL_CHROOT", help="The cluster's tree.  [default: /lunmap]")
 @click.option(
-    "--tls-ca", envvar="LUNMAPCTL_TLS_CA", default="", help="With --hosts: use TLS; the CA of the servers."
+    "--chroot", envvar="LUNMAPCTL_CHROOT", callback=_given, help="The cluster's tree.  [default: /lunmap]"
+)
+@click.option(
+    "--tls-ca",
+    envvar="LUNMAPCTL_TLS_CA",
+    callback=_given,
+    help="With --hosts: use TLS; the CA of the servers.",
 )
 @click.option(
     "--tls-certificate",
     envvar="LUNMAPCTL_TLS_CERTIFICATE",
-    default="",
+    callback=_given,
     help="With --tls-ca: the client certificate.",
 )
-@click.option("--tls-key", envvar="LUNMAPCTL_TLS_KEY", default="", help="With --tls-ca: its key.")
+@click.option("--tls-key", envvar="LUNMAPCTL_TLS_KEY", callback=_given, help="With --tls-ca: its key.")
 @click.pass_context
 def ctl(
     context: click.Context,
     config: Path,
     hosts: str | None,
     chroot: str | None,
-    tls_ca: str,
-    tls_certificate: str,
-    tls_key: str,
+    tls_ca: str | None,
+    tls_certificate: str | None,
+    tls_key: str | None,
 ) -> None:
     """Edit and monitor the map of Luns, targets and initiators that every storage node applies.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid map, 4 conflict, 5 ZooKeeper unreachable,
     6 degraded, 7 a file can't be used.
     """
-    tls = TlsSettings(tls_ca, tls_certificate, tls_key)
+    tls = TlsSettings(tls_ca or "", tls_certificate or "", tls_key or "")
+    if tls != TlsSettings("") and hosts is None:
+        raise click.UsageError(
+            "--tls-ca, --tls-certificate and --tls-key need --hosts: without it the settings file says how "
+            "to connect"
+        )
     context.obj = Connection(config, chroot, hosts, None if tls == TlsSettings("") else tls)

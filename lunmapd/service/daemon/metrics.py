@@ -12,9 +12,10 @@ import time
 from collections import Counter as Counted
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import product
 from socketserver import TCPServer, ThreadingMixIn
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
@@ -203,10 +204,54 @@ def _by(name: str, text: str, label: str, values: dict[str, int]) -> Metric:
     return family
 
 
+_MAX_REQUESTS = 8
+_LONGEST_REQUEST = 10.0  # seconds
+
+
 class _Server(ThreadingMixIn, WSGIServer):
-    """Answers each scrape in a thread of its own."""
+    """Answers each scrape in a thread of its own, a few at a time, each within a limited time.
+
+    So a client can't exhaust the daemon's threads and files, however many connections it makes.
+    """
 
     daemon_threads = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Listen, as WSGIServer does."""
+        self._due: dict[socket.socket, float] = {}
+        self._lock = threading.Lock()
+        super().__init__(*args, **kwargs)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a request in a thread; close the connection at once if too many are being answered."""
+        with self._lock:
+            accepted = len(self._due) < _MAX_REQUESTS
+            if accepted:
+                self._due[request] = time.monotonic() + _LONGEST_REQUEST
+        if accepted:
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer a request, in its thread."""
+        threading.current_thread().name = "metrics-request"
+        super().process_request_thread(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection, whose request no longer counts."""
+        with self._lock:
+            self._due.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """End the requests that take too long; `serve_forever` calls this about twice a second."""
+        with self._lock:
+            late = [request for request, due in self._due.items() if time.monotonic() > due]
+        for request in late:
+            # The request's thread closes the connection: it finds the end of the input.
+            with suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
 
     def server_bind(self) -> None:
         """Bind without the DNS lookup of HTTPServer, for which the start of the daemon must not wait."""

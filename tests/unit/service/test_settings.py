@@ -337,3 +337,10 @@ def test_the_settings_become_a_policy() -> None:
     assert parse_settings(GOOD + text, "x").policy() == Policy(RemovalLimits(0.5, 9), 30.0, 0.0, 60.0, 60.0)
     assert parse_settings(GOOD + "retry: 7\n", "x").policy() == Policy(audit=60.0, retry=7.0)
     assert parse_settings(GOOD, "x").policy() == Policy(audit=60.0)
+
+
+@pytest.mark.parametrize("section", ["tls", "sasl", "digest"])
+def test_an_empty_section_is_refused(section: str) -> None:
+    """A section without keys would mean a session in plain text, or without a login."""
+    with pytest.raises(InvalidInputError, match=rf"x:4: zookeeper\.{section}: it is empty"):
+        parse_settings(f"{GOOD}  {section}:\n", "x")

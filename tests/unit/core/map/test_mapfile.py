@@ -200,3 +200,16 @@ nodes: {n1: {tpg_tag: x}, n2: }
         "m:18: nodes[n1].tpg_tag: expected 'int', got 'str'",
         "m:18: nodes[n2]: missing required field 'tpg_tag'",
     ]
+
+
+def test_aliases_do_not_multiply_without_bound() -> None:
+    """A short text whose aliases stand for very many values is refused; aliases of a common size are read."""
+    inner = ", ".join(["a"] * 1000)
+    text = f"luns: {{x: {{maps: &x [{inner}]}}, y: {{maps: [{', '.join(['*x'] * 1000)}]}}}}"
+    with pytest.raises(InvalidInputError, match=r"lunmap.yaml:1: .*aliases stand for more than \d+ values"):
+        parse_map(text)
+    shared = "".join(f"  i{number}: {{attributes: *all}}\n" for number in range(1000))
+    head = f"luns:\n  a: {{attributes: &all {{{', '.join(f'k{number}: 1' for number in range(100))}}}}}\n"
+    with pytest.raises(InvalidInputError) as caught:
+        parse_map(head + shared)
+    assert "aliases" not in str(caught.value)

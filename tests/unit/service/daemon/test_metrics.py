@@ -3,7 +3,9 @@
 import json
 import re
 import socket
+import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import get_args
 from urllib.request import urlopen
@@ -13,6 +15,7 @@ from msgspec.structs import replace
 from prometheus_client import generate_latest
 
 from fakes.clock import Clock
+from lab.wait import PATIENCE, wait_until
 from lunmapd.agent.loop.report import CycleResult
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
@@ -20,7 +23,8 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Action, Step
-from lunmapd.service.daemon.metrics import _KINDS, Metrics, _Silent, served
+from lunmapd.service.daemon import metrics as metrics_module
+from lunmapd.service.daemon.metrics import _KINDS, _MAX_REQUESTS, Metrics, _Silent, served
 from lunmapd.store.session.errors import UnreachableError
 from support.node_metrics import DONE, STATUS, STEP, full
 
@@ -172,6 +176,48 @@ def test_a_silent_client_is_given_up(
     ):
         assert silent.recv(1) == b""
     assert capsys.readouterr().err == ""
+
+
+def test_a_slow_client_is_given_up(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that goes on sending, byte by byte, has no more time for its request than any other."""
+    monkeypatch.setattr(metrics_module, "_LONGEST_REQUEST", 0.2)
+    with served(full(), f"127.0.0.1:{port}"), socket.create_connection(("127.0.0.1", port), 30) as slow:
+        slow.settimeout(0.02)
+        began = time.monotonic()
+        while time.monotonic() < began + PATIENCE:
+            try:
+                slow.sendall(b"x")
+                if slow.recv(1) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        assert time.monotonic() - began < PATIENCE
+
+
+def test_many_clients_hold_few_threads(port: int) -> None:
+    """Only some requests are answered at a time, the connections beyond are closed, and later ones served."""
+    with served(full(), f"127.0.0.1:{port}"):
+        with ExitStack() as held:
+            clients = [
+                held.enter_context(socket.create_connection(("127.0.0.1", port), 30)) for _ in range(16)
+            ]
+            refused = [client for client in clients[_MAX_REQUESTS:] if client.recv(1) == b""]
+            assert len(refused) == len(clients) - _MAX_REQUESTS
+            assert (
+                sum(thread.name.startswith("metrics-") for thread in threading.enumerate()) <= _MAX_REQUESTS
+            )
+        wait_until("a request is answered", lambda: answers(port))
+
+
+def answers(port: int) -> bool:
+    """Return whether a scrape is answered."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+            return b"lunmapd_applied_revision 6.0" in answer.read()
+    except OSError:
+        return False
 
 
 def test_an_address_that_is_taken_costs_the_figures_only(port: int, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,33 @@
+"""The options of lunmapctl that say how to connect: an empty one is never taken for one that is not given."""
+
+import pytest
+from click.testing import CliRunner
+
+from lunmapd.service.ctl.cli import ctl
+
+OPTIONS = ("--hosts", "--chroot", "--tls-ca", "--tls-certificate", "--tls-key")
+VARIABLES = [f"LUNMAPCTL_{option.removeprefix('--').replace('-', '_').upper()}" for option in OPTIONS]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_an_empty_option_is_wrong_usage(option: str) -> None:
+    """As from an unset variable of a script: the session would be without TLS, or on another tree."""
+    done = CliRunner().invoke(ctl, ["--hosts", "127.0.0.1:1", option, "", "get"])
+    assert done.exit_code == 2
+    assert f"Invalid value for '{option}': it is empty" in done.output
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_an_empty_variable_is_wrong_usage(variable: str) -> None:
+    """A variable of the environment that is set to nothing is refused too."""
+    done = CliRunner().invoke(ctl, ["get"], env={variable: ""})
+    assert done.exit_code == 2
+    assert f"{variable} is empty" in done.output
+
+
+def test_files_for_tls_need_the_servers() -> None:
+    """Without --hosts the settings file says how to connect: files for TLS would have no effect."""
+    done = CliRunner().invoke(ctl, ["--tls-ca", "/ca.pem", "get"])
+    assert done.exit_code == 2
+    assert "--tls-ca" in done.output
+    assert "--hosts" in done.output
