@@ -27,8 +27,11 @@ from lunmapd.core.map.used_numbers import (
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
-MAX_NAMED_LUNS = 64
-"""The number of former Luns that the record of one initiator names, so that a group of initiators fits."""
+MAX_NAMED_LUNS = 32
+"""The number of former Luns that the stored record of one initiator names.
+
+A commit that takes one LUN from a group of 100 initiators writes 100 records.
+"""
 MAX_NAMED_IDS = 500
 
 
@@ -122,14 +125,18 @@ def _with_departures(record: AddressRecord, ended: Mapping[str, Iterable[FormerU
     changed = {
         target: with_ended_uses(record.targets.get(target, UNUSED), uses) for target, uses in ended.items()
     }
-    return AddressRecord(with_newest_uses({**record.targets, **changed}, MAX_NAMED_LUNS))
+    return AddressRecord(_in_order({**record.targets, **changed}))
+
+
+def _in_order(targets: Mapping[str, UsedNumbers]) -> dict[str, UsedNumbers]:
+    return {target: targets[target] for target in sorted(targets)}
 
 
 def _with_ids(numbers: UsedNumbers, left: IdUses, revision: int) -> UsedNumbers:
     if not left:
         return numbers
     ended = [FormerUse(number, use.node, use.identity, revision) for number, use in left.items()]
-    return with_newest_uses({"": with_ended_uses(numbers, ended)}, MAX_NAMED_IDS)[""]
+    return with_ended_uses(numbers, ended)
 
 
 def merge_ledgers(ledger: Ledger, other: Ledger) -> Ledger:
@@ -147,9 +154,7 @@ def merge_ledgers(ledger: Ledger, other: Ledger) -> Ledger:
 
 def _merge_ids(numbers: UsedNumbers, other: UsedNumbers) -> UsedNumbers:
     # The default itself is left out of the document.
-    if other == UNUSED:
-        return numbers
-    return with_newest_uses({"": _merge_numbers(numbers, other)}, MAX_NAMED_IDS)[""]
+    return numbers if other == UNUSED else _merge_numbers(numbers, other)
 
 
 def _merge_records(record: AddressRecord, other: AddressRecord) -> AddressRecord:
@@ -157,11 +162,26 @@ def _merge_records(record: AddressRecord, other: AddressRecord) -> AddressRecord
         target: _merge_numbers(record.targets.get(target, UNUSED), numbers)
         for target, numbers in other.targets.items()
     }
-    return AddressRecord(with_newest_uses({**record.targets, **merged}, MAX_NAMED_LUNS))
+    return AddressRecord(_in_order({**record.targets, **merged}))
 
 
 def _merge_numbers(numbers: UsedNumbers, other: UsedNumbers) -> UsedNumbers:
     return with_ended_uses(UsedNumbers((*numbers.used, *other.used), numbers.former), other.former)
+
+
+def as_stored(record: AddressRecord) -> AddressRecord:
+    """Return the record of an initiator with only its newest uses by name."""
+    return AddressRecord(with_newest_uses(record.targets, MAX_NAMED_LUNS))
+
+
+def ids_as_stored(ids: IdRecord) -> IdRecord:
+    """Return the record of the ids with only the newest uses by name."""
+    return IdRecord(
+        *(
+            numbers if numbers == UNUSED else with_newest_uses({"": numbers}, MAX_NAMED_IDS)[""]
+            for numbers in (ids.port_ids, ids.tpg_tags)
+        )
+    )
 
 
 def fold_history(now: Lunmap, newest_first: Iterable[Revision]) -> Ledger:

@@ -19,19 +19,19 @@ from lunmapd.core.map.ledger import (
     IdRecord,
     Ledger,
     MapDifference,
+    as_stored,
     compare_maps,
-    fold_history,
+    ids_as_stored,
     merge_ledgers,
     record_departures,
 )
 from lunmapd.core.planning.plan import Disruption
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import Content, Write, WriteStep, lasting
-from lunmapd.store.commit.reuse import MapStep, problems_of_reuse
+from lunmapd.store.commit.reuse import MapStep, ledger_of_history, problems_of_reuse
 from lunmapd.store.commit.serials import problems_of_serials
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.history import walk_revisions
 from lunmapd.store.tree.ledger import StoredLedger, is_recorded, read_ledger, read_whole_ledger
 from lunmapd.store.tree.snapshot import Snapshot, effective_map
 
@@ -144,12 +144,10 @@ def _load(session: Session, latest: Snapshot, difference: MapDifference) -> _Loa
 
 def _rebuild(session: Session, latest: Snapshot) -> _Loaded:
     stored = read_whole_ledger(session)
-    return _Loaded(stored, merge_ledgers(stored.ledger, ledger_of_history(session, latest)))
-
-
-def ledger_of_history(session: Session, latest: Snapshot) -> Ledger:
-    """Return the ledger that follows from the kept revisions."""
-    return fold_history(known_maps(latest)[0], walk_revisions(session, latest.revision))
+    return _Loaded(
+        stored,
+        merge_ledgers(stored.ledger, ledger_of_history(session, known_maps(latest)[0], latest.revision)),
+    )
 
 
 def _with_writes(content: Content, stored: StoredLedger, ledger: Ledger) -> Content:
@@ -161,12 +159,13 @@ def ledger_writes(stored: StoredLedger, ledger: Ledger) -> Iterator[Write]:
     """Yield the writes that make the stored ledger equal to `ledger`, the parent first."""
     if not stored.exists:
         yield Write(paths.ADDRESSES, None, b"")
+    before = stored.ledger.initiators
     records = {
-        paths.address_record(name): encode(record)
+        paths.address_record(name): encode(as_stored(record))
         for name, record in sorted(ledger.initiators.items())
-        if record.targets and is_recorded(name)
+        if record.targets and record is not before.get(name) and is_recorded(name)
     }
-    ids = {paths.IDS: encode(ledger.ids)} if ledger.ids != IdRecord() else {}
+    ids = {paths.IDS: encode(ids_as_stored(ledger.ids))} if ledger.ids != stored.ledger.ids else {}
     for path, data in {**records, **ids}.items():
         raw = stored.raws.get(path)
         if raw is None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.errors import Problem
 from lunmapd.core.base.lunmap import Lunmap, initiators_of
 from lunmapd.core.fleet.former_luns import doubt_of
-from lunmapd.core.map.ledger import Ledger, MapDifference
+from lunmapd.core.map.ledger import Ledger, MapDifference, fold_history, merge_ledgers
 from lunmapd.core.map.reuse import (
     ReusedAddress,
     find_reused_addresses,
@@ -23,6 +23,7 @@ from lunmapd.core.map.rules.reuse import (
 )
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.session.session import Session
+from lunmapd.store.tree.history import walk_revisions
 from lunmapd.store.tree.ledger import read_ledger
 from lunmapd.store.tree.liveness import view_of
 from lunmapd.store.tree.members import read_members
@@ -31,7 +32,8 @@ from lunmapd.store.tree.members import read_members
 class MapStep(Struct, frozen=True):
     """The step from the map at `revision` of a cluster to the map `after`.
 
-    `befores` are the maps that hosts may have seen until now.
+    `befores` are the maps that hosts may have seen until now, the one of the revisions first. Without a
+    readable tree there is no history.
     """
 
     cluster: str
@@ -39,6 +41,7 @@ class MapStep(Struct, frozen=True):
     befores: tuple[Lunmap, ...]
     after: Lunmap
     options: CommitOptions
+    has_history: bool = True
 
 
 def problems_of_reuse(
@@ -54,11 +57,24 @@ def problems_of_reuse(
 def _addresses(
     session: Session, step: MapStep, difference: MapDifference, ledger: Ledger
 ) -> Iterator[Problem]:
-    found = find_reused_addresses(difference, ledger, step.revision)
-    suspect = [each for each in found if each.occupant.name not in step.options.reuse_luns]
+    suspect = _suspect(step, difference, ledger)
+    if step.has_history and any(each.former is None for each in suspect):
+        # The stored ledger names the newest Luns only. An undo of many removals needs all of them.
+        ledger = merge_ledgers(ledger, ledger_of_history(session, step.befores[0], step.revision))
+        suspect = _suspect(step, difference, ledger)
     if doubtful := _doubtful(session, step, suspect):
         everyone = _with_groups(session, step.after, doubtful, ledger)
         yield from check_reused_addresses(doubtful, step.after, step.befores, everyone)
+
+
+def _suspect(step: MapStep, difference: MapDifference, ledger: Ledger) -> list[ReusedAddress]:
+    found = find_reused_addresses(difference, ledger, step.revision)
+    return [each for each in found if each.occupant.name not in step.options.reuse_luns]
+
+
+def ledger_of_history(session: Session, recorded: Lunmap, revision: int) -> Ledger:
+    """Return the ledger that follows from the kept revisions, the newest of which led to `recorded`."""
+    return fold_history(recorded, walk_revisions(session, revision))
 
 
 def _ids(step: MapStep, difference: MapDifference, ledger: Ledger) -> Iterator[Problem]:

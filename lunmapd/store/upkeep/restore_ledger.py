@@ -13,8 +13,8 @@ from lunmapd.core.history.changes import Change, Revision, as_raw, patch_map
 from lunmapd.core.map.ledger import Ledger, compare_maps, fold_history, merge_ledgers, record_departures
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import Write
-from lunmapd.store.commit.ledger import known_maps, ledger_of_history, ledger_writes
-from lunmapd.store.commit.reuse import MapStep, problems_of_reuse
+from lunmapd.store.commit.ledger import known_maps, ledger_writes
+from lunmapd.store.commit.reuse import MapStep, ledger_of_history, problems_of_reuse
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import StoreError
 from lunmapd.store.session.session import Session
@@ -53,12 +53,13 @@ def restored_ledger(
     stored = _read_usable(session)
     existing = stored.ledger
     if tree is not None and not stored.exists:
-        existing = merge_ledgers(existing, ledger_of_history(session, tree))
+        history = ledger_of_history(session, known_maps(tree)[0], tree.revision)
+        existing = merge_ledgers(existing, history)
     after = _map_of(backup)
     befores = (EMPTY_MAP,) if tree is None else known_maps(tree)
     difference = compare_maps(befores, after)
     now = at if tree is None else RestoredPoint(tree.cluster, tree.revision)
-    step = MapStep(now.cluster, now.revision, befores, after, options)
+    step = MapStep(now.cluster, now.revision, befores, after, options, tree is not None)
     if problems := problems_of_reuse(session, step, difference, existing):
         raise InvalidInputError(problems)
     everything = merge_ledgers(existing, _ledger_of(backup, after, at.revision))

@@ -13,7 +13,7 @@ from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Group, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.fleet.status import FormerOccupant, HistoryPoint, Live, NodeStatus
 from lunmapd.core.history.changes import Allowance
-from lunmapd.store.commit.ledger import ledger_of_history
+from lunmapd.store.commit.reuse import ledger_of_history
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError
 from lunmapd.store.session.session import Session
@@ -288,8 +288,29 @@ def test_the_ledger_equals_the_fold_of_the_history(client: Client, session: Sess
     client.apply(replace(EMPTY, targets={T: Target({"n2": PortalGroup(2)})}))
     client.apply(at(z=8))
     stored = read_whole_ledger(session).ledger
-    assert stored == ledger_of_history(session, read_tree(session))
+    assert stored == ledger_of_history(session, client.read().lunmap, client.newest())
     assert stored.ids.port_ids.used == ((1, 1),)
+
+
+def test_an_undo_of_many_removals_is_free(client: Client, session: Session) -> None:
+    """The ledger names some of the Luns that a mass removal took; the kept revisions have the others."""
+    many = replace(
+        EMPTY,
+        luns={
+            f"l{number}": Lun(
+                Block(f"/dev/vg/l{number}"), f"{number:025x}", nodes=("n1",), maps=(Map(T, number, H),)
+            )
+            for number in range(10, 60)
+        },
+    )
+    client.apply(many)
+    client.apply(EMPTY)
+    assert client.rollback(2) is not None
+    client.apply(EMPTY)
+    assert f"LUN 10 led {H} to Lun l10" in refused(client, at(y=10))
+    client.apply(replace(EMPTY, groups={}))
+    trim(session, 1)
+    assert f"LUN 10 led {H} to a Lun that is not remembered any more" in refused(client, at(y=10))
 
 
 def test_a_commit_that_changes_no_address_reads_no_ledger(client: Client, session: Session) -> None:

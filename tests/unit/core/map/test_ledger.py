@@ -7,17 +7,20 @@ from lunmapd.core.base.lunmap import EMPTY_MAP, Group, Lun, Lunmap, Map, Node, P
 from lunmapd.core.base.names import MAX_LUN_NUMBER
 from lunmapd.core.history.changes import Change, Revision, as_raw
 from lunmapd.core.map.ledger import (
+    MAX_NAMED_IDS,
     MAX_NAMED_LUNS,
     AddressRecord,
     IdRecord,
     Ledger,
+    as_stored,
     compare_maps,
     fold_history,
+    ids_as_stored,
     merge_ledgers,
     record_departures,
     unused_lun_number,
 )
-from lunmapd.core.map.used_numbers import FormerUse, UsedNumbers
+from lunmapd.core.map.used_numbers import UNUSED, FormerUse, UsedNumbers
 from support.small_map import LUN, MAP, H, T
 
 OTHER = "iqn.2026-01.org.example:other"
@@ -43,17 +46,31 @@ def test_a_number_that_is_left_is_named_with_its_revision() -> None:
     assert record == AddressRecord({T: UsedNumbers(((3, 3),), (FormerUse(3, "l3", f"{3:032x}", 7),))})
 
 
-def test_only_the_newest_uses_are_named() -> None:
-    """All numbers stay known, of more than the limit the oldest lose their names."""
+def test_only_the_newest_uses_are_stored_by_name() -> None:
+    """All numbers stay known; of more than the limit the oldest lose their names in the tree."""
     numbers = range(1, MAX_NAMED_LUNS + 11)
     ledger = left(mapped(1, 2), EMPTY_MAP, 1)
-    numbers_left = left(mapped(*numbers[2:]), EMPTY_MAP, 2, ledger).numbers(T, H)
-    assert numbers_left.used == ((1, MAX_NAMED_LUNS + 10),)
-    assert len(numbers_left.former) == MAX_NAMED_LUNS
-    assert numbers_left.last_use(1) is None
-    last = numbers_left.last_use(MAX_NAMED_LUNS + 10)
+    whole = left(mapped(*numbers[2:]), EMPTY_MAP, 2, ledger).initiators[H]
+    assert len(whole.targets[T].former) == len(numbers)
+    stored = as_stored(whole).targets[T]
+    assert stored.used == ((1, MAX_NAMED_LUNS + 10),)
+    assert len(stored.former) == MAX_NAMED_LUNS
+    assert stored.last_use(1) is None
+    last = stored.last_use(MAX_NAMED_LUNS + 10)
     assert last is not None
     assert last.revision == 2
+
+
+def test_only_the_newest_ids_are_stored_by_name() -> None:
+    """The same holds for port ids and tags; a record without any is left out."""
+    many = UsedNumbers(
+        ((1, MAX_NAMED_IDS + 1),),
+        tuple(FormerUse(each, "n", "n", each) for each in range(1, MAX_NAMED_IDS + 2)),
+    )
+    stored = ids_as_stored(IdRecord(many))
+    assert stored.tpg_tags is UNUSED
+    assert (len(stored.port_ids.former), stored.port_ids.last_use(1)) == (MAX_NAMED_IDS, None)
+    assert stored.port_ids.used == many.used
 
 
 def test_the_last_use_of_a_number_counts() -> None:
