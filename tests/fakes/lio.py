@@ -14,7 +14,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts, NameState
 from lunmapd.core.node.backing_failures import block_size_problem
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.observed import IscsiSession, Observed
+from lunmapd.core.node.observed import IscsiSession, LoginCounters, Observed
 from lunmapd.core.node.project import MARK, PORT_ID, TPG_ATTRIBUTES
 from lunmapd.core.node.reservations import NO_RESERVATION_FILES
 from lunmapd.core.planning.outcome import FailureTracker, StepOutcome
@@ -65,6 +65,7 @@ class FakeLio:
         self.gone: set[str] = set()
         self.opened: dict[str, OpenedPath] = {}
         self.reservations = NO_RESERVATION_FILES
+        self.login_counters: tuple[LoginCounters, ...] = ()
         self.failures: dict[lio_objects.Key, Failure] = {}
         self.crash_after: int | None = None
         self.bug: Exception | None = None
@@ -91,7 +92,15 @@ class FakeLio:
             opened = _OPENED.get(facts.name, lio_objects.Opened.CURRENT)
             objects["storage_object", name] = replace(found[name], opened=opened)
         foreign = self.foreign | self._targets() - ours
-        return Observed(objects, foreign, self.features, self.sessions, backings, self.reservations)
+        return Observed(
+            objects,
+            foreign,
+            self.features,
+            self.sessions,
+            backings,
+            self.reservations,
+            self.login_counters,
+        )
 
     def _facts(self, item: lio_objects.StorageObject) -> BackingFacts:
         opened, there = self.opened.get(item.name), self._identity(item.path)

@@ -36,6 +36,7 @@ from lunmapd.core.base.events import Event, Timer, WakeCause
 from lunmapd.core.fleet.status import ConditionUpdate, HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.portals import serving_portals
+from lunmapd.core.node.refused_logins import Refusals, update_refusals
 from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.secrets.sealing import Keyring
@@ -79,6 +80,8 @@ class Agent:
         self._unexpected = UnexpectedLog()
         self._portals = portals or NoPortalChecks()
         self._backings = BackingReporter(describe)
+        self._refusals = Refusals()
+        self._now = now
         self.status = first_status(registration.boot, utc_now())
 
     def watch(self, notify: Callable[[WakeCause], None]) -> None:
@@ -147,7 +150,7 @@ class Agent:
             *self._contact.conditions(enablement),
             *self._contention(reading.snapshot),
         )
-        cycle = self._pass(reading, enablement, conditions)
+        cycle = self._note_refusals(self._pass(reading, enablement, conditions))
         self._report(cycle)
         self._save_seen()
         return cycle
@@ -247,6 +250,15 @@ class Agent:
             else lio_objects.NO_CREDENTIALS
         )
         self._portals.check(serving_portals(given.lunmap, given.node, objects), credentials)
+
+    def _note_refusals(self, cycle: CycleResult) -> CycleResult:
+        """Return the cycle with the refused logins; a partial pass reads no counters, and finds none."""
+        if cycle.result is None:
+            return cycle
+        counters = cycle.result.observed.login_counters
+        self._refusals = update_refusals(self._refusals, counters, self._now(), utc_now())
+        self._transitions.refusals(self._refusals.reported)
+        return replace(cycle, refusals=self._refusals)
 
     def _report(self, cycle: CycleResult) -> None:
         self.status = replace(

@@ -14,6 +14,7 @@ from lunmapd.core.fleet.status import (
     APPLIED,
     MAX_FAILING,
     MAX_LOGINS,
+    MAX_REFUSED,
     RESERVATIONS,
     STORE,
     ConditionUpdate,
@@ -26,6 +27,7 @@ from lunmapd.core.fleet.status import (
 )
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login
+from lunmapd.core.node.refused_logins import Refusals
 from lunmapd.core.planning.outcome import kept_objects
 
 
@@ -34,7 +36,7 @@ class CycleResult(Struct, frozen=True):
 
     `at` is the point of the history that was reconciled, `result` that of the pass. `store_error` is why the
     map is not the newest, `error` why no pass was made. `conditions` are those that the cycle found besides
-    these two. `lunmap` is the map that was reconciled.
+    these two. `lunmap` is the map that was reconciled, `refusals` are the refused logins.
     """
 
     at: HistoryPoint | None = None
@@ -43,6 +45,7 @@ class CycleResult(Struct, frozen=True):
     error: LunmapdError | None = None
     conditions: tuple[ConditionUpdate, ...] = ()
     lunmap: Lunmap = EMPTY_MAP
+    refusals: Refusals = Refusals()
 
     @property
     def converged(self) -> bool:
@@ -66,7 +69,10 @@ def next_status(before: NodeStatus, cycle: CycleResult, now: str) -> NodeStatus:
     for update in (*_conditions(cycle), *cycle.conditions):
         conditions = update_condition(conditions, update, now)
     status = structs.replace(before, time=now, conditions=conditions, observed=cycle.at or before.observed)
-    return status if cycle.result is None else _with_result(status, cycle.at, cycle.result)
+    if cycle.result is None:
+        return status
+    status = _with_result(status, cycle.at, cycle.result)
+    return structs.replace(status, refused=cycle.refusals.reported[:MAX_REFUSED])
 
 
 def _with_result(status: NodeStatus, at: HistoryPoint | None, result: PassResult) -> NodeStatus:
@@ -81,7 +87,8 @@ def _with_result(status: NodeStatus, at: HistoryPoint | None, result: PassResult
         failing=failing[:MAX_FAILING],
         failing_count=len(failing),
         waiting=waiting,
-        sessions=len(result.observed.sessions),
+        sessions=result.observed.session_count,
+        hosts=len({session.initiator for session in result.observed.sessions}),
         logins=_logins(result.observed.sessions),
     )
 

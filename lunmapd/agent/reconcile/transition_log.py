@@ -10,6 +10,7 @@ from lunmapd.core.fleet.status import Condition
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.refused_logins import RefusedLogins, describe_refused
 from lunmapd.core.planning.impact import Disruptions
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Disruption
@@ -58,6 +59,7 @@ class TransitionLog:
         self._conditions: dict[str, tuple[bool, str, str]] = {}
         self._failures: dict[lio_objects.Key, Failure] = {}
         self._problems: dict[Message, str] = {}
+        self._refused: dict[tuple[str, str], RefusedLogins] = {}
 
     def conditions(self, conditions: Iterable[Condition]) -> None:
         """Log each condition that changed."""
@@ -78,6 +80,18 @@ class TransitionLog:
                 _log_failure(lio_objects.show_key(key), failure)
         self._failures = causes
 
+    def refusals(self, refused: Iterable[RefusedLogins]) -> None:
+        """Log refused logins: when the first is found, when the host is another one, and when they end."""
+        now = {(entry.target, entry.cause): entry for entry in refused}
+        for key, entry in now.items():
+            before = self._refused.get(key)
+            if before is None or (before.initiator, before.address) != (entry.initiator, entry.address):
+                _log_refused(entry)
+        for target, cause in self._refused.keys() - now.keys():
+            extra = journal_fields(Message.LOGINS_NOT_REFUSED, target=target, cause=cause)
+            _log.info("%s has refused no login for its %s lately", target, cause, extra=extra)
+        self._refused = now
+
     def keys_unusable(self, error: LunmapdError | None) -> None:
         """Log that the key file can't be used; None: it can."""
         self._log_problem(Message.KEYS_UNUSABLE, "the key file is not used: %s", error)
@@ -95,6 +109,17 @@ class TransitionLog:
         if text and text != self._problems.get(message):
             _log.warning(sentence, text, extra=journal_fields(message))
         self._problems[message] = text
+
+
+def _log_refused(entry: RefusedLogins) -> None:
+    extra = journal_fields(
+        Message.LOGIN_REFUSED,
+        target=entry.target,
+        cause=entry.cause,
+        initiator=entry.initiator,
+        address=entry.address,
+    )
+    _log.warning("%s", describe_refused(entry), extra=extra)
 
 
 def _log_condition(entry: Condition) -> None:

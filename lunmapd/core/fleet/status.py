@@ -12,6 +12,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Login
+from lunmapd.core.node.refused_logins import RefusedLogins
 
 
 class Standing(StrEnum):
@@ -116,8 +117,10 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     `observed` is the newest revision that was read, `applied` the last one that was observed in the kernel.
     `failing` lists at most MAX_FAILING objects, `failing_count` counts all; objects that wait for another are
     counted in `waiting` only. A running daemon writes the status at least every `beat` seconds; 0 promises
-    nothing. `logins` are those of the last observation, none if there are more than MAX_LOGINS; `sessions`
-    counts all. `keys` are the ids of the node's keys for secrets, the current one first.
+    nothing. `sessions` counts the iSCSI sessions of the last observation, `hosts` the initiators that have
+    them. `logins` are their logins, none if there are more than MAX_LOGINS. `refused` are the refused logins
+    of the last minutes, at most MAX_REFUSED. `keys` are the ids of the node's keys for secrets, the current
+    one first.
 
     `backings` is a digest of what the node reports about the files and devices that it has opened, in znodes
     of their own (`members/<node>/backings`).
@@ -144,6 +147,8 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     former_count: int = 0
     former_since: int | None = None
     backings: str = ""
+    hosts: int = 0
+    refused: tuple[RefusedLogins, ...] = ()
 
     @property
     def false_conditions(self) -> dict[str, str]:
@@ -153,6 +158,7 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
 
 MAX_FAILING = 50
 MAX_LOGINS = 200
+MAX_REFUSED = 20
 MAX_FORMER = 200
 
 APPLIED = "Applied"

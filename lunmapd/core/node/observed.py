@@ -37,13 +37,38 @@ class Login(Struct, frozen=True, order=True):
     initiator: str
 
 
+class LoginCounters(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The kernel's counters of a target, since it was made. LIO keeps none for a single initiator.
+
+    `sessions` exist now, `accepts` logins were accepted, `normal_logouts` and `abnormal_logouts` sessions
+    have ended. Each refused login counts in `negotiate_fails`, and in another counter of a more exact cause.
+    `name` and `address` are those of the last refused login, empty if unknown; the kernel does not keep the
+    name of an initiator without an ACL.
+
+    Source: drivers/target/iscsi/iscsi_target_stat.c, iscsit_collect_login_stats in iscsi_target_util.c.
+    """
+
+    target: str
+    sessions: int = 0
+    accepts: int = 0
+    authenticate_fails: int = 0
+    authorize_fails: int = 0
+    negotiate_fails: int = 0
+    other_fails: int = 0
+    normal_logouts: int = 0
+    abnormal_logouts: int = 0
+    name: str = ""
+    address: str = ""
+
+
 class Observed(Struct, frozen=True):
     """lunmapd's LIO objects, and the facts about LIO that a pass needs.
 
     `objects` are lunmapd's objects by key. `foreign` are the names of the targets of other tools. `features`
     are those of the kernel, such as PORT_ID. `sessions` are those with lunmapd's TPGs. `backings` maps the
     name of a storage object whose backing is on a path to the facts about that backing. `reservations` are
-    the files in which the kernel keeps persistent reservations.
+    the files in which the kernel keeps persistent reservations. `login_counters` are those of lunmapd's
+    targets.
     """
 
     objects: Mapping[lio_objects.Key, lio_objects.Object] = {}
@@ -52,3 +77,14 @@ class Observed(Struct, frozen=True):
     sessions: tuple[IscsiSession, ...] = ()
     backings: Mapping[str, BackingFacts] = {}
     reservations: ReservationFiles = NO_RESERVATION_FILES
+    login_counters: tuple[LoginCounters, ...] = ()
+
+    @property
+    def session_count(self) -> int:
+        """The number of sessions; an initiator may have several with a target.
+
+        For a target without counters each initiator counts as one session.
+        """
+        counted = {entry.target: entry.sessions for entry in self.login_counters}
+        rest = sum(session.iqn not in counted for session in self.sessions)
+        return sum(counted.values()) + rest

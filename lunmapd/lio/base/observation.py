@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
-from lunmapd.core.node.observed import IscsiSession
+from lunmapd.core.node.observed import IscsiSession, LoginCounters
 from lunmapd.core.node.project import MARK
 from lunmapd.lio.base import files
 from lunmapd.lio.base.index import KernelIndex
@@ -69,6 +69,7 @@ class Observation:
         self.objects: dict[lio_objects.Key, lio_objects.Object] = {}
         self.with_alua_group: set[str] = set()
         self.sessions = list[IscsiSession]()
+        self.login_counters = list[LoginCounters]()
         self.foreign: set[str] = set()
         self.features = set(hints.features)
         self.reservation_directories = hints.reservations

@@ -18,6 +18,7 @@ from lunmapd.lio.base.observation import EmitObjects, Observation, ObservationHi
 from lunmapd.lio.base.parse import parse_directory_number
 from lunmapd.lio.observe.acls import observe_acls, observe_dynamic_sessions
 from lunmapd.lio.observe.auth import observe_discovery
+from lunmapd.lio.observe.login_counters import observe_login_counters
 from lunmapd.lio.observe.reservations import observe_reservations
 from lunmapd.lio.observe.storage_objects import observe_storage_objects
 from lunmapd.lio.observe.tpgs import is_inert, is_marked, observe_luns, observe_tpg, record_features
@@ -69,6 +70,7 @@ def observe_lio(
         sessions,
         observation.backings,
         observe_reservations(observation),
+        tuple(observation.login_counters),
     )
     return ObservationResult(observed, observation.index)
 
@@ -108,6 +110,7 @@ def _target(
         observation.foreign.add(os.fsencode(iqn).decode(errors="replace"))
         return
     observation.add(lio_objects.Target(iqn))
+    observe_login_counters(observation, iqn)
     for tag in sorted(marked | inert):
         enter(tpg_path(iqn, tag))
         _tpg(observation, iqn, tag)

@@ -12,7 +12,7 @@ from msgspec import Struct, json
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.observed import IscsiSession, Observed
+from lunmapd.core.node.observed import IscsiSession, LoginCounters, Observed
 from lunmapd.core.node.reservations import NO_RESERVATION_FILES, ReservationFiles
 from lunmapd.core.planning.plan import Step
 from lunmapd.lio.base.observation import StuckDirectory
@@ -61,6 +61,7 @@ class ObservedAnswer(Struct, frozen=True, tag=True):
     sessions: tuple[IscsiSession, ...]
     backings: Mapping[str, BackingFacts] = {}
     reservations: ReservationFiles = NO_RESERVATION_FILES
+    login_counters: tuple[LoginCounters, ...] = ()
 
 
 class FailedAnswer(Struct, frozen=True, tag=True):
@@ -99,6 +100,7 @@ def pack_observed(observed: Observed) -> ObservedAnswer:
         observed.sessions,
         observed.backings,
         observed.reservations,
+        observed.login_counters,
     )
 
 
@@ -111,4 +113,5 @@ def unpack_observed(answer: ObservedAnswer, objects: lio_objects.Objects) -> Obs
         answer.sessions,
         answer.backings,
         answer.reservations,
+        answer.login_counters,
     )

@@ -5,8 +5,10 @@ import click
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.fleet.lun_paths import PathProblem
 from lunmapd.core.fleet.status import Standing
+from lunmapd.core.node.refused_logins import RefusalCause
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.plugin import Level, end_with, end_with_error
+from lunmapd.service.ctl.text.node_lines import refused_lines
 from lunmapd.service.ctl.text.path_lines import path_problem_lines
 from lunmapd.service.ctl.text.summary import FleetStatus, all_well, problems_of, summary
 
@@ -31,6 +33,7 @@ def check(connection: Connection) -> None:
                 *_unavailable(fleet_status),
                 *path_problem_lines(_outages(fleet_status)),
                 *problems_of(fleet_status),
+                *refused_lines(fleet_status.nodes),
             )
         )
         text = "; ".join(sentences) or f"not all nodes have applied revision {fleet_status.revision}"
@@ -40,7 +43,16 @@ def check(connection: Connection) -> None:
 def _level(fleet_status: FleetStatus) -> Level:
     if _unavailable(fleet_status) or _outages(fleet_status):
         return Level.CRITICAL
-    return Level.OK if all_well(fleet_status) else Level.WARNING
+    return Level.OK if all_well(fleet_status) and not _refuses_known_hosts(fleet_status) else Level.WARNING
+
+
+def _refuses_known_hosts(fleet_status: FleetStatus) -> bool:
+    """Return whether a host failed at its credentials, or was refused since it is not mapped.
+
+    A login that was only not completed may come from a scanner of ports, or a host that is switched off.
+    """
+    causes = {entry.cause for line in fleet_status.nodes for entry in line.refused}
+    return not causes.isdisjoint({RefusalCause.AUTHENTICATION, RefusalCause.AUTHORIZATION})
 
 
 def _outages(fleet_status: FleetStatus) -> list[PathProblem]:
@@ -71,6 +83,7 @@ def _figures(fleet_status: FleetStatus) -> str:
         "luns_without_path": sum(len(trouble.luns) for trouble in troubles if trouble.is_cut_off),
         "luns_different": len({each.lun for each in fleet_status.backing_differences if each.serious}),
         "lost_logins": sum(len(lost.missing) for lost in fleet_status.lost_logins),
+        "refused_logins": sum(entry.count for line in nodes for entry in line.refused),
     }
     return " ".join(f"{name}={value}" for name, value in figures.items())
 

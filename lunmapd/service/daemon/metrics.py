@@ -31,6 +31,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lun_paths import sole_path_luns
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.refused_logins import RefusalCause
 from lunmapd.core.planning.drift import CLASSES
 
 _log = logging.getLogger(__name__)
@@ -93,6 +94,9 @@ class Metrics:
             ["class", "answer"],
             registry=self.registry,
         )
+        self._refused = Counter(
+            "lunmapd_refused_logins", "Logins that LIO has refused.", ["cause"], registry=self.registry
+        )
         self._reported: AbstractSet[lio_objects.Key] = frozenset()
         self._ended = Gauge(
             "lunmapd_last_turn_timestamp_seconds",
@@ -109,6 +113,8 @@ class Metrics:
             self._turns.labels(result)
         for name, answer in product(CLASSES, ("repaired", "reported")):
             self._drift.labels(name, answer)
+        for cause in RefusalCause:
+            self._refused.labels(cause.value)
         self.registry.register(self)
 
     def note(self, cycle: CycleResult, status: NodeStatus, seconds: float) -> None:
@@ -121,6 +127,8 @@ class Metrics:
             self._actions.labels(step.action.value, _KINDS[type(step.item)], result).inc()
         if cycle.result is not None:
             self._note_drift(cycle.result)
+            for cause, count in cycle.refusals.grown.items():
+                self._refused.labels(cause.value).inc(count)
         self._status, self._beat, self._lunmap = status, status.beat, cycle.lunmap
         self._desired = cycle.at.revision if cycle.at is not None else 0
         behind = status.observed is not None and status.applied != status.observed
@@ -166,7 +174,8 @@ class Metrics:
         behind = self._behind_since
         lag = 0.0 if behind is None else self._now() - behind
         yield _gauge("lunmapd_lag_seconds", "How long LIO has not been as the newest revision says.", lag)
-        yield _gauge("lunmapd_sessions", "Sessions at the last full pass.", status.sessions)
+        yield _gauge("lunmapd_sessions", "iSCSI sessions at the last full pass.", status.sessions)
+        yield _gauge("lunmapd_hosts", "Initiators with a session at the last full pass.", status.hosts)
         yield _gauge("lunmapd_failing_objects", "Objects that are not as the map says.", status.failing_count)
         yield _gauge(
             "lunmapd_sole_path_luns",

@@ -10,11 +10,13 @@ from typing import IO
 import pytest
 from msgspec.structs import replace
 
+from fakes.clock import Clock
 from lunmapd.client import Client, NotAppliedError
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Initiator, Node
+from lunmapd.core.node.observed import LoginCounters
 from lunmapd.store.session.session import Session
-from support.agents import MAP, AgentFactory, H, put_checked
+from support.agents import MAP, AgentFactory, H, T, put_checked
 from support.cluster import Ctl
 from support.plain_client import PlainClient
 
@@ -29,7 +31,8 @@ def test_a_check_says_that_all_is_well(session: Session, make_agent: AgentFactor
     assert (
         answer.out
         == "LUNMAP OK - 1 nodes have applied revision 1 | revision=1 nodes=1 alive=1 behind=0 lag=0s failing=0 sessions=0 "
-        "luns=2 luns_degraded=0 luns_without_path=0 luns_different=0 lost_logins=0\n"
+        "luns=2 luns_degraded=0 luns_without_path=0 luns_different=0 lost_logins=0 "
+        "refused_logins=0\n"
     )
 
 
@@ -43,6 +46,32 @@ def test_a_check_tells_what_fails(session: Session, make_agent: AgentFactory, ct
     assert answer.out.startswith(begin)
     assert (answer.out.count("no path"), answer.out.count("\n")) == (1, 1)
     assert "behind=1 lag=U failing=1" in answer.out
+
+
+def test_a_refused_login_is_noted_and_its_end_too(
+    session: Session, make_agent: AgentFactory, ctl: Ctl, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Within one observation, with its cause; it ends a quarter of an hour after the last refusal."""
+    put_checked(session, MAP)
+    agent = make_agent(now=clock)
+    agent.run_cycle()
+    assert "refused" not in ctl("status", expect=0).out
+    make_agent.kernel.login_counters = (
+        LoginCounters(T, sessions=3, authenticate_fails=2, negotiate_fails=2, name=H, address="10.0.0.5"),
+    )
+    caplog.set_level("INFO")
+    agent.run_cycle()
+    sentence = f"{H} at 10.0.0.5 was refused by {T}: its CHAP credentials are wrong or missing"
+    assert f"note: n1: {sentence}, 2 times, last at " in ctl("status", expect=0).out
+    answer = ctl("check", expect=1).out
+    assert answer.startswith(f"LUNMAP WARNING - n1: {sentence}")
+    assert (" sessions=3 " in answer, " refused_logins=2" in answer) == (True, True)
+    agent.run_cycle()
+    assert caplog.text.count(sentence) == 1
+    clock.now += 900.0
+    agent.run_cycle()
+    assert ctl("check", expect=0).out.startswith("LUNMAP OK - ")
+    assert f"{T} has refused no login for its authentication lately" in caplog.text
 
 
 def test_a_dead_node_is_critical(session: Session, make_agent: AgentFactory, ctl: Ctl) -> None:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from lunmapd.client import Fleet, FleetNode
 from lunmapd.core.fleet.lag import Lag
 from lunmapd.core.fleet.status import Standing, standing_of
+from lunmapd.core.node.refused_logins import RefusedLogins, describe_refused
 from lunmapd.service.table import table
 from lunmapd.store.tree.liveness import is_silent, seconds_since
 
@@ -30,9 +31,11 @@ class NodeLine(Struct, frozen=True):
     behind_since: str
     lag: float | None
     sessions: int | None
+    hosts: int | None
     failing: int
     since: str
     problems: tuple[str, ...]
+    refused: tuple[RefusedLogins, ...] = ()
 
 
 def node_line(name: str, fleet: Fleet, now: datetime) -> NodeLine:
@@ -49,6 +52,7 @@ def node_line(name: str, fleet: Fleet, now: datetime) -> NodeLine:
         behind_since="" if behind is None else behind.since,
         lag=_lag(behind, now),
         sessions=status.sessions if status is not None and live is not None else None,
+        hosts=status.hosts if status is not None and live is not None else None,
         failing=status.failing_count if status is not None else 0,
         since=live.since if live is not None else (status.time if status is not None else ""),
         problems=(
@@ -56,6 +60,7 @@ def node_line(name: str, fleet: Fleet, now: datetime) -> NodeLine:
             *node.problems,
             *(_problems(node, now) if status is not None else ()),
         ),
+        refused=status.refused if status is not None and live is not None else (),
     )
 
 
@@ -93,6 +98,13 @@ def _problems(node: FleetNode, now: datetime) -> Iterator[str]:
         yield f"{missing} more objects fail"
 
 
+def refused_lines(lines: Sequence[NodeLine]) -> Iterator[str]:
+    """Yield the refused logins of all nodes."""
+    for line in lines:
+        for entry in line.refused:
+            yield f"{line.node}: {describe_refused(entry)}, {entry.count} times, last at {entry.last}"
+
+
 def node_status_table(lines: Sequence[NodeLine]) -> list[str]:
     """Return the table of nodes."""
     rows = [
@@ -105,12 +117,13 @@ def node_status_table(lines: Sequence[NodeLine]) -> list[str]:
             _or_dash(line.behind),
             "-" if line.lag is None else show_seconds(line.lag),
             _or_dash(line.sessions),
+            _or_dash(line.hosts),
             line.failing,
             line.since or "-",
         )
         for line in lines
     ]
-    columns = "NODE STATE MAP APPLIED OBSERVED BEHIND LAG SESSIONS FAILING SINCE"
+    columns = "NODE STATE MAP APPLIED OBSERVED BEHIND LAG SESSIONS HOSTS FAILING SINCE"
     return table(columns.split(), rows)
 
 

@@ -39,7 +39,7 @@ def test_a_node_that_lags_is_told_by_how_much_and_since_when() -> None:
     told = line(FleetNode(LIVE, STATUS))
     assert (told.behind, told.behind_since, told.lag) == (2, "2026-01-01T23:57:53Z", 127.0)
     assert node_status_table([told])[1].split() == [
-        "n1", "alive", "degraded", "7", "9", "2", "2m07s", "4", "2", "2026-01-01T00:00:00Z",
+        "n1", "alive", "degraded", "7", "9", "2", "2m07s", "4", "0", "2", "2026-01-01T00:00:00Z",
     ]  # fmt: skip
 
 

@@ -1,0 +1,29 @@
+"""Observing the kernel's counters of logins, logouts and sessions: one set for each target."""
+
+from lunmapd.core.node.observed import LoginCounters
+from lunmapd.lio.base.observation import Observation
+
+_LOGINS = ("accepts", "authenticate_fails", "authorize_fails", "negotiate_fails", "other_fails")
+_LOGOUTS = ("normal_logouts", "abnormal_logouts")
+_NAME, _ADDRESS = "fail_intr_name", "fail_intr_addr"
+# What the kernel shows before the first refused login, and for an initiator without an ACL.
+_NOTHING = {"None", "Unknown", "(einval)"}
+
+
+def observe_login_counters(observation: Observation, iqn: str) -> None:
+    """Record the counters of a target; none on a kernel that does not have them."""
+    path = f"iscsi/{iqn}/fabric_statistics"
+    texts = observation.read_files(f"{path}/iscsi_login_stats", _LOGINS)
+    if len(texts) < len(_LOGINS):
+        return
+    texts |= observation.read_files(f"{path}/iscsi_logout_stats", _LOGOUTS)
+    texts |= observation.read_files(f"{path}/iscsi_instance", ("sessions",))
+    numbers = {name: int(text or "0") for name, text in texts.items()}
+    who = observation.read_files(f"{path}/iscsi_tgt_attr", (_NAME, _ADDRESS))
+    observation.login_counters.append(
+        LoginCounters(iqn, **numbers, name=_known(who.get(_NAME, "")), address=_known(who.get(_ADDRESS, "")))
+    )
+
+
+def _known(text: str) -> str:
+    return "" if text in _NOTHING else text
