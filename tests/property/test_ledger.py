@@ -19,7 +19,7 @@ from lunmapd.core.map.ledger import (
     fold_history,
     merge_ledgers,
     record_departures,
-    unused_lun_number,
+    unused_lun_numbers,
 )
 from lunmapd.core.map.reuse import find_reused_addresses
 from lunmapd.core.map.used_numbers import FormerUse, UsedNumbers, unused_numbers, with_ended_uses
@@ -98,8 +98,7 @@ def test_a_chosen_number_was_never_used(data: st.DataObject, maps: list[Lunmap])
         ever |= occupants_of(lunmap, lunmap.luns).keys()
         hosts = data.draw(st.sets(st.sampled_from(INITIATORS), min_size=1))
         target = data.draw(st.sampled_from(TARGETS))
-        chosen = unused_lun_number(ledger_of(done), (lunmap,), Map(target, 0), hosts)
-        assert chosen is not None
+        chosen = next(unused_lun_numbers(ledger_of(done), (lunmap,), target, hosts))
         given_now = {LunAddress(target, host, chosen) for host in hosts}
         assert given_now.isdisjoint(ever)
         name = data.draw(st.sampled_from(["none", *lunmap.luns]))
@@ -163,7 +162,7 @@ def test_ranges_hold_exactly_the_numbers(sets: list[set[int]], taken: set[int]) 
     every = set[int]().union(*sets)
     assert {number for number in range(50) if number in numbers} == every
     assert all(one[1] + 1 < two[0] for one, two in zip(numbers.used, numbers.used[1:], strict=False))
-    assert set(unused_numbers(range(50), (numbers,), taken)) == set(range(50)) - every - taken
+    assert set(unused_numbers(range(50), numbers, taken)) == set(range(50)) - every - taken
 
 
 @given(lunmaps(), lunmaps())

@@ -53,7 +53,7 @@ def with_free_port_ids(
         for target in each.values()
         for group in target.nodes.values()
     }
-    free = unused_numbers(count(1), (used,), taken)
+    free = unused_numbers(count(1), used, taken)
     return {
         iqn: structs.replace(
             target,

@@ -4,12 +4,13 @@ It is outside the map, so a commit reads it only when an address changes. `addre
 AddressRecord, `addresses/ids` the IdRecord (docs/znodes.md).
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Lunmap, Map, initiators_of
+from lunmapd.core.base.lunmap import Lunmap, initiators_of
 from lunmapd.core.base.names import MAX_LUN_NUMBER
 from lunmapd.core.history.changes import Revision, patch_map, readable_change
 from lunmapd.core.history.spans import invert_changes
@@ -19,6 +20,7 @@ from lunmapd.core.map.used_numbers import (
     UNUSED,
     FormerUse,
     UsedNumbers,
+    merge_ranges,
     unused_numbers,
     with_ended_uses,
     with_newest_uses,
@@ -203,25 +205,25 @@ def fold_history(now: Lunmap, newest_first: Iterable[Revision]) -> Ledger:
     return ledger
 
 
-def unused_lun_number(
-    ledger: Ledger,
-    maps: Iterable[Lunmap],
-    entry: Map,
-    initiators: Collection[str],
-    taken: Collection[int] = (),
-) -> int | None:
-    """Return the lowest LUN number that none of the initiators ever had through the target of `entry`.
+def unused_lun_numbers(
+    ledger: Ledger, maps: Iterable[Lunmap], target: str, initiators: Collection[str]
+) -> Iterator[int]:
+    """Yield the LUN numbers that none of the initiators ever had through a target, in ascending order.
 
-    Numbers of `maps` and those in `taken` are left out too. 0 comes last, since LIO itself answers for a
-    missing LUN 0. None if every number was used.
+    Numbers of `maps` are left out too. 0 comes last, since LIO itself answers for a missing LUN 0. Every verb
+    that chooses a LUN number takes the first one.
     """
-    present = {
-        mapped.lun
+    records = [ledger.numbers(target, initiator).used for initiator in initiators]
+    used = UsedNumbers(merge_ranges(each for ranges in records for each in ranges))
+    present = _numbers_in(maps, target, frozenset(initiators))
+    return unused_numbers((*range(1, MAX_LUN_NUMBER + 1), 0), used, present)
+
+
+def _numbers_in(maps: Iterable[Lunmap], target: str, initiators: AbstractSet[str]) -> set[int]:
+    return {
+        entry.lun
         for lunmap in maps
         for lun in lunmap.luns.values()
-        for mapped in lun.maps
-        if mapped.target == entry.target and not set(initiators_of(lunmap, mapped)).isdisjoint(initiators)
+        for entry in lun.maps
+        if entry.target == target and not initiators.isdisjoint(initiators_of(lunmap, entry))
     }
-    used = [ledger.numbers(entry.target, initiator) for initiator in initiators]
-    candidates = (*range(1, MAX_LUN_NUMBER + 1), 0)
-    return next(unused_numbers(candidates, used, present.union(taken)), None)

@@ -52,11 +52,15 @@ def with_ended_uses(numbers: UsedNumbers, ended: Iterable[FormerUse]) -> UsedNum
         ranges.append((use.number, use.number))
         if use.number not in last or last[use.number].revision < use.revision:
             last[use.number] = use
-    return UsedNumbers(tuple(_merged(ranges)), tuple(last[number] for number in sorted(last)))
+    return UsedNumbers(merge_ranges(ranges), tuple(last[number] for number in sorted(last)))
+
+
+def merge_ranges(ranges: Iterable[NumberRange]) -> tuple[NumberRange, ...]:
+    """Return ranges in ascending order, those that overlap or touch as one."""
+    return tuple(_merged(ranges))
 
 
 def _merged(ranges: Iterable[NumberRange]) -> Iterator[NumberRange]:
-    """Yield ranges in ascending order, those that overlap or touch as one."""
     current: NumberRange | None = None
     for first, last in sorted(ranges):
         if current is not None and first <= current[1] + 1:
@@ -79,11 +83,6 @@ def with_newest_uses(every: Mapping[str, UsedNumbers], most: int) -> dict[str, U
     }
 
 
-def unused_numbers(
-    candidates: Iterable[int], used: Iterable[UsedNumbers], taken: Collection[int]
-) -> Iterator[int]:
-    """Return those of the candidates that are neither in `taken` nor in any of the sets `used`, lazily."""
-    sets = tuple(used)
-    return filterfalse(
-        lambda number: number in taken or any(number in numbers for numbers in sets), candidates
-    )
+def unused_numbers(candidates: Iterable[int], used: UsedNumbers, taken: Collection[int]) -> Iterator[int]:
+    """Yield those of the candidates that are neither in `taken` nor in `used`, lazily."""
+    return filterfalse(lambda number: number in taken or number in used, candidates)

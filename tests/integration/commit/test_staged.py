@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from lunmapd.client import Client, show_map
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import Exit, InvalidInputError
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Initiator, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.map.ledger import as_stored
 from lunmapd.store.commit.acts import confirm
 from lunmapd.store.commit.commit import commit
 from lunmapd.store.commit.commit_errors import (
@@ -21,12 +22,14 @@ from lunmapd.store.commit.commit_errors import (
     TakenOverError,
 )
 from lunmapd.store.commit.commit_options import CommitProgress, commit_rules
+from lunmapd.store.commit.reuse import ledger_of_history
 from lunmapd.store.commit.staged import StagedCommit, read_staged, resume_commit, undo_commit
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, UnsteadyError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.history import map_at, walk_revisions
 from lunmapd.store.tree.history_errors import PartOnlyError
+from lunmapd.store.tree.ledger import read_whole_ledger
 from lunmapd.store.tree.read import read_tip, read_tree, refresh
 from lunmapd.store.tree.snapshot import Snapshot
 from support.cluster import Ctl
@@ -356,3 +359,84 @@ def test_reading_during_an_import_shows_no_part_of_it(session: Session, connect:
     assert seen
     assert all(found.lunmap in (LARGE, luns(1, 2, 3)) for found in seen)
     assert not any(found.has_edits for found in seen)
+
+
+def mapped(*numbers: int) -> Lunmap:
+    """Return Luns l<number>, each mapped to one host under its number."""
+    target, host = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:h"
+    bare = luns(*numbers)
+    return replace(
+        bare,
+        luns={
+            name: replace(found, maps=(Map(target, number, host),))
+            for number, (name, found) in zip(numbers, bare.luns.items(), strict=True)
+        },
+        targets={target: Target({"n1": PortalGroup(1)})},
+        initiators={host: Initiator()},
+        nodes={"n1": Node(1, ("10.0.0.1:3260",))},
+    )
+
+
+def used(session: Session) -> tuple[tuple[int, int], ...]:
+    """Return the LUN numbers in the ledger."""
+    numbers = read_whole_ledger(session).ledger.numbers(
+        "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:h"
+    )
+    return numbers.used
+
+
+def test_a_large_commit_leaves_numbers(session: Session) -> None:
+    """What a commit in parts takes away is in the ledger once, with the revision of its first part."""
+    put(session, mapped(*range(1, 51)))
+    before = read_tree(session).revision
+    put(session, mapped(60))
+    assert used(session) == ((1, 50),)
+    stored = read_whole_ledger(session).ledger
+    uses = stored.numbers("iqn.2026-01.org.example:t", "iqn.2026-01.org.example:h").former
+    assert {use.revision for use in uses} == {before + 1}
+    now = read_tree(session)
+    folded = ledger_of_history(session, now.lunmap, now.revision)
+    assert {name: as_stored(record) for name, record in folded.initiators.items()} == stored.initiators
+
+
+def test_a_large_commit_that_is_undone_uses_nothing(session: Session) -> None:
+    """No node saw the numbers of parts that were never released: they are free for any Lun."""
+    put(session, mapped(60))
+    before = read_tree(session)
+    with suppress(KilledError):
+        commit(session, before, mapped(*range(1, 51)), replace(terms(), progress=killed_after(2)))
+    undo_commit(session, read_staged(session), terms())
+    assert used(session) == ()
+    other = replace(mapped(1).luns["l1"], serial="f" * 32)
+    assert put(session, with_lun(mapped(60), "other", other)) is not None
+
+
+@pytest.mark.parametrize("done", [1, 3])
+def test_a_large_commit_that_is_resumed_leaves_numbers(session: Session, done: int) -> None:
+    """However far it came, the resumed commit records what it takes away."""
+    put(session, mapped(*range(1, 51)))
+    with suppress(KilledError):
+        commit(session, read_tree(session), mapped(60), replace(terms(), progress=killed_after(done)))
+    resume_commit(session, read_staged(session), mapped(60), terms())
+    assert used(session) == ((1, 50),)
+
+
+def test_a_large_commit_may_lead_no_number_elsewhere(session: Session) -> None:
+    """A commit in parts obeys the rule as a whole, also when it is resumed with another map."""
+    put(session, mapped(*range(1, 51)))
+    swapped = mapped(*range(1, 51))
+    first, second = swapped.luns["l1"], swapped.luns["l2"]
+    wrong = with_lun(
+        with_lun(swapped, "l1", replace(first, maps=second.maps)), "l2", replace(second, maps=first.maps)
+    )
+    with pytest.raises(InvalidInputError, match="LUN 2 leads"):
+        put(session, wrong)
+    with suppress(KilledError):
+        commit(session, read_tree(session), mapped(60), replace(terms(), progress=killed_after(1)))
+    with pytest.raises(InvalidInputError, match="LUN 2 leads"):
+        resume_commit(session, read_staged(session), wrong, terms())
+    named = replace(terms(), reuse_luns=frozenset({"l1", "l2"}))
+    resume_commit(session, read_staged(session), wrong, named)
+    allowance = read_tree(session).allowance
+    assert allowance is not None
+    assert allowance.luns == ("l1", "l2")

@@ -6,11 +6,12 @@ without an error. Port ids and tags identify paths (SPC-4, section 7.8.6).
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from lunmapd.core.base.errors import Place, Problem
 from lunmapd.core.base.lunmap import Lunmap, Map, initiators_of
 from lunmapd.core.base.text import first_of
-from lunmapd.core.map.ledger import Ledger, unused_lun_number
+from lunmapd.core.map.ledger import Ledger, unused_lun_numbers
 from lunmapd.core.map.reuse import ReusedAddress, ReusedId
 
 _MAX_HOSTS = 3
@@ -33,16 +34,32 @@ def check_reused_addresses(
 
     `known` are the maps whose numbers are in use; `ledger` has all initiators of the maps concerned.
     """
-    offered: dict[str, set[int]] = {}
+    offers = _Offers(ledger, (*known, after), {}, set())
     ordered = sorted(((_key(after, each), each) for each in reused), key=lambda pair: pair[0])
     for (name, index, _), group in groupby(ordered, lambda pair: pair[0]):
         members = [each for _, each in group]
         entry = after.luns[name].maps[index]
-        taken = offered.setdefault(entry.target, set())
-        free = unused_lun_number(ledger, (*known, after), entry, initiators_of(after, entry), taken)
-        if free is not None:
-            taken.add(free)
+        free = offers.take(entry.target, initiators_of(after, entry))
         yield Problem(("luns", name, "maps", index, "lun"), _address_sentence(members, free))
+
+
+class _Offers(NamedTuple):
+    """Unused LUN numbers for the problems of one commit, each number of a target at most once."""
+
+    ledger: Ledger
+    maps: Sequence[Lunmap]
+    unused: dict[tuple[str, tuple[str, ...]], Iterator[int]]
+    taken: set[tuple[str, int]]
+
+    def take(self, target: str, initiators: tuple[str, ...]) -> int | None:
+        """Return the lowest number for these initiators that is not taken yet; None if there is none."""
+        key = (target, initiators)
+        if key not in self.unused:
+            self.unused[key] = unused_lun_numbers(self.ledger, self.maps, target, initiators)
+        free = next((number for number in self.unused[key] if (target, number) not in self.taken), None)
+        if free is not None:
+            self.taken.add((target, free))
+        return free
 
 
 def _key(after: Lunmap, reused: ReusedAddress) -> tuple[str, int, tuple[str, bool, str]]:

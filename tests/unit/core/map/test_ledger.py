@@ -18,7 +18,7 @@ from lunmapd.core.map.ledger import (
     ids_as_stored,
     merge_ledgers,
     record_departures,
-    unused_lun_number,
+    unused_lun_numbers,
 )
 from lunmapd.core.map.used_numbers import UNUSED, FormerUse, UsedNumbers
 from support.small_map import LUN, MAP, H, T
@@ -126,21 +126,25 @@ def test_an_older_document_that_can_not_be_decoded_counts_as_absent() -> None:
     assert fold_history(MAP, []) == Ledger()
 
 
-def test_the_lowest_unused_number_is_offered_and_0_last() -> None:
-    """Numbers of the maps, of the ledger and those offered already are left out; 0 is the last choice."""
+def unused(ledger: Ledger, lunmap: Lunmap, *initiators: str) -> int | None:
+    """Return the first unused number for these initiators."""
+    return next(unused_lun_numbers(ledger, (lunmap,), T, initiators), None)
+
+
+def test_the_lowest_unused_number_comes_first_and_0_last() -> None:
+    """Numbers of the maps and of the ledger are left out; 0 is the last choice."""
     ledger = left(mapped(1, 2), EMPTY_MAP)
-    assert unused_lun_number(ledger, (mapped(3),), Map(T, 0), (H,)) == 4
-    assert unused_lun_number(ledger, (mapped(3),), Map(T, 0), (H,), (4,)) == 5
-    assert unused_lun_number(ledger, (mapped(3),), Map(T, 0), (OTHER,)) == 1
-    assert unused_lun_number(Ledger(), (MAP,), Map("another", 0), (H,)) == 1
+    assert unused(ledger, mapped(3), H) == 4
+    assert unused(ledger, mapped(3), OTHER) == 1
+    assert next(unused_lun_numbers(Ledger(), (MAP,), "another", (H,))) == 1
     every = UsedNumbers(((1, MAX_LUN_NUMBER),))
-    assert unused_lun_number(Ledger({H: AddressRecord({T: every})}), (), Map(T, 0), (H,)) == 0
+    assert unused(Ledger({H: AddressRecord({T: every})}), EMPTY_MAP, H) == 0
 
 
 def test_no_number_is_offered_when_all_were_used() -> None:
     """An initiator that had every number through a target has no unused one."""
     every = Ledger({H: AddressRecord({T: UsedNumbers(((0, MAX_LUN_NUMBER),))})})
-    assert unused_lun_number(every, (), Map(T, 0), (H,)) is None
+    assert unused(every, EMPTY_MAP, H) is None
 
 
 def test_a_number_for_a_group_is_unused_for_all_members() -> None:
@@ -151,7 +155,7 @@ def test_a_number_for_a_group_is_unused_for_all_members() -> None:
         luns={"a": replace(LUN, maps=(Map(T, 2, group="g"),))},
         groups={"g": Group((OTHER,))},
     )
-    assert unused_lun_number(ledger, (both,), Map(T, 0, group="all"), (H, OTHER)) == 3
+    assert unused(ledger, both, H, OTHER) == 3
 
 
 @pytest.mark.parametrize("number", ["3", None])
