@@ -1,5 +1,6 @@
 """The common parts of the two command lines: options, and the exit code of an error."""
 
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,8 @@ def config_option(text: str) -> Callable[[_F], _F]:
 
 def run_command(program: str, command: click.Command) -> None:
     """Run a command and exit with its code. Each line of a LunmapdError is printed, without a traceback."""
+    # kazoo logs each lost connection, and whole requests at an error; our errors have the reasons.
+    logging.getLogger("kazoo").setLevel(logging.CRITICAL + 1)
     try:
         command.main(prog_name=program)
     except LunmapdError as error:

@@ -22,9 +22,9 @@ def set_up_logging(level: str, node: str) -> None:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     handler.addFilter(_escape)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # At INFO kazoo only repeats what the conditions show.
-    own = logging.getLogger().level
-    logging.getLogger("kazoo").setLevel(own if own <= logging.DEBUG else max(logging.WARNING, own))
+    # kazoo repeats what the conditions show, and logs whole requests at an error.
+    debug = logging.getLogger().level <= logging.DEBUG
+    logging.getLogger("kazoo").setLevel(logging.DEBUG if debug else logging.CRITICAL + 1)
 
 
 def _escape(record: logging.LogRecord) -> bool:

@@ -16,7 +16,8 @@ from lunmapd.store.commit.draft import Content, Draft, Tip, draft_commit, draft_
 from lunmapd.store.commit.send import SendFailure, send_draft
 from lunmapd.store.commit.sizes import WriteOverhead, check_content, divide, fits
 from lunmapd.store.session import paths
-from lunmapd.store.session.errors import DamagedError, NotInitialisedError, ServerRefusedError, StoreError
+from lunmapd.store.session.errors import DamagedError, NotInitialisedError, StoreError
+from lunmapd.store.session.refusals import refused
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import refresh
 from lunmapd.store.tree.roles import read_parent_acls
@@ -118,4 +119,4 @@ def _reason(session: Session, prepared: Draft, latest: Snapshot, failure: SendFa
         case path, (BadVersionError() | NodeExistsError() | NoNodeError()):
             return EditedMeanwhileError(path)
         case path, error:
-            return ServerRefusedError(f"{type(error).__name__} at {path}")
+            return refused(error, path)

@@ -20,7 +20,8 @@ from lunmapd.core.history.changes import Revision
 from lunmapd.store.commit.commit_errors import OutcomeUnknownError
 from lunmapd.store.commit.draft import Draft, Write
 from lunmapd.store.session import paths
-from lunmapd.store.session.errors import DamagedError, LostError, ServerRefusedError, UnreachableError
+from lunmapd.store.session.errors import DamagedError, LostError, NotServedError, UnreachableError
+from lunmapd.store.session.refusals import refused
 from lunmapd.store.session.session import Reply, Session
 from lunmapd.store.tree.acl import to_kazoo
 from lunmapd.store.tree.roles import NO_ACLS, inherited_acls
@@ -45,16 +46,18 @@ def send_draft(
     The version of head makes a second attempt fail if the first one was done. Raises OutcomeUnknownError, and
     UnreachableError if nothing was committed.
     """
-    lost = False
+    lost: LostError | None = None
     for _ in range(_ATTEMPTS):
         try:
             failure = submit(session, prepared.all_writes(), (prepared.tree_id,), parent_acls)
-        except LostError:
-            lost = True
+        except LostError as error:
+            lost = error
             if _is_committed(session, prepared):
                 return None
             continue
         return None if lost and _is_committed(session, prepared) else failure
+    if isinstance(lost, NotServedError):
+        raise lost
     raise UnreachableError(session.hosts, session.deadline, "; nothing was committed")
 
 
@@ -96,7 +99,7 @@ def submit_repeatable(
         except LostError:
             continue
         if failure is not None and not isinstance(failure.error, _BY_OTHERS):
-            raise ServerRefusedError(f"{type(failure.error).__name__} at {failure.path}")
+            raise refused(failure.error, failure.path)
         return failure
     raise UnreachableError(session.hosts, session.deadline)
 

@@ -5,22 +5,10 @@ import logging
 import threading
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import EXCEPTIONS, ZookeeperError
 from kazoo.retry import KazooRetry
 
 from lunmapd.store.session.credentials import Credentials, digest_auth, sasl_options
 from lunmapd.store.session.handler import WatchedHandler
-
-
-class _LoginRequiredError(ZookeeperError):
-    """The server requires a login (KeeperException.Code.SESSIONCLOSEDREQUIRESASLAUTH)."""
-
-    code = -124
-
-
-# An unknown error code ends kazoo's connection thread; kazoo before 2.10 does not know this code.
-LoginRequiredError = EXCEPTIONS.setdefault(_LoginRequiredError.code, _LoginRequiredError)
-
 
 _kazoo_log = logging.getLogger("kazoo.client")
 _SAFE = ("Received EVENT",)

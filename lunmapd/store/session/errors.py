@@ -36,6 +36,17 @@ class LostError(UnreachableError, reason=Reason.LOST):
     """The connection broke, or the deadline passed, during a request. It may or may not have been done."""
 
 
+class NotServedError(LostError, reason=Reason.LOST):
+    """A server answered that it can't do the request now. It was not done."""
+
+    def __init__(self, hosts: str, cause: str, remedy: str) -> None:
+        super().__init__(hosts, 0)
+        self.cause, self.remedy = cause, remedy
+
+    def __str__(self) -> str:
+        return f"ZooKeeper at {self.hosts} did not serve the request: {self.cause}; {self.remedy}"
+
+
 class NoClientError(NoAccessError, reason=Reason.NO_CLIENT):
     """No ZooKeeper client can be created on this machine.
 
@@ -53,10 +64,16 @@ class NoClientError(NoAccessError, reason=Reason.NO_CLIENT):
 
 
 class ServerRefusedError(TreeError, reason=Reason.REFUSED):
-    """ZooKeeper answered with an unexpected error, such as a missing permission above the chroot."""
+    """ZooKeeper answered with an unexpected error, such as a missing permission above the chroot.
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"ZooKeeper refused the request: {reason}; check its ACLs, its quota and its log")
+    `path` is that of the znode in the tree, if it is known.
+    """
+
+    def __init__(
+        self, cause: str, path: str = "", remedy: str = "check its ACLs, its quota and its log"
+    ) -> None:
+        at = f" at {path}" if path else ""
+        super().__init__(f"ZooKeeper refused the request{at}: {cause}; {remedy}")
 
 
 class NotInitialisedError(TreeError, reason=Reason.NOT_INITIALISED):

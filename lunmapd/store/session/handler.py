@@ -1,5 +1,6 @@
 """kazoo's thread handler, which connects by the Dialler and reports whether its threads are alive."""
 
+import logging
 import socket
 import ssl
 import threading
@@ -9,6 +10,8 @@ from typing import Any
 from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandler
 
 from lunmapd.store.session.dial import Address, Dialler
+
+_log = logging.getLogger(__name__)
 
 
 class WatchedHandler(SequentialThreadingHandler):
@@ -36,8 +39,19 @@ class WatchedHandler(SequentialThreadingHandler):
             raise
 
     def spawn(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> threading.Thread:
-        """Start a thread (kazoo.interfaces.IHandler)."""
-        thread = super().spawn(func, *args, **kwargs)
+        """Start a thread (kazoo.interfaces.IHandler).
+
+        An error that ends it is logged at level debug: Python would print it on the terminal. The client is
+        replaced then, see `alive`.
+        """
+
+        def run() -> None:
+            try:
+                func(*args, **kwargs)
+            except Exception:  # noqa: BLE001 - whatever ends kazoo's thread
+                _log.debug("a thread of kazoo's ends", exc_info=True)
+
+        thread = super().spawn(run)
         self._spawned.append(thread)
         return thread
 

@@ -26,10 +26,10 @@ from kazoo.handlers.threading import KazooTimeoutError
 from lunmapd.core.base.access import Principal, Role
 from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError, UnknownIdentityError
-from lunmapd.store.session.client import LoginRequiredError
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
-from lunmapd.store.session.errors import LostError, ServerRefusedError, StoreError
+from lunmapd.store.session.errors import LostError, NotServedError, StoreError, UnreachableError
 from lunmapd.store.session.link import Link
+from lunmapd.store.session.refusals import NOT_SERVED, LoginRequiredError, not_served, refused
 from lunmapd.store.session.whoami import ask_who
 
 _T = TypeVar("_T")
@@ -136,10 +136,14 @@ class Session:
     def whoami(self) -> tuple[Principal, ...]:
         """Return the principals that the servers authenticated this client as, without password hashes.
 
-        Empty if the request fails, as with ZooKeeper before 3.7.
+        It is empty for an anonymous client. Needs ZooKeeper 3.7.
         """
+        return tuple(self.repeat(ask_who))
+
+    def _known_principals(self) -> tuple[str, ...]:
+        """Return the principals for a message; empty if the servers don't answer."""
         try:
-            return tuple(self.repeat(ask_who))
+            return tuple(map(str, self.whoami()))
         except StoreError:
             return ()
 
@@ -183,13 +187,24 @@ class Session:
     def _repeat(self, attempt: Callable[[KazooClient, float], _T]) -> _T:
         self._beat()
         until = time.monotonic() + self.deadline
+        last: NotServedError | None = None
         while True:
-            client = self.link.client(until)
+            client = self._client(until, last)
             try:
                 return attempt(client, until)
-            except LostError:
+            except LostError as error:
+                last = error if isinstance(error, NotServedError) else None
                 # Each server drops the connection at an oversized request; do not repeat it at once.
                 self.link.pause(min(_jitter(), max(0.0, until - time.monotonic())))
+
+    def _client(self, until: float, last: NotServedError | None) -> KazooClient:
+        """Return a connected client; at the deadline raise the last answer of a server, if there is one."""
+        try:
+            return self.link.client(until)
+        except UnreachableError:
+            if last is not None:
+                raise last from None
+            raise
 
     def _settle(self, result: Reply[_T], until: float, at: str, role: Role = Role.READER) -> _T:
         try:
@@ -208,10 +223,12 @@ class Session:
             raise UnknownIdentityError from None
         except _NOT_AUTHENTICATED:
             raise self.link.not_authenticated() from None
+        except NOT_SERVED as error:
+            raise not_served(self.hosts, error) from None
         except _LOST as error:
             raise LostError(self.hosts, self.deadline, f" ({type(error).__name__})") from error
         except ZookeeperError as error:
-            raise ServerRefusedError(type(error).__name__) from error
+            raise refused(error) from error
         self.link.answered()
         return found
 
@@ -226,7 +243,7 @@ class Session:
     def not_permitted(self, at: str, role: Role) -> NotPermittedError:
         """Return the error for a request that the ACL of the znode `at` forbids; `role` would allow it."""
         node = paths.owner(at)
-        return NotPermittedError(self.path(at), [str(who) for who in self.whoami()], role, node)
+        return NotPermittedError(self.path(at), self._known_principals(), role, node)
 
 
 def _jitter() -> float:

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoAuthError, NoNodeError
+from kazoo.exceptions import (
+    BadVersionError,
+    NoAuthError,
+    NodeExistsError,
+    NoNodeError,
+    RolledBackError,
+    RuntimeInconsistency,
+)
 from kazoo.protocol.states import ZnodeStat
 from msgspec import Struct
 
@@ -17,6 +24,7 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError
 from lunmapd.store.session.errors import LostError, NodeNameTakenError, NotInitialisedError, UnreachableError
 from lunmapd.store.session.limits import check_document
+from lunmapd.store.session.refusals import refused
 from lunmapd.store.session.session import FORBIDDEN, Forbidden, Reply, Session
 from lunmapd.store.tree.acl import read_acls, to_kazoo
 from lunmapd.store.tree.roles import create_znode
@@ -31,6 +39,8 @@ from lunmapd.store.tree.znodes import (
 
 _T = TypeVar("_T")
 _ATTEMPTS = 5
+# What a transaction fails with if something changed meanwhile, and what its other operations return.
+_MEANWHILE = (BadVersionError, NodeExistsError, NoNodeError, RolledBackError, RuntimeInconsistency)
 _UNREADABLE = "(unreadable)"
 _REFUSED = (
     "its ACL refuses this client; 'lunmapctl acl show --check' shows what differs, any grant corrects it"
@@ -131,6 +141,9 @@ def _create_ephemeral(session: Session, node: str, live: Live, version: int, rep
     failures = [result for result in session.once(ask, paths.live_of(node)) if isinstance(result, Exception)]
     if any(isinstance(failure, NoAuthError) for failure in failures):
         raise session.not_permitted(paths.live_of(node), Role.NODE)
+    for failure in failures:
+        if not isinstance(failure, _MEANWHILE):
+            raise refused(failure, paths.live_of(node))
     return not failures
 
 

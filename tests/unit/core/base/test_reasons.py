@@ -39,6 +39,7 @@ ERRORS: list[tuple[type[ConditionError], str]] = [
     (KernelUnreadableError, "KernelUnreadable"),
     (errors.UnreachableError, "Unreachable"),
     (errors.LostError, "Lost"),
+    (errors.NotServedError, "Lost"),
     (errors.NoClientError, "NoClient"),
     (errors.ServerRefusedError, "Refused"),
     (errors.NotInitialisedError, "NotInitialised"),

@@ -1,0 +1,84 @@
+"""The error codes of ZooKeeper's servers: each is known to kazoo, and named with its cause and remedy.
+
+The codes are those of org.apache.zookeeper.KeeperException.Code. A code that kazoo does not know ends its
+connection thread: kazoo 2.9 (Debian 13) does not know those below -119, nor -12.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from kazoo.exceptions import EXCEPTIONS, ZookeeperError
+
+from lunmapd.store.session.errors import NotServedError, ServerRefusedError, StoreError
+
+_LOWEST_CODE = -999
+
+
+class UnknownCodeError(ZookeeperError):
+    """A server answered with an error code that kazoo does not know."""
+
+    code = 0
+
+
+def _register() -> None:
+    for code in range(_LOWEST_CODE, 0):
+        if code not in EXCEPTIONS:
+            EXCEPTIONS[code] = type(f"UnknownCodeError{code}", (UnknownCodeError,), {"code": code})
+
+
+_register()
+
+# SESSIONCLOSEDREQUIRESASLAUTH: the server requires a login.
+LoginRequiredError = EXCEPTIONS[-124]
+
+
+class _Cause(NamedTuple):
+    """Why a server refuses a request, and what to do."""
+
+    what: str
+    remedy: str
+
+
+_REFUSED: Mapping[int, _Cause] = {
+    -6: _Cause("it does not know this request", "this needs a newer ZooKeeper, see docs/zookeeper.md"),
+    -120: _Cause(
+        "it gave a local session, which can't register a node",
+        "set localSessionsUpgradingEnabled=true, or localSessionsEnabled=false, in zoo.cfg",
+    ),
+    -125: _Cause(
+        "a hard quota is used up",
+        "raise it with 'setquota' of zkCli; 'listquota' shows it",
+    ),
+}
+_NOT_SERVED: Mapping[int, _Cause] = {
+    -12: _Cause("it does not know this session any more", "try again"),
+    -119: _Cause(
+        "it is in read-only mode, since it reaches no majority", "check that a majority of its servers runs"
+    ),
+    -122: _Cause("it reached no agreement in time", "check the load and the network of its servers"),
+    -127: _Cause(
+        "it throttles requests, since it is overloaded",
+        "check the load and the disks of its servers, and zookeeper.throttledOpWaitTime",
+    ),
+}
+NOT_SERVED = tuple(EXCEPTIONS[code] for code in _NOT_SERVED)
+"""The errors after which a request was certainly not done, and may be done later."""
+
+
+def not_served(hosts: str, error: Exception) -> NotServedError:
+    """Return the error for one of NOT_SERVED."""
+    return NotServedError(hosts, *_NOT_SERVED[_code_of(error)])
+
+
+def refused(error: Exception, path: str = "") -> StoreError:
+    """Return the error for a request that a server refused, at the znode `path` if that is known."""
+    cause = _REFUSED.get(_code_of(error))
+    if cause is not None:
+        return ServerRefusedError(cause.what, path, cause.remedy)
+    if isinstance(error, UnknownCodeError):
+        return ServerRefusedError(f"it answered with the error code {error.code}", path)
+    return ServerRefusedError(type(error).__name__, path)
+
+
+def _code_of(error: Exception) -> int:
+    return int(getattr(error, "code", None) or 0)
