@@ -66,6 +66,7 @@ class FakeLio:
         self.opened: dict[str, OpenedPath] = {}
         self.reservations = NO_RESERVATION_FILES
         self.login_counters: tuple[LoginCounters, ...] = ()
+        self.misspelled: set[str] = set()
         self.failures: dict[lio_objects.Key, Failure] = {}
         self.crash_after: int | None = None
         self.bug: Exception | None = None
@@ -100,6 +101,7 @@ class FakeLio:
             backings,
             self.reservations,
             self.login_counters,
+            frozenset(self.misspelled),
         )
 
     def _facts(self, item: lio_objects.StorageObject) -> BackingFacts:

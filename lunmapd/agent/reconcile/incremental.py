@@ -25,7 +25,7 @@ from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Disruption, Plan
 from lunmapd.core.planning.withhold import lets_children_proceed
 
-_COMPUTABLE = OF_BACKINGS | OF_PORTALS | {Reason.FOREIGN_TARGET}
+_COMPUTABLE = OF_BACKINGS | OF_PORTALS | {Reason.FOREIGN_TARGET, Reason.FOREIGN_DIRECTORY}
 """Failures with which all desired objects are known, though the node can't have some of them."""
 
 

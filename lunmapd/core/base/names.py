@@ -33,6 +33,7 @@ _EUI = re.compile(r"eui\.[0-9a-f]{16}")
 _NAA = re.compile(r"naa\.([0-9a-f]{16}|[0-9a-f]{32})")
 _MAX_ISCSI_NAME = 223  # RFC 7143, section 4.2.7.2
 _NAA_DIGITS = 25
+_MAX_DESCRIPTOR = 255  # its length is one byte (SPC-4, section 7.8.6)
 _SERIAL = re.compile(r"[0-9a-f-]{1,253}")
 # LIO splits its control string at ',' (drivers/target/target_core_file.c, fd_set_configfs_dev_params).
 _WORD = re.compile(r"[!-~]{1,255}")
@@ -56,6 +57,8 @@ def check_iscsi_name(text: str) -> str | None:
     """Check an iSCSI name (RFC 7143, section 4.2.7): IQN, EUI-64 or NAA, in lower case as in LIO."""
     if len(text) <= _MAX_ISCSI_NAME and any(form.fullmatch(text) for form in (_IQN, _EUI, _NAA)):
         return None
+    if len(text) > _MAX_ISCSI_NAME:
+        return f"{text!r} has {len(text)} characters: an iSCSI name has at most {_MAX_ISCSI_NAME}"
     if text != text.lower():
         return f"{text!r} has upper-case letters: write iSCSI names in lower case, as in LIO"
     return (
@@ -127,6 +130,22 @@ def check_serial(text: str) -> str | None:
     return (
         f"{text!r} is not a serial: use at least {_NAA_DIGITS} lower-case hex digits ('-' allowed), such "
         "as a UUID"
+    )
+
+
+def check_serial_length(serial: str, product: str) -> str | None:
+    """Check that the serial fits into the descriptors that initiators read, beside a product.
+
+    Vendor (8), product and serial share a T10 descriptor of at most 255 bytes with two more. LIO writes its
+    length modulo 256, so everything behind it is lost: initiators then find no target port group, and ALUA is
+    off (spc_emulate_evpd_83 in drivers/target/target_core_spc.c).
+    """
+    longest = _MAX_DESCRIPTOR - MAX_VENDOR - len(product) - 2
+    if len(serial) <= longest:
+        return None
+    return (
+        f"{serial[:20]!r}... has {len(serial)} characters: use at most {longest} beside the product "
+        f"{product!r}, or initiators find no ALUA states, since LIO cuts the descriptor that has both"
     )
 
 

@@ -89,6 +89,7 @@ class Reason(StrEnum):
     INTERNAL = "Internal"
     WORKER_DIED = "WorkerDied"
     FOREIGN_TARGET = "ForeignTarget"
+    FOREIGN_DIRECTORY = "ForeignDirectory"
     SERIAL_IMMUTABLE = "SerialImmutable"
     EDIT_REFUSED = "EditRefused"
     DOCUMENT_UNREADABLE = "DocumentUnreadable"

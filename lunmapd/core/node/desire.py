@@ -52,7 +52,7 @@ def compute_desired(
     failures |= {
         _document_key(path): _failure(Reason.DOCUMENT_INVALID, reason) for path, reason in broken.items()
     }
-    failures |= _foreign_targets(lunmap, node, observed.foreign)
+    failures |= _foreign_targets(lunmap, node, observed.foreign) | _misspelled(observed)
     failures |= find_backing_failures(trusted, desired, observed) | refused
     wanted = keep_read_only(desired, observed)
     return Desired(keep_observed(wanted, observed.objects, bad, node) if bad else wanted, failures)
@@ -89,6 +89,15 @@ def _foreign_targets(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> di
         for iqn, target in lunmap.targets.items()
         if iqn in foreign and node in target.nodes
     }
+
+
+def _misspelled(observed: Observed) -> dict[lio_objects.Key, Failure]:
+    """Report directories that are not spelled as any tool does: removing one could cut what it duplicates."""
+    sentence = (
+        "this directory was made by hand, and LIO takes its name for a number that another directory may have; "
+        "it is left alone, and may give an initiator access that the map does not: remove it with rmdir"
+    )
+    return {("directory", path): _failure(Reason.FOREIGN_DIRECTORY, sentence) for path in observed.misspelled}
 
 
 def broken_documents(lunmap: Lunmap) -> dict[str, str]:

@@ -68,7 +68,8 @@ class Observed(Struct, frozen=True):
     are those of the kernel, such as PORT_ID. `sessions` are those with lunmapd's TPGs. `backings` maps the
     name of a storage object whose backing is on a path to the facts about that backing. `reservations` are
     the files in which the kernel keeps persistent reservations. `login_counters` are those of lunmapd's
-    targets.
+    targets. `misspelled` are directories in these targets, such as `lun_01`, whose number is not spelled as
+    any tool does.
     """
 
     objects: Mapping[lio_objects.Key, lio_objects.Object] = {}
@@ -78,6 +79,7 @@ class Observed(Struct, frozen=True):
     backings: Mapping[str, BackingFacts] = {}
     reservations: ReservationFiles = NO_RESERVATION_FILES
     login_counters: tuple[LoginCounters, ...] = ()
+    misspelled: AbstractSet[str] = frozenset()
 
     @property
     def session_count(self) -> int:

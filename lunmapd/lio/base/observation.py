@@ -12,6 +12,7 @@ from lunmapd.core.node.observed import IscsiSession, LoginCounters
 from lunmapd.core.node.project import MARK
 from lunmapd.lio.base import files
 from lunmapd.lio.base.index import KernelIndex
+from lunmapd.lio.base.parse import is_misspelled, parse_directory_number
 from lunmapd.lio.base.path_probe import PathProbe
 from lunmapd.lio.base.reservation_files import list_files
 
@@ -70,6 +71,7 @@ class Observation:
         self.with_alua_group: set[str] = set()
         self.sessions = list[IscsiSession]()
         self.login_counters = list[LoginCounters]()
+        self.misspelled: set[str] = set()
         self.foreign: set[str] = set()
         self.features = set(hints.features)
         self.reservation_directories = hints.reservations
@@ -94,6 +96,12 @@ class Observation:
     def list_directories(self, path: str) -> list[str]:
         """Return the names of the subdirectories of a directory."""
         return files.list_directories(f"{self.root}/{path}")
+
+    def list_numbers(self, path: str, prefix: str) -> list[int]:
+        """Return the numbers of the subdirectories such as `lun_3`; record others with this prefix."""
+        names = self.list_directories(path)
+        self.misspelled.update(f"{path}/{name}" for name in names if is_misspelled(name, prefix))
+        return [number for name in names if (number := parse_directory_number(name, prefix)) is not None]
 
     def read_link(self, path: str) -> str | None:
         """Return the target of the symlink in a directory, None if there is none."""

@@ -80,9 +80,20 @@ def parse_dynamic_sessions(text: str) -> list[str]:
 
 
 def parse_directory_number(name: str, prefix: str) -> int | None:
-    """Return the number of a directory such as `lun_3` or `tpgt_1`, None for another name."""
+    """Return the number of a directory such as `lun_3` or `tpgt_1`, None for another name.
+
+    The kernel also makes a directory `lun_03` or `lun_0x3`, beside `lun_3` and with the same number
+    (target_fabric_make_lun). Only the usual spelling leads from the number back to the directory.
+    """
     number = name.removeprefix(prefix)
-    return int(number) if number != name and number.isascii() and number.isdigit() else None
+    if number == name or not (number.isascii() and number.isdigit()):
+        return None
+    return int(number) if number == "0" or not number.startswith("0") else None
+
+
+def is_misspelled(name: str, prefix: str) -> bool:
+    """Return whether a directory begins like a numbered one, and is not spelled as one."""
+    return name.startswith(prefix) and parse_directory_number(name, prefix) is None
 
 
 def parse_portal_directory(name: str) -> str:

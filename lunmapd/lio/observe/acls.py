@@ -23,8 +23,7 @@ def observe_acls(observation: Observation, iqn: str, tag: int, luns: Mapping[int
         return
     for initiator in observation.list_directories(path):
         observe_acl(observation, lio_objects.NodeAcl(iqn, tag, initiator))
-        names = observation.list_directories(f"{path}/{initiator}")
-        numbers = [number for name in names if (number := parse_directory_number(name, "lun_")) is not None]
+        numbers = observation.list_numbers(f"{path}/{initiator}", "lun_")
         for first in range(0, len(numbers), _MAX_OPEN):
             some = numbers[first : first + _MAX_OPEN]
             observe_mapped_luns(observation, lio_objects.NodeAcl(iqn, tag, initiator), some, luns)

@@ -15,7 +15,6 @@ from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import PORT_ID
 from lunmapd.lio.base.index import KernelIndex, tpg_path
 from lunmapd.lio.base.observation import EmitObjects, Observation, ObservationHints
-from lunmapd.lio.base.parse import parse_directory_number
 from lunmapd.lio.observe.acls import observe_acls, observe_dynamic_sessions
 from lunmapd.lio.observe.auth import observe_discovery
 from lunmapd.lio.observe.login_counters import observe_login_counters
@@ -71,6 +70,7 @@ def observe_lio(
         observation.backings,
         observe_reservations(observation),
         tuple(observation.login_counters),
+        observation.misspelled,
     )
     return ObservationResult(observed, observation.index)
 
@@ -94,8 +94,7 @@ def _target(
     if observation.skip_stuck(f"iscsi/{iqn}"):
         return
     enter(f"iscsi/{iqn}")
-    numbers = (parse_directory_number(name, "tpgt_") for name in observation.list_directories(f"iscsi/{iqn}"))
-    tags = [tag for tag in numbers if tag is not None]
+    tags = observation.list_numbers(f"iscsi/{iqn}", "tpgt_")
     marked = {
         tag for tag in tags if tpg_path(iqn, tag) in observation.stuck or is_marked(observation, iqn, tag)
     }
@@ -108,6 +107,9 @@ def _target(
         record_features(observation, iqn, tag)
     if not marked and not (iqn in claims and len(inert) == len(tags)):
         observation.foreign.add(os.fsencode(iqn).decode(errors="replace"))
+        observation.misspelled -= {
+            path for path in observation.misspelled if path.startswith(f"iscsi/{iqn}/")
+        }
         return
     observation.add(lio_objects.Target(iqn))
     observe_login_counters(observation, iqn)

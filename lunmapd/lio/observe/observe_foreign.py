@@ -44,6 +44,7 @@ from lunmapd.lio.base.observation import Observation
 from lunmapd.lio.base.parse import (
     backing_info_file,
     discards_writes,
+    is_misspelled,
     parse_backing,
     parse_device_numbers,
     parse_directory_number,
@@ -239,9 +240,21 @@ def _tpg_problems(observation: Observation, path: str) -> Iterator[str]:
     for address in observation.list_directories(f"{path}/np"):
         if observation.read(f"{path}/np/{address}/cxgbit") == "1":
             yield f"portal {address}: {OFFLOAD}"
+    for directory in (f"{path}/lun", *_acl_directories(observation, path)):
+        for name in filter(_is_misspelled_lun, observation.list_directories(directory)):
+            yield f"{directory.removeprefix(f'{path}/')}/{name}: LIO takes this name for a number: remove it"
     for name in observation.list_directories(f"{path}/lun"):
         settings = dict(observation.read_settings(f"{path}/lun/{name}", PORT_SETTINGS))
         yield from (f"{name}: {loss}" for loss in port_losses(settings))
+
+
+def _acl_directories(observation: Observation, path: str) -> Iterator[str]:
+    for initiator in observation.list_directories(f"{path}/acls"):
+        yield f"{path}/acls/{initiator}"
+
+
+def _is_misspelled_lun(name: str) -> bool:
+    return is_misspelled(name, "lun_")
 
 
 def _links(observation: Observation, path: str) -> Iterator[tuple[int, str]]:

@@ -7,7 +7,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK, PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.lio.base.index import tpg_path
 from lunmapd.lio.base.observation import Observation
-from lunmapd.lio.base.parse import parse_directory_number, parse_portal_directory
+from lunmapd.lio.base.parse import parse_portal_directory
 from lunmapd.lio.observe.alua import read_lun_group
 
 _ATTRIBUTES = {name: str(row.default) for name, row in TPG.items()}
@@ -66,9 +66,8 @@ def record_features(observation: Observation, iqn: str, tag: int) -> None:
 def observe_luns(observation: Observation, iqn: str, tag: int) -> dict[int, str]:
     """Record the TPG's LUNs, and return the complete ones: number to name of the storage object."""
     path = f"{tpg_path(iqn, tag)}/lun"
-    numbers = (parse_directory_number(name, "lun_") for name in observation.list_directories(path))
     whole: dict[int, str] = {}
-    for number in sorted(number for number in numbers if number is not None):
+    for number in sorted(observation.list_numbers(path, "lun_")):
         observation.index.lun_numbers[iqn, tag].take(number)
         name = exported_storage_object(observation, f"{path}/lun_{number}")
         if name is None and f"{path}/lun_{number}" in observation.stuck:

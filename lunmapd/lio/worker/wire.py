@@ -62,6 +62,7 @@ class ObservedAnswer(Struct, frozen=True, tag=True):
     backings: Mapping[str, BackingFacts] = {}
     reservations: ReservationFiles = NO_RESERVATION_FILES
     login_counters: tuple[LoginCounters, ...] = ()
+    misspelled: tuple[str, ...] = ()
 
 
 class FailedAnswer(Struct, frozen=True, tag=True):
@@ -101,6 +102,7 @@ def pack_observed(observed: Observed) -> ObservedAnswer:
         observed.backings,
         observed.reservations,
         observed.login_counters,
+        tuple(observed.misspelled),
     )
 
 
@@ -114,4 +116,5 @@ def unpack_observed(answer: ObservedAnswer, objects: lio_objects.Objects) -> Obs
         answer.backings,
         answer.reservations,
         answer.login_counters,
+        frozenset(answer.misspelled),
     )

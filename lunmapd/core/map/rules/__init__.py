@@ -33,7 +33,7 @@ _ALWAYS: tuple[Rule, ...] = (
     nodes.check_nodes,
     unique.check_unique,
 )
-_CHOICES: tuple[Rule, ...] = (luns.check_choices, portals.check_overlaps)
+_CHOICES: tuple[Rule, ...] = (luns.check_choices, luns.check_descriptors, portals.check_overlaps)
 _WARNINGS: tuple[Rule, ...] = (
     luns.warn_of_luns,
     maps.warn_of_lun_numbers,

@@ -44,6 +44,14 @@ def check_choices(lunmap: Lunmap) -> Iterator[Problem]:
             )
 
 
+def check_descriptors(lunmap: Lunmap) -> Iterator[Problem]:
+    """Check that LIO can show the serials of new Luns; a Lun with another serial is served all the same."""
+    for name, lun in lunmap.luns.items():
+        product = lun.product or plugin_of(lun.backing).product
+        if product and (sentence := names.check_serial_length(lun.serial, product)):
+            yield Problem(("luns", name, "serial"), sentence)
+
+
 def warn_of_luns(lunmap: Lunmap) -> Iterator[Problem]:
     """Warn of Luns that are probably not meant so."""
     for name, lun in lunmap.luns.items():

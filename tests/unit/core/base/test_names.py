@@ -158,3 +158,17 @@ def test_a_portal_has_no_interface(text: str) -> None:
     """A link-local address is refused with a valid alternative."""
     with pytest.raises(ValueError, match="give another address of the node, without '%'"):
         names.parse_portal(text)
+
+
+def test_a_name_that_is_too_long_is_said_to_be() -> None:
+    """RFC 7143 and the kernel have a limit of 223 bytes."""
+    name = "iqn.2026-01.org.example:".ljust(224, "x")
+    assert names.check_iscsi_name(name[:223]) is None
+    assert "has 224 characters: an iSCSI name has at most 223" in str(names.check_iscsi_name(name))
+
+
+@pytest.mark.parametrize(("product", "longest"), [("x" * 16, 229), ("RAMDISK-MCP", 234), ("FILEIO", 239)])
+def test_a_serial_leaves_room_for_the_other_descriptors(product: str, longest: int) -> None:
+    """The limits at which a kernel was seen to cut the descriptor."""
+    assert names.check_serial_length("a" * longest, product) is None
+    assert f"use at most {longest}" in str(names.check_serial_length("a" * (longest + 1), product))

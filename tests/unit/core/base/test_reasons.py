@@ -19,7 +19,7 @@ VALUES = {
     "Alone", "AsCommitted", "AttributeUnsupported", "BackingDeviceMissing", "BackingReadOnly", "BackingReplaced",
     "BackingTruncated", "BackingUnusable", "BlockSizeMismatch", "ClaimsUnreadable",
     "ClaimsUnwritable", "Credentials", "Damaged", "DocumentInvalid", "DocumentUnreadable", "Drifted", "EditRefused",
-    "EditedAround", "Failing", "ForeignCluster", "ForeignTarget", "FromSnapshot", "Held", "InUse", "Internal", "Isolated",
+    "EditedAround", "Failing", "ForeignCluster", "ForeignDirectory", "ForeignTarget", "FromSnapshot", "Held", "InUse", "Internal", "Isolated",
     "Kept", "KernelRefused", "KernelUnreadable", "Lost", "NewerSchema", "NoClient", "NoContactYet", "NoMap", "NoSnapshot",
     "NodeNameTaken", "NodeUnknown", "NotAuthenticated", "NotInitialised", "NotPermitted", "NotRead", "NotRestored", "Offered",
     "PortIdTaken", "PortalAddressMissing", "PortalInUse", "PortalRefused", "Read", "Refused", "Remaining", "RemovalHeld", "Restored", "SaslMissing", "SavedElsewhere",

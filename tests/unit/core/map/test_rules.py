@@ -25,6 +25,18 @@ BROKEN = [
         "luns[db2].serial",
         "same NAA identifier from it as from luns[db1]",
     ),
+    (
+        f"serial: {'1' * 32}",
+        f"serial: {'1' * 240}",
+        "luns[db1].serial",
+        "use at most 239 beside the product 'FILEIO'",
+    ),
+    (
+        f"serial: {'1' * 32}",
+        f"serial: {'1' * 230}\n    product: {'x' * 16}",
+        "luns[db1].serial",
+        "use at most 229 beside",
+    ),
     ("/srv/db1.img", "srv/db1.img", "luns[db1].backing.path", "must be absolute"),
     ("/dev/vg/db2", "/srv/db1.img", "luns[db2].backing.path", "already that of luns[db1]"),
     ("    size: 64MiB\n", "", "luns[db1].size", "needs a size"),

@@ -33,6 +33,16 @@ def test_nothing_observed_is_nothing_ours() -> None:
     assert Observed() == Observed({}, frozenset(), frozenset(), ())
 
 
+def test_a_directory_with_another_spelling_is_left_alone_and_said() -> None:
+    """It is a failing object of its own, by its path, and changes nothing that is desired."""
+    path = f"iscsi/{T}/tpgt_1/lun/lun_01"
+    want = compute_desired(MAP, {}, "n1", Observed(misspelled={path}), Vault(""))
+    assert {key: failure.reason for key, failure in want.failures.items()} == {
+        ("directory", path): Reason.FOREIGN_DIRECTORY
+    }
+    assert want.objects == compute_desired(MAP, {}, "n1", Observed(), Vault("")).objects
+
+
 def test_a_foreign_target_is_left_alone_and_said() -> None:
     """A target of another tool gives nothing to do and one failure; a target of other nodes is no concern."""
     want = compute_desired(MAP, {}, "n1", Observed(foreign={T}), Vault(""))

@@ -92,7 +92,19 @@ def test_dynamic_sessions_are_split_at_nul() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "number"), [("lun_3", 3), ("lun_", None), ("statistics", None), ("lun_x", None)]
+    ("name", "number"),
+    [
+        ("lun_3", 3),
+        ("lun_0", 0),
+        ("lun_65535", 65535),
+        ("lun_", None),
+        ("statistics", None),
+        ("lun_x", None),
+        ("lun_03", None),
+        ("lun_00", None),
+        ("lun_+3", None),
+        ("lun_\u0663", None),
+    ],
 )
 def test_only_numbered_directories_count(name: str, number: int | None) -> None:
     """Other names beside the numbered directories are ignored."""
