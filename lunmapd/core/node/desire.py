@@ -94,8 +94,8 @@ def _foreign_targets(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> di
 def _misspelled(observed: Observed) -> dict[lio_objects.Key, Failure]:
     """Report directories that are not spelled as any tool does: removing one could cut what it duplicates."""
     sentence = (
-        "this directory was made by hand, and LIO takes its name for a number that another directory may have; "
-        "it is left alone, and may give an initiator access that the map does not: remove it with rmdir"
+        "this directory was made by hand, and LIO takes its name for a number that another directory may "
+        "have; it is left alone, and may give an initiator access that the map does not: remove it with rmdir"
     )
     return {("directory", path): _failure(Reason.FOREIGN_DIRECTORY, sentence) for path in observed.misspelled}
 

@@ -4,6 +4,7 @@ import msgspec
 
 from lunmapd.core.base.backings import Block, FileIO
 from lunmapd.core.base.lunmap import Map, PortalGroup, Target
+from lunmapd.core.base.reasons import Reason
 from lunmapd.core.map.rules import check_served
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.desire import broken_documents, compute_desired, keep_observed
