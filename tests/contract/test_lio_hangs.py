@@ -214,7 +214,7 @@ def test_a_login_that_hangs_costs_the_closing_of_other_tpgs(hanging: Hang, real:
     for found in (first, second):
         assert _reasons(found) == {
             lio_objects.show_key(closing): "Stuck",
-            lio_objects.show_key(lio_objects.key_of(here)): "KernelRefused",
+            lio_objects.show_key(lio_objects.key_of(here)): "PortalInUse",
         }
     assert (
         "iscsit_reset_np_thread"

@@ -181,7 +181,19 @@ PARAMETERS: Mapping[str, Parameter] = {
     )
 }
 
+
+AUTH_METHOD = "AuthMethod"
+
+
+def auth_method(authentication: str) -> str:
+    """Return the parameter AuthMethod that LIO sets with the attribute `authentication` ("0" or "1").
+
+    Source: iscsit_ta_authentication in drivers/target/iscsi/iscsi_target_tpg.c.
+    """
+    return "CHAP,None" if authentication == "0" else "CHAP"
+
+
 PARAMETERS_ELSEWHERE: Mapping[str, str] = {
-    "AuthMethod": "use the target's 'authentication'",
+    AUTH_METHOD: "use the target's 'authentication'",
     "TargetAlias": "it is the mark by which lunmapd knows its own targets",
 }

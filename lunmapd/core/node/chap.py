@@ -51,6 +51,8 @@ def _keep_observed(
     there = observed.get(key)
     if there is None or isinstance(there, lio_objects.Leftover):
         del result[key]
+    elif isinstance(there, lio_objects.NodeAcl):
+        result[key] = structs.replace(there, overrides_authentication=False)
     else:
         result[key] = there
 

@@ -196,13 +196,15 @@ class Tpg(Struct, frozen=True, tag=True, gc=False):
 class TpgLun(Struct, frozen=True, tag=True, gc=False):
     """A storage object exported in a TPG. No initiator sees it before it is mapped.
 
-    `group` is the id of its target port group, 0 for the kernel's own group.
+    `group` is the id of its target port group, 0 for the kernel's own group. `offline`: all its commands fail
+    (core_alua_set_tg_pt_secondary_state in drivers/target/target_core_alua.c); never desired.
     """
 
     iqn: str
     tag: int
     storage_object: str
     group: int = 0
+    offline: bool = False
 
 
 class ChapCredentials(Struct, frozen=True, gc=False):
@@ -221,12 +223,17 @@ NO_CREDENTIALS = ChapCredentials()
 
 
 class NodeAcl(Struct, frozen=True, tag=True, gc=False):
-    """The permission of an initiator to log in to a TPG."""
+    """The permission of an initiator to log in to a TPG.
+
+    `overrides_authentication`: whether it needs CHAP is decided by the ACL's own attribute, not by the TPG's
+    (iscsi_conn_auth_required in drivers/target/iscsi/iscsi_target_nego.c); never desired.
+    """
 
     iqn: str
     tag: int
     initiator: str
     credentials: ChapCredentials = NO_CREDENTIALS
+    overrides_authentication: bool = False
 
 
 class DiscoveryAuth(Struct, frozen=True, tag=True, gc=False):

@@ -128,6 +128,8 @@ def _closing_step(step: Step) -> Step | None:
     """
     if step.action is Action.CREATE and isinstance(step.item, lio_objects.DiscoveryAuth):
         return step
+    if isinstance(step.before, lio_objects.NodeAcl) and step.before.overrides_authentication:
+        return replace(step, item=replace(step.before, overrides_authentication=False))
     if not isinstance(step.before, lio_objects.Tpg) or not isinstance(step.item, lio_objects.Tpg):
         return None
     closed = _closed(step.before, dict(step.item.attributes))

@@ -49,11 +49,11 @@ def _update(step: Step, index: KernelIndex) -> None:
         case lio_objects.Portal():
             portals.update_portal(step.item, index)
         case lio_objects.NodeAcl():
-            auth.write_acl_credentials(step.item)
+            auth.update_acl(step.item, step.before)
         case lio_objects.DiscoveryAuth():
             auth.write_discovery_credentials(step.item.credentials, enforced=True)
         case lio_objects.TpgLun():
-            luns.update_lun(step.item, index)
+            luns.update_lun(step.item, step.before, index)
         case lio_objects.MappedLun():
             rts.open_mapped_lun(step.item).write_protect = step.item.write_protect
         case _:

@@ -1,6 +1,6 @@
 """Attributes and parameters of LIO objects: read, compared, and written only where they differ."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from lunmapd.core.base import attributes
 from lunmapd.core.base.reasons import Reason
@@ -17,7 +17,8 @@ def write_tpg(item: lio_objects.Tpg, before: lio_objects.Object | None = None) -
     """
     tpg = rts.open_tpg(item.iqn, item.tag, "lookup")
     old = before if isinstance(before, lio_objects.Tpg) else item
-    for name, value in (*item.parameters, *_default_parameters(_gone(old.parameters, item.parameters))):
+    gone = _gone(old.parameters, item.parameters)
+    for name, value in (*item.parameters, *_default_parameters(gone, dict(item.attributes))):
         if _must_write(tpg, "param", name, value):
             tpg.set_parameter(name, value)
     # While generate_node_acls is on, the kernel silently ignores cache_dynamic_acls=0
@@ -31,8 +32,11 @@ def _gone(before: lio_objects.AttributeValues, after: lio_objects.AttributeValue
     return [name for name, _ in before if name not in kept]
 
 
-def _default_parameters(names: Iterable[str]) -> lio_objects.AttributeValues:
-    return tuple((name, attributes.PARAMETERS[name].default) for name in names)
+def _default_parameters(names: Iterable[str], given: Mapping[str, str]) -> lio_objects.AttributeValues:
+    """Return the defaults of parameters of a TPG with the attributes `given`."""
+    method = attributes.auth_method(given.get("authentication", ""))
+    defaults = {attributes.AUTH_METHOD: method}
+    return tuple((name, defaults.get(name) or attributes.PARAMETERS[name].default) for name in names)
 
 
 def _default_attributes(names: Iterable[str]) -> lio_objects.AttributeValues:

@@ -28,13 +28,17 @@ def create_lun(item: lio_objects.TpgLun | lio_objects.MappedLun, index: KernelIn
         index.mapped_luns[item.iqn, item.tag].add(item)
 
 
-def update_lun(item: lio_objects.TpgLun, index: KernelIndex) -> None:
-    """Put a LUN into another target port group.
+def update_lun(item: lio_objects.TpgLun, before: lio_objects.Object | None, index: KernelIndex) -> None:
+    """Put a LUN into its target port group, and let it answer.
 
     Raises OSError, and KernelRefusedError if it does not exist.
     """
-    number = _lun_number(item, index)
-    alua.set_lun_group(f"{rts.ROOT}/{tpg_path(item.iqn, item.tag)}/lun/lun_{number}", item.group)
+    path = f"{rts.ROOT}/{tpg_path(item.iqn, item.tag)}/lun/lun_{_lun_number(item, index)}"
+    was = before if isinstance(before, lio_objects.TpgLun) else item
+    if was.group != item.group:
+        alua.set_lun_group(path, item.group)
+    if was.offline:
+        alua.set_lun_online(path)
 
 
 def delete_lun(item: lio_objects.TpgLun | lio_objects.MappedLun, index: KernelIndex) -> None:

@@ -51,7 +51,7 @@ class Observation:
     """Collects the observed objects. All paths are relative to configfs' target directory.
 
     With `emit`, objects are handed out in batches and then dropped: all objects together would be most of the
-    worker's memory. `with_alua_group` names the storage objects with a target port group of lunmapd.
+    worker's memory.
     `expected` maps an HBA directory to the storage object that was last observed in it. `stuck` maps the path
     of a stuck directory to the objects last observed in it. `reservation_files` maps serials to reservation
     files. `offers_reservations`: some storage object offers them. `backings`, `foreign` and `features` are as
@@ -68,7 +68,6 @@ class Observation:
         self.stuck = {entry.path: entry.objects for entry in hints.stuck}
         self.expected = {hba: name for name, hba in hints.hbas.items()}
         self.objects: dict[lio_objects.Key, lio_objects.Object] = {}
-        self.with_alua_group: set[str] = set()
         self.sessions = list[IscsiSession]()
         self.login_counters = list[LoginCounters]()
         self.misspelled: set[str] = set()
@@ -121,8 +120,6 @@ class Observation:
             self.objects.clear()
 
     def _note(self, item: lio_objects.StorageObject) -> None:
-        if item.alua is not None:
-            self.with_alua_group.add(item.name)
         if item.serial in self.reservation_files:
             self.index.recorded_serials[item.name] = item.serial
         self.offers_reservations = self.offers_reservations or _OFFERED in item.attributes

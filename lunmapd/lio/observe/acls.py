@@ -7,7 +7,7 @@ from lunmapd.core.node.observed import IscsiSession
 from lunmapd.lio.base.index import tpg_path
 from lunmapd.lio.base.observation import Observation
 from lunmapd.lio.base.parse import parse_directory_number, parse_dynamic_sessions, parse_session
-from lunmapd.lio.observe.auth import observe_credentials
+from lunmapd.lio.observe.auth import ACL_AUTHENTICATION, AS_THE_TPG, observe_credentials
 
 _MAX_OPEN = 64  # mapped LUNs whose files are open at the same time
 
@@ -32,11 +32,9 @@ def observe_acls(observation: Observation, iqn: str, tag: int, luns: Mapping[int
 def observe_acl(observation: Observation, item: lio_objects.NodeAcl) -> None:
     """Record an ACL that exists, and its session."""
     path = f"{tpg_path(item.iqn, item.tag)}/acls/{item.initiator}"
-    observation.add(
-        lio_objects.NodeAcl(
-            item.iqn, item.tag, item.initiator, observe_credentials(observation, f"{path}/auth")
-        )
-    )
+    credentials = observe_credentials(observation, f"{path}/auth")
+    overrides = observation.read(f"{path}/{ACL_AUTHENTICATION}") not in {None, AS_THE_TPG}
+    observation.add(lio_objects.NodeAcl(item.iqn, item.tag, item.initiator, credentials, overrides))
     session = parse_session(observation.read(f"{path}/info") or "")
     if session:
         observation.sessions.append(IscsiSession(item.iqn, item.tag, item.initiator, *session))

@@ -38,6 +38,8 @@ _DEFAULT_STATE, _DEFAULT_PREFERRED, _DEFAULT_TYPE = DEFAULT_GROUP_FILES = (
 """The files of the default group that `parse_default_group` needs, relative to the storage object."""
 NEW_DEFAULT_GROUP: Mapping[str, str] = {_DEFAULT_TYPE: _COMMON["alua_access_type"][0]}
 """The files to write for a new device, as in DEFAULT_GROUP_FILES; the others are as desired already."""
+LUN_GROUP, LUN_OFFLINE = "alua_tg_pt_gp", "alua_tg_pt_offline"
+"""The files of a LUN that decide how it answers."""
 _ID = re.compile(r"TG Port Group ID: (\d+)")
 
 
@@ -61,9 +63,9 @@ def parse_default_group(texts: Mapping[str, str]) -> lio_objects.DefaultGroup:
     return lio_objects.DEFAULT_GROUP if group == lio_objects.DEFAULT_GROUP else group
 
 
-def read_lun_group(observation: Observation, path: str) -> int:
-    """Return the id of the group of the LUN at `path`, 0 for the kernel's own group."""
-    group = _ID.search(observation.read(f"{path}/alua_tg_pt_gp") or "")
+def parse_lun_group(text: str) -> int:
+    """Return the id of a LUN's group, from its file LUN_GROUP; 0 for the kernel's own group."""
+    group = _ID.search(text)
     return int(group[1]) if group else 0
 
 
@@ -104,9 +106,14 @@ def write_default_group(path: str, before: lio_objects.DefaultGroup) -> None:
         files.write_file(f"{path}/{_DEFAULT_STATE}", str(_NUMBERS[AluaState.OPTIMIZED]))
 
 
+def set_lun_online(path: str) -> None:
+    """Let the LUN at `path` answer commands again. Raises OSError."""
+    files.write_file(f"{path}/{LUN_OFFLINE}", "0")
+
+
 def set_lun_group(path: str, group: int) -> None:
     """Put the LUN at `path` into lunmapd's group of its storage object, with 0 into the kernel's own group.
 
     Raises OSError.
     """
-    files.write_file(f"{path}/alua_tg_pt_gp", MARK if group else "NULL")
+    files.write_file(f"{path}/{LUN_GROUP}", MARK if group else "NULL")

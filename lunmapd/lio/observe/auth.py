@@ -7,10 +7,13 @@ field (drivers/target/iscsi/iscsi_target_configfs.c). No message of this module 
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.lio_objects import ChapCredentials
-from lunmapd.lio.base import rts
+from lunmapd.lio.base import files, rts
+from lunmapd.lio.base.index import tpg_path
 from lunmapd.lio.base.observation import Observation
 
 DISCOVERY = "iscsi/discovery_auth"
+ACL_AUTHENTICATION, AS_THE_TPG = "attrib/authentication", "-1"
+"""The file of an ACL that can override its TPG, and the value with which it does not."""
 
 
 def observe_credentials(observation: Observation, path: str) -> ChapCredentials:
@@ -46,6 +49,14 @@ def write_acl_credentials(item: lio_objects.NodeAcl) -> None:
     acl.chap_password = credentials.password.text
     acl.chap_mutual_userid = credentials.userid_mutual
     acl.chap_mutual_password = credentials.password_mutual.text
+
+
+def update_acl(item: lio_objects.NodeAcl, before: lio_objects.Object | None) -> None:
+    """Change the settings of an ACL. Raises OSError and RtsError."""
+    if isinstance(before, lio_objects.NodeAcl) and before.overrides_authentication:
+        path = f"{rts.ROOT}/{tpg_path(item.iqn, item.tag)}/acls/{item.initiator}/{ACL_AUTHENTICATION}"
+        files.write_file(path, AS_THE_TPG)
+    write_acl_credentials(item)
 
 
 def write_discovery_credentials(credentials: ChapCredentials, *, enforced: bool) -> None:

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import NameState
 from lunmapd.lio.base import files
@@ -12,10 +10,9 @@ from lunmapd.lio.base.index import KernelIndex, tpg_path
 from lunmapd.lio.base.observation import Observation, ObservationHints
 from lunmapd.lio.base.path_probe import PathProbe
 from lunmapd.lio.observe.acls import observe_acl, observe_mapped_luns
-from lunmapd.lio.observe.alua import read_lun_group
 from lunmapd.lio.observe.backings import ReadStorageObject, add_storage_objects
 from lunmapd.lio.observe.storage_objects import read_storage_object
-from lunmapd.lio.observe.tpgs import exported_storage_object
+from lunmapd.lio.observe.tpgs import exported_storage_object, observe_lun
 
 
 class UnexpectedStateError(Exception):
@@ -77,7 +74,7 @@ def _lun(observation: Observation, item: lio_objects.TpgLun) -> None:
     path = f"{tpg_path(item.iqn, item.tag)}/lun/lun_{number}"
     if exported_storage_object(observation, path) != item.storage_object:
         raise UnexpectedStateError
-    observation.add(replace(item, group=read_lun_group(observation, path)))
+    observe_lun(observation, item, number)
 
 
 def _mapped_lun(observation: Observation, item: lio_objects.MappedLun) -> None:

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 
-from lunmapd.core.base.attributes import PARAMETERS, TPG
+from msgspec.structs import replace
+
+from lunmapd.core.base.attributes import AUTH_METHOD, PARAMETERS, TPG, auth_method
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK, PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.lio.base.index import tpg_path
 from lunmapd.lio.base.observation import Observation
 from lunmapd.lio.base.parse import parse_portal_directory
-from lunmapd.lio.observe.alua import read_lun_group
+from lunmapd.lio.observe.alua import LUN_GROUP, LUN_OFFLINE, parse_lun_group
 
 _ATTRIBUTES = {name: str(row.default) for name, row in TPG.items()}
 _PARAMETERS = {name: row.default for name, row in PARAMETERS.items()}
@@ -32,10 +34,10 @@ def observe_tpg(observation: Observation, iqn: str, tag: int) -> None:
     """Record the TPG with the attributes and parameters of lunmapd, its portals and its enablement."""
     path = tpg_path(iqn, tag)
     attributes = observation.read_settings(f"{path}/attrib", (*_names(TPG_ATTRIBUTES), *sorted(TPG)))
-    parameters = observation.read_settings(f"{path}/param", (*_names(TPG_PARAMETERS), *sorted(PARAMETERS)))
-    observation.add(
-        lio_objects.Tpg(iqn, tag, _changed(attributes, _ATTRIBUTES), _changed(parameters, _PARAMETERS))
-    )
+    names = (*_names(TPG_PARAMETERS), *sorted(PARAMETERS), AUTH_METHOD)
+    parameters = observation.read_settings(f"{path}/param", names)
+    usual = {**_PARAMETERS, AUTH_METHOD: auth_method(dict(attributes).get("authentication", ""))}
+    observation.add(lio_objects.Tpg(iqn, tag, _changed(attributes, _ATTRIBUTES), _changed(parameters, usual)))
     for name in observation.list_directories(f"{path}/np"):
         address = parse_portal_directory(name)
         if address != name:
@@ -77,13 +79,23 @@ def observe_luns(observation: Observation, iqn: str, tag: int) -> dict[int, str]
         else:
             whole[number] = name
             observation.index.luns[iqn, tag][name] = number
-            group = (
-                read_lun_group(observation, f"{path}/lun_{number}")
-                if name in observation.with_alua_group
-                else 0
-            )
-            observation.add(lio_objects.TpgLun(iqn, tag, name, group))
+            observe_lun(observation, lio_objects.TpgLun(iqn, tag, name), number)
     return whole
+
+
+def observe_lun(observation: Observation, item: lio_objects.TpgLun, number: int) -> None:
+    """Record the LUN `number` of a TPG, which exports the storage object of `item`.
+
+    In a directory where a step is stuck, opening any file would hang too.
+    """
+    path = f"{tpg_path(item.iqn, item.tag)}/lun/lun_{number}"
+    known = [each for each in observation.stuck.get(path, ()) if isinstance(each, lio_objects.TpgLun)]
+    if known:
+        observation.add(known[0])
+        return
+    texts = observation.read_files(path, (LUN_GROUP, LUN_OFFLINE))
+    group, offline = parse_lun_group(texts.get(LUN_GROUP, "")), texts.get(LUN_OFFLINE) == "1"
+    observation.add(replace(item, group=group, offline=offline))
 
 
 def exported_storage_object(observation: Observation, path: str) -> str | None:

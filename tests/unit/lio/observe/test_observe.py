@@ -209,7 +209,7 @@ def test_the_port_id_is_known_where_the_kernel_has_one(
 
 
 def test_a_look_hands_on_what_it_finds() -> None:
-    """A consumer of objects gets all but the last few before the end, none is kept; groups are remembered."""
+    """A consumer of objects gets all but the last few before the end, and none is kept."""
     handed: list[lio_objects.Object] = []
     observation = Observation(Path("/nowhere"), emit=handed.extend)
     grouped = lio_objects.StorageObject(
@@ -220,7 +220,6 @@ def test_a_look_hands_on_what_it_finds() -> None:
         observation.add(item)
     assert len(handed) > 700
     assert [*handed, *observation.objects.values()] == found
-    assert observation.with_alua_group == {"g"}
 
 
 def test_what_the_note_names_is_read(tree: Tree) -> None:
