@@ -17,12 +17,13 @@ from lunmapd.client.files import load_backup, save_backup
 from lunmapd.client.fleet import Fleet, read_with_history, wait_applied
 from lunmapd.clock import rfc3339
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Lunmap, Map
 from lunmapd.core.base.text import first_of
 from lunmapd.core.history.backup import Title
 from lunmapd.core.history.changes import Allowance, Change, Revision, diff_maps, split_path
 from lunmapd.core.history.migrate import migrate_to_schema_2
 from lunmapd.core.map.fill_in import fill_in, needs_port_ids
+from lunmapd.core.map.ledger import unused_lun_number
 from lunmapd.core.map.used_numbers import UNUSED
 from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
 from lunmapd.core.planning.plan import Disruption
@@ -37,7 +38,7 @@ from lunmapd.store.commit.commit_options import (
     ignore_progress,
 )
 from lunmapd.store.commit.draft import Signature
-from lunmapd.store.commit.ledger import find_reuse, read_ids
+from lunmapd.store.commit.ledger import find_reuse, read_addresses, read_ids
 from lunmapd.store.commit.staged import StagedCommit, read_staged, resume_commit, undo_commit
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
 from lunmapd.store.session.session import DEFAULT_CHROOT, Session
@@ -194,6 +195,19 @@ class Client:
         proposal = target if isinstance(target, Proposal) else self.propose(target, note)
         options = replace(self._options(note), new_serials=proposal.new_serials)
         return self._tidied(commit(self._session, proposal.before, proposal.after, options))
+
+    def unused_lun_numbers(self, initiator: str, target: str, count: int = 1) -> tuple[int, ...]:
+        """Return the lowest LUN numbers that an initiator never had through a target, at most `count`."""
+        now = self.read()
+        ledger = read_addresses(self._session, now, initiator)
+        numbers: list[int] = []
+        for _ in range(count):
+            entry, maps = Map(target, 0, initiator), (now.lunmap, effective_map(now))
+            number = unused_lun_number(ledger, maps, entry, (initiator,), numbers)
+            if number is None:
+                break
+            numbers.append(number)
+        return tuple(numbers)
 
     def edit(self, change: Callable[[Lunmap], Lunmap], note: Note = NOTE) -> Revision | None:
         """Commit what `change` makes of the map.

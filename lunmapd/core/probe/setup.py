@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from itertools import count, filterfalse
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -57,36 +57,47 @@ def check_probe(lunmap: Lunmap, iqn: str) -> Initiator:
     return initiator
 
 
-def with_probe(lunmap: Lunmap, iqn: str, initiator: Initiator, luns: AbstractSet[str]) -> Lunmap:
+def shared_targets(lunmap: Lunmap, iqn: str, luns: Iterable[str]) -> dict[str, int]:
+    """Return the targets through which a probe needs maps to `luns`, each with the number of these maps.
+
+    They are the targets that show the Luns to hosts. Raises UnknownNameError.
+    """
+    needed: dict[str, int] = {}
+    for name in sorted(luns):
+        for target in _missing(lunmap, name, iqn):
+            needed[target] = needed.get(target, 0) + 1
+    return needed
+
+
+def with_probe(
+    lunmap: Lunmap,
+    iqn: str,
+    initiator: Initiator,
+    luns: AbstractSet[str],
+    numbers: Mapping[str, Iterable[int]],
+) -> Lunmap:
     """Return the map with a probe that sees `luns` read-only, through each target that shows them to hosts.
 
-    Maps that it has stay. Raises UnknownNameError.
+    `numbers` are the free LUN numbers by target, as many as `shared_targets` says; if another client added a
+    map meanwhile, that map has none. Maps that the probe has stay. Raises UnknownNameError.
     """
-    taken = {
-        target: {entry.lun for lun in lunmap.luns.values() for entry in _of(lunmap, lun, target, iqn)}
-        for target in lunmap.targets
-    }
+    free = {target: iter(those) for target, those in numbers.items()}
     changed: dict[str, Lun] = {}
     for name in sorted(luns):
-        if name not in lunmap.luns:
-            raise UnknownNameError(
-                f"the map has no Lun {name!r}{suggestion(nearest(name, tuple(lunmap.luns)))}"
-            )
-        lun = lunmap.luns[name]
-        added = tuple(_new_maps(lunmap, lun, iqn, taken))
-        changed[name] = replace(lun, maps=(*lun.maps, *added))
+        added = tuple(
+            Map(target, number, iqn, access=Access.READ_ONLY)
+            for target in _missing(lunmap, name, iqn)
+            for number in islice(free.get(target, iter(())), 1)
+        )
+        changed[name] = replace(lunmap.luns[name], maps=(*lunmap.luns[name].maps, *added))
     initiators: Mapping[str, Initiator] = {**lunmap.initiators, iqn: initiator}
     return replace(lunmap, initiators=initiators, luns={**lunmap.luns, **changed})
 
 
-def _new_maps(lunmap: Lunmap, lun: Lun, iqn: str, taken: Mapping[str, set[int]]) -> Iterator[Map]:
-    """Yield a map for each target where the probe has none, with the lowest free number from 1 up."""
-    for target in dict.fromkeys(entry.target for entry in lun.maps):
-        if target in taken and not any(_of(lunmap, lun, target, iqn)):
-            number = next(filterfalse(taken[target].__contains__, count(1)))
-            taken[target].add(number)
-            yield Map(target, number, iqn, access=Access.READ_ONLY)
-
-
-def _of(lunmap: Lunmap, lun: Lun, target: str, iqn: str) -> Iterator[Map]:
-    return (entry for entry in _maps_to(lunmap, lun, iqn) if entry.target == target)
+def _missing(lunmap: Lunmap, name: str, iqn: str) -> list[str]:
+    """Return the targets of a Lun through which the probe does not see it."""
+    lun = lunmap.luns.get(name)
+    if lun is None:
+        raise UnknownNameError(f"the map has no Lun {name!r}{suggestion(nearest(name, tuple(lunmap.luns)))}")
+    seen = {entry.target for entry in _maps_to(lunmap, lun, iqn)}
+    return [target for target in dict.fromkeys(entry.target for entry in lun.maps) if target not in seen]

@@ -10,7 +10,7 @@ import click
 from lunmapd.client import Chap, Initiator, Lunmap, Note
 from lunmapd.core.base.password import Secret
 from lunmapd.core.map import credentials, mapfile
-from lunmapd.core.probe.setup import check_probe, with_probe
+from lunmapd.core.probe.setup import check_probe, shared_targets, with_probe
 from lunmapd.core.secrets.sealing import NONCE_BYTES, Vault
 from lunmapd.service import keyfile
 from lunmapd.service.ctl.cli import Connection
@@ -57,10 +57,13 @@ def probe_setup(
             keys = keyfile.read_keys(key_file or configured_key_file(connection.config))
             check_key_on_nodes(client, keys.current, force=False)
             probe = _new_probe(initiator, Vault(snapshot.cluster, keys), access)
-        chosen = probe
+        chosen, needed = probe, shared_targets(snapshot.lunmap, initiator, luns)
+        numbers = {
+            target: client.unused_lun_numbers(initiator, target, count) for target, count in needed.items()
+        }
 
         def put(lunmap: Lunmap) -> Lunmap:
-            return with_probe(lunmap, initiator, chosen, frozenset(luns))
+            return with_probe(lunmap, initiator, chosen, frozenset(luns), numbers)
 
         revision = client.edit(put, Note(f"set up the probe {initiator}"))
         after = client.read().lunmap

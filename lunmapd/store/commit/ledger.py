@@ -108,6 +108,12 @@ def read_ids(session: Session, latest: Snapshot) -> IdRecord:
     return stored.ledger.ids if stored.exists else _rebuild(session, latest).ledger.ids
 
 
+def read_addresses(session: Session, latest: Snapshot, initiator: str) -> Ledger:
+    """Return the LUN numbers of an initiator whose use ended. Raises DamagedError."""
+    stored = read_ledger(session, (initiator,), ids=False)
+    return stored.ledger if stored.exists else _rebuild(session, latest).ledger
+
+
 def with_reuse_allowance(
     content: Content, latest: Snapshot, after: Lunmap, options: CommitOptions
 ) -> Content:

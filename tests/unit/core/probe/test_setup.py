@@ -11,6 +11,7 @@ from lunmapd.core.probe.setup import (
     check_probe,
     chosen_luns,
     mapped_luns,
+    shared_targets,
     with_probe,
 )
 from support.small_map import LUN, MAP, H, T
@@ -31,35 +32,39 @@ def test_names_of_luns_and_hosts() -> None:
 
 
 def test_a_probe_gets_luns_read_only() -> None:
-    """Each Lun gets one map for each of its targets, with free numbers from 1; a second time adds nothing."""
-    after = with_probe(TWO, P, PROBE, {"a", "b"})
+    """Each Lun gets one map for each of its targets, with the given numbers; a second time adds nothing."""
+    assert shared_targets(TWO, P, ["b", "a"]) == {T: 2}
+    after = with_probe(TWO, P, PROBE, {"a", "b"}, {T: (5, 9)})
     assert {name: lun.maps[1:] for name, lun in after.luns.items()} == {
-        "a": (Map(T, 1, P, access=Access.READ_ONLY),),
-        "b": (Map(T, 2, P, access=Access.READ_ONLY),),
+        "a": (Map(T, 5, P, access=Access.READ_ONLY),),
+        "b": (Map(T, 9, P, access=Access.READ_ONLY),),
     }
     assert after.initiators == {H: Initiator(), P: PROBE}
     assert mapped_luns(after, P) == {"a", "b"}
-    assert with_probe(after, P, PROBE, {"a"}) == after
+    assert shared_targets(after, P, ["a"]) == {}
+    assert with_probe(after, P, PROBE, {"a"}, {}) == after
     assert [problem.place for problem in check_map(after)] == [problem.place for problem in check_map(TWO)]
 
 
-def test_numbers_of_a_probe_are_its_own() -> None:
-    """A gap is filled, and maps to missing targets are left out."""
-    first = with_probe(TWO, P, PROBE, {"b"})
-    assert with_probe(first, P, PROBE, {"a"}).luns["a"].maps[-1].lun == 2
-    lost = replace(TWO, luns={"a": replace(LUN, maps=(Map("iqn.2026-01.org.example:gone", 1, H),))})
-    assert with_probe(lost, P, PROBE, {"a"}).luns == lost.luns
+def test_a_map_without_a_number_is_left_out() -> None:
+    """A Lun that gets more targets meanwhile is mapped through those that have a number."""
+    other = "iqn.2026-01.org.example:other"
+    both = replace(TWO, luns={"a": replace(LUN, maps=(Map(other, 1, H), Map(T, 3, H)))})
+    assert shared_targets(both, P, ["a"]) == {T: 1, other: 1}
+    assert with_probe(both, P, PROBE, {"a"}, {T: (4,), other: ()}).luns["a"].maps[2:] == (
+        Map(T, 4, P, access=Access.READ_ONLY),
+    )
 
 
 def test_an_unknown_lun_is_refused() -> None:
     """The error has the nearest name."""
     with pytest.raises(UnknownNameError, match="no Lun 'aa'"):
-        with_probe(TWO, P, PROBE, {"aa"})
+        with_probe(TWO, P, PROBE, {"aa"}, {})
 
 
 def test_who_may_be_a_probe() -> None:
     """A probe that can write nothing may; a host, a missing initiator and one that could write may not."""
-    good = with_probe(TWO, P, PROBE, {"a"})
+    good = with_probe(TWO, P, PROBE, {"a"}, {T: (1,)})
     assert check_probe(good, P) == PROBE
     with pytest.raises(NoProbeError, match="is not in the map"):
         check_probe(TWO, P)
