@@ -141,7 +141,7 @@ def _luns(
         if options.limit() <= 0:
             return luns, _LATE
         try:
-            luns[number] = ask_lun(connection, number, has_alua=lun.state is not None, reads=reads)
+            luns[number] = ask_lun(connection, number, emulated=lun.state is not None, reads=reads)
         except LunInterruptedError as error:
             if options.limit() <= 0:
                 return luns, _LATE

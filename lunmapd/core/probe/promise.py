@@ -105,6 +105,44 @@ def promised_portals(lunmap: Lunmap, initiator: str) -> Iterator[PromisedPortal]
                 )
 
 
+def unaddressed_nodes(lunmap: Lunmap, luns: AbstractSet[str] | None) -> frozenset[str]:
+    """Return the nodes whose portals are all on all addresses, of those that report `luns` (None for all)."""
+    names = lunmap.luns.keys() if luns is None else luns
+    concerned = {node for name in names for node in reporting_nodes(lunmap, lunmap.luns[name])}
+    return frozenset(
+        name
+        for name, node in lunmap.nodes.items()
+        if (luns is None or name in concerned)
+        and (portals := (*node.portals, *node.iser_portals))
+        and all(map(is_every_address, portals))
+    )
+
+
+def with_address(lunmap: Lunmap, node: str, address: str) -> Lunmap:
+    """Return the map with the portals of a node that are on all addresses at one of them, `address:port`.
+
+    LIO lists such a portal with the address through which it is asked (iscsit_build_sendtargets_response in
+    drivers/target/iscsi/iscsi_target.c). Its port stays.
+    """
+    host = address.rpartition(":")[0]
+
+    def at(portals: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"{host}:{_port(each)}" if is_every_address(each) else each for each in portals)
+
+    itself = lunmap.nodes[node]
+    nodes = {node: replace(itself, portals=at(itself.portals), iser_portals=at(itself.iser_portals))}
+    targets = {
+        iqn: replace(target, nodes={**target.nodes, node: replace(group, portals=at(group.portals))})
+        for iqn, target in lunmap.targets.items()
+        if (group := target.nodes.get(node)) is not None
+    }
+    return replace(lunmap, nodes={**lunmap.nodes, **nodes}, targets={**lunmap.targets, **targets})
+
+
+def _port(portal: str) -> str:
+    return portal.rpartition(":")[2]
+
+
 def _luns_of(lunmap: Lunmap, initiator: str) -> dict[str, dict[str, PromisedTarget]]:
     """Return what the initiator sees: target, then node, to LUNs. Targets without LUNs of it are left out."""
     seen: dict[str, dict[str, dict[int, PromisedLun]]] = {}

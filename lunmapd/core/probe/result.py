@@ -60,11 +60,13 @@ def probe_result(
     answers: Iterable[tuple[PromisedPortal, PortalAnswer]],
     unmapped: Iterable[str] = (),
     unread: AbstractSet[str] = frozenset(),
+    unaddressed: Iterable[str] = (),
 ) -> ProbeResult:
     """Return the result of a probe.
 
     `unmapped` are the Luns that were asked for and are not mapped to it, `unread` the nodes where no block
-    was read because an earlier session of the probe may still be there.
+    was read because an earlier session of the probe may still be there, `unaddressed` those whose address
+    the map does not have.
     """
     portals, paths, findings = list[ProbedPortal](), list[ProbedPath](), list[Finding]()
     for promised, answer in answers:
@@ -76,6 +78,7 @@ def probe_result(
         findings += (finding for path in here for finding in path.findings)
     findings += _unequal(paths)
     findings += (_not_read(node) for node in sorted(unread & {item.node for item in portals}))
+    findings += (_not_addressed(node) for node in sorted(unaddressed))
     findings += (_not_mapped(lun) for lun in sorted(unmapped))
     return ProbeResult(tuple(portals), tuple(paths), tuple(_luns(paths)), tuple(findings))
 
@@ -83,6 +86,13 @@ def probe_result(
 def _not_mapped(lun: str) -> Finding:
     message = "it is not mapped to the probe: 'lunmapctl probe-setup' does that"
     return Finding(reason=FindingReason.NOT_MAPPED, message=message, lun=lun)
+
+
+def _not_addressed(node: str) -> Finding:
+    message = (
+        f"its portals are on all addresses, which the map does not have: give one with --portal {node}=..."
+    )
+    return Finding(reason=FindingReason.NOT_PROBED, message=message, node=node)
 
 
 def _not_read(node: str) -> Finding:

@@ -1,6 +1,6 @@
 """The probe in the map: which Luns it is asked for, whether it may be used, and how the map gives it Luns."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
 
@@ -19,7 +19,7 @@ class NoProbeError(LunmapdError):
     """The initiator is not one that a probe may use."""
 
 
-def chosen_luns(lunmap: Lunmap, names: Iterable[str]) -> frozenset[str]:
+def chosen_luns(lunmap: Lunmap, names: Sequence[str]) -> frozenset[str]:
     """Return the Luns of these names: a Lun, or all Luns of an initiator. Raises UnknownNameError."""
     chosen = set[str]()
     for name in names:
@@ -30,6 +30,8 @@ def chosen_luns(lunmap: Lunmap, names: Iterable[str]) -> frozenset[str]:
         else:
             near = nearest(name, (*lunmap.luns, *lunmap.initiators))
             raise UnknownNameError(f"the map has no Lun and no initiator {name!r}{suggestion(near)}")
+    if names and not chosen:
+        raise UnknownNameError(f"the map gives no Lun to {', '.join(names)}")
     return frozenset(chosen)
 
 

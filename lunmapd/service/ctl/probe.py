@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -9,7 +10,8 @@ from msgspec import Struct
 
 from lunmapd.client import Fleet
 from lunmapd.core.base.errors import Exit, LunmapdError
-from lunmapd.core.probe.promise import only, promised_portals
+from lunmapd.core.base.names import parse_portal
+from lunmapd.core.probe.promise import only, promised_portals, unaddressed_nodes, with_address
 from lunmapd.core.probe.result import ProbeResult, probe_result
 from lunmapd.core.probe.setup import NoProbeError, UnknownNameError, check_probe, chosen_luns, mapped_luns
 from lunmapd.initiator import library, walk
@@ -37,6 +39,7 @@ class ProbeOptions(Struct, frozen=True):
 
     names: tuple[str, ...]
     nodes: tuple[str, ...]
+    addresses: Mapping[str, str]
     access: Path | None
     step: float
     deadline: float
@@ -46,6 +49,13 @@ class ProbeOptions(Struct, frozen=True):
 @click.command()
 @click.argument("names", nargs=-1, metavar="[HOST|LUN]...")
 @click.option("--node", "nodes", multiple=True, help="Only the portals of this node. Repeatable.")
+@click.option(
+    "--portal",
+    "addresses",
+    multiple=True,
+    metavar="NODE=ADDRESS",
+    help="The address of a node whose portals are on all addresses (0.0.0.0). Repeatable.",
+)
 @click.option(
     "--access",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -82,6 +92,7 @@ def probe(
     connection: Connection,
     names: tuple[str, ...],
     nodes: tuple[str, ...],
+    addresses: tuple[str, ...],
     access: Path | None,
     reads: bool,
     timeout: float,
@@ -94,7 +105,8 @@ def probe(
     is mapped to it for its identity, size and ALUA state. LUN limits it to the paths of this Lun, HOST to the
     Luns of this initiator. Exit code 6 if anything is not as the map promises.
     """
-    options = ProbeOptions(names, nodes, access, timeout, deadline, reads)
+    placed = dict(map(_parse_address, addresses))
+    options = ProbeOptions(names, nodes, placed, access, timeout, deadline, reads)
     try:
         result, report = _probe(connection, options)
     except LunmapdError as error:
@@ -109,6 +121,14 @@ def probe(
         echo_paragraphs(*probe_paragraphs(report))
     if report.findings:
         sys.exit(Exit.DEGRADED)
+
+
+def _parse_address(text: str) -> tuple[str, str]:
+    node, _, address = text.partition("=")
+    try:
+        return node, parse_portal(address)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--portal") from None
 
 
 def _end(result: ProbeResult, report: ProbeReport) -> None:
@@ -150,8 +170,10 @@ def _walk(
     libiscsi: library.Libiscsi, fleet: Fleet, access: ProbeAccess | None, options: ProbeOptions
 ) -> ProbeResult:
     lunmap = fleet.snapshot.lunmap
-    if unknown := sorted(set(options.nodes) - lunmap.nodes.keys()):
+    if unknown := sorted({*options.nodes, *options.addresses} - lunmap.nodes.keys()):
         raise UnknownNameError(f"the map has no node {unknown[0]!r}; 'lunmapctl get nodes' lists them")
+    for node, address in options.addresses.items():
+        lunmap = with_address(lunmap, node, address)
     luns = chosen_luns(lunmap, options.names) if options.names else None
     if access is None and luns is not None:
         raise NoProbeError(
@@ -167,7 +189,11 @@ def _walk(
     reads = lunmap.nodes.keys() - lingering if options.reads else frozenset[str]()
     limits = walk.WalkOptions(options.step, time.monotonic() + options.deadline, reads)
     answers = walk.probe_portals(libiscsi, own, portals, limits, _Progress(len(portals)))
-    return probe_result(answers, () if luns is None else luns - mapped_luns(lunmap, initiator), lingering)
+    unmapped = frozenset[str]() if luns is None else luns - mapped_luns(lunmap, initiator)
+    unaddressed = unaddressed_nodes(lunmap, luns)
+    if options.nodes:
+        unaddressed = unaddressed.intersection(options.nodes)
+    return probe_result(answers, unmapped, lingering, unaddressed)
 
 
 def _nodes_with_session(fleet: Fleet, initiator: str) -> frozenset[str]:

@@ -200,6 +200,16 @@ def test_without_access(desk: Desk, portal: FakeTarget, tmp_path: Path) -> None:
     assert "probe.yaml:2: passwort: unknown field; did you mean 'password'?" in desk.probe(expect=3)
 
 
+def test_a_node_on_all_addresses(desk: Desk, portal: FakeTarget) -> None:
+    """It is not probed, which is a finding, unless its address is given."""
+    port = portal.portal.rpartition(":")[2]
+    desk.ctl.apply(desk.map.replace(portal.portal, f"0.0.0.0:{port}"), wait=None)
+    told = desk.ctl("probe", expect=6).out
+    assert "n1: NotProbed: its portals are on all addresses, which the map does not have" in told
+    assert f"n1      {portal.portal}" in desk.ctl("probe", "--portal", "n1=127.0.0.1").out
+    assert "is not a portal" in desk.ctl("probe", "--portal", "n1=here", expect=2).err
+
+
 def test_a_probe_that_the_map_does_not_have(desk: Desk) -> None:
     """After the probe was removed from the map, its file is refused with the remedy."""
     desk.setup("a")

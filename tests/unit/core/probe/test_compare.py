@@ -214,9 +214,12 @@ def test_an_outage() -> None:
 
 def test_what_was_asked_and_not_probed() -> None:
     """Luns that are not mapped to the probe are named, and nodes where nothing was read."""
-    result = probe_result([(FIRST, kept(FIRST))], unmapped={"c", "b"}, unread={"n1", "n9"})
+    result = probe_result(
+        [(FIRST, kept(FIRST))], unmapped={"c", "b"}, unread={"n1", "n9"}, unaddressed={"n3"}
+    )
     assert [brief(finding)[:4] for finding in result.findings] == [
         ("n1", "", "", "NotProbed"),
+        ("n3", "", "", "NotProbed"),
         ("", "", "b", "NotMapped"),
         ("", "", "c", "NotMapped"),
     ]

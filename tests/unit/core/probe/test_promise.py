@@ -17,7 +17,14 @@ from lunmapd.core.base.lunmap import (
     PortalGroup,
     Target,
 )
-from lunmapd.core.probe.promise import PromisedLun, PromisedPortal, only, promised_portals
+from lunmapd.core.probe.promise import (
+    PromisedLun,
+    PromisedPortal,
+    only,
+    promised_portals,
+    unaddressed_nodes,
+    with_address,
+)
 from support.small_map import LUN, MAP, H, T
 
 P1, P2, X = "10.0.0.1:3260", "10.0.0.2:3260", "iqn.2026-01.org.example:x"
@@ -136,6 +143,23 @@ def test_portals_of_a_target_and_of_a_node() -> None:
         P2: ([T], False),
     }
     assert found[P1].listed == {T: {"10.1.0.1:3260,1", f"{P2},2"}}
+
+
+def test_nodes_on_all_addresses() -> None:
+    """A node whose portals are all on all addresses has none that the map knows, until one is given."""
+    every = replace(MAP.nodes["n1"], portals=("0.0.0.0:3260",), iser_portals=("[::]:3261",))
+    targets = {T: Target({"n1": PortalGroup(1, ("0.0.0.0:3260",)), "n2": PortalGroup(7)})}
+    lunmap = replace(MAP, targets=targets, nodes={**MAP.nodes, "n1": every})
+    assert unaddressed_nodes(lunmap, None) == unaddressed_nodes(lunmap, {"a"}) == {"n1"}
+    elsewhere = replace(lunmap, luns={"a": replace(LUN, nodes=("n2",))})
+    assert (unaddressed_nodes(elsewhere, {"a"}), unaddressed_nodes(MAP, None)) == (frozenset(), frozenset())
+    placed = with_address(lunmap, "n1", "10.0.9.1:1")
+    assert unaddressed_nodes(placed, None) == frozenset()
+    assert placed.nodes["n1"].portals == placed.targets[T].nodes["n1"].portals == ("10.0.9.1:3260",)
+    assert placed.nodes["n1"].iser_portals == ("10.0.9.1:3261",)
+    assert placed.targets[T].nodes["n2"] == PortalGroup(7)
+    alone = replace(lunmap, targets={T: Target({"n2": PortalGroup(7)})})
+    assert with_address(alone, "n1", "10.0.9.1:1").targets == alone.targets
 
 
 def test_only_what_is_asked_for() -> None:

@@ -29,6 +29,9 @@ def test_names_of_luns_and_hosts() -> None:
     assert chosen_luns(TWO, []) == frozenset()
     with pytest.raises(UnknownNameError, match="no Lun and no initiator 'bb'"):
         chosen_luns(TWO, ["bb"])
+    idle = replace(TWO, initiators={**TWO.initiators, P: PROBE})
+    with pytest.raises(UnknownNameError, match=f"the map gives no Lun to {P}"):
+        chosen_luns(idle, [P])
 
 
 def test_a_probe_gets_luns_read_only() -> None:
