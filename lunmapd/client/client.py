@@ -6,6 +6,7 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -17,13 +18,13 @@ from lunmapd.client.files import load_backup, save_backup
 from lunmapd.client.fleet import Fleet, read_with_history, wait_applied
 from lunmapd.clock import rfc3339
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
-from lunmapd.core.base.lunmap import Lunmap, Map
+from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.text import first_of
 from lunmapd.core.history.backup import Title
 from lunmapd.core.history.changes import Allowance, Change, Revision, diff_maps, split_path
 from lunmapd.core.history.migrate import migrate_to_schema_2
 from lunmapd.core.map.fill_in import fill_in, needs_port_ids
-from lunmapd.core.map.ledger import unused_lun_number
+from lunmapd.core.map.ledger import unused_lun_numbers
 from lunmapd.core.map.used_numbers import UNUSED
 from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
 from lunmapd.core.planning.plan import Disruption
@@ -200,14 +201,8 @@ class Client:
         """Return the lowest LUN numbers that an initiator never had through a target, at most `count`."""
         now = self.read()
         ledger = read_addresses(self._session, now, initiator)
-        numbers: list[int] = []
-        for _ in range(count):
-            entry, maps = Map(target, 0, initiator), (now.lunmap, effective_map(now))
-            number = unused_lun_number(ledger, maps, entry, (initiator,), numbers)
-            if number is None:
-                break
-            numbers.append(number)
-        return tuple(numbers)
+        maps = (now.lunmap, effective_map(now))
+        return tuple(islice(unused_lun_numbers(ledger, maps, target, (initiator,)), count))
 
     def edit(self, change: Callable[[Lunmap], Lunmap], note: Note = NOTE) -> Revision | None:
         """Commit what `change` makes of the map.
