@@ -5,7 +5,9 @@ import logging
 import socket
 import uuid
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar
@@ -15,11 +17,12 @@ from msgspec.structs import replace
 
 from lunmapd.client.access import Permissions
 from lunmapd.client.files import load_backup, save_backup
-from lunmapd.client.fleet import Fleet, read_with_history, wait_applied
+from lunmapd.client.fleet import Fleet, read_with_history, wait_applied, wait_backing_differences
 from lunmapd.clock import rfc3339
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.text import first_of
+from lunmapd.core.fleet.backing_differences import BackingDifference
 from lunmapd.core.history.backup import Title
 from lunmapd.core.history.changes import Allowance, Change, Revision, diff_maps, split_path
 from lunmapd.core.history.migrate import migrate_to_schema_2
@@ -39,6 +42,7 @@ from lunmapd.store.commit.commit_options import (
     ignore_progress,
 )
 from lunmapd.store.commit.draft import Signature
+from lunmapd.store.commit.evidence import read_evidence
 from lunmapd.store.commit.ledger import find_reuse, read_addresses, read_ids
 from lunmapd.store.commit.staged import StagedCommit, read_staged, resume_commit, undo_commit
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
@@ -404,22 +408,31 @@ class Client:
                 _log.warning("the history was not trimmed: %s", error)
         return made
 
+    def backing_differences(
+        self, luns: AbstractSet[str], patience: float = 0.0
+    ) -> tuple[BackingDifference, ...]:
+        """Return in what the nodes of these Luns report to have opened different devices.
+
+        Wait at most `patience` seconds until each node reports the path that the map gives a Lun there.
+        """
+        return wait_backing_differences(self._session, luns, patience)
+
+    def _rules(self, note: Note) -> Precondition:
+        evidence = partial(read_evidence, self._session)
+        return commit_rules(frozenset(note.shrink), frozenset(note.rebacking), evidence)
+
     def _options(self, note: Note) -> CommitOptions:
         author = note.author or f"{getpass.getuser()}@{socket.gethostname()}"
         signature = Signature(author, note.message, datetime.now(UTC))
         return CommitOptions(
             signature,
-            _rules_of(note),
+            self._rules(note),
             note.expect,
             self._progress,
             frozenset(note.reuse_luns),
             frozenset(note.reuse_ids),
             frozenset(note.rebacking),
         )
-
-
-def _rules_of(note: Note) -> Precondition:
-    return commit_rules(frozenset(note.shrink), frozenset(note.rebacking))
 
 
 def _problems_of_override(

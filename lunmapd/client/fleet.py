@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.errors import Exit, LunmapdError
-from lunmapd.core.fleet.backing_differences import BackingDifference, find_backing_differences
+from lunmapd.core.fleet.backing_differences import BackingDifference, find_backing_differences, sources_of
 from lunmapd.core.fleet.lag import Lag, RecentHistory, UnappliedRevision, compute_lag
 from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths
 from lunmapd.core.fleet.status import HistoryPoint
@@ -144,3 +145,27 @@ def wait_applied(session: Session, revision: int, seconds: float) -> Fleet:
         if time.monotonic() >= until:
             raise NotAppliedError(revision, behind, seconds)
         time.sleep(_POLL)
+
+
+def wait_backing_differences(
+    session: Session, luns: AbstractSet[str], seconds: float
+) -> tuple[BackingDifference, ...]:
+    """Return in what the nodes of these Luns have opened different devices.
+
+    Wait at most `seconds` until each node reports the path that the map gives a Lun there.
+    """
+    until = time.monotonic() + seconds
+    fleet = read_with_history(session)
+    while not _reports_paths(fleet, luns) and time.monotonic() < until:
+        time.sleep(_POLL)
+        fleet = read_with_history(session, fleet)
+    return tuple(each for each in fleet.backing_differences(datetime.now(UTC)) if each.lun in luns)
+
+
+def _reports_paths(fleet: Fleet, luns: AbstractSet[str]) -> bool:
+    """Return whether each node reports the paths of the map for these Luns."""
+    return all(
+        (report := fleet.backings.get(node, NodeReports()).luns.get(name)) is not None and report.path == path
+        for name in luns
+        for node, path in sources_of(fleet.snapshot.lunmap, name).items()
+    )

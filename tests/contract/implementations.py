@@ -33,7 +33,7 @@ class Lio(Protocol):
     def observe(self, claims: AbstractSet[str]) -> Observed:
         """Observe the claimed and own objects."""
 
-    def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
+    def observe_some(self, items: Sequence[lio_objects.Object]) -> Observed | None:
         """Observe these objects only."""
 
     def apply(self, steps: Iterable[Step]) -> Iterator[StepOutcome]:

@@ -40,14 +40,17 @@ def test_a_glance_sees_what_a_look_sees(implementation: Implementation) -> None:
     wanted = full("b", "c")
     concerned = {name: item for name, item in {**full("a"), **full("c")}.items() if name[0] in GLANCED}
     before = implementation.kernel.observe(frozenset()).objects
-    assert implementation.kernel.observe_some(
-        [before.get(name, item) for name, item in concerned.items()]
-    ) == {name: before[name] for name in concerned if name in before}
+    found = implementation.kernel.observe_some([before.get(name, item) for name, item in concerned.items()])
+    assert found is not None
+    assert found.objects == {name: before[name] for name in concerned if name in before}
+    assert found.backings.keys() == {"a"}
     assert not [report for report in implementation.kernel.apply(plan(wanted, before)) if report.failure]
     found = implementation.kernel.observe_some([wanted.get(name, item) for name, item in concerned.items()])
     after = implementation.kernel.observe(frozenset()).objects
-    assert found == {name: after[name] for name in concerned if name in after}
-    assert found == {name: wanted[name] for name in concerned if name in wanted}
+    assert found is not None
+    assert found.objects == {name: after[name] for name in concerned if name in after}
+    assert found.objects == {name: wanted[name] for name in concerned if name in wanted}
+    assert found.backings["c"].size == SIZE
 
 
 def test_a_glance_leaves_surprises_to_a_look(implementation: Implementation) -> None:
@@ -102,7 +105,9 @@ def test_an_altered_default_group_is_seen_and_put_right(
         key = ("storage_object", name)
         found = observed(implementation)
         assert found[key] == replace(wanted[key], default_group=group)
-        assert implementation.kernel.observe_some([wanted[key]]) == {key: found[key]}
+        some = implementation.kernel.observe_some([wanted[key]])
+        assert some is not None
+        assert some.objects == {key: found[key]}
         assert [(step.action, step.item) for step in plan(wanted, found)] == [(Action.UPDATE, wanted[key])]
         converge(implementation, wanted)
 

@@ -60,6 +60,7 @@ class FakeLio:
         self.missing: set[str] = set()
         self.sizes: dict[str, int] = {}
         self.block_sizes: dict[str, int] = {}
+        self.devices: dict[str, str] = {}
         self.read_only: set[str] = set()
         self.identities: dict[str, str] = {}
         self.gone: set[str] = set()
@@ -118,6 +119,7 @@ class FakeLio:
             if item.plugin == "fileio" and its.identity == there and ("storage_object", other) in self.objects
         ]
         return BackingFacts(
+            device=self.devices.get(item.path, ""),
             size=size,
             block_size=self.block_sizes.get(item.path, 0),
             read_only=item.path in self.read_only,
@@ -128,7 +130,7 @@ class FakeLio:
     def _identity(self, path: str) -> str:
         return self.identities.get(path, path)
 
-    def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
+    def observe_some(self, items: Sequence[lio_objects.Object]) -> Observed | None:
         """Observe some objects, like the kernel's method."""
         if any(isinstance(item, lio_objects.Leftover) for item in self.objects.values()):
             return None
@@ -138,9 +140,12 @@ class FakeLio:
             for item in named
             if isinstance(item, lio_objects.StorageObject) and PLUGINS[item.plugin].on_path
         ]
-        if any(self._facts(item).name is not NameState.SAME for item in on_path):
+        backings = {item.name: self._facts(item) for item in on_path}
+        if any(facts.name is not NameState.SAME for facts in backings.values()):
             return None
-        return {name: self.objects[name] for name in map(lio_objects.key_of, items) if name in self.objects}
+        names = map(lio_objects.key_of, items)
+        objects = {name: self.objects[name] for name in names if name in self.objects}
+        return Observed(objects, backings=backings)
 
     def apply(self, steps: Iterable[Step]) -> Iterator[StepOutcome]:
         """Do the steps; see Kernel.apply. Raises CrashedError when `crash_after` steps were begun."""

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from fakes.lio import FakeLio
 from lunmapd.agent.loop.agent import Agent
+from lunmapd.agent.loop.backing_reporter import DescribeDevice, describe_nothing
 from lunmapd.agent.loop.daemon_state import DaemonFile
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.node_files import NodeFiles
@@ -56,7 +57,7 @@ class AgentFactory:
         self.directory = directory
         self._session = session
 
-    def __call__(
+    def __call__(  # noqa: PLR0913 - all but the session are options
         self,
         session: Session | None = None,
         *,
@@ -64,6 +65,7 @@ class AgentFactory:
         ids: MachineId = SELF,
         policy: Policy | None = None,
         portals: PortalChecks | None = None,
+        describe: DescribeDevice = describe_nothing,
         **clocks: Clock,
     ) -> Agent:
         """Start a daemon; `clocks` are those of Follower, the monotonic one is that of Agent too."""
@@ -78,7 +80,9 @@ class AgentFactory:
             seen=seen,
         )
         now = clocks.get("now", time.monotonic)
-        return Agent(member, follower, self.kernel, local, policy, now=now, portals=portals)
+        return Agent(
+            member, follower, self.kernel, local, policy, now=now, portals=portals, describe=describe
+        )
 
     def serves(self, lunmap: Lunmap) -> bool:
         """Return whether the kernel is exactly as the map asks."""

@@ -80,6 +80,7 @@ class Agent:
         self._unexpected = UnexpectedLog()
         self._portals = portals or NoPortalChecks()
         self._backings = BackingReporter(describe)
+        self._written_result: PassResult | None = None
         self._refusals = Refusals()
         self._now = now
         self.status = first_status(registration.boot, utc_now())
@@ -89,8 +90,14 @@ class Agent:
         self._follower.watch(notify)
 
     def tidy(self) -> None:
-        """Do what can wait until a cycle is reported: compact the local snapshot."""
+        """Do what can wait until a cycle is reported: compact the local snapshot, report opened backings."""
         self._follower.tidy()
+        try:
+            self._report_backings()
+        except StoreError as error:
+            trace(_log, Event.STATUS_FAILED, reason=reason_of(error))
+        except Exception as error:  # noqa: BLE001 - the status does not depend on these reports
+            self._unexpected.record(error)
 
     def pause(self, cycle: CycleResult) -> float:
         """Return the seconds until the next cycle, if nothing starts it earlier."""
@@ -265,22 +272,23 @@ class Agent:
             next_status(self.status, cycle, utc_now()), keys=self._keys.ids, beat=self._policy.beat
         )
         self._transitions.conditions(self.status.conditions)
+        self._written_result = None
         if isinstance(cycle.store_error, NodeNameTakenError):
             return
         try:
             self._registration.report(self.status)
-            self._report_backings(cycle)
         except StoreError as error:
             trace(_log, Event.STATUS_FAILED, reason=reason_of(error))
             self._transitions.status_unwritten(error)
         else:
             self._transitions.status_unwritten(None)
+            self._written_result = cycle.result
 
-    def _report_backings(self, cycle: CycleResult) -> None:
+    def _report_backings(self) -> None:
         """Report what is opened, after the status, which must not wait for it. Raises StoreError."""
-        if cycle.result is None:
+        if self._written_result is None:
             return
-        self._backings.update(cycle.result.observed)
+        self._backings.update(self._written_result.observed)
         if self._registration.report_backings(self._backings):
             self.status = replace(self.status, backings=self._backings.digest)
             self._registration.report(self.status)

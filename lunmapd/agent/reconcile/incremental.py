@@ -123,11 +123,13 @@ class StartingPoint:
         same = (given.vault, given.decided, given.allow) == (self.view.vault, last.decided, last.allow)
         return None if same else FullPass.POLICY
 
-    def record(self, delta: Delta, observed: lio_objects.Objects) -> None:
-        """Replace the objects of a part by those that were observed of it."""
+    def record(self, delta: Delta, observed: Observed) -> None:
+        """Replace the objects of a part, and their backings, by those that were observed of it."""
         for key in delta.keys:
             self.objects.pop(key, None)
-        self.objects |= observed
+        self.objects |= observed.objects
+        others = {name: facts for name, facts in self.observed.backings.items() if name not in delta.luns}
+        self.observed = replace(self.observed, backings={**others, **observed.backings})
 
     def advance(self, delta: Delta) -> None:
         """Move on to the map of a part whose objects were observed as desired."""

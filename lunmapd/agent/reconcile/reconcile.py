@@ -45,8 +45,8 @@ class LioKernel(Protocol):
     def observe(self, claims: AbstractSet[str]) -> Observed:
         """Observe all objects of lunmapd. Raises LunmapdError when the kernel can't be read."""
 
-    def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
-        """Observe these objects only, given as they should be; None when only `observe` can.
+    def observe_some(self, items: Sequence[lio_objects.Object]) -> Observed | None:
+        """Observe these objects and their backings only, given as they should be; None if only `observe` can.
 
         Raises LunmapdError.
         """
@@ -108,7 +108,7 @@ def _reconcile_part(
     if seen is None:
         return FullPass.NOT_OBSERVED
     origin.record(part, seen)
-    comparison = compare_part(given, part, seen, state.baseline.current, origin.objects)
+    comparison = compare_part(given, part, seen.objects, state.baseline.current, origin.objects)
     decision = _decide(edges, given, state, comparison)
     obstacle = _obstacle(given, decision)
     if obstacle is None and makes_recorded(decision.steps, origin.observed.reservations.records):
@@ -120,8 +120,8 @@ def _reconcile_part(
         reports = _execute(edges, given, state, decision, comparison)
         log_ended(origin.observed, reports)
         state.schedule.backoff.tried(reports)
-        seen = _observe_some(kernel, part, part.desired, seen)
-        if seen is None or plan(part.desired, seen):
+        seen = _observe_some(kernel, part, part.desired, seen.objects)
+        if seen is None or plan(part.desired, seen.objects):
             return FullPass.NOT_CONVERGED
         origin.record(part, seen)
     return state.finish_partial(partial, reports)
@@ -139,11 +139,11 @@ def _obstacle(given: PassInput, decision: Decision) -> FullPass | None:
 
 def _observe_some(
     kernel: LioKernel, part: Delta, likely: lio_objects.Objects, otherwise: lio_objects.Objects
-) -> lio_objects.Objects | None:
+) -> Observed | None:
     """Observe the objects of a part, which are as in `likely`, or else may be as in `otherwise`."""
     items = [likely.get(key) or otherwise.get(key) for key in part.keys]
     expected = [item for item in items if item is not None]
-    return kernel.observe_some(expected) if expected else {}
+    return kernel.observe_some(expected) if expected else Observed()
 
 
 def _reconcile_all(

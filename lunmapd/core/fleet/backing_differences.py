@@ -19,7 +19,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from lunmapd.core.base.backing_reports import DM_UUID, SERIAL, WWN, BackingReport, Reports
-from lunmapd.core.base.lunmap import Lun, Lunmap, reporting_nodes
+from lunmapd.core.base.lunmap import Lun, Lunmap, reporting_nodes, source_on
 
 _LVM = "LVM-"
 
@@ -64,6 +64,18 @@ def find_backing_differences(lunmap: Lunmap, reports: Mapping[str, Reports]) -> 
         for name, lun in sorted(lunmap.luns.items())
         for difference in _of_lun(name, lun, _reports_of(lunmap, name, lun, reports))
     )
+
+
+def is_divided(lunmap: Lunmap, name: str) -> bool:
+    """Return whether the nodes of a Lun have different paths."""
+    return len(set(sources_of(lunmap, name).values())) > 1
+
+
+def sources_of(lunmap: Lunmap, name: str) -> dict[str, str]:
+    """Return the path of a Lun on each node that reports it; empty for no such Lun."""
+    lun = lunmap.luns.get(name)
+    nodes = () if lun is None else reporting_nodes(lunmap, lun)
+    return {node: source_on(lun, node, lunmap.nodes[node]) for node in nodes if lun and node in lunmap.nodes}
 
 
 def _reports_of(

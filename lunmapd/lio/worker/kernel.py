@@ -88,8 +88,8 @@ class Kernel:
         self._objects = dict(observed.objects)
         return observed
 
-    def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
-        """Observe these objects only, given as they are desired; return those that exist, by key.
+    def observe_some(self, items: Sequence[lio_objects.Object]) -> Observed | None:
+        """Observe these objects and their backings only, given as they are desired.
 
         Return None if a full observation is needed. The objects are read where the last observation and the
         steps since have them in the worker's index. Raises KernelUnreadableError.
@@ -104,7 +104,7 @@ class Kernel:
         for key in map(lio_objects.key_of, items):
             self._objects.pop(key, None)
         self._objects |= observed
-        return observed
+        return Observed(observed, backings=answer.backings)
 
     def apply(self, steps: Iterable[Step]) -> Iterator[StepOutcome]:
         """Apply the steps in order, and yield the outcome of each step that is done, failed or left out."""

@@ -9,11 +9,14 @@ import click
 from msgspec.structs import replace
 
 from lunmapd.client import Client, InvalidInputError, Lunmap, Note, Problem, Proposal, Revision
+from lunmapd.core.fleet.backing_differences import is_divided
 from lunmapd.core.map import mapfile, rules
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.text.output import echo_committed, note_options, reuse_options
 from lunmapd.service.output import echo
+
+_REPORT_TIME = 3.0  # seconds after a revision was applied in which nodes report what they have opened
 
 wait_option = click.option(
     "--wait",
@@ -57,7 +60,8 @@ def permission_options(command: Callable[..., None]) -> Callable[..., None]:
         multiple=True,
         metavar="LUN",
         help="Allow this Lun another path or configuration while it is mapped: initiators get the data there "
-        "and don't notice. Repeatable.",
+        "and don't notice. Not needed if each node reports it as another name of what it has opened. "
+        "Repeatable.",
     )
     @reuse_options
     @functools.wraps(command)
@@ -107,9 +111,14 @@ def apply(
             return _wait(client, revision, client.newest(), wait)
         proposal = client.propose(target, note)
         _warn(proposal.after, source.problem)
+        _warn_of_backings(client, proposal)
         revision = None if dry_run else client.apply(proposal, note)
         echo_committed(revision, proposal.changes, output, _nothing(proposal, dry_run=dry_run))
-        return None if dry_run else _wait(client, revision, proposal.before.revision, wait)
+        if not dry_run:
+            _wait(client, revision, proposal.before.revision, wait)
+            if wait is not None:
+                _warn_of_backings(client, proposal, patience=_REPORT_TIME)
+        return None
 
 
 def _read_file(file: TextIO) -> tuple[Lunmap, Any]:
@@ -134,6 +143,18 @@ def _located(locate: Callable[..., Problem]) -> Iterator[None]:
 def _warn(lunmap: Lunmap, locate: Callable[..., Problem]) -> None:
     for warning in rules.map_warnings(lunmap):
         echo(f"lunmapctl: warning: {locate(warning.place, warning.message)}", err=True)
+
+
+def _warn_of_backings(client: Client, proposal: Proposal, patience: float = 0.0) -> None:
+    """Warn of Luns of the commit whose nodes have different paths, and report different devices under them.
+
+    Wait at most `patience` seconds until the nodes report the paths of the map.
+    """
+    names = {path for change in proposal.changes if (path := change.path).startswith("luns/")}
+    luns = {name for path in names if is_divided(proposal.after, name := path.removeprefix("luns/"))}
+    if luns:
+        for difference in client.backing_differences(luns, patience):
+            echo(f"lunmapctl: warning: {difference}", err=True)
 
 
 def _nothing(proposal: Proposal, *, dry_run: bool) -> str:

@@ -32,7 +32,7 @@ def describe_device(numbers: str) -> DeviceDescription:
     major, _, minor = numbers.partition(":")
     try:
         device = Devices.from_device_number(Context(), "block", os.makedev(int(major), int(minor)))
-    except (DeviceNotFoundError, ValueError):
+    except (DeviceNotFoundError, OSError, ValueError):
         return UNDESCRIBED
     return DeviceDescription(dict(_identity(device)), tuple(sorted(set(_names(device)))[:MAX_NAMES]))
 

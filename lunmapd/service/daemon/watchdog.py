@@ -24,7 +24,7 @@ class WatchedKernel:
         self._beat()
         return self._kernel.observe(claims)
 
-    def observe_some(self, items: Sequence[lio_objects.Object]) -> lio_objects.Objects | None:
+    def observe_some(self, items: Sequence[lio_objects.Object]) -> Observed | None:
         """Look at some objects of the kernel."""
         self._beat()
         return self._kernel.observe_some(items)

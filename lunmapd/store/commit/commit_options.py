@@ -8,6 +8,14 @@ from msgspec import Struct
 from lunmapd.core.base.errors import InvalidInputError, Problem
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.map import rules
+from lunmapd.core.map.rules.changes import check_lun_changes
+from lunmapd.core.map.rules.sources import (
+    NO_EVIDENCE,
+    Evidences,
+    SourceChange,
+    find_source_changes,
+    judge_source_changes,
+)
 from lunmapd.store.commit.draft import Signature
 
 Precondition = Callable[[Lunmap, Lunmap], Sequence[Problem]]
@@ -43,15 +51,32 @@ class CommitOptions(Struct, frozen=True):
             raise InvalidInputError(problems)
 
 
+ReadEvidence = Callable[[Sequence[SourceChange]], Evidences]
+"""Takes changed paths; returns what the nodes know about them."""
+
+
+def read_no_evidence(_: Sequence[SourceChange]) -> Evidences:
+    """Return no evidence: then no change of a path is proven to be harmless."""
+    return NO_EVIDENCE
+
+
 def commit_rules(
-    shrink: AbstractSet[str] = frozenset(), rebacking: AbstractSet[str] = frozenset()
+    shrink: AbstractSet[str] = frozenset(),
+    rebacking: AbstractSet[str] = frozenset(),
+    evidence: ReadEvidence = read_no_evidence,
 ) -> Precondition:
     """Return the rules of a commit.
 
     It may make the Luns named in `shrink` smaller, and change the paths of those named in `rebacking`.
+    `evidence` is called if other mapped Luns change their paths.
     """
 
     def check(before: Lunmap, after: Lunmap) -> Sequence[Problem]:
-        return (*rules.check_map(after), *rules.check_changes(before, after, shrink, rebacking))
+        moved = tuple(find_source_changes(before, after, rebacking))
+        return (
+            *rules.check_map(after),
+            *check_lun_changes(before, after, shrink),
+            *judge_source_changes(moved, evidence(moved) if moved else NO_EVIDENCE),
+        )
 
     return check

@@ -62,12 +62,14 @@ class Pair:
             put_checked(self._session, lunmap, *rebacking)
         for agent in self.agents:
             agent.run_cycle()
+            agent.tidy()
 
     def audit(self) -> None:
         """Let both nodes make a full pass, as after `resync` seconds."""
         for agent in self.agents:
             agent.adopt(Policy())
             agent.run_cycle()
+            agent.tidy()
 
     def login(self, number: int, *initiators: str) -> None:
         """Let a node see who is logged in from now on."""

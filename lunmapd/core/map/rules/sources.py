@@ -1,15 +1,45 @@
-"""The paths of mapped Luns: a commit that changes one must name the Lun.
+"""The paths of mapped Luns: a commit that changes one must name the Lun, or the nodes must prove it harmless.
 
 The serial, and with it the WWID, stays as it is, so no setting, login or rescan of an initiator can notice
 that another path has other data.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
+from msgspec import Struct
+
+from lunmapd.core.base.backing_reports import BackingReport
 from lunmapd.core.base.backings import User, plugin_of
 from lunmapd.core.base.errors import Place, Problem
 from lunmapd.core.base.lunmap import Lun, Lunmap, Node, reporting_nodes, source_on
+from lunmapd.core.base.text import first_of
+
+_MAX_NAMED = 4
+
+
+class SourceChange(Struct, frozen=True):
+    """A mapped Lun gets another path or configuration on a node; `place` is the field that is responsible."""
+
+    lun: str
+    node: str
+    old: str
+    new: str
+    place: Place
+
+
+class Evidence(Struct, frozen=True):
+    """What a node knows of a change: whether both paths lead to the `same` device, and a sentence."""
+
+    same: bool
+    sentence: str
+
+
+Evidences = Mapping[tuple[str, str], Evidence]
+"""The evidence by the names of the Lun and of the node."""
+
+NO_EVIDENCE: Evidences = {}
 
 
 def check_sources(
@@ -19,6 +49,13 @@ def check_sources(
 
     The Luns named in `rebacking` may change it. Devices are not compared, only paths.
     """
+    return judge_source_changes(find_source_changes(before, after, rebacking))
+
+
+def find_source_changes(
+    before: Lunmap, after: Lunmap, rebacking: AbstractSet[str] = frozenset()
+) -> Iterator[SourceChange]:
+    """Yield the changed paths of the Luns that are mapped in both maps and not named in `rebacking`."""
     both = before.nodes.keys() & after.nodes.keys()
     rewriting = any(before.nodes[name].devices != after.nodes[name].devices for name in both)
     for name in sorted((before.luns.keys() & after.luns.keys()) - rebacking):
@@ -28,8 +65,46 @@ def check_sources(
             yield from _sources(before, after, name)
 
 
-def _sources(before: Lunmap, after: Lunmap, name: str) -> Iterator[Problem]:
-    """Check the nodes that report the Lun in both maps; if no node does, those that report it now.
+def judge_source_changes(
+    changes: Iterable[SourceChange], evidence: Evidences = NO_EVIDENCE
+) -> Iterator[Problem]:
+    """Report the changes of each Lun unless each of its nodes has proven that the device is the same."""
+    by_lun = defaultdict[str, list[SourceChange]](list)
+    for change in changes:
+        by_lun[change.lun].append(change)
+    for of_lun in by_lun.values():
+        found = {change.node: evidence.get((change.lun, change.node)) for change in of_lun}
+        if all(known is not None and known.same for known in found.values()):
+            continue
+        for change in of_lun:
+            known = found[change.node]
+            yield Problem(change.place, _sentence(change) + (f"; {known.sentence}" if known else ""))
+
+
+def weigh_evidence(change: SourceChange, report: BackingReport | None, *, is_current: bool) -> Evidence:
+    """Return what the report of a node says about a change.
+
+    `is_current` says that the node lives and is not silent, so that its report describes the present.
+    """
+    node, old, new = change.node, change.old, change.new
+    if not is_current:
+        return Evidence(same=False, sentence=f"{node} is not alive, so it can't say what it has opened")
+    if report is None:
+        return Evidence(same=False, sentence=f"{node} does not report that it has opened the Lun")
+    if report.path != old:
+        return Evidence(same=False, sentence=f"{node} has opened {report.path}, not {old}")
+    if new in report.names:
+        return Evidence(same=True, sentence=f"{node} knows {new} as another name of the opened device")
+    if not report.names:
+        return Evidence(same=False, sentence=f"{node} knows no other name of what it has opened")
+    names = first_of(report.names, _MAX_NAMED)
+    return Evidence(
+        same=False, sentence=f"{node} does not know {new} as a name of the opened device, only {names}"
+    )
+
+
+def _sources(before: Lunmap, after: Lunmap, name: str) -> Iterator[SourceChange]:
+    """Compare the nodes that report the Lun in both maps; if no node does, those that report it now.
 
     A node that reports the Lun only now is compared by its present `devices`.
     """
@@ -42,7 +117,7 @@ def _sources(before: Lunmap, after: Lunmap, name: str) -> Iterator[Problem]:
         former = before.nodes.get(node, present) if node in earlier else present
         old, new = source_on(was, node, former), source_on(now, node, present)
         if old != new:
-            yield Problem(_place(name, was, now, node, former), _sentence(name, node, old, new))
+            yield SourceChange(name, node, old, new, _place(name, was, now, node, former))
 
 
 def _place(name: str, was: Lun, now: Lun, node: str, former: Node) -> Place:
@@ -55,9 +130,9 @@ def _place(name: str, was: Lun, now: Lun, node: str, former: Node) -> Place:
     return ("luns", name, "backing", "config" if isinstance(now.backing, User) else "path")
 
 
-def _sentence(name: str, node: str, old: str, new: str) -> str:
+def _sentence(change: SourceChange) -> str:
     return (
-        f"on node {node} Lun {name} would change from {old} to {new}: other data under the same WWID, which "
-        "no initiator notices; make a new Lun for other data; to allow it, such as for another name "
-        f"of the same device: --rebacking {name}"
+        f"on node {change.node} Lun {change.lun} would change from {change.old} to {change.new}: other data "
+        "under the same WWID, which no initiator notices; make a new Lun for other data; to allow it, as for "
+        f"another name of the same device: --rebacking {change.lun}"
     )

@@ -4,7 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.backing_reports import BackingReport
-from lunmapd.core.fleet.backing_differences import find_backing_differences
+from lunmapd.core.base.backings import FileIO
+from lunmapd.core.fleet.backing_differences import find_backing_differences, is_divided, sources_of
 from support.small_map import LUN, MAP
 
 GIB = 1 << 30
@@ -63,3 +64,12 @@ def test_a_difference_names_values_and_nodes() -> None:
         "luns/a: its nodes have opened backings of different sizes in bytes, and initiators see one size for "
         "each path: 1073741824 on n1; 5 on n2"
     )
+
+
+def test_a_lun_is_divided_if_its_nodes_have_different_paths() -> None:
+    """Overrides and `devices` count; a Lun that is not in the map is not divided."""
+    assert not is_divided(MAP, "a")
+    assert not is_divided(MAP, "nothing")
+    assert sources_of(MAP, "a") == {"n1": "/srv/a", "n2": "/srv/a"}
+    lun = replace(LUN, backing=FileIO("/srv/a", {"n2": "/srv/b"}))
+    assert is_divided(replace(MAP, luns={"a": lun}), "a")

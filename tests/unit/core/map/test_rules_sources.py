@@ -1,10 +1,13 @@
 """The rule for the path of a mapped Lun: a commit that changes it names the Lun."""
 
 import pytest
+from msgspec.structs import replace
 
+from lunmapd.core.base.backing_reports import BackingReport
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.map.mapfile import parse_map
 from lunmapd.core.map.rules import check_changes
+from lunmapd.core.map.rules.sources import Evidence, SourceChange, judge_source_changes, weigh_evidence
 from support.valid_map import GOOD, T, edited
 
 FILE = "backing: {type: fileio, path: /srv/db1.img}"
@@ -112,3 +115,42 @@ def test_another_kind_of_backing_is_one_problem() -> None:
     """A kind that can't change while the Lun is mapped is reported once, without its path."""
     after = changed((FILE, "backing: {type: block, path: /dev/b}"))
     assert [problem.place[-1] for problem in check_changes(changed(), after, rebacking=set())] == ["type"]
+
+
+CHANGE = SourceChange("db1", "n1", "/dev/vg0/x", "/dev/mapper/vg0-x", ("luns", "db1", "backing", "path"))
+OPENED = BackingReport("/dev/vg0/x", 512, 512, {}, ("/dev/dm-3", "/dev/mapper/vg0-x"))
+
+
+@pytest.mark.parametrize(
+    ("report", "is_current", "same", "words"),
+    [
+        (OPENED, True, True, "n1 knows /dev/mapper/vg0-x as another name of the opened device"),
+        (OPENED, False, False, "n1 is not alive"),
+        (None, True, False, "n1 does not report that it has opened the Lun"),
+        (replace(OPENED, path="/dev/y"), True, False, "n1 has opened /dev/y, not /dev/vg0/x"),
+        (replace(OPENED, names=()), True, False, "n1 knows no other name of what it has opened"),
+        (replace(OPENED, names=("/dev/dm-3",)), True, False, "only /dev/dm-3"),
+    ],
+)
+def test_a_node_knows_whether_two_paths_are_one_device(
+    report: BackingReport | None,
+    is_current: bool,  # noqa: FBT001 - a table
+    same: bool,  # noqa: FBT001
+    words: str,
+) -> None:
+    """Only the report of a live node, about the present path, proves anything."""
+    evidence = weigh_evidence(CHANGE, report, is_current=is_current)
+    assert evidence.same is same
+    assert words in evidence.sentence
+
+
+def test_a_path_is_another_name_only_if_each_node_says_so() -> None:
+    """A node without proof refuses the Lun on all nodes, with what each knows."""
+    elsewhere, other = replace(CHANGE, node="n2"), replace(CHANGE, lun="db2")
+    same, unknown = Evidence(same=True, sentence="n1 knows"), Evidence(same=False, sentence="n2 does not")
+    both = {("db1", "n1"): same, ("db1", "n2"): same, ("db2", "n1"): same}
+    assert list(judge_source_changes([CHANGE, elsewhere, other], both)) == []
+    problems = list(judge_source_changes([CHANGE, elsewhere, other], {**both, ("db1", "n2"): unknown}))
+    assert [problem.message.rpartition("; ")[2] for problem in problems] == ["n1 knows", "n2 does not"]
+    problems = list(judge_source_changes([CHANGE, elsewhere], {("db1", "n1"): same}))
+    assert len(problems) == 2
