@@ -70,7 +70,8 @@ class Head(Struct, frozen=True, omit_defaults=True):
     """`head`: the newest revision that nodes follow, and the digest of the whole map at it.
 
     Removals are confirmed up to the revision `confirmed`. `staged` is there while a large commit is under
-    way. `allowance` is the override that this revision brought; the next one ends it.
+    way. `allowance` is the override that this revision brought; the next one ends it, unless it is limited to
+    Luns. `ledger` says that the ledger has all revisions: a version that keeps none writes heads without it.
     """
 
     revision: int
@@ -78,6 +79,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
     confirmed: int = 0
     staged: Staged | None = None
     allowance: Allowance | None = None
+    ledger: bool = False
 
     @property
     def tip(self) -> int:

@@ -62,13 +62,14 @@ class Content(Struct, frozen=True):
 
     `steps` are the changes of the map and of the ledger. `confirms` is the revision up to which it confirms
     removals (0: none), `writes` are written together with its release, and `allows` is the override that it
-    brings.
+    brings. With `rebuilt` the ledger has all revisions after it.
     """
 
     steps: tuple[WriteStep, ...] = ()
     confirms: int = 0
     writes: tuple[Write, ...] = ()
     allows: Allowance | None = None
+    rebuilt: bool = False
 
 
 class Tip(Struct, frozen=True):
@@ -184,7 +185,9 @@ def tip_of(snapshot: Snapshot, head: Head | None = None) -> Tip:
 def head_of(snapshot: Snapshot, staged: Staged | None = None) -> Head:
     """Return the head that a commit continues from; of the overrides only that for reused LUN numbers."""
     allowance = snapshot.allowance if snapshot.allowance and snapshot.allowance.luns else None
-    return Head(snapshot.revision, snapshot.head_digest, snapshot.confirmed, staged, allowance)
+    return Head(
+        snapshot.revision, snapshot.head_digest, snapshot.confirmed, staged, allowance, snapshot.ledger
+    )
 
 
 def draft_commit(tip: Tip, content: Content, signature: Signature) -> Draft:
@@ -196,6 +199,7 @@ def draft_commit(tip: Tip, content: Content, signature: Signature) -> Draft:
         max(tip.head.confirmed, content.confirms),
         None,
         content.allows or lasting(tip.head.allowance, signature.now),
+        tip.head.ledger or content.rebuilt,
     )
     return Draft(tip.tree_id, head, tip.version, (*_writes(content), *content.writes), revision)
 
@@ -212,7 +216,12 @@ def draft_part(tip: Tip, content: Content, signature: Signature) -> Draft:
 def draft_release(tip: Tip, newest: Revision, content: Content) -> Draft:
     """Prepare the release of all parts up to `newest`, the revision of `tip`."""
     head = Head(
-        newest.revision, newest.digest, tip.head.confirmed, None, content.allows or tip.head.allowance
+        newest.revision,
+        newest.digest,
+        tip.head.confirmed,
+        None,
+        content.allows or tip.head.allowance,
+        tip.head.ledger or content.rebuilt,
     )
     return Draft(tip.tree_id, head, tip.version, content.writes, newest, records=False)
 

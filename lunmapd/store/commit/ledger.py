@@ -39,10 +39,14 @@ _REUSE_LASTS = timedelta(hours=1)
 
 
 class _Loaded(Struct, frozen=True):
-    """The part of the ledger that a commit needs: as it is stored, and as it should be."""
+    """The part of the ledger that a commit needs: as it is stored, and as it should be.
+
+    `rebuilt` says that it is the whole ledger.
+    """
 
     stored: StoredLedger
     ledger: Ledger
+    rebuilt: bool = False
 
 
 def with_ledger(
@@ -68,9 +72,7 @@ def with_ledger(
     loaded = _load(session, latest, difference)
     if problems := problems_of_reuse(session, step, difference, loaded.ledger):
         raise InvalidInputError(problems)
-    return _with_writes(
-        content, loaded.stored, record_departures(loaded.ledger, difference, latest.revision + 1)
-    )
+    return _with_writes(content, loaded, difference, latest.revision + 1)
 
 
 def with_rebuilt_ledger(session: Session, latest: Snapshot, after: Lunmap, content: Content) -> Content:
@@ -78,11 +80,8 @@ def with_rebuilt_ledger(session: Session, latest: Snapshot, after: Lunmap, conte
 
     Nothing is refused.
     """
-    loaded = _rebuild(session, latest)
     difference = compare_maps(known_maps(latest), after)
-    return _with_writes(
-        content, loaded.stored, record_departures(loaded.ledger, difference, latest.revision + 1)
-    )
+    return _with_writes(content, _rebuild(session, latest), difference, latest.revision + 1)
 
 
 def find_reuse(
@@ -105,7 +104,7 @@ def _step_from(latest: Snapshot, after: Lunmap, options: CommitOptions) -> MapSt
 def read_ids(session: Session, latest: Snapshot) -> IdRecord:
     """Return the port ids and TPG tags whose use ended. Raises DamagedError."""
     stored = read_ledger(session, (), ids=True)
-    return stored.ledger.ids if stored.exists else _rebuild(session, latest).ledger.ids
+    return stored.ledger.ids if _is_whole(latest, stored) else _rebuild(session, latest).ledger.ids
 
 
 def read_addresses(session: Session, latest: Snapshot, initiator: str) -> Ledger:
@@ -145,20 +144,24 @@ def known_maps(latest: Snapshot) -> tuple[Lunmap, ...]:
 def _load(session: Session, latest: Snapshot, difference: MapDifference) -> _Loaded:
     initiators = {address.initiator for each in (difference.new, difference.left) for address in each}
     stored = read_ledger(session, initiators, ids=difference.needs_ids)
-    return _Loaded(stored, stored.ledger) if stored.exists else _rebuild(session, latest)
+    return _Loaded(stored, stored.ledger) if _is_whole(latest, stored) else _rebuild(session, latest)
+
+
+def _is_whole(latest: Snapshot, stored: StoredLedger) -> bool:
+    """Return whether the ledger has all revisions; commits of a version that keeps none clear `ledger`."""
+    return latest.ledger and stored.exists
 
 
 def _rebuild(session: Session, latest: Snapshot) -> _Loaded:
     stored = read_whole_ledger(session)
-    return _Loaded(
-        stored,
-        merge_ledgers(stored.ledger, ledger_of_history(session, known_maps(latest)[0], latest.revision)),
-    )
+    history = ledger_of_history(session, known_maps(latest)[0], latest.revision)
+    return _Loaded(stored, merge_ledgers(stored.ledger, history), rebuilt=True)
 
 
-def _with_writes(content: Content, stored: StoredLedger, ledger: Ledger) -> Content:
-    steps = (WriteStep(write=write) for write in ledger_writes(stored, ledger))
-    return replace(content, steps=(*content.steps, *steps))
+def _with_writes(content: Content, loaded: _Loaded, difference: MapDifference, revision: int) -> Content:
+    updated = record_departures(loaded.ledger, difference, revision)
+    steps = (WriteStep(write=write) for write in ledger_writes(loaded.stored, updated))
+    return replace(content, steps=(*content.steps, *steps), rebuilt=loaded.rebuilt)
 
 
 def ledger_writes(stored: StoredLedger, ledger: Ledger) -> Iterator[Write]:

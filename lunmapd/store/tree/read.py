@@ -177,6 +177,7 @@ def _with_head(known: Snapshot, top: Top) -> Snapshot:
         confirmed=head.confirmed,
         staged=head.staged,
         allowance=head.allowance,
+        ledger=head.ledger,
     )
 
 

@@ -68,7 +68,8 @@ class Snapshot(Struct, frozen=True):
     - `versions`: the znode version of each object that was read itself, not taken from a revision.
     - `incarnation` and `restored` are those of meta, `head_version` is the znode version of head.
     - Removals are confirmed up to the revision `confirmed`.
-    - `staged` describes a large commit under way, `allowance` is the override of this revision.
+    - `staged` describes a large commit under way, `allowance` is the override of this revision, and `ledger`
+      says that the ledger has all revisions.
 
     A Snapshot survives JSON.
     """
@@ -89,6 +90,7 @@ class Snapshot(Struct, frozen=True):
     confirmed: int = 0
     staged: Staged | None = None
     allowance: Allowance | None = None
+    ledger: bool = False
 
     @property
     def has_edits(self) -> bool:
@@ -150,6 +152,7 @@ def assemble(
         confirmed=head.confirmed,
         staged=head.staged,
         allowance=head.allowance,
+        ledger=head.ledger,
     )
 
 
@@ -224,4 +227,5 @@ def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[
         confirmed=head.confirmed,
         staged=head.staged,
         allowance=head.allowance,
+        ledger=head.ledger,
     )

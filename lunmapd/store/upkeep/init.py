@@ -41,7 +41,7 @@ def initialise(session: Session, *, closed: bool = False) -> str:
     writes = (
         Write(paths.META, None, encode(meta)),
         Write(paths.tree_id(meta.cluster, meta.incarnation), None, b""),
-        Write(paths.HEAD, None, encode(Head(0, show_digest(EMPTY_DIGEST)))),
+        Write(paths.HEAD, None, encode(Head(0, show_digest(EMPTY_DIGEST), ledger=True))),
         *(Write(parent, None, b"") for parent in paths.PARENTS),
     )
     for _ in range(_ATTEMPTS):

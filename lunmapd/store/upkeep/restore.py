@@ -139,7 +139,7 @@ def _finish(session: Session, lock: RestoreLock, existing: _Existing, meta: Meta
             Write(paths.revision(record.revision), None, encode(record)),
             Write(paths.META, existing.data, encode(meta)),
             Write(paths.tree_id(meta.cluster, meta.incarnation), None, b""),
-            Write(paths.HEAD, None, encode(Head(record.revision, record.digest))),
+            Write(paths.HEAD, None, encode(Head(record.revision, record.digest, ledger=True))),
         )
     )
     if failure is not None and _read_existing(session).meta != meta:

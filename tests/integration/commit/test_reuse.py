@@ -13,7 +13,9 @@ from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Group, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.fleet.status import FormerOccupant, HistoryPoint, Live, NodeStatus
 from lunmapd.core.history.changes import Allowance
+from lunmapd.store.commit.draft import Signature, content_from_map, draft_commit, tip_of
 from lunmapd.store.commit.reuse import ledger_of_history
+from lunmapd.store.commit.send import send_draft
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError
 from lunmapd.store.session.session import Session
@@ -278,6 +280,21 @@ def test_a_tree_without_a_ledger_gets_that_of_its_history(client: Client, sessio
     client.apply(at(y=1))
     assert read_whole_ledger(session).ledger == before
     assert "LUN 6 led" in refused(client, at(y=1, x=6))
+
+
+def test_a_commit_of_a_version_without_a_ledger_is_caught_up(client: Client, session: Session) -> None:
+    """An older version on another machine leaves a number and keeps no ledger: the next commit finds that."""
+    before = client.read()
+    content = content_from_map(before, EMPTY)
+    assert content is not None
+    older = draft_commit(tip_of(before), content, Signature("ann", "", datetime.now(UTC)))
+    send_draft(session, replace(older, head=replace(older.head, ledger=False)))
+    client.apply(replace(EMPTY, groups={}))
+    assert not read_tree(session).ledger
+    assert "LUN 5 led" in refused(client, at(y=5))
+    client.apply(at(y=1))
+    assert read_tree(session).ledger
+    assert used(session) == ((5, 5),)
 
 
 def test_the_ledger_equals_the_fold_of_the_history(client: Client, session: Session) -> None:

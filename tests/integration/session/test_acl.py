@@ -33,16 +33,20 @@ from lunmapd.client import (
 from lunmapd.core.base.backing_reports import BackingReport, chunk_of, pack_reports
 from lunmapd.core.base.lunmap import Node
 from lunmapd.core.fleet.status import Live, NodeStatus
+from lunmapd.store.commit.draft import Write
+from lunmapd.store.commit.send import submit
+from lunmapd.store.session import paths
 from lunmapd.store.session.credentials import ANONYMOUS
 from lunmapd.store.session.errors import NodeNameTakenError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree import members as registration
 from lunmapd.store.tree.backings import read_backings, write_chunk
+from lunmapd.store.tree.ledger import read_whole_ledger
 from lunmapd.store.tree.members import read_fleet, register, write_status
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
 from lunmapd.store.upkeep.trim import trim
-from support.agents import AgentFactory
+from support.agents import MAP, AgentFactory, H, T
 from support.cluster import Answer, Ctl
 from support.commits import NOW, put
 from support.maps import luns
@@ -206,6 +210,18 @@ def test_imports_and_checkpoints_are_closed_too(admin: Session, connect_as: Open
     trim(admin, 1)
     assert Permissions(admin).strays() == 0
     assert read_tree(connect_as("x509:n1")).lunmap == luns(*range(1200))
+
+
+def test_the_ledger_is_closed_too(admin: Session, connect_as: Open) -> None:
+    """Records of the ledger are readable for nodes and readers, and written by admins only."""
+    put(admin, MAP)
+    put(admin, replace(MAP, luns={}))
+    assert read_whole_ledger(admin).ledger.numbers(T, H).used == ((0, 1),)
+    assert Permissions(admin).strays() == 0
+    for who in ("x509:n1", "reader"):
+        assert read_whole_ledger(connect_as(who)) == read_whole_ledger(admin)
+        with pytest.raises(NotPermittedError):
+            submit(connect_as(who), (Write(paths.address_record(H), b"", b"{}"),))
 
 
 def test_a_restored_tree_keeps_its_roles(

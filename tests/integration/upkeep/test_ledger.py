@@ -1,9 +1,12 @@
 """The ledger in backups, restores and migrations, and the ACL of its znodes."""
 
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
 from lunmapd.client import Client, InvalidInputError, Note
+from lunmapd.client.files import save_backup
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
@@ -19,6 +22,7 @@ from lunmapd.store.upkeep.backup import take_backup
 from lunmapd.store.upkeep.migrate import migrate
 from lunmapd.store.upkeep.restore import restore
 from lunmapd.store.upkeep.restore_lock import RestoreLock
+from support.cluster import Ctl
 from support.commits import NOW, put, terms
 from support.digests import map_digest
 from support.plain_client import PlainClient, make_former_tree
@@ -96,6 +100,21 @@ def test_a_restore_that_leads_numbers_elsewhere_is_refused(session: Session, tak
     assert read_tree(session) == before
     restore(session, taken, replace(terms(), reuse_luns=frozenset({"x"})), before.cluster)
     assert read_tree(session).lunmap == at(x=6)
+
+
+def test_the_verb_names_what_may_be_used_again(
+    session: Session, taken: Backup, ctl: Ctl, tmp_path: Path
+) -> None:
+    """`restore` has the options: without them the numbers of the replaced tree stand against the backup."""
+    file = tmp_path / "backup"
+    save_backup(file, taken)
+    put(session, at(x=7))
+    Client(session).apply(at(x=7, y=6), Note(reuse_luns=("y",)))
+    where = (str(file), "--replace", taken.title.cluster)
+    assert "--reuse-lun x" in ctl("restore", *where, expect=3).err
+    ctl("restore", *where, "--reuse-lun", "x", "-m", "back")
+    assert read_tree(session).lunmap == at(x=6)
+    assert Client(session).revision(3).message == "back"
 
 
 def test_a_restore_that_stops_half_way_loses_no_number(
