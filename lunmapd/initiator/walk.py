@@ -107,9 +107,9 @@ def _why(error: ProbeConnectionError, options: WalkOptions) -> tuple[Outcome, st
 def _target(
     library: Libiscsi, access: InitiatorAccess, promised: PromisedPortal, name: str, options: WalkOptions
 ) -> TargetAnswer:
-    if options.limit() <= 0:
-        return TargetAnswer(outcome=Outcome.NOT_ASKED, detail=_LATE)
     target = promised.targets[name]
+    if target.obstacle or options.limit() <= 0:
+        return TargetAnswer(outcome=Outcome.NOT_ASKED, detail=target.obstacle or _LATE)
     reads = promised.node in options.reads
     try:
         with PortalConnection(library, access.reduced(target.authentication), options.limit) as connection:

@@ -56,12 +56,14 @@ class PromisedLun(Struct, frozen=True, kw_only=True):
 class PromisedTarget(Struct, frozen=True):
     """A target on one node, as the initiator sees it: the LUNs to probe by number.
 
-    `others` are the numbers of its other LUNs.
+    `others` are the numbers of its other LUNs. `obstacle` is the reason why libiscsi can't log in, "" if it
+    can.
     """
 
     luns: Mapping[int, PromisedLun]
     others: AbstractSet[int] = frozenset()
     authentication: Authentication = Authentication.NONE
+    obstacle: str = ""
 
 
 class PromisedPortal(Struct, frozen=True, kw_only=True):
@@ -162,7 +164,10 @@ def _luns_of(lunmap: Lunmap, initiator: str) -> dict[str, dict[str, PromisedTarg
 
 
 def _target(lunmap: Lunmap, target: str, luns: Mapping[int, PromisedLun]) -> PromisedTarget:
-    return PromisedTarget(luns, authentication=lunmap.targets[target].authentication)
+    document = lunmap.targets[target]
+    only_crc = document.parameters.get("DataDigest") == "CRC32C"
+    obstacle = "it requires DataDigest=CRC32C, which libiscsi does not offer" if only_crc else ""
+    return PromisedTarget(luns, authentication=document.authentication, obstacle=obstacle)
 
 
 def _promised(named: tuple[str, Lun], entry: Map, node: str, group: int) -> PromisedLun:

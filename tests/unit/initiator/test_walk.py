@@ -232,6 +232,16 @@ def test_a_drained_node_is_not_logged_in_to() -> None:
     assert (answer.outcome, answer.targets, target.commands) == (Outcome.ANSWERS, {}, [])
 
 
+def test_a_target_with_an_obstacle_is_not_logged_in_to() -> None:
+    """A login that is bound to fail would count as a refused one on the node."""
+    with scripted() as target:
+        portal = promised(target.portal, 1)
+        blocked = replace(portal.targets[TARGET], obstacle="why")
+        answer = probed(replace(portal, targets={TARGET: blocked}))
+    assert answer.targets == {TARGET: TargetAnswer(outcome=Outcome.NOT_ASKED, detail="why")}
+    assert all(b"SessionType=Discovery" in text for text in target.logins)
+
+
 @pytest.mark.parametrize("seconds", [-1.0, 0.5])
 def test_the_end_of_the_time(seconds: float) -> None:
     """What was not answered when the walk's time was over is no fault of the portal."""

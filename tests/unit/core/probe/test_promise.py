@@ -131,6 +131,14 @@ def test_groups_and_read_only_maps() -> None:
     assert found[P1].targets[T].authentication is Authentication.CHAP
 
 
+def test_a_target_that_libiscsi_can_not_log_in_to() -> None:
+    """Libiscsi offers no data digest: a target that requires one has an obstacle."""
+    for value, obstacle in (("CRC32C", True), ("CRC32C,None", False)):
+        served = replace(MAP.targets[T], parameters={"DataDigest": value})
+        target = portals(replace(MAP, targets={T: served}))[P1].targets[T]
+        assert ("requires DataDigest=CRC32C" in target.obstacle) == obstacle
+
+
 def test_portals_of_a_target_and_of_a_node() -> None:
     """A target may have some of the portals; all addresses of a node can't be probed; iSER portals can."""
     n1 = replace(MAP.nodes["n1"], portals=(P1, "0.0.0.0:3261"), iser_portals=("10.1.0.1:3260",))
