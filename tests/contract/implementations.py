@@ -75,6 +75,9 @@ class Implementation(Protocol):
     def size(self, path: str) -> int:
         """Return how many bytes a device has."""
 
+    def attribute(self, name: str, attribute: str) -> str:
+        """Return the value of an attribute of a storage object."""
+
     def half(self, item: lio_objects.Object) -> None:
         """Leave the leftover of a crash in the middle of making the object."""
 
@@ -142,6 +145,12 @@ class FakeImplementation:
     def size(self, path: str) -> int:
         """See Implementation."""
         return self._fake.sizes.setdefault(path, 1 << 26)
+
+    def attribute(self, name: str, attribute: str) -> str:
+        """Return the desired value, else a default."""
+        item = self._fake.objects["storage_object", name]
+        assert isinstance(item, lio_objects.StorageObject)
+        return dict(item.attributes).get(attribute, "4096")
 
     def half(self, item: lio_objects.Object) -> None:
         """See Implementation."""
@@ -227,6 +236,10 @@ class RealImplementation:
     def size(self, path: str) -> int:
         """See Implementation."""
         return int(self._machine.run(f"blockdev --getsize64 {path}").stdout)
+
+    def attribute(self, name: str, attribute: str) -> str:
+        """See Implementation."""
+        return self._machine.run(f"cat {_ROOT}/core/*_*/{name}/attrib/{attribute}").stdout.strip()
 
     def half(self, item: lio_objects.Object) -> None:
         """See Implementation."""

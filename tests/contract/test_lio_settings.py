@@ -1,9 +1,10 @@
 """LIO, the fake one and the kernel's: settings, credentials and flags."""
 
 import pytest
+from msgspec import structs
 
 from contract import maps
-from contract.implementations import Implementation
+from contract.implementations import DEVICE, Implementation
 from contract.maps import (
     ACL,
     CLAIMS,
@@ -21,6 +22,7 @@ from contract.maps import (
     reasons,
 )
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.project import READ_ONLY_ATTRIBUTES
 from lunmapd.core.planning.outcome import failures_of
 from lunmapd.core.planning.plan import Action, plan
 
@@ -155,3 +157,22 @@ def test_an_unknown_attribute_is_reported(implementation: Implementation) -> Non
         lio_objects.key_of(bad): "AttributeUnsupported"
     }
     assert observed(implementation) == {}
+
+
+def test_what_gets_around_a_read_only_map_is_off_and_on_again(implementation: Implementation) -> None:
+    """The attributes are set with the Lun or live, and get back the values that the kernel gave."""
+    files(implementation, "a")
+    device = maps.block("disk", DEVICE)
+    for item in (maps.storage_object("a", shared="1"), device):
+        converge(implementation, only(item))
+        before = implementation.attribute(item.name, "max_write_same_len")
+        attributes = {**dict(item.attributes), **READ_ONLY_ATTRIBUTES}
+        held = structs.replace(item, attributes=tuple(attributes.items()))
+        converge(implementation, only(held))
+        assert implementation.attribute(item.name, "max_write_same_len") == "0"
+        converge(implementation, only(item))
+        assert implementation.attribute(item.name, "max_write_same_len") == before
+        converge(implementation, only())
+        converge(implementation, only(held))
+        assert implementation.attribute(item.name, "emulate_3pc") == "0"
+        converge(implementation, only())

@@ -8,9 +8,9 @@ from lunmapd.core.adoption.foreign import ForeignConfiguration, ForeignStorage, 
 from lunmapd.core.adoption.losses import is_number
 from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
 from lunmapd.core.base.backings import DEFAULT_VENDOR, PLUGINS, PluginName, backing_of
-from lunmapd.core.base.lunmap import Lun, Map, Scope, Shared, Target
+from lunmapd.core.base.lunmap import Access, Lun, Map, Scope, Shared, Target
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import MARK, TPG_ATTRIBUTES
+from lunmapd.core.node.project import MARK, READ_ONLY_ATTRIBUTES, TPG_ATTRIBUTES
 
 # Attributes whose default is the device's value, with the attribute that reports it (target_core_device.c).
 _FROM_DEVICE = {
@@ -46,13 +46,20 @@ def lun_of(item: ForeignStorage, maps: tuple[Map, ...]) -> Lun:
     """Return the Lun that describes a storage object."""
     plugin = PLUGINS[item.plugin]
     bare = plugin.own_inquiry
+    read_only = any(entry.access is Access.READ_ONLY for entry in maps)
+    attributes = dict(_attributes(item))
     return Lun(
         backing_of(plugin, item.path),
         item.serial,
         item.size if plugin.sized else None,
         "" if bare or item.vendor == DEFAULT_VENDOR else item.vendor,
         "" if bare or item.product == plugin.product else item.product,
-        dict(_attributes(item)),
+        # lunmapd governs it for such a Lun.
+        {
+            name: value
+            for name, value in attributes.items()
+            if not (read_only and name in READ_ONLY_ATTRIBUTES)
+        },
         shared=_shared(item),
         maps=maps,
     )

@@ -89,7 +89,9 @@ _NUMBER = Range(0, MAX_U32)
 
 _STORAGE = (
     StorageAttribute("block_size", _SBC, Range(choices=(512, 1024, 2048, 4096)), When.BEFORE_EXPORT, None),
-    StorageAttribute("cmd_time_out", (PluginName.USER,), Range(0, MAX_U32 // 1000), When.BEFORE_EXPORT, 30),
+    # 0 is no limit (tcmu_setup_cmd_timer): a command that the program never answers then keeps the login
+    # thread of the portal in the kernel, and nobody can log in there.
+    StorageAttribute("cmd_time_out", (PluginName.USER,), Range(1, MAX_U32 // 1000), When.BEFORE_EXPORT, 30),
     StorageAttribute("emulate_fua_write", _SBC, _FLAG, When.LIVE, 1),
     StorageAttribute("emulate_rsoc", _SBC, _FLAG, When.LIVE, 1),
     StorageAttribute("emulate_tas", _SBC, _FLAG, When.BEFORE_EXPORT, 1),

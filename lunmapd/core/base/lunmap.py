@@ -253,6 +253,11 @@ def state_on(lun: Lun, node: str) -> AluaState:
     return AluaState.OPTIMIZED if lun.preferred in {"", node} else lun.others
 
 
+def has_read_only_map(lun: Lun) -> bool:
+    """Return whether some initiator may only read the Lun."""
+    return any(entry.access is Access.READ_ONLY for entry in lun.maps)
+
+
 def closed_nodes(lunmap: Lunmap, lun: Lun) -> frozenset[str]:
     """Return the reporting nodes through which the Lun accepts no I/O, since the map says so."""
     nodes = reporting_nodes(lunmap, lun)

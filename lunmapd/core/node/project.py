@@ -6,8 +6,8 @@ from itertools import chain
 
 from msgspec.structs import replace
 
-from lunmapd.core.base.attributes import PARAMETERS, TPG
-from lunmapd.core.base.backings import PluginName, SizeSource, plugin_of
+from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
+from lunmapd.core.base.backings import PLUGINS, PluginName, SizeSource, plugin_of
 from lunmapd.core.base.lunmap import (
     Access,
     Authentication,
@@ -19,6 +19,7 @@ from lunmapd.core.base.lunmap import (
     Scope,
     Shared,
     Target,
+    has_read_only_map,
     initiators_of,
     portals_of,
     reporting_nodes,
@@ -49,6 +50,14 @@ TPG_ATTRIBUTES: lio_objects.AttributeValues = (
 )
 
 TPG_PARAMETERS: lio_objects.AttributeValues = (("TargetAlias", MARK),)
+
+
+READ_ONLY_ATTRIBUTES: Mapping[str, str] = {"emulate_3pc": "0", "max_write_same_len": "0"}
+"""EXTENDED COPY and WRITE SAME are off for a Lun with a read-only map.
+
+LIO checks the write protection of a mapping by the direction of the data, when the command arrives
+(transport_lookup_cmd_lun in drivers/target/target_core_device.c).
+"""
 
 
 def project_map(
@@ -183,9 +192,11 @@ def _storage_object(
     name: str, lun: Lun, path: str, alua: lio_objects.Alua | None, *, several: bool
 ) -> lio_objects.StorageObject:
     plugin = plugin_of(lun.backing)
-    values = _shared_state_attributes(lun, several=several) | {"emulate_write_cache": "0"}
+    held = _read_only_attributes(lun, plugin.name)
+    values = _shared_state_attributes(lun, several=several) | {"emulate_write_cache": "0"} | held
     governed = ((attribute, values[attribute]) for attribute in plugin.governed)
-    given = ((attribute, str(value)) for attribute, value in sorted(lun.attributes.items()))
+    more = {name: value for name, value in held.items() if name not in plugin.governed}
+    given = sorted(({name: str(value) for name, value in lun.attributes.items()} | more).items())
     size, declared = (lun.size or 0) if plugin.sized else 0, lio_objects.UNDECLARED_SIZE
     if plugin.size is SizeSource.DECLARED and lun.size:
         declared = lio_objects.DeclaredSize(lun.size)
@@ -194,6 +205,20 @@ def _storage_object(
         name, plugin.name.value, path, size, lun.serial, settings, lun.vendor, lun.product, alua, declared
     )
     return replace(item, access=lio_objects.ANY_ACCESS) if _is_only_read(lun) else item
+
+
+def _read_only_attributes(lun: Lun, plugin: PluginName) -> dict[str, str]:
+    """Return the attributes without which LIO does not hold a read-only mapping against each command.
+
+    They concern all initiators of the Lun, so a Lun without a read-only map has none of them.
+    """
+    if not has_read_only_map(lun):
+        return {}
+    return {
+        name: value
+        for name, value in READ_ONLY_ATTRIBUTES.items()
+        if name in PLUGINS[plugin].governed or (plugin, name) in STORAGE
+    }
 
 
 def _is_only_read(lun: Lun) -> bool:

@@ -3,10 +3,16 @@
 from collections.abc import Iterable, Mapping
 
 from lunmapd.core.base import attributes
+from lunmapd.core.base.backings import PluginName
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.lio.base import files, rts
+from lunmapd.lio.base.parse import parse_device_numbers
 from lunmapd.lio.base.refusal import KernelRefusedError
+
+_WRITE_SAME = "max_write_same_len"
+_SECTOR = 512
+_MOST_OF_WRITE_SAME_10 = 0xFFFF
 
 
 def write_tpg(item: lio_objects.Tpg, before: lio_objects.Object | None = None) -> None:
@@ -43,10 +49,34 @@ def _default_attributes(names: Iterable[str]) -> lio_objects.AttributeValues:
     return tuple((name, str(attributes.TPG[name].default)) for name in names)
 
 
-def default_storage_attributes(plugin: str, names: Iterable[str]) -> lio_objects.AttributeValues:
-    """Return the defaults of storage attributes; those whose default comes from the device are left out."""
+def default_storage_attributes(plugin: str, path: str, names: Iterable[str]) -> lio_objects.AttributeValues:
+    """Return the defaults of attributes of the storage object at `path`.
+
+    Those whose default comes from the device are left out, except for max_write_same_len, which lunmapd
+    itself changes while the Lun is mapped.
+    """
     defaults = ((name, attributes.STORAGE[plugin, name].default) for name in names)
-    return tuple((name, str(value)) for name, value in defaults if value is not None)
+    known = tuple((name, str(value)) for name, value in defaults if value is not None)
+    return (*known, (_WRITE_SAME, _write_same_default(plugin, path))) if _WRITE_SAME in names else known
+
+
+def _write_same_default(plugin: str, path: str) -> str:
+    """Return the blocks of a WRITE SAME as the kernel sets them for a new storage object.
+
+    Sources: fd_configure_device, iblock_configure_device, DA_MAX_WRITE_SAME_LEN.
+    """
+    match plugin:
+        case PluginName.FILEIO:
+            return "4096"
+        case PluginName.IBLOCK:
+            numbers = parse_device_numbers(files.read_file(f"{path}/info") or "")
+            device = f"/sys/dev/block/{numbers}"
+            file = "queue/write_zeroes_max_bytes"
+            # A partition has the queue of its disk.
+            size = files.read_file(f"{device}/{file}") or files.read_file(f"{device}/../{file}") or "0"
+            return str(int(size) // _SECTOR or _MOST_OF_WRITE_SAME_10)
+        case _:
+            return "0"
 
 
 def write_attributes(node: rts.ConfigfsNode, desired: Iterable[tuple[str, str]]) -> None:

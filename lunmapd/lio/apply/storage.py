@@ -114,7 +114,7 @@ def update_storage_object(
         files.write_file(f"{node.path}/alias", show_alias(merge_aliases(old, new)))
     write_attributes(node, item.attributes)
     gone = sorted(set(old.attributes) - set(new.attributes))
-    write_attributes(node, default_storage_attributes(item.plugin, gone))
+    write_attributes(node, default_storage_attributes(item.plugin, node.path, gone))
     # LUNs fall back to the default group when the other group is removed.
     write_default_group(node.path, before.default_group)
     if item.alua != before.alua:

@@ -24,7 +24,7 @@ from lunmapd.core.map import mapfile
 from lunmapd.core.map.credentials import CHAP, DISCOVERY_CHAP, change_credentials
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import TPG_ATTRIBUTES
+from lunmapd.core.node.project import READ_ONLY_ATTRIBUTES, TPG_ATTRIBUTES
 from lunmapd.core.planning.decide import PassInput, compare
 from lunmapd.core.planning.plan import Action, Plan, Step, plan
 from lunmapd.core.secrets.sealing import NONCE_BYTES, Vault
@@ -176,7 +176,8 @@ def _only_settings(step: Step) -> bool:
     changed = set(after.attributes) ^ set(getattr(before, "attributes", ()))
     governed = {name for name, _ in TPG_ATTRIBUTES} - {"authentication"}
     if isinstance(after, lio_objects.StorageObject):
-        governed = set(PLUGINS[after.plugin].governed)
+        held = {name for name, value in after.attributes if READ_ONLY_ATTRIBUTES.get(name) == value}
+        governed = set(PLUGINS[after.plugin].governed) | held
     return same and _only_access_type(before, after) and {name for name, _ in changed} <= governed
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from lunmapd.core.base import attributes, names
-from lunmapd.core.base.backings import Backing, FileIO, RamDisk, SizeSource, User, plugin_of, source
+from lunmapd.core.base.backings import Backing, FileIO, Pscsi, RamDisk, SizeSource, User, plugin_of, source
 from lunmapd.core.base.errors import Place, Problem
 from lunmapd.core.base.lunmap import (
     AluaState,
     Lun,
     Lunmap,
     closed_nodes,
+    has_read_only_map,
     reporting_nodes,
     serving_nodes,
     source_on,
@@ -61,6 +62,12 @@ def warn_of_luns(lunmap: Lunmap) -> Iterator[Problem]:
                 "several nodes serve this file: only a cluster file system keeps their caches consistent",
             )
         yield from _warn_of_states(lunmap, name, lun)
+        if has_read_only_map(lun) and isinstance(lun.backing, Pscsi | User):
+            yield Problem(
+                ("luns", name, "maps"),
+                "commands of a pscsi or user Lun go to its device or program, which does not know of "
+                "'access: ro': let that itself refuse writes",
+            )
 
 
 def _warn_of_states(lunmap: Lunmap, name: str, lun: Lun) -> Iterator[Problem]:
@@ -159,6 +166,8 @@ def _attributes(place: Place, lun: Lun) -> Iterator[Problem]:
             yield Problem((*place, name), f"is not an attribute that a {plugin} storage object can be given")
         elif sentence := row.range.check(value):
             yield Problem((*place, name), sentence)
+        elif name == "max_write_same_len" and value and has_read_only_map(lun):
+            yield Problem((*place, name), "is 0 for a Lun with a map of 'access: ro': omit it, or set 0")
 
 
 def _nodes(lunmap: Lunmap, place: Place, lun: Lun) -> Iterator[Problem]:

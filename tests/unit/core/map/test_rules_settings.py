@@ -45,6 +45,13 @@ BROKEN = [
     # attributes
     (DISK, DISK + "\n    attributes: {emulate_pr: 1}", "luns[db2].attributes.emulate_pr", "lunmapd's own: use 'shared'"),
     (DISK, DISK + "\n    attributes: {blocksize: 512}", "luns[db2].attributes.blocksize", "not an attribute that a iblock"),
+    (DISK, DISK + "\n    attributes: {max_write_same_len: 9}", "luns[db2].attributes.max_write_same_len", "is 0 for a Lun with a map of"),
+    (
+        DISK,
+        "backing: {type: user, config: a/b}\n    size: 64MiB\n    attributes: {cmd_time_out: 0}",
+        "luns[db2].attributes.cmd_time_out",
+        "0 is not valid: use 1 to 4294967",
+    ),
     (DISK, DISK + "\n    attributes: {cmd_time_out: 9}", "luns[db2].attributes.cmd_time_out", "not an attribute"),
     (DISK, DISK + "\n    attributes: {block_size: 520}", "luns[db2].attributes.block_size", "one of 512, 1024, 2048, 4096"),
     (FILE, FILE + "\n    attributes: {queue_depth: 129}", "luns[db1].attributes.queue_depth", "use 1 to 128"),
@@ -188,6 +195,12 @@ def test_a_lun_without_maps_may_name_its_nodes_already() -> None:
 WARNED = [
     (None, None, "luns[db1].backing", "only a cluster file system"),
     ("lun: 1,", "lun: 300,", "luns[db2].maps[0].lun", "300 is above 255"),
+    (
+        DISK,
+        "backing: {type: user, config: a/b}\n    size: 64MiB",
+        "luns[db2].maps",
+        "which does not know of 'access: ro'",
+    ),
     (DISK, DISK + "\n    others: standby", "luns[db2].others", "no effect without 'preferred'"),
 ]
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.core.base.backings import Backing, Block, Pscsi, RamDisk, User, source
+from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi, RamDisk, User, source
 from lunmapd.core.base.lunmap import (
     Access,
     AluaState,
@@ -112,6 +112,37 @@ def test_read_only_maps_are_write_protected() -> None:
     lun = msgspec.structs.replace(LUN, maps=(Map(T, 3, H, access=Access.READ_ONLY),))
     objects = project_map(msgspec.structs.replace(MAP, luns={"a": lun}), "n1")
     assert lio_objects.MappedLun(T, 1, H, 3, "a", write_protect=True) in objects.values()
+
+
+@pytest.mark.parametrize(
+    ("backing", "expected"),
+    [
+        (FileIO("/srv/a"), {"emulate_3pc": "0", "max_write_same_len": "0"}),
+        (Block("/dev/a"), {"emulate_3pc": "0", "max_write_same_len": "0"}),
+        (RamDisk(True), {"emulate_3pc": "0", "max_write_same_len": "0"}),
+        (Pscsi("/dev/a"), {}),
+        (User("x/y"), {}),
+    ],
+)
+def test_a_read_only_map_switches_off_what_would_get_around_it(
+    backing: Backing, expected: dict[str, str]
+) -> None:
+    """For all initiators of the Lun; a Lun without such a map has LIO's values, and pays nothing."""
+    nodes = {"n1": PortalGroup(1)}
+    alone = msgspec.structs.replace(MAP, targets={T: Target(nodes)})
+
+    def settings(*access: Access) -> dict[str, str]:
+        maps = tuple(Map(T, number, H, access=each) for number, each in enumerate(access))
+        lun = msgspec.structs.replace(LUN, backing=backing, maps=maps)
+        item = project_map(msgspec.structs.replace(alone, luns={"a": lun}), "n1")["storage_object", "a"]
+        assert isinstance(item, lio_objects.StorageObject)
+        return dict(item.attributes)
+
+    for access in ((Access.READ_ONLY,), (Access.READ_WRITE, Access.READ_ONLY)):
+        assert settings(*access).items() >= expected.items()
+    free = settings(Access.READ_WRITE)
+    assert "max_write_same_len" not in free
+    assert free.get("emulate_3pc", "1") == "1"
 
 
 def test_a_group_is_each_of_its_initiators() -> None:
