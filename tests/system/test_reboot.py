@@ -158,10 +158,16 @@ def outcome(scene: Scene) -> Outcome:
     """Reserve all Luns through both nodes, remove one Lun and roll that back, then cut the power."""
     adopted = {"gold": (scene.cluster.nodes[0].machine.address, OLD, 3), "plain": scene.places(0)["adopted"]}
     before = scene.hosts.read(_IDENTITY, adopted)
+    last = {"adopted": scene.places(0)["adopted"]}
     for node in (0, 1):
-        scene.hosts.reserve(scene.places(node), without_aptpl="late")
+        scene.hosts.reserve(
+            {name: place for name, place in scene.places(node).items() if name not in last},
+            without_aptpl="late",
+        )
     scene.apply(*(name for name in _STAY if name != "returned"))
     scene.cluster.ctl("rollback", str(scene.cluster.ctl.status()["revision"] - 1), "--wait", "60")
+    # The kernel does not write its file to the disk by itself.
+    scene.hosts.reserve(last)
     scene.reboot()
     kept = {name: place for name, place in scene.places(0).items() if name != "renumbered"}
     return Outcome(
