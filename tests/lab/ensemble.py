@@ -20,25 +20,6 @@ if TYPE_CHECKING:
     from lab.sandbox import Process, Sandbox
 
 PORT = 2181
-_JARS = "/usr/share/java"
-_CLASS_PATH = ":".join(
-    f"{_JARS}/{jar}"
-    for jar in (
-        "zookeeper.jar",
-        "zookeeper-jute.jar",
-        "netty-buffer.jar",
-        "netty-codec.jar",
-        "netty-common.jar",
-        "netty-handler.jar",
-        "netty-resolver.jar",
-        "netty-transport.jar",
-        "slf4j-api.jar",
-        "slf4j-simple.jar",
-        "metrics-core.jar",
-        "snappy-java.jar",
-        "commons-io.jar",
-    )
-)
 _JVM = ("-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-XX:-UsePerfData")
 _CONFIG = {
     "tickTime": "500",
@@ -64,6 +45,8 @@ class Server:
     sandbox: Sandbox
     network: Network
     jvm: Sequence[str]
+    jars: str
+    """The class path of ZooKeeper's jars."""
     _process: Process | None = field(default=None, repr=False)
 
     @property
@@ -84,7 +67,7 @@ class Server:
     def start(self) -> None:
         """Start the process; it serves once enough others run (see `Ensemble.wait`)."""
         main = ["org.apache.zookeeper.server.quorum.QuorumPeerMain", f"{self.inside}/zoo.cfg"]
-        java = ["java", *_JVM, *self.jvm, "-cp", f"{self.inside}:{_CLASS_PATH}", *main]
+        java = ["java", *_JVM, *self.jvm, "-cp", f"{self.inside}:{self.jars}", *main]
         enter = ["nsenter", f"--net=/run/netns/{self.name}", "--"]
         self._process = self.sandbox.spawn(self.name, [*enter, *java], self.log)
 

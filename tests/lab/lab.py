@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from lab.build import project
+from lab.build import project, zookeeper
 from lab.build.cache import in_use_file
 from lab.ensemble import Ensemble, Server, write_config
 from lab.errors import LabError, StartFailed
@@ -63,7 +63,8 @@ class Lab:
         self._driver = driver = self._driver or kernel.driver(trial)
         layer = project.layer(self.tree, driver.root) if self.tree else None
         self.state = Path(tempfile.mkdtemp(prefix="", dir=states()))
-        self.sandbox = _sandbox(self.state, driver, layer)
+        self._jars = zookeeper.jars()
+        self.sandbox = _sandbox(self.state, driver, layer, self._jars)
         self.network = Network(self.sandbox)
         try:
             self._start()
@@ -225,7 +226,14 @@ class Lab:
         place = self.network.place(place_number)
         directory = self.state / f"zk{place_number}"
         server = Server(
-            number, place, directory, f"/lab/state/{directory.name}", self.sandbox, self.network, jvm
+            number,
+            place,
+            directory,
+            f"/lab/state/{directory.name}",
+            self.sandbox,
+            self.network,
+            jvm,
+            zookeeper.class_path(self._jars),
         )
         self.network.add_namespace(place, server.name)
         return server
@@ -242,16 +250,17 @@ class Lab:
         print(f"End it: PYTHONPATH=tests python3 -m lab reap {self.name}", file=sys.stderr)
 
 
-def _sandbox(state: Path, driver: Driver, layer: Path | None) -> Sandbox:
+def _sandbox(state: Path, driver: Driver, layer: Path | None, jars: Path | None) -> Sandbox:
     """Return the namespaces, still to be started, with what machines boot from under /lab."""
     binds = [
         Bind(driver.root, "/lab/root"),
         Bind(layer or state / "empty", "/lab/layer"),
         Bind(state, "/lab/state", writable=True),
         Bind(_GUEST, "/lab/guest"),
+        *([Bind(jars, zookeeper.INSIDE)] if jars else []),
         *driver.binds(),
     ]
-    return Sandbox([in_use_file(part) for part in (driver.root, layer) if part], driver.root, binds)
+    return Sandbox([in_use_file(part) for part in (driver.root, layer, jars) if part], driver.root, binds)
 
 
 def trial(driver: Driver) -> str | None:
