@@ -10,6 +10,8 @@ LOCKED := $(PIP) --require-hashes --no-build-isolation --use-pep517
 # For other versions than the locked ones: the layers that depend on them most, and on no kernel.
 NEWEST   := .venv-newest
 PORTABLE := --only unit --only property --only integration
+# Where other versions of ZooKeeper come from: tests/lab/build/zookeeper.py.
+ZOOKEEPERS := bookworm pyspark
 
 define linters
 	@$(1)/ruff check .
@@ -29,7 +31,7 @@ VAGRANT_PACKAGES := $(BOX_PACKAGES) vagrant-libvirt libvirt-daemon libvirt-daemo
 # Graphviz measures text with this font.
 PICTURE_PACKAGES := graphviz fonts-dejavu-core
 
-.PHONY: help demo test test-fast test-newest test-debian test-kernels soak bench lint lab deb dist lock pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
+.PHONY: help demo test test-fast test-newest test-debian test-kernels test-zookeepers soak bench lint lab deb dist lock pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +60,12 @@ test-debian: $(VENV)/ready lab-packages ## The same layers with Debian 13's Pyth
 test-kernels: $(VENV)/ready lab-packages ## The contract tests on each kernel of the lab: Debian 13's and Debian sid's
 	@for kernel in stable newer; do \
 		LUNMAPD_LAB_KERNEL=$$kernel PYTHONPATH=tests $(BIN)/python -m layers --only contract || exit 1; \
+	done
+
+test-zookeepers: $(VENV)/ready lab-packages ## The integration layer with the ZooKeeper of Debian 12 and the newest on PyPI
+	@for each in $(ZOOKEEPERS); do \
+		echo "== ZooKeeper: $$each"; \
+		LUNMAPD_LAB_ZOOKEEPER=$$each PYTHONPATH=tests $(BIN)/python -m layers --only integration || exit 1; \
 	done
 
 soak: $(VENV)/ready lab-packages ## Random edits under random faults, the history checked, about 20 minutes (SEED=, EDITS=)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lunmapd.core.base.access import parse_principal, with_password
+from lunmapd.core.base.password import Secret
 from lunmapd.store.session.credentials import Credentials, PasswordLogin, Tls
 from support.pki import Authority
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from lab import Ensemble, Lab
 
 TLS_PORT = 2281
+SUPERUSER, SUPER_WORDS = "super", "the superuser's secret"
 USERS = {"admin": "admin's secret", "n1": "n1's secret", "n2": "n2's secret", "reader": "reader's secret"}
 _NETTY = "org.apache.zookeeper.server.NettyServerCnxnFactory"
 _PROVIDERS = "org.apache.zookeeper.server.auth"
@@ -65,6 +68,7 @@ def secure(lab: Lab, *, config: Mapping[str, str] | None = None) -> Secure:
         "ssl.trustStore.location": f"{inside}/ca.pem",
         "authProvider.sasl": f"{_PROVIDERS}.SASLAuthenticationProvider",
         "authProvider.x509": f"{_PROVIDERS}.X509AuthenticationProvider",
+        "DigestAuthenticationProvider.superDigest": _super_digest(),
         **(config or {}),
     }
     jaas = f"-Djava.security.auth.login.config={inside}/jaas.conf"
@@ -74,6 +78,10 @@ def secure(lab: Lab, *, config: Mapping[str, str] | None = None) -> Secure:
     _certify(made, (server.place.address for server in ensemble.servers))
     ensemble.start()
     return made
+
+
+def _super_digest() -> str:
+    return with_password(parse_principal(f"digest:{SUPERUSER}"), Secret(SUPER_WORDS)).id
 
 
 def _certify(made: Secure, places: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Sessions with credentials: one server with TLS and SASL for each module."""
+"""Sessions with credentials: one server with TLS and SASL for all tests, which none harms."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from lab import Lab
 from support.secure import Secure, secure
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def servers(lab: Lab) -> Iterator[Secure]:
     """Give a server that knows users and certificates."""
     made = secure(lab)
