@@ -225,7 +225,10 @@ def test_closed_paths_are_as_promised(desk: Desk) -> None:
     for others in ("standby", "unavailable"):
         desk.apply(backing, f"{backing}    preferred: n1\n    others: {others}\n")
         found = desk.probe("db1")
-        assert (found["findings"], found["luns"]) == ([], [{"lun": "db1", "serving": 1, "intended": 1}])
+        assert (found["findings"], found["luns"]) == (
+            [],
+            [{"lun": "db1", "serving": 1, "intended": 1, "unknown": 0}],
+        )
         assert {path["node"]: (path["alua"], path["preferred"]) for path in found["paths"]} == {
             "n1": ("optimized", True),
             "n2": (others, False),

@@ -27,17 +27,18 @@ class ProbedPortal(Struct, frozen=True):
 class ProbedLun(Struct, frozen=True):
     """A Lun: how many of its paths serve it, and how many hosts should be able to use.
 
-    A path is a portal of a node and a target.
+    A path is a portal of a node and a target. `unknown` of the intended ones were not probed.
     """
 
     lun: str
     serving: int
     intended: int
+    unknown: int = 0
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether hosts should be able to use it and no path serves it."""
-        return self.intended > 0 and not self.serving
+        """Whether hosts should be able to use it, and all its paths were probed and none serves it."""
+        return self.intended > 0 and not self.serving and not self.unknown
 
 
 class ProbeResult(Struct, frozen=True):
@@ -51,8 +52,8 @@ class ProbeResult(Struct, frozen=True):
     @property
     def is_outage(self) -> bool:
         """Whether a Lun has no path that serves it, or no portal answers at all."""
-        answering = (Outcome.ANSWERS, Outcome.REFUSES)
-        silent = bool(self.portals) and all(portal.outcome not in answering for portal in self.portals)
+        alive = (Outcome.ANSWERS, Outcome.REFUSES, Outcome.NOT_ASKED)
+        silent = bool(self.portals) and all(portal.outcome not in alive for portal in self.portals)
         return silent or any(lun.is_cut_off for lun in self.luns)
 
 
@@ -112,7 +113,9 @@ def _by_lun(paths: Iterable[ProbedPath]) -> dict[str, list[ProbedPath]]:
 
 def _luns(paths: Iterable[ProbedPath]) -> Iterator[ProbedLun]:
     for name, own in _by_lun(paths).items():
-        yield ProbedLun(name, sum(path.serves for path in own), sum(path.is_intended for path in own))
+        unknown = sum(path.is_intended and path.blocked is FindingReason.NOT_PROBED for path in own)
+        serving = sum(path.serves for path in own)
+        yield ProbedLun(name, serving, sum(path.is_intended for path in own), unknown)
 
 
 def _unequal(paths: Iterable[ProbedPath]) -> Iterator[Finding]:

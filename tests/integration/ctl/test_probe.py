@@ -145,8 +145,8 @@ def test_the_result_for_programs(desk: Desk, portal: FakeTarget) -> None:
         ("n1", portal.portal, "answers")
     ]
     assert found["luns"] == [
-        {"lun": "a", "serving": 0, "intended": 1},
-        {"lun": "b", "serving": 0, "intended": 1},
+        {"lun": "a", "serving": 0, "intended": 1, "unknown": 0},
+        {"lun": "b", "serving": 0, "intended": 1, "unknown": 0},
     ]
     assert [(path["lun"], path["reasons"]) for path in found["paths"]] == [
         ("a", ["LoginFailed"]),

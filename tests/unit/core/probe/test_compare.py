@@ -68,7 +68,7 @@ def test_a_portal_without_an_answer(outcome: Outcome, reason: str) -> None:
     assert findings(answer) == [("n2", "", "", reason, "why")]
     result = probed(answer)
     assert [(path.serves, path.reasons) for path in result.paths] == [(True, ()), (False, (reason,))]
-    assert result.luns == (ProbedLun("a", 1, 2),)
+    assert result.luns == (ProbedLun("a", 1, 2, int(outcome is Outcome.NOT_ASKED)),)
     assert not result.is_outage
 
 
@@ -207,6 +207,9 @@ def test_an_outage() -> None:
     assert not probe_result((item, kept(item)) for item in nobody).is_outage
     assert probe_result((item, gone) for item in nobody).is_outage
     assert not probe_result([]).is_outage
+    late = PortalAnswer(outcome=Outcome.NOT_ASKED)
+    assert not probe_result([(FIRST, gone), (SECOND, late)]).is_outage
+    assert not probe_result((item, late) for item in nobody).is_outage
     idle = replace(FIRST, active=False)
     assert probe_result([(idle, kept(idle))]).luns == (ProbedLun("a", 0, 0),)
     assert not probe_result([(idle, kept(idle))]).is_outage
