@@ -60,6 +60,20 @@ def test_a_group_that_was_altered_by_hand_is_put_right(
         assert pair[0].run(show).stdout == was
 
 
+def test_a_state_whose_support_was_cleared_is_set(
+    pair: tuple[Machine, Initiator], real: RealImplementation
+) -> None:
+    """The kernel refuses a state without its support bit, so the bit is set with the state."""
+    real.file("/srv/a", maps.SIZE)
+    groups = {state: maps.grouped("a", lio_objects.Alua(TAG, state)) for state in AluaState}
+    converge(real, full("a") | maps.only(*groups[AluaState.OPTIMIZED]))
+    pair[0].run(
+        "for f in /sys/kernel/config/target/core/fileio_*/a/alua/lunmapd/alua_support_*; do echo 0 >$f; done"
+    )
+    for state in (*reversed(AluaState), *AluaState):
+        converge(real, full("a") | maps.only(*groups[state]))
+
+
 def test_what_was_put_beside_a_storage_object_is_seen(
     pair: tuple[Machine, Initiator], real: RealImplementation
 ) -> None:

@@ -60,7 +60,10 @@ def check_iscsi_name(text: str) -> str | None:
     if len(text) > _MAX_ISCSI_NAME:
         return f"{text!r} has {len(text)} characters: an iSCSI name has at most {_MAX_ISCSI_NAME}"
     if text != text.lower():
-        return f"{text!r} has upper-case letters: write iSCSI names in lower case, as in LIO"
+        return (
+            f"{text!r} has upper-case letters: write iSCSI names in lower case, as in LIO, also in the "
+            "configuration of the host: discovery lists nothing to a host whose name has capitals"
+        )
     return (
         f"{text!r} is not an iSCSI name: expected iqn.YYYY-MM.reversed.domain:name, eui.<16 hex> or "
         "naa.<16 or 32 hex>"

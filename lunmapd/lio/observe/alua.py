@@ -25,6 +25,12 @@ _NUMBERS = {
     AluaState.STANDBY: 2,
     AluaState.UNAVAILABLE: 3,
 }
+_SUPPORT = {
+    AluaState.OPTIMIZED: "alua_support_active_optimized",
+    AluaState.NON_OPTIMIZED: "alua_support_active_nonoptimized",
+    AluaState.STANDBY: "alua_support_standby",
+    AluaState.UNAVAILABLE: "alua_support_unavailable",
+}
 _STATES = {str(number): state for state, number in _NUMBERS.items()}
 # File name to the value that is written and the value that is then read. The default of nonop_delay_msecs
 # delays each command by 0.1 s in a state that is not optimized.
@@ -89,6 +95,8 @@ def write_group(path: str, now: lio_objects.Alua | None, before: lio_objects.Alu
     if known is None or known.preferred != now.preferred:
         files.write_file(f"{directory}/preferred", str(int(now.preferred)))
     if known is None or known.state != now.state:
+        # The kernel refuses a state whose support bit somebody has cleared.
+        files.write_file(f"{directory}/{_SUPPORT[now.state]}", "1")
         files.write_file(f"{directory}/alua_access_state", str(_NUMBERS[now.state]))
 
 
