@@ -15,8 +15,10 @@ from lunmapd.core.map.ledger import (
     AddressRecord,
     IdRecord,
     Ledger,
+    as_stored,
     compare_maps,
     fold_history,
+    ids_as_stored,
     merge_ledgers,
     record_departures,
     unused_lun_numbers,
@@ -129,6 +131,27 @@ def test_a_chosen_port_id_was_never_used(maps: list[Lunmap]) -> None:
                 assert group.port_id in kept or group.port_id not in ever
                 assert ever.setdefault(group.port_id, f"{iqn} {name}") == f"{iqn} {name}"
         done.append(filled)
+
+
+@given(st.lists(lunmaps(), max_size=8))
+def test_an_address_leads_to_one_serial_for_ever(maps: list[Lunmap]) -> None:
+    """Of the maps that are committed without naming a Lun, no two lead one address to different serials."""
+    done: list[Lunmap] = [EMPTY_MAP]
+    for lunmap in maps:
+        difference = compare_maps((done[-1],), lunmap)
+        stored = stored_form(ledger_of(done))
+        if not find_reused_addresses(difference, stored, len(done)):
+            done.append(lunmap)
+    serials: dict[LunAddress, str] = {}
+    for lunmap in done:
+        for address, occupant in occupants_of(lunmap, lunmap.luns).items():
+            assert serials.setdefault(address, occupant.serial) == occupant.serial
+
+
+def stored_form(ledger: Ledger) -> Ledger:
+    """Return the ledger as it is read back from the tree."""
+    records = {name: as_stored(record) for name, record in ledger.initiators.items()}
+    return Ledger(records, ids_as_stored(ledger.ids))
 
 
 @given(MAPS)

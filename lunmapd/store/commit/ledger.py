@@ -110,7 +110,7 @@ def read_ids(session: Session, latest: Snapshot) -> IdRecord:
 def read_addresses(session: Session, latest: Snapshot, initiator: str) -> Ledger:
     """Return the LUN numbers of an initiator whose use ended. Raises DamagedError."""
     stored = read_ledger(session, (initiator,), ids=False)
-    return stored.ledger if stored.exists else _rebuild(session, latest).ledger
+    return stored.ledger if _is_whole(latest, stored) else _rebuild(session, latest).ledger
 
 
 def with_reuse_allowance(

@@ -395,9 +395,8 @@ def test_a_tag_belongs_to_its_node(client: Client) -> None:
     assert client.apply(other, Note(reuse_ids=("n3",))) is not None
 
 
-def test_the_verbs_have_the_options(client: Client, ctl: Ctl, session: Session, tmp_path: object) -> None:
+def test_the_verbs_have_the_options(client: Client, ctl: Ctl, session: Session) -> None:
     """`apply` locates the problem in the file; apply, rollback and override take the options."""
-    del tmp_path
     client.apply(EMPTY)
     text = ctl("get").out.replace("luns: {}", "")
     lun_text = (
@@ -409,6 +408,7 @@ def test_the_verbs_have_the_options(client: Client, ctl: Ctl, session: Session, 
     assert "<stdin>:6:" in answer.err
     ctl("apply", "-f", "-", "--reuse-lun", "y", stdin=lun_text + text)
     assert (read_tree(session).allowance or Allowance("", "")).luns == ("y",)
+    assert "allows   other-data for y until 20" in ctl("show", "3").out
     assert "LUN 5 leads" in ctl("rollback", "1", expect=3).err
     ctl("rollback", "1", "--reuse-lun", "x", "--reuse-id", "n1")
     ctl("override", "other-data", "--lun", "x")

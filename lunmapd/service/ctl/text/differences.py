@@ -77,7 +77,9 @@ def revision_lines(revision: Revision) -> Iterator[str]:
 
 
 def _allowed(allowance: Allowance) -> str:
-    return f"{allowance.disruption} until {allowance.until} on {', '.join(allowance.nodes) or 'all nodes'}"
+    luns = f" for {', '.join(allowance.luns)}" if allowance.luns else ""
+    where = ", ".join(allowance.nodes) or "all nodes"
+    return f"{allowance.disruption}{luns} until {allowance.until} on {where}"
 
 
 def log_table(revisions: Sequence[Revision]) -> list[str]:
