@@ -98,6 +98,25 @@ def test_a_drained_node_is_not_told_of(cluster: Cluster) -> None:
     assert not [line for line in found if cluster.nodes[1].machine.address in line]
 
 
+def test_a_portal_that_serves_nobody_is_reported_until_it_serves(cluster: Cluster) -> None:
+    """An address that no interface has degrades the Luns of its node, until an interface has it."""
+    node, ghost = cluster.nodes[0], "10.97.9.1"
+    own = f"portals: [{node.machine.address}"
+    cluster.ctl.apply(cluster.for_two().replace(own, f"{own}, {ghost}"), wait=None)
+
+    def is_reported() -> bool:
+        told = cluster.ctl("status", expect=None).out
+        return f"n1: portal {ghost}:3260: PortalAddressMissing" in told and "n1 degraded" in told
+
+    wait_until("the portal is reported", is_reported)
+    assert cluster.ctl("check", expect=1).out.startswith("LUNMAP WARNING - n1: Applied: Failing")
+    node.machine.run(f"ip addr add {ghost}/32 dev data0")
+    wait_until("all is well", cluster.all_well)
+    cluster.ctl.apply(cluster.for_two())
+    node.machine.run(f"ip addr del {ghost}/32 dev data0")
+    assert cluster.all_well()
+
+
 def preferring(cluster: Cluster, node: StorageNode) -> str:
     """Return the map in which db1 is to be used through one node."""
     return cluster.for_two().replace(
