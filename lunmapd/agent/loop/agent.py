@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from itertools import starmap
 
@@ -130,12 +131,12 @@ class Agent:
         """
         self._changed.set()
 
-    def devices_changed(self) -> None:
-        """Let the next cycle try all that fails, and report the names of the opened devices anew.
+    def devices_changed(self, numbers: AbstractSet[str] | None = None) -> None:
+        """Let the next cycle try all that fails, and report the names of these devices anew.
 
-        Callable from any thread.
+        `numbers` are as in sysfs (`253:0`); None means all opened devices. Callable from any thread.
         """
-        self._backings.devices_changed()
+        self._backings.devices_changed(numbers)
         self.try_again()
 
     def run_cycle(self) -> CycleResult:

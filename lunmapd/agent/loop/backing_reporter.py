@@ -5,6 +5,7 @@ chunk are made anew only if the facts about one of its Luns changed, or if udev 
 """
 
 import hashlib
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -52,7 +53,7 @@ class BackingReporter:
         self._seen: Mapping[str, BackingFacts] | None = None
         self._known: dict[str, _Known] = {}
         self._digests: dict[str, str] = {}
-        self._stale = False
+        self._stale = StaleDevices()
         self.pending: dict[str, bytes] = {}
 
     @property
@@ -62,9 +63,9 @@ class BackingReporter:
             return ""
         return _digest("".join(f"{name}{text}" for name, text in sorted(self._digests.items())).encode())
 
-    def devices_changed(self) -> None:
-        """Describe all devices anew at the next update. Callable from any thread."""
-        self._stale = True
+    def devices_changed(self, numbers: AbstractSet[str] | None = None) -> None:
+        """Describe these devices anew at the next update, None: all of them. Callable from any thread."""
+        self._stale.add(numbers)
 
     def forget_written(self) -> None:
         """Make all chunks anew at the next update, since the tree may lack them."""
@@ -72,16 +73,15 @@ class BackingReporter:
 
     def update(self, observed: Observed) -> None:
         """Add to `pending` the chunks that differ from the last ones."""
-        # The flag is cleared first, since another thread sets it.
-        stale, self._stale = self._stale, False
-        if observed.backings is self._seen and not stale:
+        stale = self._stale.take()
+        if observed.backings is self._seen and stale == frozenset():
             return
         known = dict(_known(observed))
         changed = {
             name for name in known.keys() | self._known.keys() if known.get(name) != self._known.get(name)
         }
-        if stale:
-            changed |= {name for name, each in known.items() if each.facts.device}
+        if stale is None or stale:
+            changed |= {name for name, each in known.items() if _is_stale(each.facts.device, stale)}
         self._seen, self._known = observed.backings, known
         if changed:
             self._make({chunk_of(lun) for lun in changed})
@@ -101,6 +101,31 @@ class BackingReporter:
         about = self._describe(facts.device) if facts.device else UNDESCRIBED
         size = known.size or facts.size or 0
         return BackingReport(known.path, size, facts.block_size, about.identity, about.names)
+
+
+class StaleDevices:
+    """The devices that udev has changed since their last description: their numbers, None for all."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._numbers: AbstractSet[str] | None = frozenset()
+        self._lock = threading.Lock()
+
+    def add(self, numbers: AbstractSet[str] | None) -> None:
+        """Add devices."""
+        with self._lock:
+            unknown = numbers is None or self._numbers is None
+            self._numbers = None if unknown else frozenset(self._numbers or ()) | frozenset(numbers or ())
+
+    def take(self) -> AbstractSet[str] | None:
+        """Return the devices, and start again with none."""
+        with self._lock:
+            taken, self._numbers = self._numbers, frozenset()
+            return taken
+
+
+def _is_stale(device: str, numbers: AbstractSet[str] | None) -> bool:
+    return bool(device) and (numbers is None or device in numbers)
 
 
 def _known(observed: Observed) -> Iterable[tuple[str, _Known]]:

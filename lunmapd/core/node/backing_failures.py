@@ -3,7 +3,7 @@
 None of them changes the desired objects, with one exception: a Lun whose device is read-only stays read-only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -138,27 +138,39 @@ def _access_failures(
 
 
 def keep_read_only(desired: lio_objects.DesiredObjects, observed: Observed) -> lio_objects.DesiredObjects:
-    """Return the desired objects, with Luns of read-only devices as they are: open for reading alone.
+    """Return the desired objects, with Luns of read-only devices that a map lets write as they are observed.
 
     Without this such a Lun would be removed to be opened for writing, which the kernel refuses. LIO itself
     does not refuse writes through a mapped LUN without write protection in this case.
     """
     kept = {
-        name
+        name: item
         for name, facts in observed.backings.items()
-        if facts.read_only and is_open_for_reading(observed.objects.get(("storage_object", name)))
+        if facts.read_only
+        and (item := observed.objects.get(key := ("storage_object", name))) is not None
+        and isinstance(item, lio_objects.StorageObject)
+        and is_open_for_reading(item)
+        and is_open_for_writing(desired.get(key))
     }
     return {key: _kept(item, kept) for key, item in desired.items()} if kept else desired
 
 
 def is_open_for_reading(item: lio_objects.Object | None) -> bool:
-    """Return whether the object is a storage object whose device LIO has open for reading alone."""
+    """Return whether the object is a storage object whose device is opened for reading alone."""
     return isinstance(item, lio_objects.StorageObject) and item.access.mode is lio_objects.OpenMode.READ_ONLY
 
 
-def _kept(item: lio_objects.DesiredObject, names: set[str]) -> lio_objects.DesiredObject:
-    if lio_objects.lun_served_by(item) not in names:
+def is_open_for_writing(item: lio_objects.Object | None) -> bool:
+    """Return whether the object is a storage object whose device is, or is to be, opened for writing."""
+    return isinstance(item, lio_objects.StorageObject) and item.access.mode is lio_objects.OpenMode.WRITABLE
+
+
+def _kept(
+    item: lio_objects.DesiredObject, kept: Mapping[str, lio_objects.StorageObject]
+) -> lio_objects.DesiredObject:
+    before = kept.get(lio_objects.lun_served_by(item) or "")
+    if before is None:
         return item
     if isinstance(item, lio_objects.StorageObject):
-        return replace(item, access=lio_objects.READ_ONLY)
+        return before
     return replace(item, write_protect=True) if isinstance(item, lio_objects.MappedLun) else item

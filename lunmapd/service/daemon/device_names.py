@@ -1,7 +1,9 @@
 """What udev and sysfs know about a block device: its own identity, and its other names."""
 
 import os
+import re
 from collections.abc import Iterator
+from functools import cache
 
 from pyudev import Context, Device, DeviceNotFoundError, Devices
 
@@ -24,6 +26,11 @@ _PROPERTIES = {
 _ATTRIBUTES = {DM_UUID: ("dm/uuid",), WWN: ("wwid", "device/wwid"), SERIAL: ("serial",)}
 
 
+_PREFIX = re.compile(r"^(0x|naa\.|eui\.)")
+"""udev and sysfs write the same WWN with different prefixes."""
+_OF_THIS_BOOT = "/dev/disk/by-diskseq/"
+
+
 def describe_device(numbers: str) -> DeviceDescription:
     """Return the description of the block device with these numbers (`253:0`); an empty one if it is gone.
 
@@ -31,10 +38,15 @@ def describe_device(numbers: str) -> DeviceDescription:
     """
     major, _, minor = numbers.partition(":")
     try:
-        device = Devices.from_device_number(Context(), "block", os.makedev(int(major), int(minor)))
+        device = Devices.from_device_number(_context(), "block", os.makedev(int(major), int(minor)))
     except (DeviceNotFoundError, OSError, ValueError):
         return UNDESCRIBED
     return DeviceDescription(dict(_identity(device)), tuple(sorted(set(_names(device)))[:MAX_NAMES]))
+
+
+@cache
+def _context() -> Context:
+    return Context()
 
 
 def _identity(device: Device) -> Iterator[tuple[str, str]]:
@@ -42,7 +54,7 @@ def _identity(device: Device) -> Iterator[tuple[str, str]]:
         found = (device.properties.get(name) for name in names)
         text = next((text for text in found if text), None) or _attribute(device, kind)
         if text:
-            yield kind, text
+            yield kind, _PREFIX.sub("", text) if kind == WWN else text
 
 
 def _attribute(device: Device, kind: str) -> str:
@@ -53,7 +65,7 @@ def _attribute(device: Device, kind: str) -> str:
 def _names(device: Device) -> Iterator[str]:
     if device.device_node:
         yield device.device_node
-    yield from device.device_links
+    yield from (link for link in device.device_links if not link.startswith(_OF_THIS_BOOT))
     mapped = device.attributes.get("dm/name")
     if mapped:
         yield f"/dev/mapper/{mapped.decode(errors='replace').strip()}"

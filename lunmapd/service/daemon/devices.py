@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -23,8 +24,14 @@ _BUFFER = 1 << 20  # bytes of unread events; the kernel limits it to net.core.rm
 _UDEVD = "/run/udev/control"
 
 
+NotifyDevices = Callable[[AbstractSet[str] | None], None]
+"""Takes the numbers (`253:0`) of the devices that have changed, None if they are not known."""
+
+_UNKNOWN = ""
+
+
 @contextmanager
-def watched_devices(notify: Callable[[], None]) -> Iterator[None]:
+def watched_devices(notify: NotifyDevices) -> Iterator[None]:
     """Call `notify` for block devices as long as the context lasts.
 
     Without events the loop's timers find everything.
@@ -68,33 +75,41 @@ class DeviceMonitor(Protocol):
         """Return the descriptor of the socket."""
 
 
-def watch_devices(source: DeviceMonitor, notify: Callable[[], None], over: threading.Event) -> None:
+def watch_devices(source: DeviceMonitor, notify: NotifyDevices, over: threading.Event) -> None:
     """Call `notify` after each burst of events, until `over` is set."""
     while not over.is_set():
         try:
-            if _came(source, _TICK):
-                _settle(source)
-                notify()
+            first = _next(source, _TICK)
+            if first is not None:
+                numbers = {first, *_rest(source)}
+                notify(None if _UNKNOWN in numbers else numbers)
         except OSError as error:
             _unwatched(error)
             return
 
 
-def _settle(source: DeviceMonitor) -> None:
-    """Wait for the end of a burst of events, such as those of a volume group."""
+def _rest(source: DeviceMonitor) -> Iterator[str]:
+    """Yield the numbers of the devices of a burst of events, such as those of a volume group."""
     until = time.monotonic() + _MAX_BURST
-    while time.monotonic() < until and _came(source, _QUIET):
-        pass
+    while time.monotonic() < until and (number := _next(source, _QUIET)) is not None:
+        yield number
 
 
-def _came(source: DeviceMonitor, seconds: float) -> bool:
-    """Return whether an event came in time; those that the kernel dropped from a full buffer count too."""
+def _next(source: DeviceMonitor, seconds: float) -> str | None:
+    """Return the numbers of the device of the next event, None if none came in time.
+
+    For events that the kernel dropped from a full buffer they are unknown.
+    """
     try:
-        return source.poll(seconds) is not None
+        device = source.poll(seconds)
     except OSError as error:
         if (error.errno or _pending(source)) != errno.ENOBUFS:
             raise
-        return True
+        return _UNKNOWN
+    if device is None:
+        return None
+    number = getattr(device, "device_number", 0)
+    return f"{os.major(number)}:{os.minor(number)}" if number else _UNKNOWN
 
 
 def _pending(source: DeviceMonitor) -> int:

@@ -3,6 +3,7 @@
 import faulthandler
 import sys
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -82,8 +83,8 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
             sys.exit(_exit_code(agent.run_cycle()))
         process.signals.listen()
 
-        def devices_changed() -> None:
-            agent.devices_changed()
+        def devices_changed(numbers: AbstractSet[str] | None) -> None:
+            agent.devices_changed(numbers)
             wakeup.notify(WakeCause.DEVICE)
 
         with (

@@ -36,7 +36,7 @@ def main() -> None:
     monitor, over, rung = devices.listen(), threading.Event(), threading.Event()
     with devices.socket_of(monitor) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SIZE)
-    thread = threading.Thread(target=devices.watch_devices, args=(monitor, rung.set, over))
+    thread = threading.Thread(target=devices.watch_devices, args=(monitor, lambda _: rung.set(), over))
     thread.start()
     twice = _flooded(rung) and _flooded(rung)
     over.set()

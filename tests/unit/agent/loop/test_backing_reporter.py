@@ -98,9 +98,17 @@ def test_names_are_read_again_when_udev_has_changed_a_device() -> None:
     reporter.update(found)
     assert (database.asked, reporter.pending) == (["8:0", "8:0"], {})
     database.names = ("/dev/y",)
-    reporter.devices_changed()
+    reporter.devices_changed({"8:16"})
+    reporter.update(found)
+    assert (len(database.asked), reporter.pending) == (2, {})
+    reporter.devices_changed({"8:16"})
+    reporter.devices_changed({"8:0"})
     reporter.update(found)
     assert take(reporter)["a"].names == ("/dev/y",)
+    reporter.devices_changed()
+    reporter.devices_changed({"8:16"})
+    reporter.update(found)
+    assert len(database.asked) == 4
 
 
 def test_all_is_written_again_into_a_tree_that_may_lack_it() -> None:

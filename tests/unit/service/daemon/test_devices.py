@@ -2,7 +2,9 @@
 
 import errno
 import logging
+import os
 import threading
+from collections.abc import Set as AbstractSet
 
 import pytest
 
@@ -32,9 +34,28 @@ class Feed:
 
 def rings(feed: Feed) -> int:
     """Watch to the end, and return how often was rung."""
-    rung: list[None] = []
-    watch_devices(feed, lambda: rung.append(None), feed.over)
-    return len(rung)
+    return len(told(feed))
+
+
+def told(feed: Feed) -> list[AbstractSet[str] | None]:
+    """Watch to the end, and return the devices of each call."""
+    calls: list[AbstractSet[str] | None] = []
+    watch_devices(feed, calls.append, feed.over)
+    return calls
+
+
+class Event:
+    """An event of a device."""
+
+    def __init__(self, major: int, minor: int) -> None:
+        self.device_number = os.makedev(major, minor)
+
+
+def test_the_devices_of_a_burst_are_told() -> None:
+    """Their numbers are known, unless an event was dropped or has none."""
+    assert told(Feed(Event(8, 0), Event(254, 3), Event(8, 0))) == [{"8:0", "254:3"}]
+    assert told(Feed(Event(8, 0), overflow(), None, Event(8, 16))) == [None, {"8:16"}]
+    assert told(Feed(Event(8, 0), "vdb")) == [None]
 
 
 def overflow() -> OSError:
