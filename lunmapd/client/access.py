@@ -1,9 +1,19 @@
 """The roles of principals in the tree of a cluster."""
 
-from lunmapd.core.base.access import Principal, Role, Roles, is_admin, with_grant, without_grant
+from lunmapd.core.base.access import (
+    Principal,
+    Role,
+    Roles,
+    digest_algorithm,
+    is_admin,
+    with_grant,
+    with_password,
+    without_grant,
+)
 from lunmapd.core.base.acl_entries import AclDifference
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.names import check_name
+from lunmapd.core.base.password import Secret
 from lunmapd.core.base.text import first_of
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.acl import ScanProgress
@@ -74,6 +84,16 @@ class Permissions:
     def roles(self) -> Roles:
         """Read the roles of all principals. Raises NotInitialisedError."""
         return read_roles(self._session)
+
+    def with_password(self, who: Principal, password: Secret) -> Principal:
+        """Return a digest with the hash of its password, by the algorithm of the digests that have a role.
+
+        Raises RoleRefusedError if these are hashed by several algorithms.
+        """
+        try:
+            return with_password(who, password, digest_algorithm(self.roles().principals))
+        except ValueError as error:
+            raise RoleRefusedError(str(error)) from None
 
     def strays(self, progress: ScanProgress = _no_progress) -> int:
         """Return the number of `differences`."""

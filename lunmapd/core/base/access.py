@@ -17,7 +17,9 @@ from msgspec.structs import replace
 from lunmapd.core.base.password import Secret
 
 MEMBERS = "members"
-_HASH = re.compile(r"[A-Za-z0-9+/]{27}=")
+_ALGORITHMS = {28: "sha1", 44: "sha256", 64: "sha384", 88: "sha512"}
+"""The algorithm of a hash by the length of its base64 text (DigestAuthenticationProvider.digestAlg)."""
+_HASH = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _SUBJECT = re.compile(r"[A-Za-z0-9.]+=.+")
 
 
@@ -79,6 +81,11 @@ class Roles(Struct, frozen=True):
     def is_open(self) -> bool:
         """Whether every client has all permissions."""
         return WORLD in self.admins
+
+    @property
+    def principals(self) -> frozenset[Principal]:
+        """Everybody who has a role."""
+        return self.admins.union(self.readers, *self.nodes.values())
 
     def of(self, role: Role, node: str = "") -> frozenset[Principal]:
         """Return the principals with a role; for Role.NODE, those of `node`."""
@@ -160,16 +167,33 @@ def parse_principal(text: str) -> Principal:
 
 def _is_digest(name: str) -> bool:
     user, colon, secret = name.partition(":")
-    return bool(user) and " " not in user and (not colon or _HASH.fullmatch(secret) is not None)
+    good = len(secret) in _ALGORITHMS and _HASH.fullmatch(secret) is not None
+    return bool(user) and " " not in user and (not colon or good)
 
 
-def with_password(principal: Principal, password: Secret) -> Principal:
+def digest_algorithm(principals: Iterable[Principal]) -> str:
+    """Return the algorithm (as for hashlib) with which the servers hash the passwords of digests.
+
+    It follows from the hashes of `principals`; without any it is ZooKeeper's default. Raises ValueError if
+    they are of several algorithms.
+    """
+    hashes = {who.id.partition(":")[2] for who in principals if who.scheme == "digest"}
+    found = {_ALGORITHMS[len(text)] for text in hashes if len(text) in _ALGORITHMS}
+    if len(found) > 1:
+        raise ValueError(
+            f"the digests in the tree have hashes of several algorithms ({', '.join(sorted(found))}): write "
+            "digest:USER:HASH with the hash that the servers make (digestAlg in their configuration)"
+        )
+    return found.pop() if found else "sha1"
+
+
+def with_password(principal: Principal, password: Secret, algorithm: str = "sha1") -> Principal:
     """Return a digest principal with the hash of its password.
 
     The form is that of org.apache.zookeeper.server.auth.DigestAuthenticationProvider.
     """
     text = f"{principal.user}:{password.text}"
-    hashed = base64.b64encode(hashlib.sha1(text.encode(), usedforsecurity=False).digest())
+    hashed = base64.b64encode(hashlib.new(algorithm, text.encode(), usedforsecurity=False).digest())
     return Principal(principal.scheme, f"{principal.user}:{hashed.decode()}")
 
 

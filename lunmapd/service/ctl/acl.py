@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
-from lunmapd.core.base.access import Permission, Principal, Role, Roles, parse_principal, with_password
+from lunmapd.core.base.access import Permission, Principal, Role, Roles, parse_principal
 from lunmapd.core.base.acl_entries import AclDifference, show_permission
 from lunmapd.core.base.errors import Exit
+from lunmapd.core.base.password import Secret
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.output import echo, echo_json
@@ -143,8 +144,10 @@ def grant(connection: Connection, role: str, who: str, password_file: Path | Non
     node, identity = _parse(Role(role), who)
     if identity is None:
         raise click.BadParameter("write NODE=PRINCIPAL, such as n1=x509:CN=n1", param_hint="WHO")
-    identity = _with_hash(identity, password_file)
+    password = _password_of(identity, password_file)
     with connection.client() as client:
+        if password is not None:
+            identity = client.permissions.with_password(identity, password)
         changed = client.permissions.grant(Role(role), identity, node, WalkProgress())
         still_open = client.permissions.roles().is_open
     echo(f"{identity} is {_describe(role, node)}, {changed} znodes changed")
@@ -183,15 +186,15 @@ def _parse(role: Role, text: str) -> tuple[str, Principal | None]:
         raise click.BadParameter(str(error), param_hint="WHO") from None
 
 
-def _with_hash(identity: Principal, password_file: Path | None) -> Principal:
-    """Add the password's hash to a digest principal: ACLs hold the hash."""
+def _password_of(identity: Principal, password_file: Path | None) -> Secret | None:
+    """Read the password of a digest principal whose hash is not given: ACLs hold the hash."""
     if identity.scheme != "digest" or identity.id != identity.user:
-        return identity
+        return None
     if password_file is None:
         raise click.BadParameter(
             "a digest needs --password-file, or its hash: digest:USER:HASH", param_hint="WHO"
         )
-    return with_password(identity, read_secret(password_file))
+    return read_secret(password_file)
 
 
 class WalkProgress:

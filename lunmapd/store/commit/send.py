@@ -1,10 +1,12 @@
 """Sending transactions, until their outcome is known."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from kazoo.client import KazooClient, TransactionRequest
 from kazoo.exceptions import (
     BadVersionError,
+    ConnectionLoss,
     KazooException,
     NoAuthError,
     NodeExistsError,
@@ -20,7 +22,14 @@ from lunmapd.core.history.changes import Revision
 from lunmapd.store.commit.commit_errors import OutcomeUnknownError
 from lunmapd.store.commit.draft import Draft, Write
 from lunmapd.store.session import paths
-from lunmapd.store.session.errors import DamagedError, LostError, NotServedError, UnreachableError
+from lunmapd.store.session.errors import (
+    DamagedError,
+    LostError,
+    NotServedError,
+    ServerRefusedError,
+    StoreError,
+    UnreachableError,
+)
 from lunmapd.store.session.refusals import refused
 from lunmapd.store.session.session import Reply, Session
 from lunmapd.store.tree.acl import to_kazoo
@@ -46,19 +55,36 @@ def send_draft(
     The version of head makes a second attempt fail if the first one was done. Raises OutcomeUnknownError, and
     UnreachableError if nothing was committed.
     """
-    lost: LostError | None = None
+    losses: list[LostError] = []
     for _ in range(_ATTEMPTS):
         try:
             failure = submit(session, prepared.all_writes(), (prepared.tree_id,), parent_acls)
         except LostError as error:
-            lost = error
+            losses.append(error)
             if _is_committed(session, prepared):
                 return None
             continue
-        return None if lost and _is_committed(session, prepared) else failure
-    if isinstance(lost, NotServedError):
-        raise lost
-    raise UnreachableError(session.hosts, session.deadline, "; nothing was committed")
+        return None if losses and _is_committed(session, prepared) else failure
+    raise _given_up(session, losses, prepared.all_writes())
+
+
+def _given_up(session: Session, losses: Sequence[LostError], writes: Sequence[Write]) -> StoreError:
+    """Return the error for a transaction that was given up after these losses; nothing of it was done.
+
+    A server ends the connection, without a reply, at a request that is larger than its jute.maxbuffer.
+    """
+    if isinstance(losses[-1], NotServedError):
+        return losses[-1]
+    if all(isinstance(loss.__cause__, ConnectionLoss) for loss in losses):
+        with suppress(UnreachableError):
+            sync(session)
+            size = sum(len(write.path) + len(write.after or b"") for write in writes)
+            return ServerRefusedError(
+                f"it ended the connection at each of {len(losses)} attempts to send a request of {size} "
+                "bytes, though it answers others; nothing was committed",
+                remedy="set jute.maxbuffer of the servers to 1048576, ZooKeeper's default, or more",
+            )
+    return UnreachableError(session.hosts, session.deadline, "; nothing was committed")
 
 
 def _is_committed(session: Session, prepared: Draft) -> bool:
@@ -93,15 +119,17 @@ def submit_repeatable(
     connection may be because the writes were made. Raises ServerRefusedError for an error that no other
     client can have caused, and UnreachableError.
     """
+    losses: list[LostError] = []
     for _ in range(_ATTEMPTS):
         try:
             failure = submit(session, writes, existing)
-        except LostError:
+        except LostError as error:
+            losses.append(error)
             continue
         if failure is not None and not isinstance(failure.error, _BY_OTHERS):
             raise refused(failure.error, failure.path)
         return failure
-    raise UnreachableError(session.hosts, session.deadline)
+    raise _given_up(session, losses, writes)
 
 
 def submit_in_tree(session: Session, tree_id: str, writes: Sequence[Write]) -> bool:

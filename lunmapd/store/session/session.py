@@ -66,6 +66,11 @@ _LOST = (
     RuntimeError,
 )
 _EXPECTED = (NoNodeError, NodeExistsError, BadVersionError, NoAuthError, NotEmptyError)
+_MANY_LOSSES = 3
+_LOSSES = (
+    " (servers ended the connection {} times during this request, as they do at one that is larger than "
+    "their jute.maxbuffer)"
+)
 _NOT_AUTHENTICATED = (AuthFailedError, LoginRequiredError)
 
 
@@ -188,22 +193,29 @@ class Session:
         self._beat()
         until = time.monotonic() + self.deadline
         last: NotServedError | None = None
+        losses = 0
         while True:
-            client = self._client(until, last)
+            client = self._client(until, last, losses)
             try:
                 return attempt(client, until)
             except LostError as error:
+                losses += 1
                 last = error if isinstance(error, NotServedError) else None
                 # Each server drops the connection at an oversized request; do not repeat it at once.
                 self.link.pause(min(_jitter(), max(0.0, until - time.monotonic())))
 
-    def _client(self, until: float, last: NotServedError | None) -> KazooClient:
-        """Return a connected client; at the deadline raise the last answer of a server, if there is one."""
+    def _client(self, until: float, last: NotServedError | None, losses: int) -> KazooClient:
+        """Return a connected client; at the deadline raise the last answer of a server, if there is one.
+
+        `losses` counts how often the connection ended since the request was made.
+        """
         try:
             return self.link.client(until)
         except UnreachableError:
             if last is not None:
                 raise last from None
+            if losses >= _MANY_LOSSES:
+                raise UnreachableError(self.hosts, self.deadline, _LOSSES.format(losses)) from None
             raise
 
     def _settle(self, result: Reply[_T], until: float, at: str, role: Role = Role.READER) -> _T:

@@ -10,7 +10,7 @@ from kazoo.client import KazooClient
 from lab import Ensemble, Lab
 from lunmapd.client import Client, Note
 from lunmapd.core.base.lunmap import Initiator, Lunmap
-from lunmapd.store.session.errors import ServerRefusedError
+from lunmapd.store.session.errors import ServerRefusedError, UnreachableError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import register, write_status
 from lunmapd.store.tree.roles import create_znode
@@ -28,8 +28,9 @@ HOST = "iqn.2026-01.org.example:host1"
 
 @pytest.fixture(scope="module")
 def strict(lab: Lab) -> Iterator[Ensemble]:
-    """Give a server that enforces quotas."""
-    made = lab.ensemble(1, config={"enforceQuota": "true"})
+    """Give a server that enforces quotas, hashes passwords by SHA-256, and takes small requests only."""
+    config = {"enforceQuota": "true", "DigestAuthenticationProvider.digestAlg": "SHA-256"}
+    made = lab.ensemble(1, config=config, jvm=["-Djute.maxbuffer=150000"])
     yield made
     made.kill()
 
@@ -94,3 +95,36 @@ def test_the_library_of_zookeeper_prints_nothing(servers: Secure, tmp_path: Path
     answer = impatient(tmp_path, servers.tls_hosts)("get", expect=5)
     (line,) = answer.err.splitlines()
     assert line.startswith("lunmapctl: no answer from ZooKeeper")
+
+
+def test_a_digest_has_the_hash_of_the_servers(strict: Ensemble, root: str, tmp_path: Path) -> None:
+    """A password that is granted is hashed as the servers hash that of the admin; any hash can be granted."""
+
+    def ctl_as(user: str) -> Ctl:
+        password = tmp_path / f"{user}.password"
+        password.touch(mode=0o600)
+        password.write_text(f"the password of {user}\n")
+        settings = tmp_path / f"{user}.yaml"
+        settings.write_text(
+            f"zookeeper:\n  hosts: ['{strict.hosts}']\n  chroot: {root}\n"
+            f"  digest: {{user: {user}, password_file: {password}}}\n"
+        )
+        return Ctl(None, None, ("-c", str(settings)))
+
+    admin, bob = ctl_as("ann"), ctl_as("bob")
+    admin("init", "--acl")
+    admin("acl", "grant", "reader", "digest:bob", "--password-file", str(tmp_path / "bob.password"))
+    bob("get")
+    hashed = "digest:eve:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    assert admin("acl", "grant", "reader", hashed).out.startswith("digest:eve is reader")
+
+
+def test_a_request_that_servers_do_not_take_is_named(strict: Ensemble, root: str) -> None:
+    """Servers that end the connection at a request are not called unreachable, if they answer otherwise."""
+    with Session(strict.hosts, root, timeout=2.0, deadline=6.0) as session:
+        initialise(session)
+        with pytest.raises(ServerRefusedError, match=r"a request of \d+ bytes.*jute\.maxbuffer"):
+            put(session, luns(*range(800)))
+        assert Client(session).newest() == 0
+        with pytest.raises(UnreachableError, match=r"ended the connection .*jute\.maxbuffer"):
+            session.repeat(lambda client: client.set_async(session.path("head"), bytes(200_000)))

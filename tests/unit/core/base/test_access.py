@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lunmapd.core.base.access import (
     WORLD,
@@ -12,6 +13,7 @@ from lunmapd.core.base.access import (
     Roles,
     acl_at,
     acl_size,
+    digest_algorithm,
     is_admin,
     parse_principal,
     roles_of,
@@ -149,6 +151,25 @@ def test_a_digest_has_the_hash_that_zookeeper_makes() -> None:
     assert alice == parse_principal(f"digest:a:{HASH}")
     assert same_principal(alice, parse_principal("digest:a"))
     assert not same_principal(alice, parse_principal("sasl:a"))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "length"), [("sha1", 28), ("sha256", 44), ("sha384", 64), ("sha512", 88)]
+)
+def test_the_algorithm_of_the_servers_is_that_of_the_hashes(algorithm: str, length: int) -> None:
+    """Each algorithm's hash is accepted, and shows with what other passwords must be hashed."""
+    alice = with_password(parse_principal("digest:a"), Secret("b"), algorithm)
+    assert len(alice.id) == len("a:") + length
+    assert parse_principal(f"digest:{alice.id}") == alice
+    assert digest_algorithm([OPS, alice, Principal("digest", "hidden:x")]) == algorithm
+
+
+def test_the_algorithm_is_not_guessed() -> None:
+    """Without a digest it is ZooKeeper's default; with hashes of several the admin must say it."""
+    assert digest_algorithm([OPS, WORLD]) == "sha1"
+    assert digest_algorithm(replace(ROLES, readers=frozenset({BOB})).principals) == "sha1"
+    with pytest.raises(ValueError, match=r"several algorithms \(sha1, sha256\)"):
+        digest_algorithm([BOB, with_password(parse_principal("digest:a"), Secret("b"), "sha256")])
 
 
 def test_the_size_of_an_acl_counts_names() -> None:
