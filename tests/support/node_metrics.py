@@ -7,14 +7,18 @@ from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED, Failing, HistoryPoint, false_condition, update_condition
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.service.daemon.metrics import Metrics
+from support.small_map import MAP
 
 STEP = Step(Action.CREATE, lio_objects.Target("iqn.2026-01.org.example:t"), "in the map")
-DONE = PassResult(Observed(), {}, (), (StepOutcome(STEP), StepOutcome(STEP, Failure(Reason.IN_USE, "busy"))))
+OBSERVED = Observed(project_map(MAP, "n1"), backings={"a": BackingFacts(size=1 << 20)})
+DONE = PassResult(OBSERVED, {}, (), (StepOutcome(STEP), StepOutcome(STEP, Failure(Reason.IN_USE, "busy"))))
 STATUS = replace(
     first_status("boot", "2026-01-01T00:00:00Z"),
     observed=HistoryPoint("c", 7, "d"),
@@ -30,5 +34,5 @@ STATUS = replace(
 def full() -> Metrics:
     """Return figures of a node that has a bit of everything."""
     metrics = Metrics("n1", lambda: True)
-    metrics.note(CycleResult(HistoryPoint("c", 7, "d"), DONE), STATUS, 0.5)
+    metrics.note(CycleResult(HistoryPoint("c", 7, "d"), DONE, lunmap=MAP), STATUS, 0.5)
     return metrics

@@ -29,8 +29,10 @@ from lunmapd.core.base.lunmap import EMPTY_MAP
 from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lun_paths import sole_path_luns
+from lunmapd.core.fleet.shared_backings import shared_backings
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.refused_logins import RefusalCause
 from lunmapd.core.planning.drift import CLASSES
 
@@ -72,6 +74,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._node = node
         self._lunmap = EMPTY_MAP
+        self._observed = Observed()
         self._connected = connected
         self._now = now
         self._desired = 0
@@ -130,6 +133,8 @@ class Metrics:
             for cause, count in cycle.refusals.grown.items():
                 self._refused.labels(cause.value).inc(count)
         self._status, self._beat, self._lunmap = status, status.beat, cycle.lunmap
+        if cycle.result is not None:
+            self._observed = cycle.result.observed
         self._desired = cycle.at.revision if cycle.at is not None else 0
         behind = status.observed is not None and status.applied != status.observed
         if not behind:
@@ -157,6 +162,16 @@ class Metrics:
         yield _gauge("lunmapd_beat_seconds", "A cycle is due at least every so many seconds.", self._beat)
         if self._status is not None:
             yield from self._of_status(self._status)
+            yield from self._of_backings(self._status)
+
+    def _of_backings(self, status: NodeStatus) -> Iterator[Metric]:
+        cluster = status.observed.cluster if status.observed is not None else ""
+        totals = shared_backings(self._lunmap, self._node, self._observed)
+        for field, text in _SHARED.items():
+            family = GaugeMetricFamily(f"lunmapd_shared_{field}", text, labels=["cluster", "nodes"])
+            for nodes, total in sorted(totals.items()):
+                family.add_metric([cluster, ",".join(nodes)], getattr(total, field))
+            yield family
 
     def _of_status(self, status: NodeStatus) -> Iterator[Metric]:
         observed, applied = status.observed, status.applied
@@ -194,6 +209,13 @@ class Metrics:
             "type",
             {entry.type: int(entry.status) for entry in status.conditions},
         )
+
+
+_SHARED = {
+    "luns": "Luns that these nodes report, and of which this one has opened a file or device.",
+    "bytes": "The bytes that initiators see of these Luns through this node.",
+    "blocks": "The same in logical blocks.",
+}
 
 
 def _result(cycle: CycleResult) -> str:

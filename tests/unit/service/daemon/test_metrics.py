@@ -55,6 +55,10 @@ def test_a_turn_is_counted() -> None:
     assert [found[f"lunmapd_{name}_revision"] for name in ("desired", "observed", "applied")] == [7, 7, 6]
     assert (found["lunmapd_sessions"], found["lunmapd_failing_objects"]) == (3, 1)
     assert found['lunmapd_failing_reasons{reason="InUse"}'] == 1
+    shared = [
+        found[f'lunmapd_shared_{name}{{cluster="c",nodes="n1,n2"}}'] for name in ("luns", "bytes", "blocks")
+    ]
+    assert shared == [1, 1 << 20, 1 << 11]
     assert found['lunmapd_condition{type="Applied"}'] == 0
     assert found["lunmapd_turn_duration_seconds_sum"] == 0.5
 
