@@ -55,13 +55,17 @@ def publish(
     """
     check_content(content, options.signature)
     whole = draft_commit(tip, content, options.signature)
-    tree = _Tree(
-        session, latest, read_parent_acls(session, (paths.META, *SECTIONS, paths.REVISIONS, paths.ADDRESSES))
-    )
+    tree = _Tree(session, latest, read_parent_acls(session, _parents(content)))
     if fits(whole, tree.extra()) and not tip.part:
         _send(tree, whole)
         return whole.revision
     return _in_parts(tree, tip, content, options)
+
+
+def _parents(content: Content) -> tuple[str, ...]:
+    """Return the parents of the znodes that a commit creates; few commits write records of the ledger."""
+    records = any(step.write and step.write.path.startswith(f"{paths.ADDRESSES}/") for step in content.steps)
+    return (paths.META, *SECTIONS, paths.REVISIONS, *((paths.ADDRESSES,) if records else ()))
 
 
 def _in_parts(tree: _Tree, tip: Tip, content: Content, options: CommitOptions) -> Revision:
