@@ -15,6 +15,8 @@ from lunmapd.core.node.reservations import ReservationRecord
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Action, Plan, Step
 
+_NOT_OFFERED = ("emulate_pr", "0")
+
 
 def keep_reservations(steps: Plan, desired: lio_objects.Objects, observed: Observed) -> Plan:
     """Return the steps with the mapped LUNs whose reservation records each of them keeps.
@@ -59,16 +61,19 @@ def _serial(objects: lio_objects.Objects, name: str) -> str:
 def find_unrestored(desired: lio_objects.Objects, observed: Observed) -> tuple[ReservationRecord, ...]:
     """Return the records that the kernel does not have in memory, and will not restore.
 
-    Records of other tools are left out, and those that wait for a storage object or a mapped LUN that the map
-    asks for.
+    Records of other tools are left out, those that wait for a storage object or a mapped LUN that the map
+    asks for, and those of Luns that offer no reservations.
     """
     absent = [record for record in observed.reservations.records if not record.live]
     if not absent:
         return ()
-    backings = (item for item in desired.values() if isinstance(item, lio_objects.StorageObject))
+    backings = [item for item in desired.values() if isinstance(item, lio_objects.StorageObject)]
     names = {item.serial: item.name for item in backings}
+    silent = {item.serial for item in backings if _NOT_OFFERED in item.attributes}
     return tuple(
-        record for record in absent if _is_unrestored(record, names.get(record.serial), desired, observed)
+        record
+        for record in absent
+        if record.serial not in silent and _is_unrestored(record, names.get(record.serial), desired, observed)
     )
 
 

@@ -107,6 +107,12 @@ def test_a_record_that_will_not_be_restored_is_found(
     assert bool(find_unrestored(desired, observed(DESIRED, record))) is expected
 
 
+def test_a_lun_that_offers_no_reservations_misses_none() -> None:
+    """The map has turned them off; the file may still have some."""
+    desired = DESIRED | lio_objects.by_key([replace(DB, attributes=(("emulate_pr", "0"),))])
+    assert find_unrestored(desired, observed(desired, ON_DISK)) == ()
+
+
 def test_a_record_waits_for_its_mapped_lun() -> None:
     """The kernel restores it when the mapped LUN is made."""
     assert find_unrestored(DESIRED, observed(lio_objects.by_key([DB]), ON_DISK)) == ()
