@@ -14,7 +14,7 @@ _RECORDED = st.dictionaries(st.sampled_from(_NAMES), st.integers(0, 12))
 def test_a_recorded_number_is_its_luns_own(
     recorded: dict[str, int], order: list[str], late: set[str]
 ) -> None:
-    """A LUN gets the number that one file alone has for it, also if its device is late; numbers never repeat."""
+    """A LUN gets the number that one file alone has for it, also if its device is late."""
     index = KernelIndex()
     for name, number in recorded.items():
         index.recorded_serials[name] = f"serial of {name}"
