@@ -7,7 +7,6 @@ from lunmapd.core.probe.answers import LunAnswer
 from lunmapd.core.probe.scsi import (
     ALUA_STANDBY,
     DEVICE_ID,
-    ILLEGAL_REQUEST,
     INQUIRY,
     MODE_SENSE,
     NOT_READY,
@@ -56,21 +55,19 @@ def send(connection: PortalConnection, lun: int, command: ScsiCommand) -> bytes:
     return connection.command(lun, command)
 
 
-def ask_lun(connection: PortalConnection, number: int, *, emulated: bool, reads: bool) -> LunAnswer:
-    """Ask a LUN all that its state allows. Raises LunInterruptedError.
+def ask_lun(connection: PortalConnection, number: int, *, reads: bool) -> LunAnswer:
+    """Ask a LUN all that its state allows; with `reads` also read its first and last block.
 
-    LIO executes the commands to an `emulated` LUN, with ALUA. Any other device or program need not know all
-    of them. With `reads` the first and the last block are read.
+    Raises LunInterruptedError.
     """
-    return _LunQuestions(connection, number, emulated=emulated).ask(reads=reads)
+    return _LunQuestions(connection, number).ask(reads=reads)
 
 
 class _LunQuestions:
     """The commands to one LUN, which fail one by one."""
 
-    def __init__(self, connection: PortalConnection, number: int, *, emulated: bool) -> None:
+    def __init__(self, connection: PortalConnection, number: int) -> None:
         self._connection = connection
-        self._emulated = emulated
         self._number = number
         self._failures: dict[str, str] = {}
         self._reserved = False
@@ -81,7 +78,7 @@ class _LunQuestions:
             return LunAnswer(inquiry=inquiry, failures=self._failures)
         serial = self._get(UNIT_SERIAL, parse_unit_serial)
         device_id = self._get(DEVICE_ID, parse_device_id)
-        port_groups = self._get(REPORT_PORT_GROUPS, parse_port_groups) if self._emulated else None
+        port_groups = self._get(REPORT_PORT_GROUPS, parse_port_groups)
         is_tested, not_ready = self._test_ready()
         # In standby LIO answers READ CAPACITY, in unavailable it does not (core_alua_state_standby and
         # core_alua_state_unavailable in drivers/target/target_core_alua.c).
@@ -110,7 +107,7 @@ class _LunQuestions:
         except CommandFailedError as error:
             if error.status == RESERVATION_CONFLICT:
                 self._reserved = True
-            elif self._emulated or error.sense is None or error.sense.key != ILLEGAL_REQUEST:
+            else:
                 self._failures[command.name] = str(error)
         except MalformedDataError as error:
             self._failures[command.name] = str(error)

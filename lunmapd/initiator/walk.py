@@ -1,13 +1,13 @@
 """The walk of a probe: portal after portal, one connection at a time."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
 from lunmapd.core.probe.answers import LunAnswer, Outcome, PortalAnswer, TargetAnswer
-from lunmapd.core.probe.promise import PromisedLun, PromisedPortal
+from lunmapd.core.probe.promise import PromisedPortal
 from lunmapd.core.probe.scsi import REPORT_LUNS, parse_luns
 from lunmapd.initiator.ask_lun import LunInterruptedError, ask_lun, send
 from lunmapd.initiator.connection import (
@@ -116,8 +116,7 @@ def _target(
             connection.connect(promised.portal)
             connection.log_in(name)
             numbers = _numbers(connection)
-            shown = {number: lun for number, lun in target.luns.items() if number in numbers}
-            luns, detail = _luns(connection, shown, options, reads=reads)
+            luns, detail = _luns(connection, target.luns.keys() & numbers, options, reads=reads)
     except ProbeConnectionError as error:
         outcome, detail = _why(error, options)
         return TargetAnswer(outcome=outcome, detail=detail)
@@ -133,15 +132,15 @@ def _numbers(connection: PortalConnection) -> frozenset[int]:
 
 
 def _luns(
-    connection: PortalConnection, shown: Mapping[int, PromisedLun], options: WalkOptions, *, reads: bool
+    connection: PortalConnection, shown: Iterable[int], options: WalkOptions, *, reads: bool
 ) -> tuple[dict[int, LunAnswer], str]:
     """Return the answers of the LUNs, and why the rest of them was not asked."""
     luns: dict[int, LunAnswer] = {}
-    for number, lun in sorted(shown.items()):
+    for number in sorted(shown):
         if options.limit() <= 0:
             return luns, _LATE
         try:
-            luns[number] = ask_lun(connection, number, emulated=lun.state is not None, reads=reads)
+            luns[number] = ask_lun(connection, number, reads=reads)
         except LunInterruptedError as error:
             if options.limit() <= 0:
                 return luns, _LATE

@@ -13,7 +13,6 @@ from lunmapd.core.base.lunmap import AluaState
 
 UNIT_ATTENTION = 0x6
 NOT_READY = 0x2
-ILLEGAL_REQUEST = 0x5
 ALUA_STANDBY, ALUA_UNAVAILABLE = 0x040B, 0x040C
 """The additional sense codes of a path that is in standby or unavailable (SPC-4, annex D)."""
 

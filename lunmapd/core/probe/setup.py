@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.lunmap import Access, Initiator, Lun, Lunmap, Map, initiators_of
 from lunmapd.core.base.text import nearest, suggestion
+from lunmapd.core.map.rules.probes import write_risk
 
 
 class UnknownNameError(LunmapdError):
@@ -54,15 +55,17 @@ def check_probe(lunmap: Lunmap, iqn: str) -> Initiator:
         what = "is not in the map" if initiator is None else "is a host: it lacks 'probe: true'"
         raise NoProbeError(f"{iqn} {what}; 'lunmapctl probe-setup' makes a probe")
     for name, lun in lunmap.luns.items():
-        if any(entry.access is not Access.READ_ONLY for entry in _maps_to(lunmap, lun, iqn)):
-            raise NoProbeError(f"{iqn} could write to luns/{name}: map it with 'access: ro'")
+        for entry in _maps_to(lunmap, lun, iqn):
+            if risk := write_risk(lun, entry):
+                raise NoProbeError(f"{iqn} could write to luns/{name}: {risk}")
     return initiator
 
 
 def shared_targets(lunmap: Lunmap, iqn: str, luns: Iterable[str]) -> dict[str, int]:
     """Return the targets through which a probe needs maps to `luns`, each with the number of these maps.
 
-    They are the targets that show the Luns to hosts. Raises UnknownNameError.
+    They are the targets that show the Luns to hosts; for a Lun that no host has, all targets. Raises
+    UnknownNameError.
     """
     needed: dict[str, int] = {}
     for name in sorted(luns):
@@ -78,9 +81,9 @@ def with_probe(
     luns: AbstractSet[str],
     numbers: Mapping[str, Iterable[int]],
 ) -> Lunmap:
-    """Return the map with a probe that sees `luns` read-only, through each target that shows them to hosts.
+    """Return the map with a probe that sees `luns` read-only, through the targets of `shared_targets`.
 
-    `numbers` are the free LUN numbers by target, as many as `shared_targets` says; if another client added a
+    `numbers` are the free LUN numbers by target, as many as it says; if another client added a
     map meanwhile, that map has none. Maps that the probe has stay. Raises UnknownNameError.
     """
     free = {target: iter(those) for target, those in numbers.items()}
@@ -97,9 +100,13 @@ def with_probe(
 
 
 def _missing(lunmap: Lunmap, name: str, iqn: str) -> list[str]:
-    """Return the targets of a Lun through which the probe does not see it."""
+    """Return the targets through which the probe should see a Lun and does not.
+
+    They are those that show it to hosts; for a Lun that no host has, all targets.
+    """
     lun = lunmap.luns.get(name)
     if lun is None:
         raise UnknownNameError(f"the map has no Lun {name!r}{suggestion(nearest(name, tuple(lunmap.luns)))}")
     seen = {entry.target for entry in _maps_to(lunmap, lun, iqn)}
-    return [target for target in dict.fromkeys(entry.target for entry in lun.maps) if target not in seen]
+    shown = dict.fromkeys(entry.target for entry in lun.maps if entry.initiator != iqn)
+    return [target for target in shown or lunmap.targets if target not in seen]

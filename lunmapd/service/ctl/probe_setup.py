@@ -47,7 +47,8 @@ def probe_setup(
     """Make INITIATOR the name that `probe` logs in with, and map the LUNs to it read-only, in one commit.
 
     A new probe gets random passwords for both directions, which are written to the access file. Repeat it
-    with more LUNs to add them. Nothing changes for the hosts: the probe has LUN numbers of its own.
+    with more LUNs to add them. The probe has LUN numbers of its own. A Lun with a read-only map offers no
+    EXTENDED COPY and no WRITE SAME to any host: give the probe a small Lun of its own where that matters.
     """
     with connection.client() as client:
         snapshot = client.read()

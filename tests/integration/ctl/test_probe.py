@@ -222,4 +222,4 @@ def test_a_probe_never_gets_a_lun_to_write(desk: Desk) -> None:
     desk.setup("a")
     text = desk.ctl("get").out.replace("access: ro", "access: rw")
     told = desk.ctl.apply(text, wait=None, expect=3).err
-    assert f"luns[a].maps[1].access: '{PROBE}' is a probe, which may write nothing: use 'ro'" in told
+    assert f"luns[a].maps[1]: '{PROBE}' is a probe, which may write nothing: use 'access: ro'" in told

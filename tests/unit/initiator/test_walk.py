@@ -183,18 +183,6 @@ def test_failures_are_named() -> None:
     assert lun_1(INQUIRY=busy) == LunAnswer(failures={"INQUIRY": "BUSY"})
 
 
-def test_a_program_that_does_alua() -> None:
-    """It is not asked for target port groups, and need not know all commands; other failures are named."""
-    unknown = Reply(status=2, sense=(5, 0x2000))
-    with scripted({"MODE SENSE": unknown, "INQUIRY 80h": Reply(status=8)}) as target:
-        portal = promised(target.portal)
-        own = PromisedTarget({1: PromisedLun(lun="own", number=1)})
-        answer = probed(replace(portal, targets={TARGET: own})).targets[TARGET].luns[1]
-    expected = replace(WHOLE, port_groups=None, read_only=None, serial=None)
-    assert answer == replace(expected, failures={"INQUIRY 80h": "BUSY"})
-    assert lun_1(MODE_SENSE=unknown).failures == {"MODE SENSE": "sense 5/20/00"}
-
-
 def test_a_lun_that_does_not_answer() -> None:
     """Its failure is the end of the session; the LUNs after it are not asked."""
     with scripted({"READ CAPACITY": None}) as target:

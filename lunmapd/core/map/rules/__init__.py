@@ -17,6 +17,7 @@ from lunmapd.core.map.rules import (
     maps,
     nodes,
     portals,
+    probes,
     sources,
     targets,
     unique,
@@ -30,6 +31,7 @@ _ALWAYS: tuple[Rule, ...] = (
     targets.check_targets,
     initiators.check_initiators,
     initiators.check_groups,
+    probes.check_probes,
     nodes.check_nodes,
     unique.check_unique,
 )

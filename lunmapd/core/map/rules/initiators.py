@@ -21,11 +21,6 @@ def check_initiators(lunmap: Lunmap) -> Iterator[Problem]:
             yield Problem(
                 (*place, "mutual_chap"), "has no effect without 'chap': use 'lunmapctl secret set' first"
             )
-        if initiator.probe and initiator.chap is None:
-            yield Problem(
-                (*place, "chap"),
-                f"a probe needs a password: 'lunmapctl probe-setup {iqn}' makes both in one commit",
-            )
         yield from _credentials(place, initiator, asked.get(iqn, {}))
 
 

@@ -4,23 +4,16 @@ from collections.abc import Iterator
 
 from lunmapd.core.base import names
 from lunmapd.core.base.errors import Place, Problem
-from lunmapd.core.base.lunmap import Access, Lunmap, Map, initiators_of
+from lunmapd.core.base.lunmap import Lunmap, Map
 
 _MAX_SCANNED = 255
 
 
 def check_maps(lunmap: Lunmap) -> Iterator[Problem]:
     """Check every map."""
-    probes = {iqn for iqn, initiator in lunmap.initiators.items() if initiator.probe}
     for name, lun in lunmap.luns.items():
         for index, entry in enumerate(lun.maps):
-            place: Place = ("luns", name, "maps", index)
-            yield from _map(lunmap, place, entry)
-            if probes and entry.access is not Access.READ_ONLY:
-                yield from (
-                    Problem((*place, "access"), f"{iqn!r} is a probe, which may write nothing: use 'ro'")
-                    for iqn in sorted(probes.intersection(initiators_of(lunmap, entry)))
-                )
+            yield from _map(lunmap, ("luns", name, "maps", index), entry)
 
 
 def warn_of_lun_numbers(lunmap: Lunmap) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from lunmapd.core.base.backings import Pscsi
 from lunmapd.core.base.lunmap import Access, Chap, Group, Initiator, Map
 from lunmapd.core.map.rules import check_map
 from lunmapd.core.probe.setup import (
@@ -59,6 +60,17 @@ def test_a_map_without_a_number_is_left_out() -> None:
     )
 
 
+def test_a_lun_of_its_own() -> None:
+    """A Lun that no host has is mapped to the probe through every target; a second time adds nothing."""
+    other = "iqn.2026-01.org.example:other"
+    own = replace(LUN, serial="3" * 32, maps=())
+    lunmap = replace(TWO, luns={**TWO.luns, "own": own}, targets={**TWO.targets, other: TWO.targets[T]})
+    assert shared_targets(lunmap, P, ["own"]) == {T: 1, other: 1}
+    after = with_probe(lunmap, P, PROBE, {"own"}, {T: (1,), other: (1,)})
+    assert [(entry.target, entry.lun) for entry in after.luns["own"].maps] == [(T, 1), (other, 1)]
+    assert shared_targets(after, P, ["own"]) == {}
+
+
 def test_an_unknown_lun_is_refused() -> None:
     """The error has the nearest name."""
     with pytest.raises(UnknownNameError, match="no Lun 'aa'"):
@@ -75,23 +87,24 @@ def test_who_may_be_a_probe() -> None:
         check_probe(TWO, H)
     groups = {"g": Group((P,))}
     writable = replace(LUN, maps=(Map(T, 3, group="g"),))
-    with pytest.raises(NoProbeError, match=r"could write to luns/a: map it with 'access: ro'"):
+    with pytest.raises(NoProbeError, match=r"could write to luns/a: use 'access: ro'"):
         check_probe(replace(good, groups=groups, luns={"a": writable}), P)
 
 
 def test_the_rules_of_a_probe() -> None:
-    """A probe without a password, or with a map that is not read-only, breaks a rule, also in a group."""
+    """A probe without a password, or with a map through which it could write, breaks a rule."""
     bare = replace(MAP, initiators={**MAP.initiators, P: Initiator(probe=True)})
     assert [str(problem) for problem in check_map(bare) if "probe" in problem.message] == [
         f"initiators[{P}].chap: a probe needs a password: 'lunmapctl probe-setup {P}' makes both in one commit"
     ]
     groups = {"g": Group((P, H))}
     maps = (Map(T, 1, P), Map(T, 2, P, access=Access.READ_ONLY), Map(T, 3, group="g"))
-    wrong = replace(
-        MAP, initiators={H: Initiator(), P: PROBE}, groups=groups, luns={"a": replace(LUN, maps=maps)}
-    )
-    sentence = f"'{P}' is a probe, which may write nothing: use 'ro'"
+    passed = replace(LUN, backing=Pscsi("/dev/sg1"), size=None, maps=(replace(maps[1], lun=4),))
+    luns = {"a": replace(LUN, maps=maps), "b": passed}
+    wrong = replace(MAP, initiators={H: Initiator(), P: PROBE}, groups=groups, luns=luns)
+    sentence = f"'{P}' is a probe, which may write nothing"
     assert [str(problem) for problem in check_map(wrong) if "is a probe" in problem.message] == [
-        f"luns[a].maps[0].access: {sentence}",
-        f"luns[a].maps[2].access: {sentence}",
+        f"luns[a].maps[0]: {sentence}: use 'access: ro'",
+        f"luns[a].maps[2]: {sentence}: use 'access: ro'",
+        f"luns[b].maps[0]: {sentence}: 'access: ro' does not hold for a pscsi Lun",
     ]
