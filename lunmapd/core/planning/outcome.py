@@ -60,6 +60,10 @@ def failures_of(outcomes: Iterable[StepOutcome]) -> dict[lio_objects.Key, Failur
     return failures
 
 
+_KEPT = frozenset({Reason.HELD, Reason.BACKING_REPLACED})
+"""The reasons with which an object stays as it was, and initiators use it so."""
+
+
 def kept_objects(
     failures: Mapping[lio_objects.Key, Failure], left: Plan, observed: lio_objects.Objects
 ) -> AbstractSet[lio_objects.Key]:
@@ -77,7 +81,7 @@ def kept_objects(
     return {
         key
         for key, failure in failures.items()
-        if failure.reason == Reason.HELD
+        if failure.reason in _KEPT
         and (item := observed.get(key)) is not None
         and lio_objects.lun_served_by(item) == luns.get(key)
         and luns.get(key) not in lacking

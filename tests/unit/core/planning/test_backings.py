@@ -13,7 +13,8 @@ from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Observed
 from lunmapd.core.planning.decide import Decision, PassInput, compare, decide
 from lunmapd.core.planning.drift import CLASSES, DriftBaseline
 from lunmapd.core.planning.guard import MassRemoval
-from lunmapd.core.planning.plan import Action, Disruption
+from lunmapd.core.planning.outcome import kept_objects
+from lunmapd.core.planning.plan import Action, Disruption, plan
 from lunmapd.core.secrets.sealing import Vault
 from support.agents import H, T, mapped_luns
 
@@ -106,3 +107,11 @@ def test_the_return_of_all_devices_is_no_mass_removal() -> None:
     fewer = mapped_luns(0, 1)
     assert decision(kernel(NameState.RETURNED, names), fewer).blocked == MassRemoval("mapped LUNs", 8, 10)
     assert decision(kernel(NameState.RETURNED, names), fewer, confirmed=fewer).blocked is None
+
+
+def test_a_lun_with_other_data_under_its_path_is_used_as_it_was() -> None:
+    """Its path counts, since the initiators have what was opened."""
+    observed = kernel(NameState.REPLACED, ["l3"])
+    left = plan(wanted(), observed.objects)
+    kept = kept_objects(decision(observed).held, left, observed.objects)
+    assert ("storage_object", "l3") in kept
