@@ -6,6 +6,7 @@ would restore it, unnoticed, as soon as somebody maps the same LUN number again.
 """
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
 
@@ -21,9 +22,25 @@ _NOT_OFFERED = ("emulate_pr", "0")
 def keep_reservations(steps: Plan, desired: lio_objects.Objects, observed: Observed) -> Plan:
     """Return the steps with the mapped LUNs whose reservation records each of them keeps.
 
-    `observed` are the objects before the steps; it has no records in a partial pass.
+    Mapped LUNs with a record are created before the others: until its holder has its mapped LUN, a
+    reservation is not in effect, and other initiators could write. `observed` are the objects before the
+    steps; it has no records in a partial pass.
     """
-    return tuple(_kept(step, desired, observed) for step in steps)
+    kept = tuple(_kept(step, desired, observed) for step in steps)
+    places = {record.place for record in observed.reservations.records if not record.live}
+    return _recorded_first(kept, places) if places else kept
+
+
+def _recorded_first(steps: Plan, places: AbstractSet[lio_objects.Key]) -> Plan:
+    """Return the steps with the creations of these mapped LUNs before those of all others."""
+    numbers = [number for number, step in enumerate(steps) if _maps(step)]
+    order = sorted(numbers, key=lambda number: lio_objects.key_of(steps[number].item) not in places)
+    moved = dict(zip(numbers, order, strict=True))
+    return tuple(steps[moved.get(number, number)] for number in range(len(steps)))
+
+
+def _maps(step: Step) -> bool:
+    return step.action is Action.CREATE and isinstance(step.item, lio_objects.MappedLun)
 
 
 def makes_recorded(steps: Plan, records: Iterable[ReservationRecord]) -> bool:
@@ -59,31 +76,24 @@ def _serial(objects: lio_objects.Objects, name: str) -> str:
 
 
 def find_unrestored(desired: lio_objects.Objects, observed: Observed) -> tuple[ReservationRecord, ...]:
-    """Return the records that the kernel does not have in memory, and will not restore.
+    """Return the records that are not in effect: the kernel does not have them in memory.
 
-    Records of other tools are left out, those that wait for a storage object or a mapped LUN that the map
-    asks for, and those of Luns that offer no reservations.
+    Records of other tools are left out, those that wait for a storage object that the map asks for, and those
+    of Luns that offer no reservations. A record may wait for its mapped LUN: until that can be made, others
+    use the Lun without the reservation.
     """
     absent = [record for record in observed.reservations.records if not record.live]
     if not absent:
         return ()
     backings = [item for item in desired.values() if isinstance(item, lio_objects.StorageObject)]
-    names = {item.serial: item.name for item in backings}
+    serials = {item.serial for item in backings}
     silent = {item.serial for item in backings if _NOT_OFFERED in item.attributes}
     return tuple(
         record
         for record in absent
-        if record.serial not in silent and _is_unrestored(record, names.get(record.serial), desired, observed)
+        if record.serial not in silent
+        and (record.storage_object or (record.serial not in serials and ("target", record.iqn) in desired))
     )
-
-
-def _is_unrestored(
-    record: ReservationRecord, name: str | None, desired: lio_objects.Objects, observed: Observed
-) -> bool:
-    if not record.storage_object:
-        return name is None and ("target", record.iqn) in desired
-    is_desired = name is not None and _leads_to(desired, record.place, name)
-    return not is_desired or record.place in observed.objects
 
 
 def find_ended(before: Observed, outcomes: Iterable[StepOutcome]) -> Iterator[ReservationRecord]:

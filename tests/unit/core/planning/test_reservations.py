@@ -113,9 +113,20 @@ def test_a_lun_that_offers_no_reservations_misses_none() -> None:
     assert find_unrestored(desired, observed(desired, ON_DISK)) == ()
 
 
-def test_a_record_waits_for_its_mapped_lun() -> None:
-    """The kernel restores it when the mapped LUN is made."""
-    assert find_unrestored(DESIRED, observed(lio_objects.by_key([DB]), ON_DISK)) == ()
+def test_a_record_that_waits_for_its_mapped_lun_is_not_in_effect() -> None:
+    """Such as one whose ACL can't be made: other initiators can write meanwhile."""
+    assert find_unrestored(DESIRED, observed(lio_objects.by_key([DB]), ON_DISK)) == (ON_DISK,)
+
+
+def test_mapped_luns_with_a_record_are_created_first() -> None:
+    """All other steps stay where they are."""
+    others = [replace(MAPPED, initiator=f"iqn.2026-01.org.example:a{number}") for number in range(2)]
+    portal = lio_objects.Portal(T, 1, "10.0.0.1:3260")
+    items: tuple[lio_objects.Object, ...] = (DB, *others, MAPPED, portal)
+    steps = tuple(Step(Action.CREATE, item, "x") for item in items)
+    kept = keep_reservations(steps, DESIRED, observed({}, replace(ON_DISK, storage_object="")))
+    assert [step.item for step in kept] == [DB, MAPPED, *others, portal]
+    assert keep_reservations(steps, DESIRED, observed({}, RECORD))[1:] == steps[1:]
 
 
 def test_a_record_that_ended_with_its_mapped_lun_is_found() -> None:
