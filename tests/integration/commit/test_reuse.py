@@ -364,6 +364,21 @@ def test_an_out_of_band_edit_uses_numbers_too(client: Client, session: Session) 
     assert "LUN 6 led" in refused(client, at(x=5, z=6))
 
 
+def test_no_commit_takes_in_an_edit_that_leads_a_number_elsewhere(client: Client, session: Session) -> None:
+    """An out-of-band edit may do no more than a commit: the next one names the Lun, or it is refused."""
+    with PlainClient(session) as shell:
+        shell.set("luns/x", encode(lun(1, Map(T, 6, H))))
+        shell.create("luns/y", encode(lun(2, Map(T, 5, H))))
+
+    def unrelated(lunmap: Lunmap) -> Lunmap:
+        return replace(lunmap, groups={})
+
+    with pytest.raises(InvalidInputError, match=rf"LUN 5 leads {H} to Lun x .* --reuse-lun y"):
+        client.edit(unrelated)
+    assert client.edit(unrelated, Note(reuse_luns=("y",))) is not None
+    assert used(session) == ((5, 5),)
+
+
 def test_a_commit_records_the_numbers_of_an_edit(client: Client, session: Session) -> None:
     """A commit that keeps an out-of-band edit records what the edit left."""
     with PlainClient(session) as shell:

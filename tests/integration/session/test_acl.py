@@ -45,6 +45,7 @@ from lunmapd.store.tree.ledger import read_whole_ledger
 from lunmapd.store.tree.members import read_fleet, register, write_status
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
+from lunmapd.store.upkeep.remove import deletions
 from lunmapd.store.upkeep.trim import trim
 from support.agents import MAP, AgentFactory, H, T
 from support.cluster import Answer, Ctl
@@ -222,6 +223,10 @@ def test_the_ledger_is_closed_too(admin: Session, connect_as: Open) -> None:
         assert read_whole_ledger(connect_as(who)) == read_whole_ledger(admin)
         with pytest.raises(NotPermittedError):
             submit(connect_as(who), (Write(paths.address_record(H), b"", b"{}"),))
+    assert submit(admin, deletions(admin, paths.ADDRESSES)) is None
+    put(admin, MAP)
+    assert read_whole_ledger(admin).ledger.numbers(T, H).used == ((0, 1),)
+    assert Permissions(admin).strays() == 0
 
 
 def test_a_restored_tree_keeps_its_roles(
