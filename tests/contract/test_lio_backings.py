@@ -1,11 +1,14 @@
 """The fake LIO and the kernel: files and devices that are not, or no longer, as LIO has opened them."""
 
+import time
+
 import pytest
 from msgspec.structs import replace
 
 from contract import maps
-from contract.implementations import HOT, Implementation
+from contract.implementations import HOT, Implementation, RealImplementation
 from contract.maps import CLAIMS, SIZE, attempt, converge, files, full, observed, only
+from lab import Machine, wait_for
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.planning.plan import Action, Step, plan
@@ -160,3 +163,47 @@ def test_a_disk_that_returns_is_opened_again(
     assert opened(implementation, "disk") == "gone"
     converge(implementation, only(item))
     assert facts(implementation, "disk").name == "same"
+
+
+DEAD = """
+modprobe -a loop dm_mod
+truncate -s 32M /run/dead
+losetup /dev/loop6 /run/dead
+DM_DISABLE_UDEV=1 dmsetup create dead --table "0 $(blockdev --getsz /dev/loop6) linear /dev/loop6 0"
+mkfs.ext4 -q /dev/mapper/dead
+mkdir -p /mnt/dead
+mount /dev/mapper/dead /mnt/dead
+mkdir /mnt/dead/d /mnt/dead/e
+truncate -s 1M /mnt/dead/d/a
+ln /mnt/dead/d/a /mnt/dead/e/a
+ln -sfn /mnt/dead/d /run/link
+umount /mnt/dead
+mount -o noatime /dev/mapper/dead /mnt/dead
+"""
+BURIED = "umount /mnt/dead; DM_DISABLE_UDEV=1 dmsetup remove dead; losetup -d /dev/loop6; rm /run/dead"
+
+
+@pytest.mark.kernel
+def test_a_file_system_that_does_not_answer_is_no_obstacle(machine: Machine) -> None:
+    """A stat that hangs in the kernel is left behind; the observation goes on, and does not try again.
+
+    Directories that were looked up stay in memory, so the path is led to the same file in another one.
+    """
+    implementation = RealImplementation(machine)
+    machine.run(DEAD)
+    files(implementation, "b")
+    dead = replace(maps.storage_object("a"), path="/run/link/a")
+    wanted = full("b") | only(dead)
+    converge(implementation, wanted)
+    machine.run("dmsetup suspend --nolockfs dead; ln -sfn /mnt/dead/e /run/link")
+    for seconds in (10.0, 2.0):
+        began = time.monotonic()
+        found = implementation.kernel.observe(CLAIMS)
+        assert time.monotonic() - began < seconds
+        assert found.objects == wanted
+        assert [found.backings[name].name for name in ("a", "b")] == ["unanswered", "same"]
+    machine.run("dmsetup resume dead")
+    wait_for("an answer", lambda: facts(implementation, "a").name, lambda name: name == "same")
+    converge(implementation, {})
+    implementation.close()
+    machine.run(BURIED)
