@@ -1,5 +1,6 @@
 """The promises of the store and of the nodes that follow it, checked over a recorded history. Pure."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -7,11 +8,14 @@ from collections.abc import Callable, Iterator
 from chaos.history import Attempt, FollowerState, History, Outcome, Violation, released, shown, text
 from chaos.model import Model
 from lunmapd.core.base.documents import DocumentError
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Lunmap, initiators_of
 from lunmapd.core.history.changes import Revision, patch_map
 from lunmapd.core.history.digest import show_digest
 from lunmapd.core.map.rules import check_map
 from lunmapd.core.node.project import PORT_ID, project_map
+
+Number = tuple[str, str, int]
+"""An initiator, a target, and a LUN number."""
 
 Promise = Callable[[History, Model], Iterator[Violation]]
 
@@ -144,6 +148,31 @@ def _maps(history: History) -> Iterator[tuple[int, Lunmap | DocumentError]]:
             yield revision.revision, lunmap
 
 
+def _remembered(history: History, _: Model) -> Iterator[Violation]:
+    """Expect each LUN number that any released state had to be in use, or in the ledger."""
+    seen = released(history.tree.revisions)
+    ever, now = set[Number](), set[Number]()
+    for number, lunmap in _maps(history):
+        if number in seen and isinstance(lunmap, Lunmap):
+            now = {
+                (host, entry.target, entry.lun)
+                for lun in lunmap.luns.values()
+                for entry in lun.maps
+                for host in initiators_of(lunmap, entry)
+            }
+            ever |= now
+    for host, target, lun in sorted(ever - now - set(_recorded(history))):
+        yield Violation("no LUN number is forgotten", f"{lun} of {host} through {target} is in no record")
+
+
+def _recorded(history: History) -> Iterator[Number]:
+    """Yield the LUN numbers in the records of the ledger, as docs/znodes.md describes these."""
+    for host, data in history.tree.records.items():
+        for target, numbers in json.loads(data)["targets"].items():
+            for first, last in numbers["used"]:
+                yield from ((host, target, lun) for lun in range(first, last + 1))
+
+
 def _followed(history: History, model: Model) -> Iterator[Violation]:
     """Expect each follower to pass only through released revisions, as they were, and never back."""
     last: dict[str, FollowerState] = {}
@@ -242,6 +271,7 @@ _PROMISES: tuple[Promise, ...] = (
     _acknowledged,
     _in_time,
     _ruled,
+    _remembered,
     _followed,
     _converged,
     _applied,

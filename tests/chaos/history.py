@@ -21,12 +21,13 @@ class Outcome(StrEnum):
 
 
 def shown(item: lio_objects.Object) -> str:
-    """Return an object as text, without values that are not kernel state."""
-    return str(
-        replace(item, declared=lio_objects.UNDECLARED_SIZE)
-        if isinstance(item, lio_objects.StorageObject)
-        else item
-    )
+    """Return an object as text, without values that are not kernel state.
+
+    An unmapped Lun may be opened in either mode.
+    """
+    if not isinstance(item, lio_objects.StorageObject):
+        return str(item)
+    return str(replace(item, declared=lio_objects.UNDECLARED_SIZE, access=lio_objects.WRITABLE))
 
 
 class Attempt(Struct, frozen=True):
@@ -78,11 +79,15 @@ class FaultRecord(Struct, frozen=True):
 
 
 class Tree(Struct, frozen=True):
-    """The tree in ZooKeeper at the end, as a plain client read it."""
+    """The tree in ZooKeeper at the end, as a plain client read it.
+
+    `records` are those of the ledger, by initiator.
+    """
 
     head: Head
     revisions: tuple[Revision, ...]
     objects: Mapping[str, bytes]
+    records: Mapping[str, bytes] = {}
 
 
 class History(Struct, frozen=True):

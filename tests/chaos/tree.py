@@ -46,4 +46,9 @@ def read_tree(hosts: str, root: str) -> Tree:
             for section in SECTIONS
             for name in client.get_children(f"{root}/{section}")
         }
-    return Tree(head, tuple(revisions), objects)
+        records = {
+            name: client.get(f"{root}/addresses/{name}")[0]
+            for name in client.get_children(f"{root}/addresses")
+            if name != "ids"
+        }
+    return Tree(head, tuple(revisions), objects, records)

@@ -136,6 +136,46 @@ def lost_update() -> History:
     return with_revision(6, replace(REVISIONS[5], changes=(replace(change, before=UNSET),)))
 
 
+def with_number(number: int, record: object) -> History:
+    """Return the history in which the last revision takes a LUN number away, with this record of the host."""
+    lun = replace(MAPS[-1].luns["l2"], maps=(Map(TARGET, number, INITIATOR),))
+    before = with_lun(MAPS[-1], "l2", lun)
+    changes = diff_maps(MAPS[-1], before), diff_maps(before, MAPS[-1])
+    digests = show_digest(map_digest(before)), REVISIONS[-1].digest
+    added = [
+        Revision(LAST + index, digest, "w1", "2026-01-01T00:00:00Z", f"w1/{LAST + index}/1", change)
+        for index, (digest, change) in enumerate(zip(digests, changes, strict=True), 1)
+    ]
+    attempts = [
+        Attempt(
+            each.message,
+            each.revision,
+            each.revision + 0.5,
+            Outcome.COMMITTED,
+            effect_of(each.changes),
+            each.revision,
+        )
+        for each in added
+    ]
+    sightings = [FollowerState(NODE, 1, each.revision + 0.6, each.revision, each.digest) for each in added]
+    records = {INITIATOR: encode({"targets": {TARGET: record}})} if record else {}
+    tree = replace(
+        GOOD.tree, head=Head(LAST + 2, digests[1]), revisions=(*REVISIONS, *added), records=records
+    )
+    return replace(
+        GOOD,
+        tree=tree,
+        attempts=(*GOOD.attempts, *attempts),
+        follower_states=(*GOOD.follower_states, *sightings),
+    )
+
+
+def test_a_number_in_the_ledger_is_remembered() -> None:
+    """A LUN number that is not in use any more has to be in the host's record, in one of its ranges."""
+    assert violations(with_number(5, {"used": [[4, 6]]})) == ()
+    assert promises(with_number(5, {"used": [[6, 9]]})) == {"no LUN number is forgotten"}
+
+
 WRONG: dict[str, tuple[Callable[[], History], str]] = {
     "a lost update": (lost_update, "each revision follows from the one before"),
     "a gap": (lambda: with_revision(4, None), "no gap"),
@@ -162,6 +202,10 @@ WRONG: dict[str, tuple[Callable[[], History], str]] = {
     "a head with another digest": (
         lambda: replace(GOOD, tree=replace(GOOD.tree, head=Head(LAST, "0" * 64))),
         "head has the digest of its revision",
+    ),
+    "a LUN number that is in no record": (
+        lambda: with_number(5, {}),
+        "no LUN number is forgotten",
     ),
     "an object that no revision made": (
         lambda: replace(GOOD, tree=replace(GOOD.tree, objects={**GOOD.tree.objects, "luns/x": b"{}"})),
