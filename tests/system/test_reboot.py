@@ -136,8 +136,8 @@ def scene(new_lab: NewLab) -> Iterator[Scene]:
         scene = Scene(cluster, adopted, first.machine.run("lunmapd adopt --check").stdout, hosts)
         first.machine.run("lunmapd adopt --take")
         first.start()
-        scene.apply(*_STAY[:-1])
         scene.apply(*_STAY)
+        wait_until("both nodes are as the map says", cluster.all_well)
         scene.hosts.login(first.machine.address)
         yield scene
 
