@@ -64,7 +64,7 @@ class NotAuthenticatedError(NoAccessError, reason=Reason.NOT_AUTHENTICATED):
             f"check user and password_file of zookeeper.{login} in the settings, and compare them with "
             "the servers' JAAS file"
             if login
-            else "set zookeeper.sasl in the settings"
+            else "set zookeeper.sasl, or a certificate in zookeeper.tls, in the settings"
         )
         super().__init__(f"ZooKeeper at {hosts} {problem}: {advice}; a running lunmapd retries by itself")
 

@@ -39,12 +39,15 @@ class _Cause(NamedTuple):
     remedy: str
 
 
+_LOCAL_SESSION = _Cause(
+    "it gave a local session, which can't register a node",
+    "set localSessionsUpgradingEnabled=true, or localSessionsEnabled=false, in zoo.cfg",
+)
 _REFUSED: Mapping[int, _Cause] = {
     -6: _Cause("it does not know this request", "this needs a newer ZooKeeper, see docs/zookeeper.md"),
-    -120: _Cause(
-        "it gave a local session, which can't register a node",
-        "set localSessionsUpgradingEnabled=true, or localSessionsEnabled=false, in zoo.cfg",
-    ),
+    # SESSIONEXPIRED of an operation in a transaction: the leader does not know a local session.
+    -112: _LOCAL_SESSION,
+    -120: _LOCAL_SESSION,
     -125: _Cause(
         "a hard quota is used up",
         "raise it with 'setquota' of zkCli; 'listquota' shows it",

@@ -21,6 +21,7 @@ def test_kazoo_survives_each_code(code: int) -> None:
     ("code", "words"),
     [
         (-6, "needs a newer ZooKeeper"),
+        (-112, "localSessionsUpgradingEnabled"),
         (-120, "localSessionsUpgradingEnabled"),
         (-125, "a hard quota is used up; raise it with 'setquota'"),
         (-126, "the error code -126"),
