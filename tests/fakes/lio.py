@@ -14,7 +14,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts, NameState
 from lunmapd.core.node.backing_failures import block_size_problem
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.observed import IscsiSession, LoginCounters, Observed
+from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, LoginCounters, Observed, SessionCounters
 from lunmapd.core.node.project import MARK, PORT_ID, TPG_ATTRIBUTES
 from lunmapd.core.node.reservations import NO_RESERVATION_FILES
 from lunmapd.core.planning.outcome import FailureTracker, StepOutcome
@@ -75,6 +75,7 @@ class FakeLio:
         self.closed = False
         self.looks = 0
         self._numbers = count()
+        self._counters: dict[str, SessionCounters] = {}
 
     def observe(self, claims: AbstractSet[str]) -> Observed:
         """Observe, by the rules of lunmapd.lio.observe.observe."""
@@ -94,6 +95,7 @@ class FakeLio:
             opened = _OPENED.get(facts.name, lio_objects.Opened.CURRENT)
             objects["storage_object", name] = replace(found[name], opened=opened)
         foreign = self.foreign | self._targets() - ours
+        counters = {iqn: self._counted(iqn) for iqn in ours}
         return Observed(
             objects,
             foreign,
@@ -103,6 +105,7 @@ class FakeLio:
             self.reservations,
             self.login_counters,
             frozenset(self.misspelled),
+            counters,
         )
 
     def _facts(self, item: lio_objects.StorageObject) -> BackingFacts:
@@ -129,6 +132,37 @@ class FakeLio:
 
     def _identity(self, path: str) -> str:
         return self.identities.get(path, path)
+
+    def log_in(self, iqn: str, initiator: str, isid: str = "1", tag: int = 1) -> None:
+        """Let an initiator log in; a session with the same ISID ends without a logout."""
+        self.drop(iqn, initiator, isid)
+        before = self._counted(iqn)
+        self._counters[iqn] = replace(before, accepts=before.accepts + 1)
+        number = next(self._numbers) + 1
+        new = IscsiSession(iqn, tag, initiator, LOGGED_IN, "", isid, number, is_steady=True)
+        self.sessions = (*self.sessions, new)
+
+    def drop(self, iqn: str, initiator: str, isid: str = "1") -> bool:
+        """End a session as a broken connection does; return whether there was one."""
+        kept = tuple(
+            each for each in self.sessions if (each.iqn, each.initiator, each.isid) != (iqn, initiator, isid)
+        )
+        there = len(kept) < len(self.sessions)
+        self.sessions = kept
+        return there
+
+    def log_out(self, iqn: str, initiator: str, isid: str = "1") -> None:
+        """End a session by a request of the initiator."""
+        if self.drop(iqn, initiator, isid):
+            before = self._counted(iqn)
+            self._counters[iqn] = replace(before, normal_logouts=before.normal_logouts + 1)
+
+    def _counted(self, iqn: str) -> SessionCounters:
+        """Return the counters of a target, which begin with the target."""
+        if iqn not in self._counters:
+            self._counters[iqn] = SessionCounters(next(self._numbers))
+        sessions = sum(each.iqn == iqn for each in self.sessions)
+        return replace(self._counters[iqn], sessions=sessions)
 
     def observe_some(self, items: Sequence[lio_objects.Object]) -> Observed | None:
         """Observe some objects, like the kernel's method."""
@@ -172,6 +206,8 @@ class FakeLio:
             self.objects = objects_after(self.objects, [step])
             self._open(step)
             self._release(step)
+            if step.action is Action.DELETE and isinstance(step.item, lio_objects.Target):
+                self._counters.pop(step.item.iqn, None)
             self.done.append(step)
         return failure
 

@@ -15,6 +15,8 @@ from lunmapd.agent.loop.node_files import NodeFiles
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.portal_checks import PortalChecks
 from lunmapd.agent.loop.registration import Registration
+from lunmapd.agent.reconcile.addresses import AddressKeeper
+from lunmapd.agent.state.address_file import AddressFile
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
@@ -72,12 +74,17 @@ class AgentFactory:
         through, policy = session or self._session, policy or Policy()
         member = Registration(through, node, ids, utc_now())
         seen = SeenFile(self.directory)
-        follower = Follower(through, LocalSnapshot(self.directory), policy, home=seen.cluster, **clocks)
+        own = {"now": clocks["now"]} if "now" in clocks else {}
+        addresses = AddressKeeper(AddressFile(self.directory, ids.boot), node, **own)
+        snapshot = LocalSnapshot(self.directory)
+        changed = addresses.follow
+        follower = Follower(through, snapshot, policy, home=seen.cluster, changed=changed, **clocks)
         local = NodeFiles(
             Claims(self.directory / "claims.json"),
             lambda: read_keys(self.directory / "secrets.key"),
             state=DaemonFile(self.directory),
             seen=seen,
+            addresses=addresses,
         )
         now = clocks.get("now", time.monotonic)
         return Agent(

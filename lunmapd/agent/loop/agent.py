@@ -14,7 +14,7 @@ from itertools import starmap
 from msgspec.structs import replace
 
 from lunmapd.agent.loop.backing_reporter import BackingReporter, DescribeDevice, describe_nothing
-from lunmapd.agent.loop.daemon_state import DaemonState, Deferral
+from lunmapd.agent.loop.daemon_state import DaemonState, Deferral, Emptied
 from lunmapd.agent.loop.follow import Follower, ReadResult
 from lunmapd.agent.loop.isolation import ContactTimer
 from lunmapd.agent.loop.node_files import NodeFiles
@@ -23,7 +23,7 @@ from lunmapd.agent.loop.pass_log import trace_result
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.portal_checks import NoPortalChecks, PortalChecks
 from lunmapd.agent.loop.registration import Registration
-from lunmapd.agent.loop.report import CycleResult, first_status, next_status, reason_of
+from lunmapd.agent.loop.report import CycleResult, first_status, next_status, reason_of, with_former
 from lunmapd.agent.loop.unexpected import UnexpectedError, UnexpectedLog, UnexpectedReadError
 from lunmapd.agent.reconcile.pass_state import PassState
 from lunmapd.agent.reconcile.reconcile import LioKernel, PassPorts, reconcile
@@ -234,7 +234,10 @@ class Agent:
             confirmed, confirmations.decided, enablement, dict(self._portals.problems())
         )
         given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
-        edges = PassPorts(self._kernel, files.claims, self._registration if is_readable else None, files.seen)
+        fleet = self._registration if is_readable else None
+        edges = PassPorts(self._kernel, files.claims, fleet, files.seen, files.addresses)
+        if files.addresses is not None and files.addresses.record is None:
+            files.addresses.follow(None, snapshot)
         valid_for = ValidityKey(at, node, self._registration.boot, self._keys.ids)
         self._point = at
         try:
@@ -269,9 +272,13 @@ class Agent:
         return replace(cycle, refusals=self._refusals)
 
     def _report(self, cycle: CycleResult) -> None:
-        self.status = replace(
-            next_status(self.status, cycle, utc_now()), keys=self._keys.ids, beat=self._policy.beat
-        )
+        addresses = self._files.addresses
+        if addresses is not None:
+            cycle = replace(cycle, conditions=(*cycle.conditions, addresses.condition()))
+        status = next_status(self.status, cycle, utc_now())
+        if addresses is not None:
+            status = with_former(status, addresses.record)
+        self.status = replace(status, keys=self._keys.ids, beat=self._policy.beat)
         self._transitions.conditions(self.status.conditions)
         self._written_result = None
         if isinstance(cycle.store_error, NodeNameTakenError):
@@ -304,7 +311,7 @@ class Agent:
 
     def _daemon_state(self) -> DaemonState:
         """Return what `lunmapd plan` can't know without this daemon."""
-        confirmations = self._follower.confirmations
+        confirmations, addresses = self._follower.confirmations, self._files.addresses
         return DaemonState(
             process=this_process(self._registration.boot),
             policy=self._policy,
@@ -317,4 +324,5 @@ class Agent:
             met=self._contact.met,
             deferrals=tuple(starmap(Deferral, self._state.schedule.deferrals())),
             portals=dict(self._portals.problems()),
+            emptied=() if addresses is None else tuple(starmap(Emptied, addresses.emptied.items())),
         )

@@ -10,6 +10,7 @@ from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.state.process import Process, is_running
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.fleet.status import HistoryPoint
+from lunmapd.core.map.addresses import LunAddress
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.portals import PortalProblems
@@ -29,6 +30,13 @@ class Deferral(Struct, frozen=True):
     due: float
 
 
+class Emptied(Struct, frozen=True):
+    """A LUN address with former occupants that is empty, and since when."""
+
+    address: LunAddress
+    since: float
+
+
 class DaemonState(Struct, frozen=True):
     """What the daemon `process` will base its next pass on.
 
@@ -36,7 +44,8 @@ class DaemonState(Struct, frozen=True):
     older than the file. `has_map`: it can go on without ZooKeeper. `point` and `keys` are the map and the ids
     of the keys of the last pass: with others the back-off ends. `first` and `decided` are as in Confirmations
     (confirmations.py). `silent_since` is when contact with ZooKeeper was lost, None while there is contact;
-    `met`: there has been contact since the daemon started. `portals` are the problems of portals.
+    `met`: there has been contact since the daemon started. `portals` are the problems of portals. `emptied`
+    are the LUN addresses that are empty until another Lun may be created there.
     """
 
     process: Process
@@ -50,6 +59,7 @@ class DaemonState(Struct, frozen=True):
     met: bool = False
     deferrals: tuple[Deferral, ...] = ()
     portals: PortalProblems = {}
+    emptied: tuple[Emptied, ...] = ()
 
     def due(self, point: HistoryPoint, keys: Iterable[str], now: float) -> Mapping[lio_objects.Key, Deferral]:
         """Return the objects that a pass by this map, with these keys, does not try yet."""

@@ -27,6 +27,8 @@ from lunmapd.store.tree.watch import watch_head
 _log = logging.getLogger(__name__)
 
 Read = Callable[[Session, Snapshot | None], Snapshot]
+MapListener = Callable[[Snapshot | None, Snapshot], None]
+"""Called with the map that was followed, None for the first one, and the one that follows it."""
 
 _SPREAD = 0.1  # share of `full_read`, so that nodes that started together don't read together
 
@@ -71,10 +73,12 @@ class Follower:
         wall: Callable[[], float] = time.time,
         *,
         home: str = "",
+        changed: MapListener = lambda *_: None,
     ) -> None:
         """Load the local snapshot.
 
-        If it is damaged, only the tree of the cluster `home` is followed, "" for any.
+        If it is damaged, only the tree of the cluster `home` is followed, "" for any. `changed` is called
+        with the map that was followed and each other one that was read, before that is stored.
         """
         self._session = session
         self._local = local
@@ -84,6 +88,7 @@ class Follower:
         self._full_reason = FullRead.START
         kept, self._stale = self._load(wall())
         self._known = None if kept is None else kept.snapshot
+        self._changed = changed
         self._home = home if local.is_lost else ""
         self._effective = self._known if self._stale.reason == Reason.FROM_SNAPSHOT else None
         self.confirmations = Confirmations(
@@ -152,6 +157,9 @@ class Follower:
         return read_accepted(self._session, read, self._known, self._home)
 
     def _store(self, snapshot: Snapshot) -> None:
+        if self._known is None or snapshot != self._known:
+            # Before the local snapshot: after a crash the change must be seen again, or be recorded.
+            self._changed(self._known, snapshot)
         before, self._known, self._effective = self._known, snapshot, snapshot
         self._stale = NOT_READ
         if before is not None and before.incarnation != snapshot.incarnation:

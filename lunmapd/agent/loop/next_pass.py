@@ -21,7 +21,9 @@ from lunmapd.agent.loop.isolation import choose_enablement
 from lunmapd.agent.loop.pass_input import Circumstances, NoMapError, pass_input, point_of
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.snapshot_fallback import assess_snapshot
+from lunmapd.agent.reconcile.addresses import follow_change
 from lunmapd.agent.reconcile.reconcile import LioKernel
+from lunmapd.agent.state.address_file import AddressFile, AddressFileDamagedError
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.agent.state.map_snapshot import KeptSnapshot, is_lost, load_kept
@@ -33,7 +35,9 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.decide import Comparison, Decision, PassInput, compare, decide
 from lunmapd.core.planning.drift import DriftBaseline
 from lunmapd.core.planning.enablement import Enablement
+from lunmapd.core.planning.former import held_luns, record_created, record_observation
 from lunmapd.core.planning.impact import Logins
+from lunmapd.core.planning.other_data import AddressRules
 from lunmapd.core.secrets.sealing import Keyring
 from lunmapd.store.session.errors import NoAccessError, NodeNameTakenError, StoreError
 from lunmapd.store.session.session import Session
@@ -117,6 +121,7 @@ def decide_next_pass(site: Site, session: Session, kernel: LioKernel) -> NextPas
     circumstances = _circumstances(node, session, current, enablement)
     given = pass_input(site.node, current.snapshot, _policy(node), keys, circumstances)
     comparison = compare(given, kernel.observe(Claims(site.directory / "claims.json").read()))
+    given = replace(given, addresses=_address_rules(node, current, given, comparison))
     baseline, drift_notes = _baseline(node, session, current, given, comparison)
     deferrals = {} if state is None else state.due(point_of(current.snapshot), keys.ids, site.now())
     logins = _logins(session) if current.is_reachable else {}
@@ -133,6 +138,21 @@ def decide_next_pass(site: Site, session: Session, kernel: LioKernel) -> NextPas
         is_running=state is not None,
         notes=(*key_notes, *_policy_notes(node), *_enablement_notes(node, enablement), *drift_notes),
     )
+
+
+def _address_rules(node: _Node, current: _Map, given: PassInput, comparison: Comparison) -> AddressRules:
+    """Return what decides about creations at LUN addresses; the daemon records what it is based on."""
+    site, before = node.site, None if node.kept is None else node.kept.snapshot
+    try:
+        known = AddressFile(site.directory, site.identity.boot).load()
+    except AddressFileDamagedError:
+        known = None
+    record = follow_change(known, before, current.snapshot, site.node)
+    record = record_observation(record, comparison.observed)
+    record = record_created(record, comparison.lunmap, comparison.observed.objects)
+    emptied = () if node.state is None else node.state.emptied
+    seconds = {each.address: site.now() - each.since for each in emptied}
+    return AddressRules(held_luns(record), given.addresses.reuse, seconds)
 
 
 def _read_keys(site: Site) -> tuple[Keyring, tuple[str, ...]]:

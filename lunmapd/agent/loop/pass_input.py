@@ -18,6 +18,7 @@ from lunmapd.core.node.portals import PortalProblems
 from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.disruption_limit import allowed_disruption
 from lunmapd.core.planning.enablement import Enablement
+from lunmapd.core.planning.other_data import AddressRules, allowed_reuse
 from lunmapd.core.secrets.sealing import Keyring, Vault
 from lunmapd.store.tree.snapshot import Snapshot
 
@@ -59,6 +60,7 @@ def pass_input(
             f"the map has no node {node!r}: LIO is left as it is; "
             "add the node, or correct 'node' in the settings"
         )
+    now = utc_now()
     return PassInput(
         node=node,
         revision=snapshot.revision,
@@ -70,7 +72,8 @@ def pass_input(
         decided=circumstances.decided,
         limits=policy.limits,
         enablement=circumstances.enablement,
-        allow=allowed_disruption(policy.allow, snapshot.allowance, node, utc_now()),
+        allow=allowed_disruption(policy.allow, snapshot.allowance, node, now),
         report=policy.report,
         portals=circumstances.portals,
+        addresses=AddressRules(reuse=allowed_reuse(snapshot.allowance, node, now)),
     )

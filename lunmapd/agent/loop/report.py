@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct, structs
 
 from lunmapd import __version__
+from lunmapd.agent.reconcile.addresses import list_former
 from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.errors import ConditionError, LunmapdError
 from lunmapd.core.base.lunmap import EMPTY_MAP, Lunmap
@@ -28,6 +29,7 @@ from lunmapd.core.fleet.status import (
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login
 from lunmapd.core.node.refused_logins import Refusals
+from lunmapd.core.planning.former import HolderRecord, held_luns
 from lunmapd.core.planning.outcome import kept_objects
 
 
@@ -93,6 +95,14 @@ def _with_result(status: NodeStatus, at: HistoryPoint | None, result: PassResult
     )
 
 
+def with_former(status: NodeStatus, record: HolderRecord | None) -> NodeStatus:
+    """Return the status with the Luns that hosts may still hold under other Luns' addresses."""
+    if record is None:
+        return status
+    count = sum(map(len, held_luns(record).values()))
+    return structs.replace(status, former=list_former(record), former_count=count, former_since=record.since)
+
+
 def _logins(sessions: Iterable[IscsiSession]) -> tuple[Login, ...]:
     found = {Login(session.iqn, session.initiator) for session in sessions if session.state == LOGGED_IN}
     return tuple(sorted(found)) if len(found) <= MAX_LOGINS else ()
@@ -117,14 +127,8 @@ def _false(kind: str, error: LunmapdError) -> ConditionUpdate:
 def _applied(result: PassResult) -> ConditionUpdate:
     if result.converged:
         return true_condition(APPLIED, Reason.SEEN, "LIO was observed to be as the map says")
-    reasons = {failure.reason for failure in result.failures.values()}
-    if Reason.HELD in reasons and reasons <= {Reason.HELD, Reason.DRIFTED, Reason.WAITING}:
-        held = next(failure.message for failure in result.failures.values() if failure.reason == Reason.HELD)
-        return false_condition(
-            APPLIED, Reason.HELD, f"{len(result.failures)} objects are held or wait: {held}"
-        )
-    if Reason.DRIFTED in reasons and reasons <= {Reason.DRIFTED, Reason.WAITING}:
-        return false_condition(APPLIED, Reason.DRIFTED, _drifted(result))
+    if (left_out := _left_out(result)) is not None:
+        return left_out
     if result.failures:
         return false_condition(
             APPLIED, Reason.FAILING, f"{len(result.failures)} objects are not as the map says"
@@ -153,6 +157,25 @@ def _unrestored(result: PassResult) -> str:
     damaged = result.observed.reservations.damaged
     parts += [f"cut off: {first_of(damaged, 1)}"] if damaged else []
     return f"persistent reservations are not in effect, {'; '.join(parts)}; see operations.md, Reservations"
+
+
+_ON_PURPOSE = (Reason.HELD, Reason.LEFT_EMPTY, Reason.DRIFTED)
+"""The reasons of steps that are left out on purpose; the first one that applies is that of the condition."""
+
+
+def _left_out(result: PassResult) -> ConditionUpdate | None:
+    """Return the condition of a pass that left out steps on purpose, and in which nothing else failed."""
+    reasons = {failure.reason for failure in result.failures.values()}
+    reason = next((each for each in _ON_PURPOSE if each in reasons), None)
+    if reason is None or not reasons <= {*_ON_PURPOSE, Reason.WAITING}:
+        return None
+    those = [failure for failure in result.failures.values() if failure.reason == reason]
+    sentences = {
+        Reason.HELD: f"{len(result.failures)} objects are held or wait: {those[0].message}",
+        Reason.LEFT_EMPTY: f"{len(those)} LUN numbers stay empty before they lead to another Lun",
+        Reason.DRIFTED: _drifted(result),
+    }
+    return false_condition(APPLIED, reason, sentences[reason])
 
 
 def _drifted(result: PassResult) -> str:

@@ -21,6 +21,7 @@ from lunmapd.core.node.portals import PortalProblems
 from lunmapd.core.node.reservations import ReservationRecord
 from lunmapd.core.planning.decide import Comparison, PassInput
 from lunmapd.core.planning.enablement import Enablement
+from lunmapd.core.planning.other_data import Reuse
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Disruption, Plan
 from lunmapd.core.planning.withhold import lets_children_proceed
@@ -36,7 +37,8 @@ class Unfinished(Struct, frozen=True):
     desired. `missing` are those of them that don't exist as their children need them. `needed` are the keys
     of the parents of unfinished objects, which must not be deleted. `luns` are the names of the Luns that
     unfinished objects serve. `allow` is the disruption limit of the pass, `portals` are the problems of
-    portals that it reported. `unrestored` is as in PassResult.
+    portals that it reported, `reuse` is what it might create at addresses of other Luns. `unrestored` is as
+    in PassResult.
     """
 
     failures: Mapping[lio_objects.Key, Failure]
@@ -48,6 +50,7 @@ class Unfinished(Struct, frozen=True):
     luns: AbstractSet[str | None]
     allow: Disruption
     portals: PortalProblems
+    reuse: Reuse
     unrestored: tuple[ReservationRecord, ...] = ()
 
     def concerns(self, delta: Delta) -> bool:
@@ -82,6 +85,7 @@ def _unfinished(result: PassResult, given: PassInput) -> Unfinished:
         luns,
         given.allow,
         given.portals,
+        given.addresses.reuse,
         result.unrestored,
     )
 
@@ -120,7 +124,8 @@ class StartingPoint:
         last = self._unfinished
         if given.portals != last.portals:
             return FullPass.PORTALS
-        same = (given.vault, given.decided, given.allow) == (self.view.vault, last.decided, last.allow)
+        now = (given.vault, given.decided, given.allow, given.addresses.reuse)
+        same = now == (self.view.vault, last.decided, last.allow, last.reuse)
         return None if same else FullPass.POLICY
 
     def record(self, delta: Delta, observed: Observed) -> None:

@@ -8,12 +8,16 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
+from msgspec.structs import replace
+
+from lunmapd.agent.reconcile.addresses import AddressKeeper
 from lunmapd.agent.reconcile.pass_state import Partial, PassState
 from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
 from lunmapd.agent.reconcile.transition_log import log_ended, log_outcome, log_restored
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.seen_file import SeenFile, ValidityKey
 from lunmapd.core.base.events import Event, FullPass
+from lunmapd.core.map.addresses import LunAddress
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desired
 from lunmapd.core.node.desired_delta import Delta
@@ -30,6 +34,7 @@ from lunmapd.core.planning.decide import (
 )
 from lunmapd.core.planning.disruption_limit import may_exceed
 from lunmapd.core.planning.impact import Logins
+from lunmapd.core.planning.other_data import hold_other_data, replaces_other_data
 from lunmapd.core.planning.outcome import StepOutcome, failures_of
 from lunmapd.core.planning.plan import Plan, plan
 from lunmapd.core.planning.reservations import find_unrestored, keep_reservations, makes_recorded
@@ -70,13 +75,14 @@ class PassPorts(NamedTuple):
 
     Without a `fleet`, as while ZooKeeper does not answer, no initiator counts as logged in at another node.
     Without a `seen` file, a restart of the daemon can't distinguish drift from steps that were still to be
-    done.
+    done. Without `addresses`, LUN numbers are given to other Luns at any time.
     """
 
     kernel: LioKernel
     claims: Claims
     fleet: FleetLogins | None = None
     seen: SeenFile | None = None
+    addresses: AddressKeeper | None = None
 
 
 def reconcile(
@@ -108,7 +114,10 @@ def _reconcile_part(
     if seen is None:
         return FullPass.NOT_OBSERVED
     origin.record(part, seen)
+    given = _with_addresses(edges, given, is_full=False)
     comparison = compare_part(given, part, seen.objects, state.baseline.current, origin.objects)
+    if replaces_other_data(comparison.steps, part.desired, seen.objects, given.addresses):
+        return FullPass.OTHER_DATA
     decision = _decide(edges, given, state, comparison)
     obstacle = _obstacle(given, decision)
     if obstacle is None and makes_recorded(decision.steps, origin.observed.reservations.records):
@@ -151,7 +160,8 @@ def _reconcile_all(
 ) -> PassResult:
     kernel, claims = edges.kernel, edges.claims
     claimed = claims.read()
-    comparison = compare(given, kernel.observe(claimed))
+    comparison = _compare(edges, given, kernel.observe(claimed))
+    given = _with_addresses(edges, given, is_full=True)
     state.baseline.load(edges.seen, terms, comparison.desire)
     decision = _decide(edges, given, state, comparison)
     if decision.blocked is not None:
@@ -162,15 +172,49 @@ def _reconcile_all(
     reports: tuple[StepOutcome, ...] = ()
     if decision.steps:
         claims.write(claimed | _claims(comparison.desire))
+        decision = _record_attempts(edges, given, comparison, decision)
         reports = _execute(edges, given, state, decision, comparison)
         state.schedule.backoff.tried(reports)
-        before, comparison = comparison.observed, compare(given, kernel.observe(claims.read()))
+        before, comparison = comparison.observed, _compare(edges, given, kernel.observe(claims.read()))
         log_ended(before, reports)
         log_restored(before, comparison.observed)
         claims.write(_claims(comparison.desire))
-    result = _result(comparison, decision, reports)
+    result = _result(comparison, decision, reports, _seconds_empty(edges, decision))
     state.finish_full(given, comparison, result)
     return result
+
+
+def _compare(edges: PassPorts, given: PassInput, observed: Observed) -> Comparison:
+    """Compare a full observation, and record what it shows of LUN addresses."""
+    comparison = compare(given, observed)
+    if edges.addresses is not None:
+        edges.addresses.observe(observed)
+        edges.addresses.confirm(comparison.lunmap, observed.objects)
+    return comparison
+
+
+def _with_addresses(edges: PassPorts, given: PassInput, *, is_full: bool) -> PassInput:
+    if edges.addresses is None:
+        return given
+    return replace(given, addresses=edges.addresses.rules(given.addresses.reuse, is_full=is_full))
+
+
+def _record_attempts(
+    edges: PassPorts, given: PassInput, comparison: Comparison, decision: Decision
+) -> Decision:
+    """Record the creations at addresses of other Luns, and take them out if that fails."""
+    wanted, steps = comparison.desire.objects, decision.steps
+    if edges.addresses is None or edges.addresses.attempt(steps, wanted, given.addresses, given.revision):
+        return decision
+    kept = hold_other_data(steps, wanted, replace(given.addresses, can_record=False))
+    return replace(decision, steps=kept.steps, held={**kept.held, **decision.held})
+
+
+def _seconds_empty(edges: PassPorts, decision: Decision) -> float:
+    """Return the seconds until the first creation that waits for its LUN number to be empty can be made."""
+    addresses = (LunAddress(str(key[1]), str(key[3]), int(key[4])) for key in decision.emptying)
+    left = (0.0 if edges.addresses is None else edges.addresses.seconds_left(each) for each in addresses)
+    return min(left, default=float("inf"))
 
 
 def _decide(edges: PassPorts, given: PassInput, state: PassState, comparison: Comparison) -> Decision:
@@ -191,14 +235,15 @@ def _execute(
     return tuple(log_outcome(outcome, revision, decision.disruptions) for outcome in outcomes)
 
 
-def _result(comparison: Comparison, decision: Decision, reports: tuple[StepOutcome, ...]) -> PassResult:
+def _result(
+    comparison: Comparison, decision: Decision, reports: tuple[StepOutcome, ...], empty: float
+) -> PassResult:
     left = comparison.steps
     failing = {**comparison.desire.failures, **decision.held, **failures_of(reports)}
     decided = decision.removals & guard.removed_keys(left)
     unrestored = find_unrestored(comparison.desired, comparison.observed)
-    return PassResult(
-        comparison.observed, failing, left, reports, len(comparison.kept_disabled), decided, unrestored
-    )
+    disabled = len(comparison.kept_disabled)
+    return PassResult(comparison.observed, failing, left, reports, disabled, decided, unrestored, empty)
 
 
 def _claims(want: Desired) -> frozenset[str]:

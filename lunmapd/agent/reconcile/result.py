@@ -36,7 +36,8 @@ class PassResult(Struct, frozen=True):
     is the plan from `observed` to the desired objects: a step is applied only once its effect was observed.
     `done` are the outcomes of the steps that were executed. `kept_disabled` is the number of TPGs that the
     map enables and isolation does not. `decided` are the keys of the objects whose removal was permitted and
-    could not be done. `unrestored` are the reservation records that the kernel will not restore.
+    could not be done. `unrestored` are the reservation records that the kernel will not restore. `empty` are
+    the seconds until a LUN number was empty for long enough, infinity if none must be.
     """
 
     observed: Observed
@@ -46,6 +47,7 @@ class PassResult(Struct, frozen=True):
     kept_disabled: int = 0
     decided: AbstractSet[lio_objects.Key] = frozenset()
     unrestored: tuple[ReservationRecord, ...] = ()
+    empty: float = float("inf")
 
     @property
     def converged(self) -> bool:

@@ -28,6 +28,7 @@ class Schedule:
         self._audit = audit
         self._audit_at = float("-inf")
         self._is_audit = True
+        self._empty_until = _NEVER
         self.backoff = Backoff(retry, audit, now)
 
     @property
@@ -38,6 +39,7 @@ class Schedule:
     def timers(self) -> Iterator[tuple[Timer, float]]:
         """Yield what will be due if nothing happens, and in how many seconds."""
         yield Timer.BACK_OFF, self.backoff.wait()
+        yield Timer.LEFT_EMPTY, max(0.0, self._empty_until - self._now())
         if self.has_audits:
             yield Timer.AUDIT, max(0.0, self._audit_at - self._now())
 
@@ -47,16 +49,25 @@ class Schedule:
             yield key, failure, max(0.0, min(due, self._audit_at))
 
     def start_pass(self) -> FullPass | None:
-        """Return what is due now: AUDIT, RETRY or nothing. An audit tries everything that is deferred."""
+        """Return what is due now: AUDIT, LEFT_EMPTY, RETRY or nothing.
+
+        An audit tries everything that is deferred.
+        """
         self._is_audit = self._now() >= self._audit_at
         if self._is_audit:
             self.backoff.hasten()
             return FullPass.AUDIT
+        if self._now() >= self._empty_until:
+            return FullPass.LEFT_EMPTY
         return None if self.backoff.wait() else FullPass.RETRY
 
-    def finish_full(self, failures: Mapping[lio_objects.Key, Failure]) -> None:
-        """Record what fails at the end of a full pass."""
+    def finish_full(self, failures: Mapping[lio_objects.Key, Failure], empty: float = _NEVER) -> None:
+        """Record what fails at the end of a full pass.
+
+        `empty` are the seconds until a LUN number was empty for long enough, infinity if none must be.
+        """
         self.backoff.settle(failures)
+        self._empty_until = self._now() + empty
         if tracing(_log):
             self._trace_deferred()
         if self._is_audit:

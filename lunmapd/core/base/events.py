@@ -66,6 +66,7 @@ class Timer(StrEnum):
     RESYNC = "resync"
     RETRY = "retry"
     BACK_OFF = "back-off"
+    LEFT_EMPTY = "the end of the time that a LUN number stays empty"
     AUDIT = "audit"
     ISOLATION = "isolation"
 
@@ -90,6 +91,7 @@ class FullPass(StrEnum):
     NO_AUDIT = "partial passes are off, since resync is 0"
     AUDIT = "the audit is due"
     RETRY = "a deferred object is due"
+    LEFT_EMPTY = "a LUN number was empty for long enough"
     RELOADED = "the settings were read again"
     CHANGED_OUTSIDE = "a device or a session is new while objects fail"
     INTERRUPTED = "the last pass did not complete"
@@ -112,6 +114,7 @@ class FullPass(StrEnum):
     SIZE = "the size of a Lun on a block device changed"
     READ_ONLY = "a changed Lun is open for reading alone"
     LUN_NUMBER = "a changed Lun takes the LUN number of another Lun"
+    OTHER_DATA = "a LUN number leads to another Lun"
     CHAP = "CHAP credentials of a new ACL can't be opened"
     UNFINISHED = "the change concerns objects that are not as desired yet"
     NOT_OBSERVED = "the worker can't observe the changed objects alone"

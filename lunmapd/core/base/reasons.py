@@ -39,7 +39,7 @@ class Reason(StrEnum):
     NOT_PERMITTED = "NotPermitted"
     NODE_NAME_TAKEN = "NodeNameTaken"
 
-    # MapFresh, MapKept, MapUnedited, BootUncontested, PathsOffered or ReservationsKept is false.
+    # MapFresh, MapKept, AddressesKept, MapUnedited, BootUncontested, PathsOffered, ReservationsKept is false.
     NOT_READ = "NotRead"
     FROM_SNAPSHOT = "FromSnapshot"
     SNAPSHOT_TOO_OLD = "SnapshotTooOld"
@@ -66,6 +66,7 @@ class Reason(StrEnum):
     # Applied is false, and an object fails.
     HELD = "Held"
     DRIFTED = "Drifted"
+    LEFT_EMPTY = "LeftEmpty"
 
     # An object fails.
     WAITING = "Waiting"

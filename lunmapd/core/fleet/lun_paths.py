@@ -35,7 +35,7 @@ from lunmapd.core.fleet.path_state import (
 )
 from lunmapd.core.fleet.status import MAX_LOGINS, NodeStatus
 
-_AS_BEFORE = {BEHIND, Reason.HELD}
+_AS_BEFORE = {BEHIND, Reason.HELD, Reason.LEFT_EMPTY}
 
 
 class NodePath(Struct, frozen=True, gc=False, omit_defaults=True):

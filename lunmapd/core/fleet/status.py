@@ -161,6 +161,7 @@ MAX_LOGINS = 200
 MAX_REFUSED = 20
 MAX_FORMER = 200
 
+ADDRESSES_KEPT = "AddressesKept"
 APPLIED = "Applied"
 FRESH = "MapFresh"
 KEPT = "MapKept"
@@ -226,6 +227,8 @@ def standing_of(status: NodeStatus | None) -> Standing:
     if STORE in false_conditions or false_conditions.get(APPLIED) in {Reason.REMOVAL_HELD, Reason.HELD}:
         return Standing.HELD
     if status.observed is None:
+        return Standing.PENDING
+    if false_conditions == {APPLIED: Reason.LEFT_EMPTY}:
         return Standing.PENDING
     if status.failing_count or false_conditions:
         return Standing.DEGRADED

@@ -20,7 +20,9 @@ class IscsiSession(Struct, frozen=True, gc=False):
     """A session of an initiator with a TPG.
 
     `state` is the kernel's name of the state (LOGGED_IN), `address` the initiator's IP address, empty if
-    unknown.
+    unknown. `isid` identifies the session on the host: open-iscsi keeps it when it connects again. `number`
+    is LIO's own one of this login, which is never used again; 0 if unknown. `is_steady`: the session and its
+    connection are logged in and not ending.
     """
 
     iqn: str
@@ -28,6 +30,27 @@ class IscsiSession(Struct, frozen=True, gc=False):
     initiator: str
     state: str
     address: str = ""
+    isid: str = ""
+    number: int = 0
+    is_steady: bool = False
+
+
+class SessionCounters(Struct, frozen=True, gc=False):
+    """What the kernel counted of a target since its directory was made: below `fabric_statistics`.
+
+    `accepts` are the logins, `normal_logouts` the requests of initiators to close a session,
+    `abnormal_logouts` those to close or recover a connection, `sessions` the sessions that exist.
+    `incarnation` is the inode of the target's directory: another one for a target that was made again.
+    `is_steady`: the counters did not change while the sessions were read.
+    Source: drivers/target/iscsi/iscsi_target_stat.c and iscsit_handle_logout_cmd in iscsi_target.c.
+    """
+
+    incarnation: int
+    accepts: int = 0
+    normal_logouts: int = 0
+    abnormal_logouts: int = 0
+    sessions: int = 0
+    is_steady: bool = True
 
 
 class Login(Struct, frozen=True, order=True):
@@ -69,7 +92,8 @@ class Observed(Struct, frozen=True):
     name of a storage object whose backing is on a path to the facts about that backing. `reservations` are
     the files in which the kernel keeps persistent reservations. `login_counters` are those of lunmapd's
     targets. `misspelled` are directories in these targets, such as `lun_01`, whose number is not spelled as
-    any tool does.
+    any tool does. `counters` are those of the sessions of lunmapd's targets, by name; a kernel without these
+    files has none.
     """
 
     objects: Mapping[lio_objects.Key, lio_objects.Object] = {}
@@ -80,6 +104,7 @@ class Observed(Struct, frozen=True):
     reservations: ReservationFiles = NO_RESERVATION_FILES
     login_counters: tuple[LoginCounters, ...] = ()
     misspelled: AbstractSet[str] = frozenset()
+    counters: Mapping[str, SessionCounters] = {}
 
     @property
     def session_count(self) -> int:

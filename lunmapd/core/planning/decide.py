@@ -8,7 +8,10 @@ in an order on which safety depends; each check sees only the steps that the one
 2. other data (backings.py): what was opened is not replaced by other data that came under its path;
 3. mass removal (guard.py): if too much would be removed without a confirmation, only isolation goes on;
 4. back-off: steps that failed recently are withheld until they are due;
-5. disruption (disruption_limit.py): steps that disrupt initiators more than allowed are withheld.
+5. LUN addresses (other_data.py): a LUN number of a host that may still hold another Lun there is not given to
+   this one;
+6. disruption (disruption_limit.py): steps that disrupt initiators more than allowed are withheld;
+7. emptying (other_data.py): a LUN number that goes to another Lun stays empty for a while.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,6 +35,7 @@ from lunmapd.core.planning.drift import DriftBaseline
 from lunmapd.core.planning.enablement import Enablement, change_enablement_only, limit_enablement
 from lunmapd.core.planning.guard import MassRemoval, RemovalLimits
 from lunmapd.core.planning.impact import AccessPaths, Audience, Disruptions, Impact, Logins, find_disruptions
+from lunmapd.core.planning.other_data import AddressRules, hold_other_data, leave_empty
 from lunmapd.core.planning.plan import Disruption, Plan, Step, disruption, find_removals, plan
 from lunmapd.core.planning.withhold import Permitted, withhold_steps
 from lunmapd.core.secrets.sealing import Vault
@@ -49,7 +53,8 @@ class PassInput(Struct, frozen=True):
     objects whose removal an earlier pass decided and could not finish. `limits`, `allow` and `report` are
     settings: what counts as a mass removal, the highest class of disruption, and the classes of objects
     (drift.CLASSES) whose drift is only reported. `enablement` says which TPGs may be enabled. `portals` are
-    the problems of portals that were found from outside LIO.
+    the problems of portals that were found from outside LIO. `addresses` are the former occupants of LUN
+    addresses, and what is allowed there.
     """
 
     node: str
@@ -65,6 +70,7 @@ class PassInput(Struct, frozen=True):
     allow: Disruption = Disruption.DATA_UNREACHABLE
     report: AbstractSet[str] = frozenset()
     portals: PortalProblems = {}
+    addresses: AddressRules = AddressRules()
 
 
 class Comparison(Struct, frozen=True):
@@ -97,6 +103,7 @@ class Decision(Struct, frozen=True):
     `blocked` is the mass removal that needs a confirmation; then `steps` only enable or disable TPGs, as
     isolation demands. `removals` are the keys of what the pass was permitted to remove, whether it can do it
     now or not. `disruptions` is the class of disruption of each step that is executed, 0 if it is not in it.
+    `emptying` maps the creations whose LUN number must be empty for a while to the seconds that are left.
     """
 
     steps: Plan = ()
@@ -104,6 +111,7 @@ class Decision(Struct, frozen=True):
     blocked: MassRemoval | None = None
     removals: AbstractSet[lio_objects.Key] = frozenset()
     disruptions: Disruptions = {}
+    emptying: Mapping[lio_objects.Key, float] = {}
 
 
 def compare(given: PassInput, observed: Observed) -> Comparison:
@@ -180,18 +188,37 @@ def decide(
             if (key := lio_objects.key_of(step.item)) in deferred
         },
     )
-    permitted = limit_disruption(due.steps, comparison.observed, ways, given.allow)
-    held = {**permitted.held, **due.held, **safe.held, **repaired.held}
+    wanted = comparison.desire.objects
+    known = hold_other_data(due.steps, wanted, given.addresses)
+    permitted = limit_disruption(known.steps, comparison.observed, ways, given.allow)
+    emptying = leave_empty(permitted.steps, wanted, comparison.observed.objects, given.addresses)
+    held = {**emptying.waiting, **permitted.held, **known.held, **due.held, **safe.held, **repaired.held}
     disruptions = find_disruptions(
-        permitted.steps, comparison.observed, ways, sessions_observed=comparison.is_full
+        emptying.steps, comparison.observed, ways, sessions_observed=comparison.is_full
     )
-    return Decision(permitted.steps, held, None, guard.removed_keys(safe.steps), disruptions)
+    other = {
+        (step.action, lio_objects.key_of(step.item)): Disruption.OTHER_DATA
+        for step in emptying.steps
+        if given.addresses.others(step, wanted)
+    }
+    return Decision(
+        emptying.steps,
+        held,
+        None,
+        guard.removed_keys(safe.steps),
+        {**disruptions, **other},
+        emptying.seconds,
+    )
 
 
 def impacts(given: PassInput, comparison: Comparison, logins: Logins) -> Iterator[tuple[Step, Impact]]:
     """Yield each step of the plan, executed or not, with what initiators notice of it."""
     audience = Audience(comparison.observed, _ways(given, comparison, logins))
-    return ((step, audience.impact(step)) for step in comparison.steps)
+    for step in comparison.steps:
+        impact = audience.impact(step)
+        if given.addresses.others(step, comparison.desire.objects):
+            impact = replace(impact, worst=Disruption.OTHER_DATA, now=Disruption.OTHER_DATA)
+        yield step, impact
 
 
 def _ways(given: PassInput, comparison: Comparison, logins: Logins) -> AccessPaths:

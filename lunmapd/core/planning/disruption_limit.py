@@ -27,11 +27,16 @@ def allowed_disruption(usual: Disruption, allowance: Allowance | None, node: str
     `allowance` the override; `now` is RFC 3339 in UTC, to the second. An override that is limited to Luns
     raises no class for all of them.
     """
-    if allowance is None or allowance.luns or (allowance.nodes and node not in allowance.nodes):
+    if allowance is None or allowance.luns or not is_current(allowance, node, now):
         return usual
+    return max(usual, DISRUPTION_WORDS.get(allowance.disruption, usual))
+
+
+def is_current(allowance: Allowance, node: str, now: str) -> bool:
+    """Return whether an override concerns the node and has not ended; `now` is RFC 3339 in UTC."""
     # Times in this form sort as text.
     lasts = _TIME.fullmatch(allowance.until) is not None and now < allowance.until
-    return max(usual, DISRUPTION_WORDS.get(allowance.disruption, usual)) if lasts else usual
+    return lasts and (not allowance.nodes or node in allowance.nodes)
 
 
 def may_exceed(steps: Plan, allow: Disruption) -> bool:

@@ -38,8 +38,8 @@ def withhold_steps(steps: Plan, withheld: Withheld) -> Permitted:
         return Permitted(steps)
     while True:
         permitted = _withhold(steps, withheld)
-        again = Failure(Reason.WAITING, "could not be made again")
-        more = {(Action.DELETE, key): again for key in _stranded(steps, permitted.steps)}
+        # The reason is that of the creation.
+        more = {(Action.DELETE, key): permitted.held[key] for key in _stranded(steps, permitted.steps)}
         more |= _other_halves(steps, permitted.steps)
         if not more:
             return permitted

@@ -89,6 +89,15 @@ def is_directory(path: str) -> bool:
         return False
 
 
+def inode_of(path: str) -> int | None:
+    """Return the inode number of a file or directory, None if it is absent."""
+    try:
+        return os.lstat(path).st_ino
+    except OSError as error:
+        _raise_unless_absent(error)
+        return None
+
+
 def has_one_directory(path: str) -> bool:
     """Return whether a directory has exactly one subdirectory, by its link count.
 

@@ -1,9 +1,11 @@
 """Parsers for the text files of configfs."""
 
 import re
+from typing import NamedTuple
 
 from lunmapd.core.base.backings import PluginName
 from lunmapd.core.base.names import parse_portal
+from lunmapd.core.node.observed import LOGGED_IN
 
 _FILE = re.compile(r"File: (\S+)\s+Size: (\d+)")
 _PAGES = re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
@@ -12,6 +14,8 @@ _NUMBERS = re.compile(r"Major: (\d+) Minor: (\d+)")
 _UDEV_PATH = re.compile(r"UDEV PATH: (\S+)")
 _STATE = re.compile(r"TARG_SESS_(?:STATE_)?(\w+)")
 _ADDRESS = re.compile(r"Address (\S+)")
+_SESSION_ID = re.compile(r"LIO Session ID: (\d+)\s+ISID: (0x[0-9a-f ]+?)\s+TSIH")
+_CONNECTION = re.compile(r"Connection State: TARG_CONN_STATE_(\w+)")
 
 
 def backing_info_file(plugin: str) -> str:
@@ -58,8 +62,18 @@ def parse_serial(text: str) -> str:
     return text.partition(":")[2].strip()
 
 
-def parse_session(info: str) -> tuple[str, str] | None:
-    """Return state and address of the session in an ACL's `info`, None without a session.
+class SessionInfo(NamedTuple):
+    """The session in the `info` of an ACL; the fields are those of IscsiSession."""
+
+    state: str
+    address: str = ""
+    isid: str = ""
+    number: int = 0
+    is_steady: bool = False
+
+
+def parse_session(info: str) -> SessionInfo | None:
+    """Return the session in an ACL's `info`, None without a session.
 
     With several sessions the kernel shows the last one (lio_target_nacl_info_show in
     iscsi_target_configfs.c).
@@ -67,8 +81,15 @@ def parse_session(info: str) -> tuple[str, str] | None:
     state = _STATE.search(info)
     if state is None:
         return None
-    address = _ADDRESS.search(info)
-    return state[1], address[1] if address else ""
+    address, identity = _ADDRESS.search(info), _SESSION_ID.search(info)
+    connections = _CONNECTION.findall(info)
+    return SessionInfo(
+        state[1],
+        address[1] if address else "",
+        identity[2].replace(" ", "") if identity else "",
+        int(identity[1]) if identity else 0,
+        state[1] == LOGGED_IN and bool(connections) and set(connections) == {LOGGED_IN},
+    )
 
 
 def parse_dynamic_sessions(text: str) -> list[str]:

@@ -17,6 +17,7 @@ from lunmapd.lio.base.index import KernelIndex, tpg_path
 from lunmapd.lio.base.observation import EmitObjects, Observation, ObservationHints
 from lunmapd.lio.observe.acls import observe_acls, observe_dynamic_sessions
 from lunmapd.lio.observe.auth import observe_discovery
+from lunmapd.lio.observe.counters import read_counters, record_counters
 from lunmapd.lio.observe.login_counters import observe_login_counters
 from lunmapd.lio.observe.reservations import observe_reservations
 from lunmapd.lio.observe.storage_objects import observe_storage_objects
@@ -71,6 +72,7 @@ def observe_lio(
         observe_reservations(observation),
         tuple(observation.login_counters),
         observation.misspelled,
+        observation.counters,
     )
     return ObservationResult(observed, observation.index)
 
@@ -113,9 +115,11 @@ def _target(
         return
     observation.add(lio_objects.Target(iqn))
     observe_login_counters(observation, iqn)
+    before = read_counters(observation, iqn)
     for tag in sorted(marked | inert):
         enter(tpg_path(iqn, tag))
         _tpg(observation, iqn, tag)
+    record_counters(observation, iqn, before)
 
 
 def _tpg(observation: Observation, iqn: str, tag: int) -> None:

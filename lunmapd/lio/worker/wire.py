@@ -12,7 +12,7 @@ from msgspec import Struct, json
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.observed import IscsiSession, LoginCounters, Observed
+from lunmapd.core.node.observed import IscsiSession, LoginCounters, Observed, SessionCounters
 from lunmapd.core.node.reservations import NO_RESERVATION_FILES, ReservationFiles
 from lunmapd.core.planning.plan import Step
 from lunmapd.lio.base.observation import StuckDirectory
@@ -63,6 +63,7 @@ class ObservedAnswer(Struct, frozen=True, tag=True):
     reservations: ReservationFiles = NO_RESERVATION_FILES
     login_counters: tuple[LoginCounters, ...] = ()
     misspelled: tuple[str, ...] = ()
+    counters: Mapping[str, SessionCounters] = {}
 
 
 class FailedAnswer(Struct, frozen=True, tag=True):
@@ -103,6 +104,7 @@ def pack_observed(observed: Observed) -> ObservedAnswer:
         observed.reservations,
         observed.login_counters,
         tuple(observed.misspelled),
+        observed.counters,
     )
 
 
@@ -117,4 +119,5 @@ def unpack_observed(answer: ObservedAnswer, objects: lio_objects.Objects) -> Obs
         answer.reservations,
         answer.login_counters,
         frozenset(answer.misspelled),
+        answer.counters,
     )

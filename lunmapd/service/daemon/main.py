@@ -18,6 +18,8 @@ from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.loop.report import CycleResult
 from lunmapd.agent.loop.targetctl import Targetctl
 from lunmapd.agent.loop.wakeup import Wakeup
+from lunmapd.agent.reconcile.addresses import AddressKeeper
+from lunmapd.agent.state.address_file import AddressFile
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.directory import state_directory
 from lunmapd.agent.state.machine_id import read_machine_id
@@ -175,13 +177,16 @@ def _agent(
     attended = WatchedKernel(kernel, process.manager.beat, process.signals.stopping)
     with state_directory(Path(settings.state_dir)) as directory:
         past = SeenFile(directory)
-        follower = Follower(session, LocalSnapshot(directory), policy, home=past.cluster)
+        addresses = AddressKeeper(AddressFile(directory, registration.boot), settings.node)
+        local_map = LocalSnapshot(directory)
+        follower = Follower(session, local_map, policy, home=past.cluster, changed=addresses.follow)
         local = NodeFiles(
             Claims(directory / "claims.json"),
             lambda: read_keys(Path(settings.key_file)),
             Targetctl(),
             past,
             DaemonFile(directory),
+            addresses,
         )
         try:
             session.start()

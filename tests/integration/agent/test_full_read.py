@@ -8,7 +8,7 @@ from lab import Ensemble
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import InvalidInputError
-from lunmapd.core.fleet.status import UNEDITED
+from lunmapd.core.fleet.status import APPLIED, UNEDITED
 from lunmapd.store.commit.acts import repair
 from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.commit.commit_options import commit_rules
@@ -174,7 +174,11 @@ def test_no_commit_takes_in_what_it_may_not_change(session: Session, make_agent:
 
 
 def test_a_lun_made_anew_under_its_name_is_another_one(session: Session, make_agent: AgentFactory) -> None:
-    """Removed by one revision and made by another while the node was down, it comes with its own serial."""
+    """Removed by one revision and made by another while the node was down, it comes with its own serial.
+
+    No host was ever logged in, so its LUN number is only left empty until the next pass.
+    """
+    make_agent().run_cycle()
     put_checked(session, MAP)
     make_agent().run_cycle()
     put_checked(session, replace(MAP, luns={"b": B}))
@@ -182,5 +186,8 @@ def test_a_lun_made_anew_under_its_name_is_another_one(session: Session, make_ag
     put_checked(session, anew, reuse=("a",))
     with PlainClient(session) as shell:
         shell.set("luns/a", encode(anew.luns["a"]) + b" ")
-    make_agent().run_cycle()
+    agent = make_agent()
+    cycle = agent.run_cycle()
+    assert (conditions(agent)[APPLIED], agent.pause(cycle)) == ("LeftEmpty", 0.0)
+    agent.run_cycle()
     assert make_agent.serves(anew)

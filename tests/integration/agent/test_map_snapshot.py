@@ -11,7 +11,7 @@ from fakes.clock import Clock
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.policy import DAY, Policy
 from lunmapd.agent.state.map_snapshot import SNAPSHOT_FILE, LocalSnapshot
-from lunmapd.core.fleet.status import APPLIED, FRESH, KEPT, STORE
+from lunmapd.core.fleet.status import ADDRESSES_KEPT, APPLIED, FRESH, KEPT, RESERVATIONS, STORE
 from lunmapd.store.session.session import Session
 from lunmapd.store.upkeep.init import initialise
 from support.agents import MAP, NOWHERE, AgentFactory, applied, conditions, mapped_luns, message, put_checked
@@ -50,7 +50,8 @@ def test_a_reboot_without_zookeeper_serves_the_last_map(
     assert make_agent.serves(MAP)
     assert applied(agent) == 1
     assert conditions(agent) == {
-        APPLIED: "Seen", FRESH: "FromSnapshot", KEPT: "Kept", STORE: "Unreachable"
+        ADDRESSES_KEPT: "Kept", APPLIED: "Seen", FRESH: "FromSnapshot", KEPT: "Kept", RESERVATIONS: "Kept",
+        STORE: "Unreachable",
     }  # fmt: skip
     assert "revision 1" in message(agent, FRESH)
     assert "12.0 hours ago" in message(agent, FRESH)

@@ -20,7 +20,7 @@ VALUES = {
     "BackingTruncated", "BackingUnusable", "BlockSizeMismatch", "ClaimsUnreadable",
     "ClaimsUnwritable", "Credentials", "Damaged", "DocumentInvalid", "DocumentUnreadable", "Drifted", "EditRefused",
     "EditedAround", "Failing", "ForeignCluster", "ForeignDirectory", "ForeignTarget", "FromSnapshot", "Held", "InUse", "Internal", "Isolated",
-    "Kept", "KernelRefused", "KernelUnreadable", "Lost", "NewerSchema", "NoClient", "NoContactYet", "NoMap", "NoSnapshot",
+    "Kept", "KernelRefused", "KernelUnreadable", "LeftEmpty", "Lost", "NewerSchema", "NoClient", "NoContactYet", "NoMap", "NoSnapshot",
     "NodeNameTaken", "NodeUnknown", "NotAuthenticated", "NotInitialised", "NotPermitted", "NotRead", "NotRestored", "Offered",
     "PortIdTaken", "PortalAddressMissing", "PortalInUse", "PortalRefused", "Read", "Refused", "Remaining", "RemovalHeld", "Restored", "SaslMissing", "SavedElsewhere",
     "SecretUndecodable", "SecretUnfit", "Seen", "SerialImmutable", "SizeMismatch", "SnapshotDamaged", "SnapshotTooOld",

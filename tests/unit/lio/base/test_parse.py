@@ -72,12 +72,27 @@ def test_a_serial_stands_behind_its_title() -> None:
 
 def test_a_session_has_state_and_address() -> None:
     """Both come from the info of an ACL whose initiator is logged in."""
-    assert parse_session(_SESSION) == ("LOGGED_IN", "10.1.0.5")
+    assert parse_session(_SESSION) == ("LOGGED_IN", "10.1.0.5", "0x00023d000000", 3, True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("CONN_STATE_LOGGED_IN", "CONN_STATE_IN_LOGOUT"),
+        ("SESS_STATE_LOGGED_IN", "SESS_STATE_FAILED"),
+        ("CID: 0  Connection State: TARG_CONN_STATE_LOGGED_IN", ""),
+    ],
+)
+def test_a_session_that_ends_is_not_steady(old: str, new: str) -> None:
+    """Neither a failed session nor one whose connection logs out, or is gone, is steady."""
+    session = parse_session(_SESSION.replace(old, new))
+    assert session is not None
+    assert not session.is_steady
 
 
 def test_a_session_that_is_going_has_no_address() -> None:
     """A session without connections, in the state with another spelling, is still a session."""
-    assert parse_session("InitiatorName: x\nSession State: TARG_SESS_FREE\n") == ("FREE", "")
+    assert parse_session("InitiatorName: x\nSession State: TARG_SESS_FREE\n") == ("FREE", "", "", 0, False)
 
 
 def test_nobody_is_no_session() -> None:
