@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from contract import maps
 from contract.implementations import PARALLEL, RealImplementation
@@ -13,7 +14,8 @@ from lab import Initiator, Machine, wait_for
 from lab.wait import PATIENCE
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import IscsiSession
+from lunmapd.core.node.observed import IscsiSession, Observed
+from lunmapd.core.planning.hosts import Hosts, observe_hosts
 from lunmapd.core.planning.outcome import failures_of
 from lunmapd.core.planning.plan import plan
 from lunmapd.lio.worker import wire
@@ -135,10 +137,53 @@ def test_a_session_is_seen_with_its_address(
     converge(real, maps.served(node.address))
     initiator.discover(node.address)
     initiator.login()
-    session = IscsiSession(IQN, TAG, maps.HOST, "LOGGED_IN", initiator.machine.address)
-    wait_for("a login", lambda: real.kernel.observe(CLAIMS).sessions, lambda seen: seen == (session,))
+    session = IscsiSession(IQN, TAG, maps.HOST, "LOGGED_IN", initiator.machine.address, is_steady=True)
+    wait_for("a login", lambda: _without_ids(real.kernel.observe(CLAIMS)), lambda seen: seen == (session,))
     initiator.logout()
     wait_for("a logout", lambda: real.kernel.observe(CLAIMS).sessions, lambda seen: seen == ())
+
+
+def _without_ids(observed: Observed) -> tuple[IscsiSession, ...]:
+    return tuple(structs.replace(each, isid="", number=0) for each in observed.sessions)
+
+
+def test_only_a_logout_is_known_as_one(pair: tuple[Machine, Initiator], real: RealImplementation) -> None:
+    """A host leaves when it logs out, not when its session ends otherwise: it keeps its devices then.
+
+    The session that comes back has the same ISID. Discovery sessions are not counted.
+    """
+    node, initiator = pair
+    converge(real, maps.served(node.address))
+    hosts = observe_hosts(Hosts(), real.kernel.observe(CLAIMS))
+
+    def may_hold() -> bool:
+        nonlocal hosts
+        hosts = observe_hosts(hosts, real.kernel.observe(CLAIMS))
+        return hosts.may_hold(IQN, maps.HOST)
+
+    def number() -> int:
+        return max(
+            (each.number for each in real.kernel.observe(CLAIMS).sessions if each.is_steady), default=0
+        )
+
+    enable = f"/sys/kernel/config/target/iscsi/{IQN}/tpgt_{TAG}/enable"
+    initiator.discover(node.address)
+    assert not may_hold()
+    initiator.login()
+    assert may_hold()
+    (first,) = hosts.isids.values()
+    for machine, ends in (
+        (initiator.machine, "kill -9 $(pidof iscsid); iscsid"),
+        (node, f"echo 0 >{enable}; echo 1 >{enable}"),
+    ):
+        before = number()
+        machine.run(ends)
+        assert may_hold(), ends
+        wait_for(f"a new login after {ends}", number, before.__lt__)
+        assert may_hold(), ends
+    assert list(hosts.isids.values()) == [first]
+    initiator.logout()
+    wait_for("the host is known to be logged out", may_hold, lambda may: not may)
 
 
 def test_a_lun_0_that_is_not_mapped_answers(
