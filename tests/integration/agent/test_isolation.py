@@ -133,7 +133,7 @@ def test_a_held_node_is_isolated_and_opened_all_the_same(
 
     On return it serves as before.
     """
-    put_checked(session, mapped_luns(*range(10)))
+    put_checked(session, mapped_luns(*range(10)), reuse=("l0", "l1"))
     agent = make_agent(through, policy=ISOLATES, now=clock)
     wait_until("the agent converges", lambda: agent.run_cycle().converged)
     put_checked(session, mapped_luns(0))
