@@ -127,7 +127,7 @@ def test_a_replaced_file_is_never_opened_by_itself(cluster: Cluster) -> None:
     assert cluster.initiator.verify_pattern(disk, 2, 0, LENGTH).mismatches == 0
     node.run("cd /srv; ln a.img keep; mv other a.img")
     await_reasons(cluster, file="BackingReplaced")
-    cluster.ctl("override", "other-data", "-m", "the restored file is the right one")
+    cluster.ctl("override", "other-data", "--lun", "file", "-m", "the restored file is the right one")
     await_reasons(cluster)
     wait_until("all is as the map says", cluster.all_well)
     wait_until(

@@ -14,24 +14,23 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.planning.plan import Action, Disruption, Plan
+from lunmapd.core.planning.other_data import Reuse
+from lunmapd.core.planning.plan import Action, Disruption, Plan, Step
 from lunmapd.core.planning.withhold import Permitted, withhold_steps
 
 
-def withhold_other_data(steps: Plan, observed: Observed, allow: Disruption) -> Permitted:
+def withhold_other_data(steps: Plan, observed: Observed, reuse: Reuse) -> Permitted:
     """Withhold the replacement of storage objects whose path leads to other data.
 
-    `allow` is the highest class of disruption that is allowed. A storage object that is only removed, or that
-    gets another path by the map, is none of them.
+    `reuse` names the Luns for which an override of the class other-data allows it. A storage object that is
+    only removed, or that gets another path by the map, is none of them.
     """
-    if allow >= Disruption.OTHER_DATA:
-        return Permitted(steps)
     failures = {
         lio_objects.key_of(step.item): _failure(step.item, observed.backings)
         for step in steps
-        if step.action is Action.CREATE
+        if opens_other_data(step, observed.objects)
         and isinstance(step.item, lio_objects.StorageObject)
-        and _leads_to_other_data(step.item, observed.objects)
+        and not reuse.allows(step.item.name)
     }
     return withhold_steps(
         steps,
@@ -43,10 +42,13 @@ def withhold_other_data(steps: Plan, observed: Observed, allow: Disruption) -> P
     )
 
 
-def _leads_to_other_data(item: lio_objects.StorageObject, observed: lio_objects.Objects) -> bool:
-    before = observed.get(lio_objects.key_of(item))
+def opens_other_data(step: Step, observed: lio_objects.Objects) -> bool:
+    """Return whether a step creates a storage object anew whose path leads to other data than it did."""
+    item, before = step.item, observed.get(lio_objects.key_of(step.item))
     return (
-        isinstance(before, lio_objects.StorageObject)
+        step.action is Action.CREATE
+        and isinstance(item, lio_objects.StorageObject)
+        and isinstance(before, lio_objects.StorageObject)
         and before.opened is lio_objects.Opened.OTHER
         and before.path == item.path
     )
@@ -58,7 +60,7 @@ def _failure(item: lio_objects.StorageObject, backings: Mapping[str, BackingFact
         Reason.BACKING_REPLACED,
         f"{item.path} now leads to {facts.other or 'other data'}, and the initiators keep using what was "
         "opened before: put that back under its path; or unmap the Lun; or, if the data at the path are the "
-        f"right ones, allow it by 'lunmapctl override {Disruption.OTHER_DATA.word}'",
+        f"right ones, allow it by 'lunmapctl override {Disruption.OTHER_DATA.word} --lun {item.name}'",
     )
 
 

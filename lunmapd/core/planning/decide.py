@@ -29,7 +29,7 @@ from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import RecordedDocuments, accept_edits
 from lunmapd.core.node.portals import PortalProblems, portal_failures, serving_portals
 from lunmapd.core.planning import drift, guard
-from lunmapd.core.planning.backings import returned_keys, withhold_other_data
+from lunmapd.core.planning.backings import opens_other_data, returned_keys, withhold_other_data
 from lunmapd.core.planning.disruption_limit import limit_disruption
 from lunmapd.core.planning.drift import DriftBaseline
 from lunmapd.core.planning.enablement import Enablement, change_enablement_only, limit_enablement
@@ -169,7 +169,7 @@ def decide(
     """
     ways = _ways(given, comparison, logins)
     repaired = _without_reported_drift(given, comparison, comparison.desired, baseline)
-    safe = withhold_other_data(repaired.steps, comparison.observed, given.allow)
+    safe = withhold_other_data(repaired.steps, comparison.observed, given.addresses.reuse)
     blocked = _mass_removal(given, comparison, safe.steps)
     if blocked is not None:
         still = change_enablement_only(
@@ -199,7 +199,7 @@ def decide(
     other = {
         (step.action, lio_objects.key_of(step.item)): Disruption.OTHER_DATA
         for step in emptying.steps
-        if given.addresses.others(step, wanted)
+        if given.addresses.others(step, wanted) or opens_other_data(step, comparison.observed.objects)
     }
     return Decision(
         emptying.steps,
@@ -216,7 +216,8 @@ def impacts(given: PassInput, comparison: Comparison, logins: Logins) -> Iterato
     audience = Audience(comparison.observed, _ways(given, comparison, logins))
     for step in comparison.steps:
         impact = audience.impact(step)
-        if given.addresses.others(step, comparison.desire.objects):
+        reused = bool(given.addresses.others(step, comparison.desire.objects))
+        if reused or opens_other_data(step, comparison.observed.objects):
             impact = replace(impact, worst=Disruption.OTHER_DATA, now=Disruption.OTHER_DATA)
         yield step, impact
 

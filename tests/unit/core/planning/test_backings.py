@@ -10,9 +10,10 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts, NameState
 from lunmapd.core.node.desire import compute_desired
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Observed
-from lunmapd.core.planning.decide import Decision, PassInput, compare, decide
+from lunmapd.core.planning.decide import Decision, PassInput, compare, decide, impacts
 from lunmapd.core.planning.drift import CLASSES, DriftBaseline
 from lunmapd.core.planning.guard import MassRemoval
+from lunmapd.core.planning.other_data import AddressRules, Reuse
 from lunmapd.core.planning.outcome import kept_objects
 from lunmapd.core.planning.plan import Action, Disruption, plan
 from lunmapd.core.secrets.sealing import Vault
@@ -60,10 +61,26 @@ def test_other_data_is_never_opened_by_itself(sessions: tuple[IscsiSession, ...]
 
 
 def test_an_override_opens_other_data() -> None:
-    """With the class allowed the storage object is replaced, with what depends on it."""
-    found = decision(kernel(NameState.REPLACED, ["l3"]), allow=Disruption.OTHER_DATA)
-    assert found.held == {}
-    assert [step.action for step in found.steps] == [*[Action.DELETE] * 3, *[Action.CREATE] * 3]
+    """With the class allowed for the Lun it is replaced, with what depends on it; another Lun is not."""
+    observed = kernel(NameState.REPLACED, ["l3", "l4"])
+    for reuse in (Reuse(frozenset({"l3"})), Reuse(all=True)):
+        found = decision(observed, addresses=AddressRules(reuse=reuse))
+        luns = {lio_objects.lun_served_by(step.item) for step in found.steps}
+        assert luns == ({"l3", "l4"} if reuse.all else {"l3"})
+        assert {step.action for step in found.steps} == {Action.DELETE, Action.CREATE}
+        assert found.disruptions[Action.CREATE, ("storage_object", "l3")] is Disruption.OTHER_DATA
+
+
+def test_no_setting_opens_other_data() -> None:
+    """The setting `allow` has no class for it; a plan shows the class."""
+    observed = kernel(NameState.REPLACED, ["l3"])
+    given = PassInput("n1", 1, LUNMAP, {}, Vault("c"), allow=Disruption.OTHER_DATA)
+    assert decision(observed, allow=given.allow).steps == ()
+    worst = {
+        lio_objects.key_of(step.item): impact.worst
+        for step, impact in impacts(given, compare(given, observed), {})
+    }
+    assert worst["storage_object", "l3"] is Disruption.OTHER_DATA
 
 
 def test_other_data_is_no_obstacle_to_an_unmap() -> None:
