@@ -7,7 +7,7 @@ import pytest
 from lab import wait_for
 from lab.machines.io import pattern
 from lab.wait import wait_until
-from support.cluster import DB1, HOST, SAN, Cluster
+from support.cluster import DB1, HOST, PID, SAN, Cluster
 from system.documented_host import (
     CONF,
     CONF_OF_ACME,
@@ -223,21 +223,62 @@ def test_a_removed_lun_leaves_nothing(host: DocumentedHost) -> None:
     assert host.machine.run("ls /dev/disk/by-path").stdout.count("lun-") == 2
 
 
-def test_a_number_that_leads_elsewhere_shows_wrong_data(host: DocumentedHost) -> None:
-    """The page's warning is true: all paths stay usable, and the old device has the other Lun's blocks.
+def disk_of_other_is_intact(host: DocumentedHost) -> bool:
+    """Return whether the disk of the other Lun has its own blocks, read on a node."""
+    return pattern(host.cluster.nodes[0].machine, "verify", "/dev/vg0/db2", (2, 0, MIB)).mismatches == 0
 
-    Removing the device and a rescan end it.
+
+def commit_without_override(host: DocumentedHost, *edits: tuple[str, str]) -> None:
+    """Commit another Lun at a used number while the nodes sleep, and end the override that comes with it."""
+    for node in host.cluster.nodes:
+        node.machine.run(f"kill -STOP $(cat {PID})")
+    text = MAP
+    for old, new in edits:
+        text = text.replace(old, new, 1)
+    host.cluster.ctl.apply(filled(host.cluster, text), wait=None, reuse=("other",))
+    host.cluster.ctl("override", "none")
+    for node in host.cluster.nodes:
+        node.machine.run(f"kill -CONT $(cat {PID})")
+
+
+def holds_other_data(host: DocumentedHost) -> bool:
+    """Return whether both nodes hold the creation of another Lun, and name the class."""
+    nodes = host.cluster.ctl.status()["nodes"].values()
+    return all(any("other-data for" in problem for problem in node["problems"]) for node in nodes)
+
+
+def test_a_number_that_leads_elsewhere_is_held(host: DocumentedHost) -> None:
+    """The device keeps its Lun through both nodes, after a rescan and a restart too, and undoing is free."""
+    mark_other(host)
+    assert failed_writes(host, 1) == 0
+    commit_without_override(host, ("lun: 1,", "lun: 9,"), another(1))
+    wait_until("both nodes hold it", partial(holds_other_data, host))
+    host.run(RESCAN)
+    host.cluster.nodes[0].stop("KILL")
+    host.cluster.nodes[0].start()
+    wait_until("both nodes hold it again", partial(holds_other_data, host))
+    host.await_maps(DB1, VOLUME)
+    assert failed_writes(host, 3) == 0
+    assert mismatches(host, VOLUME, 3) == 0
+    assert disk_of_other_is_intact(host)
+    commit(host, MAP, reuse=("logs",))
+    assert failed_writes(host, 1) == 0
+
+
+def test_a_number_is_empty_before_it_leads_elsewhere(host: DocumentedHost) -> None:
+    """With an override the paths of the old device fail first; `recheck_wwid` gives them to the other Lun.
+
+    No block of the old device reaches the disk of the other one.
     """
     mark_other(host)
     assert failed_writes(host, 1) == 0
     commit(host, MAP, ("lun: 1,", "lun: 9,"), another(1), reuse=("other",))
-    assert mismatches(host, VOLUME, 2) == 0
-    host.await_maps(DB1, VOLUME)
-    host.run(REMOVE)
     host.run(RESCAN)
     host.await_maps(DB1, VOLUME, OTHER)
     assert mismatches(host, VOLUME, 1) == 0
     assert mismatches(host, OTHER, 2) == 0
+    assert failed_writes(host, 3) == 0
+    assert disk_of_other_is_intact(host)
 
 
 def test_a_host_leaves_a_target(host: DocumentedHost) -> None:
