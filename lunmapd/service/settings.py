@@ -220,13 +220,24 @@ def _values(settings: Settings) -> list[PlacedProblem]:
         (("removal_minimum",), _check_range(settings.removal_minimum, 0, _MAX_MINIMUM)),
         (
             ("allow",),
-            None if settings.allow in DISRUPTION_WORDS else f"must be one of {', '.join(DISRUPTION_WORDS)}",
+            _check_allow(settings.allow),
         ),
         *_check_drift(settings.drift),
         (("isolation", "after"), _check_isolation(settings)),
         (("metrics", "listen"), None if settings.metrics is None else _check_listen(settings.metrics.listen)),
     ]
     return [(place, sentence) for place, sentence in problems if sentence]
+
+
+def _check_allow(allow: str) -> str | None:
+    """Return what is wrong with the class, None if it may be a setting."""
+    if allow == Disruption.OTHER_DATA.word:
+        return (
+            "no setting allows it: a host would write to another Lun without an error; "
+            f"use 'lunmapctl override {allow} --lun LUN' for a single change"
+        )
+    words = [word for word in DISRUPTION_WORDS if word != Disruption.OTHER_DATA.word]
+    return None if allow in words else f"must be one of {', '.join(words)}"
 
 
 def _check_drift(drift: DriftSettings | str) -> Iterator[tuple[Place, str | None]]:

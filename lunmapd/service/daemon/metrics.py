@@ -189,6 +189,11 @@ class Metrics:
         behind = self._behind_since
         lag = 0.0 if behind is None else self._now() - behind
         yield _gauge("lunmapd_lag_seconds", "How long LIO has not been as the newest revision says.", lag)
+        yield _gauge(
+            "lunmapd_former_luns",
+            "Luns that hosts may still hold under a LUN number that leads elsewhere.",
+            status.former_count,
+        )
         yield _gauge("lunmapd_sessions", "iSCSI sessions at the last full pass.", status.sessions)
         yield _gauge("lunmapd_hosts", "Initiators with a session at the last full pass.", status.hosts)
         yield _gauge("lunmapd_failing_objects", "Objects that are not as the map says.", status.failing_count)

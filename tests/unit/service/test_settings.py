@@ -115,6 +115,11 @@ def test_the_node_defaults_to_the_host_name() -> None:
             "x:4: verify_hostname: unknown field; did you mean 'zookeeper.tls.verify_hostname'?",
         ),
         (GOOD + "xyzzy: 1\n", "x:4: xyzzy: unknown field"),
+        (GOOD + "allow: other-data\n", "x:4: allow: no setting allows it: a host would write to another Lun"),
+        (
+            GOOD + "allow: all\n",
+            "x:4: allow: must be one of none, unit-attention, path-loss, session-drop, data-",
+        ),
         (GOOD.replace("zookeeper:", "zokeeper:"), "x:2: zokeeper: unknown field; did you mean 'zookeeper'?"),
         (GOOD.replace("hosts:", "hots:"), "x:3: zookeeper.hots: unknown field; did you mean 'hosts'?"),
         ("node: n1\nzookeeper:\n", "x:2: zookeeper: expected 'object', got 'null'"),

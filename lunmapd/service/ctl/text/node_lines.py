@@ -1,17 +1,20 @@
 """The state of each node: a line of the table of `lunmapctl status`, and its JSON."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
 from lunmapd.client import Fleet, FleetNode
+from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.lag import Lag
-from lunmapd.core.fleet.status import Standing, standing_of
+from lunmapd.core.fleet.status import FormerOccupant, Standing, standing_of
 from lunmapd.core.node.refused_logins import RefusedLogins, describe_refused
 from lunmapd.service.table import table
 from lunmapd.store.tree.liveness import is_silent, seconds_since
 
+_MAX_HOSTS, _MAX_LUNS = 5, 5
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -36,6 +39,8 @@ class NodeLine(Struct, frozen=True):
     since: str
     problems: tuple[str, ...]
     refused: tuple[RefusedLogins, ...] = ()
+    former: tuple[FormerOccupant, ...] = ()
+    former_count: int = 0
 
 
 def node_line(name: str, fleet: Fleet, now: datetime) -> NodeLine:
@@ -61,6 +66,8 @@ def node_line(name: str, fleet: Fleet, now: datetime) -> NodeLine:
             *(_problems(node, now) if status is not None else ()),
         ),
         refused=status.refused if status is not None and live is not None else (),
+        former=status.former if status is not None else (),
+        former_count=status.former_count if status is not None else 0,
     )
 
 
@@ -96,6 +103,23 @@ def _problems(node: FleetNode, now: datetime) -> Iterator[str]:
         yield f"{failing.object}: {failing.reason}: {failing.message}"
     if missing := status.failing_count - len(status.failing):
         yield f"{missing} more objects fail"
+
+
+def former_lines(lines: Sequence[NodeLine]) -> Iterator[str]:
+    """Yield the former LUNs that hosts may still hold, in a bounded number of lines."""
+    for line in lines:
+        held = defaultdict[tuple[str, str], list[str]](list)
+        for each in line.former:
+            held[each.initiator, each.target].append(
+                f"{each.lun} ({each.name}, until revision {each.revision})"
+            )
+        for (initiator, target), luns in list(held.items())[:_MAX_HOSTS]:
+            yield (
+                f"{line.node}: {initiator} may still hold former LUNs of {target}, until it logs out there: "
+                f"{first_of(luns, _MAX_LUNS)}"
+            )
+        if more := line.former_count - sum(len(luns) for luns in list(held.values())[:_MAX_HOSTS]):
+            yield f"{line.node}: hosts may still hold {more} more former LUNs"
 
 
 def refused_lines(lines: Sequence[NodeLine]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from lunmapd.core.fleet.lun_paths import (
 )
 from lunmapd.core.fleet.status import Standing
 from lunmapd.core.history.changes import Staged
-from lunmapd.service.ctl.text.node_lines import NodeLine, node_line, refused_lines
+from lunmapd.service.ctl.text.node_lines import NodeLine, former_lines, node_line, refused_lines
 from lunmapd.service.ctl.text.path_lines import backing_difference_lines, lost_lines, path_problem_lines
 
 
@@ -97,6 +97,7 @@ def notes_of(fleet_status: FleetStatus) -> list[str]:
     return [
         *lost_lines(fleet_status.lost_logins),
         *refused_lines(fleet_status.nodes),
+        *former_lines(fleet_status.nodes),
         *backing_difference_lines([each for each in fleet_status.backing_differences if not each.serious]),
         *(
             f"{name}: its reports of what it has opened can't be read: {reason}"

@@ -54,6 +54,7 @@ def test_a_turn_is_counted() -> None:
     assert found['lunmapd_actions_total{action="create",kind="Target",result="failed"}'] == 1
     assert [found[f"lunmapd_{name}_revision"] for name in ("desired", "observed", "applied")] == [7, 7, 6]
     assert (found["lunmapd_sessions"], found["lunmapd_failing_objects"]) == (3, 1)
+    assert found["lunmapd_former_luns"] == 0
     assert found['lunmapd_failing_reasons{reason="InUse"}'] == 1
     shared = [
         found[f'lunmapd_shared_{name}{{cluster="c",nodes="n1,n2"}}'] for name in ("luns", "bytes", "blocks")
