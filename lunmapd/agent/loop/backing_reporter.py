@@ -7,9 +7,8 @@ chunk are made anew only if the facts about one of its Luns changed, or if udev 
 import hashlib
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
 
 from lunmapd.core.base.backing_reports import (
     UNDESCRIBED,
@@ -28,14 +27,6 @@ DescribeDevice = Callable[[str], DeviceDescription]
 _DIGITS = 16
 
 
-class _Known(NamedTuple):
-    """What a report is made of, besides the description of the device."""
-
-    path: str
-    size: int
-    facts: BackingFacts
-
-
 def describe_nothing(_: str) -> DeviceDescription:
     """Return an empty description: for a node that has no database of devices."""
     return UNDESCRIBED
@@ -44,6 +35,7 @@ def describe_nothing(_: str) -> DeviceDescription:
 class BackingReporter:
     """The reports of one node, in chunks.
 
+    `_known` has a hash of what each report is made of, which takes less memory than that itself.
     `pending` are the chunks that the tree lacks, by name.
     """
 
@@ -51,7 +43,7 @@ class BackingReporter:
         """Start without reports."""
         self._describe = describe
         self._seen: Mapping[str, BackingFacts] | None = None
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, int] = {}
         self._digests: dict[str, str] = {}
         self._stale = StaleDevices()
         self.pending: dict[str, bytes] = {}
@@ -76,31 +68,33 @@ class BackingReporter:
         stale = self._stale.take()
         if observed.backings is self._seen and stale == frozenset():
             return
-        known = dict(_known(observed))
+        known = {item.name: hash((item.path, item.size, facts)) for item, facts in _opened(observed)}
         changed = {
             name for name in known.keys() | self._known.keys() if known.get(name) != self._known.get(name)
         }
         if stale is None or stale:
-            changed |= {name for name, each in known.items() if _is_stale(each.facts.device, stale)}
+            changed |= {name for name in known if _is_stale(observed.backings[name].device, stale)}
         self._seen, self._known = observed.backings, known
         if changed:
-            self._make({chunk_of(lun) for lun in changed})
+            self._make({chunk_of(lun) for lun in changed}, observed)
 
-    def _make(self, chunks: AbstractSet[str]) -> None:
+    def _make(self, chunks: AbstractSet[str], observed: Observed) -> None:
         luns = defaultdict[str, list[str]](list)
         for lun in self._known:
-            luns[chunk_of(lun)].append(lun)
+            if (chunk := chunk_of(lun)) in chunks:
+                luns[chunk].append(lun)
         for chunk in sorted(chunks):
-            data = pack_reports({lun: self._report(self._known[lun]) for lun in luns[chunk]})
+            data = pack_reports({lun: self._report(lun, observed) for lun in luns[chunk]})
             digest = _digest(data)
             if self._digests.get(chunk) != digest:
                 self._digests[chunk], self.pending[chunk] = digest, data
 
-    def _report(self, known: _Known) -> BackingReport:
-        facts = known.facts
+    def _report(self, lun: str, observed: Observed) -> BackingReport:
+        facts, item = observed.backings[lun], observed.objects["storage_object", lun]
+        assert isinstance(item, lio_objects.StorageObject), "its key is of the kind storage_object"
         about = self._describe(facts.device) if facts.device else UNDESCRIBED
-        size = known.size or facts.size or 0
-        return BackingReport(known.path, size, facts.block_size, about.identity, about.names)
+        size = item.size or facts.size or 0
+        return BackingReport(item.path, size, facts.block_size, about.identity, about.names)
 
 
 class StaleDevices:
@@ -128,11 +122,11 @@ def _is_stale(device: str, numbers: AbstractSet[str] | None) -> bool:
     return bool(device) and (numbers is None or device in numbers)
 
 
-def _known(observed: Observed) -> Iterable[tuple[str, _Known]]:
+def _opened(observed: Observed) -> Iterator[tuple[lio_objects.StorageObject, BackingFacts]]:
     for name, facts in observed.backings.items():
         item = observed.objects.get(("storage_object", name))
         if isinstance(item, lio_objects.StorageObject):
-            yield name, _Known(item.path, item.size, facts)
+            yield item, facts
 
 
 def _digest(data: bytes) -> str:

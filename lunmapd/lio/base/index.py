@@ -80,15 +80,20 @@ class MappedLuns:
 
 
 class OpenedFiles:
-    """The opened files, known by device and inode (`2049:131`), since a file may have several names."""
+    """The opened files, known by device and inode (`2049:131`), since a file may have several names.
+
+    `_owners` maps a file to its storage object. It is made from `_files` when it is needed.
+    """
 
     def __init__(self) -> None:
         """Start with none."""
-        self._owners: dict[str, str] = {}
         self._files: dict[str, str] = {}
+        self._owners: dict[str, str] | None = None
 
     def take(self, file: str, name: str) -> str:
         """Record the file of a storage object, and return the storage object that had it first."""
+        if self._owners is None:
+            self._owners = {known: owner for owner, known in self._files.items()}
         owner = self._owners.setdefault(file, name)
         if owner == name:
             self._files[name] = file
@@ -97,8 +102,12 @@ class OpenedFiles:
     def release(self, name: str) -> None:
         """Remove the record of a storage object, if there is one."""
         file = self._files.pop(name, None)
-        if file is not None:
+        if file is not None and self._owners is not None:
             del self._owners[file]
+
+    def compact(self) -> None:
+        """Free the memory that is needed only while files are taken."""
+        self._owners = None
 
 
 class KernelIndex(Struct):

@@ -54,8 +54,8 @@ class Observation:
     worker's memory.
     `expected` maps an HBA directory to the storage object that was last observed in it. `stuck` maps the path
     of a stuck directory to the objects last observed in it. `reservation_files` maps serials to reservation
-    files. `offers_reservations`: some storage object offers them. `backings`, `counters`, `foreign` and
-    `features` are as in Observed.
+    files. `offers_reservations`: some storage object offers them. `known_facts` keep equal facts in memory
+    once. `backings`, `counters`, `foreign` and `features` are as in Observed.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class Observation:
         self.reservation_files = list_files(hints.reservations)
         self.offers_reservations = False
         self.backings = dict[str, BackingFacts]()
+        self.known_facts = dict[BackingFacts, BackingFacts]()
         self.counters = dict[str, SessionCounters]()
         self.probe = hints.probe or PathProbe()
         self.index = KernelIndex()

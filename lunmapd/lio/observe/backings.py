@@ -48,7 +48,7 @@ def add_storage_objects(observation: Observation, read: Sequence[ReadStorageObje
     for each in read:
         item = each.item
         if (found := facts.get(item.name)) is not None:
-            observation.backings[item.name] = found
+            observation.backings[item.name] = observation.known_facts.setdefault(found, found)
             item = replace(item, opened=_OPENED.get(found.name, lio_objects.Opened.CURRENT))
         observation.add(item)
 

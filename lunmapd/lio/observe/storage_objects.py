@@ -35,6 +35,7 @@ def observe_storage_objects(observation: Observation) -> None:
             add_storage_objects(observation, read)
             read.clear()
     add_storage_objects(observation, read)
+    observation.index.files.compact()
 
 
 def _read_all(observation: Observation) -> Iterator[ReadStorageObject]:

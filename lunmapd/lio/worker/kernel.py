@@ -104,7 +104,7 @@ class Kernel:
         for key in map(lio_objects.key_of, items):
             self._objects.pop(key, None)
         self._objects |= observed
-        return Observed(observed, backings=answer.backings)
+        return Observed(observed, backings=wire.ungroup_facts(answer.backings, observed))
 
     def apply(self, steps: Iterable[Step]) -> Iterator[StepOutcome]:
         """Apply the steps in order, and yield the outcome of each step that is done, failed or left out."""

@@ -49,6 +49,13 @@ class ObjectsAnswer(Struct, frozen=True, tag=True):
     objects: tuple[lio_objects.Object, ...]
 
 
+GroupedFacts = tuple[tuple[BackingFacts, tuple[str, ...]], ...]
+"""Facts about backings, each with the names of the storage objects that they are about.
+
+Most files of 10,000 Luns have the same facts; once for each Lun they would be megabytes on both sides.
+"""
+
+
 class ObservedAnswer(Struct, frozen=True, tag=True):
     """The last answer to Observe, with the rest of the observed objects; the fields are those of Observed.
 
@@ -59,7 +66,7 @@ class ObservedAnswer(Struct, frozen=True, tag=True):
     foreign: tuple[str, ...]
     features: tuple[str, ...]
     sessions: tuple[IscsiSession, ...]
-    backings: Mapping[str, BackingFacts] = {}
+    backings: GroupedFacts = ()
     reservations: ReservationFiles = NO_RESERVATION_FILES
     login_counters: tuple[LoginCounters, ...] = ()
     misspelled: tuple[str, ...] = ()
@@ -92,6 +99,24 @@ decode_request = json.Decoder(Request).decode
 decode_answer = json.Decoder(Answer).decode
 
 
+def group_facts(backings: Mapping[str, BackingFacts]) -> GroupedFacts:
+    """Return the facts by name of the storage object, as they are sent."""
+    groups: dict[BackingFacts, list[str]] = {}
+    for name, facts in backings.items():
+        groups.setdefault(facts, []).append(name)
+    return tuple((facts, tuple(names)) for facts, names in groups.items())
+
+
+def ungroup_facts(groups: GroupedFacts, objects: lio_objects.Objects) -> dict[str, BackingFacts]:
+    """Return the facts by name of the storage object; the names are those in `objects`, where they are."""
+    return {_same_name(name, objects): facts for facts, names in groups for name in names}
+
+
+def _same_name(name: str, objects: lio_objects.Objects) -> str:
+    item = objects.get(("storage_object", name))
+    return item.name if isinstance(item, lio_objects.StorageObject) else name
+
+
 def pack_observed(observed: Observed) -> ObservedAnswer:
     """Return the answer for an observation."""
     objects = tuple(observed.objects.values())
@@ -100,7 +125,7 @@ def pack_observed(observed: Observed) -> ObservedAnswer:
         tuple(observed.foreign),
         tuple(observed.features),
         observed.sessions,
-        observed.backings,
+        group_facts(observed.backings),
         observed.reservations,
         observed.login_counters,
         tuple(observed.misspelled),
@@ -115,7 +140,7 @@ def unpack_observed(answer: ObservedAnswer, objects: lio_objects.Objects) -> Obs
         frozenset(answer.foreign),
         frozenset(answer.features),
         answer.sessions,
-        answer.backings,
+        ungroup_facts(answer.backings, objects),
         answer.reservations,
         answer.login_counters,
         frozenset(answer.misspelled),

@@ -85,7 +85,8 @@ class Worker(Struct):
         with attempt("read LIO"):
             observation = observe_some(rts.ROOT, self.index, request.items, self.probe)
         objects, sessions = tuple(observation.objects.values()), tuple(observation.sessions)
-        self.send(wire.ObservedAnswer(objects, (), (), sessions, observation.backings))
+        facts = wire.group_facts(observation.backings)
+        self.send(wire.ObservedAnswer(objects, (), (), sessions, facts))
 
     def _apply(self, steps: Iterable[Step]) -> None:
         ledger = FailureTracker()
