@@ -4,7 +4,6 @@ Sources: Documentation/ABI/stable/sysfs-block, Documentation/ABI/testing/sysfs-b
 (diskseq), drivers/scsi/scsi_sysfs.c and drivers/nvme/host/sysfs.c (wwid).
 """
 
-import hashlib
 import os
 
 from msgspec import Struct
@@ -65,9 +64,15 @@ def read_identity(numbers: str, devices: str = DEVICES) -> str:
     for name, kind in _IDENTITIES.items():
         text = files.read_file(f"{directory}/{above}{name}")
         if text:
-            word = f"{text}\0{partition or ''}".encode()
-            return f"{kind}:{hashlib.sha256(word).hexdigest()[:_DIGITS]}"
+            word = f"{text}\0{partition or ''}"
+            return f"{kind}:{_digest(word)}"
     return ""
+
+
+def _digest(text: str) -> str:
+    from hashlib import sha256  # noqa: PLC0415 - it takes 3 MB, and nodes without such devices don't need it
+
+    return sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 def is_claimed(path: str) -> bool:
