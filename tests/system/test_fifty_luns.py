@@ -99,7 +99,7 @@ def site(foreign_node: tuple[Cluster, dict[str, str]], tmp_path: Path) -> Site:
     """Give them with a file for each LUN but one, the secrets set, and no session."""
     cluster, theirs = foreign_node
     files = " ".join(f"/srv/l{number}" for number in LUNS if number != MISSING)
-    cluster.nodes[0].machine.run(f"rm -f /srv/l{MISSING}; truncate -s 1M {files}")
+    cluster.nodes[0].machine.run(f"truncate -s 1M {files}")
     cluster.initiator.end_io()
     cluster.log_out()
     return Site(cluster, theirs, *set_secrets(cluster, tmp_path))
