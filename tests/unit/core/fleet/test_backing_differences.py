@@ -73,3 +73,10 @@ def test_a_lun_is_divided_if_its_nodes_have_different_paths() -> None:
     assert sources_of(MAP, "a") == {"n1": "/srv/a", "n2": "/srv/a"}
     lun = replace(LUN, backing=FileIO("/srv/a", {"n2": "/srv/b"}))
     assert is_divided(replace(MAP, luns={"a": lun}), "a")
+
+
+def test_a_lun_of_one_report_does_not_differ() -> None:
+    """Nor do two files, which have no identity."""
+    file = BackingReport("/srv/a", GIB)
+    assert find_backing_differences(MAP, {"n1": {"a": ONE}}) == ()
+    assert find_backing_differences(MAP, {"n1": {"a": file}, "n2": {"a": file}}) == ()
