@@ -284,6 +284,7 @@ def test_a_number_is_empty_before_it_leads_elsewhere(host: DocumentedHost) -> No
 def test_a_host_leaves_a_target(host: DocumentedHost) -> None:
     """No session and no record is left, so that nothing logs in again."""
     for wwid in (DB1, VOLUME):
+        host.device(wwid)
         host.remove(wwid)
     host.run(LEAVE)
     assert host.initiator.sessions() == []
