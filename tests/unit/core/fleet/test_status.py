@@ -65,6 +65,10 @@ def test_a_condition_keeps_since_while_it_lasts() -> None:
         (NodeStatus("b", "v", "t", AT, HistoryPoint("c", 3, "d")), Standing.PENDING),
         (NodeStatus("b", "v", "t", AT, AT, failing_count=1), Standing.DEGRADED),
         (NodeStatus("b", "v", "t", AT, AT, (Condition(APPLIED, False, "r", "", "t"),)), Standing.DEGRADED),
+        (
+            NodeStatus("b", "v", "t", AT, AT, (Condition(APPLIED, False, Reason.LEFT_EMPTY, "", "t"),)),
+            Standing.PENDING,
+        ),
         (NodeStatus("b", "v", "t", AT, AT, (Condition(UNEDITED, False, "r", "", "t"),)), Standing.DEGRADED),
         (NodeStatus("b", "v", "t", AT, AT, (Condition(STORE, False, "r", "", "t"),)), Standing.HELD),
         (NodeStatus("b", "v", "t", None, None, (Condition(STORE, False, "r", "", "t"),)), Standing.HELD),

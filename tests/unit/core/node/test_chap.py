@@ -159,6 +159,10 @@ def test_discovery_asks_for_what_the_node_says() -> None:
         refused = wanted(asked, KEYLESS)
         assert lio_objects.DISCOVERY_AUTH not in refused.objects
         assert refused.failures[lio_objects.DISCOVERY_AUTH].reason == Reason.SECRET_UNDECODABLE
+        there = lio_objects.by_key([lio_objects.DiscoveryAuth(BOB)])
+        assert wanted(asked, KEYLESS, there).objects[lio_objects.DISCOVERY_AUTH] == lio_objects.DiscoveryAuth(
+            BOB
+        )
     assert lio_objects.DISCOVERY_AUTH not in wanted(lunmap).objects
 
 

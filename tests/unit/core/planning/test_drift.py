@@ -237,3 +237,12 @@ def test_drift_stays_drift_until_it_is_settled() -> None:
     observed = changed(replace(STORAGE, path="/dev/b"), EXTRA)
     known = update_baseline(KNOWN, WANTED, observed, plan(WANTED, observed))
     assert known == KNOWN
+
+
+def test_an_acl_never_decides_for_itself_who_needs_chap() -> None:
+    """Its own setting is taken back, also where drift of ACLs is only reported; the rest is left so."""
+    altered = lio_objects.ChapCredentials("u", Secret("another one"))
+    observed = changed(replace(ACL, credentials=altered, overrides_authentication=True))
+    permitted = found(observed)
+    assert [step.item for step in permitted.steps] == [replace(ACL, credentials=altered)]
+    assert permitted.held[lio_objects.key_of(ACL)].reason == Reason.DRIFTED
