@@ -157,17 +157,19 @@ class Follower:
         return read_accepted(self._session, read, self._known, self._home)
 
     def _store(self, snapshot: Snapshot) -> None:
-        if self._known is None or snapshot != self._known:
+        before = self._known
+        is_news = before is None or snapshot != before
+        if is_news:
             # Before the local snapshot: after a crash the change must be seen again, or be recorded.
-            self._changed(self._known, snapshot)
-        before, self._known, self._effective = self._known, snapshot, snapshot
+            self._changed(before, snapshot)
+        self._known = self._effective = snapshot
         self._stale = NOT_READ
         if before is not None and before.incarnation != snapshot.incarnation:
             self.confirmations.restart()
-        if before is not None and snapshot == before:
-            self._local.touch(self._policy.snapshot_max_age)
-        else:
+        if is_news:
             self._local.keep(snapshot)
+        else:
+            self._local.touch(self._policy.snapshot_max_age)
 
     def _kept(self) -> ConditionUpdate:
         if self._local.problem:

@@ -172,41 +172,21 @@ def decide(
     safe = withhold_other_data(repaired.steps, comparison.observed, given.addresses.reuse)
     blocked = _mass_removal(given, comparison, safe.steps)
     if blocked is not None:
-        still = change_enablement_only(
-            comparison.desire.objects, comparison.observed.objects, given.enablement
-        )
-        isolating = _without_reported_drift(given, comparison, still, baseline)
-        # Leftovers are removed by the pass that is confirmed.
-        steps = tuple(step for step in isolating.steps if isinstance(step.item, lio_objects.Enabled))
-        disruptions = find_disruptions(steps, comparison.observed, ways, sessions_observed=comparison.is_full)
-        return Decision(steps, isolating.held, blocked, disruptions=disruptions)
-    due = withhold_steps(
-        safe.steps,
-        {
-            (step.action, key): deferred[key]
-            for step in safe.steps
-            if (key := lio_objects.key_of(step.item)) in deferred
-        },
-    )
+        isolating = _change_enablement(given, comparison, baseline)
+        disruptions = _disruptions(given, comparison, isolating.steps, ways)
+        return Decision(isolating.steps, isolating.held, blocked, disruptions=disruptions)
+    due = _without_deferred(safe.steps, deferred)
     wanted = comparison.desire.objects
     known = hold_other_data(due.steps, wanted, given.addresses)
     permitted = limit_disruption(known.steps, comparison.observed, ways, given.allow)
     emptying = leave_empty(permitted.steps, wanted, comparison.observed.objects, given.addresses)
     held = {**emptying.waiting, **permitted.held, **known.held, **due.held, **safe.held, **repaired.held}
-    disruptions = find_disruptions(
-        emptying.steps, comparison.observed, ways, sessions_observed=comparison.is_full
-    )
-    other = {
-        (step.action, lio_objects.key_of(step.item)): Disruption.OTHER_DATA
-        for step in emptying.steps
-        if given.addresses.others(step, wanted) or opens_other_data(step, comparison.observed.objects)
-    }
     return Decision(
         emptying.steps,
         held,
         None,
         guard.removed_keys(safe.steps),
-        {**disruptions, **other},
+        _disruptions(given, comparison, emptying.steps, ways),
         emptying.seconds,
     )
 
@@ -216,10 +196,39 @@ def impacts(given: PassInput, comparison: Comparison, logins: Logins) -> Iterato
     audience = Audience(comparison.observed, _ways(given, comparison, logins))
     for step in comparison.steps:
         impact = audience.impact(step)
-        reused = bool(given.addresses.others(step, comparison.desire.objects))
-        if reused or opens_other_data(step, comparison.observed.objects):
+        if _leads_to_other_data(given, comparison, step):
             impact = replace(impact, worst=Disruption.OTHER_DATA, now=Disruption.OTHER_DATA)
         yield step, impact
+
+
+def _disruptions(given: PassInput, comparison: Comparison, steps: Plan, ways: AccessPaths) -> Disruptions:
+    """Return the class of each of the steps; 0 is left out."""
+    usual = find_disruptions(steps, comparison.observed, ways, sessions_observed=comparison.is_full)
+    other = {
+        (step.action, lio_objects.key_of(step.item)): Disruption.OTHER_DATA
+        for step in steps
+        if _leads_to_other_data(given, comparison, step)
+    }
+    return {**usual, **other}
+
+
+def _leads_to_other_data(given: PassInput, comparison: Comparison, step: Step) -> bool:
+    """Return whether a step leads hosts to other data: by a LUN address, or by the path of a backing."""
+    reuses = bool(given.addresses.others(step, comparison.desire.objects))
+    return reuses or opens_other_data(step, comparison.observed.objects)
+
+
+def _change_enablement(given: PassInput, comparison: Comparison, baseline: DriftBaseline | None) -> Permitted:
+    """Return the steps that enable or disable TPGs. The pass that is confirmed removes the leftovers."""
+    still = change_enablement_only(comparison.desire.objects, comparison.observed.objects, given.enablement)
+    changes = _without_reported_drift(given, comparison, still, baseline)
+    steps = tuple(step for step in changes.steps if isinstance(step.item, lio_objects.Enabled))
+    return Permitted(steps, changes.held)
+
+
+def _without_deferred(steps: Plan, deferred: Deferred) -> Permitted:
+    keys = ((step.action, lio_objects.key_of(step.item)) for step in steps)
+    return withhold_steps(steps, {(action, key): deferred[key] for action, key in keys if key in deferred})
 
 
 def _ways(given: PassInput, comparison: Comparison, logins: Logins) -> AccessPaths:
