@@ -61,25 +61,20 @@ class Login(Struct, frozen=True, order=True):
 
 
 class LoginCounters(Struct, frozen=True, gc=False, omit_defaults=True):
-    """The kernel's counters of a target, since it was made. LIO keeps none for a single initiator.
+    """The kernel's counters of the refused logins of a target, since it was made.
 
-    `sessions` exist now, `accepts` logins were accepted, `normal_logouts` and `abnormal_logouts` sessions
-    have ended. Each refused login counts in `negotiate_fails`, and in another counter of a more exact cause.
-    `name` and `address` are those of the last refused login, empty if unknown; the kernel does not keep the
-    name of an initiator without an ACL.
+    LIO keeps none for a single initiator. Each refused login counts in `negotiate_fails`, and in another
+    counter of a more exact cause. `name` and `address` are those of the last refused login, empty if unknown;
+    the kernel does not keep the name of an initiator without an ACL.
 
     Source: drivers/target/iscsi/iscsi_target_stat.c, iscsit_collect_login_stats in iscsi_target_util.c.
     """
 
     target: str
-    sessions: int = 0
-    accepts: int = 0
     authenticate_fails: int = 0
     authorize_fails: int = 0
     negotiate_fails: int = 0
     other_fails: int = 0
-    normal_logouts: int = 0
-    abnormal_logouts: int = 0
     name: str = ""
     address: str = ""
 
@@ -112,6 +107,5 @@ class Observed(Struct, frozen=True):
 
         For a target without counters each initiator counts as one session.
         """
-        counted = {entry.target: entry.sessions for entry in self.login_counters}
-        rest = sum(session.iqn not in counted for session in self.sessions)
-        return sum(counted.values()) + rest
+        rest = sum(session.iqn not in self.counters for session in self.sessions)
+        return sum(entry.sessions for entry in self.counters.values()) + rest

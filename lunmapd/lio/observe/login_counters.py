@@ -1,10 +1,9 @@
-"""Observing the kernel's counters of logins, logouts and sessions: one set for each target."""
+"""Observing the kernel's counters of refused logins: one set for each target."""
 
 from lunmapd.core.node.observed import LoginCounters
 from lunmapd.lio.base.observation import Observation
 
-_LOGINS = ("accepts", "authenticate_fails", "authorize_fails", "negotiate_fails", "other_fails")
-_LOGOUTS = ("normal_logouts", "abnormal_logouts")
+_FAILS = ("authenticate_fails", "authorize_fails", "negotiate_fails", "other_fails")
 _NAME, _ADDRESS = "fail_intr_name", "fail_intr_addr"
 # What the kernel shows before the first refused login, and for an initiator without an ACL.
 _NOTHING = {"None", "Unknown", "(einval)"}
@@ -13,11 +12,9 @@ _NOTHING = {"None", "Unknown", "(einval)"}
 def observe_login_counters(observation: Observation, iqn: str) -> None:
     """Record the counters of a target; none on a kernel that does not have them."""
     path = f"iscsi/{iqn}/fabric_statistics"
-    texts = observation.read_files(f"{path}/iscsi_login_stats", _LOGINS)
-    if len(texts) < len(_LOGINS):
+    texts = observation.read_files(f"{path}/iscsi_login_stats", _FAILS)
+    if len(texts) < len(_FAILS):
         return
-    texts |= observation.read_files(f"{path}/iscsi_logout_stats", _LOGOUTS)
-    texts |= observation.read_files(f"{path}/iscsi_instance", ("sessions",))
     numbers = {name: int(text or "0") for name, text in texts.items()}
     who = observation.read_files(f"{path}/iscsi_tgt_attr", (_NAME, _ADDRESS))
     observation.login_counters.append(

@@ -57,8 +57,10 @@ def test_a_refused_login_is_noted_and_its_end_too(
     agent.run_cycle()
     assert "refused" not in ctl("status", expect=0).out
     make_agent.kernel.login_counters = (
-        LoginCounters(T, sessions=3, authenticate_fails=2, negotiate_fails=2, name=H, address="10.0.0.5"),
+        LoginCounters(T, authenticate_fails=2, negotiate_fails=2, name=H, address="10.0.0.5"),
     )
+    for isid in ("1", "2", "3"):
+        make_agent.kernel.log_in(T, H, isid)
     caplog.set_level("INFO")
     agent.run_cycle()
     sentence = f"{H} at 10.0.0.5 was refused by {T}: its CHAP credentials are wrong or missing"

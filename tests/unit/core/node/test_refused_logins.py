@@ -1,6 +1,6 @@
 """Refused logins, from the kernel's counters at two observations."""
 
-from lunmapd.core.node.observed import IscsiSession, LoginCounters, Observed
+from lunmapd.core.node.observed import IscsiSession, LoginCounters, Observed, SessionCounters
 from lunmapd.core.node.refused_logins import (
     REFUSAL_SECONDS,
     RefusalCause,
@@ -17,7 +17,7 @@ START = update_refusals(Refusals(), [LoginCounters(T, authenticate_fails=5, nego
 
 def counters(authenticate: int = 5, authorize: int = 0, negotiate: int = 9, other: int = 0) -> LoginCounters:
     """Return later counters of the target, whose last refused initiator is H."""
-    return LoginCounters(T, 0, 0, authenticate, authorize, negotiate, other, name=H, address="10.0.0.5")
+    return LoginCounters(T, authenticate, authorize, negotiate, other, name=H, address="10.0.0.5")
 
 
 def test_what_was_counted_before_the_first_observation_is_not_news() -> None:
@@ -79,5 +79,5 @@ def test_a_sentence_says_who_was_refused_and_why() -> None:
 def test_sessions_are_counted_as_sessions() -> None:
     """An ACL shows one session of its initiator; targets without counters count by their ACLs."""
     sessions = (IscsiSession(T, 1, H, "LOGGED_IN"), IscsiSession(U, 1, H, "LOGGED_IN"))
-    observed = Observed(sessions=sessions, login_counters=(LoginCounters(T, sessions=3),))
+    observed = Observed(sessions=sessions, counters={T: SessionCounters(1, sessions=3)})
     assert observed.session_count == 4
