@@ -28,7 +28,7 @@ from lunmapd.core.probe.scsi import (
     read_block,
 )
 from lunmapd.initiator.connection import CommandFailedError, PortalConnection, ProbeConnectionError
-from lunmapd.initiator.library import RESERVATION_CONFLICT
+from lunmapd.initiator.libiscsi import RESERVATION_CONFLICT
 
 _ATTEMPTS = 5
 """A session begins with unit attentions, each of which makes one command fail (SAM-5, 5.14)."""

@@ -19,7 +19,7 @@ from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.lunmap import Authentication
 from lunmapd.core.base.password import Secret
 from lunmapd.core.probe.scsi import ScsiCommand, Sense
-from lunmapd.initiator.library import (
+from lunmapd.initiator.libiscsi import (
     CALLBACK,
     CHECK_CONDITION,
     DISCOVERY_SESSION,

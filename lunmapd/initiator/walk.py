@@ -20,7 +20,7 @@ from lunmapd.initiator.connection import (
     ProbeConnectionError,
     StepTimeoutError,
 )
-from lunmapd.initiator.library import Libiscsi
+from lunmapd.initiator.libiscsi import Libiscsi
 
 _LATE = "the probe's time was over"
 

@@ -55,7 +55,7 @@ import os, signal, sys, time
 from pathlib import Path
 from lunmapd.core.base.lunmap import Authentication, Chap, Initiator
 from lunmapd.initiator.connection import PortalConnection
-from lunmapd.initiator.library import load
+from lunmapd.initiator.libiscsi import load
 from lunmapd.service.ctl.probe_access import read_access
 
 chap = Initiator("", Chap("probe"), Chap("target"))

@@ -14,7 +14,7 @@ from lunmapd.core.base.names import parse_portal
 from lunmapd.core.probe.promise import only, promised_portals, unaddressed_nodes, with_address
 from lunmapd.core.probe.result import ProbeResult, probe_result
 from lunmapd.core.probe.setup import NoProbeError, UnknownNameError, check_probe, chosen_luns, mapped_luns
-from lunmapd.initiator import library, walk
+from lunmapd.initiator import libiscsi, walk
 from lunmapd.initiator.connection import InitiatorAccess
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.plugin import Level, end_with, end_with_error
@@ -139,10 +139,10 @@ def _end(result: ProbeResult, report: ProbeReport) -> None:
 
 
 def _probe(connection: Connection, options: ProbeOptions) -> tuple[ProbeResult, ProbeReport]:
-    begun, libiscsi, access = time.monotonic(), library.load(), _access(options.access)
+    begun, loaded, access = time.monotonic(), libiscsi.load(), _access(options.access)
     with connection.client() as client:
         fleet = client.fleet()
-        result = _walk(libiscsi, fleet, access, options)
+        result = _walk(loaded, fleet, access, options)
         newest = client.newest()
     snapshot = fleet.snapshot
     return result, ProbeReport(
@@ -167,7 +167,7 @@ def _access(path: Path | None) -> ProbeAccess | None:
 
 
 def _walk(
-    libiscsi: library.Libiscsi, fleet: Fleet, access: ProbeAccess | None, options: ProbeOptions
+    loaded: libiscsi.Libiscsi, fleet: Fleet, access: ProbeAccess | None, options: ProbeOptions
 ) -> ProbeResult:
     lunmap = fleet.snapshot.lunmap
     if unknown := sorted({*options.nodes, *options.addresses} - lunmap.nodes.keys()):
@@ -188,7 +188,7 @@ def _walk(
     lingering = _nodes_with_session(fleet, initiator) if options.reads else frozenset[str]()
     reads = lunmap.nodes.keys() - lingering if options.reads else frozenset[str]()
     limits = walk.WalkOptions(options.step, time.monotonic() + options.deadline, reads)
-    answers = walk.probe_portals(libiscsi, own, portals, limits, _Progress(len(portals)))
+    answers = walk.probe_portals(loaded, own, portals, limits, _Progress(len(portals)))
     unmapped = frozenset[str]() if luns is None else luns - mapped_luns(lunmap, initiator)
     unaddressed = unaddressed_nodes(lunmap, luns)
     if options.nodes:

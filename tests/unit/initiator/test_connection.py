@@ -11,7 +11,7 @@ from fakes.iscsi_target import FakeTarget, Hang, Reply
 from lunmapd.core.base.lunmap import Authentication
 from lunmapd.core.base.password import Secret
 from lunmapd.core.probe.scsi import INQUIRY, TEST_UNIT_READY, Sense
-from lunmapd.initiator import library
+from lunmapd.initiator import libiscsi
 from lunmapd.initiator.connection import (
     CommandFailedError,
     ConnectionLostError,
@@ -21,11 +21,11 @@ from lunmapd.initiator.connection import (
     PortalUnreachableError,
     StepTimeoutError,
 )
-from lunmapd.initiator.library import LibiscsiMissingError
+from lunmapd.initiator.libiscsi import LibiscsiMissingError
 
 TARGET = "iqn.2026-01.org.example:t"
 WHO = InitiatorAccess("iqn.2026-01.org.example:probe", "probe", Secret("a long password"))
-LIBISCSI = library.load()
+LIBISCSI = libiscsi.load()
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
@@ -220,6 +220,6 @@ def test_closing_leaves_no_descriptor() -> None:
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the package."""
-    monkeypatch.setattr(library, "SONAME", "libnothing.so.7")
+    monkeypatch.setattr(libiscsi, "SONAME", "libnothing.so.7")
     with pytest.raises(LibiscsiMissingError, match=r"needs libnothing\.so\.7 .*apt install libiscsi7"):
-        library.load()
+        libiscsi.load()

@@ -13,13 +13,13 @@ from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.probe.answers import LunAnswer, Outcome, PortalAnswer, TargetAnswer
 from lunmapd.core.probe.promise import PromisedLun, PromisedPortal, PromisedTarget
 from lunmapd.core.probe.scsi import Capacity, DeviceId, Inquiry, PortGroup, Sense
-from lunmapd.initiator import library
+from lunmapd.initiator import libiscsi
 from lunmapd.initiator.connection import InitiatorAccess
 from lunmapd.initiator.walk import WalkOptions, probe_portals
 from support.probing import designator, vpd
 
 TARGET = "iqn.2026-01.org.example:t"
-LIBISCSI = library.load()
+LIBISCSI = libiscsi.load()
 WHO = InitiatorAccess("iqn.2026-01.org.example:probe")
 NAA = bytes.fromhex("60014053f1d6c1e00014f0b9f3e7a51c")
 UNIT_ATTENTION = Reply(status=2, sense=(6, 0x2900))
