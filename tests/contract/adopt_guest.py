@@ -1,15 +1,14 @@
 """Runs in the machine: changes each file of a foreign target in turn, and shows what adoption loses."""
 
 import json
-import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from contract.settings_guest import ROOT, change, settings
 from lunmapd.core.adoption.adopt import Adoption, adopt
 from lunmapd.lio.observe.observe_foreign import observe_foreign
 
-ROOT = Path("/sys/kernel/config/target")
 IQN, HOST = "iqn.2020-01.org.example:theirs", "iqn.2020-01.org.example:host"
 TPG = ROOT / "iscsi" / IQN / "tpgt_1"
 ACL = TPG / "acls" / HOST
@@ -86,42 +85,14 @@ def adopted() -> Adoption:
     return adopt(observe_foreign(ROOT), "n1")
 
 
-def settings() -> list[Path]:
-    """Return the files that can be read and written."""
-    both = stat.S_IRUSR | stat.S_IWUSR
-    files = (file for directory in _directories() for file in sorted(directory.rglob("*")))
-    return [file for file in files if file.is_file() and file.lstat().st_mode & both == both]
-
-
-def change(file: Path) -> bool:
-    """Give the file another value; return False if it takes none."""
-    before = _read(file)
-    return any(value != before and _write(file, value) and _read(file) != before for value in _VALUES)
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _write(file: Path, value: str) -> bool:
-    try:
-        file.write_text(value)
-    except OSError:
-        return False
-    return True
-
-
 def changes(files: list[Path], base: Adoption) -> Iterator[tuple[str, bool]]:
     """Yield each file that takes another value, and whether adoption notices it."""
     for file in files:
         make_devices()
         of_device = "core" in file.relative_to(ROOT).parts
-        changed = change(file) if of_device else False
+        changed = change(file, _VALUES) if of_device else False
         export()
-        if changed or (not of_device and change(file)):
+        if changed or (not of_device and change(file, _VALUES)):
             made = adopted()
             yield str(file.relative_to(ROOT)), IQN in made.refused or made.lunmap != base.lunmap
         remove()
@@ -129,7 +100,7 @@ def changes(files: list[Path], base: Adoption) -> Iterator[tuple[str, bool]]:
 
 make_devices()
 export()
-BASE, FILES = adopted(), [file for file in settings() if file.name not in _NO_SETTINGS]
+BASE, FILES = adopted(), [file for file in settings(_directories()) if file.name not in _NO_SETTINGS]
 remove()
 SEEN = dict(changes(FILES, BASE))
 make_devices(",readonly=1")

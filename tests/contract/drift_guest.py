@@ -4,20 +4,19 @@ It reads the desired objects from stdin, and prints the files whose change was n
 not put back, and how many took another value.
 """
 
-import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import json
 
+from contract.settings_guest import ROOT, change, read, settings
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Plan, plan
 from lunmapd.lio.worker.kernel import Kernel
 from lunmapd.lio.worker.wire import ObservedAnswer
 
-ROOT = Path("/sys/kernel/config/target")
 # Commands, and notes of tools. A user or password alone has no effect on an ACL without CHAP.
 _NO_SETTINGS = {"udev_path", "control", "userid", "password", "userid_mutual", "password_mutual"}
 _VALUES = ("1", "0", "2", "3", "8", "64", "1024", "65536", "No", "Yes", "None", "CRC32C", "word", "NULL")
@@ -36,57 +35,28 @@ def _apply(desired: lio_objects.DesiredObjects) -> list[StepOutcome]:
     return list(KERNEL.apply(_plan(desired)))
 
 
-def _settings() -> list[Path]:
-    """Return the files below lunmapd's objects that can be read and written."""
-    both = stat.S_IRUSR | stat.S_IWUSR
-    files = (
-        file for part in ("core", "iscsi/iqn*") for place in ROOT.glob(part) for file in place.rglob("*")
-    )
-    own = (file for file in files if not file.is_symlink() and file.is_file())
-    return sorted(file for file in own if file.lstat().st_mode & both == both)
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _write(file: Path, value: str) -> bool:
-    try:
-        file.write_text(value)
-    except OSError:
-        return False
-    return True
-
-
-def _change(file: Path) -> bool:
-    """Give the file another value; return False if it takes none."""
-    before = _read(file)
-    return any(value != before and _write(file, value) and _read(file) != before for value in _VALUES)
-
-
 def _changes(files: list[Path]) -> Iterator[tuple[str, str]]:
     """Yield each file that takes another value, and what became of it."""
     for file in files:
-        before = _read(file)
-        if not _change(file):
+        before = read(file)
+        if not change(file, _VALUES):
             continue
         name = str(file.relative_to(ROOT))
         if not _plan(DESIRED):
             yield name, "unnoticed"
         else:
             _apply(DESIRED)
-            put_back = not file.exists() or _read(file) == before
+            put_back = not file.exists() or read(file) == before
             yield name, "repaired" if put_back and not _plan(DESIRED) else "not put back"
-        if file.exists() and _read(file) != before:
+        if file.exists() and read(file) != before:
             _apply({})
             _apply(DESIRED)
 
 
 assert not [outcome for outcome in _apply(DESIRED) if outcome.failure]
-FILES = [file for file in _settings() if file.name not in _NO_SETTINGS]
+FILES = [
+    file for file in settings([ROOT / "core", *ROOT.glob("iscsi/iqn*")]) if file.name not in _NO_SETTINGS
+]
 FATES = dict(_changes(FILES))
 _apply({})
 KERNEL.close()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contract.guests import run_guest
 from contract.implementations import RealImplementation
 from lab import Machine
 from lunmapd.core.base.attributes import TPG_ELSEWHERE
@@ -22,8 +23,7 @@ _MIN_CHANGED = 80
 def changes(machine: Machine) -> dict[str, Any]:
     """Return what adoption makes of a target at the kernel's defaults, and of each change of one file."""
     RealImplementation(machine).close()
-    script = Path(__file__).with_name("adopt_guest.py").read_text(encoding="utf-8")
-    made: dict[str, Any] = json.loads(machine.run("python3 -W ignore -", input=script).stdout)
+    made: dict[str, Any] = json.loads(run_guest(machine, "adopt_guest.py"))
     return made
 
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from contract import maps
+from contract.guests import run_guest
 from contract.implementations import RealImplementation
 from contract.maps import CLAIMS, full
 from lab import Machine
@@ -31,10 +32,9 @@ def fates(machine: Machine) -> dict[str, str]:
     grouped = maps.grouped("b", lio_objects.Alua(maps.TAG, AluaState.NON_OPTIMIZED))
     desired = full("a", "b") | maps.only(*grouped, maps.secret(maps.ACL, mutual=True))
     given = wire.ObservedAnswer(tuple(desired.values()), tuple(CLAIMS), (), ())
-    machine.put("/run/drift.py", Path(__file__).with_name("drift_guest.py").read_text(encoding="utf-8"))
-    done = machine.run("python3 -W ignore /run/drift.py", input=msgspec.json.encode(given))
+    shown = run_guest(machine, "drift_guest.py", msgspec.json.encode(given))
     real.close()
-    return msgspec.json.decode(done.stdout, type=dict[str, str])
+    return msgspec.json.decode(shown, type=dict[str, str])
 
 
 def documented() -> set[str]:
