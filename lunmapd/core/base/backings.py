@@ -188,6 +188,11 @@ def backing_of(plugin: Plugin, source: str) -> Backing:
     return plugin.backing(source)
 
 
+def source_field(backing: Backing) -> str:
+    """Return the name of the field that has the source of a backing other than a RamDisk."""
+    return "config" if isinstance(backing, User) else "path"
+
+
 def source(backing: Backing) -> str:
     """Return the path or the configuration, "" for a RamDisk."""
     match backing:

@@ -21,6 +21,7 @@ from lunmapd.core.history.changes import (
     patch_map,
     readable_change,
 )
+from lunmapd.core.map.node_sources import rewrites_differ, sources_on_nodes
 
 
 class LastMapping(Struct, frozen=True):
@@ -52,15 +53,10 @@ class MovedSource(Struct, frozen=True):
 
 def touched_luns(befores: Sequence[Lunmap], after: Lunmap) -> set[str]:
     """Return the names of the Luns of `after` whose paths may differ from those of the current maps."""
-    if any(_rewrites_differ(before, after) for before in befores):
+    if any(rewrites_differ(before, after) for before in befores):
         return set(after.luns)
     names = set[str]().union(*(differing_names(before.luns, after.luns) for before in befores))
     return names & after.luns.keys()
-
-
-def _rewrites_differ(before: Lunmap, after: Lunmap) -> bool:
-    both = before.nodes.keys() & after.nodes.keys()
-    return any(before.nodes[name].devices != after.nodes[name].devices for name in both)
 
 
 def current_mappings(
@@ -150,10 +146,8 @@ def _moved(after: Lunmap, name: str, former: LastMapping) -> MovedSource | None:
     was, now = former.lun, after.luns[name]
     earlier, later = set(reporting_nodes(former.lunmap, was)), set(reporting_nodes(after, now))
     reporting = (earlier & later or later or earlier) & after.nodes.keys()
-    for node in sorted(reporting or after.nodes):
-        present = after.nodes[node]
-        then = former.lunmap.nodes.get(node, present) if node in earlier else present
-        old, new = source_on(was, node, then), source_on(now, node, present)
+    nodes = sorted(reporting or after.nodes)
+    for node, _, old, new in sources_on_nodes(former.lunmap, was, after, now, nodes):
         if old != new or plugin_of(was.backing) != plugin_of(now.backing):
             return MovedSource(name, former, node, old, new)
     return None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
-from lunmapd.core.base.backings import User
+from lunmapd.core.base.backings import source_field
 from lunmapd.core.base.errors import Problem
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.map.serials import MovedSource
@@ -15,7 +15,7 @@ def check_moved_sources(
     """Report each Lun that is not named in `rebacking`."""
     for each in moved:
         if each.name not in rebacking:
-            field = "config" if isinstance(after.luns[each.name].backing, User) else "path"
+            field = source_field(after.luns[each.name].backing)
             yield Problem(("luns", each.name, "backing", field), _sentence(each))
 
 

@@ -11,10 +11,11 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from lunmapd.core.base.backing_reports import BackingReport
-from lunmapd.core.base.backings import User, plugin_of
+from lunmapd.core.base.backings import plugin_of, source_field
 from lunmapd.core.base.errors import Place, Problem
 from lunmapd.core.base.lunmap import Lun, Lunmap, Node, reporting_nodes, source_on
 from lunmapd.core.base.text import first_of
+from lunmapd.core.map.node_sources import rewrites_differ, sources_on_nodes
 
 _MAX_NAMED = 4
 
@@ -56,8 +57,7 @@ def find_source_changes(
     before: Lunmap, after: Lunmap, rebacking: AbstractSet[str] = frozenset()
 ) -> Iterator[SourceChange]:
     """Yield the changed paths of the Luns that are mapped in both maps and not named in `rebacking`."""
-    both = before.nodes.keys() & after.nodes.keys()
-    rewriting = any(before.nodes[name].devices != after.nodes[name].devices for name in both)
+    rewriting = rewrites_differ(before, after)
     for name in sorted((before.luns.keys() & after.luns.keys()) - rebacking):
         was, now = before.luns[name], after.luns[name]
         # Another kind of backing is refused in any case (changes.py).
@@ -104,18 +104,13 @@ def weigh_evidence(change: SourceChange, report: BackingReport | None, *, is_cur
 
 
 def _sources(before: Lunmap, after: Lunmap, name: str) -> Iterator[SourceChange]:
-    """Compare the nodes that report the Lun in both maps; if no node does, those that report it now.
-
-    A node that reports the Lun only now is compared by its present `devices`.
-    """
+    """Compare the nodes that report the Lun in both maps; if no node does, those that report it now."""
     was, now = before.luns[name], after.luns[name]
     if not was.maps or not now.maps:
         return
     earlier, later = set(reporting_nodes(before, was)), set(reporting_nodes(after, now))
-    for node in sorted((earlier & later or later) & after.nodes.keys()):
-        present = after.nodes[node]
-        former = before.nodes.get(node, present) if node in earlier else present
-        old, new = source_on(was, node, former), source_on(now, node, present)
+    nodes = sorted((earlier & later or later) & after.nodes.keys())
+    for node, former, old, new in sources_on_nodes(before, was, after, now, nodes):
         if old != new:
             yield SourceChange(name, node, old, new, _place(name, was, now, node, former))
 
@@ -127,7 +122,7 @@ def _place(name: str, was: Lun, now: Lun, node: str, former: Node) -> Place:
     overrides = (getattr(lun.backing, "overrides", {}).get(node) for lun in (was, now))
     if len(set(overrides)) > 1:
         return ("luns", name, "backing", "overrides", node)
-    return ("luns", name, "backing", "config" if isinstance(now.backing, User) else "path")
+    return ("luns", name, "backing", source_field(now.backing))
 
 
 def _sentence(change: SourceChange) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from lunmapd.core.base import names
-from lunmapd.core.base.backings import RamDisk, User, source
-from lunmapd.core.base.errors import Problem
+from lunmapd.core.base.backings import RamDisk, source, source_field
+from lunmapd.core.base.errors import Place, Problem
 from lunmapd.core.base.lunmap import Lunmap, initiators_of, reporting_nodes, source_on
 from lunmapd.core.map.rules.common import UniqueValue, check_clashes
 
@@ -34,8 +34,8 @@ def _naas(lunmap: Lunmap) -> Iterator[UniqueValue]:
 def _sources(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for name, lun in lunmap.luns.items():
         if not isinstance(lun.backing, RamDisk):
-            field = "config" if isinstance(lun.backing, User) else "path"
-            yield source(lun.backing), ("luns", name, "backing", field), f"luns[{name}]"
+            place: Place = ("luns", name, "backing", source_field(lun.backing))
+            yield source(lun.backing), place, f"luns[{name}]"
 
 
 def _sources_on_nodes(lunmap: Lunmap) -> Iterator[UniqueValue]:
