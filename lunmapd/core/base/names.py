@@ -28,13 +28,15 @@ MAX_USER_LEN and MAX_PASS_LEN in drivers/target/iscsi/iscsi_target_core.h.
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # rtslib lower-cases names and refuses '_' and spaces; '/' would split a znode path and a configfs path.
-_IQN = re.compile(r"iqn\.[0-9]{4}-(0[1-9]|1[0-2])\.[a-z0-9-]+(\.[a-z0-9-]+)*(:[a-z0-9.:-]+)?")
+# LIO checks no date, and rtslib takes any month from 00 to 19 (utils.py, normalize_wwn).
+_IQN = re.compile(r"iqn\.[0-9]{4}-[01][0-9]\.[a-z0-9-]+(\.[a-z0-9-]+)*(:[a-z0-9.:-]+)?")
 _EUI = re.compile(r"eui\.[0-9a-f]{16}")
 _NAA = re.compile(r"naa\.([0-9a-f]{16}|[0-9a-f]{32})")
 _MAX_ISCSI_NAME = 223  # RFC 7143, section 4.2.7.2
 _NAA_DIGITS = 25
 _MAX_DESCRIPTOR = 255  # its length is one byte (SPC-4, section 7.8.6)
-_SERIAL = re.compile(r"[0-9a-f-]{1,253}")
+_SERIAL = re.compile(r"[0-9A-Za-z._-]{1,253}")
+_HEX_DIGIT = re.compile(r"[0-9A-Fa-f]")
 # LIO splits its control string at ',' (drivers/target/target_core_file.c, fd_set_configfs_dev_params).
 _WORD = re.compile(r"[!-~]{1,255}")
 _USER_CONFIG = re.compile(r"[A-Za-z0-9_-]+/[^\s,:\0]+")
@@ -127,12 +129,18 @@ def check_chap_user(text: str) -> str | None:
 
 
 def check_serial(text: str) -> str | None:
-    """Check a unit serial: lower-case hex digits and '-', with at least the 25 digits of LIO's NAA."""
-    if _SERIAL.fullmatch(text) and len(text.replace("-", "")) >= _NAA_DIGITS:
+    """Check a unit serial: 1 to 253 letters, digits, '-', '_' or '.', with a hex digit for LIO's NAA.
+
+    INQUIRY shows it as it is written (target_wwn_vpd_unit_serial_store in
+    drivers/target/target_core_configfs.c). A serial without any hex digit has the NAA of every other such
+    serial of every cluster. LIO names the file of persistent reservations after the serial, so '/' is
+    refused (__core_scsi3_write_aptpl_to_file in drivers/target/target_core_pr.c).
+    """
+    if _SERIAL.fullmatch(text) and _HEX_DIGIT.search(text):
         return None
     return (
-        f"{text!r} is not a serial: use at least {_NAA_DIGITS} lower-case hex digits ('-' allowed), such "
-        "as a UUID"
+        f"{text!r} is not a serial: use 1 to 253 letters, digits, '-', '_' or '.', with at least one hex "
+        "digit; best omit it, and a UUID is made"
     )
 
 

@@ -131,7 +131,7 @@ ODD: list[tuple[str, Callable[[Saved], object]]] = [
     ("several storage objects named", lambda file: file["storage_objects"].append(FILE | {"plugin": "block", "name": "db1", "dev": "/dev/x"}) or file["storage_objects"].append(MEMORY | {"name": "db1"})),
     ("mutual CHAP", lambda file: _tpg(file)["node_acls"][0].update(MUTUAL)),
     ("attribute authentication", lambda file: _tpg(file)["node_acls"][0]["attributes"].update(authentication=1)),
-    ("is not a serial", lambda file: file["storage_objects"][0].update(wwn="short")),
+    ("is not a serial", lambda file: file["storage_objects"][0].update(wwn="not:so")),
     ("is not an iSCSI name", lambda file: file["targets"][0].update(wwn="iqn.2020-01.a_b:c")),
     ("is not an iSCSI name", lambda file: _tpg(file)["node_acls"][1].update(node_wwn="iqn.2020-01.a_b:c")),
     ("is not a portal", lambda file: _tpg(file)["portals"].append({"ip_address": "224.0.0.1", "port": 3260})),
@@ -181,6 +181,25 @@ def test_portals_of_single_targets_are_kept_apart() -> None:
         ("[fd00::1]:3260",),
     )
     assert lunmap.targets[B].nodes[NODE].portals == ("10.0.0.1:3261",)
+
+
+@pytest.mark.parametrize("serial", ["1a2b3c4d", DISK["wwn"].upper(), "A-b_9"])
+def test_a_serial_is_kept_as_it_is_written(serial: str) -> None:
+    """Pacemaker's serials have 8 digits, others are in capitals; initiators see what was written."""
+    file = usual()
+    file["storage_objects"][0]["wwn"] = serial
+    made = adopted(file)
+    assert made.refused == {}
+    assert made.lunmap.luns["db1"].serial == serial
+
+
+def test_serials_with_one_wwid_are_named() -> None:
+    """Two serials whose hex digits are the same would be one disk to multipath."""
+    file = usual()
+    for item, serial in zip(file["storage_objects"], ("1a2b3c4d", "1A2B-3C4D"), strict=True):
+        item["wwn"] = serial
+    made = adopted(file)
+    assert "derives the same NAA identifier" in made.refused[A]
 
 
 _NESTED = (

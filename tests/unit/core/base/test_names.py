@@ -19,7 +19,14 @@ def test_bad_names(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["iqn.2026-01.org.example", "iqn.2026-01.org.example:a.b-c:d", "eui.0123456789abcdef", "naa." + "6" * 32],
+    [
+        "iqn.2026-01.org.example",
+        "iqn.2022-00.org.example:a",
+        "iqn.2022-19.org.example:a",
+        "iqn.2026-01.org.example:a.b-c:d",
+        "eui.0123456789abcdef",
+        "naa." + "6" * 32,
+    ],
 )
 def test_good_iscsi_names(text: str) -> None:
     """IQN, EUI-64 and NAA names are accepted."""
@@ -29,7 +36,7 @@ def test_good_iscsi_names(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "iqn.2026-13.org.example:a",
+        "iqn.2026-20.org.example:a",
         "iqn.26-01.org:a",
         "iqn.2026-01.org.example:a_b",
         "iqn.2026-01.org:a/b",
@@ -85,11 +92,25 @@ def test_a_half_letter_is_counted_too() -> None:
     assert names.check_path("/" + "\ud800" * 100)
 
 
-@pytest.mark.parametrize("text", ["", "1234", "G" * 32, "A" * 32, "-" * 30])
+@pytest.mark.parametrize("text", ["", "G" * 32, "-" * 30, "a/b", "a b", "a" * 254, "\u0661"])
 def test_bad_serials(text: str) -> None:
-    """A serial that does not fill the NAA's 25 digits is refused."""
+    """A serial that LIO can't show, or that says nothing in the NAA, is refused."""
     assert names.check_serial(text)
-    assert names.check_serial("3f1d6c1e-58a4-4f0b-9f3e-111122223333") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        ("3f1d6c1e-58a4-4f0b-9f3e-111122223333", "3f1d6c1e58a44f0b9f3e11112"),
+        ("1a2b3c4d", "1a2b3c4d" + "0" * 17),
+        ("3F1D6C1E-58A4-4F0B-9F3E-111122223333", "3f1d6c1e58a44f0b9f3e11112"),
+        ("disk_7.x", "d7" + "0" * 23),
+    ],
+)
+def test_serials_of_other_tools(text: str, digits: str) -> None:
+    """A short serial, one in capitals and one with other letters are kept; LIO's NAA has their hex digits."""
+    assert names.check_serial(text) is None
+    assert names.naa(text) == "6001405" + digits
 
 
 @pytest.mark.parametrize(

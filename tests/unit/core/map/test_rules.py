@@ -18,7 +18,7 @@ def test_a_good_map_has_no_problems() -> None:
 
 BROKEN = [
     ("  db1:", "  d/b:", "luns[d/b]", "is not a name"),
-    (f"serial: {'1' * 32}", "serial: abc", "luns[db1].serial", "is not a serial"),
+    (f"serial: {'1' * 32}", "serial: a:b", "luns[db1].serial", "is not a serial"),
     (
         f"serial: {'1' * 32}",
         f"serial: {'2' * 26}",
