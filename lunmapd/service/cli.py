@@ -1,6 +1,8 @@
-"""The common parts of the two command lines: options, and the exit code of an error."""
+"""The common parts of the two command lines: options, and the exit code of an error.
 
-import logging
+Only click is imported here, so that `--version` and `--help` start fast.
+"""
+
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +11,11 @@ from typing import Any, TypeVar
 import click
 
 from lunmapd import __version__
-from lunmapd.core.base.errors import LunmapdError
-from lunmapd.service.output import echo
-from lunmapd.service.settings import DEFAULT_SETTINGS_FILE
+from lunmapd.core.base.root_error import LunmapdError
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+DEFAULT_SETTINGS_FILE = Path("/etc/lunmapd/lunmapd.yaml")
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -46,10 +48,10 @@ def config_option(text: str) -> Callable[[_F], _F]:
 
 def run_command(program: str, command: click.Command) -> None:
     """Run a command and exit with its code. Each line of a LunmapdError is printed, without a traceback."""
-    # kazoo logs each lost connection, and whole requests at an error; our errors have the reasons.
-    logging.getLogger("kazoo").setLevel(logging.CRITICAL + 1)
     try:
         command.main(prog_name=program)
     except LunmapdError as error:
+        from lunmapd.service.output import echo  # noqa: PLC0415 - without an error nothing needs its libraries
+
         echo(*(f"{program}: {line}" for line in error.lines), err=True)
         sys.exit(error.exit_code)

@@ -18,7 +18,6 @@ from lunmapd.core.planning.plan import Disruption
 from lunmapd.service import keyfile, zookeeper
 from lunmapd.service.zookeeper import ZooKeeperSettings, check_seconds
 
-DEFAULT_SETTINGS_FILE = Path("/etc/lunmapd/lunmapd.yaml")
 _MAX_AGE = 3650 * DAY
 _MAX_MINIMUM = 1_000_000
 

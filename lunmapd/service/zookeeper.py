@@ -1,5 +1,6 @@
 """The `zookeeper` section of the settings: its values, its files, and the session with these settings."""
 
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -47,6 +48,14 @@ class ZooKeeperSettings(Struct, frozen=True, forbid_unknown_fields=True):
     tls: TlsSettings | None = None
     sasl: LoginSettings | None = None
     digest: LoginSettings | None = None
+
+
+def silence_kazoo() -> None:
+    """Let kazoo log nothing: it logs each lost connection, and whole requests at an error.
+
+    Our errors have the reasons. `logs.set_up_logging` of the daemon sets another level for debugging.
+    """
+    logging.getLogger("kazoo").setLevel(logging.CRITICAL + 1)
 
 
 def create_session(zookeeper: ZooKeeperSettings, beat: Callable[[], None] = lambda: None) -> Session:

@@ -9,7 +9,7 @@ import lunmapd
 from lab import Machine
 from lab.build.project import package
 from lab.pytest_plugin import NewLab
-from lunmapd.service.ctl.cli import ctl
+from lunmapd.service.ctl.verbs import VERBS
 
 pytestmark = pytest.mark.kernel
 
@@ -78,7 +78,7 @@ def test_a_tab_completes_commands_and_options(machine: Machine) -> None:
         script = _TAB.format(command=command, words=" ".join((command, *words)), at=len(words))
         return machine.run(["bash", "-ec", script]).stdout.splitlines()[1].split()
 
-    assert tab("lunmapctl", "''") == sorted(ctl.commands)
+    assert tab("lunmapctl", "''") == sorted(VERBS)
     assert tab("lunmapctl", "status", "--lu") == ["--luns"]
     assert tab("lunmapd", "pl") == ["plan"]
 

@@ -1,37 +1,25 @@
 """The root of the errors that users see: each says what is wrong, where, and what to do next."""
 
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import ClassVar
 
 from msgspec import Struct
 
 from lunmapd.core.base.lunmap import SECTIONS
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.base.root_error import Exit, LunmapdError
 
-
-class Exit(IntEnum):
-    """Exit codes of the command lines; documented in docs/exit-codes.md."""
-
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-    INVALID = 3
-    CONFLICT = 4
-    UNREACHABLE = 5
-    DEGRADED = 6
-    UNUSABLE = 7
-
-
-class LunmapdError(Exception):
-    """Root of every error that lunmapd raises on purpose; its text is a message for the admin."""
-
-    exit_code = Exit.FAILED
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The message as lines to print; a newline in a text that it quotes does not end a line."""
-        return (str(self),)
+__all__ = [
+    "ConditionError",
+    "Exit",
+    "InvalidInputError",
+    "LunmapdError",
+    "Place",
+    "PlaceStep",
+    "Problem",
+    "UnusableFilesError",
+    "show_place",
+]
 
 
 class ConditionError(LunmapdError):

@@ -1,12 +1,13 @@
 """Parts of messages for users."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the known name that is most like `name`, "" if none is near."""
-    return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), "")
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
+    return next(iter(get_close_matches(name, sorted(known), n=1)), "")
 
 
 def suggestion(near: str) -> str:

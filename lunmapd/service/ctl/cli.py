@@ -1,48 +1,45 @@
-"""The click group of `lunmapctl`, its options, and the connection to the tree."""
+"""The click group of `lunmapctl`, and its options. It imports click only: see `lazy`."""
 
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
-from msgspec import Struct
-from msgspec.structs import replace
 
-from lunmapd.client import Client
-from lunmapd.service import settings, zookeeper
 from lunmapd.service.cli import CONTEXT, config_option, version_option
-from lunmapd.service.output import echo
-from lunmapd.service.zookeeper import TlsSettings, ZooKeeperSettings
-from lunmapd.store.session.session import DEFAULT_CHROOT
+from lunmapd.service.ctl.lazy import LazyGroup
+from lunmapd.service.ctl.verbs import VERBS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lunmapd.client import Client
 
 
-class Connection(Struct, frozen=True):
+class TlsFiles(NamedTuple):
+    """The files for TLS that options name, "" for none."""
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+
+
+class Connection(NamedTuple):
     """How to reach the tree: from the options, or from the settings file when `hosts` is None."""
 
     config: Path
-    chroot: str | None
-    hosts: str | None
-    tls: TlsSettings | None
+    chroot: str | None = None
+    hosts: str | None = None
+    tls: TlsFiles = TlsFiles()
 
     @contextmanager
-    def client(self) -> Iterator[Client]:
+    def client(self) -> "Iterator[Client]":
         """Open a client for one command. Raises the errors of the settings and StoreError."""
-        with zookeeper.create_session(self._endpoint()) as session:
-            yield Client(session, progress=_echo_progress)
+        from lunmapd.service.ctl.connect import connected  # noqa: PLC0415 - it imports kazoo
 
-    def _endpoint(self) -> ZooKeeperSettings:
-        hosts, chroot = self.hosts, self.chroot
-        if hosts is None:
-            endpoint = settings.load_settings(self.config).zookeeper
-            return endpoint if chroot is None else replace(endpoint, chroot=chroot)
-        endpoint = ZooKeeperSettings(tuple(hosts.split(",")), chroot or DEFAULT_CHROOT, tls=self.tls)
-        zookeeper.check_settings(endpoint)
-        return endpoint
-
-
-def _echo_progress(done: int, total: int) -> None:
-    echo(f"lunmapctl: part {done} of {total} was written", err=True)
+        with connected(self) as client:
+            yield client
 
 
 def _given(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
@@ -58,7 +55,7 @@ def _given(context: click.Context, option: click.Parameter, value: str | None) -
     return value
 
 
-@click.group(context_settings=CONTEXT)
+@click.group(cls=LazyGroup, verbs=VERBS, context_settings=CONTEXT)
 @version_option("lunmapctl")
 @config_option("Settings file that names the ensemble.")
 @click.option(
@@ -98,10 +95,10 @@ def ctl(
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid map, 4 conflict, 5 ZooKeeper unreachable,
     6 degraded, 7 a file can't be used.
     """
-    tls = TlsSettings(tls_ca or "", tls_certificate or "", tls_key or "")
-    if tls != TlsSettings("") and hosts is None:
+    tls = TlsFiles(tls_ca or "", tls_certificate or "", tls_key or "")
+    if tls != TlsFiles() and hosts is None:
         raise click.UsageError(
             "--tls-ca, --tls-certificate and --tls-key need --hosts: without it the settings file says how "
             "to connect"
         )
-    context.obj = Connection(config, chroot, hosts, None if tls == TlsSettings("") else tls)
+    context.obj = Connection(config, chroot, hosts, tls)

@@ -207,4 +207,5 @@ def _exit_code(cycle: CycleResult) -> int:
 
 def main() -> None:
     """Run the daemon; errors are one line each on standard error."""
+    zookeeper.silence_kazoo()
     run_command("lunmapd", daemon)

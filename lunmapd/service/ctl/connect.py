@@ -1,0 +1,36 @@
+"""The session and the client of one command."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from msgspec.structs import replace
+
+from lunmapd.client.client import Client
+from lunmapd.service import settings, zookeeper
+from lunmapd.service.ctl.cli import Connection, TlsFiles
+from lunmapd.service.output import echo
+from lunmapd.service.zookeeper import TlsSettings, ZooKeeperSettings
+from lunmapd.store.session.session import DEFAULT_CHROOT
+
+
+@contextmanager
+def connected(connection: Connection) -> Iterator[Client]:
+    """Open a client for one command. Raises the errors of the settings and StoreError."""
+    zookeeper.silence_kazoo()
+    with zookeeper.create_session(_endpoint(connection)) as session:
+        yield Client(session, progress=_echo_progress)
+
+
+def _endpoint(connection: Connection) -> ZooKeeperSettings:
+    hosts, chroot = connection.hosts, connection.chroot
+    if hosts is None:
+        endpoint = settings.load_settings(connection.config).zookeeper
+        return endpoint if chroot is None else replace(endpoint, chroot=chroot)
+    tls = None if connection.tls == TlsFiles() else TlsSettings(*connection.tls)
+    endpoint = ZooKeeperSettings(tuple(hosts.split(",")), chroot or DEFAULT_CHROOT, tls=tls)
+    zookeeper.check_settings(endpoint)
+    return endpoint
+
+
+def _echo_progress(done: int, total: int) -> None:
+    echo(f"lunmapctl: part {done} of {total} was written", err=True)

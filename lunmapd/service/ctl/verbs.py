@@ -1,0 +1,35 @@
+"""The verbs of `lunmapctl`. Their modules are imported when they are run (see `lazy`)."""
+
+from collections.abc import Mapping
+
+from lunmapd.service.ctl.lazy import Verb
+
+_HERE = "lunmapd.service.ctl"
+
+VERBS: Mapping[str, Verb] = {
+    name: Verb(f"{_HERE}.{module}", command, summary)
+    for name, module, command, summary in (
+        ("acl", "acl", "acl", "Manage the roles of admins, readers and nodes."),
+        ("apply", "edit", "apply", "Commit the map of a file."),
+        ("backup", "upkeep", "backup", "Write the map and its history to a file."),
+        ("check", "check", "check", "Print one line for Nagios or Icinga."),
+        ("confirm", "edit", "confirm", "Confirm the removals that nodes hold."),
+        ("diff", "history", "diff", "Show the changes between two revisions."),
+        ("forget", "forget", "forget", "Remove the status of a retired node."),
+        ("get", "get", "get", "Print the map, a section or an object."),
+        ("import", "edit", "large", "Handle an interrupted large commit."),
+        ("init", "edit", "init", "Create an empty map in ZooKeeper."),
+        ("log", "history", "log", "List the revisions, newest first."),
+        ("migrate", "upkeep", "migrate", "Migrate the tree to this version's schema."),
+        ("override", "override", "override", "Let nodes take steps that they hold."),
+        ("probe", "probe", "probe", "Compare what a host sees with the map."),
+        ("probe-setup", "probe_setup", "probe_setup", "Add the initiator that 'probe' logs in as."),
+        ("repair", "upkeep", "repair", "Revert out-of-band edits."),
+        ("restore", "upkeep", "restore", "Restore the map of a backup."),
+        ("rollback", "edit", "rollback", "Commit the map of an earlier revision."),
+        ("secret", "secret", "secret", "Manage CHAP passwords and their keys."),
+        ("show", "history", "show", "Show one revision with its changes."),
+        ("status", "status", "status", "Show nodes, revisions, paths and problems."),
+        ("trim", "upkeep", "trim", "Remove old revisions."),
+    )
+}
