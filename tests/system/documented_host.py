@@ -10,7 +10,9 @@ from lab.wait import wait_until
 from support.cluster import Cluster
 
 PAGE = Path("docs/initiators.md").read_text()
-LOG_IN, RESCAN, RESIZE, REMOVE, LEAVE = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+LOG_IN, RESCAN, RESIZE, REMOVE, END_QUEUEING, LEAVE = re.findall(
+    r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL
+)
 CONF, CONF_OF_ACME = re.findall(r"^```conf\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 DOCUMENTED_WWID = "360014053f1d6c1e00024f0b9f3e7a51c"
 _CONF_FILE = "/etc/multipath.conf"
@@ -52,6 +54,15 @@ class DocumentedHost:
     def remove(self, wwid: str) -> None:
         """Remove the device of a Lun as the page says."""
         self.run(REMOVE.replace(DOCUMENTED_WWID, wwid))
+
+    def remove_unmapped(self, wwid: str) -> None:
+        """Remove the device of a Lun whose map was changed first, as the page says."""
+        self.run(END_QUEUEING.replace(DOCUMENTED_WWID, wwid))
+        self.remove(wwid)
+
+    def is_open(self, wwid: str) -> bool:
+        """Return whether any program has the device of a map open."""
+        return self.machine.run(f"dmsetup info -c --noheadings -o open {wwid}").stdout != "0\n"
 
     def configure(self, conf: str) -> None:
         """Let multipathd use this configuration, unless it does already."""

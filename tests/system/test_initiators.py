@@ -82,7 +82,7 @@ def host(logged_in: DocumentedHost) -> DocumentedHost:
     logged_in.configure(CONF)
     if logged_in.usable_paths() != {DB1: 2, VOLUME: 2} or logged_in.sizes(VOLUME) != {SECTORS}:
         for wwid in logged_in.usable_paths().keys() & {VOLUME, OTHER}:
-            logged_in.remove(wwid)
+            logged_in.remove_unmapped(wwid)
         logged_in.run(RESCAN)
         logged_in.await_maps(DB1, VOLUME)
     logged_in.machine.run("dmesg -C")
@@ -196,6 +196,38 @@ def test_a_map_grows_after_a_rescan(host: DocumentedHost) -> None:
     assert mismatches(host, VOLUME, 3) == 0
 
 
+def test_io_that_waits_for_ever_is_ended_before_a_removal(host: DocumentedHost) -> None:
+    """A map that lost its `no_path_retry` queues without paths, and a waiting reader keeps it in use."""
+    commit(host, MAP, another(7, "    vendor: ACME\n"))
+    host.configure(CONF + CONF_OF_ACME)
+    host.run(RESCAN)
+    host.await_maps(DB1, VOLUME, OTHER)
+    host.configure(CONF)
+    wait_for(
+        "the host's settings are without the section's", partial(host.behaviour, OTHER), "manual - tur".__eq__
+    )
+    commit(host, MAP)
+    wait_for("the paths have failed", host.usable_paths, {DB1: 2, VOLUME: 2, OTHER: 0}.__eq__)
+    reader = host.machine.spawn(["blkid", "-p", f"/dev/mapper/{OTHER}"])
+    wait_until("the reader waits", partial(host.is_open, OTHER))
+    in_use = REMOVE.replace(DOCUMENTED_WWID, OTHER)
+    assert host.machine.run(in_use, check=False).status == 1
+    host.remove_unmapped(OTHER)
+    assert reader.wait().status != 0
+    host.await_maps(DB1, VOLUME)
+
+
+def test_a_host_leaves_a_target(host: DocumentedHost) -> None:
+    """No session and no record is left, so that nothing logs in again."""
+    for wwid in (DB1, VOLUME):
+        host.device(wwid)
+        host.remove(wwid)
+    host.run(LEAVE)
+    assert host.initiator.sessions() == []
+    assert SAN not in host.machine.run("iscsiadm -m node", check=False).stdout
+    host.run(LOG_IN)
+
+
 def test_a_removed_lun_leaves_nothing(host: DocumentedHost) -> None:
     """Removed on the host before the map it causes no error, and its number then leads to another Lun's data.
 
@@ -218,7 +250,7 @@ def test_a_removed_lun_leaves_nothing(host: DocumentedHost) -> None:
     commit(host, UNMAPPED)
     host.run(RESCAN)
     wait_for("the paths have failed", host.usable_paths, {DB1: 2, OTHER: 0}.__eq__)
-    host.remove(OTHER)
+    host.remove_unmapped(OTHER)
     host.await_maps(DB1)
     assert host.machine.run("ls /dev/disk/by-path").stdout.count("lun-") == 2
 
@@ -279,14 +311,3 @@ def test_a_number_is_empty_before_it_leads_elsewhere(host: DocumentedHost) -> No
     assert mismatches(host, OTHER, 2) == 0
     assert failed_writes(host, 3) == 0
     assert disk_of_other_is_intact(host)
-
-
-def test_a_host_leaves_a_target(host: DocumentedHost) -> None:
-    """No session and no record is left, so that nothing logs in again."""
-    for wwid in (DB1, VOLUME):
-        host.device(wwid)
-        host.remove(wwid)
-    host.run(LEAVE)
-    assert host.initiator.sessions() == []
-    assert SAN not in host.machine.run("iscsiadm -m node", check=False).stdout
-    host.run(LOG_IN)
