@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from lab.wait import wait_until
+from lab.wait import wait_for, wait_until
 from lunmapd.service.ctl.cli import ctl
 from support.cluster import PID, SAN, Cluster, StorageNode
 
@@ -92,20 +93,22 @@ class Desk:
         found: dict[str, Any] = json.loads(told.stdout)
         return found | {"status": told.exit_code}
 
-    def await_no_session(self) -> None:
-        """Wait until no node lists a session of an earlier probe: blocks are read only then."""
+    def read(self, *args: str) -> dict[str, Any]:
+        """Return the JSON of a probe that reads blocks, made as soon as no node lists a session of the probe.
+
+        A status may list none because it is older than the session of the last probe. So a refusal to read
+        is followed by another probe.
+        """
+        return wait_for("the probe reads", partial(self._read_without_session, *args), _is_probed)
+
+    def _read_without_session(self, *args: str) -> dict[str, Any]:
         listed = "the nodes list no session"
         wait_until(listed, lambda: not any(node["sessions"] for node in self.ctl.status()["nodes"].values()))
+        return self.probe("--read", *args)
 
     def findings(self, *args: str) -> set[tuple[str, str, str]]:
         """Return node, Lun and reason of the findings of a probe; its exit code agrees with them."""
-        found = self.probe(*args)
-        assert found["status"] == (6 if found["findings"] else 0)
-        return {(item["node"], item["lun"], item["reason"]) for item in found["findings"]}
-
-    def paths(self, *args: str) -> dict[tuple[str, str], dict[str, Any]]:
-        """Return the paths of a probe by Lun and node."""
-        return {(path["lun"], path["node"]): path for path in self.probe(*args)["paths"]}
+        return findings(self.probe(*args))
 
     def apply(self, old: str = "", new: str = "") -> None:
         """Apply the map with a change, unless that is what was applied last."""
@@ -113,6 +116,16 @@ class Desk:
         if text != self.applied:
             self.ctl.apply(text)
         self.applied = text
+
+
+def findings(found: dict[str, Any]) -> set[tuple[str, str, str]]:
+    """Return node, Lun and reason of the findings in the JSON of a probe; its exit code agrees with them."""
+    assert found["status"] == (6 if found["findings"] else 0)
+    return {(item["node"], item["lun"], item["reason"]) for item in found["findings"]}
+
+
+def _is_probed(found: dict[str, Any]) -> bool:
+    return all(reason != "NotProbed" for _, _, reason in findings(found))
 
 
 @pytest.fixture(scope="module")
@@ -157,13 +170,13 @@ def desk(module_desk: Desk) -> Iterator[Desk]:
     module_desk.apply()
     wait_until("the probe finds nothing", lambda: module_desk.findings() == set())
     yield module_desk
-    assert not any(node.has_sessions() for node in module_desk.cluster.nodes if node.machine.running())
+    alive = [node for node in module_desk.cluster.nodes if node.machine.running()]
+    wait_until("the probes' sessions are closed", lambda: not any(node.has_sessions() for node in alive))
 
 
 def test_all_is_as_the_map_promises(desk: Desk) -> None:
     """Every path is seen with the map's identity, size, ALUA state and access, also with another libiscsi."""
-    desk.await_no_session()
-    paths = desk.paths("--read")
+    paths = {(path["lun"], path["node"]): path for path in desk.read()["paths"]}
     assert {
         place: (path["serves"], path["read"], path["read_only"]) for place, path in paths.items()
     } == dict.fromkeys(
@@ -273,8 +286,7 @@ def test_a_device_that_differs_or_hangs(desk: Desk) -> None:
     assert desk.findings("vol") == set()
     node.machine.run("dmsetup suspend --noflush vol")
     assert desk.findings("vol") == set()
-    desk.await_no_session()
-    assert desk.findings("vol", "--read", "--timeout", "1") == {("n2", "vol", "ReadFailed")}
+    assert findings(desk.read("vol", "--timeout", "5")) == {("n2", "vol", "ReadFailed")}
     node.stop()
     node.start()  # its first pass is a full one
     wait_until("the node reports the session", lambda: _reports_session(desk, node))
@@ -290,11 +302,11 @@ def _reports_session(desk: Desk, node: StorageNode) -> bool:
 def test_a_dead_node(desk: Desk) -> None:
     """Its portal is unreachable: a warning while another path serves, critical for its own Luns."""
     desk.cluster.nodes[1].machine.kill()
-    found = desk.probe("--timeout", "0.5")
+    found = desk.probe("--timeout", "3")
     assert [(item["node"], item["reason"]) for item in found["findings"]] == [("n2", "PortalUnreachable")]
     assert {lun["lun"]: (lun["serving"], lun["intended"]) for lun in found["luns"]} == {
         "db1": (1, 2),
         "vol": (1, 2),
         "scratch": (1, 1),
     }
-    assert desk.plugin("--timeout", "0.5", "--node", "n2") == 2
+    assert desk.plugin("--timeout", "3", "--node", "n2") == 2
