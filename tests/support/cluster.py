@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.wait import PATIENCE, wait_until
 from lunmapd.core.map.mapfile import parse_map
+from support.preloaded import run_lunmapctl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lab import Ensemble, Initiator, Lab, Machine, Map
 
-CTL = Path(sys.executable).with_name("lunmapctl")
 LOG = "/var/log/lunmapd.log"
 PID = "/run/lunmapd.pid"
 SETTINGS = "/etc/lunmapd/lunmapd.yaml"
@@ -60,15 +58,12 @@ class Ctl:
     def __call__(self, *args: str, stdin: str | None = None, expect: int | None = 0) -> Answer:
         """Run it. Raises CtlError when it ends with another status than `expect` (None: any)."""
         where = [*_option("--hosts", self.hosts), *_option("--chroot", self.chroot), *self.options]
-        argv = [str(CTL), *where, *args]
-        done = subprocess.run(
-            argv, input=stdin, capture_output=True, text=True, timeout=2 * PATIENCE, check=False
-        )
-        if expect is not None and done.returncode != expect:
+        answer = Answer(*run_lunmapctl([*where, *args], stdin, 2 * PATIENCE))
+        if expect is not None and answer.status != expect:
             raise CtlError(
-                f"{' '.join(args)} ended with {done.returncode}, not {expect}:\n{done.stdout}{done.stderr}"
+                f"{' '.join(args)} ended with {answer.status}, not {expect}:\n{answer.out}{answer.err}"
             )
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return answer
 
     def apply(
         self,
