@@ -14,18 +14,21 @@ T = TypeVar("T")
 PATIENCE = 120.0
 """Seconds after which a wait gives up. On an idle machine it takes a few of them, on a busy one many."""
 _POLL = 0.05
+_LONGEST_POLL = 0.5
 
 
 def wait_for(what: str, look: Callable[[], T], wanted: Callable[[T], bool], seconds: float = PATIENCE) -> T:
     """Return what `look` returns as soon as `wanted` accepts it.
 
-    Raises WaitTimeout after `seconds`, with `what` was awaited and the last value of `look`.
+    Raises WaitTimeout after `seconds`, with `what` was awaited and the last value of `look`. The longer it
+    waits, the less often it looks: many looks are commands in a machine, and take the processor from it.
     """
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while not wanted(seen := look()):
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise WaitTimeout(what, seconds, seen)
-        time.sleep(_POLL)
+        time.sleep(min(max(_POLL, waited / 8), _LONGEST_POLL))
     return seen
 
 

@@ -25,7 +25,6 @@ from support.cluster import DB1, PID, SAN, Cluster, StorageNode
 
 MIB = 1 << 20
 _KEYS = "/etc/lunmapd/secrets.key"
-_REST = 0.01  # seconds; commands go on beside the I/O
 _LUNS = ("file", "touched")
 NOTE = Note()
 _WORKER = "exec python3 -m lunmapd.lio.worker.worker"
@@ -115,8 +114,8 @@ class Experiment:
     def _start_io(self) -> tuple[VerifiedIO, VerifiedIO]:
         steady, initiator = self.cluster.paths(DB1).device, self.cluster.initiator
         return (
-            initiator.verified_io(steady, offset=32 * MIB, rest=_REST),
-            initiator.verified_io(self._disk(1, 0), offset=MIB, rest=_REST),
+            initiator.verified_io(steady, offset=32 * MIB),
+            initiator.verified_io(self._disk(1, 0), offset=MIB),
         )
 
     def restore(self, reported: Mapping[str, int]) -> None:

@@ -106,7 +106,7 @@ def started_io(cluster: Cluster, target: str) -> VerifiedIO:
     disk = f"/dev/disk/by-path/ip-{cluster.nodes[0].machine.address}:3260-iscsi-{target}-lun-0"
     machine = cluster.initiator.machine
     wait_until("the disk is there", lambda: machine.run(f"[ -b {disk} ]", check=False).status == 0)
-    io = cluster.initiator.verified_io(disk, offset=MIB, rest=0.01)
+    io = cluster.initiator.verified_io(disk, offset=MIB)
     wait_until("the I/O is under way", lambda: io.progress.operations > 50)
     return io
 

@@ -154,7 +154,7 @@ def test_three_bad_luns_harm_no_other_and_are_mended(site: Site) -> None:
     assert f"delete storage_object l{REFUSED}" not in node.log()
     log_in(cluster, user="host", word="a word of host")
     site.await_disks(set(LUNS) - {MISSING, SECRET, REFUSED})
-    io = cluster.initiator.verified_io(site.disks()[0], length=1 << 20, rest=0.01)
+    io = cluster.initiator.verified_io(site.disks()[0], length=1 << 20)
     sessions = cluster.initiator.sessions()
 
     node.machine.run(f"truncate -s 1M /srv/l{MISSING}")

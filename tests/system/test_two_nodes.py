@@ -71,7 +71,7 @@ def cluster(logged_in: Cluster) -> Cluster:
 @pytest.fixture
 def io(cluster: Cluster) -> Iterator[VerifiedIO]:
     """Give I/O on the volume, of which nothing may fail."""
-    found = cluster.initiator.verified_io(cluster.paths(DB1).device, offset=MIB, rest=0.01)
+    found = cluster.initiator.verified_io(cluster.paths(DB1).device, offset=MIB)
     yield found
     final = found.stop()
     assert (final.errors, final.mismatches) == (0, 0)

@@ -169,11 +169,12 @@ class Initiator:
         return wait_for(f"the multipath maps of {self.machine.name}", self.multipaths, wanted, seconds)
 
     def verified_io(
-        self, device: str, *, seed: int = 1, offset: int = 0, length: int = 16 << 20, rest: float = 0.0
+        self, device: str, *, seed: int = 1, offset: int = 0, length: int = 16 << 20, rest: float = 0.01
     ) -> VerifiedIO:
         """Start writing and reading back random blocks of a region (bytes) in the background.
 
-        It uses up the machine's processor, unless it has `rest` seconds between two blocks.
+        It rests `rest` seconds between two blocks. Without a rest it uses up the processor of the machine,
+        and that of the storage node.
         """
         return start_verified_io(self.machine, device, (seed, offset, length), rest)
 
