@@ -4,10 +4,10 @@
 that layer (it can be repeated). A layer that can't run on this machine is named and counts as a failure, and
 so does a skipped test: a layer that was not run proved nothing.
 
-The layers on machines mostly wait: for boots, timeouts, sessions. So the layers run in three lanes beside
-each other, and the layers of a lane one after the other, cheapest first.
+Some layers are divided into parts, one for each module or folder. A few parts run at a time, each in a
+process of its own, in the order of LAYERS: tests on machines mostly wait, for boots, timeouts and sessions.
 
-When all of them are over, a few tests that failed are run once more, with nothing beside them. A test that
+When all parts are over, a few tests that failed are run once more, with nothing beside them. A test that
 passes then is not broken by the change at hand: it is reported as unsteady, with its error, and its race has
 to be found.
 """
@@ -17,38 +17,74 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from lab.check import unfit
 
 BUILD = Path("build")
+_AT_A_TIME = 4
 _LINES_OF_A_FAILURE = 12
 _FEW = 3
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: its tests, its purpose, whether it needs the lab, and the lane in which it runs."""
+    """One layer: its tests, its purpose, whether it needs the lab, and whether it is divided."""
 
     name: str
     proves: str
     path: str
     needs_lab: bool = False
     covers_core: bool = False
-    lane: int = 0
+    divided: bool = False
+
+    def parts(self) -> list["Part"]:
+        """Return its parts: one for each module and folder with tests, or one for all."""
+        if not self.divided:
+            return [Part(self, self.path)]
+        places = sorted(Path(self.path).iterdir())
+        return [Part(self, str(place)) for place in places if place.match("test_*.py") or _has_tests(place)]
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of a layer: what one process of pytest runs."""
+
+    layer: Layer
+    path: str
+
+    @property
+    def name(self) -> str:
+        """The part's name, of which files are named."""
+        name = self.layer.name
+        return name if self.path == self.layer.path else f"{name}-{Path(self.path).stem}"
+
+
+def _has_tests(place: Path) -> bool:
+    return next(place.rglob("test_*.py"), None) is not None
+
+
+# Those that are divided come last, so that the processors have work until the end.
 LAYERS = (
     Layer("unit", "single rules", "tests/unit", covers_core=True),
     Layer("property", "laws that hold for any map and any kernel", "tests/property", covers_core=True),
-    Layer("contract", "the fake LIO and the kernel answer alike", "tests/contract", needs_lab=True, lane=1),
-    Layer("integration", "a real ZooKeeper ensemble", "tests/integration", needs_lab=True),
+    Layer("contract", "the fake LIO and the kernel answer alike", "tests/contract", needs_lab=True),
     Layer("chaos", "writers and nodes get over every fault of an ensemble", "tests/chaos", needs_lab=True),
-    Layer("package", "the Debian package under a real systemd", "tests/package", needs_lab=True, lane=1),
-    Layer("system", "storage nodes and an initiator on real kernels", "tests/system", needs_lab=True, lane=2),
+    Layer(
+        "package", "the Debian package under a real systemd", "tests/package", needs_lab=True, divided=True
+    ),
+    Layer(
+        "system",
+        "storage nodes and an initiator on real kernels",
+        "tests/system",
+        needs_lab=True,
+        divided=True,
+    ),
+    Layer("integration", "a real ZooKeeper ensemble", "tests/integration", needs_lab=True, divided=True),
 )
 
 
@@ -65,7 +101,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a layer. `passed` includes the `unsteady` tests, which passed in the second run."""
+    """The outcome of some parts of a layer.
+
+    `passed` includes the `unsteady` tests, which passed in the second run. `broken` are the parts with
+    failures. `seconds` is the sum of the parts' times.
+    """
 
     layer: Layer
     passed: int
@@ -74,6 +114,7 @@ class Outcome:
     seconds: float
     failures: tuple[Failure, ...] = ()
     unsteady: tuple[Failure, ...] = ()
+    broken: tuple[Part, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -104,10 +145,11 @@ def run_all(wanted: Sequence[Layer], *, fast: bool) -> int:
     """
     reasons = [] if fast or not any(layer.needs_lab for layer in wanted) else unfit()
     layers = [layer for layer in wanted if _can_run(layer, fast=fast, reasons=reasons)]
-    lanes = [[layer for layer in layers if layer.lane == lane] for lane in {layer.lane for layer in LAYERS}]
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        results = list(pool.map(lambda lane: [run(layer, fast=fast) for layer in lane], lanes))
-    outcomes = [run_again(outcome, fast=fast) for lane in results for outcome in lane]
+    parts = [part for layer in layers for part in layer.parts()]
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        found = list(pool.map(partial(run, fast=fast), parts))
+    wholes = [total(layer, (each for each in found if each.layer == layer)) for layer in layers]
+    outcomes = [run_again(whole, fast=fast) for whole in wholes]
     measured = all(layer in layers for layer in LAYERS if layer.covers_core)
     covered = not measured or _coverage()
     _summarise(outcomes, reasons)
@@ -121,36 +163,53 @@ def _can_run(layer: Layer, *, fast: bool, reasons: list[str]) -> bool:
     return True
 
 
-def run(layer: Layer, *, fast: bool = False, failed_only: bool = False) -> Outcome:
-    """Run a layer, or only those of its tests that failed the last time."""
-    _say(layer, "those that failed, once more and alone" if failed_only else layer.proves)
-    report = BUILD / f"junit-{layer.name}{'-again' if failed_only else ''}.xml"
+def run(part: Part, *, fast: bool = False, failed_only: bool = False) -> Outcome:
+    """Run a part, or only those of its tests that failed the last time."""
+    layer = part.layer
+    _say(layer, f"{part.path}: {'those that failed, once more and alone' if failed_only else layer.proves}")
+    report = BUILD / f"junit-{part.name}{'-again' if failed_only else ''}.xml"
     report.unlink(missing_ok=True)
-    command = [*_pytest(layer), f"--junitxml={report}"]
+    command = [*_pytest(part), f"--junitxml={report}"]
     command += ["-m", "not kernel"] if fast else []
     command += ["--last-failed", "--last-failed-no-failures=none"] if failed_only else []
     began = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
         for line in running.stdout or ():
             _say(layer, line.rstrip())
-    return _count(layer, report, time.monotonic() - began)
+    return _count(part, report, time.monotonic() - began)
 
 
-def _pytest(layer: Layer) -> list[str]:
-    measured = ["coverage", "run", "--parallel-mode", "-m"] if layer.covers_core else []
-    remembers = f"cache_dir={(BUILD / f'pytest-{layer.name}').absolute()}"
-    verbosity = "-v" if layer.lane else "-q"
-    return [sys.executable, "-m", *measured, "pytest", verbosity, "-o", remembers, layer.path]
+def _pytest(part: Part) -> list[str]:
+    measured = ["coverage", "run", "--parallel-mode", "-m"] if part.layer.covers_core else []
+    remembers = f"cache_dir={(BUILD / f'pytest-{part.name}').absolute()}"
+    verbosity = "-v" if part.layer.needs_lab else "-q"
+    return [sys.executable, "-m", *measured, "pytest", verbosity, "-o", remembers, part.path]
+
+
+def total(layer: Layer, outcomes: Iterable[Outcome]) -> Outcome:
+    """Return the outcome of the parts of a layer together."""
+    whole = Outcome(layer, 0, 0, 0, 0.0)
+    for each in outcomes:
+        whole = Outcome(
+            layer,
+            whole.passed + each.passed,
+            whole.failed + each.failed,
+            whole.skipped + each.skipped,
+            whole.seconds + each.seconds,
+            whole.failures + each.failures,
+            broken=whole.broken + each.broken,
+        )
+    return whole
 
 
 def run_again(first: Outcome, *, fast: bool = False) -> Outcome:
-    """Run the failed tests once more, unless they are many or a test was skipped.
+    """Run the failed tests of a layer once more, unless they are many or a test was skipped.
 
     Tests that pass now are removed from the failures.
     """
     if first.skipped or not 0 < first.failed <= _FEW:
         return first
-    second = run(first.layer, fast=fast, failed_only=True)
+    second = total(first.layer, (run(part, fast=fast, failed_only=True) for part in first.broken))
     if second.passed + second.failed != first.failed:
         return first
     still = {failure.test for failure in second.failures}
@@ -164,13 +223,14 @@ def run_again(first: Outcome, *, fast: bool = False) -> Outcome:
 
 
 def _say(layer: Layer, line: str) -> None:
-    """Print a line of a layer, with the layer's name, since two layers run at the same time."""
+    """Print a line of a layer, with the layer's name, since several parts run at the same time."""
     print(f"{layer.name:11} | {line}", flush=True)
 
 
-def _count(layer: Layer, report: Path, seconds: float) -> Outcome:
+def _count(part: Part, report: Path, seconds: float) -> Outcome:
     if not report.exists():
-        return Outcome(layer, 0, 1, 0, seconds, (Failure("pytest wrote no report", ()),))
+        lost = Failure(f"{part.path}: pytest wrote no report", ())
+        return Outcome(part.layer, 0, 1, 0, seconds, (lost,), broken=(part,))
     root = ET.parse(report).getroot()  # noqa: S314 - pytest wrote it just now
     suites = list(root.iter("testsuite"))
     tests, failures, errors, skipped = (
@@ -178,7 +238,9 @@ def _count(layer: Layer, report: Path, seconds: float) -> Outcome:
         for name in ("tests", "failures", "errors", "skipped")
     )
     passed = tests - failures - errors - skipped
-    return Outcome(layer, passed, failures + errors, skipped, seconds, tuple(_failures(root)))
+    failed = failures + errors
+    broken = (part,) if failed else ()
+    return Outcome(part.layer, passed, failed, skipped, seconds, tuple(_failures(root)), broken=broken)
 
 
 def _failures(root: ET.Element) -> Iterator[Failure]:

@@ -1,10 +1,11 @@
 """The runner of the layers, on small layers of its own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from layers import LAYERS, Layer, Outcome, chosen, run, run_again
+from layers import LAYERS, Layer, Outcome, chosen, run, run_again, total
 
 ONCE = """
 from pathlib import Path
@@ -42,7 +43,7 @@ def both(layer: Layer, *texts: str) -> tuple[Outcome, Outcome]:
     """Write tests and run them, and then once more what failed."""
     for number, text in enumerate(texts):
         (Path(layer.path) / f"test_{number}.py").write_text(text)
-    first = run(layer)
+    first = total(layer, map(run, layer.parts()))
     return first, run_again(first)
 
 
@@ -57,8 +58,11 @@ def test_what_passes_alone_is_told_of_and_no_failure(layer: Layer) -> None:
 
 
 def test_what_fails_again_fails(layer: Layer) -> None:
-    """Beside one that passes alone, a test that fails each time is a failure with its error and its place."""
-    _, found = both(layer, ONCE, NEVER)
+    """Beside one that passes alone, a test that fails each time is a failure with its error and its place.
+
+    The parts count together.
+    """
+    _, found = both(replace(layer, divided=True), ONCE, NEVER)
     assert (found.passed, found.failed, found.good, len(found.unsteady)) == (2, 1, False, 1)
     (failure,) = found.failures
     told = [" ".join(line.split()) for line in str(failure).splitlines()]
@@ -82,6 +86,25 @@ def test_a_layer_that_does_not_get_to_its_tests_fails(layer: Layer) -> None:
     """A module that can't be imported is a failure, also when it is tried again."""
     _, found = both(layer, ONCE, "import nothing_of_that_name")
     assert not found.good
+
+
+def test_a_divided_layer_has_a_part_for_each_module_and_folder(layer: Layer) -> None:
+    """Other files and folders without tests are no parts; an undivided layer is one part."""
+    for file in ("test_a.py", "helper.py", "deep/er/test_b.py", "none/helper.py"):
+        place = Path(layer.path, file)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    assert [part.name for part in layer.parts()] == ["small"]
+    assert [part.name for part in replace(layer, divided=True).parts()] == ["small-deep", "small-test_a"]
+
+
+def test_each_module_of_tests_is_in_a_part() -> None:
+    """The parts of a layer run all tests that the whole layer has."""
+    for layer in LAYERS:
+        modules = set(Path(layer.path).rglob("test_*.py"))
+        parts = [Path(part.path) for part in layer.parts()]
+        assert modules
+        assert {module for module in modules if any(module.is_relative_to(part) for part in parts)} == modules
 
 
 def test_chosen_layers_run_in_the_order_of_all() -> None:
