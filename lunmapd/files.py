@@ -1,9 +1,38 @@
-"""Files that survive a power cut: a file is replaced as a whole or not at all."""
+"""Files of the node's own disk: replaced as a whole or not at all, and read without waiting."""
 
+import errno
 import os
+import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+
+MAX_FILE_SIZE = 1 << 28
+"""The largest file that is read, in bytes, unless a caller has a smaller limit."""
+
+
+def read_regular(path: Path, limit: int = MAX_FILE_SIZE) -> bytes:
+    """Return the content of a regular file of at most `limit` bytes.
+
+    Anything else under that name is refused, since reading a FIFO or a device may never end. O_NONBLOCK keeps
+    open(2) itself from waiting for the other end of a FIFO; for a regular file it has no effect.
+
+    Raises OSError.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        _check_regular(path, os.fstat(descriptor), limit)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(limit)
+    finally:
+        os.close(descriptor)
+
+
+def _check_regular(path: Path, status: os.stat_result, limit: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    if status.st_size > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit} bytes", str(path))
 
 
 def replace_file(path: Path, parts: Iterable[bytes]) -> None:

@@ -15,9 +15,11 @@ from lunmapd.core.map.source import YamlSource, line_of
 from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
 from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.planning.plan import Disruption
+from lunmapd.files import read_regular
 from lunmapd.service import keyfile, zookeeper
 from lunmapd.service.zookeeper import ZooKeeperSettings, check_seconds
 
+_MAX_SIZE = 64 * 1024  # bytes of the file
 _MAX_AGE = 3650 * DAY
 _MAX_MINIMUM = 1_000_000
 
@@ -130,7 +132,7 @@ def load_checked_settings(path: Path) -> Settings:
 
 def _load(path: Path, of_files: FileCheck) -> Settings:
     try:
-        data = path.read_bytes()
+        data = read_regular(path, _MAX_SIZE)
     except OSError as error:
         raise SettingsUnreadableError(
             f"can't read the settings: {error}; 'man lunmapd.yaml' has an example"

@@ -48,7 +48,7 @@ def agent(hosts: str, root: str, node: str) -> None:
     with tempfile.TemporaryDirectory() as directory, Session(hosts, root, deadline=60.0) as session:
         member = Registration(session, node, MachineId(node, node), utc_now())
         follower = Follower(session, LocalSnapshot(Path(directory)), Policy())
-        local = NodeFiles(Claims(Path(directory, "claims.json")))
+        local = NodeFiles(Claims(Path(directory)))
         policy = Policy(resync=_RARELY, retry=_RARELY)
         with running(Agent(member, follower, FakeLio(), local, policy), _said):
             sys.stdin.read()

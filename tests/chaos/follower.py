@@ -51,7 +51,7 @@ class Follower:
         state = self._directory / self.name
         state.mkdir(exist_ok=True)
         following = MapFollower(session, LocalSnapshot(state), _POLICY)
-        agent = Agent(member, following, self.kernel, NodeFiles(Claims(state / "claims.json")), _POLICY)
+        agent = Agent(member, following, self.kernel, NodeFiles(Claims(state)), _POLICY)
         session.start()
         self._running.callback(session.close)
         self._running.enter_context(running(agent, self._said))

@@ -71,7 +71,7 @@ class Node:
             limits=RemovalLimits(share=1.0),
             report=report,
         )
-        edges = PassPorts(self.kernel, Claims(self._directory / "claims.json"), seen=self._seen)
+        edges = PassPorts(self.kernel, Claims(self._directory), seen=self._seen)
         result = reconcile(
             edges, given, self._state, ValidityKey(HistoryPoint("c", revision, "d"), self._name, "boot", ())
         )

@@ -117,7 +117,7 @@ class Daemon:
     def foresee(self, given: PassInput, logins: Logins) -> NextPass:
         """Decide the next pass from the files alone."""
         state, seen = self._read(), SeenFile(self._directory)
-        comparison = compare(given, self.kernel.observe(self._claims().read()))
+        comparison = compare(given, self.kernel.observe(self._claims().load()))
         known: DriftBaseline | None = None
         if seen.content is not None:
             then = self.input_of(seen.content.terms.at.revision, given.node)
@@ -129,7 +129,7 @@ class Daemon:
         return NextPass(given, comparison, decision, "ZooKeeper", logins, known, due, now, True, ())
 
     def _claims(self) -> Claims:
-        return Claims(self._directory / "claims.json")
+        return Claims(self._directory)
 
     def reconcile(self, given: PassInput, logins: Logins) -> Plan:
         """Make a full pass, and return the steps that it executed."""

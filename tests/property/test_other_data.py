@@ -126,7 +126,7 @@ class World:
             limits=RemovalLimits(share=1.0),
             addresses=rules,
         )
-        edges = PassPorts(self.lio, Claims(self._directory / "claims.json"), addresses=self._keeper)
+        edges = PassPorts(self.lio, Claims(self._directory), addresses=self._keeper)
         try:
             result = reconcile(edges, asked, self._state, ValidityKey(point, "n1", "boot", ()))
             self.held |= any(failure.reason == Reason.HELD for failure in result.failures.values())

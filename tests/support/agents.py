@@ -80,7 +80,7 @@ class AgentFactory:
         changed = addresses.follow
         follower = Follower(through, snapshot, policy, home=seen.cluster, changed=changed, **clocks)
         local = NodeFiles(
-            Claims(self.directory / "claims.json"),
+            Claims(self.directory),
             lambda: read_keys(self.directory / "secrets.key"),
             state=DaemonFile(self.directory),
             seen=seen,

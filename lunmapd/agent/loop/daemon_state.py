@@ -14,7 +14,7 @@ from lunmapd.core.map.addresses import LunAddress
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.portals import PortalProblems
-from lunmapd.files import replace_file
+from lunmapd.files import read_regular, replace_file
 
 DAEMON_FILE = "daemon.json"
 
@@ -95,7 +95,7 @@ class DaemonFile:
         None if none runs, or none has ended its first cycle.
         """
         try:
-            state = decode(self._path.read_bytes(), DaemonState)
+            state = decode(read_regular(self._path), DaemonState)
         except (OSError, DocumentError):
             return None
         return state if is_running(state.process, boot) else None

@@ -120,7 +120,7 @@ def decide_next_pass(site: Site, session: Session, kernel: LioKernel) -> NextPas
     enablement = _enablement(node, current, began)
     circumstances = _circumstances(node, session, current, enablement)
     given = pass_input(site.node, current.snapshot, _policy(node), keys, circumstances)
-    comparison = compare(given, kernel.observe(Claims(site.directory / "claims.json").read()))
+    comparison = compare(given, kernel.observe(Claims(site.directory).load()))
     given = replace(given, addresses=_address_rules(node, current, given, comparison))
     baseline, drift_notes = _baseline(node, session, current, given, comparison)
     deferrals = {} if state is None else state.due(point_of(current.snapshot), keys.ids, site.now())

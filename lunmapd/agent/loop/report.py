@@ -159,7 +159,13 @@ def _unrestored(result: PassResult) -> str:
     return f"persistent reservations are not in effect, {'; '.join(parts)}; see operations.md, Reservations"
 
 
-_ON_PURPOSE = (Reason.HELD, Reason.LEFT_EMPTY, Reason.DRIFTED)
+_ON_PURPOSE = (
+    Reason.CLAIMS_UNREADABLE,
+    Reason.CLAIMS_UNWRITABLE,
+    Reason.HELD,
+    Reason.LEFT_EMPTY,
+    Reason.DRIFTED,
+)
 """The reasons of steps that are left out on purpose; the first one that applies is that of the condition."""
 
 
@@ -171,6 +177,8 @@ def _left_out(result: PassResult) -> ConditionUpdate | None:
         return None
     those = [failure for failure in result.failures.values() if failure.reason == reason]
     sentences = {
+        Reason.CLAIMS_UNREADABLE: those[0].message,
+        Reason.CLAIMS_UNWRITABLE: those[0].message,
         Reason.HELD: f"{len(result.failures)} objects are held or wait: {those[0].message}",
         Reason.LEFT_EMPTY: f"{len(those)} LUN numbers stay empty before they lead to another Lun",
         Reason.DRIFTED: _drifted(result),

@@ -7,6 +7,7 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.status import UNCONTESTED, ConditionUpdate, false_condition, true_condition
+from lunmapd.files import read_regular
 
 # Where rtslib-fb saves by default, and where Debian's package does.
 _FILES = ("etc/target/saveconfig.json", "etc/rtslib-fb-target/saveconfig.json")
@@ -48,7 +49,7 @@ class Targetctl:
             found = path.stat()
             stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
             if file not in self._known or self._known[file][0] != stamp:
-                self._known[file] = stamp, saved_targets(path.read_bytes(), str(path))
+                self._known[file] = stamp, saved_targets(read_regular(path), str(path))
         except (OSError, NotSaveconfigError):
             self._known.pop(file, None)
             return ()

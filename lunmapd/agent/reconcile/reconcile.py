@@ -19,8 +19,8 @@ from lunmapd.agent.state.seen_file import SeenFile, ValidityKey
 from lunmapd.core.base.events import Event, FullPass
 from lunmapd.core.map.addresses import LunAddress
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.desire import Desired
 from lunmapd.core.node.desired_delta import Delta
+from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning import guard
 from lunmapd.core.planning.decide import (
@@ -38,6 +38,7 @@ from lunmapd.core.planning.other_data import hold_other_data, replaces_other_dat
 from lunmapd.core.planning.outcome import StepOutcome, failures_of
 from lunmapd.core.planning.plan import Plan, plan
 from lunmapd.core.planning.reservations import find_unrestored, keep_reservations, makes_recorded
+from lunmapd.core.planning.unclaimed import claims_of, withhold_unclaimed
 from lunmapd.core.planning.withhold import created_keys
 from lunmapd.trace import trace
 
@@ -91,8 +92,8 @@ def reconcile(
     """Bring the kernel to what the map asks for: a partial pass if `state` allows one, else a full one.
 
     `terms` are the validity key of the seen file that this pass leaves. Raises RemovalHeldError for a
-    mass removal that is not confirmed, and another LunmapdError when the kernel can't be read or the claims
-    can't be written; then nothing was changed, except that TPGs were disabled or enabled.
+    mass removal that is not confirmed, and another LunmapdError when the kernel can't be read; then nothing
+    was changed, except that TPGs were disabled or enabled.
     """
     partial = state.start(given)
     result = partial if isinstance(partial, FullPass) else _reconcile_part(edges, given, state, partial)
@@ -159,7 +160,7 @@ def _reconcile_all(
     edges: PassPorts, given: PassInput, state: PassState, terms: ValidityKey | None
 ) -> PassResult:
     kernel, claims = edges.kernel, edges.claims
-    claimed = claims.read()
+    claimed = claims.load()
     comparison = _compare(edges, given, kernel.observe(claimed))
     given = _with_addresses(edges, given, is_full=True)
     state.baseline.load(edges.seen, terms, comparison.desire)
@@ -171,14 +172,14 @@ def _reconcile_all(
         raise error
     reports: tuple[StepOutcome, ...] = ()
     if decision.steps:
-        claims.write(claimed | _claims(comparison.desire))
+        decision = _record_claims(claims, claimed, comparison, decision)
         decision = _record_attempts(edges, given, comparison, decision)
         reports = _execute(edges, given, state, decision, comparison)
         state.schedule.backoff.tried(reports)
-        before, comparison = comparison.observed, _compare(edges, given, kernel.observe(claims.read()))
+        before, comparison = comparison.observed, _compare(edges, given, kernel.observe(claims.load()))
         log_ended(before, reports)
         log_restored(before, comparison.observed)
-        claims.write(_claims(comparison.desire))
+    claims.save(claims_of(comparison.desire.objects.values()) | _still_claimed(claimed, comparison))
     result = _result(comparison, decision, reports, _seconds_empty(edges, decision))
     state.finish_full(given, comparison, result)
     return result
@@ -197,6 +198,22 @@ def _with_addresses(edges: PassPorts, given: PassInput, *, is_full: bool) -> Pas
     if edges.addresses is None:
         return given
     return replace(given, addresses=edges.addresses.rules(given.addresses.reuse, is_full=is_full))
+
+
+def _record_claims(
+    claims: Claims, claimed: AbstractSet[str], comparison: Comparison, decision: Decision
+) -> Decision:
+    """Record the claims of the objects to be created, and take these creations out if that fails."""
+    if claims.save(claimed | claims_of(comparison.desire.objects.values())) or claims.problem is None:
+        return decision
+    failure = Failure(claims.problem.reason, str(claims.problem))
+    kept = withhold_unclaimed(decision.steps, claims.recorded, failure)
+    return replace(decision, steps=kept.steps, held={**kept.held, **decision.held})
+
+
+def _still_claimed(claimed: AbstractSet[str], comparison: Comparison) -> AbstractSet[str]:
+    """Return the claims of what the map no longer asks for and a withheld step has not removed yet."""
+    return claimed & claims_of(comparison.observed.objects.values())
 
 
 def _record_attempts(
@@ -244,8 +261,3 @@ def _result(
     unrestored = find_unrestored(comparison.desired, comparison.observed)
     disabled = len(comparison.kept_disabled)
     return PassResult(comparison.observed, failing, left, reports, disabled, decided, unrestored, empty)
-
-
-def _claims(want: Desired) -> frozenset[str]:
-    targets = frozenset(item.iqn for item in want.objects.values() if isinstance(item, lio_objects.Target))
-    return targets | {lio_objects.DISCOVERY_CLAIM} if lio_objects.DISCOVERY_AUTH in want.objects else targets

@@ -11,7 +11,7 @@ from lunmapd.core.map.addresses import LunAddress
 from lunmapd.core.node.observed import SessionCounters
 from lunmapd.core.planning.former import Former, HolderRecord
 from lunmapd.core.planning.hosts import Hosts, Interval, SessionId, TargetHost, end_intervals
-from lunmapd.files import replace_file
+from lunmapd.files import read_regular, replace_file
 
 ADDRESS_FILE = "addresses.json"
 _FORMAT = 1
@@ -80,7 +80,7 @@ class AddressFile:
     def load(self) -> HolderRecord | None:
         """Return the record, None if there is none. Raises AddressFileDamagedError."""
         try:
-            document = decode(self._path.read_bytes(), AddressDocument)
+            document = decode(read_regular(self._path), AddressDocument)
         except FileNotFoundError:
             return None
         except (OSError, DocumentError) as error:

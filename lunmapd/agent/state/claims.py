@@ -4,13 +4,20 @@ A target has lunmapd's mark only once its TPG has a TargetAlias. A crash before 
 with a name that any tool could have given. The claim shows that it is lunmapd's.
 """
 
-import json
+import logging
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.errors import ConditionError
+from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.base.reasons import Reason
-from lunmapd.files import replace_file
+from lunmapd.files import read_regular, replace_file
+
+CLAIMS_FILE = "claims.json"
+_REMEDY = "until it can, no new target is made, and all else goes on: free or repair the disk"
+
+_log = logging.getLogger(__name__)
 
 
 class ClaimsUnreadableError(ConditionError, reason=Reason.CLAIMS_UNREADABLE):
@@ -22,41 +29,58 @@ class ClaimsUnwritableError(ConditionError, reason=Reason.CLAIMS_UNWRITABLE):
 
 
 class Claims:
-    """A set of target names in a file, which is replaced as a whole."""
+    """A set of target names in a file of `directory`, which is replaced as a whole.
 
-    def __init__(self, path: Path) -> None:
-        """Use the file `path`, whose directory exists."""
-        self._path = path
+    Removing access matters more than the file: no method raises. `problem` is why the file does not hold the
+    claims that were given to `save`, or can't be read; None if neither is so.
+    """
 
-    def read(self) -> frozenset[str]:
-        """Return the claims.
+    def __init__(self, directory: Path) -> None:
+        """Prepare; nothing is read or written yet."""
+        self._path = directory / CLAIMS_FILE
+        self._names = frozenset[str]()
+        self.recorded = frozenset[str]()
+        self.problem: ClaimsUnreadableError | ClaimsUnwritableError | None = None
 
-        A missing or damaged file has none, which is safe: then nothing is taken for lunmapd's.
+    def load(self) -> frozenset[str]:
+        """Return the claims, and set `recorded` to those that the file holds.
 
-        Raises ClaimsUnreadableError.
+        If the file can't be used, the claims are those that this process read or wrote last. At its start
+        there are none, which is safe: then nothing is taken for lunmapd's.
         """
         try:
-            names = json.loads(self._path.read_bytes())
-        except (FileNotFoundError, ValueError):
-            return frozenset()
-        except OSError as error:
-            raise ClaimsUnreadableError(
-                f"can't read {self._path}: {error}; LIO is left as it is: repair the disk, or the file's "
-                "owner and mode"
-            ) from error
-        return (
-            frozenset(name for name in names if isinstance(name, str))
-            if isinstance(names, list)
-            else frozenset()
-        )
+            self._names = self.recorded = frozenset(self._read())
+            self.problem = None
+        except (OSError, DocumentError) as error:
+            self.recorded = frozenset()
+            self._note_unreadable(error)
+        return self._names
 
-    def write(self, names: AbstractSet[str]) -> None:
-        """Replace the claims durably. Raises ClaimsUnwritableError, ClaimsUnreadableError."""
-        if names == self.read():
-            return
+    def save(self, names: AbstractSet[str]) -> bool:
+        """Replace the claims durably, and any file that can't be used; return whether the file holds them."""
+        if names == self.recorded and self.problem is None:
+            return True
         try:
-            replace_file(self._path, (json.dumps(sorted(names)).encode(),))
+            replace_file(self._path, (encode(sorted(names)),))
         except OSError as error:
-            raise ClaimsUnwritableError(
-                f"can't write {self._path}: {error}; nothing was changed in LIO"
-            ) from error
+            self._note_unwritable(error)
+            return False
+        self._names = self.recorded = frozenset(names)
+        self.problem = None
+        return True
+
+    def _read(self) -> list[str]:
+        try:
+            return decode(read_regular(self._path), list[str])
+        except FileNotFoundError:
+            return []
+
+    def _note_unreadable(self, error: Exception) -> None:
+        problem = ClaimsUnreadableError(f"can't use {self._path}: {error}; {_REMEDY}, or remove the file")
+        if str(problem) != str(self.problem):
+            _log.warning("%s", problem, extra=journal_fields(Message.CLAIMS_DAMAGED))
+        self.problem = problem
+
+    def _note_unwritable(self, error: OSError) -> None:
+        if not isinstance(self.problem, ClaimsUnreadableError):
+            self.problem = ClaimsUnwritableError(f"can't write {self._path}: {error}; {_REMEDY}")

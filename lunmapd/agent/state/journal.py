@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from lunmapd.core.base.errors import LunmapdError
-from lunmapd.files import replace_file, write_all
+from lunmapd.files import read_regular, replace_file, write_all
 
 _DIGITS = 64
 
@@ -78,7 +78,7 @@ class Journal:
     def read(self) -> tuple[bytes, ...]:
         """Return the contents of the valid lines; none if there is no file. Raises JournalDamagedError."""
         try:
-            lines = parse_journal(self._path.read_bytes())
+            lines = parse_journal(read_regular(self._path))
         except FileNotFoundError:
             return ()
         if not lines.contents:
@@ -90,7 +90,7 @@ class Journal:
     def append(self, content: bytes) -> None:
         """Append a line, after cutting off a torn one; the line is on the disk when this returns."""
         line, digest = _line(self._lines.digest, content)
-        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK)
         try:
             os.ftruncate(handle, self._lines.size)
             write_all(handle, line)

@@ -12,7 +12,7 @@ from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desired
 from lunmapd.core.planning.drift import DriftBaseline
-from lunmapd.files import replace_file
+from lunmapd.files import read_regular, replace_file
 
 SEEN_FILE = "seen.json"
 
@@ -111,7 +111,7 @@ class SeenFile:
 
     def _read(self) -> SeenState | None:
         try:
-            return decode(self._path.read_bytes(), SeenState)
+            return decode(read_regular(self._path), SeenState)
         except (OSError, DocumentError):
             return None
 

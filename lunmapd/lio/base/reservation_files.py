@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.files import replace_file
+from lunmapd.files import read_regular, replace_file
 
 PREFIX = "aptpl_"
 _NO_RECORDS = "No Registrations or Reservations"
@@ -80,7 +80,7 @@ def find_file(serial: str, directories: Iterable[Path]) -> Path | None:
 def read_registrations(path: Path) -> SavedRegistrations:
     """Read a file. An absent one is empty; one that can't be read counts as damaged."""
     try:
-        saved = parse_registrations(path.read_bytes().decode(errors="replace"))
+        saved = parse_registrations(read_regular(path).decode(errors="replace"))
         return replace(saved, changing=0 <= time.time() - path.stat().st_mtime < _SETTLED)
     except FileNotFoundError:
         return SavedRegistrations()
@@ -174,7 +174,7 @@ def keep_synced(directory: Path) -> None:
 
 
 def _set_sync_flag(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         flags = array("i", [0, 0])
         fcntl.ioctl(handle, _GET_FLAGS, flags)

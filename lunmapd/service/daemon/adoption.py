@@ -127,15 +127,21 @@ def take_over(settings: Settings) -> AdoptionCheck:
             raise NotAdoptableError("nothing is taken over: 'lunmapd adopt --check' says why")
         if not checked.wanted:
             raise NotAdoptableError(_NOTHING)
-        claims = Claims(directory / "claims.json")
+        claims = Claims(directory)
         if lio_objects.DISCOVERY_AUTH in checked.wanted:
-            claims.write(claims.read() | {lio_objects.DISCOVERY_CLAIM})
+            _claim_discovery(claims)
         try:
             mark_adopted(rts.ROOT, checked.found, checked.wanted)
         except KernelRefusedError as error:
             raise NotAdoptableError(f"{error}; run this again") from error
         _settle(checked, claims)
     return checked
+
+
+def _claim_discovery(claims: Claims) -> None:
+    """Record that discovery's credentials are lunmapd's. Raises NotAdoptableError."""
+    if not claims.save(claims.load() | {lio_objects.DISCOVERY_CLAIM}):
+        raise NotAdoptableError(f"{claims.problem}; nothing is taken over")
 
 
 def _settle(checked: AdoptionCheck, claims: Claims) -> None:
@@ -147,7 +153,7 @@ def _settle(checked: AdoptionCheck, claims: Claims) -> None:
                 raise NotAdoptableError(f"{report.step}: {report.failure.message}")
         if left := _left(kernel, checked, claims):
             raise NotAdoptableError(f"taken over, but not as the map says: {left[0]}")
-        sessions = kernel.observe(claims.read()).sessions
+        sessions = kernel.observe(claims.load()).sessions
     finally:
         kernel.close()
     wanted = {item.iqn for item in checked.wanted.values() if isinstance(item, lio_objects.Target)}
@@ -157,7 +163,7 @@ def _settle(checked: AdoptionCheck, claims: Claims) -> None:
 
 def _left(kernel: Kernel, checked: AdoptionCheck, claims: Claims) -> Plan:
     """Return the plan for the objects that were taken over, without those that were ours before."""
-    observed = kernel.observe(claims.read()).objects
+    observed = kernel.observe(claims.load()).objects
     mine = as_ours(checked.found, checked.wanted).keys() | checked.wanted.keys()
     return plan(checked.wanted, {name: item for name, item in observed.items() if name in mine})
 

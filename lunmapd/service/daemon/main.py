@@ -181,7 +181,7 @@ def _agent(
         local_map = LocalSnapshot(directory)
         follower = Follower(session, local_map, policy, home=past.cluster, changed=addresses.follow)
         local = NodeFiles(
-            Claims(directory / "claims.json"),
+            Claims(directory),
             lambda: read_keys(Path(settings.key_file)),
             Targetctl(),
             past,

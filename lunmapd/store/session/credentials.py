@@ -71,6 +71,7 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = tls.verify_hostname
+    check_private(tls.ca, 0)
     try:
         context.load_verify_locations(tls.ca)
     except OSError as error:
@@ -81,6 +82,7 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
 
 
 def _load_own(context: ssl.SSLContext, certificate: Path, key: Path, key_password: Path | None) -> None:
+    check_private(certificate, 0)
     check_private(key, NOT_OTHERS)
     # Without a password callback OpenSSL would prompt on the terminal.
     password = "" if key_password is None else read_secret(key_password).text

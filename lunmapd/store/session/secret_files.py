@@ -26,10 +26,13 @@ def read_secret(path: Path) -> Secret:
 
 
 def read_private(path: Path) -> bytes:
-    """Read at most 64 KiB of a file that only its owner may read. Raises CredentialsError."""
+    """Read a file of at most 64 KiB that only its owner may read. Raises CredentialsError."""
     with _opened(path) as descriptor:
         check_owner(path, os.fstat(descriptor), OWNER_ONLY)
-        return os.read(descriptor, _MAX_SIZE)
+        data = os.read(descriptor, _MAX_SIZE + 1)
+    if len(data) > _MAX_SIZE:
+        raise CredentialsError(path, f"it is larger than {_MAX_SIZE} bytes")
+    return data
 
 
 def check_private(path: Path, forbidden: int) -> None:

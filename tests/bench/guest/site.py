@@ -36,7 +36,7 @@ class Node:
     def __init__(self, directory: Path, audit: float) -> None:
         self.kernel = Kernel()
         self.snapshot: Snapshot | None = None
-        self._claims = Claims(directory / "claims")
+        self._claims = Claims(directory)
         self._local = LocalSnapshot(directory)
         self._state = PassState(audit)
         self._status = first_status("boot", _TIME)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from fakes.lio import FakeLio
@@ -19,7 +20,7 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
-from support.agents import MAP, A, AgentFactory, B, H, T, applied, conditions, put_checked
+from support.agents import MAP, A, AgentFactory, B, H, T, applied, conditions, failing, put_checked
 from support.daemon import running
 from support.plain_client import PlainClient
 from support.sessions import Connect, expire
@@ -110,18 +111,21 @@ def test_removals_are_followed(session: Session, kernel: FakeLio, make_agent: Ag
     assert kernel.objects == {}
 
 
-def test_claims_that_cannot_be_read_stop_a_pass(
-    session: Session, kernel: FakeLio, make_agent: AgentFactory
+@pytest.mark.parametrize(
+    ("obstacle", "reason"), [("claims.json", "ClaimsUnreadable"), ("claims.json.new", "ClaimsUnwritable")]
+)
+def test_claims_that_cannot_be_kept_withhold_new_targets(
+    session: Session, kernel: FakeLio, make_agent: AgentFactory, obstacle: str, reason: str
 ) -> None:
-    """If the claims can't be written, LIO stays as it is with a reason, and the next cycle goes on."""
+    """The rest of the map is applied, the status has the reason, and the target is made when they can be."""
     put_checked(session, MAP)
-    claims = make_agent.directory / "claims.json"
-    claims.mkdir()
-    agent = make_agent()
+    (make_agent.directory / obstacle).mkdir()
+    agent = make_agent(policy=Policy(retry=0.0))
     agent.run_cycle()
-    assert conditions(agent)["Applied"] == "ClaimsUnreadable"
-    assert kernel.done == []
-    claims.rmdir()
+    assert conditions(agent)["Applied"] == reason
+    assert failing(agent) == {f"target {T}": reason}
+    assert {type(step.item) for step in kernel.done} == {lio_objects.StorageObject}
+    (make_agent.directory / obstacle).rmdir()
     assert agent.run_cycle().converged
 
 

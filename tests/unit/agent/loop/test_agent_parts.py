@@ -1,8 +1,7 @@
-"""The small parts of the agent: claims, wakeup, machine id, and the status of a cycle."""
+"""The small parts of the agent: wakeup, machine id, and the status of a cycle."""
 
 import signal
 import threading
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,8 @@ import pytest
 from lunmapd.agent.loop.report import CycleResult, first_status, next_status
 from lunmapd.agent.loop.wakeup import Wakeup
 from lunmapd.agent.reconcile.result import PassResult
-from lunmapd.agent.state.claims import Claims, ClaimsUnreadableError, ClaimsUnwritableError
-from lunmapd.agent.state.machine_id import NoMachineIdError, read_machine_id
+from lunmapd.agent.state.claims import ClaimsUnwritableError
+from lunmapd.agent.state.machine_id import MachineId, NoMachineIdError, read_machine_id
 from lunmapd.core.base.events import WakeCause
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED, MAX_FAILING, MAX_LOGINS, RESERVATIONS, STORE, HistoryPoint
@@ -24,33 +23,6 @@ from lunmapd.store.session.errors import UnreachableError
 
 T = "iqn.2026-01.org.example:t"
 AT = HistoryPoint("c", 3, "d")
-
-
-def test_claims_survive_a_restart(tmp_path: Path) -> None:
-    """Another instance reads the written claims."""
-    Claims(tmp_path / "claims.json").write({T, T + "2"})
-    assert Claims(tmp_path / "claims.json").read() == {T, T + "2"}
-
-
-@pytest.mark.parametrize("data", [b"", b"{", b'{"a": 1}', b"\xff\xff", b"[1]"])
-def test_damaged_claims_claim_nothing(tmp_path: Path, data: bytes) -> None:
-    """A damaged file claims nothing, so that nothing of others is taken for ours."""
-    (tmp_path / "claims.json").write_bytes(data)
-    assert Claims(tmp_path / "claims.json").read() == frozenset()
-
-
-def test_claims_that_cant_be_kept_are_an_error(tmp_path: Path) -> None:
-    """Where the claims can't be written, the error names the file and nothing else is done."""
-    with pytest.raises(ClaimsUnwritableError, match="gone"):
-        Claims(tmp_path / "gone" / "claims.json").write({T})
-
-
-def test_claims_that_the_disk_refuses_are_not_taken_for_none(tmp_path: Path) -> None:
-    """An unreadable file is an error with its name, distinct from a missing file."""
-    (tmp_path / "claims.json").mkdir()
-    for call in (Claims(tmp_path / "claims.json").read, partial(Claims(tmp_path / "claims.json").write, {T})):
-        with pytest.raises(ClaimsUnreadableError, match=r"claims\.json.*left as it is"):
-            call()
 
 
 def test_one_wait_returns_all_causes() -> None:
@@ -89,8 +61,11 @@ def test_identity(tmp_path: Path) -> None:
     machine.write_bytes(b"\xff\xfe")
     with pytest.raises(NoMachineIdError, match="systemd-machine-id-setup"):
         read_machine_id(machine, boot)
-    machine.write_text("m1\n")
-    assert read_machine_id(machine, boot).machine == "m1"
+    machine.write_text("uninitialized\n")
+    with pytest.raises(NoMachineIdError, match="32 hexadecimal"):
+        read_machine_id(machine, boot)
+    machine.write_text("0a" * 16 + "\n")
+    assert read_machine_id(machine, boot) == MachineId("0a" * 16, "b1")
 
 
 def observed(sessions: int = 0) -> Observed:

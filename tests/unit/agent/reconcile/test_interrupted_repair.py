@@ -37,7 +37,7 @@ class Daemon:
 
     def __init__(self, directory: Path) -> None:
         self.kernel = FakeLio()
-        self._ports = PassPorts(self.kernel, Claims(directory / "claims.json"), seen=SeenFile(directory))
+        self._ports = PassPorts(self.kernel, Claims(directory), seen=SeenFile(directory))
         self.restart()
 
     def restart(self) -> None:

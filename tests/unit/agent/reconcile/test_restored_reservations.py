@@ -33,7 +33,7 @@ def kernel() -> FakeLio:
 @pytest.fixture
 def make_pass(kernel: FakeLio, tmp_path: Path) -> Pass:
     """Give a function that makes a pass for a map of the Luns with these numbers."""
-    state, edges = PassState(60.0), PassPorts(kernel, Claims(tmp_path / "claims.json"))
+    state, edges = PassState(60.0), PassPorts(kernel, Claims(tmp_path))
 
     def make(*numbers: int) -> PassResult:
         return reconcile(edges, PassInput("n1", 1, mapped_luns(*numbers), {}, Vault("c")), state)

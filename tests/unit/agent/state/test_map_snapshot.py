@@ -282,7 +282,7 @@ def test_a_file_that_was_removed_comes_back(tmp_path: Path) -> None:
 def test_a_directory_that_cant_be_read_is_said(tmp_path: Path) -> None:
     """An unreadable file is one error with its reason."""
     (tmp_path / SNAPSHOT_FILE).mkdir()
-    with pytest.raises(SnapshotDamagedError, match="Is a directory"):
+    with pytest.raises(SnapshotDamagedError, match="not a regular file"):
         LocalSnapshot(tmp_path).load()
 
 
