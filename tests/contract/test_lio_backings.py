@@ -11,7 +11,10 @@ from contract.maps import CLAIMS, SIZE, attempt, converge, files, full, observed
 from lab import Machine, wait_for
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
+from lunmapd.core.node.backing_reads import Pace, find_reads
 from lunmapd.core.planning.plan import Action, Step, plan
+from lunmapd.lio.worker.reader_process import ReaderProcess
+from lunmapd.service.daemon.backing_watch import BackingWatch, watched_backings
 
 LOOP, LOOP2 = "/dev/loop1", "/dev/loop2"
 NAME = "/dev/disk/lab/name"
@@ -207,3 +210,49 @@ def test_a_file_system_that_does_not_answer_is_no_obstacle(machine: Machine) -> 
     converge(implementation, {})
     implementation.close()
     machine.run(BURIED)
+
+
+MIRROR = """
+modprobe -a loop dm_mod
+truncate -s 8M /run/mirror
+losetup /dev/loop7 /run/mirror
+DM_DISABLE_UDEV=1 dmsetup create mirror --table "0 16384 linear /dev/loop7 0"
+"""
+WHOLE, HALF = "0 16384 linear /dev/loop7 0", "0 16376 linear /dev/loop7 0\\n16376 8 error"
+LOAD = "printf '{}\\n' | DM_DISABLE_UDEV=1 dmsetup reload mirror; dmsetup resume mirror"
+READER = "exec python3 -m lunmapd.lio.worker.reader"
+WAITING = "cat /proc/$(pgrep -f '[l]unmapd.lio.worker.reader')/task/*/status | grep -c '^State:.D'"
+
+
+@pytest.mark.kernel
+def test_a_device_that_can_not_be_read_is_found(machine: Machine) -> None:
+    """LIO has it open for itself. An error and a hang are found and end, cost no other Lun, and one read."""
+    implementation = RealImplementation(machine)
+    machine.run(MIRROR)
+    files(implementation, "a")
+    converge(implementation, only(maps.block("mirror", "/dev/mapper/mirror"), maps.storage_object("a")))
+    watch = BackingWatch(
+        lambda: None,
+        Pace(interval=0.1, confirm=0.1, patience=1.0),
+        lambda: ReaderProcess(machine.ssh.command(script=READER)),
+    )
+    with watched_backings(watch):
+        watch.check(find_reads(implementation.kernel.observe(CLAIMS)))
+        machine.run(LOAD.format(HALF))
+        wait_for("an error", lambda: read_problems(watch), lambda found: "last block: Input/output" in found)
+        assert read_problems(watch).startswith("mirror: BackingUnreadable")
+        machine.run(LOAD.format(WHOLE))
+        wait_for("its end", lambda: read_problems(watch), lambda found: not found)
+        machine.run("dmsetup suspend --nolockfs --noflush mirror")
+        wait_for("a hang", lambda: read_problems(watch), lambda found: "mirror: BackingHangs" in found)
+        assert machine.run(WAITING).stdout.strip() == "1"
+        machine.run("dmsetup resume mirror")
+        wait_for("its end", lambda: read_problems(watch), lambda found: not found)
+    converge(implementation, {})
+    implementation.close()
+    machine.run("DM_DISABLE_UDEV=1 dmsetup remove mirror; losetup -d /dev/loop7; rm /run/mirror")
+
+
+def read_problems(watch: BackingWatch) -> str:
+    """Return the problems of reading, one a line."""
+    return "\n".join(f"{lun}: {why.reason}: {why.message}" for lun, why in watch.problems().items())

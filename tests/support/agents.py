@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from fakes.lio import FakeLio
 from lunmapd.agent.loop.agent import Agent
+from lunmapd.agent.loop.backing_checks import BackingChecks
 from lunmapd.agent.loop.backing_reporter import DescribeDevice, describe_nothing
 from lunmapd.agent.loop.daemon_state import DaemonFile
 from lunmapd.agent.loop.follow import Follower
@@ -67,6 +68,7 @@ class AgentFactory:
         ids: MachineId = SELF,
         policy: Policy | None = None,
         portals: PortalChecks | None = None,
+        reads: BackingChecks | None = None,
         describe: DescribeDevice = describe_nothing,
         **clocks: Clock,
     ) -> Agent:
@@ -88,7 +90,15 @@ class AgentFactory:
         )
         now = clocks.get("now", time.monotonic)
         return Agent(
-            member, follower, self.kernel, local, policy, now=now, portals=portals, describe=describe
+            member,
+            follower,
+            self.kernel,
+            local,
+            policy,
+            now=now,
+            portals=portals,
+            reads=reads,
+            describe=describe,
         )
 
     def serves(self, lunmap: Lunmap) -> bool:

@@ -13,6 +13,7 @@ from itertools import starmap
 
 from msgspec.structs import replace
 
+from lunmapd.agent.loop.backing_checks import BackingChecks, NoBackingChecks
 from lunmapd.agent.loop.backing_reporter import BackingReporter, DescribeDevice, describe_nothing
 from lunmapd.agent.loop.daemon_state import DaemonState, Deferral, Emptied
 from lunmapd.agent.loop.follow import Follower, ReadResult
@@ -36,6 +37,7 @@ from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, Timer, WakeCause
 from lunmapd.core.fleet.status import ConditionUpdate, HistoryPoint
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_reads import find_reads
 from lunmapd.core.node.portals import serving_portals
 from lunmapd.core.node.refused_logins import Refusals, update_refusals
 from lunmapd.core.planning.decide import PassInput
@@ -51,7 +53,7 @@ _log = logging.getLogger(__name__)
 class Agent:
     """Runs the cycles of one node."""
 
-    def __init__(  # noqa: PLR0913 - the clock and the checks of portals are options
+    def __init__(  # noqa: PLR0913 - the clock and the checks are options
         self,
         registration: Registration,
         follower: Follower,
@@ -61,6 +63,7 @@ class Agent:
         *,
         now: Callable[[], float] = time.monotonic,
         portals: PortalChecks | None = None,
+        reads: BackingChecks | None = None,
         describe: DescribeDevice = describe_nothing,
     ) -> None:
         """Prepare; nothing is read or written before `run_cycle`.
@@ -80,6 +83,8 @@ class Agent:
         self._changed = threading.Event()
         self._unexpected = UnexpectedLog()
         self._portals = portals or NoPortalChecks()
+        self._reads = reads or NoBackingChecks()
+        self._read_from: object = None
         self._backings = BackingReporter(describe)
         self._written_result: PassResult | None = None
         self._refusals = Refusals()
@@ -231,7 +236,11 @@ class Agent:
         is_readable = not isinstance(error, NoAccessError)
         confirmed = confirmations.confirmed(snapshot) if is_readable else None
         circumstances = Circumstances(
-            confirmed, confirmations.decided, enablement, dict(self._portals.problems())
+            confirmed,
+            confirmations.decided,
+            enablement,
+            dict(self._portals.problems()),
+            dict(self._reads.problems()),
         )
         given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
         fleet = self._registration if is_readable else None
@@ -247,6 +256,7 @@ class Agent:
             confirmations.held(snapshot.revision)
             raise
         self._check_portals(given, result)
+        self._check_backings(result)
         trace_result(snapshot.revision, result)
         confirmations.passed(snapshot.revision, result.decided)
         self._transitions.failures(result.failures)
@@ -261,6 +271,12 @@ class Agent:
             else lio_objects.NO_CREDENTIALS
         )
         self._portals.check(serving_portals(given.lunmap, given.node, objects), credentials)
+
+    def _check_backings(self, result: PassResult) -> None:
+        observed = result.observed
+        if observed.backings is not self._read_from:
+            self._read_from = observed.backings
+            self._reads.check(find_reads(observed))
 
     def _note_refusals(self, cycle: CycleResult) -> CycleResult:
         """Return the cycle with the refused logins; a partial pass reads no counters, and finds none."""
@@ -324,5 +340,6 @@ class Agent:
             met=self._contact.met,
             deferrals=tuple(starmap(Deferral, self._state.schedule.deferrals())),
             portals=dict(self._portals.problems()),
+            unread=dict(self._reads.problems()),
             emptied=() if addresses is None else tuple(starmap(Emptied, addresses.emptied.items())),
         )

@@ -12,6 +12,7 @@ from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.map.addresses import LunAddress
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_reads import ReadProblems
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.portals import PortalProblems
 from lunmapd.files import read_regular, replace_file
@@ -44,8 +45,9 @@ class DaemonState(Struct, frozen=True):
     older than the file. `has_map`: it can go on without ZooKeeper. `point` and `keys` are the map and the ids
     of the keys of the last pass: with others the back-off ends. `first` and `decided` are as in Confirmations
     (confirmations.py). `silent_since` is when contact with ZooKeeper was lost, None while there is contact;
-    `met`: there has been contact since the daemon started. `portals` are the problems of portals. `emptied`
-    are the LUN addresses that are empty until another Lun may be created there.
+    `met`: there has been contact since the daemon started. `portals` are the problems of portals,
+    `unread` those of reading files and devices. `emptied` are the LUN addresses that are empty until another
+    Lun may be created there.
     """
 
     process: Process
@@ -59,6 +61,7 @@ class DaemonState(Struct, frozen=True):
     met: bool = False
     deferrals: tuple[Deferral, ...] = ()
     portals: PortalProblems = {}
+    unread: ReadProblems = {}
     emptied: tuple[Emptied, ...] = ()
 
     def due(self, point: HistoryPoint, keys: Iterable[str], now: float) -> Mapping[lio_objects.Key, Deferral]:

@@ -231,7 +231,8 @@ def _circumstances(node: _Node, session: Session, current: _Map, enablement: Ena
     )
     if node.state is None:
         return Circumstances(confirmed, enablement=enablement)
-    return Circumstances(confirmed, frozenset(node.state.decided), enablement, node.state.portals)
+    state = node.state
+    return Circumstances(confirmed, frozenset(state.decided), enablement, state.portals, state.unread)
 
 
 def _first(node: _Node, current: _Map) -> int:

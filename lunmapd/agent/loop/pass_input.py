@@ -14,6 +14,7 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_reads import ReadProblems
 from lunmapd.core.node.portals import PortalProblems
 from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.disruption_limit import allowed_disruption
@@ -35,7 +36,7 @@ class NoMapError(ConditionError, reason=Reason.NO_MAP):
 
 
 class Circumstances(Struct, frozen=True):
-    """What earlier cycles, the contact with ZooKeeper and the checks of portals mean for a pass.
+    """What earlier cycles, the contact with ZooKeeper and the checks of portals and backings mean for a pass.
 
     All fields are as in PassInput.
     """
@@ -44,6 +45,7 @@ class Circumstances(Struct, frozen=True):
     decided: AbstractSet[lio_objects.Key] = frozenset()
     enablement: Enablement = Enablement.ALL
     portals: PortalProblems = {}
+    unread: ReadProblems = {}
 
 
 def point_of(snapshot: Snapshot) -> HistoryPoint:
@@ -75,5 +77,6 @@ def pass_input(
         allow=allowed_disruption(policy.allow, snapshot.allowance, node, now),
         report=policy.report,
         portals=circumstances.portals,
+        unread=circumstances.unread,
         addresses=AddressRules(reuse=allowed_reuse(snapshot.allowance, node, now)),
     )

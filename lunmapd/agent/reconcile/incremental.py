@@ -13,6 +13,7 @@ from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.reasons import OF_BACKINGS, OF_PORTALS, Reason
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_reads import ReadProblems
 from lunmapd.core.node.desired_delta import MAX_CHANGED_LUNS, Delta, DesiredView
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
@@ -36,9 +37,9 @@ class Unfinished(Struct, frozen=True):
     `failures`, `left` and `decided` are as in PassResult. `open` are the keys of the objects that are not as
     desired. `missing` are those of them that don't exist as their children need them. `needed` are the keys
     of the parents of unfinished objects, which must not be deleted. `luns` are the names of the Luns that
-    unfinished objects serve. `allow` is the disruption limit of the pass, `portals` are the problems of
-    portals that it reported, `reuse` is what it might create at addresses of other Luns. `unrestored` is as
-    in PassResult.
+    unfinished objects serve. `allow` is the disruption limit of the pass, `portals` and `unread` are the
+    problems of portals and of reading files and devices that it reported, `reuse` is what it might create at
+    addresses of other Luns. `unrestored` is as in PassResult.
     """
 
     failures: Mapping[lio_objects.Key, Failure]
@@ -50,6 +51,7 @@ class Unfinished(Struct, frozen=True):
     luns: AbstractSet[str | None]
     allow: Disruption
     portals: PortalProblems
+    unread: ReadProblems
     reuse: Reuse
     unrestored: tuple[ReservationRecord, ...] = ()
 
@@ -85,6 +87,7 @@ def _unfinished(result: PassResult, given: PassInput) -> Unfinished:
         luns,
         given.allow,
         given.portals,
+        given.unread,
         given.addresses.reuse,
         result.unrestored,
     )
@@ -124,6 +127,8 @@ class StartingPoint:
         last = self._unfinished
         if given.portals != last.portals:
             return FullPass.PORTALS
+        if given.unread != last.unread:
+            return FullPass.BACKINGS
         now = (given.vault, given.decided, given.allow, given.addresses.reuse)
         same = now == (self.view.vault, last.decided, last.allow, last.reuse)
         return None if same else FullPass.POLICY

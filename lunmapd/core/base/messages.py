@@ -34,6 +34,7 @@ class Message(StrEnum):
     LOGIN_REFUSED = "1c8d2ac4a0e94b3f9d6f0b7d5e3a2f68"
     LOGINS_NOT_REFUSED = "e27c1d90b6f34a0cb5a8d4f7c9130e5b"
     PORTALS_UNWATCHED = "7b3e0b1c5d5f4b6e8c0a4f2d9e6b7a31"
+    BACKINGS_UNREAD = "9a1c4e7f02d84b65b3f6a8d05c2e7914"
 
 
 def journal_fields(message: Message, **more: object) -> dict[str, str]:

@@ -75,6 +75,8 @@ class Reason(StrEnum):
     BACKING_REPLACED = "BackingReplaced"
     BACKING_TRUNCATED = "BackingTruncated"
     BACKING_READ_ONLY = "BackingReadOnly"
+    BACKING_UNREADABLE = "BackingUnreadable"
+    BACKING_HANGS = "BackingHangs"
     SIZE_MISMATCH = "SizeMismatch"
     BLOCK_SIZE_MISMATCH = "BlockSizeMismatch"
     IN_USE = "InUse"
@@ -105,6 +107,8 @@ OF_BACKINGS = frozenset(
         Reason.BACKING_REPLACED,
         Reason.BACKING_TRUNCATED,
         Reason.BACKING_READ_ONLY,
+        Reason.BACKING_UNREADABLE,
+        Reason.BACKING_HANGS,
         Reason.SIZE_MISMATCH,
         Reason.BLOCK_SIZE_MISMATCH,
         Reason.IN_USE,

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import Lunmap, NodeState
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_reads import ReadProblems, read_failures
 from lunmapd.core.node.desire import Desired, compute_desired
 from lunmapd.core.node.desired_delta import Delta
 from lunmapd.core.node.failure import Failure
@@ -53,7 +54,8 @@ class PassInput(Struct, frozen=True):
     objects whose removal an earlier pass decided and could not finish. `limits`, `allow` and `report` are
     settings: what counts as a mass removal, the highest class of disruption, and the classes of objects
     (drift.CLASSES) whose drift is only reported. `enablement` says which TPGs may be enabled. `portals` are
-    the problems of portals that were found from outside LIO. `addresses` are the former occupants of LUN
+    the problems of portals that were found from outside LIO, `unread` those of files and devices that the
+    node has tried to read. `addresses` are the former occupants of LUN
     addresses, and what is allowed there.
     """
 
@@ -70,6 +72,7 @@ class PassInput(Struct, frozen=True):
     allow: Disruption = Disruption.DATA_UNREACHABLE
     report: AbstractSet[str] = frozenset()
     portals: PortalProblems = {}
+    unread: ReadProblems = {}
     addresses: AddressRules = AddressRules()
 
 
@@ -120,7 +123,8 @@ def compare(given: PassInput, observed: Observed) -> Comparison:
     want = compute_desired(accepted.lunmap, given.unreadable, given.node, observed, given.vault)
     serving = serving_portals(accepted.lunmap, given.node, observed.objects)
     unreachable = portal_failures(given.portals, serving)
-    want = replace(want, failures={**want.failures, **accepted.failures, **unreachable})
+    unread = read_failures(given.unread, observed.objects)
+    want = replace(want, failures={**unread, **want.failures, **accepted.failures, **unreachable})
     desired = limit_enablement(want.objects, observed.objects, given.enablement)
     steps = plan(desired, observed.objects)
     return Comparison(accepted.lunmap, want, desired, observed, steps, observed.objects)

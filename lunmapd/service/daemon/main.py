@@ -5,11 +5,14 @@ import sys
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
 from lunmapd.agent.loop.agent import Agent
+from lunmapd.agent.loop.backing_checks import BackingChecks
 from lunmapd.agent.loop.daemon_state import DaemonFile
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.node_files import NodeFiles
@@ -31,7 +34,7 @@ from lunmapd.core.base.events import WakeCause
 from lunmapd.lio.worker.kernel import Deadlines, Kernel
 from lunmapd.service import zookeeper
 from lunmapd.service.cli import CONTEXT, config_option, output_option, run_command, version_option
-from lunmapd.service.daemon import devices, logs, portal_watch
+from lunmapd.service.daemon import backing_watch, devices, logs, portal_watch
 from lunmapd.service.daemon.device_names import describe_device
 from lunmapd.service.daemon.loop import CycleListener, Loop, ProcessContext, SettingsFile
 from lunmapd.service.daemon.manager import Manager
@@ -76,11 +79,9 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
     process = ProcessContext(manager, Signals(wakeup.notify), wakeup)
     session = zookeeper.create_session(settings.zookeeper, manager.beat)
 
-    def portals_changed() -> None:
-        wakeup.notify(WakeCause.PORTAL)
-
-    watch = portal_watch.PortalWatch(portal_watch.check_portals, portals_changed)
-    with _agent(settings, session, process, watch) as agent:
+    watch = portal_watch.PortalWatch(portal_watch.check_portals, partial(wakeup.notify, WakeCause.PORTAL))
+    reads = backing_watch.BackingWatch(partial(wakeup.notify, WakeCause.BACKING))
+    with _agent(settings, session, process, _Checks(watch, reads)) as agent:
         if once:
             sys.exit(_exit_code(agent.run_cycle()))
         process.signals.listen()
@@ -92,6 +93,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
         with (
             devices.watched_devices(devices_changed),
             portal_watch.watched_portals(watch),
+            backing_watch.watched_backings(reads),
             _metrics_listener(settings, lambda: session.connected) as note,
         ):
             Loop(agent, process, note, SettingsFile(config, settings)).run()
@@ -153,6 +155,13 @@ def adopt_command(
     echo(*adoption.format_draft(adoption.draft_map(settings, file, seal=seal), output))
 
 
+class _Checks(NamedTuple):
+    """What is checked beside the cycles."""
+
+    portals: PortalChecks
+    reads: BackingChecks
+
+
 @contextmanager
 def _metrics_listener(settings: Settings, connected: Callable[[], bool]) -> Iterator[CycleListener]:
     """Yield the listener that updates the metrics. If they are off, their library (4 MB) is not loaded."""
@@ -167,9 +176,7 @@ def _metrics_listener(settings: Settings, connected: Callable[[], bool]) -> Iter
 
 
 @contextmanager
-def _agent(
-    settings: Settings, session: Session, process: ProcessContext, portals: PortalChecks
-) -> Iterator[Agent]:
+def _agent(settings: Settings, session: Session, process: ProcessContext, checks: _Checks) -> Iterator[Agent]:
     """Yield the agent with all its parts, and close them in the opposite order."""
     policy = settings.policy()
     registration = Registration(session, settings.node, read_machine_id(), utc_now())
@@ -191,7 +198,14 @@ def _agent(
         try:
             session.start()
             yield Agent(
-                registration, follower, attended, local, policy, portals=portals, describe=describe_device
+                registration,
+                follower,
+                attended,
+                local,
+                policy,
+                portals=checks.portals,
+                reads=checks.reads,
+                describe=describe_device,
             )
         finally:
             session.close()

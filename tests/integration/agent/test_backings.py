@@ -1,11 +1,19 @@
 """Backings that are not, or no longer, what was opened: repaired, or reported and left."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
 import pytest
 from msgspec.structs import replace
 
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
+from lunmapd.client.fleet import read_with_history
+from lunmapd.core.base.backing_read import BackingRead
 from lunmapd.core.base.lunmap import Access
+from lunmapd.core.base.reasons import Reason
+from lunmapd.core.node.backing_reads import ReadProblems
+from lunmapd.core.node.failure import Failure
 from lunmapd.store.session.session import Session
 from support.agents import AgentFactory, failing, mapped_luns, put_checked
 
@@ -79,3 +87,42 @@ def test_a_lun_on_a_read_only_device_becomes_writable_with_the_device(
     make_agent.kernel.read_only.clear()
     assert audit(converged_agent)
     assert make_agent.serves(writable)
+
+
+class FoundProblems:
+    """Reads whose results a test decides."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Failure] = {}
+        self.reads: Mapping[str, BackingRead] = {}
+
+    def problems(self) -> ReadProblems:
+        """Return what the test put in."""
+        return self.found
+
+    def check(self, reads: Mapping[str, BackingRead]) -> None:
+        """Remember the reads."""
+        self.reads = reads
+
+
+def test_a_device_that_can_not_be_read_costs_its_lun_the_path(
+    session: Session, make_agent: AgentFactory
+) -> None:
+    """The next status has it and its end, though nothing in the tree or in LIO has changed."""
+    put_checked(session, mapped_luns(0, 1))
+    reads = FoundProblems()
+    make_agent.kernel.sizes |= dict.fromkeys(("/dev/l0", "/dev/l1"), 1 << 20)
+    agent = make_agent(policy=Policy(audit=600.0), reads=reads)
+    assert agent.run_cycle().converged
+    assert {read.path for read in reads.reads.values()} == {"/dev/l0", "/dev/l1"}
+    for found, states in (
+        ({"l1": Failure(Reason.BACKING_HANGS, "no answer")}, ["ok", "BackingHangs"]),
+        ({}, ["ok", "ok"]),
+    ):
+        reads.found = found
+        agent.run_cycle()
+        luns = read_with_history(session).lun_paths(datetime.now(UTC))
+        assert [lun.paths[0].state for lun in luns] == states
+    put_checked(session, mapped_luns(0))
+    agent.run_cycle()
+    assert list(reads.reads) == ["l0"]

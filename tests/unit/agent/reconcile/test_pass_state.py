@@ -125,6 +125,13 @@ def test_a_portal_that_serves_or_not_is_a_full_pass() -> None:
     assert reason(state, found) is FullPass.PORTALS
 
 
+def test_a_backing_that_can_be_read_or_not_is_a_full_pass() -> None:
+    """As for a portal."""
+    state = after_full_pass(GIVEN, Clock(1000.0))
+    found = replace(GIVEN, unread={"a": Failure(Reason.BACKING_HANGS, "no answer")})
+    assert reason(state, found) is FullPass.BACKINGS
+
+
 def test_the_next_audit_counts_from_the_end_of_the_last_one() -> None:
     """A node that is slower than its audits has its rest between them."""
     clock = Clock(1000.0)

@@ -16,8 +16,8 @@ from lunmapd.store.session import access_errors, errors
 
 # As they were while they were made of the names of classes. A new reason is added; none of these changes.
 VALUES = {
-    "Alone", "AsCommitted", "AttributeUnsupported", "BackingDeviceMissing", "BackingReadOnly", "BackingReplaced",
-    "BackingTruncated", "BackingUnusable", "BlockSizeMismatch", "ClaimsUnreadable",
+    "Alone", "AsCommitted", "AttributeUnsupported", "BackingDeviceMissing", "BackingHangs", "BackingReadOnly", "BackingReplaced",
+    "BackingTruncated", "BackingUnreadable", "BackingUnusable", "BlockSizeMismatch", "ClaimsUnreadable",
     "ClaimsUnwritable", "Credentials", "Damaged", "DocumentInvalid", "DocumentUnreadable", "Drifted", "EditRefused",
     "EditedAround", "Failing", "ForeignCluster", "ForeignDirectory", "ForeignTarget", "FromSnapshot", "Held", "InUse", "Internal", "Isolated",
     "Kept", "KernelRefused", "KernelUnreadable", "LeftEmpty", "Lost", "NewerSchema", "NoClient", "NoContactYet", "NoMap", "NoSnapshot",
