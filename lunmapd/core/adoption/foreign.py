@@ -48,7 +48,8 @@ class ForeignAcl(Struct, frozen=True):
 class ForeignTpg(Struct, frozen=True):
     """A TPG. `luns` maps LUN numbers to keys of storage objects, `portals` maps addresses to iSER or not.
 
-    `port_id` is 0 if it is not known; `problems` as in ForeignStorage.
+    `port_id` is 0 if it is not known. `dynamic` are the initiators that are logged in without an ACL.
+    `problems` as in ForeignStorage.
     """
 
     iqn: str
@@ -61,15 +62,38 @@ class ForeignTpg(Struct, frozen=True):
     acls: tuple[ForeignAcl, ...] = ()
     portals: Mapping[str, bool] = {}
     problems: tuple[str, ...] = ()
+    dynamic: tuple[str, ...] = ()
 
 
 class ForeignConfiguration(Struct, frozen=True):
     """The whole foreign configuration. The keys of `storage` are those of ForeignTpg.luns.
 
-    `discovery` is None if discovery requires no CHAP.
+    `discovery` is None if discovery requires no CHAP. `others` maps targets of other fabrics, such as
+    `loopback naa.5001405b7d2a8f1e`, to the keys of the storage objects that they export. `notes` are
+    sentences about parts of a file that its tool skips.
     """
 
     storage: Mapping[str, ForeignStorage] = {}
     tpgs: tuple[ForeignTpg, ...] = ()
     discovery: lio_objects.ChapCredentials | None = None
     sessions: tuple[IscsiSession, ...] = ()
+    others: Mapping[str, tuple[str, ...]] = {}
+    notes: tuple[str, ...] = ()
+
+
+def own_tpgs(foreign: ForeignConfiguration) -> list[ForeignTpg]:
+    """Return the TPG of each target through which this node serves it, or would: the first enabled one.
+
+    ceph-iscsi and gluster-block make a TPG for each gateway on every gateway, and enable only its own.
+    """
+    chosen: dict[str, ForeignTpg] = {}
+    for tpg in foreign.tpgs:
+        if tpg.iqn not in chosen or (tpg.enabled and not chosen[tpg.iqn].enabled):
+            chosen[tpg.iqn] = tpg
+    return list(chosen.values())
+
+
+def remote_tpgs(foreign: ForeignConfiguration) -> list[ForeignTpg]:
+    """Return the other TPGs, which are disabled: they show other gateways in discovery."""
+    own = {(tpg.iqn, tpg.tag) for tpg in own_tpgs(foreign)}
+    return [tpg for tpg in foreign.tpgs if (tpg.iqn, tpg.tag) not in own and not tpg.enabled]

@@ -1,9 +1,10 @@
 """Reading the saveconfig.json of targetcli and targetctl (rtslib's RTSRoot.dump). Pure."""
 
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any
 
-from msgspec import DecodeError, Struct, ValidationError, json
+from msgspec import DecodeError, Struct, ValidationError, convert, json
 
 from lunmapd.core.adoption.foreign import (
     ForeignAcl,
@@ -30,7 +31,7 @@ from lunmapd.core.adoption.saved_file import (
     SavedTpg,
     SavedWwn,
 )
-from lunmapd.core.adoption.saved_keys import unread_keys
+from lunmapd.core.adoption.saved_keys import restorable, unread_keys
 from lunmapd.core.base.backings import PLUGINS, PluginName
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.names import parse_portal
@@ -50,26 +51,44 @@ class NotSaveconfigError(LunmapdError):
 
 
 def read_saveconfig(text: bytes, name: str) -> ForeignConfiguration:
-    """Return the iSCSI configuration of a saveconfig.json; `name` is its path.
+    """Return the iSCSI configuration of a saveconfig.json, as rtslib restores it; `name` is its path.
 
     Raises NotSaveconfigError, whose text has no value of the file.
     """
-    saved, raw = _decode(text, name), json.decode(text)
+    saved, raw, notes = _decode(text, name)
     tpgs = tuple(
-        _tpg(target, tpg, tuple(unread_keys(mapping, target)))
-        for target, mapping in zip(saved.targets, raw["targets"], strict=True)
+        _tpg(target, tpg, tag, tuple(unread_keys(mapping, target)))
+        for target, mapping in zip(saved.targets, raw.get("targets", ()), strict=True)
         if target.fabric == "iscsi"
-        for tpg in target.tpgs
+        for tpg, tag in zip(target.tpgs, _tags(target.tpgs), strict=True)
     )
     storage = {
         f"/backstores/{item.plugin}/{item.name}": _storage(item, tuple(unread_keys(mapping, item)))
-        for item, mapping in zip(saved.storage_objects, raw["storage_objects"], strict=True)
+        for item, mapping in zip(saved.storage_objects, raw.get("storage_objects", ()), strict=True)
     }
     fabrics = [
         fabric for fabric in saved.fabric_modules if fabric.name == "iscsi" and fabric.discovery_enable_auth
     ]
     discovery = next(map(_discovery, fabrics), None)
-    return ForeignConfiguration(storage, tpgs, discovery)
+    return ForeignConfiguration(storage, tpgs, discovery, others=_others(saved), notes=notes)
+
+
+def _tags(tpgs: list[SavedTpg]) -> list[int]:
+    """Return the tags of a target's TPGs; rtslib gives one without a tag the lowest that is free then."""
+    tags: list[int] = []
+    for tpg in tpgs:
+        free = next(tag for tag in count(1) if tag not in tags)
+        tags.append(free if tpg.tag is None else tpg.tag)
+    return tags
+
+
+def _others(saved: SavedFile) -> dict[str, tuple[str, ...]]:
+    exported = {
+        f"{target.fabric} {target.wwn}": tuple(lun.storage_object for tpg in target.tpgs for lun in tpg.luns)
+        for target in saved.targets
+        if target.fabric != "iscsi"
+    }
+    return {name: keys for name, keys in exported.items() if keys}
 
 
 class SavedTarget(Struct, frozen=True):
@@ -85,17 +104,29 @@ def saved_targets(text: bytes, name: str) -> tuple[SavedTarget, ...]:
     Raises NotSaveconfigError, whose text has no value of the file.
     """
     return tuple(
-        SavedTarget(target.wwn, any(tpg.parameters.get("TargetAlias") == MARK for tpg in target.tpgs))
-        for target in _decode(text, name).targets
+        SavedTarget(
+            _iscsi_name(target.wwn), any(tpg.parameters.get("TargetAlias") == MARK for tpg in target.tpgs)
+        )
+        for target in _decode(text, name)[0].targets
         if target.fabric == "iscsi"
     )
 
 
-def _decode(text: bytes, name: str) -> SavedFile:
+def _decode(text: bytes, name: str) -> tuple[SavedFile, dict[str, Any], tuple[str, ...]]:
+    """Return the file, its JSON without the objects that rtslib skips, and a sentence for each of these."""
+    notes: list[str] = []
     try:
-        return json.decode(text, type=SavedFile)
+        raw = restorable(json.decode(text), notes)
+        if not isinstance(raw, dict) or not raw.keys() & {"storage_objects", "targets"}:
+            raise NotSaveconfigError(f"{name} is not a saveconfig.json: it has no targets")
+        return convert(raw, SavedFile, strict=False), raw, tuple(notes)
     except (ValidationError, DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotSaveconfigError(f"{name} is not a saveconfig.json: {error}") from None
+
+
+def _iscsi_name(text: str) -> str:
+    """Return an iSCSI name as rtslib writes it (_cleanse_wwn in its utils.py)."""
+    return text.strip().lower()
 
 
 def _storage(item: SavedStorage, unread: tuple[str, ...]) -> ForeignStorage:
@@ -152,35 +183,43 @@ def _control(item: SavedStorage) -> dict[str, str]:
     return {name: value for name, _, value in pairs} | sectors
 
 
-OWN_GROUPS = "it has target port groups of its own: lunmapd makes those itself; delete them first"
+ANEW = "that interrupts its I/O"
+OWN_GROUPS = (
+    "it has target port groups of its own, and lunmapd makes those itself: delete them (rmdir in its "
+    "directory alua); its LUNs return to default_tg_pt_gp, which is active/optimized, and sessions stay"
+)
 ASYNCHRONOUS = (
-    "it was opened for asynchronous I/O (aio), and lunmapd opens files without: make it anew with aio=false"
+    "it was opened for asynchronous I/O (aio), and lunmapd opens files without: make it anew with aio=false; "
+    f"{ANEW}"
 )
 SHARED_DEVICE = (
-    "its device was not opened exclusively, and lunmapd opens devices so: make it anew with exclusive=true"
+    "its device was not opened exclusively, and lunmapd opens devices so: make it anew with exclusive=true; "
+    f"{ANEW}"
 )
-TPG_CHAP = "its TPG has CHAP credentials of its own, which only demo mode uses: clear them"
-ACL_TAG = "it has a tag, which a map has not: clear it"
-OFFLOAD = "it is offloaded to a network card, which lunmapd does not do: set offload=false"
+TPG_CHAP = "its TPG has CHAP credentials of its own, which only demo mode uses: clear them; sessions stay"
+ACL_TAG = "it has a tag, which a map has not: clear it; sessions stay"
+OFFLOAD = "it is offloaded to a network card, which lunmapd does not do: set offload=false; sessions end"
 
 
 def fileio_problems(path: str, *, device: bool, write_back: bool) -> Iterator[str]:
     """Yield the reasons why lunmapd can't adopt a fileio storage object."""
     if device:
-        yield f"it is a fileio on the device {path}: lunmapd serves devices through block only"
+        yield (
+            f"it is a fileio on the device {path}, and lunmapd serves devices through block only: make it "
+            f"anew as a block storage object with the same name and wwn; {ANEW}"
+        )
     if write_back:
         yield (
-            "it was opened with a write-back cache, which LIO can't disable while it is exported; lunmapd "
-            "always writes through: "
-            "make it anew with write_back=false"
+            "it was opened with a write-back cache, which LIO can't disable while it is open, and lunmapd "
+            f"always writes through: make it anew with write_back=false and the same name and wwn; {ANEW}"
         )
 
 
-def _tpg(target: SavedWwn, tpg: SavedTpg, unread: tuple[str, ...]) -> ForeignTpg:
+def _tpg(target: SavedWwn, tpg: SavedTpg, tag: int, unread: tuple[str, ...]) -> ForeignTpg:
     attributes, parameters = _texts(tpg.attributes), _texts(tpg.parameters)
     return ForeignTpg(
-        target.wwn,
-        tpg.tag,
+        _iscsi_name(target.wwn),
+        tag,
         tpg.enable,
         attributes=attributes,
         parameters=parameters,
@@ -207,7 +246,7 @@ def _tpg_problems(tpg: SavedTpg) -> Iterator[str]:
 def _acl(acl: SavedAcl, tpg_attributes: Mapping[str, str]) -> ForeignAcl:
     maps = tuple(ForeignMap(entry.index, entry.tpg_lun, entry.write_protect) for entry in acl.mapped_luns)
     problems = (*((ACL_TAG,) if acl.tag else ()), *acl_losses(_texts(acl.attributes), tpg_attributes))
-    return ForeignAcl(acl.node_wwn, acl.credentials(), maps, problems)
+    return ForeignAcl(_iscsi_name(acl.node_wwn), acl.credentials(), maps, problems)
 
 
 def _address(portal: SavedPortal) -> str:

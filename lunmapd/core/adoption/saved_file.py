@@ -91,7 +91,7 @@ class SavedPortal(Struct):
 class SavedTpg(SavedChap, kw_only=True):
     """A TPG, with the credentials that demo mode uses."""
 
-    tag: int
+    tag: int | None = None
     enable: bool = True
     attributes: dict[str, Any] = {}
     parameters: dict[str, Any] = {}
@@ -129,6 +129,6 @@ class SavedFabric(Struct):
 class SavedFile(Struct):
     """The whole file."""
 
-    storage_objects: list[SavedStorage]
-    targets: list[SavedWwn]
+    storage_objects: list[SavedStorage] = field(default_factory=list)
+    targets: list[SavedWwn] = field(default_factory=list)
     fabric_modules: list[SavedFabric] = field(default_factory=list)

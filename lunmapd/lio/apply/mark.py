@@ -4,7 +4,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from lunmapd.core.adoption.foreign import ForeignConfiguration
+from lunmapd.core.adoption.foreign import ForeignConfiguration, own_tpgs, remote_tpgs
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import MARK
 from lunmapd.lio.apply.backing import presumed_backing
@@ -19,10 +19,11 @@ def mark_adopted(root: Path, found: ForeignConfiguration, desired: lio_objects.D
     """Mark the desired targets, each after the storage objects that it exports. Can be repeated.
 
     In the opposite order a crash would leave a marked target with LUNs of unmarked storage objects, which the
-    next pass would remove. Raises KernelRefusedError.
+    next pass would remove. The TPG that serves initiators is the last one of its target: until it is marked,
+    this function finds the target again. Raises KernelRefusedError.
     """
     targets = {item.iqn for item in desired.values() if isinstance(item, lio_objects.Target)}
-    for tpg in found.tpgs:
+    for tpg in (*remote_tpgs(found), *own_tpgs(found)):
         if tpg.iqn not in targets:
             continue
         with attempt(f"mark {tpg.iqn} as lunmapd's"):

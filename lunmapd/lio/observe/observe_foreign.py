@@ -48,6 +48,7 @@ from lunmapd.lio.base.parse import (
     parse_backing,
     parse_device_numbers,
     parse_directory_number,
+    parse_dynamic_sessions,
     parse_info,
     parse_portal_directory,
     parse_serial,
@@ -70,6 +71,7 @@ _CONTROL = {
 }
 _DEFAULT_GROUP = "default_tg_pt_gp"
 _NO_TARGETS = ("discovery_auth",)
+_NO_OTHER_FABRICS = ("core", "iscsi")
 
 
 def observe_foreign(root: Path, devices: str = _DEVICES) -> ForeignConfiguration:
@@ -83,8 +85,27 @@ def observe_foreign(root: Path, devices: str = _DEVICES) -> ForeignConfiguration
     enforced = observation.read(f"{DISCOVERY}/enforce_discovery_auth") == "1"
     discovery = observe_credentials(observation, DISCOVERY) if enforced else None
     return ForeignConfiguration(
-        dict(_storage(observation, exported, devices)), tpgs, discovery, tuple(observation.sessions)
+        dict(_storage(observation, exported, devices)),
+        tpgs,
+        discovery,
+        tuple(observation.sessions),
+        dict(_others(observation)),
     )
+
+
+def _others(observation: Observation) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the targets of other fabrics, each with the storage objects that it exports."""
+    for fabric in sorted(set(observation.list_directories("")) - set(_NO_OTHER_FABRICS)):
+        for target in observation.list_directories(fabric):
+            path = f"{fabric}/{target}"
+            keys = [
+                key
+                for tpg in observation.list_directories(path)
+                for _, key in _links(observation, f"{path}/{tpg}/lun")
+                if key
+            ]
+            if keys:
+                yield f"{fabric} {target}", tuple(keys)
 
 
 def _storage(
@@ -230,6 +251,7 @@ def _tpg(observation: Observation, iqn: str, tag: int) -> ForeignTpg:
             *tpg_losses(attributes, parameters),
             *_tpg_problems(observation, path),
         ),
+        tuple(sorted(parse_dynamic_sessions(observation.read(f"{path}/dynamic_sessions") or ""))),
     )
 
 

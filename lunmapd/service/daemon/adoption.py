@@ -15,8 +15,8 @@ from lunmapd.agent.state.directory import state_directory
 from lunmapd.core.adoption.adopt import Adoption, adopt
 from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.adoption.foreign import ForeignConfiguration
+from lunmapd.core.adoption.in_place import is_in_place
 from lunmapd.core.adoption.saveconfig import read_saveconfig
-from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Chap, Lunmap
 from lunmapd.core.base.text import printable_json
@@ -24,9 +24,8 @@ from lunmapd.core.map import mapfile
 from lunmapd.core.map.credentials import CHAP, DISCOVERY_CHAP, change_credentials
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import READ_ONLY_ATTRIBUTES, TPG_ATTRIBUTES
 from lunmapd.core.planning.decide import PassInput, compare
-from lunmapd.core.planning.plan import Action, Plan, Step, plan
+from lunmapd.core.planning.plan import Plan, plan
 from lunmapd.core.secrets.sealing import NONCE_BYTES, Vault
 from lunmapd.lio.apply.mark import mark_adopted
 from lunmapd.lio.base import rts
@@ -60,7 +59,8 @@ class NotAdoptableError(LunmapdError):
 class AdoptionCheck(Struct, frozen=True):
     """The differences between the running configuration and the map.
 
-    `blocking` are those that prevent taking over, `settings` those that taking over sets in place.
+    `blocking` are those that prevent taking over, `settings` those that taking over sets in place
+    (in_place.py).
     """
 
     found: ForeignConfiguration
@@ -105,14 +105,14 @@ def check_adoption(settings: Settings) -> AdoptionCheck:
     desired = compare(given, Observed(features=features)).desire.objects
     comparison = compare(given, Observed(as_ours(found, desired), features=features))
     want, steps = comparison.desire, comparison.steps
-    blocking = [str(step) for step in steps if not _only_settings(step)]
+    blocking = [str(step) for step in steps if not is_in_place(step, desired)]
     blocking += [
         f"{lio_objects.show_key(name)}: {failure.message}" for name, failure in want.failures.items()
     ]
     refused = adopt(found, settings.node).refused
     blocking += [f"{iqn}: {refused[iqn]}" for iqn in sorted(foreign & lunmap.targets.keys() & refused.keys())]
     return AdoptionCheck(
-        found, want.objects, tuple(blocking), tuple(str(step) for step in steps if _only_settings(step))
+        found, want.objects, tuple(blocking), tuple(str(step) for step in steps if is_in_place(step, desired))
     )
 
 
@@ -166,31 +166,6 @@ def _left(kernel: Kernel, checked: AdoptionCheck, claims: Claims) -> Plan:
     observed = kernel.observe(claims.load()).objects
     mine = as_ours(checked.found, checked.wanted).keys() | checked.wanted.keys()
     return plan(checked.wanted, {name: item for name, item in observed.items() if name in mine})
-
-
-def _only_settings(step: Step) -> bool:
-    """Return whether a step only changes settings in place that lunmapd governs, which affects no session."""
-    before, after = step.before, step.item
-    if step.action is not Action.UPDATE or not isinstance(after, lio_objects.Tpg | lio_objects.StorageObject):
-        return False
-    same = isinstance(before, type(after)) and all(
-        getattr(before, field) == getattr(after, field)
-        for field in after.__struct_fields__
-        if field not in {"attributes", "default_group"}
-    )
-    assert before is not None, "an update has it"
-    changed = set(after.attributes) ^ set(getattr(before, "attributes", ()))
-    governed = {name for name, _ in TPG_ATTRIBUTES} - {"authentication"}
-    if isinstance(after, lio_objects.StorageObject):
-        held = {name for name, value in after.attributes if READ_ONLY_ATTRIBUTES.get(name) == value}
-        governed = set(PLUGINS[after.plugin].governed) | held
-    return same and _only_access_type(before, after) and {name for name, _ in changed} <= governed
-
-
-def _only_access_type(before: lio_objects.Object, after: lio_objects.Object) -> bool:
-    """Return whether nothing of the kernel's own target port group changes that an initiator is told of."""
-    groups = [getattr(item, "default_group", lio_objects.DEFAULT_GROUP) for item in (before, after)]
-    return groups[0].state == groups[1].state and groups[0].preferred == groups[1].preferred
 
 
 def _only(lunmap: Lunmap, node: str, targets: set[str]) -> Lunmap:

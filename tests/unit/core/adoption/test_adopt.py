@@ -10,9 +10,10 @@ from msgspec import structs
 from lunmapd.core.adoption.adopt import Adoption, _filled, adopt
 from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.adoption.foreign import ForeignAcl, ForeignConfiguration, ForeignMap, ForeignTpg
+from lunmapd.core.adoption.in_place import is_in_place
 from lunmapd.core.adoption.saveconfig import NotSaveconfigError, read_saveconfig
 from lunmapd.core.base.backings import Block, FileIO, Pscsi, RamDisk, User
-from lunmapd.core.base.lunmap import Authentication, Scope, Shared
+from lunmapd.core.base.lunmap import Authentication, PortalGroup, Scope, Shared
 from lunmapd.core.base.password import Secret
 from lunmapd.core.map import rules
 from lunmapd.core.node import lio_objects
@@ -113,7 +114,8 @@ def _tpg(file: Saved) -> Saved:
 
 
 ODD: list[tuple[str, Callable[[Saved], object]]] = [
-    ("has 2 TPGs", lambda file: file["targets"][0]["tpgs"].append({"tag": 2})),
+    ("has 2 enabled TPGs", lambda file: file["targets"][0]["tpgs"].append({"tag": 2})),
+    ("TPG 2 has a LUN 4 that TPG 1 has not", lambda file: file["targets"][0]["tpgs"].append({"tag": 2, "enable": False, "luns": [{"index": 4, "storage_object": "/backstores/block/other"}]})),
     ("is disabled", lambda file: _tpg(file).update(enable=False)),
     ("demo mode", lambda file: _tpg(file)["attributes"].update(generate_node_acls=True)),
     ("no portal", lambda file: _tpg(file).update(portals=[])),
@@ -149,6 +151,81 @@ def test_what_no_map_can_say_is_left_out_with_its_reason(
     made = adopted(file)
     assert any(reason in text for text in made.refused.values()), made.refused
     assert not made.lunmap.targets
+
+
+GATEWAY = {
+    "tag": 2, "enable": False, "attributes": {"tpg_enabled_sendtargets": 0, "generate_node_acls": 1},
+    "portals": [{"ip_address": "10.0.0.2", "port": 3260}],
+    "luns": [{"index": 0, "storage_object": "/backstores/block/db1"}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_the_disabled_tpgs_are_other_gateways(place: int) -> None:
+    """ceph-iscsi and gluster-block make a TPG for each gateway: the enabled one is this node's."""
+    file = usual()
+    _tpg(file)["portals"] = [{"ip_address": "10.0.0.1", "port": 3260}]
+    file["targets"][0]["tpgs"].insert(place, GATEWAY)
+    made = adopted(file)
+    assert made.refused == {}
+    assert (made.lunmap.nodes[NODE].tpg_tag, made.lunmap.nodes[NODE].portals) == (1, ("10.0.0.1:3260",))
+    (note,) = made.notes
+    assert "its disabled TPG 2 (10.0.0.2:3260) shows another gateway" in note
+
+
+def test_other_gateways_of_the_map_need_only_steps_that_no_session_notices() -> None:
+    """With the other gateway in the map, its disabled TPG becomes a remote TPG, and each Lun gets a group."""
+    file = usual()
+    _tpg(file)["portals"] = [{"ip_address": "10.0.0.1", "port": 3260}]
+    file["targets"][0]["tpgs"].append(GATEWAY)
+    running = found(file)
+    alone = adopt(running, NODE).lunmap
+    other = structs.replace(alone.nodes[NODE], tpg_tag=2, portals=("10.0.0.2:3260",))
+    both = structs.replace(alone.targets[A], nodes={NODE: PortalGroup(1), "n2": PortalGroup(2)})
+    shared = Shared(Scope.OFF, Scope.OFF)
+    luns = {name: structs.replace(lun, shared=shared) for name, lun in alone.luns.items()}
+    lunmap = structs.replace(alone, nodes={**alone.nodes, "n2": other}, targets={A: both}, luns=luns)
+    steps = plan(project_map(lunmap, NODE), as_ours(running, project_map(lunmap, NODE)))
+    assert [str(step) for step in steps if not is_in_place(step, project_map(lunmap, NODE))] == []
+    assert any(str(step).startswith(f"delete lun {A} 2 db1") for step in steps)
+    without = plan(project_map(alone, NODE), as_ours(running, project_map(alone, NODE)))
+    blocking = [str(step) for step in without if not is_in_place(step, project_map(alone, NODE))]
+    assert f"delete tpg {A} 2: not in the map" in blocking
+
+
+def test_cached_acls_are_no_demo_mode() -> None:
+    """Only generate_node_acls admits initiators without an ACL; the kernel sets the cache with it."""
+    file = usual()
+    _tpg(file)["attributes"].update(cache_dynamic_acls=1)
+    made = adopted(file)
+    assert made.refused == {}
+    assert "cache_dynamic_acls is 1" in made.notes[0]
+    _tpg(file)["attributes"].update(generate_node_acls=1)
+    assert adopted(file).notes == ()
+
+
+def test_sessions_without_acl_are_named() -> None:
+    """An initiator that is logged in without an ACL would lose its session with the next boot."""
+    running = found(usual())
+    (tpg,) = running.tpgs
+    made = adopt(structs.replace(running, tpgs=(structs.replace(tpg, dynamic=(HOST,)),)), NODE)
+    assert f"{HOST} logged in without an ACL" in made.refused[A]
+
+
+def test_targets_of_other_fabrics_are_named() -> None:
+    """A storage object that another fabric exports too stays with its tool, and so does its iSCSI target."""
+    file = saved(target(A, {0: "block/db1"}, acl(HOST, (0, 0))), storage=(DISK, FILE, MEMORY))
+    loop = file["targets"][1]
+    loop["tpgs"][0]["luns"] = [{"index": 0, "storage_object": "/backstores/fileio/logs"}]
+    name = f"loopback {loop['wwn']}"
+    made = adopted(file)
+    assert made.refused == {
+        name: "lunmapd serves iSCSI targets only; this target is left alone",
+        "logs": f"this storage object is exported by the target {name} only; it is left alone",
+        "ram": "this storage object is exported by no target; it is left alone",
+    }
+    loop["tpgs"][0]["luns"].append({"index": 1, "storage_object": "/backstores/block/db1"})
+    assert f"it shares db1 with {name}, which can't be adopted" in adopted(file).refused[A]
 
 
 def test_targets_are_judged_one_by_one_and_by_what_they_share() -> None:
@@ -213,7 +290,17 @@ _LONG = (
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"{}", b"[1]", b'{"storage_objects": 1, "targets": []}', b'{"\xff": 1}', _NESTED, _LONG]
+    "text",
+    [
+        b"",
+        b"{}",
+        b"[1]",
+        b'{"version": 1}',
+        b'{"storage_objects": 1, "targets": []}',
+        b'{"\xff": 1}',
+        _NESTED,
+        _LONG,
+    ],
 )
 def test_another_file_is_refused(text: bytes) -> None:
     """A file that targetcli did not save is an error."""

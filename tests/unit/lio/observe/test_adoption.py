@@ -48,6 +48,31 @@ def _wanted(tree: Tree) -> lio_objects.DesiredObjects:
     return project_map(made.lunmap, "n1")
 
 
+def test_other_fabrics_and_sessions_without_an_acl_are_surveyed(tree: Tree) -> None:
+    """A loopback target with a LUN of `b` is named, and so is an initiator that demo mode let in."""
+    tree.link("loopback/naa.5001405b7d2a8f1e/tpgt_1/lun/lun_0", "core/fileio_1/b", "0c9e")
+    (tree.root / "vhost/naa.6001405b7d2a8f1e/tpgt_1/lun").mkdir(parents=True)
+    tree.write(f"{TPGT}/dynamic_sessions", f"{HOST}\0\n")
+    found = observe_foreign(tree.root)
+    assert found.others == {"loopback naa.5001405b7d2a8f1e": ("fileio_1/b",)}
+    assert found.tpgs[0].dynamic == (HOST,)
+
+
+def test_the_tpg_of_this_node_is_marked_after_those_of_other_gateways(tree: Tree) -> None:
+    """If the first mark is the last one, the target is still found, with its other TPG marked."""
+    wanted = _wanted(tree)
+    tree.tpg(f"{IQN}/tpgt_2", "", enabled=False)
+    tree.link(f"iscsi/{IQN}/tpgt_2/lun/lun_0", "core/fileio_0/a", "0c9e8f0a1c")
+    found = observe_foreign(tree.root)
+    path = tree.root / TPGT / "param/TargetAlias"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(KernelRefusedError):
+        mark_adopted(tree.root, found, wanted)
+    path.rmdir()
+    assert [tpg.tag for tpg in observe_foreign(tree.root).tpgs] == [1]
+
+
 def test_what_is_taken_is_ours_and_as_it_was_read(tree: Tree) -> None:
     """Nothing is ours before it is marked; afterwards it is observed as surveyed, and the rest isn't."""
     wanted, found = _wanted(tree), observe_foreign(tree.root)
