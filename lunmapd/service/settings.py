@@ -59,6 +59,11 @@ class DriftSettings(Struct, frozen=True, forbid_unknown_fields=True):
         return frozenset(name for name in self.__struct_fields__ if getattr(self, name) == REPORT)
 
 
+def default_node() -> str:
+    """Return the name of this machine without its domain."""
+    return socket.gethostname().partition(".")[0]
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """The settings of a node; times are in seconds. An absent key file has no keys.
 
@@ -67,7 +72,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     zookeeper: ZooKeeperSettings
-    node: str = field(default_factory=lambda: socket.gethostname().partition(".")[0])
+    node: str = field(default_factory=default_node)
     state_dir: str = "/var/lib/lunmapd"
     key_file: str = str(keyfile.DEFAULT_KEY_FILE)
     resync: float = 60.0

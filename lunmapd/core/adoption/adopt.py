@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct, structs
 
+from lunmapd.core.adoption.complete import complete
 from lunmapd.core.adoption.convert import lun_of, target_of
 from lunmapd.core.adoption.foreign import ForeignConfiguration, ForeignTpg, own_tpgs, remote_tpgs
 from lunmapd.core.adoption.unfit import NotAdoptable, authentication_of, find_sharing, find_unfit
@@ -27,8 +28,6 @@ from lunmapd.core.base.lunmap import (
     initiators_of,
 )
 from lunmapd.core.map import rules
-from lunmapd.core.map.credentials import change_credentials
-from lunmapd.core.map.fill_in import with_free_port_ids
 from lunmapd.core.node import lio_objects
 
 _SEALED = "v1:00000000:" + "A" * 38
@@ -80,7 +79,7 @@ def _clashes(lunmap: Lunmap, tpgs: list[ForeignTpg]) -> NotAdoptable:
     """Return the targets that break a rule of the map, or whose Luns, initiators or nodes do."""
     return {
         iqn: f"it breaks a rule of the map: {problem}"
-        for problem in rules.check_served(_filled(lunmap))
+        for problem in rules.check_served(complete(lunmap, lambda *_: _SEALED))
         for iqn in _concerned(problem, lunmap, tpgs)
     }
 
@@ -107,16 +106,6 @@ def _concerned(problem: Problem, lunmap: Lunmap, tpgs: list[ForeignTpg]) -> Abst
 
 def _has(tpg: ForeignTpg, lunmap: Lunmap, name: object, rest: list[str | int]) -> bool:
     return lunmap.nodes[str(name)].portals[int(rest[1])] in tpg.portals
-
-
-def _filled(lunmap: Lunmap) -> Lunmap:
-    """Return the map with placeholders for passwords and for the values that a commit fills in."""
-    full = change_credentials(lunmap, lambda _path, _field, chap: structs.replace(chap, password=_SEALED))
-    luns = {
-        name: structs.replace(lun, serial=lun.serial or f"{number:025x}")
-        for number, (name, lun) in enumerate(full.luns.items())
-    }
-    return structs.replace(full, targets=with_free_port_ids(full.targets), luns=luns)
 
 
 def _left_alone(foreign: ForeignConfiguration) -> NotAdoptable:

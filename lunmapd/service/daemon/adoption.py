@@ -8,23 +8,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.directory import state_directory
 from lunmapd.core.adoption.adopt import Adoption, adopt
+from lunmapd.core.adoption.check import AdoptionCheck, check, check_files
 from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.adoption.foreign import ForeignConfiguration
-from lunmapd.core.adoption.in_place import is_in_place
 from lunmapd.core.adoption.saveconfig import read_saveconfig
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Chap, Lunmap
 from lunmapd.core.base.text import printable_json
 from lunmapd.core.map import mapfile
-from lunmapd.core.map.credentials import CHAP, DISCOVERY_CHAP, change_credentials
+from lunmapd.core.map.credentials import (
+    CHAP,
+    DISCOVERY_CHAP,
+    all_credentials,
+    change_credentials,
+)
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Observed
-from lunmapd.core.planning.decide import PassInput, compare
+from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.plan import Plan, plan
 from lunmapd.core.secrets.sealing import NONCE_BYTES, Vault
 from lunmapd.lio.apply.mark import mark_adopted
@@ -56,64 +59,63 @@ class NotAdoptableError(LunmapdError):
     exit_code = Exit.DEGRADED
 
 
-class AdoptionCheck(Struct, frozen=True):
-    """The differences between the running configuration and the map.
+def draft_map(file: Path | None, node: str, sealed_by: Settings | None = None) -> Adoption:
+    """Return the map of the running configuration, or of a saveconfig.json.
 
-    `blocking` are those that prevent taking over, `settings` those that taking over sets in place
-    (in_place.py).
+    With `sealed_by` it has the CHAP passwords, sealed with the key of these settings. Raises LunmapdError.
     """
-
-    found: ForeignConfiguration
-    wanted: lio_objects.DesiredObjects
-    blocking: tuple[str, ...]
-    settings: tuple[str, ...]
-
-
-def draft_map(settings: Settings, file: Path | None, *, seal: bool) -> Adoption:
-    """Return the map of the running configuration, or of a saveconfig.json. Raises LunmapdError."""
-    found = _survey() if file is None else read_saveconfig(_bytes(file), str(file))
-    made = adopt(found, settings.node)
-    if not seal:
+    found = _find(file)
+    made = adopt(found, node)
+    if sealed_by is None:
         return made
-    vault = Vault(_snapshot(settings).cluster, read_keys(Path(settings.key_file)))
-    return Adoption(_sealed(made.lunmap, found, vault), made.refused)
+    vault = Vault(_snapshot(sealed_by).cluster, read_keys(Path(sealed_by.key_file)))
+    return msgspec.structs.replace(made, lunmap=_sealed(made.lunmap, found, vault))
 
 
 def format_draft(made: Adoption, output: str) -> Iterator[str]:
-    """Yield the lines of a draft, as a map file or as JSON."""
+    """Yield the lines of a draft, as a map file or as JSON.
+
+    A map without targets is not printed as a map file: committing it would remove the node from the map.
+    """
     if output == "json":
-        shown = {"map": msgspec.to_builtins(made.lunmap), "not_adopted": dict(made.refused)}
+        shown = {
+            "map": msgspec.to_builtins(made.lunmap),
+            "not_adopted": dict(made.refused),
+            "notes": list(made.notes),
+        }
         yield from printable_json(msgspec.json.format(msgspec.json.encode(shown)).decode()).split("\n")
         return
+    yield from _head(made)
+    if made.lunmap.targets:
+        yield from mapfile.show_map(made.lunmap).removesuffix("\n").split("\n")
+
+
+def _head(made: Adoption) -> Iterator[str]:
     yield "# Made by 'lunmapd adopt'. 'lunmapctl apply -f' takes it, together with what the map has already."
     for name, reason in made.refused.items():
         yield f"# not taken over: {name}: {reason}"
-    if any(item.chap and not item.chap.password for item in made.lunmap.initiators.values()):
+    for note in made.notes:
+        yield f"# note: {note}"
+    if not all(chap.password for _, _, chap in all_credentials(made.lunmap)):
         yield "# CHAP passwords are missing: 'lunmapd adopt --seal' adds them, sealed with this node's key."
-    yield from mapfile.show_map(made.lunmap).removesuffix("\n").split("\n")
+    if not made.lunmap.targets:
+        yield "# There is no map: no target can be taken over."
 
 
-def check_adoption(settings: Settings) -> AdoptionCheck:
-    """Compare what runs, as if lunmapd had made it, with the effective map. Raises LunmapdError."""
-    snapshot, found = _snapshot(settings), _survey()
-    foreign = {tpg.iqn for tpg in found.tpgs}
-    lunmap = _only(effective_map(snapshot), settings.node, foreign)
+def check_adoption(settings: Settings, file: Path | None = None) -> AdoptionCheck:
+    """Compare what runs, or a saveconfig.json, with the effective map. Raises LunmapdError."""
+    snapshot, found = _snapshot(settings), _find(file)
     vault = Vault(snapshot.cluster, read_keys(Path(settings.key_file)))
-    features = kernel_features()
+    lunmap = effective_map(snapshot)
     given = PassInput(settings.node, snapshot.revision, lunmap, snapshot.unreadable, vault)
-    # Which object of the other tool is which of ours depends on what is desired.
-    desired = compare(given, Observed(features=features)).desire.objects
-    comparison = compare(given, Observed(as_ours(found, desired), features=features))
-    want, steps = comparison.desire, comparison.steps
-    blocking = [str(step) for step in steps if not is_in_place(step, desired)]
-    blocking += [
-        f"{lio_objects.show_key(name)}: {failure.message}" for name, failure in want.failures.items()
-    ]
-    refused = adopt(found, settings.node).refused
-    blocking += [f"{iqn}: {refused[iqn]}" for iqn in sorted(foreign & lunmap.targets.keys() & refused.keys())]
-    return AdoptionCheck(
-        found, want.objects, tuple(blocking), tuple(str(step) for step in steps if is_in_place(step, desired))
-    )
+    # A file has no port ids, so the kernel counts as one without them.
+    return check(found, given, kernel_features() if file is None else frozenset())
+
+
+def check_offline(file: Path, map_file: Path, node: str) -> AdoptionCheck:
+    """Compare a saveconfig.json with a map file. Raises LunmapdError."""
+    lunmap, _ = mapfile.parse_map(_bytes(map_file).decode(errors="replace"), str(map_file))
+    return check_files(_find(file), lunmap, node)
 
 
 def take_over(settings: Settings) -> AdoptionCheck:
@@ -168,23 +170,14 @@ def _left(kernel: Kernel, checked: AdoptionCheck, claims: Claims) -> Plan:
     return plan(checked.wanted, {name: item for name, item in observed.items() if name in mine})
 
 
-def _only(lunmap: Lunmap, node: str, targets: set[str]) -> Lunmap:
-    """Return the part of the map with those of the targets that the node serves, and their Luns."""
-    kept = {iqn: item for iqn, item in lunmap.targets.items() if iqn in targets and node in item.nodes}
-    luns = {
-        name: msgspec.structs.replace(lun, maps=tuple(entry for entry in lun.maps if entry.target in kept))
-        for name, lun in lunmap.luns.items()
-    }
-    luns = {name: lun for name, lun in luns.items() if lun.maps}
-    return msgspec.structs.replace(lunmap, targets=kept, luns=luns)
-
-
 def _snapshot(settings: Settings) -> Snapshot:
     with zookeeper.create_session(settings.zookeeper) as session:
         return read_tree(session)
 
 
-def _survey() -> ForeignConfiguration:
+def _find(file: Path | None) -> ForeignConfiguration:
+    if file is not None:
+        return read_saveconfig(_bytes(file), str(file))
     try:
         return observe_foreign(rts.ROOT)
     except OSError as error:
@@ -211,8 +204,8 @@ def _sealed(lunmap: Lunmap, found: ForeignConfiguration, vault: Vault) -> Lunmap
     return change_credentials(lunmap, sealed)
 
 
-def print_check(checked: AdoptionCheck, *, taken: bool) -> None:
-    """Print the result of a check, or of taking over."""
+def print_check(checked: AdoptionCheck, *, taken: bool = False, file: bool = False) -> None:
+    """Print the result of a check, of what runs or of a file, or of taking over."""
     for line in checked.blocking:
         echo(f"differs: {line}")
     for line in checked.settings:
@@ -220,5 +213,7 @@ def print_check(checked: AdoptionCheck, *, taken: bool) -> None:
     targets = sum(isinstance(item, lio_objects.Target) for item in checked.wanted.values())
     if taken:
         echo(f"taken over: {targets} targets, no session was dropped; the plan is empty")
+    elif file and not checked.blocking:
+        echo(f"the plan is empty: {targets} targets are as in the map")
     elif not checked.blocking:
         echo(f"the plan is empty: {targets} targets can be taken over with 'lunmapd adopt --take'")

@@ -35,14 +35,16 @@ from lunmapd.lio.worker.kernel import Deadlines, Kernel
 from lunmapd.service import zookeeper
 from lunmapd.service.cli import CONTEXT, config_option, output_option, run_command, version_option
 from lunmapd.service.daemon import backing_watch, devices, logs, portal_watch
+from lunmapd.service.daemon.adopt_command import adopt_command
 from lunmapd.service.daemon.device_names import describe_device
 from lunmapd.service.daemon.loop import CycleListener, Loop, ProcessContext, SettingsFile
 from lunmapd.service.daemon.manager import Manager
+from lunmapd.service.daemon.settings_source import SettingsSource
 from lunmapd.service.daemon.signals import Signals
 from lunmapd.service.daemon.watchdog import WatchedKernel
 from lunmapd.service.keyfile import read_keys
 from lunmapd.service.output import echo
-from lunmapd.service.settings import Settings, load_checked_settings, load_settings
+from lunmapd.service.settings import Settings
 from lunmapd.store.session.session import Session
 
 
@@ -65,10 +67,10 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
     Signals: TERM and INT stop it, HUP makes it read the settings again and read the whole map and LIO at
     once.
     """
-    settings = load_checked_settings(config) if check_config else load_settings(config)
     if context.invoked_subcommand is not None:
-        context.obj = settings
+        context.obj = SettingsSource(config, checked=check_config)
         return
+    settings = SettingsSource(config, checked=check_config).load()
     if check_config:
         echo(f"{config}: node {settings.node}, ZooKeeper at {','.join(settings.zookeeper.hosts)}")
         return
@@ -102,7 +104,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
 @daemon.command("plan")
 @output_option
 @click.pass_obj
-def plan_command(settings: Settings, output: str) -> None:
+def plan_command(source: SettingsSource, output: str) -> None:
     """Print the next pass of the daemon, with the affected initiators, without executing it.
 
     Exit 6 if there is any step, any failing object, or a TPG that isolation keeps disabled. Beside a running
@@ -111,48 +113,12 @@ def plan_command(settings: Settings, output: str) -> None:
     """
     from lunmapd.service.daemon import preview  # noqa: PLC0415 - the daemon has no use for it
 
-    shown = preview.preview(settings)
+    shown = preview.preview(source.load())
     preview.print_preview(shown, output)
     sys.exit(shown.exit_code)
 
 
-@daemon.command("adopt")
-@click.option(
-    "--from",
-    "file",
-    type=click.Path(path_type=Path),
-    help="Make the map of a saveconfig.json, not of what runs.",
-)
-@click.option("--seal", is_flag=True, help="Put CHAP passwords in, sealed with this node's key.")
-@click.option(
-    "--check", is_flag=True, help="Compare what runs with the map in ZooKeeper; exit 6 if it differs."
-)
-@click.option(
-    "--take", is_flag=True, help="The same, and make it lunmapd's if nothing differs; stop the daemon first."
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["yaml", "json"]),
-    default="yaml",
-    show_default=True,
-    help="The map's form.",
-)
-@click.pass_obj
-def adopt_command(
-    settings: Settings, file: Path | None, seal: bool, check: bool, take: bool, output: str
-) -> None:
-    """Print the map of what another tool has made in LIO on this node, with what can't be taken over and why.
-
-    Commit it, prove it with --check, and take it over with --take: no session is dropped.
-    """
-    from lunmapd.service.daemon import adoption  # noqa: PLC0415 - the daemon has no use for it, nor for rtslib
-
-    if check or take:
-        checked = adoption.take_over(settings) if take else adoption.check_adoption(settings)
-        adoption.print_check(checked, taken=take)
-        sys.exit(Exit.DEGRADED if checked.blocking else Exit.OK)
-    echo(*adoption.format_draft(adoption.draft_map(settings, file, seal=seal), output))
+daemon.add_command(adopt_command)
 
 
 class _Checks(NamedTuple):

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from lunmapd.core.adoption.adopt import Adoption, _filled, adopt
+from lunmapd.core.adoption.adopt import Adoption, adopt
+from lunmapd.core.adoption.complete import complete
 from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.adoption.foreign import ForeignAcl, ForeignConfiguration, ForeignMap, ForeignTpg
 from lunmapd.core.adoption.in_place import is_in_place
@@ -61,7 +62,7 @@ def test_a_usual_configuration_becomes_a_map() -> None:
     assert lunmap.targets[A].attributes == {"login_timeout": 20}
     assert lunmap.targets[A].parameters == {"MaxConnections": "4"}
     assert (lunmap.nodes[NODE].tpg_tag, lunmap.nodes[NODE].portals) == (1, ("0.0.0.0:3260",))
-    assert rules.check_map(_filled(lunmap)) == ()
+    assert rules.check_map(complete(lunmap, lambda *_: "")) == ()
 
 
 def test_every_kind_of_storage_object_is_taken_over() -> None:
