@@ -27,6 +27,7 @@ from lunmapd.store.tree.watch import watch_head
 _log = logging.getLogger(__name__)
 
 Read = Callable[[Session, Snapshot | None], Snapshot]
+_REFRESH: Read = partial(refresh, partly=True)
 MapListener = Callable[[Snapshot | None, Snapshot], None]
 """Called with the map that was followed, None for the first one, and the one that follows it."""
 
@@ -142,12 +143,12 @@ class Follower:
         """
         now = self._now()
         if now < self._full_at:
-            return self._accepted(refresh)
+            return self._accepted(_REFRESH)
         try:
-            snapshot = self._accepted(partial(read_again, reason=self._full_reason))
+            snapshot = self._accepted(partial(read_again, reason=self._full_reason, partly=True))
         except UnsteadyError:
             # Commits follow each other too fast for a full read; the changes can be read.
-            snapshot = self._accepted(refresh)
+            snapshot = self._accepted(_REFRESH)
         spread = random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 - nothing secret about it
         self._full_at, self._full_reason = now + self._policy.full_read * spread, FullRead.DUE
         return snapshot

@@ -8,6 +8,7 @@ in its DaemonFile.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -184,7 +185,7 @@ def _read_map(node: _Node, session: Session) -> _Map:
     home = node.seen.cluster if kept is None and is_lost(site.directory) else ""
     try:
         check_node_name(session, site.node, site.identity.machine)
-        return _Map(read_accepted(session, read_again, known, home))
+        return _Map(read_accepted(session, partial(read_again, partly=True), known, home))
     except NodeNameTakenError:
         raise
     except StoreError as error:

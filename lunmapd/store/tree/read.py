@@ -1,16 +1,18 @@
 """Reading the tree: all of it (a full read), or what changed since the last read (a delta read)."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
+from lunmapd.core.base.access import Role
 from lunmapd.core.base.documents import DocumentError
 from lunmapd.core.base.events import Event, FullRead
 from lunmapd.core.base.lunmap import EMPTY_MAP, Lunmap
 from lunmapd.core.history.changes import Head
 from lunmapd.core.history.spans import objects_at, span_of
 from lunmapd.store.session import paths
+from lunmapd.store.session.access_errors import NotPermittedError
 from lunmapd.store.session.errors import (
     DamagedError,
     ForeignClusterError,
@@ -18,7 +20,7 @@ from lunmapd.store.session.errors import (
     UnsteadyError,
     WentBackError,
 )
-from lunmapd.store.session.session import Session
+from lunmapd.store.session.session import FORBIDDEN, Forbidden, Session
 from lunmapd.store.tree.checkpoint import newest_checkpoint
 from lunmapd.store.tree.history import walk_revisions
 from lunmapd.store.tree.snapshot import (
@@ -35,6 +37,7 @@ from lunmapd.store.tree.snapshot import (
 from lunmapd.store.tree.znodes import (
     Top,
     check_recorded,
+    read_permitted,
     read_revisions,
     read_top,
     read_znodes,
@@ -49,12 +52,15 @@ _ATTEMPTS = 5
 MAX_DELTAS = 100
 
 
-def read_tree(session: Session, known: Lunmap = EMPTY_MAP) -> Snapshot:
+def read_tree(session: Session, known: Lunmap = EMPTY_MAP, *, partly: bool = False) -> Snapshot:
     """Read the whole tree at one released revision; objects of `known` are reused (see `assemble`).
 
-    Raises the errors of `read_top`, and UnsteadyError.
+    `partly`: an object that the client may not read counts as unreadable. A node follows the others; a client
+    that commits or keeps a backup must know them all.
+
+    Raises the errors of `read_top`, NotPermittedError, and UnsteadyError.
     """
-    return _read_at(session, lambda head: head, known)
+    return _read_at(session, lambda head: head, known, partly=partly)
 
 
 def read_tip(session: Session) -> Snapshot:
@@ -69,11 +75,13 @@ def _as_released(head: Head) -> Head:
     return replace(head, revision=head.staged.revision, digest=head.staged.digest) if head.staged else head
 
 
-def _read_at(session: Session, choose: Callable[[Head], Head], known: Lunmap) -> Snapshot:
+def _read_at(
+    session: Session, choose: Callable[[Head], Head], known: Lunmap, *, partly: bool = False
+) -> Snapshot:
     sync(session)
     top = read_top(session)
     for _ in range(_ATTEMPTS):
-        objects = _read_objects(session, top.meta.schema)
+        objects = _read_objects(session, top.meta.schema, partly=partly)
         before, top = top, read_top(session)
         chosen = top._replace(head=choose(top.head))
         snapshot = _snapshot_at(session, before, chosen, objects, known)
@@ -85,7 +93,7 @@ def _read_at(session: Session, choose: Callable[[Head], Head], known: Lunmap) ->
     raise UnsteadyError(_ATTEMPTS)
 
 
-def _read_objects(session: Session, schema: int) -> dict[str, Raw]:
+def _read_objects(session: Session, schema: int, *, partly: bool) -> dict[str, Raw]:
     """Read every object by path; each object may be read before or after a commit that is made meanwhile."""
     sections = sections_of(schema)
     names = session.gather([request_children(session, section) for section in sections], sections)
@@ -94,9 +102,21 @@ def _read_objects(session: Session, schema: int) -> dict[str, Raw]:
         if members is None:
             raise DamagedError(session.path(section), "it is missing, which is not the same as empty")
         listed += (f"{section}/{name}" for name in sorted(members))
-    return {
-        path: raw for path, raw in zip(listed, read_znodes(session, listed), strict=True) if raw is not None
-    }
+    read = _read_permitted if partly else read_znodes
+    return {path: raw for path, raw in zip(listed, read(session, listed), strict=True) if raw is not None}
+
+
+def _read_permitted(session: Session, listed: Sequence[str]) -> list[Raw | None]:
+    """Read znodes; one that the client may not read has the reason in place of its bytes."""
+    raws = read_permitted(session, listed)
+    who = session.not_permitted(listed[0], Role.READER).who if FORBIDDEN in raws else ()
+
+    def readable(path: str, raw: Raw | Forbidden | None) -> Raw | None:
+        if raw is not FORBIDDEN:
+            return raw
+        return Raw(b"", ANY_VERSION, str(NotPermittedError(session.path(path), who, Role.READER)))
+
+    return [readable(path, raw) for path, raw in zip(listed, raws, strict=True)]
 
 
 def _snapshot_at(
@@ -130,8 +150,8 @@ def _with_edits(session: Session, snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, edited=find_edits(snapshot, newer, base))
 
 
-def refresh(session: Session, known: Snapshot | None) -> Snapshot:
-    """Read what is new since `known`, at the cost of the changes.
+def refresh(session: Session, known: Snapshot | None, *, partly: bool = False) -> Snapshot:
+    """Read what is new since `known`, at the cost of the changes; `partly` is as in `read_tree`.
 
     Reads everything if the revisions do not lead to the newest map. Raises ForeignClusterError for another
     cluster, RestoredError for a tree that was restored since, and WentBackError for a tree that is older than
@@ -139,25 +159,29 @@ def refresh(session: Session, known: Snapshot | None) -> Snapshot:
     continues from None.
     """
     if known is None:
-        return read_again(session, None, FullRead.NOTHING_KNOWN)
+        return read_again(session, None, FullRead.NOTHING_KNOWN, partly=partly)
     top = _top_since(session, known)
     if top.head.revision == known.revision and (not known.has_edits or top.version == known.head_version):
         return _with_head(known, top)
     advanced = FullRead.OUT_OF_BAND if known.has_edits else _advance(session, known, top)
-    return read_again(session, known, advanced) if isinstance(advanced, FullRead) else advanced
+    if isinstance(advanced, FullRead):
+        return read_again(session, known, advanced, partly=partly)
+    return advanced
 
 
-def read_again(session: Session, known: Snapshot | None, reason: FullRead = FullRead.DUE) -> Snapshot:
+def read_again(
+    session: Session, known: Snapshot | None, reason: FullRead = FullRead.DUE, *, partly: bool = False
+) -> Snapshot:
     """Read everything, though `known` may be the newest: this shows out-of-band edits.
 
     Raises as `refresh` does.
     """
     trace(_log, Event.READ_FULL, reason=reason)
     if known is None:
-        return read_tree(session)
+        return read_tree(session, partly=partly)
     # Before the read, since a frozen node would repeat it at each try; after it, for the head that was read.
     _check_past(session, known, _top_since(session, known).head)
-    snapshot = read_tree(session, known.lunmap)
+    snapshot = read_tree(session, known.lunmap, partly=partly)
     top = _top_of(snapshot)
     _check_lineage(known, top)
     _check_past(session, known, top.head)

@@ -52,17 +52,21 @@ ANY_VERSION = -1
 
 
 class Raw(Struct, frozen=True):
-    """The bytes of a znode and its version; ANY_VERSION if the bytes were taken from a revision."""
+    """The bytes of a znode and its version; ANY_VERSION if the bytes were taken from a revision.
+
+    `forbidden` is why the client may not read the znode, "" if it may. Then there are no bytes.
+    """
 
     data: bytes
     version: int
+    forbidden: str = ""
 
 
 class Snapshot(Struct, frozen=True):
     """The whole map at one revision. All mappings are by the path of an object, such as `luns/db1`.
 
     - `digest` is the digest of the objects that were read, `head_digest` the one in head.
-    - `unreadable`: why the object can't be decoded.
+    - `unreadable`: why the object can't be decoded, or not be read.
     - `raw`: the bytes of each object that is not in canonical form.
     - `edited`: for each object that was edited out of band, the bytes that the revisions have, or None.
     - `versions`: the znode version of each object that was read itself, not taken from a revision.
@@ -116,7 +120,9 @@ def meta_of(snapshot: Snapshot) -> Meta:
 def assemble(
     meta: Meta, head: Head, head_version: int, objects: Mapping[str, Raw], known: Lunmap = EMPTY_MAP
 ) -> Snapshot:
-    """Make a Snapshot of raw objects by path; an object that can't be decoded is listed in `unreadable`.
+    """Make a Snapshot of raw objects by path.
+
+    An object that can't be decoded, or must not be read, is listed in `unreadable`.
 
     An object that is equal to the one of `known` is the same Python object in both maps: memory holds it
     once, and a comparison is cheap.
@@ -129,7 +135,7 @@ def assemble(
         try:
             document = decode(item.data, SECTIONS[section], (section, name))
         except DocumentError as error:
-            unreadable[path] = str(error)
+            unreadable[path] = item.forbidden or str(error)
             raw[path] = item.data
             continue
         before = known.section(section).get(name)

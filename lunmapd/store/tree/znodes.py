@@ -45,10 +45,14 @@ def _read_window(session: Session, window: Sequence[str]) -> list[Raw | None]:
 
 def read_permitted(session: Session, relative: Sequence[str]) -> list[Raw | Forbidden | None]:
     """Read znodes as `read_znodes` does; FORBIDDEN stands for one whose ACL forbids it."""
-    replies = session.gather_permitted([request_znode(session, path) for path in relative])
+    windows = (relative[start : start + WINDOW] for start in range(0, len(relative), WINDOW))
+    return [raw for window in windows for raw in _read_permitted(session, window)]
+
+
+def _read_permitted(session: Session, window: Sequence[str]) -> list[Raw | Forbidden | None]:
     return [
         reply if reply is None or reply is FORBIDDEN else Raw(reply[0] or b"", reply[1].version)
-        for reply in replies
+        for reply in session.gather_permitted([request_znode(session, path) for path in window])
     ]
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError, NotEmptyError
-from kazoo.security import OPEN_ACL_UNSAFE
+from kazoo.security import OPEN_ACL_UNSAFE, make_acl
 from msgspec.structs import replace
 
 from fakes.lio import FakeLio
 from lab.wait import wait_until
+from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.client import (
     Client,
@@ -31,7 +32,7 @@ from lunmapd.client import (
     with_password,
 )
 from lunmapd.core.base.backing_reports import BackingReport, chunk_of, pack_reports
-from lunmapd.core.base.lunmap import Node
+from lunmapd.core.base.lunmap import Node, PortalGroup, Target
 from lunmapd.core.fleet.status import Live, NodeStatus
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.commit.send import submit
@@ -47,7 +48,7 @@ from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
 from lunmapd.store.upkeep.remove import deletions
 from lunmapd.store.upkeep.trim import trim
-from support.agents import MAP, AgentFactory, H, T
+from support.agents import MAP, AgentFactory, H, T, conditions, failing, mapped_luns, shown
 from support.cluster import Answer, Ctl
 from support.commits import NOW, put
 from support.maps import luns
@@ -391,6 +392,27 @@ def test_a_node_does_all_its_work_in_a_closed_tree(admin: Session, connect_as: O
     live = read_fleet(admin)["n2"].live
     assert live is not None
     assert (live.machine, live.boot) == ("m1", "b2")
+
+
+def test_a_node_follows_the_rest_of_a_map_of_which_one_object_is_forbidden(
+    admin: Session, connect_as: Open, tmp_path: Path
+) -> None:
+    """The objects of that document stay as they were; a client that commits or keeps a backup is refused."""
+    kernel, nodes = FakeLio(), {"n2": Node(2, ("10.0.0.2:3260",))}
+    put(admin, replace(mapped_luns(1, 2), nodes=nodes, targets={T: Target({"n2": PortalGroup(1)})}))
+    agent = AgentFactory(connect_as("n2"), kernel, tmp_path)(node="n2", policy=Policy(full_read=0.0))
+    assert agent.run_cycle().converged
+    admin.link.current.set_acls(admin.path("luns/l1"), [make_acl("sasl", "admin", all=True)])
+    put(admin, replace(read_tree(admin).lunmap, luns=mapped_luns(1, 3).luns))
+    agent.run_cycle()
+    assert shown(kernel) == {"l1", "l3"}
+    assert conditions(agent)["StoreReadable"] == "Read"
+    assert failing(agent) == {"document luns/l1": "DocumentUnreadable"}
+    assert "acl grant reader" in agent.status.failing[0].message
+    with pytest.raises(NotPermittedError, match="luns/l1"):
+        read_tree(connect_as("n2"))
+    Permissions(admin).grant(Role.READER, READER)
+    assert agent.run_cycle().converged
 
 
 @pytest.fixture
