@@ -14,6 +14,7 @@ VERBS: Mapping[str, Verb] = {
         ("backup", "upkeep", "backup", "Write the map and its history to a file."),
         ("check", "check", "check", "Print one line for Nagios or Icinga."),
         ("confirm", "edit", "confirm", "Confirm the removals that nodes hold."),
+        ("convert", "offline.convert", "convert_command", "Make a map of other tools' files."),
         ("diff", "history", "diff", "Show the changes between two revisions."),
         ("forget", "forget", "forget", "Remove the status of a retired node."),
         ("get", "get", "get", "Print the map, a section or an object."),

@@ -11,6 +11,8 @@ from lunmapd.service.keyfile import read_keys
 from lunmapd.store.tree.members import register, write_status
 from support.cluster import Answer, Ctl
 from support.commits import NOW
+from support.foreign_files import PASSWORD as CEPH_PASSWORD
+from support.foreign_files import ceph_document
 from support.sessions import Connect
 
 HOST = "iqn.2026-01.org.example:host1"
@@ -64,6 +66,17 @@ def test_a_password_comes_in_sealed(desk: Desk) -> None:
         "keys": [{"key": key, "here": True, "current": True, "nodes": []}],
     }
     assert "lunmapctl secret set" in desk.ctl.apply(asking, wait=None, expect=3).err
+
+
+def test_converted_passwords_come_in_sealed(desk: Desk, tmp_path: Path) -> None:
+    """With --seal the passwords of a file are in the map under the current key, and it can be committed."""
+    file = tmp_path / "gateway.conf"
+    file.write_text(json.dumps(ceph_document(11)))
+    options = ("--seal", "--key-file", str(desk.key_file), "--size", "rbd.disk_1=64MiB")
+    made = desk.ctl("convert", *options, str(file), expect=6)
+    assert CEPH_PASSWORD not in made.out + made.err
+    desk.ctl("apply", "-f", "-", "--reuse-id", "gw1", "--reuse-id", "gw2", stdin=made.out)
+    assert {each["key"] for each in desk.listing()["secrets"]} == {read_keys(desk.key_file).current}
 
 
 @pytest.mark.parametrize(

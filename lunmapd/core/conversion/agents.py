@@ -1,0 +1,260 @@
+"""The iSCSI resources of a cluster as a map. Pure.
+
+What the agents make of their parameters is read from resource-agents, heartbeat/iSCSITarget.in and
+iSCSILogicalUnit.in (2026-08): one TPG with tag 1, a storage object with the name of the resource, which is
+its product, too (targetcli's preference export_backstore_name_as_model), and a serial of 8 digits.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+
+from lunmapd.core.base import names
+from lunmapd.core.base.attributes import PARAMETERS
+from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi
+from lunmapd.core.base.lunmap import (
+    Authentication,
+    Chap,
+    Initiator,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    PortalGroup,
+    Scope,
+    Shared,
+    Target,
+)
+from lunmapd.core.base.password import Secret
+from lunmapd.core.conversion.cluster_resources import (
+    ADDRESS,
+    LOGICAL_UNIT,
+    TARGET,
+    ClusterResource,
+    ClusterResources,
+)
+from lunmapd.core.conversion.conversion import DEFAULT_NODE, Choices, Conversion, Notes
+from lunmapd.core.map.credentials import CHAP, initiator_path
+
+_LIO = {"", "lio", "lio-t"}
+_EVERY_ADDRESS = "0.0.0.0:3260"
+_BACKINGS: Mapping[str, type[Block | FileIO | Pscsi]] = {"block": Block, "fileio": FileIO, "pscsi": Pscsi}
+_MODEL = 15  # the kernel cuts the name there (dev_set_t10_wwn_model_alias)
+_SERIAL_DIGITS = 8
+_HIDDEN = "lrm://"
+
+
+def convert_resources(resources: ClusterResources, choices: Choices) -> Conversion:
+    """Return the conversion of the iSCSI resources of a cluster."""
+    notes = Notes()
+    targets = {each.parameters.get("iqn", ""): each for each in _served(resources.of(TARGET), notes)}
+    units = [
+        each
+        for each in _served(resources.of(LOGICAL_UNIT), notes)
+        if _has_target(each, targets, notes) and _has_number(each, notes)
+    ]
+    nodes = _nodes(resources, targets.values(), choices, notes)
+    lunmap = Lunmap(
+        luns=dict(_luns(units, targets, nodes, choices, notes)),
+        targets={iqn: _target(each, nodes, choices, notes) for iqn, each in targets.items()},
+        initiators=_initiators(units, targets, choices, notes),
+        nodes=nodes,
+    )
+    _note_others(resources, nodes, choices, notes)
+    return notes.conversion(lunmap)
+
+
+def _served(found: tuple[ClusterResource, ...], notes: Notes) -> Iterator[ClusterResource]:
+    """Yield the resources that LIO serves; other servers give disks an identity that LIO can't have."""
+    for each in found:
+        server = each.parameters.get("implementation", "")
+        if server in _LIO:
+            yield each
+        else:
+            notes.lost(each.place, f"{each.name} is served by {server}: LIO can't keep its WWIDs")
+
+
+def _has_target(unit: ClusterResource, targets: Mapping[str, ClusterResource], notes: Notes) -> bool:
+    iqn = unit.parameters.get("target_iqn", "")
+    if iqn not in targets:
+        notes.lost(unit.place, f"{unit.name} is of target {iqn!r}, for which there is no {TARGET}")
+    return iqn in targets
+
+
+def _has_number(unit: ClusterResource, notes: Notes) -> bool:
+    number = unit.parameters.get("lun", "")
+    good = number.isascii() and number.isdigit()
+    if not good:
+        notes.lost(unit.place, f"{unit.name} has no LUN number")
+    return good
+
+
+def _nodes(
+    resources: ClusterResources, targets: Collection[ClusterResource], choices: Choices, notes: Notes
+) -> dict[str, Node]:
+    """Return the nodes with the chosen addresses; without any, one node has the addresses of the targets."""
+    if choices.portals:
+        for tag, node in enumerate(choices.portals, start=1):
+            if tag > 1:
+                notes.changed(f"node {node}", f"its TPGs have tag {tag}; the agents give every TPG tag 1")
+        return {
+            node: Node(tag, tuple(map(_portal, addresses)))
+            for tag, (node, addresses) in enumerate(choices.portals.items(), start=1)
+        }
+    node = next(iter(resources.nodes), DEFAULT_NODE)
+    portals = dict.fromkeys(portal for each in targets for portal in _portals(each))
+    others = ", ".join(resources.nodes[1:])
+    notes.changed(
+        f"node {node}",
+        "it alone serves the targets"
+        + (f", {others} can't take over" if others else ": rename it as needed")
+        + "; --portal NODE=ADDRESS makes each node serve them through addresses of its own",
+    )
+    iser = {portal for each in targets for portal in map(_portal, each.words("iser_portals"))}
+    return {node: Node(1, tuple(p for p in portals if p not in iser), tuple(p for p in portals if p in iser))}
+
+
+def _portals(target: ClusterResource) -> tuple[str, ...]:
+    return tuple(map(_portal, target.words("portals") or (_EVERY_ADDRESS,)))
+
+
+def _portal(text: str) -> str:
+    """Return a portal as a map has it; unchanged if it is none, and the rules of the map refuse it."""
+    try:
+        return names.parse_portal(text)
+    except ValueError:
+        return text
+
+
+def _luns(
+    units: list[ClusterResource],
+    targets: Mapping[str, ClusterResource],
+    nodes: Mapping[str, Node],
+    choices: Choices,
+    notes: Notes,
+) -> Iterator[tuple[str, Lun]]:
+    for unit in units:
+        name, given = unit.instance or unit.name, unit.parameters
+        iqn = given["target_iqn"]
+        maps = tuple(
+            Map(iqn, int(given["lun"]), initiator) for initiator in _allowed(unit, targets[iqn], choices)
+        )
+        serial = given.get("scsi_sn") or hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+        own = given.get("liot_bstype") == "pscsi"
+        yield (
+            name,
+            Lun(
+                _backing(unit),
+                "" if own else given.get("scsi_sn") or serial[:_SERIAL_DIGITS],
+                choices.sizes.get(name),
+                product="" if own else given.get("product_id") or name[:_MODEL],
+                attributes=dict(_attributes(unit)),
+                shared=_shared(unit, nodes),
+                maps=maps,
+            ),
+        )
+        notes.carried(unit.place, f"luns[{name}]")
+        _note_unit(unit, maps, notes)
+
+
+def _backing(unit: ClusterResource) -> Backing:
+    kind = unit.parameters.get("liot_bstype") or "block"
+    return _BACKINGS.get(kind, Block)(unit.parameters.get("path", ""))
+
+
+def _attributes(unit: ClusterResource) -> Iterator[tuple[str, int]]:
+    for name in ("block_size", "emulate_tpu"):
+        text = unit.parameters.get(name, "")
+        if text.isascii() and text.isdigit():
+            yield name, int(text)
+
+
+def _shared(unit: ClusterResource, nodes: Mapping[str, Node]) -> Shared | None:
+    """Return what is offered: a single node keeps what it offers today, several nodes nothing."""
+    if len(nodes) > 1:
+        return Shared(Scope.OFF, Scope.OFF)
+    off = unit.parameters.get("emulate_caw") == "0"
+    return Shared(Scope.PER_NODE, Scope.OFF) if off else None
+
+
+def _note_unit(unit: ClusterResource, maps: tuple[Map, ...], notes: Notes) -> None:
+    given = unit.parameters
+    if not maps:
+        notes.lost(unit.place, "it admits every initiator: name those that may see it with --initiator")
+    if given.get("write_cache") == "1":
+        notes.lost(unit.place, "its write-back cache (write_cache=1): lunmapd always writes through")
+    if given.get("emulate_3pc") == "1":
+        notes.changed(unit.place, "EXTENDED COPY (emulate_3pc) is on only while one node serves the Lun")
+
+
+def _allowed(unit: ClusterResource, target: ClusterResource, choices: Choices) -> tuple[str, ...]:
+    """Return the initiators that see a logical unit: targetcli maps it to each ACL of its target."""
+    listed = dict.fromkeys((*target.words("allowed_initiators"), *unit.words("allowed_initiators")))
+    return tuple(name.lower() for name in listed or choices.initiators)
+
+
+def _target(resource: ClusterResource, nodes: Mapping[str, Node], choices: Choices, notes: Notes) -> Target:
+    iqn, given = resource.parameters.get("iqn", ""), resource.parameters
+    notes.carried(resource.place, f"targets[{iqn}]")
+    own = _portals(resource)
+    groups = {
+        name: PortalGroup(
+            portals=own if not choices.portals and {*own} != {*node.portals, *node.iser_portals} else ()
+        )
+        for name, node in nodes.items()
+    }
+    asks = Authentication.CHAP if given.get("incoming_username") else Authentication.NONE
+    return Target(groups, authentication=asks, parameters=dict(_parameters(resource, notes)))
+
+
+def _parameters(resource: ClusterResource, notes: Notes) -> Iterator[tuple[str, str]]:
+    for word in resource.words("additional_parameters"):
+        name, _, value = word.partition("=")
+        if name not in PARAMETERS:
+            notes.lost(resource.place, f"its additional parameter {name}")
+        elif value != PARAMETERS[name].default:
+            yield name, value
+
+
+def _initiators(
+    units: list[ClusterResource],
+    targets: Mapping[str, ClusterResource],
+    choices: Choices,
+    notes: Notes,
+) -> dict[str, Initiator]:
+    found: dict[str, Initiator] = {}
+    for unit in units:
+        target = targets[unit.parameters["target_iqn"]]
+        user = target.parameters.get("incoming_username", "")
+        for name in _allowed(unit, target, choices):
+            made = Initiator(chap=Chap(user) if user else None)
+            notes.carried(target.place, f"initiators[{name}]")
+            if found.setdefault(name, made) != made:
+                notes.lost(target.place, f"its CHAP user {user!r}: {name} has another one for another target")
+            elif user:
+                _note_password(target, name, notes)
+    return found
+
+
+def _note_password(target: ClusterResource, initiator: str, notes: Notes) -> None:
+    password = target.parameters.get("incoming_password", "")
+    if not password or password.startswith(_HIDDEN):
+        notes.lost(target.place, "its incoming_password, which the file has not")
+    else:
+        notes.passwords[initiator_path(initiator), CHAP] = Secret(password)
+
+
+def _note_others(
+    resources: ClusterResources, nodes: Mapping[str, Node], choices: Choices, notes: Notes
+) -> None:
+    """Note the other resources; an address that moves becomes that of one node, or none."""
+    for each in resources.primitives:
+        if each.agent == ADDRESS:
+            left = (
+                "it is not in the map" if choices.portals else f"it is a portal of {next(iter(nodes))} alone"
+            )
+            notes.lost(
+                each.place,
+                f"address {each.parameters.get('ip', '')} moves between nodes, lunmapd moves none: {left}",
+            )
+        elif each.agent not in {TARGET, LOGICAL_UNIT}:
+            notes.lost(each.place, f"{each.name} ({each.agent}) is not iSCSI: lunmapd does not start it")

@@ -1,0 +1,97 @@
+"""The text of `crm configure show` and of `pcs config` as resources. Pure."""
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+
+from lunmapd.core.conversion.cluster_resources import ClusterResource, ClusterResources
+from lunmapd.core.conversion.conversion import NotConvertibleError
+
+_CRM_PARTS = {"params", "meta", "op", "operations", "utilization", "description"}
+_PCS_RESOURCE = re.compile(r"\s*Resource: (\S+) \(class=\S+ (?:provider=\S+ )?type=(\S+)\)")
+_PCS_NODES = re.compile(r"\s*(?:Pacemaker|Corosync) Nodes:(.*)")
+
+
+def read_crm(text: str, name: str) -> ClusterResources:
+    """Return the primitives and nodes of `crm configure show`. Raises NotConvertibleError."""
+    nodes, primitives = [], []
+    for line, words in _crm_lines(text, name):
+        match words:
+            case ["node", *rest]:
+                nodes.append(next((word for word in rest if not word.endswith(":") and word[0] != "$"), ""))
+            case ["primitive", resource, agent, *rest]:
+                given = dict(_pairs(_crm_parameters(rest)))
+                primitives.append(
+                    ClusterResource(resource, agent.rpartition(":")[2], given, f"{name}:{line}")
+                )
+            case _:
+                pass
+    return ClusterResources(tuple(primitives), tuple(filter(None, nodes)))
+
+
+def _crm_lines(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the words of each statement with its first line; a backslash continues a line."""
+    begun, start = "", 0
+    for line, part in enumerate(text.splitlines(), start=1):
+        start = start if begun else line
+        if part.rstrip().endswith("\\"):
+            begun += part.rstrip()[:-1] + " "
+            continue
+        yield start, _words(begun + part, f"{name}:{start}")
+        begun = ""
+    if begun:
+        yield start, _words(begun, f"{name}:{start}")
+
+
+def _crm_parameters(words: Iterable[str]) -> Iterator[str]:
+    part = "params"
+    for word in words:
+        if word in _CRM_PARTS:
+            part = word
+        elif part == "params":
+            yield word
+
+
+def read_pcs(text: str, name: str) -> ClusterResources:
+    """Return the primitives and nodes of `pcs config` or `pcs resource config`. Raises NotConvertibleError.
+
+    Up to pcs 0.11 the parameters follow `Attributes:` in one line, since then each has a line of its own.
+    """
+    primitives: list[ClusterResource] = []
+    nodes: dict[str, None] = {}
+    given: dict[str, str] = {}
+    inside, after_nodes = -1, False
+    for number, line in enumerate(text.splitlines(), start=1):
+        place = f"{name}:{number}"
+        depth = len(line) - len(line.lstrip())
+        if found := _PCS_RESOURCE.match(line):
+            given = {}
+            primitives.append(ClusterResource(found[1], found[2], given, place))
+            inside = -1
+        elif primitives and line.lstrip().startswith("Attributes:"):
+            inside = depth
+            given.update(_pairs(_words(line.partition(":")[2], place)))
+        elif inside >= 0 and depth > inside:
+            given.update(_pairs(_words(line, place)))
+        else:
+            inside = -1
+        listed = _PCS_NODES.match(line)
+        if listed or after_nodes:
+            words = (listed[1] if listed else line).split()
+            nodes.update(dict.fromkeys(words))
+            after_nodes = not words
+    return ClusterResources(tuple(primitives), tuple(nodes))
+
+
+def _words(text: str, place: str) -> list[str]:
+    try:
+        return shlex.split(text, comments=text.lstrip().startswith("#"))
+    except ValueError as error:
+        raise NotConvertibleError(f"{place}: {error}") from None
+
+
+def _pairs(words: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals and not name.startswith("$"):
+            yield name, value

@@ -1,0 +1,1 @@
+"""Verbs of `lunmapctl` that work on files, and need no ZooKeeper."""

@@ -1,0 +1,196 @@
+"""The resources of Pacemaker and LINSTOR Gateway as a map."""
+
+import pytest
+
+from lunmapd.core.base.backings import Block, FileIO, Pscsi
+from lunmapd.core.base.lunmap import Authentication, Chap, Initiator, Map, PortalGroup, Scope, Shared
+from lunmapd.core.conversion.agents import convert_resources
+from lunmapd.core.conversion.cib import read_cib
+from lunmapd.core.conversion.cluster_resources import ClusterResource, ClusterResources
+from lunmapd.core.conversion.conversion import Choices, Conversion, NotConvertibleError, RemarkKind
+from lunmapd.core.conversion.crm_text import read_crm, read_pcs
+from lunmapd.core.conversion.formats import open_problems
+from lunmapd.core.conversion.reactor import read_reactor
+from support.foreign_files import CIB, CRM, H1, H2, IQN, PCS, REACTOR
+
+SOURCES = {"crm": read_crm(CRM, "crm"), "pcs": read_pcs(PCS, "pcs"), "cib": read_cib(CIB, "cib")}
+
+
+def lost(conversion: Conversion) -> list[str]:
+    """Return the texts of what is lost."""
+    return [each.text for each in conversion.remarks if each.kind is RemarkKind.LOST]
+
+
+def resource(name: str, agent: str, **parameters: str) -> ClusterResource:
+    """Return a resource."""
+    return ClusterResource(name, agent, parameters, name)
+
+
+def cluster(*units: ClusterResource, **target: str) -> ClusterResources:
+    """Return a target with logical units."""
+    return ClusterResources((resource("t1", "iSCSITarget", iqn=IQN, **target), *units), ("n1",))
+
+
+def unit(**parameters: str) -> ClusterResource:
+    """Return a logical unit of the target."""
+    given = {"target_iqn": IQN, "lun": "1", "path": "/dev/drbd0"} | parameters
+    return resource("lun1", "iSCSILogicalUnit", **given)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_one_cluster_gives_one_map_from_each_text(name: str) -> None:
+    """The CIB and the texts of crm and pcs of one cluster give the same map, with what the agents make."""
+    conversion = convert_resources(SOURCES[name], Choices())
+    lunmap = conversion.lunmap
+    assert open_problems(lunmap) == ()
+    lun = lunmap.luns["lun1"]
+    # The first 8 digits of md5("lun1"), as the agent computes them.
+    assert (lun.backing, lun.serial, lun.product) == (Block("/dev/drbd0"), "333f8b44", "lun1")
+    assert lun.maps == (Map(IQN, 1, H1), Map(IQN, 1, H2))
+    assert lunmap.initiators == {H1: Initiator(chap=Chap("joe")), H2: Initiator(chap=Chap("joe"))}
+    assert lunmap.targets[IQN].authentication is Authentication.CHAP
+    assert {node: (each.tpg_tag, each.portals) for node, each in lunmap.nodes.items()} == {
+        "n1": (1, ("10.0.0.100:3260",))
+    }
+    assert any("address 10.0.0.100 moves between nodes" in text for text in lost(conversion))
+    assert any("n2 can't take over" in each.text for each in conversion.remarks)
+
+
+def test_a_password_is_taken_where_the_text_has_it() -> None:
+    """The text of crm has the password; those of pcs and a CIB with secrets don't, and that is named."""
+    carried = convert_resources(SOURCES["crm"], Choices())
+    assert {secret.text for secret in carried.passwords.values()} == {"a secret word"}
+    assert "a secret word" not in f"{carried} {SOURCES['crm']}"
+    assert SOURCES["crm"].primitives[0].__rich_repr__() == [("name", "drbd_r0"), ("agent", "drbd")]
+    for name in ("pcs", "cib"):
+        conversion = convert_resources(SOURCES[name], Choices())
+        assert conversion.passwords == {}
+        assert "its incoming_password, which the file has not" in lost(conversion)
+
+
+def test_the_place_of_a_remark_is_a_line() -> None:
+    """A remark names the line of the resource in the text."""
+    for name, line in (("crm", 9), ("pcs", 24), ("cib", 13)):
+        remarks = convert_resources(SOURCES[name], Choices()).remarks
+        assert [each.place for each in remarks if each.text == "luns[lun1]"] == [f"{name}:{line}"]
+
+
+def test_nodes_with_addresses_of_their_own_serve_all_targets() -> None:
+    """With --portal each node has its address and a tag of its own, and offers no state of one node."""
+    choices = Choices({"n1": ("10.0.0.1",), "n2": ("10.0.0.2", "10.0.1.2")})
+    conversion = convert_resources(SOURCES["crm"], choices)
+    lunmap = conversion.lunmap
+    assert open_problems(lunmap) == ()
+    assert lunmap.targets[IQN].nodes == {"n1": PortalGroup(), "n2": PortalGroup()}
+    assert lunmap.nodes["n2"].tpg_tag == 2
+    assert lunmap.nodes["n2"].portals == ("10.0.0.2:3260", "10.0.1.2:3260")
+    assert lunmap.luns["lun1"].shared == Shared(Scope.OFF, Scope.OFF)
+    assert any("it is not in the map" in text for text in lost(conversion))
+
+
+def test_linstor_gateway_is_read() -> None:
+    """Its file gives the storage objects that drbd-reactor's agents make, on a node that is to be renamed."""
+    resources = ClusterResources(read_reactor(REACTOR, "t1.toml"))
+    conversion = convert_resources(resources, Choices())
+    lun = conversion.lunmap.luns["lu1_t1"]
+    assert (lun.serial, lun.product, lun.backing) == ("1a2b3c4d", "1a2b3c4d", Block("/dev/drbd/by-res/t1/1"))
+    assert conversion.lunmap.targets[IQN].authentication is Authentication.NONE
+    assert open_problems(conversion.lunmap) == ()
+    assert set(conversion.lunmap.nodes) == {"node1"}
+    assert any("pblock0 (portblock) is not iSCSI" in text for text in lost(conversion))
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (read_cib, '<!DOCTYPE cib [<!ENTITY a "b">]><cib>&a;</cib>'),
+        (read_cib, "<cib>"),
+        (read_crm, 'primitive a b params x="y'),
+        (read_crm, "primitive a b params x='y \\"),
+        (read_pcs, " Resource: a (class=ocf provider=x type=y)\n  Attributes: a='b"),
+        (read_reactor, "promoter = 1"),
+        (read_reactor, "a b"),
+        (read_reactor, '[[promoter]]\n[promoter.resources.a]\nstart = ["ocf:x:y"]'),
+    ],
+)
+def test_a_damaged_file_is_refused(read: object, text: str) -> None:
+    """A file that is not of its form is refused with its name; a document type never expands."""
+    with pytest.raises(NotConvertibleError, match="file"):
+        read(text, "file")  # type: ignore[operator]
+
+
+def test_a_text_that_ends_inside_a_statement_is_read() -> None:
+    """A backslash at the end of crm's text, or a list of nodes without one, loses nothing."""
+    assert read_crm("node n1\nprimitive a ocf:x:y params b=c \\", "f").primitives[0].parameters == {"b": "c"}
+    assert read_pcs("Pacemaker Nodes: n1 n2\n", "f").nodes == ("n1", "n2")
+
+
+def test_the_settings_of_a_logical_unit_are_carried() -> None:
+    """Backing, size, block size, discards and serial are those of the parameters."""
+    given = unit(liot_bstype="fileio", path="/srv/a", block_size="4096", emulate_tpu="1", scsi_sn="ab" * 16,
+                 emulate_caw="0", emulate_3pc="1", write_cache="1", allowed_initiators=H1.upper())  # fmt: skip
+    conversion = convert_resources(cluster(given), Choices(sizes={"lun1": 1 << 20}))
+    lun = conversion.lunmap.luns["lun1"]
+    assert (lun.backing, lun.size, lun.serial) == (FileIO("/srv/a"), 1 << 20, "ab" * 16)
+    assert lun.attributes == {"block_size": 4096, "emulate_tpu": 1}
+    assert lun.shared == Shared(Scope.PER_NODE, Scope.OFF)
+    assert lun.maps == (Map(IQN, 1, H1),)
+    assert open_problems(conversion.lunmap) == ()
+    assert any("write-back cache" in text for text in lost(conversion))
+    assert any("EXTENDED COPY" in each.text for each in conversion.remarks)
+
+
+def test_a_passed_device_keeps_its_own_identity() -> None:
+    """A pscsi Lun has neither serial nor product in the map."""
+    lun = convert_resources(cluster(unit(liot_bstype="pscsi")), Choices()).lunmap.luns["lun1"]
+    assert (lun.backing, lun.serial, lun.product) == (Pscsi("/dev/drbd0"), "", "")
+
+
+def test_a_target_that_admits_all_gets_the_chosen_initiators() -> None:
+    """Without allowed_initiators the named ones are mapped; without those the Lun is mapped to nobody."""
+    conversion = convert_resources(cluster(unit()), Choices(initiators=(H1,)))
+    assert conversion.lunmap.luns["lun1"].maps == (Map(IQN, 1, H1),)
+    conversion = convert_resources(cluster(unit()), Choices())
+    assert conversion.lunmap.luns["lun1"].maps == ()
+    assert any("it admits every initiator" in text for text in lost(conversion))
+    assert conversion.lunmap.nodes["n1"].portals == ("0.0.0.0:3260",)
+
+
+def test_what_is_no_logical_unit_of_lio_is_named() -> None:
+    """Another server, a missing target and a missing number are lost; the rest is converted."""
+    conversion = convert_resources(
+        cluster(unit(implementation="scst"), unit(target_iqn="other"), unit(lun="x")), Choices()
+    )
+    assert conversion.lunmap.luns == {}
+    assert [text.split(": ")[0] for text in lost(conversion)] == [
+        "lun1 is served by scst",
+        "lun1 is of target 'other', for which there is no iSCSITarget",
+        "lun1 has no LUN number",
+    ]
+
+
+def test_parameters_of_a_target_are_carried() -> None:
+    """Parameters of RFC 7143 are carried unless they are LIO's defaults; others are named."""
+    conversion = convert_resources(
+        cluster(unit(), additional_parameters="MaxBurstLength=1048576 InitialR2T=Yes odd=1"), Choices()
+    )
+    assert conversion.lunmap.targets[IQN].parameters == {"MaxBurstLength": "1048576"}
+    assert "its additional parameter odd" in lost(conversion)
+
+
+def test_targets_with_other_portals_and_users() -> None:
+    """Each target keeps its portals, with RDMA or not; an initiator can have one CHAP user."""
+    second = resource("t2", "iSCSITarget", iqn="iqn.2026-01.org.example:t2", portals="10.0.0.2:3260 nonsense",
+                      iser_portals="10.0.0.2", incoming_username="joe", incoming_password="x", allowed_initiators=H1)  # fmt: skip
+    other = resource(
+        "lun2", "iSCSILogicalUnit", target_iqn="iqn.2026-01.org.example:t2", lun="2", path="/dev/b"
+    )
+    both = ClusterResources(
+        (*cluster(unit(), portals="10.0.0.1", allowed_initiators=H1).primitives, second, other)
+    )
+    conversion = convert_resources(both, Choices())
+    lunmap = conversion.lunmap
+    assert lunmap.nodes["node1"].portals == ("10.0.0.1:3260", "nonsense")
+    assert lunmap.nodes["node1"].iser_portals == ("10.0.0.2:3260",)
+    assert lunmap.targets[IQN].nodes["node1"].portals == ("10.0.0.1:3260",)
+    assert any("its CHAP user 'joe'" in text for text in lost(conversion))
