@@ -3,12 +3,14 @@
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 
 MAX_FILE_SIZE = 1 << 28
 """The largest file that is read, in bytes, unless a caller has a smaller limit."""
+_CHUNK = 1 << 16
 
 
 def read_regular(path: Path, limit: int = MAX_FILE_SIZE) -> bytes:
@@ -23,9 +25,16 @@ def read_regular(path: Path, limit: int = MAX_FILE_SIZE) -> bytes:
     try:
         _check_regular(path, os.fstat(descriptor), limit)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(limit)
+            return b"".join(_chunks(file, limit))
     finally:
         os.close(descriptor)
+
+
+def _chunks(file: BufferedReader, limit: int) -> Iterator[bytes]:
+    """Yield the first `limit` bytes of a file. read(limit) would allocate as much memory for any file."""
+    while limit > 0 and (chunk := file.read(min(limit, _CHUNK))):
+        limit -= len(chunk)
+        yield chunk
 
 
 def _check_regular(path: Path, status: os.stat_result, limit: int) -> None:

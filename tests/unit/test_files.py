@@ -3,6 +3,7 @@
 import os
 import resource
 import select
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from lunmapd.client.files import BackupFileError, save_backup
 from lunmapd.core.history.backup import Backup, Title
-from lunmapd.files import replace_file, write_all
+from lunmapd.files import read_regular, replace_file, write_all
 from lunmapd.service.keyfile import KeyFileError, add_key, read_keys
 
 KEY, OTHER = b"\x01" * 32, b"\x02" * 32
@@ -136,6 +137,20 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     path.symlink_to(other)
     _replace(path)
     assert (other.read_bytes(), path.read_bytes(), path.is_symlink()) == (b"other", b"new text", False)
+
+
+def test_a_small_file_costs_little_memory_to_read(tmp_path: Path) -> None:
+    """The limit of 256 MiB is not allocated: a node or its test machine may have less."""
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * 100_000)
+    tracemalloc.start()
+    try:
+        assert read_regular(path) == b"x" * 100_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20
+    assert read_regular(path, 100_000) == b"x" * 100_000
 
 
 def test_every_byte_is_written() -> None:
