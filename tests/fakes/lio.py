@@ -342,6 +342,7 @@ class FakeLio:
             return
         if step.action is Action.DELETE:
             del self.objects[lio_objects.key_of(step.item)]
+            self._open(step)
         self.objects[lio_objects.key_of(half)] = half
 
 
