@@ -57,3 +57,18 @@ def test_a_scsi_device_and_a_programs_device_are_adopted(machine: Machine) -> No
     assert made["before"] == made["settled"]
     assert [step.split(":")[0] for step in made["before"]] == ["update tpg iqn.2020-01.org.example"]
     assert made["after"] == []
+
+
+def test_rtslib_restores_an_exported_node(machine: Machine) -> None:
+    """The exported file, restored as targetctl does, is adopted as the map that it was made of."""
+    RealImplementation(machine).close()
+    made = json.loads(run_guest(machine, "export_guest.py"))
+    assert (made["failures"], made["losses"], made["errors"], made["refused"], made["notes"]) == (
+        0,
+        [],
+        [],
+        {},
+        [],
+    )
+    assert (made["luns"], made["others"], made["targets"]) == ([], [], True)
+    assert made["passwords"] == ["password of bob"]

@@ -71,7 +71,7 @@ def _notes(foreign: ForeignConfiguration, lunmap: Lunmap) -> Iterator[str]:
         if tpg.iqn in lunmap.targets and tpg.attributes.get("cache_dynamic_acls", "0") != "0":
             yield (
                 f"{tpg.iqn}: its cache_dynamic_acls is 1 and becomes 0; an initiator without an ACL that "
-                "logged in during an earlier demo mode can log in until the next reboot"
+                "logged in during an earlier demo mode can log in once more"
             )
 
 

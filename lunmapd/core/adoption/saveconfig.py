@@ -41,7 +41,8 @@ from lunmapd.core.node.project import MARK
 _PLUGINS = {plugin.saved_name: plugin for plugin in PLUGINS.values()}
 _DEFAULT_GROUP = "default_tg_pt_gp"
 _GROUP_NAMES = {"name", "tg_pt_gp_id"}
-_MODEL = 15
+MODEL_LENGTH = 15
+"""LIO shows as many characters of a name as the product (dev_set_t10_wwn_model_alias)."""
 
 
 class NotSaveconfigError(LunmapdError):
@@ -139,8 +140,7 @@ def _storage(item: SavedStorage, unread: tuple[str, ...]) -> ForeignStorage:
         item.size if plugin is None or plugin.sized else 0,
         item.wwn,
         attributes,
-        # The kernel cuts the name there (dev_set_t10_wwn_model_alias).
-        product=item.name[:_MODEL] if named else "",
+        product=item.name[:MODEL_LENGTH] if named else "",
         read_only=item.readonly,
         problems=(*_problems(item), *storage_losses(_plugin_name(item), attributes), *unread),
     )

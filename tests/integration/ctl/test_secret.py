@@ -182,3 +182,18 @@ def test_the_settings_name_the_key_file(desk: Desk, tmp_path: Path) -> None:
     assert answer.out == "committed revision 2\n"
     desk.key_file.chmod(0o644)
     assert "chmod 0600" in plain("-c", str(config), "secret", "list", expect=1).err
+
+
+def test_a_node_is_exported_with_its_passwords_only_if_asked(desk: Desk, tmp_path: Path) -> None:
+    """The file of targetctl has passwords on request, readable by its owner only; else they are named."""
+    desk("set", HOST, "--user", "bob", password=PASSWORD)
+    bare = desk.ctl("export", "n1")
+    assert json.loads(bare.out)["targets"][0]["fabric"] == "iscsi"
+    assert (PASSWORD in bare.out, f"the CHAP credentials of {HOST}" in bare.err) == (False, True)
+    file = tmp_path / "saveconfig.json"
+    whole = ("export", "n1", "--with-passwords", "--key-file", str(desk.key_file))
+    desk.ctl(*whole, expect=2)
+    made = desk.ctl(*whole, "--file", str(file))
+    assert (made.out, made.err) == (f"wrote {file}\n", "")
+    assert (PASSWORD in file.read_text(), file.stat().st_mode & 0o777) == (True, 0o600)
+    assert "no node 'n9'" in desk.ctl("export", "n9", expect=1).err

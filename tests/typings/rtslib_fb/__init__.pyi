@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from typing import Any
 
 from rtslib_fb import utils as utils
 from rtslib_fb.node import CFSNode
@@ -6,6 +7,8 @@ from rtslib_fb.node import CFSNode
 class RTSRoot(CFSNode):
     _preferred_dbroot: str
     dbroot: str
+    def restore(self, config: dict[str, Any], *, clear_existing: bool = ...) -> list[str]: ...
+    def clear_existing(self, *, confirm: bool = ...) -> None: ...
 
 class FabricModule(CFSNode):
     discovery_enable_auth: bool
