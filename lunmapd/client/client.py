@@ -17,12 +17,14 @@ from msgspec.structs import replace
 
 from lunmapd.client.access import Permissions
 from lunmapd.client.files import load_backup, save_backup
-from lunmapd.client.fleet import Fleet, read_with_history, wait_applied, wait_backing_differences
+from lunmapd.client.fleet import Fleet, read_nodes, read_with_history, wait_applied, wait_backing_differences
 from lunmapd.clock import rfc3339
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.backing_differences import BackingDifference
+from lunmapd.core.forecast.fleet import Forecast, forecast_fleet
+from lunmapd.core.forecast.node import MapChange
 from lunmapd.core.history.backup import Title
 from lunmapd.core.history.changes import Allowance, Change, Revision, diff_maps, split_path
 from lunmapd.core.history.migrate import migrate_to_schema_2
@@ -43,7 +45,7 @@ from lunmapd.store.commit.commit_options import (
 )
 from lunmapd.store.commit.draft import Signature
 from lunmapd.store.commit.evidence import read_evidence
-from lunmapd.store.commit.ledger import find_reuse, read_addresses, read_ids
+from lunmapd.store.commit.ledger import allowance_after, find_reuse, read_addresses, read_ids
 from lunmapd.store.commit.staged import StagedCommit, read_staged, resume_commit, undo_commit
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
 from lunmapd.store.session.session import DEFAULT_CHROOT, Session
@@ -185,11 +187,7 @@ class Client:
         before = self.read()
         after = self._fill_in(target, map_with_identities(before), before)
         fresh = _new_serials(target, after, map_with_identities(before))
-        options = replace(self._options(note), new_serials=fresh)
-        options.check_map(effective_map(before), after)
-        if problems := find_reuse(self._session, before, after, options):
-            raise InvalidInputError(problems)
-        return Proposal(before, after, diff_maps(before.lunmap, after), fresh)
+        return self._proposal(before, after, replace(self._options(note), new_serials=fresh))
 
     def apply(self, target: Lunmap | Proposal, note: Note = NOTE) -> Revision | None:
         """Make the map equal to `target`, in one commit; return None if it already is.
@@ -200,6 +198,19 @@ class Client:
         proposal = target if isinstance(target, Proposal) else self.propose(target, note)
         options = replace(self._options(note), new_serials=proposal.new_serials)
         return self._tidied(commit(self._session, proposal.before, proposal.after, options))
+
+    def forecast(self, proposal: Proposal, note: Note = NOTE) -> Forecast:
+        """Return what every node would do if the proposal were committed now, and to whom."""
+        fleet = read_nodes(self._session, proposal.before)
+        options = self._options(note)
+        change = MapChange(
+            effective_map(proposal.before),
+            proposal.after,
+            proposal.before.revision,
+            allowance_after(proposal.before, proposal.after, options),
+            rfc3339(options.signature.now),
+        )
+        return forecast_fleet(change, fleet.views(options.signature.now))
 
     def unused_lun_numbers(self, initiator: str, target: str, count: int = 1) -> tuple[int, ...]:
         """Return the lowest LUN numbers that an initiator never had through a target, at most `count`."""
@@ -228,6 +239,10 @@ class Client:
         fresh = _new_serials(target, after, staged.all_objects)
         options = replace(self._options(note), new_serials=fresh)
         return self._tidied(resume_commit(self._session, staged, after, options))
+
+    def is_staged(self) -> bool:
+        """Return whether a large commit is under way, or stopped half-way."""
+        return self._read_staged() is not None
 
     def undo_import(self, note: Note = NOTE) -> Revision:
         """Undo a large commit that stopped half-way, so that other commits can be made.
@@ -267,13 +282,27 @@ class Client:
     def rollback(self, revision: int, note: Note = NOTE) -> Revision | None:
         """Commit the map at `revision` as a new revision; return None if that changes nothing.
 
+        Raises the errors of `propose_rollback`.
+        """
+        return self.apply(self.propose_rollback(revision, note), note)
+
+    def propose_rollback(self, revision: int, note: Note = NOTE) -> Proposal:
+        """Return what committing the map at `revision` would change, without committing.
+
         Raises the errors of `map_at`, PartOnlyError, and InvalidInputError for a change that the rules
         forbid, such as another serial.
         """
         now = self.read()
         check_released(self._session, revision, now.revision)
         then = convert_map(map_at(self._session, now, revision), migrate_to_schema_2)
-        return self._tidied(commit(self._session, now, then, self._options(note)))
+        return self._proposal(now, then, self._options(note))
+
+    def _proposal(self, before: Snapshot, after: Lunmap, options: CommitOptions) -> Proposal:
+        """Check a whole map against the rules, and against the ledger. Raises InvalidInputError."""
+        options.check_map(effective_map(before), after)
+        if problems := find_reuse(self._session, before, after, options):
+            raise InvalidInputError(problems)
+        return Proposal(before, after, diff_maps(before.lunmap, after), frozenset(options.new_serials))
 
     def confirm(self, revision: int | None = None, note: Note = NOTE) -> Revision | None:
         """Confirm the removals of the revisions up to this one, by default up to the newest.

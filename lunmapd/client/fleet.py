@@ -12,6 +12,7 @@ from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.fleet.backing_differences import BackingDifference, find_backing_differences, sources_of
 from lunmapd.core.fleet.lag import Lag, RecentHistory, UnappliedRevision, compute_lag
 from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths
+from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.backings import NodeReports, read_backings
@@ -61,8 +62,11 @@ class Fleet(Struct, frozen=True):
 
     def lun_paths(self, now: datetime) -> tuple[LunPaths, ...]:
         """Return the paths to each Lun, in the order of their names; `now` has a time zone."""
-        views = {name: view_of(node, now) for name, node in self.nodes.items()}
-        return find_lun_paths(self.snapshot.lunmap, views, self._recent)
+        return find_lun_paths(self.snapshot.lunmap, self.views(now), self._recent)
+
+    def views(self, now: datetime) -> dict[str, NodeView]:
+        """Return each node as other machines see it, by name; `now` has a time zone."""
+        return {name: view_of(node, now) for name, node in self.nodes.items()}
 
     def backing_differences(self, now: datetime) -> tuple[BackingDifference, ...]:
         """Return in what the nodes of each Lun have opened different files or devices.

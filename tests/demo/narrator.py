@@ -33,8 +33,8 @@ class Narrator:
 
     def apply(self, cluster: Cluster, text: str, name: str, message: str) -> None:
         """Apply a map and wait for the nodes; `name` is the file that an admin would have it in."""
-        answer = cluster.ctl("apply", "-f", "-", "-m", message, "--wait", "30", stdin=text)
-        self._show(f"lunmapctl apply -f {name} -m '{message}' --wait 30", answer)
+        answer = cluster.ctl("apply", "-f", "-", "-m", message, "--yes", "--wait", "30", stdin=text)
+        self._show(f"lunmapctl apply -f {name} -m '{message}' --yes --wait 30", answer)
 
     def _show(self, command: str, answer: Answer) -> None:
         self.say(f"$ {command}")

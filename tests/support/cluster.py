@@ -74,14 +74,19 @@ class Ctl:
         rebacking: Iterable[str] = (),
         reuse: Iterable[str] = (),
     ) -> Answer:
-        """Apply a map, and wait until every live node has it.
+        """Apply a map, whomever it disturbs, and wait until every live node has it.
 
         The Luns of `rebacking` may get other paths, those of `reuse` LUN numbers that led to another Lun.
         """
-        options = [] if wait is None else ["--wait", str(wait)]
+        options = ["--yes"] if wait is None else ["--yes", "--wait", str(wait)]
         options += [f"--rebacking={name}" for name in rebacking]
         options += [f"--reuse-lun={name}" for name in reuse]
         return self("apply", "-f", "-", *options, stdin=text, expect=expect)
+
+    def plan(self, text: str) -> dict[str, Any]:
+        """Return `plan -o json` of a map, each node by its name."""
+        found: dict[str, Any] = json.loads(self("plan", "-f", "-", "-o", "json", stdin=text, expect=None).out)
+        return found | {"nodes": {node["node"]: node for node in found["nodes"]}}
 
     def status(self) -> dict[str, Any]:
         """Return `status -o json`, each node by its name."""

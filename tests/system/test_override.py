@@ -2,11 +2,12 @@
 
 import json
 from functools import partial
+from typing import Any
 
 import pytest
 
 from lab.wait import wait_until
-from support.cluster import SAN, Cluster
+from support.cluster import HOST, SAN, Cluster
 
 pytestmark = pytest.mark.kernel
 
@@ -48,7 +49,13 @@ def test_the_last_way_to_the_data_is_held_until_there_is_another(cluster: Cluste
     """One node may be drained and the other not, until the initiator is back at the first; no I/O is lost."""
     first, second = cluster.nodes
     io = cluster.initiator.verified_io(cluster.paths(WWID).device, offset=1 << 20)
-    cluster.ctl.apply(_without(cluster, 1))
+    planned = cluster.ctl.plan(_without(cluster, 1))
+    assert (planned["worst"], planned["disturbed"]) == ("session-drop", [HOST])
+    refused = cluster.ctl("apply", "-f", "-", stdin=_without(cluster, 1), expect=6)
+    assert f"session-drop for {HOST}: if that is meant, use --allow session-drop" in refused.err
+    text = _without(cluster, 1)
+    cluster.ctl("apply", "-f", "-", "--allow", "session-drop", "--wait", "30", stdin=text)
+    _check_log(cluster, planned)
     cluster.paths(WWID, second)
     cluster.ctl.apply(_without(cluster, 1, 2), wait=None)
     wait_until("n2 holds", lambda: _standing(cluster, "n2") == "held")
@@ -76,16 +83,36 @@ def test_a_lun_in_use_is_unmapped_by_an_override_only(cluster: Cluster) -> None:
     sessions = cluster.initiator.sessions()
     first, rest = cluster.for_two().split("  logs:\n", 1)
     less = first + rest[rest.index("  scratch:\n") :]
-    cluster.ctl.apply(less, wait=None)
+    planned = cluster.ctl.plan(less)
+    assert (planned["holding"], planned["disturbed"]) == (["n1", "n2"], [])
+    cluster.ctl("apply", "-f", "-", stdin=less)
     for name in ("n1", "n2"):
         wait_until(f"{name} holds", lambda name=name: _standing(cluster, name) == "held")  # type: ignore[misc]
     assert all("/logs" in node.lio() for node in cluster.nodes)
+    for name, node in cluster.ctl.status()["nodes"].items():
+        held = [step for step in planned["nodes"][name]["steps"] if step["held_for"] == "Held"]
+        assert held
+        assert all(f"{step['object']}: Held: {step['held']}" in node["problems"] for step in held)
     answer = cluster.ctl("override", "data-unreachable", "--for", "600", "-m", "nobody uses it")
     assert answer.out.startswith("committed revision")
     wait_until("it is gone", lambda: not any("/logs" in node.lio() for node in cluster.nodes))
     wait_until("all is as the map says", cluster.all_well)
+    _check_log(cluster, planned)
     assert cluster.initiator.sessions() == sessions
     assert SAN in cluster.nodes[0].lio()
+
+
+def _check_log(cluster: Cluster, planned: dict[str, Any]) -> None:
+    """Check that each node has logged every step that was planned for it, with its class of disruption."""
+    for node in cluster.nodes:
+        steps = planned["nodes"][node.name]["steps"]
+        log = node.log()
+        assert [step for step in steps if _logged(step) not in log] == []
+
+
+def _logged(step: dict[str, str]) -> str:
+    disruption = step["disruption"].replace("-", " ")
+    return f"{step['action']} {step['object']}: {step['reason']} ({disruption})"
 
 
 def _told(cluster: Cluster, number: int) -> bool:

@@ -165,7 +165,7 @@ def outcome(scene: Scene) -> Outcome:
             without_aptpl="late",
         )
     scene.apply(*(name for name in _STAY if name != "returned"))
-    scene.cluster.ctl("rollback", str(scene.cluster.ctl.status()["revision"] - 1), "--wait", "60")
+    scene.cluster.ctl("rollback", str(scene.cluster.ctl.status()["revision"] - 1), "--yes", "--wait", "60")
     # The kernel does not write its file to the disk by itself.
     scene.hosts.reserve(last)
     scene.reboot()

@@ -9,7 +9,7 @@ from pathlib import Path
 PACKAGE = Path("lunmapd")
 
 # A verb of lunmapctl and the function that does its work have one name, and each program has a main.
-VERBS = {"confirm", "forget", "migrate", "override", "repair", "restore", "rotate", "trim"}
+VERBS = {"confirm", "forget", "migrate", "override", "plan", "repair", "restore", "rotate", "trim"}
 # LIO has an object for each of these objects of the map, always read as `lio_objects.Target`.
 LIO_OBJECTS = {"Target"}
 

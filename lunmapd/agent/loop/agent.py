@@ -21,7 +21,7 @@ from lunmapd.agent.loop.isolation import ContactTimer
 from lunmapd.agent.loop.node_files import NodeFiles
 from lunmapd.agent.loop.pass_input import Circumstances, NoMapError, pass_input, point_of
 from lunmapd.agent.loop.pass_log import trace_result
-from lunmapd.agent.loop.policy import Policy
+from lunmapd.agent.loop.policy import Policy, limits_of
 from lunmapd.agent.loop.portal_checks import NoPortalChecks, PortalChecks
 from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.loop.report import CycleResult, first_status, next_status, reason_of, with_former
@@ -294,7 +294,8 @@ class Agent:
         status = next_status(self.status, cycle, utc_now())
         if addresses is not None:
             status = with_former(status, addresses.record)
-        self.status = replace(status, keys=self._keys.ids, beat=self._policy.beat)
+        policy = self._policy
+        self.status = replace(status, keys=self._keys.ids, beat=policy.beat, limits=limits_of(policy))
         self._transitions.conditions(self.status.conditions)
         self._written_result = None
         if isinstance(cycle.store_error, NodeNameTakenError):

@@ -103,20 +103,21 @@ class _Map(Struct, frozen=True):
 
 
 class _Node(NamedTuple):
-    """What the files in the state directory hold; `state` is None unless the daemon runs."""
+    """What the node's files hold; `state` is None unless the daemon runs, `keys` are the ids of the keys."""
 
     site: Site
     state: DaemonState | None
     kept: KeptSnapshot | None
     seen: SeenFile
+    keys: tuple[str, ...]
 
 
 def decide_next_pass(site: Site, session: Session, kernel: LioKernel) -> NextPass:
     """Decide the next pass of the site's daemon. Raises LunmapdError where that daemon would make no pass."""
     began = site.now()
     state = DaemonFile(site.directory).read(site.identity.boot)
-    node = _Node(site, state, load_kept(site.directory), SeenFile(site.directory))
     keys, key_notes = _read_keys(site)
+    node = _Node(site, state, load_kept(site.directory), SeenFile(site.directory), keys.ids)
     current = _read_map(node, session)
     enablement = _enablement(node, current, began)
     circumstances = _circumstances(node, session, current, enablement)
@@ -252,9 +253,7 @@ def _baseline(
     """Return the daemon's drift baseline, and a note if only the running daemon knows it."""
     site = node.site
     if node.state is None:
-        terms = ValidityKey(
-            point_of(current.snapshot), site.node, site.identity.boot, given.vault.keyring.ids
-        )
+        terms = ValidityKey(point_of(current.snapshot), site.node, site.identity.boot, node.keys)
         past = node.seen.load(terms)
         return None if past is None else baseline_from(past, comparison.desire), ()
     past = node.seen.content

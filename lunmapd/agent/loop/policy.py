@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from lunmapd.core.fleet.status import DecisionLimits
 from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.planning.plan import Disruption
 
@@ -31,3 +32,8 @@ class Policy(Struct, frozen=True):
     resync: float = 60.0
     retry: float = 5.0
     report: frozenset[str] = frozenset()
+
+
+def limits_of(policy: Policy) -> DecisionLimits:
+    """Return what the status of a node reports of its policy."""
+    return DecisionLimits(policy.allow.word, policy.limits.share, policy.limits.minimum)

@@ -14,6 +14,7 @@ from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.status import (
     APPLIED,
     MAX_FAILING,
+    MAX_HOLDERS,
     MAX_LOGINS,
     MAX_REFUSED,
     RESERVATIONS,
@@ -30,6 +31,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login
 from lunmapd.core.node.refused_logins import Refusals
 from lunmapd.core.planning.former import HolderRecord, held_luns
+from lunmapd.core.planning.hosts import Hosts
 from lunmapd.core.planning.outcome import kept_objects
 
 
@@ -92,15 +94,29 @@ def _with_result(status: NodeStatus, at: HistoryPoint | None, result: PassResult
         sessions=result.observed.session_count,
         hosts=len({session.initiator for session in result.observed.sessions}),
         logins=_logins(result.observed.sessions),
+        features=tuple(sorted(result.observed.features)),
     )
 
 
 def with_former(status: NodeStatus, record: HolderRecord | None) -> NodeStatus:
-    """Return the status with the Luns that hosts may still hold under other Luns' addresses."""
+    """Return the status with the Luns that hosts may still hold under LUN addresses, and with these hosts."""
     if record is None:
         return status
     count = sum(map(len, held_luns(record).values()))
-    return structs.replace(status, former=list_former(record), former_count=count, former_since=record.since)
+    holders = sorted(_holders(record.hosts) - set(status.logins))
+    return structs.replace(
+        status,
+        former=list_former(record),
+        former_count=count,
+        former_since=record.since,
+        holders=tuple(holders[:MAX_HOLDERS]),
+        holders_count=len(holders),
+    )
+
+
+def _holders(hosts: Hosts) -> set[Login]:
+    """Return the hosts that may have devices; one without an initiator stands for all of the target."""
+    return {Login(*host) for host in hosts.isids} | {Login(target, "") for target in hosts.unsure}
 
 
 def _logins(sessions: Iterable[IscsiSession]) -> tuple[Login, ...]:

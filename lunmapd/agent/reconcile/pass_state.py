@@ -64,7 +64,7 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.decide import Comparison, PassInput
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Plan
-from lunmapd.core.secrets.sealing import Vault
+from lunmapd.core.secrets.sealing import SecretOpener
 
 _AT_ONCE = {FullPass.FIRST, FullPass.RELOADED, FullPass.NO_AUDIT}
 """Reasons for a full pass that say more than the audit, which is due then too."""
@@ -81,7 +81,7 @@ class MapAndKeys(NamedTuple):
     """What a pass worked from that may be the cause of a failure."""
 
     lunmap: Lunmap
-    vault: Vault
+    vault: SecretOpener
 
 
 class PassState:

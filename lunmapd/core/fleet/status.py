@@ -3,6 +3,7 @@
 Times are RFC 3339 in UTC. The schema is documented in docs/znodes.md.
 """
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
@@ -111,6 +112,18 @@ class FormerOccupant(Struct, frozen=True):
     revision: int
 
 
+class DecisionLimits(Struct, frozen=True):
+    """The settings of a node by which it holds steps and passes, named as in its settings file.
+
+    `allow` is the highest class of disruption that it applies. A pass that removes more than the share
+    `removal_limit` (0 to 1), and more than `removal_minimum`, waits for a confirmation.
+    """
+
+    allow: str
+    removal_limit: float
+    removal_minimum: int
+
+
 class NodeStatus(Struct, frozen=True, omit_defaults=True):
     """The status of a node, `members/<node>/status`.
 
@@ -128,6 +141,11 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     `former` lists at most MAX_FORMER of the Luns that hosts may still hold under LUN addresses that lead
     elsewhere in the effective map; `former_count` counts all. The node remembers them since revision
     `former_since`; None: it remembers nothing, as a version of lunmapd that does not have this field.
+
+    `holders` lists at most MAX_HOLDERS of the hosts that are not logged in and may still have devices of a
+    target; one without an initiator stands for every initiator of the target. `holders_count` counts all.
+    `limits` are the settings by which the node holds steps, `features` those of its kernel that a plan
+    depends on; a version of lunmapd that does not have these fields leaves them out.
     """
 
     boot: str
@@ -149,6 +167,10 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     backings: str = ""
     hosts: int = 0
     refused: tuple[RefusedLogins, ...] = ()
+    holders: tuple[Login, ...] = ()
+    holders_count: int = 0
+    limits: DecisionLimits | None = None
+    features: tuple[str, ...] = ()
 
     @property
     def false_conditions(self) -> dict[str, str]:
@@ -160,6 +182,7 @@ MAX_FAILING = 50
 MAX_LOGINS = 200
 MAX_REFUSED = 20
 MAX_FORMER = 200
+MAX_HOLDERS = 200
 
 ADDRESSES_KEPT = "AddressesKept"
 APPLIED = "Applied"
@@ -170,6 +193,17 @@ RESERVATIONS = "ReservationsKept"
 STORE = "StoreReadable"
 UNEDITED = "MapUnedited"
 UNCONTESTED = "BootUncontested"
+
+
+_SERVING = {Standing.CONVERGED, Standing.PENDING}
+"""A node that has not yet applied the newest commit serves what it applied before."""
+
+
+def serving_logins(statuses: Mapping[str, NodeStatus]) -> dict[str, frozenset[Login]]:
+    """Return the logins at each healthy node by its name, from the last statuses of live nodes."""
+    return {
+        name: frozenset(status.logins) for name, status in statuses.items() if standing_of(status) in _SERVING
+    }
 
 
 def describe_failures(

@@ -8,7 +8,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.map import credentials
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.secrets.sealing import SecretError, UnfitPasswordError, Vault, check_password
+from lunmapd.core.secrets.sealing import SecretError, SecretOpener, UnfitPasswordError, check_password
 
 _Failures = dict[lio_objects.Key, Failure]
 
@@ -18,7 +18,7 @@ def add_credentials(
     observed: lio_objects.Objects,
     lunmap: Lunmap,
     node: str,
-    vault: Vault,
+    vault: SecretOpener,
 ) -> tuple[dict[lio_objects.Key, lio_objects.DesiredObject], _Failures]:
     """Return the objects with credentials in their ACLs and DiscoveryAuth, and the failures, both by key.
 
@@ -71,7 +71,7 @@ def _without_children(
 
 
 def _credentials_of(
-    item: lio_objects.NodeAcl | lio_objects.DiscoveryAuth, lunmap: Lunmap, node: str, vault: Vault
+    item: lio_objects.NodeAcl | lio_objects.DiscoveryAuth, lunmap: Lunmap, node: str, vault: SecretOpener
 ) -> lio_objects.ChapCredentials:
     if isinstance(item, lio_objects.NodeAcl) and item.tag != lunmap.nodes[node].tpg_tag:
         return lio_objects.NO_CREDENTIALS  # no initiator can log in to a remote TPG
@@ -89,7 +89,7 @@ def _credentials_of(
 
 
 def _initiator_credentials(
-    vault: Vault, iqn: str, initiator: Initiator, authentication: Authentication
+    vault: SecretOpener, iqn: str, initiator: Initiator, authentication: Authentication
 ) -> lio_objects.ChapCredentials:
     """Open the secrets that the target requires.
 
@@ -108,7 +108,7 @@ def _initiator_credentials(
 
 
 def _open_pair(
-    vault: Vault, path: str, fields: tuple[str, str], chap: Chap | None, mutual: Chap | None
+    vault: SecretOpener, path: str, fields: tuple[str, str], chap: Chap | None, mutual: Chap | None
 ) -> lio_objects.ChapCredentials:
     if chap is None:
         return lio_objects.NO_CREDENTIALS
@@ -121,7 +121,7 @@ def _open_pair(
     return lio_objects.ChapCredentials(chap.user, password, mutual.user, answer)
 
 
-def _open_password(vault: Vault, path: str, field: str, chap: Chap) -> Secret:
+def _open_password(vault: SecretOpener, path: str, field: str, chap: Chap) -> Secret:
     password = vault.open(path, field, chap.password)
     if sentence := check_password(password):
         raise UnfitPasswordError(f"{sentence}: set it again")

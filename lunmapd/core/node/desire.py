@@ -15,7 +15,7 @@ from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import is_remote, project_map
-from lunmapd.core.secrets.sealing import Vault
+from lunmapd.core.secrets.sealing import SecretOpener
 
 _MAX_MESSAGE = 500  # characters
 
@@ -32,7 +32,7 @@ class Desired(Struct, frozen=True):
 
 
 def compute_desired(
-    lunmap: Lunmap, unreadable: Mapping[str, str], node: str, observed: Observed, vault: Vault
+    lunmap: Lunmap, unreadable: Mapping[str, str], node: str, observed: Observed, vault: SecretOpener
 ) -> Desired:
     """Return the desired objects of `node`.
 

@@ -22,7 +22,7 @@ from lunmapd.core.node.backing_failures import is_open_for_reading
 from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.desire import broken_documents
 from lunmapd.core.node.project import project_lun, served_targets
-from lunmapd.core.secrets.sealing import Vault
+from lunmapd.core.secrets.sealing import SecretOpener
 
 MAX_CHANGED_LUNS = 100
 """A change of more Luns needs a full pass."""
@@ -54,7 +54,7 @@ class DesiredView:
         self,
         lunmap: Lunmap,
         node: str,
-        vault: Vault,
+        vault: SecretOpener,
         foreign: AbstractSet[str],
         desired: lio_objects.DesiredObjects,
     ) -> None:

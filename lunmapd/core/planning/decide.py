@@ -39,7 +39,7 @@ from lunmapd.core.planning.impact import AccessPaths, Audience, Disruptions, Imp
 from lunmapd.core.planning.other_data import AddressRules, hold_other_data, leave_empty
 from lunmapd.core.planning.plan import Disruption, Plan, Step, disruption, find_removals, plan
 from lunmapd.core.planning.withhold import Permitted, withhold_steps
-from lunmapd.core.secrets.sealing import Vault
+from lunmapd.core.secrets.sealing import SecretOpener
 
 Deferred = Mapping[lio_objects.Key, Failure]
 """The objects whose next attempt is not due yet, each with its last failure."""
@@ -63,7 +63,7 @@ class PassInput(Struct, frozen=True):
     revision: int
     lunmap: Lunmap
     unreadable: Mapping[str, str]
-    vault: Vault
+    vault: SecretOpener
     edited: RecordedDocuments = {}
     confirmed: Lunmap | None = None
     decided: AbstractSet[lio_objects.Key] = frozenset()

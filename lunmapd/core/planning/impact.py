@@ -23,12 +23,14 @@ Disruptions = Mapping[tuple[Action, lio_objects.Key], Disruption]
 class Impact(Struct, frozen=True):
     """The disruption of a step.
 
-    `worst` if every initiator with an ACL were logged in, `now` for the `sessions` that exist.
+    `worst` if every initiator with an ACL were logged in, `now` for the `sessions` that exist. `cut_off` are
+    the initiators among them whose data become unreachable; the others notice what the step itself does.
     """
 
     worst: Disruption
     now: Disruption = Disruption.NONE
     sessions: tuple[IscsiSession, ...] = ()
+    cut_off: AbstractSet[str] = frozenset()
 
 
 class AccessPaths(Struct, frozen=True):
@@ -86,9 +88,10 @@ class Audience:
             for item in mapped
             if not self._keeps_another_number(step, item) and (nowhere or not self._elsewhere(item))
         ]
-        if any(_acl(item) in self._sessions for item in lost):
+        cut_off = frozenset(item.initiator for item in lost if _acl(item) in self._sessions)
+        if cut_off:
             now = Disruption.DATA_UNREACHABLE
-        return Impact(Disruption.DATA_UNREACHABLE if lost else worst, now, sessions)
+        return Impact(Disruption.DATA_UNREACHABLE if lost else worst, now, sessions, cut_off)
 
     def _mapped_through(self, item: lio_objects.Object) -> Sequence[lio_objects.MappedLun]:
         """Return the mapped LUNs whose path includes the object."""

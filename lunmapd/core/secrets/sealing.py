@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -87,6 +87,13 @@ class Keyring(Struct, frozen=True):
         if not self.keys:
             raise NoKeyError
         return self.ids[0]
+
+
+class SecretOpener(Protocol):
+    """What gives a node the passwords of the map."""
+
+    def open(self, path: str, field: str, sealed: str) -> Secret:
+        """Return the password of a sealed text at a place of the map. Raises SecretError."""
 
 
 class Vault(Struct, frozen=True):

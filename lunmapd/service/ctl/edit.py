@@ -1,6 +1,7 @@
 """The verbs that initialise the tree and change the map."""
 
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -9,12 +10,15 @@ import click
 from msgspec.structs import replace
 
 from lunmapd.client import Client, InvalidInputError, Lunmap, Note, Problem, Proposal, Revision
+from lunmapd.core.base.errors import Exit
 from lunmapd.core.fleet.backing_differences import is_divided
 from lunmapd.core.map import mapfile, rules
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.commit.consent import Consent, agree, consent_options, foresee
+from lunmapd.service.ctl.text.forecast_lines import plan_report
 from lunmapd.service.ctl.text.output import echo_committed, note_options, reuse_options
-from lunmapd.service.output import echo
+from lunmapd.service.output import echo, echo_json
 
 _REPORT_TIME = 3.0  # seconds after a revision was applied in which nodes report what they have opened
 
@@ -23,6 +27,11 @@ wait_option = click.option(
     type=click.FloatRange(min=0),
     metavar="SECONDS",
     help="Wait until every live node has applied the revision.",
+)
+
+
+dry_run_option = click.option(
+    "-n", "--dry-run", is_flag=True, help="Show the changes and what nodes would do, and commit nothing."
 )
 
 
@@ -73,8 +82,7 @@ def permission_options(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-@click.command()
-@click.option(
+file_option = click.option(
     "-f",
     "--file",
     "file",
@@ -82,9 +90,14 @@ def permission_options(command: Callable[..., None]) -> Callable[..., None]:
     required=True,
     help="The whole map, as YAML; - for standard input.",
 )
+
+
+@click.command()
+@file_option
 @note_options
 @permission_options
-@click.option("-n", "--dry-run", is_flag=True, help="Show the changes and commit nothing.")
+@consent_options
+@dry_run_option
 @resume_option
 @wait_option
 @output_option
@@ -93,6 +106,7 @@ def apply(
     connection: Connection,
     file: TextIO,
     note: Note,
+    consent: Consent,
     dry_run: bool,
     resume: bool,
     wait: float | None,
@@ -102,23 +116,63 @@ def apply(
 
     A Lun without a serial keeps its serial, or gets a new one. An unchanged map makes no revision. A map that
     is too large for one transaction is written in parts, which nodes apply together once all are written.
+
+    What the nodes would do is shown first, as by 'plan'. If a host would lose a path, or a node would hold
+    the removal of much, it asks on a terminal; elsewhere it commits nothing without --allow or --yes.
     """
     target, source = _read_file(file)
     with connection.client() as client, _located(source.problem):
-        if resume:
+        if resume and client.is_staged():
             revision = client.resume(target, note)
             echo_committed(revision, (), output, "nothing to change")
             return _wait(client, revision, client.newest(), wait)
         proposal = client.propose(target, note)
         _warn(proposal.after, source.problem)
         _warn_of_backings(client, proposal)
-        revision = None if dry_run else client.apply(proposal, note)
-        echo_committed(revision, proposal.changes, output, _nothing(proposal, dry_run=dry_run))
+        nothing = _nothing(proposal, dry_run=dry_run)
+        revision = _commit(client, proposal, note, None if dry_run else consent, output, nothing)
         if not dry_run:
             _wait(client, revision, proposal.before.revision, wait)
             if wait is not None:
                 _warn_of_backings(client, proposal, patience=_REPORT_TIME)
         return None
+
+
+@click.command()
+@file_option
+@note_options
+@permission_options
+@output_option
+@click.pass_obj
+def plan(connection: Connection, file: TextIO, note: Note, output: str) -> None:
+    """Show what every node would do if the map were made equal to FILE, and to whom. Nothing is committed.
+
+    It takes the options of 'apply'. Each node is assumed to be as the newest map says, with the logins that
+    it last reported. Exit code 6 if a host would lose a path, or a node would hold steps; a unit attention
+    disturbs nobody.
+    """
+    target, source = _read_file(file)
+    with connection.client() as client, _located(source.problem):
+        proposal = client.propose(target, note)
+        _warn(proposal.after, source.problem)
+        forecast = foresee(client, proposal, note, output)
+    if output == "json":
+        echo_json(plan_report(proposal, forecast))
+    if forecast.is_noticed:
+        sys.exit(Exit.DEGRADED)
+
+
+def _commit(
+    client: Client, proposal: Proposal, note: Note, consent: Consent | None, output: str, nothing: str
+) -> Revision | None:
+    """Show what the nodes would do, ask for what `consent` lacks, and commit; without it commit nothing."""
+    if proposal.changes:
+        forecast = foresee(client, proposal, note, output)
+        if consent is not None:
+            agree(proposal, forecast, consent, output)
+    made = None if consent is None else client.apply(proposal, note)
+    echo_committed(made, proposal.changes, output, nothing, is_shown=bool(proposal.changes))
+    return made
 
 
 def _read_file(file: TextIO) -> tuple[Lunmap, Any]:
@@ -172,6 +226,8 @@ def _wait(client: Client, revision: Revision | None, head: int, seconds: float |
 @click.argument("revision", type=click.IntRange(min=0))
 @note_options
 @permission_options
+@consent_options
+@dry_run_option
 @resume_option
 @wait_option
 @output_option
@@ -180,6 +236,8 @@ def rollback(
     connection: Connection,
     revision: int,
     note: Note,
+    consent: Consent,
+    dry_run: bool,
     resume: bool,
     wait: float | None,
     output: str,
@@ -187,13 +245,21 @@ def rollback(
     """Commit the map of REVISION as a new revision.
 
     A rollback obeys the rules of any commit: it can't give a Lun another serial, for instance, and a mapped
-    Lun gets its former path back only with --rebacking.
+    Lun gets its former path back only with --rebacking. Like 'apply' it shows what the nodes would do, and
+    asks.
     """
+    nothing = f"nothing to change: the map equals revision {revision}"
     with connection.client() as client:
-        made = client.resume(client.map_at(revision), note) if resume else client.rollback(revision, note)
-        head = client.newest()
-        echo_committed(made, (), output, f"nothing to change: the map equals revision {revision}")
-        _wait(client, made, head, wait)
+        if resume and client.is_staged():
+            made = client.resume(client.map_at(revision), note)
+            echo_committed(made, (), output, nothing)
+        else:
+            proposal = client.propose_rollback(revision, note)
+            if dry_run and proposal.changes:
+                nothing = _nothing(proposal, dry_run=True)
+            made = _commit(client, proposal, note, None if dry_run else consent, output, nothing)
+        if not dry_run:
+            _wait(client, made, client.newest(), wait)
 
 
 @click.command()

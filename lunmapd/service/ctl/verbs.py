@@ -24,6 +24,7 @@ VERBS: Mapping[str, Verb] = {
         ("log", "history", "log", "List the revisions, newest first."),
         ("migrate", "upkeep", "migrate", "Migrate the tree to this version's schema."),
         ("override", "override", "override", "Let nodes take steps that they hold."),
+        ("plan", "edit", "plan", "Show what nodes would do, and to whom."),
         ("probe", "probe", "probe", "Compare what a host sees with the map."),
         ("probe-setup", "probe_setup", "probe_setup", "Add the initiator that 'probe' logs in as."),
         ("repair", "upkeep", "repair", "Revert out-of-band edits."),

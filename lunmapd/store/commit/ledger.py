@@ -120,13 +120,20 @@ def with_reuse_allowance(
 
     Luns of an earlier override of this kind stay in it.
     """
+    if not options.reuse_luns & after.luns.keys():
+        return content
+    return replace(content, allows=allowance_after(latest, after, options))
+
+
+def allowance_after(latest: Snapshot, after: Lunmap, options: CommitOptions) -> Allowance | None:
+    """Return the override that is in effect after a commit of a map, None for none."""
+    earlier = lasting(latest.allowance, options.signature.now)
     luns = options.reuse_luns & after.luns.keys()
     if not luns:
-        return content
-    earlier = lasting(latest.allowance, options.signature.now)
+        return earlier
     until = rfc3339(options.signature.now + _REUSE_LASTS)
     every = sorted(luns | set(earlier.luns if earlier else ()))
-    return replace(content, allows=Allowance(Disruption.OTHER_DATA.word, until, luns=tuple(every)))
+    return Allowance(Disruption.OTHER_DATA.word, until, luns=tuple(every))
 
 
 def known_maps(latest: Snapshot) -> tuple[Lunmap, ...]:

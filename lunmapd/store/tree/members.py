@@ -18,7 +18,7 @@ from msgspec import Struct
 from lunmapd.core.base.access import MEMBERS, Permission, Role
 from lunmapd.core.base.acl_entries import inherit
 from lunmapd.core.base.documents import DocumentError, decode, encode
-from lunmapd.core.fleet.status import Live, NodeStatus, Standing, standing_of
+from lunmapd.core.fleet.status import Live, NodeStatus, serving_logins
 from lunmapd.core.node.observed import Login
 from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError
@@ -48,8 +48,6 @@ _REFUSED = (
 # A registration that this client may not read. That is no problem: a node does not see the hashes of digests,
 # so it can't let their principals read what it creates.
 _HIDDEN = Live("", "", "", "")
-# A node that has not yet applied the newest commit keeps serving what it applied before.
-_SERVING = {Standing.CONVERGED, Standing.PENDING}
 
 
 class FleetNode(Struct, frozen=True):
@@ -213,11 +211,8 @@ def read_logins(session: Session) -> dict[str, frozenset[Login]]:
 
     Raises as `read_fleet` does.
     """
-    return {
-        name: frozenset(node.status.logins)
-        for name, node in read_fleet(session).items()
-        if node.live and node.status and standing_of(node.status) in _SERVING
-    }
+    live = {name: node.status for name, node in read_fleet(session).items() if node.live and node.status}
+    return serving_logins(live)
 
 
 def _members(session: Session) -> list[str]:

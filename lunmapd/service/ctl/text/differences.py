@@ -1,12 +1,14 @@
 """Changes of the map as text: objects, and their fields with old and new value."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct
 
 from lunmapd.client import Allowance, Difference, FieldChange, Revision, differences
 from lunmapd.core.history.fields import ChangeKind
+from lunmapd.core.map.short_names import ShortNames
 from lunmapd.service.table import table
 
 _SIGNS = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "-", ChangeKind.CHANGED: "~"}
@@ -41,12 +43,65 @@ def revision_report(revision: Revision) -> RevisionReport:
     )
 
 
-def difference_lines(changed: Iterable[Difference], *, whole: bool) -> Iterator[str]:
-    """Yield a line for each object and changed field; with `whole` also fields of new or removed objects."""
+_FULL_NAMES = ShortNames()
+
+
+def difference_lines(
+    changed: Iterable[Difference], *, whole: bool, names: ShortNames = _FULL_NAMES
+) -> Iterator[str]:
+    """Yield a line for each object and changed field, with the maps of a Lun in words.
+
+    Of new and removed objects only the maps are shown, with `whole` all fields. `names` are the short names
+    to use.
+    """
     for difference in changed:
         yield f"{_SIGNS[difference.kind]} {difference.path}"
-        if whole or difference.kind is ChangeKind.CHANGED:
-            yield from (f"    {_field_line(field)}" for field in difference.fields)
+        is_whole = whole or difference.kind is ChangeKind.CHANGED
+        shown = [field for field in difference.fields if is_whole or field.field == _MAPS]
+        yield from (f"    {_field_line(field)}" for field in shown if field.field != _MAPS)
+        yield from (f"    maps: {line}" for line in _map_lines(shown, names))
+
+
+_MAPS = "maps"
+_Maps = Mapping[tuple[str, str, str], Mapping[str, Any]]
+
+
+def _map_lines(fields: Sequence[FieldChange], names: ShortNames) -> Iterator[str]:
+    """Yield what changed in the maps of a Lun, as JSON values that are lists or elements of them."""
+    maps = [field for field in fields if field.field == _MAPS]
+    before, after = (_by_host(field.before for field in maps), _by_host(field.after for field in maps))
+    for key in dict.fromkeys((*before, *after)):
+        old, new = before.get(key), after.get(key)
+        if old is None or new is None:
+            yield f"+ {_map(new, names)}" if new else f"- {_map(old or {}, names)}"
+        elif old.get("lun") != new.get("lun"):
+            yield f"{_map(old, names)} -> {_map(new, names)}"
+        else:
+            yield f"{_map(old, names)} -> {_access(new)}"
+
+
+def _by_host(values: Iterable[Any]) -> _Maps:
+    """Return the maps by target, initiator and group: two of one Lun never have the same."""
+    maps = [
+        entry
+        for value in values
+        if value is not UNSET
+        for entry in (value if isinstance(value, list) else [value])
+    ]
+    return {
+        (str(entry.get("target")), str(entry.get("initiator", "")), str(entry.get("group", ""))): entry
+        for entry in maps
+    }
+
+
+def _map(entry: Mapping[str, Any], names: ShortNames) -> str:
+    group = entry.get("group")
+    who = f"group {group}" if group else names.initiator(str(entry.get("initiator")))
+    return f"{who} LUN {entry.get('lun')} at {names.target(str(entry.get('target')))}, {_access(entry)}"
+
+
+def _access(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("access", "rw"))
 
 
 def _field_line(change: FieldChange) -> str:

@@ -86,11 +86,22 @@ class Committed(Struct, frozen=True):
     changes: tuple[Difference, ...]
 
 
-def echo_committed(revision: Revision | None, changes: tuple[Change, ...], output: str, nothing: str) -> None:
-    """Print the committed changes and the revision, or `nothing`. `changes` are the requested changes."""
+def echo_committed(
+    revision: Revision | None,
+    changes: tuple[Change, ...],
+    output: str,
+    nothing: str,
+    *,
+    is_shown: bool = False,
+) -> None:
+    """Print the committed changes and the revision, or `nothing`.
+
+    `changes` are the requested changes; for people they are left out if they are shown already.
+    """
     effective = changes if revision is None or revision.part else revision.changes or changes
     changed = differences(effective)
     if output == "json":
         return echo_json(Committed(revision.revision if revision else None, changed))
-    echo(*difference_lines(changed, whole=False))
+    if not is_shown:
+        echo(*difference_lines(changed, whole=False))
     return echo(f"committed revision {revision.revision}" if revision else nothing)

@@ -1,0 +1,107 @@
+"""What a verb asks before it commits: whether hosts may be disturbed, and much may be removed."""
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import click
+from msgspec import Struct
+
+from lunmapd.client import Client, Lunmap, Note, Proposal
+from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.text import first_of
+from lunmapd.core.forecast.fleet import Forecast
+from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
+from lunmapd.core.planning.plan import Disruption
+from lunmapd.service.ctl.text.forecast_lines import plan_paragraphs
+from lunmapd.service.output import echo_paragraphs
+
+_MAX_NAMED = 3
+_ALLOWABLE = [word for word in DISRUPTION_WORDS if word != Disruption.OTHER_DATA.word]
+
+
+class Consent(Struct, frozen=True):
+    """What the admin has agreed to beforehand.
+
+    Disruptions up to `allow`, with `yes` everything but an empty map, which `empty` allows.
+    """
+
+    allow: Disruption = Disruption.UNIT_ATTENTION
+    yes: bool = False
+    empty: bool = False
+
+
+class NotAgreedError(LunmapdError):
+    """A commit needs an agreement that it lacks; nothing was committed."""
+
+    exit_code = Exit.DEGRADED
+
+    def __init__(self, questions: tuple[str, ...]) -> None:
+        self.questions = questions
+        super().__init__("; ".join(questions))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The questions, one a line."""
+        return (*self.questions, "nothing was committed")
+
+
+def consent_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that answer the questions of a commit; the command receives them as `consent`."""
+
+    @click.option(
+        "--allow",
+        type=click.Choice(_ALLOWABLE),
+        default=Disruption.UNIT_ATTENTION.word,
+        metavar="CLASS",
+        help="Agree to disturb hosts up to this class, of those that 'plan' names.",
+    )
+    @click.option("--yes", is_flag=True, help="Agree to disturb hosts, and to remove much at once.")
+    @click.option("--allow-empty", "empty", is_flag=True, help="Agree to a map without nodes.")
+    @functools.wraps(command)
+    def wrapped(*args: object, allow: str, yes: bool, empty: bool, **rest: object) -> None:
+        command(*args, consent=Consent(DISRUPTION_WORDS[allow], yes, empty), **rest)
+
+    return wrapped
+
+
+def foresee(client: Client, proposal: Proposal, note: Note, output: str) -> Forecast:
+    """Return what the nodes would do; print it for people."""
+    forecast = client.forecast(proposal, note)
+    if output != "json":
+        echo_paragraphs(*plan_paragraphs(proposal, forecast, datetime.now(UTC)))
+    return forecast
+
+
+def agree(proposal: Proposal, forecast: Forecast, consent: Consent, output: str) -> None:
+    """Ask for the agreement that is lacking, on a terminal. Raises NotAgreedError."""
+    if _is_emptied(proposal.before.lunmap, proposal.after) and not consent.empty:
+        raise NotAgreedError(("the new map has no nodes: if that is meant, use --allow-empty",))
+    questions = () if consent.yes else tuple(_questions(forecast, consent))
+    if questions and not (_can_ask(output) and click.confirm("Commit?", err=True)):
+        raise NotAgreedError(questions)
+
+
+def _is_emptied(before: Lunmap, after: Lunmap) -> bool:
+    """Return whether a map loses its last node, or its last object."""
+    has_lost_nodes = bool(before.nodes) and not after.nodes
+    return has_lost_nodes or (any(before.documents()) and not any(after.documents()))
+
+
+def _questions(forecast: Forecast, consent: Consent) -> Iterator[str]:
+    """Yield what needs an agreement. LUN numbers that lead elsewhere have one: --reuse-lun."""
+    worst = forecast.worst
+    if forecast.disturbed and worst > consent.allow:
+        hosts = first_of(forecast.disturbed, _MAX_NAMED)
+        yield f"{worst.word} for {hosts}: if that is meant, use --allow {worst.word}, or --yes"
+    for node in forecast.nodes:
+        if node.mass_removal:
+            yield (
+                f"{node.node} would {node.mass_removal}, and waits for 'lunmapctl confirm': "
+                "if that is meant, use --yes"
+            )
+
+
+def _can_ask(output: str) -> bool:
+    return output != "json" and sys.stdin.isatty() and sys.stderr.isatty()
