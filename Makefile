@@ -31,7 +31,7 @@ VAGRANT_PACKAGES := $(BOX_PACKAGES) vagrant-libvirt libvirt-daemon libvirt-daemo
 # Graphviz measures text with this font.
 PICTURE_PACKAGES := graphviz fonts-dejavu-core
 
-.PHONY: help demo test test-fast test-newest test-debian test-kernels test-zookeepers soak fuzz bench lint lab deb dist lock pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
+.PHONY: help demo test test-fast test-newest test-debian test-kernels test-migrations test-zookeepers soak fuzz bench lint lab deb dist lock pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ test-zookeepers: $(VENV)/ready lab-packages ## The integration layer with the Zo
 		echo "== ZooKeeper: $$each"; \
 		LUNMAPD_LAB_ZOOKEEPER=$$each PYTHONPATH=tests $(BIN)/python -m layers --only integration || exit 1; \
 	done
+
+test-migrations: $(VENV)/ready lab-packages ## From targetcli and Pacemaker's agents to lunmapd, under I/O, about 5 minutes
+	@$(PYTEST) -v --durations=0 tests/migrations
 
 soak: $(VENV)/ready lab-packages ## Random edits under random faults, the history checked, about 20 minutes (SEED=, EDITS=)
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(EDITS),--edits $(EDITS))

@@ -109,7 +109,7 @@ def _targets(maps: Sequence[NodeMap], notes: Notes) -> tuple[dict[str, Target], 
             if bare != first:
                 notes.lost(f"{label} and {given.label}: targets[{iqn}]", _differ(first, bare))
             groups, clashing = _groups(target, taken)
-            found[iqn] = label, structs.replace(first, nodes={**groups, **first.nodes})
+            found[iqn] = label, structs.replace(first, nodes=_appended(first.nodes, groups))
             rebuilds += [Rebuild(name, f"the port id of {iqn} is that of another node") for name in clashing]
     return {iqn: target for iqn, (_, target) in found.items()}, rebuilds
 
@@ -122,6 +122,11 @@ def _groups(target: Target, taken: set[int]) -> tuple[dict[str, PortalGroup], li
         name: structs.replace(group, port_id=0) if name in clashing else group
         for name, group in target.nodes.items()
     }, clashing
+
+
+def _appended(first: Mapping[str, PortalGroup], more: Mapping[str, PortalGroup]) -> dict[str, PortalGroup]:
+    """Return the groups of both, the first ones first: a commit chooses missing port ids in this order."""
+    return {**first, **{name: group for name, group in more.items() if name not in first}}
 
 
 def _named(maps: Sequence[NodeMap], notes: Notes) -> tuple[dict[str, list[NodeLun]], list[Rebuild]]:

@@ -16,6 +16,10 @@ from lunmapd.core.map.credentials import (
 from lunmapd.core.map.mapfile import parse_map
 from lunmapd.core.node import lio_objects
 
+_PORT_IDS = (
+    "it has no port ids, so a commit chooses them: to take over what runs, use 'lunmapd adopt' on the node"
+)
+
 
 def convert_saveconfig(source: SourceText, node: str) -> Conversion:
     """Return the conversion of the saveconfig.json of a node. Raises NotSaveconfigError."""
@@ -23,6 +27,8 @@ def convert_saveconfig(source: SourceText, node: str) -> Conversion:
     foreign = read_saveconfig(source.text.encode(), source.name)
     adoption = adopt(foreign, node)
     _note_objects(adoption.lunmap, notes, source.name)
+    if adoption.lunmap.targets:
+        notes.changed(source.name, _PORT_IDS)
     for name, reason in adoption.refused.items():
         notes.lost(f"{source.name}: {name}", reason)
     _note_passwords(foreign, adoption.lunmap, node, notes)

@@ -106,3 +106,10 @@ def test_two_texts_of_one_cluster_are_read_together() -> None:
     given = [SourceText("nodes", "node n7\n"), SourceText("resources", CRM)]
     lunmap = convert_files(given, Choices(), SourceFormat.PACEMAKER).conversion.lunmap
     assert set(lunmap.nodes) == {"n7"}
+
+
+def test_a_saved_file_lacks_port_ids() -> None:
+    """A file with a target is named as one that has no port ids; one without a target has nothing to name."""
+    remarks = convert_files([SourceText("a.json", json(SAVED))], Choices()).conversion.remarks
+    assert any("it has no port ids" in each.text for each in remarks if each.kind is RemarkKind.CHANGED)
+    assert convert_files([SourceText("a.json", json(saved()))], Choices()).conversion.lunmap == Lunmap()
