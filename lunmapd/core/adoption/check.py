@@ -36,7 +36,7 @@ class AdoptionCheck(Struct, frozen=True):
     settings: tuple[str, ...]
 
 
-def check(found: ForeignConfiguration, given: PassInput, features: AbstractSet[str]) -> AdoptionCheck:
+def check_found(found: ForeignConfiguration, given: PassInput, features: AbstractSet[str]) -> AdoptionCheck:
     """Compare the found configuration, as if lunmapd had made it, with the part of the map of its targets.
 
     `features` are those of the node's kernel.
@@ -65,7 +65,7 @@ def check_files(found: ForeignConfiguration, lunmap: Lunmap, node: str) -> Adopt
     port ids. Each target of the file that the node does not serve by the map is a difference.
     """
     given = PassInput(node, 0, complete(lunmap, _sealed), {}, _NO_VAULT)
-    checked = check(_without_passwords(found), given, frozenset())
+    checked = check_found(_without_passwords(found), given, frozenset())
     return structs.replace(checked, blocking=(*checked.blocking, *_not_served(found, lunmap, node)))
 
 

@@ -12,7 +12,7 @@ import msgspec
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.directory import state_directory
 from lunmapd.core.adoption.adopt import Adoption, adopt
-from lunmapd.core.adoption.check import AdoptionCheck, check, check_files
+from lunmapd.core.adoption.check import AdoptionCheck, check_files, check_found
 from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.adoption.foreign import ForeignConfiguration
 from lunmapd.core.adoption.saveconfig import read_saveconfig
@@ -109,7 +109,7 @@ def check_adoption(settings: Settings, file: Path | None = None) -> AdoptionChec
     lunmap = effective_map(snapshot)
     given = PassInput(settings.node, snapshot.revision, lunmap, snapshot.unreadable, vault)
     # A file has no port ids, so the kernel counts as one without them.
-    return check(found, given, kernel_features() if file is None else frozenset())
+    return check_found(found, given, kernel_features() if file is None else frozenset())
 
 
 def check_offline(file: Path, map_file: Path, node: str) -> AdoptionCheck:
