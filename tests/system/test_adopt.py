@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab import Lab
 from lab.machines.io import VerifiedIO
@@ -17,18 +18,34 @@ LINKS = "/etc/systemd/system"
 UNIT = "rtslib-fb-targetctl.service"
 OLD = "iqn.2003-01.org.linux-iscsi.old:san"
 STRANGE = "iqn.2003-01.org.linux-iscsi.old:strange"
-# As an admin would; only a write-back cache and demo mode can't be taken over.
+GATEWAY = "10.0.0.2"
+CONFIGFS = "/sys/kernel/config/target"
+# As an admin and ceph-iscsi would: demo mode, a TPG for another gateway, and a target with a write-back
+# cache, which can't be taken over.
 _MADE = f"""
+set global auto_add_default_portal=false
 /backstores/block create name=vol dev=/dev/disk/lab/db2
 /backstores/fileio create name=logs file_or_dev=/srv/logs.img size=64M write_back=false
 /backstores/fileio create name=cached file_or_dev=/srv/cached.img size=64M
 /iscsi create {OLD}
+/iscsi/{OLD}/tpg1/portals create ADDRESS
 /iscsi/{OLD}/tpg1/luns create /backstores/block/vol
 /iscsi/{OLD}/tpg1/luns create /backstores/fileio/logs lun=5
-/iscsi/{OLD}/tpg1/acls create {HOST}
+/iscsi/{OLD}/tpg1 set attribute generate_node_acls=1 demo_mode_write_protect=0
+/iscsi/{OLD} create 2
+/iscsi/{OLD}/tpg2 disable
+/iscsi/{OLD}/tpg2/portals create {GATEWAY}
+/iscsi/{OLD}/tpg2/luns create /backstores/block/vol
+/iscsi/{OLD}/tpg2 set attribute tpg_enabled_sendtargets=0
 /iscsi create {STRANGE}
+/iscsi/{STRANGE}/tpg1/portals create ADDRESS
 /iscsi/{STRANGE}/tpg1/luns create /backstores/fileio/cached
 /iscsi/{STRANGE}/tpg1/acls create {HOST}
+exit
+"""
+_REPAIRED = f"""
+/iscsi/{OLD}/tpg1/acls create {HOST}
+/iscsi/{OLD}/tpg1 set attribute generate_node_acls=0
 exit
 """
 
@@ -58,33 +75,42 @@ def targetcli_cluster(lab: Lab) -> Cluster:
 
 
 def test_a_target_of_another_tool_is_taken_over_under_io(targetcli_cluster: Cluster) -> None:
-    """The printed map is committed, its plan is empty, and it is taken over.
+    """Demo mode ends, the printed map is committed with the other gateway, and it is taken over.
 
     No session and no I/O notices.
     """
     (node,) = targetcli_cluster.nodes
     node.machine.run("truncate -s 64M /srv/logs.img")
-    node.machine.run("targetcli", input=_MADE)
+    _make(node)
     targetcli_cluster.initiator.discover(node.machine.address)
+    targetcli_cluster.initiator.machine.run(f"iscsiadm -m node -T {OLD} -p {GATEWAY}:3260 -o delete")
     targetcli_cluster.initiator.login(OLD)
     io = started_io(targetcli_cluster, OLD)
     sessions = targetcli_cluster.initiator.sessions()
+    _repair(node)
     theirs = [line for line in node.lio().splitlines() if "cached" in line or STRANGE in line]
     drafted = node.machine.run("lunmapd adopt").stdout
+    assert f"its disabled TPG 2 ({GATEWAY}:3260) shows another gateway" in drafted
     assert f"# not taken over: {STRANGE}: cached: it was opened with a write-back cache" in drafted
     assert node.machine.run("lunmapd adopt --check", check=False).stdout.startswith("the plan is empty: 0")
     targetcli_cluster.ctl.apply(drafted, wait=None)
-    before = node.lio()
+    blocked = node.machine.run("lunmapd adopt --check", check=False)
+    assert (blocked.status, f"differs: delete tpg {OLD} 2" in blocked.stdout) == (6, True)
+    targetcli_cluster.ctl.apply(_with_gateway(drafted), wait=None)
+    before = _own_part(node)
     checked = node.machine.run("lunmapd adopt --check").stdout
     assert "the plan is empty: 1 targets" in checked
     assert node.machine.run("lunmapd adopt --take", check=False).status == 1
     node.stop()
     taken = node.machine.run("lunmapd adopt --take").stdout
     assert "no session was dropped; the plan is empty" in taken
-    assert node.lio() == before
+    assert _own_part(node) == before
+    assert f"tpgt_2/np/{GATEWAY}:3260" in node.lio()
     node.start()
+    targetcli_cluster.ctl.apply(drafted)
     wait_until("the node is as the map says", targetcli_cluster.all_well)
-    assert node.lio() == before
+    assert _own_part(node) == before
+    assert f"tpgt_2/np/{GATEWAY}:3260" not in node.lio()
     assert "create" not in node.log()
     _contest(targetcli_cluster)
     targetcli_cluster.ctl.apply(drafted.replace("lun: 5\n", "lun: 9\n"))
@@ -99,6 +125,40 @@ def test_a_target_of_another_tool_is_taken_over_under_io(targetcli_cluster: Clus
     assert "/vol" not in node.lio()
     assert OLD not in node.lio()
     assert [line for line in node.lio().splitlines() if "cached" in line or STRANGE in line] == theirs
+
+
+def _make(node: StorageNode) -> None:
+    """Make the targets, and a target port group for a LUN."""
+    node.machine.run("targetcli", input=_MADE.replace("ADDRESS", node.machine.address))
+    node.machine.run(
+        f"cd {CONFIGFS}/core/iblock_*/vol/alua && mkdir ao && echo 1 >ao/tg_pt_gp_id && "
+        f"echo ao >{CONFIGFS}/iscsi/{OLD}/tpgt_1/lun/lun_0/alua_tg_pt_gp"
+    )
+
+
+def _repair(node: StorageNode) -> None:
+    """Remove the reasons that `lunmapd adopt` gives for the target, as they say."""
+    refused = node.machine.run("lunmapd adopt", check=False)
+    assert refused.status == 6
+    assert all(text in refused.stdout for text in ("demo mode", f"{HOST} logged in", "target port groups"))
+    node.machine.run("targetcli", input=_REPAIRED)
+    node.machine.run(f"rmdir {CONFIGFS}/core/iblock_*/vol/alua/ao")
+
+
+def _with_gateway(drafted: str) -> str:
+    """Return the map with the other gateway as a node that serves the same target."""
+    lunmap = yaml.safe_load(drafted)
+    lunmap["nodes"]["n2"] = {"tpg_tag": 2, "portals": [GATEWAY]}
+    lunmap["targets"][OLD]["nodes"]["n2"] = {}
+    for lun in lunmap["luns"].values():
+        lun["shared"] = {"reservations": "off", "compare_and_write": "off"}
+    return yaml.safe_dump(lunmap)
+
+
+def _own_part(node: StorageNode) -> list[str]:
+    """Return LIO's objects without the TPG of the other gateway and the target port groups for it."""
+    lines = node.lio().splitlines()
+    return [line for line in lines if "tpgt_2" not in line and "alua/lunmapd" not in line]
 
 
 def started_io(cluster: Cluster, target: str) -> VerifiedIO:

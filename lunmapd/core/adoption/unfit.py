@@ -14,6 +14,7 @@ from lunmapd.core.adoption.foreign import (
     own_tpgs,
     remote_tpgs,
 )
+from lunmapd.core.adoption.saveconfig import ANEW
 from lunmapd.core.base.lunmap import Authentication
 from lunmapd.core.node import lio_objects
 
@@ -96,21 +97,23 @@ def _lun_reasons(tpg: ForeignTpg, foreign: ForeignConfiguration) -> Iterator[str
     for number, key in tpg.luns.items():
         item = foreign.storage.get(key)
         if item is None:
-            yield f"its LUN {number} is half-made, or of a storage object that is not known"
-        elif times[key] > 1:
-            yield f"it exports {item.name} more than once"
-        elif number not in mapped:
-            yield f"its LUN {number} ({item.name}) is mapped to nobody: map it, or delete the LUN"
-        elif alike[item.name] > 1:
-            yield f"there are several storage objects named {item.name}"
-        else:
-            yield from (f"{item.name}: {problem}" for problem in item.problems)
+            yield f"its LUN {number} is half-made, or of an unknown storage object: delete the LUN"
+            continue
+        if times[key] > 1:
+            yield f"it exports {item.name} more than once: delete all its LUNs but one; hosts lose these"
+        if number not in mapped:
+            yield (
+                f"its LUN {number} ({item.name}) is mapped to nobody: map or delete the LUN; sessions stay"
+            )
+        if alike[item.name] > 1:
+            yield f"there are several storage objects named {item.name}: make one anew; {ANEW}"
+        yield from (f"{item.name}: {problem}" for problem in item.problems)
 
 
 def _acl_reasons(acl: ForeignAcl, tpg: ForeignTpg) -> Iterator[str]:
     yield from (f"ACL of {acl.initiator}: {problem}" for problem in acl.problems)
     if not acl.maps:
-        yield f"the ACL of {acl.initiator} has no mapped LUN: map one, or delete the ACL"
+        yield f"the ACL of {acl.initiator} has no mapped LUN: map one, or delete the ACL; its sessions end"
     for entry in acl.maps:
         if entry.lun not in tpg.luns:
             yield f"mapped LUN {entry.number} of {acl.initiator} is half-made: delete it"

@@ -31,6 +31,8 @@ def convert_saveconfig(source: SourceText, node: str) -> Conversion:
         notes.changed(source.name, _PORT_IDS)
     for name, reason in adoption.refused.items():
         notes.lost(f"{source.name}: {name}", reason)
+    for note in adoption.notes:
+        notes.changed(source.name, note)
     _note_passwords(foreign, adoption.lunmap, node, notes)
     return notes.conversion(adoption.lunmap)
 

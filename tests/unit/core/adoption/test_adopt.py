@@ -124,7 +124,7 @@ ODD: list[tuple[str, Callable[[Saved], object]]] = [
     ("has no mapped LUN", lambda file: _tpg(file)["node_acls"].append(acl("iqn.2020-01.x:y"))),
     ("is half-made: delete", lambda file: _tpg(file)["node_acls"][1]["mapped_luns"][0].update(tpg_lun=9)),
     ("several numbers", lambda file: _tpg(file)["node_acls"][0]["mapped_luns"].append({"index": 9, "tpg_lun": 7})),
-    ("is not known", lambda file: _tpg(file)["luns"][0].update(storage_object="/backstores/block/gone")),
+    ("unknown storage object", lambda file: _tpg(file)["luns"][0].update(storage_object="/backstores/block/gone")),
     ("more than once", lambda file: _tpg(file)["luns"].append({"index": 8, "storage_object": "/backstores/block/db1"})),
     ("write-back cache", lambda file: file["storage_objects"][1].update(write_back=True)),
     ("fileio on the device", lambda file: file["storage_objects"][1].update(dev="/dev/sdb")),

@@ -163,8 +163,9 @@ def test_all_reasons_are_given_at_once() -> None:
     item_of(file)["exclusive"] = False
     tpg_of(file)["enable"] = False
     acl_of(file)["tag"] = "web"
+    acl_of(file)["mapped_luns"] = []
     reason = adopted(file).refused[A]
-    assert all(text in reason for text in ("is disabled", "exclusive", "tag"))
+    assert all(text in reason for text in ("is disabled", "exclusive", "tag", "mapped to nobody"))
 
 
 def test_a_model_is_cut_where_the_kernel_cuts_it() -> None:

@@ -51,6 +51,13 @@ def test_saved_files_of_two_nodes_become_one_map() -> None:
     assert {problem.place[0] for problem in open_problems(lunmap)} == {"targets"}
 
 
+def test_the_notes_of_an_adoption_are_in_the_report() -> None:
+    """A part that targetctl skips is named."""
+    file = saved(target(A, {1: "block/db1"}, acl(HOST, (1, 1))), storage=(DISK, {"plugin": "block"}))
+    made = convert_files([SourceText("a.json", json(file), "n1")], Choices()).conversion
+    assert any("storage_objects[1] has no name" in remark.text for remark in made.remarks)
+
+
 def test_a_saved_target_that_no_map_can_describe_is_lost() -> None:
     """The reasons of `lunmapd adopt` are in the report, and the passwords of the rest are kept apart."""
     chap = {
