@@ -10,6 +10,7 @@ from msgspec import structs
 from lunmapd.core.adoption.adopt import Adoption, adopt
 from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.adoption.foreign import ForeignConfiguration
+from lunmapd.core.adoption.in_place import is_in_place
 from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.lunmap import Chap, Lunmap
 from lunmapd.core.map.credentials import CHAP, DISCOVERY_CHAP, change_credentials
@@ -17,7 +18,6 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import PORT_ID, TPG_ATTRIBUTES
 from lunmapd.core.planning.decide import PassInput, compare
-from lunmapd.core.planning.plan import Step
 from lunmapd.core.secrets.sealing import Vault, keyring
 from support.saveconfigs import OTHER, acl
 from support.saved_settings import CASES, NODE, acl_of, found, item_of, tpg_of, usual
@@ -96,29 +96,14 @@ def _sealed(lunmap: Lunmap, configuration: ForeignConfiguration) -> Lunmap:
     return change_credentials(lunmap, seal)
 
 
-def _steps(made: Adoption, configuration: ForeignConfiguration) -> tuple[Step, ...]:
-    """Return the plan from what was found, as if it were lunmapd's, to what the map asks for."""
+def _blocking(made: Adoption, configuration: ForeignConfiguration) -> list[str]:
+    """Return the differences between what the map asks for and what was found, that prevent taking over."""
     features = frozenset({PORT_ID})
     work = PassInput(NODE, 1, _sealed(made.lunmap, configuration), {}, VAULT)
     desired = compare(work, Observed(features=features)).desire.objects
     comparison = compare(work, Observed(as_ours(configuration, desired), features=features))
     assert not comparison.desire.failures
-    return comparison.steps
-
-
-def _is_governed(step: Step) -> bool:
-    """Return whether the step only sets attributes that lunmapd governs."""
-    before, after = step.before, step.item
-    if not isinstance(after, lio_objects.Tpg | lio_objects.StorageObject) or not isinstance(
-        before, type(after)
-    ):
-        return False
-    governed = {name for name, _ in TPG_ATTRIBUTES} - {"authentication"}
-    if isinstance(after, lio_objects.StorageObject):
-        governed = set(PLUGINS[after.plugin].governed)
-    changed = {name for name, _ in set(before.attributes) ^ set(after.attributes)}
-    same = structs.replace(before, attributes=()) == structs.replace(after, attributes=())
-    return same and changed <= governed
+    return [str(step) for step in comparison.steps if not is_in_place(step, desired)]
 
 
 @given(foreign())
@@ -129,4 +114,4 @@ def test_what_is_adopted_is_what_the_map_asks_for(configuration: ForeignConfigur
     assert names == made.lunmap.targets.keys() | (made.refused.keys() & names)
     assert all(made.refused.values())
     if made.lunmap.targets:
-        assert [str(step) for step in _steps(made, configuration) if not _is_governed(step)] == []
+        assert _blocking(made, configuration) == []
