@@ -72,6 +72,12 @@ class Implementation(Protocol):
     def lead(self, path: str, other: str) -> None:
         """Let a name lead to a device."""
 
+    def handle(self, name: str) -> None:
+        """Start the handler of a `user` storage object, which has none before."""
+
+    def abandon(self, name: str) -> None:
+        """End the handler."""
+
     def size(self, path: str) -> int:
         """Return how many bytes a device has."""
 
@@ -141,6 +147,14 @@ class FakeImplementation:
     def lead(self, path: str, other: str) -> None:
         """See Implementation."""
         self._fake.identities[path] = other
+
+    def handle(self, name: str) -> None:
+        """See Implementation."""
+        self._fake.unhandled.discard(name)
+
+    def abandon(self, name: str) -> None:
+        """See Implementation."""
+        self._fake.unhandled.add(name)
 
     def size(self, path: str) -> int:
         """See Implementation."""
@@ -232,6 +246,19 @@ class RealImplementation:
     def lead(self, path: str, other: str) -> None:
         """See Implementation."""
         self._machine.run(f"ln -sfn {other} {path}")
+
+    def handle(self, name: str) -> None:
+        """Let a process hold the device open; it answers no commands."""
+        self._machine.run(
+            f"device=/dev/$(basename $(dirname $(grep -l ^tcm-user/[0-9]*/{name}/ /sys/class/uio/*/name))); "
+            f"setsid sleep 600 <>$device >/dev/null 2>&1 & echo $! >/run/handler-{name}; "
+            f'until [ "$(readlink /proc/$(cat /run/handler-{name})/fd/0)" = $device ]; do sleep 0.05; done'
+        )
+
+    def abandon(self, name: str) -> None:
+        """See Implementation."""
+        pid = f"/run/handler-{name}"
+        self._machine.run(f"[ ! -e {pid} ] || {{ kill $(cat {pid}); rm {pid}; }}")
 
     def size(self, path: str) -> int:
         """See Implementation."""

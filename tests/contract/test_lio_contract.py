@@ -174,12 +174,27 @@ def test_a_block_device_is_exported(implementation: Implementation) -> None:
     converge(implementation, only(maps.block("disk", DEVICE)))
 
 
-@pytest.mark.parametrize("item", [maps.ramdisk("a"), maps.program("a")], ids=lambda item: item.plugin)
-def test_memory_and_programs_are_exported(
-    implementation: Implementation, item: lio_objects.StorageObject
-) -> None:
-    """Backings without device or file are made, observed as desired, and removed."""
-    converge(implementation, full() | only(item, maps.lun("a"), maps.mapped("a", 0)))
+def test_memory_is_exported(implementation: Implementation) -> None:
+    """A backing without device or file is made, observed as desired, and removed."""
+    converge(implementation, full() | only(maps.ramdisk("a"), maps.lun("a"), maps.mapped("a", 0)))
+    converge(implementation, {})
+
+
+def test_a_program_is_exported_only_with_its_handler(implementation: Implementation) -> None:
+    """No LUN and no mapped LUN is made while no process has its device open; those that exist stay."""
+    implementation.abandon("a")
+    item, lun, mapped = maps.program("a"), maps.lun("a"), maps.mapped("a", 0)
+    converge(implementation, full() | only(item))
+    assert implementation.kernel.observe(CLAIMS).backings["a"].name == "handler-away"
+    assert attempt(implementation, Action.CREATE, lun) == "HandlerAway"
+    assert implementation.kernel.observe_some([item]) is None
+    implementation.handle("a")
+    converge(implementation, full() | only(item, lun, mapped))
+    assert implementation.kernel.observe(CLAIMS).backings == {}
+    implementation.abandon("a")
+    assert implementation.kernel.observe(CLAIMS).backings["a"].name == "handler-away"
+    assert attempt(implementation, Action.CREATE, maps.mapped("a", 1)) == "HandlerAway"
+    assert observed(implementation) == full() | only(item, lun, mapped)
     converge(implementation, {})
 
 

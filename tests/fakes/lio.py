@@ -48,7 +48,7 @@ class FakeLio:
 
     Tests set its public attributes. Those of backings are by path: `missing` ones lead to nothing,
     `identities` name what the others lead to, by default themselves. Devices with an identity in `gone` don't
-    exist any more.
+    exist any more. `unhandled` names the `user` storage objects without a handler.
     """
 
     def __init__(self, features: AbstractSet[str] = frozenset({PORT_ID})) -> None:
@@ -58,6 +58,7 @@ class FakeLio:
         self.foreign: set[str] = set()
         self.sessions: tuple[IscsiSession, ...] = ()
         self.missing: set[str] = set()
+        self.unhandled: set[str] = set()
         self.sizes: dict[str, int] = {}
         self.block_sizes: dict[str, int] = {}
         self.devices: dict[str, str] = {}
@@ -91,6 +92,7 @@ class FakeLio:
         }
         found = {item.name: item for item in objects.values() if isinstance(item, lio_objects.StorageObject)}
         backings = {name: self._facts(item) for name, item in found.items() if PLUGINS[item.plugin].on_path}
+        backings |= dict.fromkeys(self.unhandled & found.keys(), BackingFacts(NameState.HANDLER_AWAY))
         for name, facts in backings.items():
             opened = _OPENED.get(facts.name, lio_objects.Opened.CURRENT)
             objects["storage_object", name] = replace(found[name], opened=opened)
@@ -175,6 +177,8 @@ class FakeLio:
             if isinstance(item, lio_objects.StorageObject) and PLUGINS[item.plugin].on_path
         ]
         backings = {item.name: self._facts(item) for item in on_path}
+        if any(item.name in self.unhandled for item in named if isinstance(item, lio_objects.StorageObject)):
+            return None
         if any(facts.name is not NameState.SAME for facts in backings.values()):
             return None
         names = map(lio_objects.key_of, items)
@@ -254,13 +258,22 @@ class FakeLio:
         unknown = [name for name, _ in getattr(item, "attributes", ()) if name not in _known_attributes(item)]
         if isinstance(item, lio_objects.StorageObject) and (bad := self._bad_backing(item, step)):
             return bad
-        if isinstance(item, lio_objects.TpgLun) and item.group and not self._has_group(item):
-            return Failure(Reason.KERNEL_REFUSED, f"{step}: No such device")
+        if isinstance(item, lio_objects.TpgLun | lio_objects.MappedLun) and (
+            bad := self._bad_lun(item, step)
+        ):
+            return bad
         if unknown:
             return Failure(Reason.ATTRIBUTE_UNSUPPORTED, f"this kernel has no {unknown[0]}")
         if isinstance(item, lio_objects.Enabled) and (refused := self._bad_port_id(item, step)):
             return refused
         return self._bad_portal(item) if isinstance(item, lio_objects.Portal) and item.iser else None
+
+    def _bad_lun(self, item: lio_objects.TpgLun | lio_objects.MappedLun, step: Step) -> Failure | None:
+        if item.storage_object in self.unhandled:
+            return Failure(Reason.HANDLER_AWAY, f"{item.storage_object} has no handler")
+        if isinstance(item, lio_objects.TpgLun) and item.group and not self._has_group(item):
+            return Failure(Reason.KERNEL_REFUSED, f"{step}: No such device")
+        return None
 
     def _bad_portal(self, item: lio_objects.Portal) -> Failure:
         """Refuse iSER as a kernel without RDMA does: the portal is made, and can't listen for it."""

@@ -160,3 +160,43 @@ def test_another_name_of_the_opened_device_is_proven_by_the_node(cluster: Cluste
     cluster.ctl.apply(map_of(address, lv=f"{{type: block, path: {name}}}"))
     refused = cluster.ctl.apply(map_of(address, lv="{type: block, path: /dev/disk/lab/db2}"), expect=3).err
     assert "n1 does not know /dev/disk/lab/db2 as a name of the opened device" in refused
+
+
+PROGRAM = f"""luns:
+  program:
+    serial: {"ab" * 16}
+    backing: {{type: user, config: none/such}}
+    size: 64MiB
+    maps: [{{target: "{SAN}", lun: 4, initiator: "{HOST}"}}]
+"""
+
+
+def await_handler_away(cluster: Cluster) -> None:
+    """Wait until the node reports that no program has the device of the Lun open."""
+    audit(cluster)
+    away = {"storage_object program": "HandlerAway"}.items()
+    wait_until("the failure", lambda: reasons(cluster).items() >= away)
+
+
+def test_a_program_that_does_not_run_costs_no_other_lun(cluster: Cluster) -> None:
+    """A host that logs in sees all other LUNs; the program's one is there once its handler is.
+
+    LIO lists the LUN that was mapped last first, and a host gives up its scan at one that does not answer.
+    """
+    node, old = cluster.nodes[0], map_of(cluster.nodes[0].machine.address)
+    cluster.ctl.apply(old.replace("luns:\n", PROGRAM, 1), wait=None)
+    await_handler_away(cluster)
+    cluster.initiator.logout()
+    cluster.login()
+    wait_until("the other disks", lambda: sorted(disks(cluster)) == [1, 2, 3])
+    node.machine.run(
+        "device=/dev/$(basename $(dirname $(grep -l /program/ /sys/class/uio/*/name))); "
+        "setsid sleep 600 <>$device >/dev/null 2>&1 & echo $! >/run/handler; "
+        "until [ $(readlink /proc/$(cat /run/handler)/fd/0) = $device ]; do sleep 0.05; done"
+    )
+    audit(cluster)
+    wait_until("all is as the map says", cluster.all_well)
+    node.machine.run("kill $(cat /run/handler)")
+    await_handler_away(cluster)
+    cluster.ctl.apply(old)
+    await_reasons(cluster)

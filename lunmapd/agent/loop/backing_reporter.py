@@ -17,6 +17,7 @@ from lunmapd.core.base.backing_reports import (
     chunk_of,
     pack_reports,
 )
+from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.observed import Observed
@@ -125,7 +126,7 @@ def _is_stale(device: str, numbers: AbstractSet[str] | None) -> bool:
 def _opened(observed: Observed) -> Iterator[tuple[lio_objects.StorageObject, BackingFacts]]:
     for name, facts in observed.backings.items():
         item = observed.objects.get(("storage_object", name))
-        if isinstance(item, lio_objects.StorageObject):
+        if isinstance(item, lio_objects.StorageObject) and PLUGINS[item.plugin].on_path:
             yield item, facts
 
 

@@ -77,6 +77,7 @@ class Reason(StrEnum):
     BACKING_READ_ONLY = "BackingReadOnly"
     BACKING_UNREADABLE = "BackingUnreadable"
     BACKING_HANGS = "BackingHangs"
+    HANDLER_AWAY = "HandlerAway"
     SIZE_MISMATCH = "SizeMismatch"
     BLOCK_SIZE_MISMATCH = "BlockSizeMismatch"
     IN_USE = "InUse"
@@ -109,6 +110,7 @@ OF_BACKINGS = frozenset(
         Reason.BACKING_READ_ONLY,
         Reason.BACKING_UNREADABLE,
         Reason.BACKING_HANGS,
+        Reason.HANDLER_AWAY,
         Reason.SIZE_MISMATCH,
         Reason.BLOCK_SIZE_MISMATCH,
         Reason.IN_USE,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from lunmapd.core.base.backings import plugin_of
 from lunmapd.core.base.lunmap import Lunmap, reporting_nodes
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed
@@ -29,7 +30,11 @@ def shared_backings(lunmap: Lunmap, node: str, observed: Observed) -> Mapping[tu
     totals = defaultdict[tuple[str, ...], BackingTotals](BackingTotals)
     for name, facts in observed.backings.items():
         lun, item = lunmap.luns.get(name), observed.objects.get(("storage_object", name))
-        if lun is None or not isinstance(item, lio_objects.StorageObject):
+        if (
+            lun is None
+            or not plugin_of(lun.backing).on_path
+            or not isinstance(item, lio_objects.StorageObject)
+        ):
             continue
         nodes, size = reporting_nodes(lunmap, lun), item.size or facts.size
         if node in nodes and len(nodes) > 1 and size:

@@ -15,6 +15,7 @@ class NameState(StrEnum):
       as far as both have an identity.
     - REPLACED: the path leads to another file or device than the opened one.
     - UNANSWERED: the file system of the path does not answer.
+    - HANDLER_AWAY: no program has opened the device of a `user` storage object.
     """
 
     SAME = "same"
@@ -24,6 +25,7 @@ class NameState(StrEnum):
     RETURNED = "returned"
     REPLACED = "replaced"
     UNANSWERED = "unanswered"
+    HANDLER_AWAY = "handler-away"
 
 
 class BackingFacts(Struct, frozen=True, gc=False, omit_defaults=True, array_like=True):

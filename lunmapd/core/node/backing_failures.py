@@ -32,6 +32,14 @@ def block_size_problem(item: lio_objects.StorageObject, logical: int) -> str | N
     )
 
 
+def handler_away(lun: str) -> str:
+    """Return a sentence for a `user` Lun whose device no program has opened."""
+    return (
+        f"no program has opened the device of {lun}, so no LUN is made for it: a host that logs in would "
+        "lose other LUNs of the target too; start the handler"
+    )
+
+
 def find_backing_failures(
     lunmap: Lunmap, desired: lio_objects.DesiredObjects, observed: Observed
 ) -> dict[lio_objects.Key, Failure]:
@@ -51,6 +59,8 @@ def _failures(
     lun: Lun | None, item: lio_objects.StorageObject, wanted: lio_objects.StorageObject, facts: BackingFacts
 ) -> Iterator[Failure]:
     """Yield the failures of one storage object, the worst one first."""
+    if facts.name is NameState.HANDLER_AWAY:
+        yield Failure(Reason.HANDLER_AWAY, f"{handler_away(item.name)}; LUNs that exist stay")
     yield from _name_failures(item.path, facts)
     if facts.name is NameState.SAME:
         yield from _size_failures(lun, item, facts)

@@ -82,13 +82,13 @@ class LoginCounters(Struct, frozen=True, gc=False, omit_defaults=True):
 class Observed(Struct, frozen=True):
     """lunmapd's LIO objects, and the facts about LIO that a pass needs.
 
-    `objects` are lunmapd's objects by key. `foreign` are the names of the targets of other tools. `features`
-    are those of the kernel, such as PORT_ID. `sessions` are those with lunmapd's TPGs. `backings` maps the
-    name of a storage object whose backing is on a path to the facts about that backing. `reservations` are
-    the files in which the kernel keeps persistent reservations. `login_counters` are those of lunmapd's
-    targets. `misspelled` are directories in these targets, such as `lun_01`, whose number is not spelled as
-    any tool does. `counters` are those of the sessions of lunmapd's targets, by name; a kernel without these
-    files has none.
+    `objects` are lunmapd's objects by key. `foreign` are the names of the targets of other tools.
+    `features` are those of the kernel, such as PORT_ID. `sessions` are those with lunmapd's TPGs.
+    `backings` maps the name of a storage object whose backing is on a path, or whose handler is away, to
+    the facts about it. `reservations` are the files in which the kernel keeps persistent reservations.
+    `login_counters` are those of lunmapd's targets. `misspelled` are directories in these targets, such
+    as `lun_01`, whose number is not spelled as any tool does. `counters` are those of the sessions of
+    lunmapd's targets, by name; a kernel without these files has none.
     """
 
     objects: Mapping[lio_objects.Key, lio_objects.Object] = {}

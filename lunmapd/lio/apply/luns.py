@@ -4,14 +4,17 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from lunmapd.core.base.backings import PluginName
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_failures import handler_away
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.apply import fast_path
 from lunmapd.lio.base import files, rts
 from lunmapd.lio.base.index import KernelIndex, NumberPool, take_lun_number, tpg_path
 from lunmapd.lio.base.parse import parse_directory_number
 from lunmapd.lio.base.refusal import KernelRefusedError
+from lunmapd.lio.base.tcmu import find_handled
 from lunmapd.lio.observe import alua
 
 
@@ -19,11 +22,12 @@ def create_lun(item: lio_objects.TpgLun | lio_objects.MappedLun, index: KernelIn
     """Export a storage object in a TPG, or map a LUN of a TPG to an initiator.
 
     The number of a TPG LUN was chosen by `reserve_lun_number`. Raises OSError, and KernelRefusedError if the
-    storage object or LUN does not exist, or is a LUN of the TPG already.
+    storage object or LUN does not exist, has no handler and needs one, or is a LUN of the TPG already.
     """
     if isinstance(item, lio_objects.TpgLun):
         _create_tpg_lun(item, index)
     else:
+        _check_handler(item.storage_object, index)
         fast_path.link_mapped_lun(item, _lun_number(item, index))
         index.mapped_luns[item.iqn, item.tag].add(item)
 
@@ -77,8 +81,24 @@ def _create_tpg_lun(item: lio_objects.TpgLun, index: KernelIndex) -> None:
             raise KernelRefusedError(
                 Reason.KERNEL_REFUSED, f"{item.storage_object} is a LUN of this TPG already"
             )
-        fast_path.link_lun(item, number, _hba(item, index))
+        hba = _hba(item, index)
+        _check_handler(item.storage_object, index)
+        fast_path.link_lun(item, number, hba)
     index.luns[tpg][item.storage_object] = number
+
+
+def _check_handler(name: str, index: KernelIndex) -> None:
+    """Raise KernelRefusedError for a `user` storage object without a handler.
+
+    A host gives up its scan of a target at the first LUN that does not answer, and so loses the others
+    (scsi_report_lun_scan in drivers/scsi/scsi_scan.c).
+    """
+    hba = index.hbas.get(name, "")
+    if hba.rpartition("_")[0] != PluginName.USER or f"{hba}/{name}" in index.handled:
+        return
+    index.handled = find_handled()
+    if f"{hba}/{name}" not in index.handled:
+        raise KernelRefusedError(Reason.HANDLER_AWAY, handler_away(name))
 
 
 @contextlib.contextmanager

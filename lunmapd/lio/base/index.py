@@ -1,6 +1,7 @@
 """The index of kernel numbers: HBA indexes and TPG LUN numbers, which are in no key of an object."""
 
 from collections import Counter, defaultdict
+from collections.abc import Set as AbstractSet
 from threading import Lock
 
 from msgspec import Struct, field
@@ -133,6 +134,8 @@ class KernelIndex(Struct):
     """TPG to its mapped LUNs."""
     files: OpenedFiles = field(default_factory=OpenedFiles)
     """The files that storage objects have opened."""
+    handled: AbstractSet[str] = frozenset()
+    """The `user` storage objects that had a handler at the last look, as `user_10000/NAME`."""
 
 
 def record_number(index: KernelIndex, tpg: TpgId, serial: str, number: int) -> None:

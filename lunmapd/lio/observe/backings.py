@@ -1,6 +1,6 @@
 """Comparing what the paths of backings lead to with what LIO has opened."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from lunmapd.lio.base.alias import OpenedBacking
 from lunmapd.lio.base.block_devices import BlockDevice, is_claimed, read_block_device, read_identity
 from lunmapd.lio.base.observation import Observation
 from lunmapd.lio.base.path_probe import Kind, PathStatus
+from lunmapd.lio.base.tcmu import find_handled
 
 _ABSENT = {
     Kind.MISSING: NameState.MISSING,
@@ -41,16 +42,32 @@ class ReadStorageObject(Struct, frozen=True):
 
 
 def add_storage_objects(observation: Observation, read: Sequence[ReadStorageObject]) -> None:
-    """Record the storage objects, each with the facts about its backing if that is on a path."""
+    """Record the storage objects, each with the facts about its backing.
+
+    A backing that is on no path has them only if it has no handler.
+    """
     on_path = [each for each in read if PLUGINS[each.item.plugin].on_path]
     statuses = observation.probe.examine([each.item.path for each in on_path])
     facts = {each.item.name: _facts(observation, each, statuses[each.item.path]) for each in on_path}
+    facts |= _without_handler(observation, [each.item for each in read])
     for each in read:
         item = each.item
         if (found := facts.get(item.name)) is not None:
             observation.backings[item.name] = observation.known_facts.setdefault(found, found)
             item = replace(item, opened=_OPENED.get(found.name, lio_objects.Opened.CURRENT))
         observation.add(item)
+
+
+def _without_handler(
+    observation: Observation, items: Iterable[lio_objects.StorageObject]
+) -> dict[str, BackingFacts]:
+    """Return the facts about the storage objects that have no handler and need one."""
+    names = [item.name for item in items if item.plugin == PluginName.USER]
+    index = observation.index
+    if names:
+        index.handled = find_handled()
+    away = [name for name in names if f"{index.hbas[name]}/{name}" not in index.handled]
+    return dict.fromkeys(away, BackingFacts(NameState.HANDLER_AWAY))
 
 
 def _facts(observation: Observation, each: ReadStorageObject, status: PathStatus) -> BackingFacts:

@@ -19,7 +19,7 @@ VALUES = {
     "Alone", "AsCommitted", "AttributeUnsupported", "BackingDeviceMissing", "BackingHangs", "BackingReadOnly", "BackingReplaced",
     "BackingTruncated", "BackingUnreadable", "BackingUnusable", "BlockSizeMismatch", "ClaimsUnreadable",
     "ClaimsUnwritable", "Credentials", "Damaged", "DocumentInvalid", "DocumentUnreadable", "Drifted", "EditRefused",
-    "EditedAround", "Failing", "ForeignCluster", "ForeignDirectory", "ForeignTarget", "FromSnapshot", "Held", "InUse", "Internal", "Isolated",
+    "EditedAround", "Failing", "ForeignCluster", "ForeignDirectory", "ForeignTarget", "FromSnapshot", "HandlerAway", "Held", "InUse", "Internal", "Isolated",
     "Kept", "KernelRefused", "KernelUnreadable", "LeftEmpty", "Lost", "NewerSchema", "NoClient", "NoContactYet", "NoMap", "NoSnapshot",
     "NodeNameTaken", "NodeUnknown", "NotAuthenticated", "NotInitialised", "NotPermitted", "NotRead", "NotRestored", "Offered",
     "PortIdTaken", "PortalAddressMissing", "PortalInUse", "PortalRefused", "Read", "Refused", "Remaining", "RemovalHeld", "Restored", "SaslMissing", "SavedElsewhere",

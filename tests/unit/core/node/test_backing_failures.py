@@ -47,6 +47,7 @@ def failures(
         (BackingFacts(NameState.MISSING), "BackingDeviceMissing", "has vanished"),
         (BackingFacts(NameState.DANGLING), "BackingDeviceMissing", "is a symlink to nothing"),
         (BackingFacts(NameState.UNANSWERED), "Stuck", "file system does not answer"),
+        (BackingFacts(NameState.HANDLER_AWAY), "HandlerAway", "start the handler; LUNs that exist stay"),
         (BackingFacts(NameState.WRONG_KIND, other="no file"), "BackingUnusable", "leads to no file"),
         (BackingFacts(NameState.RETURNED), None, ""),
         (BackingFacts(NameState.REPLACED), None, ""),
