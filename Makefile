@@ -74,8 +74,8 @@ test-migrations: $(VENV)/ready lab-packages ## From targetcli and Pacemaker's ag
 soak: $(VENV)/ready lab-packages ## Random edits under random faults, the history checked, about 20 minutes (SEED=, EDITS=)
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(EDITS),--edits $(EDITS))
 
-fuzz: $(VENV)/ready ## Random maps, drift, kills, holds and edits on the fake LIO, about 10 minutes (SEED=, STEPS=)
-	@PYTHONPATH=tests $(BIN)/python -m fuzz $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))
+fuzz: $(VENV)/ready $(if $(KERNEL),lab-packages) ## Random maps, drift, kills, holds, edits, about 10 minutes (SEED=, STEPS=, KERNEL=1)
+	@PYTHONPATH=tests $(BIN)/python -m fuzz $(if $(KERNEL),--kernel) $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))
 
 bench: $(VENV)/ready lab-packages ## What it costs beside the bare price of the same, about 30 minutes (ONLY=name ...)
 	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))

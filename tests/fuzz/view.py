@@ -21,12 +21,16 @@ View = Mapping[tuple[str, ...], str]
     ("lun", iqn, tag, initiator, number)    serial, "rw" or "ro"
 """
 
-_FILES = re.compile(
-    r"core/[a-z_]+_\d+/[^/]+/(info|wwn/vpd_unit_serial)"
-    r"|iscsi/[^/]+/tpgt_\d+/(enable|rtpi|attrib/(authentication|generate_node_acls|demo_mode_write_protect"
-    r"|tpg_enabled_sendtargets)|param/(AuthMethod|TargetAlias))"
-    r"|iscsi/[^/]+/tpgt_\d+/acls/[^/]+/(attrib/authentication|auth/(userid|userid_mutual)|lun_\d+/write_protect)"
-)
+_SKIPPED = frozenset({"alua", "pr", "action", "statistics", "fabric_statistics", "discovery_auth"})
+_READ = {
+    "attrib": ("authentication", "generate_node_acls", "demo_mode_write_protect", "tpg_enabled_sendtargets"),
+    "auth": ("userid", "userid_mutual"),
+    "param": ("AuthMethod", "TargetAlias"),
+    "wwn": ("vpd_unit_serial",),
+}
+"""The files that are read of large directories. Of other directories these are read:"""
+_ALONE = ("/enable", "/rtpi", "/write_protect")
+_INFO = re.compile(r"core/[^/]+/[^/]+/info")
 _TPG = re.compile(r"iscsi/([^/]+)/tpgt_(\d+)")
 FOREIGN = "iqn.2026-01.org.example:foreign"
 """A target of another tool; its storage object, if it has one, is in the HBA `rd_mcp_0`."""
@@ -48,19 +52,16 @@ def _walk(root: Path, inside: str) -> Iterator[tuple[str, str]]:
     for entry in entries:
         path = f"{inside}/{entry.name}".removeprefix("/")
         if entry.is_symlink():
-            target = os.path.realpath(root / path)
-            yield path, f"-> {target.removeprefix(f'{root}/')}"
-        elif entry.is_dir():
+            yield path, f"-> {os.path.realpath(entry.path).removeprefix(f'{root}/')}"
+        elif not entry.is_dir():
+            if path.endswith(_ALONE) or _INFO.fullmatch(path):
+                yield path, _text(root / path)
+        elif entry.name in _READ:
+            files = (f"{path}/{name}" for name in _READ[entry.name])
+            yield from ((file, _text(root / file)) for file in files if (root / file).exists())
+        elif entry.name not in _SKIPPED:
             yield path, ""
-            yield from _walk(root, path) if _is_read(path) else ()
-        elif _FILES.fullmatch(path):
-            yield path, _text(root / path)
-
-
-def _is_read(path: str) -> bool:
-    return not re.search(
-        r"(^core/alua|/statistics|/fabric_statistics|/pr|/alua|/param/.*|discovery_auth)$", path
-    )
+            yield from _walk(root, path)
 
 
 def _text(path: Path) -> str:
@@ -122,7 +123,7 @@ def _rules(listing: Listing, path: str, *, enabled: bool) -> str:
         name: listing.get(f"{path}/attrib/{name}", "")
         for name in ("authentication", "generate_node_acls", "tpg_enabled_sendtargets")
     }
-    state = f"enabled as {listing.get(f'{path}/rtpi', '')}" if enabled else "disabled"
+    state = f"enabled as {int(listing.get(f'{path}/rtpi', '0'), 0)}" if enabled else "disabled"
     demo = "open" if attribute["generate_node_acls"] == "1" else "closed"
     return (
         f"{state}, {demo}, authentication {attribute['authentication']}, "

@@ -91,7 +91,7 @@ class Watched:
 
     def __init__(self, world: "World") -> None:
         self._world = world
-        self.observations = 0
+        self.observations = self.partial_observations = 0
 
     def observe(self, claims: AbstractSet[str]) -> Observed:
         """Observe everything."""
@@ -101,6 +101,7 @@ class Watched:
 
     def observe_some(self, items: Sequence[lio_objects.Object]) -> Observed | None:
         """Observe these objects."""
+        self.partial_observations += 1
         observed: Observed | None = self._world.lio.kernel.observe_some(items)
         return observed
 
@@ -207,24 +208,31 @@ class World:
         """Make a pass; None if it ended in a condition, or was killed. Raises ViolationError."""
         self.passes += 1
         listing, observations = self.lio.listing(), self._kernel.observations
+        partial_observations = self._kernel.partial_observations
         self._before = self._look(read_view(listing))
         is_confirmed = self.tree.confirmed_map(self._first) is not None or bool(self._decided)
         result = self._try_pass(listing)
         self._steps_to_live = None
         if result is not None:
-            if self._kernel.observations > observations:
+            is_full = self._kernel.observations > observations
+            if is_full:
                 self._is_drift_unseen = False
                 self.hosts.observed()
-            self._check_result(result, is_confirmed=is_confirmed)
+            # A partial pass that is followed by a full one may remove as much again.
+            is_one_pass = not is_full or self._kernel.partial_observations == partial_observations
+            self._check_result(result, is_guarded=is_one_pass and not is_confirmed)
         self._check_state()
         return result
 
     def _try_pass(self, before: Listing) -> PassResult | None:
+        steps = self.steps
         try:
             return self._reconcile()
-        except LunmapdError as error:
-            is_held = isinstance(error, RemovalHeldError)
-            laws.check_unchanged(before, self.lio.listing(), tpgs_may_change=is_held)
+        except RemovalHeldError:
+            laws.check_unchanged(before, self.lio.listing(), tpgs_may_change=True)
+        except LunmapdError:
+            if self.steps == steps:
+                laws.check_unchanged(before, self.lio.listing())
         except self.lio.killed:
             self.restart()
         return None
@@ -248,9 +256,9 @@ class World:
         self._state.baseline.save(self._seen)
         return result
 
-    def _check_result(self, result: PassResult, *, is_confirmed: bool) -> None:
+    def _check_result(self, result: PassResult, *, is_guarded: bool) -> None:
         laws.check_expected(result)
-        if not is_confirmed:
+        if is_guarded:
             laws.check_removals(self._before.view, self.view(), self.policy.limits)
         if not self._is_drift_unseen and not self.tree.is_edited:
             is_isolated = self.enablement is not Enablement.ALL
