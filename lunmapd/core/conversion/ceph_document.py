@@ -129,6 +129,13 @@ class CephTarget(Struct):
         }
 
 
+class _OldGateways(Struct):
+    """The keys beside the names of gateways, up to version 3."""
+
+    iqn: str = ""
+    ip_list: list[str] = []
+
+
 class CephDocument(Struct):
     """The whole document. Up to version 3 it has one target, whose parts are at the top."""
 
@@ -142,19 +149,19 @@ class CephDocument(Struct):
     discovery_auth: CephAuth = field(default_factory=CephAuth)
 
     def all_targets(self) -> dict[str, CephTarget]:
-        """Return the targets by name."""
+        """Return the targets by name. Raises msgspec.ValidationError, which `read_ceph_document` excludes."""
         if self.version > _WITHOUT_TARGETS:
             return self.targets
-        iqn = self.gateways.get("iqn")
-        return {str(iqn): self._only_target()} if iqn else {}
+        named = msgspec.convert(self.gateways, _OldGateways, strict=False)
+        return {named.iqn: self._only_target(named.ip_list)} if named.iqn else {}
 
-    def _only_target(self) -> CephTarget:
+    def _only_target(self, addresses: list[str]) -> CephTarget:
         return CephTarget(
             list(self.disks),
             self.clients,
             self.groups,
             {name: portal for name, portal in self._old_portals() if portal.addresses()},
-            [str(address) for address in self.gateways.get("ip_list", [])],
+            addresses,
             self.controls,
         )
 

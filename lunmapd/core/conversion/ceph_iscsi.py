@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import structs
 
+from lunmapd.core.adoption.losses import is_number
 from lunmapd.core.base import names
 from lunmapd.core.base.attributes import PARAMETERS
 from lunmapd.core.base.backings import Backing, Block, User
@@ -48,6 +49,7 @@ _PARAMETERS = {
     "max_xmit_data_segment_length": ("MaxXmitDataSegmentLength", 262144),
 }
 _YES_NO = {"true": "Yes", "1": "Yes", "false": "No", "0": "No"}
+_RESET = (None, "")  # ceph-iscsi takes either as its default (Settings.normalize_controls)
 _DEPTH = ("cmdsn_depth", 128)
 _ACL_TIMES = "dataout_timeout, nopin_timeout and nopin_response_timeout"
 _DEVICE = "max_data_area_mb and hw_max_sectors (ceph-iscsi: 8 and 1024)"
@@ -141,7 +143,7 @@ def _lun_name(key: str, disk: CephDisk) -> str:
 def _lun(key: str, disk: CephDisk, nodes: Mapping[str, Node], choices: Choices) -> Lun:
     pool, _, image = key.replace("/", ".", 1).partition(".")
     pool, image = disk.pool or pool, disk.image or image
-    seconds = disk.controls.get(*_OSD)
+    seconds = _number(disk.controls, *_OSD)
     backing: Backing = (
         Block(f"/dev/rbd/{pool}/{image}")
         if choices.krbd
@@ -153,10 +155,16 @@ def _lun(key: str, disk: CephDisk, nodes: Mapping[str, Node], choices: Choices) 
         disk.wwn,
         choices.sizes.get(_lun_name(key, disk)),
         product=_PRODUCT if choices.krbd else "",
-        attributes={} if choices.krbd else {"qfull_time_out": int(disk.controls.get(*_QFULL))},
+        attributes={} if choices.krbd else {"qfull_time_out": _number(disk.controls, *_QFULL)},
         preferred=owner if choices.krbd and len(nodes) > 1 else "",
         shared=Shared(Scope.OFF, Scope.OFF) if len(nodes) > 1 else None,
     )
+
+
+def _number(controls: Mapping[str, Any], name: str, default: int) -> int:
+    """Return the number that a control has, the default if it has none."""
+    text = str(controls.get(name))
+    return int(text) if is_number(text) else default
 
 
 def _host(owner: str, nodes: Mapping[str, Node]) -> str:
@@ -197,7 +205,7 @@ def _target(iqn: str, target: CephTarget, nodes: Mapping[str, Node], notes: Note
     return Target(
         groups,
         authentication=authentication_asked(target),
-        attributes={"default_cmdsn_depth": int(target.controls.get(*_DEPTH))},
+        attributes={"default_cmdsn_depth": _number(target.controls, *_DEPTH)},
         parameters=dict(_parameters(target.controls)),
     )
 
@@ -205,7 +213,8 @@ def _target(iqn: str, target: CephTarget, nodes: Mapping[str, Node], notes: Note
 def _parameters(controls: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the parameters that differ from LIO's defaults."""
     for key, (parameter, default) in _PARAMETERS.items():
-        value = str(controls.get(key, default))
+        given = controls.get(key)
+        value = str(default if given in _RESET else given)
         text = _YES_NO.get(value.lower(), value) if isinstance(default, bool) else value
         if text != PARAMETERS[parameter].default:
             yield parameter, text

@@ -68,6 +68,25 @@ def test_another_version_is_refused(version: int) -> None:
         converted({"version": "x"})
     with pytest.raises(NotConvertibleError, match=r"is not a gateway\.conf"):
         converted(ceph_document(3) | {"gateways": {"iqn": IQN, "gw1": {"portal_ip_address": []}}})
+    with pytest.raises(NotConvertibleError, match=r"is not a gateway\.conf"):
+        converted(ceph_document(3) | {"gateways": {"iqn": IQN, "ip_list": None}})
+
+
+def test_a_control_without_a_value_has_the_default() -> None:
+    """None and an empty text reset a control in ceph-iscsi; a text where a number belongs counts as none."""
+    document = ceph_document(11)
+    document["targets"][IQN]["controls"] = {
+        "immediate_data": None,
+        "cmdsn_depth": "",
+        "max_burst_length": "1024",
+    }
+    document["disks"]["rbd/disk_1"]["controls"] = {"qfull_timeout": "x", "osd_op_timeout": None}
+    lunmap = converted(document).lunmap
+    target, lun = lunmap.targets[IQN], lunmap.luns[LUN]
+    assert target.attributes == {"default_cmdsn_depth": 128}
+    assert target.parameters["MaxBurstLength"] == "1024"
+    assert "ImmediateData" not in target.parameters
+    assert (lun.backing, lun.attributes) == (User("rbd/rbd/disk_1;osd_op_timeout=30"), {"qfull_time_out": 5})
 
 
 def test_a_document_without_a_target_has_none() -> None:
