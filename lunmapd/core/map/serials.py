@@ -1,5 +1,6 @@
 """Serials that get another path: other data under a WWID that hosts may still have. Pure.
 
+Serials are compared by the NAA identifier that LIO derives from them: hosts know a disk by that.
 `rules.sources` compares Luns that are mapped before and after a commit. This module compares the others, with
 the Lun that was the last one to be mapped with the serial, whatever its name.
 """
@@ -12,6 +13,7 @@ from msgspec import Struct
 from lunmapd.core.base.backings import plugin_of
 from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.base.lunmap import Lun, Lunmap, reporting_nodes, source_on
+from lunmapd.core.base.names import naa
 from lunmapd.core.history.changes import (
     Change,
     Revision,
@@ -60,21 +62,23 @@ def touched_luns(befores: Sequence[Lunmap], after: Lunmap) -> set[str]:
 
 
 def current_mappings(
-    befores: Sequence[Lunmap], serials: AbstractSet[str], revision: int
+    befores: Sequence[Lunmap], naas: AbstractSet[str], revision: int
 ) -> dict[str, LastMapping]:
-    """Return the mapped Luns with these serials in the current maps, of `revision`, by serial."""
+    """Return the mapped Luns with these identifiers in the current maps, of `revision`, by identifier."""
     return {
-        lun.serial: LastMapping(name, before, revision, current=True)
+        identifier: LastMapping(name, before, revision, current=True)
         for before in befores
-        for name, lun in before.luns.items()
-        if lun.maps and lun.serial in serials
+        for name, lun in (before.luns.items() if naas else ())
+        if lun.maps and (identifier := naa(lun.serial)) in naas
     }
 
 
 def unmapped_and_kept(befores: Sequence[Lunmap], after: Lunmap, names: Iterable[str]) -> set[str]:
-    """Return the serials of those of the Luns whose name, serial and path the current maps have, unmapped."""
+    """Return the NAA identifiers of the Luns whose name, serial and path the current maps have, unmapped."""
     return {
-        after.luns[name].serial for name in names if all(_keeps(before, after, name) for before in befores)
+        naa(after.luns[name].serial)
+        for name in names
+        if all(_keeps(before, after, name) for before in befores)
     }
 
 
@@ -89,24 +93,27 @@ def _keeps(before: Lunmap, after: Lunmap, name: str) -> bool:
 
 
 def last_mappings(
-    serials: AbstractSet[str], now: Lunmap, newest_first: Iterable[Revision]
+    naas: AbstractSet[str], now: Lunmap, newest_first: Iterable[Revision]
 ) -> dict[str, LastMapping]:
-    """Return the Lun that was the last one to be mapped with each serial, by serial.
+    """Return the Lun that was the last one to be mapped with each NAA identifier, by identifier.
 
-    The first revision led to the map `now`, in which none of these serials is mapped. A serial that no
-    revision had is left out. A document that can't be decoded counts as absent.
+    The first revision led to the map `now`, in which none of these is mapped. One that no revision had is
+    left out. A document that can't be decoded counts as absent.
     """
     found: dict[str, LastMapping] = {}
     undone: dict[str, bytes | None] = {}
     for revision in newest_first:
-        if len(found) == len(serials):
+        if len(found) == len(naas):
             break
         undone.update((change.path, as_bytes(change.before)) for change in reversed(revision.changes))
         for change in revision.changes:
             lun = _lun_before(change)
-            if lun is not None and lun.maps and lun.serial in serials and lun.serial not in found:
+            if lun is None or not lun.maps:
+                continue
+            identifier = naa(lun.serial)
+            if identifier in naas and identifier not in found:
                 name = change.path.partition("/")[2]
-                found[lun.serial] = LastMapping(name, _patched(now, undone), revision.revision)
+                found[identifier] = LastMapping(name, _patched(now, undone), revision.revision)
     return found
 
 
@@ -135,7 +142,7 @@ def moved_sources(
     return [
         moved
         for name in sorted(names)
-        if (last := former.get(after.luns[name].serial)) is not None
+        if (last := former.get(naa(after.luns[name].serial))) is not None
         and not (last.current and last.name == name and after.luns[name].maps)
         and (moved := _moved(after, name, last)) is not None
     ]

@@ -1,6 +1,7 @@
 """Finding the Luns that give a serial another path than the Lun that was mapped with it last."""
 
 from lunmapd.core.base.errors import Problem
+from lunmapd.core.base.names import naa
 from lunmapd.core.map.rules.serials import check_moved_sources
 from lunmapd.core.map.serials import (
     current_mappings,
@@ -21,10 +22,10 @@ def problems_of_serials(session: Session, step: MapStep) -> tuple[Problem, ...]:
     and for an unmapped Lun that gets another path.
     """
     names = touched_luns(step.befores, step.after)
-    serials = {step.after.luns[name].serial for name in names}
-    former = current_mappings(step.befores, serials, step.revision)
+    naas = {naa(step.after.luns[name].serial) for name in names}
+    former = current_mappings(step.befores, naas, step.revision)
     kept = unmapped_and_kept(step.befores, step.after, names)
-    if unknown := serials - former.keys() - kept - step.options.new_serials:
+    if unknown := naas - former.keys() - kept - set(map(naa, step.options.new_serials)):
         newest_first = walk_revisions(session, step.revision)
         former |= last_mappings(unknown, step.befores[0], newest_first)
     moved = moved_sources(step.after, names, former)

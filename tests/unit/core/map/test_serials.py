@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block, FileIO, RamDisk, User
 from lunmapd.core.base.lunmap import EMPTY_MAP, Lun, Lunmap, Map
+from lunmapd.core.base.names import naa
 from lunmapd.core.history.changes import Change, Revision, as_raw, diff_maps
 from lunmapd.core.map.rules.serials import check_moved_sources
 from lunmapd.core.map.serials import (
@@ -36,9 +37,9 @@ def problems(*maps: Lunmap, rebacking: frozenset[str] = frozenset()) -> list[str
     ]
     now = (earlier[-1],)
     names = touched_luns(now, after)
-    serials = {after.luns[name].serial for name in names}
-    former = current_mappings(now, serials, len(earlier))
-    unknown = serials - former.keys() - unmapped_and_kept(now, after, names)
+    naas = {naa(after.luns[name].serial) for name in names}
+    former = current_mappings(now, naas, len(earlier))
+    unknown = naas - former.keys() - unmapped_and_kept(now, after, names)
     former |= last_mappings(unknown, earlier[-1], reversed(revisions))
     return [str(each) for each in check_moved_sources(moved_sources(after, names, former), after, rebacking)]
 
@@ -55,6 +56,15 @@ def test_a_serial_that_moves_to_another_lun_keeps_its_path() -> None:
     )
     assert problems(MAP, after, rebacking=frozenset({"b"})) == []
     assert problems(MAP, with_luns(b=LUN)) == []
+
+
+@pytest.mark.parametrize("spelled", [f"{S[:8]}-{S[8:]}", f"{S[:25]}0"])
+def test_a_serial_with_the_same_wwid_keeps_its_path(spelled: str) -> None:
+    """Hosts know a disk by the WWID, which dashes and digits behind the 25th do not change."""
+    other = replace(LUN, serial=spelled, backing=OTHER)
+    assert "Lun b would have /srv/other" in problems(MAP, with_luns(b=other))[0]
+    assert "until revision 2" in problems(MAP, with_luns(), with_luns(b=other))[0]
+    assert problems(MAP, with_luns(b=replace(LUN, serial=spelled))) == []
 
 
 @pytest.mark.parametrize("name", ["a", "b"])
@@ -126,7 +136,7 @@ def test_documents_that_can_not_be_decoded_have_no_serial() -> None:
     """A history with an odd document is searched to its end."""
     odd = Change("luns/a", as_raw(b'{"serial":1}'))
     changes = (odd, Change("nodes/n1", as_raw(b"{}")), Change("luns/b"))
-    assert last_mappings({S}, EMPTY_MAP, [Revision(1, "", "", "", "", changes)]) == {}
+    assert last_mappings({naa(S)}, EMPTY_MAP, [Revision(1, "", "", "", "", changes)]) == {}
 
 
 def test_a_serial_is_looked_for_until_it_is_found() -> None:
@@ -138,6 +148,6 @@ def test_a_serial_is_looked_for_until_it_is_found() -> None:
             Revision(2, "", "", "", "", diff_maps(with_luns(a=replace(LUN, maps=(Map(T, 9, H),))), MAP)),
         ]
 
-    found = last_mappings({S}, with_luns(), revisions())
-    assert found[S].lun == LUN
-    assert found[S].revision == 3
+    found = last_mappings({naa(S)}, with_luns(), revisions())
+    assert found[naa(S)].lun == LUN
+    assert found[naa(S)].revision == 3
