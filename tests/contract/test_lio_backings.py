@@ -125,6 +125,24 @@ def test_a_block_size_below_that_of_the_device_is_refused(implementation: Implem
     converge(implementation, only(maps.given(maps.block("disk", LOOP2), block_size=4096)))
 
 
+def test_a_block_size_that_does_not_divide_the_size_is_refused(implementation: Implementation) -> None:
+    """LIO would show a last block whose end the device does not have."""
+    implementation.device(LOOP, SIZE + 512)
+    large = maps.given(DISK, block_size=4096)
+    assert attempt(implementation, Action.CREATE, large) == "BlockSizeMismatch"
+    converge(implementation, only(maps.given(DISK, block_size=512)))
+
+
+def test_a_device_without_content_is_refused(implementation: Implementation) -> None:
+    """A loop device without a file, or a drive without a medium, has 0 bytes; with more it is served."""
+    implementation.device(LOOP, 0)
+    assert attempt(implementation, Action.CREATE, DISK) == "BackingUnusable"
+    implementation.device(LOOP, SIZE)
+    converge(implementation, only(DISK))
+    implementation.device(LOOP, 0)
+    assert facts(implementation, "disk").size == 0
+
+
 def test_a_device_that_shrinks_is_found(implementation: Implementation) -> None:
     """The observation compares the size of a device with that when it was opened; growing is no fault."""
     implementation.device(LOOP, 2 * SIZE)

@@ -292,12 +292,15 @@ class FakeLio:
         if item.path in self.missing:
             return Failure(Reason.BACKING_MISSING, f"{item.path} does not exist on this node")
         size = max(item.size, item.declared.size)
+        if item.plugin == "iblock" and self.sizes.get(item.path) == 0:
+            return Failure(Reason.BACKING_UNUSABLE, f"{item.path} is empty")
         if size > self.sizes.get(item.path, size):
             return Failure(Reason.SIZE_MISMATCH, f"{item.path} is too short")
         return self._bad_opening(item)
 
     def _bad_opening(self, item: lio_objects.StorageObject) -> Failure | None:
-        if sentence := block_size_problem(item, self.block_sizes.get(item.path, 0)):
+        size = 0 if item.size else self.sizes.get(item.path, 0)
+        if sentence := block_size_problem(item, self.block_sizes.get(item.path, 0), size):
             return Failure(Reason.BLOCK_SIZE_MISMATCH, sentence)
         may_read = item.plugin == "iblock" and item.access.mode is not lio_objects.OpenMode.WRITABLE
         if item.path in self.read_only and not may_read:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
-from lunmapd.core.base.backings import SizeSource, plugin_of
+from lunmapd.core.base.backings import PluginName, SizeSource, plugin_of
 from lunmapd.core.base.lunmap import Lun, Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
@@ -18,17 +18,33 @@ from lunmapd.core.node.observed import Observed
 _STAYS = "it stays exported"
 
 
-def block_size_problem(item: lio_objects.StorageObject, logical: int) -> str | None:
-    """Return a sentence if the map's block_size does not fit a device with logical blocks of that many bytes.
+def block_size_problem(item: lio_objects.StorageObject, logical: int, size: int) -> str | None:
+    """Return a sentence if the map's block_size does not fit a device of `size` bytes.
 
-    LIO accepts any block size, and then the device refuses what initiators write. 0 means unknown.
+    LIO accepts any block size. If it is not a multiple of the device's `logical` blocks, in bytes, the device
+    refuses what initiators write; if it does not divide the size, the last block ends behind the device
+    (iblock_get_blocks in drivers/target/target_core_iblock.c converts the last address). 0 means unknown.
     """
-    given = next((value for name, value in item.attributes if name == "block_size"), "")
-    if not given or not logical or int(given) % logical == 0:
-        return None
+    given = int(next((value for name, value in item.attributes if name == "block_size"), "") or "0")
+    if given and logical and given % logical:
+        return (
+            f"{item.path} has logical blocks of {logical} bytes, so block_size {given} does not work: unmap "
+            f"the Lun and set block_size to a multiple of {logical}, or remove the attribute"
+        )
+    if given and size % given:
+        return (
+            f"{item.path} has {size} bytes, which is no multiple of block_size {given}: initiators would see "
+            "a last block that the device does not have; unmap the Lun and correct block_size, or resize the "
+            "device"
+        )
+    return None
+
+
+def empty_device(path: str) -> str:
+    """Return a sentence for a device without content."""
     return (
-        f"{item.path} has logical blocks of {logical} bytes, so block_size {given} does not work: unmap the "
-        f"Lun and set block_size to a multiple of {logical}, or remove the attribute"
+        f"{path} has 0 bytes on this node: attach or activate what is behind it (a loop device without a file, "
+        "a drive without a medium, a volume or replica that is not active)"
     )
 
 
@@ -65,7 +81,7 @@ def _failures(
     if facts.name is NameState.SAME:
         yield from _size_failures(lun, item, facts)
         yield from _access_failures(item, wanted, facts)
-        if sentence := block_size_problem(item, facts.block_size):
+        if not item.size and (sentence := block_size_problem(item, facts.block_size, facts.size or 0)):
             yield Failure(Reason.BLOCK_SIZE_MISMATCH, f"{sentence}; {_STAYS}")
     if facts.twin:
         yield Failure(
@@ -107,6 +123,8 @@ def _size_failures(
     size, declared = facts.size, 0 if lun is None else lun.size or 0
     if size is None:
         return
+    if not size and item.plugin == PluginName.IBLOCK:
+        yield Failure(Reason.BACKING_UNUSABLE, f"{empty_device(item.path)}; {_STAYS}")
     if item.size and size < item.size:
         found = "is empty" if not size else f"has {size} bytes"
         yield Failure(

@@ -9,12 +9,18 @@ from msgspec import Struct
 from lunmapd.core.base.backings import PluginName
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.backing_failures import block_size_problem
+from lunmapd.core.node.backing_failures import block_size_problem, empty_device
 from lunmapd.lio.base import rts
 from lunmapd.lio.base.alias import OpenedBacking
 from lunmapd.lio.base.block_devices import BlockDevice, read_block_device, read_identity
 from lunmapd.lio.base.index import KernelIndex
 from lunmapd.lio.base.refusal import KernelRefusedError
+
+_NOT_READY = {
+    errno.ENOMEDIUM: "insert the medium",
+    # drbd_open in drivers/block/drbd/drbd_main.c
+    errno.EMEDIUMTYPE: "make this node primary (DRBD refuses to open the device of a secondary)",
+}
 
 
 class CheckedBacking(Struct, frozen=True):
@@ -170,6 +176,8 @@ def _check_device(item: lio_objects.StorageObject, status: os.stat_result) -> Ch
             Reason.BACKING_UNUSABLE, f"{path} is not a disk; give a SCSI device of another kind as type pscsi"
         )
     size = _free_size(path)
+    if not size:
+        raise KernelRefusedError(Reason.BACKING_UNUSABLE, empty_device(path))
     if size < declared:
         raise KernelRefusedError(
             Reason.SIZE_MISMATCH,
@@ -178,7 +186,7 @@ def _check_device(item: lio_objects.StorageObject, status: os.stat_result) -> Ch
         )
     numbers = _numbers(status)
     device = read_block_device(numbers) or BlockDevice(size, read_only=False, disk="", block_size=0)
-    if sentence := block_size_problem(item, device.block_size):
+    if sentence := block_size_problem(item, device.block_size, size):
         raise KernelRefusedError(Reason.BLOCK_SIZE_MISMATCH, sentence)
     if device.read_only and item.access.mode is lio_objects.OpenMode.WRITABLE:
         raise KernelRefusedError(
@@ -198,6 +206,9 @@ def _free_size(path: str) -> int:
                 Reason.IN_USE,
                 f"{path} is in use by a mount, a RAID, a volume group or another target: release it there",
             ) from None
+        if error.errno in _NOT_READY:
+            sentence = f"{path} is not ready: {error.strerror}; {_NOT_READY[error.errno]}"
+            raise KernelRefusedError(Reason.BACKING_UNUSABLE, sentence) from error
         raise KernelRefusedError(
             Reason.BACKING_MISSING, f"{path} can't be opened: {error.strerror}"
         ) from error

@@ -74,6 +74,8 @@ def test_a_file_is_as_it_was_opened_or_fails(facts: BackingFacts, reason: str | 
         (None, BackingFacts(size=SIZE, shrunk_from=2 * SIZE), "SizeMismatch"),
         (SIZE, BackingFacts(size=SIZE, shrunk_from=2 * SIZE), None),
         (SIZE, BackingFacts(size=SIZE - 512), "SizeMismatch"),
+        (None, BackingFacts(size=0), "BackingUnusable"),
+        (None, BackingFacts(size=0, shrunk_from=SIZE), "BackingUnusable"),
         (SIZE, BackingFacts(), None),
     ],
 )
@@ -92,15 +94,17 @@ def test_a_lun_that_is_not_of_the_map_has_no_failure() -> None:
 
 
 def test_a_block_size_must_fit_the_device() -> None:
-    """A multiple of the logical block size is right; an unknown one is not judged."""
-    item = project_map(map_of(attributes={"block_size": 512}), "n1")[KEY]
+    """A multiple of the logical block size that divides the size is right; what is unknown is not judged."""
+    item = project_map(map_of(attributes={"block_size": 1024}), "n1")[KEY]
     assert isinstance(item, lio_objects.StorageObject)
-    assert block_size_problem(item, 512) is None
-    assert block_size_problem(item, 0) is None
-    assert "/dev/a has logical blocks of 4096 bytes" in (block_size_problem(item, 4096) or "")
-    assert block_size_problem(replace(item, attributes=()), 4096) is None
-    found = failures(map_of(attributes={"block_size": 512}), BackingFacts(block_size=4096))
-    assert found[KEY].reason == "BlockSizeMismatch"
+    assert block_size_problem(item, 512, SIZE) is None
+    assert block_size_problem(item, 0, 0) is None
+    assert "/dev/a has logical blocks of 4096 bytes" in (block_size_problem(item, 4096, SIZE) or "")
+    assert f"{SIZE + 512} bytes, which is no multiple" in (block_size_problem(item, 512, SIZE + 512) or "")
+    assert block_size_problem(replace(item, attributes=()), 4096, SIZE + 512) is None
+    for facts in (BackingFacts(size=SIZE, block_size=4096), BackingFacts(size=SIZE + 512, block_size=512)):
+        found = failures(map_of(attributes={"block_size": 1024}), facts)
+        assert found[KEY].reason == "BlockSizeMismatch"
 
 
 def test_a_read_only_device_is_right_for_a_lun_that_is_only_read() -> None:
