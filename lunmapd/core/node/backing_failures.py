@@ -43,8 +43,8 @@ def block_size_problem(item: lio_objects.StorageObject, logical: int, size: int)
 def empty_device(path: str) -> str:
     """Return a sentence for a device without content."""
     return (
-        f"{path} has 0 bytes on this node: attach or activate what is behind it (a loop device without a file, "
-        "a drive without a medium, a volume or replica that is not active)"
+        f"{path} has 0 bytes on this node: attach or activate what is behind it (a loop device without a "
+        "file, a drive without a medium, a volume or replica that is not active)"
     )
 
 
