@@ -7,6 +7,7 @@ them have defaults. Everything else in the package may change at any time.
 
 from lunmapd.client.access import LockedOutError, Permissions, RoleRefusedError, ZnodesLeftError
 from lunmapd.client.client import Client, Note, Proposal
+from lunmapd.client.file_merge import FieldConflict, FileConflictError, ForeignFileError, Prefer
 from lunmapd.client.files import BackupFileError
 from lunmapd.client.fleet import Fleet, NotAppliedError
 from lunmapd.core.base.access import Principal, Role, Roles, parse_principal, with_password
@@ -37,6 +38,8 @@ from lunmapd.core.fleet.status import Live, NodeStatus
 from lunmapd.core.history.backup import BackupError, Title
 from lunmapd.core.history.changes import Allowance, Change, Revision
 from lunmapd.core.history.fields import Difference, FieldChange, differences
+from lunmapd.core.history.last_changes import LastChange
+from lunmapd.core.map.file_base import FileBase, base_of
 from lunmapd.core.map.mapfile import parse_map as parse_map
 from lunmapd.core.map.mapfile import show_map as show_map
 from lunmapd.store.commit.commit_errors import (
@@ -105,9 +108,13 @@ __all__ = [
     "Discovery",
     "EditedMeanwhileError",
     "FieldChange",
+    "FieldConflict",
+    "FileBase",
+    "FileConflictError",
     "FileIO",
     "Fleet",
     "FleetNode",
+    "ForeignFileError",
     "Forgotten",
     "Group",
     "HistoryTrimmedError",
@@ -116,6 +123,7 @@ __all__ = [
     "Initiator",
     "InvalidInputError",
     "Lag",
+    "LastChange",
     "Live",
     "LockedOutError",
     "Lun",
@@ -145,6 +153,7 @@ __all__ = [
     "PasswordLogin",
     "Permissions",
     "PortalGroup",
+    "Prefer",
     "Principal",
     "Problem",
     "Proposal",
@@ -176,6 +185,7 @@ __all__ = [
     "UnreachableError",
     "User",
     "ZnodesLeftError",
+    "base_of",
     "differences",
     "parse_map",
     "parse_principal",

@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.client.access import Permissions
+from lunmapd.client.file_merge import Prefer, changes_undone, merge_file
 from lunmapd.client.files import load_backup, save_backup
 from lunmapd.client.fleet import Fleet, read_nodes, read_with_history, wait_applied, wait_backing_differences
 from lunmapd.clock import rfc3339
@@ -27,7 +28,9 @@ from lunmapd.core.forecast.fleet import Forecast, forecast_fleet
 from lunmapd.core.forecast.node import MapChange
 from lunmapd.core.history.backup import Title
 from lunmapd.core.history.changes import Allowance, Change, Revision, diff_maps, split_path
+from lunmapd.core.history.last_changes import LastChange
 from lunmapd.core.history.migrate import migrate_to_schema_2
+from lunmapd.core.map.file_base import FileBase
 from lunmapd.core.map.fill_in import fill_in, needs_port_ids
 from lunmapd.core.map.ledger import unused_lun_numbers
 from lunmapd.core.map.used_numbers import UNUSED
@@ -178,13 +181,24 @@ class Client:
         """Return the number of the newest revision."""
         return read_newest(self._session)
 
-    def propose(self, target: Lunmap, note: Note = NOTE) -> Proposal:
+    def propose(
+        self,
+        target: Lunmap,
+        note: Note = NOTE,
+        *,
+        base: FileBase | None = None,
+        prefer: Prefer | None = None,
+    ) -> Proposal:
         """Return what committing `target` would change, without committing.
 
-        Serials and port ids that `target` leaves out are taken from the current map, or are new. Raises
-        InvalidInputError.
+        Serials and port ids that `target` leaves out are taken from the current map, or are new. With `base`,
+        the revision that `target` was made from, what other commits changed since stays, field by field. If
+        they changed the same fields differently, `prefer` chooses; without it FileConflictError is raised.
+        Raises InvalidInputError, ForeignFileError, and with `base` the errors of `map_at`.
         """
         before = self.read()
+        if base is not None:
+            target = merge_file(self._session, target, base, before, prefer)
         after = self._fill_in(target, map_with_identities(before), before)
         fresh = _new_serials(target, after, map_with_identities(before))
         return self._proposal(before, after, replace(self._options(note), new_serials=fresh))
@@ -226,15 +240,32 @@ class Client:
         """
         return self._tidied(edit(self._session, self.read(), change, self._options(note)))
 
-    def resume(self, target: Lunmap, note: Note = NOTE) -> Revision | None:
+    def undone(self, proposal: Proposal) -> tuple[LastChange, ...]:
+        """Return the last changes of those fields to which a proposal gives a value that they had before.
+
+        To remove an object undoes its last change. A file without a base that was made from an older map
+        makes such changes. The newest 1,000 revisions are searched.
+        """
+        return changes_undone(self._session, proposal.changes, proposal.before)
+
+    def resume(
+        self,
+        target: Lunmap,
+        note: Note = NOTE,
+        *,
+        base: FileBase | None = None,
+        prefer: Prefer | None = None,
+    ) -> Revision | None:
         """Resume a large commit that stopped half-way, until the map is `target`.
 
-        Without one this is `apply`. Raises TakenOverError if another client resumes or undoes the commit at
-        the same time.
+        Without one this is `apply`; `base` and `prefer` are those of `propose`. Raises TakenOverError if
+        another client resumes or undoes the commit at the same time.
         """
         staged = self._read_staged()
         if staged is None:
-            return self.apply(target, note)
+            return self.apply(self.propose(target, note, base=base, prefer=prefer), note)
+        if base is not None:
+            target = merge_file(self._session, target, base, staged.released, prefer)
         after = self._fill_in(target, staged.all_objects, staged.released)
         fresh = _new_serials(target, after, staged.all_objects)
         options = replace(self._options(note), new_serials=fresh)

@@ -9,7 +9,7 @@ import lunmapd
 from lab import Machine
 from lab.build.project import package
 from lab.pytest_plugin import NewLab
-from lunmapd.service.ctl.verbs import VERBS
+from lunmapd.service.ctl.start.verbs import VERBS
 
 pytestmark = pytest.mark.kernel
 

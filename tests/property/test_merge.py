@@ -4,7 +4,8 @@ from hypothesis import given
 
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import diff_maps, document_at
-from lunmapd.core.history.merge import merge_maps
+from lunmapd.core.history.fields import field_values, leaves
+from lunmapd.core.history.merge import INSEPARABLE, WHOLE, merge_fields, merge_maps
 from support.strategies import lunmaps
 
 
@@ -43,3 +44,29 @@ def test_without_a_clash_the_order_does_not_matter(base: Lunmap, one: Lunmap, ot
     assert first.clashes == second.clashes
     if not first.clashes:
         assert first.lunmap == second.lunmap
+
+
+@given(lunmaps(), lunmaps(), lunmaps())
+def test_values_are_merged_as_objects_are(base: Lunmap, ours: Lunmap, theirs: Lunmap) -> None:
+    """A value is ours where only we changed it, else theirs; both sides differ in clashing fields only."""
+    merged = merge_fields(base, ours, theirs)
+    clashes = {(clash.path, clash.field) for clash in merged.clashes}
+    assert {path for path, _ in clashes} <= set(merge_maps(base, ours, theirs).clashes)
+    paths = {change.path for lunmap in (ours, theirs) for change in diff_maps(base, lunmap)}
+    for path in paths - {path for path, field in clashes if field == WHOLE}:
+        was, our, their, with_ours, with_theirs = (
+            leaves(field_values(document_at(lunmap, path)))
+            for lunmap in (base, ours, theirs, merged.ours, merged.theirs)
+        )
+        for leaf in {leaf for leaf in {**was, **our, **their} if (path, leaf[0]) not in clashes}:
+            chosen = (their if our.get(leaf) == was.get(leaf) else our).get(leaf)
+            assert with_ours.get(leaf) == with_theirs.get(leaf)
+            assert with_ours.get(leaf) == chosen or leaf[0] in INSEPARABLE
+
+
+@given(lunmaps(), lunmaps())
+def test_fields_of_one_side_alone_never_clash(base: Lunmap, ours: Lunmap) -> None:
+    """Merging with an unchanged map, or with the same change, gives ours."""
+    for theirs in (base, ours):
+        merged = merge_fields(base, ours, theirs)
+        assert (merged.ours, merged.theirs, merged.clashes) == (ours, ours, ())

@@ -74,14 +74,14 @@ class Ctl:
         rebacking: Iterable[str] = (),
         reuse: Iterable[str] = (),
     ) -> Answer:
-        """Apply a map, whomever it disturbs, and wait until every live node has it.
+        """Replace the map, whomever it disturbs, and wait until every live node has it.
 
         The Luns of `rebacking` may get other paths, those of `reuse` LUN numbers that led to another Lun.
         """
         options = ["--yes"] if wait is None else ["--yes", "--wait", str(wait)]
         options += [f"--rebacking={name}" for name in rebacking]
         options += [f"--reuse-lun={name}" for name in reuse]
-        return self("apply", "-f", "-", *options, stdin=text, expect=expect)
+        return self("apply", "-f", "-", "--replace", *options, stdin=text, expect=expect)
 
     def plan(self, text: str) -> dict[str, Any]:
         """Return `plan -o json` of a map, each node by its name."""

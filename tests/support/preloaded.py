@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, NoReturn
 
 from lunmapd.service.ctl import main as lunmapctl
-from lunmapd.service.ctl.verbs import VERBS
+from lunmapd.service.ctl.start.verbs import VERBS
 
 _MESSAGE = 1 << 20
 _STATUS = 4

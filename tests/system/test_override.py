@@ -51,10 +51,10 @@ def test_the_last_way_to_the_data_is_held_until_there_is_another(cluster: Cluste
     io = cluster.initiator.verified_io(cluster.paths(WWID).device, offset=1 << 20)
     planned = cluster.ctl.plan(_without(cluster, 1))
     assert (planned["worst"], planned["disturbed"]) == ("session-drop", [HOST])
-    refused = cluster.ctl("apply", "-f", "-", stdin=_without(cluster, 1), expect=6)
+    refused = cluster.ctl("apply", "-f", "-", "--replace", stdin=_without(cluster, 1), expect=6)
     assert f"session-drop for {HOST}: if that is meant, use --allow session-drop" in refused.err
     text = _without(cluster, 1)
-    cluster.ctl("apply", "-f", "-", "--allow", "session-drop", "--wait", "30", stdin=text)
+    cluster.ctl("apply", "-f", "-", "--replace", "--allow", "session-drop", "--wait", "30", stdin=text)
     _check_log(cluster, planned)
     cluster.paths(WWID, second)
     cluster.ctl.apply(_without(cluster, 1, 2), wait=None)
@@ -85,7 +85,7 @@ def test_a_lun_in_use_is_unmapped_by_an_override_only(cluster: Cluster) -> None:
     less = first + rest[rest.index("  scratch:\n") :]
     planned = cluster.ctl.plan(less)
     assert (planned["holding"], planned["disturbed"]) == (["n1", "n2"], [])
-    cluster.ctl("apply", "-f", "-", stdin=less)
+    cluster.ctl("apply", "-f", "-", "--replace", stdin=less)
     for name in ("n1", "n2"):
         wait_until(f"{name} holds", lambda name=name: _standing(cluster, name) == "held")  # type: ignore[misc]
     assert all("/logs" in node.lio() for node in cluster.nodes)

@@ -7,11 +7,13 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
-from lunmapd.core.base.documents import DocumentError, decode
+from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.history.changes import Change, as_bytes
 
 HIDDEN = "(secret)"
 SECRET_FIELDS = frozenset({"password"})
+Values = dict[str, Any]
+"""The fields of a document, or the members of one of them, as JSON values."""
 _PLAIN = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -24,6 +26,22 @@ class FieldChange(Struct, frozen=True, omit_defaults=True):
     field: str
     before: Any = UNSET
     after: Any = UNSET
+
+    @property
+    def top_field(self) -> str:
+        """The top-level field of the object that it is in."""
+        return re.split(r"[.\[]", self.field, maxsplit=1)[0]
+
+    def __str__(self) -> str:
+        if self.before is UNSET:
+            return f"{self.field}: + {_shown(self.after)}"
+        if self.after is UNSET:
+            return f"{self.field}: - {_shown(self.before)}"
+        return f"{self.field}: {_shown(self.before)} -> {_shown(self.after)}"
+
+
+def _shown(value: object) -> str:
+    return encode(value).decode()
 
 
 class ChangeKind(StrEnum):
@@ -55,23 +73,46 @@ def _kind(change: Change) -> ChangeKind:
 
 def changed_fields(change: Change) -> tuple[FieldChange, ...]:
     """Return the fields in which the two states of an object differ."""
-    return tuple(_differences("", _value(as_bytes(change.before)), _value(as_bytes(change.after))))
+    old, new = field_values(as_bytes(change.before)), field_values(as_bytes(change.after))
+    return tuple(_differences("", old, new))
 
 
 def changed_field_names(change: Change) -> tuple[str, ...]:
     """Return the names of the top-level fields in which the two states of an object differ."""
-    old, new = _value(as_bytes(change.before)), _value(as_bytes(change.after))
+    old, new = field_values(as_bytes(change.before)), field_values(as_bytes(change.after))
     return tuple(name for name in {**old, **new} if old.get(name, UNSET) != new.get(name, UNSET))
 
 
-def _value(data: bytes | None) -> dict[str, Any]:
-    """Decode a document; one that can't be decoded has no fields to compare."""
+def field_values(data: bytes | None) -> Values:
+    """Return the fields of a document as JSON values; none if it is absent or can't be decoded."""
     if data is None:
         return {}
     try:
         return decode(data, dict[str, Any])
     except DocumentError:
         return {}
+
+
+def members(value: Values | list[Any]) -> Values:
+    """Return the members of a mapping, or those of a list by identity: maps by target and host or group."""
+    if isinstance(value, dict):
+        return value
+    return {_identity(item): item for item in value}
+
+
+def _identity(item: Any) -> str:
+    if not isinstance(item, dict):
+        return str(item)
+    return " ".join(str(item.get(name, "")) for name in ("target", "initiator", "group"))
+
+
+def leaves(values: Values, place: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Return every value that has no members, by its place in the members of `values`."""
+    found: dict[tuple[str, ...], Any] = {}
+    for name, value in values.items():
+        inner = (*place, name)
+        found |= leaves(members(value), inner) if isinstance(value, dict | list) else {inner: value}
+    return found
 
 
 def _differences(place: str, old: Any, new: Any) -> Iterator[FieldChange]:

@@ -5,7 +5,7 @@ from itertools import count
 
 from msgspec import structs
 
-from lunmapd.core.base.lunmap import Lunmap, Target
+from lunmapd.core.base.lunmap import Lun, Lunmap, Target
 from lunmapd.core.map.credentials import with_passwords
 from lunmapd.core.map.used_numbers import UNUSED, UsedNumbers, unused_numbers
 
@@ -20,13 +20,24 @@ def fill_in(
     `new_serial` returns a new serial, such as a random UUID in hex. A new port id is the lowest that neither
     map has and that is not in `used`. A password that neither map has stays empty, and the rules refuse it.
     """
-    luns = dict(after.luns)
-    for name, lun in after.luns.items():
-        if not lun.serial:
-            old = before.luns.get(name)
-            luns[name] = structs.replace(lun, serial=old.serial if old else new_serial())
-    targets = with_free_port_ids(_with_kept_ids(after, before), used, before.targets)
-    return with_passwords(structs.replace(after, luns=luns, targets=targets), before)
+    kept = keep_identities(after, before)
+    luns = {name: lun if lun.serial else _with_serial(lun, new_serial()) for name, lun in kept.luns.items()}
+    targets = with_free_port_ids(kept.targets, used, before.targets)
+    return structs.replace(kept, luns=luns, targets=targets)
+
+
+def keep_identities(after: Lunmap, before: Lunmap) -> Lunmap:
+    """Return `after` with the serials, port ids and passwords of `before` where it omits them."""
+    luns = {
+        name: lun if lun.serial or name not in before.luns else _with_serial(lun, before.luns[name].serial)
+        for name, lun in after.luns.items()
+    }
+    kept = structs.replace(after, luns=luns, targets=_with_kept_ids(after, before))
+    return with_passwords(kept, before)
+
+
+def _with_serial(lun: Lun, serial: str) -> Lun:
+    return structs.replace(lun, serial=serial)
 
 
 def needs_port_ids(after: Lunmap, before: Lunmap) -> bool:

@@ -12,6 +12,7 @@ from lunmapd.core.base.lunmap import SECTIONS, Document, Lunmap, Section
 from lunmapd.core.base.names import parse_portal
 from lunmapd.core.base.plain_values import FormProblem, read_values
 from lunmapd.core.history.changes import build_map
+from lunmapd.core.map.file_base import FileBase
 from lunmapd.core.map.source import YamlSource
 
 _SIZE = re.compile(r"(\d{1,20})\s*([KMGTP]i?)?B?", re.IGNORECASE)
@@ -42,7 +43,7 @@ def parse_map(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, YamlSource]
     """Return the map of a YAML text, and the source, which knows the line of each place.
 
     Raises InvalidInputError with every problem of form and its `file:line`, in the order of the lines. The
-    rules of the map are not checked here (see `rules`).
+    rules of the map are not checked here (see `rules`), and its base is read by `base_of`.
     """
     source = YamlSource(text, name)
     top, problems = read_values({} if source.value is None else source.value, _Sections)
@@ -58,6 +59,7 @@ def parse_map(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, YamlSource]
 
 
 class _Sections(msgspec.Struct, forbid_unknown_fields=True):
+    base: FileBase | None = None
     luns: dict[str, Any] | None = None
     targets: dict[str, Any] | None = None
     initiators: dict[str, Any] | None = None

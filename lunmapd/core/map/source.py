@@ -26,13 +26,13 @@ def line_of(problem: Problem) -> int:
 class YamlSource:
     """A YAML text as plain values, with the line of each place.
 
-    `value` is a dict, list, str or None. `problems` are those of the text itself, such as duplicate keys;
+    `value` is a dict, list, str or None. `problems` are those of the `text` itself, such as duplicate keys;
     `unusable` are the places of values for which no further problem is reported.
     """
 
     def __init__(self, text: str, name: str) -> None:
         """Parse `text` of the file `name`. Raises InvalidInputError for a text that is not YAML."""
-        self.name = name
+        self.name, self.text = name, text
         self.problems: list[Problem] = []
         self.unusable: list[Place] = []
         self._lines: dict[Place, int] = {}

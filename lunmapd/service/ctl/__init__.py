@@ -1,6 +1,6 @@
 """`lunmapctl`: the admin's command line. It edits the map in ZooKeeper and never touches LIO.
 
-Each module holds one group of verbs; `cli` holds the click group, and `verbs` lists the verbs.
+Each module holds one group of verbs; `cli` holds the click group, and `start` lists the verbs.
 """
 
 from lunmapd.service.cli import run_command

@@ -1,4 +1,4 @@
-"""The click group of `lunmapctl`, and its options. It imports click only: see `lazy`."""
+"""The click group of `lunmapctl`, and its options. It imports click only: see `start`."""
 
 import os
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from lunmapd.service.cli import CONTEXT, config_option, version_option
-from lunmapd.service.ctl.lazy import LazyGroup
-from lunmapd.service.ctl.verbs import VERBS
+from lunmapd.service.ctl.start.lazy import LazyGroup
+from lunmapd.service.ctl.start.verbs import VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

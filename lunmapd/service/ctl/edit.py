@@ -2,20 +2,30 @@
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import TextIO
 
 import click
 from msgspec.structs import replace
 
-from lunmapd.client import Client, InvalidInputError, Lunmap, Note, Problem, Proposal, Revision
+from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
 from lunmapd.core.base.errors import Exit
+from lunmapd.core.base.lunmap import SECTIONS, Section
 from lunmapd.core.fleet.backing_differences import is_divided
-from lunmapd.core.map import mapfile, rules
+from lunmapd.core.map import rules
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.consent import Consent, agree, consent_options, foresee
+from lunmapd.service.ctl.files.editor import edit_file
+from lunmapd.service.ctl.files.map_file import (
+    Basis,
+    MapFile,
+    basis_options,
+    check_undone,
+    map_text,
+    read_map_file,
+    renew_base,
+)
 from lunmapd.service.ctl.text.forecast_lines import plan_report
 from lunmapd.service.ctl.text.output import echo_committed, note_options, reuse_options
 from lunmapd.service.output import echo, echo_json
@@ -94,6 +104,7 @@ file_option = click.option(
 
 @click.command()
 @file_option
+@basis_options
 @note_options
 @permission_options
 @consent_options
@@ -105,6 +116,7 @@ file_option = click.option(
 def apply(
     connection: Connection,
     file: TextIO,
+    basis: Basis,
     note: Note,
     consent: Consent,
     dry_run: bool,
@@ -114,23 +126,30 @@ def apply(
 ) -> None:
     """Make the map equal to FILE, in one commit. Objects that FILE does not name are removed from the map.
 
+    The first line of a file from `get` names its revision: what others committed since stays, and after the
+    commit the line names the new revision. A file without that line may undo no commit without a question,
+    in scripts not without --replace.
+
     A Lun without a serial keeps its serial, or gets a new one. An unchanged map makes no revision. A map that
     is too large for one transaction is written in parts, which nodes apply together once all are written.
 
     What the nodes would do is shown first, as by 'plan'. If a host would lose a path, or a node would hold
     the removal of much, it asks on a terminal; elsewhere it commits nothing without --allow or --yes.
     """
-    target, source = _read_file(file)
-    with connection.client() as client, _located(source.problem):
+    given = read_map_file(file)
+    base = basis.of(given)
+    with connection.client() as client, given.located():
         if resume and client.is_staged():
-            revision = client.resume(target, note)
+            revision = client.resume(given.lunmap, note, base=base, prefer=basis.prefer)
             echo_committed(revision, (), output, "nothing to change")
             return _wait(client, revision, client.newest(), wait)
-        proposal = client.propose(target, note)
-        _warn(proposal.after, source.problem)
+        proposal = client.propose(given.lunmap, note, base=base, prefer=basis.prefer)
+        _warn(proposal.after, given.source.problem)
         _warn_of_backings(client, proposal)
+        check_undone(client, proposal, given, basis, dry_run=dry_run)
         nothing = _nothing(proposal, dry_run=dry_run)
         revision = _commit(client, proposal, note, None if dry_run else consent, output, nothing)
+        renew_base(given, basis, revision)
         if not dry_run:
             _wait(client, revision, proposal.before.revision, wait)
             if wait is not None:
@@ -140,21 +159,23 @@ def apply(
 
 @click.command()
 @file_option
+@basis_options
 @note_options
 @permission_options
 @output_option
 @click.pass_obj
-def plan(connection: Connection, file: TextIO, note: Note, output: str) -> None:
+def plan(connection: Connection, file: TextIO, basis: Basis, note: Note, output: str) -> None:
     """Show what every node would do if the map were made equal to FILE, and to whom. Nothing is committed.
 
     It takes the options of 'apply'. Each node is assumed to be as the newest map says, with the logins that
     it last reported. Exit code 6 if a host would lose a path, or a node would hold steps; a unit attention
     disturbs nobody.
     """
-    target, source = _read_file(file)
-    with connection.client() as client, _located(source.problem):
-        proposal = client.propose(target, note)
-        _warn(proposal.after, source.problem)
+    given = read_map_file(file)
+    with connection.client() as client, given.located():
+        proposal = client.propose(given.lunmap, note, base=basis.of(given), prefer=basis.prefer)
+        _warn(proposal.after, given.source.problem)
+        check_undone(client, proposal, given, basis, dry_run=True)
         forecast = foresee(client, proposal, note, output)
     if output == "json":
         echo_json(plan_report(proposal, forecast))
@@ -175,23 +196,47 @@ def _commit(
     return made
 
 
-def _read_file(file: TextIO) -> tuple[Lunmap, Any]:
-    try:
-        text = file.read()
-    except UnicodeDecodeError as error:
-        raise InvalidInputError([Problem((), f"not UTF-8: {error.reason}", file.name)]) from None
-    return mapfile.parse_map(text, file.name)
+@click.command("edit")
+@click.argument("section", type=click.Choice(list(SECTIONS)), required=False)
+@click.argument("name", required=False)
+@note_options
+@permission_options
+@consent_options
+@wait_option
+@output_option
+@click.pass_obj
+def edit_map(
+    connection: Connection,
+    section: Section | None,
+    name: str | None,
+    note: Note,
+    consent: Consent,
+    wait: float | None,
+    output: str,
+) -> None:
+    """Edit the map, one SECTION, or the object NAME of it, in $VISUAL or $EDITOR, and commit the result.
 
+    What others commit meanwhile stays, as with `apply`. Problems are shown as comments at their lines, in the
+    editor again. A text that is left as it is commits nothing.
+    """
 
-@contextmanager
-def _located(locate: Callable[..., Problem]) -> Iterator[None]:
-    """Add the file's line to each problem of a map."""
-    try:
-        yield
-    except InvalidInputError as error:
-        raise InvalidInputError(
-            [locate(problem.place, problem.message) for problem in error.problems]
-        ) from None
+    def commit(file: MapFile) -> tuple[Proposal, Revision | None]:
+        with connection.client() as client, file.located():
+            proposal = client.propose(file.lunmap, note, base=file.base)
+            _warn(proposal.after, file.source.problem)
+            revision = _commit(client, proposal, note, consent, output, _nothing(proposal, dry_run=False))
+            return proposal, revision
+
+    with connection.client() as client:
+        text = map_text(client.read(), section, name)
+    done = edit_file(text, commit)
+    if done is None:
+        echo_committed(None, (), output, "nothing was edited, and nothing committed")
+        return
+    proposal, revision = done
+    if wait is not None:
+        with connection.client() as client:
+            _wait(client, revision, proposal.before.revision, wait)
 
 
 def _warn(lunmap: Lunmap, locate: Callable[..., Problem]) -> None:

@@ -3,12 +3,10 @@
 from collections.abc import Callable
 
 import click
-import msgspec
 
-from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap, Section
-from lunmapd.core.map import mapfile
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.files.map_file import base_at, map_text, select
 from lunmapd.service.ctl.text import tables
 from lunmapd.service.output import echo, echo_json, echo_paragraphs
 
@@ -19,10 +17,6 @@ _TABLES: dict[str, Callable[[Lunmap], list[str]]] = {
     "groups": tables.groups_table,
     "nodes": tables.nodes_table,
 }
-
-
-class NotFoundError(LunmapdError):
-    """The map has no such object."""
 
 
 @click.command()
@@ -36,29 +30,22 @@ class NotFoundError(LunmapdError):
 )
 @click.pass_obj
 def get(connection: Connection, section: Section | None, name: str | None, output: str | None) -> None:
-    """Print the whole map as a file for `apply`, one SECTION, or the object NAME of it."""
+    """Print the whole map as a file for `apply`, one SECTION, or the object NAME of it.
+
+    The first line (in JSON the key `base`) names the revision, for `apply`, which then keeps what others
+    commit meanwhile. A file of a part of the map changes only that part.
+    """
     with connection.client() as client:
         snapshot = client.read()
     for path, reason in snapshot.unreadable.items():
         echo(f"lunmapctl: warning: {path} can't be read: {reason}", err=True)
-    selected = _select(snapshot.lunmap, section, name)
+    selected = select(snapshot.lunmap, section, name)
     if output == "json":
-        echo_json({part: selected.section(part) for part in SECTIONS if section in {None, part}})
+        document: dict[str, object] = {"base": base_at(snapshot, section, name)}
+        echo_json(document | {part: selected.section(part) for part in SECTIONS if section in {None, part}})
     elif section is not None and (output == "table" or (output is None and name is None)):
         echo(*_TABLES[section](selected))
     elif output == "table":
         echo_paragraphs(*(_TABLES[part](selected) for part in SECTIONS))
     else:
-        shown = mapfile.show_map(selected, (section,) if section else tuple(SECTIONS))
-        echo(*shown.removesuffix("\n").split("\n"))
-
-
-def _select(lunmap: Lunmap, section: Section | None, name: str | None) -> Lunmap:
-    if section is None or name is None:
-        return lunmap
-    members = lunmap.section(section)
-    if name not in members:
-        raise NotFoundError(
-            f"the map has no {name!r} among its {section}; 'lunmapctl get {section}' lists them"
-        )
-    return msgspec.structs.replace(lunmap, **{section: {name: members[name]}})
+        echo(*map_text(snapshot, section, name).removesuffix("\n").split("\n"))

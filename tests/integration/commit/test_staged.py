@@ -202,7 +202,7 @@ def test_the_command_line_tells_and_mends(session: Session) -> None:
     ctl("apply", "-f", "-", stdin=show_map(luns(1)))
     leave(session, LARGE)
     assert "a large commit by ann is not complete: its last part is revision 3" in ctl("status", expect=6).out
-    assert "lunmapctl import undo" in ctl("apply", "-f", "-", stdin=show_map(luns(2)), expect=4).err
+    assert "lunmapctl import undo" in ctl.apply(show_map(luns(2)), wait=None, expect=4).err
     undone = ctl("import", "undo", "-m", "wrong file")
     assert undone.out.endswith("committed revision 4\n")
     assert ctl("diff", "1..").out == ""

@@ -75,7 +75,7 @@ def test_a_rollback_is_committed_on_top(ctl_with_history: Ctl) -> None:
 
 def test_a_rollback_that_would_harm_is_refused(ctl_with_history: Ctl) -> None:
     """A Lun that grew since does not shrink again: exit code 3, and the field is named."""
-    ctl_with_history("apply", "-f", "-", stdin=EXAMPLE.replace("64MiB", "128MiB"))
+    ctl_with_history.apply(EXAMPLE.replace("64MiB", "128MiB"), wait=None)
     assert "luns[scratch].size: a Lun can't shrink" in ctl_with_history("rollback", "1", expect=3).err
 
 

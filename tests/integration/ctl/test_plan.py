@@ -27,11 +27,13 @@ def test_what_is_planned_is_agreed_to_and_done(session: Session, make_agent: Age
     seen = ctl("plan", "-f", "-", stdin=LESS, expect=6).out
     assert "n1       3        -       data-unreachable: h (l1)" in seen
     planned = json.loads(ctl("plan", "-f", "-", "-o", "json", stdin=LESS, expect=6).out)
-    refused = ctl("apply", "-f", "-", stdin=LESS, expect=6)
+    refused = ctl("apply", "-f", "-", "--replace", stdin=LESS, expect=6)
     assert refused.err.startswith(f"lunmapctl: data-unreachable for {H}: if that is meant, use --allow ")
     assert ctl.status()["revision"] == 1
     before = len(make_agent.kernel.done)
-    assert ctl("apply", "-f", "-", "--allow", "data-unreachable", stdin=LESS).out.endswith("revision 2\n")
+    assert ctl("apply", "-f", "-", "--replace", "--allow", "data-unreachable", stdin=LESS).out.endswith(
+        "revision 2\n"
+    )
     agent.run_cycle()
     done = [
         (step.action, lio_objects.show_key(lio_objects.key_of(step.item)), step.reason)

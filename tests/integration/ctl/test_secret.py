@@ -75,7 +75,9 @@ def test_converted_passwords_come_in_sealed(desk: Desk, tmp_path: Path) -> None:
     options = ("--seal", "--key-file", str(desk.key_file), "--size", "rbd.disk_1=64MiB")
     made = desk.ctl("convert", *options, str(file), expect=6)
     assert CEPH_PASSWORD not in made.out + made.err
-    desk.ctl("apply", "-f", "-", "--reuse-id", "gw1", "--reuse-id", "gw2", stdin=made.out)
+    desk.ctl(
+        "apply", "-f", "-", "--replace", "--yes", "--reuse-id", "gw1", "--reuse-id", "gw2", stdin=made.out
+    )
     assert {each["key"] for each in desk.listing()["secrets"]} == {read_keys(desk.key_file).current}
 
 

@@ -312,7 +312,7 @@ def test_the_command_line_takes_and_restores_backups(full: Session, tmp_path: Pa
     """The command line prints the result and the next step, and asks for the cluster to replace a tree."""
     ctl, file, cluster = Ctl(full.hosts, full.root), str(tmp_path / "b"), read_tree(full).cluster
     assert ctl("backup", file).out == f"wrote revision 7 of cluster {cluster} to {file}\n"
-    ctl("apply", "-f", "-", "--allow-empty", stdin="{}")
+    ctl("apply", "-f", "-", "--replace", "--allow-empty", stdin="{}")
     assert f"--replace {cluster}" in ctl("restore", file, expect=4).err
     restored = ctl("restore", file, "--replace", cluster).out
     assert "revision 8, incarnation 1" in restored

@@ -224,7 +224,7 @@ def test_of_two_migrations_one_is_made(tree: Session, connect: Connect) -> None:
 def test_the_command_line_migrates(tree: Session) -> None:
     """The command line prints the migration, and that there is nothing to do the second time."""
     ctl = Ctl(tree.hosts, tree.root)
-    answer = ctl("apply", "-f", "-", "--allow-empty", stdin="{}", expect=1)
+    answer = ctl("apply", "-f", "-", "--replace", "--allow-empty", stdin="{}", expect=1)
     assert "once every node is upgraded" in answer.err
     assert ctl("migrate", "-m", "at last").out.endswith("committed revision 2\n")
     assert "at last" in ctl("log").out

@@ -10,7 +10,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from lunmapd.service.ctl.cli import ctl
-from lunmapd.service.ctl.verbs import VERBS
+from lunmapd.service.ctl.start.verbs import VERBS
 
 _HEAVY = ("cryptography", "kazoo", "lunmapd.client", "lunmapd.store", "msgspec", "tabulate", "yaml")
 _RUN = """
@@ -43,7 +43,8 @@ def test_the_version_and_the_help_import_click_only(word: str) -> None:
     assert "click" in found
     assert heavy(found, (*_HEAVY, "logging", "difflib")) == []
     assert {name for name in found if name.startswith("lunmapd.service.")} == {
-        f"lunmapd.service.{name}" for name in ("cli", "ctl", "ctl.cli", "ctl.lazy", "ctl.verbs")
+        f"lunmapd.service.{name}"
+        for name in ("cli", "ctl", "ctl.cli", "ctl.start", "ctl.start.lazy", "ctl.start.verbs")
     }
 
 

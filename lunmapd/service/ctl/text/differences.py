@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import UNSET, Struct
 
 from lunmapd.client import Allowance, Difference, FieldChange, Revision, differences
@@ -58,7 +57,7 @@ def difference_lines(
         yield f"{_SIGNS[difference.kind]} {difference.path}"
         is_whole = whole or difference.kind is ChangeKind.CHANGED
         shown = [field for field in difference.fields if is_whole or field.field == _MAPS]
-        yield from (f"    {_field_line(field)}" for field in shown if field.field != _MAPS)
+        yield from (f"    {field}" for field in shown if field.field != _MAPS)
         yield from (f"    maps: {line}" for line in _map_lines(shown, names))
 
 
@@ -102,18 +101,6 @@ def _map(entry: Mapping[str, Any], names: ShortNames) -> str:
 
 def _access(entry: Mapping[str, Any]) -> str:
     return str(entry.get("access", "rw"))
-
-
-def _field_line(change: FieldChange) -> str:
-    if change.before is UNSET:
-        return f"{change.field}: + {_value(change.after)}"
-    if change.after is UNSET:
-        return f"{change.field}: - {_value(change.before)}"
-    return f"{change.field}: {_value(change.before)} -> {_value(change.after)}"
-
-
-def _value(value: object) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 def revision_lines(revision: Revision) -> Iterator[str]:

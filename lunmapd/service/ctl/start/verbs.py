@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lunmapd.service.ctl.lazy import Verb
+from lunmapd.service.ctl.start.lazy import Verb
 
 _HERE = "lunmapd.service.ctl"
 
@@ -16,6 +16,7 @@ VERBS: Mapping[str, Verb] = {
         ("confirm", "edit", "confirm", "Confirm the removals that nodes hold."),
         ("convert", "offline.convert", "convert_command", "Make a map of other tools' files."),
         ("diff", "history", "diff", "Show the changes between two revisions."),
+        ("edit", "edit", "edit_map", "Edit the map in an editor and commit it."),
         ("export", "export", "export", "Write what a node serves as a file of targetctl."),
         ("forget", "forget", "forget", "Remove the status of a retired node."),
         ("get", "get", "get", "Print the map, a section or an object."),

@@ -1,0 +1,124 @@
+"""Merging a map file into the newest map, from the revision that the file was made from."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from itertools import islice
+
+from msgspec import Struct
+
+from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.history.changes import Change, diff_maps
+from lunmapd.core.history.fields import FieldChange, changed_fields
+from lunmapd.core.history.last_changes import LastChange, last_changes, undone_by
+from lunmapd.core.history.merge import FieldClash, merge_fields
+from lunmapd.core.map.file_base import FileBase, part_of
+from lunmapd.core.map.fill_in import keep_identities
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.history import map_at, walk_revisions
+from lunmapd.store.tree.snapshot import Snapshot, effective_map
+
+_MAX_SEARCHED = 1000
+
+
+class Prefer(StrEnum):
+    """The value that a field gets if a file and another commit changed it differently."""
+
+    MINE = "mine"
+    THEIRS = "theirs"
+
+
+class ForeignFileError(LunmapdError):
+    """A file was made from another cluster, or from another incarnation of this one."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self, base: FileBase, now: Snapshot) -> None:
+        was = f"cluster {base.cluster}, and this is {now.cluster}"
+        if base.cluster == now.cluster:
+            was = f"incarnation {base.incarnation} of this cluster, and the tree was restored since"
+        super().__init__(
+            f"nothing was committed: the file was made from {was}; make a new one with 'lunmapctl get', or "
+            "let it replace the map with --replace"
+        )
+
+
+class FieldConflict(Struct, frozen=True):
+    """A field that was changed after a file was made; `changes` lead from the file's base to its value now.
+
+    `field` is WHOLE for an object that one side removed. `last` is its last change, None for an out-of-band
+    edit.
+    """
+
+    path: str
+    field: str
+    changes: tuple[FieldChange, ...]
+    last: LastChange | None
+
+    def __str__(self) -> str:
+        who = f"by {self.last.author} in revision {self.last.revision}" if self.last else "out of band"
+        what = "; ".join(map(str, self.changes)) or "was changed, and is removed on one side"
+        return f"{self.path}: {what} ({who})"
+
+
+class FileConflictError(LunmapdError):
+    """A file and commits since its base changed the same fields differently; `conflicts` are all of them."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self, base: FileBase, conflicts: Sequence[FieldConflict]) -> None:
+        self.base, self.conflicts = base, tuple(conflicts)
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message: a line for each field, and what to do."""
+        made = f"the file was made from revision {self.base.revision}"
+        return (
+            f"nothing was committed: {made}, and the same fields were changed since:",
+            *map(str, self.conflicts),
+            "--theirs keeps these, --mine commits the values of the file; 'lunmapctl get' has the newest map",
+        )
+
+
+def merge_file(
+    session: Session, target: Lunmap, base: FileBase, now: Snapshot, prefer: Prefer | None
+) -> Lunmap:
+    """Return the map with the changes of a file since its base, and those of all commits since then.
+
+    Raises ForeignFileError, FileConflictError unless `prefer` is given, and the errors of `map_at`.
+    """
+    if base.cluster and (base.cluster, base.incarnation) != (now.cluster, now.incarnation):
+        raise ForeignFileError(base, now)
+    if base.revision == now.revision and not base.only:
+        return target
+    newest = effective_map(now)
+    was = newest if base.revision == now.revision else map_at(session, now, base.revision)
+    merged = merge_fields(part_of(was, base.only), keep_identities(target, was), newest)
+    if merged.clashes and prefer is None:
+        changes = diff_maps(was, newest)
+        raise FileConflictError(base, tuple(_conflicts(session, merged.clashes, changes, base, now)))
+    return merged.ours if prefer is Prefer.MINE else merged.theirs
+
+
+def _conflicts(
+    session: Session, clashes: Sequence[FieldClash], changes: Sequence[Change], base: FileBase, now: Snapshot
+) -> Iterator[FieldConflict]:
+    fields = defaultdict[str, list[str]](list)
+    for clash in clashes:
+        fields[clash.path].append(clash.field)
+    newer = walk_revisions(session, now.revision, base.revision + 1)
+    last = {(each.path, each.field): each for each in last_changes(fields, newer)}
+    changed = {change.path: changed_fields(change) for change in changes if change.path in fields}
+    for clash in clashes:
+        shown = [each for each in changed[clash.path] if each.top_field == clash.field]
+        yield FieldConflict(clash.path, clash.field, tuple(shown), last.get((clash.path, clash.field)))
+
+
+def changes_undone(session: Session, changes: Sequence[Change], now: Snapshot) -> tuple[LastChange, ...]:
+    """Return the last changes of the fields to which `changes` of the newest map give an earlier value.
+
+    At most 1,000 revisions are searched.
+    """
+    return undone_by(changes, islice(walk_revisions(session, now.revision), _MAX_SEARCHED))

@@ -1,0 +1,1 @@
+"""Map files: made, read, edited, and compared with what others committed."""

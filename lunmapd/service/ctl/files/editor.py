@@ -1,0 +1,97 @@
+"""A map file in the user's editor until it is committed, with the problems as comments at their lines."""
+
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from lunmapd.client import InvalidInputError, LunmapdError, Problem
+from lunmapd.service.ctl.files.map_file import MapFile, read_map_file
+from lunmapd.service.output import echo
+
+_T = TypeVar("_T")
+
+_MARK = "#! "
+_DEFAULT = "vi"
+
+
+class EditorError(LunmapdError):
+    """The editor can't be started, or ended with an error."""
+
+
+def edit_file(text: str, commit: Callable[[MapFile], _T]) -> _T | None:
+    """Let the user edit a text until `commit` accepts it; return None if the text was left as it is.
+
+    After each InvalidInputError the user sees the problems as comments, and edits again; a text that is left
+    as it is then raises the error. The text is in a file that only its owner can read, and which is kept if
+    anything fails.
+    """
+    with _kept_on_failure(text) as path:
+        before, problem = text, None
+        while True:
+            _run_editor(path)
+            edited = "".join(line for line in _lines(path) if not line.startswith(_MARK))
+            if edited == before:
+                if problem is not None:
+                    raise problem
+                return None
+            path.write_text(edited, encoding="utf-8")
+            try:
+                with path.open(encoding="utf-8") as file:
+                    return commit(read_map_file(file))
+            except InvalidInputError as error:
+                before, problem = edited, error
+                path.write_text(_with_comments(edited, error.problems), encoding="utf-8")
+
+
+@contextmanager
+def _kept_on_failure(text: str) -> Iterator[Path]:
+    """Make a file of mode 0600 with a text; it is removed unless an error occurs, which names it."""
+    descriptor, name = tempfile.mkstemp(prefix="lunmap-", suffix=".yaml")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    try:
+        yield Path(name)
+    except BaseException:
+        if Path(name).read_bytes() != text.encode():
+            echo(f"lunmapctl: your text is kept: 'lunmapctl apply -f {name}' commits it", err=True)
+            raise
+        Path(name).unlink()
+        raise
+    Path(name).unlink()
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of the edited file, each with its end. Raises InvalidInputError."""
+    try:
+        return path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except UnicodeDecodeError as error:
+        raise InvalidInputError([Problem((), f"not UTF-8: {error.reason}", str(path))]) from None
+
+
+def _run_editor(path: Path) -> None:
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or _DEFAULT
+    try:
+        status = subprocess.run([*shlex.split(editor), str(path)], check=False).returncode
+    except (OSError, ValueError) as error:
+        raise EditorError(f"can't start the editor {editor!r}: {error}; set VISUAL or EDITOR") from None
+    if status != 0:
+        raise EditorError(f"the editor {editor!r} ended with {status}: nothing was committed")
+
+
+def _with_comments(text: str, problems: Sequence[Problem]) -> str:
+    """Return a text with each problem as a comment above its line."""
+    lines = text.splitlines(keepends=True)
+    for problem in sorted(problems, key=_line, reverse=True):
+        lines.insert(_line(problem) - 1, f"{_MARK}{Problem(problem.place, problem.message)}\n")
+    return "".join(lines)
+
+
+def _line(problem: Problem) -> int:
+    """Return the line of a problem, 1 if it has none."""
+    number = problem.source.rpartition(":")[2]
+    return int(number) if number.isdecimal() else 1

@@ -1,0 +1,229 @@
+"""A map file of `apply` and `edit`: reading it, its base, and the question when it has none."""
+
+import functools
+import stat
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+import click
+from msgspec.structs import replace
+
+from lunmapd.client import (
+    FileBase,
+    InvalidInputError,
+    LastChange,
+    Lunmap,
+    Prefer,
+    Problem,
+    Proposal,
+    Revision,
+    Snapshot,
+)
+from lunmapd.client.client import Client
+from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.lunmap import SECTIONS, Section
+from lunmapd.core.map import mapfile
+from lunmapd.core.map.file_base import base_line, base_of, with_base
+from lunmapd.core.map.source import YamlSource
+from lunmapd.files import replace_file
+from lunmapd.service.output import echo
+
+_MAX_NAMED = 20
+
+
+class MapFile(NamedTuple):
+    """A map file: its name, its map, its lines, and its base (None: it has none)."""
+
+    name: str
+    lunmap: Lunmap
+    source: YamlSource
+    base: FileBase | None
+
+    @property
+    def is_standard_input(self) -> bool:
+        """Whether it was read from standard input, and can neither be asked about nor rewritten."""
+        return self.name == "<stdin>"
+
+    @contextmanager
+    def located(self) -> Iterator[None]:
+        """Add the file's line to each problem of a map."""
+        try:
+            yield
+        except InvalidInputError as error:
+            problems = [self.source.problem(problem.place, problem.message) for problem in error.problems]
+            raise InvalidInputError(problems) from None
+
+
+class Basis(NamedTuple):
+    """The options of `apply` about the base of its file.
+
+    `revision` is a base to use in place of the file's. With `replaces` none is used: the file replaces the
+    map, whatever it undoes.
+    """
+
+    revision: int | None
+    prefer: Prefer | None
+    replaces: bool
+
+    def of(self, file: MapFile) -> FileBase | None:
+        """Return the base to use with a file; None for none."""
+        if self.replaces:
+            return None
+        return file.base if self.revision is None else FileBase(self.revision)
+
+
+def basis_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options about the base of a file; the command receives them as `basis`."""
+
+    @click.option(
+        "--base",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="The revision that FILE was made from, in place of the one in its first line.",
+    )
+    @click.option(
+        "--mine",
+        "prefer",
+        flag_value=Prefer.MINE.value,
+        help="Fields that others changed since, and FILE differently: commit FILE's values.",
+    )
+    @click.option(
+        "--theirs",
+        "prefer",
+        flag_value=Prefer.THEIRS.value,
+        help="Such fields: keep the values of the others.",
+    )
+    @click.option(
+        "--replace", is_flag=True, help="Replace the map by FILE, even if that undoes what others committed."
+    )
+    @functools.wraps(command)
+    def wrapped(*args: object, base: int | None, prefer: str | None, replace: bool, **rest: object) -> None:
+        if replace and (base is not None or prefer):
+            raise click.UsageError("--replace uses no base: leave out --base, --mine and --theirs")
+        command(*args, basis=Basis(base, Prefer(prefer) if prefer else None, replace), **rest)
+
+    return wrapped
+
+
+class NotFoundError(LunmapdError):
+    """The map has no such object."""
+
+
+def select(lunmap: Lunmap, section: Section | None, name: str | None) -> Lunmap:
+    """Return the map, or only one object in its section. Raises NotFoundError."""
+    if section is None or name is None:
+        return lunmap
+    members = lunmap.section(section)
+    if name not in members:
+        raise NotFoundError(
+            f"the map has no {name!r} among its {section}; 'lunmapctl get {section}' lists them"
+        )
+    return replace(lunmap, **{section: {name: members[name]}})
+
+
+def base_at(snapshot: Snapshot, section: Section | None, name: str | None) -> FileBase:
+    """Return the base of a file that is made from a map, or from a part of it."""
+    only = "/".join(filter(None, (section, name)))
+    return FileBase(snapshot.revision, snapshot.cluster, snapshot.incarnation, only)
+
+
+def map_text(snapshot: Snapshot, section: Section | None, name: str | None) -> str:
+    """Return a map, or a part of it, as a file with its base. Raises NotFoundError."""
+    selected = select(snapshot.lunmap, section, name)
+    shown = mapfile.show_map(selected, (section,) if section else tuple(SECTIONS))
+    return f"{base_line(base_at(snapshot, section, name))}\n{shown}"
+
+
+def read_map_file(file: TextIO) -> MapFile:
+    """Read and parse a file. Raises InvalidInputError."""
+    try:
+        text = file.read()
+    except UnicodeDecodeError as error:
+        raise InvalidInputError([Problem((), f"not UTF-8: {error.reason}", file.name)]) from None
+    lunmap, source = mapfile.parse_map(text, file.name)
+    return MapFile(file.name, lunmap, source, base_of(source))
+
+
+class UndoesCommitsError(LunmapdError):
+    """A file without a base puts back what earlier commits changed, and nobody allowed it.
+
+    `undone` are the last changes of these fields.
+    """
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self, undone: Sequence[LastChange]) -> None:
+        self.undone = tuple(undone)
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message: what is undone, and what to do."""
+        advice = (
+            "make it from 'lunmapctl get', name its revision with --base, or replace the map with --replace"
+        )
+        return (*_undone_lines(self.undone), f"nothing was committed: {advice}")
+
+
+def _undone_lines(undone: Sequence[LastChange]) -> Iterator[str]:
+    yield "the file does not name the revision that it was made from, and undoes changes of other commits:"
+    fields: dict[tuple[int, str, str], list[str]] = {}
+    for each in undone:
+        fields.setdefault((each.revision, each.author, each.path), []).append(each.field)
+    for revision, author, path in sorted(fields)[:_MAX_NAMED]:
+        names = ", ".join(filter(None, fields[revision, author, path]))
+        yield f"{path}{names and f' ({names})'}: revision {revision} by {author}"
+    if len(fields) > _MAX_NAMED:
+        yield f"and {len(fields) - _MAX_NAMED} more objects"
+
+
+def check_undone(client: Client, proposal: Proposal, file: MapFile, basis: Basis, *, dry_run: bool) -> None:
+    """Ask before a file without a base undoes what others committed. Raises UndoesCommitsError.
+
+    On a terminal the answer no ends the command; without one, --replace is the only yes.
+    """
+    if basis.replaces or basis.of(file) is not None or not (undone := client.undone(proposal)):
+        return
+    lines = [f"lunmapctl: warning: {line}" for line in _undone_lines(undone)]
+    if dry_run:
+        echo(*lines, err=True)
+    elif not sys.stdin.isatty() or file.is_standard_input:
+        raise UndoesCommitsError(undone)
+    else:
+        echo(*lines, err=True)
+        click.confirm("Commit the file all the same?", abort=True, err=True)
+
+
+def renew_base(file: MapFile, basis: Basis, made: Revision | None) -> None:
+    """Let the first line of a file name the revision that it became, so that it can be edited further.
+
+    A file into which other commits were merged is not equal to the new map, and keeps its line.
+    """
+    base = basis.of(file)
+    if made is None or base is None or base != file.base or file.is_standard_input:
+        return
+    if made.revision - max(made.part, 1) != base.revision:
+        lacks = f"it lacks what others committed since revision {base.revision}"
+        echo(f"lunmapctl: {file.name}: {lacks}; 'lunmapctl get' prints the newest map", err=True)
+        return
+    _rewrite(Path(file.name), file.source.text, base, replace(base, revision=made.revision))
+
+
+def _rewrite(path: Path, known: str, old: FileBase, new: FileBase) -> None:
+    """Replace the base in a file, which keeps its mode; warn if it can't be done.
+
+    A file that is not `known` any more was edited meanwhile, and stays as it is.
+    """
+    try:
+        path = path.resolve(strict=True)
+        text = path.read_bytes().decode()
+        renewed = with_base(text, old, new)
+        if text.replace("\r\n", "\n") == known and renewed != text:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            replace_file(path, (renewed.encode(),))
+            path.chmod(mode)
+    except OSError as error:
+        echo(f"lunmapctl: warning: the file still names its former revision: {error}", err=True)
