@@ -58,15 +58,24 @@ def check_found(found: ForeignConfiguration, given: PassInput, features: Abstrac
     return AdoptionCheck(found, want.objects, tuple(blocking), settings)
 
 
-def check_files(found: ForeignConfiguration, lunmap: Lunmap, node: str) -> AdoptionCheck:
-    """Compare a saveconfig.json with a map file, as `check` does, without the node and the tree.
+def check_saved(found: ForeignConfiguration, given: PassInput) -> AdoptionCheck:
+    """Compare a saveconfig.json with a map, as `check_found` does.
 
-    A map file has no passwords, or sealed ones, so only the users are compared. A file of targetcli has no
-    port ids. Each target of the file that the node does not serve by the map is a difference.
+    The file has no port ids, so the kernel counts as one without them. Each target of the file that the node
+    does not serve by the map is a difference.
+    """
+    checked = check_found(found, given, frozenset())
+    not_served = _not_served(found, given.lunmap, given.node)
+    return structs.replace(checked, blocking=(*checked.blocking, *not_served))
+
+
+def check_files(found: ForeignConfiguration, lunmap: Lunmap, node: str) -> AdoptionCheck:
+    """Compare a saveconfig.json with a map file, as `check_saved` does.
+
+    A map file has no passwords, or sealed ones, so only the users are compared.
     """
     given = PassInput(node, 0, complete(lunmap, _sealed), {}, _NO_VAULT)
-    checked = check_found(_without_passwords(found), given, frozenset())
-    return structs.replace(checked, blocking=(*checked.blocking, *_not_served(found, lunmap, node)))
+    return check_saved(_without_passwords(found), given)
 
 
 def _not_served(found: ForeignConfiguration, lunmap: Lunmap, node: str) -> Iterator[str]:

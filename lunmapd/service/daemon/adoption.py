@@ -12,7 +12,7 @@ import msgspec
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.directory import state_directory
 from lunmapd.core.adoption.adopt import Adoption, adopt
-from lunmapd.core.adoption.check import AdoptionCheck, check_files, check_found
+from lunmapd.core.adoption.check import AdoptionCheck, check_files, check_found, check_saved
 from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.adoption.foreign import ForeignConfiguration
 from lunmapd.core.adoption.saveconfig import read_saveconfig
@@ -108,8 +108,7 @@ def check_adoption(settings: Settings, file: Path | None = None) -> AdoptionChec
     vault = Vault(snapshot.cluster, read_keys(Path(settings.key_file)))
     lunmap = effective_map(snapshot)
     given = PassInput(settings.node, snapshot.revision, lunmap, snapshot.unreadable, vault)
-    # A file has no port ids, so the kernel counts as one without them.
-    return check_found(found, given, kernel_features() if file is None else frozenset())
+    return check_saved(found, given) if file else check_found(found, given, kernel_features())
 
 
 def check_offline(file: Path, map_file: Path, node: str) -> AdoptionCheck:
