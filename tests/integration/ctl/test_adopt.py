@@ -32,7 +32,7 @@ def settings(ensemble: Ensemble, root: str, tmp_path: Path) -> Path:
 def test_a_file_is_compared_with_the_map_of_the_tree(
     settings: Path, ensemble: Ensemble, root: str, tmp_path: Path
 ) -> None:
-    """The sealed draft is committed and agrees; another password or LUN number in the file is a difference."""
+    """The sealed draft is committed and agrees; another password or path in the file is a difference."""
     file = tmp_path / "saveconfig.json"
     config = saved(target(A, {0: "block/db1"}, acl(HOST, (0, 0), **CHAP)), storage=(DISK,))
     tpg_of(config)["attributes"]["authentication"] = 1
