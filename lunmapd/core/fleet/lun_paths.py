@@ -167,7 +167,7 @@ class _Hosts:
     def __init__(self, lunmap: Lunmap, current: Mapping[str, NodeStatus]) -> None:
         """Start with the current status of each node."""
         self._lunmap = lunmap
-        self._hiding = {name for name, status in current.items() if _hides_logins(status)}
+        self._hiding = {name for name, status in current.items() if hides_logins(status)}
         self._logins = _logins(current)
         self._cache: dict[tuple[str, str, str, tuple[NodePath, ...]], tuple[Host, ...]] = {}
 
@@ -203,7 +203,8 @@ class _Hosts:
         )
 
 
-def _hides_logins(status: NodeStatus) -> bool:
+def hides_logins(status: NodeStatus) -> bool:
+    """Return whether a node has more logins than its status lists."""
     return not status.logins and status.sessions > MAX_LOGINS
 
 

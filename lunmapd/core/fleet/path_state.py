@@ -127,7 +127,7 @@ def _of_status(lunmap: Lunmap, node: str, status: NodeStatus, recent: RecentHist
     )
     if changed is not None and f"nodes/{node}" in changed:
         changed = None
-    kept = frozenset(scope for entry in status.failing if entry.kept and (scope := _scope(entry, str(tag))))
+    kept = frozenset(scope for entry in status.failing if entry.kept and (scope := scope_of(entry, str(tag))))
     return PathState("", failing, degraded, changed, status.failing_count <= len(status.failing), kept)
 
 
@@ -163,13 +163,13 @@ def _failing_portals(status: NodeStatus, tag: str) -> dict[tuple[str, str], str]
 def _failing(status: NodeStatus, tag: int | None) -> dict[str, str]:
     reasons: dict[str, str] = {}
     for entry in status.failing:
-        scope = "" if entry.kept else _scope(entry, str(tag))
+        scope = "" if entry.kept else scope_of(entry, str(tag))
         if scope:
             reasons.setdefault(scope, entry.reason)
     return reasons
 
 
-def _scope(failing: Failing, tag: str) -> str:
+def scope_of(failing: Failing, tag: str) -> str:
     """Return the scope of a failing object, "" if it is a portal or concerns no path."""
     words = tuple(failing.object.split())
     if name := failing.lun or lun_in_key(words):

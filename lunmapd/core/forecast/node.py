@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.password import Secret
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.fleet.lun_paths import hides_logins
 from lunmapd.core.fleet.status import DecisionLimits, NodeStatus
 from lunmapd.core.forecast.standing import NodeOutlook
 from lunmapd.core.history.changes import Allowance
@@ -159,7 +160,7 @@ def forecast_node(
         mass_removal="" if decision.blocked is None else str(decision.blocked),
         failing=tuple(_failing(comparison.desire, assumed.failing)),
         logins_at="" if status is None else status.time,
-        logins_listed=_lists_logins(assumed.status),
+        logins_listed=not hides_logins(assumed.status),
         notes=assumed.notes,
     )
 
@@ -187,7 +188,7 @@ def _with_total(comparison: Comparison, change: MapChange, given: PassInput) -> 
 def _notes(status: NodeStatus) -> Iterator[str]:
     if status.limits is None:
         yield f"lunmapd {status.version} does not report its settings: those by default are assumed"
-    if not _lists_logins(status):
+    if hides_logins(status):
         yield f"its status does not list its {status.sessions} sessions: every host with access counts"
     if status.former_count > len(status.former):
         yield "it has more former LUNs than its status lists: it may hold more than this"
@@ -197,14 +198,9 @@ def _secrets(status: NodeStatus) -> _SealedTexts:
     return _SealedTexts(None if status is _NEVER_REPORTED else frozenset(status.keys))
 
 
-def _lists_logins(status: NodeStatus) -> bool:
-    return bool(status.logins) or not status.sessions
-
-
 def _sessions(status: NodeStatus, tag: int, objects: lio_objects.DesiredObjects) -> Iterator[IscsiSession]:
-    if _lists_logins(status):
-        logins = status.logins
-    else:
+    logins = status.logins
+    if hides_logins(status):
         acls = (item for item in objects.values() if isinstance(item, lio_objects.NodeAcl))
         logins = tuple(Login(item.iqn, item.initiator) for item in acls if item.tag == tag)
     return (IscsiSession(login.target, tag, login.initiator, LOGGED_IN) for login in logins)
@@ -243,7 +239,7 @@ def _holders(name: str, before: Lunmap, status: NodeStatus) -> Hosts:
     hosts = Hosts(unsure=frozenset(login.target for login in listed if not login.initiator))
     hosts = add_hosts(hosts, (TargetHost(login.target, login.initiator) for login in listed))
     is_listed = status.limits is not None and status.former_since is not None
-    if is_listed and _lists_logins(status) and status.holders_count <= len(status.holders):
+    if is_listed and not hides_logins(status) and status.holders_count <= len(status.holders):
         return hosts
     return add_hosts(hosts, hosts_of(before, name))
 

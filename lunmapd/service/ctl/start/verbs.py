@@ -18,6 +18,7 @@ VERBS: Mapping[str, Verb] = {
         ("diff", "history", "diff", "Show the changes between two revisions."),
         ("edit", "edit", "edit_map", "Edit the map in an editor and commit it."),
         ("export", "export", "export", "Write what a node serves as a file of targetctl."),
+        ("explain", "look.explain", "explain", "Show why a host sees a Lun, or why not."),
         ("forget", "forget", "forget", "Remove the status of a retired node."),
         ("get", "get", "get", "Print the map, a section or an object."),
         ("import", "edit", "large", "Handle an interrupted large commit."),

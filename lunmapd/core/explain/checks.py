@@ -1,0 +1,203 @@
+"""The checks on the way from a host to a Lun: each with its verdict, and what mends it."""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+
+from msgspec import Struct
+
+from lunmapd.core.base.lunmap import CLOSED, Map, NodeState, portals_of, reporting_nodes, state_on
+from lunmapd.core.explain.world import World
+from lunmapd.core.fleet.lun_paths import hides_logins
+from lunmapd.core.fleet.path_state import OK, USABLE, scope_of
+from lunmapd.core.fleet.status import NodeStatus, Standing, standing_of
+from lunmapd.core.map.mapfile import show_size
+from lunmapd.core.node.observed import Login
+from lunmapd.core.node.refused_logins import RefusalCause, RefusedLogins, describe_refused
+
+
+class Topic(StrEnum):
+    """The subject of a check, in the order of the way to the Lun."""
+
+    MAPPED = "mapped"
+    NODE = "node"
+    DEVICE = "device"
+    ACCESS = "access"
+    PORTAL = "portal"
+    ALUA = "alua"
+    LOGIN = "login"
+
+
+class Verdict(StrEnum):
+    """The result of a check."""
+
+    OK = "ok"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class Check(Struct, frozen=True):
+    """A check with its result in words. `remedy` is the command or the change that mends it, "" for none."""
+
+    topic: Topic
+    verdict: Verdict
+    text: str
+    node: str = ""
+    remedy: str = ""
+
+
+def path_checks(world: World, lun: str, entry: Map, initiator: str, node: str) -> tuple[Check, ...]:
+    """Return the checks of the path of an initiator to a Lun through a node.
+
+    A node whose status does not describe the present is checked no further.
+    """
+    status = world.current_status(node)
+    if status is None:
+        return (node_check(world, node),)
+    rest = (
+        device_check(world, lun, node, status),
+        *_access_checks(world, entry, initiator, node, status),
+        portal_check(world, entry.target, node, status),
+        *alua_check(world, lun, node),
+    )
+    login = login_check(world, Login(entry.target, initiator), node, status)
+    return (serving_check(world, lun, node, rest), *rest, login)
+
+
+def serving_check(world: World, lun: str, node: str, rest: Iterable[Check]) -> Check:
+    """Return whether a node serves a Lun, as far as the `rest` of the checks does not say why not."""
+    is_explained = any(check.verdict is Verdict.NO for check in rest)
+    return node_check(world, node, OK if is_explained else world.state(lun, node))
+
+
+def node_check(world: World, node: str, state: str = "") -> Check:
+    """Return whether a node serves what the map says: a path with this state, or by default everything."""
+    itself, view = world.lunmap.nodes.get(node), world.view(node)
+    if itself is not None and itself.state is NodeState.DRAINED:
+        sentence = "drained: it takes no logins"
+        return Check(Topic.NODE, Verdict.NO, sentence, node, f"set nodes[{node}].state to active, and apply")
+    if not view.live:
+        remedy = f"on {node}: systemctl status lunmapd"
+        return Check(Topic.NODE, Verdict.NO, "dead: its session with ZooKeeper ended", node, remedy)
+    if view.silent or view.status is None:
+        remedy = f"on {node}: journalctl -u lunmapd -e"
+        return Check(Topic.NODE, Verdict.UNKNOWN, "silent: it is alive, and reports nothing", node, remedy)
+    return _standing_check(world, node, view.status, state)
+
+
+def _standing_check(world: World, node: str, status: NodeStatus, state: str) -> Check:
+    standing = standing_of(status)
+    applied = None if status.applied is None else status.applied.revision
+    at = "" if applied == world.revision else f", revision {applied or 0} of {world.revision} is applied"
+    if state in USABLE or (not state and standing is Standing.CONVERGED and not at):
+        return Check(Topic.NODE, Verdict.OK, f"alive, {standing}{at}", node)
+    text = f"{state}: alive, {standing}{at}" if state else f"{standing}: alive{at}"
+    return Check(Topic.NODE, Verdict.UNKNOWN, text, node, f"lunmapctl explain nodes/{node}" if state else "")
+
+
+def device_check(world: World, lun: str, node: str, status: NodeStatus) -> Check:
+    """Return whether a node exports what is behind a Lun."""
+    for failing in status.failing:
+        if scope_of(failing, _tag(world, node)) == f"luns/{lun}":
+            verdict = Verdict.OK if failing.kept else Verdict.NO
+            return Check(Topic.DEVICE, verdict, f"{failing.reason}: {failing.message}", node)
+    report = world.report(node, lun)
+    known = "" if report is None else f": {report.path}, {show_size(report.size)}"
+    return Check(Topic.DEVICE, Verdict.OK, f"exported{known}", node)
+
+
+def _access_checks(
+    world: World, entry: Map, initiator: str, node: str, status: NodeStatus
+) -> Iterator[Check]:
+    """Yield what keeps the target or the initiator from being served by a node."""
+    scopes = {
+        f"targets/{entry.target}",
+        f"groups/{entry.group}",
+        f"initiators/{initiator}",
+        f"nodes/{node}",
+        f"acl {entry.target} {initiator}",
+    }
+    for failing in status.failing:
+        if scope_of(failing, _tag(world, node)) in scopes and not failing.kept:
+            text = f"{failing.object}: {failing.reason}: {failing.message}"
+            yield Check(Topic.ACCESS, Verdict.NO, text, node)
+
+
+def portal_check(world: World, target: str, node: str, status: NodeStatus) -> Check:
+    """Return whether hosts can reach a target at a node through any portal."""
+    itself, served = world.lunmap.nodes.get(node), world.lunmap.targets.get(target)
+    if itself is None or served is None or node not in served.nodes:
+        sentence = f"{node} does not serve {target}"
+        remedy = f"add {node} to targets[{target}].nodes, and apply"
+        return Check(Topic.PORTAL, Verdict.NO, sentence, node, remedy)
+    portals = portals_of(itself, served.nodes[node])
+    failing = {
+        words[-1]: f"{each.reason}: {each.message}"
+        for each in status.failing
+        if (words := each.object.split())[0] == "portal"
+        and (len(words) == 2 or words[1:3] == [target, _tag(world, node)])  # noqa: PLR2004 - portal ADDRESS
+        and words[-1] in portals
+        and not each.kept
+    }
+    verdict = Verdict.NO if len(failing) == len(portals) else Verdict.OK
+    shown = [f"{portal}{f' ({failing[portal]})' if portal in failing else ''}" for portal in portals]
+    remedy = "" if portals else f"give nodes[{node}] a portal, and apply"
+    return Check(Topic.PORTAL, verdict, ", ".join(shown) or "it has no portal", node, remedy)
+
+
+def alua_check(world: World, lun: str, node: str) -> Iterator[Check]:
+    """Yield the ALUA state of a Lun on a node, if several nodes report it."""
+    item = world.lunmap.luns[lun]
+    if len(reporting_nodes(world.lunmap, item)) > 1:
+        state = state_on(item, node)
+        closed = state in CLOSED
+        remedy = f"set luns[{lun}].others to non-optimized, and apply" if closed else ""
+        yield Check(Topic.ALUA, Verdict.NO if closed else Verdict.OK, state.value, node, remedy)
+
+
+def login_check(world: World, login: Login, node: str, status: NodeStatus) -> Check:
+    """Return whether an initiator is logged in to a target at a node, and else why not."""
+    if login in status.logins:
+        return Check(Topic.LOGIN, Verdict.OK, "logged in", node)
+    if hides_logins(status):
+        return Check(Topic.LOGIN, Verdict.UNKNOWN, f"{node} lists none of its {status.sessions} logins", node)
+    refused = tuple(
+        each
+        for each in status.refused
+        if each.target == login.target and each.initiator in {"", login.initiator}
+    )
+    if refused:
+        text = "; ".join(map(describe_refusal, refused))
+        return Check(Topic.LOGIN, Verdict.NO, text, node, remedy_of_refusal(refused[0], login.initiator))
+    return Check(Topic.LOGIN, Verdict.NO, "not logged in", node, _remedy_of_login(world, login, node))
+
+
+def describe_refusal(refused: RefusedLogins) -> str:
+    """Return a sentence about refused logins, with their count and time."""
+    times = "once" if refused.count == 1 else f"{refused.count} times"
+    return f"{describe_refused(refused)}, {times}, last at {refused.last}"
+
+
+def remedy_of_refusal(refused: RefusedLogins, initiator: str) -> str:
+    """Return what mends refused logins of an initiator."""
+    if not refused.initiator:
+        return f"compare /etc/iscsi/initiatorname.iscsi at {refused.address or 'the host'} with {initiator}"
+    if refused.cause == RefusalCause.AUTHENTICATION:
+        return f"lunmapctl secret set {initiator}, and the same password on the host"
+    return "see the log of the kernel on the node and on the host"
+
+
+def _remedy_of_login(world: World, login: Login, node: str) -> str:
+    itself, target = world.lunmap.nodes.get(node), world.lunmap.targets.get(login.target)
+    portals = (
+        ()
+        if itself is None or target is None or node not in target.nodes
+        else portals_of(itself, target.nodes[node])
+    )
+    if not portals:
+        return ""
+    return f"on the host: iscsiadm -m discovery -t sendtargets -p {portals[0]} --login"
+
+
+def _tag(world: World, node: str) -> str:
+    itself = world.lunmap.nodes.get(node)
+    return "" if itself is None else str(itself.tpg_tag)

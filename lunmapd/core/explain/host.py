@@ -1,0 +1,207 @@
+"""What a host sees: its Luns with their paths, and one Lun check by check."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from lunmapd.core.base.lunmap import Map, reporting_nodes
+from lunmapd.core.base.names import naa
+from lunmapd.core.explain.checks import (
+    Check,
+    Topic,
+    Verdict,
+    describe_refusal,
+    path_checks,
+    remedy_of_refusal,
+)
+from lunmapd.core.explain.world import World, maps_to
+from lunmapd.core.node.observed import Login
+
+
+class SeenPath(Struct, frozen=True):
+    """A path of a host to a Lun; `word` is `ok`, or that of the first check that failed."""
+
+    node: str
+    verdict: Verdict
+    word: str
+
+
+class SeenLun(Struct, frozen=True):
+    """A Lun as a host sees it; `size` is in bytes, 0 if unknown, `wwid` as udev and multipath print it."""
+
+    lun: str
+    target: str
+    number: int
+    access: str
+    group: str
+    size: int
+    wwid: str
+    paths: tuple[SeenPath, ...]
+
+    @property
+    def usable(self) -> int:
+        """The number of paths that the host uses or may use."""
+        return sum(path.verdict is Verdict.OK for path in self.paths)
+
+
+class HostExplanation(Struct, frozen=True):
+    """What a host sees. `logins` are the nodes where it is logged in to each target, by target.
+
+    `problems` are the checks that did not succeed, each once; they come from the paths of all Luns, and from
+    refused logins of this name.
+    """
+
+    initiator: str
+    alias: str
+    groups: tuple[str, ...]
+    logins: dict[str, tuple[str, ...]]
+    luns: tuple[SeenLun, ...]
+    problems: tuple[Check, ...]
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the host sees each of its Luns through every path."""
+        return not self.problems
+
+
+class PairExplanation(Struct, frozen=True):
+    """The way from a host to a Lun: whether it is mapped, then the checks of each path."""
+
+    initiator: str
+    lun: str
+    checks: tuple[Check, ...]
+    usable: int = 0
+    paths: int = 0
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the host sees the Lun through every path."""
+        return 0 < self.paths == self.usable
+
+
+def explain_host(world: World, initiator: str) -> HostExplanation:
+    """Return what an initiator of the map sees."""
+    lunmap = world.lunmap
+    seen, problems = list[SeenLun](), list[Check]()
+    for name, lun in sorted(lunmap.luns.items()):
+        for entry in maps_to(lunmap, lun, initiator):
+            paths = _paths(world, name, entry, initiator)
+            seen.append(_seen(world, name, entry, paths))
+            problems += [
+                check for checks in paths.values() for check in checks if check.verdict is not Verdict.OK
+            ]
+            problems += [] if paths else [_unserved(entry.target)]
+    return HostExplanation(
+        initiator,
+        lunmap.initiators[initiator].alias,
+        tuple(sorted(name for name, group in lunmap.groups.items() if initiator in group.initiators)),
+        _logins(world, initiator),
+        tuple(sorted(seen, key=lambda each: (each.target, each.number))),
+        tuple(dict.fromkeys((*problems, *_refusals(world, initiator)))),
+    )
+
+
+def explain_pair(world: World, initiator: str, lun: str, offer: str = "") -> PairExplanation:
+    """Return why an initiator sees a Lun, or why not. `offer` is a map that would let it, as YAML."""
+    entries = maps_to(world.lunmap, world.lunmap.luns[lun], initiator)
+    if not entries:
+        remedy = f"add {offer} to luns[{lun}].maps, and apply" if offer else ""
+        sentence = f"{lun} is mapped neither to it nor to a group of it"
+        return PairExplanation(
+            initiator,
+            lun,
+            (Check(Topic.MAPPED, Verdict.NO, sentence, remedy=remedy), *_refusals(world, initiator)),
+        )
+    checks, usable, paths = list[Check](), 0, 0
+    for entry in entries:
+        checks.append(Check(Topic.MAPPED, Verdict.OK, _mapped(entry)))
+        found = _paths(world, lun, entry, initiator)
+        checks += [check for of_node in found.values() for check in of_node]
+        checks += [] if found else [_unserved(entry.target)]
+        usable += sum(_worst(of_node).verdict is Verdict.OK for of_node in found.values())
+        paths += len(found)
+    return PairExplanation(initiator, lun, tuple(checks), usable, paths)
+
+
+def offered_target(world: World, lun: str) -> str:
+    """Return the target through which another host could get a Lun, "" if that can't be told.
+
+    It is that of its first map, else the only one.
+    """
+    maps = world.lunmap.luns[lun].maps
+    if maps:
+        return maps[0].target
+    return next(iter(world.lunmap.targets)) if len(world.lunmap.targets) == 1 else ""
+
+
+def _mapped(entry: Map) -> str:
+    group = f", by group {entry.group}" if entry.group else ""
+    return f"LUN {entry.lun} at {entry.target}, {entry.access.value}{group}"
+
+
+def _unserved(target: str) -> Check:
+    return Check(
+        Topic.NODE,
+        Verdict.NO,
+        f"no node serves {target}",
+        remedy=f"add nodes to targets[{target}], and apply",
+    )
+
+
+def _paths(world: World, lun: str, entry: Map, initiator: str) -> dict[str, tuple[Check, ...]]:
+    """Return the checks of each path by a map, by node."""
+    target = world.lunmap.targets.get(entry.target)
+    serving = () if target is None else target.nodes
+    nodes = [node for node in reporting_nodes(world.lunmap, world.lunmap.luns[lun]) if node in serving]
+    return {node: path_checks(world, lun, entry, initiator, node) for node in nodes}
+
+
+def _worst(checks: tuple[Check, ...]) -> Check:
+    """Return the first check that failed, else the first that gave no answer, else any."""
+    for verdict in (Verdict.NO, Verdict.UNKNOWN):
+        for check in checks:
+            if check.verdict is verdict:
+                return check
+    return checks[0]
+
+
+def _seen(world: World, name: str, entry: Map, paths: dict[str, tuple[Check, ...]]) -> SeenLun:
+    return SeenLun(
+        name,
+        entry.target,
+        entry.lun,
+        entry.access.value,
+        entry.group,
+        world.size(name),
+        f"3{naa(world.lunmap.luns[name].serial)}",
+        tuple(_seen_path(node, _worst(checks)) for node, checks in paths.items()),
+    )
+
+
+def _seen_path(node: str, worst: Check) -> SeenPath:
+    word = "ok" if worst.verdict is Verdict.OK else worst.text.partition(":")[0].partition(",")[0]
+    if worst.topic is Topic.LOGIN and worst.verdict is Verdict.NO:
+        word = "not logged in"
+    return SeenPath(node, worst.verdict, word)
+
+
+def _logins(world: World, initiator: str) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for node in sorted(world.views):
+        status = world.current_status(node)
+        for login in () if status is None else status.logins:
+            if login.initiator == initiator:
+                found.setdefault(login.target, []).append(node)
+    return {target: tuple(nodes) for target, nodes in sorted(found.items())}
+
+
+def _refusals(world: World, initiator: str) -> Iterator[Check]:
+    """Yield the refused logins of an initiator at targets where it is not logged in."""
+    for node in sorted(world.views):
+        status = world.current_status(node)
+        if status is None:
+            continue
+        for each in status.refused:
+            if each.initiator == initiator and Login(each.target, initiator) not in status.logins:
+                remedy = remedy_of_refusal(each, initiator)
+                yield Check(Topic.LOGIN, Verdict.NO, describe_refusal(each), node, remedy)

@@ -1,0 +1,97 @@
+"""What a node serves, what is wrong with it, and who loses what if it goes."""
+
+from collections import defaultdict
+
+from msgspec import Struct
+
+from lunmapd.core.base.lunmap import portals_of, reporting_nodes
+from lunmapd.core.explain.checks import Check, Topic, Verdict, describe_refusal, node_check, remedy_of_refusal
+from lunmapd.core.explain.world import World
+from lunmapd.core.fleet.lun_paths import LunPaths
+from lunmapd.core.fleet.path_state import USABLE
+from lunmapd.core.fleet.status import NodeStatus
+
+
+class Loss(Struct, frozen=True):
+    """A host that is logged in at a node, and the Luns that it can't reach through another one."""
+
+    initiator: str
+    luns: tuple[str, ...]
+
+
+class NodeExplanation(Struct, frozen=True):
+    """A node. `luns` is the number of Luns that it reports, `hosts` are the initiators that are logged in.
+
+    `losses` are what hosts lose if the node goes.
+    """
+
+    node: str
+    checks: tuple[Check, ...]
+    targets: dict[str, tuple[str, ...]]
+    hosts: tuple[str, ...]
+    luns: int
+    losses: tuple[Loss, ...]
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the node is as the map says; losses are no problem as long as it stays."""
+        return all(check.verdict is Verdict.OK for check in self.checks)
+
+
+def explain_node(world: World, name: str) -> NodeExplanation:
+    """Return what a node serves, with its portals by target, and what depends on it."""
+    status = world.current_status(name)
+    itself = world.lunmap.nodes.get(name)
+    targets = {
+        iqn: portals_of(itself, target.nodes[name])
+        for iqn, target in sorted(world.lunmap.targets.items())
+        if itself is not None and name in target.nodes
+    }
+    return NodeExplanation(
+        name,
+        (node_check(world, name), *_problems(name, status)),
+        targets,
+        tuple(sorted({login.initiator for login in status.logins})) if status else (),
+        sum(name in reporting_nodes(world.lunmap, lun) for lun in world.lunmap.luns.values()),
+        _losses(world, name),
+    )
+
+
+def _problems(node: str, status: NodeStatus | None) -> list[Check]:
+    if status is None:
+        return []
+    conditions = [
+        Check(Topic.NODE, Verdict.NO, f"{each.type}: {each.reason}: {each.message}", node)
+        for each in status.conditions
+        if not each.status
+    ]
+    failing = [
+        Check(
+            Topic.DEVICE if each.lun else Topic.ACCESS,
+            Verdict.NO,
+            f"{each.object}: {each.reason}: {each.message}",
+            node,
+        )
+        for each in status.failing
+    ]
+    refused = [
+        Check(Topic.LOGIN, Verdict.NO, describe_refusal(each), node, remedy_of_refusal(each, each.initiator))
+        for each in status.refused
+    ]
+    return [*conditions, *failing, *refused]
+
+
+def _losses(world: World, node: str) -> tuple[Loss, ...]:
+    found = defaultdict[str, list[str]](list)
+    for name, paths in sorted(world.paths.items()):
+        for initiator in _losers(paths, node):
+            found[initiator].append(name)
+    return tuple(Loss(initiator, tuple(luns)) for initiator, luns in sorted(found.items()))
+
+
+def _losers(paths: LunPaths, node: str) -> set[str]:
+    """Return the initiators that are logged in at the node, and at no other with a usable path to the Lun."""
+    usable = {path.node for path in paths.paths if path.state in USABLE}
+    here = {host.initiator for host in paths.initiators if node in host.at and node in usable}
+    elsewhere = {host.initiator for host in paths.initiators if usable.intersection(host.at) - {node}}
+    return here - elsewhere

@@ -1,0 +1,133 @@
+"""`lunmapctl explain`: why a host sees a Lun, or why not, and what mends it."""
+
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from lunmapd.client import Client, Fleet, Lunmap
+from lunmapd.core.base.errors import Exit
+from lunmapd.core.base.text import nearest, suggestion
+from lunmapd.core.explain.host import (
+    HostExplanation,
+    PairExplanation,
+    explain_host,
+    explain_pair,
+    offered_target,
+)
+from lunmapd.core.explain.lun import LunExplanation, explain_lun
+from lunmapd.core.explain.node import NodeExplanation, explain_node
+from lunmapd.core.explain.world import World, maps_to
+from lunmapd.core.map.short_names import NoSuchNameError, ShortNames, find_name, resolve_name, short_names
+from lunmapd.service.cli import output_option
+from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.text.explain_lines import (
+    Paragraphs,
+    host_paragraphs,
+    lun_paragraphs,
+    node_paragraphs,
+    pair_paragraphs,
+)
+from lunmapd.service.output import echo_json, echo_paragraphs
+from lunmapd.store.tree.snapshot import effective_map
+
+Explanation = HostExplanation | PairExplanation | LunExplanation | NodeExplanation
+
+
+@click.command()
+@click.argument("name")
+@click.argument("lun", required=False)
+@output_option
+@click.pass_obj
+def explain(connection: Connection, name: str, lun: str | None, output: str) -> None:
+    """Show what a host, a Lun or a node has to do with the others, what is wrong there, and what mends it.
+
+    NAME is that of a host (its alias or the part after the last colon is enough), a Lun or a node; write
+    luns/NAME, nodes/NAME or initiators/NAME if it could be several. With a host and a LUN every check on the
+    way to this Lun is shown. Exit code 6 if any check fails.
+    """
+    with connection.client() as client:
+        world = _world(client.fleet())
+        found = _explain(client, world, name, lun)
+    if output == "json":
+        echo_json(found)
+    else:
+        echo_paragraphs(*_paragraphs(found, short_names(world.lunmap)))
+    if not found.is_well:
+        sys.exit(Exit.DEGRADED)
+
+
+def _world(fleet: Fleet) -> World:
+    now, snapshot = datetime.now(UTC), fleet.snapshot
+    return World(
+        effective_map(snapshot),
+        snapshot.revision,
+        fleet.views(now),
+        {paths.lun: paths for paths in fleet.lun_paths(now)},
+        {node: reports.luns for node, reports in fleet.backings.items()},
+    )
+
+
+def _explain(client: Client, world: World, name: str, lun: str | None) -> Explanation:
+    kind, found = _find(world.lunmap, name) if lun is None else ("initiators", _host(world.lunmap, name))
+    if lun is not None:
+        return _explain_pair(client, world, found, _lun(world.lunmap, lun))
+    if kind == "nodes":
+        return explain_node(world, found)
+    return explain_lun(world, found) if kind == "luns" else explain_host(world, found)
+
+
+def _explain_pair(client: Client, world: World, initiator: str, lun: str) -> PairExplanation:
+    offer = ""
+    target = offered_target(world, lun)
+    if target and not maps_to(world.lunmap, world.lunmap.luns[lun], initiator):
+        (number,) = client.unused_lun_numbers(initiator, target) or (0,)
+        offer = f"{{target: {target}, lun: {number}, initiator: {initiator}}}"
+    return explain_pair(world, initiator, lun, offer)
+
+
+def _find(lunmap: Lunmap, word: str) -> tuple[str, str]:
+    """Return the section and the name that a word stands for. Raises NoSuchNameError."""
+    section, _, rest = word.partition("/")
+    if section in {"luns", "nodes", "initiators"} and rest:
+        found = {section: _known(lunmap, section, rest)}
+    else:
+        found = {section: _known(lunmap, section, word) for section in ("luns", "nodes", "initiators")}
+    there = [(section, name) for section, name in found.items() if name]
+    if len(there) == 1:
+        return there[0]
+    if there:
+        choices = " or ".join(f"{section}/{name}" for section, name in there)
+        raise NoSuchNameError(f"{word!r} stands for several: write {choices}")
+    near = nearest(word, {*lunmap.luns, *lunmap.nodes, *short_names(lunmap).initiators.values()})
+    raise NoSuchNameError(f"the map has no host, Lun or node {word!r}{suggestion(near)}")
+
+
+def _known(lunmap: Lunmap, section: str, word: str) -> str:
+    if section == "initiators":
+        return find_name(word, lunmap.initiators)
+    return word if word in (lunmap.luns if section == "luns" else lunmap.nodes) else ""
+
+
+def _host(lunmap: Lunmap, word: str) -> str:
+    return resolve_name(word.removeprefix("initiators/"), lunmap.initiators, "initiator")
+
+
+def _lun(lunmap: Lunmap, word: str) -> str:
+    name = word.removeprefix("luns/")
+    if name not in lunmap.luns:
+        near = suggestion(nearest(name, lunmap.luns))
+        raise NoSuchNameError(f"the map has no Lun {name!r}{near}")
+    return name
+
+
+def _paragraphs(found: Explanation, names: ShortNames) -> Paragraphs:
+    match found:
+        case HostExplanation():
+            return host_paragraphs(found, names)
+        case PairExplanation():
+            return pair_paragraphs(found, names)
+        case LunExplanation():
+            return lun_paragraphs(found, names)
+        case NodeExplanation():
+            return node_paragraphs(found, names)
