@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -39,11 +40,16 @@ def export(*devices: StorageObject) -> None:
 
 
 def execute(steps: Plan) -> list[str]:
-    """Execute the steps on what is observed now."""
+    """Execute the steps on what is observed now, while this process has the program's device open."""
     index = observe_lio(ROOT, frozenset({IQN})).index
-    for step in steps:
-        reserve_lun_number(step, index)
-        apply_step(step, index)
+    with ExitStack() as handlers:
+        known = set[Path]()
+        for step in steps:
+            for device in set(Path("/dev").glob("uio*")) - known:
+                known.add(device)
+                handlers.enter_context(device.open("rb", buffering=0))
+            reserve_lun_number(step, index)
+            apply_step(step, index)
     return [str(step) for step in steps]
 
 
