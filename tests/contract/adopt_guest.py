@@ -107,11 +107,23 @@ make_devices(",readonly=1")
 export()
 READ_ONLY = adopted()
 remove()
+make_devices()
+export()
+LOOP = ROOT / "loopback/naa.5001405b7d2a8f1e"
+for directory in (LOOP.parent, LOOP, LOOP / "tpgt_1", LOOP / "tpgt_1/lun/lun_0"):
+    directory.mkdir()
+(LOOP / "tpgt_1/lun/lun_0/it").symlink_to(ROOT / "core/fileio_0/disk0")
+SHARED = adopted()
+(LOOP / "tpgt_1/lun/lun_0/it").unlink()
+for directory in (LOOP / "tpgt_1/lun/lun_0", LOOP / "tpgt_1", LOOP):
+    directory.rmdir()
+remove()
 shown = {
     "refused": dict(BASE.refused),
     "attributes": {name: dict(lun.attributes) for name, lun in BASE.lunmap.luns.items()},
     "changed": len(SEEN),
     "access": {name: lun.maps[0].access for name, lun in READ_ONLY.lunmap.luns.items()},
+    "shared": dict(SHARED.refused),
     "lost": sorted(file for file, noticed in SEEN.items() if not noticed),
 }
 sys.stdout.write(json.dumps(shown))

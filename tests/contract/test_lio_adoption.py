@@ -44,6 +44,13 @@ def test_a_read_only_storage_object_stays_read_only(changes: dict[str, Any]) -> 
     assert changes["access"] == {"disk0": "rw", "disk1": "ro", "disk2": "rw"}
 
 
+def test_a_storage_object_of_another_fabric_is_left_alone(changes: dict[str, Any]) -> None:
+    """A loopback target is named, and the iSCSI target that shares its storage object is not adopted."""
+    loop = "loopback naa.5001405b7d2a8f1e"
+    assert changes["shared"][loop].startswith("lunmapd serves iSCSI targets only")
+    assert f"it shares disk0 with {loop}" in changes["shared"]["iqn.2020-01.org.example:theirs"]
+
+
 def test_a_scsi_device_and_a_programs_device_are_adopted(machine: Machine) -> None:
     """The plan is empty, also after lunmapd has removed and made them again, as a boot does."""
     RealImplementation(machine).close()
