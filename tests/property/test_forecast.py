@@ -83,7 +83,7 @@ class Daemon:
         self.kernel, self._name, self._policy = Kernel(features), name, policy
         clock = Clock(1000.0)
         self._state = PassState(3600.0, 60.0, clock)
-        self._claims = Claims(directory / "claims.json")
+        self._claims = Claims(directory)
         self._keeper = AddressKeeper(AddressFile(directory, "boot"), name, clock)
         self._snapshot: Snapshot | None = None
         self.status = first_status("boot", NOW)
