@@ -34,6 +34,7 @@ from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.planning.impact import Logins
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Disruption, Plan, Step
+from lunmapd.core.planning.reservations import keep_reservations
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.service.daemon.preview import describe
 from property.test_follow import FAILS, chains
@@ -201,6 +202,8 @@ def test_a_plan_is_what_the_next_pass_executes(
             )
             foreseen = daemon.foresee(given, logins)
             executed = daemon.reconcile(given, logins)
-            assert executed == foreseen.decision.steps
+            comparison = foreseen.comparison
+            decided = foreseen.decision.steps
+            assert executed == keep_reservations(decided, comparison.desired, comparison.observed)
             assert _printed(foreseen) == sorted((step.action, _shown(step)) for step in executed)
             event(f"{min(len(executed), 3)} steps")
