@@ -1,4 +1,11 @@
-"""Hypothesis strategies: maps that keep every rule, and sets of LIO objects that a kernel could have."""
+"""Hypothesis strategies: maps that keep every rule, and sets of LIO objects that a kernel could have.
+
+Hypothesis validates each new strategy, which takes longer than to draw from it. So the strategies here are
+made once: as constants, or by functions that remember what they have made.
+"""
+
+from functools import cache
+from typing import TypeVar
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -32,121 +39,131 @@ LUNS = ("db1", "db2", "logs", "vm-7")
 
 MIB = 1 << 20
 
+_T = TypeVar("_T")
+_BOOLEANS = st.booleans()
+_SCOPES = st.sampled_from(Scope)
+_STATES = st.sampled_from(AluaState)
+_ACCESSES = st.sampled_from(Access)
+_NODE_STATES = st.sampled_from(NodeState)
+_TARGET_SETS = st.sets(st.sampled_from(TARGETS))
+_TARGET_ATTRIBUTES = st.sampled_from(({}, {"login_timeout": 20}, {"login_timeout": 15}))
+_TARGET_PARAMETERS = st.sampled_from(({}, {"ImmediateData": "No"}))
+_SERVED_BY = st.lists(st.sampled_from(NODES), unique=True)
+_GROUP_SETS = st.sets(st.sampled_from(GROUPS))
+_MEMBERS = st.lists(st.sampled_from(INITIATORS), unique=True)
+_LABELS = st.sampled_from(({}, {"rack": "r1"}))
+_DEVICES = st.sampled_from(({}, {"/dev/vg/": "/dev/other/"}))
+# Attributes that devices, files and memory take, some of them before the export only.
+_ATTRIBUTES = st.fixed_dictionaries(
+    {}, optional={"block_size": st.sampled_from((512, 4096)), "emulate_rsoc": st.sampled_from((0, 1))}
+)
+
+
+@cache
+def _one_of(*values: _T) -> st.SearchStrategy[_T]:
+    return st.sampled_from(values)
+
+
+@cache
+def _some_of(values: tuple[str, ...], most: int | None = None) -> st.SearchStrategy[set[str]]:
+    return st.sets(st.sampled_from(values), max_size=most)
+
+
+@cache
+def _few_of(values: tuple[_T, ...], most: int) -> st.SearchStrategy[list[_T]]:
+    return st.lists(st.sampled_from(values), max_size=most)
+
 
 @st.composite
 def lunmaps(draw: st.DrawFn) -> Lunmap:
     """Draw a map that keeps every rule."""
-    names = draw(st.sets(st.sampled_from(TARGETS)))
+    names = draw(_TARGET_SETS)
     targets = {
         iqn: Target(
             {
-                name: draw(_portal_groups(name, port_id))
-                for port_id, name in enumerate(draw(_served_by()), 1 + 10 * index)
+                name: PortalGroup(port_id, draw(_one_of((), (f"[fd00::{NODES.index(name) + 1}]:3260",))))
+                for port_id, name in enumerate(draw(_SERVED_BY), 1 + 10 * index)
             },
-            attributes=draw(st.sampled_from(({}, {"login_timeout": 20}, {"login_timeout": 15}))),
-            parameters=draw(st.sampled_from(({}, {"ImmediateData": "No"}))),
+            attributes=draw(_TARGET_ATTRIBUTES),
+            parameters=draw(_TARGET_PARAMETERS),
         )
         for index, iqn in enumerate(sorted(names))
     }
-    initiators = {iqn: Initiator(draw(st.sampled_from(("", "db host")))) for iqn in INITIATORS}
-    groups = {
-        name: Group(tuple(draw(st.lists(st.sampled_from(INITIATORS), unique=True))))
-        for name in draw(st.sets(st.sampled_from(GROUPS)))
-    }
+    initiators = {iqn: Initiator(draw(_one_of("", "db host"))) for iqn in INITIATORS}
+    groups = {name: Group(tuple(draw(_MEMBERS))) for name in draw(_GROUP_SETS)}
     lunmap = Lunmap({}, targets, initiators, groups, draw(_nodes()))
     taken: set[tuple[str, str, int]] = set()
     luns = {
-        name: draw(_luns(index, name, lunmap, taken))
-        for index, name in enumerate(LUNS)
-        if draw(st.booleans())
+        name: draw(_luns(index, name, lunmap, taken)) for index, name in enumerate(LUNS) if draw(_BOOLEANS)
     }
     return replace(lunmap, luns=luns)
 
 
 @st.composite
 def _nodes(draw: st.DrawFn) -> dict[str, Node]:
-    prefixes: tuple[dict[str, str], ...] = ({}, {"/dev/vg/": "/dev/other/"})
     return {
         name: Node(
             tag,
             (f"10.0.0.{tag}:3260", f"[fd00::{tag}]:3260"),
-            labels=draw(st.sampled_from(({}, {"rack": "r1"}))),
-            devices=draw(st.sampled_from(prefixes)),
-            state=draw(st.sampled_from(NodeState)),
+            labels=draw(_LABELS),
+            devices=draw(_DEVICES),
+            state=draw(_NODE_STATES),
         )
         for tag, name in enumerate(NODES, 1)
     }
 
 
-def _served_by() -> st.SearchStrategy[list[str]]:
-    return st.lists(st.sampled_from(NODES), unique=True)
-
-
-def _portal_groups(name: str, port_id: int) -> st.SearchStrategy[PortalGroup]:
-    some = (f"[fd00::{NODES.index(name) + 1}]:3260",)
-    return st.builds(PortalGroup, st.just(port_id), st.sampled_from(((), some)))
-
-
 @st.composite
 def _maps(draw: st.DrawFn, lunmap: Lunmap, taken: set[tuple[str, str, int]]) -> tuple[Map, ...]:
-    who = [{"initiator": iqn} for iqn in lunmap.initiators] + [{"group": name} for name in lunmap.groups]
-    pairs = [(target, names) for target in sorted(lunmap.targets) for names in who]
+    who = [("initiator", iqn) for iqn in lunmap.initiators] + [("group", name) for name in lunmap.groups]
+    pairs = tuple((target, one) for target in sorted(lunmap.targets) for one in who)
     maps: list[Map] = []
     seen: set[tuple[str, str]] = set()
-    for target, names in draw(st.lists(st.sampled_from(pairs), max_size=6)) if pairs else []:
-        entry = Map(target, 0, **names, access=draw(st.sampled_from(Access)))
+    for target, (kind, name) in draw(_few_of(pairs, 6)) if pairs else []:
+        entry = Map(target, 0, **{kind: name}, access=draw(_ACCESSES))
         members = {(target, initiator) for initiator in initiators_of(lunmap, entry)}
         free = [number for number in range(12) if not any((*pair, number) in taken for pair in members)]
         if members & seen or not free:
             continue
-        number = draw(st.sampled_from(free))
+        number = draw(_one_of(*free))
         seen |= members
         taken |= {(*pair, number) for pair in members}
         maps.append(replace(entry, lun=number))
     return tuple(maps)
 
 
-def _attributes() -> st.SearchStrategy[dict[str, int]]:
-    """Draw attributes that devices, files and memory take, some of them before the export only."""
-    return st.fixed_dictionaries(
-        {}, optional={"block_size": st.sampled_from((512, 4096)), "emulate_rsoc": st.sampled_from((0, 1))}
-    )
-
-
 @st.composite
 def _luns(draw: st.DrawFn, index: int, name: str, lunmap: Lunmap, taken: set[tuple[str, str, int]]) -> Lun:
-    path = f"/dev/vg/{name}-{draw(st.integers(0, 1))}"
-    overrides = draw(st.sampled_from(({}, {"n2": f"/dev/n2/{name}"})))
+    path = f"/dev/vg/{name}-{draw(_one_of(0, 1))}"
+    overrides = {"n2": f"/dev/n2/{name}"} if draw(_BOOLEANS) else {}
     backings: tuple[Backing, ...] = (
         Block(path, overrides), FileIO(path, overrides), User(f"rbd/{name}"), RamDisk(volatile=True),
     )  # fmt: skip
     lun = Lun(
-        draw(st.sampled_from(backings)),
+        backings[draw(_one_of(*range(len(backings))))],
         serial=f"{index:02x}" + "5" * 30,
-        size=draw(st.sampled_from((MIB, 2 * MIB))),
-        vendor=draw(st.sampled_from(("", "ACME"))),
-        others=draw(st.sampled_from(AluaState)),
+        size=draw(_one_of(MIB, 2 * MIB)),
+        vendor=draw(_one_of("", "ACME")),
+        others=draw(_STATES),
         maps=draw(_maps(lunmap, taken)),
     )
     everywhere = reporting_nodes(lunmap, lun)
     most = 1 if isinstance(lun.backing, RamDisk) else None
-    some = tuple(sorted(draw(st.sets(st.sampled_from(everywhere), max_size=most)))) if everywhere else ()
+    some = tuple(sorted(draw(_some_of(everywhere, most)))) if everywhere else ()
     if isinstance(lun.backing, RamDisk):
         some = some or everywhere[:1]
     nodes = some or everywhere
     return replace(
         lun,
         nodes=some,
-        attributes={} if isinstance(lun.backing, User) else draw(_attributes()),
-        preferred="" if isinstance(lun.backing, User) else draw(st.sampled_from(("", *nodes))),
-        shared=draw(st.builds(Shared, st.sampled_from(Scope), st.sampled_from(Scope)))
-        if len(nodes) > 1
-        else None,
+        attributes={} if isinstance(lun.backing, User) else draw(_ATTRIBUTES),
+        preferred="" if isinstance(lun.backing, User) else draw(_one_of("", *nodes)),
+        shared=Shared(draw(_SCOPES), draw(_SCOPES)) if len(nodes) > 1 else None,
     )
 
 
-def _storage_objects() -> st.SearchStrategy[lio_objects.Object]:
-    return st.builds(
+_STORAGE_OBJECTS: st.SearchStrategy[list[lio_objects.Object]] = st.lists(
+    st.builds(
         lio_objects.StorageObject,
         st.sampled_from(LUNS),
         st.sampled_from(("iblock", "fileio")),
@@ -154,21 +171,24 @@ def _storage_objects() -> st.SearchStrategy[lio_objects.Object]:
         st.sampled_from((0, MIB)),
         st.sampled_from(("a" * 32, "b" * 32)),
         st.sampled_from(((), (("emulate_pr", "0"),))),
-    )
+    ),
+    max_size=4,
+    unique_by=lio_objects.key_of,
+)
+_LEFTOVERS = st.sets(st.sampled_from(("hba", "lun")))
+_TAGS = st.sets(st.sampled_from((1, 2)))
+_PORTALS = st.sets(st.sampled_from(("10.0.0.1:3260", "10.0.0.9:3260")))
 
 
 @st.composite
 def kernels(draw: st.DrawFn) -> dict[lio_objects.Key, lio_objects.Object]:
     """Draw our objects in a kernel: any consistent set, with leftovers and manually changed settings."""
     items: list[lio_objects.Object] = []
-    items += draw(st.lists(_storage_objects(), max_size=4, unique_by=lio_objects.key_of))
-    items += [
-        lio_objects.Leftover(kind, f"core/iblock_1/{kind}")
-        for kind in draw(st.sets(st.sampled_from(("hba", "lun"))))
-    ]
-    for iqn in draw(st.sets(st.sampled_from(TARGETS))):
+    items += draw(_STORAGE_OBJECTS)
+    items += [lio_objects.Leftover(kind, f"core/iblock_1/{kind}") for kind in draw(_LEFTOVERS)]
+    for iqn in draw(_TARGET_SETS):
         items.append(lio_objects.Target(iqn))
-        for tag in draw(st.sets(st.sampled_from((1, 2)))):
+        for tag in draw(_TAGS):
             items += draw(
                 _tpgs(iqn, tag, [item.name for item in items if isinstance(item, lio_objects.StorageObject)])
             )
@@ -177,21 +197,16 @@ def kernels(draw: st.DrawFn) -> dict[lio_objects.Key, lio_objects.Object]:
 
 @st.composite
 def _tpgs(draw: st.DrawFn, iqn: str, tag: int, names: list[str]) -> list[lio_objects.Object]:
-    settings = draw(st.sampled_from((TPG_ATTRIBUTES, (("authentication", "1"),))))
+    settings = draw(_one_of(TPG_ATTRIBUTES, (("authentication", "1"),)))
     items: list[lio_objects.Object] = [lio_objects.Tpg(iqn, tag, settings, TPG_PARAMETERS)]
-    luns = draw(st.sets(st.sampled_from(names))) if names else set()
-    acls = draw(st.sets(st.sampled_from(INITIATORS)))
+    luns = draw(_some_of(tuple(names))) if names else set()
+    acls = draw(_some_of(INITIATORS))
     items += [lio_objects.TpgLun(iqn, tag, name) for name in luns]
     items += [lio_objects.NodeAcl(iqn, tag, initiator) for initiator in acls]
     for initiator in sorted(acls):
-        for number, name in enumerate(
-            draw(st.lists(st.sampled_from(sorted(luns)), max_size=3)) if luns else []
-        ):
-            items.append(lio_objects.MappedLun(iqn, tag, initiator, number, name, draw(st.booleans())))
-    items += [
-        lio_objects.Portal(iqn, tag, address)
-        for address in draw(st.sets(st.sampled_from(("10.0.0.1:3260", "10.0.0.9:3260"))))
-    ]
-    if draw(st.booleans()):
-        items.append(lio_objects.Enabled(iqn, tag, draw(st.sampled_from((0, 1)))))
+        for number, name in enumerate(draw(_few_of(tuple(sorted(luns)), 3)) if luns else []):
+            items.append(lio_objects.MappedLun(iqn, tag, initiator, number, name, draw(_BOOLEANS)))
+    items += [lio_objects.Portal(iqn, tag, address) for address in draw(_PORTALS)]
+    if draw(_BOOLEANS):
+        items.append(lio_objects.Enabled(iqn, tag, draw(_one_of(0, 1))))
     return items
