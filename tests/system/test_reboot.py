@@ -9,7 +9,7 @@ import yaml
 
 from lab.errors import CommandFailed
 from lab.pytest_plugin import NewLab
-from lab.wait import wait_until
+from lab.wait import PATIENCE, wait_until
 from support.cluster import HOST, LOG, PID, Cluster, bring_up
 from support.hosts import IN_EFFECT, NO_RESERVATION, Hosts, Place, Reservation
 
@@ -63,7 +63,7 @@ class Scene:
     checked: str
     hosts: Hosts
 
-    def apply(self, *names: str, wait: float | None = 60, **numbers: int) -> None:
+    def apply(self, *names: str, wait: float | None = PATIENCE, **numbers: int) -> None:
         """Apply a map with these Luns, some under other LUN numbers, and the adopted target."""
         luns = {name: _lun(name, numbers.get(name, _LUNS[name][0])) for name in names}
         nodes = {
@@ -165,7 +165,8 @@ def outcome(scene: Scene) -> Outcome:
             without_aptpl="late",
         )
     scene.apply(*(name for name in _STAY if name != "returned"))
-    scene.cluster.ctl("rollback", str(scene.cluster.ctl.status()["revision"] - 1), "--yes", "--wait", "60")
+    revision = scene.cluster.ctl.status()["revision"]
+    scene.cluster.ctl("rollback", str(revision - 1), "--yes", "--wait", str(PATIENCE))
     # The kernel does not write its file to the disk by itself.
     scene.hosts.reserve(last)
     scene.reboot()

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from fakes.clock import Clock
 from fakes.lio import FakeLio
 from lab import Ensemble
+from lab.wait import wait_until
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.daemon_state import DAEMON_FILE
 from lunmapd.agent.loop.next_pass import Site, decide_next_pass
@@ -145,7 +146,7 @@ def test_isolation_is_planned(
     policy, clock = Policy(isolate_after=20.0, audit=60.0), Clock(1000.0)
     site = site._replace(policy=policy, now=clock)
     agent = make_agent(through, policy=policy, now=clock)
-    agent.run_cycle()
+    wait_until("the agent converges", lambda: agent.run_cycle().converged)
     make_agent.kernel.done.clear()
     relay.shut = True
     relay.drop()
