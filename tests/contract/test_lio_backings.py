@@ -12,6 +12,7 @@ from lab import Machine, wait_for
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.backing_reads import Pace, find_reads
+from lunmapd.core.planning.outcome import failures_of
 from lunmapd.core.planning.plan import Action, Step, plan
 from lunmapd.lio.worker.reader_process import ReaderProcess
 from lunmapd.service.daemon.backing_watch import BackingWatch, watched_backings
@@ -228,6 +229,45 @@ def test_a_file_system_that_does_not_answer_is_no_obstacle(machine: Machine) -> 
     converge(implementation, {})
     implementation.close()
     machine.run(BURIED)
+
+
+LINK = """
+lun=/sys/kernel/config/target/loopback/naa.6001405000000001/tpgt_1/lun/lun_0
+mkdir -p /sys/kernel/config/target/loopback $lun
+ln -s /sys/kernel/config/target/core/fileio_*/a $lun/other
+"""
+UNLINK = """
+cd /sys/kernel/config/target/loopback/naa.6001405000000001
+rm tpgt_1/lun/lun_0/other
+rmdir tpgt_1/lun/lun_0 tpgt_1
+cd ..
+rmdir naa.6001405000000001
+"""
+
+
+@pytest.mark.kernel
+def test_what_uses_a_backing_is_named(machine: Machine) -> None:
+    """A device that is made of the disk, and the LUN of another fabric, are in the message."""
+    implementation = RealImplementation(machine)
+    implementation.device(LOOP, SIZE)
+    machine.run(f"modprobe dm_mod; DM_DISABLE_UDEV=1 dmsetup create upper --table '0 2048 linear {LOOP} 0'")
+    assert f"{LOOP} is in use by dm-0 (upper): release it there" in why(implementation, only(DISK))
+    machine.run("DM_DISABLE_UDEV=1 dmsetup remove upper")
+    files(implementation, "a")
+    converge(implementation, only(maps.storage_object("a")))
+    machine.run(LINK)
+    lun = "loopback/naa.6001405000000001/tpgt_1/lun/lun_0"
+    assert f"a is still exported by {lun}: remove it" in why(implementation, {})
+    machine.run(UNLINK)
+    converge(implementation, {})
+    implementation.close()
+
+
+def why(implementation: Implementation, desired: lio_objects.DesiredObjects) -> str:
+    """Return the messages of a pass in which something is in use."""
+    failed = failures_of(maps.apply(implementation, desired)).values()
+    assert {failure.reason for failure in failed} == {"InUse"}
+    return "; ".join(failure.message for failure in failed)
 
 
 MIRROR = """

@@ -17,7 +17,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import IscsiSession, Observed
 from lunmapd.core.planning.hosts import Hosts, observe_hosts
 from lunmapd.core.planning.outcome import failures_of
-from lunmapd.core.planning.plan import plan
+from lunmapd.core.planning.plan import Action, plan
 from lunmapd.lio.worker import wire
 
 pytestmark = pytest.mark.kernel
@@ -48,16 +48,21 @@ def test_a_scsi_device_is_passed_through(pair: tuple[Machine, Initiator], real: 
 def test_a_group_that_was_altered_by_hand_is_put_right(
     pair: tuple[Machine, Initiator], real: RealImplementation
 ) -> None:
-    """Initiators can't set an ALUA state, and the kernel adds no delay to its answers."""
+    """Initiators can't set an ALUA state, and the kernel adds no delay to its answers.
+
+    Each edit is put right in place: a group that was made anew would open a closed path for a moment.
+    """
     real.file("/srv/a", maps.SIZE)
     wanted = full("a") | maps.only(*maps.grouped("a", lio_objects.Alua(TAG, AluaState.NON_OPTIMIZED)))
     converge(real, wanted)
     group = "/sys/kernel/config/target/core/fileio_*/a/alua/lunmapd"
-    show = f"cat {group}/alua_access_type {group}/nonop_delay_msecs"
+    names = ("alua_access_type", "nonop_delay_msecs", "alua_access_state")
+    show = "cat " + " ".join(f"{group}/{name}" for name in names)
     was = pair[0].run(show).stdout
-    for edit in (f"echo 3 >{group}/alua_access_type", f"echo 100 >{group}/nonop_delay_msecs"):
-        pair[0].run(edit)
+    for value, name in (("3", names[0]), ("100", names[1]), ("14", names[2]), ("15", names[2])):
+        pair[0].run(f"echo {value} >{group}/{name}")
         assert pair[0].run(show).stdout != was
+        assert [step.action for step in plan(wanted, maps.observed(real))] == [Action.UPDATE]
         converge(real, wanted)
         assert pair[0].run(show).stdout == was
 

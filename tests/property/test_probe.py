@@ -42,7 +42,7 @@ def test_promised_luns_are_those_that_a_node_maps(lunmap: Lunmap, initiator: str
         assert isinstance(storage, lio_objects.StorageObject)
         if lun.state is not None:
             own = storage.alua
-            expected = (0, "optimized", False) if own is None else (own.id, own.state.value, own.preferred)
+            expected = (0, "optimized", False) if own is None else (own.id, own.state, own.preferred)
             assert (lun.group, lun.state.value, lun.preferred) == expected
 
 

@@ -96,7 +96,7 @@ def _group(alua: lio_objects.Alua) -> _Saved:
         "name": MARK,
         "tg_pt_gp_id": alua.id,
         "alua_access_type": _IMPLICIT,
-        "alua_access_state": _STATES[alua.state],
+        "alua_access_state": _STATES[AluaState(alua.state)],
         "preferred": int(alua.preferred),
         "nonop_delay_msecs": 0,
     }

@@ -37,6 +37,9 @@ CLOSED = frozenset({AluaState.STANDBY, AluaState.UNAVAILABLE})
 Only a change of the map ends them: initiators can't activate a path of lunmapd.
 """
 
+OPEN = frozenset(AluaState) - CLOSED
+"""The states in which a path accepts reads and writes; it does so in none that has no name here."""
+
 
 class Scope(StrEnum):
     """Whether initiators are offered a state that LIO keeps in each node: never, or on each node."""

@@ -93,6 +93,12 @@ def _failures(
 
 def _name_failures(path: str, facts: BackingFacts) -> Iterator[Failure]:
     match facts.name:
+        case NameState.MISSING if facts.size is not None:
+            yield Failure(
+                Reason.BACKING_MISSING,
+                f"{path} leads to nothing, and the opened device {facts.device} is still there: {_STAYS}, "
+                "and is not found after a reboot; give it this name again, or change the path in the map",
+            )
         case NameState.MISSING:
             yield Failure(
                 Reason.BACKING_MISSING,

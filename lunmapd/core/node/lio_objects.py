@@ -42,12 +42,13 @@ AttributeValues = tuple[tuple[str, str], ...]
 class Alua(Struct, frozen=True, gc=False):
     """The target port group through which this node shows a storage object.
 
-    `id` is the node's TPG tag, 1 to 65535. `intact` is false if the access type or the delay of the group is
-    not as lunmapd writes it. Source: drivers/target/target_core_alua.c.
+    `id` is the node's TPG tag, 1 to 65535. `state` is the name of an AluaState, or the number of a state
+    that has no such name, which only an out-of-band edit sets. `intact` is false if the access type or
+    the delay of the group is not as lunmapd writes it. Source: drivers/target/target_core_alua.c.
     """
 
     id: int
-    state: AluaState
+    state: str
     preferred: bool = False
     intact: bool = True
 

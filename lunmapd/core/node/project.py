@@ -185,7 +185,7 @@ def _alua(lun: Lun, node: str, tag: int) -> lio_objects.Alua | None:
     """Return the group of a Lun that several nodes show; None if its device or handler does ALUA."""
     if not plugin_of(lun.backing).emulated:
         return None
-    return lio_objects.Alua(tag, state_on(lun, node), lun.preferred == node)
+    return lio_objects.Alua(tag, state_on(lun, node).value, lun.preferred == node)
 
 
 def _storage_object(

@@ -11,7 +11,7 @@ from enum import IntEnum, StrEnum
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import CLOSED
+from lunmapd.core.base.lunmap import OPEN
 from lunmapd.core.node import lio_objects
 
 
@@ -229,7 +229,7 @@ def _refuses(step: Step) -> bool:
 
 def _takes_io(item: lio_objects.Object | None) -> bool:
     alua = getattr(item, "alua", None)
-    return alua is None or alua.state not in CLOSED
+    return alua is None or alua.state in OPEN
 
 
 def objects_after(

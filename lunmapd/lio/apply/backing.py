@@ -8,14 +8,16 @@ from msgspec import Struct
 
 from lunmapd.core.base.backings import PluginName
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.base.text import first_of
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_failures import block_size_problem, empty_device
 from lunmapd.lio.base import rts
 from lunmapd.lio.base.alias import OpenedBacking
-from lunmapd.lio.base.block_devices import BlockDevice, read_block_device, read_identity
+from lunmapd.lio.base.block_devices import BlockDevice, list_holders, read_block_device, read_identity
 from lunmapd.lio.base.index import KernelIndex
 from lunmapd.lio.base.refusal import KernelRefusedError
 
+_UNSEEN = "a mount, another target or another program"
 _NOT_READY = {
     errno.ENOMEDIUM: "insert the medium",
     # drbd_open in drivers/block/drbd/drbd_main.c
@@ -175,7 +177,8 @@ def _check_device(item: lio_objects.StorageObject, status: os.stat_result) -> Ch
         raise KernelRefusedError(
             Reason.BACKING_UNUSABLE, f"{path} is not a disk; give a SCSI device of another kind as type pscsi"
         )
-    size = _free_size(path)
+    numbers = _numbers(status)
+    size = _free_size(path, numbers)
     if not size:
         raise KernelRefusedError(Reason.BACKING_UNUSABLE, empty_device(path))
     if size < declared:
@@ -184,7 +187,6 @@ def _check_device(item: lio_objects.StorageObject, status: os.stat_result) -> Ch
             f"{path} has {size} bytes, the Lun needs {declared}: "
             "enlarge the device on this node first, or correct the size of the Lun",
         )
-    numbers = _numbers(status)
     device = read_block_device(numbers) or BlockDevice(size, read_only=False, disk="", block_size=0)
     if sentence := block_size_problem(item, device.block_size, size):
         raise KernelRefusedError(Reason.BLOCK_SIZE_MISMATCH, sentence)
@@ -196,7 +198,7 @@ def _check_device(item: lio_objects.StorageObject, status: os.stat_result) -> Ch
     return CheckedBacking(_opened_device(numbers), numbers, device.read_only)
 
 
-def _free_size(path: str) -> int:
+def _free_size(path: str, numbers: str) -> int:
     """Return the size of a device in bytes. Raises KernelRefusedError if the device is in use."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK)
@@ -204,7 +206,7 @@ def _free_size(path: str) -> int:
         if error.errno == errno.EBUSY:
             raise KernelRefusedError(
                 Reason.IN_USE,
-                f"{path} is in use by a mount, a RAID, a volume group or another target: release it there",
+                f"{path} is in use by {first_of(list_holders(numbers), 3) or _UNSEEN}: release it there",
             ) from None
         if error.errno in _NOT_READY:
             sentence = f"{path} is not ready: {error.strerror}; {_NOT_READY[error.errno]}"

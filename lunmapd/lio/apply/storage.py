@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.backings import PLUGINS, PluginName
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.base.text import first_of
 from lunmapd.core.node import lio_objects
 from lunmapd.lio.apply import fast_path
 from lunmapd.lio.apply.attributes import default_storage_attributes, write_attributes
@@ -124,16 +125,36 @@ def update_storage_object(
 
 
 def delete_storage_object(item: lio_objects.StorageObject, index: KernelIndex) -> None:
-    """Remove the storage object and its HBA. Raises RtsError while it is exported."""
+    """Remove the storage object and its HBA.
+
+    Raises RtsError, and KernelRefusedError while it is exported.
+    """
     if item.name not in index.hbas:
         return
     hba_index = _hba_index(item, index)
-    with contextlib.suppress(rts.NotInConfigfs):
+    try:
         rts.open_storage_object(item.plugin, item.name, hba_index).delete()
+    except rts.NotInConfigfs:
+        pass
+    except (OSError, rts.RtsError):
+        _check_links(item.name, index.hbas[item.name])
+        raise
     del index.hbas[item.name]
     index.files.release(item.name)
     if hba_index >= FIRST_INDEX:
         index.hba_indexes.free(hba_index)
+
+
+def _check_links(name: str, hba: str) -> None:
+    """Raise KernelRefusedError if LUNs, of any fabric, still export the storage object."""
+    end = f"/core/{hba}/{name}"
+    links = rts.ROOT.glob("*/*/tpgt_*/lun/lun_*/*")
+    found = [str(path.parent.relative_to(rts.ROOT)) for path in links if files.links_to(path, end)]
+    if found:
+        raise KernelRefusedError(
+            Reason.IN_USE,
+            f"{name} is still exported by {first_of(sorted(found), 3)}: remove it with the tool that made it",
+        )
 
 
 def _hba_index(item: lio_objects.StorageObject, index: KernelIndex) -> int:

@@ -75,6 +75,36 @@ def _digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
+def list_holders(numbers: str, devices: str = DEVICES) -> tuple[str, ...]:
+    """Return the devices made of a disk or its partitions, such as `dm-0 (mpatha)` or `md127`.
+
+    A mount and a target are not among them.
+    """
+    directory = f"{devices}/{numbers}"
+    places = [
+        directory,
+        *(f"{directory}/{name}" for name in _entries(directory) if _is_partition(directory, name)),
+    ]
+    found = [f"{place}/holders/{name}" for place in places for name in _entries(f"{place}/holders")]
+    return tuple(_described(path) for path in sorted(found))
+
+
+def _is_partition(directory: str, name: str) -> bool:
+    return files.read_file(f"{directory}/{name}/partition") is not None
+
+
+def _entries(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)  # noqa: PTH208 - paths are strings here
+    except OSError:
+        return []
+
+
+def _described(path: str) -> str:
+    mapped, name = files.read_file(f"{path}/dm/name"), path.rpartition("/")[2]
+    return f"{name} ({mapped})" if mapped else name
+
+
 def is_claimed(path: str) -> bool:
     """Return whether something, such as LIO or a mount, has the block device at `path` for itself.
 

@@ -132,6 +132,14 @@ def read_link(path: str, usual: str) -> str | None:
         return next(iter(_links(path).values()), None)
 
 
+def links_to(path: Path, end: str) -> bool:
+    """Return whether `path` is a symlink whose target ends so."""
+    try:
+        return os.readlink(path).endswith(end)  # noqa: PTH115 - the text is compared
+    except OSError:
+        return False
+
+
 def remove_directory(path: Path) -> None:
     """Remove the symlinks in a configfs directory, then the directory.
 

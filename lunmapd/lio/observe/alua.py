@@ -53,11 +53,12 @@ def read_group(observation: Observation, path: str) -> lio_objects.Alua | None:
     """Read lunmapd's group of the storage object at `path`; None if there is none, or it is incomplete."""
     directory = f"{path}/alua/{MARK}"
     number = observation.read(f"{directory}/tg_pt_gp_id")
-    state = _STATES.get(observation.read(f"{directory}/alua_access_state") or "")
-    if not number or state is None:
+    state = observation.read(f"{directory}/alua_access_state")
+    if not number or not state:
         return None
     intact = all(observation.read(f"{directory}/{file}") == shown for file, (_, shown) in _COMMON.items())
-    return lio_objects.Alua(int(number), state, observation.read(f"{directory}/preferred") == "1", intact)
+    name = _STATES[state].value if state in _STATES else state
+    return lio_objects.Alua(int(number), name, observation.read(f"{directory}/preferred") == "1", intact)
 
 
 def parse_default_group(texts: Mapping[str, str]) -> lio_objects.DefaultGroup:
@@ -96,8 +97,9 @@ def write_group(path: str, now: lio_objects.Alua | None, before: lio_objects.Alu
         files.write_file(f"{directory}/preferred", str(int(now.preferred)))
     if known is None or known.state != now.state:
         # The kernel refuses a state whose support bit somebody has cleared.
-        files.write_file(f"{directory}/{_SUPPORT[now.state]}", "1")
-        files.write_file(f"{directory}/alua_access_state", str(_NUMBERS[now.state]))
+        state = AluaState(now.state)
+        files.write_file(f"{directory}/{_SUPPORT[state]}", "1")
+        files.write_file(f"{directory}/alua_access_state", str(_NUMBERS[state]))
 
 
 def write_default_group(path: str, before: lio_objects.DefaultGroup) -> None:

@@ -45,6 +45,11 @@ def failures(
     [
         (BackingFacts(), None, ""),
         (BackingFacts(NameState.MISSING), "BackingDeviceMissing", "has vanished"),
+        (
+            BackingFacts(NameState.MISSING, "253:0", SIZE),
+            "BackingDeviceMissing",
+            "opened device 253:0 is still there",
+        ),
         (BackingFacts(NameState.DANGLING), "BackingDeviceMissing", "is a symlink to nothing"),
         (BackingFacts(NameState.UNANSWERED), "Stuck", "file system does not answer"),
         (BackingFacts(NameState.HANDLER_AWAY), "HandlerAway", "start the handler; LUNs that exist stay"),

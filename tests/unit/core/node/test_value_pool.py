@@ -1,6 +1,5 @@
 """Texts that objects share."""
 
-from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.interning import ValuePool
@@ -9,7 +8,7 @@ from lunmapd.lio.worker import wire
 IQN = "iqn.2026-01.org.example:t"
 ITEMS = (
     lio_objects.StorageObject(
-        "a", "fileio", "/a", 1, "1", (("emulate_pr", "1"),), alua=lio_objects.Alua(1, AluaState.STANDBY)
+        "a", "fileio", "/a", 1, "1", (("emulate_pr", "1"),), alua=lio_objects.Alua(1, "standby")
     ),
     lio_objects.StorageObject("b", "fileio", "/b", 2, "2", (("emulate_pr", "1"),)),
     lio_objects.StorageObject("c", "fileio", "/c", 3, "3", default_group=lio_objects.DefaultGroup("standby")),

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from lunmapd.lio.base.block_devices import BlockDevice, is_claimed, read_block_device, read_identity
+from lunmapd.lio.base.block_devices import (
+    BlockDevice,
+    is_claimed,
+    list_holders,
+    read_block_device,
+    read_identity,
+)
 
 
 @pytest.fixture
@@ -53,3 +59,13 @@ def test_what_can_be_opened_alone_is_not_claimed(tmp_path: Path) -> None:
     (tmp_path / "free").touch()
     assert not is_claimed(str(tmp_path / "free"))
     assert is_claimed(str(tmp_path / "missing"))
+
+
+def test_the_holders_of_a_disk_are_named(devices: Path) -> None:
+    """Those of its partitions too; a device of device mapper has a name of its own."""
+    for place, holder in (("8:0", "dm-0"), ("8:1", "md127")):
+        (devices / place / "holders" / holder / "dm").mkdir(parents=True)
+    (devices / "8:0/holders/dm-0/dm/name").write_text("mpatha\n")
+    assert list_holders("8:0", str(devices)) == ("dm-0 (mpatha)", "md127")
+    assert list_holders("8:1", str(devices)) == ("md127",)
+    assert list_holders("254:0", str(devices)) == list_holders("8:16", str(devices)) == ()
