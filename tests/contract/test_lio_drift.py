@@ -21,6 +21,7 @@ OPERATIONS = Path("docs/operations.md")
 _MIN_REPAIRED = 50
 # lunmapd's own notes. Without its mark a TPG is another tool's; only the alias knows which file was opened.
 _NOTES = {"TargetAlias", "alias"}
+_NEWER = {"complete_type"}  # files that 6.12 does not have
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,8 @@ def names(fates: dict[str, str], fate: str) -> set[str]:
 
 def test_no_file_decides_unseen(fates: dict[str, str]) -> None:
     """Each file whose change is not noticed is documented, and no documented one is noticed everywhere."""
-    assert names(fates, "unnoticed") - _NOTES == documented()
+    there = {path.rpartition("/")[2] for path in fates}
+    assert names(fates, "unnoticed") - _NOTES == documented() - (_NEWER - there)
 
 
 def test_a_noticed_change_is_put_right(fates: dict[str, str]) -> None:
