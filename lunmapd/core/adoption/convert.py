@@ -165,7 +165,7 @@ def _tpg(tpg: ForeignTpg, foreign: ForeignConfiguration) -> Iterator[lio_objects
     names = {number: foreign.storage[key].name for number, key in tpg.luns.items() if key in foreign.storage}
     yield from (lio_objects.TpgLun(iqn, tag, name) for name in names.values())
     for acl in tpg.acls:
-        yield lio_objects.NodeAcl(iqn, tag, acl.initiator, acl.credentials)
+        yield lio_objects.NodeAcl(iqn, tag, acl.initiator, acl.credentials, acl.overrides_authentication)
         for entry in acl.maps:
             if entry.lun in names:
                 read_only = entry.read_only or foreign.storage[tpg.luns[entry.lun]].read_only

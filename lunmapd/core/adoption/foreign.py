@@ -37,12 +37,13 @@ class ForeignMap(Struct, frozen=True):
 
 
 class ForeignAcl(Struct, frozen=True):
-    """An initiator of a TPG. `problems` as in ForeignStorage."""
+    """An initiator of a TPG. `overrides_authentication` as in NodeAcl; `problems` as in ForeignStorage."""
 
     initiator: str
     credentials: lio_objects.ChapCredentials = lio_objects.NO_CREDENTIALS
     maps: tuple[ForeignMap, ...] = ()
     problems: tuple[str, ...] = ()
+    overrides_authentication: bool = False
 
 
 class ForeignTpg(Struct, frozen=True):

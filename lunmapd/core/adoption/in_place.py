@@ -18,9 +18,11 @@ def is_in_place(step: Step, desired: lio_objects.DesiredObjects) -> bool:
     """Return whether taking over may execute the step, which leads to the `desired` objects."""
     if _concerns_remote_tpg(step.item, desired):
         return True
-    before, after = step.before, step.item
-    if step.action is not Action.UPDATE or before is None:
-        return False
+    return step.action is Action.UPDATE and step.before is not None and _is_small(step.before, step.item)
+
+
+def _is_small(before: lio_objects.Object, after: lio_objects.Object) -> bool:
+    """Return whether an update changes only what no session notices."""
     match before, after:
         case lio_objects.Tpg(), lio_objects.Tpg():
             governed = {name for name, _ in TPG_ATTRIBUTES} - {"authentication"}
@@ -29,6 +31,9 @@ def is_in_place(step: Step, desired: lio_objects.DesiredObjects) -> bool:
             held = {name for name, value in after.attributes if READ_ONLY_ATTRIBUTES.get(name) == value}
             governed = {*PLUGINS[after.plugin].governed, *held}
             return _same_otherwise(before, after) and _changed(before, after) <= governed
+        case lio_objects.NodeAcl(), lio_objects.NodeAcl():
+            # Its own setting equals that of its TPG: adoption refuses any other.
+            return before.credentials == after.credentials
         case lio_objects.TpgLun(), lio_objects.TpgLun():
             return before.offline == after.offline
         case _:

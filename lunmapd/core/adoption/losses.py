@@ -55,6 +55,7 @@ GROUP_SETTINGS = frozenset(_GROUP)
 PORT_SETTINGS = ("alua_tg_pt_offline", "alua_tg_pt_status", "alua_tg_pt_write_md")
 """The settings of a LUN."""
 
+_AS_THE_TPG = "-1"
 _ACL: Mapping[str, str] = {
     "dataout_timeout": "3",
     "dataout_timeout_retries": "5",
@@ -177,12 +178,17 @@ def depth_losses(depth: str | None, tpg: Mapping[str, str]) -> Iterator[str]:
         )
 
 
+def overrides_authentication(attributes: Mapping[str, str]) -> bool:
+    """Return whether an ACL has a setting for CHAP of its own; lunmapd leaves that to the TPG."""
+    return attributes.get("authentication", _AS_THE_TPG) != _AS_THE_TPG
+
+
 def acl_losses(attributes: Mapping[str, str], tpg: Mapping[str, str]) -> Iterator[str]:
     """Yield the attributes of an ACL that a map can't express; `tpg` are the attributes of its TPG."""
     usual = {**_ACL, "default_erl": tpg.get("default_erl", "0")}
     for name, value in sorted(attributes.items()):
-        if name == "authentication" and value != "-1":
-            yield "it has its own setting for CHAP: set its attribute authentication to -1"
+        if name == "authentication" and value not in {_AS_THE_TPG, tpg.get(name, "1")}:
+            yield "it has another setting for CHAP than its TPG: set its attribute authentication to -1"
         elif name != "authentication" and value != usual.get(name, "0"):
             yield _loss(f"attribute {name}", value, usual.get(name, "0"))
 

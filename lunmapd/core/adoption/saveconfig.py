@@ -17,6 +17,7 @@ from lunmapd.core.adoption.losses import (
     acl_losses,
     control_losses,
     group_losses,
+    overrides_authentication,
     storage_losses,
     target_losses,
     tpg_losses,
@@ -153,6 +154,8 @@ def _plugin_name(item: SavedStorage) -> str:
 def _problems(item: SavedStorage) -> Iterator[str]:
     if item.plugin not in _PLUGINS:
         yield f"a map knows no {item.plugin} storage objects"
+    elif _PLUGINS[item.plugin].sized and not item.size:
+        yield "its size is 0 in this file: write the size of its file or device, in bytes"
     if _PLUGINS.get(item.plugin) == PLUGINS[PluginName.FILEIO]:
         yield from fileio_problems(item.dev, device=item.dev.startswith("/dev/"), write_back=item.write_back)
     if item.nullio:
@@ -245,8 +248,11 @@ def _tpg_problems(tpg: SavedTpg) -> Iterator[str]:
 
 def _acl(acl: SavedAcl, tpg_attributes: Mapping[str, str]) -> ForeignAcl:
     maps = tuple(ForeignMap(entry.index, entry.tpg_lun, entry.write_protect) for entry in acl.mapped_luns)
-    problems = (*((ACL_TAG,) if acl.tag else ()), *acl_losses(_texts(acl.attributes), tpg_attributes))
-    return ForeignAcl(_iscsi_name(acl.node_wwn), acl.credentials(), maps, problems)
+    attributes = _texts(acl.attributes)
+    problems = (*((ACL_TAG,) if acl.tag else ()), *acl_losses(attributes, tpg_attributes))
+    return ForeignAcl(
+        _iscsi_name(acl.node_wwn), acl.credentials(), maps, problems, overrides_authentication(attributes)
+    )
 
 
 def _address(portal: SavedPortal) -> str:

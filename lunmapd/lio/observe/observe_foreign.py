@@ -20,6 +20,7 @@ from lunmapd.core.adoption.losses import (
     depth_losses,
     group_losses,
     identity_losses,
+    overrides_authentication,
     port_losses,
     storage_losses,
     target_losses,
@@ -298,12 +299,14 @@ def _acl(
         ForeignMap(number, _lun(link), observation.read(f"{path}/lun_{number}/write_protect") == "1")
         for number, link in sorted(_links(observation, path))
     )
+    attributes = _settings(observation, f"{path}/attrib")
     problems = (
         *((ACL_TAG,) if observation.read(f"{path}/tag") else ()),
-        *acl_losses(_settings(observation, f"{path}/attrib"), tpg_attributes),
+        *acl_losses(attributes, tpg_attributes),
         *depth_losses(observation.read(f"{path}/cmdsn_depth"), tpg_attributes),
     )
-    return ForeignAcl(initiator, observe_credentials(observation, f"{path}/auth"), maps, problems)
+    credentials = observe_credentials(observation, f"{path}/auth")
+    return ForeignAcl(initiator, credentials, maps, problems, overrides_authentication(attributes))
 
 
 def _lun(link: str) -> int:

@@ -5,6 +5,7 @@ from msgspec import structs
 
 from lunmapd.core.adoption.in_place import is_in_place
 from lunmapd.core.base.lunmap import AluaState
+from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.lio_objects import Alua, DefaultGroup, Enabled, MappedLun, NodeAcl, Portal, Tpg, TpgLun
 from lunmapd.core.planning.plan import Action, Step
@@ -40,6 +41,7 @@ def delete(item: lio_objects.Object) -> Step:
         update(DISK, alua=Alua(1, AluaState.NON_OPTIMIZED)),
         update(OWN, attributes=(("authentication", "0"), ("tpg_enabled_sendtargets", "0"))),
         update(TpgLun(A, 1, "db1"), group=1),
+        update(NodeAcl(A, 1, HOST, overrides_authentication=True), overrides_authentication=False),
         create(REMOTE),
         create(Portal(A, 2, "10.0.0.2:3260")),
         delete(TpgLun(A, 2, "db1")),
@@ -62,6 +64,7 @@ def test_no_session_notices_it(step: Step) -> None:
         update(OWN, attributes=(("authentication", "1"), ("tpg_enabled_sendtargets", "1"))),
         update(OWN, parameters=(("MaxConnections", "4"),)),
         update(TpgLun(A, 1, "db1", offline=True), offline=False),
+        update(NodeAcl(A, 1, HOST), credentials=lio_objects.ChapCredentials("bob", Secret("a word"))),
         update(MappedLun(A, 1, HOST, 0, "db1", write_protect=False), write_protect=True),
         create(Portal(A, 1, "10.0.0.2:3260")),
         delete(Tpg(A, 3)),

@@ -49,6 +49,11 @@ def _renamed(file: Saved, name: str) -> None:
     tpg_of(file)["luns"][0]["storage_object"] = f"/backstores/block/{name}"
 
 
+def _without_size(file: Saved) -> None:
+    item_of(file).update(plugin="fileio", size=0)
+    tpg_of(file)["luns"][0]["storage_object"] = "/backstores/fileio/db1"
+
+
 CASES: list[tuple[str, Outcome, str, Callable[[Saved], object]]] = [
     ("an untouched file of targetcli", C, "", lambda file: file),
     ("readonly", C, "", lambda file: item_of(file).update(readonly=True)),
@@ -71,6 +76,8 @@ CASES: list[tuple[str, Outcome, str, Callable[[Saved], object]]] = [
     ("CHAP, not required", C, "", lambda file: _chap(file, 0, CHAP)),
     ("mutual CHAP, not required", R, "set authentication=1", lambda file: _chap(file, 0, MUTUAL)),
     ("mutual CHAP of some initiators", R, "mutual CHAP for each", lambda file: _chap(file, 1, CHAP, MUTUAL)),
+    ("an ACL with the TPG's setting for CHAP", C, "", lambda file: acl_of(file)["attributes"].update(authentication=0)),
+    ("an ACL with another setting for CHAP", R, "set its attribute authentication to -1", lambda file: acl_of(file)["attributes"].update(authentication=1)),
     ("another fabric, other storage", C, "", lambda file: _other_fabric(file, "fileio/logs")),
     ("another fabric, the same storage", R, "it shares db1 with loopback", lambda file: _other_fabric(file, "block/db1")),
     ("a name of 18 letters", C, "", lambda file: _renamed(file, "udisks_test_iscsi2")),
@@ -88,6 +95,7 @@ CASES: list[tuple[str, Outcome, str, Callable[[Saved], object]]] = [
     ("wwn: null", C, "", lambda file: item_of(file).update(wwn=None)),
     ("month 00", C, "", lambda file: file["targets"][0].update(wwn="iqn.2022-00.org.example:a")),
     ("a write-back cache of a block device", C, "", lambda file: item_of(file).update(write_back=True)),
+    ("a fileio of 0 bytes", R, "write the size", _without_size),
     ("a name in capitals", C, "", lambda file: file["targets"][0].update(wwn=A.upper())),
 ]  # fmt: skip
 
