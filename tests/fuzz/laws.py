@@ -3,7 +3,9 @@
 A law that does not hold raises ViolationError.
 """
 
+import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from fuzz.documents import NODE
@@ -18,6 +20,7 @@ from lunmapd.core.planning.outcome import StepOutcome
 
 OTHER_DATA = "other-data"
 Difference = tuple[str, ...]
+_ACCESS = re.compile(r"/(enable|rtpi|attrib/\w+)$")
 
 
 class ViolationError(AssertionError):
@@ -82,15 +85,26 @@ def _check_other_data(
         hosts.forget(key)
 
 
-def check_unchanged(before: Listing, after: Listing, *, tpgs_may_change: bool = False) -> None:
+def check_unchanged(before: Listing, after: Listing, *, is_held: bool = False) -> None:
     """Check that a pass that ends in a condition, or has nothing to do, changes nothing.
 
-    A pass that is held opens and closes TPGs as isolation asks for.
+    A pass that is held opens and closes TPGs as isolation asks for, and closes access.
     """
-    ignored = ("/enable", "/rtpi") if tpgs_may_change else ()
     paths = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-    if moved := sorted(path for path in paths if not path.endswith(("\0", *ignored))):
+    if moved := sorted(path for path in paths if not (is_held and _ACCESS.search(path))):
         raise ViolationError(f"a pass that makes no step changed {moved}")
+
+
+def check_closed(view: View, failed: AbstractSet[lio_objects.Key]) -> None:
+    """Check that a full pass leaves no TPG open to everybody, and no ACL with a rule of its own.
+
+    Objects with a step that `failed` may be so.
+    """
+    names = {tuple(map(str, key)) for key in failed}
+    for key, text in view.items():
+        is_open = key[0] == "tpg" and ", open," in text
+        if (is_open or (key[0] == "acl" and "own authentication" in text)) and key not in names:
+            raise ViolationError(f"a full pass left {key} so: {text}")
 
 
 def check_reported(result: PassResult, differences: list[Difference], *, is_isolated: bool) -> None:

@@ -11,6 +11,7 @@ from fuzz.oracle import Map
 from lunmapd.core.base.lunmap import EMPTY_MAP, Lunmap
 from lunmapd.core.history.changes import Allowance, Head
 from lunmapd.core.history.digest import digest_documents, show_digest
+from lunmapd.core.map.rules import check_served
 from lunmapd.store.tree.snapshot import Meta, Raw, Snapshot, assemble
 
 _LATER = "2999-01-01T00:00:00Z"
@@ -37,7 +38,7 @@ class Tree:
         return self.found != self.recorded
 
     def commit(self, lunmap: Map) -> None:
-        """Make a revision of this map; edits of objects that it does not change stay."""
+        """Make a revision of this map; edits of other objects stay if they keep the rules with it."""
         before, self.recorded = self.recorded, _encoded(lunmap)
         self.map, self.revision, self.allows = lunmap, self.revision + 1, ""
         for path in before.keys() | self.recorded.keys():
@@ -46,6 +47,13 @@ class Tree:
             self.found.pop(path, None)
             if path in self.recorded:
                 self.found[path] = self.recorded[path]
+        if not self.keeps_rules:
+            self.repair()
+
+    @property
+    def keeps_rules(self) -> bool:
+        """Whether the documents that can be read keep the rules of a map together."""
+        return not self.is_edited or not check_served(self.snapshot(None).lunmap)
 
     def override(self, word: str) -> None:
         """Make a revision that allows a class of disruption."""

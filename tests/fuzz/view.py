@@ -114,7 +114,8 @@ def _of_tpg(
         case ["acls", initiator, lun, _] if text.startswith("-> "):
             protected = listing.get(f"{path}/acls/{initiator}/{lun}/write_protect")
             access = "rw" if protected == "0" else "ro"
-            yield ("lun", iqn, tag, initiator, lun.removeprefix("lun_")), f"{_shown(listing, text)} {access}"
+            if serial := _shown(listing, text):
+                yield ("lun", iqn, tag, initiator, lun.removeprefix("lun_")), f"{serial} {access}"
 
 
 def _rules(listing: Listing, path: str, *, enabled: bool) -> str:
@@ -143,9 +144,13 @@ def _shown_user(text: str) -> str:
 
 
 def _shown(listing: Listing, link: str) -> str:
-    """Return the serial behind a mapped LUN: it leads to a LUN of the TPG, and that to a storage object."""
+    """Return the serial behind a mapped LUN, "" if it leads to nothing.
+
+    It leads to a LUN of the TPG, and that to a storage object. A listing of a LIO that changes meanwhile may
+    lack one of both.
+    """
     lun = link.removeprefix("-> ")
     for path, text in listing.items():
         if path.startswith(f"{lun}/") and text.startswith("-> core/"):
-            return serial_of(listing.get(f"{text.removeprefix('-> ')}/wwn/vpd_unit_serial", "no serial"))
-    return "nothing"
+            return serial_of(listing.get(f"{text.removeprefix('-> ')}/wwn/vpd_unit_serial", ""))
+    return ""

@@ -126,6 +126,7 @@ class World:
         self._known: Snapshot | None = None
         self._first, self._decided = 0, frozenset[lio_objects.Key]()
         self._steps_to_live: int | None = None
+        self._failed = set[lio_objects.Key]()
         self._before, self._is_drift_unseen = self._look({}), False
         self._foreign = foreign_part(lio.listing())
         self.restart()
@@ -191,11 +192,15 @@ class World:
 
     def _look(self, view: View) -> Before:
         granted = grants(self.tree.map, self.tree.readable())
-        return Before(view, frozenset(granted), self.tree.allows)
+        # Documents that contradict each other may give one number to two Luns.
+        allows = self.tree.allows if self.tree.keeps_rules else OTHER_DATA
+        return Before(view, frozenset(granted), allows)
 
     def step_is_done(self, outcome: StepOutcome) -> None:
         """Check the laws after a step, and die if it was the last one."""
         self.steps += 1
+        if outcome.failure is not None:
+            self._failed.add(lio_objects.key_of(outcome.step.item))
         view = self.view()
         self.hosts.end_closed(view)
         laws.check_step(self._before, outcome, view, self.hosts)
@@ -207,6 +212,7 @@ class World:
     def run_pass(self) -> PassResult | None:
         """Make a pass; None if it ended in a condition, or was killed. Raises ViolationError."""
         self.passes += 1
+        self._failed = set()
         listing, observations = self.lio.listing(), self._kernel.observations
         partial_observations = self._kernel.partial_observations
         self._before = self._look(read_view(listing))
@@ -218,6 +224,7 @@ class World:
             if is_full:
                 self._is_drift_unseen = False
                 self.hosts.observed()
+                laws.check_closed(self.view(), result.failures.keys() | self._failed)
             # A partial pass that is followed by a full one may remove as much again.
             is_one_pass = not is_full or self._kernel.partial_observations == partial_observations
             self._check_result(result, is_guarded=is_one_pass and not is_confirmed)
@@ -229,7 +236,9 @@ class World:
         try:
             return self._reconcile()
         except RemovalHeldError:
-            laws.check_unchanged(before, self.lio.listing(), tpgs_may_change=True)
+            listing = self.lio.listing()
+            laws.check_unchanged(before, listing, is_held=True)
+            laws.check_closed(read_view(listing), self._failed)
         except LunmapdError:
             if self.steps == steps:
                 laws.check_unchanged(before, self.lio.listing())

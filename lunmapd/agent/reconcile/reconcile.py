@@ -93,7 +93,7 @@ def reconcile(
 
     `terms` are the validity key of the seen file that this pass leaves. Raises RemovalHeldError for a
     mass removal that is not confirmed, and another LunmapdError when the kernel can't be read; then nothing
-    was changed, except that TPGs were disabled or enabled.
+    was changed, except that TPGs were disabled or enabled, and access was closed.
     """
     partial = state.start(given)
     result = partial if isinstance(partial, FullPass) else _reconcile_part(edges, given, state, partial)

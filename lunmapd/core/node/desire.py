@@ -12,6 +12,7 @@ from lunmapd.core.map.rules import check_served
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_failures import find_backing_failures, keep_read_only
 from lunmapd.core.node.chap import add_credentials
+from lunmapd.core.node.closed_access import close_access
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import is_remote, project_map
@@ -127,7 +128,8 @@ def keep_observed(
 ) -> dict[lio_objects.Key, lio_objects.DesiredObject]:
     """Return the desired objects, with those of the `bad` paths (`luns/db1`) and their parents as observed.
 
-    Unreadable is not absent: such objects are neither removed nor changed. Leftovers are not kept.
+    Unreadable is not absent: such objects are neither removed nor changed, but for access that was opened out
+    of band and that no map gives. Leftovers are not kept.
     """
     there = lio_objects.complete_objects(observed)
     result = {key: item for key, item in desired.items() if not _belongs_to(item, bad, node)}
@@ -135,7 +137,7 @@ def keep_observed(
     waiting += _remote_objects(there, bad)
     while waiting:
         item = waiting.pop()
-        result[lio_objects.key_of(item)] = item
+        result[lio_objects.key_of(item)] = close_access(item)
         waiting.extend(
             there[parent]
             for parent in lio_objects.parents_of(item)

@@ -51,6 +51,9 @@ TPG_ATTRIBUTES: lio_objects.AttributeValues = (
 
 TPG_PARAMETERS: lio_objects.AttributeValues = (("TargetAlias", MARK),)
 
+ADMITTING_ATTRIBUTES = frozenset(name for name, _ in TPG_ATTRIBUTES) - {"tpg_enabled_sendtargets"}
+"""The attributes of a TPG that decide which initiators get access, and whether they may write."""
+
 
 READ_ONLY_ATTRIBUTES: Mapping[str, str] = {"emulate_3pc": "0", "max_write_same_len": "0"}
 """EXTENDED COPY and WRITE SAME are off for a Lun with a read-only map.

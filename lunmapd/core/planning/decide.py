@@ -6,7 +6,8 @@ in an order on which safety depends; each check sees only the steps that the one
 
 1. drift (drift.py): changes made outside lunmapd, of the classes that are only reported, are not repaired;
 2. other data (backings.py): what was opened is not replaced by other data that came under its path;
-3. mass removal (guard.py): if too much would be removed without a confirmation, only isolation goes on;
+3. mass removal (guard.py): if too much would be removed without a confirmation, only isolation goes on, and
+   access that was opened out of band is closed (drift.py);
 4. back-off: steps that failed recently are withheld until they are due;
 5. LUN addresses (other_data.py): a LUN number of a host that may still hold another Lun there is not given to
    this one;
@@ -104,9 +105,10 @@ class Decision(Struct, frozen=True):
 
     `steps` are executed, in order. `held` gives the reason for each object that has a step withheld.
     `blocked` is the mass removal that needs a confirmation; then `steps` only enable or disable TPGs, as
-    isolation demands. `removals` are the keys of what the pass was permitted to remove, whether it can do it
-    now or not. `disruptions` is the class of disruption of each step that is executed, 0 if it is not in it.
-    `emptying` maps the creations whose LUN number must be empty for a while to the seconds that are left.
+    isolation demands, and close access that was opened out of band. `removals` are the keys of the objects
+    that the pass was permitted to remove, whether it can do it now or not. `disruptions` is the class of
+    disruption of each step that is executed, 0 if it is not in it. `emptying` maps the creations whose LUN
+    number must be empty for a while to the seconds that are left.
     """
 
     steps: Plan = ()
@@ -177,8 +179,9 @@ def decide(
     blocked = _mass_removal(given, comparison, safe.steps)
     if blocked is not None:
         isolating = _change_enablement(given, comparison, baseline)
-        disruptions = _disruptions(given, comparison, isolating.steps, ways)
-        return Decision(isolating.steps, isolating.held, blocked, disruptions=disruptions)
+        steps = (*drift.closing_steps(repaired.steps, comparison.observed.objects), *isolating.steps)
+        disruptions = _disruptions(given, comparison, steps, ways)
+        return Decision(steps, isolating.held, blocked, disruptions=disruptions)
     due = _without_deferred(safe.steps, deferred)
     wanted = comparison.desire.objects
     known = hold_other_data(due.steps, wanted, given.addresses)

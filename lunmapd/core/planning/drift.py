@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.closed_access import close_access, with_attributes
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.project import TPG_ATTRIBUTES
+from lunmapd.core.node.project import ADMITTING_ATTRIBUTES
 from lunmapd.core.planning.plan import (
     Action,
     Plan,
@@ -26,9 +27,6 @@ CLASSES = (
     "storage_object", "target", "tpg", "lun", "acl", "mapped_lun", "portal", "enabled", "discovery_auth",
 )  # fmt: skip
 """The first words of the keys of objects that can drift."""
-
-_ADMITTING = frozenset(name for name, _ in TPG_ATTRIBUTES) - {"tpg_enabled_sendtargets"}
-"""The attributes of a TPG that decide which initiators get access, and whether they may write."""
 
 
 class DriftBaseline(Struct, frozen=True):
@@ -140,11 +138,30 @@ def _closing_step(step: Step) -> Step | None:
     )
 
 
+def closing_steps(steps: Plan, observed: lio_objects.Objects) -> Plan:
+    """Return updates that close the observed access that no map gives.
+
+    With them the authentication of a TPG is put back, if a step of the plan repairs its drift.
+    """
+    asks = {lio_objects.key_of(step.item): _authentication(step.item) for step in steps if step.drift}
+    found: list[Step] = []
+    for key, item in lio_objects.complete_objects(observed).items():
+        closed = close_access(item)
+        if isinstance(closed, lio_objects.Tpg):
+            closed = with_attributes(closed, asks.get(key, {}))
+        if closed != item:
+            found.append(Step(Action.UPDATE, closed, describe_difference(item, closed), item, drift=True))
+    return tuple(found)
+
+
+def _authentication(item: lio_objects.Object) -> dict[str, str]:
+    return {name: value for name, value in getattr(item, "attributes", ()) if name == "authentication"}
+
+
 def _closed(tpg: lio_objects.Tpg, wanted: dict[str, str]) -> lio_objects.Tpg:
-    attributes = (
-        (name, wanted.get(name, value) if name in _ADMITTING else value) for name, value in tpg.attributes
+    return with_attributes(
+        tpg, {name: value for name, value in wanted.items() if name in ADMITTING_ATTRIBUTES}
     )
-    return replace(tpg, attributes=tuple(attributes))
 
 
 def update_baseline(

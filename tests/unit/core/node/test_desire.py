@@ -6,6 +6,7 @@ from lunmapd.core.base.backings import Block, FileIO
 from lunmapd.core.base.lunmap import Map, PortalGroup, Target
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.map.rules import check_served
+from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.desire import broken_documents, compute_desired, keep_observed
 from lunmapd.core.node.observed import Observed
@@ -27,6 +28,23 @@ def test_an_unreadable_target_keeps_its_luns() -> None:
     observed = project_map(MAP, "n1")
     without = msgspec.structs.replace(MAP, targets={})
     assert plan(keep_observed(project_map(without, "n1"), observed, {f"targets/{T}"}, "n1"), observed) == ()
+
+
+def test_an_unreadable_target_does_not_stay_open() -> None:
+    """What was opened out of band is closed, since no document asks for it; authentication stays as it is."""
+    desired = project_map(MAP, "n1")
+    tpg, acl = desired["tpg", T, 1], desired["acl", T, 1, H]
+    assert isinstance(tpg, lio_objects.Tpg)
+    assert isinstance(acl, lio_objects.NodeAcl)
+    settings = {"authentication": "1", "login_timeout": "20"}
+    asking, opened = (
+        msgspec.structs.replace(tpg, attributes=tuple({**dict(tpg.attributes), **settings, **more}.items()))
+        for more in ({}, {"generate_node_acls": "1", "demo_mode_write_protect": "0"})
+    )
+    own = msgspec.structs.replace(acl, overrides_authentication=True)
+    observed = {**desired, **lio_objects.by_key([opened, own])}
+    kept = keep_observed({}, observed, {f"targets/{T}"}, "n1")
+    assert kept == {**desired, **lio_objects.by_key([asking])}
 
 
 def test_nothing_observed_is_nothing_ours() -> None:

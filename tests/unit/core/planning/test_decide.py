@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Authentication, Chap, Initiator, Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desired_delta import Delta, DesiredView
@@ -78,6 +78,42 @@ def test_while_a_removal_is_held_only_isolation_goes_on() -> None:
     assert [(step.action, lio_objects.key_of(step.item)) for step in isolated.steps] == [
         (Action.DELETE, ENABLED)
     ]
+
+
+OPENED = ("generate_node_acls", "1")
+
+
+def opened(kernel: Observed, *settings: tuple[str, str]) -> Observed:
+    """Return the kernel with these attributes of the TPG, and an ACL that decides on CHAP by itself."""
+    tpg, acl = kernel.objects["tpg", T, 1], kernel.objects["acl", T, 1, H]
+    assert isinstance(tpg, lio_objects.Tpg)
+    assert isinstance(acl, lio_objects.NodeAcl)
+    values = {**dict(tpg.attributes), **dict(settings)}
+    altered = replace(tpg, attributes=tuple(values.items())), replace(acl, overrides_authentication=True)
+    return Observed({**kernel.objects, **lio_objects.by_key(altered)})
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_held_pass_closes_what_was_opened(*, is_known: bool) -> None:
+    """A TPG that takes everybody and an ACL with a rule of its own are corrected; the rest of them stays."""
+    kernel = opened(observed(TEN), OPENED, ("login_timeout", "20"))
+    chosen = decision(given(TWO), kernel, DriftBaseline(desired(TEN)) if is_known else None)
+    assert chosen.blocked is not None
+    after = {lio_objects.key_of(step.item): step.item for step in chosen.steps}
+    closed = opened(observed(TEN), ("login_timeout", "20")).objects["tpg", T, 1]
+    assert after == {("tpg", T, 1): closed, ("acl", T, 1, H): desired(TEN)["acl", T, 1, H]}
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_held_pass_asks_for_chap_only_if_the_last_one_did(*, is_known: bool) -> None:
+    """What a held map asks of a TPG waits; authentication that was turned off out of band is put back."""
+    targets = {T: replace(TWO.targets[T], authentication=Authentication.CHAP)}
+    hosts = {H: Initiator(chap=Chap("u", "v1:00000000:" + "A" * 50))}
+    secure, before = (replace(lunmap, targets=targets, initiators=hosts) for lunmap in (TWO, TEN))
+    known = DriftBaseline(desired(before)) if is_known else None
+    chosen = decision(given(secure), observed(TEN), known)
+    assert chosen.blocked is not None
+    assert bool(chosen.steps) is is_known
 
 
 @pytest.mark.parametrize("enablement", list(Enablement))

@@ -3,6 +3,7 @@
 import pytest
 
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.project import TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.core.planning.enablement import Enablement, change_enablement_only, limit_enablement
 from lunmapd.core.planning.plan import Action, plan
 
@@ -10,10 +11,10 @@ T, U = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:u"
 TPGS = lio_objects.by_key(
     [
         lio_objects.Target(T),
-        lio_objects.Tpg(T, 1),
+        lio_objects.Tpg(T, 1, TPG_ATTRIBUTES, TPG_PARAMETERS),
         lio_objects.NodeAcl(T, 1, "h"),
         lio_objects.Target(U),
-        lio_objects.Tpg(U, 1),
+        lio_objects.Tpg(U, 1, TPG_ATTRIBUTES, TPG_PARAMETERS),
     ]
 )
 OPEN_T, OPEN_U = (
@@ -37,10 +38,28 @@ def test_enablement_changes_enabled_objects_only(
 def test_closed_tpgs_are_opened_and_nothing_else() -> None:
     """Where nothing may change, only missing enablements of existing TPGs are made."""
     extra = lio_objects.by_key([lio_objects.NodeAcl(T, 1, "old")])
-    observed = {**lio_objects.by_key([lio_objects.Target(T), lio_objects.Tpg(T, 1)]), **extra}
+    tpg = lio_objects.Tpg(T, 1, TPG_ATTRIBUTES, TPG_PARAMETERS)
+    observed = {**lio_objects.by_key([lio_objects.Target(T), tpg]), **extra}
     steps = plan(change_enablement_only(DESIRED, observed, Enablement.ALL), observed)
     assert [(step.action, step.item) for step in steps] == [(Action.CREATE, lio_objects.Enabled(T, 1, 0))]
     assert change_enablement_only(DESIRED, observed, Enablement.KEPT) == observed
+
+
+@pytest.mark.parametrize(
+    "tpg",
+    [
+        lio_objects.Tpg(T, 1, (*TPG_ATTRIBUTES[1:], ("authentication", "1")), TPG_PARAMETERS),
+        lio_objects.Tpg(T, 1, (*TPG_ATTRIBUTES[:-1], ("generate_node_acls", "1")), TPG_PARAMETERS),
+        lio_objects.Tpg(T, 1, TPG_ATTRIBUTES, (("TargetAlias", "LIO Target"),)),
+    ],
+    ids=["other authentication", "takes everybody", "half-made"],
+)
+def test_a_tpg_that_lets_in_otherwise_is_not_opened(tpg: lio_objects.Tpg) -> None:
+    """Where nothing may change, no TPG is enabled whose rules of access, or mark, are not as the map says."""
+    wanted = lio_objects.Tpg(T, 1, TPG_ATTRIBUTES, TPG_PARAMETERS)
+    desired = lio_objects.by_key([lio_objects.Target(T), wanted]) | OPEN_T
+    observed = lio_objects.by_key([lio_objects.Target(T), tpg])
+    assert change_enablement_only(desired, observed, Enablement.ALL) == observed
 
 
 def test_open_tpgs_are_closed_and_nothing_else() -> None:
