@@ -1,5 +1,6 @@
 """The laws of adoption, on any mixture of the settings that rtslib saves."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,14 +10,17 @@ from msgspec import structs
 
 from lunmapd.core.adoption.adopt import Adoption, adopt
 from lunmapd.core.adoption.convert import as_ours
+from lunmapd.core.adoption.export import export_saveconfig
 from lunmapd.core.adoption.foreign import ForeignConfiguration
 from lunmapd.core.adoption.in_place import is_in_place
+from lunmapd.core.adoption.saveconfig import read_saveconfig
 from lunmapd.core.base.backings import PLUGINS
-from lunmapd.core.base.lunmap import Chap, Lunmap
+from lunmapd.core.base.lunmap import Chap, Lunmap, Target
 from lunmapd.core.map.credentials import CHAP, DISCOVERY_CHAP, change_credentials
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import PORT_ID, TPG_ATTRIBUTES
+from lunmapd.core.node.project import PORT_ID, TPG_ATTRIBUTES, project_map
 from lunmapd.core.planning.decide import PassInput, compare
 from lunmapd.core.secrets.sealing import Vault, keyring
 from support.saveconfigs import OTHER, acl
@@ -115,3 +119,24 @@ def test_what_is_adopted_is_what_the_map_asks_for(configuration: ForeignConfigur
     assert all(made.refused.values())
     if made.lunmap.targets:
         assert _blocking(made, configuration) == []
+
+
+@given(foreign())
+def test_an_exported_node_leads_back_to_the_map(configuration: ForeignConfiguration) -> None:
+    """What targetctl would restore is adopted as the same map, and nothing is lost on the way."""
+    lunmap = adopt(configuration, NODE).lunmap
+    sealed = _sealed(lunmap, configuration)
+    made = export_saveconfig(add_credentials(project_map(sealed, NODE), {}, sealed, NODE, VAULT)[0])
+    again = adopt(read_saveconfig(json.dumps(made.content).encode(), "x"), NODE)
+    assert (made.losses, again.refused) == ((), {})
+    assert again.lunmap == structs.replace(lunmap, targets=_without_port_ids(lunmap))
+
+
+def _without_port_ids(lunmap: Lunmap) -> dict[str, Target]:
+    """Return the targets as a file shows them, which has no port ids."""
+    return {
+        iqn: structs.replace(
+            item, nodes={name: structs.replace(group, port_id=0) for name, group in item.nodes.items()}
+        )
+        for iqn, item in lunmap.targets.items()
+    }
