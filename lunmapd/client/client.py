@@ -126,6 +126,7 @@ class Client:
         self._progress = progress
         self._keep = keep
         self._owned = False
+        self._committed: int | None = None
 
     @classmethod
     def connect(
@@ -159,6 +160,11 @@ class Client:
     def chroot(self) -> str:
         """The path of the tree in ZooKeeper."""
         return self._session.root
+
+    @property
+    def committed(self) -> int | None:
+        """The last revision that this client has committed, None if it has committed none."""
+        return self._committed
 
     @property
     def permissions(self) -> Permissions:
@@ -462,6 +468,7 @@ class Client:
     def _tidied(self, made: _Made) -> _Made:
         """Trim a long history after a commit; the commit counts as made even if this fails."""
         if made is not None:
+            self._committed = made.revision
             try:
                 trim_if_long(self._session, self._keep)
             except LunmapdError as error:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -38,11 +38,20 @@ def run_lunmapctl(args: Sequence[str], stdin: str | None, timeout: float) -> tup
     ):
         given.write(stdin or "")
         given.seek(0)
-        status = _call(args, (given, out, err), timeout)
+        status = call_lunmapctl(args, (given, out, err), timeout)
         return status, _text(out), _text(err)
 
 
-def _call(args: Sequence[str], streams: Sequence[IO[str] | IO[bytes]], timeout: float) -> int:
+def call_lunmapctl(
+    args: Sequence[str],
+    streams: Sequence[IO[str] | IO[bytes]],
+    timeout: float,
+    started: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Run it with three standard streams, and return its exit status; `started` gets its process id.
+
+    Raises TimeoutError after `timeout` seconds, when it has been killed.
+    """
     ours, theirs = socket.socketpair()
     with ours, theirs:
         call = json.dumps({"args": list(args), "env": dict(os.environ), "cwd": str(Path.cwd())}).encode()
@@ -50,6 +59,7 @@ def _call(args: Sequence[str], streams: Sequence[IO[str] | IO[bytes]], timeout: 
         theirs.close()
         ours.settimeout(timeout)
         pid = int.from_bytes(ours.recv(_STATUS))
+        started(pid)
         try:
             told = ours.recv(_STATUS)
         except TimeoutError:

@@ -14,6 +14,7 @@ class Exit(IntEnum):
     UNREACHABLE = 5
     DEGRADED = 6
     UNUSABLE = 7
+    INTERRUPTED = 130
 
 
 class LunmapdError(Exception):

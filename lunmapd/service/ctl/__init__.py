@@ -3,10 +3,20 @@
 Each module holds one group of verbs; `cli` holds the click group, and `start` lists the verbs.
 """
 
-from lunmapd.service.cli import run_command
-from lunmapd.service.ctl.cli import ctl
+import signal
+from typing import NoReturn
 
 
-def main() -> None:
-    """Run the command line. Each line of an error goes to standard error."""
+def main() -> NoReturn:
+    """Run the command line. Each line of an error goes to standard error.
+
+    An interrupt while the modules are loaded ends the process at once, without Python's traceback.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from lunmapd.service.cli import run_command  # noqa: PLC0415 - see above
+    from lunmapd.service.ctl.cli import ctl  # noqa: PLC0415
+
+    signal.signal(signal.SIGINT, before)
     run_command("lunmapctl", ctl)

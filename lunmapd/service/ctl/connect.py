@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from lunmapd.client.client import Client
 from lunmapd.service import settings, zookeeper
 from lunmapd.service.ctl.cli import Connection, TlsFiles
+from lunmapd.service.ctl.text.output import note_committed
 from lunmapd.service.output import echo
 from lunmapd.service.zookeeper import TlsSettings, ZooKeeperSettings
 from lunmapd.store.session.session import DEFAULT_CHROOT
@@ -18,7 +19,11 @@ def connected(connection: Connection) -> Iterator[Client]:
     """Open a client for one command. Raises the errors of the settings and StoreError."""
     zookeeper.silence_kazoo()
     with zookeeper.create_session(_endpoint(connection)) as session:
-        yield Client(session, progress=_echo_progress)
+        client = Client(session, progress=_echo_progress)
+        try:
+            yield client
+        finally:
+            note_committed(client.committed)
 
 
 def _endpoint(connection: Connection) -> ZooKeeperSettings:

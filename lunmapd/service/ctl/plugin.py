@@ -20,7 +20,10 @@ class Level(IntEnum):
 def end_with(service: str, level: Level, text: str, figures: str = "") -> NoReturn:
     """Print the line and exit with the level; a bar in the text would begin performance data."""
     data = f" | {figures}" if figures else ""
-    echo(f"{service} {level.name} - {text.replace('|', '/')}{data}")
+    try:
+        echo(f"{service} {level.name} - {text.replace('|', '/')}{data}")
+    except OSError:
+        level = Level.UNKNOWN  # the line is lost, and the level alone says too little
     sys.exit(level)
 
 

@@ -16,6 +16,7 @@ from lunmapd.service import keyfile
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.probe_access import DEFAULT_ACCESS_FILE, ProbeAccess, write_access
 from lunmapd.service.ctl.secret_keys import check_key_on_nodes, configured_key_file, key_file_option
+from lunmapd.service.ctl.text.output import committing
 from lunmapd.service.output import echo
 
 _USER, _TARGET_USER = "probe", "target"
@@ -66,7 +67,8 @@ def probe_setup(
         def put(lunmap: Lunmap) -> Lunmap:
             return with_probe(lunmap, initiator, chosen, frozenset(luns), numbers)
 
-        revision = client.edit(put, Note(f"set up the probe {initiator}"))
+        with committing():
+            revision = client.edit(put, Note(f"set up the probe {initiator}"))
         after = client.read().lunmap
     echo(f"committed revision {revision.revision}" if revision else "nothing to change")
     echo(*_advice(after, initiator))

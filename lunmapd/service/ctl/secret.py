@@ -31,6 +31,7 @@ from lunmapd.service.ctl.secret_keys import (
     key_file_option,
     list_secrets,
 )
+from lunmapd.service.ctl.text.output import committing
 from lunmapd.service.output import echo, echo_json
 
 
@@ -194,5 +195,6 @@ def list_all(context: SecretContext, output: str) -> None:
 
 
 def _edit(client: Client, change: Callable[[Lunmap], Lunmap], message: str) -> None:
-    made = client.edit(change, Note(message))
+    with committing():
+        made = client.edit(change, Note(message))
     echo(f"committed revision {made.revision}" if made is not None else "nothing to change")

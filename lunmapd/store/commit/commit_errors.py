@@ -25,6 +25,25 @@ class OutcomeUnknownError(StoreError):
         )
 
 
+class CommitInterruptedError(KeyboardInterrupt):
+    """A commit was interrupted, as by Ctrl-C; the text says what was committed."""
+
+    @classmethod
+    def after(cls, revision: int | None) -> "CommitInterruptedError":
+        """Return the error for a commit that made `revision`, None for none."""
+        if revision is None:
+            return cls("interrupted; nothing was committed")
+        return cls(f"revision {revision} is committed; stopped waiting")
+
+    @classmethod
+    def in_parts(cls, done: int, total: int) -> "CommitInterruptedError":
+        """Return the error for a large commit of which `done` of `total` parts are written."""
+        return cls(
+            f"interrupted after {done} of {total} parts, and no node sees any of them: resume it with the "
+            "same command and --resume, or undo it with 'lunmapctl import undo'"
+        )
+
+
 class Clash(Struct, frozen=True):
     """An object that another client changed meanwhile.
 

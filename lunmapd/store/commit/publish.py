@@ -10,7 +10,12 @@ from lunmapd.core.base.access import AclEntries, acl_size
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import SECTIONS
 from lunmapd.core.history.changes import Revision
-from lunmapd.store.commit.commit_errors import EditedMeanwhileError, StoppedError, TakenOverError
+from lunmapd.store.commit.commit_errors import (
+    CommitInterruptedError,
+    EditedMeanwhileError,
+    StoppedError,
+    TakenOverError,
+)
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import Content, Draft, Tip, draft_commit, draft_part, draft_release, tip_after
 from lunmapd.store.commit.send import SendFailure, send_draft
@@ -70,17 +75,28 @@ def _parents(content: Content) -> tuple[str, ...]:
 
 def _in_parts(tree: _Tree, tip: Tip, content: Content, options: CommitOptions) -> Revision:
     parts = divide(content.steps, options.signature, tree.extra())
-    newest = None
-    for done, part in enumerate(parts, 1):
-        allows = content.allows if done == len(parts) else None
-        prepared = draft_part(tip, Content(part, allows=allows), options.signature)
-        with _stopping(tip, done - 1, len(parts)):
-            _send(tree, prepared)
-        tip, newest = tip_after(tip, prepared), prepared.revision
-        options.progress(done, len(parts))
-    assert newest is not None, "a commit without steps needs no parts"
-    with _stopping(tip, len(parts), len(parts)):
-        return release(tree.session, tree.latest, tip, newest, content)
+    newest, written = None, 0
+    try:
+        for part in parts:
+            allows = content.allows if written + 1 == len(parts) else None
+            prepared = draft_part(tip, Content(part, allows=allows), options.signature)
+            with _stopping(tip, written, len(parts)):
+                _send(tree, prepared)
+            tip, newest, written = tip_after(tip, prepared), prepared.revision, written + 1
+            options.progress(written, len(parts))
+        assert newest is not None, "a commit without steps needs no parts"
+        with _stopping(tip, len(parts), len(parts)):
+            return release(tree.session, tree.latest, tip, newest, content)
+    except KeyboardInterrupt as error:
+        raise _interrupted(error, tip, written, len(parts)) from None
+
+
+def _interrupted(error: KeyboardInterrupt, tip: Tip, written: int, total: int) -> KeyboardInterrupt:
+    """Return the error for an interrupt after `written` parts; by `error` the next one may be written too."""
+    is_sent = isinstance(error, CommitInterruptedError)
+    if (is_sent and written == total) or not (is_sent or tip.part):
+        return error
+    return CommitInterruptedError.in_parts(written + is_sent, total)
 
 
 @contextmanager

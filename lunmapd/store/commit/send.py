@@ -19,7 +19,7 @@ from msgspec import Struct
 from lunmapd.core.base.access import AclEntries, Role
 from lunmapd.core.base.documents import encode
 from lunmapd.core.history.changes import Revision
-from lunmapd.store.commit.commit_errors import OutcomeUnknownError
+from lunmapd.store.commit.commit_errors import CommitInterruptedError, OutcomeUnknownError
 from lunmapd.store.commit.draft import Draft, Write
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import (
@@ -52,9 +52,21 @@ def send_draft(
 ) -> SendFailure | None:
     """Send a draft until the outcome is known; return what it failed at. For `parent_acls` see `submit`.
 
-    The version of head makes a second attempt fail if the first one was done. Raises OutcomeUnknownError, and
-    UnreachableError if nothing was committed.
+    The version of head makes a second attempt fail if the first one was done. Raises OutcomeUnknownError,
+    UnreachableError if nothing was committed, and CommitInterruptedError for a KeyboardInterrupt during which
+    the draft was committed. A session's requests are answered in order, so a read after it shows that.
     """
+    try:
+        return _send_until_known(session, prepared, parent_acls)
+    except KeyboardInterrupt:
+        if _is_committed(session, prepared):
+            raise CommitInterruptedError.after(prepared.revision.revision) from None
+        raise
+
+
+def _send_until_known(
+    session: Session, prepared: Draft, parent_acls: Mapping[str, AclEntries]
+) -> SendFailure | None:
     losses: list[LostError] = []
     for _ in range(_ATTEMPTS):
         try:

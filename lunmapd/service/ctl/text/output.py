@@ -1,7 +1,8 @@
 """Options and output that the verbs share: text for people, JSON for programs."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click
 from msgspec import Struct
@@ -9,8 +10,10 @@ from msgspec.structs import replace
 
 from lunmapd.client import Change, Note, Revision, differences
 from lunmapd.core.history.fields import Difference
+from lunmapd.service.cli import OutputError, describe_os_error
 from lunmapd.service.ctl.text.differences import difference_lines
 from lunmapd.service.output import echo, echo_json
+from lunmapd.store.commit.commit_errors import CommitInterruptedError
 
 closed_option = click.option(
     "--acl",
@@ -18,6 +21,36 @@ closed_option = click.option(
     is_flag=True,
     help="In an empty chroot: make this client's principal the only admin; see 'acl whoami'.",
 )
+
+
+_COMMITTED = "lunmapd.committed"
+
+
+def note_committed(revision: int | None) -> None:
+    """Remember the revision that the command has committed, for the message after an interrupt."""
+    if revision is not None:
+        click.get_current_context().meta[_COMMITTED] = revision
+
+
+def committed_revision() -> int | None:
+    """Return the revision that the command has committed, None for none."""
+    revision: int | None = click.get_current_context().meta.get(_COMMITTED)
+    return revision
+
+
+@contextmanager
+def committing() -> Iterator[None]:
+    """Let an interrupt, and an output that can't be written, state what the command has committed."""
+    try:
+        yield
+    except CommitInterruptedError:
+        raise
+    except KeyboardInterrupt:
+        raise CommitInterruptedError.after(committed_revision()) from None
+    except OSError as error:
+        if (revision := committed_revision()) is None:
+            raise
+        raise OutputError(f"revision {revision} is committed, but {describe_os_error(error)}") from None
 
 
 def note_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -35,7 +68,8 @@ def note_options(command: Callable[..., None]) -> Callable[..., None]:
     def wrapped(
         *args: object, message: str, author: str, expect_revision: int | None, **rest: object
     ) -> None:
-        command(*args, note=Note(message, author, expect_revision), **rest)
+        with committing():
+            command(*args, note=Note(message, author, expect_revision), **rest)
 
     return wrapped
 

@@ -1,0 +1,122 @@
+"""Ctrl-C during a commit: the message says what was committed, whenever it comes."""
+
+import os
+import re
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import pytest
+from msgspec.structs import replace
+
+from lab import Ensemble
+from lunmapd.core.fleet.status import Live
+from lunmapd.store.commit.commit import commit
+from lunmapd.store.commit.commit_errors import CommitInterruptedError
+from lunmapd.store.commit.commit_options import CommitProgress
+from lunmapd.store.commit.staged import read_staged, undo_commit
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.members import register
+from lunmapd.store.tree.read import read_tree
+from support.commits import NOW, put, terms
+from support.maps import luns
+from support.preloaded import call_lunmapctl
+
+pytestmark = pytest.mark.integration
+
+SECONDS = 120.0
+ATTEMPTS = 60
+
+
+@contextmanager
+def interrupted_after(seconds: float) -> Iterator[None]:
+    """Raise KeyboardInterrupt in the main thread after a time, as a SIGINT then does."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_an_interrupt_at_any_time_states_what_was_committed(session: Session) -> None:
+    """Only if the tree has the revision does the error name it; a plain interrupt committed nothing."""
+    began = time.monotonic()
+    put(session, luns(1))
+    usual = time.monotonic() - began
+    outcomes = set()
+    for attempt in range(ATTEMPTS):
+        before = read_tree(session)
+        after = luns(*range(1, 3 + attempt))
+        try:
+            with interrupted_after(1.2 * usual * (attempt + 1) / ATTEMPTS):
+                commit(session, before, after, terms())
+            outcome = "committed"
+        except CommitInterruptedError as error:
+            assert str(error) == f"revision {before.revision + 1} is committed; stopped waiting"
+            outcome = "interrupted, committed"
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+        made = read_tree(session)
+        assert made.revision == before.revision + (outcome != "interrupted")
+        assert made.lunmap == (before.lunmap if outcome == "interrupted" else after)
+        outcomes.add(outcome)
+    assert "interrupted" in outcomes
+
+
+def interrupt_after(parts: int) -> CommitProgress:
+    """Make what interrupts a large commit after some parts."""
+
+    def progress(done: int, _: int) -> None:
+        if done == parts:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_an_interrupted_large_commit_names_its_parts(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody sees them; the message has both ways out."""
+    monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 23)
+    options = replace(terms(), progress=interrupt_after(2))
+    with pytest.raises(CommitInterruptedError, match=r"after 2 of 3 parts.*--resume.*lunmapctl import undo"):
+        commit(session, read_tree(session), luns(*range(1, 51)), options)
+    assert read_tree(session).revision == 0
+    undo_commit(session, read_staged(session), terms())
+
+
+def test_an_interrupted_wait_names_the_revision(session: Session, ensemble: Ensemble, root: str) -> None:
+    """`apply --wait` ends with 130: the revision stays."""
+    register(session, "n1", Live(machine="m1", boot="b1", version="1", since=NOW))
+    reading, writing = os.pipe()
+    with (
+        tempfile.TemporaryFile() as given,
+        os.fdopen(reading, "rb", 0) as shown,
+        os.fdopen(writing, "wb", 0) as out,
+        tempfile.TemporaryFile() as err,
+    ):
+        given.write(b"nodes: {n1: {tpg_tag: 1, portals: [10.0.0.1]}}\n")
+        given.seek(0)
+
+        def interrupt(pid: int) -> None:
+            out.close()
+            text = b""
+            while (more := shown.read(100)) and b"committed revision 1\n" not in text + more:
+                text += more
+            os.kill(pid, signal.SIGINT)
+
+        args = ["--hosts", ensemble.hosts, "--chroot", root, "apply", "-f", "-", "--wait", "600"]
+        code = call_lunmapctl(args, (given, out, err), SECONDS, interrupt)
+        err.seek(0)
+        assert re.fullmatch(r"\n?lunmapctl: revision 1 is committed; stopped waiting\n", err.read().decode())
+    assert code == 130
+    assert read_tree(session).revision == 1
