@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 from lunmapd.core.adoption.complete import complete
 from lunmapd.core.adoption.convert import lun_of, target_of
 from lunmapd.core.adoption.foreign import ForeignConfiguration, ForeignTpg, own_tpgs, remote_tpgs
-from lunmapd.core.adoption.unfit import NotAdoptable, authentication_of, find_sharing, find_unfit
+from lunmapd.core.adoption.unfit import NotAdoptable, authentication_of, find_sharing, find_unfit, is_whole
 from lunmapd.core.base.errors import Problem
 from lunmapd.core.base.lunmap import (
     Access,
@@ -46,7 +46,7 @@ class Adoption(Struct, frozen=True):
 
 def adopt(foreign: ForeignConfiguration, node: str) -> Adoption:
     """Return the map that describes the foreign configuration of one node, as far as a map can."""
-    refused = find_unfit(foreign)
+    refused = _also_clashing(foreign, find_unfit(foreign), node)
     while True:
         tpgs = [tpg for tpg in own_tpgs(foreign) if tpg.iqn not in refused]
         lunmap = _lunmap(foreign, tpgs, node)
@@ -77,11 +77,20 @@ def _notes(foreign: ForeignConfiguration, lunmap: Lunmap) -> Iterator[str]:
 
 def _clashes(lunmap: Lunmap, tpgs: list[ForeignTpg]) -> NotAdoptable:
     """Return the targets that break a rule of the map, or whose Luns, initiators or nodes do."""
-    return {
-        iqn: f"it breaks a rule of the map: {problem}"
-        for problem in rules.check_served(complete(lunmap, lambda *_: _SEALED))
-        for iqn in _concerned(problem, lunmap, tpgs)
-    }
+    found: dict[str, list[str]] = {}
+    for problem in rules.check_served(complete(lunmap, lambda *_: _SEALED)):
+        for iqn in _concerned(problem, lunmap, tpgs):
+            found.setdefault(iqn, []).append(f"it breaks a rule of the map: {problem}")
+    return {iqn: "; ".join(problems) for iqn, problems in found.items()}
+
+
+def _also_clashing(foreign: ForeignConfiguration, refused: NotAdoptable, node: str) -> NotAdoptable:
+    """Add the broken rules of each refused target, considered alone, to its reasons."""
+    more: NotAdoptable = {}
+    for tpg in own_tpgs(foreign):
+        if tpg.iqn in refused and is_whole(tpg, foreign):
+            more |= _clashes(_lunmap(foreign, [tpg], node), [tpg])
+    return {iqn: f"{reasons}; {more[iqn]}" if iqn in more else reasons for iqn, reasons in refused.items()}
 
 
 def _concerned(problem: Problem, lunmap: Lunmap, tpgs: list[ForeignTpg]) -> AbstractSet[str]:

@@ -99,7 +99,7 @@ def target_of(tpg: ForeignTpg) -> Target:
     attributes = {
         name: int(tpg.attributes[name])
         for name, row in sorted(TPG.items())
-        if tpg.attributes.get(name, str(row.default)) != str(row.default)
+        if is_number(value := tpg.attributes.get(name, "")) and value != str(row.default)
     }
     parameters = {
         name: tpg.parameters[name]

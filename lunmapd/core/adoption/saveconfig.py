@@ -143,23 +143,22 @@ def _storage(item: SavedStorage, unread: tuple[str, ...]) -> ForeignStorage:
         attributes,
         product=item.name[:MODEL_LENGTH] if named else "",
         read_only=item.readonly,
-        problems=(*_problems(item), *storage_losses(_plugin_name(item), attributes), *unread),
+        problems=(*_problems(item), *unread),
     )
 
 
-def _plugin_name(item: SavedStorage) -> str:
-    return _PLUGINS[item.plugin].name if item.plugin in _PLUGINS else ""
-
-
 def _problems(item: SavedStorage) -> Iterator[str]:
-    if item.plugin not in _PLUGINS:
+    plugin = _PLUGINS.get(item.plugin)
+    if plugin is None:
         yield f"a map knows no {item.plugin} storage objects"
-    elif _PLUGINS[item.plugin].sized and not item.size:
+        return
+    yield from storage_losses(plugin.name, _texts(item.attributes))
+    if plugin.sized and not item.size:
         yield "its size is 0 in this file: write the size of its file or device, in bytes"
-    if _PLUGINS.get(item.plugin) == PLUGINS[PluginName.FILEIO]:
+    if plugin.name is PluginName.FILEIO:
         yield from fileio_problems(item.dev, device=item.dev.startswith("/dev/"), write_back=item.write_back)
     if item.nullio:
-        yield "it discards all writes (nullio)"
+        yield DISCARDING
     if item.aio:
         yield ASYNCHRONOUS
     if not item.exclusive:
@@ -195,6 +194,7 @@ ASYNCHRONOUS = (
     "it was opened for asynchronous I/O (aio), and lunmapd opens files without: make it anew with aio=false; "
     f"{ANEW}"
 )
+DISCARDING = f"it discards all writes (nullio): make it anew without; {ANEW}"
 SHARED_DEVICE = (
     "its device was not opened exclusively, and lunmapd opens devices so: make it anew with exclusive=true; "
     f"{ANEW}"

@@ -15,6 +15,7 @@ from lunmapd.core.adoption.foreign import (
     remote_tpgs,
 )
 from lunmapd.core.adoption.saveconfig import ANEW
+from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.lunmap import Authentication
 from lunmapd.core.node import lio_objects
 
@@ -147,6 +148,16 @@ def find_sharing(foreign: ForeignConfiguration, refused: NotAdoptable) -> NotAdo
         for key in tpg.luns.values()
         if key in theirs
     }
+
+
+def is_whole(tpg: ForeignTpg, foreign: ForeignConfiguration) -> bool:
+    """Return whether it has portals, each LUN is of a known storage object, and each mapped LUN of a LUN."""
+    known = all(
+        key in foreign.storage and foreign.storage[key].plugin in PLUGINS for key in tpg.luns.values()
+    )
+    return (
+        bool(tpg.portals) and known and all(entry.lun in tpg.luns for acl in tpg.acls for entry in acl.maps)
+    )
 
 
 def authentication_of(tpg: ForeignTpg) -> Authentication:

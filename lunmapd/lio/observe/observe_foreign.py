@@ -29,6 +29,7 @@ from lunmapd.core.adoption.losses import (
 from lunmapd.core.adoption.saveconfig import (
     ACL_TAG,
     ASYNCHRONOUS,
+    DISCARDING,
     OFFLOAD,
     OWN_GROUPS,
     SHARED_DEVICE,
@@ -180,7 +181,7 @@ def _problems(observation: Observation, path: str, plugin: str, source: str, inf
     if plugin == PluginName.FILEIO and source:
         yield from fileio_problems(source, device=not _is_file(source), write_back=writes_back(info))
     if discards_writes(info):
-        yield "it discards all writes (nullio)"
+        yield DISCARDING
     if parse_info(info, "Async") == "1":
         yield ASYNCHRONOUS
     if parse_info(info, "exclusive") == "0":

@@ -163,9 +163,14 @@ def test_all_reasons_are_given_at_once() -> None:
     item_of(file)["exclusive"] = False
     tpg_of(file)["enable"] = False
     acl_of(file)["tag"] = "web"
-    acl_of(file)["mapped_luns"] = []
     reason = adopted(file).refused[A]
-    assert all(text in reason for text in ("is disabled", "exclusive", "tag", "mapped to nobody"))
+    assert all(text in reason for text in ("is disabled", "exclusive", "tag"))
+    item_of(file)["wwn"] = "xyz"
+    tpg_of(file)["portals"][0]["ip_address"] = "224.0.0.1"
+    reason = adopted(file).refused[A]
+    assert all(text in reason for text in ("is disabled", "is not a serial", "is not a portal"))
+    acl_of(file)["mapped_luns"] = []
+    assert "mapped to nobody" in adopted(file).refused[A]
 
 
 def test_a_model_is_cut_where_the_kernel_cuts_it() -> None:
