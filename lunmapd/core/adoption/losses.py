@@ -160,7 +160,10 @@ def identity_losses(plugin: str, settings: Mapping[str, str]) -> Iterator[str]:
         return
     company, revision = settings.get("company_id", _COMPANY), settings.get("revision", _REVISION)
     if company != _COMPANY:
-        yield f"its company_id is {company}, so initiators see another WWID than lunmapd's disk would have"
+        yield (
+            f"its company_id is {company}, so initiators see another WWID than lunmapd's disk would have: leave "
+            "it with its tool"
+        )
     if revision != _REVISION:
         yield f"its revision is {revision!r}, and lunmapd's disks have {_REVISION!r}: {_NO_MAP}"
     for name, value in sorted(settings.items()):
