@@ -161,8 +161,8 @@ def identity_losses(plugin: str, settings: Mapping[str, str]) -> Iterator[str]:
     company, revision = settings.get("company_id", _COMPANY), settings.get("revision", _REVISION)
     if company != _COMPANY:
         yield (
-            f"its company_id is {company}, so initiators see another WWID than lunmapd's disk would have: leave "
-            "it with its tool"
+            f"its company_id is {company}, so initiators see another WWID than lunmapd's disk would have: "
+            "leave it with its tool"
         )
     if revision != _REVISION:
         yield f"its revision is {revision!r}, and lunmapd's disks have {_REVISION!r}: {_NO_MAP}"
