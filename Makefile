@@ -31,7 +31,7 @@ VAGRANT_PACKAGES := $(BOX_PACKAGES) vagrant-libvirt libvirt-daemon libvirt-daemo
 # Graphviz measures text with this font.
 PICTURE_PACKAGES := graphviz fonts-dejavu-core
 
-.PHONY: help demo test test-fast test-newest test-debian test-kernels test-migrations test-zookeepers soak fuzz bench lint lab deb dist lock pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
+.PHONY: help demo test test-fast test-newest test-debian test-kernels test-migrations test-zookeepers soak quiet fuzz bench lint lab deb dist lock pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ soak: $(VENV)/ready lab-packages ## Random edits under random faults, the histor
 
 fuzz: $(VENV)/ready $(if $(KERNEL),lab-packages) ## Random maps, drift, kills, holds, edits, about 10 minutes (SEED=, STEPS=, KERNEL=1)
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(if $(KERNEL),--kernel) $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))
+
+quiet: $(VENV)/ready lab-packages ## Healthy nodes on real kernels with a host that does I/O: nothing may be reported, an hour (MINUTES=)
+	@PYTHONPATH=tests $(BIN)/python -m chaos.healthy $(if $(MINUTES),--minutes $(MINUTES))
 
 bench: $(VENV)/ready lab-packages ## What it costs beside the bare price of the same, about 30 minutes (ONLY=name ...)
 	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
