@@ -7,7 +7,7 @@ from fuzz.machine import fuzz_kernel
 from lab import Machine
 
 pytestmark = pytest.mark.kernel
-STEPS = 150
+STEPS = 100
 
 
 def test_every_law_is_kept_on_a_kernel(machine: Machine) -> None:

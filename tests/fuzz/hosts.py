@@ -106,9 +106,12 @@ class Hosts:
         )
         return next((other for other in held if other != serial), None)
 
-    def forget_all(self) -> None:
-        """Forget all devices: lunmapd can't know them any more."""
+    def forget_all(self, view: View) -> None:
+        """Leave out all devices, and the LUNs that are there: lunmapd does not know of them any more."""
         self._devices = {}
+        for key in view:
+            if key[0] == "lun":
+                self.spoil(key)
 
     def forget(self, key: tuple[str, ...]) -> None:
         """Forget the devices at an address, as an admin does who knows that there are none."""

@@ -149,6 +149,13 @@ def check_unreadable(paths: set[str], before: View, after: View) -> None:
             raise ViolationError(f"{path} can't be read, but {key} became {after.get(key)!r}")
 
 
+def check_unknown(lunmap: Map) -> None:
+    """Check that no target in the tree names the node that does not find its own document."""
+    for path, document in lunmap.items():
+        if path.startswith("targets/") and NODE in document.get("nodes", ()):
+            raise ViolationError(f"the node is unknown, but {path} names it")
+
+
 def check_foreign(before: Listing, after: Listing) -> None:
     """Check that the objects of other tools stay byte for byte."""
     if before != after:

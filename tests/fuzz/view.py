@@ -136,7 +136,7 @@ def _credentials(listing: Listing, path: str) -> str:
     user, mutual = (listing.get(f"{path}/auth/{name}", "") for name in ("userid", "userid_mutual"))
     own = listing.get(f"{path}/attrib/authentication", "-1")
     texts = [f"chap {_shown_user(user)}/{_shown_user(mutual)}"]
-    return ", ".join(texts + ([f"own authentication {own}"] if own != "-1" else []))
+    return ", ".join(texts + ([f"own authentication {own}"] if own not in {"-1", ""} else []))
 
 
 def _shown_user(text: str) -> str:

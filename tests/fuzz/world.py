@@ -12,7 +12,7 @@ from fuzz.laws import OTHER_DATA, Before, ViolationError
 from fuzz.oracle import grants
 from fuzz.tree import Tree
 from fuzz.view import Listing, View, foreign_part, read_view
-from lunmapd.agent.loop.pass_input import Circumstances, pass_input, point_of
+from lunmapd.agent.loop.pass_input import Circumstances, NodeUnknownError, pass_input, point_of
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.reconcile.addresses import AddressKeeper
 from lunmapd.agent.reconcile.pass_state import PassState
@@ -137,7 +137,7 @@ class World:
         With a disk that takes no files it has forgotten what hosts hold, as docs/operations.md says.
         """
         if (self._directory / _BLOCKS[1]).exists():
-            self.hosts.forget_all()
+            self.hosts.forget_all(self.view())
         self._state = PassState(AUDIT, RETRY, self.clock)
         self._decided = frozenset()
         self._seen = SeenFile(self._directory)
@@ -239,6 +239,8 @@ class World:
             listing = self.lio.listing()
             laws.check_unchanged(before, listing, is_held=True)
             laws.check_closed(read_view(listing), self._failed)
+        except NodeUnknownError:
+            laws.check_unknown(self.tree.readable())
         except LunmapdError:
             if self.steps == steps:
                 laws.check_unchanged(before, self.lio.listing())

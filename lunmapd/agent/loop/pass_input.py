@@ -21,7 +21,7 @@ from lunmapd.core.planning.disruption_limit import allowed_disruption
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.planning.other_data import AddressRules, allowed_reuse
 from lunmapd.core.secrets.sealing import Keyring, Vault
-from lunmapd.store.tree.snapshot import Snapshot
+from lunmapd.store.tree.snapshot import Snapshot, effective_map
 
 
 class NodeUnknownError(ConditionError, reason=Reason.NODE_UNKNOWN):
@@ -53,11 +53,18 @@ def point_of(snapshot: Snapshot) -> HistoryPoint:
     return HistoryPoint(snapshot.cluster, snapshot.revision, snapshot.digest)
 
 
+def _is_known(node: str, snapshot: Snapshot) -> bool:
+    """Return whether the tree has a document of the node, or other documents need the committed one."""
+    if node in snapshot.lunmap.nodes or f"nodes/{node}" in snapshot.unreadable:
+        return True
+    return f"nodes/{node}" in snapshot.edited and node in effective_map(snapshot).nodes
+
+
 def pass_input(
     node: str, snapshot: Snapshot, policy: Policy, keys: Keyring, circumstances: Circumstances
 ) -> PassInput:
     """Return the input of a pass of `node`. Raises NodeUnknownError."""
-    if node not in snapshot.lunmap.nodes and f"nodes/{node}" not in snapshot.unreadable:
+    if not _is_known(node, snapshot):
         raise NodeUnknownError(
             f"the map has no node {node!r}: LIO is left as it is; "
             "add the node, or correct 'node' in the settings"
