@@ -143,6 +143,7 @@ def run_all(wanted: Sequence[Layer], *, fast: bool) -> int:
 
     The coverage of the core is reported if all layers that measure it are among them.
     """
+    began = time.monotonic()
     reasons = [] if fast or not any(layer.needs_lab for layer in wanted) else unfit()
     layers = [layer for layer in wanted if _can_run(layer, fast=fast, reasons=reasons)]
     parts = [part for layer in layers for part in layer.parts()]
@@ -152,7 +153,7 @@ def run_all(wanted: Sequence[Layer], *, fast: bool) -> int:
     outcomes = [run_again(whole, fast=fast) for whole in wholes]
     measured = all(layer in layers for layer in LAYERS if layer.covers_core)
     covered = not measured or _coverage()
-    _summarise(outcomes, reasons)
+    _summarise(outcomes, reasons, time.monotonic() - began)
     return 0 if covered and not reasons and all(outcome.good for outcome in outcomes) else 1
 
 
@@ -261,7 +262,7 @@ def _coverage() -> bool:
     return subprocess.run([*coverage, "report"], check=False).returncode == 0
 
 
-def _summarise(outcomes: Sequence[Outcome], reasons: list[str]) -> None:
+def _summarise(outcomes: Sequence[Outcome], reasons: list[str], seconds: float) -> None:
     print("\n== summary")
     for outcome in outcomes:
         word = "ok" if outcome.good else "FAILED"
@@ -278,7 +279,7 @@ def _summarise(outcomes: Sequence[Outcome], reasons: list[str]) -> None:
     passed, failed = sum(o.passed for o in outcomes), sum(o.failed + o.skipped for o in outcomes)
     unsteady = sum(len(o.unsteady) for o in outcomes)
     told = f", {unsteady} of them unsteady" if unsteady else ""
-    print(f"{passed} passed{told}, {failed + len(reasons)} failed", flush=True)
+    print(f"{passed} passed{told}, {failed + len(reasons)} failed, in {seconds:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def test_a_failed_command_raises_with_all_its_output(pair: tuple[Machine, Machin
 def test_a_command_that_does_not_end_is_killed_in_the_machine(pair: tuple[Machine, Machine]) -> None:
     """A timeout raises with the output so far, and the command's processes are gone."""
     with pytest.raises(CommandTimeout, match="so far"):
-        pair[0].run("echo so far; sleep 4321", timeout=5.0)
+        pair[0].run("echo so far; sleep 4321", timeout=10.0)
     wait_for("pgrep", lambda: pair[0].run("pgrep -f 'sleep 432[1]'", check=False).status, lambda s: s == 1)
 
 
