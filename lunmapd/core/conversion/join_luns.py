@@ -81,7 +81,10 @@ def _who(entry: Map) -> tuple[str, str, str]:
 
 
 def _check_numbers(named: Mapping[str, Sequence[NodeLun]], notes: Notes) -> None:
-    """Note the LUN numbers that lead to different volumes on two nodes, and the other way round."""
+    """Note the LUN numbers that lead to different volumes in two files, and the other way round.
+
+    What one file says twice, such as about a group without members, is left to the rules of the map.
+    """
     seen: dict[tuple[tuple[str, str, str], int], tuple[str, NodeLun]] = {}
     numbers: dict[tuple[str, tuple[str, str, str]], tuple[Map, NodeLun]] = {}
     for name, parts in named.items():
@@ -89,9 +92,11 @@ def _check_numbers(named: Mapping[str, Sequence[NodeLun]], notes: Notes) -> None
             for entry in part.lun.maps:
                 who = _who(entry)
                 volume, first = seen.setdefault((who, entry.lun), (name, part))
-                if volume != name:
+                if volume != name and first.given is not part.given:
                     _note_clash(first, part, f"LUN {entry.lun} of {_names(who)} is another volume", notes)
                 earlier, first = numbers.setdefault((name, who), (entry, part))
+                if first.given is part.given:
+                    continue
                 if earlier.lun != entry.lun:
                     _note_clash(
                         first, part, f"{_names(who)} has numbers {earlier.lun} and {entry.lun}", notes
@@ -111,7 +116,10 @@ def _note_clash(first: NodeLun, other: NodeLun, text: str, notes: Notes) -> None
 def _joint(bare: Lunmap, parts: Sequence[NodeLun], notes: Notes) -> Lun:
     """Return the Lun of all parts: reported by their nodes, with the path that each node has."""
     first = parts[0].lun
-    maps = tuple({_who(entry): entry for part in reversed(parts) for entry in part.lun.maps}.values())
+    maps = first.maps
+    for part in parts[1:]:
+        known = {_who(entry) for entry in maps}
+        maps += tuple(entry for entry in part.lun.maps if _who(entry) not in known)
     paths = dict(_paths(parts))
     lun = structs.replace(first, backing=_backing(bare, first, paths), maps=maps)
     if set(paths) != serving_nodes(bare, lun) and paths:
