@@ -2,14 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from types import UnionType
-from typing import Any, NamedTuple, Union, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from msgspec import Struct
 from msgspec.structs import fields
 
 from lunmapd.core.base.documents import DocumentError, convert
 from lunmapd.core.base.errors import Place
+from lunmapd.core.base.expectations import (
+    alternatives,
+    choice_sentence,
+    structs_in,
+    tags_of,
+    type_sentence,
+)
 from lunmapd.core.base.text import nearest, suggestion
 
 
@@ -42,7 +48,19 @@ def read_values(value: object, kind: Any, place: Place = ()) -> tuple[Any, list[
     try:
         return convert(value, kind, place), []
     except DocumentError as error:
-        return _empty(kind), [FormProblem(error.place, error.reason, place)]
+        return _empty(kind), [_form_problem(value, kind, place, error)]
+
+
+def _form_problem(value: object, kind: Any, place: Place, error: DocumentError) -> FormProblem:
+    """Return the problem of a value that msgspec refuses, in words for people."""
+    if isinstance(value, dict) and (tagged := tags_of(kind)):
+        field, tags = next(iter(tagged.items()))
+        if field not in value:
+            return FormProblem(place, f"missing required field '{field}' ({', '.join(tags)})", place)
+        return FormProblem((*place, field), choice_sentence(value[field], tags), place)
+    if error.reason.endswith("out of range"):
+        return FormProblem(error.place, error.reason, place)
+    return FormProblem(place, type_sentence(value, kind), place)
 
 
 def related(one: Place, other: Place) -> bool:
@@ -88,17 +106,9 @@ def _read_struct(
     return kind(**made), problems
 
 
-def _alternatives(kind: Any) -> tuple[Any, ...]:
-    return get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
-
-
-def _structs(kind: Any) -> list[type[Struct]]:
-    return [part for part in _alternatives(kind) if isinstance(part, type) and issubclass(part, Struct)]
-
-
 def _struct_for(kind: Any, value: Mapping[str, object]) -> type[Struct] | None:
     """Return the struct for a value, None if there is none: of a union the one that the value's tag names."""
-    structs = _structs(kind)
+    structs = structs_in(kind)
     if len(structs) > 1:
         configs = [(struct, struct.__struct_config__) for struct in structs]
         structs = [one for one, config in configs if value.get(str(config.tag_field)) == config.tag]
@@ -107,7 +117,7 @@ def _struct_for(kind: Any, value: Mapping[str, object]) -> type[Struct] | None:
 
 def _element(kind: Any, container: type) -> Any:
     """Return the type of a Mapping's values or of a tuple's items; None if the kind is no such container."""
-    for part in _alternatives(kind):
+    for part in alternatives(kind):
         origin = get_origin(part)
         if isinstance(origin, type) and issubclass(origin, container):
             return get_args(part)[1 if container is Mapping else 0]
@@ -116,9 +126,9 @@ def _element(kind: Any, container: type) -> Any:
 
 def _empty(kind: Any) -> object:
     """Return an empty value of a kind, to stand in for a bad one."""
-    if type(None) in _alternatives(kind):
+    if type(None) in alternatives(kind):
         return None
-    if structs := _structs(kind):
+    if structs := structs_in(kind):
         return structs[0](
             **{field.name: _empty(field.type) for field in fields(structs[0]) if field.required}
         )
@@ -138,5 +148,5 @@ def _keys_below(kind: type[Struct], above: str = "") -> Iterator[tuple[str, str]
     for field in fields(kind):
         if above:
             yield f"{above}{field.name}", field.name
-        for struct in _structs(_element(field.type, tuple) or field.type):
+        for struct in structs_in(_element(field.type, tuple) or field.type):
             yield from _keys_below(struct, f"{above}{field.name}.")

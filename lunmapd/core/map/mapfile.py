@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import yaml
@@ -45,6 +45,22 @@ def parse_map(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, YamlSource]
     Raises InvalidInputError with every problem of form and its `file:line`, in the order of the lines. The
     rules of the map are not checked here (see `rules`), and its base is read by `base_of`.
     """
+    read = read_map(text, name)
+    if located := read.source.with_form(read.form):
+        raise InvalidInputError(located)
+    return read.lunmap, read.source
+
+
+class ReadMap(NamedTuple):
+    """A map that was read from a text, and what is wrong with its form; bad values are replaced."""
+
+    lunmap: Lunmap
+    source: YamlSource
+    form: list[FormProblem]
+
+
+def read_map(text: str, name: str) -> ReadMap:
+    """Return the map of a YAML text with all problems of form. Raises InvalidInputError if it is not YAML."""
     source = YamlSource(text, name)
     top, problems = read_values({} if source.value is None else source.value, _Sections)
     sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
@@ -53,9 +69,7 @@ def parse_map(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, YamlSource]
             spelled, misspelled = _spell_out((section, key), value)
             sections[section][key], wrong = read_values(spelled, kind, (section, key))
             problems += [*misspelled, *wrong]
-    if located := source.with_form(problems):
-        raise InvalidInputError(located)
-    return build_map(sections), source
+    return ReadMap(build_map(sections), source, problems)
 
 
 class _Sections(msgspec.Struct, forbid_unknown_fields=True):

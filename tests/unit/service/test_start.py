@@ -31,6 +31,13 @@ def imported(*words: str) -> set[str]:
     return set(done.stderr.split())
 
 
+def test_files_are_checked_without_the_libraries_of_the_tree() -> None:
+    """`validate` reads YAML and checks rules; it needs neither kazoo nor cryptography nor tables."""
+    found = imported("validate", "config/lunmap.yaml")
+    assert "yaml" in found
+    assert heavy(found, ("cryptography", "kazoo", "lunmapd.client", "lunmapd.store", "tabulate")) == []
+
+
 def heavy(found: set[str], names: Sequence[str]) -> list[str]:
     """Return those of the names that are imported, or have a module that is."""
     return [name for name in names if any(f"{module}.".startswith(f"{name}.") for module in found)]

@@ -1,8 +1,11 @@
 """Checks that several modules of the rules use."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from lunmapd.core.base.errors import Place, Problem
+from lunmapd.core.base.text import nearest, suggestion
+
+_MAX_COMPARED = 64
 
 UniqueValue = tuple[object, Place, str]
 """A value that only one object may have, its place, and the object in words."""
@@ -12,6 +15,18 @@ def check_text(place: Place, checker: Callable[[str], str | None], value: str) -
     """Report the sentence of a checker of names.py."""
     if sentence := checker(value):
         yield Problem(place, sentence)
+
+
+def no_such(kind: str, name: str, known: Collection[str]) -> str:
+    """Return that the map has no object of this kind and name, with the name that was probably meant.
+
+    Of many names none is suggested: a large map may have a large number of such problems.
+    """
+    near = ""
+    if len(known) <= _MAX_COMPARED:
+        ends = [each for each in known if each.endswith(f":{name}")]
+        near = ends[0] if len(ends) == 1 else nearest(name, known)
+    return f"there is no {kind} {name!r}{suggestion(near)}"
 
 
 def check_repeated(place: Place, what: str, values: Sequence[str]) -> Iterator[Problem]:

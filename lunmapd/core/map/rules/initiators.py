@@ -6,7 +6,7 @@ from lunmapd.core.base import names
 from lunmapd.core.base.errors import Place, Problem
 from lunmapd.core.base.lunmap import Authentication, Initiator, Lunmap, initiators_of
 from lunmapd.core.map.rules.chap import check_chap
-from lunmapd.core.map.rules.common import check_repeated, check_text
+from lunmapd.core.map.rules.common import check_repeated, check_text, no_such
 
 
 def check_initiators(lunmap: Lunmap) -> Iterator[Problem]:
@@ -32,7 +32,7 @@ def check_groups(lunmap: Lunmap) -> Iterator[Problem]:
         yield from check_repeated((*place, "initiators"), "initiator", group.initiators)
         for index, iqn in enumerate(group.initiators):
             if iqn not in lunmap.initiators:
-                yield Problem((*place, "initiators", index), f"there is no initiator {iqn!r}")
+                yield Problem((*place, "initiators", index), no_such("initiator", iqn, lunmap.initiators))
 
 
 def _asked(lunmap: Lunmap) -> dict[str, dict[Authentication, str]]:

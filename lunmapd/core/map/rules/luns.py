@@ -15,7 +15,7 @@ from lunmapd.core.base.lunmap import (
     serving_nodes,
     source_on,
 )
-from lunmapd.core.map.rules.common import check_repeated, check_text
+from lunmapd.core.map.rules.common import check_repeated, check_text, no_such
 
 
 def check_luns(lunmap: Lunmap) -> Iterator[Problem]:
@@ -96,7 +96,7 @@ def _backing(lunmap: Lunmap, place: Place, backing: Backing) -> Iterator[Problem
     for node, path in backing.overrides.items():
         yield from check_text((*place, "overrides", node), checker, path)
         if node not in lunmap.nodes:
-            yield Problem((*place, "overrides", node), f"there is no node {node!r}")
+            yield Problem((*place, "overrides", node), no_such("node", node, lunmap.nodes))
 
 
 def _rewritten_paths(lunmap: Lunmap) -> Iterator[Problem]:
@@ -175,7 +175,7 @@ def _nodes(lunmap: Lunmap, place: Place, lun: Lun) -> Iterator[Problem]:
     serving = serving_nodes(lunmap, lun)
     for index, node in enumerate(lun.nodes):
         if node not in lunmap.nodes:
-            yield Problem((*place, "nodes", index), f"there is no node {node!r}")
+            yield Problem((*place, "nodes", index), no_such("node", node, lunmap.nodes))
         elif lun.maps and node not in serving:
             yield Problem((*place, "nodes", index), f"node {node!r} serves no target of the Lun's maps")
     reporting = reporting_nodes(lunmap, lun)

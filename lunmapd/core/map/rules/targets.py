@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lunmapd.core.base import attributes, names
 from lunmapd.core.base.errors import Place, Problem
 from lunmapd.core.base.lunmap import Lunmap, PortalGroup, Target, portals_of
-from lunmapd.core.map.rules.common import check_repeated, check_text
+from lunmapd.core.map.rules.common import check_repeated, check_text, no_such
 
 
 def check_targets(lunmap: Lunmap) -> Iterator[Problem]:
@@ -24,7 +24,7 @@ def _portal_group(lunmap: Lunmap, place: Place, name: str, group: PortalGroup) -
         yield Problem((*place, "port_id"), f"{group.port_id} is not a port id: use 1 to {names.MAX_TAG}")
     node = lunmap.nodes.get(name)
     if node is None:
-        yield Problem(place, f"there is no node {name!r}")
+        yield Problem(place, no_such("node", name, lunmap.nodes))
         return
     there = (*node.portals, *node.iser_portals)
     if not there:

@@ -17,7 +17,6 @@ from lunmapd.client import (
     LastChange,
     Lunmap,
     Prefer,
-    Problem,
     Proposal,
     Revision,
     Snapshot,
@@ -29,6 +28,7 @@ from lunmapd.core.map import mapfile
 from lunmapd.core.map.file_base import base_line, base_of, with_base
 from lunmapd.core.map.source import YamlSource
 from lunmapd.files import replace_file
+from lunmapd.service.ctl.files.text_file import read_text
 from lunmapd.service.output import echo
 
 _MAX_NAMED = 20
@@ -139,11 +139,7 @@ def map_text(snapshot: Snapshot, section: Section | None, name: str | None) -> s
 
 def read_map_file(file: TextIO) -> MapFile:
     """Read and parse a file. Raises InvalidInputError."""
-    try:
-        text = file.read()
-    except UnicodeDecodeError as error:
-        raise InvalidInputError([Problem((), f"not UTF-8: {error.reason}", file.name)]) from None
-    lunmap, source = mapfile.parse_map(text, file.name)
+    lunmap, source = mapfile.parse_map(read_text(file), file.name)
     return MapFile(file.name, lunmap, source, base_of(source))
 
 

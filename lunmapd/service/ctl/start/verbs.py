@@ -36,5 +36,6 @@ VERBS: Mapping[str, Verb] = {
         ("show", "history", "show", "Show one revision with its changes."),
         ("status", "status", "status", "Show nodes, revisions, paths and problems."),
         ("trim", "upkeep", "trim", "Remove old revisions."),
+        ("validate", "offline.validate", "validate", "Check map files without ZooKeeper."),
     )
 }

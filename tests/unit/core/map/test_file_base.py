@@ -38,7 +38,7 @@ def test_json_names_the_base_by_a_key() -> None:
 
 def test_a_malformed_key_is_refused() -> None:
     """With its line, as any field."""
-    with pytest.raises(InvalidInputError, match=r"m:2: base.revision: expected 'int'"):
+    with pytest.raises(InvalidInputError, match=r"m:2: base.revision: expected a whole number"):
         parse_map("base:\n  revision: x\n", "m")
     with pytest.raises(InvalidInputError, match="base: missing required field 'revision'"):
         parse_map("base: {}", "m")

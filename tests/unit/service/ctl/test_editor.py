@@ -72,7 +72,7 @@ def test_a_text_with_problems_that_is_left_as_it_is_is_kept(
 ) -> None:
     """The problems are the error, and the message names the file, with mode 0600."""
     use(monkeypatch, "s/tag: 1/tag: x/")
-    with pytest.raises(InvalidInputError, match="expected 'int'"):
+    with pytest.raises(InvalidInputError, match="expected a whole number"):
         edit_file(TEXT, read)
     (kept,) = directory.iterdir()
     assert f"'lunmapctl apply -f {kept}' commits it" in capsys.readouterr().err
