@@ -233,7 +233,8 @@ def write_config(server: Server, members: Sequence[Server], extra: Mapping[str, 
     data = server.directory / "data"
     data.mkdir(parents=True, exist_ok=True)
     (data / "myid").write_text(f"{server.number}\n")
-    settings = {**_CONFIG, "dataDir": f"{server.inside}/data", **extra}
+    settings = {**_CONFIG, "dataDir": f"{server.inside}/data"}
     if len(members) > 1:
         settings |= {f"server.{m.number}": f"{m.place.address}:2888:3888" for m in members}
+    settings |= extra
     (server.directory / "zoo.cfg").write_text("".join(f"{k}={v}\n" for k, v in settings.items()))

@@ -160,3 +160,19 @@ def test_each_picture_is_shown() -> None:
     assert [
         str(path) for path in drawings if path not in shown or not path.with_suffix(".dot").exists()
     ] == []
+
+
+def promises() -> list[tuple[str, list[str]]]:
+    """Return each promise of docs/architecture.md with the names of its tests."""
+    section = Path("docs/architecture.md").read_text().partition("\n## Safety\n")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| ")][1:]
+    return [(promise.strip(), re.findall(r"`(tests/[^`]+)`", tests)) for promise, tests in rows]
+
+
+@pytest.mark.parametrize(("promise", "tests"), promises(), ids=lambda value: str(value)[:40])
+def test_each_promise_is_held_by_tests_that_exist(promise: str, tests: list[str]) -> None:
+    """The table of promises names a test for each, as pytest does: file::function."""
+    assert tests, promise
+    for test in tests:
+        path, _, name = test.partition("::")
+        assert f"def {name}(" in Path(path).read_text(), test
