@@ -56,6 +56,7 @@ ARGS: dict[str, list[str]] = {
     "show": ["1"],
     "status": [],
     "trim": [],
+    "validate": ["map.yaml"],
 }
 """Right arguments for each verb."""
 
@@ -64,10 +65,10 @@ COMMITS = {
 }  # fmt: skip
 """The verbs that state at an interrupt that nothing was committed, before they read the tree."""
 
-EARLIER = {"check": 2, "convert": 3, "restore": 3, "secret new-key": 0}
+EARLIER = {"check": 2, "convert": 3, "restore": 3, "secret new-key": 0, "validate": 0}
 """What a verb ends with that asks no server, or has read no usable file; 2 is CRITICAL."""
 
-SILENT = {"secret new-key"}
+SILENT = {"secret new-key", "validate"}
 
 LINE = re.compile(r"lunmapctl: .+|LUNMAP (OK|WARNING|CRITICAL|UNKNOWN) - .+")
 
