@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -145,6 +145,7 @@ def _executed(made: NodeForecast) -> list[tuple[str, str]]:
     return sorted((step.action, step.object) for step in made.steps if not step.held)
 
 
+@settings(max_examples=50)
 @given(
     maps=st.one_of(chains(), st.tuples(lunmaps(), lunmaps())), policy=policies(), data=st.data(), features=st.sampled_from(((PORT_ID,), ()))
 )  # fmt: skip

@@ -35,6 +35,11 @@ def refused(cluster: Cluster, **chap: str) -> bool:
     return False
 
 
+def explained(cluster: Cluster) -> str:
+    """Return what is explained of a host that is not logged in."""
+    return cluster.ctl("explain", HOST, "db1", expect=6).out
+
+
 def test_only_who_knows_the_password_gets_in(one_node: Cluster, tmp_path: Path) -> None:
     """Only initiators with the passwords log in with CHAP and mutual CHAP.
 
@@ -60,6 +65,8 @@ def test_only_who_knows_the_password_gets_in(one_node: Cluster, tmp_path: Path) 
     assert refused(one_node)
     assert refused(one_node, username="host", password=WORD + "!")
     assert refused(one_node, username="other", password=WORD)
+    wait_until("the refusals are explained", lambda: "its CHAP credentials are wrong" in explained(one_node))
+    assert f"-> lunmapctl secret set {HOST}" in explained(one_node)
     assert not refused(one_node, username="host", password=WORD)
 
     secret("set", HOST, "--mutual", "--user", "san", word=ANSWER)

@@ -10,7 +10,7 @@ from lunmapd.core.fleet.status import NodeStatus, Standing, standing_of
 class NodeOutlook(StrEnum):
     """The present state of a node.
 
-    ABSENT: it is in the map and never reported anything. BEHIND: it has not applied the newest revision.
+    ABSENT: it is in the map, and no status of it can be read. BEHIND: it has not applied the newest revision.
     """
 
     CONVERGED = "converged"
@@ -45,7 +45,7 @@ _MEANINGS = {
     NodeOutlook.BEHIND: ": it would do this together with what it has not applied yet",
     NodeOutlook.SILENT: ": it would do this when its daemon goes on",
     NodeOutlook.DEAD: ": it would do this when it comes back",
-    NodeOutlook.ABSENT: ", as nothing was ever reported: it would do this when it starts",
+    NodeOutlook.ABSENT: ", without a status: it would do this when it starts",
 }
 
 

@@ -234,7 +234,7 @@ def test_a_node_that_is_not_converged_is_named_with_its_state() -> None:
         "behind": "behind: it would do this together with what it has not applied yet",
         "held": "held (Applied: RemovalHeld): its steps may differ from these",
         "degraded": "degraded (lun x: Stuck): its steps may differ from these",
-        "absent": "absent, as nothing was ever reported: it would do this when it starts",
+        "absent": "absent, without a status: it would do this when it starts",
         "pending": "behind: it would do this together with what it has not applied yet",
         "converged": "",
     }

@@ -57,7 +57,7 @@ def test_what_is_to_be_known_follows_the_table() -> None:
 def test_nobody_who_never_reported_has_an_age() -> None:
     """Without any status there are no logins of some time; nodes in one state share a line."""
     assert printed(NONE, MAP)[-2:] == [
-        "n1, n2 are absent, as nothing was ever reported: it would do this when it starts",
+        "n1, n2 are absent, without a status: it would do this when it starts",
         "No host is disturbed; no node would hold steps.",
     ]
 
