@@ -6,10 +6,11 @@ Each returns once it has effect, with the function that heals it.
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from random import Random
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException
+from kazoo.exceptions import KazooException, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
 from msgspec.structs import replace
 
@@ -19,7 +20,7 @@ from chaos.history import Overwrite
 from chaos.recorder import now
 from chaos.tree import bare
 from lab import Server
-from lab.wait import wait_until
+from lab.wait import wait_for, wait_until
 from lunmapd.core.base.documents import decode
 from lunmapd.core.base.lunmap import Lun, Lunmap
 from lunmapd.store.session.session import Session
@@ -195,19 +196,37 @@ def oversized(harness: Harness, dice: Random) -> Heal:
     return _overwrite(harness, dice, lambda _: b"x" * size)
 
 
+def _spoiled(
+    client: KazooClient, section: str, dice: Random, spoil: Callable[[bytes], bytes]
+) -> tuple[str, bytes, Overwrite] | None:
+    """Overwrite any Lun; return its name, its document before, and the edit.
+
+    None: there is no Lun, or a writer has removed it just now.
+    """
+    names = sorted(client.get_children(section))
+    if not names:
+        return None
+    name = dice.choice(names)
+    try:
+        good = client.get(f"{section}/{name}")[0]
+        spoilt, began = spoil(good), now()
+        client.set(f"{section}/{name}", spoilt)
+    except NoNodeError:
+        return None
+    return name, good, Overwrite(f"luns/{name}", spoilt, began, now())
+
+
 def _overwrite(harness: Harness, dice: Random, spoil: Callable[[bytes], bytes]) -> Heal:
     """Overwrite a Lun out of band.
 
     To heal it, an admin commits the map that is read then, with a Lun of that name.
     """
     with bare(harness.ensemble.hosts) as client:
-        wait_until("the writers make a Lun", lambda: bool(client.get_children(f"{harness.root}/luns")))
-        name = dice.choice(sorted(client.get_children(f"{harness.root}/luns")))
-        path = f"{harness.root}/luns/{name}"
-        good = client.get(path)[0]
-        spoilt, began = spoil(good), now()
-        client.set(path, spoilt)
-        harness.recorder.overwrites.append(Overwrite(f"luns/{name}", spoilt, began, now()))
+        attempt = partial(_spoiled, client, f"{harness.root}/luns", dice, spoil)
+        found = wait_for("a Lun is overwritten", attempt, lambda done: done is not None)
+    assert found is not None
+    name, good, overwrite = found
+    harness.recorder.overwrites.append(overwrite)
     lun = replace(decode(good, Lun), maps=())
 
     def repaired(lunmap: Lunmap) -> Lunmap:
