@@ -44,6 +44,10 @@ _PORT = re.compile(r"[0-9]{1,5}")
 _EVERY_IPV4, _EVERY_IPV6 = "0.0.0.0:", "[::]:"
 _PATH = re.compile(r"/[^\s,\0]+")
 
+NAME_PATTERN = f"^{_NAME.pattern}$"
+"""The names that `check_name` accepts, and those that `check_iscsi_name` does, for the JSON Schema."""
+ISCSI_NAME_PATTERN = f"^({_IQN.pattern}|{_EUI.pattern}|{_NAA.pattern})$"
+
 
 def check_name(text: str) -> str | None:
     """Check the name of a Lun or node: 1-64 plain characters, since it names a znode and a storage object."""

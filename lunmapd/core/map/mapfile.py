@@ -16,6 +16,8 @@ from lunmapd.core.map.file_base import FileBase
 from lunmapd.core.map.source import YamlSource
 
 _SIZE = re.compile(r"(\d{1,20})\s*([KMGTP]i?)?B?", re.IGNORECASE)
+SIZE_PATTERN = r"^\s*[0-9]{1,20}\s*([KMGTPkmgtp][Ii]?)?[Bb]?\s*$"
+"""The texts that `parse_size` accepts, for the JSON Schema, which knows no flags."""
 _EXPONENT = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _UNITS = ("PiB", "TiB", "GiB", "MiB", "KiB")
 

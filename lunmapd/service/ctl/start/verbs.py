@@ -32,6 +32,7 @@ VERBS: Mapping[str, Verb] = {
         ("repair", "upkeep", "repair", "Revert out-of-band edits."),
         ("restore", "upkeep", "restore", "Restore the map of a backup."),
         ("rollback", "edit", "rollback", "Commit the map of an earlier revision."),
+        ("schema", "offline.schema", "schema", "Print the JSON Schema of map files."),
         ("secret", "secret", "secret", "Manage CHAP passwords and their keys."),
         ("show", "history", "show", "Show one revision with its changes."),
         ("status", "status", "status", "Show nodes, revisions, paths and problems."),

@@ -78,3 +78,17 @@ def test_a_difference_says_what_became_of_the_object(before: Any, after: Any, ki
     (found,) = differences([change(before, after)])
     assert (found.path, found.kind) == ("luns/a", kind)
     assert found.fields == changed_fields(change(before, after))
+
+
+@pytest.mark.parametrize(
+    ("change", "text", "top"),
+    [
+        (FieldChange("size", 1, 2), "size: 1 -> 2", "size"),
+        (FieldChange("maps", after={"lun": 1}), 'maps: + {"lun":1}', "maps"),
+        (FieldChange("labels[a/b]", before="x"), 'labels[a/b]: - "x"', "labels"),
+        (FieldChange("attributes.is_nonrot", 0, 1), "attributes.is_nonrot: 0 -> 1", "attributes"),
+    ],
+)
+def test_a_change_is_one_line(change: FieldChange, text: str, top: str) -> None:
+    """With its field and both values, and it belongs to a top-level field."""
+    assert (str(change), change.top_field) == (text, top)

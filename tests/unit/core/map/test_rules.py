@@ -158,3 +158,16 @@ def test_the_error_prints_every_problem() -> None:
     """The error of an invalid map has one line for each problem."""
     found = check_map(parse_map(GOOD.replace("lun: 1", "lun: 0").replace("tpg_tag: 2", "tpg_tag: 1"))[0])
     assert str(InvalidInputError(found)).count("\n") == 1
+
+
+def test_the_name_that_was_probably_meant_is_suggested() -> None:
+    """By its last part, or as the nearest; of many names none is."""
+    text = GOOD.replace(
+        f"target: {T}, lun: 0, initiator: {H}", "target: t, lun: 0, initiator: iqn.2026-01.org.example:hh"
+    )
+    assert [each.partition(": ")[2] for each in problems_of(text)] == [
+        f"there is no target 't'; did you mean '{T}'?",
+        f"there is no initiator 'iqn.2026-01.org.example:hh'; did you mean '{H}'?",
+    ]
+    many = "".join(f"  {H}{number}: {{}}\n" for number in range(64))
+    assert problems_of(text.replace(f"  {H}: {{}}\n", f"  {H}: {{}}\n{many}"))[1].endswith("example:hh'")

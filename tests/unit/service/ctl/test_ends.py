@@ -47,6 +47,7 @@ ARGS: dict[str, list[str]] = {
     "repair": [],
     "restore": ["whole.backup"],
     "rollback": ["1"],
+    "schema": [],
     "secret clear": ["iqn.2026-01.org.example:h"],
     "secret list": [],
     "secret new-key": [],
@@ -65,10 +66,10 @@ COMMITS = {
 }  # fmt: skip
 """The verbs that state at an interrupt that nothing was committed, before they read the tree."""
 
-EARLIER = {"check": 2, "convert": 3, "restore": 3, "secret new-key": 0, "validate": 0}
+EARLIER = {"check": 2, "convert": 3, "restore": 3, "schema": 0, "secret new-key": 0, "validate": 0}
 """What a verb ends with that asks no server, or has read no usable file; 2 is CRITICAL."""
 
-SILENT = {"secret new-key", "validate"}
+SILENT = {"schema", "secret new-key", "validate"}
 
 LINE = re.compile(r"lunmapctl: .+|LUNMAP (OK|WARNING|CRITICAL|UNKNOWN) - .+")
 
