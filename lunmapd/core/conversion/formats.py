@@ -7,7 +7,7 @@ from itertools import count
 from typing import assert_never
 
 from lunmapd.core.base.errors import Problem
-from lunmapd.core.base.lunmap import EMPTY_MAP, Lunmap
+from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.conversion.agents import convert_resources
 from lunmapd.core.conversion.ceph_iscsi import convert_ceph_iscsi
 from lunmapd.core.conversion.cib import read_cib
@@ -23,10 +23,7 @@ from lunmapd.core.conversion.join import Joined, join_maps
 from lunmapd.core.conversion.node_maps import convert_draft, convert_saveconfig
 from lunmapd.core.conversion.reactor import read_reactor
 from lunmapd.core.map import rules
-from lunmapd.core.map.credentials import change_credentials
-from lunmapd.core.map.fill_in import fill_in
-
-_SEALED = "v1:00000000:" + "A" * 38
+from lunmapd.core.map.offline import filled_offline
 
 
 class SourceFormat(StrEnum):
@@ -116,8 +113,4 @@ def _pacemaker(source: SourceText) -> ClusterResources:
 
 def open_problems(lunmap: Lunmap) -> tuple[Problem, ...]:
     """Return the rules that a converted map breaks, once it has passwords and what a commit fills in."""
-    serials = (f"{number:032x}" for number in count(1))
-    sealed = change_credentials(
-        lunmap, lambda _path, _field, chap: type(chap)(chap.user, chap.password or _SEALED)
-    )
-    return rules.check_map(fill_in(sealed, EMPTY_MAP, lambda: next(serials)))
+    return rules.check_map(filled_offline(lunmap))

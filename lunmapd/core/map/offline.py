@@ -41,7 +41,7 @@ def check_map_file(text: str, name: str, former: Lunmap | None = None) -> Checke
     reported = [*read.source.unusable, *(problem.about for problem in read.form)]
     if any(map(_is_wide, reported)):
         return Checked(read.lunmap, tuple(read.source.with_form(read.form)))
-    filled = _filled(read.lunmap, former or EMPTY_MAP)
+    filled = filled_offline(read.lunmap, former or EMPTY_MAP)
     broken = (*check_map(filled), *(check_changes(former, filled) if former is not None else ()))
     located = [
         [
@@ -60,7 +60,8 @@ def _is_wide(place: Place) -> bool:
     return len(place) <= 1 or (place[0] == "targets" and place[2:3] in {(), ("nodes",)})
 
 
-def _filled(lunmap: Lunmap, former: Lunmap) -> Lunmap:
+def filled_offline(lunmap: Lunmap, former: Lunmap = EMPTY_MAP) -> Lunmap:
+    """Return a map with values for all that a commit fills in; `former` is the map before it."""
     numbers = count(1)
 
     def sealed(_path: str, _field: str, chap: Chap) -> Chap:
