@@ -56,6 +56,7 @@ class OutputError(LunmapdError):
 
 def run_command(program: str, command: click.Command) -> NoReturn:
     """Run a command and exit with its code. An error is printed in lines, never as a traceback."""
+    _open_streams()
     try:
         code = command.main(prog_name=program, standalone_mode=False)
     except SystemExit as end:
@@ -70,6 +71,16 @@ def run_command(program: str, command: click.Command) -> NoReturn:
     if not _is_flushed():
         code = code or Exit.FAILED
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Open the standard streams that were closed at the start: they have no input, and drop their output.
+
+    Otherwise the next file or connection would get the number of one of them.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - they stay open
 
 
 def describe_os_error(error: OSError) -> str:
@@ -115,8 +126,7 @@ def _is_flushed() -> bool:
     flushed = True
     for stream in (sys.stdout, sys.stderr):
         try:
-            if stream is not None:
-                stream.flush()
+            stream.flush()
         except OSError:
             flushed = False
             with suppress(OSError):

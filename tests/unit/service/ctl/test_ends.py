@@ -4,6 +4,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -192,3 +194,19 @@ def test_a_closed_pipe_ends_in_silence(verb: str, streams: Streams) -> None:
     with os.fdopen(writing, "wb", 0) as pipe:
         code = call_lunmapctl([*verb.split(), "--help"], (streams[0], pipe, streams[2]), SECONDS)
     assert (code, text_of(streams[2])) == (1, "")
+
+
+@pytest.mark.parametrize("streams_closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_bug(streams_closed: str) -> None:
+    """As under some supervisors: no input and lost output, but the same end."""
+    program = f"{sys.executable} -c 'from lunmapd.service.ctl import main; main()'"
+    for words, expected in (("validate map.yaml", 0), ("secret --key-file a.key set t --user h", 1)):
+        done = subprocess.run(
+            ["sh", "-c", f"{program} {words} {streams_closed}"],
+            input="",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == expected
+        assert "bug" not in done.stderr

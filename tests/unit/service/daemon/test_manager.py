@@ -75,6 +75,20 @@ def test_the_end_is_said(systemd: socket.socket) -> None:
     assert said(systemd) == "STOPPING=1"
 
 
+@pytest.mark.parametrize("place", ["gone", "", "relative", "@"])
+def test_a_manager_that_is_out_of_reach_stops_no_work(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """As while systemd is executed again, or with a garbled environment."""
+    monkeypatch.setenv("NOTIFY_SOCKET", place)
+    for usec in ("abc", "-1", "", "9" * 30):
+        monkeypatch.setenv("WATCHDOG_USEC", usec)
+        manager = Manager(45.0)
+        manager.beat()
+        manager.ready("well")
+        manager.reloading()
+        manager.stopping()
+        assert manager.every > 0
+
+
 def test_without_a_manager_nobody_is_told(systemd: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a service manager, the daemon works and sends nothing."""
     monkeypatch.delenv("NOTIFY_SOCKET")
