@@ -20,7 +20,7 @@ from lunmapd.core.planning.outcome import StepOutcome
 
 OTHER_DATA = "other-data"
 Difference = tuple[str, ...]
-_ACCESS = re.compile(r"/(enable|rtpi|attrib/\w+)$")
+_ACCESS = re.compile(r"/(enable|rtpi|attrib/\w+|param/AuthMethod)$")
 
 
 class ViolationError(AssertionError):
@@ -31,12 +31,13 @@ class Before(NamedTuple):
     """What counts for a pass.
 
     `view` is the view before it, `granted` are the LUNs that the map gives, in any of its versions, and
-    `allows` is the class of disruption that an override allows.
+    `allows` is the class of disruption that an override allows. `authentications` are those of its targets.
     """
 
     view: View
     granted: frozenset[Grant]
     allows: str
+    authentications: frozenset[tuple[str, str]] = frozenset()
 
     def grants(self, key: tuple[str, ...], text: str) -> bool:
         """Return whether the LUN at `key` of a view was there before, or the map gives it."""
@@ -59,8 +60,21 @@ def check_step(before: Before, outcome: StepOutcome, view: View, hosts: Hosts) -
             _check_other_data(before, outcome, key, text, hosts)
         if key[0] == "tpg" and ", open," in text and ", open," not in was:
             raise ViolationError(f"{outcome.step}: {key} takes everybody: {text}")
+        if key[0] == "unmarked" or (_is_enabled(text) and not _is_enabled(was)):
+            _check_enabled(before, outcome, key, text)
         if key[0] == "acl" and "own authentication" in text:
             raise ViolationError(f"{outcome.step}: {key} has a rule of its own: {text}")
+
+
+def _is_enabled(text: str) -> bool:
+    return text.startswith("enabled as ")
+
+
+def _check_enabled(before: Before, outcome: StepOutcome, key: tuple[str, ...], text: str) -> None:
+    """Check that a TPG is enabled with its mark, and with the authentication that its target asks for."""
+    asked = {f"authentication {asks}" for iqn, asks in before.authentications if iqn == key[1]}
+    if asked.isdisjoint(text.split(", ")):
+        raise ViolationError(f"{outcome.step}: {key} was enabled so: {text}")
 
 
 def _check_lun(before: Before, outcome: StepOutcome, key: tuple[str, ...], text: str) -> None:

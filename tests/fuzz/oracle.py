@@ -62,6 +62,15 @@ def grants(*versions: Map) -> set[Grant]:
     return found
 
 
+def authentications(*versions: Map) -> set[tuple[str, str]]:
+    """Return pairs of a target and what some version of it asks of logins: "0" for nothing, "1" for CHAP."""
+    return {(iqn, _asks(target)) for version in versions for iqn, target in _all(version, "targets")}
+
+
+def _asks(target: Document) -> str:
+    return "0" if target.get("authentication", "none") == "none" else "1"
+
+
 def _all(lunmap: Map, section: str) -> Iterator[tuple[str, Document]]:
     for path, document in lunmap.items():
         if path.startswith(f"{section}/"):
@@ -92,7 +101,7 @@ def _path(lun: Document, node: str) -> str:
 
 def _target(lunmap: Map, iqn: str, target: Document, node: str) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield the node's own TPG, and one for each other active node, which is never enabled."""
-    asks = "0" if target.get("authentication", "none") == "none" else "1"
+    asks = _asks(target)
     for other, group in target["nodes"].items():
         document = lunmap[f"nodes/{other}"]
         tag, is_active = str(document["tpg_tag"]), document.get("state", "active") == "active"

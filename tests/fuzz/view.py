@@ -1,8 +1,7 @@
 """What a node's LIO offers to initiators, read from a plain listing of configfs.
 
-It shares no code with lunmapd. A listing maps the path of
-each file below configfs' target directory to its text, and that of each link to `-> PATH`, with the path of
-the directory that it leads to.
+It shares no code with lunmapd. A listing maps the path of each file below configfs' target directory to its
+text, and that of each link to `-> PATH`, with the path of the directory that it leads to. A directory has "".
 """
 
 import os
@@ -19,6 +18,7 @@ View = Mapping[tuple[str, ...], str]
     ("portal", iqn, tag, address)           ""
     ("acl", iqn, tag, initiator)            the users of CHAP, and whether the ACL has a rule of its own
     ("lun", iqn, tag, initiator, number)    serial, "rw" or "ro"
+    ("unmarked", iqn, tag)                  "enabled", for a TPG without lunmapd's mark
 """
 
 _SKIPPED = frozenset({"alua", "pr", "action", "statistics", "fabric_statistics", "discovery_auth"})
@@ -79,6 +79,8 @@ def read_view(listing: Listing) -> View:
         tpg = _TPG.match(path)
         if tpg and listing.get(f"{tpg[0]}/param/TargetAlias") == _OWN_MARK:
             facts.update(_of_tpg(listing, tpg, path.removeprefix(tpg[0]), text))
+        elif tpg and tpg[1] != FOREIGN and path == f"{tpg[0]}/enable" and text == "1":
+            facts["unmarked", tpg[1], tpg[2]] = "enabled"
     return facts
 
 

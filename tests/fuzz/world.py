@@ -9,7 +9,7 @@ from fuzz import laws
 from fuzz.documents import NODE, VAULT
 from fuzz.hosts import Hosts, Sessions
 from fuzz.laws import OTHER_DATA, Before, ViolationError
-from fuzz.oracle import grants
+from fuzz.oracle import authentications, grants
 from fuzz.tree import Tree
 from fuzz.view import Listing, View, foreign_part, read_view
 from lunmapd.agent.loop.pass_input import Circumstances, NodeUnknownError, pass_input, point_of
@@ -191,10 +191,11 @@ class World:
         self.hosts.end_closed(view)
 
     def _look(self, view: View) -> Before:
-        granted = grants(self.tree.map, self.tree.readable())
+        versions = self.tree.map, self.tree.readable()
+        granted, asked = grants(*versions), authentications(*versions)
         # Documents that contradict each other may give one number to two Luns.
         allows = self.tree.allows if self.tree.keeps_rules else OTHER_DATA
-        return Before(view, frozenset(granted), allows)
+        return Before(view, frozenset(granted), allows, frozenset(asked))
 
     def step_is_done(self, outcome: StepOutcome) -> None:
         """Check the laws after a step, and die if it was the last one."""
