@@ -210,7 +210,7 @@ def test_calls_that_hang_cost_their_own_objects(cluster: Cluster, io: VerifiedIO
         node.machine.run("dmsetup resume /dev/mapper/slow?")
     wait_until("all is as the map says", cluster.all_well)
     assert daemons == [node.machine.run(f"cat {PID}; kill -0 $(cat {PID})").stdout for node in cluster.nodes]
-    workers = "pgrep -fc '[l]unmapd.lio.worker'"
+    workers = "pgrep -fc '[l]unmapd.lio.worker.worker'"
     wait_until(
         "the workers that hung have ended",
         lambda: [node.machine.run(workers).stdout.strip() for node in cluster.nodes] == ["1", "1"],
