@@ -256,5 +256,9 @@ def _note_others(
                 each.place,
                 f"address {each.parameters.get('ip', '')} moves between nodes, lunmapd moves none: {left}",
             )
+        elif each.agent.startswith("@"):
+            notes.lost(
+                each.place, f"{each.name} is of template {each.agent}, which is not read: write it out"
+            )
         elif each.agent not in {TARGET, LOGICAL_UNIT}:
             notes.lost(each.place, f"{each.name} ({each.agent}) is not iSCSI: lunmapd does not start it")

@@ -45,7 +45,10 @@ class _Reader:
             self._parameters = {}
             self.primitives.append(
                 ClusterResource(
-                    given.get("id", ""), given.get("type", ""), self._parameters, f"{self.name}:{line}"
+                    given.get("id", ""),
+                    given.get("type") or f"@{given.get('template', '')}",
+                    self._parameters,
+                    f"{self.name}:{line}",
                 )
             )
         elif tag == "nvpair" and self._path[-2:] == ["primitive", "instance_attributes"]:

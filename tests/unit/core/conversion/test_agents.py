@@ -194,3 +194,16 @@ def test_targets_with_other_portals_and_users() -> None:
     assert lunmap.nodes["node1"].iser_portals == ("10.0.0.2:3260",)
     assert lunmap.targets[IQN].nodes["node1"].portals == ("10.0.0.1:3260",)
     assert any("its CHAP user 'joe'" in text for text in lost(conversion))
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        read_crm("primitive lun1 @base params lun=1", "crm"),
+        read_cib('<cib><primitive id="lun1" template="base"/></cib>', "cib"),
+    ],
+)
+def test_a_template_is_named(resources: ClusterResources) -> None:
+    """A resource whose agent is that of a template is lost, with what to do."""
+    (text,) = lost(convert_resources(resources, Choices()))
+    assert text == "lun1 is of template @base, which is not read: write it out"
