@@ -1,6 +1,9 @@
 """Files that know the revision that they were made from: two admins lose none of their changes."""
 
 import json
+import os
+import pty
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,3 +184,26 @@ def test_the_map_is_edited_in_an_editor(
     monkeypatch.setenv("VISUAL", "true")
     assert ctl("edit").out == "nothing was edited, and nothing committed\n"
     assert "the map has no 'x' among its luns" in ctl("edit", "luns", "x", expect=1).err
+
+
+@pytest.mark.parametrize(("answer", "status", "revision"), [("y", 0, 3), ("n", 1, 2)])
+def test_on_a_terminal_it_asks(
+    admins: tuple[Admin, Admin], ctl: Ctl, answer: str, status: int, revision: int
+) -> None:
+    """The admin sees whose change a file without a base undoes, and decides."""
+    ann, bob = admins
+    ann.change("alias: database host", "alias: db host")
+    ann.apply()
+    bob.file.write_text(EXAMPLE)
+    ours, theirs = pty.openpty()
+    words = (str(CTL), "--hosts", str(ctl.hosts), "--chroot", str(ctl.chroot), "apply", "-f", str(bob.file))
+    with subprocess.Popen(
+        words, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        os.write(ours, f"{answer}\n".encode())
+        _, err = run.communicate(timeout=120)
+    os.close(ours)
+    os.close(theirs)
+    assert f"warning: initiators/{HOST} (alias): revision 2 by ann" in err
+    assert "Commit the file all the same? [y/N]" in err
+    assert (run.returncode, newest(ctl)["base"]["revision"]) == (status, revision)
