@@ -51,6 +51,8 @@ def replace_file(path: Path, parts: Iterable[bytes]) -> None:
     then the old file stays. A symbolic link is replaced, not followed. The directory is synced too:
     otherwise the rename may not be on the disk (fsync(2)). Raises OSError.
     """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
     try:

@@ -193,7 +193,8 @@ def _check_user(text: str) -> str | None:
 
 
 def _check_chroot(text: str) -> str | None:
-    good = text.startswith("/") and len(text) > 1 and not text.endswith("/") and "//" not in text
+    steps = text.split("/")[1:]
+    good = text.startswith("/") and text.isprintable() and not {"", ".", ".."} & set(steps)
     return None if good else f"{text!r} is not the path of a znode: expected something like /lunmap"
 
 

@@ -130,6 +130,13 @@ def test_what_a_crash_left_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == b"new text"
 
 
+def test_a_path_without_a_name_is_an_error_of_the_system() -> None:
+    """As the empty argument of a script's unset variable: the error is that of a directory."""
+    for path in (Path(), Path("/")):
+        with pytest.raises(IsADirectoryError):
+            replace_file(path, (b"new",))
+
+
 def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     """The file that it leads to stays as it is."""
     other, path = tmp_path / "other", tmp_path / "file"

@@ -25,7 +25,7 @@ def parse_span(text: str) -> tuple[int, int | None]:
 @click.option(
     "-n",
     "limit",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1_000_000),
     default=20,
     show_default=True,
     help="Maximum number of revisions.",

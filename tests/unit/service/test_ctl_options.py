@@ -31,3 +31,10 @@ def test_files_for_tls_need_the_servers() -> None:
     assert done.exit_code == 2
     assert "--tls-ca" in done.output
     assert "--hosts" in done.output
+
+
+def test_a_limit_that_no_history_reaches_is_wrong_usage() -> None:
+    """A number that no list could be counted to is refused before anything is read."""
+    done = CliRunner().invoke(ctl, ["--hosts", "127.0.0.1:1", "log", "-n", "9" * 30])
+    assert done.exit_code == 2
+    assert "is not in the range" in done.output
