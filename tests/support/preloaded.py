@@ -108,6 +108,8 @@ def _serve(calls: socket.socket) -> None:
 def _run(call: dict[str, Any], descriptors: list[int]) -> NoReturn:
     """Be lunmapctl, and report the process id and then the exit status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # A shell starts background jobs with SIGINT ignored, and tests that are one hand that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     reports, *streams = descriptors
     os.write(reports, os.getpid().to_bytes(_STATUS))
     for number, stream in enumerate(streams):
