@@ -93,7 +93,7 @@ def ctl(
     """Edit and monitor the map of Luns, targets and initiators that every storage node applies.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid map, 4 conflict, 5 ZooKeeper unreachable,
-    6 degraded, 7 a file can't be used.
+    6 degraded, 7 a file can't be used, 130 interrupted.
     """
     tls = TlsFiles(tls_ca or "", tls_certificate or "", tls_key or "")
     if tls != TlsFiles() and hosts is None:
