@@ -157,15 +157,12 @@ def test_an_interrupt_is_a_line(verb: str, streams: Streams) -> None:
         silent.settimeout(SECONDS)
         port = silent.getsockname()[1]
 
-        connections = []
-
         def interrupt(pid: int) -> None:
-            connections.append(silent.accept()[0])
-            os.kill(pid, signal.SIGINT)
+            with silent.accept()[0]:
+                os.kill(pid, signal.SIGINT)
+            silent.close()
 
         code = call_lunmapctl(words_of(verb, f"127.0.0.1:{port}", 30.0), streams, SECONDS, interrupt)
-        for connection in connections:
-            connection.close()
     assert (code, text_of(streams[1])) == (130, "")
     said = "interrupted; nothing was committed" if verb in COMMITS else "interrupted"
     assert text_of(streams[2]).removeprefix("\n") == f"lunmapctl: {said}\n"  # click ends the line of "^C"
