@@ -151,3 +151,14 @@ def test_a_serial_is_looked_for_until_it_is_found() -> None:
     found = last_mappings({naa(S)}, with_luns(), revisions())
     assert found[naa(S)].lun == LUN
     assert found[naa(S)].revision == 3
+
+
+def test_a_lun_with_another_serial_is_passed_over() -> None:
+    """A newer revision that unmapped a Lun with another serial does not end the search."""
+    other = replace(LUN, serial="b" * len(S))
+    revisions = [
+        Revision(2, "", "", "", "", diff_maps(with_luns(b=other), with_luns())),
+        Revision(1, "", "", "", "", diff_maps(with_luns(a=LUN, b=other), with_luns(b=other))),
+    ]
+    found = last_mappings({naa(S)}, with_luns(), revisions)
+    assert {identifier: last.lun for identifier, last in found.items()} == {naa(S): LUN}
