@@ -136,6 +136,7 @@ def apply(
     What the nodes would do is shown first, as by 'plan'. If a host would lose a path, or a node would hold
     the removal of much, it asks on a terminal; elsewhere it commits nothing without --allow or --yes.
     """
+    _refuse_dry_resume(resume=resume, dry_run=dry_run)
     given = read_map_file(file)
     base = basis.of(given)
     with connection.client() as client, given.located():
@@ -181,6 +182,11 @@ def plan(connection: Connection, file: TextIO, basis: Basis, note: Note, output:
         echo_json(plan_report(proposal, forecast))
     if forecast.is_noticed:
         sys.exit(Exit.DEGRADED)
+
+
+def _refuse_dry_resume(*, resume: bool, dry_run: bool) -> None:
+    if resume and dry_run:
+        raise click.UsageError("--resume commits, and --dry-run does not: leave one of them out")
 
 
 def _commit(
@@ -293,6 +299,7 @@ def rollback(
     Lun gets its former path back only with --rebacking. Like 'apply' it shows what the nodes would do, and
     asks.
     """
+    _refuse_dry_resume(resume=resume, dry_run=dry_run)
     nothing = f"nothing to change: the map equals revision {revision}"
     with connection.client() as client:
         if resume and client.is_staged():

@@ -38,3 +38,12 @@ def test_a_limit_that_no_history_reaches_is_wrong_usage() -> None:
     done = CliRunner().invoke(ctl, ["--hosts", "127.0.0.1:1", "log", "-n", "9" * 30])
     assert done.exit_code == 2
     assert "is not in the range" in done.output
+
+
+@pytest.mark.parametrize("words", [("apply", "-f", "-"), ("rollback", "1")])
+def test_a_resumed_commit_has_no_dry_run(words: tuple[str, ...]) -> None:
+    """The options exclude each other: to resume is to commit."""
+    done = CliRunner().invoke(ctl, ["--hosts", "127.0.0.1:1", *words, "--resume", "-n"], input="luns: {}")
+    assert done.exit_code == 2
+    assert "--resume" in done.output
+    assert "--dry-run" in done.output
