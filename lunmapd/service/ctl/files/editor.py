@@ -4,7 +4,7 @@ import os
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -27,14 +27,14 @@ def edit_file(text: str, commit: Callable[[MapFile], _T]) -> _T | None:
     """Let the user edit a text until `commit` accepts it; return None if the text was left as it is.
 
     After each InvalidInputError the user sees the problems as comments, and edits again; a text that is left
-    as it is then raises the error. The text is in a file that only its owner can read, and which is kept if
-    anything fails.
+    as it is then raises the error. The first line, which names the base, is put back if the user removed it.
+    The text is in a file that only its owner can read, and which is kept if anything fails.
     """
     with _kept_on_failure(text) as path:
         before, problem = text, None
         while True:
             _run_editor(path)
-            edited = "".join(line for line in _lines(path) if not line.startswith(_MARK))
+            edited = _with_first_line(text, (line for line in _lines(path) if not line.startswith(_MARK)))
             if edited == before:
                 if problem is not None:
                     raise problem
@@ -46,6 +46,16 @@ def edit_file(text: str, commit: Callable[[MapFile], _T]) -> _T | None:
             except InvalidInputError as error:
                 before, problem = edited, error
                 path.write_text(_with_comments(edited, error.problems), encoding="utf-8")
+
+
+def _with_first_line(text: str, lines: Iterable[str]) -> str:
+    """Return the edited lines as one text, below the first line of `text` if it does not begin with that.
+
+    An empty text stays empty: it stands for an empty map, which no commit accepts unasked. With a base it
+    would stand for the removal of the part that is edited.
+    """
+    edited, first = "".join(lines), text.partition("\n")[0]
+    return edited if edited.startswith(first) or not edited.strip() else f"{first}\n{edited}"
 
 
 @contextmanager

@@ -116,3 +116,15 @@ def test_bytes_that_are_no_text_are_refused_and_kept(
     with pytest.raises(InvalidInputError, match=re.escape(str(directory)) + ".*not UTF-8"):
         edit_file(TEXT, read)
     assert len(list(directory.iterdir())) == 1
+
+
+def test_a_text_without_its_first_line_keeps_its_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What others commit meanwhile stays, and a part of the map does not replace all of it."""
+    use(monkeypatch, "1d;s/tag: 1/tag: 7/")
+    assert edit_file(TEXT, read) == (3, 7, 0o600)
+
+
+def test_an_empty_text_gets_no_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands for an empty map, which no commit accepts unasked, and not for the removal of a part."""
+    use(monkeypatch, "d")
+    assert edit_file(TEXT, lambda file: file.base is None) is True
