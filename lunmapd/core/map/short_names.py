@@ -58,7 +58,7 @@ def find_name(word: str, known: Mapping[str, Target] | Mapping[str, Initiator]) 
     It is the name itself, else the only one whose alias or last part is the word. Raises NoSuchNameError if
     there are several of these.
     """
-    if word in known:
+    if not word or word in known:
         return word
     found = sorted(name for name, item in known.items() if word in {item.alias, last_part(name)})
     if len(found) > 1:

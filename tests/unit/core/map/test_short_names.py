@@ -36,3 +36,9 @@ def test_a_word_for_several_or_none_is_refused() -> None:
         resolve_name("a", several, "initiator")
     with pytest.raises(NoSuchNameError, match="the map has no initiator 'web 3'; did you mean 'web"):
         resolve_name("web 3", HOSTS, "initiator")
+
+
+def test_an_empty_word_stands_for_nothing() -> None:
+    """As from an unset variable of a script: it is not the alias of hosts without one."""
+    with pytest.raises(NoSuchNameError, match="the map has no initiator ''"):
+        resolve_name("", {PLAIN: Initiator()}, "initiator")
