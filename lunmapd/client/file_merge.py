@@ -95,7 +95,7 @@ def merge_file(
         return target
     newest = effective_map(now)
     was = newest if base.revision == now.revision else map_at(session, now, base.revision)
-    merged = merge_fields(part_of(was, base.only), keep_identities(target, was), newest)
+    merged = merge_fields(part_of(was, base.only, target), keep_identities(target, was), newest)
     if merged.clashes and prefer is None:
         changes = diff_maps(was, newest)
         raise FileConflictError(base, tuple(_conflicts(session, merged.clashes, changes, base, now)))

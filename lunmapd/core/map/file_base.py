@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from lunmapd.core.base.documents import convert
-from lunmapd.core.base.lunmap import SECTIONS, Lunmap
+from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Lunmap
 from lunmapd.core.history.changes import build_map
 from lunmapd.core.map.source import YamlSource
 
@@ -61,8 +61,11 @@ def with_base(text: str, old: FileBase, new: FileBase) -> str:
     return re.sub(rf"(?m)^{re.escape(base_line(old))}[ \t]*(?=\r?$)", base_line(new), text, count=1)
 
 
-def part_of(lunmap: Lunmap, only: str) -> Lunmap:
-    """Return the part of a map that `only` of a base names: all, a section, or an object."""
+def part_of(lunmap: Lunmap, only: str, file: Lunmap = EMPTY_MAP) -> Lunmap:
+    """Return the part of a map that `only` of a base names: all, a section, or an object.
+
+    Other objects of the map are in it if they are in the `file` too, as one that was added to it by hand.
+    """
     if not only:
         return lunmap
     wanted, _, name = only.partition("/")
@@ -71,7 +74,7 @@ def part_of(lunmap: Lunmap, only: str) -> Lunmap:
             section: {
                 key: document
                 for key, document in lunmap.section(section).items()
-                if section == wanted and name in {"", key}
+                if (section == wanted and name in {"", key}) or key in file.section(section)
             }
             for section in SECTIONS
         }

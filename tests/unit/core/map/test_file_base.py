@@ -59,3 +59,8 @@ def test_a_part_of_a_map() -> None:
     assert part_of(lunmap, "luns") == luns(1, 2)
     assert part_of(lunmap, "luns/l2") == luns(2)
     assert part_of(lunmap, "luns/x") == Lunmap()
+
+
+def test_a_part_with_the_objects_that_a_file_added_to_it() -> None:
+    """They are of the map as well: the file changes them, and does not add them."""
+    assert part_of(luns(1, 2, 3), "luns/l2", luns(3, 4)) == luns(2, 3)
