@@ -186,7 +186,7 @@ def test_the_map_is_edited_in_an_editor(
     assert "the map has no 'x' among its luns" in ctl("edit", "luns", "x", expect=1).err
 
 
-@pytest.mark.parametrize(("answer", "status", "revision"), [("y", 0, 3), ("n", 1, 2)])
+@pytest.mark.parametrize(("answer", "status", "revision"), [("y", 0, 3), ("n", 4, 2)])
 def test_on_a_terminal_it_asks(
     admins: tuple[Admin, Admin], ctl: Ctl, answer: str, status: int, revision: int
 ) -> None:
@@ -206,4 +206,5 @@ def test_on_a_terminal_it_asks(
     os.close(theirs)
     assert f"warning: initiators/{HOST} (alias): revision 2 by ann" in err
     assert "Commit the file all the same? [y/N]" in err
+    assert "a bug of lunmapd" not in err
     assert (run.returncode, newest(ctl)["base"]["revision"]) == (status, revision)

@@ -60,8 +60,8 @@ class MapFile(NamedTuple):
 class Basis(NamedTuple):
     """The options of `apply` about the base of its file.
 
-    `revision` is a base to use in place of the file's. With `replaces` none is used: the file replaces the
-    map, whatever it undoes.
+    `revision` is a base to use in place of the file's; a file of a part stays one. With `replaces` none is
+    used: the file replaces the map, whatever it undoes.
     """
 
     revision: int | None
@@ -72,7 +72,9 @@ class Basis(NamedTuple):
         """Return the base to use with a file; None for none."""
         if self.replaces:
             return None
-        return file.base if self.revision is None else FileBase(self.revision)
+        if self.revision is None:
+            return file.base
+        return FileBase(self.revision, only=file.base.only if file.base else "")
 
 
 def basis_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -146,13 +148,13 @@ def read_map_file(file: TextIO) -> MapFile:
 class UndoesCommitsError(LunmapdError):
     """A file without a base puts back what earlier commits changed, and nobody allowed it.
 
-    `undone` are the last changes of these fields.
+    `undone` are the last changes of these fields; `is_shown` if the admin has read them and answered no.
     """
 
     exit_code = Exit.CONFLICT
 
-    def __init__(self, undone: Sequence[LastChange]) -> None:
-        self.undone = tuple(undone)
+    def __init__(self, undone: Sequence[LastChange], *, is_shown: bool = False) -> None:
+        self.undone, self.is_shown = tuple(undone), is_shown
         super().__init__("\n".join(self.lines))
 
     @property
@@ -161,7 +163,8 @@ class UndoesCommitsError(LunmapdError):
         advice = (
             "make it from 'lunmapctl get', name its revision with --base, or replace the map with --replace"
         )
-        return (*_undone_lines(self.undone), f"nothing was committed: {advice}")
+        undone = () if self.is_shown else _undone_lines(self.undone)
+        return (*undone, f"nothing was committed: {advice}")
 
 
 def _undone_lines(undone: Sequence[LastChange]) -> Iterator[str]:
@@ -177,20 +180,29 @@ def _undone_lines(undone: Sequence[LastChange]) -> Iterator[str]:
 
 
 def check_undone(client: Client, proposal: Proposal, file: MapFile, basis: Basis, *, dry_run: bool) -> None:
-    """Ask before a file without a base undoes what others committed. Raises UndoesCommitsError.
-
-    On a terminal the answer no ends the command; without one, --replace is the only yes.
-    """
+    """Ask before a file without a base undoes what others committed. Raises UndoesCommitsError."""
     if basis.replaces or basis.of(file) is not None or not (undone := client.undone(proposal)):
         return
-    lines = [f"lunmapctl: warning: {line}" for line in _undone_lines(undone)]
     if dry_run:
-        echo(*lines, err=True)
-    elif not sys.stdin.isatty() or file.is_standard_input:
-        raise UndoesCommitsError(undone)
+        _warn_of_undone(undone)
     else:
-        echo(*lines, err=True)
-        click.confirm("Commit the file all the same?", abort=True, err=True)
+        ask_undone(undone, file)
+
+
+def ask_undone(undone: Sequence[LastChange], file: MapFile) -> None:
+    """Ask on a terminal whether a file may undo these changes; without one, --replace is the only yes.
+
+    Raises UndoesCommitsError.
+    """
+    if not sys.stdin.isatty() or file.is_standard_input:
+        raise UndoesCommitsError(undone)
+    _warn_of_undone(undone)
+    if not click.confirm("Commit the file all the same?", err=True):
+        raise UndoesCommitsError(undone, is_shown=True)
+
+
+def _warn_of_undone(undone: Sequence[LastChange]) -> None:
+    echo(*(f"lunmapctl: warning: {line}" for line in _undone_lines(undone)), err=True)
 
 
 def renew_base(file: MapFile, basis: Basis, made: Revision | None) -> None:

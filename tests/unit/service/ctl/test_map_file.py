@@ -1,0 +1,67 @@
+"""The base that is used with a map file, and the question if there is none."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from lunmapd.client import FileBase, LastChange
+from lunmapd.service.ctl.files.map_file import Basis, MapFile, UndoesCommitsError, ask_undone, read_map_file
+
+UNDONE = (LastChange("luns/db1", "size", 5, "ann", "2026-11-29T12:00:00Z"),)
+LINE = "# lunmap c incarnation 2 revision 31 only luns/db1\n"
+
+
+@pytest.fixture
+def map_file(tmp_path: Path) -> MapFile:
+    """Return a file of a part of the map."""
+    path = tmp_path / "map.yaml"
+    path.write_text(f"{LINE}luns: {{}}\n")
+    with path.open() as file:
+        return read_map_file(file)
+
+
+def test_another_base_leaves_the_part(map_file: MapFile) -> None:
+    """With --base a file of a part does not become the whole map, which would remove all the rest."""
+    assert Basis(None, None, replaces=False).of(map_file) == FileBase(31, "c", 2, "luns/db1")
+    assert Basis(7, None, replaces=False).of(map_file) == FileBase(7, only="luns/db1")
+    assert Basis(7, None, replaces=False).of(map_file._replace(base=None)) == FileBase(7)
+    assert Basis(None, None, replaces=True).of(map_file) is None
+
+
+class Terminal(io.StringIO):
+    """A stream of a terminal."""
+
+    def isatty(self) -> bool:
+        """Return True."""
+        return True
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> Terminal:
+    """Let a terminal answer the next question, and return what it shows."""
+    shown = Terminal()
+    monkeypatch.setattr("sys.stdin", Terminal(text))
+    monkeypatch.setattr("sys.stderr", shown)
+    return shown
+
+
+def test_the_answer_no_is_a_conflict(map_file: MapFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error does not repeat the changes that the question has named; its exit code is the same."""
+    shown = answer(monkeypatch, "n\n")
+    with pytest.raises(UndoesCommitsError) as refused:
+        ask_undone(UNDONE, map_file)
+    assert "luns/db1 (size): revision 5 by ann" in shown.getvalue()
+    assert [line.partition(":")[0] for line in refused.value.lines] == ["nothing was committed"]
+    assert refused.value.exit_code == 4
+
+
+def test_the_answer_yes_goes_on(map_file: MapFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is raised."""
+    answer(monkeypatch, "y\n")
+    ask_undone(UNDONE, map_file)
+
+
+def test_without_a_terminal_nobody_is_asked(map_file: MapFile) -> None:
+    """The error has the changes."""
+    with pytest.raises(UndoesCommitsError, match=r"luns/db1 \(size\): revision 5 by ann"):
+        ask_undone(UNDONE, map_file)
