@@ -169,8 +169,8 @@ def plan(connection: Connection, file: TextIO, basis: Basis, note: Note, output:
     """Show what every node would do if the map were made equal to FILE, and to whom. Nothing is committed.
 
     It takes the file as 'apply' does, with the same options about it. Each node is taken to be as the newest
-    map says, with the logins that it last reported. Exit code 6 if a host would lose a path, or a node would
-    hold steps; a unit attention disturbs nobody.
+    map says, with the logins that it last reported. Exit code 6 if a host would lose a path, a node would
+    hold steps or leave the map, or an object would fail; a unit attention disturbs nobody.
     """
     given = read_map_file(file)
     with connection.client() as client, given.located():
