@@ -4,7 +4,7 @@ A map of the objects of another tool, the check that the map describes them exac
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,17 +15,14 @@ from lunmapd.core.adoption.adopt import Adoption, adopt
 from lunmapd.core.adoption.check import AdoptionCheck, check_files, check_found, check_saved
 from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.adoption.foreign import ForeignConfiguration
+from lunmapd.core.adoption.passwords import passwords_of
 from lunmapd.core.adoption.saveconfig import read_saveconfig
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Chap, Lunmap
+from lunmapd.core.base.password import Secret
 from lunmapd.core.base.text import printable_json
 from lunmapd.core.map import mapfile
-from lunmapd.core.map.credentials import (
-    CHAP,
-    DISCOVERY_CHAP,
-    all_credentials,
-    change_credentials,
-)
+from lunmapd.core.map.credentials import all_credentials, change_credentials
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.plan import Plan, plan
@@ -69,7 +66,8 @@ def draft_map(file: Path | None, node: str, sealed_by: Settings | None = None) -
     if sealed_by is None:
         return made
     vault = Vault(_snapshot(sealed_by).cluster, read_keys(Path(sealed_by.key_file)))
-    return msgspec.structs.replace(made, lunmap=_sealed(made.lunmap, found, vault))
+    passwords = passwords_of(found, made.lunmap, node)
+    return msgspec.structs.replace(made, lunmap=_sealed(made.lunmap, passwords, vault))
 
 
 def format_draft(made: Adoption, output: str) -> Iterator[str]:
@@ -190,15 +188,12 @@ def _bytes(file: Path) -> bytes:
         raise LioUnreadableError(f"can't read {file}: {error.strerror}") from error
 
 
-def _sealed(lunmap: Lunmap, found: ForeignConfiguration, vault: Vault) -> Lunmap:
-    """Return the map with the passwords of the running configuration, sealed. Raises NoKeyError."""
-    known = {f"initiators/{acl.initiator}": acl.credentials for tpg in found.tpgs for acl in tpg.acls}
+def _sealed(lunmap: Lunmap, passwords: Mapping[tuple[str, str], Secret], vault: Vault) -> Lunmap:
+    """Return the map with its passwords, sealed. Raises NoKeyError."""
 
     def sealed(path: str, field: str, chap: Chap) -> Chap:
-        credentials = known.get(path, found.discovery or lio_objects.NO_CREDENTIALS)
-        first = field in {CHAP, DISCOVERY_CHAP}
-        secret = credentials.password if first else credentials.password_mutual
-        return Chap(chap.user, vault.seal(path, field, secret, secrets.token_bytes(NONCE_BYTES)))
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return Chap(chap.user, vault.seal(path, field, passwords[path, field], nonce))
 
     return change_credentials(lunmap, sealed)
 
