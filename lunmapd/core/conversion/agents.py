@@ -40,6 +40,7 @@ _EVERY_ADDRESS = "0.0.0.0:3260"
 _BACKINGS: Mapping[str, type[Block | FileIO | Pscsi]] = {"block": Block, "fileio": FileIO, "pscsi": Pscsi}
 _MODEL = 15  # the kernel cuts the name there (dev_set_t10_wwn_model_alias)
 _SERIAL_DIGITS = 8
+# A secret of Pacemaker. crmsh and sos print asterisks in place of a password (obscure_pattern in crm.conf).
 _HIDDEN = "lrm://"
 
 
@@ -237,7 +238,7 @@ def _initiators(
 
 def _note_password(target: ClusterResource, initiator: str, notes: Notes) -> None:
     password = target.parameters.get("incoming_password", "")
-    if not password or password.startswith(_HIDDEN):
+    if not password.strip("*") or password.startswith(_HIDDEN):
         notes.lost(target.place, "its incoming_password, which the file has not")
     else:
         notes.passwords[initiator_path(initiator), CHAP] = Secret(password)

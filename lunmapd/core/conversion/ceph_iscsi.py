@@ -48,7 +48,8 @@ _PARAMETERS = {
     "max_recv_data_segment_length": ("MaxRecvDataSegmentLength", 262144),
     "max_xmit_data_segment_length": ("MaxXmitDataSegmentLength", 262144),
 }
-_YES_NO = {"true": "Yes", "1": "Yes", "false": "No", "0": "No"}
+# What convert_str_to_bool of gateway_setting.py takes.
+_YES_NO = {"true": "Yes", "yes": "Yes", "1": "Yes", "false": "No", "no": "No", "0": "No"}
 _RESET = (None, "")  # ceph-iscsi takes either as its default (Settings.normalize_controls)
 _DEPTH = ("cmdsn_depth", 128)
 _ACL_TIMES = "dataout_timeout, nopin_timeout and nopin_response_timeout"

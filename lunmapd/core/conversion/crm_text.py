@@ -9,6 +9,9 @@ from lunmapd.core.conversion.conversion import NotConvertibleError
 
 _CRM_PARTS = {"params", "meta", "op", "operations", "utilization", "description"}
 _PCS_RESOURCE = re.compile(r"\s*Resource: (\S+) \(class=\S+ (?:provider=\S+ )?type=(\S+)\)")
+# pcs quotes a value with a space or an equals sign only, and escapes nothing but its own quotation mark
+# (quote() in pcs/common/str_tools.py).
+_PCS_PAIR = re.compile(r"""(?<!\S)([^\s=]+)=(?:"(.*?)(?<!\\)"|'(.*?)'|(\S*))(?!\S)""")
 _PCS_NODES = re.compile(r"\s*(?:Pacemaker|Corosync) Nodes:(.*)")
 
 
@@ -53,7 +56,7 @@ def _crm_parameters(words: Iterable[str]) -> Iterator[str]:
 
 
 def read_pcs(text: str, name: str) -> ClusterResources:
-    """Return the primitives and nodes of `pcs config` or `pcs resource config`. Raises NotConvertibleError.
+    """Return the primitives and nodes of `pcs config` or `pcs resource config`.
 
     Up to pcs 0.11 the parameters follow `Attributes:` in one line, since then each has a line of its own.
     """
@@ -62,17 +65,16 @@ def read_pcs(text: str, name: str) -> ClusterResources:
     given: dict[str, str] = {}
     inside, after_nodes = -1, False
     for number, line in enumerate(text.splitlines(), start=1):
-        place = f"{name}:{number}"
         depth = len(line) - len(line.lstrip())
         if found := _PCS_RESOURCE.match(line):
             given = {}
-            primitives.append(ClusterResource(found[1], found[2], given, place))
+            primitives.append(ClusterResource(found[1], found[2], given, f"{name}:{number}"))
             inside = -1
         elif primitives and line.lstrip().startswith("Attributes:"):
             inside = depth
-            given.update(_pairs(_words(line.partition(":")[2], place)))
+            given.update(_pcs_pairs(line))
         elif inside >= 0 and depth > inside:
-            given.update(_pairs(_words(line, place)))
+            given.update(_pcs_pairs(line))
         else:
             inside = -1
         listed = _PCS_NODES.match(line)
@@ -81,6 +83,11 @@ def read_pcs(text: str, name: str) -> ClusterResources:
             nodes.update(dict.fromkeys(words))
             after_nodes = not words
     return ClusterResources(tuple(primitives), tuple(nodes))
+
+
+def _pcs_pairs(line: str) -> Iterator[tuple[str, str]]:
+    for name, double, single, plain in _PCS_PAIR.findall(line):
+        yield name, double.replace('\\"', '"') or single or plain
 
 
 def _words(text: str, place: str) -> list[str]:

@@ -68,6 +68,35 @@ def test_a_password_is_taken_where_the_text_has_it() -> None:
         assert "its incoming_password, which the file has not" in lost(conversion)
 
 
+@pytest.mark.parametrize("text", ["******", "lrm://", ""])
+def test_a_hidden_password_is_not_taken(text: str) -> None:
+    """The asterisks that crmsh prints in place of a password would be sealed, and no host could log in."""
+    given = cluster(unit(allowed_initiators=H1), incoming_username="joe", incoming_password=text)
+    conversion = convert_resources(given, Choices())
+    assert conversion.passwords == {}
+    assert "its incoming_password, which the file has not" in lost(conversion)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("    incoming_password=it's\\a\"pw", "it's\\a\"pw"),
+        ('    incoming_password="a b\'c\\d"', "a b'c\\d"),
+        ("    incoming_password='a \"b\" c'", 'a "b" c'),
+        ('    incoming_password="a \\"b\\" \'c\'"', "a \"b\" 'c'"),
+        ("    incoming_password=a=b", "a=b"),
+    ],
+)
+def test_a_value_of_pcs_is_quoted_as_pcs_does(line: str, value: str) -> None:
+    """It quotes a value with a space or an equals sign only, and escapes nothing but its own quotation mark.
+
+    The source is quote() in pcs/common/str_tools.py.
+    """
+    text = f" Resource: a (class=ocf provider=x type=y)\n  Attributes: a-instance_attributes\n{line}\n    b=c"
+    given = read_pcs(text, "f").primitives[0].parameters
+    assert given == {"incoming_password": value, "b": "c"}
+
+
 def test_the_place_of_a_remark_is_a_line() -> None:
     """A remark names the line of the resource in the text."""
     for name, line in (("crm", 9), ("pcs", 24), ("cib", 13)):
@@ -107,7 +136,6 @@ def test_linstor_gateway_is_read() -> None:
         (read_cib, "<cib>"),
         (read_crm, 'primitive a b params x="y'),
         (read_crm, "primitive a b params x='y \\"),
-        (read_pcs, " Resource: a (class=ocf provider=x type=y)\n  Attributes: a='b"),
         (read_reactor, "promoter = 1"),
         (read_reactor, "a b"),
         (read_reactor, '[[promoter]]\n[promoter.resources.a]\nstart = ["ocf:x:y"]'),

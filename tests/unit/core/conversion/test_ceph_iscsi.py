@@ -89,6 +89,14 @@ def test_a_control_without_a_value_has_the_default() -> None:
     assert (lun.backing, lun.attributes) == (User("rbd/rbd/disk_1;osd_op_timeout=30"), {"qfull_time_out": 5})
 
 
+@pytest.mark.parametrize("text", [False, "no", "No", 0, "0", "FALSE"])
+def test_each_word_for_no_is_read(text: object) -> None:
+    """ceph-iscsi takes true, yes and 1, and their opposites, in any case."""
+    document = ceph_document(11)
+    document["targets"][IQN]["controls"] = {"immediate_data": text}
+    assert converted(document).lunmap.targets[IQN].parameters["ImmediateData"] == "No"
+
+
 def test_a_document_without_a_target_has_none() -> None:
     """Before the first target is made there is nothing to convert."""
     assert converted({"version": 3}).lunmap.targets == {}
