@@ -72,9 +72,9 @@ class FileReport(Struct, frozen=True):
 def validate(files: Sequence[TextIO], against: TextIO | None, output: str) -> None:
     """Check map files without ZooKeeper and settings: their form, and every rule of the map.
 
-    All mistakes are reported at once, each with file, line and field. Serials, port ids and passwords that a
+    All problems are reported at once, each with file, line and field. Serials, port ids and passwords that a
     file omits count as given. Only the tree knows LUN numbers, port ids and paths of earlier revisions, and
-    what the nodes have: 'apply --dry-run' checks these. Exit code 3 if a file has a mistake.
+    what the nodes have: 'apply --dry-run' checks these. Exit code 3 if a file has a problem.
     """
     former = None if against is None else _former(against)
     reports = [_report(file, former) for file in files]
