@@ -10,7 +10,15 @@ from itertools import count
 
 from msgspec import Struct, structs
 
-from lunmapd.core.base.lunmap import Document, Node, PortalGroup, Section, Target
+from lunmapd.core.base.lunmap import (
+    Document,
+    Node,
+    PortalGroup,
+    Section,
+    Target,
+    initiators_of,
+    reporting_nodes,
+)
 from lunmapd.core.base.names import naa
 from lunmapd.core.conversion.conversion import Conversion, Notes
 from lunmapd.core.conversion.join_luns import NodeLun, NodeMap, join_luns
@@ -25,10 +33,14 @@ class Rebuild(Struct, frozen=True):
 
 
 class Joined(Struct, frozen=True):
-    """The map of all nodes, and the reasons to make the targets of some of them anew."""
+    """The map of all nodes, and the reasons to make the targets of some of them anew.
+
+    `paths` are those of today: initiator and Lun to the nodes through which it sees the Lun by the files.
+    """
 
     conversion: Conversion
     rebuilds: tuple[Rebuild, ...] = ()
+    paths: Mapping[tuple[str, str], frozenset[str]] = {}
 
 
 def join_maps(conversions: Sequence[tuple[str, Conversion]]) -> Joined:
@@ -53,7 +65,21 @@ def join_maps(conversions: Sequence[tuple[str, Conversion]]) -> Joined:
     }
     bare = build_map(sections)
     lunmap = structs.replace(bare, luns=join_luns(bare, named, notes))
-    return Joined(notes.conversion(lunmap), tuple(dict.fromkeys((*rebuilds, *more, *renamed))))
+    return Joined(
+        notes.conversion(lunmap), tuple(dict.fromkeys((*rebuilds, *more, *renamed))), _paths_today(named)
+    )
+
+
+def _paths_today(named: Mapping[str, Sequence[NodeLun]]) -> dict[tuple[str, str], frozenset[str]]:
+    paths: dict[tuple[str, str], frozenset[str]] = {}
+    for name, parts in named.items():
+        for part in parts:
+            lunmap = part.given.lunmap
+            for entry in part.lun.maps:
+                nodes = reporting_nodes(lunmap, structs.replace(part.lun, maps=(entry,)))
+                for initiator in initiators_of(lunmap, entry):
+                    paths[initiator, name] = paths.get((initiator, name), frozenset()).union(nodes)
+    return paths
 
 
 def _join_notes(conversions: Sequence[tuple[str, Conversion]], notes: Notes) -> None:

@@ -73,7 +73,11 @@ def _note_new_paths(first: NodeLun, other: NodeLun, notes: Notes) -> None:
         for entry in one.lun.maps:
             if entry.target in both and _who(entry) not in there:
                 who = entry.initiator or entry.group
-                notes.changed(another.place, f"{who} gets paths through its nodes, too: {one.place} has it")
+                notes.changed(
+                    another.place,
+                    f"{who} gets paths through its nodes, too, as in {one.place}: to take over a node as it "
+                    "is, map it there with its tool first",
+                )
 
 
 def _who(entry: Map) -> tuple[str, str, str]:

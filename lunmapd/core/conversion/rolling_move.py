@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Lunmap, initiators_of, reporting_nodes
 from lunmapd.core.conversion.join import Joined
 from lunmapd.core.planning.plan import Disruption
 
@@ -13,7 +12,8 @@ class NodeMove(Struct, frozen=True):
     """The move of one node.
 
     With `reasons` its targets are made anew, which ends its sessions; without, they are taken over as they
-    are. `cut_off` maps initiators to the Luns that they can't reach meanwhile, since no other node has them.
+    are. `cut_off` maps initiators to the Luns that they can't reach meanwhile, since they see them through
+    no other node.
     """
 
     node: str
@@ -30,30 +30,18 @@ def rolling_move(joined: Joined) -> tuple[NodeMove, ...]:
     reasons: dict[str, list[str]] = {}
     for rebuild in joined.rebuilds:
         reasons.setdefault(rebuild.node, []).append(rebuild.reason)
-    lunmap = joined.conversion.lunmap
-    moves = [_move(lunmap, node, tuple(reasons.get(node, ()))) for node in lunmap.nodes]
+    nodes = joined.conversion.lunmap.nodes
+    moves = [_move(joined, node, tuple(reasons.get(node, ()))) for node in nodes]
     return tuple(sorted(moves, key=lambda move: (bool(move.reasons), move.node)))
 
 
-def _move(lunmap: Lunmap, node: str, reasons: tuple[str, ...]) -> NodeMove:
-    cut_off: dict[str, dict[str, None]] = {}
-    for initiator, lun in _only_through(lunmap, node) if reasons else ():
-        cut_off.setdefault(initiator, {})[lun] = None
+def _move(joined: Joined, node: str, reasons: tuple[str, ...]) -> NodeMove:
+    cut_off: dict[str, tuple[str, ...]] = {}
+    for (initiator, lun), nodes in joined.paths.items() if reasons else ():
+        if nodes == {node}:
+            cut_off[initiator] = (*cut_off.get(initiator, ()), lun)
     lost = Disruption.DATA_UNREACHABLE if cut_off else Disruption.SESSION_DROP
-    return NodeMove(
-        node,
-        reasons,
-        lost if reasons else Disruption.NONE,
-        {initiator: tuple(luns) for initiator, luns in cut_off.items()},
-    )
-
-
-def _only_through(lunmap: Lunmap, node: str) -> Iterator[tuple[str, str]]:
-    """Yield the initiators and Luns that have paths through this node only."""
-    for name, lun in lunmap.luns.items():
-        if reporting_nodes(lunmap, lun) == (node,):
-            for entry in lun.maps:
-                yield from ((initiator, name) for initiator in initiators_of(lunmap, entry))
+    return NodeMove(node, reasons, lost if reasons else Disruption.NONE, cut_off)
 
 
 def move_lines(moves: tuple[NodeMove, ...]) -> Iterator[str]:

@@ -117,6 +117,14 @@ def test_a_lun_of_one_node_is_cut_off_by_its_move() -> None:
     assert f"   {H2} can't reach b meanwhile: stop its I/O first" in list(move_lines((move,)))
 
 
+def test_a_host_without_a_path_today_has_none_meanwhile() -> None:
+    """A host that sees a Lun through one node today is cut off, although the joint map gives it two paths."""
+    first = node_map("n1")
+    second = node_map("n2", luns={"a": lun(Map(IQN, 1, H1), Map(IQN, 1, H2))})
+    (_, move) = rolling_move(joined(first, second))
+    assert (move.node, move.disruption, move.cut_off) == ("n2", Disruption.DATA_UNREACHABLE, {H2: ("a",)})
+
+
 def test_nodes_that_clash_in_nothing_need_no_move() -> None:
     """Nodes with tags, port ids and volumes of their own are joined as they are."""
     second = node_map("n2", port_id=2, luns={"b": lun(path="/dev/vg0/b", serial=OTHER)})
@@ -185,7 +193,10 @@ def test_an_initiator_of_one_node_gets_paths_through_both() -> None:
     second = node_map("n2", luns={"a": lun(Map(IQN, 1, H1), Map(IQN, 2, H2))})
     result = joined(node_map("n1"), second)
     texts = [each.text for each in result.conversion.remarks if each.kind is RemarkKind.CHANGED]
-    assert f"{H2} gets paths through its nodes, too: f2: luns[a] has it" in texts
+    assert (
+        f"{H2} gets paths through its nodes, too, as in f2: luns[a]: to take over a node as it is, map it there "
+        "with its tool first"
+    ) in texts
     assert {entry.initiator for entry in result.conversion.lunmap.luns["a"].maps} == {H1, H2}
 
 
