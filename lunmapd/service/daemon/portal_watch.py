@@ -89,7 +89,7 @@ class PortalWatch:
             while not self._over.is_set():
                 try:
                     self._look()
-                except OSError as error:
+                except (OSError, RuntimeError) as error:  # RuntimeError: no further thread can be started
                     _unwatched("the portals could not be checked", error)
                 self._wait(changes)
 
@@ -177,7 +177,7 @@ def watched_portals(watch: PortalWatch) -> Iterator[None]:
         thread.join(_END)
 
 
-def _unwatched(what: str, error: OSError) -> None:
+def _unwatched(what: str, error: Exception) -> None:
     _log.warning(
         "%s: %s; they are checked again after an interval",
         what,

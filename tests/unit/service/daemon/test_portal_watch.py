@@ -61,6 +61,23 @@ def test_a_problem_is_reported_and_its_end_too() -> None:
         wait_until("its end", lambda: (watch.problems(), len(changes)) == ({}, 2))
 
 
+def test_a_check_that_can_start_no_thread_is_made_again(caplog: pytest.LogCaptureFixture) -> None:
+    """Checks go on once the limit of threads allows it."""
+    network, refusals = Network(), ["can't start new thread"]
+
+    def check(portals: AbstractSet[str], credentials: ChapCredentials) -> PortalProblems:
+        if refusals:
+            raise RuntimeError(refusals.pop())
+        return network.check(portals, credentials)
+
+    network.problems = {PORTAL: REFUSED}
+    watch = PortalWatch(check, lambda: None, QUICK)
+    watch.check(frozenset({PORTAL}), NO_CREDENTIALS)
+    with watched_portals(watch):
+        wait_until("the problem", lambda: watch.problems() == {PORTAL: REFUSED})
+    assert "the portals could not be checked: can't start new thread" in caplog.text
+
+
 def test_a_problem_of_a_moment_is_not_reported() -> None:
     """A portal that a step makes anew, or a link that fails over, may fail one check."""
     network, changes = Network(), list[None]()
