@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lunmapd.agent.loop.next_pass import NextPass, Site, decide_next_pass
 from lunmapd.agent.state.machine_id import read_machine_id
@@ -115,17 +116,25 @@ def describe(coming: NextPass) -> Preview:
 def _held(decision: Decision) -> str:
     if decision.blocked is None:
         return ""
-    effect = "only enable or disable TPGs" if decision.steps else "do nothing"
+    enables = {isinstance(step.item, lio_objects.Enabled) for step in decision.steps}
+    effects = (("close opened access", False), ("enable or disable TPGs", True))
+    words = " and ".join(text for text, kind in effects if kind in enables)
+    effect = f"only {words}" if words else "do nothing"
     return f"unless it is confirmed, the daemon would {effect}: the pass would {decision.blocked}"
 
 
 def _steps(coming: NextPass) -> Iterator[StepLine]:
-    """Yield the whole plan: each step that is executed as it is executed, all others as held."""
+    """Yield the whole plan: each step that is executed as it is executed, all others as held.
+
+    Steps that are executed instead of planned ones come last.
+    """
     comparison = coming.comparison
     executed = {(step.action, lio_objects.key_of(step.item)): step for step in coming.decision.steps}
     observed = comparison.observed.objects
     drifted = drift.find_drift(comparison.steps, comparison.desired, observed, coming.baseline)
-    for planned, impact in impacts(coming.given, comparison, coming.logins):
+    instead = executed.keys() - {(step.action, lio_objects.key_of(step.item)) for step in comparison.steps}
+    every = (*comparison.steps, *(executed[one] for one in executed if one in instead))
+    for planned, impact in impacts(coming.given, replace(comparison, steps=every), coming.logins):
         key = lio_objects.key_of(planned.item)
         step = executed.get((planned.action, key))
         why = "" if step else _why(coming, key)
