@@ -6,8 +6,10 @@
   is replaced unless an override allows it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+
+from msgspec.structs import replace
 
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
@@ -15,7 +17,7 @@ from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.other_data import Reuse
-from lunmapd.core.planning.plan import Action, Disruption, Plan, Step
+from lunmapd.core.planning.plan import Action, Disruption, Plan, Step, describe_difference
 from lunmapd.core.planning.withhold import Permitted, withhold_steps
 
 
@@ -23,7 +25,8 @@ def withhold_other_data(steps: Plan, observed: Observed, reuse: Reuse) -> Permit
     """Withhold the replacement of storage objects whose path leads to other data.
 
     `reuse` names the Luns for which an override of the class other-data allows it. A storage object that is
-    only removed, or that gets another path by the map, is none of them.
+    only removed, or that gets another path by the map, is none of them. A mapped LUN that stays with it and
+    should be read-only becomes so.
     """
     failures = {
         lio_objects.key_of(step.item): _failure(step.item, observed.backings)
@@ -32,7 +35,7 @@ def withhold_other_data(steps: Plan, observed: Observed, reuse: Reuse) -> Permit
         and isinstance(step.item, lio_objects.StorageObject)
         and not reuse.allows(step.item.name)
     }
-    return withhold_steps(
+    permitted = withhold_steps(
         steps,
         {
             (action, key): failure
@@ -40,6 +43,25 @@ def withhold_other_data(steps: Plan, observed: Observed, reuse: Reuse) -> Permit
             for action in (Action.DELETE, Action.CREATE)
         },
     )
+    return replace(permitted, steps=(*permitted.steps, *_protect_kept(steps, permitted.steps)))
+
+
+def _protect_kept(steps: Plan, permitted: Plan) -> Iterator[Step]:
+    """Yield the updates to read-only of mapped LUNs whose replacement by a read-only one is withheld."""
+    if len(permitted) == len(steps):
+        return
+    executed = {lio_objects.key_of(step.item) for step in permitted if step.action is Action.DELETE}
+    mapped = [(step.action, step.item) for step in steps if isinstance(step.item, lio_objects.MappedLun)]
+    read_only = {
+        lio_objects.mapping_of(item)
+        for action, item in mapped
+        if action is Action.CREATE and item.write_protect
+    }
+    for action, item in mapped:
+        kept = action is Action.DELETE and lio_objects.key_of(item) not in executed
+        if kept and not item.write_protect and lio_objects.mapping_of(item) in read_only:
+            protected = replace(item, write_protect=True)
+            yield Step(Action.UPDATE, protected, describe_difference(item, protected), item)
 
 
 def opens_other_data(step: Step, observed: lio_objects.Objects) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Access, Lunmap, Map
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts, NameState
 from lunmapd.core.node.desire import compute_desired
@@ -88,6 +88,21 @@ def test_other_data_is_no_obstacle_to_an_unmap() -> None:
     found = decision(kernel(NameState.REPLACED, ["l3"]), mapped_luns(0, 1, 2, *range(4, 10)))
     assert found.held == {}
     assert {step.action for step in found.steps} == {Action.DELETE}
+
+
+def test_other_data_is_no_obstacle_to_write_protection() -> None:
+    """A host that may only read from now on does not write to what stays, under its old LUN number."""
+    observed = kernel(NameState.REPLACED, ["l3", "l4"])
+    maps = {"l3": Map(T, 3, H, access=Access.READ_ONLY), "l4": Map(T, 14, H, access=Access.READ_ONLY)}
+    luns = {name: replace(LUNMAP.luns[name], maps=(entry,)) for name, entry in maps.items()}
+    protecting = replace(LUNMAP, luns={**LUNMAP.luns, **luns})
+    found = decision(observed, protecting)
+    protected = [lio_objects.MappedLun(T, 1, H, each, f"l{each}", write_protect=True) for each in (3, 4)]
+    done = lio_objects.by_key(protected)
+    assert {step.action for step in found.steps} == {Action.UPDATE}
+    assert {lio_objects.key_of(step.item): step.item for step in found.steps} == done
+    assert found.held["mapped_lun", T, 1, H, 3].reason == "Waiting"
+    assert decision(replace(observed, objects={**observed.objects, **done}), protecting).steps == ()
 
 
 def test_another_path_in_the_map_is_opened() -> None:
