@@ -47,6 +47,11 @@ def committing() -> Iterator[None]:
         raise
     except KeyboardInterrupt:
         raise CommitInterruptedError.after(committed_revision()) from None
+    except click.Abort as error:
+        # A question of click makes it of Ctrl-C, and of an input that ends.
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        raise CommitInterruptedError.after(committed_revision()) from None
     except OSError as error:
         if (revision := committed_revision()) is None:
             raise
