@@ -178,11 +178,12 @@ def describe_refusal(refused: RefusedLogins) -> str:
 
 
 def remedy_of_refusal(refused: RefusedLogins, initiator: str) -> str:
-    """Return what mends refused logins of an initiator."""
+    """Return what mends refused logins of an initiator, "" for any of the map."""
     if not refused.initiator:
-        return f"compare /etc/iscsi/initiatorname.iscsi at {refused.address or 'the host'} with {initiator}"
+        host, name = refused.address or "the host", initiator or "the initiators of the map"
+        return f"compare /etc/iscsi/initiatorname.iscsi at {host} with {name}"
     if refused.cause == RefusalCause.AUTHENTICATION:
-        return f"lunmapctl secret set {initiator}, and the same password on the host"
+        return f"lunmapctl secret set {initiator} --user USER, and the same password on the host"
     return "see the log of the kernel on the node and on the host"
 
 

@@ -218,7 +218,7 @@ def test_a_login_is_missing_refused_or_not_listed() -> None:
         "on the host: iscsiadm -m discovery -t sendtargets -p 10.0.0.1:3260 --login",
     )
     wrong = checks(n1=view(refused=(WRONG,)), n2=view(HERE))["n1", Topic.LOGIN]
-    assert wrong.remedy == f"lunmapctl secret set {H}, and the same password on the host"
+    assert wrong.remedy == f"lunmapctl secret set {H} --user USER, and the same password on the host"
     stranger = checks(n1=view(refused=(STRANGER,)), n2=view(HERE))["n1", Topic.LOGIN]
     assert stranger.text.endswith("once, last at 2026-01-01T00:00:00Z")
     assert stranger.remedy == f"compare /etc/iscsi/initiatorname.iscsi at 100.64.0.6 with {H}"
@@ -240,6 +240,17 @@ def test_a_target_without_nodes_is_a_problem_of_its_own() -> None:
     assert problem.remedy == f"add nodes to targets[{T}], and apply"
     missing = replace(MAP, targets={})
     assert explain_pair(world({}, missing), H, "a").paths == 0
+
+
+def test_a_remedy_names_who_is_not_known() -> None:
+    """The kernel may know neither name nor address, and a command has every option that it needs."""
+    nameless = replace(STRANGER, address="")
+    (_, stranger) = explain_node(world({"n1": view(refused=(nameless,)), "n2": view()}), "n1").checks
+    assert (
+        stranger.remedy == "compare /etc/iscsi/initiatorname.iscsi at the host with the initiators of the map"
+    )
+    (_, wrong) = explain_node(world({"n1": view(refused=(WRONG,)), "n2": view()}), "n1").checks
+    assert wrong.remedy == f"lunmapctl secret set {H} --user USER, and the same password on the host"
 
 
 def test_a_refused_login_is_shown_unless_the_host_is_in() -> None:

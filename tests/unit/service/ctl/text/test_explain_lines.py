@@ -59,7 +59,9 @@ def test_a_pair_has_every_check_in_80_columns() -> None:
     found = explain_pair(world({"n1": view(refused=(refused,)), "n2": view(HERE)}), H, "a")
     lines = printed(pair_paragraphs(found, NAMES))
     assert lines[:2] == ["h sees a through 1 of 2 paths:", f"-      mapped  LUN 3 at {T}, rw"]
-    assert f"               -> lunmapctl secret set {H}, and the same password on the host" in lines
+    assert (
+        f"               -> lunmapctl secret set {H} --user USER, and the same password on the host" in lines
+    )
     assert all(len(line) <= 80 for line in lines if "->" not in line)
     off = explain_pair(world({"n1": view(), "n2": view()}), H, "a")
     assert printed(pair_paragraphs(off, NAMES))[0] == "h does not see a:"
