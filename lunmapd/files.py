@@ -44,19 +44,20 @@ def _check_regular(path: Path, status: os.stat_result, limit: int) -> None:
         raise OSError(errno.EFBIG, f"it is larger than {limit} bytes", str(path))
 
 
-def replace_file(path: Path, parts: Iterable[bytes]) -> None:
+def replace_file(path: Path, parts: Iterable[bytes], like: os.stat_result | None = None) -> None:
     """Replace `path` by a file of these parts that only its owner can read; its directory must exist.
 
-    The parts go to `NAME.new`, which has mode 0600 from the start, and which is removed if anything fails:
-    then the old file stays. A symbolic link is replaced, not followed. The directory is synced too:
-    otherwise the rename may not be on the disk (fsync(2)). Raises OSError.
+    With `like` the file gets that mode, and that owner and group as far as the process may give it away. The
+    parts go to `NAME.new`, which has mode 0600 from the start, and which is removed if anything fails: then
+    the old file stays. A symbolic link is replaced, not followed. The directory is synced too: otherwise the
+    rename may not be on the disk (fsync(2)). Raises OSError.
     """
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
     try:
-        _write_file(fresh, parts)
+        _write_file(fresh, parts, like)
         fresh.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -65,12 +66,21 @@ def replace_file(path: Path, parts: Iterable[bytes]) -> None:
     _sync_directory(path.parent)
 
 
-def _write_file(path: Path, parts: Iterable[bytes]) -> None:
+def _write_file(path: Path, parts: Iterable[bytes], like: os.stat_result | None) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.writelines(parts)
         file.flush()
+        if like is not None:
+            _make_like(descriptor, like)
         os.fsync(descriptor)
+
+
+def _make_like(descriptor: int, like: os.stat_result) -> None:
+    for owner, group in ((-1, like.st_gid), (like.st_uid, -1)):
+        with suppress(PermissionError):
+            os.fchown(descriptor, owner, group)
+    os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
 
 
 def _sync_directory(path: Path) -> None:

@@ -1,7 +1,6 @@
 """A map file of `apply` and `edit`: reading it, its base, and the question when it has none."""
 
 import functools
-import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -221,7 +220,7 @@ def renew_base(file: MapFile, basis: Basis, made: Revision | None) -> None:
 
 
 def _rewrite(path: Path, known: str, old: FileBase, new: FileBase) -> None:
-    """Replace the base in a file, which keeps its mode; warn if it can't be done.
+    """Replace the base in a file, which keeps owner and mode; warn if it can't be done.
 
     A file that is not `known` any more was edited meanwhile, and stays as it is.
     """
@@ -230,8 +229,6 @@ def _rewrite(path: Path, known: str, old: FileBase, new: FileBase) -> None:
         text = path.read_bytes().decode()
         renewed = with_base(text, old, new)
         if text.replace("\r\n", "\n") == known and renewed != text:
-            mode = stat.S_IMODE(path.stat().st_mode)
-            replace_file(path, (renewed.encode(),))
-            path.chmod(mode)
+            replace_file(path, (renewed.encode(),), path.stat())
     except OSError as error:
         echo(f"lunmapctl: warning: the file still names its former revision: {error}", err=True)

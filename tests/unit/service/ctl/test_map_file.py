@@ -1,13 +1,22 @@
 """The base that is used with a map file, and the question if there is none."""
 
 import io
+import os
 from pathlib import Path
 
 import pytest
 
-from lunmapd.client import FileBase, LastChange
-from lunmapd.service.ctl.files.map_file import Basis, MapFile, UndoesCommitsError, ask_undone, read_map_file
+from lunmapd.client import FileBase, LastChange, Revision
+from lunmapd.service.ctl.files.map_file import (
+    Basis,
+    MapFile,
+    UndoesCommitsError,
+    ask_undone,
+    read_map_file,
+    renew_base,
+)
 
+REVISION = Revision(32, "d", "ann", "2026-11-29T12:00:00Z", "", ())
 UNDONE = (LastChange("luns/db1", "size", 5, "ann", "2026-11-29T12:00:00Z"),)
 LINE = "# lunmap c incarnation 2 revision 31 only luns/db1\n"
 
@@ -65,3 +74,16 @@ def test_without_a_terminal_nobody_is_asked(map_file: MapFile) -> None:
     """The error has the changes."""
     with pytest.raises(UndoesCommitsError, match=r"luns/db1 \(size\): revision 5 by ann"):
         ask_undone(UNDONE, map_file)
+
+
+def test_a_renewed_file_keeps_owner_and_mode(map_file: MapFile) -> None:
+    """Also if root commits the file of somebody else, who goes on editing it."""
+    path = Path(map_file.name)
+    if os.geteuid() == 0:
+        os.chown(path, 4711, 4712)
+    path.chmod(0o640)
+    before = path.stat()
+    renew_base(map_file, Basis(None, None, replaces=False), REVISION)
+    after = path.stat()
+    assert path.read_text().startswith(LINE.replace("revision 31", "revision 32"))
+    assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
