@@ -134,12 +134,12 @@ def _luns(
     notes: Notes,
 ) -> Iterator[tuple[str, Lun]]:
     for unit in units:
-        name, given = unit.instance or unit.name, unit.parameters
-        iqn = given["target_iqn"]
+        instance, given = unit.instance or unit.name, unit.parameters
+        name, iqn = given.get("backstore_name") or instance, given["target_iqn"]
         maps = tuple(
             Map(iqn, int(given["lun"]), initiator) for initiator in _allowed(unit, targets[iqn], choices)
         )
-        serial = given.get("scsi_sn") or hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+        serial = given.get("scsi_sn") or hashlib.md5(instance.encode(), usedforsecurity=False).hexdigest()
         own = given.get("liot_bstype") == "pscsi"
         yield (
             name,

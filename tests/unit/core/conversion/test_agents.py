@@ -153,6 +153,14 @@ def test_a_text_that_ends_inside_a_statement_is_read() -> None:
     assert read_pcs("Pacemaker Nodes: n1 n2\n", "f").nodes == ("n1", "n2")
 
 
+def test_a_storage_object_may_have_another_name_than_its_resource() -> None:
+    """The parameter backstore_name names it, and so the product; the serial is still that of the resource."""
+    lunmap = convert_resources(cluster(unit(backstore_name="vol", allowed_initiators=H1)), Choices()).lunmap
+    assert {name: (lun.serial, lun.product) for name, lun in lunmap.luns.items()} == {
+        "vol": ("333f8b44", "vol")
+    }
+
+
 def test_the_settings_of_a_logical_unit_are_carried() -> None:
     """Backing, size, block size, discards and serial are those of the parameters."""
     given = unit(liot_bstype="fileio", path="/srv/a", block_size="4096", emulate_tpu="1", scsi_sn="ab" * 16,
