@@ -22,7 +22,14 @@ USABLE = frozenset({OK, DEGRADED})
 """The states of paths that initiators can use."""
 
 # A full pass was made, and the objects that it could not make as desired are in the status.
-_LISTED = {Reason.FAILING, Reason.HELD, Reason.LEFT_EMPTY, Reason.DRIFTED}
+_LISTED = {
+    Reason.FAILING,
+    Reason.HELD,
+    Reason.LEFT_EMPTY,
+    Reason.DRIFTED,
+    Reason.CLAIMS_UNREADABLE,
+    Reason.CLAIMS_UNWRITABLE,
+}
 # The node does not know its objects, or does not serve them.
 _BLIND = {Reason.NO_MAP, Reason.NODE_UNKNOWN, Reason.KERNEL_UNREADABLE, Reason.WITHHELD}
 

@@ -186,6 +186,8 @@ def test_a_list_that_is_cut_leaves_the_others_unknown() -> None:
         (status(7, 8, ("discovery_auth",), trouble={APPLIED: "Failing"}), ["ok", "behind"]),
         (status(7, 9, ("discovery_auth",), trouble={APPLIED: "Held"}), ["ok", "ok"]),
         (status(7, 9, ("discovery_auth",), trouble={APPLIED: "Drifted"}), ["ok", "ok"]),
+        (status(7, 9, (f"target {T}2",), trouble={APPLIED: "ClaimsUnwritable"}), ["ok", "ok"]),
+        (status(7, 9, (f"target {U}",), trouble={APPLIED: "ClaimsUnreadable"}), ["ok", "Why"]),
         (status(6, 6), ["behind", "behind"]),
         (status(None, 9, trouble={APPLIED: "RemovalHeld"}), ["behind", "behind"]),
         (status(10, 10), ["behind", "behind"]),
