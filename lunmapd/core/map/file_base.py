@@ -15,6 +15,9 @@ from lunmapd.core.map.source import YamlSource
 
 _LINE = re.compile(r"# lunmap (\S+) incarnation (\d{1,18}) revision (\d{1,18})(?: only (\S+))?\s*")
 
+_MARK = "\ufeff"
+"""The byte order mark, which editors of Windows put before a text."""
+
 
 class FileBase(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The base of a file: `revision` in the incarnation of a cluster's tree.
@@ -40,7 +43,7 @@ def base_of(source: YamlSource) -> FileBase | None:
     given = source.value.get("base") if isinstance(source.value, dict) else None
     if given is not None:
         return convert(given, FileBase, ("base",))
-    found = (_LINE.fullmatch(line) for line in _head(source.text))
+    found = (_LINE.fullmatch(line) for line in _head(source.text.removeprefix(_MARK)))
     return next((_read(match) for match in found if match), None)
 
 
@@ -58,7 +61,8 @@ def _head(text: str) -> Iterator[str]:
 
 def with_base(text: str, old: FileBase, new: FileBase) -> str:
     """Return the text of a file with the comment of its base replaced, if it has one."""
-    return re.sub(rf"(?m)^{re.escape(base_line(old))}[ \t]*(?=\r?$)", base_line(new), text, count=1)
+    line = rf"(?m)^({_MARK}?){re.escape(base_line(old))}[ \t]*(?=\r?$)"
+    return re.sub(line, lambda match: f"{match[1]}{base_line(new)}", text, count=1)
 
 
 def part_of(lunmap: Lunmap, only: str, file: Lunmap = EMPTY_MAP) -> Lunmap:

@@ -64,3 +64,11 @@ def test_a_part_of_a_map() -> None:
 def test_a_part_with_the_objects_that_a_file_added_to_it() -> None:
     """They are of the map as well: the file changes them, and does not add them."""
     assert part_of(luns(1, 2, 3), "luns/l2", luns(3, 4)) == luns(2, 3)
+
+
+def test_a_byte_order_mark_hides_no_base() -> None:
+    """Editors of Windows write one; it stays when the line is renewed."""
+    text = f"\ufeff{base_line(BASE)}\nluns: {{}}\n"
+    assert read(text) == BASE
+    renewed = with_base(text, BASE, FileBase(32, BASE.cluster, BASE.incarnation))
+    assert renewed == text.replace("revision 31", "revision 32")
