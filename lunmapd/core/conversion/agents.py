@@ -60,6 +60,7 @@ def convert_resources(resources: ClusterResources, choices: Choices) -> Conversi
         initiators=_initiators(units, targets, choices, notes),
         nodes=nodes,
     )
+    _note_access(units, targets, choices, notes)
     _note_others(resources, nodes, choices, notes)
     return notes.conversion(lunmap)
 
@@ -234,6 +235,26 @@ def _initiators(
             elif user:
                 _note_password(target, name, notes)
     return found
+
+
+def _note_access(
+    units: list[ClusterResource],
+    targets: Mapping[str, ClusterResource],
+    choices: Choices,
+    notes: Notes,
+) -> None:
+    """Note the initiators that may see a logical unit today by the parameter of another one."""
+    allowed = [(unit, {*_allowed(unit, targets[unit.parameters["target_iqn"]], choices)}) for unit in units]
+    admitted: dict[str, set[str]] = {}
+    for unit, own in allowed:
+        admitted.setdefault(unit.parameters["target_iqn"], set()).update(own)
+    for unit, own in allowed:
+        if others := sorted(admitted[unit.parameters["target_iqn"]] - own):
+            notes.changed(
+                unit.place,
+                f"{', '.join(others)} may see it too today, since targetcli maps a new LUN to each ACL of "
+                "its target: the map gives it to its own allowed_initiators and to those of the target",
+            )
 
 
 def _note_password(target: ClusterResource, initiator: str, notes: Notes) -> None:

@@ -1,6 +1,7 @@
 """The resources of Pacemaker and LINSTOR Gateway as a map."""
 
 import pytest
+from msgspec import structs
 
 from lunmapd.core.base.backings import Block, FileIO, Pscsi
 from lunmapd.core.base.lunmap import Authentication, Chap, Initiator, Map, PortalGroup, Scope, Shared
@@ -180,6 +181,15 @@ def test_a_passed_device_keeps_its_own_identity() -> None:
     """A pscsi Lun has neither serial nor product in the map."""
     lun = convert_resources(cluster(unit(liot_bstype="pscsi")), Choices()).lunmap.luns["lun1"]
     assert (lun.backing, lun.serial, lun.product) == (Pscsi("/dev/drbd0"), "", "")
+
+
+def test_an_initiator_of_another_unit_is_named() -> None:
+    """A new LUN is mapped to each ACL that its target has then, whatever the unit's own parameter is."""
+    one, two = unit(allowed_initiators=H1), unit(lun="2", allowed_initiators=f"{H1} {H2}", scsi_sn="ab")
+    conversion = convert_resources(cluster(one, structs.replace(two, name="lun2", place="lun2")), Choices())
+    assert [entry.initiator for entry in conversion.lunmap.luns["lun1"].maps] == [H1]
+    named = [each.place for each in conversion.remarks if "may see it too today" in each.text]
+    assert (named, any(H2 in each.text for each in conversion.remarks)) == (["lun1"], True)
 
 
 def test_a_target_that_admits_all_gets_the_chosen_initiators() -> None:
