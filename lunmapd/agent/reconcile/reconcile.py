@@ -166,8 +166,8 @@ def _reconcile_all(
     state.baseline.load(edges.seen, terms, comparison.desire)
     decision = _decide(edges, given, state, comparison)
     if decision.blocked is not None:
-        error = RemovalHeldError(given.revision, decision.blocked)
-        _execute(edges, given, state, decision, comparison)
+        outcomes = _execute(edges, given, state, decision, comparison)
+        error = RemovalHeldError(given.revision, decision.blocked, outcomes)
         state.finish_held(error)
         raise error
     reports: tuple[StepOutcome, ...] = ()

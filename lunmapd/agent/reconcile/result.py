@@ -1,6 +1,6 @@
 """The result of a pass, or the error of a pass that was held."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
@@ -17,15 +17,24 @@ from lunmapd.core.planning.plan import Plan
 
 
 class RemovalHeldError(ConditionError, reason=Reason.REMOVAL_HELD):
-    """A pass would make a mass removal that is not confirmed."""
+    """A pass would make a mass removal that is not confirmed.
+
+    `outcomes` are those of the steps that it made all the same; the first failure is in the message.
+    """
 
     exit_code = Exit.DEGRADED
 
-    def __init__(self, revision: int, held: MassRemoval) -> None:
+    def __init__(self, revision: int, held: MassRemoval, outcomes: Iterable[StepOutcome] = ()) -> None:
         self.held = held
+        failed = ((each.step, each.failure) for each in outcomes if each.failure is not None)
+        texts = (
+            f"; and it could not {step.action} {lio_objects.show_key(lio_objects.key_of(step.item))}: "
+            f"{failure.message}"
+            for step, failure in failed
+        )
         super().__init__(
-            f"revision {revision} would {held}: nothing is changed; "
-            "correct the map, or confirm the removal with 'lunmapctl confirm'"
+            f"revision {revision} would {held}: the node does not follow it; "
+            f"correct the map, or confirm the removal with 'lunmapctl confirm'{next(texts, '')}"
         )
 
 
