@@ -55,6 +55,10 @@ class AdoptOptions(NamedTuple):
         """Refuse an option that would be ignored beside the others. Raises click.UsageError."""
         if self.take and self.file:
             raise click.UsageError("--take takes over what runs here: omit --from")
+        if self.take and self.check:
+            raise click.UsageError("--take checks by itself: omit --check")
+        if self.seal and (self.take or self.check):
+            raise click.UsageError("--seal is for the map that is printed: omit --check and --take")
         if self.map_file and not (self.file and self.check):
             raise click.UsageError("--map is for --from with --check")
         if self.node and (self.file is None or (self.check and self.map_file is None)):

@@ -106,6 +106,9 @@ def test_a_map_file_with_a_mistake_is_refused(file: Path) -> None:
     ("words", "sentence"),
     [
         (("--from", "x", "--take"), "omit --from"),
+        (("--check", "--take"), "--take checks"),
+        (("--check", "--seal"), "--seal is for the map"),
+        (("--take", "--seal"), "--seal is for the map"),
         (("--map", "x"), "--map is for --from with --check"),
         (("--node", "n1"), "--node is for --from"),
         (("--from", "x", "--check", "--node", "n1"), "--node is for --from"),
