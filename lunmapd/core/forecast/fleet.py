@@ -1,5 +1,6 @@
 """What all nodes would do after a commit, and to whom."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
@@ -106,12 +107,13 @@ def _leaving(change: MapChange, views: Mapping[str, NodeView]) -> Iterator[Leavi
 
 def _moved(change: MapChange, statuses: Mapping[str, NodeStatus]) -> Iterator[MovedAddress]:
     left = left_addresses(change.before, change.after)
-    former = {
-        LunAddress(each.target, each.initiator, each.lun): Occupant(each.name, each.serial)
-        for status in statuses.values()
-        for each in status.former
-    }
+    former = defaultdict[LunAddress, list[Occupant]](list)
+    for status in statuses.values():
+        for each in status.former:
+            address = LunAddress(each.target, each.initiator, each.lun)
+            former[address].append(Occupant(each.name, each.serial))
     for address, occupant in sorted(new_addresses(change.before, change.after).items()):
-        earlier = left.get(address) or former.get(address, occupant)
-        if earlier.serial != occupant.serial:
-            yield MovedAddress(*address, earlier.name, occupant.name)
+        earlier = [left[address]] if address in left else former[address]
+        names = [each.name for each in earlier if each.serial != occupant.serial]
+        if names:
+            yield MovedAddress(*address, names[0], occupant.name)

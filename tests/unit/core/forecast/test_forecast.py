@@ -131,6 +131,10 @@ def test_a_number_that_leads_elsewhere_is_named() -> None:
         with_luns(a=2), with_luns(a=2, b=1), {"n1": view(HERE, former=former, former_count=1), "n2": view()}
     )
     assert found.addresses == (MovedAddress(T, H, 1, "c", "b"),)
+    same = (FormerOccupant(T, H, 1, "b", with_luns(b=1).luns["b"].serial, 3),)
+    views = {"n1": view(HERE, former=former), "n2": view(former=same)}
+    found = forecast(with_luns(a=2), with_luns(a=2, b=1), views)
+    assert found.addresses == (MovedAddress(T, H, 1, "c", "b"),)
     assert "other-data" in found.nodes[0].steps[-1].held
     assert forecast(with_luns(a=2), with_luns(a=2, b=1), {"n1": view(HERE), "n2": view()}).addresses == ()
 
