@@ -94,7 +94,10 @@ def _merge_values(base: Values, ours: Values, theirs: Values) -> tuple[Values, V
 
 
 def _merge_value(was: Any, our: Any, their: Any, name: str) -> tuple[Any, Any]:
-    """Return the merged value with theirs and with ours where both differ; UNSET stands for no value."""
+    """Return the merged value with theirs and with ours where both differ; UNSET stands for no value.
+
+    A list of ours that has a member twice is not merged, so that the rules of the map see both.
+    """
     if our in (was, their):
         return their, their
     if their == was:
@@ -102,6 +105,8 @@ def _merge_value(was: Any, our: Any, their: Any, name: str) -> tuple[Any, Any]:
     kind = type(their)
     if kind is type(our) and kind in {dict, list} and name not in INSEPARABLE:
         keyed = [members(each) if isinstance(each, kind) else {} for each in (was, our, their)]
+        if len(keyed[1]) < len(our):
+            return their, our
         of_theirs, of_ours, _ = _merge_values(*keyed)
         return (of_theirs, of_ours) if kind is dict else (list(of_theirs.values()), list(of_ours.values()))
     return their, our

@@ -96,3 +96,14 @@ def test_what_belongs_together_is_merged_as_a_whole() -> None:
     merged = merge_fields(BASE, ours, theirs)
     assert merged.clashes == (FieldClash("luns/l1", "backing"),)
     assert (merged.ours, merged.theirs) == (ours, theirs)
+
+
+def test_a_list_that_names_a_member_twice_is_not_merged() -> None:
+    """The rules are to see both, such as two maps of a Lun to one host of which one was meant for another."""
+    first, second, other = Map("t", 1, "h"), Map("t", 2, "h"), Map("t", 3, "other")
+    base = with_lun(BASE, "l1", replace(LUN, maps=(first,)))
+    twice = with_lun(BASE, "l1", replace(LUN, maps=(first, second)))
+    theirs = with_lun(BASE, "l1", replace(LUN, maps=(first, other)))
+    merged = merge_fields(base, twice, theirs)
+    assert merged.clashes == (FieldClash("luns/l1", "maps"),)
+    assert (merged.ours, merged.theirs) == (twice, theirs)
