@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator
 from lunmapd.core.conversion.cluster_resources import ClusterResource, ClusterResources
 from lunmapd.core.conversion.conversion import NotConvertibleError
 
+_USE_CIB = "convert the output of 'cibadmin --query' instead"
 _CRM_PARTS = {"params", "meta", "op", "operations", "utilization", "description"}
 _PCS_RESOURCE = re.compile(r"\s*Resource: (\S+) \(class=\S+ (?:provider=\S+ )?type=(\S+)\)")
 # pcs quotes a value with a space or an equals sign only, and escapes nothing but its own quotation mark
 # (quote() in pcs/common/str_tools.py).
 _PCS_PAIR = re.compile(r"""(?<!\S)([^\s=]+)=(?:"(.*?)(?<!\\)"|'(.*?)'|(\S*))(?!\S)""")
+_PCS_HEAD = re.compile(r"\s*(?:Resource|Group|Clone|Master|Bundle): ")
 _PCS_NODES = re.compile(r"\s*(?:Pacemaker|Corosync) Nodes:(.*)")
 
 
@@ -27,6 +29,8 @@ def read_crm(text: str, name: str) -> ClusterResources:
                 primitives.append(
                     ClusterResource(resource, agent.rpartition(":")[2], given, f"{name}:{line}")
                 )
+            case ["xml", *rest] if any("<primitive" in word for word in rest):
+                raise NotConvertibleError(f"{name}:{line}: this is XML inside the text of crm; {_USE_CIB}")
             case _:
                 pass
     return ClusterResources(tuple(primitives), tuple(filter(None, nodes)))
@@ -56,7 +60,7 @@ def _crm_parameters(words: Iterable[str]) -> Iterator[str]:
 
 
 def read_pcs(text: str, name: str) -> ClusterResources:
-    """Return the primitives and nodes of `pcs config` or `pcs resource config`.
+    """Return the primitives and nodes of `pcs config` or `pcs resource config`. Raises NotConvertibleError.
 
     Up to pcs 0.11 the parameters follow `Attributes:` in one line, since then each has a line of its own.
     """
@@ -70,6 +74,11 @@ def read_pcs(text: str, name: str) -> ClusterResources:
             given = {}
             primitives.append(ClusterResource(found[1], found[2], given, f"{name}:{number}"))
             inside = -1
+        elif _PCS_HEAD.match(line):
+            # The list of location constraints has such a line, too, with the name alone.
+            if line.lstrip().startswith("Resource") and "(" in line:
+                raise NotConvertibleError(f"{name}:{number}: this resource has no type; {_USE_CIB}")
+            given, inside = {}, -1
         elif primitives and line.lstrip().startswith("Attributes:"):
             inside = depth
             given.update(_pcs_pairs(line))

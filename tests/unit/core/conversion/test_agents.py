@@ -137,6 +137,8 @@ def test_linstor_gateway_is_read() -> None:
         (read_cib, "<cib>"),
         (read_crm, 'primitive a b params x="y'),
         (read_crm, "primitive a b params x='y \\"),
+        (read_crm, 'node n1\nxml <primitive id="a" type="b"> \\\n</primitive>\n'),
+        (read_pcs, " Resource: a (template=b)\n  Attributes: c=d"),
         (read_reactor, "promoter = 1"),
         (read_reactor, "a b"),
         (read_reactor, '[[promoter]]\n[promoter.resources.a]\nstart = ["ocf:x:y"]'),
@@ -146,6 +148,17 @@ def test_a_damaged_file_is_refused(read: object, text: str) -> None:
     """A file that is not of its form is refused with its name; a document type never expands."""
     with pytest.raises(NotConvertibleError, match="file"):
         read(text, "file")  # type: ignore[operator]
+
+
+def test_attributes_of_a_group_are_not_those_of_the_resource_before_it() -> None:
+    """In the text of pcs they have the same word, and would give a Lun another path."""
+    text = (
+        "Resource: a (class=ocf provider=x type=y)\n  Attributes: path=/dev/a\n"
+        "Group: g\n  Attributes: path=/dev/b\n"
+        "Location Constraints:\n  Resource: a\n    Enabled on: n1 (score:50)\n"
+    )
+    assert [each.parameters for each in read_pcs(text, "f").primitives] == [{"path": "/dev/a"}]
+    assert read_crm("xml <acl_role/>\nnode n1\n", "f").nodes == ("n1",)
 
 
 def test_a_text_that_ends_inside_a_statement_is_read() -> None:
