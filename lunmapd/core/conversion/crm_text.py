@@ -65,9 +65,8 @@ def read_pcs(text: str, name: str) -> ClusterResources:
     Up to pcs 0.11 the parameters follow `Attributes:` in one line, since then each has a line of its own.
     """
     primitives: list[ClusterResource] = []
-    nodes: dict[str, None] = {}
     given: dict[str, str] = {}
-    inside, after_nodes = -1, False
+    inside = -1
     for number, line in enumerate(text.splitlines(), start=1):
         depth = len(line) - len(line.lstrip())
         if found := _PCS_RESOURCE.match(line):
@@ -86,12 +85,20 @@ def read_pcs(text: str, name: str) -> ClusterResources:
             given.update(_pcs_pairs(line))
         else:
             inside = -1
-        listed = _PCS_NODES.match(line)
-        if listed or after_nodes:
-            words = (listed[1] if listed else line).split()
+    return ClusterResources(tuple(primitives), _pcs_nodes(text))
+
+
+def _pcs_nodes(text: str) -> tuple[str, ...]:
+    """Return the names of the nodes, which stand after their heading or in the line below it."""
+    nodes: dict[str, None] = {}
+    is_next = False
+    for line in text.splitlines():
+        heading = _PCS_NODES.match(line)
+        if heading or is_next:
+            words = (heading[1] if heading else line).split()
             nodes.update(dict.fromkeys(words))
-            after_nodes = not words
-    return ClusterResources(tuple(primitives), tuple(nodes))
+            is_next = not words
+    return tuple(nodes)
 
 
 def _pcs_pairs(line: str) -> Iterator[tuple[str, str]]:
