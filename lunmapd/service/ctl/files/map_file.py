@@ -222,13 +222,19 @@ def renew_base(file: MapFile, basis: Basis, made: Revision | None) -> None:
 def _rewrite(path: Path, known: str, old: FileBase, new: FileBase) -> None:
     """Replace the base in a file, which keeps owner and mode; warn if it can't be done.
 
-    A file that is not `known` any more was edited meanwhile, and stays as it is.
+    A file that is not `known` any more was edited meanwhile, and stays as it is. So does one that names its
+    base by a key, as JSON does; a note says so.
     """
     try:
         path = path.resolve(strict=True)
         text = path.read_bytes().decode()
         renewed = with_base(text, old, new)
-        if text.replace("\r\n", "\n") == known and renewed != text:
+        if text.replace("\r\n", "\n") != known:
+            return
+        if renewed != text:
             replace_file(path, (renewed.encode(),), path.stat())
-    except OSError as error:
+        else:
+            still = f"its key 'base' still names revision {old.revision}: set it to {new.revision}"
+            echo(f"lunmapctl: {path}: {still}", err=True)
+    except (OSError, UnicodeDecodeError) as error:
         echo(f"lunmapctl: warning: the file still names its former revision: {error}", err=True)

@@ -87,3 +87,15 @@ def test_a_renewed_file_keeps_owner_and_mode(map_file: MapFile) -> None:
     after = path.stat()
     assert path.read_text().startswith(LINE.replace("revision 31", "revision 32"))
     assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
+
+
+def test_a_key_is_not_renewed_and_a_note_says_so(
+    map_file: MapFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """JSON has no comments; applied again, the file would conflict with what it became itself."""
+    path = Path(map_file.name)
+    path.write_text('{"base": {"revision": 31}, "luns": {}}')
+    with path.open() as file:
+        renew_base(read_map_file(file), Basis(None, None, replaces=False), REVISION)
+    assert '"revision": 31' in path.read_text()
+    assert f"{path}: its key 'base' still names revision 31: set it to 32" in capsys.readouterr().err
