@@ -18,6 +18,7 @@ from lunmapd.service import keyfile
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.secret_keys import configured_key_file, key_file_option
 from lunmapd.service.output import echo, echo_json
+from lunmapd.store.tree.snapshot import Snapshot, effective_map
 
 
 class ExportError(LunmapdError):
@@ -53,18 +54,25 @@ def export(
         raise click.UsageError("--with-passwords needs --file")
     with connection.client() as client:
         snapshot = client.read()
-    if unreadable := next(iter(snapshot.unreadable.items()), None):
-        raise ExportError(f"{unreadable[0]} can't be read, and would be missing: {unreadable[1]}")
-    if node not in snapshot.lunmap.nodes:
-        raise ExportError(f"the map has no node {node!r}; 'lunmapctl get nodes' lists them")
-    made = export_saveconfig(project_map(snapshot.lunmap, node))
-    losses = (*made.losses, *_passwords(snapshot.lunmap, made))
+    lunmap = exported_map(snapshot, node)
+    made = export_saveconfig(project_map(lunmap, node))
+    losses = (*made.losses, *_passwords(lunmap, made))
     if with_passwords:
         keys = keyfile.read_keys(key_file or configured_key_file(connection.config))
-        made = _with_passwords(snapshot.lunmap, node, Vault(snapshot.cluster, keys))
+        made = _with_passwords(lunmap, node, Vault(snapshot.cluster, keys))
         losses = made.losses
     _write(made, file)
     echo(*(f"lunmapctl: not in the file: {loss}" for loss in losses), err=True)
+
+
+def exported_map(snapshot: Snapshot, node: str) -> Lunmap:
+    """Return the effective map, which nodes apply. Raises ExportError without the node or a document."""
+    if unreadable := next(iter(snapshot.unreadable.items()), None):
+        raise ExportError(f"{unreadable[0]} can't be read, and would be missing: {unreadable[1]}")
+    lunmap = effective_map(snapshot)
+    if node not in lunmap.nodes:
+        raise ExportError(f"the map has no node {node!r}; 'lunmapctl get nodes' lists them")
+    return lunmap
 
 
 def _passwords(lunmap: Lunmap, made: Exported) -> Iterator[str]:
