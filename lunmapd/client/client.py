@@ -96,13 +96,15 @@ class Proposal(Struct, frozen=True):
     """A map to commit.
 
     `before` is the current map, `after` the desired one with all serials and port ids, `changes` are those
-    between the two. `new_serials` are the serials that were chosen for `after`.
+    between the two. `new_serials` are the serials that were chosen for `after`, `resumes` is the large commit
+    that stopped half-way and is to be resumed; None for a commit of its own.
     """
 
     before: Snapshot
     after: Lunmap
     changes: tuple[Change, ...]
     new_serials: frozenset[str] = frozenset()
+    resumes: StagedCommit | None = None
 
 
 class Client:
@@ -194,29 +196,35 @@ class Client:
         *,
         base: FileBase | None = None,
         prefer: Prefer | None = None,
+        resume: bool = False,
     ) -> Proposal:
         """Return what committing `target` would change, without committing.
 
         Serials and port ids that `target` leaves out are taken from the current map, or are new. With `base`,
         the revision that `target` was made from, what other commits changed since stays, field by field. If
         they changed the same fields differently, `prefer` chooses; without it FileConflictError is raised.
+        With `resume`, a large commit that stopped half-way is resumed until the map is `target`.
         Raises InvalidInputError, ForeignFileError, and with `base` the errors of `map_at`.
         """
-        before = self.read()
+        staged = self._read_staged() if resume else None
+        before = staged.released if staged else self.read()
+        known = staged.all_objects if staged else map_with_identities(before)
         if base is not None:
             target = merge_file(self._session, target, base, before, prefer)
-        after = self._fill_in(target, map_with_identities(before), before)
-        fresh = _new_serials(target, after, map_with_identities(before))
-        return self._proposal(before, after, replace(self._options(note), new_serials=fresh))
+        after = self._fill_in(target, known, before)
+        fresh = _new_serials(target, after, known)
+        return self._proposal(before, after, replace(self._options(note), new_serials=fresh), staged)
 
     def apply(self, target: Lunmap | Proposal, note: Note = NOTE) -> Revision | None:
         """Make the map equal to `target`, in one commit; return None if it already is.
 
         Changes that other clients make meanwhile to other objects stay. Raises ConflictError if they changed
-        the same objects.
+        the same objects, and TakenOverError if they resumed or undid the commit that `target` resumes.
         """
         proposal = target if isinstance(target, Proposal) else self.propose(target, note)
         options = replace(self._options(note), new_serials=proposal.new_serials)
+        if proposal.resumes is not None:
+            return self._tidied(resume_commit(self._session, proposal.resumes, proposal.after, options))
         return self._tidied(commit(self._session, proposal.before, proposal.after, options))
 
     def forecast(self, proposal: Proposal, note: Note = NOTE) -> Forecast:
@@ -254,32 +262,13 @@ class Client:
         """
         return changes_undone(self._session, proposal.changes, proposal.before)
 
-    def resume(
-        self,
-        target: Lunmap,
-        note: Note = NOTE,
-        *,
-        base: FileBase | None = None,
-        prefer: Prefer | None = None,
-    ) -> Revision | None:
+    def resume(self, target: Lunmap, note: Note = NOTE) -> Revision | None:
         """Resume a large commit that stopped half-way, until the map is `target`.
 
-        Without one this is `apply`; `base` and `prefer` are those of `propose`. Raises TakenOverError if
-        another client resumes or undoes the commit at the same time.
+        Without one this is `apply`. Raises TakenOverError if another client resumes or undoes the commit at
+        the same time.
         """
-        staged = self._read_staged()
-        if staged is None:
-            return self.apply(self.propose(target, note, base=base, prefer=prefer), note)
-        if base is not None:
-            target = merge_file(self._session, target, base, staged.released, prefer)
-        after = self._fill_in(target, staged.all_objects, staged.released)
-        fresh = _new_serials(target, after, staged.all_objects)
-        options = replace(self._options(note), new_serials=fresh)
-        return self._tidied(resume_commit(self._session, staged, after, options))
-
-    def is_staged(self) -> bool:
-        """Return whether a large commit is under way, or stopped half-way."""
-        return self._read_staged() is not None
+        return self.apply(self.propose(target, note, resume=True), note)
 
     def undo_import(self, note: Note = NOTE) -> Revision:
         """Undo a large commit that stopped half-way, so that other commits can be made.
@@ -323,23 +312,28 @@ class Client:
         """
         return self.apply(self.propose_rollback(revision, note), note)
 
-    def propose_rollback(self, revision: int, note: Note = NOTE) -> Proposal:
+    def propose_rollback(self, revision: int, note: Note = NOTE, *, resume: bool = False) -> Proposal:
         """Return what committing the map at `revision` would change, without committing.
 
-        Raises the errors of `map_at`, PartOnlyError, and InvalidInputError for a change that the rules
-        forbid, such as another serial.
+        With `resume`, a large commit that stopped half-way is resumed until the map is that one. Raises the
+        errors of `map_at`, PartOnlyError, and InvalidInputError for a change that the rules forbid, such as
+        another serial.
         """
-        now = self.read()
+        staged = self._read_staged() if resume else None
+        now = staged.released if staged else self.read()
         check_released(self._session, revision, now.revision)
         then = convert_map(map_at(self._session, now, revision), migrate_to_schema_2)
-        return self._proposal(now, then, self._options(note))
+        return self._proposal(now, then, self._options(note), staged)
 
-    def _proposal(self, before: Snapshot, after: Lunmap, options: CommitOptions) -> Proposal:
+    def _proposal(
+        self, before: Snapshot, after: Lunmap, options: CommitOptions, staged: StagedCommit | None
+    ) -> Proposal:
         """Check a whole map against the rules, and against the ledger. Raises InvalidInputError."""
         options.check_map(effective_map(before), after)
         if problems := find_reuse(self._session, before, after, options):
             raise InvalidInputError(problems)
-        return Proposal(before, after, diff_maps(before.lunmap, after), frozenset(options.new_serials))
+        changes = diff_maps(before.lunmap, after)
+        return Proposal(before, after, changes, frozenset(options.new_serials), staged)
 
     def confirm(self, revision: int | None = None, note: Note = NOTE) -> Revision | None:
         """Confirm the removals of the revisions up to this one, by default up to the newest.

@@ -140,11 +140,7 @@ def apply(
     given = read_map_file(file)
     base = basis.of(given)
     with connection.client() as client, given.located():
-        if resume and client.is_staged():
-            revision = client.resume(given.lunmap, note, base=base, prefer=basis.prefer)
-            echo_committed(revision, (), output, "nothing to change")
-            return _wait(client, revision, client.newest(), wait)
-        proposal = client.propose(given.lunmap, note, base=base, prefer=basis.prefer)
+        proposal = client.propose(given.lunmap, note, base=base, prefer=basis.prefer, resume=resume)
         _warn(proposal.after, given.source.problem)
         _warn_of_backings(client, proposal)
         check_undone(client, proposal, given, basis, dry_run=dry_run)
@@ -155,7 +151,6 @@ def apply(
             _wait(client, revision, proposal.before.revision, wait)
             if wait is not None:
                 _warn_of_backings(client, proposal, patience=_REPORT_TIME)
-        return None
 
 
 @click.command()
@@ -302,14 +297,10 @@ def rollback(
     _refuse_dry_resume(resume=resume, dry_run=dry_run)
     nothing = f"nothing to change: the map equals revision {revision}"
     with connection.client() as client:
-        if resume and client.is_staged():
-            made = client.resume(client.map_at(revision), note)
-            echo_committed(made, (), output, nothing)
-        else:
-            proposal = client.propose_rollback(revision, note)
-            if dry_run and proposal.changes:
-                nothing = _nothing(proposal, dry_run=True)
-            made = _commit(client, proposal, note, None if dry_run else consent, output, nothing)
+        proposal = client.propose_rollback(revision, note, resume=resume)
+        if dry_run and proposal.changes:
+            nothing = _nothing(proposal, dry_run=True)
+        made = _commit(client, proposal, note, None if dry_run else consent, output, nothing)
         if not dry_run:
             _wait(client, made, client.newest(), wait)
 

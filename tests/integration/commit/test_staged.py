@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from lunmapd.client import Client, show_map
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import Exit, InvalidInputError
-from lunmapd.core.base.lunmap import Initiator, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.base.lunmap import EMPTY_MAP, Initiator, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.map.ledger import as_stored
 from lunmapd.store.commit.acts import confirm
 from lunmapd.store.commit.commit import commit
@@ -208,13 +208,15 @@ def test_the_command_line_tells_and_mends(session: Session) -> None:
     assert ctl("diff", "1..").out == ""
     assert "nothing to undo" in ctl("import", "undo", expect=1).err
     leave(session, LARGE)
-    resumed = ctl("apply", "-f", "-", "--resume", stdin=show_map(LARGE))
+    resumed = ctl("apply", "-f", "-", "--resume", "--replace", stdin=show_map(LARGE))
     assert "part 1 of 1 was written" in resumed.err
     assert read_tree(session).lunmap == LARGE
     again = ctl("apply", "-f", "-", "--resume", stdin=show_map(LARGE))
     assert again.out == "nothing to change: the map is at revision 7\n"
     assert "part=1" in ctl("log").out
     leave(session, luns(1))
+    refused = ctl("apply", "-f", "-", "--resume", "--replace", stdin=show_map(EMPTY_MAP), expect=6)
+    assert "use --allow-empty\nlunmapctl: nothing was committed" in refused.err
     assert "part=3" in ctl("rollback", "1", "--resume").out + ctl("log", "-n", "1").out
     assert read_tree(session).lunmap == luns(1)
 

@@ -55,7 +55,7 @@ def limited(strict: Ensemble, root: str) -> Iterator[Session]:
 def test_a_quota_is_named_by_each_verb(limited: Session) -> None:
     """A commit beyond a hard quota is refused by that name, with exit code 1; nothing else is printed."""
     ctl = Ctl(limited.hosts, limited.root)
-    answer = ctl("apply", "-f", "-", stdin=f"initiators: {{{HOST}: {{}}}}\n", expect=1)
+    answer = ctl("apply", "-f", "-", "--replace", stdin=f"initiators: {{{HOST}: {{}}}}\n", expect=1)
     (line,) = answer.err.splitlines()
     assert re.search(r"refused the request .*quota .*setquota", line)
     assert Client(limited).newest() == 1
