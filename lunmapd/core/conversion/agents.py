@@ -47,7 +47,7 @@ _HIDDEN = "lrm://"
 def convert_resources(resources: ClusterResources, choices: Choices) -> Conversion:
     """Return the conversion of the iSCSI resources of a cluster."""
     notes = Notes()
-    targets = {each.parameters.get("iqn", ""): each for each in _served(resources.of(TARGET), notes)}
+    targets = _targets(resources, notes)
     units = [
         each
         for each in _served(resources.of(LOGICAL_UNIT), notes)
@@ -63,6 +63,16 @@ def convert_resources(resources: ClusterResources, choices: Choices) -> Conversi
     _note_access(units, targets, choices, notes)
     _note_others(resources, nodes, choices, notes)
     return notes.conversion(lunmap)
+
+
+def _targets(resources: ClusterResources, notes: Notes) -> dict[str, ClusterResource]:
+    """Return the first resource of each target name, by name."""
+    targets: dict[str, ClusterResource] = {}
+    for each in _served(resources.of(TARGET), notes):
+        first = targets.setdefault(each.parameters.get("iqn", ""), each)
+        if first is not each:
+            notes.lost(each.place, f"{each.name} has the target name of {first.name}, which is converted")
+    return targets
 
 
 def _served(found: tuple[ClusterResource, ...], notes: Notes) -> Iterator[ClusterResource]:

@@ -15,7 +15,7 @@ from lunmapd.core.fleet.backing_differences import is_divided
 from lunmapd.core.map import rules
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.commit.consent import Consent, agree, consent_options, foresee
+from lunmapd.service.ctl.commit.consent import Consent, agree, can_ask, consent_options, foresee
 from lunmapd.service.ctl.files.editor import edit_file
 from lunmapd.service.ctl.files.map_file import (
     Basis,
@@ -143,7 +143,7 @@ def apply(
         proposal = client.propose(given.lunmap, note, base=base, prefer=basis.prefer, resume=resume)
         _warn(proposal.after, given.source.problem)
         _warn_of_backings(client, proposal)
-        check_undone(client, proposal, given, basis, dry_run=dry_run)
+        check_undone(client, proposal, given, basis, dry_run=dry_run, can_ask=can_ask(output))
         nothing = _nothing(proposal, dry_run=dry_run)
         revision = _commit(client, proposal, note, None if dry_run else consent, output, nothing)
         renew_base(given, basis, revision)

@@ -79,7 +79,7 @@ def agree(proposal: Proposal, forecast: Forecast, consent: Consent, output: str)
     if _is_emptied(proposal.before.lunmap, proposal.after) and not consent.empty:
         raise NotAgreedError(("the new map has no nodes: if that is meant, use --allow-empty",))
     questions = () if consent.yes else tuple(_questions(forecast, consent))
-    if questions and not (_can_ask(output) and click.confirm("Commit?", err=True)):
+    if questions and not (can_ask(output) and click.confirm("Commit?", err=True)):
         raise NotAgreedError(questions)
 
 
@@ -103,5 +103,6 @@ def _questions(forecast: Forecast, consent: Consent) -> Iterator[str]:
             )
 
 
-def _can_ask(output: str) -> bool:
+def can_ask(output: str) -> bool:
+    """Return whether somebody is there who reads a question and can answer it."""
     return output != "json" and sys.stdin.isatty() and sys.stderr.isatty()

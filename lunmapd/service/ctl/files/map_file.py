@@ -1,7 +1,6 @@
 """A map file of `apply` and `edit`: reading it, its base, and the question when it has none."""
 
 import functools
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,8 +67,14 @@ class Basis(NamedTuple):
     replaces: bool
 
     def of(self, file: MapFile) -> FileBase | None:
-        """Return the base to use with a file; None for none."""
+        """Return the base to use with a file; None for none.
+
+        Raises UsageError if a file of a part would replace the whole map.
+        """
         if self.replaces:
+            if file.base is not None and file.base.only:
+                message = f"{file.name} has only {file.base.only}: --replace would remove all the rest"
+                raise click.UsageError(f"{message}; leave it out, or make the file from 'lunmapctl get'")
             return None
         if self.revision is None:
             return file.base
@@ -178,22 +183,24 @@ def _undone_lines(undone: Sequence[LastChange]) -> Iterator[str]:
         yield f"and {len(fields) - _MAX_NAMED} more objects"
 
 
-def check_undone(client: Client, proposal: Proposal, file: MapFile, basis: Basis, *, dry_run: bool) -> None:
+def check_undone(
+    client: Client, proposal: Proposal, file: MapFile, basis: Basis, *, dry_run: bool, can_ask: bool = False
+) -> None:
     """Ask before a file without a base undoes what others committed. Raises UndoesCommitsError."""
     if basis.replaces or basis.of(file) is not None or not (undone := client.undone(proposal)):
         return
     if dry_run:
         _warn_of_undone(undone)
     else:
-        ask_undone(undone, file)
+        ask_undone(undone, can_ask=can_ask and not file.is_standard_input)
 
 
-def ask_undone(undone: Sequence[LastChange], file: MapFile) -> None:
+def ask_undone(undone: Sequence[LastChange], *, can_ask: bool) -> None:
     """Ask on a terminal whether a file may undo these changes; without one, --replace is the only yes.
 
     Raises UndoesCommitsError.
     """
-    if not sys.stdin.isatty() or file.is_standard_input:
+    if not can_ask:
         raise UndoesCommitsError(undone)
     _warn_of_undone(undone)
     if not click.confirm("Commit the file all the same?", err=True):

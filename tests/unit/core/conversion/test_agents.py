@@ -228,6 +228,14 @@ def test_what_is_no_logical_unit_of_lio_is_named() -> None:
     ]
 
 
+def test_two_targets_of_one_name_are_named() -> None:
+    """The first one is converted, and the other one is not lost in silence."""
+    again = resource("t2", "iSCSITarget", iqn=IQN, portals="10.0.0.2")
+    conversion = convert_resources(cluster(again, unit(), portals="10.0.0.1"), Choices())
+    assert conversion.lunmap.nodes["n1"].portals == ("10.0.0.1:3260",)
+    assert "t2 has the target name of t1, which is converted" in lost(conversion)
+
+
 def test_parameters_of_a_target_are_carried() -> None:
     """Parameters of RFC 7143 are carried unless they are LIO's defaults; others are named."""
     conversion = convert_resources(

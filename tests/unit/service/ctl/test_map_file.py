@@ -4,6 +4,7 @@ import io
 import os
 from pathlib import Path
 
+import click
 import pytest
 
 from lunmapd.client import FileBase, LastChange, Revision
@@ -35,7 +36,7 @@ def test_another_base_leaves_the_part(map_file: MapFile) -> None:
     assert Basis(None, None, replaces=False).of(map_file) == FileBase(31, "c", 2, "luns/db1")
     assert Basis(7, None, replaces=False).of(map_file) == FileBase(7, only="luns/db1")
     assert Basis(7, None, replaces=False).of(map_file._replace(base=None)) == FileBase(7)
-    assert Basis(None, None, replaces=True).of(map_file) is None
+    assert Basis(None, None, replaces=True).of(map_file._replace(base=FileBase(31))) is None
 
 
 class Terminal(io.StringIO):
@@ -54,26 +55,32 @@ def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> Terminal:
     return shown
 
 
-def test_the_answer_no_is_a_conflict(map_file: MapFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_answer_no_is_a_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error does not repeat the changes that the question has named; its exit code is the same."""
     shown = answer(monkeypatch, "n\n")
     with pytest.raises(UndoesCommitsError) as refused:
-        ask_undone(UNDONE, map_file)
+        ask_undone(UNDONE, can_ask=True)
     assert "luns/db1 (size): revision 5 by ann" in shown.getvalue()
     assert [line.partition(":")[0] for line in refused.value.lines] == ["nothing was committed"]
     assert refused.value.exit_code == 4
 
 
-def test_the_answer_yes_goes_on(map_file: MapFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_answer_yes_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is raised."""
     answer(monkeypatch, "y\n")
-    ask_undone(UNDONE, map_file)
+    ask_undone(UNDONE, can_ask=True)
 
 
-def test_without_a_terminal_nobody_is_asked(map_file: MapFile) -> None:
+def test_without_a_terminal_nobody_is_asked() -> None:
     """The error has the changes."""
     with pytest.raises(UndoesCommitsError, match=r"luns/db1 \(size\): revision 5 by ann"):
-        ask_undone(UNDONE, map_file)
+        ask_undone(UNDONE, can_ask=False)
+
+
+def test_a_file_of_a_part_replaces_no_whole_map(map_file: MapFile) -> None:
+    """--replace would remove all the rest, so it is wrong usage."""
+    with pytest.raises(click.UsageError, match="has only luns/db1: --replace would remove all the rest"):
+        Basis(None, None, replaces=True).of(map_file)
 
 
 def test_a_renewed_file_keeps_owner_and_mode(map_file: MapFile) -> None:
