@@ -13,7 +13,7 @@ from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, PortalGroup, Target
 from lunmapd.core.history.changes import Revision, diff_maps
 from lunmapd.store.commit.commit import edit
-from lunmapd.store.commit.commit_errors import NothingStagedError, StagedError
+from lunmapd.store.commit.commit_errors import BusyError, NothingStagedError, StagedError
 from lunmapd.store.commit.commit_options import CommitOptions, CommitProgress, commit_rules, ignore_progress
 from lunmapd.store.commit.draft import Signature
 from lunmapd.store.commit.staged import StagedCommit, read_staged, resume_commit, undo_commit
@@ -52,8 +52,8 @@ class Importer:
                 edit(self._session, read_tree(self._session), imported, terms)
             except _KilledError:
                 break
-            except UnreachableError:
-                continue
+            except (UnreachableError, BusyError):
+                continue  # two writers that never rest can be faster a hundred times in a row
         self._record(terms, began, Outcome.UNKNOWN)
 
     def resume(self) -> None:
