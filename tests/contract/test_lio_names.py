@@ -84,7 +84,7 @@ def _shown(initiator: Initiator, node: Machine, number: int) -> str:
         "the disk",
         lambda: (
             initiator.machine.run(
-                f"sg_inq {disk}; sg_vpd --page=sn {disk}; sg_vpd --page=di {disk}", check=False
+                f"sg_inq {disk} && sg_vpd --page=sn {disk} && sg_vpd --page=di {disk}", check=False
             ).stdout
         ),
         lambda text: "Target port group: " in text,

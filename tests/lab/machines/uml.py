@@ -50,6 +50,7 @@ class Uml:
             "seccomp=auto",
             "initcall_blacklist=raid6_select_algo",
             *_STEADY_CLOCK,
+            "log_buf_len=1M",  # tests count messages, also old ones
         ]
         identity = [
             f"mem={spec.memory}",
