@@ -16,6 +16,7 @@ from lunmapd.core.base.backing_read import BackingRead
 from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.node.backing_reads import Pace, ReadProblems, ReadSchedule
 from lunmapd.lio.worker.reader_process import ReaderGoneError, ReaderProcess
+from lunmapd.service.daemon.background import running
 
 _log = logging.getLogger(__name__)
 
@@ -124,10 +125,5 @@ class BackingWatch:
 @contextmanager
 def watched_backings(watch: BackingWatch) -> Iterator[None]:
     """Make the reads in a thread as long as the context lasts."""
-    thread = threading.Thread(target=watch.run, name="backings", daemon=True)
-    thread.start()
-    try:
+    with running(watch.run, watch.stop, "backings", _END):
         yield
-    finally:
-        watch.stop()
-        thread.join(_END)

@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 from pyudev import Context, Monitor
 
 from lunmapd.core.base.messages import Message, journal_fields
+from lunmapd.service.daemon.background import running
 
 _log = logging.getLogger(__name__)
 
@@ -43,13 +45,8 @@ def watched_devices(notify: NotifyDevices) -> Iterator[None]:
         _unwatched(error)
         yield
         return
-    thread = threading.Thread(target=watch_devices, args=(monitor, notify, over), name="devices", daemon=True)
-    thread.start()
-    try:
+    with running(partial(watch_devices, monitor, notify, over), over.set, "devices"):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def listen() -> Monitor:

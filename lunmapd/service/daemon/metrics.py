@@ -35,6 +35,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.refused_logins import RefusalCause
 from lunmapd.core.planning.drift import CLASSES
+from lunmapd.service.daemon.background import running
 
 _log = logging.getLogger(__name__)
 
@@ -335,11 +336,5 @@ def served(metrics: Metrics, listen: str) -> Iterator[None]:
         )
         yield
         return
-    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
-    thread.start()
-    try:
+    with server, running(server.serve_forever, server.shutdown, "metrics"):
         yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from lunmapd.core.base.messages import Message, journal_fields
@@ -20,6 +21,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.lio_objects import NO_CREDENTIALS, ChapCredentials
 from lunmapd.core.node.portals import PortalProblems, address_problem, host_of
+from lunmapd.service.daemon.background import running
 from lunmapd.service.daemon.login_probe import NoAnswerError, check_login
 from lunmapd.service.daemon.network import add_routed, discard_changes, listen_to_changes, read_interfaces
 
@@ -168,13 +170,8 @@ def watched_portals(watch: PortalWatch) -> Iterator[None]:
         changes = listen_to_changes()
     except OSError as error:
         _unwatched("changes of links and addresses are not watched", error)
-    thread = threading.Thread(target=watch.run, args=(changes,), name="portals", daemon=True)
-    thread.start()
-    try:
+    with running(partial(watch.run, changes), watch.stop, "portals", _END):
         yield
-    finally:
-        watch.stop()
-        thread.join(_END)
 
 
 def _unwatched(what: str, error: Exception) -> None:
