@@ -324,7 +324,7 @@ class FakeLio:
 
     def _dependents(self, item: lio_objects.Object) -> Iterator[lio_objects.Object]:
         """Yield the objects that the kernel counts as children or users."""
-        name, inside = lio_objects.key_of(item), _directory(item)
+        name, inside = lio_objects.key_of(item), directory_of(item)
         for other in self.objects.values():
             within = (
                 isinstance(other, lio_objects.Leftover)
@@ -375,7 +375,8 @@ def _known_attributes(item: lio_objects.Object) -> Iterable[str]:
     return (*(name for name, _ in TPG_ATTRIBUTES), *TPG)
 
 
-def _directory(item: lio_objects.Object) -> str | None:
+def directory_of(item: lio_objects.Object) -> str | None:
+    """Return the directory in configfs of an object that has others in it, None for the rest."""
     match item:
         case lio_objects.Target():
             return f"iscsi/{item.iqn}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from fakes.lio import FakeLio
+from fakes.lio import FakeLio, directory_of
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.plan import with_dependents
 
@@ -107,26 +107,20 @@ class FakeTree:
             for name, text in self._files(item):
                 yield f"{path}/{name}", text
 
-    def _path(self, item: lio_objects.Object) -> str | None:  # noqa: C901, PLR0911 - one arm a kind
+    def _path(self, item: lio_objects.Object) -> str | None:
         match item:
             case lio_objects.Leftover():
                 return item.path
             case lio_objects.StorageObject():
                 return f"core/{item.plugin}_{self._number(item)}/{item.name}"
-            case lio_objects.Target():
-                return f"iscsi/{item.iqn}"
-            case lio_objects.Tpg():
-                return _tpg(item.iqn, item.tag)
             case lio_objects.TpgLun():
                 return f"{_tpg(item.iqn, item.tag)}/lun/lun_{self._number(item)}"
-            case lio_objects.NodeAcl():
-                return f"{_tpg(item.iqn, item.tag)}/acls/{item.initiator}"
             case lio_objects.MappedLun():
                 return f"{_tpg(item.iqn, item.tag)}/acls/{item.initiator}/lun_{item.lun}"
             case lio_objects.Portal():
                 return f"{_tpg(item.iqn, item.tag)}/np/{item.address}"
             case _:
-                return None
+                return directory_of(item)
 
     def _number(self, item: lio_objects.Object) -> int:
         return self._numbers.setdefault(lio_objects.key_of(item), 10_000 + len(self._numbers))

@@ -1,6 +1,6 @@
 """What `lunmapctl plan` foresees from a node's status is what the node's next pass does."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,59 +28,28 @@ from lunmapd.core.forecast.fleet import forecast_fleet
 from lunmapd.core.forecast.node import MapChange, NodeForecast
 from lunmapd.core.history.changes import Allowance
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Login, Observed
+from lunmapd.core.node.observed import Login
 from lunmapd.core.node.project import PORT_ID, project_map
 from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.disruption_limit import allowed_disruption
 from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.planning.impact import Logins
 from lunmapd.core.planning.other_data import AddressRules, allowed_reuse
-from lunmapd.core.planning.outcome import StepOutcome
-from lunmapd.core.planning.plan import Disruption, Plan
+from lunmapd.core.planning.plan import Disruption
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.store.tree.snapshot import Snapshot
 from property.test_follow import chains
+from support.recording import Peers, RecordingKernel
 from support.strategies import INITIATORS, NODES, TARGETS, lunmaps
 
 NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z"
-
-
-class Kernel:
-    """A fake LIO that records the steps that it is given."""
-
-    def __init__(self, features: AbstractSet[str]) -> None:
-        self.lio = FakeLio(features)
-        self.given: Plan = ()
-
-    def observe(self, claims: AbstractSet[str]) -> Observed:
-        """Observe everything."""
-        return self.lio.observe(claims)
-
-    def observe_some(self, _items: Sequence[lio_objects.Object]) -> None:
-        """Leave it to a full pass."""
-
-    def apply(self, plan: Plan) -> Iterator[StepOutcome]:
-        """Record the steps, and execute them."""
-        self.given = plan
-        return self.lio.apply(plan)
-
-
-class Peers:
-    """The other nodes."""
-
-    def __init__(self, logins: Logins) -> None:
-        self._logins = logins
-
-    def logins(self) -> Logins:
-        """Return who is logged in there."""
-        return self._logins
 
 
 class Daemon:
     """A daemon of a node, and the status that it writes."""
 
     def __init__(self, directory: Path, name: str, policy: Policy, features: AbstractSet[str]) -> None:
-        self.kernel, self._name, self._policy = Kernel(features), name, policy
+        self.kernel, self._name, self._policy = RecordingKernel(FakeLio(features)), name, policy
         clock = Clock(1000.0)
         self._state = PassState(3600.0, 60.0, clock)
         self._claims = Claims(directory)

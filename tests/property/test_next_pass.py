@@ -26,19 +26,19 @@ from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login, Observed
+from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login
 from lunmapd.core.node.project import PORT_ID, project_map
 from lunmapd.core.planning.decide import PassInput, compare, decide
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.planning.impact import Logins
-from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Disruption, Plan, Step
 from lunmapd.core.planning.reservations import keep_reservations
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.service.daemon.preview import describe
 from property.test_follow import FAILS, chains
 from support.drift import REPORTED, drifted
+from support.recording import Peers, RecordingKernel
 from support.strategies import NODES
 
 if TYPE_CHECKING:
@@ -47,42 +47,11 @@ if TYPE_CHECKING:
 BOOT = "boot"
 
 
-class Kernel:
-    """A fake LIO that is only observed as a whole, and records the steps that it is given."""
-
-    def __init__(self) -> None:
-        self.lio = FakeLio()
-        self.given: Plan = ()
-
-    def observe(self, claims: AbstractSet[str]) -> Observed:
-        """Observe everything."""
-        return self.lio.observe(claims)
-
-    def observe_some(self, _items: Sequence[lio_objects.Object]) -> None:
-        """Leave it to a full pass."""
-
-    def apply(self, plan: Plan) -> Iterator[StepOutcome]:
-        """Record the steps, and execute them."""
-        self.given = plan
-        return self.lio.apply(plan)
-
-
-class Peers:
-    """The other nodes, where some initiators are logged in."""
-
-    def __init__(self, logins: Logins) -> None:
-        self._logins = logins
-
-    def logins(self) -> Logins:
-        """Return them."""
-        return self._logins
-
-
 class Daemon:
     """A daemon of a node, and what it leaves on its disk for the next one and for `lunmapd plan`."""
 
     def __init__(self, directory: Path, maps: Sequence[Lunmap]) -> None:
-        self.kernel, self.clock = Kernel(), Clock(1000.0)
+        self.kernel, self.clock = RecordingKernel(FakeLio()), Clock(1000.0)
         self._directory, self._maps = directory, maps
         self._file = DaemonFile(directory)
         self.start()
