@@ -127,7 +127,7 @@ def test_an_interrupted_wait_names_the_revision(session: Session, ensemble: Ense
 
 
 def _interrupt(pid: int, ended: Event) -> None:
-    """Press Ctrl-C, and again if it had no effect: one that comes while the output is written may be lost."""
+    """Press Ctrl-C, and again if it had no effect: kazoo loses one that comes while it sends a request."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGINT)
         while not ended.wait(_PATIENCE):
