@@ -63,6 +63,13 @@ class NodeState(StrEnum):
     DRAINED = "drained"
 
 
+class Failback(StrEnum):
+    """Whether a floating portal group returns to a node that is preferred to its owner and is fit again."""
+
+    AUTO = "auto"
+    MANUAL = "manual"
+
+
 class Map(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One initiator, or each one of a group, sees the Lun as number `lun` (0-16383) through `target`."""
 
@@ -120,10 +127,31 @@ class PortalGroup(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     portals: tuple[str, ...] = ()
 
 
+class FloatingGroup(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A TPG that one node at a time serves, its owner, through addresses that move with it.
+
+    `tpg_tag` and `port_id` (1-65535) are unique in the cluster, among those of nodes and targets too. `nodes`
+    are the nodes that may own it, the preferred one first. A preferred node that has been fit for
+    `failback_after` seconds takes the group back, unless `failback` is manual. `grace` is the time in seconds
+    between the end of the lease of an owner that did not release the group and its next owner. `interface` is
+    the network interface that gets the addresses, "" for the one whose network has them.
+    """
+
+    tpg_tag: int
+    portals: tuple[str, ...]
+    nodes: tuple[str, ...]
+    port_id: int = 0
+    failback: Failback = Failback.AUTO
+    failback_after: int = 30
+    grace: int = 2
+    interface: str = ""
+
+
 class Target(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """An iSCSI target: each node in `nodes` serves it through its portals, in one TPG for each node.
 
-    `attributes` and `parameters` are those of its TPGs, by name (see attributes.py).
+    `attributes` and `parameters` are those of its TPGs, by name (see attributes.py). `floating` are its
+    floating portal groups, by name.
     """
 
     nodes: Mapping[str, PortalGroup]
@@ -131,6 +159,7 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     authentication: Authentication = Authentication.NONE
     attributes: Mapping[str, int] = {}
     parameters: Mapping[str, str] = {}
+    floating: Mapping[str, FloatingGroup] = {}
 
 
 class Chap(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -233,6 +262,13 @@ def initiators_of(lunmap: Lunmap, entry: Map) -> tuple[str, ...]:
 def portals_of(node: Node, group: PortalGroup) -> tuple[str, ...]:
     """Return the portals of a target on a node: some of the node's, or all of them."""
     return group.portals or (*node.portals, *node.iser_portals)
+
+
+def floating_groups(lunmap: Lunmap) -> Iterator[tuple[str, str, FloatingGroup]]:
+    """Yield each floating portal group with its target and its name."""
+    for iqn, target in lunmap.targets.items():
+        for name, group in target.floating.items():
+            yield iqn, name, group
 
 
 def serving_nodes(lunmap: Lunmap, lun: Lun) -> set[str]:

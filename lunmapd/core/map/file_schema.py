@@ -14,6 +14,7 @@ from lunmapd.core.base import names
 from lunmapd.core.base.lunmap import Group, Initiator, Lun, Node, Scope, Target
 from lunmapd.core.map.file_base import FileBase
 from lunmapd.core.map.mapfile import SIZE_PATTERN
+from lunmapd.core.map.rules.floating import MAX_FAILBACK, MAX_GRACE
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -47,6 +48,11 @@ _REFINED: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("Map", "lun"): _number(0, names.MAX_LUN_NUMBER),
     ("Node", "tpg_tag"): _number(1, names.MAX_TAG),
     ("PortalGroup", "port_id"): _number(1, names.MAX_TAG),
+    ("FloatingGroup", "tpg_tag"): _number(1, names.MAX_TAG),
+    ("FloatingGroup", "port_id"): _number(1, names.MAX_TAG),
+    ("FloatingGroup", "failback_after"): _number(0, MAX_FAILBACK),
+    ("FloatingGroup", "grace"): _number(0, MAX_GRACE),
+    ("Target", "floating"): _NAMED,
 }
 _ONE_OF_TWO = {"oneOf": [{"required": ["initiator"]}, {"required": ["group"]}]}
 

@@ -1,11 +1,11 @@
 """Filling in the serials, port ids and passwords that a map file omits."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 
 from msgspec import structs
 
-from lunmapd.core.base.lunmap import Lun, Lunmap, Target
+from lunmapd.core.base.lunmap import FloatingGroup, Lun, Lunmap, PortalGroup, Target
 from lunmapd.core.map.credentials import with_passwords
 from lunmapd.core.map.used_numbers import UNUSED, UsedNumbers, unused_numbers
 
@@ -43,7 +43,7 @@ def _with_serial(lun: Lun, serial: str) -> Lun:
 def needs_port_ids(after: Lunmap, before: Lunmap) -> bool:
     """Return whether `fill_in` has to choose a port id."""
     kept = _with_kept_ids(after, before)
-    return any(not group.port_id for target in kept.values() for group in target.nodes.values())
+    return any(not group.port_id for target in kept.values() for group in _groups(target))
 
 
 def _with_kept_ids(after: Lunmap, before: Lunmap) -> dict[str, Target]:
@@ -59,10 +59,7 @@ def with_free_port_ids(
     and the rules refuse them.
     """
     taken = {
-        group.port_id
-        for each in (targets, before)
-        for target in each.values()
-        for group in target.nodes.values()
+        group.port_id for each in (targets, before) for target in each.values() for group in _groups(target)
     }
     free = unused_numbers(count(1), used, taken)
     return {
@@ -72,15 +69,28 @@ def with_free_port_ids(
                 name: group if group.port_id else structs.replace(group, port_id=next(free))
                 for name, group in target.nodes.items()
             },
+            floating={
+                name: group if group.port_id else structs.replace(group, port_id=next(free))
+                for name, group in target.floating.items()
+            },
         )
         for iqn, target in targets.items()
     }
 
 
 def _kept(target: Target, before: Target | None) -> Target:
-    old_groups = before.nodes if before is not None else {}
+    old = before if before is not None else target
     nodes = {
-        name: structs.replace(group, port_id=group.port_id or old_groups.get(name, group).port_id)
+        name: structs.replace(group, port_id=group.port_id or old.nodes.get(name, group).port_id)
         for name, group in target.nodes.items()
     }
-    return structs.replace(target, nodes=nodes)
+    floating = {
+        name: structs.replace(group, port_id=group.port_id or old.floating.get(name, group).port_id)
+        for name, group in target.floating.items()
+    }
+    return structs.replace(target, nodes=nodes, floating=floating)
+
+
+def _groups(target: Target) -> Iterator[PortalGroup | FloatingGroup]:
+    yield from target.nodes.values()
+    yield from target.floating.values()

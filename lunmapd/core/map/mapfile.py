@@ -99,7 +99,7 @@ def _spell_out(place: Place, value: Any) -> _Spelled:
         return _with_size(place, value)
     if place[0] == "targets":
         nodes, problems = _target_nodes((*place, "nodes"), value.get("nodes"))
-        return {**value, **nodes}, problems
+        return {**value, **nodes, **_floating(value.get("floating"))}, problems
     if place[0] == "nodes":
         return {**value, **_portals(value)}, []
     return value, []
@@ -140,6 +140,12 @@ def _portal_group(group: Any) -> Any:
     if group is None:
         return {}
     return {**group, **_portals(group)} if isinstance(group, dict) else group
+
+
+def _floating(groups: Any) -> dict[str, Any]:
+    if not isinstance(groups, dict):
+        return {}
+    return {"floating": {name: _portal_group(group) for name, group in groups.items()}}
 
 
 def _portals(value: dict[str, Any]) -> dict[str, Any]:

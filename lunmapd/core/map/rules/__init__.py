@@ -12,6 +12,7 @@ from lunmapd.core.base.errors import Problem
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.map.rules import (
     changes,
+    floating,
     initiators,
     luns,
     maps,
@@ -29,6 +30,7 @@ _ALWAYS: tuple[Rule, ...] = (
     luns.check_luns,
     maps.check_maps,
     targets.check_targets,
+    floating.check_floating_groups,
     initiators.check_initiators,
     initiators.check_groups,
     probes.check_probes,
@@ -40,6 +42,7 @@ _WARNINGS: tuple[Rule, ...] = (
     luns.warn_of_luns,
     maps.warn_of_lun_numbers,
     nodes.warn_of_devices,
+    floating.warn_of_floating_groups,
 )
 
 

@@ -13,6 +13,7 @@ from lunmapd.core.base.lunmap import Lunmap, Map, initiators_of
 from lunmapd.core.base.text import first_of
 from lunmapd.core.map.ledger import Ledger, unused_lun_numbers
 from lunmapd.core.map.reuse import ReusedAddress, ReusedId
+from lunmapd.core.map.target_ids import FLOATING
 
 _MAX_HOSTS = 3
 
@@ -99,15 +100,21 @@ def _address_sentence(members: Sequence[ReusedAddress], free: int | None) -> str
 def check_reused_port_ids(reused: Iterable[ReusedId]) -> Iterator[Problem]:
     """Report each port id."""
     for each in reused:
-        target, _, node = each.identity.rpartition(" ")
-        yield Problem(("targets", target, "nodes", node, "port_id"), _id_sentence("port id", each))
+        yield Problem((*_user(each), "port_id"), _id_sentence("port id", each))
 
 
 def check_reused_tags(reused: Iterable[ReusedId]) -> Iterator[Problem]:
     """Report each TPG tag."""
     for each in reused:
-        place: Place = ("nodes", each.node, "tpg_tag")
-        yield Problem(place, _id_sentence("TPG tag", each))
+        yield Problem((*_user(each), "tpg_tag"), _id_sentence("TPG tag", each))
+
+
+def _user(reused: ReusedId) -> Place:
+    """Return the place of the node, portal group or floating group that gets an id."""
+    target, _, name = reused.identity.rpartition(" ")
+    if name.startswith(FLOATING):
+        return ("targets", target, "floating", name.removeprefix(FLOATING))
+    return ("targets", target, "nodes", name) if target else ("nodes", name)
 
 
 def _id_sentence(kind: str, reused: ReusedId) -> str:
@@ -126,5 +133,7 @@ def _id_sentence(kind: str, reused: ReusedId) -> str:
 
 
 def _holder(identity: str) -> str:
-    target, _, node = identity.rpartition(" ")
-    return f"target {target} on node {node}" if target else f"node {node}"
+    target, _, name = identity.rpartition(" ")
+    if name.startswith(FLOATING):
+        return f"floating group {name.removeprefix(FLOATING)} of target {target}"
+    return f"target {target} on node {name}" if target else f"node {name}"

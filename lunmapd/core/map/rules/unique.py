@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lunmapd.core.base import names
 from lunmapd.core.base.backings import RamDisk, source, source_field
 from lunmapd.core.base.errors import Place, Problem
-from lunmapd.core.base.lunmap import Lunmap, initiators_of, reporting_nodes, source_on
+from lunmapd.core.base.lunmap import Lunmap, floating_groups, initiators_of, reporting_nodes, source_on
 from lunmapd.core.map.rules.common import UniqueValue, check_clashes
 
 
@@ -57,12 +57,18 @@ def _sources_on_nodes(lunmap: Lunmap) -> Iterator[UniqueValue]:
 def _tags(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for name, node in lunmap.nodes.items():
         yield node.tpg_tag, ("nodes", name, "tpg_tag"), f"nodes[{name}]"
+    for iqn, name, group in floating_groups(lunmap):
+        place: Place = ("targets", iqn, "floating", name, "tpg_tag")
+        yield group.tpg_tag, place, f"targets[{iqn}].floating.{name}"
 
 
 def _port_ids(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for iqn, target in lunmap.targets.items():
         for name, group in target.nodes.items():
             yield group.port_id, ("targets", iqn, "nodes", name, "port_id"), f"targets[{iqn}].nodes.{name}"
+    for iqn, name, floating in floating_groups(lunmap):
+        place: Place = ("targets", iqn, "floating", name, "port_id")
+        yield floating.port_id, place, f"targets[{iqn}].floating.{name}"
 
 
 def _addresses(lunmap: Lunmap) -> Iterator[UniqueValue]:
