@@ -1,0 +1,121 @@
+"""The next action of a node for a floating portal group.
+
+The decision is made of facts alone, so it converges wherever a process is killed. The order of a release is:
+disable the TPG, remove the address, write the record. The order of a take is: ask the network for the
+address, write the record, give the address to the kernel, announce it, enable the TPG.
+"""
+
+from lunmapd.core.floating.facts import (
+    Action,
+    Announce,
+    Claim,
+    Disable,
+    Drop,
+    Enable,
+    Facts,
+    Grant,
+    Probe,
+    Release,
+    Renew,
+    Wait,
+)
+from lunmapd.core.floating.lease import Proof, last_grant, lease_end, take_time
+
+PROBE_VALID = 2.0
+"""How long the answer that an address is free is used."""
+
+PROBE_LEAD = 1.0
+"""How long before a take the network is asked."""
+
+PROBE_PAUSE = 5.0
+"""The pause after the answer that an address is in use."""
+
+
+def decide(facts: Facts, now: float) -> Action:
+    """Return the next action at `now`."""
+    if facts.owns:
+        return _own(facts, now) if facts.wanted else _release(facts)
+    if facts.present:
+        return Drop()
+    if facts.enabled:
+        return Wait() if facts.stuck else Disable()
+    return _take(facts, now) if facts.wanted else Wait()
+
+
+def _release(facts: Facts) -> Action:
+    """Return the next action of an owner that gives the group up."""
+    if facts.enabled and not facts.stuck:
+        return Disable()
+    if facts.present:
+        return Drop()
+    if facts.writing:
+        return Wait()
+    return Release(facts.version, quiet=not facts.enabled, successor=facts.successor)
+
+
+def _own(facts: Facts, now: float) -> Action:
+    """Return the next action of the node that the record names."""
+    if facts.enabled and not facts.present:
+        # The address has gone. Its sessions end before it may return, or their old commands would arrive.
+        return _release(facts) if facts.stuck else Disable()
+    proof = facts.proof
+    if proof is None or proof.version != facts.version:
+        return Wait() if facts.writing else Renew(facts.version)
+    if now >= lease_end(facts.times, proof) and facts.present:
+        return Drop()
+    if not _is_granted(facts, proof) and now < last_grant(facts.times, proof):
+        return _grant(facts, proof, now)
+    return _renew(facts, proof, now) or _serve(facts, proof)
+
+
+def _is_granted(facts: Facts, proof: Proof) -> bool:
+    return facts.present and facts.granted == proof.version
+
+
+def _grant(facts: Facts, proof: Proof, now: float) -> Action:
+    if not facts.present and (asked := _ask(facts, now)):
+        return asked
+    return Grant(proof.version, facts.times.lifetime, last_grant(facts.times, proof))
+
+
+def _ask(facts: Facts, now: float) -> Action | None:
+    """Return how to learn whether the address is free; None if it is."""
+    probe = facts.probe
+    if probe is None:
+        return Probe()
+    if probe.free:
+        return Probe() if now >= probe.at + PROBE_VALID else None
+    return Probe() if now >= probe.at + PROBE_PAUSE else Wait(probe.at + PROBE_PAUSE)
+
+
+def _renew(facts: Facts, proof: Proof, now: float) -> Action | None:
+    """Return what the end of a proof requires; None while the proof is new."""
+    if now < proof.sent + facts.times.renewal and _is_granted(facts, proof):
+        return None
+    if not facts.writing:
+        return Renew(facts.version)
+    return Wait(lease_end(facts.times, proof)) if facts.present else Wait()
+
+
+def _serve(facts: Facts, proof: Proof) -> Action:
+    if not facts.announced:
+        return Announce()
+    if not facts.enabled:
+        return Enable()
+    return Wait(proof.sent + facts.times.renewal)
+
+
+def _take(facts: Facts, now: float) -> Action:
+    """Return the next action of a node that is to take the group over."""
+    start = facts.seen_at
+    if facts.record.holder != facts.node:
+        if facts.held_elsewhere and facts.announced_owner:
+            return Wait()
+        start = take_time(facts.record, facts.seen_at, facts.grace, facts.node)
+    if now < start - PROBE_LEAD:
+        return Wait(start - PROBE_LEAD)
+    if asked := _ask(facts, now):
+        return asked
+    if now < start:
+        return Wait(start)
+    return Wait() if facts.writing else Claim(facts.version)

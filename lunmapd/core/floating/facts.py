@@ -1,0 +1,118 @@
+"""What a node knows of a floating portal group, and what it can do next."""
+
+from msgspec import Struct
+
+from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, Proof
+
+
+class ProbeResult(Struct, frozen=True):
+    """The result of a duplicate address detection, and when it ended."""
+
+    free: bool
+    at: float
+
+
+class Facts(Struct, frozen=True):
+    """What a node knows of a group; times as in lease.py.
+
+    `node` and `boot` are this node and the boot id of its kernel. `wanted` says that this node is to own the
+    group, otherwise `successor` is, "" for none.
+
+    The record was last read with `version`, for the first time at `seen_at`; `announced_owner` says that the
+    ephemeral of its holder exists. `proof` is the last acknowledged write of this process. While `writing`,
+    a write is not answered yet.
+
+    `present`: the kernel has the address. `granted` is the version of the proof by which this process gave it
+    to the kernel last. `announced`: the neighbours were informed since then. `enabled`: LIO has the TPG
+    enabled. `stuck`: disabling it did not end within its deadline. `probe` is the last duplicate address
+    detection.
+    """
+
+    node: str
+    boot: str
+    times: LeaseTimes = LeaseTimes()
+    grace: float = 0.0
+    wanted: bool = False
+    successor: str = ""
+    record: LeaseRecord = LeaseRecord()
+    version: int = 0
+    seen_at: float = 0.0
+    announced_owner: bool = False
+    proof: Proof | None = None
+    writing: bool = False
+    present: bool = False
+    granted: int | None = None
+    announced: bool = False
+    enabled: bool = False
+    stuck: bool = False
+    probe: ProbeResult | None = None
+
+    @property
+    def owns(self) -> bool:
+        """Whether the record names this node, since this boot of its kernel."""
+        return (self.record.holder, self.record.boot) == (self.node, self.boot)
+
+    @property
+    def held_elsewhere(self) -> bool:
+        """Whether the record names another node. A reboot ends the lease of a node by itself."""
+        return self.record.holder not in {"", self.node}
+
+
+class Wait(Struct, frozen=True):
+    """Do nothing until a fact changes, or until the given time."""
+
+    until: float = float("inf")
+
+
+class Probe(Struct, frozen=True):
+    """Ask the network whether somebody has the address (RFC 5227, RFC 4861)."""
+
+
+class Claim(Struct, frozen=True):
+    """Make this node the holder, if the record still has this version."""
+
+    version: int
+
+
+class Renew(Struct, frozen=True):
+    """Write the record again, if it still has this version."""
+
+    version: int
+
+
+class Release(Struct, frozen=True):
+    """Write that nobody holds the group, if the record still has this version."""
+
+    version: int
+    quiet: bool
+    successor: str
+
+
+class Grant(Struct, frozen=True):
+    """Give the address to the kernel for `lifetime` seconds, by the proof of this version.
+
+    The call is given up at `not_after`: the process that makes it is killed.
+    """
+
+    version: int
+    lifetime: int
+    not_after: float
+
+
+class Announce(Struct, frozen=True):
+    """Inform the neighbours of the new hardware address."""
+
+
+class Enable(Struct, frozen=True):
+    """Enable the TPG."""
+
+
+class Disable(Struct, frozen=True):
+    """Disable the TPG, which ends its sessions and waits for their commands."""
+
+
+class Drop(Struct, frozen=True):
+    """Remove the address from the kernel."""
+
+
+Action = Wait | Probe | Claim | Renew | Release | Grant | Announce | Enable | Disable | Drop

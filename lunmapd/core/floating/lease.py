@@ -1,0 +1,91 @@
+"""The lease of a floating portal group: its record in ZooKeeper, and the times that follow from it.
+
+The record is written by compare-and-set on its znode version. A node gives its kernel the address only after
+an acknowledged write, for a lifetime that ends at most `hold` after that write was sent. A node that takes
+over waits for `hold` by its own clock, counted from its first read of the last version. So no assumption
+about the clocks of two machines is needed, except for their rates, and none about ZooKeeper's sessions.
+
+All times are in seconds by CLOCK_BOOTTIME of the node that measures them (clock_gettime(2)).
+"""
+
+import math
+
+from msgspec import Struct
+
+RATE_DIFFERENCE = 1 / 500
+"""How much faster one clock may be than another: more than twice the 500 ppm of adjtimex(2)."""
+
+HEAD_START = 2.0
+"""How long the node that the former owner chose is the only one that may take a released address."""
+
+
+class LeaseTimes(Struct, frozen=True):
+    """The times of an owner.
+
+    `lifetime` is the `valid_lft` of each grant, in whole seconds as the kernel counts. A grant reaches the
+    kernel at most `slack` after the write that permits it was sent. The kernel removes an address at most
+    `lateness` after its lifetime (check_lifetime in net/ipv4/devinet.c). `renewal` is the time between two
+    writes of the record.
+    """
+
+    lifetime: int = 5
+    slack: float = 1.0
+    lateness: float = 1.5
+    renewal: float = 1.0
+
+    @property
+    def hold(self) -> float:
+        """The time after which no grant of a write has effect, counted from the sending of the write."""
+        return self.slack + self.lifetime + self.lateness
+
+
+class LeaseRecord(Struct, frozen=True, omit_defaults=True):
+    """The document of a group's znode `lease`.
+
+    `holder` is the owner, "" if the group is released or never had one, and `boot` the boot id of its kernel.
+    `hold_ms` is the owner's LeaseTimes.hold in milliseconds. `quiet` says of a released group that the former
+    owner has no command of it left; `successor` is the node that is to take it, "" for any.
+    """
+
+    holder: str = ""
+    boot: str = ""
+    hold_ms: int = 0
+    quiet: bool = True
+    successor: str = ""
+
+
+class Proof(Struct, frozen=True):
+    """An acknowledged write of the record: the version that it made, and the clock before it was sent."""
+
+    version: int
+    sent: float
+
+
+def held_record(node: str, boot: str, times: LeaseTimes) -> LeaseRecord:
+    """Return the record of a claim or renewal."""
+    return LeaseRecord(node, boot, hold_ms=math.ceil(times.hold * 1000))
+
+
+def last_grant(times: LeaseTimes, proof: Proof) -> float:
+    """Return the time after which no grant of a write may reach the kernel any more."""
+    return proof.sent + times.slack
+
+
+def lease_end(times: LeaseTimes, proof: Proof) -> float:
+    """Return the time at which the owner removes the address itself if no later write is acknowledged.
+
+    A grant that reached the kernel in time ends here at the latest, up to the kernel's lateness.
+    """
+    return proof.sent + times.slack + times.lifetime
+
+
+def take_time(record: LeaseRecord, seen_at: float, grace: float, node: str) -> float:
+    """Return when `node` may take the group over, if the record does not change meanwhile.
+
+    `seen_at` is the first read of the record's present version. `grace` is added where the former owner may
+    have commands left that can still reach the device.
+    """
+    if record.holder:
+        return seen_at + record.hold_ms / 1000 * (1 + RATE_DIFFERENCE) + grace
+    head_start = 0.0 if record.successor in {"", node} else HEAD_START
+    return seen_at + max(head_start, 0.0 if record.quiet else grace)

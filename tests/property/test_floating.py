@@ -1,0 +1,68 @@
+"""Laws of the lease of a floating address, in a simulated cluster."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.floating import Defences, Fault, Kind, World
+from support.intervals import find_overlaps, longest_gap
+
+NODES = ("n1", "n2", "n3")
+SECONDS = 30.0
+
+FAULTS = st.lists(
+    st.builds(
+        Fault,
+        st.floats(0, 25),
+        st.sampled_from(NODES[:2]),
+        st.sampled_from(Kind),
+        st.sampled_from((0.3, 2.0, 6.0, 15.0)),
+    ),
+    max_size=20,
+)
+
+
+@settings(max_examples=30)
+@given(FAULTS, st.integers(0, 1 << 16), st.sampled_from((NODES, NODES[:2])))
+def test_the_address_is_never_on_two_nodes(faults: list[Fault], seed: int, names: tuple[str, ...]) -> None:
+    """No combination of stops, kills, power cuts, lost answers and early session ends overlaps two leases."""
+    assert find_overlaps(World(faults, seed, names).run(SECONDS)) == []
+
+
+@settings(max_examples=10)
+@given(FAULTS, st.integers(0, 1 << 16))
+def test_a_node_has_the_address_once_the_faults_are_over(faults: list[Fault], seed: int) -> None:
+    """From 30 s after the last fault on, the address is served without a gap."""
+    world = World(faults, seed)
+    intervals = world.run(90)
+    assert longest_gap(intervals, 75, 89) == 0.0
+    assert sum(node.enabled for node in world.nodes.values()) == 1
+
+
+def _owner(seed: int) -> str:
+    world = World((), seed, NODES[:2])
+    world.run(5)
+    return world.tree.owner
+
+
+def _overlapping(kinds: tuple[Kind, ...], defences: Defences) -> list[int]:
+    """Return the seeds with an overlap if the owner has these faults from 5 s on."""
+    return [
+        seed
+        for seed in range(12)
+        if find_overlaps(
+            World([Fault(5, _owner(seed), kind, 20) for kind in kinds], seed, NODES[:2], defences).run(40)
+        )
+    ]
+
+
+def test_a_node_must_wait_for_the_lease_and_not_only_for_the_session() -> None:
+    """A session that ends before the lease gives two nodes the address, unless the next one waits."""
+    kinds = (Kind.CUT, Kind.EXPIRE)
+    assert _overlapping(kinds, Defences(hold=False))
+    assert _overlapping(kinds, Defences()) == []
+
+
+def test_a_grant_must_not_be_made_late() -> None:
+    """A process that is stopped before its call gives the address to two nodes, unless a timer ends it."""
+    assert _overlapping((Kind.STOP,), Defences(kill_timer=False))
+    assert _overlapping((Kind.STOP,), Defences()) == []
