@@ -13,22 +13,22 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.floating.decide import decide
 from lunmapd.core.floating.facts import (
-    Action,
     Announce,
-    Claim,
+    DetectDuplicates,
     Disable,
     Drop,
+    DuplicateCheck,
     Enable,
     Facts,
     Grant,
-    Probe,
-    ProbeResult,
+    LeaseAction,
     Release,
     Renew,
+    Take,
 )
 from lunmapd.core.floating.lease import RATE_DIFFERENCE, LeaseRecord, LeaseTimes, Proof, held_record
+from lunmapd.core.floating.next_action import next_action
 
 STEP = 0.1
 GRACE = 0.0
@@ -112,11 +112,11 @@ class SimulatedNode:
     def forget(self) -> None:
         """Start the process again: it knows nothing, and its calls have ended."""
         self.life += 1
-        self.record, self.version, self.seen_at, self.owner_there = LeaseRecord(), -1, 0.0, False
+        self.record, self.version, self.seen_at, self.holder_live = LeaseRecord(), -1, 0.0, False
         self.proof: Proof | None = None
         self.granted: int | None = None
         self.announced = self.writing = self.disabling = self.granting = False
-        self.probe: ProbeResult | None = None
+        self.check: DuplicateCheck | None = None
 
     def clock(self) -> float:
         """Return the node's own time."""
@@ -150,15 +150,16 @@ class SimulatedNode:
             record=self.record,
             version=self.version,
             seen_at=self.seen_at,
-            announced_owner=self.owner_there,
+            holder_live=self.holder_live,
             proof=self.proof,
             writing=self.writing,
             present=self.since is not None,
+            complete=self.since is not None,
             granted=self.granted,
             announced=self.announced,
             enabled=self.enabled,
             stuck=self.has(Kind.STUCK),
-            probe=self.probe,
+            check=self.check,
         )
 
     def read(self) -> None:
@@ -172,12 +173,12 @@ class SimulatedNode:
         if version > self.version:
             self.record, self.version, self.seen_at = record, version, self.clock()
         if version == self.version:
-            self.owner_there = bool(owner)
+            self.holder_live = bool(owner)
 
-    def act(self, action: Action) -> None:
+    def act(self, action: LeaseAction) -> None:
         """Begin an action; its effect may come later."""
         match action:
-            case Claim(version) | Renew(version):
+            case Take(version) | Renew(version):
                 record = held_record(self.name, str(self.boot), TIMES)
                 self.write(record if self.world.defences.hold else replace(record, hold_ms=0), version)
             case Release(version, quiet, successor):
@@ -189,11 +190,11 @@ class SimulatedNode:
             case _:
                 self.serve(action)
 
-    def serve(self, action: Action) -> None:
+    def serve(self, action: LeaseAction) -> None:
         """Begin an action that neither writes the record nor changes the address."""
         match action:
-            case Probe():
-                self.probe = ProbeResult(free=True, at=self.clock())
+            case DetectDuplicates():
+                self.check = DuplicateCheck(free=True, at=self.clock())
             case Announce():
                 self.announced = True
             case Enable():
@@ -273,7 +274,7 @@ class SimulatedNode:
             self.touched = self.world.now
             self.read()
         if self.version >= 0:
-            self.act(decide(self.facts(), self.clock()))
+            self.act(next_action(self.facts(), self.clock()))
 
     def is_paused(self) -> bool:
         """Return whether no process of the node runs."""

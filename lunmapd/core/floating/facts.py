@@ -5,7 +5,7 @@ from msgspec import Struct
 from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, Proof
 
 
-class ProbeResult(Struct, frozen=True):
+class DuplicateCheck(Struct, frozen=True):
     """The result of a duplicate address detection, and when it ended."""
 
     free: bool
@@ -18,14 +18,14 @@ class Facts(Struct, frozen=True):
     `node` and `boot` are this node and the boot id of its kernel. `wanted` says that this node is to own the
     group, otherwise `successor` is, "" for none.
 
-    The record was last read with `version`, for the first time at `seen_at`; `announced_owner` says that the
+    The record was last read with `version`, for the first time at `seen_at`; `holder_live` says that the
     ephemeral of its holder exists. `proof` is the last acknowledged write of this process. While `writing`,
     a write is not answered yet.
 
-    `present`: the kernel has the address. `granted` is the version of the proof by which this process gave it
-    to the kernel last. `announced`: the neighbours were informed since then. `enabled`: LIO has the TPG
-    enabled. `stuck`: disabling it did not end within its deadline. `probe` is the last duplicate address
-    detection.
+    `present`: the kernel has an address of the group. `complete`: it has all of them. `granted` is the
+    version of the proof by which this process gave them to the kernel last. `announced`: the neighbours were
+    informed since they came. `enabled`: LIO has the TPG enabled. `stuck`: disabling it did not end within its
+    deadline. `check` is the last duplicate address detection for the addresses that the kernel lacks.
     """
 
     node: str
@@ -37,15 +37,16 @@ class Facts(Struct, frozen=True):
     record: LeaseRecord = LeaseRecord()
     version: int = 0
     seen_at: float = 0.0
-    announced_owner: bool = False
+    holder_live: bool = False
     proof: Proof | None = None
     writing: bool = False
     present: bool = False
+    complete: bool = False
     granted: int | None = None
     announced: bool = False
     enabled: bool = False
     stuck: bool = False
-    probe: ProbeResult | None = None
+    check: DuplicateCheck | None = None
 
     @property
     def owns(self) -> bool:
@@ -64,11 +65,11 @@ class Wait(Struct, frozen=True):
     until: float = float("inf")
 
 
-class Probe(Struct, frozen=True):
-    """Ask the network whether somebody has the address (RFC 5227, RFC 4861)."""
+class DetectDuplicates(Struct, frozen=True):
+    """Ask the network whether another machine has an address of the group (RFC 5227, RFC 4862)."""
 
 
-class Claim(Struct, frozen=True):
+class Take(Struct, frozen=True):
     """Make this node the holder, if the record still has this version."""
 
     version: int
@@ -89,7 +90,7 @@ class Release(Struct, frozen=True):
 
 
 class Grant(Struct, frozen=True):
-    """Give the address to the kernel for `lifetime` seconds, by the proof of this version.
+    """Give the addresses to the kernel for `lifetime` seconds, by the proof of this version.
 
     The call is given up at `not_after`: the process that makes it is killed.
     """
@@ -100,7 +101,7 @@ class Grant(Struct, frozen=True):
 
 
 class Announce(Struct, frozen=True):
-    """Inform the neighbours of the new hardware address."""
+    """Inform the neighbours of the hardware address (gratuitous ARP, unsolicited NA)."""
 
 
 class Enable(Struct, frozen=True):
@@ -112,7 +113,7 @@ class Disable(Struct, frozen=True):
 
 
 class Drop(Struct, frozen=True):
-    """Remove the address from the kernel."""
+    """Remove the addresses from the kernel."""
 
 
-Action = Wait | Probe | Claim | Renew | Release | Grant | Announce | Enable | Disable | Drop
+LeaseAction = Wait | DetectDuplicates | Take | Renew | Release | Grant | Announce | Enable | Disable | Drop

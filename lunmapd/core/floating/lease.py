@@ -62,7 +62,7 @@ class Proof(Struct, frozen=True):
 
 
 def held_record(node: str, boot: str, times: LeaseTimes) -> LeaseRecord:
-    """Return the record of a claim or renewal."""
+    """Return the record of a take or renewal."""
     return LeaseRecord(node, boot, hold_ms=math.ceil(times.hold * 1000))
 
 

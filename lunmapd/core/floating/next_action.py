@@ -1,37 +1,37 @@
 """The next action of a node for a floating portal group.
 
 The decision is made of facts alone, so it converges wherever a process is killed. The order of a release is:
-disable the TPG, remove the address, write the record. The order of a take is: ask the network for the
-address, write the record, give the address to the kernel, announce it, enable the TPG.
+disable the TPG, remove the addresses, write the record. The order of a take is: detect duplicates, write the
+record, give the addresses to the kernel, announce them, enable the TPG.
 """
 
 from lunmapd.core.floating.facts import (
-    Action,
     Announce,
-    Claim,
+    DetectDuplicates,
     Disable,
     Drop,
     Enable,
     Facts,
     Grant,
-    Probe,
+    LeaseAction,
     Release,
     Renew,
+    Take,
     Wait,
 )
 from lunmapd.core.floating.lease import Proof, last_grant, lease_end, take_time
 
-PROBE_VALID = 2.0
+CHECK_VALID = 2.0
 """How long the answer that an address is free is used."""
 
-PROBE_LEAD = 1.0
+CHECK_LEAD = 1.0
 """How long before a take the network is asked."""
 
-PROBE_PAUSE = 5.0
+CHECK_PAUSE = 5.0
 """The pause after the answer that an address is in use."""
 
 
-def decide(facts: Facts, now: float) -> Action:
+def next_action(facts: Facts, now: float) -> LeaseAction:
     """Return the next action at `now`."""
     if facts.owns:
         return _own(facts, now) if facts.wanted else _release(facts)
@@ -42,7 +42,7 @@ def decide(facts: Facts, now: float) -> Action:
     return _take(facts, now) if facts.wanted else Wait()
 
 
-def _release(facts: Facts) -> Action:
+def _release(facts: Facts) -> LeaseAction:
     """Return the next action of an owner that gives the group up."""
     if facts.enabled and not facts.stuck:
         return Disable()
@@ -53,10 +53,10 @@ def _release(facts: Facts) -> Action:
     return Release(facts.version, quiet=not facts.enabled, successor=facts.successor)
 
 
-def _own(facts: Facts, now: float) -> Action:
+def _own(facts: Facts, now: float) -> LeaseAction:
     """Return the next action of the node that the record names."""
-    if facts.enabled and not facts.present:
-        # The address has gone. Its sessions end before it may return, or their old commands would arrive.
+    if facts.enabled and not facts.complete:
+        # An address has gone. Its sessions end before it may return, or their old commands would arrive.
         return _release(facts) if facts.stuck else Disable()
     proof = facts.proof
     if proof is None or proof.version != facts.version:
@@ -69,26 +69,26 @@ def _own(facts: Facts, now: float) -> Action:
 
 
 def _is_granted(facts: Facts, proof: Proof) -> bool:
-    return facts.present and facts.granted == proof.version
+    return facts.complete and facts.granted == proof.version
 
 
-def _grant(facts: Facts, proof: Proof, now: float) -> Action:
-    if not facts.present and (asked := _ask(facts, now)):
+def _grant(facts: Facts, proof: Proof, now: float) -> LeaseAction:
+    if not facts.complete and (asked := _ask(facts, now)):
         return asked
     return Grant(proof.version, facts.times.lifetime, last_grant(facts.times, proof))
 
 
-def _ask(facts: Facts, now: float) -> Action | None:
+def _ask(facts: Facts, now: float) -> LeaseAction | None:
     """Return how to learn whether the address is free; None if it is."""
-    probe = facts.probe
-    if probe is None:
-        return Probe()
-    if probe.free:
-        return Probe() if now >= probe.at + PROBE_VALID else None
-    return Probe() if now >= probe.at + PROBE_PAUSE else Wait(probe.at + PROBE_PAUSE)
+    check = facts.check
+    if check is None:
+        return DetectDuplicates()
+    if check.free:
+        return DetectDuplicates() if now >= check.at + CHECK_VALID else None
+    return DetectDuplicates() if now >= check.at + CHECK_PAUSE else Wait(check.at + CHECK_PAUSE)
 
 
-def _renew(facts: Facts, proof: Proof, now: float) -> Action | None:
+def _renew(facts: Facts, proof: Proof, now: float) -> LeaseAction | None:
     """Return what the end of a proof requires; None while the proof is new."""
     if now < proof.sent + facts.times.renewal and _is_granted(facts, proof):
         return None
@@ -97,7 +97,7 @@ def _renew(facts: Facts, proof: Proof, now: float) -> Action | None:
     return Wait(lease_end(facts.times, proof)) if facts.present else Wait()
 
 
-def _serve(facts: Facts, proof: Proof) -> Action:
+def _serve(facts: Facts, proof: Proof) -> LeaseAction:
     if not facts.announced:
         return Announce()
     if not facts.enabled:
@@ -105,17 +105,17 @@ def _serve(facts: Facts, proof: Proof) -> Action:
     return Wait(proof.sent + facts.times.renewal)
 
 
-def _take(facts: Facts, now: float) -> Action:
+def _take(facts: Facts, now: float) -> LeaseAction:
     """Return the next action of a node that is to take the group over."""
     start = facts.seen_at
     if facts.record.holder != facts.node:
-        if facts.held_elsewhere and facts.announced_owner:
+        if facts.held_elsewhere and facts.holder_live:
             return Wait()
         start = take_time(facts.record, facts.seen_at, facts.grace, facts.node)
-    if now < start - PROBE_LEAD:
-        return Wait(start - PROBE_LEAD)
+    if now < start - CHECK_LEAD:
+        return Wait(start - CHECK_LEAD)
     if asked := _ask(facts, now):
         return asked
     if now < start:
         return Wait(start)
-    return Wait() if facts.writing else Claim(facts.version)
+    return Wait() if facts.writing else Take(facts.version)
