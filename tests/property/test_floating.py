@@ -58,7 +58,7 @@ def _overlapping(kinds: tuple[Kind, ...], defences: Defences) -> list[int]:
 def test_a_node_must_wait_for_the_lease_and_not_only_for_the_session() -> None:
     """A session that ends before the lease gives two nodes the address, unless the next one waits."""
     kinds = (Kind.CUT, Kind.EXPIRE)
-    assert _overlapping(kinds, Defences(hold=False))
+    assert _overlapping(kinds, Defences(lease_time=False))
     assert _overlapping(kinds, Defences()) == []
 
 

@@ -27,7 +27,7 @@ from lunmapd.core.floating.facts import (
     Renew,
     Take,
 )
-from lunmapd.core.floating.lease import RATE_DIFFERENCE, LeaseRecord, LeaseTimes, Proof, held_record
+from lunmapd.core.floating.lease import RATE_DIFFERENCE, LeaseRecord, LeaseTimes, Proof, owner_record
 from lunmapd.core.floating.next_action import next_action
 
 STEP = 0.1
@@ -64,7 +64,7 @@ class Defences(NamedTuple):
     """What protects an address; each can be left out to show that it is needed."""
 
     kill_timer: bool = True
-    hold: bool = True
+    lease_time: bool = True
 
 
 class Tree(Struct):
@@ -76,10 +76,10 @@ class Tree(Struct):
     past: list[tuple[float, LeaseRecord, int, str]] = []
 
     def write(self, record: LeaseRecord, version: int) -> bool:
-        """Write the record if it has this version; the ephemeral follows the holder."""
+        """Write the record if it has this version; the ephemeral follows the owner."""
         if version != self.version:
             return False
-        self.record, self.version, self.owner = record, version + 1, record.holder
+        self.record, self.version, self.owner = record, version + 1, record.owner
         return True
 
 
@@ -112,7 +112,7 @@ class SimulatedNode:
     def forget(self) -> None:
         """Start the process again: it knows nothing, and its calls have ended."""
         self.life += 1
-        self.record, self.version, self.seen_at, self.holder_live = LeaseRecord(), -1, 0.0, False
+        self.record, self.version, self.seen_at, self.owner_live = LeaseRecord(), -1, 0.0, False
         self.proof: Proof | None = None
         self.granted: int | None = None
         self.announced = self.writing = self.disabling = self.granting = False
@@ -150,7 +150,7 @@ class SimulatedNode:
             record=self.record,
             version=self.version,
             seen_at=self.seen_at,
-            holder_live=self.holder_live,
+            owner_live=self.owner_live,
             proof=self.proof,
             writing=self.writing,
             present=self.since is not None,
@@ -173,14 +173,14 @@ class SimulatedNode:
         if version > self.version:
             self.record, self.version, self.seen_at = record, version, self.clock()
         if version == self.version:
-            self.holder_live = bool(owner)
+            self.owner_live = bool(owner)
 
     def act(self, action: LeaseAction) -> None:
         """Begin an action; its effect may come later."""
         match action:
             case Take(version) | Renew(version):
-                record = held_record(self.name, str(self.boot), TIMES)
-                self.write(record if self.world.defences.hold else replace(record, hold_ms=0), version)
+                record = owner_record(self.name, str(self.boot), TIMES)
+                self.write(record if self.world.defences.lease_time else replace(record, lease_ms=0), version)
             case Release(version, quiet, successor):
                 self.write(LeaseRecord(quiet=quiet, successor=successor), version)
             case Grant():
@@ -234,7 +234,7 @@ class SimulatedNode:
         self.writing = False
         if version > self.version:
             self.record, self.version, self.seen_at = record, version, self.clock()
-        if record.holder:
+        if record.owner:
             self.proof = Proof(version, sent)
 
     def written(self) -> None:

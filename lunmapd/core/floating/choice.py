@@ -24,35 +24,35 @@ UNFIT = Candidate()
 
 
 def choose_owner(
-    group: FloatingGroup, candidates: Mapping[str, Candidate], holder: str = "", wish: str = ""
+    group: FloatingGroup, candidates: Mapping[str, Candidate], owner: str = "", wish: str = ""
 ) -> str:
     """Return the node that is to own a group, "" for none.
 
-    `holder` is the present owner, `wish` the node that an admin asked for. If no node is fit, it is the one
+    `owner` is the present owner, `wish` the node that an admin asked for. If no node is fit, it is the one
     that serves most of the Luns.
     """
     known = {node: candidates.get(node, UNFIT) for node in group.nodes}
     fit = [node for node in group.nodes if known[node].fit]
     if not fit:
-        return _least_unfit(known, holder)
+        return _least_unfit(known, owner)
     if wish in fit:
         return wish
-    return _failback(group, known, holder) if holder in fit else fit[0]
+    return _failback(group, known, owner) if owner in fit else fit[0]
 
 
-def _failback(group: FloatingGroup, known: Mapping[str, Candidate], holder: str) -> str:
-    """Return the first node that is preferred to a fit holder and has been fit for long enough."""
+def _failback(group: FloatingGroup, known: Mapping[str, Candidate], owner: str) -> str:
+    """Return the first node that is preferred to a fit owner and has been fit for long enough."""
     if group.failback is Failback.MANUAL:
-        return holder
-    preferred = group.nodes[: group.nodes.index(holder)]
+        return owner
+    preferred = group.nodes[: group.nodes.index(owner)]
     ready = (node for node in preferred if known[node].fit and known[node].fit_for >= group.failback_after)
-    return next(ready, holder)
+    return next(ready, owner)
 
 
-def _least_unfit(known: Mapping[str, Candidate], holder: str) -> str:
-    """Return the node that serves most Luns: of equals the holder, then the first; "" if none serves any."""
+def _least_unfit(known: Mapping[str, Candidate], owner: str) -> str:
+    """Return the node that serves most Luns: of equals the owner, then the first; "" if none serves any."""
     best = max((candidate.served for candidate in known.values()), default=0)
     if not best:
         return ""
     equals = [node for node, candidate in known.items() if candidate.served == best]
-    return holder if holder in equals else equals[0]
+    return owner if owner in equals else equals[0]

@@ -18,8 +18,8 @@ class Facts(Struct, frozen=True):
     `node` and `boot` are this node and the boot id of its kernel. `wanted` says that this node is to own the
     group, otherwise `successor` is, "" for none.
 
-    The record was last read with `version`, for the first time at `seen_at`; `holder_live` says that the
-    ephemeral of its holder exists. `proof` is the last acknowledged write of this process. While `writing`,
+    The record was last read with `version`, for the first time at `seen_at`; `owner_live` says that the
+    ephemeral of its owner exists. `proof` is the last acknowledged write of this process. While `writing`,
     a write is not answered yet.
 
     `present`: the kernel has an address of the group. `complete`: it has all of them. `granted` is the
@@ -37,7 +37,7 @@ class Facts(Struct, frozen=True):
     record: LeaseRecord = LeaseRecord()
     version: int = 0
     seen_at: float = 0.0
-    holder_live: bool = False
+    owner_live: bool = False
     proof: Proof | None = None
     writing: bool = False
     present: bool = False
@@ -51,12 +51,12 @@ class Facts(Struct, frozen=True):
     @property
     def owns(self) -> bool:
         """Whether the record names this node, since this boot of its kernel."""
-        return (self.record.holder, self.record.boot) == (self.node, self.boot)
+        return (self.record.owner, self.record.boot) == (self.node, self.boot)
 
     @property
-    def held_elsewhere(self) -> bool:
+    def owned_elsewhere(self) -> bool:
         """Whether the record names another node. A reboot ends the lease of a node by itself."""
-        return self.record.holder not in {"", self.node}
+        return self.record.owner not in {"", self.node}
 
 
 class Wait(Struct, frozen=True):
@@ -70,7 +70,7 @@ class DetectDuplicates(Struct, frozen=True):
 
 
 class Take(Struct, frozen=True):
-    """Make this node the holder, if the record still has this version."""
+    """Make this node the owner, if the record still has this version."""
 
     version: int
 

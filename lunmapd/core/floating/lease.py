@@ -1,9 +1,10 @@
 """The lease of a floating portal group: its record in ZooKeeper, and the times that follow from it.
 
-The record is written by compare-and-set on its znode version. A node gives its kernel the address only after
-an acknowledged write, for a lifetime that ends at most `hold` after that write was sent. A node that takes
-over waits for `hold` by its own clock, counted from its first read of the last version. So no assumption
-about the clocks of two machines is needed, except for their rates, and none about ZooKeeper's sessions.
+The record is written by compare-and-set on its znode version. A node gives its kernel the addresses only
+after an acknowledged write, and they are gone when the lease time has passed since that write was sent. A
+node that takes over waits for the lease time by its own clock, counted from its first read of the last
+version. So no assumption about the clocks of two machines is needed, except for their rates, and none about
+ZooKeeper's sessions.
 
 All times are in seconds by CLOCK_BOOTTIME of the node that measures them (clock_gettime(2)).
 """
@@ -34,22 +35,22 @@ class LeaseTimes(Struct, frozen=True):
     renewal: float = 1.0
 
     @property
-    def hold(self) -> float:
-        """The time after which no grant of a write has effect, counted from the sending of the write."""
+    def total(self) -> float:
+        """The lease time: no grant of a write has effect later than this after the write was sent."""
         return self.slack + self.lifetime + self.lateness
 
 
 class LeaseRecord(Struct, frozen=True, omit_defaults=True):
     """The document of a group's znode `lease`.
 
-    `holder` is the owner, "" if the group is released or never had one, and `boot` the boot id of its kernel.
-    `hold_ms` is the owner's LeaseTimes.hold in milliseconds. `quiet` says of a released group that the former
-    owner has no command of it left; `successor` is the node that is to take it, "" for any.
+    `owner` is "" if the group is released or never had an owner; `boot` is the boot id of the owner's kernel.
+    `lease_ms` is its lease time in milliseconds. `quiet` says of a released group that the former owner has
+    no command of it left; `successor` is the node that is to take it, "" for any.
     """
 
-    holder: str = ""
+    owner: str = ""
     boot: str = ""
-    hold_ms: int = 0
+    lease_ms: int = 0
     quiet: bool = True
     successor: str = ""
 
@@ -61,9 +62,9 @@ class Proof(Struct, frozen=True):
     sent: float
 
 
-def held_record(node: str, boot: str, times: LeaseTimes) -> LeaseRecord:
+def owner_record(node: str, boot: str, times: LeaseTimes) -> LeaseRecord:
     """Return the record of a take or renewal."""
-    return LeaseRecord(node, boot, hold_ms=math.ceil(times.hold * 1000))
+    return LeaseRecord(node, boot, lease_ms=math.ceil(times.total * 1000))
 
 
 def last_grant(times: LeaseTimes, proof: Proof) -> float:
@@ -85,7 +86,7 @@ def take_time(record: LeaseRecord, seen_at: float, grace: float, node: str) -> f
     `seen_at` is the first read of the record's present version. `grace` is added where the former owner may
     have commands left that can still reach the device.
     """
-    if record.holder:
-        return seen_at + record.hold_ms / 1000 * (1 + RATE_DIFFERENCE) + grace
+    if record.owner:
+        return seen_at + record.lease_ms / 1000 * (1 + RATE_DIFFERENCE) + grace
     head_start = 0.0 if record.successor in {"", node} else HEAD_START
     return seen_at + max(head_start, 0.0 if record.quiet else grace)

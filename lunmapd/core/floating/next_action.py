@@ -108,8 +108,8 @@ def _serve(facts: Facts, proof: Proof) -> LeaseAction:
 def _take(facts: Facts, now: float) -> LeaseAction:
     """Return the next action of a node that is to take the group over."""
     start = facts.seen_at
-    if facts.record.holder != facts.node:
-        if facts.held_elsewhere and facts.holder_live:
+    if facts.record.owner != facts.node:
+        if facts.owned_elsewhere and facts.owner_live:
             return Wait()
         start = take_time(facts.record, facts.seen_at, facts.grace, facts.node)
     if now < start - CHECK_LEAD:

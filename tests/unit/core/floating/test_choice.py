@@ -30,12 +30,12 @@ CHOICES = [
 
 
 @pytest.mark.parametrize(
-    ("group", "candidates", "holder", "wish", "owner"),
+    ("group", "candidates", "owner", "wish", "chosen"),
     [row[1:] for row in CHOICES],
     ids=[row[0] for row in CHOICES],
 )
 def test_the_owner_follows_from_fitness_and_order(
-    group: FloatingGroup, candidates: dict[str, Candidate], holder: str, wish: str, owner: str
+    group: FloatingGroup, candidates: dict[str, Candidate], owner: str, wish: str, chosen: str
 ) -> None:
     """Fitness decides first, then a wish, the present owner and the order of the map."""
-    assert choose_owner(group, candidates, holder, wish) == owner
+    assert choose_owner(group, candidates, owner, wish) == chosen

@@ -9,23 +9,23 @@ from lunmapd.core.floating.lease import (
     LeaseRecord,
     LeaseTimes,
     Proof,
-    held_record,
     last_grant,
     lease_end,
+    owner_record,
     take_time,
 )
 
 TIMES = LeaseTimes(lifetime=4, slack=1.0, lateness=1.5)
 
 
-def test_the_hold_covers_slack_lifetime_and_lateness() -> None:
+def test_the_lease_time_covers_slack_lifetime_and_lateness() -> None:
     """The record states the whole time in which a grant of the write can have effect, rounded up."""
-    assert TIMES.hold == 6.5
-    assert held_record("n1", "b", TIMES) == LeaseRecord("n1", "b", 6500)
-    assert held_record("n1", "b", LeaseTimes(slack=0.0001)).hold_ms == 6501
+    assert TIMES.total == 6.5
+    assert owner_record("n1", "b", TIMES) == LeaseRecord("n1", "b", 6500)
+    assert owner_record("n1", "b", LeaseTimes(slack=0.0001)).lease_ms == 6501
 
 
-def test_the_owner_ends_before_the_hold() -> None:
+def test_the_owner_ends_before_the_lease_time() -> None:
     """The owner removes the address itself before the kernel is late."""
     proof = Proof(3, 100.0)
     assert last_grant(TIMES, proof) == 101.0
@@ -45,7 +45,7 @@ def test_the_owner_ends_before_the_hold() -> None:
     ids=["new", "commands left", "for it", "for another", "for another, commands left", "held"],
 )
 def test_a_node_waits_for_what_the_record_states(record: LeaseRecord, seconds: float) -> None:
-    """A released group is taken at once by its successor; a held one after the hold and the grace."""
+    """A released group is taken at once by its successor; a held one after the lease time and the grace."""
     assert take_time(record, 100.0, 3.0, "n2") == pytest.approx(100.0 + seconds)
 
 

@@ -30,10 +30,10 @@ USED = DuplicateCheck(free=False, at=NOW)
 TAKEN = NOW + 7.5 * 1.002 + 2.0
 """When a record of another node that is first read now may be taken."""
 
-STANDBY = Facts("n1", "b", TIMES, 2.0, record=THEIRS, version=7, seen_at=NOW, holder_live=True)
+STANDBY = Facts("n1", "b", TIMES, 2.0, record=THEIRS, version=7, seen_at=NOW, owner_live=True)
 READY = replace(STANDBY, wanted=True)
-OVERDUE = replace(READY, holder_live=False, seen_at=NOW - 60)
-RELEASED = replace(READY, record=LeaseRecord(), holder_live=False)
+OVERDUE = replace(READY, owner_live=False, seen_at=NOW - 60)
+RELEASED = replace(READY, record=LeaseRecord(), owner_live=False)
 HELD = replace(READY, record=MINE, version=8, proof=Proof(8, NOW - 0.1), check=FREE)
 GRANTED = replace(HELD, present=True, complete=True, granted=8)
 SERVING = replace(GRANTED, announced=True, enabled=True)
@@ -47,7 +47,7 @@ STANDBY_ROWS = [
     ("a TPG of another's lease", replace(READY, enabled=True), Disable()),
     ("a TPG that can't be disabled", replace(READY, enabled=True, stuck=True), Wait()),
     ("the owner lives", READY, Wait()),
-    ("the lease may still run", replace(READY, holder_live=False), Wait(TAKEN - CHECK_LEAD)),
+    ("the lease may still run", replace(READY, owner_live=False), Wait(TAKEN - CHECK_LEAD)),
     ("the lease has ended", OVERDUE, DetectDuplicates()),
     (
         "an old check",
@@ -117,8 +117,8 @@ def test_facts_lead_to_one_action(facts: Facts, action: LeaseAction) -> None:
         assert found == action
 
 
-def test_a_take_waits_for_the_whole_hold() -> None:
-    """The network is asked before the hold ends, and the record is written only after it."""
-    facts = replace(READY, holder_live=False, check=DuplicateCheck(free=True, at=TAKEN - 0.5))
+def test_a_take_waits_for_the_whole_lease_time() -> None:
+    """The network is asked before the lease time ends, and the record is written only after it."""
+    facts = replace(READY, owner_live=False, check=DuplicateCheck(free=True, at=TAKEN - 0.5))
     assert next_action(facts, TAKEN - 0.001) == Wait(TAKEN)
     assert next_action(facts, TAKEN + 0.001) == Take(7)
