@@ -1,0 +1,44 @@
+"""How well a node can own a floating portal group."""
+
+import pytest
+from msgspec.structs import replace
+
+from lunmapd.core.base.backings import FileIO
+from lunmapd.core.base.lunmap import Lun, Lunmap, Map
+from lunmapd.core.fleet.path_state import DEAD, DRAINED, PathState
+from lunmapd.core.floating.choice import Candidate
+from lunmapd.core.floating.fitness import candidate_of
+from support.small_map import LUN, MAP, H, T
+
+U = "iqn.2026-01.org.example:u"
+BOTH = Lun(FileIO("/srv/b"), "2" * 32, 1 << 20, maps=(Map(T, 4, H), Map(U, 4, H)))
+TWO: Lunmap = replace(MAP, luns={"a": LUN, "b": BOTH})
+
+STATES = [
+    ("all served", TWO, PathState(), Candidate(fit=True, fit_for=7.0, served=2)),
+    ("dead", TWO, PathState(DEAD), Candidate()),
+    ("drained", TWO, PathState(DRAINED), Candidate()),
+    ("one Lun fails", TWO, PathState(failing={"luns/b": "DeviceMissing"}), Candidate(served=1)),
+    ("the target fails", TWO, PathState(failing={f"targets/{T}": "Foreign"}), Candidate()),
+    ("a portal fails", TWO, PathState(degraded={f"targets/{T}"}), Candidate(fit=True, fit_for=7.0, served=2)),
+    ("behind with one Lun", TWO, PathState(changed={"luns/a"}), Candidate(served=1)),
+    ("an initiator of it fails", TWO, PathState(failing={f"acl {T} {H}": "NoKey"}), Candidate()),
+    (
+        "another target of a Lun fails",
+        TWO,
+        PathState(failing={f"targets/{U}": "Foreign", f"acl {U} {H}": "NoKey"}),
+        Candidate(fit=True, fit_for=7.0, served=2),
+    ),
+    ("no Lun at all", replace(MAP, luns={}), PathState(), Candidate(fit=True, fit_for=7.0)),
+    ("no Lun, and the target fails", replace(MAP, luns={}), PathState(failing={f"targets/{T}": "Foreign"}), Candidate()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lunmap", "state", "candidate"), [row[1:] for row in STATES], ids=[row[0] for row in STATES]
+)
+def test_a_node_is_fit_if_it_serves_each_lun_of_the_target(
+    lunmap: Lunmap, state: PathState, candidate: Candidate
+) -> None:
+    """Only what the group's target needs counts; a Lun that is not served is one less."""
+    assert candidate_of(lunmap, T, state, 7.0) == candidate
