@@ -14,6 +14,8 @@ from lunmapd.core.base.backings import Backing, Block, FileIO, RamDisk, User
 from lunmapd.core.base.lunmap import (
     Access,
     AluaState,
+    Failback,
+    FloatingGroup,
     Group,
     Initiator,
     Lun,
@@ -49,6 +51,20 @@ _TARGET_SETS = st.sets(st.sampled_from(TARGETS))
 _TARGET_ATTRIBUTES = st.sampled_from(({}, {"login_timeout": 20}, {"login_timeout": 15}))
 _TARGET_PARAMETERS = st.sampled_from(({}, {"ImmediateData": "No"}))
 _SERVED_BY = st.lists(st.sampled_from(NODES), unique=True)
+_FLOATING = tuple(
+    st.dictionaries(
+        st.just("gold"),
+        st.builds(
+            FloatingGroup,
+            st.just(1001 + index),
+            st.just((f"10.0.9.{index}:3260",)),
+            st.permutations(NODES).map(tuple),
+            st.just(1001 + index),
+            st.sampled_from(Failback),
+        ),
+    )
+    for index in range(len(TARGETS))
+)
 _GROUP_SETS = st.sets(st.sampled_from(GROUPS))
 _MEMBERS = st.lists(st.sampled_from(INITIATORS), unique=True)
 _LABELS = st.sampled_from(({}, {"rack": "r1"}))
@@ -86,6 +102,7 @@ def lunmaps(draw: st.DrawFn) -> Lunmap:
             },
             attributes=draw(_TARGET_ATTRIBUTES),
             parameters=draw(_TARGET_PARAMETERS),
+            floating=draw(_FLOATING[index]),
         )
         for index, iqn in enumerate(sorted(names))
     }
