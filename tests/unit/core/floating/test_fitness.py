@@ -29,6 +29,12 @@ STATES = [
         PathState(failing={f"targets/{U}": "Foreign", f"acl {U} {H}": "NoKey"}),
         Candidate(fit=True, fit_for=7.0, served=2),
     ),
+    (
+        "a Lun of another target fails",
+        replace(MAP, luns={"a": LUN, "c": replace(BOTH, maps=BOTH.maps[1:])}),
+        PathState(failing={"luns/c": "DeviceMissing"}),
+        Candidate(fit=True, fit_for=7.0, served=1),
+    ),
     ("no Lun at all", replace(MAP, luns={}), PathState(), Candidate(fit=True, fit_for=7.0)),
     ("no Lun, and the target fails", replace(MAP, luns={}), PathState(failing={f"targets/{T}": "Foreign"}), Candidate()),
 ]  # fmt: skip
