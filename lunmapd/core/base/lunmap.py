@@ -7,7 +7,7 @@ two can't disagree. A Lun holds its maps; the views by target or by initiator ar
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from sys import intern
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -262,6 +262,13 @@ def initiators_of(lunmap: Lunmap, entry: Map) -> tuple[str, ...]:
 def portals_of(node: Node, group: PortalGroup) -> tuple[str, ...]:
     """Return the portals of a target on a node: some of the node's, or all of them."""
     return group.portals or (*node.portals, *node.iser_portals)
+
+
+class GroupId(NamedTuple):
+    """The target of a floating portal group, and its name, which is unique in the target."""
+
+    target: str
+    name: str
 
 
 def floating_groups(lunmap: Lunmap) -> Iterator[tuple[str, str, FloatingGroup]]:

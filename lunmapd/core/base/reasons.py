@@ -18,6 +18,8 @@ class Reason(StrEnum):
     ALONE = "Alone"
     OFFERED = "Offered"
     SEEN = "Seen"
+    OWNED = "Owned"
+    STANDBY = "Standby"
 
     # StoreReadable is false.
     UNREACHABLE = "Unreachable"
@@ -51,6 +53,15 @@ class Reason(StrEnum):
     ISOLATED = "Isolated"
     NO_CONTACT_YET = "NoContactYet"
     NOT_RESTORED = "NotRestored"
+
+    # FloatingServed is false.
+    NO_FIT_NODE = "NoFitNode"
+    ADDRESS_IN_USE = "AddressInUse"
+    LEASE_LOST = "LeaseLost"
+    LEASE_UNBOUNDED = "LeaseUnbounded"
+    LEASE_PROCESS = "LeaseProcess"
+    NO_INTERFACE = "NoInterface"
+    NO_LINK = "NoLink"
 
     # Applied is false.
     FAILING = "Failing"

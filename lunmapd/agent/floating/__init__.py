@@ -1,0 +1,1 @@
+"""Floating portal groups on a node: their addresses, and the loop that follows their leases."""
