@@ -46,6 +46,7 @@ class Kind(Enum):
     CUT = "it does not reach ZooKeeper"
     DEAF = "its requests reach ZooKeeper, the answers get lost"
     SLOW = "its kernel handles a grant late"
+    HANG = "its session lives, and its daemon decides nothing"
     STUCK = "its TPG can't be disabled"
     EXPIRE = "its session ends early"
     UNWANTED = "it is not to own the group"
@@ -273,7 +274,7 @@ class SimulatedNode:
         if not self.has(Kind.CUT):
             self.touched = self.world.now
             self.read()
-        if self.version >= 0:
+        if self.version >= 0 and not self.has(Kind.HANG):
             self.act(next_action(self.facts(), self.clock()))
 
     def is_paused(self) -> bool:

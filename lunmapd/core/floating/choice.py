@@ -10,13 +10,13 @@ from lunmapd.core.base.lunmap import Failback, FloatingGroup
 class Candidate(Struct, frozen=True):
     """How well a node can own a group.
 
-    `fit`: it is live, has applied the map, serves every Lun of the group and is not drained. `fit_for` is for
-    how many seconds that has been so, `served` the number of the group's Luns that it serves; 0 if it can't
-    own the group at all.
+    `fit`: it is live, has applied the map, serves every Lun of the group and is not drained. `settled`: that
+    has been so for the group's `failback_after`. `served` is the number of the group's Luns that it serves; 0
+    if it can't own the group at all.
     """
 
     fit: bool = False
-    fit_for: float = 0.0
+    settled: bool = False
     served: int = 0
 
 
@@ -45,7 +45,7 @@ def _failback(group: FloatingGroup, known: Mapping[str, Candidate], owner: str) 
     if group.failback is Failback.MANUAL:
         return owner
     preferred = group.nodes[: group.nodes.index(owner)]
-    ready = (node for node in preferred if known[node].fit and known[node].fit_for >= group.failback_after)
+    ready = (node for node in preferred if known[node].fit and known[node].settled)
     return next(ready, owner)
 
 

@@ -10,17 +10,17 @@ from lunmapd.core.fleet.path_state import USABLE, PathState, scopes_of
 from lunmapd.core.floating.choice import Candidate
 
 
-def candidate_of(lunmap: Lunmap, iqn: str, state: PathState, fit_for: float) -> Candidate:
+def candidate_of(lunmap: Lunmap, iqn: str, state: PathState) -> Candidate:
     """Return how well a node can own a floating portal group of a target.
 
-    `state` is that of the paths through the node, `fit_for` the seconds for which it has been fit; only the
-    caller knows when it began. A node serves a Lun if a path of it with all maps through the target is
-    usable. A target without Luns is served by each node that has applied it.
+    `state` is that of the paths through the node. A node serves a Lun if a path of it with all maps through
+    the target is usable. A target without Luns is served by each node that has applied it. Only the caller
+    knows since when the node has been fit: `settled` is false.
     """
     luns = list(_scopes_through(lunmap, iqn))
     served = sum(state.state(scopes) in USABLE for scopes in luns)
     fit = served == len(luns) and state.state({f"targets/{iqn}"}) in USABLE
-    return Candidate(fit=fit, fit_for=fit_for if fit else 0.0, served=served)
+    return Candidate(fit=fit, served=served)
 
 
 def _scopes_through(lunmap: Lunmap, iqn: str) -> Iterator[AbstractSet[str]]:

@@ -20,6 +20,10 @@ HEAD_START = 2.0
 """How long the node that the former owner chose is the only one that may take a released address."""
 
 
+STALLED = 3
+"""After how many lease times a group is taken from a live owner that renews nothing."""
+
+
 class LeaseTimes(Struct, frozen=True):
     """The times of an owner.
 
@@ -87,6 +91,16 @@ def take_time(record: LeaseRecord, seen_at: float, grace: float, node: str) -> f
     have commands left that can still reach the device.
     """
     if record.owner:
-        return seen_at + record.lease_ms / 1000 * (1 + RATE_DIFFERENCE) + grace
+        return seen_at + _longest_lease(record) + grace
     head_start = 0.0 if record.successor in {"", node} else HEAD_START
     return seen_at + max(head_start, 0.0 if record.quiet else grace)
+
+
+def stall_time(record: LeaseRecord, seen_at: float) -> float:
+    """Return from when on a live owner that has not renewed the record counts as one that hangs."""
+    return seen_at + STALLED * _longest_lease(record)
+
+
+def _longest_lease(record: LeaseRecord) -> float:
+    """Return the lease time of a record, by the slowest clock."""
+    return record.lease_ms / 1000 * (1 + RATE_DIFFERENCE)

@@ -19,7 +19,7 @@ from lunmapd.core.floating.facts import (
     Take,
     Wait,
 )
-from lunmapd.core.floating.lease import Proof, last_grant, lease_end, take_time
+from lunmapd.core.floating.lease import Proof, last_grant, lease_end, stall_time, take_time
 
 CHECK_VALID = 2.0
 """How long the answer that an address is free is used."""
@@ -109,8 +109,9 @@ def _take(facts: Facts, now: float) -> LeaseAction:
     """Return the next action of a node that is to take the group over."""
     start = facts.seen_at
     if facts.record.owner != facts.node:
-        if facts.owned_elsewhere and facts.owner_live:
-            return Wait()
+        stalled = stall_time(facts.record, facts.seen_at)
+        if facts.owned_elsewhere and facts.owner_live and now < stalled:
+            return Wait(stalled)
         start = take_time(facts.record, facts.seen_at, facts.grace, facts.node)
     if now < start - CHECK_LEAD:
         return Wait(start - CHECK_LEAD)

@@ -7,8 +7,8 @@ from lunmapd.core.floating.choice import Candidate, choose_owner
 
 GROUP = FloatingGroup(1001, ("10.0.0.50:3260",), ("n1", "n2", "n3"), 77)
 STEADY = FloatingGroup(1001, ("10.0.0.50:3260",), ("n1", "n2", "n3"), 77, Failback.MANUAL)
-FIT = Candidate(fit=True, fit_for=60.0, served=4)
-NEW = Candidate(fit=True, fit_for=5.0, served=4)
+FIT = Candidate(fit=True, settled=True, served=4)
+NEW = Candidate(fit=True, served=4)
 HALF = Candidate(served=2)
 LESS = Candidate(served=1)
 

@@ -15,27 +15,27 @@ BOTH = Lun(FileIO("/srv/b"), "2" * 32, 1 << 20, maps=(Map(T, 4, H), Map(U, 4, H)
 TWO: Lunmap = replace(MAP, luns={"a": LUN, "b": BOTH})
 
 STATES = [
-    ("all served", TWO, PathState(), Candidate(fit=True, fit_for=7.0, served=2)),
+    ("all served", TWO, PathState(), Candidate(fit=True, served=2)),
     ("dead", TWO, PathState(DEAD), Candidate()),
     ("drained", TWO, PathState(DRAINED), Candidate()),
     ("one Lun fails", TWO, PathState(failing={"luns/b": "DeviceMissing"}), Candidate(served=1)),
     ("the target fails", TWO, PathState(failing={f"targets/{T}": "Foreign"}), Candidate()),
-    ("a portal fails", TWO, PathState(degraded={f"targets/{T}"}), Candidate(fit=True, fit_for=7.0, served=2)),
+    ("a portal fails", TWO, PathState(degraded={f"targets/{T}"}), Candidate(fit=True, served=2)),
     ("behind with one Lun", TWO, PathState(changed={"luns/a"}), Candidate(served=1)),
     ("an initiator of it fails", TWO, PathState(failing={f"acl {T} {H}": "NoKey"}), Candidate()),
     (
         "another target of a Lun fails",
         TWO,
         PathState(failing={f"targets/{U}": "Foreign", f"acl {U} {H}": "NoKey"}),
-        Candidate(fit=True, fit_for=7.0, served=2),
+        Candidate(fit=True, served=2),
     ),
     (
         "a Lun of another target fails",
         replace(MAP, luns={"a": LUN, "c": replace(BOTH, maps=BOTH.maps[1:])}),
         PathState(failing={"luns/c": "DeviceMissing"}),
-        Candidate(fit=True, fit_for=7.0, served=1),
+        Candidate(fit=True, served=1),
     ),
-    ("no Lun at all", replace(MAP, luns={}), PathState(), Candidate(fit=True, fit_for=7.0)),
+    ("no Lun at all", replace(MAP, luns={}), PathState(), Candidate(fit=True)),
     ("no Lun, and the target fails", replace(MAP, luns={}), PathState(failing={f"targets/{T}": "Foreign"}), Candidate()),
 ]  # fmt: skip
 
@@ -47,4 +47,4 @@ def test_a_node_is_fit_if_it_serves_each_lun_of_the_target(
     lunmap: Lunmap, state: PathState, candidate: Candidate
 ) -> None:
     """Only what the group's target needs counts; a Lun that is not served is one less."""
-    assert candidate_of(lunmap, T, state, 7.0) == candidate
+    assert candidate_of(lunmap, T, state) == candidate

@@ -46,7 +46,8 @@ STANDBY_ROWS = [
     ("an address of another's lease", replace(STANDBY, present=True, enabled=True), Drop()),
     ("a TPG of another's lease", replace(READY, enabled=True), Disable()),
     ("a TPG that can't be disabled", replace(READY, enabled=True, stuck=True), Wait()),
-    ("the owner lives", READY, Wait()),
+    ("the owner lives", READY, Wait(NOW + 3 * 7.5 * 1.002)),
+    ("the owner lives and hangs", replace(READY, seen_at=NOW - 60), DetectDuplicates()),
     ("the lease may still run", replace(READY, owner_live=False), Wait(TAKEN - CHECK_LEAD)),
     ("the lease has ended", OVERDUE, DetectDuplicates()),
     (
