@@ -8,7 +8,7 @@ back from the ACLs of the root, of meta and of each node's member znode, which o
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntFlag, StrEnum
 
 from msgspec import Struct
@@ -17,6 +17,9 @@ from msgspec.structs import replace
 from lunmapd.core.base.password import Secret
 
 MEMBERS = "members"
+FLOATING = "floating"
+_CANDIDATES = "candidates"
+_OF_ALL = ("lease", "wish")
 _ALGORITHMS = {28: "sha1", 44: "sha256", 64: "sha384", 88: "sha512"}
 """The algorithm of a hash by the length of its base64 text (DigestAuthenticationProvider.digestAlg)."""
 _HASH = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -70,12 +73,14 @@ class Roles(Struct, frozen=True):
     """The principals of each role.
 
     Admins have every permission, readers read everything, nodes read the map and own `members/<node>`.
-    `nodes` maps the name of a node to its principals.
+    `nodes` maps the name of a node to its principals. `groups` maps each floating portal group, as `TARGET
+    NAME`, to the nodes that may write its lease.
     """
 
     admins: frozenset[Principal] = frozenset()
     readers: frozenset[Principal] = frozenset()
     nodes: Members = {}
+    groups: Mapping[str, frozenset[str]] = {}
 
     @property
     def is_open(self) -> bool:
@@ -110,7 +115,20 @@ def acl_at(roles: Roles, path: str) -> dict[Principal, Permission]:
     _add(acl, roles.admins, Permission.ALL)
     if section == MEMBERS and below:
         _add(acl, roles.of(Role.NODE, below.partition("/")[0]), Permission.OWN)
+    if section == FLOATING:
+        for node, may in _floating(roles, below):
+            _add(acl, roles.of(Role.NODE, node), may)
     return acl
+
+
+def _floating(roles: Roles, below: str) -> Iterator[tuple[str, Permission]]:
+    """Yield what the nodes of a floating portal group may do with a znode of it, beyond reading."""
+    group, *rest = below.split("/")
+    match rest:
+        case [name] if name in _OF_ALL:
+            yield from ((node, Permission.WRITE) for node in sorted(roles.groups.get(group, ())))
+        case [name, node, *_] if name == _CANDIDATES and node in roles.groups.get(group, ()):
+            yield node, Permission.OWN
 
 
 def _add(acl: dict[Principal, Permission], members: Iterable[Principal], may: Permission) -> None:

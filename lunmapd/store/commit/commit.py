@@ -18,6 +18,7 @@ from lunmapd.store.commit.commit_errors import (
 )
 from lunmapd.store.commit.commit_options import CommitOptions, Precondition
 from lunmapd.store.commit.draft import Content, content_from_map, tip_of
+from lunmapd.store.commit.leases import keep_leases
 from lunmapd.store.commit.ledger import with_ledger
 from lunmapd.store.commit.publish import OvertakenError, publish
 from lunmapd.store.session.errors import OlderSchemaError
@@ -49,8 +50,10 @@ def commit(session: Session, before: Snapshot, after: Lunmap, options: CommitOpt
     committed.
     """
     options.check_map(effective_map(before), after)
+    rebased = after
 
     def make(latest: Snapshot) -> Content | None:
+        nonlocal rebased
         rebased = _rebase(session, before, after, latest, options.check)
         try:
             return _content(session, latest, rebased, options)
@@ -59,7 +62,9 @@ def commit(session: Session, before: Snapshot, after: Lunmap, options: CommitOpt
                 raise
             raise ConflictError(latest.revision, (), error.problems) from None
 
-    return commit_on_newest(session, before, make, options)
+    revision = commit_on_newest(session, before, make, options)
+    keep_leases(session, rebased)
+    return revision
 
 
 def edit(
@@ -70,14 +75,18 @@ def edit(
     `before` is the last snapshot that was read, however old. Raises the errors of `commit` except
     ConflictError.
     """
+    after = Lunmap()
 
     def make(latest: Snapshot) -> Content | None:
+        nonlocal after
         effective = effective_map(latest)
         after = change(effective)
         options.check_map(effective, after)
         return _content(session, latest, after, options)
 
-    return commit_on_newest(session, before, make, options)
+    revision = commit_on_newest(session, before, make, options)
+    keep_leases(session, after)
+    return revision
 
 
 def _content(session: Session, latest: Snapshot, after: Lunmap, options: CommitOptions) -> Content | None:

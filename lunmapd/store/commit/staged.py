@@ -15,6 +15,7 @@ from lunmapd.store.commit.draft import (
     head_of,
     tip_of,
 )
+from lunmapd.store.commit.leases import keep_leases
 from lunmapd.store.commit.ledger import find_reuse, with_rebuilt_ledger, with_reuse_allowance
 from lunmapd.store.commit.publish import OvertakenError, publish, release
 from lunmapd.store.session import paths
@@ -102,8 +103,11 @@ def finish_commit(
     content = with_rebuilt_ledger(session, released, after, content)
     try:
         if content.steps:
-            return publish(session, released, place, content, options)
-        newest = read_revision(session, tip.revision, tip.revision)
-        return release(session, released, place, newest, content)
+            revision = publish(session, released, place, content, options)
+        else:
+            newest = read_revision(session, tip.revision, tip.revision)
+            revision = release(session, released, place, newest, content)
     except OvertakenError:
         raise TakenOverError from None
+    keep_leases(session, after)
+    return revision

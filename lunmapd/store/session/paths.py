@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable
 
-from lunmapd.core.base.access import MEMBERS
+from lunmapd.core.base.access import FLOATING, MEMBERS
 from lunmapd.core.base.backing_reports import CHUNK_NAMES
-from lunmapd.core.base.lunmap import SECTIONS
+from lunmapd.core.base.lunmap import SECTIONS, GroupId
 
 META = "meta"
 HEAD = "head"
@@ -17,6 +17,7 @@ IDS = f"{ADDRESSES}/ids"
 
 PARENTS = (*SECTIONS, REVISIONS, CHECKPOINTS, ADDRESSES, MEMBERS)
 FORMER = ("live", "status")
+_LIVE = "live"
 
 _NUMBER = re.compile(r"[0-9]{10}|[1-9][0-9]{10,17}")
 
@@ -62,7 +63,7 @@ def member_of(node: str) -> str:
 
 def live_of(node: str) -> str:
     """Return the path of the ephemeral of a node."""
-    return f"{member_of(node)}/live"
+    return f"{member_of(node)}/{_LIVE}"
 
 
 def status_of(node: str) -> str:
@@ -86,7 +87,48 @@ def owned_by(node: str) -> tuple[str, ...]:
     return (member_of(node), status_of(node), backings_of(node), *chunks)
 
 
+def floating_group(group: GroupId) -> str:
+    """Return the path of a floating portal group; neither name has a space."""
+    return f"{FLOATING}/{group.target} {group.name}"
+
+
+def lease_of(group: GroupId) -> str:
+    """Return the path of the record of a group's lease."""
+    return f"{floating_group(group)}/lease"
+
+
+def wish_of(group: GroupId) -> str:
+    """Return the path of the node that an admin moved a group to."""
+    return f"{floating_group(group)}/wish"
+
+
+def candidates_of(group: GroupId) -> str:
+    """Return the path of the parent of a group's nodes."""
+    return f"{floating_group(group)}/candidates"
+
+
+def candidate_of(group: GroupId, node: str) -> str:
+    """Return the path at which a node reports how well it can own a group; its ephemeral is below."""
+    return f"{candidates_of(group)}/{node}"
+
+
+def presence_of(group: GroupId, node: str) -> str:
+    """Return the path of the ephemeral of a node in a group."""
+    return f"{candidate_of(group, node)}/{_LIVE}"
+
+
+def is_registration(path: str) -> bool:
+    """Return whether a node creates the znode as its ephemeral."""
+    node = owner(path)
+    section, *rest = path.split("/")
+    return bool(node) and (path == live_of(node) or (section == FLOATING and rest[3:] == [_LIVE]))
+
+
 def owner(path: str) -> str:
     """Return the node that owns a path, or the empty string if no node owns it."""
-    section, _, below = path.partition("/")
-    return below.partition("/")[0] if section == MEMBERS else ""
+    match path.split("/"):
+        case [section, node, *_] if section == MEMBERS:
+            return node
+        case [section, _, "candidates", node, *_] if section == FLOATING:
+            return node
+    return ""

@@ -6,6 +6,7 @@
 from collections.abc import Collection, Mapping
 
 from kazoo.exceptions import NodeExistsError, NoNodeError
+from msgspec.structs import replace
 
 from lunmapd.core.base.access import MEMBERS, AclEntries, Permission, Roles, acl_at, roles_of
 from lunmapd.core.base.acl_entries import inherit
@@ -13,6 +14,7 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NotInitialisedError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.acl import read_acls, read_znode_acls, to_kazoo
+from lunmapd.store.tree.floating import read_lists
 from lunmapd.store.tree.znodes import list_children
 
 NO_ACLS: Mapping[str, AclEntries] = {}
@@ -29,7 +31,7 @@ def read_roles(session: Session) -> Roles:
     nodes = sorted(list_children(session, MEMBERS) or ())
     znodes = read_znode_acls(session, [paths.member_of(node) for node in nodes])
     members = {paths.owner(znode.path): znode.acl or {} for znode in znodes if znode is not None}
-    return roles_of(root, members, meta)
+    return replace(roles_of(root, members, meta), groups=read_lists(session))
 
 
 def read_parent_acls(session: Session, parents: Collection[str]) -> dict[str, AclEntries]:
@@ -66,7 +68,14 @@ def _existing_parent(path: str, created: Collection[str]) -> str:
     return _existing_parent(parent, created) if parent in created else parent
 
 
-def create_znode(session: Session, path: str, data: bytes = b"", acl: AclEntries | None = None) -> bool:
+def create_znode(
+    session: Session,
+    path: str,
+    data: bytes = b"",
+    acl: AclEntries | None = None,
+    *,
+    ephemeral: bool = False,
+) -> bool:
     """Create a znode of the tree, with the inherited ACL if `acl` is None; return False if it exists.
 
     Raises NoNodeError if its parent is missing.
@@ -76,7 +85,10 @@ def create_znode(session: Session, path: str, data: bytes = b"", acl: AclEntries
         raise NoNodeError
     try:
         session.repeat(
-            lambda client: client.create_async(session.path(path), data, acl=to_kazoo(given)), path
+            lambda client: client.create_async(
+                session.path(path), data, acl=to_kazoo(given), ephemeral=ephemeral
+            ),
+            path,
         )
     except NodeExistsError:
         return False

@@ -89,7 +89,7 @@ def _is_registration(roles: Roles, znode: ZnodeAcl) -> bool:
     """Return whether a znode is the registration of a node, as far as this client may know."""
     node = paths.owner(znode.path)
     possible = znode.ephemeral or znode.acl is None
-    return possible and znode.path == paths.live_of(node) and bool(roles.of(Role.NODE, node))
+    return possible and paths.is_registration(znode.path) and bool(roles.of(Role.NODE, node))
 
 
 def _all_znodes(

@@ -10,7 +10,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.access import MEMBERS, acl_at, acl_size
+from lunmapd.core.base.access import FLOATING, MEMBERS, acl_at, acl_size
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.history.backup import Backup
 from lunmapd.core.history.changes import Head, Revision
@@ -107,12 +107,12 @@ def _read_existing(session: Session) -> _Existing:
 
 
 def _check_replaceable(session: Session, existing: _Existing, meta: Meta, replaced: str | None) -> None:
-    """Check that the chroot holds only `members`, or that `replaced` is its cluster.
+    """Check that the chroot holds only `members` and `floating`, or that `replaced` is its cluster.
 
     Raises TreeExistsError.
     """
     cluster = (existing.meta or meta).cluster
-    if replaced != cluster and set(list_children(session, "") or ()) - {MEMBERS}:
+    if replaced != cluster and set(list_children(session, "") or ()) - {MEMBERS, FLOATING}:
         raise TreeExistsError(session.root, cluster, whole=existing.head_version is not None)
 
 

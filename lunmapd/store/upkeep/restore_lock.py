@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 
-from lunmapd.core.base.access import MEMBERS
+from lunmapd.core.base.access import FLOATING, MEMBERS
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.commit.send import SendFailure, submit_repeatable
 from lunmapd.store.commit.sizes import WriteOverhead, batches
@@ -12,6 +12,8 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.znodes import list_children, read_znodes
 from lunmapd.store.upkeep.remove import deletions
 from lunmapd.store.upkeep.restore_errors import RestoreBusyError
+
+_KEPT = frozenset({paths.META, MEMBERS, FLOATING, paths.RESTORING, paths.ADDRESSES})
 
 
 class RestoreLock:
@@ -52,12 +54,14 @@ class RestoreLock:
         return submit_repeatable(self._session, (*ends, *writes), (self.mark,))
 
     def clear(self) -> None:
-        """Delete everything except meta, the ledger and the znodes of the nodes; the parents stay.
+        """Delete everything except meta, the ledger, and the znodes that nodes write; the parents stay.
+
+        A lease that was deleted could be taken while its owner still has the address.
 
         Raises RestoreBusyError.
         """
         for name in list_children(self._session, "") or ():
-            if name not in {paths.META, MEMBERS, paths.RESTORING, paths.ADDRESSES}:
+            if name not in _KEPT:
                 below = [write for write in deletions(self._session, name) if write.path != name]
                 for batch in batches(below, WriteOverhead(len(self._session.root))):
                     self.write(batch)

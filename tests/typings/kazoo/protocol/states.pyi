@@ -7,8 +7,10 @@ class KeeperState:
     EXPIRED_SESSION: str
 
 class ZnodeStat:
+    czxid: int
     version: int
     ephemeralOwner: int
     numChildren: int
 
-class WatchedEvent: ...
+class WatchedEvent:
+    path: str | None

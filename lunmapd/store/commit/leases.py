@@ -1,0 +1,46 @@
+"""The znodes of floating portal groups that a map needs."""
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from lunmapd.core.base.access import FLOATING, AclEntries, acl_at
+from lunmapd.core.base.lunmap import GroupId, Lunmap, floating_groups
+from lunmapd.store.session import paths
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.acl import read_acls, request_set_acls
+from lunmapd.store.tree.floating import with_owners
+from lunmapd.store.tree.roles import create_znode, read_roles
+
+
+def keep_leases(session: Session, lunmap: Lunmap) -> None:
+    """Create the missing znodes of the groups of a map, and set the ACLs that differ from their lists.
+
+    A later commit completes the work of one that was interrupted. Nothing is deleted: a lease that was
+    deleted could be taken by another node while its owner still has the address.
+    """
+    lists = {GroupId(iqn, name): group.nodes for iqn, name, group in floating_groups(lunmap)}
+    if not lists:
+        return
+    roles = read_roles(session)
+    roles = replace(roles, groups={**roles.groups, **with_owners(session, lists)})
+    wanted = [path for group, nodes in lists.items() for path in _paths(group, nodes)]
+    for path in (FLOATING, *wanted):
+        _keep(session, path, acl_at(roles, path))
+
+
+def _paths(group: GroupId, nodes: tuple[str, ...]) -> Iterator[str]:
+    """Yield the paths of the znodes of a group that stay, parents first."""
+    yield paths.floating_group(group)
+    yield paths.lease_of(group)
+    yield paths.wish_of(group)
+    yield paths.candidates_of(group)
+    yield from (paths.candidate_of(group, node) for node in nodes)
+
+
+def _keep(session: Session, path: str, acl: AclEntries) -> None:
+    (there,) = read_acls(session, (path,))
+    if there is None:
+        create_znode(session, path, acl=acl)
+    elif there != acl:
+        session.repeat(request_set_acls(session.path(path), acl), path)
