@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lunmapd.core.base.lunmap import CLOSED, Lunmap
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import is_remote, project_map
+from lunmapd.core.node.project import is_always_listed, project_map
 from lunmapd.core.probe import scsi
 from lunmapd.core.probe.promise import PromisedPortal, promised_portals
 from lunmapd.core.probe.result import probe_result
@@ -51,7 +51,7 @@ def test_promised_listings_are_those_that_a_node_gives(lunmap: Lunmap, initiator
     """Discovery lists the portals of enabled and of remote TPGs with an ACL of the initiator."""
     objects = project_map(lunmap, node)
     acls = {(acl.iqn, acl.tag) for acl in _acls(objects, initiator)}
-    remote = {(i.iqn, i.tag) for i in objects.values() if isinstance(i, lio_objects.Tpg) and is_remote(i)}
+    remote = {(i.iqn, i.tag) for i in objects.values() if isinstance(i, lio_objects.Tpg) and is_always_listed(i)}
     enabled = {(i.iqn, i.tag) for i in objects.values() if isinstance(i, lio_objects.Enabled)}
     listed: dict[str, set[str]] = {}
     for item in objects.values():

@@ -2,13 +2,13 @@
 
 Besides settings that lunmapd governs, these are the preparations for the other nodes of the map: a target
 port group of its own for each Lun, which a host learns from a unit attention, and the contents of remote
-TPGs, to which nobody can log in.
+TPGs and of floating groups, to which nobody can log in.
 """
 
 from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.lunmap import CLOSED
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import READ_ONLY_ATTRIBUTES, TPG_ATTRIBUTES, is_remote
+from lunmapd.core.node.project import READ_ONLY_ATTRIBUTES, TPG_ATTRIBUTES, is_always_listed
 from lunmapd.core.planning.plan import Action, Step
 
 _SET_IN_PLACE = {"attributes", "default_group", "alua"}
@@ -16,7 +16,7 @@ _SET_IN_PLACE = {"attributes", "default_group", "alua"}
 
 def is_in_place(step: Step, desired: lio_objects.DesiredObjects) -> bool:
     """Return whether taking over may execute the step, which leads to the `desired` objects."""
-    if _concerns_remote_tpg(step.item, desired):
+    if _concerns_listed_tpg(step.item, desired):
         return True
     return step.action is Action.UPDATE and step.before is not None and _is_small(step.before, step.item)
 
@@ -40,10 +40,17 @@ def _is_small(before: lio_objects.Object, after: lio_objects.Object) -> bool:
             return False
 
 
-def _concerns_remote_tpg(item: lio_objects.Object, desired: lio_objects.DesiredObjects) -> bool:
-    """Return whether the object is a remote TPG or in one; one that is enabled has to be disabled first."""
+def _concerns_listed_tpg(item: lio_objects.Object, desired: lio_objects.DesiredObjects) -> bool:
+    """Return whether the object is, or is in, a remote TPG or one of a floating group.
+
+    One that is enabled has to be disabled first.
+    """
     tpg = desired.get(("tpg", getattr(item, "iqn", ""), getattr(item, "tag", 0)))
-    return isinstance(tpg, lio_objects.Tpg) and is_remote(tpg) and not isinstance(item, lio_objects.Enabled)
+    return (
+        isinstance(tpg, lio_objects.Tpg)
+        and is_always_listed(tpg)
+        and not isinstance(item, lio_objects.Enabled)
+    )
 
 
 def _changed(

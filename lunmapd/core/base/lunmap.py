@@ -5,6 +5,7 @@ two can't disagree. A Lun holds its maps; the views by target or by initiator ar
 """
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from sys import intern
 from typing import Literal, NamedTuple
@@ -271,11 +272,30 @@ class GroupId(NamedTuple):
     name: str
 
 
+class TpgId(NamedTuple):
+    """A TPG: its target and its tag."""
+
+    target: str
+    tag: int
+
+
 def floating_groups(lunmap: Lunmap) -> Iterator[tuple[str, str, FloatingGroup]]:
     """Yield each floating portal group with its target and its name."""
     for iqn, target in lunmap.targets.items():
         for name, group in target.floating.items():
             yield iqn, name, group
+
+
+def groups_on(target: Target, node: str) -> dict[str, FloatingGroup]:
+    """Return the floating portal groups of a target that a node may own, by name."""
+    return {name: group for name, group in target.floating.items() if node in group.nodes}
+
+
+def nodes_of(target: Target) -> AbstractSet[str]:
+    """Return the nodes that serve a target: by a TPG of their own, or as a node of a floating group."""
+    if not target.floating:
+        return target.nodes.keys()
+    return target.nodes.keys() | {node for group in target.floating.values() for node in group.nodes}
 
 
 def serving_nodes(lunmap: Lunmap, lun: Lun) -> set[str]:
@@ -284,7 +304,7 @@ def serving_nodes(lunmap: Lunmap, lun: Lun) -> set[str]:
         node
         for entry in lun.maps
         if entry.target in lunmap.targets
-        for node in lunmap.targets[entry.target].nodes
+        for node in nodes_of(lunmap.targets[entry.target])
     }
 
 

@@ -8,6 +8,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.map import credentials
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.project import own_tags
 from lunmapd.core.secrets.sealing import SecretError, SecretOpener, UnfitPasswordError, check_password
 
 _Failures = dict[lio_objects.Key, Failure]
@@ -73,7 +74,9 @@ def _without_children(
 def _credentials_of(
     item: lio_objects.NodeAcl | lio_objects.DiscoveryAuth, lunmap: Lunmap, node: str, vault: SecretOpener
 ) -> lio_objects.ChapCredentials:
-    if isinstance(item, lio_objects.NodeAcl) and item.tag != lunmap.nodes[node].tpg_tag:
+    if isinstance(item, lio_objects.NodeAcl) and item.tag not in own_tags(
+        lunmap, lunmap.targets[item.iqn], node
+    ):
         return lio_objects.NO_CREDENTIALS  # no initiator can log in to a remote TPG
     if isinstance(item, lio_objects.NodeAcl):
         initiator = lunmap.initiators.get(item.initiator, Initiator())

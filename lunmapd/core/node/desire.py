@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import SECTIONS, Lunmap
+from lunmapd.core.base.lunmap import SECTIONS, Lunmap, nodes_of
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.history.changes import build_map
 from lunmapd.core.map.rules import check_served
@@ -15,7 +15,7 @@ from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.closed_access import close_access
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import is_remote, project_map
+from lunmapd.core.node.project import is_always_listed, project_map
 from lunmapd.core.secrets.sealing import SecretOpener
 
 _MAX_MESSAGE = 500  # characters
@@ -88,7 +88,7 @@ def _foreign_targets(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> di
     return {
         ("target", iqn): Failure(Reason.FOREIGN_TARGET, sentence)
         for iqn, target in lunmap.targets.items()
-        if iqn in foreign and node in target.nodes
+        if iqn in foreign and node in nodes_of(target)
     }
 
 
@@ -134,7 +134,7 @@ def keep_observed(
     there = lio_objects.complete_objects(observed)
     result = {key: item for key, item in desired.items() if not _belongs_to(item, bad, node)}
     waiting = [item for item in there.values() if _belongs_to(item, bad, node)]
-    waiting += _remote_objects(there, bad)
+    waiting += _remote_objects(there, desired, bad)
     while waiting:
         item = waiting.pop()
         result[lio_objects.key_of(item)] = close_access(item)
@@ -147,18 +147,19 @@ def keep_observed(
 
 
 def _remote_objects(
-    observed: lio_objects.DesiredObjects, bad: AbstractSet[str]
+    observed: lio_objects.DesiredObjects, desired: lio_objects.DesiredObjects, bad: AbstractSet[str]
 ) -> list[lio_objects.DesiredObject]:
     """Return the observed remote TPGs and their contents, if the document of any node is bad.
 
-    The tag of a remote TPG does not identify its node without that node's document.
+    The tag of a remote TPG does not identify its node without that node's document. A TPG that is desired
+    belongs to another node, or to a floating group.
     """
     if not any(path.startswith("nodes/") for path in bad):
         return []
     remote = {
         (item.iqn, item.tag)
-        for item in observed.values()
-        if isinstance(item, lio_objects.Tpg) and is_remote(item)
+        for key, item in observed.items()
+        if isinstance(item, lio_objects.Tpg) and is_always_listed(item) and key not in desired
     }
     return [
         item

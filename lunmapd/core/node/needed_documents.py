@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
 from lunmapd.core.base.documents import DocumentError, decode
-from lunmapd.core.base.lunmap import SECTIONS, Document, Group, Lun, Lunmap, Target
+from lunmapd.core.base.lunmap import SECTIONS, Document, Group, Lun, Lunmap, Target, nodes_of
 from lunmapd.core.history.changes import build_map, split_path
 
 
@@ -56,7 +56,7 @@ def _references(document: Document) -> Iterator[str]:
         case Group():
             yield from (f"initiators/{iqn}" for iqn in document.initiators)
         case Target():
-            yield from (f"nodes/{node}" for node in document.nodes)
+            yield from (f"nodes/{node}" for node in sorted(nodes_of(document)))
         case _:
             return
 

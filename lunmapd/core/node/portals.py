@@ -5,12 +5,12 @@ portal is checked from outside LIO; see service/daemon/portal_watch.py.
 """
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Lunmap, portals_of
+from lunmapd.core.base.lunmap import Lunmap, Target, groups_on, portals_of
 from lunmapd.core.base.names import is_every_address
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
@@ -30,19 +30,29 @@ class Interface(Struct, frozen=True):
 def serving_portals(lunmap: Lunmap, node: str, observed: lio_objects.Objects) -> frozenset[str]:
     """Return the portals of this node through which initiators can log in, judged by LIO alone.
 
-    Those of disabled TPGs and of remote TPGs are left out.
+    Those of disabled TPGs and of remote TPGs are left out, and so are those of floating groups of which this
+    node is not the owner.
     """
-    itself = lunmap.nodes.get(node)
-    if itself is None:
-        return frozenset()
-    tag = itself.tpg_tag
     return frozenset(
         portal
         for iqn, target in lunmap.targets.items()
-        if node in target.nodes and ("enabled", iqn, tag) in observed
-        for portal in portals_of(itself, target.nodes[node])
+        for tag, portals in portals_by_tag(lunmap, target, node)
+        if ("enabled", iqn, tag) in observed
+        for portal in portals
         if ("portal", iqn, tag, portal) in observed
     )
+
+
+def portals_by_tag(lunmap: Lunmap, target: Target, node: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield the TPGs through which a node can serve a target: tag and portals.
+
+    Its own TPG comes first; those of floating groups are enabled at their owner alone.
+    """
+    itself = lunmap.nodes.get(node)
+    if itself is not None and node in target.nodes:
+        yield itself.tpg_tag, portals_of(itself, target.nodes[node])
+    for group in groups_on(target, node).values():
+        yield group.tpg_tag, group.portals
 
 
 def portal_failures(problems: PortalProblems, serving: AbstractSet[str]) -> dict[lio_objects.Key, Failure]:

@@ -3,24 +3,30 @@
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import chain
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
 from lunmapd.core.base.backings import PLUGINS, PluginName, SizeSource, plugin_of
 from lunmapd.core.base.lunmap import (
+    CLOSED,
     Access,
     Authentication,
+    FloatingGroup,
     Lun,
     Lunmap,
     Map,
     Node,
     NodeState,
+    PortalGroup,
     Scope,
     Shared,
     Target,
+    groups_on,
     has_read_only_map,
     initiators_of,
+    nodes_of,
     portals_of,
     reporting_nodes,
     source_on,
@@ -74,7 +80,7 @@ def project_map(
 
     `features` are those of its kernel, such as PORT_ID. Objects that equal one in `previous` are that
     instance (see interning.py). Maps to targets that this node does not serve, that don't exist or that are
-    `foreign` are ignored.
+    `foreign` are ignored. Every floating group is enabled, as if the node were the owner: leases.py.
     """
     itself = lunmap.nodes.get(node)
     if itself is None:
@@ -89,15 +95,39 @@ def project_map(
     return pool.objects()
 
 
+class ServedTarget(NamedTuple):
+    """The tags of a target's TPGs on a node: of those that it serves itself, and of its remote TPGs."""
+
+    own: tuple[int, ...]
+    remote: tuple[int, ...]
+
+
 def served_targets(
     lunmap: Lunmap, node: str, foreign: AbstractSet[str] = frozenset()
-) -> dict[str, tuple[int, ...]]:
-    """Return the targets that `node` serves, each with the TPG tags of the other active nodes serving it."""
+) -> dict[str, ServedTarget]:
+    """Return the targets that `node` serves, each with the tags of its TPGs there."""
     return {
-        iqn: tuple(lunmap.nodes[other].tpg_tag for other in _other_active_nodes(lunmap, target, node))
+        iqn: ServedTarget(
+            own_tags(lunmap, target, node),
+            (
+                *(lunmap.nodes[other].tpg_tag for other in _other_active_nodes(lunmap, target, node)),
+                *(group.tpg_tag for group in _other_groups(target, node)),
+            ),
+        )
         for iqn, target in lunmap.targets.items()
-        if node in target.nodes and iqn not in foreign
+        if node in nodes_of(target) and iqn not in foreign
     }
+
+
+def own_tags(lunmap: Lunmap, target: Target, node: str) -> tuple[int, ...]:
+    """Return the tags of the TPGs through which a node of the map can serve a target: they have LUNs."""
+    fixed = (lunmap.nodes[node].tpg_tag,) if node in target.nodes else ()
+    return (*fixed, *(group.tpg_tag for group in groups_on(target, node).values()))
+
+
+def _other_groups(target: Target, node: str) -> Iterator[FloatingGroup]:
+    """Yield the floating groups of a target that other nodes alone may own."""
+    return (group for group in target.floating.values() if node not in group.nodes)
 
 
 def _other_active_nodes(lunmap: Lunmap, target: Target, node: str) -> Iterator[str]:
@@ -113,28 +143,57 @@ def _remote(lunmap: Lunmap, iqn: str, name: str) -> Iterator[lio_objects.Desired
     for the initiators that may discover the target.
     """
     target = lunmap.targets[iqn]
-    attributes = tuple(
+    others = [
+        (node.tpg_tag, portals_of(node, target.nodes[other]))
+        for other in _other_active_nodes(lunmap, target, name)
+        for node in (lunmap.nodes[other],)
+    ]
+    others += [(group.tpg_tag, group.portals) for group in _other_groups(target, name)]
+    for tag, portals in others:
+        yield lio_objects.Tpg(iqn, tag, _always_listed(target), TPG_PARAMETERS)
+        for portal in portals:
+            # Discovery lists the address only; RDMA is enabled on the node that has the address.
+            yield lio_objects.Portal(iqn, tag, portal)
+
+
+def _always_listed(target: Target) -> lio_objects.AttributeValues:
+    """Return the attributes of a TPG whose portals discovery lists while it is disabled, too."""
+    return tuple(
         (attribute, "0" if attribute == "tpg_enabled_sendtargets" else value)
         for attribute, value in tpg_attributes(target)
     )
-    for other in _other_active_nodes(lunmap, target, name):
-        node = lunmap.nodes[other]
-        yield lio_objects.Tpg(iqn, node.tpg_tag, attributes, TPG_PARAMETERS)
-        for portal in portals_of(node, target.nodes[other]):
-            # Discovery lists the address only; RDMA is enabled on the node that has the address.
-            yield lio_objects.Portal(iqn, node.tpg_tag, portal)
 
 
-def is_remote(item: lio_objects.Tpg) -> bool:
-    """Return whether a TPG is a remote TPG."""
+def is_always_listed(item: lio_objects.Tpg) -> bool:
+    """Return whether a TPG is a remote TPG, or one of a floating group: no map alone enables either."""
     return ("tpg_enabled_sendtargets", "0") in item.attributes
 
 
 def _target(
     iqn: str, target: Target, name: str, node: Node, features: AbstractSet[str]
 ) -> Iterator[lio_objects.DesiredObject]:
-    tag, group = node.tpg_tag, target.nodes[name]
     yield lio_objects.Target(iqn)
+    if name in target.nodes:
+        yield from _own_tpg(iqn, target, target.nodes[name], node, features)
+    for floating in groups_on(target, name).values():
+        yield lio_objects.Tpg(iqn, floating.tpg_tag, _always_listed(target), tpg_parameters(target))
+        for portal in floating.portals:
+            yield lio_objects.Portal(iqn, floating.tpg_tag, portal)
+    yield from enabled_groups(iqn, target, name, features)
+
+
+def enabled_groups(
+    iqn: str, target: Target, node: str, features: AbstractSet[str]
+) -> Iterator[lio_objects.Enabled]:
+    """Yield the enablement of the TPGs of a target's floating groups that a node may own."""
+    for group in groups_on(target, node).values():
+        yield lio_objects.Enabled(iqn, group.tpg_tag, group.port_id if PORT_ID in features else 0)
+
+
+def _own_tpg(
+    iqn: str, target: Target, group: PortalGroup, node: Node, features: AbstractSet[str]
+) -> Iterator[lio_objects.DesiredObject]:
+    tag = node.tpg_tag
     yield lio_objects.Tpg(iqn, tag, tpg_attributes(target), tpg_parameters(target))
     for portal in portals_of(node, group):
         yield lio_objects.Portal(iqn, tag, portal, portal in node.iser_portals)
@@ -157,7 +216,7 @@ def tpg_parameters(target: Target) -> lio_objects.AttributeValues:
 
 
 def project_lun(
-    lunmap: Lunmap, name: str, node: str, serves: Mapping[str, tuple[int, ...]]
+    lunmap: Lunmap, name: str, node: str, serves: Mapping[str, ServedTarget]
 ) -> Iterator[lio_objects.DesiredObject]:
     """Yield the desired objects of `node` for one Lun; an ACL comes once for each map through it.
 
@@ -172,10 +231,25 @@ def project_lun(
     alua = _alua(lun, node, itself.tpg_tag) if several else None
     yield _storage_object(name, lun, source_on(lun, node, itself), alua, several=several)
     for entry in maps:
-        yield lio_objects.TpgLun(entry.target, itself.tpg_tag, name, 0 if alua is None else alua.id)
+        own, remote = serves[entry.target]
+        for tag in own:
+            yield lio_objects.TpgLun(entry.target, tag, name, _group_through(alua, tag, itself))
         for initiator in initiators_of(lunmap, entry):
-            yield from _mapping(name, entry, itself.tpg_tag, initiator)
-            yield from (lio_objects.NodeAcl(entry.target, tag, initiator) for tag in serves[entry.target])
+            for tag in own:
+                yield from _mapping(name, entry, tag, initiator)
+            yield from (lio_objects.NodeAcl(entry.target, tag, initiator) for tag in remote)
+
+
+def _group_through(alua: lio_objects.Alua | None, tag: int, node: Node) -> int:
+    """Return the target port group of a LUN in the TPG `tag`.
+
+    A floating group is one port that moves, so its target port group must not change with its owner. That is
+    LIO's own group: it has the same id and state on every node. A node on which the map lets a Lun accept no
+    I/O refuses it through a floating group, too.
+    """
+    if alua is None or (tag != node.tpg_tag and alua.state not in CLOSED):
+        return 0
+    return alua.id
 
 
 def _mapping(name: str, entry: Map, tag: int, initiator: str) -> Iterator[lio_objects.DesiredObject]:

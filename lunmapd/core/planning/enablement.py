@@ -3,6 +3,7 @@
 from enum import Enum
 
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.leases import is_unowned
 from lunmapd.core.node.project import ADMITTING_ATTRIBUTES, TPG_PARAMETERS
 
 
@@ -36,9 +37,13 @@ def change_enablement_only(
     """Return the observed objects with the changes of enablement alone.
 
     For NONE all TPGs are disabled; otherwise the desired ones that exist and are disabled are enabled, if
-    they admit as the map says.
+    they admit as the map says, and the unowned ones are disabled.
     """
-    there = lio_objects.complete_objects(observed)
+    there = {
+        key: item
+        for key, item in lio_objects.complete_objects(observed).items()
+        if not is_unowned(item, desired)
+    }
     if enablement is Enablement.NONE:
         return limit_enablement(there, observed, enablement)
     disabled = {
