@@ -124,6 +124,34 @@ class DecisionLimits(Struct, frozen=True):
     removal_minimum: int
 
 
+class GroupPhase(StrEnum):
+    """What a node does about a floating group. It serves the group as OWNER alone."""
+
+    STANDBY = "standby"
+    WAITING = "waiting"
+    TAKING = "taking"
+    OWNER = "owner"
+    RELEASING = "releasing"
+    LOST = "lost"
+    IN_USE = "in-use"
+
+
+class GroupStatus(Struct, frozen=True, omit_defaults=True):
+    """A floating group that a node may own, as the node sees it.
+
+    `phase` is a GroupPhase, or a word of another version of lunmapd; `since` is when it began. `owner` is the
+    node that the lease names, "" for none. A node that is not `fit` to own the group gives the `reason`.
+    """
+
+    target: str
+    name: str
+    phase: str
+    owner: str = ""
+    since: str = ""
+    fit: bool = False
+    reason: str = ""
+
+
 class NodeStatus(Struct, frozen=True, omit_defaults=True):
     """The status of a node, `members/<node>/status`.
 
@@ -145,7 +173,8 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     `holders` lists at most MAX_HOLDERS of the hosts that are not logged in and may still have devices of a
     target; one without an initiator stands for every initiator of the target. `holders_count` counts all.
     `limits` are the settings by which the node holds steps, `features` those of its kernel that a plan
-    depends on; a version of lunmapd that does not have these fields leaves them out.
+    depends on; a version of lunmapd that does not have these fields leaves them out. `floating` are the
+    floating groups that the node may own.
     """
 
     boot: str
@@ -171,6 +200,7 @@ class NodeStatus(Struct, frozen=True, omit_defaults=True):
     holders_count: int = 0
     limits: DecisionLimits | None = None
     features: tuple[str, ...] = ()
+    floating: tuple[GroupStatus, ...] = ()
 
     @property
     def false_conditions(self) -> dict[str, str]:
