@@ -51,7 +51,9 @@ def test_promised_listings_are_those_that_a_node_gives(lunmap: Lunmap, initiator
     """Discovery lists the portals of enabled and of remote TPGs with an ACL of the initiator."""
     objects = project_map(lunmap, node)
     acls = {(acl.iqn, acl.tag) for acl in _acls(objects, initiator)}
-    remote = {(i.iqn, i.tag) for i in objects.values() if isinstance(i, lio_objects.Tpg) and is_always_listed(i)}
+    remote = {
+        (i.iqn, i.tag) for i in objects.values() if isinstance(i, lio_objects.Tpg) and is_always_listed(i)
+    }
     enabled = {(i.iqn, i.tag) for i in objects.values() if isinstance(i, lio_objects.Enabled)}
     listed: dict[str, set[str]] = {}
     for item in objects.values():

@@ -35,6 +35,10 @@ class Message(StrEnum):
     LOGINS_NOT_REFUSED = "e27c1d90b6f34a0cb5a8d4f7c9130e5b"
     PORTALS_UNWATCHED = "7b3e0b1c5d5f4b6e8c0a4f2d9e6b7a31"
     BACKINGS_UNREAD = "9a1c4e7f02d84b65b3f6a8d05c2e7914"
+    GROUP_TAKEN = "3e9d54b1c7a24f0e8b6d2f71a0c95e48"
+    GROUP_RELEASED = "b81f0a6de3c94275a9e7c4d05b2f6813"
+    GROUP_LOST = "6fa2c87e51b04d3c9e08d7b41f3a5c92"
+    ADDRESS_IN_USE = "d05b7c3f92e14a68b1f4e6a80c7d2935"
 
 
 def journal_fields(message: Message, **more: object) -> dict[str, str]:

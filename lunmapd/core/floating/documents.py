@@ -22,7 +22,7 @@ class Report(Struct, frozen=True, omit_defaults=True):
     since: str = ""
 
 
-class Standing(Struct, frozen=True):
+class CandidateView(Struct, frozen=True):
     """A candidate as others see it: its last report, and whether its session exists."""
 
     report: Report = Report()
@@ -43,5 +43,5 @@ class Wish(Struct, frozen=True, omit_defaults=True):
     time: str = ""
 
 
-Standings = Mapping[str, Standing]
-"""Node to its standing."""
+CandidateViews = Mapping[str, CandidateView]
+"""Node to the view of it."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.access import FLOATING
 from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.base.lunmap import GroupId, Target
-from lunmapd.core.floating.documents import Report, Standing, Standings, Wish
+from lunmapd.core.floating.documents import CandidateView, CandidateViews, Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, owner_record
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import FORBIDDEN, Forbidden, KazooCall, Reply, Session
@@ -40,7 +40,7 @@ class GroupState(Struct, frozen=True):
 
     lease: LeaseZnode | None = None
     wish: Wish = Wish()
-    standings: Standings = {}
+    candidates: CandidateViews = {}
 
 
 class WatchedGroup:
@@ -79,7 +79,9 @@ class WatchedGroup:
             self._changed = None
 
     def _missing(self, nodes: Iterable[str]) -> set[str]:
-        missing = {node for node in nodes if self.state.standings.get(node, Standing()) == Standing()}
+        missing = {
+            node for node in nodes if self.state.candidates.get(node, CandidateView()) == CandidateView()
+        }
         return missing | ({paths.lease_of(self._group)} if self.state.lease is None else set())
 
     def _read(self, changed: Collection[str], nodes: Sequence[str]) -> GroupState:
@@ -89,16 +91,14 @@ class WatchedGroup:
             lease = _lease(self._get(paths.lease_of(group)))
         if paths.wish_of(group) in changed:
             wish = _document(self._get(paths.wish_of(group)), Wish)
-        kept = {node: state.standings[node] for node in nodes if node in state.standings}
-        return GroupState(
-            lease, wish, kept | {node: self._standing(node) for node in nodes if node in changed}
-        )
+        kept = {node: state.candidates[node] for node in nodes if node in state.candidates}
+        return GroupState(lease, wish, kept | {node: self._view(node) for node in nodes if node in changed})
 
-    def _standing(self, node: str) -> Standing:
+    def _view(self, node: str) -> CandidateView:
         path = paths.candidate_of(self._group, node)
         below = _one(self._session, _request_children(self._session.path(path), self._watcher(node)))
         live = isinstance(below, list) and bool(below)
-        return Standing(_document(self._get(path, node), Report), live)
+        return CandidateView(_document(self._get(path, node), Report), live)
 
     def _get(self, path: str, name: str = "") -> "_Found":
         return _one(self._session, _request(self._session.path(path), self._watcher(name or path)))

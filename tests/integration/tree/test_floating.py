@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from lab import Ensemble
 from lab.wait import wait_until
 from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap
-from lunmapd.core.floating.documents import Report, Standing, Wish
+from lunmapd.core.floating.documents import CandidateView, Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, owner_record
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import StoreError
@@ -96,10 +96,10 @@ def test_each_change_wakes_the_other_nodes(session: Session, connect: Connect) -
         assert group.read(NODES) != first
     assert group.state.lease is not None
     assert (group.state.lease.record, group.state.wish) == (MINE, Wish("n2"))
-    assert group.state.standings["n1"] == Standing(Report("b", fit=True), live=True)
+    assert group.state.candidates["n1"] == CandidateView(Report("b", fit=True), live=True)
     woken.clear()
     expire(other)
-    wait_until("the ephemeral of n1 ends", lambda: not group.read(NODES).standings["n1"].live)
+    wait_until("the ephemeral of n1 ends", lambda: not group.read(NODES).candidates["n1"].live)
 
 
 def test_an_ephemeral_belongs_to_the_present_session(session: Session, connect: Connect) -> None:
@@ -109,10 +109,10 @@ def test_an_ephemeral_belongs_to_the_present_session(session: Session, connect: 
     assert appear(before, GROUP, "n1")
     assert appear(now, GROUP, "n1")
     before.close()
-    assert watch(session)[0].read(NODES).standings["n1"].live
+    assert watch(session)[0].read(NODES).candidates["n1"].live
     disappear(now, GROUP, "n1")
     disappear(now, GROUP, "n1")
-    assert not watch(session)[0].read(NODES).standings["n1"].live
+    assert not watch(session)[0].read(NODES).candidates["n1"].live
 
 
 def test_what_is_not_readable_lets_no_node_take_the_group(session: Session) -> None:
@@ -123,7 +123,7 @@ def test_what_is_not_readable_lets_no_node_take_the_group(session: Session) -> N
             plain.set(path, b"garbage")
     state = watch(session)[0].read(NODES)
     assert state.lease is not None
-    assert (state.lease.record, state.wish, state.standings["n1"]) == (UNDECODABLE, Wish(), Standing())
+    assert (state.lease.record, state.wish, state.candidates["n1"]) == (UNDECODABLE, Wish(), CandidateView())
 
 
 def test_a_deleted_lease_is_recognised(session: Session) -> None:

@@ -1,0 +1,152 @@
+"""The floating portal groups of a node, each followed by a thread of its own.
+
+A pass may take minutes, and disabling a TPG waits for its commands; neither may delay the renewal of a lease.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple, Protocol
+
+from lunmapd.agent.floating.group import Edges, Group, Identity, Judgement
+from lunmapd.agent.floating.group_plan import GroupPlan, plans_for
+from lunmapd.agent.floating.view import GroupView
+from lunmapd.core.base.lunmap import GroupId, Lunmap, TpgId
+from lunmapd.core.floating.lease import LeaseTimes
+
+_PAUSE = 1.0  # seconds after an unexpected error
+
+
+class FloatingGroups(Protocol):
+    """The floating groups of this node, as a cycle uses them; it never waits for them."""
+
+    def follow(self, lunmap: Lunmap) -> None:
+        """Follow the groups of this map from now on."""
+
+    def judge(self, judgements: Mapping[str, Judgement]) -> None:
+        """Take how well this node serves each target, by its last pass."""
+
+    def owned(self) -> AbstractSet[TpgId]:
+        """Return the TPGs that a lease lets be enabled now."""
+
+    def views(self) -> tuple[GroupView, ...]:
+        """Return the present state of each group."""
+
+
+class NoFloatingGroups:
+    """Follows no group."""
+
+    def follow(self, lunmap: Lunmap) -> None:
+        """Do nothing."""
+
+    def judge(self, judgements: Mapping[str, Judgement]) -> None:
+        """Do nothing."""
+
+    def owned(self) -> AbstractSet[TpgId]:
+        """Return nothing."""
+        return frozenset()
+
+    def views(self) -> tuple[GroupView, ...]:
+        """Return nothing."""
+        return ()
+
+
+class _Running(NamedTuple):
+    """A group, what wakes its thread, and the thread."""
+
+    group: Group
+    wake: threading.Event
+    thread: threading.Thread
+
+
+MakeEdges = Callable[[GroupId, Callable[[], None]], Edges]
+"""Takes a group and what wakes its thread; returns what the group acts on."""
+
+
+class GroupThreads:
+    """Runs a thread for each group that names this node. `changed` is called when the owner of one changed.
+
+    `record` logs an unexpected error.
+    """
+
+    def __init__(
+        self,
+        me: Identity,
+        make: MakeEdges,
+        changed: Callable[[], None],
+        record: Callable[[Exception], object],
+        times: LeaseTimes = LeaseTimes(),  # noqa: B008 - immutable
+    ) -> None:
+        """Prepare; the first group starts the first thread."""
+        self._me, self._make, self._changed, self._record, self._times = me, make, changed, record, times
+        self._running: dict[GroupId, _Running] = {}
+        self._stopping = threading.Event()
+
+    def follow(self, lunmap: Lunmap) -> None:
+        """Start threads for new groups; a group that left the map is given up by its thread."""
+        wanted = plans_for(lunmap, self._me.node)
+        self._running = {
+            name: each for name, each in self._running.items() if name in wanted or each.thread.is_alive()
+        }
+        for name, each in self._running.items():
+            each.group.listed = name in wanted
+            each.group.plan = wanted.get(name, each.group.plan)
+            each.wake.set()
+        for name, plan in wanted.items():
+            if name not in self._running or not self._running[name].thread.is_alive():
+                self._running[name] = self._start(plan)
+
+    def _start(self, plan: GroupPlan) -> _Running:
+        wake = threading.Event()
+        group = Group(plan, self._me, self._make(plan.id, wake.set), self._times)
+        thread = threading.Thread(
+            target=self._run, args=(group, wake), name=f"floating {plan.id.name}", daemon=True
+        )
+        thread.start()
+        return _Running(group, wake, thread)
+
+    def _run(self, group: Group, wake: threading.Event) -> None:
+        while not self._stopping.is_set() and not group.is_over:
+            before = group.may_enable
+            wake.clear()
+            try:
+                seconds = group.step()
+            except Exception as error:  # noqa: BLE001 - the other groups and the daemon go on
+                self._record(error)
+                seconds = _PAUSE
+            if group.may_enable != before:
+                self._changed()
+            wake.wait(seconds)
+
+    def judge(self, judgements: Mapping[str, Judgement]) -> None:
+        """Take how well this node serves each target, by its last pass."""
+        for name, each in self._running.items():
+            each.group.judgement = judgements.get(name.target, each.group.judgement)
+            each.wake.set()
+
+    def owned(self) -> AbstractSet[TpgId]:
+        """Return the TPGs that a lease lets be enabled now."""
+        groups = (each.group for each in self._running.values())
+        return frozenset(group.plan.tpg for group in groups if group.may_enable)
+
+    def views(self) -> tuple[GroupView, ...]:
+        """Return the present state of each group."""
+        return tuple(each.group.view for _, each in sorted(self._running.items()))
+
+    def release(self, seconds: float) -> None:
+        """Give up all groups; wait at most `seconds` until the other nodes may take them."""
+        until = time.monotonic() + seconds
+        for each in self._running.values():
+            each.group.leaving = True
+            each.wake.set()
+        while time.monotonic() < until and any(view.owner == self._me.node for view in self.views()):
+            self._stopping.wait(0.05)
+
+    def stop(self) -> None:
+        """End the threads. The addresses stay for the rest of their leases."""
+        self._stopping.set()
+        for each in self._running.values():
+            each.wake.set()
+        for each in self._running.values():
+            each.thread.join(1.0)

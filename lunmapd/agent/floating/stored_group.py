@@ -1,0 +1,76 @@
+"""The znodes of a floating portal group, as the loop of the group uses them."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from lunmapd.core.base.lunmap import GroupId
+from lunmapd.core.floating.documents import Report, Wish
+from lunmapd.core.floating.lease import LeaseRecord
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.floating import GroupState, WatchedGroup
+from lunmapd.store.tree.own_group import appear, disappear, write_lease, write_report, write_wish
+
+
+class GroupStore(Protocol):
+    """The znodes of one group. Every method raises StoreError."""
+
+    def read(self, nodes: Sequence[str]) -> GroupState:
+        """Let this node appear as a candidate, and return the state of the group."""
+
+    def reread(self) -> None:
+        """Let the next read be of all znodes."""
+
+    def write(self, record: LeaseRecord, version: int) -> int | None:
+        """Write the record if it has this version; return the new one, None if another node was faster."""
+
+    def report(self, report: Report) -> bool:
+        """Write the report of this node; return whether there is a znode for it."""
+
+    def end_wish(self) -> None:
+        """End the wish of an admin."""
+
+    def leave(self) -> None:
+        """End this node's appearance."""
+
+
+class StoredGroup:
+    """The znodes of one group in the tree of a session."""
+
+    def __init__(self, session: Session, group: GroupId, node: str, wake: Callable[[], None]) -> None:
+        """Prepare; `wake` is called from another thread when something may have changed."""
+        self._session, self._group, self._node = session, group, node
+        self._watched = WatchedGroup(session, group, wake)
+        self._appeared: int | None = None
+
+    def read(self, nodes: Sequence[str]) -> GroupState:
+        """Let this node appear as a candidate in each new session, and return the state of the group."""
+        state = self._watched.read(nodes)
+        session = self._session.session_id
+        if (
+            session != self._appeared
+            and self._node in nodes
+            and appear(self._session, self._group, self._node)
+        ):
+            self._appeared = session
+        return state
+
+    def reread(self) -> None:
+        """Let the next read be of all znodes."""
+        self._watched.forget()
+
+    def write(self, record: LeaseRecord, version: int) -> int | None:
+        """Write the record if it has this version; return the new one, None if another node was faster."""
+        return write_lease(self._session, self._group, record, version)
+
+    def report(self, report: Report) -> bool:
+        """Write the report of this node; return whether there is a znode for it."""
+        return write_report(self._session, self._group, self._node, report)
+
+    def end_wish(self) -> None:
+        """End the wish of an admin."""
+        write_wish(self._session, self._group, Wish())
+
+    def leave(self) -> None:
+        """End this node's appearance."""
+        disappear(self._session, self._group, self._node)
+        self._appeared = None

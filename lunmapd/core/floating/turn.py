@@ -1,0 +1,42 @@
+"""Whose turn it is to own a floating portal group, as one node sees it."""
+
+from collections.abc import Mapping
+
+from lunmapd.core.base.lunmap import FloatingGroup
+from lunmapd.core.floating.choice import UNFIT, Candidate, choose_owner
+from lunmapd.core.floating.lease import LeaseRecord, take_time
+
+PATIENCE = 5.0
+"""How long the chosen node is given to take a group that it may take, before it counts as one that hangs."""
+
+
+def next_owner(
+    group: FloatingGroup,
+    candidates: Mapping[str, Candidate],
+    record: LeaseRecord,
+    wish: str,
+    idle: float,
+) -> str:
+    """Return the node that is to own a group, "" for none.
+
+    `idle` is for how many seconds the group could have been taken, by the clock of the caller. A chosen node
+    that does not take it may hang although its session lives, so one more is left out for each PATIENCE.
+    """
+    left = dict(candidates)
+    for _ in range(int(idle // PATIENCE)):
+        chosen = choose_owner(group, left, record.owner, wish)
+        if not chosen or len(_able(left)) == 1:
+            break
+        left[chosen] = UNFIT
+    return choose_owner(group, left, record.owner, wish)
+
+
+def _able(candidates: Mapping[str, Candidate]) -> list[str]:
+    return [node for node, candidate in candidates.items() if candidate.served or candidate.fit]
+
+
+def idle_time(record: LeaseRecord, seen_at: float, grace: float, now: float, *, owner_live: bool) -> float:
+    """Return for how many seconds a node could have taken the group; 0 while its owner lives."""
+    if record.owner and owner_live:
+        return 0.0
+    return max(0.0, now - take_time(record, seen_at, grace, ""))
