@@ -1,0 +1,97 @@
+"""Which interface gets an address, computed from the links and addresses of the node."""
+
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Interface, IPv6Interface, ip_address
+
+from msgspec import Struct
+
+from lunmapd.agent.floating.addresses import GroupAddresses
+from lunmapd.core.base.reasons import Reason
+from lunmapd.core.node.failure import Failure
+
+
+class Link(Struct, frozen=True):
+    """An interface: `kind` is its ARPHRD number, `hardware` its address and `broadcast` that of all hosts.
+
+    `running`: it is up and has a carrier. `arp`: hosts on it ask for hardware addresses; no tunnel does.
+    """
+
+    index: int
+    name: str
+    kind: int
+    hardware: bytes
+    broadcast: bytes
+    running: bool = True
+    arp: bool = True
+
+
+class KernelAddress(Struct, frozen=True):
+    """An address of an interface, with the rest of its lifetime in seconds, None for no end."""
+
+    index: int
+    interface: IPv4Interface | IPv6Interface
+    valid: int | None = None
+
+    @property
+    def text(self) -> str:
+        """The address, as Python's ipaddress spells it."""
+        return str(self.interface.ip)
+
+
+class Network(Struct, frozen=True):
+    """The links of a node and its addresses, as the kernel has them at one moment."""
+
+    links: tuple[Link, ...]
+    addresses: tuple[KernelAddress, ...]
+
+    def of(self, texts: Iterable[str]) -> list[KernelAddress]:
+        """Return those of the addresses that the kernel has, on any interface."""
+        wanted = frozenset(texts)
+        return [each for each in self.addresses if each.text in wanted]
+
+
+def place(group: GroupAddresses, network: Network) -> Mapping[str, Link] | Failure:
+    """Return the link for each address of a group, or why one has none.
+
+    It is the named one, else the one with an address whose network has the address: if there are several, one
+    that runs, and of equals the oldest. The address of a single host is in no network.
+    """
+    placed: dict[str, Link] = {}
+    for address in group.addresses:
+        candidates = _candidates(address, group.interface, network)
+        if not candidates:
+            return Failure(Reason.NO_INTERFACE, _missing(address, group.interface))
+        placed[address] = min(candidates, key=lambda link: (not link.running, link.index))
+    return placed
+
+
+def link_problem(placed: Mapping[str, Link]) -> Failure | None:
+    """Return that the link of an address does not run; None if all do."""
+    for address, link in placed.items():
+        if not link.running:
+            return Failure(
+                Reason.NO_LINK, f"interface {link.name}, which is for {address}, is down or has no link"
+            )
+    return None
+
+
+def _candidates(address: str, name: str, network: Network) -> list[Link]:
+    if name:
+        return [link for link in network.links if link.name == name]
+    return _links_in_network_of(address, network)
+
+
+def _links_in_network_of(address: str, network: Network) -> list[Link]:
+    ip = ip_address(address)
+    indexes = {
+        each.index
+        for each in network.addresses
+        if each.interface.network.num_addresses > 1 and ip in each.interface.network
+    }
+    return [link for link in network.links if link.index in indexes]
+
+
+def _missing(address: str, name: str) -> str:
+    if name:
+        return f"this node has no interface {name}, which the map names for {address}"
+    return f"no interface of this node has an address in the network of {address}: name one in the map"
