@@ -12,9 +12,10 @@ from lunmapd.agent.floating.group_plan import GroupPlan
 from lunmapd.agent.floating.memory import Memory
 from lunmapd.agent.floating.stored_group import GroupStore
 from lunmapd.agent.floating.tpgs import TpgError, Tpgs, TpgStuckError
-from lunmapd.agent.floating.view import GroupView, Phase, in_use, phase_of, seconds_left
+from lunmapd.agent.floating.view import GroupView, in_use, phase_of, seconds_left
 from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import ConditionError
+from lunmapd.core.fleet.status import GroupPhase
 from lunmapd.core.floating.choice import Candidate
 from lunmapd.core.floating.documents import Report
 from lunmapd.core.floating.facts import (
@@ -33,11 +34,13 @@ from lunmapd.core.floating.facts import (
     Wait,
 )
 from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, owner_record
-from lunmapd.core.floating.next_action import next_action
+from lunmapd.core.floating.next_action import CHECK_PAUSE, next_action
 from lunmapd.core.floating.turn import idle_time, next_owner
 from lunmapd.core.node.failure import Failure
 from lunmapd.store.session.errors import LostError, StoreError
 from lunmapd.store.tree.floating import GroupState
+
+_RECENT = 2 * CHECK_PAUSE  # seconds for which a duplicate that was found is a problem
 
 LOOK = 1.0
 """The longest time in seconds between two looks at the facts."""
@@ -89,7 +92,7 @@ class Group:
         self._log = GroupLog(plan.id)
         self._report = Report()
         self._fit_since: float | None = None
-        self._stuck = False
+        self._stuck: Failure | None = None
         self._problem: Failure | None = None
         self._refused = False
 
@@ -97,12 +100,12 @@ class Group:
     def is_over(self) -> bool:
         """Whether a group that the map took from this node is given up wholly."""
         view, gone = self.view, self._refused or self.view.owner != self._me.node
-        return not self.listed and gone and view.phase in {Phase.STANDBY, Phase.RELEASING}
+        return not self.listed and gone and view.phase in {GroupPhase.STANDBY, GroupPhase.RELEASING}
 
     @property
     def may_enable(self) -> bool:
         """Whether the lease lets the TPG of the group be enabled."""
-        return self.view.phase in {Phase.OWNER, Phase.TAKING}
+        return self.view.phase in {GroupPhase.OWNER, GroupPhase.TAKING}
 
     def step(self) -> float:
         """Read the facts and do what comes next; return the seconds until the next step."""
@@ -128,6 +131,7 @@ class Group:
         try:
             self._state = self._edges.store.read(plan.group.nodes)
         except StoreError as error:
+            self._fit_since = None  # other nodes did not see that it was fit
             self._fail(error)
             return
         if self._state.lease is not None:
@@ -136,7 +140,9 @@ class Group:
     def _facts(self, plan: GroupPlan, presence: Presence, *, enabled: bool) -> Facts:
         memory, wanted = self._memory, set(plan.addresses.addresses)
         if not enabled:
-            self._stuck = False
+            self._stuck = None
+        if memory.check is not None and self._edges.clock() > memory.check.at + _RECENT:
+            memory.check = None
         chosen = self._chosen(plan)
         return Facts(
             node=self._me.node,
@@ -155,7 +161,7 @@ class Group:
             granted=memory.granted,
             announced=memory.announced,
             enabled=enabled,
-            stuck=self._stuck,
+            stuck=self._stuck is not None,
             check=memory.check,
         )
 
@@ -185,10 +191,10 @@ class Group:
         new = self._judge(presence)
         known = self._state.candidates.get(self._me.node)
         self._report = new
-        if known is None or known.report == new:
-            return
         try:
-            self._edges.store.report(new)
+            if known is not None and known.report != new:
+                self._edges.store.report(new)
+            self._edges.store.appear()
         except StoreError as error:
             self._fail(error)
 
@@ -272,8 +278,8 @@ class Group:
     def _disable(self, plan: GroupPlan) -> None:
         try:
             self._edges.tpgs.disable(plan.tpg)
-        except TpgStuckError:
-            self._stuck = True
+        except TpgStuckError as error:
+            self._stuck = Failure(error.reason, str(error))
             raise
 
     def _change_addresses(self, plan: GroupPlan, facts: Facts, action: LeaseAction) -> None:
@@ -300,14 +306,16 @@ class Group:
             self._problem = Failure(reason, str(error))
 
     def _view(self, facts: Facts, presence: Presence, now: float) -> GroupView:
-        owner = self._memory.record.owner
+        owner, phase = self._memory.record.owner, phase_of(facts, now)
         in_doubt = self._memory.check is not None and not self._memory.check.free
-        problem = self._problem or presence.problem or (self.view.problem if in_doubt else None)
+        problem = (
+            self._problem or self._stuck or presence.problem or (self.view.problem if in_doubt else None)
+        )
         return GroupView(
             self.plan.id,
-            phase_of(facts, now),
+            phase,
             owner,
-            self.view.since if owner == self.view.owner else utc_now(),
+            self.view.since if phase is self.view.phase else utc_now(),
             self._report,
             self._state.wish.node,
             seconds_left(facts, now),

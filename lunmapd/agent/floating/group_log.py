@@ -2,9 +2,10 @@
 
 import logging
 
-from lunmapd.agent.floating.view import GroupView, Phase
+from lunmapd.agent.floating.view import GroupView
 from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.base.messages import Message, journal_fields
+from lunmapd.core.fleet.status import GroupPhase
 from lunmapd.core.floating.facts import Facts
 from lunmapd.core.floating.lease import LeaseRecord
 
@@ -36,10 +37,10 @@ class GroupLog:
         """Record that the lease ended without a release, or that another machine has an address."""
         if after.phase is before.phase:
             return
-        if after.phase is Phase.LOST and before.phase is Phase.OWNER:
+        if after.phase is GroupPhase.LOST and before.phase is GroupPhase.OWNER:
             why = f": {after.problem.message}" if after.problem else ""
             self._write(Message.GROUP_LOST, f"the lease of {self._name} has ended{why}", level=logging.ERROR)
-        if after.phase is Phase.IN_USE and after.problem is not None:
+        if after.phase is GroupPhase.IN_USE and after.problem is not None:
             text = f"{self._name} is not taken: {after.problem.message}"
             self._write(Message.ADDRESS_IN_USE, text, level=logging.ERROR)
 

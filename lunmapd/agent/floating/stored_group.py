@@ -15,7 +15,10 @@ class GroupStore(Protocol):
     """The znodes of one group. Every method raises StoreError."""
 
     def read(self, nodes: Sequence[str]) -> GroupState:
-        """Let this node appear as a candidate, and return the state of the group."""
+        """Return the state of the group; `nodes` are the candidates."""
+
+    def appear(self) -> None:
+        """Let this node appear as a candidate, if it does not; do so after its report."""
 
     def reread(self) -> None:
         """Let the next read be of all znodes."""
@@ -43,16 +46,14 @@ class StoredGroup:
         self._appeared: int | None = None
 
     def read(self, nodes: Sequence[str]) -> GroupState:
-        """Let this node appear as a candidate in each new session, and return the state of the group."""
-        state = self._watched.read(nodes)
+        """Return the state of the group; `nodes` are the candidates."""
+        return self._watched.read(nodes)
+
+    def appear(self) -> None:
+        """Let this node appear as a candidate in each new session; do so after its report."""
         session = self._session.session_id
-        if (
-            session != self._appeared
-            and self._node in nodes
-            and appear(self._session, self._group, self._node)
-        ):
+        if session != self._appeared and appear(self._session, self._group, self._node):
             self._appeared = session
-        return state
 
     def reread(self) -> None:
         """Let the next read be of all znodes."""

@@ -11,7 +11,7 @@ class TpgError(ConditionError, reason=Reason.KERNEL_REFUSED):
     """LIO refused to enable or disable a TPG, or its state could not be read."""
 
 
-class TpgStuckError(ConditionError, reason=Reason.STUCK):
+class TpgStuckError(TpgError, reason=Reason.STUCK):
     """Disabling a TPG did not end within the deadline: commands of its sessions don't end."""
 
 

@@ -1,39 +1,26 @@
 """What a node shows of a floating portal group."""
 
-from enum import StrEnum
-
 from msgspec import Struct
 
 from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.fleet.status import GroupPhase, GroupStatus
 from lunmapd.core.floating.documents import Report
 from lunmapd.core.floating.facts import Facts
 from lunmapd.core.floating.lease import lease_end
 from lunmapd.core.node.failure import Failure
 
 
-class Phase(StrEnum):
-    """What a node does with a group."""
-
-    STANDBY = "standby"
-    WAITING = "waiting"
-    TAKING = "taking"
-    OWNER = "owner"
-    RELEASING = "releasing"
-    LOST = "lost"
-    IN_USE = "in-use"
-
-
 class GroupView(Struct, frozen=True):
     """A group as its node sees it.
 
-    `owner` is the node that the record names, `since` when it did so first. `report` is how well this node
+    `owner` is the node that the record names, `since` when the phase began. `report` is how well this node
     can own the group, `wish` the node that an admin moved it to. `seconds` are left of this node's lease.
     `problem` keeps this node from serving the group, or is the last error of an action for it.
     """
 
     id: GroupId
-    phase: Phase = Phase.STANDBY
+    phase: GroupPhase = GroupPhase.STANDBY
     owner: str = ""
     since: str = ""
     report: Report = Report()
@@ -41,25 +28,36 @@ class GroupView(Struct, frozen=True):
     seconds: float = 0.0
     problem: Failure | None = None
 
+    @property
+    def status(self) -> GroupStatus:
+        """The group in the node's status."""
+        target, name = self.id
+        reason = self.report.reason
+        return GroupStatus(target, name, self.phase, self.owner, self.since, self.report.fit, reason)
 
-def phase_of(facts: Facts, now: float) -> Phase:
+
+def phase_of(facts: Facts, now: float) -> GroupPhase:
     """Return the phase that follows from the facts."""
     if facts.owns:
-        return _own_phase(facts, now) if facts.wanted else Phase.RELEASING
+        return _own_phase(facts, now) if facts.wanted else GroupPhase.RELEASING
     if facts.present or facts.enabled:
-        return Phase.LOST
-    if not facts.wanted:
-        return Phase.STANDBY
-    in_use = facts.check is not None and not facts.check.free
-    return Phase.IN_USE if in_use else Phase.WAITING
+        return GroupPhase.LOST
+    if _is_in_use(facts):
+        return GroupPhase.IN_USE
+    return GroupPhase.WAITING if facts.wanted else GroupPhase.STANDBY
 
 
-def _own_phase(facts: Facts, now: float) -> Phase:
+def _own_phase(facts: Facts, now: float) -> GroupPhase:
     if facts.complete and facts.enabled:
-        return Phase.OWNER
-    if facts.check is not None and not facts.check.free and not facts.complete:
-        return Phase.IN_USE
-    return Phase.LOST if facts.enabled or (facts.proof and not seconds_left(facts, now)) else Phase.TAKING
+        return GroupPhase.OWNER
+    if _is_in_use(facts):
+        return GroupPhase.IN_USE
+    is_over = facts.proof is not None and not seconds_left(facts, now)
+    return GroupPhase.LOST if facts.enabled or is_over else GroupPhase.TAKING
+
+
+def _is_in_use(facts: Facts) -> bool:
+    return facts.check is not None and not facts.check.free and not facts.complete
 
 
 def seconds_left(facts: Facts, now: float) -> float:

@@ -20,19 +20,13 @@ def next_owner(
     """Return the node that is to own a group, "" for none.
 
     `idle` is for how many seconds the group could have been taken, by the clock of the caller. A chosen node
-    that does not take it may hang although its session lives, so one more is left out for each PATIENCE.
+    that does not take it may hang although its session lives, so after each PATIENCE it is another's turn.
     """
     left = dict(candidates)
-    for _ in range(int(idle // PATIENCE)):
-        chosen = choose_owner(group, left, record.owner, wish)
-        if not chosen or len(_able(left)) == 1:
-            break
-        left[chosen] = UNFIT
+    able = [node for node in group.nodes if (each := left.get(node, UNFIT)).fit or each.served]
+    for _ in range(int(idle // PATIENCE) % max(1, len(able))):
+        left[choose_owner(group, left, record.owner, wish)] = UNFIT
     return choose_owner(group, left, record.owner, wish)
-
-
-def _able(candidates: Mapping[str, Candidate]) -> list[str]:
-    return [node for node, candidate in candidates.items() if candidate.served or candidate.fit]
 
 
 def idle_time(record: LeaseRecord, seen_at: float, grace: float, now: float, *, owner_live: bool) -> float:
