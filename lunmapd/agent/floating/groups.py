@@ -65,7 +65,7 @@ MakeEdges = Callable[[GroupId, Callable[[], None]], Edges]
 
 
 class GroupThreads:
-    """Runs a thread for each group that names this node. `changed` is called when the owner of one changed.
+    """Runs a thread for each group that names this node. `changed` is called when one is shown otherwise.
 
     `record` logs an unexpected error.
     """
@@ -108,14 +108,14 @@ class GroupThreads:
 
     def _run(self, group: Group, wake: threading.Event) -> None:
         while not self._stopping.is_set() and not group.is_over:
-            before = group.may_enable
+            before = group.view.shown
             wake.clear()
             try:
                 seconds = group.step()
             except Exception as error:  # noqa: BLE001 - the other groups and the daemon go on
                 self._record(error)
                 seconds = _PAUSE
-            if group.may_enable != before:
+            if group.view.shown != before:
                 self._changed()
             wake.wait(seconds)
 

@@ -29,6 +29,11 @@ class GroupView(Struct, frozen=True):
     problem: Failure | None = None
 
     @property
+    def shown(self) -> object:
+        """What is shown of the group, without what each renewal changes."""
+        return self.status, self.wish, self.problem
+
+    @property
     def status(self) -> GroupStatus:
         """The group in the node's status."""
         target, name = self.id

@@ -13,6 +13,9 @@ from itertools import starmap
 
 from msgspec.structs import replace
 
+from lunmapd.agent.floating.conditions import floating_conditions
+from lunmapd.agent.floating.groups import FloatingGroups, NoFloatingGroups
+from lunmapd.agent.floating.judge import NOTHING_KNOWN, judge_targets
 from lunmapd.agent.loop.backing_checks import BackingChecks, NoBackingChecks
 from lunmapd.agent.loop.backing_reporter import BackingReporter, DescribeDevice, describe_nothing
 from lunmapd.agent.loop.daemon_state import DaemonState, Deferral, Emptied
@@ -35,7 +38,7 @@ from lunmapd.agent.state.seen_file import ValidityKey
 from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, Timer, WakeCause
-from lunmapd.core.fleet.status import ConditionUpdate, HistoryPoint
+from lunmapd.core.fleet.status import FLOATING, ConditionUpdate, HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_reads import find_reads
 from lunmapd.core.node.portals import serving_portals
@@ -65,6 +68,7 @@ class Agent:
         portals: PortalChecks | None = None,
         reads: BackingChecks | None = None,
         describe: DescribeDevice = describe_nothing,
+        floating: FloatingGroups | None = None,
     ) -> None:
         """Prepare; nothing is read or written before `run_cycle`.
 
@@ -84,6 +88,8 @@ class Agent:
         self._unexpected = UnexpectedLog()
         self._portals = portals or NoPortalChecks()
         self._reads = reads or NoBackingChecks()
+        self._floating = floating or NoFloatingGroups()
+        self._judgements = NOTHING_KNOWN
         self._read_from: object = None
         self._backings = BackingReporter(describe)
         self._written_result: PassResult | None = None
@@ -157,11 +163,13 @@ class Agent:
         reading = self._read()
         self._contact.read_ended(reading.error)
         self._handle_changes()
+        self._follow_groups(reading)
         enablement = self._contact.enablement()
         conditions = (
             *reading.conditions,
             *self._contact.conditions(enablement),
             *self._contention(reading.snapshot),
+            *floating_conditions(self._floating.views(), known=self._has_condition(FLOATING)),
         )
         cycle = self._note_refusals(self._pass(reading, enablement, conditions))
         self._report(cycle)
@@ -241,6 +249,7 @@ class Agent:
             enablement,
             dict(self._portals.problems()),
             dict(self._reads.problems()),
+            self._floating.owned(),
         )
         given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
         fleet = self._registration if is_readable else None
@@ -295,7 +304,11 @@ class Agent:
         if addresses is not None:
             status = with_former(status, addresses.record)
         policy = self._policy
-        self.status = replace(status, keys=self._keys.ids, beat=policy.beat, limits=limits_of(policy))
+        groups = tuple(view.status for view in self._floating.views())
+        self.status = replace(
+            status, keys=self._keys.ids, beat=policy.beat, limits=limits_of(policy), floating=groups
+        )
+        self._judge_groups(cycle)
         self._transitions.conditions(self.status.conditions)
         self._written_result = None
         if isinstance(cycle.store_error, NodeNameTakenError):
@@ -308,6 +321,19 @@ class Agent:
         else:
             self._transitions.status_unwritten(None)
             self._written_result = cycle.result
+
+    def _has_condition(self, kind: str) -> bool:
+        return any(condition.type == kind for condition in self.status.conditions)
+
+    def _follow_groups(self, reading: ReadResult) -> None:
+        if reading.snapshot is not None and not isinstance(reading.error, NodeNameTakenError):
+            self._floating.follow(reading.snapshot.lunmap)
+
+    def _judge_groups(self, cycle: CycleResult) -> None:
+        """Let the floating groups know how well this node serves their targets."""
+        judged = judge_targets(cycle.lunmap, self._registration.node, self.status, self._judgements)
+        self._judgements = judged
+        self._floating.judge(judged)
 
     def _report_backings(self) -> None:
         """Report what is opened, after the status, which must not wait for it. Raises StoreError."""

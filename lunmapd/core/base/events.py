@@ -56,6 +56,7 @@ class WakeCause(StrEnum):
     DEVICE = "device"
     PORTAL = "portal"
     BACKING = "backing"
+    LEASE = "lease"
     RELOAD = "SIGHUP"
     STOP = "SIGTERM"
     TIMER = "timer"

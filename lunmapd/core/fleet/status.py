@@ -221,6 +221,7 @@ KEPT = "MapKept"
 OFFERED = "PathsOffered"
 RESERVATIONS = "ReservationsKept"
 STORE = "StoreReadable"
+FLOATING = "FloatingServed"
 UNEDITED = "MapUnedited"
 UNCONTESTED = "BootUncontested"
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import click
 
+from lunmapd.agent.floating.group import Identity
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.backing_checks import BackingChecks
 from lunmapd.agent.loop.daemon_state import DaemonFile
@@ -37,6 +38,7 @@ from lunmapd.service.cli import CONTEXT, config_option, output_option, run_comma
 from lunmapd.service.daemon import backing_watch, devices, logs, portal_watch
 from lunmapd.service.daemon.adopt_command import adopt_command
 from lunmapd.service.daemon.device_names import describe_device
+from lunmapd.service.daemon.floating import floating_groups
 from lunmapd.service.daemon.loop import CycleListener, Loop, ProcessContext, SettingsFile
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.settings_source import SettingsSource
@@ -83,7 +85,8 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
 
     watch = portal_watch.PortalWatch(portal_watch.check_portals, partial(wakeup.notify, WakeCause.PORTAL))
     reads = backing_watch.BackingWatch(partial(wakeup.notify, WakeCause.BACKING))
-    with _agent(settings, session, process, _Checks(watch, reads)) as agent:
+    changed = partial(wakeup.notify, WakeCause.LEASE)
+    with _agent(settings, session, process, _Checks(watch, reads, changed)) as agent:
         if once:
             sys.exit(_exit_code(agent.run_cycle()))
         process.signals.listen()
@@ -126,6 +129,7 @@ class _Checks(NamedTuple):
 
     portals: PortalChecks
     reads: BackingChecks
+    owner_changed: Callable[[], None]
 
 
 @contextmanager
@@ -161,18 +165,21 @@ def _agent(settings: Settings, session: Session, process: ProcessContext, checks
             DaemonFile(directory),
             addresses,
         )
+        me = Identity(settings.node, registration.boot)
         try:
             session.start()
-            yield Agent(
-                registration,
-                follower,
-                attended,
-                local,
-                policy,
-                portals=checks.portals,
-                reads=checks.reads,
-                describe=describe_device,
-            )
+            with floating_groups(session, me, directory, checks.owner_changed) as groups:
+                yield Agent(
+                    registration,
+                    follower,
+                    attended,
+                    local,
+                    policy,
+                    portals=checks.portals,
+                    reads=checks.reads,
+                    describe=describe_device,
+                    floating=groups,
+                )
         finally:
             session.close()
             kernel.close()

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from enum import Enum
 from typing import Protocol, Self, TypeVar
 
@@ -96,10 +97,19 @@ class Session:
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.hosts = hosts
-        self._beat = beat
+        self.beat = beat
         self.root = "/" + chroot.strip("/")
         self.deadline = deadline
         self.link = Link(hosts, timeout, deadline, credentials)
+
+    def quiet(self, deadline: float) -> Self:
+        """Return the same session for another thread: with its own deadline, and without `beat`.
+
+        What is not the caller's loop must not show that the loop goes on.
+        """
+        other = copy(self)
+        other.deadline, other.beat = deadline, _no_beat
+        return other
 
     def start(self) -> None:
         """Begin to connect, in the background."""
@@ -154,7 +164,7 @@ class Session:
 
     def once(self, ask: KazooCall[_T], at: str = "") -> _T:
         """Make one request. Raises LostError if it is unknown whether the request was done."""
-        self._beat()
+        self.beat()
         until = time.monotonic() + self.deadline
         return self._settle(ask(self.link.client(until)), until, at, Role.ADMIN)
 
@@ -190,7 +200,7 @@ class Session:
             ask(client)
 
     def _repeat(self, attempt: Callable[[KazooClient, float], _T]) -> _T:
-        self._beat()
+        self.beat()
         until = time.monotonic() + self.deadline
         last: NotServedError | None = None
         losses = 0
@@ -256,6 +266,10 @@ class Session:
         """Return the error for a request that the ACL of the znode `at` forbids; `role` would allow it."""
         node = paths.owner(at)
         return NotPermittedError(self.path(at), self._known_principals(), role, node)
+
+
+def _no_beat() -> None:
+    pass
 
 
 def _jitter() -> float:

@@ -1,0 +1,42 @@
+"""The condition of a node's floating portal groups."""
+
+from collections.abc import Iterator, Sequence
+
+from lunmapd.agent.floating.view import GroupView
+from lunmapd.core.base.reasons import Reason
+from lunmapd.core.fleet.status import FLOATING, ConditionUpdate, GroupPhase, false_condition, true_condition
+from lunmapd.core.node.failure import Failure
+
+
+def floating_conditions(views: Sequence[GroupView], *, known: bool) -> Iterator[ConditionUpdate]:
+    """Yield the condition FloatingServed of a node that may own a group; the first problem decides it.
+
+    `known`: the status has the condition already, so it is updated in any case.
+    """
+    if not views and not known:
+        return
+    for view in views:
+        if (problem := _problem(view)) is not None:
+            yield false_condition(
+                FLOATING, problem.reason, f"floating group {_name(view)}: {problem.message}"
+            )
+            return
+    owned = [_name(view) for view in views if view.phase is GroupPhase.OWNER]
+    if owned:
+        yield true_condition(FLOATING, Reason.OWNED, f"the node serves {', '.join(owned)}")
+    else:
+        yield true_condition(FLOATING, Reason.STANDBY, "other nodes serve the floating groups")
+
+
+def _problem(view: GroupView) -> Failure | None:
+    if view.problem is not None:
+        return view.problem
+    if view.phase is GroupPhase.LOST:
+        return Failure(Reason.LEASE_LOST, "the lease has ended, and with it the addresses")
+    if not view.owner and view.phase is GroupPhase.STANDBY:
+        return Failure(Reason.NO_FIT_NODE, f"no node owns it; this one: {view.report.reason or 'not chosen'}")
+    return None
+
+
+def _name(view: GroupView) -> str:
+    return f"{view.id.name} of {view.id.target}"

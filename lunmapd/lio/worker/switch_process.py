@@ -1,0 +1,109 @@
+"""The daemon's side of the process that enables and disables TPGs of floating groups."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import count
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+
+from msgspec import Struct
+
+from lunmapd.files import write_all
+from lunmapd.lio.worker.switch import (
+    SwitchAction,
+    SwitchAnswer,
+    SwitchRequest,
+    decode_switch_answer,
+    encode_line,
+)
+
+# -P: no module is imported from the working directory.
+SWITCH_COMMAND = (sys.executable, "-P", "-m", "lunmapd.lio.worker.switch")
+
+
+class SwitchRefusedError(Exception):
+    """LIO refused a request, or the process ended with it."""
+
+
+class SwitchLateError(Exception):
+    """A request was not answered within its deadline."""
+
+
+class SwitchDeadlines(Struct, frozen=True):
+    """Limits in seconds; disabling waits for the commands of the TPG."""
+
+    start: float = 10.0
+    disable: float = 10.0
+
+
+class SwitchProcess:
+    """Sends requests of any thread to one process, which is started when there is none."""
+
+    def __init__(
+        self, command: Sequence[str] = SWITCH_COMMAND, deadlines: SwitchDeadlines | None = None
+    ) -> None:
+        """Prepare; the first request starts the process."""
+        self._command, self._deadlines = command, deadlines or SwitchDeadlines()
+        self._numbers = count(1)
+        self._lock = Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._waiting: dict[int, SimpleQueue[SwitchAnswer | None]] = {}
+
+    def ask(self, action: SwitchAction, iqn: str, tag: int, port_id: int = 0) -> bool:
+        """Return whether the TPG is enabled afterwards. Raises SwitchRefusedError and SwitchLateError."""
+        request = SwitchRequest(next(self._numbers), action, iqn, tag, port_id)
+        limit = self._deadlines.disable if action is SwitchAction.DISABLE else self._deadlines.start
+        answers = self._send(request)
+        try:
+            answer = answers.get(timeout=limit)
+        except Empty:
+            raise SwitchLateError(f"no answer from the kernel for {limit:g} s") from None
+        finally:
+            self._waiting.pop(request.number, None)
+        if answer is None:
+            raise SwitchRefusedError("the process that enables TPGs has ended")
+        if answer.error:
+            raise SwitchRefusedError(answer.error)
+        return answer.enabled
+
+    def close(self) -> None:
+        """End the process; a request that hangs in the kernel ends with it, once the kernel lets it go."""
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+
+    def _send(self, request: SwitchRequest) -> SimpleQueue[SwitchAnswer | None]:
+        answers: SimpleQueue[SwitchAnswer | None] = SimpleQueue()
+        with self._lock:
+            try:
+                process = self._started()
+                self._waiting[request.number] = answers
+                assert process.stdin is not None, "it is a pipe"
+                write_all(process.stdin.fileno(), encode_line(request) + b"\n")
+            except OSError as error:
+                self._waiting.pop(request.number, None)
+                raise SwitchRefusedError(f"the process that enables TPGs: {error}") from None
+        return answers
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+            )
+            Thread(target=self._take, args=(self._process,), name="switch", daemon=True).start()
+        return self._process
+
+    def _take(self, process: "subprocess.Popen[bytes]") -> None:
+        """Hand each answer to the thread that waits for it; all wait in vain once the process has ended."""
+        assert process.stdin is not None, "it is a pipe"
+        assert process.stdout is not None, "it is a pipe"
+        with process.stdin, process.stdout:
+            for line in process.stdout:
+                answer = decode_switch_answer(line)
+                if (waiting := self._waiting.get(answer.number)) is not None:
+                    waiting.put(answer)
+        process.wait()
+        for each in list(self._waiting.values()):
+            each.put(None)

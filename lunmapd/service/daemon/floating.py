@@ -1,0 +1,98 @@
+"""The floating groups of the daemon: what their threads act on, and when they are released."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lunmapd.agent.floating.group import Edges, Identity
+from lunmapd.agent.floating.groups import GroupThreads
+from lunmapd.agent.floating.stored_group import StoredGroup
+from lunmapd.agent.floating.tpgs import TpgError, TpgStuckError
+from lunmapd.agent.loop.unexpected import UnexpectedLog
+from lunmapd.core.base.lunmap import GroupId, TpgId
+from lunmapd.lio.worker.switch import SwitchAction
+from lunmapd.lio.worker.switch_process import SwitchLateError, SwitchProcess, SwitchRefusedError
+from lunmapd.service.lease.client import LeaseProcess
+from lunmapd.service.lease.kill_timer import boot_time
+from lunmapd.store.session.session import Session
+
+LOCK_FILE = "lease.lock"
+_REQUEST = 3.0
+"""How long in seconds ZooKeeper may take to answer a request about a lease."""
+
+_RELEASE = 20.0
+"""How long in seconds a stop waits for the release of all groups."""
+
+
+class SwitchedTpgs:
+    """The TPGs of floating groups, enabled and disabled by a process of their own."""
+
+    def __init__(self, process: SwitchProcess) -> None:
+        """Use `process`, which must be closed by the caller."""
+        self._process = process
+
+    def is_enabled(self, tpg: TpgId) -> bool:
+        """Return whether LIO has the TPG enabled; a missing one is not. Raises TpgError."""
+        return self._ask(SwitchAction.READ, tpg)
+
+    def enable(self, tpg: TpgId, port_id: int) -> None:
+        """Enable the TPG with this relative target port id. Raises TpgError."""
+        self._ask(SwitchAction.ENABLE, tpg, port_id)
+
+    def disable(self, tpg: TpgId) -> None:
+        """Disable the TPG, which waits for its commands. Raises TpgError, as TpgStuckError."""
+        self._ask(SwitchAction.DISABLE, tpg)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.close()
+
+    def _ask(self, action: SwitchAction, tpg: TpgId, port_id: int = 0) -> bool:
+        try:
+            return self._process.ask(action, tpg.target, tpg.tag, port_id)
+        except SwitchRefusedError as error:
+            raise TpgError(f"could not {action} TPG {tpg.tag} of {tpg.target}: {error}") from None
+        except SwitchLateError as error:
+            raise TpgStuckError(f"{action} TPG {tpg.tag} of {tpg.target}: {error}") from None
+
+
+@contextmanager
+def floating_groups(
+    session: Session, me: Identity, directory: Path, changed: Callable[[], None]
+) -> Iterator[GroupThreads]:
+    """Yield the floating groups of this node. Without any, no process and no thread is started.
+
+    `directory` is that of the state. `changed` is called when an owner changed. At the end the groups
+    are released if the service is stopped; they stay with a restart.
+    """
+    tpgs, addresses = SwitchedTpgs(SwitchProcess()), LeaseProcess(directory / LOCK_FILE)
+    quiet = session.quiet(_REQUEST)
+
+    def make(group: GroupId, wake: Callable[[], None]) -> Edges:
+        return Edges(StoredGroup(quiet, group, me.node, wake), addresses, tpgs, boot_time)
+
+    groups = GroupThreads(me, make, changed, UnexpectedLog().record)
+    try:
+        yield groups
+    finally:
+        if groups.owned() and _is_stopped_for_long():
+            groups.release(_RELEASE)
+        groups.stop()
+        addresses.close()
+        tpgs.close()
+
+
+def _is_stopped_for_long() -> bool:
+    """Return whether systemd stops the service, at a shutdown too, and does not restart it.
+
+    `systemctl list-jobs` prints `JOB UNIT TYPE STATE`; the type is `restart` while a restart stops the
+    service.
+    """
+    command = ("systemctl", "list-jobs", "--no-legend", "--plain")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    jobs = (line.split() for line in done.stdout.splitlines())
+    return any(job[1:3] == ["lunmapd.service", "stop"] for job in jobs)
