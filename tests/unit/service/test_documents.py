@@ -21,6 +21,7 @@ CONDITIONS = (
     status.UNCONTESTED,
     status.OFFERED,
     status.RESERVATIONS,
+    status.FLOATING,
     status.APPLIED,
 )
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lunmapd.agent.floating import addresses, tpgs
 from lunmapd.agent.loop.pass_input import NodeUnknownError, NoMapError
 from lunmapd.agent.loop.report import reason_of
 from lunmapd.agent.loop.unexpected import UnexpectedError, UnexpectedReadError
@@ -26,6 +27,7 @@ VALUES = {
     "SecretUndecodable", "SecretUnfit", "Seen", "SerialImmutable", "SizeMismatch", "SnapshotDamaged", "SnapshotTooOld",
     "Stuck", "Surprised", "TlsFailed", "UnknownIdentity", "Unreachable", "Unsteady", "Unwritable", "Waiting", "WentBack",
     "Withheld", "WorkerDied",
+    "AddressInUse", "LeaseLost", "LeaseProcess", "LeaseUnbounded", "NoFitNode", "NoInterface", "NoLink", "Owned", "Standby",
 }  # fmt: skip
 
 ERRORS: list[tuple[type[ConditionError], str]] = [
@@ -37,6 +39,11 @@ ERRORS: list[tuple[type[ConditionError], str]] = [
     (UnexpectedError, "Internal"),
     (UnexpectedReadError, "Internal"),
     (KernelUnreadableError, "KernelUnreadable"),
+    (addresses.NoInterfaceError, "NoInterface"),
+    (addresses.GrantLateError, "LeaseUnbounded"),
+    (addresses.LeaseProcessError, "LeaseProcess"),
+    (tpgs.TpgError, "KernelRefused"),
+    (tpgs.TpgStuckError, "Stuck"),
     (errors.UnreachableError, "Unreachable"),
     (errors.LostError, "Lost"),
     (errors.NotServedError, "Lost"),
