@@ -9,9 +9,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.fleet.backing_differences import BackingDifference, find_backing_differences, sources_of
 from lunmapd.core.fleet.lag import Lag, RecentHistory, UnappliedRevision, compute_lag
-from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths
+from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths, find_owners
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.store.session.session import Session
@@ -63,6 +64,11 @@ class Fleet(Struct, frozen=True):
     def lun_paths(self, now: datetime) -> tuple[LunPaths, ...]:
         """Return the paths to each Lun, in the order of their names; `now` has a time zone."""
         return find_lun_paths(self.snapshot.lunmap, self.views(now), self._recent)
+
+    def owners(self, now: datetime) -> dict[GroupId, str]:
+        """Return the owner of each floating group that has one."""
+        current = {name: view.status for name, view in self.views(now).items() if view.is_current}
+        return find_owners({name: status for name, status in current.items() if status is not None})
 
     def views(self, now: datetime) -> dict[str, NodeView]:
         """Return each node as other machines see it, by name; `now` has a time zone."""

@@ -1,22 +1,30 @@
 """The paths of each Lun, computed from the map and the status of each node.
 
-A node that reports a Lun is one path to it, for any number of portals.
+A node that reports a Lun is one path to it, for any number of portals. So is a floating group, through its
+owner.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import (
     CLOSED,
+    GroupId,
     Lun,
     Lunmap,
     Map,
     NodeState,
+    Target,
+    TpgId,
     closed_nodes,
+    floating_groups,
     initiators_of,
+    nodes_of,
     reporting_nodes,
     state_on,
 )
@@ -26,6 +34,7 @@ from lunmapd.core.fleet.path_state import (
     BEHIND,
     DEGRADED,
     DRAINED,
+    NO_OWNER,
     OK,
     USABLE,
     NodeView,
@@ -33,7 +42,7 @@ from lunmapd.core.fleet.path_state import (
     path_state_of,
     scopes_of,
 )
-from lunmapd.core.fleet.status import MAX_LOGINS, NodeStatus
+from lunmapd.core.fleet.status import MAX_LOGINS, GroupPhase, NodeStatus
 
 _AS_BEFORE = {BEHIND, Reason.HELD, Reason.LEFT_EMPTY}
 
@@ -41,19 +50,34 @@ _AS_BEFORE = {BEHIND, Reason.HELD, Reason.LEFT_EMPTY}
 class NodePath(Struct, frozen=True, gc=False, omit_defaults=True):
     """A path to a Lun: the node that reports it, and `ok` or a word for the reason why it is not usable.
 
-    `change_held`: the path is usable as it was, because the node holds a change of it.
+    `change_held`: the path is usable as it was, because the node holds a change of it. A path through a
+    floating group has the group's name in `floating`, and its `target`; its node is the owner, "" if there is
+    none.
     """
 
     node: str
     state: str
     change_held: bool = False
+    target: str = ""
+    floating: str = ""
+
+    @property
+    def label(self) -> str:
+        """The node as tables show it, behind the name of the floating group: `n1`, `gold@n1`, `gold`."""
+        return path_label(self.node, self.floating)
+
+
+def path_label(node: str, floating: str) -> str:
+    """Return a path as tables show it, see NodePath.label."""
+    return "@".join(filter(None, (floating, node)))
 
 
 class Host(Struct, frozen=True):
     """An initiator that sees a Lun through a target.
 
     `at` are the nodes where it is logged in, `missing` the nodes with a usable path where it is not,
-    `unknown` the nodes with a usable path whose status does not list the logins.
+    `unknown` the nodes with a usable path whose status does not list the logins. A host with one path uses a
+    floating group alone, other hosts the nodes' own TPGs: neither misses the other's paths.
     """
 
     initiator: str
@@ -122,22 +146,55 @@ def find_lun_paths(
     lunmap: Lunmap, views: Mapping[str, NodeView], recent: RecentHistory
 ) -> tuple[LunPaths, ...]:
     """Return the paths of each Lun of the map, by name. A node that is not in `views` counts as dead."""
-    nodes = lunmap.nodes.keys() | {node for target in lunmap.targets.values() for node in target.nodes}
+    nodes = lunmap.nodes.keys() | {node for target in lunmap.targets.values() for node in nodes_of(target)}
     states = {node: path_state_of(lunmap, node, views.get(node, NodeView()), recent) for node in nodes}
     current = {
         name: node.status for name, node in views.items() if node.is_current and node.status is not None
     }
-    hosts = _Hosts(lunmap, current)
-    return tuple(_of_lun(lunmap, name, lun, states, hosts) for name, lun in sorted(lunmap.luns.items()))
+    hosts, owners = _Hosts(lunmap, current), find_owners(current)
+    return tuple(
+        _of_lun(lunmap, name, lun, _Through(states, owners), hosts)
+        for name, lun in sorted(lunmap.luns.items())
+    )
 
 
-def _of_lun(
-    lunmap: Lunmap, name: str, lun: Lun, states: Mapping[str, PathState], hosts: "_Hosts"
-) -> LunPaths:
+class _Through(NamedTuple):
+    """The state of the paths through each node, and the owner of each floating group."""
+
+    states: Mapping[str, PathState]
+    owners: Mapping[GroupId, str]
+
+
+def find_owners(current: Mapping[str, NodeStatus]) -> dict[GroupId, str]:
+    """Return the owner of each floating group that has one, from the current status of each node.
+
+    A status may be some seconds old, so of two nodes the later owner counts.
+    """
+    found = sorted(
+        (group.since, name, GroupId(group.target, group.name))
+        for name, status in current.items()
+        for group in status.floating
+        if group.phase == GroupPhase.OWNER
+    )
+    return {group: name for _, name, group in found}
+
+
+def owned_tpgs(lunmap: Lunmap, status: NodeStatus) -> frozenset[TpgId]:
+    """Return the TPGs of the floating groups that a node serves, by its status."""
+    owned = {(group.target, group.name) for group in status.floating if group.phase == GroupPhase.OWNER}
+    return frozenset(
+        TpgId(iqn, group.tpg_tag) for iqn, name, group in floating_groups(lunmap) if (iqn, name) in owned
+    )
+
+
+def _of_lun(lunmap: Lunmap, name: str, lun: Lun, through: _Through, hosts: "_Hosts") -> LunPaths:
     concerned, closed = scopes_of(lunmap, name, lun), closed_nodes(lunmap, lun)
-    paths = tuple(
-        _path(node, lun, states[node], concerned, is_closed=node in closed)
-        for node in reporting_nodes(lunmap, lun)
+    paths = (
+        *(
+            _path(node, lun, through.states[node], concerned, is_closed=node in closed)
+            for node in own_nodes(lunmap, lun)
+        ),
+        *(_floating_path(lunmap, name, group, through) for group in groups_of(lunmap, lun)),
     )
     return LunPaths(
         name,
@@ -146,6 +203,36 @@ def _of_lun(
         paths,
         hosts.of(lun, paths),
     )
+
+
+def own_nodes(lunmap: Lunmap, lun: Lun) -> tuple[str, ...]:
+    """Return the nodes that report the Lun through a TPG of their own, sorted."""
+    own = {
+        node
+        for entry in lun.maps
+        if entry.target in lunmap.targets
+        for node in lunmap.targets[entry.target].nodes
+    }
+    return tuple(node for node in reporting_nodes(lunmap, lun) if node in own)
+
+
+def groups_of(lunmap: Lunmap, lun: Lun) -> tuple[GroupId, ...]:
+    """Return the floating groups that lead to the Lun, sorted."""
+    targets = {entry.target for entry in lun.maps} & lunmap.targets.keys()
+    return tuple(sorted(GroupId(iqn, name) for iqn in targets for name in lunmap.targets[iqn].floating))
+
+
+def _floating_path(lunmap: Lunmap, name: str, group: GroupId, through: _Through) -> NodePath:
+    """Return the path through a floating group, which is that through its owner."""
+    lun, owner = lunmap.luns[name], through.owners.get(group, "")
+    if owner not in through.states:
+        nodes = lunmap.targets[group.target].floating[group.name].nodes
+        drained = all(node in through.states and through.states[node].all == DRAINED for node in nodes)
+        return NodePath("", DRAINED if drained else NO_OWNER, target=group.target, floating=group.name)
+    concerned = scopes_of(lunmap, name, lun, group)
+    is_closed = owner in closed_nodes(lunmap, lun)
+    path = _path(owner, lun, through.states[owner], concerned, is_closed=is_closed)
+    return replace(path, target=group.target, floating=group.name)
 
 
 def _path(
@@ -189,18 +276,30 @@ class _Hosts:
         served = self._lunmap.targets.get(target)
         known = self._lunmap.initiators.get(initiator)
         is_probe = known is not None and known.probe  # it is logged in at one node after the other
-        there = [path for path in paths if served is not None and path.node in served.nodes]
+        there = [path for path in paths if served is not None and _leads_to(path, target, served)]
         at = self._logins.get((target, initiator), frozenset())
-        without = [
-            path.node for path in there if path.state in USABLE and path.node not in at and not is_probe
-        ]
+        without = [] if is_probe else _without(there, at)
         return Host(
             initiator,
             target,
-            tuple(path.node for path in there if path.node in at),
+            tuple(dict.fromkeys(path.node for path in there if path.node in at)),
             tuple(node for node in without if node not in self._hiding),
             tuple(node for node in without if node in self._hiding),
         )
+
+
+def _leads_to(path: NodePath, iqn: str, target: Target) -> bool:
+    return path.target == iqn if path.floating else path.node in target.nodes
+
+
+def _without(paths: Sequence[NodePath], at: AbstractSet[str]) -> list[str]:
+    """Return the nodes with a usable path to a target where a host that is logged in at `at` is not."""
+    owners = [path.node for path in paths if path.floating and path.state in USABLE]
+    if not at.isdisjoint(owners):
+        return []
+    own = [path for path in paths if not path.floating]
+    nodes = [path.node for path in own if path.state in USABLE] if own else owners
+    return [node for node in dict.fromkeys(nodes) if node not in at]
 
 
 def hides_logins(status: NodeStatus) -> bool:

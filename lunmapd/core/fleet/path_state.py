@@ -5,15 +5,17 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Lun, Lunmap, NodeState, initiators_of, portals_of
+from lunmapd.core.base.lunmap import GroupId, Lun, Lunmap, NodeState, floating_groups, initiators_of
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lag import RecentHistory, changed_since, is_in_history
 from lunmapd.core.fleet.status import APPLIED, OFFERED, Failing, NodeStatus, lun_in_key
+from lunmapd.core.node.portals import portals_by_tag
 
 OK = "ok"
 DEGRADED = "degraded"
 DRAINED = "drained"
 DEAD = "dead"
+NO_OWNER = "no-owner"
 SILENT = "silent"
 BEHIND = "behind"
 UNKNOWN = "unknown"
@@ -55,7 +57,7 @@ class PathState(Struct, frozen=True):
     """The state of the paths through one node.
 
     `all` is the state of every path, or "" if it depends on the Lun. In that case `failing` maps the failing
-    scopes to their reasons, `degraded` are the targets that some of their portals do not serve, and `changed`
+    scopes to their reasons, `degraded` are the TPGs of which some portals do not serve, and `changed`
     are the scopes whose changes the node may not have applied, None for all scopes; see `scopes_of`. `kept`
     are the scopes with an object that stays as it was because its change is held: such a path counts. If the
     list of failing objects is not `complete`, objects outside it may fail too.
@@ -85,18 +87,30 @@ class PathState(Struct, frozen=True):
         return self.state(scopes) in USABLE and not self.kept.isdisjoint(scopes)
 
 
-def scopes_of(lunmap: Lunmap, name: str, lun: Lun) -> AbstractSet[str]:
-    """Return the scopes that the paths of a Lun depend on.
+def scopes_of(lunmap: Lunmap, name: str, lun: Lun, group: GroupId | None = None) -> AbstractSet[str]:
+    """Return the scopes that the paths of a Lun depend on: those through nodes' own TPGs, or through `group`.
 
-    A scope is the path of an object of the map (`luns/db1`), or `acl TARGET INITIATOR`.
+    A scope is the path of an object of the map (`luns/db1`), `tpg TARGET` or `acl TARGET INITIATOR`. For the
+    TPG of a floating group the name of the group follows.
     """
-    scopes = {f"luns/{name}"}
+    scopes, suffix = {f"luns/{name}"}, "" if group is None else f" {group.name}"
     for entry in lun.maps:
-        scopes.add(f"targets/{entry.target}")
+        if group is not None and entry.target != group.target:
+            continue
+        scopes.update((f"targets/{entry.target}", f"tpg {entry.target}{suffix}"))
         if entry.group:
             scopes.add(f"groups/{entry.group}")
-        scopes.update(f"acl {entry.target} {initiator}" for initiator in initiators_of(lunmap, entry))
+        scopes.update(f"acl {entry.target} {initiator}{suffix}" for initiator in initiators_of(lunmap, entry))
     return scopes
+
+
+def tags_on(lunmap: Lunmap, node: str) -> dict[str, str]:
+    """Return the tags of the TPGs through which a node can serve, each with the suffix of its scopes."""
+    itself = lunmap.nodes.get(node)
+    groups = {
+        str(group.tpg_tag): f" {name}" for _, name, group in floating_groups(lunmap) if node in group.nodes
+    }
+    return groups if itself is None else {**groups, str(itself.tpg_tag): ""}
 
 
 def path_state_of(lunmap: Lunmap, node: str, view: NodeView, recent: RecentHistory) -> PathState:
@@ -114,11 +128,9 @@ def path_state_of(lunmap: Lunmap, node: str, view: NodeView, recent: RecentHisto
 
 
 def _of_status(lunmap: Lunmap, node: str, status: NodeStatus, recent: RecentHistory) -> PathState:
-    false_conditions = status.false_conditions
-    itself = lunmap.nodes.get(node)
-    tag = None if itself is None else itself.tpg_tag
+    false_conditions, tags = status.false_conditions, tags_on(lunmap, node)
     lost, degraded = _portals(lunmap, node, status)
-    failing = {**lost, **_failing(status, tag)}
+    failing = {**lost, **_failing(status, tags)}
     applied = false_conditions.get(APPLIED, "")
     blind = (
         false_conditions.get(OFFERED)
@@ -134,50 +146,54 @@ def _of_status(lunmap: Lunmap, node: str, status: NodeStatus, recent: RecentHist
     )
     if changed is not None and f"nodes/{node}" in changed:
         changed = None
-    kept = frozenset(scope for entry in status.failing if entry.kept and (scope := scope_of(entry, str(tag))))
+    kept = frozenset(scope for entry in status.failing if entry.kept and (scope := scope_of(entry, tags)))
     return PathState("", failing, degraded, changed, status.failing_count <= len(status.failing), kept)
 
 
 def _portals(lunmap: Lunmap, node: str, status: NodeStatus) -> tuple[dict[str, str], AbstractSet[str]]:
-    """Return the targets that no portal of the node serves, with a reason, and those that only some serve."""
+    """Return the TPGs of which no portal serves, with a reason, and those of which only some do."""
     lost, degraded = dict[str, str](), set[str]()
-    itself = lunmap.nodes.get(node)
-    reasons = {} if itself is None else _failing_portals(status, str(itself.tpg_tag))
-    if itself is None or not reasons:
+    reasons = _failing_portals(status)
+    if not reasons:
         return lost, degraded
+    tags = tags_on(lunmap, node)
     for iqn, target in lunmap.targets.items():
-        portals = portals_of(itself, target.nodes[node]) if node in target.nodes else ()
-        found = [reasons.get(("", portal)) or reasons.get((iqn, portal), "") for portal in portals]
-        if all(found) and found:
-            lost[f"targets/{iqn}"] = found[0]
-        elif any(found):
-            degraded.add(f"targets/{iqn}")
+        for number, portals in portals_by_tag(lunmap, target, node):
+            tag = str(number)
+            found = [reasons.get(("", "", each)) or reasons.get((iqn, tag, each), "") for each in portals]
+            if all(found) and found:
+                lost[f"tpg {iqn}{tags[tag]}"] = found[0]
+            elif any(found):
+                degraded.add(f"tpg {iqn}{tags[tag]}")
     return lost, degraded
 
 
-def _failing_portals(status: NodeStatus, tag: str) -> dict[tuple[str, str], str]:
-    """Return the reasons of failing portals, by target and portal; the target is "" for all targets."""
-    reasons: dict[tuple[str, str], str] = {}
+def _failing_portals(status: NodeStatus) -> dict[tuple[str, str, str], str]:
+    """Return the reasons of failing portals, by target, tag and portal; the first two are "" for all TPGs."""
+    reasons: dict[tuple[str, str, str], str] = {}
     for entry in status.failing:
         match () if entry.kept else entry.object.split():
             case ("portal", portal):
-                reasons["", portal] = entry.reason
-            case ("portal", iqn, its, portal) if its == tag:
-                reasons[iqn, portal] = entry.reason
+                reasons["", "", portal] = entry.reason
+            case ("portal", iqn, tag, portal):
+                reasons[iqn, tag, portal] = entry.reason
     return reasons
 
 
-def _failing(status: NodeStatus, tag: int | None) -> dict[str, str]:
+def _failing(status: NodeStatus, tags: Mapping[str, str]) -> dict[str, str]:
     reasons: dict[str, str] = {}
     for entry in status.failing:
-        scope = "" if entry.kept else scope_of(entry, str(tag))
+        scope = "" if entry.kept else scope_of(entry, tags)
         if scope:
             reasons.setdefault(scope, entry.reason)
     return reasons
 
 
-def scope_of(failing: Failing, tag: str) -> str:
-    """Return the scope of a failing object, "" if it is a portal or concerns no path."""
+def scope_of(failing: Failing, tags: Mapping[str, str]) -> str:
+    """Return the scope of a failing object, "" if it is a portal or concerns no path.
+
+    `tags` are those of the node's TPGs (tags_on).
+    """
     words = tuple(failing.object.split())
     if name := failing.lun or lun_in_key(words):
         return f"luns/{name}"
@@ -186,9 +202,9 @@ def scope_of(failing: Failing, tag: str) -> str:
             return path
         case ("target", iqn):
             return f"targets/{iqn}"
-        case ("tpg" | "enabled", iqn, its) if its == tag:
-            return f"targets/{iqn}"
-        case ("acl", iqn, its, initiator) if its == tag:
-            return f"acl {iqn} {initiator}"
+        case ("tpg" | "enabled", iqn, tag) if tag in tags:
+            return f"tpg {iqn}{tags[tag]}"
+        case ("acl", iqn, tag, initiator) if tag in tags:
+            return f"acl {iqn} {initiator}{tags[tag]}"
         case _:
             return ""

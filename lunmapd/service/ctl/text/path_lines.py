@@ -25,7 +25,7 @@ def _count(lun: LunPaths) -> str:
 
 
 def _nodes(paths: Iterable[NodePath]) -> str:
-    return ", ".join(f"{path.node} {_state(path)}" for path in paths)
+    return ", ".join(f"{path.label} {_state(path)}" for path in paths)
 
 
 def _state(path: NodePath) -> str:

@@ -4,15 +4,16 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import FileIO
-from lunmapd.core.base.lunmap import Lun, Lunmap, Map
+from lunmapd.core.base.lunmap import AluaState, GroupId, Lun, Lunmap, Map
 from lunmapd.core.fleet.path_state import DEAD, DRAINED, PathState
 from lunmapd.core.floating.choice import Candidate
 from lunmapd.core.floating.fitness import candidate_of
-from support.small_map import LUN, MAP, H, T
+from support.floating_map import FLOATING, LUN, H, T
 
 U = "iqn.2026-01.org.example:u"
 BOTH = Lun(FileIO("/srv/b"), "2" * 32, 1 << 20, maps=(Map(T, 4, H), Map(U, 4, H)))
-TWO: Lunmap = replace(MAP, luns={"a": LUN, "b": BOTH})
+TWO: Lunmap = replace(FLOATING, luns={"a": LUN, "b": BOTH})
+GOLD = GroupId(T, "gold")
 
 STATES = [
     ("all served", TWO, PathState(), Candidate(fit=True, served=2)),
@@ -20,9 +21,11 @@ STATES = [
     ("drained", TWO, PathState(DRAINED), Candidate()),
     ("one Lun fails", TWO, PathState(failing={"luns/b": "DeviceMissing"}), Candidate(served=1)),
     ("the target fails", TWO, PathState(failing={f"targets/{T}": "Foreign"}), Candidate()),
-    ("a portal fails", TWO, PathState(degraded={f"targets/{T}"}), Candidate(fit=True, served=2)),
+    ("the TPG of the group fails", TWO, PathState(failing={f"tpg {T} gold": "Stuck"}), Candidate()),
+    ("the node's own TPG fails", TWO, PathState(failing={f"tpg {T}": "Stuck"}), Candidate(fit=True, served=2)),
+    ("a portal fails", TWO, PathState(degraded={f"tpg {T} gold"}), Candidate(fit=True, served=2)),
     ("behind with one Lun", TWO, PathState(changed={"luns/a"}), Candidate(served=1)),
-    ("an initiator of it fails", TWO, PathState(failing={f"acl {T} {H}": "NoKey"}), Candidate()),
+    ("an initiator of it fails", TWO, PathState(failing={f"acl {T} {H} gold": "NoKey"}), Candidate()),
     (
         "another target of a Lun fails",
         TWO,
@@ -31,12 +34,30 @@ STATES = [
     ),
     (
         "a Lun of another target fails",
-        replace(MAP, luns={"a": LUN, "c": replace(BOTH, maps=BOTH.maps[1:])}),
+        replace(FLOATING, luns={"a": LUN, "c": replace(BOTH, maps=BOTH.maps[1:])}),
         PathState(failing={"luns/c": "DeviceMissing"}),
         Candidate(fit=True, served=1),
     ),
-    ("no Lun at all", replace(MAP, luns={}), PathState(), Candidate(fit=True)),
-    ("no Lun, and the target fails", replace(MAP, luns={}), PathState(failing={f"targets/{T}": "Foreign"}), Candidate()),
+    (
+        "a Lun is not reported here",
+        replace(FLOATING, luns={"a": LUN, "b": replace(BOTH, nodes=("n2",))}),
+        PathState(),
+        Candidate(served=1),
+    ),
+    (
+        "a Lun accepts no I/O here",
+        replace(FLOATING, luns={"a": LUN, "b": replace(BOTH, preferred="n2", others=AluaState.STANDBY)}),
+        PathState(),
+        Candidate(served=1),
+    ),
+    (
+        "a Lun is slower here",
+        replace(FLOATING, luns={"a": LUN, "b": replace(BOTH, preferred="n2")}),
+        PathState(),
+        Candidate(fit=True, served=2),
+    ),
+    ("no Lun at all", replace(FLOATING, luns={}), PathState(), Candidate(fit=True)),
+    ("no Lun, and the target fails", replace(FLOATING, luns={}), PathState(failing={f"targets/{T}": "Foreign"}), Candidate()),
 ]  # fmt: skip
 
 
@@ -47,4 +68,4 @@ def test_a_node_is_fit_if_it_serves_each_lun_of_the_target(
     lunmap: Lunmap, state: PathState, candidate: Candidate
 ) -> None:
     """Only what the group's target needs counts; a Lun that is not served is one less."""
-    assert candidate_of(lunmap, T, state) == candidate
+    assert candidate_of(lunmap, GOLD, "n1", state) == candidate
