@@ -5,13 +5,22 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import CLOSED, Map, NodeState, portals_of, reporting_nodes, state_on
-from lunmapd.core.explain.world import World
+from lunmapd.core.base.lunmap import (
+    CLOSED,
+    AluaState,
+    GroupId,
+    Map,
+    NodeState,
+    reporting_nodes,
+    state_on,
+)
+from lunmapd.core.explain.world import Route, World
 from lunmapd.core.fleet.lun_paths import hides_logins
-from lunmapd.core.fleet.path_state import OK, USABLE, scope_of
+from lunmapd.core.fleet.path_state import OK, USABLE, scope_of, tags_on
 from lunmapd.core.fleet.status import NodeStatus, Standing, standing_of
 from lunmapd.core.map.mapfile import show_size
 from lunmapd.core.node.observed import Login
+from lunmapd.core.node.portals import portals_by_tag
 from lunmapd.core.node.refused_logins import RefusalCause, RefusedLogins, describe_refused
 
 
@@ -19,6 +28,7 @@ class Topic(StrEnum):
     """The subject of a check, in the order of the way to the Lun."""
 
     MAPPED = "mapped"
+    OWNER = "owner"
     NODE = "node"
     DEVICE = "device"
     ACCESS = "access"
@@ -45,28 +55,60 @@ class Check(Struct, frozen=True):
     remedy: str = ""
 
 
-def path_checks(world: World, lun: str, entry: Map, initiator: str, node: str) -> tuple[Check, ...]:
-    """Return the checks of the path of an initiator to a Lun through a node.
+def path_checks(world: World, lun: str, entry: Map, initiator: str, route: Route) -> tuple[Check, ...]:
+    """Return the checks of a path of an initiator to a Lun.
 
     A node whose status does not describe the present is checked no further.
     """
-    status = world.current_status(node)
+    owner, status = tuple(owner_checks(world, route)), world.current_status(route.node)
+    if route.floating and not route.node:
+        return owner
     if status is None:
-        return (node_check(world, node),)
+        return (node_check(world, route.node),)
     rest = (
-        device_check(world, lun, node, status),
-        *_access_checks(world, entry, initiator, node, status),
-        portal_check(world, entry.target, node, status),
-        *alua_check(world, lun, node),
+        device_check(world, lun, route.node, status),
+        *_access_checks(world, entry, initiator, route, status),
+        portal_check(world, entry.target, route, status),
+        *alua_check(world, lun, route),
     )
-    login = login_check(world, Login(entry.target, initiator), node, status)
-    return (serving_check(world, lun, node, rest), *rest, login)
+    login = login_check(world, Login(entry.target, initiator), route, status)
+    return (*owner, serving_check(world, lun, route, rest), *rest, login)
 
 
-def serving_check(world: World, lun: str, node: str, rest: Iterable[Check]) -> Check:
+def owner_checks(world: World, route: Route) -> Iterator[Check]:
+    """Yield whether a floating group has an owner, and why its other nodes could not be it."""
+    if not route.floating:
+        return
+    group = GroupId(route.target, route.floating)
+    others = [node for node in _nodes_of(world, group) if node != route.node]
+    obstacles = [obstacle for node in others if (obstacle := unfit_reason(world, node, group))]
+    why = f" ({'; '.join(obstacles)})" if obstacles else ""
+    if route.node:
+        text = f"floating group {group.name} is owned by {route.node}{why}"
+        yield Check(Topic.OWNER, Verdict.OK, text, route.node)
+    else:
+        text = f"floating group {group.name} has no owner{why}"
+        yield Check(Topic.OWNER, Verdict.NO, text, remedy="lunmapctl status")
+
+
+def _nodes_of(world: World, group: GroupId) -> tuple[str, ...]:
+    return world.lunmap.targets[group.target].floating[group.name].nodes
+
+
+def unfit_reason(world: World, node: str, group: GroupId) -> str:
+    """Return why a node of a floating group could not own it, "" if it could."""
+    itself, found = world.lunmap.nodes.get(node), world.group_status(node, group)
+    if itself is not None and itself.state is NodeState.DRAINED:
+        return f"{node} is drained"
+    if found is None:
+        return f"{node} does not report whether it is fit"
+    return "" if found.fit else f"{node} is not fit: {found.reason or found.phase}"
+
+
+def serving_check(world: World, lun: str, route: Route, rest: Iterable[Check]) -> Check:
     """Return whether a node serves a Lun, as far as the `rest` of the checks does not say why not."""
     is_explained = any(check.verdict is Verdict.NO for check in rest)
-    return node_check(world, node, OK if is_explained else world.state(lun, node))
+    return node_check(world, route.node, OK if is_explained else world.state(lun, route))
 
 
 def node_check(world: World, node: str, state: str = "") -> Check:
@@ -97,7 +139,7 @@ def _standing_check(world: World, node: str, status: NodeStatus, state: str) -> 
 def device_check(world: World, lun: str, node: str, status: NodeStatus) -> Check:
     """Return whether a node exports what is behind a Lun."""
     for failing in status.failing:
-        if scope_of(failing, _tag(world, node)) == f"luns/{lun}":
+        if scope_of(failing, tags_on(world.lunmap, node)) == f"luns/{lun}":
             verdict = Verdict.OK if failing.kept else Verdict.NO
             return Check(Topic.DEVICE, verdict, f"{failing.reason}: {failing.message}", node)
     report = world.report(node, lun)
@@ -106,35 +148,37 @@ def device_check(world: World, lun: str, node: str, status: NodeStatus) -> Check
 
 
 def _access_checks(
-    world: World, entry: Map, initiator: str, node: str, status: NodeStatus
+    world: World, entry: Map, initiator: str, route: Route, status: NodeStatus
 ) -> Iterator[Check]:
     """Yield what keeps the target or the initiator from being served by a node."""
+    node, suffix = route.node, _suffix(route)
     scopes = {
         f"targets/{entry.target}",
         f"groups/{entry.group}",
         f"initiators/{initiator}",
         f"nodes/{node}",
-        f"acl {entry.target} {initiator}",
+        f"tpg {entry.target}{suffix}",
+        f"acl {entry.target} {initiator}{suffix}",
     }
     for failing in status.failing:
-        if scope_of(failing, _tag(world, node)) in scopes and not failing.kept:
+        if scope_of(failing, tags_on(world.lunmap, node)) in scopes and not failing.kept:
             text = f"{failing.object}: {failing.reason}: {failing.message}"
             yield Check(Topic.ACCESS, Verdict.NO, text, node)
 
 
-def portal_check(world: World, target: str, node: str, status: NodeStatus) -> Check:
+def portal_check(world: World, target: str, route: Route, status: NodeStatus) -> Check:
     """Return whether hosts can reach a target at a node through any portal."""
-    itself, served = world.lunmap.nodes.get(node), world.lunmap.targets.get(target)
-    if itself is None or served is None or node not in served.nodes:
+    node, served = route.node, _tpg_of(world, target, route)
+    if served is None:
         sentence = f"{node} does not serve {target}"
         remedy = f"add {node} to targets[{target}].nodes, and apply"
         return Check(Topic.PORTAL, Verdict.NO, sentence, node, remedy)
-    portals = portals_of(itself, served.nodes[node])
+    tag, portals = served
     failing = {
         words[-1]: f"{each.reason}: {each.message}"
         for each in status.failing
         if (words := each.object.split())[0] == "portal"
-        and (len(words) == 2 or words[1:3] == [target, _tag(world, node)])  # noqa: PLR2004 - portal ADDRESS
+        and (len(words) == 2 or words[1:3] == [target, tag])  # noqa: PLR2004 - portal ADDRESS
         and words[-1] in portals
         and not each.kept
     }
@@ -144,18 +188,33 @@ def portal_check(world: World, target: str, node: str, status: NodeStatus) -> Ch
     return Check(Topic.PORTAL, verdict, ", ".join(shown) or "it has no portal", node, remedy)
 
 
-def alua_check(world: World, lun: str, node: str) -> Iterator[Check]:
-    """Yield the ALUA state of a Lun on a node, if several nodes report it."""
+def _tpg_of(world: World, target: str, route: Route) -> tuple[str, tuple[str, ...]] | None:
+    """Return the tag and the portals of the TPG of a path, None if the node does not serve the target."""
+    served, suffix = world.lunmap.targets.get(target), _suffix(route)
+    found = () if served is None else portals_by_tag(world.lunmap, served, route.node)
+    tags = tags_on(world.lunmap, route.node)
+    return next(((str(tag), portals) for tag, portals in found if tags[str(tag)] == suffix), None)
+
+
+def _suffix(route: Route) -> str:
+    """Return the suffix of the scopes of a path (path_state.py)."""
+    return f" {route.floating}" if route.floating else ""
+
+
+def alua_check(world: World, lun: str, route: Route) -> Iterator[Check]:
+    """Yield the ALUA state of a Lun on a path, if several nodes report it."""
     item = world.lunmap.luns[lun]
     if len(reporting_nodes(world.lunmap, item)) > 1:
-        state = state_on(item, node)
+        state = state_on(item, route.node)
         closed = state in CLOSED
+        shown = AluaState.OPTIMIZED if route.floating and not closed else state
         remedy = f"set luns[{lun}].others to non-optimized, and apply" if closed else ""
-        yield Check(Topic.ALUA, Verdict.NO if closed else Verdict.OK, state.value, node, remedy)
+        yield Check(Topic.ALUA, Verdict.NO if closed else Verdict.OK, shown.value, route.node, remedy)
 
 
-def login_check(world: World, login: Login, node: str, status: NodeStatus) -> Check:
+def login_check(world: World, login: Login, route: Route, status: NodeStatus) -> Check:
     """Return whether an initiator is logged in to a target at a node, and else why not."""
+    node = route.node
     if login in status.logins:
         return Check(Topic.LOGIN, Verdict.OK, "logged in", node)
     if hides_logins(status):
@@ -168,7 +227,7 @@ def login_check(world: World, login: Login, node: str, status: NodeStatus) -> Ch
     if refused:
         text = "; ".join(map(describe_refusal, refused))
         return Check(Topic.LOGIN, Verdict.NO, text, node, remedy_of_refusal(refused[0], login.initiator))
-    return Check(Topic.LOGIN, Verdict.NO, "not logged in", node, _remedy_of_login(world, login, node))
+    return Check(Topic.LOGIN, Verdict.NO, "not logged in", node, _remedy_of_login(world, login, route))
 
 
 def describe_refusal(refused: RefusedLogins) -> str:
@@ -187,18 +246,8 @@ def remedy_of_refusal(refused: RefusedLogins, initiator: str) -> str:
     return "see the log of the kernel on the node and on the host"
 
 
-def _remedy_of_login(world: World, login: Login, node: str) -> str:
-    itself, target = world.lunmap.nodes.get(node), world.lunmap.targets.get(login.target)
-    portals = (
-        ()
-        if itself is None or target is None or node not in target.nodes
-        else portals_of(itself, target.nodes[node])
-    )
+def _remedy_of_login(world: World, login: Login, route: Route) -> str:
+    _, portals = _tpg_of(world, login.target, route) or ("", ())
     if not portals:
         return ""
     return f"on the host: iscsiadm -m discovery -t sendtargets -p {portals[0]} --login"
-
-
-def _tag(world: World, node: str) -> str:
-    itself = world.lunmap.nodes.get(node)
-    return "" if itself is None else str(itself.tpg_tag)

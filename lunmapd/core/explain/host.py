@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Map, reporting_nodes
+from lunmapd.core.base.lunmap import GroupId, Map, reporting_nodes
 from lunmapd.core.base.names import naa
 from lunmapd.core.explain.checks import (
     Check,
@@ -14,16 +14,21 @@ from lunmapd.core.explain.checks import (
     path_checks,
     remedy_of_refusal,
 )
-from lunmapd.core.explain.world import World, maps_to
+from lunmapd.core.explain.world import Route, World, maps_to
+from lunmapd.core.fleet.path_state import NO_OWNER
 from lunmapd.core.node.observed import Login
 
 
 class SeenPath(Struct, frozen=True):
-    """A path of a host to a Lun; `word` is `ok`, or that of the first check that failed."""
+    """A path of a host to a Lun; `word` is `ok`, or that of the first check that failed.
+
+    `floating` is the name of the floating group through which it leads, "" for the node's own TPG.
+    """
 
     node: str
     verdict: Verdict
     word: str
+    floating: str = ""
 
 
 class SeenLun(Struct, frozen=True):
@@ -148,12 +153,16 @@ def _unserved(target: str) -> Check:
     )
 
 
-def _paths(world: World, lun: str, entry: Map, initiator: str) -> dict[str, tuple[Check, ...]]:
-    """Return the checks of each path by a map, by node."""
+def _paths(world: World, lun: str, entry: Map, initiator: str) -> dict[Route, tuple[Check, ...]]:
+    """Return the checks of each path by a map."""
     target = world.lunmap.targets.get(entry.target)
-    serving = () if target is None else target.nodes
-    nodes = [node for node in reporting_nodes(world.lunmap, world.lunmap.luns[lun]) if node in serving]
-    return {node: path_checks(world, lun, entry, initiator, node) for node in nodes}
+    if target is None:
+        return {}
+    nodes = reporting_nodes(world.lunmap, world.lunmap.luns[lun])
+    routes = [Route(node) for node in nodes if node in target.nodes]
+    groups = (GroupId(entry.target, name) for name in sorted(target.floating))
+    routes += [Route(world.owner(group), *group) for group in groups]
+    return {route: path_checks(world, lun, entry, initiator, route) for route in routes}
 
 
 def _worst(checks: tuple[Check, ...]) -> Check:
@@ -165,7 +174,7 @@ def _worst(checks: tuple[Check, ...]) -> Check:
     return checks[0]
 
 
-def _seen(world: World, name: str, entry: Map, paths: dict[str, tuple[Check, ...]]) -> SeenLun:
+def _seen(world: World, name: str, entry: Map, paths: dict[Route, tuple[Check, ...]]) -> SeenLun:
     return SeenLun(
         name,
         entry.target,
@@ -174,15 +183,17 @@ def _seen(world: World, name: str, entry: Map, paths: dict[str, tuple[Check, ...
         entry.group,
         world.size(name),
         f"3{naa(world.lunmap.luns[name].serial)}",
-        tuple(_seen_path(node, _worst(checks)) for node, checks in paths.items()),
+        tuple(_seen_path(route, _worst(checks)) for route, checks in paths.items()),
     )
 
 
-def _seen_path(node: str, worst: Check) -> SeenPath:
+def _seen_path(route: Route, worst: Check) -> SeenPath:
     word = "ok" if worst.verdict is Verdict.OK else worst.text.partition(":")[0].partition(",")[0]
     if worst.topic is Topic.LOGIN and worst.verdict is Verdict.NO:
         word = "not logged in"
-    return SeenPath(node, worst.verdict, word)
+    if worst.topic is Topic.OWNER and worst.verdict is Verdict.NO:
+        word = NO_OWNER
+    return SeenPath(route.node, worst.verdict, word, route.floating)
 
 
 def _logins(world: World, initiator: str) -> dict[str, tuple[str, ...]]:

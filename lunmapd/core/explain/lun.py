@@ -10,10 +10,11 @@ from lunmapd.core.explain.checks import (
     alua_check,
     device_check,
     node_check,
+    owner_checks,
     portal_check,
     serving_check,
 )
-from lunmapd.core.explain.world import World
+from lunmapd.core.explain.world import Route, World
 from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
 
 
@@ -46,7 +47,7 @@ def explain_lun(world: World, name: str) -> LunExplanation:
     """Return who sees a Lun of the map, and through which nodes."""
     lun = world.lunmap.luns[name]
     paths = world.paths.get(name, LunPaths(name, 0, 0, (), ()))
-    checks = [check for path in paths.paths for check in _node_checks(world, name, path.node)]
+    checks = [check for path in paths.paths for check in _path_checks(world, name, path)]
     return LunExplanation(
         name,
         f"3{naa(lun.serial)}",
@@ -58,17 +59,25 @@ def explain_lun(world: World, name: str) -> LunExplanation:
     )
 
 
-def _node_checks(world: World, lun: str, node: str) -> tuple[Check, ...]:
+def _path_checks(world: World, lun: str, path: NodePath) -> tuple[Check, ...]:
     """Return the checks of a path that do not depend on the host."""
-    status = world.current_status(node)
+    route = Route(path.node, path.target, path.floating)
+    owner, status = tuple(owner_checks(world, route)), world.current_status(path.node)
+    if route.floating and not route.node:
+        return owner
     if status is None:
-        return (node_check(world, node),)
-    targets = {entry.target for entry in world.lunmap.luns[lun].maps}
-    serving = [
+        return (node_check(world, path.node),)
+    portals = (portal_check(world, target, route, status) for target in _targets(world, lun, path))
+    rest = (device_check(world, lun, path.node, status), *portals, *alua_check(world, lun, route))
+    return (*owner, serving_check(world, lun, route, rest), *rest)
+
+
+def _targets(world: World, lun: str, path: NodePath) -> list[str]:
+    """Return the targets through which a path leads."""
+    if path.floating:
+        return [path.target]
+    return [
         target
-        for target in sorted(targets)
-        if target in world.lunmap.targets and node in world.lunmap.targets[target].nodes
+        for target in sorted({entry.target for entry in world.lunmap.luns[lun].maps})
+        if target in world.lunmap.targets and path.node in world.lunmap.targets[target].nodes
     ]
-    portals = (portal_check(world, target, node, status) for target in serving)
-    rest = (device_check(world, lun, node, status), *portals, *alua_check(world, lun, node))
-    return (serving_check(world, lun, node, rest), *rest)

@@ -1,13 +1,29 @@
 """What a node serves, what is wrong with it, and who loses what if it goes."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import portals_of, reporting_nodes
-from lunmapd.core.explain.checks import Check, Topic, Verdict, describe_refusal, node_check, remedy_of_refusal
+from lunmapd.core.base.lunmap import (
+    GroupId,
+    floating_groups,
+    groups_on,
+    nodes_of,
+    portals_of,
+    reporting_nodes,
+)
+from lunmapd.core.explain.checks import (
+    Check,
+    Topic,
+    Verdict,
+    describe_refusal,
+    node_check,
+    remedy_of_refusal,
+    unfit_reason,
+)
 from lunmapd.core.explain.world import World
-from lunmapd.core.fleet.lun_paths import LunPaths
+from lunmapd.core.fleet.lun_paths import LunPaths, NodePath
 from lunmapd.core.fleet.path_state import USABLE
 from lunmapd.core.fleet.status import NodeStatus
 
@@ -41,20 +57,40 @@ class NodeExplanation(Struct, frozen=True):
 def explain_node(world: World, name: str) -> NodeExplanation:
     """Return what a node serves, with its portals by target, and what depends on it."""
     status = world.current_status(name)
-    itself = world.lunmap.nodes.get(name)
     targets = {
-        iqn: portals_of(itself, target.nodes[name])
+        iqn: tuple(_portals(world, iqn, name))
         for iqn, target in sorted(world.lunmap.targets.items())
-        if itself is not None and name in target.nodes
+        if name in world.lunmap.nodes and name in nodes_of(target)
     }
     return NodeExplanation(
         name,
-        (node_check(world, name), *_problems(name, status)),
+        (node_check(world, name), *_problems(name, status), *_groups(world, name)),
         targets,
         tuple(sorted({login.initiator for login in status.logins})) if status else (),
         sum(name in reporting_nodes(world.lunmap, lun) for lun in world.lunmap.luns.values()),
         _losses(world, name),
     )
+
+
+def _portals(world: World, iqn: str, node: str) -> Iterator[str]:
+    """Yield the portals through which a node serves a target, those of a floating group as its owner."""
+    target = world.lunmap.targets[iqn]
+    if node in target.nodes:
+        yield from portals_of(world.lunmap.nodes[node], target.nodes[node])
+    for name, group in groups_on(target, node).items():
+        if world.owner(GroupId(iqn, name)) == node:
+            yield from group.portals
+
+
+def _groups(world: World, node: str) -> Iterator[Check]:
+    """Yield the floating groups that a node may own, if its status describes the present."""
+    for iqn, name, group in floating_groups(world.lunmap):
+        if node not in group.nodes or world.current_status(node) is None:
+            continue
+        owner = world.owner(GroupId(iqn, name))
+        reason = unfit_reason(world, node, GroupId(iqn, name))
+        shown = f"floating group {name} of {iqn}: owner {owner or 'none'}{f' ({reason})' if reason else ''}"
+        yield Check(Topic.OWNER, Verdict.NO if reason else Verdict.OK, shown, node)
 
 
 def _problems(node: str, status: NodeStatus | None) -> list[Check]:
@@ -84,14 +120,26 @@ def _problems(node: str, status: NodeStatus | None) -> list[Check]:
 def _losses(world: World, node: str) -> tuple[Loss, ...]:
     found = defaultdict[str, list[str]](list)
     for name, paths in sorted(world.paths.items()):
-        for initiator in _losers(paths, node):
+        for initiator in _losers(world, paths, node):
             found[initiator].append(name)
     return tuple(Loss(initiator, tuple(luns)) for initiator, luns in sorted(found.items()))
 
 
-def _losers(paths: LunPaths, node: str) -> set[str]:
-    """Return the initiators that are logged in at the node, and at no other with a usable path to the Lun."""
-    usable = {path.node for path in paths.paths if path.state in USABLE}
+def _losers(world: World, paths: LunPaths, node: str) -> set[str]:
+    """Return the initiators that are logged in at the node, and at no other with a usable path to the Lun.
+
+    A floating group that another node can own leaves the node with its hosts.
+    """
+    usable = {path.node for path in paths.paths if path.state in USABLE and not _can_move(world, path)}
     here = {host.initiator for host in paths.initiators if node in host.at and node in usable}
     elsewhere = {host.initiator for host in paths.initiators if usable.intersection(host.at) - {node}}
     return here - elsewhere
+
+
+def _can_move(world: World, path: NodePath) -> bool:
+    """Return whether a path leads through a floating group that another node could own."""
+    if not path.floating:
+        return False
+    group = GroupId(path.target, path.floating)
+    nodes = world.lunmap.targets[path.target].floating[path.floating].nodes
+    return any(node != path.node and not unfit_reason(world, node, group) for node in nodes)

@@ -1,14 +1,23 @@
 """The map and the nodes, as an explanation needs them."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from lunmapd.core.base.backing_reports import BackingReport, Reports
-from lunmapd.core.base.lunmap import Lun, Lunmap, Map, initiators_of
-from lunmapd.core.fleet.lun_paths import LunPaths
+from lunmapd.core.base.lunmap import GroupId, Lun, Lunmap, Map, initiators_of
+from lunmapd.core.fleet.lun_paths import LunPaths, find_owners
 from lunmapd.core.fleet.path_state import UNKNOWN, NodeView
-from lunmapd.core.fleet.status import NodeStatus
+from lunmapd.core.fleet.status import GroupStatus, NodeStatus
+
+
+class Route(NamedTuple):
+    """A path: the node, and for a floating group its target and its name, else ""."""
+
+    node: str
+    target: str = ""
+    floating: str = ""
 
 
 class World(Struct, frozen=True):
@@ -29,10 +38,22 @@ class World(Struct, frozen=True):
         view = self.view(node)
         return view.status if view.is_current else None
 
-    def state(self, lun: str, node: str) -> str:
-        """Return the state of the path to a Lun through a node, as `lunmapctl status --luns` shows it."""
+    def state(self, lun: str, route: Route) -> str:
+        """Return the state of a path to a Lun, as `lunmapctl status --luns` shows it."""
         paths = self.paths[lun].paths if lun in self.paths else ()
-        return next((path.state for path in paths if path.node == node), UNKNOWN)
+        found = (path.state for path in paths if (path.node, path.target, path.floating) == route)
+        return next(found, UNKNOWN)
+
+    def group_status(self, node: str, group: GroupId) -> GroupStatus | None:
+        """Return what a node reports of a floating group, None if it reports nothing of the present."""
+        status = self.current_status(node)
+        found = () if status is None else status.floating
+        return next((each for each in found if (each.target, each.name) == group), None)
+
+    def owner(self, group: GroupId) -> str:
+        """Return the owner of a floating group, "" for none."""
+        current = {node: self.current_status(node) for node in self.views}
+        return find_owners({node: each for node, each in current.items() if each is not None}).get(group, "")
 
     def report(self, node: str, lun: str) -> BackingReport | None:
         """Return what a node has opened for a Lun, None if that is not known."""

@@ -8,6 +8,7 @@ from lunmapd.core.explain.checks import Check, Verdict
 from lunmapd.core.explain.host import HostExplanation, PairExplanation, SeenLun, SeenPath
 from lunmapd.core.explain.lun import LunExplanation
 from lunmapd.core.explain.node import NodeExplanation
+from lunmapd.core.fleet.lun_paths import path_label
 from lunmapd.core.map.mapfile import show_size
 from lunmapd.core.map.short_names import ShortNames
 from lunmapd.service.table import table
@@ -43,7 +44,7 @@ def _lun_row(lun: SeenLun, names: ShortNames) -> tuple[object, ...]:
 
 
 def _path(path: SeenPath) -> str:
-    return f"{path.node} {'DEAD' if path.word == 'dead' else path.word}"
+    return f"{path_label(path.node, path.floating)} {'DEAD' if path.word == 'dead' else path.word}"
 
 
 def pair_paragraphs(found: PairExplanation, names: ShortNames) -> Paragraphs:
