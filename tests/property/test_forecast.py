@@ -21,9 +21,10 @@ from lunmapd.agent.state.address_file import AddressFile
 from lunmapd.agent.state.claims import Claims
 from lunmapd.core.base.documents import decode, encode
 from lunmapd.core.base.events import FullPass
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Lunmap, TpgId
+from lunmapd.core.fleet.lun_paths import owned_tpgs
 from lunmapd.core.fleet.path_state import NodeView
-from lunmapd.core.fleet.status import HistoryPoint, NodeStatus
+from lunmapd.core.fleet.status import GroupPhase, GroupStatus, HistoryPoint, NodeStatus
 from lunmapd.core.forecast.fleet import forecast_fleet
 from lunmapd.core.forecast.node import MapChange, NodeForecast
 from lunmapd.core.history.changes import Allowance
@@ -48,7 +49,15 @@ NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z"
 class Daemon:
     """A daemon of a node, and the status that it writes."""
 
-    def __init__(self, directory: Path, name: str, policy: Policy, features: AbstractSet[str]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        policy: Policy,
+        features: AbstractSet[str],
+        groups: Sequence[GroupStatus],
+    ) -> None:
+        self._groups, self._owned = groups, frozenset[TpgId]()
         self.kernel, self._name, self._policy = RecordingKernel(FakeLio(features)), name, policy
         clock = Clock(1000.0)
         self._state = PassState(3600.0, 60.0, clock)
@@ -62,11 +71,14 @@ class Daemon:
         """Make a full pass by a map; write the status unless the pass is held."""
         snapshot = Snapshot("c", number, "d", "d", 0, lunmap)
         self._keeper.follow(self._snapshot, snapshot)
+        if self._snapshot is None:
+            self.status = replace(self.status, floating=tuple(self._groups))
+            self._owned = owned_tpgs(lunmap, self.status)
         self._snapshot, self.kernel.given = snapshot, ()
         asked = PassInput(
             self._name, number, lunmap, {}, Vault("c"), limits=self._policy.limits,
             allow=allowed_disruption(self._policy.allow, allowance, self._name, NOW),
-            addresses=AddressRules(reuse=allowed_reuse(allowance, self._name, NOW)),
+            addresses=AddressRules(reuse=allowed_reuse(allowance, self._name, NOW)), owned=self._owned,
         )  # fmt: skip
         self._state._start = FullPass.INTERRUPTED
         edges = PassPorts(self.kernel, self._claims, Peers(logins), addresses=self._keeper)
@@ -79,11 +91,13 @@ class Daemon:
         status = with_former(next_status(self.status, cycle, NOW), self._keeper.record)
         self.status = decode(encode(replace(status, limits=limits_of(self._policy))), NodeStatus)
 
-    def log_in(self, tag: int, who: AbstractSet[Login], lost: AbstractSet[Login]) -> None:
-        """Log in the initiators that may; some of their sessions are lost afterwards."""
+    def log_in(self, who: AbstractSet[Login], lost: AbstractSet[Login]) -> None:
+        """Log in the initiators that may, in each TPG; some of their sessions are lost afterwards."""
+        enabled = [item for item in self.kernel.lio.objects.values() if isinstance(item, lio_objects.Enabled)]
         for login in sorted(who):
-            if ("acl", login.target, tag, login.initiator) in self.kernel.lio.objects:
-                self.kernel.lio.log_in(login.target, login.initiator, tag=tag)
+            for tag in sorted(item.tag for item in enabled if item.iqn == login.target):
+                if ("acl", login.target, tag, login.initiator) in self.kernel.lio.objects:
+                    self.kernel.lio.log_in(login.target, login.initiator, tag=tag)
         self.follow(1, self._map, {})
         for login in sorted(lost):
             self.kernel.lio.drop(login.target, login.initiator)
@@ -99,6 +113,11 @@ LOGINS = st.sets(st.builds(Login, st.sampled_from(TARGETS), st.sampled_from(INIT
 ALLOWANCES = st.one_of(
     st.none(),
     st.sampled_from((Allowance("other-data", LATER, luns=("db1", "logs")), Allowance("other-data", NOW))),
+)
+
+
+GROUP_STATUSES = st.lists(
+    st.builds(GroupStatus, st.sampled_from(TARGETS), st.just("gold"), st.sampled_from(GroupPhase)), max_size=2
 )
 
 
@@ -124,11 +143,10 @@ def test_what_is_foreseen_is_what_the_node_does(
     """For any two maps, logins here and elsewhere, lost sessions, settings and kernel."""
     before, after = maps[0], maps[1]
     name = max(NODES, key=lambda node: len(project_map(before, node)))
-    tag = before.nodes[name].tpg_tag
     with TemporaryDirectory() as place:
-        daemon = Daemon(Path(place), name, policy, frozenset(features))
+        daemon = Daemon(Path(place), name, policy, frozenset(features), data.draw(GROUP_STATUSES))
         daemon.follow(1, before, {})
-        daemon.log_in(tag, data.draw(LOGINS), data.draw(LOGINS))
+        daemon.log_in(data.draw(LOGINS), data.draw(LOGINS))
         peers = {node: first_status("b", NOW) for node in NODES if node != name}
         statuses = {
             node: replace(status, observed=daemon.status.observed, logins=tuple(sorted(data.draw(LOGINS))))

@@ -5,7 +5,8 @@ decision depends on, such as its setting `allow`, is in its status, too.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.password import Secret
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.lun_paths import hides_logins
+from lunmapd.core.fleet.lun_paths import hides_logins, owned_tpgs
 from lunmapd.core.fleet.status import DecisionLimits, NodeStatus
 from lunmapd.core.forecast.standing import NodeOutlook
 from lunmapd.core.history.changes import Allowance
@@ -22,6 +23,7 @@ from lunmapd.core.map.addresses import LunAddress
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desired, compute_desired
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.leases import without_unowned
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login, Observed
 from lunmapd.core.node.project import PORT_ID
 from lunmapd.core.planning.decide import Comparison, Decision, PassInput, compare, decide, impacts
@@ -169,9 +171,10 @@ def _assume(name: str, change: MapChange, status: NodeStatus | None) -> _Assumed
     known = status or _NEVER_REPORTED
     features = frozenset((PORT_ID,) if known.limits is None else known.features)
     bare = compute_desired(change.before, {}, name, Observed(features=features), _secrets(known))
+    objects = without_unowned(bare.objects, owned_tpgs(change.before, known))
     itself = change.before.nodes.get(name)
-    sessions = () if itself is None else tuple(_sessions(known, itself.tpg_tag, bare.objects))
-    observed = Observed(bare.objects, features=features, sessions=sessions)
+    sessions = () if itself is None else tuple(_sessions(known, itself.tpg_tag, objects))
+    observed = Observed(objects, features=features, sessions=sessions)
     return _Assumed(known, observed, bare.failures.keys(), tuple(_notes(known)))
 
 
@@ -199,11 +202,21 @@ def _secrets(status: NodeStatus) -> _SealedTexts:
 
 
 def _sessions(status: NodeStatus, tag: int, objects: lio_objects.DesiredObjects) -> Iterator[IscsiSession]:
-    logins = status.logins
+    """Yield the sessions of a node whose own TPGs have this tag.
+
+    A login may be in any TPG of its target that is enabled, so it counts in each.
+    """
+    enabled = defaultdict[str, list[int]](list)
+    for item in objects.values():
+        if isinstance(item, lio_objects.Enabled):
+            enabled[item.iqn].append(item.tag)
+    logins: Iterable[Login] = status.logins
     if hides_logins(status):
         acls = (item for item in objects.values() if isinstance(item, lio_objects.NodeAcl))
-        logins = tuple(Login(item.iqn, item.initiator) for item in acls if item.tag == tag)
-    return (IscsiSession(login.target, tag, login.initiator, LOGGED_IN) for login in logins)
+        logins = sorted({Login(item.iqn, item.initiator) for item in acls if item.tag in enabled[item.iqn]})
+    for login in logins:
+        for each in enabled.get(login.target) or (tag,):
+            yield IscsiSession(login.target, each, login.initiator, LOGGED_IN)
 
 
 def _input(name: str, change: MapChange, status: NodeStatus) -> PassInput:
@@ -220,6 +233,7 @@ def _input(name: str, change: MapChange, status: NodeStatus) -> PassInput:
         addresses=AddressRules(
             _former(name, change, status), allowed_reuse(change.allowance, name, change.now)
         ),
+        owned=owned_tpgs(change.before, status),
     )
 
 

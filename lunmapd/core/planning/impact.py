@@ -7,7 +7,15 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import CLOSED, Lunmap, NodeState, initiators_of, reporting_nodes, state_on
+from lunmapd.core.base.lunmap import (
+    CLOSED,
+    Lunmap,
+    NodeState,
+    initiators_of,
+    nodes_of,
+    reporting_nodes,
+    state_on,
+)
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import IscsiSession, Login, Observed
 from lunmapd.core.planning.plan import Action, Disruption, Plan, Step, disruption, shrinks
@@ -179,7 +187,7 @@ class Audience:
         return any(
             Login(iqn, item.initiator) in self._paths.logins.get(node, ())
             for iqn in targets & lunmap.targets.keys()
-            for node in others & lunmap.targets[iqn].nodes.keys()
+            for node in others & nodes_of(lunmap.targets[iqn])
         )
 
 
