@@ -29,21 +29,35 @@ def test_promised_luns_are_those_that_a_node_maps(lunmap: Lunmap, initiator: str
         for item in objects.values()
         if isinstance(item, lio_objects.MappedLun) and item.initiator == initiator
     }
-    promised = {
-        (target, number): lun
+    promised = [
+        (portal.portal, target, number, lun)
         for portal in at_node(lunmap, initiator, node)
         for target, shown in portal.targets.items()
         for number, lun in shown.luns.items()
-    }
-    assert promised.keys() <= mapped.keys()
-    for place, lun in promised.items():
-        assert (lun.lun, lun.read_only) == (mapped[place].storage_object, mapped[place].write_protect)
+    ]
+    for portal, target, number, lun in promised:
+        item = mapped[target, number]
+        assert (lun.lun, lun.read_only) == (item.storage_object, item.write_protect)
         storage = objects["storage_object", lun.lun]
         assert isinstance(storage, lio_objects.StorageObject)
         if lun.state is not None:
-            own = storage.alua
+            own = storage.alua if _group_at(objects, target, portal, lun.lun) else None
             expected = (0, "optimized", False) if own is None else (own.id, own.state, own.preferred)
             assert (lun.group, lun.state.value, lun.preferred) == expected
+
+
+def _group_at(objects: lio_objects.DesiredObjects, target: str, portal: str, lun: str) -> int:
+    """Return the target port group of a Lun in the TPG that serves a target through a portal."""
+    (tag,) = (
+        item.tag
+        for item in objects.values()
+        if isinstance(item, lio_objects.Portal)
+        and (item.iqn, item.address) == (target, portal)
+        and ("lun", target, item.tag, lun) in objects
+    )
+    item = objects["lun", target, tag, lun]
+    assert isinstance(item, lio_objects.TpgLun)
+    return item.group
 
 
 @given(lunmaps(), st.sampled_from(INITIATORS), st.sampled_from(NODES))

@@ -11,12 +11,16 @@ from lunmapd.core.base.lunmap import (
     CLOSED,
     AluaState,
     Authentication,
+    GroupId,
     Lun,
     Lunmap,
     Map,
     Node,
     NodeState,
+    floating_groups,
     initiators_of,
+    nodes_of,
+    portals_of,
     reporting_nodes,
     state_on,
 )
@@ -67,7 +71,7 @@ class PromisedTarget(Struct, frozen=True):
 
 
 class PromisedPortal(Struct, frozen=True, kw_only=True):
-    """A portal of a node.
+    """A portal of a node; that of a floating group is promised by the group's owner.
 
     `targets` maps the targets that the initiator sees through this portal. `listed` maps targets to the
     portals that discovery lists, as `address:port,tag`. A node that is not `active` accepts no login.
@@ -82,10 +86,13 @@ class PromisedPortal(Struct, frozen=True, kw_only=True):
     listed: Mapping[str, AbstractSet[str]] = {}
 
 
-def promised_portals(lunmap: Lunmap, initiator: str) -> Iterator[PromisedPortal]:
+def promised_portals(
+    lunmap: Lunmap, initiator: str, owners: Mapping[GroupId, str] = {}
+) -> Iterator[PromisedPortal]:
     """Yield each portal of the map, node by node, with what `initiator` sees there ("" for nobody).
 
-    A portal on all addresses of its node is left out: the map does not have its addresses.
+    A portal on all addresses of its node is left out: the map does not have its addresses. The portals of
+    floating groups come last; `owners` are the groups' owners, without which the first active node counts.
     """
     seen = _luns_of(lunmap, initiator)
     for name, node in sorted(lunmap.nodes.items()):
@@ -105,6 +112,44 @@ def promised_portals(lunmap: Lunmap, initiator: str) -> Iterator[PromisedPortal]
                     },
                     listed=listed,
                 )
+    yield from _floating_portals(lunmap, seen, owners)
+
+
+def _floating_portals(
+    lunmap: Lunmap, seen: Mapping[str, Mapping[str, PromisedTarget]], owners: Mapping[GroupId, str]
+) -> Iterator[PromisedPortal]:
+    for iqn, group_name, group in floating_groups(lunmap):
+        nodes = [name for name in group.nodes if name in lunmap.nodes]
+        active = [name for name in nodes if lunmap.nodes[name].state is NodeState.ACTIVE]
+        owner = owners.get(GroupId(iqn, group_name)) or next(iter((*active, *nodes)), "")
+        if owner not in lunmap.nodes:
+            continue
+        promised = seen.get(iqn, {}).get(owner)
+        for portal in group.portals:
+            yield PromisedPortal(
+                node=owner,
+                portal=portal,
+                active=bool(active),
+                asks_password=lunmap.nodes[owner].discovery is not None,
+                targets={} if promised is None else {iqn: _through_group(promised)},
+                listed={
+                    target: frozenset(_listed(lunmap, target)) for target, at in seen.items() if owner in at
+                },
+            )
+
+
+def _through_group(target: PromisedTarget) -> PromisedTarget:
+    """Return a target of a node as a floating group shows it: with LIO's own target port group.
+
+    A LUN that accepts no I/O on the node keeps the node's target port group.
+    """
+    luns = {
+        number: replace(lun, group=0, state=AluaState.OPTIMIZED, preferred=False)
+        if lun.group and lun.is_open
+        else lun
+        for number, lun in target.luns.items()
+    }
+    return replace(target, luns=luns)
 
 
 def unaddressed_nodes(lunmap: Lunmap, luns: AbstractSet[str] | None) -> frozenset[str]:
@@ -152,8 +197,9 @@ def _luns_of(lunmap: Lunmap, initiator: str) -> dict[str, dict[str, PromisedTarg
         entries = [entry for entry in lun.maps if initiator in initiators_of(lunmap, entry)]
         reporting = reporting_nodes(lunmap, lun) if entries else ()
         for entry in entries:
-            served = lunmap.targets[entry.target].nodes if entry.target in lunmap.targets else {}
-            for node in lunmap.nodes.keys() & served.keys() & set(reporting):
+            if entry.target not in lunmap.targets:
+                continue
+            for node in lunmap.nodes.keys() & nodes_of(lunmap.targets[entry.target]) & set(reporting):
                 tag = 0 if len(reporting) == 1 else lunmap.nodes[node].tpg_tag
                 promised = _promised((name, lun), entry, node, tag)
                 seen.setdefault(entry.target, {}).setdefault(node, {})[entry.lun] = promised
@@ -198,16 +244,22 @@ def _promised(named: tuple[str, Lun], entry: Map, node: str, group: int) -> Prom
 
 
 def _portals(lunmap: Lunmap, target: str, name: str, node: Node) -> tuple[str, ...]:
-    return lunmap.targets[target].nodes[name].portals or (*node.portals, *node.iser_portals)
+    group = lunmap.targets[target].nodes.get(name)
+    return () if group is None else portals_of(node, group)
 
 
 def _listed(lunmap: Lunmap, target: str) -> Iterator[str]:
-    """Yield what discovery at any node lists of a target: the portals of its active nodes, with tags."""
+    """Yield what discovery at any node lists of a target, with tags.
+
+    That are the portals of its active nodes and of its floating groups.
+    """
     for name in lunmap.targets[target].nodes.keys() & lunmap.nodes.keys():
         node = lunmap.nodes[name]
         if node.state is NodeState.ACTIVE:
             for portal in _portals(lunmap, target, name, node):
                 yield f"{portal},{node.tpg_tag}"
+    for group in lunmap.targets[target].floating.values():
+        yield from (f"{portal},{group.tpg_tag}" for portal in group.portals)
 
 
 def only(

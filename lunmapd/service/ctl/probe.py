@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -184,7 +185,8 @@ def _walk(
         own, initiator = InitiatorAccess(_NOBODY), ""
     else:
         own, initiator = access.as_in_map(check_probe(lunmap, access.initiator)), access.initiator
-    portals = tuple(only(promised_portals(lunmap, initiator), luns, frozenset(options.nodes)))
+    promised = promised_portals(lunmap, initiator, fleet.owners(datetime.now(UTC)))
+    portals = tuple(only(promised, luns, frozenset(options.nodes)))
     lingering = _nodes_with_session(fleet, initiator) if options.reads else frozenset[str]()
     reads = lunmap.nodes.keys() - lingering if options.reads else frozenset[str]()
     limits = walk.WalkOptions(options.step, time.monotonic() + options.deadline, reads)
