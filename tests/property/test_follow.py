@@ -18,18 +18,19 @@ from lunmapd.agent.reconcile.reconcile import PassPorts, reconcile
 from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.seen_file import SeenFile, ValidityKey
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Lunmap, TpgId
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.leases import without_unowned
 from lunmapd.core.node.project import PORT_ID, project_map
 from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.drift import CLASSES
 from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.secrets.sealing import Vault
 from support.drift import REPORTED, drifted
-from support.strategies import NODES, lunmaps
+from support.strategies import NODES, leases, lunmaps
 
 AUDIT = 3600.0
 ALL = frozenset(CLASSES)
@@ -58,7 +59,9 @@ class Node:
         self._decided: frozenset[lio_objects.Key] = frozenset()
         self._seen = SeenFile(self._directory)
 
-    def follow(self, lunmap: Lunmap, report: AbstractSet[str] = ALL) -> PassResult:
+    def follow(
+        self, lunmap: Lunmap, report: AbstractSet[str] = ALL, owned: AbstractSet[TpgId] = frozenset()
+    ) -> PassResult:
         """Make a pass."""
         revision = self._revisions.setdefault(id(lunmap), len(self._revisions))
         given = PassInput(
@@ -70,6 +73,7 @@ class Node:
             decided=self._decided,
             limits=RemovalLimits(share=1.0),
             report=report,
+            owned=owned,
         )
         edges = PassPorts(self.kernel, Claims(self._directory), seen=self._seen)
         result = reconcile(
@@ -104,6 +108,11 @@ def chains(draw: st.DrawFn) -> list[Lunmap]:
         }
         found.append(replace(base, luns=luns))
     return found
+
+
+def wanted(lunmap: Lunmap, node: str, owned: AbstractSet[TpgId] = frozenset()) -> lio_objects.DesiredObjects:
+    """Return the objects of a node by a map and its leases."""
+    return without_unowned(project_map(lunmap, node, {PORT_ID}), owned)
 
 
 Case = tuple[str, list[Lunmap], list[lio_objects.Key]]
@@ -150,6 +159,22 @@ def test_parts_beside_what_fails_are_as_good_as_whole_passes(
             event(f"{how} beside {'something' if told[0] else 'nothing'}")
 
 
+@given(case=cases(), data=st.data())
+def test_leases_are_followed_in_parts_as_in_whole_passes(case: Case, data: st.DataObject) -> None:
+    """With changes of map and leases, and with failures, a TPG of a group is enabled by a lease alone."""
+    name, maps, failing = case
+    with TemporaryDirectory() as place:
+        parts, whole = (Node(name, Path(place), audit, failing) for audit in (AUDIT, 0.0))
+        for lunmap in maps:
+            owned, looks = data.draw(leases(lunmap)), parts.kernel.looks
+            told = _told(parts.follow(lunmap, owned=owned))
+            assert told == _told(whole.follow(lunmap, owned=owned))
+            assert parts.kernel.objects == whole.kernel.objects
+            event(f"{'part' if parts.kernel.looks == looks else 'whole'} with {len(owned)} leases")
+            if not failing:
+                assert parts.kernel.objects == wanted(lunmap, name, owned)
+
+
 def _made_anew(lunmap: Lunmap) -> Lunmap:
     """Return the map with other serials, which recreates every Lun with its dependants."""
     luns = {
@@ -174,7 +199,7 @@ def test_what_failed_is_never_taken_for_drift(case: Case, audit: float) -> None:
         node.clock.now += AUDIT
         node.follow(maps[-1])
         assert node.follow(maps[-1]).converged
-        assert node.kernel.objects == project_map(maps[-1], name, {PORT_ID})
+        assert node.kernel.objects == wanted(maps[-1], name)
 
 
 @given(case=cases(), steps=st.integers(0, 12), restarts=st.booleans())
@@ -190,7 +215,7 @@ def test_what_a_crash_left_is_never_taken_for_drift(case: Case, steps: int, *, r
                 node.restart()
         for _ in range(3):
             node.follow(maps[-1])
-        assert node.kernel.objects == project_map(maps[-1], name, {PORT_ID})
+        assert node.kernel.objects == wanted(maps[-1], name)
 
 
 @given(case=cases(), steps=st.integers(0, 12), restarts=st.booleans(), report=REPORTED, data=st.data())

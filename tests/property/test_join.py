@@ -32,7 +32,7 @@ def part(lunmap: Lunmap, node: str) -> Lunmap:
     return structs.replace(lunmap, luns=luns, targets=targets, nodes={node: own})
 
 
-@given(lunmaps())
+@given(lunmaps(floating=False))
 def test_the_parts_of_a_map_give_the_map(lunmap: Lunmap) -> None:
     """The drafts of all nodes of a valid map, joined, contradict each other in nothing and lose no path."""
     joined = join_maps(

@@ -27,6 +27,8 @@ from lunmapd.core.base.lunmap import (
     Scope,
     Shared,
     Target,
+    TpgId,
+    floating_groups,
     initiators_of,
     reporting_nodes,
 )
@@ -91,7 +93,14 @@ def _few_of(values: tuple[_T, ...], most: int) -> st.SearchStrategy[list[_T]]:
 
 
 @st.composite
-def lunmaps(draw: st.DrawFn) -> Lunmap:
+def leases(draw: st.DrawFn, lunmap: Lunmap) -> frozenset[TpgId]:
+    """Draw the TPGs of floating groups that a lease lets be enabled."""
+    groups = [TpgId(iqn, group.tpg_tag) for iqn, _, group in floating_groups(lunmap)]
+    return draw(st.frozensets(st.sampled_from(groups))) if groups else frozenset()
+
+
+@st.composite
+def lunmaps(draw: st.DrawFn, *, floating: bool = True) -> Lunmap:
     """Draw a map that keeps every rule."""
     names = draw(_TARGET_SETS)
     targets = {
@@ -102,7 +111,7 @@ def lunmaps(draw: st.DrawFn) -> Lunmap:
             },
             attributes=draw(_TARGET_ATTRIBUTES),
             parameters=draw(_TARGET_PARAMETERS),
-            floating=draw(_FLOATING[index]),
+            floating=draw(_FLOATING[index]) if floating else {},
         )
         for index, iqn in enumerate(sorted(names))
     }

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lunmapd.core.adoption.saveconfig import NotSaveconfigError, SavedTarget, saved_targets
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Lunmap, nodes_of
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.status import UNCONTESTED, ConditionUpdate, false_condition, true_condition
@@ -34,7 +34,7 @@ class Targetctl:
             names = [
                 one.iqn
                 for one in self._saved(file)
-                if one.marked or (one.iqn in lunmap.targets and node in lunmap.targets[one.iqn].nodes)
+                if one.marked or (one.iqn in lunmap.targets and node in nodes_of(lunmap.targets[one.iqn]))
             ]
             if names and (unit := self._started()):
                 return false_condition(

@@ -10,7 +10,7 @@ from lunmapd.core.adoption.complete import complete
 from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.adoption.foreign import ForeignConfiguration
 from lunmapd.core.adoption.in_place import is_in_place
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Lunmap, nodes_of
 from lunmapd.core.base.password import Secret
 from lunmapd.core.map.credentials import CHAP, DISCOVERY_CHAP
 from lunmapd.core.node import lio_objects
@@ -80,13 +80,13 @@ def check_files(found: ForeignConfiguration, lunmap: Lunmap, node: str) -> Adopt
 
 def _not_served(found: ForeignConfiguration, lunmap: Lunmap, node: str) -> Iterator[str]:
     for iqn in sorted({tpg.iqn for tpg in found.tpgs}):
-        if iqn not in lunmap.targets or node not in lunmap.targets[iqn].nodes:
+        if iqn not in lunmap.targets or node not in nodes_of(lunmap.targets[iqn]):
             yield f"target {iqn}: by the map node {node} does not serve it"
 
 
 def _only(lunmap: Lunmap, node: str, targets: set[str]) -> Lunmap:
     """Return the part of the map with those of the targets that the node serves, and their Luns."""
-    kept = {iqn: item for iqn, item in lunmap.targets.items() if iqn in targets and node in item.nodes}
+    kept = {iqn: item for iqn, item in lunmap.targets.items() if iqn in targets and node in nodes_of(item)}
     luns = {
         name: structs.replace(lun, maps=tuple(entry for entry in lun.maps if entry.target in kept))
         for name, lun in lunmap.luns.items()

@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import Lunmap, initiators_of
+from lunmapd.core.base.lunmap import Lunmap, initiators_of, nodes_of
 from lunmapd.core.map.addresses import LunAddress, Occupant, left_addresses, new_addresses, occupants_of
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed
@@ -55,7 +55,7 @@ def hosts_of(lunmap: Lunmap, node: str) -> Iterator[TargetHost]:
 
 
 def _served(lunmap: Lunmap, node: str) -> AbstractSet[str]:
-    return {iqn for iqn, target in lunmap.targets.items() if node in target.nodes}
+    return {iqn for iqn, target in lunmap.targets.items() if node in nodes_of(target)}
 
 
 def record_change(

@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.errors import Problem
-from lunmapd.core.base.lunmap import Lunmap, initiators_of
+from lunmapd.core.base.lunmap import Lunmap, initiators_of, nodes_of
 from lunmapd.core.fleet.former_luns import doubt_of
 from lunmapd.core.map.ledger import Ledger, MapDifference, fold_history, merge_ledgers
 from lunmapd.core.map.reuse import (
@@ -88,7 +88,7 @@ def _ids(step: MapStep, difference: MapDifference, ledger: Ledger) -> Iterator[P
 def _doubtful(session: Session, step: MapStep, suspect: Sequence[ReusedAddress]) -> list[ReusedAddress]:
     """Return the addresses whose former device a host may still have, each with the reason."""
     targets = {each.address.target for each in suspect if not each.present} & step.after.targets.keys()
-    served = {target: step.after.targets[target].nodes for target in targets}
+    served = {target: nodes_of(step.after.targets[target]) for target in targets}
     names = sorted({node for nodes in served.values() for node in nodes})
     fleet = read_members(session, names) if names else {}
     views = {name: view_of(node, step.options.signature.now) for name, node in fleet.items()}

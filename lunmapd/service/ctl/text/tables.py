@@ -2,7 +2,7 @@
 
 from lunmapd.client import Lunmap
 from lunmapd.core.base.backings import source
-from lunmapd.core.base.lunmap import initiators_of
+from lunmapd.core.base.lunmap import Target, initiators_of
 from lunmapd.core.base.names import naa
 from lunmapd.core.map.mapfile import show_size
 from lunmapd.service.table import table
@@ -25,12 +25,17 @@ def luns_table(lunmap: Lunmap) -> list[str]:
 
 
 def targets_table(lunmap: Lunmap) -> list[str]:
-    """Return the table of targets with their nodes."""
+    """Return the table of targets with their nodes, and those of each floating group in their order."""
     rows = [
-        (iqn, ",".join(target.nodes) or "-", target.alias or "-")
+        (iqn, _served_by(target) or "-", target.alias or "-")
         for iqn, target in sorted(lunmap.targets.items())
     ]
     return table(("TARGET", "NODES", "ALIAS"), rows)
+
+
+def _served_by(target: Target) -> str:
+    groups = (f"{name}:{'>'.join(group.nodes)}" for name, group in sorted(target.floating.items()))
+    return " ".join(filter(None, (",".join(target.nodes), *groups)))
 
 
 def initiators_table(lunmap: Lunmap) -> list[str]:

@@ -8,6 +8,8 @@ from msgspec import json
 
 from lunmapd.agent.loop.targetctl import Targetctl
 from lunmapd.core.base.lunmap import Lunmap, PortalGroup, Target
+from support.floating_map import FLOATING
+from support.floating_map import T as POOL
 
 OURS, OTHER = "iqn.2026-01.org.example:ours", "iqn.2026-01.org.example:other"
 UNIT = "rtslib-fb-targetctl.service"
@@ -97,3 +99,10 @@ def test_a_removed_file_contests_nothing(disk: Disk) -> None:
     assert not rival.condition(MAP, "n1").status
     disk.file.unlink()
     assert rival.condition(MAP, "n1").status
+
+
+def test_a_target_of_a_floating_group_is_contested_on_each_of_its_nodes(disk: Disk) -> None:
+    """A boot would make it, with the group's addresses bound; a node that serves nothing has no contest."""
+    disk.save(POOL)
+    statuses = [Targetctl(disk.root).condition(FLOATING, node).status for node in ("n1", "n2", "n3")]
+    assert statuses == [False, False, True]

@@ -26,6 +26,8 @@ from lunmapd.core.planning.former import (
     serial_of,
 )
 from lunmapd.core.planning.hosts import Hosts, TargetHost
+from support.floating_map import FLOATING
+from support.floating_map import T as POOL
 
 T, U, V = (f"iqn.2026-01.org.example:{name}" for name in "tuv")
 H, G = "iqn.2026-01.org.example:h", "iqn.2026-01.org.example:g"
@@ -96,6 +98,12 @@ def test_a_record_begins_with_all_initiators_of_the_node() -> None:
     assert list(hosts_of(many, "n1")) == [TargetHost(T, G), TargetHost(T, H)]
     record = new_record(many, "n1", 7)
     assert (record.since, record.hosts.may_hold(T, G), record.hosts.may_hold(U, H)) == (7, True, False)
+
+
+def test_a_node_of_a_floating_group_remembers_its_hosts() -> None:
+    """It may have been the owner; a node that serves nothing remembers nobody."""
+    hosts = [list(hosts_of(FLOATING, node)) for node in ("n1", "n2", "n3")]
+    assert hosts == [[TargetHost(POOL, H)], [TargetHost(POOL, H)], []]
 
 
 def test_what_no_host_may_hold_is_forgotten() -> None:
