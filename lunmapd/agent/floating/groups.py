@@ -24,8 +24,8 @@ class FloatingGroups(Protocol):
     def follow(self, lunmap: Lunmap) -> None:
         """Follow the groups of this map from now on."""
 
-    def judge(self, judgements: Mapping[str, Judgement]) -> None:
-        """Take how well this node serves each target, by its last pass."""
+    def judge(self, judgements: Mapping[GroupId, Judgement]) -> None:
+        """Take how well this node can own each group, by its last pass."""
 
     def owned(self) -> AbstractSet[TpgId]:
         """Return the TPGs that a lease lets be enabled now."""
@@ -40,7 +40,7 @@ class NoFloatingGroups:
     def follow(self, lunmap: Lunmap) -> None:
         """Do nothing."""
 
-    def judge(self, judgements: Mapping[str, Judgement]) -> None:
+    def judge(self, judgements: Mapping[GroupId, Judgement]) -> None:
         """Do nothing."""
 
     def owned(self) -> AbstractSet[TpgId]:
@@ -119,10 +119,10 @@ class GroupThreads:
                 self._changed()
             wake.wait(seconds)
 
-    def judge(self, judgements: Mapping[str, Judgement]) -> None:
-        """Take how well this node serves each target, by its last pass."""
+    def judge(self, judgements: Mapping[GroupId, Judgement]) -> None:
+        """Take how well this node can own each group, by its last pass."""
         for name, each in self._running.items():
-            each.group.judgement = judgements.get(name.target, each.group.judgement)
+            each.group.judgement = judgements.get(name, each.group.judgement)
             each.wake.set()
 
     def owned(self) -> AbstractSet[TpgId]:

@@ -1,31 +1,36 @@
-"""How well this node can own the floating groups of each target, by its own last status."""
+"""How well this node can own each of its floating groups, by its own last status."""
 
 from collections.abc import Mapping
 
 from lunmapd.agent.floating.group import Judgement
-from lunmapd.core.base.lunmap import Lunmap, Map, groups_on
+from lunmapd.core.base.lunmap import (
+    GroupId,
+    Lunmap,
+    Map,
+    closed_nodes,
+    floating_groups,
+    reporting_nodes,
+    state_on,
+)
 from lunmapd.core.fleet.lag import RecentHistory
 from lunmapd.core.fleet.path_state import DRAINED, USABLE, NodeView, PathState, path_state_of
 from lunmapd.core.fleet.status import HistoryPoint, NodeStatus
 from lunmapd.core.floating.fitness import candidate_of
 
-NOTHING_KNOWN: Mapping[str, Judgement] = {}
+NOTHING_KNOWN: Mapping[GroupId, Judgement] = {}
 
 
-def judge_targets(
-    lunmap: Lunmap, node: str, status: NodeStatus, before: Mapping[str, Judgement] = NOTHING_KNOWN
-) -> dict[str, Judgement]:
-    """Return the judgement for each target of which this node may own a group.
+def judge_groups(
+    lunmap: Lunmap, node: str, status: NodeStatus, before: Mapping[GroupId, Judgement] = NOTHING_KNOWN
+) -> dict[GroupId, Judgement]:
+    """Return the judgement for each group that this node may own.
 
     A node that does not know its objects now is not fit, but serves what it served `before`. Otherwise an
     error that all nodes meet, such as a removal that they hold, would end the service.
     """
     state = _path_state(lunmap, node, status)
-    return {
-        iqn: _judge(lunmap, iqn, state, before.get(iqn))
-        for iqn, target in lunmap.targets.items()
-        if groups_on(target, node)
-    }
+    groups = (GroupId(iqn, name) for iqn, name, group in floating_groups(lunmap) if node in group.nodes)
+    return {group: _judge(lunmap, group, node, state, before.get(group)) for group in groups}
 
 
 def _path_state(lunmap: Lunmap, node: str, status: NodeStatus) -> PathState:
@@ -41,25 +46,39 @@ def _only(point: HistoryPoint) -> RecentHistory:
     return RecentHistory(point.cluster, point.revision, point.digest)
 
 
-def _judge(lunmap: Lunmap, iqn: str, state: PathState, before: Judgement | None) -> Judgement:
-    found = candidate_of(lunmap, iqn, state)
+def _judge(
+    lunmap: Lunmap, group: GroupId, node: str, state: PathState, before: Judgement | None
+) -> Judgement:
+    found = candidate_of(lunmap, group, node, state)
     if found.fit:
         return Judgement(fit=True, served=found.served)
     served = before.served if before is not None and state.all not in {"", DRAINED} else found.served
-    return Judgement(fit=False, served=served, reason=_reason(lunmap, iqn, state))
+    return Judgement(fit=False, served=served, reason=_reason(lunmap, group, node, state))
 
 
-def _reason(lunmap: Lunmap, iqn: str, state: PathState) -> str:
-    """Return what keeps the node from serving a target, as a sentence."""
+def _reason(lunmap: Lunmap, group: GroupId, node: str, state: PathState) -> str:
+    """Return what keeps the node from serving a group, as a sentence."""
     if state.all:
         return f"the node is {state.all}" if state.all == DRAINED else f"the node does not serve: {state.all}"
-    own = {f"targets/{iqn}", *(f"luns/{name}" for name, lun in lunmap.luns.items() if _leads(lun.maps, iqn))}
-    bad = {scope: state.state({scope}) for scope in sorted(own) if state.state({scope}) not in USABLE}
+    own = {f"targets/{group.target}", f"tpg {group.target} {group.name}"}
+    own |= {f"luns/{name}" for name, lun in lunmap.luns.items() if _leads(lun.maps, group.target)}
+    found = ((scope, _excluded(lunmap, scope, node) or state.state({scope})) for scope in sorted(own))
+    bad = {scope: word for scope, word in found if word not in USABLE}
     if not bad:
         return "the node does not serve an initiator of the target"
     scope, reason = next(iter(bad.items()))
     more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
     return f"the node does not serve {scope} ({reason}){more}"
+
+
+def _excluded(lunmap: Lunmap, scope: str, node: str) -> str:
+    """Return why the map lets a Lun, given by its scope, accept no I/O through a node, "" if it does."""
+    lun = lunmap.luns.get(scope.removeprefix("luns/"))
+    if lun is None:
+        return ""
+    if node not in reporting_nodes(lunmap, lun):
+        return "its `nodes` do not name this node"
+    return f"it is {state_on(lun, node)} here by the map" if node in closed_nodes(lunmap, lun) else ""
 
 
 def _leads(maps: tuple[Map, ...], iqn: str) -> bool:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from lunmapd.agent.floating.conditions import floating_conditions
 from lunmapd.agent.floating.groups import FloatingGroups, NoFloatingGroups
-from lunmapd.agent.floating.judge import NOTHING_KNOWN, judge_targets
+from lunmapd.agent.floating.judge import NOTHING_KNOWN, judge_groups
 from lunmapd.agent.loop.backing_checks import BackingChecks, NoBackingChecks
 from lunmapd.agent.loop.backing_reporter import BackingReporter, DescribeDevice, describe_nothing
 from lunmapd.agent.loop.daemon_state import DaemonState, Deferral, Emptied
@@ -331,7 +331,7 @@ class Agent:
 
     def _judge_groups(self, cycle: CycleResult) -> None:
         """Let the floating groups know how well this node serves their targets."""
-        judged = judge_targets(cycle.lunmap, self._registration.node, self.status, self._judgements)
+        judged = judge_groups(cycle.lunmap, self._registration.node, self.status, self._judgements)
         self._judgements = judged
         self._floating.judge(judged)
 
