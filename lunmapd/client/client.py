@@ -19,11 +19,13 @@ from lunmapd.client.access import Permissions
 from lunmapd.client.file_merge import Prefer, changes_undone, merge_file
 from lunmapd.client.files import load_backup, save_backup
 from lunmapd.client.fleet import Fleet, read_nodes, read_with_history, wait_applied, wait_backing_differences
+from lunmapd.client.floating import GroupLine, list_groups, move_group, wait_moved
 from lunmapd.clock import rfc3339
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import GroupId, Lunmap
 from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.backing_differences import BackingDifference
+from lunmapd.core.floating.documents import Wish
 from lunmapd.core.forecast.fleet import Forecast, forecast_fleet
 from lunmapd.core.forecast.node import MapChange
 from lunmapd.core.history.backup import Title
@@ -48,6 +50,7 @@ from lunmapd.store.commit.commit_options import (
 )
 from lunmapd.store.commit.draft import Signature
 from lunmapd.store.commit.evidence import read_evidence
+from lunmapd.store.commit.leases import keep_leases
 from lunmapd.store.commit.ledger import allowance_after, find_reuse, read_addresses, read_ids
 from lunmapd.store.commit.staged import StagedCommit, read_staged, resume_commit, undo_commit
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
@@ -427,7 +430,9 @@ class Client:
         InvalidInputError if LUN numbers, port ids or TPG tags would lead to something else than in the tree
         that is replaced; `note` can name them.
         """
-        return restore(self._session, load_backup(path), self._options(note), replaced, closed=closed)
+        made = restore(self._session, load_backup(path), self._options(note), replaced, closed=closed)
+        keep_leases(self._session, effective_map(read_tree(self._session)))
+        return made
 
     def fleet(self, known: Fleet | None = None) -> Fleet:
         """Read the map, the status of every node, and the revisions that nodes have not applied.
@@ -439,6 +444,22 @@ class Client:
     def wait_applied(self, revision: int, seconds: float) -> Fleet:
         """Wait until every live node has applied `revision`, at most `seconds`. Raises NotAppliedError."""
         return wait_applied(self._session, revision, seconds)
+
+    def floating_groups(self) -> tuple[GroupLine, ...]:
+        """Read the floating portal groups, in the order of their targets and names."""
+        return list_groups(self._session, effective_map(self.read()))
+
+    def move_group(self, target: str, name: str, node: str = "", seconds: float = 60.0) -> str:
+        """Let `node` own a floating portal group, and wait at most `seconds` until it does; return the node.
+
+        By default it is the next fit node of the group's list. The node keeps the group until another one
+        has to take it. Raises NoSuchGroupError, NotFitError and NotMovedError.
+        """
+        group_id = GroupId(target, name)
+        wish = Wish(node, f"{getpass.getuser()}@{socket.gethostname()}", rfc3339(datetime.now(UTC)))
+        group, chosen = move_group(self._session, effective_map(self.read()), group_id, wish)
+        wait_moved(self._session, group_id, group, chosen, seconds)
+        return chosen
 
     def forget(self, node: str) -> Forgotten:
         """Delete the registration and the status of a retired node, so that nothing waits for it.

@@ -19,6 +19,7 @@ VERBS: Mapping[str, Verb] = {
         ("edit", "edit", "edit_map", "Edit the map in an editor and commit it."),
         ("export", "export", "export", "Write what a node serves as a file of targetctl."),
         ("explain", "look.explain", "explain", "Show why a host sees a Lun, or why not."),
+        ("float", "floating", "floating", "Show and move floating portal groups."),
         ("forget", "forget", "forget", "Remove the status of a retired node."),
         ("get", "get", "get", "Print the map, a section or an object."),
         ("import", "edit", "large", "Handle an interrupted large commit."),

@@ -36,6 +36,8 @@ ARGS: dict[str, list[str]] = {
     "edit": [],
     "explain": ["iqn.2026-01.org.example:h"],
     "export": ["n1"],
+    "float list": [],
+    "float move": ["iqn.2026-01.org.example:t", "gold"],
     "forget": ["n1"],
     "get": [],
     "import undo": [],

@@ -1,0 +1,149 @@
+"""The floating portal groups of a cluster: their owners, how well each node can own them, and moving them."""
+
+import time
+from collections.abc import Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap, floating_groups
+from lunmapd.core.floating.documents import CandidateViews, Wish
+from lunmapd.core.map.rules.common import no_such
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.floating import GroupState, WatchedGroup
+from lunmapd.store.tree.own_group import write_wish
+
+_POLL = 0.1  # seconds
+
+
+class NoSuchGroupError(LunmapdError):
+    """The map has no floating portal group of this name in this target, or no such node in its list."""
+
+    exit_code = Exit.INVALID
+
+
+class NotFitError(LunmapdError):
+    """The node can't own the group now, or no other node can."""
+
+    exit_code = Exit.CONFLICT
+
+
+class NotMovedError(LunmapdError):
+    """The group was not taken by the node in time. The wish stays: the node takes it when it can."""
+
+    exit_code = Exit.DEGRADED
+
+
+class GroupLine(Struct, frozen=True):
+    """A floating portal group: `owner` is the node that the lease names, "" for none.
+
+    `wish` is the node that an admin moved it to, as long as that has effect. `nodes` are the nodes of its
+    list, in this order.
+    """
+
+    target: str
+    name: str
+    portals: tuple[str, ...]
+    owner: str
+    wish: str
+    nodes: tuple["GroupNode", ...]
+
+
+class GroupNode(Struct, frozen=True):
+    """A node of a group's list.
+
+    A node that is not `fit` to own the group gives the `reason`; `since` is when it became fit or unfit
+    (RFC 3339).
+    """
+
+    node: str
+    live: bool
+    fit: bool
+    reason: str
+    since: str
+
+
+def list_groups(session: Session, lunmap: Lunmap) -> tuple[GroupLine, ...]:
+    """Read all groups of a map, in the order of their targets and names."""
+    named = {GroupId(iqn, name): group for iqn, name, group in floating_groups(lunmap)}
+    return tuple(_line(name, group, _read(session, name, group)) for name, group in sorted(named.items()))
+
+
+def move_group(session: Session, lunmap: Lunmap, name: GroupId, wish: Wish) -> tuple[FloatingGroup, str]:
+    """Write a wish of an admin; return the group, and the node that is to own it.
+
+    A wish without a node is for the next fit node of the list after the owner. Raises NoSuchGroupError and
+    NotFitError.
+    """
+    group = _group(lunmap, name)
+    state = _read(session, name, group)
+    chosen = wish.node or _next_fit(group, _owner(state), state.candidates)
+    if chosen not in group.nodes:
+        raise NoSuchGroupError(no_such("node", chosen, group.nodes))
+    _check_fit(name, chosen, state.candidates)
+    if not write_wish(session, name, replace(wish, node=chosen)):
+        raise NotFitError(f"floating group {name.name} has no znodes yet: commit the map again")
+    return group, chosen
+
+
+def wait_moved(session: Session, name: GroupId, group: FloatingGroup, node: str, seconds: float) -> None:
+    """Wait until a node owns a group, at most `seconds`. Raises NotMovedError."""
+    watched = WatchedGroup(session, name, lambda: None)
+    until = time.monotonic() + seconds
+    while (owner := _owner(watched.read(group.nodes))) != node:
+        if time.monotonic() > until:
+            raise NotMovedError(
+                f"{node} does not own floating group {name.name} after {seconds:g} seconds; the owner is "
+                f"{owner or 'nobody'}: see 'lunmapctl float list' and the journal of both nodes"
+            )
+        time.sleep(_POLL)
+
+
+def _group(lunmap: Lunmap, name: GroupId) -> FloatingGroup:
+    target = lunmap.targets.get(name.target)
+    if target is None:
+        raise NoSuchGroupError(no_such("target", name.target, lunmap.targets.keys()))
+    if name.name not in target.floating:
+        raise NoSuchGroupError(no_such("floating group", name.name, target.floating.keys()))
+    return target.floating[name.name]
+
+
+def _read(session: Session, name: GroupId, group: FloatingGroup) -> GroupState:
+    return WatchedGroup(session, name, lambda: None).read(group.nodes)
+
+
+def _owner(state: GroupState) -> str:
+    """Return the node that the lease names; a record that is not written names none."""
+    owner = "" if state.lease is None else state.lease.record.owner
+    return owner if owner in state.candidates else ""
+
+
+def _next_fit(group: FloatingGroup, owner: str, candidates: CandidateViews) -> str:
+    place = group.nodes.index(owner) + 1 if owner in group.nodes else 0
+    others = (*group.nodes[place:], *group.nodes[:place])
+    fit = [node for node in others if node != owner and candidates[node].candidate.fit]
+    if not fit:
+        raise NotFitError("no other node is fit to own the group: see 'lunmapctl float list'")
+    return fit[0]
+
+
+def _check_fit(name: GroupId, node: str, candidates: CandidateViews) -> None:
+    found = candidates[node]
+    if not found.live:
+        raise NotFitError(f"{node} can't own floating group {name.name}: its daemon does not run")
+    if not found.report.fit:
+        raise NotFitError(f"{node} can't own floating group {name.name}: {found.report.reason}")
+
+
+def _line(name: GroupId, group: FloatingGroup, state: GroupState) -> GroupLine:
+    nodes = tuple(_nodes(group, state.candidates))
+    return GroupLine(name.target, name.name, group.portals, _owner(state), state.wish.node, nodes)
+
+
+def _nodes(group: FloatingGroup, candidates: CandidateViews) -> Iterator[GroupNode]:
+    for node in group.nodes:
+        found = candidates[node]
+        fit = found.candidate.fit
+        reason = found.report.reason if found.live else "its daemon does not run"
+        yield GroupNode(node, found.live, fit, "" if fit else reason, found.report.since)

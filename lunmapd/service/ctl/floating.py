@@ -1,0 +1,71 @@
+"""`lunmapctl float`: the floating portal groups, and moving one to another node."""
+
+from collections.abc import Sequence
+
+import click
+
+from lunmapd.client.floating import GroupLine, GroupNode
+from lunmapd.service.cli import output_option
+from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.output import echo, echo_json, echo_paragraphs
+from lunmapd.service.table import table
+
+
+@click.group("float")
+def floating() -> None:
+    """Show floating portal groups, or move one to another node."""
+
+
+@floating.command("list")
+@output_option
+@click.pass_obj
+def list_floating(connection: Connection, output: str) -> None:
+    """List each floating portal group with its owner, and how well each node can own it."""
+    with connection.client() as client:
+        found = client.floating_groups()
+    if output == "json":
+        return echo_json(found)
+    if not found:
+        return echo("the map has no floating portal groups")
+    return echo_paragraphs(_table(found))
+
+
+def _table(lines: Sequence[GroupLine]) -> list[str]:
+    rows = [
+        (line.target, line.name, line.owner or "-", line.wish or "-", ", ".join(map(_node, line.nodes)))
+        for line in lines
+    ]
+    return table(("TARGET", "GROUP", "OWNER", "MOVED TO", "NODES"), rows)
+
+
+def _node(node: GroupNode) -> str:
+    return node.node if node.fit else f"{node.node} (not fit: {node.reason})"
+
+
+@floating.command("move")
+@click.argument("target")
+@click.argument("group")
+@click.argument("node", default="")
+@click.option(
+    "--wait",
+    "seconds",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for the new owner.",
+)
+@output_option
+@click.pass_obj
+def move(connection: Connection, target: str, group: str, node: str, seconds: float, output: str) -> None:
+    """Move a floating portal group to NODE, by default to the next fit node of its list.
+
+    Hosts log in again at the new owner. It keeps the group, whatever `failback` says, until another node has
+    to take it or the group is moved again. The verb is refused (exit code 4) while NODE is not fit to own
+    the group. Exit code 6 if NODE has not taken it in time; it does so once it can.
+    """
+    with connection.client() as client:
+        moved_to = client.move_group(target, group, node, seconds)
+    if output == "json":
+        return echo_json({"target": target, "name": group, "owner": moved_to})
+    return echo(f"{moved_to} owns floating group {group} of {target}")

@@ -1,0 +1,128 @@
+"""A floating portal group: a host with one path follows its address from node to node under I/O."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from lab.machines.io import VerifiedIO
+from lab.wait import wait_until
+from support.cluster import DB1, HOST, PID, Cluster, StorageNode
+
+pytestmark = pytest.mark.kernel
+
+MIB = 1 << 20
+SAN = "iqn.2026-01.org.example:san"
+MAP = f"""
+luns:
+  db1:
+    serial: 3f1d6c1e00014f0b9f3e7a51c2d40000
+    backing: {{type: block, path: /dev/vg0/db1}}
+    shared: {{reservations: off, compare_and_write: off}}
+    maps: [{{target: "{SAN}", lun: 0, initiator: "{HOST}"}}]
+targets:
+  {SAN}:
+    nodes: {{}}
+    floating:
+      gold:
+        tpg_tag: 1001
+        portals: ["FLOATING:3260"]
+        nodes: [n1, n2]
+        failback: manual
+initiators:
+  {HOST}: {{}}
+nodes:
+  n1: {{tpg_tag: 1, portals: ["ADDRESS1:3260"]}}
+  n2: {{tpg_tag: 2, portals: ["ADDRESS2:3260"]}}
+"""
+
+
+def floating_address(cluster: Cluster) -> str:
+    """Return an address of the machines' network that none of them has."""
+    network, _, _ = cluster.nodes[0].machine.address.rpartition(".")
+    return f"{network}.240"
+
+
+def lunmap(cluster: Cluster) -> str:
+    """Return the map with the addresses of these machines."""
+    text = MAP.replace("FLOATING", floating_address(cluster))
+    for number, node in enumerate(cluster.nodes, 1):
+        text = text.replace(f"ADDRESS{number}", node.machine.address)
+    return text
+
+
+def owners(cluster: Cluster) -> list[str]:
+    """Return the nodes whose kernel has the address."""
+    command = f"ip -o address show | grep -c ' {re.escape(floating_address(cluster))}/' || true"
+    alive = [node for node in cluster.nodes if node.machine.running()]
+    return [node.name for node in alive if node.machine.run(command).stdout.strip() != "0"]
+
+
+def serves(cluster: Cluster, node: StorageNode) -> bool:
+    """Return whether a node alone has the address, and its status says that it owns the group."""
+    status = cluster.ctl.status()["nodes"][node.name]
+    return owners(cluster) == [node.name] and "owner" in str(status)
+
+
+@pytest.fixture(scope="module")
+def logged_in(two_nodes: Cluster) -> Cluster:
+    """Give a host that is logged in to the floating address alone."""
+    two_nodes.ctl.apply(lunmap(two_nodes))
+    wait_until("n1 has the address", lambda: owners(two_nodes) == ["n1"])
+    two_nodes.initiator.discover(floating_address(two_nodes))
+    two_nodes.initiator.login(SAN)
+    return two_nodes
+
+
+@pytest.fixture
+def io(logged_in: Cluster) -> Iterator[VerifiedIO]:
+    """Give I/O on the volume, of which nothing may fail."""
+    maps = logged_in.initiator.wait_multipaths(
+        lambda found: any(each.wwid == DB1 and each.usable_paths for each in found)
+    )
+    device = next(each.device for each in maps if each.wwid == DB1)
+    found = logged_in.initiator.verified_io(device, offset=MIB)
+    yield found
+    final = found.stop()
+    print("FINAL", final)
+    assert (final.errors, final.mismatches) == (0, 0)
+
+
+def goes_on(io: VerifiedIO) -> None:
+    """Wait until the I/O has made some progress."""
+    then = io.progress.operations
+    wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
+
+
+def test_a_group_moves_when_it_is_asked_to(logged_in: Cluster, io: VerifiedIO) -> None:
+    """The owner releases the group in order, and the host logs in at the other node."""
+    goes_on(io)
+    for node in ("n2", "n1", "n2", "n1"):
+        import time
+        began = time.monotonic()
+        logged_in.ctl("float", "move", SAN, "gold", node)
+        print("MOVED after", time.monotonic() - began)
+        assert owners(logged_in) == [node]
+        goes_on(io)
+        print("PAUSE", time.monotonic() - began, io.progress.pause)
+    print(logged_in.ctl("float", "list").out)
+
+
+def test_a_host_with_one_path_survives_the_power_cut_of_its_node(logged_in: Cluster, io: VerifiedIO) -> None:
+    """The other node takes the address, and I/O goes on without an error."""
+    n1, n2 = logged_in.nodes
+    goes_on(io)
+    import time
+    before=io.progress.pause
+    cut = time.time()
+    n1.machine.kill()
+    wait_until("n2 has the address", lambda: owners(logged_in) == ["n2"])
+    goes_on(io)
+    print("PAUSE", io.progress.pause, before, "cut at", time.ctime(cut), cut)
+    print(n2.log()[-3000:])
+    print(n2.machine.run("date +%s.%N").stdout, time.time())
+    n1.machine.start()
+    n1.configure(logged_in.ensemble.hosts)
+    n1.start()
+    logged_in.await_live()
+    assert owners(logged_in) == ["n2"]
