@@ -99,6 +99,7 @@ def test_a_group_moves_when_it_is_asked_to(logged_in: Cluster, io: VerifiedIO) -
     goes_on(io)
     for node in ("n2", "n1", "n2", "n1"):
         import time
+
         began = time.monotonic()
         logged_in.ctl("float", "move", SAN, "gold", node)
         print("MOVED after", time.monotonic() - began)
@@ -113,7 +114,8 @@ def test_a_host_with_one_path_survives_the_power_cut_of_its_node(logged_in: Clus
     n1, n2 = logged_in.nodes
     goes_on(io)
     import time
-    before=io.progress.pause
+
+    before = io.progress.pause
     cut = time.time()
     n1.machine.kill()
     wait_until("n2 has the address", lambda: owners(logged_in) == ["n2"])

@@ -73,6 +73,15 @@ class Judgement(Struct, frozen=True):
     reason: str = ""
 
 
+class _Local(Struct, frozen=True):
+    """What the kernel had of a group at a time."""
+
+    plan: GroupPlan
+    at: float
+    presence: Presence
+    enabled: bool
+
+
 class Group:
     """Follows the lease of one group: call `step` again and again, from one thread.
 
@@ -94,6 +103,7 @@ class Group:
         self._fit_since: float | None = None
         self._stuck: Failure | None = None
         self._problem: Failure | None = None
+        self._local: _Local | None = None
         self._refused = False
 
     @property
@@ -102,30 +112,35 @@ class Group:
         view, gone = self.view, self._refused or self.view.owner != self._me.node
         return not self.listed and gone and view.phase in {GroupPhase.STANDBY, GroupPhase.RELEASING}
 
-    @property
-    def may_enable(self) -> bool:
-        """Whether the lease lets the TPG of the group be enabled."""
-        return self.view.phase in {GroupPhase.OWNER, GroupPhase.TAKING}
-
     def step(self) -> float:
         """Read the facts and do what comes next; return the seconds until the next step."""
         self._problem = None
-        edges, plan = self._edges, self.plan
+        plan = self.plan
         self._read(plan)
         try:
-            presence = edges.addresses.presence(plan.addresses)
-            enabled = edges.tpgs.is_enabled(plan.tpg)
+            local = self._look(plan)
         except (LeaseError, TpgError) as error:
             self._fail(error)
             self._show(replace(self.view, problem=self._problem))
             return LOOK
-        self._write_report(presence)
-        facts = self._facts(plan, presence, enabled=enabled)
-        now = edges.clock()
-        action = next_action(facts, now)
+        self._write_report(local.presence)
+        facts = self._facts(plan, local)
+        action = next_action(facts, self._edges.clock())
         wait = self._act(plan, facts, action)
-        self._show(self._view(facts, presence, edges.clock()))
+        if not isinstance(action, Wait | Take | Renew):
+            self._local = None  # the action changed what was read
+        self._show(self._view(facts, local.presence, self._edges.clock()))
         return wait
+
+    def _look(self, plan: GroupPlan) -> _Local:
+        """Return what the kernel has; a renewal and the watch that it sets off change nothing there."""
+        now, known = self._edges.clock(), self._local
+        if known is not None and known.plan == plan and now < known.at + LOOK / 2:
+            return known
+        self._local = None
+        presence = self._edges.addresses.presence(plan.addresses)
+        self._local = _Local(plan, now, presence, self._edges.tpgs.is_enabled(plan.tpg))
+        return self._local
 
     def _read(self, plan: GroupPlan) -> None:
         try:
@@ -137,8 +152,9 @@ class Group:
         if self._state.lease is not None:
             self._memory.learn(self._state.lease, self._edges.clock())
 
-    def _facts(self, plan: GroupPlan, presence: Presence, *, enabled: bool) -> Facts:
+    def _facts(self, plan: GroupPlan, local: _Local) -> Facts:
         memory, wanted = self._memory, set(plan.addresses.addresses)
+        presence, enabled = local.presence, local.enabled
         if not enabled:
             self._stuck = None
         if memory.check is not None and self._edges.clock() > memory.check.at + _RECENT:

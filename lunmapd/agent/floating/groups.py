@@ -6,13 +6,12 @@ A pass may take minutes, and disabling a TPG waits for its commands; neither may
 import threading
 import time
 from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
 from lunmapd.agent.floating.group import Edges, Group, Identity, Judgement
 from lunmapd.agent.floating.group_plan import GroupPlan, plans_for
 from lunmapd.agent.floating.view import GroupView
-from lunmapd.core.base.lunmap import GroupId, Lunmap, TpgId
+from lunmapd.core.base.lunmap import GroupId, Lunmap
 from lunmapd.core.floating.lease import LeaseTimes
 
 _PAUSE = 1.0  # seconds after an unexpected error
@@ -27,9 +26,6 @@ class FloatingGroups(Protocol):
     def judge(self, judgements: Mapping[GroupId, Judgement]) -> None:
         """Take how well this node can own each group, by its last pass."""
 
-    def owned(self) -> AbstractSet[TpgId]:
-        """Return the TPGs that a lease lets be enabled now."""
-
     def views(self) -> tuple[GroupView, ...]:
         """Return the present state of each group."""
 
@@ -42,10 +38,6 @@ class NoFloatingGroups:
 
     def judge(self, judgements: Mapping[GroupId, Judgement]) -> None:
         """Do nothing."""
-
-    def owned(self) -> AbstractSet[TpgId]:
-        """Return nothing."""
-        return frozenset()
 
     def views(self) -> tuple[GroupView, ...]:
         """Return nothing."""
@@ -125,14 +117,14 @@ class GroupThreads:
             each.group.judgement = judgements.get(name, each.group.judgement)
             each.wake.set()
 
-    def owned(self) -> AbstractSet[TpgId]:
-        """Return the TPGs that a lease lets be enabled now."""
-        groups = (each.group for each in self._running.values())
-        return frozenset(group.plan.tpg for group in groups if group.may_enable)
-
     def views(self) -> tuple[GroupView, ...]:
         """Return the present state of each group."""
         return tuple(each.group.view for _, each in sorted(self._running.items()))
+
+    @property
+    def owns_any(self) -> bool:
+        """Whether this node owns a group."""
+        return any(view.owner == self._me.node for view in self.views())
 
     def release(self, seconds: float) -> None:
         """Give up all groups; wait at most `seconds` until the other nodes may take them."""
@@ -140,7 +132,7 @@ class GroupThreads:
         for each in self._running.values():
             each.group.leaving = True
             each.wake.set()
-        while time.monotonic() < until and any(view.owner == self._me.node for view in self.views()):
+        while time.monotonic() < until and self.owns_any:
             self._stopping.wait(0.05)
 
     def stop(self) -> None:

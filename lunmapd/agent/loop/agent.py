@@ -249,7 +249,6 @@ class Agent:
             enablement,
             dict(self._portals.problems()),
             dict(self._reads.problems()),
-            self._floating.owned(),
         )
         given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
         fleet = self._registration if is_readable else None

@@ -10,7 +10,7 @@ from msgspec import Struct
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import ConditionError
-from lunmapd.core.base.lunmap import Lunmap, TpgId
+from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
@@ -46,7 +46,6 @@ class Circumstances(Struct, frozen=True):
     enablement: Enablement = Enablement.ALL
     portals: PortalProblems = {}
     unread: ReadProblems = {}
-    owned: AbstractSet[TpgId] = frozenset()
 
 
 def point_of(snapshot: Snapshot) -> HistoryPoint:
@@ -86,6 +85,5 @@ def pass_input(
         report=policy.report,
         portals=circumstances.portals,
         unread=circumstances.unread,
-        owned=circumstances.owned,
         addresses=AddressRules(reuse=allowed_reuse(snapshot.allowance, node, now)),
     )

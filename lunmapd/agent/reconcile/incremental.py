@@ -104,7 +104,7 @@ class StartingPoint:
         observed: Observed,
         objects: dict[lio_objects.Key, lio_objects.Object],
         unfinished: Unfinished,
-        owned: AbstractSet[TpgId] = frozenset(),
+        owned: AbstractSet[TpgId] | None = None,
     ) -> None:
         """Start from a full pass: `objects` are those that it observed, for this object alone to change.
 
@@ -126,6 +126,8 @@ class StartingPoint:
     def _delta_to(self, given: PassInput) -> Delta | FullPass:
         delta = self.view.delta_to(given.lunmap)
         if isinstance(delta, FullPass):
+            return delta
+        if given.owned is None or self._owned is None:
             return delta
         return with_leases(delta, given.node, self.observed, self._owned, given.owned)
 
@@ -157,7 +159,7 @@ class StartingPoint:
     def advance(self, delta: Delta) -> None:
         """Move on to the map of a part whose objects were observed as desired."""
         self.view.advance(delta)
-        self._owned = delta.owned
+        self._owned = None if self._owned is None else delta.owned
 
     def result(self, outcomes: tuple[StepOutcome, ...]) -> PassResult:
         """Return the result of a partial pass with these outcomes, including what is still unfinished."""

@@ -28,6 +28,12 @@ def without_unowned(
     return {key: item for key, item in desired.items() if key not in unowned} if unowned else desired
 
 
+def enabled_tpgs(observed: lio_objects.Objects) -> AbstractSet[TpgId]:
+    """Return the TPGs that are enabled."""
+    found = (item for item in observed.values() if isinstance(item, lio_objects.Enabled))
+    return {TpgId(item.iqn, item.tag) for item in found}
+
+
 def is_unowned(item: lio_objects.Object, desired: lio_objects.DesiredObjects) -> bool:
     """Return whether the item enables a TPG that only a lease may enable, and none does.
 

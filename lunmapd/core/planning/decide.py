@@ -27,7 +27,7 @@ from lunmapd.core.node.backing_reads import ReadProblems, read_failures
 from lunmapd.core.node.desire import Desired, compute_desired
 from lunmapd.core.node.desired_delta import Delta
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.leases import is_unowned, without_unowned
+from lunmapd.core.node.leases import enabled_tpgs, is_unowned, without_unowned
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import RecordedDocuments, accept_edits
 from lunmapd.core.node.portals import PortalProblems, portal_failures, serving_portals
@@ -59,7 +59,8 @@ class PassInput(Struct, frozen=True):
     the problems of portals that were found from outside LIO, `unread` those of files and devices that the
     node has tried to read. `addresses` are the former occupants of LUN
     addresses, and what is allowed there. `owned` are the TPGs of floating groups that a lease lets be
-    enabled; all others of floating groups are disabled, whatever else holds.
+    enabled; all others of floating groups are disabled, whatever else holds. None: each stays as it is, since
+    the leases are followed beside the passes (agent/floating).
     """
 
     node: str
@@ -77,7 +78,7 @@ class PassInput(Struct, frozen=True):
     portals: PortalProblems = {}
     unread: ReadProblems = {}
     addresses: AddressRules = AddressRules()
-    owned: AbstractSet[TpgId] = frozenset()
+    owned: AbstractSet[TpgId] | None = None
 
 
 class Comparison(Struct, frozen=True):
@@ -126,7 +127,8 @@ def compare(given: PassInput, observed: Observed) -> Comparison:
     """Compare everything that the map asks of the node with everything that was observed there."""
     accepted = accept_edits(given.lunmap, given.edited, given.unreadable.keys())
     want = compute_desired(accepted.lunmap, given.unreadable, given.node, observed, given.vault)
-    want = replace(want, objects=without_unowned(want.objects, given.owned))
+    owned = enabled_tpgs(observed.objects) if given.owned is None else given.owned
+    want = replace(want, objects=without_unowned(want.objects, owned))
     serving = serving_portals(accepted.lunmap, given.node, observed.objects)
     unreachable = portal_failures(given.portals, serving)
     unread = read_failures(given.unread, observed.objects)

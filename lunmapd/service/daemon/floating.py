@@ -76,7 +76,7 @@ def floating_groups(
     try:
         yield groups
     finally:
-        if groups.owned() and _is_stopped_for_long():
+        if groups.owns_any and _is_stopped_for_long():
             groups.release(_RELEASE)
         groups.stop()
         addresses.close()

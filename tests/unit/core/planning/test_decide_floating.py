@@ -21,7 +21,7 @@ HERE = (IscsiSession(T, 1001, H, LOGGED_IN),)
 
 def given(lunmap: Lunmap = FLOATING, **fields: object) -> PassInput:
     """Return the input of a pass of n1."""
-    return replace(PassInput("n1", 1, lunmap, {}, Vault("c")), **fields)
+    return replace(PassInput("n1", 1, lunmap, {}, Vault("c"), owned=frozenset()), **fields)
 
 
 def kernel(lunmap: Lunmap = FLOATING, owned: frozenset[TpgId] = OWNED) -> Observed:
@@ -58,6 +58,12 @@ def test_no_setting_keeps_an_unowned_group_enabled() -> None:
     assert changes(decision(given(allow=Disruption.NONE), enabled)) == DISABLES
     many = replace(FLOATING, luns=luns(range(9)))
     assert changes(decision(given(many), kernel(many))) == DISABLES
+
+
+def test_a_pass_that_knows_no_leases_leaves_the_group_as_it_is() -> None:
+    """The leases are followed beside the passes: none of these enables or disables the TPG."""
+    assert decision(given(owned=None), kernel()).steps == ()
+    assert decision(given(owned=None), kernel(owned=frozenset())).steps == ()
 
 
 def luns(numbers: range) -> dict[str, Lun]:
