@@ -6,14 +6,14 @@ its product, too (targetcli's preference export_backstore_name_as_model), and a 
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from lunmapd.core.base import names
 from lunmapd.core.base.attributes import PARAMETERS
 from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi
 from lunmapd.core.base.lunmap import (
     Authentication,
     Chap,
+    FloatingGroup,
     Initiator,
     Lun,
     Lunmap,
@@ -33,15 +33,24 @@ from lunmapd.core.conversion.cluster_resources import (
     ClusterResources,
 )
 from lunmapd.core.conversion.conversion import DEFAULT_NODE, Choices, Conversion, Notes
+from lunmapd.core.conversion.moving import (
+    floating_groups_of,
+    group_nodes,
+    is_moving,
+    note_address,
+    portal_of,
+    portals_of_target,
+)
 from lunmapd.core.map.credentials import CHAP, initiator_path
 
 _LIO = {"", "lio", "lio-t"}
-_EVERY_ADDRESS = "0.0.0.0:3260"
 _BACKINGS: Mapping[str, type[Block | FileIO | Pscsi]] = {"block": Block, "fileio": FileIO, "pscsi": Pscsi}
 _MODEL = 15  # the kernel cuts the name there (dev_set_t10_wwn_model_alias)
 _SERIAL_DIGITS = 8
 # A secret of Pacemaker. crmsh and sos print asterisks in place of a password (obscure_pattern in crm.conf).
 _HIDDEN = "lrm://"
+_Groups = Mapping[str, Mapping[str, FloatingGroup]]
+"""The floating groups of each target, by its name and theirs."""
 
 
 def convert_resources(resources: ClusterResources, choices: Choices) -> Conversion:
@@ -53,15 +62,17 @@ def convert_resources(resources: ClusterResources, choices: Choices) -> Conversi
         for each in _served(resources.of(LOGICAL_UNIT), notes)
         if _has_target(each, targets, notes) and _has_number(each, notes)
     ]
-    nodes = _nodes(resources, targets.values(), choices, notes)
+    groups = floating_groups_of(resources, targets, group_nodes(resources, choices), notes)
+    nodes = _nodes(resources, targets, groups, choices, notes)
+    made = {iqn: _target(each, nodes, groups.get(iqn, {}), choices, notes) for iqn, each in targets.items()}
     lunmap = Lunmap(
-        luns=dict(_luns(units, targets, nodes, choices, notes)),
-        targets={iqn: _target(each, nodes, choices, notes) for iqn, each in targets.items()},
+        luns=dict(_luns(units, targets, made, choices, notes)),
+        targets=made,
         initiators=_initiators(units, targets, choices, notes),
         nodes=nodes,
     )
     _note_access(units, targets, choices, notes)
-    _note_others(resources, nodes, choices, notes)
+    _note_others(resources, nodes, groups, notes)
     return notes.conversion(lunmap)
 
 
@@ -101,46 +112,56 @@ def _has_number(unit: ClusterResource, notes: Notes) -> bool:
 
 
 def _nodes(
-    resources: ClusterResources, targets: Collection[ClusterResource], choices: Choices, notes: Notes
+    resources: ClusterResources,
+    targets: Mapping[str, ClusterResource],
+    groups: _Groups,
+    choices: Choices,
+    notes: Notes,
 ) -> dict[str, Node]:
-    """Return the nodes with the chosen addresses; without any, one node has the addresses of the targets."""
-    if choices.portals:
-        for tag, node in enumerate(choices.portals, start=1):
+    """Return the nodes with the chosen addresses; without any, one node has those that do not move."""
+    portals = dict.fromkeys(
+        portal for iqn, each in targets.items() for portal in _fixed_portals(each, groups.get(iqn, {}))
+    )
+    if choices.portals or (groups and not portals):
+        for tag, node in enumerate(choices.portals, start=1 + len(groups)):
             if tag > 1:
                 notes.changed(f"node {node}", f"its TPGs have tag {tag}; the agents give every TPG tag 1")
+        own = {name: choices.portals.get(name, ()) for name in _names(choices, groups)}
         return {
-            node: Node(tag, tuple(map(_portal, addresses)))
-            for tag, (node, addresses) in enumerate(choices.portals.items(), start=1)
+            node: Node(tag, tuple(map(portal_of, addresses)))
+            for tag, (node, addresses) in enumerate(own.items(), start=1 + len(groups))
         }
-    node = next(iter(resources.nodes), DEFAULT_NODE)
-    portals = dict.fromkeys(portal for each in targets for portal in _portals(each))
-    others = ", ".join(resources.nodes[1:])
+    names = resources.nodes or choices.nodes or (DEFAULT_NODE,)
+    node, others = names[0], ", ".join(names[1:])
     notes.changed(
         f"node {node}",
         "it alone serves the targets"
         + (f", {others} can't take over" if others else ": rename it as needed")
-        + "; --portal NODE=ADDRESS makes each node serve them through addresses of its own",
+        + "; --portal NODE=ADDRESS makes each node serve them through addresses of its own, --node NODE for "
+        "each node lets the addresses of the cluster move between them",
     )
-    iser = {portal for each in targets for portal in map(_portal, each.words("iser_portals"))}
-    return {node: Node(1, tuple(p for p in portals if p not in iser), tuple(p for p in portals if p in iser))}
+    iser = {portal for each in targets.values() for portal in map(portal_of, each.words("iser_portals"))}
+    tag = 1 + len(groups)
+    first = Node(tag, tuple(p for p in portals if p not in iser), tuple(p for p in portals if p in iser))
+    rest = [name for name in _names(choices, groups) if name != node]
+    return {node: first, **{name: Node(number) for number, name in enumerate(rest, start=tag + 1)}}
 
 
-def _portals(target: ClusterResource) -> tuple[str, ...]:
-    return tuple(map(_portal, target.words("portals") or (_EVERY_ADDRESS,)))
+def _names(choices: Choices, groups: _Groups) -> tuple[str, ...]:
+    """Return the nodes that are chosen, and those of the floating groups."""
+    moving = [node for named in groups.values() for group in named.values() for node in group.nodes]
+    return tuple(dict.fromkeys((*choices.portals, *moving)))
 
 
-def _portal(text: str) -> str:
-    """Return a portal as a map has it; unchanged if it is none, and the rules of the map refuse it."""
-    try:
-        return names.parse_portal(text)
-    except ValueError:
-        return text
+def _fixed_portals(target: ClusterResource, groups: Mapping[str, FloatingGroup]) -> tuple[str, ...]:
+    """Return the portals of a target that are in none of its floating groups."""
+    return tuple(portal for portal in portals_of_target(target) if not is_moving(portal, groups))
 
 
 def _luns(
     units: list[ClusterResource],
     targets: Mapping[str, ClusterResource],
-    nodes: Mapping[str, Node],
+    made: Mapping[str, Target],
     choices: Choices,
     notes: Notes,
 ) -> Iterator[tuple[str, Lun]]:
@@ -160,7 +181,7 @@ def _luns(
                 choices.sizes.get(name),
                 product="" if own else given.get("product_id") or name[:_MODEL],
                 attributes=dict(_attributes(unit)),
-                shared=_shared(unit, nodes),
+                shared=_shared(unit, made[iqn]),
                 maps=maps,
             ),
         )
@@ -180,12 +201,16 @@ def _attributes(unit: ClusterResource) -> Iterator[tuple[str, int]]:
             yield name, int(text)
 
 
-def _shared(unit: ClusterResource, nodes: Mapping[str, Node]) -> Shared | None:
-    """Return what is offered: a single node keeps what it offers today, several nodes nothing."""
-    if len(nodes) > 1:
+def _shared(unit: ClusterResource, target: Target) -> Shared | None:
+    """Return what is offered: a single path keeps what it offers today, several paths offer nothing.
+
+    A floating group is a single path. What LIO keeps of a host in one node ends at a move, as it does today.
+    """
+    if len(target.nodes) > 1 or (target.nodes and target.floating):
         return Shared(Scope.OFF, Scope.OFF)
     off = unit.parameters.get("emulate_caw") == "0"
-    return Shared(Scope.PER_NODE, Scope.OFF) if off else None
+    compare = Scope.OFF if off else Scope.PER_NODE
+    return Shared(Scope.PER_NODE, compare) if off or target.floating else None
 
 
 def _note_unit(unit: ClusterResource, maps: tuple[Map, ...], notes: Notes) -> None:
@@ -204,18 +229,27 @@ def _allowed(unit: ClusterResource, target: ClusterResource, choices: Choices) -
     return tuple(name.lower() for name in listed or choices.initiators)
 
 
-def _target(resource: ClusterResource, nodes: Mapping[str, Node], choices: Choices, notes: Notes) -> Target:
+def _target(
+    resource: ClusterResource,
+    nodes: Mapping[str, Node],
+    floating: Mapping[str, FloatingGroup],
+    choices: Choices,
+    notes: Notes,
+) -> Target:
     iqn, given = resource.parameters.get("iqn", ""), resource.parameters
     notes.carried(resource.place, f"targets[{iqn}]")
-    own = _portals(resource)
+    own = _fixed_portals(resource, floating)
+    serving = {name: node for name, node in nodes.items() if node.portals or node.iser_portals}
     groups = {
         name: PortalGroup(
             portals=own if not choices.portals and {*own} != {*node.portals, *node.iser_portals} else ()
         )
-        for name, node in nodes.items()
+        for name, node in serving.items()
+        if own or choices.portals
     }
     asks = Authentication.CHAP if given.get("incoming_username") else Authentication.NONE
-    return Target(groups, authentication=asks, parameters=dict(_parameters(resource, notes)))
+    parameters = dict(_parameters(resource, notes))
+    return Target(groups, authentication=asks, parameters=parameters, floating=floating)
 
 
 def _parameters(resource: ClusterResource, notes: Notes) -> Iterator[tuple[str, str]]:
@@ -276,18 +310,12 @@ def _note_password(target: ClusterResource, initiator: str, notes: Notes) -> Non
 
 
 def _note_others(
-    resources: ClusterResources, nodes: Mapping[str, Node], choices: Choices, notes: Notes
+    resources: ClusterResources, nodes: Mapping[str, Node], groups: _Groups, notes: Notes
 ) -> None:
-    """Note the other resources; an address that moves becomes that of one node, or none."""
+    """Note the other resources; an address that moves is that of a floating group, of a node, or of none."""
     for each in resources.primitives:
         if each.agent == ADDRESS:
-            left = (
-                "it is not in the map" if choices.portals else f"it is a portal of {next(iter(nodes))} alone"
-            )
-            notes.lost(
-                each.place,
-                f"address {each.parameters.get('ip', '')} moves between nodes, lunmapd moves none: {left}",
-            )
+            note_address(each, groups, nodes, notes)
         elif each.agent.startswith("@"):
             notes.lost(
                 each.place, f"{each.name} is of template {each.agent}, which is not read: write it out"

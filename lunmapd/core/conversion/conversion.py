@@ -67,7 +67,8 @@ class SourceText(Struct, frozen=True):
 class Choices(Struct, frozen=True):
     """The facts that a source lacks.
 
-    `portals` maps nodes to their own addresses; `initiators` are mapped where the source admits all. `sizes`
+    `portals` maps nodes to their own addresses; `nodes` are those between which a cluster moves addresses.
+    `initiators` are mapped where the source admits all. `sizes`
     maps names of Luns to bytes. `krbd` serves RBD images as block devices instead of by tcmu-runner.
     """
 
@@ -75,6 +76,7 @@ class Choices(Struct, frozen=True):
     initiators: tuple[str, ...] = ()
     sizes: Mapping[str, int] = {}
     krbd: bool = False
+    nodes: tuple[str, ...] = ()
 
 
 class Notes:

@@ -64,7 +64,15 @@ def _pairs(
     metavar="NODE=ADDRESS",
     multiple=True,
     help="For Pacemaker and LINSTOR Gateway: serve the targets from this node through this address of its "
-    "own, instead of the address that moves. Repeatable.",
+    "own, too. Repeatable.",
+)
+@click.option(
+    "--node",
+    "nodes",
+    metavar="NODE",
+    multiple=True,
+    help="For Pacemaker and LINSTOR Gateway: the addresses of the cluster move between these nodes, the "
+    "preferred one first.  [default: the nodes that --portal or the files name]  Repeatable.",
 )
 @click.option(
     "--initiator",
@@ -95,6 +103,7 @@ def convert_command(
     files: tuple[str, ...],
     source_format: str | None,
     portals: tuple[tuple[str, str], ...],
+    nodes: tuple[str, ...],
     initiators: tuple[str, ...],
     sizes: tuple[tuple[str, str], ...],
     krbd: bool,
@@ -112,7 +121,8 @@ def convert_command(
     Where nodes can't keep their TPG tags, a plan for their move follows. Exit 6 if something is lost, or the
     map still breaks a rule.
     """
-    choices = Choices(_by_node(portals), initiators, {name: _size(name, text) for name, text in sizes}, krbd)
+    sized = {name: _size(name, text) for name, text in sizes}
+    choices = Choices(_by_node(portals), initiators, sized, krbd, tuple(dict.fromkeys(nodes)))
     given = SourceFormat(source_format) if source_format else None
     joined = convert_files([_read(name) for name in files], choices, given)
     conversion = joined.conversion

@@ -4,7 +4,17 @@ import pytest
 from msgspec import structs
 
 from lunmapd.core.base.backings import Block, FileIO, Pscsi
-from lunmapd.core.base.lunmap import Authentication, Chap, Initiator, Map, PortalGroup, Scope, Shared
+from lunmapd.core.base.lunmap import (
+    Authentication,
+    Chap,
+    Failback,
+    FloatingGroup,
+    Initiator,
+    Map,
+    PortalGroup,
+    Scope,
+    Shared,
+)
 from lunmapd.core.conversion.agents import convert_resources
 from lunmapd.core.conversion.cib import read_cib
 from lunmapd.core.conversion.cluster_resources import ClusterResource, ClusterResources
@@ -38,6 +48,20 @@ def unit(**parameters: str) -> ClusterResource:
     return resource("lun1", "iSCSILogicalUnit", **given)
 
 
+MOVING = FloatingGroup(1, ("10.0.0.100:3260",), ("n1", "n2"), failback=Failback.MANUAL)
+
+
+def carried(conversion: Conversion, group: str) -> bool:
+    """Return whether an address is carried as a floating group of the target."""
+    text = f"targets[{IQN}].floating[{group}]"
+    return any(each.kind is RemarkKind.CARRIED and each.text == text for each in conversion.remarks)
+
+
+def address(name: str, ip: str, **parameters: str) -> ClusterResource:
+    """Return an address that moves."""
+    return resource(name, "IPaddr2", ip=ip, **parameters)
+
+
 @pytest.mark.parametrize("name", SOURCES)
 def test_one_cluster_gives_one_map_from_each_text(name: str) -> None:
     """The CIB and the texts of crm and pcs of one cluster give the same map, with what the agents make."""
@@ -51,10 +75,13 @@ def test_one_cluster_gives_one_map_from_each_text(name: str) -> None:
     assert lunmap.initiators == {H1: Initiator(chap=Chap("joe")), H2: Initiator(chap=Chap("joe"))}
     assert lunmap.targets[IQN].authentication is Authentication.CHAP
     assert {node: (each.tpg_tag, each.portals) for node, each in lunmap.nodes.items()} == {
-        "n1": (1, ("10.0.0.100:3260",))
+        "n1": (2, ()),
+        "n2": (3, ()),
     }
-    assert any("address 10.0.0.100 moves between nodes" in text for text in lost(conversion))
-    assert any("n2 can't take over" in each.text for each in conversion.remarks)
+    assert lunmap.targets[IQN].nodes == {}
+    assert lunmap.targets[IQN].floating == {"ip1": MOVING}
+    assert carried(conversion, "ip1")
+    assert lun.shared == Shared(Scope.PER_NODE, Scope.PER_NODE)
 
 
 def test_a_password_is_taken_where_the_text_has_it() -> None:
@@ -112,10 +139,11 @@ def test_nodes_with_addresses_of_their_own_serve_all_targets() -> None:
     lunmap = conversion.lunmap
     assert open_problems(lunmap) == ()
     assert lunmap.targets[IQN].nodes == {"n1": PortalGroup(), "n2": PortalGroup()}
-    assert lunmap.nodes["n2"].tpg_tag == 2
+    assert lunmap.targets[IQN].floating == {"ip1": MOVING}
+    assert lunmap.nodes["n2"].tpg_tag == 3
     assert lunmap.nodes["n2"].portals == ("10.0.0.2:3260", "10.0.1.2:3260")
     assert lunmap.luns["lun1"].shared == Shared(Scope.OFF, Scope.OFF)
-    assert any("it is not in the map" in text for text in lost(conversion))
+    assert carried(conversion, "ip1")
 
 
 def test_linstor_gateway_is_read() -> None:
@@ -128,6 +156,92 @@ def test_linstor_gateway_is_read() -> None:
     assert open_problems(conversion.lunmap) == ()
     assert set(conversion.lunmap.nodes) == {"node1"}
     assert any("pblock0 (portblock) is not iSCSI" in text for text in lost(conversion))
+
+
+def test_linstor_gateway_moves_its_addresses_between_named_nodes() -> None:
+    """Its files name no nodes, so they are given; what promotes the volume must go on doing that."""
+    resources = ClusterResources(read_reactor(REACTOR, "t1.toml"))
+    conversion = convert_resources(resources, Choices(nodes=("n2", "n1")))
+    assert conversion.lunmap.targets[IQN].floating == {
+        "service_ip0": structs.replace(MOVING, nodes=("n2", "n1"))
+    }
+    assert {name: node.tpg_tag for name, node in conversion.lunmap.nodes.items()} == {"n2": 2, "n1": 3}
+    assert any("a node owns it only while it can open the disks" in text for text in lost(conversion))
+    assert open_problems(conversion.lunmap) == ()
+
+
+def moved(
+    *addresses: ClusterResource, nodes: tuple[str, ...] = ("n1", "n2"), portals: str = ""
+) -> Conversion:
+    """Return the conversion of a target of these nodes, with these addresses and portals."""
+    given = cluster(unit(allowed_initiators=H1), **({"portals": portals} if portals else {}))
+    primitives = (*addresses, *given.primitives)
+    return convert_resources(structs.replace(given, primitives=primitives, nodes=nodes), Choices())
+
+
+def test_all_addresses_of_a_target_are_one_group() -> None:
+    """They move together, on the interface that the agent names; IPv6 and ports are kept."""
+    both = (address("ip 4", "10.0.0.100", nic="eth0:1"), address("ip6", "fd00::100"))
+    conversion = moved(*both, portals="10.0.0.100 [FD00:0::100]:3261")
+    made = conversion.lunmap.targets[IQN].floating
+    portals = ("10.0.0.100:3260", "[fd00::100]:3261")
+    assert made == {"moving": structs.replace(MOVING, portals=portals, interface="eth0")}
+    assert open_problems(conversion.lunmap) == ()
+    every = moved(*both).lunmap.targets[IQN].floating["moving"]
+    assert every.portals == ("10.0.0.100:3260", "[fd00::100]:3260")
+
+
+def test_without_several_nodes_an_address_stays_where_it_is() -> None:
+    """It is a portal of the one node, and the report says so."""
+    conversion = moved(address("ip1", "10.0.0.100"), nodes=("n1",), portals="10.0.0.100")
+    assert conversion.lunmap.nodes["n1"].portals == ("10.0.0.100:3260",)
+    assert conversion.lunmap.targets[IQN].floating == {}
+    assert any("no floating group has it: it is a portal of n1 alone" in text for text in lost(conversion))
+    everywhere = moved(address("ip1", "10.0.0.100"), nodes=("n1",))
+    assert any("it is a portal of n1 alone" in text for text in lost(everywhere))
+
+
+def test_an_address_that_no_target_has_is_lost() -> None:
+    """So is one that is no address; a portal that does not move stays that of the first node."""
+    resources = (address("ip1", "10.0.0.100"), address("ip2", "10.0.0.200"), address("ip3", "nonsense"))
+    conversion = moved(*resources, portals="10.0.0.100:3260 10.0.0.9:3260 nonsense")
+    target = conversion.lunmap.targets[IQN]
+    assert target.floating == {"ip1": MOVING}
+    assert target.nodes == {"n1": PortalGroup()}
+    assert {name: (node.tpg_tag, node.portals) for name, node in conversion.lunmap.nodes.items()} == {
+        "n1": (2, ("10.0.0.9:3260", "nonsense")),
+        "n2": (3, ()),
+    }
+    assert [text for text in lost(conversion) if "no floating group has it" in text] == [
+        f"address {ip} moves between nodes, and no floating group has it: it is not in the map"
+        for ip in ("10.0.0.200", "nonsense")
+    ]
+
+
+def test_each_target_has_a_group_of_its_own() -> None:
+    """Only the first keeps tag 1; nobody knows which address serves a target on all addresses."""
+    other = resource("t2", "iSCSITarget", iqn=f"{IQN}-2", portals="10.0.0.200")
+    every = resource("t3", "iSCSITarget", iqn=f"{IQN}-3")
+    given = cluster(unit(allowed_initiators=H1), portals="10.0.0.100")
+    primitives = (address("ip1", "10.0.0.100"), address("ip2", "10.0.0.200"), *given.primitives, other, every)
+    conversion = convert_resources(
+        structs.replace(given, primitives=primitives, nodes=("n1", "n2")), Choices()
+    )
+    floating = [target.floating for target in conversion.lunmap.targets.values()]
+    second = structs.replace(MOVING, tpg_tag=2, portals=("10.0.0.200:3260",))
+    assert floating == [{"ip1": MOVING}, {"ip2": second}, {}]
+    assert any("its TPG has tag 2; the agents give each tag 1" in each.text for each in conversion.remarks)
+    assert {name: node.tpg_tag for name, node in conversion.lunmap.nodes.items()} == {"n1": 3, "n2": 4}
+
+
+def test_a_group_offers_what_the_node_offers_today() -> None:
+    """COMPARE AND WRITE stays off if the unit says so."""
+    given = cluster(unit(allowed_initiators=H1, emulate_caw="0"), portals="10.0.0.100")
+    primitives = (address("ip1", "10.0.0.100"), *given.primitives)
+    conversion = convert_resources(
+        structs.replace(given, primitives=primitives, nodes=("n1", "n2")), Choices()
+    )
+    assert conversion.lunmap.luns["lun1"].shared == Shared(Scope.PER_NODE, Scope.OFF)
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_two_texts_of_one_cluster_are_read_together() -> None:
     """Resources and nodes of Pacemaker may come from several commands."""
     given = [SourceText("nodes", "node n7\n"), SourceText("resources", CRM)]
     lunmap = convert_files(given, Choices(), SourceFormat.PACEMAKER).conversion.lunmap
-    assert set(lunmap.nodes) == {"n7"}
+    assert set(lunmap.nodes) == {"n1", "n2", "n7"}
 
 
 def test_a_saved_file_lacks_port_ids() -> None:
