@@ -57,7 +57,7 @@ class Daemon:
         features: AbstractSet[str],
         groups: Sequence[GroupStatus],
     ) -> None:
-        self._groups, self._owned = groups, frozenset[TpgId]()
+        self._groups = groups
         self.kernel, self._name, self._policy = RecordingKernel(FakeLio(features)), name, policy
         clock = Clock(1000.0)
         self._state = PassState(3600.0, 60.0, clock)
@@ -71,14 +71,11 @@ class Daemon:
         """Make a full pass by a map; write the status unless the pass is held."""
         snapshot = Snapshot("c", number, "d", "d", 0, lunmap)
         self._keeper.follow(self._snapshot, snapshot)
-        if self._snapshot is None:
-            self.status = replace(self.status, floating=tuple(self._groups))
-            self._owned = owned_tpgs(lunmap, self.status)
         self._snapshot, self.kernel.given = snapshot, ()
         asked = PassInput(
             self._name, number, lunmap, {}, Vault("c"), limits=self._policy.limits,
             allow=allowed_disruption(self._policy.allow, allowance, self._name, NOW),
-            addresses=AddressRules(reuse=allowed_reuse(allowance, self._name, NOW)), owned=self._owned,
+            addresses=AddressRules(reuse=allowed_reuse(allowance, self._name, NOW)),
         )  # fmt: skip
         self._state._start = FullPass.INTERRUPTED
         edges = PassPorts(self.kernel, self._claims, Peers(logins), addresses=self._keeper)
@@ -90,6 +87,14 @@ class Daemon:
         cycle = CycleResult(HistoryPoint("c", number, "d"), result, lunmap=lunmap)
         status = with_former(next_status(self.status, cycle, NOW), self._keeper.record)
         self.status = decode(encode(replace(status, limits=limits_of(self._policy))), NodeStatus)
+
+    def lease(self, lunmap: Lunmap) -> None:
+        """Enable the groups that the node owns, as the loop of the groups does."""
+        self.status = replace(self.status, floating=tuple(self._groups))
+        owned, objects = owned_tpgs(lunmap, self.status), self.kernel.lio.objects
+        for key, item in project_map(lunmap, self._name, self.kernel.lio.features).items():
+            if isinstance(item, lio_objects.Enabled) and TpgId(item.iqn, item.tag) in owned:
+                objects[key] = item
 
     def log_in(self, who: AbstractSet[Login], lost: AbstractSet[Login]) -> None:
         """Log in the initiators that may, in each TPG; some of their sessions are lost afterwards."""
@@ -146,6 +151,7 @@ def test_what_is_foreseen_is_what_the_node_does(
     with TemporaryDirectory() as place:
         daemon = Daemon(Path(place), name, policy, frozenset(features), data.draw(GROUP_STATUSES))
         daemon.follow(1, before, {})
+        daemon.lease(before)
         daemon.log_in(data.draw(LOGINS), data.draw(LOGINS))
         peers = {node: first_status("b", NOW) for node in NODES if node != name}
         statuses = {

@@ -7,7 +7,7 @@ import pytest
 
 from lab.machines.io import VerifiedIO
 from lab.wait import wait_until
-from support.cluster import DB1, HOST, PID, Cluster, StorageNode
+from support.cluster import DB1, HOST, Cluster, StorageNode
 
 pytestmark = pytest.mark.kernel
 

@@ -11,13 +11,11 @@ from msgspec.structs import replace
 
 from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.events import FullPass
-from lunmapd.core.base.lunmap import TpgId
 from lunmapd.core.base.reasons import OF_BACKINGS, OF_PORTALS, Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_reads import ReadProblems
 from lunmapd.core.node.desired_delta import MAX_CHANGED_LUNS, Delta, DesiredView
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.leases import with_leases
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import accept_edits
 from lunmapd.core.node.portals import PortalProblems
@@ -104,32 +102,19 @@ class StartingPoint:
         observed: Observed,
         objects: dict[lio_objects.Key, lio_objects.Object],
         unfinished: Unfinished,
-        owned: AbstractSet[TpgId] | None = None,
     ) -> None:
-        """Start from a full pass: `objects` are those that it observed, for this object alone to change.
-
-        `owned` is as in PassInput.
-        """
+        """Start from a full pass: `objects` are those that it observed, for this object alone to change."""
         self.view = view
         self.objects = objects
         self.observed = replace(observed, objects=objects)
         self._unfinished = unfinished
-        self._owned = owned
 
     def delta_to(self, given: PassInput) -> Delta | FullPass:
         """Return the part of the objects that the input concerns, or why a full pass is needed."""
         if (difference := self._difference(given)) is not None:
             return difference
-        delta = self._delta_to(given)
-        return FullPass.UNFINISHED if isinstance(delta, Delta) and self._unfinished.concerns(delta) else delta
-
-    def _delta_to(self, given: PassInput) -> Delta | FullPass:
         delta = self.view.delta_to(given.lunmap)
-        if isinstance(delta, FullPass):
-            return delta
-        if given.owned is None or self._owned is None:
-            return delta
-        return with_leases(delta, given.node, self.observed, self._owned, given.owned)
+        return FullPass.UNFINISHED if isinstance(delta, Delta) and self._unfinished.concerns(delta) else delta
 
     def _difference(self, given: PassInput) -> FullPass | None:
         """Return what besides the map differs from the last full pass, None if nothing does."""
@@ -159,7 +144,6 @@ class StartingPoint:
     def advance(self, delta: Delta) -> None:
         """Move on to the map of a part whose objects were observed as desired."""
         self.view.advance(delta)
-        self._owned = None if self._owned is None else delta.owned
 
     def result(self, outcomes: tuple[StepOutcome, ...]) -> PassResult:
         """Return the result of a partial pass with these outcomes, including what is still unfinished."""
@@ -185,7 +169,7 @@ def starting_point(
         return obstacle
     observed = result.observed
     view = DesiredView(given.lunmap, given.node, given.vault, observed.foreign, desired)
-    return StartingPoint(view, observed, dict(observed.objects), _unfinished(result, given), given.owned)
+    return StartingPoint(view, observed, dict(observed.objects), _unfinished(result, given))
 
 
 def _obstacle(given: PassInput, comparison: Comparison, result: PassResult) -> FullPass | None:

@@ -23,7 +23,7 @@ from lunmapd.core.map.addresses import LunAddress
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desired, compute_desired
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.leases import without_unowned
+from lunmapd.core.node.leases import as_leased
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login, Observed
 from lunmapd.core.node.project import PORT_ID
 from lunmapd.core.planning.decide import Comparison, Decision, PassInput, compare, decide, impacts
@@ -171,7 +171,8 @@ def _assume(name: str, change: MapChange, status: NodeStatus | None) -> _Assumed
     known = status or _NEVER_REPORTED
     features = frozenset((PORT_ID,) if known.limits is None else known.features)
     bare = compute_desired(change.before, {}, name, Observed(features=features), _secrets(known))
-    objects = without_unowned(bare.objects, owned_tpgs(change.before, known))
+    owned = {("enabled", *tpg) for tpg in owned_tpgs(change.before, known)}
+    objects = as_leased(bare.objects, owned)
     itself = change.before.nodes.get(name)
     sessions = () if itself is None else tuple(_sessions(known, itself.tpg_tag, objects))
     observed = Observed(objects, features=features, sessions=sessions)
@@ -233,7 +234,6 @@ def _input(name: str, change: MapChange, status: NodeStatus) -> PassInput:
         addresses=AddressRules(
             _former(name, change, status), allowed_reuse(change.allowance, name, change.now)
         ),
-        owned=owned_tpgs(change.before, status),
     )
 
 

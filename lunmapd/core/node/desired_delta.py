@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from lunmapd.core.base import names
 from lunmapd.core.base.backings import Block, RamDisk, source
 from lunmapd.core.base.events import FullPass
-from lunmapd.core.base.lunmap import Lunmap, TpgId, source_on
+from lunmapd.core.base.lunmap import Lunmap, source_on
 from lunmapd.core.history.changes import differing_names
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_failures import is_open_for_reading
@@ -33,7 +33,7 @@ class Delta(Struct, frozen=True):
 
     `keys` are the keys of these objects before and after the change, `desired` the objects after it, by key.
     `luns` are the names of the changed Luns. `maps` counts the mapped LUNs after the change by the key of the
-    ACL. `owned` are the TPGs of floating groups that a lease lets be enabled (leases.py).
+    ACL.
     """
 
     keys: AbstractSet[lio_objects.Key]
@@ -41,7 +41,6 @@ class Delta(Struct, frozen=True):
     lunmap: Lunmap
     luns: AbstractSet[str]
     maps: Counter[lio_objects.Key]
-    owned: AbstractSet[TpgId] = frozenset()
 
 
 class DesiredView:

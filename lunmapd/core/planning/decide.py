@@ -21,13 +21,13 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import Lunmap, NodeState, TpgId
+from lunmapd.core.base.lunmap import Lunmap, NodeState
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_reads import ReadProblems, read_failures
 from lunmapd.core.node.desire import Desired, compute_desired
 from lunmapd.core.node.desired_delta import Delta
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.leases import enabled_tpgs, is_unowned, without_unowned
+from lunmapd.core.node.leases import as_leased
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import RecordedDocuments, accept_edits
 from lunmapd.core.node.portals import PortalProblems, portal_failures, serving_portals
@@ -58,9 +58,7 @@ class PassInput(Struct, frozen=True):
     (drift.CLASSES) whose drift is only reported. `enablement` says which TPGs may be enabled. `portals` are
     the problems of portals that were found from outside LIO, `unread` those of files and devices that the
     node has tried to read. `addresses` are the former occupants of LUN
-    addresses, and what is allowed there. `owned` are the TPGs of floating groups that a lease lets be
-    enabled; all others of floating groups are disabled, whatever else holds. None: each stays as it is, since
-    the leases are followed beside the passes (agent/floating).
+    addresses, and what is allowed there.
     """
 
     node: str
@@ -78,7 +76,6 @@ class PassInput(Struct, frozen=True):
     portals: PortalProblems = {}
     unread: ReadProblems = {}
     addresses: AddressRules = AddressRules()
-    owned: AbstractSet[TpgId] | None = None
 
 
 class Comparison(Struct, frozen=True):
@@ -127,8 +124,7 @@ def compare(given: PassInput, observed: Observed) -> Comparison:
     """Compare everything that the map asks of the node with everything that was observed there."""
     accepted = accept_edits(given.lunmap, given.edited, given.unreadable.keys())
     want = compute_desired(accepted.lunmap, given.unreadable, given.node, observed, given.vault)
-    owned = enabled_tpgs(observed.objects) if given.owned is None else given.owned
-    want = replace(want, objects=without_unowned(want.objects, owned))
+    want = replace(want, objects=as_leased(want.objects, observed.objects.keys()))
     serving = serving_portals(accepted.lunmap, given.node, observed.objects)
     unreachable = portal_failures(given.portals, serving)
     unread = read_failures(given.unread, observed.objects)
@@ -277,12 +273,10 @@ def _mass_removal(given: PassInput, comparison: Comparison, steps: Plan) -> Mass
 
 
 def _meant_to_close(given: PassInput, comparison: Comparison) -> AbstractSet[lio_objects.Key]:
-    """Return the keys of the TPGs that isolation, a lease or the state `drained` of the node disables."""
+    """Return the keys of the TPGs that isolation disables, or the state `drained` of the node."""
     enabled = {
         key for key, item in comparison.observed.objects.items() if isinstance(item, lio_objects.Enabled)
     }
     node = comparison.lunmap.nodes.get(given.node)
     is_drained = node is not None and node.state is NodeState.DRAINED
-    wanted = comparison.desire.objects
-    unowned = {key for key in enabled if is_unowned(comparison.observed.objects[key], wanted)}
-    return enabled if is_drained else (enabled & wanted.keys()) | unowned
+    return enabled if is_drained else enabled & comparison.desire.objects.keys()

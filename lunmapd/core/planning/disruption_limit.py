@@ -9,7 +9,6 @@ from lunmapd.core.base.text import first_of
 from lunmapd.core.history.changes import Allowance
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.leases import is_unowned
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.impact import AccessPaths, Audience, Impact
 from lunmapd.core.planning.plan import Action, Disruption, Plan, Step, disruption
@@ -53,7 +52,7 @@ def _at_most(step: Step) -> Disruption:
 def limit_disruption(steps: Plan, observed: Observed, paths: AccessPaths, allow: Disruption) -> Permitted:
     """Withhold the steps above the allowed class, with the steps that depend on them.
 
-    A step by which isolation or a lease disables a TPG is never withheld.
+    Isolation alone disables a TPG that the map asks to be enabled; such a step is never withheld.
     """
     if not may_exceed(steps, allow):
         return Permitted(steps)
@@ -61,16 +60,15 @@ def limit_disruption(steps: Plan, observed: Observed, paths: AccessPaths, allow:
     withheld = dict[tuple[Action, lio_objects.Key], Failure]()
     for step in steps:
         impact = audience.impact(step)
-        if impact.now > allow and not _must_disable(step, created, paths):
+        if impact.now > allow and not _isolates(step, created, paths):
             withheld[step.action, lio_objects.key_of(step.item)] = _failure(impact)
     return withhold_steps(steps, withheld)
 
 
-def _must_disable(step: Step, created: AbstractSet[lio_objects.Key], paths: AccessPaths) -> bool:
+def _isolates(step: Step, created: AbstractSet[lio_objects.Key], paths: AccessPaths) -> bool:
     key = lio_objects.key_of(step.item)
     disables = step.action is Action.DELETE and isinstance(step.item, lio_objects.Enabled)
-    isolates = key in paths.desired and key not in created
-    return disables and (isolates or is_unowned(step.item, paths.desired))
+    return disables and key in paths.desired and key not in created
 
 
 def _failure(impact: Impact) -> Failure:

@@ -12,7 +12,6 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.closed_access import close_access, with_attributes
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.leases import is_unowned
 from lunmapd.core.node.project import ADMITTING_ATTRIBUTES
 from lunmapd.core.planning.plan import (
     Action,
@@ -87,15 +86,11 @@ def withhold_drift(
     baseline: DriftBaseline | None,
     reported: AbstractSet[str] = frozenset(),
 ) -> Permitted:
-    """Mark the steps that repair drift, and withhold those of the classes whose drift is only `reported`.
-
-    A TPG that no lease lets be enabled is disabled in any case.
-    """
+    """Mark the steps that repair drift, and withhold those of the classes whose drift is only `reported`."""
     drifted = find_drift(steps, desired, observed, baseline)
     if not drifted:
         return Permitted(steps)
     left = _staying({key for key in drifted if key[0] in reported}, desired, observed)
-    left = {key for key in left if key not in observed or not is_unowned(observed[key], desired)}
     kept: list[Step] = []
     withheld, partly = dict[tuple[Action, lio_objects.Key], Failure](), dict[lio_objects.Key, Failure]()
     for step in steps:

@@ -3,7 +3,6 @@
 from enum import Enum
 
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.leases import is_unowned
 from lunmapd.core.node.project import ADMITTING_ATTRIBUTES, TPG_PARAMETERS
 
 
@@ -37,13 +36,9 @@ def change_enablement_only(
     """Return the observed objects with the changes of enablement alone.
 
     For NONE all TPGs are disabled; otherwise the desired ones that exist and are disabled are enabled, if
-    they admit as the map says, and the unowned ones are disabled.
+    they admit as the map says.
     """
-    there = {
-        key: item
-        for key, item in lio_objects.complete_objects(observed).items()
-        if not is_unowned(item, desired)
-    }
+    there = lio_objects.complete_objects(observed)
     if enablement is Enablement.NONE:
         return limit_enablement(there, observed, enablement)
     disabled = {

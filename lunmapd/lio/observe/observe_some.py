@@ -12,7 +12,7 @@ from lunmapd.lio.base.path_probe import PathProbe
 from lunmapd.lio.observe.acls import observe_acl, observe_mapped_luns
 from lunmapd.lio.observe.backings import ReadStorageObject, add_storage_objects
 from lunmapd.lio.observe.storage_objects import read_storage_object
-from lunmapd.lio.observe.tpgs import exported_storage_object, observe_enabled, observe_lun
+from lunmapd.lio.observe.tpgs import exported_storage_object, observe_lun
 
 
 class UnexpectedStateError(Exception):
@@ -25,9 +25,7 @@ def observe_some(
     items: Iterable[lio_objects.Object],
     probe: PathProbe | None = None,
 ) -> Observation:
-    """Read storage objects, LUNs, ACLs, mapped LUNs and whether TPGs are enabled, given as they are desired.
-
-    Absent objects are left out.
+    """Read storage objects, LUNs, ACLs and mapped LUNs, given as they are desired; absent ones are left out.
 
     Raises UnexpectedStateError, also for a backing that is not as LIO has opened it, and OSError.
     """
@@ -55,8 +53,6 @@ def _find(observation: Observation, item: lio_objects.Object) -> None:
                 observe_acl(observation, item)
         case lio_objects.MappedLun():
             _mapped_lun(observation, item)
-        case lio_objects.Enabled():
-            observe_enabled(observation, item.iqn, item.tag)
         case _:
             raise UnexpectedStateError
 

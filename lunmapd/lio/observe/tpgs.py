@@ -44,12 +44,6 @@ def observe_tpg(observation: Observation, iqn: str, tag: int) -> None:
             observation.index.portals[iqn, tag, address] = name
         iser = observation.read(f"{path}/np/{name}/iser") == "1"
         observation.add(lio_objects.Portal(iqn, tag, address, iser))
-    observe_enabled(observation, iqn, tag)
-
-
-def observe_enabled(observation: Observation, iqn: str, tag: int) -> None:
-    """Record whether the TPG is enabled, and its relative target port id."""
-    path = tpg_path(iqn, tag)
     if observation.read(f"{path}/enable") == "1":
         observation.add(lio_objects.Enabled(iqn, tag, int(observation.read(f"{path}/rtpi") or "0", 16)))
 

@@ -8,9 +8,10 @@ import msgspec
 
 from lunmapd.core.adoption.export import Exported, export_saveconfig
 from lunmapd.core.base.errors import LunmapdError
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Lunmap, floating_groups
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.chap import add_credentials
+from lunmapd.core.node.leases import as_leased
 from lunmapd.core.node.project import project_map
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.files import replace_file
@@ -55,13 +56,14 @@ def export(
     with connection.client() as client:
         snapshot = client.read()
     lunmap = exported_map(snapshot, node)
-    made = export_saveconfig(project_map(lunmap, node))
+    made = export_saveconfig(exported_objects(lunmap, node))
     losses = (*made.losses, *_passwords(lunmap, made))
     if with_passwords:
         keys = keyfile.read_keys(key_file or configured_key_file(connection.config))
         made = _with_passwords(lunmap, node, Vault(snapshot.cluster, keys))
         losses = made.losses
     _write(made, file)
+    losses = (*losses, *missing_groups(lunmap, node))
     echo(*(f"lunmapctl: not in the file: {loss}" for loss in losses), err=True)
 
 
@@ -75,6 +77,21 @@ def exported_map(snapshot: Snapshot, node: str) -> Lunmap:
     return lunmap
 
 
+def exported_objects(lunmap: Lunmap, node: str) -> lio_objects.DesiredObjects:
+    """Return the objects of a node that owns no floating group: no lease protects the file's addresses."""
+    return as_leased(project_map(lunmap, node), frozenset())
+
+
+def missing_groups(lunmap: Lunmap, node: str) -> Iterator[str]:
+    """Yield what is missing of the node's floating groups."""
+    for iqn, name, group in floating_groups(lunmap):
+        if node in group.nodes:
+            yield (
+                f"the address of floating group {name}: TPG {group.tpg_tag} of {iqn} is disabled there; "
+                "give one node the address, and enable it there alone"
+            )
+
+
 def _passwords(lunmap: Lunmap, made: Exported) -> Iterator[str]:
     """Yield the credentials that a file without passwords lacks."""
     for initiator in made.initiators:
@@ -86,7 +103,7 @@ def _passwords(lunmap: Lunmap, made: Exported) -> Iterator[str]:
 
 def _with_passwords(lunmap: Lunmap, node: str, vault: Vault) -> Exported:
     """Export the node with its passwords. Raises ExportError if one of them can't be opened."""
-    objects, failures = add_credentials(project_map(lunmap, node), {}, lunmap, node, vault)
+    objects, failures = add_credentials(exported_objects(lunmap, node), {}, lunmap, node, vault)
     for key, failure in failures.items():
         raise ExportError(f"{lio_objects.show_key(key)}: {failure.message}")
     return export_saveconfig(objects)

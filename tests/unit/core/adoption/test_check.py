@@ -4,7 +4,7 @@ import pytest
 from msgspec import structs
 
 from lunmapd.core.adoption.check import AdoptionCheck, check_files
-from lunmapd.core.base.lunmap import Chap, Lunmap
+from lunmapd.core.base.lunmap import Chap, FloatingGroup, Lunmap, Node
 from lunmapd.core.map.credentials import change_credentials
 from support.saveconfigs import DISK, FILE, HOST, A, B, acl, saved, target
 from support.saved_settings import NODE, Saved, adopted, found, item_of, tpg_of, usual
@@ -78,3 +78,17 @@ def test_a_node_that_the_map_lacks_serves_nothing() -> None:
     file = usual()
     made = check_files(found(file), adopted(file).lunmap, "n9")
     assert made.blocking == (f"target {A}: by the map node n9 does not serve it",)
+
+
+def test_an_enabled_tpg_may_become_that_of_a_floating_group() -> None:
+    """The other tool has the address now; only settings differ, such as what discovery lists."""
+    file = usual()
+    tpg_of(file)["portals"][0]["ip_address"] = "10.0.0.50"
+    lunmap = adopted(file).lunmap
+    node = lunmap.nodes[NODE]
+    group = FloatingGroup(node.tpg_tag, node.portals, (NODE, "n2"), lunmap.targets[A].nodes[NODE].port_id)
+    target = structs.replace(lunmap.targets[A], nodes={}, floating={"gold": group})
+    nodes = {NODE: structs.replace(node, tpg_tag=2, portals=()), "n2": Node(3)}
+    made = checked(file, structs.replace(lunmap, targets={A: target}, nodes=nodes))
+    assert made.blocking == ()
+    assert any("tpg_enabled_sendtargets=0" in line for line in made.settings)
