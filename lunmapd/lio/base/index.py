@@ -12,7 +12,7 @@ from lunmapd.lio.base.parse import parse_directory_number
 FIRST_INDEX = 10_000
 """The lowest HBA index of lunmapd's range: the mkdir itself marks a storage object as lunmapd's."""
 
-TpgId = tuple[str, int]
+_Tpg = tuple[str, int]
 """The target's name and the TPG's tag."""
 
 
@@ -118,9 +118,9 @@ class KernelIndex(Struct):
     """Name of a storage object to its HBA directory, such as `fileio_10000`."""
     hba_indexes: NumberPool = field(default_factory=lambda: NumberPool(FIRST_INDEX))
     """HBA indexes of lunmapd's range."""
-    luns: dict[TpgId, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    luns: dict[_Tpg, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     """TPG to name of a storage object to the number of its LUN."""
-    lun_numbers: dict[TpgId, NumberPool] = field(default_factory=lambda: defaultdict(NumberPool))
+    lun_numbers: dict[_Tpg, NumberPool] = field(default_factory=lambda: defaultdict(NumberPool))
     """TPG to the numbers of its LUN directories, leftovers included."""
     reserved_numbers: dict[tuple[str, int, str], int] = field(default_factory=dict)
     """Target, TPG tag and storage object of a LUN that is about to be created, to its number."""
@@ -130,7 +130,7 @@ class KernelIndex(Struct):
     """Name of a storage object with a reservation file to its serial."""
     recorded_numbers: dict[tuple[str, int, str], int] = field(default_factory=dict)
     """Target, TPG tag and serial to the number of the LUN in a reservation file."""
-    mapped_luns: dict[TpgId, MappedLuns] = field(default_factory=lambda: defaultdict(MappedLuns))
+    mapped_luns: dict[_Tpg, MappedLuns] = field(default_factory=lambda: defaultdict(MappedLuns))
     """TPG to its mapped LUNs."""
     files: OpenedFiles = field(default_factory=OpenedFiles)
     """The files that storage objects have opened."""
@@ -138,13 +138,13 @@ class KernelIndex(Struct):
     """The `user` storage objects that had a handler at the last look, as `user_10000/NAME`."""
 
 
-def record_number(index: KernelIndex, tpg: TpgId, serial: str, number: int) -> None:
+def record_number(index: KernelIndex, tpg: _Tpg, serial: str, number: int) -> None:
     """Reserve the LUN number that a reservation file has for the storage object with this serial."""
     index.recorded_numbers[*tpg, serial] = number
     index.lun_numbers[tpg].reserve(number)
 
 
-def choose_lun_number(index: KernelIndex, tpg: TpgId, name: str) -> int:
+def choose_lun_number(index: KernelIndex, tpg: _Tpg, name: str) -> int:
     """Return the number for a new LUN of a TPG: that of the reservation file, or the lowest free one.
 
     The kernel restores a reservation only into a LUN with the number that it had before.
@@ -154,7 +154,7 @@ def choose_lun_number(index: KernelIndex, tpg: TpgId, name: str) -> int:
     return recorded if recorded is not None and numbers.is_free(recorded) else numbers.lowest()
 
 
-def take_lun_number(index: KernelIndex, tpg: TpgId, name: str) -> int:
+def take_lun_number(index: KernelIndex, tpg: _Tpg, name: str) -> int:
     """Take the number for a new LUN, and return it; the one taken before if the LUN is not created yet."""
     key = (*tpg, name)
     if key not in index.reserved_numbers:
