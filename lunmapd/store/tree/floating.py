@@ -56,6 +56,7 @@ class WatchedGroup:
         self._session, self._group, self._wake = session, group, wake
         self._nodes: Sequence[str] = ()
         self._changed: set[str] | None = None
+        self._missing: set[str] = set()
         self._lock = Lock()
         self.state = GroupState()
 
@@ -65,8 +66,9 @@ class WatchedGroup:
             changed, self._changed = self._changed, set()
         if changed is None or nodes != self._nodes:
             changed = {paths.lease_of(self._group), paths.wish_of(self._group), *nodes}
+        changed, self._missing = changed | self._missing, set()
         try:
-            self.state = self._read(changed | self._missing(nodes), nodes)
+            self.state = self._read(changed, nodes)
         except BaseException:
             self.forget()
             raise
@@ -77,12 +79,6 @@ class WatchedGroup:
         """Let the next read be of all znodes."""
         with self._lock:
             self._changed = None
-
-    def _missing(self, nodes: Iterable[str]) -> set[str]:
-        missing = {
-            node for node in nodes if self.state.candidates.get(node, CandidateView()) == CandidateView()
-        }
-        return missing | ({paths.lease_of(self._group)} if self.state.lease is None else set())
 
     def _read(self, changed: Collection[str], nodes: Sequence[str]) -> GroupState:
         state, group = self.state, self._group
@@ -96,12 +92,18 @@ class WatchedGroup:
 
     def _view(self, node: str) -> CandidateView:
         path = paths.candidate_of(self._group, node)
-        below = _one(self._session, _request_children(self._session.path(path), self._watcher(node)))
+        below = self._ask(node, _request_children(self._session.path(path), self._watcher(node)))
         live = isinstance(below, list) and bool(below)
         return CandidateView(_document(self._get(path, node), Report), live)
 
     def _get(self, path: str, name: str = "") -> "_Found":
-        return _one(self._session, _request(self._session.path(path), self._watcher(name or path)))
+        return self._ask(name or path, _request(self._session.path(path), self._watcher(name or path)))
+
+    def _ask(self, name: str, ask: KazooCall[_T]) -> _T | Forbidden | None:
+        (reply,) = self._session.gather_permitted([ask])
+        if reply is None or reply is FORBIDDEN:
+            self._missing.add(name)
+        return reply
 
     def _watcher(self, name: str) -> Watcher:
         return _Watcher(self, name)
@@ -127,11 +129,6 @@ class _Watcher(Struct, frozen=True):
 
 
 _Found = tuple[bytes | None, ZnodeStat] | Forbidden | None
-
-
-def _one(session: Session, ask: KazooCall[_T]) -> _T | Forbidden | None:
-    (reply,) = session.gather_permitted([ask])
-    return reply
 
 
 def _request(path: str, watch: Watcher) -> KazooCall[tuple[bytes | None, ZnodeStat]]:

@@ -102,6 +102,20 @@ def test_each_change_wakes_the_other_nodes(session: Session, connect: Connect) -
     wait_until("the ephemeral of n1 ends", lambda: not group.read(NODES).candidates["n1"].live)
 
 
+def test_a_znode_that_was_missing_is_read_again(session: Session, connect: Connect) -> None:
+    """A node that learns of the group before its znodes exist sees each of them later, and its changes."""
+    initialised, _ = watch(connect())
+    assert initialised.read(NODES).lease is None
+    put(session, with_group(*NODES))
+    write_wish(session, GROUP, Wish("n1"))
+    write_report(session, GROUP, "n2", Report("b"))
+    found = initialised.read(NODES)
+    assert found.lease is not None
+    assert (found.wish, found.candidates["n2"].report) == (Wish("n1"), Report("b"))
+    write_wish(session, GROUP, Wish("n2"))
+    wait_until("the wish is seen", lambda: initialised.read(NODES).wish == Wish("n2"))
+
+
 def test_an_ephemeral_belongs_to_the_present_session(session: Session, connect: Connect) -> None:
     """That of an earlier session of the node is replaced, so its end ends nothing."""
     put(session, with_group(*NODES))
