@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap, floating_groups
+from lunmapd.core.fleet.status import GroupPhase
 from lunmapd.core.floating.documents import CandidateViews, Wish
 from lunmapd.core.map.rules.common import no_such
 from lunmapd.store.session.session import Session
@@ -53,13 +54,14 @@ class GroupLine(Struct, frozen=True):
 class GroupNode(Struct, frozen=True):
     """A node of a group's list.
 
-    A node that is not `fit` to own the group gives the `reason`; `since` is when it became fit or unfit
+    `phase` is what it does with the group, a GroupPhase. A node that is not `fit` to own the group gives the `reason`; `since` is when it became fit or unfit
     (RFC 3339).
     """
 
     node: str
     live: bool
     fit: bool
+    phase: str
     reason: str
     since: str
 
@@ -88,13 +90,14 @@ def move_group(session: Session, lunmap: Lunmap, name: GroupId, wish: Wish) -> t
 
 
 def wait_moved(session: Session, name: GroupId, group: FloatingGroup, node: str, seconds: float) -> None:
-    """Wait until a node owns a group, at most `seconds`. Raises NotMovedError."""
+    """Wait until a node serves a group, at most `seconds`. Raises NotMovedError."""
     watched = WatchedGroup(session, name, lambda: None)
     until = time.monotonic() + seconds
-    while (owner := _owner(watched.read(group.nodes))) != node:
+    while not _serves(state := watched.read(group.nodes), node):
         if time.monotonic() > until:
+            owner = _owner(state)
             raise NotMovedError(
-                f"{node} does not own floating group {name.name} after {seconds:g} seconds; the owner is "
+                f"{node} does not serve floating group {name.name} after {seconds:g} seconds; the owner is "
                 f"{owner or 'nobody'}: see 'lunmapctl float list' and the journal of both nodes"
             )
         time.sleep(_POLL)
@@ -117,6 +120,10 @@ def _owner(state: GroupState) -> str:
     """Return the node that the lease names; a record that is not written names none."""
     owner = "" if state.lease is None else state.lease.record.owner
     return owner if owner in state.candidates else ""
+
+
+def _serves(state: GroupState, node: str) -> bool:
+    return _owner(state) == node and state.candidates[node].report.phase == GroupPhase.OWNER
 
 
 def _next_fit(group: FloatingGroup, owner: str, candidates: CandidateViews) -> str:
@@ -146,4 +153,4 @@ def _nodes(group: FloatingGroup, candidates: CandidateViews) -> Iterator[GroupNo
         found = candidates[node]
         fit = found.candidate.fit
         reason = found.report.reason if found.live else "its daemon does not run"
-        yield GroupNode(node, found.live, fit, "" if fit else reason, found.report.since)
+        yield GroupNode(node, found.live, fit, found.report.phase, "" if fit else reason, found.report.since)

@@ -123,13 +123,14 @@ class Group:
             self._fail(error)
             self._show(replace(self.view, problem=self._problem))
             return LOOK
-        self._write_report(local.presence)
+        self._report = self._judge(local.presence)
         facts = self._facts(plan, local)
         action = next_action(facts, self._edges.clock())
         wait = self._act(plan, facts, action)
         if not isinstance(action, Wait | Take | Renew):
             self._local = None  # the action changed what was read
         self._show(self._view(facts, local.presence, self._edges.clock()))
+        self._write_report()
         return wait
 
     def _look(self, plan: GroupPlan) -> _Local:
@@ -202,14 +203,13 @@ class Group:
         report = self._report
         return {**others, self._me.node: Candidate(report.fit, report.settled, report.served)}
 
-    def _write_report(self, presence: Presence) -> None:
-        """Write how well this node can own the group, where that changed."""
-        new = self._judge(presence)
+    def _write_report(self) -> None:
+        """Write how well this node can own the group, where that changed, and let it appear."""
         known = self._state.candidates.get(self._me.node)
-        self._report = new
+        report = replace(self._report, phase=self.view.phase)
         try:
-            if known is not None and known.report != new:
-                self._edges.store.report(new)
+            if known is not None and known.report != report:
+                self._edges.store.report(report)
             self._edges.store.appear()
         except StoreError as error:
             self._fail(error)
@@ -240,7 +240,7 @@ class Group:
         """Return the report of an earlier run of the daemon in this boot, before this run made a pass."""
         known = self._state.candidates.get(self._me.node)
         if known is not None and known.report.boot == self._me.boot:
-            return known.report
+            return replace(known.report, phase="")
         return Report(self._me.boot, reason="the node has not made a pass since it booted")
 
     def _act(self, plan: GroupPlan, facts: Facts, action: LeaseAction) -> float:

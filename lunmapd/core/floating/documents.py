@@ -11,7 +11,8 @@ class Report(Struct, frozen=True, omit_defaults=True):
     """What a node reports about itself as a candidate, in `candidates/<node>`.
 
     `boot` is the boot id of its kernel: the report of an earlier boot counts as none. `reason` says in a
-    sentence why it is not fit, `since` is when it became fit or unfit (RFC 3339).
+    sentence why it is not fit, `since` is when it became fit or unfit (RFC 3339). `phase` is the GroupPhase
+    of the group there.
     """
 
     boot: str = ""
@@ -20,6 +21,7 @@ class Report(Struct, frozen=True, omit_defaults=True):
     served: int = 0
     reason: str = ""
     since: str = ""
+    phase: str = ""
 
 
 class CandidateView(Struct, frozen=True):
