@@ -25,15 +25,16 @@ def measured(machine: Machine) -> Measured:
     machine.run("for each in 8021q bonding; do modprobe $each || true; done")
     guest = f"PYTHONPATH=/run/lease python3 -W ignore /run/lease/{FILES[0]}"
     result: Measured = json.loads(machine.run(guest, timeout=120).stdout)
+    print(result)  # noqa: T201 - shown if a test fails
     return result
 
 
 @pytest.mark.parametrize("case", ["late-idle", "late-busy"])
 def test_the_kernel_ends_a_lifetime_in_time(measured: Measured, case: str) -> None:
     """With all processes stopped, 20 addresses of IPv4 and IPv6 are gone within the lateness of the lease."""
-    late = measured[case]["late"]
+    late, took = measured[case]["late"], measured[case]["took"]
     assert len(late) == 20
-    assert min(late) >= -0.1
+    assert min(late) >= -took - 0.1
     assert max(late) <= LeaseTimes().lateness
 
 
