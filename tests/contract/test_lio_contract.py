@@ -20,9 +20,14 @@ from contract.maps import (
     observed,
     only,
 )
+from lunmapd.core.base.backings import FileIO
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.leases import as_leased
+from lunmapd.core.node.project import PORT_ID, project_map
 from lunmapd.core.planning.plan import Action, plan
+from support.floating_map import GOLD, LUN, MIXED
+from support.floating_map import T as POOL
 
 GLANCED = ("storage_object", "lun", "acl", "mapped_lun")
 
@@ -110,6 +115,26 @@ def test_an_altered_default_group_is_seen_and_put_right(
         assert some.objects == {key: found[key]}
         assert [(step.action, step.item) for step in plan(wanted, found)] == [(Action.UPDATE, wanted[key])]
         converge(implementation, wanted)
+
+
+def test_a_floating_group_is_complete_before_it_is_enabled(implementation: Implementation) -> None:
+    """Its portals have addresses that the node has not; enabling and disabling it are one step each."""
+    path = "/srv/a"
+    implementation.file(path, SIZE)
+    lun = replace(LUN, backing=FileIO(path), size=SIZE)
+    group = replace(GOLD, portals=("10.9.8.50:3260", "[fd00::50]:3260"))
+    lunmap = replace(
+        MIXED, luns={"a": lun}, targets={POOL: replace(MIXED.targets[POOL], floating={"gold": group})}
+    )
+    whole = project_map(lunmap, "n1", {PORT_ID})
+    key = ("enabled", POOL, group.tpg_tag)
+    standby = as_leased(whole, frozenset())
+    converge(implementation, standby)
+    for action, wanted in ((Action.CREATE, whole), (Action.DELETE, standby)):
+        steps = plan(wanted, observed(implementation))
+        assert [(step.action, step.item) for step in steps] == [(action, whole[key])]
+        converge(implementation, wanted)
+    converge(implementation, {})
 
 
 def test_a_lun_is_never_in_the_wrong_group(implementation: Implementation) -> None:

@@ -15,7 +15,7 @@ from lunmapd.core.base.lunmap import (
 from lunmapd.core.fleet.lag import RecentHistory
 from lunmapd.core.fleet.path_state import DRAINED, USABLE, NodeView, PathState, path_state_of
 from lunmapd.core.fleet.status import HistoryPoint, NodeStatus
-from lunmapd.core.floating.fitness import candidate_of
+from lunmapd.core.floating.fitness import fitness_of
 
 NOTHING_KNOWN: Mapping[GroupId, Judgement] = {}
 
@@ -49,7 +49,7 @@ def _only(point: HistoryPoint) -> RecentHistory:
 def _judge(
     lunmap: Lunmap, group: GroupId, node: str, state: PathState, before: Judgement | None
 ) -> Judgement:
-    found = candidate_of(lunmap, group, node, state)
+    found = fitness_of(lunmap, group, node, state)
     if found.fit:
         return Judgement(fit=True, served=found.served)
     served = before.served if before is not None and state.all not in {"", DRAINED} else found.served

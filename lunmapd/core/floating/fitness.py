@@ -5,7 +5,7 @@ from lunmapd.core.fleet.path_state import USABLE, PathState, scopes_of
 from lunmapd.core.floating.choice import Candidate
 
 
-def candidate_of(lunmap: Lunmap, group: GroupId, node: str, state: PathState) -> Candidate:
+def fitness_of(lunmap: Lunmap, group: GroupId, node: str, state: PathState) -> Candidate:
     """Return how well a node can own a floating portal group.
 
     `state` is that of the paths through the node. The node serves a Lun if the map lets it report the Lun and

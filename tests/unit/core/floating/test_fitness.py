@@ -7,7 +7,7 @@ from lunmapd.core.base.backings import FileIO
 from lunmapd.core.base.lunmap import AluaState, GroupId, Lun, Lunmap, Map
 from lunmapd.core.fleet.path_state import DEAD, DRAINED, PathState
 from lunmapd.core.floating.choice import Candidate
-from lunmapd.core.floating.fitness import candidate_of
+from lunmapd.core.floating.fitness import fitness_of
 from support.floating_map import FLOATING, LUN, H, T
 
 U = "iqn.2026-01.org.example:u"
@@ -68,4 +68,4 @@ def test_a_node_is_fit_if_it_serves_each_lun_of_the_target(
     lunmap: Lunmap, state: PathState, candidate: Candidate
 ) -> None:
     """Only what the group's target needs counts; a Lun that is not served is one less."""
-    assert candidate_of(lunmap, GOLD, "n1", state) == candidate
+    assert fitness_of(lunmap, GOLD, "n1", state) == candidate
