@@ -7,7 +7,7 @@ import pytest
 
 from lab.machines.io import VerifiedIO
 from lab.wait import wait_until
-from support.cluster import DB1, HOST, Cluster, StorageNode
+from support.cluster import DB1, HOST, Cluster
 
 pytestmark = pytest.mark.kernel
 

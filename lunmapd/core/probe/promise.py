@@ -91,14 +91,15 @@ def promised_portals(
 ) -> Iterator[PromisedPortal]:
     """Yield each portal of the map, node by node, with what `initiator` sees there ("" for nobody).
 
-    A portal on all addresses of its node is left out: the map does not have its addresses. The portals of
-    floating groups come last; `owners` are the groups' owners, without which the first active node counts.
+    A portal on all addresses of its node is left out: the map does not have its addresses. So are
+    those of a node that serves floating groups alone: nothing listens there. The portals of the groups come
+    last; `owners` are the groups' owners, without which the first active node counts.
     """
     seen = _luns_of(lunmap, initiator)
     for name, node in sorted(lunmap.nodes.items()):
         targets = {target: luns[name] for target, luns in seen.items() if name in luns}
         listed = {target: frozenset(_listed(lunmap, target)) for target in targets}
-        for portal in dict.fromkeys((*node.portals, *node.iser_portals)):
+        for portal in () if _only_floats(lunmap, name) else dict.fromkeys((*node.portals, *node.iser_portals)):
             if not is_every_address(portal):
                 yield PromisedPortal(
                     node=name,
@@ -113,6 +114,12 @@ def promised_portals(
                     listed=listed,
                 )
     yield from _floating_portals(lunmap, seen, owners)
+
+
+def _only_floats(lunmap: Lunmap, node: str) -> bool:
+    """Return whether a node has floating groups, and serves no target through portals of its own."""
+    targets = [target for target in lunmap.targets.values() if node in nodes_of(target)]
+    return bool(targets) and not any(node in target.nodes for target in targets)
 
 
 def _floating_portals(

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 from lunmapd.core.base import names
 from lunmapd.core.base.errors import Place, Problem
-from lunmapd.core.base.lunmap import FloatingGroup, Lunmap, floating_groups
+from lunmapd.core.base.lunmap import (
+    FloatingGroup,
+    Lunmap,
+    closed_nodes,
+    floating_groups,
+    reporting_nodes,
+)
 from lunmapd.core.map.rules.common import check_repeated, check_text, no_such
 
 MAX_FAILBACK = 86_400
@@ -31,11 +37,29 @@ def check_floating_groups(lunmap: Lunmap) -> Iterator[Problem]:
 
 
 def warn_of_floating_groups(lunmap: Lunmap) -> Iterator[Problem]:
-    """Warn of groups that can't move."""
+    """Warn of groups that can't move, and of nodes that Luns keep from owning one."""
     for iqn, name, group in floating_groups(lunmap):
+        place: Place = ("targets", iqn, "floating", name, "nodes")
         if len(group.nodes) == 1:
-            place: Place = ("targets", iqn, "floating", name, "nodes")
             yield Problem(place, f"{group.nodes[0]!r} is the only node: the group has nowhere to move")
+        yield from _excluded_nodes(lunmap, place, iqn, group)
+
+
+def _excluded_nodes(lunmap: Lunmap, place: Place, iqn: str, group: FloatingGroup) -> Iterator[Problem]:
+    """Report the nodes that can't own a group, since a Lun of its target accepts no I/O there by the map."""
+    luns = [
+        (name, reporting_nodes(lunmap, lun), closed_nodes(lunmap, lun))
+        for name, lun in lunmap.luns.items()
+        if any(entry.target == iqn for entry in lun.maps)
+    ]
+    for node in group.nodes:
+        absent = [name for name, reporting, _ in luns if node not in reporting]
+        closed = [name for name, _, nodes in luns if node in nodes]
+        if absent or closed:
+            name, why = (absent[0], "is not served") if absent else (closed[0], "accepts no I/O")
+            more = len(absent) + len(closed) - 1
+            others = f", as {more} more" if more else ""
+            yield Problem(place, f"{node!r} can't own the group: luns[{name}] {why} there by the map{others}")
 
 
 def _nodes(lunmap: Lunmap, place: Place, group: FloatingGroup) -> Iterator[Problem]:

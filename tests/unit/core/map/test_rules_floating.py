@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import EMPTY_MAP
+from lunmapd.core.base.lunmap import EMPTY_MAP, AluaState
 from lunmapd.core.map import rules
 from lunmapd.core.map.fill_in import fill_in, needs_port_ids
 from lunmapd.core.map.mapfile import parse_map
@@ -11,6 +11,8 @@ from lunmapd.core.map.reuse import ReusedId
 from lunmapd.core.map.rules.reuse import check_reused_port_ids, check_reused_tags
 from lunmapd.core.map.target_ids import IdUse, differing_port_ids, differing_tags
 from lunmapd.core.map.used_numbers import FormerUse
+from support.floating_map import FLOATING, LUN
+from support.floating_map import T as POOL
 from support.valid_map import GOOD, T, problems_of
 
 TARGET = f"  {T}: {{nodes: {{n1: {{port_id: 1}}, n2: {{port_id: 2}}}}}}"
@@ -118,3 +120,24 @@ def test_the_ids_of_a_group_are_not_reused() -> None:
     assert f"belonged to floating group a of target {T} until revision 4" in str(port)
     assert differing_tags(swapped, after) == {9: IdUse("c", f"{T} floating/c"), 7: IdUse("n2", "n2")}
     assert differing_tags(after, EMPTY_MAP).keys() == {1, 2, 7, 8}
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"nodes": ("n1",)}, "luns[a] is not served there by the map, as 1 more"),
+        (
+            {"preferred": "n1", "others": AluaState.STANDBY},
+            "luns[a] accepts no I/O there by the map, as 1 more",
+        ),
+        ({"preferred": "n1"}, ""),
+    ],
+)
+def test_a_node_that_can_not_own_the_group_is_a_warning(fields: dict[str, object], sentence: str) -> None:
+    """The map keeps a Lun of the target from it; each node is named once."""
+    luns = {name: replace(LUN, **fields) for name in ("a", "b")}
+    found = [
+        str(each) for each in rules.map_warnings(replace(FLOATING, luns=luns)) if "can't own" in str(each)
+    ]
+    place = f"targets[{POOL}].floating.gold.nodes"
+    assert found == ([f"{place}: 'n2' can't own the group: {sentence}"] if sentence else [])

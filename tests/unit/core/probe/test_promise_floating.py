@@ -29,8 +29,15 @@ def test_the_owner_promises_the_portals_of_its_groups() -> None:
     others = [each for each in promised_portals(MIXED, H) if each.portal != PORTAL]
     assert [(each.node, set(each.targets), each.listed) for each in others] == [
         ("n1", {T}, LISTED),
-        ("n2", set(), LISTED),
         ("n3", {T}, LISTED),
+    ]
+
+
+def test_a_node_that_only_floats_promises_no_portal_of_its_own() -> None:
+    """Nothing listens there: no TPG has them. A node that serves nothing at all is asked as before."""
+    assert [(each.node, each.portal) for each in promised_portals(FLOATING, H)] == [
+        ("n3", "10.0.0.3:3260"),
+        ("n1", PORTAL),
     ]
 
 
