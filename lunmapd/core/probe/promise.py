@@ -99,7 +99,8 @@ def promised_portals(
     for name, node in sorted(lunmap.nodes.items()):
         targets = {target: luns[name] for target, luns in seen.items() if name in luns}
         listed = {target: frozenset(_listed(lunmap, target)) for target in targets}
-        for portal in () if _only_floats(lunmap, name) else dict.fromkeys((*node.portals, *node.iser_portals)):
+        own = () if _only_floats(lunmap, name) else (*node.portals, *node.iser_portals)
+        for portal in dict.fromkeys(own):
             if not is_every_address(portal):
                 yield PromisedPortal(
                     node=name,
