@@ -54,8 +54,8 @@ class GroupLine(Struct, frozen=True):
 class GroupNode(Struct, frozen=True):
     """A node of a group's list.
 
-    `phase` is what it does with the group, a GroupPhase. A node that is not `fit` to own the group gives the `reason`; `since` is when it became fit or unfit
-    (RFC 3339).
+    `phase` is what it does with the group, a GroupPhase. A node that is not `fit` to own the group gives the
+    `reason`; `since` is when it became fit or unfit (RFC 3339).
     """
 
     node: str

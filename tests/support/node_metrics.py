@@ -5,7 +5,15 @@ from msgspec.structs import replace
 from lunmapd.agent.loop.report import CycleResult, first_status
 from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import APPLIED, Failing, HistoryPoint, false_condition, update_condition
+from lunmapd.core.fleet.status import (
+    APPLIED,
+    Failing,
+    GroupPhase,
+    GroupStatus,
+    HistoryPoint,
+    false_condition,
+    update_condition,
+)
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.failure import Failure
@@ -27,6 +35,10 @@ STATUS = replace(
     beat=90.0,
     failing=(Failing("target t", "InUse", "busy"),),
     failing_count=1,
+    floating=(
+        GroupStatus("t", "gold", GroupPhase.OWNER),
+        GroupStatus("t", "tin", GroupPhase.STANDBY, fit=True),
+    ),
     conditions=update_condition((), false_condition(APPLIED, Reason.FAILING, "x"), "2026-01-01T00:00:00Z"),
 )
 

@@ -98,17 +98,14 @@ def test_a_host_with_one_path_follows_its_address(logged_in: Cluster, io: Verifi
         logged_in.ctl("float", "move", SAN, "gold", node.name)
         assert owners(logged_in) == [node.name]
         goes_on(io)
-    print("MOVED", io.progress.pause)
     n1.machine.kill()
     wait_until("n2 has the address", lambda: owners(logged_in) == ["n2"])
     goes_on(io)
-    print("CUT", io.progress.pause)
     n1.machine.start()
     n1.configure(logged_in.ensemble.hosts)
     n1.start()
     wait_until("both nodes are well", logged_in.all_well)
     assert owners(logged_in) == ["n2"]
-    print(logged_in.ctl("float", "list").out)
     logged_in.ctl.apply(lunmap(logged_in).replace("tpg_tag: 2,", "tpg_tag: 2, state: drained,"))
     wait_until("n1 has the address", lambda: owners(logged_in) == ["n1"])
     goes_on(io)

@@ -30,7 +30,7 @@ from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lun_paths import sole_path_luns
 from lunmapd.core.fleet.shared_backings import shared_backings
-from lunmapd.core.fleet.status import NodeStatus
+from lunmapd.core.fleet.status import GroupPhase, NodeStatus
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.refused_logins import RefusalCause
@@ -163,7 +163,21 @@ class Metrics:
         yield _gauge("lunmapd_beat_seconds", "A cycle is due at least every so many seconds.", self._beat)
         if self._status is not None:
             yield from self._of_status(self._status)
+            yield from self._of_groups(self._status)
             yield from self._of_backings(self._status)
+
+    def _of_groups(self, status: NodeStatus) -> Iterator[Metric]:
+        owner = GaugeMetricFamily(
+            "lunmapd_floating_owner", "Whether this node serves the floating group.", labels=_GROUP
+        )
+        fit = GaugeMetricFamily(
+            "lunmapd_floating_fit", "Whether this node can own the floating group.", labels=_GROUP
+        )
+        for group in status.floating:
+            labels = [group.target, group.name]
+            owner.add_metric(labels, int(group.phase == GroupPhase.OWNER))
+            fit.add_metric(labels, int(group.fit))
+        yield from (owner, fit)
 
     def _of_backings(self, status: NodeStatus) -> Iterator[Metric]:
         cluster = status.observed.cluster if status.observed is not None else ""
@@ -217,6 +231,7 @@ class Metrics:
         )
 
 
+_GROUP = ("target", "group")
 _SHARED = {
     "luns": "Luns that these nodes report, and of which this one has opened a file or device.",
     "bytes": "The bytes that initiators see of these Luns through this node.",

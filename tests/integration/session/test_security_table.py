@@ -13,12 +13,15 @@ from kazoo.security import make_acl
 from msgspec.structs import replace
 
 from lunmapd.client import Chap, Client, Initiator, LunmapdError, Permissions, Principal, Role, Secret
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap, Target
+from lunmapd.core.floating.lease import LeaseTimes, owner_record
 from lunmapd.core.secrets.sealing import NONCE_BYTES, SecretError, Vault, keyring
 from lunmapd.store.session.access_errors import NotAuthenticatedError, NotPermittedError
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
 from lunmapd.store.session.session import Session
+from lunmapd.store.tree.floating import WatchedGroup
 from lunmapd.store.tree.members import read_fleet, register, write_status
+from lunmapd.store.tree.own_group import appear, write_lease
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
 from support.commits import put
@@ -29,6 +32,7 @@ from support.sessions import LIVE, STATUS
 pytestmark = pytest.mark.integration
 
 HOST = "iqn.2026-01.org.example:host1"
+TARGET = "iqn.2026-01.org.example:floats"
 ROWS = {
     "anyone in the network": "",
     "a reader (monitoring)": "reader",
@@ -58,7 +62,11 @@ class World:
         """Return the map, with a password that nobody of the table has the key for."""
         vault = Vault(read_tree(self.admin).cluster, keyring([os.urandom(32)]))
         sealed = vault.seal(f"initiators/{HOST}", "chap", Secret("a long password"), os.urandom(NONCE_BYTES))
-        return replace(luns(1, 2), initiators={HOST: Initiator(chap=Chap("user", sealed))})
+        both = FloatingGroup(1001, ("10.0.0.50:3260",), ("n1", "n2"), 77)
+        other = FloatingGroup(1002, ("10.0.0.51:3260",), ("n2",), 78)
+        target = Target({}, floating={"both": both, "other": other})
+        hosts = {HOST: Initiator(chap=Chap("user", sealed))}
+        return replace(luns(1, 2), initiators=hosts, targets={TARGET: target})
 
     def session(self, user: str) -> Session:
         """Open a session as a user of SASL, as the superuser, or anonymously."""
@@ -226,8 +234,20 @@ def does_everything(world: World, user: str) -> bool:
 
 
 def outside(world: World) -> list[str]:
-    """List the znodes that are not those of the node n1."""
-    return [path for path in world.znodes() if not path.startswith(world.admin.path("members/n1"))]
+    """List the znodes that are not those of the node n1, nor of a floating group that lists it."""
+    own = ("members/n1", f"floating/{TARGET} both")
+    return [path for path in world.znodes() if not path.startswith(tuple(map(world.admin.path, own)))]
+
+
+def takes_group(world: World, user: str, name: str) -> bool:
+    """Return whether the lease of a floating group can be written, or its candidate of that name."""
+    session, group = world.session(user), GroupId(TARGET, name)
+    lease = WatchedGroup(session, group, lambda: None).read(()).lease
+    assert lease is not None
+    record = owner_record(user, "b", LeaseTimes())
+    return works(
+        lambda: write_lease(session, group, record, lease.version), lambda: appear(session, group, "n2")
+    )
 
 
 Attempt = Callable[[World, str], bool]
@@ -243,6 +263,10 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "change the map": lambda world, user: writes(world, user, outside(world)),
     "write for another node": lambda world, user: writes(world, user, world.znodes("members/n2")),
     "register as another node": registers_as_another,
+    "take a floating portal group that lists it": lambda world, user: takes_group(world, user, "both"),
+    "take a floating portal group that does not list it": lambda world, user: takes_group(
+        world, user, "other"
+    ),
     "read the state of another node": lambda world, user: reads(world, user, world.znodes("members/n2")),
     "change a role": changes_a_role,
     "keep its role when it is revoked": keeps_its_role,

@@ -60,6 +60,11 @@ def test_a_turn_is_counted() -> None:
         found[f'lunmapd_shared_{name}{{cluster="c",nodes="n1,n2"}}'] for name in ("luns", "bytes", "blocks")
     ]
     assert shared == [1, 1 << 20, 1 << 11]
+    groups = [
+        [found[f'lunmapd_floating_{name}{{group="{group}",target="t"}}'] for group in ("gold", "tin")]
+        for name in ("owner", "fit")
+    ]
+    assert groups == [[1, 0], [0, 1]]
     assert found['lunmapd_condition{type="Applied"}'] == 0
     assert found["lunmapd_turn_duration_seconds_sum"] == 0.5
 
