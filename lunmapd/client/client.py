@@ -4,7 +4,7 @@ import getpass
 import logging
 import socket
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,7 +22,9 @@ from lunmapd.client.fleet import Fleet, read_nodes, read_with_history, wait_appl
 from lunmapd.clock import rfc3339
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
 from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.names import MAX_TAG
 from lunmapd.core.base.text import first_of
+from lunmapd.core.edits.maps import FreeNumbers, first_unused
 from lunmapd.core.fleet.backing_differences import BackingDifference
 from lunmapd.core.forecast.fleet import Forecast, forecast_fleet
 from lunmapd.core.forecast.node import MapChange
@@ -33,7 +35,7 @@ from lunmapd.core.history.migrate import migrate_to_schema_2
 from lunmapd.core.map.file_base import FileBase
 from lunmapd.core.map.fill_in import fill_in, needs_port_ids
 from lunmapd.core.map.ledger import unused_lun_numbers
-from lunmapd.core.map.used_numbers import UNUSED
+from lunmapd.core.map.used_numbers import UNUSED, unused_numbers
 from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
 from lunmapd.core.planning.plan import Disruption
 from lunmapd.store.commit.acts import accept_rewound, confirm, edited_changes, override, repair
@@ -215,6 +217,18 @@ class Client:
         fresh = _new_serials(target, after, known)
         return self._proposal(before, after, replace(self._options(note), new_serials=fresh), staged)
 
+    def propose_edit(self, change: Callable[[Lunmap, FreeNumbers], Lunmap], note: Note = NOTE) -> Proposal:
+        """Return what committing the result of `change` on the newest map would change, without committing.
+
+        Serials and port ids that it leaves out are new. Raises InvalidInputError, and what `change` raises.
+        """
+        before = self.read()
+        after = change(before.lunmap, self._free_numbers(before))
+        known = map_with_identities(before)
+        filled = self._fill_in(after, known, before)
+        fresh = _new_serials(after, filled, known)
+        return self._proposal(before, filled, replace(self._options(note), new_serials=fresh), None)
+
     def apply(self, target: Lunmap | Proposal, note: Note = NOTE) -> Revision | None:
         """Make the map equal to `target`, in one commit; return None if it already is.
 
@@ -243,7 +257,7 @@ class Client:
     def unused_lun_numbers(self, initiator: str, target: str, count: int = 1) -> tuple[int, ...]:
         """Return the lowest LUN numbers that an initiator never had through a target, at most `count`."""
         now = self.read()
-        ledger = read_addresses(self._session, now, initiator)
+        ledger = read_addresses(self._session, now, (initiator,))
         maps = (now.lunmap, effective_map(now))
         return tuple(islice(unused_lun_numbers(ledger, maps, target, (initiator,)), count))
 
@@ -446,6 +460,21 @@ class Client:
         Raises NodeInUseError while it is in the map, is live or has a role, and NeverRegisteredError.
         """
         return forget(self._session, self.read(), node)
+
+    def _free_numbers(self, now: Snapshot) -> FreeNumbers:
+        effective = effective_map(now)
+
+        def lun(lunmap: Lunmap, target: str, initiators: Collection[str], first: Iterable[int]) -> int:
+            ledger = read_addresses(self._session, now, initiators)
+            maps = (lunmap, now.lunmap, effective)
+            return first_unused(unused_lun_numbers(ledger, maps, target, initiators, first), "LUN number")
+
+        def tag(lunmap: Lunmap) -> int:
+            taken = {node.tpg_tag for each in (lunmap, effective) for node in each.nodes.values()}
+            used = read_ids(self._session, now).tpg_tags
+            return first_unused(unused_numbers(range(1, MAX_TAG + 1), used, taken), "TPG tag")
+
+        return FreeNumbers(lun, tag)
 
     def _fill_in(self, target: Lunmap, known: Lunmap, released: Snapshot) -> Lunmap:
         used = UNUSED

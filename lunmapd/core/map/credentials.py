@@ -131,3 +131,22 @@ def reseal_all(lunmap: Lunmap, vault: Vault, new_nonce: Callable[[int], bytes]) 
         return structs.replace(chap, password=vault.seal(path, field, secret, new_nonce(NONCE_BYTES)))
 
     return change_credentials(lunmap, reseal)
+
+
+def rebind_secrets(
+    initiator: Initiator, old: str, new: str, vault: Vault, new_nonce: Callable[[int], bytes]
+) -> Initiator:
+    """Return an initiator whose secrets are sealed for the name `new` in place of `old`.
+
+    `new_nonce(count)` returns so many random bytes. Raises NotOpenedError.
+    """
+
+    def rebind(path: str, field: str, chap: Chap) -> Chap:
+        try:
+            secret = vault.open(path, field, chap.password)
+        except SecretError as error:
+            raise NotOpenedError(f"{path}, {field}: {error}") from error
+        sealed = vault.seal(initiator_path(new), field, secret, new_nonce(NONCE_BYTES))
+        return structs.replace(chap, password=sealed)
+
+    return _initiator(old, initiator, rebind)

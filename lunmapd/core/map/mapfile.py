@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 import yaml
 
-from lunmapd.core.base.errors import InvalidInputError, Place
+from lunmapd.core.base.errors import InvalidInputError, Place, Problem
 from lunmapd.core.base.lunmap import SECTIONS, Document, Lunmap, Section
 from lunmapd.core.base.names import parse_portal
 from lunmapd.core.base.plain_values import FormProblem, read_values
@@ -72,6 +72,17 @@ def read_map(text: str, name: str) -> ReadMap:
             sections[section][key], wrong = read_values(spelled, kind, (section, key))
             problems += [*misspelled, *wrong]
     return ReadMap(build_map(sections), source, problems)
+
+
+def read_document(section: Section, name: str, value: Mapping[str, Any]) -> Document:
+    """Return one object of plain values, spelled as in a file. Raises InvalidInputError."""
+    place: Place = (section, name)
+    spelled, misspelled = _spell_out(place, value)
+    document, wrong = read_values(spelled, SECTIONS[section], place)
+    if problems := (*misspelled, *wrong):
+        raise InvalidInputError([Problem(each.place, each.message) for each in problems])
+    read: Document = document
+    return read
 
 
 class _Sections(msgspec.Struct, forbid_unknown_fields=True):

@@ -1,21 +1,26 @@
 """The verbs that initialise the tree and change the map."""
 
-import functools
 import sys
-from collections.abc import Callable
 from typing import TextIO
 
 import click
-from msgspec.structs import replace
 
-from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
+from lunmapd.client import Client, Note, Proposal, Revision
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import SECTIONS, Section
 from lunmapd.core.fleet.backing_differences import is_divided
-from lunmapd.core.map import rules
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.commit.consent import Consent, agree, can_ask, consent_options, foresee
+from lunmapd.service.ctl.commit.consent import Consent, can_ask, consent_options, foresee
+from lunmapd.service.ctl.commit.steps import (
+    commit_proposal,
+    dry_run_option,
+    nothing_text,
+    permission_options,
+    wait_for,
+    wait_option,
+    warn_of_map,
+)
 from lunmapd.service.ctl.files.editor import edit_file
 from lunmapd.service.ctl.files.map_file import (
     Basis,
@@ -26,24 +31,13 @@ from lunmapd.service.ctl.files.map_file import (
     read_map_file,
     renew_base,
 )
+from lunmapd.service.ctl.start.lazy import LazyGroup, start_planning
+from lunmapd.service.ctl.start.verbs import EDITS
 from lunmapd.service.ctl.text.forecast_lines import plan_report
-from lunmapd.service.ctl.text.output import echo_committed, note_options, reuse_options
+from lunmapd.service.ctl.text.output import echo_committed, note_options
 from lunmapd.service.output import echo, echo_json
 
 _REPORT_TIME = 3.0  # seconds after a revision was applied in which nodes report what they have opened
-
-wait_option = click.option(
-    "--wait",
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
-    help="Wait until every live node has applied the revision.",
-)
-
-
-dry_run_option = click.option(
-    "-n", "--dry-run", is_flag=True, help="Show the changes and what nodes would do, and commit nothing."
-)
-
 
 resume_option = click.option(
     "--resume", is_flag=True, help="Resume an interrupted large commit, if there is one."
@@ -63,33 +57,6 @@ def init(connection: Connection, closed: bool) -> None:
     with connection.client() as client:
         cluster = client.initialise(closed=closed)
         echo(f"initialised {client.chroot}: cluster {cluster}, revision 0")
-
-
-def permission_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that allow what a commit refuses; the command receives them in its `note`."""
-
-    @click.option(
-        "--shrink",
-        multiple=True,
-        metavar="LUN",
-        help="Allow this Lun to shrink: initiators lose the data at its end. Repeatable.",
-    )
-    @click.option(
-        "--rebacking",
-        multiple=True,
-        metavar="LUN",
-        help="Allow this Lun another path or configuration while it is mapped: initiators get the data there "
-        "and don't notice. Not needed if each node reports it as another name of what it has opened. "
-        "Repeatable.",
-    )
-    @reuse_options
-    @functools.wraps(command)
-    def wrapped(
-        *args: object, note: Note, shrink: tuple[str, ...], rebacking: tuple[str, ...], **rest: object
-    ) -> None:
-        command(*args, note=replace(note, shrink=shrink, rebacking=rebacking), **rest)
-
-    return wrapped
 
 
 file_option = click.option(
@@ -141,36 +108,55 @@ def apply(
     base = basis.of(given)
     with connection.client() as client, given.located():
         proposal = client.propose(given.lunmap, note, base=base, prefer=basis.prefer, resume=resume)
-        _warn(proposal.after, given.source.problem)
+        warn_of_map(proposal.after, given.source.problem)
         _warn_of_backings(client, proposal)
         check_undone(client, proposal, given, basis, dry_run=dry_run, can_ask=can_ask(output))
-        nothing = _nothing(proposal, dry_run=dry_run)
-        revision = _commit(client, proposal, note, None if dry_run else consent, output, nothing)
+        nothing = nothing_text(proposal, dry_run=dry_run)
+        revision = commit_proposal(client, proposal, note, None if dry_run else consent, output, nothing)
         renew_base(given, basis, revision)
         if not dry_run:
-            _wait(client, revision, proposal.before.revision, wait)
+            wait_for(client, revision, proposal.before.revision, wait)
             if wait is not None:
                 _warn_of_backings(client, proposal, patience=_REPORT_TIME)
 
 
-@click.command()
-@file_option
+@click.group(cls=LazyGroup, verbs=EDITS, invoke_without_command=True)
+@click.option(
+    "-f",
+    "--file",
+    "file",
+    type=click.File("r", encoding="utf-8"),
+    help="The whole map, as YAML; - for standard input.",
+)
 @basis_options
 @note_options
 @permission_options
 @output_option
-@click.pass_obj
-def plan(connection: Connection, file: TextIO, basis: Basis, note: Note, output: str) -> None:
+@click.pass_context
+def plan(context: click.Context, file: TextIO | None, basis: Basis, note: Note, output: str) -> None:
     """Show what every node would do if the map were made equal to FILE, and to whom. Nothing is committed.
+
+    A short verb with its arguments can take the place of FILE, as in 'plan unmap db1 host2'.
 
     It takes the file as 'apply' does, with the same options about it. Each node is taken to be as the newest
     map says, with the logins that it last reported. Exit code 6 if a host would lose a path, a node would
     hold steps or leave the map, or an object would fail; a unit attention disturbs nobody.
     """
+    if context.invoked_subcommand is not None:
+        if file is not None:
+            raise click.UsageError("--file is a whole map: name no verb beside it")
+        start_planning(context)
+        return
+    if file is None:
+        raise click.UsageError("Missing option '-f' / '--file', or a verb such as 'unmap'")
+    _plan_file(context.obj, file, basis, note, output)
+
+
+def _plan_file(connection: Connection, file: TextIO, basis: Basis, note: Note, output: str) -> None:
     given = read_map_file(file)
     with connection.client() as client, given.located():
         proposal = client.propose(given.lunmap, note, base=basis.of(given), prefer=basis.prefer)
-        _warn(proposal.after, given.source.problem)
+        warn_of_map(proposal.after, given.source.problem)
         check_undone(client, proposal, given, basis, dry_run=True)
         forecast = foresee(client, proposal, note, output)
     if output == "json":
@@ -182,19 +168,6 @@ def plan(connection: Connection, file: TextIO, basis: Basis, note: Note, output:
 def _refuse_dry_resume(*, resume: bool, dry_run: bool) -> None:
     if resume and dry_run:
         raise click.UsageError("--resume commits, and --dry-run does not: leave one of them out")
-
-
-def _commit(
-    client: Client, proposal: Proposal, note: Note, consent: Consent | None, output: str, nothing: str
-) -> Revision | None:
-    """Show what the nodes would do, ask for what `consent` lacks, and commit; without it commit nothing."""
-    if proposal.changes:
-        forecast = foresee(client, proposal, note, output)
-        if consent is not None:
-            agree(proposal, forecast, consent, output)
-    made = None if consent is None else client.apply(proposal, note)
-    echo_committed(made, proposal.changes, output, nothing, is_shown=bool(proposal.changes))
-    return made
 
 
 @click.command("edit")
@@ -224,8 +197,10 @@ def edit_map(
     def commit(file: MapFile) -> tuple[Proposal, Revision | None]:
         with connection.client() as client, file.located():
             proposal = client.propose(file.lunmap, note, base=file.base)
-            _warn(proposal.after, file.source.problem)
-            revision = _commit(client, proposal, note, consent, output, _nothing(proposal, dry_run=False))
+            warn_of_map(proposal.after, file.source.problem)
+            revision = commit_proposal(
+                client, proposal, note, consent, output, nothing_text(proposal, dry_run=False)
+            )
             return proposal, revision
 
     with connection.client() as client:
@@ -237,12 +212,7 @@ def edit_map(
     proposal, revision = done
     if wait is not None:
         with connection.client() as client:
-            _wait(client, revision, proposal.before.revision, wait)
-
-
-def _warn(lunmap: Lunmap, locate: Callable[..., Problem]) -> None:
-    for warning in rules.map_warnings(lunmap):
-        echo(f"lunmapctl: warning: {locate(warning.place, warning.message)}", err=True)
+            wait_for(client, revision, proposal.before.revision, wait)
 
 
 def _warn_of_backings(client: Client, proposal: Proposal, patience: float = 0.0) -> None:
@@ -255,17 +225,6 @@ def _warn_of_backings(client: Client, proposal: Proposal, patience: float = 0.0)
     if luns:
         for difference in client.backing_differences(luns, patience):
             echo(f"lunmapctl: warning: {difference}", err=True)
-
-
-def _nothing(proposal: Proposal, *, dry_run: bool) -> str:
-    if dry_run and proposal.changes:
-        return "nothing was committed (dry run)"
-    return f"nothing to change: the map is at revision {proposal.before.revision}"
-
-
-def _wait(client: Client, revision: Revision | None, head: int, seconds: float | None) -> None:
-    if seconds is not None:
-        client.wait_applied(revision.revision if revision else head, seconds)
 
 
 @click.command()
@@ -299,10 +258,10 @@ def rollback(
     with connection.client() as client:
         proposal = client.propose_rollback(revision, note, resume=resume)
         if dry_run and proposal.changes:
-            nothing = _nothing(proposal, dry_run=True)
-        made = _commit(client, proposal, note, None if dry_run else consent, output, nothing)
+            nothing = nothing_text(proposal, dry_run=True)
+        made = commit_proposal(client, proposal, note, None if dry_run else consent, output, nothing)
         if not dry_run:
-            _wait(client, made, client.newest(), wait)
+            wait_for(client, made, client.newest(), wait)
 
 
 @click.command()

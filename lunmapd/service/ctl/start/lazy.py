@@ -9,6 +9,18 @@ from click.shell_completion import CompletionItem
 
 from lunmapd.core.base.text import nearest, suggestion
 
+_PLANNING = "lunmapd.planning"
+
+
+def start_planning(context: click.Context) -> None:
+    """Let the verb that follows show its plan only."""
+    context.meta[_PLANNING] = True
+
+
+def is_planning() -> bool:
+    """Return whether the verb follows `plan`."""
+    return bool(click.get_current_context().meta.get(_PLANNING, False))
+
 
 class Verb(NamedTuple):
     """A verb: the module that has it, the name of its command there, and its line in the list of verbs."""

@@ -1,0 +1,190 @@
+"""`lunmapctl host` and `group`: initiators, and those with the same Luns."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from lunmapd.client import Client, Group, Initiator, Lunmap
+from lunmapd.core.edits.assign import assign_fields
+from lunmapd.core.edits.find import find_group, find_host
+from lunmapd.core.edits.hosts import (
+    add_host,
+    add_members,
+    create_group,
+    delete_group,
+    remove_host,
+    remove_members,
+    rename_host,
+)
+from lunmapd.core.edits.maps import FreeNumbers
+from lunmapd.core.edits.objects import with_object
+from lunmapd.core.map.credentials import rebind_secrets
+from lunmapd.core.map.short_names import find_name
+from lunmapd.core.secrets.sealing import Vault
+from lunmapd.service import keyfile
+from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.edits.run import EditMap, How, commit_edit, edit_options
+from lunmapd.service.ctl.secret_keys import configured_key_file, key_file_option
+
+unmap_option = click.option("--unmap", is_flag=True, help="Also if hosts see Luns by it.")
+
+
+@click.group()
+def host_verbs() -> None:
+    """Add, change, rename and remove hosts (initiators)."""
+
+
+@host_verbs.command("add")
+@click.argument("iqn")
+@click.option("--alias", default="", help="A name for people.")
+@click.option("--group", "groups", multiple=True, help="Also add it to this group. Repeatable.")
+@edit_options
+@click.pass_obj
+def _add(connection: Connection, iqn: str, alias: str, groups: tuple[str, ...], how: How) -> None:
+    """Add the host with the iSCSI name IQN. 'lunmapctl secret set' gives it a CHAP password."""
+    commit_edit(connection, lambda lunmap, _: add_host(lunmap, iqn, Initiator(alias), groups), how)
+
+
+@host_verbs.command("set")
+@click.argument("host")
+@click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
+@edit_options
+@click.pass_obj
+def _set(connection: Connection, host: str, fields: tuple[str, ...], how: How) -> None:
+    """Set fields of HOST, such as alias=db1."""
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        iqn = find_host(lunmap, host)
+        changed = assign_fields("initiators", iqn, lunmap.initiators[iqn], fields)
+        return with_object(lunmap, "initiators", iqn, changed)
+
+    commit_edit(connection, edit, how)
+
+
+@host_verbs.command("rename")
+@click.argument("old")
+@click.argument("new", metavar="IQN")
+@key_file_option
+@edit_options
+@click.pass_obj
+def _rename(connection: Connection, old: str, new: str, key_file: Path | None, how: How) -> None:
+    """Give the host OLD the iSCSI name IQN; its maps, groups and passwords stay.
+
+    Passwords are sealed again, which needs the key file.
+    """
+    with connection.client() as client:
+        edit = _renaming(connection, client, old, new, key_file)
+    commit_edit(connection, edit, how)
+
+
+def _renaming(connection: Connection, client: Client, old: str, new: str, key_file: Path | None) -> EditMap:
+    """Return the edit; the keys are read only for a host with passwords."""
+    cluster = client.read().cluster
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        iqn = find_name(old, lunmap.initiators)
+        host = lunmap.initiators.get(iqn)
+        if host is None or (host.chap is None and host.mutual_chap is None):
+            return rename_host(lunmap, old, new)
+        keys = keyfile.read_keys(key_file or configured_key_file(connection.config))
+        return rename_host(lunmap, old, new, rebind_secrets(host, iqn, new, Vault(cluster, keys), os.urandom))
+
+    return edit
+
+
+@host_verbs.command("remove")
+@click.argument("host")
+@unmap_option
+@edit_options
+@click.pass_obj
+def _remove(connection: Connection, host: str, unmap: bool, how: How) -> None:
+    """Remove HOST from the map; it can't log in any more."""
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        return remove_host(lunmap, find_name(host, lunmap.initiators) or host, unmap=unmap)
+
+    commit_edit(connection, edit, how)
+
+
+@click.group()
+def group_verbs() -> None:
+    """Create, change and delete groups of hosts with the same Luns."""
+
+
+@group_verbs.command("create")
+@click.argument("group")
+@click.argument("hosts", nargs=-1, metavar="[HOST]...")
+@click.option("--alias", default="", help="A name for people.")
+@edit_options
+@click.pass_obj
+def _create_group(connection: Connection, group: str, hosts: tuple[str, ...], alias: str, how: How) -> None:
+    """Create GROUP with these hosts; a single - reads their names from standard input."""
+    words = _words(hosts)
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        members = tuple(dict.fromkeys(find_host(lunmap, word) for word in words))
+        return create_group(lunmap, group, Group(members, alias))
+
+    commit_edit(connection, edit, how)
+
+
+@group_verbs.command("add")
+@click.argument("group")
+@click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
+@edit_options
+@click.pass_obj
+def _add_members(connection: Connection, group: str, hosts: tuple[str, ...], how: How) -> None:
+    """Add these hosts to GROUP: they see all its Luns. A single - reads their names from standard input."""
+    words = _words(hosts)
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        return add_members(lunmap, group, [find_host(lunmap, word) for word in words])
+
+    commit_edit(connection, edit, how)
+
+
+@group_verbs.command("remove")
+@click.argument("group")
+@click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
+@edit_options
+@click.pass_obj
+def _remove_members(connection: Connection, group: str, hosts: tuple[str, ...], how: How) -> None:
+    """Take these hosts out of GROUP: they lose its Luns. A single - reads their names from standard input."""
+    words = _words(hosts)
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        return remove_members(lunmap, group, [find_host(lunmap, word) for word in words])
+
+    commit_edit(connection, edit, how)
+
+
+@group_verbs.command("set")
+@click.argument("group")
+@click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
+@edit_options
+@click.pass_obj
+def _set_group(connection: Connection, group: str, fields: tuple[str, ...], how: How) -> None:
+    """Set fields of GROUP, such as alias=web."""
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        name = find_group(lunmap, group)
+        return with_object(lunmap, "groups", name, assign_fields("groups", name, lunmap.groups[name], fields))
+
+    commit_edit(connection, edit, how)
+
+
+@group_verbs.command("delete")
+@click.argument("group")
+@unmap_option
+@edit_options
+@click.pass_obj
+def _delete_group(connection: Connection, group: str, unmap: bool, how: How) -> None:
+    """Delete GROUP; its hosts stay in the map."""
+    commit_edit(connection, lambda lunmap, _: delete_group(lunmap, group, unmap=unmap), how)
+
+
+def _words(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the hosts, those of standard input for a single -."""
+    return tuple(sys.stdin.read().split()) if hosts == ("-",) else hosts

@@ -1,0 +1,207 @@
+"""`lunmapctl lun`: create, change, grow, rename and delete Luns."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import click
+
+from lunmapd.client import Access, Fleet, Lun, Lunmap, Shared
+from lunmapd.core.base.backings import PLUGINS, Backing, Plugin, backing_of
+from lunmapd.core.base.lunmap import Scope
+from lunmapd.core.edits.assign import assign_fields
+from lunmapd.core.edits.errors import BadAssignmentError
+from lunmapd.core.edits.find import find_grantee, find_lun, find_node, find_target
+from lunmapd.core.edits.luns import add_lun, drop_lun, rename_lun, resize_lun
+from lunmapd.core.edits.maps import AskedMap, FreeNumbers, map_lun, with_shared
+from lunmapd.core.edits.objects import with_object
+from lunmapd.core.map.mapfile import parse_size, show_size
+from lunmapd.core.map.short_names import short_names
+from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
+from lunmapd.service.ctl.text.host_lines import resize_commands
+from lunmapd.service.output import echo_paragraphs
+from lunmapd.service.table import table
+
+_KINDS = {plugin.saved_name: plugin for plugin in PLUGINS.values()}
+
+
+def _read_size(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    """Return the bytes of a size such as 64GiB."""
+    try:
+        return None if value is None else parse_size(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, option) from None
+
+
+shared_option = click.option(
+    "--shared",
+    type=click.Choice([scope.value for scope in Scope]),
+    help="For a Lun of several nodes: whether hosts are offered reservations and COMPARE AND WRITE.  "
+    "[default: as all other Luns]",
+)
+target_option = click.option(
+    "--target", default="", help="The target: its name, alias or last part.  [default: the only one]"
+)
+
+
+def shared_choice(word: str | None) -> Shared | None:
+    """Return the choice of the option."""
+    return None if word is None else Shared(Scope(word), Scope(word))
+
+
+@click.group()
+def lun_verbs() -> None:
+    """Create, change and delete Luns."""
+
+
+@lun_verbs.command("create")
+@click.argument("name")
+@click.argument("path", required=False, default="")
+@click.option("--type", "kind", type=click.Choice(list(_KINDS)), default="block", show_default=True)
+@click.option("--size", callback=_read_size, help="Such as 64GiB; of a device the least that it must have.")
+@click.option("--on", default="", metavar="NODE,...", help="The nodes.  [default: all of its targets]")
+@click.option("--preferred", default="", metavar="NODE", help="The node whose paths hosts should use.")
+@target_option
+@click.option(
+    "--to",
+    "hosts",
+    multiple=True,
+    metavar="HOST[,LUN][,ro]",
+    help="Map it to this host, or to group:NAME, as in --to host1,5,ro. Repeatable.",
+)
+@shared_option
+@edit_options
+@click.pass_obj
+def _create(
+    connection: Connection,
+    name: str,
+    path: str,
+    kind: str,
+    size: int | None,
+    on: str,
+    preferred: str,
+    target: str,
+    hosts: tuple[str, ...],
+    shared: str | None,
+    how: How,
+) -> None:
+    """Create the Lun NAME on the device, file or configuration PATH, with a new serial; map it with --to.
+
+    A Lun that exists already stays, if it is as asked for; maps that it lacks are added.
+    """
+    grants, backing = [_grant(word) for word in hosts], _backing(_KINDS[kind], path)
+
+    def edit(lunmap: Lunmap, free: FreeNumbers) -> Lunmap:
+        nodes = tuple(find_node(lunmap, each) for each in on.split(",")) if on else ()
+        choice = shared_choice(shared)
+        new = Lun(backing, size=size, nodes=nodes, preferred=preferred, shared=choice)
+        lunmap = add_lun(lunmap, name, new)
+        for word, number, access in grants:
+            asked = AskedMap(find_grantee(lunmap, word), find_target(lunmap, target), number, access)
+            lunmap = map_lun(lunmap, name, asked, free)
+        return with_shared(lunmap, name, None)
+
+    commit_edit(connection, edit, how)
+
+
+def _backing(plugin: Plugin, source: str) -> Backing:
+    if plugin is _KINDS["ramdisk"]:
+        if source:
+            raise click.UsageError("a ramdisk has no PATH")
+    elif not source:
+        raise click.UsageError(f"a {plugin.saved_name} Lun needs a PATH")
+    return backing_of(plugin, source)
+
+
+def _grant(word: str) -> tuple[str, int | None, Access | None]:
+    """Return the host of HOST[,LUN][,ro], with the number and the access that it names."""
+    host, *rest = word.split(",")
+    number: int | None = None
+    access: Access | None = None
+    for each in rest:
+        if each.isascii() and each.isdigit():
+            number = int(each)
+        elif each in {"ro", "rw"}:
+            access = Access(each)
+        else:
+            raise BadAssignmentError(
+                f"{word!r} is no HOST[,LUN][,ro]: {each!r} is neither a number, ro nor rw"
+            )
+    return host, number, access
+
+
+@lun_verbs.command("set")
+@click.argument("name")
+@click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
+@edit_options
+@click.pass_obj
+def _set(connection: Connection, name: str, fields: tuple[str, ...], how: How) -> None:
+    """Set fields of the Lun NAME, such as size=64GiB, preferred=n2 or shared.reservations=off.
+
+    An empty VALUE gives a field its default.
+    """
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        lun = lunmap.luns[find_lun(lunmap, name)]
+        return with_object(lunmap, "luns", name, assign_fields("luns", name, lun, fields))
+
+    commit_edit(connection, edit, how)
+
+
+@lun_verbs.command("grow")
+@click.argument("name")
+@click.argument("size", callback=_read_size, required=False)
+@edit_options
+@click.pass_obj
+def _grow(connection: Connection, name: str, size: int | None, how: How) -> None:
+    """Give the Lun NAME the new SIZE of its file, or show the size that each node has of its device.
+
+    Grow the file or device on every node first. The size of a device needs no commit: without SIZE the nodes'
+    sizes are shown, and what the hosts have to do.
+    """
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        return resize_lun(lunmap, name, size)
+
+    commit_edit(connection, edit, how)
+    if size is None and how.output != "json":
+        with connection.client() as client:
+            fleet = client.fleet()
+        lunmap = fleet.snapshot.lunmap
+        echo_paragraphs(_sizes(fleet, name), *resize_commands(lunmap, name, short_names(lunmap)))
+
+
+def _sizes(fleet: Fleet, name: str) -> Iterator[str]:
+    """Yield the size that each node reports, and which ones lack some of it."""
+    views = fleet.views(datetime.now(UTC))
+    sizes = {
+        node: reports.luns[name].size
+        for node, reports in fleet.backings.items()
+        if name in reports.luns and views[node].is_current
+    }
+    yield from table(("NODE", "SIZE"), [(node, show_size(size)) for node, size in sorted(sizes.items())])
+    largest = max(sizes.values(), default=0)
+    for node, size in sorted(sizes.items()):
+        if size < largest:
+            others = f"another node has {show_size(largest)}"
+            yield f"{node} has {show_size(size)}, {others}: grow the device there, as by lvextend"
+
+
+@lun_verbs.command("rename")
+@click.argument("old")
+@click.argument("new")
+@edit_options
+@click.pass_obj
+def _rename(connection: Connection, old: str, new: str, how: How) -> None:
+    """Rename the Lun OLD; hosts see no difference but for a moment without its paths."""
+    commit_edit(connection, lambda lunmap, _: rename_lun(lunmap, old, new), how)
+
+
+@lun_verbs.command("delete")
+@click.argument("name")
+@click.option("--unmap", is_flag=True, help="Also if it is mapped.")
+@edit_options
+@click.pass_obj
+def _delete(connection: Connection, name: str, unmap: bool, how: How) -> None:
+    """Delete the Lun NAME from the map; its device or file, and the data, stay."""
+    commit_edit(connection, lambda lunmap, _: drop_lun(lunmap, name, unmap=unmap), how)
