@@ -45,7 +45,10 @@ def _context(command: click.Command, name: str, parent: click.Context | None = N
 
 
 def _commands(context: click.Context) -> Iterator[str]:
-    """Describe every command below a group, those of groups within it too."""
+    """Describe every command below a group, those of groups within it too.
+
+    A group that is a command of its own, such as `plan`, only repeats commands that are described elsewhere.
+    """
     group = context.command
     if not isinstance(group, click.Group):
         return
@@ -53,7 +56,8 @@ def _commands(context: click.Context) -> Iterator[str]:
         command = group.get_command(context, name)
         assert command is not None, f"{name} was listed"
         below = _context(command, name, context)
-        yield from _commands(below) if isinstance(command, click.Group) else _command(below)
+        is_group = isinstance(command, click.Group) and not command.invoke_without_command
+        yield from _commands(below) if is_group else _command(below)
 
 
 def _command(context: click.Context) -> Iterator[str]:

@@ -126,7 +126,7 @@ def _logouts(
     gone = {(each.target, each.initiator) for each in left} - _pairs(after)
     for target, hosts in _by_target(gone):
         yield (
-            f"on {_hosts(hosts, names)}, which have no LUN at {names.target(target)} any more:",
+            f"on {_hosts(hosts, names)}, without a LUN at {names.target(target)} now:",
             f"  iscsiadm -m node -T {target} --logout",
             f"  iscsiadm -m node -T {target} -o delete",
         )

@@ -15,7 +15,7 @@ import click
 import pytest
 
 from lunmapd.service.ctl.cli import ctl
-from lunmapd.service.ctl.start.verbs import VERBS
+from lunmapd.service.ctl.start.verbs import EDITS, VERBS
 from lunmapd.service.keyfile import add_key
 from support.agents import NOWHERE
 from support.preloaded import call_lunmapctl
@@ -38,10 +38,28 @@ ARGS: dict[str, list[str]] = {
     "export": ["n1"],
     "forget": ["n1"],
     "get": [],
+    "group add": ["web", "h"],
+    "group create": ["web"],
+    "group delete": ["web"],
+    "group remove": ["web", "h"],
+    "group set": ["web", "alias=w"],
+    "host add": ["iqn.2026-01.org.example:h"],
+    "host remove": ["h"],
+    "host rename": ["h", "iqn.2026-01.org.example:g"],
+    "host set": ["h", "alias=db"],
     "import undo": [],
     "init": [],
     "log": [],
+    "lun create": ["db1", "/dev/vg0/db1"],
+    "lun delete": ["db1"],
+    "lun grow": ["db1", "2GiB"],
+    "lun rename": ["db1", "db2"],
+    "lun set": ["db1", "size=2GiB"],
+    "map": ["db1", "h"],
     "migrate": [],
+    "node add": ["n4"],
+    "node remove": ["n1"],
+    "node set": ["n1", "state=drained"],
     "override": ["path-loss", "--for", "60"],
     "plan": ["-f", "map.yaml"],
     "probe": [],
@@ -58,13 +76,18 @@ ARGS: dict[str, list[str]] = {
     "secret set-discovery": ["n1", "--user", "h"],
     "show": ["1"],
     "status": [],
+    "target create": ["iqn.2026-01.org.example:san"],
+    "target delete": ["san"],
+    "target set": ["san", "alias=s"],
     "trim": [],
+    "unmap": ["db1", "h"],
     "validate": ["map.yaml"],
 }
 """Right arguments for each verb."""
 
 COMMITS = {
     "apply", "confirm", "edit", "import undo", "migrate", "override", "plan", "repair", "rollback",
+    *(verb for verb in ARGS if verb.partition(" ")[0] in EDITS),
 }  # fmt: skip
 """The verbs that state at an interrupt that nothing was committed, before they read the tree."""
 
@@ -86,12 +109,13 @@ def command_at(words: str) -> click.Command:
 
 
 def verbs() -> Iterator[str]:
-    """Yield each verb, with the word of its group."""
+    """Yield each verb, with the word of its group; `plan` is a verb that others can follow."""
     for name in VERBS:
         command = command_at(name)
-        yield from (
-            (f"{name} {word}" for word in command.commands) if isinstance(command, click.Group) else [name]
-        )
+        if isinstance(command, click.Group) and not command.invoke_without_command:
+            yield from (f"{name} {word}" for word in command.commands)
+        else:
+            yield name
 
 
 def test_each_verb_is_tried() -> None:
