@@ -68,7 +68,8 @@ def commit_proposal(
     if proposal.changes:
         forecast = foresee(client, proposal, note, output)
         if first and output != "json":
-            echo_paragraphs((), *first)
+            echo("")
+            echo_paragraphs(*first)
         if consent is not None:
             agree(proposal, forecast, consent, output)
     made = None if consent is None else client.apply(proposal, note)

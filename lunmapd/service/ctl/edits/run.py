@@ -93,6 +93,7 @@ def _commit_once(client: Client, edit: EditMap, how: How) -> None:
     consent = None if how.dry_run else how.consent
     made = commit_proposal(client, proposal, how.note, consent, how.output, nothing, duties.before)
     if how.output != "json" and duties.after:
+        echo("")
         echo_paragraphs(*duties.after)
     if not how.dry_run:
         wait_for(client, made, proposal.before.revision, how.wait)
@@ -103,7 +104,8 @@ def _show_plan(client: Client, proposal: Proposal, how: How, duties: HostDuties)
     if how.output == "json":
         echo_json(plan_report(proposal, forecast))
     elif duties.before or duties.after:
-        echo_paragraphs((), *duties.before, *duties.after)
+        echo("")
+        echo_paragraphs(*duties.before, *duties.after)
     if forecast.is_noticed:
         sys.exit(Exit.DEGRADED)
 
