@@ -9,7 +9,8 @@ from lunmapd.core.edits.errors import ChoiceNeededError
 from lunmapd.core.map.short_names import NoSuchNameError, resolve_name, short_names
 
 _MAX_NAMED = 5
-_GROUP = "group:"
+GROUP_PREFIX = "group:"
+"""The beginning of a word that stands for a group, where it could be a host too."""
 
 
 class Grantee(NamedTuple):
@@ -19,7 +20,7 @@ class Grantee(NamedTuple):
     group: str = ""
 
     def __str__(self) -> str:
-        return self.initiator or f"{_GROUP}{self.group}"
+        return self.initiator or f"{GROUP_PREFIX}{self.group}"
 
     def has(self, entry: Map) -> bool:
         """Return whether a map is for exactly this initiator or group."""
@@ -42,7 +43,7 @@ def find_node(lunmap: Lunmap, word: str) -> str:
 
 def find_group(lunmap: Lunmap, word: str) -> str:
     """Return the name of a group. Raises NoSuchNameError."""
-    return _plain("group", word.removeprefix(_GROUP), lunmap.groups)
+    return _plain("group", word.removeprefix(GROUP_PREFIX), lunmap.groups)
 
 
 def find_host(lunmap: Lunmap, word: str) -> str:
@@ -52,7 +53,7 @@ def find_host(lunmap: Lunmap, word: str) -> str:
 
 def find_grantee(lunmap: Lunmap, word: str) -> Grantee:
     """Return the initiator of a word, or the group of `group:NAME`. Raises NoSuchNameError."""
-    if word.startswith(_GROUP):
+    if word.startswith(GROUP_PREFIX):
         return Grantee(group=find_group(lunmap, word))
     return Grantee(find_host(lunmap, word))
 

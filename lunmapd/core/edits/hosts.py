@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.lunmap import Group, Initiator, Lunmap
 from lunmapd.core.base.text import first_of
 from lunmapd.core.edits.errors import StillUsedError
-from lunmapd.core.edits.find import Grantee, find_group, find_host
+from lunmapd.core.edits.find import GROUP_PREFIX, Grantee, find_group, find_host
 from lunmapd.core.edits.maps import without_maps
 from lunmapd.core.edits.objects import (
     add_object,
@@ -16,6 +16,7 @@ from lunmapd.core.edits.objects import (
     with_object,
     without_object,
 )
+from lunmapd.core.map.short_names import find_name
 
 _MAX_NAMED = 5
 
@@ -36,6 +37,7 @@ def rename_host(lunmap: Lunmap, old: str, new: str, renamed: Initiator | None = 
 
     `renamed` is the initiator with its secrets bound to the new name. Raises DiffersError, NoSuchNameError.
     """
+    old = find_name(old, lunmap.initiators) or old
     if is_renamed(lunmap, "initiators", old, new):
         return lunmap
     old = find_host(lunmap, old)
@@ -112,6 +114,7 @@ def delete_group(lunmap: Lunmap, name: str, *, unmap: bool = False) -> Lunmap:
 
     Raises StillUsedError.
     """
+    name = name.removeprefix(GROUP_PREFIX)
     if name not in lunmap.groups:
         return lunmap
     used = [lun for lun, each in lunmap.luns.items() if any(entry.group == name for entry in each.maps)]

@@ -54,6 +54,8 @@ def test_a_lun_comes_grows_and_goes(ctl: Ctl) -> None:
     assert "db4 is mapped to host1, host2" in ctl("lun", "delete", "db4", expect=3).err
     out = twice(ctl, "lun delete db4 --unmap")
     assert "first, on host1, host2: end all use of db4" in out
+    gone = ctl("lun", "delete", "db")
+    assert gone.out == "nothing to change: the map has no luns/db; did you mean 'db1'?\n"
     after = newest(ctl)
     assert after["luns"] == before["luns"]
     assert after["nodes"] == before["nodes"]

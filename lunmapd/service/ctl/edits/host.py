@@ -105,7 +105,7 @@ def _remove(connection: Connection, host: str, unmap: bool, how: How) -> None:
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
         return remove_host(lunmap, find_name(host, lunmap.initiators) or host, unmap=unmap)
 
-    commit_edit(connection, edit, how)
+    commit_edit(connection, edit, how, ("initiators", host))
 
 
 @click.group()
@@ -182,7 +182,9 @@ def _set_group(connection: Connection, group: str, fields: tuple[str, ...], how:
 @click.pass_obj
 def _delete_group(connection: Connection, group: str, unmap: bool, how: How) -> None:
     """Delete GROUP; its hosts stay in the map."""
-    commit_edit(connection, lambda lunmap, _: delete_group(lunmap, group, unmap=unmap), how)
+    commit_edit(
+        connection, lambda lunmap, _: delete_group(lunmap, group, unmap=unmap), how, ("groups", group)
+    )
 
 
 def _words(hosts: tuple[str, ...]) -> tuple[str, ...]:

@@ -204,4 +204,4 @@ def _rename(connection: Connection, old: str, new: str, how: How) -> None:
 @click.pass_obj
 def _delete(connection: Connection, name: str, unmap: bool, how: How) -> None:
     """Delete the Lun NAME from the map; its device or file, and the data, stay."""
-    commit_edit(connection, lambda lunmap, _: drop_lun(lunmap, name, unmap=unmap), how)
+    commit_edit(connection, lambda lunmap, _: drop_lun(lunmap, name, unmap=unmap), how, ("luns", name))

@@ -8,8 +8,11 @@ from msgspec import Struct
 
 from lunmapd.client import Client, ConflictError, Lunmap, Note, Proposal
 from lunmapd.core.base.errors import Exit
+from lunmapd.core.base.lunmap import Section
+from lunmapd.core.base.text import nearest, suggestion
 from lunmapd.core.edits.maps import FreeNumbers
 from lunmapd.core.map.rules import map_warnings
+from lunmapd.core.map.short_names import last_part
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.consent import Consent, consent_options, foresee
@@ -66,15 +69,18 @@ def edit_options(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def commit_edit(connection: Connection, edit: EditMap, how: How) -> None:
+def commit_edit(
+    connection: Connection, edit: EditMap, how: How, gone: tuple[Section, str] | None = None
+) -> None:
     """Edit the newest map: show, ask, commit, and print what the hosts have to do.
 
-    If another client changed the same objects meanwhile, the edit is made and shown again.
+    If another client changed the same objects meanwhile, the edit is made and shown again. `gone` is the
+    section and the word of an object that the edit removes.
     """
     with connection.client() as client:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                _commit_once(client, edit, how)
+                _commit_once(client, edit, how, gone)
             except ConflictError:
                 if attempt == _ATTEMPTS or how.note.expect is not None:
                     raise
@@ -82,7 +88,7 @@ def commit_edit(connection: Connection, edit: EditMap, how: How) -> None:
                 return
 
 
-def _commit_once(client: Client, edit: EditMap, how: How) -> None:
+def _commit_once(client: Client, edit: EditMap, how: How, gone: tuple[Section, str] | None) -> None:
     proposal = client.propose_edit(edit, how.note)
     duties = host_duties(proposal.before.lunmap, proposal.after)
     _warn_of_changes(proposal)
@@ -90,6 +96,8 @@ def _commit_once(client: Client, edit: EditMap, how: How) -> None:
         _show_plan(client, proposal, how, duties)
         return
     nothing = nothing_text(proposal, dry_run=how.dry_run)
+    if gone is not None and not proposal.changes:
+        nothing = _nothing_there(proposal.after, *gone)
     consent = None if how.dry_run else how.consent
     made = commit_proposal(client, proposal, how.note, consent, how.output, nothing, duties.before)
     if how.output != "json" and duties.after:
@@ -97,6 +105,13 @@ def _commit_once(client: Client, edit: EditMap, how: How) -> None:
         echo_paragraphs(*duties.after)
     if not how.dry_run:
         wait_for(client, made, proposal.before.revision, how.wait)
+
+
+def _nothing_there(lunmap: Lunmap, section: Section, word: str) -> str:
+    """Return the sentence that the object to remove is not in the map, with the nearest one."""
+    known = lunmap.section(section)
+    near = nearest(word, {*known, *map(last_part, known)})
+    return f"nothing to change: the map has no {section}/{word}{suggestion(near)}"
 
 
 def _show_plan(client: Client, proposal: Proposal, how: How, duties: HostDuties) -> None:

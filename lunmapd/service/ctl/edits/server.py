@@ -87,7 +87,7 @@ def _delete(connection: Connection, target: str, unmap: bool, how: How) -> None:
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
         return delete_target(lunmap, find_name(target, lunmap.targets) or target, unmap=unmap)
 
-    commit_edit(connection, edit, how)
+    commit_edit(connection, edit, how, ("targets", target))
 
 
 @click.group()
@@ -145,4 +145,4 @@ def _set_node(connection: Connection, node: str, fields: tuple[str, ...], how: H
 @click.pass_obj
 def _remove(connection: Connection, node: str, how: How) -> None:
     """Remove NODE from the map, its targets and its Luns. Then stop lunmapd there; see 'forget'."""
-    commit_edit(connection, lambda lunmap, _: remove_node(lunmap, node), how)
+    commit_edit(connection, lambda lunmap, _: remove_node(lunmap, node), how, ("nodes", node))
