@@ -32,6 +32,7 @@ from lunmapd.core.base.lunmap import (
     Target,
 )
 from lunmapd.core.base.password import Secret
+from lunmapd.core.edits.maps import FreeNumbers
 from lunmapd.core.fleet.lag import Lag, UnappliedRevision
 from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
 from lunmapd.core.fleet.status import Live, NodeStatus
@@ -116,6 +117,7 @@ __all__ = [
     "FleetNode",
     "ForeignFileError",
     "Forgotten",
+    "FreeNumbers",
     "Group",
     "HistoryTrimmedError",
     "HistoryUnknownError",
