@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from lunmapd.client import Client, Lunmap
-from lunmapd.core.base.lunmap import Initiator
+from lunmapd.core.base.lunmap import SECTIONS, Initiator
 from lunmapd.core.edits.hosts import add_host
 from lunmapd.store.session.session import Session
+from support.agents import AgentFactory, H, T, mapped_luns, put_checked
 from support.cluster import Ctl
 
 EXAMPLE = Path("config/lunmap.yaml").read_text()
@@ -16,9 +17,9 @@ HOST2 = f"{IQN}:host2"
 
 
 def newest(ctl: Ctl) -> dict[str, Any]:
-    """Return the newest map."""
+    """Return the newest map, without its revision."""
     found: dict[str, Any] = json.loads(ctl("get", "-o", "json").out)
-    return found
+    return {section: found[section] for section in SECTIONS}
 
 
 def twice(ctl: Ctl, words: str) -> str:
@@ -49,7 +50,7 @@ def test_a_lun_comes_grows_and_goes(ctl: Ctl) -> None:
     )
     twice(ctl, "lun set db3 preferred=n2 attributes.is_nonrot=1")
     twice(ctl, "lun grow db3 1GiB")
-    assert "NODE" in ctl("lun", "grow", "db3").out
+    assert "no node reports the size of db3" in ctl("lun", "grow", "db3").out
     twice(ctl, "lun rename db3 db4")
     assert "db4 is mapped to host1, host2" in ctl("lun", "delete", "db4", expect=3).err
     out = twice(ctl, "lun delete db4 --unmap")
@@ -92,6 +93,34 @@ def test_a_plan_of_a_verb_commits_nothing(ctl: Ctl) -> None:
     )
     assert "or a verb such as 'unmap'" in ctl("plan", expect=2).err
     assert ctl.status()["revision"] == 1
+
+
+def test_a_host_is_not_disturbed_without_an_agreement(
+    session: Session, make_agent: AgentFactory, ctl: Ctl
+) -> None:
+    """The plan names who loses a LUN; the commit needs --allow, and shows how to remove the device first."""
+    put_checked(session, mapped_luns(1, 2))
+    agent = make_agent()
+    agent.run_cycle()
+    make_agent.kernel.log_in(T, H)
+    agent.run_cycle()
+    planned = ctl("plan", "unmap", "l1", "h", expect=6)
+    assert "n1       3        -       data-unreachable: h (l1)" in planned.out
+    refused = ctl("unmap", "l1", "h", expect=6)
+    assert refused.out == planned.out
+    assert "if that is meant, use --allow data-unreachable" in refused.err
+    assert ctl.status()["revision"] == 1
+    done = ctl("unmap", "l1", "h", "--allow", "data-unreachable")
+    assert done.out == f"{planned.out}committed revision 2\n"
+    agent.run_cycle()
+    assert "No host is disturbed" in ctl("map", "l1", "h").out
+    agent.run_cycle()
+    assert "data-unreachable: h (l2)" in ctl("plan", "lun", "rename", "l2", "data", expect=6).out
+    assert "use --allow" in ctl("lun", "rename", "l2", "data", expect=6).err
+    ctl("lun", "rename", "l2", "data", "--allow", "data-unreachable")
+    agent.run_cycle()
+    agent.run_cycle()
+    ctl("status")
 
 
 def test_groups_targets_and_nodes(ctl: Ctl) -> None:
@@ -159,7 +188,7 @@ def test_wrong_words_are_wrong_usage(ctl: Ctl) -> None:
         ("lun create x /y --size big", 2, "'big' is not a size"),
         ("lun create x /y --to host1,five", 2, "'five' is neither a number, ro nor rw"),
         ("node add n9 --portal nowhere", 2, "'nowhere' is not a portal"),
-        ("host add Host", 3, "is not an iSCSI name"),
+        ("host add host", 3, "is not an iSCSI name"),
     ):
         assert message in ctl(*words.split(), expect=status).err
     assert ctl.status()["revision"] == 1

@@ -43,7 +43,10 @@ def host_verbs() -> None:
 @edit_options
 @click.pass_obj
 def _add(connection: Connection, iqn: str, alias: str, groups: tuple[str, ...], how: How) -> None:
-    """Add the host with the iSCSI name IQN. 'lunmapctl secret set' gives it a CHAP password."""
+    """Add the host with the iSCSI name IQN.
+
+    'lunmapctl secret set' gives it a CHAP password.
+    """
     commit_edit(connection, lambda lunmap, _: add_host(lunmap, iqn, Initiator(alias), groups), how)
 
 
@@ -53,7 +56,10 @@ def _add(connection: Connection, iqn: str, alias: str, groups: tuple[str, ...], 
 @edit_options
 @click.pass_obj
 def _set(connection: Connection, host: str, fields: tuple[str, ...], how: How) -> None:
-    """Set fields of HOST, such as alias=db1."""
+    """Set fields of HOST.
+
+    They are those of a map file, such as alias=db1.
+    """
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
         iqn = find_host(lunmap, host)
@@ -70,9 +76,10 @@ def _set(connection: Connection, host: str, fields: tuple[str, ...], how: How) -
 @edit_options
 @click.pass_obj
 def _rename(connection: Connection, old: str, new: str, key_file: Path | None, how: How) -> None:
-    """Give the host OLD the iSCSI name IQN; its maps, groups and passwords stay.
+    """Give the host OLD the iSCSI name IQN.
 
-    Passwords are sealed again, which needs the key file.
+    Its maps, groups and passwords stay, under the new name. Passwords are sealed again, which needs the key
+    file.
     """
     with connection.client() as client:
         edit = _renaming(connection, client, old, new, key_file)
@@ -100,7 +107,7 @@ def _renaming(connection: Connection, client: Client, old: str, new: str, key_fi
 @edit_options
 @click.pass_obj
 def _remove(connection: Connection, host: str, unmap: bool, how: How) -> None:
-    """Remove HOST from the map; it can't log in any more."""
+    """Remove HOST; it can't log in any more."""
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
         return remove_host(lunmap, find_name(host, lunmap.initiators) or host, unmap=unmap)
@@ -120,7 +127,10 @@ def group_verbs() -> None:
 @edit_options
 @click.pass_obj
 def _create_group(connection: Connection, group: str, hosts: tuple[str, ...], alias: str, how: How) -> None:
-    """Create GROUP with these hosts; a single - reads their names from standard input."""
+    """Create GROUP with these hosts.
+
+    A single - reads their names from standard input.
+    """
     words = _words(hosts)
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
@@ -136,7 +146,10 @@ def _create_group(connection: Connection, group: str, hosts: tuple[str, ...], al
 @edit_options
 @click.pass_obj
 def _add_members(connection: Connection, group: str, hosts: tuple[str, ...], how: How) -> None:
-    """Add these hosts to GROUP: they see all its Luns. A single - reads their names from standard input."""
+    """Add these hosts to GROUP.
+
+    They see all its Luns. A single - reads their names from standard input.
+    """
     words = _words(hosts)
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
@@ -151,7 +164,10 @@ def _add_members(connection: Connection, group: str, hosts: tuple[str, ...], how
 @edit_options
 @click.pass_obj
 def _remove_members(connection: Connection, group: str, hosts: tuple[str, ...], how: How) -> None:
-    """Take these hosts out of GROUP: they lose its Luns. A single - reads their names from standard input."""
+    """Take these hosts out of GROUP.
+
+    They lose its Luns. A single - reads their names from standard input.
+    """
     words = _words(hosts)
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
@@ -166,7 +182,10 @@ def _remove_members(connection: Connection, group: str, hosts: tuple[str, ...], 
 @edit_options
 @click.pass_obj
 def _set_group(connection: Connection, group: str, fields: tuple[str, ...], how: How) -> None:
-    """Set fields of GROUP, such as alias=web."""
+    """Set fields of GROUP.
+
+    They are those of a map file, such as alias=web.
+    """
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
         name = find_group(lunmap, group)
@@ -181,7 +200,7 @@ def _set_group(connection: Connection, group: str, fields: tuple[str, ...], how:
 @edit_options
 @click.pass_obj
 def _delete_group(connection: Connection, group: str, unmap: bool, how: How) -> None:
-    """Delete GROUP; its hosts stay in the map."""
+    """Delete GROUP; its hosts stay."""
     commit_edit(
         connection, lambda lunmap, _: delete_group(lunmap, group, unmap=unmap), how, ("groups", group)
     )

@@ -19,7 +19,7 @@ from lunmapd.core.map.short_names import short_names
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
 from lunmapd.service.ctl.text.host_lines import resize_commands
-from lunmapd.service.output import echo_paragraphs
+from lunmapd.service.output import echo, echo_paragraphs
 from lunmapd.service.table import table
 
 _KINDS = {plugin.saved_name: plugin for plugin in PLUGINS.values()}
@@ -85,9 +85,10 @@ def _create(
     shared: str | None,
     how: How,
 ) -> None:
-    """Create the Lun NAME on the device, file or configuration PATH, with a new serial; map it with --to.
+    """Create the Lun NAME with a new serial.
 
-    A Lun that exists already stays, if it is as asked for; maps that it lacks are added.
+    PATH is its device or file, or the configuration of a tcmu program. --to maps it. A Lun that exists
+    already stays, if it is as asked for; maps that it lacks are added.
     """
     grants, backing = [_grant(word) for word in hosts], _backing(_KINDS[kind], path)
 
@@ -136,9 +137,10 @@ def _grant(word: str) -> tuple[str, int | None, Access | None]:
 @edit_options
 @click.pass_obj
 def _set(connection: Connection, name: str, fields: tuple[str, ...], how: How) -> None:
-    """Set fields of the Lun NAME, such as size=64GiB, preferred=n2 or shared.reservations=off.
+    """Set fields of the Lun NAME.
 
-    An empty VALUE gives a field its default.
+    They are those of a map file, such as preferred=n2 or shared.reservations=off. An empty VALUE gives a
+    field its default.
     """
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
@@ -154,10 +156,10 @@ def _set(connection: Connection, name: str, fields: tuple[str, ...], how: How) -
 @edit_options
 @click.pass_obj
 def _grow(connection: Connection, name: str, size: int | None, how: How) -> None:
-    """Give the Lun NAME the new SIZE of its file, or show the size that each node has of its device.
+    """Make the Lun NAME larger, or show its sizes.
 
-    Grow the file or device on every node first. The size of a device needs no commit: without SIZE the nodes'
-    sizes are shown, and what the hosts have to do.
+    Grow the file or device on every node first, then give the SIZE of the file here. The size of a device
+    needs no commit: without SIZE that of each node is shown, and what the hosts have to do.
     """
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
@@ -168,6 +170,7 @@ def _grow(connection: Connection, name: str, size: int | None, how: How) -> None
         with connection.client() as client:
             fleet = client.fleet()
         lunmap = fleet.snapshot.lunmap
+        echo("")
         echo_paragraphs(_sizes(fleet, name), *resize_commands(lunmap, name, short_names(lunmap)))
 
 
@@ -179,6 +182,9 @@ def _sizes(fleet: Fleet, name: str) -> Iterator[str]:
         for node, reports in fleet.backings.items()
         if name in reports.luns and views[node].is_current
     }
+    if not sizes:
+        yield f"no node reports the size of {name}"
+        return
     yield from table(("NODE", "SIZE"), [(node, show_size(size)) for node, size in sorted(sizes.items())])
     largest = max(sizes.values(), default=0)
     for node, size in sorted(sizes.items()):
@@ -193,7 +199,11 @@ def _sizes(fleet: Fleet, name: str) -> Iterator[str]:
 @edit_options
 @click.pass_obj
 def _rename(connection: Connection, old: str, new: str, how: How) -> None:
-    """Rename the Lun OLD; hosts see no difference but for a moment without its paths."""
+    """Rename the Lun OLD to NEW.
+
+    Its serial and maps stay. Every node makes its storage object anew, so hosts lose all paths for a moment:
+    'plan' shows which.
+    """
     commit_edit(connection, lambda lunmap, _: rename_lun(lunmap, old, new), how)
 
 
@@ -203,5 +213,5 @@ def _rename(connection: Connection, old: str, new: str, how: How) -> None:
 @edit_options
 @click.pass_obj
 def _delete(connection: Connection, name: str, unmap: bool, how: How) -> None:
-    """Delete the Lun NAME from the map; its device or file, and the data, stay."""
+    """Delete the Lun NAME; its data stay."""
     commit_edit(connection, lambda lunmap, _: drop_lun(lunmap, name, unmap=unmap), how, ("luns", name))

@@ -42,7 +42,10 @@ def target_verbs() -> None:
 @edit_options
 @click.pass_obj
 def _create(connection: Connection, iqn: str, on: str, alias: str, authentication: str, how: How) -> None:
-    """Create the target IQN, served by all portals of its nodes, with new port ids."""
+    """Create the target IQN.
+
+    All portals of its nodes serve it, with new port ids.
+    """
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
         nodes = on.split(",") if on else sorted(lunmap.nodes)
@@ -66,7 +69,10 @@ def _served(lunmap: Lunmap, iqn: str, node: str) -> PortalGroup:
 @edit_options
 @click.pass_obj
 def _set(connection: Connection, target: str, fields: tuple[str, ...], how: How) -> None:
-    """Set fields of TARGET, such as alias=san, nodes=n1,n2 or authentication=chap."""
+    """Set fields of TARGET.
+
+    They are those of a map file, such as alias=san, nodes=n1,n2 or authentication=chap.
+    """
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
         iqn = find_target(lunmap, target)
@@ -82,7 +88,7 @@ def _set(connection: Connection, target: str, fields: tuple[str, ...], how: How)
 @edit_options
 @click.pass_obj
 def _delete(connection: Connection, target: str, unmap: bool, how: How) -> None:
-    """Delete TARGET from the map; Luns and hosts stay."""
+    """Delete TARGET; Luns and hosts stay."""
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
         return delete_target(lunmap, find_name(target, lunmap.targets) or target, unmap=unmap)
@@ -116,7 +122,10 @@ def _add(
     targets: tuple[str, ...],
     how: How,
 ) -> None:
-    """Add NODE, which is the setting `node` of its lunmapd."""
+    """Add NODE to the map.
+
+    It is the setting `node` of lunmapd there.
+    """
 
     def edit(lunmap: Lunmap, free: FreeNumbers) -> Lunmap:
         return add_node(lunmap, node, Node(tag or 0, portals), targets, free)
@@ -130,7 +139,10 @@ def _add(
 @edit_options
 @click.pass_obj
 def _set_node(connection: Connection, node: str, fields: tuple[str, ...], how: How) -> None:
-    """Set fields of NODE, such as portals=10.0.1.4,10.0.2.4, state=drained or labels.rack=r1."""
+    """Set fields of NODE.
+
+    They are those of a map file, such as portals=10.0.1.4,10.0.2.4, state=drained or labels.rack=r1.
+    """
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
         name = find_node(lunmap, node)
@@ -144,5 +156,8 @@ def _set_node(connection: Connection, node: str, fields: tuple[str, ...], how: H
 @edit_options
 @click.pass_obj
 def _remove(connection: Connection, node: str, how: How) -> None:
-    """Remove NODE from the map, its targets and its Luns. Then stop lunmapd there; see 'forget'."""
+    """Remove NODE from targets, Luns and the map.
+
+    Then stop lunmapd there, and let 'forget' remove its status.
+    """
     commit_edit(connection, lambda lunmap, _: remove_node(lunmap, node), how, ("nodes", node))
