@@ -74,7 +74,7 @@ def node_check(world: World, node: str, state: str = "") -> Check:
     itself, view = world.lunmap.nodes.get(node), world.view(node)
     if itself is not None and itself.state is NodeState.DRAINED:
         sentence = "drained: it takes no logins"
-        return Check(Topic.NODE, Verdict.NO, sentence, node, f"set nodes[{node}].state to active, and apply")
+        return Check(Topic.NODE, Verdict.NO, sentence, node, f"lunmapctl node set {node} state=active")
     if not view.live:
         remedy = f"on {node}: systemctl status lunmapd"
         return Check(Topic.NODE, Verdict.NO, "dead: its session with ZooKeeper ended", node, remedy)
@@ -127,7 +127,7 @@ def portal_check(world: World, target: str, node: str, status: NodeStatus) -> Ch
     itself, served = world.lunmap.nodes.get(node), world.lunmap.targets.get(target)
     if itself is None or served is None or node not in served.nodes:
         sentence = f"{node} does not serve {target}"
-        remedy = f"add {node} to targets[{target}].nodes, and apply"
+        remedy = f"lunmapctl node add {node} --target {target}"
         return Check(Topic.PORTAL, Verdict.NO, sentence, node, remedy)
     portals = portals_of(itself, served.nodes[node])
     failing = {
@@ -140,7 +140,7 @@ def portal_check(world: World, target: str, node: str, status: NodeStatus) -> Ch
     }
     verdict = Verdict.NO if len(failing) == len(portals) else Verdict.OK
     shown = [f"{portal}{f' ({failing[portal]})' if portal in failing else ''}" for portal in portals]
-    remedy = "" if portals else f"give nodes[{node}] a portal, and apply"
+    remedy = "" if portals else f"lunmapctl node set {node} portals=ADDRESS"
     return Check(Topic.PORTAL, verdict, ", ".join(shown) or "it has no portal", node, remedy)
 
 
@@ -150,7 +150,7 @@ def alua_check(world: World, lun: str, node: str) -> Iterator[Check]:
     if len(reporting_nodes(world.lunmap, item)) > 1:
         state = state_on(item, node)
         closed = state in CLOSED
-        remedy = f"set luns[{lun}].others to non-optimized, and apply" if closed else ""
+        remedy = f"lunmapctl lun set {lun} others=non-optimized" if closed else ""
         yield Check(Topic.ALUA, Verdict.NO if closed else Verdict.OK, state.value, node, remedy)
 
 

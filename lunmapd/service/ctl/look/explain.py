@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import click
 
-from lunmapd.client import Client, Fleet, Lunmap
+from lunmapd.client import Fleet, Lunmap
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.text import nearest, suggestion
 from lunmapd.core.explain.host import (
@@ -13,11 +13,10 @@ from lunmapd.core.explain.host import (
     PairExplanation,
     explain_host,
     explain_pair,
-    offered_target,
 )
 from lunmapd.core.explain.lun import LunExplanation, explain_lun
 from lunmapd.core.explain.node import NodeExplanation, explain_node
-from lunmapd.core.explain.world import World, maps_to
+from lunmapd.core.explain.world import World
 from lunmapd.core.map.short_names import NoSuchNameError, ShortNames, find_name, resolve_name, short_names
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
@@ -48,7 +47,7 @@ def explain(connection: Connection, name: str, lun: str | None, output: str) -> 
     """
     with connection.client() as client:
         world = _world(client.fleet())
-        found = _explain(client, world, name, lun)
+        found = _explain(world, name, lun)
     if output == "json":
         echo_json(found)
     else:
@@ -68,22 +67,13 @@ def _world(fleet: Fleet) -> World:
     )
 
 
-def _explain(client: Client, world: World, name: str, lun: str | None) -> Explanation:
+def _explain(world: World, name: str, lun: str | None) -> Explanation:
     kind, found = _find(world.lunmap, name) if lun is None else ("initiators", _host(world.lunmap, name))
     if lun is not None:
-        return _explain_pair(client, world, found, _lun(world.lunmap, lun))
+        return explain_pair(world, found, _lun(world.lunmap, lun))
     if kind == "nodes":
         return explain_node(world, found)
     return explain_lun(world, found) if kind == "luns" else explain_host(world, found)
-
-
-def _explain_pair(client: Client, world: World, initiator: str, lun: str) -> PairExplanation:
-    offer = ""
-    target = offered_target(world, lun)
-    if target and not maps_to(world.lunmap, world.lunmap.luns[lun], initiator):
-        (number,) = client.unused_lun_numbers(initiator, target) or (0,)
-        offer = f"{{target: {target}, lun: {number}, initiator: {initiator}}}"
-    return explain_pair(world, initiator, lun, offer)
 
 
 def _find(lunmap: Lunmap, word: str) -> tuple[str, str]:
