@@ -18,7 +18,14 @@ from msgspec.structs import replace
 from lunmapd.client.access import Permissions
 from lunmapd.client.file_merge import Prefer, changes_undone, merge_file
 from lunmapd.client.files import load_backup, save_backup
-from lunmapd.client.fleet import Fleet, read_nodes, read_with_history, wait_applied, wait_backing_differences
+from lunmapd.client.fleet import (
+    Fleet,
+    read_nodes,
+    read_with_history,
+    wait_applied,
+    wait_backing_differences,
+    wait_sizes,
+)
 from lunmapd.clock import rfc3339
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
 from lunmapd.core.base.lunmap import Lunmap
@@ -506,6 +513,14 @@ class Client:
         Wait at most `patience` seconds until each node reports the path that the map gives a Lun there.
         """
         return wait_backing_differences(self._session, luns, patience)
+
+    def wait_sizes(self, lun: str, least: int = 0, patience: float = 0.0) -> dict[str, int]:
+        """Return the size in bytes that each live node of a Lun has opened, by name of the node.
+
+        It is 0 if the node reports none. Wait at most `patience` seconds until all have the same size, at
+        least `least`.
+        """
+        return wait_sizes(self._session, lun, least, patience)
 
     def _rules(self, note: Note) -> Precondition:
         evidence = partial(read_evidence, self._session)

@@ -80,6 +80,19 @@ class Fleet(Struct, frozen=True):
         }
         return find_backing_differences(self.snapshot.lunmap, current)
 
+    def sizes(self, lun: str, now: datetime) -> dict[str, int]:
+        """Return the size in bytes that each node of a Lun has opened, by name of the node; 0 if unknown.
+
+        Only nodes that live and are not silent count; `now` has a time zone.
+        """
+        nodes = sorted(sources_of(self.snapshot.lunmap, lun))
+        reports = {name: self.backings.get(name, NodeReports()).luns.get(lun) for name in nodes}
+        return {
+            name: 0 if report is None else report.size
+            for name, report in reports.items()
+            if view_of(self.nodes[name], now).is_current
+        }
+
     @property
     def _recent(self) -> RecentHistory:
         snapshot = self.snapshot
@@ -164,6 +177,21 @@ def wait_backing_differences(
         time.sleep(_POLL)
         fleet = read_with_history(session, fleet)
     return tuple(each for each in fleet.backing_differences(datetime.now(UTC)) if each.lun in luns)
+
+
+def wait_sizes(session: Session, lun: str, least: int, seconds: float) -> dict[str, int]:
+    """Return the size in bytes that each live node of a Lun has opened, by name of the node.
+
+    Wait at most `seconds` until all have the same, `least` at least.
+    """
+    until = time.monotonic() + seconds
+    fleet = read_with_history(session)
+    while True:
+        sizes = fleet.sizes(lun, datetime.now(UTC))
+        if min(sizes.values(), default=0) >= max(least, *sizes.values(), 0) or time.monotonic() >= until:
+            return sizes
+        time.sleep(_POLL)
+        fleet = read_with_history(session, fleet)
 
 
 def _reports_paths(fleet: Fleet, luns: AbstractSet[str]) -> bool:

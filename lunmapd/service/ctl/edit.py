@@ -4,6 +4,7 @@ import sys
 from typing import TextIO
 
 import click
+from click.core import ParameterSource
 
 from lunmapd.client import Client, Note, Proposal, Revision
 from lunmapd.core.base.errors import Exit
@@ -143,13 +144,23 @@ def plan(context: click.Context, file: TextIO | None, basis: Basis, note: Note, 
     hold steps or leave the map, or an object would fail; a unit attention disturbs nobody.
     """
     if context.invoked_subcommand is not None:
-        if file is not None:
-            raise click.UsageError("--file is a whole map: name no verb beside it")
+        _check_no_option(context)
         start_planning(context)
         return
     if file is None:
         raise click.UsageError("Missing option '-f' / '--file', or a verb such as 'unmap'")
     _plan_file(context.obj, file, basis, note, output)
+
+
+def _check_no_option(context: click.Context) -> None:
+    """Refuse options between `plan` and a verb, which has its own."""
+    for parameter in context.command.params:
+        source = parameter.name and context.get_parameter_source(parameter.name)
+        if source is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"{parameter.opts[-1]} is for a whole map: write the options of {context.invoked_subcommand} "
+                "behind it"
+            )
 
 
 def _plan_file(connection: Connection, file: TextIO, basis: Basis, note: Note, output: str) -> None:

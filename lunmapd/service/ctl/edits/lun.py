@@ -1,12 +1,12 @@
 """`lunmapctl lun`: create, change, grow, rename and delete Luns."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Mapping
 
 import click
 
-from lunmapd.client import Access, Fleet, Lun, Lunmap, Shared
+from lunmapd.client import Access, Lun, Lunmap, Shared
 from lunmapd.core.base.backings import PLUGINS, Backing, Plugin, backing_of
+from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Scope
 from lunmapd.core.edits.assign import assign_fields
 from lunmapd.core.edits.errors import BadAssignmentError
@@ -18,6 +18,7 @@ from lunmapd.core.map.mapfile import parse_size, show_size
 from lunmapd.core.map.short_names import short_names
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
+from lunmapd.service.ctl.start.lazy import is_planning
 from lunmapd.service.ctl.text.host_lines import resize_commands
 from lunmapd.service.output import echo, echo_paragraphs
 from lunmapd.service.table import table
@@ -159,38 +160,56 @@ def _grow(connection: Connection, name: str, size: int | None, how: How) -> None
     """Make the Lun NAME larger, or show its sizes.
 
     Grow the file or device on every node first, then give the SIZE of the file here. The size of a device
-    needs no commit: without SIZE that of each node is shown, and what the hosts have to do.
+    needs no commit: without SIZE that of each node is shown, and what the hosts have to do. With --wait every
+    live node must have the same size in that time, else the exit code is 6.
     """
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
         return resize_lun(lunmap, name, size)
 
     commit_edit(connection, edit, how)
-    if size is None and how.output != "json":
-        with connection.client() as client:
-            fleet = client.fleet()
-        lunmap = fleet.snapshot.lunmap
-        echo("")
-        echo_paragraphs(_sizes(fleet, name), *resize_commands(lunmap, name, short_names(lunmap)))
-
-
-def _sizes(fleet: Fleet, name: str) -> Iterator[str]:
-    """Yield the size that each node reports, and which ones lack some of it."""
-    views = fleet.views(datetime.now(UTC))
-    sizes = {
-        node: reports.luns[name].size
-        for node, reports in fleet.backings.items()
-        if name in reports.luns and views[node].is_current
-    }
-    if not sizes:
-        yield f"no node reports the size of {name}"
+    if how.output == "json" or how.dry_run or is_planning():
         return
-    yield from table(("NODE", "SIZE"), [(node, show_size(size)) for node, size in sorted(sizes.items())])
-    largest = max(sizes.values(), default=0)
-    for node, size in sorted(sizes.items()):
-        if size < largest:
-            others = f"another node has {show_size(largest)}"
-            yield f"{node} has {show_size(size)}, {others}: grow the device there, as by lvextend"
+    with connection.client() as client:
+        sizes = client.wait_sizes(name, size or 0, how.wait or 0.0)
+        lunmap = client.read().lunmap
+    duties = () if size else resize_commands(lunmap, name, short_names(lunmap))
+    lacking = _lacking(sizes, size or 0)
+    echo("")
+    echo_paragraphs(_size_lines(name, sizes), () if how.wait is not None else lacking, *duties)
+    if how.wait is not None and lacking:
+        raise NotGrownError(lacking)
+
+
+class NotGrownError(LunmapdError):
+    """Some nodes have not the new size of a Lun; `lacking` has a sentence for each."""
+
+    exit_code = Exit.DEGRADED
+
+    def __init__(self, lacking: tuple[str, ...]) -> None:
+        self.lacking = lacking
+        super().__init__("; ".join(lacking))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The sentences, one a line."""
+        return self.lacking
+
+
+def _size_lines(name: str, sizes: Mapping[str, int]) -> list[str]:
+    if not sizes:
+        return [f"no live node reports {name}"]
+    return table(("NODE", "SIZE"), [(node, show_size(size) if size else "-") for node, size in sizes.items()])
+
+
+def _lacking(sizes: Mapping[str, int], least: int) -> tuple[str, ...]:
+    """Return what lacks at the nodes that have less than the others, or than is asked for."""
+    largest = max(least, *sizes.values(), 0)
+    return tuple(
+        f"{node} has {show_size(size)} and not {show_size(largest)}: grow the file or device there"
+        for node, size in sizes.items()
+        if size < largest
+    )
 
 
 @lun_verbs.command("rename")
