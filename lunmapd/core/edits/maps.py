@@ -117,11 +117,7 @@ def unmap_lun(lunmap: Lunmap, name: str, grantee: Grantee | None, target: str = 
     of a group.
     """
     lun = lunmap.luns[name]
-    kept = tuple(
-        each
-        for each in lun.maps
-        if (target and each.target != target) or not (grantee is None or grantee.has(each))
-    )
+    kept = _kept(lun, grantee, target)
     if grantee is not None:
         _check_unseen(lunmap, name, kept, grantee, target)
     return lunmap if kept == lun.maps else with_object(lunmap, "luns", name, replace(lun, maps=kept))
@@ -142,14 +138,19 @@ def _check_unseen(lunmap: Lunmap, name: str, kept: Iterable[Map], grantee: Grant
 def without_maps(lunmap: Lunmap, *, grantee: Grantee | None = None, target: str = "") -> Lunmap:
     """Return the map without any map to a grantee (None: to all) through a target ("": through all)."""
     for name in lunmap.luns:
-        kept = tuple(
-            each
-            for each in lunmap.luns[name].maps
-            if (target and each.target != target) or not (grantee is None or grantee.has(each))
-        )
+        kept = _kept(lunmap.luns[name], grantee, target)
         if kept != lunmap.luns[name].maps:
             lunmap = with_object(lunmap, "luns", name, replace(lunmap.luns[name], maps=kept))
     return lunmap
+
+
+def _kept(lun: Lun, grantee: Grantee | None, target: str) -> tuple[Map, ...]:
+    """Return the maps of a Lun but those to a grantee (None: to all) through a target ("": through all)."""
+    return tuple(
+        each
+        for each in lun.maps
+        if (target and each.target != target) or not (grantee is None or grantee.has(each))
+    )
 
 
 def show_grantees(lun: Lun) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lunmapd.client import Client, Group, Initiator, Lunmap
+from lunmapd.client import Group, Initiator, Lunmap
 from lunmapd.core.edits.assign import assign_fields
 from lunmapd.core.edits.find import find_group, find_host
 from lunmapd.core.edits.hosts import (
@@ -82,13 +82,13 @@ def _rename(connection: Connection, old: str, new: str, key_file: Path | None, h
     file.
     """
     with connection.client() as client:
-        edit = _renaming(connection, client, old, new, key_file)
+        cluster = client.read().cluster
+    edit = _renaming(connection, cluster, old, new, key_file)
     commit_edit(connection, edit, how)
 
 
-def _renaming(connection: Connection, client: Client, old: str, new: str, key_file: Path | None) -> EditMap:
+def _renaming(connection: Connection, cluster: str, old: str, new: str, key_file: Path | None) -> EditMap:
     """Return the edit; the keys are read only for a host with passwords."""
-    cluster = client.read().cluster
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
         iqn = find_name(old, lunmap.initiators)
