@@ -93,7 +93,8 @@ def reconcile(
 
     `terms` are the validity key of the seen file that this pass leaves. Raises RemovalHeldError for a
     mass removal that is not confirmed, and another LunmapdError when the kernel can't be read; then nothing
-    was changed, except that TPGs were disabled or enabled, and access was closed.
+    was changed, except that isolation or a drain disabled TPGs, or the end of isolation enabled them, and
+    access was closed.
     """
     partial = state.start(given)
     result = partial if isinstance(partial, FullPass) else _reconcile_part(edges, given, state, partial)
@@ -164,12 +165,16 @@ def _reconcile_all(
     comparison = _compare(edges, given, kernel.observe(claimed))
     given = _with_addresses(edges, given, is_full=True)
     state.baseline.load(edges.seen, terms, comparison.desire)
+    given = replace(given, offered=state.baseline.offered or {})
     decision = _decide(edges, given, state, comparison)
     if decision.blocked is not None:
         outcomes = _execute(edges, given, state, decision, comparison)
         error = RemovalHeldError(given.revision, decision.blocked, outcomes)
         state.finish_held(error)
         raise error
+    if state.baseline.follow(comparison.desire):
+        # After a crash the next daemon must not take a drain for isolation.
+        state.baseline.save(edges.seen)
     reports: tuple[StepOutcome, ...] = ()
     if decision.steps:
         decision = _record_claims(claims, claimed, comparison, decision)

@@ -6,8 +6,8 @@ in an order on which safety depends; each check sees only the steps that the one
 
 1. drift (drift.py): changes made outside lunmapd, of the classes that are only reported, are not repaired;
 2. other data (backings.py): what was opened is not replaced by other data that came under its path;
-3. mass removal (guard.py): if too much would be removed without a confirmation, only isolation goes on, and
-   access that was opened out of band is closed (drift.py);
+3. mass removal (guard.py): if too much would be removed without a confirmation, only isolation and the drain
+   of the node go on (enablement.py), and access that was opened out of band is closed (drift.py);
 4. back-off: steps that failed recently are withheld until they are due;
 5. LUN addresses (other_data.py): a LUN number of a host that may still hold another Lun there is not given to
    this one;
@@ -34,11 +34,17 @@ from lunmapd.core.planning import drift, guard
 from lunmapd.core.planning.backings import opens_other_data, returned_keys, withhold_other_data
 from lunmapd.core.planning.disruption_limit import limit_disruption
 from lunmapd.core.planning.drift import DriftBaseline
-from lunmapd.core.planning.enablement import Enablement, change_enablement_only, limit_enablement
+from lunmapd.core.planning.enablement import (
+    Enablement,
+    Offered,
+    change_enablement_only,
+    enabled_objects,
+    limit_enablement,
+)
 from lunmapd.core.planning.guard import MassRemoval, RemovalLimits
 from lunmapd.core.planning.impact import AccessPaths, Audience, Disruptions, Impact, Logins, find_disruptions
 from lunmapd.core.planning.other_data import AddressRules, hold_other_data, leave_empty
-from lunmapd.core.planning.plan import Disruption, Plan, Step, disruption, find_removals, plan
+from lunmapd.core.planning.plan import Action, Disruption, Plan, Step, disruption, find_removals, plan
 from lunmapd.core.planning.withhold import Permitted, withhold_steps
 from lunmapd.core.secrets.sealing import SecretOpener
 
@@ -54,10 +60,10 @@ class PassInput(Struct, frozen=True):
     map up to which removals are confirmed, None without a confirmation. `decided` are the keys of the
     objects whose removal an earlier pass decided and could not finish. `limits`, `allow` and `report` are
     settings: what counts as a mass removal, the highest class of disruption, and the classes of objects
-    (drift.CLASSES) whose drift is only reported. `enablement` says which TPGs may be enabled. `portals` are
-    the problems of portals that were found from outside LIO, `unread` those of files and devices that the
-    node has tried to read. `addresses` are the former occupants of LUN
-    addresses, and what is allowed there.
+    (drift.CLASSES) whose drift is only reported. `enablement` says which TPGs may be enabled; a held pass
+    enables only the `offered` ones again. `portals` are the problems of portals that were found from outside
+    LIO, `unread` those of files and devices that the node has tried to read. `addresses` are the former
+    occupants of LUN addresses, and what is allowed there.
     """
 
     node: str
@@ -70,6 +76,7 @@ class PassInput(Struct, frozen=True):
     decided: AbstractSet[lio_objects.Key] = frozenset()
     limits: RemovalLimits = RemovalLimits()
     enablement: Enablement = Enablement.ALL
+    offered: Offered = {}
     allow: Disruption = Disruption.DATA_UNREACHABLE
     report: AbstractSet[str] = frozenset()
     portals: PortalProblems = {}
@@ -104,11 +111,11 @@ class Decision(Struct, frozen=True):
     """What a pass executes, and why it leaves out the rest of the plan.
 
     `steps` are executed, in order. `held` gives the reason for each object that has a step withheld.
-    `blocked` is the mass removal that needs a confirmation; then `steps` only enable or disable TPGs, as
-    isolation demands, and close access that was opened out of band. `removals` are the keys of the objects
-    that the pass was permitted to remove, whether it can do it now or not. `disruptions` is the class of
-    disruption of each step that is executed, 0 if it is not in it. `emptying` maps the creations whose LUN
-    number must be empty for a while to the seconds that are left.
+    `blocked` is the mass removal that needs a confirmation; then `steps` only disable or enable TPGs, as
+    isolation or a drain demands, and close access that was opened out of band. `removals` are the keys of
+    the objects that the pass was permitted to remove, whether it can do it now or not. `disruptions` is the
+    class of disruption of each step that is executed, 0 if it is not in it. `emptying` maps the creations
+    whose LUN number must be empty for a while to the seconds that are left.
     """
 
     steps: Plan = ()
@@ -178,10 +185,10 @@ def decide(
     safe = withhold_other_data(repaired.steps, comparison.observed, given.addresses.reuse)
     blocked = _mass_removal(given, comparison, safe.steps)
     if blocked is not None:
-        isolating = _change_enablement(given, comparison, baseline)
-        steps = (*drift.closing_steps(repaired.steps, comparison.observed.objects), *isolating.steps)
+        changed = _change_enablement(given, comparison, baseline, ways)
+        steps = (*drift.closing_steps(repaired.steps, comparison.observed.objects), *changed.steps)
         disruptions = _disruptions(given, comparison, steps, ways)
-        return Decision(steps, isolating.held, blocked, disruptions=disruptions)
+        return Decision(steps, changed.held, blocked, disruptions=disruptions)
     due = _without_deferred(safe.steps, deferred)
     wanted = comparison.desire.objects
     known = hold_other_data(due.steps, wanted, given.addresses)
@@ -225,12 +232,30 @@ def _leads_to_other_data(given: PassInput, comparison: Comparison, step: Step) -
     return reuses or opens_other_data(step, comparison.observed.objects)
 
 
-def _change_enablement(given: PassInput, comparison: Comparison, baseline: DriftBaseline | None) -> Permitted:
-    """Return the steps that enable or disable TPGs. The pass that is confirmed removes the leftovers."""
-    still = change_enablement_only(comparison.desire.objects, comparison.observed.objects, given.enablement)
+def _change_enablement(
+    given: PassInput, comparison: Comparison, baseline: DriftBaseline | None, ways: AccessPaths
+) -> Permitted:
+    """Return the steps that enable or disable TPGs in a held pass.
+
+    The pass that is confirmed enables those that were disabled out of band, and removes the leftovers.
+    """
+    still = change_enablement_only(
+        comparison.desire.objects,
+        comparison.observed.objects,
+        given.enablement,
+        given.offered,
+        is_drained=_is_drained(given, comparison),
+    )
     changes = _without_reported_drift(given, comparison, still, baseline)
-    steps = tuple(step for step in changes.steps if isinstance(step.item, lio_objects.Enabled))
-    return Permitted(steps, changes.held)
+    steps = tuple(
+        step
+        for step in changes.steps
+        if isinstance(step.item, lio_objects.Enabled) and not (step.drift and step.action is Action.CREATE)
+    )
+    if given.enablement is Enablement.NONE:
+        return Permitted(steps, changes.held)
+    permitted = limit_disruption(steps, comparison.observed, ways, given.allow)
+    return Permitted(permitted.steps, {**permitted.held, **changes.held})
 
 
 def _without_deferred(steps: Plan, deferred: Deferred) -> Permitted:
@@ -272,9 +297,10 @@ def _mass_removal(given: PassInput, comparison: Comparison, steps: Plan) -> Mass
 
 def _meant_to_close(given: PassInput, comparison: Comparison) -> AbstractSet[lio_objects.Key]:
     """Return the keys of the TPGs that isolation disables, or the state `drained` of the node."""
-    enabled = {
-        key for key, item in comparison.observed.objects.items() if isinstance(item, lio_objects.Enabled)
-    }
+    enabled = enabled_objects(lio_objects.complete_objects(comparison.observed.objects)).keys()
+    return enabled if _is_drained(given, comparison) else enabled & comparison.desire.objects.keys()
+
+
+def _is_drained(given: PassInput, comparison: Comparison) -> bool:
     node = comparison.lunmap.nodes.get(given.node)
-    is_drained = node is not None and node.state is NodeState.DRAINED
-    return enabled if is_drained else enabled & comparison.desire.objects.keys()
+    return node is not None and node.state is NodeState.DRAINED
