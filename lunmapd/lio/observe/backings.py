@@ -104,7 +104,7 @@ def _file_facts(observation: Observation, each: ReadStorageObject, status: PathS
     if state is None:
         state = NameState.SAME if status.file == file else NameState.REPLACED
     if state is NameState.SAME:
-        return BackingFacts(state, size=status.size, read_only=status.read_only, twin=twin)
+        return BackingFacts(state, size=status.size, read_only=status.read_only, twin=twin, file=file)
     return BackingFacts(state, other=_describe(status) if state not in _SILENT else "", twin=twin)
 
 
