@@ -89,6 +89,7 @@ class Worker(Struct):
         self.send(wire.ObservedAnswer(objects, (), (), sessions, facts))
 
     def _apply(self, steps: Iterable[Step]) -> None:
+        luns.begin_batch(self.index)
         ledger = FailureTracker()
         reporter = ProgressReporter(self.send)
         do_one = partial(self._do, reporter)
@@ -98,7 +99,7 @@ class Worker(Struct):
                     break
                 ready = [each for each in run if not _must_wait(ledger, reporter, *each)]
                 for _, step in ready:
-                    luns.reserve_lun_number(step, self.index)
+                    luns.prepare_lun(step, self.index)
                 for (_, step), failure in zip(ready, do(ready), strict=True):
                     if failure is not None:
                         ledger.record(step)
