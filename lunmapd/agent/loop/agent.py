@@ -38,13 +38,13 @@ from lunmapd.core.base.events import Event, Timer, WakeCause
 from lunmapd.core.fleet.status import ConditionUpdate, HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_reads import find_reads
+from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.portals import serving_portals
 from lunmapd.core.node.refused_logins import Refusals, update_refusals
-from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.secrets.sealing import Keyring
 from lunmapd.store.session.errors import NoAccessError, NodeNameTakenError, StoreError
-from lunmapd.store.tree.snapshot import Snapshot
+from lunmapd.store.tree.snapshot import Snapshot, effective_map
 from lunmapd.trace import trace
 
 _log = logging.getLogger(__name__)
@@ -198,7 +198,7 @@ class Agent:
 
     def _contention(self, snapshot: Snapshot | None) -> Iterator[ConditionUpdate]:
         if self._files.targetctl is not None and snapshot is not None:
-            yield self._files.targetctl.condition(snapshot.lunmap, self._registration.node)
+            yield self._files.targetctl.condition(effective_map(snapshot), self._registration.node)
 
     def _pass(
         self, reading: ReadResult, enablement: Enablement, conditions: tuple[ConditionUpdate, ...]
@@ -254,26 +254,23 @@ class Agent:
         except RemovalHeldError as held:
             trace(_log, Event.RECONCILE_HELD, revision=snapshot.revision, reason=held.held)
             confirmations.held(snapshot.revision)
+            self._check(held.observed)
             raise
-        self._check_portals(given, result)
-        self._check_backings(result)
+        self._check(result.observed)
         trace_result(snapshot.revision, result)
         confirmations.passed(snapshot.revision, result.decided)
         self._transitions.failures(result.failures)
         return result
 
-    def _check_portals(self, given: PassInput, result: PassResult) -> None:
-        objects = result.observed.objects
-        discovery = objects.get(lio_objects.DISCOVERY_AUTH)
+    def _check(self, observed: Observed) -> None:
+        """Let the portals and backings be checked that serve after a pass, also one that was held."""
+        discovery = observed.objects.get(lio_objects.DISCOVERY_AUTH)
         credentials = (
             discovery.credentials
             if isinstance(discovery, lio_objects.DiscoveryAuth)
             else lio_objects.NO_CREDENTIALS
         )
-        self._portals.check(serving_portals(given.lunmap, given.node, objects), credentials)
-
-    def _check_backings(self, result: PassResult) -> None:
-        observed = result.observed
+        self._portals.check(serving_portals(observed.objects), credentials)
         if observed.backings is not self._read_from:
             self._read_from = observed.backings
             self._reads.check(find_reads(observed))

@@ -36,7 +36,7 @@ from lunmapd.core.planning.disruption_limit import may_exceed
 from lunmapd.core.planning.impact import Logins
 from lunmapd.core.planning.other_data import hold_other_data, replaces_other_data
 from lunmapd.core.planning.outcome import StepOutcome, failures_of
-from lunmapd.core.planning.plan import Plan, plan
+from lunmapd.core.planning.plan import Plan, objects_after, plan
 from lunmapd.core.planning.reservations import find_unrestored, keep_reservations, makes_recorded
 from lunmapd.core.planning.unclaimed import claims_of, withhold_unclaimed
 from lunmapd.core.planning.withhold import created_keys
@@ -169,7 +169,10 @@ def _reconcile_all(
     decision = _decide(edges, given, state, comparison)
     if decision.blocked is not None:
         outcomes = _execute(edges, given, state, decision, comparison)
-        error = RemovalHeldError(given.revision, decision.blocked, outcomes)
+        done = (outcome.step for outcome in outcomes if outcome.failure is None)
+        observed = comparison.observed
+        observed = replace(observed, objects=objects_after(observed.objects, done))
+        error = RemovalHeldError(given.revision, decision.blocked, observed, outcomes)
         state.finish_held(error)
         raise error
     if state.baseline.follow(comparison.desire):

@@ -20,12 +20,15 @@ class RemovalHeldError(ConditionError, reason=Reason.REMOVAL_HELD):
     """A pass would make a mass removal that is not confirmed.
 
     `outcomes` are those of the steps that it made all the same; the first failure is in the message.
+    `observed` is LIO after them.
     """
 
     exit_code = Exit.DEGRADED
 
-    def __init__(self, revision: int, held: MassRemoval, outcomes: Iterable[StepOutcome] = ()) -> None:
-        self.held = held
+    def __init__(
+        self, revision: int, held: MassRemoval, observed: Observed, outcomes: Iterable[StepOutcome] = ()
+    ) -> None:
+        self.held, self.observed = held, observed
         failed = ((each.step, each.failure) for each in outcomes if each.failure is not None)
         texts = (
             f"; and it could not {step.action} {lio_objects.show_key(lio_objects.key_of(step.item))}: "

@@ -10,7 +10,6 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Lunmap, portals_of
 from lunmapd.core.base.names import is_every_address
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
@@ -27,21 +26,16 @@ class Interface(Struct, frozen=True):
     running: bool
 
 
-def serving_portals(lunmap: Lunmap, node: str, observed: lio_objects.Objects) -> frozenset[str]:
+def serving_portals(observed: lio_objects.Objects) -> frozenset[str]:
     """Return the portals of this node through which initiators can log in, judged by LIO alone.
 
-    Those of disabled TPGs and of remote TPGs are left out.
+    Those of disabled TPGs are left out, and so those of remote TPGs. The map does not matter: while its
+    removals are held, initiators use portals that it no longer has.
     """
-    itself = lunmap.nodes.get(node)
-    if itself is None:
-        return frozenset()
-    tag = itself.tpg_tag
     return frozenset(
-        portal
-        for iqn, target in lunmap.targets.items()
-        if node in target.nodes and ("enabled", iqn, tag) in observed
-        for portal in portals_of(itself, target.nodes[node])
-        if ("portal", iqn, tag, portal) in observed
+        item.address
+        for item in observed.values()
+        if isinstance(item, lio_objects.Portal) and ("enabled", item.iqn, item.tag) in observed
     )
 
 

@@ -130,7 +130,7 @@ def compare(given: PassInput, observed: Observed) -> Comparison:
     """Compare everything that the map asks of the node with everything that was observed there."""
     accepted = accept_edits(given.lunmap, given.edited, given.unreadable.keys())
     want = compute_desired(accepted.lunmap, given.unreadable, given.node, observed, given.vault)
-    serving = serving_portals(accepted.lunmap, given.node, observed.objects)
+    serving = serving_portals(observed.objects)
     unreachable = portal_failures(given.portals, serving)
     unread = read_failures(given.unread, observed.objects)
     want = replace(want, failures={**unread, **want.failures, **accepted.failures, **unreachable})

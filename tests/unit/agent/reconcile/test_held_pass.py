@@ -68,6 +68,19 @@ def test_a_held_pass_does_not_open_what_the_map_before_it_drained(tmp_path: Path
     assert not is_open(daemon.kernel)
 
 
+def test_a_held_pass_hands_over_what_it_observed(tmp_path: Path) -> None:
+    """With the TPGs that it enabled: their portals, and the backings, are checked from that."""
+    daemon = Daemon(tmp_path)
+    daemon.follow(TEN)
+    daemon.follow(TEN, Enablement.NONE)
+    edges = PassPorts(daemon.kernel, Claims(tmp_path), seen=SeenFile(tmp_path))
+    terms = ValidityKey(HistoryPoint("c", 9, "d"), "n1", "boot", ())
+    with pytest.raises(RemovalHeldError) as held:
+        reconcile(edges, PassInput("n1", 9, ONE, {}, Vault("c")), PassState(0.0, 0.0), terms)
+    assert held.value.observed.objects == daemon.kernel.observe(frozenset()).objects
+    assert is_open(daemon.kernel)
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_held_pass_opens_again_what_isolation_closed(tmp_path: Path, *, restarts: bool) -> None:
     """A node that is back from isolation serves, also if what it reads then is held."""
