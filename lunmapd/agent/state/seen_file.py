@@ -1,4 +1,4 @@
-"""The seen file: what was last observed as desired, by which a restart recognises drift."""
+"""The seen file: what was last observed as desired, by which a restart recognises drift and isolation."""
 
 from pathlib import Path
 
