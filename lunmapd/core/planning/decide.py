@@ -297,7 +297,7 @@ def _mass_removal(given: PassInput, comparison: Comparison, steps: Plan) -> Mass
 
 def _meant_to_close(given: PassInput, comparison: Comparison) -> AbstractSet[lio_objects.Key]:
     """Return the keys of the TPGs that isolation disables, or the state `drained` of the node."""
-    enabled = enabled_objects(lio_objects.complete_objects(comparison.observed.objects)).keys()
+    enabled = enabled_objects(comparison.observed.objects).keys()
     return enabled if _is_drained(given, comparison) else enabled & comparison.desire.objects.keys()
 
 

@@ -34,7 +34,7 @@ def limit_enablement(
     }
 
 
-def enabled_objects(objects: lio_objects.DesiredObjects) -> Offered:
+def enabled_objects(objects: lio_objects.Objects) -> Offered:
     """Return the Enabled objects among the objects."""
     return {key: item for key, item in objects.items() if isinstance(item, lio_objects.Enabled)}
 
