@@ -51,7 +51,15 @@ def test_the_version_and_the_help_import_click_only(word: str) -> None:
     assert heavy(found, (*_HEAVY, "logging", "difflib")) == []
     assert {name for name in found if name.startswith("lunmapd.service.")} == {
         f"lunmapd.service.{name}"
-        for name in ("cli", "ctl", "ctl.cli", "ctl.start", "ctl.start.lazy", "ctl.start.verbs")
+        for name in (
+            "cli",
+            "ctl",
+            "ctl.cli",
+            "ctl.interrupts",
+            "ctl.start",
+            "ctl.start.lazy",
+            "ctl.start.verbs",
+        )
     }
 
 
