@@ -12,6 +12,7 @@ from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.fleet.backing_differences import BackingDifference, find_backing_differences, sources_of
 from lunmapd.core.fleet.lag import Lag, RecentHistory, UnappliedRevision, compute_lag
 from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths
+from lunmapd.core.fleet.lun_sizes import lun_sizes
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.store.session.session import Session
@@ -93,6 +94,10 @@ class Fleet(Struct, frozen=True):
             if view_of(self.nodes[name], now).is_current
         }
 
+    def lun_sizes(self) -> dict[str, int]:
+        """Return the size of each Lun in bytes, by its name, 0 if it is unknown."""
+        return lun_sizes(self.snapshot.lunmap, {name: each.luns for name, each in self.backings.items()})
+
     @property
     def _recent(self) -> RecentHistory:
         snapshot = self.snapshot
@@ -134,10 +139,8 @@ def read_with_history(session: Session, known: Fleet | None = None) -> Fleet:
 
 
 def _read_backings(session: Session, fleet: Fleet, known: Fleet | None) -> dict[str, NodeReports]:
-    """Read what the nodes report, where their status says that it is new; a single node has no other."""
+    """Read what the nodes report, where their status says that it is new."""
     digests = {name: digest for name, node in fleet.nodes.items() if (digest := _backings_digest(node))}
-    if len(digests) < 2:  # noqa: PLR2004 - one differs from none
-        return {}
     same = {
         name: known.backings[name]
         for name, digest in digests.items()

@@ -6,11 +6,11 @@ from enum import StrEnum
 from msgspec import Struct
 
 from lunmapd.core.base.lunmap import CLOSED, Map, NodeState, portals_of, reporting_nodes, state_on
+from lunmapd.core.base.text import human_size
 from lunmapd.core.explain.world import World
 from lunmapd.core.fleet.lun_paths import hides_logins
 from lunmapd.core.fleet.path_state import OK, USABLE, scope_of
 from lunmapd.core.fleet.status import NodeStatus, Standing, standing_of
-from lunmapd.core.map.mapfile import show_size
 from lunmapd.core.node.observed import Login
 from lunmapd.core.node.refused_logins import RefusalCause, RefusedLogins, describe_refused
 
@@ -101,7 +101,7 @@ def device_check(world: World, lun: str, node: str, status: NodeStatus) -> Check
             verdict = Verdict.OK if failing.kept else Verdict.NO
             return Check(Topic.DEVICE, verdict, f"{failing.reason}: {failing.message}", node)
     report = world.report(node, lun)
-    known = "" if report is None else f": {report.path}, {show_size(report.size)}"
+    known = "" if report is None else f": {report.path}, {human_size(report.size)}"
     return Check(Topic.DEVICE, Verdict.OK, f"exported{known}", node)
 
 

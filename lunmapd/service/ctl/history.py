@@ -8,7 +8,9 @@ from lunmapd.client import differences
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.text.differences import difference_lines, log_table, revision_lines, revision_report
+from lunmapd.service.ctl.text.layout import table_options
 from lunmapd.service.output import echo, echo_json
+from lunmapd.service.table import Layout
 
 
 def parse_span(text: str) -> tuple[int, int | None]:
@@ -33,16 +35,16 @@ def parse_span(text: str) -> tuple[int, int | None]:
 @click.option(
     "--object", "path", metavar="PATH", help="Only revisions that changed this object, such as luns/db1."
 )
-@output_option
+@table_options
 @click.pass_obj
-def log(connection: Connection, limit: int, path: str | None, output: str) -> None:
+def log(connection: Connection, limit: int, path: str | None, output: str, layout: Layout) -> None:
     """List the revisions, newest first."""
     with connection.client() as client:
         revisions = list(islice(client.log(path), limit))
     if output == "json":
         echo_json([revision_report(revision) for revision in revisions])
     else:
-        echo(*log_table(revisions))
+        echo(*log_table(revisions).lines(layout))
 
 
 @click.command()

@@ -16,6 +16,7 @@ from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
 from lunmapd.core.planning.plan import Disruption
 from lunmapd.service.ctl.text.forecast_lines import plan_paragraphs
 from lunmapd.service.output import echo_paragraphs
+from lunmapd.service.table import terminal_layout
 
 _MAX_NAMED = 3
 _ALLOWABLE = [word for word in DISRUPTION_WORDS if word != Disruption.OTHER_DATA.word]
@@ -70,7 +71,8 @@ def foresee(client: Client, proposal: Proposal, note: Note, output: str) -> Fore
     """Return what the nodes would do; print it for people."""
     forecast = client.forecast(proposal, note)
     if output != "json":
-        echo_paragraphs(*plan_paragraphs(proposal, forecast, datetime.now(UTC)))
+        layout = terminal_layout()._replace(full_names=False)
+        echo_paragraphs(*plan_paragraphs(proposal, forecast, datetime.now(UTC), layout))
     return forecast
 
 

@@ -27,7 +27,9 @@ from lunmapd.service.ctl.text.explain_lines import (
     node_paragraphs,
     pair_paragraphs,
 )
+from lunmapd.service.ctl.text.layout import full_names_option, names_for
 from lunmapd.service.output import echo_json, echo_paragraphs
+from lunmapd.service.table import Layout, terminal_layout
 from lunmapd.store.tree.snapshot import effective_map
 
 Explanation = HostExplanation | PairExplanation | LunExplanation | NodeExplanation
@@ -37,8 +39,9 @@ Explanation = HostExplanation | PairExplanation | LunExplanation | NodeExplanati
 @click.argument("name")
 @click.argument("lun", required=False)
 @output_option
+@full_names_option
 @click.pass_obj
-def explain(connection: Connection, name: str, lun: str | None, output: str) -> None:
+def explain(connection: Connection, name: str, lun: str | None, output: str, full_names: bool) -> None:
     """Show what a host, a Lun or a node has to do with the others, what is wrong there, and what mends it.
 
     NAME is that of a host (its alias or the part after the last colon is enough), a Lun or a node; write
@@ -51,7 +54,8 @@ def explain(connection: Connection, name: str, lun: str | None, output: str) -> 
     if output == "json":
         echo_json(found)
     else:
-        echo_paragraphs(*_paragraphs(found, short_names(world.lunmap)))
+        layout = terminal_layout()._replace(full_names=full_names)
+        echo_paragraphs(*_paragraphs(found, names_for(world.lunmap, layout), layout))
     if not found.is_well:
         sys.exit(Exit.DEGRADED)
 
@@ -111,13 +115,13 @@ def _lun(lunmap: Lunmap, word: str) -> str:
     return name
 
 
-def _paragraphs(found: Explanation, names: ShortNames) -> Paragraphs:
+def _paragraphs(found: Explanation, names: ShortNames, layout: Layout) -> Paragraphs:
     match found:
         case HostExplanation():
-            return host_paragraphs(found, names)
+            return host_paragraphs(found, names, layout)
         case PairExplanation():
             return pair_paragraphs(found, names)
         case LunExplanation():
-            return lun_paragraphs(found, names)
+            return lun_paragraphs(found, names, layout)
         case NodeExplanation():
-            return node_paragraphs(found, names)
+            return node_paragraphs(found, names, layout)

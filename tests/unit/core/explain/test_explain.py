@@ -85,7 +85,7 @@ def test_every_check_of_a_good_path_is_ok() -> None:
     assert [(check.node, check.topic.value, check.text) for check in found.checks[:6]] == [
         ("", "mapped", f"LUN 3 at {T}, rw"),
         ("n1", "node", "alive, converged"),
-        ("n1", "device", "exported: /srv/a, 1GiB"),
+        ("n1", "device", "exported: /srv/a, 1 GiB"),
         ("n1", "portal", "10.0.0.1:3260"),
         ("n1", "alua", "optimized"),
         ("n1", "login", "logged in"),
