@@ -53,6 +53,11 @@ def test_a_lun_comes_grows_and_goes(ctl: Ctl) -> None:
     twice(ctl, "lun grow db3 1GiB")
     assert "no live node reports db3" in ctl("lun", "grow", "db3").out
     twice(ctl, "lun rename db3 db4")
+    assert [each["message"] for each in json.loads(ctl("log", "-o", "json").out)[:3]] == [
+        "lun rename db3 db4",
+        "lun grow db3 1GiB",
+        "lun set db3 preferred=n2 attributes.is_nonrot=1",
+    ]
     assert "db4 is mapped to host1, host2" in ctl("lun", "delete", "db4", expect=3).err
     out = twice(ctl, "lun delete db4 --unmap")
     assert "first, on host1, host2: end all use of db4" in out

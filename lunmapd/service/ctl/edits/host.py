@@ -20,13 +20,16 @@ from lunmapd.core.edits.hosts import (
 )
 from lunmapd.core.edits.maps import FreeNumbers
 from lunmapd.core.edits.objects import with_object
-from lunmapd.core.map.credentials import rebind_secrets
+from lunmapd.core.edits.passwords import GivenPassword, Sealer, add_password
+from lunmapd.core.map.credentials import CHAP, rebind_secrets
 from lunmapd.core.map.short_names import find_name
 from lunmapd.core.secrets.sealing import Vault
-from lunmapd.service import keyfile
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.edits.run import EditMap, How, commit_edit, edit_options
-from lunmapd.service.ctl.secret_keys import configured_key_file, key_file_option
+from lunmapd.service.ctl.password import PasswordSource, obtained_password, password_options
+from lunmapd.service.ctl.secret_keys import check_key_on_nodes, configured_key_file, key_file_option
+from lunmapd.service.ctl.start.lazy import is_planning
+from lunmapd.service.keyfile import read_keys
 
 unmap_option = click.option("--unmap", is_flag=True, help="Also if hosts see Luns by it.")
 
@@ -40,14 +43,48 @@ def host_verbs() -> None:
 @click.argument("iqn")
 @click.option("--alias", default="", help="A name for people.")
 @click.option("--group", "groups", multiple=True, help="Also add it to this group. Repeatable.")
+@click.option("--chap", "user", default="", metavar="USER", help="Give it this CHAP user and a password.")
+@password_options
+@key_file_option
 @edit_options
 @click.pass_obj
-def _add(connection: Connection, iqn: str, alias: str, groups: tuple[str, ...], how: How) -> None:
+def _add(
+    connection: Connection,
+    iqn: str,
+    alias: str,
+    groups: tuple[str, ...],
+    user: str,
+    source: PasswordSource,
+    key_file: Path | None,
+    how: How,
+) -> None:
     """Add the host with the iSCSI name IQN.
 
-    'lunmapctl secret set' gives it a CHAP password.
+    With --chap its password is asked for, or read from standard input, unless an option names another source.
     """
-    commit_edit(connection, lambda lunmap, _: add_host(lunmap, iqn, Initiator(alias), groups), how)
+    host = Initiator(alias)
+    if not user:
+        if source:
+            raise click.UsageError("add --chap USER, whose password it is")
+        commit_edit(connection, lambda lunmap, _: add_host(lunmap, iqn, host, groups), how)
+        return
+    sealer = _sealer(connection, key_file)
+    with obtained_password(source, is_trial=how.dry_run or is_planning()) as password:
+        given = GivenPassword(CHAP, user, password)
+
+        def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+            return add_password(add_host(lunmap, iqn, host, groups), iqn, given, sealer)
+
+        commit_edit(connection, edit, how)
+
+
+def _sealer(connection: Connection, key_file: Path | None) -> Sealer:
+    """Return the sealer with the key of this machine, which all live nodes have. Raises KeyMissingError."""
+    keys = read_keys(key_file or configured_key_file(connection.config))
+    current = keys.current
+    with connection.client() as client:
+        check_key_on_nodes(client, current, force=False)
+        return Sealer(Vault(client.read().cluster, keys), os.urandom)
 
 
 @host_verbs.command("set")
@@ -95,7 +132,7 @@ def _renaming(connection: Connection, cluster: str, old: str, new: str, key_file
         host = lunmap.initiators.get(iqn)
         if host is None or (host.chap is None and host.mutual_chap is None):
             return rename_host(lunmap, old, new)
-        keys = keyfile.read_keys(key_file or configured_key_file(connection.config))
+        keys = read_keys(key_file or configured_key_file(connection.config))
         return rename_host(lunmap, old, new, rebind_secrets(host, iqn, new, Vault(cluster, keys), os.urandom))
 
     return edit

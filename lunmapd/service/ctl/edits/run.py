@@ -2,15 +2,19 @@
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from textwrap import shorten
 
+import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lunmapd.client import Client, ConflictError, Lunmap, Note, Proposal
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import Section
 from lunmapd.core.base.text import nearest, suggestion
 from lunmapd.core.edits.maps import FreeNumbers
+from lunmapd.core.map.mapfile import show_size
 from lunmapd.core.map.rules import map_warnings
 from lunmapd.core.map.short_names import last_part
 from lunmapd.service.cli import output_option
@@ -33,6 +37,7 @@ from lunmapd.service.output import echo, echo_json, echo_paragraphs
 EditMap = Callable[[Lunmap, FreeNumbers], Lunmap]
 
 _ATTEMPTS = 3
+_MAX_MESSAGE = 72
 
 
 class How(Struct, frozen=True):
@@ -64,9 +69,36 @@ def edit_options(command: Callable[..., None]) -> Callable[..., None]:
         output: str,
         **rest: object,
     ) -> None:
+        if not note.message:
+            note = replace(note, message=_words())
         command(*args, how=How(note, consent, dry_run, wait, output), **rest)
 
     return wrapped
+
+
+def _words() -> str:
+    """Return the verb and its arguments, without options, as the message of a commit."""
+    here = context = click.get_current_context()
+    words = [
+        word
+        for each in here.command.get_params(here)
+        if isinstance(each, click.Argument)
+        for word in _shown(here.params[each.name or ""])
+    ]
+    while context.parent is not None:
+        words.insert(0, context.info_name or "")
+        context = context.parent
+    return shorten(" ".join(words), _MAX_MESSAGE, placeholder=" ...")
+
+
+def _shown(value: object) -> Iterator[str]:
+    """Yield an argument as words; numbers are sizes."""
+    if isinstance(value, tuple):
+        yield from value
+    elif isinstance(value, int):
+        yield show_size(value)
+    elif value:
+        yield str(value)
 
 
 def commit_edit(

@@ -32,9 +32,20 @@ def test_the_nodes_of_a_target_keep_their_settings() -> None:
     assert assign_fields("targets", T, empty, ("nodes=n1",)) == replace(empty, nodes={"n1": PortalGroup()})
 
 
+def test_a_name_with_dots_is_quoted() -> None:
+    """Inside the quotes a dot leads nowhere."""
+    changed = assign_fields("luns", "a", LUN, ('backing.overrides."n1.lab"=/dev/sdb', "size=1MiB"))
+    assert changed == replace(LUN, backing=replace(LUN.backing, overrides={"n1.lab": "/dev/sdb"}))
+    again = assign_fields("luns", "a", changed, ('backing.overrides."n1.lab"=',))
+    assert again == LUN
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [
+        ('backing."n1=x', "is no field: separate its steps by dots, and quote one"),
+        ("backing..n1=x", "is no field"),
+        ('"chap".password=x', "chap.password is a secret"),
         ("size", "'size' is no assignment: write FIELD=VALUE"),
         ("=1", "'=1' is no assignment"),
         ("chap.password=x", "chap.password is a secret"),

@@ -69,6 +69,7 @@ ARGS: dict[str, list[str]] = {
     "rollback": ["1"],
     "schema": [],
     "secret clear": ["iqn.2026-01.org.example:h"],
+    "secret import": ["-"],
     "secret list": [],
     "secret new-key": [],
     "secret rotate": [],
@@ -87,6 +88,7 @@ ARGS: dict[str, list[str]] = {
 
 COMMITS = {
     "apply", "confirm", "edit", "import undo", "migrate", "override", "plan", "repair", "rollback",
+    *(f"secret {word}" for word in ("clear", "import", "rotate", "set", "set-discovery")),
     *(verb for verb in ARGS if verb.partition(" ")[0] in EDITS),
 }  # fmt: skip
 """The verbs that state at an interrupt that nothing was committed, before they read the tree."""
