@@ -34,14 +34,14 @@ class Layout(NamedTuple):
     full_names: bool = True
 
 
-WHOLE = Layout()
+UNFITTED = Layout()
 """Every column, every name in full: for files, pipes and `-o wide`."""
 
 
 def terminal_layout(*, full_names: bool = False) -> Layout:
-    """Return the layout for standard output: WHOLE if it is no terminal."""
+    """Return the layout for standard output: UNFITTED if it is no terminal."""
     if not sys.stdout.isatty():
-        return WHOLE
+        return UNFITTED
     return Layout(shutil.get_terminal_size().columns, full_names)
 
 
@@ -51,7 +51,7 @@ class Table(NamedTuple):
     columns: tuple[Column, ...]
     rows: Sequence[Sequence[object]]
 
-    def lines(self, layout: Layout = WHOLE) -> list[str]:
+    def lines(self, layout: Layout = UNFITTED) -> list[str]:
         """Return the heading and a line for each row, none of which is wider than the layout if it can be."""
         cells = [[column.name for column in self.columns], *self.texts("-")]
         widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)]
@@ -114,7 +114,7 @@ def _natural(value: object) -> list[tuple[int, int, str]]:
 
 
 def table(
-    headers: Sequence[str | Column], rows: Sequence[Sequence[object]], layout: Layout = WHOLE
+    headers: Sequence[str | Column], rows: Sequence[Sequence[object]], layout: Layout = UNFITTED
 ) -> list[str]:
     """Return the lines of a table."""
     columns = tuple(Column(each) if isinstance(each, str) else each for each in headers)

@@ -27,8 +27,8 @@ from lunmapd.core.secrets.sealing import KEY_BYTES, Keyring, Vault, warn_passwor
 from lunmapd.service import keyfile
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.steps import wait_for, wait_option
-from lunmapd.service.ctl.password import PasswordSource, obtained_password, password_options
-from lunmapd.service.ctl.secret_keys import (
+from lunmapd.service.ctl.secrets.password import PasswordSource, obtained_password, password_options
+from lunmapd.service.ctl.secrets.secret_keys import (
     check_key_on_nodes,
     configured_key_file,
     echo_listing,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lunmapd.core.base.text import human_size
-from lunmapd.service.table import WHOLE, Column, Layout, Table, display_width, shorten, terminal_layout
+from lunmapd.service.table import UNFITTED, Column, Layout, Table, display_width, shorten, terminal_layout
 
 COLUMNS = (
     Column("LUN"),
@@ -106,7 +106,7 @@ def test_the_first_column_names_each_object_once() -> None:
 def test_only_a_terminal_has_a_width(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipe gets all columns and full names, a terminal its own width."""
     monkeypatch.setattr("sys.stdout.isatty", lambda: False, raising=False)
-    assert terminal_layout() == WHOLE
+    assert terminal_layout() == UNFITTED
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "72")
     assert terminal_layout() == Layout(72, full_names=False)

@@ -26,8 +26,8 @@ from lunmapd.core.map.short_names import find_name
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.edits.run import EditMap, How, commit_edit, edit_options
-from lunmapd.service.ctl.password import PasswordSource, obtained_password, password_options
-from lunmapd.service.ctl.secret_keys import check_key_on_nodes, configured_key_file, key_file_option
+from lunmapd.service.ctl.secrets.password import PasswordSource, obtained_password, password_options
+from lunmapd.service.ctl.secrets.secret_keys import check_key_on_nodes, configured_key_file, key_file_option
 from lunmapd.service.ctl.start.lazy import is_planning
 from lunmapd.service.keyfile import read_keys
 

@@ -9,7 +9,7 @@ from lunmapd.core.explain.host import HostExplanation, PairExplanation, SeenLun,
 from lunmapd.core.explain.lun import LunExplanation
 from lunmapd.core.explain.node import NodeExplanation
 from lunmapd.core.map.short_names import ShortNames
-from lunmapd.service.table import WHOLE, Column, Layout, table
+from lunmapd.service.table import UNFITTED, Column, Layout, table
 
 _WIDTH = 80
 _MAX_NAMED = 5
@@ -32,7 +32,7 @@ _LUN_COLUMNS = (
 )
 
 
-def host_paragraphs(found: HostExplanation, names: ShortNames, layout: Layout = WHOLE) -> Paragraphs:
+def host_paragraphs(found: HostExplanation, names: ShortNames, layout: Layout = UNFITTED) -> Paragraphs:
     """Yield who the host is, the table of its Luns, and what is wrong with its paths."""
     alias = f" ({found.alias})" if found.alias else ""
     groups = f"   groups: {', '.join(found.groups)}" if found.groups else ""
@@ -70,7 +70,7 @@ _HOST_COLUMNS = tuple(
 )
 
 
-def lun_paragraphs(found: LunExplanation, names: ShortNames, layout: Layout = WHOLE) -> Paragraphs:
+def lun_paragraphs(found: LunExplanation, names: ShortNames, layout: Layout = UNFITTED) -> Paragraphs:
     """Yield the Lun, who is logged in where, and every check of its nodes."""
     size = f", {human_size(found.size)}" if found.size else ""
     yield [f"{found.lun}: WWID {found.wwid}{size}"]
@@ -99,7 +99,7 @@ def lun_paragraphs(found: LunExplanation, names: ShortNames, layout: Layout = WH
     yield _checks(found.checks)
 
 
-def node_paragraphs(found: NodeExplanation, names: ShortNames, layout: Layout = WHOLE) -> Paragraphs:
+def node_paragraphs(found: NodeExplanation, names: ShortNames, layout: Layout = UNFITTED) -> Paragraphs:
     """Yield the checks of the node, its targets, and who loses what if it goes."""
     yield _checks(found.checks)
     rows = [(names.target(target), ", ".join(portals)) for target, portals in found.targets.items()]

@@ -7,7 +7,7 @@ import click
 
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.map.short_names import FULL_NAMES, ShortNames, short_names
-from lunmapd.service.table import WHOLE, Layout, terminal_layout
+from lunmapd.service.table import UNFITTED, Layout, terminal_layout
 
 full_names_option = click.option(
     "--full-names", is_flag=True, help="Print iSCSI names in full, not the part after the last colon."
@@ -36,7 +36,7 @@ def table_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def layout_of(output: str, *, full_names: bool) -> Layout:
     """Return the layout for a value of `-o`; `wide` stands for all columns, with names in full."""
-    return WHOLE if output == "wide" else terminal_layout(full_names=full_names)
+    return UNFITTED if output == "wide" else terminal_layout(full_names=full_names)
 
 
 def names_for(lunmap: Lunmap, layout: Layout) -> ShortNames:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from lunmapd.core.secrets.sealing import UnfitPasswordError
-from lunmapd.service.ctl.password import PasswordSource, obtained_password, password_options
+from lunmapd.service.ctl.secrets.password import PasswordSource, obtained_password, password_options
 from lunmapd.store.session.access_errors import CredentialsError
 
 MADE = re.compile(r"[A-Za-z0-9]{16}")
