@@ -24,7 +24,7 @@ from lunmapd.agent.state.seen_file import SeenFile, ValidityKey
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Plan
@@ -104,6 +104,11 @@ class Watched:
         self.partial_observations += 1
         observed: Observed | None = self._world.lio.kernel.observe_some(items)
         return observed
+
+    def count_commands(self, acls: Sequence[AclLuns]) -> tuple[HostCommands, ...]:
+        """Count the commands to these mapped LUNs."""
+        counted: tuple[HostCommands, ...] = self._world.lio.kernel.count_commands(acls)
+        return counted
 
     def apply(self, plan: Plan) -> Iterator[StepOutcome]:
         """Execute the steps; die after some of them."""

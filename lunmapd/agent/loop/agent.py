@@ -26,6 +26,7 @@ from lunmapd.agent.loop.portal_checks import NoPortalChecks, PortalChecks
 from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.loop.report import CycleResult, first_status, next_status, reason_of, with_former
 from lunmapd.agent.loop.unexpected import UnexpectedError, UnexpectedLog, UnexpectedReadError
+from lunmapd.agent.reconcile.drain import DrainWatch
 from lunmapd.agent.reconcile.pass_state import PassState
 from lunmapd.agent.reconcile.reconcile import LioKernel, PassPorts, reconcile
 from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
@@ -88,6 +89,7 @@ class Agent:
         self._backings = BackingReporter(describe)
         self._written_result: PassResult | None = None
         self._refusals = Refusals()
+        self._drain = DrainWatch(now=now)
         self._now = now
         self.status = first_status(registration.boot, utc_now())
 
@@ -244,7 +246,7 @@ class Agent:
         )
         given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
         fleet = self._registration if is_readable else None
-        edges = PassPorts(self._kernel, files.claims, fleet, files.seen, files.addresses)
+        edges = PassPorts(self._kernel, files.claims, fleet, files.seen, files.addresses, self._drain)
         if files.addresses is not None and files.addresses.record is None:
             files.addresses.follow(None, snapshot)
         valid_for = ValidityKey(at, node, self._registration.boot, self._keys.ids)
@@ -339,5 +341,6 @@ class Agent:
             deferrals=tuple(starmap(Deferral, self._state.schedule.deferrals())),
             portals=dict(self._portals.problems()),
             unread=dict(self._reads.problems()),
+            drain=self._drain.progress,
             emptied=() if addresses is None else tuple(starmap(Emptied, addresses.emptied.items())),
         )

@@ -23,6 +23,7 @@ from lunmapd.agent.loop.pass_input import Circumstances, NoMapError, pass_input,
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.snapshot_fallback import assess_snapshot
 from lunmapd.agent.reconcile.addresses import follow_change
+from lunmapd.agent.reconcile.drain import DrainWatch
 from lunmapd.agent.reconcile.reconcile import LioKernel
 from lunmapd.agent.state.address_file import AddressFile, AddressFileDamagedError
 from lunmapd.agent.state.claims import Claims
@@ -125,6 +126,8 @@ def decide_next_pass(site: Site, session: Session, kernel: LioKernel) -> NextPas
     comparison = compare(given, kernel.observe(Claims(site.directory).load()))
     rules = _address_rules(node, current, given, comparison)
     given = replace(given, addresses=rules, offered=node.seen.offered(site.node, site.identity.boot))
+    drain = DrainWatch(None if state is None else state.drain, site.now)
+    given = replace(given, busy=drain.busy(given, comparison, kernel.count_commands))
     baseline, drift_notes = _baseline(node, session, current, given, comparison)
     deferrals = {} if state is None else state.due(point_of(current.snapshot), keys.ids, site.now())
     logins = _logins(session) if current.is_reachable else {}

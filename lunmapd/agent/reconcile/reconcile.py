@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from msgspec.structs import replace
 
 from lunmapd.agent.reconcile.addresses import AddressKeeper
+from lunmapd.agent.reconcile.drain import DrainWatch
 from lunmapd.agent.reconcile.pass_state import Partial, PassState
 from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
 from lunmapd.agent.reconcile.transition_log import log_ended, log_outcome, log_restored
@@ -21,7 +22,7 @@ from lunmapd.core.map.addresses import LunAddress
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desired_delta import Delta
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
 from lunmapd.core.planning import guard
 from lunmapd.core.planning.decide import (
     Comparison,
@@ -57,6 +58,12 @@ class LioKernel(Protocol):
         Raises LunmapdError.
         """
 
+    def count_commands(self, acls: Sequence[AclLuns]) -> tuple[HostCommands, ...]:
+        """Count the commands that initiators have sent to some mapped LUNs; () when they can't be counted.
+
+        Raises LunmapdError.
+        """
+
     def apply(self, plan: Plan) -> Iterator[StepOutcome]:
         """Execute the steps in order; yield each when it is done or has failed."""
 
@@ -77,6 +84,7 @@ class PassPorts(NamedTuple):
     Without a `fleet`, as while ZooKeeper does not answer, no initiator counts as logged in at another node.
     Without a `seen` file, a restart of the daemon can't distinguish drift from steps that were still to be
     done. Without `addresses`, LUN numbers are given to other Luns at any time.
+    Without a `drain`, a drained node disables its TPGs at once.
     """
 
     kernel: LioKernel
@@ -84,6 +92,7 @@ class PassPorts(NamedTuple):
     fleet: FleetLogins | None = None
     seen: SeenFile | None = None
     addresses: AddressKeeper | None = None
+    drain: DrainWatch | None = None
 
 
 def reconcile(
@@ -163,7 +172,7 @@ def _reconcile_all(
     kernel, claims = edges.kernel, edges.claims
     claimed = claims.load()
     comparison = _compare(edges, given, kernel.observe(claimed))
-    given = _with_addresses(edges, given, is_full=True)
+    given = _with_busy(edges, _with_addresses(edges, given, is_full=True), comparison)
     state.baseline.load(edges.seen, terms, comparison.desire)
     given = replace(given, offered=state.baseline.offered or {})
     decision = _decide(edges, given, state, comparison)
@@ -188,7 +197,7 @@ def _reconcile_all(
         log_ended(before, reports)
         log_restored(before, comparison.observed)
     claims.save(claims_of(comparison.desire.objects.values()) | _still_claimed(claimed, comparison))
-    result = _result(comparison, decision, reports, _seconds_empty(edges, decision))
+    result = _result(comparison, decision, reports, _pauses(edges, given, decision))
     state.finish_full(given, comparison, result)
     return result
 
@@ -206,6 +215,12 @@ def _with_addresses(edges: PassPorts, given: PassInput, *, is_full: bool) -> Pas
     if edges.addresses is None:
         return given
     return replace(given, addresses=edges.addresses.rules(given.addresses.reuse, is_full=is_full))
+
+
+def _with_busy(edges: PassPorts, given: PassInput, comparison: Comparison) -> PassInput:
+    if edges.drain is None:
+        return given
+    return replace(given, busy=edges.drain.busy(given, comparison, edges.kernel.count_commands))
 
 
 def _record_claims(
@@ -235,6 +250,12 @@ def _record_attempts(
     return replace(decision, steps=kept.steps, held={**kept.held, **decision.held})
 
 
+def _pauses(edges: PassPorts, given: PassInput, decision: Decision) -> tuple[float, float]:
+    """Return `empty` and `draining` of the result, in seconds."""
+    draining = edges.drain.seconds_left() if edges.drain is not None and given.busy else float("inf")
+    return _seconds_empty(edges, decision), draining
+
+
 def _seconds_empty(edges: PassPorts, decision: Decision) -> float:
     """Return the seconds until the first creation that waits for its LUN number to be empty can be made."""
     addresses = (LunAddress(str(key[1]), str(key[3]), int(key[4])) for key in decision.emptying)
@@ -261,11 +282,11 @@ def _execute(
 
 
 def _result(
-    comparison: Comparison, decision: Decision, reports: tuple[StepOutcome, ...], empty: float
+    comparison: Comparison, decision: Decision, reports: tuple[StepOutcome, ...], pauses: tuple[float, float]
 ) -> PassResult:
     left = comparison.steps
     failing = {**comparison.desire.failures, **decision.held, **failures_of(reports)}
     decided = decision.removals & guard.removed_keys(left)
     unrestored = find_unrestored(comparison.desired, comparison.observed)
     disabled = len(comparison.kept_disabled)
-    return PassResult(comparison.observed, failing, left, reports, disabled, decided, unrestored, empty)
+    return PassResult(comparison.observed, failing, left, reports, disabled, decided, unrestored, *pauses)

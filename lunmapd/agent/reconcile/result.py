@@ -49,7 +49,8 @@ class PassResult(Struct, frozen=True):
     `done` are the outcomes of the steps that were executed. `kept_disabled` is the number of TPGs that the
     map enables and isolation does not. `decided` are the keys of the objects whose removal was permitted and
     could not be done. `unrestored` are the reservation records that the kernel will not restore. `empty` are
-    the seconds until a LUN number was empty for long enough, infinity if none must be.
+    the seconds until a LUN number was empty for long enough, infinity if none must be; `draining` are those
+    until the next look whether hosts have left a drained node.
     """
 
     observed: Observed
@@ -60,6 +61,7 @@ class PassResult(Struct, frozen=True):
     decided: AbstractSet[lio_objects.Key] = frozenset()
     unrestored: tuple[ReservationRecord, ...] = ()
     empty: float = float("inf")
+    draining: float = float("inf")
 
     @property
     def converged(self) -> bool:

@@ -67,6 +67,7 @@ class Reason(StrEnum):
     HELD = "Held"
     DRIFTED = "Drifted"
     LEFT_EMPTY = "LeftEmpty"
+    DRAINING = "Draining"
 
     # An object fails.
     WAITING = "Waiting"

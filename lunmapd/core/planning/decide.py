@@ -12,7 +12,8 @@ in an order on which safety depends; each check sees only the steps that the one
 5. LUN addresses (other_data.py): a LUN number of a host that may still hold another Lun there is not given to
    this one;
 6. disruption (disruption_limit.py): steps that disrupt initiators more than allowed are withheld;
-7. emptying (other_data.py): a LUN number that goes to another Lun stays empty for a while.
+7. draining (draining.py): a drained node keeps its TPGs enabled until hosts use other paths;
+8. emptying (other_data.py): a LUN number that goes to another Lun stays empty for a while.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import Lunmap, NodeState
+from lunmapd.core.base.lunmap import Lunmap, is_drained
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_reads import ReadProblems, read_failures
 from lunmapd.core.node.desire import Desired, compute_desired
@@ -33,6 +34,7 @@ from lunmapd.core.node.portals import PortalProblems, portal_failures, serving_p
 from lunmapd.core.planning import drift, guard
 from lunmapd.core.planning.backings import opens_other_data, returned_keys, withhold_other_data
 from lunmapd.core.planning.disruption_limit import limit_disruption
+from lunmapd.core.planning.draining import keep_used_tpgs
 from lunmapd.core.planning.drift import DriftBaseline
 from lunmapd.core.planning.enablement import (
     Enablement,
@@ -63,7 +65,8 @@ class PassInput(Struct, frozen=True):
     (drift.CLASSES) whose drift is only reported. `enablement` says which TPGs may be enabled; a held pass
     enables only the `offered` ones again. `portals` are the problems of portals that were found from outside
     LIO, `unread` those of files and devices that the node has tried to read. `addresses` are the former
-    occupants of LUN addresses, and what is allowed there.
+    occupants of LUN addresses, and what is allowed there. `busy` are the TPGs of a drained node that hosts
+    still use, by the key of the Enabled.
     """
 
     node: str
@@ -82,6 +85,7 @@ class PassInput(Struct, frozen=True):
     portals: PortalProblems = {}
     unread: ReadProblems = {}
     addresses: AddressRules = AddressRules()
+    busy: Mapping[lio_objects.Key, Failure] = {}
 
 
 class Comparison(Struct, frozen=True):
@@ -193,8 +197,17 @@ def decide(
     wanted = comparison.desire.objects
     known = hold_other_data(due.steps, wanted, given.addresses)
     permitted = limit_disruption(known.steps, comparison.observed, ways, given.allow)
-    emptying = leave_empty(permitted.steps, wanted, comparison.observed.objects, given.addresses)
-    held = {**emptying.waiting, **permitted.held, **known.held, **due.held, **safe.held, **repaired.held}
+    used = keep_used_tpgs(permitted.steps, given.busy)
+    emptying = leave_empty(used.steps, wanted, comparison.observed.objects, given.addresses)
+    held = {
+        **emptying.waiting,
+        **used.held,
+        **permitted.held,
+        **known.held,
+        **due.held,
+        **safe.held,
+        **repaired.held,
+    }
     return Decision(
         emptying.steps,
         held,
@@ -244,7 +257,7 @@ def _change_enablement(
         comparison.observed.objects,
         given.enablement,
         given.offered,
-        is_drained=_is_drained(given, comparison),
+        is_drained=is_drained(comparison.lunmap, given.node),
     )
     changes = _without_reported_drift(given, comparison, still, baseline)
     steps = tuple(
@@ -298,9 +311,4 @@ def _mass_removal(given: PassInput, comparison: Comparison, steps: Plan) -> Mass
 def _meant_to_close(given: PassInput, comparison: Comparison) -> AbstractSet[lio_objects.Key]:
     """Return the keys of the TPGs that isolation disables, or the state `drained` of the node."""
     enabled = enabled_objects(comparison.observed.objects).keys()
-    return enabled if _is_drained(given, comparison) else enabled & comparison.desire.objects.keys()
-
-
-def _is_drained(given: PassInput, comparison: Comparison) -> bool:
-    node = comparison.lunmap.nodes.get(given.node)
-    return node is not None and node.state is NodeState.DRAINED
+    return enabled if is_drained(comparison.lunmap, given.node) else enabled & comparison.desire.objects.keys()

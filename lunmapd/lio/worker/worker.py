@@ -29,6 +29,7 @@ from lunmapd.lio.base.index import KernelIndex, blocking_directory
 from lunmapd.lio.base.observation import ObservationHints
 from lunmapd.lio.base.path_probe import PathProbe
 from lunmapd.lio.base.refusal import KernelRefusedError, attempt
+from lunmapd.lio.observe.commands import count_commands
 from lunmapd.lio.observe.observe import kernel_features, observe_lio
 from lunmapd.lio.observe.observe_some import UnexpectedStateError, observe_some
 from lunmapd.lio.worker import wire
@@ -56,6 +57,8 @@ class Worker(Struct):
                 self._answer_or_failure(partial(self._observe, request))
             case wire.PartialObserve():
                 self._answer_or_failure(partial(self._observe_some, request))
+            case wire.CountCommands():
+                self._answer_or_failure(partial(self._count_commands, request))
             case wire.Apply():
                 self._apply(request.steps)
 
@@ -87,6 +90,11 @@ class Worker(Struct):
         objects, sessions = tuple(observation.objects.values()), tuple(observation.sessions)
         facts = wire.group_facts(observation.backings)
         self.send(wire.ObservedAnswer(objects, (), (), sessions, facts))
+
+    def _count_commands(self, request: wire.CountCommands) -> None:
+        with attempt("read LIO"):
+            commands = count_commands(rts.ROOT, request.acls)
+        self.send(wire.ObservedAnswer((), (), (), (), commands=commands))
 
     def _apply(self, steps: Iterable[Step]) -> None:
         luns.begin_batch(self.index)
