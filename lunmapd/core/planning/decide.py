@@ -311,4 +311,6 @@ def _mass_removal(given: PassInput, comparison: Comparison, steps: Plan) -> Mass
 def _meant_to_close(given: PassInput, comparison: Comparison) -> AbstractSet[lio_objects.Key]:
     """Return the keys of the TPGs that isolation disables, or the state `drained` of the node."""
     enabled = enabled_objects(comparison.observed.objects).keys()
-    return enabled if is_drained(comparison.lunmap, given.node) else enabled & comparison.desire.objects.keys()
+    if is_drained(comparison.lunmap, given.node):
+        return enabled
+    return enabled & comparison.desire.objects.keys()
