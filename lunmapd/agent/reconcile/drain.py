@@ -18,7 +18,7 @@ from lunmapd.core.planning.draining import (
 )
 from lunmapd.core.planning.enablement import Enablement
 
-CountCommands = Callable[[Sequence[AclLuns]], tuple[HostCommands, ...]]
+CommandCounter = Callable[[Sequence[AclLuns]], tuple[HostCommands, ...]]
 
 
 class DrainWatch:
@@ -32,7 +32,7 @@ class DrainWatch:
         self._now = now
 
     def busy(
-        self, given: PassInput, comparison: Comparison, count: CountCommands
+        self, given: PassInput, comparison: Comparison, count: CommandCounter
     ) -> Mapping[lio_objects.Key, Failure]:
         """Return the TPGs that must stay enabled in a full pass, each with the reason."""
         used = self._used(given, comparison)

@@ -26,7 +26,7 @@ from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
 from lunmapd.core.planning.plan import Action, Plan, Step
 from lunmapd.core.planning.withhold import Permitted, withhold_steps
 
-WINDOW = 5.0
+DRAIN_WINDOW = 5.0
 """How long the commands of a host are counted before they are judged."""
 
 MAX_CHECKS = 10
@@ -66,7 +66,7 @@ class DrainProgress(Struct, frozen=True):
         """Return the seconds until the next look, infinity if the node waits no longer."""
         if now - self.since >= PATIENCE:
             return float("inf")
-        pause = max(0.0, self.at + WINDOW - now) if self.is_told else _RETRY
+        pause = max(0.0, self.at + DRAIN_WINDOW - now) if self.is_told else _RETRY
         return min(pause, self.since + PATIENCE - now)
 
 
@@ -124,7 +124,7 @@ def follow_drain(
         return DrainProgress(now, is_told, counted, now, counted)
     if is_told and not before.is_told:
         return DrainProgress(before.since, is_told, counted, now, counted)
-    if not is_told or now - before.at < WINDOW:
+    if not is_told or now - before.at < DRAIN_WINDOW:
         return before
     left = tuple(_host(each) for each in counted if _has_left(each, before))
     return replace(before, at=now, window=counted, left=left)

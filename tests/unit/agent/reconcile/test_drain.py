@@ -12,7 +12,7 @@ from lunmapd.agent.state.claims import Claims
 from lunmapd.core.base.lunmap import AluaState, Lunmap
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.decide import PassInput
-from lunmapd.core.planning.draining import PATIENCE, WINDOW
+from lunmapd.core.planning.draining import PATIENCE, DRAIN_WINDOW
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.secrets.sealing import Vault
 from support.small_map import MAP, H, T, drained
@@ -68,9 +68,9 @@ def test_the_tpg_is_disabled_once_the_host_has_left(tmp_path: Path) -> None:
     node.sends(50, first.draining)
     second = node.follow(drained(MAP, "n1"))
     node.sends(500, second.draining)
-    assert second.draining == WINDOW
+    assert second.draining == DRAIN_WINDOW
     assert node.follow(drained(MAP, "n1")).failures.keys() == {ENABLED}
-    node.sends(2, WINDOW)
+    node.sends(2, DRAIN_WINDOW)
     last = node.follow(drained(MAP, "n1"))
     assert (node.is_enabled, last.converged, last.draining) == (False, True, float("inf"))
 
@@ -82,7 +82,7 @@ def test_a_host_that_stays_is_left_in_the_end(tmp_path: Path) -> None:
     while node.is_enabled:
         result = node.follow(drained(MAP, "n1"))
         seconds = node.clock.now
-        node.sends(1000, min(result.draining, WINDOW))
+        node.sends(1000, min(result.draining, DRAIN_WINDOW))
     assert seconds == PATIENCE
 
 
@@ -92,8 +92,8 @@ def test_a_restart_begins_to_count_anew(tmp_path: Path) -> None:
     node.follow(drained(MAP, "n1"))
     node.restart()
     result = node.follow(drained(MAP, "n1"))
-    assert (node.is_enabled, result.draining) == (True, WINDOW)
-    node.sends(1, WINDOW)
+    assert (node.is_enabled, result.draining) == (True, DRAIN_WINDOW)
+    node.sends(1, DRAIN_WINDOW)
     node.follow(drained(MAP, "n1"))
     assert not node.is_enabled
 

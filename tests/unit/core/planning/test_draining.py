@@ -9,7 +9,7 @@ from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.draining import (
     MAX_CHECKS,
     PATIENCE,
-    WINDOW,
+    DRAIN_WINDOW,
     DrainProgress,
     UsedTpgs,
     busy_tpgs,
@@ -85,25 +85,29 @@ def after(*looks: tuple[float, tuple[HostCommands, ...], bool]) -> DrainProgress
 def test_a_host_has_left_when_only_its_path_checker_sends() -> None:
     """It was told by a command since the states changed, and sends no more than checkers do."""
     start = [(0.0, (), False), (1.0, sent(100), True)]
-    busy = after(*start, (1 + WINDOW, sent(101 + MAX_CHECKS), True))
-    assert busy_tpgs(busy, USED, 1 + WINDOW).keys() == {ENABLED}
-    left = after(*start, (1 + WINDOW, sent(100 + MAX_CHECKS), True))
-    assert busy_tpgs(left, USED, 1 + WINDOW) == {}
+    busy = after(*start, (1 + DRAIN_WINDOW, sent(101 + MAX_CHECKS), True))
+    assert busy_tpgs(busy, USED, 1 + DRAIN_WINDOW).keys() == {ENABLED}
+    left = after(*start, (1 + DRAIN_WINDOW, sent(100 + MAX_CHECKS), True))
+    assert busy_tpgs(left, USED, 1 + DRAIN_WINDOW) == {}
 
 
 def test_each_window_is_judged_by_itself() -> None:
     """A host that has left by a later window frees the TPG; one that begins again keeps it."""
-    looks = [(1.0, sent(100), True), (1 + WINDOW, sent(900), True), (1 + 2 * WINDOW, sent(901), True)]
-    assert busy_tpgs(after(*looks), USED, 1 + 2 * WINDOW) == {}
-    again = after(*looks, (1 + 3 * WINDOW, sent(2000), True))
-    assert busy_tpgs(again, USED, 1 + 3 * WINDOW)
+    looks = [
+        (1.0, sent(100), True),
+        (1 + DRAIN_WINDOW, sent(900), True),
+        (1 + 2 * DRAIN_WINDOW, sent(901), True),
+    ]
+    assert busy_tpgs(after(*looks), USED, 1 + 2 * DRAIN_WINDOW) == {}
+    again = after(*looks, (1 + 3 * DRAIN_WINDOW, sent(2000), True))
+    assert busy_tpgs(again, USED, 1 + 3 * DRAIN_WINDOW)
 
 
 @pytest.mark.parametrize("counts", [sent(100), sent(101, in_flight=True), ()])
 def test_a_host_that_was_not_told_or_waits_for_an_answer_stays(counts: tuple[HostCommands, ...]) -> None:
     """An idle host learns of the state by its next command, and one in flight would be lost."""
-    progress = after((0.0, sent(100), True), (WINDOW, counts, True))
-    assert busy_tpgs(progress, USED, WINDOW)
+    progress = after((0.0, sent(100), True), (DRAIN_WINDOW, counts, True))
+    assert busy_tpgs(progress, USED, DRAIN_WINDOW)
     assert busy_tpgs(progress, USED, PATIENCE) == {}
 
 
@@ -119,15 +123,15 @@ def test_the_reason_names_the_hosts() -> None:
 def test_a_look_within_a_window_changes_nothing() -> None:
     """Passes that other things cause don't shorten the window."""
     first = after((0.0, sent(1), True))
-    assert follow_drain(first, sent(2), WINDOW - 1, is_told=True) is first
-    assert follow_drain(first, (), WINDOW, is_told=False) is first
+    assert follow_drain(first, sent(2), DRAIN_WINDOW - 1, is_told=True) is first
+    assert follow_drain(first, (), DRAIN_WINDOW, is_told=False) is first
 
 
 def test_the_next_look_is_at_the_end_of_the_window() -> None:
     """Or earlier, when the patience ends; then there is none."""
     progress = after((0.0, sent(1), True))
-    assert progress.seconds_left(2.0) == WINDOW - 2
-    assert progress.seconds_left(WINDOW + 1) == 0.0
+    assert progress.seconds_left(2.0) == DRAIN_WINDOW - 2
+    assert progress.seconds_left(DRAIN_WINDOW + 1) == 0.0
     late = replace(progress, at=PATIENCE - 1)
     assert late.seconds_left(PATIENCE - 0.5) == 0.5
     assert late.seconds_left(PATIENCE) == float("inf")
