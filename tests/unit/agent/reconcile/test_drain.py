@@ -12,7 +12,7 @@ from lunmapd.agent.state.claims import Claims
 from lunmapd.core.base.lunmap import AluaState, Lunmap
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.decide import PassInput
-from lunmapd.core.planning.draining import PATIENCE, DRAIN_WINDOW
+from lunmapd.core.planning.draining import DRAIN_WINDOW, PATIENCE
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.secrets.sealing import Vault
 from support.small_map import MAP, H, T, drained

@@ -7,9 +7,9 @@ from lunmapd.core.base.lunmap import AluaState, Lun, Lunmap, PortalGroup, Target
 from lunmapd.core.node.observed import LOGGED_IN, AclLuns, HostCommands, IscsiSession, Observed
 from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.draining import (
+    DRAIN_WINDOW,
     MAX_CHECKS,
     PATIENCE,
-    DRAIN_WINDOW,
     DrainProgress,
     UsedTpgs,
     busy_tpgs,
