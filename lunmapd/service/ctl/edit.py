@@ -28,10 +28,10 @@ from lunmapd.service.ctl.files.map_file import (
     MapFile,
     basis_options,
     check_undone,
-    map_text,
     read_map_file,
     renew_base,
 )
+from lunmapd.service.ctl.files.map_text import map_text
 from lunmapd.service.ctl.start.lazy import LazyGroup, start_planning
 from lunmapd.service.ctl.start.verbs import EDITS
 from lunmapd.service.ctl.text.forecast_lines import plan_report

@@ -8,7 +8,7 @@ from lunmapd.core.base.lunmap import SECTIONS, Section
 from lunmapd.core.base.text import nearest, suggestion
 from lunmapd.core.map.short_names import FULL_NAMES
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.files.map_file import base_at, map_text, select
+from lunmapd.service.ctl.files.map_text import base_at, map_text, select
 from lunmapd.service.ctl.text.layout import full_names_option, layout_of, names_for
 from lunmapd.service.ctl.text.tables import TABLES
 from lunmapd.service.output import echo, echo_json, echo_paragraphs

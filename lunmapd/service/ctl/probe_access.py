@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import yaml
 from msgspec import Struct
 
 from lunmapd.core.base.errors import Exit, InvalidInputError, LunmapdError
@@ -62,6 +61,8 @@ def read_access(path: Path) -> ProbeAccess:
 
 def write_access(path: Path, access: ProbeAccess) -> None:
     """Write the file, over one of the same probe. Raises AccessFileError, and as `read_access` does."""
+    import yaml  # noqa: PLC0415 - most uses of this module write no file
+
     if path.exists() and (other := read_access(path).initiator) != access.initiator:
         raise AccessFileError(f"{path} belongs to {other}: name another file with '--access'")
     content = {
