@@ -9,7 +9,6 @@ from click.core import ParameterSource
 from lunmapd.client import Client, Note, Proposal, Revision
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import SECTIONS, Section
-from lunmapd.core.fleet.backing_differences import is_divided
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.consent import Consent, can_ask, consent_options, foresee
@@ -22,7 +21,6 @@ from lunmapd.service.ctl.commit.steps import (
     wait_option,
     warn_of_map,
 )
-from lunmapd.service.ctl.files.editor import edit_file
 from lunmapd.service.ctl.files.map_file import (
     Basis,
     MapFile,
@@ -34,7 +32,6 @@ from lunmapd.service.ctl.files.map_file import (
 from lunmapd.service.ctl.files.map_text import map_text
 from lunmapd.service.ctl.start.lazy import LazyGroup, start_planning
 from lunmapd.service.ctl.start.verbs import EDITS
-from lunmapd.service.ctl.text.forecast_lines import plan_report
 from lunmapd.service.ctl.text.output import echo_committed, note_options
 from lunmapd.service.output import echo, echo_json
 
@@ -171,6 +168,8 @@ def _plan_file(connection: Connection, file: TextIO, basis: Basis, note: Note, o
         check_undone(client, proposal, given, basis, dry_run=True)
         forecast = foresee(client, proposal, note, output)
     if output == "json":
+        from lunmapd.service.ctl.text.forecast_lines import plan_report  # noqa: PLC0415 - a large module
+
         echo_json(plan_report(proposal, forecast))
     if forecast.is_noticed:
         sys.exit(Exit.DEGRADED)
@@ -216,6 +215,8 @@ def edit_map(
 
     with connection.client() as client:
         text = map_text(client.read(), section, name)
+    from lunmapd.service.ctl.files.editor import edit_file  # noqa: PLC0415 - of this verb only
+
     done = edit_file(text, commit)
     if done is None:
         echo_committed(None, (), output, "nothing was edited, and nothing committed")
@@ -231,6 +232,8 @@ def _warn_of_backings(client: Client, proposal: Proposal, patience: float = 0.0)
 
     Wait at most `patience` seconds until the nodes report the paths of the map.
     """
+    from lunmapd.core.fleet.backing_differences import is_divided  # noqa: PLC0415 - after commits only
+
     names = {path for change in proposal.changes if (path := change.path).startswith("luns/")}
     luns = {name for path in names if is_divided(proposal.after, name := path.removeprefix("luns/"))}
     if luns:

@@ -7,7 +7,6 @@ import click
 from msgspec.structs import replace
 
 from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
-from lunmapd.core.map import rules
 from lunmapd.service.ctl.commit.consent import Consent, agree, foresee
 from lunmapd.service.ctl.text.output import echo_committed, reuse_options
 from lunmapd.service.output import echo, echo_paragraphs
@@ -79,6 +78,8 @@ def commit_proposal(
 
 def warn_of_map(lunmap: Lunmap, locate: Callable[..., Problem]) -> None:
     """Print the warnings of a map; `locate` returns the problem of a place and a message."""
+    from lunmapd.core.map import rules  # noqa: PLC0415 - only verbs that change the map need them
+
     for warning in rules.map_warnings(lunmap):
         echo(f"lunmapctl: warning: {locate(warning.place, warning.message)}", err=True)
 

@@ -10,7 +10,7 @@ from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Chap
 from lunmapd.core.map import credentials
 from lunmapd.core.secrets.sealing import Keyring, SecretError, sealed_with
-from lunmapd.service import keyfile, settings
+from lunmapd.service import keyfile
 from lunmapd.service.output import echo_paragraphs
 from lunmapd.service.table import table
 
@@ -30,6 +30,8 @@ class KeyMissingError(LunmapdError):
 
 def configured_key_file(config: Path) -> Path:
     """Return the key file of the settings file, the default one if there are no settings."""
+    from lunmapd.service import settings  # noqa: PLC0415 - it imports the reader of YAML
+
     try:
         return Path(settings.load_settings(config).key_file)
     except settings.SettingsUnreadableError:
