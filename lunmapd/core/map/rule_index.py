@@ -1,0 +1,255 @@
+"""The rules of a changed map, at the cost of the change: an index that is kept with the map.
+
+If a map keeps all rules, a problem of its successor concerns a changed object, an object that refers to one,
+or two objects of which one claims what the other has. So the rules of `rules` run on that part of the map
+only, with all objects that it refers to. If they find a problem there, the whole map is checked, so that the
+report is that of `check_map`.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from lunmapd.core.base import names
+from lunmapd.core.base.backings import RamDisk, source
+from lunmapd.core.base.errors import Problem
+from lunmapd.core.base.lunmap import (
+    SECTIONS,
+    Document,
+    Group,
+    Initiator,
+    Lun,
+    Lunmap,
+    Node,
+    Section,
+    Target,
+    initiators_of,
+    reporting_nodes,
+    source_on,
+)
+from lunmapd.core.history.changes import build_map, differing_names
+from lunmapd.core.map import rules
+
+Object = tuple[Section, str]
+"""An object of the map: its section and its name."""
+_Claim = tuple[str | int, ...]
+_Key = TypeVar("_Key", _Claim, Object)
+
+
+def changed_objects(before: Lunmap, after: Lunmap) -> frozenset[Object]:
+    """Return the objects that differ; those that are the same Python object are not compared."""
+    return frozenset(
+        (section, name)
+        for section in SECTIONS
+        for name in differing_names(before.section(section), after.section(section))
+    )
+
+
+class RuleIndex:
+    """The index of one map: who refers to an object, and who claims a value that only one object may have."""
+
+    def __init__(self, lunmap: Lunmap) -> None:
+        """Index a map, and check it whole."""
+        self.lunmap = lunmap
+        self._is_valid = not rules.check_map(lunmap)
+        self._claims: dict[Object, frozenset[_Claim]] = {}
+        self._holders: dict[_Claim, set[Object]] = {}
+        self._uses: dict[Object, frozenset[Object]] = {}
+        self._users: dict[Object, set[Object]] = {}
+        self._add((section, name) for section, name, _ in lunmap.documents())
+
+    def check(self, after: Lunmap, changed: Collection[Object]) -> tuple[Problem, ...]:
+        """Return `check_map(after)`; `changed` are the objects in which `after` differs from the map."""
+        if self._is_valid and not rules.check_map(self._part(after, changed)):
+            return ()
+        return rules.check_map(after)
+
+    def check_changes(
+        self,
+        after: Lunmap,
+        changed: Collection[Object],
+        shrink: AbstractSet[str] = frozenset(),
+        rebacking: AbstractSet[str] = frozenset(),
+    ) -> tuple[Problem, ...]:
+        """Return `rules.check_changes` of the map and `after`, which differ in `changed`."""
+        luns = [name for section, name in self._affected(after, changed) if section == "luns"]
+        former, latter = (
+            replace(lunmap, luns={name: lunmap.luns[name] for name in luns if name in lunmap.luns})
+            for lunmap in (self.lunmap, after)
+        )
+        return rules.check_changes(former, latter, shrink, rebacking)
+
+    def advance(self, after: Lunmap, changed: Collection[Object]) -> None:
+        """Make this the index of `after`, which differs from the map in `changed`."""
+        is_valid = not self.check(after, changed)
+        affected = self._affected(after, changed)
+        self._remove((*affected, *changed))
+        self.lunmap, self._is_valid = after, is_valid
+        self._add(each for each in {*affected, *changed} if each[1] in after.section(each[0]))
+
+    def _add(self, objects: Iterable[Object]) -> None:
+        for each in objects:
+            self._claims[each] = frozenset(_claims(self.lunmap, each))
+            self._uses[each] = frozenset(_uses(_document(self.lunmap, each)))
+            for claim in self._claims[each]:
+                self._holders.setdefault(claim, set()).add(each)
+            for used in self._uses[each]:
+                self._users.setdefault(used, set()).add(each)
+
+    def _remove(self, objects: Iterable[Object]) -> None:
+        for each in objects:
+            for claim in self._claims.pop(each, ()):
+                _discard(self._holders, claim, each)
+            for used in self._uses.pop(each, ()):
+                _discard(self._users, used, each)
+
+    def _part(self, after: Lunmap, changed: Collection[Object]) -> Lunmap:
+        """Return the part of `after` in which a problem must be, if the map has none."""
+        affected = self._affected(after, changed)
+        rivals = {
+            holder
+            for each in affected
+            for claim in self._wanted(after, each)
+            for holder in self._holders.get(claim, ())
+        }
+        return _with_used(after, affected | (rivals - set(changed)))
+
+    def _affected(self, after: Lunmap, changed: Collection[Object]) -> set[Object]:
+        """Return the changed objects of `after`, and those whose rules depend on how they changed."""
+        found = set(changed)
+        for each in changed:
+            was, now = _document(self.lunmap, each), _document(after, each)
+            if _concerns_users(was, now):
+                users = self._users.get(each, set())
+                found |= users.union(*(self._users.get(user, set()) for user in users))
+            if _concerns_portals(was, now):
+                found |= self._beside(after, each)
+        return {each for each in found if _document(after, each) is not None}
+
+    def _beside(self, after: Lunmap, each: Object) -> set[Object]:
+        """Return the targets whose portals a node listens on together with those of a target or node."""
+        served = {each} if each[0] == "targets" else self._users.get(each, set())
+        nodes = {
+            used
+            for target in served
+            for lunmap in (self.lunmap, after)
+            for used in _uses(_document(lunmap, target))
+            if target[0] == "targets"
+        }
+        return {user for node in nodes for user in self._users.get(node, ()) if user[0] == "targets"}
+
+    def _wanted(self, after: Lunmap, each: Object) -> Iterator[_Claim]:
+        """Yield what an object of `after` claims, also by each other name of the initiators of its maps."""
+        yield from _claims(after, each)
+        document = _document(after, each)
+        for entry in document.maps if isinstance(document, Lun) else ():
+            for iqn in initiators_of(after, entry):
+                yield (entry.target, "initiators", iqn, entry.lun)
+                for section, name in self._users.get(("initiators", iqn), ()):
+                    if section == "groups":
+                        yield (entry.target, section, name, entry.lun)
+
+
+def _document(lunmap: Lunmap, each: Object) -> Document | None:
+    return lunmap.section(each[0]).get(each[1])
+
+
+def _discard(sets: dict[_Key, set[Object]], key: _Key, each: Object) -> None:
+    sets[key].discard(each)
+    if not sets[key]:
+        del sets[key]
+
+
+def _concerns_users(was: Document | None, now: Document | None) -> bool:
+    """Return whether the rules of the objects that refer to a changed one depend on the change."""
+    match was, now:
+        case Lun(), Lun():
+            return False
+        case Target(), Target():
+            return was.nodes.keys() != now.nodes.keys() or was.authentication != now.authentication
+        case Group(), Group():
+            return was.initiators != now.initiators
+        case Initiator(), Initiator():
+            return _login(was) != _login(now)
+        case Node(), Node():
+            return was.devices != now.devices
+        case _:
+            return True
+
+
+def _login(initiator: Initiator) -> tuple[bool, bool, bool]:
+    return initiator.chap is None, initiator.mutual_chap is None, initiator.probe
+
+
+def _concerns_portals(was: Document | None, now: Document | None) -> bool:
+    """Return whether a change of a target or a node may change what nodes listen on."""
+    if isinstance(was, Node) and isinstance(now, Node):
+        return (was.portals, was.iser_portals) != (now.portals, now.iser_portals)
+    if isinstance(was, Target) and isinstance(now, Target):
+        return was.nodes != now.nodes
+    return isinstance(was or now, Node | Target)
+
+
+def _uses(document: Document | None) -> Iterator[Object]:
+    """Yield the objects that a document refers to, whether the map has them or not."""
+    match document:
+        case Lun():
+            for entry in document.maps:
+                yield "targets", entry.target
+                yield ("groups", entry.group) if entry.group else ("initiators", entry.initiator)
+            overrides = getattr(document.backing, "overrides", ())
+            yield from (("nodes", node) for node in (*document.nodes, *overrides, document.preferred))
+        case Target():
+            yield from (("nodes", node) for node in document.nodes)
+        case Group():
+            yield from (("initiators", iqn) for iqn in document.initiators)
+        case _:
+            return
+
+
+def _with_used(lunmap: Lunmap, objects: Iterable[Object]) -> Lunmap:
+    """Return the part of a map that has these objects and all that they refer to."""
+    sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
+    waiting = list(objects)
+    while waiting:
+        section, name = each = waiting.pop()
+        document = _document(lunmap, each)
+        if document is not None and name not in sections[section]:
+            sections[section][name] = document
+            waiting.extend(_uses(document))
+    return build_map(sections)
+
+
+def _claims(lunmap: Lunmap, each: Object) -> Iterator[_Claim]:
+    """Yield the values of an object that only one may have: equal ones may clash (rules.unique)."""
+    document = _document(lunmap, each)
+    match document:
+        case Lun():
+            if names.check_serial(document.serial) is None:
+                yield "naa", names.naa(document.serial)
+            yield from (("source", text) for text in _sources(lunmap, document))
+            for entry in document.maps:
+                section = "groups" if entry.group else "initiators"
+                yield entry.target, section, entry.group or entry.initiator, entry.lun
+        case Target():
+            yield from (("port id", group.port_id) for group in document.nodes.values())
+        case Node():
+            yield "tag", document.tpg_tag
+            yield from (("portal", portal) for portal in (*document.portals, *document.iser_portals))
+        case _:
+            return
+
+
+def _sources(lunmap: Lunmap, lun: Lun) -> set[str]:
+    """Return the paths or configurations of a Lun: its own, and those on the nodes that have others."""
+    if isinstance(lun.backing, RamDisk):
+        return set()
+    nodes: Mapping[str, Node] = lunmap.nodes
+    there = (node for node in reporting_nodes(lunmap, lun) if node in nodes and nodes[node].devices)
+    return {
+        source(lun.backing),
+        *lun.backing.overrides.values(),
+        *(source_on(lun, node, nodes[node]) for node in there),
+    }
