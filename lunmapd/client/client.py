@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from lunmapd.core.history.last_changes import LastChange
     from lunmapd.core.map.file_base import FileBase
     from lunmapd.store.commit.commit_options import CommitOptions, CommitProgress, Precondition
+    from lunmapd.store.commit.kept_rules import KeptRules
     from lunmapd.store.commit.staged import StagedCommit
     from lunmapd.store.tree.snapshot import Meta, Snapshot
     from lunmapd.store.upkeep.forget import Forgotten
@@ -113,6 +114,7 @@ class Client:
         self._progress = progress
         self._keep = keep
         self._owned = False
+        self._kept_rules: KeptRules | None = None
         self._committed: int | None = None
 
     @classmethod
@@ -575,9 +577,11 @@ class Client:
     def _rules(self, note: Note) -> Precondition:
         from lunmapd.store.commit.commit_options import commit_rules
         from lunmapd.store.commit.evidence import read_evidence
+        from lunmapd.store.commit.kept_rules import KeptRules
 
+        self._kept_rules = self._kept_rules or KeptRules()
         evidence = partial(read_evidence, self._session)
-        return commit_rules(frozenset(note.shrink), frozenset(note.rebacking), evidence)
+        return commit_rules(frozenset(note.shrink), frozenset(note.rebacking), evidence, self._kept_rules)
 
     def _options(self, note: Note) -> CommitOptions:
         from lunmapd.store.commit.commit_options import CommitOptions, ignore_progress

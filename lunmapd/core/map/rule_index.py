@@ -7,10 +7,7 @@ report is that of `check_map`.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from typing import TypeVar
-
-from msgspec.structs import replace
 
 from lunmapd.core.base import names
 from lunmapd.core.base.backings import RamDisk, source
@@ -51,9 +48,8 @@ class RuleIndex:
     """The index of one map: who refers to an object, and who claims a value that only one object may have."""
 
     def __init__(self, lunmap: Lunmap) -> None:
-        """Index a map, and check it whole."""
+        """Index a map for which `check_map` returns no problem."""
         self.lunmap = lunmap
-        self._is_valid = not rules.check_map(lunmap)
         self._claims: dict[Object, frozenset[_Claim]] = {}
         self._holders: dict[_Claim, set[Object]] = {}
         self._uses: dict[Object, frozenset[Object]] = {}
@@ -62,32 +58,14 @@ class RuleIndex:
 
     def check(self, after: Lunmap, changed: Collection[Object]) -> tuple[Problem, ...]:
         """Return `check_map(after)`; `changed` are the objects in which `after` differs from the map."""
-        if self._is_valid and not rules.check_map(self._part(after, changed)):
-            return ()
-        return rules.check_map(after)
-
-    def check_changes(
-        self,
-        after: Lunmap,
-        changed: Collection[Object],
-        shrink: AbstractSet[str] = frozenset(),
-        rebacking: AbstractSet[str] = frozenset(),
-    ) -> tuple[Problem, ...]:
-        """Return `rules.check_changes` of the map and `after`, which differ in `changed`."""
-        luns = [name for section, name in self._affected(after, changed) if section == "luns"]
-        former, latter = (
-            replace(lunmap, luns={name: lunmap.luns[name] for name in luns if name in lunmap.luns})
-            for lunmap in (self.lunmap, after)
-        )
-        return rules.check_changes(former, latter, shrink, rebacking)
+        return rules.check_map(after) if rules.check_map(self._part(after, changed)) else ()
 
     def advance(self, after: Lunmap, changed: Collection[Object]) -> None:
-        """Make this the index of `after`, which differs from the map in `changed`."""
-        is_valid = not self.check(after, changed)
+        """Make this the index of `after`, which has no problems and differs from the map in `changed`."""
         affected = self._affected(after, changed)
-        self._remove((*affected, *changed))
-        self.lunmap, self._is_valid = after, is_valid
-        self._add(each for each in {*affected, *changed} if each[1] in after.section(each[0]))
+        self._remove(affected.union(changed))
+        self.lunmap = after
+        self._add(affected)
 
     def _add(self, objects: Iterable[Object]) -> None:
         for each in objects:
