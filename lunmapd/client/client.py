@@ -5,7 +5,6 @@ The modules of an operation are imported when it is called, so that a program th
 
 from __future__ import annotations
 
-import getpass
 import logging
 import socket
 import uuid
@@ -584,6 +583,8 @@ class Client:
         return commit_rules(frozenset(note.shrink), frozenset(note.rebacking), evidence, self._kept_rules)
 
     def _options(self, note: Note) -> CommitOptions:
+        import getpass
+
         from lunmapd.store.commit.commit_options import CommitOptions, ignore_progress
         from lunmapd.store.commit.draft import Signature
 

@@ -8,7 +8,6 @@ from lunmapd.core.base.errors import Exit, InvalidInputError, LunmapdError
 from lunmapd.core.base.lunmap import Initiator
 from lunmapd.core.base.password import Secret
 from lunmapd.core.base.plain_values import read_values
-from lunmapd.core.map.source import YamlSource
 from lunmapd.files import replace_file
 from lunmapd.initiator.connection import InitiatorAccess
 from lunmapd.store.session.secret_files import read_private
@@ -52,6 +51,8 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_access(path: Path) -> ProbeAccess:
     """Read the file. Raises CredentialsError, and InvalidInputError with the line of each problem."""
+    from lunmapd.core.map.source import YamlSource  # noqa: PLC0415 - it imports the parser
+
     source = YamlSource(read_private(path).decode("utf-8", "replace"), str(path))
     content, problems = read_values({} if source.value is None else source.value, _File)
     if found := source.with_form(problems):

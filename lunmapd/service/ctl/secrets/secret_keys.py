@@ -1,11 +1,12 @@
 """The key of each secret, and the nodes that have each key."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct
 
-from lunmapd.client import Client, Fleet
+from lunmapd.client import Client
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Chap
 from lunmapd.core.map import credentials
@@ -13,6 +14,9 @@ from lunmapd.core.secrets.sealing import Keyring, SecretError, sealed_with
 from lunmapd.service import keyfile
 from lunmapd.service.output import echo_paragraphs
 from lunmapd.service.table import table
+
+if TYPE_CHECKING:
+    from lunmapd.client import Fleet
 
 key_file_option = click.option(
     "--key-file",
@@ -103,7 +107,7 @@ def echo_listing(listing: Listing) -> None:
     echo_paragraphs(secrets, table(("KEY", "THIS MACHINE", "LIVE NODES"), keys))
 
 
-def keys_of_live_nodes(fleet: Fleet) -> dict[str, tuple[str, ...]]:
+def keys_of_live_nodes(fleet: "Fleet") -> dict[str, tuple[str, ...]]:
     """Return the key ids that each live node reports, by node name."""
     return {
         name: node.status.keys if node.status is not None else ()
