@@ -26,13 +26,13 @@ from lunmapd.core.map.rule_index import RuleIndex
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lunmapd.core.map.rule_index import Object
+    from lunmapd.core.map.rule_index import ObjectName
 
 _MANY, _FEW = 10_000, 100
 _LUNS_OF_A_HOST = 100
 _ROUNDS = 200
 _TARGET = "iqn.2026-01.org.example:san"
-_CHANGED: Sequence[Object] = (("luns", "l7"),)
+_CHANGED: Sequence[ObjectName] = (("luns", "l7"),)
 
 
 def _map(count: int) -> Lunmap:

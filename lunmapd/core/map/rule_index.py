@@ -29,13 +29,13 @@ from lunmapd.core.base.lunmap import (
 from lunmapd.core.history.changes import build_map, differing_names
 from lunmapd.core.map import rules
 
-Object = tuple[Section, str]
-"""An object of the map: its section and its name."""
+ObjectName = tuple[Section, str]
+"""What names an object of the map: its section and its name in it."""
 _Claim = tuple[str | int, ...]
-_Key = TypeVar("_Key", _Claim, Object)
+_Key = TypeVar("_Key", _Claim, ObjectName)
 
 
-def changed_objects(before: Lunmap, after: Lunmap) -> frozenset[Object]:
+def changed_objects(before: Lunmap, after: Lunmap) -> frozenset[ObjectName]:
     """Return the objects that differ; those that are the same Python object are not compared."""
     return frozenset(
         (section, name)
@@ -50,24 +50,24 @@ class RuleIndex:
     def __init__(self, lunmap: Lunmap) -> None:
         """Index a map for which `check_map` returns no problem."""
         self.lunmap = lunmap
-        self._claims: dict[Object, frozenset[_Claim]] = {}
-        self._holders: dict[_Claim, set[Object]] = {}
-        self._uses: dict[Object, frozenset[Object]] = {}
-        self._users: dict[Object, set[Object]] = {}
+        self._claims: dict[ObjectName, frozenset[_Claim]] = {}
+        self._holders: dict[_Claim, set[ObjectName]] = {}
+        self._uses: dict[ObjectName, frozenset[ObjectName]] = {}
+        self._users: dict[ObjectName, set[ObjectName]] = {}
         self._add((section, name) for section, name, _ in lunmap.documents())
 
-    def check(self, after: Lunmap, changed: Collection[Object]) -> tuple[Problem, ...]:
+    def check(self, after: Lunmap, changed: Collection[ObjectName]) -> tuple[Problem, ...]:
         """Return `check_map(after)`; `changed` are the objects in which `after` differs from the map."""
         return rules.check_map(after) if rules.check_map(self._part(after, changed)) else ()
 
-    def advance(self, after: Lunmap, changed: Collection[Object]) -> None:
+    def advance(self, after: Lunmap, changed: Collection[ObjectName]) -> None:
         """Make this the index of `after`, which has no problems and differs from the map in `changed`."""
         affected = self._affected(after, changed)
         self._remove(affected.union(changed))
         self.lunmap = after
         self._add(affected)
 
-    def _add(self, objects: Iterable[Object]) -> None:
+    def _add(self, objects: Iterable[ObjectName]) -> None:
         for each in objects:
             self._claims[each] = frozenset(_claims(self.lunmap, each))
             self._uses[each] = frozenset(_uses(_document(self.lunmap, each)))
@@ -76,14 +76,14 @@ class RuleIndex:
             for used in self._uses[each]:
                 self._users.setdefault(used, set()).add(each)
 
-    def _remove(self, objects: Iterable[Object]) -> None:
+    def _remove(self, objects: Iterable[ObjectName]) -> None:
         for each in objects:
             for claim in self._claims.pop(each, ()):
                 _discard(self._holders, claim, each)
             for used in self._uses.pop(each, ()):
                 _discard(self._users, used, each)
 
-    def _part(self, after: Lunmap, changed: Collection[Object]) -> Lunmap:
+    def _part(self, after: Lunmap, changed: Collection[ObjectName]) -> Lunmap:
         """Return the part of `after` in which a problem must be, if the map has none."""
         affected = self._affected(after, changed)
         rivals = {
@@ -94,7 +94,7 @@ class RuleIndex:
         }
         return _with_used(after, affected | (rivals - set(changed)))
 
-    def _affected(self, after: Lunmap, changed: Collection[Object]) -> set[Object]:
+    def _affected(self, after: Lunmap, changed: Collection[ObjectName]) -> set[ObjectName]:
         """Return the changed objects of `after`, and those whose rules depend on how they changed."""
         found = set(changed)
         for each in changed:
@@ -106,7 +106,7 @@ class RuleIndex:
                 found |= self._beside(after, each)
         return {each for each in found if _document(after, each) is not None}
 
-    def _beside(self, after: Lunmap, each: Object) -> set[Object]:
+    def _beside(self, after: Lunmap, each: ObjectName) -> set[ObjectName]:
         """Return the targets whose portals a node listens on together with those of a target or node."""
         served = {each} if each[0] == "targets" else self._users.get(each, set())
         nodes = {
@@ -118,7 +118,7 @@ class RuleIndex:
         }
         return {user for node in nodes for user in self._users.get(node, ()) if user[0] == "targets"}
 
-    def _wanted(self, after: Lunmap, each: Object) -> Iterator[_Claim]:
+    def _wanted(self, after: Lunmap, each: ObjectName) -> Iterator[_Claim]:
         """Yield what an object of `after` claims, also by each other name of the initiators of its maps."""
         yield from _claims(after, each)
         document = _document(after, each)
@@ -130,11 +130,11 @@ class RuleIndex:
                         yield (entry.target, section, name, entry.lun)
 
 
-def _document(lunmap: Lunmap, each: Object) -> Document | None:
+def _document(lunmap: Lunmap, each: ObjectName) -> Document | None:
     return lunmap.section(each[0]).get(each[1])
 
 
-def _discard(sets: dict[_Key, set[Object]], key: _Key, each: Object) -> None:
+def _discard(sets: dict[_Key, set[ObjectName]], key: _Key, each: ObjectName) -> None:
     sets[key].discard(each)
     if not sets[key]:
         del sets[key]
@@ -170,7 +170,7 @@ def _concerns_portals(was: Document | None, now: Document | None) -> bool:
     return isinstance(was or now, Node | Target)
 
 
-def _uses(document: Document | None) -> Iterator[Object]:
+def _uses(document: Document | None) -> Iterator[ObjectName]:
     """Yield the objects that a document refers to, whether the map has them or not."""
     match document:
         case Lun():
@@ -187,7 +187,7 @@ def _uses(document: Document | None) -> Iterator[Object]:
             return
 
 
-def _with_used(lunmap: Lunmap, objects: Iterable[Object]) -> Lunmap:
+def _with_used(lunmap: Lunmap, objects: Iterable[ObjectName]) -> Lunmap:
     """Return the part of a map that has these objects and all that they refer to."""
     sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
     waiting = list(objects)
@@ -200,7 +200,7 @@ def _with_used(lunmap: Lunmap, objects: Iterable[Object]) -> Lunmap:
     return build_map(sections)
 
 
-def _claims(lunmap: Lunmap, each: Object) -> Iterator[_Claim]:
+def _claims(lunmap: Lunmap, each: ObjectName) -> Iterator[_Claim]:
     """Yield the values of an object that only one may have: equal ones may clash (rules.unique)."""
     document = _document(lunmap, each)
     match document:
