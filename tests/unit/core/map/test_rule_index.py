@@ -56,6 +56,7 @@ def map_of(*edits: tuple[str, str]) -> Lunmap:
             ("path: /dev/vg/db3", "path: /dev/y/db2"),
             "on this node the same",
         ),
+        ((), ("serial: " + "3" * 32, "serial: short"), "luns[db3].serial"),
         ((), ("tpg_tag: 2", "tpg_tag: 1"), "same TPG tag"),
         ((), ("port_id: 2", "port_id: 1"), "same port id"),
         ((), ("[fd00::2]", "10.0.0.1"), "same portal"),
@@ -73,7 +74,7 @@ def map_of(*edits: tuple[str, str]) -> Lunmap:
         ((), ("size: 64MiB", "size: 128MiB"), ""),
     ],
 )
-def test_a_clash_with_an_unchanged_object_is_found(
+def test_a_problem_that_a_change_makes_is_found(
     before: tuple[tuple[str, str], ...], after: tuple[str, str], word: str
 ) -> None:
     """The report is that of the whole map, whichever of the objects was changed."""
