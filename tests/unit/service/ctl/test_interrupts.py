@@ -1,8 +1,11 @@
-"""Ctrl-C while kazoo sends a request."""
+"""Ctrl-C while kazoo sends a request, or a module is imported."""
 
+import importlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -55,3 +58,31 @@ def test_another_interrupt_is_raised_at_once() -> None:
     raise_interrupts()
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
+
+
+# What importlib does with the lock of each module.
+_MODULE = """
+import os, signal, weakref
+
+class Lock:
+    pass
+
+lock = Lock()
+kept = weakref.ref(lock, lambda _: os.kill(os.getpid(), signal.SIGINT))
+del lock
+"""
+
+
+def _import(name: str) -> None:
+    importlib.import_module(name)
+    signal.sigtimedwait([], 10)  # an interrupt ends it
+
+
+def test_an_interrupt_during_an_import_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is raised after the import, though Python drops what a callback of the import raises."""
+    (tmp_path / "interrupted.py").write_text(_MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    raise_interrupts()
+    with pytest.raises(KeyboardInterrupt):
+        _import("interrupted")
+    assert "interrupted" in sys.modules
