@@ -213,11 +213,11 @@ class FakeLio:
                 acl.iqn,
                 acl.tag,
                 acl.initiator,
-                {
-                    number: self.commands.get((acl.iqn, acl.initiator, number), 0)
+                tuple(
+                    (number, self.commands.get((acl.iqn, acl.initiator, number), 0))
                     for number in acl.luns
                     if ("mapped_lun", acl.iqn, acl.tag, acl.initiator, number) in self.objects
-                },
+                ),
                 (acl.iqn, acl.initiator) in self.in_flight,
             )
             for acl in acls

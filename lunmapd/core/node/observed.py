@@ -91,15 +91,15 @@ class AclLuns(Struct, frozen=True, gc=False):
 class HostCommands(Struct, frozen=True, gc=False):
     """The commands that an initiator has sent to Luns of a TPG, as the kernel counts them.
 
-    `counts` maps LUN numbers to the commands since the mapped LUN was made, of all its sessions and of every
-    kind. `in_flight`: its session has commands without an answer. Sources: transport_lookup_cmd_lun in
+    `counts` are pairs of a LUN number and the commands since the mapped LUN was made, of all sessions and of
+    every kind. `in_flight`: its session has commands without an answer. Sources: transport_lookup_cmd_lun in
     drivers/target/target_core_device.c, lio_target_nacl_info_show in iscsi/iscsi_target_configfs.c.
     """
 
     iqn: str
     tag: int
     initiator: str
-    counts: Mapping[int, int]
+    counts: tuple[tuple[int, int], ...] = ()
     in_flight: bool = False
 
 

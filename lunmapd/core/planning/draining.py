@@ -132,13 +132,13 @@ def follow_drain(
 
 def _has_left(host: HostCommands, before: DrainProgress) -> bool:
     began, window = _counts(before.began, host), _counts(before.window, host)
-    was_told = all(count > began.get(lun, 0) for lun, count in host.counts.items())
-    is_quiet = all(count - window.get(lun, 0) <= MAX_CHECKS for lun, count in host.counts.items())
+    was_told = all(count > began.get(lun, 0) for lun, count in host.counts)
+    is_quiet = all(count - window.get(lun, 0) <= MAX_CHECKS for lun, count in host.counts)
     return was_told and is_quiet and not host.in_flight
 
 
 def _counts(hosts: Iterable[HostCommands], host: HostCommands) -> Mapping[int, int]:
-    return next((each.counts for each in hosts if _host(each) == _host(host)), {})
+    return dict(next((each.counts for each in hosts if _host(each) == _host(host)), ()))
 
 
 def _host(each: HostCommands) -> HostKey:

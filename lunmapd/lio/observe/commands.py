@@ -21,7 +21,7 @@ def count_commands(root: Path, acls: Iterable[AclLuns]) -> tuple[HostCommands, .
 
 def _count(root: Path, acl: AclLuns) -> HostCommands:
     path = f"{root}/{tpg_path(acl.iqn, acl.tag)}/acls/{acl.initiator}"
-    texts = {number: files.read_file(f"{path}/lun_{number}/{_COUNT}") for number in acl.luns}
-    counts = {number: int(text) for number, text in texts.items() if text is not None and text.isdecimal()}
+    texts = ((number, files.read_file(f"{path}/lun_{number}/{_COUNT}")) for number in acl.luns)
+    counts = tuple((number, int(text)) for number, text in texts if text is not None and text.isdecimal())
     in_flight = has_commands_in_flight(files.read_file(f"{path}/info") or "")
     return HostCommands(acl.iqn, acl.tag, acl.initiator, counts, in_flight)

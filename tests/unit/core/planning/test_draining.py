@@ -29,7 +29,7 @@ SESSION = IscsiSession(T, 1, H, LOGGED_IN)
 
 def sent(count: int, *, in_flight: bool = False) -> tuple[HostCommands, ...]:
     """Return the count of the host's commands to its LUN."""
-    return (HostCommands(T, 1, H, {3: count}, in_flight),)
+    return (HostCommands(T, 1, H, ((3, count),), in_flight),)
 
 
 def used(before: Lunmap, after: Lunmap, *sessions: IscsiSession) -> object:

@@ -16,6 +16,6 @@ def test_the_commands_of_each_lun_are_counted(tree: Tree) -> None:
     tree.write(f"{ACL}/info", "CmdSN/WR : CmdSN/WC : ExpCmdSN : MaxCmdSN : ITT : TTT\n 0x40   0x3f   0x0 ")
     found = count_commands(tree.root, [AclLuns(IQN, 1, HOST, (0, 2, 7)), AclLuns(IQN, 1, "iqn.x:gone", (0,))])
     assert found == (
-        HostCommands(IQN, 1, HOST, {0: 207}, in_flight=True),
-        HostCommands(IQN, 1, "iqn.x:gone", {}),
+        HostCommands(IQN, 1, HOST, ((0, 207),), in_flight=True),
+        HostCommands(IQN, 1, "iqn.x:gone"),
     )
