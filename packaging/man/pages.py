@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Make the manual pages: `pages.py DIRECTORY`.
 
-The pages beside this file are text for people, in Markdown. `@OPTIONS@`, `@COMMANDS@`, `@EXITS@` and
-`@MAP@` in them stand for the text of the commands, docs/exit-codes.md and docs/map.md, so that it stays
-true.
+The pages beside this file are text for people, in Markdown. `@OPTIONS@`, `@COMMANDS@`, `@EXAMPLES@`,
+`@EXITS@` and `@MAP@` in them stand for the text of the commands, docs/exit-codes.md and docs/map.md, so that
+it stays true.
 """
 
 import re
@@ -17,6 +17,7 @@ import click
 
 from lunmapd import __version__
 from lunmapd.service.ctl.cli import ctl
+from lunmapd.service.ctl.start.examples import EXAMPLES
 from lunmapd.service.daemon.main import daemon
 
 HERE = Path(__file__).parent
@@ -37,6 +38,8 @@ def _parts(name: str) -> dict[str, Iterable[str]]:
     if name in COMMANDS:
         context = _context(COMMANDS[name], name)
         parts |= {"OPTIONS": _options(context), "COMMANDS": _commands(context)}
+    if name == "lunmapctl":
+        parts["EXAMPLES"] = [f"    lunmapctl {line}" for line in EXAMPLES[""]]
     return parts
 
 
@@ -65,6 +68,8 @@ def _command(context: click.Context) -> Iterator[str]:
     yield from (f"## {context.command_path.partition(' ')[2]}", "", f"`{usage}`", "")
     yield from (_escaped(cleandoc(context.command.help or "")), "")
     yield from _options(context)
+    if lines := EXAMPLES.get(context.command_path.partition(" ")[2]):
+        yield from ("Examples:", "", *(f"    lunmapctl {line}" for line in lines), "")
 
 
 def _options(context: click.Context) -> Iterator[str]:

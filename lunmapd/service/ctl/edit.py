@@ -8,7 +8,6 @@ from click.core import ParameterSource
 
 from lunmapd.client import Client, Note, Proposal, Revision
 from lunmapd.core.base.errors import Exit
-from lunmapd.core.base.lunmap import SECTIONS, Section
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.consent import Consent, can_ask, consent_options, foresee
@@ -30,6 +29,7 @@ from lunmapd.service.ctl.files.map_file import (
     renew_base,
 )
 from lunmapd.service.ctl.files.map_text import map_text
+from lunmapd.service.ctl.files.sections import full_name, section_and_name, section_argument
 from lunmapd.service.ctl.start.lazy import LazyGroup, start_planning
 from lunmapd.service.ctl.start.verbs import EDITS
 from lunmapd.service.ctl.text.output import echo_committed, note_options
@@ -62,12 +62,12 @@ file_option = click.option(
     "--file",
     "file",
     type=click.File("r", encoding="utf-8"),
-    required=True,
     help="The whole map, as YAML; - for standard input.",
 )
 
 
 @click.command()
+@click.argument("given_file", metavar="FILE", type=click.File("r", encoding="utf-8"), required=False)
 @file_option
 @basis_options
 @note_options
@@ -80,7 +80,8 @@ file_option = click.option(
 @click.pass_obj
 def apply(
     connection: Connection,
-    file: TextIO,
+    given_file: TextIO | None,
+    file: TextIO | None,
     basis: Basis,
     note: Note,
     consent: Consent,
@@ -102,7 +103,7 @@ def apply(
     the removal of much, it asks on a terminal; elsewhere it commits nothing without --allow or --yes.
     """
     _refuse_dry_resume(resume=resume, dry_run=dry_run)
-    given = read_map_file(file)
+    given = read_map_file(_one_file(given_file, file))
     base = basis.of(given)
     with connection.client() as client, given.located():
         proposal = client.propose(given.lunmap, note, base=base, prefer=basis.prefer, resume=resume)
@@ -118,14 +119,16 @@ def apply(
                 _warn_of_backings(client, proposal, patience=_REPORT_TIME)
 
 
+def _one_file(*files: TextIO | None) -> TextIO:
+    """Return the file that is named, as an argument or by -f. Raises UsageError."""
+    named = [file for file in files if file is not None]
+    if len(named) != 1:
+        raise click.UsageError("name one FILE with the whole map, - for standard input")
+    return named[0]
+
+
 @click.group(cls=LazyGroup, verbs=EDITS, invoke_without_command=True)
-@click.option(
-    "-f",
-    "--file",
-    "file",
-    type=click.File("r", encoding="utf-8"),
-    help="The whole map, as YAML; - for standard input.",
-)
+@file_option
 @basis_options
 @note_options
 @permission_options
@@ -181,7 +184,7 @@ def _refuse_dry_resume(*, resume: bool, dry_run: bool) -> None:
 
 
 @click.command("edit")
-@click.argument("section", type=click.Choice(list(SECTIONS)), required=False)
+@section_argument
 @click.argument("name", required=False)
 @note_options
 @permission_options
@@ -191,7 +194,7 @@ def _refuse_dry_resume(*, resume: bool, dry_run: bool) -> None:
 @click.pass_obj
 def edit_map(
     connection: Connection,
-    section: Section | None,
+    section: str | None,
     name: str | None,
     note: Note,
     consent: Consent,
@@ -214,7 +217,9 @@ def edit_map(
             return proposal, revision
 
     with connection.client() as client:
-        text = map_text(client.read(), section, name)
+        snapshot = client.read()
+        part, name = section_and_name(section, name)
+        text = map_text(snapshot, part, full_name(snapshot.lunmap, part, name))
     from lunmapd.service.ctl.files.editor import edit_file  # noqa: PLC0415 - of this verb only
 
     done = edit_file(text, commit)

@@ -9,6 +9,7 @@ from lunmapd.core.base.text import nearest, suggestion
 from lunmapd.core.map.short_names import FULL_NAMES
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.files.map_text import base_at, map_text, select
+from lunmapd.service.ctl.files.sections import full_name, section_and_name, section_argument
 from lunmapd.service.ctl.text.layout import full_names_option, layout_of, names_for
 from lunmapd.service.ctl.text.tables import TABLES
 from lunmapd.service.output import echo, echo_json, echo_paragraphs
@@ -19,7 +20,7 @@ _LISTS = ("table", "wide", *_EXPORTS)
 
 
 @click.command()
-@click.argument("section", type=click.Choice(list(SECTIONS)), required=False)
+@section_argument
 @click.argument("name", required=False)
 @click.option(
     "-o",
@@ -32,7 +33,7 @@ _LISTS = ("table", "wide", *_EXPORTS)
 @click.pass_obj
 def get(
     connection: Connection,
-    section: Section | None,
+    section: str | None,
     name: str | None,
     output: str | None,
     sort: str | None,
@@ -46,6 +47,7 @@ def get(
     A table on a terminal fits its width; `-o wide`, files and pipes have all columns, with names in full.
     SIZE is what the nodes report. `-o csv` has sizes in bytes, `-o name` one object a line.
     """
+    section, name = section_and_name(section, name)
     output = output or ("table" if section is not None and (name is None or sort) else "yaml")
     _check_table(section, output, sort)
     with connection.client() as client:
@@ -53,6 +55,7 @@ def get(
         snapshot = client.read() if fleet is None else fleet.snapshot
     for path, reason in snapshot.unreadable.items():
         echo(f"lunmapctl: warning: {path} can't be read: {reason}", err=True)
+    name = full_name(snapshot.lunmap, section, name)
     selected = select(snapshot.lunmap, section, name)
     sections: tuple[Section, ...] = tuple(SECTIONS) if section is None else (section,)
     if output in _LISTS:

@@ -13,9 +13,10 @@ from lunmapd.service.output import echo, echo_json
 from lunmapd.service.table import Layout
 
 
-def parse_span(text: str) -> tuple[int, int | None]:
-    """Parse a span of revisions: `3..7`, or `3..` for all since revision 3. Raises click.BadParameter."""
-    older, _, newer = text.partition("..")
+def parse_span(_: click.Context, __: click.Parameter, words: tuple[str, ...]) -> tuple[int, int | None]:
+    """Parse a span of revisions: `3..7` or `3 7`, or `3..` for all since revision 3. Raises BadParameter."""
+    text = "..".join(words)
+    older, _dots, newer = text.partition("..")
     if older.isdecimal() and (newer.isdecimal() or not newer):
         return int(older), int(newer) if newer else None
     raise click.BadParameter(
@@ -62,7 +63,7 @@ def show(connection: Connection, revision: int, output: str) -> None:
 
 
 @click.command()
-@click.argument("span", metavar="A..B", type=parse_span)
+@click.argument("span", metavar="A..B", nargs=-1, required=True, callback=parse_span)
 @output_option
 @click.pass_obj
 def diff(connection: Connection, span: tuple[int, int | None], output: str) -> None:

@@ -97,7 +97,7 @@ def secret(context: click.Context, key_file: Path | None) -> None:
 @secret.command("new-key")
 @click.pass_obj
 def new_key(context: SecretContext) -> None:
-    """Add a new key to this machine's key file and make it the current one."""
+    """Add a key to the key file, as the current one."""
     key = keyfile.add_key(context.key_file, os.urandom(KEY_BYTES))
     echo(f"key {key} is now the current one of {context.key_file}")
     echo("copy this file to every node and admin machine, then run 'lunmapctl secret rotate'")
@@ -184,7 +184,7 @@ def _set(
 @commit_options
 @click.pass_obj
 def import_table(context: SecretContext, file: Path, *, force: bool, how: _How) -> None:
-    """Set the CHAP users and passwords of many initiators, in one commit.
+    """Set the passwords of many hosts at once.
 
     Each line of FILE, which only its owner may read, is INITIATOR,USER,PASSWORD; for mutual CHAP
     ,MUTUAL_USER,MUTUAL_PASSWORD follow. A line with the names of the columns may come first. If any line is
@@ -243,7 +243,10 @@ def clear(context: SecretContext, name: str, *, mutual: bool, discovery: bool, h
 @commit_options
 @click.pass_obj
 def rotate(context: SecretContext, *, force: bool, how: _How) -> None:
-    """Seal every secret with the current key; older keys can then leave the key files."""
+    """Seal every secret with the current key.
+
+    Older keys can then leave the key files.
+    """
     keys = context.keys()
     with context.connection.client() as client:
         vault = Vault(client.read().cluster, keys)
@@ -260,7 +263,10 @@ def rotate(context: SecretContext, *, force: bool, how: _How) -> None:
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.pass_obj
 def list_all(context: SecretContext, output: str) -> None:
-    """List the key of each secret, and the nodes that have each key."""
+    """List secrets, their keys, and who has these.
+
+    These are the key of each secret, and the nodes that have each key.
+    """
     with context.connection.client() as client:
         listing = list_secrets(client, context.keys())
     if output == "json":

@@ -43,6 +43,7 @@ ARGS: dict[str, list[str]] = {
     "group delete": ["web"],
     "group remove": ["web", "h"],
     "group set": ["web", "alias=w"],
+    "help": [],
     "host add": ["iqn.2026-01.org.example:h"],
     "host remove": ["h"],
     "host rename": ["h", "iqn.2026-01.org.example:g"],
@@ -93,10 +94,10 @@ COMMITS = {
 }  # fmt: skip
 """The verbs that state at an interrupt that nothing was committed, before they read the tree."""
 
-EARLIER = {"check": 2, "convert": 3, "restore": 3, "schema": 0, "secret new-key": 0, "validate": 0}
+EARLIER = {"check": 2, "convert": 3, "help": 0, "restore": 3, "schema": 0, "secret new-key": 0, "validate": 0}
 """What a verb ends with that asks no server, or has read no usable file; 2 is CRITICAL."""
 
-SILENT = {"schema", "secret new-key", "validate"}
+SILENT = {"help", "schema", "secret new-key", "validate"}
 
 LINE = re.compile(r"lunmapctl: .+|LUNMAP (OK|WARNING|CRITICAL|UNKNOWN) - .+")
 
