@@ -40,7 +40,7 @@ def host_verbs() -> None:
 
 
 @host_verbs.command("add")
-@click.argument("iqn")
+@click.argument("iqns", nargs=-1, required=True, metavar="IQN...")
 @click.option("--alias", default="", help="A name for people.")
 @click.option("--group", "groups", multiple=True, help="Also add it to this group. Repeatable.")
 @click.option("--chap", "user", default="", metavar="USER", help="Give it this CHAP user and a password.")
@@ -50,7 +50,7 @@ def host_verbs() -> None:
 @click.pass_obj
 def _add(
     connection: Connection,
-    iqn: str,
+    iqns: tuple[str, ...],
     alias: str,
     groups: tuple[str, ...],
     user: str,
@@ -58,24 +58,30 @@ def _add(
     key_file: Path | None,
     how: How,
 ) -> None:
-    """Add the host with the iSCSI name IQN.
+    """Add hosts with these iSCSI names. A single - reads them from standard input.
 
-    With --chap its password is asked for, or read from standard input, unless an option names another source.
+    With --chap the password is asked for, or read from standard input, unless an option names another source.
     """
-    host = Initiator(alias)
+    names = _words(iqns)
+    if (alias or user) and len(names) > 1:
+        raise click.UsageError("--alias and --chap are for one host: name one, or leave them out")
+    if source and not user:
+        raise click.UsageError("add --chap USER, whose password it is")
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        for iqn in names:
+            lunmap = add_host(lunmap, iqn, Initiator(alias), groups)
+        return lunmap
+
     if not user:
-        if source:
-            raise click.UsageError("add --chap USER, whose password it is")
-        commit_edit(connection, lambda lunmap, _: add_host(lunmap, iqn, host, groups), how)
+        commit_edit(connection, edit, how)
         return
     sealer = _sealer(connection, key_file)
     with obtained_password(source, is_trial=how.dry_run or is_planning()) as password:
         given = GivenPassword(CHAP, user, password)
-
-        def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
-            return add_password(add_host(lunmap, iqn, host, groups), iqn, given, sealer)
-
-        commit_edit(connection, edit, how)
+        commit_edit(
+            connection, lambda lunmap, free: add_password(edit(lunmap, free), names[0], given, sealer), how
+        )
 
 
 def _sealer(connection: Connection, key_file: Path | None) -> Sealer:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Access, Lunmap, initiators_of, portals_of
+from lunmapd.core.base.lunmap import Access, Authentication, Lunmap, initiators_of, portals_of
 from lunmapd.core.base.names import naa
 from lunmapd.core.base.text import first_of
 from lunmapd.core.map.addresses import LunAddress, Occupant, left_addresses, new_addresses
@@ -66,10 +66,14 @@ def _removals(left: dict[LunAddress, Occupant], names: ShortNames) -> Iterator[P
 
 
 def _sights(new: dict[LunAddress, Occupant], names: ShortNames) -> Iterator[Paragraph]:
+    hosts = defaultdict[tuple[str, str, int, str], list[str]](list)
+    for address, occupant in sorted(new.items()):
+        sight = (occupant.name, address.target, address.lun, occupant.serial)
+        hosts[sight].append(address.initiator)
     lines = [
-        f"{names.initiator(address.initiator)} sees {occupant.name} as LUN {address.lun} at "
-        f"{names.target(address.target)} (WWID 3{naa(occupant.serial)})"
-        for address, occupant in sorted(new.items())
+        f"{_hosts(who, names)} {'sees' if len(who) == 1 else 'see'} {name} as LUN {number} at "
+        f"{names.target(target)} (WWID 3{naa(serial)})"
+        for (name, target, number, serial), who in hosts.items()
     ]
     if lines:
         more = len(lines) - _MAX_LINES
@@ -91,8 +95,19 @@ def _logins(
                 f"on {_hosts(hosts, names)}:",
                 f"  iscsiadm -m discovery -t sendtargets -p {portals[0]}",
                 f"  iscsiadm -m node -T {target} -o update -n node.startup -v automatic",
+                *_chap_lines(after, target, hosts),
                 f"  iscsiadm -m node -T {target} --login",
             )
+
+
+def _chap_lines(lunmap: Lunmap, target: str, hosts: Sequence[str]) -> Iterator[str]:
+    """Yield how a host gets its user and password for a target that asks for CHAP."""
+    if lunmap.targets[target].authentication is Authentication.NONE:
+        return
+    users = {chap.user for host in hosts if (chap := lunmap.initiators[host].chap) is not None}
+    user = users.pop() if len(users) == 1 else "USER"
+    for name, value in (("authmethod", "CHAP"), ("username", user), ("password", "PASSWORD")):
+        yield f"  iscsiadm -m node -T {target} -o update -n node.session.auth.{name} -v {value}"
 
 
 def _rescans(

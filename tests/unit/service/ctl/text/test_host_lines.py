@@ -2,7 +2,18 @@
 
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import Access, Group, Initiator, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.base.lunmap import (
+    Access,
+    Authentication,
+    Chap,
+    Group,
+    Initiator,
+    Lunmap,
+    Map,
+    Node,
+    PortalGroup,
+    Target,
+)
 from lunmapd.core.map.short_names import short_names
 from lunmapd.service.ctl.text.host_lines import HostDuties, host_duties, resize_commands
 from support.small_map import LUN, MAP, H, T
@@ -32,7 +43,7 @@ def test_a_host_with_a_login_rescans_and_any_other_logs_in() -> None:
     duties = host_duties(TWO, with_maps(TWO, "b", Map(T, 4, H), Map(T, 4, G)))
     assert duties.before == ()
     assert duties.after == (
-        (f"g sees b as LUN 4 at t (WWID {OTHER_WWID})", f"h sees b as LUN 4 at t (WWID {OTHER_WWID})"),
+        (f"g, h see b as LUN 4 at t (WWID {OTHER_WWID})",),
         (
             "on g:",
             "  iscsiadm -m discovery -t sendtargets -p 10.0.0.1:3260",
@@ -96,12 +107,33 @@ def test_hosts_find_new_portals_and_leave_old_ones() -> None:
     assert host_duties(with_maps(hidden, "a"), hidden).after == ((f"h sees a as LUN 3 at t (WWID {WWID})",),)
 
 
-def test_a_large_group_is_shortened() -> None:
-    """20 lines and the number of the others, and five names."""
+def test_a_large_group_is_a_line() -> None:
+    """With five names."""
     hosts = {f"iqn.2026-01.org.example:h{number:02}": Initiator() for number in range(30)}
     lunmap = replace(
         MAP, luns={"a": replace(LUN, maps=())}, initiators=hosts, groups={"all": Group(tuple(hosts))}
     )
     duties = host_duties(lunmap, with_maps(lunmap, "a", Map(T, 1, group="all")))
-    assert (len(duties.after[0]), duties.after[0][-1]) == (21, "10 more such")
+    assert duties.after[0] == (f"h00, h01, h02, h03, h04 and 25 more see a as LUN 1 at t (WWID {WWID})",)
     assert duties.after[1][0] == "on h00, h01, h02, h03, h04 and 25 more:"
+
+
+def test_many_luns_are_shortened() -> None:
+    """20 lines and the number of the others."""
+    luns = {f"l{number}": replace(LUN, maps=(Map(T, number, H),)) for number in range(30)}
+    duties = host_duties(replace(MAP, luns={}), replace(MAP, luns=luns))
+    assert (len(duties.after[0]), duties.after[0][-1]) == (21, "10 more such")
+
+
+def test_a_target_that_asks_for_a_password_is_set_up_with_it() -> None:
+    """With the user of the host; several hosts have different ones."""
+    target = replace(MAP.targets[T], authentication=Authentication.CHAP)
+    hosts = {H: Initiator(chap=Chap("bob", "sealed")), G: Initiator(chap=Chap("eve", "sealed"))}
+    chap = replace(TWO, targets={T: target}, initiators=hosts, luns={"a": replace(LUN, maps=())})
+    for maps, user in (((Map(T, 3, H),), "bob"), ((Map(T, 3, H), Map(T, 3, G)), "USER")):
+        lines = host_duties(chap, with_maps(chap, "a", *maps)).after[1]
+        assert [line.partition(" -n node.session.auth.")[2] for line in lines[3:-1]] == [
+            "authmethod -v CHAP",
+            f"username -v {user}",
+            "password -v PASSWORD",
+        ]
